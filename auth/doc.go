@@ -1,0 +1,60 @@
+// Package auth says who a request comes from and what they may do. It knows users, personal tokens, short JWTs and
+// scopes; it knows no HTTP. Provider is the seam for other sources of identity, Local the provider on the store's tables.
+//
+// # Words
+//
+// An Access is one thing somebody wants to do: kind, type, name, action. A Scope allows some: kind:type:name:actions,
+// with * globs in the name. A user has grants (scopes), and without any may do everything but admin. A credential has
+// limits; an Identity may do what the grants and each of the limits allow. Four credentials exist:
+//
+//	password     Basic. bcrypt once, then recognised for five minutes by a keyed proof; never in a token's place.
+//	token        larder_ and 49 letters and digits, as Bearer, bare Authorization, Basic password (any user name) or
+//	             Basic user name. Limits: its scopes, read-only, expiry, networks.
+//	JWT          bought with any of the others, or with nothing (anonymous), for some minutes. Limits: those of the
+//	             credential it was bought with, and the scopes it was granted.
+//	none         Anonymous.
+//
+// # Decisions
+//
+// Authorize goes down this table; the first row that fits decides. "Open" is reading while the policy for anonymous is
+// read, of a name that is not private. A name is private if a pattern of Options.Private matches it, or if its package
+// record says so (store.Package.Private; Authorize looks it up itself and remembers it by the package's generation).
+//
+//	who                       wants                                     answer
+//	anyone who authenticated,
+//	or anonymous              what is open                              nil, whatever limits the credential has: without it they could, too
+//	anonymous                 to read a private name (policy read)      ErrHidden
+//	anonymous                 anything else                             ErrNoCredentials
+//	user                      what grants and all limits allow          nil (an administrator's grants are everything)
+//	user with a JWT           what its buyer may, but it was not        ErrScope (an ErrDenied)
+//	                          granted
+//	user                      something of the appliance (Kind "")      ErrDenied, unless administrator
+//	                          or of a whole kind (Name "")
+//	user                      to read a name                            ErrHidden
+//	user who may read it      to change a name                          ErrDenied, with the reason: grants, scopes or read-only
+//	user who may not read it  to change a name                          ErrHidden
+//
+// No answer depends on whether the name exists, except through the private flag of a package, where ErrHidden is to be
+// answered exactly like a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
+//
+// Authenticate refuses with ErrCredentials whatever is wrong, expired, revoked, mistyped or used from a network it is not
+// bound to, and never turns it into anonymous; with ErrDisabled (an ErrCredentials) if all is right but the user is
+// switched off; with *Throttled after too many failed passwords by user name or by address.
+//
+// # What ends what
+//
+//	change                     password proofs   JWTs              tokens
+//	SetPassword                end               end               stay; RevokeTokens ends them all
+//	SetGrants                  end (one bcrypt)  end               stay, with the new grants
+//	SetDisabled                end               end               stop while the user is disabled
+//	RemoveUser                 end               end               end, also for a later user of that name
+//	RevokeToken, RevokeTokens  -                 bought with it    end
+//
+// Each holds for every request that begins after the call has returned: what is remembered is dropped by the commit.
+//
+// # On disk
+//
+// auth.users and auth.tokens, see users.go and tokens.go. Passwords are bcrypt over an HMAC-SHA-256 (so any length
+// counts in full, see proof.go), tokens are SHA-256, the JWT key is the store's secret "auth.jwt". Every change of a
+// user or token is a journal entry of its own transaction; the last use of a token is no change, and is written by Flush.
+package auth

@@ -1,0 +1,301 @@
+package auth
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sync/singleflight"
+
+	"larder/store"
+)
+
+// Options of the local provider; the zero value is the default policy.
+type Options struct {
+	// Anonymous is what a request without credentials may do: "read" (also ""), or "none".
+	Anonymous string
+	// Private are patterns kind:type:name of what nobody reads without a grant, whatever Anonymous says.
+	Private []string
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+	// Log receives what no caller can act on; nil: nothing.
+	Log *slog.Logger
+	// Cost is bcrypt's; 0: 10. Each step doubles the time of a first login. Passwords keep the cost they were set with.
+	Cost int
+}
+
+func (o Options) check() (Options, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Cost == 0 {
+		o.Cost = bcrypt.DefaultCost
+	}
+	if o.Cost < bcrypt.MinCost || o.Cost > bcrypt.MaxCost {
+		return o, store.Refuse(store.ErrInvalid, "the bcrypt cost is between %d and %d", bcrypt.MinCost, bcrypt.MaxCost)
+	}
+	switch o.Anonymous {
+	case "":
+		o.Anonymous = "read"
+	case "read", "none":
+	default:
+		return o, store.Refuse(store.ErrInvalid, "anonymous is %q; use read or none", o.Anonymous)
+	}
+	return o, nil
+}
+
+// Local is the provider whose users and tokens live in the store. Its methods may be called from any number of goroutines.
+type Local struct {
+	store *store.Store
+	opt   Options
+	now   func() time.Time
+	log   *slog.Logger
+
+	memory  *memory  // users and checked credentials, until the next change
+	privacy *privacy // which packages are private
+	uses    *uses    // last use of tokens, until the next Flush
+
+	proofs  *proofs
+	limit   *limiter
+	flights singleflight.Group                // password checks under way
+	checks  chan struct{}                     // one slot per password check that may run at once
+	compare func(hash, password []byte) error // bcrypt; tests count the calls
+	jwtKey  []byte
+	parser  *jwt.Parser
+}
+
+// NewLocal makes the provider. ErrInvalid for options that make no sense; any other error comes from the store, which
+// is written to when it has no signing key yet.
+func NewLocal(ctx context.Context, s *store.Store, o Options) (*Local, error) {
+	o, err := o.check()
+	if err != nil {
+		return nil, err
+	}
+	privacy, err := newPrivacy(s, o.Private)
+	if err != nil {
+		return nil, err
+	}
+	key, err := s.Secret(ctx, "auth.jwt", 32)
+	if err != nil {
+		return nil, fmt.Errorf("signing key: %w", err)
+	}
+	return &Local{
+		store: s, opt: o, now: o.Now, log: o.Log,
+		memory: newMemory(), privacy: privacy, uses: newUses(),
+		proofs: newProofs(), limit: newLimiter(),
+		checks:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), // half the cores go on serving during a flood of logins
+		compare: bcrypt.CompareHashAndPassword,
+		jwtKey:  key, parser: newParser(o.Now),
+	}, nil
+}
+
+var _ Provider = (*Local)(nil)
+
+// AnonymousReads says whether requests without credentials may read what is not private.
+func (l *Local) AnonymousReads() bool { return l.opt.Anonymous == "read" }
+
+// Authenticate implements Provider. A token is recognised wherever a client may put it, beside any user name.
+func (l *Local) Authenticate(ctx context.Context, c Credentials) (Identity, error) {
+	if text, ok := c.token(); ok {
+		return l.bearer(ctx, text, c.Addr)
+	}
+	if c.none() {
+		return Identity{}, ErrNoCredentials
+	}
+	return l.password(ctx, c)
+}
+
+// maxBearer bounds what is hashed and parsed for a stranger.
+const maxBearer = 16 << 10
+
+// bearer judges a personal token or a JWT. What passes once is recognised by its SHA-256 until users or tokens change.
+func (l *Local) bearer(ctx context.Context, text string, addr netip.Addr) (Identity, error) {
+	if len(text) > maxBearer {
+		return Identity{}, store.Refuse(ErrCredentials, "The token is too long.")
+	}
+	key := sha256.Sum256([]byte(text))
+	h := l.memory.held(key)
+	if h == nil {
+		var err error
+		if h, err = l.load(ctx, key, text); err != nil {
+			return Identity{}, err
+		}
+	}
+	now := l.now()
+	if err := h.admit(now, addr); err != nil {
+		return Identity{}, err
+	}
+	l.uses.touch(h, now)
+	return h.identity, nil
+}
+
+// load checks a token or JWT from scratch.
+func (l *Local) load(ctx context.Context, key [sha256.Size]byte, text string) (*held, error) {
+	epoch := l.memory.now()
+	var h *held
+	var err error
+	switch {
+	case IsToken(text):
+		h, err = l.loadToken(ctx, key)
+	case hasPrefix(text):
+		err = store.Refuse(ErrCredentials, "The token is not complete: it was mistyped or cut off.")
+	case strings.Count(text, ".") == 2:
+		h, err = l.loadJWT(ctx, text)
+	default:
+		err = store.Refuse(ErrCredentials, "This is not a token of this registry; they start with %s.", tokenPrefix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l.memory.hold(epoch, key, h)
+	return h, nil
+}
+
+// held is a checked credential: all that has to be looked at again is the time and the address.
+type held struct {
+	identity Identity
+	disabled bool
+	cidrs    []netip.Prefix
+	used     useClock
+}
+
+// admit says whether the credential is good now, from addr. A credential bound to networks needs a known address.
+func (h *held) admit(now time.Time, addr netip.Addr) error {
+	if h.disabled {
+		return store.Refuse(ErrDisabled, "The user is disabled.")
+	}
+	if e := h.identity.Expires; !e.IsZero() && !now.Before(e) {
+		return store.Refuse(ErrCredentials, "The token has expired.")
+	}
+	if len(h.cidrs) == 0 {
+		return nil
+	}
+	addr = addr.Unmap().WithZone("")
+	for _, p := range h.cidrs {
+		if p.Contains(addr) {
+			return nil
+		}
+	}
+	return store.Refuse(ErrCredentials, "The token may not be used from this address.")
+}
+
+// memory keeps what was read from the store. Every committed change of a user or token empties it, so that no request
+// that starts after the change was answered sees what was before.
+type memory struct {
+	mu    sync.RWMutex
+	epoch uint64 // counts the changes
+	users map[string]*account
+	creds map[[sha256.Size]byte]*held
+}
+
+// Bounds of the memory; beyond them it starts afresh, which costs a few microseconds per entry.
+const (
+	maxAccounts = 8192
+	maxHeld     = 16384
+)
+
+func newMemory() *memory {
+	m := &memory{}
+	m.forget()
+	return m
+}
+
+// forget is called after every commit that changes users or tokens.
+func (m *memory) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.epoch++
+	m.users = map[string]*account{}
+	m.creds = map[[sha256.Size]byte]*held{}
+}
+
+// now is to be asked before reading the store; what was read is kept only if nothing has changed since.
+func (m *memory) now() uint64 {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.epoch
+}
+
+func (m *memory) held(key [sha256.Size]byte) *held {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.creds[key]
+}
+
+func (m *memory) hold(epoch uint64, key [sha256.Size]byte, h *held) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.epoch != epoch {
+		return
+	}
+	if len(m.creds) >= maxHeld {
+		clear(m.creds)
+	}
+	m.creds[key] = h
+}
+
+func (m *memory) account(name string) *account {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.users[name]
+}
+
+func (m *memory) keep(epoch uint64, a *account) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.epoch != epoch {
+		return
+	}
+	if len(m.users) >= maxAccounts {
+		clear(m.users)
+	}
+	m.users[a.name] = a
+}
+
+// account is what is remembered of a user; it is never changed.
+type account struct {
+	name       string
+	hash       []byte
+	admin      bool
+	disabled   bool
+	grants     Scopes
+	generation uint64
+}
+
+func (a *account) identity() Identity {
+	return Identity{User: a.name, Admin: a.admin, Grants: a.grants, generation: a.generation}
+}
+
+// account returns nil when there is no such user.
+func (l *Local) account(ctx context.Context, name string) (*account, error) {
+	if a := l.memory.account(name); a != nil {
+		return a, nil
+	}
+	epoch := l.memory.now()
+	var a *account
+	err := l.store.View(ctx, func(tx *store.Tx) error {
+		var err error
+		a, err = accountIn(tx, name)
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("user %s: %w", name, err)
+	}
+	l.memory.keep(epoch, a)
+	return a, nil
+}

@@ -1,0 +1,164 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"larder/store"
+)
+
+// Authorize implements Provider; the table in the package comment is this function. Whether a package is private is
+// looked up here, so that no caller can forget to say so.
+func (l *Local) Authorize(ctx context.Context, id Identity, a Access) error {
+	private := false
+	if a.Action == Read && a.Kind != "" && l.AnonymousReads() && (id.Anonymous || !id.Can(a)) {
+		var err error
+		if private, err = l.privacy.of(ctx, a); err != nil {
+			return fmt.Errorf("authorize %s %s: %w", a.Kind, a.Name, err)
+		}
+		if !private && (id.Anonymous || id.User != "") {
+			return nil
+		}
+	}
+	if id.Anonymous {
+		return refuseAnonymous(a, private)
+	}
+	if id.Can(a) {
+		return nil
+	}
+	return l.refuse(ctx, id, a)
+}
+
+// refuseAnonymous asks for credentials, except where asking would tell that a private package exists.
+func refuseAnonymous(a Access, private bool) error {
+	if private && a.Name != "" {
+		return ErrHidden
+	}
+	return store.Refuse(ErrNoCredentials, "This needs a login or a token.")
+}
+
+// refuse finds the error for somebody known.
+func (l *Local) refuse(ctx context.Context, id Identity, a Access) error {
+	if id.JWT && id.Credential().Can(a) {
+		return store.Refuse(ErrScope, "The token was not issued for this.")
+	}
+	if a.Kind == "" || a.Name == "" {
+		return denied(id, a)
+	}
+	read := a
+	read.Action = Read
+	if a.Action == Read {
+		return ErrHidden
+	}
+	switch err := l.Authorize(ctx, id, read); {
+	case err == nil, errors.Is(err, ErrScope):
+		return denied(id, a)
+	default:
+		return err
+	}
+}
+
+// denied says which of the limits it was, to somebody who may know that the name exists.
+func denied(id Identity, a Access) error {
+	what := "this"
+	if a.Name != "" {
+		what = fmt.Sprintf("%s %s", a.Kind, a.Name)
+	}
+	switch {
+	case !id.user(a):
+		return store.Refuse(ErrDenied, "User %s may not %s %s.", id.User, a.Action, what)
+	case id.ReadOnly:
+		return store.Refuse(ErrDenied, "The token is read-only.")
+	}
+	return store.Refuse(ErrDenied, "The token's scopes do not allow to %s %s.", a.Action, what)
+}
+
+// privacy knows which names are private: by pattern, or by the flag of the package.
+type privacy struct {
+	store    *store.Store
+	repos    map[store.Kind]*store.Repo[struct{}]
+	patterns Scopes
+
+	mu    sync.RWMutex
+	flags map[packageName]flag
+}
+
+type packageName struct {
+	kind store.Kind
+	name string
+}
+
+// flag is what the package's record said at a generation of the package.
+type flag struct {
+	generation uint64
+	private    bool
+}
+
+// maxFlags bounds the memory; beyond it the flags are read again.
+const maxFlags = 16384
+
+func newPrivacy(s *store.Store, patterns []string) (*privacy, error) {
+	p := &privacy{store: s, repos: map[store.Kind]*store.Repo[struct{}]{}, flags: map[packageName]flag{}}
+	for _, text := range patterns {
+		pattern, err := ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("private pattern %q: %w", text, err)
+		}
+		p.patterns = append(p.patterns, pattern)
+	}
+	for _, k := range store.Kinds() {
+		p.repos[k] = store.NewRepo[struct{}](s, k)
+	}
+	return p, nil
+}
+
+// of says whether a's name is private. A kind as a whole is private only under a pattern for every name.
+func (p *privacy) of(ctx context.Context, a Access) (bool, error) {
+	for _, pattern := range p.patterns {
+		if pattern.names(a) {
+			return true, nil
+		}
+	}
+	if a.Name == "" {
+		return false, nil
+	}
+	key := packageName{a.Kind, a.Name}
+	generation := p.store.Generation(a.Kind, a.Name) // before the record is read: an older number only means to read again
+	p.mu.RLock()
+	f, ok := p.flags[key]
+	p.mu.RUnlock()
+	if ok && f.generation == generation {
+		return f.private, nil
+	}
+	private, err := p.read(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.flags) >= maxFlags {
+		clear(p.flags)
+	}
+	p.flags[key] = flag{generation, private}
+	return private, nil
+}
+
+// read returns false for a package that does not exist.
+func (p *privacy) read(ctx context.Context, key packageName) (bool, error) {
+	repo := p.repos[key.kind]
+	if repo == nil {
+		return false, nil
+	}
+	var private bool
+	err := repo.View(ctx, key.name, func(tx *store.PackageTx[struct{}]) error {
+		pkg, err := tx.Package()
+		private = pkg.Private
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+		return false, nil
+	}
+	return private, err
+}

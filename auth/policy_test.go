@@ -1,0 +1,207 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"larder/store"
+)
+
+// npmRead and friends keep the tables short.
+func npm(name string, a Action) Access { return Access{store.NPM, "package", name, a} }
+
+func oci(name string, a Action) Access { return Access{store.OCI, "repository", name, a} }
+
+// flagPrivate sets the flag of a package's record, making the package if there is none.
+func (w *world) flagPrivate(name string, private bool) {
+	w.t.Helper()
+	repo := store.NewRepo[struct{}](w.store, store.NPM)
+	w.must(repo.Update(w.ctx, name, func(tx *store.PackageTx[struct{}]) error {
+		return tx.SetPackage(func(p *store.Package) { p.Private = private })
+	}))
+}
+
+func (w *world) check(who string, id Identity, a Access, want error) {
+	w.t.Helper()
+	err := w.Authorize(w.ctx, id, a)
+	if !errors.Is(err, want) || (want == nil) != (err == nil) {
+		w.t.Errorf("%s, %s %s %q: %v, want %v", who, a.Action, a.Kind, a.Name, err, want)
+	}
+	if want == ErrDenied && errors.Is(err, ErrScope) {
+		w.t.Errorf("%s, %s %s %q: %v, want plain ErrDenied", who, a.Action, a.Kind, a.Name, err)
+	}
+}
+
+// identities are one of each sort, for both policies.
+func identities(w *world) map[string]Identity {
+	w.t.Helper()
+	w.must(w.AddUser(w.ctx, User{Name: "root", Password: "pw of root", Admin: true}))
+	w.user("ann")
+	w.user("team", "npm:package:@team/*:read,write")
+	w.user("drop", "npm:package:@team/*:write")
+	out := map[string]Identity{"anonymous": Anonymous(), "nobody": {}}
+	for _, name := range []string{"root", "ann", "team", "drop"} {
+		out[name] = w.login(name)
+	}
+	out["read-only"], _, _ = w.token(TokenSpec{User: "root", ReadOnly: true})
+	out["team token"], _, _ = w.token(TokenSpec{User: "ann", Scopes: mustScopes(w.t, "npm:package:@team/*:read,create")})
+	out["jwt"], _ = w.jwt(out["ann"], time.Minute, "npm:package:@team/x:read")
+	out["jwt of team token"], _ = w.jwt(out["team token"], time.Minute, "npm:package:@team/x:read")
+	out["anonymous jwt"], _ = w.jwt(Anonymous(), time.Minute, "npm:package:open:read", "npm:package:secret:read,write")
+	return out
+}
+
+func TestPolicyRead(t *testing.T) {
+	w := newWorld(t, Options{Private: []string{"npm:package:secret*"}})
+	w.flagPrivate("flagged", true)
+	w.flagPrivate("@team/flagged", true)
+	who := identities(w)
+	type row map[string]error // by identity; absent: nil
+	everyone := func(want error, except row) row {
+		out := row{}
+		for name := range who {
+			out[name] = want
+		}
+		for name, err := range except {
+			out[name] = err
+		}
+		return out
+	}
+	for _, c := range []struct {
+		a    Access
+		want row
+	}{
+		{npm("open", Read), everyone(nil, row{"nobody": ErrHidden})},
+		{npm("", Read), everyone(nil, row{"nobody": ErrDenied})},
+		{oci("open", Read), everyone(nil, row{"nobody": ErrHidden})},
+		{npm("secret", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "jwt": ErrScope})},
+		{npm("flagged", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "jwt": ErrScope})},
+		{npm("@team/flagged", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "team": nil, "team token": nil,
+			"jwt": ErrScope, "jwt of team token": ErrScope})},
+		{npm("open", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "jwt": ErrScope,
+			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
+		{npm("@team/x", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope,
+			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
+		{npm("@team/x", Create), everyone(ErrDenied, row{"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope,
+			"team token": nil, "jwt of team token": ErrScope,
+			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
+		// Who may not read a name learns nothing from trying to change it.
+		{npm("secret", Write), everyone(ErrHidden, row{"root": nil, "ann": nil, "jwt": ErrScope, "read-only": ErrDenied,
+			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "team token": ErrDenied,
+			"read-only": ErrDenied, "jwt": ErrScope, "jwt of team token": ErrDenied,
+			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{npm("open", Admin), everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
+		{Access{Action: Admin}, everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{Access{Action: Read}, everyone(ErrDenied, row{"root": nil, "read-only": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{npm("", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "jwt": ErrScope, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+	} {
+		for name, id := range who {
+			w.check(name, id, c.a, c.want[name])
+		}
+	}
+}
+
+func TestPolicyNone(t *testing.T) {
+	w := newWorld(t, Options{Anonymous: "none", Private: []string{"npm:package:secret*"}})
+	w.flagPrivate("flagged", true)
+	who := identities(w)
+	for _, name := range []string{"open", "secret", "flagged", "absent", ""} {
+		for _, a := range []Action{Read, Create, Write, Delete, Admin} {
+			w.check("anonymous", who["anonymous"], npm(name, a), ErrNoCredentials)
+			w.check("anonymous jwt", who["anonymous jwt"], npm(name, a), ErrNoCredentials)
+		}
+	}
+	w.check("ann", who["ann"], npm("open", Read), nil)
+	w.check("team", who["team"], npm("open", Read), ErrHidden)
+	w.check("team", who["team"], npm("open", Write), ErrHidden)
+	w.check("team", who["team"], npm("@team/x", Delete), ErrDenied)
+	w.check("team", who["team"], npm("", Read), nil)
+	w.check("team", who["team"], oci("", Read), ErrDenied)
+	w.check("drop", who["drop"], npm("@team/x", Read), ErrHidden)
+	w.check("drop", who["drop"], npm("@team/x", Write), nil)
+	w.check("jwt", who["jwt"], npm("open", Read), ErrScope)
+	w.check("jwt", who["jwt"], npm("@team/x", Read), nil)
+	w.check("jwt of team token", who["jwt of team token"], npm("open", Read), ErrHidden)
+	w.check("jwt of team token", who["jwt of team token"], npm("@team/y", Read), ErrScope)
+	w.check("jwt of team token", who["jwt of team token"], npm("@team/x", Write), ErrDenied)
+}
+
+// TestHiddenSaysNothing: the error for a private name that exists is the error for any other.
+func TestHiddenSaysNothing(t *testing.T) {
+	w := newWorld(t, Options{Private: []string{"npm:package:secret/*"}})
+	w.user("team", "npm:package:@team/*:read,write")
+	w.flagPrivate("secret/there", true)
+	for _, id := range []Identity{Anonymous(), w.login("team")} {
+		for _, a := range []Action{Read, Write, Delete, Admin} {
+			there := w.Authorize(w.ctx, id, npm("secret/there", a))
+			absent := w.Authorize(w.ctx, id, npm("secret/absent", a))
+			if there == nil || absent == nil || there.Error() != absent.Error() {
+				t.Errorf("%s: %v for a name that exists, %v for one that does not", a, there, absent)
+			}
+		}
+	}
+	if err := w.Authorize(w.ctx, Anonymous(), npm("secret/there", Read)); err != ErrHidden {
+		t.Errorf("%#v holds more than the sentinel", err)
+	}
+}
+
+// TestPrivateFlagFollows: the flag counts from the commit that changes it.
+func TestPrivateFlagFollows(t *testing.T) {
+	w := newWorld(t, Options{})
+	for round := range 3 {
+		w.check("anonymous", Anonymous(), npm("p", Read), nil)
+		w.flagPrivate("p", true)
+		w.check(fmt.Sprintf("anonymous in round %d", round), Anonymous(), npm("p", Read), ErrHidden)
+		w.flagPrivate("p", false)
+	}
+	w.check("anonymous", Anonymous(), npm("not a \x00 name", Read), nil)
+	w.check("anonymous", Anonymous(), Access{"gopher", "package", "x", Read}, nil)
+}
+
+// TestWholeKindPrivate: a kind closed by pattern asks for credentials instead of pretending not to exist.
+func TestWholeKindPrivate(t *testing.T) {
+	w := newWorld(t, Options{Private: []string{"npm:*:*"}})
+	w.user("team", "npm:package:@team/*:read")
+	w.user("rust", "cargo:*:*:*")
+	w.check("anonymous", Anonymous(), npm("", Read), ErrNoCredentials)
+	w.check("anonymous", Anonymous(), npm("x", Read), ErrHidden)
+	w.check("anonymous", Anonymous(), oci("", Read), nil)
+	w.check("team", w.login("team"), npm("", Read), nil)
+	w.check("rust", w.login("rust"), npm("", Read), ErrDenied)
+}
+
+// TestDeniedTexts: the reason is the one the user can do something about.
+func TestDeniedTexts(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.user("ann")
+	w.user("team", "npm:package:@team/*:read,write")
+	readOnly, _, _ := w.token(TokenSpec{User: "ann", ReadOnly: true})
+	scoped, _, _ := w.token(TokenSpec{User: "ann", Scopes: mustScopes(t, "npm:package:a:*")})
+	for _, c := range []struct {
+		id   Identity
+		want string
+	}{
+		{w.login("team"), "User team may not write npm b."},
+		{readOnly, "The token is read-only."},
+		{scoped, "The token's scopes do not allow to write npm b."},
+		{Anonymous(), "This needs a login or a token."},
+	} {
+		var refusal *store.Refusal
+		if err := w.Authorize(w.ctx, c.id, npm("b", Write)); !errors.As(err, &refusal) || refusal.Public() != c.want {
+			t.Errorf("%v, want %q", err, c.want)
+		}
+	}
+}
+
+func TestFlagsBounded(t *testing.T) {
+	w := newWorld(t, Options{})
+	for i := range maxFlags + 10 {
+		w.check("anonymous", Anonymous(), npm(fmt.Sprintf("p%d", i), Read), nil)
+	}
+	if n := len(w.privacy.flags); n > maxFlags {
+		t.Errorf("%d flags", n)
+	}
+}

@@ -1,0 +1,52 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The errors this package returns beside the store's; compare with errors.Is. Most are wrapped in a *store.Refusal whose
+// text is for the client's user.
+var (
+	// ErrNoCredentials: none were given, and giving some could help.
+	ErrNoCredentials = errors.New("no credentials")
+	// ErrCredentials: those that were given are wrong, expired or revoked. Never fall back to anonymous.
+	ErrCredentials = errors.New("wrong credentials")
+	// ErrDisabled: the credentials are right, but the user is switched off. It is also an ErrCredentials.
+	ErrDisabled = fmt.Errorf("user is disabled: %w", ErrCredentials)
+	// ErrDenied: known, and not allowed.
+	ErrDenied = errors.New("not allowed")
+	// ErrScope: a JWT was not granted this, but the credential it was bought with reaches far enough to buy one that is
+	// (OCI answers insufficient_scope). It is also an ErrDenied.
+	ErrScope = fmt.Errorf("insufficient scope: %w", ErrDenied)
+	// ErrHidden: not allowed to know whether the name exists. Answer exactly as for a name that does not exist; a
+	// protocol whose clients send credentials only after a 401 may send that to anonymous, for both.
+	ErrHidden = errors.New("hidden")
+)
+
+// Throttled is the error of too many failed logins, by user or by address; errors.As finds it.
+type Throttled struct {
+	After time.Duration // how long to wait before the next try; always positive
+}
+
+// Error is the text for the log.
+func (t *Throttled) Error() string {
+	return fmt.Sprintf("too many failed logins: try again in %s", t.After.Round(time.Second))
+}
+
+// Public is the text for the client's user.
+func (t *Throttled) Public() string {
+	return fmt.Sprintf("Too many failed logins. Try again in %d seconds.", int64((t.After+time.Second-1)/time.Second))
+}
+
+// Provider is the seam for other sources of identity. Both methods are called for every request and answer from memory.
+type Provider interface {
+	// Authenticate says who sent c. ErrNoCredentials if c is empty (the caller goes on with Anonymous); ErrCredentials,
+	// ErrDisabled or *Throttled if c is to be refused; any other error is a failure of the provider.
+	Authenticate(ctx context.Context, c Credentials) (Identity, error)
+	// Authorize says whether id may do a: nil, ErrNoCredentials (anonymous, and logging in could help), ErrDenied,
+	// ErrScope or ErrHidden. The answer to somebody who may not read a name is the same whether it exists or not.
+	Authorize(ctx context.Context, id Identity, a Access) error
+}

@@ -1,0 +1,355 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"larder/store"
+)
+
+// Token is a personal token as listed; the token itself is shown once, by CreateToken.
+type Token struct {
+	ID       string         `json:"id"` // 16 hex digits; see TokenID
+	User     string         `json:"user"`
+	Name     string         `json:"name,omitempty"`
+	Scopes   Scopes         `json:"scopes,omitempty"` // none: all that the user may
+	ReadOnly bool           `json:"read_only"`
+	CIDRs    []netip.Prefix `json:"cidrs,omitempty"` // none: from everywhere
+	Created  time.Time      `json:"created"`
+	Expires  time.Time      `json:"expires,omitzero"`   // zero: never
+	LastUsed time.Time      `json:"last_used,omitzero"` // to the minute; zero: never
+}
+
+// TokenSpec says what token to make. A token never reaches further than its user, whatever its scopes say.
+type TokenSpec struct {
+	User     string
+	Name     string // for people; may be empty
+	Scopes   Scopes // none: all that the user may
+	Expires  time.Time
+	ReadOnly bool
+	CIDRs    []netip.Prefix
+}
+
+// tokenRow is a token as stored. Nothing but LastUsed ever changes: to change a token is to make another one.
+type tokenRow struct {
+	User     string         `json:"user"`
+	Name     string         `json:"name,omitempty"`
+	Scopes   Scopes         `json:"scopes,omitempty"`
+	Bounds   []Scopes       `json:"bounds,omitempty"` // limits of the credential it was made with
+	ReadOnly bool           `json:"read_only,omitempty"`
+	CIDRs    []netip.Prefix `json:"cidrs,omitempty"`
+	Created  time.Time      `json:"created"`
+	Expires  time.Time      `json:"expires,omitzero"`
+	LastUsed time.Time      `json:"last_used,omitzero"`
+}
+
+// limits are the scopes that must each allow an access.
+func (r tokenRow) limits() []Scopes {
+	if len(r.Scopes) == 0 {
+		return r.Bounds
+	}
+	return append(slices.Clone(r.Bounds), r.Scopes)
+}
+
+func (r tokenRow) token(id string) Token {
+	return Token{
+		ID: id, User: r.User, Name: r.Name, Scopes: r.Scopes, ReadOnly: r.ReadOnly, CIDRs: r.CIDRs,
+		Created: r.Created, Expires: r.Expires, LastUsed: r.LastUsed,
+	}
+}
+
+// Limits of what is stored for one token.
+const (
+	maxTokenName   = 128
+	maxTokenScopes = 100
+	maxTokenCIDRs  = 100
+)
+
+func (l *Local) checkSpec(spec TokenSpec) error {
+	switch {
+	case len(spec.Name) > maxTokenName || !utf8.ValidString(spec.Name) || strings.ContainsFunc(spec.Name, func(r rune) bool { return r != ' ' && unprintable(r) }):
+		return store.Refuse(store.ErrInvalid, "The name of a token has at most %d bytes, all of which print.", maxTokenName)
+	case len(spec.Scopes) > maxTokenScopes || len(spec.CIDRs) > maxTokenCIDRs:
+		return store.Refuse(store.ErrInvalid, "A token has at most %d scopes and %d networks.", maxTokenScopes, maxTokenCIDRs)
+	case !spec.Expires.IsZero() && !l.now().Before(spec.Expires):
+		return store.Refuse(store.ErrInvalid, "The token would have expired already.")
+	}
+	for _, p := range spec.CIDRs {
+		if !p.IsValid() || p.Addr().Is4In6() || p.Addr().Zone() != "" {
+			return store.Refuse(store.ErrInvalid, "%s is not a network; write 192.0.2.0/24 or 2001:db8::/32", p)
+		}
+	}
+	return nil
+}
+
+// CreateToken makes a token and returns its id and, for the only time, the token. ErrNotFound if there is no such user,
+// ErrInvalid if the spec makes no sense. Who calls this for somebody logged in with a token wants DeriveToken.
+func (l *Local) CreateToken(ctx context.Context, spec TokenSpec) (id, secret string, err error) {
+	return l.create(ctx, spec, nil)
+}
+
+// DeriveToken makes a token for whoever by is, which inherits every limit of the credentials they came with: scopes,
+// expiry and networks. It outlives the revocation of the token it was made with, so a protocol should ask for the password
+// as well. ErrDenied for anonymous and for read-only credentials, ErrCredentials if the login has ended.
+func (l *Local) DeriveToken(ctx context.Context, by Identity, spec TokenSpec) (id, secret string, err error) {
+	if by.User == "" {
+		return "", "", store.Refuse(ErrDenied, "Only users have tokens.")
+	}
+	if by.ReadOnly {
+		return "", "", store.Refuse(ErrDenied, "The token is read-only.")
+	}
+	spec.User = by.User
+	if e := by.Expires; !e.IsZero() && (spec.Expires.IsZero() || e.Before(spec.Expires)) {
+		spec.Expires = e
+	}
+	return l.create(ctx, spec, &by)
+}
+
+func (l *Local) create(ctx context.Context, spec TokenSpec, by *Identity) (id, secret string, err error) {
+	if err := l.checkSpec(spec); err != nil {
+		return "", "", err
+	}
+	secret = newSecret()
+	hash := sha256.Sum256([]byte(secret))
+	row := tokenRow{
+		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly, Expires: spec.Expires.UTC(),
+	}
+	for _, p := range spec.CIDRs {
+		row.CIDRs = append(row.CIDRs, p.Masked())
+	}
+	err = l.store.Update(ctx, func(tx *store.Tx) error { return l.insertToken(tx, hash, row, by) })
+	if err != nil {
+		return "", "", fmt.Errorf("create token for user %s: %w", spec.User, err)
+	}
+	return idOf(hash[:]), secret, nil
+}
+
+func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, by *Identity) error {
+	u, err := userIn(tx, row.User)
+	if err != nil {
+		return err
+	}
+	if by != nil {
+		if err := inherit(tx, &row, u, *by); err != nil {
+			return err
+		}
+	}
+	id := idOf(hash[:])
+	if _, _, err := tokenIn(tx, id); !errors.Is(err, store.ErrNotFound) {
+		return errors.Join(store.ErrConflict, err)
+	}
+	row.Created = tx.Now()
+	b, err := encode(row)
+	if err != nil {
+		return err
+	}
+	if err := tx.Table(tokensTable).Put(hash[:], b); err != nil {
+		return err
+	}
+	tx.Log(store.Entry{Op: store.OpTokenCreate, Note: noteOf(id, row)})
+	return nil
+}
+
+// inherit adds the limits of by, which must still be good.
+func inherit(tx *store.Tx, row *tokenRow, u userRow, by Identity) error {
+	if u.Generation != by.generation {
+		return store.Refuse(ErrCredentials, "The login has ended; log in again.")
+	}
+	row.Bounds = slices.Clone(by.Limits)
+	if by.TokenID == "" {
+		return nil
+	}
+	_, parent, err := tokenIn(tx, by.TokenID)
+	if errors.Is(err, store.ErrNotFound) {
+		return errRevoked()
+	}
+	if err != nil {
+		return err
+	}
+	row.CIDRs, err = narrow(parent.CIDRs, row.CIDRs)
+	return err
+}
+
+// narrow returns the networks that are in both lists; an empty list means everywhere.
+func narrow(parent, child []netip.Prefix) ([]netip.Prefix, error) {
+	if len(parent) == 0 {
+		return child, nil
+	}
+	if len(child) == 0 {
+		return parent, nil
+	}
+	var out []netip.Prefix
+	for _, p := range parent {
+		for _, c := range child {
+			switch {
+			case !p.Overlaps(c):
+			case p.Bits() > c.Bits():
+				out = append(out, p)
+			default:
+				out = append(out, c)
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil, store.Refuse(store.ErrInvalid, "The networks lie outside those of the token you are using.")
+	}
+	return out, nil
+}
+
+func noteOf(id string, r tokenRow) string {
+	if r.Name == "" {
+		return fmt.Sprintf("token %s of user %s", id, r.User)
+	}
+	return fmt.Sprintf("token %s (%s) of user %s", id, r.Name, r.User)
+}
+
+func errRevoked() error {
+	return store.Refuse(ErrCredentials, "The token is unknown or has been revoked.")
+}
+
+// tokenIn finds a token by id; the key is valid inside the transaction.
+func tokenIn(tx *store.Tx, id string) (key []byte, row tokenRow, err error) {
+	prefix, err := hex.DecodeString(id)
+	if err == nil && len(prefix) == tokenIDSize {
+		for k, b := range tx.Table(tokensTable).Scan(prefix, nil) {
+			if err := decode(b, &row); err != nil {
+				return nil, row, fmt.Errorf("record of token %s: %w", id, err)
+			}
+			return slices.Clone(k), row, nil
+		}
+	}
+	return nil, row, store.Refuse(store.ErrNotFound, "There is no token %q.", id)
+}
+
+// Tokens returns the tokens of a user, or of all users if user is empty, oldest first.
+func (l *Local) Tokens(ctx context.Context, user string) ([]Token, error) {
+	out := []Token{}
+	err := l.store.View(ctx, func(tx *store.Tx) error {
+		for k, b := range tx.Table(tokensTable).Scan(nil, nil) {
+			var r tokenRow
+			if err := decode(b, &r); err != nil {
+				return fmt.Errorf("record of token %s: %w", idOf(k), err)
+			}
+			if user == "" || user == r.User {
+				out = append(out, r.token(idOf(k)))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list tokens: %w", err)
+	}
+	for i := range out {
+		if used := l.uses.last(out[i].ID); used.After(out[i].LastUsed) {
+			out[i].LastUsed = used
+		}
+	}
+	slices.SortFunc(out, func(a, b Token) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
+	return out, nil
+}
+
+// RevokeToken ends a token, and every JWT bought with it, at once. ErrNotFound.
+func (l *Local) RevokeToken(ctx context.Context, id string) error {
+	err := l.store.Update(ctx, func(tx *store.Tx) error {
+		key, row, err := tokenIn(tx, id)
+		if err != nil {
+			return err
+		}
+		return l.dropToken(tx, key, row)
+	})
+	if err != nil {
+		return fmt.Errorf("revoke token %s: %w", id, err)
+	}
+	return nil
+}
+
+// RevokeTokens ends all tokens of a user and returns how many there were. ErrNotFound if there is no such user.
+func (l *Local) RevokeTokens(ctx context.Context, user string) (int, error) {
+	var n int
+	err := l.store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := userIn(tx, user); err != nil {
+			return err
+		}
+		var err error
+		n, err = l.dropTokens(tx, user)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoke tokens of user %s: %w", user, err)
+	}
+	return n, nil
+}
+
+func (l *Local) dropTokens(tx *store.Tx, user string) (int, error) {
+	n := 0
+	for k, b := range tx.Table(tokensTable).Scan(nil, nil) {
+		var row tokenRow
+		if err := decode(b, &row); err != nil {
+			return n, fmt.Errorf("record of token %s: %w", idOf(k), err)
+		}
+		if row.User != user {
+			continue
+		}
+		if err := l.dropToken(tx, slices.Clone(k), row); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+func (l *Local) dropToken(tx *store.Tx, key []byte, row tokenRow) error {
+	if err := tx.Table(tokensTable).Delete(key); err != nil {
+		return err
+	}
+	tx.Log(store.Entry{Op: store.OpTokenRevoke, Note: noteOf(idOf(key), row)})
+	tx.OnCommit(l.memory.forget)
+	return nil
+}
+
+// loadToken reads a token and its user in one transaction.
+func (l *Local) loadToken(ctx context.Context, hash [sha256.Size]byte) (*held, error) {
+	var h *held
+	err := l.store.View(ctx, func(tx *store.Tx) error {
+		b := tx.Table(tokensTable).Get(hash[:])
+		if b == nil {
+			return errRevoked()
+		}
+		var row tokenRow
+		if err := decode(b, &row); err != nil {
+			return err
+		}
+		a, err := accountIn(tx, row.User)
+		if err != nil {
+			return err
+		}
+		h = holdToken(a, idOf(hash[:]), row)
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, errRevoked()
+	}
+	if err != nil && !errors.Is(err, ErrCredentials) {
+		return nil, fmt.Errorf("token %s: %w", idOf(hash[:]), err)
+	}
+	return h, err
+}
+
+// holdToken joins what a token and its user say.
+func holdToken(a *account, id string, row tokenRow) *held {
+	h := &held{identity: a.identity(), disabled: a.disabled, cidrs: row.CIDRs}
+	h.identity.TokenID = id
+	h.identity.ReadOnly = row.ReadOnly
+	h.identity.Limits = row.limits()
+	h.identity.Expires = row.Expires
+	return h
+}

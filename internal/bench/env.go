@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const adminPassword = "bench-password"
+
+// env is the scratch folder, the binary under test and what was started.
+type env struct {
+	dir    string
+	larder string
+	self   string
+	filled string // data folder with 100,000 tags, made when first needed
+	procs  []*process
+}
+
+func newEnv(ctx context.Context, parent string) (*env, error) {
+	dir, err := os.MkdirTemp(parent, "larder-bench-")
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	e := &env{dir: dir, larder: filepath.Join(dir, "larder"), self: self}
+	build := exec.CommandContext(ctx, "go", "build", "-o", e.larder, ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		e.close()
+		return nil, fmt.Errorf("go build (run it from the project's folder): %w\n%s", err, out)
+	}
+	return e, nil
+}
+
+func (e *env) close() {
+	for _, p := range e.procs {
+		p.kill()
+	}
+	_ = os.RemoveAll(e.dir)
+}
+
+// folder makes a fresh folder below the scratch folder.
+func (e *env) folder(name string) (string, error) {
+	return os.MkdirTemp(e.dir, name+"-")
+}
+
+// process is a server that was started for a benchmark.
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+	done chan struct{}
+}
+
+func (e *env) start(ctx context.Context, cmd *exec.Cmd, addr func() (string, error)) (*process, error) {
+	cmd.Stderr = nil
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	e.procs = append(e.procs, p)
+	go func() { _ = cmd.Wait(); close(p.done) }()
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) && ctx.Err() == nil {
+		select {
+		case <-p.done:
+			return nil, fmt.Errorf("%s ended before it was ready", filepath.Base(cmd.Path))
+		default:
+		}
+		if a, err := addr(); err == nil {
+			p.addr = a
+			return p, nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	p.kill()
+	return nil, fmt.Errorf("%s was not ready in time", filepath.Base(cmd.Path))
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// startLarder runs larder serve on a data folder.
+func (e *env) startLarder(ctx context.Context, data string, environ ...string) (*process, error) {
+	file := filepath.Join(e.dir, fmt.Sprintf("addr-%d", time.Now().UnixNano()))
+	cmd := exec.Command(e.larder, "serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", file)
+	cmd.Env = append(append(os.Environ(), "LARDER_ADMIN_PASSWORD="+adminPassword), environ...)
+	return e.start(ctx, cmd, func() (string, error) {
+		b, err := os.ReadFile(file)
+		if err == nil && len(b) == 0 {
+			err = errors.New("not yet")
+		}
+		return strings.TrimSpace(string(b)), err
+	})
+}
+
+// freeAddr picks a loopback address for a program that cannot report its own.
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+func answers(addr, path string) func() (string, error) {
+	return func() (string, error) {
+		resp, err := http.Get("http://" + addr + path)
+		if err != nil {
+			return "", err
+		}
+		return addr, resp.Body.Close()
+	}
+}
+
+// startNginx serves a folder with sendfile, as Debian's nginx-light is set up.
+func (e *env) startNginx(ctx context.Context, root string) (*process, error) {
+	nginx, err := exec.LookPath("nginx")
+	if err != nil {
+		return nil, errors.New("nginx is not installed: no yardstick")
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := e.folder("nginx")
+	if err != nil {
+		return nil, err
+	}
+	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes auto; user root;
+events {}
+http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+server { listen %[2]s; root %[3]s; } }`, dir, addr, root)
+	file := filepath.Join(dir, "nginx.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	return e.start(ctx, exec.Command(nginx, "-p", dir, "-c", file), answers(addr, "/"))
+}
+
+// startRegistry runs distribution's registry (Debian's docker-registry).
+func (e *env) startRegistry(ctx context.Context, data string) (*process, error) {
+	registry, err := exec.LookPath("docker-registry")
+	if err != nil {
+		return nil, errors.New("docker-registry is not installed: no yardstick")
+	}
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	conf := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", data, addr)
+	file := filepath.Join(e.dir, filepath.Base(data)+".yml")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		return nil, err
+	}
+	return e.start(ctx, exec.Command(registry, "serve", file), answers(addr, "/v2/"))
+}
+
+// startBare serves a file's bytes from memory with net/http and nothing else.
+func (e *env) startBare(ctx context.Context, file string) (*process, error) {
+	addr, err := freeAddr()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(e.self, "-bare", file)
+	cmd.Env = append(os.Environ(), "BENCH_BARE_ADDR="+addr)
+	return e.start(ctx, cmd, answers(addr, "/"))
+}
+
+func serveBare(file string) error {
+	body, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		_, _ = w.Write(body)
+	})
+	return http.ListenAndServe(os.Getenv("BENCH_BARE_ADDR"), handler)
+}

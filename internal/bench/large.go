@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+const (
+	mib       = 1 << 20
+	largeSize = 1 << 30
+)
+
+// noise writes a reproducible file and returns its digest.
+func noise(file string, size int64) (string, error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyN(io.MultiWriter(f, h), rand.NewChaCha8([32]byte{7}), size); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("sha256:%x", h.Sum(nil)), f.Sync()
+}
+
+// largeBlob makes the input of the large benchmarks, once.
+func (e *env) largeBlob(size int64) (file, digest string, err error) {
+	dir := filepath.Join(e.dir, fmt.Sprintf("noise-%d", size))
+	file = filepath.Join(dir, "blob")
+	if saved, err := os.ReadFile(file + ".digest"); err == nil {
+		return file, string(saved), nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", err
+	}
+	if digest, err = noise(file, size); err != nil {
+		return "", "", err
+	}
+	return file, digest, os.WriteFile(file+".digest", []byte(digest), 0o600)
+}
+
+func megabytes(size int64, d time.Duration) float64 {
+	return float64(size) / 1e6 / d.Seconds()
+}
+
+// withBlob starts a larder and pushes the file into it.
+func (e *env) withBlob(ctx context.Context, file, digest string, size int64, environ ...string) (*process, *registry, time.Duration, error) {
+	data, err := e.folder("data")
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	p, err := e.startLarder(ctx, data, environ...)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	c := newRegistry(p.addr)
+	if err := c.login(ctx, "repository:bench/large:pull,push"); err != nil {
+		return p, nil, 0, err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return p, nil, 0, err
+	}
+	defer f.Close()
+	start := time.Now()
+	err = c.pushBlob(ctx, "bench/large", digest, f, size)
+	return p, c, time.Since(start), err
+}
+
+// pullLarge: one stream of a large blob, beside nginx with sendfile.
+func pullLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	file, digest, err := e.largeBlob(largeSize)
+	if err != nil {
+		return 0, 0, err
+	}
+	nginx, err := e.startNginx(ctx, filepath.Dir(file))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer nginx.kill()
+	p, c, _, err := e.withBlob(ctx, file, digest, largeSize)
+	if p != nil {
+		defer p.kill()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	other := newRegistry(nginx.addr)
+	buf := make([]byte, mib)
+	for range 3 {
+		a, err := timedPull(ctx, c, "/v2/bench/large/blobs/"+digest, buf)
+		if err != nil {
+			return 0, 0, err
+		}
+		b, err := timedPull(ctx, other, "/blob", buf)
+		if err != nil {
+			return 0, 0, err
+		}
+		ours, yardstick = max(ours, a), max(yardstick, b)
+	}
+	return ours, yardstick, nil
+}
+
+func timedPull(ctx context.Context, c *registry, path string, buf []byte) (float64, error) {
+	start := time.Now()
+	n, err := c.pull(ctx, path, buf)
+	if err == nil && n != largeSize {
+		err = fmt.Errorf("%s gave %d bytes", path, n)
+	}
+	return megabytes(n, time.Since(start)), err
+}
+
+// pushLarge: one stream of a large blob until its 201, beside the slower of
+// hashing the same bytes on one core and writing them with dd conv=fsync.
+func pushLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	file, digest, err := e.largeBlob(largeSize)
+	if err != nil {
+		return 0, 0, err
+	}
+	hash, err := hashSpeed(file)
+	if err != nil {
+		return 0, 0, err
+	}
+	dd, err := e.ddSpeed(ctx, file)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, _, took, err := e.withBlob(ctx, file, digest, largeSize)
+	if p != nil {
+		p.kill()
+		_ = os.RemoveAll(p.cmd.Args[3])
+	}
+	return megabytes(largeSize, took), min(hash, dd), err
+}
+
+func hashSpeed(file string) (float64, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	buf := make([]byte, mib)
+	h := sha256.New()
+	var spent time.Duration
+	for {
+		n, err := f.Read(buf)
+		start := time.Now()
+		h.Write(buf[:n])
+		spent += time.Since(start)
+		if err == io.EOF {
+			return megabytes(largeSize, spent), nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (e *env) ddSpeed(ctx context.Context, file string) (float64, error) {
+	out := filepath.Join(e.dir, "dd")
+	defer os.Remove(out)
+	start := time.Now()
+	if text, err := exec.CommandContext(ctx, "dd", "if="+file, "of="+out, "bs=1M", "conv=fsync").CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("dd: %w: %s", err, text)
+	}
+	return megabytes(largeSize, time.Since(start)), nil
+}

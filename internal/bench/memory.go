@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// pushArtifact puts a manifest with an empty config and a unique annotation.
+func (c *registry) pushArtifact(ctx context.Context, repo, tag string) error {
+	empty := digestOf([]byte("{}"))
+	raw := []byte(fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],"annotations":{"tag":%q}}`, manifestType, empty, repo+tag))
+	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)), "Content-Type", manifestType)
+	if err == nil {
+		drain(resp)
+	}
+	return err
+}
+
+// memory: the largest resident size of the server while a 2 GiB layer is
+// pushed and pulled and then pulled 50 times in parallel, with
+// GOMEMLIMIT=64MiB, beside 100 MiB (both as 1/MiB: larger is better).
+func memory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	const size = 2 << 30
+	file, digest, err := e.largeBlob(size)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, c, _, err := e.withBlob(ctx, file, digest, size, "GOMEMLIMIT=64MiB")
+	if p != nil {
+		defer p.kill()
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	pull := func(int) error {
+		n, err := c.pull(ctx, "/v2/bench/large/blobs/"+digest, make([]byte, 64<<10))
+		if err == nil && n != size {
+			err = fmt.Errorf("pulled %d bytes", n)
+		}
+		return err
+	}
+	if err := pull(0); err != nil {
+		return 0, 0, err
+	}
+	if err := parallel(50, pull); err != nil {
+		return 0, 0, err
+	}
+	peak, err := peakRSS(p.cmd.Process.Pid)
+	return 1 / peak, 1.0 / 100, err
+}
+
+// peakRSS reads VmHWM in MiB.
+func peakRSS(pid int) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
+			return kib / 1024, err
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM of process %d", pid)
+}

@@ -1,0 +1,236 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"larder/auth"
+	"larder/internal/config"
+	"larder/web"
+)
+
+// withClient loads the configuration, connects, runs work and closes the connection.
+func (a *app) withClient(ctx context.Context, s settings, create bool, work func(*client, config.Config) error) error {
+	cfg, err := a.load(s)
+	if err != nil {
+		return err
+	}
+	c, err := a.connect(ctx, cfg, create)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(c, cfg), c.close())
+}
+
+func (a *app) userCommand() *cobra.Command {
+	return a.group("user", "Manage users", a.userAdd(), a.userPasswd(), a.userRemove(), a.userList())
+}
+
+func (a *app) userAdd() *cobra.Command {
+	cmd := &cobra.Command{Use: "add NAME", Short: "Add a user", Args: exactly("the user's NAME")}
+	s := settingsFlags(cmd, "data")
+	admin := cmd.Flags().Bool("admin", false, "make the user an administrator")
+	scopes := cmd.Flags().StringArray("scope", nil, "limit the user to kind:type:name:actions, e.g. npm:package:@acme/*:write; repeatable")
+	fromStdin := cmd.Flags().Bool("password-stdin", false, "read the password from standard input")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		password, err := a.password(args[0], *fromStdin)
+		if err != nil {
+			return err
+		}
+		// The first start makes user admin only in a folder without users, so one that begins here must get an administrator.
+		return a.withClient(cmd.Context(), s, *admin, func(c *client, _ config.Config) error {
+			body := web.NewUser{Name: args[0], Password: password, Admin: *admin, Scopes: *scopes}
+			if err := c.do(cmd.Context(), http.MethodPost, "users", body, nil); err != nil {
+				return err
+			}
+			return a.say("added user %s", args[0])
+		})
+	}
+	return cmd
+}
+
+func (a *app) userPasswd() *cobra.Command {
+	cmd := &cobra.Command{Use: "passwd NAME", Short: "Change a user's password", Args: exactly("the user's NAME")}
+	s := settingsFlags(cmd, "data")
+	fromStdin := cmd.Flags().Bool("password-stdin", false, "read the password from standard input")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		password, err := a.password(args[0], *fromStdin)
+		if err != nil {
+			return err
+		}
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			path := "users/" + url.PathEscape(args[0]) + "/password"
+			if err := c.do(cmd.Context(), http.MethodPost, path, web.NewPassword{Password: password}, nil); err != nil {
+				return err
+			}
+			return a.say("changed the password of user %s", args[0])
+		})
+	}
+	return cmd
+}
+
+func (a *app) userRemove() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "remove NAME", Short: "Remove a user and their tokens; what they published stays", Args: exactly("the user's NAME"),
+	}
+	s := settingsFlags(cmd, "data")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			if err := c.do(cmd.Context(), http.MethodDelete, "users/"+url.PathEscape(args[0]), nil, nil); err != nil {
+				return err
+			}
+			return a.say("removed user %s", args[0])
+		})
+	}
+	return cmd
+}
+
+func (a *app) userList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List users", Args: exactly()}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var list web.UserList
+			if err := c.do(cmd.Context(), http.MethodGet, "users", nil, &list); err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.printJSON(list.Users)
+			}
+			var rows [][]string
+			for _, u := range list.Users {
+				rows = append(rows, []string{u.Name, role(u), scopesText(u.Scopes), timeText(u.Created)})
+			}
+			return a.table([]string{"NAME", "ROLE", "SCOPES", "CREATED"}, rows)
+		})
+	}
+	return cmd
+}
+
+func role(u auth.User) string {
+	switch {
+	case u.Disabled:
+		return "disabled"
+	case u.Admin:
+		return "admin"
+	}
+	return "user"
+}
+
+// scopesText shows scopes in a cell; none mean no limit.
+func scopesText(s auth.Scopes) string {
+	if len(s) == 0 {
+		return "all"
+	}
+	return s.String()
+}
+
+func (a *app) tokenCommand() *cobra.Command {
+	return a.group("token", "Manage tokens", a.tokenCreate(), a.tokenList(), a.tokenRevoke())
+}
+
+// tokenFlags are the flags of token create.
+type tokenFlags struct {
+	scopes, cidrs []string
+	expires       config.Duration
+	name          string
+	readOnly      bool
+}
+
+func (a *app) tokenCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create USER",
+		Short: "Make a token and print it",
+		Long:  "Make a token and print it, and nothing else, on standard output. It is shown this once.",
+		Args:  exactly("the USER it is for"),
+	}
+	s := settingsFlags(cmd, "data")
+	var f tokenFlags
+	fs := cmd.Flags()
+	fs.StringArrayVar(&f.scopes, "scope", nil, "limit the token to kind:type:name:actions, e.g. oci:repository:app:push; repeatable")
+	fs.Var(&f.expires, "expires", "how long it is valid, e.g. 90d (default: for ever)")
+	fs.StringVar(&f.name, "name", "", "what it is for")
+	fs.BoolVar(&f.readOnly, "read-only", false, "let it read only")
+	fs.StringSliceVar(&f.cidrs, "cidr", nil, "networks it may be used from; repeatable")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if fs.Changed("expires") && f.expires == 0 {
+			return usagef("--expires must be longer than nothing")
+		}
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var made web.CreatedToken
+			if err := c.do(cmd.Context(), http.MethodPost, "tokens", f.body(args[0]), &made); err != nil {
+				return err
+			}
+			return a.say("%s", made.Token)
+		})
+	}
+	return cmd
+}
+
+func (f tokenFlags) body(user string) web.NewToken {
+	body := web.NewToken{User: user, Name: f.name, Scopes: f.scopes, ReadOnly: f.readOnly, CIDRs: f.cidrs}
+	if f.expires > 0 {
+		body.Expires = time.Now().Add(f.expires.Std()).UTC().Truncate(time.Second)
+	}
+	return body
+}
+
+func (a *app) tokenList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list [USER]", Short: "List tokens", Args: between(0, "USER")}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			path := "tokens"
+			if len(args) > 0 {
+				path += "?" + url.Values{"user": args}.Encode()
+			}
+			var list web.TokenList
+			if err := c.do(cmd.Context(), http.MethodGet, path, nil, &list); err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.printJSON(list.Tokens)
+			}
+			var rows [][]string
+			for _, t := range list.Tokens {
+				rows = append(rows, tokenRow(t))
+			}
+			return a.table([]string{"ID", "USER", "NAME", "SCOPES", "LIMITS", "CREATED", "EXPIRES", "LAST USED"}, rows)
+		})
+	}
+	return cmd
+}
+
+func tokenRow(t auth.Token) []string {
+	var limits []string
+	if t.ReadOnly {
+		limits = append(limits, "read-only")
+	}
+	for _, p := range t.CIDRs {
+		limits = append(limits, p.String())
+	}
+	return []string{
+		t.ID, t.User, t.Name, scopesText(t.Scopes), strings.Join(limits, " "),
+		timeText(t.Created), timeText(t.Expires), timeText(t.LastUsed),
+	}
+}
+
+func (a *app) tokenRevoke() *cobra.Command {
+	cmd := &cobra.Command{Use: "revoke ID", Short: "End a token at once", Args: exactly("the token's ID; larder token list shows it")}
+	s := settingsFlags(cmd, "data")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			if err := c.do(cmd.Context(), http.MethodDelete, "tokens/"+url.PathEscape(args[0]), nil, nil); err != nil {
+				return err
+			}
+			return a.say("revoked token %s", args[0])
+		})
+	}
+	return cmd
+}

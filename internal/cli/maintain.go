@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"larder/internal/config"
+	"larder/store"
+)
+
+func (a *app) gcCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "gc", Short: "Remove bytes that nothing refers to any more", Args: exactly()}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	dryRun := cmd.Flags().Bool("dry-run", false, "only say what would go")
+	var grace config.Duration
+	cmd.Flags().Var(&grace, "grace", "spare what lost its last reference less than this ago (default: as configured)")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		body := map[string]any{"dry_run": *dryRun}
+		if cmd.Flags().Changed("grace") {
+			body["grace_seconds"] = int64(grace.Std().Seconds())
+		}
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			show := a.newProgress("gc", func(n int64) string { return strconv.FormatInt(n, 10) })
+			defer show.finish()
+			var report store.SweepReport
+			if err := c.stream(cmd.Context(), "gc", body, &report, show.update); err != nil {
+				return err
+			}
+			show.finish()
+			if *asJSON {
+				return a.printJSON(report)
+			}
+			return a.saySweep(report, *dryRun)
+		})
+	}
+	return cmd
+}
+
+func (a *app) saySweep(r store.SweepReport, dryRun bool) error {
+	verb := "removed"
+	if dryRun {
+		verb = "would remove"
+	}
+	if err := a.say("%s %s (%s); kept %d in use, %d recent", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), r.Held, r.Postponed); err != nil {
+		return err
+	}
+	if r.Paused {
+		return a.say("a backup is running; the rest is left for later")
+	}
+	return nil
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Compare records, files and counters with each other",
+		Long:  "Compare records, files and counters with each other; with --deep also every file with its digest. Exits with 1 if anything is wrong.",
+		Args:  exactly(),
+	}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	deep := cmd.Flags().Bool("deep", false, "read every file and compare it with its digest")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			show := a.newProgress("check", bytesOrCount(*deep))
+			defer show.finish()
+			var report store.CheckReport
+			if err := c.stream(cmd.Context(), "check", map[string]any{"deep": *deep}, &report, show.update); err != nil {
+				return err
+			}
+			show.finish()
+			return a.sayCheck(report, *asJSON)
+		})
+	}
+	return cmd
+}
+
+// bytesOrCount formats the progress of a check, which counts bytes when it reads them.
+func bytesOrCount(deep bool) func(int64) string {
+	if deep {
+		return bytesText
+	}
+	return func(n int64) string { return strconv.FormatInt(n, 10) }
+}
+
+// sayCheck prints the report; problems are a failure.
+func (a *app) sayCheck(report store.CheckReport, asJSON bool) error {
+	if asJSON {
+		if err := a.printJSON(report); err != nil {
+			return err
+		}
+	} else {
+		for _, p := range report.Problems {
+			if err := a.say("%s", p); err != nil {
+				return err
+			}
+		}
+		err := a.say("checked %s in %s, %s (%s)", plural(report.Versions, "version", "versions"),
+			plural(report.Packages, "package", "packages"), plural(report.Blobs, "blob", "blobs"), bytesText(report.Bytes))
+		if err != nil {
+			return err
+		}
+	}
+	if n := len(report.Problems); n > 0 {
+		return fmt.Errorf("the check found %s", plural(int64(n), "problem", "problems"))
+	}
+	return nil
+}
+
+func (a *app) statsCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "stats", Short: "Show what is stored", Args: exactly()}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var stats store.Stats
+			if err := c.do(cmd.Context(), http.MethodGet, "stats", nil, &stats); err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.printJSON(stats)
+			}
+			return a.sayStats(stats)
+		})
+	}
+	return cmd
+}
+
+func (a *app) sayStats(stats store.Stats) error {
+	var rows [][]string
+	for _, k := range store.Kinds() {
+		n := stats.Kinds[k]
+		rows = append(rows, []string{
+			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10), bytesText(n.Bytes),
+		})
+	}
+	if err := a.table([]string{"KIND", "PACKAGES", "VERSIONS", "TAGS", "SIZE"}, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	return a.table([]string{"BLOBS", "ON DISK", "DATABASE", "FREE", "UPLOADS", "JOURNAL"}, [][]string{{
+		strconv.FormatInt(stats.Blobs, 10), bytesText(stats.BlobBytes), bytesText(stats.Database), bytesText(stats.Free),
+		strconv.Itoa(stats.Uploads), strconv.FormatUint(stats.Journal, 10),
+	}})
+}
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "config",
+		Short: "Print the effective configuration",
+		Long:  "Print what larder serve would run with, given the same flags, environment and file, as a configuration file. Secrets are left out.",
+		Args:  exactly(),
+	}
+	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		cfg, err := a.load(s)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return a.printJSON(cfg)
+		}
+		text, err := yaml.Marshal(cfg)
+		if err != nil {
+			return err
+		}
+		if cfg.AdminPassword != "" {
+			text = append(text, "# LARDER_ADMIN_PASSWORD is set and not shown.\n"...)
+		}
+		_, err = a.stdout.Write(text)
+		return err
+	}
+	return cmd
+}
+
+// build describes the program.
+type build struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "version", Short: "Print the version", Args: exactly()}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		b := build{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+		if *asJSON {
+			text, err := json.Marshal(b)
+			if err != nil {
+				return err
+			}
+			return a.say("%s", text)
+		}
+		return a.say("larder %s (%s, %s/%s)", b.Version, b.Go, b.OS, b.Arch)
+	}
+	return cmd
+}
+
+// version is what the Go toolchain recorded when it built the program: the module's version, else the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return strings.TrimPrefix(v, "v")
+	}
+	commit, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "-modified"
+		}
+	}
+	if commit == "" {
+		return "devel"
+	}
+	return "devel-" + commit + modified
+}

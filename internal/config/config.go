@@ -1,0 +1,154 @@
+// Package config is the one place that knows what an operator may set: every setting, its default, its unit and where it may come from.
+//
+// A setting comes from, strongest first: a command-line flag, a LARDER_… environment variable, the YAML file, the default.
+// The YAML key, the flag and the variable of one setting share one name (public-url, --public-url, LARDER_PUBLIC_URL);
+// nested keys have no flag, and their variable joins the levels (oci.max-manifest is LARDER_OCI_MAX_MANIFEST).
+//
+// config.go holds the struct, settings.go the table of settings, load.go the merge, yaml.go the strict reading of the file,
+// validate.go the rules that need more than one value, units.go the two parsers.
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"larder/store"
+)
+
+// Config is everything an operator can set. Default returns one that serves ./data on 127.0.0.1:8080; Load merges the other sources into it.
+type Config struct {
+	// Data is the folder that holds everything: database, blobs, uploads and the admin socket. Default "./data".
+	Data string `yaml:"data" json:"data"`
+
+	// Listen is the TCP address as host:port; port 0 picks a free one. Default "127.0.0.1:8080": reachable from this machine only.
+	Listen string `yaml:"listen" json:"listen"`
+	// AddrFile, if set, receives the bound host:port once the server answers.
+	AddrFile string `yaml:"addr-file" json:"addr-file"`
+	// TLSCert and TLSKey are PEM files; both or neither. Without them the server speaks plain HTTP.
+	TLSCert string `yaml:"tls-cert" json:"tls-cert"`
+	TLSKey  string `yaml:"tls-key" json:"tls-key"`
+
+	// PublicURL is the address clients use, put into every document, e.g. https://registry.example.com/larder.
+	// If empty, it is taken from each request.
+	PublicURL string `yaml:"public-url" json:"public-url"`
+	// TrustedProxies are the peers whose Forwarded and X-Forwarded-… headers are believed. Default none.
+	TrustedProxies []netip.Prefix `yaml:"trusted-proxies" json:"trusted-proxies"`
+
+	// ReadOnly refuses every change from the first request on.
+	ReadOnly bool `yaml:"read-only" json:"read-only"`
+	// Anonymous is what a request without credentials may do: "read" (default) or "none".
+	Anonymous string `yaml:"anonymous" json:"anonymous"`
+	// Private are patterns kind:type:name of what anonymous never reads, e.g. "oci:repository:secret/*".
+	Private []string `yaml:"private" json:"private"`
+	// AdminPassword is what the first start gives user admin; if empty, a random one is made and printed once.
+	// It is read from LARDER_ADMIN_PASSWORD only and never printed.
+	AdminPassword string `yaml:"-" json:"-"`
+
+	// Log is the log's form on stderr: "text" (default) or "json".
+	Log string `yaml:"log" json:"log"`
+	// LogLevel is the least severe level that is logged: debug, info (default), warn or error.
+	LogLevel string `yaml:"log-level" json:"log-level"`
+	// Metrics opens /metrics to everyone who reaches the port. Default true.
+	Metrics bool `yaml:"metrics" json:"metrics"`
+
+	// Reserve is the free disk space below which uploads are refused. Default 256 MiB.
+	Reserve Size `yaml:"reserve" json:"reserve"`
+	// Grace is how long bytes that nothing refers to any more are kept. Default 1 hour.
+	Grace Duration `yaml:"grace" json:"grace"`
+	// ShutdownTimeout is how long requests in flight may take to finish after SIGTERM. Default 30 seconds.
+	ShutdownTimeout Duration `yaml:"shutdown-timeout" json:"shutdown-timeout"`
+
+	// Policies refuse changes with a reason the client's user reads.
+	Policies Policies `yaml:"policies" json:"policies"`
+	// Kinds switches protocols off and moves their base paths. Every kind has an entry after Default or Load.
+	Kinds map[store.Kind]Kind `yaml:"kinds" json:"kinds"`
+	// OCI holds what only the OCI Distribution protocol has.
+	OCI OCI `yaml:"oci" json:"oci"`
+
+	// Upstreams are remote registries by kind. This version refuses them: see Validate.
+	Upstreams map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
+	// Offline forbids requests to upstreams. This version refuses it: see Validate.
+	Offline bool `yaml:"offline,omitempty" json:"offline,omitempty"`
+}
+
+// Kind is what can be set for one protocol.
+type Kind struct {
+	// Enabled serves the protocol. Default true.
+	Enabled bool `yaml:"enabled" json:"enabled"`
+	// Base is its path, starting with a slash and not ending in one. Default "/" and the kind.
+	// OCI answers under /v2 in any case, which its clients insist on; its Base is the alias.
+	Base string `yaml:"base" json:"base"`
+}
+
+// OCI is what can be set for OCI Distribution only.
+type OCI struct {
+	// ImmutableTags are patterns repository:tag of tags that never move once set, e.g. "*:v*" or "prod/*:*".
+	ImmutableTags []string `yaml:"immutable-tags" json:"immutable-tags"`
+	// SparseIndexes accepts an image index some of whose manifests are absent, as made by partial mirrors. Default false.
+	SparseIndexes bool `yaml:"sparse-indexes" json:"sparse-indexes"`
+	// MaxManifest is the largest manifest accepted. Default 4 MiB, the least the specification asks for.
+	MaxManifest Size `yaml:"max-manifest" json:"max-manifest"`
+}
+
+// Policies are the built-in rules; each list may be empty.
+type Policies struct {
+	// Quotas limit stored bytes.
+	Quotas []Quota `yaml:"quotas" json:"quotas"`
+	// Protected reserves packages for some users.
+	Protected []Protected `yaml:"protected" json:"protected"`
+	// Immutable versions and tags can be added, never replaced, moved or deleted.
+	Immutable []Immutable `yaml:"immutable" json:"immutable"`
+}
+
+// Quota limits the bytes of what all given fields select; an empty field selects everything.
+type Quota struct {
+	// Kind limits one protocol.
+	Kind store.Kind `yaml:"kind,omitempty" json:"kind,omitempty"`
+	// User limits what one user has published; "*" limits each user.
+	User string `yaml:"user,omitempty" json:"user,omitempty"`
+	// Package is a pattern; the limit holds for each package that matches. '*' matches any run of characters.
+	Package string `yaml:"package,omitempty" json:"package,omitempty"`
+	// Bytes is the limit.
+	Bytes Size `yaml:"bytes" json:"bytes"`
+}
+
+// Protected reserves packages: only the users named may change them.
+type Protected struct {
+	// Kind selects one protocol; empty means all.
+	Kind store.Kind `yaml:"kind,omitempty" json:"kind,omitempty"`
+	// Package is a pattern of names; it is required.
+	Package string `yaml:"package" json:"package"`
+	// Users may change the packages; none means nobody.
+	Users []string `yaml:"users,omitempty" json:"users,omitempty"`
+}
+
+// Immutable forbids to change what exists, to everyone.
+type Immutable struct {
+	// Kind selects one protocol; empty means all.
+	Kind store.Kind `yaml:"kind,omitempty" json:"kind,omitempty"`
+	// Package is a pattern of names; it is required.
+	Package string `yaml:"package" json:"package"`
+	// Tag is a pattern of tags; if empty, the rule is about versions.
+	Tag string `yaml:"tag,omitempty" json:"tag,omitempty"`
+}
+
+// Default returns the configuration of a server started without any setting.
+func Default() Config {
+	c := Config{
+		Data:            "./data",
+		Listen:          "127.0.0.1:8080",
+		Anonymous:       "read",
+		Log:             "text",
+		LogLevel:        "info",
+		Metrics:         true,
+		Reserve:         256 << 20,
+		Grace:           Duration(time.Hour),
+		ShutdownTimeout: Duration(30 * time.Second),
+		Kinds:           make(map[store.Kind]Kind),
+		OCI:             OCI{MaxManifest: 4 << 20},
+	}
+	for _, k := range store.Kinds() {
+		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}
+	}
+	return c
+}

@@ -1,0 +1,206 @@
+// Package server puts the parts together and runs them: store, users, protocols, web pages, listeners, background jobs.
+//
+//	server.go   New: what is built, in which order     run.go      Run: listen, serve, and the order of stopping
+//	listen.go   admin socket, address file, TLS files  jobs.go     background work
+//	metrics.go  Prometheus figures                     tune.go     limits of http.Server
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"larder/auth"
+	"larder/internal/config"
+	"larder/internal/wire"
+	"larder/oci"
+	"larder/store"
+	"larder/web"
+)
+
+// Server is everything that runs in one process on one data folder.
+type Server struct {
+	cfg     config.Config
+	log     *slog.Logger
+	store   *store.Store
+	auth    *auth.Local
+	metrics *metrics
+	jobs    *jobs
+	public  *wire.Upgrader // all that is served over TCP
+	admin   http.Handler   // all that is served on the admin socket
+	cert    *certificate   // nil without TLS
+
+	stopping chan struct{} // closed when the stop begins
+}
+
+// New opens the data folder and builds the parts. On a folder that never had a user it makes the user admin; if the
+// configuration has no password for it, a random one is written to out. Run or Close must follow.
+func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) (*Server, error) {
+	s := &Server{cfg: cfg, log: log, stopping: make(chan struct{})}
+	var err error
+	if cfg.TLSCert != "" {
+		if s.cert, err = newCertificate(cfg.TLSCert, cfg.TLSKey, log); err != nil {
+			return nil, err
+		}
+	}
+	if s.store, err = store.Open(cfg.Data, storeOptions(cfg, log)); err != nil {
+		return nil, fmt.Errorf("open data folder: %w", err)
+	}
+	if err := s.build(ctx, out); err != nil {
+		return nil, errors.Join(err, s.store.Close())
+	}
+	return s, nil
+}
+
+func storeOptions(cfg config.Config, log *slog.Logger) store.Options {
+	return store.Options{
+		Reserve:  int64(cfg.Reserve),
+		Grace:    cfg.Grace.Std(),
+		ReadOnly: cfg.ReadOnly,
+		Log:      log,
+		Policies: []store.Policy{store.NewRules(rulesOf(cfg))},
+	}
+}
+
+// rulesOf translates the configuration's policies, immutable OCI tags among them.
+func rulesOf(cfg config.Config) store.RulesConfig {
+	var rules store.RulesConfig
+	for _, q := range cfg.Policies.Quotas {
+		rules.Quotas = append(rules.Quotas, store.Quota{Kind: q.Kind, User: q.User, Package: q.Package, Bytes: int64(q.Bytes)})
+	}
+	for _, p := range cfg.Policies.Protected {
+		rules.Protected = append(rules.Protected, store.Protected{Kind: p.Kind, Package: p.Package, Users: p.Users})
+	}
+	for _, i := range cfg.Policies.Immutable {
+		rules.Immutable = append(rules.Immutable, store.Immutable{Kind: i.Kind, Package: i.Package, Tag: i.Tag})
+	}
+	for _, pattern := range cfg.OCI.ImmutableTags {
+		repository, tag, _ := strings.Cut(pattern, ":")
+		rules.Immutable = append(rules.Immutable, store.Immutable{Kind: store.OCI, Package: repository, Tag: tag})
+	}
+	return rules
+}
+
+// build makes all that stands on the open store, bottom up.
+func (s *Server) build(ctx context.Context, out io.Writer) error {
+	var err error
+	if s.auth, err = auth.NewLocal(ctx, s.store, auth.Options{Anonymous: s.cfg.Anonymous, Private: s.cfg.Private, Log: s.log}); err != nil {
+		return fmt.Errorf("open users: %w", err)
+	}
+	if err := s.bootstrap(ctx, out); err != nil {
+		return err
+	}
+	base, err := wire.NewBase(s.cfg.PublicURL, s.cfg.TrustedProxies)
+	if err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.store, s.log)
+	s.jobs = newJobs(s.log, s.jobList()...)
+	s.metrics.watch(s.jobs)
+	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log}
+	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: version()}
+	if s.cfg.Metrics {
+		pages.Metrics = s.metrics.handler()
+	}
+	rt := wire.NewRouter(http.NotFoundHandler())
+	for _, p := range s.protocols(deps) {
+		wire.Mount(rt, p.Protocol)
+		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
+	}
+	web.New(pages).Mount(rt)
+	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping}
+	// An operator's own command may pause for as long as it likes: the socket has no deadlines.
+	s.admin = &wire.Edge{Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Stall: -1}
+	s.public, err = wire.H2C(edge, s.log, idleTimeout)
+	return err
+}
+
+// bootstrap makes the first user; its random password is shown here and nowhere else.
+func (s *Server) bootstrap(ctx context.Context, out io.Writer) error {
+	password, err := s.auth.Bootstrap(ctx, s.cfg.AdminPassword)
+	if err != nil {
+		return fmt.Errorf("make user %s: %w", auth.AdminName, err)
+	}
+	if password == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintf(out, "First start: user %s has the password %s\n", auth.AdminName, password); err != nil {
+		return fmt.Errorf("print the first password: %w", err)
+	}
+	return nil
+}
+
+// mounted is a protocol that is switched on.
+type mounted struct {
+	wire.Protocol
+	kind store.Kind
+}
+
+// protocols is the list of those that are built in and switched on.
+func (s *Server) protocols(d wire.Deps) []mounted {
+	var list []mounted
+	if k := s.cfg.Kinds[store.OCI]; k.Enabled {
+		p := oci.New(d, oci.Options{MaxManifest: int64(s.cfg.OCI.MaxManifest), StrictIndexes: !s.cfg.OCI.SparseIndexes})
+		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
+	}
+	return list
+}
+
+// rebase moves a protocol from its usual prefix to another; its handler goes on seeing the usual one.
+func rebase(p wire.Protocol, usual, base string) wire.Protocol {
+	if base == "" || base == usual {
+		return p
+	}
+	prefixes, next := make([]string, len(p.Prefixes)), p.Handler
+	for i, prefix := range p.Prefixes {
+		if prefix == usual {
+			prefix = base
+		}
+		prefixes[i] = prefix
+	}
+	p.Prefixes = prefixes
+	p.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if rest, ok := strings.CutPrefix(r.URL.Path, base); ok && (rest == "" || rest[0] == '/') {
+			moved := r.Clone(r.Context())
+			moved.URL.Path = usual + rest
+			if raw, ok := strings.CutPrefix(r.URL.RawPath, base); ok {
+				moved.URL.RawPath = usual + raw
+			}
+			r = moved
+		}
+		next.ServeHTTP(w, r)
+	})
+	return p
+}
+
+// jobList is all background work of the program.
+func (s *Server) jobList() []job {
+	return []job{
+		{"sweep", 5 * time.Minute, func(ctx context.Context) error {
+			report, err := s.store.Sweep(ctx, store.SweepOptions{})
+			s.metrics.swept(report)
+			return err
+		}},
+		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
+		{"last-use", time.Minute, s.auth.Flush},
+		{"reconcile", 24 * time.Hour, s.store.Reconcile},
+	}
+}
+
+// Handler serves what Run serves over TCP; tests call it without a listener.
+func (s *Server) Handler() http.Handler { return s.public }
+
+// version is what the Go toolchain recorded when it built the program.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return "devel"
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
+}

@@ -1,0 +1,273 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"larder/auth"
+	"larder/store"
+)
+
+// Need is the right an operation asks for.
+type Need int
+
+// The rights. None leaves the decision to the operation itself, which must be rare: a token endpoint, a ping.
+const (
+	None Need = iota
+	Read
+	Create
+	Write
+	Delete
+	Admin
+)
+
+// Action is the auth action a Need stands for, "" for None.
+func (n Need) Action() auth.Action {
+	switch n {
+	case Read:
+		return auth.Read
+	case Create:
+		return auth.Create
+	case Write:
+		return auth.Write
+	case Delete:
+		return auth.Delete
+	case Admin:
+		return auth.Admin
+	}
+	return ""
+}
+
+// Op is one operation of a protocol. Its name ("npm.publish") is stable: access log, audit log and metrics use it.
+// Serve writes the answer, or returns an error and has written nothing.
+type Op[R any] struct {
+	Name  string
+	Need  Need
+	Serve func(w http.ResponseWriter, r *http.Request, q R) error
+}
+
+// Endpoint is a protocol's whole surface; R is its parsed request. An operation that is not in Ops cannot be reached, and
+// one that is cannot forget to ask for its right.
+type Endpoint[R any] struct {
+	Kind store.Kind
+	// Parse is the grammar: pure, and the only place that looks at paths. escapedPath is the whole path with its escapes.
+	// Its errors are ErrBadPath, ErrNoRoute, or NotAllowed(…).
+	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
+	Ops   []Op[R]
+	// Target is the type and name of what the request is about, in the words of auth scopes.
+	Target func(q R) (typ, name string)
+	// Fail writes the error body and challenge; it is the only one that does.
+	Fail func(w http.ResponseWriter, r *http.Request, f Failure)
+}
+
+// Failure is an error on its way to the client.
+type Failure struct {
+	// Status is the table's; a protocol whose clients insist may send another.
+	Status int
+	// Err is the error itself, for errors.Is. Its text is for the log, never for the client.
+	Err error
+	// Public is what the client's user reads.
+	Public string
+	// Op, Need, Type and Name say what was asked for; Op is empty if the path was not understood.
+	Op         string
+	Need       Need
+	Type, Name string
+	// Retry, if not 0, is when to try again; the Retry-After header is set already.
+	Retry time.Duration
+}
+
+// Deps is what every protocol package is given.
+type Deps struct {
+	Store *store.Store
+	Auth  auth.Provider
+	Base  *Base
+	Log   *slog.Logger
+}
+
+// Handler serves the end point: parse → authenticate → authorize → serve, and on the first error Fail. Credentials that
+// are wrong are refused even where none are needed: a client must learn that its token has expired.
+func (e Endpoint[R]) Handler(d Deps) http.Handler {
+	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
+	for i := range e.Ops {
+		h.ops[e.Ops[i].Name] = &e.Ops[i]
+	}
+	return h
+}
+
+type dispatcher[R any] struct {
+	Endpoint[R]
+	deps Deps
+	ops  map[string]*Op[R]
+}
+
+func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchangeFrom(r.Context())
+	if x == nil {
+		// Without an Edge around it, as in a protocol's own tests.
+		x, w, r = enter(w, r, requestID(r), h.clientAddr(r), -1)
+	}
+	f := Failure{}
+	if err := h.serve(w, r, x, &f); err != nil {
+		f.Err = err
+		h.fail(w, r, x, f)
+	}
+}
+
+func (h *dispatcher[R]) clientAddr(r *http.Request) netip.Addr {
+	if h.deps.Base == nil {
+		return peerAddr(r)
+	}
+	return h.deps.Base.ClientAddr(r)
+}
+
+// serve notes in f how far it came.
+func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchange, f *Failure) error {
+	query, err := parseQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	name, q, err := h.Parse(r.Method, r.URL.EscapedPath(), query)
+	if err != nil {
+		return err
+	}
+	op := h.ops[name]
+	if op == nil {
+		return fmt.Errorf("dispatch %s %s: no operation %q", r.Method, h.Kind, name)
+	}
+	x.op = op.Name
+	f.Op, f.Need = op.Name, op.Need
+	f.Type, f.Name = h.Target(q)
+	if x.identity, err = h.authenticate(r, x); err != nil {
+		return err
+	}
+	if op.Need != None {
+		access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
+		if err := h.deps.Auth.Authorize(x, x.identity, access); err != nil {
+			return err
+		}
+	}
+	return call(op, w, r.WithContext(store.WithActor(x, actorOf(x, r))), q)
+}
+
+func parseQuery(raw string) (url.Values, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, Errorf(ErrBadPath, "the query string is malformed")
+	}
+	return query, nil
+}
+
+func (h *dispatcher[R]) authenticate(r *http.Request, x *exchange) (auth.Identity, error) {
+	c, given, err := credentials(r)
+	if err != nil || !given {
+		return auth.Anonymous(), err
+	}
+	c.Addr = x.addr
+	id, err := h.deps.Auth.Authenticate(x, c)
+	switch {
+	case errors.Is(err, auth.ErrNoCredentials):
+		// Basic with neither user nor password: some clients send it when they have none.
+		return auth.Anonymous(), nil
+	case err != nil:
+		return auth.Anonymous(), err
+	}
+	return id, nil
+}
+
+func actorOf(x *exchange, r *http.Request) store.Actor {
+	a := store.Actor{User: x.identity.User, Token: x.identity.TokenID, Agent: r.UserAgent()}
+	if x.addr.IsValid() {
+		a.Addr = x.addr.String()
+	}
+	return a
+}
+
+// panicked is a panic of an operation, made an error so that the client gets its protocol's error body.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+func call[R any](op *Op[R], w http.ResponseWriter, r *http.Request, q R) (err error) {
+	defer func() {
+		switch v := recover(); v {
+		case nil:
+		case http.ErrAbortHandler:
+			panic(v)
+		default:
+			err = &panicked{v, debug.Stack()}
+		}
+	}()
+	return op.Serve(w, r, q)
+}
+
+// fail logs what is the operator's business and has the protocol tell the client the rest.
+func (h *dispatcher[R]) fail(w http.ResponseWriter, r *http.Request, x *exchange, f Failure) {
+	gone := r.Context().Err() == context.Canceled
+	f.Status, f.Public, f.Retry = Status(f.Err), Public(f.Err), retryAfter(f.Err)
+	if f.Public == internalError {
+		f.Public += " (request " + x.id + ")"
+	}
+	h.log(x, r, f, gone)
+	switch {
+	case x.started || x.hijacked:
+		// A cut answer must not look like a whole one.
+		panic(http.ErrAbortHandler)
+	case gone:
+		x.begin(StatusClientGone)
+		panic(http.ErrAbortHandler)
+	}
+	Drain(r)
+	header := w.Header()
+	if f.Retry > 0 {
+		header.Set("Retry-After", strconv.FormatInt(int64((f.Retry+time.Second-1)/time.Second), 10))
+	}
+	if allow := allowOf(f.Err); allow != "" {
+		header.Set("Allow", allow)
+	}
+	if r.Method == http.MethodHead {
+		w = bodyless{w}
+	}
+	h.Fail(w, r, f)
+}
+
+func (h *dispatcher[R]) log(x *exchange, r *http.Request, f Failure, gone bool) {
+	level := slog.LevelDebug
+	switch {
+	case gone:
+	case f.Status == http.StatusInternalServerError:
+		level = slog.LevelError
+	case f.Status > http.StatusInternalServerError || x.started:
+		level = slog.LevelWarn
+	}
+	if h.deps.Log == nil || !h.deps.Log.Enabled(x, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(r.URL)),
+		slog.Int("status", f.Status), slog.Any("error", f.Err),
+	}
+	var p *panicked
+	if errors.As(f.Err, &p) {
+		attrs = append(attrs, slog.String("stack", string(p.stack)))
+	}
+	h.deps.Log.LogAttrs(x, level, "request failed", attrs...)
+}
+
+// bodyless sends a header only: an answer to HEAD has the header of the GET and no body.
+type bodyless struct{ http.ResponseWriter }
+
+func (b bodyless) Write(p []byte) (int, error) { return len(p), nil }

@@ -1,0 +1,12 @@
+// Package wire is the HTTP the seven protocols share: the way of a request from the connection to an operation and back.
+//
+//	H2C         upgrades plain-http clients that offer it                            h2c.go
+//	Edge        request id, access log, panic guard, deadlines, counters             edge.go, exchange.go, body.go
+//	Mount       one protocol's prefixes in the router                                mount.go
+//	Endpoint    parse → authenticate → authorize → serve → on error one Fail         dispatch.go, credentials.go, errors.go
+//	Serve…      blobs with ranges and sendfile, documents with encodings, JSON       blob.go, document.go, json.go
+//	Base        the address clients use, and whose word on it is believed            base.go, forwarded.go
+//
+// A protocol package brings a pure grammar, a table of operations and one function that writes its error bodies;
+// everything a request needs besides is here. Handlers return errors and never write one themselves.
+package wire

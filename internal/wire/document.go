@@ -1,0 +1,135 @@
+package wire
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"larder/store"
+)
+
+// ServeDocument answers GET or HEAD with a rendered document in the best encoding the client takes. Every encoding has
+// its own strong ETag; a 304 carries the header the 200 would have had and touches nothing but memory.
+func ServeDocument(w http.ResponseWriter, r *http.Request, doc *store.Document, cacheControl string) error {
+	encoding, body := choose(r.Header["Accept-Encoding"], doc)
+	etag := doc.ETagFor(encoding)
+	held, fresh := notModified(r, doc, etag)
+	if fresh {
+		etag = held
+	}
+	h := w.Header()
+	h.Set("ETag", etag)
+	h.Add("Vary", "Accept-Encoding")
+	if cacheControl != "" {
+		h.Set("Cache-Control", cacheControl)
+	}
+	if !doc.Modified.IsZero() {
+		h.Set("Last-Modified", doc.Modified.UTC().Format(http.TimeFormat))
+	}
+	if fresh {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", doc.Type)
+	if encoding != "" {
+		h.Set("Content-Encoding", encoding)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("write document: %w", err)
+	}
+	return nil
+}
+
+// notModified follows RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. A tag of another encoding of
+// the same document matches as well, what the client holds is just as fresh; held is the tag that matched.
+func notModified(r *http.Request, doc *store.Document, etag string) (held string, fresh bool) {
+	if lines := r.Header["If-None-Match"]; len(lines) > 0 {
+		for _, tag := range [...]string{etag, doc.ETagFor(""), doc.ETagFor("gzip"), doc.ETagFor("zstd")} {
+			for _, line := range lines {
+				if matches(line, tag) {
+					return tag, true
+				}
+			}
+		}
+		return "", false
+	}
+	since := r.Header.Get("If-Modified-Since")
+	if since == "" || doc.Modified.IsZero() {
+		return "", false
+	}
+	t, err := http.ParseTime(since)
+	return etag, err == nil && !doc.Modified.Truncate(time.Second).After(t)
+}
+
+// choose picks the encoding with the highest weight, zstd before gzip before none among equals.
+func choose(accept []string, doc *store.Document) (encoding string, body []byte) {
+	if len(accept) == 0 {
+		return "", doc.Body
+	}
+	w := weigh(accept)
+	best := w.identity
+	encoding, body = "", doc.Body
+	if doc.Gzip != nil && w.gzip > 0 && w.gzip >= best {
+		best, encoding, body = w.gzip, "gzip", doc.Gzip
+	}
+	if doc.Zstd != nil && w.zstd > 0 && w.zstd >= best {
+		encoding, body = "zstd", doc.Zstd
+	}
+	return encoding, body
+}
+
+// weights are q-values in thousandths, 0 for an encoding the client does not take.
+type weights struct{ identity, gzip, zstd int }
+
+// weigh reads Accept-Encoding (RFC 9110 12.5.3). Without a word on it, identity is acceptable but never preferred; if
+// everything is refused it is sent all the same, because an answer beats a 406 no client could act on.
+func weigh(accept []string) weights {
+	const unset = -1
+	w, other := weights{unset, unset, unset}, unset
+	for _, line := range accept {
+		for part := range strings.SplitSeq(line, ",") {
+			name, params, _ := strings.Cut(part, ";")
+			q := quality(params)
+			switch name = strings.TrimSpace(name); {
+			case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
+				w.gzip = q
+			case strings.EqualFold(name, "zstd"):
+				w.zstd = q
+			case strings.EqualFold(name, "identity"):
+				w.identity = q
+			case name == "*":
+				other = q
+			}
+		}
+	}
+	for _, v := range []*int{&w.gzip, &w.zstd} {
+		if *v == unset {
+			*v = max(other, 0)
+		}
+	}
+	w.identity = max(w.identity, 0)
+	return w
+}
+
+// quality reads ";q=0.5" as 500; a missing or malformed one is 1000.
+func quality(params string) int {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "q") {
+			continue
+		}
+		f, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil || !(f >= 0 && f <= 1) {
+			return 1000
+		}
+		return int(f * 1000)
+	}
+	return 1000
+}

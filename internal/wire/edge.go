@@ -1,0 +1,156 @@
+package wire
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Observation is what metrics learn of a finished request.
+type Observation struct {
+	// Op is the operation's name, "none" for a request that reached none.
+	Op string
+	// Status is the answer's, or StatusClientGone.
+	Status int
+	// In and Out are bytes of request body and answer body.
+	In, Out int64
+	// Duration is from the parsed header to the end of the handler.
+	Duration time.Duration
+}
+
+// Edge is the outermost handler of a request: it gives the request its id, counts it, logs one line, survives panics and
+// keeps clients from holding a connection without moving bytes.
+type Edge struct {
+	// Next serves the request.
+	Next http.Handler
+	// Base tells the client's address.
+	Base *Base
+	// Log gets one line per request at level Info, and panics at level Error.
+	Log *slog.Logger
+	// Observe, if set, is called once per finished request, from its goroutine.
+	Observe func(Observation)
+	// Stall is how long a read or a slice of an answer may take; 0 means one minute, negative means for ever.
+	Stall time.Duration
+	// Stopping, if set, is closed when the server begins to stop; see the function of that name.
+	Stopping <-chan struct{}
+}
+
+const defaultStall = time.Minute
+
+func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	stall := e.Stall
+	if stall == 0 {
+		stall = defaultStall
+	}
+	x, ww, r2 := enter(w, r, requestID(r), e.Base.ClientAddr(r), stall)
+	x.stopping = e.Stopping
+	h := w.Header()
+	h["X-Request-Id"] = x.idHeader[:]
+	h.Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		// recover works only here, in the deferred function itself.
+		e.finish(x, ww, r2, start, recover())
+	}()
+	e.Next.ServeHTTP(ww, r2)
+}
+
+// finish logs, counts, and answers 500 in place of a handler that panicked.
+func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start time.Time, failure any) {
+	abort := failure == http.ErrAbortHandler
+	if failure != nil && !abort {
+		e.Log.LogAttrs(x, slog.LevelError, "panic while serving", slog.String("id", x.id), slog.String("op", x.op),
+			slog.Any("panic", failure), slog.String("stack", string(debug.Stack())))
+		abort = x.started || x.hijacked
+		if !abort {
+			http.Error(w, internalError+" (request "+x.id+")", http.StatusInternalServerError)
+		}
+	}
+	e.record(x, r, time.Since(start))
+	if abort {
+		// The client must not take a cut answer for a whole one; net/http closes the connection.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (e *Edge) record(x *exchange, r *http.Request, took time.Duration) {
+	o := Observation{Op: x.op, Status: x.status, In: x.body.got, Out: x.sent, Duration: took}
+	if o.Op == "" {
+		o.Op = "none"
+	}
+	if o.Status == 0 {
+		// net/http sends this for a handler that wrote nothing.
+		o.Status = http.StatusOK
+	}
+	if e.Observe != nil {
+		e.Observe(o)
+	}
+	if !e.Log.Enabled(x, slog.LevelInfo) {
+		return
+	}
+	e.Log.LogAttrs(x, slog.LevelInfo, "request",
+		slog.String("id", x.id), slog.String("op", o.Op), slog.String("method", r.Method), slog.String("path", redact(r.URL)),
+		slog.Int("status", o.Status), slog.Int64("in", o.In), slog.Int64("out", o.Out), slog.Duration("took", took),
+		slog.String("user", x.identity.User), slog.String("addr", x.addr.String()), slog.String("agent", r.UserAgent()))
+}
+
+// requestID takes the id a proxy has given, if it is harmless in logs and headers, or makes one.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 64 && strings.Trim(id, pathChars) == "" {
+		return id
+	}
+	var buf [16]byte
+	return string(strconv.AppendUint(buf[:0], rand.Uint64()|1<<63, 16))
+}
+
+// redact is the path and query of u for the log, without secrets some clients put there.
+func redact(u *url.URL) string {
+	path := redactTokens(u.EscapedPath())
+	if u.RawQuery == "" {
+		return path
+	}
+	pairs := strings.Split(u.RawQuery, "&")
+	for i, pair := range pairs {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || secretParameter(plain) {
+			pairs[i] = name + "=***"
+		} else {
+			pairs[i] = redactTokens(pair)
+		}
+	}
+	return path + "?" + strings.Join(pairs, "&")
+}
+
+func secretParameter(name string) bool {
+	switch strings.ToLower(name) {
+	case "token", "access_token", "refresh_token", "id_token", "api_key", "apikey", "auth", "authorization", "password", "passwd", "secret", "code":
+		return true
+	}
+	return false
+}
+
+// redactTokens blanks our own tokens; a package may be called larder_something, so only long tails are taken for one.
+func redactTokens(s string) string {
+	const shortest = 32
+	for from := 0; ; {
+		i := strings.Index(s[from:], tokenPrefix)
+		if i < 0 {
+			return s
+		}
+		start := from + i + len(tokenPrefix)
+		end := start
+		for end < len(s) && strings.IndexByte(pathChars, s[end]) >= 0 {
+			end++
+		}
+		if end-start >= shortest {
+			s = s[:start] + "***" + s[end:]
+			end = start + len("***")
+		}
+		from = end
+	}
+}

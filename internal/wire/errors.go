@@ -1,0 +1,157 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"larder/auth"
+	"larder/store"
+)
+
+// Errors of this package.
+var (
+	// ErrBadPath: the path or query breaks the protocol's grammar (bad escapes, "..", empty segments, malformed names).
+	ErrBadPath = errors.New("malformed request path")
+	// ErrNoRoute: the protocol has no such address.
+	ErrNoRoute = errors.New("no such address")
+	// ErrMethod: the address exists, the method does not; see NotAllowed.
+	ErrMethod = errors.New("method not allowed")
+	// ErrRange: the requested byte range lies outside the file.
+	ErrRange = errors.New("range not satisfiable")
+	// ErrAuthorization: the Authorization header cannot be read.
+	ErrAuthorization = errors.New("malformed Authorization header")
+	// ErrTruncated: the body ended before its announced length.
+	ErrTruncated = errors.New("the request body ended early")
+	// ErrSlow: the body came too slowly to wait for.
+	ErrSlow = errors.New("the request body came too slowly")
+	// ErrMediaType: the body's type is none the operation takes.
+	ErrMediaType = errors.New("unsupported media type")
+)
+
+// StatusClientGone is logged for a client that left before the answer; it is never seen by anyone.
+const StatusClientGone = 499
+
+const internalError = "internal error"
+
+// verdict is one row of the table of errors: what an error means on the wire. An empty text is the sentinel's own.
+type verdict struct {
+	err    error
+	status int
+	text   string
+}
+
+// verdicts is the one table from error to status. The first row that matches wins: rows that wrap others stand above them.
+// A protocol whose clients insist on another status says so in its Fail.
+func verdicts() []verdict {
+	return []verdict{
+		{store.ErrNotFound, http.StatusNotFound, "not found"},
+		{auth.ErrHidden, http.StatusNotFound, "not found"},
+		{auth.ErrNoCredentials, http.StatusUnauthorized, "authentication required"},
+		{auth.ErrCredentials, http.StatusUnauthorized, "wrong user name, password or token"},
+		{ErrAuthorization, http.StatusUnauthorized, ""},
+		{auth.ErrDenied, http.StatusForbidden, "permission denied"},
+		{store.ErrDenied, http.StatusForbidden, "permission denied"},
+		{store.ErrProtected, http.StatusForbidden, "protected from this change"},
+		{store.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large"},
+		// A refusal for good must not be a 5xx: twine and docker would send the whole body again.
+		{store.ErrQuota, http.StatusRequestEntityTooLarge, "quota exceeded"},
+		{store.ErrExists, http.StatusConflict, "already exists"},
+		{store.ErrImmutable, http.StatusConflict, "immutable: it cannot be changed"},
+		{store.ErrBusy, http.StatusConflict, "in use by another request"},
+		{store.ErrReferenced, http.StatusConflict, "still in use"},
+		{store.ErrConflict, http.StatusPreconditionFailed, "changed by someone else in the meantime"},
+		{store.ErrDigest, http.StatusBadRequest, "the content does not match its digest"},
+		{store.ErrOffset, http.StatusRequestedRangeNotSatisfiable, "the upload continues at another offset"},
+		{store.ErrInvalid, http.StatusBadRequest, "invalid request"},
+		{ErrBadPath, http.StatusBadRequest, ""},
+		{ErrNoRoute, http.StatusNotFound, ""},
+		{ErrMethod, http.StatusMethodNotAllowed, ""},
+		{ErrRange, http.StatusRequestedRangeNotSatisfiable, ""},
+		{ErrTruncated, http.StatusBadRequest, ""},
+		{ErrSlow, http.StatusRequestTimeout, ""},
+		{ErrMediaType, http.StatusUnsupportedMediaType, ""},
+		{store.ErrFull, http.StatusInsufficientStorage, "the server's disk is full"},
+		{store.ErrReadOnly, http.StatusServiceUnavailable, "the server takes no changes at present"},
+		{store.ErrLocked, http.StatusServiceUnavailable, "the server's data is in use elsewhere"},
+		{context.Canceled, StatusClientGone, "the client left"},
+		{context.DeadlineExceeded, http.StatusServiceUnavailable, "the server took too long"},
+	}
+}
+
+// judge finds err's row. An error no row knows is an internal one.
+func judge(err error) verdict {
+	var throttled *auth.Throttled
+	if errors.As(err, &throttled) {
+		return verdict{err, http.StatusTooManyRequests, "too many failed logins, try again later"}
+	}
+	for _, v := range verdicts() {
+		if errors.Is(err, v.err) {
+			if v.text == "" {
+				v.text = v.err.Error()
+			}
+			return v
+		}
+	}
+	return verdict{err, http.StatusInternalServerError, internalError}
+}
+
+// Status is the HTTP status of err: 200 for nil, 500 for an error nobody knows.
+func Status(err error) int {
+	if err == nil {
+		return http.StatusOK
+	}
+	return judge(err).status
+}
+
+// Public is the text of err for the client's user: that of the outermost error with a Public method (store.Refusal), else the
+// general text of its sentinel. It never contains the chain of wrapped errors, which is for the log.
+func Public(err error) string {
+	if err == nil {
+		return ""
+	}
+	v := judge(err)
+	if v.err == auth.ErrHidden {
+		// Never a word more than for a name that does not exist.
+		return v.text
+	}
+	var refusal interface{ Public() string }
+	if v.text != internalError && errors.As(err, &refusal) {
+		return refusal.Public()
+	}
+	return v.text
+}
+
+// Errorf makes an error of a sentinel of store, auth or this package, with the text the client's user reads.
+func Errorf(sentinel error, format string, args ...any) error {
+	return store.Refuse(sentinel, format, args...)
+}
+
+// retryAfter is how long the client should wait before it tries again, 0 if err does not say.
+func retryAfter(err error) time.Duration {
+	var throttled *auth.Throttled
+	if errors.As(err, &throttled) {
+		return max(throttled.After, time.Second)
+	}
+	return 0
+}
+
+type notAllowed struct{ allow string }
+
+func (e *notAllowed) Error() string { return fmt.Sprintf("%v: use %s", ErrMethod, e.allow) }
+func (e *notAllowed) Unwrap() error { return ErrMethod }
+
+// NotAllowed is ErrMethod for an address that knows only the given methods; the answer's Allow header names them.
+func NotAllowed(methods ...string) error { return &notAllowed{strings.Join(methods, ", ")} }
+
+// allowOf is the Allow header for err, "" if it needs none.
+func allowOf(err error) string {
+	var e *notAllowed
+	if errors.As(err, &e) {
+		return e.allow
+	}
+	return ""
+}

@@ -1,0 +1,207 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/felixge/httpsnoop"
+
+	"larder/auth"
+)
+
+// sliceBytes is how much of an answer one write deadline covers. With the default Stall of a minute a client must take
+// about 9 kB/s; at full speed a slice passes in a millisecond, so that renewing costs nothing that can be measured.
+const sliceBytes = 512 << 10
+
+// exchange is what one request carries from layer to layer. It is the request's context itself, which saves an allocation
+// and a lookup for each of its values.
+type exchange struct {
+	context.Context
+
+	id       string
+	idHeader [1]string // the id as a header value
+	op       string    // name of the operation, once parsed
+	addr     netip.Addr
+	identity auth.Identity
+	stopping <-chan struct{}
+
+	// What the wrapped ResponseWriter has seen; owned by the goroutine that serves.
+	ctl      http.ResponseController
+	stall    time.Duration
+	status   int
+	sent     int64
+	started  bool // the header is out
+	hijacked bool
+	unpaced  int64     // bytes the present write deadline still covers
+	renewed  time.Time // when it was set
+
+	body body
+}
+
+type exchangeKey struct{}
+
+// Value finds the exchange itself under exchangeKey and all else in the context below.
+func (x *exchange) Value(key any) any {
+	if _, ok := key.(exchangeKey); ok {
+		return x
+	}
+	return x.Context.Value(key)
+}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return x
+}
+
+// enter starts an exchange for r: it wraps w and, if there is one, the body.
+func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration) (*exchange, http.ResponseWriter, *http.Request) {
+	x := &exchange{Context: r.Context(), id: id, addr: addr, identity: auth.Anonymous(), stall: stall}
+	x.idHeader[0] = id
+	x.ctl = *http.NewResponseController(w)
+	r = r.WithContext(x)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body = body{rc: r.Body, x: x}
+		r.Body = &x.body
+	}
+	return x, x.wrap(w), r
+}
+
+// wrap counts what is written and renews write deadlines, and keeps every optional interface of w: a lost io.ReaderFrom
+// would halve the speed of downloads, because the kernel could no longer send files by itself.
+func (x *exchange) wrap(w http.ResponseWriter) http.ResponseWriter {
+	return httpsnoop.Wrap(w, httpsnoop.Hooks{
+		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
+			return func(code int) {
+				x.begin(code)
+				next(code)
+			}
+		},
+		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
+			return func(p []byte) (int, error) { return x.write(next, p) }
+		},
+		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
+			return func(src io.Reader) (int64, error) { return x.readFrom(next, src) }
+		},
+		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
+			return func() {
+				x.begin(http.StatusOK)
+				next()
+				x.flushed()
+			}
+		},
+		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {
+			return func() (net.Conn, *bufio.ReadWriter, error) {
+				conn, buf, err := next()
+				x.hijacked = err == nil
+				return conn, buf, err
+			}
+		},
+	})
+}
+
+// begin notes the status of the answer; informational ones (1xx) precede it.
+func (x *exchange) begin(code int) {
+	if !x.started && code >= 200 {
+		x.started, x.status = true, code
+		x.pace(0)
+	}
+}
+
+// pace takes n bytes off the present deadline's share and sets the next one when that is used up or getting old.
+// A connection that cannot have deadlines (a recorder in a test) is served without.
+func (x *exchange) pace(n int64) {
+	if x.stall <= 0 {
+		return
+	}
+	now := time.Now()
+	if x.unpaced -= n; x.unpaced > 0 && now.Sub(x.renewed) < x.stall/4 {
+		return
+	}
+	x.unpaced, x.renewed = sliceBytes, now
+	x.ctl.SetWriteDeadline(now.Add(x.stall))
+}
+
+// flushed lifts the deadline: a handler that flushes reports progress and may be silent for long afterwards, which an
+// HTTP/2 stream's deadline would take for a stalled client.
+func (x *exchange) flushed() {
+	if x.stall > 0 {
+		x.unpaced = 0
+		x.ctl.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (x *exchange) write(next httpsnoop.WriteFunc, p []byte) (written int, err error) {
+	x.begin(http.StatusOK)
+	for {
+		part := p[written:min(len(p), written+sliceBytes)]
+		x.pace(int64(len(part)))
+		n, err := next(part)
+		written += n
+		x.sent += int64(n)
+		if err != nil || written == len(p) {
+			return written, err
+		}
+	}
+}
+
+// readFrom passes src on in slices with a fresh deadline each. A slice is a *io.LimitedReader directly over the file,
+// the form in which net.TCPConn recognises a file and lets the kernel send it.
+func (x *exchange) readFrom(next httpsnoop.ReadFromFunc, src io.Reader) (written int64, err error) {
+	x.begin(http.StatusOK)
+	limited, ok := src.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: src, N: 1<<63 - 1}
+	}
+	slice := &io.LimitedReader{R: limited.R}
+	for limited.N > 0 {
+		want := min(limited.N, sliceBytes)
+		x.unpaced = 0
+		x.pace(0)
+		slice.N = want
+		n, err := next(slice)
+		written += n
+		limited.N -= n
+		x.sent += n
+		if err != nil || n < want {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// RequestID is the id of the request ctx belongs to: the client's X-Request-Id, or one made here; "" outside a request.
+func RequestID(ctx context.Context) string {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.id
+	}
+	return ""
+}
+
+// IdentityFrom is who asked. Inside an operation it is always set; before, and outside a request, it is anonymous.
+func IdentityFrom(ctx context.Context) auth.Identity {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.identity
+	}
+	return auth.Anonymous()
+}
+
+// Stopping is closed when the server begins to stop. A handler that only waits for news (a long poll) ends then, instead
+// of holding the stop up; one that works goes on. It is nil, which never closes, outside a request.
+func Stopping(ctx context.Context) <-chan struct{} {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.stopping
+	}
+	return nil
+}
+
+// SetOp names the operation of the request for access log and metrics; handlers that do not run through an Endpoint call it.
+func SetOp(ctx context.Context, op string) {
+	if x := exchangeFrom(ctx); x != nil {
+		x.op = op
+	}
+}

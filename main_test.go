@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes this test binary answer to the name larder, so that scripts
+// run the same program a user runs.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"larder": main})
+}
+
+// TestScript runs every story of testdata/script: one folder a protocol (and
+// one for the server itself), one file a client and story.
+//
+//	go test . -run 'TestScript/oci/skopeo'
+func TestScript(t *testing.T) {
+	folders, err := filepath.Glob("testdata/script/*")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no scripts below testdata/script: %v", err)
+	}
+	for _, folder := range folders {
+		t.Run(filepath.Base(folder), func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Dir:                 folder,
+				Setup:               setupScript,
+				Condition:           scriptCondition,
+				Cmds:                scriptCommands(),
+				RequireExplicitExec: true,
+				RequireUniqueNames:  true,
+				UpdateScripts:       os.Getenv("LARDER_UPDATE") != "",
+			})
+		})
+	}
+}
+
+// setupScript gives a script a home of its own: no client may read or write
+// the configuration, credentials or caches of the person who runs the tests.
+func setupScript(env *testscript.Env) error {
+	home := filepath.Join(env.WorkDir, "home")
+	for key, value := range map[string]string{
+		"HOME":                  home,
+		"XDG_CONFIG_HOME":       filepath.Join(home, ".config"),
+		"XDG_CACHE_HOME":        filepath.Join(home, ".cache"),
+		"XDG_DATA_HOME":         filepath.Join(home, ".local/share"),
+		"XDG_RUNTIME_DIR":       filepath.Join(home, "run"),
+		"TMPDIR":                filepath.Join(env.WorkDir, "tmp"),
+		"DOCKER_CONFIG":         filepath.Join(home, ".docker"),
+		"LARDER_ADMIN_PASSWORD": "correct-horse",
+		"NO_PROXY":              "127.0.0.1,localhost",
+	} {
+		env.Setenv(key, value)
+	}
+	for _, dir := range []string{".config/containers", ".cache", ".local/share", "run", ".docker"} {
+		if err := os.MkdirAll(filepath.Join(home, dir), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(env.Getenv("TMPDIR"), 0o700); err != nil {
+		return err
+	}
+	if err := containersConfig(env, filepath.Join(home, ".config/containers")); err != nil {
+		return err
+	}
+	s := &scriptState{env: env, servers: map[string]*scriptServer{}}
+	env.Values[stateKey{}] = s
+	env.Defer(s.stopAll)
+	return nil
+}
+
+// containersConfig writes what skopeo, podman and buildah read: images kept in
+// the script's folder, no image signature demanded, no registry but ours.
+func containersConfig(env *testscript.Env, dir string) error {
+	store := filepath.Join(env.WorkDir, "containers")
+	files := map[string]string{
+		"policy.json":     `{"default":[{"type":"insecureAcceptAnything"}]}`,
+		"registries.conf": "unqualified-search-registries = []\n",
+		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"vfs\"\nrunroot = %q\ngraphroot = %q\n",
+			filepath.Join(store, "run"), filepath.Join(store, "root")),
+		"containers.conf": fmt.Sprintf("[containers]\nnetns = \"host\"\n[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n"+
+			"events_logger = \"none\"\ntmp_dir = %q\nimage_copy_tmp_dir = %q\n[network]\nnetwork_config_dir = %q\n",
+			filepath.Join(store, "libpod"), env.Getenv("TMPDIR"), filepath.Join(store, "net.d")),
+		"auth.json": "{}", // buildah wants it to exist before the first login
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	env.Setenv("CONTAINERS_STORAGE_CONF", filepath.Join(dir, "storage.conf"))
+	env.Setenv("CONTAINERS_REGISTRIES_CONF", filepath.Join(dir, "registries.conf"))
+	env.Setenv("CONTAINERS_CONF", filepath.Join(dir, "containers.conf"))
+	env.Setenv("REGISTRY_AUTH_FILE", filepath.Join(dir, "auth.json"))
+	return nil
+}
+
+// scriptCondition answers [client:NAME]: is that client on the PATH? With
+// LARDER_CLIENTS=all a missing client is a failure, not a skip.
+func scriptCondition(cond string) (bool, error) {
+	name, ok := strings.CutPrefix(cond, "client:")
+	if !ok {
+		return false, fmt.Errorf("unknown condition %q", cond)
+	}
+	_, err := exec.LookPath(name)
+	if err != nil && os.Getenv("LARDER_CLIENTS") == "all" {
+		return false, fmt.Errorf("LARDER_CLIENTS=all, but %s is not installed", name)
+	}
+	return err == nil, nil
+}

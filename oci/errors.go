@@ -1,0 +1,314 @@
+package oci
+
+// Everything a client reads when something goes wrong is written here, and only here.
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// The codes of the specification's closed list (code-1 to code-14), and the four that clients know from Docker's registry.
+const (
+	codeBlobUnknown         = "BLOB_UNKNOWN"
+	codeUploadInvalid       = "BLOB_UPLOAD_INVALID"
+	codeUploadUnknown       = "BLOB_UPLOAD_UNKNOWN"
+	codeDigestInvalid       = "DIGEST_INVALID"
+	codeManifestBlobUnknown = "MANIFEST_BLOB_UNKNOWN"
+	codeManifestInvalid     = "MANIFEST_INVALID"
+	codeManifestUnknown     = "MANIFEST_UNKNOWN"
+	codeNameInvalid         = "NAME_INVALID"
+	codeNameUnknown         = "NAME_UNKNOWN"
+	codeSizeInvalid         = "SIZE_INVALID"
+	codeUnauthorized        = "UNAUTHORIZED"
+	codeDenied              = "DENIED"
+	codeUnsupported         = "UNSUPPORTED"
+	codeTooManyRequests     = "TOOMANYREQUESTS"
+	codeTagInvalid          = "TAG_INVALID"
+	codePaginationInvalid   = "PAGINATION_NUMBER_INVALID"
+	codeUnavailable         = "UNAVAILABLE"
+	codeUnknown             = "UNKNOWN"
+)
+
+// The errors of this package, wrapped by a *fault that carries the code and the sentence for the user.
+var (
+	errTooManyTags = fmt.Errorf("too many tags in one request: %w", store.ErrTooLarge) // 414
+	errDisabled    = fmt.Errorf("switched off: %w", wire.ErrMethod)                    // 405
+)
+
+// fault is an error with a code of this protocol. Its sentinel decides the status (wire.Status), so that status and code are chosen in one place each.
+type fault struct {
+	code   string
+	err    error // sentinel
+	text   string
+	detail []string // one entry of errors[] per detail; none makes one entry without detail
+}
+
+func faultf(code string, sentinel error, format string, args ...any) *fault {
+	return &fault{code: code, err: store.Refuse(sentinel, format, args...), text: wire.Public(store.Refuse(sentinel, format, args...))}
+}
+
+func (f *fault) with(detail ...string) *fault {
+	f.detail = append(f.detail, detail...)
+	return f
+}
+
+// Error is the text for the log.
+func (f *fault) Error() string { return f.code + ": " + f.err.Error() }
+
+// Unwrap returns the error that decides the status.
+func (f *fault) Unwrap() error { return f.err }
+
+// Public is the text for the client's user.
+func (f *fault) Public() string { return f.text }
+
+// errorEntry is one element of errors[].
+type errorEntry struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Detail  any    `json:"detail"`
+}
+
+// absent is the one answer of each operation to something that is not there or must not be seen:
+// both go through this function, so that they cannot differ by a byte.
+func absent(op string) (code, text string) {
+	switch op {
+	case opBlobGet, opBlobDel:
+		return codeBlobUnknown, "blob unknown to this repository"
+	case opUploadStatus, opUploadPatch, opUploadCommit, opUploadCancel:
+		return codeUploadUnknown, "upload unknown to this repository: it may have expired, start a new one"
+	case opManifestGet, opManifestPut, opManifestDel, opRestore, opHistory:
+		return codeManifestUnknown, "manifest unknown to this repository"
+	}
+	return codeNameUnknown, "repository unknown to this registry"
+}
+
+// code names the error of status in the words of the specification, for an error that came from below without one.
+func code(op string, status int, err error) string {
+	switch status {
+	case http.StatusUnauthorized:
+		return codeUnauthorized
+	case http.StatusForbidden, http.StatusPreconditionFailed, http.StatusInsufficientStorage:
+		return codeDenied
+	case http.StatusMethodNotAllowed:
+		return codeUnsupported
+	case http.StatusTooManyRequests:
+		return codeTooManyRequests
+	case http.StatusServiceUnavailable:
+		return codeUnavailable
+	case http.StatusNotFound:
+		c, _ := absent(op)
+		return c
+	case http.StatusRequestEntityTooLarge:
+		if errors.Is(err, store.ErrQuota) {
+			return codeDenied
+		}
+	}
+	switch {
+	case status >= http.StatusInternalServerError:
+		return codeUnknown
+	case op == opManifestGet || op == opManifestPut || op == opManifestDel || op == opRestore:
+		return codeManifestInvalid
+	case errors.Is(err, store.ErrDigest):
+		return codeDigestInvalid
+	case errors.Is(err, wire.ErrTruncated):
+		return codeSizeInvalid
+	case strings.HasPrefix(op, "oci.upload.") || strings.HasPrefix(op, "oci.blob."):
+		return codeUploadInvalid
+	}
+	return codeUnsupported
+}
+
+// status is the status of a failure as this protocol's clients need it.
+func (s *server) status(r *http.Request, f wire.Failure) int {
+	switch {
+	case errors.Is(f.Err, errTooManyTags):
+		return http.StatusRequestURITooLong
+	case errors.Is(f.Err, store.ErrReferenced):
+		return http.StatusMethodNotAllowed
+	case isOneOf(f.Err, store.ErrImmutable, store.ErrProtected, store.ErrExists):
+		return http.StatusForbidden
+	case isOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
+		return refusal(r, f)
+	case f.Status == http.StatusNotFound && f.Op != "" && f.Need == wire.Read && !given(r) && !s.known(r, f.Name):
+		return http.StatusUnauthorized
+	}
+	return f.Status
+}
+
+// refusal is the status of something the identity may not do.
+//
+// Without credentials it asks for some, since containerd, oras and regctl send theirs only then; so does an unknown
+// repository (status), and hidden and unknown look the same. With credentials, reading what is hidden looks like reading
+// what is absent. A token bought for something else gets the challenge once more, and the client asks for the right one.
+func refusal(r *http.Request, f wire.Failure) int {
+	switch {
+	case errors.Is(f.Err, auth.ErrScope), !given(r):
+		return http.StatusUnauthorized
+	case f.Need == wire.Read:
+		return http.StatusNotFound
+	case wire.IdentityFrom(r.Context()).Anonymous:
+		return http.StatusUnauthorized
+	}
+	return http.StatusForbidden
+}
+
+// given reports whether the request came with credentials.
+func given(r *http.Request) bool {
+	_, ok := wire.CredentialsFrom(r)
+	return ok
+}
+
+// fail writes the answer of a failed request.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
+	status := s.status(r, f)
+	h := w.Header()
+	versionHeader(h)
+	if status == http.StatusNotFound && (f.Op == opReferrers || f.Op == opHistory) {
+		// These are never a 404 (end-12, #606): what is absent or hidden has none. An error here is the client's leaving.
+		_ = writeIndex(w, r.URL.Query()["artifactType"], nil)
+		return
+	}
+	h.Set("Cache-Control", "no-store")
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", s.challenge(r, f))
+	case http.StatusMethodNotAllowed:
+		h.Set("Allow", allowed(r.URL.EscapedPath()))
+	}
+	body := errorBody(status, f)
+	h.Del("ETag")
+	h.Del("Docker-Content-Digest")
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		// The client is gone when this fails, and the access log has the status already.
+		_, _ = w.Write(body)
+	}
+}
+
+// errorBody renders errors[]. It depends on status and operation alone where the difference would tell absent from hidden.
+func errorBody(status int, f wire.Failure) []byte {
+	entries := []errorEntry{{Code: code(f.Op, status, f.Err), Message: message(status, f)}}
+	var ft *fault
+	hide := status == http.StatusNotFound && f.Op != "" || status == http.StatusUnauthorized
+	if errors.As(f.Err, &ft) && !hide {
+		entries[0].Code = ft.code
+		for i, d := range ft.detail {
+			if i > 0 {
+				entries = append(entries, entries[0])
+			}
+			entries[i].Detail = map[string]string{"digest": d}
+		}
+	}
+	body, err := json.Marshal(map[string]any{"errors": entries})
+	if err != nil {
+		return []byte(`{"errors":[{"code":"UNKNOWN","message":"internal error"}]}`)
+	}
+	return append(body, '\n')
+}
+
+func message(status int, f wire.Failure) string {
+	switch {
+	case status == http.StatusNotFound && f.Op != "":
+		_, text := absent(f.Op)
+		return text
+	case status == http.StatusUnauthorized:
+		if errors.Is(f.Err, auth.ErrCredentials) {
+			return f.Public
+		}
+		return "authentication required"
+	case isOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
+		return "requested access to the resource is denied"
+	case errors.Is(f.Err, store.ErrReferenced):
+		return "the blob is still referenced by a manifest of this repository"
+	case f.Public == "":
+		return strings.ToLower(http.StatusText(status))
+	}
+	return f.Public
+}
+
+// challenge is the WWW-Authenticate header: Bearer with absolute realm and scope; at the token end point itself, Basic.
+func (s *server) challenge(r *http.Request, f wire.Failure) string {
+	realm := s.origin(r) + rootV2 + "/token"
+	if f.Op == opToken || f.Op == opGrant {
+		return `Basic realm=` + quote(realm)
+	}
+	c := `Bearer realm=` + quote(realm) + `,service=` + quote(service)
+	if scope := challengeScope(r, f); scope != "" {
+		c += `,scope=` + quote(scope)
+	}
+	switch {
+	case errors.Is(f.Err, auth.ErrScope):
+		c += `,error="insufficient_scope"`
+	case errors.Is(f.Err, auth.ErrCredentials):
+		c += `,error="invalid_token"`
+	}
+	return c
+}
+
+// challengeScope says what a token must carry for the request to pass, in the words clients repeat to the token end point.
+func challengeScope(r *http.Request, f wire.Failure) string {
+	switch {
+	case f.Op == opCatalog || f.Op == opRepositories:
+		return "registry:catalog:*"
+	case f.Name == "" || f.Type != typeRepository:
+		return ""
+	}
+	switch f.Need {
+	case wire.Read:
+		return "repository:" + f.Name + ":pull"
+	case wire.Create, wire.Write:
+		scope := "repository:" + f.Name + ":pull,push"
+		if from := r.URL.Query().Get("from"); f.Op == opUploadStart && checkName(from) == nil {
+			scope += " repository:" + from + ":pull"
+		}
+		return scope
+	case wire.Delete:
+		return "repository:" + f.Name + ":delete"
+	}
+	return ""
+}
+
+// quote makes a quoted-string of RFC 9110; nothing that needs escaping occurs in our values, so it is dropped.
+func quote(s string) string {
+	return `"` + strings.Map(func(c rune) rune {
+		if c < ' ' || c == '"' || c == '\\' || c > '~' {
+			return -1
+		}
+		return c
+	}, s) + `"`
+}
+
+func versionHeader(h http.Header) {
+	h.Set("Docker-Distribution-Api-Version", "registry/2.0")
+}
+
+// maxWarnings is what the specification allows all warnings of one answer to add up to.
+const maxWarnings = 4096
+
+// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are dropped.
+func warn(h http.Header, text string) {
+	v := `299 - ` + quote(text)
+	total := len(v)
+	for _, w := range h.Values("Warning") {
+		total += len(w)
+	}
+	if total <= maxWarnings {
+		h.Add("Warning", v)
+	}
+}
+
+func isOneOf(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
+}

@@ -1,0 +1,469 @@
+package oci
+
+// Reading lists: tags, referrers, tag histories, repositories.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// tags is end-8.
+func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
+	n := pageSize(q.N, maxPage)
+	list := tagList{Name: q.Name, Tags: []string{}}
+	more := false
+	err := s.repo.View(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
+		if _, err := p.Package(); err != nil || n == 0 {
+			return err
+		}
+		for t, err := range p.Tags(q.Last) {
+			if err != nil {
+				return err
+			}
+			if more = len(list.Tags) == n; more {
+				break
+			}
+			list.Tags = append(list.Tags, t.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if more {
+		setNext(w.Header(), q, n, list.Tags[n-1])
+	}
+	return writeList(w, list)
+}
+
+// pageSize is n, or def when the client gave none.
+func pageSize(n, def int) int {
+	if n < 0 {
+		return def
+	}
+	return n
+}
+
+// writeList answers with a document that changes whenever somebody pushes.
+func writeList(w http.ResponseWriter, v any) error {
+	w.Header().Set("Cache-Control", "no-cache")
+	return wire.JSON(w, http.StatusOK, v)
+}
+
+// referrersPage is one page of the referrers of a digest.
+type referrersPage struct {
+	descriptors []json.RawMessage
+	more        bool
+	last        string // digest of the last entry looked at
+}
+
+// referrers is end-12. It never says 404: what nobody refers to has no referrers.
+func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.mustShow(r, q.Name); err != nil {
+		return err
+	}
+	page, err := s.referrersOf(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	if page.more {
+		setNext(w.Header(), q, pageSize(q.N, maxPage), page.last)
+	}
+	return writeIndex(w, q.Types, page.descriptors)
+}
+
+// mustShow makes an anonymous request for an unknown repository fail as it does for a hidden one, where the list would be empty.
+func (s *server) mustShow(r *http.Request, name string) error {
+	if !given(r) && !s.known(r, name) {
+		return store.Refuse(store.ErrNotFound, "repository %s is not known", name)
+	}
+	return nil
+}
+
+// known reports whether the repository exists.
+func (s *server) known(r *http.Request, name string) bool {
+	return s.repo.View(r.Context(), name, func(p *store.PackageTx[Meta]) error {
+		_, err := p.Package()
+		return err
+	}) == nil
+}
+
+// writeIndex answers with an image index; types is the filter that was applied to it.
+func writeIndex(w http.ResponseWriter, types []string, descriptors []json.RawMessage) error {
+	if len(types) > 0 {
+		w.Header().Set("OCI-Filters-Applied", "artifactType")
+	}
+	w.Header().Set("Content-Type", typeIndex)
+	return writeList(w, newIndex(descriptors))
+}
+
+// referrersOf reads one page. The last page also has what a fallback tag lists and no row knows.
+func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage, err error) {
+	n := pageSize(q.N, maxPage)
+	var large []int // descriptors whose annotations are in their manifest only
+	var rows []manifestRow
+	var digests []digest.Digest
+	var fallback manifestRow
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		page, large, rows, digests = referrersPage{}, nil, nil, nil
+		total := 0
+		for k, v := range p.Index(indexReferrers).Scan(referrerKey(q.Digest, ""), lastReferrer(q)) {
+			d := digest.Digest(k[len(q.Digest)+1:])
+			kind, descriptor := v[0], v[1:]
+			if !q.wants(typeOf(descriptor)) {
+				continue
+			}
+			m, _ := decodeManifestRow(p.Index(indexManifests).Get([]byte(d)))
+			cost := len(descriptor)
+			if kind == referrerLarge {
+				cost = int(m.size)
+			}
+			if n == len(page.descriptors) || (total > 0 && total+cost > maxPageBytes) {
+				page.more = n > 0
+				break
+			}
+			if kind == referrerLarge {
+				large, rows, digests = append(large, len(page.descriptors)), append(rows, m), append(digests, d)
+			}
+			total += cost
+			page.descriptors = append(page.descriptors, bytes.Clone(descriptor))
+			page.last = d.String()
+		}
+		if t, err := p.Tag(fallbackTag(q.Digest)); err == nil {
+			fallback, _ = decodeManifestRow(p.Index(indexManifests).Get([]byte(t.Version)))
+		}
+		return nil
+	})
+	if err != nil {
+		return page, err
+	}
+	for i, at := range large {
+		m, err := s.readManifest(ctx, rows[i])
+		if err != nil {
+			return page, err
+		}
+		if page.descriptors[at], err = encodeDescriptor(m.descriptor(digests[i], rows[i].size)); err != nil {
+			return page, err
+		}
+	}
+	if page.more || n == 0 || (fallback.mediaType != typeIndex && fallback.mediaType != typeDockerList) {
+		return page, nil
+	}
+	return page, s.addFallback(ctx, q, fallback, &page)
+}
+
+// The first byte of a referrers row: the whole descriptor, or one without its annotations, which are too large for a record.
+const (
+	referrerWhole = 'w'
+	referrerLarge = 'l'
+
+	maxReferrerRow = 16 << 10
+)
+
+func referrerKey(subject, d digest.Digest) []byte {
+	return []byte(subject.String() + "\x00" + d.String())
+}
+
+func lastReferrer(q Request) []byte {
+	if q.Last == "" {
+		return nil
+	}
+	return referrerKey(q.Digest, digest.Digest(q.Last))
+}
+
+// encodeReferrer is the row of a manifest that has a subject.
+func encodeReferrer(m *Manifest, d digest.Digest, size int64) ([]byte, error) {
+	desc := m.descriptor(d, size)
+	b, err := encodeDescriptor(desc)
+	if err != nil || len(b) <= maxReferrerRow {
+		return append([]byte{referrerWhole}, b...), err
+	}
+	desc.Annotations = nil
+	b, err = encodeDescriptor(desc)
+	return append([]byte{referrerLarge}, b...), err
+}
+
+func typeOf(descriptor []byte) string {
+	var d struct {
+		ArtifactType string `json:"artifactType"`
+	}
+	if json.Unmarshal(descriptor, &d) != nil {
+		return ""
+	}
+	return d.ArtifactType
+}
+
+// wants applies the artifactType filter; several values mean any of them.
+func (q Request) wants(artifactType string) bool {
+	for _, t := range q.Types {
+		if t == artifactType {
+			return true
+		}
+	}
+	return len(q.Types) == 0
+}
+
+// readManifest reads and parses a stored manifest. Also what we keep without understanding it is searched for a subject.
+func (s *server) readManifest(ctx context.Context, row manifestRow) (Manifest, error) {
+	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := parseManifest(row.mediaType, body)
+	if err == nil && m.Subject == nil {
+		fields, topErr := topLevel(body)
+		if err = topErr; err == nil {
+			err = m.readCommon(fields)
+		}
+	}
+	return m, err
+}
+
+// maxFallback bounds how many manifests of a fallback tag are read for one request.
+const maxFallback = 1000
+
+// addFallback merges what an index under the fallback tag lists: clients keep it for manifests whose subject was not
+// acknowledged with OCI-Subject. Only the digests are believed, everything else comes from the manifests.
+func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, page *referrersPage) error {
+	index, err := s.readManifest(ctx, tag)
+	if err != nil {
+		return err
+	}
+	found := map[digest.Digest]manifestRow{}
+	var order []digest.Digest
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		order = order[:0]
+		for _, c := range index.Children[:min(len(index.Children), maxFallback)] {
+			if p.Index(indexReferrers).Get(referrerKey(q.Digest, c.Digest)) != nil {
+				continue
+			}
+			if m, ok := decodeManifestRow(p.Index(indexManifests).Get([]byte(c.Digest))); ok {
+				if _, twice := found[c.Digest]; !twice {
+					order = append(order, c.Digest)
+				}
+				found[c.Digest] = m
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, d := range order {
+		m, err := s.readManifest(ctx, found[d])
+		if err != nil || m.Subject == nil || m.Subject.Digest != q.Digest || !q.wants(m.effectiveType()) {
+			continue // the tag claims what the manifest does not say
+		}
+		b, err := encodeDescriptor(m.descriptor(d, found[d].size))
+		if err != nil {
+			return err
+		}
+		page.descriptors = append(page.descriptors, b)
+	}
+	return nil
+}
+
+// history is the tag history of distribution-spec #606, newest first. It survives the tag and its manifests.
+func (s *server) history(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.mustShow(r, q.Name); err != nil {
+		return err
+	}
+	events, more, err := s.events(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	descriptors := make([]json.RawMessage, len(events))
+	for i, e := range events {
+		if descriptors[i], err = encodeDescriptor(historyOf(e).descriptor()); err != nil {
+			return err
+		}
+	}
+	if more {
+		setNext(w.Header(), q, len(events), strconv.FormatUint(events[len(events)-1].Seq, 10))
+	}
+	return writeIndex(w, nil, descriptors)
+}
+
+func historyOf(e store.TagEvent) historyEvent {
+	return historyEvent{time: e.Time, event: e.Event, digest: digest.Digest(e.Version), row: manifestRow{size: e.Size, blob: e.Digest, mediaType: e.Type}}
+}
+
+// defaultHistory is how many entries a history shows when the client names no number.
+const defaultHistory = 100
+
+func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent, more bool, err error) {
+	before, err := parseTime(q.Before)
+	if err != nil {
+		return nil, false, err
+	}
+	since, err := parseTime(q.Since)
+	if err != nil {
+		return nil, false, err
+	}
+	last, err := strconv.ParseUint(q.Last, 10, 64)
+	if q.Last != "" && err != nil {
+		return nil, false, faultf(codePaginationInvalid, wire.ErrBadPath, "last is not an entry of this history")
+	}
+	n := pageSize(q.N, defaultHistory)
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		for e, err := range p.TagHistory(q.Tag) {
+			switch {
+			case err != nil:
+				return err
+			case q.Last != "" && e.Seq >= last, !before.IsZero() && !e.Time.Before(before):
+				continue
+			case !since.IsZero() && e.Time.Before(since):
+				return nil
+			case q.Digest != "" && e.Version != q.Digest.String():
+				continue
+			}
+			if len(events) == n {
+				more = n > 0
+				return nil
+			}
+			events = append(events, e)
+		}
+		return nil
+	})
+	return events, more, err
+}
+
+// visible collects up to n repositories after q.Last that keep accepts and the client may pull.
+func (s *server) visible(r *http.Request, after string, n int, keep func(name string) (ok, stop bool)) (out []store.Package, more bool, err error) {
+	const batch = 256
+	id := wire.IdentityFrom(r.Context()).Credential()
+	for n > 0 {
+		page, err := s.repo.Packages(r.Context(), after, batch)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, p := range page {
+			after = p.Name
+			ok, stop := keep(p.Name)
+			switch {
+			case stop:
+				return out, false, nil
+			case !ok || !s.mayPull(r.Context(), id, p.Name):
+				continue
+			case len(out) == n:
+				return out, true, nil
+			}
+			out = append(out, p)
+		}
+		if len(page) < batch {
+			break
+		}
+	}
+	return out, false, nil
+}
+
+func (s *server) mayPull(ctx context.Context, id auth.Identity, name string) bool {
+	return s.auth.Authorize(ctx, id, auth.Access{Kind: store.OCI, Type: typeRepository, Name: name, Action: auth.Read}) == nil
+}
+
+// mayList lets a list of repositories be asked for with any credentials except a token that was bought for something
+// else. Without any the client is asked for some: oras and regctl would otherwise show the public part as everything.
+func (s *server) mayList(r *http.Request) error {
+	if !given(r) {
+		return auth.ErrNoCredentials
+	}
+	id := wire.IdentityFrom(r.Context())
+	if !id.JWT || id.Limits[len(id.Limits)-1].Allow(auth.Access{Kind: store.OCI, Type: "registry", Name: "catalog", Action: auth.Read}) {
+		return nil
+	}
+	return auth.ErrScope
+}
+
+func everyName(string) (ok, stop bool) { return true, false }
+
+// catalog is /v2/_catalog: not in the specification, but crane, oras, regctl, podman and every user interface ask for it.
+func (s *server) catalog(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
+	n := pageSize(q.N, maxPage)
+	found, more, err := s.visible(r, q.Last, n, everyName)
+	if err != nil {
+		return err
+	}
+	c := catalog{Repositories: make([]string, len(found))}
+	for i, p := range found {
+		c.Repositories[i] = p.Name
+	}
+	if more {
+		setNext(w.Header(), q, n, c.Repositories[n-1])
+	}
+	return writeList(w, c)
+}
+
+// repositories is the repository listing of distribution-spec #611; a prefix consists of whole components.
+func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.mayList(r); err != nil {
+		return err
+	}
+	n, below := pageSize(q.N, maxPage), ""
+	if q.Name != "" {
+		below = q.Name + "/"
+	}
+	found, more, err := s.visible(r, max(q.Last, below), n, func(name string) (ok, stop bool) {
+		in := strings.HasPrefix(name, below)
+		return in, !in
+	})
+	if err != nil {
+		return err
+	}
+	entries := make([]repositoryEntry, len(found))
+	for i, p := range found {
+		entries[i] = repositoryEntryOf(p)
+	}
+	if more {
+		setNext(w.Header(), q, n, entries[n-1].Name)
+	}
+	return writeList(w, entries)
+}
+
+// The page sizes of /v1/search: docker's default and maximum.
+const (
+	defaultSearch = 25
+	maxSearch     = 100
+)
+
+// search answers docker search and podman search, which send credentials only if they have them for this host.
+func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
+	n := min(pageSize(q.N, defaultSearch), maxSearch)
+	words := strings.Fields(strings.ToLower(q.Query))
+	found, _, err := s.visible(r, q.Last, n, func(name string) (ok, stop bool) {
+		for _, word := range words {
+			if !strings.Contains(name, word) {
+				return false, false
+			}
+		}
+		return true, false
+	})
+	if err != nil {
+		return err
+	}
+	res := searchResult{NumResults: len(found), Query: q.Query, Results: make([]searchHit, len(found))}
+	for i, p := range found {
+		res.Results[i] = searchHit{Name: p.Name}
+	}
+	return writeList(w, res)
+}
+
+// discover lists extensions. For a repository it depends on nothing but the right to read it, and on its existence.
+func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
+	if q.Name != "" && !s.known(r, q.Name) {
+		return store.Refuse(store.ErrNotFound, "repository %s is not known", q.Name)
+	}
+	return writeList(w, discovery(q.Root, q.Name))
+}

@@ -1,0 +1,400 @@
+package oci
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// next is the target of a Link header, "" without one.
+func (a answer) next(t testing.TB) string {
+	t.Helper()
+	link := a.header.Get("Link")
+	if link == "" {
+		return ""
+	}
+	target, ok := strings.CutSuffix(link, `>; rel="next"`)
+	if !ok || !strings.HasPrefix(target, "</") {
+		t.Fatalf("Link %q is not relative with rel=next", link)
+	}
+	return target[1:]
+}
+
+// TestA3_TagsList is end-8: order, pages, n=0, last that need not exist, and clamping.
+func TestA3_TagsList(t *testing.T) {
+	g := newRig(t)
+	g.want(g.ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
+	m := g.image("app", "{}", "layer")
+	all := []string{"1.0", "1.10", "1.9", "A", "Z", "_x", "a", "b"}
+	g.want(g.put("app", digest.FromString(m).String()+"?tag="+strings.Join(all, "&tag="), m), 201, "")
+	for query, want := range map[string]struct {
+		tags []string
+		next string
+	}{
+		"":                    {all, ""},
+		"?n=100000000000000":  {all, ""},
+		"?n=8":                {all, ""},
+		"?n=3":                {all[:3], "/v2/app/tags/list?last=1.9&n=3"},
+		"?n=3&last=1.9":       {all[3:6], "/v2/app/tags/list?last=_x&n=3"},
+		"?n=3&last=_x":        {all[6:], ""},
+		"?n=0":                {nil, ""},
+		"?n=0&last=A":         {nil, ""},
+		"?last=1.9":           {all[3:], ""},
+		"?last=1.95":          {all[3:], ""},
+		"?last=zzz":           {nil, ""},
+		"?n=1&last=%C3%A9%00": {nil, ""},
+	} {
+		a := g.want(g.ada("GET", "/v2/app/tags/list"+query, nil), 200, "")
+		var list tagList
+		a.json(t, &list)
+		if list.Name != "app" || list.Tags == nil || !slices.Equal(list.Tags, want.tags) || a.next(t) != want.next {
+			t.Errorf("%s: %v", query, a)
+		}
+	}
+	g.want(g.ada("GET", "/v2/app/tags/list?n=x", nil), 400, codePaginationInvalid)
+	if next := g.ada("GET", "/oci/app/tags/list?n=1", nil).next(t); next != "/oci/app/tags/list?last=1.0&n=1" {
+		t.Errorf("below the alias: %s", next)
+	}
+}
+
+// referrers lists the digests of all pages.
+func (g *rig) referrers(path string) (list []Descriptor, filtered string) {
+	g.t.Helper()
+	for path != "" {
+		a := g.want(g.ada("GET", path, nil), 200, "")
+		var index struct {
+			SchemaVersion int
+			MediaType     string
+			Manifests     []Descriptor
+		}
+		a.json(g.t, &index)
+		if index.SchemaVersion != 2 || index.MediaType != typeIndex || a.header.Get("Content-Type") != typeIndex || index.Manifests == nil {
+			g.t.Errorf("%s: %v", path, a)
+		}
+		var top map[string]json.RawMessage
+		if a.json(g.t, &top); len(top) != 3 {
+			g.t.Errorf("%s has more than the three fields: %s", path, a.body)
+		}
+		list, filtered = append(list, index.Manifests...), a.header.Get("OCI-Filters-Applied")
+		path = a.next(g.t)
+	}
+	return list, filtered
+}
+
+func digestsOf(list []Descriptor) (out []string) {
+	for _, d := range list {
+		out = append(out, d.Digest.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// refer pushes an image (or an index, without config) that refers to subject.
+func (g *rig) refer(subject digest.Digest, artifactType string, index bool, annotations fields) digest.Digest {
+	g.t.Helper()
+	m := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{}, "subject": descriptor(typeImage, subject, 7), "annotations": annotations}
+	if !index {
+		m = g.imageFields("app", "{}")
+		m["subject"], m["annotations"] = descriptor(typeImage, subject, 7), annotations
+	}
+	if artifactType != "" {
+		m["artifactType"] = artifactType
+	}
+	body := object(m)
+	d := digest.FromString(body)
+	a := g.want(g.put("app", d.String(), body), 201, "")
+	if a.header.Get("OCI-Subject") != subject.String() {
+		g.t.Errorf("OCI-Subject: %v", a)
+	}
+	return d
+}
+
+// TestA3_Referrers is end-12: before and after the subject exists, with and without artifactType, filtered, paged, deleted.
+func TestA3_Referrers(t *testing.T) {
+	g := newRig(t)
+	subject := digest.FromString("to come")
+	path := "/v2/app/referrers/" + subject.String()
+	if list, _ := g.referrers(path); list != nil {
+		t.Errorf("referrers of nothing: %v", list)
+	}
+	g.want(g.ada("GET", "/v2/app/referrers/sha256:bad", nil), 400, codeDigestInvalid)
+
+	sbom := g.refer(subject, "application/vnd.example.sbom", false, fields{"org.example.format": "<json>"})
+	image := g.refer(subject, "", false, nil)
+	index := g.refer(subject, "", true, fields{"a": "b"})
+	typed := g.refer(subject, "application/vnd.example.sig", true, nil)
+	g.refer(digest.FromString("another"), "application/vnd.example.sbom", true, nil)
+	list, filtered := g.referrers(path)
+	if want := []string{sbom.String(), image.String(), index.String(), typed.String()}; filtered != "" || !slices.Equal(digestsOf(list), sorted(want)) {
+		t.Errorf("referrers %v, filter %q", digestsOf(list), filtered)
+	}
+	for _, d := range list {
+		want := map[digest.Digest]Descriptor{
+			sbom:  {MediaType: typeImage, ArtifactType: "application/vnd.example.sbom", Annotations: map[string]string{"org.example.format": "<json>"}},
+			image: {MediaType: typeImage, ArtifactType: "application/vnd.oci.image.config.v1+json"},
+			index: {MediaType: typeIndex, Annotations: map[string]string{"a": "b"}},
+			typed: {MediaType: typeIndex, ArtifactType: "application/vnd.example.sig"},
+		}[d.Digest]
+		if d.MediaType != want.MediaType || d.ArtifactType != want.ArtifactType || fmt.Sprint(d.Annotations) != fmt.Sprint(want.Annotations) || d.Size == 0 {
+			t.Errorf("%+v, want %+v", d, want)
+		}
+	}
+	for query, want := range map[string][]string{
+		"application/vnd.example.sbom": {sbom.String()},
+		"":                             {index.String()},
+		"none":                         nil,
+		"application/vnd.example.sbom&artifactType=application/vnd.example.sig": {sbom.String(), typed.String()},
+	} {
+		list, filtered := g.referrers(path + "?artifactType=" + query)
+		if filtered != "artifactType" || !slices.Equal(digestsOf(list), sorted(want)) {
+			t.Errorf("artifactType=%s: %v, filter %q", query, digestsOf(list), filtered)
+		}
+		if list, _ := g.referrers(path + "?n=1&artifactType=" + query); !slices.Equal(digestsOf(list), sorted(want)) {
+			t.Errorf("artifactType=%s by pages: %v", query, digestsOf(list))
+		}
+	}
+	if list, _ := g.referrers(path + "?n=1"); len(list) != 4 {
+		t.Errorf("%d referrers by pages of one", len(list))
+	}
+	if a := g.ada("GET", path+"?n=0", nil); a.next(t) != "" || strings.Contains(a.body, "digest") {
+		t.Errorf("n=0: %v", a)
+	}
+	g.want(g.ada("DELETE", "/v2/app/manifests/"+sbom.String(), nil), 202, "")
+	if list, _ := g.referrers(path); len(list) != 3 {
+		t.Errorf("%d referrers after one was deleted", len(list))
+	}
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
+
+// TestA4_ReferrersPages: no page outgrows what clients read, and large annotations are neither lost nor kept in a record.
+func TestA4_ReferrersPages(t *testing.T) {
+	g := newRig(t)
+	subject := digest.FromString("s")
+	want := []string{}
+	for i := range 6 {
+		pad := strings.Repeat("x", 1<<20)
+		want = append(want, g.refer(subject, "t", true, fields{"i": fmt.Sprint(i), "pad": pad}).String())
+	}
+	path := "/v2/app/referrers/" + subject.String()
+	a := g.want(g.ada("GET", path, nil), 200, "")
+	if len(a.body) > 4<<20 || a.next(t) == "" {
+		t.Errorf("a page of %d bytes, next %q", len(a.body), a.next(t))
+	}
+	list, _ := g.referrers(path)
+	if !slices.Equal(digestsOf(list), sorted(want)) {
+		t.Errorf("referrers %v", digestsOf(list))
+	}
+	for _, d := range list {
+		if len(d.Annotations["pad"]) != 1<<20 {
+			t.Errorf("%s lost its annotations", d.Digest)
+		}
+	}
+}
+
+// TestA4_FallbackImport: what a client listed under the fallback tag is merged in, as far as the manifests confirm it.
+func TestA4_FallbackImport(t *testing.T) {
+	g := newRig(t)
+	_, subject := g.push("app", "v1", "layer")
+	known := g.refer(subject, "known", false, nil)
+	const opaque = "application/vnd.example.signature+json"
+	push := func(subject digest.Digest) fields {
+		m := object(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(typeImage, subject, 7), "annotations": fields{"k": "v"}})
+		a := g.want(g.put("app", digest.FromString(m).String(), m), 201, "")
+		if a.header.Get("OCI-Subject") != "" {
+			t.Errorf("an opaque manifest was read: %v", a)
+		}
+		return fields{"mediaType": "text/wrong", "digest": digest.FromString(m), "size": 1, "artifactType": "wrong"}
+	}
+	mine, other := push(subject), push(digest.FromString("another subject"))
+	index := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{mine, mine, other, descriptor(typeImage, known, 1), descriptor(typeImage, someDigest, 2)}}
+	g.want(g.put("app", fallbackTag(subject), object(index)), 201, "")
+	path := "/v2/app/referrers/" + subject.String()
+	list, _ := g.referrers(path)
+	if want := sorted([]string{known.String(), mine["digest"].(digest.Digest).String()}); !slices.Equal(digestsOf(list), want) {
+		t.Fatalf("referrers %v, want %v", digestsOf(list), want)
+	}
+	for _, d := range list {
+		if d.Digest != known && (d.MediaType != opaque || d.ArtifactType != "imported" || d.Size < 10 || d.Annotations["k"] != "v") {
+			t.Errorf("the tag was believed: %+v", d)
+		}
+	}
+	if list, _ := g.referrers(path + "?artifactType=imported"); len(list) != 1 {
+		t.Errorf("filtered: %v", list)
+	}
+	if list, _ := g.referrers(path + "?artifactType=wrong"); len(list) != 0 {
+		t.Errorf("filtered by what the tag says: %v", list)
+	}
+	g.want(g.put("app", fallbackTag(digest.FromString("x")), g.image("app", "{}")), 201, "")
+	if list, _ := g.referrers("/v2/app/referrers/" + digest.FromString("x").String()); list != nil {
+		t.Errorf("a fallback tag that is no index: %v", list)
+	}
+}
+
+// TestA3_Catalog: pages, order, and only what the client may pull.
+func TestA3_Catalog(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.auth.Private = []string{"oci:repository:secret/*"} })
+	g.user("eve", []string{"oci:repository:team/*:pull"})
+	all := []string{"a", "secret/x", "team-x", "team/a", "team/b"}
+	for _, name := range all {
+		g.push(name, "v1", "layer")
+	}
+	g.blob("only-a-blob", "x")
+	read := func(path string, opts ...option) (names []string) {
+		t.Helper()
+		for path != "" {
+			a := g.want(g.do("GET", path, nil, opts...), 200, "")
+			var c catalog
+			a.json(t, &c)
+			if c.Repositories == nil {
+				t.Errorf("%s: %v", path, a)
+			}
+			names, path = append(names, c.Repositories...), a.next(t)
+		}
+		return names
+	}
+	public := []string{"a", "team-x", "team/a", "team/b"}
+	for _, query := range []string{"", "?n=1", "?n=2", "?n=1000"} {
+		if names := read("/v2/_catalog"+query, g.as("ada")); !slices.Equal(names, all) {
+			t.Errorf("%s: %q", query, names)
+		}
+		if names := read("/v2/_catalog"+query, g.as("eve")); !slices.Equal(names, public) {
+			t.Errorf("%s as eve: %q", query, names)
+		}
+		if names := read("/v2/_catalog"+query, g.anonymousToken("registry:catalog:*")); !slices.Equal(names, public) {
+			t.Errorf("%s anonymously: %q", query, names)
+		}
+	}
+	if names := read("/v2/_catalog?last=secret/w&n=0", g.as("ada")); names != nil {
+		t.Errorf("n=0: %q", names)
+	}
+	if names := read("/v2/_catalog?last=secret/w", g.as("ada")); !slices.Equal(names, all[1:]) {
+		t.Errorf("last: %q", names)
+	}
+	if a := g.do("GET", "/v2/_catalog", nil); a.status != 401 || !strings.Contains(a.header.Get("WWW-Authenticate"), `scope="registry:catalog:*"`) {
+		t.Errorf("without credentials: %v", a)
+	}
+
+	var entries []repositoryEntry
+	g.ada("GET", "/v2/team/_oci/repositories", nil).json(t, &entries)
+	if len(entries) != 2 || entries[0].Name != "team/a" || entries[0].Tags != 1 || entries[0].Manifests != 1 || entries[0].Size == 0 || entries[0].Updated.IsZero() {
+		t.Errorf("#611 below a prefix: %+v", entries)
+	}
+	a := g.ada("GET", "/v2/_oci/repositories?n=4", nil)
+	if a.json(t, &entries); len(entries) != 4 || a.next(t) != "/v2/_oci/repositories?last=team%2Fa&n=4" {
+		t.Errorf("#611: %v", a)
+	}
+	if a := g.ada("GET", "/v2/tea/_oci/repositories", nil); a.body != "[]\n" {
+		t.Errorf("#611 below half a component: %v", a)
+	}
+}
+
+// TestA3_Search is what docker search and podman search send.
+func TestA3_Search(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.auth.Private = []string{"oci:repository:secret/*"} })
+	for _, name := range []string{"library/nginx", "team/nginx-proxy", "secret/nginx", "other"} {
+		g.push(name, "v1", "layer")
+	}
+	if a := g.want(g.do("GET", "/v1/_ping", nil), 200, ""); a.body != "true\n" {
+		t.Errorf("_ping: %v", a)
+	}
+	search := func(query string, opts ...option) (names []string) {
+		t.Helper()
+		a := g.want(g.do("GET", "/v1/search?"+query, nil, opts...), 200, "")
+		var res searchResult
+		a.json(t, &res)
+		if res.NumResults != len(res.Results) || res.Results == nil {
+			t.Errorf("%s: %s", query, a.body)
+		}
+		for _, hit := range res.Results {
+			names = append(names, hit.Name)
+		}
+		return names
+	}
+	public := []string{"library/nginx", "team/nginx-proxy"}
+	if names := search("q=NGINX&n=25"); !slices.Equal(names, public) {
+		t.Errorf("anonymous: %q", names)
+	}
+	// docker sends an empty password when it has only a refresh token.
+	if names := search("q=nginx", basic("", "")); !slices.Equal(names, public) {
+		t.Errorf("with empty credentials: %q", names)
+	}
+	if names := search("q=nginx", g.as("ada")); len(names) != 3 {
+		t.Errorf("as ada: %q", names)
+	}
+	if names := search("q=nginx+proxy"); !slices.Equal(names, public[1:]) {
+		t.Errorf("two words: %q", names)
+	}
+	if names := search("q=&n=2"); len(names) != 2 {
+		t.Errorf("n: %q", names)
+	}
+}
+
+// TestA3_Discover is extensions/_oci.
+func TestA3_Discover(t *testing.T) {
+	g := newRig(t)
+	g.push("app", "v1", "layer")
+	for path, endpoint := range map[string]string{"/v2/_oci/ext/discover": "/v2/_oci/repositories", "/v2/app/_oci/ext/discover": "/v2/app/_oci/tag-history/<tag>"} {
+		var list extensionList
+		g.want(g.ada("GET", path, nil), 200, "").json(t, &list)
+		if len(list.Extensions) == 0 || list.Extensions[0].Name != "_oci" || list.Extensions[0].URL == "" || !slices.Contains(list.Extensions[0].Endpoints, endpoint) {
+			t.Errorf("%s: %+v", path, list)
+		}
+	}
+	g.want(g.ada("GET", "/v2/nothing/_oci/ext/discover", nil), 404, codeNameUnknown)
+}
+
+// TestReadOnlyStore: reading goes on, writing is a 503 that says why.
+func TestReadOnlyStore(t *testing.T) {
+	g := newRig(t)
+	m, d := g.push("app", "v1", "layer")
+	g.store.SetReadOnly("maintenance")
+	g.serves("app", "v1", m, typeImage, d)
+	for _, a := range []answer{
+		g.put("app", "v2", m), g.ada("POST", "/v2/app/blobs/uploads/", nil), g.ada("DELETE", "/v2/app/manifests/v1", nil),
+		g.ada("POST", "/v2/app/blobs/uploads/?digest="+d.String(), m),
+	} {
+		g.want(a, 503, codeUnavailable)
+	}
+	g.store.SetReadOnly("")
+	g.want(g.put("app", "v2", m), 201, "")
+}
+
+// TestStatsFollow: what the store counts for lists is what was pushed.
+func TestStatsFollow(t *testing.T) {
+	g := newRig(t)
+	m, _ := g.push("app", "v1", "layer")
+	packages, err := store.NewRepo[Meta](g.store, store.OCI).Packages(context.Background(), "", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := int64(len(m) + len("layer") + len(`{"layer":"layer"}`))
+	if len(packages) != 1 || packages[0].Versions != 1 || packages[0].Tags != 1 || packages[0].Bytes != want {
+		t.Errorf("%+v, want %d bytes", packages, want)
+	}
+}
+
+// anonymousToken fetches a token as a client without credentials does.
+func (g *rig) anonymousToken(scopes ...string) option {
+	g.t.Helper()
+	return bearer(g.fetchToken(scopes))
+}
+
+func (g *rig) fetchToken(scopes []string, opts ...option) string {
+	g.t.Helper()
+	v := url.Values{"service": {service}, "scope": scopes}
+	var tok tokenAnswer
+	g.want(g.do("GET", "/v2/token?"+v.Encode(), nil, opts...), 200, "").json(g.t, &tok)
+	return tok.Token
+}

@@ -1,0 +1,295 @@
+package oci
+
+// Deleting, logging in, and finding out whether this is a registry at all.
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// deleteManifest is end-9. A tag goes alone; a digest takes the manifest and every tag that points at it.
+func (s *server) deleteManifest(w http.ResponseWriter, r *http.Request, q Request) error {
+	if s.opt.NoDelete {
+		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
+	}
+	m := matchOf(r)
+	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
+		if q.byDigest() {
+			return forget(p, q.Digest.String())
+		}
+		t, err := p.Tag(q.Tag)
+		if err != nil {
+			return err
+		}
+		if err := m.check(q.Tag, t.Version, true); err != nil {
+			return err
+		}
+		return p.DeleteTag(q.Tag)
+	})
+	if err != nil {
+		return err
+	}
+	return empty(w, http.StatusAccepted)
+}
+
+// forget removes a manifest with its rows.
+func forget(p *store.PackageTx[Meta], id string) error {
+	v, err := p.Version(id)
+	if err != nil {
+		return err
+	}
+	if err := p.Delete(id, false); err != nil {
+		return err
+	}
+	if v.Meta.Subject != "" {
+		if err := p.Index(indexReferrers).Delete([]byte(v.Meta.Subject.String() + "\x00" + id)); err != nil {
+			return err
+		}
+	}
+	return p.Index(indexManifests).Delete([]byte(id))
+}
+
+// deleteBlob is end-10: the repository can no longer read it. While a manifest of the repository needs the blob, it stays.
+func (s *server) deleteBlob(w http.ResponseWriter, r *http.Request, q Request) error {
+	if s.opt.NoDelete {
+		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
+	}
+	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error { return p.Unhold(q.Digest) })
+	if err != nil {
+		return err
+	}
+	return empty(w, http.StatusAccepted)
+}
+
+// ping is end-1. Without credentials it is a 401 even where everybody may read: docker login and docker push, skopeo and
+// crane learn here, and only here, that they have to log in.
+func (s *server) ping(w http.ResponseWriter, r *http.Request, _ Request) error {
+	if !given(r) {
+		return auth.ErrNoCredentials
+	}
+	return wire.JSON(w, http.StatusOK, struct{}{})
+}
+
+// v1Ping tells docker search that /v1/search is worth asking.
+func (s *server) v1Ping(w http.ResponseWriter, _ *http.Request, _ Request) error {
+	w.Header().Set("X-Docker-Registry-Standalone", "true")
+	return wire.JSON(w, http.StatusOK, true)
+}
+
+// service is the name clients repeat between challenge and token request.
+const service = "larder"
+
+// tokenLife is how long a token is good for. An upload may outlive it: it is checked when a request starts.
+const tokenLife = 5 * time.Minute
+
+// Limits of one token request.
+const (
+	maxScopes   = 100
+	maxFormBody = 64 << 10
+)
+
+// issuer makes the short tokens of the token end point.
+type issuer interface {
+	// IssueJWT makes a token for id that is limited to granted on top of id's own limits.
+	IssueJWT(ctx context.Context, id auth.Identity, granted auth.Scopes, ttl time.Duration) (token string, expires time.Time, err error)
+}
+
+// tokenAnswer is what docker's token protocol expects, under both of the names clients look for.
+type tokenAnswer struct {
+	Token        string `json:"token"`
+	AccessToken  string `json:"access_token"`
+	ExpiresIn    int    `json:"expires_in"`
+	IssuedAt     string `json:"issued_at"`
+	Scope        string `json:"scope,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+}
+
+// token is the GET form: Basic credentials, or none for an anonymous token. It never returns a refresh token, because
+// docker would forget the password for it, and then search and other tools have none.
+func (s *server) token(w http.ResponseWriter, r *http.Request, _ Request) error {
+	answer, err := s.buy(r.Context(), wire.IdentityFrom(r.Context()), r.URL.Query()["scope"])
+	if err != nil {
+		return err
+	}
+	answer.Scope = "" // the POST form's
+	return writeToken(w, answer)
+}
+
+// grant is the POST form (OAuth 2): containerd and BuildKit try it first.
+func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error {
+	body, err := wire.ReadBody(r, maxFormBody)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return faultf(codeUnsupported, wire.ErrBadPath, "the form is malformed")
+	}
+	c := auth.Credentials{Addr: s.base.ClientAddr(r)}
+	switch form.Get("grant_type") {
+	case "password":
+		c.User, c.Password = form.Get("username"), form.Get("password")
+	case "refresh_token":
+		c.Token = form.Get("refresh_token")
+	default:
+		return faultf(codeUnsupported, wire.ErrBadPath, "grant_type must be password or refresh_token")
+	}
+	if c.Password == "" && c.Token == "" {
+		return store.Refuse(auth.ErrCredentials, "the request has no password and no refresh token")
+	}
+	id, err := s.auth.Authenticate(r.Context(), c)
+	if err != nil {
+		return err
+	}
+	answer, err := s.buy(r.Context(), id, form["scope"])
+	if err != nil {
+		return err
+	}
+	if id.TokenID != "" && !id.JWT && form.Get("access_type") == "offline" {
+		// A personal token can be revoked, so it is as good a refresh token as any. A password is never given back.
+		answer.RefreshToken = c.Token + c.Password
+	}
+	return writeToken(w, answer)
+}
+
+func writeToken(w http.ResponseWriter, a tokenAnswer) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.JSON(w, http.StatusOK, a)
+}
+
+// buy issues a token for as much of the wanted scopes as the identity may have, which can be nothing.
+func (s *server) buy(ctx context.Context, id auth.Identity, fields []string) (tokenAnswer, error) {
+	if s.jwt == nil {
+		return tokenAnswer{}, faultf(codeUnsupported, errDisabled, "tokens are switched off here, use Basic")
+	}
+	wanted, err := parseScopes(fields)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	var granted auth.Scopes
+	var words []string
+	for _, w := range wanted {
+		scope, text := s.allow(ctx, id, w)
+		if text != "" {
+			granted, words = append(granted, scope), append(words, text)
+		}
+	}
+	now := time.Now().UTC()
+	jwt, expires, err := s.jwt.IssueJWT(ctx, id, granted, tokenLife)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return tokenAnswer{
+		Token: jwt, AccessToken: jwt, Scope: strings.Join(words, " "), IssuedAt: now.Format(time.RFC3339),
+		ExpiresIn: max(1, int(expires.Sub(now).Round(time.Second).Seconds())),
+	}, nil
+}
+
+// wantedScope is one resource of a token request with the actions asked for, in docker's words.
+type wantedScope struct {
+	typ, name string
+	actions   []string
+}
+
+// parseScopes reads scope fields: repeated, or several in one, separated by spaces (containerd). The name is what lies
+// between the first and the last colon. What is unknown is left out, as it could not be granted anyway.
+func parseScopes(fields []string) ([]wantedScope, error) {
+	var out []wantedScope
+	n := 0
+	for _, field := range fields {
+		for text := range strings.FieldsSeq(field) {
+			if n++; n > maxScopes {
+				return nil, faultf(codeUnsupported, wire.ErrBadPath, "at most %d scopes can be asked for at once", maxScopes)
+			}
+			if w, ok := parseScope(text); ok {
+				out = merge(out, w)
+			}
+		}
+	}
+	return out, nil
+}
+
+func parseScope(text string) (wantedScope, bool) {
+	first, last := strings.IndexByte(text, ':'), strings.LastIndexByte(text, ':')
+	if first < 0 || first == last {
+		return wantedScope{}, false
+	}
+	w := wantedScope{typ: text[:first], name: text[first+1 : last]}
+	for a := range strings.SplitSeq(text[last+1:], ",") {
+		switch a {
+		case "pull", "push", "delete":
+			w.actions = append(w.actions, a)
+		case "*":
+			w.actions = append(w.actions, "pull", "push", "delete")
+		}
+	}
+	switch w.typ {
+	case typeRepository:
+		return w, checkName(w.name) == nil && len(w.actions) > 0
+	case "registry":
+		return w, w.name == "catalog"
+	}
+	return w, false
+}
+
+// merge joins what is asked for about one resource, in the fixed order of actions.
+func merge(list []wantedScope, w wantedScope) []wantedScope {
+	i := slices.IndexFunc(list, func(o wantedScope) bool { return o.typ == w.typ && o.name == w.name })
+	if i < 0 {
+		list = append(list, wantedScope{typ: w.typ, name: w.name})
+		i = len(list) - 1
+	}
+	all := append(list[i].actions, w.actions...)
+	list[i].actions = nil
+	for _, a := range [...]string{"pull", "push", "delete"} {
+		if slices.Contains(all, a) {
+			list[i].actions = append(list[i].actions, a)
+		}
+	}
+	return list
+}
+
+// allow cuts a wish down to what the identity may do; the text is empty when nothing is left. The catalog is granted to
+// everybody, since it shows only what its reader may pull.
+func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (auth.Scope, string) {
+	var words []string
+	var actions []auth.Action
+	try := func(word string, list ...auth.Action) {
+		for _, a := range list {
+			access := auth.Access{Kind: store.OCI, Type: w.typ, Name: w.name, Action: a}
+			if s.auth.Authorize(ctx, id, access) == nil {
+				words, actions = append(words, word), append(actions, a)
+				return
+			}
+		}
+	}
+	for _, a := range w.actions {
+		switch a {
+		case "pull":
+			try(a, auth.Read)
+		case "push":
+			try(a, auth.Write, auth.Create)
+		case "delete":
+			try(a, auth.Delete)
+		}
+	}
+	if w.typ == "registry" {
+		words, actions = []string{"*"}, []auth.Action{auth.Read}
+	}
+	if len(words) == 0 {
+		return auth.Scope{}, ""
+	}
+	scope, err := auth.NewScope(store.OCI, w.typ, w.name, actions...)
+	if err != nil {
+		return auth.Scope{}, "" // a name the scope grammar does not have; the token is issued without it
+	}
+	return scope, w.typ + ":" + w.name + ":" + strings.Join(words, ",")
+}

@@ -1,0 +1,324 @@
+package oci
+
+// Manifests on their way in, with the tags that are to point at them.
+
+import (
+	"context"
+	_ "crypto/sha512" // go-digest looks the algorithm up
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// putManifest is end-7a and end-7b. Manifest, references, referrers row, tags and their history are one transaction.
+func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := checkFullName(r.Host, q.Name); err != nil {
+		return err
+	}
+	body, err := wire.ReadBody(r, s.opt.MaxManifest)
+	if errors.Is(err, store.ErrTooLarge) {
+		return faultf(codeManifestInvalid, store.ErrTooLarge, "the manifest is larger than %d bytes", s.opt.MaxManifest)
+	}
+	if err != nil {
+		return err
+	}
+	d, tags := q.Digest, q.Tags
+	if !q.byDigest() {
+		d, tags = digest.FromBytes(body), []string{q.Tag}
+	} else if got := d.Algorithm().FromBytes(body); got != d {
+		return faultf(codeDigestInvalid, store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
+	}
+	m, err := parseManifest(r.Header.Get("Content-Type"), body)
+	if err != nil {
+		return err
+	}
+	p := &push{s: s, name: q.Name, digest: d, manifest: m, tags: tags, match: matchOf(r), create: !s.mayOverwrite(r.Context(), q.Name)}
+	if err := p.commit(r.Context(), body); err != nil {
+		return err
+	}
+	h := w.Header()
+	if m.Subject != nil {
+		h.Set("OCI-Subject", m.Subject.Digest.String())
+	}
+	for _, t := range q.Tags {
+		h.Add("OCI-Tag", t)
+	}
+	if p.sparse > 0 {
+		warn(h, fmt.Sprintf("the manifest refers to %d objects that %s does not have", p.sparse, q.Name))
+	}
+	return created(w, q.manifestPath(d), d)
+}
+
+// mayOverwrite reports whether the identity may move existing tags, or only make new ones.
+func (s *server) mayOverwrite(ctx context.Context, name string) bool {
+	a := auth.Access{Kind: store.OCI, Type: typeRepository, Name: name, Action: auth.Write}
+	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), a) == nil
+}
+
+// push is one manifest on its way into a repository.
+type push struct {
+	s        *server
+	name     string
+	digest   digest.Digest // under which the client pushed it
+	manifest Manifest
+	tags     []string
+	match    match
+	create   bool // existing tags must not move
+
+	sparse int             // references the repository does not have, and need not
+	wanted []digest.Digest // blobs among them
+}
+
+// commit stores the bytes, then everything about them in one transaction.
+func (p *push) commit(ctx context.Context, body []byte) error {
+	b, err := p.s.store.PutBytes(ctx, body)
+	if err != nil {
+		return err
+	}
+	return p.s.repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
+		if err := p.record(tx, b); err != nil {
+			return err
+		}
+		for _, t := range p.tags {
+			if err := p.setTag(tx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// record makes the manifest a version of the repository, unless it is one.
+func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
+	files, err := p.files(tx, b)
+	if err != nil {
+		return err
+	}
+	known, exists := decodeManifestRow(tx.Index(indexManifests).Get([]byte(p.digest)))
+	if len(p.tags) == 0 {
+		if err := p.match.check(p.digest.String(), p.digest.String(), exists); err != nil {
+			return err
+		}
+	}
+	if exists {
+		if known.mediaType != p.manifest.MediaType {
+			return invalidManifest("the manifest is stored as %s already and cannot become %s", known.mediaType, p.manifest.MediaType)
+		}
+		return nil
+	}
+	if err := tx.Tx().SetAlias(p.digest, b); err != nil {
+		return err
+	}
+	v := store.Version[Meta]{ID: p.digest.String(), Files: files, Meta: p.manifest.meta(b.Size)}
+	if err := tx.Publish(v); err != nil {
+		return err
+	}
+	row := manifestRow{size: b.Size, blob: b.Digest, mediaType: p.manifest.MediaType}
+	if err := tx.Index(indexManifests).Put([]byte(p.digest), row.encode()); err != nil {
+		return err
+	}
+	for _, d := range p.wanted {
+		if err := tx.Index(indexWanted).Put(referrerKey(d, p.digest), []byte{1}); err != nil {
+			return err
+		}
+	}
+	return p.refer(tx, b.Size)
+}
+
+// adopt makes a blob that has just come in part of the manifests that were pushed before it.
+func adopt(tx *store.PackageTx[Meta], blob digest.Digest) error {
+	wanted := tx.Index(indexWanted)
+	for k := range wanted.Scan(referrerKey(blob, ""), nil) {
+		id := string(k[len(blob)+1:])
+		if err := wanted.Delete([]byte(blob.String() + "\x00" + id)); err != nil {
+			return err
+		}
+		v, err := tx.Version(id)
+		if errors.Is(err, store.ErrNotFound) {
+			continue // deleted meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		v.Files = append(v.Files, store.File{Digest: blob})
+		if err := tx.Replace(v, store.OpReplace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// refer writes the row by which the subject's referrers are listed.
+func (p *push) refer(tx *store.PackageTx[Meta], size int64) error {
+	if p.manifest.Subject == nil {
+		return nil
+	}
+	row, err := encodeReferrer(&p.manifest, p.digest, size)
+	if err != nil {
+		return err
+	}
+	return tx.Index(indexReferrers).Put(referrerKey(p.manifest.Subject.Digest, p.digest), row)
+}
+
+// files lists what the version holds: the manifest first, then its blobs, each of which this repository must have.
+func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, error) {
+	files := []store.File{{Digest: b.Digest, Size: b.Size, Type: p.manifest.MediaType}}
+	seen := map[digest.Digest]bool{}
+	var missing []string
+	p.sparse, p.wanted = 0, nil
+	for _, d := range p.manifest.references() {
+		if seen[d.Digest] {
+			continue
+		}
+		seen[d.Digest] = true
+		if _, ok := tx.Holds(d.Digest); ok {
+			files = append(files, store.File{Digest: d.Digest, Type: d.MediaType})
+			continue
+		}
+		p.wanted = append(p.wanted, d.Digest)
+		switch {
+		case d.foreign():
+		case p.s.opt.SparseImages:
+			p.sparse++
+		default:
+			missing = append(missing, d.Digest.String())
+		}
+	}
+	for _, d := range p.manifest.Children {
+		if !has(tx, d.Digest) {
+			p.sparse++
+			if p.s.opt.StrictIndexes {
+				missing = append(missing, d.Digest.String())
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return nil, faultf(codeManifestBlobUnknown, store.ErrInvalid, "manifest references a manifest or blob unknown to this repository").with(missing...)
+	}
+	return files, nil
+}
+
+// has reports whether the repository has an index's child: usually a manifest, but BuildKit's caches list layers.
+func has(tx *store.PackageTx[Meta], d digest.Digest) bool {
+	if tx.Index(indexManifests).Get([]byte(d)) != nil {
+		return true
+	}
+	_, ok := tx.Holds(d)
+	return ok
+}
+
+// setTag moves one tag. Each passes the same checks, however it was asked for.
+func (p *push) setTag(tx *store.PackageTx[Meta], tag string) error {
+	current, err := tx.Tag(tag)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if err := p.match.check(tag, current.Version, err == nil); err != nil {
+		return err
+	}
+	return tx.SetTag(tag, p.digest.String(), store.TagCond{Create: p.create})
+}
+
+// match is a precondition on what a tag points at: compare-and-set with the ETag that GET and HEAD return.
+type match struct {
+	is, not []string // entity tags without quotes; "*" stands for anything
+}
+
+func matchOf(r *http.Request) match {
+	return match{is: entityTags(r.Header.Values("If-Match")), not: entityTags(r.Header.Values("If-None-Match"))}
+}
+
+// entityTags splits a list of entity tags; bare digests are accepted as well.
+func entityTags(values []string) (out []string) {
+	for _, v := range values {
+		for e := range strings.SplitSeq(v, ",") {
+			e = strings.Trim(strings.TrimPrefix(strings.TrimSpace(e), "W/"), `"`)
+			if e != "" {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+// check compares the preconditions with what name points at inside the transaction that is to change it.
+func (m match) check(name, current string, exists bool) error {
+	holds := func(list []string) bool {
+		for _, e := range list {
+			if exists && (e == "*" || e == current) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case len(m.is) > 0 && !exists:
+		return faultf(codeDenied, store.ErrConflict, "precondition failed: %s does not exist", name)
+	case len(m.is) > 0 && !holds(m.is):
+		return faultf(codeDenied, store.ErrConflict, "precondition failed: %s has changed, it is now %s", name, current)
+	case holds(m.not):
+		return faultf(codeDenied, store.ErrConflict, "precondition failed: %s exists already, it is %s", name, current)
+	}
+	return nil
+}
+
+// restore makes a tag point again at what its history says: at ?digest=, or at what it pointed at before its last change.
+// A manifest that was deleted comes back with it as long as its blobs are there.
+func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	row, d, stored, err := s.lost(ctx, q)
+	if err != nil {
+		return err
+	}
+	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
+	if err != nil {
+		return err
+	}
+	m, err := parseManifest(row.mediaType, body)
+	if err != nil {
+		return err
+	}
+	p := &push{s: s, name: q.Name, digest: d, manifest: m, tags: []string{q.Tag}, match: matchOf(r), create: !s.mayOverwrite(ctx, q.Name)}
+	if err := p.commit(ctx, body); err != nil {
+		return err
+	}
+	w.Header().Set("OCI-Tag", q.Tag)
+	if !stored {
+		warn(w.Header(), "the manifest had been deleted and is back")
+	}
+	return created(w, q.manifestPath(d), d)
+}
+
+// lost finds what restore is to bring back. ErrNotFound when the history has nothing, or the bytes are gone.
+func (s *server) lost(ctx context.Context, q Request) (row manifestRow, d digest.Digest, stored bool, err error) {
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		current, err := p.Tag(q.Tag)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		for e, err := range p.TagHistory(q.Tag) {
+			if err != nil {
+				return err
+			}
+			if e.Version == current.Version || (q.Digest != "" && e.Version != q.Digest.String()) {
+				continue
+			}
+			h := historyOf(e)
+			row, d = h.row, h.digest
+			if _, held := p.Holds(row.blob); held {
+				stored = p.Index(indexManifests).Get([]byte(d)) != nil
+				return nil
+			}
+			break
+		}
+		return store.Refuse(store.ErrNotFound, "the history of %s has nothing that can be restored", q.Tag)
+	})
+	return row, d, stored, err
+}

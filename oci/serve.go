@@ -1,0 +1,242 @@
+package oci
+
+// The registry itself, and reading single things: manifests and blobs. Lists of things are in list.go.
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Options change what the registry accepts. The zero value is right for most sites.
+type Options struct {
+	// MaxManifest is the largest manifest in bytes; 0 means 4 MiB and a little, the least the specification asks for.
+	MaxManifest int64
+	// StrictIndexes refuses an index whose children are not in the repository. Partial copies and mirrors push such indexes all the time.
+	StrictIndexes bool
+	// SparseImages accepts image manifests whose blobs are not in the repository; they belong to the manifest as soon as they come in.
+	// Without it a push that lost a layer is an error at once, not for whoever pulls.
+	SparseImages bool
+	// NoDelete answers every DELETE of a tag, manifest or blob with 405.
+	NoDelete bool
+}
+
+// smallBlob is the size up to which a blob is served from memory.
+const smallBlob = 64 << 10
+
+// The rows this package keeps beside the records, below each repository.
+const (
+	indexManifests = "manifests" // digest → manifestRow, so that reading a manifest decodes no record
+	indexReferrers = "referrers" // subject␀digest → descriptor
+	indexWanted    = "wanted"    // blob␀digest → nothing: the manifest refers to a blob that is not here yet
+)
+
+type server struct {
+	repo  *store.Repo[Meta]
+	store *store.Store
+	auth  auth.Provider
+	jwt   issuer // nil when the provider issues no tokens: Basic only
+	base  *wire.Base
+	opt   Options
+}
+
+// New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
+func New(d wire.Deps, o Options) wire.Protocol {
+	if o.MaxManifest <= 0 {
+		o.MaxManifest = defaultMaxManifest
+	}
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.OCI), store: d.Store, auth: d.Auth, base: d.Base, opt: o}
+	s.jwt, _ = d.Auth.(issuer)
+	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
+	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
+}
+
+// operations is the table of everything the registry does; doc.go shows it with methods and paths.
+func (s *server) operations() []wire.Op[Request] {
+	return []wire.Op[Request]{
+		{Name: opPing, Need: wire.None, Serve: s.ping},
+		{Name: opToken, Need: wire.None, Serve: s.token},
+		{Name: opGrant, Need: wire.None, Serve: s.grant},
+		{Name: opCatalog, Need: wire.None, Serve: s.catalog},
+		{Name: opRepositories, Need: wire.None, Serve: s.repositories},
+		{Name: opDiscover, Need: wire.None, Serve: s.discover},
+		{Name: opRepoDiscover, Need: wire.Read, Serve: s.discover},
+		{Name: opV1Ping, Need: wire.None, Serve: s.v1Ping},
+		{Name: opSearch, Need: wire.None, Serve: s.search},
+		{Name: opManifestGet, Need: wire.Read, Serve: s.getManifest},
+		{Name: opManifestPut, Need: wire.Create, Serve: s.putManifest},
+		{Name: opManifestDel, Need: wire.Delete, Serve: s.deleteManifest},
+		{Name: opBlobGet, Need: wire.Read, Serve: s.getBlob},
+		{Name: opBlobDel, Need: wire.Delete, Serve: s.deleteBlob},
+		{Name: opUploadStart, Need: wire.Create, Serve: s.startUpload},
+		{Name: opUploadStatus, Need: wire.Create, Serve: s.uploadStatus},
+		{Name: opUploadPatch, Need: wire.Create, Serve: s.patchUpload},
+		{Name: opUploadCommit, Need: wire.Create, Serve: s.commitUpload},
+		{Name: opUploadCancel, Need: wire.Create, Serve: s.cancelUpload},
+		{Name: opTags, Need: wire.Read, Serve: s.tags},
+		{Name: opReferrers, Need: wire.Read, Serve: s.referrers},
+		{Name: opHistory, Need: wire.Read, Serve: s.history},
+		{Name: opRestore, Need: wire.Create, Serve: s.restore},
+	}
+}
+
+// target is what the right of an operation is about.
+func target(q Request) (typ, name string) {
+	switch q.Op {
+	case opPing, opToken, opGrant, opCatalog, opRepositories, opDiscover, opV1Ping, opSearch:
+		return "registry", "catalog"
+	}
+	return typeRepository, q.Name
+}
+
+// envelope sets what every answer carries, and takes away Basic credentials without user and password, which
+// docker search and anonymous clients send where they mean none.
+func envelope(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		versionHeader(w.Header())
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if c, given := wire.CredentialsFrom(r); given && c == (auth.Credentials{}) {
+			r = r.Clone(r.Context())
+			r.Header.Del("Authorization")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// manifestRow is what answering a manifest request needs, in a form that costs nothing to read.
+type manifestRow struct {
+	size      int64
+	blob      digest.Digest // sha256 of the bytes, also for a manifest pushed under its sha512
+	mediaType string
+}
+
+func (m manifestRow) encode() []byte {
+	return []byte(strconv.FormatInt(m.size, 10) + "\x00" + m.blob.String() + "\x00" + m.mediaType)
+}
+
+func decodeManifestRow(b []byte) (m manifestRow, ok bool) {
+	size, rest, ok1 := strings.Cut(string(b), "\x00")
+	blob, mediaType, ok2 := strings.Cut(rest, "\x00")
+	n, err := strconv.ParseInt(size, 10, 64)
+	return manifestRow{n, digest.Digest(blob), mediaType}, ok1 && ok2 && err == nil
+}
+
+// manifest finds the manifest a request names. ErrNotFound.
+func (s *server) manifest(ctx context.Context, q Request) (d digest.Digest, m manifestRow, err error) {
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		if d = q.Digest; !q.byDigest() {
+			t, err := p.Tag(q.Tag)
+			if err != nil {
+				return err
+			}
+			d = digest.Digest(t.Version)
+		}
+		var ok bool
+		if m, ok = decodeManifestRow(p.Index(indexManifests).Get([]byte(d))); !ok {
+			return store.Refuse(store.ErrNotFound, "manifest %s is not in %s", d, q.Name)
+		}
+		return nil
+	})
+	return d, m, err
+}
+
+// getManifest is end-3. The stored object is returned whatever Accept says: converting would change its digest.
+func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) error {
+	d, m, err := s.manifest(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	head := wire.BlobHead{Digest: d, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest())}
+	w.Header().Set("Docker-Content-Digest", d.String())
+	if r.Method == http.MethodHead {
+		return wire.ServeBlob(w, r, sized(m.size), head)
+	}
+	body, err := s.store.ReadBlob(r.Context(), m.blob, m.size)
+	if err != nil {
+		return err
+	}
+	return wire.ServeBytes(w, r, body, head)
+}
+
+// sized is content of which only the size is asked, for HEAD.
+func sized(n int64) io.ReadSeeker { return io.NewSectionReader(bytes.NewReader(nil), 0, n) }
+
+// cacheControl lets content addressed by digest be kept for ever, and tags be asked for each time.
+func cacheControl(r *http.Request, byDigest bool) string {
+	if !byDigest {
+		return "no-cache"
+	}
+	if given(r) {
+		return "private, max-age=31536000, immutable"
+	}
+	return "max-age=31536000, immutable"
+}
+
+// getBlob is end-2. That the repository holds the blob is looked up each time: knowing a digest gives no right to it.
+func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	size, err := s.held(ctx, q.Name, q.Digest)
+	if err != nil {
+		return err
+	}
+	head := wire.BlobHead{Digest: q.Digest, Size: size, CacheControl: cacheControl(r, true)}
+	w.Header().Set("Docker-Content-Digest", q.Digest.String())
+	if size <= smallBlob {
+		s.touch(ctx, q.Digest)
+		body, err := s.store.ReadBlob(ctx, q.Digest, smallBlob)
+		if err != nil {
+			return err
+		}
+		return wire.ServeBytes(w, r, body, head)
+	}
+	f, blob, err := s.store.OpenBlob(ctx, q.Digest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	s.store.Touch(blob.Digest)
+	return wire.ServeBlob(w, r, f, head)
+}
+
+// held is the size of a blob the repository may read; ErrNotFound.
+func (s *server) held(ctx context.Context, name string, d digest.Digest) (size int64, err error) {
+	err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+		var ok bool
+		if size, ok = p.Holds(d); !ok {
+			return store.Refuse(store.ErrNotFound, "blob %s is not in %s", d, name)
+		}
+		return nil
+	})
+	return size, err
+}
+
+// touch tells the sweeper that a client was told the blob exists: it will skip the upload.
+func (s *server) touch(ctx context.Context, d digest.Digest) {
+	if d.Algorithm() != digest.SHA256 {
+		b, err := s.store.StatBlob(ctx, d)
+		if err != nil {
+			return // the blob itself is read next and reports it
+		}
+		d = b.Digest
+	}
+	s.store.Touch(d)
+}
+
+// origin is scheme, host and port as the client knows them: the API is always at the root of a host.
+func (s *server) origin(r *http.Request) string {
+	u, err := url.Parse(s.base.URL(r))
+	if err != nil {
+		return "http://" + r.Host
+	}
+	return u.Scheme + "://" + u.Host
+}

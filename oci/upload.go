@@ -1,0 +1,326 @@
+package oci
+
+// Blobs on their way in: sessions, chunks, whole blobs and mounts.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// startUpload is end-4a to 4c and end-11: it opens a session, unless the request brings the blob or one can be mounted.
+func (s *server) startUpload(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := checkFullName(r.Host, q.Name); err != nil {
+		return err
+	}
+	if q.Mount != "" {
+		if d, ok, err := s.mount(r.Context(), q); err != nil {
+			return err
+		} else if ok {
+			return created(w, q.blobPath(d), d)
+		}
+	}
+	if q.Digest != "" {
+		return s.pushWhole(w, r, q)
+	}
+	id, err := s.store.StartUpload(r.Context(), store.OCI, q.Name)
+	if err != nil {
+		return err
+	}
+	progress(w.Header(), q, id, 0)
+	w.Header().Set("Docker-Upload-UUID", id)
+	return empty(w, http.StatusAccepted)
+}
+
+// empty answers without a body; the explicit length keeps clients from waiting for one.
+func empty(w http.ResponseWriter, status int) error {
+	if status != http.StatusNoContent {
+		w.Header().Set("Content-Length", "0")
+	}
+	w.WriteHeader(status)
+	return nil
+}
+
+// created answers that content can be pulled at location, with the digest the client used.
+func created(w http.ResponseWriter, location string, d digest.Digest) error {
+	w.Header().Set("Location", location)
+	w.Header().Set("Docker-Content-Digest", d.String())
+	return empty(w, http.StatusCreated)
+}
+
+// progress tells where the session is and how much it has. Nothing at all is "0-0", as it is everywhere else.
+func progress(h http.Header, q Request, id string, size int64) {
+	h.Set("Location", q.uploadPath(id))
+	h.Set("Range", "0-"+strconv.FormatInt(max(0, size-1), 10))
+}
+
+// mount links a blob of another repository (end-11). When there is nothing to mount, or nothing that the user may pull,
+// the answer is the same: an upload session. Without from, any repository that holds the blob will do.
+func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool, err error) {
+	d, err = store.ParseDigest(q.Mount)
+	if err != nil {
+		return "", false, nil // as with any other blob that cannot be mounted
+	}
+	// What counts is the user's right, and what limits the credential behind the token: clients buy tokens for the target alone.
+	id := wire.IdentityFrom(ctx).Credential()
+	if !q.Anonymous {
+		if checkName(q.From) != nil || !s.mayPull(ctx, id, q.From) {
+			return d, false, nil
+		}
+		ok, err = s.link(ctx, q.From, q.Name, d)
+		return d, ok, err
+	}
+	const batch = 100
+	for after, more := "", true; more; {
+		names, err := s.store.Holders(ctx, store.OCI, d, after, batch)
+		if err != nil {
+			return d, false, err
+		}
+		for _, from := range names {
+			after = from
+			if !s.mayPull(ctx, id, from) {
+				continue
+			}
+			if ok, err := s.link(ctx, from, q.Name, d); ok || err != nil {
+				return d, ok, err
+			}
+		}
+		more = len(names) == batch
+	}
+	return d, false, nil
+}
+
+// link makes to hold a blob that from holds at this moment.
+func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok bool, err error) {
+	b, err := s.store.StatBlob(ctx, d)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		if err := s.repo.In(tx, from, func(p *store.PackageTx[Meta]) error {
+			_, ok = p.Holds(d)
+			return nil
+		}); err != nil || !ok {
+			return err
+		}
+		return s.repo.In(tx, to, func(p *store.PackageTx[Meta]) error {
+			if err := holdAs(p, d, b); err != nil {
+				return err
+			}
+			tx.Log(store.Entry{Kind: store.OCI, Package: to, Version: d.String(), Op: store.OpMount, Note: "from " + from})
+			return nil
+		})
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("mount %s from %s: %w", d, from, err)
+	}
+	return ok, nil
+}
+
+// pushWhole is end-4b, the blob in the body of the POST.
+func (s *server) pushWhole(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
+		return err
+	}
+	b, err := s.stage(ctx, &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}, r.ContentLength, q.Digest)
+	if err != nil {
+		return err
+	}
+	err = s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+	if err != nil {
+		return err
+	}
+	return created(w, q.blobPath(q.Digest), q.Digest)
+}
+
+// holdAs gives the repository a blob that has just come in under the name d.
+func holdAs(p *store.PackageTx[Meta], d digest.Digest, b store.Blob) error {
+	if err := p.Tx().SetAlias(d, b); err != nil {
+		return err
+	}
+	if err := p.Hold(b); err != nil {
+		return err
+	}
+	return adopt(p, d)
+}
+
+// stage takes a body of size bytes (-1 unknown) in, which must have the digest want.
+func (s *server) stage(ctx context.Context, body io.Reader, size int64, want digest.Digest) (store.Blob, error) {
+	o := store.StageOptions{Size: size}
+	if want.Algorithm() == digest.SHA512 {
+		o.Sums = []string{"sha512"}
+	}
+	st, err := s.store.Stage(ctx, o)
+	if err != nil {
+		return store.Blob{}, err
+	}
+	defer st.Abort()
+	if _, err := st.ReadFrom(body); err != nil {
+		return store.Blob{}, err
+	}
+	if got := digestOf(st, want.Algorithm()); got != want {
+		return store.Blob{}, store.Refuse(store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
+	}
+	return st.Commit(ctx)
+}
+
+func digestOf(st *store.Stage, alg digest.Algorithm) digest.Digest {
+	if alg == digest.SHA512 {
+		return digest.NewDigestFromEncoded(digest.SHA512, st.Sum("sha512"))
+	}
+	return st.Digest()
+}
+
+// admitted asks for room again while a body of unknown size grows.
+type admitted struct {
+	ctx  context.Context
+	s    *server
+	name string
+	r    io.Reader
+	n    int64
+	next int64 // asked up to here
+}
+
+const admitStep = 64 << 20
+
+func (a *admitted) Read(p []byte) (int, error) {
+	n, err := a.r.Read(p)
+	if a.n += int64(n); a.n > a.next {
+		if err := a.s.store.Admit(a.ctx, store.OCI, a.name, a.n); err != nil {
+			return n, err
+		}
+		a.next = a.n + admitStep
+	}
+	return n, err
+}
+
+// chunk is what a PATCH or PUT says about its body.
+type chunk struct {
+	start int64 // -1: append
+	size  int64 // -1: unknown
+}
+
+var contentRange = regexp.MustCompile(`^([0-9]{1,18})-([0-9]{1,18})$`)
+
+// parseChunk reads Content-Range, which docker, crane and everybody who streams leave out.
+func parseChunk(r *http.Request) (chunk, error) {
+	c := chunk{start: -1, size: r.ContentLength}
+	v := r.Header.Get("Content-Range")
+	if v == "" || r.ContentLength == 0 {
+		return c, nil
+	}
+	m := contentRange.FindStringSubmatch(v)
+	if m == nil {
+		return c, faultf(codeUploadInvalid, wire.ErrBadPath, "Content-Range must be of the form <first>-<last>")
+	}
+	// Eighteen digits fit.
+	c.start, _ = strconv.ParseInt(m[1], 10, 64)
+	end, _ := strconv.ParseInt(m[2], 10, 64)
+	size := end - c.start + 1
+	if size < 1 || (c.size >= 0 && c.size != size) {
+		return c, faultf(codeSizeInvalid, wire.ErrBadPath, "Content-Range and Content-Length do not agree")
+	}
+	c.size = size
+	return c, nil
+}
+
+// appendChunk adds the request's body to the session. When it does not continue what is there, the answer tells where it would.
+func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, u *store.Upload) error {
+	c, err := parseChunk(r)
+	if err != nil {
+		return err
+	}
+	var body io.Reader = r.Body
+	if c.start >= 0 {
+		body = io.LimitReader(body, c.size)
+	}
+	n, err := u.Append(r.Context(), body, c.start)
+	if errors.Is(err, store.ErrOffset) {
+		progress(w.Header(), q, q.Upload, u.Offset())
+		return faultf(codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset())
+	}
+	if err == nil && c.size >= 0 && n != c.size {
+		return faultf(codeSizeInvalid, wire.ErrTruncated, "the chunk has %d bytes, not the %d announced", n, c.size)
+	}
+	return err
+}
+
+// patchUpload is end-5. A body that is cut short keeps what arrived, and the client can ask how much that is.
+func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) error {
+	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	if err != nil {
+		return err
+	}
+	defer u.Release()
+	if err := s.appendChunk(w, r, q, u); err != nil {
+		return err
+	}
+	progress(w.Header(), q, q.Upload, u.Offset())
+	w.Header().Set("Docker-Upload-UUID", q.Upload)
+	return empty(w, http.StatusAccepted)
+}
+
+// commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides about the algorithm.
+func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request) error {
+	if q.Digest == "" {
+		return faultf(codeDigestInvalid, wire.ErrBadPath, "the digest parameter is missing")
+	}
+	ctx := r.Context()
+	u, err := s.store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)
+	if err != nil {
+		return err
+	}
+	defer u.Release()
+	if r.ContentLength != 0 {
+		if err := s.appendChunk(w, r, q, u); err != nil {
+			return err
+		}
+	}
+	_, err = u.Commit(ctx, q.Digest, func(tx *store.Tx, b store.Blob) error {
+		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+	})
+	if err != nil {
+		return err
+	}
+	return created(w, q.blobPath(q.Digest), q.Digest)
+}
+
+// uploadStatus is end-13.
+func (s *server) uploadStatus(w http.ResponseWriter, r *http.Request, q Request) error {
+	n, err := s.store.UploadOffset(r.Context(), store.OCI, q.Name, q.Upload)
+	if err != nil {
+		return err
+	}
+	progress(w.Header(), q, q.Upload, n)
+	w.Header().Set("Docker-Upload-UUID", q.Upload)
+	return empty(w, http.StatusNoContent)
+}
+
+// cancelUpload is end-14.
+func (s *server) cancelUpload(w http.ResponseWriter, r *http.Request, q Request) error {
+	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	if err != nil {
+		return err
+	}
+	defer u.Release()
+	if err := u.Cancel(r.Context()); err != nil {
+		return err
+	}
+	return empty(w, http.StatusNoContent)
+}

@@ -1,0 +1,24 @@
+package store
+
+import "context"
+
+// Actor is who asked for a change. It travels in the context and ends up in the journal, in records and in policies.
+type Actor struct {
+	User  string `json:"user,omitempty"`
+	Token string `json:"token,omitempty"` // the token's id, never the token
+	Addr  string `json:"addr,omitempty"`
+	Agent string `json:"agent,omitempty"`
+}
+
+type actorKey struct{}
+
+// WithActor returns a context that carries a.
+func WithActor(ctx context.Context, a Actor) context.Context {
+	return context.WithValue(ctx, actorKey{}, a)
+}
+
+// ActorFrom returns the context's actor; the zero Actor when there is none (anonymous, or a job of our own).
+func ActorFrom(ctx context.Context) Actor {
+	a, _ := ctx.Value(actorKey{}).(Actor)
+	return a
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"archive/tar"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	bolt "go.etcd.io/bbolt"
+)
+
+// BackupReport is what a backup holds, or a restore brought back.
+type BackupReport struct {
+	Blobs    int64 `json:"blobs"`
+	Bytes    int64 `json:"bytes"`    // of blobs
+	Database int64 `json:"database"` // bytes of larder.db
+}
+
+// Backup writes a tar of the store as it is now to w: larder.db, then the blobs it knows in the order of their digests.
+// The store stays in use. The snapshot of the records is copied to disk first, so a slow w holds no transaction open;
+// nothing is swept until Backup returns. Progress is told in bytes of blobs.
+func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (BackupReport, error) {
+	defer s.pauseSweep()()
+	r, err := s.backup(ctx, w, progress)
+	if err != nil {
+		return r, fmt.Errorf("backup: %w", err)
+	}
+	return r, nil
+}
+
+func (s *Store) backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (r BackupReport, err error) {
+	file, db, err := s.snapshot(ctx)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, db.Close(), file.Close()) }()
+	tw := tar.NewWriter(w)
+	if r.Database, err = addFile(ctx, tw, dbName, file, s.opt.Now()); err != nil {
+		return r, err
+	}
+	// The snapshot is a file of our own: a long transaction in it holds up nobody.
+	err = db.View(func(b *bolt.Tx) error {
+		tx := s.newTx(ctx, b)
+		blobs, err := tx.counted(statBlobs)
+		if err != nil {
+			return err
+		}
+		for k, v := range tx.scan(bucketBlob, nil, nil) {
+			n, err := s.addBlob(ctx, tw, digest.Digest(k), v)
+			if err != nil {
+				return err
+			}
+			r.Blobs++
+			r.Bytes += n
+			if progress != nil {
+				progress(r.Bytes, blobs.Bytes)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return r, err
+	}
+	return r, tw.Close()
+}
+
+// snapshot copies the records to a file that has lost its name by the time it is returned: a crash leaves nothing.
+func (s *Store) snapshot(ctx context.Context) (*os.File, *bolt.DB, error) {
+	name := path.Join(uploadsDir, "backup-"+rand.Text())
+	file, err := s.create(name, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.View(ctx, func(tx *Tx) error {
+		_, err := tx.b.WriteTo(file)
+		return err
+	})
+	var db *bolt.DB
+	if err == nil {
+		db, err = bolt.Open(filepath.Join(s.dir, name), 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
+	}
+	err = errors.Join(err, s.remove(name))
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		if db != nil {
+			err = errors.Join(err, db.Close())
+		}
+		return nil, nil, fmt.Errorf("snapshot of the records: %w", errors.Join(err, file.Close()))
+	}
+	return file, db, nil
+}
+
+func (s *Store) addBlob(ctx context.Context, tw *tar.Writer, d digest.Digest, v []byte) (int64, error) {
+	var row blobRow
+	if err := decode(v, &row); err != nil {
+		return 0, fmt.Errorf("blob %s: %w", d, err)
+	}
+	f, err := s.openBytes(Blob{Digest: d, Size: row.Size})
+	if err != nil {
+		return 0, fmt.Errorf("blob %s: %w", d, err)
+	}
+	defer f.Close()
+	return addFile(ctx, tw, blobPath(d), f, time.Unix(row.Created, 0))
+}
+
+func addFile(ctx context.Context, tw *tar.Writer, name string, f *os.File, mod time.Time) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	h := &tar.Header{Name: name, Size: st.Size(), Mode: 0o440, ModTime: mod.Truncate(time.Second), Format: tar.FormatPAX}
+	if err := tw.WriteHeader(h); err != nil {
+		return 0, fmt.Errorf("%s: %w", name, err)
+	}
+	n, err := io.Copy(tw, f)
+	if err != nil {
+		return n, fmt.Errorf("%s: %w", name, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,274 @@
+package store
+
+import (
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Blob is content-addressed bytes that are durable in the data folder.
+type Blob struct {
+	Digest digest.Digest // always sha256
+	Size   int64         // bytes
+}
+
+const (
+	cachedBlob  = 64 << 10 // largest blob kept in memory
+	cacheBudget = 16 << 20 // bytes of blobs kept in memory
+)
+
+// blobPath is where a sha256 digest's bytes are. d comes from ParseDigest or from a hash, so it is hex and nothing else.
+func blobPath(d digest.Digest) string {
+	hex := d.Encoded()
+	return blobsDir + "/" + hex[:2] + "/" + hex
+}
+
+func shardPath(d digest.Digest) string { return blobsDir + "/" + d.Encoded()[:2] }
+
+// shelf is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the small ones.
+type shelf struct {
+	// A commit of a digest holds its stripe for reading around rename and record, the sweeper holds it for writing around
+	// record and unlink: so they exclude each other, and commits do not. No transaction's function may take one.
+	stripes [shards]sync.RWMutex
+	gate    gate
+	touches touches
+	small   blobCache
+}
+
+func (s *shelf) init() {
+	s.touches.last = make(map[[sha256.Size]byte]int64)
+	s.small.init(cacheBudget)
+}
+
+func (s *shelf) stripe(d digest.Digest) *sync.RWMutex {
+	return &s.stripes[d256(d)[0]]
+}
+
+// d256 is a sha256 digest as a map key a quarter of its text's size.
+func d256(d digest.Digest) (k [sha256.Size]byte) {
+	hex := d.Encoded()
+	if len(hex) != 2*len(k) {
+		return k
+	}
+	for i := range k {
+		k[i] = nibble(hex[2*i])<<4 | nibble(hex[2*i+1])
+	}
+	return k
+}
+
+func nibble(c byte) byte {
+	if c >= 'a' {
+		return c - 'a' + 10
+	}
+	return c - '0'
+}
+
+// touches remembers when somebody was told that a blob exists: clients then skip the upload and rely on it.
+type touches struct {
+	mu   sync.Mutex
+	last map[[sha256.Size]byte]int64 // Unix nanoseconds
+}
+
+func (t *touches) touch(d digest.Digest, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last[d256(d)] = now.UnixNano()
+}
+
+func (t *touches) at(d digest.Digest) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n, ok := t.last[d256(d)]; ok {
+		return time.Unix(0, n)
+	}
+	return time.Time{}
+}
+
+// forget drops what is older than cutoff, so that the map holds one grace period's worth.
+func (t *touches) forget(cutoff time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for d, n := range t.last {
+		if n < cutoff.UnixNano() {
+			delete(t.last, d)
+		}
+	}
+}
+
+// Touch says that a client was told d exists: the sweeper waits another grace period from now. It costs no I/O and is forgotten
+// by a restart. d is a sha256 digest, as in Blob; touching anything else does nothing.
+func (s *Store) Touch(d digest.Digest) {
+	if d.Algorithm() == digest.SHA256 {
+		s.touches.touch(d, s.opt.Now())
+	}
+}
+
+// lookup returns the record of d, resolving a sha512 alias. ErrInvalid, ErrNotFound.
+func (s *Store) lookup(ctx context.Context, d digest.Digest) (b Blob, err error) {
+	if d, err = ParseDigest(string(d)); err != nil {
+		return Blob{}, err
+	}
+	err = s.View(ctx, func(tx *Tx) error {
+		var ok bool
+		if b, ok, err = tx.blob(d); err == nil && !ok {
+			return ErrNotFound
+		}
+		return err
+	})
+	return b, err
+}
+
+// StatBlob says under which sha256 digest d is stored, and its size. ErrNotFound; it does not look at the file.
+func (s *Store) StatBlob(ctx context.Context, d digest.Digest) (Blob, error) {
+	b, err := s.lookup(ctx, d)
+	if err != nil {
+		return Blob{}, fmt.Errorf("stat blob %s: %w", d, err)
+	}
+	return b, nil
+}
+
+// OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable when the blob
+// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; another error when there is a record but
+// the file is missing or has another size, which is damage that `larder check` reports.
+func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, error) {
+	b, err := s.lookup(ctx, d)
+	if err != nil {
+		return nil, Blob{}, fmt.Errorf("open blob %s: %w", d, err)
+	}
+	f, err := s.openBytes(b)
+	if errors.Is(err, fs.ErrNotExist) {
+		// The sweeper deletes the record before the file: look again before calling it damage.
+		if _, gone := s.lookup(ctx, d); gone != nil {
+			err = gone
+		}
+	}
+	if err != nil {
+		return nil, Blob{}, fmt.Errorf("open blob %s: %w", d, err)
+	}
+	return f, b, nil
+}
+
+// openBytes opens a blob's file and compares its size with the record: a truncated file is never served.
+func (f *files) openBytes(b Blob) (*os.File, error) {
+	file, err := os.Open(f.at(blobPath(b.Digest)))
+	if err != nil {
+		return nil, err
+	}
+	st, err := file.Stat()
+	if err == nil && (!st.Mode().IsRegular() || st.Size() != b.Size) {
+		err = fmt.Errorf("the file has %d bytes, its record says %d", st.Size(), b.Size)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// intact reports whether the blob's file is there with the right size.
+func (f *files) intact(b Blob) bool {
+	st, err := os.Stat(f.at(blobPath(b.Digest)))
+	return err == nil && st.Mode().IsRegular() && st.Size() == b.Size
+}
+
+// ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from memory after
+// the first time, so the caller must not change what it gets.
+func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error) {
+	b, err := s.lookup(ctx, d)
+	if err == nil && b.Size > limit {
+		err = fmt.Errorf("%d bytes, at most %d wanted: %w", b.Size, limit, ErrTooLarge)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", d, err)
+	}
+	if p := s.small.get(b.Digest); p != nil {
+		return p, nil
+	}
+	epoch := s.small.epoch.Load()
+	f, b, err := s.OpenBlob(ctx, b.Digest)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	p := make([]byte, b.Size)
+	if _, err := io.ReadFull(f, p); err != nil {
+		return nil, fmt.Errorf("read blob %s: %w", d, err)
+	}
+	s.small.put(b.Digest, p, epoch)
+	return p, nil
+}
+
+// blobCache keeps the small blobs read or written last.
+type blobCache struct {
+	epoch atomic.Int64 // moves with every sweep of a digest, so that no reader puts back what was just swept
+
+	mu     sync.Mutex
+	budget int64
+	used   int64
+	byUse  *list.List // of *cached, latest first
+	byKey  map[digest.Digest]*list.Element
+}
+
+type cached struct {
+	d digest.Digest
+	p []byte
+}
+
+func (c *blobCache) init(budget int64) {
+	c.budget, c.byUse, c.byKey = budget, list.New(), make(map[digest.Digest]*list.Element)
+}
+
+func (c *blobCache) get(d digest.Digest) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.byKey[d]
+	if e == nil {
+		return nil
+	}
+	c.byUse.MoveToFront(e)
+	return e.Value.(*cached).p
+}
+
+func (c *blobCache) put(d digest.Digest, p []byte, epoch int64) {
+	if len(p) > cachedBlob || p == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.epoch.Load() != epoch || c.byKey[d] != nil {
+		return
+	}
+	c.byKey[d] = c.byUse.PushFront(&cached{d, p})
+	c.used += cost(p)
+	for c.used > c.budget {
+		c.evict(c.byUse.Back())
+	}
+}
+
+// cost counts the entry's own memory too: a million empty blobs are not free.
+func cost(p []byte) int64 { return int64(len(p)) + 256 }
+
+func (c *blobCache) evict(e *list.Element) {
+	old := c.byUse.Remove(e).(*cached)
+	delete(c.byKey, old.d)
+	c.used -= cost(old.p)
+}
+
+func (c *blobCache) drop(d digest.Digest) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch.Add(1)
+	if e := c.byKey[d]; e != nil {
+		c.evict(e)
+	}
+}

@@ -1,0 +1,213 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// Helpers of the byte side's tests. They are inside the package, so storetest cannot be used here.
+
+// clock stands still until it is moved.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func newClock() *clock { return &clock{t: time.Now().Truncate(time.Second)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// openBytes opens a store whose test ends with the full check.
+func openBytes(t testing.TB, dir string, o Options) *Store {
+	t.Helper()
+	if o.Reserve == 0 {
+		o.Reserve = -1
+	}
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeChecked(t, s) })
+	return s
+}
+
+// closeChecked closes s, checks the folder as the next process would find it, and does nothing the second time.
+func closeChecked(t testing.TB, s *Store) {
+	t.Helper()
+	if s.db.Path() == "" {
+		return
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	mustBeSound(t, s.files.dir)
+}
+
+func mustBeSound(t testing.TB, dir string) {
+	t.Helper()
+	s, err := Open(dir, Options{Reserve: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	rep, err := s.Check(context.Background(), CheckOptions{Deep: true})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, p := range rep.Problems {
+		t.Errorf("check: %v", p)
+	}
+}
+
+// crash drops s the way a dead process does: nothing is flushed or removed, only the lock goes.
+func crash(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// randomBytes is the same for the same seed.
+func randomBytes(seed uint64, n int) []byte {
+	p := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
+	r.Read(p)
+	return p
+}
+
+func mustPut(t testing.TB, s *Store, p []byte) Blob {
+	t.Helper()
+	b, err := s.PutBytes(context.Background(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mustHave(t testing.TB, s *Store, d digest.Digest, want []byte) {
+	t.Helper()
+	f, b, err := s.OpenBlob(context.Background(), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got, err := io.ReadAll(f)
+	if err != nil || !bytes.Equal(got, want) || b.Size != int64(len(want)) {
+		t.Fatalf("blob %s: %d bytes (record %d), error %v; want %d bytes", d, len(got), b.Size, err, len(want))
+	}
+}
+
+func mustLack(t testing.TB, s *Store, d digest.Digest) {
+	t.Helper()
+	if _, err := s.StatBlob(context.Background(), d); !errors.Is(err, ErrNotFound) {
+		t.Fatalf("blob %s: error %v, want ErrNotFound", d, err)
+	}
+	if d.Algorithm() == digest.SHA256 && !s.isGone(blobPath(d)) {
+		t.Fatalf("blob %s: the file is still there", d)
+	}
+}
+
+func (f *files) isGone(path string) bool {
+	_, err := os.Lstat(f.at(path))
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// inFlight lists uploads/.
+func inFlight(t testing.TB, s *Store) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(s.at(uploadsDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+var errFault = errors.New("injected fault")
+
+// fault fails the nth step of one kind once armed, before or after it was done.
+type fault struct {
+	op, prefix string
+	after      bool
+	err        error // default errFault
+
+	mu    sync.Mutex
+	armed bool
+	skip  int
+	hits  int
+	steps []string // every step while armed, for tests of the sequence
+}
+
+func (f *fault) arm(skip int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed, f.skip, f.hits, f.steps = true, skip, 0, nil
+}
+
+func (f *fault) disarm() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = false
+}
+
+func (f *fault) hit(op, path string, after bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.armed {
+		return nil
+	}
+	if !after && op != "statfs" {
+		f.steps = append(f.steps, op)
+	}
+	if op != f.op || after != f.after || !strings.HasPrefix(path, f.prefix) {
+		return nil
+	}
+	if f.skip--; f.skip >= 0 || f.hits > 0 {
+		return nil
+	}
+	f.hits++
+	if f.err != nil {
+		return f.err
+	}
+	return errFault
+}
+
+func (f *fault) Before(op, path string) error { return f.hit(op, path, false) }
+func (f *fault) After(op, path string) error  { return f.hit(op, path, true) }
+
+// trickle hands out at most n bytes per read and ends with err.
+type trickle struct {
+	r   io.Reader
+	n   int
+	err error
+}
+
+func (r *trickle) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p[:min(len(p), r.n)])
+	if err == io.EOF && r.err != nil {
+		err = r.err
+	}
+	return n, err
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Options says how to open a store; the zero value is right for production.
+type Options struct {
+	Reserve     int64            // bytes of free disk below which writes are refused; 0: 256 MiB
+	Grace       time.Duration    // how long a blob without references stays; 0: 1 h
+	UploadIdle  time.Duration    // how long an unfinished upload may rest; 0: 24 h
+	ReadOnly    bool             // open with the read-only switch on
+	Now         func() time.Time // the clock; nil: time.Now
+	Log         *slog.Logger     // nil: nothing is logged
+	Policies    []Policy         // asked in order before each change
+	Faults      Faults           // nil except in tests
+	LockTimeout time.Duration    // how long to wait for another process to let go of the folder; 0: 1 s
+	CacheBytes  int64            // memory for rendered documents; 0: 32 MiB
+}
+
+// withDefaults fills in what the caller left out.
+func (o Options) withDefaults() Options {
+	if o.Reserve == 0 {
+		o.Reserve = 256 << 20
+	}
+	if o.Grace == 0 {
+		o.Grace = time.Hour
+	}
+	if o.UploadIdle == 0 {
+		o.UploadIdle = 24 * time.Hour
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = time.Second
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 32 << 20
+	}
+	return o
+}
+
+// Store is one data folder. Its methods may be called from any number of goroutines.
+type Store struct {
+	*files // the byte side: blobs, stages, uploads, sweeper
+
+	opt   Options
+	db    *bolt.DB
+	group writer
+	gens  *generations
+	docs  *documents
+	watch watch
+
+	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
+}
+
+// dbName is the records' file inside the data folder.
+const dbName = "larder.db"
+
+// Open opens the data folder dir and creates what is missing of its layout. ErrLocked when another process holds it,
+// ErrFormat when a newer Larder (or something else) wrote it.
+func Open(dir string, o Options) (*Store, error) {
+	o = o.withDefaults()
+	f, err := openFiles(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	db, err := openDB(filepath.Join(dir, dbName), o)
+	if err != nil {
+		f.close()
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes)}
+	if o.ReadOnly {
+		s.SetReadOnly("it was started so")
+	}
+	s.gens = newGenerations(s.txid())
+	return s, nil
+}
+
+// openDB opens the records' file and brings it to the current format.
+func openDB(path string, o Options) (*bolt.DB, error) {
+	db, err := bolt.Open(path, 0o600, &bolt.Options{
+		Timeout:         o.LockTimeout,
+		FreelistType:    bolt.FreelistMapType,
+		InitialMmapSize: initialMmap(),
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return nil, Refuse(ErrLocked, "another process has the data folder open")
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return nil, fmt.Errorf("%s: %w: %w", dbName, ErrFormat, err)
+	case err != nil:
+		return nil, err
+	}
+	if err := migrate(db, migrations()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// initialMmap reserves address space, not memory: a write that outgrows the map has to wait for every open read.
+func initialMmap() int {
+	if strconv.IntSize < 64 {
+		return 64 << 20
+	}
+	return 1 << 30
+}
+
+// Close waits for the running transactions and closes the folder.
+func (s *Store) Close() error {
+	s.files.close()
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Health is nil while the store takes writes, else ErrReadOnly or ErrFull wrapped with the reason.
+func (s *Store) Health() error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	return s.room(0, 0)
+}
+
+// SetReadOnly refuses every change from now on, with the reason in the error; "" allows them again. After a failed
+// fsync the store stays read-only until it has been closed and opened.
+func (s *Store) SetReadOnly(reason string) {
+	if reason == "" {
+		s.switched.Store(nil)
+		return
+	}
+	s.switched.Store(&reason)
+}
+
+// writable is ErrReadOnly with the reason, or nil.
+func (s *Store) writable() error {
+	if err := s.failure(); err != nil {
+		return &Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
+	}
+	if reason := s.switched.Load(); reason != nil {
+		return Refuse(ErrReadOnly, "the store is read-only: %s", *reason)
+	}
+	return nil
+}
+
+// txid is the number of the last committed transaction; it grows with every commit, also across restarts.
+func (s *Store) txid() uint64 {
+	var id int
+	if tx, err := s.db.Begin(false); err == nil {
+		id = tx.ID()
+		rollback(tx)
+	}
+	return uint64(id)
+}
+
+// rollback ends a read transaction, which cannot fail, or drops a write transaction whose error is already known.
+func rollback(tx *bolt.Tx) { _ = tx.Rollback() }
+
+// migration brings the records from the format before it to its own.
+type migration struct {
+	name string
+	run  func(tx *bolt.Tx) error
+}
+
+// migrations are numbered from 1 by their place; append only.
+func migrations() []migration {
+	return []migration{
+		{"create buckets", createBuckets},
+	}
+}
+
+func createBuckets(tx *bolt.Tx) error {
+	for _, name := range buckets() {
+		if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// formatKey is the row of meta that holds the number of the last migration that ran.
+var formatKey = []byte("format")
+
+// migrate runs what is missing, each step in a transaction of its own, so that a crash resumes where it stopped.
+func migrate(db *bolt.DB, steps []migration) error {
+	at, err := readFormat(db)
+	if err != nil {
+		return err
+	}
+	if at > len(steps) {
+		return Refuse(ErrFormat, "the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
+	}
+	for i := at; i < len(steps); i++ {
+		err := db.Update(func(tx *bolt.Tx) error {
+			if err := steps[i].run(tx); err != nil {
+				return err
+			}
+			return writeFormat(tx, i+1)
+		})
+		if err != nil {
+			return fmt.Errorf("migration %d (%s): %w", i+1, steps[i].name, err)
+		}
+	}
+	return nil
+}
+
+// readFormat is 0 for a new file; ErrFormat when the file is a bbolt database of something else.
+func readFormat(db *bolt.DB) (at int, err error) {
+	err = db.View(func(tx *bolt.Tx) error {
+		meta := tx.Bucket([]byte(bucketMeta))
+		if meta == nil {
+			if k, _ := tx.Cursor().First(); k != nil {
+				return Refuse(ErrFormat, "%s belongs to another program", dbName)
+			}
+			return nil
+		}
+		v := meta.Get(formatKey)
+		if len(v) != 8 {
+			return Refuse(ErrFormat, "%s has no format number", dbName)
+		}
+		at = int(binary.BigEndian.Uint64(v))
+		return nil
+	})
+	return at, err
+}
+
+func writeFormat(tx *bolt.Tx, n int) error {
+	meta, err := tx.CreateBucketIfNotExists([]byte(bucketMeta))
+	if err != nil {
+		return err
+	}
+	return meta.Put(formatKey, be64(uint64(n)))
+}

@@ -1,0 +1,73 @@
+// Package store is Larder's memory: blobs as files, records in bbolt, one folder. It knows no HTTP and no protocol.
+// This page is the map; read it first.
+//
+// # Words
+//
+// A [Kind] is a protocol. A package is a name within a kind, a version one release of it, a file bytes of a version
+// under a name, a [Blob] the bytes on disk under their sha256, a [Tag] a movable name for a version. The journal is the
+// ordered log of every change. A hold says that a version (or for a grace period the package itself: a loose hold)
+// needs a blob; a package that has one is a holder, and only through a holder can a blob be read.
+//
+// # Folder
+//
+//	larder.db                 the records: bbolt, 0600, held by an exclusive lock while a process has it open
+//	blobs/sha256/ab/abcd…     the blobs: 0440, 256 shard folders made when the folder is created
+//	uploads/                  files in flight, on the same file system, so that a commit is a rename
+//	admin.sock                the running server's socket; not ours
+//
+// # Buckets
+//
+// Parts of keys are joined by 0x00, which no name contains. Values are JSON behind one byte, the record's format (1),
+// unless said otherwise. Numbers in keys are 8 bytes, big-endian.
+//
+//	meta        "format" → number of the last migration (8 bytes) · "secret" name → random bytes
+//	package     kind name → Package, and whether it is listed
+//	version     kind name id → Version[M]
+//	file        kind name filename → id (plain)
+//	tag         kind name tag → Tag
+//	tagged      kind name id tag → "": which tags a version has, so that deleting one does not scan all tags
+//	taghistory  kind name tag seq → TagEvent; survives the tag
+//	hold        kind name digest id → size, by; id "" is the loose hold and has the time of its last touch
+//	holder      digest kind name → size, by: one row per package that holds the blob; counters, mounts, sweeping
+//	tombstone   kind name id → when, by: an ID that can never be published again
+//	blob        digest → size, created: the file is durable
+//	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
+//	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
+//	upload      id → an unfinished upload; its offset is its file's size
+//	journal     seq → Entry
+//	index       kind name index key → the protocol's own rows; name "" is the kind's
+//	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
+//	a.b         other packages' buckets (Tx.Table), "auth.users"
+//
+// # How a publish commits
+//
+//	Stage → Write… → Commit      uploads/x written and hashed, fsync, rename into blobs/, fsync of the shard folder,
+//	                             transaction {blob row, review row}
+//	Repo.Update → Publish        one transaction {still absent? blobs there? policies; version, files, holds, holder,
+//	                             package, counters, journal}
+//	after its fsync              generations move in memory (cached documents are outdated), OnCommit hooks, WatchJournal
+//	Update returns               the reply may be written
+//
+// A crash leaves nothing or everything, and at worst blobs that nobody holds, which the sweeper removes. A version's
+// deletion turns its holds loose and queues a review of each blob; the sweeper's transaction expires loose holds,
+// deletes the blob row when no holder is left, commits, and only then unlinks the file.
+//
+// # Rules
+//
+// One exported call is one transaction, except where its comment says otherwise. Transactions are short: no I/O, no
+// network, no other call of the store inside one. An fsync that failed is not repeated; the store turns read-only.
+// Writers that meet share a commit (group.go). Reads of documents ask memory only (document.go, generation.go).
+//
+// # Where is what
+//
+//	db.go        Open, formats, health         group.go, tx.go       transactions, tables
+//	repo.go      packages of a kind            packagetx.go, tags.go what can be done to one
+//	holds.go     who needs which blob          rows.go               keys, values, blob rows
+//	journal.go   the log                       stats.go              counters
+//	policy.go    the seam for refusals         policies.go           quotas, protected, immutable
+//	document.go  rendered documents            generation.go         has it changed
+//	check.go     is everything consistent      recount.go            are the counters right
+//	backup.go    hot backup                    restore.go            and back
+//	durable.go   every system call that writes blob.go, stage.go     bytes in and out
+//	upload.go    resumable uploads             sweep.go              removing what nobody holds
+package store

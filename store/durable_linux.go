@@ -1,0 +1,27 @@
+package store
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// freeSpace is what an unprivileged process may still write to the file system.
+func freeSpace(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+// startWriteback asks the kernel to begin writing a range to disk, so that the fsync at the end finds little left to do. It is a
+// hint: errors of the write itself are reported by fsync.
+func startWriteback(f *os.File, off, n int64) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	// Errors are those of a hint refused by the file system; fsync decides.
+	_ = c.Control(func(fd uintptr) { _ = unix.SyncFileRange(int(fd), off, n, unix.SYNC_FILE_RANGE_WRITE) })
+}

@@ -1,0 +1,286 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// nth fails the nth durable step of whatever runs while it is armed, and remembers which one that was.
+type nth struct {
+	n     int
+	after bool
+
+	mu    sync.Mutex
+	armed bool
+	count int
+	hit   string
+}
+
+func (f *nth) Before(op, path string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.armed || op == "statfs" {
+		return nil
+	}
+	f.count++
+	if f.count == f.n && !f.after {
+		f.hit = op
+		return errFault
+	}
+	return nil
+}
+
+func (f *nth) After(op, path string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.armed || op == "statfs" || f.count != f.n || !f.after || f.hit != "" {
+		return nil
+	}
+	f.hit = op
+	return errFault
+}
+
+func (f *nth) arm(on bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.armed = on
+}
+
+// story is something a user does to a store; it is told once per step and flavour of fault.
+type story struct {
+	name string
+	run  func(ctx context.Context, s *Store) error
+	want []byte // blob that must be there when run succeeded
+}
+
+func stories() []story {
+	small, large := []byte("small"), randomBytes(1, largeBuffer+10)
+	return []story{
+		{"put", func(ctx context.Context, s *Store) error {
+			_, err := s.PutBytes(ctx, small)
+			return err
+		}, small},
+		{"stage", func(ctx context.Context, s *Store) error { return stageAll(ctx, s, large) }, large},
+		{"upload", func(ctx context.Context, s *Store) error { return uploadAll(ctx, s, large) }, large},
+		{"publish", func(ctx context.Context, s *Store) error {
+			b, err := s.PutBytes(ctx, small)
+			if err != nil {
+				return err
+			}
+			err = publish(ctx, s, "pkg", "1.0.0", b)
+			if errors.Is(err, ErrExists) { // the try before was reported as failed and yet persisted
+				return nil
+			}
+			return err
+		}, small},
+		{"sweep", func(ctx context.Context, s *Store) error {
+			if _, err := s.PutBytes(ctx, small); err != nil {
+				return err
+			}
+			zero := time.Duration(0)
+			_, err := s.Sweep(ctx, SweepOptions{Grace: &zero})
+			return err
+		}, nil},
+	}
+}
+
+func stageAll(ctx context.Context, s *Store, p []byte) error {
+	st, err := s.Stage(ctx, StageOptions{Size: int64(len(p))})
+	if err != nil {
+		return err
+	}
+	defer st.Abort()
+	if _, err := st.ReadFrom(bytes.NewReader(p)); err != nil {
+		return err
+	}
+	_, err = st.Commit(ctx)
+	return err
+}
+
+func uploadAll(ctx context.Context, s *Store, p []byte) error {
+	id, err := s.StartUpload(ctx, OCI, "app")
+	if err != nil {
+		return err
+	}
+	for at := 0; at < len(p); at += len(p)/2 + 1 {
+		u, err := s.ResumeUpload(ctx, OCI, "app", id)
+		if err != nil {
+			return err
+		}
+		_, err = u.Append(ctx, bytes.NewReader(p[at:min(at+len(p)/2+1, len(p))]), int64(at))
+		u.Release()
+		if err != nil {
+			return err
+		}
+	}
+	u, err := s.ResumeUpload(ctx, OCI, "app", id)
+	if err != nil {
+		return err
+	}
+	defer u.Release()
+	_, err = u.Commit(ctx, digest.FromBytes(p), nil)
+	return err
+}
+
+// Every durable step of every story fails once without and once with its effect. Afterwards the process dies, or goes on; in both
+// cases the folder passes the full check, and the story can be told again to its end.
+func TestFaultTable(t *testing.T) {
+	for _, st := range stories() {
+		for _, after := range []bool{false, true} {
+			for _, dies := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/persisted=%v/dies=%v", st.name, after, dies), func(t *testing.T) {
+					t.Parallel()
+					for n := 1; tellWithFault(t, st, &nth{n: n, after: after}, dies); n++ {
+					}
+				})
+			}
+		}
+	}
+}
+
+// tellWithFault reports false when the story has fewer than h.n steps.
+func tellWithFault(t *testing.T, st story, h *nth, dies bool) (more bool) {
+	t.Run(fmt.Sprint(h.n), func(t *testing.T) {
+		dir := t.TempDir()
+		ctx := context.Background()
+		s := openBytes(t, dir, Options{Faults: h})
+		h.arm(true)
+		err := st.run(ctx, s)
+		h.arm(false)
+		if more = h.hit != ""; !more {
+			if err != nil {
+				t.Fatalf("without a fault: %v", err)
+			}
+			return
+		}
+		final := h.hit == "fsync" || h.hit == "syncdir" || h.hit == "commit"
+		if err == nil && final {
+			t.Errorf("a failed %s was not reported", h.hit)
+		}
+		if broken := errors.Is(s.Health(), ErrReadOnly); broken != final {
+			t.Errorf("after a failed %s: read-only %v, want %v", h.hit, broken, final)
+		}
+		switch {
+		case final && !dies:
+			return // going on is refused, which is the same as dying
+		case dies:
+			crash(t, s)
+			mustBeSound(t, dir)
+			s = openBytes(t, dir, Options{})
+		}
+		if err := s.Reconcile(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := st.run(ctx, s); err != nil {
+			t.Fatalf("after a failed %s the story cannot be told again: %v", h.hit, err)
+		}
+		if st.want != nil {
+			mustHave(t, s, digest.FromBytes(st.want), st.want)
+		} else {
+			mustLack(t, s, digest.FromBytes([]byte("small")))
+		}
+	})
+	return more
+}
+
+func TestFailedFsyncIsFinal(t *testing.T) {
+	for _, op := range []string{"fsync", "syncdir"} {
+		h := &fault{op: op}
+		s := openBytes(t, t.TempDir(), Options{Faults: h})
+		ctx := context.Background()
+		before := mustPut(t, s, []byte("before"))
+		h.arm(0)
+		if _, err := s.PutBytes(ctx, []byte("during")); !errors.Is(err, errFault) {
+			t.Errorf("%s: %v", op, err)
+		}
+		h.disarm()
+		if _, err := s.PutBytes(ctx, []byte("after")); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("after a failed %s: %v, want ErrReadOnly", op, err)
+		}
+		if _, err := s.Stage(ctx, StageOptions{}); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("Stage: %v", err)
+		}
+		if _, err := s.StartUpload(ctx, OCI, "app"); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("StartUpload: %v", err)
+		}
+		s.SetReadOnly("")
+		if err := s.Health(); !errors.Is(err, ErrReadOnly) {
+			t.Errorf("Health: %v", err)
+		}
+		mustHave(t, s, before.Digest, []byte("before"))
+	}
+}
+
+// slowSync makes fsyncs of folders overlap and counts those that began.
+type slowSync struct {
+	begun atomic.Int64
+}
+
+func (h *slowSync) Before(op, path string) error {
+	if op == "syncdir" {
+		h.begun.Add(1)
+		time.Sleep(2 * time.Millisecond)
+	}
+	return nil
+}
+
+func (h *slowSync) After(string, string) error { return nil }
+
+// Whoever returns from syncDir has had an fsync that began after its rename, and many share one.
+func TestSyncDirIsShared(t *testing.T) {
+	h := &slowSync{}
+	f, err := openFiles(t.TempDir(), Options{Faults: h, Reserve: -1}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.close()
+	h.begun.Store(0)
+	const callers, rounds = 16, 20
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for range rounds {
+				before := h.begun.Load()
+				if err := f.syncDir(uploadsDir); err != nil {
+					t.Error(err)
+				}
+				if h.begun.Load() == before {
+					t.Error("syncDir returned without an fsync that began after the call")
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := h.begun.Load(); n > callers*rounds/2 {
+		t.Errorf("%d fsyncs for %d calls: nothing was shared", n, callers*rounds)
+	}
+}
+
+func TestLayoutIsCompleted(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	s := openBytes(t, dir, Options{})
+	closeChecked(t, s)
+	if err := os.Remove(filepath.Join(dir, blobsDir, "7f")); err != nil {
+		t.Fatal(err)
+	}
+	s = openBytes(t, dir, Options{})
+	shards, err := os.ReadDir(s.at(blobsDir))
+	if err != nil || len(shards) != 256 {
+		t.Errorf("%d shard folders, %v", len(shards), err)
+	}
+	b := mustPut(t, s, []byte("x"))
+	st, err := os.Stat(s.at(blobPath(b.Digest)))
+	if err != nil || st.Mode().Perm()&0o222 != 0 {
+		t.Errorf("the blob's mode is %v, %v", st.Mode(), err)
+	}
+}

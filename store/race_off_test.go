@@ -1,0 +1,6 @@
+//go:build !race
+
+package store
+
+// raceEnabled is false: limits on memory hold.
+const raceEnabled = false

@@ -1,0 +1,105 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// maxBody bounds the JSON of a request in bytes.
+const maxBody = 1 << 20
+
+// api holds what the admin operations work on.
+type api struct {
+	store *store.Store
+	auth  *auth.Local
+	log   *slog.Logger
+}
+
+// Admin is the admin API for clients that must prove their right: every operation needs an administrator.
+// Its paths start with /api/v1.
+func Admin(d Deps) http.Handler { return endpoint(d).Handler(d.Wire) }
+
+// LocalAdmin is the same API for whoever reaches it: the caller guards the way to it
+// (the mode of DATA/admin.sock; the right to open the data folder).
+// The user of a request's Basic credentials is what the journal shows, as local:USER; no password is looked at.
+func LocalAdmin(d Deps) http.Handler {
+	trusting := d.Wire
+	trusting.Auth = trust{}
+	next := endpoint(d).Handler(trusting)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok {
+			r.SetBasicAuth("unknown", "")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func endpoint(d Deps) wire.Endpoint[request] {
+	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log}
+	return wire.Endpoint[request]{
+		Parse:  parse,
+		Ops:    a.ops(),
+		Target: func(request) (typ, name string) { return "admin", "" },
+		Fail:   fail,
+	}
+}
+
+// trust is the auth.Provider of LocalAdmin: everyone is an administrator.
+type trust struct{}
+
+func (trust) Authenticate(_ context.Context, c auth.Credentials) (auth.Identity, error) {
+	return auth.Identity{User: "local:" + c.User, Admin: true}, nil
+}
+
+func (trust) Authorize(context.Context, auth.Identity, auth.Access) error { return nil }
+
+// readJSON decodes the request's body into v; no body leaves v as it is. Unknown fields are errors: a misspelt limit
+// must not become a token without one.
+func readJSON(r *http.Request, v any) error {
+	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || typ != "application/json" {
+		return wire.Errorf(wire.ErrMediaType, "the request must have Content-Type: application/json")
+	}
+	body, err := wire.ReadBody(r, maxBody)
+	if err != nil {
+		return err
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return badJSON(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return wire.Errorf(store.ErrInvalid, "the request's JSON goes on after its end")
+	}
+	return nil
+}
+
+// badJSON says what is wrong without the decoder's words on Go types.
+func badJSON(err error) error {
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return wire.Errorf(store.ErrInvalid, "the request's JSON has a %s in field %q", wrongType.Value, wrongType.Field)
+	}
+	return wire.Errorf(store.ErrInvalid, "the request's JSON cannot be used: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// answer writes v; nothing of the admin API may be kept by a cache.
+func answer(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.JSON(w, status, v)
+}

@@ -1,0 +1,32 @@
+// Package web serves what is not a package protocol: the page at /, the probes, the metrics and the JSON admin API.
+//
+// The admin API has one set of handlers and three ways in: /api/v1 over TCP, where the caller must be an administrator;
+// the socket DATA/admin.sock, guarded by its file mode; and, while no server runs, the command line's own process.
+// Bodies are JSON objects; a POST must say Content-Type: application/json, which no form of a foreign web page can.
+//
+// Wire table (method, path below /api/v1, operation; all need admin):
+//
+//	GET    /users                  admin.user.list     larder user list
+//	POST   /users                  admin.user.add      larder user add: {"name","password","admin","scopes"}
+//	DELETE /users/NAME             admin.user.remove   larder user remove
+//	POST   /users/NAME/password    admin.user.passwd   larder user passwd: {"password"}
+//	GET    /tokens                 admin.token.list    larder token list; ?user=NAME
+//	POST   /tokens                 admin.token.create  larder token create: {"user","name","scopes","expires","read_only","cidrs"}
+//	DELETE /tokens/ID              admin.token.revoke  larder token revoke
+//	POST   /gc                     admin.gc            larder gc: {"dry_run","grace_seconds"}; answers NDJSON
+//	POST   /check                  admin.check         larder check: {"deep"}; answers NDJSON
+//	POST   /backup                 admin.backup        larder backup; answers a tar, its report in the trailer Larder-Report
+//	GET    /stats                  admin.stats         larder stats
+//	GET    /journal                admin.journal       larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?wait=SECONDS
+//	POST   /read-only              admin.read-only     {"reason"}: refuse changes; an empty reason allows them again
+//
+// An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or {"error":…,"request_id":…}.
+// Errors before that are {"error": sentence, "request_id": id} with the status of internal/wire's table.
+//
+// Other addresses, open to everyone who reaches the port:
+//
+//	GET /         what this server is and how to use it, for people
+//	GET /healthz  200 while the process answers; the state of its background jobs
+//	GET /readyz   200 while the store takes writes, else 503 with the reasons
+//	GET /metrics  Prometheus text, unless closed in the configuration
+package web

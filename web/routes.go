@@ -1,0 +1,125 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"larder/internal/wire"
+)
+
+// apiPrefix is where the admin API lives, over TCP and on the socket alike.
+const apiPrefix = "/api/v1"
+
+// request is one parsed request of the admin API.
+type request struct {
+	op string
+	// name is the user of user operations and the token's id of token operations; empty for lists.
+	name string
+	// query holds the parameters of lists; the handlers check them.
+	query url.Values
+}
+
+// route is one row of the grammar: a path whose segment "*" is the request's name.
+type route struct {
+	method, path, op string
+}
+
+// routes is the grammar; doc.go shows it with the bodies.
+func routes() []route {
+	return []route{
+		{http.MethodGet, "users", "admin.user.list"},
+		{http.MethodPost, "users", "admin.user.add"},
+		{http.MethodDelete, "users/*", "admin.user.remove"},
+		{http.MethodPost, "users/*/password", "admin.user.passwd"},
+		{http.MethodGet, "tokens", "admin.token.list"},
+		{http.MethodPost, "tokens", "admin.token.create"},
+		{http.MethodDelete, "tokens/*", "admin.token.revoke"},
+		{http.MethodPost, "gc", "admin.gc"},
+		{http.MethodPost, "check", "admin.check"},
+		{http.MethodPost, "backup", "admin.backup"},
+		{http.MethodGet, "stats", "admin.stats"},
+		{http.MethodGet, "journal", "admin.journal"},
+		{http.MethodPost, "read-only", "admin.read-only"},
+	}
+}
+
+// ops is the operations table: every operation needs an administrator.
+func (a *api) ops() []wire.Op[request] {
+	return []wire.Op[request]{
+		{Name: "admin.user.list", Need: wire.Admin, Serve: a.listUsers},
+		{Name: "admin.user.add", Need: wire.Admin, Serve: a.addUser},
+		{Name: "admin.user.remove", Need: wire.Admin, Serve: a.removeUser},
+		{Name: "admin.user.passwd", Need: wire.Admin, Serve: a.setPassword},
+		{Name: "admin.token.list", Need: wire.Admin, Serve: a.listTokens},
+		{Name: "admin.token.create", Need: wire.Admin, Serve: a.createToken},
+		{Name: "admin.token.revoke", Need: wire.Admin, Serve: a.revokeToken},
+		{Name: "admin.gc", Need: wire.Admin, Serve: a.gc},
+		{Name: "admin.check", Need: wire.Admin, Serve: a.check},
+		{Name: "admin.backup", Need: wire.Admin, Serve: a.backup},
+		{Name: "admin.stats", Need: wire.Admin, Serve: a.stats},
+		{Name: "admin.journal", Need: wire.Admin, Serve: a.journal},
+		{Name: "admin.read-only", Need: wire.Admin, Serve: a.readOnly},
+	}
+}
+
+// parse reads a request line; it is pure. HEAD is answered like GET.
+func parse(method, escapedPath string, query url.Values) (string, request, error) {
+	rest, ok := strings.CutPrefix(escapedPath, apiPrefix+"/")
+	if !ok {
+		return "", request{}, wire.Errorf(wire.ErrNoRoute, "the admin API has no such address")
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	segments := strings.Split(rest, "/")
+	var allowed []string
+	for _, rt := range routes() {
+		name, ok, err := match(rt.path, segments)
+		if err != nil {
+			return "", request{}, err
+		}
+		if ok && rt.method == method {
+			return rt.op, request{op: rt.op, name: name, query: query}, nil
+		}
+		if ok {
+			allowed = append(allowed, rt.method)
+		}
+	}
+	if len(allowed) > 0 {
+		return "", request{}, wire.NotAllowed(allowed...)
+	}
+	return "", request{}, wire.Errorf(wire.ErrNoRoute, "the admin API has no such address")
+}
+
+// match compares the segments with a row's path and unescapes what stands in the place of "*".
+func match(path string, segments []string) (name string, ok bool, err error) {
+	want := strings.Split(path, "/")
+	if len(want) != len(segments) {
+		return "", false, nil
+	}
+	for i, w := range want {
+		switch {
+		case w != "*" && w != segments[i]:
+			return "", false, nil
+		case w == "*":
+			if name, err = url.PathUnescape(segments[i]); err != nil {
+				return "", false, wire.Errorf(wire.ErrBadPath, "the path holds a malformed escape")
+			}
+			if name == "" || name == "." || name == ".." {
+				return "", false, wire.Errorf(wire.ErrBadPath, "the path holds an empty name")
+			}
+		}
+	}
+	return name, true, nil
+}
+
+// link is the inverse of parse: the method and path of an operation.
+func link(q request) (method, path string) {
+	for _, rt := range routes() {
+		if rt.op == q.op {
+			return rt.method, apiPrefix + "/" + strings.Replace(rt.path, "*", url.PathEscape(q.name), 1)
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,85 @@
+package web
+
+import (
+	"net/http"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// NewUser is the body of POST /users.
+type NewUser struct {
+	Name     string `json:"name"`
+	Password string `json:"password"`
+	Admin    bool   `json:"admin,omitempty"`
+	// Scopes are kind:type:name:actions; none means everything but administration.
+	Scopes []string `json:"scopes,omitempty"`
+}
+
+// NewPassword is the body of POST /users/NAME/password.
+type NewPassword struct {
+	Password string `json:"password"`
+}
+
+// UserList is the answer of GET /users.
+type UserList struct {
+	Users []auth.User `json:"users"`
+}
+
+func (a *api) listUsers(w http.ResponseWriter, r *http.Request, _ request) error {
+	users, err := a.auth.Users(r.Context())
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, UserList{Users: users})
+}
+
+func (a *api) addUser(w http.ResponseWriter, r *http.Request, _ request) error {
+	var body NewUser
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	scopes, err := auth.ParseScopes(body.Scopes)
+	if err != nil {
+		return err
+	}
+	err = a.auth.AddUser(r.Context(), auth.User{Name: body.Name, Password: body.Password, Admin: body.Admin, Scopes: scopes})
+	if err != nil {
+		return err
+	}
+	user, err := a.auth.User(r.Context(), body.Name)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusCreated, user)
+}
+
+func (a *api) setPassword(w http.ResponseWriter, r *http.Request, q request) error {
+	var body NewPassword
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	if err := a.auth.SetPassword(r.Context(), q.name, body.Password); err != nil {
+		return err
+	}
+	return done(w)
+}
+
+// removeUser refuses to remove the caller, so that the last administrator cannot lock the door from outside.
+func (a *api) removeUser(w http.ResponseWriter, r *http.Request, q request) error {
+	if wire.IdentityFrom(r.Context()).User == q.name {
+		return wire.Errorf(store.ErrInvalid, "you cannot remove yourself")
+	}
+	if err := a.auth.RemoveUser(r.Context(), q.name); err != nil {
+		return err
+	}
+	return done(w)
+}
+
+// done answers a change that has nothing to say.
+func done(w http.ResponseWriter) error {
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
