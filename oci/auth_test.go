@@ -155,7 +155,7 @@ func TestA5_Scopes(t *testing.T) {
 		"repository:app:*":                            "[{repository app [pull push delete]}]",
 		"repository:app:pull,fly,pull":                "[{repository app [pull]}]",
 		"repository:app:pull repository:app:push":     "[{repository app [pull push]}]",
-		"registry:catalog:*":                          "[{registry catalog []}]",
+		"registry:catalog:*":                          "[{registry catalog [pull push delete]}]",
 		"repository:registry.example.com:5000/a:pull": "[]", // a port is no part of a name
 		"repository:*:pull":                           "[]",
 		"repository:a*:pull":                          "[]",

@@ -115,10 +115,10 @@ func code(op string, status int, err error) string {
 	switch {
 	case status >= http.StatusInternalServerError:
 		return codeUnknown
-	case op == opManifestGet || op == opManifestPut || op == opManifestDel || op == opRestore:
-		return codeManifestInvalid
 	case errors.Is(err, store.ErrDigest):
 		return codeDigestInvalid
+	case op == opManifestGet || op == opManifestPut || op == opManifestDel || op == opRestore:
+		return codeManifestInvalid
 	case errors.Is(err, wire.ErrTruncated):
 		return codeSizeInvalid
 	case strings.HasPrefix(op, "oci.upload.") || strings.HasPrefix(op, "oci.blob."):
@@ -182,7 +182,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", s.challenge(r, f))
 	case http.StatusMethodNotAllowed:
-		h.Set("Allow", allowed(r.URL.EscapedPath()))
+		h.Set("Allow", allowed(r.URL.EscapedPath(), r.Method))
 	}
 	body := errorBody(status, f)
 	h.Del("ETag")

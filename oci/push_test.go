@@ -336,7 +336,7 @@ func TestA3_Conditional(t *testing.T) {
 	}
 }
 
-// TestA6b_SmallLimits: a manifest above the limit is a 413 of this protocol, however it is announced.
+// TestE_CVE_2017_11468_ManifestSize: a manifest above the limit is a 413 of this protocol, however it is announced.
 func TestE_CVE_2017_11468_ManifestSize(t *testing.T) {
 	g := newRig(t)
 	pad := func(n int) string {
@@ -359,7 +359,7 @@ func TestA1_LongName(t *testing.T) {
 	g.want(g.ada("PUT", "/v2/"+name+"/manifests/x", imageWith(""), header("Content-Type", typeImage)), 400, codeNameInvalid)
 }
 
-// TestA6b_Sessions: a user has only so many.
+// TestE_TooManySessions: a user has only so many.
 func TestE_TooManySessions(t *testing.T) {
 	g := newRig(t)
 	var last answer

@@ -172,15 +172,15 @@ func operation(sh shape, method string) string {
 	return ""
 }
 
-// allowed lists the methods of a path for the Allow header of a 405.
-func allowed(escapedPath string) string {
+// allowed lists the methods of a path for the Allow header of a 405, without the one that was refused.
+func allowed(escapedPath, refused string) string {
 	_, sh, err := parsePath(escapedPath)
 	if err != nil {
 		return ""
 	}
 	var out []string
 	for _, r := range routes {
-		if r.shape == sh {
+		if r.shape == sh && r.method != refused {
 			out = append(out, r.method)
 		}
 	}

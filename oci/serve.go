@@ -42,12 +42,13 @@ const (
 )
 
 type server struct {
-	repo  *store.Repo[Meta]
-	store *store.Store
-	auth  auth.Provider
-	jwt   issuer // nil when the provider issues no tokens: Basic only
-	base  *wire.Base
-	opt   Options
+	repo      *store.Repo[Meta]
+	manifests *store.Memo[string, found] // by tag or digest
+	store     *store.Store
+	auth      auth.Provider
+	jwt       issuer // nil when the provider issues no tokens: Basic only
+	base      *wire.Base
+	opt       Options
 }
 
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
@@ -55,7 +56,9 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	if o.MaxManifest <= 0 {
 		o.MaxManifest = defaultMaxManifest
 	}
-	s := &server{repo: store.NewRepo[Meta](d.Store, store.OCI), store: d.Store, auth: d.Auth, base: d.Base, opt: o}
+	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o}
+	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
+	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
@@ -105,9 +108,11 @@ func envelope(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		versionHeader(w.Header())
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if c, given := wire.CredentialsFrom(r); given && c == (auth.Credentials{}) {
-			r = r.Clone(r.Context())
-			r.Header.Del("Authorization")
+		if v := r.Header.Get("Authorization"); len(v) <= len("Basic Og==") && v != "" {
+			if c, given := wire.CredentialsFrom(r); given && c == (auth.Credentials{}) {
+				r = r.Clone(r.Context())
+				r.Header.Del("Authorization")
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -131,8 +136,25 @@ func decodeManifestRow(b []byte) (m manifestRow, ok bool) {
 	return manifestRow{n, digest.Digest(blob), mediaType}, ok1 && ok2 && err == nil
 }
 
+// found is a manifest that a tag or digest stands for.
+type found struct {
+	digest digest.Digest
+	manifestRow
+}
+
 // manifest finds the manifest a request names. ErrNotFound.
-func (s *server) manifest(ctx context.Context, q Request) (d digest.Digest, m manifestRow, err error) {
+func (s *server) manifest(ctx context.Context, q Request) (found, error) {
+	ref := q.Tag
+	if q.byDigest() {
+		ref = q.Digest.String()
+	}
+	return s.manifests.Get(q.Name, ref, func() (found, error) {
+		d, m, err := s.findManifest(ctx, q)
+		return found{d, m}, err
+	})
+}
+
+func (s *server) findManifest(ctx context.Context, q Request) (d digest.Digest, m manifestRow, err error) {
 	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		if d = q.Digest; !q.byDigest() {
 			t, err := p.Tag(q.Tag)
@@ -152,16 +174,16 @@ func (s *server) manifest(ctx context.Context, q Request) (d digest.Digest, m ma
 
 // getManifest is end-3. The stored object is returned whatever Accept says: converting would change its digest.
 func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) error {
-	d, m, err := s.manifest(r.Context(), q)
+	m, err := s.manifest(r.Context(), q)
 	if err != nil {
 		return err
 	}
-	head := wire.BlobHead{Digest: d, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest())}
-	w.Header().Set("Docker-Content-Digest", d.String())
+	head := wire.BlobHead{Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest())}
+	w.Header().Set("Docker-Content-Digest", m.digest.String())
 	if r.Method == http.MethodHead {
 		return wire.ServeBlob(w, r, sized(m.size), head)
 	}
-	body, err := s.store.ReadBlob(r.Context(), m.blob, m.size)
+	body, err := s.store.BlobBytes(r.Context(), store.Blob{Digest: m.blob, Size: m.size})
 	if err != nil {
 		return err
 	}
@@ -185,51 +207,27 @@ func cacheControl(r *http.Request, byDigest bool) string {
 // getBlob is end-2. That the repository holds the blob is looked up each time: knowing a digest gives no right to it.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	size, err := s.held(ctx, q.Name, q.Digest)
+	blob, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
 	if err != nil {
 		return err
 	}
-	head := wire.BlobHead{Digest: q.Digest, Size: size, CacheControl: cacheControl(r, true)}
+	// The client is told that the blob exists and will skip the upload: the sweeper must know.
+	s.store.Touch(blob.Digest)
+	head := wire.BlobHead{Digest: q.Digest, Size: blob.Size, CacheControl: cacheControl(r, true)}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
-	if size <= smallBlob {
-		s.touch(ctx, q.Digest)
-		body, err := s.store.ReadBlob(ctx, q.Digest, smallBlob)
+	if blob.Size <= smallBlob {
+		body, err := s.store.BlobBytes(ctx, blob)
 		if err != nil {
 			return err
 		}
 		return wire.ServeBytes(w, r, body, head)
 	}
-	f, blob, err := s.store.OpenBlob(ctx, q.Digest)
+	f, _, err := s.store.OpenBlob(ctx, blob.Digest)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	s.store.Touch(blob.Digest)
 	return wire.ServeBlob(w, r, f, head)
-}
-
-// held is the size of a blob the repository may read; ErrNotFound.
-func (s *server) held(ctx context.Context, name string, d digest.Digest) (size int64, err error) {
-	err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-		var ok bool
-		if size, ok = p.Holds(d); !ok {
-			return store.Refuse(store.ErrNotFound, "blob %s is not in %s", d, name)
-		}
-		return nil
-	})
-	return size, err
-}
-
-// touch tells the sweeper that a client was told the blob exists: it will skip the upload.
-func (s *server) touch(ctx context.Context, d digest.Digest) {
-	if d.Algorithm() != digest.SHA256 {
-		b, err := s.store.StatBlob(ctx, d)
-		if err != nil {
-			return // the blob itself is read next and reports it
-		}
-		d = b.Digest
-	}
-	s.store.Touch(d)
 }
 
 // origin is scheme, host and port as the client knows them: the API is always at the root of a host.

@@ -191,6 +191,12 @@ func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", d, err)
 	}
+	return s.BlobBytes(ctx, b)
+}
+
+// BlobBytes is ReadBlob for a blob that was looked up already, in the same request: it asks no record when the bytes
+// are in memory. ErrNotFound.
+func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 	if p := s.small.get(b.Digest); p != nil {
 		return p, nil
 	}
@@ -202,10 +208,26 @@ func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]b
 	defer f.Close()
 	p := make([]byte, b.Size)
 	if _, err := io.ReadFull(f, p); err != nil {
-		return nil, fmt.Errorf("read blob %s: %w", d, err)
+		return nil, fmt.Errorf("read blob %s: %w", b.Digest, err)
 	}
 	s.small.put(b.Digest, p, epoch)
 	return p, nil
+}
+
+// HeldBlob returns the blob d (or the one d is an alias of) if the package may read it. ErrNotFound otherwise: to whom
+// it does not belong, a blob does not exist.
+func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (b Blob, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		b.Digest = tx.resolve(d)
+		var row holderRow
+		ok, err := tx.row(bucketHolder, key(string(b.Digest), string(k), name), &row)
+		if err == nil && !ok {
+			err = Refuse(ErrNotFound, "blob %s is not in %s", d, name)
+		}
+		b.Size = row.Size
+		return err
+	})
+	return b, err
 }
 
 // blobCache keeps the small blobs read or written last.

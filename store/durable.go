@@ -50,7 +50,6 @@ const (
 // files is the byte side of a Store: everything in the data folder but the database.
 type files struct {
 	dir     string
-	root    *os.Root // the same folder, for walking through it and removing all of it
 	reserve int64
 	now     func() time.Time
 	log     *slog.Logger
@@ -72,11 +71,6 @@ func openFiles(dir string, o Options) (*files, error) {
 	if err := f.makeRoot(); err != nil {
 		return nil, err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open data folder: %w", err)
-	}
-	f.root = root
 	f.shelf.init()
 	if err := f.makeLayout(); err != nil {
 		f.close()
@@ -95,7 +89,6 @@ func (f *files) close() {
 		d.(*dirSync).close()
 		return true
 	})
-	f.root.Close()
 }
 
 func (f *files) makeRoot() error {

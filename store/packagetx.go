@@ -33,6 +33,9 @@ func (p *pkg) Name() string { return p.name }
 // Package returns the package's own record; ErrNotFound when nothing was ever published under the name. Counts include
 // what this transaction changed, Gen and Updated do not.
 func (p *pkg) Package() (Package, error) {
+	if err := p.load(); err != nil {
+		return Package{}, fmt.Errorf("%s package %.200q: %w", p.kind, p.name, err)
+	}
 	if !p.row.Listed {
 		return Package{}, fmt.Errorf("%s package %.200q: %w", p.kind, p.name, ErrNotFound)
 	}

@@ -91,8 +91,10 @@ func (r *Repo[M]) In(tx *Tx, name string, fn func(*PackageTx[M]) error) error {
 		return err
 	}
 	p := &PackageTx[M]{pkg: pkg{tx: tx, kind: r.kind, name: name}}
-	if err := p.load(); err != nil {
-		return fmt.Errorf("%s package %s: %w", r.kind, name, err)
+	if tx.b.Writable() {
+		if err := p.load(); err != nil {
+			return fmt.Errorf("%s package %s: %w", r.kind, name, err)
+		}
 	}
 	if err := fn(p); err != nil {
 		return err
@@ -147,6 +149,7 @@ type pkg struct {
 
 	row     packageRow
 	was     packageRow // as loaded; flush brings the kind's counters from it to row
+	loaded  bool       // row and was are read: at once in a writing transaction, when asked for in a reading one
 	dirty   bool       // row must be written
 	changed bool       // something that documents show is different: the generation moves
 }
@@ -158,6 +161,10 @@ func openPackage(tx *Tx, k Kind, name string) (*pkg, error) {
 }
 
 func (p *pkg) load() (err error) {
+	if p.loaded {
+		return nil
+	}
+	p.loaded = true
 	_, err = p.tx.row(bucketPackage, p.key(), &p.row)
 	p.row.Name = p.name
 	p.was = p.row

@@ -162,8 +162,9 @@ func (u *Upload) append(ctx context.Context, r io.Reader) (int64, error) {
 		err = r.(*admitted).failed
 	}
 	n64 := k.size - start
-	if k.torn {
+	if k.torn { // the file decides what was kept
 		err = joined(err, u.u.park())
+		err = joined(err, u.u.unpark(ctx, u.s))
 	}
 	return n64, err
 }

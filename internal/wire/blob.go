@@ -34,13 +34,7 @@ func ServeBlob(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, he
 	h := w.Header()
 	etag := `"` + head.Digest.String() + `"`
 	h.Set("ETag", etag)
-	if head.Type == "" {
-		head.Type = "application/octet-stream"
-	}
-	h.Set("Content-Type", head.Type)
-	if head.CacheControl != "" {
-		h.Set("Cache-Control", head.CacheControl)
-	}
+	head.set(h)
 	r = quoteBare(r, etag)
 	if spec := r.Header.Get("Range"); spec != "" {
 		verdict := rangeIgnored
@@ -62,7 +56,40 @@ func ServeBlob(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, he
 // ServeBytes is ServeBlob for content that is in memory already.
 func ServeBytes(w http.ResponseWriter, r *http.Request, content []byte, head BlobHead) error {
 	head.Size = int64(len(content))
-	return ServeBlob(w, r, bytes.NewReader(content), head)
+	if r.Method != http.MethodGet || conditional(r.Header) {
+		return ServeBlob(w, r, bytes.NewReader(content), head)
+	}
+	h := w.Header()
+	h.Set("ETag", `"`+head.Digest.String()+`"`)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Length", strconv.Itoa(len(content)))
+	head.set(h)
+	if !head.Modified.IsZero() {
+		h.Set("Last-Modified", head.Modified.UTC().Format(http.TimeFormat))
+	}
+	_, err := w.Write(content)
+	return err
+}
+
+// conditional reports whether anything but the whole content may be the answer.
+func conditional(h http.Header) bool {
+	for _, name := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+		if _, ok := h[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// set writes the header fields that do not depend on the request.
+func (head BlobHead) set(h http.Header) {
+	if head.Type == "" {
+		head.Type = "application/octet-stream"
+	}
+	h.Set("Content-Type", head.Type)
+	if head.CacheControl != "" {
+		h.Set("Cache-Control", head.CacheControl)
+	}
 }
 
 func outOfRange(h http.Header, size int64) error {

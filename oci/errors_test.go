@@ -1,0 +1,155 @@
+package oci
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestErrors is the table of every sentinel × operation × method; testdata/errors.golden has what each client gets.
+func TestErrors(t *testing.T) {
+	g := newRig(t)
+	g.push("app", "v1", "layer")
+	s := &server{repo: store.NewRepo[Meta](g.store, store.OCI), store: g.store, auth: g.auth}
+	var err error
+	if s.base, err = wire.NewBase("http://registry.example.com", nil); err != nil {
+		t.Fatal(err)
+	}
+	sentinels := []struct {
+		name string
+		err  error
+	}{
+		{"not found", store.ErrNotFound}, {"hidden", auth.ErrHidden}, {"no credentials", auth.ErrNoCredentials}, {"credentials", auth.ErrCredentials},
+		{"denied", auth.ErrDenied}, {"scope", auth.ErrScope}, {"throttled", &auth.Throttled{After: time.Minute}}, {"create only", store.ErrDenied},
+		{"protected", store.ErrProtected}, {"immutable", store.ErrImmutable}, {"exists", store.ErrExists}, {"too large", store.ErrTooLarge},
+		{"quota", store.ErrQuota}, {"busy", store.ErrBusy}, {"referenced", store.ErrReferenced}, {"conflict", store.ErrConflict},
+		{"digest", store.ErrDigest}, {"offset", store.ErrOffset}, {"invalid", store.ErrInvalid}, {"full", store.ErrFull},
+		{"read-only", store.ErrReadOnly}, {"truncated", wire.ErrTruncated}, {"range", wire.ErrRange}, {"method", wire.ErrMethod},
+		{"disabled", errDisabled}, {"too many tags", errTooManyTags}, {"bad path", wire.ErrBadPath}, {"unknown", errors.New("a secret path /data")},
+	}
+	var got strings.Builder
+	for _, c := range sentinels {
+		for _, o := range []struct{ op, method string }{
+			{opManifestGet, "GET"}, {opBlobGet, "HEAD"}, {opTags, "GET"}, {opManifestPut, "PUT"}, {opUploadPatch, "PATCH"}, {opManifestDel, "DELETE"},
+		} {
+			got.WriteString(renderFailure(t, s, c.name, o.op, o.method, c.err))
+		}
+	}
+	golden(t, "errors.golden", got.String())
+}
+
+func renderFailure(t *testing.T, s *server, name, op, method string, err error) string {
+	t.Helper()
+	need := wire.Read
+	for _, o := range s.operations() {
+		if o.Name == op {
+			need = o.Need
+		}
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(method, "/v2/app/manifests/v1", nil)
+	r.Header.Set("Authorization", "Bearer x")
+	err = fmt.Errorf("wrapped: %w", err)
+	s.fail(w, r, wire.Failure{Status: wire.Status(err), Err: err, Public: wire.Public(err), Op: op, Need: need, Type: typeRepository, Name: "app"})
+	body := strings.TrimSpace(w.Body.String())
+	switch {
+	case method == http.MethodHead && body != "":
+		t.Errorf("%s: a HEAD with a body", name)
+	case method != http.MethodHead && !json.Valid([]byte(body)):
+		t.Errorf("%s: %q is not JSON", name, body)
+	case strings.Contains(body, "wrapped") || strings.Contains(body, "/data"):
+		t.Errorf("%s: the log's text reached the client: %s", name, body)
+	case w.Code == 401 && w.Header().Get("WWW-Authenticate") == "":
+		t.Errorf("%s: a 401 without challenge", name)
+	case w.Header().Get("Docker-Distribution-Api-Version") != "registry/2.0" || w.Header().Get("Content-Type") != "application/json" ||
+		w.Header().Get("X-Content-Type-Options") != "nosniff":
+		t.Errorf("%s: header %v", name, w.Header())
+	}
+	line := fmt.Sprintf("%-14s %-6s %-19s %d %s", name, method, op, w.Code, body)
+	if c := w.Header().Get("WWW-Authenticate"); c != "" {
+		line += " " + c
+	}
+	if c := w.Header().Get("Allow"); c != "" {
+		line += " Allow: " + c
+	}
+	return strings.TrimSpace(line) + "\n"
+}
+
+// golden compares got with a file of testdata, or writes it with -update.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := "testdata/" + name
+	if *update {
+		if err := os.MkdirAll("testdata", 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; run with -update and read the diff. Got:\n%s", name, got)
+	}
+}
+
+// TestA2_Codes: the codes we send with a 4xx of the specification's own statuses are in its list or known from Docker.
+func TestA2_Codes(t *testing.T) {
+	for _, op := range (&server{}).operations() {
+		for status := 400; status < 600; status++ {
+			c := code(op.Name, status, nil)
+			if c == "" || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+				t.Errorf("%s %d: %q", op.Name, status, c)
+			}
+		}
+	}
+}
+
+// TestA2_Headers: what every answer carries, whatever it is.
+func TestA2_Headers(t *testing.T) {
+	g := newRig(t)
+	m, _ := g.push("app", "v1", "layer")
+	for _, a := range []answer{
+		g.do("GET", "/v2/", nil), g.ada("GET", "/v2/", nil), g.ada("GET", "/v2/app/manifests/v1", nil), g.ada("GET", "/v2/app/manifests/none", nil),
+		g.ada("HEAD", "/v2/app/manifests/none", nil), g.ada("GET", "/v2/A", nil), g.put("app", "v2", m), g.ada("POST", "/v2/app/tags/list", nil),
+		g.do("GET", "/v2/token", nil), g.do("GET", "/v1/_ping", nil), g.ada("GET", "/v2/app/tags/list?x=%zz", nil),
+	} {
+		if a.header.Get("Docker-Distribution-Api-Version") != "registry/2.0" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%v", a)
+		}
+	}
+	if a := g.want(g.ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported); a.header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("%v", a)
+	}
+}
+
+// TestA2_Warning: texts are cleaned, and all of them together stay below the limit.
+func TestA2_Warning(t *testing.T) {
+	h := http.Header{}
+	warn(h, "quota \"nearly\" used\r\nX-Evil: 1 é")
+	if got := h.Get("Warning"); got != `299 - "quota nearly usedX-Evil: 1 "` {
+		t.Errorf("%q", got)
+	}
+	for range 10 {
+		warn(h, strings.Repeat("x", 1000))
+	}
+	if n := len(h.Values("Warning")); n != 5 {
+		t.Errorf("%d warnings", n)
+	}
+}

@@ -1,0 +1,176 @@
+package oci
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// together runs n functions at once and waits for them.
+func together(n int, fn func(i int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			fn(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+}
+
+// TestA6b_ParallelPushes: many push the same digest to one repository and to others, and all succeed.
+func TestA6b_ParallelPushes(t *testing.T) {
+	g := newRig(t)
+	content := strings.Repeat("shared layer", 30<<10)
+	d := digest.FromString(content)
+	together(12, func(i int) {
+		repo := fmt.Sprintf("app%d", i%3)
+		loc := g.ada("POST", "/v2/"+repo+"/blobs/uploads/", nil).header.Get("Location")
+		if a := g.ada("PUT", loc+"?digest="+d.String(), content); a.status != 201 {
+			t.Errorf("%v", a)
+		}
+		if a := g.ada("HEAD", "/v2/"+repo+"/blobs/"+d.String(), nil); a.status != 200 {
+			t.Errorf("after 201: %v", a)
+		}
+	})
+	m := g.image("app0", "{}", "x")
+	together(8, func(i int) {
+		if a := g.put("app0", fmt.Sprintf("t%d", i), m); a.status != 201 {
+			t.Errorf("%v", a)
+		}
+	})
+}
+
+// TestA6b_OneWriter: a second writer on a session is refused with 409, and not one byte of it gets in.
+func TestA6b_OneWriter(t *testing.T) {
+	g := newRig(t)
+	loc := g.session("app")
+	body, w := io.Pipe()
+	done := make(chan answer)
+	go func() {
+		r, err := http.NewRequest("PATCH", g.srv.URL+loc, body)
+		if err != nil {
+			t.Error(err)
+		}
+		g.as("ada")(r)
+		done <- g.send(r)
+	}()
+	if _, err := w.Write([]byte("first")); err != nil { // the server has begun to read
+		t.Fatal(err)
+	}
+	busy := false
+	for range 1000 {
+		a := g.ada("DELETE", "/v2/app/blobs/uploads/none", nil)
+		g.want(a, 404, codeUploadUnknown)
+		if a := g.ada("PATCH", loc, "second", header("Content-Range", "900-905")); a.status == 409 {
+			busy = true
+			g.want(a, 409, codeUploadInvalid)
+			break
+		}
+	}
+	if !busy {
+		t.Error("the second writer was never refused")
+	}
+	g.want(g.ada("PUT", loc+"?digest="+someDigest, nil), 409, codeUploadInvalid)
+	g.want(g.ada("DELETE", loc, nil), 409, codeUploadInvalid)
+	g.want(g.ada("GET", loc, nil), 204, "")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.want(<-done, 202, "")
+	d := digest.FromString("first")
+	g.want(g.ada("PUT", loc+"?digest="+d.String(), nil), 201, "")
+	g.pullable("app", d, "first")
+}
+
+// TestC_CompareAndSetRace: of many writers with one precondition exactly one wins.
+func TestC_CompareAndSetRace(t *testing.T) {
+	g := newRig(t)
+	const n = 10
+	manifests := make([]string, n)
+	for i := range manifests {
+		manifests[i] = g.image("app", "{}", fmt.Sprint("layer ", i))
+	}
+	for _, condition := range []func() option{
+		func() option { return header("If-None-Match", "*") },
+		func() option {
+			return header("If-Match", g.ada("HEAD", "/v2/app/manifests/v1", nil).header.Get("ETag"))
+		},
+	} {
+		o := condition()
+		var won, lost atomic.Int32
+		together(n, func(i int) {
+			switch a := g.put("app", "v1", manifests[i], o); a.status {
+			case 201:
+				won.Add(1)
+			case 412:
+				lost.Add(1)
+			default:
+				t.Errorf("%v", a)
+			}
+		})
+		// With If-Match the writer whose manifest the tag already has changes nothing and may win as well.
+		if won.Load() < 1 || won.Load() > 2 || won.Load()+lost.Load() != n {
+			t.Errorf("%d won, %d lost", won.Load(), lost.Load())
+		}
+	}
+}
+
+// TestH3_PushDeleteSweep: clients that skip uploads after a HEAD, while tags are deleted and blobs swept. Every push that
+// was answered with 201 pulls completely, at once.
+func TestH3_PushDeleteSweep(t *testing.T) {
+	clock := newClock()
+	g := newRig(t, withClock(clock))
+	m, d := g.push("app", "v0", "layer")
+	parts := []string{"layer", `{"layer":"layer"}`}
+	push := func(tag string) {
+		for _, content := range parts {
+			blob := digest.FromString(content)
+			if g.ada("HEAD", "/v2/app/blobs/"+blob.String(), nil).status == 200 {
+				continue
+			}
+			if a := g.ada("POST", "/v2/app/blobs/uploads/?digest="+blob.String(), content); a.status != 201 {
+				t.Errorf("%v", a)
+			}
+		}
+		a := g.put("app", tag, m)
+		if a.status != 201 {
+			t.Errorf("push after HEAD: %v", a)
+		}
+	}
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil)
+			clock.Advance(20 * 60e9)
+			if _, err := g.store.Sweep(context.Background(), store.SweepOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	together(3, func(i int) {
+		for j := range 15 {
+			push(fmt.Sprintf("t%d-%d", i, j))
+		}
+	})
+	stop.Store(true)
+	wg.Wait()
+	push("last")
+	g.sweepAll(clock)
+	g.serves("app", "last", m, typeImage, d)
+	for _, content := range parts {
+		g.pullable("app", digest.FromString(content), content)
+	}
+}

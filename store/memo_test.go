@@ -1,0 +1,74 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"larder/store"
+	"larder/store/storetest"
+)
+
+func TestMemo(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	memo := store.NewMemo[string, string](s, store.NPM)
+	publish := func(name, id string) {
+		t.Helper()
+		err := repo.Update(ctx, name, func(p *store.PackageTx[struct{}]) error {
+			if err := p.Publish(store.Version[struct{}]{ID: id}); err != nil {
+				return err
+			}
+			return p.SetTag("latest", id, store.TagCond{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	loads := 0
+	latest := func(name string) string {
+		t.Helper()
+		v, err := memo.Get(name, "latest", func() (id string, err error) {
+			loads++
+			err = repo.View(ctx, name, func(p *store.PackageTx[struct{}]) error {
+				tag, err := p.Tag("latest")
+				id = tag.Version
+				return err
+			})
+			return id, err
+		})
+		if err != nil {
+			return err.Error()
+		}
+		return v
+	}
+	publish("a", "1")
+	if got := latest("a") + latest("a"); got != "11" || loads != 1 {
+		t.Errorf("two reads gave %q with %d loads, want 11 with one", got, loads)
+	}
+	publish("a", "2")
+	if got := latest("a"); got != "2" || loads != 2 {
+		t.Errorf("after a change: %q with %d loads, want 2 with two", got, loads)
+	}
+	if latest("absent") == "" || latest("absent") == "" || loads != 4 {
+		t.Errorf("errors must not be remembered: %d loads", loads)
+	}
+}
+
+func TestMemoIsBounded(t *testing.T) {
+	memo := store.NewMemo[int, int](storetest.New(t), store.NPM)
+	for i := range 50_000 {
+		v, err := memo.Get(fmt.Sprint(i%7), i, func() (int, error) { return i, nil })
+		if err != nil || v != i {
+			t.Fatalf("%d: %v", v, err)
+		}
+	}
+	if n := memo.Len(); n > 8192 {
+		t.Errorf("%d answers are kept", n)
+	}
+	if _, err := memo.Get("x", -1, func() (int, error) { return 0, errors.New("no") }); err == nil {
+		t.Error("the error was swallowed")
+	}
+}
