@@ -91,6 +91,7 @@ const (
 	maxFunc    = 120   // lines of one function
 	maxFile    = 600   // lines of one file
 	maxPackage = 3_200 // lines of one package without its tests
+	maxStore   = 7_000 // store is the deep one: two engines behind one API, and nothing outside may know either
 )
 
 // census is what TestBudget counts.
@@ -125,8 +126,12 @@ func TestBudget(t *testing.T) {
 		t.Error(s)
 	}
 	for pkg, lines := range c.packages {
-		if lines > maxPackage {
-			t.Errorf("package %s has %d lines, more than %d", pkg, lines, maxPackage)
+		limit := maxPackage
+		if pkg == "store" {
+			limit = maxStore
+		}
+		if lines > limit {
+			t.Errorf("package %s has %d lines, more than %d", pkg, lines, limit)
 		}
 	}
 	t.Logf("code %d lines in %d files, tests %d lines (%.2f per line of code), %d%% comments",

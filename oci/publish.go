@@ -78,21 +78,23 @@ type push struct {
 
 // commit stores the bytes, then everything about them in one transaction.
 func (p *push) commit(ctx context.Context, body []byte) error {
-	b, err := p.s.store.PutBytes(ctx, body)
-	if err != nil {
+	_, err := p.s.store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
+		return p.s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.link(tx, b) })
+	})
+	return err
+}
+
+// link gives the repository the manifest and its tags.
+func (p *push) link(tx *store.PackageTx[Meta], b store.Blob) error {
+	if err := p.record(tx, b); err != nil {
 		return err
 	}
-	return p.s.repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
-		if err := p.record(tx, b); err != nil {
+	for _, t := range p.tags {
+		if err := p.setTag(tx, t); err != nil {
 			return err
 		}
-		for _, t := range p.tags {
-			if err := p.setTag(tx, t); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // record makes the manifest a version of the repository, unless it is one.

@@ -12,7 +12,8 @@
 //
 //	larder.db                 the records: bbolt, 0600, held by an exclusive lock while a process has it open
 //	blobs/sha256/ab/abcd…     the blobs: 0440, 256 shard folders made when the folder is created
-//	uploads/                  files in flight, on the same file system, so that a commit is a rename
+//	uploads/                  files in flight, on the same file system, so that a commit is a rename; a resumable upload is
+//	                          nothing but its file: the size is the offset, the name says whose it is
 //	admin.sock                the running server's socket; not ours
 //
 // # Buckets
@@ -33,7 +34,6 @@
 //	blob        digest → size, created: the file is durable
 //	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
 //	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
-//	upload      id → an unfinished upload; its offset is its file's size
 //	journal     seq → Entry
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count

@@ -72,6 +72,7 @@ func openFiles(dir string, o Options) (*files, error) {
 		return nil, err
 	}
 	f.shelf.init()
+	f.sessions.init()
 	if err := f.makeLayout(); err != nil {
 		f.close()
 		return nil, err
@@ -225,6 +226,11 @@ func (f *files) remove(path string) error {
 		}
 		return nil
 	})
+}
+
+// removeAll takes back what an operation that failed has made.
+func (f *files) removeAll(path string) error {
+	return f.step("remove", path, func() error { return os.RemoveAll(f.at(path)) })
 }
 
 // fail makes the store read-only for good: the state of the disk is unknown from here on.

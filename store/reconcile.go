@@ -29,11 +29,8 @@ func (s *Store) Reconcile(ctx context.Context) error {
 	return nil
 }
 
-// removeLeftovers removes the files of uploads/ that belong to no live stage and no session.
+// removeLeftovers removes the files of uploads/ that belong to no live stage and no resumable upload: those expire.
 func (s *Store) removeLeftovers(ctx context.Context) error {
-	if err := s.loadSessions(ctx); err != nil {
-		return err
-	}
 	entries, err := os.ReadDir(s.at(uploadsDir))
 	if err != nil {
 		return err
@@ -41,7 +38,7 @@ func (s *Store) removeLeftovers(ctx context.Context) error {
 	for _, e := range entries {
 		path := uploadsDir + "/" + e.Name()
 		_, live := s.staging.Load(path)
-		if live || e.IsDir() || s.sessions.known(e.Name()) {
+		if live || e.IsDir() || isUploadID(e.Name()) {
 			continue
 		}
 		if err := s.remove(path); err != nil {

@@ -46,7 +46,7 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	x := &restorer{files: f, ctx: ctx, tr: tar.NewReader(r), progress: progress}
 	if err := x.run(); err != nil {
 		for _, name := range []string{restoreName, uploadsDir, "blobs"} {
-			err = errors.Join(err, os.RemoveAll(f.at(name)))
+			err = errors.Join(err, f.removeAll(name))
 		}
 		return x.rep, err
 	}
@@ -89,7 +89,7 @@ func (x *restorer) run() error {
 // fill extracts the blobs and compares them with the records.
 func (x *restorer) fill(db *bolt.DB) error {
 	err := db.Update(func(tx *bolt.Tx) (err error) {
-		if x.total, err = prepare(tx); err != nil {
+		if x.total, err = blobBytes(tx); err != nil {
 			return err
 		}
 		return nil
@@ -117,16 +117,9 @@ func (x *restorer) fill(db *bolt.DB) error {
 	return db.View(x.complete)
 }
 
-// prepare drops the unfinished uploads, whose bytes are not in a backup, and returns the bytes of all blobs.
-func prepare(b *bolt.Tx) (int64, error) {
-	tx := &Tx{b: b}
-	if err := b.DeleteBucket([]byte(bucketUpload)); err != nil {
-		return 0, err
-	}
-	if _, err := b.CreateBucket([]byte(bucketUpload)); err != nil {
-		return 0, err
-	}
-	blobs, err := tx.counted(statBlobs)
+// blobBytes is what a backup's records say all blobs take.
+func blobBytes(b *bolt.Tx) (int64, error) {
+	blobs, err := (&Tx{b: b}).counted(statBlobs)
 	return blobs.Bytes, err
 }
 

@@ -25,7 +25,6 @@ const (
 	bucketBlob       = "blob"
 	bucketAlias      = "alias"
 	bucketReview     = "review"
-	bucketUpload     = "upload"
 	bucketJournal    = "journal"
 	bucketIndex      = "index"
 	bucketStat       = "stat"
@@ -34,7 +33,7 @@ const (
 func buckets() []string {
 	return []string{
 		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketUpload, bucketJournal, bucketIndex, bucketStat,
+		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
 	}
 }
 

@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -24,18 +27,18 @@ const (
 	parkAfter      = 10 * time.Minute
 )
 
-// uploadRow is the record of a session. Its offset is the size of the file uploads/<id>, so a chunk writes no record.
-type uploadRow struct {
-	Kind    Kind   `json:"kind"`
-	Package string `json:"package"`
-	User    string `json:"user,omitempty"`
-	Created int64  `json:"created"` // Unix seconds
+// uploadOwner is what a session is bound to.
+type uploadOwner struct {
+	Kind    Kind
+	Package string
+	User    string
 }
 
-// session is an upload in progress. The row never changes.
+// session is an upload in progress. Its file uploads/<id> is all that a restart needs: the file's size is the offset, its
+// time the last use, and the id itself says whom it belongs to. So starting one costs no transaction.
 type session struct {
-	id  string
-	row uploadRow
+	id    string
+	owner uploadOwner
 
 	mu   sync.Mutex // guards busy, and the rest while nobody is busy
 	busy bool       // one request has the session and owns the rest, without mu
@@ -73,47 +76,45 @@ func (u *session) atRest(fn func()) {
 	}
 }
 
-// sessions caches the upload bucket; the records there decide after a restart.
+// sessions are the uploads somebody asked for since the store was opened.
 type sessions struct {
 	mu     sync.Mutex
-	loaded bool
 	byID   map[string]*session
 	byUser map[string]int
+	key    []byte // signs ids; read when first needed
 }
 
-// loadSessions reads the records the first time it is called.
-func (s *Store) loadSessions(ctx context.Context) error {
-	t := &s.sessions
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.loaded {
-		return nil
-	}
+func (t *sessions) init() {
 	t.byID, t.byUser = make(map[string]*session), make(map[string]int)
-	err := s.View(ctx, func(tx *Tx) error {
-		for k, v := range tx.scan(bucketUpload, nil, nil) {
-			u := &session{id: string(k)}
-			if err := decode(v, &u.row); err != nil {
-				return fmt.Errorf("upload %s: %w", k, err)
-			}
-			t.byID[u.id] = u
-			t.byUser[u.row.User]++
-		}
-		return nil
-	})
-	t.loaded = err == nil
-	return err
+}
+
+// idKey is the secret that binds ids to their owners.
+func (s *Store) idKey(ctx context.Context) ([]byte, error) {
+	s.sessions.mu.Lock()
+	key := s.sessions.key
+	s.sessions.mu.Unlock()
+	if key != nil {
+		return key, nil
+	}
+	key, err := s.Secret(ctx, "uploads", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	s.sessions.mu.Lock()
+	defer s.sessions.mu.Unlock()
+	s.sessions.key = key
+	return key, nil
 }
 
 // add registers u; false when its user has as many as allowed.
 func (t *sessions) add(u *session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.byUser[u.row.User] >= maxUserUploads {
+	if t.byUser[u.owner.User] >= maxUserUploads {
 		return false
 	}
 	t.byID[u.id] = u
-	t.byUser[u.row.User]++
+	t.byUser[u.owner.User]++
 	return true
 }
 
@@ -122,8 +123,8 @@ func (t *sessions) drop(u *session) {
 	defer t.mu.Unlock()
 	if t.byID[u.id] == u {
 		delete(t.byID, u.id)
-		if t.byUser[u.row.User]--; t.byUser[u.row.User] == 0 {
-			delete(t.byUser, u.row.User)
+		if t.byUser[u.owner.User]--; t.byUser[u.owner.User] == 0 {
+			delete(t.byUser, u.owner.User)
 		}
 	}
 }
@@ -139,12 +140,6 @@ func (t *sessions) list() []*session {
 	return all
 }
 
-func (t *sessions) known(id string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.byID[id] != nil
-}
-
 // closeSessions closes the files between requests; a request that is still running keeps its own.
 func (t *sessions) closeSessions() {
 	for _, u := range t.list() {
@@ -154,16 +149,43 @@ func (t *sessions) closeSessions() {
 
 // find returns the session id of this kind, package and user. Anybody else's looks absent: an id is not a capability.
 func (s *Store) find(ctx context.Context, k Kind, pkg, id string) (*session, error) {
-	if err := s.loadSessions(ctx); err != nil {
+	owner := uploadOwner{Kind: k, Package: pkg, User: ActorFrom(ctx).User}
+	key, err := s.idKey(ctx)
+	if err != nil {
 		return nil, err
 	}
-	s.sessions.mu.Lock()
-	defer s.sessions.mu.Unlock()
-	u := s.sessions.byID[id]
-	if u == nil || u.row.Kind != k || u.row.Package != pkg || u.row.User != ActorFrom(ctx).User {
-		return nil, Refuse(ErrNotFound, "there is no such upload")
+	if !ownsUpload(key, owner, id) {
+		return nil, errNoUpload()
 	}
-	return u, nil
+	u := s.sessions.get(id)
+	if u != nil {
+		return u, nil
+	}
+	// From before a restart, if its file is there.
+	if st, err := os.Lstat(s.at(uploadsDir + "/" + id)); err != nil || !st.Mode().IsRegular() {
+		return nil, errNoUpload()
+	}
+	return s.sessions.adopt(&session{id: id, owner: owner}), nil
+}
+
+func errNoUpload() error { return Refuse(ErrNotFound, "there is no such upload") }
+
+func (t *sessions) get(id string) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byID[id]
+}
+
+// adopt registers u unless another request just did.
+func (t *sessions) adopt(u *session) *session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if other := t.byID[u.id]; other != nil {
+		return other
+	}
+	t.byID[u.id] = u
+	t.byUser[u.owner.User]++
+	return u
 }
 
 func (u *session) path() string { return uploadsDir + "/" + u.id }
@@ -239,25 +261,37 @@ func (k *sink) fileDigest(ctx context.Context, alg digest.Algorithm) (digest.Dig
 	return digest.NewDigest(alg, h), nil
 }
 
-// lastUse is the newest sign of life. The file's time counts after a restart; one from the future is a clock's mistake.
+// lastUse is the newest sign of life: the file's time after a restart.
 func (u *session) lastUse(f *files) time.Time {
-	last := time.Unix(u.row.Created, 0)
-	if u.used.After(last) {
+	if !u.used.IsZero() {
 		return u.used
 	}
 	st, err := os.Lstat(f.at(u.path()))
-	if err == nil && u.used.IsZero() && st.ModTime().After(last) && !st.ModTime().After(f.now()) {
-		return st.ModTime()
+	if err != nil {
+		return time.Time{}
 	}
-	return last
+	return notAfter(st.ModTime(), f.now())
+}
+
+// notAfter is t, or now when t lies in the future: that is a clock's mistake.
+func notAfter(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now
+	}
+	return t
 }
 
 // ExpireUploads ends the sessions that nobody used for Options.UploadIdle and closes the files of those that rest. It is a job: call
 // it every few minutes.
 func (s *Store) ExpireUploads(ctx context.Context) error {
-	if err := s.loadSessions(ctx); err != nil {
+	err := errors.Join(s.expireSessions(ctx), s.expireFiles(ctx))
+	if err != nil {
 		return fmt.Errorf("expire uploads: %w", err)
 	}
+	return nil
+}
+
+func (s *Store) expireSessions(ctx context.Context) error {
 	now := s.opt.Now()
 	var failed error
 	for _, u := range s.sessions.list() {
@@ -268,29 +302,56 @@ func (s *Store) ExpireUploads(ctx context.Context) error {
 			switch idle := now.Sub(u.lastUse(s.files)); {
 			case u.ended:
 			case idle > s.opt.UploadIdle:
-				failed = errors.Join(failed, s.end(ctx, u))
+				failed = errors.Join(failed, s.end(u))
 			case idle > parkAfter:
 				failed = errors.Join(failed, u.park())
 			}
 		})
 	}
-	if failed != nil {
-		return fmt.Errorf("expire uploads: %w", failed)
+	return failed
+}
+
+// expireFiles removes the files of sessions from before a restart that nobody came back to.
+func (s *Store) expireFiles(ctx context.Context) error {
+	names, err := s.uploadFiles()
+	if err != nil {
+		return err
+	}
+	now := s.opt.Now()
+	for _, name := range names {
+		st, err := os.Lstat(s.at(uploadsDir + "/" + name))
+		if err != nil || s.sessions.get(name) != nil || now.Sub(notAfter(st.ModTime(), now)) <= s.opt.UploadIdle {
+			continue
+		}
+		if err := errors.Join(ctx.Err(), s.remove(uploadsDir+"/"+name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
+// uploadFiles lists the files of unfinished uploads.
+func (f *files) uploadFiles() (names []string, err error) {
+	entries, err := os.ReadDir(f.at(uploadsDir))
+	for _, e := range entries {
+		if isUploadID(e.Name()) && e.Type().IsRegular() {
+			names = append(names, e.Name())
+		}
+	}
+	return names, err
+}
+
 // makeRoom ends the resting sessions of a user who has reached the limit.
-func (s *Store) makeRoom(ctx context.Context, user string) error {
+func (s *Store) makeRoom(user string) error {
 	cutoff := s.opt.Now().Add(-s.opt.UploadIdle / crowdedIdle)
 	for _, u := range s.sessions.list() {
-		if u.row.User != user {
+		if u.owner.User != user {
 			continue
 		}
 		var err error
 		u.atRest(func() {
 			if !u.ended && u.lastUse(s.files).Before(cutoff) {
-				err = s.end(ctx, u)
+				err = s.end(u)
 			}
 		})
 		if err != nil {
@@ -321,38 +382,67 @@ func (s *Store) parkCrowd() (err error) {
 	return err
 }
 
-// end removes record and file. The caller owns the session.
-func (s *Store) end(ctx context.Context, u *session) error {
-	err := s.Update(ctx, func(tx *Tx) error { return tx.del(bucketUpload, []byte(u.id)) })
-	if err != nil {
-		return fmt.Errorf("end upload %s: %w", u.id, err)
-	}
-	s.forget(u)
+// end removes the session and its file. The caller owns the session.
+func (s *Store) end(u *session) (err error) {
 	if u.k != nil {
-		err, u.k = u.k.discard(), nil
+		err = u.k.discard()
 	} else if u.landed == nil {
 		err = s.remove(u.path())
 	}
 	if err != nil {
 		return fmt.Errorf("end upload %s: %w", u.id, err)
 	}
+	u.k = nil
+	s.forget(u)
 	return nil
 }
 
-// forget takes u, whose record is gone, out of the table.
+// forget takes u, whose file is gone, out of the table.
 func (s *Store) forget(u *session) {
 	u.ended = true
 	s.sessions.drop(u)
 }
 
-// newID is a version 7 UUID (RFC 9562): time-ordered, so that records of one time share pages, and 74 random bits.
-func newID(now time.Time) string {
+// An upload's id is a version 8 UUID (RFC 9562): 32 bits of Unix seconds, so that listings are in order; 28 random
+// bits; 62 bits of an HMAC-SHA-256 of those and the owner. Nobody can make one for himself, or use another's.
+
+// newUploadID makes an id for owner.
+func (s *Store) newUploadID(ctx context.Context, owner uploadOwner) (string, error) {
+	key, err := s.idKey(ctx)
+	if err != nil {
+		return "", err
+	}
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	rand.Read(b[6:]) // never fails: crypto/rand ends the process instead
-	b[6] = b[6]&0x0f | 0x70
+	binary.BigEndian.PutUint32(b[:4], uint32(s.opt.Now().Unix()))
+	rand.Read(b[4:8]) // never fails: crypto/rand ends the process instead
+	b[6] = b[6]&0x0f | 0x80
+	return signedID(key, owner, b), nil
+}
+
+// signedID fills in the second half of an id.
+func signedID(key []byte, owner uploadOwner, b [16]byte) string {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%x %s %q %q", b[:8], owner.Kind, owner.Package, owner.User)
+	copy(b[8:], mac.Sum(nil))
 	b[8] = b[8]&0x3f | 0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// ownsUpload reports whether id was made for owner.
+func ownsUpload(key []byte, owner uploadOwner, id string) bool {
+	if !isUploadID(id) {
+		return false
+	}
+	var b [16]byte
+	if _, err := hex.Decode(b[:8], []byte(id[:8]+id[9:13]+id[14:18])); err != nil {
+		return false
+	}
+	return hmac.Equal([]byte(signedID(key, owner, b)), []byte(id))
+}
+
+// isUploadID tells the names of uploads from those of stages.
+func isUploadID(name string) bool {
+	return len(name) == 36 && name[8] == '-' && name[13] == '-' && name[18] == '-' && name[23] == '-' && name[14] == '8'
 }
 
 // fileSize is 0 when there is no file.

@@ -250,7 +250,13 @@ func (st *Stage) Commit(ctx context.Context) (Blob, error) {
 	if st.end == errCommitted {
 		return st.blob, nil
 	}
-	b, err := st.commit(ctx)
+	return st.CommitWith(ctx, nil)
+}
+
+// CommitWith is Commit with link run in the transaction that records the blob, so that a version and its only file cost one. An error
+// of link is returned and aborts the stage.
+func (st *Stage) CommitWith(ctx context.Context, link func(*Tx, Blob) error) (Blob, error) {
+	b, err := st.commit(ctx, link)
 	if err != nil {
 		st.Abort()
 		return Blob{}, fmt.Errorf("commit stage: %w", err)
@@ -259,7 +265,7 @@ func (st *Stage) Commit(ctx context.Context) (Blob, error) {
 	return b, nil
 }
 
-func (st *Stage) commit(ctx context.Context) (Blob, error) {
+func (st *Stage) commit(ctx context.Context, link func(*Tx, Blob) error) (Blob, error) {
 	if err := st.settle(); err != nil {
 		return Blob{}, err
 	}
@@ -267,7 +273,7 @@ func (st *Stage) commit(ctx context.Context) (Blob, error) {
 		return Blob{}, Refuse(ErrInvalid, "the body has %d bytes, %d were announced", st.Size(), st.opt.Size)
 	}
 	if st.head != nil {
-		b, err := st.s.putBytes(ctx, st.k, (*st.head)[:st.n])
+		b, err := st.s.putBytes(ctx, st.k, (*st.head)[:st.n], link)
 		// The sums of a small body are asked for lazily, also after the commit.
 		if err == nil {
 			st.k.hash((*st.head)[:st.n])
@@ -278,7 +284,7 @@ func (st *Stage) commit(ctx context.Context) (Blob, error) {
 	err := st.k.rest()
 	b := Blob{Digest: st.k.digest(), Size: st.k.size}
 	if err == nil {
-		err = st.s.land(ctx, st.k, b, nil)
+		err = st.s.land(ctx, st.k, b, link)
 	}
 	return b, err
 }
@@ -298,13 +304,18 @@ func (st *Stage) Abort() {
 // PutBytes stores p. Bytes that are there already, such as OCI's empty descriptor `{}`, cost a hash and a look at the record. The
 // errors are Commit's.
 func (s *Store) PutBytes(ctx context.Context, p []byte) (Blob, error) {
+	return s.PutBytesWith(ctx, p, nil)
+}
+
+// PutBytesWith is PutBytes with link run in the transaction that records the blob. An error of link is returned.
+func (s *Store) PutBytesWith(ctx context.Context, p []byte, link func(*Tx, Blob) error) (Blob, error) {
 	k, err := s.newSink(stagePrefix+rand.Text(), nil)
 	if err == nil {
 		err = s.writable()
 	}
 	b := Blob{}
 	if err == nil {
-		b, err = s.putBytes(ctx, k, p)
+		b, err = s.putBytes(ctx, k, p, link)
 	}
 	if err != nil {
 		return Blob{}, fmt.Errorf("put %d bytes: %w", len(p), err)
@@ -313,10 +324,10 @@ func (s *Store) PutBytes(ctx context.Context, p []byte) (Blob, error) {
 }
 
 // putBytes commits a body that is in memory, in as few system calls as durability allows.
-func (s *Store) putBytes(ctx context.Context, k *sink, p []byte) (Blob, error) {
+func (s *Store) putBytes(ctx context.Context, k *sink, p []byte, link func(*Tx, Blob) error) (Blob, error) {
 	h := sha256.Sum256(p)
 	b := Blob{Digest: digest.NewDigestFromBytes(digest.SHA256, h[:]), Size: int64(len(p))}
-	if ok, err := s.claim(ctx, b); ok || err != nil {
+	if ok, err := s.claimWith(ctx, b, link); ok || err != nil {
 		return b, err
 	}
 	err := k.make()
@@ -324,7 +335,7 @@ func (s *Store) putBytes(ctx context.Context, k *sink, p []byte) (Blob, error) {
 		err = k.put(p)
 	}
 	if err == nil {
-		err = s.land(ctx, k, b, nil)
+		err = s.land(ctx, k, b, link)
 	}
 	if err != nil {
 		return b, joined(err, k.discard())
@@ -340,6 +351,18 @@ func (s *Store) claim(ctx context.Context, b Blob) (bool, error) {
 	lock.RLock()
 	defer lock.RUnlock()
 	return s.claimed(ctx, b)
+}
+
+// claimWith is claim with link run in a transaction of its own if the blob is there.
+func (s *Store) claimWith(ctx context.Context, b Blob, link func(*Tx, Blob) error) (bool, error) {
+	lock := s.stripe(b.Digest)
+	lock.RLock()
+	defer lock.RUnlock()
+	ok, err := s.claimed(ctx, b)
+	if ok && err == nil && link != nil {
+		err = s.record(ctx, b, link)
+	}
+	return ok, err
 }
 
 func (s *Store) claimed(ctx context.Context, b Blob) (bool, error) {

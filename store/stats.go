@@ -75,9 +75,6 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 			return err
 		}
 		st.Blobs, st.BlobBytes = blobs.Blobs, blobs.Bytes
-		for range tx.scan(bucketUpload, nil, nil) {
-			st.Uploads++
-		}
 		st.Journal = tx.bucket(bucketJournal).Sequence()
 		st.Database = tx.b.Size()
 		return st.readGroups(tx)
@@ -85,7 +82,12 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)
 	}
-	if st.Free, err = freeSpace(s.dir); err != nil {
+	uploads, err := s.uploadFiles()
+	if err == nil {
+		st.Uploads = len(uploads)
+		st.Free, err = freeSpace(s.dir)
+	}
+	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)
 	}
 	return st, nil

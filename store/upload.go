@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -18,17 +20,20 @@ type Upload struct {
 // StartUpload begins an upload that is bound to kind, package and the context's user, and returns its id, a UUID. ErrQuota when the
 // user has too many unfinished ones, ErrReadOnly, ErrFull.
 func (s *Store) StartUpload(ctx context.Context, k Kind, pkg string) (id string, err error) {
-	now := s.opt.Now()
-	u := &session{id: newID(now), row: uploadRow{Kind: k, Package: pkg, User: ActorFrom(ctx).User, Created: now.Unix()}, used: now}
+	u := &session{owner: uploadOwner{Kind: k, Package: pkg, User: ActorFrom(ctx).User}, used: s.opt.Now()}
 	err = checkName("package", pkg)
+	if err == nil {
+		err = s.writable()
+	}
 	if err == nil {
 		err = s.Admit(ctx, k, pkg, 0)
 	}
-	if err == nil {
-		err = s.loadSessions(ctx)
+	for retry := err == nil; retry; {
+		err = s.makeSession(ctx, u)
+		retry = errors.Is(err, fs.ErrExist) // the id was in use
 	}
 	if err == nil {
-		err = s.register(ctx, u)
+		err = s.register(u)
 	}
 	if err != nil {
 		return "", fmt.Errorf("start upload: %w", err)
@@ -36,20 +41,34 @@ func (s *Store) StartUpload(ctx context.Context, k Kind, pkg string) (id string,
 	return u.id, nil
 }
 
-func (s *Store) register(ctx context.Context, u *session) error {
-	if !s.sessions.add(u) {
-		if err := s.makeRoom(ctx, u.row.User); err != nil {
-			return err
-		}
-		if !s.sessions.add(u) {
-			return Refuse(ErrQuota, "there are %d unfinished uploads already, finish or cancel one", maxUserUploads)
-		}
+// makeSession gives the session an id and its file, which is what of it survives a restart.
+func (s *Store) makeSession(ctx context.Context, u *session) (err error) {
+	if u.id, err = s.newUploadID(ctx, u.owner); err != nil {
+		return err
 	}
-	err := s.Update(ctx, func(tx *Tx) error { return tx.putRow(bucketUpload, []byte(u.id), u.row) })
-	if err != nil {
-		s.sessions.drop(u)
+	if u.k, err = s.newSink(u.id, nil); err != nil {
+		return err
+	}
+	u.k.file, err = s.create(u.k.path, 0o600)
+	if u.k.made = !errors.Is(err, fs.ErrExist); err != nil && u.k.made {
+		err = joined(err, u.k.discard())
 	}
 	return err
+}
+
+// register lets the session be found, if its user may have another one.
+func (s *Store) register(u *session) error {
+	if s.sessions.add(u) {
+		return s.parkCrowd()
+	}
+	err := s.makeRoom(u.owner.User)
+	if err == nil && !s.sessions.add(u) {
+		err = Refuse(ErrQuota, "there are %d unfinished uploads already, finish or cancel one", maxUserUploads)
+	}
+	if err != nil {
+		return joined(err, u.k.discard())
+	}
+	return nil
 }
 
 // UploadOffset is the number of bytes the upload has. ErrNotFound also for the id of another kind, package or user.
@@ -192,7 +211,7 @@ type admitted struct {
 
 func (a *admitted) Read(p []byte) (n int, err error) {
 	if size := a.u.Offset() + a.n; size >= a.next {
-		if err := a.u.s.Admit(a.ctx, a.u.u.row.Kind, a.u.u.row.Package, size); err != nil {
+		if err := a.u.s.Admit(a.ctx, a.u.u.owner.Kind, a.u.u.owner.Package, size); err != nil {
 			a.failed = err
 			return 0, err
 		}
@@ -207,7 +226,7 @@ func (a *admitted) Read(p []byte) (n int, err error) {
 }
 
 // Commit makes the bytes a durable blob when they have the digest want, sha256 or sha512 (which is then hashed here, and becomes an
-// alias). One transaction records the blob, ends the session and runs link, which gives a package its hold. ErrDigest drops the
+// alias). One transaction records the blob and runs link, which gives a package its hold. ErrDigest drops the
 // session: the client starts anew. After any other error the session stays and Commit may be tried again.
 func (u *Upload) Commit(ctx context.Context, want digest.Digest, link func(*Tx, Blob) error) (Blob, error) {
 	b, err := u.commit(ctx, want, link)
@@ -232,9 +251,6 @@ func (u *Upload) commit(ctx context.Context, want digest.Digest, link func(*Tx, 
 		return Blob{}, err
 	}
 	whole := func(tx *Tx, b Blob) error {
-		if err := tx.del(bucketUpload, []byte(u.u.id)); err != nil {
-			return err
-		}
 		if err := tx.SetAlias(want, b); err != nil || link == nil {
 			return err
 		}
@@ -281,7 +297,7 @@ func (u *Upload) check(ctx context.Context, want digest.Digest) (Blob, error) {
 	}
 	if got != want {
 		err = Refuse(ErrDigest, "the bytes have digest %s", got)
-		return Blob{}, joined(err, u.cancel(ctx))
+		return Blob{}, joined(err, u.cancel())
 	}
 	return b, k.files.chmod(k.file, k.path, 0o440)
 }
@@ -292,13 +308,13 @@ func (u *Upload) checkLanded(ctx context.Context, want digest.Digest) (Blob, err
 	f, err := u.s.openBytes(b)
 	if err != nil {
 		// Swept in the meantime: nothing is left to commit.
-		return Blob{}, joined(Refuse(ErrDigest, "the bytes are gone, upload them again"), u.cancel(ctx))
+		return Blob{}, joined(Refuse(ErrDigest, "the bytes are gone, upload them again"), u.cancel())
 	}
 	defer f.Close()
 	k := &sink{files: u.s.files, path: u.u.path(), file: f, size: b.Size}
 	got, err := k.fileDigest(ctx, want.Algorithm())
 	if err == nil && got != want {
-		err = joined(Refuse(ErrDigest, "the bytes have digest %s", got), u.cancel(ctx))
+		err = joined(Refuse(ErrDigest, "the bytes have digest %s", got), u.cancel())
 	}
 	return b, err
 }
@@ -308,14 +324,17 @@ func (u *Upload) Cancel(ctx context.Context) error {
 	if u.done {
 		return nil
 	}
-	if err := u.cancel(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := u.cancel(); err != nil {
 		return fmt.Errorf("cancel upload: %w", err)
 	}
 	return nil
 }
 
-func (u *Upload) cancel(ctx context.Context) error {
-	err := u.s.end(ctx, u.u)
+func (u *Upload) cancel() error {
+	err := u.s.end(u.u)
 	if u.u.ended {
 		u.release()
 	}

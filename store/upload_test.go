@@ -64,8 +64,8 @@ func TestUploadInPieces(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	body := randomBytes(1, 2*largeBuffer+5)
 	id := mustStart(t, s)
-	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
-		t.Errorf("id %q is not a version 7 UUID", id)
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(id) {
+		t.Errorf("id %q is not a version 8 UUID", id)
 	}
 	mustOffset(t, s, id, 0)
 	cuts := []int{0, 0, 1, 100, smallBuffer, 2*smallBuffer + 1, largeBuffer + 3, len(body), len(body)}

@@ -126,6 +126,8 @@ func (a *api) follow(ctx context.Context, query journalQuery) (journalBody, erro
 		case <-news:
 		case <-timeout.C:
 			return body, nil
+		case <-wire.Stopping(ctx):
+			return body, nil
 		case <-ctx.Done():
 			return body, ctx.Err()
 		}

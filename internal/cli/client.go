@@ -126,7 +126,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	}
 	pipe := newPipe()
 	server := &http.Server{
-		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log}, Auth: local, Log: log, Version: version()}),
+		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log}, Auth: local, Log: log, Version: web.Version()}),
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	served := make(chan error, 1)
@@ -209,7 +209,7 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 		return nil, err
 	}
 	r.SetBasicAuth(c.actor, "")
-	r.Header.Set("User-Agent", "larder/"+version())
+	r.Header.Set("User-Agent", "larder/"+web.Version())
 	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(r)
 	if err != nil {

@@ -5,15 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/web"
 )
 
 func (a *app) gcCommand() *cobra.Command {
@@ -191,7 +190,7 @@ func (a *app) versionCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "version", Short: "Print the version", Args: exactly()}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		b := build{Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+		b := build{Version: web.Version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 		if *asJSON {
 			text, err := json.Marshal(b)
 			if err != nil {
@@ -202,28 +201,4 @@ func (a *app) versionCommand() *cobra.Command {
 		return a.say("larder %s (%s, %s/%s)", b.Version, b.Go, b.OS, b.Arch)
 	}
 	return cmd
-}
-
-// version is what the Go toolchain recorded when it built the program: the module's version, else the commit.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return strings.TrimPrefix(v, "v")
-	}
-	commit, modified := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			commit = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = "-modified"
-		}
-	}
-	if commit == "" {
-		return "devel"
-	}
-	return "devel-" + commit + modified
 }

@@ -48,6 +48,8 @@ type Config struct {
 	Log string `yaml:"log" json:"log"`
 	// LogLevel is the least severe level that is logged: debug, info (default), warn or error.
 	LogLevel string `yaml:"log-level" json:"log-level"`
+	// H2C upgrades plain-http clients that ask for it (cargo, curl --http2) to HTTP/2. Default true.
+	H2C bool `yaml:"h2c" json:"h2c"`
 	// Metrics opens /metrics to everyone who reaches the port. Default true.
 	Metrics bool `yaml:"metrics" json:"metrics"`
 
@@ -84,8 +86,14 @@ type Kind struct {
 type OCI struct {
 	// ImmutableTags are patterns repository:tag of tags that never move once set, e.g. "*:v*" or "prod/*:*".
 	ImmutableTags []string `yaml:"immutable-tags" json:"immutable-tags"`
-	// SparseIndexes accepts an image index some of whose manifests are absent, as made by partial mirrors. Default false.
-	SparseIndexes bool `yaml:"sparse-indexes" json:"sparse-indexes"`
+	// StrictIndexes refuses an image index some of whose manifests are absent. Partial copies and mirrors push such
+	// indexes all the time. Default false.
+	StrictIndexes bool `yaml:"strict-indexes" json:"strict-indexes"`
+	// SparseImages accepts an image manifest some of whose layers are absent. Default false: a push that lost a layer is
+	// an error at once, not for whoever pulls.
+	SparseImages bool `yaml:"sparse-images" json:"sparse-images"`
+	// NoDelete refuses every deletion of a tag, manifest or blob. Default false.
+	NoDelete bool `yaml:"no-delete" json:"no-delete"`
 	// MaxManifest is the largest manifest accepted. Default 4 MiB, the least the specification asks for.
 	MaxManifest Size `yaml:"max-manifest" json:"max-manifest"`
 }
@@ -140,6 +148,7 @@ func Default() Config {
 		Anonymous:       "read",
 		Log:             "text",
 		LogLevel:        "info",
+		H2C:             true,
 		Metrics:         true,
 		Reserve:         256 << 20,
 		Grace:           Duration(time.Hour),

@@ -65,7 +65,7 @@ func TestPrecedence(t *testing.T) {
 		"read-only": {"true", "false", "true"}, "anonymous": {"none", "read", "none"}, "private": {"oci:repository:f", "oci:repository:e", "oci:repository:c"},
 		"log": {"json", "text", "json"}, "log-level": {"warn", "error", "debug"}, "metrics": {"false", "true", "false"},
 		"reserve": {"1GB", "2GB", "3GB"}, "grace": {"1d", "2d", "3d"}, "shutdown-timeout": {"1m", "2m", "3m"},
-		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.sparse-indexes": {"true", "false", ""}, "oci.max-manifest": {"1MiB", "2MiB", ""},
+		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}
@@ -175,7 +175,7 @@ func TestWholeFile(t *testing.T) {
 	if got := c.Kinds[store.PyPI]; got != (Kind{Base: "/pypi"}) {
 		t.Errorf("pypi: %+v", got)
 	}
-	if c.Grace != Duration(2*time.Hour) || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseIndexes || c.AdminPassword != "hunter2" {
+	if c.Grace != Duration(2*time.Hour) || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseImages || c.AdminPassword != "hunter2" {
 		t.Errorf("%+v", c)
 	}
 	printed, err := yaml.Marshal(c)

@@ -12,7 +12,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -104,7 +103,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	s.jobs = newJobs(s.log, s.jobList()...)
 	s.metrics.watch(s.jobs)
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log}
-	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: version()}
+	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
@@ -117,8 +116,11 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping}
 	// An operator's own command may pause for as long as it likes: the socket has no deadlines.
 	s.admin = &wire.Edge{Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Stall: -1}
-	s.public, err = wire.H2C(edge, s.log, idleTimeout)
-	return err
+	if s.public, err = wire.H2C(edge, s.log, idleTimeout); err != nil {
+		return err
+	}
+	s.public.Off = !s.cfg.H2C
+	return nil
 }
 
 // bootstrap makes the first user; its random password is shown here and nowhere else.
@@ -146,7 +148,7 @@ type mounted struct {
 func (s *Server) protocols(d wire.Deps) []mounted {
 	var list []mounted
 	if k := s.cfg.Kinds[store.OCI]; k.Enabled {
-		p := oci.New(d, oci.Options{MaxManifest: int64(s.cfg.OCI.MaxManifest), StrictIndexes: !s.cfg.OCI.SparseIndexes})
+		p := oci.New(d, oci.Options{MaxManifest: int64(s.cfg.OCI.MaxManifest), StrictIndexes: s.cfg.OCI.StrictIndexes, SparseImages: s.cfg.OCI.SparseImages, NoDelete: s.cfg.OCI.NoDelete})
 		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
 	}
 	return list
@@ -195,12 +197,3 @@ func (s *Server) jobList() []job {
 
 // Handler serves what Run serves over TCP; tests call it without a listener.
 func (s *Server) Handler() http.Handler { return s.public }
-
-// version is what the Go toolchain recorded when it built the program.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return "devel"
-	}
-	return strings.TrimPrefix(info.Main.Version, "v")
-}

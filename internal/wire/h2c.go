@@ -25,6 +25,9 @@ import (
 // came through a proxy, which would not know what the connection has become. Every request on the upgraded connection
 // passes through the same handler, with its own authentication and log line.
 type Upgrader struct {
+	// Off serves everyone as they came. It is set before the first request.
+	Off bool
+
 	next http.Handler
 	log  *slog.Logger
 	base *http.Server // carries time limits and, through its Shutdown, the GOAWAY to every connection
@@ -52,7 +55,7 @@ func H2C(next http.Handler, log *slog.Logger, idle time.Duration) (*Upgrader, er
 }
 
 func (u *Upgrader) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Header["Upgrade"] == nil || !offersH2C(r) {
+	if r.Header["Upgrade"] == nil || u.Off || !offersH2C(r) {
 		u.next.ServeHTTP(w, r)
 		return
 	}

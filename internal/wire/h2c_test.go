@@ -237,6 +237,25 @@ func TestH2CDeclined(t *testing.T) {
 	}
 }
 
+// TestH2COff: an operator can switch the upgrade off.
+func TestH2COff(t *testing.T) {
+	up, srv := startH2C(t, http.HandlerFunc(echo))
+	up.Off = true
+	r, err := http.NewRequest("GET", srv.URL+"/x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {settingsHeader()}}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 200 || resp.Header.Get("X-Proto") != "HTTP/1.1" {
+		t.Errorf("got %d over %s", resp.StatusCode, resp.Header.Get("X-Proto"))
+	}
+}
+
 // TestH2CShutdown: a request in flight on an upgraded connection finishes, the connection is told to go away, and
 // Shutdown returns only then.
 func TestH2CShutdown(t *testing.T) {
