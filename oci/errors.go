@@ -291,8 +291,11 @@ func quote(s string) string {
 }
 
 func versionHeader(h http.Header) {
-	h.Set("Docker-Distribution-Api-Version", "registry/2.0")
+	h["Docker-Distribution-Api-Version"] = apiVersion
 }
+
+// apiVersion is shared by all answers; nobody changes it.
+var apiVersion = []string{"registry/2.0"}
 
 // maxWarnings is what the specification allows all warnings of one answer to add up to.
 const maxWarnings = 4096

@@ -40,15 +40,13 @@ const (
 const typeRepository = "repository"
 
 var (
-	nameGrammar      = regexp.MustCompile(`^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$`)
-	tagGrammar       = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
 	digestGrammar    = regexp.MustCompile(`^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$`)
 	mediaTypeGrammar = regexp.MustCompile(`^application/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*\+json$`)
 )
 
 // checkName accepts a repository name; clients refuse names that are longer together with the host (checkFullName).
 func checkName(name string) error {
-	if len(name) > maxNameLength || !nameGrammar.MatchString(name) {
+	if len(name) > maxNameLength || !isName(name) {
 		return faultf(codeNameInvalid, wire.ErrBadPath, "invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /")
 	}
 	return nil
@@ -63,7 +61,7 @@ func checkFullName(host, name string) error {
 }
 
 func checkTag(tag string) error {
-	if !tagGrammar.MatchString(tag) {
+	if !isTag(tag) {
 		return faultf(codeTagInvalid, wire.ErrBadPath, "invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'")
 	}
 	return nil

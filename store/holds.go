@@ -67,6 +67,7 @@ func (p *pkg) drop(d digest.Digest, version string) error {
 		return err
 	}
 	p.row.Bytes -= row.Size
+	p.tx.touch(p.kind, p.name) // the right to read the blob is gone: nobody may go by what he remembers
 	if err := p.countUser(row.By, -row.Size); err != nil {
 		return err
 	}

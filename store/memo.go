@@ -40,7 +40,7 @@ func (m *Memo[K, V]) Len() int {
 
 // Get returns what load said of the package and key, when nothing in the package changed since; otherwise it asks load
 // again. Errors are not remembered. V is shared between callers: nobody changes it. What load reads must be outdated by
-// the package's generation, which loose holds are not.
+// the package's generation: versions, tags, index rows and lost holds are, new loose holds are not.
 func (m *Memo[K, V]) Get(name string, key K, load func() (V, error)) (V, error) {
 	gen := m.s.Generation(m.kind, name)
 	k := memoKey[K]{name, key}

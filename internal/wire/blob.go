@@ -61,7 +61,7 @@ func ServeBytes(w http.ResponseWriter, r *http.Request, content []byte, head Blo
 	}
 	h := w.Header()
 	h.Set("ETag", `"`+head.Digest.String()+`"`)
-	h.Set("Accept-Ranges", "bytes")
+	h["Accept-Ranges"] = acceptRanges
 	h.Set("Content-Length", strconv.Itoa(len(content)))
 	head.set(h)
 	if !head.Modified.IsZero() {
@@ -70,6 +70,9 @@ func ServeBytes(w http.ResponseWriter, r *http.Request, content []byte, head Blo
 	_, err := w.Write(content)
 	return err
 }
+
+// acceptRanges is shared by all answers; nobody changes it.
+var acceptRanges = []string{"bytes"}
 
 // conditional reports whether anything but the whole content may be the answer.
 func conditional(h http.Header) bool {

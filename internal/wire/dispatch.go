@@ -154,7 +154,9 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 			return err
 		}
 	}
-	return call(op, w, r.WithContext(store.WithActor(x, actorOf(x, r))), q)
+	// The request's context is the exchange already: what stands under it may change before the operation begins.
+	x.Context = store.WithActor(x.Context, actorOf(x, r))
+	return call(op, w, r, q)
 }
 
 func parseQuery(raw string) (url.Values, error) {
@@ -186,11 +188,7 @@ func (h *dispatcher[R]) authenticate(r *http.Request, x *exchange) (auth.Identit
 }
 
 func actorOf(x *exchange, r *http.Request) store.Actor {
-	a := store.Actor{User: x.identity.User, Token: x.identity.TokenID, Agent: r.UserAgent()}
-	if x.addr.IsValid() {
-		a.Addr = x.addr.String()
-	}
-	return a
+	return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: r.UserAgent()}
 }
 
 // panicked is a panic of an operation, made an error so that the client gets its protocol's error body.

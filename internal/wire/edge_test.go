@@ -151,13 +151,20 @@ func TestWriterKeepsInterfaces(t *testing.T) {
 	e := &Edge{Base: base, Log: quiet(), Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, readerFrom := w.(io.ReaderFrom)
 		_, flusher := w.(http.Flusher)
-		_, hijacker := w.(http.Hijacker)
-		fmt.Fprint(w, r.ProtoMajor, readerFrom, flusher, hijacker, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)))
+		hijack := "can be"
+		if r.ProtoMajor == 2 {
+			_, _, err := w.(http.Hijacker).Hijack()
+			hijack = fmt.Sprint(err)
+		}
+		fmt.Fprint(w, r.ProtoMajor, readerFrom, flusher, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)), " ", hijack)
+		if _, err := io.Copy(w, strings.NewReader(", copied")); err != nil {
+			t.Error(err)
+		}
 	})}
 	for _, tt := range []struct {
 		http2 bool
 		want  string
-	}{{false, "1 true true true <nil>"}, {true, "2 false true false <nil>"}} {
+	}{{false, "1 true true <nil> can be, copied"}, {true, "2 true true <nil> feature not supported, copied"}} {
 		srv := httptest.NewUnstartedServer(e)
 		srv.EnableHTTP2 = tt.http2
 		srv.StartTLS()

@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/felixge/httpsnoop"
-
 	"larder/auth"
 )
 
@@ -27,10 +25,12 @@ type exchange struct {
 	idHeader [1]string // the id as a header value
 	op       string    // name of the operation, once parsed
 	addr     netip.Addr
+	addrText string
 	identity auth.Identity
 	stopping <-chan struct{}
 
 	// What the wrapped ResponseWriter has seen; owned by the goroutine that serves.
+	w        response
 	ctl      http.ResponseController
 	stall    time.Duration
 	status   int
@@ -62,47 +62,64 @@ func exchangeFrom(ctx context.Context) *exchange {
 func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration) (*exchange, http.ResponseWriter, *http.Request) {
 	x := &exchange{Context: r.Context(), id: id, addr: addr, identity: auth.Anonymous(), stall: stall}
 	x.idHeader[0] = id
+	if addr.IsValid() {
+		x.addrText = addr.String()
+	}
 	x.ctl = *http.NewResponseController(w)
 	r = r.WithContext(x)
 	if r.Body != nil && r.Body != http.NoBody {
 		x.body = body{rc: r.Body, x: x}
 		r.Body = &x.body
 	}
-	return x, x.wrap(w), r
+	x.w = response{w, x}
+	w.Header()["X-Content-Type-Options"] = nosniff
+	return x, &x.w, r
 }
 
-// wrap counts what is written and renews write deadlines, and keeps every optional interface of w: a lost io.ReaderFrom
-// would halve the speed of downloads, because the kernel could no longer send files by itself.
-func (x *exchange) wrap(w http.ResponseWriter) http.ResponseWriter {
-	return httpsnoop.Wrap(w, httpsnoop.Hooks{
-		WriteHeader: func(next httpsnoop.WriteHeaderFunc) httpsnoop.WriteHeaderFunc {
-			return func(code int) {
-				x.begin(code)
-				next(code)
-			}
-		},
-		Write: func(next httpsnoop.WriteFunc) httpsnoop.WriteFunc {
-			return func(p []byte) (int, error) { return x.write(next, p) }
-		},
-		ReadFrom: func(next httpsnoop.ReadFromFunc) httpsnoop.ReadFromFunc {
-			return func(src io.Reader) (int64, error) { return x.readFrom(next, src) }
-		},
-		Flush: func(next httpsnoop.FlushFunc) httpsnoop.FlushFunc {
-			return func() {
-				x.begin(http.StatusOK)
-				next()
-				x.flushed()
-			}
-		},
-		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {
-			return func() (net.Conn, *bufio.ReadWriter, error) {
-				conn, buf, err := next()
-				x.hijacked = err == nil
-				return conn, buf, err
-			}
-		},
-	})
+// response is the ResponseWriter handlers see: it counts what is written and renews write deadlines. It has every optional
+// interface of net/http's own, and keeps io.ReaderFrom above all: without it the kernel could no longer send files by
+// itself. It is part of its exchange, so that wrapping costs no allocation.
+type response struct {
+	http.ResponseWriter
+	x *exchange
 }
+
+func (w *response) WriteHeader(code int) {
+	w.x.begin(code)
+	w.ResponseWriter.WriteHeader(code)
+}
+
+func (w *response) Write(p []byte) (int, error) { return w.x.write(w.ResponseWriter, p) }
+
+func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	if next, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+		return w.x.readFrom(next, src)
+	}
+	return io.Copy(struct{ io.Writer }{w}, src)
+}
+
+// Flush does nothing where the connection cannot.
+func (w *response) Flush() {
+	if next, ok := w.ResponseWriter.(http.Flusher); ok {
+		w.x.begin(http.StatusOK)
+		next.Flush()
+		w.x.flushed()
+	}
+}
+
+// Hijack is http.ErrNotSupported on HTTP/2.
+func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	next, ok := w.ResponseWriter.(http.Hijacker)
+	if !ok {
+		return nil, nil, http.ErrNotSupported
+	}
+	conn, buf, err := next.Hijack()
+	w.x.hijacked = err == nil
+	return conn, buf, err
+}
+
+// Unwrap lets http.ResponseController set deadlines.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // begin notes the status of the answer; informational ones (1xx) precede it.
 func (x *exchange) begin(code int) {
@@ -135,12 +152,12 @@ func (x *exchange) flushed() {
 	}
 }
 
-func (x *exchange) write(next httpsnoop.WriteFunc, p []byte) (written int, err error) {
+func (x *exchange) write(next io.Writer, p []byte) (written int, err error) {
 	x.begin(http.StatusOK)
 	for {
 		part := p[written:min(len(p), written+sliceBytes)]
 		x.pace(int64(len(part)))
-		n, err := next(part)
+		n, err := next.Write(part)
 		written += n
 		x.sent += int64(n)
 		if err != nil || written == len(p) {
@@ -151,7 +168,7 @@ func (x *exchange) write(next httpsnoop.WriteFunc, p []byte) (written int, err e
 
 // readFrom passes src on in slices with a fresh deadline each. A slice is a *io.LimitedReader directly over the file,
 // the form in which net.TCPConn recognises a file and lets the kernel send it.
-func (x *exchange) readFrom(next httpsnoop.ReadFromFunc, src io.Reader) (written int64, err error) {
+func (x *exchange) readFrom(next io.ReaderFrom, src io.Reader) (written int64, err error) {
 	x.begin(http.StatusOK)
 	limited, ok := src.(*io.LimitedReader)
 	if !ok {
@@ -163,7 +180,7 @@ func (x *exchange) readFrom(next httpsnoop.ReadFromFunc, src io.Reader) (written
 		x.unpaced = 0
 		x.pace(0)
 		slice.N = want
-		n, err := next(slice)
+		n, err := next.ReadFrom(slice)
 		written += n
 		limited.N -= n
 		x.sent += n
