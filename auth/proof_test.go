@@ -215,7 +215,7 @@ func TestProofs(t *testing.T) {
 		}
 		seen[q] = name
 	}
-	if p.of("ann", a, "pw") != p.of("ann", a, "pw") {
+	if again := p.of("ann", a, "pw"); again != p.of("ann", a, "pw") {
 		t.Error("a proof is not itself")
 	}
 	for i := range maxProofs + 10 {

@@ -250,8 +250,7 @@ func TestStopOrder(t *testing.T) {
 		events = append(events, fmt.Sprintf(format, args...))
 	}
 	arrived, jobRuns := make(chan struct{}), make(chan struct{})
-	var l *live
-	l = start(t, testConfig(t), func(s *Server) {
+	l := start(t, testConfig(t), func(s *Server) {
 		useStore := func() error {
 			_, err := s.store.Stats(context.Background())
 			return err
