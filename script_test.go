@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ import (
 //	digest VAR FILE               sha256:… of a file in $VAR
 //	capture VAR                   what the last command printed, trimmed, in $VAR
 //	layer FILE PACKAGE…           a tar of the files of installed Debian packages
+//	await FILE REGEXP             until a line of the file matches, at most 30 s
 //	engine                        a Docker engine of the script's own
 //
 // $LOG is the server's log.
@@ -49,6 +51,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"capture": cmdCapture,
 		"layer":   cmdLayer,
 		"engine":  cmdEngine,
+		"await":   cmdAwait,
 	}
 }
 
@@ -300,6 +303,19 @@ func cmdDigest(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	sum := sha256.Sum256([]byte(ts.ReadFile(args[1])))
 	ts.Setenv(args[0], "sha256:"+hex.EncodeToString(sum[:]))
+}
+
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
+	pattern := regexp.MustCompile(args[1])
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
+			return
+		}
+	}
+	ts.Fatalf("%s has no line like %s after 30 s", args[0], args[1])
 }
 
 func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {

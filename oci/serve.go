@@ -44,7 +44,6 @@ const (
 type server struct {
 	repo      *store.Repo[Meta]
 	manifests *store.Memo[string, found] // by tag or digest
-	blobs     *store.Memo[digest.Digest, store.Blob]
 	store     *store.Store
 	auth      auth.Provider
 	jwt       issuer // nil when the provider issues no tokens: Basic only
@@ -60,7 +59,6 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o}
 	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
-	s.blobs = store.NewMemo[digest.Digest, store.Blob](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
@@ -208,14 +206,10 @@ func cacheControl(r *http.Request, byDigest bool) string {
 // getBlob is end-2. Knowing a digest gives no right to a blob: the repository must hold it, now.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	blob, err := s.blobs.Get(q.Name, q.Digest, func() (store.Blob, error) {
-		return s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
-	})
+	blob, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
 	if err != nil {
 		return err
 	}
-	// The client is told that the blob exists and will skip the upload: the sweeper must know.
-	s.store.Touch(blob.Digest)
 	head := wire.BlobHead{Digest: q.Digest, Size: blob.Size, CacheControl: cacheControl(r, true)}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
 	if blob.Size <= smallBlob {

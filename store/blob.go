@@ -214,20 +214,38 @@ func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 	return p, nil
 }
 
-// HeldBlob returns the blob d (or the one d is an alias of) if the package may read it. ErrNotFound otherwise: to whom
-// it does not belong, a blob does not exist.
-func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (b Blob, err error) {
-	err = s.View(ctx, func(tx *Tx) error {
-		b.Digest = tx.resolve(d)
-		var row holderRow
-		ok, err := tx.row(bucketHolder, key(string(b.Digest), string(k), name), &row)
-		if err == nil && !ok {
-			err = Refuse(ErrNotFound, "blob %s is not in %s", d, name)
-		}
-		b.Size = row.Size
-		return err
-	})
+// HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: whoever is told
+// that a blob exists skips the upload. ErrNotFound otherwise: to whom it does not belong, a blob does not exist.
+func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (Blob, error) {
+	b, err := s.heldBlob(ctx, k, name, d)
+	if err != nil {
+		return Blob{}, err
+	}
+	// Once more, while it cannot be swept: the answer and the touch must be one step for the sweeper.
+	lock := s.stripe(b.Digest)
+	lock.RLock()
+	defer lock.RUnlock()
+	if b, err = s.heldBlob(ctx, k, name, d); err == nil {
+		s.Touch(b.Digest)
+	}
 	return b, err
+}
+
+// heldBlob remembers what it finds until the package changes or loses a hold.
+func (s *Store) heldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (Blob, error) {
+	return s.held.get(slot{k, name}, d, func() (b Blob, err error) {
+		err = s.View(ctx, func(tx *Tx) error {
+			b.Digest = tx.resolve(d)
+			var row holderRow
+			ok, err := tx.row(bucketHolder, key(string(b.Digest), string(k), name), &row)
+			if err == nil && !ok {
+				err = Refuse(ErrNotFound, "blob %s is not in %s", d, name)
+			}
+			b.Size = row.Size
+			return err
+		})
+		return b, err
+	})
 }
 
 // blobCache keeps the small blobs read or written last.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -62,6 +63,7 @@ type Store struct {
 	db    *bolt.DB
 	group writer
 	gens  *generations
+	held  memo[digest.Digest, Blob] // what HeldBlob found
 	docs  *documents
 	watch watch
 
@@ -89,6 +91,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.SetReadOnly("it was started so")
 	}
 	s.gens = newGenerations(s.txid())
+	s.held.init(s.gens)
 	return s, nil
 }
 
