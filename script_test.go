@@ -38,7 +38,7 @@ import (
 //
 // $LOG is the server's log.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){
+	return npmCommands(map[string]func(*testscript.TestScript, bool, []string){
 		"start":   cmdStart,
 		"restart": cmdRestart,
 		"stop":    cmdStop,
@@ -49,7 +49,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"capture": cmdCapture,
 		"layer":   cmdLayer,
 		"engine":  cmdEngine,
-	}
+	})
 }
 
 type stateKey struct{}
