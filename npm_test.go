@@ -50,8 +50,8 @@ func npmEnv(env *testscript.Env) {
 	env.Setenv("npm_config_globalconfig", filepath.Join(env.WorkDir, "no-such-npmrc"))
 	env.Setenv("npm_config_update_notifier", "false")
 	env.Setenv("YARN_ENABLE_TELEMETRY", "0")
-	env.Setenv("FAKEROOTKEY", "none")                    // or yarn 1, run by root, would keep its settings in /usr/local/share
-	env.Setenv("CI", "") // clients behave differently when they believe in one
+	env.Setenv("FAKEROOTKEY", "none") // or yarn 1, run by root, would keep its settings in /usr/local/share
+	env.Setenv("CI", "")              // clients behave differently when they believe in one
 }
 
 func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
