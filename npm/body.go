@@ -93,10 +93,7 @@ func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, err := s.byteAfterSpace(); err == nil {
-		return nil, badJSON("goes on after its end with %q", c)
-	}
-	return b, nil
+	return b, s.end()
 }
 
 // optional reads a string or null.

@@ -396,7 +396,25 @@ func parseObject(raw []byte) (object, error) {
 		out = append(out, member{key, v})
 		return err
 	})
+	if err == nil {
+		err = s.end()
+	}
 	return out, err
+}
+
+// end is nil when nothing follows.
+func (s *scanner) end() error {
+	for {
+		c, err := s.r.ReadByte()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case c != ' ' && c != '\n' && c != '\t' && c != '\r':
+			return badJSON("goes on after its end with %q", c)
+		}
+	}
 }
 
 // checkTree refuses duplicate keys anywhere below a value.

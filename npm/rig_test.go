@@ -86,6 +86,13 @@ func openRig(t testing.TB, s *store.Store, o rigOptions) *rig {
 	return g
 }
 
+// in is the same registry in a subtest.
+func (g *rig) in(t testing.TB) *rig {
+	c := *g
+	c.t = t
+	return &c
+}
+
 // checkFragments compares every fragment with the record it is derived from.
 func (g *rig) checkFragments() {
 	ctx := context.Background()
