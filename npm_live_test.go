@@ -65,13 +65,18 @@ var (
 // from Larder alone with every client: the trees must be those installed from
 // the source, file by file.
 //
-//	LARDER_LIVE=1 go test . -run TestNpmLive -v
+//	LARDER_LIVE=1 go test . -run TestNpmLive -v          every client
+//	LARDER_LIVE=npm12,bun go test . -run TestNpmLive -v  these
 func TestNpmLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take packages from the npm registry")
 	}
 	source := sourceRegistry(t)
+	chosen := strings.Split(os.Getenv("LARDER_LIVE"), ",")
 	clients := slices.DeleteFunc(slices.Clone(liveClients), func(c liveClient) bool {
+		if chosen[0] != "1" && !slices.Contains(chosen, c.name) {
+			return true
+		}
 		_, err := exec.LookPath(c.name)
 		if err != nil && os.Getenv("LARDER_CLIENTS") == "all" {
 			t.Fatal(err)

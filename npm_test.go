@@ -272,7 +272,7 @@ func (c *terminal) text() string {
 
 // await waits for what a pattern describes after what it last found; nil is never.
 func (c *terminal) await(pattern *regexp.Regexp) []string {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		text := c.text()
 		if at := pattern.FindStringIndex(text[min(c.seen, len(text)):]); at != nil {
 			found := text[c.seen+at[0] : c.seen+at[1]]
@@ -304,7 +304,7 @@ func (c *terminal) finish(ts *testscript.TestScript, neg bool) {
 		if (err != nil) != neg {
 			ts.Fatalf("%s: %v\n%s", c.cmd.Path, err, c.text())
 		}
-	case <-time.After(60 * time.Second):
+	case <-time.After(120 * time.Second):
 		c.end()
 		ts.Fatalf("%s does not end:\n%s", c.cmd.Path, c.text())
 	}
@@ -329,15 +329,19 @@ http {
     listen $LISTEN;
     proxy_http_version 1.1;
     proxy_request_buffering off;
-    proxy_set_header Host $$host;
-    proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
-    proxy_set_header X-Forwarded-Proto $$scheme;
-    proxy_set_header X-Forwarded-Host $$http_host;
     location /short/ {
+      proxy_set_header Host $$host;
+      proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $$scheme;
+      proxy_set_header X-Forwarded-Host $$http_host;
       proxy_set_header X-Forwarded-Prefix /short;
       proxy_pass http://$HOST/;
     }
     location /exact/ {
+      proxy_set_header Host $$host;
+      proxy_set_header X-Forwarded-For $$proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $$scheme;
+      proxy_set_header X-Forwarded-Host $$http_host;
       proxy_set_header X-Forwarded-Prefix /exact;
       rewrite ^ $$request_uri;
       rewrite ^/exact(/.*) $$1 break;
