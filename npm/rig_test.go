@@ -411,3 +411,19 @@ func (g *rig) packument(actor, name string) map[string]any {
 	g.t.Helper()
 	return g.want(g.do("GET", "/"+escapeName(name), nil, g.as(actor)), 200, "").json(g.t)
 }
+
+func gzipped(s string) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, s); err != nil {
+		panic(err)
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+func withPolicies(p ...store.Policy) func(*rigOptions) {
+	return func(o *rigOptions) { o.store = append(o.store, storetest.WithPolicies(p...)) }
+}

@@ -84,12 +84,17 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		}
 		plain = z
 	}
-	t := tar.NewReader(&counted{r: plain, left: l.Bytes, limit: l.Bytes})
+	body := &counted{r: plain, left: l.Bytes, limit: l.Bytes}
+	t := tar.NewReader(body)
 	for n := 0; ; n++ {
 		h, err := t.Next()
 		if err == io.EOF {
 			if n == 0 {
 				return fmt.Errorf("%w: it is empty", ErrFormat)
+			}
+			// The checksum comes after the archive's end, and clients look at it.
+			if _, err := io.Copy(io.Discard, body); err != nil {
+				return readError(err)
 			}
 			return nil
 		}
