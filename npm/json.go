@@ -59,7 +59,7 @@ func (s *scanner) peek() (byte, error) {
 }
 
 func cut(err error) error {
-	if err == io.EOF {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return badJSON("ends early")
 	}
 	return err

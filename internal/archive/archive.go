@@ -54,17 +54,23 @@ type Entry struct {
 	r io.Reader
 }
 
-// Read reads the member's bytes.
-func (e *Entry) Read(p []byte) (int, error) { return e.r.Read(p) }
+// Read reads the member's bytes. ErrFormat, ErrLimit.
+func (e *Entry) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = readError(err)
+	}
+	return n, err
+}
 
 // Bytes reads the whole member; ErrLimit when it has more than limit bytes.
 func (e *Entry) Bytes(limit int64) ([]byte, error) {
 	if e.Size > limit {
 		return nil, fmt.Errorf("%w: %s has %d bytes, more than %d", ErrLimit, e.Name, e.Size, limit)
 	}
-	b, err := io.ReadAll(io.LimitReader(e.r, limit+1))
+	b, err := io.ReadAll(io.LimitReader(e, limit+1))
 	if err != nil {
-		return nil, readError(err)
+		return nil, err
 	}
 	if int64(len(b)) > limit {
 		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrLimit, e.Name, limit)

@@ -97,7 +97,7 @@ func TestTarRefuses(t *testing.T) {
 				return stop
 			}
 			_, err := io.Copy(io.Discard, e)
-			return readErrorOf(err)
+			return err
 		})
 		if !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -110,14 +110,6 @@ func TestTarRefuses(t *testing.T) {
 	if !errors.Is(err, ErrLimit) {
 		t.Errorf("a large entry: %v", err)
 	}
-}
-
-// readErrorOf is readError for a nil error, too.
-func readErrorOf(err error) error {
-	if err == nil {
-		return nil
-	}
-	return readError(err)
 }
 
 func TestGunzip(t *testing.T) {
