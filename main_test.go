@@ -69,6 +69,7 @@ func setupScript(env *testscript.Env) error {
 	if err := containersConfig(env, filepath.Join(home, ".config/containers")); err != nil {
 		return err
 	}
+	npmEnv(env)
 	s := &scriptState{env: env, servers: map[string]*scriptServer{}}
 	env.Values[stateKey{}] = s
 	env.Defer(s.stopAll)

@@ -91,8 +91,13 @@ const (
 	maxFunc    = 120   // lines of one function
 	maxFile    = 600   // lines of one file
 	maxPackage = 3_200 // lines of one package without its tests
-	maxStore   = 7_000 // store is the deep one: two engines behind one API, and nothing outside may know either
 )
+
+// larger names the packages that may have more lines, and why.
+var larger = map[string]int{
+	"store": 7_000, // two engines, files and bbolt, behind one API: nothing outside may know either
+	"npm":   5_300, // forty operations, four of its clients' dances with documents read and written as streams
+}
 
 // census is what TestBudget counts.
 type census struct {
@@ -126,11 +131,7 @@ func TestBudget(t *testing.T) {
 		t.Error(s)
 	}
 	for pkg, lines := range c.packages {
-		limit := maxPackage
-		if pkg == "store" {
-			limit = maxStore
-		}
-		if lines > limit {
+		if limit := max(maxPackage, larger[pkg]); lines > limit {
 			t.Errorf("package %s has %d lines, more than %d", pkg, lines, limit)
 		}
 	}

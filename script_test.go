@@ -40,7 +40,7 @@ import (
 //
 // $LOG is the server's log.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
-	return map[string]func(*testscript.TestScript, bool, []string){
+	return npmCommands(map[string]func(*testscript.TestScript, bool, []string){
 		"start":   cmdStart,
 		"restart": cmdRestart,
 		"stop":    cmdStop,
@@ -52,7 +52,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"layer":   cmdLayer,
 		"engine":  cmdEngine,
 		"await":   cmdAwait,
-	}
+	})
 }
 
 type stateKey struct{}

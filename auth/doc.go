@@ -25,6 +25,8 @@
 //	or anonymous              what is open                              nil, whatever limits the credential has: without it they could, too
 //	anonymous                 to read a private name (policy read)      ErrHidden
 //	anonymous                 anything else                             ErrNoCredentials
+//	user without scopes       anything of a private package that has    ErrHidden
+//	                          owners, and is none of them
 //	user                      what grants and all limits allow          nil (an administrator's grants are everything)
 //	user with a JWT           what its buyer may, but it was not        ErrScope (an ErrDenied)
 //	                          granted

@@ -22,6 +22,7 @@ type Identity struct {
 	JWT bool
 
 	generation uint64 // the user's, when the credentials were checked
+	unscoped   bool   // the user has no scopes and so, by default, everything
 }
 
 // Anonymous is the identity of a request without credentials.

@@ -272,10 +272,11 @@ type account struct {
 	disabled   bool
 	grants     Scopes
 	generation uint64
+	unscoped   bool
 }
 
 func (a *account) identity() Identity {
-	return Identity{User: a.name, Admin: a.admin, Grants: a.grants, generation: a.generation}
+	return Identity{User: a.name, Admin: a.admin, Grants: a.grants, generation: a.generation, unscoped: a.unscoped}
 }
 
 // account returns nil when there is no such user.

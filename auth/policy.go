@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"larder/store"
@@ -26,9 +27,25 @@ func (l *Local) Authorize(ctx context.Context, id Identity, a Access) error {
 		return refuseAnonymous(a, private)
 	}
 	if id.Can(a) {
-		return nil
+		return l.member(ctx, id, a)
 	}
 	return l.refuse(ctx, id, a)
+}
+
+// member keeps a user out of a private package that belongs to others, unless an administrator gave the user scopes:
+// the right of everybody to everything ends at what others have closed.
+func (l *Local) member(ctx context.Context, id Identity, a Access) error {
+	if id.Admin || !id.unscoped || a.Kind == "" || a.Name == "" {
+		return nil
+	}
+	f, err := l.privacy.flag(ctx, packageName{a.Kind, a.Name})
+	switch {
+	case err != nil:
+		return fmt.Errorf("authorize %s %s: %w", a.Kind, a.Name, err)
+	case f.private && len(f.owners) > 0 && !slices.Contains(f.owners, id.User):
+		return ErrHidden
+	}
+	return nil
 }
 
 // refuseAnonymous asks for credentials, except where asking would tell that a private package exists.
@@ -94,6 +111,7 @@ type packageName struct {
 type flag struct {
 	generation uint64
 	private    bool
+	owners     []string
 }
 
 // maxFlags bounds the memory; beyond it the flags are read again.
@@ -124,41 +142,46 @@ func (p *privacy) of(ctx context.Context, a Access) (bool, error) {
 	if a.Name == "" {
 		return false, nil
 	}
-	key := packageName{a.Kind, a.Name}
-	generation := p.store.Generation(a.Kind, a.Name) // before the record is read: an older number only means to read again
+	f, err := p.flag(ctx, packageName{a.Kind, a.Name})
+	return f.private, err
+}
+
+// flag is what the package's record says, from memory unless the package has changed.
+func (p *privacy) flag(ctx context.Context, key packageName) (flag, error) {
+	generation := p.store.Generation(key.kind, key.name) // before the record is read: an older number only means to read again
 	p.mu.RLock()
 	f, ok := p.flags[key]
 	p.mu.RUnlock()
 	if ok && f.generation == generation {
-		return f.private, nil
+		return f, nil
 	}
-	private, err := p.read(ctx, key)
+	f, err := p.read(ctx, key)
 	if err != nil {
-		return false, err
+		return flag{}, err
 	}
+	f.generation = generation
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.flags) >= maxFlags {
 		clear(p.flags)
 	}
-	p.flags[key] = flag{generation, private}
-	return private, nil
+	p.flags[key] = f
+	return f, nil
 }
 
-// read returns false for a package that does not exist.
-func (p *privacy) read(ctx context.Context, key packageName) (bool, error) {
+// read returns the zero flag for a package that does not exist.
+func (p *privacy) read(ctx context.Context, key packageName) (f flag, err error) {
 	repo := p.repos[key.kind]
 	if repo == nil {
-		return false, nil
+		return flag{}, nil
 	}
-	var private bool
-	err := repo.View(ctx, key.name, func(tx *store.PackageTx[struct{}]) error {
+	err = repo.View(ctx, key.name, func(tx *store.PackageTx[struct{}]) error {
 		pkg, err := tx.Package()
-		private = pkg.Private
+		f.private, f.owners = pkg.Private, pkg.Owners
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
-		return false, nil
+		return flag{}, nil
 	}
-	return private, err
+	return f, err
 }

@@ -205,3 +205,32 @@ func TestFlagsBounded(t *testing.T) {
 		t.Errorf("%d flags", n)
 	}
 }
+
+// TestPolicyOwners: a private package with owners is theirs, whoever else may do everything by default.
+func TestPolicyOwners(t *testing.T) {
+	w := newWorld(t, Options{})
+	who := identities(w)
+	w.user("owner")
+	who["owner"] = w.login("owner")
+	for _, name := range []string{"@team/owned", "owned"} {
+		w.flagPrivate(name, true)
+		repo := store.NewRepo[struct{}](w.store, store.NPM)
+		w.must(repo.Update(w.ctx, name, func(tx *store.PackageTx[struct{}]) error {
+			return tx.SetPackage(func(p *store.Package) { p.Owners = []string{"owner"} })
+		}))
+	}
+	for _, c := range []struct {
+		who, name string
+		action    Action
+		want      error
+	}{
+		{"owner", "owned", Read, nil}, {"owner", "owned", Write, nil}, {"root", "owned", Delete, nil},
+		{"ann", "owned", Read, ErrHidden}, {"ann", "owned", Write, ErrHidden}, {"ann", "owned", Delete, ErrHidden},
+		{"team token", "@team/owned", Read, ErrHidden}, {"team token", "@team/owned", Create, ErrHidden},
+		{"team", "@team/owned", Read, nil}, {"team", "@team/owned", Write, nil}, {"anonymous", "owned", Read, ErrHidden},
+	} {
+		w.check(c.who, who[c.who], npm(c.name, c.action), c.want)
+	}
+	w.flagPrivate("owned", false)
+	w.check("ann", who["ann"], npm("owned", Write), nil)
+}

@@ -104,7 +104,7 @@ func accountIn(tx *store.Tx, name string) (*account, error) {
 		name: name, hash: []byte(u.Hash), admin: u.Admin, disabled: u.Disabled, grants: u.Scopes, generation: u.Generation,
 	}
 	if len(a.grants) == 0 {
-		a.grants = everything()
+		a.grants, a.unscoped = everything(), true
 	}
 	return a, nil
 }

@@ -63,7 +63,8 @@
 //	db.go        Open, formats, health         group.go, tx.go       transactions, tables
 //	repo.go      packages of a kind            packagetx.go, tags.go what can be done to one
 //	holds.go     who needs which blob          rows.go               keys, values, blob rows
-//	journal.go   the log                       stats.go              counters
+//	search.go    what packages are found by     journal.go            the log
+//	stats.go     counters
 //	policy.go    the seam for refusals         policies.go           quotas, protected, immutable
 //	document.go  rendered documents            generation.go         has it changed
 //	check.go     is everything consistent      recount.go            are the counters right

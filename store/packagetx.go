@@ -42,11 +42,13 @@ func (p *pkg) Package() (Package, error) {
 	return p.row.Package, nil
 }
 
-// SetPackage changes Display and Private, and makes the package when it does not exist. Other fields are the store's.
+// SetPackage changes Display, Private and Owners, and makes the package when it does not exist. Other fields are the
+// store's.
 func (p *pkg) SetPackage(fn func(*Package)) error {
 	c := p.row.Package
+	c.Owners = slices.Clone(c.Owners)
 	fn(&c)
-	p.row.Display, p.row.Private = c.Display, c.Private
+	p.row.Display, p.row.Private, p.row.Owners = c.Display, c.Private, c.Owners
 	p.list()
 	return nil
 }
@@ -364,7 +366,7 @@ func (p *pkg) remove(h versionHead) error {
 // Tombstone reports whether the ID was deleted for good.
 func (p *pkg) Tombstone(id string) bool { return p.tx.get(bucketTombstone, p.key(id)) != nil }
 
-// DeletePackage removes every version, tag and index row, and the package itself. Tombstones and tag history stay, and
+// DeletePackage removes every version, tag, index row and listing, and the package itself. Tombstones and tag history stay, and
 // its blobs stay readable for the grace period. ErrNotFound, and what policies say of any of it.
 func (p *pkg) DeletePackage() error {
 	if _, err := p.Package(); err != nil {
@@ -390,7 +392,10 @@ func (p *pkg) DeletePackage() error {
 			return err
 		}
 	}
-	p.row.Listed, p.row.Private, p.row.Display = false, false, ""
+	if err := p.SetListing(nil); err != nil {
+		return err
+	}
+	p.row.Listed, p.row.Private, p.row.Display, p.row.Owners = false, false, "", nil
 	p.change()
 	p.tx.Log(Entry{Kind: p.kind, Package: p.name, Op: OpDeletePackage})
 	return nil
@@ -419,8 +424,10 @@ func (p *pkg) Index(name string) Table {
 }
 
 // KindIndex returns the protocol's own rows called name under the kind; writing to them drops the kind's documents.
-func (p *pkg) KindIndex(name string) Table {
-	return Table{tx: p.tx, bucket: bucketIndex, prefix: prefix(string(p.kind), "", name), changed: func() {
-		p.tx.touched = append(p.tx.touched, slot{p.kind, ""})
+func (p *pkg) KindIndex(name string) Table { return p.tx.kindIndex(p.kind, name) }
+
+func (tx *Tx) kindIndex(k Kind, name string) Table {
+	return Table{tx: tx, bucket: bucketIndex, prefix: prefix(string(k), "", name), changed: func() {
+		tx.touched = append(tx.touched, slot{k, ""})
 	}}
 }

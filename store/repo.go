@@ -45,7 +45,8 @@ type File struct {
 type Package struct {
 	Name     string    `json:"-"`
 	Display  string    `json:"display,omitempty"` // the name as its publisher spells it, where Name is normalised
-	Private  bool      `json:"private,omitempty"` // anonymous users do not see it
+	Private  bool      `json:"private,omitempty"` // anonymous users do not see it; with Owners, nobody else does
+	Owners   []string  `json:"owners,omitempty"`  // users, where the protocol knows owners
 	Gen      uint64    `json:"gen"`               // grows with every change
 	Created  time.Time `json:"created"`
 	Updated  time.Time `json:"updated"`
@@ -104,6 +105,9 @@ func (r *Repo[M]) In(tx *Tx, name string, fn func(*PackageTx[M]) error) error {
 	}
 	return nil
 }
+
+// KindIndex is PackageTx.KindIndex for what concerns no package.
+func (r *Repo[M]) KindIndex(tx *Tx, name string) Table { return tx.kindIndex(r.kind, name) }
 
 // Packages returns up to limit (0: all) packages whose name is bytewise greater than after, in that order.
 func (r *Repo[M]) Packages(ctx context.Context, after string, limit int) (out []Package, err error) {

@@ -22,6 +22,9 @@ type env struct {
 	self   string
 	filled string // data folder with 100,000 tags, made when first needed
 	procs  []*process
+
+	npm       *process // larder with 5,000 versions of one package, made when first needed
+	npmClient *registry
 }
 
 func newEnv(ctx context.Context, parent string) (*env, error) {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -17,7 +18,13 @@ const loadFor = 4 * time.Second
 // returns answers a second. It reads answers with as little work as it can, so
 // that the server, not the client, is what is measured.
 func load(addr, path, auth string) (float64, error) {
-	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\n")
+	return loadStatus(addr, path, auth, http.StatusOK, "")
+}
+
+// loadStatus is load for answers with another status and a request with more
+// header lines.
+func loadStatus(addr, path, auth string, status int, lines string) (float64, error) {
+	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\n" + lines)
 	if auth != "" {
 		request = append(request, "Authorization: "+auth+"\r\n"...)
 	}
@@ -35,7 +42,7 @@ func load(addr, path, auth string) (float64, error) {
 			if _, err := conn.Write(request); err != nil {
 				return err
 			}
-			if err := skipAnswer(in); err != nil {
+			if err := skipAnswer(in, status); err != nil {
 				return err
 			}
 			count.Add(1)
@@ -45,16 +52,20 @@ func load(addr, path, auth string) (float64, error) {
 	return float64(count.Load()) / time.Since(start).Seconds(), err
 }
 
-// skipAnswer reads one answer with status 200 and a Content-Length.
-func skipAnswer(in *bufio.Reader) error {
+// skipAnswer reads one answer with the status and, unless it has no body, a
+// Content-Length.
+func skipAnswer(in *bufio.Reader, status int) error {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(line, []byte("HTTP/1.1 200")) {
+	if !bytes.HasPrefix(line, []byte("HTTP/1.1 "+strconv.Itoa(status))) {
 		return fmt.Errorf("answer %q", line)
 	}
 	length := -1
+	if status == http.StatusNotModified {
+		length = 0
+	}
 	for {
 		line, err = in.ReadSlice('\n')
 		if err != nil {

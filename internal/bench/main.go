@@ -38,6 +38,11 @@ func benchmarks() []benchmark {
 		{"small-images/docker-registry", "images/s", "3 or 150 images/s", smallImages},
 		{"start-100k/200 ms", "1/s", "1", startLarge},
 		{"memory-2GiB/100 MiB", "1/MiB", "1", memory},
+		{"npm-first-render/150 ms", "1/s", "1", npmRender},
+		{"npm-packument/bare handler", "req/s", "0.5", npmCached},
+		{"npm-304/10,000 a second", "req/s", "1", npmFresh},
+		{"npm-publish-5001/publish-10", "1/s", "0.5", npmGrowth},
+		{"npm-publish-100MB/150 MiB", "1/MiB", "1", npmMemory},
 	}
 }
 

@@ -66,6 +66,8 @@ type Config struct {
 	Kinds map[store.Kind]Kind `yaml:"kinds" json:"kinds"`
 	// OCI holds what only the OCI Distribution protocol has.
 	OCI OCI `yaml:"oci" json:"oci"`
+	// NPM holds what only the npm protocol has.
+	NPM NPM `yaml:"npm" json:"npm"`
 
 	// Upstreams are remote registries by kind. This version refuses them: see Validate.
 	Upstreams map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -96,6 +98,18 @@ type OCI struct {
 	NoDelete bool `yaml:"no-delete" json:"no-delete"`
 	// MaxManifest is the largest manifest accepted. Default 4 MiB, the least the specification asks for.
 	MaxManifest Size `yaml:"max-manifest" json:"max-manifest"`
+}
+
+// NPM is what can be set for npm only.
+type NPM struct {
+	// MaxTarball is the largest tarball accepted. Default 1 GiB.
+	MaxTarball Size `yaml:"max-tarball" json:"max-tarball"`
+	// AnyName accepts names the public registry no longer gives out, and names that differ from an existing one in
+	// separators only, for mirrors of old packages. Default false.
+	AnyName bool `yaml:"any-name" json:"any-name"`
+	// StrictManifests refuses a publish whose manifest says something else than its tarball; without it the tarball's
+	// word counts and the publisher gets a warning. Default false.
+	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
 }
 
 // Policies are the built-in rules; each list may be empty.
@@ -155,6 +169,7 @@ func Default() Config {
 		ShutdownTimeout: Duration(30 * time.Second),
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
+		NPM:             NPM{MaxTarball: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -65,6 +65,9 @@ func settings() []setting {
 		{name: "oci.sparse-images", value: func(c *Config) value { return (*boolean)(&c.OCI.SparseImages) }},
 		{name: "oci.no-delete", value: func(c *Config) value { return (*boolean)(&c.OCI.NoDelete) }},
 		{name: "oci.max-manifest", value: func(c *Config) value { return &c.OCI.MaxManifest }},
+		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
+		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
+		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
 		{name: "offline", usage: "make no request to upstreams", value: func(c *Config) value { return (*boolean)(&c.Offline) }},
 		{name: "upstream", usage: "cache a remote registry, as KIND=URL; repeatable", noKey: true, value: func(c *Config) value { return &upstreams{c} }},
 	}

@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/internal/config"
 	"larder/internal/wire"
+	"larder/npm"
 	"larder/oci"
 	"larder/store"
 	"larder/web"
@@ -150,6 +151,10 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 	if k := s.cfg.Kinds[store.OCI]; k.Enabled {
 		p := oci.New(d, oci.Options{MaxManifest: int64(s.cfg.OCI.MaxManifest), StrictIndexes: s.cfg.OCI.StrictIndexes, SparseImages: s.cfg.OCI.SparseImages, NoDelete: s.cfg.OCI.NoDelete})
 		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
+	}
+	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
+		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
+		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
 	return list
 }

@@ -52,6 +52,9 @@ type Op[R any] struct {
 	Name  string
 	Need  Need
 	Serve func(w http.ResponseWriter, r *http.Request, q R) error
+	// Login marks an operation that gives out credentials: those that are wrong count as none, since clients send an
+	// expired token along when they log in again.
+	Login bool
 }
 
 // Endpoint is a protocol's whole surface; R is its parsed request. An operation that is not in Ops cannot be reached, and
@@ -145,7 +148,8 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	x.op = op.Name
 	f.Op, f.Need = op.Name, op.Need
 	f.Type, f.Name = h.Target(q)
-	if x.identity, err = h.authenticate(r, x); err != nil {
+	x.identity, err = h.authenticate(r, x)
+	if err != nil && !(op.Login && errors.Is(err, auth.ErrCredentials)) {
 		return err
 	}
 	if op.Need != None {

@@ -401,3 +401,26 @@ func TestJSON(t *testing.T) {
 		t.Error("a function was rendered")
 	}
 }
+
+// TestLoginIgnoresBadCredentials: an operation that gives out credentials is not stopped by an expired one sent along;
+// a throttled client still is, and good credentials count.
+func TestLoginIgnoresBadCredentials(t *testing.T) {
+	d := newDemo(t)
+	e := d.endpoint()
+	e.Ops = []Op[demoRequest]{{Name: "demo.login", Need: None, Login: true, Serve: func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
+		_, err := fmt.Fprint(w, "user ", IdentityFrom(r.Context()).User)
+		return err
+	}}}
+	h := e.Handler(Deps{Store: d.store, Auth: d.auth, Log: d.logger})
+	for authorization, want := range map[string]string{"": "user ", "Bearer larder_expired": "user ", "Basic YW5uOndyb25n": "user ", "Bearer " + d.token: "user ann"} {
+		r := httptest.NewRequest("GET", "/demo/login", nil)
+		if authorization != "" {
+			r.Header.Set("Authorization", authorization)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 || w.Body.String() != want {
+			t.Errorf("%q: %d %q, want %q", authorization, w.Code, w.Body, want)
+		}
+	}
+}

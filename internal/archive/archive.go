@@ -1,0 +1,192 @@
+// Package archive reads archives that strangers uploaded: tar, plain or gzipped, within limits that hold whatever the
+// archive's own headers say. It stands alone: it knows neither store nor protocol, and never writes a file.
+//
+// A reader hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
+// lead outside: an absolute name or one with ".." is an error, because some client will extract what we let pass.
+package archive
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+	"unicode/utf8"
+)
+
+// The errors of this package; compare with errors.Is.
+var (
+	ErrFormat = errors.New("not a readable archive")
+	ErrLimit  = errors.New("archive exceeds a limit")
+	ErrName   = errors.New("archive has an entry with an unsafe name")
+)
+
+// Limits bound what one archive may cost. A zero field means the default.
+type Limits struct {
+	Entries int   // default 200,000
+	Bytes   int64 // after decompression, headers and padding included; default 8 GiB
+	Name    int   // bytes of one entry's name; default 4096
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Entries == 0 {
+		l.Entries = 200_000
+	}
+	if l.Bytes == 0 {
+		l.Bytes = 8 << 30
+	}
+	if l.Name == 0 {
+		l.Name = 4096
+	}
+	return l
+}
+
+// Entry is one member of an archive. It is valid until the callback returns.
+type Entry struct {
+	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
+	Size    int64  // of a regular file
+	Regular bool   // neither folder, link nor device
+
+	r io.Reader
+}
+
+// Read reads the member's bytes. ErrFormat, ErrLimit.
+func (e *Entry) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = readError(err)
+	}
+	return n, err
+}
+
+// Bytes reads the whole member; ErrLimit when it has more than limit bytes.
+func (e *Entry) Bytes(limit int64) ([]byte, error) {
+	if e.Size > limit {
+		return nil, fmt.Errorf("%w: %s has %d bytes, more than %d", ErrLimit, e.Name, e.Size, limit)
+	}
+	b, err := io.ReadAll(io.LimitReader(e, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%w: %s has more than %d bytes", ErrLimit, e.Name, limit)
+	}
+	return b, nil
+}
+
+// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, or fn's first error.
+func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
+	l = l.withDefaults()
+	in := bufio.NewReaderSize(r, 64<<10)
+	var plain io.Reader = in
+	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return readError(err)
+		}
+		plain = z
+	}
+	body := &counted{r: plain, left: l.Bytes, limit: l.Bytes}
+	t := tar.NewReader(body)
+	for n := 0; ; n++ {
+		h, err := t.Next()
+		if err == io.EOF {
+			if n == 0 {
+				return fmt.Errorf("%w: it is empty", ErrFormat)
+			}
+			// The checksum comes after the archive's end, and clients look at it.
+			if _, err := io.Copy(io.Discard, body); err != nil {
+				return readError(err)
+			}
+			return nil
+		}
+		if err != nil {
+			return readError(err)
+		}
+		if n == l.Entries {
+			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
+		}
+		name, err := cleanName(h.Name, l.Name)
+		if err != nil {
+			return err
+		}
+		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, r: t}); err != nil {
+			return err
+		}
+	}
+}
+
+// cleanName makes one spelling of a name, or refuses it.
+func cleanName(name string, limit int) (string, error) {
+	if len(name) > limit {
+		return "", fmt.Errorf("%w: a name of %d bytes", ErrLimit, len(name))
+	}
+	if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
+		return "", fmt.Errorf("%w: %.200q", ErrName, name)
+	}
+	if strings.HasPrefix(name, "/") {
+		return "", fmt.Errorf("%w: %.200q", ErrName, name)
+	}
+	for part := range strings.SplitSeq(strings.ReplaceAll(name, `\`, "/"), "/") {
+		if part == ".." {
+			return "", fmt.Errorf("%w: %.200q", ErrName, name)
+		}
+	}
+	return path.Clean(name), nil
+}
+
+// counted ends with ErrLimit after so many bytes: the defence against bombs, whatever sizes headers announce.
+type counted struct {
+	r           io.Reader
+	left, limit int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		// One more byte decides whether the archive ends exactly here.
+		var one [1]byte
+		if n, err := c.r.Read(one[:]); n == 0 {
+			return 0, err
+		}
+		return 0, fmt.Errorf("%w: more than %d bytes when unpacked", ErrLimit, c.limit)
+	}
+	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// readError keeps the errors of this package and of the source apart from those of a damaged archive.
+func readError(err error) error {
+	switch {
+	case errors.Is(err, ErrLimit):
+		return err
+	case errors.Is(err, tar.ErrHeader), errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, tar.ErrFieldTooLong):
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	var corrupt interface{ Error() string }
+	if errors.As(err, &corrupt) && strings.HasPrefix(corrupt.Error(), "flate: ") {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return fmt.Errorf("read archive: %w", err)
+}
+
+// Gunzip decompresses p, up to limit bytes. ErrFormat, ErrLimit.
+func Gunzip(p []byte, limit int64) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(p))
+	if err != nil {
+		return nil, readError(err)
+	}
+	out, err := io.ReadAll(io.LimitReader(z, limit+1))
+	if err != nil {
+		return nil, readError(err)
+	}
+	if int64(len(out)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes when unpacked", ErrLimit, limit)
+	}
+	return out, nil
+}

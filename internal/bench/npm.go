@@ -1,0 +1,207 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const npmVersions = 5000
+
+// npmTarball is a package's archive with size bytes of noise beside package.json.
+func npmTarball(name, version string, size int) ([]byte, error) {
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
+	if err != nil {
+		return nil, err
+	}
+	w := tar.NewWriter(z)
+	pad := make([]byte, size)
+	_, _ = rand.Read(pad)
+	for _, f := range []struct {
+		name string
+		body []byte
+	}{{"package.json", fmt.Appendf(nil, `{"name":%q,"version":%q}`, name, version)}, {"noise", pad}} {
+		if err := w.WriteHeader(&tar.Header{Name: "package/" + f.name, Mode: 0o644, Size: int64(len(f.body))}); err != nil {
+			return nil, err
+		}
+		if _, err := w.Write(f.body); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	err = z.Close()
+	return b.Bytes(), err
+}
+
+// npmPublish sends one version as npm does.
+func (c *registry) npmPublish(ctx context.Context, name, version string, size int) error {
+	tgz, err := npmTarball(name, version, size)
+	if err != nil {
+		return err
+	}
+	head := fmt.Sprintf(`{"_id":%[1]q,"name":%[1]q,"dist-tags":{"latest":%[2]q},"versions":{%[2]q:{"name":%[1]q,"version":%[2]q,`+
+		`"description":"a package of the benchmark","license":"MIT","main":"index.js","dependencies":{"left":"^1.0.0","right":"^2.0.0","up":"~3.1.0"}}},`+
+		`"_attachments":{"%[1]s-%[2]s.tgz":{"length":%[3]d,"data":"`, name, version, len(tgz))
+	body := io.MultiReader(bytes.NewReader([]byte(head)), bytes.NewReader([]byte(base64.StdEncoding.EncodeToString(tgz))), bytes.NewReader([]byte(`"}}}`)))
+	resp, err := c.do(ctx, "PUT", "/npm/"+name, body, int64(len(head)+base64.StdEncoding.EncodedLen(len(tgz))+len(`"}}}`)), "Content-Type", "application/json")
+	if err == nil {
+		drain(resp)
+	}
+	return err
+}
+
+// startNPM starts a larder with n versions of the package big.
+func (e *env) startNPM(ctx context.Context, n int, environ ...string) (*process, *registry, error) {
+	data, err := e.folder("npm")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := e.startLarder(ctx, data, environ...)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := newRegistry(p.addr)
+	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
+	err = parallel(8, func(i int) error {
+		for v := i; v < n; v += 8 {
+			if err := c.npmPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10), 100); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return p, c, err
+}
+
+// filledNPM is the larder with 5,000 versions, started when first needed.
+func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
+	if e.npm == nil {
+		fmt.Printf("(publishing %d versions)\n", npmVersions)
+		var err error
+		if e.npm, e.npmClient, err = e.startNPM(ctx, npmVersions); err != nil {
+			return nil, nil, err
+		}
+	}
+	return e.npm, e.npmClient, nil
+}
+
+// packument reads the document and its tag.
+func (c *registry) packument(ctx context.Context) (body []byte, etag string, err error) {
+	resp, err := c.do(ctx, "GET", "/npm/big", nil, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	return body, resp.Header.Get("ETag"), err
+}
+
+// npmRender: the first packument after a change, beside 150 ms.
+func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	_, c, err := e.filledNPM(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := c.npmPublish(ctx, "big", fmt.Sprintf("900.0.%d", time.Now().UnixMilli()), 100); err != nil {
+		return 0, 0, err
+	}
+	start := time.Now()
+	if _, _, err := c.packument(ctx); err != nil {
+		return 0, 0, err
+	}
+	return 1 / time.Since(start).Seconds(), 1 / 0.150, nil
+}
+
+// npmCached: the packument from memory, beside a bare handler with the same bytes.
+func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.filledNPM(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	body, _, err := c.packument(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	file := filepath.Join(e.dir, "packument")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		return 0, 0, err
+	}
+	bare, err := e.startBare(ctx, file)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer bare.kill()
+	if ours, err = load(p.addr, "/npm/big", c.auth); err != nil {
+		return 0, 0, err
+	}
+	yardstick, err = load(bare.addr, "/", c.auth)
+	return ours, yardstick, err
+}
+
+// npmFresh: 304 for the packument, beside 10,000 a second.
+func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.filledNPM(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, etag, err := c.packument(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	ours, err = loadStatus(p.addr, "/npm/big", c.auth, http.StatusNotModified, "If-None-Match: "+etag+"\r\n")
+	return ours, 10_000, err
+}
+
+// npmGrowth: publishes a second into 5,000 versions, beside publishes into 10.
+func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	_, large, err := e.filledNPM(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, small, err := e.startNPM(ctx, 10)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	const n = 100
+	rate := func(c *registry) (float64, error) {
+		start := time.Now()
+		for i := range n {
+			if err := c.npmPublish(ctx, "big", fmt.Sprintf("800.%d.%d", start.UnixMilli(), i), 100); err != nil {
+				return 0, err
+			}
+		}
+		return n / time.Since(start).Seconds(), nil
+	}
+	if ours, err = rate(large); err != nil {
+		return 0, 0, err
+	}
+	yardstick, err = rate(small)
+	return ours, yardstick, err
+}
+
+// npmMemory: the largest resident size while a tarball of 100 MB is published, beside 150 MiB.
+func npmMemory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.startNPM(ctx, 1)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	if err := c.npmPublish(ctx, "large", "1.0.0", 100_000_000); err != nil {
+		return 0, 0, err
+	}
+	peak, err := peakRSS(p.cmd.Process.Pid)
+	return 1 / peak, 1.0 / 150, err
+}

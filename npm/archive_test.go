@@ -1,0 +1,97 @@
+package npm
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"larder/internal/wire"
+)
+
+const plainPackage = `{"name":"demo","version":"1.0.0"}`
+
+// TestReadTarball: what is computed, whatever the top folder is called.
+func TestReadTarball(t *testing.T) {
+	p, err := readTarball(bytes.NewReader(pack(map[string]string{"package.json": plainPackage, "a.js": "12345", "deep/npm-shrinkwrap.json": "{}", "deep/package.json": "{"})))
+	if err != nil || p.Files != 4 || p.Unpacked != int64(len(plainPackage)+5+2+1) || p.Shrinkwrap || p.Gyp || p.Package.text("name") != "demo" {
+		t.Errorf("%+v %v", p, err)
+	}
+	p, err = readTarball(bytes.NewReader(pack(map[string]string{"!some-repo-1a2b/package.json": "\ufeff" + plainPackage, "!some-repo-1a2b/npm-shrinkwrap.json": "{}", "!some-repo-1a2b/readme": "hi"})))
+	if err != nil || !p.Shrinkwrap || p.Readme != "hi" || p.ReadmeName != "readme" {
+		t.Errorf("%+v %v", p, err)
+	}
+}
+
+// TestInstallScript: no client says it, so it is computed.
+func TestInstallScript(t *testing.T) {
+	for scripts, want := range map[string]bool{`{}`: false, `{"test":"x"}`: false, `{"install":"x"}`: true, `{"preinstall":"x"}`: true, `{"postinstall":"x"}`: true, `{"install":""}`: false, `"x"`: false} {
+		for gyp, runs := range map[bool]bool{false: want, true: true} {
+			files := map[string]string{"package.json": `{"name":"demo","version":"1.0.0","scripts":` + scripts + `}`}
+			if gyp {
+				files["binding.gyp"] = "{}"
+			}
+			p, err := readTarball(bytes.NewReader(pack(files)))
+			if err != nil || p.installScript() != runs {
+				t.Errorf("%s, binding.gyp %t: %v", scripts, gyp, err)
+			}
+		}
+	}
+}
+
+// TestE_CVE_2019_16775_Bin: every form of bin becomes an object of plain names and inner paths, or is refused.
+func TestE_CVE_2019_16775_Bin(t *testing.T) {
+	for bin, want := range map[string]string{
+		`"bin":"./cli.js"`: `{"demo":"cli.js"}`, `"bin":{"a":"x\\y.js","@sc/b":"./z"}`: `{"a":"x/y.js","b":"z"}`, `"bin":{}`: "", `"bin":{"a":""}`: "",
+		`"directories":{"bin":"./tools"}`: `{"one":"tools/one","two.js":"tools/two.js"}`,
+	} {
+		p, err := readTarball(bytes.NewReader(pack(map[string]string{"package.json": `{"name":"@sc/demo","version":"1.0.0",` + bin + `}`, "tools/one": "", "tools/two.js": "", "tools/.x": ""})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.bin(); err != nil || string(got) != want {
+			t.Errorf("%s: %s %v", bin, got, err)
+		}
+	}
+	for _, bin := range []string{`{"a":"../x"}`, `{"a":"/x"}`, `{"a":"x/../../y"}`, `{"a":"c:\\x"}`, `{"..":"x"}`, `{"a/b":"x"}`, `{"a\\b":"x"}`, `{"@sc/../x":"y"}`, `{"c:":"x"}`, `"../x"`} {
+		p, err := readTarball(bytes.NewReader(pack(map[string]string{"package.json": `{"name":"demo","version":"1.0.0","bin":` + bin + `}`})))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := p.bin(); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "outside of the package") {
+			t.Errorf("%s: %s %v", bin, got, err)
+		}
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	f.Add(pack(map[string]string{"package.json": plainPackage, "README.md": "x", "binding.gyp": "{}", "bin/x": "y"}))
+	f.Add(pack(map[string]string{"package.json": `{"name":"demo","bin":{"a":"../b"},"scripts":{"install":"x"},"directories":{"bin":"bin"}}`}))
+	f.Add(pack(map[string]string{"../x": "y"}))
+	f.Add([]byte{0x1f, 0x8b})
+	f.Fuzz(func(t *testing.T, p []byte) {
+		got, err := readTarball(bytes.NewReader(p))
+		if err != nil {
+			if s := wire.Status(err); s != 400 && s != 413 {
+				t.Fatalf("%v is a %d", err, s)
+			}
+			return
+		}
+		m, _, err := got.manifest(got.Package, "demo", "1.0.0")
+		if err != nil {
+			return
+		}
+		again, err := parseObject(m.encode())
+		if err != nil || again.text("name") != "demo" || again.text("version") != "1.0.0" {
+			t.Fatalf("%s: %v", m.encode(), err)
+		}
+		for _, c := range again.sub("bin") {
+			if strings.ContainsAny(c.Key, `/\`) || !inside(textOf(c.Value)) {
+				t.Fatalf("command %q → %s", c.Key, c.Value)
+			}
+		}
+		if keys := short(again); slices.ContainsFunc(keys, func(f member) bool { return f.Key == "_id" }) {
+			t.Fatal("the short form has too much")
+		}
+	})
+}

@@ -1,0 +1,175 @@
+package npm
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/internal/wire"
+	"larder/store"
+	"larder/store/storetest"
+)
+
+// manifestOfSize is like a real one: a kilobyte or so.
+func manifestOfSize(name, version string) object {
+	deps := object{}
+	for i := range 12 {
+		deps = append(deps, member{fmt.Sprintf("dependency-%d", i), quoted("^1.2.3")})
+	}
+	return object{
+		{"name", quoted(name)}, {"version", quoted(version)}, {"description", quoted(strings.Repeat("what it does ", 8))},
+		{"dependencies", deps.encode()}, {"devDependencies", deps.encode()}, {"license", quoted("MIT")}, {"main", quoted("index.js")},
+		{"gitHead", quoted(fmt.Sprintf("%040x", len(version)))}, {"repository", []byte(`{"type":"git","url":"git+https://git.example.com/a/b.git"}`)},
+	}
+}
+
+// fillPackage writes n versions without their tarballs' way through HTTP.
+func fillPackage(t testing.TB, s *store.Store, name string, n int) {
+	t.Helper()
+	repo := store.NewRepo[Meta](s, store.NPM)
+	blob := storetest.Put(t, s, "a tarball")
+	for from := 0; from < n; from += 500 {
+		err := repo.Update(context.Background(), name, func(tx *store.PackageTx[Meta]) error {
+			for i := from; i < min(n, from+500); i++ {
+				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
+				m := manifestOfSize(name, id)
+				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: tarballName(name, id), Digest: blob.Digest}}}
+				v.Meta = Meta{Manifest: part{JSON: m.encode()}, Short: part{JSON: short(m).encode()}, Integrity: "sha512-x",
+					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`, strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
+				if err := tx.Publish(v); err != nil {
+					return err
+				}
+				if err := putFragment(tx, v); err != nil {
+					return err
+				}
+			}
+			return tx.SetTag("latest", "0.0.1", store.TagCond{})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkFirstRender is a packument nobody has asked for since the last change: rendered, hashed, compressed.
+func BenchmarkFirstRender(b *testing.B) {
+	for _, n := range []int{10, 1000, 5000} {
+		for _, form := range []string{formFull, formShort} {
+			b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
+				g := newRig(b)
+				fillPackage(b, g.store, "big", n)
+				i := 0
+				for b.Loop() {
+					i++
+					base := fmt.Sprintf("http://%d.example.com/npm", i) // another base, another document
+					key := store.DocKey{Kind: store.NPM, Package: "big", Base: base, Format: form}
+					doc, err := g.store.Document(context.Background(), key, func(ctx context.Context) (store.Rendered, error) {
+						return g.s.render(ctx, "big", base, form)
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.SetBytes(int64(len(doc.Body)))
+				}
+			})
+		}
+	}
+}
+
+// handlerOf is the registry without a network.
+func handlerOf(b *testing.B, s *store.Store) http.Handler {
+	g := openRig(b, s, rigOptions{})
+	base, err := wire.NewBase("", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return New(wire.Deps{Store: s, Auth: g.auth, Base: base}, Options{}).Handler
+}
+
+// BenchmarkCached is a packument from memory, whole and as 304, beside bare handlers that do nothing else.
+func BenchmarkCached(b *testing.B) {
+	s := storetest.New(b)
+	fillPackage(b, s, "big", 5000)
+	h := handlerOf(b, s)
+	request := func(etag string) *http.Request {
+		r := httptest.NewRequest("GET", "/npm/big", nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		if etag != "" {
+			r.Header.Set("If-None-Match", etag)
+		}
+		return r
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request(""))
+	etag, body := w.Header().Get("ETag"), w.Body.Bytes()
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", etag)
+		if r.Header.Get("If-None-Match") != "" {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(body)
+	})
+	for name, h := range map[string]http.Handler{"larder": h, "bare": bare} {
+		srv := httptest.NewServer(h)
+		defer srv.Close()
+		for what, tag := range map[string]string{"200": "", "304": etag} {
+			b.Run(what+"/"+name, func(b *testing.B) {
+				client := srv.Client()
+				for b.Loop() {
+					r := request(tag)
+					r.RequestURI = ""
+					r.URL.Scheme, r.URL.Host = "http", strings.TrimPrefix(srv.URL, "http://")
+					resp, err := client.Do(r)
+					if err != nil {
+						b.Fatal(err)
+					}
+					_, _ = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+					if fmt.Sprint(resp.StatusCode) != what {
+						b.Fatal(resp.Status)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkPublish publishes into packages of different sizes: the cost must not grow.
+func BenchmarkPublish(b *testing.B) {
+	for _, n := range []int{10, 5000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			g := newRig(b)
+			fillPackage(b, g.store, "big", n)
+			i := 0
+			for b.Loop() {
+				b.StopTimer()
+				i++
+				doc := text(newRelease("big", fmt.Sprintf("99.0.%d", i)).document())
+				b.StartTimer()
+				if a := g.do("PUT", "/big", doc, g.as("ada")); a.status != 201 {
+					b.Fatal(a)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkBody reads a publish of 64 MiB.
+func BenchmarkBody(b *testing.B) {
+	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("0123456789abcdef"), 4<<20))
+	doc := text(fields{"name": "x", "_attachments": fields{"x-1.0.0.tgz": fields{"data": data}}})
+	b.SetBytes(int64(len(doc)))
+	for b.Loop() {
+		if _, err := readBody(strings.NewReader(doc), func() (io.Writer, error) { return io.Discard, nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

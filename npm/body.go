@@ -1,0 +1,318 @@
+package npm
+
+// The body of PUT /:pkg, read as a stream. It has the tarball as base64 in the middle of a JSON document, before or after
+// what describes it: the tarball goes straight into a writer, everything else is small or dropped.
+
+import (
+	"encoding/base64"
+	"io"
+	"strings"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// putBody is what a PUT document said.
+type putBody struct {
+	ID, Name string
+	Access   string
+	Tags     map[string]string
+
+	HasVersions bool
+	Versions    []putVersion
+
+	HasMaintainers bool
+	Maintainers    []string
+	HasUsers       bool
+	Users          map[string]bool
+
+	Attachments int
+	Tarball     *attachment
+	Bundle      string // provenance, plain JSON
+	Readme      string
+}
+
+// putVersion is one element of versions. Only the first keeps its manifest: a publish has one, and deprecating needs none.
+type putVersion struct {
+	Key        string
+	Manifest   object
+	Deprecated *string
+}
+
+// attachment is a tarball as it came.
+type attachment struct {
+	Key    string
+	Length int64 // as announced, -1 when it was not
+	Size   int64 // bytes decoded
+}
+
+// limits of the lists in a body.
+const (
+	maxAttachments = 2
+	maxListed      = 1000
+)
+
+// readBody reads a document. open is called once, when the tarball begins.
+func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
+	b := &putBody{Tags: map[string]string{}, Users: map[string]bool{}}
+	s := newScanner(r)
+	err := s.object(func(key string) (err error) {
+		switch key {
+		case "_id":
+			b.ID, err = s.optional(maxKey)
+		case "name":
+			b.Name, err = s.optional(maxKey)
+		case "access":
+			b.Access, err = s.optional(maxKey)
+		case "readme":
+			b.Readme, err = s.start(maxReadme)
+		case "dist-tags":
+			err = s.object(func(tag string) error {
+				if len(b.Tags) >= maxListed {
+					return badJSON("has more than %d dist-tags", maxListed)
+				}
+				b.Tags[tag], err = s.str(maxVersion)
+				return err
+			})
+		case "versions":
+			b.HasVersions = true
+			err = b.readVersions(s)
+		case "maintainers":
+			b.HasMaintainers = true
+			err = b.readMaintainers(s)
+		case "users":
+			b.HasUsers = true
+			err = b.readUsers(s)
+		case "_attachments":
+			err = b.readAttachments(s, open)
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, s.end()
+}
+
+// optional reads a string or null.
+func (s *scanner) optional(limit int) (string, error) {
+	c, err := s.peek()
+	if err != nil {
+		return "", err
+	}
+	if c != '"' {
+		return "", s.skip()
+	}
+	return s.str(limit)
+}
+
+// start reads a string or null and keeps its first limit bytes.
+func (s *scanner) start(limit int) (string, error) {
+	if c, err := s.peek(); err != nil || c != '"' {
+		return "", firstError(err, s.skip)
+	}
+	var out []byte
+	err := s.text(func(p []byte) error {
+		out = append(out, p[:min(len(p), limit-len(out))]...)
+		return nil
+	})
+	return strings.ToValidUTF8(string(out), ""), err
+}
+
+func firstError(err error, next func() error) error {
+	if err != nil {
+		return err
+	}
+	return next()
+}
+
+func (b *putBody) readVersions(s *scanner) error {
+	if c, err := s.peek(); err != nil || c != '{' {
+		return firstError(err, s.skip)
+	}
+	return s.object(func(key string) error {
+		v := putVersion{Key: key}
+		if len(b.Versions) > 0 {
+			err := s.deprecatedOf(&v)
+			b.Versions = append(b.Versions, v)
+			return err
+		}
+		raw, err := s.raw(maxManifest)
+		if err != nil {
+			return err
+		}
+		if v.Manifest, err = parseObject(raw); err != nil {
+			return err
+		}
+		for _, m := range v.Manifest {
+			if m.Key == "deprecated" {
+				text := textOf(m.Value)
+				v.Deprecated = &text
+			}
+		}
+		b.Versions = append(b.Versions, v)
+		return nil
+	})
+}
+
+// deprecatedOf reads a manifest for its one field that npm deprecate may change.
+func (s *scanner) deprecatedOf(v *putVersion) error {
+	return s.object(func(key string) error {
+		if key != "deprecated" {
+			return s.skip()
+		}
+		text, err := s.optional(maxInline)
+		v.Deprecated = &text
+		return err
+	})
+}
+
+func (b *putBody) readMaintainers(s *scanner) error {
+	if c, err := s.peek(); err != nil || c != '[' {
+		return firstError(err, s.skip)
+	}
+	return s.array(func() error {
+		if len(b.Maintainers) >= maxListed {
+			return badJSON("has more than %d maintainers", maxListed)
+		}
+		raw, err := s.raw(maxInline)
+		if err != nil {
+			return err
+		}
+		name := textOf(raw)
+		if o, err := parseObject(raw); name == "" && err == nil {
+			name = o.text("name")
+		}
+		name, _, _ = strings.Cut(name, " <")
+		b.Maintainers = append(b.Maintainers, name)
+		return nil
+	})
+}
+
+func (b *putBody) readUsers(s *scanner) error {
+	if c, err := s.peek(); err != nil || c != '{' {
+		return firstError(err, s.skip)
+	}
+	return s.object(func(user string) error {
+		raw, err := s.raw(maxInline)
+		b.Users[user] = string(raw) == "true"
+		return err
+	})
+}
+
+func (b *putBody) readAttachments(s *scanner, open func() (io.Writer, error)) error {
+	if c, err := s.peek(); err != nil || c != '{' {
+		return firstError(err, s.skip)
+	}
+	return s.object(func(key string) error {
+		if b.Attachments++; b.Attachments > maxAttachments {
+			return badJSON("has more than %d attachments", maxAttachments)
+		}
+		if strings.HasSuffix(key, ".sigstore") {
+			return b.readBundle(s)
+		}
+		if b.Tarball != nil {
+			return badJSON("has two tarballs; publish one version at a time")
+		}
+		b.Tarball = &attachment{Key: key, Length: -1}
+		return b.Tarball.read(s, open)
+	})
+}
+
+// readBundle reads provenance, whose data is JSON in a string rather than base64.
+func (b *putBody) readBundle(s *scanner) error {
+	return s.object(func(key string) (err error) {
+		if key != "data" {
+			return s.skip()
+		}
+		b.Bundle, err = s.str(maxBundle)
+		return err
+	})
+}
+
+func (a *attachment) read(s *scanner, open func() (io.Writer, error)) error {
+	found := false
+	err := s.object(func(key string) error {
+		switch key {
+		case "data":
+			found = true
+			if open == nil {
+				return wire.Errorf(store.ErrInvalid, "The request has an attachment where none belongs.")
+			}
+			w, err := open()
+			if err != nil {
+				return err
+			}
+			d := &decoder{w: w}
+			if err := s.text(d.write); err != nil {
+				return err
+			}
+			a.Size = d.size
+			return d.end()
+		case "length":
+			raw, err := s.raw(maxKey)
+			if n, ok := number(string(raw)); ok {
+				a.Length = int64(n)
+			}
+			return err
+		}
+		return s.skip()
+	})
+	if err == nil && !found {
+		err = wire.Errorf(store.ErrInvalid, "The attachment %.80q has no data.", a.Key)
+	}
+	return err
+}
+
+// decoder is base64 that comes in pieces of any size.
+type decoder struct {
+	w     io.Writer
+	size  int64
+	rest  []byte // fewer than four characters that wait for more
+	ended bool   // padding was seen
+	out   [24 << 10]byte
+}
+
+func (d *decoder) write(p []byte) error {
+	if len(d.rest) > 0 {
+		n := min(4-len(d.rest), len(p))
+		d.rest = append(d.rest, p[:n]...)
+		p = p[n:]
+		if len(d.rest) < 4 {
+			return nil
+		}
+		if err := d.decode(d.rest); err != nil {
+			return err
+		}
+		d.rest = d.rest[:0]
+	}
+	whole := len(p) / 4 * 4
+	for at := 0; at < whole; at += 32 << 10 {
+		if err := d.decode(p[at:min(whole, at+32<<10)]); err != nil {
+			return err
+		}
+	}
+	d.rest = append(d.rest, p[whole:]...)
+	return nil
+}
+
+// decode takes whole groups of four.
+func (d *decoder) decode(p []byte) error {
+	n, err := base64.StdEncoding.Strict().Decode(d.out[:], p)
+	if err != nil || d.ended || n == 0 {
+		return wire.Errorf(store.ErrInvalid, "The attachment's data is not base64.")
+	}
+	d.ended = p[len(p)-1] == '='
+	d.size += int64(n)
+	_, err = d.w.Write(d.out[:n])
+	return err
+}
+
+func (d *decoder) end() error {
+	if len(d.rest) > 0 {
+		return wire.Errorf(store.ErrInvalid, "The attachment's data is not base64: it was cut off.")
+	}
+	return nil
+}

@@ -1,0 +1,249 @@
+package npm
+
+// Records into documents. Pure: rendering is copying, because a packument of thousands of versions is asked for often
+// and a publish must not cost more the more versions there are. No manifest is decoded here.
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// The rows this package keeps below each package.
+const (
+	indexFragments = "fragments" // time and version → fragment, so that a scan yields versions in the order they came
+	indexStars     = "stars"     // user → nothing
+)
+
+// fragment is what documents show of one version, ready to be copied. It is derived from the version's record.
+type fragment struct {
+	ID         string
+	Published  time.Time
+	File       string        // name of the tarball
+	Full       []byte        // members of the manifest, without braces; empty when they are in FullBlob
+	Short      []byte        // the same for the abbreviated form
+	Dist       string        // members of dist, without braces and URLs
+	Predicate  string        // type of the provenance, "" without
+	Deprecated string        // message
+	By         string        // who published it
+	FullBlob   digest.Digest // of the manifest with braces, when it is large
+	ShortBlob  digest.Digest
+}
+
+// fragmentOf derives a version's fragment.
+func fragmentOf(v store.Version[Meta]) fragment {
+	f := fragment{
+		ID: v.ID, Published: v.Published, Dist: v.Meta.Dist, Predicate: v.Meta.Predicate, Deprecated: v.Meta.Deprecated, By: v.By,
+		Full: inner(v.Meta.Manifest.JSON), Short: inner(v.Meta.Short.JSON), FullBlob: v.Meta.Manifest.Blob, ShortBlob: v.Meta.Short.Blob,
+	}
+	if len(v.Files) > 0 {
+		f.File = v.Files[0].Name
+	}
+	return f
+}
+
+// inner is an object without its braces.
+func inner(raw []byte) []byte {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) < 2 {
+		return nil
+	}
+	return raw[1 : len(raw)-1]
+}
+
+// key orders fragments by time.
+func (f *fragment) key() []byte { return fragmentKey(f.Published, f.ID) }
+
+func fragmentKey(published time.Time, id string) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(max(published.UnixMilli(), 0))), id...)
+}
+
+// encode is the row: each field with its length before it.
+func (f *fragment) encode() []byte {
+	var out []byte
+	for _, field := range f.fields() {
+		out = binary.AppendUvarint(out, uint64(len(field)))
+		out = append(out, field...)
+	}
+	return out
+}
+
+func (f *fragment) fields() [9][]byte {
+	return [9][]byte{f.Full, f.Short, []byte(f.File), []byte(f.Dist), []byte(f.Predicate), []byte(f.Deprecated), []byte(f.By), []byte(f.FullBlob), []byte(f.ShortBlob)}
+}
+
+// decodeFragment reads a row; the fragment keeps none of its bytes.
+func decodeFragment(key, row []byte) (f fragment, err error) {
+	if len(key) < 8 {
+		return f, fmt.Errorf("fragment: %w", store.ErrFormat)
+	}
+	f.Published = time.UnixMilli(int64(binary.BigEndian.Uint64(key))).UTC()
+	f.ID = string(key[8:])
+	row = bytes.Clone(row)
+	var parts [9][]byte
+	for i := range parts {
+		n, size := binary.Uvarint(row)
+		if size <= 0 || n > uint64(len(row)-size) {
+			return f, fmt.Errorf("fragment of %s: %w", f.ID, store.ErrFormat)
+		}
+		parts[i], row = row[size:size+int(n)], row[size+int(n):]
+	}
+	f.Full, f.Short, f.File, f.Dist, f.Predicate = parts[0], parts[1], string(parts[2]), string(parts[3]), string(parts[4])
+	f.Deprecated, f.By, f.FullBlob, f.ShortBlob = string(parts[5]), string(parts[6]), digest.Digest(parts[7]), digest.Digest(parts[8])
+	return f, nil
+}
+
+// packument is everything a document shows of a package.
+type packument struct {
+	Name       string
+	Rev        string
+	Created    time.Time
+	Modified   time.Time
+	Tags       []store.Tag
+	Owners     []string
+	Stars      []string
+	Fragments  []fragment // in the order of publishing
+	Latest     object     // manifest that latest points at
+	Readme     string
+	ReadmeName string
+}
+
+// hoisted are the fields the full document repeats from the latest version.
+var hoisted = []string{"description", "homepage", "keywords", "repository", "author", "contributors", "bugs", "license"}
+
+// timeForm is ISO 8601 with milliseconds, as JavaScript prints it.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+// full renders the document that application/json asks for. base is the registry's URL without a final slash.
+func (p *packument) full(base string) []byte {
+	out := make([]byte, 0, p.size()+len(p.Readme)+len(p.Fragments)*(len(base)+320)+2048)
+	out = appendMember(append(out, '{'), "_id", p.Name)
+	out = appendMember(append(out, ','), "_rev", p.Rev)
+	out = appendMember(append(out, ','), "name", p.Name)
+	for _, key := range hoisted {
+		if v := p.Latest.get(key); v != nil {
+			out = append(appendString(append(out, ','), key), ':')
+			out = append(out, v...)
+		}
+	}
+	out = p.appendTags(append(out, ','))
+	out = p.appendVersions(append(out, ','), base, true)
+	out = p.appendTime(append(out, ','))
+	out = append(out, `,"maintainers":`...)
+	out = appendPeople(out, p.Owners)
+	if len(p.Stars) > 0 {
+		out = append(out, `,"users":{`...)
+		for i, u := range p.Stars {
+			out = append(append(appendString(comma(out, i), u), ':'), "true"...)
+		}
+		out = append(out, '}')
+	}
+	out = appendMember(append(out, ','), "readme", p.Readme)
+	if p.ReadmeName != "" {
+		out = appendMember(append(out, ','), "readmeFilename", p.ReadmeName)
+	}
+	return append(out, '}', '\n')
+}
+
+// short renders the abbreviated document, with time: clients that hide young versions would ask for the full one otherwise.
+func (p *packument) short(base string) []byte {
+	out := make([]byte, 0, p.size()+len(p.Fragments)*(len(base)+320)+1024)
+	out = appendMember(append(out, '{'), "name", p.Name)
+	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(timeForm))
+	out = p.appendTags(append(out, ','))
+	out = p.appendVersions(append(out, ','), base, false)
+	out = p.appendTime(append(out, ','))
+	return append(out, '}', '\n')
+}
+
+// size is about how many bytes the fragments take.
+func (p *packument) size() (n int) {
+	for i := range p.Fragments {
+		f := &p.Fragments[i]
+		n += max(len(f.Full), len(f.Short)) + len(f.Dist)
+	}
+	return n
+}
+
+func comma(out []byte, i int) []byte {
+	if i > 0 {
+		return append(out, ',')
+	}
+	return out
+}
+
+func appendMember(out []byte, key, value string) []byte {
+	return appendString(append(appendString(out, key), ':'), value)
+}
+
+func (p *packument) appendTags(out []byte) []byte {
+	out = append(out, `"dist-tags":{`...)
+	for i, t := range p.Tags {
+		out = appendMember(comma(out, i), t.Name, t.Version)
+	}
+	return append(out, '}')
+}
+
+func (p *packument) appendTime(out []byte) []byte {
+	out = append(out, `"time":{`...)
+	out = appendMember(out, "created", p.Created.UTC().Format(timeForm))
+	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(timeForm))
+	for i := range p.Fragments {
+		f := &p.Fragments[i]
+		out = append(append(append(out, ',', '"'), f.ID...), '"', ':', '"')
+		out = append(f.Published.UTC().AppendFormat(out, timeForm), '"')
+	}
+	return append(out, '}')
+}
+
+func (p *packument) appendVersions(out []byte, base string, full bool) []byte {
+	out = append(out, `"versions":{`...)
+	for i := range p.Fragments {
+		f := &p.Fragments[i]
+		out = append(append(append(comma(out, i), '"'), f.ID...), '"', ':')
+		out = f.append(out, base, p.Name, full)
+	}
+	return append(out, '}')
+}
+
+// append renders one version.
+func (f *fragment) append(out []byte, base, name string, full bool) []byte {
+	members := f.Short
+	if full {
+		members = f.Full
+	}
+	out = append(append(out, '{'), members...)
+	if full && f.By != "" {
+		out = append(out, `,"_npmUser":`...)
+		out = appendPerson(out, f.By)
+	}
+	if f.Deprecated != "" {
+		out = appendMember(append(out, ','), "deprecated", f.Deprecated)
+	}
+	out = append(out, `,"dist":{`...)
+	out = append(out, f.Dist...)
+	if f.Predicate != "" {
+		out = appendMember(append(out, `,"attestations":{`...), "url", base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+f.ID)
+		out = append(appendMember(append(out, `,"provenance":{`...), "predicateType", f.Predicate), '}', '}')
+	}
+	out = appendMember(append(out, ','), "tarball", base+tarballPath(name, f.File))
+	return append(out, '}', '}')
+}
+
+// appendPerson names a user as documents do; Larder keeps no mail addresses, and clients insist on the field.
+func appendPerson(out []byte, user string) []byte {
+	return append(append(appendMember(append(out, '{'), "name", user), `,"email":""`...), '}')
+}
+
+func appendPeople(out []byte, users []string) []byte {
+	out = append(out, '[')
+	for i, u := range users {
+		out = appendPerson(comma(out, i), u)
+	}
+	return append(out, ']')
+}

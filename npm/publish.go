@@ -1,0 +1,460 @@
+package npm
+
+// PUT /:pkg: three different bodies come by one route. What has a tarball is a publish, what has versions a deprecation,
+// what has users a star; nothing else changes anything, and none of them replaces the document.
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// put dispatches on what the body holds, never on headers: pnpm and yarn do not send npm-command.
+func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	p := &publication{s: s, name: q.Name, request: r}
+	defer p.abort()
+	if err := s.store.Admit(ctx, store.NPM, q.Name, max(r.ContentLength, 0)/4*3); err != nil {
+		return err
+	}
+	body, err := readBody(&capped{r: r.Body, left: s.opt.MaxTarball/3*4 + maxDocument}, p.open)
+	if err != nil {
+		return err
+	}
+	if err := body.checkNames(q.Name); err != nil {
+		return err
+	}
+	switch {
+	case body.Tarball != nil:
+		p.body = body
+		return p.publish(ctx, w)
+	case body.Attachments > 0:
+		return wire.Errorf(store.ErrInvalid, "The request has attachments, but no tarball.")
+	case body.HasVersions:
+		return s.deprecate(w, r, q, body)
+	case body.HasUsers:
+		return s.starDocument(w, r, q, body)
+	}
+	return wire.Errorf(store.ErrInvalid, "The request holds nothing to publish: it has no _attachments, versions or users.")
+}
+
+// capped ends a body that grows beyond all that can be in it.
+type capped struct {
+	r    io.Reader
+	left int64
+}
+
+func (c *capped) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, wire.Errorf(store.ErrTooLarge, "The request is larger than this registry accepts.")
+	}
+	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
+}
+
+// checkNames compares every name in the body with the one in the URL, by which the right was judged.
+func (b *putBody) checkNames(name string) error {
+	if (b.Name != "" && b.Name != name) || (b.ID != "" && b.ID != name) {
+		return wire.Errorf(store.ErrInvalid, "The request is about %s, but its body about %.214q.", name, b.Name+b.ID)
+	}
+	return nil
+}
+
+// publication is one version on its way in.
+type publication struct {
+	s       *server
+	request *http.Request
+	name    string
+	body    *putBody
+	stage   *store.Stage
+
+	version   string
+	sent      object // manifest of the request
+	tarball   *tarball
+	sha1      string
+	sha512    string
+	integrity string
+	record    store.Version[Meta]
+	manifest  object
+}
+
+// open starts the stage of the tarball: its sums are computed while it arrives.
+func (p *publication) open() (io.Writer, error) {
+	var err error
+	p.stage, err = p.s.store.Stage(p.request.Context(), store.StageOptions{Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"}})
+	return p.stage, err
+}
+
+func (p *publication) abort() {
+	if p.stage != nil {
+		p.stage.Abort()
+	}
+}
+
+// publish checks in the order of cost and writes only when nothing can be wrong any more.
+func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error {
+	if err := p.checkManifest(); err != nil {
+		return err
+	}
+	if err := p.checkSums(); err != nil {
+		return err
+	}
+	if same, err := p.repeated(ctx); err != nil || same {
+		return firstError(err, func() error { return published(w) })
+	}
+	if err := p.inspect(); err != nil {
+		return err
+	}
+	if err := p.assemble(ctx); err != nil {
+		return err
+	}
+	again := false
+	err := p.s.repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
+		again, err = p.commit(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(p.record.Meta.Differs) > 0 && !again {
+		fields := strings.Join(p.record.Meta.Differs, ", ")
+		p.s.log.LogAttrs(ctx, slog.LevelWarn, "manifest differs from tarball", slog.String("package", p.name), slog.String("version", p.version), slog.String("fields", fields))
+		w.Header().Set("npm-notice", "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.")
+	}
+	return published(w)
+}
+
+func published(w http.ResponseWriter) error {
+	return wire.JSON(w, http.StatusCreated, map[string]bool{"ok": true, "success": true})
+}
+
+func (p *publication) checkManifest() error {
+	if len(p.body.Versions) != 1 {
+		return wire.Errorf(store.ErrInvalid, "A publish has one version, this one has %d.", len(p.body.Versions))
+	}
+	v := p.body.Versions[0]
+	p.version, p.sent = v.Key, v.Manifest
+	if err := checkVersion(p.version); err != nil {
+		return err
+	}
+	if n, id := p.sent.text("name"), p.sent.text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
+		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name, p.version, n)
+	}
+	if n := p.sent.text("version"); n != p.version {
+		return wire.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
+	}
+	for tag, version := range p.body.Tags {
+		if err := checkTag(tag); err != nil {
+			return err
+		}
+		if version != p.version {
+			return wire.Errorf(store.ErrInvalid, "The dist-tag %q of this publish points at %.80q instead of %s.", tag, version, p.version)
+		}
+	}
+	return nil
+}
+
+// checkSums compares the tarball with what the client says of it.
+func (p *publication) checkSums() error {
+	a := p.body.Tarball
+	if a.Length >= 0 && a.Length != a.Size {
+		return wire.Errorf(store.ErrDigest, "The tarball has %d bytes, %d were announced.", a.Size, a.Length)
+	}
+	p.sha1, p.sha512 = p.stage.Sum("sha1"), p.stage.Sum("sha512")
+	sum, err := hex.DecodeString(p.sha512)
+	if err != nil || len(sum) == 0 {
+		return firstError(err, func() error { return errors.New("the stage has no sha512") })
+	}
+	p.integrity = "sha512-" + base64.StdEncoding.EncodeToString(sum)
+	dist := p.sent.sub("dist")
+	for want := range strings.FieldsSeq(dist.text("integrity")) {
+		want, _, _ = strings.Cut(want, "?")
+		if strings.HasPrefix(want, "sha512-") && want != p.integrity {
+			return wire.Errorf(store.ErrDigest, "The tarball's integrity is %s, announced was %.120s.", p.integrity, want)
+		}
+	}
+	if want := dist.text("shasum"); want != "" && !strings.EqualFold(want, p.sha1) {
+		return wire.Errorf(store.ErrDigest, "The tarball's shasum is %s, announced was %.60s.", p.sha1, want)
+	}
+	return nil
+}
+
+// repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
+// and must learn that it has succeeded.
+func (p *publication) repeated(ctx context.Context) (same bool, err error) {
+	err = p.s.repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
+		same, err = p.taken(tx)
+		return err
+	})
+	return same, err
+}
+
+// taken is nil when the version is free, and true when it is this very tarball.
+func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
+	v, err := tx.Version(p.version)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.version):
+		return false, wire.Errorf(store.ErrExists, "Version %s of %s was unpublished and cannot be published again; choose a new version.", p.version, p.name)
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case v.Meta.Integrity == p.integrity:
+		return true, nil
+	}
+	return false, wire.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
+}
+
+// inspect opens the tarball; what it says of itself must be what the request says.
+func (p *publication) inspect() error {
+	t, err := readTarball(io.NewSectionReader(p.stage, 0, p.stage.Size()))
+	if err != nil {
+		return err
+	}
+	own := strings.TrimLeft(t.Package.text("version"), "v= ")
+	own, _, _ = strings.Cut(strings.TrimSpace(own), "+")
+	if name := t.Package.text("name"); name != p.name || own != p.version {
+		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
+	}
+	p.tarball = t
+	return nil
+}
+
+// assemble makes the record and commits every blob it needs.
+func (p *publication) assemble(ctx context.Context) error {
+	m, differs, err := p.tarball.manifest(p.sent, p.name, p.version)
+	if err != nil {
+		return err
+	}
+	if len(differs) > 0 && p.s.opt.StrictManifests {
+		return wire.Errorf(store.ErrInvalid, "The manifest that was sent differs from the tarball's package.json in %s.", strings.Join(differs, ", "))
+	}
+	meta := Meta{Integrity: p.integrity, Differs: differs}
+	if meta.Dist, err = p.dist(); err != nil {
+		return err
+	}
+	blob, err := p.stage.Commit(ctx)
+	if err != nil {
+		return err
+	}
+	p.record = store.Version[Meta]{ID: p.version, Files: []store.File{{
+		Name: tarballName(p.name, p.version), Digest: blob.Digest, Size: blob.Size, Type: "application/octet-stream",
+		Sums: map[string]string{"sha1": p.sha1, "sha512": p.sha512},
+	}}}
+	readme, readmeName := p.readme()
+	meta.ReadmeName = readmeName
+	for _, x := range []struct {
+		to  *part
+		raw []byte
+	}{{&meta.Manifest, m.encode()}, {&meta.Short, short(m).encode()}, {&meta.Readme, readme}} {
+		if err := p.keep(ctx, x.to, x.raw); err != nil {
+			return err
+		}
+	}
+	if err := p.attest(ctx, &meta); err != nil {
+		return err
+	}
+	p.record.Meta = meta
+	p.manifest = m
+	return nil
+}
+
+// readme is the client's, else the tarball's, as a JSON string; nil when there is none.
+func (p *publication) readme() (text json.RawMessage, name string) {
+	s, name := p.sent.text("readme"), p.sent.text("readmeFilename")
+	if s == "" {
+		s = p.body.Readme
+	}
+	if s == "" {
+		s, name = p.tarball.Readme, p.tarball.ReadmeName
+	}
+	if s == "" {
+		return nil, ""
+	}
+	return quoted(strings.ToValidUTF8(s[:min(len(s), maxReadme)], "")), name[:min(len(name), 64)]
+}
+
+// keep puts JSON into the record, or into a blob when it is large.
+func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
+	if len(raw) <= maxInline {
+		to.JSON = raw
+		return nil
+	}
+	b, err := p.s.store.PutBytes(ctx, raw)
+	if err != nil {
+		return err
+	}
+	to.Blob = b.Digest
+	if !slices.ContainsFunc(p.record.Files, func(f store.File) bool { return f.Digest == b.Digest }) {
+		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: "application/json"})
+	}
+	return nil
+}
+
+// dist renders the members of dist that do not depend on who asks.
+func (p *publication) dist() (string, error) {
+	k, err := p.s.signer(p.request)
+	if err != nil {
+		return "", err
+	}
+	sig, err := k.sign(p.name, p.version, p.integrity)
+	if err != nil {
+		return "", err
+	}
+	b, err := json.Marshal(struct {
+		Integrity    string              `json:"integrity"`
+		Shasum       string              `json:"shasum"`
+		FileCount    int                 `json:"fileCount"`
+		UnpackedSize int64               `json:"unpackedSize"`
+		Signatures   []map[string]string `json:"signatures"`
+	}{p.integrity, p.sha1, p.tarball.Files, p.tarball.Unpacked, []map[string]string{{"keyid": k.id, "sig": sig}}})
+	return string(inner(b)), err
+}
+
+// attest keeps the provenance bundle as the attestations end point will answer it.
+func (p *publication) attest(ctx context.Context, meta *Meta) error {
+	if p.body.Bundle == "" {
+		return nil
+	}
+	bundle, err := parseObject([]byte(p.body.Bundle))
+	if err != nil {
+		return wire.Errorf(store.ErrInvalid, "The provenance cannot be used: %s", reason(err))
+	}
+	var statement struct {
+		PredicateType string `json:"predicateType"`
+		Subject       []struct {
+			Digest map[string]string `json:"digest"`
+		} `json:"subject"`
+	}
+	payload, err := base64.StdEncoding.DecodeString(bundle.sub("dsseEnvelope").text("payload"))
+	if err != nil || json.Unmarshal(payload, &statement) != nil || statement.PredicateType == "" {
+		return wire.Errorf(store.ErrInvalid, "The provenance is not a Sigstore bundle with an in-toto statement.")
+	}
+	if len(statement.Subject) != 1 || statement.Subject[0].Digest["sha512"] != p.sha512 {
+		return wire.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.", p.sha512)
+	}
+	meta.Predicate = statement.PredicateType
+	one := object{{"predicateType", quoted(statement.PredicateType)}, {"bundle", compact([]byte(p.body.Bundle))}}
+	return p.keep(ctx, &meta.Attestations, object{{"attestations", append(append([]byte{'['}, one.encode()...), ']')}}.encode())
+}
+
+// commit is the one transaction of a publish. It reports whether the version was there already with these bytes.
+func (p *publication) commit(tx *store.PackageTx[Meta]) (again bool, err error) {
+	if again, err = p.taken(tx); again || err != nil {
+		return again, err
+	}
+	if err := p.claim(tx); err != nil {
+		return false, err
+	}
+	v := &p.record
+	v.Published, v.By = tx.Tx().Now(), tx.Tx().Actor().User
+	if err := tx.Publish(*v); err != nil {
+		return false, err
+	}
+	if err := putFragment(tx, *v); err != nil {
+		return false, err
+	}
+	return false, p.setTags(tx)
+}
+
+func putFragment(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	f := fragmentOf(v)
+	return tx.Index(indexFragments).Put(f.key(), f.encode())
+}
+
+// claim takes a name that is new, with its publisher as owner; an existing package only becomes more private.
+func (p *publication) claim(tx *store.PackageTx[Meta]) error {
+	restricted := p.body.Access == "restricted" || p.body.Access == "private"
+	pkg, err := tx.Package()
+	switch {
+	case err == nil && (!restricted || pkg.Private):
+		// yarn sends "public" with every publish, so that says nothing about what exists.
+		return nil
+	case err != nil && !errors.Is(err, store.ErrNotFound):
+		return err
+	case err != nil:
+		if err := p.s.takeName(tx); err != nil {
+			return err
+		}
+	}
+	return tx.SetPackage(func(pkg *store.Package) {
+		pkg.Private = pkg.Private || restricted
+		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
+			pkg.Owners = []string{user}
+		}
+	})
+}
+
+// namesTable has a row for each key of nameKeys → the name that took it first.
+const namesTable = "names"
+
+// takeName refuses a name that people would mistake for an existing one.
+func (s *server) takeName(tx *store.PackageTx[Meta]) error {
+	name := tx.Name()
+	if !s.opt.AnyName {
+		if err := checkNewName(name); err != nil {
+			return err
+		}
+	}
+	names := tx.KindIndex(namesTable)
+	for i, key := range nameKeys(name) {
+		other := names.Get(key)
+		switch {
+		case other == nil:
+			if err := names.Put(key, []byte(name)); err != nil {
+				return err
+			}
+		case string(other) != name && (i == 0 || !s.opt.AnyName):
+			return wire.Errorf(store.ErrDenied, "The name %s is too similar to one that is taken.", name)
+		}
+	}
+	return nil
+}
+
+// nameKeys are what no two names may share: the name without case, and without the difference between separators.
+func nameKeys(name string) [2][]byte {
+	return [2][]byte{[]byte("case " + strings.ToLower(name)), []byte("skeleton " + skeleton(name))}
+}
+
+// setTags moves the tags of the request; a package's first version is its latest, whatever its tag.
+func (p *publication) setTags(tx *store.PackageTx[Meta]) error {
+	tags := p.body.Tags
+	if len(tags) == 0 {
+		tags = map[string]string{"latest": p.version}
+	}
+	_, isLatest := tags["latest"]
+	if _, err := tx.Tag("latest"); errors.Is(err, store.ErrNotFound) {
+		isLatest = true
+	} else if err != nil {
+		return err
+	}
+	for tag := range tags {
+		if err := tx.SetTag(tag, p.version, store.TagCond{}); err != nil {
+			return err
+		}
+	}
+	if !isLatest {
+		return nil
+	}
+	if err := tx.SetTag("latest", p.version, store.TagCond{}); err != nil {
+		return err
+	}
+	return setListing(tx, p.manifest, p.record)
+}
+
+// may reports whether the identity may do more to a package than the operation needed.
+func (s *server) may(ctx context.Context, a auth.Action, name string) error {
+	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.NPM, Type: typePackage, Name: name, Action: a})
+}

@@ -1,0 +1,388 @@
+package npm
+
+// The registry itself, and reading: packuments, versions, tarballs, attestations.
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Options change what the registry accepts. The zero value is right for most sites.
+type Options struct {
+	// Base is the path clients find the registry under, "/npm" if empty. It is part of every tarball's URL.
+	Base string
+	// MaxTarball is the largest tarball in bytes; 0 means 1 GiB.
+	MaxTarball int64
+	// AnyName accepts names the public registry no longer gives out (capitals, ~'!()*), and names that differ from an
+	// existing one in separators only: for mirrors of old packages. Names that differ in case only are refused always.
+	AnyName bool
+	// StrictManifests refuses a publish whose manifest says something else than its tarball, instead of warning.
+	StrictManifests bool
+}
+
+const defaultMaxTarball = 1 << 30
+
+// smallBlob is the size up to which a tarball is served from memory.
+const smallBlob = 64 << 10
+
+type server struct {
+	repo     *store.Repo[Meta]
+	store    *store.Store
+	auth     auth.Provider
+	accounts accounts // nil when users and tokens are kept elsewhere
+	base     *wire.Base
+	log      *slog.Logger
+	opt      Options
+	lazy     lazySigner
+	logins   *logins
+}
+
+// New returns the registry's end points.
+func New(d wire.Deps, o Options) wire.Protocol {
+	if o.Base == "" {
+		o.Base = root
+	}
+	if o.MaxTarball <= 0 {
+		o.MaxTarball = defaultMaxTarball
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o, logins: newLogins()}
+	s.accounts, _ = d.Auth.(accounts)
+	e := wire.Endpoint[Request]{Kind: store.NPM, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
+	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: e.Handler(d)}
+}
+
+// operations is the table of everything the registry does; doc.go shows it with methods and paths.
+func (s *server) operations() []wire.Op[Request] {
+	return []wire.Op[Request]{
+		{Name: opRoot, Need: wire.None, Serve: s.root},
+		{Name: opPing, Need: wire.None, Serve: s.ping},
+		{Name: opPackument, Need: wire.Read, Serve: s.getPackument},
+		{Name: opVersion, Need: wire.Read, Serve: s.getVersion},
+		{Name: opTarball, Need: wire.Read, Serve: s.getTarball},
+		{Name: opPut, Need: wire.Create, Serve: s.put},
+		{Name: opPutRev, Need: wire.Write, Serve: s.putRev},
+		{Name: opUnpublish, Need: wire.Delete, Serve: s.unpublish},
+		{Name: opTarballDelete, Need: wire.Delete, Serve: s.deleteTarball},
+		{Name: opWhoami, Need: wire.None, Serve: s.whoami},
+		{Name: opLogin, Need: wire.None, Serve: s.login, Login: true},
+		{Name: opUser, Need: wire.None, Serve: s.getUser},
+		{Name: opLogout, Need: wire.None, Serve: s.logout, Login: true},
+		{Name: opWebLogin, Need: wire.None, Serve: s.webLogin, Login: true},
+		{Name: opWebPage, Need: wire.None, Serve: s.webPage, Login: true},
+		{Name: opWebConfirm, Need: wire.None, Serve: s.webConfirm, Login: true},
+		{Name: opWebDone, Need: wire.None, Serve: s.webDone, Login: true},
+		{Name: opTokens, Need: wire.None, Serve: s.listTokens},
+		{Name: opTokenCreate, Need: wire.None, Serve: s.createToken},
+		{Name: opTokenRevoke, Need: wire.None, Serve: s.revokeToken},
+		{Name: opProfile, Need: wire.None, Serve: s.getProfile},
+		{Name: opProfileSet, Need: wire.None, Serve: s.setProfile},
+		{Name: opTags, Need: wire.Read, Serve: s.getTags},
+		{Name: opTagSet, Need: wire.Write, Serve: s.setTag},
+		{Name: opTagDelete, Need: wire.Write, Serve: s.deleteTag},
+		{Name: opSearch, Need: wire.None, Serve: s.search},
+		{Name: opAuditBulk, Need: wire.None, Serve: s.auditBulk},
+		{Name: opAuditQuick, Need: wire.None, Serve: s.auditQuick},
+		{Name: opAdvisories, Need: wire.Admin, Serve: s.getAdvisories},
+		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: s.setAdvisories},
+		{Name: opKeys, Need: wire.None, Serve: s.keys},
+		{Name: opAttestations, Need: wire.Read, Serve: s.getAttestations},
+		{Name: opVisibility, Need: wire.Read, Serve: s.visibility},
+		{Name: opCollaborators, Need: wire.Read, Serve: s.collaborators},
+		{Name: opAccess, Need: wire.Read, Serve: s.getAccess},
+		{Name: opAccessSet, Need: wire.Write, Serve: s.setAccess},
+		{Name: opOwnerAdd, Need: wire.Write, Serve: s.addOwner},
+		{Name: opOwnerRemove, Need: wire.Write, Serve: s.removeOwner},
+		{Name: opUserPackages, Need: wire.None, Serve: s.userPackages},
+		{Name: opStar, Need: wire.Read, Serve: s.putStar},
+		{Name: opUnstar, Need: wire.Read, Serve: s.putStar},
+		{Name: opStarPing, Need: wire.None, Serve: s.starPing},
+		{Name: opStarred, Need: wire.None, Serve: s.starred},
+	}
+}
+
+// target is what the right of an operation is about.
+func target(q Request) (typ, name string) { return typePackage, q.Name }
+
+// url is the registry's URL as the client of r knows it, without a final slash.
+func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+
+// root answers what old tools ask to see whether this is a registry.
+func (s *server) root(w http.ResponseWriter, r *http.Request, _ Request) error {
+	stats, err := s.store.Stats(r.Context())
+	if err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, map[string]any{"db_name": "registry", "doc_count": stats.Kinds[store.NPM].Packages, "update_seq": stats.Journal})
+}
+
+// ping is an object, because npm counts its keys.
+func (s *server) ping(w http.ResponseWriter, _ *http.Request, _ Request) error {
+	return wire.JSON(w, http.StatusOK, struct{}{})
+}
+
+// typeShort is the media type of the abbreviated document.
+const typeShort = "application/vnd.npm.install-v1+json"
+
+// getPackument answers with the whole document, or the abbreviated one to who asks for its type. Nothing is a 406.
+func (s *server) getPackument(w http.ResponseWriter, r *http.Request, q Request) error {
+	form := formFull
+	if strings.Contains(r.Header.Get("Accept"), typeShort) {
+		form = formShort
+	}
+	doc, err := s.document(r, q.Name, form)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Vary", "Accept")
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// The forms of documents; a version's own is the form and its number.
+const (
+	formFull    = "full"
+	formShort   = "short"
+	formVersion = "version "
+)
+
+// document returns a document from memory, rendered when the package has changed.
+func (s *server) document(r *http.Request, name, form string) (*store.Document, error) {
+	base := s.url(r)
+	key := store.DocKey{Kind: store.NPM, Package: name, Base: base, Format: form}
+	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		return s.render(ctx, name, base, form)
+	})
+}
+
+// revalidate has clients ask each time: a publish is visible at once, and asking costs a 304.
+func revalidate(r *http.Request) string {
+	if _, given := wire.CredentialsFrom(r); given {
+		return "private, no-cache"
+	}
+	return "no-cache"
+}
+
+// forever is for what never changes.
+func forever(r *http.Request) string {
+	if _, given := wire.CredentialsFrom(r); given {
+		return "private, max-age=31536000, immutable"
+	}
+	return "public, max-age=31536000, immutable"
+}
+
+// render reads a package's records and makes a document of them.
+func (s *server) render(ctx context.Context, name, base, form string) (store.Rendered, error) {
+	if version, ok := strings.CutPrefix(form, formVersion); ok {
+		return s.renderVersion(ctx, name, base, version)
+	}
+	p, latest, err := s.read(ctx, name)
+	if err != nil {
+		return store.Rendered{}, err
+	}
+	full := form == formFull
+	if err := s.fill(ctx, p.Fragments, full); err != nil {
+		return store.Rendered{}, err
+	}
+	if !full {
+		return store.Rendered{Body: p.short(base), Type: typeShort}, nil
+	}
+	if err := s.hoist(ctx, p, latest); err != nil {
+		return store.Rendered{}, err
+	}
+	return store.Rendered{Body: p.full(base), Type: "application/json"}, nil
+}
+
+// read collects what a document shows, from one snapshot. ErrNotFound also for a package whose last version is gone.
+func (s *server) read(ctx context.Context, name string) (p *packument, latest Meta, err error) {
+	p = &packument{Name: name}
+	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		pkg, err := tx.Package()
+		if err != nil {
+			return err
+		}
+		if pkg.Versions == 0 {
+			return store.Refuse(store.ErrNotFound, "%s has no versions", name)
+		}
+		p.Rev, p.Created, p.Modified, p.Owners = revOf(pkg), pkg.Created, pkg.Updated, pkg.Owners
+		p.Fragments = make([]fragment, 0, pkg.Versions)
+		for k, v := range tx.Index(indexFragments).Scan(nil, nil) {
+			f, err := decodeFragment(k, v)
+			if err != nil {
+				return err
+			}
+			p.Fragments = append(p.Fragments, f)
+		}
+		for user := range tx.Index(indexStars).Scan(nil, nil) {
+			p.Stars = append(p.Stars, string(user))
+		}
+		for t, err := range tx.Tags("") {
+			if err != nil {
+				return err
+			}
+			p.Tags = append(p.Tags, t)
+		}
+		latest, err = latestMeta(tx)
+		return err
+	})
+	return p, latest, err
+}
+
+func latestMeta(tx *store.PackageTx[Meta]) (Meta, error) {
+	t, err := tx.Tag("latest")
+	if err != nil {
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		return Meta{}, err
+	}
+	v, err := tx.Version(t.Version)
+	return v.Meta, err
+}
+
+// fill reads the manifests that are too large for a record; most packages have none.
+func (s *server) fill(ctx context.Context, list []fragment, full bool) error {
+	for i := range list {
+		f := &list[i]
+		members, blob := &f.Short, f.ShortBlob
+		if full {
+			members, blob = &f.Full, f.FullBlob
+		}
+		if blob == "" {
+			continue
+		}
+		raw, err := s.store.ReadBlob(ctx, blob, maxManifest*2)
+		if err != nil {
+			return fmt.Errorf("manifest of %s: %w", f.ID, err)
+		}
+		*members = inner(raw)
+	}
+	return nil
+}
+
+// hoist reads what the full document repeats from the latest version.
+func (s *server) hoist(ctx context.Context, p *packument, latest Meta) error {
+	manifest, err := s.part(ctx, latest.Manifest)
+	if err != nil || manifest == nil {
+		return err
+	}
+	if p.Latest, err = parseObject(manifest); err != nil {
+		return err
+	}
+	readme, err := s.part(ctx, latest.Readme)
+	p.Readme, p.ReadmeName = textOf(readme), latest.ReadmeName
+	return err
+}
+
+// part reads JSON from where it is kept; nil when there is none.
+func (s *server) part(ctx context.Context, p part) ([]byte, error) {
+	if p.Blob == "" {
+		return p.JSON, nil
+	}
+	return s.store.ReadBlob(ctx, p.Blob, maxManifest*2)
+}
+
+// revOf is a package's revision. It changes with every write; clients send it back to say what they have read.
+func revOf(p store.Package) string {
+	n := strconv.FormatUint(p.Gen, 10)
+	sum := sha256.Sum256([]byte(p.Name + "\x00" + n))
+	return n + "-" + hex.EncodeToString(sum[:16])
+}
+
+// getVersion answers with one manifest, by version or dist-tag.
+func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) error {
+	doc, err := s.document(r, q.Name, formVersion+q.Version)
+	if err != nil {
+		return err
+	}
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+func (s *server) renderVersion(ctx context.Context, name, base, version string) (store.Rendered, error) {
+	v, err := s.version(ctx, name, version)
+	if err != nil {
+		return store.Rendered{}, err
+	}
+	list := []fragment{fragmentOf(v)}
+	if err := s.fill(ctx, list, true); err != nil {
+		return store.Rendered{}, err
+	}
+	body := append(list[0].append(nil, base, name, true), '\n')
+	return store.Rendered{Body: body, Type: "application/json"}, nil
+}
+
+// version finds a version by its number or a dist-tag; ErrNotFound.
+func (s *server) version(ctx context.Context, name, version string) (v store.Version[Meta], err error) {
+	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		if _, ok := parseVersion(version); !ok {
+			t, err := tx.Tag(version)
+			if err != nil {
+				return err
+			}
+			version = t.Version
+		}
+		v, err = tx.Version(version)
+		return err
+	})
+	return v, err
+}
+
+// getTarball sends the bytes that were published, never encoded.
+func (s *server) getTarball(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	var file store.File
+	err := s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) (err error) {
+		_, file, err = tx.File(q.File)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	head := wire.BlobHead{Digest: file.Digest, Size: file.Size, CacheControl: forever(r)}
+	if file.Size <= smallBlob {
+		body, err := s.store.ReadBlob(ctx, file.Digest, smallBlob)
+		if err != nil {
+			return err
+		}
+		return wire.ServeBytes(w, r, body, head)
+	}
+	f, _, err := s.store.OpenBlob(ctx, file.Digest)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return wire.ServeBlob(w, r, f, head)
+}
+
+// getAttestations answers with the provenance that came with a publish.
+func (s *server) getAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
+	v, err := s.version(r.Context(), q.Name, q.Version)
+	if err != nil {
+		return err
+	}
+	raw, err := s.part(r.Context(), v.Meta.Attestations)
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		return store.Refuse(store.ErrNotFound, "%s@%s has no attestations", q.Name, v.ID)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
+	_, err = io.WriteString(w, string(raw))
+	return err
+}

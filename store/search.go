@@ -1,0 +1,223 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Listing is what a package is found by. Words are found by their beginnings, marks as a whole.
+type Listing struct {
+	Words map[string]int  `json:"words,omitempty"` // lower-case word → weight, 1 to 255
+	Marks []string        `json:"marks,omitempty"` // exact properties, such as "keyword:cli"
+	Data  json.RawMessage `json:"data"`            // the protocol's own summary, returned with a hit
+}
+
+// The tables of the search index below a kind; words and marks are inverted: word 0x00 package → weight.
+const (
+	searchListings = "search"
+	searchWords    = "search.words"
+	searchMarks    = "search.marks"
+)
+
+// Limits of one listing, so that no package's description fills the index.
+const (
+	maxListingWords = 200
+	maxWord         = 64
+)
+
+// SetListing replaces what the package is found by; nil removes it from the index. Its cost depends on the listing alone.
+func (p *pkg) SetListing(l *Listing) error {
+	listings := p.KindIndex(searchListings)
+	old, err := p.Listing()
+	if err != nil {
+		return err
+	}
+	if l == nil {
+		if err := p.index(old, Listing{}); err != nil {
+			return err
+		}
+		return listings.Delete([]byte(p.name))
+	}
+	bounded := l.bounded()
+	if err := p.index(old, bounded); err != nil {
+		return err
+	}
+	b, err := encode(bounded)
+	if err != nil {
+		return err
+	}
+	return listings.Put([]byte(p.name), b)
+}
+
+// Listing is what the package is found by now; the zero Listing when it is not listed.
+func (p *pkg) Listing() (l Listing, err error) {
+	if b := p.KindIndex(searchListings).Get([]byte(p.name)); b != nil {
+		if err := decode(b, &l); err != nil {
+			return l, fmt.Errorf("%s %s: listing: %w", p.kind, p.name, err)
+		}
+	}
+	return l, nil
+}
+
+// bounded drops what is too long, and of too many words those with the least weight.
+func (l Listing) bounded() Listing {
+	words := make([]string, 0, len(l.Words))
+	for w := range l.Words {
+		if w != "" && len(w) <= maxWord && !strings.Contains(w, "\x00") {
+			words = append(words, w)
+		}
+	}
+	slices.SortFunc(words, func(a, b string) int { return cmp.Or(cmp.Compare(l.Words[b], l.Words[a]), cmp.Compare(a, b)) })
+	out := Listing{Words: map[string]int{}, Data: l.Data}
+	for _, w := range words[:min(len(words), maxListingWords)] {
+		out.Words[w] = min(max(l.Words[w], 1), 255)
+	}
+	for _, m := range l.Marks {
+		if m != "" && len(m) <= 4*maxWord && !strings.Contains(m, "\x00") && len(out.Marks) < maxListingWords && !slices.Contains(out.Marks, m) {
+			out.Marks = append(out.Marks, m)
+		}
+	}
+	return out
+}
+
+// index moves the inverted rows from one listing to another.
+func (p *pkg) index(old, now Listing) error {
+	words, marks := p.KindIndex(searchWords), p.KindIndex(searchMarks)
+	for w := range old.Words {
+		if _, stays := now.Words[w]; !stays {
+			if err := words.Delete(key(w, p.name)); err != nil {
+				return err
+			}
+		}
+	}
+	for w, weight := range now.Words {
+		if old.Words[w] != weight {
+			if err := words.Put(key(w, p.name), []byte{byte(weight)}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range old.Marks {
+		if !slices.Contains(now.Marks, m) {
+			if err := marks.Delete(key(m, p.name)); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range now.Marks {
+		if !slices.Contains(old.Marks, m) {
+			if err := marks.Put(key(m, p.name), []byte{1}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Query selects packages that match all of its words and marks and none of Without.
+type Query struct {
+	Words   []string // lower case; beginnings of words
+	Marks   []string
+	Without []string // marks
+}
+
+// Match is a package that a query selects. Score is the sum over the words of weight times how much of the word was
+// given: whole words count four times, beginnings once to three times.
+type Match struct {
+	Name  string
+	Score int
+}
+
+// Search returns every package of the kind that q selects, best first, equals by name. Without words and marks it
+// returns all listed packages. The cost grows with the rows of the words, not with the kind.
+func (s *Store) Search(ctx context.Context, k Kind, q Query) (out []Match, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		var scores map[string]int
+		for _, w := range q.Words {
+			scores = intersect(scores, tx.byWord(k, w))
+		}
+		for _, m := range q.Marks {
+			scores = intersect(scores, tx.byMark(k, m))
+		}
+		if scores == nil {
+			scores = map[string]int{}
+			for name := range tx.kindIndex(k, searchListings).Scan(nil, nil) {
+				scores[string(name)] = 0
+			}
+		}
+		for _, m := range q.Without {
+			for name := range tx.byMark(k, m) {
+				delete(scores, name)
+			}
+		}
+		for name, score := range scores {
+			out = append(out, Match{name, score})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Name, b.Name)) })
+	return out, err
+}
+
+// intersect keeps the names that are in both sets; nil stands for the set of all.
+func intersect(a, b map[string]int) map[string]int {
+	if a == nil {
+		return b
+	}
+	for name, score := range a {
+		if more, ok := b[name]; ok {
+			a[name] = score + more
+		} else {
+			delete(a, name)
+		}
+	}
+	return a
+}
+
+// byWord finds the packages with a word that begins with w; the best word of each counts.
+func (tx *Tx) byWord(kind Kind, w string) map[string]int {
+	found := map[string]int{}
+	for k, v := range tx.kindIndex(kind, searchWords).Scan([]byte(w), nil) {
+		word, name, ok := strings.Cut(string(k), "\x00")
+		if !ok || len(v) != 1 {
+			continue
+		}
+		score := int(v[0]) * 3 * len(w) / len(word)
+		if len(w) == len(word) {
+			score = int(v[0]) * 4
+		}
+		found[name] = max(found[name], score, 1)
+	}
+	return found
+}
+
+func (tx *Tx) byMark(kind Kind, m string) map[string]int {
+	found := map[string]int{}
+	from := append([]byte(m), 0)
+	for k := range tx.kindIndex(kind, searchMarks).Scan(from, nil) {
+		found[string(k[len(from):])] = 0
+	}
+	return found
+}
+
+// Listings returns the summaries of packages as SetListing got them; nil for one that is not listed.
+func (s *Store) Listings(ctx context.Context, k Kind, names []string) (out []json.RawMessage, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		listings := tx.kindIndex(k, searchListings)
+		for _, name := range names {
+			var l Listing
+			if b := listings.Get([]byte(name)); b != nil {
+				if err := decode(b, &l); err != nil {
+					return fmt.Errorf("%s %s: listing: %w", k, name, err)
+				}
+			}
+			out = append(out, l.Data)
+		}
+		return nil
+	})
+	return out, err
+}

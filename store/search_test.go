@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"larder/store"
+	"larder/store/storetest"
+)
+
+// list makes a package and what it is found by; nil takes the listing away.
+func list(t *testing.T, s *store.Store, k store.Kind, name string, l *store.Listing) {
+	t.Helper()
+	err := store.NewRepo[struct{}](s, k).Update(context.Background(), name, func(tx *store.PackageTx[struct{}]) error {
+		if err := tx.SetPackage(func(*store.Package) {}); err != nil {
+			return err
+		}
+		return tx.SetListing(l)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func found(t *testing.T, s *store.Store, q store.Query) string {
+	t.Helper()
+	all, err := s.Search(context.Background(), store.NPM, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range all {
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestSearch(t *testing.T) {
+	s := storetest.New(t)
+	list(t, s, store.NPM, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Marks: []string{"scope:x"}, Data: json.RawMessage(`{"v":1}`)})
+	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"left-pad": 60, "left": 20, "pad": 20}, Marks: []string{"scope:x", "old"}, Data: json.RawMessage(`2`)})
+	list(t, s, store.NPM, "padding", &store.Listing{Words: map[string]int{"padding": 60}, Data: json.RawMessage(`3`)})
+	list(t, s, store.Cargo, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Data: json.RawMessage(`4`)})
+	for _, c := range []struct {
+		q    store.Query
+		want string
+	}{
+		{store.Query{Words: []string{"pad"}}, "pad left-pad padding"},
+		{store.Query{Words: []string{"padd"}}, "padding"},
+		{store.Query{Words: []string{"pad", "left"}}, "left-pad"},
+		{store.Query{Words: []string{"pad"}, Marks: []string{"scope:x"}}, "pad left-pad"},
+		{store.Query{Words: []string{"pad"}, Without: []string{"old"}}, "pad padding"},
+		{store.Query{Marks: []string{"scope"}}, ""},
+		{store.Query{Marks: []string{"old"}}, "left-pad"},
+		{store.Query{Words: []string{"nothing"}}, ""},
+		{store.Query{}, "left-pad pad padding"},
+	} {
+		if got := found(t, s, c.q); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.q, got, c.want)
+		}
+	}
+	data, err := s.Listings(context.Background(), store.NPM, []string{"pad", "absent"})
+	if err != nil || string(data[0]) != `{"v":1}` || data[1] != nil {
+		t.Errorf("%q %v", data, err)
+	}
+	// A listing is replaced as a whole.
+	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"other": 1}, Data: json.RawMessage(`5`)})
+	if got := found(t, s, store.Query{Words: []string{"left"}}) + found(t, s, store.Query{Marks: []string{"old"}}); got != "" {
+		t.Errorf("what was is still found: %q", got)
+	}
+	list(t, s, store.NPM, "left-pad", nil)
+	if got := found(t, s, store.Query{}); got != "pad padding" {
+		t.Errorf("%q", got)
+	}
+	err = store.NewRepo[struct{}](s, store.NPM).Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
+	if got := found(t, s, store.Query{Words: []string{"pad"}}); err != nil || got != "padding" {
+		t.Errorf("%q %v", got, err)
+	}
+}
+
+// TestSearchBounds: no description fills the index, and names that begin alike do not mix.
+func TestSearchBounds(t *testing.T) {
+	s := storetest.New(t)
+	words := map[string]int{"": 9, strings.Repeat("x", 65): 9, "a\x00b": 9, "keep": 1000}
+	for i := range 500 {
+		words[fmt.Sprintf("w%03d", i)] = 1
+	}
+	list(t, s, store.NPM, "demo", &store.Listing{Words: words, Marks: []string{"m", "m", ""}, Data: json.RawMessage(`1`)})
+	err := store.NewRepo[struct{}](s, store.NPM).View(context.Background(), "demo", func(tx *store.PackageTx[struct{}]) error {
+		l, err := tx.Listing()
+		if len(l.Words) != 200 || l.Words["keep"] != 255 || len(l.Marks) != 1 {
+			t.Errorf("%d words, %d marks, keep %d", len(l.Words), len(l.Marks), l.Words["keep"])
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestOwners are kept with the package and go with it.
+func TestOwners(t *testing.T) {
+	s := storetest.New(t)
+	repo := store.NewRepo[struct{}](s, store.Cargo)
+	step := func(fn func(*store.PackageTx[struct{}]) error) {
+		t.Helper()
+		if err := repo.Update(context.Background(), "demo", fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(func(tx *store.PackageTx[struct{}]) error {
+		return tx.SetPackage(func(p *store.Package) { p.Owners = []string{"ada"} })
+	})
+	step(func(tx *store.PackageTx[struct{}]) error {
+		return tx.SetPackage(func(p *store.Package) { p.Owners = append(p.Owners, "bob"); p.Private = true })
+	})
+	step(func(tx *store.PackageTx[struct{}]) error {
+		if p, err := tx.Package(); err != nil || fmt.Sprint(p.Owners) != "[ada bob]" || !p.Private {
+			t.Errorf("%+v %v", p, err)
+		}
+		return tx.DeletePackage()
+	})
+	step(func(tx *store.PackageTx[struct{}]) error {
+		return tx.SetPackage(func(p *store.Package) {
+			if len(p.Owners) != 0 || p.Private {
+				t.Errorf("a name that was given up has %+v", p)
+			}
+		})
+	})
+}
