@@ -95,7 +95,7 @@ const (
 
 // larger names the packages that may have more lines, and why.
 var larger = map[string]int{
-	"store": 7_000, // two engines, files and bbolt, behind one API: nothing outside may know either
+	"store": 7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"npm":   5_300, // forty operations, four of its clients' dances with documents read and written as streams
 }
 
