@@ -149,11 +149,13 @@ func (s *scanner) text(fn func([]byte) error) error {
 		return err
 	}
 	for {
-		window, err := s.r.Peek(1)
+		if _, err := s.r.Peek(1); err != nil {
+			return cut(err)
+		}
+		window, err := s.r.Peek(s.r.Buffered())
 		if err != nil {
 			return cut(err)
 		}
-		window, _ = s.r.Peek(s.r.Buffered())
 		n := 0
 		for n < len(window) && window[n] != '"' && window[n] != '\\' && window[n] >= ' ' {
 			n++

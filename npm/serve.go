@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -383,6 +382,6 @@ func (s *server) getAttestations(w http.ResponseWriter, r *http.Request, q Reque
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", revalidate(r))
 	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
-	_, err = io.WriteString(w, string(raw))
+	_, err = w.Write(raw)
 	return err
 }
