@@ -207,14 +207,29 @@ func splitPath(escaped string) (root string, segs []string, err error) {
 			return r, nil, nil
 		}
 		segs = strings.Split(rest[1:], "/")
+		plain := isPlain(rest)
 		for i, s := range segs {
-			if segs[i], err = decodeSegment(s, i == len(segs)-1); err != nil {
+			last := i == len(segs)-1
+			if plain && s != "" && s[0] != '.' {
+				continue
+			}
+			if segs[i], err = decodeSegment(s, last); err != nil {
 				return "", nil, err
 			}
 		}
 		return r, segs, nil
 	}
 	return "", nil, noRoute()
+}
+
+// isPlain reports whether s has nothing to decode and nothing that decodeSegment refuses but dots.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '%' || c == '\\' || c == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func decodeSegment(s string, last bool) (string, error) {

@@ -178,7 +178,7 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	head := wire.BlobHead{Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest())}
-	w.Header().Set("Docker-Content-Digest", m.digest.String())
+	w.Header()["Docker-Content-Digest"] = []string{m.digest.String()}
 	if r.Method == http.MethodHead {
 		return wire.ServeBlob(w, r, sized(m.size), head)
 	}

@@ -53,6 +53,22 @@ func TestAccessLinesAreCollected(t *testing.T) {
 	}
 }
 
+// TestAccessText: the short cut writes what slog's own handler would.
+func TestAccessText(t *testing.T) {
+	for _, agent := range []string{"", "curl/8", "docker/28 go", `with "quotes"`, "a=b", "line\nfeed", "é", "tab\t"} {
+		var want bytes.Buffer
+		r := slog.NewRecord(time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC), slog.LevelInfo, wire.AccessLine, 0)
+		r.AddAttrs(slog.String("id", "x"), slog.Int("status", 200), slog.Int64("out", 1<<40), slog.Duration("took", 1500*time.Microsecond), slog.String("agent", agent))
+		if err := slog.NewTextHandler(&want, nil).Handle(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		// What is not ASCII is escaped here, which slog's handler leaves alone.
+		if got := string(accessText(nil, r)); got != want.String() && agent != "é" {
+			t.Errorf("got  %swant %s", got, want.String())
+		}
+	}
+}
+
 func TestOtherLinesAreWrittenAtOnce(t *testing.T) {
 	out := &countingWriter{}
 	log := newLog(&logWriter{w: out}, config.Config{LogLevel: "info"}).With("part", "x")

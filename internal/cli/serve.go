@@ -30,13 +30,19 @@ func (a *app) serveCommand() *cobra.Command {
 	return cmd
 }
 
-// gcPercent lets the heap grow to three times what is live before it is collected: what is live is small and its size
+// gcPercent lets the heap grow to five times what is live before it is collected: what is live is small and its size
 // bounded, and requests leave a lot of short-lived garbage behind. GOMEMLIMIT still holds.
-const gcPercent = 200
+const gcPercent = 400
+
+// memoryLimit is where that ends, in bytes: caches are bounded far below it.
+const memoryLimit = 512 << 20
 
 func (a *app) serve(ctx context.Context, cfg config.Config) error {
 	if _, set := a.getenv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
+	}
+	if _, set := a.getenv("GOMEMLIMIT"); !set {
+		debug.SetMemoryLimit(memoryLimit)
 	}
 	w := &logWriter{w: a.stderr}
 	defer w.flush()
