@@ -138,11 +138,10 @@ func (s *server) pushWhole(w http.ResponseWriter, r *http.Request, q Request) er
 	if err := s.store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
 		return err
 	}
-	b, err := s.stage(ctx, &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}, r.ContentLength, q.Digest)
-	if err != nil {
-		return err
-	}
-	err = s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+	body := &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}
+	err := s.take(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
+		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+	})
 	if err != nil {
 		return err
 	}
@@ -160,24 +159,25 @@ func holdAs(p *store.PackageTx[Meta], d digest.Digest, b store.Blob) error {
 	return adopt(p, d)
 }
 
-// stage takes a body of size bytes (-1 unknown) in, which must have the digest want.
-func (s *server) stage(ctx context.Context, body io.Reader, size int64, want digest.Digest) (store.Blob, error) {
+// take stores a body of size bytes (-1 unknown), which must have the digest want, and links it in the same transaction.
+func (s *server) take(ctx context.Context, body io.Reader, size int64, want digest.Digest, link func(*store.Tx, store.Blob) error) error {
 	o := store.StageOptions{Size: size}
 	if want.Algorithm() == digest.SHA512 {
 		o.Sums = []string{"sha512"}
 	}
 	st, err := s.store.Stage(ctx, o)
 	if err != nil {
-		return store.Blob{}, err
+		return err
 	}
 	defer st.Abort()
 	if _, err := st.ReadFrom(body); err != nil {
-		return store.Blob{}, err
+		return err
 	}
 	if got := digestOf(st, want.Algorithm()); got != want {
-		return store.Blob{}, store.Refuse(store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
+		return store.Refuse(store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
 	}
-	return st.Commit(ctx)
+	_, err = st.CommitWith(ctx, link)
+	return err
 }
 
 func digestOf(st *store.Stage, alg digest.Algorithm) digest.Digest {
