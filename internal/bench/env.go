@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -89,9 +90,15 @@ func (e *env) start(ctx context.Context, cmd *exec.Cmd, addr func() (string, err
 	return nil, fmt.Errorf("%s was not ready in time", filepath.Base(cmd.Path))
 }
 
+// kill asks first: nginx takes its workers along only when it may.
 func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(5 * time.Second):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
 }
 
 // startLarder runs larder serve on a data folder.
