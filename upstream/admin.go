@@ -104,10 +104,3 @@ func (u *Upstream) checkURL() string {
 	}
 	return u.conf.URL + "/"
 }
-
-// Close gives idle connections back.
-func (r *Registry) Close() {
-	for _, u := range r.Find("", "") {
-		u.client.CloseIdleConnections()
-	}
-}

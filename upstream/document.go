@@ -166,8 +166,9 @@ func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
 	if !start {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, done := s.r.detach(ctx)
 	go func() {
+		defer done()
 		defer s.with(id, func(st *state) { st.busy = false })
 		if _, err := s.refresh(ctx, u, q, have); err != nil {
 			s.r.log.LogAttrs(ctx, slog.LevelInfo, "background refresh failed", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
@@ -186,7 +187,9 @@ func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
 func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
 	pkg := packageOf(q.Package)
 	done := s.group.DoChan(pkg+"\x00"+q.id(u), func() (any, error) {
-		return s.fetch(context.WithoutCancel(ctx), u, q, have)
+		ctx, done := s.r.detach(ctx)
+		defer done()
+		return s.fetch(ctx, u, q, have)
 	})
 	select {
 	case r := <-done:
@@ -205,7 +208,10 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) {
 			break
 		}
-		time.Sleep(250 * time.Millisecond << try)
+		select {
+		case <-time.After(250 * time.Millisecond << try):
+		case <-ctx.Done():
+		}
 	}
 	if errors.Is(err, errBody) {
 		err = u.unavailable(err, 0)

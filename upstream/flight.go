@@ -24,6 +24,7 @@ type flight struct {
 	s     *Set
 	id    fileID
 	ctx   context.Context // not a client's; it has the first one's actor
+	done  func()
 	place Place
 
 	mu      sync.Mutex    // guards what follows
@@ -55,7 +56,8 @@ func (s *Set) join(ctx context.Context, q FileQuery) (*File, error) {
 	s.mu.Lock()
 	f := s.flights[id]
 	if f == nil {
-		f = &flight{s: s, id: id, ctx: context.WithoutCancel(ctx), wake: make(chan struct{}), total: -1}
+		f = &flight{s: s, id: id, wake: make(chan struct{}), total: -1}
+		f.ctx, f.done = s.r.detach(ctx)
 		s.flights[id] = f
 		go f.run(q)
 	}
@@ -198,6 +200,7 @@ func (f *flight) run(q FileQuery) {
 	f.signal(func() {
 		f.ended, f.err = true, err
 	})
+	f.done()
 	// The last reader of the growing file may be in the middle of it; its own handle stays valid until it has left.
 	_ = f.until(context.Background(), func() bool { return f.readers <= 0 })
 	if f.follow != nil {

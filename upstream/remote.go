@@ -61,6 +61,9 @@ func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
 // Name is what the operator calls it.
 func (u *Upstream) Name() string { return u.conf.Name }
 
+// Kind is its protocol.
+func (u *Upstream) Kind() store.Kind { return u.conf.Kind }
+
 // URL is the registry's address without a final slash.
 func (u *Upstream) URL() string { return u.conf.URL }
 

@@ -26,6 +26,11 @@ type Registry struct {
 	allowed []rule
 	uses    uses
 	now     func() time.Time
+
+	// Work that outlives the request it began for ends with the registry.
+	life context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
 }
 
 // New prepares the upstreams; it asks none of them.
@@ -44,6 +49,7 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	}
 	r := &Registry{store: s, log: log, opt: o, sets: map[store.Kind]*Set{}, now: o.Now}
 	r.offline.Store(o.Offline)
+	r.life, r.end = context.WithCancel(context.Background())
 	var err error
 	for _, list := range []struct {
 		to   *[]rule
@@ -72,6 +78,27 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 		set.list = append(set.list, u)
 	}
 	return r, nil
+}
+
+// detach returns a context with ctx's values that ends with the registry, not with ctx. done must be called.
+func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
+	r.work.Add(1)
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(r.life, cancel)
+	return detached, func() {
+		stop()
+		cancel()
+		r.work.Done()
+	}
+}
+
+// Close ends the fetches under way and gives connections back.
+func (r *Registry) Close() {
+	r.end()
+	r.work.Wait()
+	for _, u := range r.Find("", "") {
+		u.client.CloseIdleConnections()
+	}
 }
 
 // Protocol is what a kind's package says about itself. It must not call back into the Set.
