@@ -1,7 +1,7 @@
-// Package archive reads archives that strangers uploaded: tar, plain or gzipped, within limits that hold whatever the
+// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped, within limits that hold whatever the
 // archive's own headers say. It stands alone: it knows neither store nor protocol, and never writes a file.
 //
-// A reader hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
+// Tar hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
 // lead outside: an absolute name or one with ".." is an error, because some client will extract what we let pass.
 package archive
 
