@@ -26,6 +26,7 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 	"larder/store/storetest"
+	"larder/upstream"
 )
 
 // rig is a whole registry in-process: real store, real auth, real dispatch behind a real listener.
@@ -45,6 +46,8 @@ type rigOptions struct {
 	npm   Options
 	dir   string
 	log   *slog.Logger
+
+	upstreams *upstream.Options
 }
 
 // newRig opens a registry with the user ada (password "secret"), who may do everything, acting as "ada".
@@ -77,7 +80,14 @@ func openRig(t testing.TB, s *store.Store, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := New(wire.Deps{Store: s, Auth: g.auth, Base: base, Log: o.log}, o.npm)
+	deps := wire.Deps{Store: s, Auth: g.auth, Base: base, Log: o.log}
+	if o.upstreams != nil {
+		if deps.Upstreams, err = upstream.New(s, o.log, *o.upstreams); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(deps.Upstreams.Close)
+	}
+	p := New(deps, o.npm)
 	rt := wire.NewRouter(http.NotFoundHandler())
 	wire.Mount(rt, p)
 	g.s = &server{repo: store.NewRepo[Meta](s, store.NPM), store: s, auth: g.auth}

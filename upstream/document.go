@@ -30,7 +30,8 @@ type Query struct {
 	// Scope is of the token, for container registries.
 	Scope string
 	// Fresh is how long it is not asked for again, Stale how long after that it is still answered at once while it is
-	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none.
+	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
+	// whatever the operator says: what is kept lacks something that must exist.
 	Fresh, Stale time.Duration
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
 	Limit int64
@@ -78,6 +79,14 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 	return nil, fmt.Errorf("%s %s: no upstream has it: %w", s.kind, q.Package, store.ErrNotFound)
 }
 
+// DocumentFrom asks one upstream of the set, for what is joined from all of them.
+func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document, error) {
+	if _, err := s.chain(ctx, q.Package); err != nil {
+		return nil, err
+	}
+	return s.from(ctx, u, q)
+}
+
 // id names q's entry of one upstream.
 func (q Query) id(u *Upstream) string { return u.Name() + " " + q.Key }
 
@@ -91,7 +100,7 @@ func (q Query) ref(u *Upstream) string {
 // lifetimes are q's, unless the operator set others.
 func (q Query) lifetimes(u *Upstream) (fresh, stale time.Duration) {
 	fresh, stale = q.Fresh, q.Stale
-	if u.conf.Fresh != 0 {
+	if u.conf.Fresh != 0 && fresh >= 0 {
 		fresh = max(u.conf.Fresh, 0)
 	}
 	if stale == 0 {

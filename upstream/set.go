@@ -220,6 +220,12 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	return list, nil
 }
 
+// Theirs reports whether a name that an upstream mentions may be shown: it is neither ours nor blocked.
+func (s *Set) Theirs(ctx context.Context, name string) bool {
+	_, err := s.chain(ctx, name)
+	return err == nil && name != ""
+}
+
 // MayPublish is nil when a name that is not here yet may be published: nobody else has it, or the operator claims it.
 // ErrExists otherwise: from then on the local package would hide one that people rely on.
 func (s *Set) MayPublish(ctx context.Context, name string) error {
