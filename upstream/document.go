@@ -213,8 +213,9 @@ func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*D
 
 // fetch asks once more when the body breaks off.
 func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *Document, err error) {
+	ctx = withBudget(ctx)
 	for try := range maxTries {
-		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) {
+		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) || time.Now().After(deadlineOf(ctx)) {
 			break
 		}
 		select {
@@ -242,7 +243,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	if have != nil && have.entry.Modified != "" {
 		h.Set("If-Modified-Since", have.entry.Modified)
 	}
-	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope})
+	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope, idle: max(min(idleDocument, time.Until(deadlineOf(ctx))), time.Second)})
 	if err != nil {
 		return nil, err
 	}

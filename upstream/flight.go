@@ -43,11 +43,11 @@ type flight struct {
 }
 
 const (
-	finishBelow = 50 << 20         // a fetch nobody waits for goes on when so little is missing,
-	finishShare = 4                // or when so large a part (1/n) is here
-	pauseFor    = 2 * time.Minute  // how long a paused fetch waits for somebody
-	chunk       = 128 << 10        // read at once
-	openFor     = 30 * time.Second // waiting for the first byte, a document for its sums included
+	finishBelow = 50 << 20        // a fetch nobody waits for goes on when so little is missing,
+	finishShare = 4               // or when so large a part (1/n) is here
+	pauseFor    = 2 * time.Minute // how long a paused fetch waits for somebody
+	chunk       = 128 << 10       // read at once
+	wholeBelow  = 512 << 10       // files up to this size are shown whole or not at all: what nobody saw can be fetched again
 )
 
 // join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
@@ -208,16 +208,29 @@ func (f *flight) run(q FileQuery) {
 	}
 }
 
+// fetch does it all. Wrong bytes of which nobody got any are fetched once more: a blip of a cache in between is as common
+// as a broken registry.
 func (f *flight) fetch(q FileQuery) (err error) {
-	ctx, cancel := context.WithTimeout(f.ctx, openFor)
-	f.place, err = q.Find(ctx)
-	cancel()
-	if err != nil {
+	ctx := withBudget(f.ctx)
+	if f.place, err = q.Find(ctx); err != nil {
 		return err
 	}
+	for try := 1; ; try++ {
+		err = f.transfer(ctx, q)
+		f.mu.Lock()
+		shown := f.ready > 0
+		f.mu.Unlock()
+		if !errors.Is(err, ErrBroken) || shown || try == maxTries {
+			return err
+		}
+		ctx = withBudget(f.ctx)
+	}
+}
+
+func (f *flight) transfer(ctx context.Context, q FileQuery) error {
 	t := &transfer{f: f, place: f.place}
 	defer t.close()
-	if err := t.open(); err != nil {
+	if err := t.open(ctx); err != nil {
 		return err
 	}
 	if err := t.copy(); err != nil {
@@ -249,9 +262,9 @@ func (t *transfer) close() {
 }
 
 // open sends the first request and makes the stage.
-func (t *transfer) open() error {
+func (t *transfer) open(ctx context.Context) error {
 	u := t.place.Upstream
-	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope})
+	resp, err := u.do(ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope})
 	if err != nil {
 		return err
 	}
@@ -280,7 +293,8 @@ func (t *transfer) open() error {
 	}
 	u.Counts.Misses.Add(1)
 	t.f.signal(func() {
-		t.f.begun, t.f.total, t.f.kind, t.f.mod = true, t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
+		t.f.begun = t.total < 0 || t.total > wholeBelow // a small file is answered when it is all here, and right
+		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
 	return nil
 }
@@ -320,7 +334,7 @@ func (t *transfer) take(p []byte) error {
 	if err != nil {
 		return err
 	}
-	if ready -= tail; ready <= 0 {
+	if ready -= tail; ready <= 0 || t.total >= 0 && t.total <= wholeBelow {
 		return nil
 	}
 	if t.f.follow == nil {
