@@ -67,12 +67,12 @@ type request struct {
 // budgetKey finds the time by which everything that one answer needs must be decided.
 type budgetKey struct{}
 
-// withBudget gives ctx Budget from now, unless it has one already: a file that needs a document first has one for both.
-func withBudget(ctx context.Context) context.Context {
+// withBudget gives ctx so much time from now, unless it has one already: a file that needs a document first has one for both.
+func withBudget(ctx context.Context, budget time.Duration) context.Context {
 	if _, ok := ctx.Value(budgetKey{}).(time.Time); ok {
 		return ctx
 	}
-	return context.WithValue(ctx, budgetKey{}, time.Now().Add(Budget))
+	return context.WithValue(ctx, budgetKey{}, time.Now().Add(budget))
 }
 
 func deadlineOf(ctx context.Context) time.Time {
@@ -320,6 +320,17 @@ func newWatched(body io.ReadCloser, cancel context.CancelFunc, idle time.Duratio
 		idle = idleBody
 	}
 	return &watched{body, cancel, idle, time.AfterFunc(idle, cancel), u}
+}
+
+// patient is a body whose pauses may be longer from now on.
+type patient interface{ pause(d time.Duration) }
+
+func (w *watched) pause(d time.Duration) { w.idle = d }
+
+func (p *place) pause(d time.Duration) {
+	if b, ok := p.ReadCloser.(patient); ok {
+		b.pause(d)
+	}
 }
 
 func (w *watched) Read(p []byte) (int, error) {

@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"larder/store"
 )
 
@@ -47,6 +45,7 @@ const (
 	finishShare = 4               // or when so large a part (1/n) is here
 	pauseFor    = 2 * time.Minute // how long a paused fetch waits for somebody
 	chunk       = 128 << 10       // read at once
+	slow        = 2 * time.Second // after which a small file is shown as it comes
 	wholeBelow  = 512 << 10       // files up to this size are shown whole or not at all: what nobody saw can be fetched again
 )
 
@@ -81,10 +80,7 @@ func (f *flight) file(ctx context.Context) (*File, error) {
 	ended, err := f.ended, f.err
 	f.mu.Unlock()
 	if !ended {
-		out.flight = f
-		if sum := f.place.Sums["sha256"]; sum != "" {
-			out.Digest = digest.NewDigestFromEncoded(digest.SHA256, strings.ToLower(sum))
-		}
+		out.flight, out.Digest = f, f.place.digest()
 		return out, nil
 	}
 	f.release()
@@ -211,7 +207,7 @@ func (f *flight) run(q FileQuery) {
 // fetch does it all. Wrong bytes of which nobody got any are fetched once more: a blip of a cache in between is as common
 // as a broken registry.
 func (f *flight) fetch(q FileQuery) (err error) {
-	ctx := withBudget(f.ctx)
+	ctx := withBudget(f.ctx, Budget)
 	if f.place, err = q.Find(ctx); err != nil {
 		return err
 	}
@@ -220,17 +216,16 @@ func (f *flight) fetch(q FileQuery) (err error) {
 		f.mu.Lock()
 		shown := f.ready > 0
 		f.mu.Unlock()
-		if !errors.Is(err, ErrBroken) || shown || try == maxTries {
+		if !errors.Is(err, ErrBroken) || shown || try == maxTries || !time.Now().Before(deadlineOf(ctx)) {
 			return err
 		}
-		ctx = withBudget(f.ctx)
 	}
 }
 
 func (f *flight) transfer(ctx context.Context, q FileQuery) error {
-	t := &transfer{f: f, place: f.place}
+	t := &transfer{f: f, place: f.place, ctx: ctx}
 	defer t.close()
-	if err := t.open(ctx); err != nil {
+	if err := t.open(); err != nil {
 		return err
 	}
 	if err := t.copy(); err != nil {
@@ -250,6 +245,11 @@ type transfer struct {
 	total int64 // -1 when unknown
 	n     int64 // bytes here
 	tries int
+	// begun says that clients have the header and may have bytes. Until then everything must be decided within ctx's
+	// budget; afterwards the body may take as long as it flows.
+	begun  bool
+	ctx    context.Context
+	opened time.Time
 }
 
 func (t *transfer) close() {
@@ -262,9 +262,9 @@ func (t *transfer) close() {
 }
 
 // open sends the first request and makes the stage.
-func (t *transfer) open(ctx context.Context) error {
+func (t *transfer) open() error {
 	u := t.place.Upstream
-	resp, err := u.do(ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope})
+	resp, err := u.do(t.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope, idle: t.idle()})
 	if err != nil {
 		return err
 	}
@@ -293,10 +293,29 @@ func (t *transfer) open(ctx context.Context) error {
 	}
 	u.Counts.Misses.Add(1)
 	t.f.signal(func() {
-		t.f.begun = t.total < 0 || t.total > wholeBelow // a small file is answered when it is all here, and right
 		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
+	t.opened = time.Now()
+	if t.total > wholeBelow {
+		t.begin()
+	}
 	return nil
+}
+
+// begin lets clients have the header. A small file is not begun but answered when it is all here, and right; unless it
+// comes so slowly that clients would give up.
+func (t *transfer) begin() {
+	t.begun = true
+	t.body.(patient).pause(idleBody)
+	t.f.signal(func() { t.f.begun = true })
+}
+
+// idle is how long the body may pause.
+func (t *transfer) idle() time.Duration {
+	if t.begun {
+		return idleBody
+	}
+	return max(min(idleDocument, time.Until(deadlineOf(t.ctx))), time.Second)
 }
 
 // copy takes the body in, resuming it when it breaks off.
@@ -330,13 +349,17 @@ func (t *transfer) take(p []byte) error {
 		return err
 	}
 	t.n += int64(len(p))
+	if !t.begun && (t.n > wholeBelow || time.Since(t.opened) > slow) {
+		t.begin()
+	}
+	if !t.begun || t.n <= tail {
+		return nil
+	}
 	ready, err := t.stage.Flush()
 	if err != nil {
 		return err
 	}
-	if ready -= tail; ready <= 0 || t.total >= 0 && t.total <= wholeBelow {
-		return nil
-	}
+	ready -= tail
 	if t.f.follow == nil {
 		file, err := t.stage.Follow()
 		if err != nil || file == nil {
@@ -389,7 +412,14 @@ func (t *transfer) resume(cause error) error {
 	if strong {
 		h.Set("If-Range", etag)
 	}
-	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope})
+	ctx := t.f.ctx
+	if !t.begun {
+		ctx = t.ctx
+		if !time.Now().Before(deadlineOf(ctx)) {
+			return u.unavailable(cause, 0)
+		}
+	}
+	resp, err := u.do(ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope, idle: t.idle()})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"crypto/sha1"
+	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
@@ -117,7 +118,7 @@ func faults() map[string]func(http.ResponseWriter, *http.Request, http.Handler) 
 		"stalled": func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 			rec := whole(r, pass)
 			w.Header().Set("Content-Length", fmt.Sprint(rec.Body.Len()))
-			w.Write(rec.Body.Bytes()[:1])
+			w.Write(rec.Body.Bytes()[:min(1, rec.Body.Len())])
 			w.(http.Flusher).Flush()
 			select {
 			case <-r.Context().Done():
@@ -239,7 +240,7 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen()}
 }
 
 func npmSpecimen() specimen {
@@ -249,5 +250,22 @@ func npmSpecimen() specimen {
 		send(t, "PUT", base+"/npm/demo", fmt.Sprintf(`{"_id":"demo","name":"demo","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":{"name":"demo","version":"1.0.0",`+
 			`"dist":{"integrity":"sha512-%s","shasum":"%s"}}},"_attachments":{"demo-1.0.0.tgz":{"length":%d,"data":"%s"}}}`,
 			base64.StdEncoding.EncodeToString(s512[:]), hex.EncodeToString(s1[:]), len(tgz), base64.StdEncoding.EncodeToString(tgz)), "application/json", 201)
+	}}
+}
+
+func ociSpecimen() specimen {
+	blob := noise(40_000)
+	layer := fmt.Sprintf("%x", sha256.Sum256([]byte(blob)))
+	return specimen{kind: store.OCI, meta: "/v2/team/app/manifests/v1", file: "/v2/team/app/blobs/sha256:" + layer, publish: func(t *testing.T, base string) {
+		push := func(body string) string {
+			d := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(body)))
+			send(t, "POST", base+"/v2/team/app/blobs/uploads/?digest="+d, body, "application/octet-stream", 201)
+			return d
+		}
+		config := push("{}")
+		push(blob)
+		send(t, "PUT", base+"/v2/team/app/manifests/v1", fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2},`+
+			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`, config, layer, len(blob)), "application/vnd.oci.image.manifest.v1+json", 201)
 	}}
 }
