@@ -119,7 +119,7 @@ const (
 var larger = map[string]int{
 	"upstream": 3_400,
 	"oci":      3_600,
-	"store": 7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
+	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 }
 
 // census is what TestBudget counts.
