@@ -23,6 +23,7 @@ var (
 	ErrFormat = errors.New("not a readable archive")
 	ErrLimit  = errors.New("archive exceeds a limit")
 	ErrName   = errors.New("archive has an entry with an unsafe name")
+	ErrType   = errors.New("archive has an entry that is neither file nor folder")
 )
 
 // Limits bound what one archive may cost. A zero field means the default.
@@ -30,6 +31,10 @@ type Limits struct {
 	Entries int   // default 200,000
 	Bytes   int64 // after decompression, headers and padding included; default 8 GiB
 	Name    int   // bytes of one entry's name; default 4096
+
+	// Strict refuses whatever two readers could understand in two ways: entries that are neither file nor folder, sparse
+	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. And it must be gzipped.
+	Strict bool
 }
 
 func (l Limits) withDefaults() Limits {
@@ -78,7 +83,8 @@ func (e *Entry) Bytes(limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, or fn's first error.
+// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, with Limits.Strict also
+// ErrType, or fn's first error.
 func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 	l = l.withDefaults()
 	in := bufio.NewReaderSize(r, 64<<10)
@@ -88,7 +94,10 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if err != nil {
 			return readError(err)
 		}
+		z.Multistream(!l.Strict)
 		plain = z
+	} else if l.Strict {
+		return fmt.Errorf("%w: it is not gzipped", ErrFormat)
 	}
 	body := &counted{r: plain, left: l.Bytes, limit: l.Bytes}
 	t := tar.NewReader(body)
@@ -98,11 +107,7 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			if n == 0 {
 				return fmt.Errorf("%w: it is empty", ErrFormat)
 			}
-			// The checksum comes after the archive's end, and clients look at it.
-			if _, err := io.Copy(io.Discard, body); err != nil {
-				return readError(err)
-			}
-			return nil
+			return finish(in, body, l.Strict)
 		}
 		if err != nil {
 			return readError(err)
@@ -111,6 +116,9 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
 		}
 		name, err := cleanName(h.Name, l.Name)
+		if err == nil && l.Strict {
+			err = plainEntry(h)
+		}
 		if err != nil {
 			return err
 		}
@@ -118,6 +126,51 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			return err
 		}
 	}
+}
+
+// finish reads what follows the archive's end: gzip's checksum comes last, and clients look at it.
+func finish(in *bufio.Reader, body io.Reader, strict bool) error {
+	rest := &rest{}
+	if _, err := io.Copy(rest, body); err != nil {
+		return readError(err)
+	}
+	if !strict {
+		return nil
+	}
+	if _, err := in.ReadByte(); rest.more || err == nil {
+		return fmt.Errorf("%w: something follows its end", ErrFormat)
+	} else if err != io.EOF {
+		return readError(err)
+	}
+	return nil
+}
+
+// rest notes whether there is more than padding.
+type rest struct{ more bool }
+
+func (r *rest) Write(p []byte) (int, error) {
+	r.more = r.more || len(bytes.Trim(p, "\x00")) > 0
+	return len(p), nil
+}
+
+// plainEntry refuses entries that not all readers see alike, or that plant something other than a file or folder.
+func plainEntry(h *tar.Header) error {
+	folder := h.Typeflag == tar.TypeDir
+	if !folder && h.Typeflag != tar.TypeReg {
+		return fmt.Errorf("%w: %.200q has type %q", ErrType, h.Name, h.Typeflag)
+	}
+	for key := range h.PAXRecords {
+		if key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
+			return fmt.Errorf("%w: %.200q has the extension header %s", ErrFormat, h.Name, key)
+		}
+	}
+	switch {
+	case strings.Contains(h.Name, `\`):
+		return fmt.Errorf("%w: %.200q", ErrName, h.Name)
+	case folder && h.Size != 0, !folder && strings.HasSuffix(h.Name, "/"):
+		return fmt.Errorf("%w: %.200q is folder and file at once", ErrFormat, h.Name)
+	}
+	return nil
 }
 
 // cleanName makes one spelling of a name, or refuses it.
