@@ -84,6 +84,10 @@ func verdicts() []verdict {
 
 // judge finds err's row. An error no row knows is an internal one.
 func judge(err error) verdict {
+	var e *explained
+	if errors.As(err, &e) {
+		err = e.public
+	}
 	var throttled *auth.Throttled
 	if errors.As(err, &throttled) {
 		return verdict{err, http.StatusTooManyRequests, "too many failed logins, try again later"}
@@ -128,6 +132,18 @@ func Public(err error) string {
 // Errorf makes an error of a sentinel of store, auth or this package, with the text the client's user reads.
 func Errorf(sentinel error, format string, args ...any) error {
 	return store.Refuse(sentinel, format, args...)
+}
+
+// explained is an error with the sentence for the client's user, and its cause for the log.
+type explained struct{ cause, public error }
+
+func (e *explained) Error() string   { return e.cause.Error() }
+func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
+
+// Explain is Errorf for an error that has a cause: the client's user reads the text, the log has the cause as well, and
+// errors.Is finds both. The sentinel alone decides the status.
+func Explain(cause, sentinel error, format string, args ...any) error {
+	return &explained{cause, Errorf(sentinel, format, args...)}
 }
 
 // retryAfter is how long the client should wait before it tries again, 0 if err does not say.
