@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/internal/config", "larder/internal/wiretest"},
+	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/crate"},
 	{"larder/internal/wire"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},

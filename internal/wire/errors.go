@@ -10,6 +10,7 @@ import (
 
 	"larder/auth"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Errors of this package.
@@ -48,6 +49,10 @@ type verdict struct {
 // A protocol whose clients insist on another status says so in its Fail.
 func verdicts() []verdict {
 	return []verdict{
+		// Trouble with an upstream is never a 404: clients would believe it, and some remember it.
+		{upstream.ErrUnavailable, http.StatusServiceUnavailable, "an upstream registry cannot be reached"},
+		{upstream.ErrOffline, http.StatusNotFound, "offline: not in the cache"},
+		{upstream.ErrElsewhere, http.StatusBadGateway, "the upstream registry refers to a host that is not allowed"},
 		{store.ErrNotFound, http.StatusNotFound, "not found"},
 		{auth.ErrHidden, http.StatusNotFound, "not found"},
 		{auth.ErrNoCredentials, http.StatusUnauthorized, "authentication required"},
@@ -151,6 +156,10 @@ func retryAfter(err error) time.Duration {
 	var throttled *auth.Throttled
 	if errors.As(err, &throttled) {
 		return max(throttled.After, time.Second)
+	}
+	var trouble *upstream.Unavailable
+	if errors.As(err, &trouble) {
+		return trouble.After
 	}
 	return 0
 }
