@@ -5,7 +5,6 @@ package cargo
 
 import (
 	"context"
-	"encoding/json"
 	"hash/fnv"
 	"net/http"
 	"slices"
@@ -171,7 +170,7 @@ func labels(list []string, key string) []map[string]any {
 }
 
 func rendered(v any) (store.Rendered, error) {
-	b, err := json.Marshal(v)
+	b, err := render(v)
 	return store.Rendered{Body: append(b, '\n'), Type: "application/json"}, err
 }
 

@@ -18,6 +18,7 @@
 //	DELETE  /api/v1/crates/N/V/yank        cargo.yank            web-api       cargo yank
 //	PUT     /api/v1/crates/N/V/unyank      cargo.unyank          web-api       cargo yank --undo
 //	GET     /api/v1/crates/N/owners        cargo.owners          web-api       cargo owner --list
+//	GET     /api/v1/crates/N/owner_user    cargo.owners          public        tools
 //	PUT     /api/v1/crates/N/owners        cargo.owners.add      web-api       cargo owner --add
 //	DELETE  /api/v1/crates/N/owners        cargo.owners.remove   web-api       cargo owner --remove
 //	GET     /api/v1/crates                 cargo.search          web-api       cargo search

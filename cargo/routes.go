@@ -65,6 +65,7 @@ var routes = []route{
 	{http.MethodPatch, "N", opCrateSet},
 	{http.MethodDelete, "N", opCrateDelete},
 	{http.MethodGet, "N/owners", opOwners},
+	{http.MethodGet, "N/owner_user", opOwners},
 	{http.MethodPut, "N/owners", opOwnersAdd},
 	{http.MethodDelete, "N/owners", opOwnersRemove},
 	{http.MethodGet, "N/versions", opVersions},
@@ -161,23 +162,24 @@ func oneOf(method string, q Request, rows ...route) (Request, error) {
 	return q, wire.NotAllowed(allow...)
 }
 
-// parseAPI compares segments with the rows of the table. A crate is called N, so "new" is one only where no row says else.
+// parseAPI compares segments with the rows of the table. The first row for the method counts: a crate is called N, so "new"
+// is one only where no row above says else, and V is "versions" nowhere.
 func parseAPI(method string, segs []string) (Request, error) {
-	var q Request
 	var rows []route
 	for _, row := range routes {
-		found, ok := match(row.path, segs)
-		if !ok {
-			continue
-		}
-		if rows = append(rows, row); q == (Request{}) || row.method == method {
-			q = found
+		if _, ok := match(row.path, segs); ok {
+			rows = append(rows, row)
 		}
 	}
 	if len(rows) == 0 {
-		return q, noRoute()
+		return Request{}, noRoute()
 	}
-	q, err := oneOf(method, q, rows...)
+	q, err := oneOf(method, Request{}, rows...)
+	if i := slices.IndexFunc(rows, func(r route) bool { return r.method == method }); i >= 0 {
+		op := q.Op
+		q, _ = match(rows[i].path, segs)
+		q.Op = op
+	}
 	switch {
 	case err != nil:
 		return q, err

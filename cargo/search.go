@@ -258,7 +258,7 @@ func (s *server) hitOf(sum summary) hit {
 		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),
 		Repository: orNull(sum.Repository), Keywords: orEmpty(sum.Keywords), Categories: orEmpty(sum.Categories), Badges: []string{},
 		Links: map[string]string{
-			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners", "owner_team": at + "/owner_team",
+			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners",
 			"owner_user": at + "/owner_user", "reverse_dependencies": at + "/reverse_dependencies",
 		},
 	}
