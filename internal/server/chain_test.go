@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -240,7 +241,7 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen()}
 }
 
 func npmSpecimen() specimen {
@@ -267,5 +268,17 @@ func ociSpecimen() specimen {
 		send(t, "PUT", base+"/v2/team/app/manifests/v1", fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2},`+
 			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`, config, layer, len(blob)), "application/vnd.oci.image.manifest.v1+json", 201)
+	}}
+}
+
+func cargoSpecimen() specimen {
+	return specimen{kind: store.Cargo, upstream: "/cargo/index", meta: "/cargo/index/de/mo/demo", file: "/cargo/api/v1/crates/demo/1.0.0/download", publish: func(t *testing.T, base string) {
+		crate := tarGz(t, map[string]string{
+			"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n", "demo-1.0.0/src/lib.rs": "", "demo-1.0.0/noise": noise(40_000),
+		})
+		meta := `{"name":"demo","vers":"1.0.0","deps":[],"features":{},"authors":[],"keywords":[],"categories":[],"badges":{}}`
+		body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
+		body = binary.LittleEndian.AppendUint32(append(body, meta...), uint32(len(crate)))
+		send(t, "PUT", base+"/cargo/api/v1/crates/new", string(append(body, crate...)), "", 200)
 	}}
 }
