@@ -50,6 +50,7 @@ type Entry struct {
 	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
 	Size    int64  // of a regular file
 	Regular bool   // neither folder, link nor device
+	Sparse  bool   // has holes that are not in the archive, in a form not every reader knows
 
 	r io.Reader
 }
@@ -110,14 +111,31 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if n == l.Entries {
 			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
 		}
+		if h.Typeflag == tar.TypeXGlobalHeader {
+			// What git archive notes for the whole archive; it is no member.
+			continue
+		}
 		name, err := cleanName(h.Name, l.Name)
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, r: t}); err != nil {
+		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), r: t}); err != nil {
 			return err
 		}
 	}
+}
+
+// sparse recognises GNU's old format and its three in PAX records.
+func sparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // cleanName makes one spelling of a name, or refuses it.
