@@ -25,10 +25,10 @@ var layers = [][]string{
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/internal/config"},
 	{"larder/internal/wire"},
-	{"larder/upstream", "larder/auth"},
+	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive"},
+	{"larder/internal/archive", "larder/internal/semver"},
 }
 
 func under(prefix string, names []string) []string {

@@ -12,22 +12,23 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/store/storetest"
 )
 
 // manifestOfSize is like a real one: a kilobyte or so.
-func manifestOfSize(name, version string) object {
-	deps := object{}
+func manifestOfSize(name, version string) rawjson.Object {
+	deps := fields{}
 	for i := range 12 {
-		deps = append(deps, member{fmt.Sprintf("dependency-%d", i), quoted("^1.2.3")})
+		deps[fmt.Sprintf("dependency-%02d", i)] = "^1.2.3"
 	}
-	return object{
-		{"name", quoted(name)}, {"version", quoted(version)}, {"description", quoted(strings.Repeat("what it does ", 8))},
-		{"dependencies", deps.encode()}, {"devDependencies", deps.encode()}, {"license", quoted("MIT")}, {"main", quoted("index.js")},
-		{"gitHead", quoted(fmt.Sprintf("%040x", len(version)))}, {"repository", []byte(`{"type":"git","url":"git+https://git.example.com/a/b.git"}`)},
-	}
+	return object(text(fields{
+		"name": name, "version": version, "description": strings.Repeat("what it does ", 8), "dependencies": deps, "devDependencies": deps,
+		"license": "MIT", "main": "index.js", "gitHead": fmt.Sprintf("%040x", len(version)),
+		"repository": fields{"type": "git", "url": "git+https://git.example.com/a/b.git"},
+	}))
 }
 
 // fillPackage writes n versions without their tarballs' way through HTTP.
@@ -41,7 +42,7 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
 				m := manifestOfSize(name, id)
 				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: tarballName(name, id), Digest: blob.Digest}}}
-				v.Meta = Meta{Manifest: part{JSON: m.encode()}, Short: part{JSON: short(m).encode()}, Integrity: "sha512-x",
+				v.Meta = Meta{Manifest: part{JSON: m.Encode()}, Short: part{JSON: short(m).Encode()}, Integrity: "sha512-x",
 					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`, strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
 				if err := tx.Publish(v); err != nil {
 					return err

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/store/storetest"
@@ -334,6 +335,15 @@ func text(v any) string {
 		panic(err)
 	}
 	return string(b)
+}
+
+// object is a JSON object of a test's own.
+func object(text string) rawjson.Object {
+	o, err := rawjson.Parse([]byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return o
 }
 
 // release is a version to publish; its fields can be changed before it is sent.

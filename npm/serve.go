@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -278,11 +279,11 @@ func (s *server) hoist(ctx context.Context, p *packument, latest Meta) error {
 	if err != nil || manifest == nil {
 		return err
 	}
-	if p.Latest, err = parseObject(manifest); err != nil {
+	if p.Latest, err = rawjson.Parse(manifest); err != nil {
 		return err
 	}
 	readme, err := s.part(ctx, latest.Readme)
-	p.Readme, p.ReadmeName = textOf(readme), latest.ReadmeName
+	p.Readme, p.ReadmeName = rawjson.TextOf(readme), latest.ReadmeName
 	return err
 }
 
