@@ -23,12 +23,12 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory"},
-	{"larder/internal/wire"},
+	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
+	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive", "larder/internal/semver"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc"},
 }
 
 func under(prefix string, names []string) []string {
@@ -105,6 +105,7 @@ const (
 var larger = map[string]int{
 	"store": 7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"npm":   5_300, // forty operations, four of its clients' dances with documents read and written as streams
+	"pypi":  3_600, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
 }
 
 // census is what TestBudget counts.

@@ -121,7 +121,7 @@ func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text st
 			reason = minting.code
 		}
 		v = map[string]any{"message": text, "errors": []map[string]string{{"code": reason, "description": text}}}
-	case f.Op == opProvenance || f.Op == opJSON || f.Op == opVersionJSON || parseAccept(r.Header["Accept"])["application/json"] > 0:
+	case f.Op == opProvenance || f.Op == opJSON || f.Op == opVersionJSON || wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
 		// uv prints code, and reads it only if the type has no parameter.
 		v = map[string]string{"message": text, "code": strconv.Itoa(code) + " " + text, "title": http.StatusText(code)}
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/multiform"
 	"larder/internal/pep440"
 	"larder/internal/pydist"
 	"larder/internal/wire"
@@ -31,10 +32,12 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error
 	}
 	p := &publication{s: s, request: r}
 	defer p.abort()
-	var err error
-	if p.form, err = readForm(r, p.open); err != nil {
+	known := map[string][]string{":action": r.URL.Query()[":action"]}
+	f, err := multiform.Read(r, formLimits(), known, p.open)
+	if err != nil {
 		return err
 	}
+	p.form = form{f}
 	isUpload, err := p.form.action()
 	switch {
 	case err != nil:
@@ -61,7 +64,7 @@ func done(w http.ResponseWriter, warnings []string) error {
 type publication struct {
 	s       *server
 	request *http.Request
-	form    *form
+	form    form
 	stage   *store.Stage
 
 	name       string // normalised, once it is known and the right was judged
@@ -79,9 +82,9 @@ func (p *publication) abort() {
 }
 
 // open starts the stage of the file: its sums are computed while it arrives.
-func (p *publication) open(f *form) (io.Writer, error) {
+func (p *publication) open(f *multiform.Form) (io.Writer, error) {
 	ctx := p.request.Context()
-	if name := f.get("name"); name != "" {
+	if name := (form{f}).get("name"); name != "" {
 		if err := p.claim(ctx, name); err != nil {
 			return nil, err
 		}
@@ -143,7 +146,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 
 // checkForm compares what the form says with the file's name.
 func (p *publication) checkForm(ctx context.Context) (err error) {
-	f := p.form
+	f, signature := p.form, p.form.get(fieldSignature)
 	switch {
 	case p.stage == nil:
 		return wire.Errorf(store.ErrInvalid, "The upload has no file: the field content is missing.")
@@ -157,7 +160,7 @@ func (p *publication) checkForm(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if p.file, err = pydist.ParseFilename(f.filename); err != nil {
+	if p.file, err = pydist.ParseFilename(f.Filename); err != nil {
 		return err
 	}
 	switch {
@@ -167,9 +170,9 @@ func (p *publication) checkForm(ctx context.Context) (err error) {
 		return wire.Errorf(store.ErrInvalid, "The upload is about version %.80q, but its file is called %s.", f.get("version"), p.file.Text)
 	case f.get("filetype") != "" && f.get("filetype") != p.file.Kind:
 		return wire.Errorf(store.ErrInvalid, "The upload's filetype is %.40q, but its file is called %s.", f.get("filetype"), p.file.Text)
-	case len(f.signature) > maxSignature:
+	case len(signature) > maxSignature:
 		return wire.Errorf(store.ErrTooLarge, "The signature has more than %d bytes.", maxSignature)
-	case len(f.signature) > 0 && !strings.HasPrefix(string(f.signature), "-----BEGIN PGP SIGNATURE-----"):
+	case len(signature) > 0 && !strings.HasPrefix(signature, "-----BEGIN PGP SIGNATURE-----"):
 		return wire.Errorf(store.ErrInvalid, "The signature is not an ASCII-armored PGP signature.")
 	case p.s.opt.Strict && !p.file.Strict():
 		return wire.Errorf(store.ErrInvalid, "The file name %s is not written as the specifications ask (PEP 625, PEP 427).", p.file.Text)
@@ -242,7 +245,7 @@ func (p *publication) inspect() (err error) {
 		}
 		p.warnings = append(p.warnings, text)
 	}
-	p.provenance, err = provenance(p.form.get("attestations"), p.file, p.artifact.Digest.Encoded())
+	p.provenance, err = pydist.Provenance(p.form.get("attestations"), p.file, p.artifact.Digest.Encoded())
 	return err
 }
 
@@ -255,8 +258,8 @@ func (p *publication) assemble(ctx context.Context) error {
 		return err
 	}
 	a.Metadata = b.Digest
-	if len(p.form.signature) > 0 {
-		if b, err = p.s.store.PutBytes(ctx, p.form.signature); err != nil {
+	if signature := p.form.get(fieldSignature); signature != "" {
+		if b, err = p.s.store.PutBytes(ctx, []byte(signature)); err != nil {
 			return err
 		}
 		a.Signature = b.Digest

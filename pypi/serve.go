@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/internal/pep440"
 	"larder/internal/pydist"
+	"larder/internal/trust"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -36,12 +37,8 @@ type Options struct {
 	CloseReleases time.Duration
 	// Provenance puts links to attestations into pages, although only their structure was checked.
 	Provenance bool
-	// Publishers trust the CI of others; none switches trusted publishing off.
-	Publishers []Publisher
-	// Audience is what their tokens must be for; "larder" if empty.
-	Audience string
-	// Fetch reads documents of identity providers; nil means over HTTP.
-	Fetch auth.Fetch
+	// Trust, if set, gives tokens to the CI of others.
+	Trust *trust.Publishers
 }
 
 const defaultMaxFile = 4 << 30
@@ -50,16 +47,15 @@ const defaultMaxFile = 4 << 30
 const smallBlob = 64 << 10
 
 type server struct {
-	repo    *store.Repo[Meta]
-	store   *store.Store
-	auth    auth.Provider
-	base    *wire.Base
-	log     *slog.Logger
-	opt     Options
-	heads   *store.Memo[struct{}, head]
-	files   *store.Memo[string, servable]
-	all     *projects
-	trusted *trusted
+	repo  *store.Repo[Meta]
+	store *store.Store
+	auth  auth.Provider
+	base  *wire.Base
+	log   *slog.Logger
+	opt   Options
+	heads *store.Memo[struct{}, head]
+	files *store.Memo[string, servable]
+	all   *projects
 }
 
 // New returns the index's end points.
@@ -81,7 +77,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 func newServer(d wire.Deps, o Options) *server {
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.PyPI), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
 	s.heads, s.files = store.NewMemo[struct{}, head](d.Store, store.PyPI), store.NewMemo[string, servable](d.Store, store.PyPI)
-	s.all, s.trusted = newProjects(s), newTrusted(d, o)
+	s.all = newProjects(s)
 	return s
 }
 
@@ -161,58 +157,18 @@ func choose(format string, accept []string) string {
 		}
 		return ""
 	}
-	ranges := parseAccept(accept)
+	ranges := wire.ParseAccept(accept)
 	if len(ranges) == 0 {
 		return typeHTML
 	}
-	best, bestQ, bestExact := "", 0, 0
+	best, weight, named := "", 0, false
 	for _, o := range offers {
-		q, exact := o.quality(ranges)
-		if q > bestQ || q == bestQ && q > 0 && exact == 0 && bestExact == 0 {
-			best, bestQ, bestExact = o.mediaType, q, exact
+		w, n := ranges.Weight(o.names...)
+		if w > weight || w == weight && w > 0 && !n && !named {
+			best, weight, named = o.mediaType, w, n
 		}
 	}
 	return best
-}
-
-// quality is the weight of the most specific range that fits, in thousandths, and how specific it is: 2 for the type.
-func (o offer) quality(ranges map[string]int) (q, exact int) {
-	for _, name := range o.names {
-		if w, ok := ranges[name]; ok {
-			q, exact = max(q, w), 2
-		}
-	}
-	if exact > 0 {
-		return q, exact
-	}
-	family, _, _ := strings.Cut(o.names[0], "/")
-	for _, name := range []string{family + "/*", "*/*"} {
-		if w, ok := ranges[name]; ok {
-			return w, 0
-		}
-	}
-	return 0, 0
-}
-
-// parseAccept reads media ranges with their weights. What cannot be read counts as not sent.
-func parseAccept(values []string) map[string]int {
-	ranges := map[string]int{}
-	for part := range strings.SplitSeq(strings.Join(values, ","), ",") {
-		name, params, _ := strings.Cut(part, ";")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if name == "" {
-			continue
-		}
-		weight := 1000
-		for param := range strings.SplitSeq(params, ";") {
-			key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-			if q, err := strconv.ParseFloat(strings.TrimSpace(value), 64); strings.EqualFold(strings.TrimSpace(key), "q") && err == nil && q >= 0 && q <= 1 {
-				weight = int(q * 1000)
-			}
-		}
-		ranges[name] = max(ranges[name], weight)
-	}
-	return ranges
 }
 
 // negotiate is choose for a request; ErrNotAcceptable.
@@ -470,9 +426,8 @@ const typeIntegrity = "application/vnd.pypi.integrity.v1+json"
 
 // getProvenance answers with the attestations of a file.
 func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request) error {
-	ranges := parseAccept(r.Header["Accept"])
-	o := offer{names: []string{typeIntegrity, "application/json"}}
-	if weight, _ := o.quality(ranges); weight == 0 && len(ranges) > 0 {
+	ranges := wire.ParseAccept(r.Header["Accept"])
+	if weight, _ := ranges.Weight(typeIntegrity, "application/json"); weight == 0 && len(ranges) > 0 {
 		return wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s.", typeIntegrity)
 	}
 	f, err := s.servable(r.Context(), q.Name, q.File)

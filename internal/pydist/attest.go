@@ -1,4 +1,4 @@
-package pypi
+package pydist
 
 // Attestations (PEP 740). Their structure is checked, and that they are about the file they came with; whether a signature
 // is good is not, for that takes a trust root. So they are kept and served, and nobody is told that they were verified.
@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"larder/internal/pydist"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -41,11 +39,11 @@ type statement struct {
 }
 
 func badAttestation(format string, args ...any) error {
-	return wire.Errorf(store.ErrInvalid, "The attestations cannot be used: "+format, args...)
+	return store.Refuse(store.ErrInvalid, "The attestations cannot be used: "+format, args...)
 }
 
-// provenance makes the object that is served of the attestations sent with a file; nil without any.
-func provenance(sent string, file pydist.Filename, sha256 string) ([]byte, error) {
+// Provenance makes the object that is served of the attestations sent with a file; nil without any. ErrInvalid.
+func Provenance(sent string, file Filename, sha256 string) ([]byte, error) {
 	if sent == "" {
 		return nil, nil
 	}
@@ -62,7 +60,7 @@ func provenance(sent string, file pydist.Filename, sha256 string) ([]byte, error
 	return append(append(out, rawjson.Compact([]byte(sent))...), "}]}\n"...), nil
 }
 
-func checkAttestation(raw json.RawMessage, file pydist.Filename, sha256 string) error {
+func checkAttestation(raw json.RawMessage, file Filename, sha256 string) error {
 	if _, err := rawjson.Parse(raw); err != nil {
 		return badAttestation("one %s", rawjson.Reason(err))
 	}
@@ -87,7 +85,7 @@ func checkAttestation(raw json.RawMessage, file pydist.Filename, sha256 string) 
 }
 
 // checkStatement: one subject, which is the file. The name may be spelled otherwise, as a build tool wrote it.
-func checkStatement(st statement, file pydist.Filename, sha256 string) error {
+func checkStatement(st statement, file Filename, sha256 string) error {
 	publish := strings.HasPrefix(st.Predicate, "https://") && strings.HasSuffix(st.Predicate, "/attestations/publish/v1")
 	if !publish && st.Predicate != "https://slsa.dev/provenance/v1" {
 		return badAttestation("one is of the unknown kind %.100q.", st.Predicate)
@@ -95,7 +93,7 @@ func checkStatement(st statement, file pydist.Filename, sha256 string) error {
 	if len(st.Subject) != 1 {
 		return badAttestation("one has %d subjects instead of one.", len(st.Subject))
 	}
-	about, err := pydist.ParseFilename(st.Subject[0].Name)
+	about, err := ParseFilename(st.Subject[0].Name)
 	if err != nil || about.Project != file.Project || about.Same() != file.Same() {
 		return badAttestation("one is about the file %.100q.", st.Subject[0].Name)
 	}
