@@ -56,7 +56,8 @@ func (r *Roll) find(key string) int {
 // Set puts a line in its key's place, instead of the one that is there.
 func (r *Roll) Set(key, line string) {
 	if len(r.pieces) == 0 {
-		r.pieces = []*piece{{}}
+		r.pieces, r.length = []*piece{{keys: []string{key}, lines: []string{line}}}, 1
+		return
 	}
 	at := r.find(key)
 	p := r.pieces[at]
