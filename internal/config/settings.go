@@ -68,6 +68,16 @@ func settings() []setting {
 		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
 		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
+		{name: "maven.max-file", value: func(c *Config) value { return &c.Maven.MaxFile }},
+		{name: "maven.versions", value: func(c *Config) value { return (*text)(&c.Maven.Versions) }},
+		{name: "maven.redeploy", value: func(c *Config) value { return (*boolean)(&c.Maven.Redeploy) }},
+		{name: "maven.strict-poms", value: func(c *Config) value { return (*boolean)(&c.Maven.StrictPOMs) }},
+		{name: "maven.any-script", value: func(c *Config) value { return (*boolean)(&c.Maven.AnyScript) }},
+		{name: "maven.realm", value: func(c *Config) value { return (*text)(&c.Maven.Realm) }},
+		{name: "maven.snapshot-builds", value: func(c *Config) value { return (*number)(&c.Maven.SnapshotBuilds) }},
+		{name: "maven.snapshot-age", value: func(c *Config) value { return &c.Maven.SnapshotAge }},
+		{name: "maven.drop-released", value: func(c *Config) value { return &c.Maven.DropReleased }},
+		{name: "maven.keep-incomplete", value: func(c *Config) value { return &c.Maven.KeepIncomplete }},
 		{name: "offline", usage: "make no request to upstreams", value: func(c *Config) value { return (*boolean)(&c.Offline) }},
 		{name: "upstream", usage: "cache a remote registry, as KIND=URL; repeatable", noKey: true, value: func(c *Config) value { return &upstreams{c} }},
 	}
@@ -100,6 +110,21 @@ func parseBool(s string) (bool, error) {
 		return false, fmt.Errorf("%q is neither true nor false", s)
 	}
 	return b, nil
+}
+
+// number is a count.
+type number int
+
+func (v *number) Set(s string) error { return setTo((*int)(v), s, parseNumber) }
+func (v *number) String() string     { return strconv.Itoa(int(*v)) }
+func (v *number) Type() string       { return "int" }
+
+func parseNumber(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number", s)
+	}
+	return int(n), nil
 }
 
 // texts is a list of strings; a flag or variable separates items by commas.

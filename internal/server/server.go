@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/internal/config"
 	"larder/internal/wire"
+	"larder/maven"
 	"larder/npm"
 	"larder/oci"
 	"larder/store"
@@ -100,10 +101,10 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.store, s.log)
-	s.jobs = newJobs(s.log, s.jobList()...)
-	s.metrics.watch(s.jobs)
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log}
+	s.metrics = newMetrics(s.store, s.log)
+	s.jobs = newJobs(s.log, s.jobList(deps)...)
+	s.metrics.watch(s.jobs)
 	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
@@ -156,7 +157,18 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
+	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
+		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
+	}
 	return list
+}
+
+func (s *Server) mavenOptions() maven.Options {
+	c := s.cfg.Maven
+	return maven.Options{
+		MaxFile: int64(c.MaxFile), Versions: c.Versions, Redeploy: c.Redeploy, StrictPOMs: c.StrictPOMs, AnyScript: c.AnyScript, Realm: c.Realm,
+		SnapshotBuilds: c.SnapshotBuilds, SnapshotAge: c.SnapshotAge.Std(), DropReleased: c.DropReleased.Std(), KeepIncomplete: c.KeepIncomplete.Std(),
+	}
 }
 
 // rebase moves a protocol from its usual prefix to another; its handler goes on seeing the usual one.
@@ -187,8 +199,8 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 }
 
 // jobList is all background work of the program.
-func (s *Server) jobList() []job {
-	return []job{
+func (s *Server) jobList(d wire.Deps) []job {
+	list := []job{
 		{"sweep", 5 * time.Minute, func(ctx context.Context) error {
 			report, err := s.store.Sweep(ctx, store.SweepOptions{})
 			s.metrics.swept(report)
@@ -198,6 +210,10 @@ func (s *Server) jobList() []job {
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
 	}
+	if s.cfg.Kinds[store.Maven].Enabled {
+		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})
+	}
+	return list
 }
 
 // Handler serves what Run serves over TCP; tests call it without a listener.
