@@ -22,6 +22,7 @@ import (
 	"larder/npm"
 	"larder/oci"
 	"larder/store"
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -31,6 +32,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *store.Store
 	auth    *auth.Local
+	remote  *upstream.Registry // nil without upstreams
 	metrics *metrics
 	jobs    *jobs
 	public  *wire.Upgrader // all that is served over TCP
@@ -101,8 +103,11 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log}
-	s.metrics = newMetrics(s.store, s.log)
+	if err := s.connect(); err != nil {
+		return err
+	}
+	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
+	s.metrics = newMetrics(s.store, s.remote, s.log)
 	s.jobs = newJobs(s.log, s.jobList(deps)...)
 	s.metrics.watch(s.jobs)
 	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
@@ -123,6 +128,16 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	}
 	s.public.Off = !s.cfg.H2C
 	return nil
+}
+
+// connect prepares the upstreams; none of them is asked yet.
+func (s *Server) connect() error {
+	o, err := s.cfg.UpstreamOptions()
+	if err != nil || len(o.Upstreams) == 0 {
+		return err
+	}
+	s.remote, err = upstream.New(s.store, s.log, o)
+	return err
 }
 
 // bootstrap makes the first user; its random password is shown here and nowhere else.
@@ -212,6 +227,9 @@ func (s *Server) jobList(d wire.Deps) []job {
 	}
 	if s.cfg.Kinds[store.Maven].Enabled {
 		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})
+	}
+	if s.remote != nil {
+		list = append(list, job{"cache-use", upstream.FlushEvery, s.remote.Flush}, job{"cache-evict", upstream.EvictEvery, s.remote.Evict})
 	}
 	return list
 }
