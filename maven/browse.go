@@ -112,7 +112,7 @@ func (s *server) read(ctx context.Context, path string, details bool) (*director
 			return nil, err
 		}
 	}
-	if len(d.Entries) == 0 && path != "" {
+	if len(d.Entries) == 0 && path != "" && d.Artifact == nil && d.Version == nil {
 		return nil, store.Refuse(store.ErrNotFound, "there is nothing at %s", path)
 	}
 	return d, nil

@@ -6,7 +6,6 @@ package maven
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -66,7 +65,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if err != nil {
 		body = []byte("{}") // not reached: the problem is strings and a number
 	}
-	drain(r, code)
+	if r.Body != nil && r.ContentLength > 0 {
+		wire.DrainUpTo(r, maxDrain)
+	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("Content-Length", strconv.Itoa(len(body)+1))
 	w.WriteHeader(code)
@@ -81,15 +82,6 @@ type problem struct {
 	Status   int    `json:"status"`
 	Detail   string `json:"detail"`
 	Instance string `json:"instance"`
-}
-
-// drain takes the rest of a body that was refused, unless the client waits to be told to send it.
-func drain(r *http.Request, code int) {
-	early := code == http.StatusUnauthorized || code == http.StatusForbidden || code == http.StatusConflict
-	if early && r.ProtoMajor == 1 && r.ContentLength > 0 && r.ContentLength <= maxDrain && r.Header.Get("Expect") == "" {
-		// A failure here changes nothing: the answer is an error already.
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-	}
 }
 
 // absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.

@@ -27,9 +27,11 @@ type arrival struct {
 	announced map[string]string // checksums that came before the file
 }
 
+// arrived is one file that came; a refused one may be there with other bytes.
 type arrived struct {
-	digest digest.Digest
-	sums   map[string]string
+	digest  digest.Digest
+	sums    map[string]string
+	refused bool
 }
 
 // arrivals remembers uploads, so that checksums are compared without asking the disk.
@@ -64,8 +66,8 @@ func (a *arrivals) shrink(now time.Time) {
 	}
 }
 
-// add notes a file that was taken.
-func (a *arrivals) add(k arrivalKey, d digest.Digest, sums map[string]string) {
+// add notes a file that came.
+func (a *arrivals) add(k arrivalKey, f arrived) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(k, time.Now())
@@ -73,7 +75,7 @@ func (a *arrivals) add(k arrivalKey, d digest.Digest, sums map[string]string) {
 	if len(e.files) == maxTries {
 		e.files = e.files[1:]
 	}
-	e.files = append(e.files, arrived{d, sums})
+	e.files = append(e.files, f)
 }
 
 // announce notes a checksum whose file has not come yet.
@@ -110,14 +112,30 @@ func (a *arrivals) any(k arrivalKey, ok func(arrived) bool) bool {
 	return false
 }
 
-// matches reports whether one of the files has the checksum.
-func (a *arrivals) matches(k arrivalKey, alg, sum string) bool {
-	return a.any(k, func(f arrived) bool { return f.sums[alg] == sum || alg == "sha256" && f.digest.Encoded() == sum })
+// match is what is known of a checksum.
+type match int
+
+const (
+	matchNone match = iota
+	matchTaken
+	matchRefused
+)
+
+// match says whether one of the files has the checksum.
+func (a *arrivals) match(k arrivalKey, alg, sum string) match {
+	has := func(f arrived) bool { return f.sums[alg] == sum || alg == "sha256" && f.digest.Encoded() == sum }
+	switch {
+	case a.any(k, func(f arrived) bool { return has(f) && !f.refused }):
+		return matchTaken
+	case a.any(k, has):
+		return matchRefused
+	}
+	return matchNone
 }
 
-// brought reports whether one of the files has the digest.
+// brought reports whether one of the files that were taken has the digest.
 func (a *arrivals) brought(k arrivalKey, d digest.Digest) bool {
-	return a.any(k, func(f arrived) bool { return f.digest == d })
+	return a.any(k, func(f arrived) bool { return f.digest == d && !f.refused })
 }
 
 // other reports whether one of the files has another digest: it was not kept, so what it was cannot be said.

@@ -6,7 +6,6 @@ package maven
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -65,10 +64,12 @@ func (s *server) putFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	defer u.stage.Abort()
-	if err := u.store(r.Context()); err != nil {
+	err = u.store(r.Context())
+	// Of a file that was refused the checksums come all the same.
+	s.arrivals.add(u.who(), arrived{u.digest, u.sums, err != nil})
+	if err != nil {
 		return err
 	}
-	s.arrivals.add(u.who(), u.digest, u.sums)
 	return created(w)
 }
 
@@ -439,8 +440,11 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	ctx := r.Context()
 	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
-	if s.arrivals.matches(who, q.Sum, want) {
+	switch s.arrivals.match(who, q.Sum, want) {
+	case matchTaken:
 		return created(w)
+	case matchRefused:
+		return wire.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
 	}
 	f, err := s.find(ctx, q.name(), fileKey(q.Version, q.File))
 	switch {
@@ -547,36 +551,26 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return firstOf(own, err)
 	}
-	if m == nil || len(m.Plugins) > 0 && own != nil {
-		if !s.mayGroup(ctx, q, m) {
-			return own
-		}
-		return created(w)
-	}
-	if own != nil {
+	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
+	switch {
+	case own == nil && m != nil:
+		err = s.announce(ctx, q.name(), m.names())
+	case own == nil:
+	case m != nil && s.mayGroup(ctx, q, m):
+		s.arrivals.add(who, arrived{})
+	case m == nil && s.arrivals.brought(who, ""):
+		// The checksum of a group's metadata that this user has just sent.
+	default:
 		return own
 	}
-	if err := s.announce(ctx, q.name(), m.names()); err != nil {
+	if err != nil {
 		return err
 	}
 	return created(w)
 }
 
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// mayGroup reports whether the user may deploy one of the plugins of the group's document, or, when only a checksum of
-// the document is here, anything.
+// mayGroup reports whether the user may deploy one of the plugins of the group's document.
 func (s *server) mayGroup(ctx context.Context, q Request, m *sentMetadata) bool {
-	if m == nil {
-		return true
-	}
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a trimmedText) bool {
 		return s.may(ctx, auth.Create, packageName(group, string(a))) == nil
@@ -596,21 +590,22 @@ func (s *server) readSent(r *http.Request, q Request) (*sentMetadata, error) {
 	}
 	m, err := readMetadata(text)
 	if err != nil {
-		return nil, &explained{err, wire.Errorf(store.ErrInvalid, "This is not Maven metadata.")}
+		return nil, wire.Explain(err, store.ErrInvalid, "This is not Maven metadata.")
 	}
 	return m, nil
 }
 
-// explained is an error for the log with the sentence for the client's user.
-type explained struct {
-	cause  error
-	public error
-}
-
-func (e *explained) Error() string   { return fmt.Sprint(e.cause) }
-func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
-
 // may reports whether the identity may do more than the operation needed.
 func (s *server) may(ctx context.Context, a auth.Action, name string) error {
 	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.Maven, Type: typeArtifact, Name: name, Action: a})
+}
+
+// firstOf is the first error that is one.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

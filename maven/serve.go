@@ -17,7 +17,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -407,15 +406,8 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
 	all, err := s.groups.Get(q.name(), "", func() (all []plugin, err error) {
 		err = s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
-			all = nil
-			for key, row := range p.Index(indexPlugins).Scan(nil, nil) {
-				one := plugin{Artifact: string(key)}
-				if err := json.Unmarshal(row, &one); err != nil {
-					return fmt.Errorf("row %q: %w", key, store.ErrFormat)
-				}
-				all = append(all, one)
-			}
-			return nil
+			all, err = pluginRows(p)
+			return err
 		})
 		return all, err
 	})
@@ -428,27 +420,45 @@ func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
 	}), nil
 }
 
-func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, plugins []plugin) (store.Rendered, error) {
-	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact, Plugins: plugins}
+func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
+	for key, row := range p.Index(indexPlugins).Scan(nil, nil) {
+		one := plugin{Artifact: string(key)}
+		if err := json.Unmarshal(row, &one); err != nil {
+			return nil, fmt.Errorf("row %q: %w", key, store.ErrFormat)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
+func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []plugin) (store.Rendered, error) {
+	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact}
 	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
-		m.Versions = nil
+		all, err := pluginRows(p)
+		if err != nil {
+			return err
+		}
+		m.Plugins = slices.DeleteFunc(all, func(p plugin) bool {
+			return !slices.ContainsFunc(shown, func(q plugin) bool { return q.Artifact == p.Artifact })
+		})
 		if artifact {
 			for v := range p.Index(indexVersions).Scan(nil, nil) {
 				m.Versions = append(m.Versions, string(v))
 			}
 		}
-		_, err := getRow(p.Index(indexState), "", &m.State)
+		_, err = getRow(p.Index(indexState), "", &m.State)
 		return err
 	})
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	if len(m.Versions) == 0 && len(plugins) == 0 {
+	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.name(), store.ErrNotFound)
 	}
 	sortVersions(m.Versions)
 	out := store.Rendered{Body: m.render(), Type: typeXML}
-	if len(plugins) == 0 {
+	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
 	return out, nil
@@ -560,7 +570,6 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		return sendSum(w, r, sumsOf(body).get(q.Sum), time.Time{}, cacheControl(r, false))
 	}
 	w.Header().Set("X-Checksum-Sha1", sumsOf(body).SHA1)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header()["Content-Security-Policy"] = sandbox
 	return send(w, r, body, typeXML)
 }
