@@ -51,7 +51,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Basic realm="+strconv.Quote(s.opt.Realm))
 		if errors.Is(f.Err, auth.ErrHidden) {
-			text = "authentication required"
+			text = loginText
 		}
 	case http.StatusNotFound:
 		text = absent(f.Op)
@@ -99,7 +99,8 @@ func absent(op string) string {
 	return "file not found"
 }
 
+// loginText is what auth says of requests that need credentials; those for what hides must not differ.
+const loginText = "This needs a login or a token."
+
 // needLogin is the error of what only users can do.
-func needLogin() error {
-	return wire.Errorf(auth.ErrNoCredentials, "This needs a user and a password or token.")
-}
+func needLogin() error { return wire.Errorf(auth.ErrNoCredentials, loginText) }

@@ -3,7 +3,6 @@ package maven
 // The repository itself, and reading: files, checksums, metadata, and the lists clients look for at the root.
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha1"
@@ -490,12 +489,9 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 		if r.Header.Get(name) == "" {
 			continue
 		}
-		// Rare, and only right for the bytes as they are.
-		h.Set("ETag", doc.ETag)
-		h.Set("Content-Type", doc.Type)
-		h.Set("Cache-Control", cacheControl(r, false))
-		http.ServeContent(w, r, "", doc.Modified, bytes.NewReader(doc.Body))
-		return nil
+		// Rare, and only right for the bytes as they are; under the tag they have without a condition, too.
+		head := wire.BlobHead{Digest: digest.Digest(strings.Trim(doc.ETag, `"`)), Type: doc.Type, Modified: doc.Modified, CacheControl: cacheControl(r, false)}
+		return wire.ServeBytes(w, r, doc.Body, head)
 	}
 	return wire.ServeDocument(w, r, doc, cacheControl(r, false))
 }
