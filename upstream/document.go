@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -35,6 +36,8 @@ type Query struct {
 	Fresh, Stale time.Duration
 	// Head revalidates with a HEAD that names the digest (Docker-Content-Digest): registries count each GET as a pull.
 	Head bool
+	// Absent is how long it is remembered that it does not exist; 0: a minute.
+	Absent time.Duration
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
 	Limit int64
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
@@ -262,7 +265,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
 	switch {
 	case Absent(resp.StatusCode):
-		s.with(id, func(st *state) { st.absent = now.Add(negativeFor) })
+		s.with(id, func(st *state) { st.absent = now.Add(cmp.Or(q.Absent, negativeFor)) })
 		u.Counts.Absent.Add(1)
 		return nil, fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
