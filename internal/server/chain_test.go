@@ -242,7 +242,7 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen()}
 }
 
 func npmSpecimen() specimen {
@@ -305,5 +305,14 @@ func pypiSpecimen() specimen {
 			t.Fatal(err)
 		}
 		send(t, "POST", base+"/pypi/legacy/", b.String(), form.FormDataContentType(), 200)
+	}}
+}
+
+func mavenSpecimen() specimen {
+	const dir = "/maven/com/acme/demo"
+	return specimen{kind: store.Maven, upstream: "/maven", meta: dir + "/maven-metadata.xml", file: dir + "/1.0/demo-1.0.txt", publish: func(t *testing.T, base string) {
+		send(t, "PUT", base+dir+"/1.0/demo-1.0.txt", noise(40_000), "", 201)
+		send(t, "PUT", base+dir+"/1.0/demo-1.0.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>1.0</version><packaging>pom</packaging></project>`, "", 201)
+		send(t, "PUT", base+dir+"/maven-metadata.xml", `<metadata><groupId>com.acme</groupId><artifactId>demo</artifactId><versioning><release>1.0</release><versions><version>1.0</version></versions></versioning></metadata>`, "", 201)
 	}}
 }
