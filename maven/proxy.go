@@ -194,7 +194,7 @@ func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstrea
 			return err == nil && len(raw) == 20
 		})
 		if i < 0 {
-			return nil // a checksum nobody can read is none
+			return fmt.Errorf("%w: its .sha1 holds no checksum", upstream.ErrBroken)
 		}
 		return compare("sha1", words[i], sum)
 	}

@@ -408,6 +408,10 @@ func (t *transfer) resume(cause error) error {
 			cause = io.ErrUnexpectedEOF
 		}
 	}
+	if len(t.place.Sums) == 0 && !strong && cause != nil {
+		// Nobody could say whether the rest belongs to it: it is fetched anew, if nobody has seen any of it.
+		cause, t.tries = fmt.Errorf("%w: it broke off: %w", ErrBroken, cause), maxTries+1
+	}
 	if t.tries > maxTries || len(t.place.Sums) == 0 && !strong {
 		return u.unavailable(cause, 0)
 	}
