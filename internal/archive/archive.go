@@ -24,6 +24,7 @@ var (
 	ErrLimit  = errors.New("archive exceeds a limit")
 	ErrName   = errors.New("archive has an entry with an unsafe name")
 	ErrType   = errors.New("archive has an entry that is neither file nor folder")
+	ErrEmpty  = fmt.Errorf("%w: it is empty", ErrFormat)
 )
 
 // Limits bound what one archive may cost. A zero field means the default.
@@ -33,8 +34,9 @@ type Limits struct {
 	Name    int   // bytes of one entry's name; default 4096
 
 	// Strict refuses whatever two readers could understand in two ways: entries that are neither file nor folder, sparse
-	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. And it must be gzipped.
-	Strict bool
+	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. And it must be gzipped, or
+	// with Plain must not be.
+	Strict, Plain bool
 }
 
 func (l Limits) withDefaults() Limits {
@@ -55,6 +57,7 @@ type Entry struct {
 	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
 	Size    int64  // of a regular file
 	Regular bool   // neither folder, link nor device
+	Link    string // where a link points, as it is written
 
 	r io.Reader
 }
@@ -90,13 +93,16 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var plain io.Reader = in
 	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		if l.Plain {
+			return fmt.Errorf("%w: it is gzipped", ErrFormat)
+		}
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			return readError(err)
 		}
 		z.Multistream(!l.Strict)
 		plain = z
-	} else if l.Strict {
+	} else if l.Strict && !l.Plain {
 		return fmt.Errorf("%w: it is not gzipped", ErrFormat)
 	}
 	body := &counted{r: plain, left: l.Bytes, limit: l.Bytes}
@@ -105,7 +111,7 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		h, err := t.Next()
 		if err == io.EOF {
 			if n == 0 {
-				return fmt.Errorf("%w: it is empty", ErrFormat)
+				return ErrEmpty
 			}
 			return finish(in, body, l.Strict)
 		}
@@ -122,7 +128,7 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, r: t}); err != nil {
+		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Link: h.Linkname, r: t}); err != nil {
 			return err
 		}
 	}

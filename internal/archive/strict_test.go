@@ -114,3 +114,35 @@ func TestStrict(t *testing.T) {
 		}
 	}
 }
+
+// TestPlain: an archive that must not be gzipped, with all else that Strict asks for; links say where they point.
+func TestPlain(t *testing.T) {
+	ok := tarOf(t, false, file{name: "a", content: "1"})
+	read := func(p []byte, l Limits) error {
+		return Tar(bytes.NewReader(p), l, func(*Entry) error { return nil })
+	}
+	if err := read(ok, Limits{Strict: true, Plain: true}); err != nil {
+		t.Error(err)
+	}
+	for what, p := range map[string][]byte{
+		"gzipped": tarOf(t, true, file{name: "a"}), "more after its end": append(bytes.Clone(ok), "more"...), "cut": ok[:512],
+	} {
+		if err := read(p, Limits{Strict: true, Plain: true}); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := read(ok, Limits{Strict: true}); !errors.Is(err, ErrFormat) {
+		t.Error(err)
+	}
+	if err := read(make([]byte, 1024), Limits{}); !errors.Is(err, ErrEmpty) || !errors.Is(err, ErrFormat) {
+		t.Error(err)
+	}
+	var link string
+	err := Tar(bytes.NewReader(tarOf(t, false, file{"l", "../x", tar.TypeSymlink})), Limits{}, func(e *Entry) error {
+		link = e.Link
+		return nil
+	})
+	if err != nil || link != "../x" {
+		t.Errorf("%q %v", link, err)
+	}
+}
