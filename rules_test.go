@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive", "larder/internal/semver"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/composer/semver"},
 }
 
 func under(prefix string, names []string) []string {

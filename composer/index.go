@@ -14,6 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/store"
 )
@@ -26,7 +27,7 @@ const (
 
 // tableOf is where a version's fragment is.
 func tableOf(normalized string) string {
-	if isDev(normalized) {
+	if semver.IsDev(normalized) {
 		return indexBranches
 	}
 	return indexReleases
@@ -109,14 +110,14 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 // sortFragments brings versions into the order of documents.
 func sortFragments(list []fragment) {
 	type placed struct {
-		place
+		semver.Place
 		fragment
 	}
 	all := make([]placed, len(list))
 	for i, f := range list {
-		all[i] = placed{placeOf(f.ID), f}
+		all[i] = placed{semver.PlaceOf(f.ID), f}
 	}
-	slices.SortFunc(all, func(a, b placed) int { return a.compare(b.place) })
+	slices.SortFunc(all, func(a, b placed) int { return a.Compare(b.Place) })
 	for i := range all {
 		list[i] = all[i].fragment
 	}
@@ -147,7 +148,7 @@ func (p *listed) entry(out []field, base string, i int) []field {
 	if p.Abandoned != nil && string(p.Abandoned) != "false" {
 		out = append(out, field{"abandoned", p.Abandoned})
 	}
-	if i == 0 && p.Branches && slices.Contains(defaultBranches, f.ID) {
+	if i == 0 && p.Branches && slices.Contains(semver.DefaultBranches, f.ID) {
 		out = append(out, field{"default-branch", []byte("true")})
 	}
 	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference))

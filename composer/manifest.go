@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/composer/semver"
 	"larder/internal/rawjson"
 )
 
@@ -228,7 +229,7 @@ func objectOf(v any, good func(key, text string) bool) (any, bool) {
 // linksForm holds constraints that every client can parse.
 func linksForm(v any) (any, bool) {
 	return objectOf(v, func(key, text string) bool {
-		return isProvided(key) && (text == "self.version" || isConstraint(text))
+		return isProvided(key) && (text == "self.version" || semver.IsConstraint(text))
 	})
 }
 

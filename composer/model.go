@@ -10,6 +10,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/composer/semver"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -96,7 +97,7 @@ const linkChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345678
 
 // idOf is the store's name of a version.
 func idOf(normalized, reference string) string {
-	if isDev(normalized) {
+	if semver.IsDev(normalized) {
 		return normalized + "#" + reference
 	}
 	return normalized

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/composer/semver"
 	"larder/internal/wire"
 )
 
@@ -228,7 +229,7 @@ func parseDist(method string, segs []string, ops map[string]string) (q Request, 
 	}
 	q.Version = strings.Join(segs[3:n-1], "/")
 	ref, ok := strings.CutSuffix(segs[n-1], ".zip")
-	if !ok || len(q.Version) > 2*maxVersion || strings.Trim(ref, "0123456789abcdef") != "" || ref == "" {
+	if !ok || len(q.Version) > maxQueryText || strings.Trim(ref, "0123456789abcdef") != "" || ref == "" {
 		return q, noRoute()
 	}
 	q.Reference = ref
@@ -271,11 +272,11 @@ func parseArtifact(method string, segs []string) (q Request, err error) {
 	if q.Name, err = takeName(segs[0], segs[1]); err != nil {
 		return q, err
 	}
-	file := cutProperties(segs[2])
-	_, matrix, _ := strings.Cut(segs[2], ";")
-	q.Version = strings.TrimSuffix(file, ".zip")
+	file, matrix, _ := strings.Cut(segs[2], ";")
 	for _, prefix := range []string{segs[0] + "-" + segs[1] + "-", segs[1] + "-"} {
-		if rest, ok := strings.CutPrefix(q.Version, prefix); ok && rest != "" {
+		rest, ok := strings.CutPrefix(strings.TrimSuffix(file, ".zip"), prefix)
+		// A file may be called anything: only what is a version says something.
+		if _, isVersion := semver.Parse(rest); ok && isVersion {
 			q.Version = rest
 			break
 		}
@@ -422,7 +423,9 @@ func link(q Request) string {
 	case opSettings, opSettingsSet:
 		p = "/packages/" + q.Name + "/settings"
 	case opUpload:
-		p = "/packages/upload/" + q.Name + "/" + escapeVersion(q.Version)
+		if p = "/packages/upload/" + q.Name + "/" + escapeVersion(q.Version); q.Version == "" {
+			p = "/" + q.Name + "/any.zip"
+		}
 	case opRoot:
 		p = "/packages.json"
 	default:

@@ -68,6 +68,8 @@ type Config struct {
 	OCI OCI `yaml:"oci" json:"oci"`
 	// NPM holds what only the npm protocol has.
 	NPM NPM `yaml:"npm" json:"npm"`
+	// Composer holds what only the Composer protocol has.
+	Composer Composer `yaml:"composer" json:"composer"`
 
 	// Upstreams are remote registries by kind. This version refuses them: see Validate.
 	Upstreams map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -110,6 +112,12 @@ type NPM struct {
 	// StrictManifests refuses a publish whose manifest says something else than its tarball; without it the tarball's
 	// word counts and the publisher gets a warning. Default false.
 	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
+}
+
+// Composer is what can be set for Composer only.
+type Composer struct {
+	// MaxArchive is the largest archive accepted. Default 1 GiB.
+	MaxArchive Size `yaml:"max-archive" json:"max-archive"`
 }
 
 // Policies are the built-in rules; each list may be empty.
@@ -170,6 +178,7 @@ func Default() Config {
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
+		Composer:        Composer{MaxArchive: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

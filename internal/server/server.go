@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/composer"
 	"larder/internal/config"
 	"larder/internal/wire"
 	"larder/npm"
@@ -155,6 +156,10 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
 		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
+	}
+	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
+		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
+		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
 	}
 	return list
 }
