@@ -72,6 +72,9 @@ func parseManifest(raw []byte) (*manifest, error) {
 	if v := tree.values["version"]; v != nil && m.Version == "" {
 		return nil, badManifest("its version is not a text.")
 	}
+	if tree.values["type"] == nil {
+		tree.set("type", typeLibrary)
+	}
 	kept := &object{values: map[string]any{}}
 	for _, f := range shapes() {
 		v := tree.values[f.key]
@@ -86,9 +89,6 @@ func parseManifest(raw []byte) (*manifest, error) {
 			continue
 		}
 		kept.set(f.key, formed)
-	}
-	if kept.values["type"] == nil {
-		kept.set("type", typeLibrary)
 	}
 	for _, k := range kept.keys {
 		m.Fields = m.Fields.Add(k, encode(nil, kept.values[k]))

@@ -348,8 +348,14 @@ func (q *Request) parseUpload(v url.Values) error {
 
 func flag(s string) bool { return s == "1" || s == "true" }
 
-func nonEmpty(list []string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == "" })
+// nonEmpty is list without empty texts, nil when nothing is left.
+func nonEmpty(list []string) (out []string) {
+	for _, s := range list {
+		if s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // packagesOf collects packages[], packages[0], packages[1] …, as PHP writes lists into forms; nil when there is none.
