@@ -29,6 +29,7 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 	"larder/store/storetest"
+	"larder/upstream"
 )
 
 // Options say how the registry is opened. The zero value is right for most tests.
@@ -43,6 +44,8 @@ type Options struct {
 	Under string
 	// Check, if set, looks at every answer: what must hold for all of them.
 	Check func(t testing.TB, r *http.Request, a Answer)
+	// Upstreams, if set, are the registries to keep copies of.
+	Upstreams *upstream.Options
 }
 
 // WithClock makes store and users take the time from c.
@@ -106,6 +109,12 @@ func Serve(t testing.TB, s *store.Store, o Options, protocol func(wire.Deps) wir
 		log = slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	g.Deps = wire.Deps{Store: s, Auth: g.Auth, Base: base, Log: log}
+	if o.Upstreams != nil {
+		if g.Deps.Upstreams, err = upstream.New(s, log, *o.Upstreams); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(g.Deps.Upstreams.Close)
+	}
 	rt := wire.NewRouter(http.NotFoundHandler())
 	wire.Mount(rt, protocol(g.Deps))
 	g.Handler = &wire.Edge{Next: rt, Base: base, Log: log}
