@@ -4,201 +4,107 @@ package composer
 // of anybody else, so no name of a private package leaves the house.
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"larder/composer/manifest"
+	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/wire"
 	"larder/store"
 )
 
-// advisory is one element of the array an operator loads, and of the answers, as the public registry has it.
-type advisory struct {
-	ID         string           `json:"advisoryId"`
-	Package    string           `json:"packageName"`
-	RemoteID   string           `json:"remoteId,omitempty"`
-	Title      string           `json:"title"`
-	Link       *string          `json:"link"`
-	CVE        *string          `json:"cve"`
-	Affected   string           `json:"affectedVersions"`
-	Source     string           `json:"source,omitempty"`
-	Reported   string           `json:"reportedAt"`
-	Repository string           `json:"composerRepository,omitempty"`
-	Severity   *string          `json:"severity"`
-	Sources    []advisorySource `json:"sources"`
+// advised is one element of the array an operator loads, and of the answers, as the public registry has it.
+type advised struct {
+	ID         string          `json:"advisoryId"`
+	Package    string          `json:"packageName"`
+	RemoteID   string          `json:"remoteId,omitempty"`
+	Title      string          `json:"title"`
+	Link       *string         `json:"link"`
+	CVE        *string         `json:"cve"`
+	Affected   string          `json:"affectedVersions"`
+	Source     string          `json:"source,omitempty"`
+	Reported   string          `json:"reportedAt"`
+	Repository string          `json:"composerRepository,omitempty"`
+	Severity   *string         `json:"severity"`
+	Sources    []advisedSource `json:"sources"`
 }
 
-type advisorySource struct {
+type advisedSource struct {
 	Name     string `json:"name"`
 	RemoteID string `json:"remoteId"`
 }
 
-const (
-	advisoryTable = "advisories" // package 0x00 number → advisory
-	maxAdvisories = 64 << 20     // bytes of the array
-)
-
-// check brings an advisory into one form, or says what is wrong with it.
-func (a *advisory) check(i int) (err error) {
-	wrong := func(format string, args ...any) error {
-		return wire.Errorf(store.ErrInvalid, "Advisory %d: %s", i, fmt.Sprintf(format, args...))
+// UnmarshalJSON brings an advisory into one form: clients print its texts and parse its time.
+func (a *advised) UnmarshalJSON(raw []byte) error {
+	type plain advised
+	if err := json.Unmarshal(raw, (*plain)(a)); err != nil {
+		return err
 	}
-	for _, s := range []*string{&a.ID, &a.Title, &a.Affected, a.Link, a.CVE, a.Severity} {
+	for _, s := range []*string{&a.ID, &a.RemoteID, &a.Title, &a.Affected, &a.Source, &a.Reported, &a.Repository, a.Link, a.CVE, a.Severity} {
 		if s != nil {
-			*s = clean(*s)
+			*s = manifest.Clean(*s)
 		}
 	}
-	if a.Package, err = parseName(a.Package); err != nil {
-		return wrong("packageName is not a package name.")
-	}
-	switch reported, ok := timeForm(a.Reported); {
-	case !semver.IsConstraint(a.Affected):
-		return wrong("affectedVersions %.80q is not a constraint like \">=1.0,<1.2.3|2.0.0\".", a.Affected)
-	case a.ID == "" || a.Title == "":
-		return wrong("it needs an advisoryId and a title.")
-	case !ok || reported == nil:
-		return wrong("reportedAt %.80q is not a date and time.", a.Reported)
-	case a.Link != nil && *a.Link != "" && webURL(*a.Link) == "":
-		return wrong("link %.80q is not an http or https address.", *a.Link)
-	default:
-		a.Reported = reported.(string)
+	for i := range a.Sources {
+		a.Sources[i] = advisedSource{manifest.Clean(a.Sources[i].Name), manifest.Clean(a.Sources[i].RemoteID)}
 	}
 	if a.Sources == nil {
-		a.Sources = []advisorySource{}
+		a.Sources = []advisedSource{}
+	}
+	if n, err := naming.Parse(a.Package); err == nil {
+		a.Package = n
+	}
+	if t := manifest.Time(a.Reported); t != "" {
+		a.Reported = t
 	}
 	return nil
 }
 
-// readAdvisories takes an array, or the answer of another registry: lists by package.
-func readAdvisories(raw []byte) (list []advisory, err error) {
-	var answer struct {
-		Advisories map[string][]advisory `json:"advisories"`
+// About implements advisory.Advisory.
+func (a advised) About() string { return a.Package }
+
+// Fault implements advisory.Advisory.
+func (a advised) Fault() string {
+	switch _, err := naming.Parse(a.Package); {
+	case err != nil:
+		return fmt.Sprintf("packageName %.80q is not a package name.", a.Package)
+	case !semver.IsConstraint(a.Affected):
+		return fmt.Sprintf("affectedVersions %.80q is not a constraint like \">=1.0,<1.2.3|2.0.0\".", a.Affected)
+	case a.ID == "" || a.Title == "":
+		return "it needs an advisoryId and a title."
+	case manifest.Time(a.Reported) == "":
+		return fmt.Sprintf("reportedAt %.80q is not a date and time.", a.Reported)
+	case a.Link != nil && *a.Link != "" && manifest.WebURL(*a.Link) == "":
+		return fmt.Sprintf("link %.80q is not an http or https address.", *a.Link)
 	}
-	if json.Unmarshal(raw, &list) != nil {
-		list = nil
-		if json.Unmarshal(raw, &answer) != nil || answer.Advisories == nil {
-			return nil, wire.Errorf(store.ErrInvalid, "The advisories are neither a JSON array of objects nor an object with advisories by package.")
-		}
-		for _, name := range slices.Sorted(maps.Keys(answer.Advisories)) {
-			list = append(list, answer.Advisories[name]...)
-		}
-	}
-	for i := range list {
-		if err := list[i].check(i); err != nil {
-			return nil, err
-		}
-	}
-	return list, nil
+	return ""
 }
 
-// setAdvisories replaces all advisories.
-func (s *server) setAdvisories(w http.ResponseWriter, r *http.Request, _ Request) error {
-	raw, err := wire.ReadBody(r, maxAdvisories)
-	if err != nil {
-		return err
-	}
-	list, err := readAdvisories(raw)
-	if err != nil {
-		return err
-	}
-	rows := map[string][]byte{}
-	for i, a := range list {
-		b, err := json.Marshal(a)
-		if err != nil {
-			return err
-		}
-		rows[a.Package+"\x00"+fmt.Sprintf("%06d", i)] = b
-	}
-	if err := s.store.Update(r.Context(), func(tx *store.Tx) error { return s.replaceAdvisories(tx, rows) }); err != nil {
-		return err
-	}
-	return wire.JSON(w, http.StatusOK, map[string]int{"advisories": len(list)})
-}
-
-// replaceAdvisories writes the rows, and moves on the documents of the packages whose advisories are others now.
-func (s *server) replaceAdvisories(tx *store.Tx, rows map[string][]byte) error {
-	table := s.repo.KindIndex(tx, advisoryTable)
-	old, now := map[string][]string{}, map[string][]string{}
-	for k, v := range table.Scan(nil, nil) {
-		name, _, _ := strings.Cut(string(k), "\x00")
-		old[name] = append(old[name], string(v))
-		if err := table.Delete(bytes.Clone(k)); err != nil {
-			return err
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(rows)) {
-		name, _, _ := strings.Cut(k, "\x00")
-		now[name] = append(now[name], string(rows[k]))
-		if err := table.Put([]byte(k), rows[k]); err != nil {
-			return err
-		}
-	}
-	for name := range maps.Keys(old) {
-		if _, ok := now[name]; !ok {
-			now[name] = nil
-		}
-	}
-	for name, list := range now {
-		if !slices.Equal(old[name], list) {
-			if err := s.repo.In(tx, name, restamp); err != nil {
-				return err
+// restamp moves a package's document of releases on, if there is the package: its advisories stand there too.
+func (s *server) restamp(tx *store.Tx, name string) error {
+	return s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+		if _, err := tx.Package(); err != nil {
+			if isOneOf(err, store.ErrNotFound) {
+				return nil
 			}
+			return err
 		}
-	}
-	tx.Log(store.Entry{Kind: store.Composer, Op: "advisories", Note: strconv.Itoa(len(rows)) + " advisories loaded"})
-	return nil
-}
-
-// restamp moves a package's document of releases on, if there is the package.
-func restamp(tx *store.PackageTx[Meta]) error {
-	if _, err := tx.Package(); err != nil {
-		if isOneOf(err, store.ErrNotFound) {
-			return nil
+		// Written below the package, so that its generation moves as well.
+		if err := tx.Index(indexState).Put([]byte(stateAdvisories), []byte(tx.Tx().Now().UTC().Format(time.RFC3339Nano))); err != nil {
+			return err
 		}
-		return err
-	}
-	// Written below the package, so that its generation moves as well.
-	if err := tx.Index(indexState).Put([]byte(stateAdvisories), []byte(tx.Tx().Now().UTC().Format(time.RFC3339Nano))); err != nil {
-		return err
-	}
-	return stamp(tx, false)
-}
-
-// getAdvisories shows what is loaded, in the form it was loaded in.
-func (s *server) getAdvisories(w http.ResponseWriter, r *http.Request, _ Request) error {
-	list := []json.RawMessage{}
-	err := s.store.View(r.Context(), func(tx *store.Tx) error {
-		for _, v := range s.repo.KindIndex(tx, advisoryTable).Scan(nil, nil) {
-			list = append(list, bytes.Clone(v))
-		}
-		return nil
+		return stamp(tx, false)
 	})
-	if err != nil {
-		return err
-	}
-	return wire.JSON(w, http.StatusOK, list)
 }
 
-// partialAdvisories are what a package's document says of its advisories.
-func partialAdvisories(tx *store.PackageTx[Meta]) (out []json.RawMessage, err error) {
-	for _, v := range tx.KindIndex(advisoryTable).Scan([]byte(tx.Name()+"\x00"), nil) {
-		var a advisory
-		if err := json.Unmarshal(v, &a); err != nil {
-			return nil, fmt.Errorf("advisory of %s: %w", tx.Name(), err)
-		}
-		one := appendMember(append(appendMember([]byte{'{'}, "advisoryId", a.ID), ','), "affectedVersions", a.Affected)
-		out = append(out, append(one, '}'))
-	}
-	return out, nil
+// partial is what a package's document says of an advisory.
+func (a advised) partial() json.RawMessage {
+	return append(appendMember(append(appendMember([]byte{'{'}, "advisoryId", a.ID), ','), "affectedVersions", a.Affected), '}')
 }
 
 // audit answers composer audit: packages by name, or everything since a time. A name that is known and has no advisories has
@@ -210,13 +116,13 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 	}
 	names := q.Packages
 	if r.Method == http.MethodPost {
-		raw, err := wire.ReadBody(r, maxManifest)
+		raw, err := wire.ReadBody(r, maxForm)
 		if err != nil {
 			return err
 		}
 		form, err := url.ParseQuery(string(raw))
 		if err != nil {
-			return wire.Errorf(store.ErrInvalid, "The request's body is not a form.")
+			return wire.Explain(err, store.ErrInvalid, "The request's body is not a form.")
 		}
 		names = append(names, packagesOf(form)...)
 	}
@@ -226,7 +132,7 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 	case len(names) == 0 && q.Since < 0:
 		return wire.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
-	found, err := s.advisories(ctx, names, max(q.Since, 0))
+	found, err := s.advisories(ctx, names, q.Since)
 	if err != nil {
 		return err
 	}
@@ -234,36 +140,30 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 	return wire.JSON(w, http.StatusOK, map[string]any{"advisories": found})
 }
 
-// advisories reads those of packages, of all when there are no names, that were reported since a time.
-func (s *server) advisories(ctx context.Context, names []string, since int64) (map[string][]json.RawMessage, error) {
-	found := map[string][]json.RawMessage{}
-	err := s.store.View(ctx, func(tx *store.Tx) error {
-		if len(names) == 0 {
-			return s.scanAdvisories(tx, nil, since, found)
-		}
-		for _, name := range names {
-			name, err := parseName(name)
-			if err != nil {
-				continue
-			}
-			err = s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
-				_, err := tx.Package()
-				return err
-			})
-			switch {
-			case err == nil:
-				found[name] = []json.RawMessage{}
-			case !isOneOf(err, store.ErrNotFound):
-				return err
-			}
-			if err := s.scanAdvisories(tx, []byte(name+"\x00"), since, found); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+// advisories are those of packages, of all when there are no names, that were reported since a time.
+func (s *server) advisories(ctx context.Context, names []string, since int64) (map[string][]advised, error) {
+	found := map[string][]advised{}
+	list, err := s.advised.All(ctx)
+	if len(names) > 0 {
+		names = valid(names)
+		list, err = s.advised.Of(ctx, names)
+	}
 	if err != nil {
 		return nil, err
+	}
+	for _, a := range list {
+		if t, err := time.Parse(time.RFC3339, a.Reported); err != nil || t.Unix() >= since {
+			found[a.Package] = append(found[a.Package], a)
+		}
+	}
+	known, err := s.known(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range known {
+		if found[name] == nil {
+			found[name] = []advised{}
+		}
 	}
 	for name := range found {
 		ok, err := s.readable(ctx, name)
@@ -277,19 +177,33 @@ func (s *server) advisories(ctx context.Context, names []string, since int64) (m
 	return found, nil
 }
 
-func (s *server) scanAdvisories(tx *store.Tx, prefix []byte, since int64, into map[string][]json.RawMessage) error {
-	for k, v := range s.repo.KindIndex(tx, advisoryTable).Scan(prefix, nil) {
-		name, _, _ := strings.Cut(string(k), "\x00")
-		var a struct {
-			Reported string `json:"reportedAt"`
+// valid are the names among names, in their one spelling.
+func valid(names []string) (out []string) {
+	for _, name := range names {
+		if n, err := naming.Parse(name); err == nil {
+			out = append(out, n)
 		}
-		if err := json.Unmarshal(v, &a); err != nil {
-			return fmt.Errorf("advisory of %s: %w", name, err)
-		}
-		if t, err := time.Parse(time.RFC3339, a.Reported); err == nil && t.Unix() < since {
-			continue
-		}
-		into[name] = append(into[name], bytes.Clone(v))
 	}
-	return nil
+	return out
+}
+
+// known are the packages among names that are here.
+func (s *server) known(ctx context.Context, names []string) (out []string, err error) {
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		out = nil
+		for _, name := range names {
+			err := s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+				_, err := tx.Package()
+				return err
+			})
+			switch {
+			case err == nil:
+				out = append(out, name)
+			case !isOneOf(err, store.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	return out, err
 }

@@ -44,9 +44,11 @@
 //
 // # Where is what
 //
-//	routes.go    paths           model.go   names, what is stored   semver/      versions and constraints as PHP reads them
-//	archive.go   ZIPs            json.go, manifest.go  composer.json  publish.go   a version comes in
-//	index.go     documents       serve.go   reading                 manage.go    changing, the feed of changes
-//	search.go    lists, search   downloads.go  counts               advisories.go  audit
-//	errors.go    every error body
+//	routes.go   paths           model.go    what is stored        publish.go     a version comes in
+//	index.go    documents       serve.go    reading               manage.go      changing, the feed of changes
+//	search.go   lists, search   downloads.go  counts              advisories.go  audit
+//	errors.go   every error body
+//
+//	naming/     names           manifest/   composer.json and the archive around it
+//	semver/     versions and constraints as composer/semver, the library in PHP, reads them
 package composer

@@ -101,10 +101,23 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 	}
 	var names []string
 	for _, d := range body.Downloads {
-		name, err := parseName(d.Name)
-		if err != nil {
-			continue
-		}
+		names = append(names, d.Name)
+	}
+	if err := s.count(ctx, valid(names)); err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusCreated, map[string]string{"status": "success"})
+}
+
+// count adds one install to each package that is here and that whoever asks may read.
+func (s *server) count(ctx context.Context, names []string) error {
+	slices.Sort(names)
+	known, err := s.known(ctx, slices.Compact(names))
+	if err != nil {
+		return err
+	}
+	names = names[:0]
+	for _, name := range known {
 		ok, err := s.readable(ctx, name)
 		if err != nil {
 			return err
@@ -113,34 +126,12 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
-	if err := s.count(ctx, slices.Compact(names)); err != nil {
-		return err
-	}
-	return wire.JSON(w, http.StatusCreated, map[string]string{"status": "success"})
-}
-
-// count adds one install to each package that is here.
-func (s *server) count(ctx context.Context, names []string) error {
-	known := names[:0]
-	for _, name := range names {
-		err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-			_, err := tx.Package()
-			return err
-		})
-		switch {
-		case err == nil:
-			known = append(known, name)
-		case !isOneOf(err, store.ErrNotFound):
-			return err
-		}
-	}
-	if len(known) == 0 {
+	if len(names) == 0 {
 		return nil
 	}
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		table := tx.Table(downloadsTable)
-		for _, name := range known {
+		for _, name := range names {
 			c, err := countsOf(tx, name)
 			if err != nil {
 				return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/composer/manifest"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/store"
@@ -248,9 +249,20 @@ func (m *minifier) append(out []byte, entry []field) []byte {
 	}
 	for _, k := range m.keys {
 		if c := m.state[k]; c.seen != m.n && c.value != nil {
-			member(k, []byte(`"`+unset+`"`))
+			member(k, []byte(`"`+manifest.Unset+`"`))
 			c.value = nil
 		}
 	}
 	return append(out, '}')
+}
+
+func comma(out []byte, i int) []byte {
+	if i > 0 {
+		return append(out, ',')
+	}
+	return out
+}
+
+func appendMember(out []byte, key, value string) []byte {
+	return rawjson.AppendString(append(rawjson.AppendString(out, key), ':'), value)
 }

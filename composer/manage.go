@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -197,7 +198,7 @@ func abandonedSetting(raw json.RawMessage) (json.RawMessage, error) {
 	case "", "true", "false":
 		return raw, nil
 	}
-	name, err := parseName(rawjson.TextOf(raw))
+	name, err := naming.Parse(rawjson.TextOf(raw))
 	return rawjson.Quote(name), err
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/composer/manifest"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -77,7 +78,7 @@ type publication struct {
 	asked   Request
 	stage   *store.Stage
 
-	manifest   *manifest
+	manifest   *manifest.Manifest
 	name       string
 	version    string // as written
 	normalized string
@@ -168,7 +169,7 @@ func formError(err error) error {
 	if wire.Status(err) != http.StatusInternalServerError {
 		return err
 	}
-	return &explained{err, wire.Errorf(store.ErrInvalid, "The form is damaged.")}
+	return wire.Explain(err, store.ErrInvalid, "The form is damaged.")
 }
 
 func textPart(r io.Reader) (string, error) {
@@ -184,11 +185,7 @@ func textPart(r io.Reader) (string, error) {
 
 // inspect opens the archive; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
-	raw, err := readArchive(p.stage, p.stage.Size())
-	if err != nil {
-		return err
-	}
-	m, err := parseManifest(raw)
+	m, err := manifest.Read(p.stage, p.stage.Size())
 	if err != nil {
 		return err
 	}
@@ -233,11 +230,11 @@ func (p *publication) setSource() error {
 	if s == (source{}) {
 		return nil
 	}
-	form, ok := sourceForm(&object{values: map[string]any{"type": clean(s.Type), "url": clean(s.URL), "reference": clean(s.Reference)}})
+	raw, ok := manifest.Source(s.Type, s.URL, s.Reference)
 	if !ok {
 		return wire.Errorf(store.ErrInvalid, "A source needs src-type, src-url and src-ref, none of which begins with a hyphen.")
 	}
-	p.manifest.Fields = p.manifest.Fields.Set("source", encode(nil, form))
+	p.manifest.Fields = p.manifest.Fields.Set("source", raw)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/composer/manifest"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -117,7 +118,7 @@ func TestA7_Refused(t *testing.T) {
 		"no zip":                {"?version=1.0.0", "hello", "", 422, "not a ZIP archive"},
 		"empty":                 {"?version=1.0.0", "", "", 422, "no archive"},
 		"cut":                   {"?version=1.0.0", own[:len(own)-4], "", 422, "damaged"},
-		"no composer.json":      {"?version=1.0.0", string(pack(map[string]string{"a/b": "c", "d/e": "f"})), "", 422, "it has a, d"},
+		"no composer.json":      {"?version=1.0.0", string(wiretest.Zip(map[string]string{"a/b": "c", "d/e": "f"})), "", 422, "it has a, d"},
 		"half a source":         {"?version=1.0.0&src-type=git", own, "", 422, "src-type, src-url and src-ref"},
 		"option as source":      {"?version=1.0.0&src-type=git&src-url=--upload-pack%3Did&src-ref=x", own, "", 422, "hyphen"},
 		"two archives":          {"/packages/upload/acme/demo/1.0.0", twice, kind, 422, "two archives"},
@@ -400,7 +401,7 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 				entry := wiretest.JSON(fields{"description": strings.Repeat("what it does ", 8), "type": "library", "license": []string{"MIT"}, "require": require, "autoload": fields{"psr-4": fields{`Acme\`: "src/"}},
 					"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i}})
 				v := store.Version[Meta]{ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref), Digest: blob.Digest, Size: blob.Size}}}
-				v.Meta = Meta{Version: id, Reference: ref, Entry: part{JSON: json.RawMessage(entry)}, Summary: summary{Version: id, Type: typeLibrary}}
+				v.Meta = Meta{Version: id, Reference: ref, Entry: part{JSON: json.RawMessage(entry)}, Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary}}
 				v.Published = tx.Tx().Now()
 				if err := tx.Publish(v); err != nil {
 					return err

@@ -1,17 +1,15 @@
 package composer
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
+	"larder/composer/manifest"
 	"larder/composer/semver"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
@@ -138,34 +136,6 @@ func (g *rig) checkRecords(tx *store.PackageTx[Meta], shownNow map[string]bool) 
 	}
 }
 
-// pack makes a ZIP archive of files; a name that ends in "@" is a link.
-func pack(files map[string]string) []byte {
-	var names []string
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	for _, n := range names {
-		h := &zip.FileHeader{Name: strings.TrimSuffix(n, "@"), Method: zip.Deflate}
-		if strings.HasSuffix(n, "@") {
-			h.SetMode(0o777 | 1<<27) // fs.ModeSymlink
-		}
-		f, err := w.CreateHeader(h)
-		if err != nil {
-			panic(err)
-		}
-		if _, err := f.Write([]byte(files[n])); err != nil {
-			panic(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
-
 // release is a version to publish; its fields can be changed before it is sent.
 type release struct {
 	name, version string
@@ -195,7 +165,7 @@ func (r *release) archive() []byte {
 		for k, v := range r.files {
 			files[k] = v
 		}
-		r.zip = pack(files)
+		r.zip = wiretest.Zip(files)
 	}
 	return r.zip
 }
@@ -230,7 +200,7 @@ func expand(minified []fields) []fields {
 			next[k] = v
 		}
 		for k, v := range m {
-			if v == unset {
+			if v == manifest.Unset {
 				delete(next, k)
 			} else {
 				next[k] = v

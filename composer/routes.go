@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/wire"
 )
@@ -169,7 +170,7 @@ func parsePath(method string, segs []string) (Request, error) {
 	case segs[0] == "providers" && n >= 2:
 		get[http.MethodGet] = opProviders
 		name, ok := strings.CutSuffix(strings.Join(segs[1:], "/"), ".json")
-		if !ok || !isProvided(name) {
+		if !ok || !naming.IsProvided(name) {
 			return Request{}, noRoute()
 		}
 		return oneOf(method, get, Request{Name: strings.ToLower(name)})
@@ -200,9 +201,9 @@ func parsePlain(method, path string) (q Request, found bool, err error) {
 
 // takeName takes a package's name off the front.
 func takeName(vendor, base string) (string, error) {
-	name, err := parseName(vendor + "/" + base)
+	name, err := naming.Parse(vendor + "/" + base)
 	if err != nil {
-		return "", &explained{err, badPath("%s", wire.Public(err))}
+		return "", wire.Explain(err, wire.ErrBadPath, "%s", wire.Public(err))
 	}
 	return name, nil
 }
@@ -215,7 +216,7 @@ func parseMetadata(method string, segs []string, ops map[string]string) (q Reque
 		return q, noRoute()
 	}
 	base, q.Branches = strings.CutSuffix(base, "~dev")
-	if q.Name, err = parseName(segs[1] + "/" + base); err != nil {
+	if q.Name, err = naming.Parse(segs[1] + "/" + base); err != nil {
 		return q, noRoute()
 	}
 	return oneOf(method, ops, q)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/composer/naming"
 	"larder/internal/wire"
 )
 
@@ -160,20 +161,6 @@ func TestE_PathAttacks(t *testing.T) {
 	}
 }
 
-// TestA6_Names: Composer's own rule, in lower case.
-func TestA6_Names(t *testing.T) {
-	for name, want := range map[string]string{
-		"acme/demo": "acme/demo", "Acme/Demo": "acme/demo", "a/b": "a/b", "a-b_c.d/e--f_g.h-i": "a-b_c.d/e--f_g.h-i", "0/1": "0/1", "con.x/nul-y": "con.x/nul-y",
-		"acme": "", "acme/": "", "/demo": "", "acme/demo/x": "", "-a/b": "", "a-/b": "", "a/b-": "", "a--b/c": "", "a/b---c": "", "a/b__c": "", "a/.b": "", "a/b..c": "", "a b/c": "", "a/b.json": "", "A/B.JSON": "",
-		"con/x": "", "x/COM1": "", "x/nul": "", "lpt9/x": "", "../x": "", "x/..": "", "é/x": "", "php": "", "ext-json": "", "a/b\n": "", "a/b~dev": "", strings.Repeat("a", 199) + "/b": "",
-	} {
-		got, err := parseName(name)
-		if got != want || (err == nil) != (want != "") {
-			t.Errorf("%q: %q %v", name, got, err)
-		}
-	}
-}
-
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
@@ -239,7 +226,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if n, err := parseName(q.Name); q.Name != "" && op != opProviders && (err != nil || n != q.Name) {
+		if n, err := naming.Parse(q.Name); q.Name != "" && op != opProviders && (err != nil || n != q.Name) {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
 		p2, q2, _ := strings.Cut(link(q), "?")

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"unicode"
 
+	"larder/composer/manifest"
+	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/wire"
 	"larder/store"
@@ -37,7 +39,7 @@ const (
 )
 
 // listingOf makes a package findable by its best version.
-func listingOf(name string, sum summary) (store.Listing, error) {
+func listingOf(name string, sum manifest.Summary) (store.Listing, error) {
 	l := store.Listing{Words: map[string]int{}}
 	add := func(weight int, list ...string) {
 		for _, w := range list {
@@ -77,7 +79,7 @@ func list(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta]) e
 }
 
 // setListing writes what a package is found by.
-func setListing(tx *store.PackageTx[Meta], sum summary) error {
+func setListing(tx *store.PackageTx[Meta], sum manifest.Summary) error {
 	if state := abandonedState(tx); state != nil {
 		if sum.Abandoned = state; string(state) == "false" {
 			sum.Abandoned = nil
@@ -91,7 +93,7 @@ func setListing(tx *store.PackageTx[Meta], sum summary) error {
 }
 
 // listedSummary is what lists show of a package; without a version when it is in none.
-func listedSummary(tx *store.PackageTx[Meta]) (sum summary, err error) {
+func listedSummary(tx *store.PackageTx[Meta]) (sum manifest.Summary, err error) {
 	l, err := tx.Listing()
 	if err != nil || l.Data == nil {
 		return sum, err
@@ -135,7 +137,7 @@ func shown(tx *store.PackageTx[Meta], normalized string) (v store.Version[Meta],
 // hit is a package in a list.
 type hit struct {
 	Name string
-	summary
+	manifest.Summary
 }
 
 // find returns the packages that match and whoever asks may read, best first.
@@ -172,7 +174,7 @@ func (s *server) describe(ctx context.Context, names []string) ([]hit, error) {
 		if raw == nil {
 			continue
 		}
-		if err := json.Unmarshal(raw, &hits[i].summary); err != nil {
+		if err := json.Unmarshal(raw, &hits[i].Summary); err != nil {
 			return nil, fmt.Errorf("listing of %s: %w", names[i], err)
 		}
 	}
@@ -251,7 +253,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	query := store.Query{}
 	for _, word := range strings.Fields(strings.ToLower(q.Query)) {
-		if strings.Trim(word, linkChars) == "" && strings.Trim(word, "._-/") != "" {
+		if strings.Trim(word, naming.Chars) == "" && strings.Trim(word, "._-/") != "" {
 			query.Words = append(query.Words, word)
 		} else {
 			query.Words = append(query.Words, words(word)...)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/composer/manifest"
+	"larder/internal/advisory"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -38,6 +40,7 @@ type server struct {
 	opt     Options
 	files   *store.Memo[string, store.File]
 	counter *limiter
+	advised *advisory.Table[advised]
 }
 
 // New returns the registry's end points.
@@ -57,10 +60,13 @@ func New(d wire.Deps, o Options) wire.Protocol {
 }
 
 func newServer(d wire.Deps, o Options) *server {
-	return &server{
+	s := &server{
 		repo: store.NewRepo[Meta](d.Store, store.Composer), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o,
 		files: store.NewMemo[string, store.File](d.Store, store.Composer), counter: newLimiter(),
+		advised: advisory.NewTable[advised](d.Store, store.Composer),
 	}
+	s.advised.Changed = s.restamp
+	return s
 }
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths.
@@ -82,9 +88,14 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opSettingsSet, Need: wire.Write, Serve: s.setSettings},
 		{Name: opDeleteVersion, Need: wire.Delete, Serve: s.deleteVersion},
 		{Name: opDelete, Need: wire.Delete, Serve: s.deletePackage},
-		{Name: opAdvisories, Need: wire.Admin, Serve: s.getAdvisories},
-		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: s.setAdvisories},
+		{Name: opAdvisories, Need: wire.Admin, Serve: plainly(s.advised.Get)},
+		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: plainly(s.advised.Set)},
 	}
+}
+
+// plainly serves what needs nothing of the path.
+func plainly(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request, Request) error {
+	return func(w http.ResponseWriter, r *http.Request, _ Request) error { return f(w, r) }
 }
 
 // target is what the right of an operation is about.
@@ -263,10 +274,16 @@ func (s *server) read(ctx context.Context, name string, branches bool) (*listed,
 		}
 		p.Abandoned = abandonedState(tx)
 		if !branches {
-			p.Advisories, err = partialAdvisories(tx)
+			list, err := s.advised.In(tx.Tx(), name)
+			if err != nil {
+				return err
+			}
+			for _, a := range list {
+				p.Advisories = append(p.Advisories, a.partial())
+			}
 		}
 		modified = parseStamp(tx.KindIndex(modifiedTable).Get(modifiedKey(name, branches)))
-		return err
+		return nil
 	})
 	if err != nil {
 		return nil, modified, err
@@ -289,7 +306,7 @@ func (s *server) fill(ctx context.Context, list []fragment) error {
 		if f.Blob == "" {
 			continue
 		}
-		raw, err := s.store.ReadBlob(ctx, f.Blob, 2*maxManifest)
+		raw, err := s.store.ReadBlob(ctx, f.Blob, maxEntry)
 		if err != nil {
 			return fmt.Errorf("entry of %s: %w", f.ID, err)
 		}
@@ -358,7 +375,7 @@ func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) erro
 
 func (s *server) renderInfo(ctx context.Context, name, base string) ([]byte, error) {
 	var pkg store.Package
-	sum := summary{Type: typeLibrary}
+	sum := manifest.Summary{Type: manifest.TypeLibrary}
 	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) (err error) {
 		if pkg, err = tx.Package(); err != nil {
 			return err

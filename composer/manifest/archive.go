@@ -1,7 +1,7 @@
-package composer
+package manifest
 
-// What an uploaded archive says of itself. Pure over io.ReaderAt; only its directory and one file are read, within limits
-// that hold whatever it claims.
+// The archive around composer.json. Pure over io.ReaderAt; only its directory and one file are read, within limits that hold
+// whatever it claims.
 
 import (
 	"errors"
@@ -14,6 +14,22 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 )
+
+const (
+	maxSize     = 1 << 20 // bytes of a composer.json
+	maxEntries  = 50_000  // of an archive
+	maxUnpacked = 1 << 30 // bytes of an archive when it is unpacked
+	maxTarget   = 4 << 10 // bytes of what a link points at
+)
+
+// Read reads the manifest of the ZIP archive that is the size bytes of r. ErrInvalid, ErrTooLarge, or an error of r.
+func Read(r io.ReaderAt, size int64) (*Manifest, error) {
+	raw, err := readArchive(r, size)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(raw)
+}
 
 // readArchive finds composer.json where Composer's own reader of archives looks for it: at the root, or in the one folder
 // that holds everything.
@@ -36,7 +52,7 @@ func readArchive(r io.ReaderAt, size int64) ([]byte, error) {
 	if e == nil || !e.Regular {
 		return nil, wire.Errorf(store.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.")
 	}
-	raw, err := e.Bytes(maxManifest)
+	raw, err := e.Bytes(maxSize)
 	if err != nil {
 		return nil, archiveError(r, err)
 	}
@@ -76,7 +92,7 @@ func checkEntries(z *archive.Zip) error {
 		if !e.Link {
 			continue
 		}
-		target, err := e.Bytes(maxName * 8)
+		target, err := e.Bytes(maxTarget)
 		if err != nil {
 			return archiveError(nil, err)
 		}
@@ -88,27 +104,18 @@ func checkEntries(z *archive.Zip) error {
 	return nil
 }
 
-// explained is an error for the log with the sentence for the client's user.
-type explained struct {
-	cause  error
-	public error
-}
-
-func (e *explained) Error() string   { return e.cause.Error() }
-func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
-
 // archiveError says what is wrong with an archive.
 func archiveError(r io.ReaderAt, err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return &explained{err, wire.Errorf(store.ErrTooLarge, "The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries, maxUnpacked>>30)}
+		return wire.Explain(err, store.ErrTooLarge, "The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries, maxUnpacked>>30)
 	case errors.Is(err, archive.ErrName):
-		return &explained{err, wire.Errorf(store.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.")}
+		return wire.Explain(err, store.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.")
 	case errors.Is(err, archive.ErrFormat) && !isZip(r):
-		return &explained{err, wire.Errorf(store.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.")}
+		return wire.Explain(err, store.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.")
 	case errors.Is(err, archive.ErrFormat):
 		what := strings.TrimPrefix(err.Error(), archive.ErrFormat.Error()+": ")
-		return &explained{err, wire.Errorf(store.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what)}
+		return wire.Explain(err, store.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what)
 	}
 	return err
 }

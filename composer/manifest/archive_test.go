@@ -1,4 +1,4 @@
-package composer
+package manifest
 
 import (
 	"archive/zip"
@@ -8,12 +8,13 @@ import (
 	"testing"
 
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 )
 
 const plainManifest = `{"name":"acme/demo"}`
 
 func readPacked(files map[string]string) ([]byte, error) {
-	p := pack(files)
+	p := wiretest.Zip(files)
 	return readArchive(bytes.NewReader(p), int64(len(p)))
 }
 
@@ -76,10 +77,10 @@ func TestE_Archives(t *testing.T) {
 	if _, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"}); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "one file on some systems") {
 		t.Error(err)
 	}
-	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxManifest) + `"}`}); wire.Status(err) != 413 {
+	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`}); wire.Status(err) != 413 {
 		t.Error(err)
 	}
-	whole := pack(map[string]string{"composer.json": plainManifest})
+	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
 	for what, p := range map[string][]byte{"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024)} {
 		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not a ZIP archive") {
 			t.Errorf("%s: %v", what, err)
@@ -128,9 +129,9 @@ func TestE_Bombs(t *testing.T) {
 }
 
 func FuzzArchive(f *testing.F) {
-	f.Add(pack(map[string]string{"composer.json": plainManifest, "a/b": "c", "l@": "a/b"}))
-	f.Add(pack(map[string]string{"top/composer.json": `{"name":"a/b","version":"1.0"}`, "__MACOSX/x": ""}))
-	f.Add(pack(map[string]string{"composer.json/": "", "../x": "y"}))
+	f.Add(wiretest.Zip(map[string]string{"composer.json": plainManifest, "a/b": "c", "l@": "a/b"}))
+	f.Add(wiretest.Zip(map[string]string{"top/composer.json": `{"name":"a/b","version":"1.0"}`, "__MACOSX/x": ""}))
+	f.Add(wiretest.Zip(map[string]string{"composer.json/": "", "../x": "y"}))
 	f.Add([]byte("PK\x05\x06"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		raw, err := readArchive(bytes.NewReader(p), int64(len(p)))
@@ -149,7 +150,7 @@ func FuzzArchive(f *testing.F) {
 		for _, e := range z.File {
 			found = found || strings.TrimPrefix(e.Name[strings.LastIndex(e.Name, "/")+1:], "/") == "composer.json"
 		}
-		if !found || len(raw) > maxManifest {
+		if !found || len(raw) > maxSize {
 			t.Fatalf("%d bytes, found %t", len(raw), found)
 		}
 	})

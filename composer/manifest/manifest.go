@@ -1,25 +1,48 @@
-package composer
-
-// composer.json into what documents show. Only fields that clients use of a dependency are taken, each in one form, and
-// nothing that would make a client fail: it would fail for every version of the package. Pure.
+// Package manifest reads what an uploaded archive says of itself: composer.json, into what documents show of it. Only fields
+// that clients use of a dependency are taken, each in one form, and nothing that would make a client fail, since it would
+// fail for every version of the package. Pure.
+package manifest
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 )
 
-// manifest is a composer.json that was checked.
-type manifest struct {
-	Name    string // lower case
-	Version string // as written, "" when it has none
-	Fields  rawjson.Object
-	Summary summary
+// Manifest is a composer.json that was checked.
+type Manifest struct {
+	Name    string         // lower case
+	Version string         // as written, "" when it has none
+	Fields  rawjson.Object // what documents show of it
+	Summary Summary
 }
+
+// Summary is what lists and searches show of a package.
+type Summary struct {
+	Version     string   `json:"version"` // normalised
+	Description string   `json:"description,omitempty"`
+	Type        string   `json:"type"`
+	Homepage    string   `json:"homepage,omitempty"`
+	Repository  string   `json:"repository,omitempty"`
+	Keywords    []string `json:"keywords,omitempty"`
+	Provides    []string `json:"provides,omitempty"`
+	// Abandoned is true, or the name of what to use instead; nil when neither.
+	Abandoned json.RawMessage `json:"abandoned,omitempty"`
+}
+
+const (
+	// TypeLibrary is what a package is unless it says otherwise.
+	TypeLibrary = "library"
+	maxSummary  = 500 // bytes of a text in lists
+)
+
+var typePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]*$`)
 
 // shape turns a field into the form documents have, nil for one to leave out, or says what it should have been.
 type shape struct {
@@ -59,21 +82,21 @@ func shapes() []shape {
 	}
 }
 
-// parseManifest reads a composer.json.
-func parseManifest(raw []byte) (*manifest, error) {
+// Parse reads a composer.json. ErrInvalid.
+func Parse(raw []byte) (*Manifest, error) {
 	tree, err := parseTree(raw)
 	if err != nil {
 		return nil, err
 	}
-	m := &manifest{Version: tree.text("version")}
-	if m.Name, err = parseName(tree.text("name")); err != nil {
+	m := &Manifest{Version: tree.text("version")}
+	if m.Name, err = naming.Parse(tree.text("name")); err != nil {
 		return nil, err
 	}
 	if v := tree.values["version"]; v != nil && m.Version == "" {
 		return nil, badManifest("its version is not a text.")
 	}
 	if tree.values["type"] == nil {
-		tree.set("type", typeLibrary)
+		tree.set("type", TypeLibrary)
 	}
 	kept := &object{values: map[string]any{}}
 	for _, f := range shapes() {
@@ -83,7 +106,7 @@ func parseManifest(raw []byte) (*manifest, error) {
 		}
 		formed, ok := f.form(v)
 		switch {
-		case !ok, formed == unset:
+		case !ok, formed == Unset:
 			return nil, badManifest("its %s is not %s.", f.key, f.want)
 		case formed == nil:
 			continue
@@ -97,16 +120,16 @@ func parseManifest(raw []byte) (*manifest, error) {
 	return m, nil
 }
 
-// unset is what a minified document says of a field that is gone; no field can have it as its value.
-const unset = "__unset"
+// Unset is what a minified document says of a field that is gone; no field can have it as its value.
+const Unset = "__unset"
 
-func summaryOf(o *object) summary {
-	s := summary{Description: clip(o.text("description"), maxSummary), Type: o.text("type"), Homepage: o.text("homepage")}
+func summaryOf(o *object) Summary {
+	s := Summary{Description: clip(o.text("description"), maxSummary), Type: o.text("type"), Homepage: o.text("homepage")}
 	if support, ok := o.values["support"].(*object); ok {
-		s.Repository = webURL(support.text("source"))
+		s.Repository = WebURL(support.text("source"))
 	}
 	if source, ok := o.values["source"].(*object); ok && s.Repository == "" {
-		s.Repository = webURL(source.text("url"))
+		s.Repository = WebURL(source.text("url"))
 	}
 	if list, ok := o.values["keywords"].([]any); ok {
 		for _, k := range list[:min(len(list), 50)] {
@@ -131,8 +154,8 @@ func clip(s string, n int) string {
 	return strings.ToValidUTF8(s[:n], "")
 }
 
-// webURL passes only what a browser may be sent to.
-func webURL(u string) string {
+// WebURL passes only what a browser may be sent to.
+func WebURL(u string) string {
 	if strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") {
 		return clip(strings.TrimSuffix(u, ".git"), maxSummary)
 	}
@@ -150,7 +173,7 @@ func textForm(v any) (any, bool) {
 // webForm drops what is no address of the web: pages show it as a link.
 func webForm(v any) (any, bool) {
 	s, ok := v.(string)
-	if webURL(s) == "" {
+	if WebURL(s) == "" {
 		return nil, ok
 	}
 	return s, ok
@@ -229,7 +252,7 @@ func objectOf(v any, good func(key, text string) bool) (any, bool) {
 // linksForm holds constraints that every client can parse.
 func linksForm(v any) (any, bool) {
 	return objectOf(v, func(key, text string) bool {
-		return isProvided(key) && (text == "self.version" || semver.IsConstraint(text))
+		return naming.IsProvided(key) && (text == "self.version" || semver.IsConstraint(text))
 	})
 }
 
@@ -258,6 +281,15 @@ func listOf(v any, keys ...string) (any, bool) {
 
 func peopleForm(v any) (any, bool)  { return listOf(v, "name", "email", "homepage", "role") }
 func fundingForm(v any) (any, bool) { return listOf(v, "type", "url") }
+
+// Source is the field of that name; false when it cannot be used.
+func Source(kind, url, reference string) (json.RawMessage, bool) {
+	o, ok := sourceForm(&object{values: map[string]any{"type": Clean(kind), "url": Clean(url), "reference": Clean(reference)}})
+	if !ok {
+		return nil, false
+	}
+	return encode(nil, o), true
+}
 
 // sourceForm has all three parts, none of which a version control system could take for an option (CVE-2021-29472,
 // CVE-2022-24828).
@@ -371,20 +403,28 @@ func abandonedForm(v any) (any, bool) {
 		if v == "" {
 			return nil, true
 		}
-		return v, isProvided(v)
+		return v, naming.IsProvided(v)
 	}
 	return nil, false
 }
 
-// timeForm is RFC 3339; what nobody can read is left out, as clients do.
+// timeForm leaves out what nobody can read, as clients do.
 func timeForm(v any) (any, bool) {
 	s, ok := v.(string)
-	for _, form := range timeForms {
-		if t, err := time.Parse(form, s); err == nil {
-			return t.UTC().Format(time.RFC3339), true
-		}
+	if t := Time(s); t != "" {
+		return t, ok
 	}
 	return nil, ok
+}
+
+// Time brings a time into RFC 3339, in UTC; "" when it cannot be read.
+func Time(s string) string {
+	for _, form := range timeForms {
+		if t, err := time.Parse(form, s); err == nil {
+			return t.UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
 }
 
 // timeForms are the spellings of times in composer.json and in advisories.

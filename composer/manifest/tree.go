@@ -1,4 +1,4 @@
-package composer
+package manifest
 
 // composer.json as a tree. PHP takes the last of two equal keys, at the place of the first; what is checked here must be what
 // clients will read, so this reader does the same, and everything it hands on is written anew in one spelling: documents
@@ -79,7 +79,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 		}
 		return parseObject(dec, depth)
 	case string:
-		return clean(t), nil
+		return Clean(t), nil
 	case json.Number:
 		// Composer could not write an infinite number into its cache.
 		if _, err := t.Float64(); err != nil {
@@ -112,7 +112,7 @@ func parseObject(dec *json.Decoder, depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.set(clean(key.(string)), v)
+		o.set(Clean(key.(string)), v)
 	}
 	return o, closing(dec)
 }
@@ -125,9 +125,9 @@ func closing(dec *json.Decoder) error {
 	return nil
 }
 
-// clean takes control characters out of a text, because clients print what they get to terminals (CVE-2025-67746). Line
+// Clean takes control characters out of a text, because clients print what they get to terminals (CVE-2025-67746). Line
 // breaks and tabs become blanks.
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
@@ -172,8 +172,4 @@ func comma(out []byte, i int) []byte {
 		return append(out, ',')
 	}
 	return out
-}
-
-func appendMember(out []byte, key, value string) []byte {
-	return rawjson.AppendString(append(rawjson.AppendString(out, key), ':'), value)
 }

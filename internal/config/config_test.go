@@ -68,7 +68,7 @@ func TestPrecedence(t *testing.T) {
 		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
 		"npm.max-tarball": {"2MiB", "3MiB", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
 		"composer.max-archive": {"2MiB", "3MiB", ""},
-		"offline": {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
+		"offline":              {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
 		"min-age": {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
