@@ -324,6 +324,32 @@ func TestE_Limits(t *testing.T) {
 	quota.Want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
 }
 
+// TestE_Bombs: small uploads that unpack to much, or deeply, are refused before they cost anything.
+func TestE_Bombs(t *testing.T) {
+	g := newRig(t)
+	many := wiretest.Files{"package.json": wiretest.JSON(fields{"name": "demo", "version": "1.0.0"})}
+	for i := range 100_001 {
+		many[fmt.Sprintf("f%d", i)] = ""
+	}
+	for what, c := range map[string]struct {
+		status int
+		files  wiretest.Files
+	}{
+		"entries":      {413, many},
+		"package.json": {413, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":"` + strings.Repeat("x", 1<<20) + `"}`}},
+		"nesting":      {400, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`}},
+	} {
+		r := newRelease("demo", "1.0.0")
+		if r.tarball = pack(c.files); len(r.tarball) > 2<<20 {
+			t.Fatalf("%s: %d bytes are no bomb", what, len(r.tarball))
+		}
+		g.Want(g.put("ada", r), c.status, "")
+	}
+	deep := newRelease("demo", "1.0.0")
+	g.Want(g.Ada("PUT", "/demo", strings.Replace(wiretest.JSON(deep.document()), `"_id"`, `"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`,"_id"`, 1)), 400, "nested")
+	g.Want(g.Do("GET", "/demo", nil), 404, "")
+}
+
 // TestLargeParts: manifests, READMEs and provenance beyond 16 KiB live in blobs and come back whole.
 func TestLargeParts(t *testing.T) {
 	g := newRig(t)
