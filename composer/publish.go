@@ -8,13 +8,13 @@ import (
 	"errors"
 	"io"
 	"mime"
-	"mime/multipart"
 	"net/http"
 	"time"
 
 	"larder/auth"
 	"larder/composer/manifest"
 	"larder/composer/semver"
+	"larder/internal/multiform"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -103,7 +103,7 @@ func (p *publication) answer(w http.ResponseWriter, status int) error {
 func (p *publication) receive(ctx context.Context) (err error) {
 	r := p.request
 	size := r.ContentLength
-	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	form := kind == "multipart/form-data"
 	if form {
 		size = -1
@@ -111,10 +111,10 @@ func (p *publication) receive(ctx context.Context) (err error) {
 	if p.stage, err = p.s.store.Stage(ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxArchive, Sums: []string{"sha1"}}); err != nil {
 		return err
 	}
-	if !form {
-		_, err = p.stage.ReadFrom(r.Body)
+	if form {
+		err = p.receiveForm(r)
 	} else {
-		err = p.receiveForm(multipart.NewReader(r.Body, params["boundary"]))
+		_, err = p.stage.ReadFrom(r.Body)
 	}
 	switch {
 	case err != nil:
@@ -126,61 +126,20 @@ func (p *publication) receive(ctx context.Context) (err error) {
 	return nil
 }
 
-const maxParts = 20
-
-// receiveForm reads what Nexus is sent: package, and src-type, src-url, src-ref.
-func (p *publication) receiveForm(form *multipart.Reader) error {
-	for range maxParts {
-		part, err := form.NextPart()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return formError(err)
-		}
-		switch src := &p.asked.Source; part.FormName() {
-		case "package", "file":
-			if p.stage.Size() > 0 {
-				return wire.Errorf(store.ErrInvalid, "The form has two archives.")
-			}
-			if _, err := p.stage.ReadFrom(part); err != nil {
-				return formError(err)
-			}
-		case "src-type":
-			src.Type, err = textPart(part)
-		case "src-url":
-			src.URL, err = textPart(part)
-		case "src-ref":
-			src.Reference, err = textPart(part)
-		case "version":
-			if v, e := textPart(part); e != nil || p.asked.Version == "" {
-				p.asked.Version, err = v, e
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return wire.Errorf(store.ErrInvalid, "The form has more than %d parts.", maxParts)
-}
-
-// formError tells a body that is no form from one that could not be read or kept.
-func formError(err error) error {
-	if wire.Status(err) != http.StatusInternalServerError {
+// receiveForm reads what Nexus is sent: package, and src-type, src-url, src-ref; what the address says counts more.
+func (p *publication) receiveForm(r *http.Request) error {
+	limits := multiform.Limits{File: "package", Value: maxQueryText, Values: 8 * maxQueryText, Fields: 20}
+	f, err := multiform.Read(r, limits, nil, func(*multiform.Form) (io.Writer, error) { return p.stage, nil })
+	if err != nil {
 		return err
 	}
-	return wire.Explain(err, store.ErrInvalid, "The form is damaged.")
-}
-
-func textPart(r io.Reader) (string, error) {
-	b, err := io.ReadAll(io.LimitReader(r, maxQueryText+1))
-	switch {
-	case err != nil:
-		return "", formError(err)
-	case len(b) > maxQueryText:
-		return "", wire.Errorf(store.ErrInvalid, "The form has a part of more than %d bytes where a short text belongs.", maxQueryText)
+	src := &p.asked.Source
+	for name, to := range map[string]*string{"version": &p.asked.Version, "src-type": &src.Type, "src-url": &src.URL, "src-ref": &src.Reference} {
+		if *to == "" {
+			*to = f.Get(name)
+		}
 	}
-	return string(b), nil
+	return nil
 }
 
 // inspect opens the archive; what it says of itself must be what the request says.
