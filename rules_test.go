@@ -24,13 +24,14 @@ var layers = [][]string{
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball"},
-	{"larder/npm/naming"},
+	{"larder/composer/manifest"},
+	{"larder/npm/naming", "larder/composer/naming"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/crate", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver"},
 }
 
 func under(prefix string, names []string) []string {

@@ -26,6 +26,9 @@ type env struct {
 
 	npm       *process // larder with 5,000 versions of one package, made when first needed
 	npmClient *registry
+
+	composer       *process // larder with 2,000 versions of one package, made when first needed
+	composerClient *registry
 }
 
 func newEnv(ctx context.Context, parent string) (*env, error) {

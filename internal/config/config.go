@@ -79,6 +79,8 @@ type Config struct {
 	TrustedAudience string `yaml:"trusted-audience" json:"trusted-audience"`
 	// Maven holds what only the Maven repository has.
 	Maven Maven `yaml:"maven" json:"maven"`
+	// Composer holds what only the Composer protocol has.
+	Composer Composer `yaml:"composer" json:"composer"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -192,6 +194,12 @@ type Maven struct {
 	KeepIncomplete Duration `yaml:"keep-incomplete" json:"keep-incomplete"`
 }
 
+// Composer is what can be set for Composer only.
+type Composer struct {
+	// MaxArchive is the largest archive accepted. Default 1 GiB.
+	MaxArchive Size `yaml:"max-archive" json:"max-archive"`
+}
+
 // Policies are the built-in rules; each list may be empty.
 type Policies struct {
 	// Quotas limit stored bytes.
@@ -254,6 +262,7 @@ func Default() Config {
 		PyPI:            PyPI{MaxFile: 4 << 30},
 		TrustedAudience: "larder",
 		Maven:           Maven{MaxFile: 16 << 30, Versions: "all", Realm: "Larder", KeepIncomplete: Duration(14 * 24 * time.Hour)},
+		Composer:        Composer{MaxArchive: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -76,7 +76,8 @@ func TestPrecedence(t *testing.T) {
 		"pypi.max-file": {"2MiB", "3MiB", ""}, "pypi.strict": {"true", "false", ""}, "pypi.close-releases": {"1d", "2d", ""}, "pypi.provenance": {"true", "false", ""},
 		"trusted-audience": {"f", "e", "c"},
 		"min-age":          {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
-		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
+		"composer.max-archive": {"2MiB", "3MiB", ""},
+		"tls-cert":             {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}
 	for _, s := range settings() {

@@ -90,6 +90,7 @@ func settings() []setting {
 		{name: "maven.snapshot-age", value: func(c *Config) value { return &c.Maven.SnapshotAge }},
 		{name: "maven.drop-released", value: func(c *Config) value { return &c.Maven.DropReleased }},
 		{name: "maven.keep-incomplete", value: func(c *Config) value { return &c.Maven.KeepIncomplete }},
+		{name: "composer.max-archive", value: func(c *Config) value { return &c.Composer.MaxArchive }},
 		{name: "claims", usage: "patterns kind:name of names that upstreams are never asked for", value: func(c *Config) value { return (*texts)(&c.Claims) }},
 		{name: "blocked", usage: "patterns kind:name or kind:name@version that are never fetched from upstreams", value: func(c *Config) value { return (*texts)(&c.Blocked) }},
 		{name: "min-age", usage: "hold back upstreams' versions younger than this", value: func(c *Config) value { return &c.MinAge }},

@@ -35,6 +35,7 @@ func (c Config) Validate() error {
 	p.check(c.PyPI.MaxFile >= 1<<20 && c.PyPI.MaxFile <= 1<<40, "pypi.max-file is %s; it must lie between 1MiB and 1TiB", c.PyPI.MaxFile)
 	c.validateTrust(&p)
 	c.Maven.validate(&p)
+	p.check(c.Composer.MaxArchive >= 1<<20 && c.Composer.MaxArchive <= 1<<40, "composer.max-archive is %s; it must lie between 1MiB and 1TiB", c.Composer.MaxArchive)
 	c.validateUpstreams(&p)
 	return p.err()
 }

@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/cargo"
+	"larder/composer"
 	"larder/internal/config"
 	"larder/internal/trust"
 	"larder/internal/wire"
@@ -204,6 +205,10 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 	}
 	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
 		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
+	}
+	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
+		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
+		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
 	}
 	return list
 }
