@@ -1,6 +1,7 @@
 package server
 
 import (
+	"archive/zip"
 	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -242,7 +243,7 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen(), composerSpecimen()}
 }
 
 func npmSpecimen() specimen {
@@ -314,5 +315,25 @@ func mavenSpecimen() specimen {
 		send(t, "PUT", base+dir+"/1.0/demo-1.0.txt", noise(40_000), "", 201)
 		send(t, "PUT", base+dir+"/1.0/demo-1.0.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>1.0</version><packaging>pom</packaging></project>`, "", 201)
 		send(t, "PUT", base+dir+"/maven-metadata.xml", `<metadata><groupId>com.acme</groupId><artifactId>demo</artifactId><versioning><release>1.0</release><versions><version>1.0</version></versions></versioning></metadata>`, "", 201)
+	}}
+}
+
+func composerSpecimen() specimen {
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for _, f := range [][2]string{{"composer.json", `{"name":"acme/demo","version":"1.0.0"}`}, {"noise", noise(40_000)}} {
+		w, err := z.CreateHeader(&zip.FileHeader{Name: f[0], Method: zip.Store})
+		if err == nil {
+			_, err = io.WriteString(w, f[1])
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return specimen{kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json", file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum(b.Bytes())), publish: func(t *testing.T, base string) {
+		send(t, "PUT", base+"/composer/", b.String(), "application/zip", 201)
 	}}
 }
