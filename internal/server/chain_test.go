@@ -1,7 +1,6 @@
 package server
 
 import (
-	"archive/zip"
 	"bytes"
 	"crypto/sha1"
 	"crypto/sha256"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"larder/internal/config"
+	"larder/internal/wiretest"
 	"larder/store"
 )
 
@@ -319,21 +319,8 @@ func mavenSpecimen() specimen {
 }
 
 func composerSpecimen() specimen {
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	for _, f := range [][2]string{{"composer.json", `{"name":"acme/demo","version":"1.0.0"}`}, {"noise", noise(40_000)}} {
-		w, err := z.CreateHeader(&zip.FileHeader{Name: f[0], Method: zip.Store})
-		if err == nil {
-			_, err = io.WriteString(w, f[1])
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return specimen{kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json", file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum(b.Bytes())), publish: func(t *testing.T, base string) {
-		send(t, "PUT", base+"/composer/", b.String(), "application/zip", 201)
+	archive := wiretest.Zip(wiretest.Files{"composer.json": `{"name":"acme/demo","version":"1.0.0"}`, "noise": noise(40_000)})
+	return specimen{kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json", file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum(archive)), publish: func(t *testing.T, base string) {
+		send(t, "PUT", base+"/composer/", string(archive), "application/zip", 201)
 	}}
 }
