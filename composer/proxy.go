@@ -193,7 +193,8 @@ func remoteReference(dist rawjson.Object) string {
 
 // proxiedMetadata answers with an upstream's releases or branches.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request, form string) (*store.Document, error) {
-	d, err := s.up.Document(r.Context(), metadataQuery(q.Name, form, s.metadataAt(r.Context(), q.Name, form)))
+	ctx := upstream.WithBudget(r.Context())
+	d, err := s.up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
 	if err != nil {
 		return nil, err
 	}
@@ -283,6 +284,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 	if semver.IsDev(q.Version) {
 		form = formBranches
 	}
+	ctx = upstream.WithBudget(ctx)
 	query := metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form))
 	for _, again := range []bool{false, true} {
 		if again {
