@@ -68,6 +68,8 @@ type Config struct {
 	OCI OCI `yaml:"oci" json:"oci"`
 	// NPM holds what only the npm protocol has.
 	NPM NPM `yaml:"npm" json:"npm"`
+	// RubyGems holds what only the RubyGems protocol has.
+	RubyGems RubyGems `yaml:"rubygems" json:"rubygems"`
 
 	// Upstreams are remote registries by kind. This version refuses them: see Validate.
 	Upstreams map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -110,6 +112,15 @@ type NPM struct {
 	// StrictManifests refuses a publish whose manifest says something else than its tarball; without it the tarball's
 	// word counts and the publisher gets a warning. Default false.
 	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
+}
+
+// RubyGems is what can be set for RubyGems only.
+type RubyGems struct {
+	// MaxGem is the largest gem accepted. Default 1 GiB.
+	MaxGem Size `yaml:"max-gem" json:"max-gem"`
+	// ServeYanked goes on serving the files of yanked versions, which no index shows any more, for lock files that name
+	// them. Default false.
+	ServeYanked bool `yaml:"serve-yanked" json:"serve-yanked"`
 }
 
 // Policies are the built-in rules; each list may be empty.
@@ -170,6 +181,7 @@ func Default() Config {
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
+		RubyGems:        RubyGems{MaxGem: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -66,7 +66,7 @@ func TestPrecedence(t *testing.T) {
 		"log": {"json", "text", "json"}, "log-level": {"warn", "error", "debug"}, "metrics": {"false", "true", "false"},
 		"reserve": {"1GB", "2GB", "3GB"}, "grace": {"1d", "2d", "3d"}, "shutdown-timeout": {"1m", "2m", "3m"},
 		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
-		"npm.max-tarball": {"2MiB", "3MiB", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
+		"npm.max-tarball": {"2MiB", "3MiB", ""}, "rubygems.max-gem": {"2MiB", "3MiB", ""}, "rubygems.serve-yanked": {"true", "false", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}

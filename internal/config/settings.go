@@ -68,6 +68,8 @@ func settings() []setting {
 		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
 		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
+		{name: "rubygems.max-gem", value: func(c *Config) value { return &c.RubyGems.MaxGem }},
+		{name: "rubygems.serve-yanked", value: func(c *Config) value { return (*boolean)(&c.RubyGems.ServeYanked) }},
 		{name: "offline", usage: "make no request to upstreams", value: func(c *Config) value { return (*boolean)(&c.Offline) }},
 		{name: "upstream", usage: "cache a remote registry, as KIND=URL; repeatable", noKey: true, value: func(c *Config) value { return &upstreams{c} }},
 	}

@@ -31,6 +31,7 @@ func (c Config) Validate() error {
 	c.Policies.validate(&p)
 	p.check(c.OCI.MaxManifest >= 64<<10 && c.OCI.MaxManifest <= 64<<20, "oci.max-manifest is %s; it must lie between 64KiB and 64MiB", c.OCI.MaxManifest)
 	p.check(c.NPM.MaxTarball >= 1<<20 && c.NPM.MaxTarball <= 1<<40, "npm.max-tarball is %s; it must lie between 1MiB and 1TiB", c.NPM.MaxTarball)
+	p.check(c.RubyGems.MaxGem >= 1<<20 && c.RubyGems.MaxGem <= 1<<40, "rubygems.max-gem is %s; it must lie between 1MiB and 1TiB", c.RubyGems.MaxGem)
 	c.validateUpstreams(&p)
 	return p.err()
 }

@@ -20,6 +20,7 @@ import (
 	"larder/internal/wire"
 	"larder/npm"
 	"larder/oci"
+	"larder/rubygems"
 	"larder/store"
 	"larder/web"
 )
@@ -156,6 +157,10 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
+	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
+		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
+		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
+	}
 	return list
 }
 
@@ -197,6 +202,7 @@ func (s *Server) jobList() []job {
 		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
+		{"rubygems-compact", 24 * time.Hour, func(ctx context.Context) error { return rubygems.Compact(ctx, s.store) }},
 	}
 }
 
