@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"larder/internal/rawjson"
-	"larder/internal/wire"
+	"larder/internal/wiretest"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -24,7 +24,7 @@ func manifestOfSize(name, version string) rawjson.Object {
 	for i := range 12 {
 		deps[fmt.Sprintf("dependency-%02d", i)] = "^1.2.3"
 	}
-	return object(text(fields{
+	return object(wiretest.JSON(fields{
 		"name": name, "version": version, "description": strings.Repeat("what it does ", 8), "dependencies": deps, "devDependencies": deps,
 		"license": "MIT", "main": "index.js", "gitHead": fmt.Sprintf("%040x", len(version)),
 		"repository": fields{"type": "git", "url": "git+https://git.example.com/a/b.git"},
@@ -65,13 +65,13 @@ func BenchmarkFirstRender(b *testing.B) {
 		for _, form := range []string{formFull, formShort} {
 			b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
 				g := newRig(b)
-				fillPackage(b, g.store, "big", n)
+				fillPackage(b, g.Store, "big", n)
 				i := 0
 				for b.Loop() {
 					i++
 					base := fmt.Sprintf("http://%d.example.com/npm", i) // another base, another document
 					key := store.DocKey{Kind: store.NPM, Package: "big", Base: base, Format: form}
-					doc, err := g.store.Document(context.Background(), key, func(ctx context.Context) (store.Rendered, error) {
+					doc, err := g.Store.Document(context.Background(), key, func(ctx context.Context) (store.Rendered, error) {
 						return g.s.render(ctx, "big", base, form)
 					})
 					if err != nil {
@@ -86,12 +86,7 @@ func BenchmarkFirstRender(b *testing.B) {
 
 // handlerOf is the registry without a network.
 func handlerOf(b *testing.B, s *store.Store) http.Handler {
-	g := openRig(b, s, rigOptions{})
-	base, err := wire.NewBase("", nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return New(wire.Deps{Store: s, Auth: g.auth, Base: base}, Options{}).Handler
+	return New(serve(b, s).Deps, Options{}).Handler
 }
 
 // BenchmarkCached is a packument from memory, whole and as 304, beside bare handlers that do nothing else.
@@ -148,14 +143,14 @@ func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{10, 5000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			g := newRig(b)
-			fillPackage(b, g.store, "big", n)
+			fillPackage(b, g.Store, "big", n)
 			i := 0
 			for b.Loop() {
 				b.StopTimer()
 				i++
-				doc := text(newRelease("big", fmt.Sprintf("99.0.%d", i)).document())
+				doc := wiretest.JSON(newRelease("big", fmt.Sprintf("99.0.%d", i)).document())
 				b.StartTimer()
-				if a := g.do("PUT", "/big", doc, g.as("ada")); a.status != 201 {
+				if a := g.Do("PUT", "/big", doc, g.As("ada")); a.Status != 201 {
 					b.Fatal(a)
 				}
 			}
@@ -166,7 +161,7 @@ func BenchmarkPublish(b *testing.B) {
 // BenchmarkBody reads a publish of 64 MiB.
 func BenchmarkBody(b *testing.B) {
 	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("0123456789abcdef"), 4<<20))
-	doc := text(fields{"name": "x", "_attachments": fields{"x-1.0.0.tgz": fields{"data": data}}})
+	doc := wiretest.JSON(fields{"name": "x", "_attachments": fields{"x-1.0.0.tgz": fields{"data": data}}})
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
 		if _, err := readBody(strings.NewReader(doc), func() (io.Writer, error) { return io.Discard, nil }); err != nil {

@@ -285,6 +285,9 @@ func (s *server) getTags(w http.ResponseWriter, r *http.Request, q Request) erro
 		}
 		return nil
 	})
+	if s.elsewhere(err) {
+		tags, err = s.proxiedTags(w, r, q.Name)
+	}
 	if err != nil {
 		return err
 	}

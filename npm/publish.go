@@ -121,6 +121,9 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if err := p.inspect(); err != nil {
 		return err
 	}
+	if err := p.s.mayTake(ctx, p.name); err != nil {
+		return err
+	}
 	if err := p.assemble(ctx); err != nil {
 		return err
 	}

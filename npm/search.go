@@ -256,7 +256,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	hits := make([]hit, 0, len(page))
+	hits := make([]any, 0, len(page))
 	for i, m := range page {
 		owners, err := s.owners(ctx, m.Name)
 		if err != nil {
@@ -268,8 +268,12 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		}
 		hits = append(hits, h)
 	}
+	theirs, more := s.proxiedSearch(ctx, r.URL.RawQuery, q.Size-len(hits))
+	for _, h := range theirs {
+		hits = append(hits, h)
+	}
 	w.Header().Set("Cache-Control", revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found), "time": time.Now().UTC().Format(timeForm)})
+	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(timeForm)})
 }
 
 // find returns what matches and whoever asks may read.
