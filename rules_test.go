@@ -28,6 +28,7 @@ var layers = [][]string{
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
+	{"larder/internal/gemspec"},
 	{"larder/internal/archive", "larder/internal/semver", "larder/internal/rubymarshal"},
 }
 

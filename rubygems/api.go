@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -88,7 +89,7 @@ type releaseJSON struct {
 type shown struct {
 	name string
 	v    store.Version[Meta]
-	spec *specification
+	spec *gemspec.Specification
 }
 
 func (x shown) sha() string {
@@ -115,7 +116,7 @@ func (x shown) metadata() map[string]string {
 
 // uri is what the metadata says of a link.
 func (x shown) uri(key string) *string {
-	if v := x.spec.meta(key); v != "" {
+	if v := x.spec.Meta(key); v != "" {
 		return &v
 	}
 	return nil
@@ -129,7 +130,7 @@ func (x shown) gem(base string) gemJSON {
 		if d.Development {
 			kind = "development"
 		}
-		deps[kind] = append(deps[kind], needed{d.Name, d.Requirement.join(", ")})
+		deps[kind] = append(deps[kind], needed{d.Name, d.Requirement.Join(", ")})
 	}
 	homepage := x.uri("homepage_uri")
 	if homepage == nil {
@@ -158,7 +159,7 @@ func (x shown) version() versionJSON {
 		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
 			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: deref(s.Description), Number: s.Version,
-			Summary: deref(s.Summary), RubygemsVersion: s.RubygemsVersion.join(", "), RubyVersion: s.RubyVersion.join(", "), Prerelease: isPrerelease(s.Version),
+			Summary: deref(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
 			Requirements: orEmpty(s.Requirements),
 		},
 	}
@@ -166,7 +167,7 @@ func (x shown) version() versionJSON {
 
 // open reads a version's specification.
 func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (shown, error) {
-	x := shown{name: name, v: v, spec: &specification{}}
+	x := shown{name: name, v: v, spec: &gemspec.Specification{}}
 	raw, err := s.part(ctx, v.Meta.Spec)
 	if err == nil {
 		err = json.Unmarshal(raw, x.spec)

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"larder/internal/archive"
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -34,7 +35,7 @@ const (
 
 // gem is what publishing needs to know of an uploaded file.
 type gem struct {
-	spec      *specification
+	spec      *gemspec.Specification
 	sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
 	own       map[string]map[string]string // the same as computed
 	signed    bool
@@ -71,13 +72,16 @@ func readGem(r io.Reader) (*gem, error) {
 
 // unreadable gives an error of an archive the sentence for the client's user.
 func unreadable(err error, what string) error {
+	var explained interface{ Public() string }
 	switch {
+	case errors.As(err, &explained):
+		return err // by a member of it
 	case errors.Is(err, archive.ErrFormat):
-		return &explained{err, wire.Errorf(store.ErrInvalid, "The %s is damaged or no archive.", what)}
+		return wire.Explain(err, store.ErrInvalid, "The %s is damaged or no archive.", what)
 	case errors.Is(err, archive.ErrLimit):
-		return &explained{err, wire.Errorf(store.ErrTooLarge, "The %s unpacks to too much.", what)}
+		return wire.Explain(err, store.ErrTooLarge, "The %s unpacks to too much.", what)
 	case errors.Is(err, archive.ErrName), errors.Is(err, archive.ErrType):
-		return &explained{err, wire.Errorf(store.ErrInvalid, "The %s has a file whose name leads outside of it.", what)}
+		return wire.Explain(err, store.ErrInvalid, "The %s has a file whose name leads outside of it.", what)
 	}
 	return err
 }
@@ -123,9 +127,15 @@ func (g *gem) small(name string, in io.Reader) error {
 		return unreadable(err, "gem's "+name)
 	}
 	if name == memberMetadata {
-		g.spec, err = readSpecification(plain)
+		g.spec, err = gemspec.Read(plain)
 	} else {
-		g.sums, err = readChecksums(plain)
+		g.sums, err = gemspec.ReadChecksums(plain)
+	}
+	switch {
+	case errors.Is(err, gemspec.ErrFormat):
+		return wire.Errorf(store.ErrInvalid, "The gem's %s: %v.", name, err)
+	case errors.Is(err, gemspec.ErrLimit):
+		return wire.Errorf(store.ErrTooLarge, "The gem's %s: %v.", name, err)
 	}
 	return err
 }
@@ -148,24 +158,6 @@ func checkData(r io.Reader) error {
 }
 
 func inside(p string) bool { return p != ".." && !strings.HasPrefix(p, "../") }
-
-// readChecksums reads checksums.yaml: hex by member by algorithm.
-func readChecksums(p []byte) (map[string]map[string]string, error) {
-	n, err := readYAML(p)
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{}
-	out := map[string]map[string]string{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		sums := map[string]string{}
-		for j := 0; j+1 < len(n.Content[i+1].Content); j += 2 {
-			sums[n.Content[i+1].Content[j].Value] = r.text(n.Content[i+1].Content[j+1], "a checksum")
-		}
-		out[n.Content[i].Value] = sums
-	}
-	return out, r.err
-}
 
 // compare checks the sums the gem states; those of algorithms we do not compute are left alone.
 func (g *gem) compare() error {

@@ -177,12 +177,13 @@ type packer struct {
 
 const (
 	segmentSize = 256 << 10
+	minPacked   = 1 << 10   // of a list, below which compressing saves no packet
 	maxPacked   = 256 << 20 // of a list, beyond which it is served as it is
 )
 
 // pack returns the list up to h in gzip; nil when it is too small or too large for that.
 func (p *packer) pack(ctx context.Context, s *server, h *listHead) (*packed, error) {
-	if h.Size < segmentSize/64 || h.Size > maxPacked {
+	if h.Size < minPacked || h.Size > maxPacked {
 		return nil, nil
 	}
 	p.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/gemspec"
 	"larder/store"
 )
 
@@ -47,20 +48,20 @@ type gemState struct {
 const infoHead = "---\n"
 
 // infoLine is a version's line of the compact index (A4), second format: with the time of publishing.
-func infoLine(s *specification, sha256 string, published time.Time) string {
+func infoLine(s *gemspec.Specification, sha256 string, published time.Time) string {
 	var deps []string
 	for _, d := range s.Dependencies {
 		if !d.Development {
-			deps = append(deps, d.Name+":"+d.Requirement.join("&"))
+			deps = append(deps, d.Name+":"+d.Requirement.Join("&"))
 		}
 	}
 	slices.Sort(deps)
 	out := versionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
-	if !s.RubyVersion.trivial() {
-		out += ",ruby:" + s.RubyVersion.join("&")
+	if !s.RubyVersion.Trivial() {
+		out += ",ruby:" + s.RubyVersion.Join("&")
 	}
-	if !s.RubygemsVersion.trivial() {
-		out += ",rubygems:" + s.RubygemsVersion.join("&")
+	if !s.RubygemsVersion.Trivial() {
+		out += ",rubygems:" + s.RubygemsVersion.Join("&")
 	}
 	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
 }
@@ -257,14 +258,14 @@ func timeOf(key []byte) time.Time {
 // does.
 func fullNames(name, number, spelled string) []string {
 	own := fullName(name, versionID(number, spelled))
-	if usual := parsePlatform(spelled).String(); spelled != ruby && usual != spelled {
+	if usual := gemspec.ParsePlatform(spelled).String(); spelled != gemspec.Ruby && usual != spelled {
 		return []string{own, fullName(name, versionID(number, usual))}
 	}
 	return []string{own}
 }
 
 // live yields what the Marshal indexes hold: gem by gem, the newest version first.
-func live(t tables, visible func(name string) (bool, error), yield func(tuple)) error {
+func live(t tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
 	var name string
 	var ids []string
 	flush := func() error {
@@ -278,7 +279,7 @@ func live(t tables, visible func(name string) (bool, error), yield func(tuple)) 
 		slices.SortFunc(ids, newerFirst)
 		for _, id := range ids {
 			number, platform := splitID(id)
-			yield(tuple{name, number, platform})
+			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 		return nil
 	}
@@ -296,11 +297,11 @@ func live(t tables, visible func(name string) (bool, error), yield func(tuple)) 
 }
 
 // choose keeps the rows of one of the three indexes. Rows come as live yields them.
-func choose(index string) func(tuple) bool {
+func choose(index string) func(gemspec.Tuple) bool {
 	seen, of := map[string]bool{}, ""
-	return func(t tuple) bool {
-		if isPrerelease(t.Number) || index == indexPrereleases {
-			return isPrerelease(t.Number) && index == indexPrereleases
+	return func(t gemspec.Tuple) bool {
+		if gemspec.IsPrerelease(t.Number) || index == indexPrereleases {
+			return gemspec.IsPrerelease(t.Number) && index == indexPrereleases
 		}
 		if index == indexReleases {
 			return true

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -44,12 +45,12 @@ func readDoomed(r *http.Request) (d doomed, err error) {
 	}
 	platform := f["platform"]
 	if platform == "" {
-		platform = ruby
+		platform = gemspec.Ruby
 	}
 	if d.name = f["gem_name"]; checkName(d.name) != nil {
 		return d, wire.Errorf(store.ErrNotFound, "This gem could not be found.")
 	}
-	if !isVersion(f["version"]) || checkPlatform(platform) != nil {
+	if !gemspec.IsVersion(f["version"]) || checkPlatform(platform) != nil {
 		return d, noVersion(f["version"], platform)
 	}
 	d.id = versionID(f["version"], platform)
@@ -57,7 +58,7 @@ func readDoomed(r *http.Request) (d doomed, err error) {
 }
 
 func noVersion(number, platform string) error {
-	if platform != ruby {
+	if platform != gemspec.Ruby {
 		number += " (" + platform + ")"
 	}
 	return &seenAbsent{wire.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}

@@ -10,12 +10,19 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
 )
 
 // typeGem is the type of gems' names in auth scopes: rubygems:gem:rack:read.
 const typeGem = "gem"
+
+// The characters of names.
+const (
+	digits       = "0123456789"
+	alphanumeric = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
 
 const (
 	maxName      = 255
@@ -69,7 +76,7 @@ func checkName(name string) error {
 // versionID is a version's ID in the store and its token in the compact index. A number has no dash, so the first one
 // ends it.
 func versionID(number, platform string) string {
-	if platform == ruby {
+	if platform == gemspec.Ruby {
 		return number
 	}
 	return number + "-" + platform
@@ -78,7 +85,7 @@ func versionID(number, platform string) string {
 func splitID(id string) (number, platform string) {
 	number, platform, found := strings.Cut(id, "-")
 	if !found {
-		platform = ruby
+		platform = gemspec.Ruby
 	}
 	return number, platform
 }
@@ -87,12 +94,12 @@ func splitID(id string) (number, platform string) {
 func fullName(name, id string) string { return name + "-" + id }
 
 // canonicalID is what no two versions of a gem may share.
-func (s *specification) canonicalID() string {
-	p := ruby
-	if s.Platform != ruby {
-		p = parsePlatform(s.Platform).String()
+func canonicalID(s *gemspec.Specification) string {
+	p := gemspec.Ruby
+	if s.Platform != gemspec.Ruby {
+		p = gemspec.ParsePlatform(s.Platform).String()
 	}
-	return canonical(s.Version) + "-" + strings.ToLower(p)
+	return gemspec.Canonical(s.Version) + "-" + strings.ToLower(p)
 }
 
 // prefers reports whether a version stands for its gem rather than another one does: the newest release, the one for every
@@ -101,12 +108,12 @@ func prefers(a, b string) bool {
 	an, ap := splitID(a)
 	bn, bp := splitID(b)
 	switch {
-	case isPrerelease(an) != isPrerelease(bn):
-		return isPrerelease(bn)
-	case compareVersions(an, bn) != 0:
-		return compareVersions(an, bn) > 0
-	case (ap == ruby) != (bp == ruby):
-		return ap == ruby
+	case gemspec.IsPrerelease(an) != gemspec.IsPrerelease(bn):
+		return gemspec.IsPrerelease(bn)
+	case gemspec.Compare(an, bn) != 0:
+		return gemspec.Compare(an, bn) > 0
+	case (ap == gemspec.Ruby) != (bp == gemspec.Ruby):
+		return ap == gemspec.Ruby
 	}
 	return ap < bp
 }
@@ -115,15 +122,15 @@ func prefers(a, b string) bool {
 func newerFirst(a, b string) int {
 	an, ap := splitID(a)
 	bn, bp := splitID(b)
-	if c := compareVersions(bn, an); c != 0 {
+	if c := gemspec.Compare(bn, an); c != 0 {
 		return c
 	}
 	return strings.Compare(ap, bp)
 }
 
-// check is every rule for a gem that is published here.
-func (s *specification) check() error {
-	for _, err := range []error{checkName(s.Name), checkVersion(s.Version), checkPlatform(s.Platform), s.checkTexts(), s.checkMetadata(), s.checkRequirements()} {
+// checkSpec is every rule for a gem that is published here.
+func checkSpec(s *gemspec.Specification) error {
+	for _, err := range []error{checkName(s.Name), checkVersion(s.Version), checkPlatform(s.Platform), checkTexts(s), checkMetadata(s), checkDependencies(s)} {
 		if err != nil {
 			return err
 		}
@@ -131,7 +138,7 @@ func (s *specification) check() error {
 	return nil
 }
 
-func (s *specification) checkTexts() error {
+func checkTexts(s *gemspec.Specification) error {
 	authors := strings.Join(s.Authors, ", ")
 	for what, text := range map[string]string{"summary": deref(s.Summary), "description": deref(s.Description), "authors": authors, "email": strings.Join(s.Emails, ", ")} {
 		if len(text) > maxText {
@@ -150,7 +157,7 @@ func (s *specification) checkTexts() error {
 	return nil
 }
 
-func (s *specification) checkMetadata() error {
+func checkMetadata(s *gemspec.Specification) error {
 	for _, m := range s.Metadata {
 		key, value := m[0], m[1]
 		switch {
@@ -163,19 +170,40 @@ func (s *specification) checkMetadata() error {
 	return nil
 }
 
-func (s *specification) checkRequirements() error {
+func checkDependencies(s *gemspec.Specification) error {
 	for _, d := range s.Dependencies {
 		if err := checkName(d.Name); err != nil {
 			return err
 		}
-		if err := d.Requirement.check(d.Name); err != nil {
+		if err := checkRequirement(d.Requirement, d.Name); err != nil {
 			return err
 		}
 	}
-	if err := s.RubyVersion.check("Ruby"); err != nil {
+	if err := checkRequirement(s.RubyVersion, "Ruby"); err != nil {
 		return err
 	}
-	return s.RubygemsVersion.check("RubyGems")
+	return checkRequirement(s.RubygemsVersion, "RubyGems")
+}
+
+func checkRequirement(r gemspec.Requirement, of string) error {
+	if c, bad := r.Bad(); bad {
+		return wire.Errorf(store.ErrInvalid, "The requirement %.80q of %s is none.", c.Op+" "+c.Version, of)
+	}
+	return nil
+}
+
+func checkVersion(s string) error {
+	if !gemspec.IsVersion(s) {
+		return wire.Errorf(store.ErrInvalid, "%.80q is not a version of a gem: numbers and words joined by dots, at most %d characters.", s, gemspec.MaxVersion)
+	}
+	return nil
+}
+
+func checkPlatform(s string) error {
+	if !gemspec.IsPlatform(s) {
+		return wire.Errorf(store.ErrInvalid, "%.80q is not a platform.", s)
+	}
+	return nil
 }
 
 func isWebURL(s string) bool {
@@ -199,14 +227,4 @@ func clip(s string, n int) string {
 		n--
 	}
 	return s[:n]
-}
-
-// meta is the value of a key of the metadata.
-func (s *specification) meta(key string) string {
-	for _, m := range s.Metadata {
-		if m[0] == key {
-			return m[1]
-		}
-	}
-	return ""
 }

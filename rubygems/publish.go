@@ -55,7 +55,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 		return err
 	}
 	spec := p.gem.spec
-	if err := spec.check(); err != nil {
+	if err := checkSpec(spec); err != nil {
 		return err
 	}
 	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
@@ -195,7 +195,7 @@ func (p *publication) publish(ctx context.Context) (again bool, err error) {
 // assemble makes all of the record that does not depend on the transaction.
 func (p *publication) assemble(ctx context.Context) (err error) {
 	spec := p.gem.spec
-	if p.quick, err = spec.quick(); err != nil {
+	if p.quick, err = spec.Quick(); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(p.quick)
@@ -263,15 +263,15 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 // claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	spec, name := p.gem.spec, tx.Name()
+	equal, key := tx.KindIndex(equalTable), pairKey(name, canonicalID(spec))
+	if other := equal.Get(key); other != nil {
+		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
+	}
 	full := tx.KindIndex(fullTable)
 	for _, f := range fullNames(name, spec.Version, spec.Platform) {
 		if full.Get(fullKey(f)) != nil {
 			return wire.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
-	}
-	equal, key := tx.KindIndex(equalTable), pairKey(name, spec.canonicalID())
-	if other := equal.Get(key); other != nil {
-		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
 	}
 	if err := equal.Put(key, []byte(p.id)); err != nil {
 		return err

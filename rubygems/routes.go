@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 )
 
@@ -228,7 +229,7 @@ func (q *Request) take(word, value string) bool {
 		return isFullName(value)
 	case "VERSION":
 		q.Version = value
-		return isVersion(value)
+		return gemspec.IsVersion(value)
 	case "FORM":
 		q.Form = value
 		return value == "json" || value == "yaml"

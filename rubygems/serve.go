@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -231,7 +232,7 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	doc, err := s.whole(ctx, "names"+v.who, func(ctx context.Context) (store.Rendered, error) {
 		out, last := bytes.NewBufferString(infoHead), ""
 		err := s.store.View(ctx, func(tx *store.Tx) error {
-			return live(s.tablesOf(tx), v.visible, func(t tuple) {
+			return live(s.tablesOf(tx), v.visible, func(t gemspec.Tuple) {
 				if t.Name != last {
 					last = t.Name
 					out.WriteString(last + "\n")
@@ -282,11 +283,11 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 	}
 	v := s.view(ctx)
 	doc, err := s.whole(ctx, q.Index+v.who, func(ctx context.Context) (store.Rendered, error) {
-		var rows []tuple
+		var rows []gemspec.Tuple
 		keep := choose(q.Index)
 		err := s.store.View(ctx, func(tx *store.Tx) error {
 			rows = rows[:0]
-			return live(s.tablesOf(tx), v.visible, func(t tuple) {
+			return live(s.tablesOf(tx), v.visible, func(t gemspec.Tuple) {
 				if keep(t) {
 					rows = append(rows, t)
 				}
@@ -296,7 +297,7 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 			return store.Rendered{}, err
 		}
 		var b bytes.Buffer
-		err = marshalTuples(&b, rows)
+		err = gemspec.MarshalTuples(&b, rows)
 		return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true, Modified: after(h.Changed)}, err
 	})
 	if err != nil {

@@ -1,23 +1,20 @@
-package rubygems
+package gemspec
 
-// Gem::Platform: which names of platforms mean the same. Pure.
+// Gem::Platform: which names of platforms mean the same.
 
 import (
 	"regexp"
 	"strings"
-
-	"larder/internal/wire"
-	"larder/store"
 )
 
-// ruby is the platform of gems that run everywhere.
-const ruby = "ruby"
+// Ruby is the platform of gems that run everywhere.
+const Ruby = "ruby"
 
-// platform is a platform as clients take it apart; an empty part is absent.
-type platform struct{ CPU, OS, Version string }
+// Platform is a platform as clients take it apart; an empty part is absent.
+type Platform struct{ CPU, OS, Version string }
 
 // String is the platform's usual name, which clients put into the names of files they ask for.
-func (p platform) String() string {
+func (p Platform) String() string {
 	var parts []string
 	for _, s := range []string{p.CPU, p.OS, p.Version} {
 		if s != "" {
@@ -37,11 +34,11 @@ type system struct {
 // systems are tried in this order; the words are those of Gem::Platform.
 var systems = []system{
 	{regexp.MustCompile(`aix(\d*)`), "aix"}, {regexp.MustCompile(`cygwin()`), "cygwin"}, {regexp.MustCompile(`darwin(\d*)`), "darwin"},
-	{regexp.MustCompile(`^macruby$()`), "macruby"}, {regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`hpux(\d*)`), "hpux"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
+	{regexp.MustCompile(`^macruby$()`), "macruby"}, {regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
 	{regexp.MustCompile(`^java([\d.]*)`), "java"}, {regexp.MustCompile(`^dalvik(\d*)$`), "dalvik"}, {regexp.MustCompile(`^dotnet$()`), "dotnet"},
 	{regexp.MustCompile(`^dotnet([\d.]*)`), "dotnet"}, {regexp.MustCompile(`linux-?(\w*)`), "linux"}, {regexp.MustCompile(`mingw32()`), "mingw32"},
 	{regexp.MustCompile(`mingw-?(\w*)`), "mingw"}, {regexp.MustCompile(`(mswin\d+)(?:_(\d+))?`), ""}, {regexp.MustCompile(`netbsdelf()`), "netbsdelf"},
-	{regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"}, {regexp.MustCompile(`bitrig(\d+\.\d+)?`), "bitrig"}, {regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
+	{regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"}, {regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
 }
 
 var (
@@ -50,10 +47,13 @@ var (
 	numeric = regexp.MustCompile(`\d`)
 )
 
-// parsePlatform reads a platform's name as RubyGems does. The platform ruby has no parts.
-func parsePlatform(s string) (p platform) {
-	if s == ruby || s == "" {
+// ParsePlatform reads a platform's name as RubyGems does. The platform ruby has no parts.
+func ParsePlatform(s string) (p Platform) {
+	if s == Ruby || s == "" {
 		return p
+	}
+	if s == "powerpc-darwin" {
+		return Platform{"ppc", "darwin", ""} // the one name that has another meaning than its parts
 	}
 	parts := strings.Split(s, "-")
 	if n := len(parts); n > 2 && !numeric.MatchString(parts[n-1]) {
@@ -94,10 +94,7 @@ func readSystem(name string) (os, version string) {
 	return "unknown", ""
 }
 
-// checkPlatform accepts names that can stand in a file's name and in the index.
-func checkPlatform(s string) error {
-	if s == "" || len(s) > maxVersion || strings.Trim(s, alphanumeric+"._-") != "" || strings.Trim(s, ".-_") != s {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a platform.", s)
-	}
-	return nil
+// IsPlatform accepts names that can stand in a file's name and in the index.
+func IsPlatform(s string) bool {
+	return s != "" && len(s) <= MaxVersion && strings.Trim(s, alphanumeric+"._-") == "" && strings.Trim(s, ".-_") == s
 }

@@ -1,4 +1,4 @@
-package rubygems
+package gemspec
 
 // Specifications and indexes in Ruby's own format (A6): byte for byte what Marshal.dump writes for the same gems.
 
@@ -15,8 +15,8 @@ import (
 	"larder/internal/rubymarshal"
 )
 
-// quick is a version's gemspec.rz: what every gem install reads of every gem it selects.
-func (s *specification) quick() ([]byte, error) {
+// Quick is a version's gemspec.rz: what every gem install reads of every gem it selects.
+func (s *Specification) Quick() ([]byte, error) {
 	raw, err := s.marshal()
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func (s *specification) quick() ([]byte, error) {
 }
 
 // marshal is the specification as Gem::Specification#_dump writes it: an array in a stream of its own.
-func (s *specification) marshal() ([]byte, error) {
+func (s *Specification) marshal() ([]byte, error) {
 	var email any
 	switch {
 	case s.OneEmail && len(s.Emails) == 1:
@@ -79,7 +79,7 @@ func marshalVersion(v string) any {
 	return rubymarshal.User{Class: classVersion, Value: []any{v}}
 }
 
-func (r requirement) marshal() any {
+func (r Requirement) marshal() any {
 	list := make([]any, len(r))
 	for i, c := range r {
 		list[i] = []any{c.Op, marshalVersion(c.Version)}
@@ -87,7 +87,7 @@ func (r requirement) marshal() any {
 	return rubymarshal.User{Class: "Gem::Requirement", Value: []any{list}}
 }
 
-func (d *dependency) marshal() any {
+func (d *Dependency) marshal() any {
 	kind := rubymarshal.Symbol("runtime")
 	if d.Development {
 		kind = "development"
@@ -113,10 +113,10 @@ func marshalDate(t time.Time) any {
 }
 
 func marshalPlatform(s string) any {
-	if s == ruby {
+	if s == Ruby {
 		return s
 	}
-	p := parsePlatform(s)
+	p := ParsePlatform(s)
 	part := func(s string) any {
 		if s == "" {
 			return nil
@@ -126,11 +126,11 @@ func marshalPlatform(s string) any {
 	return rubymarshal.Object{Class: "Gem::Platform", Ivars: []rubymarshal.Ivar{{Name: "@cpu", Value: part(p.CPU)}, {Name: "@os", Value: part(p.OS)}, {Name: "@version", Value: part(p.Version)}}}
 }
 
-// tuple is one row of a Marshal index.
-type tuple struct{ Name, Number, Platform string }
+// Tuple is one row of a Marshal index.
+type Tuple struct{ Name, Number, Platform string }
 
-// marshalTuples is specs.4.8.gz or one of its kin.
-func marshalTuples(w io.Writer, list []tuple) error {
+// MarshalTuples is specs.4.8.gz or one of its kin.
+func MarshalTuples(w io.Writer, list []Tuple) error {
 	e := rubymarshal.NewEncoder(nil)
 	e.Array(len(list))
 	for _, t := range list {

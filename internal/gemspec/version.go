@@ -1,30 +1,21 @@
-package rubygems
+package gemspec
 
-// Gem::Version and Gem::Requirement: what is a version, which is newer, what a requirement looks like. Pure.
+// Gem::Version and Gem::Requirement: what is a version, which is newer, what a requirement looks like.
 
 import (
 	"cmp"
 	"slices"
 	"strings"
-
-	"larder/internal/wire"
-	"larder/store"
 )
 
-// maxVersion bounds versions and requirements: the public registry's limit, and ours against expensive comparisons.
-const maxVersion = 255
+// MaxVersion bounds versions, platforms and the versions of requirements: the public registry's limit, and ours against
+// expensive comparisons.
+const MaxVersion = 255
 
-// checkVersion accepts what gem build writes: numbers and words joined by dots, a number first. The dash of other systems
-// is refused, because a version is followed by a dash and the platform in file names.
-func checkVersion(s string) error {
-	if !isVersion(s) {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a version of a gem: numbers and words joined by dots, at most %d characters.", s, maxVersion)
-	}
-	return nil
-}
-
-func isVersion(s string) bool {
-	if len(s) > maxVersion {
+// IsVersion accepts what gem build writes: numbers and words joined by dots, a number first. The dash of other systems is
+// refused, because a version is followed by a dash and the platform in file names.
+func IsVersion(s string) bool {
+	if len(s) > MaxVersion {
 		return false
 	}
 	for i, part := range strings.Split(s, ".") {
@@ -40,8 +31,8 @@ const (
 	alphanumeric = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
-// isPrerelease: a version with a letter in it.
-func isPrerelease(version string) bool { return strings.Trim(version, digits+".") != "" }
+// IsPrerelease: a version with a letter in it.
+func IsPrerelease(version string) bool { return strings.Trim(version, digits+".") != "" }
 
 // segment is a part of a version: a number, without leading zeros, or a word.
 type segment struct {
@@ -84,8 +75,8 @@ func dropZeros(s []segment) []segment {
 	return s
 }
 
-// compareVersions orders as Gem::Version does: a word is less than a number, a missing part is 0.
-func compareVersions(a, b string) int {
+// Compare orders as Gem::Version does: a word is less than a number, a missing part is 0.
+func Compare(a, b string) int {
 	if a == b {
 		return 0
 	}
@@ -117,8 +108,8 @@ func compareSegments(l, r segment) int {
 	return cmp.Compare(l.text, r.text)
 }
 
-// canonical is one spelling for all versions that are equal: 1.0 and 1.0.0 cannot both be there.
-func canonical(version string) string {
+// Canonical is one spelling for all versions that are equal: 1.0 and 1.0.0 cannot both be there.
+func Canonical(version string) string {
 	var out []string
 	for _, s := range segments(version) {
 		out = append(out, s.text)
@@ -126,33 +117,33 @@ func canonical(version string) string {
 	return cmp.Or(strings.Join(out, "."), "0")
 }
 
-// requirement is a list of conditions that must all hold, in the order of the specification.
-type requirement []condition
+// Requirement is a list of conditions that must all hold, in the order of the specification.
+type Requirement []Condition
 
-type condition struct {
+// Condition is one of them: an operator and a version.
+type Condition struct {
 	Op      string `json:"op"`
 	Version string `json:"version"`
 }
 
 var operators = []string{"=", "!=", ">", "<", ">=", "<=", "~>"}
 
-// check accepts the conditions the client can parse.
-func (r requirement) check(of string) error {
-	for _, c := range r {
-		if !slices.Contains(operators, c.Op) || !isVersion(c.Version) {
-			return wire.Errorf(store.ErrInvalid, "The requirement %.80q of %s is none.", c.Op+" "+c.Version, of)
-		}
+// Bad returns the first condition clients cannot parse; false if there is none.
+func (r Requirement) Bad() (Condition, bool) {
+	i := slices.IndexFunc(r, func(c Condition) bool { return !slices.Contains(operators, c.Op) || !IsVersion(c.Version) })
+	if i < 0 {
+		return Condition{}, false
 	}
-	return nil
+	return r[i], true
 }
 
-// trivial requirements hold for every version; the index leaves them out.
-func (r requirement) trivial() bool {
-	return len(r) == 0 || len(r) == 1 && r[0] == condition{">=", "0"}
+// Trivial requirements hold for every version; the index leaves them out.
+func (r Requirement) Trivial() bool {
+	return len(r) == 0 || len(r) == 1 && r[0] == Condition{">=", "0"}
 }
 
-// join renders the conditions, sorted as text, as both the compact index and the JSON API want them.
-func (r requirement) join(separator string) string {
+// Join renders the conditions, sorted as text, as both the compact index and the JSON API want them.
+func (r Requirement) Join(separator string) string {
 	if len(r) == 0 {
 		return ">= 0"
 	}

@@ -1,7 +1,10 @@
-package rubygems
-
-// metadata.gz: the YAML of a Gem::Specification, read as data. Tags say what a value is meant to be and select nothing here;
-// those no specification has are refused, and so are aliases, of which small files with huge contents are made.
+// Package gemspec knows what the files of RubyGems say: the YAML of a specification, Ruby's binary form of it, versions,
+// requirements and platforms, and which of these are equal or newer. It is pure; the rules a registry has for what is
+// published are not here.
+//
+// Specifications are read as data. Tags say what a value is meant to be and select nothing; those no specification has are
+// refused, and so are aliases, of which small files with huge contents are made.
+package gemspec
 
 import (
 	"bytes"
@@ -16,13 +19,16 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
-
-	"larder/internal/wire"
-	"larder/store"
 )
 
-// specification is what is kept of a Gem::Specification: all that indexes, documents and gem install need.
-type specification struct {
+// ErrFormat and ErrLimit are what all errors of reading wrap; their texts can be shown to people.
+var (
+	ErrFormat = errors.New("the specification cannot be used")
+	ErrLimit  = errors.New("the specification is too large")
+)
+
+// Specification is what is kept of a Gem::Specification: all that indexes, documents and gem install need.
+type Specification struct {
 	Name            string       `json:"name"`
 	Version         string       `json:"version"`
 	Platform        string       `json:"platform"` // as the gem spells it
@@ -35,22 +41,32 @@ type specification struct {
 	Licenses        []string     `json:"licenses,omitempty"`
 	Metadata        [][2]string  `json:"metadata,omitempty"`
 	Requirements    []string     `json:"requirements,omitempty"` // in words, of things that are no gems
-	RubyVersion     requirement  `json:"ruby_version,omitempty"`
-	RubygemsVersion requirement  `json:"rubygems_version,omitempty"`
-	Dependencies    []dependency `json:"dependencies,omitempty"`
+	RubyVersion     Requirement  `json:"ruby_version,omitempty"`
+	RubygemsVersion Requirement  `json:"rubygems_version,omitempty"`
+	Dependencies    []Dependency `json:"dependencies,omitempty"`
 	BuiltWith       string       `json:"built_with,omitempty"` // version of RubyGems
 	Format          int          `json:"format,omitempty"`     // specification_version
 	Date            time.Time    `json:"date"`
 	Certificates    int          `json:"certificates,omitempty"`
 }
 
-// dependency is one gem another one needs.
-type dependency struct {
+// Dependency is one gem another one needs.
+type Dependency struct {
 	Name        string      `json:"name"`
-	Requirement requirement `json:"requirement"`
+	Requirement Requirement `json:"requirement"`
 	Development bool        `json:"development,omitempty"`
 	Prerelease  bool        `json:"prerelease,omitempty"`
 	Twice       bool        `json:"twice,omitempty"` // the specification repeats the requirement, as most do
+}
+
+// Meta is the value of a key of the metadata; "" when there is none.
+func (s *Specification) Meta(key string) string {
+	for _, m := range s.Metadata {
+		if m[0] == key {
+			return m[1]
+		}
+	}
+	return ""
 }
 
 // maxWeight bounds the nodes a document can have before anything is allocated for them.
@@ -66,8 +82,8 @@ var tags = []string{
 	"!!binary", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map", "!!timestamp",
 }
 
-func badSpecification(format string, args ...any) error {
-	return wire.Errorf(store.ErrInvalid, "The gem's specification cannot be used: %s.", fmt.Sprintf(format, args...))
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
 }
 
 // weight is at least half of the number of nodes a document can have: each needs one of these marks.
@@ -88,21 +104,21 @@ func weight(p []byte) (n int) {
 // readYAML parses one document without aliases, unknown tags or repeated keys.
 func readYAML(p []byte) (*yaml.Node, error) {
 	if !utf8.Valid(p) {
-		return nil, badSpecification("it is not UTF-8")
+		return nil, malformed("it is not UTF-8")
 	}
 	if weight(p) > maxWeight {
-		return nil, wire.Errorf(store.ErrTooLarge, "The gem's specification has more than %d lines and entries.", maxWeight)
+		return nil, fmt.Errorf("%w: it has more than %d lines and entries", ErrLimit, maxWeight)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(p))
 	var doc, more yaml.Node
 	if err := d.Decode(&doc); err != nil {
-		return nil, &explained{err, badSpecification("it is not YAML")}
+		return nil, malformed("it is not YAML")
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, badSpecification("it has something after its end")
+		return nil, malformed("it has something after its end")
 	}
 	if len(doc.Content) != 1 {
-		return nil, badSpecification("it is empty")
+		return nil, malformed("it is empty")
 	}
 	return doc.Content[0], checkYAML(doc.Content[0], maxDepth)
 }
@@ -110,18 +126,18 @@ func readYAML(p []byte) (*yaml.Node, error) {
 func checkYAML(n *yaml.Node, depth int) error {
 	switch {
 	case depth == 0:
-		return badSpecification("it is nested too deeply")
+		return malformed("it is nested too deeply")
 	case n.Kind == yaml.AliasNode:
-		return badSpecification("it has aliases, which this registry does not accept; build the gem with a newer RubyGems")
+		return malformed("it has aliases, which this registry does not accept; build the gem with a newer RubyGems")
 	case n.Tag != "" && !slices.Contains(tags, n.Tag):
-		return badSpecification("it has a value of the kind %.80q", n.Tag)
+		return malformed("it has a value of the kind %.80q", n.Tag)
 	}
 	if n.Kind == yaml.MappingNode {
 		seen := map[string]bool{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			if k.Kind != yaml.ScalarNode || seen[k.Value] {
-				return badSpecification("the key %.80q is there twice, or is no text", k.Value)
+				return malformed("the key %.80q is there twice, or is no text", k.Value)
 			}
 			seen[k.Value] = true
 		}
@@ -134,21 +150,12 @@ func checkYAML(n *yaml.Node, depth int) error {
 	return nil
 }
 
-// explained is an error for the log with the sentence for the client's user.
-type explained struct {
-	cause  error
-	public error
-}
-
-func (e *explained) Error() string   { return e.cause.Error() }
-func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
-
 // reader takes values out of a checked document and keeps the first error.
 type reader struct{ err error }
 
 func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = badSpecification(format, args...)
+		r.err = malformed(format, args...)
 	}
 }
 
@@ -218,9 +225,9 @@ func (r *reader) version(n *yaml.Node, of string) string {
 }
 
 // requirement is a Gem::Requirement: a list of pairs of operator and version.
-func (r *reader) requirement(n *yaml.Node, of string) (out requirement) {
+func (r *reader) requirement(n *yaml.Node, of string) (out Requirement) {
 	if n == nil {
-		return requirement{{">=", "0"}}
+		return Requirement{{">=", "0"}}
 	}
 	list := member(n, "requirements")
 	if n.Kind != yaml.MappingNode || list == nil || list.Kind != yaml.SequenceNode {
@@ -232,12 +239,12 @@ func (r *reader) requirement(n *yaml.Node, of string) (out requirement) {
 			r.fail("%s is no requirement", of)
 			return nil
 		}
-		out = append(out, condition{r.text(pair.Content[0], of), r.version(pair.Content[1], of)})
+		out = append(out, Condition{r.text(pair.Content[0], of), r.version(pair.Content[1], of)})
 	}
 	return out
 }
 
-func (r *reader) dependency(n *yaml.Node) (d dependency) {
+func (r *reader) dependency(n *yaml.Node) (d Dependency) {
 	d.Name = r.text(member(n, "name"), "the name of a dependency")
 	again := member(n, "version_requirements")
 	own := member(n, "requirement")
@@ -257,16 +264,24 @@ func (r *reader) dependency(n *yaml.Node) (d dependency) {
 	return d
 }
 
-// platform is a name, or a Gem::Platform; a missing or empty one (RubyGems 3.6.1 wrote that) is ruby.
-func (r *reader) platform(n *yaml.Node) string {
+// platform is a name, or a Gem::Platform; a missing or empty one (RubyGems 3.6.1 wrote that) is ruby. Newer builders write
+// the usual name, and that of the gem's author beside it.
+func (r *reader) platform(n, original *yaml.Node) string {
+	s := r.text(original, "the platform")
+	usual := Ruby
 	if n != nil && n.Kind == yaml.MappingNode {
 		part := func(key string) string { return r.text(member(n, key), "the platform") }
-		return platform{part("cpu"), part("os"), part("version")}.String()
+		usual = Platform{part("cpu"), part("os"), part("version")}.String()
+	} else if t := r.text(n, "the platform"); t != "" {
+		usual = t
 	}
-	if s := r.text(n, "the platform"); s != "" {
-		return s
+	if s == "" {
+		return usual
 	}
-	return ruby
+	if ParsePlatform(s) != ParsePlatform(usual) {
+		r.fail("it has two platforms, %.80q and %.80q", usual, s)
+	}
+	return s
 }
 
 // date is the day a gem was built.
@@ -296,18 +311,18 @@ func (r *reader) metadata(n *yaml.Node) (out [][2]string) {
 	return out
 }
 
-// readSpecification reads the YAML of a specification; what its values may be is checked elsewhere.
-func readSpecification(p []byte) (*specification, error) {
+// Read reads the YAML of a specification; what its values may be is for the caller to judge. ErrFormat, ErrLimit.
+func Read(p []byte) (*Specification, error) {
 	n, err := readYAML(p)
 	if err != nil {
 		return nil, err
 	}
 	if n.Kind != yaml.MappingNode || n.Tag != tags[0] {
-		return nil, badSpecification("it is no Gem::Specification")
+		return nil, malformed("it is no Gem::Specification")
 	}
 	r := &reader{}
-	s := &specification{
-		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"), Platform: r.platform(member(n, "platform")),
+	s := &Specification{
+		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"), Platform: r.platform(member(n, "platform"), member(n, "original_platform")),
 		Summary: r.maybe(member(n, "summary"), "the summary"), Description: r.maybe(member(n, "description"), "the description"),
 		Homepage: r.maybe(member(n, "homepage"), "the homepage"), Metadata: r.metadata(member(n, "metadata")), Date: r.date(member(n, "date")),
 		RubyVersion:     r.requirement(member(n, "required_ruby_version"), "required_ruby_version"),
@@ -337,4 +352,22 @@ func readSpecification(p []byte) (*specification, error) {
 		}
 	}
 	return s, r.err
+}
+
+// ReadChecksums reads checksums.yaml: hex by member by algorithm. ErrFormat, ErrLimit.
+func ReadChecksums(p []byte) (map[string]map[string]string, error) {
+	n, err := readYAML(p)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{}
+	out := map[string]map[string]string{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		sums := map[string]string{}
+		for j := 0; j+1 < len(n.Content[i+1].Content); j += 2 {
+			sums[n.Content[i+1].Content[j].Value] = r.text(n.Content[i+1].Content[j+1], "a checksum")
+		}
+		out[n.Content[i].Value] = sums
+	}
+	return out, r.err
 }
