@@ -31,7 +31,8 @@ var layers = [][]string{
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver"},
+	{"larder/internal/gemspec"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal"},
 }
 
 func under(prefix string, names []string) []string {
@@ -122,6 +123,8 @@ var larger = map[string]int{
 	"oci":      3_600,
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
+	"npm":      5_300, // forty operations, four of its clients' dances with documents read and written as streams
+	"rubygems": 4_700, // two formats of Ruby's own, and a list of everything that grows by its lines alone
 }
 
 // census is what TestBudget counts.

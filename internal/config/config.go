@@ -81,6 +81,8 @@ type Config struct {
 	Maven Maven `yaml:"maven" json:"maven"`
 	// Composer holds what only the Composer protocol has.
 	Composer Composer `yaml:"composer" json:"composer"`
+	// RubyGems holds what only the RubyGems protocol has.
+	RubyGems RubyGems `yaml:"rubygems" json:"rubygems"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -200,6 +202,15 @@ type Composer struct {
 	MaxArchive Size `yaml:"max-archive" json:"max-archive"`
 }
 
+// RubyGems is what can be set for RubyGems only.
+type RubyGems struct {
+	// MaxGem is the largest gem accepted. Default 1 GiB.
+	MaxGem Size `yaml:"max-gem" json:"max-gem"`
+	// ServeYanked goes on serving the files of yanked versions, which no index shows any more, for lock files that name
+	// them. Default false.
+	ServeYanked bool `yaml:"serve-yanked" json:"serve-yanked"`
+}
+
 // Policies are the built-in rules; each list may be empty.
 type Policies struct {
 	// Quotas limit stored bytes.
@@ -263,6 +274,7 @@ func Default() Config {
 		TrustedAudience: "larder",
 		Maven:           Maven{MaxFile: 16 << 30, Versions: "all", Realm: "Larder", KeepIncomplete: Duration(14 * 24 * time.Hour)},
 		Composer:        Composer{MaxArchive: 1 << 30},
+		RubyGems:        RubyGems{MaxGem: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -78,6 +78,9 @@ func TestPrecedence(t *testing.T) {
 		"min-age":          {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
 		"composer.max-archive": {"2MiB", "3MiB", ""},
 		"tls-cert":             {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
+		"min-age": {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
+		"rubygems.max-gem": {"2MiB", "3MiB", ""}, "rubygems.serve-yanked": {"true", "false", ""},
+		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}
 	for _, s := range settings() {

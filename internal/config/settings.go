@@ -91,6 +91,8 @@ func settings() []setting {
 		{name: "maven.drop-released", value: func(c *Config) value { return &c.Maven.DropReleased }},
 		{name: "maven.keep-incomplete", value: func(c *Config) value { return &c.Maven.KeepIncomplete }},
 		{name: "composer.max-archive", value: func(c *Config) value { return &c.Composer.MaxArchive }},
+		{name: "rubygems.max-gem", value: func(c *Config) value { return &c.RubyGems.MaxGem }},
+		{name: "rubygems.serve-yanked", value: func(c *Config) value { return (*boolean)(&c.RubyGems.ServeYanked) }},
 		{name: "claims", usage: "patterns kind:name of names that upstreams are never asked for", value: func(c *Config) value { return (*texts)(&c.Claims) }},
 		{name: "blocked", usage: "patterns kind:name or kind:name@version that are never fetched from upstreams", value: func(c *Config) value { return (*texts)(&c.Blocked) }},
 		{name: "min-age", usage: "hold back upstreams' versions younger than this", value: func(c *Config) value { return &c.MinAge }},

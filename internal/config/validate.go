@@ -36,6 +36,7 @@ func (c Config) Validate() error {
 	c.validateTrust(&p)
 	c.Maven.validate(&p)
 	p.check(c.Composer.MaxArchive >= 1<<20 && c.Composer.MaxArchive <= 1<<40, "composer.max-archive is %s; it must lie between 1MiB and 1TiB", c.Composer.MaxArchive)
+	p.check(c.RubyGems.MaxGem >= 1<<20 && c.RubyGems.MaxGem <= 1<<40, "rubygems.max-gem is %s; it must lie between 1MiB and 1TiB", c.RubyGems.MaxGem)
 	c.validateUpstreams(&p)
 	return p.err()
 }

@@ -25,6 +25,7 @@ import (
 	"larder/npm"
 	"larder/oci"
 	"larder/pypi"
+	"larder/rubygems"
 	"larder/store"
 	"larder/upstream"
 	"larder/web"
@@ -210,6 +211,10 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
 		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
 	}
+	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
+		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
+		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
+	}
 	return list
 }
 
@@ -259,6 +264,7 @@ func (s *Server) jobList(d wire.Deps) []job {
 		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
+		{"rubygems-compact", 24 * time.Hour, func(ctx context.Context) error { return rubygems.Compact(ctx, s.store) }},
 	}
 	if s.cfg.Kinds[store.Maven].Enabled {
 		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})
