@@ -61,6 +61,9 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
 		return err
 	}
+	if err := s.mayTake(ctx, spec.Name); err != nil {
+		return err
+	}
 	p.id, p.sha = versionID(spec.Version, spec.Platform), stage.Digest().Encoded()
 	again, err := p.repeated(ctx)
 	if err == nil && !again {

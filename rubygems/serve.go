@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the registry accepts. The zero value is right for most sites.
@@ -43,6 +46,8 @@ type server struct {
 	opt      Options
 	heads    atomic.Pointer[cachedHead]
 	packer   packer
+	up       *upstream.Set // nil without upstreams
+	joins    joins
 }
 
 // New returns the registry's end points.
@@ -64,6 +69,7 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.RubyGems), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
 	s.accounts, _ = d.Auth.(accounts)
+	s.remote(d.Upstreams)
 	return s
 }
 
@@ -196,6 +202,13 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, _ Request) err
 		return err
 	}
 	v := s.view(ctx)
+	if s.up != nil {
+		c, err := s.proxiedVersions(ctx, h, v)
+		if err != nil {
+			return err
+		}
+		return c.serve(w, r, revalidate(r))
+	}
 	if v.who == "" {
 		c, err := s.stored(h)
 		if err != nil {
@@ -229,6 +242,17 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 		return err
 	}
 	v := s.view(ctx)
+	if s.up != nil {
+		h, err := s.head(ctx)
+		if err != nil {
+			return err
+		}
+		both, err := s.bothLists(ctx, h, v)
+		if err != nil {
+			return err
+		}
+		return s.proxiedNames(w, r, both)
+	}
 	doc, err := s.whole(ctx, "names"+v.who, func(ctx context.Context) (store.Rendered, error) {
 		out, last := bytes.NewBufferString(infoHead), ""
 		err := s.store.View(ctx, func(tx *store.Tx) error {
@@ -264,6 +288,9 @@ func (s *server) info(w http.ResponseWriter, r *http.Request, q Request) error {
 		})
 		return out, err
 	})
+	if s.elsewhere(err) {
+		return s.proxiedInfo(w, r, q.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -282,9 +309,26 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 		return err
 	}
 	v := s.view(ctx)
-	doc, err := s.whole(ctx, q.Index+v.who, func(ctx context.Context) (store.Rendered, error) {
+	format, both := q.Index+v.who, []byte(nil)
+	if s.up != nil {
+		if both, err = s.bothLists(ctx, h, v); err != nil {
+			return err
+		}
+		format += string(digest.FromBytes(both))
+	}
+	doc, err := s.whole(ctx, format, func(ctx context.Context) (store.Rendered, error) {
 		var rows []gemspec.Tuple
 		keep := choose(q.Index)
+		if both != nil {
+			tuplesOf(both, func(t gemspec.Tuple) {
+				if keep(t) {
+					rows = append(rows, t)
+				}
+			})
+			var b bytes.Buffer
+			err := gemspec.MarshalTuples(&b, rows)
+			return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true}, err
+		}
 		err := s.store.View(ctx, func(tx *store.Tx) error {
 			rows = rows[:0]
 			return live(s.tablesOf(tx), v.visible, func(t gemspec.Tuple) {
@@ -342,6 +386,9 @@ func (s *server) locate(ctx context.Context, full string) (p place, err error) {
 func (s *server) quick(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	p, err := s.locate(ctx, q.Full)
+	if s.elsewhere(err) {
+		return s.proxiedFile(w, r, q, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -370,6 +417,9 @@ func (s *server) quick(w http.ResponseWriter, r *http.Request, q Request) error 
 // download sends the bytes that were pushed, never encoded.
 func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) error {
 	p, err := s.locate(r.Context(), q.Full)
+	if s.elsewhere(err) {
+		return s.proxiedFile(w, r, q, err)
+	}
 	if err != nil {
 		return err
 	}
