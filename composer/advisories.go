@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"larder/composer/manifest"
@@ -32,6 +33,8 @@ type advised struct {
 	Repository string          `json:"composerRepository,omitempty"`
 	Severity   *string         `json:"severity"`
 	Sources    []advisedSource `json:"sources"`
+	// Malware has Composer 2.10 and later refuse the versions, also when they are installed from a lock file.
+	Malware bool `json:"malware,omitempty"`
 }
 
 type advisedSource struct {
@@ -105,6 +108,41 @@ func (s *server) restamp(tx *store.Tx, name string) error {
 // partial is what a package's document says of an advisory.
 func (a advised) partial() json.RawMessage {
 	return append(appendMember(append(appendMember([]byte{'{'}, "advisoryId", a.ID), ','), "affectedVersions", a.Affected), '}')
+}
+
+// listMalware is the list of versions that must not be installed, as documents name it.
+const listMalware = "malware"
+
+// entry is what a package's document says of a version that must not be installed.
+func (a advised) entry() json.RawMessage {
+	out := appendMember(append(appendMember([]byte{'{'}, "constraint", a.Affected), ','), "reason", a.Title)
+	if a.Link != nil {
+		out = appendMember(append(out, ','), "url", *a.Link)
+	}
+	return append(appendMember(append(out, ','), "id", a.ID), '}')
+}
+
+// getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock file.
+func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) error {
+	return s.serveWhole(w, r, "filter", func(ctx context.Context) ([]byte, error) {
+		found, err := s.advisories(ctx, nil, 0)
+		if err != nil {
+			return nil, err
+		}
+		malware := map[string]string{}
+		for name, list := range found {
+			var affected []string
+			for _, a := range list {
+				if a.Malware {
+					affected = append(affected, a.Affected)
+				}
+			}
+			if affected != nil {
+				malware[name] = strings.Join(affected, "||")
+			}
+		}
+		return json.Marshal(map[string]any{"filter": map[string]any{listMalware: malware}})
+	})
 }
 
 // audit answers composer audit: packages by name, or everything since a time. A name that is known and has no advisories has

@@ -27,6 +27,7 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add(opProviders, "GET", "/providers/psr/log.json", nil, 200)
 	add(opNotify, "POST", "/downloads/", fields{"downloads": []fields{{"name": "acme/none"}}}, 201)
 	add(opAudit, "POST", "/api/security-advisories/", "packages[]=acme/none", 200)
+	add(opFilter, "GET", "/filter-summary.json", nil, 200)
 	add(opChanges, "GET", "/metadata/changes.json?since=1", nil, 200)
 	add(opPut, "PUT", "?version=2.0.0", newRelease(name, "2.0.0").archive(), 201)
 	add(opUpload, "PUT", "/packages/upload/"+name+"/3.0.0", newRelease(name, "3.0.0").archive(), 201)

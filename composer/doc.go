@@ -25,6 +25,7 @@
 //	POST    /downloads/                     composer.notify          repositories  composer, after every install
 //	GET     /api/security-advisories/       composer.audit           packagist     tools; ?packages[]=, ?updatedSince=
 //	POST    /api/security-advisories/       composer.audit           repositories  composer audit
+//	GET     /filter-summary.json            composer.filter          repositories  composer from 2.10 on, before every install
 //	GET     /metadata/changes.json          composer.changes         packagist     mirrors; ?since=
 //	PUT     /packages/upload/P/V            composer.upload          Nexus         composer push, curl; the archive or a form
 //	POST    /packages/upload/P/V            composer.upload          Nexus         the same

@@ -131,6 +131,7 @@ type listed struct {
 	Branches   bool              // they are those of the document of branches
 	Abandoned  json.RawMessage   // what the registry was told; nil: each version's own word counts
 	Advisories []json.RawMessage // only for the document of releases
+	Malware    []json.RawMessage // the same
 }
 
 // entry appends the members of one version. base is the registry's URL without a final slash.
@@ -173,13 +174,20 @@ func (p *listed) metadata(base string) []byte {
 	}
 	out = append(out, `]},"minified":"composer/2.0"`...)
 	if !p.Branches {
-		out = append(out, `,"security-advisories":[`...)
-		for i, a := range p.Advisories {
-			out = append(comma(out, i), a...)
+		out = appendList(append(out, `,"security-advisories":`...), p.Advisories)
+		if p.Malware != nil {
+			out = append(appendList(append(out, `,"filter":{"`+listMalware+`":`...), p.Malware), '}')
 		}
-		out = append(out, ']')
 	}
 	return append(out, '}', '\n')
+}
+
+func appendList(out []byte, list []json.RawMessage) []byte {
+	out = append(out, '[')
+	for i, v := range list {
+		out = append(comma(out, i), v...)
+	}
+	return append(out, ']')
 }
 
 // whole renders the versions one by one, by what their publishers called them.

@@ -24,7 +24,7 @@ func TestGoldenDocuments(t *testing.T) {
 		{ID: "1.0.0.0", Version: "v1.0.0", Reference: ref(1), Published: at(1), Fields: []field{raw("description", `"It's \"quoted\" <ok>"`), raw("type", `"library"`), raw("require", `{"php":">=7"}`)}},
 		{ID: "2.0.0.0-beta1", Version: "2.0.0-beta1", Reference: ref(3), Published: at(3), Fields: []field{raw("type", `"library"`), raw("require", `{"php":">=8","acme/lib":"^1.0"}`), raw("bin", `["bin/demo"]`), raw("time", `"2026-01-02T00:00:00Z"`)}},
 		{ID: "1.1.0.0", Version: "1.1.0", Reference: ref(2), Published: at(2), Fields: []field{raw("type", `"library"`), raw("require", `{"php":">=8","acme/lib":"^1.0"}`), raw("abandoned", "true")}},
-	}, Advisories: []json.RawMessage{json.RawMessage(`{"advisoryId":"LSA-1","affectedVersions":"<1.1"}`)}}
+	}, Advisories: []json.RawMessage{json.RawMessage(`{"advisoryId":"LSA-1","affectedVersions":"<1.1"}`)}, Malware: []json.RawMessage{json.RawMessage(`{"constraint":"1.0.0","reason":"It phones home","id":"LSA-2"}`)}}
 	branches := &listed{Name: "acme/demo", Branches: true, Abandoned: json.RawMessage(`"acme/other"`), Fragments: []fragment{
 		{ID: "dev-feature/x", Version: "dev-feature/x", Reference: ref(6), Published: at(6), Fields: []field{raw("type", `"library"`), raw("abandoned", "true")}},
 		{ID: "1.9999999.9999999.9999999-dev", Version: "1.x-dev", Reference: ref(5), Published: at(5), Fields: []field{raw("type", `"library"`)}},

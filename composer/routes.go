@@ -29,6 +29,7 @@ const (
 	opProviders      = "composer.providers"
 	opNotify         = "composer.notify"
 	opAudit          = "composer.audit"
+	opFilter         = "composer.filter"
 	opChanges        = "composer.changes"
 	opPut            = "composer.put"
 	opUpload         = "composer.upload"
@@ -60,6 +61,7 @@ var plain = []fixed{
 	{http.MethodPost, "downloads", opNotify},
 	{http.MethodGet, "api/security-advisories", opAudit},
 	{http.MethodPost, "api/security-advisories", opAudit},
+	{http.MethodGet, "filter-summary.json", opFilter},
 	{http.MethodGet, "metadata/changes.json", opChanges},
 	{http.MethodGet, "api/advisories", opAdvisories},
 	{http.MethodPut, "api/advisories", opAdvisoriesSet},

@@ -54,6 +54,7 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/api/security-advisories/", opAudit, Request{}},
 		{"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", opAudit, Request{Packages: []string{"a/b", "c/d"}}},
 		{"GET", "/api/security-advisories?updatedSince=17", opAudit, Request{Since: 17}},
+		{"GET", "/filter-summary.json", opFilter, Request{}},
 		{"GET", "/metadata/changes.json", opChanges, Request{}},
 		{"GET", "/metadata/changes.json?since=17990000000000", opChanges, Request{Since: 17990000000000}},
 		{"GET", "/packages/acme/demo.json", opInfo, demo(Request{})},

@@ -84,6 +84,7 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opProviders, Need: wire.None, Serve: s.getProviders},
 		{Name: opNotify, Need: wire.None, Serve: s.notify},
 		{Name: opAudit, Need: wire.None, Serve: s.audit},
+		{Name: opFilter, Need: wire.None, Serve: s.getFilter},
 		{Name: opChanges, Need: wire.None, Serve: s.getChanges},
 		{Name: opPut, Need: wire.None, Serve: s.put},
 		{Name: opUpload, Need: wire.Create, Serve: s.upload},
@@ -159,19 +160,23 @@ func serveDocument(w http.ResponseWriter, r *http.Request, doc *store.Document) 
 
 // getRoot answers packages.json (A2).
 func (s *server) getRoot(w http.ResponseWriter, r *http.Request, _ Request) error {
+	base := s.url(r)
+	return s.serveWhole(w, r, "root", func(ctx context.Context) ([]byte, error) {
+		names, err := s.announced(ctx)
+		return rootDocument(base, names), err
+	})
+}
+
+// serveWhole answers with a document about all that whoever asks may read.
+func (s *server) serveWhole(w http.ResponseWriter, r *http.Request, form string, render func(context.Context) ([]byte, error)) error {
 	ctx := r.Context()
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	base := s.url(r)
-	key := store.DocKey{Kind: store.Composer, Base: base, Format: "root " + reach(wire.IdentityFrom(ctx))}
+	key := store.DocKey{Kind: store.Composer, Base: s.url(r), Format: form + " " + reach(wire.IdentityFrom(ctx))}
 	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
-		names, err := s.announced(ctx)
-		if err != nil {
-			return store.Rendered{}, err
-		}
-		body := rootDocument(base, names)
-		return store.Rendered{Body: body, Type: typeJSON, Modified: fingerprint(body)}, nil
+		body, err := render(ctx)
+		return store.Rendered{Body: body, Type: typeJSON, Modified: fingerprint(body)}, err
 	})
 	if err != nil {
 		return err
@@ -289,6 +294,9 @@ func (s *server) read(ctx context.Context, name string, branches bool) (*listed,
 			}
 			for _, a := range list {
 				p.Advisories = append(p.Advisories, a.partial())
+				if a.Malware {
+					p.Malware = append(p.Malware, a.entry())
+				}
 			}
 		}
 		modified = parseStamp(tx.KindIndex(modifiedTable).Get(modifiedKey(name, branches)))
@@ -434,6 +442,8 @@ func rootDocument(base string, names []string) []byte {
 	}
 	out = append(out, `,"security-advisories":{"metadata":true,"api-url":`...)
 	out = append(append(out, rawjson.Quote(base+"/api/security-advisories/")...), '}')
+	out = append(out, `,"filter":{"metadata":true,"lists":{"`+listMalware+`":{"enabled":true}},"summary-url":`...)
+	out = append(append(out, rawjson.Quote(base+"/filter-summary.json")...), '}')
 	if len(names) > 0 {
 		out = append(out, `,"available-packages":[`...)
 		for i, n := range names {

@@ -124,7 +124,7 @@ func TestH3_URLs(t *testing.T) {
 		{public, []string{"X-Forwarded-Host", "evil.example.com"}, Options{Base: "/php"}, "https://registry.example.com/larder/php"},
 	} {
 		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base}, c.opt).Handler
-		for path, urls := range map[string]int{"packages.json": 7, "p2/acme/demo.json": 1, "p2/acme/demo~dev.json": 1, "search.json?q=demo": 1, "packages/acme/demo.json": 2} {
+		for path, urls := range map[string]int{"packages.json": 8, "p2/acme/demo.json": 1, "p2/acme/demo~dev.json": 1, "search.json?q=demo": 1, "packages/acme/demo.json": 2} {
 			r := httptest.NewRequest("GET", "http://ada:secret@one.example.com/composer/"+path, nil)
 			r.RemoteAddr = "127.0.0.1:1"
 			wiretest.Header(c.header...)(r)
@@ -594,4 +594,20 @@ func TestH5_Advisories(t *testing.T) {
 	if a := g.Want(g.Do("GET", "/p2/acme/demo~dev.json", nil), 200, ""); strings.Contains(a.Body, "security-advisories") {
 		t.Error("branches have none")
 	}
+	// What is malware is refused also from a lock file: the summary says for whom to look, the document which versions.
+	if a := g.Want(g.Do("GET", "/filter-summary.json", nil), 200, ""); a.Body != `{"filter":{"malware":{}}}` {
+		t.Error(a)
+	}
+	old, _ := g.get("/filter-summary.json", "", 200)
+	g.get("/filter-summary.json", old, 304)
+	bad, worse, hidden := sampleAdvisory("acme/demo", "LSA-2", "1.0.0"), sampleAdvisory("acme/demo", "LSA-3", ">=3,<4"), sampleAdvisory("acme/closed", "LSA-4", "*")
+	bad["malware"], worse["malware"], hidden["malware"] = true, true, true
+	worse["link"] = nil
+	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/closed", "").archive()), 201, "")
+	g.Want(g.Do("PUT", "/api/advisories", []fields{bad, sampleAdvisory("acme/demo", "LSA-1", "<2"), worse, hidden}, g.As("root")), 200, "")
+	if _, a := g.get("/filter-summary.json", old, 200); a.Body != `{"filter":{"malware":{"acme/demo":"1.0.0||\u003e=3,\u003c4"}}}` {
+		t.Error(a)
+	}
+	g.Want(g.Ada("GET", "/filter-summary.json", nil), 200, `"acme/closed":"*"`)
+	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"filter":{"malware":[{"constraint":"1.0.0","reason":"Shelves fall","url":"https://advisories.example.com/LSA-2","id":"LSA-2"},{"constraint":">=3,<4","reason":"Shelves fall","id":"LSA-3"}]}`)
 }
