@@ -103,6 +103,9 @@ func (p *publication) claim(ctx context.Context, name string) error {
 	if err := p.s.may(ctx, auth.Create, p.name); err != nil {
 		return err
 	}
+	if err := p.s.mayTake(ctx, p.name); err != nil {
+		return err
+	}
 	return p.s.store.Admit(ctx, store.PyPI, p.name, max(p.request.ContentLength, 0))
 }
 

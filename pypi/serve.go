@@ -21,6 +21,7 @@ import (
 	"larder/internal/trust"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the index accepts. The zero value is right for most sites.
@@ -56,6 +57,7 @@ type server struct {
 	heads *store.Memo[struct{}, head]
 	files *store.Memo[string, servable]
 	all   *projects
+	up    *upstream.Set // nil without upstreams
 }
 
 // New returns the index's end points.
@@ -78,6 +80,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.PyPI), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
 	s.heads, s.files = store.NewMemo[struct{}, head](d.Store, store.PyPI), store.NewMemo[string, servable](d.Store, store.PyPI)
 	s.all = newProjects(s)
+	s.remote(d.Upstreams)
 	return s
 }
 
@@ -210,6 +213,9 @@ func (s *server) getProject(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	h, err := s.head(r.Context(), q.Name)
+	if s.elsewhere(err) {
+		return s.proxiedPage(w, r, q, mediaType)
+	}
 	if err != nil {
 		return err
 	}
@@ -370,6 +376,9 @@ func servableOf(tx *store.PackageTx[Meta], file string) (servable, error) {
 // project whose file it is by its name; the hash in the path is no right by itself.
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.servable(r.Context(), q.Name, q.File)
+	if s.elsewhere(err) {
+		return s.proxiedFile(w, r, q)
+	}
 	if err != nil {
 		return err
 	}
