@@ -265,8 +265,8 @@ func FuzzUpload(f *testing.F) {
 	f.Add("b", []byte("--b\r\nContent-Disposition: form-data; name=name\r\n\r\ndemo\r\n--b--\r\n"))
 	g := newRig(f)
 	f.Fuzz(func(t *testing.T, boundary string, body []byte) {
-		if strings.ContainsAny(boundary, "\r\n\x00\"\\") {
-			return
+		if strings.ContainsFunc(boundary, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+			return // no client could send it
 		}
 		a := g.In(t).Do("POST", "/pypi/legacy/", body, g.As("ada"), wiretest.Header("Content-Type", `multipart/form-data; boundary="`+boundary+`"`))
 		if a.Status >= 500 {
