@@ -345,6 +345,46 @@ func TestFlagErrorsAreFoundWhenParsing(t *testing.T) {
 	}
 }
 
+// TestTrustedPublishers: the rules as package trust gets them, and a sentence for each that makes no sense.
+func TestTrustedPublishers(t *testing.T) {
+	c, err := load(t, `
+trusted-audience: box
+trusted-publishers:
+  - issuer: https://gitlab.example.com
+    claims: [project_path=acme/tools, "ref=refs/tags/*"]
+    packages: ["pypi:package:acme-*", "npm:package:@acme/*"]
+    user: ci
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := c.TrustRules()
+	if err != nil || len(rules) != 1 || c.TrustedAudience != "box" {
+		t.Fatalf("%+v %v", rules, err)
+	}
+	r := rules[0]
+	if r.Issuer != "https://gitlab.example.com" || r.User != "ci" || r.Claims["ref"] != "refs/tags/*" || r.Claims["project_path"] != "acme/tools" {
+		t.Errorf("%+v", r)
+	}
+	if got := r.Scopes.String(); got != "pypi:package:acme-*:read,create npm:package:@acme/*:read,create" {
+		t.Errorf("%s", got)
+	}
+	for text, want := range map[string]string{
+		"{issuer: x, claims: [a=b], packages: ['pypi:package:x'], user: ci}":                 "issuer is",
+		"{issuer: 'https://a', claims: [a], packages: ['pypi:package:x'], user: ci}":         "is not name=pattern",
+		"{issuer: 'https://a', claims: ['a=*'], packages: ['pypi:package:x'], user: ci}":     "is not name=pattern",
+		"{issuer: 'https://a', claims: [a=b], packages: [x], user: ci}":                      "is not kind:type:name",
+		"{issuer: 'https://a', claims: [a=b], packages: ['pypi:package:x']}":                 "needs claims",
+		"{issuer: 'https://a', packages: ['pypi:package:x'], user: ci}":                      "needs claims",
+		"{issuer: 'https://a', claims: [a=b], user: ci}":                                     "needs claims",
+		"{issuer: 'https://a', claims: [a=b], packages: ['pypi:package:x'], user: ci, x: y}": "unknown key",
+	} {
+		if _, err := load(t, "trusted-publishers: ["+text+"]\n", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestUpstreams(t *testing.T) {
 	t.Setenv("NPM_SECRET", "s3cret")
 	c, err := load(t, `
