@@ -335,6 +335,8 @@ func (t *transfer) copy() error {
 		}
 		switch {
 		case err == io.EOF && (t.total < 0 || t.n == t.total):
+			// The next request need not wait until the disk has this file.
+			t.body.Close()
 			return nil
 		case err != nil:
 			if err := t.resume(err); err != nil {
