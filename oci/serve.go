@@ -197,7 +197,7 @@ func cacheControl(r *http.Request, byDigest bool) string {
 	if !byDigest {
 		return "no-cache"
 	}
-	if given(r) {
+	if len(r.Header["Authorization"]) > 0 { // it was read and judged before the operation began
 		return "private, max-age=31536000, immutable"
 	}
 	return "max-age=31536000, immutable"
