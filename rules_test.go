@@ -23,12 +23,12 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/internal/config"},
+	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory"},
 	{"larder/internal/wire"},
-	{"larder/upstream", "larder/auth"},
+	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive"},
+	{"larder/internal/archive", "larder/internal/semver"},
 }
 
 func under(prefix string, names []string) []string {
@@ -37,6 +37,11 @@ func under(prefix string, names []string) []string {
 		out[i] = prefix + n
 	}
 	return out
+}
+
+// forTests reports whether a path lies in a package that only tests import.
+func forTests(path string) bool {
+	return strings.Contains(path, "storetest/") || strings.Contains(path, "wiretest/")
 }
 
 type listedPackage struct {
@@ -65,7 +70,7 @@ func layerOf(pkg string) int {
 	return slices.IndexFunc(layers, func(row []string) bool { return slices.Contains(row, pkg) })
 }
 
-// TestImports keeps imports pointing down, bbolt inside store, HTTP outside it.
+// TestImports keeps imports pointing down, bbolt inside store, HTTP outside it, and the rigs of tests in tests.
 func TestImports(t *testing.T) {
 	for _, p := range listPackages(t) {
 		own := layerOf(p.ImportPath)
@@ -75,6 +80,9 @@ func TestImports(t *testing.T) {
 		for _, imp := range p.Imports {
 			if strings.HasPrefix(imp, "larder/") && layerOf(imp) <= own {
 				t.Errorf("%s imports %s, which is not below it", p.ImportPath, imp)
+			}
+			if forTests(imp+"/") && !forTests(p.ImportPath+"/") {
+				t.Errorf("%s imports %s, which is for tests", p.ImportPath, imp)
 			}
 			if imp == "go.etcd.io/bbolt" && p.ImportPath != "larder/store" {
 				t.Errorf("%s imports bbolt: only store may", p.ImportPath)
@@ -151,7 +159,7 @@ func (c *census) add(path string) error {
 		return err
 	}
 	lines := set.File(file.Pos()).LineCount()
-	test := strings.HasSuffix(path, "_test.go") || strings.Contains(path, "storetest")
+	test := strings.HasSuffix(path, "_test.go") || forTests(path)
 	if lines > maxFile && !test {
 		c.tooLong = append(c.tooLong, path+" has more than 600 lines")
 	}
@@ -235,7 +243,7 @@ func sources(t *testing.T) map[string]*ast.File {
 	out := map[string]*ast.File{}
 	set := token.NewFileSet()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.Contains(path, "storetest") {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || forTests(path) {
 			return err
 		}
 		file, err := parser.ParseFile(set, path, nil, 0)

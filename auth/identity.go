@@ -52,6 +52,10 @@ func (i Identity) within(a Access) bool {
 	return true
 }
 
+// Scoped says whether somebody decided what the user may do: an administrator gave scopes, or the user is one. Others may do
+// everything by default, and a protocol that knows owners keeps them to what is their own.
+func (i Identity) Scoped() bool { return i.Admin || !i.unscoped }
+
 // Credential is the identity without what a JWT was granted: the reach of the credential the JWT was bought with.
 // OCI needs it for mounts, whose client asks for a JWT of the target alone.
 func (i Identity) Credential() Identity {

@@ -146,6 +146,13 @@ func (p *privacy) of(ctx context.Context, a Access) (bool, error) {
 	return f.private, err
 }
 
+// touches says whether a pattern could make a name of the type private.
+func (p *privacy) touches(k store.Kind, typ string) bool {
+	return slices.ContainsFunc(p.patterns, func(s Scope) bool {
+		return (s.kind == "*" || s.kind == string(k)) && (s.typ == "*" || s.typ == typ)
+	})
+}
+
 // flag is what the package's record says, from memory unless the package has changed.
 func (p *privacy) flag(ctx context.Context, key packageName) (flag, error) {
 	generation := p.store.Generation(key.kind, key.name) // before the record is read: an older number only means to read again

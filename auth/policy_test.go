@@ -234,3 +234,49 @@ func TestPolicyOwners(t *testing.T) {
 	w.flagPrivate("owned", false)
 	w.check("ann", who["ann"], npm("owned", Write), nil)
 }
+
+// TestReadsAll agrees with Authorize wherever it says yes, and says yes where it matters.
+func TestReadsAll(t *testing.T) {
+	for _, o := range []Options{{}, {Anonymous: "none"}, {Private: []string{"npm:package:secret*"}}, {Private: []string{"*:*:secret*"}}, {Private: []string{"oci:*:secret*"}}} {
+		w := newWorld(t, o)
+		for who, id := range identities(w) {
+			if !w.ReadsAll(id, store.NPM, "package") {
+				continue
+			}
+			for _, name := range []string{"a", "secret-x", "@team/x", "*"} {
+				w.check(who, id, npm(name, Read), nil)
+			}
+		}
+		open := o.Anonymous == "" && (len(o.Private) == 0 || o.Private[0] == "oci:*:secret*")
+		for who, want := range map[string]bool{"anonymous": open, "team": open, "nobody": false, "root": true, "ann": true, "read-only": true} {
+			if got := w.ReadsAll(identity(w, who), store.NPM, "package"); got != want {
+				t.Errorf("%+v: %s reads all: %t", o, who, got)
+			}
+		}
+	}
+}
+
+// identity is one of identities, of a world that has them.
+func identity(w *world, who string) Identity {
+	switch who {
+	case "anonymous":
+		return Anonymous()
+	case "nobody":
+		return Identity{}
+	case "read-only":
+		id, _, _ := w.token(TokenSpec{User: "root", ReadOnly: true})
+		return id
+	}
+	return w.login(who)
+}
+
+// TestScoped: users about whom somebody decided.
+func TestScoped(t *testing.T) {
+	w := newWorld(t, Options{})
+	for who, id := range identities(w) {
+		want := map[string]bool{"root": true, "team": true, "drop": true, "read-only": true}[who]
+		if who != "nobody" && id.User != "" && id.Scoped() != want {
+			t.Errorf("%s: %t", who, id.Scoped())
+		}
+	}
+}

@@ -3,7 +3,6 @@ package npm
 // What a tarball says of itself. Pure over io.Reader; the limits hold whatever its headers claim.
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"path"
@@ -11,6 +10,7 @@ import (
 	"strings"
 
 	"larder/internal/archive"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -23,12 +23,12 @@ const (
 
 // tarball is what publishing needs to know of an uploaded archive.
 type tarball struct {
-	Package    object // package.json
-	Files      int    // regular files
-	Unpacked   int64  // bytes of all files
-	Shrinkwrap bool   // has npm-shrinkwrap.json
-	Gyp        bool   // has binding.gyp
-	Readme     string // at most maxReadme bytes
+	Package    rawjson.Object // package.json
+	Files      int            // regular files
+	Unpacked   int64          // bytes of all files
+	Shrinkwrap bool           // has npm-shrinkwrap.json
+	Gyp        bool           // has binding.gyp
+	Readme     string         // at most maxReadme bytes
 	ReadmeName string
 	names      []string // files below the root folder, without it: for directories.bin
 }
@@ -89,8 +89,8 @@ func (t *tarball) take(name string, e *archive.Entry) error {
 			return err
 		}
 		raw = []byte(strings.TrimPrefix(string(raw), "\ufeff"))
-		if t.Package, err = parseObject(raw); err != nil || !json.Valid(raw) {
-			return wire.Errorf(store.ErrInvalid, "The tarball's package.json cannot be used: %s", reason(err))
+		if t.Package, err = rawjson.Parse(raw); err != nil {
+			return wire.Errorf(store.ErrInvalid, "The tarball's package.json cannot be used: it %s", rawjson.Reason(err))
 		}
 	case name == "npm-shrinkwrap.json":
 		t.Shrinkwrap = true
@@ -106,13 +106,6 @@ func (t *tarball) take(name string, e *archive.Entry) error {
 	return nil
 }
 
-func reason(err error) string {
-	if err == nil {
-		return "it is not JSON"
-	}
-	return strings.TrimPrefix(wire.Public(err), "the request's JSON ")
-}
-
 func isReadme(name string) bool {
 	lower := strings.ToLower(name)
 	return lower == "readme" || lower == "readme.md" || lower == "readme.markdown" || lower == "readme.txt"
@@ -120,9 +113,9 @@ func isReadme(name string) bool {
 
 // installScript reports whether installing the package runs code, as clients compute it.
 func (t *tarball) installScript() bool {
-	scripts := t.Package.sub("scripts")
-	own := scripts.text("install") != "" || scripts.text("preinstall") != ""
-	return own || scripts.text("postinstall") != "" || t.Gyp
+	scripts := t.Package.Sub("scripts")
+	own := scripts.Text("install") != "" || scripts.Text("preinstall") != ""
+	return own || scripts.Text("postinstall") != "" || t.Gyp
 }
 
 // below lists the files of a folder of the package, for directories.bin.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 )
 
@@ -14,7 +15,7 @@ const plainPackage = `{"name":"demo","version":"1.0.0"}`
 // TestReadTarball: what is computed, whatever the top folder is called.
 func TestReadTarball(t *testing.T) {
 	p, err := readTarball(bytes.NewReader(pack(map[string]string{"package.json": plainPackage, "a.js": "12345", "deep/npm-shrinkwrap.json": "{}", "deep/package.json": "{"})))
-	if err != nil || p.Files != 4 || p.Unpacked != int64(len(plainPackage)+5+2+1) || p.Shrinkwrap || p.Gyp || p.Package.text("name") != "demo" {
+	if err != nil || p.Files != 4 || p.Unpacked != int64(len(plainPackage)+5+2+1) || p.Shrinkwrap || p.Gyp || p.Package.Text("name") != "demo" {
 		t.Errorf("%+v %v", p, err)
 	}
 	p, err = readTarball(bytes.NewReader(pack(map[string]string{"!some-repo-1a2b/package.json": "\ufeff" + plainPackage, "!some-repo-1a2b/npm-shrinkwrap.json": "{}", "!some-repo-1a2b/readme": "hi"})))
@@ -81,16 +82,16 @@ func FuzzArchive(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := parseObject(m.encode())
-		if err != nil || again.text("name") != "demo" || again.text("version") != "1.0.0" {
-			t.Fatalf("%s: %v", m.encode(), err)
+		again, err := rawjson.Parse(m.Encode())
+		if err != nil || again.Text("name") != "demo" || again.Text("version") != "1.0.0" {
+			t.Fatalf("%s: %v", m.Encode(), err)
 		}
-		for _, c := range again.sub("bin") {
-			if strings.ContainsAny(c.Key, `/\`) || !inside(textOf(c.Value)) {
+		for _, c := range again.Sub("bin") {
+			if strings.ContainsAny(c.Key, `/\`) || !inside(rawjson.TextOf(c.Value)) {
 				t.Fatalf("command %q → %s", c.Key, c.Value)
 			}
 		}
-		if keys := short(again); slices.ContainsFunc(keys, func(f member) bool { return f.Key == "_id" }) {
+		if keys := short(again); slices.ContainsFunc(keys, func(f rawjson.Member) bool { return f.Key == "_id" }) {
 			t.Fatal("the short form has too much")
 		}
 	})

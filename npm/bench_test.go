@@ -12,22 +12,23 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/wire"
+	"larder/internal/rawjson"
+	"larder/internal/wiretest"
 	"larder/store"
 	"larder/store/storetest"
 )
 
 // manifestOfSize is like a real one: a kilobyte or so.
-func manifestOfSize(name, version string) object {
-	deps := object{}
+func manifestOfSize(name, version string) rawjson.Object {
+	deps := fields{}
 	for i := range 12 {
-		deps = append(deps, member{fmt.Sprintf("dependency-%d", i), quoted("^1.2.3")})
+		deps[fmt.Sprintf("dependency-%02d", i)] = "^1.2.3"
 	}
-	return object{
-		{"name", quoted(name)}, {"version", quoted(version)}, {"description", quoted(strings.Repeat("what it does ", 8))},
-		{"dependencies", deps.encode()}, {"devDependencies", deps.encode()}, {"license", quoted("MIT")}, {"main", quoted("index.js")},
-		{"gitHead", quoted(fmt.Sprintf("%040x", len(version)))}, {"repository", []byte(`{"type":"git","url":"git+https://git.example.com/a/b.git"}`)},
-	}
+	return object(wiretest.JSON(fields{
+		"name": name, "version": version, "description": strings.Repeat("what it does ", 8), "dependencies": deps, "devDependencies": deps,
+		"license": "MIT", "main": "index.js", "gitHead": fmt.Sprintf("%040x", len(version)),
+		"repository": fields{"type": "git", "url": "git+https://git.example.com/a/b.git"},
+	}))
 }
 
 // fillPackage writes n versions without their tarballs' way through HTTP.
@@ -41,7 +42,7 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
 				m := manifestOfSize(name, id)
 				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: tarballName(name, id), Digest: blob.Digest}}}
-				v.Meta = Meta{Manifest: part{JSON: m.encode()}, Short: part{JSON: short(m).encode()}, Integrity: "sha512-x",
+				v.Meta = Meta{Manifest: part{JSON: m.Encode()}, Short: part{JSON: short(m).Encode()}, Integrity: "sha512-x",
 					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`, strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
 				if err := tx.Publish(v); err != nil {
 					return err
@@ -64,13 +65,13 @@ func BenchmarkFirstRender(b *testing.B) {
 		for _, form := range []string{formFull, formShort} {
 			b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
 				g := newRig(b)
-				fillPackage(b, g.store, "big", n)
+				fillPackage(b, g.Store, "big", n)
 				i := 0
 				for b.Loop() {
 					i++
 					base := fmt.Sprintf("http://%d.example.com/npm", i) // another base, another document
 					key := store.DocKey{Kind: store.NPM, Package: "big", Base: base, Format: form}
-					doc, err := g.store.Document(context.Background(), key, func(ctx context.Context) (store.Rendered, error) {
+					doc, err := g.Store.Document(context.Background(), key, func(ctx context.Context) (store.Rendered, error) {
 						return g.s.render(ctx, "big", base, form)
 					})
 					if err != nil {
@@ -85,12 +86,7 @@ func BenchmarkFirstRender(b *testing.B) {
 
 // handlerOf is the registry without a network.
 func handlerOf(b *testing.B, s *store.Store) http.Handler {
-	g := openRig(b, s, rigOptions{})
-	base, err := wire.NewBase("", nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return New(wire.Deps{Store: s, Auth: g.auth, Base: base}, Options{}).Handler
+	return New(serve(b, s).Deps, Options{}).Handler
 }
 
 // BenchmarkCached is a packument from memory, whole and as 304, beside bare handlers that do nothing else.
@@ -147,14 +143,14 @@ func BenchmarkPublish(b *testing.B) {
 	for _, n := range []int{10, 5000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			g := newRig(b)
-			fillPackage(b, g.store, "big", n)
+			fillPackage(b, g.Store, "big", n)
 			i := 0
 			for b.Loop() {
 				b.StopTimer()
 				i++
-				doc := text(newRelease("big", fmt.Sprintf("99.0.%d", i)).document())
+				doc := wiretest.JSON(newRelease("big", fmt.Sprintf("99.0.%d", i)).document())
 				b.StartTimer()
-				if a := g.do("PUT", "/big", doc, g.as("ada")); a.status != 201 {
+				if a := g.Do("PUT", "/big", doc, g.As("ada")); a.Status != 201 {
 					b.Fatal(a)
 				}
 			}
@@ -165,7 +161,7 @@ func BenchmarkPublish(b *testing.B) {
 // BenchmarkBody reads a publish of 64 MiB.
 func BenchmarkBody(b *testing.B) {
 	data := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("0123456789abcdef"), 4<<20))
-	doc := text(fields{"name": "x", "_attachments": fields{"x-1.0.0.tgz": fields{"data": data}}})
+	doc := wiretest.JSON(fields{"name": "x", "_attachments": fields{"x-1.0.0.tgz": fields{"data": data}}})
 	b.SetBytes(int64(len(doc)))
 	for b.Loop() {
 		if _, err := readBody(strings.NewReader(doc), func() (io.Writer, error) { return io.Discard, nil }); err != nil {

@@ -6,8 +6,10 @@ package npm
 import (
 	"encoding/base64"
 	"io"
+	"strconv"
 	"strings"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -35,7 +37,7 @@ type putBody struct {
 // putVersion is one element of versions. Only the first keeps its manifest: a publish has one, and deprecating needs none.
 type putVersion struct {
 	Key        string
-	Manifest   object
+	Manifest   rawjson.Object
 	Deprecated *string
 }
 
@@ -55,23 +57,23 @@ const (
 // readBody reads a document. open is called once, when the tarball begins.
 func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
 	b := &putBody{Tags: map[string]string{}, Users: map[string]bool{}}
-	s := newScanner(r)
-	err := s.object(func(key string) (err error) {
+	s := rawjson.NewScanner(r)
+	err := s.Object(func(key string) (err error) {
 		switch key {
 		case "_id":
-			b.ID, err = s.optional(maxKey)
+			b.ID, err = s.Optional(rawjson.MaxKey)
 		case "name":
-			b.Name, err = s.optional(maxKey)
+			b.Name, err = s.Optional(rawjson.MaxKey)
 		case "access":
-			b.Access, err = s.optional(maxKey)
+			b.Access, err = s.Optional(rawjson.MaxKey)
 		case "readme":
-			b.Readme, err = s.start(maxReadme)
+			b.Readme, err = s.Prefix(maxReadme)
 		case "dist-tags":
-			err = s.object(func(tag string) error {
+			err = s.Object(func(tag string) error {
 				if len(b.Tags) >= maxListed {
-					return badJSON("has more than %d dist-tags", maxListed)
+					return rawjson.Errorf("has more than %d dist-tags", maxListed)
 				}
-				b.Tags[tag], err = s.str(maxVersion)
+				b.Tags[tag], err = s.Str(maxVersion)
 				return err
 			})
 		case "versions":
@@ -86,69 +88,34 @@ func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
 		case "_attachments":
 			err = b.readAttachments(s, open)
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return b, s.end()
+	return b, s.End()
 }
 
-// optional reads a string or null.
-func (s *scanner) optional(limit int) (string, error) {
-	c, err := s.peek()
-	if err != nil {
-		return "", err
-	}
-	if c != '"' {
-		return "", s.skip()
-	}
-	return s.str(limit)
-}
-
-// start reads a string or null and keeps its first limit bytes.
-func (s *scanner) start(limit int) (string, error) {
-	if c, err := s.peek(); err != nil || c != '"' {
-		return "", firstError(err, s.skip)
-	}
-	var out []byte
-	err := s.text(func(p []byte) error {
-		out = append(out, p[:min(len(p), limit-len(out))]...)
-		return nil
-	})
-	return strings.ToValidUTF8(string(out), ""), err
-}
-
-func firstError(err error, next func() error) error {
-	if err != nil {
-		return err
-	}
-	return next()
-}
-
-func (b *putBody) readVersions(s *scanner) error {
-	if c, err := s.peek(); err != nil || c != '{' {
-		return firstError(err, s.skip)
-	}
-	return s.object(func(key string) error {
+func (b *putBody) readVersions(s *rawjson.Scanner) error {
+	return s.OptionalObject(func(key string) error {
 		v := putVersion{Key: key}
 		if len(b.Versions) > 0 {
-			err := s.deprecatedOf(&v)
+			err := v.readDeprecated(s)
 			b.Versions = append(b.Versions, v)
 			return err
 		}
-		raw, err := s.raw(maxManifest)
+		raw, err := s.Raw(maxManifest)
 		if err != nil {
 			return err
 		}
-		if v.Manifest, err = parseObject(raw); err != nil {
+		if v.Manifest, err = rawjson.Parse(raw); err != nil {
 			return err
 		}
 		for _, m := range v.Manifest {
 			if m.Key == "deprecated" {
-				text := textOf(m.Value)
+				text := rawjson.TextOf(m.Value)
 				v.Deprecated = &text
 			}
 		}
@@ -157,33 +124,30 @@ func (b *putBody) readVersions(s *scanner) error {
 	})
 }
 
-// deprecatedOf reads a manifest for its one field that npm deprecate may change.
-func (s *scanner) deprecatedOf(v *putVersion) error {
-	return s.object(func(key string) error {
+// readDeprecated reads a manifest for its one field that npm deprecate may change.
+func (v *putVersion) readDeprecated(s *rawjson.Scanner) error {
+	return s.Object(func(key string) error {
 		if key != "deprecated" {
-			return s.skip()
+			return s.Skip()
 		}
-		text, err := s.optional(maxInline)
+		text, err := s.Optional(maxInline)
 		v.Deprecated = &text
 		return err
 	})
 }
 
-func (b *putBody) readMaintainers(s *scanner) error {
-	if c, err := s.peek(); err != nil || c != '[' {
-		return firstError(err, s.skip)
-	}
-	return s.array(func() error {
+func (b *putBody) readMaintainers(s *rawjson.Scanner) error {
+	return s.OptionalArray(func() error {
 		if len(b.Maintainers) >= maxListed {
-			return badJSON("has more than %d maintainers", maxListed)
+			return rawjson.Errorf("has more than %d maintainers", maxListed)
 		}
-		raw, err := s.raw(maxInline)
+		raw, err := s.Raw(maxInline)
 		if err != nil {
 			return err
 		}
-		name := textOf(raw)
-		if o, err := parseObject(raw); name == "" && err == nil {
-			name = o.text("name")
+		name := rawjson.TextOf(raw)
+		if o, err := rawjson.Parse(raw); name == "" && err == nil {
+			name = o.Text("name")
 		}
 		name, _, _ = strings.Cut(name, " <")
 		b.Maintainers = append(b.Maintainers, name)
@@ -191,30 +155,24 @@ func (b *putBody) readMaintainers(s *scanner) error {
 	})
 }
 
-func (b *putBody) readUsers(s *scanner) error {
-	if c, err := s.peek(); err != nil || c != '{' {
-		return firstError(err, s.skip)
-	}
-	return s.object(func(user string) error {
-		raw, err := s.raw(maxInline)
+func (b *putBody) readUsers(s *rawjson.Scanner) error {
+	return s.OptionalObject(func(user string) error {
+		raw, err := s.Raw(maxInline)
 		b.Users[user] = string(raw) == "true"
 		return err
 	})
 }
 
-func (b *putBody) readAttachments(s *scanner, open func() (io.Writer, error)) error {
-	if c, err := s.peek(); err != nil || c != '{' {
-		return firstError(err, s.skip)
-	}
-	return s.object(func(key string) error {
+func (b *putBody) readAttachments(s *rawjson.Scanner, open func() (io.Writer, error)) error {
+	return s.OptionalObject(func(key string) error {
 		if b.Attachments++; b.Attachments > maxAttachments {
-			return badJSON("has more than %d attachments", maxAttachments)
+			return rawjson.Errorf("has more than %d attachments", maxAttachments)
 		}
 		if strings.HasSuffix(key, ".sigstore") {
 			return b.readBundle(s)
 		}
 		if b.Tarball != nil {
-			return badJSON("has two tarballs; publish one version at a time")
+			return rawjson.Errorf("has two tarballs; publish one version at a time")
 		}
 		b.Tarball = &attachment{Key: key, Length: -1}
 		return b.Tarball.read(s, open)
@@ -222,19 +180,19 @@ func (b *putBody) readAttachments(s *scanner, open func() (io.Writer, error)) er
 }
 
 // readBundle reads provenance, whose data is JSON in a string rather than base64.
-func (b *putBody) readBundle(s *scanner) error {
-	return s.object(func(key string) (err error) {
+func (b *putBody) readBundle(s *rawjson.Scanner) error {
+	return s.Object(func(key string) (err error) {
 		if key != "data" {
-			return s.skip()
+			return s.Skip()
 		}
-		b.Bundle, err = s.str(maxBundle)
+		b.Bundle, err = s.Str(maxBundle)
 		return err
 	})
 }
 
-func (a *attachment) read(s *scanner, open func() (io.Writer, error)) error {
+func (a *attachment) read(s *rawjson.Scanner, open func() (io.Writer, error)) error {
 	found := false
-	err := s.object(func(key string) error {
+	err := s.Object(func(key string) error {
 		switch key {
 		case "data":
 			found = true
@@ -246,19 +204,19 @@ func (a *attachment) read(s *scanner, open func() (io.Writer, error)) error {
 				return err
 			}
 			d := &decoder{w: w}
-			if err := s.text(d.write); err != nil {
+			if err := s.Text(d.write); err != nil {
 				return err
 			}
 			a.Size = d.size
 			return d.end()
 		case "length":
-			raw, err := s.raw(maxKey)
-			if n, ok := number(string(raw)); ok {
-				a.Length = int64(n)
+			raw, err := s.Raw(rawjson.MaxKey)
+			if n, bad := strconv.ParseInt(string(raw), 10, 64); bad == nil {
+				a.Length = n
 			}
 			return err
 		}
-		return s.skip()
+		return s.Skip()
 	})
 	if err == nil && !found {
 		err = wire.Errorf(store.ErrInvalid, "The attachment %.80q has no data.", a.Key)

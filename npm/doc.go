@@ -67,9 +67,9 @@
 //
 // # Where is what
 //
-//	routes.go   paths             model.go, semver.go   names, versions    archive.go, manifest.go  what a tarball says
-//	body.go     PUT as a stream   json.go               exact JSON         publish.go               a version comes in
-//	index.go    documents         serve.go              reading            manage.go                changing
-//	login.go    who asks          tokens.go             tokens, profile    search.go                search
-//	sign.go     signatures        advisories.go         audit              errors.go                every error body
+//	routes.go   paths             model.go, version.go  names, versions    archive.go, manifest.go  what a tarball says
+//	body.go     PUT as a stream   index.go              documents          publish.go               a version comes in
+//	serve.go    reading           manage.go             changing           search.go                search
+//	login.go    who asks          tokens.go             tokens, profile    sign.go                  signatures
+//	errors.go   every error body  advisories.go         audit
 package npm

@@ -11,6 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/rawjson"
 	"larder/store"
 )
 
@@ -107,8 +108,8 @@ type packument struct {
 	Tags       []store.Tag
 	Owners     []string
 	Stars      []string
-	Fragments  []fragment // in the order of publishing
-	Latest     object     // manifest that latest points at
+	Fragments  []fragment     // in the order of publishing
+	Latest     rawjson.Object // manifest that latest points at
 	Readme     string
 	ReadmeName string
 }
@@ -126,8 +127,8 @@ func (p *packument) full(base string) []byte {
 	out = appendMember(append(out, ','), "_rev", p.Rev)
 	out = appendMember(append(out, ','), "name", p.Name)
 	for _, key := range hoisted {
-		if v := p.Latest.get(key); v != nil {
-			out = append(appendString(append(out, ','), key), ':')
+		if v := p.Latest.Get(key); v != nil {
+			out = append(rawjson.AppendString(append(out, ','), key), ':')
 			out = append(out, v...)
 		}
 	}
@@ -139,7 +140,7 @@ func (p *packument) full(base string) []byte {
 	if len(p.Stars) > 0 {
 		out = append(out, `,"users":{`...)
 		for i, u := range p.Stars {
-			out = append(append(appendString(comma(out, i), u), ':'), "true"...)
+			out = append(append(rawjson.AppendString(comma(out, i), u), ':'), "true"...)
 		}
 		out = append(out, '}')
 	}
@@ -178,7 +179,7 @@ func comma(out []byte, i int) []byte {
 }
 
 func appendMember(out []byte, key, value string) []byte {
-	return appendString(append(appendString(out, key), ':'), value)
+	return rawjson.AppendString(append(rawjson.AppendString(out, key), ':'), value)
 }
 
 func (p *packument) appendTags(out []byte) []byte {

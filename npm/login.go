@@ -114,14 +114,14 @@ func (s *server) login(w http.ResponseWriter, r *http.Request, q Request) error 
 	if err != nil {
 		return err
 	}
-	name := o.text("name")
+	name := o.Text("name")
 	if name == "" {
 		name = q.User
 	}
 	if name != q.User {
 		return wire.Errorf(store.ErrInvalid, "The request is about user %.64q, but its body about %.64q.", q.User, name)
 	}
-	id, err := s.check(ctx, name, o.text("password"))
+	id, err := s.check(ctx, name, o.Text("password"))
 	if err != nil {
 		return err
 	}

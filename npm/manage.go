@@ -4,12 +4,12 @@ package npm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -107,8 +107,8 @@ func checkRev(tx *store.PackageTx[Meta], rev string) (store.Package, error) {
 // removal is what unpublishing takes away and what latest becomes.
 type removal struct {
 	versions []string
-	latest   string // where latest moves, "" when it stays
-	manifest object // of that version
+	latest   string         // where latest moves, "" when it stays
+	manifest rawjson.Object // of that version
 	record   store.Version[Meta]
 }
 
@@ -184,7 +184,7 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 }
 
 // manifestOf reads a version's record and manifest.
-func (s *server) manifestOf(ctx context.Context, name, id string) (object, store.Version[Meta], error) {
+func (s *server) manifestOf(ctx context.Context, name, id string) (rawjson.Object, store.Version[Meta], error) {
 	v, err := s.version(ctx, name, id)
 	if err != nil {
 		return nil, v, err
@@ -193,7 +193,7 @@ func (s *server) manifestOf(ctx context.Context, name, id string) (object, store
 	if err != nil {
 		return nil, v, err
 	}
-	m, err := parseObject(raw)
+	m, err := rawjson.Parse(raw)
 	return m, v, err
 }
 
@@ -285,6 +285,9 @@ func (s *server) getTags(w http.ResponseWriter, r *http.Request, q Request) erro
 		}
 		return nil
 	})
+	if s.elsewhere(err) {
+		tags, err = s.proxiedTags(w, r, q.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -299,7 +302,7 @@ func (s *server) setTag(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	id := textOf(raw)
+	id := rawjson.TextOf(raw)
 	if err := checkVersion(id); err != nil {
 		return err
 	}
@@ -378,9 +381,9 @@ func (s *server) addOwner(w http.ResponseWriter, r *http.Request, q Request) err
 	if err != nil {
 		return err
 	}
-	user := o.text("user")
+	user := o.Text("user")
 	if user == "" {
-		user = o.sub("user").text("name")
+		user = o.Sub("user").Text("name")
 	}
 	if err := s.knows(ctx, user); err != nil {
 		return err
@@ -449,7 +452,7 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 		return err
 	}
 	var private bool
-	switch o.text("access") {
+	switch o.Text("access") {
 	case "public":
 	case "restricted", "private":
 		private = true
@@ -461,7 +464,7 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 		if err != nil || pkg.Private == private {
 			return err
 		}
-		tx.Tx().Log(store.Entry{Kind: store.NPM, Package: q.Name, Op: opJournalAccess, Note: o.text("access")})
+		tx.Tx().Log(store.Entry{Kind: store.NPM, Package: q.Name, Op: opJournalAccess, Note: o.Text("access")})
 		return tx.SetPackage(func(p *store.Package) {
 			p.Private = private
 			if user := tx.Tx().Actor().User; len(p.Owners) == 0 && user != "" {
@@ -575,13 +578,10 @@ func (s *server) starred(w http.ResponseWriter, r *http.Request, q Request) erro
 }
 
 // readObject reads a small JSON object.
-func readObject(r *http.Request) (object, error) {
+func readObject(r *http.Request) (rawjson.Object, error) {
 	raw, err := wire.ReadBody(r, maxSmallBody)
 	if err != nil {
 		return nil, err
 	}
-	if !json.Valid(raw) {
-		return nil, badJSON("is malformed")
-	}
-	return parseObject(raw)
+	return rawjson.Parse(raw)
 }

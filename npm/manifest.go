@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -39,45 +40,45 @@ var private = []string{
 }
 
 // manifest builds what is served. differs names the fields in which sent was not what the tarball says.
-func (t *tarball) manifest(sent object, name, version string) (m object, differs []string, err error) {
+func (t *tarball) manifest(sent rawjson.Object, name, version string) (m rawjson.Object, differs []string, err error) {
 	own, err := t.ownFields()
 	if err != nil {
 		return nil, nil, err
 	}
-	m = object{{"name", quoted(name)}, {"version", quoted(version)}}
+	m = rawjson.Object{}.Add("name", rawjson.Quote(name)).Add("version", rawjson.Quote(version))
 	for _, f := range sent {
 		switch {
 		case f.Key == "name" || f.Key == "version" || slices.Contains(private, f.Key) || slices.Contains(fromTarball, f.Key):
 		case f.Key == "author":
-			m = append(m, member{f.Key, person(f.Value)})
+			m = m.Add(f.Key, person(f.Value))
 		case f.Key == "contributors":
-			m = append(m, member{f.Key, people(f.Value)})
+			m = m.Add(f.Key, people(f.Value))
 		default:
-			m = append(m, member{f.Key, compact(f.Value)})
+			m = m.Add(f.Key, rawjson.Compact(f.Value))
 		}
 	}
 	for _, f := range own {
-		m = append(m, member{f.Key, compact(f.Value)})
+		m = m.Add(f.Key, rawjson.Compact(f.Value))
 	}
 	if t.installScript() {
-		m = append(m, member{"hasInstallScript", json.RawMessage("true")})
+		m = m.Add("hasInstallScript", json.RawMessage("true"))
 	}
 	if t.Shrinkwrap {
-		m = append(m, member{"_hasShrinkwrap", json.RawMessage("true")})
+		m = m.Add("_hasShrinkwrap", json.RawMessage("true"))
 	}
-	m = append(m, member{"_id", quoted(name + "@" + version)})
+	m = m.Add("_id", rawjson.Quote(name+"@"+version))
 	return m, t.differences(sent, own), nil
 }
 
 // ownFields are the tarball's own values of fromTarball, in one spelling.
-func (t *tarball) ownFields() (object, error) {
-	var out object
+func (t *tarball) ownFields() (rawjson.Object, error) {
+	var out rawjson.Object
 	for _, key := range fromTarball {
-		v := t.Package.get(key)
+		v := t.Package.Get(key)
 		switch key {
 		case "bundleDependencies":
 			if v == nil {
-				v = t.Package.get("bundledDependencies")
+				v = t.Package.Get("bundledDependencies")
 			}
 			if string(v) == "false" {
 				v = nil
@@ -88,12 +89,12 @@ func (t *tarball) ownFields() (object, error) {
 				return nil, err
 			}
 		case "directories":
-			if err := checkDirectories(t.Package.sub(key)); err != nil {
+			if err := checkDirectories(t.Package.Sub(key)); err != nil {
 				return nil, err
 			}
 		}
 		if v != nil {
-			out = append(out, member{key, v})
+			out = out.Add(key, v)
 		}
 	}
 	return out, nil
@@ -102,7 +103,7 @@ func (t *tarball) ownFields() (object, error) {
 // bin is the object of commands: a string or a folder of them is expanded. Names and targets that would let an install
 // write outside its own folders are refused (CVE-2019-16775 to 16777).
 func (t *tarball) bin() (json.RawMessage, error) {
-	var out object
+	var out rawjson.Object
 	add := func(name, target string) error {
 		if _, base, scoped := strings.Cut(name, "/"); scoped && strings.HasPrefix(name, "@") {
 			name = base
@@ -111,24 +112,24 @@ func (t *tarball) bin() (json.RawMessage, error) {
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\:`) || !inside(target) {
 			return wire.Errorf(store.ErrInvalid, "package.json has the command %.80q → %.200q in bin, which leads outside of the package.", name, target)
 		}
-		out = out.set(name, quoted(path.Clean(target)))
+		out = out.Set(name, rawjson.Quote(path.Clean(target)))
 		return nil
 	}
 	var err error
-	switch v := t.Package.get("bin"); {
+	switch v := t.Package.Get("bin"); {
 	case len(v) > 0 && v[0] == '"':
-		if target := textOf(v); target != "" {
-			_, base := splitName(t.Package.text("name"))
+		if target := rawjson.TextOf(v); target != "" {
+			_, base := splitName(t.Package.Text("name"))
 			err = add(base, target)
 		}
 	case len(v) > 0 && v[0] == '{':
-		for _, f := range t.Package.sub("bin") {
-			if target := textOf(f.Value); target != "" && err == nil {
+		for _, f := range t.Package.Sub("bin") {
+			if target := rawjson.TextOf(f.Value); target != "" && err == nil {
 				err = add(f.Key, target)
 			}
 		}
 	case v == nil:
-		if folder := t.Package.sub("directories").text("bin"); inside(folder) {
+		if folder := t.Package.Sub("directories").Text("bin"); inside(folder) {
 			for _, file := range t.below(path.Clean(folder)) {
 				if err == nil {
 					err = add(path.Base(file), file)
@@ -139,7 +140,7 @@ func (t *tarball) bin() (json.RawMessage, error) {
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	return out.encode(), nil
+	return out.Encode(), nil
 }
 
 // inside reports whether a path of package.json stays below the package.
@@ -152,9 +153,9 @@ func inside(p string) bool {
 	return c != ".." && !strings.HasPrefix(c, "../")
 }
 
-func checkDirectories(d object) error {
+func checkDirectories(d rawjson.Object) error {
 	for _, f := range d {
-		if p := textOf(f.Value); p != "" && !inside(p) {
+		if p := rawjson.TextOf(f.Value); p != "" && !inside(p) {
 			return wire.Errorf(store.ErrInvalid, "package.json has %.200q in directories.%.80s, which leads outside of the package.", p, f.Key)
 		}
 	}
@@ -162,20 +163,20 @@ func checkDirectories(d object) error {
 }
 
 // differences compares what was sent with what the tarball holds, after undoing what clients normalise.
-func (t *tarball) differences(sent, own object) (out []string) {
+func (t *tarball) differences(sent, own rawjson.Object) (out []string) {
 	for _, key := range compared {
 		if key == "bin" {
-			if b := sent.get(key); len(b) > 0 && b[0] == '{' && !sameJSON(commands(sent.sub(key)), commands(own.sub(key))) {
+			if b := sent.Get(key); len(b) > 0 && b[0] == '{' && !sameJSON(commands(sent.Sub(key)), commands(own.Sub(key))) {
 				out = append(out, key)
 			}
 			continue
 		}
-		a, b := sent.get(key), own.get(key)
+		a, b := sent.Get(key), own.Get(key)
 		switch key {
 		case "dependencies":
 			a, b = merged(sent), merged(own)
 		case "scripts":
-			a, b = hooks(sent.sub(key)), hooks(own.sub(key))
+			a, b = hooks(sent.Sub(key)), hooks(own.Sub(key))
 		}
 		if a != nil && !sameJSON(a, b) {
 			out = append(out, key)
@@ -185,33 +186,33 @@ func (t *tarball) differences(sent, own object) (out []string) {
 }
 
 // merged are dependencies with the optional ones, which npm moves from one to the other.
-func merged(o object) json.RawMessage {
-	out := slices.Clone(o.sub("dependencies"))
-	for _, f := range o.sub("optionalDependencies") {
-		out = out.set(f.Key, f.Value)
+func merged(o rawjson.Object) json.RawMessage {
+	out := slices.Clone(o.Sub("dependencies"))
+	for _, f := range o.Sub("optionalDependencies") {
+		out = out.Set(f.Key, f.Value)
 	}
-	return out.encode()
+	return out.Encode()
 }
 
 // hooks are the scripts an install runs; npm adds one of its own for binding.gyp.
-func hooks(scripts object) json.RawMessage {
-	var out object
+func hooks(scripts rawjson.Object) json.RawMessage {
+	var out rawjson.Object
 	for _, f := range scripts {
 		hook := f.Key == "preinstall" || f.Key == "install" || f.Key == "postinstall"
-		if hook && textOf(f.Value) != "node-gyp rebuild" {
+		if hook && rawjson.TextOf(f.Value) != "node-gyp rebuild" {
 			out = append(out, f)
 		}
 	}
-	return out.encode()
+	return out.Encode()
 }
 
 // commands are bin with cleaned targets.
-func commands(bin object) json.RawMessage {
-	var out object
+func commands(bin rawjson.Object) json.RawMessage {
+	var out rawjson.Object
 	for _, f := range bin {
-		out = out.set(path.Base(f.Key), quoted(path.Clean(textOf(f.Value))))
+		out = out.Set(path.Base(f.Key), rawjson.Quote(path.Clean(rawjson.TextOf(f.Value))))
 	}
-	return out.encode()
+	return out.Encode()
 }
 
 // sameJSON compares values whatever the order of keys.
@@ -240,8 +241,8 @@ func sorted(raw json.RawMessage) []byte {
 }
 
 // short picks the fields of the abbreviated form.
-func short(m object) object {
-	var out object
+func short(m rawjson.Object) rawjson.Object {
+	var out rawjson.Object
 	for _, f := range m {
 		if slices.Contains(inShort, f.Key) {
 			out = append(out, f)
@@ -252,11 +253,11 @@ func short(m object) object {
 
 // person turns "Al <al@example.com> (https://example.com)" into an object, which some clients insist on.
 func person(raw json.RawMessage) json.RawMessage {
-	s := textOf(raw)
+	s := rawjson.TextOf(raw)
 	if s == "" {
-		return compact(raw)
+		return rawjson.Compact(raw)
 	}
-	var o object
+	var o rawjson.Object
 	name, rest, hasMail := strings.Cut(s, "<")
 	mail, rest2, _ := strings.Cut(rest, ">")
 	if !hasMail {
@@ -265,22 +266,22 @@ func person(raw json.RawMessage) json.RawMessage {
 			name, rest2 = s[:i], s[i:]
 		}
 	}
-	o = object{{"name", quoted(strings.TrimSpace(name))}}
+	o = rawjson.Object{}.Add("name", rawjson.Quote(strings.TrimSpace(name)))
 	if mail = strings.TrimSpace(mail); mail != "" {
-		o = append(o, member{"email", quoted(mail)})
+		o = o.Add("email", rawjson.Quote(mail))
 	}
 	if _, u, ok := strings.Cut(rest2, "("); ok {
 		u, _, _ = strings.Cut(u, ")")
-		o = append(o, member{"url", quoted(strings.TrimSpace(u))})
+		o = o.Add("url", rawjson.Quote(strings.TrimSpace(u)))
 	}
-	return o.encode()
+	return o.Encode()
 }
 
 // people is person for each element of a list.
 func people(raw json.RawMessage) json.RawMessage {
 	var list []json.RawMessage
 	if json.Unmarshal(raw, &list) != nil {
-		return compact(raw)
+		return rawjson.Compact(raw)
 	}
 	out := []byte{'['}
 	for i, p := range list {

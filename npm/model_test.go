@@ -21,7 +21,7 @@ func TestA10_Versions(t *testing.T) {
 		}
 		for j, b := range ordered {
 			w, _ := parseVersion(b)
-			if got, want := sign(v.compare(w)), sign(i-j); got != want {
+			if got, want := sign(v.Compare(w)), sign(i-j); got != want {
 				t.Errorf("%s against %s: %d, want %d", a, b, got, want)
 			}
 		}
@@ -121,23 +121,6 @@ func TestRanges(t *testing.T) {
 	for _, r := range []string{"", "||", "^1.0.0", "1.x", ">", "<>1.0.0", "1.0.0 || "} {
 		if _, ok := parseRange(r); ok {
 			t.Errorf("%q can be read", r)
-		}
-	}
-}
-
-// TestE_ExactJSON: duplicate keys, another case, __proto__, depth and damage.
-func TestE_ExactJSON(t *testing.T) {
-	o, err := parseObject([]byte(` {"name" : "a\u00e9\n\ud83d\ude00" , "Name":"B","n":[1,{"x":null}],"t":true, "e":{}, "l":[]} `))
-	if err != nil || o.text("name") != "aé\n😀" || o.text("Name") != "B" || string(o.get("n")) != `[1,{"x":null}]` || o.get("absent") != nil {
-		t.Fatalf("%v %v", o, err)
-	}
-	for _, s := range []string{
-		`{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `{"a":[{"b":1,"\u0062":2}]}`, `{"__proto__":1}`, `{"a":{"__proto__":{}}}`,
-		strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70), `{"a":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
-		`{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1`, `{"a":"x`, `{a:1}`, `[]`, `1`, ``, `{"a":01}`, `{"a":tru}`, "{\"a\":\"\n\"}", `{"a":"\q"}`, `{"a":"\u12"}`, `{"a":]}`, `{"a":,}`, `{"a":1}}`[:7] + "]",
-	} {
-		if o, err := parseObject([]byte(s)); err == nil {
-			t.Errorf("%.60s: %v", s, o)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -81,13 +82,13 @@ type publication struct {
 	stage   *store.Stage
 
 	version   string
-	sent      object // manifest of the request
+	sent      rawjson.Object // manifest of the request
 	tarball   *tarball
 	sha1      string
 	sha512    string
 	integrity string
 	record    store.Version[Meta]
-	manifest  object
+	manifest  rawjson.Object
 }
 
 // open starts the stage of the tarball: its sums are computed while it arrives.
@@ -111,10 +112,16 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if err := p.checkSums(); err != nil {
 		return err
 	}
-	if same, err := p.repeated(ctx); err != nil || same {
-		return firstError(err, func() error { return published(w) })
+	switch same, err := p.repeated(ctx); {
+	case err != nil:
+		return err
+	case same:
+		return published(w)
 	}
 	if err := p.inspect(); err != nil {
+		return err
+	}
+	if err := p.s.mayTake(ctx, p.name); err != nil {
 		return err
 	}
 	if err := p.assemble(ctx); err != nil {
@@ -149,10 +156,10 @@ func (p *publication) checkManifest() error {
 	if err := checkVersion(p.version); err != nil {
 		return err
 	}
-	if n, id := p.sent.text("name"), p.sent.text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
+	if n, id := p.sent.Text("name"), p.sent.Text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
 		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name, p.version, n)
 	}
-	if n := p.sent.text("version"); n != p.version {
+	if n := p.sent.Text("version"); n != p.version {
 		return wire.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
 	}
 	for tag, version := range p.body.Tags {
@@ -174,18 +181,18 @@ func (p *publication) checkSums() error {
 	}
 	p.sha1, p.sha512 = p.stage.Sum("sha1"), p.stage.Sum("sha512")
 	sum, err := hex.DecodeString(p.sha512)
-	if err != nil || len(sum) == 0 {
-		return firstError(err, func() error { return errors.New("the stage has no sha512") })
+	if err != nil {
+		return err
 	}
 	p.integrity = "sha512-" + base64.StdEncoding.EncodeToString(sum)
-	dist := p.sent.sub("dist")
-	for want := range strings.FieldsSeq(dist.text("integrity")) {
+	dist := p.sent.Sub("dist")
+	for want := range strings.FieldsSeq(dist.Text("integrity")) {
 		want, _, _ = strings.Cut(want, "?")
 		if strings.HasPrefix(want, "sha512-") && want != p.integrity {
 			return wire.Errorf(store.ErrDigest, "The tarball's integrity is %s, announced was %.120s.", p.integrity, want)
 		}
 	}
-	if want := dist.text("shasum"); want != "" && !strings.EqualFold(want, p.sha1) {
+	if want := dist.Text("shasum"); want != "" && !strings.EqualFold(want, p.sha1) {
 		return wire.Errorf(store.ErrDigest, "The tarball's shasum is %s, announced was %.60s.", p.sha1, want)
 	}
 	return nil
@@ -223,9 +230,9 @@ func (p *publication) inspect() error {
 	if err != nil {
 		return err
 	}
-	own := strings.TrimLeft(t.Package.text("version"), "v= ")
+	own := strings.TrimLeft(t.Package.Text("version"), "v= ")
 	own, _, _ = strings.Cut(strings.TrimSpace(own), "+")
-	if name := t.Package.text("name"); name != p.name || own != p.version {
+	if name := t.Package.Text("name"); name != p.name || own != p.version {
 		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
 	}
 	p.tarball = t
@@ -258,7 +265,7 @@ func (p *publication) assemble(ctx context.Context) error {
 	for _, x := range []struct {
 		to  *part
 		raw []byte
-	}{{&meta.Manifest, m.encode()}, {&meta.Short, short(m).encode()}, {&meta.Readme, readme}} {
+	}{{&meta.Manifest, m.Encode()}, {&meta.Short, short(m).Encode()}, {&meta.Readme, readme}} {
 		if err := p.keep(ctx, x.to, x.raw); err != nil {
 			return err
 		}
@@ -273,7 +280,7 @@ func (p *publication) assemble(ctx context.Context) error {
 
 // readme is the client's, else the tarball's, as a JSON string; nil when there is none.
 func (p *publication) readme() (text json.RawMessage, name string) {
-	s, name := p.sent.text("readme"), p.sent.text("readmeFilename")
+	s, name := p.sent.Text("readme"), p.sent.Text("readmeFilename")
 	if s == "" {
 		s = p.body.Readme
 	}
@@ -283,7 +290,7 @@ func (p *publication) readme() (text json.RawMessage, name string) {
 	if s == "" {
 		return nil, ""
 	}
-	return quoted(strings.ToValidUTF8(s[:min(len(s), maxReadme)], "")), name[:min(len(name), 64)]
+	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), maxReadme)], "")), name[:min(len(name), 64)]
 }
 
 // keep puts JSON into the record, or into a blob when it is large.
@@ -328,9 +335,9 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 	if p.body.Bundle == "" {
 		return nil
 	}
-	bundle, err := parseObject([]byte(p.body.Bundle))
+	bundle, err := rawjson.Parse([]byte(p.body.Bundle))
 	if err != nil {
-		return wire.Errorf(store.ErrInvalid, "The provenance cannot be used: %s", reason(err))
+		return wire.Errorf(store.ErrInvalid, "The provenance cannot be used: it %s", rawjson.Reason(err))
 	}
 	var statement struct {
 		PredicateType string `json:"predicateType"`
@@ -338,7 +345,7 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 			Digest map[string]string `json:"digest"`
 		} `json:"subject"`
 	}
-	payload, err := base64.StdEncoding.DecodeString(bundle.sub("dsseEnvelope").text("payload"))
+	payload, err := base64.StdEncoding.DecodeString(bundle.Sub("dsseEnvelope").Text("payload"))
 	if err != nil || json.Unmarshal(payload, &statement) != nil || statement.PredicateType == "" {
 		return wire.Errorf(store.ErrInvalid, "The provenance is not a Sigstore bundle with an in-toto statement.")
 	}
@@ -346,8 +353,8 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 		return wire.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.", p.sha512)
 	}
 	meta.Predicate = statement.PredicateType
-	one := object{{"predicateType", quoted(statement.PredicateType)}, {"bundle", compact([]byte(p.body.Bundle))}}
-	return p.keep(ctx, &meta.Attestations, object{{"attestations", append(append([]byte{'['}, one.encode()...), ']')}}.encode())
+	one := rawjson.Object{}.Add("predicateType", rawjson.Quote(statement.PredicateType)).Add("bundle", rawjson.Compact([]byte(p.body.Bundle)))
+	return p.keep(ctx, &meta.Attestations, rawjson.Object{}.Add("attestations", append(append([]byte{'['}, one.Encode()...), ']')).Encode())
 }
 
 // commit is the one transaction of a publish. It reports whether the version was there already with these bytes.

@@ -12,10 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -34,31 +33,31 @@ func TestA5_Fields(t *testing.T) {
 		m["_npmUser"], m["maintainers"], m["_resolved"], m["integrity"] = fields{"name": "mallory"}, []any{fields{"name": "mallory"}}, "/home/ada/x.tgz", "x"
 		m["_npmVersion"], m["deprecated"] = "12.0.0", "sneaky"
 	}
-	g.want(g.put("ada", r), 201, "")
+	g.Want(g.put("ada", r), 201, "")
 	doc := g.packument("ada", "@sc/demo")
-	v := at(doc, "versions", "1.0.0")
+	v := wiretest.At(doc, "versions", "1.0.0")
 	for path, want := range map[string]any{
 		"name": "@sc/demo", "version": "1.0.0", "_id": "@sc/demo@1.0.0", "hasInstallScript": true, "_hasShrinkwrap": true, "_npmVersion": "12.0.0",
 		"bin/demo": "cli.js", "peerDependenciesMeta/p/optional": true, "exports/.": "./index.js", "author/email": "a@example.com", "_npmUser/name": "ada",
-		"dist/tarball": g.base + "/@sc/demo/-/demo-1.0.0.tgz", "dist/fileCount": 4.0, "deprecated": nil, "maintainers": nil, "_resolved": nil, "integrity": nil, "readme": nil,
+		"dist/tarball": g.Base + "/@sc/demo/-/demo-1.0.0.tgz", "dist/fileCount": 4.0, "deprecated": nil, "maintainers": nil, "_resolved": nil, "integrity": nil, "readme": nil,
 	} {
-		if got := at(v, strings.Split(path, "/")...); got != want {
+		if got := wiretest.At(v, strings.Split(path, "/")...); got != want {
 			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
-	if at(doc, "readme") != "# Demo" || at(doc, "readmeFilename") != "README.md" || at(doc, "license") != "MIT" || at(doc, "time", "1.0.0") == nil || at(doc, "_rev") == nil {
+	if wiretest.At(doc, "readme") != "# Demo" || wiretest.At(doc, "readmeFilename") != "README.md" || wiretest.At(doc, "license") != "MIT" || wiretest.At(doc, "time", "1.0.0") == nil || wiretest.At(doc, "_rev") == nil {
 		t.Errorf("%v", doc)
 	}
-	short := g.want(g.do("GET", "/@sc%2fdemo", nil, header("Accept", typeShort+"; q=1.0, application/json; q=0.8, */*")), 200, "")
-	if short.header.Get("Content-Type") != typeShort {
+	short := g.Want(g.Do("GET", "/@sc%2fdemo", nil, wiretest.Header("Accept", typeShort+"; q=1.0, application/json; q=0.8, */*")), 200, "")
+	if short.Header.Get("Content-Type") != typeShort {
 		t.Errorf("%v", short)
 	}
-	sdoc := short.json(t)
-	if got := keysOf(sdoc); !slices.Equal(got, []string{"dist-tags", "modified", "name", "time", "versions"}) {
+	sdoc := short.Object(t)
+	if got := wiretest.KeysOf(sdoc); !slices.Equal(got, []string{"dist-tags", "modified", "name", "time", "versions"}) {
 		t.Errorf("short form has %q", got)
 	}
 	want := []string{"_hasShrinkwrap", "bin", "bundleDependencies", "dependencies", "dist", "funding", "hasInstallScript", "libc", "name", "peerDependencies", "peerDependenciesMeta", "version"}
-	if got := keysOf(at(sdoc, "versions", "1.0.0")); !slices.Equal(got, want) {
+	if got := wiretest.KeysOf(wiretest.At(sdoc, "versions", "1.0.0")); !slices.Equal(got, want) {
 		t.Errorf("short version has %q", got)
 	}
 }
@@ -138,15 +137,15 @@ func TestA6_Refused(t *testing.T) {
 			if c.change != nil {
 				c.change(r)
 			}
-			body := text(r.document())
+			body := wiretest.JSON(r.document())
 			switch name {
 			case "more after the end":
 				body += "x"
 			case "an array":
 				body = "[" + body + "]"
 			}
-			g.want(g.ada("PUT", "/demo", body), c.status, c.text)
-			g.want(g.ada("GET", "/demo", nil), 404, "package not found")
+			g.Want(g.Ada("PUT", "/demo", body), c.status, c.text)
+			g.Want(g.Ada("GET", "/demo", nil), 404, "package not found")
 		})
 	}
 }
@@ -170,18 +169,18 @@ func TestA6_KeyOrder(t *testing.T) {
 			if j > 0 {
 				body += " , "
 			}
-			body += text(k) + " :\n" + text(d[k])
+			body += wiretest.JSON(k) + " :\n" + wiretest.JSON(d[k])
 		}
-		g.want(g.ada("PUT", "/demo", io.Reader(strings.NewReader(body+"}\n"))), 201, "")
-		a := g.want(g.do("GET", "/demo/-/demo-"+r.version+".tgz", nil), 200, "")
-		if a.body != string(r.tarball) {
+		g.Want(g.Ada("PUT", "/demo", io.Reader(strings.NewReader(body+"}\n"))), 201, "")
+		a := g.Want(g.Do("GET", "/demo/-/demo-"+r.version+".tgz", nil), 200, "")
+		if a.Body != string(r.tarball) {
 			t.Errorf("%q: other bytes came back", keys)
 		}
 	}
 	// An escaped slash in base64 is legal JSON.
 	r := newRelease("demo", "2.0.0")
-	body := strings.ReplaceAll(text(r.document()), "/", `\/`)
-	g.want(g.ada("PUT", "/demo", body), 201, "")
+	body := strings.ReplaceAll(wiretest.JSON(r.document()), "/", `\/`)
+	g.Want(g.Ada("PUT", "/demo", body), 201, "")
 }
 
 // TestA6_Republish: the same bytes again are a success, for clients that lost the first answer; others are refused.
@@ -195,25 +194,25 @@ func TestA6_Republish(t *testing.T) {
 	}
 	r := newRelease("demo", "1.0.0")
 	r.files["index.js"] = "other"
-	g.want(g.put("ada", r), 403, "You cannot publish over the previously published versions: 1.0.0.")
+	g.Want(g.put("ada", r), 403, "You cannot publish over the previously published versions: 1.0.0.")
 }
 
 // TestH4_LostAnswer: the connection breaks after the commit; the client asks again and learns that it has worked.
 func TestH4_LostAnswer(t *testing.T) {
 	g := newRig(t)
-	body := text(newRelease("demo", "1.0.0").document())
+	body := wiretest.JSON(newRelease("demo", "1.0.0").document())
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err := http.NewRequestWithContext(ctx, "PUT", g.base+"/demo", strings.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, "PUT", g.Base+"/demo", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.as("ada")(r)
-	resp, err := g.srv.Client().Do(r)
+	g.As("ada")(r)
+	resp, err := g.Srv.Client().Do(r)
 	if err == nil {
 		resp.Body.Close()
 	}
 	cancel()
-	g.want(g.ada("PUT", "/demo", body), 201, "")
+	g.Want(g.Ada("PUT", "/demo", body), 201, "")
 }
 
 // TestA6_FirstTag: every package has latest, and publishing moves it only when asked to.
@@ -221,13 +220,13 @@ func TestA6_FirstTag(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0-rc.1")
 	r.tag = "beta"
-	g.want(g.put("ada", r), 201, "")
+	g.Want(g.put("ada", r), 201, "")
 	r = newRelease("demo", "1.0.0-rc.2")
 	r.tag = "beta"
-	g.want(g.put("ada", r), 201, "")
+	g.Want(g.put("ada", r), 201, "")
 	want := `{"beta":"1.0.0-rc.2","latest":"1.0.0-rc.1"}` + "\n"
-	if a := g.want(g.do("GET", "/-/package/demo/dist-tags", nil), 200, ""); a.body != want {
-		t.Errorf("%s", a.body)
+	if a := g.Want(g.Do("GET", "/-/package/demo/dist-tags", nil), 200, ""); a.Body != want {
+		t.Errorf("%s", a.Body)
 	}
 }
 
@@ -241,24 +240,24 @@ func TestE_ManifestConfusion(t *testing.T) {
 		return r
 	}
 	g := newRig(t)
-	a := g.want(g.put("ada", confuse("1.0.0")), 201, "")
-	if n := a.header.Get("npm-notice"); !strings.Contains(n, "dependencies, bin, scripts") {
+	a := g.Want(g.put("ada", confuse("1.0.0")), 201, "")
+	if n := a.Header.Get("npm-notice"); !strings.Contains(n, "dependencies, bin, scripts") {
 		t.Errorf("notice %q", n)
 	}
-	v := at(g.packument("ada", "demo"), "versions", "1.0.0")
-	if at(v, "dependencies", "evil") != "1" || at(v, "dependencies", "good") != nil || at(v, "hasInstallScript") != true || at(v, "bin", "a") != "evil.js" {
+	v := wiretest.At(g.packument("ada", "demo"), "versions", "1.0.0")
+	if wiretest.At(v, "dependencies", "evil") != "1" || wiretest.At(v, "dependencies", "good") != nil || wiretest.At(v, "hasInstallScript") != true || wiretest.At(v, "bin", "a") != "evil.js" {
 		t.Errorf("%v", v)
 	}
 	strict := newRig(t, func(o *rigOptions) { o.npm.StrictManifests = true })
-	strict.want(strict.put("ada", confuse("1.0.0")), 400, "differs from the tarball's package.json in dependencies, bin, scripts")
+	strict.Want(strict.put("ada", confuse("1.0.0")), 400, "differs from the tarball's package.json in dependencies, bin, scripts")
 	// What clients normalise is no difference.
 	same := newRelease("same", "1.0.0", fields{"dependencies": fields{"a": "1", "o": "1"}, "optionalDependencies": fields{"o": "1"}, "bin": "./x.js"})
 	same.files["binding.gyp"] = "{}"
 	same.manifest = func(m fields) {
 		m["dependencies"], m["scripts"], m["bin"] = fields{"a": "1"}, fields{"install": "node-gyp rebuild"}, fields{"same": "x.js"}
 	}
-	strict.want(strict.put("ada", same), 201, "")
-	if v := at(strict.packument("ada", "same"), "versions", "1.0.0"); at(v, "hasInstallScript") != true {
+	strict.Want(strict.put("ada", same), 201, "")
+	if v := wiretest.At(strict.packument("ada", "same"), "versions", "1.0.0"); wiretest.At(v, "hasInstallScript") != true {
 		t.Errorf("binding.gyp runs code: %v", v)
 	}
 }
@@ -268,26 +267,26 @@ func TestE_ConfusableNames(t *testing.T) {
 	g := newRig(t)
 	secret := newRelease("left-pad", "1.0.0")
 	secret.access = "restricted"
-	g.want(g.put("ada", secret), 201, "")
-	g.user("bob", nil)
-	g.want(g.put("bob", newRelease("left_pad", "1.0.0")), 403, "too similar to one that is taken")
-	g.want(g.put("bob", newRelease("left.pad", "1.0.0")), 403, "too similar")
-	g.want(g.put("bob", newRelease("leftpad", "1.0.0")), 201, "")
-	g.want(g.put("bob", newRelease("LeftPad", "1.0.0")), 400, "capital letters")
-	g.want(g.put("bob", newRelease("@sc/left_pad", "1.0.0")), 201, "")
+	g.Want(g.put("ada", secret), 201, "")
+	g.User("bob", nil)
+	g.Want(g.put("bob", newRelease("left_pad", "1.0.0")), 403, "too similar to one that is taken")
+	g.Want(g.put("bob", newRelease("left.pad", "1.0.0")), 403, "too similar")
+	g.Want(g.put("bob", newRelease("leftpad", "1.0.0")), 201, "")
+	g.Want(g.put("bob", newRelease("LeftPad", "1.0.0")), 400, "capital letters")
+	g.Want(g.put("bob", newRelease("@sc/left_pad", "1.0.0")), 201, "")
 	open := newRig(t, func(o *rigOptions) { o.npm.AnyName = true })
 	open.publish("JSONStream", "1.0.0")
-	open.want(open.put("ada", newRelease("jsonstream", "1.0.0")), 403, "too similar")
+	open.Want(open.put("ada", newRelease("jsonstream", "1.0.0")), 403, "too similar")
 	open.publish("string_decoder", "1.0.0")
 	open.publish("string-decoder", "1.0.0")
 	// A name that was given up is free.
-	open.want(open.ada("DELETE", "/JSONStream/-rev/"+open.rev("JSONStream"), nil), 200, "")
+	open.Want(open.Ada("DELETE", "/JSONStream/-rev/"+open.rev("JSONStream"), nil), 200, "")
 	open.publish("jsonstream", "1.0.0")
 }
 
 // rev is a package's revision.
 func (g *rig) rev(name string) string {
-	g.t.Helper()
+	g.T.Helper()
 	return fmt.Sprint(g.packument("ada", name)["_rev"])
 }
 
@@ -311,16 +310,16 @@ func TestE_Limits(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.npm.MaxTarball = 4 << 10 })
 	r := newRelease("demo", "1.0.0")
 	r.tarball = bytes.Repeat([]byte("x"), 8<<10)
-	g.want(g.put("ada", r), 413, "larger than 4096 bytes")
+	g.Want(g.put("ada", r), 413, "larger than 4096 bytes")
 	big := newRelease("demo", "1.0.0")
 	big.manifest = func(m fields) { m["x"] = strings.Repeat("x", maxManifest) }
-	g.want(g.put("ada", big), 413, "more than")
-	g.want(g.ada("PUT", "/demo", `{"versions":`+strings.Repeat(`{"a":`, 100)), 400, "nested")
+	g.Want(g.put("ada", big), 413, "more than")
+	g.Want(g.Ada("PUT", "/demo", `{"versions":`+strings.Repeat(`{"a":`, 100)), 400, "nested")
 	quota := newRig(t, func(o *rigOptions) {
 		rules := store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.NPM, Bytes: 100}}})
-		o.store = append(o.store, storetest.WithPolicies(rules))
+		o.Store = append(o.Store, storetest.WithPolicies(rules))
 	})
-	quota.want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
+	quota.Want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
 }
 
 // TestLargeParts: manifests, READMEs and provenance beyond 16 KiB live in blobs and come back whole.
@@ -328,20 +327,20 @@ func TestLargeParts(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0", fields{"exports": fields{"x": strings.Repeat("e", 20<<10)}, "dependencies": fields{strings.Repeat("d", 200): strings.Repeat("1", 20<<10)}})
 	r.files["README"] = strings.Repeat("r", 70<<10)
-	g.want(g.put("ada", r), 201, "")
+	g.Want(g.put("ada", r), 201, "")
 	g.publish("demo", "1.0.1")
 	for range 2 {
 		doc := g.packument("ada", "demo")
-		v := at(doc, "versions", "1.0.0")
-		if at(v, "exports", "x") != strings.Repeat("e", 20<<10) || at(v, "dist", "tarball") == nil {
+		v := wiretest.At(doc, "versions", "1.0.0")
+		if wiretest.At(v, "exports", "x") != strings.Repeat("e", 20<<10) || wiretest.At(v, "dist", "tarball") == nil {
 			t.Error("the manifest is not whole")
 		}
-		g.want(g.ada("PUT", "/-/package/demo/dist-tags/latest", `"1.0.0"`), 201, "")
+		g.Want(g.Ada("PUT", "/-/package/demo/dist-tags/latest", `"1.0.0"`), 201, "")
 	}
 	if doc := g.packument("ada", "demo"); len(fmt.Sprint(doc["readme"])) != maxReadme {
 		t.Errorf("README of %d bytes", len(fmt.Sprint(doc["readme"])))
 	}
-	if v := g.want(g.do("GET", "/demo/1.0.0", nil), 200, "").json(t); at(v, "exports", "x") == nil {
+	if v := g.Want(g.Do("GET", "/demo/1.0.0", nil), 200, "").Object(t); wiretest.At(v, "exports", "x") == nil {
 		t.Error("the version is not whole")
 	}
 }
@@ -351,27 +350,27 @@ func TestA6_Provenance(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("@sc/demo", "1.0.0")
 	r.body = func(d fields) {
-		sum := at(map[string]any(d["versions"].(fields)["1.0.0"].(fields)["dist"].(fields)), "integrity").(string)
+		sum := wiretest.At(map[string]any(d["versions"].(fields)["1.0.0"].(fields)["dist"].(fields)), "integrity").(string)
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(sum, "sha512-"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		statement := text(fields{"predicateType": "https://slsa.dev/provenance/v1", "subject": []fields{{"digest": fields{"sha512": fmt.Sprintf("%x", raw)}}}})
+		statement := wiretest.JSON(fields{"predicateType": "https://slsa.dev/provenance/v1", "subject": []fields{{"digest": fields{"sha512": fmt.Sprintf("%x", raw)}}}})
 		bundle := fields{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "dsseEnvelope": fields{"payload": base64.StdEncoding.EncodeToString([]byte(statement))}, "pad": strings.Repeat("p", 20<<10)}
-		d["_attachments"].(fields)["@sc/demo-1.0.0.sigstore"] = fields{"content_type": "x", "data": text(bundle)}
+		d["_attachments"].(fields)["@sc/demo-1.0.0.sigstore"] = fields{"content_type": "x", "data": wiretest.JSON(bundle)}
 	}
-	g.want(g.put("ada", r), 201, "")
-	v := at(g.packument("ada", "@sc/demo"), "versions", "1.0.0", "dist", "attestations")
-	if at(v, "url") != g.base+"/-/npm/v1/attestations/@sc%2fdemo@1.0.0" || at(v, "provenance", "predicateType") != "https://slsa.dev/provenance/v1" {
+	g.Want(g.put("ada", r), 201, "")
+	v := wiretest.At(g.packument("ada", "@sc/demo"), "versions", "1.0.0", "dist", "attestations")
+	if wiretest.At(v, "url") != g.Base+"/-/npm/v1/attestations/@sc%2fdemo@1.0.0" || wiretest.At(v, "provenance", "predicateType") != "https://slsa.dev/provenance/v1" {
 		t.Errorf("%v", v)
 	}
-	a := g.want(g.do("GET", fmt.Sprint(at(v, "url")), nil), 200, "")
-	list, _ := a.json(t)["attestations"].([]any)
-	if len(list) != 1 || at(list[0], "predicateType") != "https://slsa.dev/provenance/v1" || at(list[0], "bundle", "dsseEnvelope", "payload") == nil {
-		t.Errorf("%.300s", a.body)
+	a := g.Want(g.Do("GET", fmt.Sprint(wiretest.At(v, "url")), nil), 200, "")
+	list, _ := a.Object(t)["attestations"].([]any)
+	if len(list) != 1 || wiretest.At(list[0], "predicateType") != "https://slsa.dev/provenance/v1" || wiretest.At(list[0], "bundle", "dsseEnvelope", "payload") == nil {
+		t.Errorf("%.300s", a.Body)
 	}
 	g.publish("plain", "1.0.0")
-	g.want(g.do("GET", "/-/npm/v1/attestations/plain@1.0.0", nil), 404, "version not found")
+	g.Want(g.Do("GET", "/-/npm/v1/attestations/plain@1.0.0", nil), 404, "version not found")
 }
 
 // TestH4_ConcurrentPublishes: different versions at the same time all survive.
@@ -386,50 +385,50 @@ func TestH4_ConcurrentPublishes(t *testing.T) {
 		}()
 	}
 	for range n {
-		if a := <-results; a.status != 201 {
+		if a := <-results; a.Status != 201 {
 			t.Error(a)
 		}
 	}
-	if got := keysOf(g.packument("ada", "demo")["versions"]); len(got) != n {
+	if got := wiretest.KeysOf(g.packument("ada", "demo")["versions"]); len(got) != n {
 		t.Errorf("%q", got)
 	}
 }
 
 // TestPublishFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
 func TestPublishFaults(t *testing.T) {
-	body := text(func() fields {
+	body := wiretest.JSON(func() fields {
 		r := newRelease("demo", "1.0.0", fields{"exports": fields{"x": strings.Repeat("e", 20<<10)}})
 		return r.document()
 	}())
 	publish := func(t *testing.T, s *store.Store) error {
-		g := openRig(t, s, rigOptions{auth: auth.Options{Cost: bcrypt.MinCost}})
-		if a := g.do("PUT", "/demo", body, basic("ada", "secret")); a.status != 201 {
+		g := serve(t, s)
+		if a := g.Do("PUT", "/demo", body, wiretest.Basic("ada", "secret")); a.Status != 201 {
 			return errors.New(a.String())
 		}
 		return nil
 	}
 	prepare := func(t *testing.T, s *store.Store) {
-		g := openRig(t, s, rigOptions{auth: auth.Options{Cost: bcrypt.MinCost}})
-		g.user("ada", nil)
+		g := serve(t, s)
+		g.User("ada", nil)
 		if _, err := s.Secret(context.Background(), "npm.sign", 32); err != nil {
 			t.Fatal(err)
 		}
 	}
 	storetest.BrokenAt(t, prepare, publish, func(t *testing.T, dir string, err error) {
-		g := openRig(t, storetest.Open(t, dir), rigOptions{auth: auth.Options{Cost: bcrypt.MinCost}})
-		g.key("ada2", auth.TokenSpec{User: "ada"})
-		there := g.do("GET", "/demo", nil).status
+		g := serve(t, storetest.Open(t, dir))
+		g.Key("ada2", auth.TokenSpec{User: "ada"})
+		there := g.Do("GET", "/demo", nil).Status
 		if err == nil && there != 200 {
 			t.Errorf("a publish that was confirmed is lost: %d", there)
 		}
-		if a := g.do("PUT", "/demo", body, g.as("ada2")); a.status != 201 {
+		if a := g.Do("PUT", "/demo", body, g.As("ada2")); a.Status != 201 {
 			t.Errorf("the second try: %v", a)
 		}
-		doc := g.want(g.do("GET", "/demo", nil), 200, "").json(t)
-		if got := keysOf(doc["versions"]); len(got) != 1 {
+		doc := g.Want(g.Do("GET", "/demo", nil), 200, "").Object(t)
+		if got := wiretest.KeysOf(doc["versions"]); len(got) != 1 {
 			t.Errorf("%q", got)
 		}
-		g.want(g.do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, "")
+		g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, "")
 		g.checkFragments()
 	})
 }
@@ -437,13 +436,13 @@ func TestPublishFaults(t *testing.T) {
 // TestPublishCost: what a publish allocates does not depend on how many versions there are.
 func TestPublishCost(t *testing.T) {
 	g := newRig(t)
-	fillPackage(t, g.store, "small", 10)
-	fillPackage(t, g.store, "large", 5000)
+	fillPackage(t, g.Store, "small", 10)
+	fillPackage(t, g.Store, "large", 5000)
 	i := 0
 	cost := func(name string) float64 {
 		return testing.AllocsPerRun(10, func() {
 			i++
-			g.want(g.put("ada", newRelease(name, fmt.Sprintf("99.0.%d", i))), 201, "")
+			g.Want(g.put("ada", newRelease(name, fmt.Sprintf("99.0.%d", i))), 201, "")
 		})
 	}
 	cost("small")
@@ -453,7 +452,7 @@ func TestPublishCost(t *testing.T) {
 }
 
 func FuzzPublishBody(f *testing.F) {
-	f.Add([]byte(text(newRelease("demo", "1.0.0").document())))
+	f.Add([]byte(wiretest.JSON(newRelease("demo", "1.0.0").document())))
 	f.Add([]byte(`{"_id":"a","users":{"ada":true},"_rev":"1-x"}`))
 	f.Add([]byte(`{"versions":{"1.0.0":{"deprecated":"x"},"1.0.1":{"deprecated":null}},"maintainers":["a <b>",{"name":"c"}]}`))
 	f.Add([]byte(`{"_attachments":{"a.tgz":{"data":"YWJj\/+","length":3},"b.sigstore":{"data":"{\"a\":1}"}},"readme":"\ud83d\ude00"}`))

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -42,16 +43,16 @@ type summary struct {
 }
 
 // listingOf makes a version findable by its manifest.
-func listingOf(name string, m object, v store.Version[Meta]) store.Listing {
+func listingOf(name string, m rawjson.Object, v store.Version[Meta]) store.Listing {
 	var keywords []string
-	if json.Unmarshal(m.get("keywords"), &keywords) != nil {
-		keywords = words(m.text("keywords"))
+	if json.Unmarshal(m.Get("keywords"), &keywords) != nil {
+		keywords = words(m.Text("keywords"))
 	}
 	keywords = keywords[:min(len(keywords), 50)]
 	sum := summary{
-		Version: v.ID, Description: clip(m.text("description"), 500), Keywords: keywords, License: m.text("license"),
-		Homepage: webURL(m.text("homepage")), Repository: webURL(linkOf(m, "repository")), Bugs: webURL(linkOf(m, "bugs")),
-		Author: m.get("author"), Date: v.Published, By: v.By,
+		Version: v.ID, Description: clip(m.Text("description"), 500), Keywords: keywords, License: m.Text("license"),
+		Homepage: webURL(m.Text("homepage")), Repository: webURL(linkOf(m, "repository")), Bugs: webURL(linkOf(m, "bugs")),
+		Author: m.Get("author"), Date: v.Published, By: v.By,
 	}
 	for _, good := range []bool{v.Meta.ReadmeName != "", sum.Description != "", sum.License != "", sum.Repository != "", len(keywords) > 0} {
 		if good {
@@ -77,10 +78,10 @@ func listingOf(name string, m object, v store.Version[Meta]) store.Listing {
 	if scope != "" {
 		l.Marks = append(l.Marks, "scope:"+scope[1:])
 	}
-	if a := m.sub("author").text("name"); a != "" {
+	if a := m.Sub("author").Text("name"); a != "" {
 		l.Marks = append(l.Marks, "author:"+strings.ToLower(a))
 	}
-	if parsed, ok := parseVersion(v.ID); ok && (parsed.major == 0 || len(parsed.pre) > 0) {
+	if parsed, ok := parseVersion(v.ID); ok && (parsed.Major == 0 || len(parsed.Pre) > 0) {
 		l.Marks = append(l.Marks, markUnstable)
 	}
 	b, err := json.Marshal(sum)
@@ -92,11 +93,11 @@ func listingOf(name string, m object, v store.Version[Meta]) store.Listing {
 }
 
 // linkOf is the URL in a field that is a string or an object.
-func linkOf(m object, key string) string {
-	if u := m.text(key); u != "" {
+func linkOf(m rawjson.Object, key string) string {
+	if u := m.Text(key); u != "" {
 		return u
 	}
-	return m.sub(key).text("url")
+	return m.Sub(key).Text("url")
 }
 
 // webURL passes only what a browser may be sent to.
@@ -130,7 +131,7 @@ const (
 )
 
 // setListing writes what a package is found by: its latest version, and its owners.
-func setListing(tx *store.PackageTx[Meta], m object, v store.Version[Meta]) error {
+func setListing(tx *store.PackageTx[Meta], m rawjson.Object, v store.Version[Meta]) error {
 	pkg, err := tx.Package()
 	if err != nil {
 		return err
@@ -255,7 +256,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	hits := make([]hit, 0, len(page))
+	hits := make([]any, 0, len(page))
 	for i, m := range page {
 		owners, err := s.owners(ctx, m.Name)
 		if err != nil {
@@ -267,8 +268,12 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		}
 		hits = append(hits, h)
 	}
+	theirs, more := s.proxiedSearch(ctx, r.URL.RawQuery, q.Size-len(hits))
+	for _, h := range theirs {
+		hits = append(hits, h)
+	}
 	w.Header().Set("Cache-Control", revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found), "time": time.Now().UTC().Format(timeForm)})
+	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(timeForm)})
 }
 
 // find returns what matches and whoever asks may read.
@@ -332,7 +337,7 @@ func hitOf(m store.Match, best int, data json.RawMessage, owners []string) (hit,
 	relevance := float64(m.Score) / float64(max(best, 1))
 	parsed, _ := parseVersion(sum.Version)
 	return hit{
-		Package: p, SearchScore: float64(m.Score), Flags: hitFlags{Unstable: parsed.major == 0 || len(parsed.pre) > 0},
+		Package: p, SearchScore: float64(m.Score), Flags: hitFlags{Unstable: parsed.Major == 0 || len(parsed.Pre) > 0},
 		Score: hitScore{Final: relevance, Detail: map[string]float64{"quality": sum.Quality, "popularity": 0, "maintenance": 0}},
 	}, nil
 }

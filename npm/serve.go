@@ -14,8 +14,10 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the registry accepts. The zero value is right for most sites.
@@ -46,6 +48,7 @@ type server struct {
 	opt      Options
 	lazy     lazySigner
 	logins   *logins
+	up       *upstream.Set // nil without upstreams
 }
 
 // New returns the registry's end points.
@@ -61,6 +64,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	}
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o, logins: newLogins()}
 	s.accounts, _ = d.Auth.(accounts)
+	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{Kind: store.NPM, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: e.Handler(d)}
 }
@@ -114,6 +118,9 @@ func (s *server) operations() []wire.Op[Request] {
 	}
 }
 
+// elsewhere reports whether an upstream may have what is not here.
+func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
+
 // target is what the right of an operation is about.
 func target(q Request) (typ, name string) { return typePackage, q.Name }
 
@@ -144,6 +151,9 @@ func (s *server) getPackument(w http.ResponseWriter, r *http.Request, q Request)
 		form = formShort
 	}
 	doc, err := s.document(r, q.Name, form)
+	if s.elsewhere(err) {
+		doc, err = s.proxied(w, r, q.Name, form)
+	}
 	if err != nil {
 		return err
 	}
@@ -278,11 +288,11 @@ func (s *server) hoist(ctx context.Context, p *packument, latest Meta) error {
 	if err != nil || manifest == nil {
 		return err
 	}
-	if p.Latest, err = parseObject(manifest); err != nil {
+	if p.Latest, err = rawjson.Parse(manifest); err != nil {
 		return err
 	}
 	readme, err := s.part(ctx, latest.Readme)
-	p.Readme, p.ReadmeName = textOf(readme), latest.ReadmeName
+	p.Readme, p.ReadmeName = rawjson.TextOf(readme), latest.ReadmeName
 	return err
 }
 
@@ -304,6 +314,9 @@ func revOf(p store.Package) string {
 // getVersion answers with one manifest, by version or dist-tag.
 func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) error {
 	doc, err := s.document(r, q.Name, formVersion+q.Version)
+	if s.elsewhere(err) {
+		doc, err = s.proxied(w, r, q.Name, formVersion+q.Version)
+	}
 	if err != nil {
 		return err
 	}
@@ -347,6 +360,9 @@ func (s *server) getTarball(w http.ResponseWriter, r *http.Request, q Request) e
 		_, file, err = tx.File(q.File)
 		return err
 	})
+	if s.elsewhere(err) {
+		return s.proxiedTarball(w, r, q)
+	}
 	if err != nil {
 		return err
 	}
@@ -369,6 +385,9 @@ func (s *server) getTarball(w http.ResponseWriter, r *http.Request, q Request) e
 // getAttestations answers with the provenance that came with a publish.
 func (s *server) getAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
 	v, err := s.version(r.Context(), q.Name, q.Version)
+	if s.elsewhere(err) {
+		return s.proxiedAttestations(w, r, q)
+	}
 	if err != nil {
 		return err
 	}

@@ -5,47 +5,36 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 	"larder/store"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestGoldenPackuments: the documents of one package in full, byte for byte.
 func TestGoldenPackuments(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 3, 4, 5, 6_000_000, time.UTC) }
-	latest := object{{"name", quoted("@acme/demo")}, {"version", quoted("1.0.0")}, {"description", quoted("It's \"quoted\" <ok>")}, {"license", quoted("MIT")}, {"dependencies", []byte(`{"a":"^1.0.0"}`)}, {"_id", quoted("@acme/demo@1.0.0")}}
-	pre := object{{"name", quoted("@acme/demo")}, {"version", quoted("2.0.0-rc.1")}, {"_id", quoted("@acme/demo@2.0.0-rc.1")}}
+	latest := object(`{"name":"@acme/demo","version":"1.0.0","description":"It's \"quoted\" <ok>","license":"MIT","dependencies":{"a":"^1.0.0"},"_id":"@acme/demo@1.0.0"}`)
+	pre := object(`{"name":"@acme/demo","version":"2.0.0-rc.1","_id":"@acme/demo@2.0.0-rc.1"}`)
 	p := &packument{
 		Name: "@acme/demo", Rev: "7-0123", Created: at(1), Modified: at(9), Owners: []string{"ada", "bob"}, Stars: []string{"cleo"}, Latest: latest,
 		Tags: []store.Tag{{Name: "latest", Version: "1.0.0"}, {Name: `odd "tag"`, Version: "2.0.0-rc.1"}}, Readme: "# Demo\n", ReadmeName: "README.md",
 		Fragments: []fragment{
-			{ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.encode()), Short: inner(short(pre).encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob"},
-			{ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.encode()), Short: inner(short(latest).encode()), Dist: `"integrity":"sha512-a"`, Predicate: "https://slsa.dev/provenance/v1", By: "ada"},
+			{ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.Encode()), Short: inner(short(pre).Encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob"},
+			{ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.Encode()), Short: inner(short(latest).Encode()), Dist: `"integrity":"sha512-a"`, Predicate: "https://slsa.dev/provenance/v1", By: "ada"},
 		},
 	}
 	for name, got := range map[string][]byte{"full.json": p.full("https://registry.example.com/npm"), "short.json": p.short("https://registry.example.com/npm")} {
-		path := "testdata/" + name
-		if *update {
-			if err := os.WriteFile(path, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil || string(want) != string(got) {
-			t.Errorf("%s: %v\n%s", name, err, got)
-		}
-		if _, err := parseObject(got); err != nil {
+		wiretest.Golden(t, name, string(got))
+		if _, err := rawjson.Parse(got); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -65,45 +54,45 @@ func TestGoldenPackuments(t *testing.T) {
 func TestH3_CacheKeys(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.1.0")
-	short := header("Accept", typeShort)
-	full := g.want(g.do("GET", "/demo", nil), 200, "")
-	abbreviated := g.want(g.do("GET", "/demo", nil, short), 200, "")
-	if full.header.Get("ETag") == abbreviated.header.Get("ETag") || full.header.Get("Last-Modified") != "" {
+	short := wiretest.Header("Accept", typeShort)
+	full := g.Want(g.Do("GET", "/demo", nil), 200, "")
+	abbreviated := g.Want(g.Do("GET", "/demo", nil, short), 200, "")
+	if full.Header.Get("ETag") == abbreviated.Header.Get("ETag") || full.Header.Get("Last-Modified") != "" {
 		t.Errorf("%v\n%v", full, abbreviated)
 	}
-	g.want(g.do("GET", "/demo", nil, header("If-None-Match", abbreviated.header.Get("ETag"))), 200, `"_rev"`)
-	g.want(g.do("GET", "/demo?write=true", nil, header("If-None-Match", abbreviated.header.Get("ETag"))), 200, `"_rev"`)
-	g.want(g.do("GET", "/demo", nil, header("If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))), 200, "")
-	a := g.want(g.do("GET", "/demo", nil, header("If-None-Match", full.header.Get("ETag"))), 304, "")
+	g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-None-Match", abbreviated.Header.Get("ETag"))), 200, `"_rev"`)
+	g.Want(g.Do("GET", "/demo?write=true", nil, wiretest.Header("If-None-Match", abbreviated.Header.Get("ETag"))), 200, `"_rev"`)
+	g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))), 200, "")
+	a := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-None-Match", full.Header.Get("ETag"))), 304, "")
 	for _, name := range []string{"ETag", "Vary", "Cache-Control"} {
-		if text(a.header.Values(name)) != text(full.header.Values(name)) || a.header.Get(name) == "" {
-			t.Errorf("%s: %q in the 304, %q in the 200", name, a.header.Values(name), full.header.Values(name))
+		if wiretest.JSON(a.Header.Values(name)) != wiretest.JSON(full.Header.Values(name)) || a.Header.Get(name) == "" {
+			t.Errorf("%s: %q in the 304, %q in the 200", name, a.Header.Values(name), full.Header.Values(name))
 		}
 	}
-	if v := strings.Join(full.header.Values("Vary"), ", "); v != "Accept, Accept-Encoding" || full.header.Get("Cache-Control") != "no-cache" {
+	if v := strings.Join(full.Header.Values("Vary"), ", "); v != "Accept, Accept-Encoding" || full.Header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("%v", full)
 	}
-	if c := g.ada("GET", "/demo", nil).header.Get("Cache-Control"); c != "private, no-cache" {
+	if c := g.Ada("GET", "/demo", nil).Header.Get("Cache-Control"); c != "private, no-cache" {
 		t.Error(c)
 	}
 	for _, a := range []answer{full, abbreviated} {
 		for _, v := range []string{"1.0.0", "1.1.0"} {
-			if at(a.json(t), "time", v) == nil {
+			if wiretest.At(a.Object(t), "time", v) == nil {
 				t.Errorf("no time of %s", v)
 			}
 		}
 	}
 	// A publish is visible at once, with another tag.
 	g.publish("demo", "1.2.0")
-	g.want(g.do("GET", "/demo", nil, header("If-None-Match", full.header.Get("ETag"))), 200, "1.2.0")
+	g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-None-Match", full.Header.Get("ETag"))), 200, "1.2.0")
 	// Encodings have tags of their own; unknown ones are ignored.
 	tags := map[string]bool{}
 	for _, enc := range []string{"gzip", "zstd", "br", "gzip/deflate"} {
-		a := g.want(g.do("GET", "/demo", nil, header("Accept-Encoding", enc)), 200, "")
-		if e := a.header.Get("Content-Encoding"); e != "" && e != enc || e == "" && (enc == "gzip" || enc == "zstd") {
-			t.Errorf("%s: %v", enc, a.header)
+		a := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept-Encoding", enc)), 200, "")
+		if e := a.Header.Get("Content-Encoding"); e != "" && e != enc || e == "" && (enc == "gzip" || enc == "zstd") {
+			t.Errorf("%s: %v", enc, a.Header)
 		}
-		tags[a.header.Get("ETag")] = true
+		tags[a.Header.Get("ETag")] = true
 	}
 	if len(tags) != 3 {
 		t.Errorf("tags %v", tags)
@@ -118,13 +107,13 @@ func TestA3_Negotiation(t *testing.T) {
 		"": false, "application/json": false, "*/*": false, "text/html": false, "application/json, */*": false,
 		typeShort: true, typeShort + "; q=1.0, application/json; q=0.8, */*": true, "application/json;q=0.8, " + typeShort: true,
 	} {
-		a := g.want(g.do("GET", "/demo", nil, header("Accept", accept)), 200, "")
-		if (a.header.Get("Content-Type") == typeShort) != short || short == strings.Contains(a.body, `"_id"`) {
+		a := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept)), 200, "")
+		if (a.Header.Get("Content-Type") == typeShort) != short || short == strings.Contains(a.Body, `"_id"`) {
 			t.Errorf("%q: %v", accept, a)
 		}
 	}
 	for _, path := range []string{"/demo/1.0.0", "/demo/-/demo-1.0.0.tgz", "/-/package/demo/dist-tags", "/-/ping", "/"} {
-		g.want(g.do("GET", path, nil, header("Accept", typeShort)), 200, "")
+		g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", typeShort)), 200, "")
 	}
 }
 
@@ -151,12 +140,12 @@ func TestH2_TarballURLs(t *testing.T) {
 		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, Options{}, "https://two.example.com/repo/npm"},
 		{public, []string{"X-Forwarded-Host", "evil.example.com"}, Options{Base: "/js"}, "https://registry.example.com/larder/js"},
 	} {
-		h := New(wire.Deps{Store: g.store, Auth: g.auth, Base: c.base}, c.opt).Handler
+		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base}, c.opt).Handler
 		for _, form := range []string{"", typeShort} {
 			r := httptest.NewRequest("GET", "http://one.example.com/npm/@sc%2fdemo", nil)
 			r.RemoteAddr = "127.0.0.1:1"
 			r.Header.Set("Accept", form)
-			header(c.header...)(r)
+			wiretest.Header(c.header...)(r)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			if !strings.Contains(w.Body.String(), `"tarball":"`+c.want+`/@sc/demo/-/demo-1.0.0.tgz"`) {
@@ -165,18 +154,18 @@ func TestH2_TarballURLs(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/@sc/demo/-/demo-1.0.0.tgz", "/@sc%2fdemo/-/demo-1.0.0.tgz", "/@sc%2Fdemo/-/demo-1.0.0.tgz", "/@sc/demo/-/@sc/demo-1.0.0.tgz"} {
-		a := g.want(g.do("GET", path, nil, header("Accept-Encoding", "gzip, zstd")), 200, "")
-		if a.header.Get("Content-Type") != "application/octet-stream" || a.header.Get("Content-Encoding") != "" || a.header.Get("Content-Length") != fmt.Sprint(len(a.body)) ||
-			a.header.Get("Cache-Control") != "public, max-age=31536000, immutable" || !strings.HasPrefix(a.header.Get("ETag"), `"sha256:`) {
-			t.Errorf("%s: %v", path, a.header)
+		a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", "gzip, zstd")), 200, "")
+		if a.Header.Get("Content-Type") != "application/octet-stream" || a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
+			a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" || !strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
+			t.Errorf("%s: %v", path, a.Header)
 		}
-		head := g.want(g.do("HEAD", path, nil), 200, "")
-		if head.body != "" || head.header.Get("Content-Length") != a.header.Get("Content-Length") {
+		head := g.Want(g.Do("HEAD", path, nil), 200, "")
+		if head.Body != "" || head.Header.Get("Content-Length") != a.Header.Get("Content-Length") {
 			t.Errorf("HEAD %s: %v", path, head)
 		}
-		g.want(g.do("GET", path, nil, header("If-None-Match", a.header.Get("ETag"))), 304, "")
+		g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", a.Header.Get("ETag"))), 304, "")
 	}
-	g.want(g.do("GET", "/@sc/demo/-/demo-9.9.9.tgz", nil), 404, "file not found")
+	g.Want(g.Do("GET", "/@sc/demo/-/demo-9.9.9.tgz", nil), 404, "file not found")
 }
 
 // TestE_HostHeader: an odd Host gets no place in a document.
@@ -191,7 +180,7 @@ func TestE_HostHeader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		New(wire.Deps{Store: g.store, Auth: g.auth, Base: base}, Options{}).Handler.ServeHTTP(w, r)
+		New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: base}, Options{}).Handler.ServeHTTP(w, r)
 		if strings.Contains(w.Body.String(), host) || !strings.Contains(w.Body.String(), "http://localhost/npm/demo/-/") {
 			t.Errorf("%q: %s", host, w.Body)
 		}
@@ -207,46 +196,46 @@ func TestLargeTarball(t *testing.T) {
 		pad[i] = byte(i * i >> 3)
 	}
 	r.files["noise"] = base64.StdEncoding.EncodeToString(pad)
-	g.want(g.put("ada", r), 201, "")
-	if a := g.want(g.do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, ""); a.body != string(r.tarball) {
+	g.Want(g.put("ada", r), 201, "")
+	if a := g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, ""); a.Body != string(r.tarball) {
 		t.Error("other bytes came back")
 	}
-	g.want(g.do("GET", "/demo/-/demo-1.0.0.tgz", nil, header("Range", "bytes=0-9")), 206, "")
+	g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil, wiretest.Header("Range", "bytes=0-9")), 206, "")
 }
 
 // TestA12_Signatures: what audit signatures does: the key by its id, the signature over name, version and integrity.
 func TestA12_Signatures(t *testing.T) {
 	g := newRig(t)
 	g.publish("@sc/demo", "1.0.0")
-	keys := g.want(g.do("GET", "/-/npm/v1/keys", nil), 200, `"expires":null`).json(t)["keys"].([]any)
-	der, err := base64.StdEncoding.DecodeString(at(keys[0], "key").(string))
+	keys := g.Want(g.Do("GET", "/-/npm/v1/keys", nil), 200, `"expires":null`).Object(t)["keys"].([]any)
+	der, err := base64.StdEncoding.DecodeString(wiretest.At(keys[0], "key").(string))
 	if err != nil {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(der)
-	if len(keys) != 1 || at(keys[0], "keyid") != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) || at(keys[0], "keytype") != "ecdsa-sha2-nistp256" {
+	if len(keys) != 1 || wiretest.At(keys[0], "keyid") != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) || wiretest.At(keys[0], "keytype") != "ecdsa-sha2-nistp256" {
 		t.Errorf("%v", keys)
 	}
 	pub, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dist := at(g.packument("", "@sc/demo"), "versions", "1.0.0", "dist")
-	one := at(dist, "signatures").([]any)[0]
-	sig, err := base64.StdEncoding.DecodeString(at(one, "sig").(string))
-	if err != nil || at(one, "keyid") != at(keys[0], "keyid") {
+	dist := wiretest.At(g.packument("", "@sc/demo"), "versions", "1.0.0", "dist")
+	one := wiretest.At(dist, "signatures").([]any)[0]
+	sig, err := base64.StdEncoding.DecodeString(wiretest.At(one, "sig").(string))
+	if err != nil || wiretest.At(one, "keyid") != wiretest.At(keys[0], "keyid") {
 		t.Fatalf("%v %v", one, err)
 	}
-	digest := sha256.Sum256([]byte("@sc/demo@1.0.0:" + at(dist, "integrity").(string)))
+	digest := sha256.Sum256([]byte("@sc/demo@1.0.0:" + wiretest.At(dist, "integrity").(string)))
 	if !ecdsa.VerifyASN1(pub.(*ecdsa.PublicKey), digest[:], sig) {
 		t.Error("the signature is wrong")
 	}
-	other := sha256.Sum256([]byte("@sc/demo@1.0.1:" + at(dist, "integrity").(string)))
+	other := sha256.Sum256([]byte("@sc/demo@1.0.1:" + wiretest.At(dist, "integrity").(string)))
 	if ecdsa.VerifyASN1(pub.(*ecdsa.PublicKey), other[:], sig) {
 		t.Error("the signature is good for another version")
 	}
-	again := openRig(t, g.store, rigOptions{})
-	if a := again.do("GET", "/-/npm/v1/keys", nil); !strings.Contains(a.body, at(keys[0], "keyid").(string)) {
+	again := serve(t, g.Store)
+	if a := again.Do("GET", "/-/npm/v1/keys", nil); !strings.Contains(a.Body, wiretest.At(keys[0], "keyid").(string)) {
 		t.Error("the key changes with a restart")
 	}
 }
@@ -254,15 +243,15 @@ func TestA12_Signatures(t *testing.T) {
 // TestA2_Small: the end points that answer a constant.
 func TestA2_Small(t *testing.T) {
 	g := newRig(t)
-	g.want(g.do("GET", "", nil), 200, `"db_name":"registry"`)
-	if a := g.want(g.do("GET", "/-/ping?write=true", nil), 200, ""); a.body != "{}\n" {
-		t.Error(a.body)
+	g.Want(g.Do("GET", "", nil), 200, `"db_name":"registry"`)
+	if a := g.Want(g.Do("GET", "/-/ping?write=true", nil), 200, ""); a.Body != "{}\n" {
+		t.Error(a.Body)
 	}
 	for _, path := range []string{"/-/all", "/-/npm/v1/hooks", "/-/org/acme/user", "/-/stage"} {
-		g.want(g.do("GET", path, nil), 404, "no such address")
+		g.Want(g.Do("GET", path, nil), 404, "no such address")
 	}
-	if a := g.want(g.do("DELETE", "/demo", nil), 405, ""); a.header.Get("Allow") != "GET, HEAD, PUT" {
-		t.Errorf("%v", a.header)
+	if a := g.Want(g.Do("DELETE", "/demo", nil), 405, ""); a.Header.Get("Allow") != "GET, HEAD, PUT" {
+		t.Errorf("%v", a.Header)
 	}
-	g.want(g.do("GET", "/demo/x%00", nil), 400, "malformed")
+	g.Want(g.Do("GET", "/demo/x%00", nil), 400, "malformed")
 }

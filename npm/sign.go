@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -93,5 +94,9 @@ func (s *server) keys(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil {
 		return err
 	}
-	return wire.JSON(w, http.StatusOK, map[string][]publicKey{"keys": {k.public()}})
+	own, err := json.Marshal(k.public())
+	if err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, map[string][]json.RawMessage{"keys": s.proxiedKeys(r.Context(), []json.RawMessage{own})})
 }

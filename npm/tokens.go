@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -88,7 +89,7 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request, _ Request) 
 	if err != nil {
 		return err
 	}
-	if _, err := s.check(ctx, id.User, o.text("password")); err != nil {
+	if _, err := s.check(ctx, id.User, o.Text("password")); err != nil {
 		if errors.Is(err, auth.ErrCredentials) {
 			return wire.Errorf(auth.ErrDenied, "The password is wrong.")
 		}
@@ -120,25 +121,25 @@ func (s *server) createToken(w http.ResponseWriter, r *http.Request, _ Request) 
 
 // tokenSpec reads what npm 10 (readonly, cidr_whitelist) and npm 11 and later (name, expires, packages, scopes, …) send.
 // What Larder has no form of is refused rather than left out: the token would reach further than was asked for.
-func tokenSpec(o object, now time.Time) (spec auth.TokenSpec, err error) {
+func tokenSpec(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	var packages, scopes, orgs, cidrs []string
 	for key, list := range map[string]*[]string{"packages": &packages, "scopes": &scopes, "orgs": &orgs, "cidr_whitelist": &cidrs} {
-		if v := o.get(key); v != nil && json.Unmarshal(v, list) != nil {
+		if v := o.Get(key); v != nil && json.Unmarshal(v, list) != nil {
 			return spec, wire.Errorf(store.ErrInvalid, "%s is not a list of words.", key)
 		}
 	}
-	spec.Name = o.text("name")
+	spec.Name = o.Text("name")
 	if spec.Name == "" {
 		spec.Name = "npm token"
 	}
-	permission := o.text("packages_and_scopes_permission")
+	permission := o.Text("packages_and_scopes_permission")
 	switch {
 	case len(orgs) > 0:
 		return spec, wire.Errorf(store.ErrInvalid, "This registry has no organisations; limit the token to packages or scopes.")
 	case permission != "" && permission != "read-only" && permission != "read-write" && permission != "no-access":
 		return spec, wire.Errorf(store.ErrInvalid, "The permission is read-only or read-write.")
 	}
-	spec.ReadOnly = string(o.get("readonly")) == "true" || permission == "read-only" || permission == "no-access"
+	spec.ReadOnly = string(o.Get("readonly")) == "true" || permission == "read-only" || permission == "no-access"
 	if spec.Scopes, err = tokenScopes(packages, scopes); err != nil {
 		return spec, err
 	}
@@ -149,7 +150,7 @@ func tokenSpec(o object, now time.Time) (spec auth.TokenSpec, err error) {
 		}
 		spec.CIDRs = append(spec.CIDRs, p)
 	}
-	if v := o.get("expires"); v != nil {
+	if v := o.Get("expires"); v != nil {
 		days, err := strconv.ParseUint(string(v), 10, 16)
 		if err != nil || days == 0 {
 			return spec, wire.Errorf(store.ErrInvalid, "expires is a number of days.")
@@ -251,20 +252,20 @@ func (s *server) setProfile(w http.ResponseWriter, r *http.Request, q Request) e
 	if err != nil {
 		return err
 	}
-	password := o.sub("password")
+	password := o.Sub("password")
 	if password == nil {
 		return wire.Errorf(store.ErrInvalid, "This registry keeps no profiles; only the password can be changed.")
 	}
 	if id.ReadOnly {
 		return wire.Errorf(auth.ErrDenied, "The token is read-only.")
 	}
-	if _, err := s.check(ctx, id.User, password.text("old")); err != nil {
+	if _, err := s.check(ctx, id.User, password.Text("old")); err != nil {
 		if errors.Is(err, auth.ErrCredentials) {
 			return wire.Errorf(auth.ErrDenied, "The present password is wrong.")
 		}
 		return err
 	}
-	if err := a.SetPassword(ctx, id.User, password.text("new")); err != nil {
+	if err := a.SetPassword(ctx, id.User, password.Text("new")); err != nil {
 		return err
 	}
 	return s.getProfile(w, r, q)

@@ -27,11 +27,11 @@ func BenchmarkHotPaths(b *testing.B) {
 			for _, method := range []string{"GET", "HEAD"} {
 				b.Run(fmt.Sprintf("%s-%s-%d", name, method, versions), func(b *testing.B) {
 					r := httptest.NewRequest(method, path, nil)
-					g.as("ada")(r)
+					g.As("ada")(r)
 					b.ReportAllocs()
 					for b.Loop() {
 						w := httptest.NewRecorder()
-						g.srv.Config.Handler.ServeHTTP(w, r)
+						g.Srv.Config.Handler.ServeHTTP(w, r)
 						if w.Code != http.StatusOK {
 							b.Fatal(w.Code, w.Body)
 						}

@@ -20,10 +20,10 @@ import (
 )
 
 func (g *rig) ref(s string) name.Reference {
-	g.t.Helper()
-	ref, err := name.ParseReference(strings.TrimPrefix(g.srv.URL, "http://")+"/"+s, name.Insecure)
+	g.T.Helper()
+	ref, err := name.ParseReference(strings.TrimPrefix(g.Srv.URL, "http://")+"/"+s, name.Insecure)
 	if err != nil {
-		g.t.Fatal(err)
+		g.T.Fatal(err)
 	}
 	return ref
 }
@@ -80,7 +80,7 @@ func TestB_GoContainerRegistry(t *testing.T) {
 	wantStatus(t, remote.Write(g.ref("team/app:v3"), img, wrong), http.StatusUnauthorized)
 	wantStatus(t, remote.Write(g.ref("team/app:v3"), img), http.StatusUnauthorized)
 	// A personal token as password, as people paste it.
-	must(t, remote.Write(g.ref("team/app:v3"), img, remote.WithAuth(&authn.Basic{Username: "token", Password: g.keys["ada"]})))
+	must(t, remote.Write(g.ref("team/app:v3"), img, remote.WithAuth(&authn.Basic{Username: "token", Password: g.Keys["ada"]})))
 	// Streamed layers have no digest until they are through (PATCH without length).
 	layer, err := remote.Layer(g.ref("team/app@"+layerDigest(t, img)).(name.Digest), login)
 	must(t, err)

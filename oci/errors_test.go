@@ -3,27 +3,24 @@ package oci
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 	"larder/store"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestErrors is the table of every sentinel × operation × method; testdata/errors.golden has what each client gets.
 func TestErrors(t *testing.T) {
 	g := newRig(t)
 	g.push("app", "v1", "layer")
-	s := &server{repo: store.NewRepo[Meta](g.store, store.OCI), store: g.store, auth: g.auth}
+	s := &server{repo: store.NewRepo[Meta](g.Store, store.OCI), store: g.Store, auth: g.Auth}
 	var err error
 	if s.base, err = wire.NewBase("http://registry.example.com", nil); err != nil {
 		t.Fatal(err)
@@ -48,7 +45,7 @@ func TestErrors(t *testing.T) {
 			got.WriteString(renderFailure(t, s, c.name, o.op, o.method, c.err))
 		}
 	}
-	golden(t, "errors.golden", got.String())
+	wiretest.Golden(t, "errors.golden", got.String())
 }
 
 func renderFailure(t *testing.T, s *server, name, op, method string, err error) string {
@@ -88,27 +85,6 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 	return strings.TrimSpace(line) + "\n"
 }
 
-// golden compares got with a file of testdata, or writes it with -update.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := "testdata/" + name
-	if *update {
-		if err := os.MkdirAll("testdata", 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs; run with -update and read the diff. Got:\n%s", name, got)
-	}
-}
-
 // TestA2_Codes: the codes we send with a 4xx of the specification's own statuses are in its list or known from Docker.
 func TestA2_Codes(t *testing.T) {
 	for _, op := range (&server{}).operations() {
@@ -126,15 +102,15 @@ func TestA2_Headers(t *testing.T) {
 	g := newRig(t)
 	m, _ := g.push("app", "v1", "layer")
 	for _, a := range []answer{
-		g.do("GET", "/v2/", nil), g.ada("GET", "/v2/", nil), g.ada("GET", "/v2/app/manifests/v1", nil), g.ada("GET", "/v2/app/manifests/none", nil),
-		g.ada("HEAD", "/v2/app/manifests/none", nil), g.ada("GET", "/v2/A", nil), g.put("app", "v2", m), g.ada("POST", "/v2/app/tags/list", nil),
-		g.do("GET", "/v2/token", nil), g.do("GET", "/v1/_ping", nil), g.ada("GET", "/v2/app/tags/list?x=%zz", nil),
+		g.Do("GET", "/v2/", nil), g.Ada("GET", "/v2/", nil), g.Ada("GET", "/v2/app/manifests/v1", nil), g.Ada("GET", "/v2/app/manifests/none", nil),
+		g.Ada("HEAD", "/v2/app/manifests/none", nil), g.Ada("GET", "/v2/A", nil), g.put("app", "v2", m), g.Ada("POST", "/v2/app/tags/list", nil),
+		g.Do("GET", "/v2/token", nil), g.Do("GET", "/v1/_ping", nil), g.Ada("GET", "/v2/app/tags/list?x=%zz", nil),
 	} {
-		if a.header.Get("Docker-Distribution-Api-Version") != "registry/2.0" || a.header.Get("X-Content-Type-Options") != "nosniff" {
+		if a.Header.Get("Docker-Distribution-Api-Version") != "registry/2.0" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%v", a)
 		}
 	}
-	if a := g.want(g.ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported); a.header.Get("Allow") != "GET, HEAD" {
+	if a := g.want(g.Ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported); a.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("%v", a)
 	}
 }

@@ -11,13 +11,14 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/wiretest"
 	"larder/store"
 )
 
-// next is the target of a Link header, "" without one.
-func (a answer) next(t testing.TB) string {
+// nextOf is the target of a Link header, "" without one.
+func nextOf(t testing.TB, a answer) string {
 	t.Helper()
-	link := a.header.Get("Link")
+	link := a.Header.Get("Link")
 	if link == "" {
 		return ""
 	}
@@ -31,7 +32,7 @@ func (a answer) next(t testing.TB) string {
 // TestA3_TagsList is end-8: order, pages, n=0, last that need not exist, and clamping.
 func TestA3_TagsList(t *testing.T) {
 	g := newRig(t)
-	g.want(g.ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
+	g.want(g.Ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
 	m := g.image("app", "{}", "layer")
 	all := []string{"1.0", "1.10", "1.9", "A", "Z", "_x", "a", "b"}
 	g.want(g.put("app", digest.FromString(m).String()+"?tag="+strings.Join(all, "&tag="), m), 201, "")
@@ -52,39 +53,39 @@ func TestA3_TagsList(t *testing.T) {
 		"?last=zzz":           {nil, ""},
 		"?n=1&last=%C3%A9%00": {nil, ""},
 	} {
-		a := g.want(g.ada("GET", "/v2/app/tags/list"+query, nil), 200, "")
+		a := g.want(g.Ada("GET", "/v2/app/tags/list"+query, nil), 200, "")
 		var list tagList
-		a.json(t, &list)
-		if list.Name != "app" || list.Tags == nil || !slices.Equal(list.Tags, want.tags) || a.next(t) != want.next {
+		a.Decode(t, &list)
+		if list.Name != "app" || list.Tags == nil || !slices.Equal(list.Tags, want.tags) || nextOf(t, a) != want.next {
 			t.Errorf("%s: %v", query, a)
 		}
 	}
-	g.want(g.ada("GET", "/v2/app/tags/list?n=x", nil), 400, codePaginationInvalid)
-	if next := g.ada("GET", "/oci/app/tags/list?n=1", nil).next(t); next != "/oci/app/tags/list?last=1.0&n=1" {
+	g.want(g.Ada("GET", "/v2/app/tags/list?n=x", nil), 400, codePaginationInvalid)
+	if next := nextOf(t, g.Ada("GET", "/oci/app/tags/list?n=1", nil)); next != "/oci/app/tags/list?last=1.0&n=1" {
 		t.Errorf("below the alias: %s", next)
 	}
 }
 
 // referrers lists the digests of all pages.
 func (g *rig) referrers(path string) (list []Descriptor, filtered string) {
-	g.t.Helper()
+	g.T.Helper()
 	for path != "" {
-		a := g.want(g.ada("GET", path, nil), 200, "")
+		a := g.want(g.Ada("GET", path, nil), 200, "")
 		var index struct {
 			SchemaVersion int
 			MediaType     string
 			Manifests     []Descriptor
 		}
-		a.json(g.t, &index)
-		if index.SchemaVersion != 2 || index.MediaType != typeIndex || a.header.Get("Content-Type") != typeIndex || index.Manifests == nil {
-			g.t.Errorf("%s: %v", path, a)
+		a.Decode(g.T, &index)
+		if index.SchemaVersion != 2 || index.MediaType != typeIndex || a.Header.Get("Content-Type") != typeIndex || index.Manifests == nil {
+			g.T.Errorf("%s: %v", path, a)
 		}
 		var top map[string]json.RawMessage
-		if a.json(g.t, &top); len(top) != 3 {
-			g.t.Errorf("%s has more than the three fields: %s", path, a.body)
+		if a.Decode(g.T, &top); len(top) != 3 {
+			g.T.Errorf("%s has more than the three fields: %s", path, a.Body)
 		}
-		list, filtered = append(list, index.Manifests...), a.header.Get("OCI-Filters-Applied")
-		path = a.next(g.t)
+		list, filtered = append(list, index.Manifests...), a.Header.Get("OCI-Filters-Applied")
+		path = nextOf(g.T, a)
 	}
 	return list, filtered
 }
@@ -99,7 +100,7 @@ func digestsOf(list []Descriptor) (out []string) {
 
 // refer pushes an image (or an index, without config) that refers to subject.
 func (g *rig) refer(subject digest.Digest, artifactType string, index bool, annotations fields) digest.Digest {
-	g.t.Helper()
+	g.T.Helper()
 	m := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{}, "subject": descriptor(typeImage, subject, 7), "annotations": annotations}
 	if !index {
 		m = g.imageFields("app", "{}")
@@ -108,11 +109,11 @@ func (g *rig) refer(subject digest.Digest, artifactType string, index bool, anno
 	if artifactType != "" {
 		m["artifactType"] = artifactType
 	}
-	body := object(m)
+	body := wiretest.JSON(m)
 	d := digest.FromString(body)
 	a := g.want(g.put("app", d.String(), body), 201, "")
-	if a.header.Get("OCI-Subject") != subject.String() {
-		g.t.Errorf("OCI-Subject: %v", a)
+	if a.Header.Get("OCI-Subject") != subject.String() {
+		g.T.Errorf("OCI-Subject: %v", a)
 	}
 	return d
 }
@@ -125,7 +126,7 @@ func TestA3_Referrers(t *testing.T) {
 	if list, _ := g.referrers(path); list != nil {
 		t.Errorf("referrers of nothing: %v", list)
 	}
-	g.want(g.ada("GET", "/v2/app/referrers/sha256:bad", nil), 400, codeDigestInvalid)
+	g.want(g.Ada("GET", "/v2/app/referrers/sha256:bad", nil), 400, codeDigestInvalid)
 
 	sbom := g.refer(subject, "application/vnd.example.sbom", false, fields{"org.example.format": "<json>"})
 	image := g.refer(subject, "", false, nil)
@@ -164,10 +165,10 @@ func TestA3_Referrers(t *testing.T) {
 	if list, _ := g.referrers(path + "?n=1"); len(list) != 4 {
 		t.Errorf("%d referrers by pages of one", len(list))
 	}
-	if a := g.ada("GET", path+"?n=0", nil); a.next(t) != "" || strings.Contains(a.body, "digest") {
+	if a := g.Ada("GET", path+"?n=0", nil); nextOf(t, a) != "" || strings.Contains(a.Body, "digest") {
 		t.Errorf("n=0: %v", a)
 	}
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+sbom.String(), nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+sbom.String(), nil), 202, "")
 	if list, _ := g.referrers(path); len(list) != 3 {
 		t.Errorf("%d referrers after one was deleted", len(list))
 	}
@@ -188,9 +189,9 @@ func TestA4_ReferrersPages(t *testing.T) {
 		want = append(want, g.refer(subject, "t", true, fields{"i": fmt.Sprint(i), "pad": pad}).String())
 	}
 	path := "/v2/app/referrers/" + subject.String()
-	a := g.want(g.ada("GET", path, nil), 200, "")
-	if len(a.body) > 4<<20 || a.next(t) == "" {
-		t.Errorf("a page of %d bytes, next %q", len(a.body), a.next(t))
+	a := g.want(g.Ada("GET", path, nil), 200, "")
+	if len(a.Body) > 4<<20 || nextOf(t, a) == "" {
+		t.Errorf("a page of %d bytes, next %q", len(a.Body), nextOf(t, a))
 	}
 	list, _ := g.referrers(path)
 	if !slices.Equal(digestsOf(list), sorted(want)) {
@@ -210,16 +211,16 @@ func TestA4_FallbackImport(t *testing.T) {
 	known := g.refer(subject, "known", false, nil)
 	const opaque = "application/vnd.example.signature+json"
 	push := func(subject digest.Digest) fields {
-		m := object(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(typeImage, subject, 7), "annotations": fields{"k": "v"}})
+		m := wiretest.JSON(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(typeImage, subject, 7), "annotations": fields{"k": "v"}})
 		a := g.want(g.put("app", digest.FromString(m).String(), m), 201, "")
-		if a.header.Get("OCI-Subject") != "" {
+		if a.Header.Get("OCI-Subject") != "" {
 			t.Errorf("an opaque manifest was read: %v", a)
 		}
 		return fields{"mediaType": "text/wrong", "digest": digest.FromString(m), "size": 1, "artifactType": "wrong"}
 	}
 	mine, other := push(subject), push(digest.FromString("another subject"))
 	index := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{mine, mine, other, descriptor(typeImage, known, 1), descriptor(typeImage, someDigest, 2)}}
-	g.want(g.put("app", fallbackTag(subject), object(index)), 201, "")
+	g.want(g.put("app", fallbackTag(subject), wiretest.JSON(index)), 201, "")
 	path := "/v2/app/referrers/" + subject.String()
 	list, _ := g.referrers(path)
 	if want := sorted([]string{known.String(), mine["digest"].(digest.Digest).String()}); !slices.Equal(digestsOf(list), want) {
@@ -244,8 +245,8 @@ func TestA4_FallbackImport(t *testing.T) {
 
 // TestA3_Catalog: pages, order, and only what the client may pull.
 func TestA3_Catalog(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.auth.Private = []string{"oci:repository:secret/*"} })
-	g.user("eve", []string{"oci:repository:team/*:pull"})
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"oci:repository:secret/*"} })
+	g.User("eve", []string{"oci:repository:team/*:pull"})
 	all := []string{"a", "secret/x", "team-x", "team/a", "team/b"}
 	for _, name := range all {
 		g.push(name, "v1", "layer")
@@ -254,68 +255,68 @@ func TestA3_Catalog(t *testing.T) {
 	read := func(path string, opts ...option) (names []string) {
 		t.Helper()
 		for path != "" {
-			a := g.want(g.do("GET", path, nil, opts...), 200, "")
+			a := g.want(g.Do("GET", path, nil, opts...), 200, "")
 			var c catalog
-			a.json(t, &c)
+			a.Decode(t, &c)
 			if c.Repositories == nil {
 				t.Errorf("%s: %v", path, a)
 			}
-			names, path = append(names, c.Repositories...), a.next(t)
+			names, path = append(names, c.Repositories...), nextOf(t, a)
 		}
 		return names
 	}
 	public := []string{"a", "team-x", "team/a", "team/b"}
 	for _, query := range []string{"", "?n=1", "?n=2", "?n=1000"} {
-		if names := read("/v2/_catalog"+query, g.as("ada")); !slices.Equal(names, all) {
+		if names := read("/v2/_catalog"+query, g.As("ada")); !slices.Equal(names, all) {
 			t.Errorf("%s: %q", query, names)
 		}
-		if names := read("/v2/_catalog"+query, g.as("eve")); !slices.Equal(names, public) {
+		if names := read("/v2/_catalog"+query, g.As("eve")); !slices.Equal(names, public) {
 			t.Errorf("%s as eve: %q", query, names)
 		}
 		if names := read("/v2/_catalog"+query, g.anonymousToken("registry:catalog:*")); !slices.Equal(names, public) {
 			t.Errorf("%s anonymously: %q", query, names)
 		}
 	}
-	if names := read("/v2/_catalog?last=secret/w&n=0", g.as("ada")); names != nil {
+	if names := read("/v2/_catalog?last=secret/w&n=0", g.As("ada")); names != nil {
 		t.Errorf("n=0: %q", names)
 	}
-	if names := read("/v2/_catalog?last=secret/w", g.as("ada")); !slices.Equal(names, all[1:]) {
+	if names := read("/v2/_catalog?last=secret/w", g.As("ada")); !slices.Equal(names, all[1:]) {
 		t.Errorf("last: %q", names)
 	}
-	if a := g.do("GET", "/v2/_catalog", nil); a.status != 401 || !strings.Contains(a.header.Get("WWW-Authenticate"), `scope="registry:catalog:*"`) {
+	if a := g.Do("GET", "/v2/_catalog", nil); a.Status != 401 || !strings.Contains(a.Header.Get("WWW-Authenticate"), `scope="registry:catalog:*"`) {
 		t.Errorf("without credentials: %v", a)
 	}
 
 	var entries []repositoryEntry
-	g.ada("GET", "/v2/team/_oci/repositories", nil).json(t, &entries)
+	g.Ada("GET", "/v2/team/_oci/repositories", nil).Decode(t, &entries)
 	if len(entries) != 2 || entries[0].Name != "team/a" || entries[0].Tags != 1 || entries[0].Manifests != 1 || entries[0].Size == 0 || entries[0].Updated.IsZero() {
 		t.Errorf("#611 below a prefix: %+v", entries)
 	}
-	a := g.ada("GET", "/v2/_oci/repositories?n=4", nil)
-	if a.json(t, &entries); len(entries) != 4 || a.next(t) != "/v2/_oci/repositories?last=team%2Fa&n=4" {
+	a := g.Ada("GET", "/v2/_oci/repositories?n=4", nil)
+	if a.Decode(t, &entries); len(entries) != 4 || nextOf(t, a) != "/v2/_oci/repositories?last=team%2Fa&n=4" {
 		t.Errorf("#611: %v", a)
 	}
-	if a := g.ada("GET", "/v2/tea/_oci/repositories", nil); a.body != "[]\n" {
+	if a := g.Ada("GET", "/v2/tea/_oci/repositories", nil); a.Body != "[]\n" {
 		t.Errorf("#611 below half a component: %v", a)
 	}
 }
 
 // TestA3_Search is what docker search and podman search send.
 func TestA3_Search(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.auth.Private = []string{"oci:repository:secret/*"} })
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"oci:repository:secret/*"} })
 	for _, name := range []string{"library/nginx", "team/nginx-proxy", "secret/nginx", "other"} {
 		g.push(name, "v1", "layer")
 	}
-	if a := g.want(g.do("GET", "/v1/_ping", nil), 200, ""); a.body != "true\n" {
+	if a := g.want(g.Do("GET", "/v1/_ping", nil), 200, ""); a.Body != "true\n" {
 		t.Errorf("_ping: %v", a)
 	}
 	search := func(query string, opts ...option) (names []string) {
 		t.Helper()
-		a := g.want(g.do("GET", "/v1/search?"+query, nil, opts...), 200, "")
+		a := g.want(g.Do("GET", "/v1/search?"+query, nil, opts...), 200, "")
 		var res searchResult
-		a.json(t, &res)
+		a.Decode(t, &res)
 		if res.NumResults != len(res.Results) || res.Results == nil {
-			t.Errorf("%s: %s", query, a.body)
+			t.Errorf("%s: %s", query, a.Body)
 		}
 		for _, hit := range res.Results {
 			names = append(names, hit.Name)
@@ -327,10 +328,10 @@ func TestA3_Search(t *testing.T) {
 		t.Errorf("anonymous: %q", names)
 	}
 	// docker sends an empty password when it has only a refresh token.
-	if names := search("q=nginx", basic("", "")); !slices.Equal(names, public) {
+	if names := search("q=nginx", wiretest.Basic("", "")); !slices.Equal(names, public) {
 		t.Errorf("with empty credentials: %q", names)
 	}
-	if names := search("q=nginx", g.as("ada")); len(names) != 3 {
+	if names := search("q=nginx", g.As("ada")); len(names) != 3 {
 		t.Errorf("as ada: %q", names)
 	}
 	if names := search("q=nginx+proxy"); !slices.Equal(names, public[1:]) {
@@ -347,27 +348,27 @@ func TestA3_Discover(t *testing.T) {
 	g.push("app", "v1", "layer")
 	for path, endpoint := range map[string]string{"/v2/_oci/ext/discover": "/v2/_oci/repositories", "/v2/app/_oci/ext/discover": "/v2/app/_oci/tag-history/<tag>"} {
 		var list extensionList
-		g.want(g.ada("GET", path, nil), 200, "").json(t, &list)
+		g.want(g.Ada("GET", path, nil), 200, "").Decode(t, &list)
 		if len(list.Extensions) == 0 || list.Extensions[0].Name != "_oci" || list.Extensions[0].URL == "" || !slices.Contains(list.Extensions[0].Endpoints, endpoint) {
 			t.Errorf("%s: %+v", path, list)
 		}
 	}
-	g.want(g.ada("GET", "/v2/nothing/_oci/ext/discover", nil), 404, codeNameUnknown)
+	g.want(g.Ada("GET", "/v2/nothing/_oci/ext/discover", nil), 404, codeNameUnknown)
 }
 
 // TestReadOnlyStore: reading goes on, writing is a 503 that says why.
 func TestReadOnlyStore(t *testing.T) {
 	g := newRig(t)
 	m, d := g.push("app", "v1", "layer")
-	g.store.SetReadOnly("maintenance")
+	g.Store.SetReadOnly("maintenance")
 	g.serves("app", "v1", m, typeImage, d)
 	for _, a := range []answer{
-		g.put("app", "v2", m), g.ada("POST", "/v2/app/blobs/uploads/", nil), g.ada("DELETE", "/v2/app/manifests/v1", nil),
-		g.ada("POST", "/v2/app/blobs/uploads/?digest="+d.String(), m),
+		g.put("app", "v2", m), g.Ada("POST", "/v2/app/blobs/uploads/", nil), g.Ada("DELETE", "/v2/app/manifests/v1", nil),
+		g.Ada("POST", "/v2/app/blobs/uploads/?digest="+d.String(), m),
 	} {
 		g.want(a, 503, codeUnavailable)
 	}
-	g.store.SetReadOnly("")
+	g.Store.SetReadOnly("")
 	g.want(g.put("app", "v2", m), 201, "")
 }
 
@@ -375,7 +376,7 @@ func TestReadOnlyStore(t *testing.T) {
 func TestStatsFollow(t *testing.T) {
 	g := newRig(t)
 	m, _ := g.push("app", "v1", "layer")
-	packages, err := store.NewRepo[Meta](g.store, store.OCI).Packages(context.Background(), "", 0)
+	packages, err := store.NewRepo[Meta](g.Store, store.OCI).Packages(context.Background(), "", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -387,14 +388,14 @@ func TestStatsFollow(t *testing.T) {
 
 // anonymousToken fetches a token as a client without credentials does.
 func (g *rig) anonymousToken(scopes ...string) option {
-	g.t.Helper()
-	return bearer(g.fetchToken(scopes))
+	g.T.Helper()
+	return wiretest.Bearer(g.fetchToken(scopes))
 }
 
 func (g *rig) fetchToken(scopes []string, opts ...option) string {
-	g.t.Helper()
+	g.T.Helper()
 	v := url.Values{"service": {service}, "scope": scopes}
 	var tok tokenAnswer
-	g.want(g.do("GET", "/v2/token?"+v.Encode(), nil, opts...), 200, "").json(g.t, &tok)
+	g.want(g.Do("GET", "/v2/token?"+v.Encode(), nil, opts...), 200, "").Decode(g.T, &tok)
 	return tok.Token
 }

@@ -9,18 +9,19 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/wiretest"
 	"larder/store"
 )
 
 // serves checks that a manifest comes back byte for byte under a reference.
 func (g *rig) serves(repo, ref, body, mediaType string, d digest.Digest) {
-	g.t.Helper()
+	g.T.Helper()
 	for _, accept := range []string{"", "*/*", "application/vnd.oci.image.index.v1+json", typeDockerList + ", " + typeDockerImage} {
 		for _, method := range []string{"GET", "HEAD"} {
-			a := g.want(g.ada(method, "/v2/"+repo+"/manifests/"+ref, nil, header("Accept", accept)), 200, "")
-			if (method == "GET" && a.body != body) || a.header.Get("Content-Type") != mediaType || a.header.Get("Docker-Content-Digest") != d.String() ||
-				a.header.Get("Content-Length") != fmt.Sprint(len(body)) {
-				g.t.Errorf("%s %s accepting %q: %v", method, ref, accept, a)
+			a := g.want(g.Ada(method, "/v2/"+repo+"/manifests/"+ref, nil, wiretest.Header("Accept", accept)), 200, "")
+			if (method == "GET" && a.Body != body) || a.Header.Get("Content-Type") != mediaType || a.Header.Get("Docker-Content-Digest") != d.String() ||
+				a.Header.Get("Content-Length") != fmt.Sprint(len(body)) {
+				g.T.Errorf("%s %s accepting %q: %v", method, ref, accept, a)
 			}
 		}
 	}
@@ -30,14 +31,14 @@ func (g *rig) serves(repo, ref, body, mediaType string, d digest.Digest) {
 func TestA4_ByteExact(t *testing.T) {
 	g := newRig(t)
 	m := g.imageFields("app", "{}", "layer")
-	image := strings.Replace(object(m), "{", "{ \n\t", 1)
+	image := strings.Replace(wiretest.JSON(m), "{", "{ \n\t", 1)
 	m["mediaType"] = typeDockerImage
-	docker := object(m)
+	docker := wiretest.JSON(m)
 	cases := map[string]string{
 		typeImage:                            image,
 		typeDockerImage:                      docker,
 		typeIndex:                            `{"schemaVersion":2,"mediaType":"` + typeIndex + `","manifests":[]}`,
-		typeDockerList:                       `{"schemaVersion":2,"mediaType":"` + typeDockerList + `","manifests":[` + object(descriptor(typeImage, digest.FromString(image), len(image))) + `]}`,
+		typeDockerList:                       `{"schemaVersion":2,"mediaType":"` + typeDockerList + `","manifests":[` + wiretest.JSON(descriptor(typeImage, digest.FromString(image), len(image))) + `]}`,
 		typeArtifact:                         `{"mediaType":"` + typeArtifact + `","artifactType":"x/y","blobs":[]}`,
 		"application/vnd.example.thing+json": `{"mediaType":"application/vnd.example.thing+json","unknown":{"manifests":[]}}`,
 	}
@@ -47,21 +48,21 @@ func TestA4_ByteExact(t *testing.T) {
 		tag := fmt.Sprintf("t%d", i)
 		d := digest.FromString(body)
 		a := g.want(g.put("app", tag, body), 201, "")
-		if a.header.Get("Location") != "/v2/app/manifests/"+d.String() || a.header.Get("Docker-Content-Digest") != d.String() || a.header.Values("OCI-Tag") != nil {
+		if a.Header.Get("Location") != "/v2/app/manifests/"+d.String() || a.Header.Get("Docker-Content-Digest") != d.String() || a.Header.Values("OCI-Tag") != nil {
 			t.Errorf("%s: %v", mediaType, a)
 		}
 		g.serves("app", tag, body, mediaType, d)
 		g.serves("app", d.String(), body, mediaType, d)
 		d512 := digest.SHA512.FromString(body)
-		g.want(g.ada("GET", "/v2/app/manifests/"+d512.String(), nil), 404, codeManifestUnknown)
+		g.want(g.Ada("GET", "/v2/app/manifests/"+d512.String(), nil), 404, codeManifestUnknown)
 		g.want(g.put("app", d512.String(), body), 201, "")
 		g.serves("app", d512.String(), body, mediaType, d512)
 	}
 	// The type was fixed at the first push: the same bytes under another one are an ambiguity.
 	plain := strings.Replace(image, `"mediaType":"`+typeImage+`",`, "", 1)
-	g.want(g.ada("PUT", "/v2/app/manifests/p", plain, header("Content-Type", typeImage)), 201, "")
-	g.want(g.ada("PUT", "/v2/app/manifests/p", plain, header("Content-Type", typeDockerImage)), 400, codeManifestInvalid)
-	g.want(g.ada("PUT", "/v2/app/manifests/q", plain), 201, "")
+	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", typeImage)), 201, "")
+	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", typeDockerImage)), 400, codeManifestInvalid)
+	g.want(g.Ada("PUT", "/v2/app/manifests/q", plain), 201, "")
 }
 
 // TestA4_References: blobs must be in this repository, one error each; foreign layers, children and subjects need not.
@@ -72,30 +73,30 @@ func TestA4_References(t *testing.T) {
 	g.blob("other", "missing a") // another repository's blob does not count
 	layers := m["layers"].([]fields)
 	m["layers"] = append(layers, descriptor("x/y", a, 1), descriptor("x/y", b, 1), descriptor("x/y", a, 1))
-	got := g.want(g.put("app", "v1", object(m)), 400, codeManifestBlobUnknown)
-	if strings.Count(got.body, codeManifestBlobUnknown) != 2 || !strings.Contains(got.body, a.String()) || !strings.Contains(got.body, b.String()) {
-		t.Errorf("errors: %s", got.body)
+	got := g.want(g.put("app", "v1", wiretest.JSON(m)), 400, codeManifestBlobUnknown)
+	if strings.Count(got.Body, codeManifestBlobUnknown) != 2 || !strings.Contains(got.Body, a.String()) || !strings.Contains(got.Body, b.String()) {
+		t.Errorf("errors: %s", got.Body)
 	}
-	g.want(g.ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
+	g.want(g.Ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
 
 	foreign := fields{"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": a, "size": 9, "urls": []string{"https://files.example.com/a"}}
 	m["layers"] = append(layers, foreign)
 	m["subject"] = descriptor(typeImage, b, 7)
-	res := g.want(g.put("app", "v1", object(m)), 201, "")
-	if res.header.Get("OCI-Subject") != b.String() {
+	res := g.want(g.put("app", "v1", wiretest.JSON(m)), 201, "")
+	if res.Header.Get("OCI-Subject") != b.String() {
 		t.Errorf("OCI-Subject: %v", res)
 	}
 	index := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeImage, a, 5), descriptor(typeIndex, b, 5)}}
-	res = g.want(g.put("app", "sparse", object(index)), 201, "")
-	if w := res.header.Get("Warning"); !strings.HasPrefix(w, `299 - "`) || !strings.Contains(w, "2 objects") {
+	res = g.want(g.put("app", "sparse", wiretest.JSON(index)), 201, "")
+	if w := res.Header.Get("Warning"); !strings.HasPrefix(w, `299 - "`) || !strings.Contains(w, "2 objects") {
 		t.Errorf("Warning %q", w)
 	}
-	nested := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeIndex, digest.FromString(object(index)), 5)}}
-	if w := g.want(g.put("app", "nested", object(nested)), 201, "").header.Get("Warning"); w != "" {
+	nested := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeIndex, digest.FromString(wiretest.JSON(index)), 5)}}
+	if w := g.want(g.put("app", "nested", wiretest.JSON(nested)), 201, "").Header.Get("Warning"); w != "" {
 		t.Errorf("a nested index that is there: %q", w)
 	}
 	empty := fields{"schemaVersion": 2, "mediaType": typeImage, "config": descriptor("application/vnd.oci.empty.v1+json", g.blob("app", "{}"), 2), "layers": []fields{}}
-	g.want(g.put("app", "no-layers", object(empty)), 201, "")
+	g.want(g.put("app", "no-layers", wiretest.JSON(empty)), 201, "")
 }
 
 // TestA4_StrictIndexes: the option asks for the children, and BuildKit's caches list layers among them.
@@ -103,7 +104,7 @@ func TestA4_StrictIndexes(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.oci.StrictIndexes = true })
 	layer := g.blob("app", "layer")
 	index := func(d digest.Digest) string {
-		return object(fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeImage, d, 5)}})
+		return wiretest.JSON(fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeImage, d, 5)}})
 	}
 	g.want(g.put("app", "v1", index(someDigest)), 400, codeManifestBlobUnknown)
 	g.want(g.put("app", "v1", index(layer)), 201, "")
@@ -118,17 +119,17 @@ func TestA4_SparseImages(t *testing.T) {
 	late, mounted := digest.FromString("late"), digest.FromString("mounted")
 	m := g.imageFields("app", "{}", "early")
 	m["layers"] = append(m["layers"].([]fields), descriptor("x/y", late, 4), descriptor("x/y", mounted, 7))
-	if w := g.want(g.put("app", "v1", object(m)), 201, "").header.Get("Warning"); !strings.Contains(w, "2 objects") {
+	if w := g.want(g.put("app", "v1", wiretest.JSON(m)), 201, "").Header.Get("Warning"); !strings.Contains(w, "2 objects") {
 		t.Errorf("Warning %q", w)
 	}
 	g.blob("app", "late")
 	g.blob("source", "mounted")
-	g.want(g.ada("POST", "/v2/app/blobs/uploads/?from=source&mount="+mounted.String(), nil), 201, "")
+	g.want(g.Ada("POST", "/v2/app/blobs/uploads/?from=source&mount="+mounted.String(), nil), 201, "")
 	g.sweepAll(clock)
 	for _, content := range []string{"early", "late", "mounted", "{}"} {
 		g.pullable("app", digest.FromString(content), content)
 	}
-	g.want(g.ada("DELETE", "/v2/app/blobs/"+late.String(), nil), 405, codeUnsupported)
+	g.want(g.Ada("DELETE", "/v2/app/blobs/"+late.String(), nil), 405, codeUnsupported)
 }
 
 // TestA3_PushByDigest: the digest must be that of the bytes.
@@ -143,7 +144,7 @@ func TestA3_PushByDigest(t *testing.T) {
 	g.want(g.put("app", "sha256:bad", m), 400, codeDigestInvalid)
 	g.want(g.put("app", "bad+tag", m), 400, codeTagInvalid)
 	var list tagList
-	g.ada("GET", "/v2/app/tags/list", nil).json(t, &list)
+	g.Ada("GET", "/v2/app/tags/list", nil).Decode(t, &list)
 	if list.Tags == nil || len(list.Tags) != 0 {
 		t.Errorf("tags %v", list.Tags)
 	}
@@ -159,7 +160,7 @@ func TestA3_TagParameters(t *testing.T) {
 			tags = append(tags, fmt.Sprintf("%s-%d", d.Algorithm(), i))
 		}
 		a := g.want(g.put("app", d.String()+"?tag="+strings.Join(tags, "&tag=")+"&tag="+tags[0], m), 201, "")
-		if got := a.header.Values("OCI-Tag"); !slices.Equal(got, tags) {
+		if got := a.Header.Values("OCI-Tag"); !slices.Equal(got, tags) {
 			t.Errorf("OCI-Tag %q", got)
 		}
 		for _, tag := range tags {
@@ -174,29 +175,29 @@ func TestA3_TagParameters(t *testing.T) {
 func TestE_CVE_2026_31801_TagOverwrite(t *testing.T) {
 	rules := store.NewRules(store.RulesConfig{Immutable: []store.Immutable{{Kind: store.OCI, Package: "app", Tag: "v*"}}})
 	g := newRig(t, withPolicies(rules))
-	g.user("creator", []string{"oci:repository:*:read,create"})
+	g.User("creator", []string{"oci:repository:*:read,create"})
 	g.push("app", "latest", "one")
 	g.push("app", "v1", "one")
 	two := g.image("app", "{}", "two")
 	d := digest.FromString(two)
-	as := g.as("creator")
+	as := g.As("creator")
 	g.want(g.put("app", "latest", two, as), 403, codeDenied)
 	g.want(g.put("app", d.String()+"?tag=fresh&tag=latest", two, as), 403, codeDenied)
-	g.want(g.ada("GET", "/v2/app/manifests/fresh", nil), 404, codeManifestUnknown)
+	g.want(g.Ada("GET", "/v2/app/manifests/fresh", nil), 404, codeManifestUnknown)
 	g.want(g.put("app", "fresh", two, as), 201, "")
 	g.want(g.put("app", "fresh", two, as), 201, "")
 
 	for _, ref := range []string{"v1", d.String() + "?tag=v1", d.String() + "?tag=v2&tag=v1"} {
 		a := g.want(g.put("app", ref, two), 403, codeDenied)
-		if !strings.Contains(a.body, "tag v1") {
-			t.Errorf("%s: %s", ref, a.body)
+		if !strings.Contains(a.Body, "tag v1") {
+			t.Errorf("%s: %s", ref, a.Body)
 		}
 	}
-	g.want(g.ada("GET", "/v2/app/manifests/v2", nil), 404, codeManifestUnknown)
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil), 403, codeDenied)
-	g.want(g.ada("POST", "/v2/app/_oci/tag-history/v1?digest="+d.String(), nil), 404, "")
+	g.want(g.Ada("GET", "/v2/app/manifests/v2", nil), 404, codeManifestUnknown)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 403, codeDenied)
+	g.want(g.Ada("POST", "/v2/app/_oci/tag-history/v1?digest="+d.String(), nil), 404, "")
 	one := g.image("app", `{"layer":"one"}`, "one")
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+digest.FromString(one).String(), nil), 403, codeDenied)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+digest.FromString(one).String(), nil), 403, codeDenied)
 	g.want(g.put("app", "v1", one), 201, "")
 }
 
@@ -206,22 +207,22 @@ func TestC_CompareAndSet(t *testing.T) {
 	one, d1 := g.push("app", "v1", "one")
 	two := g.image("app", "{}", "two")
 	d2 := digest.FromString(two)
-	etag := g.ada("HEAD", "/v2/app/manifests/v1", nil).header.Get("ETag")
-	g.want(g.put("app", "v1", two, header("If-None-Match", "*")), 412, codeDenied)
-	g.want(g.put("app", "v1", two, header("If-Match", `"`+d2.String()+`"`)), 412, codeDenied)
-	g.want(g.put("app", "new", two, header("If-Match", "*")), 412, codeDenied)
-	g.want(g.put("app", "v1", two, header("If-None-Match", etag)), 412, codeDenied)
-	g.want(g.put("app", "v1", two, header("If-Match", `"x", `+etag)), 201, "")
-	a := g.want(g.put("app", "v1", one, header("If-Match", etag)), 412, codeDenied)
-	if !strings.Contains(a.body, d2.String()) {
-		t.Errorf("the loser learns nothing: %s", a.body)
+	etag := g.Ada("HEAD", "/v2/app/manifests/v1", nil).Header.Get("ETag")
+	g.want(g.put("app", "v1", two, wiretest.Header("If-None-Match", "*")), 412, codeDenied)
+	g.want(g.put("app", "v1", two, wiretest.Header("If-Match", `"`+d2.String()+`"`)), 412, codeDenied)
+	g.want(g.put("app", "new", two, wiretest.Header("If-Match", "*")), 412, codeDenied)
+	g.want(g.put("app", "v1", two, wiretest.Header("If-None-Match", etag)), 412, codeDenied)
+	g.want(g.put("app", "v1", two, wiretest.Header("If-Match", `"x", `+etag)), 201, "")
+	a := g.want(g.put("app", "v1", one, wiretest.Header("If-Match", etag)), 412, codeDenied)
+	if !strings.Contains(a.Body, d2.String()) {
+		t.Errorf("the loser learns nothing: %s", a.Body)
 	}
-	g.want(g.put("app", d1.String()+"?tag=v1&tag=v9", one, header("If-None-Match", "*")), 412, codeDenied)
-	g.want(g.ada("HEAD", "/v2/app/manifests/v9", nil), 404, "")
-	g.want(g.put("app", "v9", one, header("If-None-Match", "*")), 201, "")
-	g.want(g.put("app", d1.String(), one, header("If-None-Match", "*")), 412, codeDenied)
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil, header("If-Match", etag)), 412, codeDenied)
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil, header("If-Match", d2.String())), 202, "")
+	g.want(g.put("app", d1.String()+"?tag=v1&tag=v9", one, wiretest.Header("If-None-Match", "*")), 412, codeDenied)
+	g.want(g.Ada("HEAD", "/v2/app/manifests/v9", nil), 404, "")
+	g.want(g.put("app", "v9", one, wiretest.Header("If-None-Match", "*")), 201, "")
+	g.want(g.put("app", d1.String(), one, wiretest.Header("If-None-Match", "*")), 412, codeDenied)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil, wiretest.Header("If-Match", etag)), 412, codeDenied)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil, wiretest.Header("If-Match", d2.String())), 202, "")
 }
 
 // TestA3_Delete is end-9 and end-10.
@@ -230,19 +231,19 @@ func TestA3_Delete(t *testing.T) {
 	m, d := g.push("app", "v1", "layer")
 	g.want(g.put("app", "v2", m), 201, "")
 	layer := "/v2/app/blobs/" + digest.FromString("layer").String()
-	g.want(g.ada("DELETE", layer, nil), 405, codeUnsupported)
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil), 202, "")
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil), 404, codeManifestUnknown)
+	g.want(g.Ada("DELETE", layer, nil), 405, codeUnsupported)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 404, codeManifestUnknown)
 	g.serves("app", "v2", m, typeImage, d)
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 404, codeManifestUnknown)
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 404, codeManifestUnknown)
 	for _, ref := range []string{"v2", d.String()} {
-		g.want(g.ada("GET", "/v2/app/manifests/"+ref, nil), 404, codeManifestUnknown)
+		g.want(g.Ada("GET", "/v2/app/manifests/"+ref, nil), 404, codeManifestUnknown)
 	}
-	g.want(g.ada("DELETE", layer, nil), 202, "")
-	g.want(g.ada("GET", layer, nil), 404, codeBlobUnknown)
-	g.want(g.ada("DELETE", layer, nil), 404, codeBlobUnknown)
-	g.want(g.ada("DELETE", "/v2/nothing/manifests/v1", nil), 404, codeManifestUnknown)
+	g.want(g.Ada("DELETE", layer, nil), 202, "")
+	g.want(g.Ada("GET", layer, nil), 404, codeBlobUnknown)
+	g.want(g.Ada("DELETE", layer, nil), 404, codeBlobUnknown)
+	g.want(g.Ada("DELETE", "/v2/nothing/manifests/v1", nil), 404, codeManifestUnknown)
 	g.want(g.put("app", "again", g.image("app", `{"layer":"layer"}`, "layer")), 201, "")
 }
 
@@ -252,7 +253,7 @@ func TestE_CVE_2026_41888_DeleteDisabled(t *testing.T) {
 	m, d := g.push("app", "v1", "layer")
 	blob := g.blob("app", "loose")
 	for _, path := range []string{"manifests/v1", "manifests/" + d.String(), "blobs/" + blob.String()} {
-		g.want(g.ada("DELETE", "/v2/app/"+path, nil), 405, codeUnsupported)
+		g.want(g.Ada("DELETE", "/v2/app/"+path, nil), 405, codeUnsupported)
 	}
 	g.serves("app", "v1", m, typeImage, d)
 }
@@ -263,33 +264,33 @@ func TestE_CVE_2026_35172_ReadableAfterDelete(t *testing.T) {
 	d := g.blob("app", "layer")
 	g.blob("other", "layer")
 	path := "/v2/app/blobs/" + d.String()
-	g.want(g.ada("GET", path, nil), 200, "")
-	g.want(g.ada("DELETE", path, nil), 202, "")
-	g.want(g.ada("GET", path, nil), 404, codeBlobUnknown)
+	g.want(g.Ada("GET", path, nil), 200, "")
+	g.want(g.Ada("DELETE", path, nil), 202, "")
+	g.want(g.Ada("GET", path, nil), 404, codeBlobUnknown)
 	g.pullable("other", d, "layer")
-	g.want(g.ada("GET", path, nil), 404, codeBlobUnknown)
+	g.want(g.Ada("GET", path, nil), 404, codeBlobUnknown)
 }
 
 // history reads a tag's history as "event digest" lines.
 func (g *rig) historyOf(path string) (lines []string, next string) {
-	g.t.Helper()
-	a := g.want(g.ada("GET", path, nil), 200, "")
+	g.T.Helper()
+	a := g.want(g.Ada("GET", path, nil), 200, "")
 	var index struct {
 		SchemaVersion int
 		MediaType     string
 		Manifests     []Descriptor
 	}
-	a.json(g.t, &index)
-	if index.SchemaVersion != 2 || index.MediaType != typeIndex || index.Manifests == nil || a.header.Get("Content-Type") != typeIndex {
-		g.t.Errorf("history: %v", a)
+	a.Decode(g.T, &index)
+	if index.SchemaVersion != 2 || index.MediaType != typeIndex || index.Manifests == nil || a.Header.Get("Content-Type") != typeIndex {
+		g.T.Errorf("history: %v", a)
 	}
 	for _, m := range index.Manifests {
 		if _, err := parseTime(m.Annotations[annotationTime]); err != nil || m.MediaType == "" || m.Size == 0 {
-			g.t.Errorf("entry %+v", m)
+			g.T.Errorf("entry %+v", m)
 		}
 		lines = append(lines, m.Annotations[annotationEvent]+" "+m.Digest.String())
 	}
-	if link := a.header.Get("Link"); link != "" {
+	if link := a.Header.Get("Link"); link != "" {
 		next = strings.TrimSuffix(strings.TrimPrefix(link, "<"), `>; rel="next"`)
 	}
 	return lines, next
@@ -308,7 +309,7 @@ func TestC_TagHistory(t *testing.T) {
 	between := clock.Now().Format("2006-01-02T15:04:05Z07:00")
 	_, d2 := g.push("app", "v1", "two")
 	clock.Advance(60e9)
-	g.want(g.ada("DELETE", "/v2/app/manifests/v1", nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 202, "")
 	all := []string{"deleted " + d2.String(), "created " + d2.String(), "created " + d1.String()}
 	check := func(query string, want []string) {
 		t.Helper()
@@ -331,28 +332,28 @@ func TestC_TagHistory(t *testing.T) {
 		t.Errorf("paged: %q", paged)
 	}
 
-	a := g.want(g.ada("POST", path, nil), 201, "")
-	if a.header.Get("Docker-Content-Digest") != d2.String() || a.header.Get("OCI-Tag") != "v1" || a.header.Get("Location") != "/v2/app/manifests/"+d2.String() {
+	a := g.want(g.Ada("POST", path, nil), 201, "")
+	if a.Header.Get("Docker-Content-Digest") != d2.String() || a.Header.Get("OCI-Tag") != "v1" || a.Header.Get("Location") != "/v2/app/manifests/"+d2.String() {
 		t.Errorf("restore of a deleted tag: %v", a)
 	}
-	g.want(g.ada("POST", path, nil), 201, "")
+	g.want(g.Ada("POST", path, nil), 201, "")
 	g.serves("app", "v1", m1, typeImage, d1)
 
 	// A manifest deleted by digest comes back with its tag while its blobs are there, and not after.
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
-	a = g.want(g.ada("POST", path+"?digest="+d1.String(), nil), 201, "")
-	if a.header.Get("Warning") == "" {
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
+	a = g.want(g.Ada("POST", path+"?digest="+d1.String(), nil), 201, "")
+	if a.Header.Get("Warning") == "" {
 		t.Errorf("restore of a deleted manifest: %v", a)
 	}
 	g.serves("app", "v1", m1, typeImage, d1)
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
 	g.sweepAll(clock)
-	g.want(g.ada("POST", path+"?digest="+d1.String(), nil), 404, codeManifestUnknown)
+	g.want(g.Ada("POST", path+"?digest="+d1.String(), nil), 404, codeManifestUnknown)
 	if lines, _ := g.historyOf(path); len(lines) < 5 || !strings.HasPrefix(lines[0], "deleted ") {
 		t.Errorf("history after all: %q", lines)
 	}
-	g.want(g.ada("POST", path+"?digest="+someDigest, nil), 404, codeManifestUnknown)
-	g.want(g.ada("GET", path+"?last=x", nil), 400, codePaginationInvalid)
+	g.want(g.Ada("POST", path+"?digest="+someDigest, nil), 404, codeManifestUnknown)
+	g.want(g.Ada("GET", path+"?last=x", nil), 400, codePaginationInvalid)
 }
 
 // TestH3_NoExistenceLies: whoever was told that a blob exists can rely on it for the grace period, and what is tagged pulls.
@@ -360,13 +361,13 @@ func TestH3_NoExistenceLies(t *testing.T) {
 	clock := newClock()
 	g := newRig(t, withClock(clock))
 	m, d := g.push("app", "v1", "layer")
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
 	clock.Advance(50 * 60e9)
 	for _, blob := range []string{"layer", `{"layer":"layer"}`} {
-		g.want(g.ada("HEAD", "/v2/app/blobs/"+digest.FromString(blob).String(), nil), 200, "")
+		g.want(g.Ada("HEAD", "/v2/app/blobs/"+digest.FromString(blob).String(), nil), 200, "")
 	}
 	clock.Advance(50 * 60e9)
-	if _, err := g.store.Sweep(context.Background(), store.SweepOptions{}); err != nil {
+	if _, err := g.Store.Sweep(context.Background(), store.SweepOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	g.want(g.put("app", "v1", m), 201, "")
@@ -375,9 +376,9 @@ func TestH3_NoExistenceLies(t *testing.T) {
 	g.pullable("app", digest.FromString("layer"), "layer")
 
 	// Gone for good: the push fails, it does not make a tag that cannot be pulled.
-	g.want(g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
+	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
 	g.sweepAll(clock)
-	g.want(g.ada("HEAD", "/v2/app/blobs/"+digest.FromString("layer").String(), nil), 404, "")
+	g.want(g.Ada("HEAD", "/v2/app/blobs/"+digest.FromString("layer").String(), nil), 404, "")
 	g.want(g.put("app", "v1", m), 400, codeManifestBlobUnknown)
 }
 
@@ -401,20 +402,20 @@ func TestPublishFaults(t *testing.T) {
 		}
 	}
 	brokenAt(t, prepare, func(_ *testing.T, s *store.Store) error { return commit(s) }, func(t *testing.T, dir string, failed error) {
-		g := newRig(t, func(o *rigOptions) { o.dir = dir })
-		status := g.ada("GET", "/v2/app/manifests/v1", nil).status
+		g := newRig(t, func(o *rigOptions) { o.Dir = dir })
+		status := g.Ada("GET", "/v2/app/manifests/v1", nil).Status
 		if failed == nil && status != 200 {
 			t.Errorf("the push succeeded, the tag is a %d", status)
 		}
 		for _, path := range []string{"manifests/v2", "manifests/" + d.String()} {
-			if got := g.ada("GET", "/v2/app/"+path, nil).status; got != status {
+			if got := g.Ada("GET", "/v2/app/"+path, nil).Status; got != status {
 				t.Errorf("%s is %d, the first tag %d", path, got, status)
 			}
 		}
-		if n := strings.Count(g.ada("GET", "/v2/app/referrers/"+someDigest, nil).body, d.String()); (n == 1) != (status == 200) {
+		if n := strings.Count(g.Ada("GET", "/v2/app/referrers/"+someDigest, nil).Body, d.String()); (n == 1) != (status == 200) {
 			t.Errorf("%d referrers, the tag is a %d", n, status)
 		}
-		if err := commit(g.store); err != nil {
+		if err := commit(g.Store); err != nil {
 			t.Errorf("again: %v", err)
 		}
 		g.serves("app", "v2", string(body), typeImage, d)
@@ -426,8 +427,8 @@ func TestActor(t *testing.T) {
 	g := newRig(t)
 	g.push("app", "v1", "layer")
 	d := digest.FromString("layer")
-	g.want(g.ada("POST", "/v2/copy/blobs/uploads/?from=app&mount="+d.String(), nil), 201, "")
-	entries, err := g.store.Journal(context.Background(), 0, 100)
+	g.want(g.Ada("POST", "/v2/copy/blobs/uploads/?from=app&mount="+d.String(), nil), 201, "")
+	entries, err := g.Store.Journal(context.Background(), 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

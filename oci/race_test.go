@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/wiretest"
 	"larder/store"
 )
 
@@ -36,17 +37,17 @@ func TestA6b_ParallelPushes(t *testing.T) {
 	d := digest.FromString(content)
 	together(12, func(i int) {
 		repo := fmt.Sprintf("app%d", i%3)
-		loc := g.ada("POST", "/v2/"+repo+"/blobs/uploads/", nil).header.Get("Location")
-		if a := g.ada("PUT", loc+"?digest="+d.String(), content); a.status != 201 {
+		loc := g.Ada("POST", "/v2/"+repo+"/blobs/uploads/", nil).Header.Get("Location")
+		if a := g.Ada("PUT", loc+"?digest="+d.String(), content); a.Status != 201 {
 			t.Errorf("%v", a)
 		}
-		if a := g.ada("HEAD", "/v2/"+repo+"/blobs/"+d.String(), nil); a.status != 200 {
+		if a := g.Ada("HEAD", "/v2/"+repo+"/blobs/"+d.String(), nil); a.Status != 200 {
 			t.Errorf("after 201: %v", a)
 		}
 	})
 	m := g.image("app0", "{}", "x")
 	together(8, func(i int) {
-		if a := g.put("app0", fmt.Sprintf("t%d", i), m); a.status != 201 {
+		if a := g.put("app0", fmt.Sprintf("t%d", i), m); a.Status != 201 {
 			t.Errorf("%v", a)
 		}
 	})
@@ -59,21 +60,21 @@ func TestA6b_OneWriter(t *testing.T) {
 	body, w := io.Pipe()
 	done := make(chan answer)
 	go func() {
-		r, err := http.NewRequest("PATCH", g.srv.URL+loc, body)
+		r, err := http.NewRequest("PATCH", g.Srv.URL+loc, body)
 		if err != nil {
 			t.Error(err)
 		}
-		g.as("ada")(r)
-		done <- g.send(r)
+		g.As("ada")(r)
+		done <- g.Send(r)
 	}()
 	if _, err := w.Write([]byte("first")); err != nil { // the server has begun to read
 		t.Fatal(err)
 	}
 	busy := false
 	for range 1000 {
-		a := g.ada("DELETE", "/v2/app/blobs/uploads/none", nil)
+		a := g.Ada("DELETE", "/v2/app/blobs/uploads/none", nil)
 		g.want(a, 404, codeUploadUnknown)
-		if a := g.ada("PATCH", loc, "second", header("Content-Range", "900-905")); a.status == 409 {
+		if a := g.Ada("PATCH", loc, "second", wiretest.Header("Content-Range", "900-905")); a.Status == 409 {
 			busy = true
 			g.want(a, 409, codeUploadInvalid)
 			break
@@ -82,15 +83,15 @@ func TestA6b_OneWriter(t *testing.T) {
 	if !busy {
 		t.Error("the second writer was never refused")
 	}
-	g.want(g.ada("PUT", loc+"?digest="+someDigest, nil), 409, codeUploadInvalid)
-	g.want(g.ada("DELETE", loc, nil), 409, codeUploadInvalid)
-	g.want(g.ada("GET", loc, nil), 204, "")
+	g.want(g.Ada("PUT", loc+"?digest="+someDigest, nil), 409, codeUploadInvalid)
+	g.want(g.Ada("DELETE", loc, nil), 409, codeUploadInvalid)
+	g.want(g.Ada("GET", loc, nil), 204, "")
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
 	g.want(<-done, 202, "")
 	d := digest.FromString("first")
-	g.want(g.ada("PUT", loc+"?digest="+d.String(), nil), 201, "")
+	g.want(g.Ada("PUT", loc+"?digest="+d.String(), nil), 201, "")
 	g.pullable("app", d, "first")
 }
 
@@ -103,15 +104,15 @@ func TestC_CompareAndSetRace(t *testing.T) {
 		manifests[i] = g.image("app", "{}", fmt.Sprint("layer ", i))
 	}
 	for _, condition := range []func() option{
-		func() option { return header("If-None-Match", "*") },
+		func() option { return wiretest.Header("If-None-Match", "*") },
 		func() option {
-			return header("If-Match", g.ada("HEAD", "/v2/app/manifests/v1", nil).header.Get("ETag"))
+			return wiretest.Header("If-Match", g.Ada("HEAD", "/v2/app/manifests/v1", nil).Header.Get("ETag"))
 		},
 	} {
 		o := condition()
 		var won, lost atomic.Int32
 		together(n, func(i int) {
-			switch a := g.put("app", "v1", manifests[i], o); a.status {
+			switch a := g.put("app", "v1", manifests[i], o); a.Status {
 			case 201:
 				won.Add(1)
 			case 412:
@@ -141,15 +142,15 @@ func TestH3_PushDeleteSweep(t *testing.T) {
 		defer pace.RUnlock()
 		for _, content := range parts {
 			blob := digest.FromString(content)
-			if g.ada("HEAD", "/v2/app/blobs/"+blob.String(), nil).status == 200 {
+			if g.Ada("HEAD", "/v2/app/blobs/"+blob.String(), nil).Status == 200 {
 				continue
 			}
-			if a := g.ada("POST", "/v2/app/blobs/uploads/?digest="+blob.String(), content); a.status != 201 {
+			if a := g.Ada("POST", "/v2/app/blobs/uploads/?digest="+blob.String(), content); a.Status != 201 {
 				t.Errorf("%v", a)
 			}
 		}
 		a := g.put("app", tag, m)
-		if a.status != 201 {
+		if a.Status != 201 {
 			t.Errorf("push after HEAD: %v", a)
 		}
 	}
@@ -157,9 +158,9 @@ func TestH3_PushDeleteSweep(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for round := 1; !stop.Load(); round++ {
-			g.ada("DELETE", "/v2/app/manifests/"+d.String(), nil)
+			g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil)
 			clock.Advance(20 * 60e9)
-			if _, err := g.store.Sweep(context.Background(), store.SweepOptions{}); err != nil {
+			if _, err := g.Store.Sweep(context.Background(), store.SweepOptions{}); err != nil {
 				t.Error(err)
 			}
 			if round%2 == 0 {

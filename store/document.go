@@ -30,6 +30,8 @@ type Rendered struct {
 	Body     []byte
 	Type     string // media type
 	Modified time.Time
+	ETag     string // where clients compute it themselves: strong, with quotes; "": of the body's sha256
+	Packed   bool   // the body is compressed already: no encodings are made of it
 }
 
 // Document is a rendered document with its encodings. It is shared: nobody changes its bytes.
@@ -39,7 +41,8 @@ type Document struct {
 	Zstd     []byte // nil when compression does not make it smaller
 	Type     string
 	Modified time.Time
-	ETag     string // strong, of the identity encoding
+	ETag     string            // strong, of the identity encoding
+	Sum      [sha256.Size]byte // of the identity encoding
 }
 
 // ETagFor returns the strong ETag of an encoding ("gzip", "zstd", "" for identity): other bytes, another tag.
@@ -176,8 +179,11 @@ const minCompressed = 1024
 // newDocument hashes and compresses what was rendered, once.
 func newDocument(r Rendered) (*Document, error) {
 	sum := sha256.Sum256(r.Body)
-	d := &Document{Body: r.Body, Type: r.Type, Modified: r.Modified, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}
-	if len(r.Body) < minCompressed {
+	d := &Document{Body: r.Body, Type: r.Type, Modified: r.Modified, ETag: r.ETag, Sum: sum}
+	if d.ETag == "" {
+		d.ETag = `"` + hex.EncodeToString(sum[:16]) + `"`
+	}
+	if r.Packed || len(r.Body) < minCompressed {
 		return d, nil
 	}
 	var err error

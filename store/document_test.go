@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -58,6 +59,19 @@ func TestDocumentEncodings(t *testing.T) {
 	small, err := s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "b"}, static(&n, "tiny"))
 	if err != nil || small.Gzip != nil || small.Zstd != nil {
 		t.Errorf("a tiny document was compressed: %+v, %v", small, err)
+	}
+}
+
+// TestDocumentOwnTag: a protocol whose clients compute the tag says it; bytes that are compressed stay as they are.
+func TestDocumentOwnTag(t *testing.T) {
+	s := storetest.New(t)
+	body := []byte(strings.Repeat("all work and no play ", 500))
+	d, err := s.Document(ctx, docKey, func(context.Context) (store.Rendered, error) {
+		return store.Rendered{Body: body, ETag: `"md5"`, Packed: true}, nil
+	})
+	must(t, err)
+	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || d.Gzip != nil || d.Zstd != nil || d.Sum != sha256.Sum256(body) {
+		t.Errorf("%q %d %d %x", d.ETag, len(d.Gzip), len(d.Zstd), d.Sum)
 	}
 }
 

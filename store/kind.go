@@ -21,6 +21,19 @@ func Kinds() []Kind {
 	return []Kind{OCI, NPM, PyPI, Cargo, Maven, Composer, RubyGems}
 }
 
+// Documents and CachedFiles are the kinds under which copies of remote registries' documents and files of kind k are
+// recorded: they never mix with what is hosted here, and are counted, checked and swept like it.
+func (k Kind) Documents() Kind   { return k + ".documents" }
+func (k Kind) CachedFiles() Kind { return k + ".files" }
+
+// allKinds are the kinds that records can have.
+func allKinds() (all []Kind) {
+	for _, k := range Kinds() {
+		all = append(all, k, k.Documents(), k.CachedFiles())
+	}
+	return all
+}
+
 // ParseKind returns the kind called s; ErrInvalid for any other word.
 func ParseKind(s string) (Kind, error) {
 	if k := Kind(s); slices.Contains(Kinds(), k) {

@@ -98,7 +98,7 @@ func (c *checker) took(n *recount) {
 	c.report.Problems = append(c.report.Problems, n.problems...)
 	blobs := n.stats[statBlobs]
 	c.report.Blobs, c.report.Bytes = blobs.Blobs, blobs.Bytes
-	for _, k := range Kinds() {
+	for _, k := range allKinds() {
 		c.report.Packages += n.stats[statKindKey(k)].Packages
 		c.report.Versions += n.stats[statKindKey(k)].Versions
 	}

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -241,6 +243,27 @@ func (st *Stage) ReadAt(p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read stage: %w", fs.ErrClosed)
 	}
 	return st.k.file.ReadAt(p, off)
+}
+
+// Flush makes all that was taken in so far readable by followers, and returns how many bytes those are.
+func (st *Stage) Flush() (int64, error) {
+	if err := st.settle(); err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
+
+// Follow opens the growing file for readers beside the writer: what Flush counted may be read at any time, also after Commit and
+// Abort. It is nil while the body is small and in memory. The caller closes it.
+func (st *Stage) Follow() (*os.File, error) {
+	if err := st.settle(); err != nil || st.head != nil || st.k.file == nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(st.s.dir, filepath.FromSlash(st.k.path)))
+	if err != nil {
+		return nil, fmt.Errorf("follow stage: %w", err)
+	}
+	return f, nil
 }
 
 // Commit makes the bytes durable under their digest and gives them a record; a blob that exists already is not written again.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // counter is one row of the stat bucket; each row uses the fields it needs.
@@ -94,10 +95,13 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 }
 
 func (st *Stats) readGroups(tx *Tx) error {
-	for _, k := range Kinds() {
+	for _, k := range allKinds() {
 		c, err := tx.counted(statKind, string(k))
 		if err != nil {
 			return err
+		}
+		if c == (counter{}) && !slices.Contains(Kinds(), k) {
+			continue
 		}
 		st.Kinds[k] = KindStats{Packages: c.Packages, Versions: c.Versions, Tags: c.Tags, Bytes: c.Bytes}
 	}

@@ -14,6 +14,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // maxBody bounds the JSON of a request in bytes.
@@ -24,6 +25,8 @@ type api struct {
 	store *store.Store
 	auth  *auth.Local
 	log   *slog.Logger
+	// remote is nil when no upstreams are configured.
+	remote *upstream.Registry
 }
 
 // Admin is the admin API for clients that must prove their right: every operation needs an administrator.
@@ -46,7 +49,7 @@ func LocalAdmin(d Deps) http.Handler {
 }
 
 func endpoint(d Deps) wire.Endpoint[request] {
-	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log}
+	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams}
 	return wire.Endpoint[request]{
 		Parse:  parse,
 		Ops:    a.ops(),

@@ -19,6 +19,12 @@
 //	GET    /stats                  admin.stats         larder stats
 //	GET    /journal                admin.journal       larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?wait=SECONDS
 //	POST   /read-only              admin.read-only     {"reason"}: refuse changes; an empty reason allows them again
+//	GET    /upstreams              admin.upstream.list          larder upstream list
+//	POST   /upstreams/check        admin.upstream.check         larder upstream check: {"kind","name"}
+//	POST   /upstreams/switch       admin.upstream.switch        larder upstream offline|online: {"kind","name","offline"}
+//	POST   /upstreams/purge        admin.upstream.purge         larder upstream purge: {"kind","package"}
+//	GET    /upstreams/misses       admin.upstream.misses        larder upstream misses
+//	DELETE /upstreams/misses       admin.upstream.misses.clear  larder upstream misses --clear
 //
 // An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or {"error":…,"request_id":…}.
 // Errors before that are {"error": sentence, "request_id": id} with the status of internal/wire's table.

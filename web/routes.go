@@ -41,6 +41,12 @@ func routes() []route {
 		{http.MethodGet, "stats", "admin.stats"},
 		{http.MethodGet, "journal", "admin.journal"},
 		{http.MethodPost, "read-only", "admin.read-only"},
+		{http.MethodGet, "upstreams", "admin.upstream.list"},
+		{http.MethodPost, "upstreams/check", "admin.upstream.check"},
+		{http.MethodPost, "upstreams/switch", "admin.upstream.switch"},
+		{http.MethodPost, "upstreams/purge", "admin.upstream.purge"},
+		{http.MethodGet, "upstreams/misses", "admin.upstream.misses"},
+		{http.MethodDelete, "upstreams/misses", "admin.upstream.misses.clear"},
 	}
 }
 
@@ -60,6 +66,12 @@ func (a *api) ops() []wire.Op[request] {
 		{Name: "admin.stats", Need: wire.Admin, Serve: a.stats},
 		{Name: "admin.journal", Need: wire.Admin, Serve: a.journal},
 		{Name: "admin.read-only", Need: wire.Admin, Serve: a.readOnly},
+		{Name: "admin.upstream.list", Need: wire.Admin, Serve: a.listUpstreams},
+		{Name: "admin.upstream.check", Need: wire.Admin, Serve: a.checkUpstreams},
+		{Name: "admin.upstream.switch", Need: wire.Admin, Serve: a.switchUpstreams},
+		{Name: "admin.upstream.purge", Need: wire.Admin, Serve: a.purgeUpstreams},
+		{Name: "admin.upstream.misses", Need: wire.Admin, Serve: a.misses},
+		{Name: "admin.upstream.misses.clear", Need: wire.Admin, Serve: a.clearMisses},
 	}
 }
 

@@ -128,6 +128,13 @@ func everyOp() map[string][3]string {
 		"admin.stats":        {"GET", "stats", ""},
 		"admin.journal":      {"GET", "journal", ""},
 		"admin.read-only":    {"POST", "read-only", ""},
+
+		"admin.upstream.list":         {"GET", "upstreams", ""},
+		"admin.upstream.check":        {"POST", "upstreams/check", ""},
+		"admin.upstream.switch":       {"POST", "upstreams/switch", ""},
+		"admin.upstream.purge":        {"POST", "upstreams/purge", `{"kind":"npm","package":"*"}`},
+		"admin.upstream.misses":       {"GET", "upstreams/misses", ""},
+		"admin.upstream.misses.clear": {"DELETE", "upstreams/misses", ""},
 	}
 }
 

@@ -1,7 +1,7 @@
-// Package archive reads archives that strangers uploaded: tar, plain or gzipped, within limits that hold whatever the
+// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped, within limits that hold whatever the
 // archive's own headers say. It stands alone: it knows neither store nor protocol, and never writes a file.
 //
-// A reader hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
+// Tar hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
 // lead outside: an absolute name or one with ".." is an error, because some client will extract what we let pass.
 package archive
 
@@ -23,6 +23,8 @@ var (
 	ErrFormat = errors.New("not a readable archive")
 	ErrLimit  = errors.New("archive exceeds a limit")
 	ErrName   = errors.New("archive has an entry with an unsafe name")
+	ErrType   = errors.New("archive has an entry that is neither file nor folder")
+	ErrEmpty  = fmt.Errorf("%w: it is empty", ErrFormat)
 )
 
 // Limits bound what one archive may cost. A zero field means the default.
@@ -30,6 +32,11 @@ type Limits struct {
 	Entries int   // default 200,000
 	Bytes   int64 // after decompression, headers and padding included; default 8 GiB
 	Name    int   // bytes of one entry's name; default 4096
+
+	// Strict refuses whatever two readers could understand in two ways: entries that are neither file nor folder, sparse
+	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. And it must be gzipped, or
+	// with Plain must not be.
+	Strict, Plain bool
 }
 
 func (l Limits) withDefaults() Limits {
@@ -50,6 +57,7 @@ type Entry struct {
 	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
 	Size    int64  // of a regular file
 	Regular bool   // neither folder, link nor device
+	Link    string // where a link points, as it is written
 
 	r io.Reader
 }
@@ -78,17 +86,24 @@ func (e *Entry) Bytes(limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, or fn's first error.
+// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, with Limits.Strict also
+// ErrType, or fn's first error.
 func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 	l = l.withDefaults()
 	in := bufio.NewReaderSize(r, 64<<10)
 	var plain io.Reader = in
 	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		if l.Plain {
+			return fmt.Errorf("%w: it is gzipped", ErrFormat)
+		}
 		z, err := gzip.NewReader(in)
 		if err != nil {
 			return readError(err)
 		}
+		z.Multistream(!l.Strict)
 		plain = z
+	} else if l.Strict && !l.Plain {
+		return fmt.Errorf("%w: it is not gzipped", ErrFormat)
 	}
 	body := &counted{r: plain, left: l.Bytes, limit: l.Bytes}
 	t := tar.NewReader(body)
@@ -96,13 +111,9 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		h, err := t.Next()
 		if err == io.EOF {
 			if n == 0 {
-				return fmt.Errorf("%w: it is empty", ErrFormat)
+				return ErrEmpty
 			}
-			// The checksum comes after the archive's end, and clients look at it.
-			if _, err := io.Copy(io.Discard, body); err != nil {
-				return readError(err)
-			}
-			return nil
+			return finish(in, body, l.Strict)
 		}
 		if err != nil {
 			return readError(err)
@@ -111,13 +122,61 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
 		}
 		name, err := cleanName(h.Name, l.Name)
+		if err == nil && l.Strict {
+			err = plainEntry(h)
+		}
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, r: t}); err != nil {
+		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Link: h.Linkname, r: t}); err != nil {
 			return err
 		}
 	}
+}
+
+// finish reads what follows the archive's end: gzip's checksum comes last, and clients look at it.
+func finish(in *bufio.Reader, body io.Reader, strict bool) error {
+	rest := &rest{}
+	if _, err := io.Copy(rest, body); err != nil {
+		return readError(err)
+	}
+	if !strict {
+		return nil
+	}
+	if _, err := in.ReadByte(); rest.more || err == nil {
+		return fmt.Errorf("%w: something follows its end", ErrFormat)
+	} else if err != io.EOF {
+		return readError(err)
+	}
+	return nil
+}
+
+// rest notes whether there is more than padding.
+type rest struct{ more bool }
+
+func (r *rest) Write(p []byte) (int, error) {
+	r.more = r.more || len(bytes.Trim(p, "\x00")) > 0
+	return len(p), nil
+}
+
+// plainEntry refuses entries that not all readers see alike, or that plant something other than a file or folder.
+func plainEntry(h *tar.Header) error {
+	folder := h.Typeflag == tar.TypeDir
+	if !folder && h.Typeflag != tar.TypeReg {
+		return fmt.Errorf("%w: %.200q has type %q", ErrType, h.Name, h.Typeflag)
+	}
+	for key := range h.PAXRecords {
+		if key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
+			return fmt.Errorf("%w: %.200q has the extension header %s", ErrFormat, h.Name, key)
+		}
+	}
+	switch {
+	case strings.Contains(h.Name, `\`):
+		return fmt.Errorf("%w: %.200q", ErrName, h.Name)
+	case folder && h.Size != 0, !folder && strings.HasSuffix(h.Name, "/"):
+		return fmt.Errorf("%w: %.200q is folder and file at once", ErrFormat, h.Name)
+	}
+	return nil
 }
 
 // cleanName makes one spelling of a name, or refuses it.

@@ -23,6 +23,7 @@ import (
 	"larder/internal/config"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -124,9 +125,13 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
+	remote, err := openUpstreams(cfg, s, log)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
 	pipe := newPipe()
 	server := &http.Server{
-		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log}, Auth: local, Log: log, Version: web.Version()}),
+		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote}, Auth: local, Log: log, Version: web.Version()}),
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	served := make(chan error, 1)
@@ -140,6 +145,15 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 		return errors.Join(err, s.Close())
 	})
 	return nil
+}
+
+// openUpstreams prepares the configured upstreams for a command; nil when there are none.
+func openUpstreams(cfg config.Config, s *store.Store, log *slog.Logger) (*upstream.Registry, error) {
+	o, err := cfg.UpstreamOptions()
+	if err != nil || len(o.Upstreams) == 0 {
+		return nil, err
+	}
+	return upstream.New(s, log, o)
 }
 
 // pipe is a listener inside this process.

@@ -69,10 +69,22 @@ type Config struct {
 	// NPM holds what only the npm protocol has.
 	NPM NPM `yaml:"npm" json:"npm"`
 
-	// Upstreams are remote registries by kind. This version refuses them: see Validate.
-	Upstreams map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
-	// Offline forbids requests to upstreams. This version refuses it: see Validate.
-	Offline bool `yaml:"offline,omitempty" json:"offline,omitempty"`
+	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
+	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
+	// Upstreams are remote registries in full; those of one kind are asked in this order, after that of Upstream.
+	Upstreams []Upstream `yaml:"upstreams,omitempty" json:"upstreams,omitempty"`
+	// Offline forbids requests to upstreams. Default false.
+	Offline bool `yaml:"offline" json:"offline"`
+	// Claims are patterns kind:name of names that are ours: upstreams are never asked for them.
+	Claims []string `yaml:"claims" json:"claims"`
+	// Blocked are patterns kind:name or kind:name@version of what is never fetched from upstreams, nor served from their copies.
+	Blocked []string `yaml:"blocked" json:"blocked"`
+	// MinAge holds back versions from upstreams that are younger. Default 0: none.
+	MinAge Duration `yaml:"min-age" json:"min-age"`
+	// Allowed are patterns kind:name or kind:name@version that MinAge does not hold back.
+	Allowed []string `yaml:"allowed" json:"allowed"`
+	// Cache limits what is kept of upstreams' files. What is hosted is never evicted.
+	Cache Cache `yaml:"cache" json:"cache"`
 }
 
 // Kind is what can be set for one protocol.

@@ -67,12 +67,14 @@ func TestPrecedence(t *testing.T) {
 		"reserve": {"1GB", "2GB", "3GB"}, "grace": {"1d", "2d", "3d"}, "shutdown-timeout": {"1m", "2m", "3m"},
 		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
 		"npm.max-tarball": {"2MiB", "3MiB", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
+		"offline": {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
+		"min-age": {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}
 	for _, s := range settings() {
-		if strings.HasPrefix(s.name, "upstream") || s.name == "offline" {
-			continue // refused, see TestProblems
+		if strings.HasPrefix(s.name, "upstream") {
+			continue // several in one, see TestUpstreams
 		}
 		sample, ok := samples[s.name]
 		if !ok && strings.HasPrefix(s.name, "kinds.") {
@@ -295,10 +297,52 @@ func TestFlagErrorsAreFoundWhenParsing(t *testing.T) {
 	}
 }
 
-func TestUpstreamsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"--upstream", "npm=https://registry.example.com"}, {"--offline"}} {
-		if _, err := load(t, "", nil, args...); err == nil || !strings.Contains(err.Error(), "not built yet") {
-			t.Errorf("%v: %v", args, err)
+func TestUpstreams(t *testing.T) {
+	t.Setenv("NPM_SECRET", "s3cret")
+	c, err := load(t, `
+upstream: {cargo: "sparse+https://index.example.com/"}
+upstreams:
+  - {kind: npm, url: "https://npm.example.com/", token: $NPM_SECRET, include: ["@acme/*"], fresh: 1m}
+  - {kind: npm, name: rest, url: "https://npm.example.com/all", header: "X-Key: abc"}
+claims: ["npm:@mine/*"]
+`, nil, "--upstream", "pypi=https://pypi.example.com/simple")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := c.UpstreamOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range o.Upstreams {
+		got = append(got, strings.Join([]string{string(u.Kind), u.Name, u.URL, u.Token, u.HeaderName, u.HeaderValue, u.Fresh.String()}, " "))
+	}
+	want := []string{
+		"pypi pypi.example.com https://pypi.example.com/simple    0s",
+		"npm npm.example.com https://npm.example.com/ s3cret   1m0s",
+		"npm rest https://npm.example.com/all  X-Key abc 0s",
+	}
+	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(o.Claims, []string{"npm:@mine/*"}) {
+		t.Errorf("%q %q", got, o.Claims)
+	}
+	if text, err := yaml.Marshal(c); err != nil || strings.Contains(string(text), "NPM_SECRET") || strings.Contains(string(text), "abc") {
+		t.Errorf("a secret is shown: %s %v", text, err)
+	}
+}
+
+func TestUpstreamProblems(t *testing.T) {
+	for text, want := range map[string]string{
+		"upstreams: [{kind: npm, url: \"ftp://x\"}]":                                      "upstreams[0]: \"ftp://x\" is not an http or https URL",
+		"upstreams: [{kind: npm, url: \"https://u:p@x\"}]":                                "has a user in it",
+		"upstreams: [{url: \"https://x\"}]":                                               "upstreams[0] needs a kind",
+		"upstreams: [{kind: npm, url: \"https://x\"}, {kind: npm, url: \"https://x/y\"}]": "two upstreams of npm called x",
+		"upstreams: [{kind: npm, url: \"https://x\", user: u, token: t}]":                 "only one of user, token and header",
+		"upstreams: [{kind: npm, url: \"https://x\", token: t, token-file: f}]":           "both token and token-file",
+		"upstreams: [{kind: npm, url: \"https://x\", colour: red}]":                       "unknown key \"upstreams[0].colour\"",
+		"claims: [acme]": "is not a pattern kind:name",
+	} {
+		if _, err := load(t, text, nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}
 }

@@ -68,6 +68,12 @@ func settings() []setting {
 		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
 		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
+		{name: "claims", usage: "patterns kind:name of names that upstreams are never asked for", value: func(c *Config) value { return (*texts)(&c.Claims) }},
+		{name: "blocked", usage: "patterns kind:name or kind:name@version that are never fetched from upstreams", value: func(c *Config) value { return (*texts)(&c.Blocked) }},
+		{name: "min-age", usage: "hold back upstreams' versions younger than this", value: func(c *Config) value { return &c.MinAge }},
+		{name: "allowed", usage: "patterns kind:name or kind:name@version that min-age does not hold back", value: func(c *Config) value { return (*texts)(&c.Allowed) }},
+		{name: "cache.size", value: func(c *Config) value { return &c.Cache.Size }},
+		{name: "cache.age", value: func(c *Config) value { return &c.Cache.Age }},
 		{name: "offline", usage: "make no request to upstreams", value: func(c *Config) value { return (*boolean)(&c.Offline) }},
 		{name: "upstream", usage: "cache a remote registry, as KIND=URL; repeatable", noKey: true, value: func(c *Config) value { return &upstreams{c} }},
 	}
@@ -196,7 +202,7 @@ func (v *kindBase) Set(s string) error {
 	return nil
 }
 
-// upstreams is the flag form KIND=URL of Config.Upstreams; upstreamURL is one entry of it.
+// upstreams is the flag form KIND=URL of Config.Upstream; upstreamURL is one entry of it.
 type upstreams struct{ c *Config }
 
 func (v *upstreams) Set(s string) error { return v.setAll(splitList(s)) }
@@ -213,7 +219,7 @@ func (v *upstreams) setAll(items []string) error {
 		}
 		all[k] = url
 	}
-	v.c.Upstreams = all
+	v.c.Upstream = all
 	return nil
 }
 
@@ -222,14 +228,14 @@ type upstreamURL struct {
 	k store.Kind
 }
 
-func (v *upstreamURL) String() string { return v.c.Upstreams[v.k] }
+func (v *upstreamURL) String() string { return v.c.Upstream[v.k] }
 func (v *upstreamURL) Type() string   { return "string" }
 
 func (v *upstreamURL) Set(s string) error {
-	if v.c.Upstreams == nil {
-		v.c.Upstreams = make(map[store.Kind]string)
+	if v.c.Upstream == nil {
+		v.c.Upstream = make(map[store.Kind]string)
 	}
-	v.c.Upstreams[v.k] = s
+	v.c.Upstream[v.k] = s
 	return nil
 }
 

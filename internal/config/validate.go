@@ -128,11 +128,3 @@ func validateRule(at string, k store.Kind, pattern string, p *Problems) {
 	p.check(pattern != "", "%s needs a package pattern; \"*\" means every package", at)
 	p.check(k == "" || knownKind(string(k)), "%s: %q is none of the kinds %s", at, k, kindNames())
 }
-
-// validateUpstreams refuses what this version would only pretend to do.
-func (c Config) validateUpstreams(p *Problems) {
-	for _, k := range slices.Sorted(maps.Keys(c.Upstreams)) {
-		p.check(false, "upstream for %s: fetching from upstream registries is not built yet; remove the setting", k)
-	}
-	p.check(!c.Offline, "offline: fetching from upstream registries is not built yet, so there is nothing to switch off; remove the setting")
-}

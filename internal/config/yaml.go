@@ -75,6 +75,8 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 			r.mapping(path+".", kv.Value)
 		case path == "policies":
 			r.policies(kv.Value)
+		case path == "upstreams":
+			r.c.Upstreams = objects(r, path, kv.Value, upstreamFields)
 		default:
 			r.complain(kv.Key, "unknown key %q", path)
 		}

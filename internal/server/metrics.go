@@ -14,6 +14,7 @@ import (
 
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // metrics are the program's figures. Operation names and statuses are the only labels of requests: both come from fixed
@@ -42,7 +43,7 @@ type series struct {
 	in, out  prometheus.Counter
 }
 
-func newMetrics(s *store.Store, log *slog.Logger) *metrics {
+func newMetrics(s *store.Store, remote *upstream.Registry, log *slog.Logger) *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
 		series:   make(map[seriesKey]*series),
@@ -58,6 +59,9 @@ func newMetrics(s *store.Store, log *slog.Logger) *metrics {
 	m.registry.MustRegister(m.requests, m.seconds, m.in, m.out, m.sweptBlobs, m.sweptBytes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newStoreCollector(s, log))
+	if remote != nil {
+		m.registry.MustRegister(newUpstreamCollector(remote))
+	}
 	return m
 }
 
@@ -225,5 +229,59 @@ func (c *jobsCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(failures), s.Name)
 		ch <- prometheus.MustNewConstMetric(c.last, prometheus.GaugeValue, last, s.Name)
 		ch <- prometheus.MustNewConstMetric(c.took, prometheus.GaugeValue, st.Took.Seconds(), s.Name)
+	}
+}
+
+// upstreamCollector reports what upstreams were asked for, and what they were not asked for because it was kept.
+type upstreamCollector struct {
+	remote   *upstream.Registry
+	answers  *prometheus.Desc
+	requests *prometheus.Desc
+	failures *prometheus.Desc
+	bytes    *prometheus.Desc
+	saved    *prometheus.Desc
+	open     *prometheus.Desc
+}
+
+func newUpstreamCollector(r *upstream.Registry) *upstreamCollector {
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, append([]string{"kind", "upstream"}, more...), nil)
+	}
+	return &upstreamCollector{remote: r,
+		answers:  desc("larder_upstream_answers_total", "Answers from upstreams' copies, by how they were come by.", "cache"),
+		requests: desc("larder_upstream_requests_total", "Requests sent to upstreams."),
+		failures: desc("larder_upstream_failures_total", "What could not be got from upstreams, retries included."),
+		bytes:    desc("larder_upstream_bytes_total", "Bytes fetched from upstreams."),
+		saved:    desc("larder_upstream_saved_bytes_total", "Bytes of files that were kept and not fetched again."),
+		open:     desc("larder_upstream_open", "1 while the upstream is not asked because it is in trouble, else 0."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *upstreamCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.answers, c.requests, c.failures, c.bytes, c.saved, c.open} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *upstreamCollector) Collect(ch chan<- prometheus.Metric) {
+	for _, u := range c.remote.Status() {
+		count := func(d *prometheus.Desc, n int64, more ...string) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{string(u.Kind), u.Name}, more...)...)
+		}
+		count(c.answers, u.Hits, "hit")
+		count(c.answers, u.Misses, "miss")
+		count(c.answers, u.Stale, "stale")
+		count(c.answers, u.Absent, "absent")
+		count(c.requests, u.Requests)
+		count(c.failures, u.Failures)
+		count(c.bytes, u.Bytes)
+		count(c.saved, u.Saved)
+		open := 0.0
+		if u.Open {
+			open = 1
+		}
+		ch <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, open, string(u.Kind), u.Name)
 	}
 }

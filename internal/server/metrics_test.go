@@ -32,7 +32,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMetrics(s, quiet())
+	m := newMetrics(s, nil, quiet())
 	j := newJobs(quiet(), job{"nap", time.Hour, func(context.Context) error { return errors.New("too loud") }})
 	m.watch(j)
 	j.once(j.states[0])
@@ -74,7 +74,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	m := newMetrics(storetest.New(b), quiet())
+	m := newMetrics(storetest.New(b), nil, quiet())
 	b.ReportAllocs()
 	for b.Loop() {
 		m.observe(wire.Observation{Op: "npm.get", Status: 200, In: 1, Out: 10, Duration: 2 * time.Millisecond})

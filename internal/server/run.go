@@ -122,7 +122,12 @@ func (s *Server) stop(r *running) error {
 	err = errors.Join(err, s.jobs.stop(jobs))
 	flush, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
-	err = errors.Join(err, s.auth.Flush(flush), s.store.Close())
+	err = errors.Join(err, s.auth.Flush(flush))
+	if s.remote != nil {
+		s.remote.Close()
+		err = errors.Join(err, s.remote.Flush(flush))
+	}
+	err = errors.Join(err, s.store.Close())
 	if err == nil {
 		s.log.LogAttrs(context.Background(), slog.LevelInfo, "stopped cleanly")
 	}
@@ -151,5 +156,8 @@ func (s *Server) drain(r *running) error {
 // Close closes the data folder of a Server that does not run.
 func (s *Server) Close() error {
 	s.jobs.cancel()
+	if s.remote != nil {
+		s.remote.Close()
+	}
 	return s.store.Close()
 }

@@ -21,6 +21,7 @@ import (
 	"larder/npm"
 	"larder/oci"
 	"larder/store"
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -30,6 +31,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *store.Store
 	auth    *auth.Local
+	remote  *upstream.Registry // nil without upstreams
 	metrics *metrics
 	jobs    *jobs
 	public  *wire.Upgrader // all that is served over TCP
@@ -100,10 +102,13 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.store, s.log)
+	if err := s.connect(); err != nil {
+		return err
+	}
+	s.metrics = newMetrics(s.store, s.remote, s.log)
 	s.jobs = newJobs(s.log, s.jobList()...)
 	s.metrics.watch(s.jobs)
-	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log}
+	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
 	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
@@ -122,6 +127,16 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	}
 	s.public.Off = !s.cfg.H2C
 	return nil
+}
+
+// connect prepares the upstreams; none of them is asked yet.
+func (s *Server) connect() error {
+	o, err := s.cfg.UpstreamOptions()
+	if err != nil || len(o.Upstreams) == 0 {
+		return err
+	}
+	s.remote, err = upstream.New(s.store, s.log, o)
+	return err
 }
 
 // bootstrap makes the first user; its random password is shown here and nowhere else.
@@ -188,7 +203,7 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 
 // jobList is all background work of the program.
 func (s *Server) jobList() []job {
-	return []job{
+	list := []job{
 		{"sweep", 5 * time.Minute, func(ctx context.Context) error {
 			report, err := s.store.Sweep(ctx, store.SweepOptions{})
 			s.metrics.swept(report)
@@ -198,6 +213,10 @@ func (s *Server) jobList() []job {
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
 	}
+	if s.remote != nil {
+		list = append(list, job{"cache-use", upstream.FlushEvery, s.remote.Flush}, job{"cache-evict", upstream.EvictEvery, s.remote.Evict})
+	}
+	return list
 }
 
 // Handler serves what Run serves over TCP; tests call it without a listener.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/rawjson"
 	"larder/store"
 )
 
@@ -112,6 +113,15 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 
 func tooLarge(limit int64) error {
 	return Errorf(store.ErrTooLarge, "the request body is larger than the %d bytes allowed here", limit)
+}
+
+// ReadObject reads a small body that is a JSON object.
+func ReadObject(r *http.Request, limit int64) (rawjson.Object, error) {
+	raw, err := ReadBody(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	return rawjson.Parse(raw)
 }
 
 // Drain reads and forgets up to 256 KiB of a body nobody wants, so that the client, which sends it all before it looks for

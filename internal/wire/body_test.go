@@ -88,6 +88,15 @@ func bodyHandler(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "got %d", len(p))
 }
 
+func TestReadObject(t *testing.T) {
+	for body, want := range map[string]error{`{"a":"b"}`: nil, `{"a":1,"a":2}`: store.ErrInvalid, `[]`: store.ErrInvalid, ``: store.ErrInvalid, `{"a":"` + strings.Repeat("x", 64) + `"}`: store.ErrTooLarge} {
+		o, err := ReadObject(httptest.NewRequest("PUT", "/", strings.NewReader(body)), 64)
+		if !errors.Is(err, want) || want == nil && o.Text("a") != "b" {
+			t.Errorf("%.20s: %v %v", body, o, err)
+		}
+	}
+}
+
 func TestBodyDeadlines(t *testing.T) {
 	url := startEdge(t, http.HandlerFunc(bodyHandler), 300*time.Millisecond, nil)
 	const header = "PUT / HTTP/1.1\r\nHost: registry.example.com\r\nConnection: close\r\nContent-Length: 6\r\n\r\n"

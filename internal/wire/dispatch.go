@@ -14,6 +14,7 @@ import (
 
 	"larder/auth"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Need is the right an operation asks for.
@@ -93,6 +94,8 @@ type Deps struct {
 	Auth  auth.Provider
 	Base  *Base
 	Log   *slog.Logger
+	// Upstreams are the remote registries to keep copies of; nil has none.
+	Upstreams *upstream.Registry
 }
 
 // Handler serves the end point: parse → authenticate → authorize → serve, and on the first error Fail. Credentials that

@@ -10,6 +10,7 @@ import (
 
 	"larder/auth"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Errors of this package.
@@ -48,6 +49,10 @@ type verdict struct {
 // A protocol whose clients insist on another status says so in its Fail.
 func verdicts() []verdict {
 	return []verdict{
+		// Trouble with an upstream is never a 404: clients would believe it, and some remember it.
+		{upstream.ErrUnavailable, http.StatusServiceUnavailable, "an upstream registry cannot be reached"},
+		{upstream.ErrOffline, http.StatusNotFound, "offline: not in the cache"},
+		{upstream.ErrElsewhere, http.StatusBadGateway, "the upstream registry refers to a host that is not allowed"},
 		{store.ErrNotFound, http.StatusNotFound, "not found"},
 		{auth.ErrHidden, http.StatusNotFound, "not found"},
 		{auth.ErrNoCredentials, http.StatusUnauthorized, "authentication required"},
@@ -84,6 +89,10 @@ func verdicts() []verdict {
 
 // judge finds err's row. An error no row knows is an internal one.
 func judge(err error) verdict {
+	var e *explained
+	if errors.As(err, &e) {
+		err = e.public
+	}
 	var throttled *auth.Throttled
 	if errors.As(err, &throttled) {
 		return verdict{err, http.StatusTooManyRequests, "too many failed logins, try again later"}
@@ -130,11 +139,27 @@ func Errorf(sentinel error, format string, args ...any) error {
 	return store.Refuse(sentinel, format, args...)
 }
 
+// explained is an error with the sentence for the client's user, and its cause for the log.
+type explained struct{ cause, public error }
+
+func (e *explained) Error() string   { return e.cause.Error() }
+func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
+
+// Explain is Errorf for an error that has a cause: the client's user reads the text, the log has the cause as well, and
+// errors.Is finds both. The sentinel alone decides the status.
+func Explain(cause, sentinel error, format string, args ...any) error {
+	return &explained{cause, Errorf(sentinel, format, args...)}
+}
+
 // retryAfter is how long the client should wait before it tries again, 0 if err does not say.
 func retryAfter(err error) time.Duration {
 	var throttled *auth.Throttled
 	if errors.As(err, &throttled) {
 		return max(throttled.After, time.Second)
+	}
+	var trouble *upstream.Unavailable
+	if errors.As(err, &trouble) {
+		return trouble.After
 	}
 	return 0
 }

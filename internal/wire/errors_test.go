@@ -100,6 +100,18 @@ func TestErrorf(t *testing.T) {
 	}
 }
 
+// TestExplain: the sentinel decides what the client gets, whatever the cause wraps; the log has the cause.
+func TestExplain(t *testing.T) {
+	cause := fmt.Errorf("gzip: %w", store.ErrNotFound)
+	err := fmt.Errorf("publish: %w", Explain(cause, store.ErrInvalid, "The archive is damaged: it has %d bytes.", 3))
+	if Status(err) != 400 || Public(err) != "The archive is damaged: it has 3 bytes." || !strings.Contains(err.Error(), "gzip") {
+		t.Errorf("%d %q %v", Status(err), Public(err), err)
+	}
+	if !errors.Is(err, store.ErrInvalid) || !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v hides what it wraps", err)
+	}
+}
+
 func TestAllow(t *testing.T) {
 	if got := allowOf(wrapped(NotAllowed("GET", "PUT"), 2)); got != "GET, PUT" {
 		t.Errorf("Allow is %q", got)

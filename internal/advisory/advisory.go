@@ -1,0 +1,123 @@
+// Package advisory keeps the security advisories that an operator loads for a kind. Audits are answered from them and
+// nobody else is asked, so no name of a private package leaves the house.
+package advisory
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Advisory is one of them, in the words of its kind; it is kept as JSON.
+type Advisory interface {
+	// About is the package's name.
+	About() string
+	// Fault is a sentence for the operator on what is wrong with it, "" when it can be used.
+	Fault() string
+}
+
+// Table holds the advisories of one kind.
+type Table[A Advisory] struct {
+	store *store.Store
+	repo  *store.Repo[struct{}]
+	kind  store.Kind
+}
+
+const (
+	tableName = "advisories" // package 0x00 number → advisory
+	maxBody   = 64 << 20     // bytes of what is loaded
+)
+
+// OpLoad is the journal's word for loading.
+const OpLoad store.Op = "advisories"
+
+// NewTable returns the advisories of a kind.
+func NewTable[A Advisory](s *store.Store, kind store.Kind) *Table[A] {
+	return &Table[A]{s, store.NewRepo[struct{}](s, kind), kind}
+}
+
+// Set answers a PUT whose body is a JSON array: it replaces all advisories, or none when one of them cannot be used.
+func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
+	raw, err := wire.ReadBody(r, maxBody)
+	if err != nil {
+		return err
+	}
+	var list []A
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return wire.Explain(err, store.ErrInvalid, "The advisories are not a JSON array of objects.")
+	}
+	for i, a := range list {
+		if fault := a.Fault(); fault != "" {
+			return wire.Errorf(store.ErrInvalid, "Advisory %d: %s", i, fault)
+		}
+	}
+	if err := t.replace(r.Context(), list); err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, map[string]int{"advisories": len(list)})
+}
+
+func (t *Table[A]) replace(ctx context.Context, list []A) error {
+	return t.store.Update(ctx, func(tx *store.Tx) error {
+		table := t.repo.KindIndex(tx, tableName)
+		for k := range table.Scan(nil, nil) {
+			if err := table.Delete(bytes.Clone(k)); err != nil {
+				return err
+			}
+		}
+		for i, a := range list {
+			b, err := json.Marshal(a)
+			if err != nil {
+				return err
+			}
+			if err := table.Put([]byte(a.About()+"\x00"+strconv.Itoa(i)), b); err != nil {
+				return err
+			}
+		}
+		tx.Log(store.Entry{Kind: t.kind, Op: OpLoad, Note: strconv.Itoa(len(list)) + " advisories loaded"})
+		return nil
+	})
+}
+
+// Get answers with what is loaded, in the form it was loaded in.
+func (t *Table[A]) Get(w http.ResponseWriter, r *http.Request) error {
+	list, err := t.scan(r.Context(), []string{""})
+	if err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, list)
+}
+
+// Of returns the advisories of packages, in the order of the names.
+func (t *Table[A]) Of(ctx context.Context, names []string) ([]A, error) {
+	prefixes := make([]string, 0, len(names))
+	for _, n := range names {
+		if n != "" {
+			prefixes = append(prefixes, n+"\x00")
+		}
+	}
+	return t.scan(ctx, prefixes)
+}
+
+func (t *Table[A]) scan(ctx context.Context, prefixes []string) ([]A, error) {
+	list := []A{}
+	err := t.store.View(ctx, func(tx *store.Tx) error {
+		for _, p := range prefixes {
+			for k, b := range t.repo.KindIndex(tx, tableName).Scan([]byte(p), nil) {
+				var a A
+				if err := json.Unmarshal(b, &a); err != nil {
+					return fmt.Errorf("%s advisory %q: %w", t.kind, k, err)
+				}
+				list = append(list, a)
+			}
+		}
+		return nil
+	})
+	return list, err
+}

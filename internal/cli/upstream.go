@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"larder/internal/config"
+	"larder/store"
+	"larder/upstream"
+	"larder/web"
+)
+
+func (a *app) upstreamCommand() *cobra.Command {
+	return a.group("upstream", "Look after remote registries and the copies that are kept of them",
+		a.upstreamList(), a.upstreamCheck(), a.upstreamSwitch("offline", "Ask no upstream, or not the ones named, until the server stops", true),
+		a.upstreamSwitch("online", "Ask upstreams again, with past failures forgotten", false), a.upstreamPurge(), a.upstreamMisses())
+}
+
+// choice reads [KIND [NAME]].
+func choice(args []string) (c web.UpstreamChoice, err error) {
+	if len(args) > 0 {
+		if c.Kind, err = store.ParseKind(args[0]); err != nil {
+			return c, usagef("%v", err)
+		}
+	}
+	if len(args) > 1 {
+		c.Name = args[1]
+	}
+	return c, nil
+}
+
+func (a *app) upstreamList() *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List upstreams, how they fare and what they saved", Args: exactly()}
+	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var list web.UpstreamList
+			if err := c.do(cmd.Context(), http.MethodGet, "upstreams", nil, &list); err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.printJSON(list)
+			}
+			var rows [][]string
+			for _, u := range list.Upstreams {
+				rows = append(rows, []string{
+					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits+u.Stale, 10), strconv.FormatInt(u.Misses, 10),
+					bytesText(u.Bytes), bytesText(u.Saved),
+				})
+			}
+			if err := a.table([]string{"KIND", "NAME", "URL", "STATE", "HITS", "MISSES", "FETCHED", "SAVED"}, rows); err != nil {
+				return err
+			}
+			return a.say("%s of files are kept", bytesText(list.Cached))
+		})
+	}
+	return cmd
+}
+
+func upstreamState(u upstream.Status) string {
+	switch {
+	case u.Offline:
+		return "offline"
+	case u.Open:
+		return "not asked before " + timeText(u.Until)
+	}
+	return "online"
+}
+
+func (a *app) upstreamCheck() *cobra.Command {
+	cmd := &cobra.Command{Use: "check [KIND [NAME]]", Short: "Ask upstreams whether they answer; exits with 1 if one does not", Args: cobra.MaximumNArgs(2)}
+	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		which, err := choice(args)
+		if err != nil {
+			return err
+		}
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var list web.UpstreamChecks
+			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/check", which, &list); err != nil {
+				return err
+			}
+			return a.sayChecks(list.Checks, *asJSON)
+		})
+	}
+	return cmd
+}
+
+func (a *app) sayChecks(list []web.UpstreamCheck, asJSON bool) error {
+	bad, rows := 0, [][]string{}
+	for _, u := range list {
+		state := "answers"
+		if u.Error != "" {
+			bad++
+			state = u.Error
+		}
+		rows = append(rows, []string{string(u.Kind), u.Name, oneLine(state)})
+	}
+	show := func() error { return a.table([]string{"KIND", "NAME", "STATE"}, rows) }
+	if asJSON {
+		show = func() error { return a.printJSON(list) }
+	}
+	if err := show(); err != nil {
+		return err
+	}
+	if bad > 0 {
+		return fmt.Errorf("%s not answer", plural(int64(bad), "upstream does", "upstreams do"))
+	}
+	return nil
+}
+
+func (a *app) upstreamSwitch(verb, short string, off bool) *cobra.Command {
+	cmd := &cobra.Command{Use: verb + " [KIND [NAME]]", Short: short, Args: cobra.MaximumNArgs(2)}
+	s := settingsFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		which, err := choice(args)
+		if err != nil {
+			return err
+		}
+		which.Offline = off
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			if !c.live {
+				return fmt.Errorf("no server is running; start it with --offline or without")
+			}
+			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/switch", which, nil); err != nil {
+				return err
+			}
+			what := strings.TrimSpace(string(which.Kind) + " " + which.Name)
+			if what == "" {
+				what = "every upstream"
+			}
+			return a.say("%s is %s", what, verb)
+		})
+	}
+	return cmd
+}
+
+func (a *app) upstreamPurge() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "purge KIND PACKAGE", Short: "Drop what is kept of packages, so that it is fetched anew; PACKAGE is a name or a pattern with *",
+		Args: exactly("the KIND", "the PACKAGE"),
+	}
+	s := settingsFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		which, err := choice(args[:1])
+		if err != nil {
+			return err
+		}
+		which.Package = args[1]
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			var out web.Purged
+			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/purge", which, &out); err != nil {
+				return err
+			}
+			return a.say("dropped the copies of %s", plural(int64(out.Packages), "package", "packages"))
+		})
+	}
+	return cmd
+}
+
+func (a *app) upstreamMisses() *cobra.Command {
+	cmd := &cobra.Command{Use: "misses", Short: "List what was asked for offline and was not there", Args: exactly()}
+	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	clear := cmd.Flags().Bool("clear", false, "forget the list")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+			if *clear {
+				return c.do(cmd.Context(), http.MethodDelete, "upstreams/misses", nil, nil)
+			}
+			var list web.MissList
+			if err := c.do(cmd.Context(), http.MethodGet, "upstreams/misses", nil, &list); err != nil {
+				return err
+			}
+			if *asJSON {
+				return a.printJSON(list.Misses)
+			}
+			var rows [][]string
+			for _, m := range list.Misses {
+				rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10)})
+			}
+			return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT"}, rows)
+		})
+	}
+	return cmd
+}

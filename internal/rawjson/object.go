@@ -1,0 +1,168 @@
+package rawjson
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Member is one key and value of an object.
+type Member struct {
+	Key   string
+	Value json.RawMessage
+}
+
+// Object is a JSON object in its own order.
+type Object []Member
+
+// Parse reads an object. Duplicate keys are an error at every depth, and so is __proto__, which some clients'
+// merges would follow.
+func Parse(raw []byte) (Object, error) {
+	var out Object
+	s := &Scanner{r: bufio.NewReaderSize(bytes.NewReader(raw), 4096)}
+	err := s.Object(func(key string) error {
+		v, err := s.Raw(len(raw))
+		if err == nil {
+			err = checkTree(key, v)
+		}
+		out = append(out, Member{key, v})
+		return err
+	})
+	if err == nil {
+		err = s.End()
+	}
+	return out, err
+}
+
+// checkTree refuses duplicate keys anywhere below a value.
+func checkTree(key string, raw []byte) error {
+	if key == "__proto__" {
+		return Errorf("has the key __proto__")
+	}
+	if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' {
+		return nil
+	}
+	s := &Scanner{r: bufio.NewReaderSize(bytes.NewReader(raw), 4096)}
+	var walk func() error
+	walk = func() error {
+		c, err := s.Peek()
+		switch {
+		case err != nil:
+			return err
+		case c == '{':
+			return s.Object(func(k string) error {
+				if k == "__proto__" {
+					return Errorf("has the key __proto__")
+				}
+				return walk()
+			})
+		case c == '[':
+			return s.Array(walk)
+		}
+		return s.Skip()
+	}
+	return walk()
+}
+
+// Get returns the value of a key, nil when it is absent or null.
+func (o Object) Get(key string) json.RawMessage {
+	for _, m := range o {
+		if m.Key == key && string(m.Value) != "null" {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// Text returns the value of a key if it is a string.
+func (o Object) Text(key string) string { return TextOf(o.Get(key)) }
+
+// TextOf is the string in raw, "" for anything else.
+func TextOf(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// Sub returns the object under a key, nil for anything else.
+func (o Object) Sub(key string) Object {
+	v := o.Get(key)
+	if len(v) == 0 || v[0] != '{' {
+		return nil
+	}
+	out, err := Parse(v)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// Add appends a key that o does not have.
+func (o Object) Add(key string, value json.RawMessage) Object { return append(o, Member{key, value}) }
+
+// Set replaces or appends a key, in o itself where that has room; a nil value removes it.
+func (o Object) Set(key string, value json.RawMessage) Object {
+	for i, m := range o {
+		if m.Key != key {
+			continue
+		}
+		if value == nil {
+			return append(o[:i:i], o[i+1:]...)
+		}
+		o[i].Value = value
+		return o
+	}
+	if value == nil {
+		return o
+	}
+	return o.Add(key, value)
+}
+
+// Encode renders the object.
+func (o Object) Encode() []byte {
+	out := []byte{'{'}
+	for i, m := range o {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(AppendString(out, m.Key), ':')
+		out = append(out, m.Value...)
+	}
+	return append(out, '}')
+}
+
+// AppendString appends s as JSON.
+func AppendString(out []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf {
+			return append(out, Quote(s)...)
+		}
+	}
+	out = append(out, '"')
+	out = append(out, s...)
+	return append(out, '"')
+}
+
+// Quote is s as JSON.
+func Quote(s string) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		return json.RawMessage(fmt.Sprintf("%+q", s)) // not reached: every string encodes
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// Compact is raw without blanks, raw itself when it is not JSON.
+func Compact(raw []byte) []byte {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return raw
+	}
+	return b.Bytes()
+}

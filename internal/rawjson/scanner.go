@@ -1,0 +1,459 @@
+// Package rawjson reads JSON as strangers send it. encoding/json matches field names whatever their case and takes the
+// last of two equal keys, so what is checked and what a client reads later could differ: this reader is exact, refuses
+// duplicates and keeps objects in their order. Scanner reads a stream whose middle may be larger than memory, Parse a
+// value that is small. Their errors are store.ErrInvalid and store.ErrTooLarge, with a sentence for the client's user.
+package rawjson
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"larder/store"
+)
+
+// MaxKey is how many bytes a key, a number or a word may have.
+const MaxKey = 1024
+
+const (
+	maxDepth = 64      // of nested values
+	maxKeys  = 200_000 // of one object
+)
+
+const subject = "the request's JSON "
+
+// Errorf is the error of JSON that is not what it should be: "the request's JSON " and the text.
+func Errorf(format string, args ...any) error {
+	return store.Refuse(store.ErrInvalid, subject+format, args...)
+}
+
+// Reason is what is wrong with JSON that came with a request without being all of it, for a sentence of the caller's:
+// "package.json cannot be used: it " + Reason(err).
+func Reason(err error) string {
+	var refusal interface{ Public() string }
+	if !errors.As(err, &refusal) {
+		return "is malformed"
+	}
+	return strings.TrimPrefix(refusal.Public(), subject)
+}
+
+// Scanner reads one JSON value from a stream, in memory that does not grow with it.
+type Scanner struct {
+	r     *bufio.Reader
+	depth int
+}
+
+// NewScanner reads from r, a little ahead.
+func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, 64<<10)} }
+
+// byteAfterSpace consumes blanks and one more byte.
+func (s *Scanner) byteAfterSpace() (byte, error) {
+	for {
+		c, err := s.r.ReadByte()
+		if err != nil {
+			return 0, cut(err)
+		}
+		if c != ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return c, nil
+		}
+	}
+}
+
+// Peek is the first byte of the next value.
+func (s *Scanner) Peek() (byte, error) {
+	c, err := s.byteAfterSpace()
+	if err == nil {
+		err = s.r.UnreadByte()
+	}
+	return c, err
+}
+
+func cut(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return Errorf("ends early")
+	}
+	return err
+}
+
+func (s *Scanner) expect(want byte) error {
+	c, err := s.byteAfterSpace()
+	if err == nil && c != want {
+		err = Errorf("has %q where %q should be", c, want)
+	}
+	return err
+}
+
+// Object calls fn for each key, which must consume the value. A key that occurs twice is an error.
+func (s *Scanner) Object(fn func(key string) error) error {
+	if err := s.expect('{'); err != nil {
+		return err
+	}
+	if s.depth++; s.depth > maxDepth {
+		return Errorf("is nested too deeply")
+	}
+	defer func() { s.depth-- }()
+	if c, err := s.Peek(); err != nil || c == '}' {
+		return errors.Join(err, s.expect('}'))
+	}
+	seen := map[string]bool{}
+	for {
+		key, err := s.Str(MaxKey)
+		if err != nil {
+			return err
+		}
+		if seen[key] {
+			return Errorf("has the key %q twice", key)
+		}
+		if seen[key] = true; len(seen) > maxKeys {
+			return Errorf("has an object with more than %d keys", maxKeys)
+		}
+		if err := s.expect(':'); err != nil {
+			return err
+		}
+		if err := fn(key); err != nil {
+			return err
+		}
+		c, err := s.byteAfterSpace()
+		switch {
+		case err != nil:
+			return err
+		case c == '}':
+			return nil
+		case c != ',':
+			return Errorf("has %q after a value", c)
+		}
+	}
+}
+
+// Array calls fn before each element, which must consume it.
+func (s *Scanner) Array(fn func() error) error {
+	if err := s.expect('['); err != nil {
+		return err
+	}
+	if s.depth++; s.depth > maxDepth {
+		return Errorf("is nested too deeply")
+	}
+	defer func() { s.depth-- }()
+	if c, err := s.Peek(); err != nil || c == ']' {
+		return errors.Join(err, s.expect(']'))
+	}
+	for {
+		if err := fn(); err != nil {
+			return err
+		}
+		c, err := s.byteAfterSpace()
+		switch {
+		case err != nil:
+			return err
+		case c == ']':
+			return nil
+		case c != ',':
+			return Errorf("has %q after a value", c)
+		}
+	}
+}
+
+// Text hands the decoded bytes of a string to fn, piece by piece; fn keeps none of them.
+func (s *Scanner) Text(fn func([]byte) error) error {
+	if err := s.expect('"'); err != nil {
+		return err
+	}
+	for {
+		if _, err := s.r.Peek(1); err != nil {
+			return cut(err)
+		}
+		window, err := s.r.Peek(s.r.Buffered())
+		if err != nil {
+			return cut(err)
+		}
+		n := 0
+		for n < len(window) && window[n] != '"' && window[n] != '\\' && window[n] >= ' ' {
+			n++
+		}
+		if n > 0 {
+			if err := fn(window[:n]); err != nil {
+				return err
+			}
+		}
+		if n == len(window) {
+			s.discard(n)
+			continue
+		}
+		c := window[n]
+		s.discard(n + 1)
+		if c < ' ' {
+			return Errorf("has a control character in a string")
+		}
+		if c == '"' {
+			return nil
+		}
+		if err := s.escape(fn); err != nil {
+			return err
+		}
+	}
+}
+
+// discard drops bytes that are in the buffer.
+func (s *Scanner) discard(n int) { _, _ = s.r.Discard(n) }
+
+// escape decodes what follows a backslash.
+func (s *Scanner) escape(fn func([]byte) error) error {
+	c, err := s.r.ReadByte()
+	if err != nil {
+		return cut(err)
+	}
+	if c == 'u' {
+		return s.unicode(fn)
+	}
+	i := bytes.IndexByte([]byte(`"\/bfnrt`), c)
+	if i < 0 {
+		return Errorf("has the unknown escape \\%c", c)
+	}
+	return fn([]byte{"\"\\/\b\f\n\r\t"[i]})
+}
+
+func (s *Scanner) unicode(fn func([]byte) error) error {
+	r, err := s.hex4()
+	if err != nil {
+		return err
+	}
+	if utf16.IsSurrogate(r) {
+		low := rune(utf8.RuneError)
+		if next, err := s.r.Peek(2); err == nil && string(next) == `\u` {
+			s.discard(2)
+			if low, err = s.hex4(); err != nil {
+				return err
+			}
+		}
+		r = utf16.DecodeRune(r, low)
+	}
+	return fn(utf8.AppendRune(nil, r))
+}
+
+func (s *Scanner) hex4() (rune, error) {
+	var b [4]byte
+	if _, err := io.ReadFull(s.r, b[:]); err != nil {
+		return 0, cut(err)
+	}
+	n, err := strconv.ParseUint(string(b[:]), 16, 16)
+	if err != nil {
+		return 0, Errorf("has a malformed escape")
+	}
+	return rune(n), nil
+}
+
+// Str reads a string of at most limit bytes.
+func (s *Scanner) Str(limit int) (string, error) {
+	var out []byte
+	err := s.Text(func(p []byte) error {
+		if len(out)+len(p) > limit {
+			return Errorf("has a string of more than %d bytes where a short one belongs", limit)
+		}
+		out = append(out, p...)
+		return nil
+	})
+	if err == nil && !utf8.Valid(out) {
+		err = Errorf("has a string that is not UTF-8")
+	}
+	return string(out), err
+}
+
+// Optional reads a string of at most limit bytes; another value is skipped and reads as "".
+func (s *Scanner) Optional(limit int) (string, error) {
+	if c, err := s.Peek(); err != nil || c != '"' {
+		return "", s.pass(err)
+	}
+	return s.Str(limit)
+}
+
+// Prefix reads a string and keeps its first limit bytes; another value is skipped and reads as "".
+func (s *Scanner) Prefix(limit int) (string, error) {
+	if c, err := s.Peek(); err != nil || c != '"' {
+		return "", s.pass(err)
+	}
+	var out []byte
+	err := s.Text(func(p []byte) error {
+		out = append(out, p[:min(len(p), limit-len(out))]...)
+		return nil
+	})
+	return strings.ToValidUTF8(string(out), ""), err
+}
+
+// OptionalObject is Object for an object, and skips any other value.
+func (s *Scanner) OptionalObject(fn func(key string) error) error {
+	if c, err := s.Peek(); err != nil || c != '{' {
+		return s.pass(err)
+	}
+	return s.Object(fn)
+}
+
+// OptionalArray is Array for an array, and skips any other value.
+func (s *Scanner) OptionalArray(fn func() error) error {
+	if c, err := s.Peek(); err != nil || c != '[' {
+		return s.pass(err)
+	}
+	return s.Array(fn)
+}
+
+// pass skips a value unless looking at it failed.
+func (s *Scanner) pass(err error) error {
+	if err != nil {
+		return err
+	}
+	return s.Skip()
+}
+
+// Raw captures a value of at most limit bytes and checks it.
+func (s *Scanner) Raw(limit int) (json.RawMessage, error) {
+	var out []byte
+	err := s.copyValue(func(p []byte) error {
+		if len(out)+len(p) > limit {
+			return store.Refuse(store.ErrTooLarge, "the request's JSON has a value of more than %d bytes", limit)
+		}
+		out = append(out, p...)
+		return nil
+	})
+	if err == nil && !json.Valid(out) {
+		err = Errorf("is malformed")
+	}
+	return out, err
+}
+
+// Skip consumes a value nobody needs.
+func (s *Scanner) Skip() error { return s.copyValue(func([]byte) error { return nil }) }
+
+// copyValue passes one value on without the blanks between its tokens. Brackets and strings are matched; what they hold
+// is not judged.
+func (s *Scanner) copyValue(fn func([]byte) error) error {
+	word := false // the last token was a number or word, which only a blank can part from another
+	for depth := s.depth; ; {
+		c, err := s.Peek()
+		if err != nil {
+			return err
+		}
+		before := word
+		word = false
+		switch c {
+		case '"':
+			err = s.copyString(fn)
+		case '{', '[':
+			depth++
+			err = s.copyByte(fn)
+		case '}', ']':
+			depth--
+			err = s.copyByte(fn)
+		case ',', ':':
+			if depth == s.depth {
+				return Errorf("has %q where a value should be", c)
+			}
+			if err := s.copyByte(fn); err != nil {
+				return err
+			}
+			continue
+		default:
+			if word = true; before {
+				return Errorf("has %q after a value", c)
+			}
+			err = s.copyScalar(fn)
+		}
+		switch {
+		case err != nil:
+			return err
+		case depth > maxDepth:
+			return Errorf("is nested too deeply")
+		case depth < s.depth:
+			return Errorf("has %q where a value should be", c)
+		case depth == s.depth:
+			return nil
+		}
+	}
+}
+
+func (s *Scanner) copyByte(fn func([]byte) error) error {
+	b, err := s.r.ReadByte()
+	if err != nil {
+		return cut(err)
+	}
+	return fn([]byte{b})
+}
+
+// copyScalar passes a number or word on.
+func (s *Scanner) copyScalar(fn func([]byte) error) error {
+	var word []byte
+	for len(word) < MaxKey {
+		b, err := s.r.Peek(1)
+		if err == io.EOF || err == nil && bytes.IndexByte([]byte(",:]}[{\" \n\t\r"), b[0]) >= 0 {
+			return fn(word)
+		}
+		if err != nil {
+			return err
+		}
+		word = append(word, b[0])
+		s.discard(1)
+	}
+	return Errorf("has a number or word of more than %d bytes", MaxKey)
+}
+
+func (s *Scanner) copyString(fn func([]byte) error) error {
+	b, _ := s.r.ReadByte()
+	if err := fn([]byte{b}); err != nil {
+		return err
+	}
+	for {
+		part, err := s.r.ReadSlice('"')
+		if err != nil && err != bufio.ErrBufferFull {
+			return cut(err)
+		}
+		// The buffer may end between a backslash and what it escapes.
+		open := oddBackslashes(part, err == nil)
+		if err := fn(part); err != nil {
+			return err
+		}
+		if err == nil && !open {
+			return nil
+		}
+		if err != nil && open {
+			c, err := s.r.ReadByte()
+			if err != nil {
+				return cut(err)
+			}
+			if err := fn([]byte{c}); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// oddBackslashes reports whether the run of backslashes at the end of part (before its quote) escapes what follows.
+func oddBackslashes(part []byte, quoted bool) bool {
+	end := len(part)
+	if quoted {
+		end--
+	}
+	n := 0
+	for n < end && part[end-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
+}
+
+// End is nil when nothing but blanks follows.
+func (s *Scanner) End() error {
+	for {
+		c, err := s.r.ReadByte()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		case c != ' ' && c != '\n' && c != '\t' && c != '\r':
+			return Errorf("goes on after its end with %q", c)
+		}
+	}
+}

@@ -1,0 +1,376 @@
+package npm
+
+// Copies of remote registries: what a miss asks for, and how what comes is turned into documents of ours. Only names that
+// are not ours get here; the rules about that are upstream's.
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/internal/rawjson"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Lifetimes of upstreams' documents.
+const (
+	freshPackument = 5 * time.Minute
+	freshSearch    = time.Minute
+	freshKeys      = time.Hour
+)
+
+// remote joins the server with the upstreams of its kind.
+func (s *server) remote(r *upstream.Registry) {
+	ours := store.NewMemo[string, bool](s.store, store.NPM)
+	s.up = r.Set(store.NPM, upstream.Protocol{
+		// A name that people would mistake for one of ours is ours as well.
+		Local: func(ctx context.Context, name string) (bool, error) {
+			return ours.Get("", name, func() (taken bool, err error) {
+				err = s.store.View(ctx, func(tx *store.Tx) error {
+					taken = s.repo.KindIndex(tx, namesTable).Get(nameKeys(name)[1]) != nil
+					return nil
+				})
+				return taken, err
+			})
+		},
+		Probe: func(name string) upstream.Query { return packumentQuery(name, formShort) },
+	})
+}
+
+// mayTake refuses the first publish of a name that an upstream has: it would hide a package people rely on.
+func (s *server) mayTake(ctx context.Context, name string) error {
+	if s.up == nil {
+		return nil
+	}
+	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		_, err := tx.Package()
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return s.up.MayPublish(ctx, name)
+	}
+	return err
+}
+
+// packumentQuery asks for one form of a packument. Private registries insist on the escaped slash.
+func packumentQuery(name, form string) upstream.Query {
+	q := upstream.Query{Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument, Check: checkPackument, Versions: publishedTimes, Accept: "application/json"}
+	if form == formShort {
+		q.Accept = typeShort + "; q=1.0, application/json; q=0.8"
+	}
+	return q
+}
+
+// checkPackument keeps login pages and error objects with status 200 out of the cache.
+func checkPackument(body []byte, _ string) error {
+	doc, err := rawjson.Parse(body)
+	if err != nil {
+		return err
+	}
+	if doc.Text("name") == "" || doc.Sub("versions") == nil && doc.Sub("time") == nil {
+		return errors.New("not a packument")
+	}
+	return nil
+}
+
+// publishedTimes reads when versions were published, as far as the document says.
+func publishedTimes(body []byte) map[string]time.Time {
+	doc, err := rawjson.Parse(body)
+	if err != nil {
+		return nil
+	}
+	out, times := map[string]time.Time{}, doc.Sub("time")
+	for _, v := range doc.Sub("versions") {
+		t, _ := time.Parse(time.RFC3339, times.Text(v.Key)) // zero when it does not say
+		out[v.Key] = t
+	}
+	return out
+}
+
+// fetched is a packument of an upstream. With the age gate on it is always the full one, which has the times.
+func (s *server) fetched(ctx context.Context, name, form string) (*upstream.Document, error) {
+	if s.up.Gated() {
+		form = formFull
+	}
+	return s.up.Document(ctx, packumentQuery(name, form))
+}
+
+// proxied renders one form of an upstream's packument, or one version of it.
+func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form string) (*store.Document, error) {
+	source := formFull
+	if form == formShort {
+		source = formShort
+	}
+	d, err := s.fetched(r.Context(), name, source)
+	if err != nil {
+		return nil, err
+	}
+	wire.CacheHead(w, d, time.Now())
+	base := s.url(r)
+	key := store.DocKey{Kind: store.NPM.Documents(), Package: name, Base: base, Format: form + " " + string(d.Digest) + s.up.GateKey() + s.offlineKey()}
+	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		doc, err := s.rewrite(ctx, body, name, base, form == formShort)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		if version, ok := strings.CutPrefix(form, formVersion); ok {
+			return renderRemoteVersion(doc, name, version)
+		}
+		typ := "application/json"
+		if form == formShort {
+			typ = typeShort
+		}
+		return store.Rendered{Body: append(doc.Encode(), '\n'), Type: typ}, nil
+	})
+}
+
+// offlineKey keeps documents apart that offer only what is here.
+func (s *server) offlineKey() string {
+	if s.up.Offline() {
+		return " offline"
+	}
+	return ""
+}
+
+func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Rendered, error) {
+	if tag := doc.Sub("dist-tags").Text(version); tag != "" {
+		version = tag
+	}
+	raw := doc.Sub("versions").Get(version)
+	if raw == nil {
+		return store.Rendered{}, store.Refuse(store.ErrNotFound, "%s has no version %s", name, version)
+	}
+	return store.Rendered{Body: append(slices.Clone(raw), '\n'), Type: "application/json"}, nil
+}
+
+// rewrite makes an upstream's packument ours: every tarball has our address, and versions that are held back are left
+// out, with the tags that point at them. Signatures stay: they are about name, version and integrity.
+func (s *server) rewrite(ctx context.Context, body []byte, name, base string, short bool) (rawjson.Object, error) {
+	doc, err := rawjson.Parse(body)
+	if err != nil {
+		return nil, err
+	}
+	versions, held, offline := rawjson.Object{}, map[string]bool{}, s.up.Offline()
+	for _, v := range doc.Sub("versions") {
+		if err := s.up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
+			held[v.Key] = true
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if offline {
+			// What is not here cannot be fetched: a resolver must not choose it.
+			if here, err := s.up.Here(ctx, name, tarballName(name, v.Key)); err != nil {
+				return nil, err
+			} else if !here {
+				held[v.Key] = true
+				continue
+			}
+		}
+		m, err := rawjson.Parse(v.Value)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, rawjson.Member{Key: v.Key, Value: rewriteManifest(m, name, base, v.Key, short)})
+	}
+	if len(versions) == 0 {
+		return nil, store.Refuse(store.ErrNotFound, "%s has no versions that this registry may offer", name)
+	}
+	doc = doc.Set("versions", versions.Encode())
+	if len(held) > 0 {
+		doc = withoutHeld(doc, versions, held)
+	}
+	return doc, nil
+}
+
+func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool) json.RawMessage {
+	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, tarballName(name, version))))
+	if a := dist.Sub("attestations"); a != nil {
+		dist = dist.Set("attestations", a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
+	}
+	if isShort && m.Get("_id") != nil {
+		// An upstream that does not know the abbreviated form sent everything.
+		deprecated := m.Get("deprecated")
+		m = short(m)
+		if deprecated != nil {
+			m = m.Set("deprecated", deprecated)
+		}
+	}
+	return m.Set("dist", dist.Encode()).Encode()
+}
+
+// withoutHeld moves the tags of held versions to the newest version that is left, and drops their times.
+func withoutHeld(doc, versions rawjson.Object, held map[string]bool) rawjson.Object {
+	tags := rawjson.Object{}
+	for _, t := range doc.Sub("dist-tags") {
+		switch {
+		case !held[rawjson.TextOf(t.Value)]:
+			tags = append(tags, t)
+		case t.Key == "latest":
+			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
+		}
+	}
+	times := slices.DeleteFunc(doc.Sub("time"), func(m rawjson.Member) bool { return held[m.Key] })
+	return doc.Set("dist-tags", tags.Encode()).Set("time", times.Encode())
+}
+
+// proxiedTags are the dist-tags of an upstream's package.
+func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string) (map[string]string, error) {
+	doc, err := s.proxied(w, r, name, formShort)
+	if err != nil {
+		return nil, err
+	}
+	var d struct {
+		Tags map[string]string `json:"dist-tags"`
+	}
+	return d.Tags, json.Unmarshal(doc.Body, &d)
+}
+
+// proxiedSearch adds what the first upstream finds to a page of ours that is not full. Ours hide theirs.
+func (s *server) proxiedSearch(ctx context.Context, rawQuery string, room int) (hits []json.RawMessage, total int) {
+	for _, u := range s.up.Upstreams() {
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch})
+		if err != nil {
+			continue // a search is worth less than the time to wait for it
+		}
+		var found struct {
+			Objects []json.RawMessage
+			Total   int
+		}
+		if body, err := d.Bytes(ctx); err != nil || json.Unmarshal(body, &found) != nil {
+			continue
+		}
+		for _, o := range found.Objects {
+			var hit struct{ Package struct{ Name string } }
+			if json.Unmarshal(o, &hit) == nil && len(hits) < room && s.up.Theirs(ctx, hit.Package.Name) {
+				hits = append(hits, o)
+			}
+		}
+		return hits, found.Total
+	}
+	return nil, 0
+}
+
+func idsOf(o rawjson.Object) (keys []string) {
+	for _, m := range o {
+		keys = append(keys, m.Key)
+	}
+	return keys
+}
+
+// proxiedTarball answers with a tarball of an upstream. Lockfiles name tarballs without anybody having asked for the
+// packument, so where it is and what it must be is looked up there now.
+func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.up.File(r.Context(), upstream.FileQuery{
+		Package: q.Name, Version: versionOf(q.Name, q.File), Key: q.File,
+		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q.Name, q.File) },
+	})
+	if err != nil {
+		return err
+	}
+	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: forever(r)})
+}
+
+// versionOf takes the version out of a tarball's conventional name; "" for any other name.
+func versionOf(name, file string) string {
+	_, base := splitName(name)
+	rest, ok := strings.CutPrefix(file, base+"-")
+	v, tgz := strings.CutSuffix(rest, ".tgz")
+	if !ok || !tgz {
+		return ""
+	}
+	return v
+}
+
+// place finds a tarball in the packument; one that is not in it makes us ask for the packument as it is now.
+func (s *server) place(ctx context.Context, name, file string) (upstream.Place, error) {
+	version, query := versionOf(name, file), packumentQuery(name, formShort)
+	if s.up.Gated() {
+		query = packumentQuery(name, formFull)
+	}
+	for _, again := range []bool{false, true} {
+		if again {
+			query.Fresh, query.Stale = -1, -1
+		}
+		d, err := s.up.Document(ctx, query)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		doc, err := rawjson.Parse(body)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		if dist := doc.Sub("versions").Sub(version).Sub("dist"); dist.Text("tarball") != "" {
+			return placeOf(d.Upstream, dist), nil
+		}
+	}
+	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no file %s", name, file)
+}
+
+// placeOf reads dist: the address, and the strongest sum there is.
+func placeOf(u *upstream.Upstream, dist rawjson.Object) upstream.Place {
+	p := upstream.Place{Upstream: u, Ref: dist.Text("tarball"), Sums: map[string]string{}, Type: "application/octet-stream"}
+	for word := range strings.FieldsSeq(dist.Text("integrity")) {
+		alg, sum, _ := strings.Cut(word, "-")
+		sum, _, _ = strings.Cut(sum, "?")
+		if raw, err := base64.StdEncoding.DecodeString(sum); err == nil && (alg == "sha512" || alg == "sha256" || alg == "sha1") {
+			p.Sums[alg] = hex.EncodeToString(raw)
+		}
+	}
+	if sum := dist.Text("shasum"); len(p.Sums) == 0 && sum != "" {
+		p.Sums["sha1"] = sum
+	}
+	return p
+}
+
+// proxiedKeys adds the upstreams' signing keys to ours: their signatures are served as they are.
+func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.RawMessage {
+	for _, u := range s.up.Upstreams() {
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "keys", Ref: "-/npm/v1/keys", Fresh: freshKeys})
+		if err != nil {
+			continue // not every registry signs
+		}
+		var keys struct{ Keys []json.RawMessage }
+		if body, err := d.Bytes(ctx); err == nil && json.Unmarshal(body, &keys) == nil {
+			own = append(own, keys.Keys...)
+		}
+	}
+	return own
+}
+
+// proxiedAttestations passes on the provenance of an upstream's version.
+func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
+	d, err := s.up.Document(r.Context(), upstream.Query{
+		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys,
+		Ref: "-/npm/v1/attestations/" + escapeName(q.Name) + "@" + url.PathEscape(q.Version),
+	})
+	if err != nil {
+		return err
+	}
+	key := store.DocKey{Kind: store.NPM.Documents(), Package: q.Name, Format: "attestations " + string(d.Digest)}
+	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		body, err := d.Bytes(ctx)
+		return store.Rendered{Body: body, Type: "application/json"}, err
+	})
+	if err != nil {
+		return err
+	}
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}

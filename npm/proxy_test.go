@@ -1,0 +1,84 @@
+package npm
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/upstream"
+)
+
+// newCache opens a registry that keeps copies of another.
+func newCache(t *testing.T, origin *rig, change ...func(*upstream.Options)) *rig {
+	t.Helper()
+	o := upstream.Options{Upstreams: []upstream.Config{{Kind: store.NPM, Name: "main", URL: origin.Base}}}
+	for _, f := range change {
+		f(&o)
+	}
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+func TestProxyPackumentAndTarball(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("demo", "1.0.0")
+	origin.publish("demo", "1.1.0")
+	g := newCache(t, origin)
+	for _, accept := range []string{typeShort, "application/json"} {
+		a := g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept))
+		if a.Status != 200 || strings.Contains(a.Body, origin.Base) || !strings.Contains(a.Body, g.Base+"/demo/-/demo-1.1.0.tgz") {
+			t.Fatalf("%s: %v", accept, a)
+		}
+		if got, want := a.Header.Get("X-Cache"), "MISS"; got != want {
+			t.Errorf("%s: X-Cache %s", accept, got)
+		}
+	}
+	want := origin.Do("GET", "/demo/-/demo-1.0.0.tgz", nil)
+	for _, cache := range []string{"MISS", "HIT"} {
+		a := g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil)
+		if a.Status != 200 || a.Body != want.Body || a.Header.Get("X-Cache") != cache {
+			t.Fatalf("%s: %d %v", cache, a.Status, a.Header)
+		}
+	}
+	origin.Srv.Close()
+	if a := g.Do("GET", "/demo", nil, wiretest.Header("Accept", typeShort)); a.Status != 200 {
+		t.Fatal(a)
+	}
+	if a := g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil); a.Status != 200 {
+		t.Fatal(a)
+	}
+	if a := g.Do("GET", "/demo/-/demo-1.1.0.tgz", nil); a.Status != 503 || a.Header.Get("Retry-After") == "" {
+		t.Fatal(a)
+	}
+}
+
+func TestProxyLocalNamesHideTheirs(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("demo", "9.0.0")
+	g := newCache(t, origin, func(o *upstream.Options) { o.Claims = []string{"npm:demo"} })
+	g.publish("demo", "1.0.0")
+	var doc struct {
+		Versions map[string]json.RawMessage `json:"versions"`
+	}
+	a := g.Do("GET", "/demo", nil)
+	if err := json.Unmarshal([]byte(a.Body), &doc); err != nil || len(doc.Versions) != 1 || doc.Versions["1.0.0"] == nil {
+		t.Fatal(err, a)
+	}
+	if a := g.Do("GET", "/demo/-/demo-9.0.0.tgz", nil); a.Status != 404 {
+		t.Fatal(a)
+	}
+}
+
+func TestProxyFirstPublishOfATakenNameIsRefused(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("demo", "9.0.0")
+	g := newCache(t, origin)
+	if a := g.put("ada", newRelease("demo", "1.0.0")); a.Status != http.StatusForbidden || !strings.Contains(a.Body, "claim") {
+		t.Fatal(a)
+	}
+	if a := g.put("ada", newRelease("mine", "1.0.0")); a.Status != http.StatusCreated {
+		t.Fatal(a)
+	}
+}

@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"larder/store"
+)
+
+// Status is one registry as operators see it.
+type Status struct {
+	Kind     store.Kind `json:"kind"`
+	Name     string     `json:"name"`
+	URL      string     `json:"url"`
+	Offline  bool       `json:"offline"`
+	Open     bool       `json:"open"` // it is not asked at present because it is in trouble, or said so
+	Until    time.Time  `json:"until,omitzero"`
+	Error    string     `json:"error,omitempty"`
+	Requests int64      `json:"requests"`
+	Failures int64      `json:"failures"`
+	Hits     int64      `json:"hits"`
+	Misses   int64      `json:"misses"`
+	Stale    int64      `json:"stale"`
+	Absent   int64      `json:"absent"`
+	Broken   int64      `json:"broken"`
+	Bytes    int64      `json:"bytes"` // fetched
+	Saved    int64      `json:"saved"` // bytes of files that were not fetched again
+}
+
+// Status lists every registry, in the order of kinds.
+func (r *Registry) Status() (list []Status) {
+	for _, k := range store.Kinds() {
+		for _, u := range r.sets[k].Upstreams() {
+			open, until, last := u.breaker.state()
+			c := &u.Counts
+			st := Status{
+				Kind: k, Name: u.Name(), URL: u.URL(), Offline: r.offline.Load() || u.offline.Load(), Open: open,
+				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Hits: c.Hits.Load(), Misses: c.Misses.Load(), Stale: c.Stale.Load(),
+				Absent: c.Absent.Load(), Broken: c.Broken.Load(), Bytes: c.Bytes.Load(), Saved: c.Saved.Load(),
+			}
+			if open {
+				st.Until = until
+			}
+			if last != nil {
+				st.Error = last.Error()
+			}
+			list = append(list, st)
+		}
+	}
+	return list
+}
+
+// Find returns the registries that kind and name select; "" selects all.
+func (r *Registry) Find(k store.Kind, name string) (list []*Upstream) {
+	for _, each := range store.Kinds() {
+		for _, u := range r.sets[each].Upstreams() {
+			if (k == "" || k == each) && (name == "" || name == u.Name()) {
+				list = append(list, u)
+			}
+		}
+	}
+	return list
+}
+
+// SetOffline switches every registry off or on; SetOffline of an Upstream switches one. It lasts until the server stops.
+func (r *Registry) SetOffline(off bool) { r.offline.Store(off) }
+
+// Offline reports whether all are switched off.
+func (r *Registry) Offline() bool { return r.offline.Load() }
+
+// SetOffline switches the registry off, or on again, with its past failures forgotten.
+func (u *Upstream) SetOffline(off bool) {
+	u.offline.Store(off)
+	if !off {
+		u.breaker.close()
+	}
+}
+
+// Check asks the registry whether it is there: any answer below 500 but 401 and 403 will do.
+func (u *Upstream) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, Budget)
+	defer cancel()
+	resp, err := u.send(ctx, request{ref: u.checkURL(), method: http.MethodGet}, time.Now().Add(Budget))
+	if err != nil {
+		return fmt.Errorf("%s: %w", u.Name(), err)
+	}
+	drop(resp)
+	return nil
+}
+
+// checkURL is what every registry of the kind answers.
+func (u *Upstream) checkURL() string {
+	switch u.conf.Kind {
+	case store.OCI:
+		return u.conf.URL + "/v2/"
+	case store.Cargo:
+		return u.conf.URL + "/config.json"
+	case store.Composer:
+		return u.conf.URL + "/packages.json"
+	case store.RubyGems:
+		return u.conf.URL + "/names"
+	}
+	return u.conf.URL + "/"
+}

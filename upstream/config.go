@@ -1,0 +1,213 @@
+package upstream
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"larder/store"
+)
+
+// Config is one remote registry as its operator describes it.
+type Config struct {
+	Kind store.Kind
+	// Name is unique within the kind; it is part of the records' keys and what commands call it.
+	Name string
+	// URL is what the kind's own client would be given; without a final slash after New.
+	URL string
+	// Include and Exclude are patterns of package names ('*' matches any run of characters): which names may be asked for
+	// here. No Include means all.
+	Include, Exclude []string
+
+	// User and Password, or Token, or HeaderName and HeaderValue are sent to the URL's scheme, host, port and path prefix
+	// and nowhere else.
+	User, Password          string
+	Token                   string
+	HeaderName, HeaderValue string
+	// Realms are further origins (https://auth.example.com) that may be given User and Password for a token.
+	Realms []string
+
+	// Hosts are further hosts its documents and redirects may send us to; "*.example.com" is any below. Its own host always
+	// may. AnyHost is for registries that spread over hosts nobody can list; private addresses stay closed.
+	Hosts   []string
+	AnyHost bool
+	// Private allows addresses that are not public (RFC 1918, loopback, link-local) for the URL's host and Hosts. It is
+	// implied when the URL itself names such an address.
+	Private bool
+
+	// CA is a PEM file with further roots, Cert and Key a client certificate. Proxy is used instead of the environment's.
+	CA, Cert, Key string
+	Proxy         string
+
+	// Fresh is used instead of the protocol's own lifetime of documents; negative means always ask.
+	Fresh time.Duration
+	// Trusted believes the registry's word on when a version was published, for Options.MinAge.
+	Trusted bool
+	// Offline begins with the registry switched off.
+	Offline bool
+}
+
+// Options says what the upstreams of all kinds share.
+type Options struct {
+	Upstreams []Config
+	// Offline asks nobody: what is kept is fresh, what is not is absent.
+	Offline bool
+	// Claims are patterns kind:name of names that are ours: upstreams are never asked for them.
+	Claims []string
+	// Blocked are patterns kind:name or kind:name@version of what is never fetched nor served from the cache.
+	Blocked []string
+	// MinAge holds back versions younger than this; Allowed are patterns kind:name or kind:name@version that are exempt.
+	MinAge  time.Duration
+	Allowed []string
+	// CacheSize evicts the files that were not used for longest above so many bytes, CacheAge those not used for so long.
+	// 0 is no limit.
+	CacheSize int64
+	CacheAge  time.Duration
+
+	// Concurrent and PerHost bound the requests under way; 0: 64 and 16.
+	Concurrent, PerHost int
+	// Now is the clock; nil: time.Now.
+	Now func() time.Time
+}
+
+// Limits in time. Bundler waits 10 seconds for an answer and pip 15, so that everything must be decided before.
+const (
+	Budget        = 8 * time.Second // before the first byte, retries included
+	dialTimeout   = 3 * time.Second
+	tlsTimeout    = 5 * time.Second
+	headerTimeout = 10 * time.Second
+	idleBody      = 30 * time.Second // without a byte of a body
+	negativeFor   = time.Minute
+	retrySoon     = 5 * time.Second // Retry-After of trouble whose end nobody knows
+)
+
+// Validate says what is wrong with c in a sentence; nil for a usable one.
+func (c Config) Validate() error {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%q is not a URL", c.URL)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return fmt.Errorf("%q is not an http or https URL", c.URL)
+	case u.User != nil:
+		return fmt.Errorf("%s has a user in it; set user and password", u.Redacted())
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("%q has a query or fragment", c.URL)
+	case (c.Cert == "") != (c.Key == ""):
+		return fmt.Errorf("%s: a client certificate needs both cert and key", c.URL)
+	case c.Password != "" && c.User == "":
+		return fmt.Errorf("%s: a password needs a user", c.URL)
+	case c.Token != "" && (c.User != "" || c.HeaderName != ""), c.User != "" && c.HeaderName != "":
+		return fmt.Errorf("%s: only one of user, token and header can be sent", c.URL)
+	case (c.HeaderName == "") != (c.HeaderValue == ""):
+		return fmt.Errorf("%s: a header needs a name and a value", c.URL)
+	}
+	for _, realm := range c.Realms {
+		if r, err := url.Parse(realm); err != nil || r.Scheme != "http" && r.Scheme != "https" || r.Host == "" {
+			return fmt.Errorf("%s: %q is not an origin such as https://auth.example.com", c.URL, realm)
+		}
+	}
+	if c.Proxy != "" {
+		if p, err := url.Parse(c.Proxy); err != nil || p.Host == "" || !strings.Contains("http https socks5 socks5h", p.Scheme) {
+			return fmt.Errorf("%s: the proxy is neither an http nor a socks5 URL", c.URL)
+		}
+	}
+	return nil
+}
+
+// namesPrivate reports whether the URL itself says that the registry is on a private address.
+func namesPrivate(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && !public(a)
+}
+
+// rule is a pattern kind:name or kind:name@version.
+type rule struct{ kind, name, version string }
+
+// ParseRule reads "npm:@acme/*" or "pypi:requests@2.*"; a kind may be "*".
+func parseRule(s string) (rule, error) {
+	kind, name, ok := strings.Cut(s, ":")
+	if !ok || name == "" {
+		return rule{}, fmt.Errorf("%q is not a pattern kind:name", s)
+	}
+	if kind != "*" {
+		if _, err := store.ParseKind(kind); err != nil {
+			return rule{}, fmt.Errorf("%q: %w", s, err)
+		}
+	}
+	r := rule{kind: kind, name: name}
+	// The first character may be a scope's.
+	if i := strings.LastIndexByte(name, '@'); i > 0 {
+		r.name, r.version = name[:i], name[i+1:]
+	}
+	return r, nil
+}
+
+// CheckRule says what is wrong with a pattern of Claims, Blocked or Allowed.
+func CheckRule(s string) error {
+	_, err := parseRule(s)
+	return err
+}
+
+func parseRules(list []string) (rules []rule, err error) {
+	for _, s := range list {
+		r, err := parseRule(s)
+		if err != nil {
+			return nil, err
+		}
+		rules = append(rules, r)
+	}
+	return rules, nil
+}
+
+// covers reports whether a rule without a version is about the name.
+func covers(rules []rule, k store.Kind, name string) bool {
+	for _, r := range rules {
+		if r.version == "" && r.of(k, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// coversVersion reports whether a rule is about the version, or about the whole name.
+func coversVersion(rules []rule, k store.Kind, name, version string) bool {
+	for _, r := range rules {
+		if r.of(k, name) && (r.version == "" || glob(r.version, version)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r rule) of(k store.Kind, name string) bool {
+	return (r.kind == "*" || r.kind == string(k)) && glob(r.name, name)
+}
+
+// glob matches s against a pattern in which '*' stands for any run of characters.
+func glob(pattern, s string) bool {
+	first, rest, star := strings.Cut(pattern, "*")
+	if !star {
+		return pattern == s
+	}
+	if !strings.HasPrefix(s, first) {
+		return false
+	}
+	s = s[len(first):]
+	for {
+		part, next, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(s, part)
+		}
+		i := strings.Index(s, part)
+		if i < 0 {
+			return false
+		}
+		s, rest = s[i+len(part):], next
+	}
+}

@@ -1,0 +1,41 @@
+// Package upstream keeps copies of remote registries: it asks each of them once for each thing, never gives out a wrong
+// byte, and goes on answering while they are down. It knows HTTP as a client and no protocol; a protocol's proxy.go says
+// what to ask for, where, and what may be done with the answer.
+//
+// # Words
+//
+// An [Upstream] is one remote registry; a [Set] is those of one kind, in the operator's order, and the rules about names.
+// A document changes (a packument, an index file) and is kept with its validators; a file never does (a tarball, a wheel)
+// and is kept for ever, or until it is evicted. An entry is what is kept of one address of one package.
+//
+// # How a document is answered
+//
+//	Set.Document   claimed or blocked? → no request at all, on any route
+//	  fresh        the entry was checked less than its lifetime ago → it
+//	  stale        less than its second lifetime → it, and one refresh in the background
+//	  old          a refresh, in at most Budget; when that fails the old entry, for as long as it takes
+//	  absent       404, 410 or 451 from every upstream that may have the name → ErrNotFound, remembered for a moment
+//	  trouble      anything else → ErrUnavailable, which is a 503 with Retry-After and never a 404
+//
+// The first upstream that has a name owns the whole package; trouble with one is never answered by asking the next.
+//
+// # How a file is answered
+//
+//	Set.File       kept? → its blob. Otherwise one flight for all who ask: a fetch of its own that no client can cancel
+//	  flight       upstream → Stage (hash) → readers follow the growing file, without the last bytes
+//	               → sums right? → commit, record → the last bytes. A wrong sum breaks every reader's connection.
+//
+// What is kept lives in the store as packages of two more kinds for each protocol ([store.Kind.Documents],
+// [store.Kind.CachedFiles]), so that references, sweeping, checks and backups are the store's. Who was asked when, and
+// that something does not exist, is remembered in memory only: a restart asks again.
+//
+// # Where is what
+//
+//	config.go    what an operator may say           set.go       rules about names, the chain of upstreams
+//	document.go  what changes                       flight.go    what does not, while it comes
+//	file.go      what does not, once it is here     entry.go     records
+//	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
+//	dial.go      where we may connect to            token.go     the token flow of container registries
+//	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
+//	evict.go     making room                        admin.go     what operators see and do
+package upstream

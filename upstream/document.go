@@ -1,0 +1,335 @@
+package upstream
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// Query asks for something that changes.
+type Query struct {
+	// Package is the name by which claims, scopes and records go, normalised as the protocol does; "" for a listing.
+	Package string
+	// Key names the document within the package, representation included: two representations are two entries.
+	Key string
+	// Ref is where it is: relative to the registry, or absolute. For, if set, says so for each upstream.
+	Ref string
+	For func(u *Upstream) string
+	// Accept is sent as it is.
+	Accept string
+	// Scope is of the token, for container registries.
+	Scope string
+	// Fresh is how long it is not asked for again, Stale how long after that it is still answered at once while it is
+	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
+	// whatever the operator says: what is kept lacks something that must exist.
+	Fresh, Stale time.Duration
+	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
+	Limit int64
+	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
+	Check func(body []byte, contentType string) error
+	// Versions lists what the document says of versions and when they were published, for the age gate.
+	Versions func(body []byte) map[string]time.Time
+}
+
+const (
+	defaultStale = 24 * time.Hour
+	defaultLimit = 256 << 20
+	goneFor      = 7 * 24 * time.Hour // a document that vanished is answered for so long
+)
+
+// Document answers q; see the package comment. ErrNotFound, ErrUnavailable, ErrOffline, ErrDenied for a blocked name.
+func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
+	chain, err := s.chain(ctx, q.Package)
+	if err != nil {
+		return nil, err
+	}
+	missing := error(nil)
+	for i, u := range chain {
+		d, err := s.from(ctx, u, q)
+		switch {
+		case err == nil:
+			return d, nil
+		case errors.Is(err, ErrOffline):
+			missing = err
+		case errors.Is(err, store.ErrNotFound):
+		default:
+			// The next one is never asked instead; but what is kept of it was right once.
+			for _, other := range chain[i+1:] {
+				if k, kerr := s.lookup(ctx, packageOf(q.Package), q.id(other)); kerr == nil && k != nil {
+					return s.document(other, k, time.Time{}, "STALE"), nil
+				}
+			}
+			return nil, err
+		}
+	}
+	if missing != nil {
+		s.r.uses.miss(s.kind, q.Package, q.Key)
+		return nil, missing
+	}
+	return nil, fmt.Errorf("%s %s: no upstream has it: %w", s.kind, q.Package, store.ErrNotFound)
+}
+
+// DocumentFrom asks one upstream of the set, for what is joined from all of them.
+func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document, error) {
+	if _, err := s.chain(ctx, q.Package); err != nil {
+		return nil, err
+	}
+	return s.from(ctx, u, q)
+}
+
+// id names q's entry of one upstream.
+func (q Query) id(u *Upstream) string { return u.Name() + " " + q.Key }
+
+func (q Query) ref(u *Upstream) string {
+	if q.For != nil {
+		return q.For(u)
+	}
+	return q.Ref
+}
+
+// lifetimes are q's, unless the operator set others.
+func (q Query) lifetimes(u *Upstream) (fresh, stale time.Duration) {
+	fresh, stale = q.Fresh, q.Stale
+	if u.conf.Fresh != 0 && fresh >= 0 {
+		fresh = max(u.conf.Fresh, 0)
+	}
+	if stale == 0 {
+		stale = defaultStale
+	}
+	return fresh, max(stale, 0)
+}
+
+// from answers q from one upstream, or from what is kept of it.
+func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error) {
+	pkg := packageOf(q.Package)
+	id := docID{pkg, q.id(u)}
+	have, err := s.lookup(ctx, pkg, id.id)
+	if err != nil {
+		return nil, err
+	}
+	now := s.r.now()
+	var st state
+	s.with(id, func(known *state) { st = *known })
+	fresh, stale := q.lifetimes(u)
+	if have == nil {
+		switch {
+		case now.Before(st.absent):
+			u.Counts.Absent.Add(1)
+			return nil, store.ErrNotFound
+		case s.off(u):
+			return nil, fmt.Errorf("%s %s: %w", s.kind, pkg, ErrOffline)
+		}
+		return s.refresh(ctx, u, q, nil)
+	}
+	checked := st.checked
+	if have.Fetched.After(checked) {
+		checked = have.Fetched
+	}
+	age := now.Sub(checked)
+	switch {
+	case s.off(u), age < fresh:
+		u.Counts.Hits.Add(1)
+		return s.document(u, have, checked, "HIT"), nil
+	case age < fresh+stale:
+		s.later(ctx, u, q, have)
+		u.Counts.Stale.Add(1)
+		return s.document(u, have, checked, "STALE"), nil
+	}
+	d, err := s.refresh(ctx, u, q, have)
+	switch {
+	case err == nil:
+		return d, nil
+	case errors.Is(err, store.ErrNotFound) && now.Sub(checked) > goneFor:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	u.Counts.Stale.Add(1)
+	return s.document(u, have, checked, "STALE"), nil
+}
+
+func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *Document {
+	return &Document{
+		Upstream: u, Digest: k.blob.Digest, Size: k.blob.Size, URL: k.URL, Type: k.Type, ETag: k.ETag, Modified: k.entry.Modified,
+		Fetched: k.Fetched, Checked: checked, Cache: cache, set: s,
+	}
+}
+
+// later refreshes in the background, once at a time.
+func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
+	id, start := docID{packageOf(q.Package), q.id(u)}, false
+	s.with(id, func(st *state) {
+		start = !st.busy
+		st.busy = true
+	})
+	if !start {
+		return
+	}
+	ctx, done := s.r.detach(ctx)
+	go func() {
+		defer done()
+		defer s.with(id, func(st *state) { st.busy = false })
+		if _, err := s.refresh(ctx, u, q, have); err != nil {
+			s.r.log.LogAttrs(ctx, slog.LevelInfo, "background refresh failed", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
+			// Not at once again: what is kept counts as checked for a little while.
+			s.with(id, func(st *state) {
+				fresh, _ := q.lifetimes(u)
+				if soon := s.r.now().Add(retrySoon - fresh); soon.After(st.checked) {
+					st.checked = soon
+				}
+			})
+		}
+	}()
+}
+
+// refresh asks the upstream; all who want the same wait for one request, which none of them can cancel.
+func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+	pkg := packageOf(q.Package)
+	done := s.group.DoChan(pkg+"\x00"+q.id(u), func() (any, error) {
+		ctx, done := s.r.detach(ctx)
+		defer done()
+		return s.fetch(ctx, u, q, have)
+	})
+	select {
+	case r := <-done:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*Document), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// fetch asks once more when the body breaks off.
+func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *Document, err error) {
+	for try := range maxTries {
+		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) {
+			break
+		}
+		select {
+		case <-time.After(250 * time.Millisecond << try):
+		case <-ctx.Done():
+		}
+	}
+	if errors.Is(err, errBody) {
+		err = u.unavailable(err, 0)
+	}
+	return d, err
+}
+
+// errBody is an answer whose body is not the document.
+var errBody = errors.New("unusable body")
+
+func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+	h := http.Header{"Accept-Encoding": {"gzip"}}
+	if q.Accept != "" {
+		h.Set("Accept", q.Accept)
+	}
+	if have != nil && have.ETag != "" {
+		h.Set("If-None-Match", have.ETag)
+	}
+	if have != nil && have.entry.Modified != "" {
+		h.Set("If-Modified-Since", have.entry.Modified)
+	}
+	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope})
+	if err != nil {
+		return nil, err
+	}
+	defer drop(resp)
+	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
+	switch {
+	case Absent(resp.StatusCode):
+		s.with(id, func(st *state) { st.absent = now.Add(negativeFor) })
+		u.Counts.Absent.Add(1)
+		return nil, fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
+	case resp.StatusCode == http.StatusNotModified && have != nil:
+		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
+		u.Counts.Hits.Add(1)
+		return s.document(u, have, now, "HIT"), nil
+	case resp.StatusCode != http.StatusOK:
+		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
+	}
+	body, err := readDocument(resp, q)
+	if err != nil {
+		return nil, err
+	}
+	u.Counts.Misses.Add(1)
+	return s.keep(ctx, u, q, have, resp, body)
+}
+
+// readDocument reads and decodes a body and looks whether it is what was asked for.
+func readDocument(resp *http.Response, q Query) ([]byte, error) {
+	limit := q.Limit
+	if limit == 0 {
+		limit = defaultLimit
+	}
+	r := io.Reader(resp.Body)
+	encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
+	switch encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errBody, err)
+		}
+		r = z
+	default:
+		return nil, fmt.Errorf("%w: unknown encoding %.20q", errBody, encoding)
+	}
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", errBody, limit)
+	}
+	if q.Check != nil {
+		if err := q.Check(body, resp.Header.Get("Content-Type")); err != nil {
+			return nil, fmt.Errorf("%w: %w", errBody, err)
+		}
+	}
+	return body, nil
+}
+
+// keep stores a document that is new or changed. What cannot be stored is answered all the same.
+func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document, error) {
+	pkg, id, now := packageOf(q.Package), q.id(u), s.r.now()
+	e := entry{
+		Upstream: u.Name(), URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
+		Type: resp.Header.Get("Content-Type"), Fetched: now.UTC(),
+	}
+	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}}
+	s.with(docID{pkg, id}, func(st *state) { st.checked, st.absent = now, time.Time{} })
+	d := s.document(u, k, now, "MISS")
+	if have != nil && have.blob == k.blob && have.ETag == e.ETag && have.entry.Modified == e.Modified {
+		return d, nil
+	}
+	var versions map[string]time.Time
+	if q.Versions != nil {
+		versions = q.Versions(body)
+	}
+	_, err := s.r.store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
+		return s.docs.In(tx, pkg, func(tx *store.PackageTx[entry]) error {
+			if err := note(tx, u, versions); err != nil {
+				return err
+			}
+			return put(tx, id, e, b, nil)
+		})
+	})
+	if err != nil {
+		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
+		d.body = body
+	}
+	return d, nil
+}

@@ -1,0 +1,121 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// entry is what a record says beside the bytes of a document or file.
+type entry struct {
+	Upstream string    `json:"upstream"`
+	URL      string    `json:"url,omitempty"` // where it came from at last, after redirects
+	ETag     string    `json:"etag,omitempty"`
+	Modified string    `json:"modified,omitempty"` // Last-Modified
+	Type     string    `json:"type,omitempty"`
+	Fetched  time.Time `json:"fetched"`
+	// Gone is since when the upstream says that it does not exist.
+	Gone time.Time `json:"gone,omitzero"`
+}
+
+// kept is an entry and where its bytes are. It is shared: nobody changes it.
+type kept struct {
+	entry
+	blob store.Blob
+	sums map[string]string
+}
+
+// listings is the package of documents that belong to none.
+const listings = "-"
+
+func packageOf(name string) string {
+	if name == "" {
+		return listings
+	}
+	return name
+}
+
+// lookup finds the document called id; nil when there is none.
+func (s *Set) lookup(ctx context.Context, pkg, id string) (*kept, error) {
+	return load(ctx, s.known, s.docs, pkg, id)
+}
+
+// load reads a record through a memo. That there is none is remembered as well, until the package changes.
+func load(ctx context.Context, m *store.Memo[string, *kept], repo *store.Repo[entry], pkg, id string) (*kept, error) {
+	return m.Get(pkg, id, func() (k *kept, err error) {
+		err = repo.View(ctx, pkg, func(tx *store.PackageTx[entry]) error {
+			v, err := tx.Version(id)
+			if errors.Is(err, store.ErrNotFound) || err == nil && len(v.Files) == 0 {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			f := v.Files[0]
+			k = &kept{entry: v.Meta, blob: store.Blob{Digest: f.Digest, Size: f.Size}, sums: f.Sums}
+			return nil
+		})
+		return k, err
+	})
+}
+
+// put writes a record inside the transaction that records its blob.
+func put(tx *store.PackageTx[entry], id string, e entry, b store.Blob, sums map[string]string) error {
+	v := store.Version[entry]{
+		ID: id, Source: store.Cached, Published: tx.Tx().Now(), Meta: e,
+		Files: []store.File{{Digest: b.Digest, Size: b.Size, Type: e.Type, Sums: sums}},
+	}
+	_, err := tx.Version(id)
+	if errors.Is(err, store.ErrNotFound) {
+		return tx.Publish(v)
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Replace(v, store.OpCache)
+}
+
+// indexSeen has a row for each version of a package: when it was first seen here, and when its upstream says that it was
+// published.
+const indexSeen = "seen"
+
+// sight is one such row. A version that was there when the package was first fetched counts as old: Seen is zero.
+type sight struct {
+	Known     bool      `json:"-"`
+	Seen      time.Time `json:"seen,omitzero"`
+	Published time.Time `json:"published,omitzero"`
+	Upstream  string    `json:"upstream"`
+}
+
+// Document is a document as its upstream sent it, decoded from transport encodings.
+type Document struct {
+	Upstream *Upstream
+	// Digest is of the bytes: what is rendered from them is the same as long as it is.
+	Digest digest.Digest
+	Size   int64
+	// URL is where it came from, after redirects: relative references in it start there.
+	URL  string
+	Type string
+	// ETag and Modified are the upstream's validators.
+	ETag, Modified string
+	Fetched        time.Time
+	// Checked is when the upstream last said that this is current.
+	Checked time.Time
+	// Cache says how it was answered: HIT, MISS or STALE.
+	Cache string
+
+	set  *Set
+	body []byte // when it could not be stored
+}
+
+// Bytes reads the document; nobody changes them.
+func (d *Document) Bytes(ctx context.Context) ([]byte, error) {
+	if d.body != nil {
+		return d.body, nil
+	}
+	return d.set.r.store.ReadBlob(ctx, d.Digest, d.Size)
+}

@@ -1,0 +1,278 @@
+package upstream
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"larder/store"
+)
+
+// uses remembers in memory when files were used last and what was missed offline, and writes it down now and then: a hit
+// must not cost a transaction.
+type uses struct {
+	mu     sync.Mutex // guards what follows
+	last   map[useKey]bool
+	missed map[useKey]int
+}
+
+// useKey names a file that is kept.
+type useKey struct {
+	kind store.Kind
+	pkg  string
+	key  string
+}
+
+const (
+	tableUses   = "upstream.uses"   // kind package key → Unix seconds of the last use
+	tableMissed = "upstream.missed" // kind package key → how often it was missed offline
+	maxPending  = 100_000           // names remembered between two flushes
+)
+
+func (u *uses) touch(k useKey) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.last == nil {
+		u.last = map[useKey]bool{}
+	}
+	if len(u.last) < maxPending {
+		u.last[k] = true
+	}
+}
+
+func (u *uses) miss(kind store.Kind, name, key string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.missed == nil {
+		u.missed = map[useKey]int{}
+	}
+	if len(u.missed) < maxPending {
+		u.missed[useKey{kind, packageOf(name), key}]++
+	}
+}
+
+// take empties the memory.
+func (u *uses) take() (last map[useKey]bool, missed map[useKey]int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	last, missed = u.last, u.missed
+	u.last, u.missed = nil, nil
+	return last, missed
+}
+
+func (k useKey) row() []byte { return []byte(string(k.kind) + "\x00" + k.pkg + "\x00" + k.key) }
+
+func parseUse(row []byte) (k useKey, ok bool) {
+	parts := strings.SplitN(string(row), "\x00", 3)
+	if len(parts) != 3 {
+		return k, false
+	}
+	return useKey{store.Kind(parts[0]), parts[1], parts[2]}, true
+}
+
+func number(raw []byte) int64 {
+	if len(raw) != 8 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint64(raw))
+}
+
+func encodeNumber(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+
+// Flush writes down what was used and missed. It is a job.
+func (r *Registry) Flush(ctx context.Context) error {
+	last, missed := r.uses.take()
+	if len(last)+len(missed) == 0 {
+		return nil
+	}
+	now := r.now().Unix()
+	err := r.store.Update(ctx, func(tx *store.Tx) error {
+		table := tx.Table(tableUses)
+		for k := range last {
+			if err := table.Put(k.row(), encodeNumber(now)); err != nil {
+				return err
+			}
+		}
+		table = tx.Table(tableMissed)
+		for k, n := range missed {
+			if err := table.Put(k.row(), encodeNumber(number(table.Get(k.row()))+int64(n))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrReadOnly) {
+		return nil
+	}
+	return err
+}
+
+// Evict removes cached files, those that were not used for longest first, until the limits hold. What is hosted is never
+// touched. It is a job.
+func (r *Registry) Evict(ctx context.Context) error {
+	if r.opt.CacheSize <= 0 && r.opt.CacheAge <= 0 {
+		return nil
+	}
+	if err := r.Flush(ctx); err != nil {
+		return err
+	}
+	total, err := r.Cached(ctx)
+	if err != nil {
+		return err
+	}
+	if r.opt.CacheAge <= 0 && total <= r.opt.CacheSize {
+		return nil
+	}
+	list, err := r.oldest(ctx)
+	if err != nil {
+		return err
+	}
+	horizon := r.now().Add(-r.opt.CacheAge).Unix()
+	for _, u := range list {
+		full := r.opt.CacheSize > 0 && total > r.opt.CacheSize
+		if !full && (r.opt.CacheAge <= 0 || u.last >= horizon) {
+			break
+		}
+		freed, err := r.drop(ctx, u.useKey)
+		if err != nil {
+			return fmt.Errorf("evict %s %s %s: %w", u.kind, u.pkg, u.key, err)
+		}
+		total -= freed
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Cached is how many bytes of files are kept.
+func (r *Registry) Cached(ctx context.Context) (total int64, err error) {
+	st, err := r.store.Stats(ctx)
+	for _, k := range store.Kinds() {
+		total += st.Kinds[k.CachedFiles()].Bytes
+	}
+	return total, err
+}
+
+type use struct {
+	useKey
+	last int64
+}
+
+// oldest lists what is kept in the order of its last use.
+func (r *Registry) oldest(ctx context.Context) (list []use, err error) {
+	err = r.store.View(ctx, func(tx *store.Tx) error {
+		list = list[:0]
+		for k, v := range tx.Table(tableUses).Scan(nil, nil) {
+			if key, ok := parseUse(k); ok {
+				list = append(list, use{key, number(v)})
+			}
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b use) int { return int(min(max(a.last-b.last, -1), 1)) })
+	return list, err
+}
+
+// drop removes one file and its row; its bytes go with the next sweep.
+func (r *Registry) drop(ctx context.Context, k useKey) (freed int64, err error) {
+	repo := store.NewRepo[entry](r.store, k.kind.CachedFiles())
+	err = r.store.Update(ctx, func(tx *store.Tx) error {
+		freed = 0
+		if err := tx.Table(tableUses).Delete(k.row()); err != nil {
+			return err
+		}
+		return repo.In(tx, k.pkg, func(tx *store.PackageTx[entry]) error {
+			v, err := tx.Version(k.key)
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for _, f := range v.Files {
+				freed += f.Size
+			}
+			return tx.Delete(k.key, false)
+		})
+	})
+	return freed, err
+}
+
+// Miss is something that was asked for offline and was not kept.
+type Miss struct {
+	Kind    store.Kind `json:"kind"`
+	Package string     `json:"package"`
+	Key     string     `json:"key"`
+	Count   int64      `json:"count"`
+}
+
+// Misses lists what was missed offline since it was last cleared: what the next visit to the outside should bring.
+func (r *Registry) Misses(ctx context.Context) (list []Miss, err error) {
+	if err := r.Flush(ctx); err != nil {
+		return nil, err
+	}
+	err = r.store.View(ctx, func(tx *store.Tx) error {
+		list = nil
+		for k, v := range tx.Table(tableMissed).Scan(nil, nil) {
+			if key, ok := parseUse(k); ok {
+				list = append(list, Miss{key.kind, key.pkg, key.key, number(v)})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// ClearMisses forgets the list.
+func (r *Registry) ClearMisses(ctx context.Context) error {
+	return r.store.Update(ctx, func(tx *store.Tx) error {
+		table := tx.Table(tableMissed)
+		for k := range table.Scan(nil, nil) {
+			if err := table.Delete(slices.Clone(k)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Purge drops what is kept of the packages of a kind whose names match, documents and files, so that they are fetched
+// anew. It returns how many packages those were.
+func (r *Registry) Purge(ctx context.Context, k store.Kind, pattern string) (n int, err error) {
+	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
+		repo := store.NewRepo[entry](r.store, kind)
+		for after := ""; ; {
+			list, err := repo.Packages(ctx, after, 500)
+			if err != nil || len(list) == 0 {
+				if err != nil {
+					return n, err
+				}
+				break
+			}
+			after = list[len(list)-1].Name
+			for _, p := range list {
+				if !glob(pattern, p.Name) {
+					continue
+				}
+				n++
+				if err := repo.Update(ctx, p.Name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() }); err != nil {
+					return n, err
+				}
+				r.sets[k].Forget(p.Name)
+			}
+		}
+	}
+	return n, nil
+}
+
+// How often the jobs Flush and Evict should run.
+const (
+	FlushEvery = time.Minute
+	EvictEvery = 10 * time.Minute
+)

@@ -1,0 +1,312 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"larder/store"
+)
+
+const userAgent = "larder"
+
+// Errors of this package. ErrNotFound of store is the one that says "no upstream has it".
+var (
+	// ErrUnavailable: trouble with an upstream; nobody knows whether what was asked for exists. See Unavailable.
+	ErrUnavailable = errors.New("upstream unavailable")
+	// ErrOffline: not kept, and upstreams are switched off.
+	ErrOffline = errors.New("offline, and not in the cache")
+	// ErrElsewhere: a document, redirect or realm names a host that was not allowed.
+	ErrElsewhere = errors.New("host not allowed")
+	// ErrBroken: the bytes are not those that were announced.
+	ErrBroken = errors.New("upstream sent wrong bytes")
+)
+
+// Unavailable is ErrUnavailable with its reason and when to come back.
+type Unavailable struct {
+	Upstream string
+	After    time.Duration
+	Err      error
+}
+
+func (e *Unavailable) Error() string {
+	return fmt.Sprintf("%v: %s: %v", ErrUnavailable, e.Upstream, e.Err)
+}
+func (e *Unavailable) Unwrap() []error      { return []error{ErrUnavailable, e.Err} }
+func (e *Unavailable) Is(target error) bool { return target == ErrUnavailable }
+
+// Public is what the client's user reads; it names the upstream as the operator does, never its address.
+func (e *Unavailable) Public() string {
+	return "The upstream registry " + e.Upstream + " cannot be reached at present, and this is not in the cache."
+}
+
+// statusError is an answer that is neither the thing nor its absence.
+type statusError struct {
+	code int
+	host string
+}
+
+func (e *statusError) Error() string { return fmt.Sprintf("%s answered %d", e.host, e.code) }
+
+// request is one thing to ask an upstream for.
+type request struct {
+	ref    string // absolute, or relative to the registry
+	method string // "": GET
+	header http.Header
+	scope  string // of the token, for container registries
+}
+
+// errBreaker is a host that is not asked at present.
+type errBreaker struct{ wait time.Duration }
+
+func (e *errBreaker) Error() string {
+	return "not asked again before " + e.wait.Round(time.Millisecond).String()
+}
+
+// do asks until the answer is one of 2xx, 304, 404, 410, 451, or the budget is spent. The caller closes the body. Errors
+// are *Unavailable, ErrOffline and ErrElsewhere. ctx must not be a client's.
+func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
+	if u.offline.Load() {
+		return nil, fmt.Errorf("%s: %w", u.conf.Name, ErrOffline)
+	}
+	to, err := u.resolve(q.ref)
+	if err != nil {
+		return nil, err
+	}
+	if q.method == "" {
+		q.method = http.MethodGet
+	}
+	q.ref = to.String()
+	deadline := time.Now().Add(Budget)
+	for try := 0; ; try++ {
+		resp, err := u.once(ctx, q, deadline)
+		if err == nil {
+			return resp, nil
+		}
+		wait, again := backoff(err, try)
+		if !again || time.Now().Add(wait).After(deadline) || ctx.Err() != nil {
+			u.Counts.Failures.Add(1)
+			return nil, u.unavailable(err, wait)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, u.unavailable(ctx.Err(), 0)
+		}
+	}
+}
+
+// unavailable wraps what went wrong, unless it is a decision of ours.
+func (u *Upstream) unavailable(err error, wait time.Duration) error {
+	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) {
+		return err
+	}
+	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err}
+}
+
+const maxTries = 3
+
+// backoff says whether and when to try again: not when trying cannot help.
+func backoff(err error, try int) (time.Duration, bool) {
+	var closed *errBreaker
+	var status *statusError
+	var later *retryAfter
+	switch {
+	case errors.As(err, &closed):
+		// Everyone waits for the probe; who comes in between hears it at once.
+		return closed.wait, false
+	case errors.As(err, &later):
+		return later.after, try+1 < maxTries
+	case errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden):
+		return 0, false
+	case errors.Is(err, ErrElsewhere), errors.Is(err, errRedirects):
+		return 0, false
+	}
+	pause := time.Duration(float64(250*time.Millisecond<<try) * (0.5 + rand.Float64()))
+	return pause, try+1 < maxTries
+}
+
+// retryAfter is a 429 or 503 that says when to come back.
+type retryAfter struct {
+	statusError
+	after time.Duration
+}
+
+func (e *retryAfter) Unwrap() error { return &e.statusError }
+
+// once sends one request and judges the answer.
+func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
+	gen, wait := u.breaker.ask()
+	if wait > 0 {
+		return nil, &errBreaker{wait}
+	}
+	resp, err := u.send(ctx, q, deadline)
+	if ctx.Err() != nil {
+		u.breaker.cancel(gen)
+	} else {
+		u.breaker.report(gen, hostTrouble(err))
+	}
+	return resp, err
+}
+
+// hostTrouble is err when it says that the host is in trouble: not what one path of it answers, and not what we refused.
+func hostTrouble(err error) error {
+	var status *statusError
+	switch {
+	case errors.As(err, &status) && status.code < http.StatusInternalServerError && status.code != http.StatusTooManyRequests:
+		return nil
+	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects), errors.Is(err, errBusy):
+		return nil
+	}
+	return err
+}
+
+// errBusy: so many requests are under way that this one did not get a place in time.
+var errBusy = errors.New("too many requests under way")
+
+// send takes a place, sends q, and answers a challenge for a token once.
+func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
+	queue, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if !u.gate.enter(queue.Done()) {
+		return nil, errBusy
+	}
+	if !u.global.enter(queue.Done()) {
+		u.gate.leave()
+		return nil, errBusy
+	}
+	leave := sync.OnceFunc(func() { u.global.leave(); u.gate.leave() })
+	resp, err := u.exchange(ctx, q, deadline)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && u.conf.Kind == store.OCI && u.challenged(resp, q.scope) {
+		drop(resp)
+		resp, err = u.exchange(ctx, q, deadline)
+	}
+	if err == nil {
+		err = judge(u, resp)
+	}
+	if err != nil {
+		leave()
+		return nil, err
+	}
+	resp.Body = &place{ReadCloser: resp.Body, leave: leave}
+	return resp, nil
+}
+
+// place is a body that gives back the request's place when it is closed.
+type place struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (p *place) Close() error {
+	p.leave()
+	return p.ReadCloser.Close()
+}
+
+// exchange sends q once. The header must come before the deadline, the body may take as long as it flows.
+func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(time.Until(deadline), cancel)
+	r, err := http.NewRequestWithContext(ctx, q.method, q.ref, nil)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	for k, v := range q.header {
+		r.Header[k] = v
+	}
+	r.Header.Set("User-Agent", userAgent)
+	u.authorize(r)
+	if u.conf.Kind == store.OCI && u.conf.Token == "" {
+		if err := u.bearer(ctx, r, q.scope); err != nil {
+			cancel()
+			return nil, err
+		}
+	}
+	u.Counts.Requests.Add(1)
+	resp, err := u.client.Do(r)
+	if !timer.Stop() && err == nil {
+		resp.Body.Close()
+		err = context.DeadlineExceeded
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = newWatched(resp.Body, cancel, u)
+	return resp, nil
+}
+
+// judge is nil for an answer that says something about what was asked for.
+func judge(u *Upstream, resp *http.Response) error {
+	switch c := resp.StatusCode; {
+	case c >= 200 && c < 300, c == http.StatusNotModified, Absent(c), c == http.StatusRequestedRangeNotSatisfiable:
+		return nil
+	}
+	defer drop(resp)
+	err := statusError{resp.StatusCode, u.base.Host}
+	after, ok := parseRetryAfter(resp.Header.Get("Retry-After"), u.now())
+	switch {
+	case ok && resp.StatusCode == http.StatusTooManyRequests:
+		u.breaker.notice(after)
+		return &retryAfter{err, after}
+	case ok:
+		return &retryAfter{err, after}
+	}
+	return &err
+}
+
+// Absent reports whether a status says that the thing does not exist.
+func Absent(status int) bool {
+	return status == http.StatusNotFound || status == http.StatusGone || status == http.StatusUnavailableForLegalReasons
+}
+
+// parseRetryAfter reads seconds or a date.
+func parseRetryAfter(s string, now time.Time) (time.Duration, bool) {
+	if s == "" {
+		return 0, false
+	}
+	if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+		return time.Duration(min(n, 1<<20)) * time.Second, true
+	}
+	t, err := http.ParseTime(s)
+	return max(t.Sub(now), 0), err == nil
+}
+
+// drop ends an answer nobody reads; a short rest keeps the connection usable.
+func drop(resp *http.Response) {
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	resp.Body.Close()
+}
+
+// watched is a body that fails when no byte comes for idleBody, and counts what comes.
+type watched struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+	timer  *time.Timer
+	u      *Upstream
+}
+
+func newWatched(body io.ReadCloser, cancel context.CancelFunc, u *Upstream) *watched {
+	return &watched{body, cancel, time.AfterFunc(idleBody, cancel), u}
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	w.timer.Reset(idleBody)
+	w.u.Counts.Bytes.Add(int64(n))
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	err := w.ReadCloser.Close()
+	w.cancel()
+	return err
+}

@@ -1,0 +1,200 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// FileQuery asks for something that never changes.
+type FileQuery struct {
+	// Package and Version are as in documents, for the rules about names; Version may be "" when files have none.
+	Package, Version string
+	// Key names the file within the package.
+	Key string
+	// Find says where the file is. It is asked only when the file is not kept, and may ask for documents to find out.
+	Find func(ctx context.Context) (Place, error)
+}
+
+// Place is where a file is and what it must be.
+type Place struct {
+	Upstream *Upstream
+	Ref      string // relative to the registry, or absolute
+	// Sums are hex by algorithm (sha256, sha512, sha1, md5). Every one given must be right; without any the first copy counts.
+	Sums map[string]string
+	// Size in bytes, 0 when unknown.
+	Size   int64
+	Type   string // Content-Type to answer with; "": the upstream's
+	Accept string
+	Scope  string // of the token, for container registries
+	// Keep are further sums to compute and record beside sha256.
+	Keep []string
+}
+
+// File is a file that is kept, or on its way. The caller closes it.
+type File struct {
+	// Blob is where it is, zero while it is on its way.
+	Blob store.Blob
+	Sums map[string]string
+	// Digest is "" as long as nobody knows it.
+	Digest digest.Digest
+	// Size is -1 as long as nobody knows it.
+	Size     int64
+	Type     string
+	Modified time.Time
+	// Cache says how it was answered: HIT or MISS.
+	Cache string
+
+	flight *flight
+	direct io.ReadCloser
+}
+
+// fileID names a flight.
+type fileID struct{ pkg, key string }
+
+// File answers q; see the package comment. ErrNotFound, ErrUnavailable, ErrOffline, ErrDenied, and what Find says.
+func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
+	chain, err := s.chain(ctx, q.Package)
+	if err != nil {
+		return nil, err
+	}
+	if s.Gated() {
+		if err := s.Allowed(ctx, q.Package, q.Version); err != nil {
+			return nil, err
+		}
+	}
+	k, err := s.Kept(ctx, q.Package, q.Key)
+	if err != nil {
+		return nil, err
+	}
+	if k != nil {
+		return k, nil
+	}
+	if s.Offline() {
+		s.r.uses.miss(s.kind, q.Package, q.Key)
+		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
+	}
+	_ = chain
+	return s.join(ctx, q)
+}
+
+// Kept returns a file that is here; nil when it is not. It asks nobody, and no rule.
+func (s *Set) Kept(ctx context.Context, name, key string) (*File, error) {
+	if s == nil {
+		return nil, nil
+	}
+	pkg := packageOf(name)
+	k, err := load(ctx, s.bytes, s.files, pkg, key)
+	if err != nil || k == nil {
+		return nil, err
+	}
+	s.r.uses.touch(useKey{s.kind, pkg, key})
+	if u := s.Upstream(k.Upstream); u != nil {
+		u.Counts.Hits.Add(1)
+		u.Counts.Saved.Add(k.blob.Size)
+	}
+	modified, _ := http.ParseTime(k.entry.Modified) // zero when the upstream did not say
+	return &File{Blob: k.blob, Digest: k.blob.Digest, Size: k.blob.Size, Sums: k.sums, Type: k.Type, Modified: modified, Cache: "HIT"}, nil
+}
+
+// Here reports whether the file is kept, or on its way: whether offering it makes sense offline.
+func (s *Set) Here(ctx context.Context, name, key string) (bool, error) {
+	if s == nil {
+		return false, nil
+	}
+	k, err := load(ctx, s.bytes, s.files, packageOf(name), key)
+	return k != nil, err
+}
+
+// Wait returns once the whole file is kept. It is for those who need all of it: other representations, odd ranges.
+func (f *File) Wait(ctx context.Context) (store.Blob, error) {
+	switch {
+	case f.flight != nil:
+		return f.flight.wait(ctx)
+	case f.direct != nil:
+		return store.Blob{}, fmt.Errorf("the file cannot be kept: %w", store.ErrFull)
+	}
+	return f.Blob, nil
+}
+
+// Follows reports whether the file is still on its way; Copy then serves it, otherwise its blob is there.
+func (f *File) Follows() bool { return f.flight != nil || f.direct != nil }
+
+// Seekable reports whether Copy may begin anywhere.
+func (f *File) Seekable() bool { return f.direct == nil }
+
+// Copy writes bytes from up to but not including to (-1: the end) to w as they come. After an error the caller must break
+// the connection: what was written is not the file.
+func (f *File) Copy(ctx context.Context, w io.Writer, from, to int64) error {
+	if f.direct != nil {
+		_, err := io.Copy(w, f.direct)
+		return err
+	}
+	return f.flight.copy(ctx, w, from, to)
+}
+
+// Close ends the caller's interest.
+func (f *File) Close() error {
+	if f.direct != nil {
+		return f.direct.Close()
+	}
+	if f.flight != nil {
+		f.flight.release()
+	}
+	return nil
+}
+
+// errRoom is a file that cannot be kept now: the disk is full or the store takes no changes.
+var errRoom = errors.New("no room to keep it")
+
+// pass streams a file to one client without keeping it. The last bytes still wait until the sums are right.
+func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
+	resp, err := p.Upstream.do(ctx, request{ref: p.Ref, header: p.header(), scope: p.Scope})
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		drop(resp)
+		return nil, p.absent(resp)
+	}
+	checked, err := newHeldBack(resp.Body, p)
+	if err != nil {
+		resp.Body.Close()
+		return nil, err
+	}
+	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", direct: checked}
+	if d := p.Sums["sha256"]; d != "" {
+		f.Digest = digest.NewDigestFromEncoded(digest.SHA256, d)
+	}
+	return f, nil
+}
+
+func (p Place) header() http.Header {
+	h := http.Header{"Accept-Encoding": {"identity"}}
+	if p.Accept != "" {
+		h.Set("Accept", p.Accept)
+	}
+	return h
+}
+
+func (p Place) contentType(resp *http.Response) string {
+	if p.Type != "" {
+		return p.Type
+	}
+	return resp.Header.Get("Content-Type")
+}
+
+// absent turns an answer that is not the file into an error.
+func (p Place) absent(resp *http.Response) error {
+	if Absent(resp.StatusCode) {
+		return fmt.Errorf("%s: %w", p.Upstream.Name(), store.ErrNotFound)
+	}
+	return p.Upstream.unavailable(&statusError{resp.StatusCode, p.Upstream.Host()}, 0)
+}

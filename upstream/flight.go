@@ -1,0 +1,435 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/store"
+)
+
+// flight is one file on its way, for all who ask. Nobody is special: the fetch is the flight's own, and goes on when
+// those who asked leave, if it is nearly done or cheap; otherwise it pauses and whoever comes next continues it.
+type flight struct {
+	s     *Set
+	id    fileID
+	ctx   context.Context // not a client's; it has the first one's actor
+	done  func()
+	place Place
+
+	mu      sync.Mutex    // guards what follows
+	wake    chan struct{} // closed and replaced at every change
+	readers int
+	begun   bool // the header is here
+	total   int64
+	kind    string // Content-Type
+	mod     string // Last-Modified
+	ready   int64  // bytes readers may have
+	follow  *os.File
+	blob    store.Blob
+	sums    map[string]string
+	ended   bool
+	err     error
+}
+
+const (
+	finishBelow = 50 << 20         // a fetch nobody waits for goes on when so little is missing,
+	finishShare = 4                // or when so large a part (1/n) is here
+	pauseFor    = 2 * time.Minute  // how long a paused fetch waits for somebody
+	chunk       = 128 << 10        // read at once
+	openFor     = 30 * time.Second // waiting for the first byte, a document for its sums included
+)
+
+// join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
+func (s *Set) join(ctx context.Context, q FileQuery) (*File, error) {
+	id := fileID{packageOf(q.Package), q.Key}
+	s.mu.Lock()
+	f := s.flights[id]
+	if f == nil {
+		f = &flight{s: s, id: id, wake: make(chan struct{}), total: -1}
+		f.ctx, f.done = s.r.detach(ctx)
+		s.flights[id] = f
+		go f.run(q)
+	}
+	f.mu.Lock()
+	f.readers++
+	f.mu.Unlock()
+	s.mu.Unlock()
+	f.signal(nil)
+	if err := f.until(ctx, func() bool { return f.begun || f.ended }); err != nil {
+		f.release()
+		return nil, err
+	}
+	return f.file(ctx)
+}
+
+// file is what the flight knows now, for one reader, who stays with it only when there is something to follow.
+func (f *flight) file(ctx context.Context) (*File, error) {
+	f.mu.Lock()
+	out := &File{Size: f.total, Type: f.kind, Cache: "MISS", Sums: f.sums, Blob: f.blob, Digest: f.blob.Digest}
+	out.Modified, _ = http.ParseTime(f.mod) // zero when the upstream did not say
+	ended, err := f.ended, f.err
+	f.mu.Unlock()
+	if !ended {
+		out.flight = f
+		if sum := f.place.Sums["sha256"]; sum != "" {
+			out.Digest = digest.NewDigestFromEncoded(digest.SHA256, strings.ToLower(sum))
+		}
+		return out, nil
+	}
+	f.release()
+	switch {
+	case errors.Is(err, errRoom):
+		return f.s.pass(ctx, f.place)
+	case err != nil:
+		return nil, err
+	}
+	out.Size = out.Blob.Size
+	return out, nil
+}
+
+// signal changes the flight under its lock and wakes everybody.
+func (f *flight) signal(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if change != nil {
+		change()
+	}
+	close(f.wake)
+	f.wake = make(chan struct{})
+}
+
+// until waits for cond, which is asked under the lock.
+func (f *flight) until(ctx context.Context, cond func() bool) error {
+	for {
+		f.mu.Lock()
+		ok, wake := cond(), f.wake
+		f.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (f *flight) release() {
+	f.signal(func() { f.readers-- })
+}
+
+// wait returns the blob once it is there.
+func (f *flight) wait(ctx context.Context) (store.Blob, error) {
+	if err := f.until(ctx, func() bool { return f.ended }); err != nil {
+		return store.Blob{}, err
+	}
+	return f.blob, f.err
+}
+
+// copy gives one reader the bytes from..to as they become ready.
+func (f *flight) copy(ctx context.Context, w io.Writer, from, to int64) error {
+	for to < 0 || from < to {
+		var ready int64
+		var ended bool
+		err := f.until(ctx, func() bool {
+			ready, ended = f.ready, f.ended
+			return ended || ready > from
+		})
+		switch {
+		case err != nil:
+			return err
+		case ended:
+			return f.rest(ctx, w, from, to)
+		}
+		if to >= 0 {
+			ready = min(ready, to)
+		}
+		n, err := io.Copy(w, io.NewSectionReader(f.follow, from, ready-from))
+		if err != nil {
+			return err
+		}
+		from += n
+		if flush, ok := w.(http.Flusher); ok && n > 0 {
+			flush.Flush()
+		}
+	}
+	return nil
+}
+
+// rest gives out what is left once the flight has ended: from the blob, which the sums are right for.
+func (f *flight) rest(ctx context.Context, w io.Writer, from, to int64) error {
+	if f.err != nil {
+		return f.err
+	}
+	file, b, err := f.s.r.store.OpenBlob(ctx, f.blob.Digest)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if to < 0 {
+		to = b.Size
+	}
+	if _, err := file.Seek(from, io.SeekStart); err != nil {
+		return err
+	}
+	_, err = io.CopyN(w, file, to-from)
+	return err
+}
+
+// run fetches the file and ends the flight. Until the record is committed whoever asks finds the flight, afterwards the record.
+func (f *flight) run(q FileQuery) {
+	err := f.fetch(q)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		f.s.r.log.LogAttrs(f.ctx, slog.LevelWarn, "fetch failed", slog.String("kind", string(f.s.kind)), slog.String("package", f.id.pkg), slog.String("file", f.id.key), slog.Any("error", err))
+	}
+	f.s.mu.Lock()
+	delete(f.s.flights, f.id)
+	f.s.mu.Unlock()
+	f.signal(func() {
+		f.ended, f.err = true, err
+	})
+	f.done()
+	// The last reader of the growing file may be in the middle of it; its own handle stays valid until it has left.
+	_ = f.until(context.Background(), func() bool { return f.readers <= 0 })
+	if f.follow != nil {
+		f.follow.Close()
+	}
+}
+
+func (f *flight) fetch(q FileQuery) (err error) {
+	ctx, cancel := context.WithTimeout(f.ctx, openFor)
+	f.place, err = q.Find(ctx)
+	cancel()
+	if err != nil {
+		return err
+	}
+	t := &transfer{f: f, place: f.place}
+	defer t.close()
+	if err := t.open(); err != nil {
+		return err
+	}
+	if err := t.copy(); err != nil {
+		return err
+	}
+	return t.commit(q)
+}
+
+// transfer is the fetching side of a flight; only its goroutine uses it.
+type transfer struct {
+	f     *flight
+	place Place
+	stage *store.Stage
+	body  io.ReadCloser
+	head  http.Header
+	url   string
+	total int64 // -1 when unknown
+	n     int64 // bytes here
+	tries int
+}
+
+func (t *transfer) close() {
+	if t.body != nil {
+		t.body.Close()
+	}
+	if t.stage != nil {
+		t.stage.Abort()
+	}
+}
+
+// open sends the first request and makes the stage.
+func (t *transfer) open() error {
+	u := t.place.Upstream
+	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope})
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		drop(resp)
+		return t.place.absent(resp)
+	}
+	t.body, t.head, t.url, t.total = resp.Body, resp.Header, resp.Request.URL.String(), resp.ContentLength
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return u.unavailable(fmt.Errorf("%w: the file came encoded as %.20q", ErrBroken, enc), 0)
+	}
+	if t.place.Size > 0 && t.total > 0 && t.total != t.place.Size {
+		u.Counts.Broken.Add(1)
+		return u.unavailable(fmt.Errorf("%w: %d bytes instead of %d", ErrBroken, t.total, t.place.Size), 0)
+	}
+	sums := append([]string{}, t.place.Keep...)
+	for alg := range t.place.Sums {
+		sums = append(sums, alg)
+	}
+	t.stage, err = t.f.s.r.store.Stage(t.f.ctx, store.StageOptions{Size: t.total, Sums: sums})
+	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
+		return fmt.Errorf("%w: %w", errRoom, err)
+	}
+	if err != nil {
+		return err
+	}
+	u.Counts.Misses.Add(1)
+	t.f.signal(func() {
+		t.f.begun, t.f.total, t.f.kind, t.f.mod = true, t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
+	})
+	return nil
+}
+
+// copy takes the body in, resuming it when it breaks off.
+func (t *transfer) copy() error {
+	buf := make([]byte, chunk)
+	for {
+		n, err := t.body.Read(buf)
+		if n > 0 {
+			if werr := t.take(buf[:n]); werr != nil {
+				return werr
+			}
+		}
+		switch {
+		case err == io.EOF && (t.total < 0 || t.n == t.total):
+			return nil
+		case err != nil:
+			if err := t.resume(err); err != nil {
+				return err
+			}
+		case t.deserted():
+			if err := t.pause(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take stores p and shows it to the readers, but for the tail.
+func (t *transfer) take(p []byte) error {
+	if _, err := t.stage.Write(p); err != nil {
+		return err
+	}
+	t.n += int64(len(p))
+	ready, err := t.stage.Flush()
+	if err != nil {
+		return err
+	}
+	if ready -= tail; ready <= 0 {
+		return nil
+	}
+	if t.f.follow == nil {
+		file, err := t.stage.Follow()
+		if err != nil || file == nil {
+			return err
+		}
+		t.f.signal(func() { t.f.follow = file })
+	}
+	t.f.signal(func() { t.f.ready = ready })
+	return nil
+}
+
+// deserted reports whether nobody waits any more and too much is missing to go on for the next one's sake.
+func (t *transfer) deserted() bool {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	if t.f.readers > 0 || t.total >= 0 && (t.total-t.n <= finishBelow || t.n >= t.total/finishShare) {
+		return false
+	}
+	return t.total >= 0 || t.n > finishBelow
+}
+
+// pause gives the connection back and waits for somebody who wants the rest.
+func (t *transfer) pause() error {
+	t.body.Close()
+	ctx, cancel := context.WithTimeout(t.f.ctx, pauseFor)
+	defer cancel()
+	if err := t.f.until(ctx, func() bool { return t.f.readers > 0 }); err != nil {
+		return fmt.Errorf("nobody wants it any more: %w", err)
+	}
+	return t.resume(nil)
+}
+
+// resume asks for the rest. Without sums it must be the same representation for sure.
+func (t *transfer) resume(cause error) error {
+	u := t.place.Upstream
+	etag := t.head.Get("ETag")
+	strong := etag != "" && !strings.HasPrefix(etag, "W/")
+	if cause != nil {
+		t.tries++
+		if cause == io.EOF {
+			cause = io.ErrUnexpectedEOF
+		}
+	}
+	if t.tries > maxTries || len(t.place.Sums) == 0 && !strong {
+		return u.unavailable(cause, 0)
+	}
+	t.body.Close()
+	h := t.place.header()
+	h.Set("Range", "bytes="+strconv.FormatInt(t.n, 10)+"-")
+	if strong {
+		h.Set("If-Range", etag)
+	}
+	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope})
+	if err != nil {
+		return err
+	}
+	t.body = resp.Body
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(t.n, 10)+"-"):
+		return nil
+	case resp.StatusCode == http.StatusOK && len(t.place.Sums) > 0:
+		// From the beginning: the sums will tell whether it is the same.
+		if _, err := io.CopyN(io.Discard, t.body, t.n); err != nil {
+			return u.unavailable(err, 0)
+		}
+		return nil
+	}
+	return u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
+}
+
+// commit compares the sums and makes blob and record durable in one transaction.
+func (t *transfer) commit(q FileQuery) error {
+	u := t.place.Upstream
+	sum := func(alg string) string {
+		if alg == "sha256" {
+			return t.stage.Digest().Encoded()
+		}
+		return t.stage.Sum(alg)
+	}
+	if err := verify(t.place.Sums, sum, t.place.Size, t.stage.Size()); err != nil {
+		u.Counts.Broken.Add(1)
+		return u.unavailable(err, 0)
+	}
+	sums := map[string]string{}
+	for _, alg := range t.place.Keep {
+		sums[alg] = sum(alg)
+	}
+	for alg := range t.place.Sums {
+		sums[alg] = sum(alg)
+	}
+	delete(sums, "sha256") // it is the digest
+	e := entry{
+		Upstream: u.Name(), URL: t.url, ETag: t.head.Get("ETag"), Modified: t.head.Get("Last-Modified"),
+		Type: t.place.Type, Fetched: t.f.s.r.now().UTC(),
+	}
+	if e.Type == "" {
+		e.Type = t.head.Get("Content-Type")
+	}
+	b, err := t.stage.CommitWith(t.f.ctx, func(tx *store.Tx, b store.Blob) error {
+		return t.f.s.files.In(tx, t.f.id.pkg, func(tx *store.PackageTx[entry]) error {
+			return put(tx, t.f.id.key, e, b, sums)
+		})
+	})
+	if err != nil {
+		return err
+	}
+	t.f.s.r.uses.touch(useKey{t.f.s.kind, t.f.id.pkg, t.f.id.key})
+	t.f.signal(func() { t.f.blob, t.f.sums = b, sums })
+	return nil
+}

@@ -1,0 +1,207 @@
+package upstream
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"larder/store"
+)
+
+// Upstream is one remote registry. It is safe for many goroutines.
+type Upstream struct {
+	conf    Config
+	base    *url.URL
+	client  *http.Client
+	breaker *breaker
+	tokens  tokens
+	gate    gate // of this host
+	global  gate // of all
+	now     func() time.Time
+	offline atomic.Bool
+
+	Counts Counts
+}
+
+// Counts are what metrics show of one upstream.
+type Counts struct {
+	Requests, Failures          atomic.Int64 // asked of the upstream
+	Bytes                       atomic.Int64 // fetched
+	Hits, Misses, Stale, Absent atomic.Int64 // answered from what is kept, after asking, although old, as not existing
+	Saved                       atomic.Int64 // bytes of files that were not fetched again
+	Broken                      atomic.Int64 // files whose sums were wrong
+}
+
+// newUpstream builds the client of c.
+func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(strings.TrimRight(c.URL, "/"))
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.transport(base)
+	if err != nil {
+		return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
+	}
+	c.URL = base.String()
+	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost), global: global, now: o.Now}
+	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
+	u.offline.Store(c.Offline)
+	return u, nil
+}
+
+// Name is what the operator calls it.
+func (u *Upstream) Name() string { return u.conf.Name }
+
+// Kind is its protocol.
+func (u *Upstream) Kind() store.Kind { return u.conf.Kind }
+
+// URL is the registry's address without a final slash.
+func (u *Upstream) URL() string { return u.conf.URL }
+
+// Host is the registry's host and port.
+func (u *Upstream) Host() string { return u.base.Host }
+
+// has reports whether the registry may be asked for the name.
+func (u *Upstream) has(name string) bool {
+	for _, p := range u.conf.Exclude {
+		if glob(p, name) {
+			return false
+		}
+	}
+	for _, p := range u.conf.Include {
+		if glob(p, name) {
+			return true
+		}
+	}
+	return len(u.conf.Include) == 0
+}
+
+// resolve makes an absolute URL of a reference: relative to the registry, or one that a document names. ErrElsewhere for
+// a host that is neither the registry's nor one of Hosts.
+func (u *Upstream) resolve(ref string) (*url.URL, error) {
+	if !strings.Contains(ref, "://") {
+		return url.Parse(u.conf.URL + "/" + strings.TrimLeft(ref, "/"))
+	}
+	to, err := url.Parse(ref)
+	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
+		return nil, fmt.Errorf("%q is not a URL: %w", ref, ErrElsewhere)
+	}
+	if to.User != nil || !u.mayAsk(to) {
+		return nil, fmt.Errorf("%s names %s: %w", u.conf.Name, to.Host, ErrElsewhere)
+	}
+	return to, nil
+}
+
+// mayAsk judges where documents and redirects send us. What began encrypted stays encrypted.
+func (u *Upstream) mayAsk(to *url.URL) bool {
+	if u.base.Scheme == "https" && to.Scheme != "https" {
+		return false
+	}
+	if strings.EqualFold(to.Host, u.base.Host) || u.conf.AnyHost {
+		return true
+	}
+	for _, h := range u.conf.Hosts {
+		if hostMatches(h, to.Hostname()) || strings.EqualFold(h, to.Host) {
+			return true
+		}
+	}
+	return false
+}
+
+const maxRedirects = 5
+
+var errRedirects = errors.New("too many redirects")
+
+// redirect lets a request go on to where it may; credentials go along only within what they are bound to.
+func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" || !u.mayAsk(r.URL) && !isPublicCDN(u, r.URL) {
+		return fmt.Errorf("redirected to %s: %w", r.URL.Host, ErrElsewhere)
+	}
+	r.Header.Del("Authorization")
+	r.Header.Del("Referer")
+	if u.conf.HeaderName != "" {
+		r.Header.Del(u.conf.HeaderName)
+	}
+	u.authorize(r)
+	return nil
+}
+
+// isPublicCDN lets a registry redirect to any public host by https: it chose to, over a connection that was its own, and
+// the dialer keeps private addresses out. Hosts that a document names are another matter: anybody who publishes writes those.
+func isPublicCDN(u *Upstream, to *url.URL) bool {
+	return u.base.Scheme == "https" && to.Scheme == "https"
+}
+
+// owns reports whether credentials may go to an address: same scheme, host, port, and below the registry's path.
+func (u *Upstream) owns(to *url.URL) bool {
+	path := strings.TrimRight(u.base.Path, "/")
+	return to.Scheme == u.base.Scheme && hostPort(to) == hostPort(u.base) &&
+		(to.Path == path || strings.HasPrefix(to.Path, path+"/")) && !strings.Contains(to.Path, "/../")
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port
+}
+
+// authorize adds the configured credentials where they belong. Container registries get tokens instead, see token.go.
+func (u *Upstream) authorize(r *http.Request) {
+	if !u.owns(r.URL) {
+		return
+	}
+	c := &u.conf
+	switch {
+	case c.HeaderName != "":
+		r.Header.Set(c.HeaderName, c.HeaderValue)
+	case c.Token != "" && c.Kind == store.Cargo:
+		// cargo's own form: the token as it is.
+		r.Header.Set("Authorization", c.Token)
+	case c.Token != "":
+		r.Header.Set("Authorization", "Bearer "+c.Token)
+	case c.User != "" && c.Kind != store.OCI:
+		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.User+":"+c.Password)))
+	}
+}
+
+// gate admits so many at once.
+type gate chan struct{}
+
+func newGate(n int) gate { return make(gate, n) }
+
+// enter waits for a place, or for done.
+func (g gate) enter(done <-chan struct{}) bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	case <-done:
+		return false
+	}
+}
+
+func (g gate) leave() { <-g }
+
+// origin is scheme and host, for comparing realms.
+func origin(u *url.URL) string { return u.Scheme + "://" + hostPort(u) }
+
+// tokens keeps the bearer tokens of a container registry.
+type tokens struct {
+	mu   sync.Mutex // guards kept and challenge
+	kept map[string]token
+	// challenge is what the registry said last about where its tokens come from.
+	challenge challenge
+}

@@ -1,0 +1,284 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"larder/store"
+)
+
+// Registry is the upstreams of every kind.
+type Registry struct {
+	store   *store.Store
+	log     *slog.Logger
+	opt     Options
+	offline atomic.Bool
+	sets    map[store.Kind]*Set
+	claims  []rule
+	blocked []rule
+	allowed []rule
+	uses    uses
+	now     func() time.Time
+
+	// Work that outlives the request it began for ends with the registry.
+	life context.Context
+	end  context.CancelFunc
+	work sync.WaitGroup
+}
+
+// New prepares the upstreams; it asks none of them.
+func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Concurrent == 0 {
+		o.Concurrent = 64
+	}
+	if o.PerHost == 0 {
+		o.PerHost = 16
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	r := &Registry{store: s, log: log, opt: o, sets: map[store.Kind]*Set{}, now: o.Now}
+	r.offline.Store(o.Offline)
+	r.life, r.end = context.WithCancel(context.Background())
+	var err error
+	for _, list := range []struct {
+		to   *[]rule
+		from []string
+	}{{&r.claims, o.Claims}, {&r.blocked, o.Blocked}, {&r.allowed, o.Allowed}} {
+		if *list.to, err = parseRules(list.from); err != nil {
+			return nil, err
+		}
+	}
+	global := newGate(o.Concurrent)
+	for _, c := range o.Upstreams {
+		u, err := newUpstream(c, o, global)
+		if err != nil {
+			return nil, err
+		}
+		set := r.sets[c.Kind]
+		if set == nil {
+			set = newSet(r, c.Kind)
+			r.sets[c.Kind] = set
+		}
+		for _, other := range set.list {
+			if other.Name() == u.Name() {
+				return nil, fmt.Errorf("two upstreams of %s are called %s", c.Kind, u.Name())
+			}
+		}
+		set.list = append(set.list, u)
+	}
+	return r, nil
+}
+
+// detach returns a context with ctx's values that ends with the registry, not with ctx. done must be called.
+func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
+	r.work.Add(1)
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(r.life, cancel)
+	return detached, func() {
+		stop()
+		cancel()
+		r.work.Done()
+	}
+}
+
+// Close ends the fetches under way and gives connections back.
+func (r *Registry) Close() {
+	r.end()
+	r.work.Wait()
+	for _, u := range r.Find("", "") {
+		u.client.CloseIdleConnections()
+	}
+}
+
+// Protocol is what a kind's package says about itself. It must not call back into the Set.
+type Protocol struct {
+	// Local reports whether a name is, or ever was, published here. Such a name is ours: no upstream is asked for it.
+	Local func(ctx context.Context, name string) (bool, error)
+	// Probe is how to find out whether a name exists upstream.
+	Probe func(name string) Query
+}
+
+// Set returns the upstreams of a kind, nil when it has none; every method of a nil Set says that nothing exists.
+func (r *Registry) Set(k store.Kind, p Protocol) *Set {
+	if r == nil || r.sets[k] == nil {
+		return nil
+	}
+	r.sets[k].protocol = p
+	return r.sets[k]
+}
+
+// Set is the upstreams of one kind in the operator's order.
+type Set struct {
+	r        *Registry
+	kind     store.Kind
+	list     []*Upstream
+	protocol Protocol
+
+	docs  *store.Repo[entry]
+	files *store.Repo[entry]
+	known *store.Memo[string, *kept] // documents by id
+	bytes *store.Memo[string, *kept] // files by key
+	seen  *store.Memo[string, sight] // when versions were first seen
+	group singleflight.Group         // refreshes under way
+
+	mu      sync.Mutex // guards what follows
+	states  map[docID]*state
+	flights map[fileID]*flight
+}
+
+func newSet(r *Registry, k store.Kind) *Set {
+	d, f := k.Documents(), k.CachedFiles()
+	return &Set{
+		r: r, kind: k,
+		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
+		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
+		seen: store.NewMemo[string, sight](r.store, d), states: map[docID]*state{}, flights: map[fileID]*flight{},
+	}
+}
+
+// Kind returns the set's kind.
+func (s *Set) Kind() store.Kind { return s.kind }
+
+// Upstreams returns the registries in order.
+func (s *Set) Upstreams() []*Upstream {
+	if s == nil {
+		return nil
+	}
+	return s.list
+}
+
+// Upstream finds a registry by its name; nil when there is none.
+func (s *Set) Upstream(name string) *Upstream {
+	for _, u := range s.Upstreams() {
+		if u.Name() == name {
+			return u
+		}
+	}
+	return nil
+}
+
+// off reports whether u may not be asked.
+func (s *Set) off(u *Upstream) bool { return s.r.offline.Load() || u.offline.Load() }
+
+// Offline reports whether no registry of the set may be asked.
+func (s *Set) Offline() bool {
+	for _, u := range s.Upstreams() {
+		if !s.off(u) {
+			return false
+		}
+	}
+	return true
+}
+
+// Claimed reports whether the name is ours by the operator's word.
+func (s *Set) Claimed(name string) bool { return s != nil && covers(s.r.claims, s.kind, name) }
+
+// chain is who may be asked for a name, in order. ErrNotFound when nobody: the name is ours. It is asked before
+// anything that is kept is looked at, so that a claim also hides what was cached before it. name "" is a listing.
+func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
+	if s == nil {
+		return nil, store.ErrNotFound
+	}
+	if name == "" {
+		return s.list, nil
+	}
+	if s.Claimed(name) {
+		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
+	}
+	if covers(s.r.blocked, s.kind, name) {
+		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
+	}
+	if s.protocol.Local != nil {
+		local, err := s.protocol.Local(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if local {
+			return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
+		}
+	}
+	var list []*Upstream
+	for _, u := range s.list {
+		if u.has(name) {
+			list = append(list, u)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
+	}
+	return list, nil
+}
+
+// Theirs reports whether a name that an upstream mentions may be shown: it is neither ours nor blocked.
+func (s *Set) Theirs(ctx context.Context, name string) bool {
+	_, err := s.chain(ctx, name)
+	return err == nil && name != ""
+}
+
+// MayPublish is nil when a name that is not here yet may be published: nobody else has it, or the operator claims it.
+// ErrExists otherwise: from then on the local package would hide one that people rely on.
+func (s *Set) MayPublish(ctx context.Context, name string) error {
+	if s == nil || s.Claimed(name) || s.protocol.Probe == nil {
+		return nil
+	}
+	_, err := s.Document(ctx, s.protocol.Probe(name))
+	switch {
+	case err == nil:
+		return store.Refuse(store.ErrExists, "%s exists in an upstream registry already. To publish your own, the operator must claim the name (claims: [\"%s:%s\"]).", name, s.kind, name)
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrOffline):
+		return nil
+	}
+	return err
+}
+
+// state is what is known of one document at one upstream without asking the store. The set's mu guards it.
+type state struct {
+	checked time.Time // last time the upstream confirmed what is kept
+	absent  time.Time // until then it is known not to exist
+	busy    bool      // a background refresh is under way
+}
+
+type docID struct{ pkg, id string }
+
+// maxStates bounds the memory of a Set; what is forgotten is asked again.
+const maxStates = 200_000
+
+// with calls fn with the state of id under the lock.
+func (s *Set) with(id docID, fn func(*state)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.states[id]
+	if st == nil {
+		if len(s.states) >= maxStates {
+			clear(s.states)
+		}
+		st = &state{}
+		s.states[id] = st
+	}
+	fn(st)
+}
+
+// Forget drops what is remembered of a name, so that upstreams are asked again: it was published, imported or claimed.
+func (s *Set) Forget(name string) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.states {
+		if id.pkg == name {
+			delete(s.states, id)
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package web
+
+import (
+	"net/http"
+
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// UpstreamList is the answer of GET /upstreams. Without a running server nobody is asked, and counters are zero.
+type UpstreamList struct {
+	Upstreams []upstream.Status `json:"upstreams"`
+	Offline   bool              `json:"offline"`
+	// Cached is how many bytes of files are kept.
+	Cached int64 `json:"cached_bytes"`
+}
+
+// UpstreamChoice selects upstreams; empty fields select all.
+type UpstreamChoice struct {
+	Kind store.Kind `json:"kind,omitempty"`
+	Name string     `json:"name,omitempty"`
+	// Offline is for POST /upstreams/switch.
+	Offline bool `json:"offline,omitempty"`
+	// Package is the pattern of POST /upstreams/purge.
+	Package string `json:"package,omitempty"`
+}
+
+// UpstreamCheck is what one upstream answered to POST /upstreams/check.
+type UpstreamCheck struct {
+	Kind  store.Kind `json:"kind"`
+	Name  string     `json:"name"`
+	Error string     `json:"error,omitempty"`
+}
+
+// UpstreamChecks is the answer of POST /upstreams/check.
+type UpstreamChecks struct {
+	Checks []UpstreamCheck `json:"checks"`
+}
+
+// Purged is the answer of POST /upstreams/purge.
+type Purged struct {
+	Packages int `json:"packages"`
+}
+
+// MissList is the answer of GET /upstreams/misses.
+type MissList struct {
+	Misses []upstream.Miss `json:"misses"`
+}
+
+// upstreams returns the registry, or says that there is none.
+func (a *api) upstreams() (*upstream.Registry, error) {
+	if a.remote == nil {
+		return nil, wire.Errorf(store.ErrNotFound, "no upstreams are configured")
+	}
+	return a.remote, nil
+}
+
+func (a *api) listUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
+	list := UpstreamList{Upstreams: []upstream.Status{}}
+	if a.remote != nil {
+		list.Offline = a.remote.Offline()
+		if s := a.remote.Status(); s != nil {
+			list.Upstreams = s
+		}
+		var err error
+		if list.Cached, err = a.remote.Cached(r.Context()); err != nil {
+			return err
+		}
+	}
+	return answer(w, http.StatusOK, list)
+}
+
+// chosen reads the body and finds what it selects.
+func (a *api) chosen(r *http.Request) (c UpstreamChoice, list []*upstream.Upstream, err error) {
+	if err := readJSON(r, &c); err != nil {
+		return c, nil, err
+	}
+	reg, err := a.upstreams()
+	if err != nil {
+		return c, nil, err
+	}
+	if list = reg.Find(c.Kind, c.Name); len(list) == 0 {
+		return c, nil, wire.Errorf(store.ErrNotFound, "there is no such upstream")
+	}
+	return c, list, nil
+}
+
+func (a *api) checkUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
+	_, list, err := a.chosen(r)
+	if err != nil {
+		return err
+	}
+	var out UpstreamChecks
+	for _, u := range list {
+		c := UpstreamCheck{Kind: u.Kind(), Name: u.Name()}
+		if err := u.Check(r.Context()); err != nil {
+			c.Error = err.Error()
+		}
+		out.Checks = append(out.Checks, c)
+	}
+	return answer(w, http.StatusOK, out)
+}
+
+// switchUpstreams takes those selected off or back; selecting none switches the whole server, until it stops.
+func (a *api) switchUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
+	c, list, err := a.chosen(r)
+	if err != nil {
+		return err
+	}
+	if c.Kind == "" && c.Name == "" {
+		a.remote.SetOffline(c.Offline)
+	}
+	if c.Kind != "" || c.Name != "" || !c.Offline {
+		for _, u := range list {
+			u.SetOffline(c.Offline)
+		}
+	}
+	return done(w)
+}
+
+func (a *api) purgeUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
+	c, _, err := a.chosen(r)
+	if err != nil {
+		return err
+	}
+	if _, err := store.ParseKind(string(c.Kind)); err != nil {
+		return err
+	}
+	if c.Package == "" {
+		return wire.Errorf(store.ErrInvalid, "package is missing; \"*\" is every one")
+	}
+	n, err := a.remote.Purge(r.Context(), c.Kind, c.Package)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, Purged{n})
+}
+
+func (a *api) misses(w http.ResponseWriter, r *http.Request, _ request) error {
+	reg, err := a.upstreams()
+	if err != nil {
+		return err
+	}
+	list, err := reg.Misses(r.Context())
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []upstream.Miss{}
+	}
+	return answer(w, http.StatusOK, MissList{list})
+}
+
+func (a *api) clearMisses(w http.ResponseWriter, r *http.Request, _ request) error {
+	reg, err := a.upstreams()
+	if err != nil {
+		return err
+	}
+	if err := reg.ClearMisses(r.Context()); err != nil {
+		return err
+	}
+	return done(w)
+}
