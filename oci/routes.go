@@ -243,9 +243,6 @@ func decodeSegment(s string, last bool) (string, error) {
 // parsePath recognises the shape of a path and validates its parts.
 func parsePath(escaped string) (Request, shape, error) {
 	q := Request{N: -1}
-	if sh, ok := q.parsePull(escaped); ok {
-		return q, sh, nil
-	}
 	root, segs, err := splitPath(escaped)
 	if err != nil {
 		return q, 0, err
@@ -264,32 +261,6 @@ func parsePath(escaped string) (Request, shape, error) {
 	return parseRepo(q, segs)
 }
 
-// parsePull recognises what pulls ask for, a manifest or a blob below /v2, without taking the path apart. All that is
-// not plainly one of these, errors included, is left to the other functions, which would say the same of it.
-func (q *Request) parsePull(escaped string) (shape, bool) {
-	path, ok := strings.CutPrefix(escaped, rootV2+"/")
-	i := strings.LastIndexByte(path, '/')
-	if !ok || i < 0 || !isPlain(path) {
-		return 0, false
-	}
-	sh, last := shapeManifest, path[i+1:]
-	name, ok := strings.CutSuffix(path[:i], "/manifests")
-	if !ok {
-		sh = shapeBlob
-		name, ok = strings.CutSuffix(path[:i], "/blobs")
-	}
-	if !ok || checkName(name) != nil {
-		return 0, false
-	}
-	pull := *q
-	if sh == shapeManifest && pull.setReference(last) != nil || sh == shapeBlob && pull.setDigest(last) != nil {
-		return 0, false
-	}
-	pull.Root, pull.Name = rootV2, name
-	*q = pull
-	return sh, true
-}
-
 func parseV1(segs []string) (shape, error) {
 	switch strings.Join(segs, "/") {
 	case "_ping":
@@ -302,6 +273,9 @@ func parseV1(segs []string) (shape, error) {
 
 // parseFixed recognises the paths that are not about one repository.
 func parseFixed(q *Request, segs []string) (shape, bool) {
+	if last := segs[len(segs)-1]; last != "token" && last != "repositories" && !strings.HasPrefix(segs[0], "_") {
+		return 0, false // nothing to put together, as for every pull
+	}
 	switch path := strings.Join(segs, "/"); {
 	case path == "token":
 		return shapeToken, true

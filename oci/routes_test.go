@@ -255,41 +255,6 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// sameUnderAlias holds the short cut for pulls, which only /v2 has, against the long way of the alias.
-func sameUnderAlias(t *testing.T, method, path string, v url.Values) {
-	rest, ok := strings.CutPrefix(path, rootV2+"/")
-	if !ok {
-		return
-	}
-	op, q, err := parse(method, path, v)
-	op2, q2, err2 := parse(method, rootAlias+"/"+rest, v)
-	if err != nil && err2 != nil {
-		if err.Error() != err2.Error() {
-			t.Errorf("%s %q: %v, under the alias %v", method, path, err, err2)
-		}
-		return
-	}
-	if q2.Root = rootV2; op != op2 || err != err2 || !reflect.DeepEqual(q, q2) {
-		t.Errorf("%s %q: %s %+v %v, under the alias %s %+v %v", method, path, op, q, err, op2, q2, err2)
-	}
-}
-
-// TestA1_ShortCut: what parsePull takes and what it leaves to the others.
-func TestA1_ShortCut(t *testing.T) {
-	for _, path := range []string{
-		"a/manifests/latest", "a/b/blobs/" + someDigest, "a/manifests/" + someSHA512, "a/manifests/manifests/x", "a/blobs/blobs/" + someDigest,
-		"a/blobs/manifests/uploads", "a/blobs/uploads/manifests/x", "blobs/manifests/x", "manifests/manifests/x", "token/manifests/x",
-		"a/blobs/uploads", "a/blobs/uploads/", "a/blobs/x", "a/blobs/sha256:1", "a/blobs/sha256%3A" + someHex,
-		"manifests/x", "/manifests/x", "a//manifests/x", "a/./manifests/x", "a/../manifests/x", "A/manifests/x", "a%2Fb/manifests/x",
-		"a/manifests/", "a/manifests/.", "a/manifests/..", "a/manifests/.x", "a/manifests/a b", "a/manifests/a\\b", "a/manifests/%6c", "a/manifests/sha256:x",
-		"_oci/repositories/manifests/x", "a/_oci/tag-history/manifests", strings.Repeat("a", 300) + "/manifests/x",
-	} {
-		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "POST"} {
-			sameUnderAlias(t, method, rootV2+"/"+path, nil)
-		}
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/v2/", "/v2/a/b/manifests/latest", "/v2/a/manifests/" + someDigest + "?tag=x&tag=y", "/oci/a/blobs/" + someDigest,
@@ -309,7 +274,6 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		op, q, err := parse(method, path, v)
-		sameUnderAlias(t, method, path, v)
 		if err != nil {
 			var fl *fault
 			if !errors.As(err, &fl) || fl.code == "" || wire.Status(err) >= 500 {
