@@ -140,11 +140,11 @@ func compare(ctx context.Context, targets ...*target) ([][]speed, error) {
 	return all, nil
 }
 
-// besideBare compares an answer of larder with a bare handler that writes the bytes of a file. The yardstick is
+// compareBare compares an answer of larder with a bare handler that writes the bytes of a file. The yardstick is
 // net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
 // setting of the collector. A second bare handler has the same time limits and collector setting as larder: its figures
 // are a note, as the part of the distance that is no handler's.
-func (e *env) besideBare(ctx context.Context, p *process, path, auth, file string) (ours, yardstick float64, err error) {
+func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string) (ours, yardstick float64, err error) {
 	plain, err := e.startBare(ctx, file)
 	if err != nil {
 		return 0, 0, err

@@ -14,10 +14,15 @@ import (
 // loadFor is how long one small-request measurement lasts.
 const loadFor = 4 * time.Second
 
-// loadStatus sends the same request over 16 kept-alive connections for loadFor
-// and returns answers a second; lines are further header lines. It reads answers
-// with as little work as it can, so that the server, not the client, is what is
-// measured.
+// load sends the same request over 16 kept-alive connections for loadFor and
+// returns answers a second. It reads answers with as little work as it can, so
+// that the server, not the client, is what is measured.
+func load(addr, path, auth string) (float64, error) {
+	return loadStatus(addr, path, auth, http.StatusOK, "")
+}
+
+// loadStatus is load for answers with another status and a request with more
+// header lines.
 func loadStatus(addr, path, auth string, status int, lines string) (float64, error) {
 	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\n" + lines)
 	if auth != "" {

@@ -138,7 +138,7 @@ func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
-	return e.besideBare(ctx, p, "/npm/big", c.auth, file)
+	return e.compareBare(ctx, p, "/npm/big", c.auth, file)
 }
 
 // npmFresh: 304 for the packument, beside 10,000 a second.

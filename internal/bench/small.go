@@ -56,7 +56,7 @@ func (e *env) smallGet(ctx context.Context, prepare func(*registry) (string, []b
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
-	return e.besideBare(ctx, p, path, c.auth, file)
+	return e.compareBare(ctx, p, path, c.auth, file)
 }
 
 // pushFor is how long images are pushed.
