@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"larder/auth"
 	"larder/internal/wire"
@@ -239,29 +238,6 @@ func TestA2_WebLogin(t *testing.T) {
 	g.Want(g.Do("GET", doneURL, nil), 404, "expired")
 	g.Want(g.Do("GET", page, nil), 404, "expired")
 	g.Want(g.Do("GET", g.Base+"/-/v1/login/done/guess", nil), 404, "expired")
-}
-
-// TestLoginsExpire: after ten minutes, or when a thousand others come.
-func TestLoginsExpire(t *testing.T) {
-	now := time.Now()
-	l := newLogins()
-	l.now = func() time.Time { return now }
-	a := l.start()
-	if !l.open(a.page) || l.open(a.done) {
-		t.Error("a login is open by its page alone")
-	}
-	now = now.Add(loginTime + time.Second)
-	if _, known := l.poll(a.done); known || l.open(a.page) || l.finish(a.page, "x") {
-		t.Error("an expired login is known")
-	}
-	b := l.start()
-	now = now.Add(time.Second)
-	for range maxLogins {
-		l.start()
-	}
-	if l.open(b.page) || len(l.byPage) > maxLogins || len(l.byDone) != len(l.byPage) {
-		t.Errorf("%d logins", len(l.byPage))
-	}
 }
 
 // TestA2_Tokens: create as npm 10, 11 and 12 do, list in pages, revoke by key and by token, log out.

@@ -316,7 +316,7 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	g.Want(g.Do("POST", bulk, "no gzip", wiretest.Header("Content-Encoding", "gzip")), 400, "not gzip")
-	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", maxAuditBody+1)), wiretest.Header("Content-Encoding", "gzip")), 413, "unpacks to more")
+	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", 32<<20+1)), wiretest.Header("Content-Encoding", "gzip")), 413, "unpacks to more")
 	g.Want(g.Do("POST", bulk, "[]"), 400, "")
 	tree := fields{"name": "app", "dependencies": fields{"a": fields{"version": "1.0.0", "dependencies": fields{"demo": fields{"version": "1.1.0"}}}}}
 	for _, path := range []string{"/-/npm/v1/security/audits/quick", "/-/npm/v1/security/audits"} {
