@@ -25,7 +25,7 @@ var layers = [][]string{
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball"},
 	{"larder/npm/naming"},
-	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory"},
+	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/crate"},
 	{"larder/internal/wire"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},

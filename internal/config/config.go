@@ -68,6 +68,8 @@ type Config struct {
 	OCI OCI `yaml:"oci" json:"oci"`
 	// NPM holds what only the npm protocol has.
 	NPM NPM `yaml:"npm" json:"npm"`
+	// Cargo holds what only the Cargo protocol has.
+	Cargo Cargo `yaml:"cargo" json:"cargo"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -122,6 +124,25 @@ type NPM struct {
 	// StrictManifests refuses a publish whose manifest says something else than its tarball; without it the tarball's
 	// word counts and the publisher gets a warning. Default false.
 	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
+}
+
+// Cargo is what can be set for Cargo only.
+type Cargo struct {
+	// AuthRequired answers nobody without a token, whatever anonymous may do elsewhere; without it only /cargo/private/
+	// is closed. Default false.
+	AuthRequired bool `yaml:"auth-required" json:"auth-required"`
+	// MaxCrate is the largest crate accepted. Default 10 MiB.
+	MaxCrate Size `yaml:"max-crate" json:"max-crate"`
+	// MaxUnpacked is what a crate may unpack to. Default 512 MiB, which is also the least cargo itself accepts.
+	MaxUnpacked Size `yaml:"max-unpacked" json:"max-unpacked"`
+	// MaxFeatures is how many features a crate may have, and how many others one may switch on. Default 300.
+	MaxFeatures int `yaml:"max-features" json:"max-features"`
+	// MaxDependencies is how many dependencies a crate may have. Default 500.
+	MaxDependencies int `yaml:"max-dependencies" json:"max-dependencies"`
+	// RequireMetadata refuses crates without a description and a license. Default false.
+	RequireMetadata bool `yaml:"require-metadata" json:"require-metadata"`
+	// Notice is a sentence that cargo publish prints to every publisher.
+	Notice string `yaml:"notice" json:"notice"`
 }
 
 // Policies are the built-in rules; each list may be empty.
@@ -182,6 +203,7 @@ func Default() Config {
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
+		Cargo:           Cargo{MaxCrate: 10 << 20, MaxUnpacked: 512 << 20, MaxFeatures: 300, MaxDependencies: 500},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -67,6 +67,8 @@ func TestPrecedence(t *testing.T) {
 		"reserve": {"1GB", "2GB", "3GB"}, "grace": {"1d", "2d", "3d"}, "shutdown-timeout": {"1m", "2m", "3m"},
 		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
 		"npm.max-tarball": {"2MiB", "3MiB", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
+		"cargo.auth-required": {"true", "false", ""}, "cargo.max-crate": {"2MiB", "3MiB", ""}, "cargo.max-unpacked": {"2MiB", "3MiB", ""}, "cargo.max-features": {"5", "6", ""},
+		"cargo.max-dependencies": {"5", "6", ""}, "cargo.require-metadata": {"true", "false", ""}, "cargo.notice": {"f", "e", ""},
 		"offline": {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
 		"min-age": {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},

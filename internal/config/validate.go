@@ -31,6 +31,7 @@ func (c Config) Validate() error {
 	c.Policies.validate(&p)
 	p.check(c.OCI.MaxManifest >= 64<<10 && c.OCI.MaxManifest <= 64<<20, "oci.max-manifest is %s; it must lie between 64KiB and 64MiB", c.OCI.MaxManifest)
 	p.check(c.NPM.MaxTarball >= 1<<20 && c.NPM.MaxTarball <= 1<<40, "npm.max-tarball is %s; it must lie between 1MiB and 1TiB", c.NPM.MaxTarball)
+	c.Cargo.validate(&p)
 	c.validateUpstreams(&p)
 	return p.err()
 }
@@ -107,6 +108,13 @@ func (c Config) validateKinds(p *Problems) {
 		}
 		owner[base] = k
 	}
+}
+
+func (c Cargo) validate(p *Problems) {
+	p.check(c.MaxCrate >= 64<<10 && c.MaxCrate <= 4<<30, "cargo.max-crate is %s; it must lie between 64KiB and 4GiB", c.MaxCrate)
+	p.check(c.MaxUnpacked >= 1<<20 && c.MaxUnpacked <= 1<<40, "cargo.max-unpacked is %s; it must lie between 1MiB and 1TiB", c.MaxUnpacked)
+	p.check(c.MaxFeatures >= 1 && c.MaxFeatures <= 100_000, "cargo.max-features is %d; it must lie between 1 and 100000", c.MaxFeatures)
+	p.check(c.MaxDependencies >= 1 && c.MaxDependencies <= 100_000, "cargo.max-dependencies is %d; it must lie between 1 and 100000", c.MaxDependencies)
 }
 
 func (r Policies) validate(p *Problems) {

@@ -149,13 +149,13 @@ func (r *fileReader) scalar(path string, v value, n ast.Node) {
 	text, ok := "", false
 	switch n := n.(type) {
 	case *ast.StringNode:
-		text, ok = n.Value, v.Type() != "bool"
+		text, ok = n.Value, v.Type() != "bool" && v.Type() != "int"
 	case *ast.LiteralNode:
 		text, ok = n.Value.Value, v.Type() == "string"
 	case *ast.BoolNode:
 		text, ok = n.Token.Value, v.Type() == "bool"
 	case *ast.IntegerNode:
-		text, ok = n.Token.Value, v.Type() == "size"
+		text, ok = n.Token.Value, v.Type() == "size" || v.Type() == "int"
 	}
 	if !ok {
 		r.complain(n, "%s must be %s", path, typeWords(v.Type()))
@@ -171,6 +171,8 @@ func typeWords(typ string) string {
 	switch typ {
 	case "bool":
 		return "true or false"
+	case "int":
+		return "a number"
 	case "size":
 		return "a size such as 512MiB"
 	case "duration":

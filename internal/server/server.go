@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/cargo"
 	"larder/internal/config"
 	"larder/internal/wire"
 	"larder/npm"
@@ -170,6 +171,14 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
 		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
+	}
+	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {
+		c := s.cfg.Cargo
+		p := cargo.New(d, cargo.Options{
+			Base: k.Base, AuthRequired: c.AuthRequired, MaxCrate: int64(c.MaxCrate), MaxUnpacked: int64(c.MaxUnpacked),
+			MaxFeatures: c.MaxFeatures, MaxDependencies: c.MaxDependencies, RequireMetadata: c.RequireMetadata, Notice: c.Notice,
+		})
+		list = append(list, mounted{rebase(p, "/cargo", k.Base), store.Cargo})
 	}
 	return list
 }
