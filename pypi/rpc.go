@@ -128,7 +128,9 @@ func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
 	}), nil
 }
 
-func badCall(format string, args ...any) error { return wire.Explain(xmlrpc.ErrCall, store.ErrInvalid, format, args...) }
+func badCall(format string, args ...any) error {
+	return wire.Explain(xmlrpc.ErrCall, store.ErrInvalid, format, args...)
+}
 
 // rpcSearch answers pip search: {name: words, summary: words}, "or".
 func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
