@@ -48,6 +48,9 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error
 	if err := s.may(ctx, auth.Create, p.name); err != nil {
 		return err
 	}
+	if err := s.mayTake(ctx, p.name); err != nil {
+		return err
+	}
 	if same, err := p.repeated(ctx); err != nil || same {
 		return firstError(err, func() error { return p.answer(w, http.StatusOK) })
 	}

@@ -283,7 +283,8 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		}
 		results = append(results, one)
 	}
-	answer := map[string]any{"results": results, "total": len(names)}
+	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(results))
+	answer := map[string]any{"results": append(results, theirs...), "total": len(names) + more}
 	if from+q.Size < len(names) {
 		q.Page++
 		answer["next"] = base + strings.TrimPrefix(link(q), root)

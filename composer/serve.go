@@ -19,6 +19,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the registry accepts. The zero value is right for most sites.
@@ -41,6 +42,7 @@ type server struct {
 	files   *store.Memo[string, store.File]
 	counter *limiter
 	advised *advisory.Table[advised]
+	up      *upstream.Set // nil without upstreams
 }
 
 // New returns the registry's end points.
@@ -66,6 +68,7 @@ func newServer(d wire.Deps, o Options) *server {
 		advised: advisory.NewTable[advised](d.Store, store.Composer),
 	}
 	s.advised.Changed = s.restamp
+	s.remote(d.Upstreams)
 	return s
 }
 
@@ -197,6 +200,9 @@ func fingerprint(body []byte) time.Time {
 // announced are the names that whoever asks may read, nil when there are too many to tell. Composer never asks for a name
 // that is not among them, so for each package of another repository that is a request less.
 func (s *server) announced(ctx context.Context) ([]string, error) {
+	if s.up != nil {
+		return nil, nil // nobody can tell what upstreams have
+	}
 	packages, err := s.repo.Packages(ctx, "", maxAnnounced+1)
 	if err != nil || len(packages) > maxAnnounced {
 		return nil, err
@@ -221,6 +227,9 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 		form = formBranches
 	}
 	doc, err := s.document(r.Context(), q.Name, base, form)
+	if s.elsewhere(err) {
+		doc, err = s.proxiedMetadata(w, r, q, form)
+	}
 	if err != nil {
 		return err
 	}
@@ -337,6 +346,9 @@ func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) erro
 		})
 		return file, err
 	})
+	if s.elsewhere(err) {
+		return s.proxiedDist(w, r, q)
+	}
 	if err != nil {
 		return err
 	}
