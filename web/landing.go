@@ -84,7 +84,7 @@ func describe(p Protocol, base string) landingProtocol {
 	case store.Maven:
 		return landingProtocol{"Maven", at + "/", []string{"mvn deploy -DaltDeploymentRepository=larder::" + at + "/"}}
 	case store.Composer:
-		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at + "/"}}
+		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at, `curl -u USER:TOKEN -T package.zip "` + at + `/?version=1.0.0"`}}
 	case store.RubyGems:
 		return landingProtocol{"RubyGems", at + "/", []string{"gem push --host " + at + " NAME.gem", "gem install --source " + at + "/ NAME"}}
 	}
