@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 )
 

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 )
 

@@ -78,7 +78,8 @@ const (
 	dialTimeout   = 3 * time.Second
 	tlsTimeout    = 5 * time.Second
 	headerTimeout = 10 * time.Second
-	idleBody      = 30 * time.Second // without a byte of a body
+	idleBody      = 30 * time.Second // without a byte of a file
+	idleDocument  = 3 * time.Second  // without a byte of a document, for which a client waits without seeing anything
 	negativeFor   = time.Minute
 	retrySoon     = 5 * time.Second // Retry-After of trouble whose end nobody knows
 )

@@ -70,6 +70,9 @@ func (u *Upstream) URL() string { return u.conf.URL }
 // Host is the registry's host and port.
 func (u *Upstream) Host() string { return u.base.Host }
 
+// Takes reports whether the operator lets this registry be asked for the name.
+func (u *Upstream) Takes(name string) bool { return u.has(name) }
+
 // has reports whether the registry may be asked for the name.
 func (u *Upstream) has(name string) bool {
 	for _, p := range u.conf.Exclude {

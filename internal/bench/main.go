@@ -43,6 +43,9 @@ func benchmarks() []benchmark {
 		{"npm-304/10,000 a second", "req/s", "1", npmFresh},
 		{"npm-publish-5001/publish-10", "1/s", "0.5", npmGrowth},
 		{"npm-publish-100MB/150 MiB", "1/MiB", "1", npmMemory},
+		{"cargo-resolve-300-20ms/0.4 s", "1/s", "1", cargoResolve},
+		{"cargo-304/bare 304 handler", "req/s", "0.8", cargoFresh},
+		{"cargo-publish-1001/publish-10", "1/s", "0.5", cargoGrowth},
 	}
 }
 
@@ -63,6 +66,9 @@ func run(ctx context.Context, args []string) error {
 	bare := flags.String("bare", "", "internal: serve this file as a bare handler")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *bare == bareFresh {
+		return serveFresh()
 	}
 	if *bare != "" {
 		return serveBare(*bare)

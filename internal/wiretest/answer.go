@@ -1,6 +1,7 @@
 package wiretest
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
@@ -70,6 +71,28 @@ func Gzip(s string) []byte {
 	}
 	return b.Bytes()
 }
+
+// TarGz makes a gzipped tar archive of files by name, the same bytes each time.
+func TarGz(files Files) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := w.WriteHeader(h); err != nil {
+			panic(err)
+		}
+		if _, err := io.WriteString(w, files[name]); err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return Gzip(b.String())
+}
+
+// Files are contents by name.
+type Files = map[string]string
 
 // Golden compares got with a file of the package's testdata folder. With LARDER_GOLDEN=write in the environment it writes
 // the file instead: read the difference before you commit it.

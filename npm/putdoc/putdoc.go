@@ -1,7 +1,6 @@
-package npm
-
-// The body of PUT /:pkg, read as a stream. It has the tarball as base64 in the middle of a JSON document, before or after
-// what describes it: the tarball goes straight into a writer, everything else is small or dropped.
+// Package putdoc reads the body of PUT /:pkg as a stream. It has the tarball as base64 in the middle of a JSON document,
+// before or after what describes it: the tarball goes straight into a writer, everything else is small or dropped.
+package putdoc
 
 import (
 	"encoding/base64"
@@ -11,17 +10,18 @@ import (
 
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/npm/naming"
 	"larder/store"
 )
 
-// putBody is what a PUT document said.
-type putBody struct {
+// Document is what it said.
+type Document struct {
 	ID, Name string
 	Access   string
 	Tags     map[string]string
 
 	HasVersions bool
-	Versions    []putVersion
+	Versions    []Version
 
 	HasMaintainers bool
 	Maintainers    []string
@@ -29,34 +29,41 @@ type putBody struct {
 	Users          map[string]bool
 
 	Attachments int
-	Tarball     *attachment
+	Tarball     *Attachment
 	Bundle      string // provenance, plain JSON
 	Readme      string
 }
 
-// putVersion is one element of versions. Only the first keeps its manifest: a publish has one, and deprecating needs none.
-type putVersion struct {
+// Version is one element of versions. Only the first keeps its manifest: a publish has one, and deprecating needs none.
+type Version struct {
 	Key        string
 	Manifest   rawjson.Object
 	Deprecated *string
 }
 
-// attachment is a tarball as it came.
-type attachment struct {
+// Attachment is a tarball as it came.
+type Attachment struct {
 	Key    string
 	Length int64 // as announced, -1 when it was not
 	Size   int64 // bytes decoded
 }
 
-// limits of the lists in a body.
+// MaxInline is how many bytes a small value may have, MaxManifest the manifest of a version.
 const (
+	MaxInline   = 16 << 10
+	MaxManifest = 4 << 20
+)
+
+const (
+	maxBundle      = 2 << 20  // one provenance bundle
+	maxReadme      = 64 << 10 // what anybody keeps of one
 	maxAttachments = 2
 	maxListed      = 1000
 )
 
-// readBody reads a document. open is called once, when the tarball begins.
-func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
-	b := &putBody{Tags: map[string]string{}, Users: map[string]bool{}}
+// Read reads a document. open is called once, when the tarball begins.
+func Read(r io.Reader, open func() (io.Writer, error)) (*Document, error) {
+	b := &Document{Tags: map[string]string{}, Users: map[string]bool{}}
 	s := rawjson.NewScanner(r)
 	err := s.Object(func(key string) (err error) {
 		switch key {
@@ -73,7 +80,7 @@ func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
 				if len(b.Tags) >= maxListed {
 					return rawjson.Errorf("has more than %d dist-tags", maxListed)
 				}
-				b.Tags[tag], err = s.Str(maxVersion)
+				b.Tags[tag], err = s.Str(naming.MaxVersion)
 				return err
 			})
 		case "versions":
@@ -98,15 +105,15 @@ func readBody(r io.Reader, open func() (io.Writer, error)) (*putBody, error) {
 	return b, s.End()
 }
 
-func (b *putBody) readVersions(s *rawjson.Scanner) error {
+func (b *Document) readVersions(s *rawjson.Scanner) error {
 	return s.OptionalObject(func(key string) error {
-		v := putVersion{Key: key}
+		v := Version{Key: key}
 		if len(b.Versions) > 0 {
 			err := v.readDeprecated(s)
 			b.Versions = append(b.Versions, v)
 			return err
 		}
-		raw, err := s.Raw(maxManifest)
+		raw, err := s.Raw(MaxManifest)
 		if err != nil {
 			return err
 		}
@@ -125,23 +132,23 @@ func (b *putBody) readVersions(s *rawjson.Scanner) error {
 }
 
 // readDeprecated reads a manifest for its one field that npm deprecate may change.
-func (v *putVersion) readDeprecated(s *rawjson.Scanner) error {
+func (v *Version) readDeprecated(s *rawjson.Scanner) error {
 	return s.Object(func(key string) error {
 		if key != "deprecated" {
 			return s.Skip()
 		}
-		text, err := s.Optional(maxInline)
+		text, err := s.Optional(MaxInline)
 		v.Deprecated = &text
 		return err
 	})
 }
 
-func (b *putBody) readMaintainers(s *rawjson.Scanner) error {
+func (b *Document) readMaintainers(s *rawjson.Scanner) error {
 	return s.OptionalArray(func() error {
 		if len(b.Maintainers) >= maxListed {
 			return rawjson.Errorf("has more than %d maintainers", maxListed)
 		}
-		raw, err := s.Raw(maxInline)
+		raw, err := s.Raw(MaxInline)
 		if err != nil {
 			return err
 		}
@@ -155,15 +162,15 @@ func (b *putBody) readMaintainers(s *rawjson.Scanner) error {
 	})
 }
 
-func (b *putBody) readUsers(s *rawjson.Scanner) error {
+func (b *Document) readUsers(s *rawjson.Scanner) error {
 	return s.OptionalObject(func(user string) error {
-		raw, err := s.Raw(maxInline)
+		raw, err := s.Raw(MaxInline)
 		b.Users[user] = string(raw) == "true"
 		return err
 	})
 }
 
-func (b *putBody) readAttachments(s *rawjson.Scanner, open func() (io.Writer, error)) error {
+func (b *Document) readAttachments(s *rawjson.Scanner, open func() (io.Writer, error)) error {
 	return s.OptionalObject(func(key string) error {
 		if b.Attachments++; b.Attachments > maxAttachments {
 			return rawjson.Errorf("has more than %d attachments", maxAttachments)
@@ -174,13 +181,13 @@ func (b *putBody) readAttachments(s *rawjson.Scanner, open func() (io.Writer, er
 		if b.Tarball != nil {
 			return rawjson.Errorf("has two tarballs; publish one version at a time")
 		}
-		b.Tarball = &attachment{Key: key, Length: -1}
+		b.Tarball = &Attachment{Key: key, Length: -1}
 		return b.Tarball.read(s, open)
 	})
 }
 
 // readBundle reads provenance, whose data is JSON in a string rather than base64.
-func (b *putBody) readBundle(s *rawjson.Scanner) error {
+func (b *Document) readBundle(s *rawjson.Scanner) error {
 	return s.Object(func(key string) (err error) {
 		if key != "data" {
 			return s.Skip()
@@ -190,7 +197,7 @@ func (b *putBody) readBundle(s *rawjson.Scanner) error {
 	})
 }
 
-func (a *attachment) read(s *rawjson.Scanner, open func() (io.Writer, error)) error {
+func (a *Attachment) read(s *rawjson.Scanner, open func() (io.Writer, error)) error {
 	found := false
 	err := s.Object(func(key string) error {
 		switch key {

@@ -1,6 +1,6 @@
-package npm
-
-// What a tarball says of itself. Pure over io.Reader; the limits hold whatever its headers claim.
+// Package tarball reads what an npm package's archive says of itself, and makes of it the manifest that is served. Pure;
+// the limits hold whatever the archive's headers claim.
+package tarball
 
 import (
 	"errors"
@@ -15,27 +15,30 @@ import (
 	"larder/store"
 )
 
+// MaxReadme is how many bytes are kept of a README.
+const MaxReadme = 64 << 10
+
 const (
 	maxPackageJSON = 1 << 20
 	maxEntries     = 100_000
 	maxUnpacked    = 4 << 30
 )
 
-// tarball is what publishing needs to know of an uploaded archive.
-type tarball struct {
+// Tarball is what publishing needs to know of an uploaded archive.
+type Tarball struct {
 	Package    rawjson.Object // package.json
 	Files      int            // regular files
 	Unpacked   int64          // bytes of all files
 	Shrinkwrap bool           // has npm-shrinkwrap.json
 	Gyp        bool           // has binding.gyp
-	Readme     string         // at most maxReadme bytes
+	Readme     string         // at most MaxReadme bytes
 	ReadmeName string
 	names      []string // files below the root folder, without it: for directories.bin
 }
 
-// readTarball reads a package's archive: one folder of any name that holds package.json.
-func readTarball(r io.Reader) (*tarball, error) {
-	t := &tarball{}
+// Read reads a package's archive: one folder of any name that holds package.json.
+func Read(r io.Reader) (*Tarball, error) {
+	t := &Tarball{}
 	root := ""
 	err := archive.Tar(r, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked}, func(e *archive.Entry) error {
 		if !e.Regular {
@@ -58,11 +61,11 @@ func readTarball(r io.Reader) (*tarball, error) {
 	})
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return nil, &explained{err, wire.Errorf(store.ErrInvalid, "The tarball is damaged or not a gzipped tar archive.")}
+		return nil, wire.Explain(err, store.ErrInvalid, "The tarball is damaged or not a gzipped tar archive.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, &explained{err, wire.Errorf(store.ErrTooLarge, "The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)}
+		return nil, wire.Explain(err, store.ErrTooLarge, "The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)
 	case errors.Is(err, archive.ErrName):
-		return nil, &explained{err, wire.Errorf(store.ErrInvalid, "The tarball has a file whose name leads outside of it.")}
+		return nil, wire.Explain(err, store.ErrInvalid, "The tarball has a file whose name leads outside of it.")
 	case err != nil:
 		return nil, err
 	case root == "":
@@ -71,17 +74,8 @@ func readTarball(r io.Reader) (*tarball, error) {
 	return t, nil
 }
 
-// explained is an error for the log with the sentence for the client's user.
-type explained struct {
-	cause  error
-	public error
-}
-
-func (e *explained) Error() string   { return e.cause.Error() }
-func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
-
 // take looks at one file of the top folder.
-func (t *tarball) take(name string, e *archive.Entry) error {
+func (t *Tarball) take(name string, e *archive.Entry) error {
 	switch {
 	case name == "package.json":
 		raw, err := e.Bytes(maxPackageJSON)
@@ -97,7 +91,7 @@ func (t *tarball) take(name string, e *archive.Entry) error {
 	case name == "binding.gyp":
 		t.Gyp = true
 	case t.Readme == "" && isReadme(name):
-		text, err := io.ReadAll(io.LimitReader(e, maxReadme))
+		text, err := io.ReadAll(io.LimitReader(e, MaxReadme))
 		if err != nil {
 			return err
 		}
@@ -112,14 +106,14 @@ func isReadme(name string) bool {
 }
 
 // installScript reports whether installing the package runs code, as clients compute it.
-func (t *tarball) installScript() bool {
+func (t *Tarball) installScript() bool {
 	scripts := t.Package.Sub("scripts")
 	own := scripts.Text("install") != "" || scripts.Text("preinstall") != ""
 	return own || scripts.Text("postinstall") != "" || t.Gyp
 }
 
 // below lists the files of a folder of the package, for directories.bin.
-func (t *tarball) below(folder string) []string {
+func (t *Tarball) below(folder string) []string {
 	var out []string
 	for _, n := range t.names {
 		if rest, ok := strings.CutPrefix(n, folder+"/"); ok && !strings.HasPrefix(path.Base(rest), ".") {
