@@ -26,12 +26,12 @@ var layers = [][]string{
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball",
 		"larder/cargo/crate"},
 	{"larder/npm/naming"},
-	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory"},
-	{"larder/internal/wire"},
+	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
+	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
 	{"larder/store/storetest"},
 	{"larder/store"},
-	{"larder/internal/archive", "larder/internal/semver"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc"},
 }
 
 func under(prefix string, names []string) []string {
@@ -121,6 +121,7 @@ var larger = map[string]int{
 	"upstream": 3_400,
 	"oci":      3_600,
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
+	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
 }
 
 // census is what TestBudget counts.

@@ -89,6 +89,9 @@ func (p *publication) admit(size int64) error {
 	if err := p.s.store.Admit(p.ctx, store.Cargo, name, max(size, 0)); err != nil {
 		return err
 	}
+	if err := p.s.mayTake(p.ctx, name); err != nil {
+		return err
+	}
 	return p.explain(p.s.repo.View(p.ctx, name, p.free))
 }
 

@@ -278,14 +278,18 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	hits := make([]hit, 0, len(page))
+	hits := make([]any, 0, len(page))
 	for _, sum := range page {
 		h := s.hitOf(sum)
 		h.ExactMatch = canonical(sum.Name) == canonical(strings.TrimSpace(q.Query))
 		hits = append(hits, h)
 	}
+	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits))
+	for _, h := range theirs {
+		hits = append(hits, h)
+	}
 	w.Header().Set("Cache-Control", revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{"crates": hits, "meta": map[string]any{"total": len(found)}})
+	return wire.JSON(w, http.StatusOK, map[string]any{"crates": hits, "meta": map[string]any{"total": len(found) + more}})
 }
 
 // searchWords are what a text asks for: a word that could be a name as it is, anything else cut into its words.

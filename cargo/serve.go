@@ -13,6 +13,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the registry accepts. The zero value is right for most sites.
@@ -77,6 +78,7 @@ type server struct {
 	log      *slog.Logger
 	opt      Options
 	crates   *store.Memo[string, published] // by version, without build metadata
+	up       *upstream.Set                  // nil without upstreams
 }
 
 // New returns the registry's end points.
@@ -95,6 +97,7 @@ func newServer(d wire.Deps, o Options) *server {
 		crates: store.NewMemo[string, published](d.Store, store.Cargo),
 	}
 	s.accounts, _ = d.Auth.(accounts)
+	s.remote(d.Upstreams)
 	return s
 }
 
@@ -201,6 +204,9 @@ func (s *server) document(ctx context.Context, name, form string, render func(ct
 // getIndex answers with the lines of a crate.
 func (s *server) getIndex(w http.ResponseWriter, r *http.Request, q Request) error {
 	doc, err := s.document(r.Context(), q.Name, formIndex, s.renderIndex)
+	if s.elsewhere(err) {
+		return s.proxiedIndex(w, r, q.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -300,6 +306,9 @@ func (s *server) published(ctx context.Context, q Request) (p published, err err
 func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	p, err := s.published(ctx, q)
+	if s.elsewhere(err) {
+		return s.proxiedCrate(w, r, q)
+	}
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,7 @@ func (s *server) remote(r *upstream.Registry) {
 				return taken, err
 			})
 		},
+		Fold:  strings.ToLower,
 		Probe: func(name string) upstream.Query { return packumentQuery(name, formShort) },
 	})
 }

@@ -70,6 +70,13 @@ type Config struct {
 	NPM NPM `yaml:"npm" json:"npm"`
 	// Cargo holds what only the Cargo protocol has.
 	Cargo Cargo `yaml:"cargo" json:"cargo"`
+	// PyPI holds what only Python's protocol has.
+	PyPI PyPI `yaml:"pypi" json:"pypi"`
+
+	// TrustedPublishers are rules of trusted publishing: uploads of CI jobs without a password. Default none.
+	TrustedPublishers []TrustedPublisher `yaml:"trusted-publishers,omitempty" json:"trusted-publishers,omitempty"`
+	// TrustedAudience is for whom their tokens must be. Default "larder".
+	TrustedAudience string `yaml:"trusted-audience" json:"trusted-audience"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -145,6 +152,19 @@ type Cargo struct {
 	Notice string `yaml:"notice" json:"notice"`
 }
 
+// PyPI is what can be set for Python packages only.
+type PyPI struct {
+	// MaxFile is the largest wheel or source archive accepted. Default 4 GiB.
+	MaxFile Size `yaml:"max-file" json:"max-file"`
+	// Strict refuses what is otherwise accepted with a warning: file names of old tools, archives whose sizes stand behind
+	// the data, a RECORD that lists other files, a form that differs from the file's metadata. Default false.
+	Strict bool `yaml:"strict" json:"strict"`
+	// CloseReleases is how long after its first file a release takes others. Default 0: for ever.
+	CloseReleases Duration `yaml:"close-releases" json:"close-releases"`
+	// Provenance puts links to attestations into index pages, although only their structure is checked. Default false.
+	Provenance bool `yaml:"provenance" json:"provenance"`
+}
+
 // Policies are the built-in rules; each list may be empty.
 type Policies struct {
 	// Quotas limit stored bytes.
@@ -204,6 +224,8 @@ func Default() Config {
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
 		Cargo:           Cargo{MaxCrate: 10 << 20, MaxUnpacked: 512 << 20, MaxFeatures: 300, MaxDependencies: 500},
+		PyPI:            PyPI{MaxFile: 4 << 30},
+		TrustedAudience: "larder",
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -77,6 +77,8 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 			r.policies(kv.Value)
 		case path == "upstreams":
 			r.c.Upstreams = objects(r, path, kv.Value, upstreamFields)
+		case path == "trusted-publishers":
+			r.c.TrustedPublishers = objects(r, path, kv.Value, publisherFields)
 		default:
 			r.complain(kv.Key, "unknown key %q", path)
 		}

@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -240,12 +242,12 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen()}
 }
 
 func npmSpecimen() specimen {
 	return specimen{kind: store.NPM, upstream: "/npm", meta: "/npm/demo", file: "/npm/demo/-/demo-1.0.0.tgz", publish: func(t *testing.T, base string) {
-		tgz := tarGz(t, map[string]string{"package/package.json": `{"name":"demo","version":"1.0.0"}`, "package/noise": noise(40_000)})
+		tgz := tarGzOf(map[string]string{"package/package.json": `{"name":"demo","version":"1.0.0"}`, "package/noise": noise(40_000)})
 		s512, s1 := sha512.Sum512(tgz), sha1.Sum(tgz)
 		send(t, "PUT", base+"/npm/demo", fmt.Sprintf(`{"_id":"demo","name":"demo","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":{"name":"demo","version":"1.0.0",`+
 			`"dist":{"integrity":"sha512-%s","shasum":"%s"}}},"_attachments":{"demo-1.0.0.tgz":{"length":%d,"data":"%s"}}}`,
@@ -267,5 +269,41 @@ func ociSpecimen() specimen {
 		send(t, "PUT", base+"/v2/team/app/manifests/v1", fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2},`+
 			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`, config, layer, len(blob)), "application/vnd.oci.image.manifest.v1+json", 201)
+	}}
+}
+
+func cargoSpecimen() specimen {
+	return specimen{kind: store.Cargo, upstream: "/cargo/index", meta: "/cargo/index/de/mo/demo", file: "/cargo/api/v1/crates/demo/1.0.0/download", publish: func(t *testing.T, base string) {
+		crate := tarGzOf(map[string]string{
+			"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n", "demo-1.0.0/src/lib.rs": "", "demo-1.0.0/noise": noise(40_000),
+		})
+		meta := `{"name":"demo","vers":"1.0.0","deps":[],"features":{},"authors":[],"keywords":[],"categories":[],"badges":{}}`
+		body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
+		body = binary.LittleEndian.AppendUint32(append(body, meta...), uint32(len(crate)))
+		send(t, "PUT", base+"/cargo/api/v1/crates/new", string(append(body, crate...)), "", 200)
+	}}
+}
+
+func pypiSpecimen() specimen {
+	sdist := tarGzOf(map[string]string{"demo-1.0.0/PKG-INFO": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0.0\n", "demo-1.0.0/noise": noise(40_000)})
+	return specimen{kind: store.PyPI, upstream: "/simple", meta: "/simple/demo/", file: fmt.Sprintf("/pypi/files/%x/demo-1.0.0.tar.gz", sha256.Sum256(sdist)), publish: func(t *testing.T, base string) {
+		var b bytes.Buffer
+		form := multipart.NewWriter(&b)
+		for k, v := range map[string]string{":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": "demo", "version": "1.0.0", "filetype": "sdist", "pyversion": "source", "sha256_digest": fmt.Sprintf("%x", sha256.Sum256(sdist))} {
+			if err := form.WriteField(k, v); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := form.CreateFormFile("content", "demo-1.0.0.tar.gz")
+		if err == nil {
+			_, err = w.Write(sdist)
+		}
+		if err == nil {
+			err = form.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, "POST", base+"/pypi/legacy/", b.String(), form.FormDataContentType(), 200)
 	}}
 }

@@ -13,25 +13,24 @@ import (
 	"testing"
 )
 
-// tarGz packs files in the order of their names.
-func tarGz(t *testing.T, files map[string]string) []byte {
-	t.Helper()
+// tarGzOf packs files in the order of their names.
+func tarGzOf(files map[string]string) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
 		if _, err := io.WriteString(w, files[name]); err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	return b.Bytes()
 }

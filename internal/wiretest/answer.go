@@ -2,16 +2,19 @@ package wiretest
 
 import (
 	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -93,6 +96,29 @@ func TarGz(files Files) []byte {
 
 // Files are contents by name.
 type Files = map[string]string
+
+// Zip is a ZIP archive of files, in the order of their names. A name that ends in "@" is a link, without the "@".
+func Zip(files map[string]string) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		h := &zip.FileHeader{Name: strings.TrimSuffix(n, "@"), Method: zip.Deflate}
+		if strings.HasSuffix(n, "@") {
+			h.SetMode(fs.ModeSymlink | 0o777)
+		}
+		f, err := w.CreateHeader(h)
+		if err == nil {
+			_, err = io.WriteString(f, files[n])
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
 
 // Golden compares got with a file of the package's testdata folder. With LARDER_GOLDEN=write in the environment it writes
 // the file instead: read the difference before you commit it.
