@@ -227,11 +227,26 @@ func parseFiles(method string, segs []string, q Request) (Request, error) {
 		return q, noRoute()
 	}
 	q.Name = segs[len(segs)-1]
-	if crate.CheckName(q.Name) != nil || strings.Join(segs, "/") != indexPath(q.Name) {
+	if crate.CheckName(q.Name) != nil || !fits(segs, q.Name) {
 		// Cargo tries other spellings of a name before it gives up: all it wants to hear is that there is no such crate.
 		return q, noRoute()
 	}
 	return oneOf(method, q, route{http.MethodGet, "", opIndex})
+}
+
+// fits reports whether a name is where the index has it, without making its path: this is what cargo asks most.
+func fits(folders []string, name string) bool {
+	switch {
+	case name != strings.ToLower(name):
+		return false
+	case len(name) <= 2:
+		return len(folders) == 2 && folders[0] == strconv.Itoa(len(name))
+	case len(folders) != 3:
+		return false
+	case len(name) == 3:
+		return folders[0] == "3" && folders[1] == name[:1]
+	}
+	return folders[0] == name[:2] && folders[1] == name[2:4]
 }
 
 // indexPath is where the index has a crate (Cargo Book, Index Format).
