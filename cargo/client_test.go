@@ -22,24 +22,36 @@ import (
 // realCargo is the cargo of this machine with a folder of its own, against a registry that notes what it is asked.
 type realCargo struct {
 	*rig
+	name      string // of the program
 	home, dir string
 	front     *httptest.Server // upgrades to HTTP/2, as the program does
-	env       []string
 
 	mu  sync.Mutex // guards log
 	log []string
 }
 
-// newCargo puts a listener before the rig through which cargo comes; index is "index" or "private/index".
-func newCargo(t *testing.T, index string) *realCargo {
-	t.Helper()
-	if _, err := exec.LookPath("cargo"); err != nil {
-		if os.Getenv("LARDER_CLIENTS") == "all" {
-			t.Fatal(err)
-		}
-		t.Skip("there is no cargo")
+// cargos are the machine's own, an older and a newer one.
+var cargos = []string{"cargo", "cargo185", "cargo-new"}
+
+// everyCargo runs a test with each cargo there is; index is "index" or "private/index".
+func everyCargo(t *testing.T, index string, test func(t *testing.T, c *realCargo)) {
+	for _, name := range cargos {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(name); err != nil {
+				if os.Getenv("LARDER_CLIENTS") == "all" {
+					t.Fatal(err)
+				}
+				t.Skip(err)
+			}
+			test(t, newCargo(t, name, index))
+		})
 	}
-	c := &realCargo{rig: newRig(t), home: t.TempDir(), dir: t.TempDir()}
+}
+
+// newCargo puts a listener before the rig through which cargo comes.
+func newCargo(t *testing.T, name, index string) *realCargo {
+	t.Helper()
+	c := &realCargo{rig: newRig(t), name: name, home: t.TempDir(), dir: t.TempDir()}
 	up, err := wire.H2C(http.HandlerFunc(c.note), slog.New(slog.DiscardHandler), time.Minute)
 	if err != nil {
 		t.Fatal(err)
@@ -99,13 +111,12 @@ func (c *realCargo) write(name, text string) {
 
 // run runs cargo in the folder project, with the token if there is one.
 func (c *realCargo) run(token string, args ...string) (string, error) {
-	cmd := exec.Command("cargo", args...)
+	cmd := exec.Command(c.name, args...)
 	cmd.Dir = filepath.Join(c.dir, "project")
 	cmd.Env = append(os.Environ(), "CARGO_HOME="+c.home, "CARGO_TERM_COLOR=never", "CARGO_NET_RETRY=0", "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"))
 	if token != "" {
 		cmd.Env = append(cmd.Env, "CARGO_REGISTRIES_BOX_TOKEN="+token)
 	}
-	cmd.Env = append(cmd.Env, c.env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -131,8 +142,9 @@ func dependOn(name, more string) string {
 }
 
 // TestA4_RealCargo: every line that came out of the index matrix is one that cargo resolves to.
-func TestA4_RealCargo(t *testing.T) {
-	c := newCargo(t, "index")
+func TestA4_RealCargo(t *testing.T) { everyCargo(t, "index", resolveMatrix) }
+
+func resolveMatrix(t *testing.T, c *realCargo) {
 	cases := indexMatrix(c.Base)
 	c.publishMatrix(cases)
 	c.asked()
@@ -165,8 +177,9 @@ func TestA4_RealCargo(t *testing.T) {
 
 // TestH1_RealCargo: a renamed optional dependency by way of dep:, a name with capitals, no rust-version: the rows that
 // other registries get wrong. It is fetched with an empty CARGO_HOME and compiled.
-func TestH1_RealCargo(t *testing.T) {
-	c := newCargo(t, "index")
+func TestH1_RealCargo(t *testing.T) { everyCargo(t, "index", renamed) }
+
+func renamed(t *testing.T, c *realCargo) {
 	c.publish("base", "1.0.0")
 	r := newRelease("CamelLow", "1.0.0", fields{"name": "base", "explicit_name_in_toml": "alias", "optional": true})
 	r.features = map[string]any{"extra": []string{"dep:alias"}, "default": []string{}}
@@ -184,8 +197,9 @@ func TestH1_RealCargo(t *testing.T) {
 
 // TestH2_RealCargo: with an empty CARGO_HOME and a token exactly one 401, then everything; a bad token is called rejected;
 // without one cargo says where to log in.
-func TestH2_RealCargo(t *testing.T) {
-	c := newCargo(t, "private/index")
+func TestH2_RealCargo(t *testing.T) { everyCargo(t, "private/index", oneRefusal) }
+
+func oneRefusal(t *testing.T, c *realCargo) {
 	c.publish("demo", "1.0.0")
 	c.Want(c.Ada("PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": true}}), 200, "")
 	c.asked()
@@ -213,8 +227,9 @@ func TestH2_RealCargo(t *testing.T) {
 }
 
 // TestH3_RealCargo: after a publish one look at the index is enough, and a second update gets 304s alone.
-func TestH3_RealCargo(t *testing.T) {
-	c := newCargo(t, "index")
+func TestH3_RealCargo(t *testing.T) { everyCargo(t, "index", seenAtOnce) }
+
+func seenAtOnce(t *testing.T, c *realCargo) {
 	c.publish("base", "1.0.0")
 	c.project(dependOn("base", ""))
 	c.write("project/Cargo.toml", "[package]\nname = \"fresh\"\nversion = \"1.0.0\"\nedition = \"2021\"\ndescription = \"x\"\nlicense = \"MIT\"\n[dependencies]\n"+dependOn("base", "")+"\n")
