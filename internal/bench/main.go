@@ -46,6 +46,13 @@ func benchmarks() []benchmark {
 		{"cargo-resolve-300-20ms/0.4 s", "1/s", "1", cargoResolve},
 		{"cargo-304/bare 304 handler", "req/s", "0.8", cargoFresh},
 		{"cargo-publish-1001/publish-10", "1/s", "0.5", cargoGrowth},
+		{"composer-p2/bare handler", "req/s", "0.5", composerCached},
+		{"composer-304/10,000 a second", "req/s", "1", composerFresh},
+		{"composer-publish-2001/publish-10", "1/s", "0.5", composerGrowth},
+		{"pypi-page-20k/bare handler", "req/s", "0.5", pypiPage},
+		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},
+		{"pypi-root-100k/bare handler", "req/s", "0.5", pypiRoot},
+		{"pypi-root-after-upload/150 ms", "1/s", "1", pypiRootChanged},
 	}
 }
 

@@ -34,8 +34,20 @@ func (c Config) Validate() error {
 	c.Cargo.validate(&p)
 	p.check(c.PyPI.MaxFile >= 1<<20 && c.PyPI.MaxFile <= 1<<40, "pypi.max-file is %s; it must lie between 1MiB and 1TiB", c.PyPI.MaxFile)
 	c.validateTrust(&p)
+	c.Maven.validate(&p)
+	p.check(c.Composer.MaxArchive >= 1<<20 && c.Composer.MaxArchive <= 1<<40, "composer.max-archive is %s; it must lie between 1MiB and 1TiB", c.Composer.MaxArchive)
+	p.check(c.RubyGems.MaxGem >= 1<<20 && c.RubyGems.MaxGem <= 1<<40, "rubygems.max-gem is %s; it must lie between 1MiB and 1TiB", c.RubyGems.MaxGem)
 	c.validateUpstreams(&p)
 	return p.err()
+}
+
+func (m Maven) validate(p *Problems) {
+	p.check(m.MaxFile >= 1<<20 && m.MaxFile <= 1<<40, "maven.max-file is %s; it must lie between 1MiB and 1TiB", m.MaxFile)
+	p.oneOf("maven.versions", m.Versions, "all", "releases", "snapshots")
+	p.check(m.Realm != "" && !strings.ContainsFunc(m.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }), "maven.realm is %q; it must be plain text without quotes", m.Realm)
+	p.check(m.SnapshotBuilds == 0 || m.SnapshotBuilds > 1, "maven.snapshot-builds is %d; it must be 0 (keep all) or at least 2", m.SnapshotBuilds)
+	p.check(m.SnapshotAge >= 0 && m.DropReleased >= 0, "maven.snapshot-age and maven.drop-released must not be negative")
+	p.check(m.KeepIncomplete > 0, "maven.keep-incomplete must be longer than nothing")
 }
 
 // check adds a problem unless ok.

@@ -17,12 +17,15 @@ import (
 
 	"larder/auth"
 	"larder/cargo"
+	"larder/composer"
 	"larder/internal/config"
 	"larder/internal/trust"
 	"larder/internal/wire"
+	"larder/maven"
 	"larder/npm"
 	"larder/oci"
 	"larder/pypi"
+	"larder/rubygems"
 	"larder/store"
 	"larder/upstream"
 	"larder/web"
@@ -112,10 +115,10 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err := s.believe(); err != nil {
 		return err
 	}
-	s.metrics = newMetrics(s.store, s.remote, s.log)
-	s.jobs = newJobs(s.log, s.jobList()...)
-	s.metrics.watch(s.jobs)
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
+	s.metrics = newMetrics(s.store, s.remote, s.log)
+	s.jobs = newJobs(s.log, s.jobList(deps)...)
+	s.metrics.watch(s.jobs)
 	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
@@ -201,7 +204,26 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		p := pypi.New(d, pypi.Options{Base: k.Base, MaxFile: int64(o.MaxFile), Strict: o.Strict, CloseReleases: o.CloseReleases.Std(), Provenance: o.Provenance, Trust: s.trust})
 		list = append(list, mounted{rebase(p, "/pypi", k.Base), store.PyPI})
 	}
+	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
+		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
+	}
+	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
+		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
+		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
+	}
+	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
+		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
+		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
+	}
 	return list
+}
+
+func (s *Server) mavenOptions() maven.Options {
+	c := s.cfg.Maven
+	return maven.Options{
+		MaxFile: int64(c.MaxFile), Versions: c.Versions, Redeploy: c.Redeploy, StrictPOMs: c.StrictPOMs, AnyScript: c.AnyScript, Realm: c.Realm,
+		SnapshotBuilds: c.SnapshotBuilds, SnapshotAge: c.SnapshotAge.Std(), DropReleased: c.DropReleased.Std(), KeepIncomplete: c.KeepIncomplete.Std(),
+	}
 }
 
 // rebase moves a protocol from its usual prefix to another; its handler goes on seeing the usual one.
@@ -232,7 +254,7 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 }
 
 // jobList is all background work of the program.
-func (s *Server) jobList() []job {
+func (s *Server) jobList(d wire.Deps) []job {
 	list := []job{
 		{"sweep", 5 * time.Minute, func(ctx context.Context) error {
 			report, err := s.store.Sweep(ctx, store.SweepOptions{})
@@ -242,6 +264,10 @@ func (s *Server) jobList() []job {
 		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
+		{"rubygems-compact", 24 * time.Hour, func(ctx context.Context) error { return rubygems.Compact(ctx, s.store) }},
+	}
+	if s.cfg.Kinds[store.Maven].Enabled {
+		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})
 	}
 	if s.remote != nil {
 		list = append(list, job{"cache-use", upstream.FlushEvery, s.remote.Flush}, job{"cache-evict", upstream.EvictEvery, s.remote.Evict})

@@ -127,8 +127,11 @@ func ReadObject(r *http.Request, limit int64) (rawjson.Object, error) {
 // Drain reads and forgets up to 256 KiB of a body nobody wants, so that the client, which sends it all before it looks for
 // an answer, sees the status instead of a broken pipe (oras sends its first manifest PUT without credentials). A body
 // that is known to be longer, or that the client holds back until it is told to continue, is left alone.
-func Drain(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor >= 2 || r.ContentLength > drainBytes {
+func Drain(r *http.Request) { DrainUpTo(r, drainBytes) }
+
+// DrainUpTo is Drain with another limit, for protocols whose clients send large bodies twice.
+func DrainUpTo(r *http.Request, limit int64) {
+	if r.Body == nil || r.Body == http.NoBody || r.ProtoMajor >= 2 || r.ContentLength > limit {
 		return
 	}
 	b, _ := r.Body.(*body)
@@ -142,5 +145,5 @@ func Drain(r *http.Request) {
 		b.until, b.renewed = time.Now().Add(drainTime), time.Time{}
 	}
 	// A failure here changes nothing: the answer is an error already, and the connection is closed if the body is not done.
-	io.CopyN(io.Discard, r.Body, drainBytes)
+	io.CopyN(io.Discard, r.Body, limit)
 }

@@ -1,0 +1,110 @@
+package maven
+
+// The one place that writes error bodies: problem details (RFC 9457), which the newer clients print; the older ones print
+// the status only (A8).
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// status is the status of a failure as Maven's clients need it.
+func status(f wire.Failure, anonymous, writing bool) int {
+	switch {
+	case errors.Is(f.Err, upstream.ErrOffline):
+		// A 404 would be remembered by the client, until it asks again one day later.
+		return http.StatusForbidden
+	case errors.Is(f.Err, auth.ErrHidden) && anonymous:
+		// They send credentials only after a challenge; a 404 would be the end of it, and remembered for a day.
+		return http.StatusUnauthorized
+	case errors.Is(f.Err, store.ErrDigest):
+		return http.StatusConflict
+	case errors.Is(f.Err, auth.ErrHidden) && writing:
+		return http.StatusForbidden
+	case f.Status == http.StatusNotFound && writing && f.Op != opDelete && f.Op != opDirDelete:
+		return http.StatusBadRequest
+	case f.Status == http.StatusTooManyRequests:
+		// mvn would wait for minutes, at each file, for a login that is wrong.
+		return http.StatusForbidden
+	}
+	return f.Status
+}
+
+// maxDrain of an unwanted body is read before the answer: a client that cannot send its password at once (Java's own)
+// sends the file again on the same connection.
+const maxDrain = 8 << 20
+
+// fail writes the answer of a failed request.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
+	writing := r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
+	code, text := status(f, wire.IdentityFrom(r.Context()).Anonymous, writing), f.Public
+	h := w.Header()
+	for _, name := range []string{
+		"ETag", "Last-Modified", "Vary", "Content-Disposition", "Content-Security-Policy", "X-Checksum-Sha1", "X-Checksum-Md5", "X-Checksum-Sha256",
+	} {
+		h.Del(name)
+	}
+	switch code {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", "Basic realm="+strconv.Quote(s.opt.Realm))
+		if errors.Is(f.Err, auth.ErrHidden) {
+			text = loginText
+		}
+	case http.StatusNotFound:
+		text = absent(f.Op)
+	case http.StatusForbidden:
+		if errors.Is(f.Err, auth.ErrHidden) {
+			text = "permission denied"
+		}
+	}
+	h.Set("Cache-Control", "no-store")
+	body, err := json.Marshal(problem{"about:blank", http.StatusText(code), code, text, r.URL.EscapedPath()})
+	if err != nil {
+		body = []byte("{}") // not reached: the problem is strings and a number
+	}
+	if r.Body != nil && r.ContentLength > 0 {
+		wire.DrainUpTo(r, maxDrain)
+	}
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.WriteHeader(code)
+	// The client is gone when this fails, and the access log has the status already.
+	_, _ = w.Write(append(body, '\n'))
+}
+
+// problem is the body of every error.
+type problem struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Instance string `json:"instance"`
+}
+
+// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
+func absent(op string) string {
+	switch op {
+	case "":
+		return "this repository has no such address"
+	case opSnapshot, opMetadata:
+		return "metadata not found"
+	case opDirectory, opDirDelete, opCommit:
+		return "directory not found"
+	case opPrefixes:
+		return "this repository has no list of prefixes"
+	}
+	return "file not found"
+}
+
+// loginText is what auth says of requests that need credentials; those for what hides must not differ.
+const loginText = "This needs a login or a token."
+
+// needLogin is the error of what only users can do.
+func needLogin() error { return wire.Errorf(auth.ErrNoCredentials, loginText) }

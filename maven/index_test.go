@@ -1,0 +1,104 @@
+package maven
+
+import (
+	"encoding/xml"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"larder/internal/wiretest"
+)
+
+// TestGoldenMetadata: every document in full, byte for byte.
+func TestGoldenMetadata(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 30, 1, 0, time.UTC).Unix()
+	plugins := []plugin{{"hello-maven-plugin", "Hello <Plugin>", "hello"}, {"bye-maven-plugin", "", "bye"}}
+	for name, got := range map[string][]byte{
+		"artifact.xml": (&artifactMetadata{Group: "com.acme", Artifact: "lib", State: state{Updated: at, Release: "1.1", Latest: "2.0-SNAPSHOT"}, Versions: []string{"1.0", "1.1", "2.0-SNAPSHOT"}}).render(),
+		"group.xml":    (&artifactMetadata{Group: "com", Artifact: "acme", Plugins: plugins}).render(),
+		"both.xml":     (&artifactMetadata{Group: "com", Artifact: "acme", State: state{Updated: at, Latest: "1-SNAPSHOT"}, Versions: []string{"1-SNAPSHOT"}, Plugins: plugins}).render(),
+		"snapshot.xml": (&snapshotMetadata{Group: "com.acme", Artifact: "lib", Version: "2.0-SNAPSHOT", Base: base{Updated: at + 3, Build: "2.0-20261121.093001-2", Count: 2}, Files: []snapshotFile{
+			{"", "jar", newest{"2.0-20261121.093001-2", "x", at}}, {"", "pom", newest{"2.0-20261121.093001-2", "x", at}}, {"sources", "jar", newest{"2.0-20261120.080000-1", "x", at - 91801}},
+		}}).render(),
+		"archetypes.xml": renderCatalog([]catalogEntry{{"com.acme", "start", "1.0", "A & B"}, {"com.acme", "start", "1.1", ""}}),
+		"prefixes.txt":   renderPrefixes([]string{"com/acme", "junit"}),
+	} {
+		wiretest.Golden(t, name, string(got))
+		if strings.HasSuffix(name, ".xml") {
+			if err := xml.Unmarshal(got, new(struct{})); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestA4_ReadMetadata: what clients announce, in the forms of mvn, Gradle and old ones.
+func TestA4_ReadMetadata(t *testing.T) {
+	for text, want := range map[string]string{
+		`<metadata><groupId>g</groupId><versioning><release>1.1</release><latest>2-SNAPSHOT</latest><versions><version>1.0</version><version> 1.1 </version></versions></versioning></metadata>`:                                                                                                                                                                                    "1.0 1.1 2-SNAPSHOT",
+		`<?xml version="1.0"?><metadata xmlns="http://maven.apache.org/METADATA/1.1.0" modelVersion="1.1.0"><version>2.0-SNAPSHOT</version><versioning><snapshot><timestamp>20261121.093001</timestamp><buildNumber>2</buildNumber></snapshot><snapshotVersions><snapshotVersion><value>2.0-20261121.093001-2</value></snapshotVersion></snapshotVersions></versioning></metadata>`: "2.0-20261121.093001-2 2.0-SNAPSHOT",
+		`<metadata><version>2.0-SNAPSHOT</version><versioning><snapshot><buildNumber>0</buildNumber></snapshot></versioning></metadata>`:                                                                                                                                                                                                                                            "2.0-SNAPSHOT",
+		`<metadata><plugins><plugin><name>x</name><prefix>p</prefix><artifactId>a</artifactId></plugin></plugins></metadata>`:                                                                                                                                                                                                                                                       "",
+		`<metadata/>`: "",
+	} {
+		m, err := readMetadata([]byte(text))
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(m.names())), " "); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{"", "x", "<html/>", "<metadata>", "<metadata><versioning></metadata>"} {
+		if _, err := readMetadata([]byte(text)); err == nil {
+			t.Errorf("%s was read", text)
+		}
+	}
+}
+
+func TestA7_PrefixOf(t *testing.T) {
+	for group, want := range map[string]string{"junit": "junit", "com.acme": "com/acme", "com.acme.tools.x": "com/acme"} {
+		if got := prefixOf(group); got != want {
+			t.Errorf("%s: %s", group, got)
+		}
+	}
+	for group, want := range map[string]string{"junit": ":junit", "com.acme": "com:acme", "com.acme.tools": "com.acme:tools"} {
+		if got := groupOf(group); got != want {
+			t.Errorf("%s: %s", group, got)
+		}
+	}
+}
+
+func FuzzMetadata(f *testing.F) {
+	f.Add([]byte(`<metadata><groupId>g</groupId><artifactId>a</artifactId><versioning><release>1.1</release><versions><version>1.0</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>`))
+	f.Add((&snapshotMetadata{Group: "g", Artifact: "a", Version: "2-SNAPSHOT", Base: base{Build: "2-20261121.093001-2"}, Files: []snapshotFile{{"x", "jar", newest{ID: "2-20261121.093001-2"}}}}).render())
+	f.Add((&artifactMetadata{Group: "g", Plugins: []plugin{{"a", "<&>", "p"}}}).render())
+	f.Fuzz(func(t *testing.T, p []byte) {
+		m, err := readMetadata(p)
+		if err != nil {
+			return
+		}
+		// What was read comes through our own writing and reading.
+		names := slices.Sorted(maps.Keys(m.names()))
+		names = slices.DeleteFunc(names, func(s string) bool {
+			return strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0xfffe || r == '\ufffd' })
+		})
+		if len(names) == 0 {
+			return
+		}
+		sortVersions(names)
+		again, err := readMetadata((&artifactMetadata{Group: "g", Artifact: "a", Versions: names, State: state{Latest: names[0]}}).render())
+		if err != nil {
+			t.Fatalf("%q: %v", names, err)
+		}
+		have := again.names()
+		for _, n := range names {
+			if !have[n] {
+				t.Fatalf("%q is lost: %v", n, have)
+			}
+		}
+	})
+}

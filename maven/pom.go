@@ -1,0 +1,356 @@
+package maven
+
+// Reading POMs. Nothing is rewritten, and nothing a POM says can refuse it.
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+)
+
+// Limits of reading XML that strangers wrote.
+const (
+	maxXMLDepth       = 100
+	maxPOMTokens      = 500_000
+	maxMetadataTokens = 2_000_000
+)
+
+var (
+	errXMLDepth  = errors.New("the XML is nested too deeply")
+	errXMLTokens = errors.New("the XML has too many elements")
+)
+
+// decodeXML reads a document into v. Entities other than XML's own are an error, so none can grow; the root must be
+// called as said.
+func decodeXML(text []byte, rootName string, tokens int, v any) error {
+	raw := xml.NewDecoder(bytes.NewReader(text))
+	raw.CharsetReader = charset
+	d := xml.NewTokenDecoder(&limited{raw: raw, left: tokens})
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return fmt.Errorf("read XML: %w", err)
+		}
+		start, ok := t.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		if start.Name.Local != rootName {
+			return fmt.Errorf("the root element is %.80q, not %q", start.Name.Local, rootName)
+		}
+		if err := d.DecodeElement(v, &start); err != nil {
+			return fmt.Errorf("read XML: %w", err)
+		}
+		return nil
+	}
+}
+
+// limited passes tokens on as long as they are few and not too deep.
+type limited struct {
+	raw         *xml.Decoder
+	depth, left int
+}
+
+func (l *limited) Token() (xml.Token, error) {
+	t, err := l.raw.Token()
+	if l.left--; l.left < 0 {
+		return nil, errXMLTokens
+	}
+	switch t.(type) {
+	case xml.StartElement:
+		if l.depth++; l.depth > maxXMLDepth {
+			return nil, errXMLDepth
+		}
+	case xml.EndElement:
+		l.depth--
+	}
+	return t, err
+}
+
+// charset reads the encodings old POMs are written in, beside UTF-8.
+func charset(label string, in io.Reader) (io.Reader, error) {
+	switch strings.ToLower(label) {
+	case "utf-8", "utf8", "us-ascii", "ascii":
+		return in, nil
+	case "iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
+		b, err := io.ReadAll(in)
+		if err != nil {
+			return nil, err
+		}
+		var out bytes.Buffer
+		for _, c := range b {
+			out.WriteRune(rune(c))
+		}
+		return &out, nil
+	}
+	return nil, fmt.Errorf("unknown encoding %.40q", label)
+}
+
+// trimmedText is an element's text without the white space around it.
+type trimmedText string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *trimmedText) UnmarshalText(p []byte) error {
+	*t = trimmedText(strings.TrimSpace(string(p)))
+	return nil
+}
+
+// gav is what dependencies, parents and relocations have.
+type gav struct {
+	Group    trimmedText `xml:"groupId" json:"group,omitempty"`
+	Artifact trimmedText `xml:"artifactId" json:"artifact,omitempty"`
+	Version  trimmedText `xml:"version" json:"version,omitempty"`
+}
+
+// dependency is one dependency, managed or not.
+type dependency struct {
+	gav
+	Scope      trimmedText `xml:"scope" json:"scope,omitempty"`
+	Type       trimmedText `xml:"type" json:"type,omitempty"`
+	Classifier trimmedText `xml:"classifier" json:"classifier,omitempty"`
+	Optional   trimmedText `xml:"optional" json:"optional,omitempty"`
+	Exclusions []gav       `xml:"exclusions>exclusion" json:"exclusions,omitempty"`
+}
+
+type person struct {
+	ID   trimmedText `xml:"id" json:"id,omitempty"`
+	Name trimmedText `xml:"name" json:"name,omitempty"`
+}
+
+type licence struct {
+	Name         trimmedText `xml:"name" json:"name,omitempty"`
+	URL          trimmedText `xml:"url" json:"url,omitempty"`
+	Distribution trimmedText `xml:"distribution" json:"distribution,omitempty"`
+}
+
+// pom is what is read of a project descriptor.
+type pom struct {
+	gav
+	ModelVersion  trimmedText   `xml:"modelVersion"`
+	Parent        *gav          `xml:"parent"`
+	Packaging     trimmedText   `xml:"packaging"`
+	Name          trimmedText   `xml:"name"`
+	Description   trimmedText   `xml:"description"`
+	URL           trimmedText   `xml:"url"`
+	InceptionYear trimmedText   `xml:"inceptionYear"`
+	Organization  trimmedText   `xml:"organization>name"`
+	Licenses      []licence     `xml:"licenses>license"`
+	Developers    []person      `xml:"developers>developer"`
+	Contributors  []person      `xml:"contributors>contributor"`
+	SCM           scm           `xml:"scm"`
+	Issues        trimmedText   `xml:"issueManagement>url"`
+	CI            trimmedText   `xml:"ciManagement>url"`
+	Maven         trimmedText   `xml:"prerequisites>maven"`
+	Properties    properties    `xml:"properties"`
+	Dependencies  []dependency  `xml:"dependencies>dependency"`
+	Managed       []dependency  `xml:"dependencyManagement>dependencies>dependency"`
+	Modules       []trimmedText `xml:"modules>module"`
+	Relocation    *relocation   `xml:"distributionManagement>relocation"`
+	Repositories  []trimmedText `xml:"repositories>repository>url"`
+}
+
+type scm struct {
+	URL        trimmedText `xml:"url" json:"url,omitempty"`
+	Connection trimmedText `xml:"connection" json:"connection,omitempty"`
+	Tag        trimmedText `xml:"tag" json:"tag,omitempty"`
+}
+
+type relocation struct {
+	gav
+	Message trimmedText `xml:"message" json:"message,omitempty"`
+}
+
+// properties are elements whose names are the keys.
+type properties map[string]string
+
+// UnmarshalXML implements xml.Unmarshaler.
+func (p *properties) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	*p = properties{}
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			var v trimmedText
+			if err := d.DecodeElement(&v, &t); err != nil {
+				return err
+			}
+			(*p)[t.Name.Local] = string(v)
+		case xml.EndElement:
+			return nil
+		}
+	}
+}
+
+// readPOM reads a POM as it is written, without its parents.
+func readPOM(text []byte) (*pom, error) {
+	var p pom
+	if err := decodeXML(text, "project", maxPOMTokens, &p); err != nil {
+		return nil, err
+	}
+	if p.Packaging == "" {
+		p.Packaging = "jar"
+	}
+	return &p, nil
+}
+
+// pomFacts is what a record keeps of the POM; all else is read when a page asks for it.
+type pomFacts struct {
+	Packaging   string   `json:"packaging"`
+	Name        string   `json:"name,omitempty"`
+	Description string   `json:"description,omitempty"`
+	URL         string   `json:"url,omitempty"`
+	Licenses    []string `json:"licenses,omitempty"`
+	Parent      string   `json:"parent,omitempty"`
+	BOM         bool     `json:"bom,omitempty"`
+	Relocation  string   `json:"relocation,omitempty"` // where it went, "" if it did not
+	Message     string   `json:"message,omitempty"`    // of the relocation
+}
+
+// facts reads a POM and compares it with where it was put.
+func readPOMFacts(text []byte, group, artifact, version string) (f *pomFacts, warnings []string) {
+	p, err := readPOM(text)
+	if err != nil {
+		return &pomFacts{Packaging: "jar"}, []string{"the POM cannot be read"}
+	}
+	for _, c := range []struct {
+		what      string
+		own, path string
+	}{
+		{"groupId", p.fill(p.effective().Group), group}, {"artifactId", p.fill(p.Artifact), artifact}, {"version", p.fill(p.effective().Version), version},
+	} {
+		if c.own != c.path && !strings.Contains(c.own, "${") {
+			warnings = append(warnings, fmt.Sprintf("the POM's %s is %.100q, not %.100q", c.what, c.own, c.path))
+		}
+	}
+	if len(p.Repositories) > 0 {
+		warnings = append(warnings, "the POM names repositories of its own")
+	}
+	f = &pomFacts{
+		Packaging: clip(p.fill(p.Packaging), 100), Name: clip(p.fill(p.Name), 200), Description: clip(p.fill(p.Description), 500),
+		URL: webURL(p.fill(p.URL)), BOM: p.isBOM(),
+	}
+	for _, l := range p.Licenses[:min(len(p.Licenses), 10)] {
+		f.Licenses = append(f.Licenses, clip(string(l.Name), 100))
+	}
+	if p.Parent != nil {
+		f.Parent = clip(p.Parent.String(), 500)
+	}
+	if r := p.Relocation; r != nil {
+		f.Relocation, f.Message = clip(p.relocated().String(), 500), clip(p.fill(r.Message), 500)
+	}
+	return f, warnings
+}
+
+func (g gav) String() string {
+	return string(g.Group) + ":" + string(g.Artifact) + ":" + string(g.Version)
+}
+
+// effective are the POM's coordinates, with what it has from its parent.
+func (p *pom) effective() gav {
+	g := p.gav
+	if p.Parent != nil {
+		if g.Group == "" {
+			g.Group = p.Parent.Group
+		}
+		if g.Version == "" {
+			g.Version = p.Parent.Version
+		}
+	}
+	return g
+}
+
+// relocated is where a relocation leads: what it leaves out stays as it is.
+func (p *pom) relocated() gav {
+	g := p.effective()
+	for to, from := range map[*trimmedText]trimmedText{&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version} {
+		if from != "" {
+			*to = from
+		}
+	}
+	return g
+}
+
+// isBOM: a list of managed versions and nothing else.
+func (p *pom) isBOM() bool {
+	return p.Packaging == "pom" && len(p.Managed) > 0 && len(p.Modules) == 0
+}
+
+// maxFill bounds a text after interpolation.
+const maxFill = 16 << 10
+
+// fill replaces ${…} by what the POM itself says; what it does not say stays as it is.
+func (p *pom) fill(t trimmedText) string {
+	s := string(t)
+	for range 10 { // values refer to values
+		before, rest, found := strings.Cut(s, "${")
+		if !found || len(s) > maxFill {
+			return s
+		}
+		var out strings.Builder
+		changed := false
+		for found {
+			out.WriteString(before)
+			key, after, closed := strings.Cut(rest, "}")
+			if v, ok := p.lookup(key); ok && closed && out.Len() <= maxFill {
+				out.WriteString(v)
+				rest, changed = after, true
+			} else {
+				out.WriteString("${")
+			}
+			before, rest, found = strings.Cut(rest, "${")
+		}
+		out.WriteString(before)
+		if out.Len() > maxFill {
+			return s
+		}
+		if s = out.String(); !changed {
+			return s
+		}
+	}
+	return s
+}
+
+func (p *pom) lookup(key string) (string, bool) {
+	if v, ok := p.Properties[key]; ok {
+		return v, true
+	}
+	own := p.effective()
+	switch strings.TrimPrefix(strings.TrimPrefix(key, "project."), "pom.") {
+	case "groupId":
+		return string(own.Group), own.Group != ""
+	case "artifactId":
+		return string(own.Artifact), own.Artifact != ""
+	case "version":
+		return string(own.Version), own.Version != ""
+	case "name":
+		return string(p.Name), p.Name != "" && !strings.Contains(string(p.Name), "${")
+	case "parent.version":
+		return string(parentOf(p).Version), p.Parent != nil
+	case "parent.groupId":
+		return string(parentOf(p).Group), p.Parent != nil
+	}
+	return "", false
+}
+
+func parentOf(p *pom) gav {
+	if p.Parent == nil {
+		return gav{}
+	}
+	return *p.Parent
+}
+
+// webURL passes only what a browser may be sent to.
+func webURL(s string) string {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return clip(s, 500)
+}

@@ -1,0 +1,601 @@
+package maven
+
+// The repository itself, and reading: files, checksums, metadata, and the lists clients look for at the root.
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// What a repository takes.
+const (
+	AllVersions   = "all"
+	ReleasesOnly  = "releases"
+	SnapshotsOnly = "snapshots"
+)
+
+// Options change what the repository accepts and keeps. The zero value is right for most sites.
+type Options struct {
+	// MaxFile is the largest file in bytes; 0 means 16 GiB.
+	MaxFile int64
+	// Versions is AllVersions (or ""), ReleasesOnly or SnapshotsOnly.
+	Versions string
+	// Redeploy lets files of a release be replaced by whoever may write. Nobody can tell then which of two files somebody
+	// has built with.
+	Redeploy bool
+	// StrictPOMs refuses a POM that cannot be read, or that is about other coordinates, instead of noting it.
+	StrictPOMs bool
+	// AnyScript accepts letters of every script in coordinates.
+	AnyScript bool
+	// Realm is the text of the challenge, "Larder" if empty. Clients that keep passwords by realm (sbt, Ivy) compare it.
+	Realm string
+	// SnapshotBuilds is how many builds of a snapshot stay whatever their age, and SnapshotAge how old the others may
+	// get. 0 builds: all stay.
+	SnapshotBuilds int
+	SnapshotAge    time.Duration
+	// DropReleased removes a snapshot when its release has been there for so long; 0 keeps it.
+	DropReleased time.Duration
+	// KeepIncomplete is how long a deploy that was never finished is kept; 0 means 14 days.
+	KeepIncomplete time.Duration
+	// Quiet is how long the client of a version that looks finished must be silent before it counts as announced; 0 means
+	// 30 seconds. QuietAnnounced is the same for clients that end with metadata, where silence means that something broke;
+	// 0 means an hour.
+	Quiet, QuietAnnounced time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	for _, d := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{{&o.KeepIncomplete, 14 * 24 * time.Hour}, {&o.Quiet, 30 * time.Second}, {&o.QuietAnnounced, time.Hour}} {
+		if *d.value <= 0 {
+			*d.value = d.usual
+		}
+	}
+	if o.MaxFile <= 0 {
+		o.MaxFile = 16 << 30
+	}
+	if o.Realm == "" {
+		o.Realm = "Larder"
+	}
+	return o
+}
+
+// smallBlob is the size up to which a file is served from memory.
+const smallBlob = 64 << 10
+
+type server struct {
+	repo  *store.Repo[Meta]
+	store *store.Store
+	auth  auth.Provider
+	base  *wire.Base
+	log   *slog.Logger
+	opt   Options
+
+	files    *store.Memo[string, found]
+	sums512  *store.Memo[digest.Digest, string]
+	docSums  *store.Memo[string, fileSums]
+	groups   *store.Memo[string, []plugin]
+	arrivals arrivals
+	busy     busy
+	sent     sentLately
+	up       *upstream.Set // nil without upstreams
+}
+
+// New returns the repository's end points.
+func New(d wire.Deps, o Options) wire.Protocol {
+	s := newServer(d, o)
+	e := wire.Endpoint[Request]{Kind: store.Maven, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
+	return wire.Protocol{Name: "maven", Prefixes: []string{root}, Handler: e.Handler(d)}
+}
+
+func newServer(d wire.Deps, o Options) *server {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{
+		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
+		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
+		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []plugin](d.Store, store.Maven),
+	}
+	s.remote(d.Upstreams)
+	return s
+}
+
+// operations is the table of everything the repository does; doc.go shows it with methods and paths.
+func (s *server) operations() []wire.Op[Request] {
+	return []wire.Op[Request]{
+		{Name: opFile, Need: wire.Read, Serve: s.getFile},
+		{Name: opSum, Need: wire.Read, Serve: s.getSum},
+		{Name: opPut, Need: wire.Create, Serve: s.putFile},
+		{Name: opSumPut, Need: wire.Create, Serve: s.putSum},
+		{Name: opDelete, Need: wire.Delete, Serve: s.deleteFile},
+		{Name: opSnapshot, Need: wire.Read, Serve: s.getSnapshot},
+		{Name: opSnapshotPut, Need: wire.Create, Serve: s.putSnapshot},
+		{Name: opMetadata, Need: wire.None, Serve: s.getMetadata},
+		{Name: opMetadataPut, Need: wire.None, Serve: s.putMetadata},
+		{Name: opDirectory, Need: wire.None, Serve: s.getDirectory},
+		{Name: opCommit, Need: wire.None, Serve: s.postDirectory},
+		{Name: opDirDelete, Need: wire.None, Serve: s.deleteDirectory},
+		{Name: opPrefixes, Need: wire.None, Serve: s.prefixes},
+		{Name: opArchetypes, Need: wire.None, Serve: s.archetypes},
+		{Name: opSearch, Need: wire.None, Serve: s.search},
+	}
+}
+
+// target is what the right of an operation is about.
+func target(q Request) (typ, name string) {
+	if q.Artifact == "" {
+		return typeArtifact, ""
+	}
+	return typeArtifact, q.name()
+}
+
+// found is a file and what its answer's header needs.
+type found struct {
+	File     store.File
+	Version  string // ID of the version that has it
+	Modified time.Time
+	Final    bool // it will never have other bytes
+}
+
+// find looks a file up; a snapshot's plain name stands for the newest build's file. ErrNotFound.
+func (s *server) find(ctx context.Context, name, key string) (found, error) {
+	return s.files.Get(name, key, func() (f found, err error) {
+		err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+			id, file, err := p.File(key)
+			alias := ""
+			if errors.Is(err, store.ErrNotFound) {
+				if alias, err = aliased(p, key, err); err == nil {
+					id, file, err = p.File(alias)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			v, err := p.Version(id)
+			if err != nil {
+				return err
+			}
+			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !isSnapshot(id) && !s.opt.Redeploy)
+			f = found{file, id, modified(v, file.Name), final}
+			return nil
+		})
+		return f, err
+	})
+}
+
+// aliased is the newest build's file behind a plain -SNAPSHOT name; otherwise the error is missing.
+func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error) {
+	version, file, _ := strings.Cut(key, "/")
+	_, artifact := splitName(p.Name())
+	n := splitFile(artifact, version, file)
+	if !isSnapshot(version) || n.Version != version {
+		return "", missing
+	}
+	var row newest
+	there, err := getRow(p.Index(indexNewest), newestKey(version, n.Classifier, n.extension()), &row)
+	if err == nil && !there {
+		err = missing
+	}
+	return row.File, err
+}
+
+// getFile sends the bytes that were put, never encoded.
+func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	f, err := s.find(ctx, q.name(), fileKey(q.Version, q.File))
+	if s.elsewhere(err) {
+		err = s.proxiedFile(w, r, q)
+		if err == nil {
+			return nil
+		}
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return s.redirect(w, r, q, err)
+	}
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h["X-Checksum-Sha1"], h["X-Checksum-Md5"] = []string{f.File.Sums["sha1"]}, []string{f.File.Sums["md5"]}
+	h["X-Checksum-Sha256"] = []string{f.File.Digest.Encoded()}
+	if _, active := activeTypes[f.File.Type]; active {
+		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
+	}
+	head := wire.BlobHead{Digest: f.File.Digest, Size: f.File.Size, Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)}
+	if f.File.Size <= smallBlob {
+		body, err := s.store.BlobBytes(ctx, store.Blob{Digest: f.File.Digest, Size: f.File.Size})
+		if err != nil {
+			return err
+		}
+		return wire.ServeBytes(w, r, body, head)
+	}
+	file, _, err := s.store.OpenBlob(ctx, f.File.Digest)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return wire.ServeBlob(w, r, file, head)
+}
+
+// Values of headers, shared by all answers; nobody changes them.
+var (
+	sandbox    = []string{"sandbox; default-src 'none'"}
+	attachment = []string{"attachment"}
+)
+
+// Media types by extension. XML may hold scripts for browsers, as HTML does.
+const (
+	typeXML    = "application/xml"
+	typeText   = "text/plain; charset=utf-8"
+	typeBinary = "application/octet-stream"
+)
+
+var mediaTypes = map[string]string{
+	"pom": typeXML, "xml": typeXML, "jar": "application/java-archive", "war": "application/java-archive", "ear": "application/java-archive",
+	"aar": "application/java-archive", "module": "application/vnd.org.gradle.module+json", "json": "application/json", "zip": "application/zip",
+	"gz": "application/gzip", "asc": "application/pgp-signature", "html": "text/html", "htm": "text/html", "xhtml": "application/xhtml+xml", "svg": "image/svg+xml",
+	"txt": typeText, "md": typeText,
+}
+
+// activeTypes are those a browser would run.
+var activeTypes = map[string]bool{typeXML: true, "text/html": true, "application/xhtml+xml": true, "image/svg+xml": true}
+
+func contentType(file string) string {
+	if t, ok := mediaTypes[file[strings.LastIndexByte(file, '.')+1:]]; ok {
+		return t
+	}
+	return typeBinary
+}
+
+// cacheControl: what never changes may be kept for ever, all else must be asked for.
+func cacheControl(r *http.Request, final bool) string {
+	_, given := wire.CredentialsFrom(r)
+	switch {
+	case final && given:
+		return "private, max-age=31536000, immutable"
+	case final:
+		return "public, max-age=31536000, immutable"
+	case given:
+		return "private, no-cache"
+	}
+	return "no-cache"
+}
+
+// fileSums are the four checksums of some bytes.
+type fileSums struct{ MD5, SHA1, SHA256, SHA512 string }
+
+func (f fileSums) get(alg string) string {
+	switch alg {
+	case "md5":
+		return f.MD5
+	case "sha1":
+		return f.SHA1
+	case "sha256":
+		return f.SHA256
+	}
+	return f.SHA512
+}
+
+func sumsOf(p []byte) fileSums {
+	m, s1, s2, s5 := md5.Sum(p), sha1.Sum(p), sha256.Sum256(p), sha512.Sum512(p)
+	return fileSums{hex.EncodeToString(m[:]), hex.EncodeToString(s1[:]), hex.EncodeToString(s2[:]), hex.EncodeToString(s5[:])}
+}
+
+// getSum answers with a checksum of what the same request without suffix would get.
+func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.find(r.Context(), q.name(), fileKey(q.Version, q.File))
+	if s.elsewhere(err) {
+		return s.proxiedSum(w, r, q)
+	}
+	if err != nil {
+		return err
+	}
+	sum, err := s.sum(r.Context(), f.File, q.Sum)
+	if err != nil {
+		return err
+	}
+	return sendSum(w, r, sum, f.Modified, cacheControl(r, f.Final))
+}
+
+func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
+	head := wire.BlobHead{Digest: digest.FromString(sum), Type: typeText, Modified: at, CacheControl: cache}
+	return wire.ServeBytes(w, r, []byte(sum), head)
+}
+
+// sum is a file's checksum. Sha512 is rarely asked for: it is computed then, and remembered.
+func (s *server) sum(ctx context.Context, f store.File, alg string) (string, error) {
+	if alg == "sha256" {
+		return f.Digest.Encoded(), nil
+	}
+	if sum := f.Sums[alg]; sum != "" {
+		return sum, nil
+	}
+	// Under a name that no artifact has: bytes have the same sum whatever happens to artifacts.
+	return s.sums512.Get("sha512", f.Digest, func() (string, error) {
+		file, _, err := s.store.OpenBlob(ctx, f.Digest)
+		if err != nil {
+			return "", err
+		}
+		defer file.Close()
+		h := sha512.New()
+		if _, err := io.Copy(h, file); err != nil {
+			return "", fmt.Errorf("sha512 of %s: %w", f.Digest, err)
+		}
+		return hex.EncodeToString(h.Sum(nil)), nil
+	})
+}
+
+// Formats of documents, beside those of groups.
+const formatSnapshot = "snapshot "
+
+// getSnapshot answers with the metadata of a snapshot, or a checksum of it.
+func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
+	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: formatSnapshot + q.Version}
+	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
+	if s.elsewhere(err) {
+		doc, err = s.proxiedMetadata(w, r, q)
+	}
+	return s.sendDocument(w, r, q, doc, err)
+}
+
+func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered, error) {
+	m := &snapshotMetadata{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
+	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+		there, err := getRow(p.Index(indexBases), q.Version, &m.Base)
+		if err == nil && !there {
+			err = store.ErrNotFound
+		}
+		if err != nil {
+			return fmt.Errorf("metadata of %s: %w", coordinates(q.name(), q.Version), err)
+		}
+		m.Files = nil
+		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
+			f := snapshotFile{}
+			parts := strings.Split(string(key), "\x00")
+			if len(parts) != 3 || json.Unmarshal(row, &f.newest) != nil {
+				return fmt.Errorf("row %q: %w", key, store.ErrFormat)
+			}
+			f.Classifier, f.Ext = parts[1], parts[2]
+			m.Files = append(m.Files, f)
+		}
+		return nil
+	})
+	if err != nil {
+		return store.Rendered{}, err
+	}
+	return store.Rendered{Body: m.render(), Type: typeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
+}
+
+// getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
+// to who may read what it is about.
+func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	denied := error(nil)
+	if q.Group != "" {
+		denied = s.may(ctx, auth.Read, q.name())
+	}
+	plugins, err := s.plugins(ctx, q)
+	if err != nil {
+		return err
+	}
+	if len(plugins) == 0 && denied != nil {
+		return denied
+	}
+	format := "metadata"
+	if denied != nil {
+		format = "plugins"
+	}
+	for _, p := range plugins {
+		format += " " + p.Artifact
+	}
+	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: format}
+	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
+		return s.renderMetadata(ctx, q, denied == nil, plugins)
+	})
+	if s.elsewhere(err) && denied == nil {
+		doc, err = s.proxiedMetadata(w, r, q)
+	}
+	return s.sendDocument(w, r, q, doc, err)
+}
+
+// plugins are those of the path's group that the request may know of.
+func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
+	all, err := s.groups.Get(q.name(), "", func() (all []plugin, err error) {
+		err = s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+			all, err = pluginRows(p)
+			return err
+		})
+		return all, err
+	})
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
+	return slices.DeleteFunc(slices.Clone(all), func(p plugin) bool {
+		return s.may(ctx, auth.Read, packageName(group, p.Artifact)) != nil
+	}), nil
+}
+
+func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
+	for key, row := range p.Index(indexPlugins).Scan(nil, nil) {
+		one := plugin{Artifact: string(key)}
+		if err := json.Unmarshal(row, &one); err != nil {
+			return nil, fmt.Errorf("row %q: %w", key, store.ErrFormat)
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
+func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []plugin) (store.Rendered, error) {
+	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact}
+	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+		all, err := pluginRows(p)
+		if err != nil {
+			return err
+		}
+		m.Plugins = slices.DeleteFunc(all, func(p plugin) bool {
+			return !slices.ContainsFunc(shown, func(q plugin) bool { return q.Artifact == p.Artifact })
+		})
+		if artifact {
+			for v := range p.Index(indexVersions).Scan(nil, nil) {
+				m.Versions = append(m.Versions, string(v))
+			}
+		}
+		_, err = getRow(p.Index(indexState), "", &m.State)
+		return err
+	})
+	if err != nil {
+		return store.Rendered{}, err
+	}
+	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
+		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.name(), store.ErrNotFound)
+	}
+	sortVersions(m.Versions)
+	out := store.Rendered{Body: m.render(), Type: typeXML}
+	if len(m.Plugins) == 0 {
+		out.Modified = time.Unix(m.State.Updated, 0)
+	}
+	return out, nil
+}
+
+// sendDocument sends a metadata document, or the checksum of the one this client got a moment ago.
+func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request, doc *store.Document, err error) error {
+	conn, client := recipients(r)
+	if q.Sum != "" {
+		if sums, ok := s.sent.find(q.Path, conn, client); ok {
+			return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	sums, err := s.docSums.Get(q.name(), doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
+	if err != nil {
+		return err
+	}
+	if q.Sum != "" {
+		return sendSum(w, r, sums.get(q.Sum), doc.Modified, cacheControl(r, false))
+	}
+	s.sent.add(sums, q.Path, conn, client)
+	h := w.Header()
+	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = []string{sums.SHA1}, []string{sums.MD5}, []string{sums.SHA256}
+	h["Content-Security-Policy"] = sandbox
+	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
+		if r.Header.Get(name) == "" {
+			continue
+		}
+		// Rare, and only right for the bytes as they are; under the tag they have without a condition, too.
+		head := wire.BlobHead{Digest: digest.Digest(strings.Trim(doc.ETag, `"`)), Type: doc.Type, Modified: doc.Modified, CacheControl: cacheControl(r, false)}
+		return wire.ServeBytes(w, r, doc.Body, head)
+	}
+	return wire.ServeDocument(w, r, doc, cacheControl(r, false))
+}
+
+// recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
+// ask again on another connection or through a proxy.
+func recipients(r *http.Request) (conn, client string) {
+	a := store.ActorFrom(r.Context())
+	return "conn " + r.RemoteAddr, a.User + "\x00" + a.Addr + "\x00" + a.Agent
+}
+
+// prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever
+// may not read all of it gets none.
+func (s *server) prefixes(w http.ResponseWriter, r *http.Request, _ Request) error {
+	ctx := r.Context()
+	if s.up != nil {
+		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "what upstreams have cannot be listed"))
+	}
+	var lines, names []string
+	err := s.store.View(ctx, func(tx *store.Tx) error {
+		lines, names = nil, nil
+		for key := range s.repo.KindIndex(tx, kindPrefixes).Scan(nil, nil) {
+			line, name, _ := strings.Cut(string(key), "\x00")
+			if names = append(names, name); len(lines) == 0 || lines[len(lines)-1] != line {
+				lines = append(lines, line)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.may(ctx, auth.Read, name); err != nil {
+			return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
+		}
+	}
+	if len(lines) == 0 || len(lines) > maxPrefixes {
+		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
+	}
+	return send(w, r, renderPrefixes(lines), typeText)
+}
+
+// maxPrefixes is the most lines clients read.
+const maxPrefixes = 100_000
+
+// send answers with a small document that is rendered for the request.
+func send(w http.ResponseWriter, r *http.Request, body []byte, mediaType string) error {
+	head := wire.BlobHead{Digest: digest.FromBytes(body), Type: mediaType, CacheControl: cacheControl(r, false)}
+	return wire.ServeBytes(w, r, body, head)
+}
+
+// archetypes answers with the archetypes whoever asks may read.
+func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	var entries []catalogEntry
+	err := s.store.View(ctx, func(tx *store.Tx) error {
+		entries = nil
+		for key, text := range s.repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
+			name, version, _ := strings.Cut(string(key), "\x00")
+			group, artifact := splitName(name)
+			entries = append(entries, catalogEntry{group, artifact, version, string(text)})
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool { return s.may(ctx, auth.Read, packageName(e.Group, e.Artifact)) != nil })
+	body := renderCatalog(entries)
+	if q.Sum != "" {
+		return sendSum(w, r, sumsOf(body).get(q.Sum), time.Time{}, cacheControl(r, false))
+	}
+	w.Header().Set("X-Checksum-Sha1", sumsOf(body).SHA1)
+	w.Header()["Content-Security-Policy"] = sandbox
+	return send(w, r, body, typeXML)
+}
+
+// mayList is nil for whoever may see a list of artifacts at all; what is in it is filtered by artifact.
+func (s *server) mayList(ctx context.Context) error {
+	if !wire.IdentityFrom(ctx).Anonymous {
+		return nil
+	}
+	return s.may(ctx, auth.Read, "")
+}
