@@ -28,7 +28,7 @@
 //	GET     /D/                               maven.directory         A9  browsers, coursier; JSON for who accepts it
 //	POST    /D/                               maven.commit            A4  scripts: announce what is open, now
 //	DELETE  /D/                               maven.directory.delete  A2  scripts: a version, or an artifact
-//	GET     /.meta/prefixes.txt               maven.prefixes          A7  mvn 4
+//	GET     /.meta/prefixes.txt               maven.prefixes          A7  mvn 3.10 and 4; also .S
 //	GET     /archetype-catalog.xml            maven.archetypes        A9  mvn archetype:generate; also .S
 //	GET     /solrsearch/select                maven.search            A9  IDEs, dependency-check, scripts
 //

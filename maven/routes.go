@@ -75,9 +75,11 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 		method = http.MethodGet
 	}
 	var q Request
-	switch path := strings.Join(segs, "/"); {
-	case path == prefixesFile && !dir:
-		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{})
+	path := strings.Join(segs, "/")
+	listed, sum := cutSum(path)
+	switch {
+	case listed == prefixesFile && !dir:
+		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{Sum: sum})
 	case path == searchPath && !dir:
 		if q, err = oneOf(method, map[string]string{http.MethodGet: opSearch}, Request{}); err == nil {
 			err = q.parseSearch(query)
@@ -257,16 +259,16 @@ func (q *Request) parseSearch(v url.Values) error {
 
 // link is the inverse of parse: the path, with escapes and query.
 func link(q Request) string {
-	switch q.Op {
-	case opPrefixes:
-		return root + "/" + prefixesFile
-	case opSearch:
+	if q.Op == opSearch {
 		v := url.Values{"q": {q.Query}, "wt": {q.Form}, "core": {q.Core}, "start": {strconv.Itoa(q.From)}, "rows": {strconv.Itoa(q.Size)}}
 		return root + "/" + searchPath + "?" + v.Encode()
 	}
 	path := q.Path
-	if q.Op == opArchetypes {
+	switch q.Op {
+	case opArchetypes:
 		path = archetypeFile
+	case opPrefixes:
+		path = prefixesFile
 	}
 	if q.Sum != "" {
 		path += "." + q.Sum

@@ -60,6 +60,7 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", opSnapshot, lib(Request{Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT"})},
 		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", opSnapshotPut, lib(Request{Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT"})},
 		{"GET", "/.meta/prefixes.txt", opPrefixes, Request{}},
+		{"GET", "/.meta/prefixes.txt.sha1", opPrefixes, Request{Sum: "sha1"}},
 		{"GET", "/archetype-catalog.xml", opArchetypes, Request{}},
 		{"GET", "/archetype-catalog.xml.md5", opArchetypes, Request{Sum: "md5"}},
 		{"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", opSearch, Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5}},

@@ -208,8 +208,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	h := w.Header()
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"] = []string{f.File.Sums["sha1"]}, []string{f.File.Sums["md5"]}
-	h["X-Checksum-Sha256"] = []string{f.File.Digest.Encoded()}
+	fileSums{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.set(h)
 	if _, active := activeTypes[f.File.Type]; active {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
@@ -286,6 +285,12 @@ func (f fileSums) get(alg string) string {
 		return f.SHA256
 	}
 	return f.SHA512
+}
+
+// set writes the headers that save newer clients the request for a checksum; they are those of the bytes without encoding.
+func (f fileSums) set(h http.Header) {
+	values := [...]string{f.SHA1, f.MD5, f.SHA256}
+	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = values[0:1:1], values[1:2:2], values[2:3:3]
 }
 
 func sumsOf(p []byte) fileSums {
@@ -482,9 +487,8 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 		return sendSum(w, r, sums.get(q.Sum), doc.Modified, cacheControl(r, false))
 	}
 	s.sent.add(sums, q.Path, conn, client)
-	h := w.Header()
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = []string{sums.SHA1}, []string{sums.MD5}, []string{sums.SHA256}
-	h["Content-Security-Policy"] = sandbox
+	sums.set(w.Header())
+	w.Header()["Content-Security-Policy"] = sandbox
 	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
 		if r.Header.Get(name) == "" {
 			continue
@@ -505,7 +509,7 @@ func recipients(r *http.Request) (conn, client string) {
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever
 // may not read all of it gets none.
-func (s *server) prefixes(w http.ResponseWriter, r *http.Request, _ Request) error {
+func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	var lines, names []string
 	err := s.store.View(ctx, func(tx *store.Tx) error {
@@ -529,7 +533,7 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, _ Request) err
 	if len(lines) == 0 || len(lines) > maxPrefixes {
 		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
 	}
-	return send(w, r, renderPrefixes(lines), typeText)
+	return sendList(w, r, q, renderPrefixes(lines), typeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -561,13 +565,18 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool { return s.may(ctx, auth.Read, packageName(e.Group, e.Artifact)) != nil })
-	body := renderCatalog(entries)
+	return sendList(w, r, q, renderCatalog(entries), typeXML)
+}
+
+// sendList sends a list of the root, or a checksum of it.
+func sendList(w http.ResponseWriter, r *http.Request, q Request, body []byte, mediaType string) error {
+	sums := sumsOf(body)
 	if q.Sum != "" {
-		return sendSum(w, r, sumsOf(body).get(q.Sum), time.Time{}, cacheControl(r, false))
+		return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
 	}
-	w.Header().Set("X-Checksum-Sha1", sumsOf(body).SHA1)
+	sums.set(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
-	return send(w, r, body, typeXML)
+	return send(w, r, body, mediaType)
 }
 
 // mayList is nil for whoever may see a list of artifacts at all; what is in it is filtered by artifact.
