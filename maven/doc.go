@@ -41,9 +41,10 @@
 //
 // # Where is what
 //
-//	routes.go   paths              model.go    coordinates, file names   version.go   the order of versions
-//	pom.go      POMs               archive.go  jars, modules, signatures index.go     metadata, both ways
-//	publish.go  files come in      commit.go   versions are announced    manage.go    files go
-//	serve.go    reading            memory.go   what is remembered        errors.go    every error body
-//	browse.go   directories        facts.go    all of one version        search.go    search
+//	routes.go   paths              model.go    coordinates, file names    version.go  the order of versions
+//	pom.go      POMs               archive.go  jars, modules, signatures  index.go    metadata, both ways
+//	publish.go  files come in      sums.go     checksums, both ways      commit.go    versions are announced
+//	manage.go   files go           serve.go    reading                   memory.go   what is remembered
+//	browse.go   directories        facts.go    all of one version        search.go   search
+//	errors.go   every error body
 package maven

@@ -28,7 +28,6 @@ import (
 type (
 	answer = wiretest.Answer
 	option = wiretest.Option
-	fields = wiretest.Fields
 )
 
 // rig is a whole Maven repository in-process.

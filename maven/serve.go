@@ -4,15 +4,9 @@ package maven
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -144,7 +138,7 @@ func target(q Request) (typ, name string) {
 	if q.Artifact == "" {
 		return typeArtifact, ""
 	}
-	return typeArtifact, q.name()
+	return typeArtifact, q.Name
 }
 
 // found is a file and what its answer's header needs.
@@ -200,7 +194,7 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 // getFile sends the bytes that were put, never encoded.
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	f, err := s.find(ctx, q.name(), fileKey(q.Version, q.File))
+	f, err := s.find(ctx, q.Name, q.key())
 	if errors.Is(err, store.ErrNotFound) {
 		return s.redirect(w, r, q, err)
 	}
@@ -272,92 +266,25 @@ func cacheControl(r *http.Request, final bool) string {
 	return "no-cache"
 }
 
-// fileSums are the four checksums of some bytes.
-type fileSums struct{ MD5, SHA1, SHA256, SHA512 string }
-
-func (f fileSums) get(alg string) string {
-	switch alg {
-	case "md5":
-		return f.MD5
-	case "sha1":
-		return f.SHA1
-	case "sha256":
-		return f.SHA256
-	}
-	return f.SHA512
-}
-
-// set writes the headers that save newer clients the request for a checksum; they are those of the bytes without encoding.
-func (f fileSums) set(h http.Header) {
-	values := [...]string{f.SHA1, f.MD5, f.SHA256}
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = values[0:1:1], values[1:2:2], values[2:3:3]
-}
-
-func sumsOf(p []byte) fileSums {
-	m, s1, s2, s5 := md5.Sum(p), sha1.Sum(p), sha256.Sum256(p), sha512.Sum512(p)
-	return fileSums{hex.EncodeToString(m[:]), hex.EncodeToString(s1[:]), hex.EncodeToString(s2[:]), hex.EncodeToString(s5[:])}
-}
-
-// getSum answers with a checksum of what the same request without suffix would get.
-func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.find(r.Context(), q.name(), fileKey(q.Version, q.File))
-	if err != nil {
-		return err
-	}
-	sum, err := s.sum(r.Context(), f.File, q.Sum)
-	if err != nil {
-		return err
-	}
-	return sendSum(w, r, sum, f.Modified, cacheControl(r, f.Final))
-}
-
-func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
-	head := wire.BlobHead{Digest: digest.FromString(sum), Type: typeText, Modified: at, CacheControl: cache}
-	return wire.ServeBytes(w, r, []byte(sum), head)
-}
-
-// sum is a file's checksum. Sha512 is rarely asked for: it is computed then, and remembered.
-func (s *server) sum(ctx context.Context, f store.File, alg string) (string, error) {
-	if alg == "sha256" {
-		return f.Digest.Encoded(), nil
-	}
-	if sum := f.Sums[alg]; sum != "" {
-		return sum, nil
-	}
-	// Under a name that no artifact has: bytes have the same sum whatever happens to artifacts.
-	return s.sums512.Get("sha512", f.Digest, func() (string, error) {
-		file, _, err := s.store.OpenBlob(ctx, f.Digest)
-		if err != nil {
-			return "", err
-		}
-		defer file.Close()
-		h := sha512.New()
-		if _, err := io.Copy(h, file); err != nil {
-			return "", fmt.Errorf("sha512 of %s: %w", f.Digest, err)
-		}
-		return hex.EncodeToString(h.Sum(nil)), nil
-	})
-}
-
 // Formats of documents, beside those of groups.
 const formatSnapshot = "snapshot "
 
 // getSnapshot answers with the metadata of a snapshot, or a checksum of it.
 func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
-	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: formatSnapshot + q.Version}
+	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: formatSnapshot + q.Version}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
 	return s.sendDocument(w, r, q, doc, err)
 }
 
 func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered, error) {
 	m := &snapshotMetadata{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
-	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		there, err := getRow(p.Index(indexBases), q.Version, &m.Base)
 		if err == nil && !there {
 			err = store.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("metadata of %s: %w", coordinates(q.name(), q.Version), err)
+			return fmt.Errorf("metadata of %s: %w", coordinates(q.Name, q.Version), err)
 		}
 		m.Files = nil
 		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
@@ -383,7 +310,7 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	ctx := r.Context()
 	denied := error(nil)
 	if q.Group != "" {
-		denied = s.may(ctx, auth.Read, q.name())
+		denied = s.may(ctx, auth.Read, q.Name)
 	}
 	plugins, err := s.plugins(ctx, q)
 	if err != nil {
@@ -399,7 +326,7 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	for _, p := range plugins {
 		format += " " + p.Artifact
 	}
-	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: format}
+	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: format}
 	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderMetadata(ctx, q, denied == nil, plugins)
 	})
@@ -408,8 +335,8 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 
 // plugins are those of the path's group that the request may know of.
 func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
-	all, err := s.groups.Get(q.name(), "", func() (all []plugin, err error) {
-		err = s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	all, err := s.groups.Get(q.Name, "", func() (all []plugin, err error) {
+		err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			all, err = pluginRows(p)
 			return err
 		})
@@ -438,7 +365,7 @@ func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
 // renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
 func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []plugin) (store.Rendered, error) {
 	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact}
-	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		all, err := pluginRows(p)
 		if err != nil {
 			return err
@@ -458,7 +385,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 		return store.Rendered{}, err
 	}
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
-		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.name(), store.ErrNotFound)
+		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
 	sortVersions(m.Versions)
 	out := store.Rendered{Body: m.render(), Type: typeXML}
@@ -479,7 +406,7 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 	if err != nil {
 		return err
 	}
-	sums, err := s.docSums.Get(q.name(), doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
+	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
 	if err != nil {
 		return err
 	}
@@ -502,9 +429,9 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 
 // recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
 // ask again on another connection or through a proxy.
-func recipients(r *http.Request) (conn, client string) {
+func recipients(r *http.Request) (conn, client recipient) {
 	a := store.ActorFrom(r.Context())
-	return "conn " + r.RemoteAddr, a.User + "\x00" + a.Addr + "\x00" + a.Agent
+	return recipient{conn: r.RemoteAddr}, recipient{user: a.User, addr: a.Addr, agent: a.Agent}
 }
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever

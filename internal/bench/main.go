@@ -43,6 +43,9 @@ func benchmarks() []benchmark {
 		{"npm-304/10,000 a second", "req/s", "1", npmFresh},
 		{"npm-publish-5001/publish-10", "1/s", "0.5", npmGrowth},
 		{"npm-publish-100MB/150 MiB", "1/MiB", "1", npmMemory},
+		{"maven-artifact-large/nginx", "MB/s", "0.9", mavenLarge},
+		{"maven-metadata/bare handler", "req/s", "0.5", mavenCached},
+		{"maven-snapshot-1001/snapshot-11", "1/s", "0.5", mavenGrowth},
 	}
 }
 
