@@ -70,8 +70,12 @@ func TestPrecedence(t *testing.T) {
 		"maven.max-file": {"2MiB", "3MiB", ""}, "maven.versions": {"releases", "snapshots", ""}, "maven.redeploy": {"true", "false", ""}, "maven.strict-poms": {"true", "false", ""},
 		"maven.any-script": {"true", "false", ""}, "maven.realm": {"f", "e", ""}, "maven.snapshot-builds": {"5", "6", ""}, "maven.snapshot-age": {"1d", "2d", ""},
 		"maven.drop-released": {"1d", "2d", ""}, "maven.keep-incomplete": {"1d", "2d", ""},
+		"cargo.auth-required": {"true", "false", ""}, "cargo.max-crate": {"2MiB", "3MiB", ""}, "cargo.max-unpacked": {"2MiB", "3MiB", ""}, "cargo.max-features": {"5", "6", ""},
+		"cargo.max-dependencies": {"5", "6", ""}, "cargo.require-metadata": {"true", "false", ""}, "cargo.notice": {"f", "e", ""},
 		"offline": {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
-		"min-age": {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
+		"pypi.max-file": {"2MiB", "3MiB", ""}, "pypi.strict": {"true", "false", ""}, "pypi.close-releases": {"1d", "2d", ""}, "pypi.provenance": {"true", "false", ""},
+		"trusted-audience": {"f", "e", "c"},
+		"min-age":          {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
 		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
 		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
 	}

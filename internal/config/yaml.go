@@ -77,6 +77,8 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 			r.policies(kv.Value)
 		case path == "upstreams":
 			r.c.Upstreams = objects(r, path, kv.Value, upstreamFields)
+		case path == "trusted-publishers":
+			r.c.TrustedPublishers = objects(r, path, kv.Value, publisherFields)
 		default:
 			r.complain(kv.Key, "unknown key %q", path)
 		}
@@ -171,10 +173,10 @@ func typeWords(typ string) string {
 	switch typ {
 	case "bool":
 		return "true or false"
+	case "int":
+		return "a number"
 	case "size":
 		return "a size such as 512MiB"
-	case "int":
-		return "a whole number"
 	case "duration":
 		return "a duration such as 12h or 90d"
 	}
