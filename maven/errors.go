@@ -12,11 +12,15 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // status is the status of a failure as Maven's clients need it.
 func status(f wire.Failure, anonymous, writing bool) int {
 	switch {
+	case errors.Is(f.Err, upstream.ErrOffline):
+		// A 404 would be remembered by the client, until it asks again one day later.
+		return http.StatusForbidden
 	case errors.Is(f.Err, auth.ErrHidden) && anonymous:
 		// They send credentials only after a challenge; a 404 would be the end of it, and remembered for a day.
 		return http.StatusUnauthorized

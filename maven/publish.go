@@ -106,6 +106,9 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 	case r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity":
 		return nil, wire.Errorf(wire.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
 	}
+	if err := s.mayTake(r.Context(), u.name); err != nil {
+		return nil, err
+	}
 	return u, s.store.Admit(r.Context(), store.Maven, u.name, max(r.ContentLength, 0))
 }
 

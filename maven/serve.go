@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // What a repository takes.
@@ -92,6 +93,7 @@ type server struct {
 	arrivals arrivals
 	busy     busy
 	sent     sentLately
+	up       *upstream.Set // nil without upstreams
 }
 
 // New returns the repository's end points.
@@ -105,11 +107,13 @@ func newServer(d wire.Deps, o Options) *server {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &server{
+	s := &server{
 		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
 		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
 		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []plugin](d.Store, store.Maven),
 	}
+	s.remote(d.Upstreams)
+	return s
 }
 
 // operations is the table of everything the repository does; doc.go shows it with methods and paths.
@@ -195,6 +199,12 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	f, err := s.find(ctx, q.Name, q.key())
+	if s.elsewhere(err) {
+		err = s.proxiedFile(w, r, q)
+		if err == nil {
+			return nil
+		}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return s.redirect(w, r, q, err)
 	}
@@ -273,6 +283,9 @@ const formatSnapshot = "snapshot "
 func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
 	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: formatSnapshot + q.Version}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
+	if s.elsewhere(err) {
+		doc, err = s.proxiedMetadata(w, r, q)
+	}
 	return s.sendDocument(w, r, q, doc, err)
 }
 
@@ -330,6 +343,9 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderMetadata(ctx, q, denied == nil, plugins)
 	})
+	if s.elsewhere(err) && denied == nil {
+		doc, err = s.proxiedMetadata(w, r, q)
+	}
 	return s.sendDocument(w, r, q, doc, err)
 }
 
@@ -438,6 +454,9 @@ func recipients(r *http.Request) (conn, client recipient) {
 // may not read all of it gets none.
 func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	if s.up != nil {
+		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "what upstreams have cannot be listed"))
+	}
 	var lines, names []string
 	err := s.store.View(ctx, func(tx *store.Tx) error {
 		lines, names = nil, nil

@@ -53,6 +53,9 @@ func sumsOf(p []byte) fileSums {
 // getSum answers with a checksum of what the same request without suffix would get.
 func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.find(r.Context(), q.Name, q.key())
+	if s.elsewhere(err) {
+		return s.proxiedSum(w, r, q)
+	}
 	if err != nil {
 		return err
 	}

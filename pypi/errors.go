@@ -83,7 +83,7 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if code == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Basic realm="larder"`)
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "X-PyPI-Last-Serial"} {
+	for _, name := range []string{"ETag", "Last-Modified", "Vary", "X-PyPI-Last-Serial"} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")

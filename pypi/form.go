@@ -57,7 +57,7 @@ func (f form) differs(get func(string) string) []string {
 	var out []string
 	for field, header := range map[string]string{
 		"summary": "Summary", "requires_python": "Requires-Python", "license": "License", "license_expression": "License-Expression",
-		"author": "Author", "author_email": "Author-email", "home_page": "Home-page", "metadata_version": "Metadata-Version",
+		"author": "Author", "author_email": "Author-email", "home_page": "Home-page",
 	} {
 		sent := strings.Join(strings.Fields(f.get(field)), " ")
 		if own := strings.Join(strings.Fields(get(header)), " "); sent != "" && sent != own {

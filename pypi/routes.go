@@ -165,7 +165,9 @@ func parseRoot(method string, segs []string, slash bool) (Request, error) {
 	switch {
 	case n == 0:
 		return only(true, method, http.MethodPost, opPost)
-	case n == 2 && segs[1] == "json" && !(segs[0] == "simple" && slash), n == 3 && segs[2] == "json" && segs[0] != "-":
+	case segs[0] == "-":
+		return parseManage(method, segs[1:])
+	case n == 2 && segs[1] == "json" && !(segs[0] == "simple" && slash), n == 3 && segs[2] == "json":
 		return parseJSON(method, segs, slash)
 	}
 	switch segs[0] {
@@ -182,8 +184,6 @@ func parseRoot(method string, segs []string, slash bool) (Request, error) {
 		return parseFile(method, segs[1:])
 	case "integrity":
 		return parseProvenance(method, segs[1:])
-	case "-":
-		return parseManage(method, segs[1:])
 	}
 	return Request{}, noRoute()
 }

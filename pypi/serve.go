@@ -187,19 +187,20 @@ func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, e
 // linksFor says how a page that was asked for under an alias gets to files. Absolute addresses are faster for installers
 // to read, but only right when it is known how the server is reached.
 func (s *server) linksFor(r *http.Request, alias int) links {
-	var l links
-	if public := s.base.Public(); public != "" {
+	rest, inside := strings.CutPrefix(aliases[alias], root)
+	l := links{files: strings.Repeat("../", strings.Count(rest, "/")+1)}
+	switch public := s.base.Public(); {
+	case public != "":
 		l.files = public + s.opt.Base + "/files"
-	} else {
-		up := strings.Repeat("../", strings.Count(strings.TrimPrefix(strings.TrimPrefix(aliases[alias], root), rootSimple), "/")+1)
-		if strings.HasPrefix(aliases[alias], root) {
-			up += "files"
-		} else {
-			up += "../" + s.opt.Base[1:] + "/files"
-		}
-		l.files = up
+	case inside:
+		l.files += "files"
+	default:
+		l.files += s.opt.Base[1:] + "/files"
 	}
-	if origin := s.base.URL(r); s.opt.Provenance && strings.HasPrefix(origin, "https://") {
+	if !s.opt.Provenance {
+		return l
+	}
+	if origin := s.base.URL(r); strings.HasPrefix(origin, "https://") {
 		l.integrity = origin + s.opt.Base
 	}
 	return l

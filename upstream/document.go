@@ -1,13 +1,18 @@
 package upstream
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +40,11 @@ type Query struct {
 	Fresh, Stale time.Duration
 	// Head revalidates with a HEAD that names the digest (Docker-Content-Digest): registries count each GET as a pull.
 	Head bool
+	// Absent is how long it is remembered that it does not exist; 0: a minute.
+	Absent time.Duration
+	// Tail is for what only grows at its end: only that is asked for, and believed if it begins with the last byte we have
+	// and the upstream's digest of the whole is right. An upstream that gives no digest is asked for the whole.
+	Tail bool
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
 	Limit int64
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
@@ -243,6 +253,11 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	if q.Accept != "" {
 		h.Set("Accept", q.Accept)
 	}
+	tail := q.Tail && have != nil && have.blob.Size > 1
+	if tail {
+		h.Set("Range", "bytes="+strconv.FormatInt(have.blob.Size-1, 10)+"-")
+		h.Set("Accept-Encoding", "identity")
+	}
 	if have != nil && have.ETag != "" {
 		h.Set("If-None-Match", have.ETag)
 	}
@@ -262,13 +277,21 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
 	switch {
 	case Absent(resp.StatusCode):
-		s.with(id, func(st *state) { st.absent = now.Add(negativeFor) })
+		s.with(id, func(st *state) { st.absent = now.Add(cmp.Or(q.Absent, negativeFor)) })
 		u.Counts.Absent.Add(1)
 		return nil, fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
 		u.Counts.Hits.Add(1)
 		return s.document(u, have, now, "HIT"), nil
+	case tail && (resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+		body, err := s.grown(ctx, resp, q, have)
+		if err != nil {
+			q.Tail = false
+			return s.fetchOnce(ctx, u, q, nil)
+		}
+		u.Counts.Misses.Add(1)
+		return s.keep(ctx, u, q, have, resp, body)
 	case resp.StatusCode != http.StatusOK:
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 	}
@@ -278,6 +301,29 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	}
 	u.Counts.Misses.Add(1)
 	return s.keep(ctx, u, q, have, resp, body)
+}
+
+// grown is what we have with what came behind it; an error when that is not what the upstream has now.
+func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kept) ([]byte, error) {
+	old, err := s.r.store.ReadBlob(ctx, have.blob.Digest, have.blob.Size)
+	if err != nil {
+		return nil, err
+	}
+	q.Check = nil
+	more, err := readDocument(resp, q)
+	if err != nil {
+		return nil, err
+	}
+	if len(more) == 0 || more[0] != old[len(old)-1] {
+		return nil, errBody
+	}
+	body := append(slices.Clone(old), more[1:]...)
+	sum := sha256.Sum256(body)
+	want := base64.StdEncoding.EncodeToString(sum[:])
+	if !strings.Contains(resp.Header.Get("Repr-Digest"), "sha-256=:"+want+":") && !strings.Contains(resp.Header.Get("Digest"), want) {
+		return nil, errBody
+	}
+	return body, nil
 }
 
 // same asks with a HEAD whether what is kept is current; nil when it is not, or nobody knows.

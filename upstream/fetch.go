@@ -75,6 +75,9 @@ func withBudget(ctx context.Context, budget time.Duration) context.Context {
 	return context.WithValue(ctx, budgetKey{}, time.Now().Add(budget))
 }
 
+// WithBudget is for answers that need several documents: all of them together get what one has otherwise.
+func WithBudget(ctx context.Context) context.Context { return withBudget(ctx, Budget) }
+
 func deadlineOf(ctx context.Context) time.Time {
 	t, ok := ctx.Value(budgetKey{}).(time.Time)
 	if !ok {

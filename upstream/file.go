@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ type FileQuery struct {
 	Key string
 	// Find says where the file is. It is asked only when the file is not kept, and may ask for documents to find out.
 	Find func(ctx context.Context) (Place, error)
+	// Absent is how long it is remembered that nobody has the file; 0: a minute.
+	Absent time.Duration
 	// Head is for requests that want no body: a file that is not here is not fetched for them.
 	Head bool
 }
@@ -39,6 +42,10 @@ type Place struct {
 	Scope  string // of the token, for container registries
 	// Keep are further sums to compute and record beside sha256.
 	Keep []string
+	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not right.
+	Verify func(ctx context.Context, u *Upstream, head http.Header, sum func(alg string) string) error
+	// Or are asked in turn when this one says that it has no such file.
+	Or []Place
 }
 
 // File is a file that is kept, or on its way. The caller closes it.
@@ -83,11 +90,25 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 		s.r.uses.miss(s.kind, q.Package, q.Key)
 		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
 	}
-	if q.Head {
-		return s.stat(ctx, q)
+	id, absent := q.absence(), false
+	s.with(id, func(st *state) { absent = s.r.now().Before(st.absent) })
+	if absent {
+		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, store.ErrNotFound)
 	}
-	return s.join(ctx, q)
+	var f *File
+	if q.Head {
+		f, err = s.stat(ctx, q)
+	} else {
+		f, err = s.join(ctx, q)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		s.with(id, func(st *state) { st.absent = s.r.now().Add(cmp.Or(q.Absent, negativeFor)) })
+	}
+	return f, err
 }
+
+// absence names what is remembered of a file that nobody has.
+func (q FileQuery) absence() docID { return docID{packageOf(q.Package), "file " + q.Key} }
 
 // stat asks the upstream for the header only, unless the file is on its way already.
 func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
@@ -104,17 +125,31 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := p.Upstream.do(ctx, request{ref: p.Ref, method: http.MethodHead, header: p.header(), scope: p.Scope})
+	resp, p, err := s.head(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	drop(resp)
-	if resp.StatusCode != http.StatusOK {
-		return nil, p.absent(resp)
 	}
 	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest()}
 	f.Modified, _ = http.ParseTime(resp.Header.Get("Last-Modified")) // zero when the upstream did not say
 	return f, nil
+}
+
+// head asks each place in turn until one has the file.
+func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
+	for _, each := range append([]Place{p}, p.Or...) {
+		resp, err := each.Upstream.do(ctx, request{ref: each.Ref, method: http.MethodHead, header: each.header(), scope: each.Scope})
+		if err != nil {
+			return nil, each, err
+		}
+		drop(resp)
+		if resp.StatusCode == http.StatusOK {
+			return resp, each, nil
+		}
+		if err := each.absent(resp); !errors.Is(err, store.ErrNotFound) {
+			return nil, each, err
+		}
+	}
+	return nil, p, fmt.Errorf("no upstream has it: %w", store.ErrNotFound)
 }
 
 // KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its digest.

@@ -211,8 +211,13 @@ func (f *flight) fetch(q FileQuery) (err error) {
 	if f.place, err = q.Find(ctx); err != nil {
 		return err
 	}
+	others := f.place.Or
 	for try := 1; ; try++ {
 		err = f.transfer(ctx, q)
+		if errors.Is(err, store.ErrNotFound) && len(others) > 0 {
+			f.place, others = others[0], others[1:]
+			continue
+		}
 		f.mu.Lock()
 		shown := f.ready > 0
 		f.mu.Unlock()
@@ -403,6 +408,10 @@ func (t *transfer) resume(cause error) error {
 			cause = io.ErrUnexpectedEOF
 		}
 	}
+	if len(t.place.Sums) == 0 && !strong && cause != nil {
+		// Nobody could say whether the rest belongs to it: it is fetched anew, if nobody has seen any of it.
+		cause, t.tries = fmt.Errorf("%w: it broke off: %w", ErrBroken, cause), maxTries+1
+	}
 	if t.tries > maxTries || len(t.place.Sums) == 0 && !strong {
 		return u.unavailable(cause, 0)
 	}
@@ -449,6 +458,15 @@ func (t *transfer) commit(q FileQuery) error {
 	if err := verify(t.place.Sums, sum, t.place.Size, t.stage.Size()); err != nil {
 		u.Counts.Broken.Add(1)
 		return u.unavailable(err, 0)
+	}
+	if t.place.Verify != nil {
+		if err := t.place.Verify(t.f.ctx, u, t.head, sum); err != nil {
+			if errors.Is(err, ErrBroken) {
+				u.Counts.Broken.Add(1)
+				err = u.unavailable(err, 0)
+			}
+			return err
+		}
 	}
 	sums := map[string]string{}
 	for _, alg := range t.place.Keep {

@@ -291,7 +291,7 @@ func readCentral(in io.Reader, l Limits) (*ZipEntry, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	if !x.take(&e.Size) || !x.take(&e.Packed) || !x.take(&e.offset) || !x.done() {
+	if !x.take(&e.Size) || !x.take(&e.Packed) || !x.take(&e.offset) || !x.done(e.Size, e.Packed, e.offset) {
 		return nil, 0, formatError("the ZIP64 sizes of %.200q are wrong", e.raw)
 	}
 	if err := e.setName(l); err != nil {
@@ -400,8 +400,17 @@ func (x *zipExtra) take(v *int64) bool {
 	return *v >= 0
 }
 
-// done reports whether nothing was left over: some readers would take it for a size.
-func (x *zipExtra) done() bool { return len(x.wide) == 0 }
+// done reports whether what is left over, which some readers would take for sizes, is nothing, or says once more what the
+// short values say: Bazel writes it so.
+func (x *zipExtra) done(values ...int64) bool {
+	for _, v := range values {
+		if len(x.wide) < 8 || binary.LittleEndian.Uint64(x.wide) != uint64(v) {
+			break
+		}
+		x.wide = x.wide[8:]
+	}
+	return len(x.wide) == 0
+}
 
 // readLocals walks through the archive as a reader does that never looks at the central directory.
 func (z *Zip) readLocals(r io.ReaderAt, end zipEnd) error {
@@ -455,7 +464,7 @@ func (e *ZipEntry) readLocal(r io.ReaderAt) (start int64, err error) {
 		return 0, err
 	}
 	crc, packed, size := le.Uint32(p[14:]), int64(le.Uint32(p[18:])), int64(le.Uint32(p[22:]))
-	if !x.take(&size) || !x.take(&packed) || !e.Streamed && !x.done() {
+	if !x.take(&size) || !x.take(&packed) || !e.Streamed && !x.done(size, packed) {
 		return 0, formatError("the ZIP64 sizes of %.200q are wrong", e.raw)
 	}
 	same = crc == e.crc && packed == e.Packed && size == e.Size

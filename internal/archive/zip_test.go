@@ -256,6 +256,8 @@ func TestZipRefuses(t *testing.T) {
 		"extra too long":        {zipOf(t, member{name: "a", extra: []byte{1, 2, 9, 0}}), ErrFormat},
 		"extra twice":           {zipOf(t, member{name: "a", extra: []byte{1, 0, 0, 0, 1, 0, 0, 0}}), ErrFormat},
 		"unasked ZIP64":         {zipOf(t, member{name: "a", extra: []byte{1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0}}), ErrFormat},
+		"ZIP64 of the same":     {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0)}), nil},
+		"ZIP64 of others":       {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 2, 0, 0, 0, 0, 0, 0, 0)}), ErrFormat},
 		"other Unicode name":    {zipOf(t, member{name: "a", extra: unicode}), ErrFormat},
 		"same Unicode name":     {zipOf(t, member{name: "x/y", extra: unicode}), nil},
 		"parent":                {zipOf(t, member{name: "a/../../x"}), ErrName},

@@ -26,6 +26,11 @@ type env struct {
 
 	npm       *process // larder with 5,000 versions of one package, made when first needed
 	npmClient *registry
+
+	composer       *process // larder with 2,000 versions of one package, made when first needed
+	composerClient *registry
+	pypi           *pypiIndex // larder with 20,000 files of one project, made when first needed
+	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
 }
 
 func newEnv(ctx context.Context, parent string) (*env, error) {

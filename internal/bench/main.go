@@ -46,6 +46,13 @@ func benchmarks() []benchmark {
 		{"maven-artifact-large/nginx", "MB/s", "0.9", mavenLarge},
 		{"maven-metadata/bare handler", "req/s", "0.5", mavenCached},
 		{"maven-snapshot-1001/snapshot-11", "1/s", "0.5", mavenGrowth},
+		{"composer-p2/bare handler", "req/s", "0.5", composerCached},
+		{"composer-304/10,000 a second", "req/s", "1", composerFresh},
+		{"composer-publish-2001/publish-10", "1/s", "0.5", composerGrowth},
+		{"pypi-page-20k/bare handler", "req/s", "0.5", pypiPage},
+		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},
+		{"pypi-root-100k/bare handler", "req/s", "0.5", pypiRoot},
+		{"pypi-root-after-upload/150 ms", "1/s", "1", pypiRootChanged},
 	}
 }
 

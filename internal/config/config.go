@@ -68,8 +68,6 @@ type Config struct {
 	OCI OCI `yaml:"oci" json:"oci"`
 	// NPM holds what only the npm protocol has.
 	NPM NPM `yaml:"npm" json:"npm"`
-	// Maven holds what only the Maven repository has.
-	Maven Maven `yaml:"maven" json:"maven"`
 	// Cargo holds what only the Cargo protocol has.
 	Cargo Cargo `yaml:"cargo" json:"cargo"`
 	// PyPI holds what only Python's protocol has.
@@ -79,6 +77,12 @@ type Config struct {
 	TrustedPublishers []TrustedPublisher `yaml:"trusted-publishers,omitempty" json:"trusted-publishers,omitempty"`
 	// TrustedAudience is for whom their tokens must be. Default "larder".
 	TrustedAudience string `yaml:"trusted-audience" json:"trusted-audience"`
+	// Maven holds what only the Maven repository has.
+	Maven Maven `yaml:"maven" json:"maven"`
+	// Composer holds what only the Composer protocol has.
+	Composer Composer `yaml:"composer" json:"composer"`
+	// RubyGems holds what only the RubyGems protocol has.
+	RubyGems RubyGems `yaml:"rubygems" json:"rubygems"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -135,31 +139,6 @@ type NPM struct {
 	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
 }
 
-// Maven is what can be set for Maven only.
-type Maven struct {
-	// MaxFile is the largest file accepted. Default 16 GiB.
-	MaxFile Size `yaml:"max-file" json:"max-file"`
-	// Versions is what may be deployed: all (default), releases or snapshots.
-	Versions string `yaml:"versions" json:"versions"`
-	// Redeploy lets whoever may write replace files of a release. Default false: they never change.
-	Redeploy bool `yaml:"redeploy" json:"redeploy"`
-	// StrictPOMs refuses POMs that cannot be read or are about other coordinates than their path. Default false.
-	StrictPOMs bool `yaml:"strict-poms" json:"strict-poms"`
-	// AnyScript accepts letters of every script in coordinates, not only Latin ones. Default false.
-	AnyScript bool `yaml:"any-script" json:"any-script"`
-	// Realm is the text of the login challenge, which sbt and Ivy compare with their settings. Default "Larder".
-	Realm string `yaml:"realm" json:"realm"`
-	// SnapshotBuilds is how many builds of each snapshot stay whatever their age; 0 (default) keeps all. 1 is refused:
-	// a client may just have read of the build before.
-	SnapshotBuilds int `yaml:"snapshot-builds" json:"snapshot-builds"`
-	// SnapshotAge is how old the builds beyond that number may get. Default 0: they go at once.
-	SnapshotAge Duration `yaml:"snapshot-age" json:"snapshot-age"`
-	// DropReleased removes a snapshot when its release has been there for so long. Default 0: never.
-	DropReleased Duration `yaml:"drop-released" json:"drop-released"`
-	// KeepIncomplete is how long the files of a deploy that was never finished stay. Default 14 days.
-	KeepIncomplete Duration `yaml:"keep-incomplete" json:"keep-incomplete"`
-}
-
 // Cargo is what can be set for Cargo only.
 type Cargo struct {
 	// AuthRequired answers nobody without a token, whatever anonymous may do elsewhere; without it only /cargo/private/
@@ -190,6 +169,46 @@ type PyPI struct {
 	CloseReleases Duration `yaml:"close-releases" json:"close-releases"`
 	// Provenance puts links to attestations into index pages, although only their structure is checked. Default false.
 	Provenance bool `yaml:"provenance" json:"provenance"`
+}
+
+// Maven is what can be set for Maven only.
+type Maven struct {
+	// MaxFile is the largest file accepted. Default 16 GiB.
+	MaxFile Size `yaml:"max-file" json:"max-file"`
+	// Versions is what may be deployed: all (default), releases or snapshots.
+	Versions string `yaml:"versions" json:"versions"`
+	// Redeploy lets whoever may write replace files of a release. Default false: they never change.
+	Redeploy bool `yaml:"redeploy" json:"redeploy"`
+	// StrictPOMs refuses POMs that cannot be read or are about other coordinates than their path. Default false.
+	StrictPOMs bool `yaml:"strict-poms" json:"strict-poms"`
+	// AnyScript accepts letters of every script in coordinates, not only Latin ones. Default false.
+	AnyScript bool `yaml:"any-script" json:"any-script"`
+	// Realm is the text of the login challenge, which sbt and Ivy compare with their settings. Default "Larder".
+	Realm string `yaml:"realm" json:"realm"`
+	// SnapshotBuilds is how many builds of each snapshot stay whatever their age; 0 (default) keeps all. 1 is refused:
+	// a client may just have read of the build before.
+	SnapshotBuilds int `yaml:"snapshot-builds" json:"snapshot-builds"`
+	// SnapshotAge is how old the builds beyond that number may get. Default 0: they go at once.
+	SnapshotAge Duration `yaml:"snapshot-age" json:"snapshot-age"`
+	// DropReleased removes a snapshot when its release has been there for so long. Default 0: never.
+	DropReleased Duration `yaml:"drop-released" json:"drop-released"`
+	// KeepIncomplete is how long the files of a deploy that was never finished stay. Default 14 days.
+	KeepIncomplete Duration `yaml:"keep-incomplete" json:"keep-incomplete"`
+}
+
+// Composer is what can be set for Composer only.
+type Composer struct {
+	// MaxArchive is the largest archive accepted. Default 1 GiB.
+	MaxArchive Size `yaml:"max-archive" json:"max-archive"`
+}
+
+// RubyGems is what can be set for RubyGems only.
+type RubyGems struct {
+	// MaxGem is the largest gem accepted. Default 1 GiB.
+	MaxGem Size `yaml:"max-gem" json:"max-gem"`
+	// ServeYanked goes on serving the files of yanked versions, which no index shows any more, for lock files that name
+	// them. Default false.
+	ServeYanked bool `yaml:"serve-yanked" json:"serve-yanked"`
 }
 
 // Policies are the built-in rules; each list may be empty.
@@ -250,10 +269,12 @@ func Default() Config {
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
-		Maven:           Maven{MaxFile: 16 << 30, Versions: "all", Realm: "Larder", KeepIncomplete: Duration(14 * 24 * time.Hour)},
 		Cargo:           Cargo{MaxCrate: 10 << 20, MaxUnpacked: 512 << 20, MaxFeatures: 300, MaxDependencies: 500},
 		PyPI:            PyPI{MaxFile: 4 << 30},
 		TrustedAudience: "larder",
+		Maven:           Maven{MaxFile: 16 << 30, Versions: "all", Realm: "Larder", KeepIncomplete: Duration(14 * 24 * time.Hour)},
+		Composer:        Composer{MaxArchive: 1 << 30},
+		RubyGems:        RubyGems{MaxGem: 1 << 30},
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

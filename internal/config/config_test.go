@@ -60,24 +60,65 @@ func TestDefaultIsValid(t *testing.T) {
 // TestPrecedence sets every scalar setting in each source and expects the strongest one to win.
 func TestPrecedence(t *testing.T) {
 	samples := map[string][3]string{ // file, variable, flag
-		"data": {"f", "e", "c"}, "listen": {"h:1", "h:2", "h:3"}, "addr-file": {"f", "e", "c"},
-		"public-url": {"http://f", "http://e", "http://c"}, "trusted-proxies": {"10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"},
-		"read-only": {"true", "false", "true"}, "anonymous": {"none", "read", "none"}, "private": {"oci:repository:f", "oci:repository:e", "oci:repository:c"},
-		"log": {"json", "text", "json"}, "log-level": {"warn", "error", "debug"}, "metrics": {"false", "true", "false"},
-		"reserve": {"1GB", "2GB", "3GB"}, "grace": {"1d", "2d", "3d"}, "shutdown-timeout": {"1m", "2m", "3m"},
-		"oci.immutable-tags": {"a:f", "a:e", ""}, "oci.strict-indexes": {"true", "false", ""}, "oci.sparse-images": {"true", "false", ""}, "oci.no-delete": {"true", "false", ""}, "h2c": {"false", "true", "false"}, "oci.max-manifest": {"1MiB", "2MiB", ""},
-		"npm.max-tarball": {"2MiB", "3MiB", ""}, "npm.any-name": {"true", "false", ""}, "npm.strict-manifests": {"true", "false", ""},
-		"maven.max-file": {"2MiB", "3MiB", ""}, "maven.versions": {"releases", "snapshots", ""}, "maven.redeploy": {"true", "false", ""}, "maven.strict-poms": {"true", "false", ""},
-		"maven.any-script": {"true", "false", ""}, "maven.realm": {"f", "e", ""}, "maven.snapshot-builds": {"5", "6", ""}, "maven.snapshot-age": {"1d", "2d", ""},
-		"maven.drop-released": {"1d", "2d", ""}, "maven.keep-incomplete": {"1d", "2d", ""},
-		"cargo.auth-required": {"true", "false", ""}, "cargo.max-crate": {"2MiB", "3MiB", ""}, "cargo.max-unpacked": {"2MiB", "3MiB", ""}, "cargo.max-features": {"5", "6", ""},
-		"cargo.max-dependencies": {"5", "6", ""}, "cargo.require-metadata": {"true", "false", ""}, "cargo.notice": {"f", "e", ""},
-		"offline": {"true", "false", "true"}, "claims": {"npm:f", "npm:e", "npm:c"}, "blocked": {"npm:f", "npm:e", "npm:c"}, "allowed": {"npm:f", "npm:e", "npm:c"},
-		"pypi.max-file": {"2MiB", "3MiB", ""}, "pypi.strict": {"true", "false", ""}, "pypi.close-releases": {"1d", "2d", ""}, "pypi.provenance": {"true", "false", ""},
-		"trusted-audience": {"f", "e", "c"},
-		"min-age":          {"1d", "2d", "3d"}, "cache.size": {"1GB", "2GB", ""}, "cache.age": {"1d", "2d", ""},
-		"tls-cert": {"f", "e", "c"}, "tls-key": {"f", "e", "c"},
-		"kinds.npm.enabled": {"false", "true", ""}, "kinds.npm.base": {"/f", "/e", ""},
+		"data":                   {"f", "e", "c"},
+		"listen":                 {"h:1", "h:2", "h:3"},
+		"addr-file":              {"f", "e", "c"},
+		"public-url":             {"http://f", "http://e", "http://c"},
+		"trusted-proxies":        {"10.0.0.0/8", "10.1.0.0/16", "10.2.0.0/16"},
+		"read-only":              {"true", "false", "true"},
+		"anonymous":              {"none", "read", "none"},
+		"private":                {"oci:repository:f", "oci:repository:e", "oci:repository:c"},
+		"log":                    {"json", "text", "json"},
+		"log-level":              {"warn", "error", "debug"},
+		"metrics":                {"false", "true", "false"},
+		"reserve":                {"1GB", "2GB", "3GB"},
+		"grace":                  {"1d", "2d", "3d"},
+		"shutdown-timeout":       {"1m", "2m", "3m"},
+		"oci.immutable-tags":     {"a:f", "a:e", ""},
+		"oci.strict-indexes":     {"true", "false", ""},
+		"oci.sparse-images":      {"true", "false", ""},
+		"oci.no-delete":          {"true", "false", ""},
+		"h2c":                    {"false", "true", "false"},
+		"oci.max-manifest":       {"1MiB", "2MiB", ""},
+		"npm.max-tarball":        {"2MiB", "3MiB", ""},
+		"npm.any-name":           {"true", "false", ""},
+		"npm.strict-manifests":   {"true", "false", ""},
+		"cargo.auth-required":    {"true", "false", ""},
+		"cargo.max-crate":        {"2MiB", "3MiB", ""},
+		"cargo.max-unpacked":     {"2MiB", "3MiB", ""},
+		"cargo.max-features":     {"5", "6", ""},
+		"cargo.max-dependencies": {"5", "6", ""},
+		"cargo.require-metadata": {"true", "false", ""},
+		"cargo.notice":           {"f", "e", ""},
+		"maven.max-file":         {"2MiB", "3MiB", ""},
+		"maven.versions":         {"releases", "snapshots", ""},
+		"maven.redeploy":         {"true", "false", ""},
+		"maven.strict-poms":      {"true", "false", ""},
+		"maven.any-script":       {"true", "false", ""},
+		"maven.realm":            {"f", "e", ""},
+		"maven.snapshot-builds":  {"5", "6", ""},
+		"maven.snapshot-age":     {"1d", "2d", ""},
+		"maven.drop-released":    {"1d", "2d", ""},
+		"maven.keep-incomplete":  {"1d", "2d", ""},
+		"offline":                {"true", "false", "true"},
+		"claims":                 {"npm:f", "npm:e", "npm:c"},
+		"blocked":                {"npm:f", "npm:e", "npm:c"},
+		"allowed":                {"npm:f", "npm:e", "npm:c"},
+		"pypi.max-file":          {"2MiB", "3MiB", ""},
+		"pypi.strict":            {"true", "false", ""},
+		"pypi.close-releases":    {"1d", "2d", ""},
+		"pypi.provenance":        {"true", "false", ""},
+		"trusted-audience":       {"f", "e", "c"},
+		"min-age":                {"1d", "2d", "3d"},
+		"cache.size":             {"1GB", "2GB", ""},
+		"cache.age":              {"1d", "2d", ""},
+		"composer.max-archive":   {"2MiB", "3MiB", ""},
+		"tls-cert":               {"f", "e", "c"},
+		"tls-key":                {"f", "e", "c"},
+		"rubygems.max-gem":       {"2MiB", "3MiB", ""},
+		"rubygems.serve-yanked":  {"true", "false", ""},
+		"kinds.npm.enabled":      {"false", "true", ""},
+		"kinds.npm.base":         {"/f", "/e", ""},
 	}
 	for _, s := range settings() {
 		if strings.HasPrefix(s.name, "upstream") {
@@ -300,6 +341,46 @@ func TestFlagErrorsAreFoundWhenParsing(t *testing.T) {
 		AddFlags(fs)
 		if err := fs.Parse([]string{arg}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", arg, err)
+		}
+	}
+}
+
+// TestTrustedPublishers: the rules as package trust gets them, and a sentence for each that makes no sense.
+func TestTrustedPublishers(t *testing.T) {
+	c, err := load(t, `
+trusted-audience: box
+trusted-publishers:
+  - issuer: https://gitlab.example.com
+    claims: [project_path=acme/tools, "ref=refs/tags/*"]
+    packages: ["pypi:package:acme-*", "npm:package:@acme/*"]
+    user: ci
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := c.TrustRules()
+	if err != nil || len(rules) != 1 || c.TrustedAudience != "box" {
+		t.Fatalf("%+v %v", rules, err)
+	}
+	r := rules[0]
+	if r.Issuer != "https://gitlab.example.com" || r.User != "ci" || r.Claims["ref"] != "refs/tags/*" || r.Claims["project_path"] != "acme/tools" {
+		t.Errorf("%+v", r)
+	}
+	if got := r.Scopes.String(); got != "pypi:package:acme-*:read,create npm:package:@acme/*:read,create" {
+		t.Errorf("%s", got)
+	}
+	for text, want := range map[string]string{
+		"{issuer: x, claims: [a=b], packages: ['pypi:package:x'], user: ci}":                 "issuer is",
+		"{issuer: 'https://a', claims: [a], packages: ['pypi:package:x'], user: ci}":         "is not name=pattern",
+		"{issuer: 'https://a', claims: ['a=*'], packages: ['pypi:package:x'], user: ci}":     "is not name=pattern",
+		"{issuer: 'https://a', claims: [a=b], packages: [x], user: ci}":                      "is not kind:type:name",
+		"{issuer: 'https://a', claims: [a=b], packages: ['pypi:package:x']}":                 "needs claims",
+		"{issuer: 'https://a', packages: ['pypi:package:x'], user: ci}":                      "needs claims",
+		"{issuer: 'https://a', claims: [a=b], user: ci}":                                     "needs claims",
+		"{issuer: 'https://a', claims: [a=b], packages: ['pypi:package:x'], user: ci, x: y}": "unknown key",
+	} {
+		if _, err := load(t, "trusted-publishers: ["+text+"]\n", nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
 }

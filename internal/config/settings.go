@@ -68,21 +68,11 @@ func settings() []setting {
 		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
 		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
-		{name: "maven.max-file", value: func(c *Config) value { return &c.Maven.MaxFile }},
-		{name: "maven.versions", value: func(c *Config) value { return (*text)(&c.Maven.Versions) }},
-		{name: "maven.redeploy", value: func(c *Config) value { return (*boolean)(&c.Maven.Redeploy) }},
-		{name: "maven.strict-poms", value: func(c *Config) value { return (*boolean)(&c.Maven.StrictPOMs) }},
-		{name: "maven.any-script", value: func(c *Config) value { return (*boolean)(&c.Maven.AnyScript) }},
-		{name: "maven.realm", value: func(c *Config) value { return (*text)(&c.Maven.Realm) }},
-		{name: "maven.snapshot-builds", value: func(c *Config) value { return (*integer)(&c.Maven.SnapshotBuilds) }},
-		{name: "maven.snapshot-age", value: func(c *Config) value { return &c.Maven.SnapshotAge }},
-		{name: "maven.drop-released", value: func(c *Config) value { return &c.Maven.DropReleased }},
-		{name: "maven.keep-incomplete", value: func(c *Config) value { return &c.Maven.KeepIncomplete }},
 		{name: "cargo.auth-required", value: func(c *Config) value { return (*boolean)(&c.Cargo.AuthRequired) }},
 		{name: "cargo.max-crate", value: func(c *Config) value { return &c.Cargo.MaxCrate }},
 		{name: "cargo.max-unpacked", value: func(c *Config) value { return &c.Cargo.MaxUnpacked }},
-		{name: "cargo.max-features", value: func(c *Config) value { return (*integer)(&c.Cargo.MaxFeatures) }},
-		{name: "cargo.max-dependencies", value: func(c *Config) value { return (*integer)(&c.Cargo.MaxDependencies) }},
+		{name: "cargo.max-features", value: func(c *Config) value { return (*number)(&c.Cargo.MaxFeatures) }},
+		{name: "cargo.max-dependencies", value: func(c *Config) value { return (*number)(&c.Cargo.MaxDependencies) }},
 		{name: "cargo.require-metadata", value: func(c *Config) value { return (*boolean)(&c.Cargo.RequireMetadata) }},
 		{name: "cargo.notice", value: func(c *Config) value { return (*text)(&c.Cargo.Notice) }},
 		{name: "pypi.max-file", value: func(c *Config) value { return &c.PyPI.MaxFile }},
@@ -90,6 +80,19 @@ func settings() []setting {
 		{name: "pypi.close-releases", value: func(c *Config) value { return &c.PyPI.CloseReleases }},
 		{name: "pypi.provenance", value: func(c *Config) value { return (*boolean)(&c.PyPI.Provenance) }},
 		{name: "trusted-audience", usage: "whom tokens of CI jobs must be for that are exchanged here", value: func(c *Config) value { return (*text)(&c.TrustedAudience) }},
+		{name: "maven.max-file", value: func(c *Config) value { return &c.Maven.MaxFile }},
+		{name: "maven.versions", value: func(c *Config) value { return (*text)(&c.Maven.Versions) }},
+		{name: "maven.redeploy", value: func(c *Config) value { return (*boolean)(&c.Maven.Redeploy) }},
+		{name: "maven.strict-poms", value: func(c *Config) value { return (*boolean)(&c.Maven.StrictPOMs) }},
+		{name: "maven.any-script", value: func(c *Config) value { return (*boolean)(&c.Maven.AnyScript) }},
+		{name: "maven.realm", value: func(c *Config) value { return (*text)(&c.Maven.Realm) }},
+		{name: "maven.snapshot-builds", value: func(c *Config) value { return (*number)(&c.Maven.SnapshotBuilds) }},
+		{name: "maven.snapshot-age", value: func(c *Config) value { return &c.Maven.SnapshotAge }},
+		{name: "maven.drop-released", value: func(c *Config) value { return &c.Maven.DropReleased }},
+		{name: "maven.keep-incomplete", value: func(c *Config) value { return &c.Maven.KeepIncomplete }},
+		{name: "composer.max-archive", value: func(c *Config) value { return &c.Composer.MaxArchive }},
+		{name: "rubygems.max-gem", value: func(c *Config) value { return &c.RubyGems.MaxGem }},
+		{name: "rubygems.serve-yanked", value: func(c *Config) value { return (*boolean)(&c.RubyGems.ServeYanked) }},
 		{name: "claims", usage: "patterns kind:name of names that upstreams are never asked for", value: func(c *Config) value { return (*texts)(&c.Claims) }},
 		{name: "blocked", usage: "patterns kind:name or kind:name@version that are never fetched from upstreams", value: func(c *Config) value { return (*texts)(&c.Blocked) }},
 		{name: "min-age", usage: "hold back upstreams' versions younger than this", value: func(c *Config) value { return &c.MinAge }},
@@ -130,19 +133,19 @@ func parseBool(s string) (bool, error) {
 	return b, nil
 }
 
-// integer is a number without a unit.
-type integer int
+// number is a count.
+type number int
 
-func (v *integer) Set(s string) error { return setTo((*int)(v), s, parseInteger) }
-func (v *integer) String() string     { return strconv.Itoa(int(*v)) }
-func (v *integer) Type() string       { return "int" }
+func (v *number) Set(s string) error { return setTo((*int)(v), s, parseNumber) }
+func (v *number) String() string     { return strconv.Itoa(int(*v)) }
+func (v *number) Type() string       { return "int" }
 
-func parseInteger(s string) (int, error) {
-	n, err := strconv.Atoi(s)
+func parseNumber(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 31)
 	if err != nil {
 		return 0, fmt.Errorf("%q is not a number", s)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // texts is a list of strings; a flag or variable separates items by commas.

@@ -31,10 +31,12 @@ func (c Config) Validate() error {
 	c.Policies.validate(&p)
 	p.check(c.OCI.MaxManifest >= 64<<10 && c.OCI.MaxManifest <= 64<<20, "oci.max-manifest is %s; it must lie between 64KiB and 64MiB", c.OCI.MaxManifest)
 	p.check(c.NPM.MaxTarball >= 1<<20 && c.NPM.MaxTarball <= 1<<40, "npm.max-tarball is %s; it must lie between 1MiB and 1TiB", c.NPM.MaxTarball)
-	c.Maven.validate(&p)
 	c.Cargo.validate(&p)
 	p.check(c.PyPI.MaxFile >= 1<<20 && c.PyPI.MaxFile <= 1<<40, "pypi.max-file is %s; it must lie between 1MiB and 1TiB", c.PyPI.MaxFile)
 	c.validateTrust(&p)
+	c.Maven.validate(&p)
+	p.check(c.Composer.MaxArchive >= 1<<20 && c.Composer.MaxArchive <= 1<<40, "composer.max-archive is %s; it must lie between 1MiB and 1TiB", c.Composer.MaxArchive)
+	p.check(c.RubyGems.MaxGem >= 1<<20 && c.RubyGems.MaxGem <= 1<<40, "rubygems.max-gem is %s; it must lie between 1MiB and 1TiB", c.RubyGems.MaxGem)
 	c.validateUpstreams(&p)
 	return p.err()
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"larder/internal/config"
+	"larder/internal/wiretest"
 	"larder/store"
 )
 
@@ -242,7 +243,7 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen(), composerSpecimen(), gemSpecimen()}
 }
 
 func npmSpecimen() specimen {
@@ -305,5 +306,30 @@ func pypiSpecimen() specimen {
 			t.Fatal(err)
 		}
 		send(t, "POST", base+"/pypi/legacy/", b.String(), form.FormDataContentType(), 200)
+	}}
+}
+
+func mavenSpecimen() specimen {
+	const dir = "/maven/com/acme/demo"
+	return specimen{kind: store.Maven, upstream: "/maven", meta: dir + "/maven-metadata.xml", file: dir + "/1.0/demo-1.0.txt", publish: func(t *testing.T, base string) {
+		send(t, "PUT", base+dir+"/1.0/demo-1.0.txt", noise(40_000), "", 201)
+		send(t, "PUT", base+dir+"/1.0/demo-1.0.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>1.0</version><packaging>pom</packaging></project>`, "", 201)
+		send(t, "PUT", base+dir+"/maven-metadata.xml", `<metadata><groupId>com.acme</groupId><artifactId>demo</artifactId><versioning><release>1.0</release><versions><version>1.0</version></versions></versioning></metadata>`, "", 201)
+	}}
+}
+
+func composerSpecimen() specimen {
+	archive := wiretest.Zip(wiretest.Files{"composer.json": `{"name":"acme/demo","version":"1.0.0"}`, "noise": noise(40_000)})
+	return specimen{kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json", file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum(archive)), publish: func(t *testing.T, base string) {
+		send(t, "PUT", base+"/composer/", string(archive), "application/zip", 201)
+	}}
+}
+
+func gemSpecimen() specimen {
+	spec := "--- !ruby/object:Gem::Specification\nname: demo\nversion: !ruby/object:Gem::Version\n  version: '1.0.0'\nplatform: ruby\nauthors:\n- ada\nsummary: a demo\nfiles: []\nrequire_paths:\n- lib\n" +
+		"date: 2026-11-20 00:00:00.000000000 Z\ndependencies: []\nrubygems_version: 3.6.7\nspecification_version: 4\n"
+	gem := tarOf(map[string]string{"metadata.gz": gzipOf(spec), "data.tar.gz": string(tarGzOf(map[string]string{"noise": noise(40_000)}))})
+	return specimen{kind: store.RubyGems, upstream: "/rubygems", meta: "/rubygems/info/demo", file: "/rubygems/gems/demo-1.0.0.gem", publish: func(t *testing.T, base string) {
+		send(t, "POST", base+"/rubygems/api/v1/gems", gem, "application/octet-stream", 200)
 	}}
 }

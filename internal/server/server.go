@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/cargo"
+	"larder/composer"
 	"larder/internal/config"
 	"larder/internal/trust"
 	"larder/internal/wire"
@@ -24,6 +25,7 @@ import (
 	"larder/npm"
 	"larder/oci"
 	"larder/pypi"
+	"larder/rubygems"
 	"larder/store"
 	"larder/upstream"
 	"larder/web"
@@ -189,9 +191,6 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
-	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
-		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
-	}
 	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {
 		c := s.cfg.Cargo
 		p := cargo.New(d, cargo.Options{
@@ -204,6 +203,17 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		o := s.cfg.PyPI
 		p := pypi.New(d, pypi.Options{Base: k.Base, MaxFile: int64(o.MaxFile), Strict: o.Strict, CloseReleases: o.CloseReleases.Std(), Provenance: o.Provenance, Trust: s.trust})
 		list = append(list, mounted{rebase(p, "/pypi", k.Base), store.PyPI})
+	}
+	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
+		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
+	}
+	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
+		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
+		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
+	}
+	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
+		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
+		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
 	}
 	return list
 }
@@ -254,6 +264,7 @@ func (s *Server) jobList(d wire.Deps) []job {
 		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
 		{"last-use", time.Minute, s.auth.Flush},
 		{"reconcile", 24 * time.Hour, s.store.Reconcile},
+		{"rubygems-compact", 24 * time.Hour, func(ctx context.Context) error { return rubygems.Compact(ctx, s.store) }},
 	}
 	if s.cfg.Kinds[store.Maven].Enabled {
 		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})

@@ -13,12 +13,15 @@ import (
 	"testing"
 )
 
-// tarGzOf packs files in the order of their names.
-func tarGzOf(files map[string]string) []byte {
+// tarOf packs files in the order of their names, metadata before data.
+func tarOf(files map[string]string) string {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	w := tar.NewWriter(&b)
+	names := slices.Sorted(maps.Keys(files))
+	if _, ok := files["metadata.gz"]; ok {
+		slices.Reverse(names)
+	}
+	for _, name := range names {
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
 			panic(err)
 		}
@@ -29,11 +32,23 @@ func tarGzOf(files map[string]string) []byte {
 	if err := w.Close(); err != nil {
 		panic(err)
 	}
+	return b.String()
+}
+
+func gzipOf(s string) string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, s); err != nil {
+		panic(err)
+	}
 	if err := z.Close(); err != nil {
 		panic(err)
 	}
-	return b.Bytes()
+	return b.String()
 }
+
+// tarGzOf is tarOf compressed.
+func tarGzOf(files map[string]string) []byte { return []byte(gzipOf(tarOf(files))) }
 
 // noise is text that does not compress well, the same each time.
 func noise(n int) string {

@@ -1,0 +1,109 @@
+package composer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+)
+
+// cases has a request for each operation, about a package of its own.
+func (g *rig) cases(name string) map[string]wiretest.Case {
+	g.T.Helper()
+	pkg := "/packages/" + name
+	all := map[string]wiretest.Case{}
+	add := func(op, method, path string, body any, status int) {
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name) && op != opPut}
+	}
+	add(opRoot, "GET", "/packages.json", nil, 200)
+	add(opMetadata, "GET", "/p2/"+name+".json", nil, 200)
+	add(opDist, "GET", distPath(name, "1.0.0.0", newRelease(name, "1.0.0").reference()), nil, 200)
+	add(opInfo, "GET", pkg+".json", nil, 200)
+	add(opList, "GET", "/list.json", nil, 200)
+	add(opSearch, "GET", "/search.json?q=x", nil, 200)
+	add(opProviders, "GET", "/providers/psr/log.json", nil, 200)
+	add(opNotify, "POST", "/downloads/", fields{"downloads": []fields{{"name": "acme/none"}}}, 201)
+	add(opAudit, "POST", "/api/security-advisories/", "packages[]=acme/none", 200)
+	add(opFilter, "GET", "/filter-summary.json", nil, 200)
+	add(opChanges, "GET", "/metadata/changes.json?since=1", nil, 200)
+	add(opPut, "PUT", "?version=2.0.0", newRelease(name, "2.0.0").archive(), 201)
+	add(opUpload, "PUT", "/packages/upload/"+name+"/3.0.0", newRelease(name, "3.0.0").archive(), 201)
+	add(opSettings, "GET", pkg+"/settings", nil, 200)
+	add(opSettingsSet, "PUT", pkg+"/settings", fields{"abandoned": true}, 200)
+	add(opDeleteVersion, "DELETE", pkg+"/versions/1.0.0", nil, 204)
+	add(opDelete, "DELETE", pkg, nil, 204)
+	add(opAdvisories, "GET", "/api/advisories", nil, 200)
+	add(opAdvisoriesSet, "PUT", "/api/advisories", "[]", 200)
+	return all
+}
+
+// TestE_Matrix: every operation of the table against every right, on public and on private packages. A right that is missing
+// is refused before anything happens; one that is there is enough.
+func TestE_Matrix(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"composer:package:secret/*"} })
+	// put asks for no right of a name before it has read the archive, so that each of its requests needs a package that has
+	// not got the version yet.
+	n := 0
+	wiretest.Matrix[Request]{
+		Ops: (&server{}).operations(), Scope: "composer:package",
+		Name: func(private bool, n int) string {
+			return fmt.Sprintf(map[bool]string{false: "acme/pkg%d", true: "secret/pkg%d"}[private], n)
+		},
+		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s}).publish(name, "1.0.0") },
+		Cases: func(w *wiretest.Rig, name, _ string) map[string]wiretest.Case {
+			r := &rig{w, g.s}
+			all := r.cases(name)
+			n++
+			put := all[opPut]
+			put.Path = fmt.Sprintf("?version=2.0.%d", n)
+			all[opPut] = put
+			return all
+		},
+		Want: func(q wiretest.Question, status int) int {
+			switch {
+			case q.Op != opPut || strings.Contains(q.Can, "c"):
+				return status
+			case q.Actor == "":
+				return 401
+			case q.Private && q.Can == "":
+				return 404
+			}
+			return 403
+		},
+	}.Run(g.Rig)
+}
+
+// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
+func TestE_ReadOnlyToken(t *testing.T) {
+	g := newRig(t)
+	g.publish("acme/demo", "1.0.0")
+	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
+	all, before := g.cases("acme/demo"), g.Journal()
+	for _, op := range (&server{}).operations() {
+		if c := all[op.Name]; op.Need > wire.Read || op.Name == opPut {
+			g.Want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, `"warning":`)
+		}
+	}
+	if g.Journal() != before {
+		t.Error("something has changed")
+	}
+}
+
+// TestE_LoginLimit: guessing is slowed down, and the answer says for how long.
+func TestE_LoginLimit(t *testing.T) {
+	g := newRig(t)
+	for i := range 200 {
+		a := g.Do("GET", "/packages.json", nil, wiretest.Basic("ada", fmt.Sprint("guess", i)))
+		if a.Status == 429 {
+			if a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, `"warning":`) {
+				t.Errorf("%v", a)
+			}
+			return
+		}
+		g.Want(a, 401, "")
+	}
+	t.Error("200 guesses")
+}

@@ -1,0 +1,157 @@
+package manifest
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+)
+
+const plainManifest = `{"name":"acme/demo"}`
+
+func readPacked(files map[string]string) ([]byte, error) {
+	p := wiretest.Zip(files)
+	return readArchive(bytes.NewReader(p), int64(len(p)))
+}
+
+// TestA7_ZipLayouts: composer.json at the root, or in the one folder there is.
+func TestA7_ZipLayouts(t *testing.T) {
+	for what, files := range map[string]map[string]string{
+		"root":            {"composer.json": plainManifest, "a.php": "x", "sub/composer.json": "{}"},
+		"folder":          {"demo-1a2b/composer.json": plainManifest, "demo-1a2b/src/a.php": "x"},
+		"folder itself":   {"demo/": "", "demo/composer.json": plainManifest},
+		"macOS":           {"demo/composer.json": plainManifest, "__MACOSX/demo/._composer.json": "x", "__MACOSX/._demo": "x"},
+		"link inside":     {"composer.json": plainManifest, "bin/x@": "../src/x", "src/x": "y", "l@": "src"},
+		"two files alike": {"composer.json": plainManifest, "a/Makefile": "x", "b/makefile": "y"},
+	} {
+		if raw, err := readPacked(files); err != nil || string(raw) != plainManifest {
+			t.Errorf("%s: %s %v", what, raw, err)
+		}
+	}
+	for what, c := range map[string]struct {
+		files map[string]string
+		text  string
+	}{
+		"two folders":     {map[string]string{"a/composer.json": plainManifest, "b/x": "y"}, "it has a, b."},
+		"folder and file": {map[string]string{"a/composer.json": plainManifest, "readme": "y"}, "it has a, readme."},
+		"too deep":        {map[string]string{"a/b/composer.json": plainManifest}, "neither at its root nor in its one folder"},
+		"only macOS":      {map[string]string{"__MACOSX/composer.json": plainManifest}, ""},
+		"empty":           {map[string]string{}, ""},
+		"a folder for it": {map[string]string{"composer.json/": ""}, "neither at its root"},
+		"a link for it":   {map[string]string{"composer.json@": "x.json", "x.json": plainManifest}, "neither at its root"},
+		"many at the top": {func() map[string]string {
+			m := map[string]string{}
+			for i := range 30 {
+				m[fmt.Sprintf("f%02d", i)] = ""
+			}
+			return m
+		}(), "f09, …"},
+		"another case": {map[string]string{"Composer.json": plainManifest}, "no composer.json"},
+	} {
+		if raw, err := readPacked(c.files); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), c.text) {
+			t.Errorf("%s: %s %v", what, raw, err)
+		}
+	}
+}
+
+// TestE_Archives: names and links that lead outside, names that are one on some systems, bombs, and what is no ZIP.
+func TestE_Archives(t *testing.T) {
+	for name, status := range map[string]int{"../x": 400, "a/../../x": 400, "/etc/x": 400, `..\x`: 400, "C:/x": 400, "c:x": 400, "a//b": 400, "./x": 400, "a\x00b": 400, "a\x1bb": 400, "COMPOSER.JSON": 400, "A/b": 0} {
+		_, err := readPacked(map[string]string{"composer.json": plainManifest, "c/d": "x", name: "x"})
+		if status == 0 && err == nil {
+			continue
+		}
+		if wire.Status(err) != status {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, target := range []string{"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x"} {
+		if _, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target}); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "which leads outside") {
+			t.Errorf("→ %q: %v", target, err)
+		}
+	}
+	if _, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"}); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "one file on some systems") {
+		t.Error(err)
+	}
+	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`}); wire.Status(err) != 413 {
+		t.Error(err)
+	}
+	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
+	for what, p := range map[string][]byte{"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024)} {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not a ZIP archive") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, p := range map[string][]byte{"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'), "more before": append([]byte("PK x"), whole...)} {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not every client could read it") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestE_Bombs: what unpacks to too much is refused by what the directory says, without unpacking it.
+func TestE_Bombs(t *testing.T) {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	f, err := w.Create("composer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := make([]byte, 1<<20)
+	for range 128 {
+		if _, err := f.Write(zeros); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); wire.Status(err) != 413 {
+		t.Error(err)
+	}
+	b.Reset()
+	w = zip.NewWriter(&b)
+	for i := range maxEntries + 1 {
+		if _, err := w.CreateHeader(&zip.FileHeader{Name: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); wire.Status(err) != 413 {
+		t.Error(err)
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	f.Add(wiretest.Zip(map[string]string{"composer.json": plainManifest, "a/b": "c", "l@": "a/b"}))
+	f.Add(wiretest.Zip(map[string]string{"top/composer.json": `{"name":"a/b","version":"1.0"}`, "__MACOSX/x": ""}))
+	f.Add(wiretest.Zip(map[string]string{"composer.json/": "", "../x": "y"}))
+	f.Add([]byte("PK\x05\x06"))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		raw, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		if err != nil {
+			if s := wire.Status(err); s != 400 && s != 413 {
+				t.Fatalf("%v is a %d", err, s)
+			}
+			return
+		}
+		// The standard library finds the same file, so that what was inspected is what clients unpack.
+		z, err := zip.NewReader(bytes.NewReader(p), int64(len(p)))
+		if err != nil {
+			t.Fatalf("archive/zip: %v", err)
+		}
+		found := false
+		for _, e := range z.File {
+			found = found || strings.TrimPrefix(e.Name[strings.LastIndex(e.Name, "/")+1:], "/") == "composer.json"
+		}
+		if !found || len(raw) > maxSize {
+			t.Fatalf("%d bytes, found %t", len(raw), found)
+		}
+	})
+}

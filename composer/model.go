@@ -1,0 +1,59 @@
+package composer
+
+// What is stored about a version. Pure.
+
+import (
+	"encoding/json"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/composer/manifest"
+	"larder/composer/semver"
+)
+
+// typePackage is the type of Composer's names in auth scopes: composer:package:acme/demo:read.
+const typePackage = "package"
+
+const (
+	maxInline    = 16 << 10 // larger JSON lives in a blob
+	maxEntry     = 2 << 20  // bytes of what is kept of a composer.json
+	maxForm      = 1 << 20  // bytes of an audit
+	maxSmallBody = 64 << 10 // bytes of other requests that hold no archive
+	smallBlob    = 64 << 10 // archives up to this size are served from memory
+	maxAnnounced = 2_000    // names in packages.json; beyond it clients ask for every name
+	typeJSON     = "application/json"
+	typeZip      = "application/zip"
+)
+
+// Meta is what a version's record holds beside the store's own fields. Everything a document shows of the version is
+// derived from it (see fragmentOf).
+//
+// A release is stored under its normalised version. The state of a branch is stored under the version, "#" and the
+// archive's reference, and a tag called like the version points at the present one: lock files name older ones.
+type Meta struct {
+	// Version is what its publisher wrote.
+	Version string `json:"version"`
+	// Reference names the archive in lock files: the sha1 of its bytes.
+	Reference string `json:"reference"`
+	// Entry is what documents show of composer.json.
+	Entry part `json:"entry"`
+	// Summary is what lists show.
+	Summary manifest.Summary `json:"summary"`
+}
+
+// part is JSON that is small, or a blob that is one of the version's files.
+type part struct {
+	JSON json.RawMessage `json:"json,omitempty"`
+	Blob digest.Digest   `json:"blob,omitempty"`
+}
+
+// idOf is the store's name of a version.
+func idOf(normalized, reference string) string {
+	if semver.IsDev(normalized) {
+		return normalized + "#" + reference
+	}
+	return normalized
+}
+
+// fileOf is the store's name of a version's archive, and the end of its path.
+func fileOf(normalized, reference string) string { return normalized + "/" + reference + ".zip" }

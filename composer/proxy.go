@@ -1,0 +1,350 @@
+package composer
+
+// Copies of remote repositories. Their minified documents are expanded, every archive gets an address of ours, and the
+// result is minified again. Archives often lie on hosts of others and rarely have a checksum: the first copy counts, for good.
+
+import (
+	"context"
+	"crypto/sha1"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"larder/composer/manifest"
+	"larder/composer/semver"
+	"larder/internal/rawjson"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Lifetimes of upstreams' documents.
+const (
+	freshRoot     = time.Hour
+	freshMetadata = 5 * time.Minute
+	freshSearch   = 5 * time.Minute
+)
+
+// remote joins the server with the upstreams of its kind.
+func (s *server) remote(r *upstream.Registry) {
+	ours := store.NewMemo[struct{}, bool](s.store, store.Composer)
+	s.up = r.Set(store.Composer, upstream.Protocol{
+		Fold: strings.ToLower,
+		Local: func(ctx context.Context, name string) (bool, error) {
+			return ours.Get(name, struct{}{}, func() (here bool, err error) {
+				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+					_, err := tx.Package()
+					here = err == nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, false)) != nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, true)) != nil
+					if errors.Is(err, store.ErrNotFound) {
+						return nil
+					}
+					return err
+				})
+				return here, err
+			})
+		},
+		Probe: func(name string) upstream.Query {
+			return metadataQuery(name, formReleases, func(*upstream.Upstream) string { return usualMetadata(name, formReleases) })
+		},
+	})
+}
+
+// elsewhere reports whether an upstream may have what is not here.
+func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
+
+// mayTake refuses the first publish of a name that an upstream has: it would hide a package people rely on.
+func (s *server) mayTake(ctx context.Context, name string) error {
+	if s.up == nil {
+		return nil
+	}
+	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		_, err := tx.Package()
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return s.up.MayPublish(ctx, name)
+	}
+	return err
+}
+
+// remoteRoot is what we read of an upstream's packages.json.
+type remoteRoot struct {
+	Metadata string `json:"metadata-url"`
+	Search   string `json:"search"`
+}
+
+func (s *server) rootOf(ctx context.Context, u *upstream.Upstream) (root remoteRoot, from *url.URL, err error) {
+	d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject})
+	if err != nil {
+		return root, nil, err
+	}
+	body, err := d.Bytes(ctx)
+	if err != nil {
+		return root, nil, err
+	}
+	if from, err = url.Parse(d.URL); err != nil {
+		return root, nil, err
+	}
+	return root, from, json.Unmarshal(body, &root)
+}
+
+func isObject(body []byte, _ string) error {
+	_, err := rawjson.Parse(body)
+	return err
+}
+
+// usualMetadata is where every repository of this generation has its metadata, unless it says otherwise.
+func usualMetadata(name, form string) string {
+	if form == formBranches {
+		name += "~dev"
+	}
+	return "p2/" + name + ".json"
+}
+
+// metadataAt says where each upstream has a package's metadata. An address begins at the host, as Composer reads it.
+func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstream.Upstream) string {
+	refs := map[*upstream.Upstream]string{}
+	for _, u := range s.up.Upstreams() {
+		refs[u] = usualMetadata(name, form)
+		root, from, err := s.rootOf(ctx, u)
+		if err != nil || root.Metadata == "" {
+			continue // what is wrong shows when the metadata is asked for
+		}
+		full := strings.TrimSuffix(strings.TrimPrefix(usualMetadata(name, form), "p2/"), ".json")
+		if at, err := from.Parse(strings.ReplaceAll(root.Metadata, "%package%", full)); err == nil {
+			refs[u] = at.String()
+		}
+	}
+	return func(u *upstream.Upstream) string { return refs[u] }
+}
+
+func metadataQuery(name, form string, at func(*upstream.Upstream) string) upstream.Query {
+	return upstream.Query{
+		Package: name, Key: form, For: at, Fresh: freshMetadata, Versions: releaseTimes(name),
+		Check: func(body []byte, _ string) error {
+			_, _, err := expanded(body, name)
+			return err
+		},
+	}
+}
+
+// releaseTimes reads when versions were published, as far as the document says.
+func releaseTimes(name string) func(body []byte) map[string]time.Time {
+	return func(body []byte) map[string]time.Time {
+		out := map[string]time.Time{}
+		_, list, _ := expanded(body, name) // checked before it was kept
+		for _, v := range list {
+			t, _ := time.Parse(time.RFC3339, v.Text("time")) // zero when it does not say
+			out[v.Text("version_normalized")] = t
+		}
+		return out
+	}
+}
+
+// expanded reads a document and its versions, minified or not, each with all its fields.
+func expanded(body []byte, name string) (doc rawjson.Object, list []rawjson.Object, err error) {
+	if doc, err = rawjson.Parse(body); err != nil {
+		return nil, nil, err
+	}
+	packages := doc.Sub("packages")
+	raw := packages.Get(name)
+	if raw == nil {
+		return nil, nil, fmt.Errorf("the document is not about %s", name)
+	}
+	var entries []json.RawMessage
+	if err := json.Unmarshal(raw, &entries); err != nil {
+		return nil, nil, err
+	}
+	minified, state := doc.Text("minified") != "", rawjson.Object{}
+	for _, e := range entries {
+		o, err := rawjson.Parse(e)
+		if err != nil {
+			return nil, nil, err
+		}
+		if minified {
+			state = append(rawjson.Object{}, state...)
+			for _, m := range o {
+				if rawjson.TextOf(m.Value) == manifest.Unset {
+					m.Value = nil
+				}
+				state = state.Set(m.Key, m.Value)
+			}
+			o = state
+		}
+		list = append(list, o)
+	}
+	return doc, list, nil
+}
+
+// remoteReference calls an archive: by the commit it is of, or by its address where there is none.
+func remoteReference(dist rawjson.Object) string {
+	ref := dist.Text("reference")
+	if ref == "" || strings.Trim(ref, "0123456789abcdef") != "" || len(ref) > 64 {
+		sum := sha1.Sum([]byte(dist.Text("url")))
+		return hex.EncodeToString(sum[:])
+	}
+	return ref
+}
+
+// proxiedMetadata answers with an upstream's releases or branches.
+func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request, form string) (*store.Document, error) {
+	ctx := upstream.WithBudget(r.Context())
+	d, err := s.up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
+	if err != nil {
+		return nil, err
+	}
+	wire.CacheHead(w, d, time.Now())
+	base, offline := s.url(r), s.up.Offline()
+	key := store.DocKey{Kind: store.Composer.Documents(), Package: q.Name, Base: base, Format: fmt.Sprintf("%s %s %s %t", form, d.Digest, s.up.GateKey(), offline)}
+	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		body, err = s.rewrite(ctx, body, q.Name, base, offline)
+		return store.Rendered{Body: body, Type: typeJSON, Modified: fingerprint(body)}, err
+	})
+}
+
+// rewrite renders an upstream's document with our addresses, without what is held back or, offline, not here.
+func (s *server) rewrite(ctx context.Context, body []byte, name, base string, offline bool) ([]byte, error) {
+	doc, list, err := expanded(body, name)
+	if err != nil {
+		return nil, err
+	}
+	out := append(rawjson.AppendString([]byte(`{"packages":{`), name), ":["...)
+	var m minifier
+	n := 0
+	for _, v := range list {
+		version := v.Text("version_normalized")
+		if offline && v.Sub("dist") != nil {
+			here, err := s.up.Here(ctx, name, fileOf(version, remoteReference(v.Sub("dist"))))
+			if err != nil {
+				return nil, err
+			}
+			if !here {
+				continue
+			}
+		}
+		if err := s.up.Allowed(ctx, name, version); errors.Is(err, store.ErrDenied) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		out = m.append(comma(out, n), remoteEntry(v, name, base))
+		n++
+	}
+	if n == 0 && len(list) > 0 {
+		return nil, store.Refuse(store.ErrNotFound, "%s has no versions that this registry may offer", name)
+	}
+	out = append(out, `]},"minified":"composer/2.0"`...)
+	if a := doc.Get("security-advisories"); a != nil {
+		out = append(append(out, `,"security-advisories":`...), a...)
+	}
+	return append(out, '}', '\n'), nil
+}
+
+// remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
+func remoteEntry(v rawjson.Object, name, base string) (out []field) {
+	for _, m := range v {
+		switch m.Key {
+		case "dist":
+			if dist := v.Sub("dist"); dist != nil {
+				at := base + distPath(name, v.Text("version_normalized"), remoteReference(dist))
+				m.Value = dist.Set("url", rawjson.Quote(at)).Set("mirrors", nil).Encode()
+			}
+		case "notification-url":
+			continue
+		}
+		out = append(out, field{m.Key, m.Value})
+	}
+	return out
+}
+
+// proxiedDist answers with an archive of an upstream.
+func (s *server) proxiedDist(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.up.File(r.Context(), upstream.FileQuery{
+		Package: q.Name, Version: q.Version, Key: fileOf(q.Version, q.Reference), Head: r.Method == http.MethodHead,
+		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
+	})
+	if err != nil {
+		return err
+	}
+	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: typeZip, CacheControl: forever(r)})
+}
+
+// place finds an archive in the package's metadata; one that is not in it makes us ask for that as it is now.
+func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
+	form := formReleases
+	if semver.IsDev(q.Version) {
+		form = formBranches
+	}
+	ctx = upstream.WithBudget(ctx)
+	query := metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form))
+	for _, again := range []bool{false, true} {
+		if again {
+			query.Fresh, query.Stale = -1, -1
+		}
+		d, err := s.up.Document(ctx, query)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		_, list, err := expanded(body, q.Name)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		for _, v := range list {
+			dist := v.Sub("dist")
+			if dist.Text("url") == "" || v.Text("version_normalized") != q.Version || remoteReference(dist) != q.Reference {
+				continue
+			}
+			p := upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
+			if sum := dist.Text("shasum"); sum != "" {
+				p.Sums = map[string]string{"sha1": sum}
+			}
+			return p, nil
+		}
+	}
+	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no such archive", q.Name)
+}
+
+// proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
+func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []map[string]any, total int) {
+	for _, u := range s.up.Upstreams() {
+		root, from, err := s.rootOf(ctx, u)
+		if err != nil || root.Search == "" {
+			continue
+		}
+		at, err := from.Parse(strings.NewReplacer("%query%", url.QueryEscape(q.Query), "%type%", url.QueryEscape(q.Type)).Replace(root.Search))
+		if err != nil {
+			continue
+		}
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + at.RawQuery, Ref: at.String(), Fresh: freshSearch})
+		if err != nil {
+			continue // a search is worth less than the time to wait for it
+		}
+		var found struct {
+			Results []map[string]any
+			Total   int
+		}
+		if body, err := d.Bytes(ctx); err != nil || json.Unmarshal(body, &found) != nil {
+			continue
+		}
+		for _, hit := range found.Results {
+			if name, _ := hit["name"].(string); len(hits) < room && s.up.Theirs(ctx, name) {
+				hits = append(hits, hit)
+			}
+		}
+		return hits, found.Total
+	}
+	return nil, 0
+}

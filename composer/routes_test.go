@@ -1,0 +1,243 @@
+package composer
+
+import (
+	"errors"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"larder/composer/naming"
+	"larder/internal/wire"
+)
+
+func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
+	t.Helper()
+	path, query, _ := strings.Cut(raw, "?")
+	v, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(method, path, v)
+}
+
+// TestRoutes: every address, and that link writes one that is read the same.
+func TestRoutes(t *testing.T) {
+	demo := func(r Request) Request { r.Name = "acme/demo"; return r }
+	ref := strings.Repeat("0a", 20)
+	src := source{"git", "https://git.example.com/a/b.git", "abc"}
+	for _, c := range []struct {
+		method, path, op string
+		want             Request
+	}{
+		{"GET", "/packages.json", opRoot, Request{}},
+		{"GET", "", opRoot, Request{}},
+		{"HEAD", "/", opRoot, Request{}},
+		{"GET", "/p2/acme/demo.json", opMetadata, demo(Request{})},
+		{"GET", "/p2/Acme%2FDemo.json", opMetadata, demo(Request{})},
+		{"GET", "/p2/acme/demo~dev.json", opMetadata, demo(Request{Branches: true})},
+		{"GET", "/p2/acme/demo%7Edev.json", opMetadata, demo(Request{Branches: true})},
+		{"GET", "/dists/acme/demo/1.0.0.0/" + ref + ".zip", opDist, demo(Request{Version: "1.0.0.0", Reference: ref})},
+		{"GET", "/dists/acme/demo/dev-feature/x+y/" + ref + ".zip", opDist, demo(Request{Version: "dev-feature/x+y", Reference: ref})},
+		{"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", opDist, demo(Request{Version: "dev-feature/x+y", Reference: ref})},
+		{"GET", "/list.json", opList, Request{}},
+		{"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned", opList, Request{Query: "acme/*", Vendor: "acme", Type: "library", Fields: []string{"type", "abandoned"}}},
+		{"GET", "/search.json?q=a+b&type=", opSearch, Request{Query: "a b"}},
+		{"GET", "/search.json?q=&tags=x&tags%5B%5D=y&per_page=500&page=3", opSearch, Request{Tags: []string{"x", "y"}, Page: 3, Size: 100}},
+		{"GET", "/providers/psr/log-implementation.json", opProviders, Request{Name: "psr/log-implementation"}},
+		{"GET", "/providers/ext-json.json", opProviders, Request{Name: "ext-json"}},
+		{"POST", "/downloads/", opNotify, Request{}},
+		{"POST", "/downloads", opNotify, Request{}},
+		{"POST", "/api/security-advisories/", opAudit, Request{}},
+		{"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", opAudit, Request{Packages: []string{"a/b", "c/d"}}},
+		{"GET", "/api/security-advisories?updatedSince=17", opAudit, Request{Since: 17}},
+		{"GET", "/filter-summary.json", opFilter, Request{}},
+		{"GET", "/metadata/changes.json", opChanges, Request{}},
+		{"GET", "/metadata/changes.json?since=17990000000000", opChanges, Request{Since: 17990000000000}},
+		{"GET", "/packages/acme/demo.json", opInfo, demo(Request{})},
+		{"PUT", "", opPut, Request{}},
+		{"PUT", "/?version=1.0.3&private=true", opPut, Request{Version: "1.0.3", Private: true}},
+		{"PUT", "/anything.zip?version=dev-main&src-type=git&src-url=https://git.example.com/a/b.git&src-ref=abc", opPut, Request{Version: "dev-main", Source: src}},
+		{"PUT", "/packages/upload/acme/demo/1.0.0", opUpload, demo(Request{Version: "1.0.0"})},
+		{"POST", "/packages/upload/acme/demo/dev-feature/x", opUpload, demo(Request{Version: "dev-feature/x"})},
+		{"PUT", "/packages/upload/acme/demo/1.0.0?version=2.0.0", opUpload, demo(Request{Version: "1.0.0"})},
+		{"PUT", "/acme/demo/demo-1.0.0.zip", opUpload, demo(Request{Version: "1.0.0"})},
+		{"PUT", "/acme/demo/acme-demo-1.0.0-beta2.zip", opUpload, demo(Request{Version: "1.0.0-beta2"})},
+		{"PUT", "/acme/demo/demo-latest.zip", opUpload, demo(Request{})},
+		{"PUT", "/acme/demo/anything.zip?version=1.0.1", opUpload, demo(Request{Version: "1.0.1"})},
+		{"PUT", "/acme/demo/demo-1.0.0.zip?properties=composer.version=1.0.1", opUpload, demo(Request{Version: "1.0.1"})},
+		{"PUT", "/acme/demo/x.zip?properties=a%3Db%3Bcomposer.version%3Ddev-main", opUpload, demo(Request{Version: "dev-main"})},
+		{"PUT", "/acme/demo/x.zip;a=b;composer.version=1.0.2", opUpload, demo(Request{Version: "1.0.2"})},
+		{"DELETE", "/packages/acme/demo/versions/v1.0.0", opDeleteVersion, demo(Request{Version: "v1.0.0"})},
+		{"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", opDeleteVersion, demo(Request{Version: "dev-feature/x", Purge: true})},
+		{"DELETE", "/packages/acme/demo?purge=0", opDelete, demo(Request{})},
+		{"GET", "/packages/acme/demo/settings", opSettings, demo(Request{})},
+		{"PUT", "/packages/acme/demo/settings", opSettingsSet, demo(Request{})},
+		{"GET", "/api/advisories", opAdvisories, Request{}},
+		{"PUT", "/api/advisories", opAdvisoriesSet, Request{}},
+	} {
+		op, q, err := parseRaw(t, c.method, root+c.path)
+		c.want.Op = c.op
+		if c.want.Since == 0 {
+			c.want.Since = -1
+		}
+		if c.op == opSearch && c.want.Page == 0 {
+			c.want.Page, c.want.Size = 1, defaultPageSize
+		}
+		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
+			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
+			continue
+		}
+		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || !reflect.DeepEqual(q, again) {
+			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		}
+	}
+}
+
+// TestE_PathAttacks: what is not of the grammar never reaches a handler, and what cannot be a package's metadata is just
+// not here.
+func TestE_PathAttacks(t *testing.T) {
+	ref := "/" + strings.Repeat("0", 40) + ".zip"
+	for path, want := range map[string]error{
+		"/../etc":                                       wire.ErrBadPath,
+		"/%2e%2e/x":                                     wire.ErrBadPath,
+		"/p2/..%2f..%2fetc%2fpasswd.json":               wire.ErrBadPath,
+		"/p2/acme/..%2fdemo.json":                       wire.ErrBadPath,
+		"/p2/acme/a%00b.json":                           wire.ErrBadPath,
+		"/p2/acme/a%5cb.json":                           wire.ErrBadPath,
+		"/p2/acme/a%zz.json":                            wire.ErrBadPath,
+		"/p2//demo.json":                                wire.ErrBadPath,
+		"/p2/acme/.hidden.json":                         wire.ErrNoRoute,
+		"/p2/acme/dem%C3%B6.json":                       wire.ErrNoRoute,
+		"/p2/con/demo.json":                             wire.ErrNoRoute,
+		"/p2/acme/nul.json":                             wire.ErrNoRoute,
+		"/p2/acme/demo.json.json":                       wire.ErrNoRoute,
+		"/p2/ext-json.json":                             wire.ErrNoRoute,
+		"/p2/acme/demo":                                 wire.ErrNoRoute,
+		"/p2/a/b/c.json":                                wire.ErrNoRoute,
+		"/p2/" + strings.Repeat("a", 250) + "/b.json":   wire.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/..%2f" + ref:          wire.ErrBadPath,
+		"/dists/acme/demo/1.0.0.0/%2e%2e" + ref:         wire.ErrBadPath,
+		"/dists/acme/demo/1.0.0.0/x.zip":                wire.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/.zip":                 wire.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/00.tar":               wire.ErrNoRoute,
+		"/dists/acme/demo" + ref:                        wire.ErrNoRoute,
+		"/dists/acme/-x/1.0.0.0" + ref:                  wire.ErrBadPath,
+		"/providers/a%20b.json":                         wire.ErrNoRoute,
+		"/providers/x":                                  wire.ErrNoRoute,
+		"/packages/acme":                                wire.ErrNoRoute,
+		"/packages/acme/demo/owners":                    wire.ErrNoRoute,
+		"/packages/-/demo.json":                         wire.ErrBadPath,
+		"/p/acme/demo.json":                             wire.ErrNoRoute,
+		"/search.json?q=" + strings.Repeat("a", 600):    wire.ErrBadPath,
+		"/search.json?page=0":                           wire.ErrBadPath,
+		"/search.json?page=-1":                          wire.ErrBadPath,
+		"/search.json?per_page=x":                       wire.ErrBadPath,
+		"/search.json?page=99999999999":                 wire.ErrBadPath,
+		"/list.json?filter=" + strings.Repeat("a", 600): wire.ErrBadPath,
+		"/metadata/changes.json?since=-1":               wire.ErrBadPath,
+		"/metadata/changes.json?since=x":                wire.ErrBadPath,
+		"/api/security-advisories?updatedSince=99999999999999999999": wire.ErrBadPath,
+		"/" + strings.Repeat("a/", 2000) + "b":                       wire.ErrBadPath,
+	} {
+		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
+			t.Errorf("%.80s: %+v %v, want %v", path, q, err, want)
+		}
+	}
+	for _, path := range []string{"/composerx", "/comp", "x"} {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for path, method := range map[string]string{"/packages.json": "PUT", "/p2/acme/demo.json": "POST", "/downloads/": "GET", "/packages/acme/demo": "GET", "/packages/upload/acme/demo/1.0": "GET", "/acme/demo/x.zip": "GET", "/x.zip": "GET", "": "DELETE"} {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+			t.Errorf("%s %s: %v", method, path, err)
+		}
+	}
+	if _, _, err := parseRaw(t, "PUT", root+"?version="+strings.Repeat("1", 600)); !errors.Is(err, wire.ErrBadPath) {
+		t.Error(err)
+	}
+}
+
+// TestDocTable: the table of the package comment, the operations and the routes are the same.
+func TestDocTable(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p comment.Parser
+	seen := map[string]bool{}
+	sample := strings.NewReplacer("/packages.json", "/packages.json", "/packages/upload/P/V", "/packages/upload/acme/demo/1.0.0", "/P", "/acme/demo", "/N", "/psr/log-implementation", "/V", "/1.0.0.0", "/R.", "/00ff.", "/F.", "/demo-1.0.0.")
+	for _, block := range p.Parse(file.Doc.Text()).Content {
+		code, ok := block.(*comment.Code)
+		if !ok {
+			continue
+		}
+		for line := range strings.Lines(code.Text) {
+			f := strings.Fields(line)
+			if len(f) < 5 || !strings.HasPrefix(f[1], "/") {
+				continue
+			}
+			if op, _, err := parseRaw(t, f[0], root+sample.Replace(f[1])); err != nil || op != f[2] {
+				t.Errorf("doc.go: %s %s is %s %v, not %s", f[0], f[1], op, err, f[2])
+			}
+			seen[f[2]] = true
+		}
+	}
+	ops := map[string]bool{}
+	for _, o := range (&server{}).operations() {
+		if ops[o.Name] = true; !seen[o.Name] {
+			t.Errorf("operation %s is not in doc.go", o.Name)
+		}
+	}
+	for _, row := range plain {
+		if !ops[row.op] {
+			t.Errorf("path %s has no operation", row.path)
+		}
+	}
+	if len(seen) != len(ops) {
+		t.Errorf("%d operations in doc.go, %d in the table", len(seen), len(ops))
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"/composer/", "/composer/packages.json", "/composer/p2/acme/demo.json", "/composer/p2/acme/demo~dev.json", "/composer/dists/acme/demo/dev-a%2Fb/00ff.zip", "/composer/list.json?filter=a/*&fields[]=type",
+		"/composer/search.json?q=a&page=2&per_page=3&tags[]=x", "/composer/providers/ext-json.json", "/composer/downloads/", "/composer/api/security-advisories/?packages[]=a/b&updatedSince=3", "/composer/metadata/changes.json?since=1",
+		"/composer/packages/acme/demo.json", "/composer/packages/upload/acme/demo/dev-a/b?src-type=git&src-ref=x", "/composer/acme/demo/demo-1.0.zip;composer.version=2?properties=composer.version=3", "/composer/x.zip?version=1",
+		"/composer/packages/acme/demo/versions/1.0?purge=1", "/composer/packages/acme/demo/settings", "/composer/..%2f", "/composer/p2/a/%2e", "/composer/api/advisories",
+	} {
+		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD"} {
+			f.Add(m, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, raw string) {
+		path, query, _ := strings.Cut(raw, "?")
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		op, q, err := parse(method, path, v)
+		if err != nil {
+			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
+			}
+			return
+		}
+		if n, err := naming.Parse(q.Name); q.Name != "" && op != opProviders && (err != nil || n != q.Name) {
+			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
+		}
+		p2, q2, _ := strings.Cut(link(q), "?")
+		v2, err := url.ParseQuery(q2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		op2, again, err := parse(method, p2, v2)
+		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+		}
+	})
+}

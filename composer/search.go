@@ -1,0 +1,348 @@
+package composer
+
+// Lists, search and providers. What a package is found by is a listing of the store, replaced when its best version changes:
+// nothing here looks at all packages for a publish.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"larder/composer/manifest"
+	"larder/composer/naming"
+	"larder/composer/semver"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Weights of words by where they stand.
+const (
+	weightName        = 60
+	weightPart        = 20
+	weightKeyword     = 10
+	weightDescription = 2
+)
+
+// The marks packages are found by.
+const (
+	markVendor   = "vendor:"
+	markType     = "type:"
+	markTag      = "tag:"
+	markProvides = "provides:"
+)
+
+// listingOf makes a package findable by its best version.
+func listingOf(name string, sum manifest.Summary) (store.Listing, error) {
+	l := store.Listing{Words: map[string]int{}}
+	add := func(weight int, list ...string) {
+		for _, w := range list {
+			l.Words[w] = max(l.Words[w], weight)
+		}
+	}
+	vendor, base, _ := strings.Cut(name, "/")
+	l.Marks = []string{markVendor + vendor, markType + sum.Type}
+	for _, p := range sum.Provides {
+		l.Marks = append(l.Marks, markProvides+p)
+	}
+	for _, k := range sum.Keywords {
+		k = strings.ToLower(k)
+		add(weightKeyword, append(words(k), k)...)
+		l.Marks = append(l.Marks, markTag+k)
+	}
+	add(weightDescription, words(sum.Description)...)
+	add(weightPart, words(name)...)
+	add(weightName, vendor, base, name)
+	b, err := json.Marshal(sum)
+	l.Data = b
+	return l, err
+}
+
+// words are the lower-case words of a text.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// list brings the listing along when a version was published that is better than the listed one, or is that one.
+func list(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta]) error {
+	now, err := listedSummary(tx)
+	if err != nil || now.Version != "" && semver.Before(now.Version, normalized) {
+		return err
+	}
+	return setListing(tx, v.Meta.Summary)
+}
+
+// setListing writes what a package is found by.
+func setListing(tx *store.PackageTx[Meta], sum manifest.Summary) error {
+	if state := abandonedState(tx); state != nil {
+		if sum.Abandoned = state; string(state) == "false" {
+			sum.Abandoned = nil
+		}
+	}
+	l, err := listingOf(tx.Name(), sum)
+	if err != nil {
+		return err
+	}
+	return tx.SetListing(&l)
+}
+
+// listedSummary is what lists show of a package; without a version when it is in none.
+func listedSummary(tx *store.PackageTx[Meta]) (sum manifest.Summary, err error) {
+	l, err := tx.Listing()
+	if err != nil || l.Data == nil {
+		return sum, err
+	}
+	return sum, json.Unmarshal(l.Data, &sum)
+}
+
+// relist finds the best of the versions that are left.
+func relist(tx *store.PackageTx[Meta]) error {
+	best := ""
+	for _, table := range []string{indexReleases, indexBranches} {
+		for k := range tx.Index(table).Scan(nil, nil) {
+			if id := string(k); best == "" || semver.Before(id, best) {
+				best = id
+			}
+		}
+	}
+	if best == "" {
+		return tx.SetListing(nil)
+	}
+	v, err := shown(tx, best)
+	if err != nil {
+		return err
+	}
+	return setListing(tx, v.Meta.Summary)
+}
+
+// shown is the record behind a version that documents show.
+func shown(tx *store.PackageTx[Meta], normalized string) (v store.Version[Meta], err error) {
+	id := normalized
+	if semver.IsDev(normalized) {
+		tag, err := tx.Tag(normalized)
+		if err != nil {
+			return v, err
+		}
+		id = tag.Version
+	}
+	return tx.Version(id)
+}
+
+// hit is a package in a list.
+type hit struct {
+	Name string
+	manifest.Summary
+}
+
+// find returns the packages that match and whoever asks may read, best first.
+func (s *server) find(ctx context.Context, q store.Query, match func(name string) bool) ([]string, error) {
+	found, err := s.store.Search(ctx, store.Composer, q)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, m := range found {
+		if match != nil && !match(m.Name) {
+			continue
+		}
+		ok, err := s.readable(ctx, m.Name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			names = append(names, m.Name)
+		}
+	}
+	return names, nil
+}
+
+// describe reads what lists show of packages.
+func (s *server) describe(ctx context.Context, names []string) ([]hit, error) {
+	data, err := s.store.Listings(ctx, store.Composer, names)
+	if err != nil {
+		return nil, err
+	}
+	hits := make([]hit, len(names))
+	for i, raw := range data {
+		hits[i].Name = names[i]
+		if raw == nil {
+			continue
+		}
+		if err := json.Unmarshal(raw, &hits[i].Summary); err != nil {
+			return nil, fmt.Errorf("listing of %s: %w", names[i], err)
+		}
+	}
+	return hits, nil
+}
+
+// getList answers with the names that match, or with some of what is known of them.
+func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	var query store.Query
+	if q.Vendor != "" {
+		query.Marks = append(query.Marks, markVendor+q.Vendor)
+	}
+	if q.Type != "" {
+		query.Marks = append(query.Marks, markType+q.Type)
+	}
+	if vendor, _, ok := strings.Cut(q.Query, "/"); ok && vendor != "" && !strings.Contains(vendor, "*") {
+		query.Marks = append(query.Marks, markVendor+strings.ToLower(vendor))
+	}
+	names, err := s.find(ctx, query, glob(q.Query))
+	if err != nil {
+		return err
+	}
+	slices.Sort(names)
+	w.Header().Set("Cache-Control", revalidate(r))
+	if len(q.Fields) == 0 {
+		return wire.JSON(w, http.StatusOK, map[string]any{"packageNames": names})
+	}
+	hits, err := s.describe(ctx, names)
+	if err != nil {
+		return err
+	}
+	packages := map[string]map[string]any{}
+	for _, h := range hits {
+		packages[h.Name] = h.only(q.Fields)
+	}
+	return wire.JSON(w, http.StatusOK, map[string]any{"packages": packages})
+}
+
+// only has the fields that were asked for, as far as there are such.
+func (h hit) only(fields []string) map[string]any {
+	abandoned := h.Abandoned
+	if abandoned == nil {
+		abandoned = json.RawMessage("false")
+	}
+	all := map[string]any{"type": h.Type, "repository": h.Repository, "abandoned": abandoned}
+	out := map[string]any{}
+	for _, f := range fields {
+		if v, ok := all[f]; ok {
+			out[f] = v
+		}
+	}
+	return out
+}
+
+// glob matches names with a pattern in which * stands for anything; nil when there is none.
+func glob(pattern string) func(string) bool {
+	if pattern == "" {
+		return nil
+	}
+	parts := strings.Split(strings.ToLower(pattern), "*")
+	for i, p := range parts {
+		parts[i] = regexp.QuoteMeta(p)
+	}
+	return regexp.MustCompile("^" + strings.Join(parts, ".*") + "$").MatchString
+}
+
+// search answers composer search.
+func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	query := store.Query{}
+	for _, word := range strings.Fields(strings.ToLower(q.Query)) {
+		if strings.Trim(word, naming.Chars) == "" && strings.Trim(word, "._-/") != "" {
+			query.Words = append(query.Words, word)
+		} else {
+			query.Words = append(query.Words, words(word)...)
+		}
+	}
+	if q.Type != "" {
+		query.Marks = append(query.Marks, markType+q.Type)
+	}
+	for _, t := range q.Tags {
+		query.Marks = append(query.Marks, markTag+strings.ToLower(t))
+	}
+	names, err := s.find(ctx, query, nil)
+	if err != nil {
+		return err
+	}
+	from := min((q.Page-1)*q.Size, len(names))
+	hits, err := s.describe(ctx, names[from:min(from+q.Size, len(names))])
+	if err != nil {
+		return err
+	}
+	base := s.url(r)
+	results := []map[string]any{}
+	for _, h := range hits {
+		one, err := s.result(ctx, h, base)
+		if err != nil {
+			return err
+		}
+		results = append(results, one)
+	}
+	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(results))
+	answer := map[string]any{"results": append(results, theirs...), "total": len(names) + more}
+	if from+q.Size < len(names) {
+		q.Page++
+		answer["next"] = base + strings.TrimPrefix(link(q), root)
+	}
+	w.Header().Set("Cache-Control", revalidate(r))
+	return wire.JSON(w, http.StatusOK, answer)
+}
+
+func (s *server) result(ctx context.Context, h hit, base string) (map[string]any, error) {
+	counts, err := s.downloads(ctx, h.Name)
+	one := map[string]any{
+		"name": h.Name, "description": h.Description, "url": base + "/packages/" + h.Name + ".json", "repository": h.Repository,
+		"downloads": counts.Total, "favers": 0,
+	}
+	if h.Abandoned != nil {
+		one["abandoned"] = h.Abandoned
+	}
+	return one, err
+}
+
+// getProviders names the packages that provide a name. Composer asks when it has found no package of that name.
+func (s *server) getProviders(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	names, err := s.find(ctx, store.Query{Marks: []string{markProvides + q.Name}}, nil)
+	if err != nil {
+		return err
+	}
+	hits, err := s.describe(ctx, names)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	out.WriteString(`{"providers":[`)
+	for i, h := range hits {
+		one := appendMember(append(comma(nil, i), '{'), "name", h.Name)
+		one = appendMember(append(appendMember(append(one, ','), "description", h.Description), ','), "type", h.Type)
+		out.Write(append(one, '}'))
+	}
+	out.WriteString("]}\n")
+	h := w.Header()
+	h.Set("Cache-Control", revalidate(r))
+	h.Set("Content-Type", typeJSON)
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// abandonedState is what the registry was told about a package: true, false or the name of another; nil when nothing.
+func abandonedState(tx *store.PackageTx[Meta]) json.RawMessage {
+	return bytes.Clone(tx.Index(indexState).Get([]byte(stateAbandoned)))
+}
+
+// The rows about a package as a whole.
+const (
+	indexState      = "state"
+	stateAbandoned  = "abandoned"  // what the registry was told
+	stateAdvisories = "advisories" // when they last changed
+)

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	composerVersions = 2000
+	composerMetadata = "/composer/p2/acme/big.json"
+)
+
+// composerPublish uploads one version as scripts do.
+func (c *registry) composerPublish(ctx context.Context, version string) error {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	pad := make([]byte, 100)
+	_, _ = rand.Read(pad)
+	for _, f := range []struct {
+		name string
+		body []byte
+	}{{"composer.json", []byte(`{"name":"acme/big","description":"a package of the benchmark","license":"MIT","require":{"php":">=8.1","acme/left":"^1.0","acme/right":"^2.0 || ^3.0"},"autoload":{"psr-4":{"Acme\\":"src/"}}}`)}, {"noise", pad}} {
+		part, err := w.Create(f.name)
+		if err != nil {
+			return err
+		}
+		if _, err := part.Write(f.body); err != nil {
+			return err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	resp, err := c.do(ctx, "PUT", "/composer?version="+version, bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err == nil {
+		drain(resp)
+	}
+	return err
+}
+
+// startComposer starts a larder with n versions of the package acme/big.
+func (e *env) startComposer(ctx context.Context, n int) (*process, *registry, error) {
+	data, err := e.folder("composer")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := e.startLarder(ctx, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := newRegistry(p.addr)
+	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
+	err = parallel(8, func(i int) error {
+		for v := i; v < n; v += 8 {
+			if err := c.composerPublish(ctx, fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return p, c, err
+}
+
+// filledComposer is the larder with 2,000 versions, started when first needed.
+func (e *env) filledComposer(ctx context.Context) (*process, *registry, error) {
+	if e.composer == nil {
+		fmt.Printf("(publishing %d versions)\n", composerVersions)
+		var err error
+		if e.composer, e.composerClient, err = e.startComposer(ctx, composerVersions); err != nil {
+			return nil, nil, err
+		}
+	}
+	return e.composer, e.composerClient, nil
+}
+
+// composerDocument reads the metadata of the package and its time.
+func (c *registry) composerDocument(ctx context.Context) (body []byte, modified string, err error) {
+	resp, err := c.do(ctx, "GET", composerMetadata, nil, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	return body, resp.Header.Get("Last-Modified"), err
+}
+
+// composerCached: the metadata from memory, beside a bare handler with the same bytes.
+func composerCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.filledComposer(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	body, _, err := c.composerDocument(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	file := filepath.Join(e.dir, "metadata")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		return 0, 0, err
+	}
+	bare, err := e.startBare(ctx, file)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer bare.kill()
+	if ours, err = load(p.addr, composerMetadata, c.auth); err != nil {
+		return 0, 0, err
+	}
+	yardstick, err = load(bare.addr, "/", c.auth)
+	return ours, yardstick, err
+}
+
+// composerFresh: 304 for the metadata, beside 10,000 a second.
+func composerFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.filledComposer(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	_, modified, err := c.composerDocument(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	ours, err = loadStatus(p.addr, composerMetadata, c.auth, http.StatusNotModified, "If-Modified-Since: "+modified+"\r\n")
+	return ours, 10_000, err
+}
+
+// composerGrowth: publishes a second into 2,000 versions, beside publishes into 10.
+func composerGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	_, large, err := e.filledComposer(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	p, small, err := e.startComposer(ctx, 10)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	const n = 100
+	rate := func(c *registry) (float64, error) {
+		start := time.Now()
+		for i := range n {
+			if err := c.composerPublish(ctx, fmt.Sprintf("800.%d.%d", start.UnixMilli(), i)); err != nil {
+				return 0, err
+			}
+		}
+		return n / time.Since(start).Seconds(), nil
+	}
+	if ours, err = rate(large); err != nil {
+		return 0, 0, err
+	}
+	yardstick, err = rate(small)
+	return ours, yardstick, err
+}

@@ -1,0 +1,248 @@
+package maven
+
+// Copies of remote repositories. Paths are the same there as here, so a miss asks for itself. Checksums are never fetched
+// to be passed on: ours are of the bytes we serve. What an upstream says of a file's checksum decides whether we keep it.
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Lifetimes of upstreams' documents. A release that was just made must appear soon, so absence is forgotten sooner.
+const (
+	freshMetadata = 5 * time.Minute
+	absentFor     = 30 * time.Second
+)
+
+// remote joins the server with the upstreams of its kind.
+func (s *server) remote(r *upstream.Registry) {
+	ours := store.NewMemo[struct{}, bool](s.store, store.Maven)
+	s.up = r.Set(store.Maven, upstream.Protocol{
+		Local: func(ctx context.Context, name string) (bool, error) {
+			return ours.Get(name, struct{}{}, func() (here bool, err error) {
+				err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+					_, err := p.Package()
+					if here = err == nil; errors.Is(err, store.ErrNotFound) {
+						return nil
+					}
+					return err
+				})
+				return here, err
+			})
+		},
+		Probe: func(name string) upstream.Query {
+			group, artifact := splitName(name)
+			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: dirOf(name, "") + metadataFile})
+		},
+	})
+}
+
+// elsewhere reports whether an upstream may have what is not here.
+func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
+
+// mayTake refuses the first deploy of an artifact that an upstream has: it would hide one that people rely on.
+func (s *server) mayTake(ctx context.Context, name string) error {
+	if s.up == nil {
+		return nil
+	}
+	err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+		_, err := p.Package()
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return s.up.MayPublish(ctx, name)
+	}
+	return err
+}
+
+// remoteRef is a path as upstreams know it.
+func remoteRef(path string) string { return escapePath(path) }
+
+func (s *server) metadataQuery(q Request) upstream.Query {
+	return upstream.Query{
+		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+		Check: func(body []byte, _ string) error {
+			_, err := readMetadata(body)
+			return err
+		},
+	}
+}
+
+// proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back the
+// versions are ours to count.
+func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) (*store.Document, error) {
+	d, err := s.up.Document(r.Context(), s.metadataQuery(q))
+	if err != nil {
+		return nil, err
+	}
+	wire.CacheHead(w, d, time.Now())
+	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
+	key := store.DocKey{Kind: store.Maven.Documents(), Package: q.Name, Format: fmt.Sprintf("%s %s %s %t", q.Path, d.Digest, s.up.GateKey(), s.up.Offline())}
+	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		body, err := d.Bytes(ctx)
+		if err == nil && q.Version == "" && (s.up.Gated() || s.up.Offline()) {
+			body, err = s.offered(ctx, q, body)
+		}
+		return store.Rendered{Body: body, Type: typeXML, Modified: modified}, err
+	})
+}
+
+// offered renders metadata anew, with the versions that may be chosen.
+func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, error) {
+	sent, err := readMetadata(body)
+	if err != nil || len(sent.Versions) == 0 {
+		return body, err
+	}
+	m := &artifactMetadata{Group: string(sent.Group), Artifact: string(sent.Artifact)}
+	for _, text := range sent.Versions {
+		version := string(text)
+		here := true
+		if s.up.Offline() && !isSnapshot(version) {
+			if here, err = s.up.Here(ctx, q.Name, fileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+				return nil, err
+			}
+		}
+		switch err := s.up.Allowed(ctx, q.Name, version); {
+		case errors.Is(err, store.ErrDenied):
+			here = false
+		case err != nil:
+			return nil, err
+		}
+		if here {
+			m.Versions = append(m.Versions, version)
+			m.State.take(version)
+		}
+	}
+	if len(m.Versions) == 0 {
+		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
+	}
+	m.State.Updated = time.Now().Unix()
+	sortVersions(m.Versions)
+	return m.render(), nil
+}
+
+// final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.
+func (q Request) final() bool {
+	return !isSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
+}
+
+// proxied is a file of an upstream; a snapshot's plain name is asked for again and again.
+func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.File, error) {
+	if q.final() {
+		return s.up.File(ctx, upstream.FileQuery{
+			Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
+			Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
+		})
+	}
+	d, err := s.up.Document(ctx, upstream.Query{Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
+	if err != nil {
+		return nil, err
+	}
+	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: contentType(q.File), Cache: d.Cache}
+	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
+	return f, nil
+}
+
+// place is every upstream that takes the artifact, in order: there is no document that says who has it.
+func (s *server) place(q Request) (upstream.Place, error) {
+	var all []upstream.Place
+	for _, u := range s.up.Upstreams() {
+		if u.Takes(q.Name) {
+			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: contentType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
+		}
+	}
+	if len(all) == 0 {
+		return upstream.Place{}, store.ErrNotFound
+	}
+	all[0].Or = all[1:]
+	return all[0], nil
+}
+
+// verify compares a file with what the upstream says of it: in the answer's header, else in the file's .sha1.
+func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string) error {
+	return func(ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string) error {
+		for _, alg := range []string{"sha256", "sha1", "md5"} {
+			if want := head.Get("X-Checksum-" + alg); want != "" {
+				return compare(alg, want, sum)
+			}
+		}
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // not every repository has checksums
+		}
+		if err != nil {
+			return err
+		}
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return err
+		}
+		// Some write the file's name behind the sum, some before.
+		words := strings.Fields(string(body))
+		i := slices.IndexFunc(words, func(w string) bool {
+			raw, err := hex.DecodeString(w)
+			return err == nil && len(raw) == 20
+		})
+		if i < 0 {
+			return fmt.Errorf("%w: its .sha1 holds no checksum", upstream.ErrBroken)
+		}
+		return compare("sha1", words[i], sum)
+	}
+}
+
+func compare(alg, want string, sum func(string) string) error {
+	if got := sum(alg); !strings.EqualFold(strings.TrimSpace(want), got) {
+		return fmt.Errorf("%w: its %s is %s, announced was %.80s", upstream.ErrBroken, alg, got, want)
+	}
+	return nil
+}
+
+// proxiedFile answers with a file of an upstream.
+func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.proxied(r.Context(), q, r.Method == http.MethodHead)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	if f.Sums["sha1"] != "" {
+		fileSums{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.set(h)
+	}
+	if _, active := activeTypes[f.Type]; active {
+		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
+	}
+	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Modified: f.Modified, Type: f.Type, CacheControl: cacheControl(r, q.final())})
+}
+
+// proxiedSum answers with a checksum of what we serve; a client that has the file from elsewhere makes us fetch it.
+func (s *server) proxiedSum(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.proxied(r.Context(), q, false)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := f.Wait(r.Context())
+	if err != nil {
+		return err
+	}
+	sums := f.Sums
+	if k, err := s.up.Kept(r.Context(), q.Name, q.key()); err != nil {
+		return err
+	} else if k != nil {
+		sums = k.Sums
+	}
+	sum, err := s.sum(r.Context(), store.File{Digest: b.Digest, Size: b.Size, Sums: sums}, q.Sum)
+	if err != nil {
+		return err
+	}
+	return sendSum(w, r, sum, f.Modified, cacheControl(r, q.final()))
+}

@@ -1,0 +1,165 @@
+package pypi
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"testing"
+
+	"larder/internal/pep440"
+	"larder/internal/pydist"
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/store/storetest"
+)
+
+// fill makes a project of n releases without uploading them one by one.
+func fill(t testing.TB, g *rig, name string, n int) {
+	t.Helper()
+	b := storetest.Put(t, g.Store, "content of "+name)
+	for from := 0; from < n; from += 500 {
+		err := g.s.repo.Update(t.Context(), name, func(tx *store.PackageTx[Meta]) error {
+			if err := tx.SetPackage(func(pkg *store.Package) { pkg.Display = name }); err != nil {
+				return err
+			}
+			for i := from; i < min(n, from+500); i++ {
+				id := fmt.Sprintf("%d.%d", i/100, i%100)
+				a := artifact{Name: name + "-" + id + "-py3-none-any.whl", Kind: pydist.Wheel, Python: "py3", Version: id, Digest: b.Digest, Size: b.Size, Metadata: b.Digest, Requires: ">=3.8", Uploaded: tx.Tx().Now()}
+				v := store.Version[Meta]{ID: id, Meta: Meta{Files: []artifact{a}}}
+				v.Files = v.Meta.files()
+				if err := tx.Publish(v); err != nil {
+					return err
+				}
+				if err := putRow(tx, &v, &a); err != nil {
+					return err
+				}
+				parsed, err := pep440.Parse(id)
+				if err != nil {
+					return err
+				}
+				if err := putJSON(tx.Index(indexReleases), parsed.Key(), release{ID: id}); err != nil {
+					return err
+				}
+			}
+			if err := electLatest(tx); err != nil {
+				return err
+			}
+			return note(tx, "", "fill")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// fillProjects makes n projects as far as the list of all is concerned.
+func fillProjects(t testing.TB, g *rig, n int) {
+	t.Helper()
+	for from := 0; from < n; from += 5000 {
+		err := g.Store.Update(t.Context(), func(tx *store.Tx) error {
+			table, changes := g.s.repo.KindIndex(tx, tableProjects), g.s.repo.KindIndex(tx, tableChanges)
+			for i := from; i < min(n, from+5000); i++ {
+				name := fmt.Sprintf("project-%06d", i)
+				if err := putJSON(table, []byte(name), listed{Display: name, Serial: uint64(i + 1)}); err != nil {
+					return err
+				}
+				if err := putJSON(changes, key64(uint64(i+1)), change{Name: name, Action: "create"}); err != nil {
+					return err
+				}
+			}
+			return g.s.repo.KindIndex(tx, tableSerial).Put([]byte(keySerial), key64(uint64(min(n, from+5000))))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// attestation is one that is about a file.
+func attestation(name string, content []byte) string {
+	sum := sha256.Sum256(content)
+	st := wiretest.JSON(fields{
+		"_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1",
+		"subject": []any{fields{"name": name, "digest": fields{"sha256": hexOf(sum[:])}}},
+	})
+	return wiretest.JSON(fields{
+		"version": 1, "verification_material": fields{"certificate": "Y2VydA==", "transparency_entries": []any{fields{"logIndex": "1"}}},
+		"envelope": fields{"statement": base64.StdEncoding.EncodeToString([]byte(st)), "signature": "c2ln"},
+	})
+}
+
+// streamed is an archive written anew, with sizes behind the data.
+func streamed(t testing.TB, p []byte) []byte {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(p), int64(len(p)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, f := range r.File {
+		in, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.Create(f.Name)
+		if err == nil {
+			_, err = io.Copy(out, in)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func BenchmarkUpload(b *testing.B) {
+	for _, n := range []int{10, 1000, 20000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			g := newRig(b)
+			fill(b, g, "demo", n)
+			i := 0
+			for b.Loop() {
+				i++
+				g.publish(fmt.Sprintf("demo-9999.%d-py3-none-any.whl", i))
+			}
+		})
+	}
+}
+
+func BenchmarkPage(b *testing.B) {
+	for _, n := range []int{10, 1000, 20000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			g := newRig(b)
+			fill(b, g, "demo", n)
+			for b.Loop() {
+				p, err := g.s.page(b.Context(), "demo")
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(len(p.json(links{files: "../../pypi/files"}))))
+			}
+		})
+	}
+}
+
+func BenchmarkRootAfterUpload(b *testing.B) {
+	for _, n := range []int{10, 1000, 100000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			g := newRig(b)
+			fillProjects(b, g, n)
+			i := 0
+			for b.Loop() {
+				i++
+				g.publish(fmt.Sprintf("demo-9999.%d-py3-none-any.whl", i))
+				g.Want(g.Do("GET", "/simple/", nil, asJSON), 200, "")
+			}
+		})
+	}
+}

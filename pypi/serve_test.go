@@ -1,0 +1,546 @@
+package pypi
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/store/storetest"
+)
+
+// TestA2_Negotiation is the table of what clients send as Accept, and what they must get.
+func TestA2_Negotiation(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	for _, c := range []struct{ client, accept, want string }{
+		{"pip to 22.1", "text/html", typeHTML},
+		{"pip from 22.2, pdm", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01", typeJSON},
+		{"uv", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01", typeJSON},
+		{"poetry 2", "application/vnd.pypi.simple.v1+json, */*;q=0.1", typeJSON},
+		{"poetry 1, hatch, requests, curl", "*/*", typeHTML},
+		{"urllib", "", typeHTML},
+		{"browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", typeHTML},
+		{"latest", "application/vnd.pypi.simple.latest+json", typeJSON},
+		{"latest html", "application/vnd.pypi.simple.latest+html", typeV1},
+		{"v1 html", typeV1, typeV1},
+		{"a tie of types", "text/html, application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html", typeJSON},
+		{"a tie without JSON", "text/html, application/vnd.pypi.simple.v1+html", typeV1},
+		{"a tie of wildcards", "application/*, text/*", typeHTML},
+		{"HTML by weight", "application/vnd.pypi.simple.v1+json;q=0.5, text/html", typeHTML},
+		{"named before wildcard", "application/vnd.pypi.simple.v1+json;q=0.8, */*;q=0.8", typeJSON},
+		{"no JSON", "application/vnd.pypi.simple.v1+json;q=0, */*", typeHTML},
+		{"application/*", "application/*", typeV1},
+		{"capitals", "APPLICATION/VND.PYPI.SIMPLE.V1+JSON", typeJSON},
+		{"nothing", "application/json", ""},
+		{"image", "image/png", ""},
+		{"nothing at all", "text/html;q=0", ""},
+	} {
+		for _, path := range []string{"/simple/demo-pkg/", "/simple/", "/pypi/simple/demo-pkg/"} {
+			var opts []option
+			if c.accept != "" {
+				opts = append(opts, wiretest.Header("Accept", c.accept))
+			}
+			a := g.Do("GET", path, nil, opts...)
+			if c.want == "" {
+				g.Want(a, 406, "text/html")
+				continue
+			}
+			if a.Status != 200 || a.Header.Get("Content-Type") != c.want {
+				t.Errorf("%s %s: %v, want %s", c.client, path, a, c.want)
+			}
+			if vary := strings.Join(a.Header.Values("Vary"), ", "); vary != "Accept, Accept-Encoding" {
+				t.Errorf("%s %s: Vary %q", c.client, path, vary)
+			}
+		}
+	}
+	for format, want := range map[string]string{typeJSON: typeJSON, "text/html": typeHTML, "application/vnd.pypi.simple.latest+json": typeJSON} {
+		a := g.Do("GET", "/simple/demo-pkg/?format="+url.QueryEscape(format), nil, wiretest.Header("Accept", "image/png"))
+		if a.Status != 200 || a.Header.Get("Content-Type") != want {
+			t.Errorf("format %s: %v", format, a)
+		}
+	}
+	g.Want(g.Do("GET", "/simple/demo-pkg/?format=x", nil), 406, "")
+}
+
+// TestH2_Sidecars: whatever a page advertises is there, escaped as clients escape it, with the hash that was advertised.
+func TestH2_Sidecars(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz", "demo_pkg-1.0-1-py2.py3-none-any.whl")
+	for name, e := range entries(g.project("demo-pkg")) {
+		at := g.url("demo-pkg", name)
+		escaped := strings.NewReplacer("+", "%2B", "!", "%21").Replace(at)
+		for _, u := range []string{at, escaped} {
+			a := g.Want(g.Do("GET", u, nil), 200, "")
+			if got := fmt.Sprintf("%x", sha256.Sum256([]byte(a.Body))); got != wiretest.At(e, "hashes", "sha256") || float64(len(a.Body)) != e["size"] {
+				t.Errorf("%s: %s", u, got)
+			}
+			want, isWheel := wiretest.At(e, "core-metadata", "sha256").(string)
+			side := g.Do("GET", u+".metadata", nil)
+			if got := fmt.Sprintf("%x", sha256.Sum256([]byte(side.Body))); isWheel && (side.Status != 200 || got != want) {
+				t.Errorf("%s: metadata %v", u, side)
+			}
+			if !isWheel && side.Status != 404 {
+				t.Errorf("%s: %v", u, side)
+			}
+		}
+	}
+}
+
+// TestA6_Headers: pages are asked for each time, files never again.
+func TestA6_Headers(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	file := g.url("demo-pkg", demoWheel)
+	for path, want := range map[string]map[string]string{
+		"/simple/demo-pkg/":   {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Last-Modified": "", "Content-Encoding": ""},
+		"/simple/":            {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3"},
+		"/pypi/demo-pkg/json": {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Content-Type": "application/json"},
+		file: {
+			"Cache-Control": "public, max-age=31536000, immutable", "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Disposition": "",
+			"X-Content-Type-Options": "nosniff", "Vary": "",
+		},
+		file + ".metadata": {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "application/octet-stream"},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			a := g.Do(method, path, nil, wiretest.Header("Accept-Encoding", "gzip, deflate"))
+			for name, value := range want {
+				if a.Status != 200 || a.Header.Get(name) != value && !(name == "Content-Encoding" && strings.Contains(path, "simple")) {
+					t.Errorf("%s %s: %s is %q in %v", method, path, name, a.Header.Get(name), a)
+				}
+			}
+			if etag := a.Header.Get("ETag"); etag == "" || strings.HasPrefix(etag, "W/") || method == "HEAD" && a.Header.Get("Content-Length") == "" {
+				t.Errorf("%s %s: %v", method, path, a)
+			}
+		}
+	}
+	private := g.Ada("GET", file, nil)
+	if private.Header.Get("Cache-Control") != "private, max-age=31536000, immutable" {
+		t.Error(private)
+	}
+}
+
+// TestH5_Caching: encodings and forms differ in their tags, 304 holds, and a publish is seen at once.
+func TestH5_Caching(t *testing.T) {
+	g := newRig(t)
+	for i := range 20 {
+		g.publish(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
+	}
+	tags := map[string]string{}
+	for _, accept := range []string{typeJSON, typeV1, "text/html"} {
+		var plain string
+		for _, encoding := range []string{"identity", "gzip", "zstd"} {
+			get := func(opts ...option) answer {
+				return g.Do("GET", "/simple/demo-pkg/", nil, append(opts, wiretest.Header("Accept", accept, "Accept-Encoding", encoding))...)
+			}
+			a := g.Want(get(), 200, "")
+			body := decoded(t, a)
+			if plain == "" {
+				plain = body
+			}
+			if tag := a.Header.Get("ETag"); tags[tag] != "" || body != plain {
+				t.Errorf("%s %s has the tag of %s", accept, encoding, tags[tag])
+			} else {
+				tags[tag] = accept + " " + encoding
+				fresh := get(wiretest.Header("If-None-Match", tag, "Cache-Control", "max-age=0"))
+				if fresh.Status != 304 || fresh.Header.Get("ETag") != tag || len(fresh.Header.Values("Vary")) != 2 || fresh.Body != "" {
+					t.Error(fresh)
+				}
+			}
+		}
+	}
+	tag := g.Do("GET", "/simple/demo-pkg/", nil, asJSON).Header.Get("ETag")
+	root := g.Do("GET", "/simple/", nil, asJSON).Header.Get("ETag")
+	g.publish("demo_pkg-2.0-py3-none-any.whl")
+	g.Want(g.Do("GET", "/simple/demo-pkg/", nil, asJSON, wiretest.Header("If-None-Match", tag)), 200, "demo_pkg-2.0")
+	g.Want(g.Do("GET", "/simple/", nil, asJSON, wiretest.Header("If-None-Match", root)), 200, "")
+}
+
+func decoded(t testing.TB, a answer) string {
+	t.Helper()
+	var r io.Reader = strings.NewReader(a.Body)
+	var err error
+	switch a.Header.Get("Content-Encoding") {
+	case "gzip":
+		r, err = gzip.NewReader(r)
+	case "zstd":
+		r, err = zstd.NewReader(r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestH5_Ranges: what lazy wheels and resumed downloads ask for, also of who offers gzip.
+func TestH5_Ranges(t *testing.T) {
+	g := newRig(t)
+	big := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/data"] = strings.Repeat("0123456789", 20_000) })
+	g.Want(g.put("ada", big), 200, "")
+	g.publish("demo_pkg-1.0.tar.gz")
+	for _, name := range []string{demoWheel, "demo_pkg-1.0.tar.gz"} {
+		at := g.url("demo-pkg", name)
+		whole := g.Do("GET", at, nil).Body
+		n := len(whole)
+		etag := g.Do("HEAD", at, nil).Header.Get("ETag")
+		for _, c := range []struct {
+			header string
+			opts   []option
+			status int
+			body   string
+		}{
+			{"bytes=0-9", nil, 206, whole[:10]}, {fmt.Sprintf("bytes=%d-", n-5), nil, 206, whole[n-5:]}, {"bytes=-16", nil, 206, whole[n-16:]}, {fmt.Sprintf("bytes=-%d", n+9), nil, 206, whole},
+			{fmt.Sprintf("bytes=%d-", n), nil, 416, ""}, {"bytes=10-19", []option{wiretest.Header("If-Range", etag)}, 206, whole[10:20]}, {"bytes=10-19", []option{wiretest.Header("If-Range", `"other"`)}, 200, whole},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", "W/"+etag)}, 200, whole}, {"bytes=10-19", []option{wiretest.Header("Accept-Encoding", "gzip, deflate, br")}, 206, whole[10:20]},
+		} {
+			a := g.Do("GET", at, nil, append(c.opts, wiretest.Header("Range", c.header))...)
+			if a.Status != c.status || c.status != 416 && a.Body != c.body || a.Header.Get("Content-Encoding") != "" {
+				t.Errorf("%s %s: %d, %d bytes", name, c.header, a.Status, len(a.Body))
+			}
+		}
+		if a := g.Do("HEAD", at, nil); a.Header.Get("Content-Length") != fmt.Sprint(n) || a.Header.Get("Accept-Ranges") != "bytes" {
+			t.Error(a)
+		}
+	}
+}
+
+// TestA1_Aliases: the same page under every address, with links that lead to the files from each.
+func TestA1_Aliases(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	for _, alias := range aliases {
+		page := g.Want(g.Do("GET", alias+"/demo-pkg/", nil, asJSON), 200, "").Object(t)
+		base, err := url.Parse(g.Base + alias + "/demo-pkg/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := base.Parse(entries(page)[demoWheel]["url"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Want(g.Do("GET", at.String(), nil), 200, "")
+		g.Want(g.Do("GET", alias+"/", nil, asJSON), 200, "demo")
+		a := g.Do("GET", alias+"/Demo.Pkg", nil)
+		if a.Status != 301 || a.Header.Get("Location") != "demo-pkg/" {
+			t.Error(a)
+		}
+		g.Want(g.Do("GET", alias+"/absent/", nil), 404, "project not found")
+	}
+}
+
+// TestA4_PublicURL: with a known address links are absolute, which newer installers read faster.
+func TestA4_PublicURL(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	base, err := wire.NewBase("https://registry.example.com/larder", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, r := *g.s, httptest.NewRequest("GET", "/", nil)
+	s.base, s.opt.Base, s.opt.Provenance = base, "/py", true
+	if l := s.linksFor(r, 0); l != (links{"https://registry.example.com/larder/py/files", "https://registry.example.com/larder/py"}) {
+		t.Errorf("%+v", l)
+	}
+	s.base = g.s.base
+	for alias, want := range []string{"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files"} {
+		s.opt.Provenance = false
+		if l := s.linksFor(r, alias); l.files != want {
+			t.Errorf("%s: %+v, want %s", aliases[alias], l, want)
+		}
+	}
+}
+
+// TestA7_JSON: the documents of a project and of a release.
+func TestA7_JSON(t *testing.T) {
+	clock := storetest.NewClock()
+	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
+	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.headers = "Summary: from the archive\n" })), 200, "")
+	wheel := newUpload(demoWheel, func(u *upload) {
+		u.name = "Demo_Pkg"
+		u.headers = "Summary: from the wheel\nAuthor: A <b>\nProject-URL: Docs, https://example.com/docs\nProject-URL: no label\nClassifier: a\nClassifier: b\nRequires-Dist: x>=1\nProvides-Extra: e\n" +
+			"Keywords: a,b\nLicense-Expression: MIT\nLicense-File: L\nRequires-Python: >=3.8\nDescription-Content-Type: text/markdown\nDynamic: version\n"
+		u.body = "# Text <script>\n"
+	})
+	g.Want(g.put("ada", wheel), 200, "")
+	g.publish("demo_pkg-2.0rc1-py3-none-any.whl", "demo_pkg-1.5-py3-none-any.whl")
+	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.5/yank", fields{"reason": "broken"}), 204, "")
+	a := g.Want(g.Do("GET", "/pypi/demo-pkg/json", nil), 200, "")
+	doc := a.Object(t)
+	if got := wiretest.KeysOf(doc); !slices.Equal(got, []string{"info", "last_serial", "ownership", "releases", "urls", "vulnerabilities"}) {
+		t.Errorf("%q", got)
+	}
+	for path, want := range map[string]any{
+		"info/version": "1.0", "info/name": "Demo_Pkg", "info/summary": "from the wheel", "info/author": "A <b>", "info/license_expression": "MIT", "info/requires_python": ">=3.8",
+		"info/description": "# Text <script>\n", "info/description_content_type": "text/markdown", "info/project_urls/Docs": "https://example.com/docs", "info/keywords": "a,b", "info/yanked": false,
+		"info/home_page": nil, "info/downloads/last_day": -1.0, "last_serial": 9.0, "info/docs_url": nil,
+	} {
+		if got := wiretest.At(doc, strings.Split(path, "/")...); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+	if wiretest.JSON(wiretest.At(doc, "info", "classifiers")) != `["a","b"]` || wiretest.JSON(wiretest.At(doc, "info", "requires_dist")) != `["x\u003e=1"]` {
+		t.Errorf("%v", doc["info"])
+	}
+	if got := wiretest.KeysOf(doc["releases"]); !slices.Equal(got, []string{"1.0", "1.5", "2.0rc1"}) {
+		t.Errorf("%q", got)
+	}
+	urls, _ := doc["urls"].([]any)
+	if len(urls) != 2 || wiretest.At(urls[0], "packagetype") != "bdist_wheel" || wiretest.At(urls[1], "python_version") != "source" {
+		t.Fatalf("%v", urls)
+	}
+	file := urls[0].(fields)
+	all := wheel.fields()
+	for path, want := range map[string]any{
+		"digests/sha256": all["sha256_digest"], "digests/md5": all["md5_digest"], "digests/blake2b_256": all["blake2_256_digest"], "md5_digest": all["md5_digest"], "upload_time": clock.Now().Format("2006-01-02T15:04:05"),
+		"upload_time_iso_8601": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "size": float64(len(wheel.bytes())), "filename": demoWheel, "has_sig": false, "downloads": -1.0, "yanked_reason": nil,
+	} {
+		if got := wiretest.At(file, strings.Split(path, "/")...); got != want {
+			t.Errorf("file %s: %v, want %v", path, got, want)
+		}
+	}
+	g.Want(g.Do("GET", file["url"].(string), nil), 200, "")
+	one := g.Want(g.Do("GET", "/pypi/demo-pkg/1.5.0/json", nil), 200, "").Object(t)
+	if one["releases"] != nil || wiretest.At(one, "info", "yanked_reason") != "broken" || wiretest.At(one, "info", "version") != "1.5" {
+		t.Errorf("%v", one)
+	}
+	for path, status := range map[string]int{"/pypi/absent/json": 404, "/pypi/demo-pkg/9.9/json": 404, "/pypi/demo-pkg/x/json": 404, "/pypi/Demo_Pkg/json": 301} {
+		g.Want(g.Do("GET", path, nil), status, "")
+	}
+}
+
+// TestA3_Root: the list of all projects follows what happens, for everybody what they may see.
+func TestA3_Root(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret-*"} })
+	g.User("root", nil, true)
+	g.User("guest", []string{"pypi:package:secret-a:read"})
+	names := func(actor string) []string {
+		t.Helper()
+		var doc struct {
+			Meta struct {
+				Version string `json:"api-version"`
+				Serial  int    `json:"_last-serial"`
+			}
+			Projects []struct {
+				Name   string
+				Serial int `json:"_last-serial"`
+			}
+		}
+		a := g.Want(g.Do("GET", "/simple/", nil, g.As(actor), asJSON), 200, "")
+		a.Decode(t, &doc)
+		out := []string{}
+		for _, p := range doc.Projects {
+			out = append(out, p.Name)
+			if p.Serial == 0 || p.Serial > doc.Meta.Serial || doc.Meta.Version != "1.4" {
+				t.Errorf("%s", a.Body)
+			}
+		}
+		html := g.Want(g.Do("GET", "/simple/", nil, g.As(actor)), 200, "")
+		if strings.Count(html.Body, "<a href=") != len(out) {
+			t.Errorf("%v in JSON, but\n%s", out, html.Body)
+		}
+		return out
+	}
+	if got := names(""); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	g.publish("b-1.0.tar.gz", "a_x-1.0.tar.gz", "secret_a-1.0.tar.gz", "secret_b-1.0.tar.gz", "c-1.0.tar.gz")
+	for actor, want := range map[string]string{"": "a_x b c", "guest": "a_x b c secret_a", "root": "a_x b c secret_a secret_b", "ada": "a_x b c secret_a secret_b"} {
+		if got := strings.Join(names(actor), " "); got != want {
+			t.Errorf("%q sees %s", actor, got)
+		}
+	}
+	g.Want(g.Ada("DELETE", "/pypi/-/b", nil), 204, "")
+	g.Want(g.Ada("DELETE", "/pypi/-/c/1.0", nil), 204, "")
+	if got := strings.Join(names("root"), " "); got != "a_x secret_a secret_b" {
+		t.Errorf("%s", got)
+	}
+	g.Want(g.Do("GET", "/simple/c/", nil), 404, "")
+	// Another process with the same folder reads the same list.
+	again := serve(t, g.Store)
+	if a := again.Do("GET", "/simple/", nil, asJSON); !strings.Contains(a.Body, `"name":"a_x"`) || strings.Contains(a.Body, `"name":"b"`) {
+		t.Error(a)
+	}
+	closed := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
+	if a := closed.Do("GET", "/simple/", nil); a.Status != 401 || a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
+		t.Error(a)
+	}
+}
+
+// TestA3_RootIsNotRendered: with 100,000 projects a request is answered from memory, and after an upload from pieces.
+func TestA3_RootIsNotRendered(t *testing.T) {
+	n := 100_000
+	if testing.Short() {
+		n = 5000
+	}
+	g := newRig(t)
+	fillProjects(t, g, n)
+	first := g.Want(g.Do("GET", "/simple/", nil, asJSON), 200, "")
+	if got := strings.Count(first.Body, `"name"`); got != n {
+		t.Fatalf("%d projects", got)
+	}
+	doc := func() any {
+		d, _, err := g.s.all.document(t.Context(), typeJSON)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	once := doc()
+	if doc() != once {
+		t.Error("the list was put together twice without a change")
+	}
+	g.publish(demoWheel)
+	if doc() == once {
+		t.Error("the list does not have the new project")
+	}
+	allocs := testing.AllocsPerRun(3, func() {
+		g.s.all.mu.Lock()
+		g.s.all.docs = map[string]*store.Document{}
+		g.s.all.mu.Unlock()
+		doc()
+	})
+	if allocs > 2000 {
+		t.Errorf("putting the list together takes %.0f allocations", allocs)
+	}
+}
+
+// TestA8_Credentials: the ways in which clients send a token, and what closed indexes answer.
+func TestA8_Credentials(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
+	g.publish(demoWheel)
+	token := g.Keys["ada"]
+	for name, c := range map[string]struct {
+		opt    option
+		status int
+	}{
+		"nobody": {g.As(""), 401}, "__token__": {wiretest.Basic("__token__", token), 200}, "any user": {wiretest.Basic("x", token), 200}, "token as user": {wiretest.Basic(token, ""), 200},
+		"bearer": {wiretest.Bearer(token), 200}, "password": {wiretest.Basic("ada", "secret"), 200}, "wrong": {wiretest.Basic("__token__", "larder_x"), 401}, "wrong password": {wiretest.Basic("ada", "x"), 401},
+	} {
+		a := g.Do("GET", "/simple/demo-pkg/", nil, c.opt)
+		if a.Status != c.status || c.status == 401 && a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+	g.Want(g.Do("GET", "/simple/absent/", nil), 401, "")
+	g.Want(g.Ada("GET", "/simple/absent/", nil), 404, "")
+}
+
+// TestE_PathIsNoRight: the hash of a private file opens nothing, with its name or another.
+func TestE_PathIsNoRight(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
+	g.publish("secret-1.0-py3-none-any.whl", "open-1.0-py3-none-any.whl")
+	at := g.url("secret", "secret-1.0-py3-none-any.whl")
+	g.Want(g.Ada("GET", at, nil), 200, "")
+	g.Want(g.Ada("GET", at+".metadata", nil), 200, "")
+	for _, u := range []string{at, at + ".metadata", at + ".asc", "/simple/secret/", "/pypi/secret/json", "/pypi/integrity/secret/1.0/secret-1.0-py3-none-any.whl/provenance"} {
+		hidden, absent := g.Do("GET", u, nil), g.Do("GET", strings.ReplaceAll(u, "secret", "absent"), nil)
+		if hidden.Status != 404 || hidden.Body != absent.Body || fmt.Sprint(hidden.Header) != fmt.Sprint(absent.Header) {
+			t.Errorf("%s: %v, absent is %v", u, hidden, absent)
+		}
+	}
+	other := strings.Replace(at, "secret-1.0", "open-1.0", 1)
+	g.Want(g.Do("GET", other, nil), 404, "")
+	g.Want(g.Do("GET", strings.Replace(at, "/files/"+strings.Split(at, "/")[5], "/files/"+strings.Repeat("0", 64), 1), nil, g.As("ada")), 404, "")
+}
+
+// TestE_StoredXSS: nothing an uploader wrote is markup in a page.
+func TestE_StoredXSS(t *testing.T) {
+	g := newRig(t)
+	const evil = `"><script>alert(1)</script>`
+	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) {
+		u.headers = "Requires-Python: " + evil + "\nSummary: " + evil + "\n"
+		u.form["comment"] = evil
+	})), 200, "")
+	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.0/yank", fields{"reason": evil}), 204, "")
+	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/status", fields{"status": "deprecated", "reason": evil}), 204, "")
+	for _, path := range []string{"/simple/demo-pkg/", "/simple/"} {
+		if a := g.Want(g.Do("GET", path, nil), 200, ""); strings.Contains(a.Body, "<script") {
+			t.Errorf("%s:\n%s", path, a.Body)
+		}
+	}
+	a := g.Do("GET", "/pypi/demo-pkg/json", nil)
+	if !json.Valid([]byte(a.Body)) || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Error(a)
+	}
+}
+
+// TestE_CRLF: no path puts a line into a header.
+func TestE_CRLF(t *testing.T) {
+	g := newRig(t)
+	for _, path := range []string{"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json", "/simple?format=%0d%0aX-Evil:1"} {
+		a := g.Do("GET", path, nil)
+		if a.Header.Get("X-Evil") != "" || strings.ContainsAny(a.Header.Get("Location"), "\r\n") {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+}
+
+// TestGolden: whole pages of both forms and the JSON documents, as they go to clients.
+func TestGolden(t *testing.T) {
+	clock := storetest.NewClock()
+	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
+	for i, u := range []*upload{
+		newUpload("Golden.Pkg-1.0.tar.gz"), newUpload("golden_pkg-1.0-py2.py3-none-any.whl", func(u *upload) {
+			u.name, u.headers = "Golden.Pkg", "Requires-Python: >=3.8\nSummary: all \"that\" glitters\n"
+		}),
+		newUpload("golden_pkg-1!1.0+cpu.1-cp311-cp311-manylinux_2_17_x86_64.whl"), newUpload("golden_pkg-1.1rc1-py3-none-any.whl"),
+	} {
+		clock.Advance(time.Duration(i) * 1234567 * time.Microsecond)
+		if i == 1 {
+			u.more = [][2]string{{"gpg_signature", "-----BEGIN PGP SIGNATURE-----\n"}, {"comment", "hi"}}
+		}
+		g.Want(g.put("ada", u), 200, "")
+	}
+	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/1.1rc1/yank", fields{"reason": "<bad>"}), 204, "")
+	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/files/Golden.Pkg-1.0.tar.gz/yank", nil), 204, "")
+	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/status", fields{"status": "deprecated", "reason": "use silver"}), 204, "")
+	for name, get := range map[string]func() answer{
+		"project.json": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) }, "project.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
+		"project.v1.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", typeV1)) },
+		"root.json":       func() answer { return g.Do("GET", "/simple/", nil, asJSON) }, "root.html": func() answer { return g.Do("GET", "/simple/", nil) },
+		"api.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) }, "api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
+	} {
+		body := strings.ReplaceAll(g.Want(get(), 200, "").Body, g.Srv.URL, "https://registry.example.com")
+		if strings.HasSuffix(name, ".json") {
+			var b bytes.Buffer
+			if err := json.Indent(&b, []byte(body), "", " "); err != nil {
+				t.Fatal(err)
+			}
+			body = b.String()
+		}
+		wiretest.Golden(t, name, body)
+	}
+}
+
+// TestMemo: what requests ask each time is read once for each change.
+func TestMemo(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	if _, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil {
+		t.Fatal(err)
+	}
+	if got := testing.AllocsPerRun(10, func() {
+		if f, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil || f.Digest == "" {
+			t.Fatal(err)
+		}
+	}); got > 10 {
+		t.Errorf("%.0f allocations", got)
+	}
+}

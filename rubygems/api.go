@@ -1,0 +1,405 @@
+package rubygems
+
+// The JSON APIs that bots, dashboards and scripts read (A8). Everything comes from the specification and the record; there
+// is one rendering of each, whichever end point shows it.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"larder/internal/gemspec"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// timeForm is ISO 8601 with milliseconds.
+const timeForm = "2006-01-02T15:04:05.000Z"
+
+// gemJSON is a gem as its latest version shows it.
+type gemJSON struct {
+	Name             string              `json:"name"`
+	Downloads        int                 `json:"downloads"`
+	Version          string              `json:"version"`
+	VersionCreatedAt string              `json:"version_created_at"`
+	VersionDownloads int                 `json:"version_downloads"`
+	Platform         string              `json:"platform"`
+	Authors          string              `json:"authors"`
+	Info             string              `json:"info"`
+	Licenses         []string            `json:"licenses"`
+	Metadata         map[string]string   `json:"metadata"`
+	Yanked           bool                `json:"yanked"`
+	SHA              string              `json:"sha"`
+	SpecSHA          string              `json:"spec_sha"`
+	ProjectURI       string              `json:"project_uri"`
+	GemURI           string              `json:"gem_uri"`
+	HomepageURI      *string             `json:"homepage_uri"`
+	WikiURI          *string             `json:"wiki_uri"`
+	DocumentationURI *string             `json:"documentation_uri"`
+	MailingListURI   *string             `json:"mailing_list_uri"`
+	SourceCodeURI    *string             `json:"source_code_uri"`
+	BugTrackerURI    *string             `json:"bug_tracker_uri"`
+	ChangelogURI     *string             `json:"changelog_uri"`
+	FundingURI       *string             `json:"funding_uri"`
+	Dependencies     map[string][]needed `json:"dependencies"`
+}
+
+// needed is a dependency as the APIs show it.
+type needed struct {
+	Name         string `json:"name"`
+	Requirements string `json:"requirements"`
+}
+
+// versionJSON is a version in a list of them.
+type versionJSON struct {
+	Authors  string            `json:"authors"`
+	Metadata map[string]string `json:"metadata"`
+	Platform string            `json:"platform"`
+	Licenses []string          `json:"licenses"`
+	SHA      string            `json:"sha"`
+	SpecSHA  string            `json:"spec_sha"`
+	facts
+}
+
+// facts are what only versions have.
+type facts struct {
+	BuiltAt         string   `json:"built_at"`
+	CreatedAt       string   `json:"created_at"`
+	Description     string   `json:"description"`
+	DownloadsCount  int      `json:"downloads_count"`
+	Number          string   `json:"number"`
+	Summary         string   `json:"summary"`
+	RubygemsVersion string   `json:"rubygems_version"`
+	RubyVersion     string   `json:"ruby_version"`
+	Prerelease      bool     `json:"prerelease"`
+	Requirements    []string `json:"requirements"`
+}
+
+// releaseJSON is one version asked for by its number.
+type releaseJSON struct {
+	gemJSON
+	facts
+}
+
+// shown is a version with its specification read.
+type shown struct {
+	name string
+	v    store.Version[Meta]
+	spec *gemspec.Specification
+}
+
+func (x shown) sha() string {
+	if len(x.v.Files) == 0 {
+		return ""
+	}
+	return x.v.Files[0].Digest.Encoded()
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+func (x shown) metadata() map[string]string {
+	out := map[string]string{}
+	for _, m := range x.spec.Metadata {
+		out[m[0]] = m[1]
+	}
+	return out
+}
+
+// uri is what the metadata says of a link.
+func (x shown) uri(key string) *string {
+	if v := x.spec.Meta(key); v != "" {
+		return &v
+	}
+	return nil
+}
+
+func (x shown) gem(base string) gemJSON {
+	s := x.spec
+	deps := map[string][]needed{"development": {}, "runtime": {}}
+	for _, d := range s.Dependencies {
+		kind := "runtime"
+		if d.Development {
+			kind = "development"
+		}
+		deps[kind] = append(deps[kind], needed{d.Name, d.Requirement.Join(", ")})
+	}
+	homepage := x.uri("homepage_uri")
+	if homepage == nil {
+		homepage = s.Homepage
+	}
+	info := deref(s.Description)
+	if info == "" {
+		info = deref(s.Summary)
+	}
+	return gemJSON{
+		Name: x.name, Version: s.Version, VersionCreatedAt: x.v.Published.UTC().Format(timeForm), Platform: s.Platform, Authors: strings.Join(s.Authors, ", "),
+		Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(), Yanked: x.v.Yanked, SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + fullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
+		WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"), MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
+		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"), Dependencies: deps,
+	}
+}
+
+func (x shown) version() versionJSON {
+	s := x.spec
+	built := s.Date
+	if built.IsZero() {
+		built = x.v.Published
+	}
+	return versionJSON{
+		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		facts: facts{
+			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: deref(s.Description), Number: s.Version,
+			Summary: deref(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
+			Requirements: orEmpty(s.Requirements),
+		},
+	}
+}
+
+// open reads a version's specification.
+func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (shown, error) {
+	x := shown{name: name, v: v, spec: &gemspec.Specification{}}
+	raw, err := s.part(ctx, v.Meta.Spec)
+	if err == nil {
+		err = json.Unmarshal(raw, x.spec)
+	}
+	if err != nil {
+		return x, fmt.Errorf("specification of %s: %w", fullName(name, v.ID), err)
+	}
+	return x, nil
+}
+
+// latestOf is the version that stands for a gem; ErrNotFound when all are yanked.
+func (s *server) latestOf(ctx context.Context, name string) (x shown, err error) {
+	var v store.Version[Meta]
+	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		st, err := readState(tx)
+		if err != nil {
+			return err
+		}
+		v, err = tx.Version(st.Latest)
+		return err
+	})
+	if err != nil {
+		return x, err
+	}
+	return s.open(ctx, name, v)
+}
+
+// document answers with JSON about one gem, rendered when the gem has changed.
+func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error)) error {
+	key := store.DocKey{Kind: store.RubyGems, Package: name, Base: base, Format: form}
+	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		v, err := value(ctx)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false)
+		err = e.Encode(v)
+		return store.Rendered{Body: b.Bytes(), Type: "application/json; charset=utf-8"}, err
+	})
+	if err != nil {
+		return err
+	}
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// show is a gem with its latest version.
+func (s *server) show(w http.ResponseWriter, r *http.Request, q Request) error {
+	base := s.url(r)
+	return s.document(w, r, q.Name, base, "gem", func(ctx context.Context) (any, error) {
+		x, err := s.latestOf(ctx, q.Name)
+		return x.gemOr(err, base)
+	})
+}
+
+func (x shown) gemOr(err error, base string) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return x.gem(base), nil
+}
+
+// releases is the list of a gem's versions, newest first.
+func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.document(w, r, q.Name, "", "versions", func(ctx context.Context) (any, error) {
+		var all []store.Version[Meta]
+		err := s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+			all = all[:0]
+			for v, err := range tx.Versions("") {
+				if err != nil {
+					return err
+				}
+				if !v.Yanked {
+					all = append(all, v)
+				}
+			}
+			return nil
+		})
+		if err == nil && len(all) == 0 {
+			err = store.Refuse(store.ErrNotFound, "%s has no versions", q.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return newerFirst(a.ID, b.ID) })
+		out := make([]versionJSON, len(all))
+		for i, v := range all {
+			x, err := s.open(ctx, q.Name, v)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = x.version()
+		}
+		return out, nil
+	})
+}
+
+// latest is the number of the version that stands for a gem. An unknown gem has the number "unknown", as upstream.
+func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.document(w, r, q.Name, "", "latest", func(ctx context.Context) (any, error) {
+		x, err := s.latestOf(ctx, q.Name)
+		if isOneOf(err, store.ErrNotFound) {
+			return map[string]string{"version": "unknown"}, nil
+		}
+		return map[string]string{"version": x.v.Meta.Number}, err
+	})
+}
+
+// release is one version; without a platform the one for all, or else the first there is.
+func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) error {
+	base := s.url(r)
+	return s.document(w, r, q.Name, base, "version "+q.Version+" "+q.Platform, func(ctx context.Context) (any, error) {
+		v, err := s.releaseOf(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		x, err := s.open(ctx, q.Name, v)
+		if err != nil {
+			return nil, err
+		}
+		return releaseJSON{x.gem(base), x.version().facts}, nil
+	})
+}
+
+func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[Meta], err error) {
+	err = s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+		if q.Platform != "" {
+			found, err = tx.Version(versionID(q.Version, q.Platform))
+		} else if found, err = tx.Version(q.Version); isOneOf(err, store.ErrNotFound) {
+			for v, e := range tx.Versions(q.Version + "-") {
+				if e != nil {
+					return e
+				}
+				if strings.HasPrefix(v.ID, q.Version+"-") && !v.Yanked {
+					found, err = v, nil
+				}
+				break
+			}
+		}
+		if err == nil && found.Yanked {
+			err = store.Refuse(store.ErrNotFound, "%s is yanked", found.ID)
+		}
+		return err
+	})
+	return found, err
+}
+
+// The lists of news.
+const (
+	maxNews  = 50
+	newsRows = 1000 // looked at for one answer that has no window
+)
+
+// newGems are the gems that came last, updated the versions.
+func (s *server) newGems(w http.ResponseWriter, r *http.Request, _ Request) error {
+	return s.news(w, r, 'g', Request{})
+}
+
+func (s *server) updated(w http.ResponseWriter, r *http.Request, _ Request) error {
+	return s.news(w, r, 'v', Request{})
+}
+
+// timeframe are the versions that came between two times, oldest first in pages; mirrors read it.
+func (s *server) timeframe(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.news(w, r, 'v', q)
+}
+
+// news lists versions or gems: a page of q's window, or without one the newest.
+func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	rows, err := s.newsOf(ctx, what, q)
+	if err != nil {
+		return err
+	}
+	if q.Page > 0 {
+		slices.Reverse(rows)
+		rows = rows[min(len(rows), (q.Page-1)*pageSize):min(len(rows), q.Page*pageSize)]
+	}
+	out, base := []gemJSON{}, s.url(r)
+	for _, row := range rows {
+		x, err := s.newsItem(ctx, row)
+		if isOneOf(err, store.ErrNotFound) {
+			continue // yanked in the meantime
+		}
+		if err != nil {
+			return err
+		}
+		out = append(out, x.gem(base))
+	}
+	w.Header().Set("Cache-Control", revalidate(r))
+	return wire.JSON(w, http.StatusOK, out)
+}
+
+func (s *server) newsItem(ctx context.Context, row [2]string) (shown, error) {
+	if row[1] == "" {
+		return s.latestOf(ctx, row[0])
+	}
+	v, err := s.version(ctx, row[0], row[1])
+	if err != nil {
+		return shown{}, err
+	}
+	return s.open(ctx, row[0], v)
+}
+
+// newsOf reads gems and versions, newest first.
+func (s *server) newsOf(ctx context.Context, what byte, q Request) (rows [][2]string, err error) {
+	view := s.view(ctx)
+	var after []byte
+	if q.Page > 0 {
+		after = recentKey(what, q.To.Add(1), "")
+	}
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		seen := 0
+		for key, row := range s.tablesOf(tx)(recentTable).Scan([]byte{what}, after) {
+			t := timeOf(key)
+			if seen++; q.Page > 0 && t.Before(q.From) || q.Page == 0 && (len(rows) == maxNews || seen > newsRows) {
+				return nil
+			}
+			name, id, _ := strings.Cut(string(row), "\x00")
+			ok, err := view.visible(name)
+			if err != nil {
+				return err
+			}
+			if ok && !(q.Page > 0 && t.After(q.To)) {
+				rows = append(rows, [2]string{name, id})
+			}
+		}
+		return nil
+	})
+	return rows, err
+}

@@ -1,0 +1,202 @@
+package rubygems
+
+// Compaction: a new /versions with one line for each gem, made of the records, under a new epoch. It is the only work here
+// that looks at everything, so it does so in slices, while the old list goes on growing and being read.
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+const (
+	sliceGems = 500 // gems written in one transaction
+	// A list is due when it is a month old and has this many times the lines it needs.
+	dueAge    = 30 * 24 * time.Hour
+	dueFactor = 2
+)
+
+// compact is the operator's way to a short list now.
+func (s *server) compact(w http.ResponseWriter, r *http.Request, _ Request) error {
+	h, err := compactList(r.Context(), s.store)
+	if err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, map[string]any{"size": h.Size, "lines": h.Lines})
+}
+
+// Compact is a job: it shortens the list of versions when that is old and says most things twice.
+func Compact(ctx context.Context, st *store.Store) error {
+	repo := store.NewRepo[Meta](st, store.RubyGems)
+	stats, err := st.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	due := false
+	err = st.View(ctx, func(tx *store.Tx) error {
+		h, ok, err := readHead(kindTables(repo, tx))
+		due = ok && tx.Now().Sub(h.Created) > dueAge && h.Lines > dueFactor*int64(stats.Kinds[store.RubyGems].Packages)
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	_, err = compactList(ctx, st)
+	return err
+}
+
+func kindTables(repo *store.Repo[Meta], tx *store.Tx) tables {
+	return func(name string) store.Table { return repo.KindIndex(tx, name) }
+}
+
+// compactList writes the new list beside the old one: first what there is, gem by gem, then the lines that came meanwhile,
+// in the transaction that puts the new list in the old one's place. Whoever reads the old one can finish: its bytes stay
+// until the next compaction.
+func compactList(ctx context.Context, st *store.Store) (listHead, error) {
+	c := &compaction{repo: store.NewRepo[Meta](st, store.RubyGems), store: st}
+	if err := c.begin(ctx); err != nil || c.old.Epoch == 0 {
+		return c.old, err
+	}
+	for more := true; more; {
+		if err := ctx.Err(); err != nil {
+			return c.old, err
+		}
+		var err error
+		if more, err = c.slice(ctx); err != nil {
+			return c.old, err
+		}
+	}
+	err := c.finish(ctx)
+	return c.head, err
+}
+
+type compaction struct {
+	repo  *store.Repo[Meta]
+	store *store.Store
+	old   listHead // as it was at the beginning
+	head  listHead // of the new list
+	after []byte   // last row of the specs that was taken
+}
+
+// begin drops what no reader can still want: epochs other than the present, and what a compaction left that was broken off.
+func (c *compaction) begin(ctx context.Context) error {
+	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+		c.old, _, err = readHead(kindTables(c.repo, tx))
+		return err
+	})
+	if err != nil || c.old.Epoch == 0 {
+		return err
+	}
+	for more := true; more; {
+		err := c.store.Update(ctx, func(tx *store.Tx) error {
+			more = false
+			n := 0
+			chunks := kindTables(c.repo, tx)(chunksTable)
+			for key := range chunks.Scan(nil, nil) {
+				if string(key[:8]) == string(epochKey(c.old.Epoch)) {
+					continue
+				}
+				if n++; n > 10*sliceGems {
+					more = true
+					return nil
+				}
+				if err := chunks.Delete(slices.Clone(key)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return c.store.Update(ctx, func(tx *store.Tx) (err error) {
+		c.head, err = startList(kindTables(c.repo, tx), c.old.Epoch+1, tx.Now())
+		return err
+	})
+}
+
+// slice adds the lines of the next gems.
+func (c *compaction) slice(ctx context.Context) (more bool, err error) {
+	var head listHead
+	var after []byte
+	err = c.store.Update(ctx, func(tx *store.Tx) error {
+		t := kindTables(c.repo, tx)
+		names, ids, last := nextGems(t, c.after)
+		head, after, more = c.head, last, last != nil
+		var lines []byte
+		for i, name := range names {
+			line, err := c.line(tx, name, ids[i])
+			if err != nil {
+				return err
+			}
+			lines = append(lines, line...)
+		}
+		return head.extend(t, lines)
+	})
+	if err == nil {
+		c.head, c.after = head, after
+	}
+	return more, err
+}
+
+// nextGems reads some gems and their versions; last is nil when there are no more.
+func nextGems(t tables, after []byte) (names []string, ids [][]string, last []byte) {
+	for key := range t(specsTable).Scan(nil, after) {
+		name, id, _ := strings.Cut(string(key), "\x00")
+		n := len(names)
+		if n == 0 || names[n-1] != name {
+			if n == sliceGems {
+				return names, ids, last
+			}
+			names, ids = append(names, name), append(ids, nil)
+			n++
+		}
+		ids[n-1] = append(ids[n-1], id)
+		last = slices.Clone(key)
+	}
+	return names, ids, nil
+}
+
+func (c *compaction) line(tx *store.Tx, name string, ids []string) (line []byte, err error) {
+	err = c.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+		sum := md5.Sum(infoBody(tx))
+		slices.SortFunc(ids, func(a, b string) int { return newerFirst(b, a) })
+		line = versionsLine(name, strings.Join(ids, ","), hex.EncodeToString(sum[:]))
+		return nil
+	})
+	return line, err
+}
+
+// finish adds what was appended to the old list meanwhile, and changes over. A version that is in a gem's line already
+// may come once more in these, which means nothing to a reader.
+func (c *compaction) finish(ctx context.Context) error {
+	return c.store.Update(ctx, func(tx *store.Tx) error {
+		t := kindTables(c.repo, tx)
+		now, _, err := readHead(t)
+		if err != nil {
+			return err
+		}
+		if now.Epoch != c.old.Epoch {
+			return store.Refuse(store.ErrConflict, "Another compaction came first.")
+		}
+		tail, err := readList(t, now.Epoch, c.old.Size, now.Size)
+		if err != nil {
+			return err
+		}
+		head := c.head
+		if err := head.extend(t, tail); err != nil {
+			return err
+		}
+		head.Changed = now.Changed
+		c.head = head
+		return head.write(t)
+	})
+}

@@ -1,0 +1,100 @@
+package rubygems
+
+// The one place that writes error bodies: plain text, which gem and Bundler print as it is.
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
+func absent(op string) string {
+	switch op {
+	case "", opDependencies:
+		return "This registry has no such address."
+	case opQuick, opGem, opAttestations, opRelease:
+		return "This version could not be found."
+	case opOwnerAdd, opOwnerRemove, opOwnerChange:
+		return "This gem or user could not be found."
+	case opKeyChange:
+		return "This key could not be found."
+	}
+	return "This gem could not be found."
+}
+
+// status is the status of a failure as RubyGems' clients know it.
+func status(f wire.Failure) int {
+	switch {
+	case errors.Is(f.Err, wire.ErrBadPath), errors.Is(f.Err, wire.ErrTruncated):
+		return f.Status
+	case errors.Is(f.Err, store.ErrInvalid), errors.Is(f.Err, store.ErrDigest):
+		return http.StatusUnprocessableEntity
+	}
+	return f.Status
+}
+
+// fail writes the answer of a failed request.
+func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
+	code, text := status(f), f.Public
+	h := w.Header()
+	switch code {
+	case http.StatusNotFound:
+		// A sentence of our own about a version may only stand where the gem may be seen.
+		var seen *seenAbsent
+		if !errors.As(f.Err, &seen) {
+			text = absent(f.Op)
+		}
+	case http.StatusUnauthorized:
+		// Bundler and gem send what they have at once; the challenge is for curl and browsers.
+		h.Set("WWW-Authenticate", `Basic realm="larder"`)
+		if errors.Is(f.Err, auth.ErrNoCredentials) {
+			text = "Access Denied. This needs a login: run gem signin, or give a key or user:password."
+		}
+	}
+	for _, name := range []string{"ETag", "Last-Modified", "Vary", "Repr-Digest", "Digest", "Accept-Ranges"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	text = printable(text) + "\n"
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(code)
+	// The client is gone when this fails, and the access log has the status already.
+	_, _ = w.Write([]byte(text))
+}
+
+// seenAbsent is a 404 about something of a gem that may be seen: its text is shown.
+type seenAbsent struct{ error }
+
+func (e *seenAbsent) Unwrap() error { return e.error }
+
+// printable drops what a terminal would obey instead of showing.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// needLogin is the error of what only users can do.
+func needLogin() error {
+	return wire.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
+}
+
+func isOneOf(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,317 @@
+package rubygems
+
+// Records into the rows that indexes are made of. Rows are written in the transaction of the change and cost the same
+// however many versions and gems there are; documents copy them.
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/internal/gemspec"
+	"larder/store"
+)
+
+// The rows below each gem.
+const (
+	infoTable  = "info"  // time and version → line, so that a scan yields lines in the order of publishing
+	stateTable = "state" // stateKey → gemState
+	quickTable = "quick" // version → gemspec.rz, unless it is large
+)
+
+// The rows of the kind, beside those of /versions.
+const (
+	namesTable  = "names"  // name without case → name: the spelling that came first
+	fullTable   = "full"   // full name without case → place
+	equalTable  = "equal"  // gem and canonical version → version: 1.0 keeps 1.0.0 out
+	specsTable  = "specs"  // gem and version → nothing: what is not yanked
+	recentTable = "recent" // 'v' or 'g', time downwards, name → gem and version: news, of versions and of gems
+)
+
+var stateKey = []byte("state")
+
+// gemState is what is known of a gem's /info without reading it.
+type gemState struct {
+	MD5    []byte `json:"md5"` // state of the sum over the body
+	Live   int    `json:"live"`
+	Latest string `json:"latest,omitempty"` // the version that stands for the gem
+}
+
+// infoHead is what every /info begins with.
+const infoHead = "---\n"
+
+// infoLine is a version's line of the compact index (A4), second format: with the time of publishing.
+func infoLine(s *gemspec.Specification, sha256 string, published time.Time) string {
+	var deps []string
+	for _, d := range s.Dependencies {
+		if !d.Development {
+			deps = append(deps, d.Name+":"+d.Requirement.Join("&"))
+		}
+	}
+	slices.Sort(deps)
+	out := versionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
+	if !s.RubyVersion.Trivial() {
+		out += ",ruby:" + s.RubyVersion.Join("&")
+	}
+	if !s.RubygemsVersion.Trivial() {
+		out += ",rubygems:" + s.RubygemsVersion.Join("&")
+	}
+	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
+}
+
+// timeKey orders rows by time, then by what follows.
+func timeKey(t time.Time, rest string) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())), rest...)
+}
+
+func infoKey(v store.Version[Meta]) []byte { return timeKey(v.Published, v.ID) }
+
+// pairKey joins a gem's name with something of its own.
+func pairKey(name, rest string) []byte { return []byte(name + "\x00" + rest) }
+
+// infoBody is the document as it is now.
+func infoBody(tx *store.PackageTx[Meta]) []byte {
+	out := bytes.NewBufferString(infoHead)
+	for _, line := range tx.Index(infoTable).Scan(nil, nil) {
+		out.Write(line)
+	}
+	return out.Bytes()
+}
+
+func readState(tx *store.PackageTx[Meta]) (st gemState, err error) {
+	row := tx.Index(stateTable).Get(stateKey)
+	if row == nil {
+		return st, nil
+	}
+	if err := json.Unmarshal(row, &st); err != nil {
+		return st, fmt.Errorf("state of %s: %w: %w", tx.Name(), store.ErrFormat, err)
+	}
+	return st, nil
+}
+
+// addLine puts a line into /info and returns the md5 of the whole. Only a line that is not the last, as after a restored
+// version or a clock that was set back, has the others read again.
+func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum string, err error) {
+	if st, err = readState(tx); err != nil {
+		return st, "", err
+	}
+	info, key := tx.Index(infoTable), infoKey(v)
+	if err := info.Put(key, []byte(v.Meta.Line)); err != nil {
+		return st, "", err
+	}
+	for range info.Scan(nil, key) {
+		return recount(tx)
+	}
+	h, err := resume(md5.New(), st.MD5)
+	if err != nil {
+		return recount(tx)
+	}
+	if st.MD5 == nil {
+		h.Write([]byte(infoHead))
+	}
+	h.Write([]byte(v.Meta.Line))
+	if st.MD5, err = save(h); err != nil {
+		return st, "", err
+	}
+	st.Live++
+	if st.Latest == "" || prefers(v.ID, st.Latest) {
+		st.Latest = v.ID
+	}
+	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
+}
+
+// dropLine takes a line out of /info and returns the md5 of the rest.
+func dropLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum string, err error) {
+	if err := tx.Index(infoTable).Delete(infoKey(v)); err != nil {
+		return st, "", err
+	}
+	return recount(tx)
+}
+
+// recount reads all lines.
+func recount(tx *store.PackageTx[Meta]) (st gemState, sum string, err error) {
+	h := md5.New()
+	h.Write([]byte(infoHead))
+	for key, line := range tx.Index(infoTable).Scan(nil, nil) {
+		h.Write(line)
+		st.Live++
+		if id := string(key[8:]); st.Latest == "" || prefers(id, st.Latest) {
+			st.Latest = id
+		}
+	}
+	if st.MD5, err = save(h); err != nil {
+		return st, "", err
+	}
+	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
+}
+
+func writeState(tx *store.PackageTx[Meta], st gemState) error {
+	row, err := json.Marshal(st)
+	if err != nil {
+		return err
+	}
+	return tx.Index(stateTable).Put(stateKey, row)
+}
+
+// place is where a full name leads.
+type place struct {
+	Full, Name, ID string
+	Yanked         bool
+}
+
+func (p place) encode() []byte {
+	flag := "+"
+	if p.Yanked {
+		flag = "-"
+	}
+	return []byte(flag + p.Full + "\x00" + p.Name + "\x00" + p.ID)
+}
+
+func decodePlace(row []byte) (p place, err error) {
+	parts := strings.Split(string(row), "\x00")
+	if len(parts) != 3 || parts[0] == "" {
+		return p, fmt.Errorf("place of a file: %w", store.ErrFormat)
+	}
+	return place{Full: parts[0][1:], Name: parts[1], ID: parts[2], Yanked: parts[0][0] == '-'}, nil
+}
+
+func fullKey(full string) []byte { return []byte(strings.ToLower(full)) }
+
+// enlist makes a version visible in every index: after its publish, and when it is restored.
+func enlist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	before, err := readState(tx)
+	if err != nil {
+		return err
+	}
+	st, sum, err := addLine(tx, v)
+	if err != nil {
+		return err
+	}
+	if err := setRows(tx, v, false); err != nil {
+		return err
+	}
+	if st.Latest != before.Latest {
+		if err := setListing(tx, v); err != nil {
+			return err
+		}
+	}
+	return appendList(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), v.ID, sum))
+}
+
+// delist takes a version out of every index. Its number, its names and its place stay taken.
+func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	before, err := readState(tx)
+	if err != nil {
+		return err
+	}
+	st, sum, err := dropLine(tx, v)
+	if err != nil {
+		return err
+	}
+	if err := setRows(tx, v, true); err != nil {
+		return err
+	}
+	if st.Latest != before.Latest {
+		if err := relist(tx, st.Latest); err != nil {
+			return err
+		}
+	}
+	return appendList(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), "-"+v.ID, sum))
+}
+
+// setRows writes or removes a version's rows in the kind's tables.
+func setRows(tx *store.PackageTx[Meta], v store.Version[Meta], yanked bool) error {
+	full := tx.KindIndex(fullTable)
+	for _, f := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+		if err := full.Put(fullKey(f), place{f, tx.Name(), v.ID, yanked}.encode()); err != nil {
+			return err
+		}
+	}
+	specs, recent := tx.KindIndex(specsTable), tx.KindIndex(recentTable)
+	pair := pairKey(tx.Name(), v.ID)
+	news := recentKey('v', v.Published, fullName(tx.Name(), v.ID))
+	if yanked {
+		return cmp.Or(specs.Delete(pair), recent.Delete(news))
+	}
+	return cmp.Or(specs.Put(pair, []byte{1}), recent.Put(news, pair))
+}
+
+// recentKey puts the newest first.
+func recentKey(what byte, t time.Time, name string) []byte {
+	key := binary.BigEndian.AppendUint64([]byte{what}, ^uint64(t.UnixNano()))
+	return append(key, name...)
+}
+
+// timeOf is the time in a key of recentKey.
+func timeOf(key []byte) time.Time {
+	return time.Unix(0, int64(^binary.BigEndian.Uint64(key[1:9]))).UTC()
+}
+
+// fullNames are the names under which clients ask for a version's files: as the gem spells its platform, and as RubyGems
+// does.
+func fullNames(name, number, spelled string) []string {
+	own := fullName(name, versionID(number, spelled))
+	if usual := gemspec.ParsePlatform(spelled).String(); spelled != gemspec.Ruby && usual != spelled {
+		return []string{own, fullName(name, versionID(number, usual))}
+	}
+	return []string{own}
+}
+
+// live yields what the Marshal indexes hold: gem by gem, the newest version first.
+func live(t tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
+	var name string
+	var ids []string
+	flush := func() error {
+		if len(ids) == 0 {
+			return nil
+		}
+		ok, err := visible(name)
+		if err != nil || !ok {
+			return err
+		}
+		slices.SortFunc(ids, newerFirst)
+		for _, id := range ids {
+			number, platform := splitID(id)
+			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
+		}
+		return nil
+	}
+	for key := range t(specsTable).Scan(nil, nil) {
+		n, id, _ := strings.Cut(string(key), "\x00")
+		if n != name {
+			if err := flush(); err != nil {
+				return err
+			}
+			name, ids = n, ids[:0]
+		}
+		ids = append(ids, id)
+	}
+	return flush()
+}
+
+// choose keeps the rows of one of the three indexes. Rows come as live yields them.
+func choose(index string) func(gemspec.Tuple) bool {
+	seen, of := map[string]bool{}, ""
+	return func(t gemspec.Tuple) bool {
+		if gemspec.IsPrerelease(t.Number) || index == indexPrereleases {
+			return gemspec.IsPrerelease(t.Number) && index == indexPrereleases
+		}
+		if index == indexReleases {
+			return true
+		}
+		if t.Name != of {
+			of = t.Name
+			clear(seen)
+		}
+		first := !seen[t.Platform]
+		seen[t.Platform] = true
+		return first
+	}
+}

@@ -1,0 +1,154 @@
+package rubygems
+
+// Who is asking: keys for user and password (gem signin), and what a client wants to know of its user.
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// accounts is what the local provider adds to auth.Provider. With another provider users log in where that one lives.
+type accounts interface {
+	User(ctx context.Context, name string) (auth.User, error)
+	DeriveToken(ctx context.Context, by auth.Identity, spec auth.TokenSpec) (id, secret string, err error)
+}
+
+func (s *server) local() (accounts, error) {
+	if s.accounts == nil {
+		return nil, wire.Errorf(auth.ErrDenied, "Users and keys of this registry are managed elsewhere.")
+	}
+	return s.accounts, nil
+}
+
+// knows is nil when there is a user of that name.
+func (s *server) knows(ctx context.Context, user string) error {
+	a, err := s.local()
+	if err == nil {
+		_, err = a.User(ctx, user)
+	}
+	return err
+}
+
+// byPassword is who asked with user and password. A key does not make keys, as upstream.
+func byPassword(r *http.Request) (auth.Identity, error) {
+	id := wire.IdentityFrom(r.Context())
+	if c, given := wire.CredentialsFrom(r); !given || c.Password == "" || id.User == "" {
+		return id, wire.Errorf(auth.ErrNoCredentials, "This needs a user name and a password.")
+	}
+	return id, nil
+}
+
+// keyActions are the scopes of a key as clients know them, and what each allows here. Those of features this registry
+// does not have allow nothing.
+var keyActions = map[string][]auth.Action{
+	"index_rubygems": {auth.Read}, "show_dashboard": {auth.Read}, "push_rubygem": {auth.Read, auth.Create}, "yank_rubygem": {auth.Read, auth.Delete},
+	"add_owner": {auth.Read, auth.Write}, "update_owner": {auth.Read, auth.Write}, "remove_owner": {auth.Read, auth.Write},
+	"access_webhooks": {}, "configure_trusted_publishers": {},
+}
+
+// keyScopes are the scopes a form asks for, of one gem if it names one.
+func keyScopes(f form) (auth.Scopes, error) {
+	name := "*"
+	if one := f["rubygem_name"]; one != "" {
+		if err := checkName(one); err != nil {
+			return nil, err
+		}
+		name = one
+	}
+	var actions []auth.Action
+	asked := 0
+	for scope, list := range keyActions {
+		if f.yes(scope) {
+			asked++
+			actions = append(actions, list...)
+		}
+	}
+	switch {
+	case asked == 0:
+		return nil, wire.Errorf(store.ErrInvalid, "Choose at least one scope for the key, such as push_rubygem.")
+	case asked > 1 && f.yes("show_dashboard"):
+		return nil, wire.Errorf(store.ErrInvalid, "show_dashboard cannot be together with other scopes.")
+	case len(actions) == 0:
+		return nil, wire.Errorf(store.ErrInvalid, "This registry has nothing those scopes are for.")
+	}
+	slices.Sort(actions)
+	scope, err := auth.NewScope(store.RubyGems, typeGem, name, slices.Compact(actions)...)
+	return auth.Scopes{scope}, err
+}
+
+// createKey is gem signin, and what push does without a key. The answer is the key and nothing else.
+func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) error {
+	id, err := byPassword(r)
+	if err != nil {
+		return err
+	}
+	f, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	spec := auth.TokenSpec{User: id.User, Name: clip(printable(f["name"]), 128)}
+	if spec.Scopes, err = keyScopes(f); err != nil {
+		return err
+	}
+	if e := f["expires_at"]; e != "" {
+		if spec.Expires, err = time.Parse(time.RFC3339, e); err != nil {
+			return wire.Errorf(store.ErrInvalid, "expires_at is not a time such as 2026-01-31T00:00:00Z.")
+		}
+	}
+	a, err := s.local()
+	if err != nil {
+		return err
+	}
+	_, secret, err := a.DeriveToken(r.Context(), id, spec)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	_, err = w.Write([]byte(secret))
+	return err
+}
+
+// changeKey would give a key more scopes. Keys never change here.
+func (s *server) changeKey(_ http.ResponseWriter, r *http.Request, _ Request) error {
+	if _, err := byPassword(r); err != nil {
+		return err
+	}
+	return wire.Errorf(auth.ErrDenied, "The scopes of a key do not change; make another one with gem signin.")
+}
+
+// showKey is how clients up to RubyGems 3.1 signed in, to a key that could do everything; upstream has ended it too.
+func (s *server) showKey(w http.ResponseWriter, _ *http.Request, _ Request) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusGone)
+	_, err := w.Write([]byte("Keys have scopes now. Update RubyGems with gem update --system, or make a key with POST api/v1/api_key.\n"))
+	return err
+}
+
+// profile says who is logged in, and that there is no second factor.
+func (s *server) profile(w http.ResponseWriter, r *http.Request, q Request) error {
+	id := wire.IdentityFrom(r.Context())
+	if id.User == "" {
+		return needLogin()
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	if q.Form == "json" {
+		return wire.JSON(w, http.StatusOK, map[string]any{"id": id.User, "handle": id.User, "mfa": "disabled", "warning": nil})
+	}
+	return sayYAML(w, "---\nid: "+quoted(id.User)+"\nhandle: "+quoted(id.User)+"\nmfa: disabled\nwarning:")
+}
+
+// webAuthn says that there is no device; clients then ask for a code, and no answer of ours ever makes them.
+func (s *server) webAuthn(_ http.ResponseWriter, r *http.Request, _ Request) error {
+	if wire.IdentityFrom(r.Context()).User == "" {
+		return needLogin()
+	}
+	return wire.Errorf(store.ErrInvalid, "There are no security devices here.")
+}

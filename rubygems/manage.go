@@ -1,0 +1,281 @@
+package rubygems
+
+// Changing what is published: yank, restore, owners.
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/gemspec"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// mayWrite refuses at once who can change nothing, before a body is read.
+func mayWrite(ctx context.Context) error {
+	id := wire.IdentityFrom(ctx)
+	switch {
+	case id.User == "":
+		return needLogin()
+	case id.ReadOnly:
+		return wire.Errorf(auth.ErrDenied, "The key is read-only.")
+	}
+	return nil
+}
+
+// owns refuses users whom nobody gave scopes, and who own nothing of the gem. What scopes say was asked before.
+func owns(id auth.Identity, pkg store.Package, what string) error {
+	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
+		return nil
+	}
+	return wire.Errorf(auth.ErrDenied, "You do not have permission to %s this gem. Ask an owner to add you with: gem owner %s --add %s", what, pkg.Name, id.User)
+}
+
+// target of a yank or restore: what the form in its body says, looked up exactly and never cut out of a file's name.
+type doomed struct{ name, id string }
+
+func readDoomed(r *http.Request) (d doomed, err error) {
+	f, err := readForm(r)
+	if err != nil {
+		return d, err
+	}
+	platform := f["platform"]
+	if platform == "" {
+		platform = gemspec.Ruby
+	}
+	if d.name = f["gem_name"]; checkName(d.name) != nil {
+		return d, wire.Errorf(store.ErrNotFound, "This gem could not be found.")
+	}
+	if !gemspec.IsVersion(f["version"]) || checkPlatform(platform) != nil {
+		return d, noVersion(f["version"], platform)
+	}
+	d.id = versionID(f["version"], platform)
+	return d, nil
+}
+
+func noVersion(number, platform string) error {
+	if platform != gemspec.Ruby {
+		number += " (" + platform + ")"
+	}
+	return &seenAbsent{wire.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
+}
+
+// change finds the version a request is about, for somebody who may do that to its gem, and has fn change it.
+func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx *store.PackageTx[Meta], v store.Version[Meta]) error) (d doomed, err error) {
+	ctx := r.Context()
+	if err := mayWrite(ctx); err != nil {
+		return d, err
+	}
+	if d, err = readDoomed(r); err != nil {
+		return d, err
+	}
+	if err := s.may(ctx, a, d.name); err != nil {
+		return d, err
+	}
+	id := wire.IdentityFrom(ctx)
+	return d, s.repo.Update(ctx, d.name, func(tx *store.PackageTx[Meta]) error {
+		pkg, err := tx.Package()
+		if err == nil {
+			err = owns(id, pkg, what)
+		}
+		if err != nil {
+			return err
+		}
+		v, err := tx.Version(d.id)
+		if errors.Is(err, store.ErrNotFound) {
+			return noVersion(splitID(d.id))
+		}
+		if err != nil {
+			return err
+		}
+		return fn(tx, v)
+	})
+}
+
+// yank takes a version out of every index. Its file stays, its number is never given again.
+func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
+	d, err := s.change(r, auth.Delete, "delete", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+		if v.Yanked {
+			return wire.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
+		}
+		v.Yanked = true
+		if err := tx.Replace(v, store.OpYank); err != nil {
+			return err
+		}
+		return delist(tx, v)
+	})
+	if err != nil {
+		return err
+	}
+	return say(w, "Successfully deleted gem: %s", title(d.name, d.id))
+}
+
+// restore takes a yank back; it is for administrators, and no client has a command for it.
+func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) error {
+	d, err := s.change(r, auth.Admin, "restore", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+		if !v.Yanked {
+			return wire.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
+		}
+		v.Yanked = false
+		if err := tx.Replace(v, store.OpUnyank); err != nil {
+			return err
+		}
+		return enlist(tx, v)
+	})
+	if err != nil {
+		return err
+	}
+	return say(w, "Successfully restored gem: %s", title(d.name, d.id))
+}
+
+// unyank is what old clients called restoring; its users are told who can do it.
+func (s *server) unyank(_ http.ResponseWriter, r *http.Request, _ Request) error {
+	if err := mayWrite(r.Context()); err != nil {
+		return err
+	}
+	return wire.Errorf(auth.ErrDenied, "A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.")
+}
+
+// ownerJSON is an owner as gem owner reads it. There are no mail addresses here: users are called by their names.
+type ownerJSON struct {
+	ID     string  `json:"id"`
+	Handle string  `json:"handle"`
+	Email  *string `json:"email"`
+	Role   string  `json:"role"`
+}
+
+func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error {
+	pkg, err := s.packageRecord(r.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", revalidate(r))
+	if q.Form == "json" {
+		out := []ownerJSON{}
+		for _, o := range pkg.Owners {
+			out = append(out, ownerJSON{ID: o, Handle: o, Role: "owner"})
+		}
+		return wire.JSON(w, http.StatusOK, out)
+	}
+	var b strings.Builder
+	b.WriteString("---")
+	for _, o := range pkg.Owners {
+		b.WriteString("\n- id: " + quoted(o) + "\n  handle: " + quoted(o) + "\n  email:\n  role: owner")
+	}
+	if len(pkg.Owners) == 0 {
+		b.WriteString(" []")
+	}
+	return sayYAML(w, b.String())
+}
+
+// quoted is a user's name as YAML text: names have nothing to escape, but may look like something else.
+func quoted(user string) string { return `"` + user + `"` }
+
+func sayYAML(w http.ResponseWriter, text string) error {
+	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+	_, err := w.Write([]byte(text + "\n"))
+	return err
+}
+
+// opJournalOwners is this package's word in the journal.
+const opJournalOwners store.Op = "owners"
+
+// setOwners changes the list, which never becomes empty.
+func (s *server) setOwners(ctx context.Context, name string, change func([]string) ([]string, error)) error {
+	id := wire.IdentityFrom(ctx)
+	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		pkg, err := tx.Package()
+		if err == nil {
+			err = owns(id, pkg, "change the owners of")
+		}
+		if err != nil {
+			return err
+		}
+		owners, err := change(slices.Clone(pkg.Owners))
+		if err != nil {
+			return err
+		}
+		if len(owners) == 0 {
+			return wire.Errorf(store.ErrInvalid, "A gem needs an owner; add another one first.")
+		}
+		slices.Sort(owners)
+		owners = slices.Compact(owners)
+		if err := tx.SetPackage(func(p *store.Package) { p.Owners = owners }); err != nil {
+			return err
+		}
+		tx.Tx().Log(store.Entry{Kind: store.RubyGems, Package: name, Op: opJournalOwners, Note: strings.Join(owners, " ")})
+		return listOwners(tx, owners)
+	})
+}
+
+// readOwner is the user a form is about, who exists when a new owner is wanted.
+func (s *server) readOwner(r *http.Request, exists bool) (user string, f form, err error) {
+	if f, err = readForm(r); err != nil {
+		return "", nil, err
+	}
+	user = f["email"]
+	if auth.CheckUserName(user) != nil {
+		return "", nil, wire.Errorf(store.ErrNotFound, "There is no such user.")
+	}
+	if role := f["role"]; role != "" && role != "owner" {
+		return "", nil, wire.Errorf(store.ErrInvalid, "The role %.40q is none: everybody here is an owner.", role)
+	}
+	if exists {
+		err = s.knows(r.Context(), user)
+	}
+	return user, f, err
+}
+
+func (s *server) addOwner(w http.ResponseWriter, r *http.Request, q Request) error {
+	user, _, err := s.readOwner(r, true)
+	if err != nil {
+		return err
+	}
+	if err := s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) { return append(list, user), nil }); err != nil {
+		return err
+	}
+	return say(w, "%s was added as an owner of %s.", user, q.Name)
+}
+
+func (s *server) removeOwner(w http.ResponseWriter, r *http.Request, q Request) error {
+	user, _, err := s.readOwner(r, false)
+	if err != nil {
+		return err
+	}
+	err = s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) {
+		i := slices.Index(list, user)
+		if i < 0 {
+			return nil, wire.Errorf(store.ErrNotFound, "%s is no owner.", user)
+		}
+		return slices.Delete(list, i, i+1), nil
+	})
+	if err != nil {
+		return err
+	}
+	return say(w, "%s was removed from the owners of %s.", user, q.Name)
+}
+
+// changeOwner sets an owner's role; there is one.
+func (s *server) changeOwner(w http.ResponseWriter, r *http.Request, q Request) error {
+	user, f, err := s.readOwner(r, false)
+	if err != nil {
+		return err
+	}
+	if f["role"] == "" {
+		return wire.Errorf(store.ErrInvalid, "The form names no role.")
+	}
+	err = s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) {
+		if !slices.Contains(list, user) {
+			return nil, wire.Errorf(store.ErrNotFound, "%s is no owner.", user)
+		}
+		return list, nil
+	})
+	if err != nil {
+		return err
+	}
+	return say(w, "%s is an owner of %s.", user, q.Name)
+}

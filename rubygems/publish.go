@@ -1,0 +1,350 @@
+package rubygems
+
+// POST /api/v1/gems: a version comes in.
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"slices"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// publication is one version on its way in.
+type publication struct {
+	s     *server
+	who   auth.Identity
+	stage *store.Stage
+
+	bundles []byte // attestations as they were sent
+	gem     *gem
+	id      string
+	sha     string // of the file, hex
+	quick   []byte
+	record  store.Version[Meta]
+}
+
+// push takes the file in, and writes only when nothing can be wrong any more.
+func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
+	ctx := r.Context()
+	if err := mayWrite(ctx); err != nil {
+		return err
+	}
+	stage, err := s.store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
+	if err != nil {
+		return err
+	}
+	defer stage.Abort()
+	p := &publication{s: s, who: wire.IdentityFrom(ctx), stage: stage}
+	if err := p.receive(r); err != nil {
+		return err
+	}
+	if p.gem, err = readGem(io.NewSectionReader(stage, 0, stage.Size())); err != nil {
+		return err
+	}
+	spec := p.gem.spec
+	if err := checkSpec(spec); err != nil {
+		return err
+	}
+	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
+		return err
+	}
+	if err := s.mayTake(ctx, spec.Name); err != nil {
+		return err
+	}
+	p.id, p.sha = versionID(spec.Version, spec.Platform), stage.Digest().Encoded()
+	again, err := p.repeated(ctx)
+	if err == nil && !again {
+		again, err = p.publish(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	if p.gem.unchecked && !again {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
+	}
+	if again {
+		return say(w, "Gem was already pushed: %s", p.title())
+	}
+	return say(w, "Successfully registered gem: %s", p.title())
+}
+
+// title is a version as clients print it.
+func (p *publication) title() string { return title(p.gem.spec.Name, p.id) }
+
+func title(name, id string) string { return fmt.Sprintf("%s (%s)", name, id) }
+
+// say answers with a sentence, which clients print.
+func say(w http.ResponseWriter, format string, args ...any) error {
+	text := fmt.Sprintf(format, args...) + "\n"
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// receive reads the body: the file itself, or a form with the file and attestations in any order.
+func (p *publication) receive(r *http.Request) error {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		_, err := p.stage.ReadFrom(r.Body)
+		return err
+	}
+	got := false
+	for m := multipart.NewReader(r.Body, params["boundary"]); ; {
+		part, err := m.NextPart()
+		switch {
+		case errors.Is(err, io.EOF) && got:
+			return nil
+		case errors.Is(err, io.EOF):
+			return wire.Errorf(store.ErrInvalid, "The form has no part called gem.")
+		case isOneOf(err, wire.ErrTruncated, wire.ErrSlow):
+			return err
+		case err != nil:
+			return badForm()
+		}
+		switch part.FormName() {
+		case "gem":
+			if got {
+				return wire.Errorf(store.ErrInvalid, "The form has two gems.")
+			}
+			got = true
+			_, err = p.stage.ReadFrom(part)
+		case "attestations":
+			p.bundles, err = io.ReadAll(io.LimitReader(part, maxBundles+1))
+		}
+		if err != nil {
+			return err
+		}
+		if len(p.bundles) > maxBundles {
+			return wire.Errorf(store.ErrTooLarge, "The attestations have more than %d bytes.", maxBundles)
+		}
+	}
+}
+
+// repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
+// and must learn that it has succeeded.
+func (p *publication) repeated(ctx context.Context) (again bool, err error) {
+	err = p.s.repo.View(ctx, p.gem.spec.Name, func(tx *store.PackageTx[Meta]) error {
+		again, err = p.taken(tx)
+		return err
+	})
+	return again, err
+}
+
+// taken is nil when the version is free, and true when it is this very file.
+func (p *publication) taken(tx *store.PackageTx[Meta]) (again bool, err error) {
+	if err := p.owned(tx); err != nil {
+		return false, err
+	}
+	v, err := tx.Version(p.id)
+	switch {
+	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.id):
+		return false, wire.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name())
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case v.Yanked:
+		return false, wire.Errorf(store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name())
+	case len(v.Files) > 0 && v.Files[0].Digest.Encoded() == p.sha:
+		return true, nil
+	}
+	return false, wire.Errorf(store.ErrExists, "Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title())
+}
+
+// owned refuses those who own nothing of a gem that is there.
+func (p *publication) owned(tx *store.PackageTx[Meta]) error {
+	pkg, err := tx.Package()
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return owns(p.who, pkg, "push to")
+}
+
+// publish makes the record, commits what is large, and then the file with the record in one transaction.
+func (p *publication) publish(ctx context.Context) (again bool, err error) {
+	if err := p.assemble(ctx); err != nil {
+		return false, err
+	}
+	_, err = p.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
+		return p.s.repo.In(tx, p.gem.spec.Name, func(tx *store.PackageTx[Meta]) error {
+			if again, err = p.taken(tx); again || err != nil {
+				return err
+			}
+			v := p.record
+			v.Files = append([]store.File{{Name: fullName(tx.Name(), p.id) + ".gem", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}}, v.Files...)
+			return p.commit(tx, v)
+		})
+	})
+	return again, err
+}
+
+// assemble makes all of the record that does not depend on the transaction.
+func (p *publication) assemble(ctx context.Context) (err error) {
+	spec := p.gem.spec
+	if p.quick, err = spec.Quick(); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(p.quick)
+	m := &p.record.Meta
+	p.record.ID = p.id
+	m.Number, m.Platform, m.SpecSHA, m.Summary = spec.Version, spec.Platform, hex.EncodeToString(sum[:]), clip(deref(spec.Summary), summaryWords)
+	raw, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	if err := p.keep(ctx, &m.Spec, raw); err != nil {
+		return err
+	}
+	if len(p.quick) > maxInline {
+		b, err := p.s.store.PutBytes(ctx, p.quick)
+		if err != nil {
+			return err
+		}
+		p.record.Files = append(p.record.Files, store.File{Name: fullName(spec.Name, p.id) + ".gemspec.rz", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+	}
+	if p.bundles == nil {
+		return nil
+	}
+	if err := checkBundles(p.bundles, p.sha); err != nil {
+		return err
+	}
+	return p.keep(ctx, &m.Attestations, p.bundles)
+}
+
+// keep puts JSON into the record, or into a blob when it is large.
+func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
+	if len(raw) <= maxInline {
+		to.JSON = raw
+		return nil
+	}
+	b, err := p.s.store.PutBytes(ctx, raw)
+	if err != nil {
+		return err
+	}
+	to.Blob = b.Digest
+	if !slices.ContainsFunc(p.record.Files, func(f store.File) bool { return f.Digest == b.Digest }) {
+		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: "application/json"})
+	}
+	return nil
+}
+
+// commit is the one transaction of a push.
+func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	if err := p.claim(tx); err != nil {
+		return err
+	}
+	v.Published, v.By = tx.Tx().Now(), tx.Tx().Actor().User
+	v.Meta.Line = infoLine(p.gem.spec, p.sha, v.Published)
+	if err := tx.Publish(v); err != nil {
+		return err
+	}
+	if len(p.quick) <= maxInline {
+		if err := tx.Index(quickTable).Put([]byte(p.id), p.quick); err != nil {
+			return err
+		}
+	}
+	return enlist(tx, v)
+}
+
+// claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
+func (p *publication) claim(tx *store.PackageTx[Meta]) error {
+	spec, name := p.gem.spec, tx.Name()
+	equal, key := tx.KindIndex(equalTable), pairKey(name, canonicalID(spec))
+	if other := equal.Get(key); other != nil {
+		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
+	}
+	full := tx.KindIndex(fullTable)
+	for _, f := range fullNames(name, spec.Version, spec.Platform) {
+		if full.Get(fullKey(f)) != nil {
+			return wire.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
+		}
+	}
+	if err := equal.Put(key, []byte(p.id)); err != nil {
+		return err
+	}
+	if _, err := tx.Package(); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return claimName(tx)
+}
+
+// claimName takes a name that no other gem has in another spelling.
+func claimName(tx *store.PackageTx[Meta]) error {
+	names, key := tx.KindIndex(namesTable), fullKey(tx.Name())
+	if other := names.Get(key); other != nil && string(other) != tx.Name() {
+		return wire.Errorf(store.ErrExists, "The name %s is taken in another spelling.", tx.Name())
+	}
+	if err := names.Put(key, []byte(tx.Name())); err != nil {
+		return err
+	}
+	if err := tx.KindIndex(recentTable).Put(recentKey('g', tx.Tx().Now(), tx.Name()), []byte(tx.Name())); err != nil {
+		return err
+	}
+	return tx.SetPackage(func(pkg *store.Package) {
+		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
+			pkg.Owners = []string{user}
+		}
+	})
+}
+
+// bundle is what of a Sigstore bundle says which file it is about.
+type bundle struct {
+	MessageSignature *struct {
+		MessageDigest struct {
+			Algorithm string `json:"algorithm"`
+			Digest    []byte `json:"digest"`
+		} `json:"messageDigest"`
+	} `json:"messageSignature"`
+	Envelope *struct {
+		Payload []byte `json:"payload"`
+	} `json:"dsseEnvelope"`
+}
+
+// checkBundles accepts Sigstore bundles about the file with this sha256. Who signed is for clients to judge.
+func checkBundles(raw []byte, sha string) error {
+	var list []bundle
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
+		return wire.Errorf(store.ErrInvalid, "The attestations are not a JSON array of Sigstore bundles.")
+	}
+	for _, b := range list {
+		if !b.about(sha) {
+			return wire.Errorf(store.ErrInvalid, "An attestation is not about this gem: its sha256 is %s.", sha)
+		}
+	}
+	return nil
+}
+
+func (b *bundle) about(sha string) bool {
+	if m := b.MessageSignature; m != nil {
+		return m.MessageDigest.Algorithm == "SHA2_256" && hex.EncodeToString(m.MessageDigest.Digest) == sha
+	}
+	if b.Envelope == nil {
+		return false
+	}
+	var statement struct {
+		Subject []struct {
+			Digest map[string]string `json:"digest"`
+		} `json:"subject"`
+	}
+	if err := json.NewDecoder(bytes.NewReader(b.Envelope.Payload)).Decode(&statement); err != nil {
+		return false
+	}
+	return len(statement.Subject) == 1 && statement.Subject[0].Digest["sha256"] == sha
+}

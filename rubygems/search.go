@@ -1,0 +1,145 @@
+package rubygems
+
+// Search, and the gems of a user. What a gem is found by is a listing of the store, replaced when its latest version or its
+// owners change: nothing here looks at all gems.
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Weights of words by where they stand.
+const (
+	weightName    = 60
+	weightPart    = 20
+	weightSummary = 2
+)
+
+const markOwner = "owner:"
+
+// words are the lower-case words of a text.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// setListing makes a gem findable by its latest version.
+func setListing(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	pkg, err := tx.Package()
+	if err != nil {
+		return err
+	}
+	l := store.Listing{Words: map[string]int{}, Data: []byte("{}")}
+	for _, w := range words(v.Meta.Summary) {
+		l.Words[w] = weightSummary
+	}
+	for _, w := range words(tx.Name()) {
+		l.Words[w] = weightPart
+	}
+	l.Words[strings.ToLower(tx.Name())] = weightName
+	l.Marks = ownerMarks(pkg.Owners)
+	return tx.SetListing(&l)
+}
+
+func ownerMarks(owners []string) (marks []string) {
+	for _, o := range owners {
+		marks = append(marks, markOwner+o)
+	}
+	return marks
+}
+
+// relist makes a gem findable by another version, or not at all.
+func relist(tx *store.PackageTx[Meta], latest string) error {
+	if latest == "" {
+		return tx.SetListing(nil)
+	}
+	v, err := tx.Version(latest)
+	if err != nil {
+		return err
+	}
+	return setListing(tx, v)
+}
+
+// listOwners brings the listing along when the owners change.
+func listOwners(tx *store.PackageTx[Meta], owners []string) error {
+	l, err := tx.Listing()
+	if err != nil || l.Data == nil {
+		return err
+	}
+	l.Marks = ownerMarks(owners)
+	return tx.SetListing(&l)
+}
+
+// search finds gems by name and summary.
+func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.mayList(r.Context()); err != nil {
+		return err
+	}
+	var query store.Query
+	for _, w := range strings.Fields(strings.ToLower(q.Query)) {
+		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" && strings.Trim(w, "-._") != "" {
+			query.Words = append(query.Words, w)
+		} else {
+			query.Words = append(query.Words, words(w)...)
+		}
+	}
+	if len(query.Words) == 0 {
+		return badPath("The search needs a text: query=…")
+	}
+	return s.list(w, r, query, (q.Page-1)*pageSize, pageSize)
+}
+
+// own are the gems of whoever asks.
+func (s *server) own(w http.ResponseWriter, r *http.Request, _ Request) error {
+	id := wire.IdentityFrom(r.Context())
+	if id.User == "" {
+		return needLogin()
+	}
+	return s.list(w, r, store.Query{Marks: []string{markOwner + id.User}}, 0, maxOwn)
+}
+
+// maxOwn bounds the list of one user's gems.
+const maxOwn = 1000
+
+// list answers with the gems a query selects and whoever asks may read.
+func (s *server) list(w http.ResponseWriter, r *http.Request, query store.Query, from, size int) error {
+	ctx := r.Context()
+	found, err := s.find(ctx, query)
+	if err != nil {
+		return err
+	}
+	out, base := []gemJSON{}, s.url(r)
+	for _, m := range found[min(from, len(found)):min(from+size, len(found))] {
+		x, err := s.latestOf(ctx, m.Name)
+		if isOneOf(err, store.ErrNotFound) {
+			continue // yanked in the meantime
+		}
+		if err != nil {
+			return err
+		}
+		out = append(out, x.gem(base))
+	}
+	w.Header().Set("Cache-Control", revalidate(r))
+	return wire.JSON(w, http.StatusOK, out)
+}
+
+func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
+	found, err := s.store.Search(ctx, store.RubyGems, q)
+	if err != nil {
+		return nil, err
+	}
+	v := s.view(ctx)
+	visible := slices.DeleteFunc(found, func(m store.Match) bool {
+		ok, e := v.visible(m.Name)
+		if e != nil {
+			err = e
+		}
+		return !ok
+	})
+	return visible, err
+}
