@@ -123,7 +123,7 @@ var larger = map[string]int{
 	"oci":      3_600, // every verb of the specification, its drafts, and of Docker before it
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
-	"maven":    5_400,
+	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
 	"composer": 3_300,
 	"rubygems": 4_700, // two formats of Ruby's own, and a list of everything that grows by its lines alone
 }
