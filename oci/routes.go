@@ -273,6 +273,9 @@ func parseV1(segs []string) (shape, error) {
 
 // parseFixed recognises the paths that are not about one repository.
 func parseFixed(q *Request, segs []string) (shape, bool) {
+	if last := segs[len(segs)-1]; last != "token" && last != "repositories" && !strings.HasPrefix(segs[0], "_") {
+		return 0, false // nothing to put together, as for every pull
+	}
 	switch path := strings.Join(segs, "/"); {
 	case path == "token":
 		return shapeToken, true

@@ -190,7 +190,7 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	head := wire.BlobHead{Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest())}
+	head := wire.BlobHead{Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest()), Whole: true}
 	w.Header()["Docker-Content-Digest"] = []string{m.digest.String()}
 	if r.Method == http.MethodHead {
 		return wire.ServeBlob(w, r, sized(m.size), head)
@@ -210,7 +210,7 @@ func cacheControl(r *http.Request, byDigest bool) string {
 	if !byDigest {
 		return "no-cache"
 	}
-	if given(r) {
+	if len(r.Header["Authorization"]) > 0 { // it was read and judged before the operation began
 		return "private, max-age=31536000, immutable"
 	}
 	return "max-age=31536000, immutable"
@@ -227,7 +227,7 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	head := wire.BlobHead{Digest: q.Digest, Size: blob.Size, CacheControl: cacheControl(r, true)}
-	w.Header().Set("Docker-Content-Digest", q.Digest.String())
+	w.Header()["Docker-Content-Digest"] = []string{q.Digest.String()}
 	if blob.Size <= smallBlob {
 		body, err := s.store.BlobBytes(ctx, blob)
 		if err != nil {

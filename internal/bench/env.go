@@ -24,6 +24,9 @@ type env struct {
 	filled string // data folder with 100,000 tags, made when first needed
 	procs  []*process
 
+	pairs []pair   // of the benchmark that runs, from all its rounds
+	notes []string // printed below its line
+
 	npm       *process // larder with 5,000 versions of one package, made when first needed
 	npmClient *registry
 
@@ -33,7 +36,25 @@ type env struct {
 	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
 }
 
-func newEnv(ctx context.Context, parent string) (*env, error) {
+// pair is what a benchmark measures: larder and its yardstick, side by side.
+type pair struct{ ours, yardstick float64 }
+
+func (p pair) ratio() float64 {
+	if p.yardstick > 0 {
+		return p.ours / p.yardstick
+	}
+	return 0
+}
+
+// add keeps one of many pairs of a round; a benchmark that adds none returns its only one.
+func (e *env) add(ours, yardstick float64) { e.pairs = append(e.pairs, pair{ours, yardstick}) }
+
+// note keeps a line that is printed below the benchmark's.
+func (e *env) note(format string, args ...any) {
+	e.notes = append(e.notes, fmt.Sprintf(format, args...))
+}
+
+func newEnv(ctx context.Context, parent, larder string) (*env, error) {
 	dir, err := os.MkdirTemp(parent, "larder-bench-")
 	if err != nil {
 		return nil, err
@@ -42,7 +63,11 @@ func newEnv(ctx context.Context, parent string) (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{dir: dir, larder: filepath.Join(dir, "larder"), self: self}
+	e := &env{dir: dir, larder: larder, self: self}
+	if larder != "" {
+		return e, nil
+	}
+	e.larder = filepath.Join(dir, "larder")
 	build := exec.CommandContext(ctx, "go", "build", "-o", e.larder, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		e.close()
@@ -184,26 +209,30 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 	return e.start(ctx, exec.Command(registry, "serve", file), answers(addr, "/v2/"))
 }
 
-// startBare serves a file's bytes from memory with net/http and nothing else.
-func (e *env) startBare(ctx context.Context, file string) (*process, error) {
+// startBare serves a file's bytes from memory with net/http and nothing else, in a process of its own.
+func (e *env) startBare(ctx context.Context, file string, environ ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(e.self, "-bare", file)
-	cmd.Env = append(os.Environ(), "BENCH_BARE_ADDR="+addr)
+	cmd.Env = append(append(os.Environ(), "BENCH_BARE_ADDR="+addr), environ...)
 	return e.start(ctx, cmd, answers(addr, "/"))
 }
 
+// serveBare is http.Server as it comes, or with larder's time limits.
 func serveBare(file string) error {
 	body, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	srv := &http.Server{Addr: os.Getenv("BENCH_BARE_ADDR"), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
 		_, _ = w.Write(body)
-	})
-	return http.ListenAndServe(os.Getenv("BENCH_BARE_ADDR"), handler)
+	})}
+	if os.Getenv("BENCH_BARE_LIMITS") != "" {
+		srv.ReadHeaderTimeout, srv.IdleTimeout = 20*time.Second, 2*time.Minute
+	}
+	return srv.ListenAndServe()
 }

@@ -1,5 +1,6 @@
 // Bench measures Larder beside its yardsticks, on one machine, in one run, and
-// prints ratios with their spread:
+// prints ratios with their spread, which is the middle half of all that was
+// measured, or with less than eight measurements the extremes:
 //
 //	go run ./internal/bench                    every benchmark, three rounds
 //	go run ./internal/bench -run 'pull|push'   some of them
@@ -11,6 +12,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -67,6 +69,7 @@ func run(ctx context.Context, args []string) error {
 	pattern := flags.String("run", "", "regular expression: which benchmarks")
 	rounds := flags.Int("rounds", 3, "how often each is measured")
 	dir := flags.String("dir", "", "folder for scratch data (default: a temporary one)")
+	larder := flags.String("larder", "", "measure this program (default: one built from the present folder)")
 	bare := flags.String("bare", "", "internal: serve this file as a bare handler")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -78,7 +81,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	e, err := newEnv(ctx, *dir)
+	e, err := newEnv(ctx, *dir, *larder)
 	if err != nil {
 		return err
 	}
@@ -92,33 +95,38 @@ func run(ctx context.Context, args []string) error {
 	return ctx.Err()
 }
 
-// report runs a benchmark and prints the median round with the spread of the
-// ratios; a failure is printed in its line and the rest goes on.
+// report runs a benchmark and prints the pair with the median ratio and the
+// quartiles of the ratios; a failure is printed in its line and the rest goes on.
 func report(ctx context.Context, e *env, b benchmark, rounds int) {
-	type round struct{ ours, yardstick, ratio float64 }
-	var all []round
+	e.pairs, e.notes = nil, nil
 	for range rounds {
+		before := len(e.pairs)
 		ours, yardstick, err := b.run(ctx, e)
 		if err != nil {
 			fmt.Printf("%-34s %v\n", b.name, strings.TrimSpace(err.Error()))
 			return
 		}
-		ratio := 0.0
-		if yardstick > 0 {
-			ratio = ours / yardstick
+		if len(e.pairs) == before {
+			e.add(ours, yardstick)
 		}
-		all = append(all, round{ours, yardstick, ratio})
 	}
-	slices.SortFunc(all, func(a, b round) int {
-		switch {
-		case a.ratio < b.ratio || a.ratio == b.ratio && a.ours < b.ours:
-			return -1
-		case a.ratio > b.ratio || a.ours > b.ours:
-			return 1
-		}
-		return 0
-	})
-	mid := all[len(all)/2]
+	low, mid, high := middle(e.pairs)
 	fmt.Printf("%-34s %12.4g %12.4g %-9s %7.2f  %.2f–%-10.2f %s\n",
-		b.name, mid.ours, mid.yardstick, b.unit, mid.ratio, all[0].ratio, all[len(all)-1].ratio, b.goal)
+		b.name, mid.ours, mid.yardstick, b.unit, mid.ratio(), low.ratio(), high.ratio(), b.goal)
+	for _, note := range e.notes {
+		fmt.Println("   ", note)
+	}
+}
+
+// middle are the pairs with the lower quartile, the median and the upper quartile of the ratios; of few, the extremes
+// and the median.
+func middle(pairs []pair) (low, mid, high pair) {
+	sorted := slices.SortedFunc(slices.Values(pairs), func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.ratio(), b.ratio()), cmp.Compare(a.ours, b.ours))
+	})
+	n, cut := len(sorted), 0
+	if n >= 8 {
+		cut = n / 4
+	}
+	return sorted[cut], sorted[n/2], sorted[n-1-cut]
 }

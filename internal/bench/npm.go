@@ -138,16 +138,7 @@ func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
-	bare, err := e.startBare(ctx, file)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer bare.kill()
-	if ours, err = load(p.addr, "/npm/big", c.auth); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = load(bare.addr, "/", c.auth)
-	return ours, yardstick, err
+	return e.compareBare(ctx, p, "/npm/big", c.auth, file)
 }
 
 // npmFresh: 304 for the packument, beside 10,000 a second.

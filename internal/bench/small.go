@@ -56,16 +56,7 @@ func (e *env) smallGet(ctx context.Context, prepare func(*registry) (string, []b
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
-	bare, err := e.startBare(ctx, file)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer bare.kill()
-	if ours, err = load(p.addr, path, c.auth); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = load(bare.addr, "/", c.auth)
-	return ours, yardstick, err
+	return e.compareBare(ctx, p, path, c.auth, file)
 }
 
 // pushFor is how long images are pushed.

@@ -38,7 +38,9 @@ func TestAccessLinesAreCollected(t *testing.T) {
 			out := &countingWriter{}
 			log := newLog(&logWriter{w: out}, config.Config{Log: form, LogLevel: "info"})
 			for range 50 {
-				log.Info(wire.AccessLine, slog.String("op", "oci.ping"))
+				if err := log.Handler().(wire.AccessHandler).HandleAccess(t.Context(), wire.Access{Op: "oci.ping"}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				if text, writes := out.state(); strings.Count(text, "oci.ping") == 50 {
@@ -55,16 +57,44 @@ func TestAccessLinesAreCollected(t *testing.T) {
 
 // TestAccessText: the short cut writes what slog's own handler would.
 func TestAccessText(t *testing.T) {
-	for _, agent := range []string{"", "curl/8", "docker/28 go", `with "quotes"`, "a=b", "line\nfeed", "é", "tab\t"} {
+	day := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
+	var c clock
+	for i, agent := range []string{"", "curl/8", "docker/28 go", `with "quotes"`, "a=b", "line\nfeed", "é", "tab\t"} {
+		a := wire.Access{Time: day.Add(time.Duration(i) * 333 * time.Millisecond), ID: "x", Op: "oci.ping", Method: "GET", Path: "/v2/?a=b",
+			Status: 200, In: 7, Out: 1 << 40, Took: 1500 * time.Microsecond, Addr: "2001:db8::1", Agent: agent}
+		if i%2 == 1 {
+			a.Time = a.Time.In(time.FixedZone("", -3*3600-1800))
+			c = clock{} // a server has one zone
+		}
 		var want bytes.Buffer
-		r := slog.NewRecord(time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC), slog.LevelInfo, wire.AccessLine, 0)
-		r.AddAttrs(slog.String("id", "x"), slog.Int("status", 200), slog.Int64("out", 1<<40), slog.Duration("took", 1500*time.Microsecond), slog.String("agent", agent))
+		r := slog.NewRecord(a.Time, slog.LevelInfo, wire.AccessLine, 0)
+		r.AddAttrs(a.Attrs()...)
 		if err := slog.NewTextHandler(&want, nil).Handle(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
+		got := string(c.accessText(nil, a))
 		// What is not ASCII is escaped here, which slog's handler leaves alone.
-		if got := string(accessText(nil, r)); got != want.String() && agent != "é" {
+		if got != want.String() && agent != "é" {
 			t.Errorf("got  %swant %s", got, want.String())
+		}
+		if i%2 == 1 {
+			c = clock{}
+		}
+	}
+}
+
+// TestAccessKeepsAttributes: a logger with attributes of its own, or in another form, goes the long way.
+func TestAccessKeepsAttributes(t *testing.T) {
+	a := wire.Access{Time: time.Now(), ID: "build-17", Status: 404}
+	for form, want := range map[string]string{"text": "part=x id=build-17 ", "json": `"part":"x","id":"build-17",`} {
+		w := &logWriter{w: &countingWriter{}}
+		h := newLog(w, config.Config{Log: form, LogLevel: "info"}).With("part", "x").Handler()
+		if err := h.(wire.AccessHandler).HandleAccess(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		w.flush()
+		if text, _ := w.w.(*countingWriter).state(); !strings.Contains(text, want) {
+			t.Errorf("%s: %q", form, text)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func benchHandler(b *testing.B, h http.Handler, authorization string) {
 	}
 }
 
-func benchEdge(b *testing.B, next http.Handler, log *slog.Logger) *Edge {
+func benchEdge(b testing.TB, next http.Handler, log *slog.Logger) *Edge {
 	base, err := NewBase("", nil)
 	if err != nil {
 		b.Fatal(err)

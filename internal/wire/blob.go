@@ -24,6 +24,8 @@ type BlobHead struct {
 	CacheControl string
 	// Modified, if set, is sent as Last-Modified (Maven compares it).
 	Modified time.Time
+	// Whole leaves the offer of byte ranges out, for what nobody fetches in parts. A range that is asked for is served.
+	Whole bool
 }
 
 // ServeBlob answers GET or HEAD with content, usually an *os.File, which the kernel then sends by itself. It knows byte
@@ -59,10 +61,18 @@ func ServeBytes(w http.ResponseWriter, r *http.Request, content []byte, head Blo
 	if r.Method != http.MethodGet || conditional(r.Header) {
 		return ServeBlob(w, r, bytes.NewReader(content), head)
 	}
-	// Written into the map as it stands, in canonical spelling: this is the path of every small pull.
-	values := [...]string{`"` + head.Digest.String() + `"`, strconv.Itoa(len(content))}
+	// Written into the map as it stands, in canonical spelling: this is the path of every small pull. Each field costs as
+	// much as finding the manifest does, and one more than eight make Go's map ten times as large.
+	values := [...]string{`"` + head.Digest.String() + `"`, ""}
 	h := w.Header()
-	h["Etag"], h["Content-Length"], h["Accept-Ranges"] = values[0:1:1], values[1:2:2], acceptRanges
+	h["Etag"] = values[0:1:1]
+	if len(content) > counted {
+		values[1] = strconv.Itoa(len(content))
+		h["Content-Length"] = values[1:2:2]
+	}
+	if !head.Whole {
+		h["Accept-Ranges"] = acceptRanges
+	}
 	head.set(h)
 	if !head.Modified.IsZero() {
 		h.Set("Last-Modified", head.Modified.UTC().Format(http.TimeFormat))
@@ -70,6 +80,9 @@ func ServeBytes(w http.ResponseWriter, r *http.Request, content []byte, head Blo
 	_, err := w.Write(content)
 	return err
 }
+
+// counted is the size of net/http's buffer: up to it, it sets the Content-Length of an answer by itself.
+const counted = 2048
 
 // acceptRanges is shared by all answers; nobody changes it.
 var acceptRanges = []string{"bytes"}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -43,6 +44,32 @@ type Edge struct {
 // AccessLine is the message of the access log: one line per request.
 const AccessLine = "request"
 
+// Access is what the access line of a request says.
+type Access struct {
+	Time              time.Time // when the request had ended
+	ID, Op            string
+	Method, Path      string
+	Status            int
+	In, Out           int64
+	Took              time.Duration
+	User, Addr, Agent string
+}
+
+// Attrs are the fields of the line in their order.
+func (a Access) Attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.String("id", a.ID), slog.String("op", a.Op), slog.String("method", a.Method), slog.String("path", a.Path),
+		slog.Int("status", a.Status), slog.Int64("in", a.In), slog.Int64("out", a.Out), slog.Duration("took", a.Took),
+		slog.String("user", a.User), slog.String("addr", a.Addr), slog.String("agent", a.Agent),
+	}
+}
+
+// AccessHandler is a slog.Handler that takes access lines as they are: a record of attributes costs more than all else
+// that is done for a small answer.
+type AccessHandler interface {
+	HandleAccess(ctx context.Context, a Access) error
+}
+
 const defaultStall = time.Minute
 
 // nosniff is shared by all answers; nobody changes it.
@@ -76,14 +103,15 @@ func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start
 			http.Error(w, internalError+" (request "+x.id+")", http.StatusInternalServerError)
 		}
 	}
-	e.record(x, r, time.Since(start))
+	e.record(x, r, start)
 	if abort {
 		// The client must not take a cut answer for a whole one; net/http closes the connection.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-func (e *Edge) record(x *exchange, r *http.Request, took time.Duration) {
+func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
+	took := time.Since(start)
 	o := Observation{Op: x.op, Status: x.status, In: x.body.got, Out: x.sent, Duration: took}
 	if o.Op == "" {
 		o.Op = "none"
@@ -95,13 +123,20 @@ func (e *Edge) record(x *exchange, r *http.Request, took time.Duration) {
 	if e.Observe != nil {
 		e.Observe(o)
 	}
-	if !e.Log.Enabled(x, slog.LevelInfo) {
+	h := e.Log.Handler()
+	if !h.Enabled(x, slog.LevelInfo) {
 		return
 	}
-	e.Log.LogAttrs(x, slog.LevelInfo, AccessLine,
-		slog.String("id", x.id), slog.String("op", o.Op), slog.String("method", r.Method), slog.String("path", redact(r.URL)),
-		slog.Int("status", o.Status), slog.Int64("in", o.In), slog.Int64("out", o.Out), slog.Duration("took", took),
-		slog.String("user", x.identity.User), slog.String("addr", x.addrText), slog.String("agent", r.UserAgent()))
+	line := Access{
+		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(r.URL), Status: o.Status, In: o.In, Out: o.Out,
+		Took: took, User: x.identity.User, Addr: x.addrText, Agent: r.UserAgent(),
+	}
+	if direct, ok := h.(AccessHandler); ok {
+		// A log that cannot be written has nobody to complain to.
+		_ = direct.HandleAccess(x, line)
+		return
+	}
+	e.Log.LogAttrs(x, slog.LevelInfo, AccessLine, line.Attrs()...)
 }
 
 // requestID takes the id a proxy has given, if it is harmless in logs and headers, or makes one.

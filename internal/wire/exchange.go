@@ -121,24 +121,29 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // Unwrap lets http.ResponseController set deadlines.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// begin notes the status of the answer; informational ones (1xx) precede it.
+// begin notes the status of the answer and sets its first deadline; informational ones (1xx) precede it.
 func (x *exchange) begin(code int) {
 	if !x.started && code >= 200 {
 		x.started, x.status = true, code
-		x.pace(0)
+		if x.stall > 0 {
+			x.arm(time.Now())
+		}
 	}
 }
 
-// pace takes n bytes off the present deadline's share and sets the next one when that is used up or getting old.
-// A connection that cannot have deadlines (a recorder in a test) is served without.
+// pace takes n bytes off the present deadline's share, and sets the next one first when they exceed it or it is getting old.
 func (x *exchange) pace(n int64) {
 	if x.stall <= 0 {
 		return
 	}
-	now := time.Now()
-	if x.unpaced -= n; x.unpaced > 0 && now.Sub(x.renewed) < x.stall/4 {
-		return
+	if now := time.Now(); x.unpaced < n || now.Sub(x.renewed) >= x.stall/4 {
+		x.arm(now)
 	}
+	x.unpaced -= n
+}
+
+// arm sets a deadline for the next slice. A connection that cannot have one (a recorder in a test) is served without.
+func (x *exchange) arm(now time.Time) {
 	x.unpaced, x.renewed = sliceBytes, now
 	x.ctl.SetWriteDeadline(now.Add(x.stall))
 }
@@ -153,10 +158,17 @@ func (x *exchange) flushed() {
 }
 
 func (x *exchange) write(next io.Writer, p []byte) (written int, err error) {
+	fresh := !x.started
 	x.begin(http.StatusOK)
 	for {
 		part := p[written:min(len(p), written+sliceBytes)]
-		x.pace(int64(len(part)))
+		if fresh {
+			// The answer's first deadline was set a moment ago: small answers need no second look at the clock.
+			x.unpaced -= int64(len(part))
+			fresh = false
+		} else {
+			x.pace(int64(len(part)))
+		}
 		n, err := next.Write(part)
 		written += n
 		x.sent += int64(n)
@@ -177,8 +189,9 @@ func (x *exchange) readFrom(next io.ReaderFrom, src io.Reader) (written int64, e
 	slice := &io.LimitedReader{R: limited.R}
 	for limited.N > 0 {
 		want := min(limited.N, sliceBytes)
-		x.unpaced = 0
-		x.pace(0)
+		if x.stall > 0 {
+			x.arm(time.Now())
+		}
 		slice.N = want
 		n, err := next.ReadFrom(slice)
 		written += n

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Servers are compared in short slices, one after the other in changing order over connections that stay open, so that
+// whatever else the machine does meets all of them alike; what counts is the median of the slices' ratios.
+const (
+	sliceFor    = 150 * time.Millisecond
+	slicePasses = 24 // slices of each server in one round
+	connections = 16
+)
+
+// target is a server and the request it is asked again and again.
+type target struct {
+	server  *process
+	request []byte
+	status  int
+
+	conns []*bufio.ReadWriter
+	close []func() error
+}
+
+func newTarget(p *process, path, auth string, status int, lines string) *target {
+	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + p.addr + "\r\n" + lines)
+	if auth != "" {
+		request = append(request, "Authorization: "+auth+"\r\n"...)
+	}
+	return &target{server: p, request: append(request, "\r\n"...), status: status}
+}
+
+func (t *target) dial() error {
+	for range connections {
+		conn, err := net.Dial("tcp", t.server.addr)
+		if err != nil {
+			return err
+		}
+		t.close = append(t.close, conn.Close)
+		t.conns = append(t.conns, bufio.NewReadWriter(bufio.NewReaderSize(conn, 16<<10), bufio.NewWriter(conn)))
+	}
+	return nil
+}
+
+func (t *target) hangUp() {
+	for _, c := range t.close {
+		_ = c()
+	}
+}
+
+// speed is what one slice showed: answers a second, and the server's processor time for each.
+type speed struct {
+	rate float64
+	cpu  time.Duration
+}
+
+// slice asks over all connections for d. The client does as little as it can: the servers are what is compared.
+func (t *target) slice(d time.Duration) (speed, error) {
+	before, err := processorTime(t.server.cmd.Process.Pid)
+	if err != nil {
+		return speed{}, err
+	}
+	var count atomic.Int64
+	start := time.Now()
+	err = parallel(len(t.conns), func(i int) error {
+		c, n := t.conns[i], int64(0)
+		defer func() { count.Add(n) }()
+		for ; time.Since(start) < d; n++ {
+			if _, err := c.Write(t.request); err != nil {
+				return err
+			}
+			if err := c.Flush(); err != nil {
+				return err
+			}
+			if err := skipAnswer(c.Reader, t.status); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	took := time.Since(start)
+	if err != nil {
+		return speed{}, err
+	}
+	after, err := processorTime(t.server.cmd.Process.Pid)
+	n := max(count.Load(), 1)
+	return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, err
+}
+
+// processorTime is what all threads of a process have used. It is read from the process's own clock, whose number the
+// kernel makes of the process id as pthread's clock_getcpuclockid does.
+func processorTime(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED: to the nanosecond, not in ticks
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &t); err != nil {
+		return 0, fmt.Errorf("processor time of %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// compare returns for each target the speeds of its slices; equal indexes were measured together.
+func compare(ctx context.Context, targets ...*target) ([][]speed, error) {
+	all := make([][]speed, len(targets))
+	for i, t := range targets {
+		defer t.hangUp()
+		if err := t.dial(); err != nil {
+			return nil, err
+		}
+		// The first slice fills caches and grows heaps; it does not count.
+		if _, err := t.slice(3 * sliceFor); err != nil {
+			return nil, err
+		}
+		all[i] = make([]speed, slicePasses)
+	}
+	for pass := range slicePasses {
+		for k := range targets {
+			i := (pass + k) % len(targets)
+			if pass%2 == 1 {
+				i = len(targets) - 1 - i
+			}
+			s, err := targets[i].slice(sliceFor)
+			if err != nil {
+				return nil, err
+			}
+			all[i][pass] = s
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// compareBare compares an answer of larder with a bare handler that writes the bytes of a file. The yardstick is
+// net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
+// setting of the collector. A second bare handler has the same time limits and collector setting as larder: its figures
+// are a note, as the part of the distance that is no handler's.
+func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string) (ours, yardstick float64, err error) {
+	plain, err := e.startBare(ctx, file)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer plain.kill()
+	limited, err := e.startBare(ctx, file, "BENCH_BARE_LIMITS=1", "GOGC=400", "GOMEMLIMIT=512MiB")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer limited.kill()
+	all, err := compare(ctx, newTarget(p, path, auth, http.StatusOK, ""),
+		newTarget(plain, "/", auth, http.StatusOK, ""), newTarget(limited, "/", auth, http.StatusOK, ""))
+	if err != nil {
+		return 0, 0, err
+	}
+	for i := range slicePasses {
+		e.add(all[0][i].rate, all[1][i].rate)
+	}
+	low, mid, high := quartiles(ratios(all[0], all[2]))
+	e.note("beside a bare handler with the same limits and GOGC %.2f (%.2f–%.2f); processor time per request: larder %.1f µs, bare %.1f, with limits %.1f",
+		mid, low, high, micros(all[0]), micros(all[1]), micros(all[2]))
+	_, middle, _ := middle(e.pairs)
+	return middle.ours, middle.yardstick, nil
+}
+
+func ratios(a, b []speed) []float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = a[i].rate / b[i].rate
+	}
+	return out
+}
+
+// micros is the median of the processor times.
+func micros(s []speed) float64 {
+	out := make([]float64, len(s))
+	for i := range s {
+		out[i] = float64(s[i].cpu) / float64(time.Microsecond)
+	}
+	_, mid, _ := quartiles(out)
+	return mid
+}
+
+func quartiles(v []float64) (low, mid, high float64) {
+	v = slices.Sorted(slices.Values(v))
+	at := func(part float64) float64 { return v[int(part*float64(len(v)-1)+.5)] }
+	return at(.25), at(.5), at(.75)
+}
