@@ -45,6 +45,14 @@ func TestScript(t *testing.T) {
 // the configuration, credentials or caches of the person who runs the tests.
 func setupScript(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	rustup, err := rustupHome()
+	if err != nil {
+		return err
+	}
 	for key, value := range map[string]string{
 		"HOME":                  home,
 		"XDG_CONFIG_HOME":       filepath.Join(home, ".config"),
@@ -55,6 +63,10 @@ func setupScript(env *testscript.Env) error {
 		"DOCKER_CONFIG":         filepath.Join(home, ".docker"),
 		"LARDER_ADMIN_PASSWORD": "correct-horse",
 		"NO_PROXY":              "127.0.0.1,localhost",
+		// What clients build with instead of a public registry: m2-seed, wheelhouse.
+		"CLIENTS":                  filepath.Join(cache, "larder-clients"),
+		"RUSTUP_HOME":              rustup,
+		"COMPOSER_ALLOW_SUPERUSER": "1",
 	} {
 		env.Setenv(key, value)
 	}
@@ -74,6 +86,16 @@ func setupScript(env *testscript.Env) error {
 	env.Values[stateKey{}] = s
 	env.Defer(s.stopAll)
 	return nil
+}
+
+// rustupHome says where rustup keeps its toolchains: its cargo looks below
+// HOME for them, which in a script is empty.
+func rustupHome() (string, error) {
+	if dir := os.Getenv("RUSTUP_HOME"); dir != "" {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".rustup"), err
 }
 
 // containersConfig writes what skopeo, podman and buildah read: images kept in

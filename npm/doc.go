@@ -67,9 +67,17 @@
 //
 // # Where is what
 //
-//	routes.go   paths             model.go, version.go  names, versions    archive.go, manifest.go  what a tarball says
-//	body.go     PUT as a stream   index.go              documents          publish.go               a version comes in
-//	serve.go    reading           manage.go             changing           search.go                search
-//	login.go    who asks          tokens.go             tokens, profile    sign.go                  signatures
-//	errors.go   every error body  advisories.go         audit
+//	routes.go    paths            model.go   what is stored     index.go   documents        serve.go   reading
+//	publish.go   a version comes  manage.go  changing           search.go  search           proxy.go   upstreams
+//	sign.go      the key          errors.go  every error body
+//
+// What can be understood by itself lies in folders:
+//
+//	naming   what packages, versions, dist-tags and tarballs may be called
+//	tarball  what a tarball says of itself (archive.go of the other protocols)
+//	putdoc   PUT /P, read as a stream
+//	search   what a package is found by, and what a search text asks for
+//	account  users: logging in, tokens, the profile
+//	audit    advisories, and the ranges they are written in
+//	sign     signatures of versions
 package npm

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 
-	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -75,9 +74,4 @@ func isOneOf(err error, targets ...error) bool {
 		}
 	}
 	return false
-}
-
-// needLogin is the error of what only users can do.
-func needLogin() error {
-	return wire.Errorf(auth.ErrNoCredentials, "This needs a login: run npm login, or set a token.")
 }

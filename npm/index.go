@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/rawjson"
+	"larder/npm/search"
 	"larder/store"
 )
 
@@ -117,9 +118,6 @@ type packument struct {
 // hoisted are the fields the full document repeats from the latest version.
 var hoisted = []string{"description", "homepage", "keywords", "repository", "author", "contributors", "bugs", "license"}
 
-// timeForm is ISO 8601 with milliseconds, as JavaScript prints it.
-const timeForm = "2006-01-02T15:04:05.000Z"
-
 // full renders the document that application/json asks for. base is the registry's URL without a final slash.
 func (p *packument) full(base string) []byte {
 	out := make([]byte, 0, p.size()+len(p.Readme)+len(p.Fragments)*(len(base)+320)+2048)
@@ -155,7 +153,7 @@ func (p *packument) full(base string) []byte {
 func (p *packument) short(base string) []byte {
 	out := make([]byte, 0, p.size()+len(p.Fragments)*(len(base)+320)+1024)
 	out = appendMember(append(out, '{'), "name", p.Name)
-	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(timeForm))
+	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(search.TimeForm))
 	out = p.appendTags(append(out, ','))
 	out = p.appendVersions(append(out, ','), base, false)
 	out = p.appendTime(append(out, ','))
@@ -192,12 +190,12 @@ func (p *packument) appendTags(out []byte) []byte {
 
 func (p *packument) appendTime(out []byte) []byte {
 	out = append(out, `"time":{`...)
-	out = appendMember(out, "created", p.Created.UTC().Format(timeForm))
-	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(timeForm))
+	out = appendMember(out, "created", p.Created.UTC().Format(search.TimeForm))
+	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(search.TimeForm))
 	for i := range p.Fragments {
 		f := &p.Fragments[i]
 		out = append(append(append(out, ',', '"'), f.ID...), '"', ':', '"')
-		out = append(f.Published.UTC().AppendFormat(out, timeForm), '"')
+		out = append(f.Published.UTC().AppendFormat(out, search.TimeForm), '"')
 	}
 	return append(out, '}')
 }

@@ -11,6 +11,10 @@ import (
 	"larder/auth"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/npm/account"
+	"larder/npm/naming"
+	"larder/npm/putdoc"
+	"larder/npm/search"
 	"larder/store"
 )
 
@@ -20,7 +24,7 @@ func done(w http.ResponseWriter, status int) error {
 }
 
 // deprecate takes the messages from a whole document and nothing else; an empty one removes the message.
-func (s *server) deprecate(w http.ResponseWriter, r *http.Request, q Request, body *putBody) error {
+func (s *server) deprecate(w http.ResponseWriter, r *http.Request, q Request, body *putdoc.Document) error {
 	ctx := r.Context()
 	if err := s.may(ctx, auth.Write, q.Name); err != nil {
 		return err
@@ -33,7 +37,7 @@ func (s *server) deprecate(w http.ResponseWriter, r *http.Request, q Request, bo
 			if sent.Deprecated == nil {
 				continue
 			}
-			if err := setDeprecated(tx, sent.Key, clip(*sent.Deprecated, maxInline)); err != nil {
+			if err := setDeprecated(tx, sent.Key, naming.Clip(*sent.Deprecated, putdoc.MaxInline)); err != nil {
 				return err
 			}
 		}
@@ -64,11 +68,11 @@ func setDeprecated(tx *store.PackageTx[Meta], version, message string) error {
 // putRev is PUT /:pkg/-rev/:rev: the second step of npm unpublish, an owner change, or pnpm's star.
 func (s *server) putRev(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	body, err := readBody(&capped{r: r.Body, left: maxDocument}, nil)
+	body, err := putdoc.Read(&capped{r: r.Body, left: maxDocument}, nil)
 	if err != nil {
 		return err
 	}
-	if err := body.checkNames(q.Name); err != nil {
+	if err := checkNames(body, q.Name); err != nil {
 		return err
 	}
 	switch {
@@ -178,7 +182,7 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 	if !slices.Contains(plan.versions, latest) {
 		return plan, nil
 	}
-	plan.latest = newest(rest, func(v string) bool { return deprecated[v] })
+	plan.latest = naming.Newest(rest, func(v string) bool { return deprecated[v] })
 	plan.manifest, plan.record, err = s.manifestOf(ctx, q.Name, plan.latest)
 	return plan, err
 }
@@ -241,7 +245,7 @@ func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) er
 // freeName gives up the package's place among the names that must not look alike.
 func freeName(tx *store.PackageTx[Meta]) error {
 	names := tx.KindIndex(namesTable)
-	for _, key := range nameKeys(tx.Name()) {
+	for _, key := range naming.Keys(tx.Name()) {
 		if string(names.Get(key)) == tx.Name() {
 			if err := names.Delete(key); err != nil {
 				return err
@@ -303,10 +307,10 @@ func (s *server) setTag(w http.ResponseWriter, r *http.Request, q Request) error
 		return err
 	}
 	id := rawjson.TextOf(raw)
-	if err := checkVersion(id); err != nil {
+	if err := naming.CheckVersion(id); err != nil {
 		return err
 	}
-	if err := checkTag(q.Tag); err != nil {
+	if err := naming.CheckTag(q.Tag); err != nil {
 		return err
 	}
 	m, v, err := s.manifestOf(ctx, q.Name, id)
@@ -369,15 +373,14 @@ func (s *server) setOwners(ctx context.Context, name, rev string, change func([]
 
 // The words of this package in the journal.
 const (
-	opJournalOwners     store.Op = "owners"
-	opJournalAccess     store.Op = "access"
-	opJournalAdvisories store.Op = "advisories"
+	opJournalOwners store.Op = "owners"
+	opJournalAccess store.Op = "access"
 )
 
 // addOwner is pnpm's way; npm sends the whole list to /-rev.
 func (s *server) addOwner(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	o, err := readObject(r)
+	o, err := wire.ReadObject(r, maxSmallBody)
 	if err != nil {
 		return err
 	}
@@ -385,7 +388,7 @@ func (s *server) addOwner(w http.ResponseWriter, r *http.Request, q Request) err
 	if user == "" {
 		user = o.Sub("user").Text("name")
 	}
-	if err := s.knows(ctx, user); err != nil {
+	if err := s.account.Knows(ctx, user); err != nil {
 		return err
 	}
 	if err := s.setOwners(ctx, q.Name, "", func(list []string) []string { return append(list, user) }); err != nil {
@@ -447,7 +450,7 @@ func (s *server) collaborators(w http.ResponseWriter, r *http.Request, q Request
 
 // setAccess closes or opens a package. Requests about two-factor publishing change nothing here and are refused.
 func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) error {
-	o, err := readObject(r)
+	o, err := wire.ReadObject(r, maxSmallBody)
 	if err != nil {
 		return err
 	}
@@ -481,13 +484,10 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 // userPackages lists what a user owns, for npm access list packages.
 func (s *server) userPackages(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	if err := auth.CheckUserName(q.User); err != nil {
 		return store.Refuse(store.ErrNotFound, "there is no such user")
 	}
-	found, err := s.find(ctx, store.Query{Marks: []string{markMaintainer + q.User}})
+	found, err := s.find(ctx, search.OwnedBy(q.User))
 	if err != nil {
 		return err
 	}
@@ -505,12 +505,9 @@ func starredKey(user, name string) []byte { return []byte(user + "\x00" + name) 
 
 // star sets or takes back the star of whoever asks.
 func (s *server) star(ctx context.Context, name string, on bool) error {
-	id := wire.IdentityFrom(ctx)
-	if id.User == "" {
-		return needLogin()
-	}
-	if id.ReadOnly {
-		return wire.Errorf(auth.ErrDenied, "The token is read-only.")
+	id, err := account.Writer(ctx)
+	if err != nil {
+		return err
 	}
 	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
@@ -528,7 +525,7 @@ func (s *server) star(ctx context.Context, name string, on bool) error {
 }
 
 // starDocument is the star of npm up to 11: a document with users and nothing else.
-func (s *server) starDocument(w http.ResponseWriter, r *http.Request, q Request, body *putBody) error {
+func (s *server) starDocument(w http.ResponseWriter, r *http.Request, q Request, body *putdoc.Document) error {
 	ctx := r.Context()
 	if err := s.star(ctx, q.Name, body.Users[wire.IdentityFrom(ctx).User]); err != nil {
 		return err
@@ -545,8 +542,8 @@ func (s *server) putStar(w http.ResponseWriter, r *http.Request, q Request) erro
 
 // starPing is what pnpm asks before it stars: whether somebody is logged in.
 func (s *server) starPing(w http.ResponseWriter, r *http.Request, _ Request) error {
-	if wire.IdentityFrom(r.Context()).User == "" {
-		return needLogin()
+	if _, err := account.Who(r.Context()); err != nil {
+		return err
 	}
 	return done(w, http.StatusOK)
 }
@@ -554,9 +551,6 @@ func (s *server) starPing(w http.ResponseWriter, r *http.Request, _ Request) err
 // starred lists what a user has starred, in the form of the view CouchDB had.
 func (s *server) starred(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	var names []string
 	err := s.store.View(ctx, func(tx *store.Tx) error {
 		from := starredKey(q.Query, "")
@@ -575,13 +569,4 @@ func (s *server) starred(w http.ResponseWriter, r *http.Request, q Request) erro
 		}
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{"rows": rows})
-}
-
-// readObject reads a small JSON object.
-func readObject(r *http.Request) (rawjson.Object, error) {
-	raw, err := wire.ReadBody(r, maxSmallBody)
-	if err != nil {
-		return nil, err
-	}
-	return rawjson.Parse(raw)
 }

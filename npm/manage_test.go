@@ -94,6 +94,47 @@ func TestH4_Unpublish(t *testing.T) {
 	g.publish("@sc/p", "3.0.0")
 }
 
+// TestE_Replay: the number of a version that was taken away is never given again, not even to the same bytes.
+func TestE_Replay(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0", "1.1.0")
+	same, other := newRelease("demo", "1.0.0"), newRelease("demo", "1.0.0", fields{"description": "not the same"})
+	doc := g.packument("ada", "demo")
+	delete(doc["versions"].(map[string]any), "1.0.0")
+	g.Want(g.Ada("PUT", "/demo/-rev/"+g.rev("demo"), doc), 201, "")
+	refused := func() {
+		t.Helper()
+		g.Want(g.put("ada", same), 403, "was unpublished")
+		g.Want(g.put("ada", other), 403, "was unpublished")
+	}
+	refused()
+	g.Want(g.Ada("DELETE", "/demo/-rev/"+g.rev("demo"), nil), 200, "")
+	refused()
+	g.publish("demo", "1.2.0")
+	refused()
+}
+
+// TestE_StaleAccess: what was served to everybody is gone for them the moment the package is closed, from memory too.
+func TestE_StaleAccess(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0")
+	paths := []string{"/demo", "/demo/1.0.0", "/demo/-/demo-1.0.0.tgz", "/-/package/demo/dist-tags"}
+	etags := map[string]string{}
+	for _, path := range paths {
+		a := g.Want(g.Do("GET", path, nil), 200, "")
+		etags[path] = a.Header.Get("ETag")
+		if own := g.Want(g.Ada("GET", path, nil), 200, ""); !strings.HasPrefix(own.Header.Get("Cache-Control"), "private") || strings.HasPrefix(a.Header.Get("Cache-Control"), "private") {
+			t.Errorf("%s: %q for a user, %q for all", path, own.Header.Get("Cache-Control"), a.Header.Get("Cache-Control"))
+		}
+	}
+	g.Want(g.Ada("POST", "/-/package/demo/access", fields{"access": "restricted"}), 200, "")
+	for _, path := range paths {
+		g.Want(g.Do("GET", path, nil), 404, "")
+		g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", etags[path])), 404, "")
+		g.Want(g.Ada("GET", path, nil), 200, "")
+	}
+}
+
 // TestH4_UnpublishNeedsDelete: the right to write is not the right to take away.
 func TestH4_UnpublishNeedsDelete(t *testing.T) {
 	g := newRig(t)
@@ -316,7 +357,7 @@ func TestAudit(t *testing.T) {
 		}
 	}
 	g.Want(g.Do("POST", bulk, "no gzip", wiretest.Header("Content-Encoding", "gzip")), 400, "not gzip")
-	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", maxAuditBody+1)), wiretest.Header("Content-Encoding", "gzip")), 413, "unpacks to more")
+	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", 32<<20+1)), wiretest.Header("Content-Encoding", "gzip")), 413, "unpacks to more")
 	g.Want(g.Do("POST", bulk, "[]"), 400, "")
 	tree := fields{"name": "app", "dependencies": fields{"a": fields{"version": "1.0.0", "dependencies": fields{"demo": fields{"version": "1.1.0"}}}}}
 	for _, path := range []string{"/-/npm/v1/security/audits/quick", "/-/npm/v1/security/audits"} {

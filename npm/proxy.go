@@ -17,6 +17,8 @@ import (
 
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/npm/naming"
+	"larder/npm/tarball"
 	"larder/store"
 	"larder/upstream"
 )
@@ -36,12 +38,13 @@ func (s *server) remote(r *upstream.Registry) {
 		Local: func(ctx context.Context, name string) (bool, error) {
 			return ours.Get("", name, func() (taken bool, err error) {
 				err = s.store.View(ctx, func(tx *store.Tx) error {
-					taken = s.repo.KindIndex(tx, namesTable).Get(nameKeys(name)[1]) != nil
+					taken = s.repo.KindIndex(tx, namesTable).Get(naming.Keys(name)[1]) != nil
 					return nil
 				})
 				return taken, err
 			})
 		},
+		Fold:  strings.ToLower,
 		Probe: func(name string) upstream.Query { return packumentQuery(name, formShort) },
 	})
 }
@@ -173,7 +176,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 		}
 		if offline {
 			// What is not here cannot be fetched: a resolver must not choose it.
-			if here, err := s.up.Here(ctx, name, tarballName(name, v.Key)); err != nil {
+			if here, err := s.up.Here(ctx, name, naming.Tarball(name, v.Key)); err != nil {
 				return nil, err
 			} else if !here {
 				held[v.Key] = true
@@ -197,14 +200,14 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 }
 
 func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool) json.RawMessage {
-	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, tarballName(name, version))))
+	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, naming.Tarball(name, version))))
 	if a := dist.Sub("attestations"); a != nil {
 		dist = dist.Set("attestations", a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
 	}
 	if isShort && m.Get("_id") != nil {
 		// An upstream that does not know the abbreviated form sent everything.
 		deprecated := m.Get("deprecated")
-		m = short(m)
+		m = tarball.Short(m)
 		if deprecated != nil {
 			m = m.Set("deprecated", deprecated)
 		}
@@ -220,7 +223,7 @@ func withoutHeld(doc, versions rawjson.Object, held map[string]bool) rawjson.Obj
 		case !held[rawjson.TextOf(t.Value)]:
 			tags = append(tags, t)
 		case t.Key == "latest":
-			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
+			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(naming.Newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
 		}
 	}
 	times := slices.DeleteFunc(doc.Sub("time"), func(m rawjson.Member) bool { return held[m.Key] })
@@ -286,7 +289,7 @@ func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Reques
 
 // versionOf takes the version out of a tarball's conventional name; "" for any other name.
 func versionOf(name, file string) string {
-	_, base := splitName(name)
+	_, base := naming.Split(name)
 	rest, ok := strings.CutPrefix(file, base+"-")
 	v, tgz := strings.CutSuffix(rest, ".tgz")
 	if !ok || !tgz {

@@ -18,6 +18,9 @@ import (
 	"larder/auth"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/npm/naming"
+	"larder/npm/putdoc"
+	"larder/npm/tarball"
 	"larder/store"
 )
 
@@ -29,11 +32,11 @@ func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
 	if err := s.store.Admit(ctx, store.NPM, q.Name, max(r.ContentLength, 0)/4*3); err != nil {
 		return err
 	}
-	body, err := readBody(&capped{r: r.Body, left: s.opt.MaxTarball/3*4 + maxDocument}, p.open)
+	body, err := putdoc.Read(&capped{r: r.Body, left: s.opt.MaxTarball/3*4 + maxDocument}, p.open)
 	if err != nil {
 		return err
 	}
-	if err := body.checkNames(q.Name); err != nil {
+	if err := checkNames(body, q.Name); err != nil {
 		return err
 	}
 	switch {
@@ -66,7 +69,7 @@ func (c *capped) Read(p []byte) (int, error) {
 }
 
 // checkNames compares every name in the body with the one in the URL, by which the right was judged.
-func (b *putBody) checkNames(name string) error {
+func checkNames(b *putdoc.Document, name string) error {
 	if (b.Name != "" && b.Name != name) || (b.ID != "" && b.ID != name) {
 		return wire.Errorf(store.ErrInvalid, "The request is about %s, but its body about %.214q.", name, b.Name+b.ID)
 	}
@@ -78,12 +81,12 @@ type publication struct {
 	s       *server
 	request *http.Request
 	name    string
-	body    *putBody
+	body    *putdoc.Document
 	stage   *store.Stage
 
 	version   string
 	sent      rawjson.Object // manifest of the request
-	tarball   *tarball
+	tarball   *tarball.Tarball
 	sha1      string
 	sha512    string
 	integrity string
@@ -153,7 +156,7 @@ func (p *publication) checkManifest() error {
 	}
 	v := p.body.Versions[0]
 	p.version, p.sent = v.Key, v.Manifest
-	if err := checkVersion(p.version); err != nil {
+	if err := naming.CheckVersion(p.version); err != nil {
 		return err
 	}
 	if n, id := p.sent.Text("name"), p.sent.Text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
@@ -163,7 +166,7 @@ func (p *publication) checkManifest() error {
 		return wire.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
 	}
 	for tag, version := range p.body.Tags {
-		if err := checkTag(tag); err != nil {
+		if err := naming.CheckTag(tag); err != nil {
 			return err
 		}
 		if version != p.version {
@@ -226,7 +229,7 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 
 // inspect opens the tarball; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
-	t, err := readTarball(io.NewSectionReader(p.stage, 0, p.stage.Size()))
+	t, err := tarball.Read(io.NewSectionReader(p.stage, 0, p.stage.Size()))
 	if err != nil {
 		return err
 	}
@@ -241,7 +244,7 @@ func (p *publication) inspect() error {
 
 // assemble makes the record and commits every blob it needs.
 func (p *publication) assemble(ctx context.Context) error {
-	m, differs, err := p.tarball.manifest(p.sent, p.name, p.version)
+	m, differs, err := p.tarball.Manifest(p.sent, p.name, p.version)
 	if err != nil {
 		return err
 	}
@@ -257,7 +260,7 @@ func (p *publication) assemble(ctx context.Context) error {
 		return err
 	}
 	p.record = store.Version[Meta]{ID: p.version, Files: []store.File{{
-		Name: tarballName(p.name, p.version), Digest: blob.Digest, Size: blob.Size, Type: "application/octet-stream",
+		Name: naming.Tarball(p.name, p.version), Digest: blob.Digest, Size: blob.Size, Type: "application/octet-stream",
 		Sums: map[string]string{"sha1": p.sha1, "sha512": p.sha512},
 	}}}
 	readme, readmeName := p.readme()
@@ -265,7 +268,7 @@ func (p *publication) assemble(ctx context.Context) error {
 	for _, x := range []struct {
 		to  *part
 		raw []byte
-	}{{&meta.Manifest, m.Encode()}, {&meta.Short, short(m).Encode()}, {&meta.Readme, readme}} {
+	}{{&meta.Manifest, m.Encode()}, {&meta.Short, tarball.Short(m).Encode()}, {&meta.Readme, readme}} {
 		if err := p.keep(ctx, x.to, x.raw); err != nil {
 			return err
 		}
@@ -290,12 +293,12 @@ func (p *publication) readme() (text json.RawMessage, name string) {
 	if s == "" {
 		return nil, ""
 	}
-	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), maxReadme)], "")), name[:min(len(name), 64)]
+	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), tarball.MaxReadme)], "")), name[:min(len(name), 64)]
 }
 
 // keep puts JSON into the record, or into a blob when it is large.
 func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
-	if len(raw) <= maxInline {
+	if len(raw) <= putdoc.MaxInline {
 		to.JSON = raw
 		return nil
 	}
@@ -316,7 +319,7 @@ func (p *publication) dist() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sig, err := k.sign(p.name, p.version, p.integrity)
+	sig, err := k.Sign(p.name, p.version, p.integrity)
 	if err != nil {
 		return "", err
 	}
@@ -326,7 +329,7 @@ func (p *publication) dist() (string, error) {
 		FileCount    int                 `json:"fileCount"`
 		UnpackedSize int64               `json:"unpackedSize"`
 		Signatures   []map[string]string `json:"signatures"`
-	}{p.integrity, p.sha1, p.tarball.Files, p.tarball.Unpacked, []map[string]string{{"keyid": k.id, "sig": sig}}})
+	}{p.integrity, p.sha1, p.tarball.Files, p.tarball.Unpacked, []map[string]string{{"keyid": k.ID(), "sig": sig}}})
 	return string(inner(b)), err
 }
 
@@ -404,19 +407,19 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	})
 }
 
-// namesTable has a row for each key of nameKeys → the name that took it first.
+// namesTable has a row for each key of naming.Keys → the name that took it first.
 const namesTable = "names"
 
 // takeName refuses a name that people would mistake for an existing one.
 func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 	name := tx.Name()
 	if !s.opt.AnyName {
-		if err := checkNewName(name); err != nil {
+		if err := naming.CheckNew(name); err != nil {
 			return err
 		}
 	}
 	names := tx.KindIndex(namesTable)
-	for i, key := range nameKeys(name) {
+	for i, key := range naming.Keys(name) {
 		other := names.Get(key)
 		switch {
 		case other == nil:
@@ -428,11 +431,6 @@ func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 		}
 	}
 	return nil
-}
-
-// nameKeys are what no two names may share: the name without case, and without the difference between separators.
-func nameKeys(name string) [2][]byte {
-	return [2][]byte{[]byte("case " + strings.ToLower(name)), []byte("skeleton " + skeleton(name))}
 }
 
 // setTags moves the tags of the request; a package's first version is its latest, whatever its tag.

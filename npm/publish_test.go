@@ -13,8 +13,10 @@ import (
 	"testing"
 
 	"larder/auth"
-	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/npm/naming"
+	"larder/npm/putdoc"
+	"larder/npm/tarball"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -294,7 +296,7 @@ func (g *rig) rev(name string) string {
 func TestE_DeviceNames(t *testing.T) {
 	g := newRig(t)
 	for _, name := range []string{"nul", "nul.a", "nul.b", "con", "aux", "constructor", "toString", "hasownproperty"} {
-		if checkNewName(name) == nil {
+		if naming.CheckNew(name) == nil {
 			g.publish(name, "1.0.0")
 		}
 	}
@@ -312,7 +314,7 @@ func TestE_Limits(t *testing.T) {
 	r.tarball = bytes.Repeat([]byte("x"), 8<<10)
 	g.Want(g.put("ada", r), 413, "larger than 4096 bytes")
 	big := newRelease("demo", "1.0.0")
-	big.manifest = func(m fields) { m["x"] = strings.Repeat("x", maxManifest) }
+	big.manifest = func(m fields) { m["x"] = strings.Repeat("x", putdoc.MaxManifest) }
 	g.Want(g.put("ada", big), 413, "more than")
 	g.Want(g.Ada("PUT", "/demo", `{"versions":`+strings.Repeat(`{"a":`, 100)), 400, "nested")
 	quota := newRig(t, func(o *rigOptions) {
@@ -320,6 +322,32 @@ func TestE_Limits(t *testing.T) {
 		o.Store = append(o.Store, storetest.WithPolicies(rules))
 	})
 	quota.Want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
+}
+
+// TestE_Bombs: small uploads that unpack to much, or deeply, are refused before they cost anything.
+func TestE_Bombs(t *testing.T) {
+	g := newRig(t)
+	many := wiretest.Files{"package.json": wiretest.JSON(fields{"name": "demo", "version": "1.0.0"})}
+	for i := range 100_001 {
+		many[fmt.Sprintf("f%d", i)] = ""
+	}
+	for what, c := range map[string]struct {
+		status int
+		files  wiretest.Files
+	}{
+		"entries":      {413, many},
+		"package.json": {413, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":"` + strings.Repeat("x", 1<<20) + `"}`}},
+		"nesting":      {400, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`}},
+	} {
+		r := newRelease("demo", "1.0.0")
+		if r.tarball = pack(c.files); len(r.tarball) > 2<<20 {
+			t.Fatalf("%s: %d bytes are no bomb", what, len(r.tarball))
+		}
+		g.Want(g.put("ada", r), c.status, "")
+	}
+	deep := newRelease("demo", "1.0.0")
+	g.Want(g.Ada("PUT", "/demo", strings.Replace(wiretest.JSON(deep.document()), `"_id"`, `"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`,"_id"`, 1)), 400, "nested")
+	g.Want(g.Do("GET", "/demo", nil), 404, "")
 }
 
 // TestLargeParts: manifests, READMEs and provenance beyond 16 KiB live in blobs and come back whole.
@@ -337,7 +365,7 @@ func TestLargeParts(t *testing.T) {
 		}
 		g.Want(g.Ada("PUT", "/-/package/demo/dist-tags/latest", `"1.0.0"`), 201, "")
 	}
-	if doc := g.packument("ada", "demo"); len(fmt.Sprint(doc["readme"])) != maxReadme {
+	if doc := g.packument("ada", "demo"); len(fmt.Sprint(doc["readme"])) != tarball.MaxReadme {
 		t.Errorf("README of %d bytes", len(fmt.Sprint(doc["readme"])))
 	}
 	if v := g.Want(g.Do("GET", "/demo/1.0.0", nil), 200, "").Object(t); wiretest.At(v, "exports", "x") == nil {
@@ -449,44 +477,4 @@ func TestPublishCost(t *testing.T) {
 	if small, large := cost("small"), cost("large"); large > 2*small {
 		t.Errorf("%.0f allocations with 10 versions, %.0f with 5000", small, large)
 	}
-}
-
-func FuzzPublishBody(f *testing.F) {
-	f.Add([]byte(wiretest.JSON(newRelease("demo", "1.0.0").document())))
-	f.Add([]byte(`{"_id":"a","users":{"ada":true},"_rev":"1-x"}`))
-	f.Add([]byte(`{"versions":{"1.0.0":{"deprecated":"x"},"1.0.1":{"deprecated":null}},"maintainers":["a <b>",{"name":"c"}]}`))
-	f.Add([]byte(`{"_attachments":{"a.tgz":{"data":"YWJj\/+","length":3},"b.sigstore":{"data":"{\"a\":1}"}},"readme":"\ud83d\ude00"}`))
-	f.Add([]byte(`{"a":[{},[],1e5,"\\\""],"versions":null}`))
-	f.Fuzz(func(t *testing.T, p []byte) {
-		var got bytes.Buffer
-		b, err := readBody(bytes.NewReader(p), func() (io.Writer, error) { return &got, nil })
-		// The same bytes in pieces of any size are the same body.
-		var slow bytes.Buffer
-		again, err2 := readBody(iotestOneByte{bytes.NewReader(p)}, func() (io.Writer, error) { return &slow, nil })
-		if (err == nil) != (err2 == nil) || err == nil && got.String() != slow.String() {
-			t.Fatalf("whole: %v, in pieces: %v", err, err2)
-		}
-		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
-				t.Fatalf("%v is a %d", err, s)
-			}
-			return
-		}
-		if fmt.Sprintf("%+v", b.Versions) == "" || len(b.Versions) != len(again.Versions) {
-			t.Fatal("other versions")
-		}
-		if b.Tarball != nil && b.Tarball.Size != int64(got.Len()) {
-			t.Fatalf("%d bytes counted, %d written", b.Tarball.Size, got.Len())
-		}
-	})
-}
-
-// iotestOneByte gives one byte at a time.
-type iotestOneByte struct{ r io.Reader }
-
-func (o iotestOneByte) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	return o.r.Read(p[:1])
 }

@@ -1,9 +1,6 @@
 package npm
 
 import (
-	"archive/tar"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha1"
 	"crypto/sha512"
@@ -11,7 +8,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -111,35 +107,17 @@ func (g *rig) checkFragments() {
 	}
 }
 
-// pack makes a tarball of files below package/.
-func pack(files map[string]string) []byte {
-	var names []string
-	for n := range files {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for _, n := range names {
-		h := &tar.Header{Name: "package/" + n, Mode: 0o644, Size: int64(len(files[n])), Typeflag: tar.TypeReg}
-		if strings.HasPrefix(n, "!") {
-			h.Name = n[1:]
-		}
-		if err := w.WriteHeader(h); err != nil {
-			panic(err)
-		}
-		if _, err := w.Write([]byte(files[n])); err != nil {
-			panic(err)
+// pack puts files into package/, but for those with a path of their own after "!".
+func pack(files wiretest.Files) []byte {
+	all := wiretest.Files{}
+	for name, content := range files {
+		if own, ok := strings.CutPrefix(name, "!"); ok {
+			all[own] = content
+		} else {
+			all["package/"+name] = content
 		}
 	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
+	return wiretest.TarGz(all)
 }
 
 // object is a JSON object of a test's own.

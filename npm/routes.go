@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"larder/internal/wire"
+	"larder/npm/account"
+	"larder/npm/naming"
 )
 
 // root is where the handler sees itself; Options.Base is where clients do.
@@ -61,7 +63,6 @@ const (
 	opUnstar         = "npm.unstar"
 	opStarPing       = "npm.star.ping"
 	opStarred        = "npm.starred"
-	userIDPrefix     = "org.couchdb.user:"
 	maxRev           = 128
 	maxQueryText     = 512
 	defaultPageSize  = 20
@@ -218,8 +219,8 @@ func takeName(segs []string) (name string, rest []string, err error) {
 	if strings.Contains(name, "/") && !strings.HasPrefix(name, "@") {
 		return "", nil, badPath("the package name is malformed")
 	}
-	if err := checkName(name); err != nil {
-		return "", nil, &explained{err, badPath("%s", wire.Public(err))}
+	if err := naming.Check(name); err != nil {
+		return "", nil, wire.Explain(err, wire.ErrBadPath, "%s", wire.Public(err))
 	}
 	return name, rest, nil
 }
@@ -257,7 +258,7 @@ func parseFile(method string, q Request, rest []string) (Request, error) {
 		q.Rev = q.Rev[:min(len(q.Rev), maxRev)]
 		ops = map[string]string{http.MethodDelete: opTarballDelete}
 	}
-	scope, _ := splitName(q.Name)
+	scope, _ := naming.Split(q.Name)
 	if len(rest) == 2 && rest[0] == scope && scope != "" {
 		rest = rest[1:]
 	}
@@ -268,7 +269,7 @@ func parseFile(method string, q Request, rest []string) (Request, error) {
 	if scope != "" {
 		q.File = strings.TrimPrefix(q.File, scope+"/")
 	}
-	if err := checkFile(q.File); err != nil {
+	if err := naming.CheckFile(q.File); err != nil {
 		return q, err
 	}
 	return oneOf(method, ops, q)
@@ -337,7 +338,7 @@ func matchMeta(path string, segs []string) (q Request, ok bool, err error) {
 		case "SPEC":
 			return matchSpec(q, segs)
 		case "USER":
-			if q.User, ok = strings.CutPrefix(seg, userIDPrefix); !ok {
+			if q.User, ok = strings.CutPrefix(seg, account.UserPrefix); !ok {
 				return q, false, nil
 			}
 		case "NAME":
@@ -366,7 +367,7 @@ func matchSpec(q Request, segs []string) (Request, bool, error) {
 		return q, false, nil
 	}
 	q.Name, q.Version = spec[:i], spec[i+1:]
-	if err := checkName(q.Name); err != nil || q.Version == "" || strings.Contains(q.Version, "/") {
+	if err := naming.Check(q.Name); err != nil || q.Version == "" || strings.Contains(q.Version, "/") {
 		return q, false, badPath("%.80q is not name@version", spec)
 	}
 	return q, true, nil
@@ -466,7 +467,7 @@ func (q Request) metaPath(name string) string {
 			case "SPEC":
 				segs[i] = name + "@" + url.PathEscape(q.Version)
 			case "USER":
-				segs[i] = userIDPrefix + url.PathEscape(q.User)
+				segs[i] = account.UserPrefix + url.PathEscape(q.User)
 			case "NAME":
 				segs[i] = url.PathEscape(q.User)
 			case "TAG":

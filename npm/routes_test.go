@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"larder/internal/wire"
+	"larder/npm/naming"
 )
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
@@ -221,7 +222,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Name != "" && checkName(q.Name) != nil {
+		if q.Name != "" && naming.Check(q.Name) != nil {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
 		p2, q2, _ := strings.Cut(link(q), "?")

@@ -16,6 +16,10 @@ import (
 	"larder/auth"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/npm/account"
+	"larder/npm/audit"
+	"larder/npm/naming"
+	"larder/npm/putdoc"
 	"larder/store"
 	"larder/upstream"
 )
@@ -39,16 +43,16 @@ const defaultMaxTarball = 1 << 30
 const smallBlob = 64 << 10
 
 type server struct {
-	repo     *store.Repo[Meta]
-	store    *store.Store
-	auth     auth.Provider
-	accounts accounts // nil when users and tokens are kept elsewhere
-	base     *wire.Base
-	log      *slog.Logger
-	opt      Options
-	lazy     lazySigner
-	logins   *logins
-	up       *upstream.Set // nil without upstreams
+	repo    *store.Repo[Meta]
+	store   *store.Store
+	auth    auth.Provider
+	base    *wire.Base
+	log     *slog.Logger
+	opt     Options
+	lazy    lazySigner
+	account *account.Accounts
+	audit   *audit.Audit
+	up      *upstream.Set // nil without upstreams
 }
 
 // New returns the registry's end points.
@@ -62,8 +66,8 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o, logins: newLogins()}
-	s.accounts, _ = d.Auth.(accounts)
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o, audit: audit.New(d.Store)}
+	s.account = account.New(d.Auth, o.Base, s.url)
 	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{Kind: store.NPM, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: e.Handler(d)}
@@ -81,27 +85,27 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opPutRev, Need: wire.Write, Serve: s.putRev},
 		{Name: opUnpublish, Need: wire.Delete, Serve: s.unpublish},
 		{Name: opTarballDelete, Need: wire.Delete, Serve: s.deleteTarball},
-		{Name: opWhoami, Need: wire.None, Serve: s.whoami},
-		{Name: opLogin, Need: wire.None, Serve: s.login, Login: true},
-		{Name: opUser, Need: wire.None, Serve: s.getUser},
-		{Name: opLogout, Need: wire.None, Serve: s.logout, Login: true},
-		{Name: opWebLogin, Need: wire.None, Serve: s.webLogin, Login: true},
-		{Name: opWebPage, Need: wire.None, Serve: s.webPage, Login: true},
-		{Name: opWebConfirm, Need: wire.None, Serve: s.webConfirm, Login: true},
-		{Name: opWebDone, Need: wire.None, Serve: s.webDone, Login: true},
+		{Name: opWhoami, Need: wire.None, Serve: plain(s.account.Whoami)},
+		{Name: opLogin, Need: wire.None, Serve: byUser(s.account.Login), Login: true},
+		{Name: opUser, Need: wire.None, Serve: byUser(s.account.User)},
+		{Name: opLogout, Need: wire.None, Serve: byID(s.account.Logout), Login: true},
+		{Name: opWebLogin, Need: wire.None, Serve: plain(s.account.Start), Login: true},
+		{Name: opWebPage, Need: wire.None, Serve: byID(s.account.Page), Login: true},
+		{Name: opWebConfirm, Need: wire.None, Serve: byID(s.account.Confirm), Login: true},
+		{Name: opWebDone, Need: wire.None, Serve: byID(s.account.Done), Login: true},
 		{Name: opTokens, Need: wire.None, Serve: s.listTokens},
-		{Name: opTokenCreate, Need: wire.None, Serve: s.createToken},
-		{Name: opTokenRevoke, Need: wire.None, Serve: s.revokeToken},
-		{Name: opProfile, Need: wire.None, Serve: s.getProfile},
-		{Name: opProfileSet, Need: wire.None, Serve: s.setProfile},
+		{Name: opTokenCreate, Need: wire.None, Serve: plain(s.account.Create)},
+		{Name: opTokenRevoke, Need: wire.None, Serve: byID(s.account.Revoke)},
+		{Name: opProfile, Need: wire.None, Serve: plain(s.account.Profile)},
+		{Name: opProfileSet, Need: wire.None, Serve: plain(s.account.SetProfile)},
 		{Name: opTags, Need: wire.Read, Serve: s.getTags},
 		{Name: opTagSet, Need: wire.Write, Serve: s.setTag},
 		{Name: opTagDelete, Need: wire.Write, Serve: s.deleteTag},
-		{Name: opSearch, Need: wire.None, Serve: s.search},
-		{Name: opAuditBulk, Need: wire.None, Serve: s.auditBulk},
-		{Name: opAuditQuick, Need: wire.None, Serve: s.auditQuick},
-		{Name: opAdvisories, Need: wire.Admin, Serve: s.getAdvisories},
-		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: s.setAdvisories},
+		{Name: opSearch, Need: wire.None, Serve: s.listing(s.search)},
+		{Name: opAuditBulk, Need: wire.None, Serve: s.listing(plain(s.audit.Bulk))},
+		{Name: opAuditQuick, Need: wire.None, Serve: s.listing(plain(s.audit.Quick))},
+		{Name: opAdvisories, Need: wire.Admin, Serve: plain(s.audit.Get)},
+		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: plain(s.audit.Set)},
 		{Name: opKeys, Need: wire.None, Serve: s.keys},
 		{Name: opAttestations, Need: wire.Read, Serve: s.getAttestations},
 		{Name: opVisibility, Need: wire.Read, Serve: s.visibility},
@@ -110,12 +114,34 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opAccessSet, Need: wire.Write, Serve: s.setAccess},
 		{Name: opOwnerAdd, Need: wire.Write, Serve: s.addOwner},
 		{Name: opOwnerRemove, Need: wire.Write, Serve: s.removeOwner},
-		{Name: opUserPackages, Need: wire.None, Serve: s.userPackages},
+		{Name: opUserPackages, Need: wire.None, Serve: s.listing(s.userPackages)},
 		{Name: opStar, Need: wire.Read, Serve: s.putStar},
 		{Name: opUnstar, Need: wire.Read, Serve: s.putStar},
 		{Name: opStarPing, Need: wire.None, Serve: s.starPing},
-		{Name: opStarred, Need: wire.None, Serve: s.starred},
+		{Name: opStarred, Need: wire.None, Serve: s.listing(s.starred)},
 	}
+}
+
+// handler is what an operation does.
+type handler = func(http.ResponseWriter, *http.Request, Request) error
+
+// plain is an operation whose request line says nothing more.
+func plain(f func(http.ResponseWriter, *http.Request) error) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ Request) error { return f(w, r) }
+}
+
+// byUser is an operation on a user.
+func byUser(f func(http.ResponseWriter, *http.Request, string) error) handler {
+	return func(w http.ResponseWriter, r *http.Request, q Request) error { return f(w, r, q.User) }
+}
+
+// byID is an operation on a login or a token.
+func byID(f func(http.ResponseWriter, *http.Request, string) error) handler {
+	return func(w http.ResponseWriter, r *http.Request, q Request) error { return f(w, r, q.ID) }
+}
+
+func (s *server) listTokens(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.account.List(w, r, q.From, q.Size)
 }
 
 // elsewhere reports whether an upstream may have what is not here.
@@ -273,7 +299,7 @@ func (s *server) fill(ctx context.Context, list []fragment, full bool) error {
 		if blob == "" {
 			continue
 		}
-		raw, err := s.store.ReadBlob(ctx, blob, maxManifest*2)
+		raw, err := s.store.ReadBlob(ctx, blob, putdoc.MaxManifest*2)
 		if err != nil {
 			return fmt.Errorf("manifest of %s: %w", f.ID, err)
 		}
@@ -301,7 +327,7 @@ func (s *server) part(ctx context.Context, p part) ([]byte, error) {
 	if p.Blob == "" {
 		return p.JSON, nil
 	}
-	return s.store.ReadBlob(ctx, p.Blob, maxManifest*2)
+	return s.store.ReadBlob(ctx, p.Blob, putdoc.MaxManifest*2)
 }
 
 // revOf is a package's revision. It changes with every write; clients send it back to say what they have read.
@@ -339,7 +365,7 @@ func (s *server) renderVersion(ctx context.Context, name, base, version string) 
 // version finds a version by its number or a dist-tag; ErrNotFound.
 func (s *server) version(ctx context.Context, name, version string) (v store.Version[Meta], err error) {
 	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-		if _, ok := parseVersion(version); !ok {
+		if _, ok := naming.ParseVersion(version); !ok {
 			t, err := tx.Tag(version)
 			if err != nil {
 				return err

@@ -37,6 +37,9 @@ func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
 		}
 		return nil
 	})
+	if e, ok := s.find(r, q.Name, err); ok {
+		return s.proxiedTags(w, r, q, e)
+	}
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,11 @@ type referrersPage struct {
 
 // referrers is end-12. It never says 404: what nobody refers to has no referrers.
 func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) error {
+	if s.up != nil && !s.known(r, q.Name) {
+		if e, ok := s.find(r, q.Name, store.ErrNotFound); ok {
+			return s.proxiedReferrers(w, r, q, e)
+		}
+	}
 	if err := s.mustShow(r, q.Name); err != nil {
 		return err
 	}

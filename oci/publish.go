@@ -22,6 +22,9 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := checkFullName(r.Host, q.Name); err != nil {
 		return err
 	}
+	if err := s.mayPush(r, q.Name); err != nil {
+		return err
+	}
 	body, err := wire.ReadBody(r, s.opt.MaxManifest)
 	if errors.Is(err, store.ErrTooLarge) {
 		return faultf(codeManifestInvalid, store.ErrTooLarge, "the manifest is larger than %d bytes", s.opt.MaxManifest)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Options change what the registry accepts. The zero value is right for most sites.
@@ -49,6 +51,9 @@ type server struct {
 	jwt       issuer // nil when the provider issues no tokens: Basic only
 	base      *wire.Base
 	opt       Options
+	log       *slog.Logger
+	up        *upstream.Set               // nil without upstreams
+	ours      *store.Memo[struct{}, bool] // whether a repository is here
 }
 
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
@@ -56,10 +61,15 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	if o.MaxManifest <= 0 {
 		o.MaxManifest = defaultMaxManifest
 	}
-	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o, log: d.Log}
 	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
+	s.ours = store.NewMemo[struct{}, bool](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
+	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
 }
@@ -174,6 +184,9 @@ func (s *server) findManifest(ctx context.Context, q Request) (d digest.Digest, 
 // getManifest is end-3. The stored object is returned whatever Accept says: converting would change its digest.
 func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) error {
 	m, err := s.manifest(r.Context(), q)
+	if e, ok := s.find(r, q.Name, err); ok {
+		return s.proxiedManifest(w, r, q, e)
+	}
 	if err != nil {
 		return err
 	}
@@ -207,6 +220,9 @@ func cacheControl(r *http.Request, byDigest bool) string {
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	blob, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
+	if e, ok := s.find(r, q.Name, err); ok {
+		return s.proxiedFile(w, r, q, e, "blobs", "")
+	}
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ func (s *server) startUpload(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := checkFullName(r.Host, q.Name); err != nil {
 		return err
 	}
+	if err := s.mayPush(r, q.Name); err != nil {
+		return err
+	}
 	if q.Mount != "" {
 		if d, ok, err := s.mount(r.Context(), q); err != nil {
 			return err

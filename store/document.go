@@ -43,12 +43,19 @@ type Document struct {
 	Modified time.Time
 	ETag     string            // strong, of the identity encoding
 	Sum      [sha256.Size]byte // of the identity encoding
+
+	gzipTag, zstdTag string // made once: they are compared with what every client holds
 }
 
 // ETagFor returns the strong ETag of an encoding ("gzip", "zstd", "" for identity): other bytes, another tag.
 func (d *Document) ETagFor(encoding string) string {
-	if encoding == "" || encoding == "identity" {
+	switch {
+	case encoding == "" || encoding == "identity":
 		return d.ETag
+	case encoding == "gzip" && d.gzipTag != "":
+		return d.gzipTag
+	case encoding == "zstd" && d.zstdTag != "":
+		return d.zstdTag
 	}
 	return strings.TrimSuffix(d.ETag, `"`) + "-" + encoding + `"`
 }
@@ -183,6 +190,7 @@ func newDocument(r Rendered) (*Document, error) {
 	if d.ETag == "" {
 		d.ETag = `"` + hex.EncodeToString(sum[:16]) + `"`
 	}
+	d.gzipTag, d.zstdTag = d.ETagFor("gzip"), d.ETagFor("zstd")
 	if r.Packed || len(r.Body) < minCompressed {
 		return d, nil
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+	"golang.org/x/crypto/blake2b"
 )
 
 // Here: bytes on their way into a file of uploads/, hashed as they pass. What the file is for is stage.go's and upload.go's business.
@@ -117,6 +118,12 @@ func newSums(extra []string) ([]sum, error) {
 			sums = append(sums, sum{name, sha1.New()})
 		case "sha512":
 			sums = append(sums, sum{name, sha512.New()})
+		case "blake2b-256":
+			h, err := blake2b.New256(nil)
+			if err != nil {
+				return nil, fmt.Errorf("sum %q: %w", name, err)
+			}
+			sums = append(sums, sum{name, h})
 		default:
 			return nil, fmt.Errorf("sum %q: %w", name, ErrInvalid)
 		}

@@ -70,10 +70,10 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	if !s.Gated() || version == "" {
 		return nil
 	}
-	if coversVersion(s.r.blocked, s.kind, name, version) {
+	if s.coversVersion(s.r.blocked, name, version) {
 		return store.Refuse(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
 	}
-	if s.r.opt.MinAge == 0 || coversVersion(s.r.allowed, s.kind, name, version) {
+	if s.r.opt.MinAge == 0 || s.coversVersion(s.r.allowed, name, version) {
 		return nil
 	}
 	row, err := s.sighting(ctx, name, version)

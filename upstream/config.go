@@ -29,10 +29,9 @@ type Config struct {
 	// Realms are further origins (https://auth.example.com) that may be given User and Password for a token.
 	Realms []string
 
-	// Hosts are further hosts its documents and redirects may send us to; "*.example.com" is any below. Its own host always
-	// may. AnyHost is for registries that spread over hosts nobody can list; private addresses stay closed.
-	Hosts   []string
-	AnyHost bool
+	// Hosts, if set, are the only hosts beside its own that documents and redirects may send us to; "*.example.com" is any
+	// below. Without it any public address will do.
+	Hosts []string
 	// Private allows addresses that are not public (RFC 1918, loopback, link-local) for the URL's host and Hosts. It is
 	// implied when the URL itself names such an address.
 	Private bool
@@ -78,7 +77,8 @@ const (
 	dialTimeout   = 3 * time.Second
 	tlsTimeout    = 5 * time.Second
 	headerTimeout = 10 * time.Second
-	idleBody      = 30 * time.Second // without a byte of a body
+	idleBody      = 30 * time.Second // without a byte of a file
+	idleDocument  = 3 * time.Second  // without a byte of a document, for which a client waits without seeing anything
 	negativeFor   = time.Minute
 	retrySoon     = 5 * time.Second // Retry-After of trouble whose end nobody knows
 )
@@ -166,9 +166,9 @@ func parseRules(list []string) (rules []rule, err error) {
 }
 
 // covers reports whether a rule without a version is about the name.
-func covers(rules []rule, k store.Kind, name string) bool {
+func (s *Set) covers(rules []rule, name string) bool {
 	for _, r := range rules {
-		if r.version == "" && r.of(k, name) {
+		if r.version == "" && s.matches(r, name) {
 			return true
 		}
 	}
@@ -176,17 +176,17 @@ func covers(rules []rule, k store.Kind, name string) bool {
 }
 
 // coversVersion reports whether a rule is about the version, or about the whole name.
-func coversVersion(rules []rule, k store.Kind, name, version string) bool {
+func (s *Set) coversVersion(rules []rule, name, version string) bool {
 	for _, r := range rules {
-		if r.of(k, name) && (r.version == "" || glob(r.version, version)) {
+		if s.matches(r, name) && (r.version == "" || glob(r.version, version)) {
 			return true
 		}
 	}
 	return false
 }
 
-func (r rule) of(k store.Kind, name string) bool {
-	return (r.kind == "*" || r.kind == string(k)) && glob(r.name, name)
+func (s *Set) matches(r rule, name string) bool {
+	return (r.kind == "*" || r.kind == string(s.kind)) && glob(s.fold(r.name), s.fold(name))
 }
 
 // glob matches s against a pattern in which '*' stands for any run of characters.

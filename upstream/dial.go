@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +16,7 @@ import (
 )
 
 // errAddress is a connection to where we must not connect to.
-var errAddress = errors.New("the address is not public and was not allowed")
+var errAddress = fmt.Errorf("the address is not public and was not allowed: %w", ErrElsewhere)
 
 // public reports whether an address may be one of the internet's. Everything else belongs to somebody near, whom a
 // document from far away must not make us talk to.
@@ -39,7 +38,7 @@ var special = []netip.Prefix{
 // dialer connects to public addresses, and to the private ones of hosts the operator named. The address is judged when
 // it is dialled, after the name was looked up: a name that answers with another address the second time gains nothing.
 type dialer struct {
-	private []string // hosts that may be on any address
+	private []string // hosts, or hosts with ports, that may be on any address
 }
 
 func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
@@ -48,7 +47,7 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 		return nil, err
 	}
 	dial := net.Dialer{Timeout: dialTimeout}
-	if !slices.ContainsFunc(d.private, func(h string) bool { return hostMatches(h, host) }) {
+	if !slices.ContainsFunc(d.private, func(h string) bool { return strings.EqualFold(h, address) || hostMatches(h, host) }) {
 		dial.ControlContext = func(_ context.Context, _, at string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(at)
 			if err != nil || !public(ap.Addr()) {
@@ -72,10 +71,10 @@ func hostMatches(pattern, host string) bool {
 func (c Config) transport(base *url.URL) (*http.Transport, error) {
 	d := dialer{}
 	if c.Private || namesPrivate(base.Hostname()) {
-		d.private = append(append(d.private, base.Hostname()), c.Hosts...)
+		d.private = append(append(d.private, hostPort(base)), c.Hosts...)
 		for _, realm := range c.Realms {
 			if u, err := url.Parse(realm); err == nil {
-				d.private = append(d.private, u.Hostname())
+				d.private = append(d.private, hostPort(u))
 			}
 		}
 	}

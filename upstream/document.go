@@ -33,6 +33,8 @@ type Query struct {
 	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
 	// whatever the operator says: what is kept lacks something that must exist.
 	Fresh, Stale time.Duration
+	// Head revalidates with a HEAD that names the digest (Docker-Content-Digest): registries count each GET as a pull.
+	Head bool
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
 	Limit int64
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
@@ -161,7 +163,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *Document {
 	return &Document{
 		Upstream: u, Digest: k.blob.Digest, Size: k.blob.Size, URL: k.URL, Type: k.Type, ETag: k.ETag, Modified: k.entry.Modified,
-		Fetched: k.Fetched, Checked: checked, Cache: cache, set: s,
+		Next: k.Next, Fetched: k.Fetched, Checked: checked, Cache: cache, set: s,
 	}
 }
 
@@ -213,8 +215,13 @@ func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*D
 
 // fetch asks once more when the body breaks off.
 func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *Document, err error) {
+	budget := Budget
+	if have != nil {
+		budget /= 2 // there is something to answer with
+	}
+	ctx = withBudget(ctx, budget)
 	for try := range maxTries {
-		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) {
+		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) || time.Now().After(deadlineOf(ctx)) {
 			break
 		}
 		select {
@@ -242,7 +249,12 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	if have != nil && have.entry.Modified != "" {
 		h.Set("If-Modified-Since", have.entry.Modified)
 	}
-	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope})
+	if q.Head && have != nil {
+		if same, err := s.same(ctx, u, q, have); err != nil || same != nil {
+			return same, err
+		}
+	}
+	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope, idle: max(min(idleDocument, time.Until(deadlineOf(ctx))), time.Second)})
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +278,22 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	}
 	u.Counts.Misses.Add(1)
 	return s.keep(ctx, u, q, have, resp, body)
+}
+
+// same asks with a HEAD whether what is kept is current; nil when it is not, or nobody knows.
+func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+	resp, err := u.do(ctx, request{ref: q.ref(u), method: http.MethodHead, header: http.Header{"Accept": {q.Accept}}, scope: q.Scope})
+	if err != nil {
+		return nil, err
+	}
+	drop(resp)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Docker-Content-Digest") != have.blob.Digest.String() {
+		return nil, nil
+	}
+	now := s.r.now()
+	s.with(docID{packageOf(q.Package), q.id(u)}, func(st *state) { st.checked, st.absent = now, time.Time{} })
+	u.Counts.Hits.Add(1)
+	return s.document(u, have, now, "HIT"), nil
 }
 
 // readDocument reads and decodes a body and looks whether it is what was asked for.
@@ -307,7 +335,7 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	pkg, id, now := packageOf(q.Package), q.id(u), s.r.now()
 	e := entry{
 		Upstream: u.Name(), URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
-		Type: resp.Header.Get("Content-Type"), Fetched: now.UTC(),
+		Type: resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
 	}
 	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}}
 	s.with(docID{pkg, id}, func(st *state) { st.checked, st.absent = now, time.Time{} })

@@ -17,6 +17,7 @@ type entry struct {
 	ETag     string    `json:"etag,omitempty"`
 	Modified string    `json:"modified,omitempty"` // Last-Modified
 	Type     string    `json:"type,omitempty"`
+	Next     string    `json:"next,omitempty"` // Link, where lists come in pages
 	Fetched  time.Time `json:"fetched"`
 	// Gone is since when the upstream says that it does not exist.
 	Gone time.Time `json:"gone,omitzero"`
@@ -102,7 +103,9 @@ type Document struct {
 	Type string
 	// ETag and Modified are the upstream's validators.
 	ETag, Modified string
-	Fetched        time.Time
+	// Next is the Link header of a list that comes in pages.
+	Next    string
+	Fetched time.Time
 	// Checked is when the upstream last said that this is current.
 	Checked time.Time
 	// Cache says how it was answered: HIT, MISS or STALE.

@@ -60,6 +60,27 @@ type request struct {
 	method string // "": GET
 	header http.Header
 	scope  string // of the token, for container registries
+	// idle is how long the body may pause; 0: idleBody.
+	idle time.Duration
+}
+
+// budgetKey finds the time by which everything that one answer needs must be decided.
+type budgetKey struct{}
+
+// withBudget gives ctx so much time from now, unless it has one already: a file that needs a document first has one for both.
+func withBudget(ctx context.Context, budget time.Duration) context.Context {
+	if _, ok := ctx.Value(budgetKey{}).(time.Time); ok {
+		return ctx
+	}
+	return context.WithValue(ctx, budgetKey{}, time.Now().Add(budget))
+}
+
+func deadlineOf(ctx context.Context) time.Time {
+	t, ok := ctx.Value(budgetKey{}).(time.Time)
+	if !ok {
+		t = time.Now().Add(Budget)
+	}
+	return t
 }
 
 // errBreaker is a host that is not asked at present.
@@ -83,7 +104,7 @@ func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
 		q.method = http.MethodGet
 	}
 	q.ref = to.String()
-	deadline := time.Now().Add(Budget)
+	deadline := deadlineOf(ctx)
 	for try := 0; ; try++ {
 		resp, err := u.once(ctx, q, deadline)
 		if err == nil {
@@ -239,7 +260,7 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 		cancel()
 		return nil, err
 	}
-	resp.Body = newWatched(resp.Body, cancel, u)
+	resp.Body = newWatched(resp.Body, cancel, q.idle, u)
 	return resp, nil
 }
 
@@ -285,21 +306,36 @@ func drop(resp *http.Response) {
 	resp.Body.Close()
 }
 
-// watched is a body that fails when no byte comes for idleBody, and counts what comes.
+// watched is a body that fails when no byte comes for so long, and counts what comes.
 type watched struct {
 	io.ReadCloser
 	cancel context.CancelFunc
+	idle   time.Duration
 	timer  *time.Timer
 	u      *Upstream
 }
 
-func newWatched(body io.ReadCloser, cancel context.CancelFunc, u *Upstream) *watched {
-	return &watched{body, cancel, time.AfterFunc(idleBody, cancel), u}
+func newWatched(body io.ReadCloser, cancel context.CancelFunc, idle time.Duration, u *Upstream) *watched {
+	if idle == 0 {
+		idle = idleBody
+	}
+	return &watched{body, cancel, idle, time.AfterFunc(idle, cancel), u}
+}
+
+// patient is a body whose pauses may be longer from now on.
+type patient interface{ pause(d time.Duration) }
+
+func (w *watched) pause(d time.Duration) { w.idle = d }
+
+func (p *place) pause(d time.Duration) {
+	if b, ok := p.ReadCloser.(patient); ok {
+		b.pause(d)
+	}
 }
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
-	w.timer.Reset(idleBody)
+	w.timer.Reset(w.idle)
 	w.u.Counts.Bytes.Add(int64(n))
 	return n, err
 }

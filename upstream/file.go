@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -21,6 +22,8 @@ type FileQuery struct {
 	Key string
 	// Find says where the file is. It is asked only when the file is not kept, and may ask for documents to find out.
 	Find func(ctx context.Context) (Place, error)
+	// Head is for requests that want no body: a file that is not here is not fetched for them.
+	Head bool
 }
 
 // Place is where a file is and what it must be.
@@ -61,8 +64,7 @@ type fileID struct{ pkg, key string }
 
 // File answers q; see the package comment. ErrNotFound, ErrUnavailable, ErrOffline, ErrDenied, and what Find says.
 func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
-	chain, err := s.chain(ctx, q.Package)
-	if err != nil {
+	if _, err := s.chain(ctx, q.Package); err != nil {
 		return nil, err
 	}
 	if s.Gated() {
@@ -81,8 +83,51 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 		s.r.uses.miss(s.kind, q.Package, q.Key)
 		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
 	}
-	_ = chain
+	if q.Head {
+		return s.stat(ctx, q)
+	}
 	return s.join(ctx, q)
+}
+
+// stat asks the upstream for the header only, unless the file is on its way already.
+func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
+	s.mu.Lock()
+	flying := s.flights[fileID{packageOf(q.Package), q.Key}] != nil
+	s.mu.Unlock()
+	if flying {
+		return s.join(ctx, q)
+	}
+	ctx, done := s.r.detach(ctx)
+	defer done()
+	ctx = withBudget(ctx, Budget)
+	p, err := q.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.Upstream.do(ctx, request{ref: p.Ref, method: http.MethodHead, header: p.header(), scope: p.Scope})
+	if err != nil {
+		return nil, err
+	}
+	drop(resp)
+	if resp.StatusCode != http.StatusOK {
+		return nil, p.absent(resp)
+	}
+	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest()}
+	f.Modified, _ = http.ParseTime(resp.Header.Get("Last-Modified")) // zero when the upstream did not say
+	return f, nil
+}
+
+// KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its digest.
+func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error {
+	pkg := packageOf(name)
+	if k, err := load(ctx, s.bytes, s.files, pkg, key); err != nil || k != nil {
+		return err
+	}
+	e := entry{Upstream: d.Upstream.Name(), URL: d.URL, Type: d.Type, Fetched: d.Fetched}
+	s.r.uses.touch(useKey{s.kind, pkg, key})
+	return s.files.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
+		return put(tx, key, e, store.Blob{Digest: d.Digest, Size: d.Size}, nil)
+	})
 }
 
 // Kept returns a file that is here; nil when it is not. It asks nobody, and no rule.
@@ -169,11 +214,15 @@ func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
 		resp.Body.Close()
 		return nil, err
 	}
-	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", direct: checked}
-	if d := p.Sums["sha256"]; d != "" {
-		f.Digest = digest.NewDigestFromEncoded(digest.SHA256, d)
+	return &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest(), direct: checked}, nil
+}
+
+// digest is the one that is known beforehand, "" without.
+func (p Place) digest() digest.Digest {
+	if sum := p.Sums["sha256"]; sum != "" {
+		return digest.NewDigestFromEncoded(digest.SHA256, strings.ToLower(sum))
 	}
-	return f, nil
+	return ""
 }
 
 func (p Place) header() http.Header {

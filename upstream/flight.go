@@ -13,8 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"larder/store"
 )
 
@@ -43,11 +41,12 @@ type flight struct {
 }
 
 const (
-	finishBelow = 50 << 20         // a fetch nobody waits for goes on when so little is missing,
-	finishShare = 4                // or when so large a part (1/n) is here
-	pauseFor    = 2 * time.Minute  // how long a paused fetch waits for somebody
-	chunk       = 128 << 10        // read at once
-	openFor     = 30 * time.Second // waiting for the first byte, a document for its sums included
+	finishBelow = 50 << 20        // a fetch nobody waits for goes on when so little is missing,
+	finishShare = 4               // or when so large a part (1/n) is here
+	pauseFor    = 2 * time.Minute // how long a paused fetch waits for somebody
+	chunk       = 128 << 10       // read at once
+	slow        = 2 * time.Second // after which a small file is shown as it comes
+	wholeBelow  = 512 << 10       // files up to this size are shown whole or not at all: what nobody saw can be fetched again
 )
 
 // join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
@@ -81,10 +80,7 @@ func (f *flight) file(ctx context.Context) (*File, error) {
 	ended, err := f.ended, f.err
 	f.mu.Unlock()
 	if !ended {
-		out.flight = f
-		if sum := f.place.Sums["sha256"]; sum != "" {
-			out.Digest = digest.NewDigestFromEncoded(digest.SHA256, strings.ToLower(sum))
-		}
+		out.flight, out.Digest = f, f.place.digest()
 		return out, nil
 	}
 	f.release()
@@ -208,14 +204,26 @@ func (f *flight) run(q FileQuery) {
 	}
 }
 
+// fetch does it all. Wrong bytes of which nobody got any are fetched once more: a blip of a cache in between is as common
+// as a broken registry.
 func (f *flight) fetch(q FileQuery) (err error) {
-	ctx, cancel := context.WithTimeout(f.ctx, openFor)
-	f.place, err = q.Find(ctx)
-	cancel()
-	if err != nil {
+	ctx := withBudget(f.ctx, Budget)
+	if f.place, err = q.Find(ctx); err != nil {
 		return err
 	}
-	t := &transfer{f: f, place: f.place}
+	for try := 1; ; try++ {
+		err = f.transfer(ctx, q)
+		f.mu.Lock()
+		shown := f.ready > 0
+		f.mu.Unlock()
+		if !errors.Is(err, ErrBroken) || shown || try == maxTries || !time.Now().Before(deadlineOf(ctx)) {
+			return err
+		}
+	}
+}
+
+func (f *flight) transfer(ctx context.Context, q FileQuery) error {
+	t := &transfer{f: f, place: f.place, ctx: ctx}
 	defer t.close()
 	if err := t.open(); err != nil {
 		return err
@@ -237,6 +245,11 @@ type transfer struct {
 	total int64 // -1 when unknown
 	n     int64 // bytes here
 	tries int
+	// begun says that clients have the header and may have bytes. Until then everything must be decided within ctx's
+	// budget; afterwards the body may take as long as it flows.
+	begun  bool
+	ctx    context.Context
+	opened time.Time
 }
 
 func (t *transfer) close() {
@@ -251,7 +264,7 @@ func (t *transfer) close() {
 // open sends the first request and makes the stage.
 func (t *transfer) open() error {
 	u := t.place.Upstream
-	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope})
+	resp, err := u.do(t.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope, idle: t.idle()})
 	if err != nil {
 		return err
 	}
@@ -280,9 +293,29 @@ func (t *transfer) open() error {
 	}
 	u.Counts.Misses.Add(1)
 	t.f.signal(func() {
-		t.f.begun, t.f.total, t.f.kind, t.f.mod = true, t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
+		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
+	t.opened = time.Now()
+	if t.total > wholeBelow {
+		t.begin()
+	}
 	return nil
+}
+
+// begin lets clients have the header. A small file is not begun but answered when it is all here, and right; unless it
+// comes so slowly that clients would give up.
+func (t *transfer) begin() {
+	t.begun = true
+	t.body.(patient).pause(idleBody)
+	t.f.signal(func() { t.f.begun = true })
+}
+
+// idle is how long the body may pause.
+func (t *transfer) idle() time.Duration {
+	if t.begun {
+		return idleBody
+	}
+	return max(min(idleDocument, time.Until(deadlineOf(t.ctx))), time.Second)
 }
 
 // copy takes the body in, resuming it when it breaks off.
@@ -316,13 +349,17 @@ func (t *transfer) take(p []byte) error {
 		return err
 	}
 	t.n += int64(len(p))
+	if !t.begun && (t.n > wholeBelow || time.Since(t.opened) > slow) {
+		t.begin()
+	}
+	if !t.begun || t.n <= tail {
+		return nil
+	}
 	ready, err := t.stage.Flush()
 	if err != nil {
 		return err
 	}
-	if ready -= tail; ready <= 0 {
-		return nil
-	}
+	ready -= tail
 	if t.f.follow == nil {
 		file, err := t.stage.Follow()
 		if err != nil || file == nil {
@@ -375,7 +412,14 @@ func (t *transfer) resume(cause error) error {
 	if strong {
 		h.Set("If-Range", etag)
 	}
-	resp, err := u.do(t.f.ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope})
+	ctx := t.f.ctx
+	if !t.begun {
+		ctx = t.ctx
+		if !time.Now().Before(deadlineOf(ctx)) {
+			return u.unavailable(cause, 0)
+		}
+	}
+	resp, err := u.do(ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope, idle: t.idle()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -70,19 +71,16 @@ func (u *Upstream) URL() string { return u.conf.URL }
 // Host is the registry's host and port.
 func (u *Upstream) Host() string { return u.base.Host }
 
-// has reports whether the registry may be asked for the name.
-func (u *Upstream) has(name string) bool {
-	for _, p := range u.conf.Exclude {
-		if glob(p, name) {
-			return false
-		}
+// Takes reports whether the operator lets this registry be asked for the name.
+func (u *Upstream) Takes(name string) bool { return u.has(func(s string) string { return s }, name) }
+
+// has is Takes with both sides folded.
+func (u *Upstream) has(fold func(string) string, name string) bool {
+	name = fold(name)
+	among := func(patterns []string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return glob(fold(p), name) })
 	}
-	for _, p := range u.conf.Include {
-		if glob(p, name) {
-			return true
-		}
-	}
-	return len(u.conf.Include) == 0
+	return !among(u.conf.Exclude) && (len(u.conf.Include) == 0 || among(u.conf.Include))
 }
 
 // resolve makes an absolute URL of a reference: relative to the registry, or one that a document names. ErrElsewhere for
@@ -101,12 +99,14 @@ func (u *Upstream) resolve(ref string) (*url.URL, error) {
 	return to, nil
 }
 
-// mayAsk judges where documents and redirects send us. What began encrypted stays encrypted.
+// mayAsk judges where documents and redirects send us. What began encrypted stays encrypted. Many registries keep their
+// files on hosts of another name, so any will do unless the operator lists them: credentials do not go along, sums are
+// checked, and the dialer keeps addresses out that are not public.
 func (u *Upstream) mayAsk(to *url.URL) bool {
 	if u.base.Scheme == "https" && to.Scheme != "https" {
 		return false
 	}
-	if strings.EqualFold(to.Host, u.base.Host) || u.conf.AnyHost {
+	if strings.EqualFold(to.Host, u.base.Host) || len(u.conf.Hosts) == 0 {
 		return true
 	}
 	for _, h := range u.conf.Hosts {
@@ -126,7 +126,7 @@ func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) > maxRedirects {
 		return errRedirects
 	}
-	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" || !u.mayAsk(r.URL) && !isPublicCDN(u, r.URL) {
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" || !u.mayAsk(r.URL) {
 		return fmt.Errorf("redirected to %s: %w", r.URL.Host, ErrElsewhere)
 	}
 	r.Header.Del("Authorization")
@@ -136,12 +136,6 @@ func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
 	}
 	u.authorize(r)
 	return nil
-}
-
-// isPublicCDN lets a registry redirect to any public host by https: it chose to, over a connection that was its own, and
-// the dialer keeps private addresses out. Hosts that a document names are another matter: anybody who publishes writes those.
-func isPublicCDN(u *Upstream, to *url.URL) bool {
-	return u.base.Scheme == "https" && to.Scheme == "https"
 }
 
 // owns reports whether credentials may go to an address: same scheme, host, port, and below the registry's path.

@@ -105,6 +105,9 @@ func (r *Registry) Close() {
 type Protocol struct {
 	// Local reports whether a name is, or ever was, published here. Such a name is ours: no upstream is asked for it.
 	Local func(ctx context.Context, name string) (bool, error)
+	// Fold spells a name as rules about names compare it, so that no other spelling escapes them; nil leaves it as it is.
+	// It must leave '*' alone.
+	Fold func(name string) string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
 }
@@ -114,8 +117,12 @@ func (r *Registry) Set(k store.Kind, p Protocol) *Set {
 	if r == nil || r.sets[k] == nil {
 		return nil
 	}
-	r.sets[k].protocol = p
-	return r.sets[k]
+	s := r.sets[k]
+	s.protocol = p
+	if p.Fold != nil {
+		s.fold = p.Fold
+	}
+	return s
 }
 
 // Set is the upstreams of one kind in the operator's order.
@@ -124,6 +131,7 @@ type Set struct {
 	kind     store.Kind
 	list     []*Upstream
 	protocol Protocol
+	fold     func(string) string
 
 	docs  *store.Repo[entry]
 	files *store.Repo[entry]
@@ -140,7 +148,7 @@ type Set struct {
 func newSet(r *Registry, k store.Kind) *Set {
 	d, f := k.Documents(), k.CachedFiles()
 	return &Set{
-		r: r, kind: k,
+		r: r, kind: k, fold: func(name string) string { return name },
 		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
 		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
 		seen: store.NewMemo[string, sight](r.store, d), states: map[docID]*state{}, flights: map[fileID]*flight{},
@@ -182,7 +190,7 @@ func (s *Set) Offline() bool {
 }
 
 // Claimed reports whether the name is ours by the operator's word.
-func (s *Set) Claimed(name string) bool { return s != nil && covers(s.r.claims, s.kind, name) }
+func (s *Set) Claimed(name string) bool { return s != nil && s.covers(s.r.claims, name) }
 
 // chain is who may be asked for a name, in order. ErrNotFound when nobody: the name is ours. It is asked before
 // anything that is kept is looked at, so that a claim also hides what was cached before it. name "" is a listing.
@@ -196,7 +204,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	if s.Claimed(name) {
 		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
 	}
-	if covers(s.r.blocked, s.kind, name) {
+	if s.covers(s.r.blocked, name) {
 		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
 	if s.protocol.Local != nil {
@@ -210,7 +218,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	}
 	var list []*Upstream
 	for _, u := range s.list {
-		if u.has(name) {
+		if u.has(s.fold, name) {
 			list = append(list, u)
 		}
 	}

@@ -251,7 +251,7 @@ func TestCredentialsStayHome(t *testing.T) {
 
 func TestElsewhere(t *testing.T) {
 	g := newRig(t)
-	for _, ref := range []string{"http://169.254.169.254/latest", "http://localhost:1/x", "file:///etc/passwd", "gopher://x/"} {
+	for _, ref := range []string{"http://169.254.169.254/latest", "http://localhost:1/x", "http://127.0.0.1:22/", "http://[::1]:80/", "http://0.0.0.0/", "file:///etc/passwd", "gopher://x/"} {
 		if _, err := g.set.list[0].do(context.Background(), request{ref: ref}); !errors.Is(err, ErrElsewhere) {
 			t.Errorf("%s: %v", ref, err)
 		}

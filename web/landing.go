@@ -77,7 +77,10 @@ func describe(p Protocol, base string) landingProtocol {
 	case store.PyPI:
 		return landingProtocol{"PyPI", at + "/", []string{"twine upload --repository-url " + at + "/ dist/*", "pip install --index-url " + at + "/simple/ NAME"}}
 	case store.Cargo:
-		return landingProtocol{"Cargo", at + "/", []string{`cargo login --registry larder`, `CARGO_REGISTRIES_LARDER_INDEX=sparse+` + at + `/ cargo publish --registry larder`}}
+		return landingProtocol{"Cargo", "sparse+" + at + "/index/", []string{
+			"export CARGO_REGISTRIES_LARDER_INDEX=sparse+" + at + "/index/ CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS=cargo:token",
+			"cargo login --registry larder", "cargo publish --registry larder",
+		}}
 	case store.Maven:
 		return landingProtocol{"Maven", at + "/", []string{"mvn deploy -DaltDeploymentRepository=larder::" + at + "/"}}
 	case store.Composer:

@@ -7,8 +7,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"larder/internal/wire"
 	"larder/store"
@@ -24,6 +27,9 @@ type Advisory interface {
 
 // Table holds the advisories of one kind.
 type Table[A Advisory] struct {
+	// Changed, if set, is run in the transaction that loads, for each package about which something else is loaded now.
+	Changed func(tx *store.Tx, name string) error
+
 	store *store.Store
 	repo  *store.Repo[struct{}]
 	kind  store.Kind
@@ -39,7 +45,7 @@ const OpLoad store.Op = "advisories"
 
 // NewTable returns the advisories of a kind.
 func NewTable[A Advisory](s *store.Store, kind store.Kind) *Table[A] {
-	return &Table[A]{s, store.NewRepo[struct{}](s, kind), kind}
+	return &Table[A]{store: s, repo: store.NewRepo[struct{}](s, kind), kind: kind}
 }
 
 // Set answers a PUT whose body is a JSON array: it replaces all advisories, or none when one of them cannot be used.
@@ -66,7 +72,11 @@ func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 func (t *Table[A]) replace(ctx context.Context, list []A) error {
 	return t.store.Update(ctx, func(tx *store.Tx) error {
 		table := t.repo.KindIndex(tx, tableName)
-		for k := range table.Scan(nil, nil) {
+		// What is said about a package, one after the other.
+		was, now := map[string]string{}, map[string]string{}
+		for k, v := range table.Scan(nil, nil) {
+			name, _, _ := strings.Cut(string(k), "\x00")
+			was[name] += string(v)
 			if err := table.Delete(bytes.Clone(k)); err != nil {
 				return err
 			}
@@ -76,18 +86,39 @@ func (t *Table[A]) replace(ctx context.Context, list []A) error {
 			if err != nil {
 				return err
 			}
-			if err := table.Put([]byte(a.About()+"\x00"+strconv.Itoa(i)), b); err != nil {
+			now[a.About()] += string(b)
+			if err := table.Put(fmt.Appendf(nil, "%s\x00%08d", a.About(), i), b); err != nil {
 				return err
 			}
 		}
 		tx.Log(store.Entry{Kind: t.kind, Op: OpLoad, Note: strconv.Itoa(len(list)) + " advisories loaded"})
-		return nil
+		return t.tell(tx, was, now)
 	})
+}
+
+// tell runs Changed for the packages that differ.
+func (t *Table[A]) tell(tx *store.Tx, was, now map[string]string) error {
+	if t.Changed == nil {
+		return nil
+	}
+	for name := range was {
+		if _, ok := now[name]; !ok {
+			now[name] = ""
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		if was[name] != now[name] {
+			if err := t.Changed(tx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Get answers with what is loaded, in the form it was loaded in.
 func (t *Table[A]) Get(w http.ResponseWriter, r *http.Request) error {
-	list, err := t.scan(r.Context(), []string{""})
+	list, err := t.All(r.Context())
 	if err != nil {
 		return err
 	}
@@ -105,19 +136,32 @@ func (t *Table[A]) Of(ctx context.Context, names []string) ([]A, error) {
 	return t.scan(ctx, prefixes)
 }
 
-func (t *Table[A]) scan(ctx context.Context, prefixes []string) ([]A, error) {
-	list := []A{}
-	err := t.store.View(ctx, func(tx *store.Tx) error {
-		for _, p := range prefixes {
-			for k, b := range t.repo.KindIndex(tx, tableName).Scan([]byte(p), nil) {
-				var a A
-				if err := json.Unmarshal(b, &a); err != nil {
-					return fmt.Errorf("%s advisory %q: %w", t.kind, k, err)
-				}
-				list = append(list, a)
-			}
-		}
-		return nil
+func (t *Table[A]) scan(ctx context.Context, prefixes []string) (list []A, err error) {
+	err = t.store.View(ctx, func(tx *store.Tx) error {
+		list, err = t.rows(tx, prefixes)
+		return err
 	})
 	return list, err
+}
+
+// In returns the advisories of a package as a transaction sees them.
+func (t *Table[A]) In(tx *store.Tx, name string) ([]A, error) {
+	return t.rows(tx, []string{name + "\x00"})
+}
+
+// All returns every advisory, by package.
+func (t *Table[A]) All(ctx context.Context) ([]A, error) { return t.scan(ctx, []string{""}) }
+
+func (t *Table[A]) rows(tx *store.Tx, prefixes []string) ([]A, error) {
+	list := []A{}
+	for _, p := range prefixes {
+		for k, b := range t.repo.KindIndex(tx, tableName).Scan([]byte(p), nil) {
+			var a A
+			if err := json.Unmarshal(b, &a); err != nil {
+				return nil, fmt.Errorf("%s advisory %q: %w", t.kind, k, err)
+			}
+			list = append(list, a)
+		}
+	}
+	return list, nil
 }

@@ -57,6 +57,7 @@ type Entry struct {
 	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
 	Size    int64  // of a regular file
 	Regular bool   // neither folder, link nor device
+	Sparse  bool   // has holes that are not in the archive, in a form not every reader knows
 	Link    string // where a link points, as it is written
 
 	r io.Reader
@@ -121,6 +122,10 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if n == l.Entries {
 			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
 		}
+		if h.Typeflag == tar.TypeXGlobalHeader && !l.Strict {
+			// What git archive notes for the whole archive; it is no member.
+			continue
+		}
 		name, err := cleanName(h.Name, l.Name)
 		if err == nil && l.Strict {
 			err = plainEntry(h)
@@ -128,10 +133,25 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Link: h.Linkname, r: t}); err != nil {
+		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t}); err != nil {
 			return err
 		}
 	}
+}
+
+const sparsePrefix = "GNU.sparse."
+
+// sparse recognises GNU's old format and its three in PAX records.
+func sparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, sparsePrefix) {
+			return true
+		}
+	}
+	return false
 }
 
 // finish reads what follows the archive's end: gzip's checksum comes last, and clients look at it.
@@ -166,7 +186,7 @@ func plainEntry(h *tar.Header) error {
 		return fmt.Errorf("%w: %.200q has type %q", ErrType, h.Name, h.Typeflag)
 	}
 	for key := range h.PAXRecords {
-		if key == "size" || strings.HasPrefix(key, "GNU.sparse.") {
+		if key == "size" || strings.HasPrefix(key, sparsePrefix) {
 			return fmt.Errorf("%w: %.200q has the extension header %s", ErrFormat, h.Name, key)
 		}
 	}

@@ -70,6 +70,15 @@ type Config struct {
 	NPM NPM `yaml:"npm" json:"npm"`
 	// RubyGems holds what only the RubyGems protocol has.
 	RubyGems RubyGems `yaml:"rubygems" json:"rubygems"`
+	// Cargo holds what only the Cargo protocol has.
+	Cargo Cargo `yaml:"cargo" json:"cargo"`
+	// PyPI holds what only Python's protocol has.
+	PyPI PyPI `yaml:"pypi" json:"pypi"`
+
+	// TrustedPublishers are rules of trusted publishing: uploads of CI jobs without a password. Default none.
+	TrustedPublishers []TrustedPublisher `yaml:"trusted-publishers,omitempty" json:"trusted-publishers,omitempty"`
+	// TrustedAudience is for whom their tokens must be. Default "larder".
+	TrustedAudience string `yaml:"trusted-audience" json:"trusted-audience"`
 
 	// Upstream are remote registries to keep copies of, one by kind: the short form of Upstreams.
 	Upstream map[store.Kind]string `yaml:"upstream,omitempty" json:"upstream,omitempty"`
@@ -135,6 +144,38 @@ type RubyGems struct {
 	ServeYanked bool `yaml:"serve-yanked" json:"serve-yanked"`
 }
 
+// Cargo is what can be set for Cargo only.
+type Cargo struct {
+	// AuthRequired answers nobody without a token, whatever anonymous may do elsewhere; without it only /cargo/private/
+	// is closed. Default false.
+	AuthRequired bool `yaml:"auth-required" json:"auth-required"`
+	// MaxCrate is the largest crate accepted. Default 10 MiB.
+	MaxCrate Size `yaml:"max-crate" json:"max-crate"`
+	// MaxUnpacked is what a crate may unpack to. Default 512 MiB, which is also the least cargo itself accepts.
+	MaxUnpacked Size `yaml:"max-unpacked" json:"max-unpacked"`
+	// MaxFeatures is how many features a crate may have, and how many others one may switch on. Default 300.
+	MaxFeatures int `yaml:"max-features" json:"max-features"`
+	// MaxDependencies is how many dependencies a crate may have. Default 500.
+	MaxDependencies int `yaml:"max-dependencies" json:"max-dependencies"`
+	// RequireMetadata refuses crates without a description and a license. Default false.
+	RequireMetadata bool `yaml:"require-metadata" json:"require-metadata"`
+	// Notice is a sentence that cargo publish prints to every publisher.
+	Notice string `yaml:"notice" json:"notice"`
+}
+
+// PyPI is what can be set for Python packages only.
+type PyPI struct {
+	// MaxFile is the largest wheel or source archive accepted. Default 4 GiB.
+	MaxFile Size `yaml:"max-file" json:"max-file"`
+	// Strict refuses what is otherwise accepted with a warning: file names of old tools, archives whose sizes stand behind
+	// the data, a RECORD that lists other files, a form that differs from the file's metadata. Default false.
+	Strict bool `yaml:"strict" json:"strict"`
+	// CloseReleases is how long after its first file a release takes others. Default 0: for ever.
+	CloseReleases Duration `yaml:"close-releases" json:"close-releases"`
+	// Provenance puts links to attestations into index pages, although only their structure is checked. Default false.
+	Provenance bool `yaml:"provenance" json:"provenance"`
+}
+
 // Policies are the built-in rules; each list may be empty.
 type Policies struct {
 	// Quotas limit stored bytes.
@@ -194,6 +235,9 @@ func Default() Config {
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30},
 		RubyGems:        RubyGems{MaxGem: 1 << 30},
+		Cargo:           Cargo{MaxCrate: 10 << 20, MaxUnpacked: 512 << 20, MaxFeatures: 300, MaxDependencies: 500},
+		PyPI:            PyPI{MaxFile: 4 << 30},
+		TrustedAudience: "larder",
 	}
 	for _, k := range store.Kinds() {
 		c.Kinds[k] = Kind{Enabled: true, Base: "/" + string(k)}

@@ -70,6 +70,18 @@ func settings() []setting {
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
 		{name: "rubygems.max-gem", value: func(c *Config) value { return &c.RubyGems.MaxGem }},
 		{name: "rubygems.serve-yanked", value: func(c *Config) value { return (*boolean)(&c.RubyGems.ServeYanked) }},
+		{name: "cargo.auth-required", value: func(c *Config) value { return (*boolean)(&c.Cargo.AuthRequired) }},
+		{name: "cargo.max-crate", value: func(c *Config) value { return &c.Cargo.MaxCrate }},
+		{name: "cargo.max-unpacked", value: func(c *Config) value { return &c.Cargo.MaxUnpacked }},
+		{name: "cargo.max-features", value: func(c *Config) value { return (*integer)(&c.Cargo.MaxFeatures) }},
+		{name: "cargo.max-dependencies", value: func(c *Config) value { return (*integer)(&c.Cargo.MaxDependencies) }},
+		{name: "cargo.require-metadata", value: func(c *Config) value { return (*boolean)(&c.Cargo.RequireMetadata) }},
+		{name: "cargo.notice", value: func(c *Config) value { return (*text)(&c.Cargo.Notice) }},
+		{name: "pypi.max-file", value: func(c *Config) value { return &c.PyPI.MaxFile }},
+		{name: "pypi.strict", value: func(c *Config) value { return (*boolean)(&c.PyPI.Strict) }},
+		{name: "pypi.close-releases", value: func(c *Config) value { return &c.PyPI.CloseReleases }},
+		{name: "pypi.provenance", value: func(c *Config) value { return (*boolean)(&c.PyPI.Provenance) }},
+		{name: "trusted-audience", usage: "whom tokens of CI jobs must be for that are exchanged here", value: func(c *Config) value { return (*text)(&c.TrustedAudience) }},
 		{name: "claims", usage: "patterns kind:name of names that upstreams are never asked for", value: func(c *Config) value { return (*texts)(&c.Claims) }},
 		{name: "blocked", usage: "patterns kind:name or kind:name@version that are never fetched from upstreams", value: func(c *Config) value { return (*texts)(&c.Blocked) }},
 		{name: "min-age", usage: "hold back upstreams' versions younger than this", value: func(c *Config) value { return &c.MinAge }},
@@ -108,6 +120,21 @@ func parseBool(s string) (bool, error) {
 		return false, fmt.Errorf("%q is neither true nor false", s)
 	}
 	return b, nil
+}
+
+// integer is a number without a unit.
+type integer int
+
+func (v *integer) Set(s string) error { return setTo((*int)(v), s, parseInteger) }
+func (v *integer) String() string     { return strconv.Itoa(int(*v)) }
+func (v *integer) Type() string       { return "int" }
+
+func parseInteger(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number", s)
+	}
+	return n, nil
 }
 
 // texts is a list of strings; a flag or variable separates items by commas.

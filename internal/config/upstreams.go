@@ -39,9 +39,9 @@ type Upstream struct {
 	Header       string `yaml:"-" json:"-"`
 	// Realms are further origins that may be given User and Password, where a container registry has its tokens elsewhere.
 	Realms []string `yaml:"realms,omitempty" json:"realms,omitempty"`
-	// Hosts are further hosts its documents may refer to ("*.example.com" is any below); AnyHost allows all that are public.
-	Hosts   []string `yaml:"hosts,omitempty" json:"hosts,omitempty"`
-	AnyHost bool     `yaml:"any-host,omitempty" json:"any-host,omitempty"`
+	// Hosts, if set, are the only hosts beside its own that its documents may refer to ("*.example.com" is any below).
+	// Without it any public address will do.
+	Hosts []string `yaml:"hosts,omitempty" json:"hosts,omitempty"`
 	// Private allows it to be on an address that is not public.
 	Private bool `yaml:"private,omitempty" json:"private,omitempty"`
 	// CA is a PEM file with further roots; Cert and Key are a client certificate; Proxy is used instead of the environment's.
@@ -63,7 +63,7 @@ func upstreamFields(u *Upstream) map[string]value {
 		"include": (*texts)(&u.Include), "exclude": (*texts)(&u.Exclude),
 		"user": (*text)(&u.User), "password": (*text)(&u.Password), "password-file": (*text)(&u.PasswordFile),
 		"token": (*text)(&u.Token), "token-file": (*text)(&u.TokenFile), "header": (*text)(&u.Header), "realms": (*texts)(&u.Realms),
-		"hosts": (*texts)(&u.Hosts), "any-host": (*boolean)(&u.AnyHost), "private": (*boolean)(&u.Private),
+		"hosts": (*texts)(&u.Hosts), "private": (*boolean)(&u.Private),
 		"ca": (*text)(&u.CA), "cert": (*text)(&u.Cert), "key": (*text)(&u.Key), "proxy": (*text)(&u.Proxy),
 		"fresh": &u.Fresh, "trusted": (*boolean)(&u.Trusted), "offline": (*boolean)(&u.Offline),
 	}
@@ -98,7 +98,7 @@ func (c Config) allUpstreams() []Upstream {
 func (u Upstream) config() (upstream.Config, error) {
 	c := upstream.Config{
 		Kind: u.Kind, Name: u.Name, URL: strings.TrimPrefix(u.URL, "sparse+"), Include: u.Include, Exclude: u.Exclude,
-		User: u.User, Realms: u.Realms, Hosts: u.Hosts, AnyHost: u.AnyHost, Private: u.Private,
+		User: u.User, Realms: u.Realms, Hosts: u.Hosts, Private: u.Private,
 		CA: u.CA, Cert: u.Cert, Key: u.Key, Proxy: u.Proxy, Fresh: u.Fresh.Std(), Trusted: u.Trusted, Offline: u.Offline,
 	}
 	if c.Name == "" {

@@ -32,6 +32,9 @@ func (c Config) Validate() error {
 	p.check(c.OCI.MaxManifest >= 64<<10 && c.OCI.MaxManifest <= 64<<20, "oci.max-manifest is %s; it must lie between 64KiB and 64MiB", c.OCI.MaxManifest)
 	p.check(c.NPM.MaxTarball >= 1<<20 && c.NPM.MaxTarball <= 1<<40, "npm.max-tarball is %s; it must lie between 1MiB and 1TiB", c.NPM.MaxTarball)
 	p.check(c.RubyGems.MaxGem >= 1<<20 && c.RubyGems.MaxGem <= 1<<40, "rubygems.max-gem is %s; it must lie between 1MiB and 1TiB", c.RubyGems.MaxGem)
+	c.Cargo.validate(&p)
+	p.check(c.PyPI.MaxFile >= 1<<20 && c.PyPI.MaxFile <= 1<<40, "pypi.max-file is %s; it must lie between 1MiB and 1TiB", c.PyPI.MaxFile)
+	c.validateTrust(&p)
 	c.validateUpstreams(&p)
 	return p.err()
 }
@@ -89,7 +92,7 @@ var segment = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
 
 // ownPaths are the first segments that belong to the server itself, or to a client that knows no base path.
 func ownPaths() []string {
-	return []string{"v2", "api", "healthz", "readyz", "metrics", "simple"}
+	return []string{"v2", "api", "healthz", "readyz", "metrics", "simple", "_", "RPC2"}
 }
 
 func (c Config) validateKinds(p *Problems) {
@@ -108,6 +111,13 @@ func (c Config) validateKinds(p *Problems) {
 		}
 		owner[base] = k
 	}
+}
+
+func (c Cargo) validate(p *Problems) {
+	p.check(c.MaxCrate >= 64<<10 && c.MaxCrate <= 4<<30, "cargo.max-crate is %s; it must lie between 64KiB and 4GiB", c.MaxCrate)
+	p.check(c.MaxUnpacked >= 1<<20 && c.MaxUnpacked <= 1<<40, "cargo.max-unpacked is %s; it must lie between 1MiB and 1TiB", c.MaxUnpacked)
+	p.check(c.MaxFeatures >= 1 && c.MaxFeatures <= 100_000, "cargo.max-features is %d; it must lie between 1 and 100000", c.MaxFeatures)
+	p.check(c.MaxDependencies >= 1 && c.MaxDependencies <= 100_000, "cargo.max-dependencies is %d; it must lie between 1 and 100000", c.MaxDependencies)
 }
 
 func (r Policies) validate(p *Problems) {

@@ -77,6 +77,8 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 			r.policies(kv.Value)
 		case path == "upstreams":
 			r.c.Upstreams = objects(r, path, kv.Value, upstreamFields)
+		case path == "trusted-publishers":
+			r.c.TrustedPublishers = objects(r, path, kv.Value, publisherFields)
 		default:
 			r.complain(kv.Key, "unknown key %q", path)
 		}
@@ -149,13 +151,13 @@ func (r *fileReader) scalar(path string, v value, n ast.Node) {
 	text, ok := "", false
 	switch n := n.(type) {
 	case *ast.StringNode:
-		text, ok = n.Value, v.Type() != "bool"
+		text, ok = n.Value, v.Type() != "bool" && v.Type() != "int"
 	case *ast.LiteralNode:
 		text, ok = n.Value.Value, v.Type() == "string"
 	case *ast.BoolNode:
 		text, ok = n.Token.Value, v.Type() == "bool"
 	case *ast.IntegerNode:
-		text, ok = n.Token.Value, v.Type() == "size"
+		text, ok = n.Token.Value, v.Type() == "size" || v.Type() == "int"
 	}
 	if !ok {
 		r.complain(n, "%s must be %s", path, typeWords(v.Type()))
@@ -171,6 +173,8 @@ func typeWords(typ string) string {
 	switch typ {
 	case "bool":
 		return "true or false"
+	case "int":
+		return "a number"
 	case "size":
 		return "a size such as 512MiB"
 	case "duration":

@@ -16,10 +16,13 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/cargo"
 	"larder/internal/config"
+	"larder/internal/trust"
 	"larder/internal/wire"
 	"larder/npm"
 	"larder/oci"
+	"larder/pypi"
 	"larder/rubygems"
 	"larder/store"
 	"larder/upstream"
@@ -33,6 +36,7 @@ type Server struct {
 	store   *store.Store
 	auth    *auth.Local
 	remote  *upstream.Registry // nil without upstreams
+	trust   *trust.Publishers  // nil without trusted publishers
 	metrics *metrics
 	jobs    *jobs
 	public  *wire.Upgrader // all that is served over TCP
@@ -106,6 +110,9 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err := s.connect(); err != nil {
 		return err
 	}
+	if err := s.believe(); err != nil {
+		return err
+	}
 	s.metrics = newMetrics(s.store, s.remote, s.log)
 	s.jobs = newJobs(s.log, s.jobList()...)
 	s.metrics.watch(s.jobs)
@@ -137,6 +144,16 @@ func (s *Server) connect() error {
 		return err
 	}
 	s.remote, err = upstream.New(s.store, s.log, o)
+	return err
+}
+
+// believe prepares trusted publishing; no issuer is asked yet.
+func (s *Server) believe() error {
+	rules, err := s.cfg.TrustRules()
+	if err != nil || len(rules) == 0 {
+		return err
+	}
+	s.trust, err = trust.New(s.auth, s.cfg.TrustedAudience, rules, nil)
 	return err
 }
 
@@ -175,6 +192,19 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
 		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
 		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
+	}
+	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {
+		c := s.cfg.Cargo
+		p := cargo.New(d, cargo.Options{
+			Base: k.Base, AuthRequired: c.AuthRequired, MaxCrate: int64(c.MaxCrate), MaxUnpacked: int64(c.MaxUnpacked),
+			MaxFeatures: c.MaxFeatures, MaxDependencies: c.MaxDependencies, RequireMetadata: c.RequireMetadata, Notice: c.Notice,
+		})
+		list = append(list, mounted{rebase(p, "/cargo", k.Base), store.Cargo})
+	}
+	if k := s.cfg.Kinds[store.PyPI]; k.Enabled {
+		o := s.cfg.PyPI
+		p := pypi.New(d, pypi.Options{Base: k.Base, MaxFile: int64(o.MaxFile), Strict: o.Strict, CloseReleases: o.CloseReleases.Std(), Provenance: o.Provenance, Trust: s.trust})
+		list = append(list, mounted{rebase(p, "/pypi", k.Base), store.PyPI})
 	}
 	return list
 }

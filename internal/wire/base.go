@@ -32,6 +32,10 @@ func NewBase(publicURL string, trusted []netip.Prefix) (*Base, error) {
 	return b, nil
 }
 
+// Public is the configured public URL without a final slash, "" when none is: then documents do well to hold relative
+// addresses where clients understand them.
+func (b *Base) Public() string { return b.public }
+
 // URL is scheme://host[:port][/prefix] without a final slash: what the client of r puts before our paths.
 func (b *Base) URL(r *http.Request) string {
 	if b.public != "" {

@@ -34,7 +34,7 @@ func ServeCached(w http.ResponseWriter, r *http.Request, s *store.Store, f *upst
 		}
 		return serveKept(w, r, s, b, head)
 	}
-	if !f.Follows() {
+	if !f.Follows() && f.Blob.Digest != "" {
 		return serveKept(w, r, s, f.Blob, head)
 	}
 	return follow(w, r, f, head)

@@ -13,17 +13,23 @@ import (
 // ServeDocument answers GET or HEAD with a rendered document in the best encoding the client takes. Every encoding has
 // its own strong ETag; a 304 carries the header the 200 would have had and touches nothing but memory.
 func ServeDocument(w http.ResponseWriter, r *http.Request, doc *store.Document, cacheControl string) error {
-	encoding, body := choose(r.Header["Accept-Encoding"], doc)
-	etag := doc.ETagFor(encoding)
-	held, fresh := notModified(r, doc, etag)
-	if fresh {
-		etag = held
+	etag, fresh := notModified(r, doc)
+	encoding, body := "", doc.Body
+	if etag == "" {
+		encoding, body = choose(r.Header["Accept-Encoding"], doc)
+		etag = doc.ETagFor(encoding)
 	}
+	// Written into the map as it stands, in canonical spelling: this is the path of every 304.
+	values := [...]string{etag, cacheControl}
 	h := w.Header()
-	h.Set("ETag", etag)
-	h.Add("Vary", "Accept-Encoding")
+	h["Etag"] = values[0:1:1]
+	if vary := h["Vary"]; len(vary) == 0 {
+		h["Vary"] = varyEncoding
+	} else {
+		h["Vary"] = append(vary, varyEncoding...)
+	}
 	if cacheControl != "" {
-		h.Set("Cache-Control", cacheControl)
+		h["Cache-Control"] = values[1:2:2]
 	}
 	if !doc.Modified.IsZero() {
 		h.Set("Last-Modified", doc.Modified.UTC().Format(http.TimeFormat))
@@ -47,11 +53,14 @@ func ServeDocument(w http.ResponseWriter, r *http.Request, doc *store.Document, 
 	return nil
 }
 
-// notModified follows RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. A tag of another encoding of
-// the same document matches as well, what the client holds is just as fresh; held is the tag that matched.
-func notModified(r *http.Request, doc *store.Document, etag string) (held string, fresh bool) {
+// varyEncoding is shared by all answers; nobody changes it.
+var varyEncoding = []string{"Accept-Encoding"}
+
+// notModified follows RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. The tag of any encoding of the
+// document matches, what the client holds is just as fresh; held is the tag that matched, "" where none was asked for.
+func notModified(r *http.Request, doc *store.Document) (held string, fresh bool) {
 	if lines := r.Header["If-None-Match"]; len(lines) > 0 {
-		for _, tag := range [...]string{etag, doc.ETagFor(""), doc.ETagFor("gzip"), doc.ETagFor("zstd")} {
+		for _, tag := range [...]string{doc.ETagFor(""), doc.ETagFor("gzip"), doc.ETagFor("zstd")} {
 			for _, line := range lines {
 				if matches(line, tag) {
 					return tag, true
@@ -65,7 +74,7 @@ func notModified(r *http.Request, doc *store.Document, etag string) (held string
 		return "", false
 	}
 	t, err := http.ParseTime(since)
-	return etag, err == nil && !doc.Modified.Truncate(time.Second).After(t)
+	return "", err == nil && !doc.Modified.Truncate(time.Second).After(t)
 }
 
 // choose picks the encoding with the highest weight, zstd before gzip before none among equals.

@@ -31,6 +31,8 @@ var (
 	ErrSlow = errors.New("the request body came too slowly")
 	// ErrMediaType: the body's type is none the operation takes.
 	ErrMediaType = errors.New("unsupported media type")
+	// ErrNotAcceptable: the client takes none of the types the address answers with.
+	ErrNotAcceptable = errors.New("not acceptable")
 )
 
 // StatusClientGone is logged for a client that left before the answer; it is never seen by anyone.
@@ -79,6 +81,7 @@ func verdicts() []verdict {
 		{ErrTruncated, http.StatusBadRequest, ""},
 		{ErrSlow, http.StatusRequestTimeout, ""},
 		{ErrMediaType, http.StatusUnsupportedMediaType, ""},
+		{ErrNotAcceptable, http.StatusNotAcceptable, ""},
 		{store.ErrFull, http.StatusInsufficientStorage, "the server's disk is full"},
 		{store.ErrReadOnly, http.StatusServiceUnavailable, "the server takes no changes at present"},
 		{store.ErrLocked, http.StatusServiceUnavailable, "the server's data is in use elsewhere"},

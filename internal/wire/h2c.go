@@ -43,6 +43,9 @@ type Upgrader struct {
 // upgradeTime bounds the write of the 101.
 const upgradeTime = 10 * time.Second
 
+// goodbyeEvery is how often connections that are left are told that the server stops.
+const goodbyeEvery = 50 * time.Millisecond
+
 // H2C wraps next. idle is how long an upgraded connection without requests is kept.
 func H2C(next http.Handler, log *slog.Logger, idle time.Duration) (*Upgrader, error) {
 	u := &Upgrader{next: next, log: log, conns: make(map[net.Conn]struct{}), idle: make(chan struct{})}
@@ -207,15 +210,21 @@ func (u *Upgrader) Shutdown(ctx context.Context) error {
 	u.closing = true
 	u.settle()
 	u.mu.Unlock()
-	// The base server has no listener; this only runs what http2.ConfigureServer registered: a GOAWAY on each connection.
-	if err := u.base.Shutdown(ctx); err != nil {
-		return u.cut(err)
-	}
-	select {
-	case <-u.idle:
-		return nil
-	case <-ctx.Done():
-		return u.cut(ctx.Err())
+	tick := time.NewTicker(goodbyeEvery)
+	defer tick.Stop()
+	for {
+		// The base server has no listener; this only runs what http2.ConfigureServer registered: a GOAWAY on each connection
+		// it knows. It learns of one that is being taken over now a moment later, so it is told again.
+		if err := u.base.Shutdown(ctx); err != nil {
+			return u.cut(err)
+		}
+		select {
+		case <-u.idle:
+			return nil
+		case <-ctx.Done():
+			return u.cut(ctx.Err())
+		case <-tick.C:
+		}
 	}
 }
 

@@ -316,6 +316,66 @@ func TestH2CShutdownDeadline(t *testing.T) {
 	close(release)
 }
 
+// slowConn lets the shutdown pass between the moment a connection is taken over and the one in which HTTP/2 knows of it:
+// its address is what HTTP/2 asks for in between.
+type slowConn struct {
+	net.Conn
+	once        sync.Once
+	asked, goOn chan struct{}
+}
+
+func (c *slowConn) RemoteAddr() net.Addr {
+	c.once.Do(func() {
+		close(c.asked)
+		<-c.goOn
+	})
+	return c.Conn.RemoteAddr()
+}
+
+// hijackable is an answer whose connection is conn.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// TestH2CShutdownDuringUpgrade: a connection that is just being taken over does not keep the server from stopping.
+func TestH2CShutdownDuringUpgrade(t *testing.T) {
+	up, err := H2C(http.HandlerFunc(echo), quiet(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, there := net.Pipe()
+	defer there.Close()
+	go func() {
+		_, _ = io.Copy(io.Discard, there) // ends with the connection
+	}()
+	slow := &slowConn{Conn: here, asked: make(chan struct{}), goOn: make(chan struct{})}
+	r := httptest.NewRequest("GET", "/x", nil)
+	for k, v := range map[string]string{"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": settingsHeader()} {
+		r.Header.Set(k, v)
+	}
+	go up.ServeHTTP(hijackable{httptest.NewRecorder(), slow}, r)
+	<-slow.asked
+	stopped := make(chan error)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+		defer cancel()
+		stopped <- up.Shutdown(ctx)
+	}()
+	time.Sleep(100 * time.Millisecond) // the shutdown has said goodbye to all that HTTP/2 knows
+	close(slow.goOn)
+	if _, err := io.WriteString(there, http2.ClientPreface+"\x00\x00\x00\x04\x00\x00\x00\x00\x00"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestH2CCurl lets an independent client do the upgrade.
 func TestH2CCurl(t *testing.T) {
 	curl, err := exec.LookPath("curl")

@@ -1,16 +1,20 @@
 package wiretest
 
 import (
+	"archive/tar"
+	"archive/zip"
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -66,6 +70,51 @@ func Gzip(s string) []byte {
 		panic(err)
 	}
 	if err := z.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// TarGz makes a gzipped tar archive of files by name, the same bytes each time.
+func TarGz(files Files) []byte {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := w.WriteHeader(h); err != nil {
+			panic(err)
+		}
+		if _, err := io.WriteString(w, files[name]); err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return Gzip(b.String())
+}
+
+// Files are contents by name.
+type Files = map[string]string
+
+// Zip is a ZIP archive of files, in the order of their names. A name that ends in "@" is a link, without the "@".
+func Zip(files map[string]string) []byte {
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, n := range slices.Sorted(maps.Keys(files)) {
+		h := &zip.FileHeader{Name: strings.TrimSuffix(n, "@"), Method: zip.Deflate}
+		if strings.HasSuffix(n, "@") {
+			h.SetMode(fs.ModeSymlink | 0o777)
+		}
+		f, err := w.CreateHeader(h)
+		if err == nil {
+			_, err = io.WriteString(f, files[n])
+		}
+		if err != nil {
+			panic(err)
+		}
+	}
+	if err := w.Close(); err != nil {
 		panic(err)
 	}
 	return b.Bytes()

@@ -1,0 +1,7 @@
+package seed;
+
+/** Something to compile, document and pack. */
+public class Lib {
+  /** Nothing to configure. */
+  public Lib() {}
+}

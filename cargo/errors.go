@@ -1,0 +1,99 @@
+package cargo
+
+// The one place that writes error bodies (A.7). Cargo prints the details of the web API's; what it gets from the index and
+// from downloads it prints as it is, so there it is plain text.
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
+func absent(op string) string {
+	switch op {
+	case "":
+		return "this registry has no such address"
+	case opDownload, opVersion, opVersionSet, opVersionDelete, opYank, opUnyank, opReadme, opDependencies:
+		return "crate or version not found"
+	case opOwnersAdd, opOwnersRemove:
+		return "crate or user not found"
+	}
+	return "crate not found"
+}
+
+// isFile reports whether an operation is about the index or a crate's bytes.
+func isFile(op string) bool { return op == opConfig || op == opIndex || op == opDownload }
+
+// status is the status of a failure as cargo needs it.
+func (s *server) status(r *http.Request, f wire.Failure) int {
+	file := isFile(f.Op)
+	switch {
+	case errors.Is(f.Err, auth.ErrHidden) && wire.IdentityFrom(r.Context()).Anonymous && s.closedPath(r.URL.Path):
+		// Only a 401 makes cargo send its token; the answer is the same whether the crate exists or not.
+		return http.StatusUnauthorized
+	case f.Status == http.StatusUnauthorized && !file && isOneOf(f.Err, auth.ErrCredentials, wire.ErrAuthorization):
+		return http.StatusForbidden
+	}
+	return f.Status
+}
+
+// closedPath reports whether a path answers nobody without credentials.
+func (s *server) closedPath(path string) bool {
+	return s.opt.AuthRequired || strings.HasPrefix(path, root+"/private/")
+}
+
+// fail writes the answer of a failed request.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
+	code, text := s.status(r, f), f.Public
+	h := w.Header()
+	switch code {
+	case http.StatusNotFound:
+		text = absent(f.Op)
+	case http.StatusUnauthorized:
+		if errors.Is(f.Err, auth.ErrHidden) || errors.Is(f.Err, auth.ErrNoCredentials) {
+			text = needToken
+		}
+		h.Set("WWW-Authenticate", `Cargo login_url="`+s.url(r)+`/me"`)
+	}
+	for _, name := range []string{"ETag", "Last-Modified", "Vary"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	if !isFile(f.Op) && (f.Op != "" || strings.HasPrefix(r.URL.Path, root+"/api/")) {
+		type detail struct {
+			Detail string `json:"detail"`
+		}
+		// The client is gone when this fails, and the access log has the status already.
+		_ = wire.JSON(w, code, map[string][]detail{"errors": {{text}}})
+		return
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)+1))
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+const needToken = "This needs a token: run cargo login."
+
+// needLogin is the error of what nobody may do without credentials.
+func needLogin() error { return wire.Errorf(auth.ErrNoCredentials, needToken) }
+
+// notFound is the error for the log; the client reads absent.
+func notFound(format string, args ...any) error {
+	return store.Refuse(store.ErrNotFound, format, args...)
+}
+
+func isOneOf(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}

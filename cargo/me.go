@@ -1,0 +1,100 @@
+package cargo
+
+// The page that cargo login names: whoever logs in there gets a token to paste.
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"html/template"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+//go:embed me.html
+var meHTML string
+
+// mePage is what the template gets; html/template escapes all of it.
+type mePage struct {
+	Action, Host, User, Error, Token string
+	Elsewhere                        bool // users and tokens are kept by another provider
+}
+
+// meCSP allows the page's own style and its own form, and nothing else.
+const meCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// me shows the form.
+func (s *server) me(w http.ResponseWriter, r *http.Request, _ Request) error {
+	return s.show(w, r, http.StatusOK, mePage{Elsewhere: s.accounts == nil})
+}
+
+func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePage) error {
+	p.Action = s.url(r) + "/me"
+	if u, err := url.Parse(p.Action); err == nil {
+		p.Host = u.Host
+	}
+	page, err := template.New("me").Parse(meHTML)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := page.Execute(&out, p); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", meCSP)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err = w.Write(out.Bytes())
+	return err
+}
+
+// meLogin takes the form and shows a token, once. It reaches no further than cargo.
+func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) error {
+	ctx := r.Context()
+	if s.accounts == nil {
+		return wire.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
+	}
+	raw, err := wire.ReadBody(r, maxSmallBody)
+	if err != nil {
+		return err
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return wire.Errorf(store.ErrInvalid, "The form cannot be read.")
+	}
+	page := mePage{User: form.Get("user")}
+	c := auth.Credentials{User: page.User, Password: form.Get("password")}
+	if a, err := netip.ParseAddr(store.ActorFrom(ctx).Addr); err == nil {
+		c.Addr = a
+	}
+	id, err := s.auth.Authenticate(ctx, c)
+	var throttled *auth.Throttled
+	if isOneOf(err, auth.ErrCredentials, auth.ErrNoCredentials) || errors.As(err, &throttled) {
+		page.Error = wire.Public(err)
+		return s.show(w, r, wire.Status(err), page)
+	}
+	if err != nil {
+		return err
+	}
+	scopes, err := auth.ParseScopes([]string{"cargo:*:*:*"})
+	if err != nil {
+		return err
+	}
+	if _, page.Token, err = s.accounts.DeriveToken(ctx, id, auth.TokenSpec{User: id.User, Name: "cargo login", Scopes: scopes}); err != nil {
+		return err
+	}
+	return s.show(w, r, http.StatusOK, page)
+}

@@ -1,0 +1,147 @@
+package cargo
+
+// Names, versions, features, and what is stored about a version. Pure.
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/crate"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// typeCrate is the type of cargo's names in auth scopes: cargo:crate:demo:read.
+const typeCrate = "crate"
+
+// Limits of names and metadata are the public registry's; clients and tools have grown up with them.
+const (
+	maxDescription = 1000
+	maxKeywords    = 5
+	maxKeyword     = 20
+	maxURL         = 1000
+	maxText        = 256      // license, a category, a file's name
+	maxInline      = 16 << 10 // larger values live in a blob
+	maxUpload      = 1 << 20  // JSON of a publish
+	maxSmallBody   = 64 << 10
+)
+
+// Meta is what a version's record holds beside the store's own fields. Its line of the index is a row of its own: see row.
+type Meta struct {
+	// Version is the version in full. The record's ID leaves build metadata out: no two versions may differ in that alone.
+	Version       string   `json:"version"`
+	Description   string   `json:"description,omitempty"`
+	Homepage      string   `json:"homepage,omitempty"`
+	Documentation string   `json:"documentation,omitempty"`
+	Repository    string   `json:"repository,omitempty"`
+	License       string   `json:"license,omitempty"`
+	LicenseFile   string   `json:"license_file,omitempty"`
+	Authors       []string `json:"authors,omitempty"`
+	Keywords      []string `json:"keywords,omitempty"`
+	Categories    []string `json:"categories,omitempty"`
+	Readme        part     `json:"readme,omitzero"`
+	ReadmeFile    string   `json:"readme_file,omitempty"`
+
+	Links       string `json:"links,omitempty"`
+	RustVersion string `json:"rust_version,omitempty"`
+	Edition     string `json:"edition,omitempty"`
+
+	// What the crate's archive says of itself.
+	Lib       bool     `json:"lib,omitempty"`
+	ProcMacro bool     `json:"proc_macro,omitempty"`
+	Build     bool     `json:"build,omitempty"` // has a build script
+	Bins      []string `json:"bins,omitempty"`
+	Files     int      `json:"files"`
+	Unpacked  int64    `json:"unpacked"`
+	Commit    string   `json:"commit,omitempty"`     // git, from .cargo_vcs_info.json
+	CommitDir string   `json:"commit_dir,omitempty"` // folder in the repository
+}
+
+// part is text in the record, or in a blob when it is large.
+type part struct {
+	Text string        `json:"text,omitempty"`
+	Blob digest.Digest `json:"blob,omitempty"`
+}
+
+// key is the name the store knows a crate by; the published spelling is its Display.
+func key(name string) string { return strings.ToLower(name) }
+
+// canonical is what no two crates may share.
+func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
+
+// reserved are names, in canonical spelling, that the compiler, the system or this registry's own paths have taken.
+var reserved = []string{
+	"new", "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+	"alloc", "core", "std", "test", "proc_macro", "macro", "macros", "rust", "rustc", "rustdoc", "unicode", "syntax",
+	"arena", "ast", "builtins", "collections", "compiler_builtins", "compiler_rt", "compiletest", "coretest", "debug", "driver",
+	"rust_installer", "rustbook", "rustc_driver", "rustc_llvm", "rustc_resolve", "rustc_typeck", "rustllvm",
+}
+
+// checkNewName is the rule for names that do not exist yet.
+func checkNewName(name string) error {
+	if slices.Contains(reserved, canonical(name)) {
+		return wire.Errorf(store.ErrInvalid, "The name %s is reserved; choose another one.", name)
+	}
+	return nil
+}
+
+// versionID is a version without its build metadata.
+func versionID(version string) string {
+	id, _, _ := strings.Cut(version, "+")
+	return id
+}
+
+func checkVersion(s string) error {
+	if !crate.IsVersion(s) {
+		return wire.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
+	}
+	return nil
+}
+
+var keyword = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_+-]*$`)
+
+// checkMetadata judges what people read of a crate.
+func (u *upload) checkMetadata(required bool) error {
+	for what, s := range map[string]string{"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository} {
+		if s != "" && !isWebURL(s) {
+			return wire.Errorf(store.ErrInvalid, "The %s %.200q is not an http or https address.", what, s)
+		}
+	}
+	for _, k := range u.Keywords {
+		if !keyword.MatchString(k) || len(k) > maxKeyword {
+			return wire.Errorf(store.ErrInvalid, "%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.", k, maxKeyword)
+		}
+	}
+	for _, s := range append([]string{u.License, u.LicenseFile, u.ReadmeFile, u.Links}, u.Categories...) {
+		if len(s) > maxText || strings.ContainsFunc(s, unicode.IsControl) {
+			return wire.Errorf(store.ErrInvalid, "%.80q is too long, or has characters that do not print.", s)
+		}
+	}
+	switch {
+	case len(u.Description) > maxDescription:
+		return wire.Errorf(store.ErrInvalid, "The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
+	case len(u.Keywords) > maxKeywords, len(u.Categories) > maxKeywords:
+		return wire.Errorf(store.ErrInvalid, "A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
+	case required && (u.Description == "" || u.License == "" && u.LicenseFile == ""):
+		return wire.Errorf(store.ErrInvalid, "This registry wants a description and a license (or license-file) in Cargo.toml.")
+	}
+	return nil
+}
+
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxURL && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

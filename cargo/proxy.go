@@ -1,0 +1,293 @@
+package cargo
+
+// Copies of remote registries. A crate's file of the index is passed on byte by byte, since every reader of lines that
+// writes them again has lost a field; only whole lines are ever left out. Crates are checked against the line's cksum.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Lifetimes of upstreams' documents. cargo update expects new versions, so an old index is shown for a few minutes only.
+const (
+	freshIndex  = time.Minute
+	staleIndex  = 5 * time.Minute
+	freshConfig = time.Hour
+	freshSearch = 5 * time.Minute
+)
+
+// remote joins the server with the upstreams of its kind. A name that differs from one of ours in case or in the
+// separators is ours.
+func (s *server) remote(r *upstream.Registry) {
+	ours := store.NewMemo[string, bool](s.store, store.Cargo)
+	s.up = r.Set(store.Cargo, upstream.Protocol{
+		Fold: canonical,
+		Local: func(ctx context.Context, name string) (bool, error) {
+			return ours.Get("", name, func() (taken bool, err error) {
+				err = s.store.View(ctx, func(tx *store.Tx) error {
+					taken = s.repo.KindIndex(tx, namesTable).Get([]byte(canonical(name))) != nil
+					return nil
+				})
+				return taken, err
+			})
+		},
+		Probe: indexQuery,
+	})
+}
+
+// elsewhere reports whether an upstream may have what is not here.
+func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
+
+// mayTake refuses the first publish of a name that an upstream has: it would hide a crate people rely on.
+func (s *server) mayTake(ctx context.Context, name string) error {
+	if s.up == nil {
+		return nil
+	}
+	err := s.repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+		_, err := tx.Package()
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return s.up.MayPublish(ctx, key(name))
+	}
+	return err
+}
+
+func indexQuery(name string) upstream.Query {
+	return upstream.Query{
+		Package: key(name), Key: formIndex, Ref: indexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex,
+		Check: checkIndex, Versions: publishedTimes,
+	}
+}
+
+// remoteLine is what we read of an upstream's line.
+type remoteLine struct {
+	Name    string    `json:"name"`
+	Vers    string    `json:"vers"`
+	Cksum   string    `json:"cksum"`
+	Pubtime time.Time `json:"pubtime"`
+	raw     []byte    // without the newline
+}
+
+// readLines reads every line; what is no line is an error.
+func readLines(body []byte) (lines []remoteLine, err error) {
+	for raw := range bytes.Lines(body) {
+		raw = bytes.TrimRight(raw, "\r\n")
+		if len(raw) == 0 {
+			continue
+		}
+		var l remoteLine
+		if err := json.Unmarshal(raw, &l); err != nil {
+			return nil, fmt.Errorf("line %d of the index: %w", len(lines)+1, err)
+		}
+		if l.Name == "" || l.Vers == "" || len(l.Cksum) != lenDigest {
+			return nil, fmt.Errorf("line %d of the index lacks name, vers or cksum", len(lines)+1)
+		}
+		l.raw = raw
+		lines = append(lines, l)
+	}
+	return lines, nil
+}
+
+func checkIndex(body []byte, _ string) error {
+	lines, err := readLines(body)
+	if err == nil && len(lines) == 0 {
+		return errors.New("an index file without lines")
+	}
+	return err
+}
+
+func publishedTimes(body []byte) map[string]time.Time {
+	out := map[string]time.Time{}
+	lines, _ := readLines(body) // checked before it was kept
+	for _, l := range lines {
+		out[l.Vers] = l.Pubtime
+	}
+	return out
+}
+
+// proxiedIndex answers with an upstream's lines as they are, but for those that are held back or, offline, whose crate is
+// not here.
+func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name string) error {
+	d, err := s.up.Document(r.Context(), indexQuery(name))
+	if err != nil {
+		return err
+	}
+	wire.CacheHead(w, d, time.Now())
+	offline := s.up.Offline()
+	k := store.DocKey{Kind: store.Cargo.Documents(), Package: key(name), Format: fmt.Sprintf("%s %s %s %t", formIndex, d.Digest, s.up.GateKey(), offline)}
+	doc, err := s.store.Document(r.Context(), k, func(ctx context.Context) (store.Rendered, error) {
+		body, err := d.Bytes(ctx)
+		if err == nil && (offline || s.up.Gated()) {
+			body, err = s.offered(ctx, key(name), body, offline)
+		}
+		return store.Rendered{Body: body, Type: typePlain}, err
+	})
+	if err != nil {
+		return err
+	}
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// offered are the lines that may be chosen.
+func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
+	lines, err := readLines(body)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		here := true
+		if offline {
+			if here, err = s.up.Here(ctx, name, l.Vers); err != nil {
+				return nil, err
+			}
+		}
+		switch err := s.up.Allowed(ctx, name, l.Vers); {
+		case errors.Is(err, store.ErrDenied):
+			here = false
+		case err != nil:
+			return nil, err
+		}
+		if here {
+			out = append(append(out, l.raw...), '\n')
+		}
+	}
+	if len(out) == 0 {
+		return nil, notFound("%s has no version that this registry may offer", name)
+	}
+	return out, nil
+}
+
+// proxiedCrate answers with an upstream's crate.
+func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.up.File(r.Context(), upstream.FileQuery{
+		Package: key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
+		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
+	})
+	if err != nil {
+		return err
+	}
+	if q.Digest != "" && f.Digest != "" && f.Digest.Encoded() != q.Digest {
+		return errors.Join(notFound("%s %s has another digest", q.Name, q.Version), f.Close())
+	}
+	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: typeArchive, CacheControl: forever(r)})
+}
+
+// place finds a crate by its line of the index; one that has none makes us ask for the index as it is now.
+func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
+	query := indexQuery(q.Name)
+	for _, again := range []bool{false, true} {
+		if again {
+			query.Fresh, query.Stale = -1, -1
+		}
+		d, err := s.up.Document(ctx, query)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		lines, err := readLines(body)
+		if err != nil {
+			return upstream.Place{}, err
+		}
+		for _, l := range lines {
+			if l.Vers == q.Version {
+				return s.placeOf(ctx, d.Upstream, l)
+			}
+		}
+	}
+	return upstream.Place{}, notFound("%s has no version %s", q.Name, q.Version)
+}
+
+// placeOf expands the address that the upstream's own config.json gives (Cargo Book, Index Format).
+func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine) (upstream.Place, error) {
+	c, err := s.configOf(ctx, u)
+	if err != nil {
+		return upstream.Place{}, err
+	}
+	ref, prefix := c.DL, strings.TrimSuffix(indexPath(l.Name), "/"+strings.ToLower(l.Name))
+	if !strings.Contains(ref, "{") {
+		ref += "/{crate}/{version}/download"
+	}
+	ref = strings.NewReplacer("{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{lowerprefix}", prefix,
+		"{prefix}", prefixOf(l.Name), "{sha256-checksum}", l.Cksum).Replace(ref)
+	return upstream.Place{Upstream: u, Ref: ref, Sums: map[string]string{"sha256": l.Cksum}, Type: typeArchive}, nil
+}
+
+// prefixOf is the folder of a crate in the index, with the name's own capitals.
+func prefixOf(name string) string {
+	switch len(name) {
+	case 1, 2:
+		return fmt.Sprint(len(name))
+	case 3:
+		return "3/" + name[:1]
+	}
+	return name[:2] + "/" + name[2:4]
+}
+
+// remoteConfig is an upstream's config.json.
+type remoteConfig struct {
+	DL  string `json:"dl"`
+	API string `json:"api"`
+}
+
+func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteConfig, err error) {
+	d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: func(body []byte, _ string) error {
+		var c remoteConfig
+		if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
+			return fmt.Errorf("not a registry's config.json: %w", err)
+		}
+		return nil
+	}})
+	if err != nil {
+		return c, err
+	}
+	body, err := d.Bytes(ctx)
+	if err == nil {
+		err = json.Unmarshal(body, &c)
+	}
+	return c, err
+}
+
+// proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
+func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []json.RawMessage, total int) {
+	for _, u := range s.up.Upstreams() {
+		c, err := s.configOf(ctx, u)
+		if err != nil || c.API == "" {
+			continue
+		}
+		values := url.Values{"q": {q.Query}, "page": {fmt.Sprint(q.Page)}, "per_page": {fmt.Sprint(q.Size)}}.Encode()
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values, Accept: "application/json", Fresh: freshSearch})
+		if err != nil {
+			continue // a search is worth less than the time to wait for it
+		}
+		var found struct {
+			Crates []json.RawMessage
+			Meta   struct{ Total int }
+		}
+		if body, err := d.Bytes(ctx); err != nil || json.Unmarshal(body, &found) != nil {
+			continue
+		}
+		for _, raw := range found.Crates {
+			var hit struct{ Name string }
+			if json.Unmarshal(raw, &hit) == nil && len(hits) < room && s.up.Theirs(ctx, key(hit.Name)) {
+				hits = append(hits, raw)
+			}
+		}
+		return hits, found.Meta.Total
+	}
+	return nil, 0
+}

@@ -1,0 +1,230 @@
+package cargo
+
+import (
+	"errors"
+	"go/doc/comment"
+	"go/parser"
+	"go/token"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+
+	"larder/internal/crate"
+	"larder/internal/wire"
+)
+
+func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
+	t.Helper()
+	path, query, _ := strings.Cut(raw, "?")
+	v, err := url.ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(method, path, v)
+}
+
+const someSum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// TestA1_EveryPathParses has every path that was seen on the wire.
+func TestA1_EveryPathParses(t *testing.T) {
+	const api = "/api/v1/crates"
+	for _, c := range []struct {
+		method, path, op string
+		want             Request
+	}{
+		{"GET", "/index/config.json", opConfig, Request{}},
+		{"GET", "/config.json", opConfig, Request{}},
+		{"HEAD", "/private/index/config.json", opConfig, Request{Closed: true}},
+		{"GET", "/private/config.json", opConfig, Request{Closed: true}},
+		{"GET", "/index/1/a", opIndex, Request{Name: "a"}},
+		{"GET", "/index/2/ab", opIndex, Request{Name: "ab"}},
+		{"GET", "/index/3/a/abc", opIndex, Request{Name: "abc"}},
+		{"GET", "/index/fo/o-/foo-bar", opIndex, Request{Name: "foo-bar"}},
+		{"GET", "/my/_c/my_crate", opIndex, Request{Name: "my_crate"}},
+		{"GET", "/index/dl/cr/dlcrate", opIndex, Request{Name: "dlcrate"}},
+		{"GET", "/dl/cr/dlcrate", opIndex, Request{Name: "dlcrate"}},
+		{"GET", "/private/index/se/rd/serde", opIndex, Request{Name: "serde", Closed: true}},
+		{"GET", "/dl/" + someSum + "/foo-bar-1.0.0.crate", opDownload, Request{Name: "foo-bar", Version: "1.0.0", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/foo-1-0.1.0-2.0.0+build.5.crate", opDownload, Request{Name: "foo-1", Version: "0.1.0-2.0.0+build.5", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/a_1-1.0.0-rc-1.2.crate", opDownload, Request{Name: "a_1", Version: "1.0.0-rc-1.2", Digest: someSum}},
+		{"GET", "/private/dl/" + someSum + "/A-1.0.0.crate", opDownload, Request{Name: "A", Version: "1.0.0", Digest: someSum, Closed: true}},
+		{"GET", api + "/foo-bar/0.1.0+build.5/download", opDownload, Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"GET", api + "/foo-bar/0.1.0%2Bbuild.5/download", opDownload, Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"PUT", api + "/new", opPublish, Request{}},
+		{"GET", api + "/new", opCrate, Request{Name: "new"}},
+		{"DELETE", api + "/demo/1.0.0/yank", opYank, Request{Name: "demo", Version: "1.0.0"}},
+		{"PUT", api + "/demo/1.0.0/unyank", opUnyank, Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/owners", opOwners, Request{Name: "demo"}},
+		{"GET", api + "/demo/owner_user", opOwners, Request{Name: "demo"}},
+		{"PUT", api + "/demo/owners", opOwnersAdd, Request{Name: "demo"}},
+		{"DELETE", api + "/demo/owners", opOwnersRemove, Request{Name: "demo"}},
+		{"GET", api + "?q=foo%20bar%2F%C3%A9&per_page=5", opSearch, Request{Query: "foo bar/é", Page: 1, Size: 5}},
+		{"GET", api + "?q=a&per_page=1000&page=3", opSearch, Request{Query: "a", Page: 3, Size: 100}},
+		{"GET", api, opSearch, Request{Page: 1, Size: 10}},
+		{"GET", "/me", opMe, Request{}},
+		{"POST", "/me", opMeLogin, Request{}},
+		{"GET", api + "/Demo", opCrate, Request{Name: "Demo"}},
+		{"PATCH", api + "/demo", opCrateSet, Request{Name: "demo"}},
+		{"DELETE", api + "/demo", opCrateDelete, Request{Name: "demo"}},
+		{"GET", api + "/demo/versions", opVersions, Request{Name: "demo"}},
+		{"GET", api + "/demo/reverse_dependencies?per_page=100", opDependents, Request{Name: "demo", Page: 1, Size: 100}},
+		{"GET", api + "/demo/downloads", opDownloads, Request{Name: "demo"}},
+		{"GET", api + "/demo/1.0.0", opVersion, Request{Name: "demo", Version: "1.0.0"}},
+		{"PATCH", api + "/demo/1.0.0", opVersionSet, Request{Name: "demo", Version: "1.0.0"}},
+		{"DELETE", api + "/demo/1.0.0", opVersionDelete, Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/readme", opReadme, Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/dependencies", opDependencies, Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/downloads", opDownloads, Request{Name: "demo", Version: "1.0.0"}},
+	} {
+		op, q, err := parseRaw(t, c.method, root+c.path)
+		c.want.Op = c.op
+		if err != nil || op != c.op || q != c.want {
+			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
+			continue
+		}
+		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || again != q {
+			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		}
+	}
+}
+
+// TestE_NamesAsPaths: what is not of the grammar never reaches a handler.
+func TestE_NamesAsPaths(t *testing.T) {
+	const api = "/api/v1/crates"
+	for path, want := range map[string]error{
+		"/../etc":                               wire.ErrBadPath,
+		"/%2e%2e/x":                             wire.ErrBadPath,
+		"/index/..%2f..%2fx":                    wire.ErrBadPath,
+		"/index/a%2fb/c":                        wire.ErrBadPath,
+		"/index/ab/cd/ab%00cd":                  wire.ErrBadPath,
+		"/index/ab/cd/ab%5ccd":                  wire.ErrBadPath,
+		"/index/ab/%zz":                         wire.ErrBadPath,
+		"//index/config.json":                   wire.ErrBadPath,
+		"//api/v1/crates":                       wire.ErrBadPath,
+		"/index//config.json":                   wire.ErrBadPath,
+		"/index/1/A":                            wire.ErrNoRoute, // cargo asks in lower case
+		"/index/2/a":                            wire.ErrNoRoute,
+		"/index/3/b/abc":                        wire.ErrNoRoute,
+		"/index/fo/ob/foobaz/x":                 wire.ErrNoRoute,
+		"/index/fo/ba/foobar2x":                 wire.ErrNoRoute,
+		"/index/foobar":                         wire.ErrNoRoute,
+		"/index/fé/rr/férris":                   wire.ErrNoRoute,
+		"/index":                                wire.ErrNoRoute,
+		"":                                      wire.ErrNoRoute,
+		"/private":                              wire.ErrNoRoute,
+		"/private/private/config.json":          wire.ErrNoRoute,
+		"/private/api/v1/crates":                wire.ErrNoRoute,
+		"/dl/" + someSum + "/demo.crate":        wire.ErrNoRoute,
+		"/dl/" + someSum + "/demo-1.crate":      wire.ErrNoRoute,
+		"/dl/" + someSum + "/-1.0.0.crate":      wire.ErrNoRoute,
+		"/dl/" + someSum + "/demo-1.0.0.tgz":    wire.ErrNoRoute,
+		"/dl/" + someSum + "/demo-01.0.0.crate": wire.ErrNoRoute,
+		"/dl/" + strings.ToUpper(someSum) + "/a-1.0.0.crate": wire.ErrNoRoute,
+		"/dl/" + someSum[1:] + "/demo-1.0.0.crate":           wire.ErrNoRoute,
+		api + "/1demo":                      wire.ErrBadPath,
+		api + "/de mo":                      wire.ErrBadPath,
+		api + "/" + strings.Repeat("a", 65): wire.ErrBadPath,
+		api + "/demo/latest":                wire.ErrBadPath,
+		api + "/demo/1.0/download":          wire.ErrBadPath,
+		api + "/demo/1.0.0/x":               wire.ErrNoRoute,
+		api + "/demo/" + "1.0.0-" + strings.Repeat("a", 150): wire.ErrBadPath,
+		api + "?q=" + strings.Repeat("a", maxQueryText+1):    wire.ErrBadPath,
+		api + "?per_page=-1": wire.ErrBadPath,
+		api + "?page=0":      wire.ErrBadPath,
+		"/api/v2/crates":     wire.ErrNoRoute,
+	} {
+		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
+			t.Errorf("%s: %+v %v, want %v", path, q, err, want)
+		}
+	}
+	for _, path := range []string{"/cargox", "/carg", "x"} {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for method, path := range map[string]string{"POST": api, "PUT": "/index/1/a", "DELETE": api + "/demo/1.0.0/readme", "PATCH": "/me"} {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+			t.Errorf("%s %s: %v", method, path, err)
+		}
+	}
+}
+
+// TestDocTable: the table of the package comment, the operations and the routes are the same.
+func TestDocTable(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p comment.Parser
+	seen := map[string]bool{}
+	sample := strings.NewReplacer("/index/P", "/index/se/rd/serde", "/D/F", "/"+someSum+"/serde-1.0.0.crate", "/N", "/serde", "/V", "/1.0.0")
+	for _, block := range p.Parse(file.Doc.Text()).Content {
+		code, ok := block.(*comment.Code)
+		if !ok {
+			continue
+		}
+		for line := range strings.Lines(code.Text) {
+			f := strings.Fields(line)
+			if len(f) < 5 || !strings.HasPrefix(f[1], "/") {
+				continue
+			}
+			if op, _, err := parseRaw(t, f[0], root+sample.Replace(f[1])); err != nil || op != f[2] {
+				t.Errorf("doc.go: %s %s is %s %v, not %s", f[0], f[1], op, err, f[2])
+			}
+			seen[f[2]] = true
+		}
+	}
+	ops := map[string]bool{}
+	for _, o := range (&server{}).operations() {
+		if ops[o.Name] = true; !seen[o.Name] {
+			t.Errorf("operation %s is not in doc.go", o.Name)
+		}
+	}
+	for _, row := range routes {
+		if !ops[row.op] {
+			t.Errorf("path %s has no operation", row.path)
+		}
+	}
+	if len(seen) != len(ops) {
+		t.Errorf("%d operations in doc.go, %d in the table", len(seen), len(ops))
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{
+		"/cargo/index/config.json", "/cargo/private/index/se/rd/serde", "/cargo/1/a", "/cargo/3/a/abc", "/cargo/dl/" + someSum + "/foo-1-0.1.0-2.0.0+b.crate",
+		"/cargo/api/v1/crates?q=a%20b&per_page=3&page=2", "/cargo/api/v1/crates/new", "/cargo/api/v1/crates/demo/1.0.0/yank", "/cargo/api/v1/crates/demo/owners",
+		"/cargo/api/v1/crates/demo/1.0.0+b.1/download", "/cargo/me", "/cargo/index/..%2f", "/cargo/dl/cr/dlcrate", "/cargo/api/v1/crates/demo/reverse_dependencies",
+	} {
+		for _, m := range []string{"GET", "PUT", "PATCH", "DELETE", "HEAD"} {
+			f.Add(m, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, raw string) {
+		path, query, _ := strings.Cut(raw, "?")
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		op, q, err := parse(method, path, v)
+		if err != nil {
+			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
+			}
+			return
+		}
+		if q.Name != "" && crate.CheckName(q.Name) != nil || q.Version != "" && !crate.IsVersion(q.Version) {
+			t.Fatalf("%s %q: operation %s on the illegal %q %q", method, raw, op, q.Name, q.Version)
+		}
+		p2, q2, _ := strings.Cut(link(q), "?")
+		v2, err := url.ParseQuery(q2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		op2, again, err := parse(method, p2, v2)
+		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+		}
+	})
+}

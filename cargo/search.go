@@ -1,0 +1,356 @@
+package cargo
+
+// Search. What a crate is found by is a listing of the store, replaced when the version that speaks for the crate changes:
+// nothing here looks at all crates.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"larder/auth"
+	"larder/internal/crate"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Weights of words by where they stand.
+const (
+	weightName        = 60
+	weightPart        = 20
+	weightKeyword     = 10
+	weightDescription = 2
+)
+
+// markDependency is before the name of a crate that the listed one depends on.
+const markDependency = "dep:"
+
+// summary is what a search result shows of a crate.
+type summary struct {
+	Name          string    `json:"name"` // as published
+	Default       string    `json:"default"`
+	Yanked        bool      `json:"yanked,omitempty"` // the default is, and so all are
+	Newest        string    `json:"newest"`
+	Stable        string    `json:"stable,omitempty"` // the highest that is neither yanked nor a prerelease
+	Description   string    `json:"description,omitempty"`
+	Homepage      string    `json:"homepage,omitempty"`
+	Documentation string    `json:"documentation,omitempty"`
+	Repository    string    `json:"repository,omitempty"`
+	Keywords      []string  `json:"keywords,omitempty"`
+	Categories    []string  `json:"categories,omitempty"`
+	Created       time.Time `json:"created"`
+	Updated       time.Time `json:"updated"`
+}
+
+// better reports whether a version should speak for the crate instead of another: one that is not yanked before one that
+// is, a release before a prerelease, then the higher one.
+func better(version string, yanked bool, than string, thanYanked bool) bool {
+	a, _ := crate.ParseVersion(version)
+	b, ok := crate.ParseVersion(than)
+	switch {
+	case !ok:
+		return true
+	case yanked != thanYanked:
+		return thanYanked
+	case (len(a.Pre) == 0) != (len(b.Pre) == 0):
+		return len(a.Pre) == 0
+	}
+	return a.Compare(b) > 0
+}
+
+// words are the lower-case words of a text.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// listingOf makes a crate findable by its default version. What sum says beside that stays.
+func listingOf(sum summary, m Meta, deps []dependency) (store.Listing, error) {
+	sum.Default, sum.Description = m.Version, m.Description
+	sum.Homepage, sum.Documentation, sum.Repository = m.Homepage, m.Documentation, m.Repository
+	sum.Keywords, sum.Categories = m.Keywords, m.Categories
+	l := store.Listing{Words: map[string]int{}}
+	add := func(weight int, list ...string) {
+		for _, w := range list {
+			l.Words[w] = max(l.Words[w], weight)
+		}
+	}
+	add(weightDescription, words(m.Description)...)
+	for _, k := range slices.Concat(m.Keywords, m.Categories) {
+		add(weightKeyword, append(words(k), strings.ToLower(k))...)
+	}
+	name := sum.Name
+	add(weightPart, words(name)...)
+	add(weightPart, strings.ReplaceAll(canonical(name), "_", ""))
+	add(weightName, key(name), canonical(name), strings.ReplaceAll(canonical(name), "_", "-"))
+	for _, d := range deps {
+		if mark := markDependency + key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
+			l.Marks = append(l.Marks, mark)
+		}
+	}
+	var err error
+	l.Data, err = json.Marshal(sum)
+	return l, err
+}
+
+func summaryOf(l store.Listing) (sum summary, err error) {
+	if l.Data != nil {
+		if err = json.Unmarshal(l.Data, &sum); err != nil {
+			err = fmt.Errorf("listing: %w", err)
+		}
+	}
+	return sum, err
+}
+
+// listPublished brings the listing along with a new version.
+func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta], deps []dependency) error {
+	l, err := tx.Listing()
+	if err != nil {
+		return err
+	}
+	sum, err := summaryOf(l)
+	if err != nil {
+		return err
+	}
+	version := v.Meta.Version
+	sum.Name, sum.Newest, sum.Updated = name, version, v.Published
+	if sum.Created.IsZero() {
+		sum.Created = v.Published
+	}
+	if parsed, _ := crate.ParseVersion(version); len(parsed.Pre) == 0 && better(version, false, sum.Stable, false) {
+		sum.Stable = version
+	}
+	if better(version, false, sum.Default, sum.Yanked) {
+		sum.Yanked = false
+		if l, err = listingOf(sum, v.Meta, deps); err != nil {
+			return err
+		}
+		return tx.SetListing(&l)
+	}
+	if l.Data, err = json.Marshal(sum); err != nil {
+		return err
+	}
+	return tx.SetListing(&l)
+}
+
+// relist makes the listing anew from all versions, after one was yanked or deleted.
+func relist(tx *store.PackageTx[Meta]) error {
+	l, err := tx.Listing()
+	if err != nil {
+		return err
+	}
+	sum, err := summaryOf(l)
+	if err != nil {
+		return err
+	}
+	sum.Default, sum.Stable, sum.Newest, sum.Yanked = "", "", "", false
+	var at []byte
+	for k, value := range tx.Index(indexLines).Scan(nil, nil) {
+		id, yanked, err := rowID(k, value)
+		if err != nil {
+			return err
+		}
+		if better(id, yanked, sum.Default, sum.Yanked) {
+			sum.Default, sum.Yanked = id, yanked
+			at = slices.Clone(k)
+		}
+		if v, _ := crate.ParseVersion(id); len(v.Pre) == 0 && !yanked && better(id, false, sum.Stable, false) {
+			sum.Stable = id
+		}
+		sum.Newest = id
+	}
+	if at == nil {
+		return tx.SetListing(nil)
+	}
+	return relistAs(tx, sum, at)
+}
+
+// relistAs writes the listing with the version in the row at as default. A head that is a blob cannot be read in a
+// transaction: a crate with that many features is not found by its dependencies until its next version.
+func relistAs(tx *store.PackageTx[Meta], sum summary, at []byte) error {
+	v, err := tx.Version(sum.Default)
+	if err != nil {
+		return err
+	}
+	r, err := decodeRow(at, tx.Index(indexLines).Get(at))
+	if err != nil {
+		return err
+	}
+	var line decoded
+	if r.HeadBlob == "" {
+		if line, err = r.decode(); err != nil {
+			return err
+		}
+	}
+	for _, id := range []*string{&sum.Stable, &sum.Newest} {
+		if *id == "" {
+			continue
+		}
+		other, err := tx.Version(*id)
+		if err != nil {
+			return err
+		}
+		*id = other.Meta.Version
+	}
+	l, err := listingOf(sum, v.Meta, line.Deps)
+	if err != nil {
+		return err
+	}
+	return tx.SetListing(&l)
+}
+
+// hit is a crate as searches and the crate's own document show it.
+type hit struct {
+	ID              string            `json:"id"`
+	Name            string            `json:"name"`
+	Description     string            `json:"description"`
+	MaxVersion      string            `json:"max_version"`
+	MaxStable       *string           `json:"max_stable_version"`
+	Newest          string            `json:"newest_version"`
+	Default         string            `json:"default_version"`
+	Versions        []uint32          `json:"versions"`
+	NumVersions     int               `json:"num_versions,omitempty"`
+	Yanked          bool              `json:"yanked"`
+	Created         string            `json:"created_at"`
+	Updated         string            `json:"updated_at"`
+	Downloads       int               `json:"downloads"`
+	RecentDownloads int               `json:"recent_downloads"`
+	Homepage        *string           `json:"homepage"`
+	Documentation   *string           `json:"documentation"`
+	Repository      *string           `json:"repository"`
+	Keywords        []string          `json:"keywords"`
+	Categories      []string          `json:"categories"`
+	Badges          []string          `json:"badges"`
+	ExactMatch      bool              `json:"exact_match"`
+	TrustpubOnly    bool              `json:"trustpub_only"`
+	Links           map[string]string `json:"links"`
+}
+
+// timeForm is how times are written.
+const timeForm = "2006-01-02T15:04:05.000000Z"
+
+func stamp(t time.Time) string { return t.UTC().Format(timeForm) }
+
+// orNull is null for what is not known.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// hitOf shows a crate by its summary.
+func (s *server) hitOf(sum summary) hit {
+	at := s.opt.Base + "/api/v1/crates/" + sum.Name
+	return hit{
+		ID: sum.Name, Name: sum.Name, Description: sum.Description, MaxVersion: sum.Default, MaxStable: orNull(sum.Stable), Newest: sum.Newest, Default: sum.Default,
+		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),
+		Repository: orNull(sum.Repository), Keywords: orEmpty(sum.Keywords), Categories: orEmpty(sum.Categories), Badges: []string{},
+		Links: map[string]string{
+			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners",
+			"owner_user": at + "/owner_user", "reverse_dependencies": at + "/reverse_dependencies",
+		},
+	}
+}
+
+// search answers cargo search. Without a text it lists every crate.
+func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	found, err := s.find(ctx, store.Query{Words: searchWords(q.Query)})
+	if err != nil {
+		return err
+	}
+	page, err := s.page(ctx, found, q)
+	if err != nil {
+		return err
+	}
+	hits := make([]any, 0, len(page))
+	for _, sum := range page {
+		h := s.hitOf(sum)
+		h.ExactMatch = canonical(sum.Name) == canonical(strings.TrimSpace(q.Query))
+		hits = append(hits, h)
+	}
+	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits))
+	for _, h := range theirs {
+		hits = append(hits, h)
+	}
+	w.Header().Set("Cache-Control", revalidate(r))
+	return wire.JSON(w, http.StatusOK, map[string]any{"crates": hits, "meta": map[string]any{"total": len(found) + more}})
+}
+
+// searchWords are what a text asks for: a word that could be a name as it is, anything else cut into its words.
+func searchWords(text string) (out []string) {
+	for _, w := range strings.Fields(strings.ToLower(text)) {
+		if crate.CheckName(w) == nil {
+			out = append(out, w)
+		} else {
+			out = append(out, words(w)...)
+		}
+	}
+	return out
+}
+
+// page reads the summaries of one page of matches.
+func (s *server) page(ctx context.Context, found []store.Match, q Request) ([]summary, error) {
+	from := min((q.Page-1)*q.Size, len(found))
+	part := found[from:min(from+q.Size, len(found))]
+	names := make([]string, len(part))
+	for i, m := range part {
+		names[i] = m.Name
+	}
+	data, err := s.store.Listings(ctx, store.Cargo, names)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]summary, 0, len(part))
+	for _, d := range data {
+		sum, err := summaryOf(store.Listing{Data: d})
+		if err != nil {
+			return nil, err
+		}
+		if sum.Name != "" { // deleted meanwhile otherwise
+			out = append(out, sum)
+		}
+	}
+	return out, nil
+}
+
+// find returns what matches and whoever asks may read.
+func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
+	found, err := s.store.Search(ctx, store.Cargo, q)
+	if err != nil {
+		return nil, err
+	}
+	visible := found[:0]
+	for _, m := range found {
+		switch err := s.may(ctx, auth.Read, m.Name); {
+		case err == nil:
+			visible = append(visible, m)
+		case !isOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials):
+			return nil, err
+		}
+	}
+	return visible, nil
+}
+
+// mayList is nil for whoever may see a list of crates at all; what is in it is filtered by crate.
+func (s *server) mayList(ctx context.Context) error {
+	if !wire.IdentityFrom(ctx).Anonymous {
+		return nil
+	}
+	return s.may(ctx, auth.Read, "")
+}

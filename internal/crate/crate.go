@@ -1,0 +1,69 @@
+// Package crate knows what cargo accepts: names, versions and features (names.go), requirements and targets (req.go), a
+// Cargo.toml (manifest.go, toml.go) and the archive a crate comes in (archive.go). Cargo drops a version without a word
+// when one of these is wrong in the index, or fails for everybody who builds it; so Larder judges as cargo does, before
+// anything is kept. It is pure, and its errors carry the sentence for the client's user.
+package crate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Dependency is what a crate says of one it depends on, in Cargo.toml or in the request that publishes it.
+type Dependency struct {
+	Name            string // the other crate's
+	Alias           string // what Cargo.toml calls it; "": by its name
+	Req             string
+	Kind            string // normal, build or dev; "": normal
+	Target          string // "": every one
+	Optional        bool
+	DefaultFeatures bool
+	Features        []string
+	Registry        string // address of an index; see Manifest.Agrees for what "" means
+}
+
+// Called is the name Cargo.toml has for it.
+func (d *Dependency) Called() string { return cmp.Or(d.Alias, d.Name) }
+
+// Check judges everything that cargo parses.
+func (d *Dependency) Check() error {
+	list := []error{CheckName(d.Name), CheckAlias(d.Called()), CheckReq(d.Req)}
+	if d.Target != "" {
+		list = append(list, CheckTarget(d.Target))
+	}
+	if !slices.Contains([]string{"", "normal", "build", "dev"}, d.Kind) {
+		list = append(list, wire.Errorf(store.ErrInvalid, "The dependency %s has the unknown kind %.40q.", d.Name, d.Kind))
+	}
+	if d.Kind == "dev" && d.Optional {
+		list = append(list, wire.Errorf(store.ErrInvalid, "The dev-dependency %s is optional, which cargo refuses.", d.Name))
+	}
+	for _, f := range d.Features {
+		name, feature, slash := strings.Cut(f, "/")
+		list = append(list, CheckFeature(strings.TrimSuffix(name, "?")))
+		if slash {
+			list = append(list, CheckFeature(feature))
+		}
+	}
+	for _, err := range list {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// text is everything of the dependency that changes what is built, in one spelling; the name comes first, for errors.
+func (d *Dependency) text(registry string) string {
+	req, ok := CanonicalReq(d.Req)
+	if !ok {
+		req = d.Req
+	}
+	features := slices.Compact(slices.Sorted(slices.Values(d.Features)))
+	target := strings.ReplaceAll(strings.Join(strings.Fields(d.Target), ""), ",)", ")")
+	return fmt.Sprintf("%s\x00%s %s %s %s %t %t %q %s", d.Called(), d.Name, req, cmp.Or(d.Kind, "normal"), target, d.Optional, d.DefaultFeatures, features, registry)
+}

@@ -1,0 +1,157 @@
+// Package multiform reads multipart forms whose fields come in any order, a file among them. The file goes where the
+// caller says while it arrives, whatever is still to come; the rest is small and stays in memory, within limits of its own.
+package multiform
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"strings"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// Limits bound everything but the file, which is its receiver's business.
+type Limits struct {
+	File      string            // name of the field that is the file
+	Value     int64             // bytes of one other field
+	Values    int64             // bytes of all other fields together
+	Fields    int               // how many there are
+	Spellings map[string]string // names that some clients write otherwise, and what they mean
+}
+
+// Form is a form, or what is known of it so far.
+type Form struct {
+	Filename string // of the file, as it was sent: it may hold anything
+	HasFile  bool
+
+	limits Limits
+	left   int64
+	values map[string][]string
+}
+
+// Get is a field's first value, "" without one.
+func (f *Form) Get(name string) string {
+	if v := f.values[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Has reports whether the form has a field.
+func (f *Form) Has(name string) bool { return len(f.values[name]) > 0 }
+
+// Read reads the body of r; values are what is known from elsewhere. For the file it calls open, with what was read by then,
+// and fills what that returns. wire.ErrMediaType, ErrInvalid, ErrTooLarge, an error of the connection, or of open and its
+// writer.
+func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Form) (io.Writer, error)) (*Form, error) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
+		return nil, wire.Errorf(wire.ErrMediaType, "This address takes forms of the type multipart/form-data.")
+	}
+	f := &Form{limits: l, left: l.Values, values: map[string][]string{}}
+	for name, v := range values {
+		f.values[name] = v
+	}
+	body := &source{r: r.Body}
+	parts := multipart.NewReader(body, params["boundary"])
+	for n := 0; ; n++ {
+		// Raw: some clients label a part quoted-printable that is not.
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			return f, nil
+		}
+		if err == nil && n == l.Fields {
+			return nil, wire.Errorf(store.ErrTooLarge, "The form has more than %d fields.", l.Fields)
+		}
+		if err == nil {
+			err = f.take(p, open)
+		}
+		if err != nil {
+			return nil, body.blame(err)
+		}
+	}
+}
+
+// source remembers the error of a reader, which a parser would wrap in words of its own.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// errReceiver marks an error of open and its writer.
+var errReceiver = errors.New("receive the file")
+
+// blame says whose fault it is that the form could not be read: the connection's, the receiver's or the form's.
+func (s *source) blame(err error) error {
+	var refusal *store.Refusal
+	switch {
+	case s.err != nil:
+		return s.err
+	case errors.Is(err, errReceiver), errors.As(err, &refusal):
+		return err
+	}
+	return wire.Explain(err, store.ErrInvalid, "The form is damaged or ends early.")
+}
+
+// take reads one field.
+func (f *Form) take(p *multipart.Part, open func(f *Form) (io.Writer, error)) error {
+	name, filename, err := partName(p)
+	if err != nil {
+		return err
+	}
+	if name == f.limits.File {
+		return f.takeFile(p, filename, open)
+	}
+	limit := min(f.left, f.limits.Value)
+	raw, err := io.ReadAll(io.LimitReader(p, limit+1))
+	if err != nil {
+		return err
+	}
+	if int64(len(raw)) > limit {
+		return wire.Errorf(store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name, f.limits.Value, f.limits.Values)
+	}
+	f.left = max(0, f.left-int64(len(raw)+len(name)))
+	if spelled, ok := f.limits.Spellings[name]; ok {
+		name = spelled
+	}
+	f.values[name] = append(f.values[name], strings.ToValidUTF8(string(raw), "\ufffd"))
+	return nil
+}
+
+// partName reads the field's name and the file's name as they were sent: the library's own method cuts folders off a
+// file's name, but not those of another system.
+func partName(p *multipart.Part) (name, filename string, err error) {
+	_, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+	if err != nil || params["name"] == "" || len(params["name"]) > 64 {
+		return "", "", wire.Errorf(store.ErrInvalid, "The form has a field without a name.")
+	}
+	return params["name"], params["filename"], nil
+}
+
+func (f *Form) takeFile(p io.Reader, filename string, open func(f *Form) (io.Writer, error)) error {
+	if f.HasFile {
+		return wire.Errorf(store.ErrInvalid, "The form has several files instead of one.")
+	}
+	f.HasFile, f.Filename = true, filename
+	w, err := open(f)
+	if err != nil {
+		return errors.Join(errReceiver, err)
+	}
+	part := &source{r: p}
+	if _, err = io.Copy(w, part); err != nil && part.err == nil {
+		return errors.Join(errReceiver, err)
+	}
+	return err
+}

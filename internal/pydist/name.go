@@ -1,0 +1,168 @@
+// Package pydist reads distributions of Python packages, wheels and source archives: their names, what they hold, and the
+// metadata in them. It is pure: names, bytes and an io.ReaderAt in, facts or a sentence for the uploader out.
+package pydist
+
+import (
+	"regexp"
+	"strings"
+
+	"larder/internal/pep440"
+	"larder/store"
+)
+
+// The kinds of distribution, in the words of the upload form.
+const (
+	Wheel = "bdist_wheel"
+	Sdist = "sdist"
+)
+
+const (
+	maxName     = 200 // bytes of a project's name
+	maxFilename = 255 // a file system's limit, and clients save under this name
+)
+
+var validName = regexp.MustCompile(`^(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$`)
+
+// CheckName accepts the names a project may have. ErrInvalid.
+func CheckName(name string) error {
+	if len(name) > maxName || !validName.MatchString(name) {
+		return store.Refuse(store.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
+	}
+	return nil
+}
+
+// Normalise is the one spelling of a name that passes CheckName: lower case, runs of separators as one dash.
+func Normalise(name string) string {
+	var b strings.Builder
+	b.Grow(len(name))
+	separated := false
+	for i := range len(name) {
+		c := name[i]
+		if c == '-' || c == '_' || c == '.' {
+			separated = true
+			continue
+		}
+		if separated && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		separated = false
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+// Filename is what a distribution's file name says.
+type Filename struct {
+	Text    string
+	Kind    string // Wheel or Sdist
+	Project string // normalised
+	Version pep440.Version
+
+	// Stem is the name as it is written, before the version.
+	Stem string
+	// Build, Python, ABI and Platform are the wheel's build number and tags, as they are written.
+	Build, Python, ABI, Platform string
+	// Zip says that a source archive is a ZIP.
+	Zip bool
+}
+
+// Same identifies a distribution whatever the spelling of its file's name: two files with one Same would be taken for
+// each other.
+func (f Filename) Same() string {
+	key := string(f.Version.Key())
+	if f.Kind == Sdist {
+		return f.Kind + " " + key
+	}
+	return strings.ToLower(strings.Join([]string{f.Kind, f.Build, f.Python, f.ABI, f.Platform}, " ")) + " " + key
+}
+
+// Strict reports whether the name is written as the specifications ask today (PEP 625, binary distribution format):
+// older tools did not.
+func (f Filename) Strict() bool {
+	stem := strings.ReplaceAll(f.Project, "-", "_")
+	if f.Kind == Wheel {
+		return f.Stem == stem
+	}
+	return f.Text == stem+"-"+f.Version.String()+".tar.gz"
+}
+
+// ParseFilename reads a file name. The project it names follows from the text alone. ErrInvalid.
+func ParseFilename(text string) (Filename, error) {
+	if len(text) > maxFilename || text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) }) {
+		return Filename{}, refuse("The file name %.80q has characters that file names here do not have.", text)
+	}
+	f := Filename{Text: text}
+	switch stem, ok := strings.CutSuffix(text, ".whl"); {
+	case ok:
+		return f.wheel(stem)
+	case strings.HasSuffix(text, ".tar.gz"):
+		return f.sdist(strings.TrimSuffix(text, ".tar.gz"))
+	case strings.HasSuffix(text, ".zip"):
+		f.Zip = true
+		return f.sdist(strings.TrimSuffix(text, ".zip"))
+	}
+	return Filename{}, refuse("%.80q is neither a wheel (.whl) nor a source archive (.tar.gz, .zip).", text)
+}
+
+func refuse(format string, args ...any) error { return store.Refuse(store.ErrInvalid, format, args...) }
+
+// wheelStem is stricter than a project's name: what is not a letter, digit or dot is written as one underscore.
+var (
+	wheelStem  = regexp.MustCompile(`^[A-Za-z0-9_.]+$`)
+	wheelBuild = regexp.MustCompile(`^[0-9][A-Za-z0-9_.]*$`)
+	wheelTag   = regexp.MustCompile(`^[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*$`)
+)
+
+// wheel reads name-version(-build)?-python-abi-platform.
+func (f Filename) wheel(stem string) (Filename, error) {
+	parts := strings.Split(stem, "-")
+	if len(parts) != 5 && len(parts) != 6 {
+		return Filename{}, refuse("The wheel's name %.80q does not have five or six parts between dashes.", f.Text)
+	}
+	n := len(parts)
+	f.Kind, f.Stem, f.Python, f.ABI, f.Platform = Wheel, parts[0], parts[n-3], parts[n-2], parts[n-1]
+	if n == 6 {
+		f.Build = parts[2]
+		if !wheelBuild.MatchString(f.Build) {
+			return Filename{}, refuse("The build number %.40q in the wheel's name does not begin with a digit.", f.Build)
+		}
+	}
+	for _, tag := range parts[n-3:] {
+		if !wheelTag.MatchString(tag) {
+			return Filename{}, refuse("%.40q in the wheel's name is not a tag.", tag)
+		}
+	}
+	if !wheelStem.MatchString(f.Stem) || strings.Contains(f.Stem, "__") {
+		return Filename{}, refuse("%.80q is not how a wheel's name spells a project.", f.Stem)
+	}
+	return f.of(f.Stem, strings.ReplaceAll(parts[1], "_", "-"))
+}
+
+// sdist reads name-version: the version begins after the last dash that has one behind it.
+func (f Filename) sdist(stem string) (Filename, error) {
+	f.Kind = Sdist
+	for i := strings.LastIndexByte(stem, '-'); i > 0; i = strings.LastIndexByte(stem[:i], '-') {
+		if _, err := pep440.Parse(stem[i+1:]); err == nil {
+			f.Stem = stem[:i]
+			return f.of(f.Stem, stem[i+1:])
+		}
+	}
+	return Filename{}, refuse("The name %.80q does not have the form name-version.", f.Text)
+}
+
+// of fills in project and version.
+func (f Filename) of(name, version string) (Filename, error) {
+	// A name that ends in a separator is how "-" before the version looks in some old files.
+	if err := CheckName(name); err != nil {
+		return Filename{}, err
+	}
+	v, err := pep440.Parse(version)
+	if err != nil {
+		return Filename{}, refuse("%.80q in the file name is not a version (PEP 440).", version)
+	}
+	f.Project, f.Version = Normalise(name), v
+	return f, nil
+}

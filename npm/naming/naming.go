@@ -1,0 +1,105 @@
+// Package naming says what npm's packages, versions, dist-tags and tarballs may be called. Pure.
+package naming
+
+import (
+	"strings"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+const (
+	maxNameLen = 214 // of a package, scope included
+	maxTagLen  = 214 // of a dist-tag
+)
+
+// Split returns scope ("" or "@acme") and base name.
+func Split(name string) (scope, base string) {
+	if strings.HasPrefix(name, "@") {
+		scope, base, _ = strings.Cut(name, "/")
+		return scope, base
+	}
+	return "", name
+}
+
+// Check accepts every name that was ever legal on the public registry, so that old packages can be kept here too.
+func Check(name string) error {
+	scope, base := Split(name)
+	parts := []string{base}
+	if scope != "" {
+		parts = append(parts, scope[1:])
+	}
+	if len(name) > maxNameLen {
+		return wire.Errorf(store.ErrInvalid, "A package name has at most %d characters.", maxNameLen)
+	}
+	for _, p := range parts {
+		if p == "" || p == "." || p == ".." || strings.Trim(p, nameChars) != "" {
+			return wire.Errorf(store.ErrInvalid, "%.214q is not a package name.", name)
+		}
+	}
+	if strings.HasPrefix(base, ".") || name == "node_modules" || name == "favicon.ico" {
+		return wire.Errorf(store.ErrInvalid, "%.214q is not a package name.", name)
+	}
+	return nil
+}
+
+const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!'()*"
+
+// CheckNew is the rule for names that do not exist yet.
+func CheckNew(name string) error {
+	scope, base := Split(name)
+	switch {
+	case Check(name) != nil:
+		return Check(name)
+	case name != strings.ToLower(name):
+		return wire.Errorf(store.ErrInvalid, "The name %q has capital letters; names of new packages are lower case.", name)
+	case strings.ContainsAny(name, "~'!()*"):
+		return wire.Errorf(store.ErrInvalid, "The name %q has one of the characters ~'!()*, which names of new packages must not have.", name)
+	case strings.HasPrefix(base, "-"), scope == "" && strings.HasPrefix(base, "_"), strings.HasPrefix(scope, "@-"), strings.HasPrefix(scope, "@."):
+		return wire.Errorf(store.ErrInvalid, "The name %q starts with a character that names of new packages must not start with.", name)
+	}
+	return nil
+}
+
+// skeleton is what two names share that people would mistake for each other: they differ in case or separators only.
+func skeleton(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
+
+// Keys are what no two names may share: the name without case, and without the difference between separators.
+func Keys(name string) [2][]byte {
+	return [2][]byte{[]byte("case " + strings.ToLower(name)), []byte("skeleton " + skeleton(name))}
+}
+
+// Tarball is the conventional file name, from which pnpm and yarn rebuild the URL.
+func Tarball(name, version string) string {
+	_, base := Split(name)
+	return base + "-" + version + ".tgz"
+}
+
+// CheckTag accepts what clients cannot take for a version.
+func CheckTag(tag string) error {
+	switch {
+	case tag == "" || len(tag) > maxTagLen || strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
+		return wire.Errorf(store.ErrInvalid, "%.80q is not a dist-tag.", tag)
+	case looksLikeRange(tag):
+		return wire.Errorf(store.ErrInvalid, "The dist-tag %.80q would be taken for a version or range; choose a word.", tag)
+	}
+	return nil
+}
+
+// CheckFile accepts the names tarballs have.
+func CheckFile(name string) error {
+	if name == "" || len(name) > maxNameLen+MaxVersion+5 || strings.Trim(name, nameChars+"+@") != "" {
+		return wire.Errorf(wire.ErrBadPath, "the file name is malformed")
+	}
+	return nil
+}
+
+// Clip shortens s to at most n bytes.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

@@ -1,0 +1,301 @@
+package oci
+
+// Copies of remote registries (oci.md A7). Each remote registry is a name space of its own: "hub/library/alpine" is
+// library/alpine of the upstream called hub, and so is ?ns=HOST of containerd. A name without such a prefix that is not
+// here belongs to the first upstream that takes it, which is what docker's registry-mirrors ask for.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Lifetimes of what upstreams' tags and lists say.
+const (
+	freshTag  = time.Minute
+	freshList = time.Minute
+)
+
+// acceptManifests is every type we can keep; an upstream that is not told converts to the oldest.
+var acceptManifests = strings.Join([]string{typeIndex, typeImage, typeDockerList, typeDockerImage, typeArtifact, "*/*;q=0.1"}, ", ")
+
+// remote joins the server with the upstreams of its kind.
+func (s *server) remote(r *upstream.Registry) {
+	s.up = r.Set(store.OCI, upstream.Protocol{Local: s.isOurs, Probe: func(name string) upstream.Query {
+		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) string {
+			return "v2/" + elsewhereAt(u, name).path + "/tags/list"
+		}}
+	}})
+}
+
+// isOurs reports whether a repository is here.
+func (s *server) isOurs(ctx context.Context, name string) (bool, error) {
+	return s.ours.Get(name, struct{}{}, func() (here bool, err error) {
+		err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+			_, err := p.Package()
+			here = err == nil
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+		return here, err
+	})
+}
+
+// elsewhere is a repository of an upstream.
+type elsewhere struct {
+	up   *upstream.Upstream
+	name string // by which it is kept here: the upstream's name and the path
+	path string // that the upstream knows it by
+}
+
+// routed reports whether a request names an upstream by prefix or ?ns=.
+func (s *server) routed(r *http.Request, name string) (e elsewhere, ok bool) {
+	if s.up == nil {
+		return e, false
+	}
+	if ns := r.URL.Query().Get("ns"); ns != "" {
+		if u := s.upstreamOf(ns); u != nil {
+			return elsewhereAt(u, name), true
+		}
+	}
+	if first, rest, cut := strings.Cut(name, "/"); cut {
+		if u := s.up.Upstream(first); u != nil {
+			return elsewhereAt(u, rest), true
+		}
+	}
+	return e, false
+}
+
+// fallback is where a name goes that is not here.
+func (s *server) fallback(name string) (e elsewhere, ok bool) {
+	for _, u := range s.up.Upstreams() {
+		if u.Takes(name) {
+			e = elsewhereAt(u, name)
+			e.name = name
+			return e, true
+		}
+	}
+	return e, false
+}
+
+// find is routed or, after a miss of ours, fallback.
+func (s *server) find(r *http.Request, name string, miss error) (elsewhere, bool) {
+	if e, ok := s.routed(r, name); ok || s.up == nil || !errors.Is(miss, store.ErrNotFound) {
+		return e, ok
+	}
+	return s.fallback(name)
+}
+
+func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
+	e := elsewhere{up: u, name: u.Name() + "/" + path, path: path}
+	if isHub(u.Host()) && !strings.Contains(path, "/") {
+		e.path = "library/" + path
+	}
+	return e
+}
+
+// isHub is the one registry whose one-component names have a second form.
+func isHub(host string) bool { return host == "docker.io" || strings.HasSuffix(host, ".docker.io") }
+
+// upstreamOf looks a registry's host up in the closed table of upstreams; it is never dialled by what the client said.
+func (s *server) upstreamOf(ns string) *upstream.Upstream {
+	ns = strings.ToLower(ns)
+	for _, u := range s.up.Upstreams() {
+		host := strings.ToLower(u.Host())
+		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host || isHub(ns) && isHub(host) {
+			return u
+		}
+	}
+	return nil
+}
+
+func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
+
+func (e elsewhere) ref(kind, ref string) string { return "v2/" + e.path + "/" + kind + "/" + ref }
+
+// proxiedManifest answers with a manifest of an upstream. What a tag pointed at stays here under its digest.
+func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
+	if ns := r.URL.Query().Get("ns"); ns != "" {
+		w.Header().Set("OCI-Namespace", ns)
+	}
+	if q.byDigest() {
+		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
+	}
+	ctx := r.Context()
+	d, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
+		Package: e.name, Key: "tag " + q.Tag, Ref: e.ref("manifests", q.Tag), Accept: acceptManifests, Scope: e.scope(), Head: true,
+		Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", e.name), slog.Any("error", err))
+	}
+	wire.CacheHead(w, d, time.Now())
+	if d.Cache == "STALE" {
+		w.Header().Set("Warning", `299 - "stale: the upstream registry cannot be reached"`)
+	}
+	w.Header().Set("Docker-Content-Digest", d.Digest.String())
+	body, err := d.Bytes(ctx)
+	if err != nil {
+		return err
+	}
+	return wire.ServeBytes(w, r, body, wire.BlobHead{Digest: d.Digest, Size: d.Size, Type: manifestType(body, d.Type), CacheControl: cacheControl(r, false)})
+}
+
+// manifestType is what the manifest says it is, else what the upstream said.
+func manifestType(body []byte, announced string) string {
+	if m, err := parseManifest("", body); err == nil && m.MediaType != "" {
+		return m.MediaType
+	}
+	return stripParameters(announced)
+}
+
+// checkManifest keeps what is no manifest out of the cache.
+func checkManifest(body []byte, contentType string) error {
+	_, err := parseManifest(stripParameters(contentType), body)
+	return err
+}
+
+// proxiedFile answers with something that is called by its digest: it needs neither token nor upstream once it is here.
+func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, kind, accept string) error {
+	place := upstream.Place{
+		Upstream: e.up, Ref: e.ref(kind, q.Digest.String()), Accept: accept, Scope: e.scope(),
+		Sums: map[string]string{q.Digest.Algorithm().String(): q.Digest.Encoded()},
+	}
+	if kind == "blobs" {
+		place.Type = "application/octet-stream"
+	}
+	f, err := s.up.File(r.Context(), upstream.FileQuery{
+		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead,
+		Find: func(context.Context) (upstream.Place, error) { return place, nil },
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Docker-Content-Digest", q.Digest.String())
+	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
+}
+
+// proxiedList passes on a page of a list; its links lead to our pages.
+func (s *server) proxiedList(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, key, ref, accept string) (body []byte, err error) {
+	if values := pageOf(q); len(values) > 0 {
+		ref += "?" + values.Encode()
+		key += " " + values.Encode()
+	}
+	d, err := s.up.DocumentFrom(r.Context(), e.up, upstream.Query{Package: e.name, Key: key, Ref: ref, Accept: accept, Scope: e.scope(), Fresh: freshList})
+	if err != nil {
+		return nil, err
+	}
+	wire.CacheHead(w, d, time.Now())
+	if next := nextPage(d.Next); next != nil {
+		n, last := -1, next.Get("last")
+		if i, err := strconv.Atoi(next.Get("n")); err == nil {
+			n = i
+		}
+		setNext(w.Header(), q, n, last)
+	}
+	return d.Bytes(r.Context())
+}
+
+// pageOf are the parameters of a page that are passed on.
+func pageOf(q Request) url.Values {
+	v := url.Values{}
+	if q.N >= 0 {
+		v.Set("n", strconv.Itoa(q.N))
+	}
+	if q.Last != "" {
+		v.Set("last", q.Last)
+	}
+	return v
+}
+
+// nextPage reads the parameters of a link to the next page; nil when there is none.
+func nextPage(link string) url.Values {
+	target, rel, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
+	u, err := url.Parse(target)
+	if err != nil || !strings.Contains(rel, "next") {
+		return nil
+	}
+	return u.Query()
+}
+
+func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
+	body, err := s.proxiedList(w, r, q, e, "tags", "v2/"+e.path+"/tags/list", "application/json")
+	if err != nil {
+		return err
+	}
+	var list tagList
+	if err := json.Unmarshal(body, &list); err != nil {
+		return err
+	}
+	list.Name = q.Name
+	return writeList(w, list)
+}
+
+// proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none.
+func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
+	body, err := s.proxiedList(w, r, q, e, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), typeIndex)
+	if errors.Is(err, store.ErrNotFound) {
+		body, err = s.fallbackIndex(r.Context(), e, q.Digest)
+	}
+	if err != nil {
+		return err
+	}
+	var index struct {
+		Manifests []json.RawMessage `json:"manifests"`
+	}
+	if err := json.Unmarshal(body, &index); err != nil {
+		return err
+	}
+	kept := index.Manifests[:0]
+	for _, m := range index.Manifests {
+		if q.wants(typeOf(m)) {
+			kept = append(kept, m)
+		}
+	}
+	return writeIndex(w, q.Types, kept)
+}
+
+func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest) ([]byte, error) {
+	tag := fallbackTag(d)
+	doc, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
+		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: typeIndex, Scope: e.scope(), Fresh: freshList,
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return []byte(`{}`), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return doc.Bytes(ctx)
+}
+
+// mayPush refuses to write where an upstream's copies are, and to begin a repository that would hide an upstream's.
+func (s *server) mayPush(r *http.Request, name string) error {
+	if s.up == nil {
+		return nil
+	}
+	if e, ok := s.routed(r, name); ok {
+		return faultf(codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", name, e.up.Name())
+	}
+	if s.known(r, name) {
+		return nil
+	}
+	return s.up.MayPublish(r.Context(), name)
+}

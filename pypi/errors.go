@@ -1,0 +1,162 @@
+package pypi
+
+// The one place that writes error bodies (A.5.4). pip and twine show their users nothing but the reason phrase of the
+// status line, so that is where the sentence goes; uv reads a member of a JSON body.
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/internal/xmlrpc"
+	"larder/store"
+)
+
+// errGone: the file was deleted; it is always a store.ErrNotFound as well.
+var errGone = errors.New("was deleted")
+
+// mintError is what trusted publishing answers, with the words tools know.
+type mintError struct {
+	code string
+	err  error
+}
+
+func (e *mintError) Error() string { return "mint token: " + e.code + ": " + e.err.Error() }
+func (e *mintError) Unwrap() error { return e.err }
+
+// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
+func absent(op string) string {
+	switch op {
+	case "":
+		return "this index has no such address"
+	case opFile, opMetadata, opSignature, opProvenance, opDeleteFile, opForget:
+		return "file not found"
+	case opVersionJSON, opYank, opUnyank, opDeleteVersion:
+		return "release not found"
+	}
+	return "project not found"
+}
+
+// statusFor is the status of a failure as Python's clients need it.
+func statusFor(f wire.Failure) int {
+	var minting *mintError
+	switch {
+	case errors.As(f.Err, &minting) && f.Status < http.StatusInternalServerError:
+		return http.StatusUnprocessableEntity
+	case errors.Is(f.Err, errGone):
+		return http.StatusGone
+	case errors.Is(f.Err, auth.ErrHidden) && (f.Op == opUpload || f.Op == opPost):
+		return http.StatusForbidden
+	case errors.Is(f.Err, store.ErrFull):
+		// A refusal with 5xx has twine send the whole body five times.
+		return http.StatusRequestEntityTooLarge
+	}
+	return f.Status
+}
+
+// publicText is the sentence for the client's user.
+func publicText(f wire.Failure, code int) string {
+	switch {
+	case code == http.StatusNotFound:
+		return absent(f.Op)
+	case code == http.StatusGone:
+		return "This file was deleted."
+	case code == http.StatusForbidden && errors.Is(f.Err, auth.ErrHidden):
+		return "You may not upload to this project."
+	}
+	return f.Public
+}
+
+// fail writes the answer of a failed request.
+func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
+	code := statusFor(f)
+	text := publicText(f, code)
+	h := w.Header()
+	if f.Op == opRPC || f.Op == opPost && errors.Is(f.Err, xmlrpc.ErrCall) {
+		failRPC(w, f, text)
+		return
+	}
+	if code == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="larder"`)
+	}
+	for _, name := range []string{"ETag", "Last-Modified", "X-PyPI-Last-Serial"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	body := errorBody(h, r, f, code, text)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if phrased(r, f, code) {
+		wire.WriteReason(w, r, code, text, body)
+		return
+	}
+	w.WriteHeader(code)
+	// The client is gone when this fails, and the access log has the status already.
+	_, _ = w.Write(body)
+}
+
+// phrased says whether the sentence belongs into the status line. That costs the connection, so answers that installers
+// get all the time, and those that clients act on by themselves, do without.
+func phrased(r *http.Request, f wire.Failure, code int) bool {
+	switch {
+	case f.Op == opMint || f.Op == opAudience || f.Op == opDiscover:
+		return false
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		return code == http.StatusForbidden || code == http.StatusGone || code == http.StatusNotAcceptable
+	}
+	return true
+}
+
+// errorBody renders the body in a form the client reads, and sets its type.
+func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text string) []byte {
+	var minting *mintError
+	var v any
+	switch {
+	case f.Op == opMint || f.Op == opAudience || f.Op == opDiscover:
+		reason := "invalid-payload"
+		if errors.As(f.Err, &minting) {
+			reason = minting.code
+		}
+		v = map[string]any{"message": text, "errors": []map[string]string{{"code": reason, "description": text}}}
+	case f.Op == opProvenance || f.Op == opJSON || f.Op == opVersionJSON || wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
+		// uv prints code, and reads it only if the type has no parameter.
+		v = map[string]string{"message": text, "code": strconv.Itoa(code) + " " + text, "title": http.StatusText(code)}
+	}
+	if v != nil {
+		if body, err := json.Marshal(v); err == nil {
+			h.Set("Content-Type", "application/json")
+			return append(body, '\n')
+		}
+	}
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	return []byte(strings.TrimSuffix(text, "\n") + "\n")
+}
+
+// failRPC answers in the protocol's own form. A client that has no right still learns it from the status, as it must to
+// send credentials.
+func failRPC(w http.ResponseWriter, f wire.Failure, text string) {
+	h := w.Header()
+	code := http.StatusOK
+	if f.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="larder"`)
+		code = f.Status
+	}
+	body := xmlrpc.Fault(f.Status, text)
+	h.Set("Content-Type", "text/xml; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	// The client is gone when this fails.
+	_, _ = w.Write(body)
+}
+
+func isOneOf(err error, targets ...error) bool {
+	for _, t := range targets {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}

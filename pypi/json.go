@@ -1,0 +1,257 @@
+package pypi
+
+// The JSON API of the public index: what renovate, pip-audit and scripts read. Its files are rows, copied as in pages;
+// what it says of a release is read from the metadata of its first wheel, or of its source archive.
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/pep440"
+	"larder/internal/pydist"
+	"larder/internal/rawjson"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// info is what the JSON API says of a release. Members without a value are null there, not absent.
+type info struct {
+	Author                 *string           `json:"author"`
+	AuthorEmail            *string           `json:"author_email"`
+	BugtrackURL            *string           `json:"bugtrack_url"`
+	Classifiers            []string          `json:"classifiers"`
+	Description            string            `json:"description"`
+	DescriptionContentType *string           `json:"description_content_type"`
+	DocsURL                *string           `json:"docs_url"`
+	DownloadURL            *string           `json:"download_url"`
+	Downloads              map[string]int    `json:"downloads"`
+	Dynamic                []string          `json:"dynamic"`
+	HomePage               *string           `json:"home_page"`
+	Keywords               *string           `json:"keywords"`
+	License                *string           `json:"license"`
+	LicenseExpression      *string           `json:"license_expression"`
+	LicenseFiles           []string          `json:"license_files"`
+	Maintainer             *string           `json:"maintainer"`
+	MaintainerEmail        *string           `json:"maintainer_email"`
+	Name                   string            `json:"name"`
+	PackageURL             string            `json:"package_url"`
+	Platform               *string           `json:"platform"`
+	ProjectURL             string            `json:"project_url"`
+	ProjectURLs            map[string]string `json:"project_urls"`
+	ProvidesExtra          []string          `json:"provides_extra"`
+	ReleaseURL             string            `json:"release_url"`
+	RequiresDist           []string          `json:"requires_dist"`
+	RequiresPython         *string           `json:"requires_python"`
+	Summary                string            `json:"summary"`
+	Version                string            `json:"version"`
+	Yanked                 bool              `json:"yanked"`
+	YankedReason           *string           `json:"yanked_reason"`
+}
+
+// infoOf takes from metadata what the JSON API shows. pages is the URL of the project's page.
+func infoOf(m *pydist.Metadata, pages string) info {
+	value := func(key string) *string {
+		if v := m.Get(key); v != "" {
+			return &v
+		}
+		return nil
+	}
+	i := info{
+		Author: value("Author"), AuthorEmail: value("Author-email"), Classifiers: m.All("Classifier"), Description: m.Description(),
+		DescriptionContentType: value("Description-Content-Type"), DownloadURL: value("Download-URL"),
+		Downloads: map[string]int{"last_day": -1, "last_week": -1, "last_month": -1}, Dynamic: m.All("Dynamic"), HomePage: value("Home-page"),
+		Keywords: value("Keywords"), License: value("License"), LicenseExpression: value("License-Expression"), LicenseFiles: m.All("License-File"),
+		Maintainer: value("Maintainer"), MaintainerEmail: value("Maintainer-email"), Name: m.Get("Name"), PackageURL: pages, Platform: value("Platform"),
+		ProjectURL: pages, ProvidesExtra: m.All("Provides-Extra"), ReleaseURL: pages, RequiresDist: m.All("Requires-Dist"),
+		RequiresPython: value("Requires-Python"), Summary: m.Get("Summary"),
+	}
+	for _, text := range m.All("Project-URL") {
+		label, address, ok := strings.Cut(text, ",")
+		if ok && i.ProjectURLs == nil {
+			i.ProjectURLs = map[string]string{}
+		}
+		if ok {
+			i.ProjectURLs[strings.TrimSpace(label)] = strings.TrimSpace(address)
+		}
+	}
+	if i.Classifiers == nil {
+		i.Classifiers = []string{}
+	}
+	return i
+}
+
+// aboutOf takes from metadata what a search shows.
+func aboutOf(m *pydist.Metadata) about {
+	a := about{Summary: clip(m.Get("Summary"), 500), Author: clip(m.Get("Author"), 200)}
+	for _, k := range strings.FieldsFunc(clip(m.Get("Keywords"), 1000), func(r rune) bool { return r == ',' }) {
+		if k = strings.TrimSpace(k); k != "" && len(a.Keywords) < 50 {
+			a.Keywords = append(a.Keywords, k)
+		}
+	}
+	return a
+}
+
+func clip(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
+
+// described is what a JSON document needs, read from one snapshot.
+type described struct {
+	head     head
+	display  string
+	owners   []string
+	release  store.Version[Meta]
+	versions []string
+	rows     []row
+	whole    bool // every release is shown
+}
+
+// describe reads a project with the release asked for, or with its latest one.
+func (s *server) describe(ctx context.Context, name, version string) (d described, err error) {
+	d.whole = version == ""
+	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		if d.head, err = headOf(tx); err != nil {
+			return err
+		}
+		if d.head.Status.quarantined() {
+			return store.Refuse(store.ErrNotFound, "%s is quarantined", name)
+		}
+		pkg, err := tx.Package()
+		if err != nil {
+			return err
+		}
+		d.display, d.owners = pkg.Display, pkg.Owners
+		rel, key, err := releaseOf(tx, version)
+		if err != nil {
+			return err
+		}
+		if d.release, err = tx.Version(rel.ID); err != nil {
+			return err
+		}
+		if !d.whole {
+			d.rows, err = rowsOf(tx, key)
+			return err
+		}
+		if d.versions, err = versionsOf(tx); err != nil {
+			return err
+		}
+		d.rows, err = rowsOf(tx, nil)
+		return err
+	})
+	return d, err
+}
+
+// releaseOf finds a release by any spelling of its version, or with "" the latest. ErrNotFound.
+func releaseOf(tx *store.PackageTx[Meta], version string) (rel release, key []byte, err error) {
+	found := false
+	if version == "" {
+		if found, err = getJSON(tx.Index(indexProject), []byte(keyLatest), &rel); err == nil && found {
+			version = rel.ID
+		}
+	}
+	v, parseErr := pep440.Parse(version)
+	if err == nil && parseErr == nil && !found {
+		found, err = getJSON(tx.Index(indexReleases), v.Key(), &rel)
+	}
+	if err == nil && !found {
+		err = store.Refuse(store.ErrNotFound, "no release %.80q", version)
+	}
+	return rel, v.Key(), err
+}
+
+// getJSON answers with the document of a project or release.
+func (s *server) getJSON(w http.ResponseWriter, r *http.Request, q Request) error {
+	base := s.absolute(r)
+	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: base, Format: "json " + q.Version}
+	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		d, err := s.describe(ctx, q.Name, q.Version)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		metadata, err := s.metadataOf(ctx, d.release.Meta.main())
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		body, err := d.render(q.Name, base, metadata)
+		return store.Rendered{Body: body, Type: "application/json"}, err
+	})
+	if err != nil {
+		return err
+	}
+	h, err := s.head(r.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(h.Serial, 10))
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// metadataOf reads the metadata that came in a file.
+func (s *server) metadataOf(ctx context.Context, a *artifact) (*pydist.Metadata, error) {
+	var d digest.Digest
+	if a != nil {
+		d = a.Metadata
+	}
+	raw, err := s.store.ReadBlob(ctx, d, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	return pydist.ParseMetadata(raw), nil
+}
+
+// render makes the document. base is the index's URL.
+func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error) {
+	i := infoOf(m, base+"/simple/"+name+"/")
+	i.Version, i.Yanked = d.release.ID, yanked(&d.release)
+	i.ReleaseURL = base + "/" + name + "/" + d.release.ID + "/json"
+	if reason := d.release.YankReason; i.Yanked && reason != "" {
+		i.YankedReason = &reason
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(i); err != nil {
+		return nil, err
+	}
+	out := append([]byte(`{"info":`), bytes.TrimSpace(b.Bytes())...)
+	out = append(strconv.AppendUint(append(out, `,"last_serial":`...), d.head.Serial, 10), `,"ownership":{"organization":null,"roles":[`...)
+	for i, owner := range d.owners {
+		out = append(rawjson.AppendString(append(comma(out, i), `{"role":"Owner","user":`...), owner), '}')
+	}
+	out = append(out, "]}"...)
+	if d.whole {
+		out = d.appendReleases(append(out, `,"releases":{`...), base)
+		out = append(out, '}')
+	}
+	out = append(out, `,"urls":[`...)
+	n := 0
+	for k := range d.rows {
+		if d.rows[k].Version == d.release.ID {
+			out = d.rows[k].appendFull(comma(out, n), base)
+			n++
+		}
+	}
+	return append(out, `],"vulnerabilities":[]}`+"\n"...), nil
+}
+
+// appendReleases groups the rows, which are in the order of versions, by release.
+func (d *described) appendReleases(out []byte, base string) []byte {
+	next := 0
+	for i, version := range d.versions {
+		out = append(rawjson.AppendString(comma(out, i), version), ':', '[')
+		for first := next; next < len(d.rows) && d.rows[next].Version == version; next++ {
+			out = d.rows[next].appendFull(comma(out, next-first), base)
+		}
+		out = append(out, ']')
+	}
+	return out
+}
+
+func (r *row) appendFull(out []byte, base string) []byte {
+	out = append(append(out, '{'), r.Full...)
+	return append(member(out, "url", base+"/files"+r.Path), '}')
+}

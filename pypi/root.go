@@ -1,0 +1,227 @@
+package pypi
+
+// The list of all projects. It is asked for by mirrors and by people, and a rendering of it for each request or upload
+// would be the slowest thing here: so it is kept in memory, follows the change log, and is put together from pieces.
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+
+	"larder/auth"
+	"larder/internal/rawjson"
+	"larder/internal/roll"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// projects is the list of all projects as it was when the kind last changed.
+type projects struct {
+	s *server
+
+	mu     sync.Mutex // guards the rest
+	loaded bool
+	gen    uint64            // the kind's generation the list is up to date with
+	serial uint64            // of the last change that is in the list
+	names  map[string]listed // all that are not hidden
+	json   *roll.Roll
+	html   *roll.Roll
+	docs   map[string]*store.Document // by media type, of this state
+}
+
+func newProjects(s *server) *projects {
+	return &projects{s: s, names: map[string]listed{}, json: roll.New(","), html: roll.New("")}
+}
+
+// refresh brings the list up to date: once everything is read, later what the change log names.
+func (p *projects) refresh(ctx context.Context) error {
+	gen := p.s.store.Generation(store.PyPI, "")
+	if p.loaded && gen == p.gen {
+		return nil
+	}
+	err := p.s.store.View(ctx, func(tx *store.Tx) error {
+		table := p.s.repo.KindIndex(tx, tableProjects)
+		serial := number(p.s.repo.KindIndex(tx, tableSerial).Get([]byte(keySerial)))
+		if !p.loaded {
+			for name, value := range table.Scan(nil, nil) {
+				if err := p.take(string(name), value); err != nil {
+					return err
+				}
+			}
+			p.serial, p.docs = serial, map[string]*store.Document{}
+			return nil
+		}
+		for _, value := range p.s.repo.KindIndex(tx, tableChanges).Scan(nil, key64(p.serial)) {
+			var c change
+			if err := json.Unmarshal(value, &c); err != nil {
+				return fmt.Errorf("change log: %w", err)
+			}
+			if err := p.take(c.Name, table.Get([]byte(c.Name))); err != nil {
+				return err
+			}
+		}
+		if serial != p.serial {
+			p.serial, p.docs = serial, map[string]*store.Document{}
+		}
+		return nil
+	})
+	if err == nil {
+		p.loaded, p.gen = true, gen
+	}
+	return err
+}
+
+// take puts a project's row into the list, or takes it out.
+func (p *projects) take(name string, value []byte) error {
+	var row listed
+	if value != nil {
+		if err := json.Unmarshal(value, &row); err != nil {
+			return fmt.Errorf("project %s: %w", name, err)
+		}
+	}
+	if value == nil || row.Hidden {
+		delete(p.names, name)
+		p.json.Delete(name)
+		p.html.Delete(name)
+		return nil
+	}
+	p.names[name] = row
+	p.json.Set(name, jsonLine(row))
+	p.html.Set(name, htmlLine(name, row))
+	return nil
+}
+
+func jsonLine(row listed) string {
+	out := rawjson.AppendString([]byte(`{"name":`), row.Display)
+	return string(append(strconv.AppendUint(append(out, `,"_last-serial":`...), row.Serial, 10), '}'))
+}
+
+func htmlLine(name string, row listed) string {
+	return `<a href="` + name + `/">` + html.EscapeString(row.Display) + "</a><br>\n"
+}
+
+// document is the whole list.
+func (p *projects) document(ctx context.Context, mediaType string) (*store.Document, uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.refresh(ctx); err != nil {
+		return nil, 0, err
+	}
+	if d := p.docs[mediaType]; d != nil {
+		return d, p.serial, nil
+	}
+	d, err := assembleAll(p.json, p.html, p.serial, mediaType)
+	if err == nil {
+		p.docs[mediaType] = d
+	}
+	return d, p.serial, err
+}
+
+func assembleAll(js, ht *roll.Roll, serial uint64, mediaType string) (*store.Document, error) {
+	if mediaType == typeJSON {
+		head := fmt.Sprintf(`{"meta":{"api-version":"%s","_last-serial":%d},"projects":[`, apiVersion, serial)
+		return js.Document(head, "]}\n", mediaType)
+	}
+	return ht.Document(htmlHead("Simple index", status{}, mediaType), htmlTail, mediaType)
+}
+
+// visible is the list without what may must say no to. It is made for each request: only where names are private.
+func (p *projects) visible(ctx context.Context, mediaType string, may func(name string) (bool, error)) (*store.Document, uint64, error) {
+	names, serial, err := p.snapshot(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	js, ht := roll.New(","), roll.New("")
+	for _, n := range names {
+		ok, err := may(n.name)
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case ok && mediaType == typeJSON:
+			js.Set(n.name, jsonLine(n.listed))
+		case ok:
+			ht.Set(n.name, htmlLine(n.name, n.listed))
+		}
+	}
+	d, err := assembleAll(js, ht, serial, mediaType)
+	return d, serial, err
+}
+
+// project is a listed project with its name.
+type project struct {
+	name string
+	listed
+}
+
+// snapshot is the list in the order of names.
+func (p *projects) snapshot(ctx context.Context) ([]project, uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.refresh(ctx); err != nil {
+		return nil, 0, err
+	}
+	out := make([]project, 0, len(p.names))
+	for name, row := range p.names {
+		out = append(out, project{name, row})
+	}
+	slices.SortFunc(out, func(a, b project) int { return cmp.Compare(a.name, b.name) })
+	return out, p.serial, nil
+}
+
+// readsAll is what a provider of identity may know beyond Authorize: that nothing has to be left out for somebody.
+type readsAll interface {
+	ReadsAll(id auth.Identity, k store.Kind, typ string) bool
+}
+
+// seesAll says whether a list need not be filtered for who asks.
+func (s *server) seesAll(ctx context.Context) bool {
+	all, ok := s.auth.(readsAll)
+	return ok && all.ReadsAll(wire.IdentityFrom(ctx), store.PyPI, typePackage)
+}
+
+// mayList is nil for whoever may see a list of projects at all; what is in it is filtered by project.
+func (s *server) mayList(ctx context.Context) error {
+	if !wire.IdentityFrom(ctx).Anonymous {
+		return nil
+	}
+	return s.may(ctx, auth.Read, "")
+}
+
+// maySee is may for reading, with no as an answer instead of an error.
+func (s *server) maySee(ctx context.Context, name string) (bool, error) {
+	err := s.may(ctx, auth.Read, name)
+	if isOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// getAll answers with the list of all projects.
+func (s *server) getAll(w http.ResponseWriter, r *http.Request, q Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	mediaType, err := negotiate(w, r, q.Format)
+	if err != nil {
+		return err
+	}
+	var doc *store.Document
+	var serial uint64
+	if s.seesAll(ctx) {
+		doc, serial, err = s.all.document(ctx, mediaType)
+	} else {
+		doc, serial, err = s.all.visible(ctx, mediaType, func(name string) (bool, error) { return s.maySee(ctx, name) })
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(serial, 10))
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}

@@ -1,0 +1,245 @@
+package pypi
+
+// XML-RPC: pip search, and the change feed that mirrors follow.
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"larder/internal/wire"
+	"larder/internal/xmlrpc"
+	"larder/store"
+)
+
+const (
+	maxChanges = 50_000 // rows of one answer of the change feed
+	maxHits    = 1000   // of a search
+	maxWords   = 20     // of a search; each costs a look
+)
+
+// rpc answers a call. Whoever may read some projects sees those.
+func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
+	ctx := r.Context()
+	if err := s.mayList(ctx); err != nil {
+		return err
+	}
+	body, err := wire.ReadBody(r, maxSmallBody)
+	if err != nil {
+		return err
+	}
+	call, err := xmlrpc.Parse(body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "The request is not an XML-RPC call."), err)
+	}
+	var v any
+	switch call.Method {
+	case "search":
+		v, err = s.rpcSearch(ctx, call.Params)
+	case "changelog_last_serial":
+		_, last, lastErr := s.all.snapshot(ctx)
+		v, err = int64(last), lastErr
+	case "changelog_since_serial":
+		v, err = s.rpcChanges(ctx, call.Params)
+	case "list_packages_with_serial":
+		v, err = s.rpcList(ctx, func(p project) (string, any) { return p.Display, int64(p.Serial) })
+	default:
+		err = fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "This index does not know the method %.60q; it knows search, changelog_last_serial, changelog_since_serial and list_packages_with_serial.", call.Method), xmlrpc.ErrCall)
+	}
+	if err != nil {
+		return err
+	}
+	answer := xmlrpc.Response(v)
+	h := w.Header()
+	h.Set("Content-Type", "text/xml; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	_, err = w.Write(answer)
+	return err
+}
+
+// rpcList is one entry for each project that may be seen.
+func (s *server) rpcList(ctx context.Context, entry func(project) (string, any)) (any, error) {
+	all, _, err := s.all.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out, seesAll := make(map[string]any, len(all)), s.seesAll(ctx)
+	for _, p := range all {
+		if !seesAll {
+			if ok, err := s.maySee(ctx, p.name); err != nil {
+				return nil, err
+			} else if !ok {
+				continue
+			}
+		}
+		key, value := entry(p)
+		out[key] = value
+	}
+	return out, nil
+}
+
+// rpcChanges are rows [name, version, time, action, serial] after a serial.
+func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
+	if len(params) != 1 {
+		return nil, badCall("changelog_since_serial takes one number.")
+	}
+	since, ok := params[0].(int64)
+	if !ok || since < 0 {
+		return nil, badCall("changelog_since_serial takes a number.")
+	}
+	rows, seesAll := []any{}, s.seesAll(ctx)
+	err := s.store.View(ctx, func(tx *store.Tx) error {
+		for key, value := range s.repo.KindIndex(tx, tableChanges).Scan(nil, key64(uint64(since))) {
+			var c change
+			if err := json.Unmarshal(value, &c); err != nil {
+				return fmt.Errorf("change log: %w", err)
+			}
+			var version any
+			if c.Version != "" {
+				version = c.Version
+			}
+			if rows = append(rows, []any{c.Name, version, c.Time, c.Action, int64(number(key))}); len(rows) == maxChanges {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil || seesAll {
+		return rows, err
+	}
+	visible := map[string]bool{}
+	for _, row := range rows {
+		name, _ := row.([]any)[0].(string)
+		if _, known := visible[name]; !known {
+			if visible[name], err = s.maySee(ctx, name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return slices.DeleteFunc(rows, func(row any) bool {
+		name, _ := row.([]any)[0].(string)
+		return !visible[name]
+	}), nil
+}
+
+func badCall(text string) error {
+	return fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "%s", text), xmlrpc.ErrCall)
+}
+
+// rpcSearch answers pip search: {name: words, summary: words}, "or".
+func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
+	if len(params) == 0 {
+		return nil, badCall("search takes a struct of words.")
+	}
+	fields, ok := params[0].(map[string]any)
+	if !ok {
+		return nil, badCall("search takes a struct of words.")
+	}
+	scores := map[string]int{}
+	for _, w := range searchWords(fields) {
+		found, err := s.store.Search(ctx, store.PyPI, store.Query{Words: []string{w}})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range found {
+			scores[m.Name] += m.Score
+		}
+	}
+	var names []string
+	for name := range scores {
+		ok, err := s.maySee(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if scores[a] != scores[b] {
+			return scores[b] - scores[a]
+		}
+		return strings.Compare(a, b)
+	})
+	return s.hits(ctx, names[:min(len(names), maxHits)])
+}
+
+// searchWords are the words of name and summary, each once.
+func searchWords(fields map[string]any) (out []string) {
+	for _, key := range []string{"name", "summary"} {
+		list, ok := fields[key].([]any)
+		if !ok {
+			list = []any{fields[key]}
+		}
+		for _, v := range list {
+			text, _ := v.(string)
+			for _, w := range words(text) {
+				if !slices.Contains(out, w) && len(out) < maxWords {
+					out = append(out, w)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// hits are the structs of a search's answer.
+func (s *server) hits(ctx context.Context, names []string) (any, error) {
+	data, err := s.store.Listings(ctx, store.PyPI, names)
+	if err != nil {
+		return nil, err
+	}
+	out := []any{}
+	for i, name := range names {
+		var sum release
+		if data[i] == nil {
+			continue
+		}
+		if err := json.Unmarshal(data[i], &sum); err != nil {
+			return nil, fmt.Errorf("listing of %s: %w", name, err)
+		}
+		out = append(out, map[string]any{"name": name, "summary": sum.About.Summary, "version": sum.ID, "_pypi_ordering": false})
+	}
+	return out, nil
+}
+
+// Weights of words by where they stand.
+const (
+	weightName    = 60
+	weightPart    = 20
+	weightKeyword = 10
+	weightSummary = 2
+)
+
+// listingOf makes a project findable by its latest release.
+func listingOf(name string, rel release) store.Listing {
+	l := store.Listing{Words: map[string]int{}}
+	add := func(weight int, list ...string) {
+		for _, w := range list {
+			l.Words[w] = max(l.Words[w], weight)
+		}
+	}
+	add(weightSummary, words(rel.About.Summary)...)
+	for _, k := range rel.About.Keywords {
+		add(weightKeyword, words(k)...)
+		l.Marks = append(l.Marks, "keyword:"+strings.ToLower(k))
+	}
+	add(weightPart, words(name)...)
+	add(weightName, name)
+	data, err := json.Marshal(rel)
+	if err != nil {
+		data = []byte("{}") // not reached: a release is strings
+	}
+	l.Data = data
+	return l
+}
+
+// words are the lower-case words of a text.
+func words(s string) []string {
+	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}

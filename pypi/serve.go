@@ -1,0 +1,467 @@
+package pypi
+
+// The index itself, and reading: project pages, files and what stands beside them.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/auth"
+	"larder/internal/pep440"
+	"larder/internal/pydist"
+	"larder/internal/trust"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Options change what the index accepts. The zero value is right for most sites.
+type Options struct {
+	// Base is the path clients find the index under, "/pypi" if empty; "/simple" at the host's root stays what it is.
+	Base string
+	// MaxFile is the largest distribution in bytes; 0 means 4 GiB.
+	MaxFile int64
+	// Strict refuses what is otherwise a warning: file names of old tools, sizes behind an entry's data, a RECORD that is
+	// not the archive's, a form that differs from the file's metadata.
+	Strict bool
+	// CloseReleases, if not 0, is how long after its first file a release takes others, so that a stolen token cannot add
+	// a wheel to what people have installed for years.
+	CloseReleases time.Duration
+	// Provenance puts links to attestations into pages, although only their structure was checked.
+	Provenance bool
+	// Trust, if set, gives tokens to the CI of others.
+	Trust *trust.Publishers
+}
+
+const defaultMaxFile = 4 << 30
+
+// smallBlob is the size up to which files are served from memory.
+const smallBlob = 64 << 10
+
+type server struct {
+	repo  *store.Repo[Meta]
+	store *store.Store
+	auth  auth.Provider
+	base  *wire.Base
+	log   *slog.Logger
+	opt   Options
+	heads *store.Memo[struct{}, head]
+	files *store.Memo[string, servable]
+	all   *projects
+	up    *upstream.Set // nil without upstreams
+}
+
+// New returns the index's end points.
+func New(d wire.Deps, o Options) wire.Protocol {
+	if o.Base == "" {
+		o.Base = root
+	}
+	if o.MaxFile <= 0 {
+		o.MaxFile = defaultMaxFile
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	s := newServer(d, o)
+	e := wire.Endpoint[Request]{Kind: store.PyPI, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
+	return wire.Protocol{Name: "pypi", Prefixes: []string{root, rootSimple, rootRPC, rootOIDC, rootDiscover}, Handler: e.Handler(d)}
+}
+
+func newServer(d wire.Deps, o Options) *server {
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.PyPI), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
+	s.heads, s.files = store.NewMemo[struct{}, head](d.Store, store.PyPI), store.NewMemo[string, servable](d.Store, store.PyPI)
+	s.all = newProjects(s)
+	s.remote(d.Upstreams)
+	return s
+}
+
+// operations is the table of everything the index does; doc.go shows it with methods and paths.
+func (s *server) operations() []wire.Op[Request] {
+	return []wire.Op[Request]{
+		{Name: opSimple, Need: wire.None, Serve: s.getAll},
+		{Name: opProject, Need: wire.Read, Serve: s.getProject},
+		{Name: opRedirect, Need: wire.None, Serve: s.redirect},
+		{Name: opFile, Need: wire.Read, Serve: s.getFile},
+		{Name: opMetadata, Need: wire.Read, Serve: s.getFile},
+		{Name: opSignature, Need: wire.Read, Serve: s.getFile},
+		{Name: opProvenance, Need: wire.Read, Serve: s.getProvenance},
+		{Name: opUpload, Need: wire.None, Serve: s.upload},
+		{Name: opPost, Need: wire.None, Serve: s.post},
+		{Name: opRPC, Need: wire.None, Serve: s.rpc},
+		{Name: opJSON, Need: wire.Read, Serve: s.getJSON},
+		{Name: opVersionJSON, Need: wire.Read, Serve: s.getJSON},
+		{Name: opAudience, Need: wire.None, Serve: s.audience},
+		{Name: opMint, Need: wire.None, Serve: s.mint, Login: true},
+		{Name: opDiscover, Need: wire.None, Serve: s.discover},
+		{Name: opYank, Need: wire.Write, Serve: s.yank},
+		{Name: opUnyank, Need: wire.Write, Serve: s.yank},
+		{Name: opDeleteFile, Need: wire.Delete, Serve: s.deleteFile},
+		{Name: opDeleteVersion, Need: wire.Delete, Serve: s.deleteVersion},
+		{Name: opDelete, Need: wire.Delete, Serve: s.deleteProject},
+		{Name: opStatus, Need: wire.Write, Serve: s.setStatus},
+		{Name: opForget, Need: wire.Admin, Serve: s.forget},
+	}
+}
+
+// target is what the right of an operation is about.
+func target(q Request) (typ, name string) { return typePackage, q.Name }
+
+// may reports whether the identity may do more to a project than the operation needed.
+func (s *server) may(ctx context.Context, a auth.Action, name string) error {
+	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.PyPI, Type: typePackage, Name: name, Action: a})
+}
+
+// redirect leads to the one spelling of an address. The location is relative: it holds behind any proxy.
+func (s *server) redirect(w http.ResponseWriter, _ *http.Request, q Request) error {
+	w.Header().Set("Location", q.To)
+	w.Header().Set("Cache-Control", "no-cache")
+	w.WriteHeader(http.StatusMovedPermanently)
+	return nil
+}
+
+// post tells the two things that are sent to the index's own address apart.
+func (s *server) post(w http.ResponseWriter, r *http.Request, q Request) error {
+	if t := r.Header.Get("Content-Type"); strings.HasPrefix(t, "text/xml") || strings.HasPrefix(t, "application/xml") {
+		return s.rpc(w, r, q)
+	}
+	return s.upload(w, r, q)
+}
+
+// offer is a media type of the simple API with its names.
+type offer struct {
+	mediaType string
+	names     []string // as they stand in Accept and ?format=; "latest" is answered with the type it means
+}
+
+// offers are in the order in which they win when a client names several as equally welcome.
+var offers = []offer{
+	{typeJSON, []string{typeJSON, "application/vnd.pypi.simple.latest+json"}},
+	{typeV1, []string{typeV1, "application/vnd.pypi.simple.latest+html"}},
+	{typeHTML, []string{"text/html"}},
+}
+
+// choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it names
+// goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
+func choose(format string, accept []string) string {
+	if format != "" {
+		for _, o := range offers {
+			if slices.Contains(o.names, format) {
+				return o.mediaType
+			}
+		}
+		return ""
+	}
+	ranges := wire.ParseAccept(accept)
+	if len(ranges) == 0 {
+		return typeHTML
+	}
+	best, weight, named := "", 0, false
+	for _, o := range offers {
+		w, n := ranges.Weight(o.names...)
+		if w > weight || w == weight && w > 0 && !n && !named {
+			best, weight, named = o.mediaType, w, n
+		}
+	}
+	return best
+}
+
+// negotiate is choose for a request; ErrNotAcceptable.
+func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, error) {
+	w.Header().Set("Vary", "Accept")
+	t := choose(format, r.Header["Accept"])
+	if t == "" {
+		return "", wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s, %s or text/html.", typeJSON, typeV1)
+	}
+	return t, nil
+}
+
+// linksFor says how a page that was asked for under an alias gets to files. Absolute addresses are faster for installers
+// to read, but only right when it is known how the server is reached.
+func (s *server) linksFor(r *http.Request, alias int) links {
+	var l links
+	if public := s.base.Public(); public != "" {
+		l.files = public + s.opt.Base + "/files"
+	} else {
+		up := strings.Repeat("../", strings.Count(strings.TrimPrefix(strings.TrimPrefix(aliases[alias], root), rootSimple), "/")+1)
+		if strings.HasPrefix(aliases[alias], root) {
+			up += "files"
+		} else {
+			up += "../" + s.opt.Base[1:] + "/files"
+		}
+		l.files = up
+	}
+	if origin := s.base.URL(r); s.opt.Provenance && strings.HasPrefix(origin, "https://") {
+		l.integrity = origin + s.opt.Base
+	}
+	return l
+}
+
+// getProject answers with a project's page, in the form the client wants.
+func (s *server) getProject(w http.ResponseWriter, r *http.Request, q Request) error {
+	mediaType, err := negotiate(w, r, q.Format)
+	if err != nil {
+		return err
+	}
+	h, err := s.head(r.Context(), q.Name)
+	if s.elsewhere(err) {
+		return s.proxiedPage(w, r, q, mediaType)
+	}
+	if err != nil {
+		return err
+	}
+	l := s.linksFor(r, q.Alias)
+	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: l.key(), Format: mediaType}
+	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		p, err := s.page(ctx, q.Name)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		if mediaType == typeJSON {
+			return store.Rendered{Body: p.json(l), Type: mediaType}, nil
+		}
+		return store.Rendered{Body: p.html(l, mediaType), Type: mediaType}, nil
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(h.Serial, 10))
+	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// head is what is asked of a project at every request.
+type head struct {
+	Serial uint64
+	Status status
+}
+
+// head reads a project's head, from memory unless it changed. ErrNotFound also for one without releases.
+func (s *server) head(ctx context.Context, name string) (head, error) {
+	return s.heads.Get(name, struct{}{}, func() (h head, err error) {
+		err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) (err error) {
+			h, err = headOf(tx)
+			return err
+		})
+		return h, err
+	})
+}
+
+func headOf(tx *store.PackageTx[Meta]) (h head, err error) {
+	pkg, err := tx.Package()
+	if err != nil {
+		return h, err
+	}
+	if pkg.Versions == 0 {
+		return h, store.Refuse(store.ErrNotFound, "%s has no releases", tx.Name())
+	}
+	h.Serial = number(tx.Index(indexProject).Get([]byte(keySerial)))
+	h.Status, err = statusOf(tx)
+	return h, err
+}
+
+// page collects what a project's page shows, from one snapshot.
+func (s *server) page(ctx context.Context, name string) (*page, error) {
+	p := &page{Name: name}
+	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		h, err := headOf(tx)
+		if err != nil {
+			return err
+		}
+		p.Serial, p.Status = h.Serial, h.Status
+		if h.Status.quarantined() {
+			return nil
+		}
+		if p.Versions, err = versionsOf(tx); err != nil {
+			return err
+		}
+		p.Rows, err = rowsOf(tx, nil)
+		return err
+	})
+	return p, err
+}
+
+func versionsOf(tx *store.PackageTx[Meta]) (out []string, err error) {
+	for _, value := range tx.Index(indexReleases).Scan(nil, nil) {
+		rel, err := decodeRelease(value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, rel.ID)
+	}
+	return out, nil
+}
+
+// rowsOf are the files whose key begins with prefix: those of one release, or all.
+func rowsOf(tx *store.PackageTx[Meta], prefix []byte) (out []row, err error) {
+	for _, value := range tx.Index(indexFiles).Scan(prefix, nil) {
+		r, err := decodeRow(value)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// revalidate has clients ask each time: an upload is visible at once, and asking costs a 304. A longer life would hide a
+// fresh release from pip 26.2 and uv.
+func revalidate(r *http.Request) string {
+	if _, given := wire.CredentialsFrom(r); given {
+		return "private, no-cache"
+	}
+	return "no-cache"
+}
+
+// forever is for what never changes.
+func forever(r *http.Request) string {
+	if _, given := wire.CredentialsFrom(r); given {
+		return "private, max-age=31536000, immutable"
+	}
+	return "public, max-age=31536000, immutable"
+}
+
+// servable is what a request for a file needs of its record.
+type servable struct {
+	Digest, Metadata, Signature, Attestations digest.Digest // Metadata of wheels only: no page offers another
+	Status                                    status
+	Version                                   string
+}
+
+// servable finds a file by its name, from memory unless the project changed. ErrNotFound, or errGone for one that was deleted.
+func (s *server) servable(ctx context.Context, name, file string) (servable, error) {
+	return s.files.Get(name, file, func() (f servable, err error) {
+		err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+			f, err = servableOf(tx, file)
+			return err
+		})
+		return f, err
+	})
+}
+
+// servableOf reads what is needed to serve a file.
+func servableOf(tx *store.PackageTx[Meta], file string) (servable, error) {
+	version, _, err := tx.File(file)
+	if errors.Is(err, store.ErrNotFound) && tx.KindIndex(tableGone).Get(goneKey(tx.Name(), file)) != nil {
+		return servable{}, fmt.Errorf("file %.200q: %w: %w", file, errGone, store.ErrNotFound)
+	}
+	if err != nil {
+		return servable{}, err
+	}
+	v, err := tx.Version(version)
+	if err != nil {
+		return servable{}, err
+	}
+	a := v.Meta.find(file)
+	if a == nil {
+		return servable{}, fmt.Errorf("release %s lost file %s: %w", version, file, store.ErrNotFound)
+	}
+	st, err := statusOf(tx)
+	f := servable{Digest: a.Digest, Signature: a.Signature, Attestations: a.Attestations, Status: st, Version: version}
+	if a.Kind == pydist.Wheel {
+		f.Metadata = a.Metadata
+	}
+	return f, err
+}
+
+// getFile sends the bytes that were uploaded, or what stands beside them, never encoded. The right was judged for the
+// project whose file it is by its name; the hash in the path is no right by itself.
+func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.servable(r.Context(), q.Name, q.File)
+	if s.elsewhere(err) {
+		return s.proxiedFile(w, r, q)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.Digest.Encoded() != q.SHA:
+		return store.Refuse(store.ErrNotFound, "the file has another hash")
+	case f.Status.quarantined():
+		return quarantined(q.Name, f.Status)
+	}
+	d := f.Digest
+	switch q.Op {
+	case opMetadata:
+		d = f.Metadata
+	case opSignature:
+		d = f.Signature
+	}
+	if d == "" {
+		return store.Refuse(store.ErrNotFound, "nothing of that kind stands beside the file")
+	}
+	return s.serveBlob(w, r, d)
+}
+
+// serveBlob sends an immutable blob.
+func (s *server) serveBlob(w http.ResponseWriter, r *http.Request, d digest.Digest) error {
+	b, err := s.store.StatBlob(r.Context(), d)
+	if err != nil {
+		return err
+	}
+	head := wire.BlobHead{Digest: d, Size: b.Size, CacheControl: forever(r)}
+	if b.Size <= smallBlob {
+		body, err := s.store.BlobBytes(r.Context(), b)
+		if err != nil {
+			return err
+		}
+		return wire.ServeBytes(w, r, body, head)
+	}
+	f, _, err := s.store.OpenBlob(r.Context(), d)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return wire.ServeBlob(w, r, f, head)
+}
+
+func quarantined(name string, st status) error {
+	text := "The project " + name + " is quarantined"
+	if st.Reason != "" {
+		text += ": " + st.Reason
+	}
+	return wire.Errorf(store.ErrDenied, "%s.", strings.TrimSuffix(text, "."))
+}
+
+// typeIntegrity is the media type of provenance objects.
+const typeIntegrity = "application/vnd.pypi.integrity.v1+json"
+
+// getProvenance answers with the attestations of a file.
+func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request) error {
+	ranges := wire.ParseAccept(r.Header["Accept"])
+	if weight, _ := ranges.Weight(typeIntegrity, "application/json"); weight == 0 && len(ranges) > 0 {
+		return wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s.", typeIntegrity)
+	}
+	f, err := s.servable(r.Context(), q.Name, q.File)
+	switch {
+	case err != nil:
+		return err
+	case f.Status.quarantined():
+		return quarantined(q.Name, f.Status)
+	case f.Attestations == "" || !pep440.Equal(f.Version, q.Version):
+		return store.Refuse(store.ErrNotFound, "the file has no attestations")
+	}
+	raw, err := s.store.ReadBlob(r.Context(), f.Attestations, maxDocument)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", typeIntegrity)
+	if ranges["application/json"] > ranges[typeIntegrity] {
+		h.Set("Content-Type", "application/json")
+	}
+	h.Set("Cache-Control", revalidate(r))
+	h.Set("Content-Length", strconv.Itoa(len(raw)))
+	_, err = w.Write(raw)
+	return err
+}
+
+// absolute is the index's URL as the client of r knows it, without a final slash.
+func (s *server) absolute(r *http.Request) string { return s.base.URL(r) + s.opt.Base }

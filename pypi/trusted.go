@@ -1,0 +1,75 @@
+package pypi
+
+// Trusted publishing as Python's tools ask for it (A.11, PEP 807).
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"larder/auth"
+	"larder/internal/rawjson"
+	"larder/internal/trust"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+const typeTrusted = "application/vnd.pypi.pytp.v1+json"
+
+// errNoTrust: nobody configured trusted publishing.
+func errNoTrust() error {
+	return &mintError{"not-enabled", wire.Errorf(store.ErrInvalid, "Trusted publishing is not switched on here.")}
+}
+
+// audience tells a CI job for whom its token must be.
+func (s *server) audience(w http.ResponseWriter, _ *http.Request, _ Request) error {
+	if s.opt.Trust == nil {
+		return errNoTrust()
+	}
+	return wire.JSON(w, http.StatusOK, map[string]string{"audience": s.opt.Trust.Audience()})
+}
+
+// discover says where audience and tokens are to be had for an upload address of ours.
+func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
+	path := strings.TrimSuffix(q.Path, "/")
+	ours := slices.ContainsFunc([]string{s.opt.Base, s.opt.Base + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
+	if s.opt.Trust == nil || !ours {
+		return store.Refuse(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
+	}
+	base := s.base.URL(r) + rootOIDC
+	w.Header().Set("Content-Type", typeTrusted)
+	w.Header().Set("Cache-Control", "no-cache")
+	return wire.JSON(w, http.StatusOK, map[string]any{
+		"audience-endpoint": base + "/audience", "token-mint-endpoint": base + "/mint-token", "features": []string{"multi-use-token"},
+	})
+}
+
+// mint exchanges the word of a CI's provider for a token.
+func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
+	if s.opt.Trust == nil {
+		return errNoTrust()
+	}
+	raw, err := wire.ReadBody(r, maxSmallBody)
+	if err != nil {
+		return err
+	}
+	body, err := rawjson.Parse(raw)
+	if err != nil || body.Text("token") == "" {
+		return &mintError{"invalid-payload", wire.Errorf(store.ErrInvalid, "The request is not a JSON object with a token.")}
+	}
+	secret, expires, err := s.opt.Trust.Mint(r.Context(), body.Text("token"))
+	switch {
+	case err == nil:
+	case isOneOf(err, auth.ErrIssuer, trust.ErrRule):
+		return &mintError{"invalid-publisher", err}
+	case errors.Is(err, auth.ErrUsed):
+		return &mintError{"invalid-reuse-token", err}
+	case errors.Is(err, auth.ErrCredentials):
+		return &mintError{"invalid-token", err}
+	default:
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	return wire.JSON(w, http.StatusOK, map[string]any{"success": true, "token": secret, "expires": expires.Unix()})
+}
