@@ -26,6 +26,8 @@ type env struct {
 
 	npm       *process // larder with 5,000 versions of one package, made when first needed
 	npmClient *registry
+
+	gems *gemEnv // larders with many gems and few, made when first needed
 }
 
 func newEnv(ctx context.Context, parent string) (*env, error) {

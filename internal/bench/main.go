@@ -43,6 +43,11 @@ func benchmarks() []benchmark {
 		{"npm-304/10,000 a second", "req/s", "1", npmFresh},
 		{"npm-publish-5001/publish-10", "1/s", "0.5", npmGrowth},
 		{"npm-publish-100MB/150 MiB", "1/MiB", "1", npmMemory},
+		{"gem-push-200,000/push-10", "1/s", "0.8", gemGrowth},
+		{"gem-range-200,000/range-10", "req/s", "0.8", gemRange},
+		{"gem-304-200,000/10,000 a second", "req/s", "1", gemFresh},
+		{"gem-start-200,000/200 ms", "1/s", "1", gemStart},
+		{"gem-index-200,000/1 s", "1/s", "1", gemIndex},
 	}
 }
 
