@@ -3,7 +3,6 @@ package rubygems
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
@@ -16,48 +15,6 @@ import (
 	"larder/store"
 	"larder/store/storetest"
 )
-
-// TestAppendList: chunks of any fill, lines of any length, read from anywhere to anywhere.
-func TestAppendList(t *testing.T) {
-	s := storetest.New(t)
-	repo := store.NewRepo[Meta](s, store.RubyGems)
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	want := preamble(now)
-	for i := range 200 {
-		line := versionsLine(strings.Repeat("x", i*i%1500+1), "1.0", "sum")
-		want = append(want, line...)
-		err := s.Update(context.Background(), func(tx *store.Tx) error { return appendList(kindTables(repo, tx), now, line) })
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	err := s.View(context.Background(), func(tx *store.Tx) error {
-		tt := kindTables(repo, tx)
-		h, ok, err := readHead(tt)
-		if err != nil || !ok || h.Size != int64(len(want)) || h.Lines != 202 {
-			t.Fatalf("%+v %t %v", h, ok, err)
-		}
-		m, _, err := h.sums()
-		if err != nil || md5.Sum(want) != [16]byte(m.Sum(nil)) {
-			t.Errorf("the sum is another, %v", err)
-		}
-		for from := int64(0); from < h.Size; from += 377 {
-			for _, to := range []int64{from, from + 1, from + 1023, from + 1024, from + 1025, h.Size} {
-				to = min(to, h.Size)
-				if p, err := readList(tt, h.Epoch, from, to); err != nil || !bytes.Equal(p, want[from:to]) {
-					t.Fatalf("from %d to %d: %d bytes, %v", from, to, len(p), err)
-				}
-			}
-		}
-		if _, err := readList(tt, h.Epoch, 0, h.Size+1); !errors.Is(err, store.ErrNotFound) {
-			t.Errorf("beyond the end: %v", err)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
-	}
-}
 
 // TestCompactJob: a list is shortened when it is a month old and says most things twice, and left alone otherwise.
 func TestCompactJob(t *testing.T) {
@@ -102,7 +59,7 @@ func TestCompactAgainstChanges(t *testing.T) {
 	g := newRig(t)
 	fill(t, g.Store, 0, 2*sliceGems+10)
 	ctx := context.Background()
-	h, err := g.s.head(ctx)
+	h, err := g.s.list.Head(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,14 +93,14 @@ func TestCompactAgainstChanges(t *testing.T) {
 		t.Errorf("%d lines", len(l))
 	}
 	var old bytes.Buffer
-	if err := g.s.copyList(ctx, &old, h, 0, h.Size); err != nil || old.String() != before {
+	if err := g.s.list.Copy(ctx, &old, h, 0, h.Size); err != nil || old.String() != before {
 		t.Errorf("the old list cannot be read to its end: %v", err)
 	}
 	// The next one clears it away.
 	if _, err := compactList(ctx, g.Store); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.s.copyList(ctx, io.Discard, h, 0, h.Size); !errors.Is(err, store.ErrNotFound) {
+	if err := g.s.list.Copy(ctx, io.Discard, h, 0, h.Size); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("the list before the last one is still there: %v", err)
 	}
 }
