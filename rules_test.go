@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"larder/npm/naming", "larder/composer/naming"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
-	{"larder/upstream", "larder/auth", "larder/internal/rawjson"},
+	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
 	{"larder/store/storetest"},
 	{"larder/store"},
 	{"larder/internal/gemspec"},
@@ -122,6 +122,7 @@ var larger = map[string]int{
 	"upstream": 3_500, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
 	"oci":      3_600, // every verb of the specification, its drafts, and of Docker before it
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
+	"rubygems": 3_400, // thirty operations: three sorts of indexes, the JSON APIs beside them, and management
 	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
 	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
 	"composer": 3_300,

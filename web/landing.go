@@ -86,7 +86,7 @@ func describe(p Protocol, base string) landingProtocol {
 	case store.Composer:
 		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at, `curl -u USER:TOKEN -T package.zip "` + at + `/?version=1.0.0"`}}
 	case store.RubyGems:
-		return landingProtocol{"RubyGems", at + "/", []string{"gem push --host " + at + " NAME.gem", "gem install --source " + at + "/ NAME"}}
+		return landingProtocol{"RubyGems", at + "/", []string{"RUBYGEMS_HOST=" + at + " gem signin", "gem push --host " + at + " NAME.gem", "gem install --clear-sources --source " + at + "/ NAME"}}
 	}
 	return landingProtocol{string(p.Kind), at + "/", nil}
 }
