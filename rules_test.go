@@ -122,11 +122,10 @@ var larger = map[string]int{
 	"upstream": 3_500, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
 	"oci":      3_600, // every verb of the specification, its drafts, and of Docker before it
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
-	"rubygems": 3_400, // thirty operations: three sorts of indexes, the JSON APIs beside them, and management
 	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
 	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
-	"composer": 3_300,
-	"rubygems": 4_700, // two formats of Ruby's own, and a list of everything that grows by its lines alone
+	"composer": 3_300, // uploads in five dialects
+	"rubygems": 4_000, // thirty operations, and a list of everything that grows by its lines alone
 }
 
 // census is what TestBudget counts.

@@ -44,9 +44,8 @@ type server struct {
 	base     *wire.Base
 	log      *slog.Logger
 	opt      Options
-	heads    atomic.Pointer[cachedHead]
-	packer   packer
-	up       *upstream.Set // nil without upstreams
+	list     *ledger.Reader // of /versions
+	up       *upstream.Set  // nil without upstreams
 	joins    joins
 }
 
@@ -69,6 +68,7 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.RubyGems), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
 	s.accounts, _ = d.Auth.(accounts)
+	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)
 	s.remote(d.Upstreams)
 	return s
 }
@@ -210,7 +210,7 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, _ Request) 
 		if err != nil {
 			return err
 		}
-		return c.serve(w, r, revalidate(r))
+		return c.Serve(w, r, revalidate(r))
 	}
 	if v.who == "" {
 		c, err := s.list.Content(h)
@@ -246,7 +246,7 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	}
 	v := s.view(ctx)
 	if s.up != nil {
-		h, err := s.head(ctx)
+		h, err := s.list.Head(ctx)
 		if err != nil {
 			return err
 		}
