@@ -32,7 +32,6 @@ type specimen struct {
 	publish  func(t *testing.T, base string)
 	meta     string // path of a document that changes
 	file     string // path of a file that does not
-	accept   string // of the metadata request
 	head     http.Header
 }
 
