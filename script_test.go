@@ -27,7 +27,7 @@ import (
 //
 //	start [-n NAME] [FLAGS…]      larder serve in the background; sets $URL, $HOST, $DATA (NAME_URL… for a named one)
 //	restart [-9] [-n NAME] [FLAGS…]  stop (or kill -9) it and start it again on the same address
-//	stop [-n NAME]                SIGTERM, and it must exit with 0
+//	halt [-n NAME]                SIGTERM, and it must exit with 0 (testscript's own stop ends the script)
 //	token VAR USER [FLAGS…]       larder token create; the token lands in $VAR
 //	req METHOD PATH [-u U:P] [-t TOKEN] [-H 'K: V']… [-d TEXT|@FILE] [-o FILE]
 //	                              body on stdout, "HTTP status" and headers on stderr
@@ -37,13 +37,14 @@ import (
 //	layer FILE PACKAGE…           a tar of the files of installed Debian packages
 //	await FILE REGEXP             until a line of the file matches, at most 30 s
 //	engine                        a Docker engine of the script's own
+//	gate NAME|hold|held|cut|open  a way to another server that can be held; sets $GATE
 //
 // $LOG is the server's log.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return npmCommands(map[string]func(*testscript.TestScript, bool, []string){
 		"start":   cmdStart,
 		"restart": cmdRestart,
-		"stop":    cmdStop,
+		"halt":    cmdHalt,
 		"token":   cmdToken,
 		"req":     cmdReq,
 		"random":  cmdRandom,
@@ -52,6 +53,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"layer":   cmdLayer,
 		"engine":  cmdEngine,
 		"await":   cmdAwait,
+		"gate":    cmdGate,
 	})
 }
 
@@ -62,6 +64,7 @@ type scriptState struct {
 	env     *testscript.Env
 	mu      sync.Mutex
 	servers map[string]*scriptServer
+	gate    *gate
 }
 
 type scriptServer struct {
@@ -161,7 +164,7 @@ func cmdRestart(ts *testscript.TestScript, neg bool, args []string) {
 	startServer(ts, name, addr, flags)
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+func cmdHalt(ts *testscript.TestScript, neg bool, args []string) {
 	name, _ := named(args)
 	endServer(ts, name, false)
 }

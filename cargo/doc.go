@@ -53,9 +53,9 @@
 //
 // # Where is what
 //
-//	routes.go   paths                     model.go, req.go   names, versions, features     upload.go    the body of a publish
-//	archive.go  what a crate's archive    manifest.go        Cargo.toml, and whether it    publish.go   a version comes in
-//	            says                                         agrees with the request       index.go     lines
-//	serve.go    reading                   api.go             crates and versions as JSON   search.go    search
-//	manage.go   changing                  me.go              the page with the token       errors.go    every error body
+//	routes.go   paths                      upload.go   the body of a publish      api.go      crates and versions as JSON
+//	model.go    names, metadata            publish.go  a version comes in         search.go   search
+//	index.go    lines                      serve.go    reading                    manage.go   changing
+//	crate/      what cargo accepts: archives, Cargo.toml, requirements            me.go       the page with the token
+//	errors.go   every error body
 package cargo

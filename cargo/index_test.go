@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wiretest"
 	"larder/store/storetest"
 )

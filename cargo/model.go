@@ -11,7 +11,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 	"larder/store"
 )

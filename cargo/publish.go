@@ -18,7 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 	"larder/store"
 )

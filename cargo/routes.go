@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 )
 
@@ -97,6 +97,9 @@ type Request struct {
 
 // parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
+	if name, ok := plainIndex(escapedPath); ok && method == http.MethodGet {
+		return opIndex, Request{Op: opIndex, Name: name}, nil
+	}
 	segs, err := splitPath(escapedPath)
 	if err != nil {
 		return "", Request{}, err
@@ -119,6 +122,29 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 		err = q.parseQuery(query)
 	}
 	return q.Op, q, err
+}
+
+// plainIndex recognises the path of nearly every request, a crate's file of the index without escapes, as it stands.
+func plainIndex(path string) (name string, ok bool) {
+	rest, ok := strings.CutPrefix(path, root+"/index/")
+	if !ok {
+		return "", false
+	}
+	name = rest[strings.LastIndexByte(rest, '/')+1:]
+	folders := rest[:len(rest)-len(name)]
+	switch len(name) {
+	case 0:
+		return "", false
+	case 1:
+		ok = folders == "1/"
+	case 2:
+		ok = folders == "2/"
+	case 3:
+		ok = len(folders) == 4 && folders[:2] == "3/" && folders[2] == name[0] && folders[3] == '/'
+	default:
+		ok = len(folders) == 6 && folders[:2] == name[:2] && folders[2] == '/' && folders[3:5] == name[2:4] && folders[5] == '/'
+	}
+	return name, ok && name == strings.ToLower(name) && crate.CheckName(name) == nil
 }
 
 func noRoute() error { return wire.Errorf(wire.ErrNoRoute, "this registry has no such address") }

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 )
 
@@ -191,6 +191,17 @@ func TestDocTable(t *testing.T) {
 	}
 }
 
+// TestPlainIndex: the short cut is the long way, for every spelling.
+func TestPlainIndex(t *testing.T) {
+	for _, path := range []string{"1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "ab/c-/abc-", "1/A", "1/ab", "2/a", "3/b/abc", "3/abc", "ab/ce/abcd", "ab/cd/abcD", "AB/cd/ABcd", "", "a", "/a", "ab/cd/", "ab/cd/abc%64", "1/9", "ab/cd/abcd/", "x/ab/cd/abcd", "config.json"} {
+		name, ok := plainIndex(root + "/index/" + path)
+		_, q, err := parse("HEAD", root+"/index/"+path, nil)
+		if long := err == nil && q.Op == opIndex; ok != (long && !strings.Contains(path, "%")) || ok && name != q.Name {
+			t.Errorf("%s: %q %t, %+v %v", path, name, ok, q, err)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/cargo/index/config.json", "/cargo/private/index/se/rd/serde", "/cargo/1/a", "/cargo/3/a/abc", "/cargo/dl/" + someSum + "/foo-1-0.1.0-2.0.0+b.crate",
@@ -208,6 +219,11 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		op, q, err := parse(method, path, v)
+		if method == "GET" { // which has a short cut
+			if other, head, err2 := parse("HEAD", path, v); other != op || head != q || (err == nil) != (err2 == nil) {
+				t.Fatalf("%q: GET is %+v %v, HEAD %+v %v", raw, q, err, head, err2)
+			}
+		}
 		if err != nil {
 			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)

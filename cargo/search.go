@@ -14,7 +14,7 @@ import (
 	"unicode"
 
 	"larder/auth"
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/wire"
 	"larder/store"
 )

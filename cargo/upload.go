@@ -14,7 +14,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"larder/internal/crate"
+	"larder/cargo/crate"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"

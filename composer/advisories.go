@@ -15,6 +15,7 @@ import (
 	"larder/composer/manifest"
 	"larder/composer/naming"
 	"larder/composer/semver"
+	"larder/internal/advisory"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -101,6 +102,7 @@ func (s *server) restamp(tx *store.Tx, name string) error {
 		if err := tx.Index(indexState).Put([]byte(stateAdvisories), []byte(tx.Tx().Now().UTC().Format(time.RFC3339Nano))); err != nil {
 			return err
 		}
+		tx.Tx().Log(store.Entry{Kind: store.Composer, Package: name, Op: advisory.OpLoad})
 		return stamp(tx, false)
 	})
 }

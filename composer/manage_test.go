@@ -205,6 +205,11 @@ func TestA1_Changes(t *testing.T) {
 	if got, _ := feed(next); !slices.Equal(got, []string{"delete acme/demo", "delete acme/demo~dev", "update acme/other"}) {
 		t.Errorf("%q", got)
 	}
+	g.User("root", nil, true)
+	g.Want(g.Do("PUT", "/api/advisories", []fields{sampleAdvisory("acme/other", "LSA-1", "*"), sampleAdvisory("acme/none", "LSA-2", "*")}, g.As("root")), 200, "")
+	if got, _ := feed(ticks(time.Now().Add(-time.Second))); !slices.Contains(got, "update acme/other") || slices.Contains(got, "update acme/none") {
+		t.Errorf("%q", got)
+	}
 	if got, _ := feed(ticks(time.Now().Add(-25 * time.Hour))); !slices.Equal(got, []string{"resync *"}) {
 		t.Errorf("%q", got)
 	}

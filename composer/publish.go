@@ -294,9 +294,13 @@ func (p *publication) commit(tx *store.PackageTx[Meta], b store.Blob) error {
 	return show(tx, p.normalized, v, p.overwrite)
 }
 
-// claim takes a name that is new, with its publisher as owner.
+// claim takes a name that is new, with its publisher as owner. What is to be private is never added to what everybody sees.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
-	if _, err := tx.Package(); !errors.Is(err, store.ErrNotFound) {
+	pkg, err := tx.Package()
+	switch {
+	case err == nil && p.asked.Private && !pkg.Private:
+		return wire.Errorf(store.ErrInvalid, "%s exists and is not private; change its settings first.", p.name)
+	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
 	for _, branches := range []bool{false, true} {

@@ -184,6 +184,24 @@ func TestA7_Republish(t *testing.T) {
 	g.Want(g.Ada("PUT", "/packages/upload/acme/demo/3.0.0", next.archive()), 201, "")
 }
 
+// TestA7_Private: a package can be private from its first version on, and none that everybody sees gets a private one.
+func TestA7_Private(t *testing.T) {
+	g := newRig(t)
+	r := newRelease("acme/closed", "1.0.0")
+	g.Want(g.Ada("PUT", "/packages/upload/acme/closed/1.0.0?private=1", r.archive()), 201, "")
+	g.publish("acme/closed", "1.1.0")
+	g.Want(g.Ada("PUT", "/packages/upload/acme/closed/1.2.0?private=1", r.archive()), 201, "")
+	g.Want(g.Do("GET", "/p2/acme/closed.json", nil), 404, "")
+	if got := g.normals("acme/closed", ""); got != "1.2.0.0 1.1.0.0 1.0.0.0" {
+		t.Error(got)
+	}
+	g.publish("acme/open", "1.0.0")
+	g.Want(g.Ada("PUT", "/packages/upload/acme/open/2.0.0?private=1", newRelease("acme/open", "").archive()), 422, "is not private")
+	if got := g.normals("acme/open", ""); got != "1.0.0.0" {
+		t.Error(got)
+	}
+}
+
 // TestA7_NameFromArchive: an upload that does not name the package is judged by what the archive says.
 func TestA7_NameFromArchive(t *testing.T) {
 	g := newRig(t)
@@ -256,6 +274,35 @@ func TestH5_PublishedTime(t *testing.T) {
 			if v["published-time"] == nil || v["time"] == nil {
 				t.Errorf("%v", v)
 			}
+		}
+	}
+}
+
+// TestE_HashPinning: a name, version and reference stand for the same bytes for ever, whoever tries to change them, and
+// also when the version was deleted meanwhile.
+func TestE_HashPinning(t *testing.T) {
+	g := newRig(t)
+	g.User("root", nil, true)
+	r, other := newRelease("acme/demo", "1.0.0"), newRelease("acme/demo", "1.0.0", fields{"description": "other"})
+	g.Want(g.put("ada", r), 201, "")
+	path := distPath("acme/demo", "1.0.0.0", r.reference())
+	for _, state := range []string{"published", "deleted", "package deleted", "purged"} {
+		switch state {
+		case "deleted":
+			g.Want(g.Ada("DELETE", "/packages/acme/demo/versions/1.0.0", nil), 204, "")
+		case "package deleted":
+			g.Want(g.put("ada", r), 201, "")
+			g.Want(g.Ada("DELETE", "/packages/acme/demo", nil), 204, "")
+		case "purged":
+			g.Want(g.Ada("DELETE", "/packages/acme/demo?purge=1", nil), 204, "")
+			g.Want(g.put("ada", r), 409, "deleted for good")
+		}
+		for _, actor := range []string{"ada", "root"} {
+			g.Want(g.put(actor, other), 409, "")
+		}
+		g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", other.reference()), nil), 404, "")
+		if a := g.Do("GET", path, nil); state == "purged" && a.Status != 404 || state != "purged" && a.Body != string(r.archive()) {
+			t.Errorf("%s: %v", state, a)
 		}
 	}
 }

@@ -315,9 +315,9 @@ func (q *Request) parseQuery(v url.Values) error {
 	case opDelete, opDeleteVersion:
 		q.Purge = flag(v.Get("purge"))
 	case opList:
-		q.Query, q.Vendor, q.Type, q.Fields = v.Get("filter"), strings.ToLower(v.Get("vendor")), v.Get("type"), nonEmpty(v["fields[]"])
+		q.Query, q.Vendor, q.Type, q.Fields = v.Get("filter"), strings.ToLower(v.Get("vendor")), strings.ToLower(v.Get("type")), nonEmpty(v["fields[]"])
 	case opSearch:
-		q.Query, q.Type, q.Tags = v.Get("q"), v.Get("type"), nonEmpty(append(v["tags"], v["tags[]"]...))
+		q.Query, q.Type, q.Tags = v.Get("q"), strings.ToLower(v.Get("type")), nonEmpty(append(v["tags"], v["tags[]"]...))
 		return q.parsePage(v)
 	case opAudit:
 		q.Packages = packagesOf(v)

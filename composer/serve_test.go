@@ -151,6 +151,20 @@ func TestH3_URLs(t *testing.T) {
 	}
 }
 
+// TestE_CredentialLeak: no document repeats what a request came with; Composer writes addresses from them into its lock.
+func TestE_CredentialLeak(t *testing.T) {
+	g := newRig(t)
+	g.publish("acme/demo", "1.0.0", "dev-main")
+	token := g.Keys["ada"]
+	for _, path := range []string{"/packages.json", "/p2/acme/demo.json", "/p2/acme/demo~dev.json", "/packages/acme/demo.json", "/search.json?q=demo&per_page=1", "/list.json", "/providers/a/b.json", "/filter-summary.json", "/metadata/changes.json", "/p2/acme/none.json"} {
+		for _, o := range []option{wiretest.Bearer(token), wiretest.Basic("ada", token), wiretest.Basic(token, "")} {
+			if a := g.Do("GET", path+"?token="+token, nil, o); strings.Contains(a.String()+a.Body, token) || strings.Contains(a.Body, "@127") {
+				t.Errorf("%s: %v", path, a)
+			}
+		}
+	}
+}
+
 // TestE_HostHeader: an odd Host gets no place in a document.
 func TestE_HostHeader(t *testing.T) {
 	g := newRig(t)
@@ -455,11 +469,6 @@ func TestA1_Audit(t *testing.T) {
 	}
 	g.Want(g.Do("POST", path, ""), 400, "neither packages nor updatedSince")
 	g.Want(g.Do("POST", path, "%zz"), 400, "not a form")
-	many := "packages[]=a/b"
-	for i := range maxListParameter {
-		many += fmt.Sprintf("&packages[]=a/b%d", i)
-	}
-	g.Want(g.Do("POST", path, many), 413, "at most 1000")
 	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"security-advisories":[{"advisoryId":"LSA-1","affectedVersions":"<1.2.0"},{"advisoryId":"LSA-4","affectedVersions":"1.0.0"}]`)
 	g.Want(g.Do("GET", "/p2/acme/clean.json", nil), 200, `"security-advisories":[]`)
 	for text, change := range map[string]fields{"packageName": {"packageName": "x"}, "affectedVersions": {"affectedVersions": "~>1"}, "title": {"title": ""}, "reportedAt": {"reportedAt": "soon"}, "link": {"link": "javascript:x"}, "JSON array": {"sources": 7}} {
@@ -473,6 +482,19 @@ func TestA1_Audit(t *testing.T) {
 	if got := ids(g.Do("POST", path, all, form)); got != "acme/clean, acme/demo" {
 		t.Error(got)
 	}
+}
+
+// TestE_AuditLimit: a request has a thousand names at most, in a body of a megabyte at most.
+func TestE_AuditLimit(t *testing.T) {
+	g := newRig(t)
+	const path = "/api/security-advisories/"
+	many := "packages[]=a/b"
+	for i := range maxListParameter {
+		many += fmt.Sprintf("&packages[]=a/b%d", i)
+	}
+	g.Want(g.Do("POST", path, many), 413, "at most 1000")
+	g.Want(g.Do("GET", path+"?"+many, nil), 413, "at most 1000")
+	g.Want(g.Do("POST", path, strings.Repeat("x", maxForm+1)), 413, "")
 }
 
 // TestA8_Credentials: every form in which Composer and scripts send them, wrong ones refused also where none are needed.

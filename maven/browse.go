@@ -96,12 +96,12 @@ func (s *server) read(ctx context.Context, path string, details bool) (*director
 	d := &directory{Path: path, Entries: []entry{}}
 	group := strings.ReplaceAll(strings.TrimSuffix(path, "/"), "/", ".")
 	artifact, version := places(path)
-	if version.Group != "" && s.may(ctx, auth.Read, version.name()) == nil {
+	if version.Group != "" && s.may(ctx, auth.Read, version.Name) == nil {
 		if err := s.readVersion(ctx, d, version, details); err != nil {
 			return nil, err
 		}
 	}
-	if artifact.Group != "" && s.may(ctx, auth.Read, artifact.name()) == nil {
+	if artifact.Group != "" && s.may(ctx, auth.Read, artifact.Name) == nil {
 		if err := s.readArtifact(ctx, d, artifact, details); err != nil {
 			return nil, err
 		}
@@ -182,7 +182,7 @@ func (s *server) readArtifact(ctx context.Context, d *directory, q Request, deta
 	}
 	info := &artifactInfo{Group: q.Group, Artifact: q.Artifact, Versions: []string{}, Plugins: plugins}
 	times := map[string]time.Time{}
-	err = s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		info.Versions, info.Open = []string{}, nil
 		for v, at := range p.Index(indexVersions).Scan(nil, nil) {
 			info.Versions = append(info.Versions, string(v))
@@ -236,7 +236,7 @@ func openEntry(artifact string, v store.Version[Meta]) entry {
 // readVersion adds the files of a version; of a snapshot, those of all builds.
 func (s *server) readVersion(ctx context.Context, d *directory, q Request, details bool) error {
 	var latest store.Version[Meta]
-	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Entries, d.named, latest = d.Entries[:0], nil, store.Version[Meta]{}
 		if isSnapshot(q.Version) {
 			if err := s.readBuilds(p, d, q.Version); err != nil {

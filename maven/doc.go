@@ -28,7 +28,7 @@
 //	GET     /D/                               maven.directory         A9  browsers, coursier; JSON for who accepts it
 //	POST    /D/                               maven.commit            A4  scripts: announce what is open, now
 //	DELETE  /D/                               maven.directory.delete  A2  scripts: a version, or an artifact
-//	GET     /.meta/prefixes.txt               maven.prefixes          A7  mvn 4
+//	GET     /.meta/prefixes.txt               maven.prefixes          A7  mvn 3.10 and 4; also .S
 //	GET     /archetype-catalog.xml            maven.archetypes        A9  mvn archetype:generate; also .S
 //	GET     /solrsearch/select                maven.search            A9  IDEs, dependency-check, scripts
 //
@@ -41,9 +41,10 @@
 //
 // # Where is what
 //
-//	routes.go   paths              model.go    coordinates, file names   version.go   the order of versions
-//	pom.go      POMs               archive.go  jars, modules, signatures index.go     metadata, both ways
-//	publish.go  files come in      commit.go   versions are announced    manage.go    files go
-//	serve.go    reading            memory.go   what is remembered        errors.go    every error body
-//	browse.go   directories        facts.go    all of one version        search.go    search
+//	routes.go   paths              model.go    coordinates, file names    version.go  the order of versions
+//	pom.go      POMs               archive.go  jars, modules, signatures  index.go    metadata, both ways
+//	publish.go  files come in      sums.go     checksums, both ways      commit.go    versions are announced
+//	manage.go   files go           serve.go    reading                   memory.go   what is remembered
+//	browse.go   directories        facts.go    all of one version        search.go   search
+//	errors.go   every error body
 package maven

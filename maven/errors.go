@@ -1,7 +1,7 @@
 package maven
 
 // The one place that writes error bodies: problem details (RFC 9457), which the newer clients print; the older ones print
-// the status only (A8).
+// the status only (A8). What is absent is plain text.
 
 import (
 	"encoding/json"
@@ -65,21 +65,32 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 		}
 	}
 	h.Set("Cache-Control", "no-store")
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(code), code, text, r.URL.EscapedPath()})
-	if err != nil {
-		body = []byte("{}") // not reached: the problem is strings and a number
+	body, mediaType := details(r, code, text)
+	if !writing && (code == http.StatusNotFound || code == http.StatusGone) {
+		// To the resolver of Maven 3.9 a problem is an error whatever its status: only a bare 404 means that something is
+		// absent, and the first deploy of everything begins with metadata that is.
+		body, mediaType = []byte(text), typeText
 	}
 	if r.Body != nil && r.ContentLength > 0 {
 		wire.DrainUpTo(r, maxDrain)
 	}
-	h.Set("Content-Type", "application/problem+json")
+	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(len(body)+1))
 	w.WriteHeader(code)
 	// The client is gone when this fails, and the access log has the status already.
 	_, _ = w.Write(append(body, '\n'))
 }
 
-// problem is the body of every error.
+// details are the problem as JSON.
+func details(r *http.Request, code int, text string) (body []byte, mediaType string) {
+	body, err := json.Marshal(problem{"about:blank", http.StatusText(code), code, text, r.URL.EscapedPath()})
+	if err != nil {
+		body = []byte("{}") // not reached: the problem is strings and a number
+	}
+	return body, "application/problem+json"
+}
+
+// problem is the body of every other error.
 type problem struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`

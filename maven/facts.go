@@ -66,7 +66,7 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 	if v.ID != q.Version {
 		info.Build = v.ID
 	}
-	p, err := s.pomOf(ctx, q.name(), q.Version, v.ID)
+	p, err := s.pomOf(ctx, q.Name, q.Version, v.ID)
 	if err != nil || p == nil {
 		return info, err
 	}

@@ -26,13 +26,13 @@ func gone(w http.ResponseWriter) error {
 func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if q.Sum != "" {
-		if _, err := s.find(ctx, q.name(), fileKey(q.Version, q.File)); err != nil {
+		if _, err := s.find(ctx, q.Name, q.key()); err != nil {
 			return err
 		}
 		return gone(w)
 	}
-	err := s.repo.Update(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
-		id, file, err := p.File(fileKey(q.Version, q.File))
+	err := s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		id, file, err := p.File(q.key())
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 		if place.q.Group == "" {
 			continue
 		}
-		if err := s.may(ctx, a, place.q.name()); err != nil {
+		if err := s.may(ctx, a, place.q.Name); err != nil {
 			denied = firstOf(denied, err)
 			continue
 		}
@@ -114,9 +114,9 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 func (s *server) deleteDirectory(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	err := s.inDirectory(ctx, q.Path, auth.Delete, func(q Request) error {
-		return s.repo.Update(ctx, q.name(), s.removeAll)
+		return s.repo.Update(ctx, q.Name, s.removeAll)
 	}, func(q Request) error {
-		return s.repo.Update(ctx, q.name(), func(p *store.PackageTx[Meta]) error { return s.removeVersion(p, q.Version) })
+		return s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error { return s.removeVersion(p, q.Version) })
 	})
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request
 	ctx := r.Context()
 	list := func(q Request) error {
 		names := map[string]bool{}
-		err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+		err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			there := q.Version != "" && p.Index(indexVersions).Get([]byte(q.Version)) != nil
 			for id := range p.Index(indexOpen).Scan(nil, nil) {
 				v, err := p.Version(string(id))
@@ -149,7 +149,7 @@ func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request
 		if err != nil {
 			return err
 		}
-		return s.announce(ctx, q.name(), names)
+		return s.announce(ctx, q.Name, names)
 	}
 	if err := s.inDirectory(ctx, q.Path, auth.Create, list, list); err != nil {
 		return err

@@ -172,8 +172,14 @@ func (b *busy) count(key string) int {
 	return b.byKey[key]
 }
 
+// recipient is who got a document: a connection, or a client by user, address and program.
+type recipient struct{ conn, user, addr, agent string }
+
 // sentKey is a document and who got it.
-type sentKey struct{ to, path string }
+type sentKey struct {
+	recipient
+	path string
+}
 
 type sentDocument struct {
 	at   time.Time
@@ -187,7 +193,7 @@ type sentLately struct {
 	byKey map[sentKey]sentDocument
 }
 
-func (l *sentLately) add(sums fileSums, path string, to ...string) {
+func (l *sentLately) add(sums fileSums, path string, to ...recipient) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -207,7 +213,7 @@ func (l *sentLately) add(sums fileSums, path string, to ...string) {
 }
 
 // find looks under each name in turn.
-func (l *sentLately) find(path string, to ...string) (fileSums, bool) {
+func (l *sentLately) find(path string, to ...recipient) (fileSums, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range to {

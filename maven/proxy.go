@@ -42,7 +42,7 @@ func (s *server) remote(r *upstream.Registry) {
 		},
 		Probe: func(name string) upstream.Query {
 			group, artifact := splitName(name)
-			return s.metadataQuery(Request{Group: group, Artifact: artifact, Path: strings.ReplaceAll(group, ".", "/") + "/" + artifact + "/" + metadataFile})
+			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: dirOf(name, "") + metadataFile})
 		},
 	})
 }
@@ -70,7 +70,7 @@ func remoteRef(path string) string { return escapePath(path) }
 
 func (s *server) metadataQuery(q Request) upstream.Query {
 	return upstream.Query{
-		Package: q.name(), Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
 		Check: func(body []byte, _ string) error {
 			_, err := readMetadata(body)
 			return err
@@ -87,7 +87,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
-	key := store.DocKey{Kind: store.Maven.Documents(), Package: q.name(), Format: fmt.Sprintf("%s %s %s %t", q.Path, d.Digest, s.up.GateKey(), s.up.Offline())}
+	key := store.DocKey{Kind: store.Maven.Documents(), Package: q.Name, Format: fmt.Sprintf("%s %s %s %t", q.Path, d.Digest, s.up.GateKey(), s.up.Offline())}
 	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err == nil && q.Version == "" && (s.up.Gated() || s.up.Offline()) {
@@ -108,11 +108,11 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		version := string(text)
 		here := true
 		if s.up.Offline() && !isSnapshot(version) {
-			if here, err = s.up.Here(ctx, q.name(), fileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+			if here, err = s.up.Here(ctx, q.Name, fileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
 				return nil, err
 			}
 		}
-		switch err := s.up.Allowed(ctx, q.name(), version); {
+		switch err := s.up.Allowed(ctx, q.Name, version); {
 		case errors.Is(err, store.ErrDenied):
 			here = false
 		case err != nil:
@@ -124,7 +124,7 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		}
 	}
 	if len(m.Versions) == 0 {
-		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.name(), store.ErrNotFound)
+		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
 	}
 	m.State.Updated = time.Now().Unix()
 	sortVersions(m.Versions)
@@ -140,11 +140,11 @@ func (q Request) final() bool {
 func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.File, error) {
 	if q.final() {
 		return s.up.File(ctx, upstream.FileQuery{
-			Package: q.name(), Version: q.Version, Key: fileKey(q.Version, q.File), Head: head, Absent: absentFor,
+			Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
 			Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
 		})
 	}
-	d, err := s.up.Document(ctx, upstream.Query{Package: q.name(), Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
+	d, err := s.up.Document(ctx, upstream.Query{Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 func (s *server) place(q Request) (upstream.Place, error) {
 	var all []upstream.Place
 	for _, u := range s.up.Upstreams() {
-		if u.Takes(q.name()) {
+		if u.Takes(q.Name) {
 			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: contentType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
 		}
 	}
@@ -176,7 +176,7 @@ func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstrea
 				return compare(alg, want, sum)
 			}
 		}
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Package: q.name(), Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
+		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // not every repository has checksums
 		}
@@ -215,8 +215,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 	}
 	h := w.Header()
 	if f.Sums["sha1"] != "" {
-		h["X-Checksum-Sha1"], h["X-Checksum-Md5"] = []string{f.Sums["sha1"]}, []string{f.Sums["md5"]}
-		h["X-Checksum-Sha256"] = []string{f.Digest.Encoded()}
+		fileSums{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.set(h)
 	}
 	if _, active := activeTypes[f.Type]; active {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
@@ -236,7 +235,7 @@ func (s *server) proxiedSum(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	sums := f.Sums
-	if k, err := s.up.Kept(r.Context(), q.name(), fileKey(q.Version, q.File)); err != nil {
+	if k, err := s.up.Kept(r.Context(), q.Name, q.key()); err != nil {
 		return err
 	} else if k != nil {
 		sums = k.Sums

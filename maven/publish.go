@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,7 +81,7 @@ func created(w http.ResponseWriter) error {
 
 // newUpload checks what is known before the body: coordinates, kind of version, header.
 func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
-	u := &upload{s: s, r: r, q: q, name: q.name(), id: q.Version, key: fileKey(q.Version, q.File), file: splitFile(q.Artifact, q.Version, q.File)}
+	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: splitFile(q.Artifact, q.Version, q.File)}
 	if u.file.Version != "" {
 		u.id = u.file.Version
 	}
@@ -162,10 +161,6 @@ func (u *upload) checkAnnounced() error {
 		}
 	}
 	return nil
-}
-
-func mismatch(q Request, alg, got, want string) error {
-	return wire.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, coordinates(q.name(), q.Version), alg, got, want)
 }
 
 // inspect reads what the file says of itself.
@@ -431,103 +426,6 @@ func indexSHA1(p *store.PackageTx[Meta], f store.File, key string, there bool) e
 	return p.KindIndex(kindSHA1).Delete(row)
 }
 
-// putSum is PUT of a checksum: it is compared in memory with what came, and not kept.
-func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error {
-	text, err := wire.ReadBody(r, maxSum)
-	if err != nil {
-		return err
-	}
-	want := parseSum(string(text), q.Sum)
-	if want == "" {
-		return wire.Errorf(store.ErrInvalid, "This is not a %s checksum.", q.Sum)
-	}
-	ctx := r.Context()
-	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
-	switch s.arrivals.match(who, q.Sum, want) {
-	case matchTaken:
-		return created(w)
-	case matchRefused:
-		return wire.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
-	}
-	f, err := s.find(ctx, q.name(), fileKey(q.Version, q.File))
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		// Some clients send checksums first: the file will be compared with it.
-		s.arrivals.announce(who, q.Sum, want)
-		return created(w)
-	case err != nil:
-		return err
-	}
-	got, err := s.sum(ctx, f.File, q.Sum)
-	if err != nil {
-		return err
-	}
-	if got == want || q.Sum == "sha512" && s.arrivals.other(who, f.File.Digest) {
-		return created(w)
-	}
-	if s.arrivals.brought(who, f.File.Digest) {
-		if err := s.quarantine(ctx, q, f, mismatch(q, q.Sum, got, want)); err != nil {
-			return err
-		}
-	}
-	return mismatch(q, q.Sum, got, want)
-}
-
-// quarantine takes a file out that its own client says is another: it is not served, and its version not announced,
-// until it comes again. What is announced already stays: its checksums were right once.
-func (s *server) quarantine(ctx context.Context, q Request, f found, reason error) error {
-	name := q.name()
-	return s.repo.Update(ctx, name, func(p *store.PackageTx[Meta]) error {
-		v, err := p.Version(f.Version)
-		if err != nil || !v.Meta.Open {
-			return ignoreMissing(err)
-		}
-		i := slices.IndexFunc(v.Files, func(x store.File) bool { return x.Name == f.File.Name && x.Digest == f.File.Digest })
-		if i < 0 {
-			return nil
-		}
-		if err := indexSHA1(p, v.Files[i], f.File.Name, false); err != nil {
-			return err
-		}
-		v.Files = slices.Delete(slices.Clone(v.Files), i, i+1)
-		v.Meta.Broken = with(v.Meta.Broken, q.File, wire.Public(reason))
-		s.log.LogAttrs(ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name), slog.String("version", v.ID), slog.String("file", q.File))
-		return p.Replace(v, opBreak)
-	})
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	return err
-}
-
-// parseSum reads a checksum as tools write it: bare, before or after a file's name, or in spaced pairs. "" when there
-// is none of that algorithm.
-func parseSum(text, alg string) string {
-	size := map[string]int{"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}[alg]
-	for line := range strings.Lines(text) {
-		line = strings.ToLower(strings.TrimSpace(line))
-		if line == "" {
-			continue
-		}
-		if _, after, ok := strings.Cut(line, " = "); ok {
-			line = after
-		}
-		if _, after, ok := strings.Cut(line, ": "); ok {
-			line = strings.ReplaceAll(after, " ", "")
-		}
-		for _, word := range strings.Fields(line) {
-			if len(word) == size && strings.Trim(word, "0123456789abcdef") == "" {
-				return word
-			}
-		}
-		return ""
-	}
-	return ""
-}
-
 // putSnapshot is PUT of a snapshot's metadata.
 func (s *server) putSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
 	m, err := s.readSent(r, q)
@@ -535,7 +433,7 @@ func (s *server) putSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	if m != nil {
-		if err := s.announce(r.Context(), q.name(), m.names()); err != nil {
+		if err := s.announce(r.Context(), q.Name, m.names()); err != nil {
 			return err
 		}
 	}
@@ -549,7 +447,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	if wire.IdentityFrom(ctx).Anonymous {
 		return needLogin()
 	}
-	own := s.may(ctx, auth.Create, q.name())
+	own := s.may(ctx, auth.Create, q.Name)
 	m, err := s.readSent(r, q)
 	if err != nil {
 		return firstOf(own, err)
@@ -557,7 +455,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
 	switch {
 	case own == nil && m != nil:
-		err = s.announce(ctx, q.name(), m.names())
+		err = s.announce(ctx, q.Name, m.names())
 	case own == nil:
 	case m != nil && s.mayGroup(ctx, q, m):
 		s.arrivals.add(who, arrived{})

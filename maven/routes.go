@@ -54,6 +54,7 @@ type Request struct {
 	Version  string // the directory's: 2.0-SNAPSHOT for all of its builds
 	File     string
 	Sum      string // md5, sha1, sha256 or sha512: it is about the file's checksum
+	Name     string // of the artifact in the store: group:artifact
 
 	Query string // search: q
 	Form  string // search: wt, json or xml
@@ -62,12 +63,12 @@ type Request struct {
 	Size  int    // search: rows
 }
 
-// name is the artifact's name in the store.
-func (q Request) name() string { return packageName(q.Group, q.Artifact) }
+// key is the file's name in the store, as fileKey makes it: the end of the path.
+func (q Request) key() string { return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:] }
 
 // parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
-	segs, dir, err := splitPath(escapedPath)
+	path, segs, dir, err := splitPath(escapedPath)
 	if err != nil {
 		return "", Request{}, err
 	}
@@ -75,9 +76,10 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 		method = http.MethodGet
 	}
 	var q Request
-	switch path := strings.Join(segs, "/"); {
-	case path == prefixesFile && !dir:
-		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{})
+	listed, sum := cutSum(path)
+	switch {
+	case listed == prefixesFile && !dir:
+		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{Sum: sum})
 	case path == searchPath && !dir:
 		if q, err = oneOf(method, map[string]string{http.MethodGet: opSearch}, Request{}); err == nil {
 			err = q.parseSearch(query)
@@ -85,9 +87,9 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 	case slices.ContainsFunc(segs, func(s string) bool { return s[0] == '.' }):
 		err = noRoute(method)
 	case dir:
-		q, err = parseDirectory(method, segs, true)
+		q, err = parseDirectory(method, path, len(segs) > 0)
 	default:
-		q, err = parseFile(method, segs)
+		q, err = parseFile(method, listed, sum, segs)
 	}
 	return q.Op, q, err
 }
@@ -103,35 +105,41 @@ func noRoute(method string) error {
 
 func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
 
-// splitPath cuts the root off and decodes the segments; dir reports whether a slash stands at the end.
-func splitPath(escaped string) (segs []string, dir bool, err error) {
-	rest, ok := strings.CutPrefix(escaped, root)
-	if !ok || rest != "" && rest[0] != '/' {
-		return nil, false, noRoute(http.MethodGet)
+// splitPath cuts the root off and decodes the segments; dir reports whether a slash stands at the end of the path.
+func splitPath(escaped string) (path string, segs []string, dir bool, err error) {
+	path, ok := strings.CutPrefix(escaped, root)
+	if !ok || path != "" && path[0] != '/' {
+		return "", nil, false, noRoute(http.MethodGet)
 	}
-	rest = strings.TrimPrefix(rest, "/")
-	if len(rest) > 3*maxPath {
-		return nil, false, badPath("the path is too long")
+	path = strings.TrimPrefix(path, "/")
+	if len(path) > 3*maxPath {
+		return "", nil, false, badPath("the path is too long")
 	}
-	rest, dir = strings.CutSuffix(rest, "/")
-	if rest == "" {
+	path, dir = strings.CutSuffix(path, "/")
+	if path == "" {
 		if dir {
-			return nil, false, badPath("the path has an empty segment")
+			return "", nil, false, badPath("the path has an empty segment")
 		}
-		return nil, true, nil
+		return "", nil, true, nil
 	}
-	size := 0
-	for s := range strings.SplitSeq(rest, "/") {
-		d, err := url.PathUnescape(s)
-		if err != nil || !legal(d) {
-			return nil, false, badPath("the path is malformed")
+	escapes := strings.ContainsRune(path, '%')
+	segs = strings.Split(path, "/")
+	for i, s := range segs {
+		if escapes {
+			s, err = url.PathUnescape(s)
 		}
-		if size += len(d) + 1; size > maxPath {
-			return nil, false, badPath("the path is too long")
+		if err != nil || !legal(s) {
+			return "", nil, false, badPath("the path is malformed")
 		}
-		segs = append(segs, d)
+		segs[i] = s
 	}
-	return segs, dir, nil
+	if escapes {
+		path = strings.Join(segs, "/")
+	}
+	if len(path) > maxPath {
+		return "", nil, false, badPath("the path is too long")
+	}
+	return path, segs, dir, nil
 }
 
 // legal accepts a decoded segment. What still holds a percent sign was escaped twice: some reader would take it for
@@ -157,62 +165,67 @@ func oneOf(method string, ops map[string]string, q Request) (Request, error) {
 	return q, wire.NotAllowed(allow...)
 }
 
-func parseDirectory(method string, segs []string, slash bool) (Request, error) {
-	q := Request{Path: strings.Join(segs, "/")}
-	if slash && len(segs) > 0 {
-		q.Path += "/"
+func parseDirectory(method, path string, slash bool) (Request, error) {
+	if slash {
+		path += "/"
 	}
-	return oneOf(method, map[string]string{http.MethodGet: opDirectory, http.MethodPost: opCommit, http.MethodDelete: opDirDelete}, q)
+	return oneOf(method, map[string]string{http.MethodGet: opDirectory, http.MethodPost: opCommit, http.MethodDelete: opDirDelete}, Request{Path: path})
 }
 
-// parseFile recognises what has no slash at its end: metadata, a file of a version, or a directory.
-func parseFile(method string, segs []string) (Request, error) {
+// parseFile recognises what has no slash at its end: metadata, a file of a version, or a directory. Path and sum are what
+// was cut apart at the suffix of a checksum; segs still has it.
+func parseFile(method, path, sum string, segs []string) (Request, error) {
 	n := len(segs)
-	file, sum := cutSum(segs[n-1])
-	if _, twice := cutSum(file); sum != "" && twice != "" {
+	file := baseName(path)
+	if _, twice := cutSum(file); sum != "" && twice != "" || file == "" {
 		return Request{}, noRoute(method)
 	}
-	q := Request{Sum: sum}
+	q := Request{Path: path, Sum: sum}
 	dirs := segs[:n-1]
 	switch {
 	case file == archetypeFile && n == 1:
-		return oneOf(method, map[string]string{http.MethodGet: opArchetypes}, q)
+		return oneOf(method, map[string]string{http.MethodGet: opArchetypes}, Request{Sum: sum})
 	case file == metadataFile && n > 1:
 		return parseMetadata(method, dirs, q)
 	case n < minFileDepth && method == http.MethodPut:
 		return q, noRoute(method)
 	case n < minFileDepth:
-		return parseDirectory(method, segs, false)
+		return parseDirectory(method, strings.Join(segs, "/"), false)
 	}
-	q.Path = strings.Join(append(slices.Clone(dirs), file), "/")
 	q.File, q.Version, q.Artifact = file, dirs[n-2], dirs[n-3]
 	if err := q.setGroup(dirs[:n-3]); err != nil {
 		return q, err
 	}
-	ops := map[string]string{http.MethodGet: opFile, http.MethodPut: opPut, http.MethodPost: opPut, http.MethodDelete: opDelete}
+	ops := fileOps
 	if sum != "" {
-		ops = map[string]string{http.MethodGet: opSum, http.MethodPut: opSumPut, http.MethodPost: opSumPut, http.MethodDelete: opDelete}
+		ops = sumOps
 	}
 	return oneOf(method, ops, q)
 }
+
+// The methods of paths that are asked for all the time; nobody changes them.
+var (
+	fileOps     = map[string]string{http.MethodGet: opFile, http.MethodPut: opPut, http.MethodPost: opPut, http.MethodDelete: opDelete}
+	sumOps      = map[string]string{http.MethodGet: opSum, http.MethodPut: opSumPut, http.MethodPost: opSumPut, http.MethodDelete: opDelete}
+	snapshotOps = map[string]string{http.MethodGet: opSnapshot, http.MethodPut: opSnapshotPut, http.MethodPost: opSnapshotPut}
+	metadataOps = map[string]string{http.MethodGet: opMetadata, http.MethodPut: opMetadataPut, http.MethodPost: opMetadataPut}
+)
 
 // parseMetadata recognises the metadata of a snapshot, and that of an artifact or a group, which only their content
 // tells apart.
 func parseMetadata(method string, dirs []string, q Request) (Request, error) {
 	n := len(dirs)
-	q.Path = strings.Join(dirs, "/") + "/" + metadataFile
+	ops := metadataOps
 	if isSnapshot(dirs[n-1]) && n >= minSnapshotDir {
-		q.Version, q.Artifact = dirs[n-1], dirs[n-2]
-		if err := q.setGroup(dirs[:n-2]); err != nil {
-			return q, err
-		}
-		return oneOf(method, map[string]string{http.MethodGet: opSnapshot, http.MethodPut: opSnapshotPut, http.MethodPost: opSnapshotPut}, q)
+		ops = snapshotOps
+		q.Version = dirs[n-1]
+		n--
 	}
 	q.Artifact = dirs[n-1]
 	if err := q.setGroup(dirs[:n-1]); err != nil {
 		return q, err
 	}
-	return oneOf(method, map[string]string{http.MethodGet: opMetadata, http.MethodPut: opMetadataPut, http.MethodPost: opMetadataPut}, q)
+	return oneOf(method, ops, q)
 }
 
 // setGroup joins the group's directories. A dot inside one would be another spelling of another group.
@@ -221,7 +234,8 @@ func (q *Request) setGroup(dirs []string) error {
 		return badPath("This is not a path of the Maven layout: a directory of the group has a dot.")
 	}
 	q.Group = strings.Join(dirs, ".")
-	if len(q.name()) > maxPath/2 {
+	q.Name = packageName(q.Group, q.Artifact)
+	if len(q.Name) > maxPath/2 {
 		return badPath("the path is too long")
 	}
 	return nil
@@ -257,16 +271,16 @@ func (q *Request) parseSearch(v url.Values) error {
 
 // link is the inverse of parse: the path, with escapes and query.
 func link(q Request) string {
-	switch q.Op {
-	case opPrefixes:
-		return root + "/" + prefixesFile
-	case opSearch:
+	if q.Op == opSearch {
 		v := url.Values{"q": {q.Query}, "wt": {q.Form}, "core": {q.Core}, "start": {strconv.Itoa(q.From)}, "rows": {strconv.Itoa(q.Size)}}
 		return root + "/" + searchPath + "?" + v.Encode()
 	}
 	path := q.Path
-	if q.Op == opArchetypes {
+	switch q.Op {
+	case opArchetypes:
 		path = archetypeFile
+	case opPrefixes:
+		path = prefixesFile
 	}
 	if q.Sum != "" {
 		path += "." + q.Sum

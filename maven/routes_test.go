@@ -60,13 +60,16 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", opSnapshot, lib(Request{Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT"})},
 		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", opSnapshotPut, lib(Request{Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT"})},
 		{"GET", "/.meta/prefixes.txt", opPrefixes, Request{}},
+		{"GET", "/.meta/prefixes.txt.sha1", opPrefixes, Request{Sum: "sha1"}},
 		{"GET", "/archetype-catalog.xml", opArchetypes, Request{}},
 		{"GET", "/archetype-catalog.xml.md5", opArchetypes, Request{Sum: "md5"}},
 		{"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", opSearch, Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5}},
 		{"GET", "/solrsearch/select?q=x&rows=9999&wt=yaml", opSearch, Request{Query: "x", Form: "json", Size: maxRows}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		c.want.Op = c.op
+		if c.want.Op = c.op; c.want.Artifact != "" {
+			c.want.Name = packageName(c.want.Group, c.want.Artifact)
+		}
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
 			continue
@@ -201,8 +204,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s %q: path %q", method, raw, q.Path)
 		}
 		// One path is one file: the path rebuilt from the coordinates is the path.
-		if q.File != "" && dirOf(q.name(), q.Version)+q.File != q.Path {
-			t.Fatalf("%s %q: %q is not %q", method, raw, dirOf(q.name(), q.Version)+q.File, q.Path)
+		if q.File != "" && (dirOf(q.Name, q.Version)+q.File != q.Path || q.key() != fileKey(q.Version, q.File)) {
+			t.Fatalf("%s %q: %q is not %q", method, raw, dirOf(q.Name, q.Version)+q.File, q.Path)
 		}
 		p2, q2, _ := strings.Cut(link(q), "?")
 		v2, err := url.ParseQuery(q2)

@@ -4,15 +4,9 @@ package maven
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -148,7 +142,7 @@ func target(q Request) (typ, name string) {
 	if q.Artifact == "" {
 		return typeArtifact, ""
 	}
-	return typeArtifact, q.name()
+	return typeArtifact, q.Name
 }
 
 // found is a file and what its answer's header needs.
@@ -204,7 +198,7 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 // getFile sends the bytes that were put, never encoded.
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	f, err := s.find(ctx, q.name(), fileKey(q.Version, q.File))
+	f, err := s.find(ctx, q.Name, q.key())
 	if s.elsewhere(err) {
 		err = s.proxiedFile(w, r, q)
 		if err == nil {
@@ -218,8 +212,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	h := w.Header()
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"] = []string{f.File.Sums["sha1"]}, []string{f.File.Sums["md5"]}
-	h["X-Checksum-Sha256"] = []string{f.File.Digest.Encoded()}
+	fileSums{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.set(h)
 	if _, active := activeTypes[f.File.Type]; active {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
@@ -283,76 +276,12 @@ func cacheControl(r *http.Request, final bool) string {
 	return "no-cache"
 }
 
-// fileSums are the four checksums of some bytes.
-type fileSums struct{ MD5, SHA1, SHA256, SHA512 string }
-
-func (f fileSums) get(alg string) string {
-	switch alg {
-	case "md5":
-		return f.MD5
-	case "sha1":
-		return f.SHA1
-	case "sha256":
-		return f.SHA256
-	}
-	return f.SHA512
-}
-
-func sumsOf(p []byte) fileSums {
-	m, s1, s2, s5 := md5.Sum(p), sha1.Sum(p), sha256.Sum256(p), sha512.Sum512(p)
-	return fileSums{hex.EncodeToString(m[:]), hex.EncodeToString(s1[:]), hex.EncodeToString(s2[:]), hex.EncodeToString(s5[:])}
-}
-
-// getSum answers with a checksum of what the same request without suffix would get.
-func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.find(r.Context(), q.name(), fileKey(q.Version, q.File))
-	if s.elsewhere(err) {
-		return s.proxiedSum(w, r, q)
-	}
-	if err != nil {
-		return err
-	}
-	sum, err := s.sum(r.Context(), f.File, q.Sum)
-	if err != nil {
-		return err
-	}
-	return sendSum(w, r, sum, f.Modified, cacheControl(r, f.Final))
-}
-
-func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
-	head := wire.BlobHead{Digest: digest.FromString(sum), Type: typeText, Modified: at, CacheControl: cache}
-	return wire.ServeBytes(w, r, []byte(sum), head)
-}
-
-// sum is a file's checksum. Sha512 is rarely asked for: it is computed then, and remembered.
-func (s *server) sum(ctx context.Context, f store.File, alg string) (string, error) {
-	if alg == "sha256" {
-		return f.Digest.Encoded(), nil
-	}
-	if sum := f.Sums[alg]; sum != "" {
-		return sum, nil
-	}
-	// Under a name that no artifact has: bytes have the same sum whatever happens to artifacts.
-	return s.sums512.Get("sha512", f.Digest, func() (string, error) {
-		file, _, err := s.store.OpenBlob(ctx, f.Digest)
-		if err != nil {
-			return "", err
-		}
-		defer file.Close()
-		h := sha512.New()
-		if _, err := io.Copy(h, file); err != nil {
-			return "", fmt.Errorf("sha512 of %s: %w", f.Digest, err)
-		}
-		return hex.EncodeToString(h.Sum(nil)), nil
-	})
-}
-
 // Formats of documents, beside those of groups.
 const formatSnapshot = "snapshot "
 
 // getSnapshot answers with the metadata of a snapshot, or a checksum of it.
 func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
-	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: formatSnapshot + q.Version}
+	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: formatSnapshot + q.Version}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
 	if s.elsewhere(err) {
 		doc, err = s.proxiedMetadata(w, r, q)
@@ -362,13 +291,13 @@ func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 
 func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered, error) {
 	m := &snapshotMetadata{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
-	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		there, err := getRow(p.Index(indexBases), q.Version, &m.Base)
 		if err == nil && !there {
 			err = store.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("metadata of %s: %w", coordinates(q.name(), q.Version), err)
+			return fmt.Errorf("metadata of %s: %w", coordinates(q.Name, q.Version), err)
 		}
 		m.Files = nil
 		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
@@ -394,7 +323,7 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	ctx := r.Context()
 	denied := error(nil)
 	if q.Group != "" {
-		denied = s.may(ctx, auth.Read, q.name())
+		denied = s.may(ctx, auth.Read, q.Name)
 	}
 	plugins, err := s.plugins(ctx, q)
 	if err != nil {
@@ -410,7 +339,7 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	for _, p := range plugins {
 		format += " " + p.Artifact
 	}
-	key := store.DocKey{Kind: store.Maven, Package: q.name(), Format: format}
+	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: format}
 	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderMetadata(ctx, q, denied == nil, plugins)
 	})
@@ -422,8 +351,8 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 
 // plugins are those of the path's group that the request may know of.
 func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
-	all, err := s.groups.Get(q.name(), "", func() (all []plugin, err error) {
-		err = s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	all, err := s.groups.Get(q.Name, "", func() (all []plugin, err error) {
+		err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			all, err = pluginRows(p)
 			return err
 		})
@@ -452,7 +381,7 @@ func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
 // renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
 func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []plugin) (store.Rendered, error) {
 	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact}
-	err := s.repo.View(ctx, q.name(), func(p *store.PackageTx[Meta]) error {
+	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		all, err := pluginRows(p)
 		if err != nil {
 			return err
@@ -472,7 +401,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 		return store.Rendered{}, err
 	}
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
-		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.name(), store.ErrNotFound)
+		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
 	sortVersions(m.Versions)
 	out := store.Rendered{Body: m.render(), Type: typeXML}
@@ -493,7 +422,7 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 	if err != nil {
 		return err
 	}
-	sums, err := s.docSums.Get(q.name(), doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
+	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
 	if err != nil {
 		return err
 	}
@@ -501,9 +430,8 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 		return sendSum(w, r, sums.get(q.Sum), doc.Modified, cacheControl(r, false))
 	}
 	s.sent.add(sums, q.Path, conn, client)
-	h := w.Header()
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = []string{sums.SHA1}, []string{sums.MD5}, []string{sums.SHA256}
-	h["Content-Security-Policy"] = sandbox
+	sums.set(w.Header())
+	w.Header()["Content-Security-Policy"] = sandbox
 	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
 		if r.Header.Get(name) == "" {
 			continue
@@ -517,14 +445,14 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 
 // recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
 // ask again on another connection or through a proxy.
-func recipients(r *http.Request) (conn, client string) {
+func recipients(r *http.Request) (conn, client recipient) {
 	a := store.ActorFrom(r.Context())
-	return "conn " + r.RemoteAddr, a.User + "\x00" + a.Addr + "\x00" + a.Agent
+	return recipient{conn: r.RemoteAddr}, recipient{user: a.User, addr: a.Addr, agent: a.Agent}
 }
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever
 // may not read all of it gets none.
-func (s *server) prefixes(w http.ResponseWriter, r *http.Request, _ Request) error {
+func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if s.up != nil {
 		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "what upstreams have cannot be listed"))
@@ -551,7 +479,7 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, _ Request) err
 	if len(lines) == 0 || len(lines) > maxPrefixes {
 		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
 	}
-	return send(w, r, renderPrefixes(lines), typeText)
+	return sendList(w, r, q, renderPrefixes(lines), typeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -583,13 +511,18 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool { return s.may(ctx, auth.Read, packageName(e.Group, e.Artifact)) != nil })
-	body := renderCatalog(entries)
+	return sendList(w, r, q, renderCatalog(entries), typeXML)
+}
+
+// sendList sends a list of the root, or a checksum of it.
+func sendList(w http.ResponseWriter, r *http.Request, q Request, body []byte, mediaType string) error {
+	sums := sumsOf(body)
 	if q.Sum != "" {
-		return sendSum(w, r, sumsOf(body).get(q.Sum), time.Time{}, cacheControl(r, false))
+		return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
 	}
-	w.Header().Set("X-Checksum-Sha1", sumsOf(body).SHA1)
+	sums.set(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
-	return send(w, r, body, typeXML)
+	return send(w, r, body, mediaType)
 }
 
 // mayList is nil for whoever may see a list of artifacts at all; what is in it is filtered by artifact.

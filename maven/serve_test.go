@@ -180,6 +180,7 @@ func TestA7_Prefixes(t *testing.T) {
 	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != typeText {
 		t.Errorf("%v", a)
 	}
+	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
 	g.Want(g.Ada("DELETE", "/org/other/z/", nil), 204, "")
 	g.Want(g.Ada("DELETE", "/com/acme/tools/x/", nil), 204, "")
 	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, prefixHeader+"\n/com/acme\n/junit\n")

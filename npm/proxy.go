@@ -73,9 +73,13 @@ func packumentQuery(name, form string) upstream.Query {
 	return q
 }
 
-// checkPackument keeps login pages and error objects with status 200 out of the cache.
+// checkPackument keeps login pages and error objects with status 200 out of the cache. Afterwards the body is known to be
+// JSON.
 func checkPackument(body []byte, _ string) error {
-	doc, err := rawjson.Parse(body)
+	if !json.Valid(body) {
+		return errors.New("not JSON")
+	}
+	doc, err := rawjson.Split(body)
 	if err != nil {
 		return err
 	}
@@ -87,14 +91,18 @@ func checkPackument(body []byte, _ string) error {
 
 // publishedTimes reads when versions were published, as far as the document says.
 func publishedTimes(body []byte) map[string]time.Time {
-	doc, err := rawjson.Parse(body)
+	doc, err := rawjson.Split(body)
 	if err != nil {
 		return nil
 	}
-	out, times := map[string]time.Time{}, doc.Sub("time")
+	out := map[string]time.Time{}
 	for _, v := range doc.Sub("versions") {
-		t, _ := time.Parse(time.RFC3339, times.Text(v.Key)) // zero when it does not say
-		out[v.Key] = t
+		out[v.Key] = time.Time{}
+	}
+	for _, m := range doc.Sub("time") {
+		if _, ok := out[m.Key]; ok {
+			out[m.Key], _ = time.Parse(time.RFC3339, rawjson.TextOf(m.Value)) // zero when it does not say
+		}
 	}
 	return out
 }
@@ -162,7 +170,7 @@ func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Render
 // rewrite makes an upstream's packument ours: every tarball has our address, and versions that are held back are left
 // out, with the tags that point at them. Signatures stay: they are about name, version and integrity.
 func (s *server) rewrite(ctx context.Context, body []byte, name, base string, short bool) (rawjson.Object, error) {
-	doc, err := rawjson.Parse(body)
+	doc, err := rawjson.Split(body)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +191,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 				continue
 			}
 		}
-		m, err := rawjson.Parse(v.Value)
+		m, err := rawjson.Split(v.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -316,7 +324,7 @@ func (s *server) place(ctx context.Context, name, file string) (upstream.Place, 
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		doc, err := rawjson.Parse(body)
+		doc, err := rawjson.Split(body)
 		if err != nil {
 			return upstream.Place{}, err
 		}

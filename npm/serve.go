@@ -176,7 +176,11 @@ func (s *server) getPackument(w http.ResponseWriter, r *http.Request, q Request)
 	if strings.Contains(r.Header.Get("Accept"), typeShort) {
 		form = formShort
 	}
-	doc, err := s.document(r, q.Name, form)
+	var doc *store.Document
+	err := store.ErrNotFound
+	if s.up.Ours(r.Context(), q.Name) {
+		doc, err = s.document(r, q.Name, form)
+	}
 	if s.elsewhere(err) {
 		doc, err = s.proxied(w, r, q.Name, form)
 	}

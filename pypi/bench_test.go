@@ -119,6 +119,24 @@ func streamed(t testing.TB, p []byte) []byte {
 	return b.Bytes()
 }
 
+// bomb is an archive of a few kilobytes that unpacks to so many zeros.
+func bomb(t testing.TB, size int64) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	out, err := w.Create("demo_pkg/zeros")
+	if err == nil {
+		_, err = io.CopyN(out, zeros{}, size)
+	}
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 func BenchmarkUpload(b *testing.B) {
 	for _, n := range []int{10, 1000, 20000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -51,7 +51,11 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
 
 // change runs fn on the release a request is about, or on that of its file.
 func (s *server) change(w http.ResponseWriter, r *http.Request, q Request, fn func(*store.PackageTx[Meta], *store.Version[Meta]) error) error {
+	isAdmin := s.may(r.Context(), auth.Admin, q.Name)
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+		if err := sealed(tx, isAdmin); err != nil {
+			return err
+		}
 		v, err := releaseFor(tx, q)
 		if err != nil {
 			return err
@@ -63,6 +67,15 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, q Request, fn fu
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// sealed is isAdmin for a project in quarantine: who uploaded something bad must neither make it vanish nor begin anew.
+func sealed(tx *store.PackageTx[Meta], isAdmin error) error {
+	st, err := statusOf(tx)
+	if err != nil || !st.quarantined() {
+		return err
+	}
+	return isAdmin
 }
 
 // releaseFor finds the release by version or file; ErrNotFound. A file that is found is in its Meta.
@@ -194,7 +207,11 @@ func removeRelease(tx *store.PackageTx[Meta], v *store.Version[Meta], actions ..
 
 // deleteProject removes a project; the names of its files stay taken.
 func (s *server) deleteProject(w http.ResponseWriter, r *http.Request, q Request) error {
+	isAdmin := s.may(r.Context(), auth.Admin, q.Name)
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+		if err := sealed(tx, isAdmin); err != nil {
+			return err
+		}
 		for v, err := range tx.Versions("") {
 			if err != nil {
 				return err
@@ -217,8 +234,7 @@ func (s *server) deleteProject(w http.ResponseWriter, r *http.Request, q Request
 	return nil
 }
 
-// setStatus sets a project's marker (PEP 792). Quarantine is an administrator's: whoever uploaded something bad must not
-// be able to lift it.
+// setStatus sets a project's marker (PEP 792). Quarantine is an administrator's to impose and to lift.
 func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	var next status

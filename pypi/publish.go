@@ -142,7 +142,8 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 		return done(w, nil)
 	}
 	if len(p.warnings) > 0 {
-		p.s.log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("project", p.name), slog.String("file", p.file.Text), slog.String("warnings", strings.Join(p.warnings, " ")))
+		text := strings.Join(p.warnings, " ")
+		p.s.log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
 	}
 	return done(w, p.warnings)
 }

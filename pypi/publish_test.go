@@ -296,8 +296,8 @@ func TestE_Bombs(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
 	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
-	u := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/zeros"] = strings.Repeat("\x00", 80<<20) })
-	u.content = streamed(t, u.bytes())
+	u := newUpload(demoWheel)
+	u.content = bomb(t, 65<<20)
 	g.Want(g.put("ada", u), 413, "unpack")
 }
 
@@ -514,7 +514,7 @@ func TestPublishPolicies(t *testing.T) {
 func TestPublishCost(t *testing.T) {
 	g := newRig(t)
 	fill(t, g, "small", 10)
-	fill(t, g, "large", 5000)
+	fill(t, g, "large", 2000)
 	i := 0
 	cost := func(name string) float64 {
 		return testing.AllocsPerRun(10, func() {
@@ -524,6 +524,6 @@ func TestPublishCost(t *testing.T) {
 	}
 	cost("small")
 	if small, large := cost("small"), cost("large"); large > 2*small {
-		t.Errorf("%.0f allocations with 10 files, %.0f with 5000", small, large)
+		t.Errorf("%.0f allocations with 10 files, %.0f with 2000", small, large)
 	}
 }

@@ -35,7 +35,7 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	}
 	call, err := xmlrpc.Parse(body)
 	if err != nil {
-		return fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "The request is not an XML-RPC call."), err)
+		return wire.Explain(err, store.ErrInvalid, "The request is not an XML-RPC call.")
 	}
 	var v any
 	switch call.Method {
@@ -49,7 +49,8 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	case "list_packages_with_serial":
 		v, err = s.rpcList(ctx, func(p project) (string, any) { return p.Display, int64(p.Serial) })
 	default:
-		err = fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "This index does not know the method %.60q; it knows search, changelog_last_serial, changelog_since_serial and list_packages_with_serial.", call.Method), xmlrpc.ErrCall)
+		err = badCall("This index does not know the method %.60q; it knows search, changelog_last_serial, changelog_since_serial "+
+			"and list_packages_with_serial.", call.Method)
 	}
 	if err != nil {
 		return err
@@ -127,8 +128,8 @@ func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
 	}), nil
 }
 
-func badCall(text string) error {
-	return fmt.Errorf("%w: %w", wire.Errorf(store.ErrInvalid, "%s", text), xmlrpc.ErrCall)
+func badCall(format string, args ...any) error {
+	return wire.Explain(xmlrpc.ErrCall, store.ErrInvalid, format, args...)
 }
 
 // rpcSearch answers pip search: {name: words, summary: words}, "or".

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -41,7 +42,7 @@ func Compact(ctx context.Context, st *store.Store) error {
 	}
 	due := false
 	err = st.View(ctx, func(tx *store.Tx) error {
-		h, ok, err := readHead(kindTables(repo, tx))
+		h, ok, err := versions.Head(kindTables(repo, tx))
 		due = ok && tx.Now().Sub(h.Created) > dueAge && h.Lines > dueFactor*int64(stats.Kinds[store.RubyGems].Packages)
 		return err
 	})
@@ -52,14 +53,14 @@ func Compact(ctx context.Context, st *store.Store) error {
 	return err
 }
 
-func kindTables(repo *store.Repo[Meta], tx *store.Tx) tables {
+func kindTables(repo *store.Repo[Meta], tx *store.Tx) ledger.Tables {
 	return func(name string) store.Table { return repo.KindIndex(tx, name) }
 }
 
 // compactList writes the new list beside the old one: first what there is, gem by gem, then the lines that came meanwhile,
 // in the transaction that puts the new list in the old one's place. Whoever reads the old one can finish: its bytes stay
 // until the next compaction.
-func compactList(ctx context.Context, st *store.Store) (listHead, error) {
+func compactList(ctx context.Context, st *store.Store) (ledger.Head, error) {
 	c := &compaction{repo: store.NewRepo[Meta](st, store.RubyGems), store: st}
 	if err := c.begin(ctx); err != nil || c.old.Epoch == 0 {
 		return c.old, err
@@ -80,52 +81,38 @@ func compactList(ctx context.Context, st *store.Store) (listHead, error) {
 type compaction struct {
 	repo  *store.Repo[Meta]
 	store *store.Store
-	old   listHead // as it was at the beginning
-	head  listHead // of the new list
-	after []byte   // last row of the specs that was taken
+	old   ledger.Head // as it was at the beginning
+	head  ledger.Head // of the new list
+	after []byte      // last row of the specs that was taken
 }
 
 // begin drops what no reader can still want: epochs other than the present, and what a compaction left that was broken off.
 func (c *compaction) begin(ctx context.Context) error {
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
-		c.old, _, err = readHead(kindTables(c.repo, tx))
+		c.old, _, err = versions.Head(kindTables(c.repo, tx))
 		return err
 	})
 	if err != nil || c.old.Epoch == 0 {
 		return err
 	}
 	for more := true; more; {
-		err := c.store.Update(ctx, func(tx *store.Tx) error {
-			more = false
-			n := 0
-			chunks := kindTables(c.repo, tx)(chunksTable)
-			for key := range chunks.Scan(nil, nil) {
-				if string(key[:8]) == string(epochKey(c.old.Epoch)) {
-					continue
-				}
-				if n++; n > 10*sliceGems {
-					more = true
-					return nil
-				}
-				if err := chunks.Delete(slices.Clone(key)); err != nil {
-					return err
-				}
-			}
-			return nil
+		err := c.store.Update(ctx, func(tx *store.Tx) (err error) {
+			more, err = versions.DropOthers(kindTables(c.repo, tx), c.old.Epoch, 10*sliceGems)
+			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return c.store.Update(ctx, func(tx *store.Tx) (err error) {
-		c.head, err = startList(kindTables(c.repo, tx), c.old.Epoch+1, tx.Now())
+		c.head, err = versions.Start(kindTables(c.repo, tx), c.old.Epoch+1, tx.Now())
 		return err
 	})
 }
 
 // slice adds the lines of the next gems.
 func (c *compaction) slice(ctx context.Context) (more bool, err error) {
-	var head listHead
+	var head ledger.Head
 	var after []byte
 	err = c.store.Update(ctx, func(tx *store.Tx) error {
 		t := kindTables(c.repo, tx)
@@ -139,7 +126,7 @@ func (c *compaction) slice(ctx context.Context) (more bool, err error) {
 			}
 			lines = append(lines, line...)
 		}
-		return head.extend(t, lines)
+		return versions.Extend(t, &head, lines)
 	})
 	if err == nil {
 		c.head, c.after = head, after
@@ -148,7 +135,7 @@ func (c *compaction) slice(ctx context.Context) (more bool, err error) {
 }
 
 // nextGems reads some gems and their versions; last is nil when there are no more.
-func nextGems(t tables, after []byte) (names []string, ids [][]string, last []byte) {
+func nextGems(t ledger.Tables, after []byte) (names []string, ids [][]string, last []byte) {
 	for key := range t(specsTable).Scan(nil, after) {
 		name, id, _ := strings.Cut(string(key), "\x00")
 		n := len(names)
@@ -180,23 +167,23 @@ func (c *compaction) line(tx *store.Tx, name string, ids []string) (line []byte,
 func (c *compaction) finish(ctx context.Context) error {
 	return c.store.Update(ctx, func(tx *store.Tx) error {
 		t := kindTables(c.repo, tx)
-		now, _, err := readHead(t)
+		now, _, err := versions.Head(t)
 		if err != nil {
 			return err
 		}
 		if now.Epoch != c.old.Epoch {
 			return store.Refuse(store.ErrConflict, "Another compaction came first.")
 		}
-		tail, err := readList(t, now.Epoch, c.old.Size, now.Size)
+		tail, err := versions.Read(t, now.Epoch, c.old.Size, now.Size)
 		if err != nil {
 			return err
 		}
 		head := c.head
-		if err := head.extend(t, tail); err != nil {
+		if err := versions.Extend(t, &head, tail); err != nil {
 			return err
 		}
 		head.Changed = now.Changed
 		c.head = head
-		return head.write(t)
+		return versions.Write(t, head)
 	})
 }

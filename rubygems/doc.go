@@ -55,9 +55,11 @@
 //
 // # Where is what
 //
-//	routes.go   paths             model.go, version.go, platform.go  names, versions     archive.go        what a .gem says
-//	specification.go  its YAML    marshal.go            Ruby's format                     publish.go        a version comes in
-//	index.go    rows of indexes   list.go, content.go   /versions, how it is served       compact.go        and shortened
-//	serve.go    reading           api.go, search.go     JSON                              manage.go         yank, restore, owners
-//	login.go    keys              form.go               forms                             errors.go         every error body
+//	routes.go   paths             model.go              names, rules    archive.go             what a .gem says
+//	publish.go  a version comes in  index.go            rows of indexes  compact.go            /versions, shortened
+//	serve.go    reading           api.go, search.go     JSON            manage.go              yank, restore, owners
+//	login.go    keys              form.go               forms           errors.go              every error body
+//
+// What the files of RubyGems say is internal/gemspec, in Ruby's binary format by internal/rubymarshal; how a list that only
+// grows is kept and served is internal/ledger.
 package rubygems

@@ -16,8 +16,16 @@ import (
 	"time"
 
 	"larder/internal/gemspec"
+	"larder/internal/ledger"
 	"larder/store"
 )
+
+// versions is /versions, the list of every version of every gem in the order of the changes (A3). A change adds its line in
+// its own transaction. The list is derived: the records, which the journal's entries made, hold all that is needed to write
+// it anew, see compact.go.
+var versions = ledger.List{Name: "versions", Preamble: func(created time.Time) []byte {
+	return []byte("created_at: " + created.UTC().Format(time.RFC3339) + "\n---\n")
+}}
 
 // The rows below each gem.
 const (
@@ -109,7 +117,7 @@ func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum
 	for range info.Scan(nil, key) {
 		return recount(tx)
 	}
-	h, err := resume(md5.New(), st.MD5)
+	h, err := ledger.Resume(md5.New(), st.MD5)
 	if err != nil {
 		return recount(tx)
 	}
@@ -117,7 +125,7 @@ func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum
 		h.Write([]byte(infoHead))
 	}
 	h.Write([]byte(v.Meta.Line))
-	if st.MD5, err = save(h); err != nil {
+	if st.MD5, err = ledger.Save(h); err != nil {
 		return st, "", err
 	}
 	st.Live++
@@ -146,7 +154,7 @@ func recount(tx *store.PackageTx[Meta]) (st gemState, sum string, err error) {
 			st.Latest = id
 		}
 	}
-	if st.MD5, err = save(h); err != nil {
+	if st.MD5, err = ledger.Save(h); err != nil {
 		return st, "", err
 	}
 	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
@@ -202,7 +210,7 @@ func enlist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 			return err
 		}
 	}
-	return appendList(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), v.ID, sum))
+	return versions.Append(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), v.ID, sum))
 }
 
 // delist takes a version out of every index. Its number, its names and its place stay taken.
@@ -223,10 +231,10 @@ func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 			return err
 		}
 	}
-	return appendList(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), "-"+v.ID, sum))
+	return versions.Append(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), "-"+v.ID, sum))
 }
 
-// setRows writes or removes a version's rows in the kind's tables.
+// setRows writes or removes a version's rows in the kind's ledger.Tables.
 func setRows(tx *store.PackageTx[Meta], v store.Version[Meta], yanked bool) error {
 	full := tx.KindIndex(fullTable)
 	for _, f := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
@@ -264,8 +272,37 @@ func fullNames(name, number, spelled string) []string {
 	return []string{own}
 }
 
+// versionsLine is what a change of a gem adds to the list: the version, with a dash before it when it was yanked, and
+// the md5 of what /info answers from now on.
+func versionsLine(name, versions, sum string) []byte {
+	return []byte(name + " " + versions + " " + sum + "\n")
+}
+
+// filtered is the list for those who may not read every gem: the lines of those they may, and so still a list that only
+// grows. It is rendered anew after each change, which costs as much as the registry is large.
+func filtered(base []byte, visible func(name string) (bool, error)) ([]byte, error) {
+	var out bytes.Buffer
+	body := false
+	for line := range bytes.Lines(base) {
+		if !body {
+			body = string(line) == "---\n"
+			out.Write(line)
+			continue
+		}
+		name, _, _ := strings.Cut(string(line), " ")
+		ok, err := visible(name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.Write(line)
+		}
+	}
+	return out.Bytes(), nil
+}
+
 // live yields what the Marshal indexes hold: gem by gem, the newest version first.
-func live(t tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
+func live(t ledger.Tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
 	var name string
 	var ids []string
 	flush := func() error {

@@ -18,6 +18,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/gemspec"
+	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -129,7 +130,7 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	if err != nil {
 		return err
 	}
-	return documentContent(doc).serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) ([]byte, error) {
@@ -259,8 +260,8 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 }
 
 // bothLists are theirs and ours, for all who see the same of ours.
-func (s *server) bothLists(ctx context.Context, h *listHead, v view) ([]byte, error) {
-	all, err := s.listBytes(ctx, h, 0, h.Size)
+func (s *server) bothLists(ctx context.Context, h *ledger.Head, v view) ([]byte, error) {
+	all, err := s.list.Bytes(ctx, h, 0, h.Size)
 	if err == nil && v.who != "" {
 		all, err = filtered(all, v.visible)
 	}
@@ -271,17 +272,17 @@ func (s *server) bothLists(ctx context.Context, h *listHead, v view) ([]byte, er
 }
 
 // proxiedVersions answers with both lists.
-func (s *server) proxiedVersions(ctx context.Context, h *listHead, v view) (content, error) {
+func (s *server) proxiedVersions(ctx context.Context, h *ledger.Head, v view) (ledger.Content, error) {
 	body, err := s.bothLists(ctx, h, v)
 	if err != nil {
-		return content{}, err
+		return ledger.Content{}, err
 	}
 	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "versions " + string(digest.FromBytes(body))}
 	doc, err := s.store.Document(ctx, key, func(context.Context) (store.Rendered, error) { return plain(body), nil })
 	if err != nil {
-		return content{}, err
+		return ledger.Content{}, err
 	}
-	return documentContent(doc), nil
+	return ledger.Document(doc), nil
 }
 
 // proxiedNames answers with the names of both lists.
@@ -300,7 +301,7 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both []byt
 	if err != nil {
 		return err
 	}
-	return documentContent(doc).serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
 // tuplesOf reads what a list says is there now; a version with a dash before it is not any more.

@@ -266,6 +266,14 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 // claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	spec, name := p.gem.spec, tx.Name()
+	switch _, err := tx.Package(); {
+	case errors.Is(err, store.ErrNotFound):
+		if err := claimName(tx); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	}
 	equal, key := tx.KindIndex(equalTable), pairKey(name, canonicalID(spec))
 	if other := equal.Get(key); other != nil {
 		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
@@ -276,13 +284,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 			return wire.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
 	}
-	if err := equal.Put(key, []byte(p.id)); err != nil {
-		return err
-	}
-	if _, err := tx.Package(); !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return claimName(tx)
+	return equal.Put(key, []byte(p.id))
 }
 
 // claimName takes a name that no other gem has in another spelling.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -162,16 +163,16 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 
 // checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the sums
 // are those of the bytes.
-func (g *rig) checkList(t tables, sums map[string]string) error {
-	h, ok, err := readHead(t)
+func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
+	h, ok, err := versions.Head(t)
 	if err != nil || !ok {
 		return err
 	}
-	body, err := readList(t, h.Epoch, 0, h.Size)
+	body, err := versions.Read(t, h.Epoch, 0, h.Size)
 	if err != nil {
 		return err
 	}
-	m, sha, err := h.sums()
+	m, sha, err := h.Sums()
 	if err != nil {
 		return err
 	}
@@ -372,7 +373,7 @@ func (g *rig) yank(actor, name, number, platform string) answer {
 func (g *rig) get(path string, opts ...option) answer {
 	g.T.Helper()
 	a := g.want(g.Do("GET", path, nil, opts...), 200, "")
-	if a.Header.Get("ETag") != md5Tag([]byte(a.Body)) {
+	if a.Header.Get("ETag") != ledger.Tag([]byte(a.Body)) {
 		g.T.Errorf("%s: ETag %s", path, a.Header.Get("ETag"))
 	}
 	sum := sha256.Sum256([]byte(a.Body))

@@ -91,7 +91,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if len(query.Words) == 0 {
 		return badPath("The search needs a text: query=…")
 	}
-	return s.list(w, r, query, (q.Page-1)*pageSize, pageSize)
+	return s.gems(w, r, query, (q.Page-1)*pageSize, pageSize)
 }
 
 // own are the gems of whoever asks.
@@ -100,14 +100,14 @@ func (s *server) own(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if id.User == "" {
 		return needLogin()
 	}
-	return s.list(w, r, store.Query{Marks: []string{markOwner + id.User}}, 0, maxOwn)
+	return s.gems(w, r, store.Query{Marks: []string{markOwner + id.User}}, 0, maxOwn)
 }
 
 // maxOwn bounds the list of one user's gems.
 const maxOwn = 1000
 
-// list answers with the gems a query selects and whoever asks may read.
-func (s *server) list(w http.ResponseWriter, r *http.Request, query store.Query, from, size int) error {
+// gems answers with those a query selects and whoever asks may read.
+func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query, from, size int) error {
 	ctx := r.Context()
 	found, err := s.find(ctx, query)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
 	"larder/internal/gemspec"
+	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -44,9 +44,8 @@ type server struct {
 	base     *wire.Base
 	log      *slog.Logger
 	opt      Options
-	heads    atomic.Pointer[cachedHead]
-	packer   packer
-	up       *upstream.Set // nil without upstreams
+	list     *ledger.Reader // of /versions
+	up       *upstream.Set  // nil without upstreams
 	joins    joins
 }
 
@@ -69,16 +68,20 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s := &server{repo: store.NewRepo[Meta](d.Store, store.RubyGems), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
 	s.accounts, _ = d.Auth.(accounts)
+	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)
 	s.remote(d.Upstreams)
 	return s
 }
+
+// tablesOf opens the kind's rows in tx.
+func (s *server) tablesOf(tx *store.Tx) ledger.Tables { return kindTables(s.repo, tx) }
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths. Those that need nothing
 // find out by themselves what they are about: from a form, a file, or a name that has to be looked up.
 func (s *server) operations() []wire.Op[Request] {
 	return []wire.Op[Request]{
 		{Name: opRoot, Need: wire.None, Serve: s.root},
-		{Name: opVersions, Need: wire.None, Serve: s.versions},
+		{Name: opVersions, Need: wire.None, Serve: s.getVersions},
 		{Name: opNames, Need: wire.None, Serve: s.names},
 		{Name: opInfo, Need: wire.Read, Serve: s.info},
 		{Name: opSpecs, Need: wire.None, Serve: s.specs},
@@ -191,13 +194,13 @@ func (s *server) root(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return say(w, "This is a registry of Ruby gems.")
 }
 
-// versions is the compact index's list of everything.
-func (s *server) versions(w http.ResponseWriter, r *http.Request, _ Request) error {
+// getVersions is the compact index's list of everything.
+func (s *server) getVersions(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	h, err := s.head(ctx)
+	h, err := s.list.Head(ctx)
 	if err != nil {
 		return err
 	}
@@ -207,17 +210,17 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, _ Request) err
 		if err != nil {
 			return err
 		}
-		return c.serve(w, r, revalidate(r))
+		return c.Serve(w, r, revalidate(r))
 	}
 	if v.who == "" {
-		c, err := s.stored(h)
+		c, err := s.list.Content(h)
 		if err != nil {
 			return err
 		}
-		return c.serve(w, r, revalidate(r))
+		return c.Serve(w, r, revalidate(r))
 	}
 	doc, err := s.whole(ctx, "versions"+v.who, func(ctx context.Context) (store.Rendered, error) {
-		all, err := s.listBytes(ctx, h, 0, h.Size)
+		all, err := s.list.Bytes(ctx, h, 0, h.Size)
 		if err != nil {
 			return store.Rendered{}, err
 		}
@@ -227,12 +230,12 @@ func (s *server) versions(w http.ResponseWriter, r *http.Request, _ Request) err
 	if err != nil {
 		return err
 	}
-	return documentContent(doc).serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
 // plain is a document of the compact index.
 func plain(body []byte) store.Rendered {
-	return store.Rendered{Body: body, Type: "text/plain; charset=utf-8", ETag: md5Tag(body)}
+	return store.Rendered{Body: body, Type: "text/plain; charset=utf-8", ETag: ledger.Tag(body)}
 }
 
 // names is the list of all gems that have a version.
@@ -243,7 +246,7 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	}
 	v := s.view(ctx)
 	if s.up != nil {
-		h, err := s.head(ctx)
+		h, err := s.list.Head(ctx)
 		if err != nil {
 			return err
 		}
@@ -271,7 +274,7 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	if err != nil {
 		return err
 	}
-	return documentContent(doc).serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
 // info is a gem's part of the compact index. A gem whose versions are all yanked has an empty one.
@@ -294,7 +297,7 @@ func (s *server) info(w http.ResponseWriter, r *http.Request, q Request) error {
 	if err != nil {
 		return err
 	}
-	return documentContent(doc).serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
 // specs is one of the Marshal indexes, which gem search, list and fetch read to this day. They have no parts: each is
@@ -304,7 +307,7 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	h, err := s.head(ctx)
+	h, err := s.list.Head(ctx)
 	if err != nil {
 		return err
 	}

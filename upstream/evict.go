@@ -16,8 +16,8 @@ import (
 // uses remembers in memory when files were used last and what was missed offline, and writes it down now and then: a hit
 // must not cost a transaction.
 type uses struct {
-	mu     sync.Mutex // guards what follows
-	last   map[useKey]bool
+	mu     sync.Mutex       // guards what follows
+	last   map[useKey]int64 // size
 	missed map[useKey]int
 }
 
@@ -29,19 +29,19 @@ type useKey struct {
 }
 
 const (
-	tableUses   = "upstream.uses"   // kind package key → Unix seconds of the last use
+	tableUses   = "upstream.uses"   // kind package key → Unix seconds of the last use, size
 	tableMissed = "upstream.missed" // kind package key → how often it was missed offline
 	maxPending  = 100_000           // names remembered between two flushes
 )
 
-func (u *uses) touch(k useKey) {
+func (u *uses) touch(k useKey, size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.last == nil {
-		u.last = map[useKey]bool{}
+		u.last = map[useKey]int64{}
 	}
 	if len(u.last) < maxPending {
-		u.last[k] = true
+		u.last[k] = size
 	}
 }
 
@@ -57,7 +57,7 @@ func (u *uses) miss(kind store.Kind, name, key string) {
 }
 
 // take empties the memory.
-func (u *uses) take() (last map[useKey]bool, missed map[useKey]int) {
+func (u *uses) take() (last map[useKey]int64, missed map[useKey]int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	last, missed = u.last, u.missed
@@ -76,7 +76,7 @@ func parseUse(row []byte) (k useKey, ok bool) {
 }
 
 func number(raw []byte) int64 {
-	if len(raw) != 8 {
+	if len(raw) < 8 {
 		return 0
 	}
 	return int64(binary.BigEndian.Uint64(raw))
@@ -93,8 +93,8 @@ func (r *Registry) Flush(ctx context.Context) error {
 	now := r.now().Unix()
 	err := r.store.Update(ctx, func(tx *store.Tx) error {
 		table := tx.Table(tableUses)
-		for k := range last {
-			if err := table.Put(k.row(), encodeNumber(now)); err != nil {
+		for k, size := range last {
+			if err := table.Put(k.row(), append(encodeNumber(now), encodeNumber(size)...)); err != nil {
 				return err
 			}
 		}
@@ -150,18 +150,19 @@ func (r *Registry) Evict(ctx context.Context) error {
 	return nil
 }
 
-// Cached is how many bytes of files are kept.
+// Cached is how many bytes of files are kept. What was evicted does not count, although the disk has it until it is swept:
+// otherwise each run would evict for it anew.
 func (r *Registry) Cached(ctx context.Context) (total int64, err error) {
-	st, err := r.store.Stats(ctx)
-	for _, k := range store.Kinds() {
-		total += st.Kinds[k.CachedFiles()].Bytes
+	list, err := r.oldest(ctx)
+	for _, u := range list {
+		total += u.size
 	}
 	return total, err
 }
 
 type use struct {
 	useKey
-	last int64
+	last, size int64
 }
 
 // oldest lists what is kept in the order of its last use.
@@ -170,7 +171,11 @@ func (r *Registry) oldest(ctx context.Context) (list []use, err error) {
 		list = list[:0]
 		for k, v := range tx.Table(tableUses).Scan(nil, nil) {
 			if key, ok := parseUse(k); ok {
-				list = append(list, use{key, number(v)})
+				u := use{useKey: key, last: number(v)}
+				if len(v) > 8 {
+					u.size = number(v[8:])
+				}
+				list = append(list, u)
 			}
 		}
 		return nil
@@ -264,11 +269,36 @@ func (r *Registry) Purge(ctx context.Context, k store.Kind, pattern string) (n i
 				if err := repo.Update(ctx, p.Name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() }); err != nil {
 					return n, err
 				}
+				if kind == k.CachedFiles() {
+					if err := r.forgetUses(ctx, k, p.Name); err != nil {
+						return n, err
+					}
+				}
 				r.sets[k].Forget(p.Name)
 			}
 		}
 	}
 	return n, nil
+}
+
+// forgetUses drops the rows of a package's files.
+func (r *Registry) forgetUses(ctx context.Context, k store.Kind, pkg string) error {
+	if err := r.Flush(ctx); err != nil {
+		return err
+	}
+	return r.store.Update(ctx, func(tx *store.Tx) error {
+		table, first := tx.Table(tableUses), useKey{k, pkg, ""}.row()
+		var rows [][]byte
+		for row := range table.Scan(first, nil) {
+			rows = append(rows, slices.Clone(row))
+		}
+		for _, row := range rows {
+			if err := table.Delete(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // How often the jobs Flush and Evict should run.

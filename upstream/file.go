@@ -159,7 +159,7 @@ func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error
 		return err
 	}
 	e := entry{Upstream: d.Upstream.Name(), URL: d.URL, Type: d.Type, Fetched: d.Fetched}
-	s.r.uses.touch(useKey{s.kind, pkg, key})
+	s.r.uses.touch(useKey{s.kind, pkg, key}, d.Size)
 	return s.files.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
 		return put(tx, key, e, store.Blob{Digest: d.Digest, Size: d.Size}, nil)
 	})
@@ -175,7 +175,7 @@ func (s *Set) Kept(ctx context.Context, name, key string) (*File, error) {
 	if err != nil || k == nil {
 		return nil, err
 	}
-	s.r.uses.touch(useKey{s.kind, pkg, key})
+	s.r.uses.touch(useKey{s.kind, pkg, key}, k.blob.Size)
 	if u := s.Upstream(k.Upstream); u != nil {
 		u.Counts.Hits.Add(1)
 		u.Counts.Saved.Add(k.blob.Size)

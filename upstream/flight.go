@@ -41,12 +41,15 @@ type flight struct {
 }
 
 const (
-	finishBelow = 50 << 20        // a fetch nobody waits for goes on when so little is missing,
-	finishShare = 4               // or when so large a part (1/n) is here
-	pauseFor    = 2 * time.Minute // how long a paused fetch waits for somebody
-	chunk       = 128 << 10       // read at once
-	slow        = 2 * time.Second // after which a small file is shown as it comes
-	wholeBelow  = 512 << 10       // files up to this size are shown whole or not at all: what nobody saw can be fetched again
+	finishBelow = 50 << 20              // a fetch nobody waits for goes on when so little is missing,
+	finishShare = 4                     // or when so large a part (1/n) is here
+	pauseFor    = 2 * time.Minute       // how long a paused fetch waits for somebody
+	chunk       = 128 << 10             // read at once
+	slow        = 2 * time.Second       // after which a small file is shown as it comes
+	pieces      = 64 << 10              // given to one reader at once
+	often       = 1 << 20               // readers are woken for so many new bytes,
+	seldom      = 40 * time.Millisecond // or for any after so long: waking many for every packet is what would cost most
+	wholeBelow  = 512 << 10             // files up to this size are shown whole or not at all: what nobody saw can be fetched again
 )
 
 // join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
@@ -136,6 +139,7 @@ func (f *flight) wait(ctx context.Context) (store.Blob, error) {
 
 // copy gives one reader the bytes from..to as they become ready.
 func (f *flight) copy(ctx context.Context, w io.Writer, from, to int64) error {
+	var buf []byte
 	for to < 0 || from < to {
 		var ready int64
 		var ended bool
@@ -152,12 +156,20 @@ func (f *flight) copy(ctx context.Context, w io.Writer, from, to int64) error {
 		if to >= 0 {
 			ready = min(ready, to)
 		}
-		n, err := io.Copy(w, io.NewSectionReader(f.follow, from, ready-from))
-		if err != nil {
-			return err
+		if buf == nil {
+			buf = make([]byte, pieces)
 		}
-		from += n
-		if flush, ok := w.(http.Flusher); ok && n > 0 {
+		for from < ready {
+			n, err := f.follow.ReadAt(buf[:min(int64(len(buf)), ready-from)], from)
+			if n == 0 && err != nil {
+				return err
+			}
+			if _, err := w.Write(buf[:n]); err != nil {
+				return err
+			}
+			from += int64(n)
+		}
+		if flush, ok := w.(http.Flusher); ok {
 			flush.Flush()
 		}
 	}
@@ -255,6 +267,8 @@ type transfer struct {
 	begun  bool
 	ctx    context.Context
 	opened time.Time
+	shown  int64     // of n, when readers were woken last
+	told   time.Time // and when that was
 }
 
 func (t *transfer) close() {
@@ -335,6 +349,8 @@ func (t *transfer) copy() error {
 		}
 		switch {
 		case err == io.EOF && (t.total < 0 || t.n == t.total):
+			// The next request need not wait until the disk has this file.
+			t.body.Close()
 			return nil
 		case err != nil:
 			if err := t.resume(err); err != nil {
@@ -357,9 +373,10 @@ func (t *transfer) take(p []byte) error {
 	if !t.begun && (t.n > wholeBelow || time.Since(t.opened) > slow) {
 		t.begin()
 	}
-	if !t.begun || t.n <= tail {
+	if !t.begun || t.n <= tail || t.n-t.shown < often && time.Since(t.told) < seldom {
 		return nil
 	}
+	t.shown, t.told = t.n, time.Now()
 	ready, err := t.stage.Flush()
 	if err != nil {
 		return err
@@ -491,7 +508,7 @@ func (t *transfer) commit(q FileQuery) error {
 	if err != nil {
 		return err
 	}
-	t.f.s.r.uses.touch(useKey{t.f.s.kind, t.f.id.pkg, t.f.id.key})
+	t.f.s.r.uses.touch(useKey{t.f.s.kind, t.f.id.pkg, t.f.id.key}, b.Size)
 	t.f.signal(func() { t.f.blob, t.f.sums = b, sums })
 	return nil
 }

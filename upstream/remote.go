@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -106,7 +107,8 @@ func (u *Upstream) mayAsk(to *url.URL) bool {
 	if u.base.Scheme == "https" && to.Scheme != "https" {
 		return false
 	}
-	if strings.EqualFold(to.Host, u.base.Host) || len(u.conf.Hosts) == 0 {
+	// Some write the port although it is the usual one.
+	if strings.EqualFold(to.Host, u.base.Host) || strings.EqualFold(hostPort(to), hostPort(u.base)) || len(u.conf.Hosts) == 0 {
 		return true
 	}
 	for _, h := range u.conf.Hosts {
@@ -150,7 +152,7 @@ func hostPort(u *url.URL) string {
 	if port == "" {
 		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	return strings.ToLower(u.Hostname()) + ":" + port
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
 // authorize adds the configured credentials where they belong. Container registries get tokens instead, see token.go.

@@ -228,6 +228,16 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	return list, nil
 }
 
+// Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs no
+// transaction, which looking for what is not here does.
+func (s *Set) Ours(ctx context.Context, name string) bool {
+	if s == nil || s.protocol.Local == nil {
+		return true
+	}
+	local, err := s.protocol.Local(ctx, name)
+	return local || err != nil
+}
+
 // Theirs reports whether a name that an upstream mentions may be shown: it is neither ours nor blocked.
 func (s *Set) Theirs(ctx context.Context, name string) bool {
 	_, err := s.chain(ctx, name)

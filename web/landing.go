@@ -75,7 +75,7 @@ func describe(p Protocol, base string) landingProtocol {
 	case store.NPM:
 		return landingProtocol{"npm", at + "/", []string{"npm login --registry " + at + "/", "npm publish --registry " + at + "/"}}
 	case store.PyPI:
-		return landingProtocol{"PyPI", at + "/", []string{"twine upload --repository-url " + at + "/ dist/*", "pip install --index-url " + at + "/simple/ NAME"}}
+		return landingProtocol{"PyPI", at + "/", []string{"twine upload --repository-url " + at + "/legacy/ dist/*", "pip install --index-url " + at + "/simple/ NAME"}}
 	case store.Cargo:
 		return landingProtocol{"Cargo", "sparse+" + at + "/index/", []string{
 			"export CARGO_REGISTRIES_LARDER_INDEX=sparse+" + at + "/index/ CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS=cargo:token",
@@ -84,9 +84,9 @@ func describe(p Protocol, base string) landingProtocol {
 	case store.Maven:
 		return landingProtocol{"Maven", at + "/", []string{"mvn deploy -DaltDeploymentRepository=larder::" + at + "/"}}
 	case store.Composer:
-		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at + "/"}}
+		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at, `curl -u USER:TOKEN -T package.zip "` + at + `/?version=1.0.0"`}}
 	case store.RubyGems:
-		return landingProtocol{"RubyGems", at + "/", []string{"gem push --host " + at + " NAME.gem", "gem install --source " + at + "/ NAME"}}
+		return landingProtocol{"RubyGems", at + "/", []string{"RUBYGEMS_HOST=" + at + " gem signin", "gem push --host " + at + " NAME.gem", "gem install --clear-sources --source " + at + "/ NAME"}}
 	}
 	return landingProtocol{string(p.Kind), at + "/", nil}
 }

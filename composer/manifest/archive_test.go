@@ -102,7 +102,7 @@ func TestE_Bombs(t *testing.T) {
 		t.Fatal(err)
 	}
 	zeros := make([]byte, 1<<20)
-	for range 128 {
+	for range 66 {
 		if _, err := f.Write(zeros); err != nil {
 			t.Fatal(err)
 		}

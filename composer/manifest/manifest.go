@@ -28,7 +28,6 @@ type Summary struct {
 	Version     string   `json:"version"` // normalised
 	Description string   `json:"description,omitempty"`
 	Type        string   `json:"type"`
-	Homepage    string   `json:"homepage,omitempty"`
 	Repository  string   `json:"repository,omitempty"`
 	Keywords    []string `json:"keywords,omitempty"`
 	Provides    []string `json:"provides,omitempty"`
@@ -124,7 +123,7 @@ func Parse(raw []byte) (*Manifest, error) {
 const Unset = "__unset"
 
 func summaryOf(o *object) Summary {
-	s := Summary{Description: clip(o.text("description"), maxSummary), Type: o.text("type"), Homepage: o.text("homepage")}
+	s := Summary{Description: clip(o.text("description"), maxSummary), Type: o.text("type")}
 	if support, ok := o.values["support"].(*object); ok {
 		s.Repository = WebURL(support.text("source"))
 	}
@@ -137,7 +136,7 @@ func summaryOf(o *object) Summary {
 		}
 	}
 	if provide, ok := o.values["provide"].(*object); ok {
-		for _, k := range provide.keys[:min(len(provide.keys), 100)] {
+		for _, k := range provide.keys[:min(len(provide.keys), 50)] {
 			s.Provides = append(s.Provides, strings.ToLower(k))
 		}
 	}

@@ -100,14 +100,20 @@ func TestE_CVE_2025_67746_Controls(t *testing.T) {
 	}
 }
 
-// TestE_DuplicateKeys: the last of two equal keys counts, as for PHP, so that what was checked is what is served.
-func TestE_DuplicateKeys(t *testing.T) {
+// TestE_JSON: the last of two equal keys counts, as for PHP, so that what was checked is what is served.
+func TestE_JSON(t *testing.T) {
 	m, err := Parse([]byte(`{"name":"evil/name","bin":"../x","require":{"a/b":"foo","a/b":"1.0"},"bin":"x","name":"a/b","Name":"c/d","extra":{"a":1,"b":2,"a":3}}`))
 	if err != nil || m.Name != "a/b" || string(m.Fields.Encode()) != `{"type":"library","require":{"a/b":"1.0"},"bin":["x"],"extra":{"a":3,"b":2}}` {
 		t.Errorf("%s %v", m.Fields.Encode(), err)
 	}
 	if _, err := Parse([]byte(`{"name":"a/b","bin":"x","bin":"../x"}`)); err == nil {
 		t.Error("the first counts")
+	}
+	// Nested so deeply, or with such a number, a document could not be read by any client.
+	for _, extra := range []string{strings.Repeat("[", 300) + strings.Repeat("]", 300), strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300), "1e999", "[" + strings.Repeat("9", 400) + "]"} {
+		if _, err := Parse([]byte(`{"name":"a/b","extra":{"x":` + extra + `}}`)); wire.Status(err) != 400 {
+			t.Errorf("%.20s: %v", extra, err)
+		}
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestA6_Names: Composer's own rule, in lower case.
-func TestA6_Names(t *testing.T) {
+// TestE_GHSA_499r_Names: Composer's own rule, in lower case: no name leads out of the vendor folder (GHSA-c968 as well).
+func TestE_GHSA_499r_Names(t *testing.T) {
 	for name, want := range map[string]string{
 		"acme/demo": "acme/demo", "Acme/Demo": "acme/demo", "a/b": "a/b", "a-b_c.d/e--f_g.h-i": "a-b_c.d/e--f_g.h-i", "0/1": "0/1", "con.x/nul-y": "con.x/nul-y",
 		"acme": "", "acme/": "", "/demo": "", "acme/demo/x": "", "-a/b": "", "a-/b": "", "a/b-": "", "a--b/c": "", "a/b---c": "", "a/b__c": "", "a/.b": "", "a/b..c": "", "a b/c": "", "a/b.json": "", "A/B.JSON": "",

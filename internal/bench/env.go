@@ -32,6 +32,7 @@ type env struct {
 
 	composer       *process // larder with 2,000 versions of one package, made when first needed
 	composerClient *registry
+	gems           *gemEnv    // larders with many gems and few, made when first needed
 	pypi           *pypiIndex // larder with 20,000 files of one project, made when first needed
 	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
 }

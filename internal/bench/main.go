@@ -45,9 +45,25 @@ func benchmarks() []benchmark {
 		{"npm-304/10,000 a second", "req/s", "1", npmFresh},
 		{"npm-publish-5001/publish-10", "1/s", "0.5", npmGrowth},
 		{"npm-publish-100MB/150 MiB", "1/MiB", "1", npmMemory},
+		{"cargo-resolve-300-20ms/0.4 s", "1/s", "1", cargoResolve},
+		{"cargo-304/bare 304 handler", "req/s", "0.8", cargoFresh},
+		{"cargo-publish-1001/publish-10", "1/s", "0.5", cargoGrowth},
+		{"maven-artifact-large/nginx", "MB/s", "0.9", mavenLarge},
+		{"maven-metadata/bare handler", "req/s", "0.5", mavenCached},
+		{"maven-snapshot-1001/snapshot-11", "1/s", "0.5", mavenGrowth},
+		{"upstream-64-cold/1.3 of one", "1/s", "1", upstreamTotal},
+		{"upstream-64-first-byte/200 ms", "1/s", "1", upstreamFirst},
+		{"upstream-64-memory/32 MiB", "1/MiB", "1", upstreamMemory},
+		{"upstream-warm-file/hosted", "req/s", "0.9", upstreamFile},
+		{"upstream-warm-document/hosted", "req/s", "0.9", upstreamDocument},
 		{"composer-p2/bare handler", "req/s", "0.5", composerCached},
 		{"composer-304/10,000 a second", "req/s", "1", composerFresh},
 		{"composer-publish-2001/publish-10", "1/s", "0.5", composerGrowth},
+		{"gem-push-200,000/push-10", "1/s", "0.8", gemGrowth},
+		{"gem-range-200,000/range-10", "req/s", "0.8", gemRange},
+		{"gem-304-200,000/10,000 a second", "req/s", "1", gemFresh},
+		{"gem-start-200,000/200 ms", "1/s", "1", gemStart},
+		{"gem-index-200,000/1 s", "1/s", "1", gemIndex},
 		{"pypi-page-20k/bare handler", "req/s", "0.5", pypiPage},
 		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},
 		{"pypi-root-100k/bare handler", "req/s", "0.5", pypiRoot},
@@ -73,6 +89,9 @@ func run(ctx context.Context, args []string) error {
 	bare := flags.String("bare", "", "internal: serve this file as a bare handler")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *bare == bareFresh {
+		return serveFresh()
 	}
 	if *bare != "" {
 		return serveBare(*bare)

@@ -115,6 +115,8 @@ func (c Config) validateKinds(p *Problems) {
 			p.check(false, "kinds.%s.base is %q; it must be a path such as /%s without a final slash", k, base, k)
 			continue
 		}
+		// Cargo up to 1.95 sends the token of an index to the one at the same address without .git (CVE-2026-5222).
+		p.check(!strings.HasSuffix(base, ".git"), "kinds.%s.base is %q; it must not end in .git", k, base)
 		p.check(!slices.Contains(ownPaths(), parts[0]), "kinds.%s.base is %q; /%s belongs to the server itself", k, base, parts[0])
 		for _, other := range slices.Sorted(maps.Keys(owner)) {
 			clash := base == other || strings.HasPrefix(base, other+"/") || strings.HasPrefix(other, base+"/")

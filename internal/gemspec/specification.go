@@ -111,14 +111,14 @@ func readYAML(p []byte) (*yaml.Node, error) {
 	}
 	d := yaml.NewDecoder(bytes.NewReader(p))
 	var doc, more yaml.Node
-	if err := d.Decode(&doc); err != nil {
+	switch err := d.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, malformed("it is empty")
+	case err != nil:
 		return nil, malformed("it is not YAML")
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, malformed("it has something after its end")
-	}
-	if len(doc.Content) != 1 {
-		return nil, malformed("it is empty")
 	}
 	return doc.Content[0], checkYAML(doc.Content[0], maxDepth)
 }

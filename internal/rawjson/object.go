@@ -94,7 +94,8 @@ func (o Object) Sub(key string) Object {
 	if len(v) == 0 || v[0] != '{' {
 		return nil
 	}
-	out, err := Parse(v)
+	// Whoever has o has looked at all of it.
+	out, err := Split(v)
 	if err != nil {
 		return nil
 	}
@@ -124,7 +125,11 @@ func (o Object) Set(key string, value json.RawMessage) Object {
 
 // Encode renders the object.
 func (o Object) Encode() []byte {
-	out := []byte{'{'}
+	size := 2
+	for _, m := range o {
+		size += len(m.Key) + len(m.Value) + 4
+	}
+	out := append(make([]byte, 0, size), '{')
 	for i, m := range o {
 		if i > 0 {
 			out = append(out, ',')

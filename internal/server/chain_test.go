@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,6 @@ type specimen struct {
 	publish  func(t *testing.T, base string)
 	meta     string // path of a document that changes
 	file     string // path of a file that does not
-	accept   string // of the metadata request
 	head     http.Header
 }
 
@@ -150,15 +150,37 @@ type chain struct {
 	want  map[string]string
 }
 
-func newChain(t *testing.T, sp specimen) *chain {
-	origin := start(t, testConfig(t), nil)
-	sp.publish(t, "http://"+origin.addr)
-	c := &chain{specimen: sp, t: t, way: newFaulty(t, "http://"+origin.addr), want: map[string]string{}}
+// origin is a server with a specimen, for all the chains that lead to it.
+type origin struct {
+	specimen
+	url  string
+	file string // bytes of the specimen's file
+	// folder is a data folder whose users are made already: passwords are what a start takes longest for.
+	folder string
+}
+
+func newOrigin(t *testing.T, sp specimen) *origin {
+	server := start(t, testConfig(t), nil)
+	o := &origin{specimen: sp, url: "http://" + server.addr}
+	sp.publish(t, o.url)
+	_, o.file, _ = fetchURL(t, o.url+sp.file, nil)
 	cfg := testConfig(t)
-	cfg.Upstreams = []config.Upstream{{Kind: sp.kind, Name: "origin", URL: c.way.URL + sp.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	made := start(t, cfg, nil)
+	if err := made.end(t); err != nil {
+		t.Fatal(err)
+	}
+	o.folder = cfg.Data
+	return o
+}
+
+func newChain(t *testing.T, o *origin) *chain {
+	c := &chain{specimen: o.specimen, t: t, way: newFaulty(t, o.url), want: map[string]string{o.specimen.file: o.file}}
+	cfg := testConfig(t)
+	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.Upstreams = []config.Upstream{{Kind: o.kind, Name: "origin", URL: c.way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
 	c.cache = "http://" + start(t, cfg, nil).addr
-	_, body, _ := fetchURL(t, "http://"+origin.addr+sp.file, nil)
-	c.want[sp.file] = body
 	return c
 }
 
@@ -205,26 +227,27 @@ func TestFaults(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {
 			t.Parallel()
+			o := newOrigin(t, sp)
 			// They wait more than they work: all at once, whatever the number of processors.
 			var all sync.WaitGroup
 			for name, fault := range faults() {
-				all.Go(func() { testFault(t, sp, name, fault) })
+				all.Go(func() { testFault(t, o, name, fault) })
 			}
 			all.Wait()
 		})
 	}
 }
 
-func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseWriter, *http.Request, http.Handler)) {
+func testFault(t *testing.T, o *origin, name string, fault func(http.ResponseWriter, *http.Request, http.Handler)) {
 	any := func(*http.Request) bool { return true }
-	for _, path := range []string{sp.meta, sp.file} {
-		c := newChain(t, sp)
+	for _, path := range []string{o.meta, o.specimen.file} {
+		c := newChain(t, o)
 		c.way.inject(1, any, fault)
 		if status, _, took := c.fetch(path); status != 200 || c.way.injected() != 1 || took > 8*time.Second {
 			t.Errorf("%s once, cold, %s: %d after %s", name, path, status, took)
 		}
-		c.fetch(sp.meta)
-		c.fetch(sp.file)
+		c.fetch(o.meta)
+		c.fetch(o.specimen.file)
 		c.way.inject(-1, any, fault)
 		for range 2 {
 			if status, _, took := c.fetch(path); status != 200 || took > 8*time.Second {
@@ -232,9 +255,9 @@ func testFault(t *testing.T, sp specimen, name string, fault func(http.ResponseW
 			}
 		}
 	}
-	c := newChain(t, sp)
+	c := newChain(t, o)
 	c.way.inject(-1, any, fault)
-	for _, path := range []string{sp.meta, sp.file} {
+	for _, path := range []string{o.meta, o.specimen.file} {
 		if status, later, took := c.fetch(path); status != 503 || later == "" || took > 8500*time.Millisecond {
 			t.Errorf("%s always, cold, %s: %d after %s, Retry-After %q", name, path, status, took, later)
 		}

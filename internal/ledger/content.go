@@ -1,8 +1,9 @@
-package rubygems
+package ledger
 
-// How the compact index is served (A5). Two generations of clients check two different sums of the whole, over answers that
-// may be a part: the ETag is the md5 of the identity bytes, the digest fields their sha256, whatever is sent. A range outside
-// is never a 416: some clients would go on with an answer they cannot read.
+// How a text, or any document that clients hold a copy of and sum by themselves, is served. Two generations of clients check
+// two different sums of the whole, over answers that may be a part: the ETag is the md5 of the identity bytes, the digest
+// fields their sha256, whatever is sent. A range outside is never a 416: some clients would go on with an answer they
+// cannot read.
 
 import (
 	"bytes"
@@ -23,8 +24,8 @@ import (
 	"larder/store"
 )
 
-// content is a document of the compact index, wherever its bytes are.
-type content struct {
+// Content is something to serve, wherever its bytes are.
+type Content struct {
 	size   int64
 	etag   string // quoted
 	digest string // base64 of the sha256
@@ -38,15 +39,15 @@ type packed struct {
 	parts [][]byte
 }
 
-// md5Tag is the ETag clients compare with what they hold.
-func md5Tag(p []byte) string {
+// Tag is the ETag clients compare with what they hold.
+func Tag(p []byte) string {
 	sum := md5.Sum(p)
 	return `"` + hex.EncodeToString(sum[:]) + `"`
 }
 
-// documentContent is content of a document in memory, whose ETag is its md5Tag.
-func documentContent(d *store.Document) content {
-	c := content{size: int64(len(d.Body)), etag: d.ETag, digest: base64.StdEncoding.EncodeToString(d.Sum[:])}
+// Document is content of a document in memory, whose ETag is its Tag.
+func Document(d *store.Document) Content {
+	c := Content{size: int64(len(d.Body)), etag: d.ETag, digest: base64.StdEncoding.EncodeToString(d.Sum[:])}
 	c.write = func(_ context.Context, w io.Writer, from, to int64) error {
 		_, err := w.Write(d.Body[from:to])
 		return err
@@ -57,8 +58,8 @@ func documentContent(d *store.Document) content {
 	return c
 }
 
-// serve answers GET and HEAD.
-func (c content) serve(w http.ResponseWriter, r *http.Request, cacheControl string) error {
+// Serve answers GET and HEAD.
+func (c Content) Serve(w http.ResponseWriter, r *http.Request, cacheControl string) error {
 	h := w.Header()
 	h.Set("ETag", c.etag)
 	h.Set("Repr-Digest", "sha-256=:"+c.digest+":")
@@ -89,7 +90,7 @@ func (c content) serve(w http.ResponseWriter, r *http.Request, cacheControl stri
 	return c.send(w, r, http.StatusOK, 0, c.size)
 }
 
-func (c content) send(w http.ResponseWriter, r *http.Request, status int, from, to int64) error {
+func (c Content) send(w http.ResponseWriter, r *http.Request, status int, from, to int64) error {
 	w.Header().Set("Content-Length", strconv.FormatInt(to-from, 10))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
@@ -107,7 +108,7 @@ func (p *packed) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, part := range p.parts {
 		if _, err := w.Write(part); err != nil {
-			return fmt.Errorf("write index: %w", err)
+			return fmt.Errorf("write text: %w", err)
 		}
 	}
 	return nil
@@ -127,7 +128,7 @@ func matches(lines []string, etag string) bool {
 }
 
 // part reads a Range header of one part; what it cannot give is no part.
-func (c content) part(r *http.Request, spec string) (from, to int64, ok bool) {
+func (c Content) part(r *http.Request, spec string) (from, to int64, ok bool) {
 	if cond := r.Header.Get("If-Range"); r.Method != http.MethodGet || cond != "" && cond != c.etag {
 		return 0, 0, false
 	}
@@ -182,7 +183,7 @@ const (
 )
 
 // pack returns the list up to h in gzip; nil when it is too small or too large for that.
-func (p *packer) pack(ctx context.Context, s *server, h *listHead) (*packed, error) {
+func (p *packer) pack(ctx context.Context, r *Reader, h *Head) (*packed, error) {
 	if h.Size < minPacked || h.Size > maxPacked {
 		return nil, nil
 	}
@@ -193,7 +194,7 @@ func (p *packer) pack(ctx context.Context, s *server, h *listHead) (*packed, err
 	}
 	whole := int(h.Size / segmentSize)
 	for n := len(p.segments); n < whole; n++ {
-		raw, err := s.listBytes(ctx, h, int64(n)*segmentSize, int64(n+1)*segmentSize)
+		raw, err := r.Bytes(ctx, h, int64(n)*segmentSize, int64(n+1)*segmentSize)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +204,7 @@ func (p *packer) pack(ctx context.Context, s *server, h *listHead) (*packed, err
 		}
 		p.segments = append(p.segments, z)
 	}
-	raw, err := s.listBytes(ctx, h, int64(whole)*segmentSize, h.Size)
+	raw, err := r.Bytes(ctx, h, int64(whole)*segmentSize, h.Size)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func deflate(p []byte, last bool) ([]byte, error) {
 		err = z.Flush()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("compress index: %w", err)
+		return nil, fmt.Errorf("compress text: %w", err)
 	}
 	return bytes.Clone(b.Bytes()), nil
 }

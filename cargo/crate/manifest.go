@@ -40,9 +40,12 @@ func ParseManifest(raw []byte) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	pkg := doc.sub("package")
+	pkg, old := doc.sub("package"), doc.sub("project") // as [package] was called once
+	if (pkg == nil) == (old == nil) {
+		return nil, manifestError("it has no [package], or two.")
+	}
 	if pkg == nil {
-		return nil, manifestError("it has no [package].")
+		pkg = old
 	}
 	for key, v := range pkg {
 		if inherits(v) {
@@ -143,7 +146,7 @@ func (m *Manifest) Agrees(name, version, links string, deps []Dependency, featur
 	}
 	own, sent := make([]string, 0, len(m.Dependencies)), make([]string, 0, len(deps))
 	for _, d := range m.Dependencies {
-		own = append(own, d.text(d.Registry))
+		own = append(own, d.text(strings.TrimPrefix(d.Registry, CratesIndex)))
 	}
 	slices.Sort(own)
 	for _, d := range deps {

@@ -1,0 +1,364 @@
+package cargo
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"larder/auth"
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+	"larder/store"
+)
+
+// prepare publishes what the requests of the matrix are about.
+func (g *rig) prepare(name string) {
+	g.T.Helper()
+	r := newRelease(name, "1.0.0")
+	r.json["readme"] = "# Read me"
+	g.Want(g.put("ada", r), 200, "")
+	g.publish(name, "1.1.0")
+	g.Want(g.Ada("PUT", "/api/v1/crates/"+name+"/owners", fields{"users": []string{"second"}}), 200, "")
+	if strings.HasPrefix(name, "secret") {
+		// The owner sees it by the closed address, and so does whoever has a scope.
+		g.Want(g.index("ada", name), 200, "")
+	}
+}
+
+// cases has one request for each operation on a crate of its own; the matrix fails when one is missing.
+func (g *rig) cases(name, actor string) map[string]wiretest.Case {
+	at := "/api/v1/crates/" + name
+	sum := sumOf(newRelease(name, "1.1.0").crate())
+	whole := func(method, path string, body any) wiretest.Case {
+		return wiretest.Case{Method: method, Path: path, Body: body, Status: 200, Whole: true}
+	}
+	one := func(method, path string, body any) wiretest.Case {
+		return wiretest.Case{Method: method, Path: path, Body: body, Status: 200}
+	}
+	return map[string]wiretest.Case{
+		opConfig: whole("GET", "/index/config.json", nil), opSearch: whole("GET", "/api/v1/crates?q=x", nil), opMe: whole("GET", "/me", nil),
+		opMeLogin: whole("POST", "/me", "user=ada&password=secret"),
+		opIndex:   one("GET", "/index/"+indexPath(name), nil), opDownload: one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
+		opPublish: one("PUT", pathNew, newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()), opYank: one("DELETE", at+"/1.1.0/yank", nil), opUnyank: one("PUT", at+"/1.1.0/unyank", nil),
+		opOwners: one("GET", at+"/owners", nil), opOwnersAdd: one("PUT", at+"/owners", fields{"users": []string{"third"}}),
+		opOwnersRemove: one("DELETE", at+"/owners", fields{"users": []string{"second"}}), opCrate: one("GET", at, nil),
+		opCrateSet: one("PATCH", at, fields{"crate": fields{"private": true}}), opCrateDelete: one("DELETE", at, nil), opVersions: one("GET", at+"/versions", nil),
+		opDependents: one("GET", at+"/reverse_dependencies", nil), opDownloads: one("GET", at+"/downloads", nil), opVersion: one("GET", at+"/1.0.0", nil),
+		opVersionSet: one("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": true, "yank_message": "broken"}}), opVersionDelete: one("DELETE", at+"/1.0.0", nil),
+		opReadme: one("GET", at+"/1.0.0/readme", nil), opDependencies: one("GET", at+"/1.0.0/dependencies", nil),
+	}
+}
+
+// TestMatrix: every operation of the table against every right, on public and on private crates. A right that is missing
+// is refused before anything happens; one that is there is enough.
+func TestMatrix(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"cargo:crate:secret*"} })
+	g.User("second", nil)
+	g.User("third", nil)
+	wiretest.Matrix[Request]{
+		Ops: (&server{}).operations(), Scope: "cargo:crate",
+		Name: func(private bool, n int) string {
+			return fmt.Sprintf(map[bool]string{false: "crate%d", true: "secret%d"}[private], n)
+		},
+		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s}).prepare(name) },
+		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
+			return (&rig{w, g.s}).cases(name, actor)
+		},
+		Want: func(q wiretest.Question, status int) int {
+			if q.Op == opPublish {
+				return wantOfPublish(q)
+			}
+			return status
+		},
+	}.Run(g.Rig)
+}
+
+// wantOfPublish: the right is judged when the body has named the crate, and to whoever may not even see it the answer is
+// the same as to one who may not publish.
+func wantOfPublish(q wiretest.Question) int {
+	switch {
+	case q.Actor == "":
+		return 401
+	case !strings.Contains(q.Can, "c"):
+		return 403
+	}
+	return 200
+}
+
+// TestE_Owners: what is somebody's is changed by its owners, and by those whom an administrator gave the right.
+func TestE_Owners(t *testing.T) {
+	g := newRig(t)
+	g.prepareUsers()
+	g.publish("demo", "1.0.0", "1.1.0")
+	bob := func(method, path string, body any) answer { return g.Do(method, path, body, g.As("bob")) }
+	for _, c := range []struct {
+		method, path string
+		body         any
+	}{
+		{"PUT", pathNew, newRelease("demo", "2.0.0").body()}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank", nil}, {"PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"bob"}}},
+		{"DELETE", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}}, {"PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": true}}},
+		{"PATCH", "/api/v1/crates/demo/1.0.0", fields{"version": fields{"yanked": true}}}, {"DELETE", "/api/v1/crates/demo/1.0.0", nil}, {"DELETE", "/api/v1/crates/demo", nil},
+	} {
+		g.Want(bob(c.method, c.path, c.body), 403, "belongs to others")
+	}
+	a := g.Want(g.Ada("PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"bob"}}), 200, `"ok":true`)
+	if !strings.Contains(a.Body, `"msg":"bob added to the owners of crate demo"`) {
+		t.Errorf("%v", a)
+	}
+	g.Want(bob("DELETE", "/api/v1/crates/demo/1.0.0/yank", nil), 200, "")
+	g.Want(g.put("bob", newRelease("demo", "2.0.0")), 200, "")
+	g.Want(g.Do("GET", "/api/v1/crates/demo/owners", nil), 200, `"login":"ada"`)
+	g.Want(g.put("scoped", newRelease("demo", "3.0.0")), 200, "")
+	g.Want(g.put("scoped", newRelease("other", "3.0.0")), 403, "may not create")
+	// The last owner stays, and unknown ones do not come in.
+	for body, want := range map[string]string{
+		`{"users":["nobody"]}`: "There is no user", `{"users":["team:x"]}`: "is a team", `{"users":["github:org:team"]}`: "is a team", `{"users":[]}`: "names no users",
+		`{"users":["../x"]}`: "is a team", `{"users":["<b>"]}`: "There is no user", `{"users":["bob"]}`: "changes nothing", `{`: "cannot be read", `{"users":7}`: "cannot be read",
+	} {
+		g.Want(g.Ada("PUT", "/api/v1/crates/demo/owners", body), 400, want)
+	}
+	g.Want(g.Ada("DELETE", "/api/v1/crates/demo/owners", fields{"owners": []string{"ada", "bob"}}), 400, "needs an owner")
+	g.Want(g.Ada("DELETE", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}), 200, `"msg"`)
+	g.Want(g.Ada("PUT", "/api/v1/crates/demo/1.0.0/unyank", nil), 403, "belongs to others")
+}
+
+// prepareUsers adds bob, who may do everything, and scoped, whom an administrator gave one crate.
+func (g *rig) prepareUsers() {
+	g.T.Helper()
+	g.User("bob", nil)
+	g.User("scoped", []string{"cargo:crate:demo:read,write"})
+}
+
+// TestE_PrivateEverywhere: a private crate is in no list and behind no address, for anybody who may not read it, and its
+// answers differ by no byte from those of one that does not exist.
+func TestE_PrivateEverywhere(t *testing.T) {
+	g := newRig(t)
+	g.prepareUsers()
+	r := newRelease("demo", "1.0.0", fields{"name": "base"})
+	g.publish("base", "1.0.0")
+	g.Want(g.put("ada", r), 200, "")
+	g.Want(g.Ada("PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": true}}), 200, "")
+	sum := sumOf(r.crate())
+	for _, actor := range []string{"", "bob"} {
+		for _, path := range []string{
+			"/index/de/mo/demo", "/private/index/de/mo/demo", "/dl/" + sum + "/demo-1.0.0.crate", "/private/dl/" + sum + "/demo-1.0.0.crate", "/api/v1/crates/demo/1.0.0/download",
+			"/api/v1/crates/demo", "/api/v1/crates/demo/1.0.0", "/api/v1/crates/demo/versions", "/api/v1/crates/demo/owners", "/api/v1/crates/demo/1.0.0/readme",
+			"/api/v1/crates/demo/1.0.0/dependencies", "/api/v1/crates/demo/reverse_dependencies", "/api/v1/crates/demo/downloads",
+		} {
+			hidden, absent := g.Do("GET", path, nil, g.As(actor)), g.Do("GET", strings.ReplaceAll(strings.ReplaceAll(path, "demo", "dema"), "de/mo/", "de/ma/"), nil, g.As(actor))
+			if hidden.Status != absent.Status || hidden.Body != absent.Body || hidden.Status != 404 && !(actor == "" && strings.HasPrefix(path, "/private") && hidden.Status == 401) {
+				t.Errorf("%s as %q: %v, and %v for one that is not there", path, actor, hidden, absent)
+			}
+		}
+		g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil, g.As(actor)), 200, `"total":0`)
+		g.Want(g.Do("GET", "/api/v1/crates/base/reverse_dependencies", nil, g.As(actor)), 200, `"total":0`)
+	}
+	for _, actor := range []string{"ada", "scoped"} {
+		g.Want(g.index(actor, "demo"), 200, `"name":"demo"`)
+		g.Want(g.Do("GET", "/private/dl/"+sum+"/demo-1.0.0.crate", nil, g.As(actor)), 200, "")
+		g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil, g.As(actor)), 200, `"total":1`)
+		g.Want(g.Do("GET", "/api/v1/crates/base/reverse_dependencies", nil, g.As(actor)), 200, `"total":1`)
+	}
+	g.Want(g.Ada("PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": false}}), 200, "")
+	g.Want(g.Do("GET", "/index/de/mo/demo", nil), 200, "")
+}
+
+// TestH2_Statuses: the 401 that makes cargo send its token, and the words it prints for one that is wrong (A.7).
+func TestH2_Statuses(t *testing.T) {
+	for _, mode := range []string{"private address", "auth-required", "anonymous none"} {
+		t.Run(mode, func(t *testing.T) {
+			under := ""
+			g := newRig(t, func(o *rigOptions) {
+				switch mode {
+				case "private address":
+					under = "/private"
+				case "auth-required":
+					o.cargo.AuthRequired = true
+				default:
+					o.Auth.Anonymous = "none"
+				}
+			})
+			g.publish("demo", "1.0.0")
+			dl := under + "/dl/" + sumOf(newRelease("demo", "1.0.0").crate()) + "/demo-1.0.0.crate"
+			for _, path := range []string{under + "/index/config.json", under + "/index/de/mo/demo", under + "/index/ab/se/absent", dl} {
+				a := g.Want(g.Do("GET", path, nil), 401, needToken)
+				if a.Header.Get("WWW-Authenticate") != `Cargo login_url="`+g.Base+`/me"` || a.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s: %v", path, a)
+				}
+				a = g.Do("GET", path, nil, wiretest.Header("Authorization", "larder_wrong"))
+				if a.Status != 401 || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Cargo ") {
+					t.Errorf("%s with a bad token: %v", path, a)
+				}
+			}
+			config := g.Want(g.Do("GET", under+"/index/config.json", nil, g.As("ada")), 200, `"auth-required":true`)
+			if config.Header.Get("Cache-Control") != "private, no-cache" || !strings.Contains(config.Body, g.Base+under+"/dl/{sha256-checksum}/") {
+				t.Errorf("%v", config)
+			}
+			g.Want(g.Do("GET", under+"/index/de/mo/demo", nil, g.As("ada")), 200, "")
+			g.Want(g.Do("GET", dl, nil, g.As("ada")), 200, "")
+			if mode != "private address" {
+				g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil), 401, "")
+				g.Want(g.Do("GET", "/api/v1/crates/demo", nil), 401, "")
+			}
+			// The web API tells who is wrong with a 403, and who has said nothing with a 401.
+			for _, c := range []struct{ method, path string }{{"PUT", pathNew}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank"}, {"PUT", "/api/v1/crates/demo/owners"}, {"GET", "/api/v1/crates?q=x"}} {
+				g.Want(g.Do(c.method, c.path, nil, wiretest.Header("Authorization", "larder_wrong")), 403, "errors")
+				g.Want(g.Do(c.method, c.path, nil, wiretest.Header("Authorization", "two words")), 403, "errors")
+				if c.method != "GET" {
+					g.Want(g.Do(c.method, c.path, nil), 401, "errors")
+				}
+			}
+		})
+	}
+	open := newRig(t)
+	if a := open.Want(open.Do("GET", "/index/config.json", nil), 200, ""); strings.Contains(a.Body, "auth-required") || a.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("%v", a)
+	}
+}
+
+// TestE_TokenLeak: cargo sends its token to whatever host config.json names, so that is only ever the one that was asked;
+// what a client invents is not put into it.
+func TestE_TokenLeak(t *testing.T) {
+	g := newRig(t)
+	for _, c := range []struct{ header, value string }{
+		{"X-Forwarded-Host", "evil.example.com"}, {"Forwarded", "host=evil.example.com"}, {"X-Forwarded-Proto", "gopher"}, {"X-Forwarded-Prefix", "/evil"},
+	} {
+		a := g.Want(g.Do("GET", "/index/config.json", nil, wiretest.Header(c.header, c.value)), 200, g.Base+"/dl/")
+		if strings.Contains(a.Body, "evil") || strings.Contains(a.Body, "gopher") {
+			t.Errorf("%v", a)
+		}
+	}
+	r, err := http.NewRequest("GET", g.Base+"/index/config.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "evil.example.com/x?\"y"
+	if a := g.Send(r); strings.Contains(a.Body, "evil") {
+		t.Errorf("%v", a)
+	}
+}
+
+// TestE_DigestOracle: a digest is no right to read, and the address by digest knows crates of this registry alone.
+func TestE_DigestOracle(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0", "1.0.1")
+	first, second := sumOf(newRelease("demo", "1.0.0").crate()), sumOf(newRelease("demo", "1.0.1").crate())
+	blob, err := g.Store.PutBytes(context.Background(), []byte("an image's layer"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{
+		"/dl/" + first + "/demo-1.0.0.crate": 200, "/dl/" + second + "/demo-1.0.1.crate": 200, "/dl/" + first + "/DEMO-1.0.0.crate": 200,
+		"/dl/" + second + "/demo-1.0.0.crate": 404, "/dl/" + blob.Digest.Encoded() + "/demo-1.0.0.crate": 404, "/dl/" + first + "/other-1.0.0.crate": 404,
+		"/dl/" + first + "/demo-1.0.0+x.crate": 404, "/dl/" + strings.Repeat("0", 64) + "/demo-1.0.0.crate": 404,
+	} {
+		if a := g.Do("GET", path, nil); a.Status != want {
+			t.Errorf("%s: %v, want %d", path, a, want)
+		}
+	}
+}
+
+// TestA7_Errors: bodies and challenges of every kind of refusal, as a golden file.
+func TestA7_Errors(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"cargo:crate:secret*"} })
+	g.publish("demo", "1.0.0")
+	g.Scoped("reader", "ada", "cargo:crate:*:read")
+	var out strings.Builder
+	for _, c := range []struct {
+		what, method, path string
+		body               any
+		opts               []option
+	}{
+		{"no credentials", "PUT", pathNew, newRelease("demo", "2.0.0").body(), nil},
+		{"no credentials, yank", "DELETE", "/api/v1/crates/demo/1.0.0/yank", nil, nil},
+		{"no credentials, closed index", "GET", "/private/index/de/mo/demo", nil, nil},
+		{"bad token, index", "GET", "/index/de/mo/demo", nil, []option{wiretest.Header("Authorization", "larder_bad")}},
+		{"bad token, API", "PUT", pathNew, nil, []option{wiretest.Header("Authorization", "larder_bad")}},
+		{"foreign token", "PUT", pathNew, nil, []option{wiretest.Header("Authorization", "cio0123456789")}},
+		{"reader publishes", "PUT", pathNew, newRelease("demo", "2.0.0").body(), []option{g.As("reader")}},
+		{"reader yanks", "DELETE", "/api/v1/crates/demo/1.0.0/yank", nil, []option{g.As("reader")}},
+		{"absent crate, index", "GET", "/index/ab/se/absent", nil, nil},
+		{"hidden crate, index", "GET", "/index/se/cr/secret", nil, nil},
+		{"absent crate, download", "GET", "/dl/" + someSum + "/absent-1.0.0.crate", nil, nil},
+		{"absent crate, yank", "DELETE", "/api/v1/crates/absent/1.0.0/yank", nil, []option{g.As("ada")}},
+		{"absent version, yank", "DELETE", "/api/v1/crates/demo/9.9.9/yank", nil, []option{g.As("ada")}},
+		{"absent crate, owners", "GET", "/api/v1/crates/absent/owners", nil, nil},
+		{"absent crate, API", "GET", "/api/v1/crates/absent", nil, nil},
+		{"unknown address", "GET", "/index/de/mo/x/y", nil, nil},
+		{"unknown address, API", "GET", "/api/v1/summary", nil, nil},
+		{"wrong method", "POST", "/index/de/mo/demo", nil, nil},
+		{"wrong method, API", "POST", "/api/v1/crates/demo", nil, nil},
+		{"bad path", "GET", "/api/v1/crates/a%5Cb", nil, nil},
+		{"duplicate", "PUT", pathNew, newRelease("demo", "1.0.0").body(), []option{g.As("ada")}},
+		{"no frame", "PUT", pathNew, "abc", []option{g.As("ada")}},
+		{"too large", "PUT", pathNew, append([]byte{0, 0, 16, 1}, make([]byte, 17<<20)...), []option{g.As("ada")}},
+		{"page zero", "GET", "/api/v1/crates?page=0", nil, nil},
+	} {
+		a := g.Do(c.method, c.path, c.body, c.opts...)
+		if a.Status < 400 {
+			t.Errorf("%s: %v", c.what, a)
+		}
+		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Content-Type"), a.Header.Get("WWW-Authenticate"), a.Body)
+	}
+	wiretest.Golden(t, "errors.txt", strings.ReplaceAll(out.String(), g.Base, "https://larder.example.com/cargo"))
+}
+
+// TestA7_Sentinels: every error a handler can return has the status that cargo needs, on files and on the web API.
+func TestA7_Sentinels(t *testing.T) {
+	s := &server{opt: Options{}.withDefaults()}
+	for err, want := range map[error][2]int{
+		store.ErrNotFound: {404, 404}, store.ErrExists: {409, 409}, store.ErrInvalid: {400, 400}, store.ErrTooLarge: {413, 413}, store.ErrQuota: {413, 413},
+		store.ErrImmutable: {409, 409}, store.ErrProtected: {403, 403}, store.ErrDenied: {403, 403}, store.ErrReadOnly: {503, 503}, store.ErrFull: {507, 507},
+		auth.ErrNoCredentials: {401, 401}, auth.ErrCredentials: {401, 403}, auth.ErrDisabled: {401, 403}, auth.ErrDenied: {403, 403}, auth.ErrHidden: {404, 404},
+		wire.ErrAuthorization: {401, 403}, wire.ErrBadPath: {400, 400}, wire.ErrNoRoute: {404, 404}, wire.ErrTruncated: {400, 400}, wire.ErrSlow: {408, 408},
+		&auth.Throttled{After: 1}: {429, 429},
+	} {
+		for i, op := range []string{opIndex, opPublish} {
+			r, e := http.NewRequest("GET", "http://larder.example.com/cargo/x", nil)
+			if e != nil {
+				t.Fatal(e)
+			}
+			if got := s.status(r, wire.Failure{Status: wire.Status(err), Err: err, Op: op}); got != want[i] {
+				t.Errorf("%v of %s: %d, want %d", err, op, got, want[i])
+			}
+		}
+	}
+}
+
+// TestA9_Me: the page of cargo login, and the token it gives.
+func TestA9_Me(t *testing.T) {
+	g := newRig(t)
+	page := g.Want(g.Do("GET", "/me", nil), 200, `action="`+g.Base+`/me"`)
+	if csp := page.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
+		t.Error(csp)
+	}
+	form := func(user, password string, opts ...option) answer {
+		return g.Do("POST", "/me", url.Values{"user": {user}, "password": {password}}.Encode(), opts...)
+	}
+	if a := form("<script>", "x"); a.Status != 401 || strings.Contains(a.Body, "<script>") {
+		t.Errorf("%v", a)
+	}
+	if a := form("ada", "wrong"); a.Status != 401 || !strings.Contains(a.Body, `role="alert"`) {
+		t.Errorf("%v", a)
+	}
+	done := g.Want(form("ada", "secret", wiretest.Header("Authorization", "larder_expired")), 200, "<output>larder_")
+	_, token, _ := strings.Cut(done.Body, "<output>")
+	token, _, _ = strings.Cut(token, "</output>")
+	if done.Header.Get("Cache-Control") != "no-store" || !auth.IsToken(token) {
+		t.Errorf("%v", done)
+	}
+	g.Want(g.Do("PUT", pathNew, newRelease("demo", "1.0.0").body(), wiretest.Header("Authorization", token)), 200, "")
+	id, err := g.Auth.Authenticate(context.Background(), auth.Credentials{Token: token})
+	if err != nil || id.Can(auth.Access{Kind: store.NPM, Type: "package", Name: "x", Action: auth.Write}) {
+		t.Errorf("%+v %v", id, err)
+	}
+	for range 200 {
+		if form("ada", "guess").Status == 429 {
+			return
+		}
+	}
+	t.Error("200 guesses")
+}

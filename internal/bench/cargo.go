@@ -1,0 +1,267 @@
+package main
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+const (
+	cargoCrates  = 300
+	cargoLatency = 20 * time.Millisecond // there and back
+	bareFresh    = "304"                 // -bare: a handler that answers 304 and nothing else
+)
+
+// cargoCrate is the archive of a version.
+func cargoCrate(name, version string) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	for _, f := range [][2]string{
+		{"Cargo.toml", fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n[features]\ndefault = [\"std\"]\nstd = []\n", name, version)},
+		{"src/lib.rs", "pub fn f() {}\n"},
+	} {
+		if err := w.WriteHeader(&tar.Header{Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1]))}); err != nil {
+			return nil, err
+		}
+		if _, err := io.WriteString(w, f[1]); err != nil {
+			return nil, err
+		}
+	}
+	err := errors.Join(w.Close(), z.Close())
+	return b.Bytes(), err
+}
+
+// cargoPublish sends one version as cargo does.
+func (c *registry) cargoPublish(ctx context.Context, name, version string) error {
+	crate, err := cargoCrate(name, version)
+	if err != nil {
+		return err
+	}
+	meta, err := json.Marshal(map[string]any{
+		"name": name, "vers": version, "deps": []any{}, "features": map[string][]string{"default": {"std"}, "std": {}},
+		"description": "a crate of the benchmark", "license": "MIT",
+	})
+	if err != nil {
+		return err
+	}
+	body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
+	body = append(body, meta...)
+	body = binary.LittleEndian.AppendUint32(body, uint32(len(crate)))
+	body = append(body, crate...)
+	resp, err := c.do(ctx, "PUT", "/cargo/api/v1/crates/new", bytes.NewReader(body), int64(len(body)))
+	if err == nil {
+		drain(resp)
+	}
+	return err
+}
+
+// startCargo starts a larder with n versions of the crate big.
+func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error) {
+	data, err := e.folder("cargo")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := e.startLarder(ctx, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := newRegistry(p.addr)
+	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
+	return p, c, parallel(8, func(i int) error {
+		for v := i; v < n; v += 8 {
+			if err := c.cargoPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// cargoResolve: cargo, with nothing cached, resolves 300 crates over plain http with 20 ms there and back, beside 0.4 s.
+func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	cargo, err := exec.LookPath("cargo")
+	if err != nil {
+		return 0, 0, errors.New("cargo is not installed")
+	}
+	p, c, err := e.startCargo(ctx, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	err = parallel(8, func(i int) error {
+		for n := i; n < cargoCrates; n += 8 {
+			if err := c.cargoPublish(ctx, fmt.Sprintf("crate-%03d", n), "1.0.0"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	far, err := listenFar(p.addr, cargoLatency/2)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer far.Close()
+	dir, err := e.folder("project")
+	if err != nil {
+		return 0, 0, err
+	}
+	manifest := "[package]\nname = \"project\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\n"
+	for n := range cargoCrates {
+		manifest += fmt.Sprintf("crate-%03d = { version = \"1\", registry = \"box\" }\n", n)
+	}
+	for name, text := range map[string]string{
+		"Cargo.toml": manifest, "src/lib.rs": "", "home/config.toml": fmt.Sprintf("[registries.box]\nindex = \"sparse+http://%s/cargo/index/\"\n", far.Addr()),
+	} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			return 0, 0, err
+		}
+	}
+	cmd := exec.CommandContext(ctx, cargo, "generate-lockfile")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CARGO_HOME="+filepath.Join(dir, "home"))
+	start := time.Now()
+	out, err := cmd.CombinedOutput()
+	took := time.Since(start)
+	if err != nil {
+		return 0, 0, fmt.Errorf("cargo: %w\n%s", err, out)
+	}
+	return 1 / took.Seconds(), 1 / 0.4, nil
+}
+
+// listenFar passes connections on to addr, each byte after a delay in each direction.
+func listenFar(addr string, delay time.Duration) (net.Listener, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			remote, err := net.Dial("tcp", addr)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			go delayed(remote, near, delay)
+			go delayed(near, remote, delay)
+		}
+	}()
+	return l, nil
+}
+
+// delayed copies src to dst, what is on its way in the meantime included.
+func delayed(dst, src net.Conn, delay time.Duration) {
+	type piece struct {
+		due time.Time
+		p   []byte
+	}
+	pieces := make(chan piece, 4096)
+	go func() {
+		defer close(pieces)
+		for {
+			buf := make([]byte, 64<<10)
+			n, err := src.Read(buf)
+			if n > 0 {
+				pieces <- piece{time.Now().Add(delay), buf[:n]}
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	for p := range pieces {
+		time.Sleep(time.Until(p.due))
+		if _, err := dst.Write(p.p); err != nil {
+			break
+		}
+	}
+	// Either end is gone: so is the other, and the reader with it.
+	_, _ = dst.Close(), src.Close()
+}
+
+// cargoFresh: 304 for an index file of 300 versions, beside a bare handler that answers 304 in a process of its own.
+func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	p, c, err := e.startCargo(ctx, 300)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	const path = "/cargo/index/3/b/big"
+	resp, err := c.do(ctx, "GET", path, nil, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	drain(resp)
+	addr, err := freeAddr()
+	if err != nil {
+		return 0, 0, err
+	}
+	cmd := exec.Command(e.self, "-bare", bareFresh)
+	cmd.Env = append(os.Environ(), "BENCH_BARE_ADDR="+addr)
+	bare, err := e.start(ctx, cmd, answers(addr, "/"))
+	if err != nil {
+		return 0, 0, err
+	}
+	defer bare.kill()
+	line := "Accept-Encoding: deflate, gzip\r\nIf-None-Match: " + resp.Header.Get("ETag") + "\r\n"
+	if ours, err = loadStatus(p.addr, path, "", http.StatusNotModified, line); err != nil {
+		return 0, 0, err
+	}
+	yardstick, err = loadStatus(bare.addr, "/", "", http.StatusNotModified, line)
+	return ours, yardstick, err
+}
+
+// serveFresh answers everything with the tag that was asked about and a 304.
+func serveFresh() error {
+	return http.ListenAndServe(os.Getenv("BENCH_BARE_ADDR"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", r.Header.Get("If-None-Match"))
+		w.WriteHeader(http.StatusNotModified)
+	}))
+}
+
+// cargoGrowth: publishes a second into 1,000 versions, beside publishes into 10.
+func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	pl, large, err := e.startCargo(ctx, 1000)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer pl.kill()
+	ps, small, err := e.startCargo(ctx, 10)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer ps.kill()
+	var took [2]time.Duration
+	// In turns, so that whatever else the machine does meets both.
+	for i := range 100 {
+		for k, c := range []*registry{large, small} {
+			start := time.Now()
+			if err := c.cargoPublish(ctx, "big", fmt.Sprintf("800.0.%d", i)); err != nil {
+				return 0, 0, err
+			}
+			took[k] += time.Since(start)
+		}
+	}
+	return 100 / took[0].Seconds(), 100 / took[1].Seconds(), nil
+}

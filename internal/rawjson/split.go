@@ -1,0 +1,146 @@
+package rawjson
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Split is Parse for what is known to be JSON: it looks at one level only and its values are pieces of raw, so that a
+// document of megabytes costs one pass and nothing is copied. A key that stands there twice is an error here as well.
+func Split(raw []byte) (Object, error) {
+	s := splitter{raw: raw}
+	out := make(Object, 0, 16)
+	var seen map[string]bool
+	if !s.take('{') {
+		return nil, Errorf("is no object")
+	}
+	for !s.take('}') {
+		if len(out) > 0 && !s.take(',') {
+			return nil, Errorf("is malformed")
+		}
+		key, ok := s.key()
+		if !ok || !s.take(':') {
+			return nil, Errorf("is malformed")
+		}
+		value := s.value()
+		if len(value) == 0 {
+			return nil, Errorf("ends early")
+		}
+		if seen == nil && len(out) >= fewKeys {
+			seen = make(map[string]bool, 2*len(out))
+			for _, m := range out {
+				seen[m.Key] = true
+			}
+		}
+		if key == "__proto__" || seen[key] || seen == nil && out.has(key) {
+			return nil, Errorf("has the key %.100q twice, or one that is not allowed", key)
+		}
+		if seen != nil {
+			seen[key] = true
+		}
+		out = append(out, Member{key, value})
+	}
+	return out, nil
+}
+
+// fewKeys are compared one by one.
+const fewKeys = 24
+
+func (o Object) has(key string) bool {
+	for _, m := range o {
+		if m.Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// splitter walks over JSON that is valid; on anything else it stops somewhere within it.
+type splitter struct {
+	raw []byte
+	at  int
+}
+
+func (s *splitter) space() {
+	for s.at < len(s.raw) && (s.raw[s.at] == ' ' || s.raw[s.at] == '\n' || s.raw[s.at] == '\r' || s.raw[s.at] == '\t') {
+		s.at++
+	}
+}
+
+// take steps over c if it is next.
+func (s *splitter) take(c byte) bool {
+	s.space()
+	if s.at < len(s.raw) && s.raw[s.at] == c {
+		s.at++
+		return true
+	}
+	return false
+}
+
+func (s *splitter) key() (key string, ok bool) {
+	s.space()
+	from := s.at
+	if from >= len(s.raw) || s.raw[from] != '"' || !s.text() {
+		return "", false
+	}
+	quoted := s.raw[from:s.at]
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1 : len(quoted)-1]), true
+	}
+	return key, json.Unmarshal(quoted, &key) == nil
+}
+
+// text steps over a string.
+func (s *splitter) text() bool {
+	for s.at++; s.at < len(s.raw); {
+		i := bytes.IndexByte(s.raw[s.at:], '"')
+		if i < 0 {
+			break
+		}
+		end := s.at + i
+		back := end
+		for back > s.at && s.raw[back-1] == '\\' {
+			back--
+		}
+		s.at = end + 1
+		if (end-back)%2 == 0 {
+			return true
+		}
+	}
+	s.at = len(s.raw)
+	return false
+}
+
+// value steps over a value and returns it.
+func (s *splitter) value() json.RawMessage {
+	s.space()
+	from, depth := s.at, 0
+	for s.at < len(s.raw) {
+		switch s.raw[s.at] {
+		case '"':
+			if !s.text() {
+				return nil
+			}
+			if depth == 0 {
+				return s.raw[from:s.at:s.at]
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth == 0 {
+				return s.raw[from:s.at:s.at]
+			}
+			if depth--; depth == 0 {
+				s.at++
+				return s.raw[from:s.at:s.at]
+			}
+		case ',', ' ', '\n', '\r', '\t':
+			if depth == 0 {
+				return s.raw[from:s.at:s.at]
+			}
+		}
+		s.at++
+	}
+	return nil
+}

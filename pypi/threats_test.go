@@ -1,0 +1,128 @@
+package pypi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"larder/internal/wiretest"
+)
+
+// TestE_UploadFilename: the file's name is data. However it is written, nothing but a plain name comes in.
+func TestE_UploadFilename(t *testing.T) {
+	g := newRig(t)
+	content := newUpload(demoWheel)
+	for _, name := range []string{
+		"../" + demoWheel, `..\\` + demoWheel, `..\\..\\x\\` + demoWheel, "/etc/" + demoWheel, "C:" + demoWheel, demoWheel + "\x00", "a\tb-1.0.tar.gz", "%2e%2e%2f" + demoWheel, ".." + demoWheel, "",
+		"demo_pkg-1.0-py3-none-any.whl/", "~/" + demoWheel, "demo_pkg-1.0-py3-none-any.whl.metadata", "demo_pkg-1.0-py3-none-any.whl.asc",
+	} {
+		u := newUpload(demoWheel)
+		u.content, u.file = content.bytes(), name
+		if a := g.put("ada", u); a.Status != 400 {
+			t.Errorf("%q: %v", name, a)
+		}
+	}
+	if a := g.Do("GET", "/simple/demo-pkg/", nil); a.Status != 404 {
+		t.Error(a)
+	}
+}
+
+// TestE_DecodedSlash: net/http hands escaped slashes on decoded; here they lead nowhere.
+func TestE_DecodedSlash(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	sum := newUpload(demoWheel).fields()["sha256_digest"]
+	for _, path := range []string{
+		"/pypi/files/" + sum + "/..%2f..%2f..%2fetc%2fpasswd", "/pypi/files/..%2f" + sum + "/" + demoWheel, "/pypi/files/" + sum + "/%2e%2e/" + demoWheel, "/simple/..%2fdemo-pkg/", "/pypi/demo-pkg%2fjson",
+		"/pypi/files/" + sum + "/..%5c" + demoWheel, "/pypi/files/" + sum + "/" + demoWheel + "%00",
+	} {
+		if a := g.Do("GET", path, nil); a.Status != 400 && a.Status != 404 {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+}
+
+// TestE_Homoglyphs: letters that Unicode folds to those of another name are no letters of a name.
+func TestE_Homoglyphs(t *testing.T) {
+	g := newRig(t)
+	g.publish("keras-1.0-py3-none-any.whl")
+	for _, name := range []string{"\u212aeras", "ker\u0430s", "kera\u017f", "ker\u00e4s", "keras\u200b", "ｋeras"} {
+		if a := g.Do("GET", "/simple/"+name+"/", nil); a.Status != http.StatusNotFound {
+			t.Errorf("%q: %v", name, a)
+		}
+		u := newUpload("keras-2.0-py3-none-any.whl")
+		u.bytes()
+		u.form["name"] = name
+		if a := g.put("ada", u); a.Status != 400 {
+			t.Errorf("%q: %v", name, a)
+		}
+	}
+	// The same name in another spelling is the same project.
+	g.publish("Keras-1.1-py3-none-any.whl")
+	if got := order(g.project("keras")); len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestE_Quarantine: what is quarantined is neither listed nor served, whatever address a lockfile has; only an administrator
+// lifts it.
+func TestE_Quarantine(t *testing.T) {
+	g := newRig(t)
+	g.User("root", nil, true)
+	g.prepare("demo-pkg")
+	all := g.cases("demo-pkg")
+	g.Want(g.Do("PUT", "/pypi/-/demo-pkg/status", fields{"status": "quarantined"}, g.As("root")), 204, "")
+	for _, op := range []string{opFile, opMetadata, opSignature, opProvenance} {
+		for _, method := range []string{"GET", "HEAD"} {
+			if a := g.Do(method, all[op].Path, nil, g.As("root")); a.Status != 403 {
+				t.Errorf("%s %s: %v", method, op, a)
+			}
+		}
+	}
+	if page := g.project("demo-pkg"); len(order(page)) != 0 || wiretest.At(page, "project-status", "status") != "quarantined" {
+		t.Errorf("%v", page)
+	}
+	// Deleting it and uploading anew does not lift it: the name's owner could do that.
+	g.Want(g.put("ada", newUpload("demo_pkg-9.0-py3-none-any.whl")), 403, "quarantined")
+	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg", nil), 403, "")
+	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/1.0", nil), 403, "")
+}
+
+// TestE_DeleteRace: a file that is deleted while it is uploaded again is gone, or was never deleted; its name never gets
+// other bytes.
+func TestE_DeleteRace(t *testing.T) {
+	g := newRig(t)
+	u, other := newUpload(demoWheel), newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" })
+	g.Want(g.put("ada", u), 200, "")
+	g.publish("demo_pkg-2.0-py3-none-any.whl")
+	done := make(chan string)
+	go func() {
+		done <- fmt.Sprint("delete ", g.Ada("DELETE", "/pypi/-/demo-pkg/files/"+demoWheel, nil).Status)
+	}()
+	for range 4 {
+		go func() { done <- fmt.Sprint("same ", g.put("ada", u).Status) }()
+		go func() { done <- fmt.Sprint("other ", g.put("ada", other).Status) }()
+	}
+	seen := map[string]int{}
+	for range 9 {
+		seen[<-done]++
+	}
+	if seen["delete 204"] != 1 || seen["other 409"] != 4 || seen["same 200"]+seen["same 409"] != 4 {
+		t.Errorf("%v", seen)
+	}
+	if got := strings.Join(order(g.project("demo-pkg")), " "); got != "demo_pkg-2.0-py3-none-any.whl" {
+		t.Error(got)
+	}
+}
+
+// TestE_SecondSdist: some tools take the first source archive of a release, so there is one.
+func TestE_SecondSdist(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo_pkg-1.0.tar.gz")
+	for _, file := range []string{"demo_pkg-1.0.zip", "Demo.Pkg-1.0.0.tar.gz"} {
+		if a := g.put("ada", newUpload(file)); a.Status < 400 || a.Status >= 500 {
+			t.Errorf("%s: %v", file, a)
+		}
+	}
+}

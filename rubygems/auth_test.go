@@ -1,0 +1,240 @@
+package rubygems
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"larder/auth"
+	"larder/internal/ledger"
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+)
+
+// cases has a request for each operation, about a gem of its own.
+func (g *rig) cases(name string) map[string]wiretest.Case {
+	g.T.Helper()
+	all := map[string]wiretest.Case{}
+	add := func(op, method, path string, body any, status int) {
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(fmt.Sprint(path, body), name) && op != opPush}
+	}
+	form := body("gem_name", name, "version", "1.0")
+	gone := body("gem_name", name, "version", "0.9")
+	owners := "/api/v1/gems/" + name + "/owners"
+	add(opRoot, "GET", "/", nil, 200)
+	add(opVersions, "GET", "/versions", nil, 200)
+	add(opNames, "GET", "/names", nil, 200)
+	add(opInfo, "GET", "/info/"+name, nil, 200)
+	add(opSpecs, "GET", "/specs.4.8.gz", nil, 200)
+	add(opQuick, "GET", "/quick/Marshal.4.8/"+name+"-1.0.gemspec.rz", nil, 200)
+	add(opGem, "GET", "/gems/"+name+"-1.0.gem", nil, 200)
+	add(opDependencies, "GET", "/api/v1/dependencies", nil, 404)
+	add(opPush, "POST", "/api/v1/gems", newRelease(name, "2.0").build(), 200)
+	add(opYank, "DELETE", "/api/v1/gems/yank", form, 200)
+	add(opUnyank, "PUT", "/api/v1/gems/unyank", "", 403)
+	add(opRestore, "POST", "/api/v1/gems/restore", gone, 200)
+	add(opShow, "GET", "/api/v1/gems/"+name+".json", nil, 200)
+	add(opOwn, "GET", "/api/v1/gems.json", nil, 200)
+	add(opReleases, "GET", "/api/v1/versions/"+name+".json", nil, 200)
+	add(opLatest, "GET", "/api/v1/versions/"+name+"/latest.json", nil, 200)
+	add(opRelease, "GET", "/api/v2/rubygems/"+name+"/versions/1.0.json", nil, 200)
+	add(opSearch, "GET", "/api/v1/search.json?query=x", nil, 200)
+	add(opTimeframe, "GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z", nil, 200)
+	add(opNewGems, "GET", "/api/v1/activity/latest.json", nil, 200)
+	add(opUpdated, "GET", "/api/v1/activity/just_updated.json", nil, 200)
+	add(opAttestations, "GET", "/api/v1/attestations/"+name+"-1.0.json", nil, 200)
+	add(opOwners, "GET", owners+".yaml", nil, 200)
+	add(opOwnerAdd, "POST", owners, body("email", "ada"), 200)
+	add(opOwnerRemove, "DELETE", owners, body("email", "guest"), 200)
+	add(opOwnerChange, "PATCH", owners, body("email", "ada", "role", "owner"), 200)
+	add(opKeyCreate, "POST", "/api/v1/api_key", body("push_rubygem", "true"), 401)
+	add(opKeyChange, "PUT", "/api/v1/api_key", body("push_rubygem", "true"), 401)
+	add(opKeyShow, "GET", "/api/v1/api_key", nil, 410)
+	add(opProfile, "GET", "/api/v1/profile/me.yaml", nil, 200)
+	add(opWebAuthn, "POST", "/api/v1/webauthn_verification", "", 422)
+	add(opCompact, "POST", "/api/v1/larder/compact", "", 200)
+	for _, op := range []string{opOwn, opProfile, opWebAuthn, opUnyank} {
+		c := all[op]
+		c.Login = true
+		all[op] = c
+	}
+	return all
+}
+
+// needs are the operations with the rights they ask for themselves, of what is in their body or behind a name.
+func needs() []wire.Op[Request] {
+	own := map[string]wire.Need{opQuick: wire.Read, opGem: wire.Read, opAttestations: wire.Read, opPush: wire.Create, opYank: wire.Delete, opRestore: wire.Admin}
+	ops := (&server{}).operations()
+	for i := range ops {
+		if need, ok := own[ops[i].Name]; ok {
+			ops[i].Need = need
+		}
+	}
+	return ops
+}
+
+// TestE_Matrix: every operation against every kind of user, on gems everybody reads and on private ones.
+func TestE_Matrix(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"rubygems:gem:private-*"} })
+	wiretest.Matrix[Request]{
+		Ops: needs(), Scope: "rubygems:gem",
+		Name: func(private bool, n int) string {
+			if private {
+				return fmt.Sprintf("private-x%d", n)
+			}
+			return fmt.Sprintf("open-x%d", n)
+		},
+		Prepare: func(r *wiretest.Rig, name string) {
+			g.publish(name, "0.9", "1.0")
+			g.want(g.Ada("POST", "/api/v1/gems/"+name+"/owners", body("email", "guest")), 200, "")
+			g.want(g.yank("ada", name, "0.9", ""), 200, "")
+		},
+		Cases: func(r *wiretest.Rig, name, actor string) map[string]wiretest.Case { return g.cases(name) },
+		Want: func(q wiretest.Question, status int) int {
+			switch {
+			case q.Op == opUnyank && q.Actor == "read-only":
+				return 403
+			}
+			return status
+		},
+		Also: func(r *wiretest.Rig, q wiretest.Question, a answer) {
+			if q.Can == "" && q.Actor != "" && strings.Contains(a.Body, "private-") || q.Actor == "" && strings.Contains(a.Body, "private-") {
+				t.Errorf("%s as %q shows private names: %.300s", q.Op, q.Actor, a.Body)
+			}
+		},
+	}.Run(g.Rig)
+}
+
+// TestE_ReadOnlyKey: a read-only key changes nothing, whatever its user may.
+func TestE_ReadOnlyKey(t *testing.T) {
+	g := newRig(t)
+	g.User("root", nil, true)
+	g.User("guest", nil)
+	g.publish("demo", "0.9", "1.0")
+	g.Key("reader", auth.TokenSpec{User: "root", ReadOnly: true})
+	before := g.Journal()
+	for _, op := range needs() {
+		c := g.cases("demo")[op.Name]
+		if op.Need > wire.Read {
+			g.want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, "read-only")
+		}
+	}
+	if g.Journal() != before {
+		t.Error("something has changed")
+	}
+}
+
+// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only grow.
+func TestA9_Private(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
+	g.publish("open-a", "1.0")
+	g.publish("secret-b", "1.0", "2.0.rc1")
+	g.publish("open-c", "1.0")
+	g.Scoped("part", "ada", "rubygems:gem:open-*:read")
+	g.Scoped("none", "ada", "npm:package:*:read")
+	g.Scoped("all", "ada", "rubygems:gem:*:read")
+	lists := []string{"/versions", "/names", "/specs.4.8.gz", "/latest_specs.4.8.gz", "/prerelease_specs.4.8.gz", "/api/v1/search.json?query=a", "/api/v1/activity/latest.json", "/api/v1/activity/just_updated.json"}
+	for _, path := range append(lists, "/", "/info/open-a", "/info/absent", "/gems/open-a-1.0.gem", "/gems/absent-1.0.gem", "/quick/Marshal.4.8/absent-1.0.gemspec.rz", "/api/v1/gems/open-a.json", "/api/v1/dependencies") {
+		a := g.want(g.Do("GET", path, nil), 401, "gem signin")
+		if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic ") {
+			t.Errorf("%s: %v", path, a.Header)
+		}
+		for _, method := range []string{"HEAD"} {
+			g.want(g.Do(method, path, nil), 401, "")
+		}
+	}
+	names := func(actor string) string {
+		var out []string
+		for _, line := range lines(g.get("/versions", g.As(actor))) {
+			out = append(out, strings.Join(strings.Fields(line)[:2], " "))
+		}
+		return strings.Join(out, ", ")
+	}
+	if got := names("part"); got != "open-a 1.0, open-c 1.0" {
+		t.Error(got)
+	}
+	if got := names("none"); got != "" {
+		t.Error(got)
+	}
+	whole := "open-a 1.0, secret-b 1.0, secret-b 2.0.rc1, open-c 1.0"
+	if names("ada") != whole || names("all") != whole {
+		t.Error(names("ada"), names("all"))
+	}
+	if got := lines(g.get("/names", g.As("part"))); !slices.Equal(got, []string{"open-a", "open-c"}) {
+		t.Errorf("%q", got)
+	}
+	if got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil, g.As("part"))); len(got) != 2 {
+		t.Errorf("%q", got)
+	}
+	for _, path := range []string{"/info/secret-b", "/gems/secret-b-1.0.gem", "/quick/Marshal.4.8/secret-b-1.0.gemspec.rz", "/api/v1/gems/secret-b.json", "/api/v1/versions/secret-b.json", "/api/v1/attestations/secret-b-1.0.json"} {
+		hidden := g.want(g.Do("GET", path, nil, g.As("part")), 404, "")
+		absent := g.want(g.Do("GET", strings.Replace(path, "secret-b", "absent", 1), nil, g.As("part")), 404, "")
+		if wiretest.JSON(hidden) != wiretest.JSON(absent) {
+			t.Errorf("%s: %v, for what is not there %v", path, hidden, absent)
+		}
+	}
+	// The part grows like the whole.
+	held := g.get("/versions", g.As("part")).Body
+	g.publish("secret-b", "3.0")
+	g.publish("open-a", "1.1")
+	a := g.want(g.Do("GET", "/versions", nil, g.As("part"), header("Range", fmt.Sprintf("bytes=%d-", len(held)-1), "If-None-Match", ledger.Tag([]byte(held)))), 206, "")
+	if held[:len(held)-1]+a.Body != g.get("/versions", g.As("part")).Body || strings.Contains(a.Body, "secret") {
+		t.Errorf("%q", a.Body)
+	}
+	g.want(g.Do("GET", "/versions", nil, wiretest.Basic("ada", "wrong")), 401, "wrong")
+}
+
+// TestA9_Errors: bodies and challenges of every sort of refusal, as a golden file.
+func TestA9_Errors(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0", "0.9")
+	g.want(g.yank("ada", "demo", "0.9", ""), 200, "")
+	g.User("bob", nil)
+	var out strings.Builder
+	other := newRelease("demo", "1.0")
+	other.files["x"] = "y"
+	for _, c := range []struct {
+		what, method, path string
+		body               any
+		opts               []option
+	}{
+		{"no credentials", "POST", "/api/v1/gems", newRelease("demo", "2.0").build(), nil},
+		{"bad key", "POST", "/api/v1/gems", "", []option{header("Authorization", "larder_bad")}},
+		{"foreign key", "POST", "/api/v1/gems", "", []option{header("Authorization", "rubygems_"+strings.Repeat("0", 48))}},
+		{"wrong password", "POST", "/api/v1/api_key", "", []option{wiretest.Basic("ada", "wrong")}},
+		{"not logged in", "GET", "/api/v1/profile/me.yaml", nil, nil},
+		{"absent gem", "GET", "/info/absent", nil, nil},
+		{"absent file", "GET", "/gems/demo-9.9.gem", nil, nil},
+		{"absent specification", "GET", "/quick/Marshal.4.8/demo-9.9.gemspec.rz", nil, nil},
+		{"yanked file", "GET", "/gems/demo-0.9.gem", nil, nil},
+		{"absent in the API", "GET", "/api/v1/versions/absent.json", nil, nil},
+		{"absent version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "9.9"), []option{g.As("ada")}},
+		{"absent variant", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "1.0", "platform", "java"), []option{g.As("ada")}},
+		{"yanked version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "0.9"), []option{g.As("ada")}},
+		{"unknown address", "GET", "/api/v1/web_hooks.json", nil, nil},
+		{"dependencies", "GET", "/api/v1/dependencies?gems=demo", nil, nil},
+		{"wrong method", "PUT", "/versions", "", nil},
+		{"bad path", "GET", "/info/a%5Cb", nil, nil},
+		{"bad page", "GET", "/api/v1/search.json?query=a&page=x", nil, nil},
+		{"bad form", "DELETE", "/api/v1/gems/yank", "%zz", []option{g.As("ada")}},
+		{"over a version", "POST", "/api/v1/gems", other.build(), []option{g.As("ada")}},
+		{"over a yanked version", "POST", "/api/v1/gems", newRelease("demo", "0.9").build(), []option{g.As("ada")}},
+		{"no gem", "POST", "/api/v1/gems", "x", []option{g.As("ada")}},
+		{"not an owner", "POST", "/api/v1/gems", newRelease("demo", "3.0").build(), []option{g.As("bob")}},
+		{"no administrator", "POST", "/api/v1/larder/compact", "", []option{g.As("ada")}},
+		{"two gems in a spelling", "POST", "/api/v1/gems", newRelease("Demo", "1.0").build(), []option{g.As("ada")}},
+		{"old clients' key", "GET", "/api/v1/api_key", nil, []option{wiretest.Basic("ada", "secret")}},
+	} {
+		a := g.Do(c.method, c.path, c.body, c.opts...)
+		if a.Status < 400 {
+			t.Errorf("%s: %v", c.what, a)
+		}
+		fmt.Fprintf(&out, "%s: %d %q %q\n%s", c.what, a.Status, a.Header.Get("WWW-Authenticate"), a.Header.Get("Allow"), a.Body)
+		if a.Status == http.StatusUnauthorized && a.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: no challenge", c.what)
+		}
+	}
+	wiretest.Golden(t, "errors.txt", out.String())
+}
