@@ -1,12 +1,16 @@
 package cargo
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"larder/auth"
 	"larder/internal/wire"
@@ -361,4 +365,78 @@ func TestA9_Me(t *testing.T) {
 		}
 	}
 	t.Error("200 guesses")
+}
+
+// TestE_StolenTokens: what is stored of a token, and what is logged, does not let anybody in; a token does what its scopes
+// say, until it ends.
+func TestE_StolenTokens(t *testing.T) {
+	g := newRig(t)
+	secret := g.Keys["ada"]
+	for i, form := range []string{secret, "Bearer " + secret, "Basic " + secret, secret + "x"} {
+		g.Do("PUT", pathNew, newRelease("demo", fmt.Sprintf("1.0.%d", i)).body(), wiretest.Header("Authorization", form))
+	}
+	g.Do("GET", "/index/de/mo/demo?token="+secret, nil)
+	if strings.Contains(g.Log.String(), secret) {
+		t.Error("a token is in the log")
+	}
+	g.Scoped("publisher", "ada", "cargo:crate:demo:create")
+	g.Want(g.put("publisher", newRelease("demo", "2.0.0")), 200, "")
+	g.Want(g.put("publisher", newRelease("other", "2.0.0")), 403, "scopes do not allow")
+	g.Want(g.Do("DELETE", "/api/v1/crates/demo/2.0.0/yank", nil, g.As("publisher")), 403, "scopes do not allow")
+	g.Want(g.Do("PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}, g.As("publisher")), 403, "scopes do not allow")
+	tokens, err := g.Auth.Tokens(context.Background(), "ada")
+	if err != nil || len(tokens) == 0 {
+		t.Fatal(err)
+	}
+	for _, token := range tokens {
+		if err := g.Auth.RevokeToken(context.Background(), token.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Want(g.put("ada", newRelease("demo", "3.0.0")), 403, "")
+	if a := g.Do("GET", "/private/index/de/mo/demo", nil, g.As("ada")); a.Status != 401 {
+		t.Errorf("%v", a)
+	}
+}
+
+// TestE_NoRedirects: cargo would take a token along to wherever a download is sent on within the host, and no download of
+// ours is sent on.
+func TestE_NoRedirects(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0")
+	for _, path := range []string{"/api/v1/crates/demo/1.0.0/download", "/index/de/mo/demo/", "/index", "/index/", "//index/config.json", "/me/", "/api/v1/crates/", "/DL/x"} {
+		if a := g.Do("GET", path, nil); a.Status >= 300 && a.Status < 400 || a.Header.Get("Location") != "" {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+}
+
+// TestE_H2CSmuggling: only a client itself is upgraded, never a connection that a proxy shares.
+func TestE_H2CSmuggling(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0")
+	up, err := wire.H2C(g.Handler, g.Deps.Log, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(up)
+	defer srv.Close()
+	for _, h := range [][2]string{{"Via", "1.1 proxy"}, {"X-Forwarded-For", "192.0.2.1"}, {"Forwarded", "for=192.0.2.1"}, {"", ""}} {
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		request := "GET /cargo/index/de/mo/demo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+		if h[0] != "" {
+			request += h[0] + ": " + h[1] + "\r\n"
+		}
+		if _, err := conn.Write([]byte(request + "\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if want := map[bool]string{true: "101", false: "200"}[h[0] == ""]; err != nil || !strings.Contains(line, want) {
+			t.Errorf("%v: %q %v, want %s", h, line, err, want)
+		}
+		conn.Close()
+	}
 }

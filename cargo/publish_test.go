@@ -2,6 +2,7 @@ package cargo
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -523,4 +524,67 @@ func FuzzFrame(f *testing.F) {
 			t.Fatalf("%s: %s", problem, r.appendLine(nil))
 		}
 	})
+}
+
+// TestE_ManifestConfusion: what is resolved, the request, and what is built, the archive, are the same dependencies and
+// features, or nothing is published.
+func TestE_ManifestConfusion(t *testing.T) {
+	g := newRig(t)
+	g.publish("good", "1.0.0")
+	hidden := newRelease("demo", "1.0.0", fields{"name": "good"})
+	hidden.toml["dependencies"] = fields{"evil": "1"}
+	g.Want(g.put("ada", hidden), 400, "differ in the dependency")
+	extra := newRelease("demo", "1.0.0", fields{"name": "good"})
+	extra.toml["build-dependencies"] = fields{"evil": "1"}
+	g.Want(g.put("ada", extra), 400, "differ in the dependency evil")
+	feature := newRelease("demo", "1.0.0", fields{"name": "good", "optional": true})
+	feature.toml["features"] = fields{"default": []string{"dep:good"}}
+	g.Want(g.put("ada", feature), 400, "differ in the feature default")
+	g.Want(g.Do("GET", "/index/de/mo/demo", nil), 404, "")
+}
+
+// TestE_CVE_2023_40030_FeatureNames: names end up in reports that people open in a browser.
+func TestE_CVE_2023_40030_FeatureNames(t *testing.T) {
+	g := newRig(t)
+	for _, name := range []string{"<img src=x>", `a"b`, "a b", "a&b", "a;b", "a\x00b", "-a", ""} {
+		r := newRelease("demo", "1.0.0")
+		r.crate()
+		r.features[name] = []string{}
+		g.Want(g.put("ada", r), 400, "")
+	}
+	r := newRelease("demo", "1.0.0")
+	r.features = map[string]any{"std": []string{}, "c++20": []string{"v1.2"}, "v1.2": []string{}, "_x": []string{}, "3d": []string{}}
+	g.Want(g.put("ada", r), 200, "")
+}
+
+// TestE_TarDifferentials: archives that two readers would unpack differently (the class of CVE-2025-62518).
+func TestE_TarDifferentials(t *testing.T) {
+	g := newRig(t)
+	good := pack("demo-1.0.0", map[string]string{"Cargo.toml": plainToml})
+	other := pack("demo-1.0.0", map[string]string{"Cargo.toml": plainToml, "src/lib.rs": "compile_error!(\"other\");"})
+	for name, tarball := range map[string][]byte{
+		"a second gzip member": append(bytes.Clone(good), other...), "bytes after it": append(bytes.Clone(good), 0), "a second archive inside": doubled(t, good, other),
+	} {
+		r := newRelease("demo", "1.0.0")
+		r.tarball = tarball
+		if a := g.put("ada", r); a.Status != 400 || !strings.Contains(detail(a), "all readers understand alike") {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+}
+
+// doubled is one gzip member that holds two tar archives.
+func doubled(t *testing.T, archives ...[]byte) []byte {
+	t.Helper()
+	var plain bytes.Buffer
+	for _, p := range archives {
+		z, err := gzip.NewReader(bytes.NewReader(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(&plain, z); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return wiretest.Gzip(plain.String())
 }
