@@ -60,9 +60,9 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 			seenPrivate = seenPrivate || private
 			return fmt.Sprintf(map[bool]string{false: "com.acme:pkg%d", true: "com.secret:pkg%d"}[private], n)
 		},
-		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.opt, g.clock}).prepare(name) },
+		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
-			return (&rig{w, g.s, g.opt, g.clock}).cases(name, actor)
+			return (&rig{w, g.s, g.clock}).cases(name, actor)
 		},
 		Want: func(q wiretest.Question, status int) int {
 			nobody, reads := q.Actor == "", !q.Private || q.Can != ""

@@ -437,10 +437,12 @@ type dueRow struct {
 	what, name, id string
 }
 
-// Settle does what is due: announces versions whose client says nothing at its end (Ivy, sbt, curl), gives up those that
-// were never finished, and removes old snapshots. It is a job: call it every few seconds.
-func Settle(ctx context.Context, d wire.Deps, o Options) error {
-	s := newServer(d, o)
+// settleEvery is how soon what is due is done.
+const settleEvery = 5 * time.Second
+
+// settleDue does what is due: announces versions whose client says nothing at its end (Ivy, sbt, curl), gives up those
+// that were never finished, and removes old snapshots.
+func (s *server) settleDue(ctx context.Context) error {
 	for {
 		rows, err := s.dueRows(ctx)
 		if err != nil || len(rows) == 0 {

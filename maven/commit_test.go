@@ -405,7 +405,7 @@ func TestH5_KilledDeploys(t *testing.T) {
 				}
 				after := serve(t, storetest.Open(t, dir))
 				after.KeepKeys(g.Rig)
-				if err := Settle(t.Context(), after.Deps, Options{}); err != nil {
+				if err := after.s.settleDue(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				want := []string{"0.9"}

@@ -34,7 +34,6 @@ type (
 type rig struct {
 	*wiretest.Rig
 	s     *server // another one on the same store, to look at rows
-	opt   Options
 	clock *storetest.Clock
 }
 
@@ -53,7 +52,7 @@ func newRig(t testing.TB, opts ...func(*rigOptions)) *rig {
 	for _, f := range opts {
 		f(&o)
 	}
-	g := &rig{Rig: wiretest.New(t, o.Options, func(d wire.Deps) wire.Protocol { return New(d, o.maven) }), opt: o.maven, clock: clock}
+	g := &rig{Rig: wiretest.New(t, o.Options, func(d wire.Deps) wire.Protocol { return New(d, o.maven) }), clock: clock}
 	g.s = newServer(g.Deps, o.maven)
 	t.Cleanup(g.checkRows)
 	return g
@@ -78,7 +77,7 @@ func (g *rig) in(t testing.TB) *rig {
 // settle runs the background job.
 func (g *rig) settle() {
 	g.T.Helper()
-	if err := Settle(context.Background(), g.Deps, g.opt); err != nil {
+	if err := g.s.settleDue(context.Background()); err != nil {
 		g.T.Fatal(err)
 	}
 }

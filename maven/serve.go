@@ -100,7 +100,7 @@ type server struct {
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
 	e := wire.Endpoint[Request]{Kind: store.Maven, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
-	return wire.Protocol{Name: "maven", Prefixes: []string{root}, Handler: e.Handler(d)}
+	return wire.Protocol{Name: "maven", Prefixes: []string{root}, Handler: e.Handler(d), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}}}
 }
 
 func newServer(d wire.Deps, o Options) *server {

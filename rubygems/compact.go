@@ -33,23 +33,25 @@ func (s *server) compact(w http.ResponseWriter, r *http.Request, _ Request) erro
 	return wire.JSON(w, http.StatusOK, map[string]any{"size": h.Size, "lines": h.Lines})
 }
 
-// Compact is a job: it shortens the list of versions when that is old and says most things twice.
-func Compact(ctx context.Context, st *store.Store) error {
-	repo := store.NewRepo[Meta](st, store.RubyGems)
-	stats, err := st.Stats(ctx)
+// compactEvery is how often the list's length is looked at.
+const compactEvery = 24 * time.Hour
+
+// compactDue shortens the list of versions when that is old and says most things twice.
+func (s *server) compactDue(ctx context.Context) error {
+	stats, err := s.store.Stats(ctx)
 	if err != nil {
 		return err
 	}
 	due := false
-	err = st.View(ctx, func(tx *store.Tx) error {
-		h, ok, err := versions.Head(kindTables(repo, tx))
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		h, ok, err := versions.Head(kindTables(s.repo, tx))
 		due = ok && tx.Now().Sub(h.Created) > dueAge && h.Lines > dueFactor*int64(stats.Kinds[store.RubyGems].Packages)
 		return err
 	})
 	if err != nil || !due {
 		return err
 	}
-	_, err = compactList(ctx, st)
+	_, err = compactList(ctx, s.store)
 	return err
 }
 

@@ -23,7 +23,7 @@ func TestCompactJob(t *testing.T) {
 	ctx := context.Background()
 	run := func() string {
 		t.Helper()
-		if err := Compact(ctx, g.Store); err != nil {
+		if err := g.s.compactDue(ctx); err != nil {
 			t.Fatal(err)
 		}
 		return g.get("/versions").Body

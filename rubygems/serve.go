@@ -53,7 +53,7 @@ type server struct {
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
 	e := wire.Endpoint[Request]{Kind: store.RubyGems, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
-	return wire.Protocol{Name: "rubygems", Prefixes: []string{root}, Handler: e.Handler(d)}
+	return wire.Protocol{Name: "rubygems", Prefixes: []string{root}, Handler: e.Handler(d), Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}}}
 }
 
 func newServer(d wire.Deps, o Options) *server {

@@ -11,23 +11,17 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/wire"
 	"larder/store"
 	"larder/web"
 )
-
-// job is work that recurs in the background. Run checks ctx between items and holds no transaction across them.
-type job struct {
-	Name  string
-	Every time.Duration
-	Run   func(ctx context.Context) error
-}
 
 // maxFirstDelay bounds the wait before a job's first run, so that a restart also catches up on rare jobs.
 const maxFirstDelay = 30 * time.Second
 
 // jobState is a job and how it fares.
 type jobState struct {
-	job
+	wire.Job
 
 	mu       sync.Mutex // guards the rest
 	running  bool
@@ -47,11 +41,11 @@ type jobs struct {
 	done   sync.WaitGroup
 }
 
-func newJobs(log *slog.Logger, list ...job) *jobs {
+func newJobs(log *slog.Logger, list ...wire.Job) *jobs {
 	j := &jobs{log: log}
 	j.ctx, j.cancel = context.WithCancel(context.Background())
 	for _, one := range list {
-		j.states = append(j.states, &jobState{job: one})
+		j.states = append(j.states, &jobState{Job: one})
 	}
 	return j
 }

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -22,7 +23,7 @@ func TestJobsSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration
-		j := newJobs(quiet(), job{"tick", 10 * time.Minute, func(context.Context) error {
+		j := newJobs(quiet(), wire.Job{Name: "tick", Every: 10 * time.Minute, Run: func(context.Context) error {
 			at = append(at, time.Since(start))
 			return nil
 		}})
@@ -55,7 +56,7 @@ func TestJobsSchedule(t *testing.T) {
 func TestJobsDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most, runs atomic.Int32
-		j := newJobs(quiet(), job{"long", time.Minute, func(ctx context.Context) error {
+		j := newJobs(quiet(), wire.Job{Name: "long", Every: time.Minute, Run: func(ctx context.Context) error {
 			most.Store(max(most.Load(), now.Add(1)))
 			defer now.Add(-1)
 			runs.Add(1)
@@ -93,7 +94,7 @@ func TestJobsOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			log.Reset()
 			synctest.Test(t, func(t *testing.T) {
-				j := newJobs(slog.New(slog.NewTextHandler(&log, nil)), job{tt.name, time.Minute, func(ctx context.Context) error {
+				j := newJobs(slog.New(slog.NewTextHandler(&log, nil)), wire.Job{Name: tt.name, Every: time.Minute, Run: func(ctx context.Context) error {
 					time.Sleep(3 * time.Second)
 					return tt.run(ctx)
 				}})
@@ -128,12 +129,12 @@ func TestJobsOutcomes(t *testing.T) {
 func TestJobsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJobs(quiet(),
-			job{"polite", time.Minute, func(ctx context.Context) error {
+			wire.Job{Name: "polite", Every: time.Minute, Run: func(ctx context.Context) error {
 				<-ctx.Done()
 				time.Sleep(time.Second)
 				return ctx.Err()
 			}},
-			job{"later", 1000 * time.Hour, func(context.Context) error { return nil }})
+			wire.Job{Name: "later", Every: 1000 * time.Hour, Run: func(context.Context) error { return nil }})
 		j.start()
 		time.Sleep(time.Minute)
 		synctest.Wait()
@@ -148,7 +149,7 @@ func TestJobsStop(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		j := newJobs(quiet(), job{"deaf", time.Minute, func(context.Context) error {
+		j := newJobs(quiet(), wire.Job{Name: "deaf", Every: time.Minute, Run: func(context.Context) error {
 			time.Sleep(time.Hour)
 			return nil
 		}})

@@ -33,7 +33,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := newMetrics(s, nil, quiet())
-	j := newJobs(quiet(), job{"nap", time.Hour, func(context.Context) error { return errors.New("too loud") }})
+	j := newJobs(quiet(), wire.Job{Name: "nap", Every: time.Hour, Run: func(context.Context) error { return errors.New("too loud") }})
 	m.watch(j)
 	j.once(j.states[0])
 	m.observe(wire.Observation{Op: "npm.get", Status: 200, In: 1, Out: 10, Duration: 2 * time.Millisecond})

@@ -117,14 +117,15 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	}
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
 	s.metrics = newMetrics(s.store, s.remote, s.log)
-	s.jobs = newJobs(s.log, s.jobList(deps)...)
+	protocols := s.protocols(deps)
+	s.jobs = newJobs(s.log, s.jobList(protocols)...)
 	s.metrics.watch(s.jobs)
 	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
 	rt := wire.NewRouter(http.NotFoundHandler())
-	for _, p := range s.protocols(deps) {
+	for _, p := range protocols {
 		wire.Mount(rt, p.Protocol)
 		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
 	}
@@ -205,7 +206,12 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		list = append(list, mounted{rebase(p, "/pypi", k.Base), store.PyPI})
 	}
 	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
-		list = append(list, mounted{rebase(maven.New(d, s.mavenOptions()), "/maven", k.Base), store.Maven})
+		o := s.cfg.Maven
+		p := maven.New(d, maven.Options{
+			MaxFile: int64(o.MaxFile), Versions: o.Versions, Redeploy: o.Redeploy, StrictPOMs: o.StrictPOMs, AnyScript: o.AnyScript, Realm: o.Realm,
+			SnapshotBuilds: o.SnapshotBuilds, SnapshotAge: o.SnapshotAge.Std(), DropReleased: o.DropReleased.Std(), KeepIncomplete: o.KeepIncomplete.Std(),
+		})
+		list = append(list, mounted{rebase(p, "/maven", k.Base), store.Maven})
 	}
 	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
 		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
@@ -216,14 +222,6 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
 	}
 	return list
-}
-
-func (s *Server) mavenOptions() maven.Options {
-	c := s.cfg.Maven
-	return maven.Options{
-		MaxFile: int64(c.MaxFile), Versions: c.Versions, Redeploy: c.Redeploy, StrictPOMs: c.StrictPOMs, AnyScript: c.AnyScript, Realm: c.Realm,
-		SnapshotBuilds: c.SnapshotBuilds, SnapshotAge: c.SnapshotAge.Std(), DropReleased: c.DropReleased.Std(), KeepIncomplete: c.KeepIncomplete.Std(),
-	}
 }
 
 // rebase moves a protocol from its usual prefix to another; its handler goes on seeing the usual one.
@@ -253,24 +251,24 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 	return p
 }
 
-// jobList is all background work of the program.
-func (s *Server) jobList(d wire.Deps) []job {
-	list := []job{
-		{"sweep", 5 * time.Minute, func(ctx context.Context) error {
+// jobList is all background work of the program: its own, and that of its protocols.
+func (s *Server) jobList(protocols []mounted) []wire.Job {
+	list := []wire.Job{
+		{Name: "sweep", Every: 5 * time.Minute, Run: func(ctx context.Context) error {
 			report, err := s.store.Sweep(ctx, store.SweepOptions{})
 			s.metrics.swept(report)
 			return err
 		}},
-		{"expire-uploads", 5 * time.Minute, s.store.ExpireUploads},
-		{"last-use", time.Minute, s.auth.Flush},
-		{"reconcile", 24 * time.Hour, s.store.Reconcile},
-		{"rubygems-compact", 24 * time.Hour, func(ctx context.Context) error { return rubygems.Compact(ctx, s.store) }},
-	}
-	if s.cfg.Kinds[store.Maven].Enabled {
-		list = append(list, job{"maven-settle", 5 * time.Second, func(ctx context.Context) error { return maven.Settle(ctx, d, s.mavenOptions()) }})
+		{Name: "expire-uploads", Every: 5 * time.Minute, Run: s.store.ExpireUploads},
+		{Name: "last-use", Every: time.Minute, Run: s.auth.Flush},
+		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
 	}
 	if s.remote != nil {
-		list = append(list, job{"cache-use", upstream.FlushEvery, s.remote.Flush}, job{"cache-evict", upstream.EvictEvery, s.remote.Evict})
+		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},
+			wire.Job{Name: "cache-evict", Every: upstream.EvictEvery, Run: s.remote.Evict})
+	}
+	for _, p := range protocols {
+		list = append(list, p.Jobs...)
 	}
 	return list
 }

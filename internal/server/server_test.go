@@ -262,7 +262,7 @@ func TestStopOrder(t *testing.T) {
 			io.WriteString(w, "whole answer")
 		})
 		s.public = upgrader(t, slow)
-		s.jobs.states = append(s.jobs.states, &jobState{job: job{"test", time.Nanosecond, func(ctx context.Context) error {
+		s.jobs.states = append(s.jobs.states, &jobState{Job: wire.Job{Name: "test", Every: time.Nanosecond, Run: func(ctx context.Context) error {
 			close(jobRuns)
 			<-ctx.Done()
 			time.Sleep(50 * time.Millisecond)

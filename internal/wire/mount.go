@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"context"
 	"net/http"
+	"time"
 
 	"github.com/julienschmidt/httprouter"
 )
@@ -12,6 +14,14 @@ type Protocol struct {
 	Name     string
 	Prefixes []string
 	Handler  http.Handler
+	Jobs     []Job
+}
+
+// Job is work that recurs in the background. Run checks ctx between items and holds no transaction across them.
+type Job struct {
+	Name  string
+	Every time.Duration
+	Run   func(ctx context.Context) error
 }
 
 // NewRouter returns a router that only finds prefixes: it neither redirects nor cleans paths, because clients differ in
