@@ -79,7 +79,7 @@ func (o *slowOrigin) read(ctx context.Context, c *registry, path string, right *
 		return reader{err: err}
 	}
 	defer resp.Body.Close()
-	buf := make([]byte, 32<<10)
+	buf := make([]byte, 256<<10)
 	same := true
 	for {
 		n, err := resp.Body.Read(buf)
@@ -126,7 +126,8 @@ func (e *env) fanOut(ctx context.Context) (c crowd, err error) {
 	}
 	defer p.kill()
 	client := newRegistry(p.addr)
-	path := func(repo string) string { return "/v2/" + repo + "/blobs/" + digestOf(o.body) }
+	digest := digestOf(o.body)
+	path := func(repo string) string { return "/v2/" + repo + "/blobs/" + digest }
 	var right atomic.Int64
 	start := time.Now()
 	if r := o.read(ctx, client, path("bench/alone"), &right); r.err != nil {
