@@ -49,7 +49,7 @@ func (s *server) remote(r *upstream.Registry) {
 			})
 		},
 		Probe: func(name string) upstream.Query {
-			return metadataQuery(name, formReleases, func(*upstream.Upstream) string { return usualMetadata(name, formReleases) })
+			return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) { return usualMetadata(name, formReleases), "" })
 		},
 	})
 }
@@ -107,7 +107,7 @@ func usualMetadata(name, form string) string {
 }
 
 // metadataAt says where each upstream has a package's metadata. An address begins at the host, as Composer reads it.
-func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstream.Upstream) string {
+func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstream.Upstream) (ref, scope string) {
 	refs := map[*upstream.Upstream]string{}
 	for _, u := range s.up.Upstreams() {
 		refs[u] = usualMetadata(name, form)
@@ -120,10 +120,10 @@ func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstre
 			refs[u] = at.String()
 		}
 	}
-	return func(u *upstream.Upstream) string { return refs[u] }
+	return func(u *upstream.Upstream) (ref, scope string) { return refs[u], "" }
 }
 
-func metadataQuery(name, form string, at func(*upstream.Upstream) string) upstream.Query {
+func metadataQuery(name, form string, at func(*upstream.Upstream) (ref, scope string)) upstream.Query {
 	return upstream.Query{
 		Package: name, Key: form, For: at, Fresh: freshMetadata, Versions: releaseTimes(name),
 		Check: func(body []byte, _ string) error {

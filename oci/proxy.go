@@ -34,8 +34,9 @@ var acceptManifests = strings.Join([]string{typeIndex, typeImage, typeDockerList
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
 	s.up = r.Set(store.OCI, upstream.Protocol{Local: s.isOurs, Probe: func(name string) upstream.Query {
-		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) string {
-			return "v2/" + elsewhereAt(u, name).path + "/tags/list"
+		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) (ref, scope string) {
+			e := elsewhereAt(u, name)
+			return e.tags(), e.scope()
 		}}
 	}})
 }
@@ -124,6 +125,8 @@ func (s *server) upstreamOf(ns string) *upstream.Upstream {
 }
 
 func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
+
+func (e elsewhere) tags() string { return "v2/" + e.path + "/tags/list" }
 
 func (e elsewhere) ref(kind, ref string) string { return "v2/" + e.path + "/" + kind + "/" + ref }
 
@@ -236,7 +239,7 @@ func nextPage(link string) url.Values {
 }
 
 func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "tags", "v2/"+e.path+"/tags/list", "application/json")
+	body, err := s.proxiedList(w, r, q, e, "tags", e.tags(), "application/json")
 	if err != nil {
 		return err
 	}

@@ -27,13 +27,14 @@ type Query struct {
 	Package string
 	// Key names the document within the package, representation included: two representations are two entries.
 	Key string
-	// Ref is where it is: relative to the registry, or absolute. For, if set, says so for each upstream.
+	// Ref is where it is: relative to the registry, or absolute.
 	Ref string
-	For func(u *Upstream) string
 	// Accept is sent as it is.
 	Accept string
 	// Scope is of the token, for container registries.
 	Scope string
+	// For, if set, says Ref and Scope for each upstream.
+	For func(u *Upstream) (ref, scope string)
 	// Fresh is how long it is not asked for again, Stale how long after that it is still answered at once while it is
 	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
 	// whatever the operator says: what is kept lacks something that must exist.
@@ -102,11 +103,13 @@ func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document
 // id names q's entry of one upstream.
 func (q Query) id(u *Upstream) string { return u.Name() + " " + q.Key }
 
-func (q Query) ref(u *Upstream) string {
+// request is q as it is put to u.
+func (q Query) request(u *Upstream) request {
+	r := request{ref: q.Ref, scope: q.Scope}
 	if q.For != nil {
-		return q.For(u)
+		r.ref, r.scope = q.For(u)
 	}
-	return q.Ref
+	return r
 }
 
 // lifetimes are q's, unless the operator set others.
@@ -269,7 +272,9 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 			return same, err
 		}
 	}
-	resp, err := u.do(ctx, request{ref: q.ref(u), header: h, scope: q.Scope, idle: max(min(idleDocument, time.Until(deadlineOf(ctx))), time.Second)})
+	ask := q.request(u)
+	ask.header, ask.idle = h, max(min(idleDocument, time.Until(deadlineOf(ctx))), time.Second)
+	resp, err := u.do(ctx, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +333,9 @@ func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kep
 
 // same asks with a HEAD whether what is kept is current; nil when it is not, or nobody knows.
 func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
-	resp, err := u.do(ctx, request{ref: q.ref(u), method: http.MethodHead, header: http.Header{"Accept": {q.Accept}}, scope: q.Scope})
+	ask := q.request(u)
+	ask.method, ask.header = http.MethodHead, http.Header{"Accept": {q.Accept}}
+	resp, err := u.do(ctx, ask)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"larder/store"
 )
 
@@ -196,7 +198,9 @@ func origin(u *url.URL) string { return u.Scheme + "://" + hostPort(u) }
 
 // tokens keeps the bearer tokens of a container registry.
 type tokens struct {
-	mu   sync.Mutex // guards kept and challenge
+	fetches singleflight.Group // by scope
+
+	mu   sync.Mutex // guards what follows
 	kept map[string]token
 	// challenge is what the registry said last about where its tokens come from.
 	challenge challenge

@@ -92,22 +92,40 @@ func (u *Upstream) challenged(resp *http.Response, scope string) bool {
 	return true
 }
 
-// token returns a token for scope, fetching one at a time.
+// token returns a token for scope. One is fetched at a time for each scope; nobody waits for that of another.
 func (u *Upstream) token(ctx context.Context, c challenge, scope string) (string, error) {
 	u.tokens.mu.Lock()
-	defer u.tokens.mu.Unlock()
-	if t, ok := u.tokens.kept[scope]; ok && u.now().Before(t.until) {
+	t, ok := u.tokens.kept[scope]
+	u.tokens.mu.Unlock()
+	if ok && u.now().Before(t.until) {
 		return t.value, nil
 	}
-	t, err := u.fetchToken(ctx, c, scope)
-	if err != nil {
-		return "", fmt.Errorf("token of %s: %w", u.conf.Name, err)
+	fetched := u.tokens.fetches.DoChan(scope, func() (any, error) {
+		t, err := u.fetchToken(ctx, c, scope)
+		if err != nil {
+			return "", fmt.Errorf("token of %s: %w", u.conf.Name, err)
+		}
+		u.tokens.keep(scope, t)
+		return t.value, nil
+	})
+	select {
+	case r := <-fetched:
+		return r.Val.(string), r.Err
+	case <-ctx.Done():
+		return "", ctx.Err()
 	}
-	if u.tokens.kept == nil || len(u.tokens.kept) > 1000 {
-		u.tokens.kept = map[string]token{}
+}
+
+// maxTokens bounds what a client can make us remember by asking for ever new names.
+const maxTokens = 1000
+
+func (t *tokens) keep(scope string, one token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.kept == nil || len(t.kept) >= maxTokens {
+		t.kept = map[string]token{}
 	}
-	u.tokens.kept[scope] = t
-	return t.value, nil
+	t.kept[scope] = one
 }
 
 // fetchToken asks the realm. The realm is whatever the registry (or somebody who answers in its place) wrote, so

@@ -1,0 +1,325 @@
+package oci
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/store/storetest"
+	"larder/upstream"
+)
+
+// hub is a registry as the big ones are: a token server of its own, blobs on a host for files, and it counts.
+type hub struct {
+	*rig                            // what it holds
+	front, tokens, files            *httptest.Server
+	heads, gets, blobs, tokensAsked atomic.Int64
+	leaked                          atomic.Bool   // the host for files saw credentials
+	status                          atomic.Int64  // what it answers instead, when not 0
+	hold                            chan struct{} // if set, a blob's second half waits for it
+	realm                           string        // instead of its own
+	password                        atomic.Value  // what the token server was given
+	refused                         atomic.Int64  // what the token server answers instead
+}
+
+func newHub(t *testing.T) *hub {
+	h := &hub{rig: newRig(t)}
+	target, err := url.Parse(h.Srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pass := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		h.As("ada")(r.Out)
+	}}
+	h.files = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			h.leaked.Store(true)
+		}
+		h.blobs.Add(1)
+		if h.hold == nil {
+			pass.ServeHTTP(w, r)
+			return
+		}
+		body := h.Ada("GET", r.URL.Path, nil).Body
+		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+		_, _ = io.WriteString(w, body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush()
+		<-h.hold
+		_, _ = io.WriteString(w, body[len(body)/2:])
+	}))
+	h.tokens = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.tokensAsked.Add(1)
+		h.password.Store(r.Header.Get("Authorization"))
+		if c := h.refused.Load(); c != 0 {
+			w.WriteHeader(int(c))
+			return
+		}
+		_ = json.NewEncoder(w).Encode(fields{"token": "t " + r.URL.Query().Get("scope"), "expires_in": 300})
+	}))
+	h.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		repo, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v2/"), "/manifests/")
+		repo, _, _ = strings.Cut(repo, "/blobs/")
+		repo, _, _ = strings.Cut(repo, "/referrers/")
+		repo = strings.TrimSuffix(repo, "/tags/list")
+		switch {
+		case r.Header.Get("Authorization") != "Bearer t repository:"+repo+":pull":
+			realm := h.realm
+			if realm == "" {
+				realm = h.tokens.URL + "/token"
+			}
+			w.Header().Set("WWW-Authenticate", `Bearer realm="`+realm+`",service="hub"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case h.status.Load() != 0:
+			w.Header().Set("Retry-After", "60")
+			w.WriteHeader(int(h.status.Load()))
+		case strings.Contains(r.URL.Path, "/blobs/"):
+			http.Redirect(w, r, h.files.URL+r.URL.Path, http.StatusTemporaryRedirect)
+		default:
+			if strings.Contains(r.URL.Path, "/manifests/") {
+				map[string]*atomic.Int64{"HEAD": &h.heads, "GET": &h.gets}[r.Method].Add(1)
+			}
+			pass.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(h.close)
+	return h
+}
+
+// close switches everything off.
+func (h *hub) close() {
+	h.front.Close()
+	h.tokens.Close()
+	h.files.Close()
+}
+
+func (h *hub) config() upstream.Config {
+	return upstream.Config{Kind: store.OCI, Name: "hub", URL: h.front.URL, User: "robot", Password: "secret",
+		Hosts: []string{hostOf(h.files.URL), hostOf(h.tokens.URL)}}
+}
+
+func hostOf(address string) string { return strings.TrimPrefix(address, "http://") }
+
+// newCopy opens a registry that keeps copies of h, on a clock that stands still.
+func newCopy(t *testing.T, h *hub, change ...func(*upstream.Config)) (*rig, *storetest.Clock) {
+	t.Helper()
+	clock, conf := storetest.NewClock(), h.config()
+	for _, f := range change {
+		f(&conf)
+	}
+	return newRig(t, func(o *rigOptions) {
+		o.WithClock(clock)
+		o.Upstreams = &upstream.Options{Upstreams: []upstream.Config{conf}, Now: clock.Now}
+	}), clock
+}
+
+// TestH4_CacheWhenItMatters: what was pulled once is pulled again with registry, token server and file host all gone, by
+// tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
+func TestH4_CacheWhenItMatters(t *testing.T) {
+	h := newHub(t)
+	manifest, id := h.push("library/app", "v1", "layer")
+	g, clock := newCopy(t, h)
+	byTag, byDigest := "/v2/hub/library/app/manifests/v1", "/v2/hub/library/app/manifests/"+id.String()
+	blob := "/v2/hub/library/app/blobs/" + digest.FromString("layer").String()
+	for _, path := range []string{byTag, blob} {
+		g.want(g.Ada("GET", path, nil), 200, "")
+	}
+	if h.leaked.Load() {
+		t.Error("the host for files was given credentials")
+	}
+	gets := h.gets.Load()
+	clock.Advance(2 * freshTag)
+	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != manifest || h.heads.Load() == 0 || h.gets.Load() != gets {
+		t.Errorf("looked again with %d HEAD and %d GET: %v", h.heads.Load(), h.gets.Load()-gets, a)
+	}
+	h.close()
+	clock.Advance(24 * time.Hour)
+	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != manifest || !strings.HasPrefix(a.Header.Get("Warning"), "299 ") {
+		t.Errorf("by tag: %v", a)
+	}
+	if a := g.want(g.Ada("GET", byDigest, nil), 200, ""); a.Body != manifest || a.Header.Get("Warning") != "" {
+		t.Errorf("by digest: %v", a)
+	}
+	if a := g.want(g.Ada("GET", blob, nil), 200, ""); a.Body != "layer" {
+		t.Errorf("blob: %v", a)
+	}
+	if a := g.want(g.Ada("GET", "/v2/hub/library/app/manifests/v2", nil), 503, ""); a.Header.Get("Retry-After") == "" {
+		t.Errorf("never pulled: %v", a)
+	}
+}
+
+// TestH4_OneFetch: many cold pulls are one of the upstream's, and each has its first byte before the upstream has sent
+// its last.
+func TestH4_OneFetch(t *testing.T) {
+	const size, readers = 4 << 20, 20
+	h := newHub(t)
+	h.hold = make(chan struct{})
+	layer := h.blob("app", strings.Repeat("x", size))
+	g, _ := newCopy(t, h)
+	var begun, done sync.WaitGroup
+	begun.Add(readers)
+	for range readers {
+		done.Go(func() {
+			r, err := http.NewRequest("GET", g.Srv.URL+"/v2/hub/app/blobs/"+layer.String(), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			g.As("ada")(r)
+			resp, err := g.Srv.Client().Do(r)
+			if err != nil {
+				begun.Done()
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			_, err = io.ReadFull(resp.Body, make([]byte, 1))
+			begun.Done()
+			n, err2 := io.Copy(io.Discard, resp.Body)
+			if err != nil || err2 != nil || n != size-1 {
+				t.Errorf("%d bytes: %v %v", n, err, err2)
+			}
+		})
+	}
+	begun.Wait()
+	close(h.hold)
+	done.Wait()
+	if n := h.blobs.Load(); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// TestH4_NoStorm: a registry that says "too many" is left alone until its own time, and its tags go on from here.
+func TestH4_NoStorm(t *testing.T) {
+	h := newHub(t)
+	manifest, _ := h.push("app", "v1", "layer")
+	g, clock := newCopy(t, h)
+	g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, "")
+	clock.Advance(2 * freshTag)
+	h.status.Store(http.StatusTooManyRequests)
+	asked := g.Deps.Upstreams.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
+	before := asked.Counts.Requests.Load()
+	for range 50 {
+		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, ""); a.Body != manifest {
+			t.Fatalf("%v", a)
+		}
+	}
+	if n := asked.Counts.Requests.Load() - before; n > 3 {
+		t.Errorf("%d requests to a registry that asked for rest", n)
+	}
+}
+
+// TestE_CVE_2026_12566_Realm: whoever answers in a registry's place names a realm of his own. The password does not go
+// there, and a realm on an address nobody named is not even dialled.
+func TestE_CVE_2026_12566_Realm(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change       func(*upstream.Config, string)
+		status       int
+		asked, basic bool
+	}{
+		"nobody named it":          {func(c *upstream.Config, realm string) { c.Hosts = c.Hosts[:1] }, 502, false, false},
+		"named as a host of files": {func(c *upstream.Config, realm string) {}, 200, true, false},
+		"named as a realm":         {func(c *upstream.Config, realm string) { c.Realms = []string{realm} }, 200, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHub(t)
+			h.push("app", "v1", "layer")
+			g, _ := newCopy(t, h, func(c *upstream.Config) { tt.change(c, h.tokens.URL) })
+			g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), tt.status, "")
+			if asked := h.tokensAsked.Load() > 0; asked != tt.asked {
+				t.Errorf("asked %t", asked)
+			}
+			if got, _ := h.password.Load().(string); strings.HasPrefix(got, "Basic ") != tt.basic {
+				t.Errorf("the realm was given %q", got)
+			}
+		})
+	}
+}
+
+// TestE_GHSA_2v5f_FailClosed: a token server that refuses or is in trouble is neither "not found" nor a reason to go on
+// without a token.
+func TestE_GHSA_2v5f_FailClosed(t *testing.T) {
+	for _, status := range []int{401, 403, 429, 500} {
+		h := newHub(t)
+		h.push("app", "v1", "layer")
+		h.refused.Store(int64(status))
+		g, _ := newCopy(t, h)
+		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 503, ""); strings.Contains(a.Body, h.tokens.URL) || h.gets.Load() != 0 {
+			t.Errorf("%d: %v", status, a)
+		}
+	}
+}
+
+// TestA7_Names: the three ways to name an upstream's repository, and what the upstream is asked for.
+func TestA7_Names(t *testing.T) {
+	h := newHub(t)
+	manifest, _ := h.push("team/app", "v1", "layer")
+	g, _ := newCopy(t, h)
+	for _, path := range []string{
+		"/v2/hub/team/app/manifests/v1", "/v2/team/app/manifests/v1?ns=" + strings.ToUpper(hostOf(h.front.URL)), "/v2/team/app/manifests/v1?ns=hub", "/v2/team/app/manifests/v1",
+	} {
+		a := g.want(g.Ada("GET", path, nil), 200, "")
+		_, ns, _ := strings.Cut(path, "?ns=")
+		if a.Body != manifest || a.Header.Get("OCI-Namespace") != ns {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+	for address, want := range map[string]string{"https://registry-1.docker.io": "library/alpine", "https://registry.example.com": "alpine"} {
+		reg, err := upstream.New(g.Store, nil, upstream.Options{Upstreams: []upstream.Config{{Kind: store.OCI, Name: "other", URL: address}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(reg.Close)
+		u := reg.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
+		if got := elsewhereAt(u, "alpine").path; got != want {
+			t.Errorf("%s: %s", address, got)
+		}
+		if got := elsewhereAt(u, "library/alpine").path; got != "library/alpine" {
+			t.Errorf("%s: library twice: %s", address, got)
+		}
+	}
+}
+
+// TestA7_Writes: copies cannot be pushed to, nor may a push hide a name of the upstream.
+func TestA7_Writes(t *testing.T) {
+	h := newHub(t)
+	h.push("team/app", "v1", "layer")
+	g, _ := newCopy(t, h)
+	g.want(g.Ada("POST", "/v2/hub/team/app/blobs/uploads/", nil), 405, codeUnsupported)
+	g.want(g.Ada("PUT", "/v2/hub/team/app/manifests/v1", "{}", wiretest.Header("Content-Type", typeImage)), 405, codeUnsupported)
+	g.want(g.Ada("POST", "/v2/team/app/blobs/uploads/", nil), 403, codeDenied)
+	g.want(g.Ada("POST", "/v2/mine/app/blobs/uploads/", nil), 202, "")
+}
+
+// TestA7_Lists: tags page by page, and what refers to an image, be it listed by the registry's own API or only by a tag.
+func TestA7_Lists(t *testing.T) {
+	h := newHub(t)
+	_, subject := h.push("app", "v1", "layer")
+	h.push("app", "v2", "layer")
+	h.push("app", "v3", "layer")
+	g, _ := newCopy(t, h)
+	a := g.want(g.Ada("GET", "/v2/hub/app/tags/list?n=2", nil), 200, "")
+	if !strings.Contains(a.Body, `"v1","v2"`) || !strings.Contains(a.Header.Get("Link"), "/v2/hub/app/tags/list?") || strings.Contains(a.Header.Get("Link"), hostOf(h.front.URL)) {
+		t.Errorf("%v", a)
+	}
+	next, _, _ := strings.Cut(strings.TrimPrefix(a.Header.Get("Link"), "<"), ">")
+	if a := g.want(g.Ada("GET", next, nil), 200, ""); !strings.Contains(a.Body, `["v3"]`) {
+		t.Errorf("%s: %v", next, a)
+	}
+	if a := g.want(g.Ada("GET", "/v2/hub/app/referrers/"+subject.String(), nil), 200, ""); !strings.Contains(a.Body, `"manifests":[]`) {
+		t.Errorf("%v", a)
+	}
+}
