@@ -15,6 +15,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -277,14 +278,14 @@ func TestE_AbsentAndForbidden(t *testing.T) {
 // cases has a request for each operation.
 func (g *rig) cases(repo, actor string) map[string]wiretest.Case {
 	g.T.Helper()
-	v2, layer, manifest := "/v2/"+repo, digest.FromString("layer"), g.Ada("GET", "/v2/"+repo+"/manifests/v1", nil).Body
+	v2, layer, image := "/v2/"+repo, digest.FromString("layer"), g.Ada("GET", "/v2/"+repo+"/manifests/v1", nil).Body
 	upload := v2 + "/blobs/uploads/0198"
 	if a := g.Do("POST", v2+"/blobs/uploads/", nil, g.As(actor)); a.Status == 202 {
 		upload = a.Header.Get("Location")
 	}
 	all := map[string]wiretest.Case{}
 	add := func(op, method, path string, body any, status int) {
-		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Opts: []option{wiretest.Header("Content-Type", typeImage)}}
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Opts: []option{wiretest.Header("Content-Type", manifest.TypeImage)}}
 	}
 	add(opPing, "GET", "/v2/", nil, 200)
 	add(opToken, "GET", "/v2/token", nil, 200)
@@ -298,9 +299,9 @@ func (g *rig) cases(repo, actor string) map[string]wiretest.Case {
 	add(opManifestGet, "GET", v2+"/manifests/v1", nil, 200)
 	add(opBlobGet, "GET", v2+"/blobs/"+layer.String(), nil, 200)
 	add(opTags, "GET", v2+"/tags/list", nil, 200)
-	add(opReferrers, "GET", v2+"/referrers/"+digest.FromString(manifest).String(), nil, 200)
+	add(opReferrers, "GET", v2+"/referrers/"+digest.FromString(image).String(), nil, 200)
 	add(opHistory, "GET", v2+"/_oci/tag-history/v1", nil, 200)
-	add(opManifestPut, "PUT", v2+"/manifests/v2", manifest, 201)
+	add(opManifestPut, "PUT", v2+"/manifests/v2", image, 201)
 	add(opRestore, "POST", v2+"/_oci/tag-history/gone", nil, 201)
 	add(opUploadStart, "POST", v2+"/blobs/uploads/", nil, 202)
 	add(opUploadStatus, "GET", upload, nil, 204)

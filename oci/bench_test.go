@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/oci/manifest"
 )
 
 // BenchmarkHotPaths is what pulls ask most: a tag, its manifest, a small blob; in repositories of different sizes.
@@ -15,7 +17,7 @@ func BenchmarkHotPaths(b *testing.B) {
 		g := newRig(b)
 		_, d := g.push("app", "v1", "layer")
 		for i := range versions {
-			m := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"i":"%d"}}`, typeIndex, i)
+			m := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"manifests":[],"annotations":{"i":"%d"}}`, manifest.TypeIndex, i)
 			g.want(g.put("app", fmt.Sprintf("t%d", i), m), 201, "")
 		}
 		for name, path := range map[string]string{

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -56,7 +57,7 @@ func newIndex(descriptors []json.RawMessage) imageIndex {
 	if descriptors == nil {
 		descriptors = []json.RawMessage{}
 	}
-	return imageIndex{SchemaVersion: 2, MediaType: typeIndex, Manifests: descriptors}
+	return imageIndex{SchemaVersion: 2, MediaType: manifest.TypeIndex, Manifests: descriptors}
 }
 
 // historyEvent is one entry of a tag's history with what is known of the manifest it names.
@@ -68,15 +69,15 @@ type historyEvent struct {
 }
 
 // descriptor drops the manifest's own annotations, so that none can pretend to be the registry's.
-func (e historyEvent) descriptor() Descriptor {
-	return Descriptor{
+func (e historyEvent) descriptor() manifest.Descriptor {
+	return manifest.Descriptor{
 		MediaType: e.row.mediaType, Digest: e.digest, Size: e.row.size,
 		Annotations: map[string]string{annotationTime: e.time.UTC().Format(time.RFC3339Nano), annotationEvent: e.event},
 	}
 }
 
 // encodeDescriptor cannot fail: a descriptor is made of strings and a number.
-func encodeDescriptor(d Descriptor) (json.RawMessage, error) { return json.Marshal(d) }
+func encodeDescriptor(d manifest.Descriptor) (json.RawMessage, error) { return json.Marshal(d) }
 
 // extension is one element of the ext/discover answer.
 type extension struct {

@@ -14,6 +14,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -111,7 +112,7 @@ func writeIndex(w http.ResponseWriter, types []string, descriptors []json.RawMes
 	if len(types) > 0 {
 		w.Header().Set("OCI-Filters-Applied", "artifactType")
 	}
-	w.Header().Set("Content-Type", typeIndex)
+	w.Header().Set("Content-Type", manifest.TypeIndex)
 	return writeList(w, newIndex(descriptors))
 }
 
@@ -147,7 +148,7 @@ func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage
 			page.descriptors = append(page.descriptors, bytes.Clone(descriptor))
 			page.last = d.String()
 		}
-		if t, err := p.Tag(fallbackTag(q.Digest)); err == nil {
+		if t, err := p.Tag(manifest.FallbackTag(q.Digest)); err == nil {
 			fallback, _ = decodeManifestRow(p.Index(indexManifests).Get([]byte(t.Version)))
 		}
 		return nil
@@ -160,11 +161,11 @@ func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage
 		if err != nil {
 			return page, err
 		}
-		if page.descriptors[at], err = encodeDescriptor(m.descriptor(digests[i], rows[i].size)); err != nil {
+		if page.descriptors[at], err = encodeDescriptor(m.Descriptor(digests[i], rows[i].size)); err != nil {
 			return page, err
 		}
 	}
-	if page.more || n == 0 || (fallback.mediaType != typeIndex && fallback.mediaType != typeDockerList) {
+	if page.more || n == 0 || (fallback.mediaType != manifest.TypeIndex && fallback.mediaType != manifest.TypeDockerList) {
 		return page, nil
 	}
 	return page, s.addFallback(ctx, q, fallback, &page)
@@ -190,8 +191,8 @@ func lastReferrer(q Request) []byte {
 }
 
 // encodeReferrer is the row of a manifest that has a subject.
-func encodeReferrer(m *Manifest, d digest.Digest, size int64) ([]byte, error) {
-	desc := m.descriptor(d, size)
+func encodeReferrer(m *manifest.Manifest, d digest.Digest, size int64) ([]byte, error) {
+	desc := m.Descriptor(d, size)
 	b, err := encodeDescriptor(desc)
 	if err != nil || len(b) <= maxReferrerRow {
 		return append([]byte{referrerWhole}, b...), err
@@ -221,20 +222,13 @@ func (q Request) wants(artifactType string) bool {
 	return len(q.Types) == 0
 }
 
-// readManifest reads and parses a stored manifest. Also what we keep without understanding it is searched for a subject.
-func (s *server) readManifest(ctx context.Context, row manifestRow) (Manifest, error) {
+// readManifest reads and parses a stored manifest.
+func (s *server) readManifest(ctx context.Context, row manifestRow) (manifest.Manifest, error) {
 	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
 	if err != nil {
-		return Manifest{}, err
+		return manifest.Manifest{}, err
 	}
-	m, err := parseManifest(row.mediaType, body)
-	if err == nil && m.Subject == nil {
-		fields, topErr := topLevel(body)
-		if err = topErr; err == nil {
-			err = m.readCommon(fields)
-		}
-	}
-	return m, err
+	return manifest.ParseKept(row.mediaType, body)
 }
 
 // maxFallback bounds how many manifests of a fallback tag are read for one request.
@@ -269,10 +263,10 @@ func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, pa
 	}
 	for _, d := range order {
 		m, err := s.readManifest(ctx, found[d])
-		if err != nil || m.Subject == nil || m.Subject.Digest != q.Digest || !q.wants(m.effectiveType()) {
+		if err != nil || m.Subject == nil || m.Subject.Digest != q.Digest || !q.wants(m.EffectiveType()) {
 			continue // the tag claims what the manifest does not say
 		}
-		b, err := encodeDescriptor(m.descriptor(d, found[d].size))
+		b, err := encodeDescriptor(m.Descriptor(d, found[d].size))
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -67,17 +68,17 @@ func TestA3_TagsList(t *testing.T) {
 }
 
 // referrers lists the digests of all pages.
-func (g *rig) referrers(path string) (list []Descriptor, filtered string) {
+func (g *rig) referrers(path string) (list []manifest.Descriptor, filtered string) {
 	g.T.Helper()
 	for path != "" {
 		a := g.want(g.Ada("GET", path, nil), 200, "")
 		var index struct {
 			SchemaVersion int
 			MediaType     string
-			Manifests     []Descriptor
+			Manifests     []manifest.Descriptor
 		}
 		a.Decode(g.T, &index)
-		if index.SchemaVersion != 2 || index.MediaType != typeIndex || a.Header.Get("Content-Type") != typeIndex || index.Manifests == nil {
+		if index.SchemaVersion != 2 || index.MediaType != manifest.TypeIndex || a.Header.Get("Content-Type") != manifest.TypeIndex || index.Manifests == nil {
 			g.T.Errorf("%s: %v", path, a)
 		}
 		var top map[string]json.RawMessage
@@ -90,7 +91,7 @@ func (g *rig) referrers(path string) (list []Descriptor, filtered string) {
 	return list, filtered
 }
 
-func digestsOf(list []Descriptor) (out []string) {
+func digestsOf(list []manifest.Descriptor) (out []string) {
 	for _, d := range list {
 		out = append(out, d.Digest.String())
 	}
@@ -101,10 +102,10 @@ func digestsOf(list []Descriptor) (out []string) {
 // refer pushes an image (or an index, without config) that refers to subject.
 func (g *rig) refer(subject digest.Digest, artifactType string, index bool, annotations fields) digest.Digest {
 	g.T.Helper()
-	m := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{}, "subject": descriptor(typeImage, subject, 7), "annotations": annotations}
+	m := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{}, "subject": descriptor(manifest.TypeImage, subject, 7), "annotations": annotations}
 	if !index {
 		m = g.imageFields("app", "{}")
-		m["subject"], m["annotations"] = descriptor(typeImage, subject, 7), annotations
+		m["subject"], m["annotations"] = descriptor(manifest.TypeImage, subject, 7), annotations
 	}
 	if artifactType != "" {
 		m["artifactType"] = artifactType
@@ -138,11 +139,11 @@ func TestA3_Referrers(t *testing.T) {
 		t.Errorf("referrers %v, filter %q", digestsOf(list), filtered)
 	}
 	for _, d := range list {
-		want := map[digest.Digest]Descriptor{
-			sbom:  {MediaType: typeImage, ArtifactType: "application/vnd.example.sbom", Annotations: map[string]string{"org.example.format": "<json>"}},
-			image: {MediaType: typeImage, ArtifactType: "application/vnd.oci.image.config.v1+json"},
-			index: {MediaType: typeIndex, Annotations: map[string]string{"a": "b"}},
-			typed: {MediaType: typeIndex, ArtifactType: "application/vnd.example.sig"},
+		want := map[digest.Digest]manifest.Descriptor{
+			sbom:  {MediaType: manifest.TypeImage, ArtifactType: "application/vnd.example.sbom", Annotations: map[string]string{"org.example.format": "<json>"}},
+			image: {MediaType: manifest.TypeImage, ArtifactType: "application/vnd.oci.image.config.v1+json"},
+			index: {MediaType: manifest.TypeIndex, Annotations: map[string]string{"a": "b"}},
+			typed: {MediaType: manifest.TypeIndex, ArtifactType: "application/vnd.example.sig"},
 		}[d.Digest]
 		if d.MediaType != want.MediaType || d.ArtifactType != want.ArtifactType || fmt.Sprint(d.Annotations) != fmt.Sprint(want.Annotations) || d.Size == 0 {
 			t.Errorf("%+v, want %+v", d, want)
@@ -211,7 +212,7 @@ func TestA4_FallbackImport(t *testing.T) {
 	known := g.refer(subject, "known", false, nil)
 	const opaque = "application/vnd.example.signature+json"
 	push := func(subject digest.Digest) fields {
-		m := wiretest.JSON(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(typeImage, subject, 7), "annotations": fields{"k": "v"}})
+		m := wiretest.JSON(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(manifest.TypeImage, subject, 7), "annotations": fields{"k": "v"}})
 		a := g.want(g.put("app", digest.FromString(m).String(), m), 201, "")
 		if a.Header.Get("OCI-Subject") != "" {
 			t.Errorf("an opaque manifest was read: %v", a)
@@ -219,8 +220,8 @@ func TestA4_FallbackImport(t *testing.T) {
 		return fields{"mediaType": "text/wrong", "digest": digest.FromString(m), "size": 1, "artifactType": "wrong"}
 	}
 	mine, other := push(subject), push(digest.FromString("another subject"))
-	index := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{mine, mine, other, descriptor(typeImage, known, 1), descriptor(typeImage, someDigest, 2)}}
-	g.want(g.put("app", fallbackTag(subject), wiretest.JSON(index)), 201, "")
+	index := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{mine, mine, other, descriptor(manifest.TypeImage, known, 1), descriptor(manifest.TypeImage, someDigest, 2)}}
+	g.want(g.put("app", manifest.FallbackTag(subject), wiretest.JSON(index)), 201, "")
 	path := "/v2/app/referrers/" + subject.String()
 	list, _ := g.referrers(path)
 	if want := sorted([]string{known.String(), mine["digest"].(digest.Digest).String()}); !slices.Equal(digestsOf(list), want) {
@@ -237,7 +238,7 @@ func TestA4_FallbackImport(t *testing.T) {
 	if list, _ := g.referrers(path + "?artifactType=wrong"); len(list) != 0 {
 		t.Errorf("filtered by what the tag says: %v", list)
 	}
-	g.want(g.put("app", fallbackTag(digest.FromString("x")), g.image("app", "{}")), 201, "")
+	g.want(g.put("app", manifest.FallbackTag(digest.FromString("x")), g.image("app", "{}")), 201, "")
 	if list, _ := g.referrers("/v2/app/referrers/" + digest.FromString("x").String()); list != nil {
 		t.Errorf("a fallback tag that is no index: %v", list)
 	}
@@ -361,7 +362,7 @@ func TestReadOnlyStore(t *testing.T) {
 	g := newRig(t)
 	m, d := g.push("app", "v1", "layer")
 	g.Store.SetReadOnly("maintenance")
-	g.serves("app", "v1", m, typeImage, d)
+	g.serves("app", "v1", m, manifest.TypeImage, d)
 	for _, a := range []answer{
 		g.put("app", "v2", m), g.Ada("POST", "/v2/app/blobs/uploads/", nil), g.Ada("DELETE", "/v2/app/manifests/v1", nil),
 		g.Ada("POST", "/v2/app/blobs/uploads/?digest="+d.String(), m),

@@ -10,13 +10,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
 // serves checks that a manifest comes back byte for byte under a reference.
 func (g *rig) serves(repo, ref, body, mediaType string, d digest.Digest) {
 	g.T.Helper()
-	for _, accept := range []string{"", "*/*", "application/vnd.oci.image.index.v1+json", typeDockerList + ", " + typeDockerImage} {
+	for _, accept := range []string{"", "*/*", "application/vnd.oci.image.index.v1+json", manifest.TypeDockerList + ", " + manifest.TypeDockerImage} {
 		for _, method := range []string{"GET", "HEAD"} {
 			a := g.want(g.Ada(method, "/v2/"+repo+"/manifests/"+ref, nil, wiretest.Header("Accept", accept)), 200, "")
 			if (method == "GET" && a.Body != body) || a.Header.Get("Content-Type") != mediaType || a.Header.Get("Docker-Content-Digest") != d.String() ||
@@ -32,14 +33,14 @@ func TestA4_ByteExact(t *testing.T) {
 	g := newRig(t)
 	m := g.imageFields("app", "{}", "layer")
 	image := strings.Replace(wiretest.JSON(m), "{", "{ \n\t", 1)
-	m["mediaType"] = typeDockerImage
+	m["mediaType"] = manifest.TypeDockerImage
 	docker := wiretest.JSON(m)
 	cases := map[string]string{
-		typeImage:                            image,
-		typeDockerImage:                      docker,
-		typeIndex:                            `{"schemaVersion":2,"mediaType":"` + typeIndex + `","manifests":[]}`,
-		typeDockerList:                       `{"schemaVersion":2,"mediaType":"` + typeDockerList + `","manifests":[` + wiretest.JSON(descriptor(typeImage, digest.FromString(image), len(image))) + `]}`,
-		typeArtifact:                         `{"mediaType":"` + typeArtifact + `","artifactType":"x/y","blobs":[]}`,
+		manifest.TypeImage:                   image,
+		manifest.TypeDockerImage:             docker,
+		manifest.TypeIndex:                   `{"schemaVersion":2,"mediaType":"` + manifest.TypeIndex + `","manifests":[]}`,
+		manifest.TypeDockerList:              `{"schemaVersion":2,"mediaType":"` + manifest.TypeDockerList + `","manifests":[` + wiretest.JSON(descriptor(manifest.TypeImage, digest.FromString(image), len(image))) + `]}`,
+		manifest.TypeArtifact:                `{"mediaType":"` + manifest.TypeArtifact + `","artifactType":"x/y","blobs":[]}`,
 		"application/vnd.example.thing+json": `{"mediaType":"application/vnd.example.thing+json","unknown":{"manifests":[]}}`,
 	}
 	i := 0
@@ -59,9 +60,9 @@ func TestA4_ByteExact(t *testing.T) {
 		g.serves("app", d512.String(), body, mediaType, d512)
 	}
 	// The type was fixed at the first push: the same bytes under another one are an ambiguity.
-	plain := strings.Replace(image, `"mediaType":"`+typeImage+`",`, "", 1)
-	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", typeImage)), 201, "")
-	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", typeDockerImage)), 400, codeManifestInvalid)
+	plain := strings.Replace(image, `"mediaType":"`+manifest.TypeImage+`",`, "", 1)
+	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", manifest.TypeImage)), 201, "")
+	g.want(g.Ada("PUT", "/v2/app/manifests/p", plain, wiretest.Header("Content-Type", manifest.TypeDockerImage)), 400, codeManifestInvalid)
 	g.want(g.Ada("PUT", "/v2/app/manifests/q", plain), 201, "")
 }
 
@@ -81,21 +82,21 @@ func TestA4_References(t *testing.T) {
 
 	foreign := fields{"mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", "digest": a, "size": 9, "urls": []string{"https://files.example.com/a"}}
 	m["layers"] = append(layers, foreign)
-	m["subject"] = descriptor(typeImage, b, 7)
+	m["subject"] = descriptor(manifest.TypeImage, b, 7)
 	res := g.want(g.put("app", "v1", wiretest.JSON(m)), 201, "")
 	if res.Header.Get("OCI-Subject") != b.String() {
 		t.Errorf("OCI-Subject: %v", res)
 	}
-	index := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeImage, a, 5), descriptor(typeIndex, b, 5)}}
+	index := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{descriptor(manifest.TypeImage, a, 5), descriptor(manifest.TypeIndex, b, 5)}}
 	res = g.want(g.put("app", "sparse", wiretest.JSON(index)), 201, "")
 	if w := res.Header.Get("Warning"); !strings.HasPrefix(w, `299 - "`) || !strings.Contains(w, "2 objects") {
 		t.Errorf("Warning %q", w)
 	}
-	nested := fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeIndex, digest.FromString(wiretest.JSON(index)), 5)}}
+	nested := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{descriptor(manifest.TypeIndex, digest.FromString(wiretest.JSON(index)), 5)}}
 	if w := g.want(g.put("app", "nested", wiretest.JSON(nested)), 201, "").Header.Get("Warning"); w != "" {
 		t.Errorf("a nested index that is there: %q", w)
 	}
-	empty := fields{"schemaVersion": 2, "mediaType": typeImage, "config": descriptor("application/vnd.oci.empty.v1+json", g.blob("app", "{}"), 2), "layers": []fields{}}
+	empty := fields{"schemaVersion": 2, "mediaType": manifest.TypeImage, "config": descriptor("application/vnd.oci.empty.v1+json", g.blob("app", "{}"), 2), "layers": []fields{}}
 	g.want(g.put("app", "no-layers", wiretest.JSON(empty)), 201, "")
 }
 
@@ -104,7 +105,7 @@ func TestA4_StrictIndexes(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.oci.StrictIndexes = true })
 	layer := g.blob("app", "layer")
 	index := func(d digest.Digest) string {
-		return wiretest.JSON(fields{"schemaVersion": 2, "mediaType": typeIndex, "manifests": []fields{descriptor(typeImage, d, 5)}})
+		return wiretest.JSON(fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{descriptor(manifest.TypeImage, d, 5)}})
 	}
 	g.want(g.put("app", "v1", index(someDigest)), 400, codeManifestBlobUnknown)
 	g.want(g.put("app", "v1", index(layer)), 201, "")
@@ -164,7 +165,7 @@ func TestA3_TagParameters(t *testing.T) {
 			t.Errorf("OCI-Tag %q", got)
 		}
 		for _, tag := range tags {
-			g.serves("app", tag, m, typeImage, d)
+			g.serves("app", tag, m, manifest.TypeImage, d)
 		}
 	}
 	many := "?tag=" + strings.Join(strings.Split(strings.Repeat("x", 101), ""), "&tag=")
@@ -234,7 +235,7 @@ func TestA3_Delete(t *testing.T) {
 	g.want(g.Ada("DELETE", layer, nil), 405, codeUnsupported)
 	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 202, "")
 	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 404, codeManifestUnknown)
-	g.serves("app", "v2", m, typeImage, d)
+	g.serves("app", "v2", m, manifest.TypeImage, d)
 	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 202, "")
 	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d.String(), nil), 404, codeManifestUnknown)
 	for _, ref := range []string{"v2", d.String()} {
@@ -255,7 +256,7 @@ func TestE_CVE_2026_41888_DeleteDisabled(t *testing.T) {
 	for _, path := range []string{"manifests/v1", "manifests/" + d.String(), "blobs/" + blob.String()} {
 		g.want(g.Ada("DELETE", "/v2/app/"+path, nil), 405, codeUnsupported)
 	}
-	g.serves("app", "v1", m, typeImage, d)
+	g.serves("app", "v1", m, manifest.TypeImage, d)
 }
 
 // TestE_CVE_2026_35172_ReadableAfterDelete: what a repository deleted it cannot read, although another one still has it.
@@ -278,10 +279,10 @@ func (g *rig) historyOf(path string) (lines []string, next string) {
 	var index struct {
 		SchemaVersion int
 		MediaType     string
-		Manifests     []Descriptor
+		Manifests     []manifest.Descriptor
 	}
 	a.Decode(g.T, &index)
-	if index.SchemaVersion != 2 || index.MediaType != typeIndex || index.Manifests == nil || a.Header.Get("Content-Type") != typeIndex {
+	if index.SchemaVersion != 2 || index.MediaType != manifest.TypeIndex || index.Manifests == nil || a.Header.Get("Content-Type") != manifest.TypeIndex {
 		g.T.Errorf("history: %v", a)
 	}
 	for _, m := range index.Manifests {
@@ -337,7 +338,7 @@ func TestC_TagHistory(t *testing.T) {
 		t.Errorf("restore of a deleted tag: %v", a)
 	}
 	g.want(g.Ada("POST", path, nil), 201, "")
-	g.serves("app", "v1", m1, typeImage, d1)
+	g.serves("app", "v1", m1, manifest.TypeImage, d1)
 
 	// A manifest deleted by digest comes back with its tag while its blobs are there, and not after.
 	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
@@ -345,7 +346,7 @@ func TestC_TagHistory(t *testing.T) {
 	if a.Header.Get("Warning") == "" {
 		t.Errorf("restore of a deleted manifest: %v", a)
 	}
-	g.serves("app", "v1", m1, typeImage, d1)
+	g.serves("app", "v1", m1, manifest.TypeImage, d1)
 	g.want(g.Ada("DELETE", "/v2/app/manifests/"+d1.String(), nil), 202, "")
 	g.sweepAll(clock)
 	g.want(g.Ada("POST", path+"?digest="+d1.String(), nil), 404, codeManifestUnknown)
@@ -372,7 +373,7 @@ func TestH3_NoExistenceLies(t *testing.T) {
 	}
 	g.want(g.put("app", "v1", m), 201, "")
 	g.sweepAll(clock)
-	g.serves("app", "v1", m, typeImage, d)
+	g.serves("app", "v1", m, manifest.TypeImage, d)
 	g.pullable("app", digest.FromString("layer"), "layer")
 
 	// Gone for good: the push fails, it does not make a tag that cannot be pulled.
@@ -384,8 +385,8 @@ func TestH3_NoExistenceLies(t *testing.T) {
 
 // TestPublishFaults breaks the push of a manifest at every durable step: afterwards there is all of it or nothing.
 func TestPublishFaults(t *testing.T) {
-	body := []byte(imageWith(`,"subject":` + config))
-	m, err := parseManifest(typeImage, body)
+	body := []byte(imageWith(`,"subject":{"digest":"` + someDigest + `","size":2}`))
+	m, err := manifest.Parse(manifest.TypeImage, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -418,7 +419,7 @@ func TestPublishFaults(t *testing.T) {
 		if err := commit(g.Store); err != nil {
 			t.Errorf("again: %v", err)
 		}
-		g.serves("app", "v2", string(body), typeImage, d)
+		g.serves("app", "v2", string(body), manifest.TypeImage, d)
 	})
 }
 

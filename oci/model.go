@@ -1,36 +1,19 @@
 package oci
 
-// Names, media types and manifests: what is legal, what a manifest refers to, what is kept of it. Pure.
+// Names: what is legal; and what is kept of a manifest. Pure.
 
 import (
-	"bytes"
-	"encoding/json"
-	"mime"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wire"
-	"larder/store"
-)
-
-// Manifest media types. They are stored and returned exactly as pushed; Docker's are never turned into OCI's.
-const (
-	typeImage       = "application/vnd.oci.image.manifest.v1+json"
-	typeIndex       = "application/vnd.oci.image.index.v1+json"
-	typeArtifact    = "application/vnd.oci.artifact.manifest.v1+json" // oras and notation before image-spec 1.1
-	typeDockerImage = "application/vnd.docker.distribution.manifest.v2+json"
-	typeDockerList  = "application/vnd.docker.distribution.manifest.list.v2+json"
-	typeSchema1     = "application/vnd.docker.distribution.manifest.v1" // +json and +prettyjws
+	"larder/oci/manifest"
 )
 
 // Limits of one manifest. The specification wants at least 4 MiB accepted.
 const (
 	defaultMaxManifest = 4<<20 + 64<<10
-	maxDescriptors     = 10_000
-	maxDepth           = 64
 	maxNameLength      = 255
 	maxMetaAnnotations = 4 << 10 // annotations above this stay in the manifest only
 	maxMetaChildren    = 64
@@ -38,11 +21,6 @@ const (
 
 // typeRepository is the scope type of a repository.
 const typeRepository = "repository"
-
-var (
-	digestGrammar    = regexp.MustCompile(`^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$`)
-	mediaTypeGrammar = regexp.MustCompile(`^application/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*\+json$`)
-)
 
 // checkName accepts a repository name; clients refuse names that are longer together with the host (checkFullName).
 func checkName(name string) error {
@@ -67,32 +45,6 @@ func checkTag(tag string) error {
 	return nil
 }
 
-// Descriptor is what this package reads of a descriptor.
-type Descriptor struct {
-	MediaType    string            `json:"mediaType,omitempty"`
-	Digest       digest.Digest     `json:"digest"`
-	Size         int64             `json:"size"`
-	ArtifactType string            `json:"artifactType,omitempty"`
-	Annotations  map[string]string `json:"annotations,omitempty"`
-	URLs         []string          `json:"urls,omitempty"`
-}
-
-// foreign reports whether the blob is meant to be fetched from elsewhere, so that it may be missing here.
-func (d Descriptor) foreign() bool {
-	return len(d.URLs) > 0 || strings.Contains(d.MediaType, "nondistributable") || strings.Contains(d.MediaType, "rootfs.foreign")
-}
-
-// Manifest is what a pushed manifest says, as far as the registry acts on it.
-type Manifest struct {
-	MediaType    string
-	ArtifactType string
-	Subject      *Descriptor
-	Config       *Descriptor
-	Blobs        []Descriptor // layers, or an artifact manifest's blobs
-	Children     []Descriptor // manifests of an index
-	Annotations  map[string]string
-}
-
 // Meta is what is kept of a manifest in its record. The bytes themselves are a blob.
 type Meta struct {
 	MediaType    string            `json:"mediaType"`
@@ -105,277 +57,9 @@ type Meta struct {
 	Annotations  map[string]string `json:"annotations,omitempty"`
 }
 
-func invalidManifest(format string, args ...any) error {
-	return faultf(codeManifestInvalid, store.ErrInvalid, format, args...)
-}
-
-// parseManifest reads body as the type the client announced ("" = find out), and refuses what could be read in two ways.
-func parseManifest(contentType string, body []byte) (Manifest, error) {
-	if depth(body) > maxDepth {
-		return Manifest{}, invalidManifest("the manifest is nested more than %d levels deep", maxDepth)
-	}
-	fields, err := topLevel(body)
-	if err != nil {
-		return Manifest{}, err
-	}
-	mediaType, err := decideType(contentType, fields)
-	if err != nil {
-		return Manifest{}, err
-	}
-	m := Manifest{MediaType: mediaType}
-	switch mediaType {
-	case typeImage, typeDockerImage:
-		err = m.readImage(fields)
-	case typeIndex, typeDockerList:
-		err = m.readIndex(fields)
-	case typeArtifact:
-		err = m.readArtifact(fields)
-	default:
-		return m, nil // an unknown type is kept as it is and means nothing to us
-	}
-	if err != nil {
-		return Manifest{}, err
-	}
-	return m, m.check()
-}
-
-// depth is the deepest nesting of body outside of strings; it runs before any decoder sees the bytes.
-func depth(body []byte) int {
-	deepest, level, quoted := 0, 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return deepest
-}
-
-// significant are the top-level fields that decide what a manifest is.
-var significant = [...]string{"schemaVersion", "mediaType", "artifactType", "config", "layers", "blobs", "manifests", "subject", "annotations"}
-
-// topLevel splits body into its top-level fields. A significant field given twice, or in another case (which Go clients
-// would read as the same field), is refused: two readers could see two different manifests.
-func topLevel(body []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, invalidManifest("the manifest is not a JSON object")
-	}
-	fields := map[string]json.RawMessage{}
-	for dec.More() {
-		t, err := dec.Token()
-		key, ok := t.(string)
-		if err != nil || !ok {
-			return nil, invalidManifest("the manifest is not valid JSON")
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, invalidManifest("the manifest is not valid JSON")
-		}
-		for _, s := range significant {
-			if _, twice := fields[s]; strings.EqualFold(key, s) && (twice || key != s) {
-				return nil, invalidManifest("the manifest's field %q is ambiguous", s)
-			}
-		}
-		fields[key] = raw
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, invalidManifest("the manifest is not valid JSON")
-	}
-	if len(bytes.TrimSpace(body[dec.InputOffset():])) > 0 {
-		return nil, invalidManifest("there is something behind the manifest's JSON object")
-	}
-	return fields, nil
-}
-
-// decideType compares the announced type with the body's own and its shape.
-func decideType(contentType string, fields map[string]json.RawMessage) (string, error) {
-	var own string
-	if raw, ok := fields["mediaType"]; ok && json.Unmarshal(raw, &own) != nil {
-		return "", invalidManifest("the manifest's mediaType is not a string")
-	}
-	announced := stripParameters(contentType)
-	_, index := fields["manifests"]
-	_, layers := fields["layers"]
-	_, config := fields["config"]
-	switch {
-	case index && (layers || config):
-		return "", invalidManifest("the manifest is ambiguous: it has both manifests and layers or config")
-	case announced != "" && own != "" && announced != own:
-		return "", invalidManifest("the manifest says mediaType %.100q, but was pushed as %.100q", own, announced)
-	}
-	mediaType := announced
-	switch {
-	case mediaType != "":
-	case own != "":
-		mediaType = own
-	case index:
-		mediaType = typeIndex
-	case layers || config:
-		mediaType = typeImage
-	}
-	switch {
-	case strings.HasPrefix(mediaType, typeSchema1), mediaType == "" && fields["fsLayers"] != nil:
-		return "", invalidManifest("schema 1 manifests are not supported; push with a current client")
-	case mediaType == "":
-		return "", invalidManifest("the manifest's type is neither announced nor recognisable")
-	case !mediaTypeGrammar.MatchString(mediaType):
-		return "", invalidManifest("%.100q is not a manifest type", mediaType)
-	}
-	return mediaType, nil
-}
-
-// stripParameters returns the bare media type; the specification wants parameters ignored.
-func stripParameters(contentType string) string {
-	if t, _, err := mime.ParseMediaType(contentType); err == nil && strings.EqualFold(t, strings.TrimSpace(contentType)) {
-		return strings.TrimSpace(contentType)
-	}
-	t, _, _ := strings.Cut(contentType, ";")
-	return strings.TrimSpace(t)
-}
-
-// decode reads one field; absent and null leave v alone.
-func decode(fields map[string]json.RawMessage, key string, v any) error {
-	raw, ok := fields[key]
-	if !ok {
-		return nil
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return invalidManifest("the manifest's field %q is malformed", key)
-	}
-	return nil
-}
-
-func (m *Manifest) readCommon(fields map[string]json.RawMessage) error {
-	for key, v := range map[string]any{"artifactType": &m.ArtifactType, "annotations": &m.Annotations, "subject": &m.Subject} {
-		if err := decode(fields, key, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkSchema(fields map[string]json.RawMessage) error {
-	var version int
-	if err := decode(fields, "schemaVersion", &version); err != nil {
-		return err
-	}
-	if version != 2 {
-		return invalidManifest("schemaVersion must be 2")
-	}
-	return nil
-}
-
-func (m *Manifest) readImage(fields map[string]json.RawMessage) error {
-	if err := checkSchema(fields); err != nil {
-		return err
-	}
-	if _, ok := fields["manifests"]; ok {
-		return invalidManifest("an image manifest cannot have manifests")
-	}
-	if err := decode(fields, "config", &m.Config); err != nil {
-		return err
-	}
-	if m.Config == nil {
-		return invalidManifest("the image manifest has no config")
-	}
-	if err := decode(fields, "layers", &m.Blobs); err != nil {
-		return err
-	}
-	return m.readCommon(fields)
-}
-
-func (m *Manifest) readIndex(fields map[string]json.RawMessage) error {
-	if err := checkSchema(fields); err != nil {
-		return err
-	}
-	for _, key := range [...]string{"layers", "config"} {
-		if _, ok := fields[key]; ok {
-			return invalidManifest("an index cannot have %s", key)
-		}
-	}
-	if _, ok := fields["manifests"]; !ok {
-		return invalidManifest("the index has no manifests field")
-	}
-	if err := decode(fields, "manifests", &m.Children); err != nil {
-		return err
-	}
-	return m.readCommon(fields)
-}
-
-func (m *Manifest) readArtifact(fields map[string]json.RawMessage) error {
-	if err := decode(fields, "blobs", &m.Blobs); err != nil {
-		return err
-	}
-	return m.readCommon(fields)
-}
-
-// check validates every descriptor. Blobs must be of an algorithm we can store; children and subject need not exist here
-// at all, so any digest of the grammar is good enough for them.
-func (m *Manifest) check() error {
-	if n := len(m.Blobs) + len(m.Children); n > maxDescriptors {
-		return invalidManifest("the manifest has %d descriptors, at most %d are supported", n, maxDescriptors)
-	}
-	for _, d := range m.references() {
-		if _, err := store.ParseDigest(d.Digest.String()); (err != nil && !d.foreign()) || d.Size < 0 {
-			return invalidManifest("the manifest has an invalid descriptor %.200q", d.Digest)
-		}
-	}
-	rest := m.Children
-	if m.Subject != nil {
-		rest = append([]Descriptor{*m.Subject}, rest...)
-	}
-	for _, d := range rest {
-		if !digestGrammar.MatchString(d.Digest.String()) || d.Size < 0 {
-			return invalidManifest("the manifest has an invalid descriptor %.200q", d.Digest)
-		}
-		if knownAlgorithm(d.Digest) {
-			if _, err := store.ParseDigest(d.Digest.String()); err != nil {
-				return invalidManifest("the manifest has an invalid descriptor %.200q", d.Digest)
-			}
-		}
-	}
-	return nil
-}
-
-func knownAlgorithm(d digest.Digest) bool {
-	alg, _, _ := strings.Cut(d.String(), ":")
-	return alg == digest.SHA256.String() || alg == digest.SHA512.String()
-}
-
-// references lists the blobs the manifest is made of.
-func (m *Manifest) references() []Descriptor {
-	if m.Config == nil {
-		return m.Blobs
-	}
-	return append([]Descriptor{*m.Config}, m.Blobs...)
-}
-
-// effectiveType is the artifactType a referrers list shows: an image manifest without one falls back to its config's type,
-// an index without one has none.
-func (m *Manifest) effectiveType() string {
-	if m.ArtifactType == "" && m.Config != nil {
-		return m.Config.MediaType
-	}
-	return m.ArtifactType
-}
-
-// descriptor is the entry of a referrers list (end-12a).
-func (m *Manifest) descriptor(d digest.Digest, size int64) Descriptor {
-	return Descriptor{MediaType: m.MediaType, Digest: d, Size: size, ArtifactType: m.effectiveType(), Annotations: m.Annotations}
-}
-
-// meta is the part of the manifest that its record keeps.
-func (m *Manifest) meta(size int64) Meta {
-	meta := Meta{MediaType: m.MediaType, ArtifactType: m.effectiveType(), Size: size}
+// metaOf is the part of the manifest that its record keeps.
+func metaOf(m *manifest.Manifest, size int64) Meta {
+	meta := Meta{MediaType: m.MediaType, ArtifactType: m.EffectiveType(), Size: size}
 	if m.Subject != nil {
 		meta.Subject = m.Subject.Digest
 	}
@@ -393,18 +77,6 @@ func (m *Manifest) meta(size int64) Meta {
 		meta.Annotations = m.Annotations
 	}
 	return meta
-}
-
-// fallbackTag is the tag under which clients keep referrers where there is no referrers API.
-func fallbackTag(d digest.Digest) string {
-	alg, enc, _ := strings.Cut(d.String(), ":")
-	tag := alg[:min(len(alg), 32)] + "-" + enc[:min(len(enc), 64)]
-	return strings.Map(func(c rune) rune {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' {
-			return c
-		}
-		return '-'
-	}, tag)
 }
 
 // parseTime reads a bound of the tag history; "" is the zero time.

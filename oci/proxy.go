@@ -18,6 +18,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wire"
+	"larder/oci/manifest"
 	"larder/store"
 	"larder/upstream"
 )
@@ -29,7 +30,7 @@ const (
 )
 
 // acceptManifests is every type we can keep; an upstream that is not told converts to the oldest.
-var acceptManifests = strings.Join([]string{typeIndex, typeImage, typeDockerList, typeDockerImage, typeArtifact, "*/*;q=0.1"}, ", ")
+var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeImage, manifest.TypeDockerList, manifest.TypeDockerImage, manifest.TypeArtifact, "*/*;q=0.1"}, ", ")
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
@@ -163,15 +164,15 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 
 // manifestType is what the manifest says it is, else what the upstream said.
 func manifestType(body []byte, announced string) string {
-	if m, err := parseManifest("", body); err == nil && m.MediaType != "" {
+	if m, err := manifest.Parse("", body); err == nil && m.MediaType != "" {
 		return m.MediaType
 	}
-	return stripParameters(announced)
+	return manifest.BareType(announced)
 }
 
 // checkManifest keeps what is no manifest out of the cache.
 func checkManifest(body []byte, contentType string) error {
-	_, err := parseManifest(stripParameters(contentType), body)
+	_, err := manifest.Parse(manifest.BareType(contentType), body)
 	return err
 }
 
@@ -253,7 +254,7 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 
 // proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none.
 func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), typeIndex)
+	body, err := s.proxiedList(w, r, q, e, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), manifest.TypeIndex)
 	if errors.Is(err, store.ErrNotFound) {
 		body, err = s.fallbackIndex(r.Context(), e, q.Digest)
 	}
@@ -276,9 +277,9 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 }
 
 func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest) ([]byte, error) {
-	tag := fallbackTag(d)
+	tag := manifest.FallbackTag(d)
 	doc, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
-		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: typeIndex, Scope: e.scope(), Fresh: freshList,
+		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: manifest.TypeIndex, Scope: e.scope(), Fresh: freshList,
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return []byte(`{}`), nil

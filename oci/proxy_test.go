@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 	"larder/store/storetest"
 	"larder/upstream"
@@ -130,7 +131,7 @@ func newCopy(t *testing.T, h *hub, change ...func(*upstream.Config)) (*rig, *sto
 // tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
 func TestH4_CacheWhenItMatters(t *testing.T) {
 	h := newHub(t)
-	manifest, id := h.push("library/app", "v1", "layer")
+	image, id := h.push("library/app", "v1", "layer")
 	g, clock := newCopy(t, h)
 	byTag, byDigest := "/v2/hub/library/app/manifests/v1", "/v2/hub/library/app/manifests/"+id.String()
 	blob := "/v2/hub/library/app/blobs/" + digest.FromString("layer").String()
@@ -142,15 +143,15 @@ func TestH4_CacheWhenItMatters(t *testing.T) {
 	}
 	gets := h.gets.Load()
 	clock.Advance(2 * freshTag)
-	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != manifest || h.heads.Load() == 0 || h.gets.Load() != gets {
+	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != image || h.heads.Load() == 0 || h.gets.Load() != gets {
 		t.Errorf("looked again with %d HEAD and %d GET: %v", h.heads.Load(), h.gets.Load()-gets, a)
 	}
 	h.close()
 	clock.Advance(24 * time.Hour)
-	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != manifest || !strings.HasPrefix(a.Header.Get("Warning"), "299 ") {
+	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != image || !strings.HasPrefix(a.Header.Get("Warning"), "299 ") {
 		t.Errorf("by tag: %v", a)
 	}
-	if a := g.want(g.Ada("GET", byDigest, nil), 200, ""); a.Body != manifest || a.Header.Get("Warning") != "" {
+	if a := g.want(g.Ada("GET", byDigest, nil), 200, ""); a.Body != image || a.Header.Get("Warning") != "" {
 		t.Errorf("by digest: %v", a)
 	}
 	if a := g.want(g.Ada("GET", blob, nil), 200, ""); a.Body != "layer" {
@@ -205,7 +206,7 @@ func TestH4_OneFetch(t *testing.T) {
 // TestH4_NoStorm: a registry that says "too many" is left alone until its own time, and its tags go on from here.
 func TestH4_NoStorm(t *testing.T) {
 	h := newHub(t)
-	manifest, _ := h.push("app", "v1", "layer")
+	image, _ := h.push("app", "v1", "layer")
 	g, clock := newCopy(t, h)
 	g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, "")
 	clock.Advance(2 * freshTag)
@@ -213,7 +214,7 @@ func TestH4_NoStorm(t *testing.T) {
 	asked := g.Deps.Upstreams.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
 	before := asked.Counts.Requests.Load()
 	for range 50 {
-		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, ""); a.Body != manifest {
+		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, ""); a.Body != image {
 			t.Fatalf("%v", a)
 		}
 	}
@@ -266,14 +267,14 @@ func TestE_GHSA_2v5f_FailClosed(t *testing.T) {
 // TestA7_Names: the three ways to name an upstream's repository, and what the upstream is asked for.
 func TestA7_Names(t *testing.T) {
 	h := newHub(t)
-	manifest, _ := h.push("team/app", "v1", "layer")
+	image, _ := h.push("team/app", "v1", "layer")
 	g, _ := newCopy(t, h)
 	for _, path := range []string{
 		"/v2/hub/team/app/manifests/v1", "/v2/team/app/manifests/v1?ns=" + strings.ToUpper(hostOf(h.front.URL)), "/v2/team/app/manifests/v1?ns=hub", "/v2/team/app/manifests/v1",
 	} {
 		a := g.want(g.Ada("GET", path, nil), 200, "")
 		_, ns, _ := strings.Cut(path, "?ns=")
-		if a.Body != manifest || a.Header.Get("OCI-Namespace") != ns {
+		if a.Body != image || a.Header.Get("OCI-Namespace") != ns {
 			t.Errorf("%s: %v", path, a)
 		}
 	}
@@ -299,7 +300,7 @@ func TestA7_Writes(t *testing.T) {
 	h.push("team/app", "v1", "layer")
 	g, _ := newCopy(t, h)
 	g.want(g.Ada("POST", "/v2/hub/team/app/blobs/uploads/", nil), 405, codeUnsupported)
-	g.want(g.Ada("PUT", "/v2/hub/team/app/manifests/v1", "{}", wiretest.Header("Content-Type", typeImage)), 405, codeUnsupported)
+	g.want(g.Ada("PUT", "/v2/hub/team/app/manifests/v1", "{}", wiretest.Header("Content-Type", manifest.TypeImage)), 405, codeUnsupported)
 	g.want(g.Ada("POST", "/v2/team/app/blobs/uploads/", nil), 403, codeDenied)
 	g.want(g.Ada("POST", "/v2/mine/app/blobs/uploads/", nil), 202, "")
 }

@@ -14,6 +14,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -38,7 +39,7 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	} else if got := d.Algorithm().FromBytes(body); got != d {
 		return faultf(codeDigestInvalid, store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
 	}
-	m, err := parseManifest(r.Header.Get("Content-Type"), body)
+	m, err := manifest.Parse(r.Header.Get("Content-Type"), body)
 	if err != nil {
 		return err
 	}
@@ -70,7 +71,7 @@ type push struct {
 	s        *server
 	name     string
 	digest   digest.Digest // under which the client pushed it
-	manifest Manifest
+	manifest manifest.Manifest
 	tags     []string
 	match    match
 	create   bool // existing tags must not move
@@ -114,14 +115,14 @@ func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
 	}
 	if exists {
 		if known.mediaType != p.manifest.MediaType {
-			return invalidManifest("the manifest is stored as %s already and cannot become %s", known.mediaType, p.manifest.MediaType)
+			return faultf(codeManifestInvalid, store.ErrInvalid, "the manifest is stored as %s already and cannot become %s", known.mediaType, p.manifest.MediaType)
 		}
 		return nil
 	}
 	if err := tx.Tx().SetAlias(p.digest, b); err != nil {
 		return err
 	}
-	v := store.Version[Meta]{ID: p.digest.String(), Files: files, Meta: p.manifest.meta(b.Size)}
+	v := store.Version[Meta]{ID: p.digest.String(), Files: files, Meta: metaOf(&p.manifest, b.Size)}
 	if err := tx.Publish(v); err != nil {
 		return err
 	}
@@ -178,7 +179,7 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 	seen := map[digest.Digest]bool{}
 	var missing []string
 	p.sparse, p.wanted = 0, nil
-	for _, d := range p.manifest.references() {
+	for _, d := range p.manifest.References() {
 		if seen[d.Digest] {
 			continue
 		}
@@ -189,7 +190,7 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 		}
 		p.wanted = append(p.wanted, d.Digest)
 		switch {
-		case d.foreign():
+		case d.Foreign():
 		case p.s.opt.SparseImages:
 			p.sparse++
 		default:
@@ -286,7 +287,7 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	m, err := parseManifest(row.mediaType, body)
+	m, err := manifest.Parse(row.mediaType, body)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -348,7 +349,7 @@ func TestE_CVE_2017_11468_ManifestSize(t *testing.T) {
 	g.want(g.put("app", "large", pad(4<<20-1000)), 201, "")
 	tooLarge := pad(4<<20 + 70<<10)
 	g.want(g.put("app", "huge", tooLarge), 413, codeManifestInvalid)
-	g.want(g.Ada("PUT", "/v2/app/manifests/huge", strings.NewReader(tooLarge), wiretest.Header("Content-Type", typeImage)), 413, codeManifestInvalid)
+	g.want(g.Ada("PUT", "/v2/app/manifests/huge", strings.NewReader(tooLarge), wiretest.Header("Content-Type", manifest.TypeImage)), 413, codeManifestInvalid)
 	g.want(g.Ada("GET", "/v2/app/manifests/huge", nil), 404, codeManifestUnknown)
 }
 
@@ -357,7 +358,7 @@ func TestA1_LongName(t *testing.T) {
 	g := newRig(t)
 	name := strings.Repeat("a", 250)
 	g.want(g.Ada("POST", "/v2/"+name+"/blobs/uploads/", nil), 400, codeNameInvalid)
-	g.want(g.Ada("PUT", "/v2/"+name+"/manifests/x", imageWith(""), wiretest.Header("Content-Type", typeImage)), 400, codeNameInvalid)
+	g.want(g.Ada("PUT", "/v2/"+name+"/manifests/x", imageWith(""), wiretest.Header("Content-Type", manifest.TypeImage)), 400, codeNameInvalid)
 }
 
 // TestE_TooManySessions: a user has only so many.

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
@@ -172,7 +173,7 @@ func TestH3_PushDeleteSweep(t *testing.T) {
 	wg.Wait()
 	push("last")
 	g.sweepAll(clock)
-	g.serves("app", "last", m, typeImage, d)
+	g.serves("app", "last", m, manifest.TypeImage, d)
 	for _, content := range parts {
 		g.pullable("app", digest.FromString(content), content)
 	}

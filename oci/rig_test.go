@@ -11,6 +11,7 @@ import (
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/oci/manifest"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -92,20 +93,20 @@ func (g *rig) imageFields(repo, config string, layers ...string) fields {
 		list = append(list, descriptor("application/vnd.oci.image.layer.v1.tar+gzip", g.blob(repo, l), len(l)))
 	}
 	return fields{
-		"schemaVersion": 2, "mediaType": typeImage, "layers": list,
+		"schemaVersion": 2, "mediaType": manifest.TypeImage, "layers": list,
 		"config": descriptor("application/vnd.oci.image.config.v1+json", g.blob(repo, config), len(config)),
 	}
 }
 
 // put pushes a manifest under a tag or digest.
-func (g *rig) put(repo, ref, manifest string, opts ...option) answer {
+func (g *rig) put(repo, ref, image string, opts ...option) answer {
 	g.T.Helper()
 	var m struct{ MediaType string }
-	if err := json.Unmarshal([]byte(manifest), &m); err != nil {
+	if err := json.Unmarshal([]byte(image), &m); err != nil {
 		g.T.Fatal(err)
 	}
 	opts = append([]option{wiretest.Header("Content-Type", m.MediaType)}, opts...)
-	return g.Ada("PUT", "/v2/"+repo+"/manifests/"+ref, manifest, opts...)
+	return g.Ada("PUT", "/v2/"+repo+"/manifests/"+ref, image, opts...)
 }
 
 // push pushes an image with one layer under a tag and returns its bytes and digest.
