@@ -3,6 +3,7 @@ package pypi
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -124,5 +125,61 @@ func TestE_SecondSdist(t *testing.T) {
 		if a := g.put("ada", newUpload(file)); a.Status < 400 || a.Status >= 500 {
 			t.Errorf("%s: %v", file, a)
 		}
+	}
+}
+
+// TestE_Attestations: a bundle that is not about this file, or of a form nobody could check, refuses the upload, and
+// nothing stays; one that is kept is never called verified.
+func TestE_Attestations(t *testing.T) {
+	g := newRig(t)
+	u := newUpload(demoWheel)
+	one := attestation(demoWheel, u.bytes())
+	for name, sent := range map[string]string{
+		"no list": one, "empty": "[]", "no JSON": "[", "other file": "[" + attestation("other-1.0-py3-none-any.whl", u.bytes()) + "]", "other bytes": "[" + attestation(demoWheel, []byte("x")) + "]",
+		"version": "[" + strings.Replace(one, `"version":1`, `"version":2`, 1) + "]", "one of two": "[" + one + "," + attestation(demoWheel, nil) + "]",
+	} {
+		bad := newUpload(demoWheel)
+		bad.more = [][2]string{{"attestations", sent}}
+		if a := g.put("ada", bad); a.Status != 400 {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+	g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 404, "")
+	u.more = [][2]string{{"attestations", "[" + one + "]"}}
+	g.Want(g.put("ada", u), 200, "")
+	g.Want(g.Do("GET", "/pypi/integrity/demo-pkg/1.0/"+demoWheel+"/provenance", nil), 200, `"kind":"unverified"`)
+	if a := g.Do("GET", "/simple/demo-pkg/", nil, asJSON); strings.Contains(a.Body, "provenance") {
+		t.Errorf("a page points at what nobody has verified: %v", a)
+	}
+}
+
+// TestE_SparseArchive: a member that takes no room in the archive and any amount where it is unpacked.
+func TestE_SparseArchive(t *testing.T) {
+	g := newRig(t)
+	content, err := os.ReadFile("../internal/pydist/testdata/sparse.tar.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := newUpload("demo_pkg-1.0.tar.gz")
+	u.content = content
+	g.Want(g.put("ada", u), 400, "sparse")
+}
+
+// TestE_Secrets: whatever way a client sends a token or a password, the log does not have it.
+func TestE_Secrets(t *testing.T) {
+	g := newRig(t)
+	g.publish(demoWheel)
+	token := g.Keys["ada"]
+	for _, opt := range []option{wiretest.Basic("__token__", token), wiretest.Basic(token, ""), wiretest.Bearer(token), wiretest.Basic("ada", "secret-wrong"), wiretest.Basic(token+"x", "secret-wrong")} {
+		g.Do("GET", "/simple/demo-pkg/", nil, opt)
+		g.put("", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), opt)
+	}
+	g.Do("GET", "/simple/"+token+"/", nil)
+	text := g.Log.String()
+	if strings.Contains(text, token) || strings.Contains(text, "secret-wrong") {
+		t.Errorf("a secret is in the log:\n%s", text)
+	}
+	if !strings.Contains(text, "/simple/demo-pkg/") {
+		t.Errorf("what was asked for is not in the log:\n%s", text)
 	}
 }

@@ -1,0 +1,310 @@
+package pypi
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/store/storetest"
+	"larder/upstream"
+)
+
+// newCache opens an index that keeps copies of others.
+func newCache(t *testing.T, origins []string, change ...func(*upstream.Options)) *rig {
+	t.Helper()
+	var o upstream.Options
+	for i, base := range origins {
+		o.Upstreams = append(o.Upstreams, upstream.Config{Kind: store.PyPI, Name: fmt.Sprintf("up%d", i), URL: base + "/simple"})
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+// index is an upstream whose answers a test writes, path by path; what it does not know is absent.
+type index struct {
+	*httptest.Server
+	asked atomic.Int64
+
+	mu      sync.Mutex // guards answers
+	answers map[string]http.HandlerFunc
+}
+
+func newIndex(t *testing.T) *index {
+	i := &index{answers: map[string]http.HandlerFunc{}}
+	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i.asked.Add(1)
+		i.mu.Lock()
+		h := i.answers[r.URL.Path]
+		i.mu.Unlock()
+		if h == nil {
+			h = http.NotFound
+		}
+		h(w, r)
+	}))
+	t.Cleanup(i.Close)
+	return i
+}
+
+func (i *index) at(path string, h http.HandlerFunc) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.answers[path] = h
+}
+
+func says(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
+}
+
+// lists answers with a page of one file.
+func lists(file, at, sha string, more ...string) http.HandlerFunc {
+	return says(fmt.Sprintf(`{"meta":{"api-version":"1.1"},"name":"x","files":[{"filename":%q,"url":%q,"hashes":{"sha256":%q}%s}]}`, file, at, sha, strings.Join(more, "")))
+}
+
+func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
+
+// TestH2_SidecarsOfCopies: whatever a copied page advertises is there too, cold, warm and with the origin gone, escaped as
+// clients escape it, with the hash that was advertised.
+func TestH2_SidecarsOfCopies(t *testing.T) {
+	origin := newRig(t)
+	origin.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz")
+	g := newCache(t, []string{origin.Base})
+	for _, state := range []string{"cold", "warm", "alone"} {
+		if state == "alone" {
+			origin.Srv.Close()
+		}
+		all := entries(g.project("demo-pkg"))
+		if len(all) != 4 {
+			t.Fatalf("%s: %v", state, all)
+		}
+		for name, e := range all {
+			at := g.url("demo-pkg", name)
+			if strings.Contains(at, origin.Base) {
+				t.Errorf("%s: %s leads past the copy", state, at)
+			}
+			for _, u := range []string{at, strings.NewReplacer("+", "%2B", "!", "%21").Replace(at)} {
+				if a := g.Do("GET", u, nil); a.Status != 200 || sumOf([]byte(a.Body)) != wiretest.At(e, "hashes", "sha256") {
+					t.Errorf("%s %s: %v", state, u, a)
+				}
+				want, isWheel := wiretest.At(e, "core-metadata", "sha256").(string)
+				side := g.Do("GET", u+".metadata", nil)
+				if isWheel != strings.HasSuffix(name, ".whl") || isWheel && (side.Status != 200 || sumOf([]byte(side.Body)) != want) {
+					t.Errorf("%s %s: metadata %v", state, u, side)
+				}
+				if !isWheel && state != "alone" && side.Status != 404 {
+					t.Errorf("%s %s: %v", state, u, side)
+				}
+			}
+		}
+	}
+}
+
+// TestH4_OwnNamesHideTheirs: what is here under one spelling hides what an upstream has under another, in the page, by the
+// file's own address and in the JSON API, and so it stays while the upstream is in trouble.
+func TestH4_OwnNamesHideTheirs(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("foo.bar-99.0-py3-none-any.whl", "foo.bar-1.0-py3-none-any.whl")
+	theirs := strings.TrimPrefix(origin.url("foo-bar", "foo.bar-99.0-py3-none-any.whl"), origin.Srv.URL)
+	trouble := newIndex(t)
+	trouble.at("/simple/foo-bar/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	for name, origins := range map[string][]string{"well": {origin.Base}, "in trouble": {trouble.URL, origin.Base}} {
+		t.Run(name, func(t *testing.T) {
+			g := newCache(t, origins, func(o *upstream.Options) { o.Claims = []string{"pypi:foo-bar"} })
+			g.publish("Foo_Bar-1.0-py3-none-any.whl")
+			if got := order(g.project("foo-bar")); len(got) != 1 || got[0] != "Foo_Bar-1.0-py3-none-any.whl" {
+				t.Errorf("%q", got)
+			}
+			for _, at := range []string{theirs, theirs + ".metadata", "/pypi/foo-bar/99.0/json", "/pypi/foo.bar/99.0/json"} {
+				if a := g.Do("GET", at, nil); a.Status != 404 && a.Status != 301 {
+					t.Errorf("%s: %v", at, a)
+				}
+			}
+			if a := g.Want(g.Do("GET", "/pypi/foo-bar/json", nil), 200, ""); strings.Contains(a.Body, "99.0") {
+				t.Error(a)
+			}
+		})
+	}
+	if n := trouble.asked.Load(); n != 0 {
+		t.Errorf("it was asked %d times for a name that is not its", n)
+	}
+}
+
+// TestE_NeverMerged: a release's files are all from one place; an upstream's wheel, even one that suits more machines,
+// never joins ours. Nor can a name be taken that an upstream has, unless an administrator claims it.
+func TestE_NeverMerged(t *testing.T) {
+	origin := newRig(t)
+	g := newCache(t, []string{origin.Base})
+	g.publish("mine-1.0-cp311-cp311-linux_x86_64.whl")
+	origin.publish("mine-1.0-py3-none-any.whl", "theirs-1.0-py3-none-any.whl")
+	if got := order(g.project("mine")); len(got) != 1 || got[0] != "mine-1.0-cp311-cp311-linux_x86_64.whl" {
+		t.Errorf("%q", got)
+	}
+	g.Want(g.put("ada", newUpload("Theirs-2.0-py3-none-any.whl")), 409, "claim")
+	if got := order(g.project("theirs")); len(got) != 1 || got[0] != "theirs-1.0-py3-none-any.whl" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestE_DependencyConfusion: names that are reserved are asked of nobody, in whatever spelling, though there is no file yet;
+// and an upstream in trouble does not lead to the next.
+func TestE_DependencyConfusion(t *testing.T) {
+	evil := newRig(t)
+	evil.publish("acme-9.0.tar.gz", "acme_tools-9.0.tar.gz", "acmefoo-9.0.tar.gz", "demo_pkg-9.0.tar.gz")
+	g := newCache(t, []string{evil.Base}, func(o *upstream.Options) { o.Claims = []string{"pypi:acme", "pypi:acme-*"} })
+	for _, name := range []string{"acme", "acme-tools"} {
+		g.Want(g.Do("GET", "/simple/"+name+"/", nil), 404, "")
+		file := strings.ReplaceAll(name, "-", "_") + "-9.0.tar.gz"
+		g.Want(g.Do("GET", strings.TrimPrefix(evil.url(name, file), evil.Srv.URL), nil), 404, "")
+	}
+	for _, name := range []string{"Acme.Tools", "acme__tools", "ACME"} {
+		if a := g.Do("GET", "/simple/"+name+"/", nil); a.Status != 404 && a.Status != 301 {
+			t.Errorf("%s: %v", name, a)
+		}
+	}
+	g.Want(g.Do("GET", "/simple/acmefoo/", nil), 200, "acmefoo-9.0.tar.gz")
+
+	trouble := newIndex(t)
+	for _, status := range []int{500, 503, 403, 401} {
+		trouble.at("/simple/demo-pkg/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		g := newCache(t, []string{trouble.URL, evil.Base})
+		if a := g.Do("GET", "/simple/demo-pkg/", nil); a.Status < 500 || strings.Contains(a.Body, "9.0") {
+			t.Errorf("%d: %v", status, a)
+		}
+	}
+}
+
+// TestE_SSRF: a page's links lead nowhere but to where its operator lets them: no other scheme, no address that is not
+// public, not even after a redirect.
+func TestE_SSRF(t *testing.T) {
+	secret := newIndex(t)
+	const file = "demo_pkg-1.0.tar.gz"
+	content := newUpload(file).bytes()
+	secret.at("/"+file, says(string(content)))
+	inside := strings.Replace(secret.URL, "127.0.0.1", "localhost", 1) + "/" + file
+	up := newIndex(t)
+	up.at("/hop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside, http.StatusFound) })
+	for _, link := range []string{inside, "../../hop", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://169.254.169.254/" + file, "http://10.0.0.1/" + file, "http://[::1]:1/" + file, "//localhost/x"} {
+		up.at("/simple/demo-pkg/", lists(file, link, sumOf(content)))
+		g := newCache(t, []string{up.URL})
+		start := time.Now()
+		if a := g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil); a.Status < 400 || time.Since(start) > 5*time.Second {
+			t.Errorf("%s: %v after %v", link, a, time.Since(start))
+		}
+	}
+	if n := secret.asked.Load(); n != 0 {
+		t.Errorf("what is inside was asked %d times", n)
+	}
+	// The same link is followed when the operator has named the host.
+	up.at("/simple/demo-pkg/", lists(file, inside, sumOf(content)))
+	g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.Upstreams[0].Hosts, o.Upstreams[0].Private = []string{"localhost"}, true })
+	g.Want(g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil), 200, string(content))
+}
+
+// TestE_CachePoisoning: bytes that are not those of the page's hash reach no client whole and are not kept; a file's name
+// that later has another hash does not change what it means here.
+func TestE_CachePoisoning(t *testing.T) {
+	const file = "demo_pkg-1.0.tar.gz"
+	good, evil := newUpload(file).bytes(), newUpload(file, func(u *upload) { u.files["demo_pkg-1.0/evil.py"] = "x" }).bytes()
+	up := newIndex(t)
+	up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(good)))
+	up.at("/f/"+file, says(string(evil)))
+	clock := storetest.NewClock()
+	g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.Upstreams[0].Fresh, o.Now = -1, clock.Now })
+	at := "/pypi/files/" + sumOf(good) + "/" + file
+	resp, err := g.Srv.Client().Get(g.Srv.URL + at)
+	if err == nil {
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err == nil && resp.StatusCode == 200 || string(body) == string(evil) {
+			t.Errorf("%v %v", resp, err)
+		}
+	}
+	up.at("/f/"+file, says(string(good)))
+	clock.Advance(time.Hour) // whatever was noted about the failure is over
+	g.Want(g.Do("GET", at, nil), 200, string(good))
+	up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(evil)))
+	up.at("/f/"+file, says(string(evil)))
+	g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 200, "")
+	g.Want(g.Do("GET", at, nil), 200, string(good))
+	if a := g.Do("GET", "/pypi/files/"+sumOf(evil)+"/"+file, nil); a.Status < 400 {
+		t.Error(a)
+	}
+}
+
+// TestE_NothingRelayed (CVE-2019-20916): of what an upstream answers with a file, only the bytes reach a client; of a page,
+// only what it says of files, and nothing of it is markup.
+func TestE_NothingRelayed(t *testing.T) {
+	const file, evil = "demo_pkg-1.0.tar.gz", `"><script>alert(1)</script>`
+	content := newUpload(file).bytes()
+	up := newIndex(t)
+	bad := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			for _, name := range []string{"Set-Cookie", "X-Evil", "Refresh", "Link", "Content-Disposition"} {
+				w.Header().Set(name, `attachment; filename="../../evil"`)
+			}
+			w.Header().Set("Content-Type", "text/html")
+			h(w, r)
+		}
+	}
+	page := lists(file, "../../f/"+file, sumOf(content), fmt.Sprintf(`,"requires-python":%q,"yanked":%q`, evil, evil))
+	up.at("/simple/demo-pkg/", bad(page))
+	up.at("/f/"+file, bad(says(string(content))))
+	g := newCache(t, []string{up.URL})
+	for path, typ := range map[string]string{"/simple/demo-pkg/": typeHTML, "/pypi/files/" + sumOf(content) + "/" + file: "application/octet-stream"} {
+		a := g.Want(g.Do("GET", path, nil), 200, "")
+		for _, name := range []string{"Set-Cookie", "X-Evil", "Refresh", "Link", "Content-Disposition"} {
+			if v := a.Header.Get(name); v != "" {
+				t.Errorf("%s: %s: %s", path, name, v)
+			}
+		}
+		if a.Header.Get("Content-Type") != typ || a.Header.Get("X-Content-Type-Options") != "nosniff" || strings.Contains(a.Body, "<script") {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
+	if e := entries(g.project("demo-pkg"))[file]; e["yanked"] != evil || e["requires-python"] != evil {
+		t.Errorf("%v", e)
+	}
+	// A proxy's own page in place of the index's is no page.
+	up.at("/simple/other/", says("<html><title>Please sign in</title></html>"))
+	if a := g.Do("GET", "/simple/other/", nil); a.Status < 500 || strings.Contains(a.Body, "sign in") {
+		t.Error(a)
+	}
+}
+
+// TestE_CooldownByFileURL: what is too young is not in the page, and a lockfile's address of it is refused too, of the file
+// and of its metadata.
+func TestE_CooldownByFileURL(t *testing.T) {
+	const file = "demo_pkg-1.0-py3-none-any.whl"
+	u := newUpload(file)
+	now := time.Now().UTC()
+	up := newIndex(t)
+	up.at("/f/"+file, says(string(u.bytes())))
+	up.at("/f/"+file+".metadata", says(u.metadata()))
+	core := fmt.Sprintf(`,"core-metadata":{"sha256":%q}`, sumOf([]byte(u.metadata())))
+	for _, c := range []struct {
+		age    time.Duration
+		status int
+	}{{time.Hour, 403}, {72 * time.Hour, 200}} {
+		up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(u.bytes()), core, `,"upload-time":"`, now.Add(-c.age).Format(timeForm), `"`))
+		g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.MinAge, o.Upstreams[0].Trusted = 48*time.Hour, true })
+		if got := len(order(g.project("demo-pkg"))); (got == 1) != (c.status == 200) {
+			t.Errorf("%v: %d files", c.age, got)
+		}
+		at := "/pypi/files/" + sumOf(u.bytes()) + "/" + file
+		for _, path := range []string{at, at + ".metadata"} {
+			if a := g.Do("GET", path, nil); a.Status != c.status {
+				t.Errorf("%v %s: %v", c.age, path, a)
+			}
+		}
+	}
+}
