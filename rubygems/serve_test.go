@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/auth"
 	"larder/internal/ledger"
 	"larder/internal/rubymarshal"
 	"larder/internal/wiretest"
@@ -307,6 +308,34 @@ func TestA5_ModifiedSince(t *testing.T) {
 	g.publish("demo", "1.2")
 	g.want(g.Do("GET", "/specs.4.8.gz", nil, since(-time.Second)), 200, "")
 	g.want(g.Do("GET", "/specs.4.8.gz", nil, since(time.Second)), 304, "")
+}
+
+// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing but the
+// time of its download. Where not all see the same, who logs in must get another index than the one fetched before.
+func TestA5_ModifiedForOthers(t *testing.T) {
+	for what, o := range map[string]auth.Options{"private names": {Private: []string{"rubygems:gem:secret-*"}}, "login for all": {Anonymous: "none"}} {
+		t.Run(what, func(t *testing.T) {
+			clock := storetest.NewClock()
+			g := newRig(t, func(r *rigOptions) { r.Auth = o; r.WithClock(clock) })
+			g.publish("open-lib", "1.0")
+			g.publish("secret-lib", "1.0")
+			g.Scoped("part", "ada", "rubygems:gem:open-*:read")
+			clock.Advance(time.Hour)
+			later := header("If-Modified-Since", clock.Now().Format(http.TimeFormat))
+			for _, path := range []string{"/specs.4.8.gz", "/latest_specs.4.8.gz", "/prerelease_specs.4.8.gz"} {
+				for actor, want := range map[string]int{"ada": 2, "part": 1} {
+					if path == "/prerelease_specs.4.8.gz" {
+						want = 0
+					}
+					a := g.want(g.Do("GET", path, nil, g.As(actor), later), 200, "")
+					if got := readTuples(t, a); len(got) != want || a.Header.Get("Last-Modified") != "" {
+						t.Errorf("%s for %s: %q %v", path, actor, got, a.Header)
+					}
+					g.want(g.Do("GET", path, nil, g.As(actor), header("If-None-Match", a.Header.Get("ETag"))), 304, "")
+				}
+			}
+		})
+	}
 }
 
 // TestA1_Files: downloads and specifications by every full name, and not once they are yanked.
