@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -236,6 +237,11 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		} else if err != nil {
 			return nil, err
 		}
+		v, err := manifest.Remote(v, name)
+		if err != nil {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name), slog.String("version", version), slog.Any("error", err))
+			continue
+		}
 		out = m.append(comma(out, n), remoteEntry(v, name, base))
 		n++
 	}
@@ -243,8 +249,11 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		return nil, store.Refuse(store.ErrNotFound, "%s has no versions that this registry may offer", name)
 	}
 	out = append(out, `]},"minified":"composer/2.0"`...)
-	if a := doc.Get("security-advisories"); a != nil {
-		out = append(append(out, `,"security-advisories":`...), a...)
+	for _, key := range []string{"security-advisories", "filter"} {
+		a, err := manifest.Scrub(doc.Get(key))
+		if err == nil && a != nil {
+			out = append(append(rawjson.AppendString(append(out, ','), key), ':'), a...)
+		}
 	}
 	return append(out, '}', '\n'), nil
 }
@@ -336,7 +345,11 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 			Results []map[string]any
 			Total   int
 		}
-		if body, err := d.Bytes(ctx); err != nil || json.Unmarshal(body, &found) != nil {
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			continue
+		}
+		if body, err = manifest.Scrub(body); err != nil || json.Unmarshal(body, &found) != nil {
 			continue
 		}
 		for _, hit := range found.Results {

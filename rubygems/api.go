@@ -175,7 +175,34 @@ func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (
 	if err != nil {
 		return x, fmt.Errorf("specification of %s: %w", fullName(name, v.ID), err)
 	}
+	disarm(x.spec)
 	return x, nil
+}
+
+// disarm takes out of texts what a terminal would obey: scripts print what they read here. The gem clients read
+// gemspec.rz instead, which stays as it was written; they clean texts themselves.
+func disarm(s *gemspec.Specification) {
+	clean := func(text string) string {
+		return strings.Map(func(r rune) rune {
+			if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f && r < 0xa0 {
+				return -1
+			}
+			return r
+		}, text)
+	}
+	for _, text := range []*string{s.Summary, s.Description, s.Homepage} {
+		if text != nil {
+			*text = clean(*text)
+		}
+	}
+	for _, list := range [][]string{s.Authors, s.Licenses, s.Requirements} {
+		for i := range list {
+			list[i] = clean(list[i])
+		}
+	}
+	for i, m := range s.Metadata {
+		s.Metadata[i] = [2]string{clean(m[0]), clean(m[1])}
+	}
 }
 
 // latestOf is the version that stands for a gem; ErrNotFound when all are yanked.

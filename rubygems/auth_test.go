@@ -126,6 +126,22 @@ func TestE_ReadOnlyKey(t *testing.T) {
 	}
 }
 
+// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is in our
+// log either, and that no answer leads elsewhere with one, is looked at after every test.
+func TestE_KeyInAddress(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
+	g.publish("demo", "1.0")
+	key := g.Key("k", auth.TokenSpec{User: "ada"})
+	g.want(g.Do("GET", "/versions", nil, header("Authorization", key)), 200, "demo")
+	for _, name := range []string{"api_key", "key", "token", "access_token", "Authorization"} {
+		query := "?" + name + "=" + key
+		g.want(g.Do("GET", "/versions"+query, nil), 401, "")
+		g.want(g.Do("GET", "/info/demo"+query, nil), 401, "")
+		g.want(g.Do("POST", "/api/v1/gems"+query, newRelease("demo", "2.0").build()), 401, "")
+		g.want(g.Do("DELETE", "/api/v1/gems/yank"+query, body("gem_name", "demo", "version", "1.0", name, key)), 401, "")
+	}
+}
+
 // TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only grow.
 func TestA9_Private(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })

@@ -3,6 +3,9 @@ package rubygems
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"larder/internal/gemspec"
@@ -10,14 +13,35 @@ import (
 	"larder/store/storetest"
 )
 
+// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it to have
+// large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
+func BenchmarkFill(b *testing.B) {
+	for line := range strings.Lines(os.Getenv("LARDER_BENCH_FILL")) {
+		dir, n, _ := strings.Cut(strings.TrimSpace(line), "=")
+		gems, err := strconv.Atoi(n)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s, err := store.Open(dir, store.Options{Reserve: 1})
+		if err != nil {
+			b.Fatal(err)
+		}
+		fill(b, s, 0, gems)
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // fill writes gems, one version each, without their files' way through HTTP.
 func fill(t testing.TB, s *store.Store, from, to int) {
 	t.Helper()
 	repo := store.NewRepo[Meta](s, store.RubyGems)
 	blob := storetest.Put(t, s, "a gem")
-	for ; from < to; from += 1000 {
+	const together = 5000
+	for ; from < to; from += together {
 		err := s.Update(context.Background(), func(tx *store.Tx) error {
-			for i := from; i < min(to, from+1000); i++ {
+			for i := from; i < min(to, from+together); i++ {
 				name := fmt.Sprintf("gem-number-%07d", i)
 				if err := repo.In(tx, name, func(tx *store.PackageTx[Meta]) error { return fillGem(tx, name, "1.0.0", blob) }); err != nil {
 					return err

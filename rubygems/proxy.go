@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -81,6 +82,15 @@ type remoteLine struct {
 	raw        []byte // with its newline
 }
 
+// harmless reports whether a line of an upstream may be passed on. What the compact index says becomes names of files and text
+// on terminals; all of it is printable ASCII, and no part of it is a path.
+func harmless(line []byte) bool {
+	return !bytes.Contains(line, []byte("..")) && !bytes.ContainsFunc(bytes.TrimRight(line, "\r\n"), func(r rune) bool {
+		return r < ' ' || r > '~' || r == '/' || r == '\\'
+	})
+}
+
+// infoLines reads what may be passed on.
 func infoLines(body []byte) (lines []remoteLine) {
 	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(infoHead))) {
 		l := remoteLine{raw: raw}
@@ -96,7 +106,7 @@ func infoLines(body []byte) (lines []remoteLine) {
 				l.created, _ = time.Parse(time.RFC3339, value) // zero when nobody can read it
 			}
 		}
-		if l.id != "" {
+		if l.id != "" && harmless(raw) {
 			lines = append(lines, l)
 		}
 	}
@@ -122,7 +132,19 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: name, Format: fmt.Sprintf("info %s %s %t", d.Digest, s.up.GateKey(), offline)}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
-		if err == nil && (offline || s.up.Gated()) {
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		bad := 0
+		for line := range bytes.Lines(body) {
+			if !harmless(line) {
+				bad++
+			}
+		}
+		if bad > 0 {
+			s.log.LogAttrs(ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name), slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad))
+		}
+		if bad > 0 || offline || s.up.Gated() {
 			body, err = s.offered(ctx, name, body, offline)
 		}
 		return plain(body), err
@@ -238,7 +260,7 @@ func listLines(list []byte) []byte {
 	return lines
 }
 
-// withoutOurs drops the lines of names that are not theirs to give.
+// withoutOurs drops the lines of names that are not theirs to give, and those that must not be passed on.
 func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err error) {
 	known := map[string]bool{}
 	for line := range bytes.Lines(list) {
@@ -252,7 +274,7 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 			theirs = s.up.Theirs(ctx, name)
 			known[name] = theirs
 		}
-		if theirs {
+		if theirs && harmless(line) {
 			out = append(out, line...)
 		}
 	}

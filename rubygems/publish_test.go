@@ -421,6 +421,20 @@ func TestE_Escapes(t *testing.T) {
 	if a.Status != 404 || strings.Contains(a.Body, "\x1b") {
 		t.Errorf("%v", a)
 	}
+	r := newRelease("demo", "1.0")
+	r.more = "summary: \"red \\e[31m\\u009b2J\"\ndescription: \"a\\nb\\e[1m\"\nauthors:\n- \"A\\ada\"\nlicenses:\n- \"M\\bIT\"\nmetadata:\n  \"k\\x7fey\": \"v\\x1balue\"\n"
+	if a := g.want(g.push("ada", r), 200, ""); strings.Contains(a.Body, "\x1b") {
+		t.Errorf("%v", a)
+	}
+	for path, want := range map[string]string{
+		"/api/v1/search.json?query=demo": `"info":"a\nb[1m"`, "/api/v1/gems/demo.json": `"authors":"Ada"`, "/api/v1/versions/demo.json": `"summary":"red [31m2J"`,
+		"/api/v2/rubygems/demo/versions/1.0.json": `"metadata":{"key":"value"}`, "/api/v1/activity/just_updated.json": `"licenses":["MIT"]`,
+	} {
+		a := g.want(g.Do("GET", path, nil), 200, want)
+		if strings.Contains(a.Body, `\u00`) || strings.ContainsAny(a.Body, "\x1b\x7f\u009b") {
+			t.Errorf("%s: %q", path, a.Body)
+		}
+	}
 }
 
 // TestH4_LostAnswer: the connection breaks after the commit; the client asks again and learns that it has worked.

@@ -147,9 +147,7 @@ type view struct {
 // view judges who asks. Who has the same grants and limits sees the same.
 func (s *server) view(ctx context.Context) view {
 	id := wire.IdentityFrom(ctx)
-	if p, ok := s.auth.(interface {
-		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
-	}); ok && p.ReadsAll(id, store.RubyGems, typeGem) {
+	if s.readsAll(id) {
 		return view{visible: func(string) (bool, error) { return true, nil }}
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -163,6 +161,14 @@ func (s *server) view(ctx context.Context) view {
 			return err == nil, err
 		},
 	}
+}
+
+// readsAll says that nothing has to be hidden from id.
+func (s *server) readsAll(id auth.Identity) bool {
+	p, ok := s.auth.(interface {
+		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
+	})
+	return ok && p.ReadsAll(id, store.RubyGems, typeGem)
 }
 
 // whole returns a document about the kind, rendered when the kind has changed.
@@ -307,50 +313,72 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	h, err := s.list.Head(ctx)
-	if err != nil {
-		return err
-	}
 	v := s.view(ctx)
-	format, both := q.Index+v.who, []byte(nil)
+	// The gem clients (3.3 to 4.0) keep one copy for each address, whoever asked, and ask only whether it has changed since.
+	// Where not everybody sees the same, the copy may be what somebody else saw, and no time says that it still holds.
+	dated := s.readsAll(auth.Anonymous())
+	format := fmt.Sprintf("%s%s %t", q.Index, v.who, dated)
+	render := func(ctx context.Context) (store.Rendered, error) { return s.index(ctx, q.Index, v, dated) }
 	if s.up != nil {
-		if both, err = s.bothLists(ctx, h, v); err != nil {
+		h, err := s.list.Head(ctx)
+		if err != nil {
+			return err
+		}
+		both, err := s.bothLists(ctx, h, v)
+		if err != nil {
 			return err
 		}
 		format += string(digest.FromBytes(both))
-	}
-	doc, err := s.whole(ctx, format, func(ctx context.Context) (store.Rendered, error) {
-		var rows []gemspec.Tuple
-		keep := choose(q.Index)
-		if both != nil {
+		render = func(context.Context) (store.Rendered, error) {
+			keep, rows := choose(q.Index), []gemspec.Tuple(nil)
 			tuplesOf(both, func(t gemspec.Tuple) {
 				if keep(t) {
 					rows = append(rows, t)
 				}
 			})
-			var b bytes.Buffer
-			err := gemspec.MarshalTuples(&b, rows)
-			return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true}, err
+			return marshalled(rows)
 		}
-		err := s.store.View(ctx, func(tx *store.Tx) error {
-			rows = rows[:0]
-			return live(s.tablesOf(tx), v.visible, func(t gemspec.Tuple) {
-				if keep(t) {
-					rows = append(rows, t)
-				}
-			})
-		})
-		if err != nil {
-			return store.Rendered{}, err
-		}
-		var b bytes.Buffer
-		err = gemspec.MarshalTuples(&b, rows)
-		return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true, Modified: after(h.Changed)}, err
-	})
+	}
+	doc, err := s.whole(ctx, format, render)
 	if err != nil {
 		return err
 	}
 	return wire.ServeDocument(w, r, doc, revalidate(r))
+}
+
+// index renders a Marshal index of what is published here, with the time of the last change if dated. That time is read with
+// the rows: an older one would tell clients later that they know these rows.
+func (s *server) index(ctx context.Context, name string, v view, dated bool) (store.Rendered, error) {
+	var rows []gemspec.Tuple
+	var changed time.Time
+	err := s.store.View(ctx, func(tx *store.Tx) error {
+		t := s.tablesOf(tx)
+		h, _, err := versions.Head(t)
+		if err != nil {
+			return err
+		}
+		rows, changed = rows[:0], h.Changed
+		keep := choose(name)
+		return live(t, v.visible, func(t gemspec.Tuple) {
+			if keep(t) {
+				rows = append(rows, t)
+			}
+		})
+	})
+	if err != nil {
+		return store.Rendered{}, err
+	}
+	out, err := marshalled(rows)
+	if dated {
+		out.Modified = after(changed)
+	}
+	return out, err
+}
+
+func marshalled(rows []gemspec.Tuple) (store.Rendered, error) {
+	var b bytes.Buffer
+	err := gemspec.MarshalTuples(&b, rows)
+	return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true}, err
 }
 
 // after is the full second after t: clients ask with the second of their download, in which something can have changed

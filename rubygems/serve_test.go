@@ -3,12 +3,14 @@ package rubygems
 import (
 	"bytes"
 	"compress/gzip"
+	"compress/zlib"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/auth"
 	"larder/internal/ledger"
 	"larder/internal/rubymarshal"
 	"larder/internal/wiretest"
@@ -147,8 +150,8 @@ func TestH3_Property(t *testing.T) {
 	g.publish("gem0", "99.0")
 }
 
-// TestA5_Conditions: the rules of conditional and partial requests, on all three documents of the compact index.
-func TestA5_Conditions(t *testing.T) {
+// TestH1_Conditions: the rules of conditional and partial requests, on all three documents of the compact index.
+func TestH1_Conditions(t *testing.T) {
 	g := newRig(t)
 	for i := range 30 {
 		g.publish("demo", fmt.Sprintf("1.0.%d", i))
@@ -309,6 +312,34 @@ func TestA5_ModifiedSince(t *testing.T) {
 	g.want(g.Do("GET", "/specs.4.8.gz", nil, since(time.Second)), 304, "")
 }
 
+// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing but the
+// time of its download. Where not all see the same, who logs in must get another index than the one fetched before.
+func TestA5_ModifiedForOthers(t *testing.T) {
+	for what, o := range map[string]auth.Options{"private names": {Private: []string{"rubygems:gem:secret-*"}}, "login for all": {Anonymous: "none"}} {
+		t.Run(what, func(t *testing.T) {
+			clock := storetest.NewClock()
+			g := newRig(t, func(r *rigOptions) { r.Auth = o; r.WithClock(clock) })
+			g.publish("open-lib", "1.0")
+			g.publish("secret-lib", "1.0")
+			g.Scoped("part", "ada", "rubygems:gem:open-*:read")
+			clock.Advance(time.Hour)
+			later := header("If-Modified-Since", clock.Now().Format(http.TimeFormat))
+			for _, path := range []string{"/specs.4.8.gz", "/latest_specs.4.8.gz", "/prerelease_specs.4.8.gz"} {
+				for actor, want := range map[string]int{"ada": 2, "part": 1} {
+					if path == "/prerelease_specs.4.8.gz" {
+						want = 0
+					}
+					a := g.want(g.Do("GET", path, nil, g.As(actor), later), 200, "")
+					if got := readTuples(t, a); len(got) != want || a.Header.Get("Last-Modified") != "" {
+						t.Errorf("%s for %s: %q %v", path, actor, got, a.Header)
+					}
+					g.want(g.Do("GET", path, nil, g.As(actor), header("If-None-Match", a.Header.Get("ETag"))), 304, "")
+				}
+			}
+		})
+	}
+}
+
 // TestA1_Files: downloads and specifications by every full name, and not once they are yanked.
 func TestA1_Files(t *testing.T) {
 	g := newRig(t)
@@ -367,6 +398,63 @@ func TestLargeFiles(t *testing.T) {
 	for _, path := range []string{"/api/v1/gems/demo.json", "/api/v1/versions/demo.json", "/api/v2/rubygems/demo/versions/1.0.json"} {
 		g.want(g.Do("GET", path, nil), 200, base64.StdEncoding.EncodeToString(noise[:20_000])[:20_000])
 	}
+}
+
+// TestH2_Install: what gem install of RubyGems 3.3.15 asks for, in its order, and what gem search, list and fetch read: the
+// compact index is not enough for any of them.
+func TestH2_Install(t *testing.T) {
+	g := newRig(t)
+	g.publish("base", "2.1", "3.0.pre")
+	r := newRelease("demo", "1.0")
+	r.deps = []string{"base >= 2, < 3", "dev rake >= 0"}
+	g.want(g.push("ada", r), 200, "")
+	for _, probe := range []string{"/", "", "/versions"} {
+		g.want(g.Do("HEAD", probe, nil), 200, "")
+	}
+	for name, want := range map[string]string{"demo": "1.0 base:< 3&>= 2|", "base": "2.1 |"} {
+		g.want(g.Do("GET", "/info/"+name, nil), 200, "\n"+want)
+	}
+	for full, want := range map[string]map[string]string{"demo-1.0": {"base": "runtime", "rake": "development"}, "base-2.1": {}, "base-3.0.pre": {}} {
+		if got := quickDependencies(t, g.want(g.Do("GET", "/quick/Marshal.4.8/"+full+".gemspec.rz", nil), 200, "")); !maps.Equal(got, want) {
+			t.Errorf("%s depends on %v", full, got)
+		}
+		g.want(g.Do("GET", "/gems/"+full+".gem", nil), 200, "")
+	}
+	for index, want := range map[string][]string{"specs": {"base 2.1 ruby", "demo 1.0 ruby"}, "latest_specs": {"base 2.1 ruby", "demo 1.0 ruby"}, "prerelease_specs": {"base 3.0.pre ruby"}} {
+		if got := readTuples(t, g.Do("GET", "/"+index+".4.8.gz", nil)); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", index, got)
+		}
+	}
+}
+
+// quickDependencies reads a gemspec.rz: what the gem needs, and when.
+func quickDependencies(t *testing.T, a answer) map[string]string {
+	t.Helper()
+	z, err := zlib.NewReader(strings.NewReader(a.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, d := range inner.([]any)[9].([]any) {
+		found := map[string]any{}
+		for _, v := range d.(rubymarshal.Object).Ivars {
+			found[string(v.Name)] = v.Value
+		}
+		out[fmt.Sprint(found["@name"])] = fmt.Sprint(found["@type"])
+	}
+	return out
 }
 
 // TestA1_Small: what is asked before anything else, and what nobody serves any more.
