@@ -107,6 +107,45 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
+// TestE_CVE_2019_9733_Headers: nobody is somebody because a header says where from or for whom a request comes, and
+// credentials in a cookie, which browsers send unasked, are none (CVE-2010-3449, CVE-2016-4469).
+func TestE_CVE_2019_9733_Headers(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
+	g.deploy("com.secret:lib:1.0")
+	before := g.Journal()
+	for name, value := range map[string]string{
+		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Forwarded-User": "ada", "Remote-User": "ada", "X-Remote-User": "ada",
+		"Cookie": "session=" + g.Keys["ada"] + "; token=" + g.Keys["ada"] + "; Authorization=Bearer " + g.Keys["ada"], "Proxy-Authorization": "Bearer " + g.Keys["ada"],
+	} {
+		o := wiretest.Header(name, value)
+		g.Want(g.Do("GET", "/com/secret/lib/1.0/lib-1.0.jar", nil, o), 401, "")
+		g.Want(g.Do("PUT", lib+"1.0/lib-1.0.jar", "x", o), 401, "")
+		g.Want(g.Do("DELETE", "/com/secret/lib/1.0/", nil, o), 401, "")
+	}
+	if g.Journal() != before {
+		t.Error("something has changed")
+	}
+}
+
+// TestH3_DeployToken: a token that may only write deploys where everybody reads, and one that may also read where not
+// everybody does: the metadata is asked for when all files have been sent, and a refusal then would end the deploy.
+func TestH3_DeployToken(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
+	for actor, c := range map[string]struct{ name, scope string }{
+		"writer": {"com.acme:lib", "maven:artifact:com.acme:*:write"}, "both": {"com.secret:lib", "maven:artifact:com.secret:*:read,write"},
+	} {
+		g.Scoped(actor, "ada", c.scope)
+		for _, version := range []string{"1.0", "1.1"} {
+			g.upload(c.name+":"+version, usual(c.name+":"+version), g.As(actor))
+			g.Want(g.Do("GET", "/"+dirOf(c.name, "")+metadataFile, nil, g.As(actor)), map[string]int{"1.0": 404, "1.1": 200}[version], "")
+			g.Want(g.announce(c.name+":"+version, g.As(actor)), 201, "")
+		}
+		if got := g.versions(c.name, g.As(actor)); len(got) != 2 {
+			t.Errorf("%s: %q", actor, got)
+		}
+	}
+}
+
 // TestE_NamespaceTakeover: a deploy token of one group reaches no other, nor one that only begins alike.
 func TestE_NamespaceTakeover(t *testing.T) {
 	g := newRig(t)
