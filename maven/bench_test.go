@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"larder/internal/wiretest"
+	"larder/maven/order"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -111,7 +112,7 @@ func BenchmarkSort(b *testing.B) {
 		list = append(list, fmt.Sprintf("%d.%d.%d-rc%d", i%7, i%13, i%100, i%3))
 	}
 	for b.Loop() {
-		sortVersions(append([]string(nil), list...))
+		order.Sort(append([]string(nil), list...))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/order"
 	"larder/store"
 )
 
@@ -208,7 +209,7 @@ func (s *server) readArtifact(ctx context.Context, d *directory, q Request, deta
 	if err != nil {
 		return err
 	}
-	sortVersions(info.Versions)
+	order.Sort(info.Versions)
 	for _, v := range info.Versions {
 		d.add(entry{Name: v + "/", Modified: times[v]})
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/order"
 	"larder/store"
 )
 
@@ -284,10 +285,10 @@ func listVersion(p *store.PackageTx[Meta], version string) error {
 
 // take lets a version be the latest or the release, if it is higher. A fix of an old line never is.
 func (st *state) take(version string) {
-	if st.Latest == "" || compareVersions(version, st.Latest) > 0 {
+	if st.Latest == "" || order.Compare(version, st.Latest) > 0 {
 		st.Latest = version
 	}
-	if !isSnapshot(version) && (st.Release == "" || compareVersions(version, st.Release) > 0) {
+	if !isSnapshot(version) && (st.Release == "" || order.Compare(version, st.Release) > 0) {
 		st.Release = version
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/maven/order"
 )
 
 // TestGoldenMetadata: every document in full, byte for byte.
@@ -89,7 +90,7 @@ func FuzzMetadata(f *testing.F) {
 		if len(names) == 0 {
 			return
 		}
-		sortVersions(names)
+		order.Sort(names)
 		again, err := readMetadata((&artifactMetadata{Group: "g", Artifact: "a", Versions: names, State: state{Latest: names[0]}}).render())
 		if err != nil {
 			t.Fatalf("%q: %v", names, err)

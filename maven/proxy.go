@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
 )
@@ -127,7 +128,7 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
 	}
 	m.State.Updated = time.Now().Unix()
-	sortVersions(m.Versions)
+	order.Sort(m.Versions)
 	return m.render(), nil
 }
 

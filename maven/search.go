@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/order"
 	"larder/store"
 )
 
@@ -289,7 +290,7 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 					versions = append(versions, string(v))
 				}
 			}
-			sortVersions(versions)
+			order.Sort(versions)
 			slices.Reverse(versions)
 			for _, version := range page(versions, max(from-total, 0), size-len(hits)) {
 				v, err := record(p, version)

@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
 )
@@ -403,7 +404,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
-	sortVersions(m.Versions)
+	order.Sort(m.Versions)
 	out := store.Rendered{Body: m.render(), Type: typeXML}
 	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
