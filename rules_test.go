@@ -25,7 +25,7 @@ var layers = [][]string{
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball"},
 	{"larder/composer/manifest", "larder/cargo/crate"},
-	{"larder/npm/naming", "larder/composer/naming"},
+	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"larder/internal/archive"
+	"larder/maven/layout"
 )
 
 // Limits of looking into a jar. An archive with more entries costs too much to look into while a client waits.
@@ -120,7 +121,7 @@ func (f *jarFacts) readPlugin(e *archive.ZipEntry, group, artifact string) (warn
 		return unread("plugin descriptor", err)
 	case string(p.GroupID) != group || string(p.ArtifactID) != artifact:
 		return fmt.Sprintf("the jar's plugin descriptor is about %.200s:%.200s", p.GroupID, p.ArtifactID)
-	case p.Prefix == "" || strings.Trim(string(p.Prefix), coordinateChars) != "":
+	case p.Prefix == "" || strings.Trim(string(p.Prefix), layout.CoordinateChars) != "":
 		return "the jar's plugin descriptor has no usable prefix"
 	}
 	f.Prefix, f.PluginName = clip(string(p.Prefix), 200), clip(string(p.Name), 200)

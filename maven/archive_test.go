@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"larder/maven/layout"
 )
 
 const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
@@ -141,7 +143,7 @@ func FuzzArchive(f *testing.F) {
 		if facts == nil && warning == "" || facts != nil && facts.Prefix != "" && warning != "" {
 			t.Fatalf("%+v %q", facts, warning)
 		}
-		if facts != nil && (strings.Trim(facts.Prefix, coordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
+		if facts != nil && (strings.Trim(facts.Prefix, layout.CoordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
 			t.Fatalf("%+v", facts)
 		}
 		if m, warning := readModule(p); (m == nil) != (warning != "") || m != nil && len(m.Files) > maxModuleFacts {

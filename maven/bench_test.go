@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"larder/internal/wiretest"
+	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
 	"larder/store/storetest"
@@ -17,14 +18,14 @@ import (
 // fillVersions writes n releases without their files' way through HTTP.
 func fillVersions(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := splitName(name)
+	_, artifact := layout.SplitName(name)
 	blob := storetest.Put(t, s.store, "a POM")
 	for from := 0; from < n; from += 500 {
 		err := s.repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
 			for i := from; i < min(n, from+500); i++ {
 				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
 				v.Meta = Meta{Base: v.ID, Open: true}
-				v.Files = []store.File{{Name: fileKey(v.ID, fileName{Version: v.ID, Ext: "pom"}.join(artifact)), Digest: blob.Digest}}
+				v.Files = []store.File{{Name: layout.FileKey(v.ID, layout.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest}}
 				if err := s.claim(p); err != nil {
 					return err
 				}

@@ -15,6 +15,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
 )
@@ -84,7 +85,7 @@ func (s *server) redirect(w http.ResponseWriter, r *http.Request, q Request, mis
 		return err
 	}
 	// Relative, so that it is right behind any proxy.
-	w.Header().Set("Location", escapePath(baseName(q.Path))+"/")
+	w.Header().Set("Location", layout.Escape(layout.Base(q.Path))+"/")
 	w.WriteHeader(http.StatusMovedPermanently)
 	return nil
 }
@@ -239,7 +240,7 @@ func (s *server) readVersion(ctx context.Context, d *directory, q Request, detai
 	var latest store.Version[Meta]
 	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Entries, d.named, latest = d.Entries[:0], nil, store.Version[Meta]{}
-		if isSnapshot(q.Version) {
+		if layout.IsSnapshot(q.Version) {
 			if err := s.readBuilds(p, d, q.Version); err != nil {
 				return err
 			}
@@ -282,7 +283,7 @@ func (s *server) readBuilds(p *store.PackageTx[Meta], d *directory, snapshot str
 func (d *directory) addFiles(v store.Version[Meta]) {
 	for _, f := range v.Files {
 		sums := with(f.Sums, "sha256", f.Digest.Encoded())
-		d.add(entry{Name: baseName(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
+		d.add(entry{Name: layout.Base(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
 	}
 }
 

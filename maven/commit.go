@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
 )
@@ -37,7 +38,7 @@ const (
 	dueRelease = "release" // a snapshot's release has been there for long enough
 )
 
-func prefixKey(group, name string) []byte { return []byte(prefixOf(group) + "\x00" + name) }
+func prefixKey(group, name string) []byte { return []byte(layout.Prefix(group) + "\x00" + name) }
 
 func dueKey(at time.Time, what, name, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(max(at.Unix(), 0))), "\x00"+what+"\x00"+name+"\x00"+id...)
@@ -118,7 +119,7 @@ func (s *server) announce(ctx context.Context, name string, names map[string]boo
 				continue
 			}
 			for file, reason := range v.Meta.Broken {
-				return wire.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", coordinates(name, id), file, reason)
+				return wire.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", layout.Coordinates(name, id), file, reason)
 			}
 			if err := s.list(p, v); err != nil {
 				return err
@@ -141,7 +142,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := p.Replace(v, opList); err != nil {
 		return err
 	}
-	if timestamp, number, ok := splitBuild(v.Meta.Base, v.ID); ok {
+	if timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID); ok {
 		if err := s.listBuild(p, v, timestamp, number); err != nil {
 			return err
 		}
@@ -152,7 +153,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := s.describe(p, v); err != nil {
 		return err
 	}
-	if isSnapshot(v.Meta.Base) {
+	if layout.IsSnapshot(v.Meta.Base) {
 		return s.prune(p, v.Meta.Base)
 	}
 	return s.outlive(p, v.ID)
@@ -183,7 +184,7 @@ func checkModule(v *store.Version[Meta]) {
 	}
 	var odd []string
 	for _, m := range v.Meta.Module.Files {
-		i := slices.IndexFunc(v.Files, func(f store.File) bool { return baseName(f.Name) == m.Name })
+		i := slices.IndexFunc(v.Files, func(f store.File) bool { return layout.Base(f.Name) == m.Name })
 		if i < 0 {
 			continue // of a snapshot the names differ
 		}
@@ -203,7 +204,7 @@ func checkModule(v *store.Version[Meta]) {
 // listBuild adds a build to its snapshot.
 func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], timestamp, number string) error {
 	snapshot := v.Meta.Base
-	row := []byte(snapshot + "\x00" + buildKey(timestamp, number))
+	row := []byte(snapshot + "\x00" + layout.BuildKey(timestamp, number))
 	if err := p.Index(indexBuilds).Put(row, []byte(v.ID)); err != nil {
 		return err
 	}
@@ -214,7 +215,7 @@ func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], time
 	}
 	return changeBase(p, snapshot, func(b *base) {
 		b.Count++
-		if newerBuild(snapshot, v.ID, b.Build) {
+		if layout.Newer(snapshot, v.ID, b.Build) {
 			b.Build = v.ID
 		}
 	})
@@ -234,31 +235,24 @@ func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*base)) e
 	return putRow(p.Index(indexBases), snapshot, b)
 }
 
-// newerBuild compares two builds of a snapshot; any is newer than none.
-func newerBuild(snapshot, a, b string) bool {
-	at, an, _ := splitBuild(snapshot, a)
-	bt, bn, ok := splitBuild(snapshot, b)
-	return !ok || buildKey(at, an) > buildKey(bt, bn)
-}
-
 func newestKey(snapshot, classifier, ext string) string {
 	return snapshot + "\x00" + classifier + "\x00" + ext
 }
 
 // listFile makes a file of a build the newest of its kind, unless a newer build has one.
 func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) error {
-	_, artifact := splitName(p.Name())
-	n := splitFile(artifact, v.Meta.Base, baseName(f.Name))
+	_, artifact := layout.SplitName(p.Name())
+	n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
 	if n.Version != v.ID {
 		return nil
 	}
-	key := newestKey(v.Meta.Base, n.Classifier, n.extension())
+	key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
 	var old newest
-	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !newerBuild(v.Meta.Base, v.ID, old.ID) {
+	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !layout.Newer(v.Meta.Base, v.ID, old.ID) {
 		return err
 	}
-	timestamp, _, _ := splitBuild(v.Meta.Base, v.ID)
-	at, err := time.Parse(stampForm, timestamp)
+	timestamp, _, _ := layout.SplitBuild(v.Meta.Base, v.ID)
+	at, err := time.Parse(layout.Stamp, timestamp)
 	if err != nil {
 		at = v.Published
 	}
@@ -288,7 +282,7 @@ func (st *state) take(version string) {
 	if st.Latest == "" || order.Compare(version, st.Latest) > 0 {
 		st.Latest = version
 	}
-	if !isSnapshot(version) && (st.Release == "" || order.Compare(version, st.Release) > 0) {
+	if !layout.IsSnapshot(version) && (st.Release == "" || order.Compare(version, st.Release) > 0) {
 		st.Release = version
 	}
 }
@@ -321,27 +315,18 @@ func (s *server) extend(p *store.PackageTx[Meta], v store.Version[Meta], key str
 	return s.describe(p, v)
 }
 
-// groupOf is the name under which a group's plugins are kept: that of the artifact whose metadata has the same path.
-func groupOf(group string) string {
-	i := strings.LastIndexByte(group, '.')
-	if i < 0 {
-		return ":" + group
-	}
-	return packageName(group[:i], group[i+1:])
-}
-
 // describe brings along what is known from a version's files: the group's plugins, archetypes, and the search.
 func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if j := v.Meta.Jar; j != nil && j.Prefix != "" {
-		group, artifact := splitName(p.Name())
-		err := s.repo.In(p.Tx(), groupOf(group), func(g *store.PackageTx[Meta]) error {
+		group, artifact := layout.SplitName(p.Name())
+		err := s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 			return setPlugin(g, artifact, plugin{Name: j.PluginName, Prefix: j.Prefix})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if isArchetype(v.Meta) && !isSnapshot(v.Meta.Base) {
+	if isArchetype(v.Meta) && !layout.IsSnapshot(v.Meta.Base) {
 		text := ""
 		if v.Meta.POM != nil {
 			text = v.Meta.POM.Description
@@ -422,7 +407,7 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 
 // outlive notes that the snapshots of a release have served their time, where the operator wants them gone.
 func (s *server) outlive(p *store.PackageTx[Meta], version string) error {
-	snapshot := version + "-" + snapshotWord
+	snapshot := version + "-" + layout.Snapshot
 	if s.opt.DropReleased <= 0 || p.Index(indexVersions).Get([]byte(snapshot)) == nil {
 		return nil
 	}
@@ -519,7 +504,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 	if err != nil || !v.Meta.Open {
 		return ignoreMissing(err)
 	}
-	_, artifact := splitName(p.Name())
+	_, artifact := layout.SplitName(p.Name())
 	if ok, _ := complete(artifact, v); ok {
 		return s.list(p, v)
 	}
@@ -532,7 +517,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 
 // dropReleased removes a snapshot whose release is still there.
 func (s *server) dropReleased(p *store.PackageTx[Meta], snapshot string) error {
-	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+snapshotWord))) == nil {
+	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+layout.Snapshot))) == nil {
 		return nil
 	}
 	return s.removeVersion(p, snapshot)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/maven/layout"
 	"larder/store"
 )
 
@@ -80,8 +81,8 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 
 // pomOf reads a version's POM; nil when there is none that can be read.
 func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom, error) {
-	_, artifact := splitName(name)
-	f, err := s.find(ctx, name, fileKey(version, fileName{Version: id, Ext: "pom"}.join(artifact)))
+	_, artifact := layout.SplitName(name)
+	f, err := s.find(ctx, name, layout.FileKey(version, layout.File{Version: id, Ext: "pom"}.Join(artifact)))
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
@@ -102,7 +103,7 @@ func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom, err
 // inherit walks up and takes over what the POM itself does not say.
 func (s *server) inherit(ctx context.Context, p *pom, info *projectInfo) error {
 	for up := p.Parent; up != nil && len(info.Parents) < maxParents; {
-		name := packageName(string(up.Group), string(up.Artifact))
+		name := layout.PackageName(string(up.Group), string(up.Artifact))
 		version := string(up.Version)
 		var parent *pom
 		if s.may(ctx, auth.Read, name) == nil {

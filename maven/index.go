@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"larder/maven/layout"
 )
 
 // The rows this package keeps below each artifact. A group's plugins are rows of the name its path has as an artifact,
@@ -53,13 +55,7 @@ type plugin struct {
 	Prefix   string `json:"prefix"`
 }
 
-// stampForm and timeForm are the two forms of times in metadata.
-const (
-	stampForm = "20060102.150405"
-	timeForm  = "20060102150405"
-)
-
-func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(timeForm) }
+func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(layout.TimeForm) }
 
 // sentMetadata is what a client says in a maven-metadata.xml.
 type sentMetadata struct {
@@ -91,7 +87,7 @@ func (m *sentMetadata) names() map[string]bool {
 		out[string(v)] = true
 	}
 	if m.Timestamp != "" {
-		out[strings.TrimSuffix(string(m.Version), snapshotWord)+string(m.Timestamp)+"-"+string(m.Build)] = true
+		out[strings.TrimSuffix(string(m.Version), layout.Snapshot)+string(m.Timestamp)+"-"+string(m.Build)] = true
 	}
 	delete(out, "")
 	return out
@@ -213,7 +209,7 @@ type snapshotMetadata struct {
 
 // render writes the document. Without timestamped builds there is none: clients then ask for the plain names.
 func (m *snapshotMetadata) render() []byte {
-	timestamp, number, _ := splitBuild(m.Version, m.Base.Build)
+	timestamp, number, _ := layout.SplitBuild(m.Version, m.Base.Build)
 	if n, err := strconv.Atoi(number); err == nil {
 		number = strconv.Itoa(n)
 	}
@@ -275,10 +271,4 @@ func renderPrefixes(prefixes []string) []byte {
 		b.WriteString("/" + p + "\n")
 	}
 	return b.Bytes()
-}
-
-// prefixOf is the line of prefixes.txt that covers a group: its first two directories.
-func prefixOf(group string) string {
-	parts := strings.SplitN(group, ".", 3)
-	return strings.Join(parts[:min(len(parts), 2)], "/")
 }

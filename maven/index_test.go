@@ -60,19 +60,6 @@ func TestA4_ReadMetadata(t *testing.T) {
 	}
 }
 
-func TestA7_PrefixOf(t *testing.T) {
-	for group, want := range map[string]string{"junit": "junit", "com.acme": "com/acme", "com.acme.tools.x": "com/acme"} {
-		if got := prefixOf(group); got != want {
-			t.Errorf("%s: %s", group, got)
-		}
-	}
-	for group, want := range map[string]string{"junit": ":junit", "com.acme": "com:acme", "com.acme.tools": "com.acme:tools"} {
-		if got := groupOf(group); got != want {
-			t.Errorf("%s: %s", group, got)
-		}
-	}
-}
-
 func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(`<metadata><groupId>g</groupId><artifactId>a</artifactId><versioning><release>1.1</release><versions><version>1.0</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>`))
 	f.Add((&snapshotMetadata{Group: "g", Artifact: "a", Version: "2-SNAPSHOT", Base: base{Build: "2-20261121.093001-2"}, Files: []snapshotFile{{"x", "jar", newest{ID: "2-20261121.093001-2"}}}}).render())

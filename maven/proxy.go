@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
@@ -42,8 +43,8 @@ func (s *server) remote(r *upstream.Registry) {
 			})
 		},
 		Probe: func(name string) upstream.Query {
-			group, artifact := splitName(name)
-			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: dirOf(name, "") + metadataFile})
+			group, artifact := layout.SplitName(name)
+			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})
 		},
 	})
 }
@@ -67,7 +68,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 // remoteRef is a path as upstreams know it.
-func remoteRef(path string) string { return escapePath(path) }
+func remoteRef(path string) string { return layout.Escape(path) }
 
 func (s *server) metadataQuery(q Request) upstream.Query {
 	return upstream.Query{
@@ -108,8 +109,8 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 	for _, text := range sent.Versions {
 		version := string(text)
 		here := true
-		if s.up.Offline() && !isSnapshot(version) {
-			if here, err = s.up.Here(ctx, q.Name, fileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+		if s.up.Offline() && !layout.IsSnapshot(version) {
+			if here, err = s.up.Here(ctx, q.Name, layout.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
 				return nil, err
 			}
 		}
@@ -134,7 +135,7 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 
 // final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.
 func (q Request) final() bool {
-	return !isSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
+	return !layout.IsSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
 }
 
 // proxied is a file of an upstream; a snapshot's plain name is asked for again and again.

@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
@@ -172,7 +173,7 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 			if err != nil {
 				return err
 			}
-			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !isSnapshot(id) && !s.opt.Redeploy)
+			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !layout.IsSnapshot(id) && !s.opt.Redeploy)
 			f = found{file, id, modified(v, file.Name), final}
 			return nil
 		})
@@ -183,13 +184,13 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 // aliased is the newest build's file behind a plain -SNAPSHOT name; otherwise the error is missing.
 func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error) {
 	version, file, _ := strings.Cut(key, "/")
-	_, artifact := splitName(p.Name())
-	n := splitFile(artifact, version, file)
-	if !isSnapshot(version) || n.Version != version {
+	_, artifact := layout.SplitName(p.Name())
+	n := layout.SplitFile(artifact, version, file)
+	if !layout.IsSnapshot(version) || n.Version != version {
 		return "", missing
 	}
 	var row newest
-	there, err := getRow(p.Index(indexNewest), newestKey(version, n.Classifier, n.extension()), &row)
+	there, err := getRow(p.Index(indexNewest), newestKey(version, n.Classifier, n.Extension()), &row)
 	if err == nil && !there {
 		err = missing
 	}
@@ -298,7 +299,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 			err = store.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("metadata of %s: %w", coordinates(q.Name, q.Version), err)
+			return fmt.Errorf("metadata of %s: %w", layout.Coordinates(q.Name, q.Version), err)
 		}
 		m.Files = nil
 		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
@@ -364,7 +365,7 @@ func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
 	}
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.DeleteFunc(slices.Clone(all), func(p plugin) bool {
-		return s.may(ctx, auth.Read, packageName(group, p.Artifact)) != nil
+		return s.may(ctx, auth.Read, layout.PackageName(group, p.Artifact)) != nil
 	}), nil
 }
 
@@ -503,7 +504,7 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		entries = nil
 		for key, text := range s.repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
 			name, version, _ := strings.Cut(string(key), "\x00")
-			group, artifact := splitName(name)
+			group, artifact := layout.SplitName(name)
 			entries = append(entries, catalogEntry{group, artifact, version, string(text)})
 		}
 		return nil
@@ -511,7 +512,9 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool { return s.may(ctx, auth.Read, packageName(e.Group, e.Artifact)) != nil })
+	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool {
+		return s.may(ctx, auth.Read, layout.PackageName(e.Group, e.Artifact)) != nil
+	})
 	return sendList(w, r, q, renderCatalog(entries), typeXML)
 }
 

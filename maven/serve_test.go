@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/maven/layout"
 	"larder/store"
 )
 
@@ -24,18 +25,18 @@ func (g *rig) stored() (paths []string) {
 		g.T.Fatal(err)
 	}
 	for _, pkg := range packages {
-		paths = append(paths, "/"+dirOf(pkg.Name, "")+metadataFile)
+		paths = append(paths, "/"+layout.Dir(pkg.Name, "")+metadataFile)
 		err := g.s.repo.View(context.Background(), pkg.Name, func(p *store.PackageTx[Meta]) error {
 			for v, err := range p.Versions("") {
 				if err != nil {
 					return err
 				}
 				for _, f := range v.Files {
-					paths = append(paths, "/"+dirOf(pkg.Name, "")+f.Name)
+					paths = append(paths, "/"+layout.Dir(pkg.Name, "")+f.Name)
 				}
 			}
 			for snapshot := range p.Index(indexBases).Scan(nil, nil) {
-				paths = append(paths, "/"+dirOf(pkg.Name, string(snapshot))+metadataFile, "/"+dirOf(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
+				paths = append(paths, "/"+layout.Dir(pkg.Name, string(snapshot))+metadataFile, "/"+layout.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
 			}
 			return nil
 		})
