@@ -17,6 +17,7 @@ import (
 
 	"larder/internal/archive"
 	"larder/maven/layout"
+	"larder/maven/markup"
 )
 
 // Limits of looking into a jar. An archive with more entries costs too much to look into while a client waits.
@@ -97,10 +98,10 @@ func (f *jarFacts) readManifest(e *archive.ZipEntry) {
 		case line == "":
 			return // what follows is about single files
 		case strings.EqualFold(key, "Automatic-Module-Name") && f.Module == "":
-			f.Module = clip(value, 200)
+			f.Module = markup.Clip(value, 200)
 		case strings.EqualFold(key, "Bundle-SymbolicName"):
 			name, _, _ := strings.Cut(value, ";")
-			f.Bundle = clip(strings.TrimSpace(name), 200)
+			f.Bundle = markup.Clip(strings.TrimSpace(name), 200)
 		}
 	}
 }
@@ -111,12 +112,12 @@ func (f *jarFacts) readPlugin(e *archive.ZipEntry, group, artifact string) (warn
 		return unread("plugin descriptor", err)
 	}
 	var p struct {
-		Name       trimmedText `xml:"name"`
-		GroupID    trimmedText `xml:"groupId"`
-		ArtifactID trimmedText `xml:"artifactId"`
-		Prefix     trimmedText `xml:"goalPrefix"`
+		Name       markup.Text `xml:"name"`
+		GroupID    markup.Text `xml:"groupId"`
+		ArtifactID markup.Text `xml:"artifactId"`
+		Prefix     markup.Text `xml:"goalPrefix"`
 	}
-	switch err := decodeXML(text, "plugin", maxPOMTokens, &p); {
+	switch err := markup.Decode(text, "plugin", markup.POMTokens, &p); {
 	case err != nil:
 		return unread("plugin descriptor", err)
 	case string(p.GroupID) != group || string(p.ArtifactID) != artifact:
@@ -124,16 +125,8 @@ func (f *jarFacts) readPlugin(e *archive.ZipEntry, group, artifact string) (warn
 	case p.Prefix == "" || strings.Trim(string(p.Prefix), layout.CoordinateChars) != "":
 		return "the jar's plugin descriptor has no usable prefix"
 	}
-	f.Prefix, f.PluginName = clip(string(p.Prefix), 200), clip(string(p.Name), 200)
+	f.Prefix, f.PluginName = markup.Clip(string(p.Prefix), 200), markup.Clip(string(p.Name), 200)
 	return ""
-}
-
-// clip cuts a text to at most n bytes.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }
 
 // moduleFacts is what Gradle's metadata says of a version.
@@ -173,17 +166,17 @@ func readModule(text []byte) (*moduleFacts, string) {
 	}
 	facts, seen := &moduleFacts{}, map[string]bool{}
 	for _, v := range m.Variants[:min(len(m.Variants), maxModuleFacts)] {
-		facts.Variants = append(facts.Variants, clip(v.Name, 100))
+		facts.Variants = append(facts.Variants, markup.Clip(v.Name, 100))
 		for _, f := range v.Files {
 			// A path of another directory is the module's own business.
 			if seen[f.URL] || strings.Contains(f.URL, "/") || len(facts.Files) == maxModuleFacts {
 				continue
 			}
 			seen[f.URL] = true
-			file := moduleFile{Name: clip(f.URL, maxSegment), Size: f.Size, Sums: map[string]string{}}
+			file := moduleFile{Name: markup.Clip(f.URL, maxSegment), Size: f.Size, Sums: map[string]string{}}
 			for alg, sum := range map[string]string{"md5": f.MD5, "sha1": f.SHA1, "sha256": f.SHA256, "sha512": f.SHA512} {
 				if sum != "" {
-					file.Sums[alg] = strings.ToLower(clip(sum, 128))
+					file.Sums[alg] = strings.ToLower(markup.Clip(sum, 128))
 				}
 			}
 			facts.Files = append(facts.Files, file)

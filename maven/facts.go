@@ -11,6 +11,7 @@ import (
 
 	"larder/auth"
 	"larder/maven/layout"
+	"larder/maven/markup"
 	"larder/store"
 )
 
@@ -37,7 +38,7 @@ type versionInfo struct {
 
 // projectInfo is what the POM says, with what it has from its parents, as far as these are here.
 type projectInfo struct {
-	ModelVersion  trimmedText   `json:"model_version,omitempty"`
+	ModelVersion  markup.Text   `json:"model_version,omitempty"`
 	Name          string        `json:"name,omitempty"`
 	Description   string        `json:"description,omitempty"`
 	URL           string        `json:"url,omitempty"`
@@ -50,7 +51,7 @@ type projectInfo struct {
 	Issues        string        `json:"issues,omitempty"`
 	CI            string        `json:"ci,omitempty"`
 	Maven         string        `json:"maven,omitempty"`
-	Modules       []trimmedText `json:"modules,omitempty"`
+	Modules       []markup.Text `json:"modules,omitempty"`
 	Parents       []string      `json:"parents,omitempty"` // nearest first
 	Missing       string        `json:"missing,omitempty"` // the first parent that is not here
 }
@@ -75,7 +76,7 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 	if err := s.inherit(ctx, p, info.Project); err != nil {
 		return info, err
 	}
-	p.show(info)
+	info.Dependencies, info.Managed = p.show(info.Project)
 	return info, nil
 }
 
@@ -125,7 +126,7 @@ func (s *server) inherit(ctx context.Context, p *pom, info *projectInfo) error {
 
 // takeFrom fills what is empty with what the parent says.
 func (p *pom) takeFrom(parent *pom) {
-	for to, from := range map[*trimmedText]trimmedText{
+	for to, from := range map[*markup.Text]markup.Text{
 		&p.Description: parent.Description, &p.URL: parent.URL, &p.InceptionYear: parent.InceptionYear, &p.Organization: parent.Organization,
 		&p.Issues: parent.Issues, &p.CI: parent.CI, &p.Maven: parent.Maven, &p.SCM.URL: parent.SCM.URL, &p.SCM.Connection: parent.SCM.Connection,
 	} {
@@ -158,41 +159,41 @@ func (p *pom) takeFrom(parent *pom) {
 const maxShown = 2000
 
 // show fills in what is written with ${…}, and versions that only dependencyManagement has.
-func (p *pom) show(info *versionInfo) {
-	project := info.Project
-	for to, from := range map[*string]trimmedText{
+func (p *pom) show(project *projectInfo) (dependencies, managed []dependency) {
+	for to, from := range map[*string]markup.Text{
 		&project.Name: p.Name, &project.Description: p.Description, &project.InceptionYear: p.InceptionYear, &project.Organization: p.Organization, &project.Maven: p.Maven,
 	} {
 		*to = p.fill(from)
 	}
-	for to, from := range map[*string]trimmedText{&project.URL: p.URL, &project.Issues: p.Issues, &project.CI: p.CI} {
+	for to, from := range map[*string]markup.Text{&project.URL: p.URL, &project.Issues: p.Issues, &project.CI: p.CI} {
 		*to = webURL(p.fill(from))
 	}
-	project.SCM = scm{URL: trimmedText(webURL(p.fill(p.SCM.URL))), Connection: trimmedText(p.fill(p.SCM.Connection)), Tag: trimmedText(p.fill(p.SCM.Tag))}
+	project.SCM = scm{URL: markup.Text(webURL(p.fill(p.SCM.URL))), Connection: markup.Text(p.fill(p.SCM.Connection)), Tag: markup.Text(p.fill(p.SCM.Tag))}
 	for _, l := range p.Licenses[:min(len(p.Licenses), maxShown)] {
-		project.Licenses = append(project.Licenses, licence{Name: l.Name, URL: trimmedText(webURL(p.fill(l.URL))), Distribution: l.Distribution})
+		project.Licenses = append(project.Licenses, licence{Name: l.Name, URL: markup.Text(webURL(p.fill(l.URL))), Distribution: l.Distribution})
 	}
 	project.Developers, project.Contributors = p.Developers[:min(len(p.Developers), maxShown)], p.Contributors[:min(len(p.Contributors), maxShown)]
-	info.Managed = p.filled(p.Managed)
-	managed := map[string]trimmedText{}
-	for _, d := range info.Managed {
-		if key := string(d.Group + ":" + d.Artifact); managed[key] == "" {
-			managed[key] = d.Version
+	managed = p.filled(p.Managed)
+	versions := map[string]markup.Text{}
+	for _, d := range managed {
+		if key := string(d.Group + ":" + d.Artifact); versions[key] == "" {
+			versions[key] = d.Version
 		}
 	}
-	info.Dependencies = p.filled(p.Dependencies)
-	for i := range info.Dependencies {
-		if d := &info.Dependencies[i]; d.Version == "" {
-			d.Version = managed[string(d.Group+":"+d.Artifact)]
+	dependencies = p.filled(p.Dependencies)
+	for i := range dependencies {
+		if d := &dependencies[i]; d.Version == "" {
+			d.Version = versions[string(d.Group+":"+d.Artifact)]
 		}
 	}
+	return dependencies, managed
 }
 
 func (p *pom) filled(list []dependency) []dependency {
 	var out []dependency
 	for _, d := range list[:min(len(list), maxShown)] {
-		for _, t := range []*trimmedText{&d.Group, &d.Artifact, &d.Version, &d.Scope, &d.Type, &d.Classifier} {
-			*t = trimmedText(p.fill(*t))
+		for _, t := range []*markup.Text{&d.Group, &d.Artifact, &d.Version, &d.Scope, &d.Type, &d.Classifier} {
+			*t = markup.Text(p.fill(*t))
 		}
 		out = append(out, d)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/maven/layout"
+	"larder/maven/markup"
 )
 
 // The rows this package keeps below each artifact. A group's plugins are rows of the name its path has as an artifact,
@@ -59,22 +60,22 @@ func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(layo
 
 // sentMetadata is what a client says in a maven-metadata.xml.
 type sentMetadata struct {
-	Group     trimmedText   `xml:"groupId"`
-	Artifact  trimmedText   `xml:"artifactId"`
-	Version   trimmedText   `xml:"version"`
-	Versions  []trimmedText `xml:"versioning>versions>version"`
-	Release   trimmedText   `xml:"versioning>release"`
-	Latest    trimmedText   `xml:"versioning>latest"`
-	Timestamp trimmedText   `xml:"versioning>snapshot>timestamp"`
-	Build     trimmedText   `xml:"versioning>snapshot>buildNumber"`
-	Files     []trimmedText `xml:"versioning>snapshotVersions>snapshotVersion>value"`
-	Plugins   []trimmedText `xml:"plugins>plugin>artifactId"`
+	Group     markup.Text   `xml:"groupId"`
+	Artifact  markup.Text   `xml:"artifactId"`
+	Version   markup.Text   `xml:"version"`
+	Versions  []markup.Text `xml:"versioning>versions>version"`
+	Release   markup.Text   `xml:"versioning>release"`
+	Latest    markup.Text   `xml:"versioning>latest"`
+	Timestamp markup.Text   `xml:"versioning>snapshot>timestamp"`
+	Build     markup.Text   `xml:"versioning>snapshot>buildNumber"`
+	Files     []markup.Text `xml:"versioning>snapshotVersions>snapshotVersion>value"`
+	Plugins   []markup.Text `xml:"plugins>plugin>artifactId"`
 }
 
 // readMetadata reads what a client sends.
 func readMetadata(text []byte) (*sentMetadata, error) {
 	var m sentMetadata
-	if err := decodeXML(text, "metadata", maxMetadataTokens, &m); err != nil {
+	if err := markup.Decode(text, "metadata", markup.MetadataTokens, &m); err != nil {
 		return nil, err
 	}
 	return &m, nil

@@ -3,165 +3,77 @@ package maven
 // Reading POMs. Nothing is rewritten, and nothing a POM says can refuse it.
 
 import (
-	"bytes"
 	"encoding/xml"
-	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strings"
+
+	"larder/maven/markup"
 )
-
-// Limits of reading XML that strangers wrote.
-const (
-	maxXMLDepth       = 100
-	maxPOMTokens      = 500_000
-	maxMetadataTokens = 2_000_000
-)
-
-var (
-	errXMLDepth  = errors.New("the XML is nested too deeply")
-	errXMLTokens = errors.New("the XML has too many elements")
-)
-
-// decodeXML reads a document into v. Entities other than XML's own are an error, so none can grow; the root must be
-// called as said.
-func decodeXML(text []byte, rootName string, tokens int, v any) error {
-	raw := xml.NewDecoder(bytes.NewReader(text))
-	raw.CharsetReader = charset
-	d := xml.NewTokenDecoder(&limited{raw: raw, left: tokens})
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("read XML: %w", err)
-		}
-		start, ok := t.(xml.StartElement)
-		if !ok {
-			continue
-		}
-		if start.Name.Local != rootName {
-			return fmt.Errorf("the root element is %.80q, not %q", start.Name.Local, rootName)
-		}
-		if err := d.DecodeElement(v, &start); err != nil {
-			return fmt.Errorf("read XML: %w", err)
-		}
-		return nil
-	}
-}
-
-// limited passes tokens on as long as they are few and not too deep.
-type limited struct {
-	raw         *xml.Decoder
-	depth, left int
-}
-
-func (l *limited) Token() (xml.Token, error) {
-	t, err := l.raw.Token()
-	if l.left--; l.left < 0 {
-		return nil, errXMLTokens
-	}
-	switch t.(type) {
-	case xml.StartElement:
-		if l.depth++; l.depth > maxXMLDepth {
-			return nil, errXMLDepth
-		}
-	case xml.EndElement:
-		l.depth--
-	}
-	return t, err
-}
-
-// charset reads the encodings old POMs are written in, beside UTF-8.
-func charset(label string, in io.Reader) (io.Reader, error) {
-	switch strings.ToLower(label) {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-		return in, nil
-	case "iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
-		b, err := io.ReadAll(in)
-		if err != nil {
-			return nil, err
-		}
-		var out bytes.Buffer
-		for _, c := range b {
-			out.WriteRune(rune(c))
-		}
-		return &out, nil
-	}
-	return nil, fmt.Errorf("unknown encoding %.40q", label)
-}
-
-// trimmedText is an element's text without the white space around it.
-type trimmedText string
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (t *trimmedText) UnmarshalText(p []byte) error {
-	*t = trimmedText(strings.TrimSpace(string(p)))
-	return nil
-}
 
 // gav is what dependencies, parents and relocations have.
 type gav struct {
-	Group    trimmedText `xml:"groupId" json:"group,omitempty"`
-	Artifact trimmedText `xml:"artifactId" json:"artifact,omitempty"`
-	Version  trimmedText `xml:"version" json:"version,omitempty"`
+	Group    markup.Text `xml:"groupId" json:"group,omitempty"`
+	Artifact markup.Text `xml:"artifactId" json:"artifact,omitempty"`
+	Version  markup.Text `xml:"version" json:"version,omitempty"`
 }
 
 // dependency is one dependency, managed or not.
 type dependency struct {
 	gav
-	Scope      trimmedText `xml:"scope" json:"scope,omitempty"`
-	Type       trimmedText `xml:"type" json:"type,omitempty"`
-	Classifier trimmedText `xml:"classifier" json:"classifier,omitempty"`
-	Optional   trimmedText `xml:"optional" json:"optional,omitempty"`
+	Scope      markup.Text `xml:"scope" json:"scope,omitempty"`
+	Type       markup.Text `xml:"type" json:"type,omitempty"`
+	Classifier markup.Text `xml:"classifier" json:"classifier,omitempty"`
+	Optional   markup.Text `xml:"optional" json:"optional,omitempty"`
 	Exclusions []gav       `xml:"exclusions>exclusion" json:"exclusions,omitempty"`
 }
 
 type person struct {
-	ID   trimmedText `xml:"id" json:"id,omitempty"`
-	Name trimmedText `xml:"name" json:"name,omitempty"`
+	ID   markup.Text `xml:"id" json:"id,omitempty"`
+	Name markup.Text `xml:"name" json:"name,omitempty"`
 }
 
 type licence struct {
-	Name         trimmedText `xml:"name" json:"name,omitempty"`
-	URL          trimmedText `xml:"url" json:"url,omitempty"`
-	Distribution trimmedText `xml:"distribution" json:"distribution,omitempty"`
+	Name         markup.Text `xml:"name" json:"name,omitempty"`
+	URL          markup.Text `xml:"url" json:"url,omitempty"`
+	Distribution markup.Text `xml:"distribution" json:"distribution,omitempty"`
 }
 
 // pom is what is read of a project descriptor.
 type pom struct {
 	gav
-	ModelVersion  trimmedText   `xml:"modelVersion"`
+	ModelVersion  markup.Text   `xml:"modelVersion"`
 	Parent        *gav          `xml:"parent"`
-	Packaging     trimmedText   `xml:"packaging"`
-	Name          trimmedText   `xml:"name"`
-	Description   trimmedText   `xml:"description"`
-	URL           trimmedText   `xml:"url"`
-	InceptionYear trimmedText   `xml:"inceptionYear"`
-	Organization  trimmedText   `xml:"organization>name"`
+	Packaging     markup.Text   `xml:"packaging"`
+	Name          markup.Text   `xml:"name"`
+	Description   markup.Text   `xml:"description"`
+	URL           markup.Text   `xml:"url"`
+	InceptionYear markup.Text   `xml:"inceptionYear"`
+	Organization  markup.Text   `xml:"organization>name"`
 	Licenses      []licence     `xml:"licenses>license"`
 	Developers    []person      `xml:"developers>developer"`
 	Contributors  []person      `xml:"contributors>contributor"`
 	SCM           scm           `xml:"scm"`
-	Issues        trimmedText   `xml:"issueManagement>url"`
-	CI            trimmedText   `xml:"ciManagement>url"`
-	Maven         trimmedText   `xml:"prerequisites>maven"`
+	Issues        markup.Text   `xml:"issueManagement>url"`
+	CI            markup.Text   `xml:"ciManagement>url"`
+	Maven         markup.Text   `xml:"prerequisites>maven"`
 	Properties    properties    `xml:"properties"`
 	Dependencies  []dependency  `xml:"dependencies>dependency"`
 	Managed       []dependency  `xml:"dependencyManagement>dependencies>dependency"`
-	Modules       []trimmedText `xml:"modules>module"`
+	Modules       []markup.Text `xml:"modules>module"`
 	Relocation    *relocation   `xml:"distributionManagement>relocation"`
-	Repositories  []trimmedText `xml:"repositories>repository>url"`
+	Repositories  []markup.Text `xml:"repositories>repository>url"`
 }
 
 type scm struct {
-	URL        trimmedText `xml:"url" json:"url,omitempty"`
-	Connection trimmedText `xml:"connection" json:"connection,omitempty"`
-	Tag        trimmedText `xml:"tag" json:"tag,omitempty"`
+	URL        markup.Text `xml:"url" json:"url,omitempty"`
+	Connection markup.Text `xml:"connection" json:"connection,omitempty"`
+	Tag        markup.Text `xml:"tag" json:"tag,omitempty"`
 }
 
 type relocation struct {
 	gav
-	Message trimmedText `xml:"message" json:"message,omitempty"`
+	Message markup.Text `xml:"message" json:"message,omitempty"`
 }
 
 // properties are elements whose names are the keys.
@@ -177,7 +89,7 @@ func (p *properties) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			var v trimmedText
+			var v markup.Text
 			if err := d.DecodeElement(&v, &t); err != nil {
 				return err
 			}
@@ -191,7 +103,7 @@ func (p *properties) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 // readPOM reads a POM as it is written, without its parents.
 func readPOM(text []byte) (*pom, error) {
 	var p pom
-	if err := decodeXML(text, "project", maxPOMTokens, &p); err != nil {
+	if err := markup.Decode(text, "project", markup.POMTokens, &p); err != nil {
 		return nil, err
 	}
 	if p.Packaging == "" {
@@ -233,17 +145,17 @@ func readPOMFacts(text []byte, group, artifact, version string) (f *pomFacts, wa
 		warnings = append(warnings, "the POM names repositories of its own")
 	}
 	f = &pomFacts{
-		Packaging: clip(p.fill(p.Packaging), 100), Name: clip(p.fill(p.Name), 200), Description: clip(p.fill(p.Description), 500),
+		Packaging: markup.Clip(p.fill(p.Packaging), 100), Name: markup.Clip(p.fill(p.Name), 200), Description: markup.Clip(p.fill(p.Description), 500),
 		URL: webURL(p.fill(p.URL)), BOM: p.isBOM(),
 	}
 	for _, l := range p.Licenses[:min(len(p.Licenses), 10)] {
-		f.Licenses = append(f.Licenses, clip(string(l.Name), 100))
+		f.Licenses = append(f.Licenses, markup.Clip(string(l.Name), 100))
 	}
 	if p.Parent != nil {
-		f.Parent = clip(p.Parent.String(), 500)
+		f.Parent = markup.Clip(p.Parent.String(), 500)
 	}
 	if r := p.Relocation; r != nil {
-		f.Relocation, f.Message = clip(p.relocated().String(), 500), clip(p.fill(r.Message), 500)
+		f.Relocation, f.Message = markup.Clip(p.relocated().String(), 500), markup.Clip(p.fill(r.Message), 500)
 	}
 	return f, warnings
 }
@@ -269,7 +181,7 @@ func (p *pom) effective() gav {
 // relocated is where a relocation leads: what it leaves out stays as it is.
 func (p *pom) relocated() gav {
 	g := p.effective()
-	for to, from := range map[*trimmedText]trimmedText{&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version} {
+	for to, from := range map[*markup.Text]markup.Text{&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version} {
 		if from != "" {
 			*to = from
 		}
@@ -286,7 +198,7 @@ func (p *pom) isBOM() bool {
 const maxFill = 16 << 10
 
 // fill replaces ${…} by what the POM itself says; what it does not say stays as it is.
-func (p *pom) fill(t trimmedText) string {
+func (p *pom) fill(t markup.Text) string {
 	s := string(t)
 	for range 10 { // values refer to values
 		before, rest, found := strings.Cut(s, "${")
@@ -352,5 +264,5 @@ func webURL(s string) string {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
 		return ""
 	}
-	return clip(s, 500)
+	return markup.Clip(s, 500)
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"larder/maven/markup"
 )
 
 const fullPOM = `<?xml version="1.0" encoding="UTF-8"?>
@@ -82,11 +84,11 @@ func TestA10_Encodings(t *testing.T) {
 
 // TestE_XMLBombs: depth, number of elements, and growth by entities or properties all end.
 func TestE_XMLBombs(t *testing.T) {
-	deep := strings.Repeat("<a>", maxXMLDepth) + strings.Repeat("</a>", maxXMLDepth)
-	if _, err := readPOM([]byte("<project>" + deep + "</project>")); !errors.Is(err, errXMLDepth) {
+	deep := strings.Repeat("<a>", markup.MaxDepth) + strings.Repeat("</a>", markup.MaxDepth)
+	if _, err := readPOM([]byte("<project>" + deep + "</project>")); !errors.Is(err, markup.ErrDepth) {
 		t.Errorf("depth: %v", err)
 	}
-	if _, err := readPOM([]byte("<project>" + strings.Repeat("<a/>", maxPOMTokens) + "</project>")); !errors.Is(err, errXMLTokens) {
+	if _, err := readPOM([]byte("<project>" + strings.Repeat("<a/>", markup.POMTokens) + "</project>")); !errors.Is(err, markup.ErrTokens) {
 		t.Errorf("elements: %v", err)
 	}
 	laughs := `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><project><name>&b;</name></project>`
@@ -136,10 +138,8 @@ func FuzzPOM(f *testing.F) {
 		if err != nil {
 			return
 		}
-		info := &versionInfo{Project: &projectInfo{}}
 		parsed.takeFrom(parsed)
-		parsed.show(info)
-		if len(info.Dependencies) > maxShown {
+		if dependencies, _ := parsed.show(&projectInfo{}); len(dependencies) > maxShown {
 			t.Fatal("too many dependencies")
 		}
 	})

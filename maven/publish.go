@@ -17,6 +17,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/layout"
+	"larder/maven/markup"
 	"larder/store"
 )
 
@@ -474,7 +475,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 // mayGroup reports whether the user may deploy one of the plugins of the group's document.
 func (s *server) mayGroup(ctx context.Context, q Request, m *sentMetadata) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
-	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a trimmedText) bool {
+	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
 		return s.may(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
 	})
 }
