@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"larder/maven/layout"
+	"larder/maven/pom"
 	"larder/store"
 )
 
@@ -41,7 +42,7 @@ type Meta struct {
 	// Times has the files that came, or were replaced, after the version's first.
 	Times map[string]time.Time `json:"times,omitempty"`
 	// POM and Jar are what the main files say, Module what Gradle's metadata does, Signed the signatures by file.
-	POM    *pomFacts            `json:"pom,omitempty"`
+	POM    *pom.Facts           `json:"pom,omitempty"`
 	Jar    *jarFacts            `json:"jar,omitempty"`
 	Module *moduleFacts         `json:"module,omitempty"`
 	Signed map[string]signature `json:"signed,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/maven/pom"
 	"larder/store"
 )
 
@@ -24,7 +25,7 @@ func TestA4_Complete(t *testing.T) {
 	version := func(waits bool, packaging string, files ...string) store.Version[Meta] {
 		v := store.Version[Meta]{ID: "1", Meta: Meta{Base: "1", Waits: waits}}
 		if packaging != "" {
-			v.Meta.POM = &pomFacts{Packaging: packaging}
+			v.Meta.POM = &pom.Facts{Packaging: packaging}
 		}
 		for _, f := range files {
 			v.Files = append(v.Files, store.File{Name: "1/" + f})

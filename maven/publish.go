@@ -18,6 +18,7 @@ import (
 	"larder/internal/wire"
 	"larder/maven/layout"
 	"larder/maven/markup"
+	"larder/maven/pom"
 	"larder/store"
 )
 
@@ -175,7 +176,7 @@ func (u *upload) inspect() error {
 		if err != nil {
 			return err
 		}
-		u.facts.POM, u.warnings = readPOMFacts(text, u.q.Group, u.q.Artifact, u.q.Version)
+		u.facts.POM, u.warnings = pom.ReadFacts(text, u.q.Group, u.q.Artifact, u.q.Version)
 		if u.s.opt.StrictPOMs && len(u.warnings) > 0 {
 			return wire.Errorf(store.ErrInvalid, "The POM is refused: %s.", strings.Join(u.warnings, "; "))
 		}

@@ -1,6 +1,5 @@
-package maven
-
-// Reading POMs. Nothing is rewritten, and nothing a POM says can refuse it.
+// Package pom reads POMs. Nothing is rewritten, and nothing a POM says can refuse it. Pure.
+package pom
 
 import (
 	"encoding/xml"
@@ -11,68 +10,72 @@ import (
 	"larder/maven/markup"
 )
 
-// gav is what dependencies, parents and relocations have.
-type gav struct {
+// GAV is what dependencies, parents and relocations have.
+type GAV struct {
 	Group    markup.Text `xml:"groupId" json:"group,omitempty"`
 	Artifact markup.Text `xml:"artifactId" json:"artifact,omitempty"`
 	Version  markup.Text `xml:"version" json:"version,omitempty"`
 }
 
-// dependency is one dependency, managed or not.
-type dependency struct {
-	gav
+// Dependency is one dependency, managed or not.
+type Dependency struct {
+	GAV
 	Scope      markup.Text `xml:"scope" json:"scope,omitempty"`
 	Type       markup.Text `xml:"type" json:"type,omitempty"`
 	Classifier markup.Text `xml:"classifier" json:"classifier,omitempty"`
 	Optional   markup.Text `xml:"optional" json:"optional,omitempty"`
-	Exclusions []gav       `xml:"exclusions>exclusion" json:"exclusions,omitempty"`
+	Exclusions []GAV       `xml:"exclusions>exclusion" json:"exclusions,omitempty"`
 }
 
-type person struct {
+// Person is a developer or contributor.
+type Person struct {
 	ID   markup.Text `xml:"id" json:"id,omitempty"`
 	Name markup.Text `xml:"name" json:"name,omitempty"`
 }
 
-type licence struct {
+// Licence is a licence by name.
+type Licence struct {
 	Name         markup.Text `xml:"name" json:"name,omitempty"`
 	URL          markup.Text `xml:"url" json:"url,omitempty"`
 	Distribution markup.Text `xml:"distribution" json:"distribution,omitempty"`
 }
 
-// pom is what is read of a project descriptor.
-type pom struct {
-	gav
+// Project is what is read of a project descriptor.
+type Project struct {
+	GAV
 	ModelVersion  markup.Text   `xml:"modelVersion"`
-	Parent        *gav          `xml:"parent"`
+	Parent        *GAV          `xml:"parent"`
 	Packaging     markup.Text   `xml:"packaging"`
 	Name          markup.Text   `xml:"name"`
 	Description   markup.Text   `xml:"description"`
 	URL           markup.Text   `xml:"url"`
 	InceptionYear markup.Text   `xml:"inceptionYear"`
 	Organization  markup.Text   `xml:"organization>name"`
-	Licenses      []licence     `xml:"licenses>license"`
-	Developers    []person      `xml:"developers>developer"`
-	Contributors  []person      `xml:"contributors>contributor"`
-	SCM           scm           `xml:"scm"`
+	Licenses      []Licence     `xml:"licenses>license"`
+	Developers    []Person      `xml:"developers>developer"`
+	Contributors  []Person      `xml:"contributors>contributor"`
+	SCM           SCM           `xml:"scm"`
 	Issues        markup.Text   `xml:"issueManagement>url"`
 	CI            markup.Text   `xml:"ciManagement>url"`
 	Maven         markup.Text   `xml:"prerequisites>maven"`
 	Properties    properties    `xml:"properties"`
-	Dependencies  []dependency  `xml:"dependencies>dependency"`
-	Managed       []dependency  `xml:"dependencyManagement>dependencies>dependency"`
+	Dependencies  []Dependency  `xml:"dependencies>dependency"`
+	Managed       []Dependency  `xml:"dependencyManagement>dependencies>dependency"`
 	Modules       []markup.Text `xml:"modules>module"`
-	Relocation    *relocation   `xml:"distributionManagement>relocation"`
+	Relocation    *Relocation   `xml:"distributionManagement>relocation"`
 	Repositories  []markup.Text `xml:"repositories>repository>url"`
 }
 
-type scm struct {
+// SCM is where the source is.
+type SCM struct {
 	URL        markup.Text `xml:"url" json:"url,omitempty"`
 	Connection markup.Text `xml:"connection" json:"connection,omitempty"`
 	Tag        markup.Text `xml:"tag" json:"tag,omitempty"`
 }
 
-type relocation struct {
-	gav
+// Relocation is where an artifact went; what it leaves out stays as it is.
+type Relocation struct {
+	GAV
 	Message markup.Text `xml:"message" json:"message,omitempty"`
 }
 
@@ -100,9 +103,9 @@ func (p *properties) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error 
 	}
 }
 
-// readPOM reads a POM as it is written, without its parents.
-func readPOM(text []byte) (*pom, error) {
-	var p pom
+// Read reads a POM as it is written, without its parents.
+func Read(text []byte) (*Project, error) {
+	var p Project
 	if err := markup.Decode(text, "project", markup.POMTokens, &p); err != nil {
 		return nil, err
 	}
@@ -112,8 +115,8 @@ func readPOM(text []byte) (*pom, error) {
 	return &p, nil
 }
 
-// pomFacts is what a record keeps of the POM; all else is read when a page asks for it.
-type pomFacts struct {
+// Facts is what a record keeps of the POM; all else is read when a page asks for it.
+type Facts struct {
 	Packaging   string   `json:"packaging"`
 	Name        string   `json:"name,omitempty"`
 	Description string   `json:"description,omitempty"`
@@ -125,11 +128,11 @@ type pomFacts struct {
 	Message     string   `json:"message,omitempty"`    // of the relocation
 }
 
-// facts reads a POM and compares it with where it was put.
-func readPOMFacts(text []byte, group, artifact, version string) (f *pomFacts, warnings []string) {
-	p, err := readPOM(text)
+// ReadFacts reads a POM and compares it with where it was put.
+func ReadFacts(text []byte, group, artifact, version string) (f *Facts, warnings []string) {
+	p, err := Read(text)
 	if err != nil {
-		return &pomFacts{Packaging: "jar"}, []string{"the POM cannot be read"}
+		return &Facts{Packaging: "jar"}, []string{"the POM cannot be read"}
 	}
 	for _, c := range []struct {
 		what      string
@@ -144,7 +147,7 @@ func readPOMFacts(text []byte, group, artifact, version string) (f *pomFacts, wa
 	if len(p.Repositories) > 0 {
 		warnings = append(warnings, "the POM names repositories of its own")
 	}
-	f = &pomFacts{
+	f = &Facts{
 		Packaging: markup.Clip(p.fill(p.Packaging), 100), Name: markup.Clip(p.fill(p.Name), 200), Description: markup.Clip(p.fill(p.Description), 500),
 		URL: webURL(p.fill(p.URL)), BOM: p.isBOM(),
 	}
@@ -160,13 +163,14 @@ func readPOMFacts(text []byte, group, artifact, version string) (f *pomFacts, wa
 	return f, warnings
 }
 
-func (g gav) String() string {
+// String is group:artifact:version.
+func (g GAV) String() string {
 	return string(g.Group) + ":" + string(g.Artifact) + ":" + string(g.Version)
 }
 
 // effective are the POM's coordinates, with what it has from its parent.
-func (p *pom) effective() gav {
-	g := p.gav
+func (p *Project) effective() GAV {
+	g := p.GAV
 	if p.Parent != nil {
 		if g.Group == "" {
 			g.Group = p.Parent.Group
@@ -179,7 +183,7 @@ func (p *pom) effective() gav {
 }
 
 // relocated is where a relocation leads: what it leaves out stays as it is.
-func (p *pom) relocated() gav {
+func (p *Project) relocated() GAV {
 	g := p.effective()
 	for to, from := range map[*markup.Text]markup.Text{&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version} {
 		if from != "" {
@@ -190,7 +194,7 @@ func (p *pom) relocated() gav {
 }
 
 // isBOM: a list of managed versions and nothing else.
-func (p *pom) isBOM() bool {
+func (p *Project) isBOM() bool {
 	return p.Packaging == "pom" && len(p.Managed) > 0 && len(p.Modules) == 0
 }
 
@@ -198,7 +202,7 @@ func (p *pom) isBOM() bool {
 const maxFill = 16 << 10
 
 // fill replaces ${…} by what the POM itself says; what it does not say stays as it is.
-func (p *pom) fill(t markup.Text) string {
+func (p *Project) fill(t markup.Text) string {
 	s := string(t)
 	for range 10 { // values refer to values
 		before, rest, found := strings.Cut(s, "${")
@@ -229,7 +233,7 @@ func (p *pom) fill(t markup.Text) string {
 	return s
 }
 
-func (p *pom) lookup(key string) (string, bool) {
+func (p *Project) lookup(key string) (string, bool) {
 	if v, ok := p.Properties[key]; ok {
 		return v, true
 	}
@@ -251,9 +255,9 @@ func (p *pom) lookup(key string) (string, bool) {
 	return "", false
 }
 
-func parentOf(p *pom) gav {
+func parentOf(p *Project) GAV {
 	if p.Parent == nil {
-		return gav{}
+		return GAV{}
 	}
 	return *p.Parent
 }
