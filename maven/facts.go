@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/maven/inside"
 	"larder/maven/layout"
 	"larder/maven/pom"
 	"larder/store"
@@ -15,23 +16,23 @@ import (
 
 // versionInfo is what pages show of a version.
 type versionInfo struct {
-	Group        string               `json:"group"`
-	Artifact     string               `json:"artifact"`
-	Version      string               `json:"version"`
-	Build        string               `json:"build,omitempty"` // of a snapshot: the newest
-	Published    time.Time            `json:"published"`
-	By           string               `json:"by,omitempty"`
-	Open         bool                 `json:"open,omitempty"`
-	Broken       map[string]string    `json:"broken,omitempty"`
-	Warnings     map[string][]string  `json:"warnings,omitempty"`
-	POM          *pom.Facts           `json:"pom,omitempty"`
-	Jar          *jarFacts            `json:"jar,omitempty"`
-	Module       *moduleFacts         `json:"module,omitempty"`
-	Signed       map[string]signature `json:"signed,omitempty"`
-	Project      *pom.Info            `json:"project,omitempty"`
-	Snippets     map[string]string    `json:"snippets"`
-	Dependencies []pom.Dependency     `json:"dependencies,omitempty"`
-	Managed      []pom.Dependency     `json:"managed,omitempty"`
+	Group        string                      `json:"group"`
+	Artifact     string                      `json:"artifact"`
+	Version      string                      `json:"version"`
+	Build        string                      `json:"build,omitempty"` // of a snapshot: the newest
+	Published    time.Time                   `json:"published"`
+	By           string                      `json:"by,omitempty"`
+	Open         bool                        `json:"open,omitempty"`
+	Broken       map[string]string           `json:"broken,omitempty"`
+	Warnings     map[string][]string         `json:"warnings,omitempty"`
+	POM          *pom.Facts                  `json:"pom,omitempty"`
+	Jar          *inside.Jar                 `json:"jar,omitempty"`
+	Module       *inside.Module              `json:"module,omitempty"`
+	Signed       map[string]inside.Signature `json:"signed,omitempty"`
+	Project      *pom.Info                   `json:"project,omitempty"`
+	Snippets     map[string]string           `json:"snippets"`
+	Dependencies []pom.Dependency            `json:"dependencies,omitempty"`
+	Managed      []pom.Dependency            `json:"managed,omitempty"`
 }
 
 // maxParents bounds the walk up.

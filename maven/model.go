@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"larder/maven/inside"
 	"larder/maven/layout"
 	"larder/maven/pom"
 	"larder/store"
@@ -42,10 +43,10 @@ type Meta struct {
 	// Times has the files that came, or were replaced, after the version's first.
 	Times map[string]time.Time `json:"times,omitempty"`
 	// POM and Jar are what the main files say, Module what Gradle's metadata does, Signed the signatures by file.
-	POM    *pom.Facts           `json:"pom,omitempty"`
-	Jar    *jarFacts            `json:"jar,omitempty"`
-	Module *moduleFacts         `json:"module,omitempty"`
-	Signed map[string]signature `json:"signed,omitempty"`
+	POM    *pom.Facts                  `json:"pom,omitempty"`
+	Jar    *inside.Jar                 `json:"jar,omitempty"`
+	Module *inside.Module              `json:"module,omitempty"`
+	Signed map[string]inside.Signature `json:"signed,omitempty"`
 	// Warnings is what is odd about a file; nothing is refused for it.
 	Warnings map[string][]string `json:"warnings,omitempty"`
 }

@@ -16,6 +16,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/inside"
 	"larder/maven/layout"
 	"larder/maven/markup"
 	"larder/maven/pom"
@@ -182,7 +183,7 @@ func (u *upload) inspect() error {
 		}
 	case f.IsMain() && f.Ext == "jar":
 		var warning string
-		if u.facts.Jar, warning = readJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
+		if u.facts.Jar, warning = inside.ReadJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Ext == "module" && f.Classifier == "" && f.Sig == "" && size <= maxModule:
@@ -191,7 +192,7 @@ func (u *upload) inspect() error {
 			return err
 		}
 		var warning string
-		if u.facts.Module, warning = readModule(text); warning != "" {
+		if u.facts.Module, warning = inside.ReadModule(text); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Sig == ".asc" && size <= maxSignature:
@@ -199,8 +200,8 @@ func (u *upload) inspect() error {
 		if err != nil {
 			return err
 		}
-		if sig, ok := readSignature(text); ok {
-			u.facts.Signed = map[string]signature{u.q.File: sig}
+		if sig, ok := inside.ReadSignature(text); ok {
+			u.facts.Signed = map[string]inside.Signature{u.q.File: sig}
 		}
 	}
 	return nil

@@ -261,9 +261,12 @@ func TestA4_AgainWhileBusy(t *testing.T) {
 // TestA4_Signatures: signing again gives other bytes; beside a file that has not changed the first signature stays.
 func TestA4_Signatures(t *testing.T) {
 	g := newRig(t)
-	g.deploy("com.acme:lib:1.0", contents{".jar.asc": armoured(openPGP(true, []byte{16, 1, 2, 3, 4, 5, 6, 7, 8}))})
+	signed := func(p string) string {
+		return "-----BEGIN PGP SIGNATURE-----\n\n" + p + "\n=abcd\n-----END PGP SIGNATURE-----\n"
+	}
+	g.deploy("com.acme:lib:1.0", contents{".jar.asc": signed("whQEAAEIAAoJEAECAwQFBgcIAACrzQ==")})
 	before := g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar.asc", nil), 200, "").Body
-	other := armoured(openPGP(true, []byte{16, 8, 7, 6, 5, 4, 3, 2, 1}))
+	other := signed("whQEAAEIAAoJEAgHBgUEAwIBAACrzQ==")
 	for _, agent := range []option{agentMaven, agentGradle} {
 		g.replay(withSums(lib+"1.0/lib-1.0.jar.asc", other, "md5", "sha1", "sha256", "sha512"), agent)
 	}

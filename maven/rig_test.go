@@ -1,8 +1,6 @@
 package maven
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha1"
@@ -269,23 +267,10 @@ func pomXML(group, artifact, version string, more ...string) string {
 }
 
 // jar makes an archive of files.
-func jar(files map[string]string) string {
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f, err := w.Create(name)
-		if err == nil {
-			_, err = f.Write([]byte(files[name]))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.String()
-}
+func jar(files wiretest.Files) string { return string(wiretest.Zip(files)) }
+
+// pluginXML is what the plugin of a group says of itself.
+const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
 
 // split takes group:artifact:version apart and returns the directory of the version.
 func split(gav string) (group, artifact, version, dir string) {
