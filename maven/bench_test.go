@@ -10,6 +10,7 @@ import (
 
 	"larder/internal/wiretest"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/maven/order"
 	"larder/store"
 	"larder/store/storetest"
@@ -122,7 +123,7 @@ func BenchmarkReadMetadata(b *testing.B) {
 	text := []byte("<metadata><versioning><versions>" + strings.Repeat("<version>1.2.3</version>", 2000) + "</versions></versioning></metadata>")
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := readMetadata(text); err != nil {
+		if _, err := metadata.Read(text); err != nil {
 			b.Fatal(err)
 		}
 	}

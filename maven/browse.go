@@ -16,6 +16,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/maven/order"
 	"larder/store"
 )
@@ -166,14 +167,14 @@ func (s *server) children(ctx context.Context, d *directory, prefix, separators 
 
 // artifactInfo is what pages show of an artifact.
 type artifactInfo struct {
-	Group    string   `json:"group"`
-	Artifact string   `json:"artifact"`
-	Latest   string   `json:"latest,omitempty"`
-	Release  string   `json:"release,omitempty"`
-	Owners   []string `json:"owners,omitempty"`
-	Versions []string `json:"versions"`       // in Maven's order
-	Open     []entry  `json:"open,omitempty"` // on their way in, or stuck
-	Plugins  []plugin `json:"plugins,omitempty"`
+	Group    string            `json:"group"`
+	Artifact string            `json:"artifact"`
+	Latest   string            `json:"latest,omitempty"`
+	Release  string            `json:"release,omitempty"`
+	Owners   []string          `json:"owners,omitempty"`
+	Versions []string          `json:"versions"`       // in Maven's order
+	Open     []entry           `json:"open,omitempty"` // on their way in, or stuck
+	Plugins  []metadata.Plugin `json:"plugins,omitempty"`
 }
 
 // readArtifact adds the versions metadata lists, as clients read them off the page when there is no metadata.
@@ -190,7 +191,7 @@ func (s *server) readArtifact(ctx context.Context, d *directory, q Request, deta
 			info.Versions = append(info.Versions, string(v))
 			times[string(v)] = unixOf(at)
 		}
-		var st state
+		var st metadata.State
 		if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 			return err
 		}

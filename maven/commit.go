@@ -19,16 +19,8 @@ import (
 
 	"larder/internal/wire"
 	"larder/maven/layout"
-	"larder/maven/order"
+	"larder/maven/metadata"
 	"larder/store"
-)
-
-// The rows this package keeps below the kind.
-const (
-	kindDue        = "due"        // time 0x00 what 0x00 artifact 0x00 version → nothing: see Settle
-	kindSHA1       = "sha1"       // sha1 0x00 artifact 0x00 file → nothing
-	kindPrefixes   = "prefixes"   // line of prefixes.txt 0x00 artifact → nothing
-	kindArchetypes = "archetypes" // artifact 0x00 version → description
 )
 
 // What can be due.
@@ -38,29 +30,8 @@ const (
 	dueRelease = "release" // a snapshot's release has been there for long enough
 )
 
-func prefixKey(group, name string) []byte { return []byte(layout.Prefix(group) + "\x00" + name) }
-
 func dueKey(at time.Time, what, name, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(max(at.Unix(), 0))), "\x00"+what+"\x00"+name+"\x00"+id...)
-}
-
-func getRow(t store.Table, key string, v any) (bool, error) {
-	raw := t.Get([]byte(key))
-	if raw == nil {
-		return false, nil
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return false, fmt.Errorf("row %q: %w", key, store.ErrFormat)
-	}
-	return true, nil
-}
-
-func putRow(t store.Table, key string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("row %q: %w", key, err)
-	}
-	return t.Put([]byte(key), raw)
 }
 
 // await notes when an open version will be quiet for long enough.
@@ -213,7 +184,7 @@ func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], time
 			return err
 		}
 	}
-	return changeBase(p, snapshot, func(b *base) {
+	return changeBase(p, snapshot, func(b *metadata.Base) {
 		b.Count++
 		if layout.Newer(snapshot, v.ID, b.Build) {
 			b.Build = v.ID
@@ -222,8 +193,8 @@ func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], time
 }
 
 // changeBase changes a snapshot's row and moves its time forward.
-func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*base)) error {
-	var b base
+func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*metadata.Base)) error {
+	var b metadata.Base
 	if _, err := getRow(p.Index(indexBases), snapshot, &b); err != nil {
 		return err
 	}
@@ -247,7 +218,7 @@ func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) err
 		return nil
 	}
 	key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
-	var old newest
+	var old metadata.Newest
 	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !layout.Newer(v.Meta.Base, v.ID, old.ID) {
 		return err
 	}
@@ -256,7 +227,7 @@ func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) err
 	if err != nil {
 		at = v.Published
 	}
-	return putRow(p.Index(indexNewest), key, newest{ID: v.ID, File: f.Name, Time: at.Unix()})
+	return putRow(p.Index(indexNewest), key, metadata.Newest{ID: v.ID, File: f.Name, Time: at.Unix()})
 }
 
 // listVersion adds a version to those the artifact's metadata lists, or only moves the document's time for one that is.
@@ -268,29 +239,19 @@ func listVersion(p *store.PackageTx[Meta], version string) error {
 			return err
 		}
 	}
-	return changeState(p, func(st *state) error {
+	return changeState(p, func(st *metadata.State) error {
 		if isNew {
 			st.Count++
 		}
-		st.take(version)
+		st.Take(version)
 		return nil
 	})
 }
 
-// take lets a version be the latest or the release, if it is higher. A fix of an old line never is.
-func (st *state) take(version string) {
-	if st.Latest == "" || order.Compare(version, st.Latest) > 0 {
-		st.Latest = version
-	}
-	if !layout.IsSnapshot(version) && (st.Release == "" || order.Compare(version, st.Release) > 0) {
-		st.Release = version
-	}
-}
-
 // changeState changes the artifact's row and moves its time forward: clients take RELEASE and LATEST from the repository
 // whose time is greatest.
-func changeState(p *store.PackageTx[Meta], change func(*state) error) error {
-	var st state
+func changeState(p *store.PackageTx[Meta], change func(*metadata.State) error) error {
+	var st metadata.State
 	if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 		return err
 	}
@@ -308,7 +269,7 @@ func (s *server) extend(p *store.PackageTx[Meta], v store.Version[Meta], key str
 		if err := listFile(p, v, v.Files[i]); err != nil {
 			return err
 		}
-		if err := changeBase(p, v.Meta.Base, func(*base) {}); err != nil {
+		if err := changeBase(p, v.Meta.Base, func(*metadata.Base) {}); err != nil {
 			return err
 		}
 	}
@@ -320,7 +281,7 @@ func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error
 	if j := v.Meta.Jar; j != nil && j.Prefix != "" {
 		group, artifact := layout.SplitName(p.Name())
 		err := s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
-			return setPlugin(g, artifact, plugin{Name: j.PluginName, Prefix: j.Prefix})
+			return setPlugin(g, artifact, metadata.Plugin{Name: j.PluginName, Prefix: j.Prefix})
 		})
 		if err != nil {
 			return err
@@ -338,8 +299,8 @@ func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error
 	return setListing(p)
 }
 
-func setPlugin(g *store.PackageTx[Meta], artifact string, want plugin) error {
-	var have plugin
+func setPlugin(g *store.PackageTx[Meta], artifact string, want metadata.Plugin) error {
+	var have metadata.Plugin
 	if there, err := getRow(g.Index(indexPlugins), artifact, &have); err != nil || there && have == want {
 		return err
 	}
@@ -359,13 +320,13 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 	if s.opt.SnapshotBuilds <= 0 {
 		return nil
 	}
-	var b base
+	var b metadata.Base
 	if there, err := getRow(p.Index(indexBases), snapshot, &b); err != nil || !there {
 		return err
 	}
 	named := map[string]bool{}
 	for key, row := range p.Index(indexNewest).Scan([]byte(snapshot+"\x00"), nil) {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(row, &n); err != nil {
 			return fmt.Errorf("row %q: %w", key, store.ErrFormat)
 		}
@@ -402,7 +363,7 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 	if err := p.KindIndex(kindDue).Put(dueKey(next, duePrune, p.Name(), snapshot), nil); err != nil {
 		return err
 	}
-	return changeBase(p, snapshot, func(b *base) { b.Prune = next.Unix() })
+	return changeBase(p, snapshot, func(b *metadata.Base) { b.Prune = next.Unix() })
 }
 
 // outlive notes that the snapshots of a release have served their time, where the operator wants them gone.

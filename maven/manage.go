@@ -14,6 +14,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 )
 
@@ -54,7 +55,7 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 		if err := relist(p, v.Meta.Base, id); err != nil {
 			return err
 		}
-		return changeBase(p, v.Meta.Base, func(*base) {})
+		return changeBase(p, v.Meta.Base, func(*metadata.Base) {})
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		q.Path += "/"
@@ -247,7 +248,7 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if err != nil {
 			return err
 		}
-		if err := changeBase(p, v.Meta.Base, func(b *base) { b.Count, b.Build = len(builds), last(builds) }); err != nil {
+		if err := changeBase(p, v.Meta.Base, func(b *metadata.Base) { b.Count, b.Build = len(builds), last(builds) }); err != nil {
 			return err
 		}
 	}
@@ -260,13 +261,13 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := p.Index(indexVersions).Delete([]byte(v.Meta.Base)); err != nil {
 		return err
 	}
-	err := changeState(p, func(st *state) error {
+	err := changeState(p, func(st *metadata.State) error {
 		if st.Count--; st.Latest != v.Meta.Base && st.Release != v.Meta.Base {
 			return nil
 		}
 		st.Latest, st.Release = "", ""
 		for version := range p.Index(indexVersions).Scan(nil, nil) {
-			st.take(string(version))
+			st.Take(string(version))
 		}
 		return nil
 	})
@@ -303,7 +304,7 @@ func last(list []string) string {
 func relist(p *store.PackageTx[Meta], snapshot, lost string) error {
 	var keys []string
 	for key, row := range p.Index(indexNewest).Scan([]byte(snapshot+"\x00"), nil) {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(row, &n); err != nil {
 			return fmt.Errorf("row %q: %w", key, store.ErrFormat)
 		}

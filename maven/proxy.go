@@ -15,6 +15,7 @@ import (
 
 	"larder/internal/wire"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
@@ -74,7 +75,7 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 	return upstream.Query{
 		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
 		Check: func(body []byte, _ string) error {
-			_, err := readMetadata(body)
+			_, err := metadata.Read(body)
 			return err
 		},
 	}
@@ -101,11 +102,11 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 
 // offered renders metadata anew, with the versions that may be chosen.
 func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, error) {
-	sent, err := readMetadata(body)
+	sent, err := metadata.Read(body)
 	if err != nil || len(sent.Versions) == 0 {
 		return body, err
 	}
-	m := &artifactMetadata{Group: string(sent.Group), Artifact: string(sent.Artifact)}
+	m := &metadata.Artifact{Group: string(sent.Group), Artifact: string(sent.Artifact)}
 	for _, text := range sent.Versions {
 		version := string(text)
 		here := true
@@ -122,7 +123,7 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		}
 		if here {
 			m.Versions = append(m.Versions, version)
-			m.State.take(version)
+			m.State.Take(version)
 		}
 	}
 	if len(m.Versions) == 0 {
@@ -130,7 +131,7 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 	}
 	m.State.Updated = time.Now().Unix()
 	order.Sort(m.Versions)
-	return m.render(), nil
+	return m.Render(), nil
 }
 
 // final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.

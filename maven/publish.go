@@ -19,6 +19,7 @@ import (
 	"larder/maven/inside"
 	"larder/maven/layout"
 	"larder/maven/markup"
+	"larder/maven/metadata"
 	"larder/maven/pom"
 	"larder/store"
 )
@@ -437,7 +438,7 @@ func (s *server) putSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	if m != nil {
-		if err := s.announce(r.Context(), q.Name, m.names()); err != nil {
+		if err := s.announce(r.Context(), q.Name, m.Names()); err != nil {
 			return err
 		}
 	}
@@ -459,7 +460,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
 	switch {
 	case own == nil && m != nil:
-		err = s.announce(ctx, q.Name, m.names())
+		err = s.announce(ctx, q.Name, m.Names())
 	case own == nil:
 	case m != nil && s.mayGroup(ctx, q, m):
 		s.arrivals.add(who, arrived{})
@@ -475,7 +476,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 // mayGroup reports whether the user may deploy one of the plugins of the group's document.
-func (s *server) mayGroup(ctx context.Context, q Request, m *sentMetadata) bool {
+func (s *server) mayGroup(ctx context.Context, q Request, m *metadata.Sent) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
 		return s.may(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
@@ -484,7 +485,7 @@ func (s *server) mayGroup(ctx context.Context, q Request, m *sentMetadata) bool 
 
 // readSent reads the metadata a client sends; nil for a checksum of it, which is that of the client's document and not
 // of ours.
-func (s *server) readSent(r *http.Request, q Request) (*sentMetadata, error) {
+func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 	limit := int64(maxMetadata)
 	if q.Sum != "" {
 		limit = maxSum
@@ -493,7 +494,7 @@ func (s *server) readSent(r *http.Request, q Request) (*sentMetadata, error) {
 	if err != nil || q.Sum != "" {
 		return nil, err
 	}
-	m, err := readMetadata(text)
+	m, err := metadata.Read(text)
 	if err != nil {
 		return nil, wire.Explain(err, store.ErrInvalid, "This is not Maven metadata.")
 	}

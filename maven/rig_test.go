@@ -20,6 +20,7 @@ import (
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -179,14 +180,14 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 	none := func(string, []byte) string { return "" }
 	have := rows{versions: read(indexVersions, none), open: read(indexOpen, none), builds: read(indexBuilds, func(_ string, v []byte) string { return string(v) })}
 	have.bases = read(indexBases, func(key string, v []byte) string {
-		var b base
+		var b metadata.Base
 		if err := json.Unmarshal(v, &b); err != nil || b.Count != count[key] {
 			g.T.Errorf("%s: base %s: %s, %d builds, %v", p.Name(), key, v, count[key], err)
 		}
 		return b.Build
 	})
 	have.newest = read(indexNewest, func(_ string, v []byte) string {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(v, &n); err != nil {
 			g.T.Error(err)
 		}
@@ -199,12 +200,12 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 			g.T.Errorf("%s: %s are %q, should be %q", p.Name(), what, pair[0], pair[1])
 		}
 	}
-	var st, right state
+	var st, right metadata.State
 	if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 		g.T.Error(err)
 	}
 	for v := range want.versions {
-		right.take(v)
+		right.Take(v)
 	}
 	if st.Count != len(want.versions) || st.Latest != right.Latest || st.Release != right.Release {
 		g.T.Errorf("%s: state %+v, should be %+v of %d", p.Name(), st, right, len(want.versions))

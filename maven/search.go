@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/maven/order"
 	"larder/store"
 )
@@ -42,7 +43,7 @@ type summary struct {
 
 // setListing writes what an artifact is found by: its coordinates and what its latest version says.
 func setListing(p *store.PackageTx[Meta]) error {
-	var st state
+	var st metadata.State
 	if there, err := getRow(p.Index(indexState), "", &st); err != nil || !there || st.Latest == "" {
 		return firstOf(err, p.SetListing(nil))
 	}
@@ -63,7 +64,7 @@ func setListing(p *store.PackageTx[Meta]) error {
 
 // record reads a version by the name metadata has for it: of a snapshot, its newest build.
 func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], error) {
-	var b base
+	var b metadata.Base
 	if there, err := getRow(p.Index(indexBases), version, &b); err != nil {
 		return store.Version[Meta]{}, err
 	} else if there {

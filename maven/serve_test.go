@@ -14,6 +14,7 @@ import (
 
 	"larder/internal/wiretest"
 	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 )
 
@@ -180,14 +181,14 @@ func TestA7_Prefixes(t *testing.T) {
 	for _, gav := range []string{"com.acme:lib:1.0", "com.acme.tools:x:1", "com.acme.tools:y:1", "junit:junit:4", "org.other:z:1"} {
 		g.deploy(gav)
 	}
-	want := prefixHeader + "\n/com/acme\n/junit\n/org/other\n"
+	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
 	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != typeText {
 		t.Errorf("%v", a)
 	}
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
 	g.Want(g.Ada("DELETE", "/org/other/z/", nil), 204, "")
 	g.Want(g.Ada("DELETE", "/com/acme/tools/x/", nil), 204, "")
-	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, prefixHeader+"\n/com/acme\n/junit\n")
+	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, metadata.PrefixHeader+"\n/com/acme\n/junit\n")
 	g.deploy("com.secret:x:1")
 	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 404, "no list of prefixes")
 	g.Want(g.Ada("GET", "/.meta/prefixes.txt", nil), 200, "/com/secret")
