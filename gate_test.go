@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -10,13 +12,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// gate is a way to another server on which a script can stop what flows:
+// gate is a way to another server on which a script can stop what flows, or spoil it:
 //
-//	gate NAME     a way to the server called NAME; sets $GATE (host:port)
-//	gate hold     lets a megabyte more through, then nothing
-//	gate held     waits until something is held back
-//	gate cut      breaks every connection, and all to come
-//	gate open     lets everything through again
+//	gate [NAME]     a way to the server called NAME; sets $GATE (host:port)
+//	gate hold       lets a megabyte more through, then nothing
+//	gate held       waits until something is held back
+//	gate cut        breaks every connection, and all to come
+//	gate open       lets everything through again, as it is
+//	gate spoil A B  puts B, which is as long, in place of A in what clients send
 type gate struct {
 	to string
 
@@ -26,23 +29,29 @@ type gate struct {
 	closed bool
 	room   int64 // bytes that may still pass; -1: any number
 	held   bool
+	spoil  [2][]byte // what is sent instead of what, of one length
 }
 
 const gateRoom = 1 << 20
 
 func cmdGate(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: gate NAME|hold|held|cut|open")
+	if neg || len(args) > 3 || len(args) > 1 && args[0] != "spoil" {
+		ts.Fatalf("usage: gate [NAME]|hold|held|cut|open|spoil A B")
 	}
 	s := state(ts)
-	switch args[0] {
+	switch verb := strings.Join(args[:min(len(args), 1)], ""); verb {
+	case "spoil":
+		if len(args) != 3 || len(args[1]) != len(args[2]) {
+			ts.Fatalf("usage: gate spoil A B, of one length")
+		}
+		s.gate.set(func(g *gate) { g.spoil = [2][]byte{[]byte(args[1]), []byte(args[2])} })
 	case "hold":
 		s.gate.set(func(g *gate) { g.room, g.held = gateRoom, false })
 	case "cut":
 		s.gate.set(func(g *gate) { g.closed = true })
 		s.gate.drop()
 	case "open":
-		s.gate.set(func(g *gate) { g.closed, g.room, g.held = false, -1, false })
+		s.gate.set(func(g *gate) { g.closed, g.room, g.held, g.spoil = false, -1, false, [2][]byte{} })
 	case "held":
 		for deadline := time.Now().Add(30 * time.Second); !s.gate.isHeld(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -52,7 +61,11 @@ func cmdGate(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		ts.Check(err)
-		s.gate = newGate(l, ts.Getenv(args[0]+"_HOST"))
+		from := "HOST"
+		if verb != "" {
+			from = verb + "_HOST"
+		}
+		s.gate = newGate(l, ts.Getenv(from))
 		ts.Defer(func() {
 			_ = l.Close()
 			s.gate.drop()
@@ -121,7 +134,7 @@ func (g *gate) pass(client net.Conn) {
 	g.keep(client)
 	g.keep(server)
 	go func() {
-		_, _ = io.Copy(server, client)
+		_, _ = io.Copy(spoiler{g, server}, client)
 		_ = server.Close()
 	}()
 	buf := make([]byte, 32<<10)
@@ -137,6 +150,22 @@ func (g *gate) pass(client net.Conn) {
 			return
 		}
 	}
+}
+
+// spoiler writes what clients send, with what is to be spoilt.
+type spoiler struct {
+	g *gate
+	w io.Writer
+}
+
+func (s spoiler) Write(p []byte) (int, error) {
+	s.g.mu.Lock()
+	spoil := s.g.spoil
+	s.g.mu.Unlock()
+	if len(spoil[0]) > 0 {
+		p = bytes.ReplaceAll(p, spoil[0], spoil[1])
+	}
+	return s.w.Write(p)
 }
 
 // await returns when n bytes may pass.

@@ -23,16 +23,16 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball"},
+	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/pom", "larder/maven/inside", "larder/maven/metadata"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest"},
-	{"larder/npm/naming", "larder/composer/naming"},
+	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
 	{"larder/store/storetest"},
 	{"larder/store"},
 	{"larder/internal/gemspec"},
-	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup"},
 }
 
 func under(prefix string, names []string) []string {

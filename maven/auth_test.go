@@ -13,6 +13,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/maven/layout"
 )
 
 // prepare deploys what the requests of the matrix are about.
@@ -22,7 +23,7 @@ func (g *rig) prepare(name string) {
 	g.build(name+":2-SNAPSHOT", "20261121.093001-1", contents{".jar": "snapshot of " + name, ".pom": "pom of " + name})
 	g.upload(name+":3.0", usual(name+":3.0"))
 	for actor, n := range deleters {
-		g.Want(g.Ada("PUT", fmt.Sprintf("/%s%d/x", dirOf(name, ""), n), actor), 201, "")
+		g.Want(g.Ada("PUT", fmt.Sprintf("/%s%d/x", layout.Dir(name, ""), n), actor), 201, "")
 	}
 }
 
@@ -31,8 +32,8 @@ var deleters = map[string]int{"ada": 10, "root": 11, "deleter": 12}
 
 // cases has a request for each operation on an artifact of its own.
 func (g *rig) cases(name, actor string) map[string]wiretest.Case {
-	_, artifact := splitName(name)
-	dir := "/" + dirOf(name, "")
+	_, artifact := layout.SplitName(name)
+	dir := "/" + layout.Dir(name, "")
 	meta := "<metadata><versioning><versions><version>3.0</version></versions></versioning></metadata>"
 	file := dir + "1.0/" + artifact + "-1.0"
 	return map[string]wiretest.Case{
@@ -107,6 +108,45 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
+// TestE_CVE_2019_9733_Headers: nobody is somebody because a header says where from or for whom a request comes, and
+// credentials in a cookie, which browsers send unasked, are none (CVE-2010-3449, CVE-2016-4469).
+func TestE_CVE_2019_9733_Headers(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
+	g.deploy("com.secret:lib:1.0")
+	before := g.Journal()
+	for name, value := range map[string]string{
+		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Forwarded-User": "ada", "Remote-User": "ada", "X-Remote-User": "ada",
+		"Cookie": "session=" + g.Keys["ada"] + "; token=" + g.Keys["ada"] + "; Authorization=Bearer " + g.Keys["ada"], "Proxy-Authorization": "Bearer " + g.Keys["ada"],
+	} {
+		o := wiretest.Header(name, value)
+		g.Want(g.Do("GET", "/com/secret/lib/1.0/lib-1.0.jar", nil, o), 401, "")
+		g.Want(g.Do("PUT", lib+"1.0/lib-1.0.jar", "x", o), 401, "")
+		g.Want(g.Do("DELETE", "/com/secret/lib/1.0/", nil, o), 401, "")
+	}
+	if g.Journal() != before {
+		t.Error("something has changed")
+	}
+}
+
+// TestH3_DeployToken: a token that may only write deploys where everybody reads, and one that may also read where not
+// everybody does: the metadata is asked for when all files have been sent, and a refusal then would end the deploy.
+func TestH3_DeployToken(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
+	for actor, c := range map[string]struct{ name, scope string }{
+		"writer": {"com.acme:lib", "maven:artifact:com.acme:*:write"}, "both": {"com.secret:lib", "maven:artifact:com.secret:*:read,write"},
+	} {
+		g.Scoped(actor, "ada", c.scope)
+		for _, version := range []string{"1.0", "1.1"} {
+			g.upload(c.name+":"+version, usual(c.name+":"+version), g.As(actor))
+			g.Want(g.Do("GET", "/"+layout.Dir(c.name, "")+metadataFile, nil, g.As(actor)), map[string]int{"1.0": 404, "1.1": 200}[version], "")
+			g.Want(g.announce(c.name+":"+version, g.As(actor)), 201, "")
+		}
+		if got := g.versions(c.name, g.As(actor)); len(got) != 2 {
+			t.Errorf("%s: %q", actor, got)
+		}
+	}
+}
+
 // TestE_NamespaceTakeover: a deploy token of one group reaches no other, nor one that only begins alike.
 func TestE_NamespaceTakeover(t *testing.T) {
 	g := newRig(t)
@@ -161,7 +201,7 @@ func TestH2_Challenge(t *testing.T) {
 	}
 	// Of a group's plugins only those are shown that may be read.
 	for _, name := range []string{"com.mixed:hello-maven-plugin", "com.mixed:open-maven-plugin"} {
-		_, artifact := splitName(name)
+		_, artifact := layout.SplitName(name)
 		xml := strings.NewReplacer("com.acme", "com.mixed", "hello-maven-plugin", artifact).Replace(pluginXML)
 		g.deploy(name+":1", contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": xml})})
 	}

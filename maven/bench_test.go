@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"larder/internal/wiretest"
+	"larder/maven/layout"
+	"larder/maven/metadata"
+	"larder/maven/order"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -16,14 +19,14 @@ import (
 // fillVersions writes n releases without their files' way through HTTP.
 func fillVersions(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := splitName(name)
+	_, artifact := layout.SplitName(name)
 	blob := storetest.Put(t, s.store, "a POM")
 	for from := 0; from < n; from += 500 {
 		err := s.repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
 			for i := from; i < min(n, from+500); i++ {
 				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
 				v.Meta = Meta{Base: v.ID, Open: true}
-				v.Files = []store.File{{Name: fileKey(v.ID, fileName{Version: v.ID, Ext: "pom"}.join(artifact)), Digest: blob.Digest}}
+				v.Files = []store.File{{Name: layout.FileKey(v.ID, layout.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest}}
 				if err := s.claim(p); err != nil {
 					return err
 				}
@@ -111,7 +114,7 @@ func BenchmarkSort(b *testing.B) {
 		list = append(list, fmt.Sprintf("%d.%d.%d-rc%d", i%7, i%13, i%100, i%3))
 	}
 	for b.Loop() {
-		sortVersions(append([]string(nil), list...))
+		order.Sort(append([]string(nil), list...))
 	}
 }
 
@@ -120,7 +123,7 @@ func BenchmarkReadMetadata(b *testing.B) {
 	text := []byte("<metadata><versioning><versions>" + strings.Repeat("<version>1.2.3</version>", 2000) + "</versions></versioning></metadata>")
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		if _, err := readMetadata(text); err != nil {
+		if _, err := metadata.Read(text); err != nil {
 			b.Fatal(err)
 		}
 	}

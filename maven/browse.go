@@ -15,6 +15,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
+	"larder/maven/order"
 	"larder/store"
 )
 
@@ -83,7 +86,7 @@ func (s *server) redirect(w http.ResponseWriter, r *http.Request, q Request, mis
 		return err
 	}
 	// Relative, so that it is right behind any proxy.
-	w.Header().Set("Location", escapePath(baseName(q.Path))+"/")
+	w.Header().Set("Location", layout.Escape(layout.Base(q.Path))+"/")
 	w.WriteHeader(http.StatusMovedPermanently)
 	return nil
 }
@@ -164,14 +167,14 @@ func (s *server) children(ctx context.Context, d *directory, prefix, separators 
 
 // artifactInfo is what pages show of an artifact.
 type artifactInfo struct {
-	Group    string   `json:"group"`
-	Artifact string   `json:"artifact"`
-	Latest   string   `json:"latest,omitempty"`
-	Release  string   `json:"release,omitempty"`
-	Owners   []string `json:"owners,omitempty"`
-	Versions []string `json:"versions"`       // in Maven's order
-	Open     []entry  `json:"open,omitempty"` // on their way in, or stuck
-	Plugins  []plugin `json:"plugins,omitempty"`
+	Group    string            `json:"group"`
+	Artifact string            `json:"artifact"`
+	Latest   string            `json:"latest,omitempty"`
+	Release  string            `json:"release,omitempty"`
+	Owners   []string          `json:"owners,omitempty"`
+	Versions []string          `json:"versions"`       // in Maven's order
+	Open     []entry           `json:"open,omitempty"` // on their way in, or stuck
+	Plugins  []metadata.Plugin `json:"plugins,omitempty"`
 }
 
 // readArtifact adds the versions metadata lists, as clients read them off the page when there is no metadata.
@@ -188,7 +191,7 @@ func (s *server) readArtifact(ctx context.Context, d *directory, q Request, deta
 			info.Versions = append(info.Versions, string(v))
 			times[string(v)] = unixOf(at)
 		}
-		var st state
+		var st metadata.State
 		if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 			return err
 		}
@@ -208,7 +211,7 @@ func (s *server) readArtifact(ctx context.Context, d *directory, q Request, deta
 	if err != nil {
 		return err
 	}
-	sortVersions(info.Versions)
+	order.Sort(info.Versions)
 	for _, v := range info.Versions {
 		d.add(entry{Name: v + "/", Modified: times[v]})
 	}
@@ -238,7 +241,7 @@ func (s *server) readVersion(ctx context.Context, d *directory, q Request, detai
 	var latest store.Version[Meta]
 	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Entries, d.named, latest = d.Entries[:0], nil, store.Version[Meta]{}
-		if isSnapshot(q.Version) {
+		if layout.IsSnapshot(q.Version) {
 			if err := s.readBuilds(p, d, q.Version); err != nil {
 				return err
 			}
@@ -281,7 +284,7 @@ func (s *server) readBuilds(p *store.PackageTx[Meta], d *directory, snapshot str
 func (d *directory) addFiles(v store.Version[Meta]) {
 	for _, f := range v.Files {
 		sums := with(f.Sums, "sha256", f.Digest.Encoded())
-		d.add(entry{Name: baseName(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
+		d.add(entry{Name: layout.Base(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
 	}
 }
 

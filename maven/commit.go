@@ -18,15 +18,9 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
-)
-
-// The rows this package keeps below the kind.
-const (
-	kindDue        = "due"        // time 0x00 what 0x00 artifact 0x00 version → nothing: see Settle
-	kindSHA1       = "sha1"       // sha1 0x00 artifact 0x00 file → nothing
-	kindPrefixes   = "prefixes"   // line of prefixes.txt 0x00 artifact → nothing
-	kindArchetypes = "archetypes" // artifact 0x00 version → description
 )
 
 // What can be due.
@@ -36,29 +30,8 @@ const (
 	dueRelease = "release" // a snapshot's release has been there for long enough
 )
 
-func prefixKey(group, name string) []byte { return []byte(prefixOf(group) + "\x00" + name) }
-
 func dueKey(at time.Time, what, name, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(max(at.Unix(), 0))), "\x00"+what+"\x00"+name+"\x00"+id...)
-}
-
-func getRow(t store.Table, key string, v any) (bool, error) {
-	raw := t.Get([]byte(key))
-	if raw == nil {
-		return false, nil
-	}
-	if err := json.Unmarshal(raw, v); err != nil {
-		return false, fmt.Errorf("row %q: %w", key, store.ErrFormat)
-	}
-	return true, nil
-}
-
-func putRow(t store.Table, key string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("row %q: %w", key, err)
-	}
-	return t.Put([]byte(key), raw)
 }
 
 // await notes when an open version will be quiet for long enough.
@@ -117,7 +90,7 @@ func (s *server) announce(ctx context.Context, name string, names map[string]boo
 				continue
 			}
 			for file, reason := range v.Meta.Broken {
-				return wire.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", coordinates(name, id), file, reason)
+				return wire.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", layout.Coordinates(name, id), file, reason)
 			}
 			if err := s.list(p, v); err != nil {
 				return err
@@ -140,7 +113,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := p.Replace(v, opList); err != nil {
 		return err
 	}
-	if timestamp, number, ok := splitBuild(v.Meta.Base, v.ID); ok {
+	if timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID); ok {
 		if err := s.listBuild(p, v, timestamp, number); err != nil {
 			return err
 		}
@@ -151,7 +124,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := s.describe(p, v); err != nil {
 		return err
 	}
-	if isSnapshot(v.Meta.Base) {
+	if layout.IsSnapshot(v.Meta.Base) {
 		return s.prune(p, v.Meta.Base)
 	}
 	return s.outlive(p, v.ID)
@@ -182,7 +155,7 @@ func checkModule(v *store.Version[Meta]) {
 	}
 	var odd []string
 	for _, m := range v.Meta.Module.Files {
-		i := slices.IndexFunc(v.Files, func(f store.File) bool { return baseName(f.Name) == m.Name })
+		i := slices.IndexFunc(v.Files, func(f store.File) bool { return layout.Base(f.Name) == m.Name })
 		if i < 0 {
 			continue // of a snapshot the names differ
 		}
@@ -202,7 +175,7 @@ func checkModule(v *store.Version[Meta]) {
 // listBuild adds a build to its snapshot.
 func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], timestamp, number string) error {
 	snapshot := v.Meta.Base
-	row := []byte(snapshot + "\x00" + buildKey(timestamp, number))
+	row := []byte(snapshot + "\x00" + layout.BuildKey(timestamp, number))
 	if err := p.Index(indexBuilds).Put(row, []byte(v.ID)); err != nil {
 		return err
 	}
@@ -211,17 +184,17 @@ func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], time
 			return err
 		}
 	}
-	return changeBase(p, snapshot, func(b *base) {
+	return changeBase(p, snapshot, func(b *metadata.Base) {
 		b.Count++
-		if newerBuild(snapshot, v.ID, b.Build) {
+		if layout.Newer(snapshot, v.ID, b.Build) {
 			b.Build = v.ID
 		}
 	})
 }
 
 // changeBase changes a snapshot's row and moves its time forward.
-func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*base)) error {
-	var b base
+func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*metadata.Base)) error {
+	var b metadata.Base
 	if _, err := getRow(p.Index(indexBases), snapshot, &b); err != nil {
 		return err
 	}
@@ -233,35 +206,28 @@ func changeBase(p *store.PackageTx[Meta], snapshot string, change func(*base)) e
 	return putRow(p.Index(indexBases), snapshot, b)
 }
 
-// newerBuild compares two builds of a snapshot; any is newer than none.
-func newerBuild(snapshot, a, b string) bool {
-	at, an, _ := splitBuild(snapshot, a)
-	bt, bn, ok := splitBuild(snapshot, b)
-	return !ok || buildKey(at, an) > buildKey(bt, bn)
-}
-
 func newestKey(snapshot, classifier, ext string) string {
 	return snapshot + "\x00" + classifier + "\x00" + ext
 }
 
 // listFile makes a file of a build the newest of its kind, unless a newer build has one.
 func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) error {
-	_, artifact := splitName(p.Name())
-	n := splitFile(artifact, v.Meta.Base, baseName(f.Name))
+	_, artifact := layout.SplitName(p.Name())
+	n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
 	if n.Version != v.ID {
 		return nil
 	}
-	key := newestKey(v.Meta.Base, n.Classifier, n.extension())
-	var old newest
-	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !newerBuild(v.Meta.Base, v.ID, old.ID) {
+	key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
+	var old metadata.Newest
+	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !layout.Newer(v.Meta.Base, v.ID, old.ID) {
 		return err
 	}
-	timestamp, _, _ := splitBuild(v.Meta.Base, v.ID)
-	at, err := time.Parse(stampForm, timestamp)
+	timestamp, _, _ := layout.SplitBuild(v.Meta.Base, v.ID)
+	at, err := time.Parse(layout.Stamp, timestamp)
 	if err != nil {
 		at = v.Published
 	}
-	return putRow(p.Index(indexNewest), key, newest{ID: v.ID, File: f.Name, Time: at.Unix()})
+	return putRow(p.Index(indexNewest), key, metadata.Newest{ID: v.ID, File: f.Name, Time: at.Unix()})
 }
 
 // listVersion adds a version to those the artifact's metadata lists, or only moves the document's time for one that is.
@@ -273,29 +239,19 @@ func listVersion(p *store.PackageTx[Meta], version string) error {
 			return err
 		}
 	}
-	return changeState(p, func(st *state) error {
+	return changeState(p, func(st *metadata.State) error {
 		if isNew {
 			st.Count++
 		}
-		st.take(version)
+		st.Take(version)
 		return nil
 	})
 }
 
-// take lets a version be the latest or the release, if it is higher. A fix of an old line never is.
-func (st *state) take(version string) {
-	if st.Latest == "" || compareVersions(version, st.Latest) > 0 {
-		st.Latest = version
-	}
-	if !isSnapshot(version) && (st.Release == "" || compareVersions(version, st.Release) > 0) {
-		st.Release = version
-	}
-}
-
 // changeState changes the artifact's row and moves its time forward: clients take RELEASE and LATEST from the repository
 // whose time is greatest.
-func changeState(p *store.PackageTx[Meta], change func(*state) error) error {
-	var st state
+func changeState(p *store.PackageTx[Meta], change func(*metadata.State) error) error {
+	var st metadata.State
 	if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 		return err
 	}
@@ -313,34 +269,25 @@ func (s *server) extend(p *store.PackageTx[Meta], v store.Version[Meta], key str
 		if err := listFile(p, v, v.Files[i]); err != nil {
 			return err
 		}
-		if err := changeBase(p, v.Meta.Base, func(*base) {}); err != nil {
+		if err := changeBase(p, v.Meta.Base, func(*metadata.Base) {}); err != nil {
 			return err
 		}
 	}
 	return s.describe(p, v)
 }
 
-// groupOf is the name under which a group's plugins are kept: that of the artifact whose metadata has the same path.
-func groupOf(group string) string {
-	i := strings.LastIndexByte(group, '.')
-	if i < 0 {
-		return ":" + group
-	}
-	return packageName(group[:i], group[i+1:])
-}
-
 // describe brings along what is known from a version's files: the group's plugins, archetypes, and the search.
 func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if j := v.Meta.Jar; j != nil && j.Prefix != "" {
-		group, artifact := splitName(p.Name())
-		err := s.repo.In(p.Tx(), groupOf(group), func(g *store.PackageTx[Meta]) error {
-			return setPlugin(g, artifact, plugin{Name: j.PluginName, Prefix: j.Prefix})
+		group, artifact := layout.SplitName(p.Name())
+		err := s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
+			return setPlugin(g, artifact, metadata.Plugin{Name: j.PluginName, Prefix: j.Prefix})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if isArchetype(v.Meta) && !isSnapshot(v.Meta.Base) {
+	if isArchetype(v.Meta) && !layout.IsSnapshot(v.Meta.Base) {
 		text := ""
 		if v.Meta.POM != nil {
 			text = v.Meta.POM.Description
@@ -352,8 +299,8 @@ func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error
 	return setListing(p)
 }
 
-func setPlugin(g *store.PackageTx[Meta], artifact string, want plugin) error {
-	var have plugin
+func setPlugin(g *store.PackageTx[Meta], artifact string, want metadata.Plugin) error {
+	var have metadata.Plugin
 	if there, err := getRow(g.Index(indexPlugins), artifact, &have); err != nil || there && have == want {
 		return err
 	}
@@ -373,13 +320,13 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 	if s.opt.SnapshotBuilds <= 0 {
 		return nil
 	}
-	var b base
+	var b metadata.Base
 	if there, err := getRow(p.Index(indexBases), snapshot, &b); err != nil || !there {
 		return err
 	}
 	named := map[string]bool{}
 	for key, row := range p.Index(indexNewest).Scan([]byte(snapshot+"\x00"), nil) {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(row, &n); err != nil {
 			return fmt.Errorf("row %q: %w", key, store.ErrFormat)
 		}
@@ -416,12 +363,12 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 	if err := p.KindIndex(kindDue).Put(dueKey(next, duePrune, p.Name(), snapshot), nil); err != nil {
 		return err
 	}
-	return changeBase(p, snapshot, func(b *base) { b.Prune = next.Unix() })
+	return changeBase(p, snapshot, func(b *metadata.Base) { b.Prune = next.Unix() })
 }
 
 // outlive notes that the snapshots of a release have served their time, where the operator wants them gone.
 func (s *server) outlive(p *store.PackageTx[Meta], version string) error {
-	snapshot := version + "-" + snapshotWord
+	snapshot := version + "-" + layout.Snapshot
 	if s.opt.DropReleased <= 0 || p.Index(indexVersions).Get([]byte(snapshot)) == nil {
 		return nil
 	}
@@ -518,7 +465,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 	if err != nil || !v.Meta.Open {
 		return ignoreMissing(err)
 	}
-	_, artifact := splitName(p.Name())
+	_, artifact := layout.SplitName(p.Name())
 	if ok, _ := complete(artifact, v); ok {
 		return s.list(p, v)
 	}
@@ -531,7 +478,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 
 // dropReleased removes a snapshot whose release is still there.
 func (s *server) dropReleased(p *store.PackageTx[Meta], snapshot string) error {
-	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+snapshotWord))) == nil {
+	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+layout.Snapshot))) == nil {
 		return nil
 	}
 	return s.removeVersion(p, snapshot)

@@ -41,7 +41,8 @@
 //
 // # Where is what
 //
-//	routes.go   paths              model.go    coordinates, file names    version.go  the order of versions
+//	routes.go   paths              layout/     coordinates, file names    order/      the order of versions
+//	model.go    records
 //	pom.go      POMs               archive.go  jars, modules, signatures  index.go    metadata, both ways
 //	publish.go  files come in      sums.go     checksums, both ways      commit.go    versions are announced
 //	manage.go   files go           serve.go    reading                   memory.go   what is remembered

@@ -5,53 +5,34 @@ package maven
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
 
 	"larder/auth"
+	"larder/maven/inside"
+	"larder/maven/layout"
+	"larder/maven/pom"
 	"larder/store"
 )
 
 // versionInfo is what pages show of a version.
 type versionInfo struct {
-	Group        string               `json:"group"`
-	Artifact     string               `json:"artifact"`
-	Version      string               `json:"version"`
-	Build        string               `json:"build,omitempty"` // of a snapshot: the newest
-	Published    time.Time            `json:"published"`
-	By           string               `json:"by,omitempty"`
-	Open         bool                 `json:"open,omitempty"`
-	Broken       map[string]string    `json:"broken,omitempty"`
-	Warnings     map[string][]string  `json:"warnings,omitempty"`
-	POM          *pomFacts            `json:"pom,omitempty"`
-	Jar          *jarFacts            `json:"jar,omitempty"`
-	Module       *moduleFacts         `json:"module,omitempty"`
-	Signed       map[string]signature `json:"signed,omitempty"`
-	Project      *projectInfo         `json:"project,omitempty"`
-	Snippets     map[string]string    `json:"snippets"`
-	Dependencies []dependency         `json:"dependencies,omitempty"`
-	Managed      []dependency         `json:"managed,omitempty"`
-}
-
-// projectInfo is what the POM says, with what it has from its parents, as far as these are here.
-type projectInfo struct {
-	ModelVersion  trimmedText   `json:"model_version,omitempty"`
-	Name          string        `json:"name,omitempty"`
-	Description   string        `json:"description,omitempty"`
-	URL           string        `json:"url,omitempty"`
-	InceptionYear string        `json:"inception_year,omitempty"`
-	Organization  string        `json:"organization,omitempty"`
-	Licenses      []licence     `json:"licenses,omitempty"`
-	Developers    []person      `json:"developers,omitempty"`
-	Contributors  []person      `json:"contributors,omitempty"`
-	SCM           scm           `json:"scm,omitzero"`
-	Issues        string        `json:"issues,omitempty"`
-	CI            string        `json:"ci,omitempty"`
-	Maven         string        `json:"maven,omitempty"`
-	Modules       []trimmedText `json:"modules,omitempty"`
-	Parents       []string      `json:"parents,omitempty"` // nearest first
-	Missing       string        `json:"missing,omitempty"` // the first parent that is not here
+	Group        string                      `json:"group"`
+	Artifact     string                      `json:"artifact"`
+	Version      string                      `json:"version"`
+	Build        string                      `json:"build,omitempty"` // of a snapshot: the newest
+	Published    time.Time                   `json:"published"`
+	By           string                      `json:"by,omitempty"`
+	Open         bool                        `json:"open,omitempty"`
+	Broken       map[string]string           `json:"broken,omitempty"`
+	Warnings     map[string][]string         `json:"warnings,omitempty"`
+	POM          *pom.Facts                  `json:"pom,omitempty"`
+	Jar          *inside.Jar                 `json:"jar,omitempty"`
+	Module       *inside.Module              `json:"module,omitempty"`
+	Signed       map[string]inside.Signature `json:"signed,omitempty"`
+	Project      *pom.Info                   `json:"project,omitempty"`
+	Snippets     map[string]string           `json:"snippets"`
+	Dependencies []pom.Dependency            `json:"dependencies,omitempty"`
+	Managed      []pom.Dependency            `json:"managed,omitempty"`
 }
 
 // maxParents bounds the walk up.
@@ -61,7 +42,7 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 	info := &versionInfo{
 		Group: q.Group, Artifact: q.Artifact, Version: q.Version, Published: v.Published, By: v.By, Open: v.Meta.Open, Broken: v.Meta.Broken,
 		Warnings: v.Meta.Warnings, POM: v.Meta.POM, Jar: v.Meta.Jar, Module: v.Meta.Module, Signed: v.Meta.Signed,
-		Snippets: snippets(q.Group, q.Artifact, q.Version, v.Meta.POM),
+		Snippets: pom.Snippets(q.Group, q.Artifact, q.Version, v.Meta.POM),
 	}
 	if v.ID != q.Version {
 		info.Build = v.ID
@@ -70,18 +51,18 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 	if err != nil || p == nil {
 		return info, err
 	}
-	info.Project = &projectInfo{ModelVersion: p.ModelVersion, Modules: p.Modules}
+	info.Project = &pom.Info{ModelVersion: p.ModelVersion, Modules: p.Modules}
 	if err := s.inherit(ctx, p, info.Project); err != nil {
 		return info, err
 	}
-	p.show(info)
+	info.Dependencies, info.Managed = p.Show(info.Project)
 	return info, nil
 }
 
 // pomOf reads a version's POM; nil when there is none that can be read.
-func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom, error) {
-	_, artifact := splitName(name)
-	f, err := s.find(ctx, name, fileKey(version, fileName{Version: id, Ext: "pom"}.join(artifact)))
+func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom.Project, error) {
+	_, artifact := layout.SplitName(name)
+	f, err := s.find(ctx, name, layout.FileKey(version, layout.File{Version: id, Ext: "pom"}.Join(artifact)))
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
@@ -92,7 +73,7 @@ func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom, err
 	if err != nil {
 		return nil, err
 	}
-	p, err := readPOM(text)
+	p, err := pom.Read(text)
 	if err != nil {
 		return nil, nil // it was noted when it came
 	}
@@ -100,11 +81,11 @@ func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom, err
 }
 
 // inherit walks up and takes over what the POM itself does not say.
-func (s *server) inherit(ctx context.Context, p *pom, info *projectInfo) error {
+func (s *server) inherit(ctx context.Context, p *pom.Project, info *pom.Info) error {
 	for up := p.Parent; up != nil && len(info.Parents) < maxParents; {
-		name := packageName(string(up.Group), string(up.Artifact))
+		name := layout.PackageName(string(up.Group), string(up.Artifact))
 		version := string(up.Version)
-		var parent *pom
+		var parent *pom.Project
 		if s.may(ctx, auth.Read, name) == nil {
 			var err error
 			if parent, err = s.pomOf(ctx, name, version, version); err != nil {
@@ -116,104 +97,8 @@ func (s *server) inherit(ctx context.Context, p *pom, info *projectInfo) error {
 			return nil
 		}
 		info.Parents = append(info.Parents, up.String())
-		p.takeFrom(parent)
+		p.TakeFrom(parent)
 		up = parent.Parent
 	}
 	return nil
-}
-
-// takeFrom fills what is empty with what the parent says.
-func (p *pom) takeFrom(parent *pom) {
-	for to, from := range map[*trimmedText]trimmedText{
-		&p.Description: parent.Description, &p.URL: parent.URL, &p.InceptionYear: parent.InceptionYear, &p.Organization: parent.Organization,
-		&p.Issues: parent.Issues, &p.CI: parent.CI, &p.Maven: parent.Maven, &p.SCM.URL: parent.SCM.URL, &p.SCM.Connection: parent.SCM.Connection,
-	} {
-		if *to == "" {
-			*to = from
-		}
-	}
-	if len(p.Licenses) == 0 {
-		p.Licenses = parent.Licenses
-	}
-	if len(p.Developers) == 0 {
-		p.Developers = parent.Developers
-	}
-	if len(p.Contributors) == 0 {
-		p.Contributors = parent.Contributors
-	}
-	if p.Properties == nil {
-		p.Properties = properties{}
-	}
-	for k, v := range parent.Properties {
-		if _, own := p.Properties[k]; !own {
-			p.Properties[k] = v
-		}
-	}
-	p.Dependencies = append(p.Dependencies, parent.Dependencies...)
-	p.Managed = append(p.Managed, parent.Managed...)
-}
-
-// maxShown is how many dependencies a page is given.
-const maxShown = 2000
-
-// show fills in what is written with ${…}, and versions that only dependencyManagement has.
-func (p *pom) show(info *versionInfo) {
-	project := info.Project
-	for to, from := range map[*string]trimmedText{
-		&project.Name: p.Name, &project.Description: p.Description, &project.InceptionYear: p.InceptionYear, &project.Organization: p.Organization, &project.Maven: p.Maven,
-	} {
-		*to = p.fill(from)
-	}
-	for to, from := range map[*string]trimmedText{&project.URL: p.URL, &project.Issues: p.Issues, &project.CI: p.CI} {
-		*to = webURL(p.fill(from))
-	}
-	project.SCM = scm{URL: trimmedText(webURL(p.fill(p.SCM.URL))), Connection: trimmedText(p.fill(p.SCM.Connection)), Tag: trimmedText(p.fill(p.SCM.Tag))}
-	for _, l := range p.Licenses[:min(len(p.Licenses), maxShown)] {
-		project.Licenses = append(project.Licenses, licence{Name: l.Name, URL: trimmedText(webURL(p.fill(l.URL))), Distribution: l.Distribution})
-	}
-	project.Developers, project.Contributors = p.Developers[:min(len(p.Developers), maxShown)], p.Contributors[:min(len(p.Contributors), maxShown)]
-	info.Managed = p.filled(p.Managed)
-	managed := map[string]trimmedText{}
-	for _, d := range info.Managed {
-		if key := string(d.Group + ":" + d.Artifact); managed[key] == "" {
-			managed[key] = d.Version
-		}
-	}
-	info.Dependencies = p.filled(p.Dependencies)
-	for i := range info.Dependencies {
-		if d := &info.Dependencies[i]; d.Version == "" {
-			d.Version = managed[string(d.Group+":"+d.Artifact)]
-		}
-	}
-}
-
-func (p *pom) filled(list []dependency) []dependency {
-	var out []dependency
-	for _, d := range list[:min(len(list), maxShown)] {
-		for _, t := range []*trimmedText{&d.Group, &d.Artifact, &d.Version, &d.Scope, &d.Type, &d.Classifier} {
-			*t = trimmedText(p.fill(*t))
-		}
-		out = append(out, d)
-	}
-	return out
-}
-
-// snippets are the lines people copy into their builds.
-func snippets(group, artifact, version string, facts *pomFacts) map[string]string {
-	gav := group + ":" + artifact + ":" + version
-	scope, kotlin := "", strconv.Quote(gav)
-	if facts != nil && facts.BOM {
-		scope, kotlin = "\n  <type>pom</type>\n  <scope>import</scope>", "platform("+strconv.Quote(gav)+")"
-	}
-	return map[string]string{
-		"maven":    fmt.Sprintf("<dependency>\n  <groupId>%s</groupId>\n  <artifactId>%s</artifactId>\n  <version>%s</version>%s\n</dependency>", group, artifact, version, scope),
-		"gradle":   "implementation " + kotlin,
-		"kotlin":   "implementation(" + kotlin + ")",
-		"catalog":  fmt.Sprintf("%s = { module = %q, version = %q }", artifact, group+":"+artifact, version),
-		"sbt":      fmt.Sprintf("libraryDependencies += %q %% %q %% %q", group, artifact, version),
-		"ivy":      fmt.Sprintf("<dependency org=%q name=%q rev=%q/>", group, artifact, version),
-		"lein":     fmt.Sprintf("[%s/%s %q]", group, artifact, version),
-		"bazel":    fmt.Sprintf("maven.install(artifacts = [%q])", gav),
-		"coursier": "cs fetch " + gav,
-	}
 }

@@ -1,18 +1,17 @@
 package maven
 
-// maven-metadata.xml, both ways: what clients send is only read for what it announces; what they get is rendered from
-// rows. Pure, except for the rows' names.
+// The rows beside the records: everything that metadata, lists and searches are rendered from.
 
 import (
-	"bytes"
-	"encoding/xml"
-	"strconv"
-	"strings"
-	"time"
+	"encoding/json"
+	"fmt"
+
+	"larder/maven/layout"
+	"larder/store"
 )
 
-// The rows this package keeps below each artifact. A group's plugins are rows of the name its path has as an artifact,
-// because that is the document they are shown in.
+// The rows below each artifact. A group's plugins are rows of the name its path has as an artifact, because that is the
+// document they are shown in. The types of the rows are in package metadata.
 const (
 	indexState    = "state"    // "" → state: what metadata says of the whole
 	indexVersions = "versions" // version as listed → when it was first, Unix seconds as text
@@ -23,262 +22,31 @@ const (
 	indexPlugins  = "plugins"  // of a group: artifact → plugin
 )
 
-// state is what the metadata of an artifact says beside its versions.
-type state struct {
-	Updated int64  `json:"updated"` // Unix seconds; grows with every change
-	Release string `json:"release,omitempty"`
-	Latest  string `json:"latest,omitempty"`
-	Count   int    `json:"count"` // versions listed
-}
-
-// base is what the metadata of a snapshot says beside its files.
-type base struct {
-	Updated int64  `json:"updated"`
-	Build   string `json:"build,omitempty"` // ID of the newest
-	Count   int    `json:"count"`           // builds
-	Prune   int64  `json:"prune,omitempty"` // when old ones will be removed, Unix seconds
-}
-
-// newest is the latest build's file of a classifier and extension.
-type newest struct {
-	ID   string `json:"id"`
-	File string `json:"file"`
-	Time int64  `json:"time"` // Unix seconds
-}
-
-// plugin is a row of a group's metadata.
-type plugin struct {
-	Artifact string `json:"-"`
-	Name     string `json:"name,omitempty"`
-	Prefix   string `json:"prefix"`
-}
-
-// stampForm and timeForm are the two forms of times in metadata.
+// The rows below the kind.
 const (
-	stampForm = "20060102.150405"
-	timeForm  = "20060102150405"
+	kindDue        = "due"        // time 0x00 what 0x00 artifact 0x00 version → nothing: see settleDue
+	kindSHA1       = "sha1"       // sha1 0x00 artifact 0x00 file → nothing
+	kindPrefixes   = "prefixes"   // line of prefixes.txt 0x00 artifact → nothing
+	kindArchetypes = "archetypes" // artifact 0x00 version → description
 )
 
-func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(timeForm) }
+func prefixKey(group, name string) []byte { return []byte(layout.Prefix(group) + "\x00" + name) }
 
-// sentMetadata is what a client says in a maven-metadata.xml.
-type sentMetadata struct {
-	Group     trimmedText   `xml:"groupId"`
-	Artifact  trimmedText   `xml:"artifactId"`
-	Version   trimmedText   `xml:"version"`
-	Versions  []trimmedText `xml:"versioning>versions>version"`
-	Release   trimmedText   `xml:"versioning>release"`
-	Latest    trimmedText   `xml:"versioning>latest"`
-	Timestamp trimmedText   `xml:"versioning>snapshot>timestamp"`
-	Build     trimmedText   `xml:"versioning>snapshot>buildNumber"`
-	Files     []trimmedText `xml:"versioning>snapshotVersions>snapshotVersion>value"`
-	Plugins   []trimmedText `xml:"plugins>plugin>artifactId"`
-}
-
-// readMetadata reads what a client sends.
-func readMetadata(text []byte) (*sentMetadata, error) {
-	var m sentMetadata
-	if err := decodeXML(text, "metadata", maxMetadataTokens, &m); err != nil {
-		return nil, err
+func getRow(t store.Table, key string, v any) (bool, error) {
+	raw := t.Get([]byte(key))
+	if raw == nil {
+		return false, nil
 	}
-	return &m, nil
-}
-
-// names is every version, or build of a snapshot, that the document announces.
-func (m *sentMetadata) names() map[string]bool {
-	out := map[string]bool{}
-	for _, v := range append(append(m.Versions, m.Files...), m.Release, m.Latest, m.Version) {
-		out[string(v)] = true
+	if err := json.Unmarshal(raw, v); err != nil {
+		return false, fmt.Errorf("row %q: %w", key, store.ErrFormat)
 	}
-	if m.Timestamp != "" {
-		out[strings.TrimSuffix(string(m.Version), snapshotWord)+string(m.Timestamp)+"-"+string(m.Build)] = true
+	return true, nil
+}
+
+func putRow(t store.Table, key string, v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("row %q: %w", key, err)
 	}
-	delete(out, "")
-	return out
-}
-
-// artifactMetadata is the document of an artifact, of a group, or of both when their paths are the same.
-type artifactMetadata struct {
-	Group, Artifact string
-	State           state
-	Versions        []string // in Maven's order; none: the artifact has no part in the document
-	Plugins         []plugin
-}
-
-// xmlWriter renders indented elements in the form clients write.
-type xmlWriter struct {
-	buf   bytes.Buffer
-	depth int
-}
-
-func newXML(attributes string) *xmlWriter {
-	w := &xmlWriter{}
-	w.buf.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<metadata" + attributes + ">\n")
-	w.depth = 1
-	return w
-}
-
-func (w *xmlWriter) indent() {
-	for range w.depth {
-		w.buf.WriteString("  ")
-	}
-}
-
-// open starts an element that holds others.
-func (w *xmlWriter) open(name string) {
-	w.indent()
-	w.buf.WriteString("<" + name + ">\n")
-	w.depth++
-}
-
-func (w *xmlWriter) close(name string) {
-	w.depth--
-	w.indent()
-	w.buf.WriteString("</" + name + ">\n")
-}
-
-// leaf writes an element with text; an empty one not at all.
-func (w *xmlWriter) leaf(name, text string) {
-	if text == "" {
-		return
-	}
-	w.indent()
-	w.buf.WriteString("<" + name + ">")
-	if strings.ContainsAny(text, `<>&"'`) || !isASCII(text) {
-		// Escaping into memory cannot fail.
-		_ = xml.EscapeText(&w.buf, []byte(text))
-	} else {
-		w.buf.WriteString(text)
-	}
-	w.buf.WriteString("</" + name + ">\n")
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func (w *xmlWriter) end() []byte {
-	w.buf.WriteString("</metadata>\n")
-	return w.buf.Bytes()
-}
-
-// render writes the document.
-func (m *artifactMetadata) render() []byte {
-	w := newXML("")
-	if len(m.Versions) > 0 {
-		w.leaf("groupId", m.Group)
-		w.leaf("artifactId", m.Artifact)
-		w.open("versioning")
-		w.leaf("latest", m.State.Latest)
-		w.leaf("release", m.State.Release)
-		w.open("versions")
-		for _, v := range m.Versions {
-			w.leaf("version", v)
-		}
-		w.close("versions")
-		w.leaf("lastUpdated", formatTime(m.State.Updated))
-		w.close("versioning")
-	}
-	if len(m.Plugins) > 0 {
-		w.open("plugins")
-		for _, p := range m.Plugins {
-			w.open("plugin")
-			w.leaf("name", p.Name)
-			w.leaf("prefix", p.Prefix)
-			w.leaf("artifactId", p.Artifact)
-			w.close("plugin")
-		}
-		w.close("plugins")
-	}
-	return w.end()
-}
-
-// snapshotFile is one line of a snapshot's metadata.
-type snapshotFile struct {
-	Classifier, Ext string
-	newest
-}
-
-// snapshotMetadata is the document of a snapshot.
-type snapshotMetadata struct {
-	Group, Artifact, Version string
-	Base                     base
-	Files                    []snapshotFile // in the order of classifier and extension
-}
-
-// render writes the document. Without timestamped builds there is none: clients then ask for the plain names.
-func (m *snapshotMetadata) render() []byte {
-	timestamp, number, _ := splitBuild(m.Version, m.Base.Build)
-	if n, err := strconv.Atoi(number); err == nil {
-		number = strconv.Itoa(n)
-	}
-	w := newXML(` modelVersion="1.1.0"`)
-	w.leaf("groupId", m.Group)
-	w.leaf("artifactId", m.Artifact)
-	w.open("versioning")
-	w.leaf("lastUpdated", formatTime(m.Base.Updated))
-	w.open("snapshot")
-	w.leaf("timestamp", timestamp)
-	w.leaf("buildNumber", number)
-	w.close("snapshot")
-	w.open("snapshotVersions")
-	for _, f := range m.Files {
-		w.open("snapshotVersion")
-		w.leaf("classifier", f.Classifier)
-		w.leaf("extension", f.Ext)
-		w.leaf("value", f.ID)
-		w.leaf("updated", formatTime(f.Time))
-		w.close("snapshotVersion")
-	}
-	w.close("snapshotVersions")
-	w.close("versioning")
-	w.leaf("version", m.Version)
-	return w.end()
-}
-
-// catalogEntry is an archetype of the catalog.
-type catalogEntry struct {
-	Group, Artifact, Version, Description string
-}
-
-// renderCatalog writes archetype-catalog.xml.
-func renderCatalog(entries []catalogEntry) []byte {
-	w := &xmlWriter{depth: 1}
-	w.buf.WriteString(`<?xml version="1.0" encoding="UTF-8"?>` + "\n<archetype-catalog>\n")
-	w.open("archetypes")
-	for _, e := range entries {
-		w.open("archetype")
-		w.leaf("groupId", e.Group)
-		w.leaf("artifactId", e.Artifact)
-		w.leaf("version", e.Version)
-		w.leaf("description", e.Description)
-		w.close("archetype")
-	}
-	w.close("archetypes")
-	w.buf.WriteString("</archetype-catalog>\n")
-	return w.buf.Bytes()
-}
-
-// prefixHeader is the first line of prefixes.txt; clients ignore a file without it.
-const prefixHeader = "## repository-prefixes/2.0"
-
-// renderPrefixes writes the paths below which something can be found.
-func renderPrefixes(prefixes []string) []byte {
-	var b bytes.Buffer
-	b.WriteString(prefixHeader + "\n")
-	for _, p := range prefixes {
-		b.WriteString("/" + p + "\n")
-	}
-	return b.Bytes()
-}
-
-// prefixOf is the line of prefixes.txt that covers a group: its first two directories.
-func prefixOf(group string) string {
-	parts := strings.SplitN(group, ".", 3)
-	return strings.Join(parts[:min(len(parts), 2)], "/")
+	return t.Put([]byte(key), raw)
 }

@@ -13,6 +13,8 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 )
 
@@ -53,7 +55,7 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 		if err := relist(p, v.Meta.Base, id); err != nil {
 			return err
 		}
-		return changeBase(p, v.Meta.Base, func(*base) {})
+		return changeBase(p, v.Meta.Base, func(*metadata.Base) {})
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		q.Path += "/"
@@ -181,21 +183,21 @@ func (s *server) removeVersion(p *store.PackageTx[Meta], version string) error {
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if isSnapshot(version) {
-		for id, err := range p.VersionIDs(strings.TrimSuffix(version, snapshotWord)) {
+	if layout.IsSnapshot(version) {
+		for id, err := range p.VersionIDs(strings.TrimSuffix(version, layout.Snapshot)) {
 			if err != nil {
 				return err
 			}
-			if !strings.HasPrefix(id, strings.TrimSuffix(version, snapshotWord)) {
+			if !strings.HasPrefix(id, strings.TrimSuffix(version, layout.Snapshot)) {
 				break
 			}
-			if _, _, ok := splitBuild(version, id); ok {
+			if _, _, ok := layout.SplitBuild(version, id); ok {
 				ids = append(ids, id)
 			}
 		}
 	}
 	if len(ids) == 0 {
-		return store.Refuse(store.ErrNotFound, "%s is not here", coordinates(p.Name(), version))
+		return store.Refuse(store.ErrNotFound, "%s is not here", layout.Coordinates(p.Name(), version))
 	}
 	for _, id := range ids {
 		if err := s.remove(p, id); err != nil {
@@ -235,8 +237,8 @@ func (s *server) remove(p *store.PackageTx[Meta], id string) error {
 
 // unlist undoes list.
 func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
-	if timestamp, number, ok := splitBuild(v.Meta.Base, v.ID); ok {
-		if err := p.Index(indexBuilds).Delete([]byte(v.Meta.Base + "\x00" + buildKey(timestamp, number))); err != nil {
+	if timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID); ok {
+		if err := p.Index(indexBuilds).Delete([]byte(v.Meta.Base + "\x00" + layout.BuildKey(timestamp, number))); err != nil {
 			return err
 		}
 		if err := relist(p, v.Meta.Base, v.ID); err != nil {
@@ -246,7 +248,7 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if err != nil {
 			return err
 		}
-		if err := changeBase(p, v.Meta.Base, func(b *base) { b.Count, b.Build = len(builds), last(builds) }); err != nil {
+		if err := changeBase(p, v.Meta.Base, func(b *metadata.Base) { b.Count, b.Build = len(builds), last(builds) }); err != nil {
 			return err
 		}
 	}
@@ -259,13 +261,13 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := p.Index(indexVersions).Delete([]byte(v.Meta.Base)); err != nil {
 		return err
 	}
-	err := changeState(p, func(st *state) error {
+	err := changeState(p, func(st *metadata.State) error {
 		if st.Count--; st.Latest != v.Meta.Base && st.Release != v.Meta.Base {
 			return nil
 		}
 		st.Latest, st.Release = "", ""
 		for version := range p.Index(indexVersions).Scan(nil, nil) {
-			st.take(string(version))
+			st.Take(string(version))
 		}
 		return nil
 	})
@@ -302,7 +304,7 @@ func last(list []string) string {
 func relist(p *store.PackageTx[Meta], snapshot, lost string) error {
 	var keys []string
 	for key, row := range p.Index(indexNewest).Scan([]byte(snapshot+"\x00"), nil) {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(row, &n); err != nil {
 			return fmt.Errorf("row %q: %w", key, store.ErrFormat)
 		}
@@ -341,7 +343,7 @@ func relist(p *store.PackageTx[Meta], snapshot, lost string) error {
 
 // forget removes an artifact without versions. The plugins of the group with the same path are not its own.
 func (s *server) forget(p *store.PackageTx[Meta]) error {
-	group, artifact := splitName(p.Name())
+	group, artifact := layout.SplitName(p.Name())
 	if err := p.KindIndex(kindPrefixes).Delete(prefixKey(group, p.Name())); err != nil {
 		return err
 	}
@@ -357,7 +359,7 @@ func (s *server) forget(p *store.PackageTx[Meta]) error {
 			return err
 		}
 	}
-	return s.repo.In(p.Tx(), groupOf(group), func(g *store.PackageTx[Meta]) error {
+	return s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 		return g.Index(indexPlugins).Delete([]byte(artifact))
 	})
 }

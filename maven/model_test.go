@@ -1,137 +1,13 @@
 package maven
 
 import (
-	"cmp"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"larder/internal/wire"
+	"larder/maven/pom"
 	"larder/store"
 )
-
-// TestA1_FileNames: what is known of a file by its name.
-func TestA1_FileNames(t *testing.T) {
-	for _, c := range []struct {
-		artifact, version, file string
-		want                    fileName
-	}{
-		{"lib", "1.0", "lib-1.0.jar", fileName{"1.0", "", "jar", ""}},
-		{"lib", "1.0", "lib-1.0.pom", fileName{"1.0", "", "pom", ""}},
-		{"lib", "1.0", "lib-1.0-sources.jar", fileName{"1.0", "sources", "jar", ""}},
-		{"lib", "1.0", "lib-1.0-jdk1.8.jar", fileName{"1.0", "jdk1.8", "jar", ""}},
-		{"lib", "1.0", "lib-1.0-bin.tar.gz", fileName{"1.0", "bin", "tar.gz", ""}},
-		{"lib", "1.0", "lib-1.0.tar.gz", fileName{"1.0", "", "tar.gz", ""}},
-		{"lib", "1.0", "lib-1.0.jar.asc", fileName{"1.0", "", "jar", ".asc"}},
-		{"lib", "1.0", "lib-1.0-sources.jar.sigstore.json", fileName{"1.0", "sources", "jar", ".sigstore.json"}},
-		{"lib", "1.0", "lib-1.0-build.pom", fileName{"1.0", "build", "pom", ""}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-SNAPSHOT.jar", fileName{"2.0-SNAPSHOT", "", "jar", ""}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-SNAPSHOT-tests.jar", fileName{"2.0-SNAPSHOT", "tests", "jar", ""}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001-2.jar", fileName{"2.0-20261121.093001-2", "", "jar", ""}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001-12-tests.jar.asc", fileName{"2.0-20261121.093001-12", "tests", "jar", ".asc"}},
-		{"lib", "SNAPSHOT", "lib-20261121.093001-2.jar", fileName{"20261121.093001-2", "", "jar", ""}},
-		// What does not follow the layout is opaque.
-		{"lib", "1.0", "lib-1.0", fileName{}},
-		{"lib", "1.0", "lib-1.0-", fileName{}},
-		{"lib", "1.0", "lib-1.0-sources", fileName{}},
-		{"lib", "1.0", "lib-1.0.", fileName{}},
-		{"lib", "1.0", "ivy-1.0.xml", fileName{}},
-		{"lib", "1.0", "lib-1.1.jar", fileName{}},
-		{"lib", "1.0", "lib-1.01.jar", fileName{}},
-		{"sbt-x_2.12_1.0", "1.0", "sbt-x-1.0.jar", fileName{}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0.jar", fileName{}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001.jar", fileName{}},
-	} {
-		got := splitFile(c.artifact, c.version, c.file)
-		if got != c.want {
-			t.Errorf("%s in %s: %+v, want %+v", c.file, c.version, got, c.want)
-		}
-		if got.Version != "" && got.join(c.artifact) != c.file {
-			t.Errorf("%s → %+v → %s", c.file, got, got.join(c.artifact))
-		}
-	}
-	for file, want := range map[string]bool{"lib-1.0.pom": true, "lib-1.0-build.pom": false, "lib-1.0-consumer.pom": false, "lib-1.0.pom.asc": false, "x.pom": false} {
-		if splitFile("lib", "1.0", file).isPOM() != want {
-			t.Errorf("%s: POM %t", file, !want)
-		}
-	}
-}
-
-func TestA1_Builds(t *testing.T) {
-	for id, want := range map[string]string{
-		"2.0-20261121.093001-2": "20261121.093001-000000002", "2.0-20261121.093001-1234567890": "", "2.0-SNAPSHOT": "", "2.0": "", "2.0-20261121.093001-2-x": "", "20261121.093001-2": "",
-	} {
-		timestamp, number, ok := splitBuild("2.0-SNAPSHOT", id)
-		got := ""
-		if ok {
-			got = buildKey(timestamp, number)
-		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", id, got, want)
-		}
-	}
-	if !newerBuild("2-SNAPSHOT", "2-20261121.093001-10", "2-20261121.093001-9") || newerBuild("2-SNAPSHOT", "2-20261121.093001-1", "2-20261121.093002-1") || !newerBuild("2-SNAPSHOT", "2-20261121.093001-1", "") {
-		t.Error("builds are not in order")
-	}
-}
-
-func TestA10_Coordinates(t *testing.T) {
-	for _, c := range []struct {
-		group, artifact, version string
-		latin, any               bool
-	}{
-		{"com.acme", "lib", "1.0", true, true}, {"com.acme", "lib_2.13", "1.0+b1", true, true}, {"com.acme", "Lib", "v1", true, true}, {"com.acme", "lib", "ü1", false, true},
-		{"com.acme", "бib", "1", false, true}, {"com.acme", "lib", "1 0", false, false}, {"com.acme", "lib", "(1)", false, false}, {"com.acme", "lib", "$1", false, false},
-		{"com.acme", "lib", ".1", false, false}, {"com.acme", "+lib", "1", false, false}, {"com.acme", "li😀b", "1", false, false}, {"co<m", "lib", "1", false, false},
-	} {
-		for anyScript, want := range map[bool]bool{false: c.latin, true: c.any} {
-			if err := checkCoordinates(c.group, c.artifact, c.version, anyScript); (err == nil) != want || err != nil && wire.Status(err) != 400 {
-				t.Errorf("%s:%s:%s, any script %t: %v", c.group, c.artifact, c.version, anyScript, err)
-			}
-		}
-	}
-}
-
-// TestA4_VersionOrder is the chain that mvn's own resolver gives.
-func TestA4_VersionOrder(t *testing.T) {
-	chain := [][]string{
-		{"1.0-min"}, {"1.0-alpha-1", "1.0a1", "1.0-ALPHA-1"}, {"1.0-beta"}, {"1.0-M1", "1.0-milestone-1"}, {"1.0-rc1"}, {"1.0-cr2", "1.0-rc2"}, {"1.0-SNAPSHOT"},
-		{"1.0", "1", "1.0.0", "1.0-ga", "1.0.RELEASE", "1.0.Final", "01.0", "1-0", "1_0"}, {"1.0-sp"}, {"1.0-android"}, {"1.0-dev"}, {"1.0-foo"}, {"1.0-jre"}, {"1.0.x"},
-		{"1.0.1", "1.0-1", "1.0_1", "1.0.01"}, {"1.0-max"}, {"1.9"}, {"1.10"}, {"1.12345678901234567890"}, {"2.0-SNAPSHOT"}, {"2.0-20261121.093001-2"},
-	}
-	for i, left := range chain {
-		for j, right := range chain {
-			for _, a := range left {
-				for _, b := range right {
-					if got := compareItems(parseVersion(a), parseVersion(b)); cmp.Compare(got, 0) != cmp.Compare(i, j) {
-						t.Errorf("%s and %s: %d, want %d", a, b, got, cmp.Compare(i, j))
-					}
-				}
-			}
-		}
-	}
-	// Letters stand for words only directly before a digit, min and max only at the end.
-	for _, c := range [][2]string{{"1.0-a", "1.0-b"}, {"1.0", "1.0-a"}, {"1.0-a-1", "1.0-b-1"}, {"1.0", "1.0-min-x"}, {"1.0-sp", "1.0-a"}, {"1-snapshot-1", "1"}} {
-		if compareVersions(c[0], c[1]) >= 0 {
-			t.Errorf("%s is not below %s", c[0], c[1])
-		}
-	}
-}
-
-// TestA4_SortIsTotal: whatever the order at the start, the same list comes out.
-func TestA4_SortIsTotal(t *testing.T) {
-	want := []string{"1.0-alpha-1", "1.0-SNAPSHOT", "1", "1.0", "1.0.0", "1.0.1", "1.9", "1.10", "2.0-SNAPSHOT", "", "x"}
-	sortVersions(want)
-	for range 100 {
-		got := slices.Clone(want)
-		rand.Shuffle(len(got), func(i, j int) { got[i], got[j] = got[j], got[i] })
-		if sortVersions(got); !slices.Equal(got, want) {
-			t.Fatalf("%q", got)
-		}
-	}
-}
 
 func TestA5_ParseSum(t *testing.T) {
 	hex := strings.Repeat("a1b2", 8)
@@ -149,7 +25,7 @@ func TestA4_Complete(t *testing.T) {
 	version := func(waits bool, packaging string, files ...string) store.Version[Meta] {
 		v := store.Version[Meta]{ID: "1", Meta: Meta{Base: "1", Waits: waits}}
 		if packaging != "" {
-			v.Meta.POM = &pomFacts{Packaging: packaging}
+			v.Meta.POM = &pom.Facts{Packaging: packaging}
 		}
 		for _, f := range files {
 			v.Files = append(v.Files, store.File{Name: "1/" + f})

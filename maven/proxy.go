@@ -14,6 +14,9 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
+	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
 )
@@ -41,8 +44,8 @@ func (s *server) remote(r *upstream.Registry) {
 			})
 		},
 		Probe: func(name string) upstream.Query {
-			group, artifact := splitName(name)
-			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: dirOf(name, "") + metadataFile})
+			group, artifact := layout.SplitName(name)
+			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})
 		},
 	})
 }
@@ -66,13 +69,13 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 // remoteRef is a path as upstreams know it.
-func remoteRef(path string) string { return escapePath(path) }
+func remoteRef(path string) string { return layout.Escape(path) }
 
 func (s *server) metadataQuery(q Request) upstream.Query {
 	return upstream.Query{
 		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
 		Check: func(body []byte, _ string) error {
-			_, err := readMetadata(body)
+			_, err := metadata.Read(body)
 			return err
 		},
 	}
@@ -99,16 +102,16 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 
 // offered renders metadata anew, with the versions that may be chosen.
 func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, error) {
-	sent, err := readMetadata(body)
+	sent, err := metadata.Read(body)
 	if err != nil || len(sent.Versions) == 0 {
 		return body, err
 	}
-	m := &artifactMetadata{Group: string(sent.Group), Artifact: string(sent.Artifact)}
+	m := &metadata.Artifact{Group: string(sent.Group), Artifact: string(sent.Artifact)}
 	for _, text := range sent.Versions {
 		version := string(text)
 		here := true
-		if s.up.Offline() && !isSnapshot(version) {
-			if here, err = s.up.Here(ctx, q.Name, fileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+		if s.up.Offline() && !layout.IsSnapshot(version) {
+			if here, err = s.up.Here(ctx, q.Name, layout.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
 				return nil, err
 			}
 		}
@@ -120,20 +123,20 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		}
 		if here {
 			m.Versions = append(m.Versions, version)
-			m.State.take(version)
+			m.State.Take(version)
 		}
 	}
 	if len(m.Versions) == 0 {
 		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
 	}
 	m.State.Updated = time.Now().Unix()
-	sortVersions(m.Versions)
-	return m.render(), nil
+	order.Sort(m.Versions)
+	return m.Render(), nil
 }
 
 // final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.
 func (q Request) final() bool {
-	return !isSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
+	return !layout.IsSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
 }
 
 // proxied is a file of an upstream; a snapshot's plain name is asked for again and again.

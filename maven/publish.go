@@ -16,6 +16,11 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/inside"
+	"larder/maven/layout"
+	"larder/maven/markup"
+	"larder/maven/metadata"
+	"larder/maven/pom"
 	"larder/store"
 )
 
@@ -39,10 +44,10 @@ type upload struct {
 	s    *server
 	r    *http.Request
 	q    Request
-	name string   // of the artifact in the store
-	id   string   // of the version in the store
-	key  string   // of the file in the store
-	file fileName // what the file's name says
+	name string      // of the artifact in the store
+	id   string      // of the version in the store
+	key  string      // of the file in the store
+	file layout.File // what the file's name says
 
 	stage    *store.Stage
 	digest   digest.Digest
@@ -81,22 +86,22 @@ func created(w http.ResponseWriter) error {
 
 // newUpload checks what is known before the body: coordinates, kind of version, header.
 func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
-	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: splitFile(q.Artifact, q.Version, q.File)}
+	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: layout.SplitFile(q.Artifact, q.Version, q.File)}
 	if u.file.Version != "" {
 		u.id = u.file.Version
 	}
-	if err := checkCoordinates(q.Group, q.Artifact, q.Version, s.opt.AnyScript); err != nil {
+	if err := layout.CheckCoordinates(q.Group, q.Artifact, q.Version, s.opt.AnyScript); err != nil {
 		return nil, err
 	}
 	if strings.ContainsAny(q.File, " \t<>\"") {
 		return nil, wire.Errorf(store.ErrInvalid, "The file name %q has a space or one of the characters < > \"", q.File)
 	}
-	if timestamp, _, ok := splitBuild(q.Version, u.id); ok {
-		if _, err := time.Parse(stampForm, timestamp); err != nil {
+	if timestamp, _, ok := layout.SplitBuild(q.Version, u.id); ok {
+		if _, err := time.Parse(layout.Stamp, timestamp); err != nil {
 			return nil, wire.Errorf(store.ErrInvalid, "%s is not a time.", timestamp)
 		}
 	}
-	switch snapshot := isSnapshot(q.Version); {
+	switch snapshot := layout.IsSnapshot(q.Version); {
 	case snapshot && s.opt.Versions == ReleasesOnly:
 		return nil, wire.Errorf(store.ErrInvalid, "This repository takes releases only; %s is a snapshot.", q.Version)
 	case !snapshot && s.opt.Versions == SnapshotsOnly:
@@ -168,18 +173,18 @@ func (u *upload) inspect() error {
 	size := u.stage.Size()
 	switch f := u.file; {
 	case f.Version == "":
-	case f.isPOM() && size <= maxPOM:
+	case f.IsPOM() && size <= maxPOM:
 		text, err := u.bytes()
 		if err != nil {
 			return err
 		}
-		u.facts.POM, u.warnings = readPOMFacts(text, u.q.Group, u.q.Artifact, u.q.Version)
+		u.facts.POM, u.warnings = pom.ReadFacts(text, u.q.Group, u.q.Artifact, u.q.Version)
 		if u.s.opt.StrictPOMs && len(u.warnings) > 0 {
 			return wire.Errorf(store.ErrInvalid, "The POM is refused: %s.", strings.Join(u.warnings, "; "))
 		}
-	case f.isMain() && f.Ext == "jar":
+	case f.IsMain() && f.Ext == "jar":
 		var warning string
-		if u.facts.Jar, warning = readJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
+		if u.facts.Jar, warning = inside.ReadJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Ext == "module" && f.Classifier == "" && f.Sig == "" && size <= maxModule:
@@ -188,7 +193,7 @@ func (u *upload) inspect() error {
 			return err
 		}
 		var warning string
-		if u.facts.Module, warning = readModule(text); warning != "" {
+		if u.facts.Module, warning = inside.ReadModule(text); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Sig == ".asc" && size <= maxSignature:
@@ -196,8 +201,8 @@ func (u *upload) inspect() error {
 		if err != nil {
 			return err
 		}
-		if sig, ok := readSignature(text); ok {
-			u.facts.Signed = map[string]signature{u.q.File: sig}
+		if sig, ok := inside.ReadSignature(text); ok {
+			u.facts.Signed = map[string]inside.Signature{u.q.File: sig}
 		}
 	}
 	return nil
@@ -259,7 +264,7 @@ func (u *upload) judge(p *store.PackageTx[Meta]) (store.Version[Meta], verdict, 
 		return v, confirms, nil
 	case v.Files[i].Digest == u.digest:
 		return v, same, nil
-	case left || u.id == v.Meta.Base && (isSnapshot(v.Meta.Base) || u.s.opt.Redeploy):
+	case left || u.id == v.Meta.Base && (layout.IsSnapshot(v.Meta.Base) || u.s.opt.Redeploy):
 		return v, replaces, nil
 	case u.file.Sig != "":
 		return v, kept, nil
@@ -278,9 +283,9 @@ func (u *upload) restarts(m Meta, now time.Time) bool {
 }
 
 func (u *upload) refuse(old store.File) error {
-	what := "Release " + coordinates(u.name, u.id) + " is immutable"
+	what := "Release " + layout.Coordinates(u.name, u.id) + " is immutable"
 	if u.id != u.q.Version {
-		what = "Build " + coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
+		what = "Build " + layout.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
 	}
 	return wire.Errorf(store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"])
 }
@@ -294,7 +299,7 @@ func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict)
 	case what == same || what == kept:
 		return nil
 	case what == replaces && expected != replaces:
-		return wire.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", coordinates(u.name, u.id))
+		return wire.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", layout.Coordinates(u.name, u.id))
 	case what == fresh && len(v.Files) >= maxFiles:
 		return wire.Errorf(store.ErrTooLarge, "A version has at most %d files.", maxFiles)
 	}
@@ -362,7 +367,7 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 	if u.facts.POM != nil {
 		m.POM = u.facts.POM
 	}
-	if u.file.isMain() && u.file.Ext == "jar" {
+	if u.file.IsMain() && u.file.Ext == "jar" {
 		m.Jar = u.facts.Jar
 	}
 	if u.facts.Module != nil {
@@ -403,7 +408,7 @@ func (s *server) claim(p *store.PackageTx[Meta]) error {
 	if _, err := p.Package(); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	group, _ := splitName(p.Name())
+	group, _ := layout.SplitName(p.Name())
 	if err := p.KindIndex(kindPrefixes).Put(prefixKey(group, p.Name()), nil); err != nil {
 		return err
 	}
@@ -433,7 +438,7 @@ func (s *server) putSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	if m != nil {
-		if err := s.announce(r.Context(), q.Name, m.names()); err != nil {
+		if err := s.announce(r.Context(), q.Name, m.Names()); err != nil {
 			return err
 		}
 	}
@@ -455,7 +460,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
 	switch {
 	case own == nil && m != nil:
-		err = s.announce(ctx, q.Name, m.names())
+		err = s.announce(ctx, q.Name, m.Names())
 	case own == nil:
 	case m != nil && s.mayGroup(ctx, q, m):
 		s.arrivals.add(who, arrived{})
@@ -471,16 +476,16 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 // mayGroup reports whether the user may deploy one of the plugins of the group's document.
-func (s *server) mayGroup(ctx context.Context, q Request, m *sentMetadata) bool {
+func (s *server) mayGroup(ctx context.Context, q Request, m *metadata.Sent) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
-	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a trimmedText) bool {
-		return s.may(ctx, auth.Create, packageName(group, string(a))) == nil
+	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
+		return s.may(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
 	})
 }
 
 // readSent reads the metadata a client sends; nil for a checksum of it, which is that of the client's document and not
 // of ours.
-func (s *server) readSent(r *http.Request, q Request) (*sentMetadata, error) {
+func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 	limit := int64(maxMetadata)
 	if q.Sum != "" {
 		limit = maxSum
@@ -489,7 +494,7 @@ func (s *server) readSent(r *http.Request, q Request) (*sentMetadata, error) {
 	if err != nil || q.Sum != "" {
 		return nil, err
 	}
-	m, err := readMetadata(text)
+	m, err := metadata.Read(text)
 	if err != nil {
 		return nil, wire.Explain(err, store.ErrInvalid, "This is not Maven metadata.")
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/maven/layout"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -260,9 +261,12 @@ func TestA4_AgainWhileBusy(t *testing.T) {
 // TestA4_Signatures: signing again gives other bytes; beside a file that has not changed the first signature stays.
 func TestA4_Signatures(t *testing.T) {
 	g := newRig(t)
-	g.deploy("com.acme:lib:1.0", contents{".jar.asc": armoured(openPGP(true, []byte{16, 1, 2, 3, 4, 5, 6, 7, 8}))})
+	signed := func(p string) string {
+		return "-----BEGIN PGP SIGNATURE-----\n\n" + p + "\n=abcd\n-----END PGP SIGNATURE-----\n"
+	}
+	g.deploy("com.acme:lib:1.0", contents{".jar.asc": signed("whQEAAEIAAoJEAECAwQFBgcIAACrzQ==")})
 	before := g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar.asc", nil), 200, "").Body
-	other := armoured(openPGP(true, []byte{16, 8, 7, 6, 5, 4, 3, 2, 1}))
+	other := signed("whQEAAEIAAoJEAgHBgUEAwIBAACrzQ==")
 	for _, agent := range []option{agentMaven, agentGradle} {
 		g.replay(withSums(lib+"1.0/lib-1.0.jar.asc", other, "md5", "sha1", "sha256", "sha512"), agent)
 	}
@@ -489,7 +493,7 @@ func TestPublishCost(t *testing.T) {
 	fillSnapshot(t, g.s, "com.acme:large", 1000)
 	i := 0
 	cost := func(name string) float64 {
-		_, artifact := splitName(name)
+		_, artifact := layout.SplitName(name)
 		return testing.AllocsPerRun(10, func() {
 			i++
 			g.build("com.acme:"+artifact+":1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", 5000+i), contents{".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", artifact, "1-SNAPSHOT")})
@@ -504,7 +508,7 @@ func TestPublishCost(t *testing.T) {
 // fillSnapshot writes n builds of 1-SNAPSHOT without their files' way through HTTP.
 func fillSnapshot(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := splitName(name)
+	_, artifact := layout.SplitName(name)
 	blob := storetest.Put(t, s.store, "a jar of "+name)
 	for from := 0; from < n; from += 100 {
 		err := s.repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
@@ -514,7 +518,7 @@ func fillSnapshot(t testing.TB, s *server, name string, n int) {
 				}
 				v := store.Version[Meta]{ID: fmt.Sprintf("1-20260101.000000-%d", i+1), Meta: Meta{Base: "1-SNAPSHOT", Open: true}}
 				for _, ext := range []string{"jar", "pom"} {
-					v.Files = append(v.Files, store.File{Name: fileKey("1-SNAPSHOT", fileName{Version: v.ID, Ext: ext}.join(artifact)), Digest: blob.Digest, Sums: sumsText("a jar of " + name)})
+					v.Files = append(v.Files, store.File{Name: layout.FileKey("1-SNAPSHOT", layout.File{Version: v.ID, Ext: ext}.Join(artifact)), Digest: blob.Digest, Sums: sumsText("a jar of " + name)})
 				}
 				for _, f := range v.Files {
 					if err := indexSHA1(p, f, f.Name, true); err != nil {

@@ -1,8 +1,6 @@
 package maven
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
 	"crypto/md5"
 	"crypto/sha1"
@@ -21,6 +19,8 @@ import (
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -141,7 +141,7 @@ func (g *rig) checkRows() {
 }
 
 func (r rows) add(name string, v store.Version[Meta], count map[string]int) {
-	_, artifact := splitName(name)
+	_, artifact := layout.SplitName(name)
 	for _, f := range v.Files {
 		r.sha1[f.Sums["sha1"]+"\x00"+name+"\x00"+f.Name] = ""
 	}
@@ -150,19 +150,19 @@ func (r rows) add(name string, v store.Version[Meta], count map[string]int) {
 		return
 	}
 	r.versions[v.Meta.Base] = ""
-	timestamp, number, ok := splitBuild(v.Meta.Base, v.ID)
+	timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID)
 	if !ok {
 		return
 	}
 	count[v.Meta.Base]++
-	r.builds[v.Meta.Base+"\x00"+buildKey(timestamp, number)] = v.ID
-	if newerBuild(v.Meta.Base, v.ID, r.bases[v.Meta.Base]) {
+	r.builds[v.Meta.Base+"\x00"+layout.BuildKey(timestamp, number)] = v.ID
+	if layout.Newer(v.Meta.Base, v.ID, r.bases[v.Meta.Base]) {
 		r.bases[v.Meta.Base] = v.ID
 	}
 	for _, f := range v.Files {
-		if n := splitFile(artifact, v.Meta.Base, baseName(f.Name)); n.Version == v.ID {
-			key := newestKey(v.Meta.Base, n.Classifier, n.extension())
-			if newerBuild(v.Meta.Base, v.ID, strings.Split(r.newest[key]+" ", " ")[0]) {
+		if n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name)); n.Version == v.ID {
+			key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
+			if layout.Newer(v.Meta.Base, v.ID, strings.Split(r.newest[key]+" ", " ")[0]) {
 				r.newest[key] = v.ID + " " + f.Name
 			}
 		}
@@ -180,14 +180,14 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 	none := func(string, []byte) string { return "" }
 	have := rows{versions: read(indexVersions, none), open: read(indexOpen, none), builds: read(indexBuilds, func(_ string, v []byte) string { return string(v) })}
 	have.bases = read(indexBases, func(key string, v []byte) string {
-		var b base
+		var b metadata.Base
 		if err := json.Unmarshal(v, &b); err != nil || b.Count != count[key] {
 			g.T.Errorf("%s: base %s: %s, %d builds, %v", p.Name(), key, v, count[key], err)
 		}
 		return b.Build
 	})
 	have.newest = read(indexNewest, func(_ string, v []byte) string {
-		var n newest
+		var n metadata.Newest
 		if err := json.Unmarshal(v, &n); err != nil {
 			g.T.Error(err)
 		}
@@ -200,12 +200,12 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 			g.T.Errorf("%s: %s are %q, should be %q", p.Name(), what, pair[0], pair[1])
 		}
 	}
-	var st, right state
+	var st, right metadata.State
 	if _, err := getRow(p.Index(indexState), "", &st); err != nil {
 		g.T.Error(err)
 	}
 	for v := range want.versions {
-		right.take(v)
+		right.Take(v)
 	}
 	if st.Count != len(want.versions) || st.Latest != right.Latest || st.Release != right.Release {
 		g.T.Errorf("%s: state %+v, should be %+v of %d", p.Name(), st, right, len(want.versions))
@@ -268,28 +268,15 @@ func pomXML(group, artifact, version string, more ...string) string {
 }
 
 // jar makes an archive of files.
-func jar(files map[string]string) string {
-	var b bytes.Buffer
-	w := zip.NewWriter(&b)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		f, err := w.Create(name)
-		if err == nil {
-			_, err = f.Write([]byte(files[name]))
-		}
-		if err != nil {
-			panic(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.String()
-}
+func jar(files wiretest.Files) string { return string(wiretest.Zip(files)) }
+
+// pluginXML is what the plugin of a group says of itself.
+const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
 
 // split takes group:artifact:version apart and returns the directory of the version.
 func split(gav string) (group, artifact, version, dir string) {
 	parts := strings.Split(gav, ":")
-	return parts[0], parts[1], parts[2], "/" + dirOf(parts[0]+":"+parts[1], parts[2])
+	return parts[0], parts[1], parts[2], "/" + layout.Dir(parts[0]+":"+parts[1], parts[2])
 }
 
 // files of a version by what follows its name: ".jar", "-sources.jar".
@@ -314,7 +301,7 @@ func (g *rig) upload(gav string, files contents, opts ...option) {
 func (g *rig) announce(gav string, opts ...option) answer {
 	g.T.Helper()
 	group, artifact, version, _ := split(gav)
-	path := "/" + dirOf(group+":"+artifact, "") + metadataFile
+	path := "/" + layout.Dir(group+":"+artifact, "") + metadataFile
 	opts = append([]option{agentMaven}, opts...)
 	versions := []string{version}
 	if a := g.Ada("GET", path, nil, opts...); a.Status == 200 {
@@ -351,14 +338,14 @@ func (g *rig) uploadBuild(gav, stamp string, files contents) {
 	g.T.Helper()
 	_, artifact, version, dir := split(gav)
 	for _, suffix := range slices.Sorted(maps.Keys(files)) {
-		g.put(dir+artifact+"-"+strings.TrimSuffix(version, snapshotWord)+stamp+suffix, files[suffix])
+		g.put(dir+artifact+"-"+strings.TrimSuffix(version, layout.Snapshot)+stamp+suffix, files[suffix])
 	}
 }
 
 func (g *rig) announceBuild(gav, stamp string, files contents) {
 	g.T.Helper()
 	group, artifact, version, dir := split(gav)
-	id := strings.TrimSuffix(version, snapshotWord) + stamp
+	id := strings.TrimSuffix(version, layout.Snapshot) + stamp
 	at := strings.ReplaceAll(stamp[:15], ".", "")
 	doc := `<?xml version="1.0" encoding="UTF-8"?><metadata modelVersion="1.1.0"><groupId>` + group + `</groupId><artifactId>` + artifact + `</artifactId><versioning><lastUpdated>` + at +
 		`</lastUpdated><snapshot><timestamp>` + stamp[:15] + `</timestamp><buildNumber>` + stamp[16:] + `</buildNumber></snapshot><snapshotVersions>`
@@ -406,7 +393,7 @@ func (g *rig) metadata(body string) (d document) {
 // versions are what the metadata of group:artifact lists; none when there is no document.
 func (g *rig) versions(name string, opts ...option) []string {
 	g.T.Helper()
-	a := g.Do("GET", "/"+dirOf(name, "")+metadataFile, nil, opts...)
+	a := g.Do("GET", "/"+layout.Dir(name, "")+metadataFile, nil, opts...)
 	if a.Status == 404 {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
 )
 
 // root is where the handler sees itself.
@@ -76,7 +77,7 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 		method = http.MethodGet
 	}
 	var q Request
-	listed, sum := cutSum(path)
+	listed, sum := layout.CutSum(path)
 	switch {
 	case listed == prefixesFile && !dir:
 		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{Sum: sum})
@@ -176,8 +177,8 @@ func parseDirectory(method, path string, slash bool) (Request, error) {
 // was cut apart at the suffix of a checksum; segs still has it.
 func parseFile(method, path, sum string, segs []string) (Request, error) {
 	n := len(segs)
-	file := baseName(path)
-	if _, twice := cutSum(file); sum != "" && twice != "" || file == "" {
+	file := layout.Base(path)
+	if _, twice := layout.CutSum(file); sum != "" && twice != "" || file == "" {
 		return Request{}, noRoute(method)
 	}
 	q := Request{Path: path, Sum: sum}
@@ -216,7 +217,7 @@ var (
 func parseMetadata(method string, dirs []string, q Request) (Request, error) {
 	n := len(dirs)
 	ops := metadataOps
-	if isSnapshot(dirs[n-1]) && n >= minSnapshotDir {
+	if layout.IsSnapshot(dirs[n-1]) && n >= minSnapshotDir {
 		ops = snapshotOps
 		q.Version = dirs[n-1]
 		n--
@@ -234,7 +235,7 @@ func (q *Request) setGroup(dirs []string) error {
 		return badPath("This is not a path of the Maven layout: a directory of the group has a dot.")
 	}
 	q.Group = strings.Join(dirs, ".")
-	q.Name = packageName(q.Group, q.Artifact)
+	q.Name = layout.PackageName(q.Group, q.Artifact)
 	if len(q.Name) > maxPath/2 {
 		return badPath("the path is too long")
 	}
@@ -285,24 +286,5 @@ func link(q Request) string {
 	if q.Sum != "" {
 		path += "." + q.Sum
 	}
-	return root + "/" + escapePath(path)
-}
-
-// escapePath escapes each segment; a plus sign stays as clients send it.
-func escapePath(path string) string {
-	segs := strings.Split(path, "/")
-	for i, s := range segs {
-		segs[i] = url.PathEscape(s)
-	}
-	return strings.Join(segs, "/")
-}
-
-// dirOf is the directory of an artifact, or of one of its versions.
-func dirOf(name, version string) string {
-	group, artifact := splitName(name)
-	path := strings.ReplaceAll(group, ".", "/") + "/" + artifact + "/"
-	if version != "" {
-		path += version + "/"
-	}
-	return path
+	return root + "/" + layout.Escape(path)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
 )
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
@@ -68,7 +69,7 @@ func TestA1_EveryPathParses(t *testing.T) {
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
 		if c.want.Op = c.op; c.want.Artifact != "" {
-			c.want.Name = packageName(c.want.Group, c.want.Artifact)
+			c.want.Name = layout.PackageName(c.want.Group, c.want.Artifact)
 		}
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
@@ -204,8 +205,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s %q: path %q", method, raw, q.Path)
 		}
 		// One path is one file: the path rebuilt from the coordinates is the path.
-		if q.File != "" && (dirOf(q.Name, q.Version)+q.File != q.Path || q.key() != fileKey(q.Version, q.File)) {
-			t.Fatalf("%s %q: %q is not %q", method, raw, dirOf(q.Name, q.Version)+q.File, q.Path)
+		if q.File != "" && (layout.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != layout.FileKey(q.Version, q.File)) {
+			t.Fatalf("%s %q: %q is not %q", method, raw, layout.Dir(q.Name, q.Version)+q.File, q.Path)
 		}
 		p2, q2, _ := strings.Cut(link(q), "?")
 		v2, err := url.ParseQuery(q2)

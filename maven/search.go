@@ -17,6 +17,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
+	"larder/maven/order"
 	"larder/store"
 )
 
@@ -40,7 +43,7 @@ type summary struct {
 
 // setListing writes what an artifact is found by: its coordinates and what its latest version says.
 func setListing(p *store.PackageTx[Meta]) error {
-	var st state
+	var st metadata.State
 	if there, err := getRow(p.Index(indexState), "", &st); err != nil || !there || st.Latest == "" {
 		return firstOf(err, p.SetListing(nil))
 	}
@@ -61,7 +64,7 @@ func setListing(p *store.PackageTx[Meta]) error {
 
 // record reads a version by the name metadata has for it: of a snapshot, its newest build.
 func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], error) {
-	var b base
+	var b metadata.Base
 	if there, err := getRow(p.Index(indexBases), version, &b); err != nil {
 		return store.Version[Meta]{}, err
 	} else if there {
@@ -71,13 +74,13 @@ func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 }
 
 func summaryOf(name string, v store.Version[Meta]) summary {
-	_, artifact := splitName(name)
+	_, artifact := layout.SplitName(name)
 	sum := summary{Latest: v.Meta.Base, Packaging: "jar", Time: v.Published.UnixMilli()}
 	if v.Meta.POM != nil {
 		sum.Packaging = v.Meta.POM.Packaging
 	}
 	for _, f := range v.Files[:min(len(v.Files), 50)] {
-		n := splitFile(artifact, v.Meta.Base, baseName(f.Name))
+		n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
 		if n.Version == "" || n.Sig != "" {
 			continue
 		}
@@ -98,7 +101,7 @@ func listingOf(name string, m Meta) store.Listing {
 			l.Words[w] = max(l.Words[w], weight)
 		}
 	}
-	group, artifact := splitName(name)
+	group, artifact := layout.SplitName(name)
 	packaging := "jar"
 	if m.POM != nil {
 		packaging = m.POM.Packaging
@@ -149,7 +152,7 @@ func parseQuery(text string) (q searchQuery) {
 		case field == "g" || field == "a" || field == "p":
 			q.Marks = append(q.Marks, field+":"+value)
 		case field == "id":
-			group, artifact := splitName(value)
+			group, artifact := layout.SplitName(value)
 			artifact, version, _ := strings.Cut(artifact, ":")
 			q.Marks, q.version = append(q.Marks, "g:"+group, "a:"+artifact), version
 		case field == "":
@@ -266,7 +269,7 @@ func (s *server) artifactHits(ctx context.Context, q searchQuery, from, size int
 		if err := json.Unmarshal(data[i], &sum); err != nil {
 			return nil, 0, fmt.Errorf("listing of %s: %w", name, err)
 		}
-		group, artifact := splitName(name)
+		group, artifact := layout.SplitName(name)
 		hits = append(hits, hit{
 			ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder", Packaging: sum.Packaging,
 			Timestamp: sum.Time, VersionCount: sum.Count, Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
@@ -289,7 +292,7 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 					versions = append(versions, string(v))
 				}
 			}
-			sortVersions(versions)
+			order.Sort(versions)
 			slices.Reverse(versions)
 			for _, version := range page(versions, max(from-total, 0), size-len(hits)) {
 				v, err := record(p, version)
@@ -315,9 +318,9 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 
 func versionHit(name string, v store.Version[Meta]) hit {
 	sum := summaryOf(name, v)
-	group, artifact := splitName(name)
+	group, artifact := layout.SplitName(name)
 	return hit{
-		ID: coordinates(name, v.Meta.Base), Group: group, Artifact: artifact, Version: v.Meta.Base, Packaging: sum.Packaging,
+		ID: layout.Coordinates(name, v.Meta.Base), Group: group, Artifact: artifact, Version: v.Meta.Base, Packaging: sum.Packaging,
 		Timestamp: sum.Time, Endings: sum.Endings, Tags: words(strings.Join([]string{artifact}, " ")),
 	}
 }

@@ -17,6 +17,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/metadata"
+	"larder/maven/order"
 	"larder/store"
 	"larder/upstream"
 )
@@ -89,7 +92,7 @@ type server struct {
 	files    *store.Memo[string, found]
 	sums512  *store.Memo[digest.Digest, string]
 	docSums  *store.Memo[string, fileSums]
-	groups   *store.Memo[string, []plugin]
+	groups   *store.Memo[string, []metadata.Plugin]
 	arrivals arrivals
 	busy     busy
 	sent     sentLately
@@ -110,7 +113,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{
 		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
 		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
-		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []plugin](d.Store, store.Maven),
+		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
 	}
 	s.remote(d.Upstreams)
 	return s
@@ -171,7 +174,7 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 			if err != nil {
 				return err
 			}
-			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !isSnapshot(id) && !s.opt.Redeploy)
+			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !layout.IsSnapshot(id) && !s.opt.Redeploy)
 			f = found{file, id, modified(v, file.Name), final}
 			return nil
 		})
@@ -182,13 +185,13 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 // aliased is the newest build's file behind a plain -SNAPSHOT name; otherwise the error is missing.
 func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error) {
 	version, file, _ := strings.Cut(key, "/")
-	_, artifact := splitName(p.Name())
-	n := splitFile(artifact, version, file)
-	if !isSnapshot(version) || n.Version != version {
+	_, artifact := layout.SplitName(p.Name())
+	n := layout.SplitFile(artifact, version, file)
+	if !layout.IsSnapshot(version) || n.Version != version {
 		return "", missing
 	}
-	var row newest
-	there, err := getRow(p.Index(indexNewest), newestKey(version, n.Classifier, n.extension()), &row)
+	var row metadata.Newest
+	there, err := getRow(p.Index(indexNewest), newestKey(version, n.Classifier, n.Extension()), &row)
 	if err == nil && !there {
 		err = missing
 	}
@@ -290,20 +293,20 @@ func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered, error) {
-	m := &snapshotMetadata{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
+	m := &metadata.Snapshot{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
 	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		there, err := getRow(p.Index(indexBases), q.Version, &m.Base)
 		if err == nil && !there {
 			err = store.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("metadata of %s: %w", coordinates(q.Name, q.Version), err)
+			return fmt.Errorf("metadata of %s: %w", layout.Coordinates(q.Name, q.Version), err)
 		}
 		m.Files = nil
 		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
-			f := snapshotFile{}
+			f := metadata.File{}
 			parts := strings.Split(string(key), "\x00")
-			if len(parts) != 3 || json.Unmarshal(row, &f.newest) != nil {
+			if len(parts) != 3 || json.Unmarshal(row, &f.Newest) != nil {
 				return fmt.Errorf("row %q: %w", key, store.ErrFormat)
 			}
 			f.Classifier, f.Ext = parts[1], parts[2]
@@ -314,7 +317,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	return store.Rendered{Body: m.render(), Type: typeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
+	return store.Rendered{Body: m.Render(), Type: typeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
 }
 
 // getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
@@ -350,8 +353,8 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 // plugins are those of the path's group that the request may know of.
-func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
-	all, err := s.groups.Get(q.Name, "", func() (all []plugin, err error) {
+func (s *server) plugins(ctx context.Context, q Request) ([]metadata.Plugin, error) {
+	all, err := s.groups.Get(q.Name, "", func() (all []metadata.Plugin, err error) {
 		err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			all, err = pluginRows(p)
 			return err
@@ -362,14 +365,14 @@ func (s *server) plugins(ctx context.Context, q Request) ([]plugin, error) {
 		return nil, err
 	}
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
-	return slices.DeleteFunc(slices.Clone(all), func(p plugin) bool {
-		return s.may(ctx, auth.Read, packageName(group, p.Artifact)) != nil
+	return slices.DeleteFunc(slices.Clone(all), func(p metadata.Plugin) bool {
+		return s.may(ctx, auth.Read, layout.PackageName(group, p.Artifact)) != nil
 	}), nil
 }
 
-func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
+func pluginRows(p *store.PackageTx[Meta]) (all []metadata.Plugin, err error) {
 	for key, row := range p.Index(indexPlugins).Scan(nil, nil) {
-		one := plugin{Artifact: string(key)}
+		one := metadata.Plugin{Artifact: string(key)}
 		if err := json.Unmarshal(row, &one); err != nil {
 			return nil, fmt.Errorf("row %q: %w", key, store.ErrFormat)
 		}
@@ -379,15 +382,15 @@ func pluginRows(p *store.PackageTx[Meta]) (all []plugin, err error) {
 }
 
 // renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
-func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []plugin) (store.Rendered, error) {
-	m := &artifactMetadata{Group: q.Group, Artifact: q.Artifact}
+func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []metadata.Plugin) (store.Rendered, error) {
+	m := &metadata.Artifact{Group: q.Group, Artifact: q.Artifact}
 	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		all, err := pluginRows(p)
 		if err != nil {
 			return err
 		}
-		m.Plugins = slices.DeleteFunc(all, func(p plugin) bool {
-			return !slices.ContainsFunc(shown, func(q plugin) bool { return q.Artifact == p.Artifact })
+		m.Plugins = slices.DeleteFunc(all, func(p metadata.Plugin) bool {
+			return !slices.ContainsFunc(shown, func(q metadata.Plugin) bool { return q.Artifact == p.Artifact })
 		})
 		if artifact {
 			for v := range p.Index(indexVersions).Scan(nil, nil) {
@@ -403,8 +406,8 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
-	sortVersions(m.Versions)
-	out := store.Rendered{Body: m.render(), Type: typeXML}
+	order.Sort(m.Versions)
+	out := store.Rendered{Body: m.Render(), Type: typeXML}
 	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
@@ -479,7 +482,7 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 	if len(lines) == 0 || len(lines) > maxPrefixes {
 		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
 	}
-	return sendList(w, r, q, renderPrefixes(lines), typeText)
+	return sendList(w, r, q, metadata.Prefixes(lines), typeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -497,21 +500,23 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	var entries []catalogEntry
+	var entries []metadata.Archetype
 	err := s.store.View(ctx, func(tx *store.Tx) error {
 		entries = nil
 		for key, text := range s.repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
 			name, version, _ := strings.Cut(string(key), "\x00")
-			group, artifact := splitName(name)
-			entries = append(entries, catalogEntry{group, artifact, version, string(text)})
+			group, artifact := layout.SplitName(name)
+			entries = append(entries, metadata.Archetype{Group: group, Artifact: artifact, Version: version, Description: string(text)})
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e catalogEntry) bool { return s.may(ctx, auth.Read, packageName(e.Group, e.Artifact)) != nil })
-	return sendList(w, r, q, renderCatalog(entries), typeXML)
+	entries = slices.DeleteFunc(entries, func(e metadata.Archetype) bool {
+		return s.may(ctx, auth.Read, layout.PackageName(e.Group, e.Artifact)) != nil
+	})
+	return sendList(w, r, q, metadata.Archetypes(entries), typeXML)
 }
 
 // sendList sends a list of the root, or a checksum of it.

@@ -1,8 +1,11 @@
 package maven
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,6 +13,8 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/maven/layout"
+	"larder/maven/metadata"
 	"larder/store"
 )
 
@@ -21,18 +26,18 @@ func (g *rig) stored() (paths []string) {
 		g.T.Fatal(err)
 	}
 	for _, pkg := range packages {
-		paths = append(paths, "/"+dirOf(pkg.Name, "")+metadataFile)
+		paths = append(paths, "/"+layout.Dir(pkg.Name, "")+metadataFile)
 		err := g.s.repo.View(context.Background(), pkg.Name, func(p *store.PackageTx[Meta]) error {
 			for v, err := range p.Versions("") {
 				if err != nil {
 					return err
 				}
 				for _, f := range v.Files {
-					paths = append(paths, "/"+dirOf(pkg.Name, "")+f.Name)
+					paths = append(paths, "/"+layout.Dir(pkg.Name, "")+f.Name)
 				}
 			}
 			for snapshot := range p.Index(indexBases).Scan(nil, nil) {
-				paths = append(paths, "/"+dirOf(pkg.Name, string(snapshot))+metadataFile, "/"+dirOf(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
+				paths = append(paths, "/"+layout.Dir(pkg.Name, string(snapshot))+metadataFile, "/"+layout.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
 			}
 			return nil
 		})
@@ -176,14 +181,14 @@ func TestA7_Prefixes(t *testing.T) {
 	for _, gav := range []string{"com.acme:lib:1.0", "com.acme.tools:x:1", "com.acme.tools:y:1", "junit:junit:4", "org.other:z:1"} {
 		g.deploy(gav)
 	}
-	want := prefixHeader + "\n/com/acme\n/junit\n/org/other\n"
+	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
 	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != typeText {
 		t.Errorf("%v", a)
 	}
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
 	g.Want(g.Ada("DELETE", "/org/other/z/", nil), 204, "")
 	g.Want(g.Ada("DELETE", "/com/acme/tools/x/", nil), 204, "")
-	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, prefixHeader+"\n/com/acme\n/junit\n")
+	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, metadata.PrefixHeader+"\n/com/acme\n/junit\n")
 	g.deploy("com.secret:x:1")
 	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 404, "no list of prefixes")
 	g.Want(g.Ada("GET", "/.meta/prefixes.txt", nil), 200, "/com/secret")
@@ -338,5 +343,66 @@ func TestA9_Search(t *testing.T) {
 	g.Want(g.Ada("DELETE", lib, nil), 204, "")
 	if a := g.Do("GET", "/solrsearch/select?q=a:lib", nil); !strings.Contains(a.Body, `"numFound":0`) {
 		t.Errorf("%v", a)
+	}
+}
+
+// TestE_CVE_2025_11966_ListingNames: names and texts of strangers are never markup, in pages or anywhere else.
+func TestE_CVE_2025_11966_ListingNames(t *testing.T) {
+	g := newRig(t)
+	evil := `</title><script>alert("x")</script>`
+	g.deploy("com.acme:lib:1.0", contents{"-a'b&quot;c.jar": "x", ".pom": pomXML("com.acme", "lib", "1.0", "<name><![CDATA["+evil+"]]></name><url>javascript:alert(1)</url>")})
+	for _, path := range []string{lib + "1.0/", lib, "/"} {
+		if body := g.Want(g.Do("GET", path, nil), 200, "").Body; strings.Contains(body, "<script>") || strings.Contains(body, "&quot;c.jar") {
+			t.Errorf("%s: %s", path, body)
+		}
+	}
+	g.Want(g.Ada("PUT", lib+"1.0/%3Cscript%3E.jar", "x"), 400, "")
+	d := g.Want(g.Do("GET", lib+"1.0/", nil, wiretest.Header("Accept", "application/json")), 200, "")
+	if d.Header.Get("Content-Type") != "application/json" || wiretest.At(d.Object(t), "version", "project", "url") != nil || wiretest.At(d.Object(t), "version", "project", "name") != evil {
+		t.Errorf("%v", d)
+	}
+	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, "")
+	if strings.Contains(x.Body, "<script>") {
+		t.Errorf("%v", x)
+	}
+}
+
+// TestE_CVE_2024_5082_Templates: what a client puts into metadata is neither evaluated nor shown to anybody.
+func TestE_CVE_2024_5082_Templates(t *testing.T) {
+	g := newRig(t)
+	g.deploy("com.acme:lib:1.0")
+	for _, text := range []string{"${7*7}", "{{.}}", "#set($x=1)", "9.9&lt;/version&gt;"} {
+		g.put(lib+metadataFile, "<metadata><versioning><latest>"+text+"</latest><release>"+text+"</release><versions><version>"+text+"</version></versions></versioning></metadata>")
+	}
+	d := g.metadata(g.Do("GET", lib+metadataFile, nil).Body)
+	if d.Latest != "1.0" || d.Release != "1.0" || !slices.Equal(d.Versions, []string{"1.0"}) {
+		t.Errorf("%+v", d)
+	}
+}
+
+// TestE_QuotaBeforeBody: a file that cannot be taken is refused before it is sent.
+func TestE_QuotaBeforeBody(t *testing.T) {
+	for text, c := range map[string]struct {
+		rule func(*rigOptions)
+		size int
+	}{
+		"quota":       {withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Maven, Bytes: 1000}}})), 2000},
+		"larger than": {withMaven(func(o *Options) { o.MaxFile = 1 << 20 }), 2 << 20},
+	} {
+		g := newRig(t, c.rule)
+		conn, err := net.Dial("tcp", strings.TrimPrefix(g.Srv.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "PUT %s%s1.0/lib-1.0.jar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", root, lib, g.Keys["ada"], c.size)
+		// The first answer: no "100 Continue" comes before it.
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 413 || !strings.Contains(string(body), text) {
+			t.Errorf("%s: %d %s %v", text, resp.StatusCode, body, err)
+		}
 	}
 }

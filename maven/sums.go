@@ -21,6 +21,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/store"
 )
 
@@ -192,5 +193,5 @@ func parseSum(text, alg string) string {
 }
 
 func mismatch(q Request, alg, got, want string) error {
-	return wire.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, coordinates(q.Name, q.Version), alg, got, want)
+	return wire.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, layout.Coordinates(q.Name, q.Version), alg, got, want)
 }

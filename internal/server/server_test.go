@@ -171,6 +171,14 @@ func TestServes(t *testing.T) {
 	}
 }
 
+// TestIdleConnections: Maven's resolver uses a connection again that rested for up to 300 seconds; one that is closed just
+// then is a failed request.
+func TestIdleConnections(t *testing.T) {
+	if got := tuned(nil, slog.New(slog.DiscardHandler)).IdleTimeout; got < 310*time.Second {
+		t.Errorf("connections rest for %s only", got)
+	}
+}
+
 func TestFirstStart(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.AdminPassword = ""

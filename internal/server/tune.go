@@ -10,8 +10,9 @@ const (
 	// headerTimeout is the time for a request's header; the whole body has no limit, layers take hours. What guards
 	// bodies and answers is the deadline for each part in internal/wire.
 	headerTimeout = 20 * time.Second
-	// idleTimeout is longer than the pauses of a build between two requests.
-	idleTimeout = 2 * time.Minute
+	// idleTimeout is longer than the pauses of a build between two requests: Maven's clients use a connection again that
+	// rested for five minutes.
+	idleTimeout = 330 * time.Second
 	// maxHeader leaves room for a JWT of a hundred scopes and a long list of ranges.
 	maxHeader = 128 << 10
 	// streamLimit is the most requests at once on one HTTP/2 connection.

@@ -1,6 +1,6 @@
-package maven
-
-// The order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic version scheme). Pure.
+// Package order is the order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic version
+// scheme). Pure.
+package order
 
 import (
 	"cmp"
@@ -158,13 +158,13 @@ func padding(items []item, only, numeric bool) int {
 	return 0
 }
 
-// compareVersions orders two versions; equal ones (1.0 and 1.0.0) by their text, so that the order is total.
-func compareVersions(a, b string) int {
+// Compare orders two versions; equal ones (1.0 and 1.0.0) by their text, so that the order is total.
+func Compare(a, b string) int {
 	return cmp.Or(compareItems(parseVersion(a), parseVersion(b)), strings.Compare(a, b))
 }
 
-// sortVersions sorts in place, parsing each version once.
-func sortVersions(list []string) {
+// Sort sorts in place, parsing each version once.
+func Sort(list []string) {
 	type parsed struct {
 		text  string
 		items []item

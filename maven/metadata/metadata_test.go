@@ -1,4 +1,4 @@
-package maven
+package metadata
 
 import (
 	"encoding/xml"
@@ -9,21 +9,22 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/maven/order"
 )
 
 // TestGoldenMetadata: every document in full, byte for byte.
 func TestGoldenMetadata(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 30, 1, 0, time.UTC).Unix()
-	plugins := []plugin{{"hello-maven-plugin", "Hello <Plugin>", "hello"}, {"bye-maven-plugin", "", "bye"}}
+	plugins := []Plugin{{"hello-maven-plugin", "Hello <Plugin>", "hello"}, {"bye-maven-plugin", "", "bye"}}
 	for name, got := range map[string][]byte{
-		"artifact.xml": (&artifactMetadata{Group: "com.acme", Artifact: "lib", State: state{Updated: at, Release: "1.1", Latest: "2.0-SNAPSHOT"}, Versions: []string{"1.0", "1.1", "2.0-SNAPSHOT"}}).render(),
-		"group.xml":    (&artifactMetadata{Group: "com", Artifact: "acme", Plugins: plugins}).render(),
-		"both.xml":     (&artifactMetadata{Group: "com", Artifact: "acme", State: state{Updated: at, Latest: "1-SNAPSHOT"}, Versions: []string{"1-SNAPSHOT"}, Plugins: plugins}).render(),
-		"snapshot.xml": (&snapshotMetadata{Group: "com.acme", Artifact: "lib", Version: "2.0-SNAPSHOT", Base: base{Updated: at + 3, Build: "2.0-20261121.093001-2", Count: 2}, Files: []snapshotFile{
-			{"", "jar", newest{"2.0-20261121.093001-2", "x", at}}, {"", "pom", newest{"2.0-20261121.093001-2", "x", at}}, {"sources", "jar", newest{"2.0-20261120.080000-1", "x", at - 91801}},
-		}}).render(),
-		"archetypes.xml": renderCatalog([]catalogEntry{{"com.acme", "start", "1.0", "A & B"}, {"com.acme", "start", "1.1", ""}}),
-		"prefixes.txt":   renderPrefixes([]string{"com/acme", "junit"}),
+		"artifact.xml": (&Artifact{Group: "com.acme", Artifact: "lib", State: State{Updated: at, Release: "1.1", Latest: "2.0-SNAPSHOT"}, Versions: []string{"1.0", "1.1", "2.0-SNAPSHOT"}}).Render(),
+		"group.xml":    (&Artifact{Group: "com", Artifact: "acme", Plugins: plugins}).Render(),
+		"both.xml":     (&Artifact{Group: "com", Artifact: "acme", State: State{Updated: at, Latest: "1-SNAPSHOT"}, Versions: []string{"1-SNAPSHOT"}, Plugins: plugins}).Render(),
+		"snapshot.xml": (&Snapshot{Group: "com.acme", Artifact: "lib", Version: "2.0-SNAPSHOT", Base: Base{Updated: at + 3, Build: "2.0-20261121.093001-2", Count: 2}, Files: []File{
+			{"", "jar", Newest{"2.0-20261121.093001-2", "x", at}}, {"", "pom", Newest{"2.0-20261121.093001-2", "x", at}}, {"sources", "jar", Newest{"2.0-20261120.080000-1", "x", at - 91801}},
+		}}).Render(),
+		"archetypes.xml": Archetypes([]Archetype{{"com.acme", "start", "1.0", "A & B"}, {"com.acme", "start", "1.1", ""}}),
+		"prefixes.txt":   Prefixes([]string{"com/acme", "junit"}),
 	} {
 		wiretest.Golden(t, name, string(got))
 		if strings.HasSuffix(name, ".xml") {
@@ -43,58 +44,45 @@ func TestA4_ReadMetadata(t *testing.T) {
 		`<metadata><plugins><plugin><name>x</name><prefix>p</prefix><artifactId>a</artifactId></plugin></plugins></metadata>`:                                                                                                                                                                                                                                                       "",
 		`<metadata/>`: "",
 	} {
-		m, err := readMetadata([]byte(text))
+		m, err := Read([]byte(text))
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if got := strings.Join(slices.Sorted(maps.Keys(m.names())), " "); got != want {
+		if got := strings.Join(slices.Sorted(maps.Keys(m.Names())), " "); got != want {
 			t.Errorf("%s: %q, want %q", text, got, want)
 		}
 	}
 	for _, text := range []string{"", "x", "<html/>", "<metadata>", "<metadata><versioning></metadata>"} {
-		if _, err := readMetadata([]byte(text)); err == nil {
+		if _, err := Read([]byte(text)); err == nil {
 			t.Errorf("%s was read", text)
-		}
-	}
-}
-
-func TestA7_PrefixOf(t *testing.T) {
-	for group, want := range map[string]string{"junit": "junit", "com.acme": "com/acme", "com.acme.tools.x": "com/acme"} {
-		if got := prefixOf(group); got != want {
-			t.Errorf("%s: %s", group, got)
-		}
-	}
-	for group, want := range map[string]string{"junit": ":junit", "com.acme": "com:acme", "com.acme.tools": "com.acme:tools"} {
-		if got := groupOf(group); got != want {
-			t.Errorf("%s: %s", group, got)
 		}
 	}
 }
 
 func FuzzMetadata(f *testing.F) {
 	f.Add([]byte(`<metadata><groupId>g</groupId><artifactId>a</artifactId><versioning><release>1.1</release><versions><version>1.0</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>`))
-	f.Add((&snapshotMetadata{Group: "g", Artifact: "a", Version: "2-SNAPSHOT", Base: base{Build: "2-20261121.093001-2"}, Files: []snapshotFile{{"x", "jar", newest{ID: "2-20261121.093001-2"}}}}).render())
-	f.Add((&artifactMetadata{Group: "g", Plugins: []plugin{{"a", "<&>", "p"}}}).render())
+	f.Add((&Snapshot{Group: "g", Artifact: "a", Version: "2-SNAPSHOT", Base: Base{Build: "2-20261121.093001-2"}, Files: []File{{"x", "jar", Newest{ID: "2-20261121.093001-2"}}}}).Render())
+	f.Add((&Artifact{Group: "g", Plugins: []Plugin{{"a", "<&>", "p"}}}).Render())
 	f.Fuzz(func(t *testing.T, p []byte) {
-		m, err := readMetadata(p)
+		m, err := Read(p)
 		if err != nil {
 			return
 		}
 		// What was read comes through our own writing and reading.
-		names := slices.Sorted(maps.Keys(m.names()))
+		names := slices.Sorted(maps.Keys(m.Names()))
 		names = slices.DeleteFunc(names, func(s string) bool {
 			return strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0xfffe || r == '\ufffd' })
 		})
 		if len(names) == 0 {
 			return
 		}
-		sortVersions(names)
-		again, err := readMetadata((&artifactMetadata{Group: "g", Artifact: "a", Versions: names, State: state{Latest: names[0]}}).render())
+		order.Sort(names)
+		again, err := Read((&Artifact{Group: "g", Artifact: "a", Versions: names, State: State{Latest: names[0]}}).Render())
 		if err != nil {
 			t.Fatalf("%q: %v", names, err)
 		}
-		have := again.names()
+		have := again.Names()
 		for _, n := range names {
 			if !have[n] {
 				t.Fatalf("%q is lost: %v", n, have)

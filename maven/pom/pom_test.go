@@ -1,10 +1,12 @@
-package maven
+package pom
 
 import (
 	"errors"
 	"reflect"
 	"strings"
 	"testing"
+
+	"larder/maven/markup"
 )
 
 const fullPOM = `<?xml version="1.0" encoding="UTF-8"?>
@@ -31,8 +33,8 @@ const fullPOM = `<?xml version="1.0" encoding="UTF-8"?>
 </project>`
 
 func TestA10_POM(t *testing.T) {
-	facts, warnings := readPOMFacts([]byte(fullPOM), "com.acme", "lib", "7")
-	want := &pomFacts{
+	facts, warnings := ReadFacts([]byte(fullPOM), "com.acme", "lib", "7")
+	want := &Facts{
 		Packaging: "maven-plugin", Name: "lib of Acme 7", Description: "Uses ${unknown} <b>", Licenses: []string{"MIT"}, Parent: "com.acme:parent:7",
 		Relocation: "com.acme:lib2:7", Message: "moved to maven-plugin",
 	}
@@ -42,24 +44,25 @@ func TestA10_POM(t *testing.T) {
 	for _, c := range []struct{ group, artifact, version, want string }{
 		{"com.other", "lib", "7", `groupId is "com.acme", not "com.other"`}, {"com.acme", "x", "7", "artifactId"}, {"com.acme", "lib", "8", "version"},
 	} {
-		if _, warnings := readPOMFacts([]byte(fullPOM), c.group, c.artifact, c.version); !strings.Contains(strings.Join(warnings, ";"), c.want) {
+		if _, warnings := ReadFacts([]byte(fullPOM), c.group, c.artifact, c.version); !strings.Contains(strings.Join(warnings, ";"), c.want) {
 			t.Errorf("%q, want %s", warnings, c.want)
 		}
 	}
-	bom := pomXML("g", "a", "1", "<packaging>pom</packaging><dependencyManagement><dependencies><dependency><groupId>x</groupId></dependency></dependencies></dependencyManagement>")
-	if facts, warnings := readPOMFacts([]byte(bom), "g", "a", "1"); !facts.BOM || facts.Packaging != "pom" || len(warnings) > 0 {
+	const head = "<project><groupId>g</groupId><artifactId>a</artifactId><version>1</version>"
+	bom := head + "<packaging>pom</packaging><dependencyManagement><dependencies><dependency><groupId>x</groupId></dependency></dependencies></dependencyManagement></project>"
+	if facts, warnings := ReadFacts([]byte(bom), "g", "a", "1"); !facts.BOM || facts.Packaging != "pom" || len(warnings) > 0 {
 		t.Errorf("%+v %q", facts, warnings)
 	}
 	aggregator := strings.Replace(bom, "</packaging>", "</packaging><modules><module>x</module></modules>", 1)
-	if facts, _ := readPOMFacts([]byte(aggregator), "g", "a", "1"); facts.BOM {
+	if facts, _ := ReadFacts([]byte(aggregator), "g", "a", "1"); facts.BOM {
 		t.Error("a list of modules is no BOM")
 	}
 	// ${revision} is what CI-friendly versions are written as.
-	if _, warnings := readPOMFacts([]byte(pomXML("g", "a", "${revision}")), "g", "a", "1"); len(warnings) > 0 {
+	if _, warnings := ReadFacts([]byte(strings.Replace(head, ">1<", ">${revision}<", 1)+"</project>"), "g", "a", "1"); len(warnings) > 0 {
 		t.Errorf("%q", warnings)
 	}
 	for _, text := range []string{"", "x", "<html/>", "<project>", "<project><version>&unknown;</version></project>", "<project></wrong>", `<?xml version="1.0" encoding="EBCDIC"?><project/>`} {
-		if facts, warnings := readPOMFacts([]byte(text), "g", "a", "1"); facts.Packaging != "jar" || len(warnings) != 1 || warnings[0] != "the POM cannot be read" {
+		if facts, warnings := ReadFacts([]byte(text), "g", "a", "1"); facts.Packaging != "jar" || len(warnings) != 1 || warnings[0] != "the POM cannot be read" {
 			t.Errorf("%s: %+v %q", text, facts, warnings)
 		}
 	}
@@ -73,7 +76,7 @@ func TestA10_Encodings(t *testing.T) {
 			name = "Jo"
 		}
 		text := `<?xml version="1.0" encoding="` + encoding + `"?><project><name>` + name + `</name></project>`
-		p, err := readPOM([]byte(text))
+		p, err := Read([]byte(text))
 		if err != nil || p.Name != "Jörg" && p.Name != "Jo" {
 			t.Errorf("%s: %+v %v", encoding, p, err)
 		}
@@ -82,22 +85,22 @@ func TestA10_Encodings(t *testing.T) {
 
 // TestE_XMLBombs: depth, number of elements, and growth by entities or properties all end.
 func TestE_XMLBombs(t *testing.T) {
-	deep := strings.Repeat("<a>", maxXMLDepth) + strings.Repeat("</a>", maxXMLDepth)
-	if _, err := readPOM([]byte("<project>" + deep + "</project>")); !errors.Is(err, errXMLDepth) {
+	deep := strings.Repeat("<a>", markup.MaxDepth) + strings.Repeat("</a>", markup.MaxDepth)
+	if _, err := Read([]byte("<project>" + deep + "</project>")); !errors.Is(err, markup.ErrDepth) {
 		t.Errorf("depth: %v", err)
 	}
-	if _, err := readPOM([]byte("<project>" + strings.Repeat("<a/>", maxPOMTokens) + "</project>")); !errors.Is(err, errXMLTokens) {
+	if _, err := Read([]byte("<project>" + strings.Repeat("<a/>", markup.POMTokens) + "</project>")); !errors.Is(err, markup.ErrTokens) {
 		t.Errorf("elements: %v", err)
 	}
 	laughs := `<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><project><name>&b;</name></project>`
-	if _, err := readPOM([]byte(laughs)); err == nil {
+	if _, err := Read([]byte(laughs)); err == nil {
 		t.Error("entities of the document count")
 	}
-	if _, err := readPOM([]byte(`<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><project><name>&e;</name></project>`)); err == nil {
+	if _, err := Read([]byte(`<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><project><name>&e;</name></project>`)); err == nil {
 		t.Error("external entities are read")
 	}
 	grow := "<project><name>${a}</name><properties><a>" + strings.Repeat("${b}", 2000) + "</a><b>" + strings.Repeat("${c}", 2000) + "</b><c>" + strings.Repeat("x", 100_000) + "</c><d>${d}</d></properties></project>"
-	p, err := readPOM([]byte(grow))
+	p, err := Read([]byte(grow))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,21 +128,19 @@ func FuzzPOM(f *testing.F) {
 	f.Add([]byte(`<project><parent/><distributionManagement><relocation/></distributionManagement></project>`))
 	f.Add([]byte(`<!DOCTYPE a [<!ENTITY b "c">]><project><name>&b;</name></project>`))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		facts, warnings := readPOMFacts(p, "g", "a", "1")
+		facts, warnings := ReadFacts(p, "g", "a", "1")
 		if facts == nil || len(facts.Name) > 200 || len(facts.Description) > 500 || len(facts.Licenses) > 10 || len(warnings) > 5 {
 			t.Fatalf("%+v %q", facts, warnings)
 		}
 		if facts.URL != "" && !strings.HasPrefix(strings.ToLower(facts.URL), "http") {
 			t.Fatalf("link %q", facts.URL)
 		}
-		parsed, err := readPOM(p)
+		parsed, err := Read(p)
 		if err != nil {
 			return
 		}
-		info := &versionInfo{Project: &projectInfo{}}
-		parsed.takeFrom(parsed)
-		parsed.show(info)
-		if len(info.Dependencies) > maxShown {
+		parsed.TakeFrom(parsed)
+		if dependencies, _ := parsed.Show(&Info{}); len(dependencies) > maxShown {
 			t.Fatal("too many dependencies")
 		}
 	})

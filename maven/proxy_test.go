@@ -1,0 +1,274 @@
+package maven
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"larder/internal/wire"
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/upstream"
+)
+
+// way stands between a cache and its origin: it writes down what is asked, and answers itself while instead is set.
+type way struct {
+	*httptest.Server
+	mu      sync.Mutex // guards what follows
+	asked   []string   // method and URI of each request
+	instead func(w http.ResponseWriter, r *http.Request, pass http.Handler)
+}
+
+func newWay(t *testing.T, origin *rig) *way {
+	t.Helper()
+	y := &way{}
+	y.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		y.mu.Lock()
+		y.asked = append(y.asked, r.Method+" "+r.RequestURI)
+		instead := y.instead
+		y.mu.Unlock()
+		if instead != nil {
+			instead(w, r, origin.Handler)
+			return
+		}
+		origin.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(y.Close)
+	return y
+}
+
+// fault sets what happens to requests from now on; nil: nothing. What was asked before is forgotten.
+func (y *way) fault(f func(w http.ResponseWriter, r *http.Request, pass http.Handler)) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.instead, y.asked = f, nil
+}
+
+func (y *way) requests() []string {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return slices.Clone(y.asked)
+}
+
+// newCache opens a repository that keeps copies of what is at the end of the way.
+func newCache(t *testing.T, y *way, change ...func(*upstream.Options)) *rig {
+	t.Helper()
+	o := upstream.Options{Upstreams: []upstream.Config{{Kind: store.Maven, Name: "main", URL: y.URL + root}}}
+	for _, f := range change {
+		f(&o)
+	}
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+// recorded is what the origin answers, without what would make it a partial or an encoded one.
+func recorded(r *http.Request, pass http.Handler) *httptest.ResponseRecorder {
+	rec := httptest.NewRecorder()
+	r.Header.Del("Accept-Encoding")
+	r.Header.Del("Range")
+	pass.ServeHTTP(rec, r)
+	return rec
+}
+
+// TestH2_UpstreamTrouble: an upstream in trouble is never an absence: a POM that seems to be absent costs a build its
+// transitive dependencies without a word. When the trouble is over nothing of it is remembered.
+func TestH2_UpstreamTrouble(t *testing.T) {
+	origin := newRig(t)
+	origin.deploy("com.acme:lib:1.0")
+	status := func(code int) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "trouble", code) }
+	}
+	for name, fault := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+		"429": status(429), "500": status(500), "502": status(502), "403": status(403), "reset": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			y := newWay(t, origin)
+			for _, path := range []string{lib + "1.0/lib-1.0.pom", lib + "1.0/lib-1.0.jar", lib + metadataFile, lib + "1.0/lib-1.0.jar.sha1"} {
+				g := newCache(t, y)
+				y.fault(fault)
+				if a := g.Do("GET", path, nil); a.Status < 500 || a.Header.Get("Retry-After") == "" {
+					t.Errorf("%s: %v", path, a)
+				}
+				if len(y.requests()) == 0 {
+					t.Errorf("%s: nobody was asked", path)
+				}
+				y.fault(nil)
+				// Another repository on the same folder has no memory of who was down.
+				again := newCacheOn(t, y, g)
+				again.Want(again.Do("GET", path, nil), 200, "")
+			}
+		})
+	}
+	t.Run("absent", func(t *testing.T) {
+		g := newCache(t, newWay(t, origin))
+		g.Want(g.Do("GET", lib+"9/lib-9.pom", nil), 404, "")
+		g.Want(g.Do("GET", "/com/acme/none/"+metadataFile, nil), 404, "")
+	})
+}
+
+// newCacheOn is the cache after a restart.
+func newCacheOn(t *testing.T, y *way, g *rig) *rig {
+	t.Helper()
+	o := wiretest.Options{Under: root, Check: checkErrorBody, Upstreams: &upstream.Options{Upstreams: []upstream.Config{{Kind: store.Maven, Name: "main", URL: y.URL + root}}}}
+	again := &rig{Rig: wiretest.Serve(t, g.Store, o, func(d wire.Deps) wire.Protocol { return New(d, Options{}) })}
+	again.s = newServer(again.Deps, Options{})
+	return again
+}
+
+// TestH5_BrokenFills: an upstream that breaks off after any part of a file, sends another byte, or another checksum, never
+// makes one that is kept, or that a client takes for whole.
+func TestH5_BrokenFills(t *testing.T) {
+	origin := newRig(t)
+	body := strings.Repeat("a jar of some length ", 10)
+	origin.deploy("com.acme:lib:1.0", contents{".jar": body})
+	path := lib + "1.0/lib-1.0.jar"
+	broken := func(change func(w http.ResponseWriter, body []byte)) func(http.ResponseWriter, *http.Request, http.Handler) {
+		return func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			if !strings.HasSuffix(r.URL.Path, ".jar") {
+				pass.ServeHTTP(w, r)
+				return
+			}
+			change(w, recorded(r, pass).Body.Bytes())
+		}
+	}
+	faults := map[string]func(http.ResponseWriter, *http.Request, http.Handler){
+		"another byte": broken(func(w http.ResponseWriter, body []byte) {
+			body = bytes.Clone(body)
+			body[len(body)/2] ^= 1
+			w.Write(body)
+		}),
+		"another header": broken(func(w http.ResponseWriter, body []byte) {
+			w.Header().Set("X-Checksum-Sha1", strings.Repeat("0", 40))
+			w.Write(body)
+		}),
+		"another checksum": func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+			if strings.HasSuffix(r.URL.Path, ".sha1") {
+				io.WriteString(w, strings.Repeat("0", 40))
+				return
+			}
+			w.Write(recorded(r, pass).Body.Bytes())
+		},
+	}
+	for _, at := range []int{0, 1, len(body) / 2, len(body) - 1} {
+		faults[fmt.Sprint("cut at ", at)] = broken(func(w http.ResponseWriter, body []byte) {
+			w.Header().Set("Content-Length", wiretest.JSON(len(body)))
+			w.Write(body[:at])
+			panic(http.ErrAbortHandler)
+		})
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			y := newWay(t, origin)
+			g := newCache(t, y)
+			y.fault(fault)
+			resp, err := http.Get(g.Base + path)
+			if err == nil {
+				got, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if resp.StatusCode == 200 && err == nil {
+					t.Errorf("a whole answer: %q", got)
+				}
+				if resp.StatusCode == 404 {
+					t.Error("trouble is said to be an absence")
+				}
+			}
+			y.fault(nil)
+			again := newCacheOn(t, y, g)
+			again.Want(again.Do("GET", path, nil), 200, body)
+			again.Want(again.Do("GET", path+".sha1", nil), 200, sumsText(body)["sha1"])
+		})
+	}
+}
+
+// TestH5_NoPrefixesThroughACache: a list of prefixes that is not about everything makes the rest unreachable for Maven 4,
+// so a cache has none, whatever its upstream says.
+func TestH5_NoPrefixesThroughACache(t *testing.T) {
+	origin := newRig(t)
+	origin.deploy("com.acme:lib:1.0")
+	origin.Want(origin.Do("GET", "/"+prefixesFile, nil), 200, "/com/acme")
+	y := newWay(t, origin)
+	g := newCache(t, y)
+	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "")
+	y.fault(nil)
+	for _, path := range []string{"/" + prefixesFile, "/" + prefixesFile + ".sha1"} {
+		g.Want(g.Do("GET", path, nil), 404, "")
+	}
+	if asked := y.requests(); len(asked) > 0 {
+		t.Errorf("asked %q", asked)
+	}
+}
+
+// TestE_CVE_2024_6915_CachePoisoning: however a path is spelled, what is kept under it is what the upstream has at exactly
+// that path. Paths outside the layout, directories and queries are not passed on.
+func TestE_CVE_2024_6915_CachePoisoning(t *testing.T) {
+	origin := newRig(t)
+	origin.deploy("com.acme:lib:1.0")
+	y := newWay(t, origin)
+	g := newCache(t, y)
+	jar := "GET " + root + lib + "1.0/lib-1.0.jar"
+	for path, want := range map[string]string{
+		lib + "1.0/lib-1.0.jar?x=../../evil":          "",
+		lib + "1.0/lib%2D1.0.jar":                     "",
+		"/%63om/acme/lib/1.0/lib-1.0.jar":             "",
+		lib + "1.0/lib-1.0.jar%3Fx=1":                 jar + "%3Fx=1",
+		lib + "1.0/lib-1.0.jar%23x":                   jar + "%23x",
+		lib + "1.0/lib-1.0.jar;x=1":                   jar + "%3Bx=1",
+		"/com/acme/other/../lib/1.0/lib-1.0.jar":      "400",
+		"/com/acme/other/%2e%2e/lib/1.0/lib-1.0.jar":  "400",
+		lib + "1.0%2Flib-1.0.jar":                     "400",
+		lib + "1.0/%252e%252e/lib-1.0.jar":            "400",
+		lib + "1.0/..%5Clib-1.0.jar":                  "400",
+		"/" + strings.TrimPrefix(lib, "/") + "1.0//x": "400",
+		"/.index/nexus-maven-repository-index.gz":     "404",
+		lib: "404",
+	} {
+		again := newCacheOn(t, y, g)
+		again.Want(again.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "")
+		y.fault(nil)
+		a := again.Do("GET", path, nil)
+		asked := slices.DeleteFunc(y.requests(), func(s string) bool { return strings.Contains(s, ".sha1") })
+		switch {
+		case want == "": // another spelling of the file that is kept
+			if a.Status != 200 || a.Body != "jar of com.acme:lib:1.0" || len(asked) > 0 {
+				t.Errorf("%s: %v, asked %q", path, a, asked)
+			}
+		case len(want) == 3:
+			if wiretest.JSON(a.Status) != want || len(asked) > 0 {
+				t.Errorf("%s: %v, asked %q", path, a, asked)
+			}
+		case a.Status != 404 || slices.ContainsFunc(asked, func(s string) bool { return s != want }) || len(asked) == 0:
+			t.Errorf("%s: %v, asked %q, want %s", path, a, asked, want)
+		}
+	}
+}
+
+// TestE_DependencyConfusion: names that are claimed, or that are ours, are never looked for elsewhere, and no metadata
+// mixes both; a name that is an upstream's is not taken by accident.
+func TestE_DependencyConfusion(t *testing.T) {
+	origin := newRig(t)
+	origin.deploy("com.acme:lib:99")
+	origin.deploy("org.other:lib:99")
+	y := newWay(t, origin)
+	g := newCache(t, y, func(o *upstream.Options) { o.Claims = []string{"maven:com.acme*"} })
+	for _, path := range []string{lib + metadataFile, lib + "99/lib-99.jar", lib + "99/lib-99.jar.sha1", "/com/acme/tools/x/1/x-1.pom"} {
+		g.Want(g.Do("GET", path, nil), 404, "")
+	}
+	g.deploy("com.acme:lib:1.0")
+	d := g.metadata(g.Want(g.Do("GET", lib+metadataFile, nil), 200, "").Body)
+	if d.Release != "1.0" || d.Latest != "1.0" || !slices.Equal(d.Versions, []string{"1.0"}) {
+		t.Errorf("%+v", d)
+	}
+	g.Want(g.Do("GET", lib+"99/lib-99.jar", nil), 404, "")
+	if asked := y.requests(); len(asked) > 0 {
+		t.Errorf("asked %q", asked)
+	}
+	g.Want(g.Ada("PUT", "/org/other/lib/1.0/lib-1.0.jar", "x"), 409, "claim")
+	g.Want(g.Do("GET", "/org/other/lib/99/lib-99.jar", nil), 200, "jar of org.other:lib:99")
+}
