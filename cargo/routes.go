@@ -301,17 +301,12 @@ func (q *Request) parseQuery(v url.Values) error {
 		}
 	}
 	q.Page, q.Size = 1, defaultPageSize
-	for name, target := range map[string]*int{"page": &q.Page, "per_page": &q.Size} {
-		if s := v.Get(name); s != "" {
-			n, err := strconv.ParseUint(s, 10, 31)
-			if err != nil || n == 0 {
-				return badPath("%s is not a number above zero", name)
-			}
-			*target = int(n)
-		}
+	if err := wire.Number(v, "page", 1, &q.Page); err != nil {
+		return err
 	}
+	err := wire.Number(v, "per_page", 1, &q.Size)
 	q.Size = min(q.Size, maxPageSize)
-	return nil
+	return err
 }
 
 // link is the inverse of parse: the path, with escapes and query, below root.

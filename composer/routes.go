@@ -379,19 +379,15 @@ func (q *Request) parsePage(v url.Values) error {
 		return badPath("the search is too long")
 	}
 	q.Page, q.Size = 1, defaultPageSize
-	for name, target := range map[string]*int{"page": &q.Page, "per_page": &q.Size} {
-		s := v.Get(name)
-		if s == "" {
-			continue
-		}
-		n, err := strconv.ParseUint(s, 10, 31)
-		if err != nil || n == 0 || n > maxPage {
-			return badPath("%s is not a number from 1", name)
-		}
-		*target = int(n)
+	if err := wire.Number(v, "page", 1, &q.Page); err != nil {
+		return err
 	}
+	if q.Page > maxPage {
+		return badPath("page is more than %d", maxPage)
+	}
+	err := wire.Number(v, "per_page", 1, &q.Size)
 	q.Size = min(q.Size, maxPageSize)
-	return nil
+	return err
 }
 
 func (q *Request) parseSince(s string) error {

@@ -255,19 +255,12 @@ func (q *Request) parseSearch(v url.Values) error {
 		q.Core = "gav"
 	}
 	q.Size = defaultRows
-	for name, target := range map[string]*int{"start": &q.From, "rows": &q.Size} {
-		s := v.Get(name)
-		if s == "" {
-			continue
-		}
-		n, err := strconv.ParseUint(s, 10, 31)
-		if err != nil {
-			return badPath("%s is not a number", name)
-		}
-		*target = int(n)
+	if err := wire.Number(v, "start", 0, &q.From); err != nil {
+		return err
 	}
+	err := wire.Number(v, "rows", 0, &q.Size)
 	q.Size = min(q.Size, maxRows)
-	return nil
+	return err
 }
 
 // link is the inverse of parse: the path, with escapes and query.

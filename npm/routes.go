@@ -395,19 +395,12 @@ func (q *Request) parseQuery(v url.Values) error {
 // parsePage reads offset and size; a size above the cap is the cap.
 func (q *Request) parsePage(v url.Values, from, size string, usual, most int) error {
 	q.Size = usual
-	for name, target := range map[string]*int{from: &q.From, size: &q.Size} {
-		s := v.Get(name)
-		if s == "" {
-			continue
-		}
-		n, err := strconv.ParseUint(s, 10, 31)
-		if err != nil {
-			return badPath("%s is not a number", name)
-		}
-		*target = int(n)
+	if err := wire.Number(v, from, 0, &q.From); err != nil {
+		return err
 	}
+	err := wire.Number(v, size, 0, &q.Size)
 	q.Size = min(q.Size, most)
-	return nil
+	return err
 }
 
 // link is the inverse of parse: the path, with escapes and query, below root.
