@@ -224,16 +224,27 @@ func (s *Scanner) unicode(fn func([]byte) error) error {
 		return err
 	}
 	if utf16.IsSurrogate(r) {
-		low := rune(utf8.RuneError)
-		if next, err := s.r.Peek(2); err == nil && string(next) == `\u` {
-			s.discard(2)
-			if low, err = s.hex4(); err != nil {
-				return err
-			}
-		}
-		r = utf16.DecodeRune(r, low)
+		r = s.secondHalf(r)
 	}
 	return fn(utf8.AppendRune(nil, r))
+}
+
+// secondHalf reads the escape behind a surrogate if the two are a character. Alone, a surrogate is the replacement
+// character, and what follows it stands for itself.
+func (s *Scanner) secondHalf(first rune) rune {
+	next, err := s.r.Peek(len(`\u0000`))
+	if err != nil || string(next[:2]) != `\u` {
+		return utf8.RuneError
+	}
+	n, err := strconv.ParseUint(string(next[2:]), 16, 16)
+	if err != nil {
+		return utf8.RuneError
+	}
+	r := utf16.DecodeRune(first, rune(n))
+	if r != utf8.RuneError {
+		s.discard(len(next))
+	}
+	return r
 }
 
 func (s *Scanner) hex4() (rune, error) {
