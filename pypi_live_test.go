@@ -86,7 +86,7 @@ func TestPyPILive(t *testing.T) {
 	server := startCrashServer(t, filepath.Join(t.TempDir(), "data"))
 	base := "http://" + server.addr
 	larder := &livePython{dir: source.dir, env: append(shutOff(source.env), "HOME="+source.dir, "PIP_CONFIG_FILE="+os.DevNull, "PIP_INDEX_URL="+base+"/simple/",
-		"UV_NO_CONFIG=1", "UV_DEFAULT_INDEX="+base+"/simple/",
+		"PIP_NO_CACHE_DIR=1", "UV_NO_CACHE=1", "UV_NO_CONFIG=1", "UV_DEFAULT_INDEX="+base+"/simple/",
 		"UV_PUBLISH_URL="+base+"/pypi/legacy/", "UV_PUBLISH_USERNAME=admin", "UV_PUBLISH_PASSWORD="+crashPassword)}
 	args := []string{"publish", "-q"}
 	for _, f := range files {
@@ -112,8 +112,8 @@ func TestPyPILive(t *testing.T) {
 	t.Logf("%d wheels whose metadata is what stands in them", wheels)
 
 	for client, install := range map[string][]string{
-		"pip26": {"install", "-q", "--no-compile", "--no-cache-dir", "-r", "requirements"},
-		"uv":    {"pip", "install", "-q", "--no-cache", "-r", "requirements"},
+		"pip26": {"install", "-q", "--no-compile", "-r", "requirements"},
+		"uv":    {"pip", "install", "-q", "-r", "requirements"},
 	} {
 		t.Run(client, func(t *testing.T) {
 			with := append(install, "--no-deps")
@@ -153,7 +153,7 @@ type livePython struct {
 func newLivePython(t *testing.T) *livePython {
 	t.Helper()
 	p := &livePython{dir: t.TempDir()}
-	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"), "PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"),
+	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"), "PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"), "UV_CACHE_DIR="+filepath.Join(p.dir, "uv"),
 		"PIP_FIND_LINKS=", "PIP_DISABLE_PIP_VERSION_CHECK=1", "UV_SYSTEM_CERTS=1", "SOURCE_DATE_EPOCH=1700000000")
 	ask := exec.CommandContext(t.Context(), "python3", "-m", "pip", "config", "get", "global.index-url")
 	if index, err := ask.Output(); err == nil {
