@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/pom", "larder/maven/inside", "larder/maven/metadata"},
-	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest"},
+	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest", "larder/pypi/simple"},
 	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
@@ -121,7 +121,6 @@ const (
 var larger = map[string]int{
 	"upstream": 3_600, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
-	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
 	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
 	"composer": 3_300, // uploads in five dialects
 	"rubygems": 4_000, // thirty operations, and a list of everything that grows by its lines alone

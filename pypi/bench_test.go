@@ -12,6 +12,7 @@ import (
 	"larder/internal/pep440"
 	"larder/internal/pydist"
 	"larder/internal/wiretest"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -161,7 +162,7 @@ func BenchmarkPage(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				b.SetBytes(int64(len(p.json(links{files: "../../pypi/files"}))))
+				b.SetBytes(int64(len(p.JSON(simple.Links{Files: "../../pypi/files"}))))
 			}
 		})
 	}

@@ -17,74 +17,9 @@ import (
 	"larder/internal/pydist"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 	"larder/store"
 )
-
-// info is what the JSON API says of a release. Members without a value are null there, not absent.
-type info struct {
-	Author                 *string           `json:"author"`
-	AuthorEmail            *string           `json:"author_email"`
-	BugtrackURL            *string           `json:"bugtrack_url"`
-	Classifiers            []string          `json:"classifiers"`
-	Description            string            `json:"description"`
-	DescriptionContentType *string           `json:"description_content_type"`
-	DocsURL                *string           `json:"docs_url"`
-	DownloadURL            *string           `json:"download_url"`
-	Downloads              map[string]int    `json:"downloads"`
-	Dynamic                []string          `json:"dynamic"`
-	HomePage               *string           `json:"home_page"`
-	Keywords               *string           `json:"keywords"`
-	License                *string           `json:"license"`
-	LicenseExpression      *string           `json:"license_expression"`
-	LicenseFiles           []string          `json:"license_files"`
-	Maintainer             *string           `json:"maintainer"`
-	MaintainerEmail        *string           `json:"maintainer_email"`
-	Name                   string            `json:"name"`
-	PackageURL             string            `json:"package_url"`
-	Platform               *string           `json:"platform"`
-	ProjectURL             string            `json:"project_url"`
-	ProjectURLs            map[string]string `json:"project_urls"`
-	ProvidesExtra          []string          `json:"provides_extra"`
-	ReleaseURL             string            `json:"release_url"`
-	RequiresDist           []string          `json:"requires_dist"`
-	RequiresPython         *string           `json:"requires_python"`
-	Summary                string            `json:"summary"`
-	Version                string            `json:"version"`
-	Yanked                 bool              `json:"yanked"`
-	YankedReason           *string           `json:"yanked_reason"`
-}
-
-// infoOf takes from metadata what the JSON API shows. pages is the URL of the project's page.
-func infoOf(m *pydist.Metadata, pages string) info {
-	value := func(key string) *string {
-		if v := m.Get(key); v != "" {
-			return &v
-		}
-		return nil
-	}
-	i := info{
-		Author: value("Author"), AuthorEmail: value("Author-email"), Classifiers: m.All("Classifier"), Description: m.Description(),
-		DescriptionContentType: value("Description-Content-Type"), DownloadURL: value("Download-URL"),
-		Downloads: map[string]int{"last_day": -1, "last_week": -1, "last_month": -1}, Dynamic: m.All("Dynamic"), HomePage: value("Home-page"),
-		Keywords: value("Keywords"), License: value("License"), LicenseExpression: value("License-Expression"), LicenseFiles: m.All("License-File"),
-		Maintainer: value("Maintainer"), MaintainerEmail: value("Maintainer-email"), Name: m.Get("Name"), PackageURL: pages, Platform: value("Platform"),
-		ProjectURL: pages, ProvidesExtra: m.All("Provides-Extra"), ReleaseURL: pages, RequiresDist: m.All("Requires-Dist"),
-		RequiresPython: value("Requires-Python"), Summary: m.Get("Summary"),
-	}
-	for _, text := range m.All("Project-URL") {
-		label, address, ok := strings.Cut(text, ",")
-		if ok && i.ProjectURLs == nil {
-			i.ProjectURLs = map[string]string{}
-		}
-		if ok {
-			i.ProjectURLs[strings.TrimSpace(label)] = strings.TrimSpace(address)
-		}
-	}
-	if i.Classifiers == nil {
-		i.Classifiers = []string{}
-	}
-	return i
-}
 
 // aboutOf takes from metadata what a search shows.
 func aboutOf(m *pydist.Metadata) about {
@@ -106,7 +41,7 @@ type described struct {
 	owners   []string
 	release  store.Version[Meta]
 	versions []string
-	rows     []row
+	rows     []simple.Row
 	whole    bool // every release is shown
 }
 
@@ -117,7 +52,7 @@ func (s *server) describe(ctx context.Context, name, version string) (d describe
 		if d.head, err = headOf(tx); err != nil {
 			return err
 		}
-		if d.head.Status.quarantined() {
+		if d.head.Status.Quarantined() {
 			return store.Refuse(store.ErrNotFound, "%s is quarantined", name)
 		}
 		pkg, err := tx.Package()
@@ -205,7 +140,7 @@ func (s *server) metadataOf(ctx context.Context, a *artifact) (*pydist.Metadata,
 
 // render makes the document. base is the index's URL.
 func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error) {
-	i := infoOf(m, base+"/simple/"+name+"/")
+	i := simple.InfoOf(m, base+"/simple/"+name+"/")
 	i.Version, i.Yanked = d.release.ID, yanked(&d.release)
 	i.ReleaseURL = base + "/" + name + "/" + d.release.ID + "/json"
 	if reason := d.release.YankReason; i.Yanked && reason != "" {
@@ -220,7 +155,7 @@ func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error
 	out := append([]byte(`{"info":`), bytes.TrimSpace(b.Bytes())...)
 	out = append(strconv.AppendUint(append(out, `,"last_serial":`...), d.head.Serial, 10), `,"ownership":{"organization":null,"roles":[`...)
 	for i, owner := range d.owners {
-		out = append(rawjson.AppendString(append(comma(out, i), `{"role":"Owner","user":`...), owner), '}')
+		out = append(rawjson.AppendString(append(rawjson.AppendComma(out, i), `{"role":"Owner","user":`...), owner), '}')
 	}
 	out = append(out, "]}"...)
 	if d.whole {
@@ -231,7 +166,7 @@ func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error
 	n := 0
 	for k := range d.rows {
 		if d.rows[k].Version == d.release.ID {
-			out = d.rows[k].appendFull(comma(out, n), base)
+			out = appendFull(rawjson.AppendComma(out, n), &d.rows[k], base)
 			n++
 		}
 	}
@@ -242,16 +177,16 @@ func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error
 func (d *described) appendReleases(out []byte, base string) []byte {
 	next := 0
 	for i, version := range d.versions {
-		out = append(rawjson.AppendString(comma(out, i), version), ':', '[')
+		out = append(rawjson.AppendString(rawjson.AppendComma(out, i), version), ':', '[')
 		for first := next; next < len(d.rows) && d.rows[next].Version == version; next++ {
-			out = d.rows[next].appendFull(comma(out, next-first), base)
+			out = appendFull(rawjson.AppendComma(out, next-first), &d.rows[next], base)
 		}
 		out = append(out, ']')
 	}
 	return out
 }
 
-func (r *row) appendFull(out []byte, base string) []byte {
+func appendFull(out []byte, r *simple.Row, base string) []byte {
 	out = append(append(out, '{'), r.Full...)
-	return append(member(out, "url", base+"/files"+r.Path), '}')
+	return append(rawjson.AppendMember(out, "url", base+"/files"+r.Path), '}')
 }

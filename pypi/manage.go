@@ -11,6 +11,7 @@ import (
 	"larder/auth"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 	"larder/store"
 )
 
@@ -72,7 +73,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, q Request, fn fu
 // sealed is isAdmin for a project in quarantine: who uploaded something bad must neither make it vanish nor begin anew.
 func sealed(tx *store.PackageTx[Meta], isAdmin error) error {
 	st, err := statusOf(tx)
-	if err != nil || !st.quarantined() {
+	if err != nil || !st.Quarantined() {
 		return err
 	}
 	return isAdmin
@@ -237,12 +238,12 @@ func (s *server) deleteProject(w http.ResponseWriter, r *http.Request, q Request
 // setStatus sets a project's marker (PEP 792). Quarantine is an administrator's to impose and to lift.
 func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	var next status
+	var next simple.Status
 	var err error
 	if next.Reason, err = readReason(r, &next.Status); err != nil {
 		return err
 	}
-	if !slices.Contains([]string{statusActive, statusArchived, statusQuarantined, statusDeprecated}, next.Status) {
+	if !slices.Contains([]string{simple.Active, simple.Archived, simple.Quarantined, simple.Deprecated}, next.Status) {
 		return wire.Errorf(store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status)
 	}
 	isAdmin := s.may(ctx, auth.Admin, q.Name)
@@ -254,7 +255,7 @@ func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) er
 		if err != nil {
 			return err
 		}
-		if isAdmin != nil && (now.quarantined() || next.quarantined()) {
+		if isAdmin != nil && (now.Quarantined() || next.Quarantined()) {
 			return isAdmin
 		}
 		if err := putJSON(tx.Index(indexProject), []byte(keyStatus), next); err != nil {

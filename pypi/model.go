@@ -147,22 +147,6 @@ func (r release) before(other release) bool {
 	return pep440.Compare(v, w) < 0
 }
 
-// The markers of a project (PEP 792).
-const (
-	statusActive      = "active"
-	statusArchived    = "archived"
-	statusQuarantined = "quarantined"
-	statusDeprecated  = "deprecated"
-)
-
-// status is a project's marker; the zero value is an active project's.
-type status struct {
-	Status string `json:"status"`
-	Reason string `json:"reason,omitempty"`
-}
-
-func (s status) quarantined() bool { return s.Status == statusQuarantined }
-
 // listed is a project's row in the list of all.
 type listed struct {
 	Display string `json:"display"`

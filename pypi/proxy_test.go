@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/store/storetest"
 	"larder/upstream"
@@ -260,7 +261,7 @@ func TestE_NothingRelayed(t *testing.T) {
 	up.at("/simple/demo-pkg/", bad(page))
 	up.at("/f/"+file, bad(says(string(content))))
 	g := newCache(t, []string{up.URL})
-	for path, typ := range map[string]string{"/simple/demo-pkg/": typeHTML, "/pypi/files/" + sumOf(content) + "/" + file: "application/octet-stream"} {
+	for path, typ := range map[string]string{"/simple/demo-pkg/": simple.HTML, "/pypi/files/" + sumOf(content) + "/" + file: "application/octet-stream"} {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
 		for _, name := range []string{"Set-Cookie", "X-Evil", "Refresh", "Link", "Content-Disposition"} {
 			if v := a.Header.Get(name); v != "" {
@@ -295,7 +296,7 @@ func TestE_CooldownByFileURL(t *testing.T) {
 		age    time.Duration
 		status int
 	}{{time.Hour, 403}, {72 * time.Hour, 200}} {
-		up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(u.bytes()), core, `,"upload-time":"`, now.Add(-c.age).Format(timeForm), `"`))
+		up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(u.bytes()), core, `,"upload-time":"`, now.Add(-c.age).Format(simple.TimeForm), `"`))
 		g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.MinAge, o.Upstreams[0].Trusted = 48*time.Hour, true })
 		if got := len(order(g.project("demo-pkg"))); (got == 1) != (c.status == 200) {
 			t.Errorf("%v: %d files", c.age, got)

@@ -19,6 +19,7 @@ import (
 	"larder/internal/pep440"
 	"larder/internal/pydist"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 	"larder/store"
 )
 
@@ -321,7 +322,7 @@ func (p *publication) checkStatus(tx *store.PackageTx[Meta]) error {
 	if err != nil {
 		return err
 	}
-	if st.Status == statusArchived || st.quarantined() {
+	if st.Status == simple.Archived || st.Quarantined() {
 		return wire.Errorf(store.ErrDenied, "The project %s is %s and takes no uploads.", p.name, st.Status)
 	}
 	return nil
@@ -413,7 +414,7 @@ func putRow(tx *store.PackageTx[Meta], v *store.Version[Meta], a *artifact) erro
 		return err
 	}
 	r := rowOf(v, a)
-	return tx.Index(indexFiles).Put(key, r.encode())
+	return tx.Index(indexFiles).Put(key, r.Encode())
 }
 
 // keyOf is the key of a file's row.
@@ -435,9 +436,9 @@ func setLatest(tx *store.PackageTx[Meta], rel release) error {
 }
 
 // statusOf reads a project's marker.
-func statusOf(tx *store.PackageTx[Meta]) (st status, err error) {
+func statusOf(tx *store.PackageTx[Meta]) (st simple.Status, err error) {
 	_, err = getJSON(tx.Index(indexProject), []byte(keyStatus), &st)
-	return newStatus(st), err
+	return st.Filled(), err
 }
 
 // note writes what happened into the change log, and the project's new serial beside its name.
@@ -465,7 +466,7 @@ func note(tx *store.PackageTx[Meta], version string, actions ...string) error {
 	if err != nil {
 		return err
 	}
-	row := listed{Display: cmp.Or(pkg.Display, tx.Name()), Serial: n, Hidden: st.quarantined() || pkg.Versions == 0}
+	row := listed{Display: cmp.Or(pkg.Display, tx.Name()), Serial: n, Hidden: st.Quarantined() || pkg.Versions == 0}
 	if err := putJSON(tx.KindIndex(tableProjects), []byte(tx.Name()), row); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wiretest"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -333,9 +334,9 @@ func TestA5_Attestations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := links{files: "https://registry.example.com/pypi/files", integrity: "https://registry.example.com/pypi"}
+	l := simple.Links{Files: "https://registry.example.com/pypi/files", Integrity: "https://registry.example.com/pypi"}
 	link := `https://registry.example.com/pypi/integrity/demo-pkg/1.0/` + demoWheel + `/provenance"`
-	if js, ht := string(p.json(l)), string(p.html(l, typeHTML)); strings.Count(js, `"provenance":"`+link) != 1 || strings.Count(ht, `data-provenance="`+link) != 1 {
+	if js, ht := string(p.JSON(l)), string(p.HTML(l, simple.HTML)); strings.Count(js, `"provenance":"`+link) != 1 || strings.Count(ht, `data-provenance="`+link) != 1 {
 		t.Errorf("%s\n%s", js, ht)
 	}
 	other := newUpload("demo_pkg-1.2-py3-none-any.whl")

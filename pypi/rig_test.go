@@ -23,6 +23,7 @@ import (
 	"larder/internal/pydist"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -106,7 +107,7 @@ func (g *rig) checkProject(tx *store.PackageTx[Meta]) error {
 			if err != nil {
 				return err
 			}
-			if r := rowOf(&v, a); rows[string(key)] != string(r.encode()) {
+			if r := rowOf(&v, a); rows[string(key)] != string(r.Encode()) {
 				g.T.Errorf("%s: the row of %s is not that of the record", tx.Name(), a.Name)
 			}
 			delete(rows, string(key))
@@ -328,7 +329,7 @@ func (g *rig) publish(files ...string) {
 	}
 }
 
-var asJSON = wiretest.Header("Accept", typeJSON)
+var asJSON = wiretest.Header("Accept", simple.JSON)
 
 // project is a project's page as JSON.
 func (g *rig) project(name string) fields {

@@ -18,6 +18,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/roll"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 	"larder/store"
 )
 
@@ -124,11 +125,11 @@ func (p *projects) document(ctx context.Context, mediaType string) (*store.Docum
 }
 
 func assembleAll(js, ht *roll.Roll, serial uint64, mediaType string) (*store.Document, error) {
-	if mediaType == typeJSON {
-		head := fmt.Sprintf(`{"meta":{"api-version":"%s","_last-serial":%d},"projects":[`, apiVersion, serial)
+	if mediaType == simple.JSON {
+		head := fmt.Sprintf(`{"meta":{"api-version":"%s","_last-serial":%d},"projects":[`, simple.APIVersion, serial)
 		return js.Document(head, "]}\n", mediaType)
 	}
-	return ht.Document(htmlHead("Simple index", status{}, mediaType), htmlTail, mediaType)
+	return ht.Document(simple.Head("Simple index", simple.Status{}, mediaType), simple.Tail, mediaType)
 }
 
 // visible is the list without what may must say no to. It is made for each request: only where names are private.
@@ -143,7 +144,7 @@ func (p *projects) visible(ctx context.Context, mediaType string, may func(name 
 		switch {
 		case err != nil:
 			return nil, 0, err
-		case ok && mediaType == typeJSON:
+		case ok && mediaType == simple.JSON:
 			js.Set(n.name, jsonLine(n.listed))
 		case ok:
 			ht.Set(n.name, htmlLine(n.name, n.listed))

@@ -13,6 +13,7 @@ import (
 	"larder/internal/pep440"
 	"larder/internal/pydist"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 )
 
 // root is where the handler sees itself; Options.Base is where clients do. The others stand at the host's root, because
@@ -340,9 +341,9 @@ func link(q Request) string {
 	case opProject:
 		p = aliases[q.Alias] + "/" + q.Name + "/"
 	case opFile, opMetadata, opSignature:
-		p = root + "/files" + filePath(q.SHA, q.File) + map[string]string{opMetadata: sideMetadata, opSignature: sideSignature}[q.Op]
+		p = root + "/files" + simple.FilePath(q.SHA, q.File) + map[string]string{opMetadata: sideMetadata, opSignature: sideSignature}[q.Op]
 	case opProvenance:
-		p = root + provenancePath(q.Name, q.Version, q.File)
+		p = root + simple.ProvenancePath(q.Name, q.Version, q.File)
 	case opUpload:
 		p = root + "/legacy/"
 	case opPost:
@@ -388,12 +389,4 @@ func (q Request) managePath() string {
 		return "/tombstones/" + url.PathEscape(q.File)
 	}
 	return ""
-}
-
-// filePath is a file's path below the files of the registry.
-func filePath(sha, file string) string { return "/" + sha + "/" + url.PathEscape(file) }
-
-// provenancePath is the path of a file's attestations below the registry.
-func provenancePath(name, version, file string) string {
-	return "/integrity/" + name + "/" + url.PathEscape(version) + "/" + url.PathEscape(file) + "/provenance"
 }

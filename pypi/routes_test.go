@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"larder/internal/wire"
+
+	"larder/pypi/simple"
 )
 
 const sha = "50aa83ff220dc09b9fb3e9827307b8290761c661922580cec2173f41b950aca7"
@@ -39,7 +41,7 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"GET", "/simple/", opSimple, Request{Alias: 1}},
 		{"HEAD", "/pypi/simple/", opSimple, Request{}},
 		{"GET", "/pypi/legacy/+simple/", opSimple, Request{Alias: 2}},
-		{"GET", "/simple/?format=" + url.QueryEscape(typeJSON), opSimple, Request{Alias: 1, Format: typeJSON}},
+		{"GET", "/simple/?format=" + url.QueryEscape(simple.JSON), opSimple, Request{Alias: 1, Format: simple.JSON}},
 		{"GET", "/simple", opRedirect, Request{Alias: 1, To: "simple/"}},
 		{"GET", "/pypi/simple", opRedirect, Request{To: "simple/"}},
 		{"GET", "/simple?format=text%2Fhtml", opRedirect, Request{Alias: 1, To: "simple/?format=text%2Fhtml"}},

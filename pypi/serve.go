@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"larder/internal/pydist"
 	"larder/internal/trust"
 	"larder/internal/wire"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/upstream"
 )
@@ -136,72 +136,34 @@ func (s *server) post(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.upload(w, r, q)
 }
 
-// offer is a media type of the simple API with its names.
-type offer struct {
-	mediaType string
-	names     []string // as they stand in Accept and ?format=; "latest" is answered with the type it means
-}
-
-// offers are in the order in which they win when a client names several as equally welcome.
-var offers = []offer{
-	{typeJSON, []string{typeJSON, "application/vnd.pypi.simple.latest+json"}},
-	{typeV1, []string{typeV1, "application/vnd.pypi.simple.latest+html"}},
-	{typeHTML, []string{"text/html"}},
-}
-
-// choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it names
-// goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
-func choose(format string, accept []string) string {
-	if format != "" {
-		for _, o := range offers {
-			if slices.Contains(o.names, format) {
-				return o.mediaType
-			}
-		}
-		return ""
-	}
-	ranges := wire.ParseAccept(accept)
-	if len(ranges) == 0 {
-		return typeHTML
-	}
-	best, weight, named := "", 0, false
-	for _, o := range offers {
-		w, n := ranges.Weight(o.names...)
-		if w > weight || w == weight && w > 0 && !n && !named {
-			best, weight, named = o.mediaType, w, n
-		}
-	}
-	return best
-}
-
 // negotiate is choose for a request; ErrNotAcceptable.
 func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, error) {
 	w.Header().Set("Vary", "Accept")
-	t := choose(format, r.Header["Accept"])
+	t := simple.Choose(format, r.Header["Accept"])
 	if t == "" {
-		return "", wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s, %s or text/html.", typeJSON, typeV1)
+		return "", wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s, %s or text/html.", simple.JSON, simple.V1)
 	}
 	return t, nil
 }
 
 // linksFor says how a page that was asked for under an alias gets to files. Absolute addresses are faster for installers
 // to read, but only right when it is known how the server is reached.
-func (s *server) linksFor(r *http.Request, alias int) links {
+func (s *server) linksFor(r *http.Request, alias int) simple.Links {
 	rest, inside := strings.CutPrefix(aliases[alias], root)
-	l := links{files: strings.Repeat("../", strings.Count(rest, "/")+1)}
+	l := simple.Links{Files: strings.Repeat("../", strings.Count(rest, "/")+1)}
 	switch public := s.base.Public(); {
 	case public != "":
-		l.files = public + s.opt.Base + "/files"
+		l.Files = public + s.opt.Base + "/files"
 	case inside:
-		l.files += "files"
+		l.Files += "files"
 	default:
-		l.files += s.opt.Base[1:] + "/files"
+		l.Files += s.opt.Base[1:] + "/files"
 	}
 	if !s.opt.Provenance {
 		return l
 	}
 	if origin := s.base.URL(r); strings.HasPrefix(origin, "https://") {
-		l.integrity = origin + s.opt.Base
+		l.Integrity = origin + s.opt.Base
 	}
 	return l
 }
@@ -220,16 +182,16 @@ func (s *server) getProject(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	l := s.linksFor(r, q.Alias)
-	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: l.key(), Format: mediaType}
+	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: l.Key(), Format: mediaType}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		p, err := s.page(ctx, q.Name)
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		if mediaType == typeJSON {
-			return store.Rendered{Body: p.json(l), Type: mediaType}, nil
+		if mediaType == simple.JSON {
+			return store.Rendered{Body: p.JSON(l), Type: mediaType}, nil
 		}
-		return store.Rendered{Body: p.html(l, mediaType), Type: mediaType}, nil
+		return store.Rendered{Body: p.HTML(l, mediaType), Type: mediaType}, nil
 	})
 	if err != nil {
 		return err
@@ -241,7 +203,7 @@ func (s *server) getProject(w http.ResponseWriter, r *http.Request, q Request) e
 // head is what is asked of a project at every request.
 type head struct {
 	Serial uint64
-	Status status
+	Status simple.Status
 }
 
 // head reads a project's head, from memory unless it changed. ErrNotFound also for one without releases.
@@ -269,15 +231,15 @@ func headOf(tx *store.PackageTx[Meta]) (h head, err error) {
 }
 
 // page collects what a project's page shows, from one snapshot.
-func (s *server) page(ctx context.Context, name string) (*page, error) {
-	p := &page{Name: name}
+func (s *server) page(ctx context.Context, name string) (*simple.Page, error) {
+	p := &simple.Page{Name: name}
 	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		h, err := headOf(tx)
 		if err != nil {
 			return err
 		}
 		p.Serial, p.Status = h.Serial, h.Status
-		if h.Status.quarantined() {
+		if h.Status.Quarantined() {
 			return nil
 		}
 		if p.Versions, err = versionsOf(tx); err != nil {
@@ -301,9 +263,9 @@ func versionsOf(tx *store.PackageTx[Meta]) (out []string, err error) {
 }
 
 // rowsOf are the files whose key begins with prefix: those of one release, or all.
-func rowsOf(tx *store.PackageTx[Meta], prefix []byte) (out []row, err error) {
+func rowsOf(tx *store.PackageTx[Meta], prefix []byte) (out []simple.Row, err error) {
 	for _, value := range tx.Index(indexFiles).Scan(prefix, nil) {
-		r, err := decodeRow(value)
+		r, err := simple.DecodeRow(value)
 		if err != nil {
 			return nil, err
 		}
@@ -332,7 +294,7 @@ func forever(r *http.Request) string {
 // servable is what a request for a file needs of its record.
 type servable struct {
 	Digest, Metadata, Signature, Attestations digest.Digest // Metadata of wheels only: no page offers another
-	Status                                    status
+	Status                                    simple.Status
 	Version                                   string
 }
 
@@ -385,7 +347,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	switch {
 	case f.Digest.Encoded() != q.SHA:
 		return store.Refuse(store.ErrNotFound, "the file has another hash")
-	case f.Status.quarantined():
+	case f.Status.Quarantined():
 		return quarantined(q.Name, f.Status)
 	}
 	d := f.Digest
@@ -423,7 +385,7 @@ func (s *server) serveBlob(w http.ResponseWriter, r *http.Request, d digest.Dige
 	return wire.ServeBlob(w, r, f, head)
 }
 
-func quarantined(name string, st status) error {
+func quarantined(name string, st simple.Status) error {
 	text := "The project " + name + " is quarantined"
 	if st.Reason != "" {
 		text += ": " + st.Reason
@@ -444,7 +406,7 @@ func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request
 	switch {
 	case err != nil:
 		return err
-	case f.Status.quarantined():
+	case f.Status.Quarantined():
 		return quarantined(q.Name, f.Status)
 	case f.Attestations == "" || !pep440.Equal(f.Version, q.Version):
 		return store.Refuse(store.ErrNotFound, "the file has no attestations")

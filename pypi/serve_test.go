@@ -18,6 +18,7 @@ import (
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/pypi/simple"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -27,24 +28,24 @@ func TestA2_Negotiation(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	for _, c := range []struct{ client, accept, want string }{
-		{"pip to 22.1", "text/html", typeHTML},
-		{"pip from 22.2, pdm", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01", typeJSON},
-		{"uv", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01", typeJSON},
-		{"poetry 2", "application/vnd.pypi.simple.v1+json, */*;q=0.1", typeJSON},
-		{"poetry 1, hatch, requests, curl", "*/*", typeHTML},
-		{"urllib", "", typeHTML},
-		{"browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", typeHTML},
-		{"latest", "application/vnd.pypi.simple.latest+json", typeJSON},
-		{"latest html", "application/vnd.pypi.simple.latest+html", typeV1},
-		{"v1 html", typeV1, typeV1},
-		{"a tie of types", "text/html, application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html", typeJSON},
-		{"a tie without JSON", "text/html, application/vnd.pypi.simple.v1+html", typeV1},
-		{"a tie of wildcards", "application/*, text/*", typeHTML},
-		{"HTML by weight", "application/vnd.pypi.simple.v1+json;q=0.5, text/html", typeHTML},
-		{"named before wildcard", "application/vnd.pypi.simple.v1+json;q=0.8, */*;q=0.8", typeJSON},
-		{"no JSON", "application/vnd.pypi.simple.v1+json;q=0, */*", typeHTML},
-		{"application/*", "application/*", typeV1},
-		{"capitals", "APPLICATION/VND.PYPI.SIMPLE.V1+JSON", typeJSON},
+		{"pip to 22.1", "text/html", simple.HTML},
+		{"pip from 22.2, pdm", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01", simple.JSON},
+		{"uv", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01", simple.JSON},
+		{"poetry 2", "application/vnd.pypi.simple.v1+json, */*;q=0.1", simple.JSON},
+		{"poetry 1, hatch, requests, curl", "*/*", simple.HTML},
+		{"urllib", "", simple.HTML},
+		{"browser", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", simple.HTML},
+		{"latest", "application/vnd.pypi.simple.latest+json", simple.JSON},
+		{"latest html", "application/vnd.pypi.simple.latest+html", simple.V1},
+		{"v1 html", simple.V1, simple.V1},
+		{"a tie of types", "text/html, application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html", simple.JSON},
+		{"a tie without JSON", "text/html, application/vnd.pypi.simple.v1+html", simple.V1},
+		{"a tie of wildcards", "application/*, text/*", simple.HTML},
+		{"HTML by weight", "application/vnd.pypi.simple.v1+json;q=0.5, text/html", simple.HTML},
+		{"named before wildcard", "application/vnd.pypi.simple.v1+json;q=0.8, */*;q=0.8", simple.JSON},
+		{"no JSON", "application/vnd.pypi.simple.v1+json;q=0, */*", simple.HTML},
+		{"application/*", "application/*", simple.V1},
+		{"capitals", "APPLICATION/VND.PYPI.SIMPLE.V1+JSON", simple.JSON},
 		{"nothing", "application/json", ""},
 		{"image", "image/png", ""},
 		{"nothing at all", "text/html;q=0", ""},
@@ -67,7 +68,7 @@ func TestA2_Negotiation(t *testing.T) {
 			}
 		}
 	}
-	for format, want := range map[string]string{typeJSON: typeJSON, "text/html": typeHTML, "application/vnd.pypi.simple.latest+json": typeJSON} {
+	for format, want := range map[string]string{simple.JSON: simple.JSON, "text/html": simple.HTML, "application/vnd.pypi.simple.latest+json": simple.JSON} {
 		a := g.Do("GET", "/simple/demo-pkg/?format="+url.QueryEscape(format), nil, wiretest.Header("Accept", "image/png"))
 		if a.Status != 200 || a.Header.Get("Content-Type") != want {
 			t.Errorf("format %s: %v", format, a)
@@ -140,7 +141,7 @@ func TestH5_Caching(t *testing.T) {
 		g.publish(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
 	}
 	tags := map[string]string{}
-	for _, accept := range []string{typeJSON, typeV1, "text/html"} {
+	for _, accept := range []string{simple.JSON, simple.V1, "text/html"} {
 		var plain string
 		for _, encoding := range []string{"identity", "gzip", "zstd"} {
 			get := func(opts ...option) answer {
@@ -255,13 +256,13 @@ func TestA4_PublicURL(t *testing.T) {
 	}
 	s, r := *g.s, httptest.NewRequest("GET", "/", nil)
 	s.base, s.opt.Base, s.opt.Provenance = base, "/py", true
-	if l := s.linksFor(r, 0); l != (links{"https://registry.example.com/larder/py/files", "https://registry.example.com/larder/py"}) {
+	if l := s.linksFor(r, 0); l != (simple.Links{Files: "https://registry.example.com/larder/py/files", Integrity: "https://registry.example.com/larder/py"}) {
 		t.Errorf("%+v", l)
 	}
 	s.base = g.s.base
 	for alias, want := range []string{"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files"} {
 		s.opt.Provenance = false
-		if l := s.linksFor(r, alias); l.files != want {
+		if l := s.linksFor(r, alias); l.Files != want {
 			t.Errorf("%s: %+v, want %s", aliases[alias], l, want)
 		}
 	}
@@ -393,7 +394,7 @@ func TestA3_RootIsNotRendered(t *testing.T) {
 		t.Fatalf("%d projects", got)
 	}
 	doc := func() any {
-		d, _, err := g.s.all.document(t.Context(), typeJSON)
+		d, _, err := g.s.all.document(t.Context(), simple.JSON)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -510,7 +511,7 @@ func TestGolden(t *testing.T) {
 	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/status", fields{"status": "deprecated", "reason": "use silver"}), 204, "")
 	for name, get := range map[string]func() answer{
 		"project.json": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) }, "project.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
-		"project.v1.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", typeV1)) },
+		"project.v1.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", simple.V1)) },
 		"root.json":       func() answer { return g.Do("GET", "/simple/", nil, asJSON) }, "root.html": func() answer { return g.Do("GET", "/simple/", nil) },
 		"api.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) }, "api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
 	} {

@@ -152,6 +152,19 @@ func AppendString(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
+// AppendMember adds a comma and the member of an object whose value is a string.
+func AppendMember(out []byte, key, value string) []byte {
+	return AppendString(append(append(append(out, ',', '"'), key...), '"', ':'), value)
+}
+
+// AppendComma adds the comma before the element at i of a list.
+func AppendComma(out []byte, i int) []byte {
+	if i > 0 {
+		return append(out, ',')
+	}
+	return out
+}
+
 // Quote is s as JSON.
 func Quote(s string) json.RawMessage {
 	var b bytes.Buffer

@@ -1,0 +1,232 @@
+// Package simple has the documents of the simple API (PEP 503, 691 and those that followed): how ours are written, and how
+// those of other indexes are read; and what the JSON API beside it says of a release. Pure: rendering is copying rows,
+// because a project can have tens of thousands of files and an upload must not cost more the more there are. Rows come in
+// the order of versions, so nothing is sorted or parsed here.
+package simple
+
+import (
+	"encoding/binary"
+	"fmt"
+	"html"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"larder/internal/rawjson"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// The media types of the simple API, the only ones its answers have.
+const (
+	JSON = "application/vnd.pypi.simple.v1+json"
+	V1   = "application/vnd.pypi.simple.v1+html"
+	HTML = "text/html; charset=utf-8"
+)
+
+// APIVersion is the simple API's; the HTML form stays at it for good (PEP 833).
+const APIVersion = "1.4"
+
+// offer is a media type of the simple API with its names.
+type offer struct {
+	mediaType string
+	names     []string // as they stand in Accept and ?format=; "latest" is answered with the type it means
+}
+
+// offers are in the order in which they win when a client names several as equally welcome.
+var offers = []offer{
+	{JSON, []string{JSON, "application/vnd.pypi.simple.latest+json"}},
+	{V1, []string{V1, "application/vnd.pypi.simple.latest+html"}},
+	{HTML, []string{"text/html"}},
+}
+
+// Choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it names
+// goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
+func Choose(format string, accept []string) string {
+	if format != "" {
+		for _, o := range offers {
+			if slices.Contains(o.names, format) {
+				return o.mediaType
+			}
+		}
+		return ""
+	}
+	ranges := wire.ParseAccept(accept)
+	if len(ranges) == 0 {
+		return HTML
+	}
+	best, weight, named := "", 0, false
+	for _, o := range offers {
+		w, n := ranges.Weight(o.names...)
+		if w > weight || w == weight && w > 0 && !n && !named {
+			best, weight, named = o.mediaType, w, n
+		}
+	}
+	return best
+}
+
+// Row is what documents show of one file, ready to be copied. It is derived from the release's record.
+type Row struct {
+	Name       string
+	Version    string // the release's
+	Path       string // below the files of the registry
+	Simple     string // members of the JSON object after url
+	HTML       string // attributes after the hash
+	Full       string // members of the JSON API's object, but for the URL
+	Provenance bool
+}
+
+func (r *Row) fields() [7]string {
+	provenance := ""
+	if r.Provenance {
+		provenance = "1"
+	}
+	return [7]string{r.Name, r.Version, r.Path, r.Simple, r.HTML, r.Full, provenance}
+}
+
+// Encode is the row's value: each field with its length before it.
+func (r *Row) Encode() []byte {
+	var out []byte
+	for _, f := range r.fields() {
+		out = append(binary.AppendUvarint(out, uint64(len(f))), f...)
+	}
+	return out
+}
+
+// DecodeRow reads a value of the table; the row keeps none of its bytes.
+func DecodeRow(value []byte) (r Row, err error) {
+	text := string(value)
+	var parts [7]string
+	for i := range parts {
+		n, size := binary.Uvarint([]byte(text[:min(len(text), binary.MaxVarintLen64)]))
+		if size <= 0 || n > uint64(len(text)-size) {
+			return r, fmt.Errorf("row of a file: %w", store.ErrFormat)
+		}
+		parts[i], text = text[size:size+int(n)], text[size+int(n):]
+	}
+	return Row{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6] != ""}, nil
+}
+
+// TimeForm is how pages write times.
+const TimeForm = "2006-01-02T15:04:05.000000Z"
+
+// The markers of a project (PEP 792).
+const (
+	Active      = "active"
+	Archived    = "archived"
+	Quarantined = "quarantined"
+	Deprecated  = "deprecated"
+)
+
+// Status is a project's marker; the zero value is an active project's.
+type Status struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Quarantined reports whether nothing of the project may be listed or served.
+func (s Status) Quarantined() bool { return s.Status == Quarantined }
+
+// Filled fills in what an active project's marker is.
+func (s Status) Filled() Status {
+	if s.Status == "" {
+		s.Status = Active
+	}
+	return s
+}
+
+// Links say how a document's reader gets from it to files and attestations.
+type Links struct {
+	Files     string // base of files: absolute, or relative to the document; without a slash at the end
+	Integrity string // base of the registry for provenance, which must be a secure origin; "" for no such links
+}
+
+// Key tells documents with different links apart.
+func (l Links) Key() string { return l.Files + " " + l.Integrity }
+
+// Page is everything a project's page shows.
+type Page struct {
+	Name     string
+	Serial   uint64
+	Status   Status
+	Versions []string // in order
+	Rows     []Row    // in order
+}
+
+// JSON renders the page as PEP 691 has it.
+func (p *Page) JSON(l Links) []byte {
+	size := 512
+	for i := range p.Rows {
+		size += 2*len(p.Rows[i].Name) + len(p.Rows[i].Path) + len(p.Rows[i].Simple) + len(l.Files) + 200
+	}
+	out := append(make([]byte, 0, size+16*len(p.Versions)), `{"meta":{"api-version":"`+APIVersion+`","_last-serial":`...)
+	out = strconv.AppendUint(out, p.Serial, 10)
+	out = rawjson.AppendMember(append(out, '}'), "name", p.Name)
+	out = append(out, `,"project-status":{"status":`...)
+	out = rawjson.AppendString(out, p.Status.Status)
+	if p.Status.Reason != "" {
+		out = rawjson.AppendMember(out, "reason", p.Status.Reason)
+	}
+	out = append(out, `},"versions":[`...)
+	for i, v := range p.Versions {
+		out = rawjson.AppendString(rawjson.AppendComma(out, i), v)
+	}
+	out = append(out, `],"files":[`...)
+	for i := range p.Rows {
+		r := &p.Rows[i]
+		out = rawjson.AppendString(append(rawjson.AppendComma(out, i), `{"filename":`...), r.Name)
+		out = append(append(append(append(append(out, `,"url":"`...), l.Files...), r.Path...), '"'), r.Simple...)
+		if r.Provenance && l.Integrity != "" {
+			out = rawjson.AppendMember(out, "provenance", l.Integrity+ProvenancePath(p.Name, r.Version, r.Name))
+		}
+		out = append(out, '}')
+	}
+	return append(out, ']', '}', '\n')
+}
+
+// Head is the beginning of both kinds of page.
+func Head(title string, s Status, mediaType string) string {
+	var b strings.Builder
+	b.WriteString("<!DOCTYPE html>\n<html>\n<head>\n<meta name=\"pypi:repository-version\" content=\"" + APIVersion + "\">\n")
+	if s.Status != "" {
+		b.WriteString(`<meta name="pypi:project-status" content="` + html.EscapeString(s.Status) + "\">\n")
+	}
+	if s.Reason != "" {
+		b.WriteString(`<meta name="pypi:project-status-reason" content="` + html.EscapeString(s.Reason) + "\">\n")
+	}
+	if mediaType == V1 {
+		// One page has two media types. Its bytes, and so its tag, must differ as well.
+		b.WriteString("<meta charset=\"utf-8\">\n")
+	}
+	b.WriteString("<title>" + html.EscapeString(title) + "</title>\n</head>\n<body>\n<h1>" + html.EscapeString(title) + "</h1>\n")
+	return b.String()
+}
+
+// Tail ends what Head began.
+const Tail = "</body>\n</html>\n"
+
+// HTML renders the page as PEP 503 has it: one link for each file, with the file's name as its text.
+func (p *Page) HTML(l Links, mediaType string) []byte {
+	var b strings.Builder
+	b.WriteString(Head("Links for "+p.Name, p.Status, mediaType))
+	for i := range p.Rows {
+		r := &p.Rows[i]
+		sha, _, _ := strings.Cut(r.Path[1:], "/")
+		b.WriteString(`<a href="` + html.EscapeString(l.Files+r.Path) + "#sha256=" + sha + `"` + r.HTML)
+		if r.Provenance && l.Integrity != "" {
+			b.WriteString(` data-provenance="` + html.EscapeString(l.Integrity+ProvenancePath(p.Name, r.Version, r.Name)) + `"`)
+		}
+		b.WriteString(">" + html.EscapeString(r.Name) + "</a><br>\n")
+	}
+	b.WriteString(Tail)
+	return []byte(b.String())
+}
+
+// FilePath is a file's path below the files of the registry.
+func FilePath(sha, file string) string { return "/" + sha + "/" + url.PathEscape(file) }
+
+// ProvenancePath is the path of a file's attestations below the registry.
+func ProvenancePath(name, version, file string) string {
+	return "/integrity/" + name + "/" + url.PathEscape(version) + "/" + url.PathEscape(file) + "/provenance"
+}

@@ -1,0 +1,81 @@
+package simple
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+const sum = "50aa83ff220dc09b9fb3e9827307b8290761c661922580cec2173f41b950aca7"
+
+// TestRead: one page in the forms that indexes have it in says the same.
+func TestRead(t *testing.T) {
+	const from = "https://index.example.com/simple/demo/"
+	attributes := fmt.Sprintf(`data-requires-python="&gt;=3.8" data-core-metadata="sha256=%s" data-yanked="bad" data-size="7" data-upload-time="2024-01-02T03:04:05.600000Z"`, sum)
+	link := func(href string) string {
+		return `<a href="` + href + "#sha256=" + sum + `" ` + attributes + ">demo-1.0-py3-none-any.whl</a>"
+	}
+	for name, body := range map[string]string{
+		"JSON": fmt.Sprintf(`{"meta":{"api-version":"1.1"},"versions":["1.0"],"files":[{"filename":"demo-1.0-py3-none-any.whl","url":"../../f/demo-1.0-py3-none-any.whl","hashes":{"sha256":%q},
+			"requires-python":">=3.8","core-metadata":{"sha256":%q},"yanked":"bad","size":7,"upload-time":"2024-01-02T03:04:05.600000Z"}]}`, sum, sum),
+		"HTML":         "\ufeff<!DOCTYPE html><html><body>" + link("../../f/demo-1.0-py3-none-any.whl") + "</body></html>",
+		"HTML, base":   `<html><head><base href="/f/"></head>` + link("demo-1.0-py3-none-any.whl"),
+		"HTML, whole":  "<html>" + link("https://index.example.com/f/demo-1.0-py3-none-any.whl"),
+		"PEP 658 HTML": "<html>" + strings.Replace(link("/f/demo-1.0-py3-none-any.whl"), "data-core-metadata", "data-dist-info-metadata", 1),
+	} {
+		p, err := Read([]byte(body), from)
+		if err != nil || len(p.Files) != 1 {
+			t.Errorf("%s: %+v %v", name, p, err)
+			continue
+		}
+		f := p.Files[0]
+		core, ok := f.Metadata()
+		if f.URL != "https://index.example.com/f/demo-1.0-py3-none-any.whl" || f.Hashes["sha256"] != sum || f.Requires != ">=3.8" || core != sum || !ok || string(f.Yanked) != `"bad"` || f.Size != 7 ||
+			!f.Uploaded.Equal(time.Date(2024, 1, 2, 3, 4, 5, 600_000_000, time.UTC)) || f.Release() != "1.0" {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	for name, body := range map[string]string{"text": "no", "nothing": "", "sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`} {
+		if p, err := Read([]byte(body), from); err == nil {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if p, err := Read([]byte("<html><h1>Links for demo</h1></html>"), from); err != nil || len(p.Files) != 0 {
+		t.Errorf("a project without files: %+v %v", p, err)
+	}
+}
+
+// TestRow: a row is read as it was written; what is cut short is an error.
+func TestRow(t *testing.T) {
+	want := Row{"a", "1", "/x/a", `,"size":1`, " data-x", strings.Repeat("f", 300), true}
+	raw := want.Encode()
+	if got, err := DecodeRow(raw); err != nil || got != want {
+		t.Errorf("%+v %v", got, err)
+	}
+	for n := range len(raw) - 1 {
+		if got, err := DecodeRow(raw[:n]); err == nil {
+			t.Errorf("%d bytes: %+v", n, got)
+		}
+	}
+}
+
+// FuzzRead: whatever an upstream sends, reading it ends, and what is made of it is JSON.
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"meta":{},"files":[{"filename":"demo-1.0.tar.gz","url":"x","hashes":{"sha256":"` + sum + `"},"yanked":true,"core-metadata":true}]}`))
+	f.Add([]byte(`<html><base href="/x/"><a href="y#sha256=` + sum + `" data-yanked data-core-metadata="true">demo-1.0.tar.gz</a>`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		listing, err := Read(body, "https://index.example.com/simple/demo/")
+		if err != nil {
+			return
+		}
+		p := Page{Name: "demo", Versions: listing.Versions, Status: listing.Status}
+		for i := range listing.Files {
+			p.Rows = append(p.Rows, listing.Files[i].Row())
+		}
+		if out := p.JSON(Links{Files: "/files"}); !json.Valid(out) {
+			t.Errorf("%q", out)
+		}
+	})
+}
