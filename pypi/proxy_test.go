@@ -275,6 +275,11 @@ func TestE_NothingRelayed(t *testing.T) {
 	if e := entries(g.project("demo-pkg"))[file]; e["yanked"] != evil || e["requires-python"] != evil {
 		t.Errorf("%v", e)
 	}
+	// Nor is what stands where a hash should.
+	up.at("/simple/hostile/", lists(file, "../../f/"+file, evil+strings.Repeat("a", 64-len(evil))))
+	if a := g.Want(g.Do("GET", "/simple/hostile/", nil), 200, ""); strings.Contains(a.Body, "<script") || strings.Contains(a.Body, file) {
+		t.Error(a)
+	}
 	// A proxy's own page in place of the index's is no page.
 	up.at("/simple/other/", says("<html><title>Please sign in</title></html>"))
 	if a := g.Do("GET", "/simple/other/", nil); a.Status < 500 || strings.Contains(a.Body, "sign in") {

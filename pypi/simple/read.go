@@ -65,7 +65,14 @@ func Read(body []byte, from string) (p Listing, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.Files = slices.DeleteFunc(p.Files, func(f File) bool { return len(f.Hashes["sha256"]) != 64 || strings.ContainsAny(f.Name, "/\\") })
+	p.Files = slices.DeleteFunc(p.Files, func(f File) bool {
+		sum := strings.ToLower(f.Hashes["sha256"])
+		if !isSHA256(sum) || strings.ContainsAny(f.Name, "/\\") {
+			return true
+		}
+		f.Hashes["sha256"] = sum
+		return false
+	})
 	for i := range p.Files {
 		f := &p.Files[i]
 		at, err := base.Parse(f.URL)
@@ -76,6 +83,11 @@ func Read(body []byte, from string) (p Listing, err error) {
 		f.URL = at.String()
 	}
 	return p, nil
+}
+
+// isSHA256 reports whether a page's hash is one, as it is copied to pages: whatever else it is, it must not get there.
+func isSHA256(sum string) bool {
+	return len(sum) == 64 && strings.Trim(sum, "0123456789abcdef") == ""
 }
 
 func (p *Listing) readJSON(body []byte) error {

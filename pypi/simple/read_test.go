@@ -19,7 +19,7 @@ func TestRead(t *testing.T) {
 	}
 	for name, body := range map[string]string{
 		"JSON": fmt.Sprintf(`{"meta":{"api-version":"1.1"},"versions":["1.0"],"files":[{"filename":"demo-1.0-py3-none-any.whl","url":"../../f/demo-1.0-py3-none-any.whl","hashes":{"sha256":%q},
-			"requires-python":">=3.8","core-metadata":{"sha256":%q},"yanked":"bad","size":7,"upload-time":"2024-01-02T03:04:05.600000Z"}]}`, sum, sum),
+			"requires-python":">=3.8","core-metadata":{"sha256":%q},"yanked":"bad","size":7,"upload-time":"2024-01-02T03:04:05.600000Z"}]}`, strings.ToUpper(sum), sum),
 		"HTML":         "\ufeff<!DOCTYPE html><html><body>" + link("../../f/demo-1.0-py3-none-any.whl") + "</body></html>",
 		"HTML, base":   `<html><head><base href="/f/"></head>` + link("demo-1.0-py3-none-any.whl"),
 		"HTML, whole":  "<html>" + link("https://index.example.com/f/demo-1.0-py3-none-any.whl"),
@@ -44,6 +44,34 @@ func TestRead(t *testing.T) {
 	}
 	if p, err := Read([]byte("<html><h1>Links for demo</h1></html>"), from); err != nil || len(p.Files) != 0 {
 		t.Errorf("a project without files: %+v %v", p, err)
+	}
+}
+
+// TestRead_Hostile: a page's file that has no SHA-256, or something else in its place, is passed over; what a page says
+// reaches ours as text.
+func TestRead_Hostile(t *testing.T) {
+	evil := `"><script>alert(1)</script>`
+	long := evil + strings.Repeat("a", 64-len(evil))
+	list := []string{long, "", strings.Repeat("g", 64), sum[:63], sum + "a"}
+	for _, hash := range list {
+		raw, err := json.Marshal(map[string]any{"meta": map[string]any{}, "files": []any{map[string]any{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": map[string]string{"sha256": hash}}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := Read(raw, ""); err != nil || len(p.Files) != 0 {
+			t.Errorf("%q: %+v %v", hash, p, err)
+		}
+	}
+	f := File{Name: evil, Hashes: map[string]string{"sha256": sum}, Requires: evil, Yanked: json.RawMessage(`"\"><script>"`), Core: json.RawMessage(`{"sha256":"\"><script>"}`)}
+	page := Page{Name: "demo", Status: Status{Status: evil, Reason: evil}, Versions: []string{evil}, Rows: []Row{f.Row()}}
+	links := Links{Files: "../../files", Integrity: "https://index.example.com"}
+	if body := page.JSON(links); !json.Valid(body) {
+		t.Errorf("%s", body)
+	}
+	for _, mediaType := range []string{V1, HTML} {
+		if body := string(page.HTML(links, mediaType)); strings.Contains(body, "<script") || strings.Contains(body, `""`) {
+			t.Error(body)
+		}
 	}
 }
 
