@@ -14,6 +14,8 @@ import (
 
 	"larder/internal/gemspec"
 	"larder/internal/wire"
+	"larder/rubygems/gemfile"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -136,14 +138,14 @@ func (x shown) gem(base string) gemJSON {
 	if homepage == nil {
 		homepage = s.Homepage
 	}
-	info := deref(s.Description)
+	info := gemspec.Text(s.Description)
 	if info == "" {
-		info = deref(s.Summary)
+		info = gemspec.Text(s.Summary)
 	}
 	return gemJSON{
 		Name: x.name, Version: s.Version, VersionCreatedAt: x.v.Published.UTC().Format(timeForm), Platform: s.Platform, Authors: strings.Join(s.Authors, ", "),
 		Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(), Yanked: x.v.Yanked, SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
-		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + fullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
+		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + naming.FullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
 		WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"), MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
 		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"), Dependencies: deps,
 	}
@@ -158,8 +160,8 @@ func (x shown) version() versionJSON {
 	return versionJSON{
 		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
-			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: deref(s.Description), Number: s.Version,
-			Summary: deref(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
+			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: gemspec.Text(s.Description), Number: s.Version,
+			Summary: gemspec.Text(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
 			Requirements: orEmpty(s.Requirements),
 		},
 	}
@@ -173,36 +175,10 @@ func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (
 		err = json.Unmarshal(raw, x.spec)
 	}
 	if err != nil {
-		return x, fmt.Errorf("specification of %s: %w", fullName(name, v.ID), err)
+		return x, fmt.Errorf("specification of %s: %w", naming.FullName(name, v.ID), err)
 	}
-	disarm(x.spec)
+	gemfile.Disarm(x.spec)
 	return x, nil
-}
-
-// disarm takes out of texts what a terminal would obey: scripts print what they read here. The gem clients read
-// gemspec.rz instead, which stays as it was written; they clean texts themselves.
-func disarm(s *gemspec.Specification) {
-	clean := func(text string) string {
-		return strings.Map(func(r rune) rune {
-			if r < ' ' && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f && r < 0xa0 {
-				return -1
-			}
-			return r
-		}, text)
-	}
-	for _, text := range []*string{s.Summary, s.Description, s.Homepage} {
-		if text != nil {
-			*text = clean(*text)
-		}
-	}
-	for _, list := range [][]string{s.Authors, s.Licenses, s.Requirements} {
-		for i := range list {
-			list[i] = clean(list[i])
-		}
-	}
-	for i, m := range s.Metadata {
-		s.Metadata[i] = [2]string{clean(m[0]), clean(m[1])}
-	}
 }
 
 // latestOf is the version that stands for a gem; ErrNotFound when all are yanked.
@@ -280,7 +256,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 		if err != nil {
 			return nil, err
 		}
-		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return newerFirst(a.ID, b.ID) })
+		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return naming.NewerFirst(a.ID, b.ID) })
 		out := make([]versionJSON, len(all))
 		for i, v := range all {
 			x, err := s.open(ctx, q.Name, v)
@@ -323,7 +299,7 @@ func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) erro
 func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[Meta], err error) {
 	err = s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if q.Platform != "" {
-			found, err = tx.Version(versionID(q.Version, q.Platform))
+			found, err = tx.Version(naming.VersionID(q.Version, q.Platform))
 		} else if found, err = tx.Version(q.Version); isOneOf(err, store.ErrNotFound) {
 			for v, e := range tx.Versions(q.Version + "-") {
 				if e != nil {
@@ -377,11 +353,16 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 		slices.Reverse(rows)
 		rows = rows[min(len(rows), (q.Page-1)*pageSize):min(len(rows), q.Page*pageSize)]
 	}
-	out, base := []gemJSON{}, s.url(r)
+	return listed(w, r, s.url(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
+}
+
+// listed answers with a list of gems; what was yanked in the meantime is not in it.
+func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R, open func(R) (shown, error)) error {
+	out := []gemJSON{}
 	for _, row := range rows {
-		x, err := s.newsItem(ctx, row)
+		x, err := open(row)
 		if isOneOf(err, store.ErrNotFound) {
-			continue // yanked in the meantime
+			continue
 		}
 		if err != nil {
 			return err

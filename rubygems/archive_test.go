@@ -7,17 +7,20 @@ import (
 
 	"larder/internal/gemspec"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/gemfile"
+	"larder/rubygems/naming"
 )
 
 // TestReadGem: what is taken from the file, whatever the order of its members.
 func TestReadGem(t *testing.T) {
 	r := newRelease("demo", "1.10")
 	r.deps = []string{"rack >= 1.0, < 3"}
-	g, err := readGem(bytes.NewReader(r.build()))
-	if err != nil || g.spec.Name != "demo" || g.spec.Version != "1.10" || g.signed || g.unchecked || len(g.spec.Dependencies) != 1 {
+	g, err := gemfile.Read(bytes.NewReader(r.build()))
+	if err != nil || g.Spec.Name != "demo" || g.Spec.Version != "1.10" || g.Signed || g.Unchecked || len(g.Spec.Dependencies) != 1 {
 		t.Fatalf("%+v %v", g, err)
 	}
-	if g.sums["SHA256"][memberData] != g.own["SHA256"][memberData] || g.own["SHA512"][memberMetadata] == "" {
+	if g.Sums["SHA256"][gemfile.Data] != g.Own["SHA256"][gemfile.Data] || g.Own["SHA512"][gemfile.Metadata] == "" {
 		t.Errorf("%+v", g)
 	}
 }
@@ -32,14 +35,14 @@ func TestE_CVE_2019_8320(t *testing.T) {
 			continue // no writer of tar archives makes these
 		}
 		r.files[name] = content
-		if _, err := readGem(bytes.NewReader(r.build())); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "leads outside") {
+		if _, err := gemfile.Read(bytes.NewReader(r.build())); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "leads outside") {
 			t.Errorf("%q %q: %v", name, content, err)
 		}
 	}
 	for name, content := range map[string]string{"a/link": "->../lib", "link": "->lib/demo.rb", "x..y": "z", "a/..b": "c"} {
 		r := newRelease("demo", "1.0")
 		r.files[name] = content
-		if _, err := readGem(bytes.NewReader(r.build())); err != nil {
+		if _, err := gemfile.Read(bytes.NewReader(r.build())); err != nil {
 			t.Errorf("%q %q: %v", name, content, err)
 		}
 	}
@@ -47,8 +50,8 @@ func TestE_CVE_2019_8320(t *testing.T) {
 
 // TestE_Bombs: small files that unpack to much end before they have.
 func TestE_Bombs(t *testing.T) {
-	zeros := zipped(make([]byte, maxMember+1))
-	for _, name := range []string{memberMetadata, memberChecksums} {
+	zeros := zipped(make([]byte, gemfile.MaxMember+1))
+	for _, name := range []string{gemfile.Metadata, gemfile.Checksums} {
 		r := newRelease("demo", "1.0")
 		r.members = func(l []member) []member {
 			for i := range l {
@@ -58,18 +61,18 @@ func TestE_Bombs(t *testing.T) {
 			}
 			return l
 		}
-		if _, err := readGem(bytes.NewReader(r.build())); wire.Status(err) != 413 {
+		if _, err := gemfile.Read(bytes.NewReader(r.build())); wire.Status(err) != 413 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	r := newRelease("demo", "1.0")
 	r.members = func(l []member) []member {
 		for range 20 {
-			l = append(l, member{name: memberChecksums, content: zeros})
+			l = append(l, member{name: gemfile.Checksums, content: zeros})
 		}
 		return l
 	}
-	if _, err := readGem(bytes.NewReader(r.build())); err == nil {
+	if _, err := gemfile.Read(bytes.NewReader(r.build())); err == nil {
 		t.Error("many members")
 	}
 }
@@ -87,33 +90,33 @@ func FuzzArchive(f *testing.F) {
 	f.Add(bare.build())
 	f.Add([]byte{0x1f, 0x8b})
 	f.Fuzz(func(t *testing.T, p []byte) {
-		g, err := readGem(bytes.NewReader(p))
+		g, err := gemfile.Read(bytes.NewReader(p))
 		if err != nil {
 			if s := wire.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return
 		}
-		if checkSpec(g.spec) != nil {
+		if gemfile.Check(g.Spec) != nil {
 			return
 		}
 		// Whatever is accepted can stand in the index, and be read back from it.
-		line := infoLine(g.spec, strings.Repeat("0", 64), g.spec.Date)
+		line := compactindex.Line(g.Spec, strings.Repeat("0", 64), g.Spec.Date)
 		token, rest, ok := strings.Cut(line, " ")
-		number, platform := splitID(token)
-		if !ok || strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") || !strings.Contains(rest, "|checksum:") || number != g.spec.Version || platform != g.spec.Platform {
-			t.Fatalf("%q of %+v", line, g.spec)
+		number, platform := naming.SplitID(token)
+		if !ok || strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") || !strings.Contains(rest, "|checksum:") || number != g.Spec.Version || platform != g.Spec.Platform {
+			t.Fatalf("%q of %+v", line, g.Spec)
 		}
-		for _, full := range fullNames(g.spec.Name, g.spec.Version, g.spec.Platform) {
-			if !isFullName(full) {
+		for _, full := range naming.FullNames(g.Spec.Name, g.Spec.Version, g.Spec.Platform) {
+			if !naming.IsFullName(full) {
 				t.Fatalf("%q cannot be asked for", full)
 			}
 		}
-		if _, err := g.spec.Quick(); err != nil {
+		if _, err := g.Spec.Quick(); err != nil {
 			t.Fatal(err)
 		}
-		if !gemspec.IsVersion(g.spec.Version) {
-			t.Fatal(g.spec.Version)
+		if !gemspec.IsVersion(g.Spec.Version) {
+			t.Fatal(g.Spec.Version)
 		}
 	})
 }

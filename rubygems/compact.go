@@ -14,6 +14,8 @@ import (
 
 	"larder/internal/ledger"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -157,8 +159,8 @@ func nextGems(t ledger.Tables, after []byte) (names []string, ids [][]string, la
 func (c *compaction) line(tx *store.Tx, name string, ids []string) (line []byte, err error) {
 	err = c.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 		sum := md5.Sum(infoBody(tx))
-		slices.SortFunc(ids, func(a, b string) int { return newerFirst(b, a) })
-		line = versionsLine(name, strings.Join(ids, ","), hex.EncodeToString(sum[:]))
+		slices.SortFunc(ids, func(a, b string) int { return naming.NewerFirst(b, a) })
+		line = compactindex.VersionsLine(name, strings.Join(ids, ","), hex.EncodeToString(sum[:]))
 		return nil
 	})
 	return line, err

@@ -55,10 +55,11 @@
 //
 // # Where is what
 //
-//	routes.go   paths             model.go              names, rules    archive.go             what a .gem says
+//	routes.go   paths             model.go              what is stored   naming/                names, versions, their order
 //	publish.go  a version comes in  index.go            rows of indexes  compact.go            /versions, shortened
 //	serve.go    reading           api.go, search.go     JSON            manage.go              yank, restore, owners
-//	login.go    keys              form.go               forms           errors.go              every error body
+//	login.go    keys              form/                 forms           errors.go              every error body
+//	proxy.go    others' gems      compactindex/         lines           gemfile/               what a .gem says, its rules
 //
 // What the files of RubyGems say is internal/gemspec, in Ruby's binary format by internal/rubymarshal; how a list that only
 // grows is kept and served is internal/ledger.

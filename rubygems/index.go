@@ -17,6 +17,8 @@ import (
 
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -52,28 +54,6 @@ type gemState struct {
 	Latest string `json:"latest,omitempty"` // the version that stands for the gem
 }
 
-// infoHead is what every /info begins with.
-const infoHead = "---\n"
-
-// infoLine is a version's line of the compact index (A4), second format: with the time of publishing.
-func infoLine(s *gemspec.Specification, sha256 string, published time.Time) string {
-	var deps []string
-	for _, d := range s.Dependencies {
-		if !d.Development {
-			deps = append(deps, d.Name+":"+d.Requirement.Join("&"))
-		}
-	}
-	slices.Sort(deps)
-	out := versionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
-	if !s.RubyVersion.Trivial() {
-		out += ",ruby:" + s.RubyVersion.Join("&")
-	}
-	if !s.RubygemsVersion.Trivial() {
-		out += ",rubygems:" + s.RubygemsVersion.Join("&")
-	}
-	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
-}
-
 // timeKey orders rows by time, then by what follows.
 func timeKey(t time.Time, rest string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())), rest...)
@@ -86,7 +66,7 @@ func pairKey(name, rest string) []byte { return []byte(name + "\x00" + rest) }
 
 // infoBody is the document as it is now.
 func infoBody(tx *store.PackageTx[Meta]) []byte {
-	out := bytes.NewBufferString(infoHead)
+	out := bytes.NewBufferString(compactindex.InfoHead)
 	for _, line := range tx.Index(infoTable).Scan(nil, nil) {
 		out.Write(line)
 	}
@@ -122,35 +102,27 @@ func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum
 		return recount(tx)
 	}
 	if st.MD5 == nil {
-		h.Write([]byte(infoHead))
+		h.Write([]byte(compactindex.InfoHead))
 	}
 	h.Write([]byte(v.Meta.Line))
 	if st.MD5, err = ledger.Save(h); err != nil {
 		return st, "", err
 	}
 	st.Live++
-	if st.Latest == "" || prefers(v.ID, st.Latest) {
+	if st.Latest == "" || naming.Prefers(v.ID, st.Latest) {
 		st.Latest = v.ID
 	}
 	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
 }
 
-// dropLine takes a line out of /info and returns the md5 of the rest.
-func dropLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum string, err error) {
-	if err := tx.Index(infoTable).Delete(infoKey(v)); err != nil {
-		return st, "", err
-	}
-	return recount(tx)
-}
-
-// recount reads all lines.
+// recount reads all lines, and returns the md5 of the whole.
 func recount(tx *store.PackageTx[Meta]) (st gemState, sum string, err error) {
 	h := md5.New()
-	h.Write([]byte(infoHead))
+	h.Write([]byte(compactindex.InfoHead))
 	for key, line := range tx.Index(infoTable).Scan(nil, nil) {
 		h.Write(line)
 		st.Live++
-		if id := string(key[8:]); st.Latest == "" || prefers(id, st.Latest) {
+		if id := string(key[8:]); st.Latest == "" || naming.Prefers(id, st.Latest) {
 			st.Latest = id
 		}
 	}
@@ -210,7 +182,7 @@ func enlist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 			return err
 		}
 	}
-	return versions.Append(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), v.ID, sum))
+	return versions.Append(tx.KindIndex, tx.Tx().Now(), compactindex.VersionsLine(tx.Name(), v.ID, sum))
 }
 
 // delist takes a version out of every index. Its number, its names and its place stay taken.
@@ -219,7 +191,10 @@ func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err != nil {
 		return err
 	}
-	st, sum, err := dropLine(tx, v)
+	if err := tx.Index(infoTable).Delete(infoKey(v)); err != nil {
+		return err
+	}
+	st, sum, err := recount(tx)
 	if err != nil {
 		return err
 	}
@@ -231,20 +206,20 @@ func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 			return err
 		}
 	}
-	return versions.Append(tx.KindIndex, tx.Tx().Now(), versionsLine(tx.Name(), "-"+v.ID, sum))
+	return versions.Append(tx.KindIndex, tx.Tx().Now(), compactindex.VersionsLine(tx.Name(), "-"+v.ID, sum))
 }
 
 // setRows writes or removes a version's rows in the kind's ledger.Tables.
 func setRows(tx *store.PackageTx[Meta], v store.Version[Meta], yanked bool) error {
 	full := tx.KindIndex(fullTable)
-	for _, f := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+	for _, f := range naming.FullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 		if err := full.Put(fullKey(f), place{f, tx.Name(), v.ID, yanked}.encode()); err != nil {
 			return err
 		}
 	}
 	specs, recent := tx.KindIndex(specsTable), tx.KindIndex(recentTable)
 	pair := pairKey(tx.Name(), v.ID)
-	news := recentKey('v', v.Published, fullName(tx.Name(), v.ID))
+	news := recentKey('v', v.Published, naming.FullName(tx.Name(), v.ID))
 	if yanked {
 		return cmp.Or(specs.Delete(pair), recent.Delete(news))
 	}
@@ -262,45 +237,6 @@ func timeOf(key []byte) time.Time {
 	return time.Unix(0, int64(^binary.BigEndian.Uint64(key[1:9]))).UTC()
 }
 
-// fullNames are the names under which clients ask for a version's files: as the gem spells its platform, and as RubyGems
-// does.
-func fullNames(name, number, spelled string) []string {
-	own := fullName(name, versionID(number, spelled))
-	if usual := gemspec.ParsePlatform(spelled).String(); spelled != gemspec.Ruby && usual != spelled {
-		return []string{own, fullName(name, versionID(number, usual))}
-	}
-	return []string{own}
-}
-
-// versionsLine is what a change of a gem adds to the list: the version, with a dash before it when it was yanked, and
-// the md5 of what /info answers from now on.
-func versionsLine(name, versions, sum string) []byte {
-	return []byte(name + " " + versions + " " + sum + "\n")
-}
-
-// filtered is the list for those who may not read every gem: the lines of those they may, and so still a list that only
-// grows. It is rendered anew after each change, which costs as much as the registry is large.
-func filtered(base []byte, visible func(name string) (bool, error)) ([]byte, error) {
-	var out bytes.Buffer
-	body := false
-	for line := range bytes.Lines(base) {
-		if !body {
-			body = string(line) == "---\n"
-			out.Write(line)
-			continue
-		}
-		name, _, _ := strings.Cut(string(line), " ")
-		ok, err := visible(name)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			out.Write(line)
-		}
-	}
-	return out.Bytes(), nil
-}
-
 // live yields what the Marshal indexes hold: gem by gem, the newest version first.
 func live(t ledger.Tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
 	var name string
@@ -313,9 +249,9 @@ func live(t ledger.Tables, visible func(name string) (bool, error), yield func(g
 		if err != nil || !ok {
 			return err
 		}
-		slices.SortFunc(ids, newerFirst)
+		slices.SortFunc(ids, naming.NewerFirst)
 		for _, id := range ids {
-			number, platform := splitID(id)
+			number, platform := naming.SplitID(id)
 			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 		return nil

@@ -10,6 +10,8 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/rubygems/form"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -53,10 +55,10 @@ var keyActions = map[string][]auth.Action{
 }
 
 // keyScopes are the scopes a form asks for, of one gem if it names one.
-func keyScopes(f form) (auth.Scopes, error) {
+func keyScopes(f form.Form) (auth.Scopes, error) {
 	name := "*"
 	if one := f["rubygem_name"]; one != "" {
-		if err := checkName(one); err != nil {
+		if err := naming.CheckName(one); err != nil {
 			return nil, err
 		}
 		name = one
@@ -64,7 +66,7 @@ func keyScopes(f form) (auth.Scopes, error) {
 	var actions []auth.Action
 	asked := 0
 	for scope, list := range keyActions {
-		if f.yes(scope) {
+		if f.Yes(scope) {
 			asked++
 			actions = append(actions, list...)
 		}
@@ -72,7 +74,7 @@ func keyScopes(f form) (auth.Scopes, error) {
 	switch {
 	case asked == 0:
 		return nil, wire.Errorf(store.ErrInvalid, "Choose at least one scope for the key, such as push_rubygem.")
-	case asked > 1 && f.yes("show_dashboard"):
+	case asked > 1 && f.Yes("show_dashboard"):
 		return nil, wire.Errorf(store.ErrInvalid, "show_dashboard cannot be together with other scopes.")
 	case len(actions) == 0:
 		return nil, wire.Errorf(store.ErrInvalid, "This registry has nothing those scopes are for.")
@@ -88,7 +90,7 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) er
 	if err != nil {
 		return err
 	}
-	f, err := readForm(r)
+	f, err := form.Read(r)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/wire"
+	"larder/rubygems/form"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -39,7 +41,7 @@ func owns(id auth.Identity, pkg store.Package, what string) error {
 type doomed struct{ name, id string }
 
 func readDoomed(r *http.Request) (d doomed, err error) {
-	f, err := readForm(r)
+	f, err := form.Read(r)
 	if err != nil {
 		return d, err
 	}
@@ -47,13 +49,13 @@ func readDoomed(r *http.Request) (d doomed, err error) {
 	if platform == "" {
 		platform = gemspec.Ruby
 	}
-	if d.name = f["gem_name"]; checkName(d.name) != nil {
+	if d.name = f["gem_name"]; naming.CheckName(d.name) != nil {
 		return d, wire.Errorf(store.ErrNotFound, "This gem could not be found.")
 	}
-	if !gemspec.IsVersion(f["version"]) || checkPlatform(platform) != nil {
+	if !gemspec.IsVersion(f["version"]) || naming.CheckPlatform(platform) != nil {
 		return d, noVersion(f["version"], platform)
 	}
-	d.id = versionID(f["version"], platform)
+	d.id = naming.VersionID(f["version"], platform)
 	return d, nil
 }
 
@@ -87,7 +89,7 @@ func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx 
 		}
 		v, err := tx.Version(d.id)
 		if errors.Is(err, store.ErrNotFound) {
-			return noVersion(splitID(d.id))
+			return noVersion(naming.SplitID(d.id))
 		}
 		if err != nil {
 			return err
@@ -213,8 +215,8 @@ func (s *server) setOwners(ctx context.Context, name string, change func([]strin
 }
 
 // readOwner is the user a form is about, who exists when a new owner is wanted.
-func (s *server) readOwner(r *http.Request, exists bool) (user string, f form, err error) {
-	if f, err = readForm(r); err != nil {
+func (s *server) readOwner(r *http.Request, exists bool) (user string, f form.Form, err error) {
+	if f, err = form.Read(r); err != nil {
 		return "", nil, err
 	}
 	user = f["email"]

@@ -21,6 +21,8 @@ import (
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/naming"
 	"larder/store"
 	"larder/upstream"
 )
@@ -65,60 +67,14 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 
 func infoQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Versions: createdTimes,
+		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Versions: compactindex.CreatedTimes,
 		Check: func(body []byte, _ string) error {
-			if !bytes.HasPrefix(body, []byte(infoHead)) {
+			if !bytes.HasPrefix(body, []byte(compactindex.InfoHead)) {
 				return errors.New("not a gem's part of the compact index")
 			}
 			return nil
 		},
 	}
-}
-
-// remoteLine is a line of an upstream's /info.
-type remoteLine struct {
-	id, sha256 string
-	created    time.Time
-	raw        []byte // with its newline
-}
-
-// harmless reports whether a line of an upstream may be passed on. What the compact index says becomes names of files and text
-// on terminals; all of it is printable ASCII, and no part of it is a path.
-func harmless(line []byte) bool {
-	return !bytes.Contains(line, []byte("..")) && !bytes.ContainsFunc(bytes.TrimRight(line, "\r\n"), func(r rune) bool {
-		return r < ' ' || r > '~' || r == '/' || r == '\\'
-	})
-}
-
-// infoLines reads what may be passed on.
-func infoLines(body []byte) (lines []remoteLine) {
-	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(infoHead))) {
-		l := remoteLine{raw: raw}
-		text := strings.TrimRight(string(raw), "\r\n")
-		l.id, _, _ = strings.Cut(text, " ")
-		_, facts, _ := strings.Cut(text, "|")
-		for fact := range strings.SplitSeq(facts, ",") {
-			key, value, _ := strings.Cut(fact, ":")
-			switch key {
-			case "checksum":
-				l.sha256 = value
-			case "created_at":
-				l.created, _ = time.Parse(time.RFC3339, value) // zero when nobody can read it
-			}
-		}
-		if l.id != "" && harmless(raw) {
-			lines = append(lines, l)
-		}
-	}
-	return lines
-}
-
-func createdTimes(body []byte) map[string]time.Time {
-	out := map[string]time.Time{}
-	for _, l := range infoLines(body) {
-		out[l.id] = l.created
-	}
-	return out
 }
 
 // proxiedInfo answers with an upstream's /info, without the lines that are held back or, offline, whose gem is not here.
@@ -137,7 +93,7 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 		}
 		bad := 0
 		for line := range bytes.Lines(body) {
-			if !harmless(line) {
+			if !compactindex.Harmless(line) {
 				bad++
 			}
 		}
@@ -156,21 +112,21 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 }
 
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) ([]byte, error) {
-	out := []byte(infoHead)
-	for _, l := range infoLines(body) {
+	out := []byte(compactindex.InfoHead)
+	for _, l := range compactindex.Entries(body) {
 		if offline {
-			if here, err := s.up.Here(ctx, name, fullName(name, l.id)+".gem"); err != nil {
+			if here, err := s.up.Here(ctx, name, naming.FullName(name, l.ID)+".gem"); err != nil {
 				return nil, err
 			} else if !here {
 				continue
 			}
 		}
-		if err := s.up.Allowed(ctx, name, l.id); errors.Is(err, store.ErrDenied) {
+		if err := s.up.Allowed(ctx, name, l.ID); errors.Is(err, store.ErrDenied) {
 			continue
 		} else if err != nil {
 			return nil, err
 		}
-		out = append(out, l.raw...)
+		out = append(out, l.Raw...)
 	}
 	return out, nil
 }
@@ -178,28 +134,11 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 // joins remembers what /versions was last for those who see the same of ours.
 type joins struct {
 	mu   sync.Mutex // guards the rest
-	last map[string]*joined
+	last map[string]*compactindex.Joined
 }
-
-// joined is a list: theirs, then ours, then whatever came to either since.
-type joined struct{ theirs, ours, body []byte }
 
 // maxJoins bounds the memory; each is as large as the upstream's list.
 const maxJoins = 8
-
-// continues reports whether both lists only grew since, by nothing that hides a name of theirs.
-func (j *joined) continues(theirs, ours []byte) bool {
-	if j == nil || !bytes.HasPrefix(theirs, j.theirs) || !bytes.HasPrefix(ours, j.ours) {
-		return false
-	}
-	for line := range bytes.Lines(ours[len(j.ours):]) {
-		name, _, _ := bytes.Cut(line, []byte(" "))
-		if bytes.Contains(j.theirs, append(append([]byte{'\n'}, name...), ' ')) {
-			return false
-		}
-	}
-	return true
-}
 
 // versionsQuery asks for a list of which only the end changes.
 func versionsQuery() upstream.Query {
@@ -227,37 +166,31 @@ func (s *server) joinedVersions(ctx context.Context, who string, own []byte) ([]
 		if len(theirs) == 0 {
 			theirs = body
 		} else {
-			theirs = append(bytes.Clone(theirs), listLines(body)...)
+			theirs = append(bytes.Clone(theirs), compactindex.ListLines(body)...)
 		}
 	}
-	own = listLines(own)
+	own = compactindex.ListLines(own)
 	s.joins.mu.Lock()
 	defer s.joins.mu.Unlock()
-	j, next := s.joins.last[who], &joined{theirs: theirs, ours: own}
-	if j.continues(theirs, own) {
-		more, err := s.withoutOurs(ctx, theirs[len(j.theirs):])
+	j, next := s.joins.last[who], &compactindex.Joined{Theirs: theirs, Ours: own}
+	if j.Continues(theirs, own) {
+		more, err := s.withoutOurs(ctx, theirs[len(j.Theirs):])
 		if err != nil {
 			return nil, err
 		}
-		next.body = slices.Concat(j.body, more, own[len(j.ours):])
+		next.Body = slices.Concat(j.Body, more, own[len(j.Ours):])
 	} else {
 		body, err := s.withoutOurs(ctx, theirs)
 		if err != nil {
 			return nil, err
 		}
-		next.body = append(body, own...)
+		next.Body = append(body, own...)
 	}
 	if s.joins.last == nil || len(s.joins.last) >= maxJoins {
-		s.joins.last = map[string]*joined{}
+		s.joins.last = map[string]*compactindex.Joined{}
 	}
 	s.joins.last[who] = next
-	return next.body, nil
-}
-
-// listLines are a list's lines behind its head.
-func listLines(list []byte) []byte {
-	_, lines, _ := bytes.Cut(list, []byte("---\n"))
-	return lines
+	return next.Body, nil
 }
 
 // withoutOurs drops the lines of names that are not theirs to give, and those that must not be passed on.
@@ -274,7 +207,7 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 			theirs = s.up.Theirs(ctx, name)
 			known[name] = theirs
 		}
-		if theirs && harmless(line) {
+		if theirs && compactindex.Harmless(line) {
 			out = append(out, line...)
 		}
 	}
@@ -282,10 +215,14 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 }
 
 // bothLists are theirs and ours, for all who see the same of ours.
-func (s *server) bothLists(ctx context.Context, h *ledger.Head, v view) ([]byte, error) {
+func (s *server) bothLists(ctx context.Context, v view) ([]byte, error) {
+	h, err := s.list.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all, err := s.list.Bytes(ctx, h, 0, h.Size)
 	if err == nil && v.who != "" {
-		all, err = filtered(all, v.visible)
+		all, err = compactindex.Filtered(all, v.visible)
 	}
 	if err != nil {
 		return nil, err
@@ -294,8 +231,8 @@ func (s *server) bothLists(ctx context.Context, h *ledger.Head, v view) ([]byte,
 }
 
 // proxiedVersions answers with both lists.
-func (s *server) proxiedVersions(ctx context.Context, h *ledger.Head, v view) (ledger.Content, error) {
-	body, err := s.bothLists(ctx, h, v)
+func (s *server) proxiedVersions(ctx context.Context, v view) (ledger.Content, error) {
+	body, err := s.bothLists(ctx, v)
 	if err != nil {
 		return ledger.Content{}, err
 	}
@@ -311,8 +248,8 @@ func (s *server) proxiedVersions(ctx context.Context, h *ledger.Head, v view) (l
 func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both []byte) error {
 	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "names " + string(digest.FromBytes(both))}
 	doc, err := s.store.Document(r.Context(), key, func(context.Context) (store.Rendered, error) {
-		out, last := []byte(infoHead), ""
-		tuplesOf(both, func(t gemspec.Tuple) {
+		out, last := []byte(compactindex.InfoHead), ""
+		compactindex.Tuples(both, func(t gemspec.Tuple) {
 			if t.Name != last {
 				last = t.Name
 				out = append(append(out, last...), '\n')
@@ -326,57 +263,10 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both []byt
 	return ledger.Document(doc).Serve(w, r, revalidate(r))
 }
 
-// tuplesOf reads what a list says is there now; a version with a dash before it is not any more.
-func tuplesOf(list []byte, yield func(gemspec.Tuple)) {
-	type gem struct {
-		ids  []string
-		gone map[string]bool
-	}
-	gems, names := map[string]*gem{}, []string{}
-	for line := range bytes.Lines(listLines(list)) {
-		fields := strings.Fields(string(line))
-		if len(fields) < 2 {
-			continue
-		}
-		g := gems[fields[0]]
-		if g == nil {
-			g = &gem{gone: map[string]bool{}}
-			gems[fields[0]], names = g, append(names, fields[0])
-		}
-		for id := range strings.SplitSeq(fields[1], ",") {
-			if yanked, was := strings.CutPrefix(id, "-"); was {
-				g.gone[yanked] = true
-				continue
-			}
-			delete(g.gone, id)
-			g.ids = append(g.ids, id)
-		}
-	}
-	for _, name := range names {
-		g := gems[name]
-		g.ids = slices.DeleteFunc(g.ids, func(id string) bool { return g.gone[id] })
-		slices.SortFunc(g.ids, newerFirst)
-		for _, id := range slices.Compact(g.ids) {
-			number, platform := splitID(id)
-			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
-		}
-	}
-}
-
-// candidates are the gems a full name can belong to, the longest first: foo-2-1.0-x86_64-linux is foo-2 or foo.
-func candidates(full string) (names []string) {
-	for i := len(full) - 2; i > 0; i-- {
-		if full[i] == '-' && full[i+1] >= '0' && full[i+1] <= '9' {
-			names = append(names, full[:i])
-		}
-	}
-	return names
-}
-
 // proxiedFile answers with a gem of an upstream, or with its specification.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
-	for _, name := range candidates(q.Full) {
+	for _, name := range naming.Candidates(q.Full) {
 		if err := s.may(ctx, auth.Read, name); err != nil {
 			return err
 		}
@@ -388,14 +278,14 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 			return err
 		}
 		place, key := upstream.Place{Upstream: d.Upstream, Ref: "gems/" + q.Full + ".gem", Type: "application/octet-stream"}, q.Full+".gem"
-		if l.sha256 != "" {
-			place.Sums = map[string]string{"sha256": l.sha256}
+		if l.SHA256 != "" {
+			place.Sums = map[string]string{"sha256": l.SHA256}
 		}
 		if q.Op == opQuick {
 			place.Ref, place.Sums, key = "quick/Marshal.4.8/"+q.Full+".gemspec.rz", nil, q.Full+".gemspec.rz"
 		}
 		f, err := s.up.File(ctx, upstream.FileQuery{
-			Package: name, Version: l.id, Key: key, Head: r.Method == http.MethodHead,
+			Package: name, Version: l.ID, Key: key, Head: r.Method == http.MethodHead,
 			Find: func(context.Context) (upstream.Place, error) { return place, nil },
 		})
 		if err != nil {
@@ -408,7 +298,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 
 // lineOf finds a version's line; one that is not there makes us ask for /info as it is now. A gem that is kept is found
 // although its line has gone: lock files still name it.
-func (s *server) lineOf(ctx context.Context, name, id string) (remoteLine, *upstream.Document, error) {
+func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entry, *upstream.Document, error) {
 	query := infoQuery(name)
 	for _, again := range []bool{false, true} {
 		if again {
@@ -416,20 +306,20 @@ func (s *server) lineOf(ctx context.Context, name, id string) (remoteLine, *upst
 		}
 		d, err := s.up.Document(ctx, query)
 		if err != nil {
-			return remoteLine{}, nil, err
+			return compactindex.Entry{}, nil, err
 		}
 		body, err := d.Bytes(ctx)
 		if err != nil {
-			return remoteLine{}, nil, err
+			return compactindex.Entry{}, nil, err
 		}
-		for _, l := range infoLines(body) {
-			if l.id == id {
+		for _, l := range compactindex.Entries(body) {
+			if l.ID == id {
 				return l, d, nil
 			}
 		}
-		if k, err := s.up.Kept(ctx, name, fullName(name, id)+".gem"); err != nil || k != nil {
-			return remoteLine{id: id}, d, err
+		if k, err := s.up.Kept(ctx, name, naming.FullName(name, id)+".gem"); err != nil || k != nil {
+			return compactindex.Entry{ID: id}, d, err
 		}
 	}
-	return remoteLine{}, nil, store.Refuse(store.ErrNotFound, "%s has no version %s", name, id)
+	return compactindex.Entry{}, nil, store.Refuse(store.ErrNotFound, "%s has no version %s", name, id)
 }

@@ -3,7 +3,6 @@ package rubygems
 // POST /api/v1/gems: a version comes in.
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,7 +17,12 @@ import (
 	"slices"
 
 	"larder/auth"
+	"larder/internal/gemspec"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/form"
+	"larder/rubygems/gemfile"
+	"larder/rubygems/naming"
 	"larder/store"
 )
 
@@ -29,7 +33,7 @@ type publication struct {
 	stage *store.Stage
 
 	bundles []byte // attestations as they were sent
-	gem     *gem
+	gem     *gemfile.File
 	id      string
 	sha     string // of the file, hex
 	quick   []byte
@@ -51,11 +55,11 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err := p.receive(r); err != nil {
 		return err
 	}
-	if p.gem, err = readGem(io.NewSectionReader(stage, 0, stage.Size())); err != nil {
+	if p.gem, err = gemfile.Read(io.NewSectionReader(stage, 0, stage.Size())); err != nil {
 		return err
 	}
-	spec := p.gem.spec
-	if err := checkSpec(spec); err != nil {
+	spec := p.gem.Spec
+	if err := gemfile.Check(spec); err != nil {
 		return err
 	}
 	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
@@ -64,7 +68,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err := s.mayTake(ctx, spec.Name); err != nil {
 		return err
 	}
-	p.id, p.sha = versionID(spec.Version, spec.Platform), stage.Digest().Encoded()
+	p.id, p.sha = naming.VersionID(spec.Version, spec.Platform), stage.Digest().Encoded()
 	again, err := p.repeated(ctx)
 	if err == nil && !again {
 		again, err = p.publish(ctx)
@@ -72,7 +76,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil {
 		return err
 	}
-	if p.gem.unchecked && !again {
+	if p.gem.Unchecked && !again {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
 	}
 	if again {
@@ -82,7 +86,7 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 }
 
 // title is a version as clients print it.
-func (p *publication) title() string { return title(p.gem.spec.Name, p.id) }
+func (p *publication) title() string { return title(p.gem.Spec.Name, p.id) }
 
 func title(name, id string) string { return fmt.Sprintf("%s (%s)", name, id) }
 
@@ -113,7 +117,7 @@ func (p *publication) receive(r *http.Request) error {
 		case isOneOf(err, wire.ErrTruncated, wire.ErrSlow):
 			return err
 		case err != nil:
-			return badForm()
+			return form.Bad()
 		}
 		switch part.FormName() {
 		case "gem":
@@ -137,7 +141,7 @@ func (p *publication) receive(r *http.Request) error {
 // repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
 // and must learn that it has succeeded.
 func (p *publication) repeated(ctx context.Context) (again bool, err error) {
-	err = p.s.repo.View(ctx, p.gem.spec.Name, func(tx *store.PackageTx[Meta]) error {
+	err = p.s.repo.View(ctx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
 		again, err = p.taken(tx)
 		return err
 	})
@@ -183,12 +187,12 @@ func (p *publication) publish(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	_, err = p.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
-		return p.s.repo.In(tx, p.gem.spec.Name, func(tx *store.PackageTx[Meta]) error {
+		return p.s.repo.In(tx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
 			if again, err = p.taken(tx); again || err != nil {
 				return err
 			}
 			v := p.record
-			v.Files = append([]store.File{{Name: fullName(tx.Name(), p.id) + ".gem", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}}, v.Files...)
+			v.Files = append([]store.File{{Name: naming.FullName(tx.Name(), p.id) + ".gem", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}}, v.Files...)
 			return p.commit(tx, v)
 		})
 	})
@@ -197,14 +201,14 @@ func (p *publication) publish(ctx context.Context) (again bool, err error) {
 
 // assemble makes all of the record that does not depend on the transaction.
 func (p *publication) assemble(ctx context.Context) (err error) {
-	spec := p.gem.spec
+	spec := p.gem.Spec
 	if p.quick, err = spec.Quick(); err != nil {
 		return err
 	}
 	sum := sha256.Sum256(p.quick)
 	m := &p.record.Meta
 	p.record.ID = p.id
-	m.Number, m.Platform, m.SpecSHA, m.Summary = spec.Version, spec.Platform, hex.EncodeToString(sum[:]), clip(deref(spec.Summary), summaryWords)
+	m.Number, m.Platform, m.SpecSHA, m.Summary = spec.Version, spec.Platform, hex.EncodeToString(sum[:]), clip(gemspec.Text(spec.Summary), summaryWords)
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return err
@@ -217,12 +221,12 @@ func (p *publication) assemble(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		p.record.Files = append(p.record.Files, store.File{Name: fullName(spec.Name, p.id) + ".gemspec.rz", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+		p.record.Files = append(p.record.Files, store.File{Name: naming.FullName(spec.Name, p.id) + ".gemspec.rz", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
 	}
 	if p.bundles == nil {
 		return nil
 	}
-	if err := checkBundles(p.bundles, p.sha); err != nil {
+	if err := gemfile.CheckBundles(p.bundles, p.sha); err != nil {
 		return err
 	}
 	return p.keep(ctx, &m.Attestations, p.bundles)
@@ -251,7 +255,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 		return err
 	}
 	v.Published, v.By = tx.Tx().Now(), tx.Tx().Actor().User
-	v.Meta.Line = infoLine(p.gem.spec, p.sha, v.Published)
+	v.Meta.Line = compactindex.Line(p.gem.Spec, p.sha, v.Published)
 	if err := tx.Publish(v); err != nil {
 		return err
 	}
@@ -265,7 +269,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 
 // claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
-	spec, name := p.gem.spec, tx.Name()
+	spec, name := p.gem.Spec, tx.Name()
 	switch _, err := tx.Package(); {
 	case errors.Is(err, store.ErrNotFound):
 		if err := claimName(tx); err != nil {
@@ -274,12 +278,12 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	case err != nil:
 		return err
 	}
-	equal, key := tx.KindIndex(equalTable), pairKey(name, canonicalID(spec))
+	equal, key := tx.KindIndex(equalTable), pairKey(name, naming.CanonicalID(spec))
 	if other := equal.Get(key); other != nil {
 		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
 	}
 	full := tx.KindIndex(fullTable)
-	for _, f := range fullNames(name, spec.Version, spec.Platform) {
+	for _, f := range naming.FullNames(name, spec.Version, spec.Platform) {
 		if full.Get(fullKey(f)) != nil {
 			return wire.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
@@ -304,49 +308,4 @@ func claimName(tx *store.PackageTx[Meta]) error {
 			pkg.Owners = []string{user}
 		}
 	})
-}
-
-// bundle is what of a Sigstore bundle says which file it is about.
-type bundle struct {
-	MessageSignature *struct {
-		MessageDigest struct {
-			Algorithm string `json:"algorithm"`
-			Digest    []byte `json:"digest"`
-		} `json:"messageDigest"`
-	} `json:"messageSignature"`
-	Envelope *struct {
-		Payload []byte `json:"payload"`
-	} `json:"dsseEnvelope"`
-}
-
-// checkBundles accepts Sigstore bundles about the file with this sha256. Who signed is for clients to judge.
-func checkBundles(raw []byte, sha string) error {
-	var list []bundle
-	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
-		return wire.Errorf(store.ErrInvalid, "The attestations are not a JSON array of Sigstore bundles.")
-	}
-	for _, b := range list {
-		if !b.about(sha) {
-			return wire.Errorf(store.ErrInvalid, "An attestation is not about this gem: its sha256 is %s.", sha)
-		}
-	}
-	return nil
-}
-
-func (b *bundle) about(sha string) bool {
-	if m := b.MessageSignature; m != nil {
-		return m.MessageDigest.Algorithm == "SHA2_256" && hex.EncodeToString(m.MessageDigest.Digest) == sha
-	}
-	if b.Envelope == nil {
-		return false
-	}
-	var statement struct {
-		Subject []struct {
-			Digest map[string]string `json:"digest"`
-		} `json:"subject"`
-	}
-	if err := json.NewDecoder(bytes.NewReader(b.Envelope.Payload)).Decode(&statement); err != nil {
-		return false
-	}
-	return len(statement.Subject) == 1 && statement.Subject[0].Digest["sha256"] == sha
 }

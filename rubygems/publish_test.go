@@ -16,6 +16,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wiretest"
+	"larder/rubygems/form"
+	"larder/rubygems/gemfile"
+	"larder/rubygems/naming"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -23,7 +26,7 @@ import (
 // TestA7_Refused: what a push may not be, and that nothing of it stays.
 func TestA7_Refused(t *testing.T) {
 	g := newRig(t)
-	long := strings.Repeat("x", maxText+1)
+	long := strings.Repeat("x", gemfile.MaxText+1)
 	text := func(s string) func(*release) { return func(r *release) { r.more = s } }
 	for name, c := range map[string]struct {
 		status int
@@ -86,11 +89,11 @@ func TestA7_Refused(t *testing.T) {
 			r.checksums = nil
 		}},
 		"metadata bomb": {413, "unpacks to too much", func(r *release) {
-			r.members = func(l []member) []member { l[0].content = zipped(make([]byte, maxMember+1)); return l }
+			r.members = func(l []member) []member { l[0].content = zipped(make([]byte, gemfile.MaxMember+1)); return l }
 		}},
 		"large signature": {413, "has more than", func(r *release) {
 			r.members = func(l []member) []member {
-				return append([]member{{name: "metadata.gz.sig", content: make([]byte, maxMember+1)}}, l...)
+				return append([]member{{name: "metadata.gz.sig", content: make([]byte, gemfile.MaxMember+1)}}, l...)
 			}
 		}},
 		"metadata that is text": {422, "damaged", func(r *release) {
@@ -220,7 +223,7 @@ func TestH5_Names(t *testing.T) {
 		{"Foo", "9.0", "another spelling"}, {"FOO-2", "9.0", "another spelling"}, {"foo-2-x-1.0", "9.0", ""}, {"foo-1", "1.0", ""},
 	} {
 		r := newRelease(c.name, "")
-		r.version, r.platform = splitID(c.id)
+		r.version, r.platform = naming.SplitID(c.id)
 		if c.text == "" {
 			g.want(g.push("ada", r), 200, "")
 			continue
@@ -343,7 +346,7 @@ func TestA2_Attestations(t *testing.T) {
 func TestE_Limits(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.rubygems.MaxGem = 1 << 10 })
 	g.want(g.push("ada", newRelease("demo", "1.0")), 413, "larger than")
-	g.want(g.Do("DELETE", "/api/v1/gems/yank", strings.Repeat("x", maxForm+1), g.As("ada")), 413, "larger than")
+	g.want(g.Do("DELETE", "/api/v1/gems/yank", strings.Repeat("x", form.MaxBytes+1), g.As("ada")), 413, "larger than")
 	quota := newRig(t, withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.RubyGems, Bytes: 100}}})))
 	quota.want(quota.push("ada", newRelease("demo", "1.0")), 413, "")
 	fixed := newRig(t, withPolicies(store.NewRules(store.RulesConfig{Protected: []store.Protected{{Kind: store.RubyGems, Package: "safe*", Users: []string{"bob"}}}})))

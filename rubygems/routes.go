@@ -14,6 +14,7 @@ import (
 
 	"larder/internal/gemspec"
 	"larder/internal/wire"
+	"larder/rubygems/naming"
 )
 
 // root is where the handler sees itself; Options.Base is where clients do.
@@ -223,10 +224,10 @@ func (q *Request) take(word, value string) bool {
 		return value == ""
 	case "NAME":
 		q.Name = value
-		return checkName(value) == nil
+		return naming.CheckName(value) == nil
 	case "FULL":
 		q.Full = value
-		return isFullName(value)
+		return naming.IsFullName(value)
 	case "VERSION":
 		q.Version = value
 		return gemspec.IsVersion(value)
@@ -238,18 +239,13 @@ func (q *Request) take(word, value string) bool {
 	return value == indexReleases || value == indexLatest || value == indexPrereleases
 }
 
-// isFullName accepts what could be one: where name, number and platform part cannot be seen, only looked up.
-func isFullName(s string) bool {
-	return len(s) <= 3*maxName+2 && strings.Trim(s, alphanumeric+"._-") == "" && strings.Trim(s, "-.") == s && strings.Contains(s, "-")
-}
-
 // parseQuery reads the parameters the operation knows; others are ignored. Keys are never read from here: addresses end
 // up in logs.
 func (q *Request) parseQuery(v url.Values) error {
 	switch q.Op {
 	case opRelease:
 		if q.Platform = v.Get("platform"); q.Platform != "" {
-			return checkPlatform(q.Platform)
+			return naming.CheckPlatform(q.Platform)
 		}
 		return nil
 	case opTimeframe:

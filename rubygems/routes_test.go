@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"larder/internal/wire"
+	"larder/rubygems/naming"
 )
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
@@ -183,7 +184,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Name != "" && checkName(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
+		if q.Name != "" && naming.CheckName(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
 			t.Fatalf("%s %q: operation %s on %+v", method, raw, op, q)
 		}
 		p2, q2, _ := strings.Cut(link(q), "?")

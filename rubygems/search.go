@@ -113,19 +113,8 @@ func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query,
 	if err != nil {
 		return err
 	}
-	out, base := []gemJSON{}, s.url(r)
-	for _, m := range found[min(from, len(found)):min(from+size, len(found))] {
-		x, err := s.latestOf(ctx, m.Name)
-		if isOneOf(err, store.ErrNotFound) {
-			continue // yanked in the meantime
-		}
-		if err != nil {
-			return err
-		}
-		out = append(out, x.gem(base))
-	}
-	w.Header().Set("Cache-Control", revalidate(r))
-	return wire.JSON(w, http.StatusOK, out)
+	page := found[min(from, len(found)):min(from+size, len(found))]
+	return listed(w, r, s.url(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
 }
 
 func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {

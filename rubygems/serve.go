@@ -17,6 +17,9 @@ import (
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/gemfile"
+	"larder/rubygems/naming"
 	"larder/store"
 	"larder/upstream"
 )
@@ -206,17 +209,17 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, _ Request) 
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	h, err := s.list.Head(ctx)
-	if err != nil {
-		return err
-	}
 	v := s.view(ctx)
 	if s.up != nil {
-		c, err := s.proxiedVersions(ctx, h, v)
+		c, err := s.proxiedVersions(ctx, v)
 		if err != nil {
 			return err
 		}
 		return c.Serve(w, r, revalidate(r))
+	}
+	h, err := s.list.Head(ctx)
+	if err != nil {
+		return err
 	}
 	if v.who == "" {
 		c, err := s.list.Content(h)
@@ -230,7 +233,7 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, _ Request) 
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		body, err := filtered(all, v.visible)
+		body, err := compactindex.Filtered(all, v.visible)
 		return plain(body), err
 	})
 	if err != nil {
@@ -252,18 +255,14 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	}
 	v := s.view(ctx)
 	if s.up != nil {
-		h, err := s.list.Head(ctx)
-		if err != nil {
-			return err
-		}
-		both, err := s.bothLists(ctx, h, v)
+		both, err := s.bothLists(ctx, v)
 		if err != nil {
 			return err
 		}
 		return s.proxiedNames(w, r, both)
 	}
 	doc, err := s.whole(ctx, "names"+v.who, func(ctx context.Context) (store.Rendered, error) {
-		out, last := bytes.NewBufferString(infoHead), ""
+		out, last := bytes.NewBufferString(compactindex.InfoHead), ""
 		err := s.store.View(ctx, func(tx *store.Tx) error {
 			return live(s.tablesOf(tx), v.visible, func(t gemspec.Tuple) {
 				if t.Name != last {
@@ -320,18 +319,14 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 	format := fmt.Sprintf("%s%s %t", q.Index, v.who, dated)
 	render := func(ctx context.Context) (store.Rendered, error) { return s.index(ctx, q.Index, v, dated) }
 	if s.up != nil {
-		h, err := s.list.Head(ctx)
-		if err != nil {
-			return err
-		}
-		both, err := s.bothLists(ctx, h, v)
+		both, err := s.bothLists(ctx, v)
 		if err != nil {
 			return err
 		}
 		format += string(digest.FromBytes(both))
 		render = func(context.Context) (store.Rendered, error) {
 			keep, rows := choose(q.Index), []gemspec.Tuple(nil)
-			tuplesOf(both, func(t gemspec.Tuple) {
+			compactindex.Tuples(both, func(t gemspec.Tuple) {
 				if keep(t) {
 					rows = append(rows, t)
 				}
@@ -462,7 +457,7 @@ func (s *server) file(w http.ResponseWriter, r *http.Request, p place, suffix st
 	ctx := r.Context()
 	var file store.File
 	err := s.repo.View(ctx, p.Name, func(tx *store.PackageTx[Meta]) (err error) {
-		_, file, err = tx.File(fullName(p.Name, p.ID) + suffix)
+		_, file, err = tx.File(naming.FullName(p.Name, p.ID) + suffix)
 		return err
 	})
 	if err != nil {
@@ -531,7 +526,7 @@ func (s *server) part(ctx context.Context, p part) ([]byte, error) {
 	if p.Blob == "" {
 		return p.JSON, nil
 	}
-	return s.store.ReadBlob(ctx, p.Blob, maxMember)
+	return s.store.ReadBlob(ctx, p.Blob, gemfile.MaxMember)
 }
 
 // packageRecord reads a gem's own record; ErrNotFound.

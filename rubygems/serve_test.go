@@ -22,6 +22,7 @@ import (
 	"larder/internal/ledger"
 	"larder/internal/rubymarshal"
 	"larder/internal/wiretest"
+	"larder/rubygems/naming"
 	"larder/store/storetest"
 )
 
@@ -103,11 +104,11 @@ func TestH3_Property(t *testing.T) {
 		name := fmt.Sprintf("gem%d", rnd.IntN(5))
 		if n := len(live[name]); n > 0 && rnd.IntN(3) == 0 {
 			at := rnd.IntN(n)
-			number, platform := splitID(live[name][at])
+			number, platform := naming.SplitID(live[name][at])
 			g.want(g.yank("ada", name, number, platform), 200, "")
 			live[name] = slices.Delete(live[name], at, at+1)
 		} else {
-			id := versionID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
+			id := naming.VersionID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
 			g.publish(name, id)
 			live[name] = append(live[name], id)
 		}

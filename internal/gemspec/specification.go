@@ -371,3 +371,11 @@ func ReadChecksums(p []byte) (map[string]map[string]string, error) {
 	}
 	return out, r.err
 }
+
+// Text is a text that a specification may lack.
+func Text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

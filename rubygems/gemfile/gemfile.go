@@ -1,6 +1,6 @@
-package rubygems
-
-// What a .gem file says of itself. Pure over io.Reader; the limits hold whatever its headers claim.
+// Package gemfile reads what a .gem file says of itself, and holds the rules for one that is published here. Pure over
+// io.Reader; the limits hold whatever its headers claim.
+package gemfile
 
 import (
 	"crypto/sha256"
@@ -20,35 +20,36 @@ import (
 )
 
 const (
-	maxMember   = 10 << 20 // unpacked metadata, checksums, a signature
+	// MaxMember bounds each of metadata, checksums and a signature, unpacked.
+	MaxMember   = 10 << 20
 	maxEntries  = 200_000
 	maxUnpacked = 4 << 30
 )
 
 // The members of a .gem; each may have a signature beside it.
 const (
-	memberMetadata  = "metadata.gz"
-	memberData      = "data.tar.gz"
-	memberChecksums = "checksums.yaml.gz"
-	signature       = ".sig"
+	Metadata  = "metadata.gz"
+	Data      = "data.tar.gz"
+	Checksums = "checksums.yaml.gz"
+	signature = ".sig"
 )
 
-// gem is what publishing needs to know of an uploaded file.
-type gem struct {
-	spec      *gemspec.Specification
-	sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
-	own       map[string]map[string]string // the same as computed
-	signed    bool
-	unchecked bool // it has no checksums: gems from before RubyGems 2.0
+// File is what publishing needs to know of an uploaded file.
+type File struct {
+	Spec      *gemspec.Specification
+	Sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
+	Own       map[string]map[string]string // the same as computed
+	Signed    bool
+	Unchecked bool // it has no checksums: gems from before RubyGems 2.0
 }
 
-// readGem reads a .gem: an uncompressed tar of a specification, the files and checksums of both.
-func readGem(r io.Reader) (*gem, error) {
-	g := &gem{own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
+// Read reads a .gem: an uncompressed tar of a specification, the files and checksums of both.
+func Read(r io.Reader) (*File, error) {
+	g := &File{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
 	seen := map[string]bool{}
 	err := archive.Tar(r, archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}, func(e *archive.Entry) error {
 		base := strings.TrimSuffix(e.Name, signature)
-		if !e.Regular || seen[e.Name] || !slices.Contains([]string{memberMetadata, memberData, memberChecksums}, base) {
+		if !e.Regular || seen[e.Name] || !slices.Contains([]string{Metadata, Data, Checksums}, base) {
 			return wire.Errorf(store.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name)
 		}
 		seen[e.Name] = true
@@ -57,14 +58,14 @@ func readGem(r io.Reader) (*gem, error) {
 	if err != nil {
 		return nil, unreadable(err, "gem")
 	}
-	if !seen[memberMetadata] || !seen[memberData] {
-		return nil, wire.Errorf(store.ErrInvalid, "The gem lacks %s or %s.", memberMetadata, memberData)
+	if !seen[Metadata] || !seen[Data] {
+		return nil, wire.Errorf(store.ErrInvalid, "The gem lacks %s or %s.", Metadata, Data)
 	}
-	g.unchecked = !seen[memberChecksums]
+	g.Unchecked = !seen[Checksums]
 	if err := g.compare(); err != nil {
 		return nil, err
 	}
-	if g.signed && g.spec.Certificates == 0 {
+	if g.Signed && g.Spec.Certificates == 0 {
 		return nil, wire.Errorf(store.ErrInvalid, "The gem has signatures, but no certificates.")
 	}
 	return g, nil
@@ -87,12 +88,12 @@ func unreadable(err error, what string) error {
 }
 
 // take reads one member and hashes it.
-func (g *gem) take(e *archive.Entry) error {
+func (g *File) take(e *archive.Entry) error {
 	s256, s512 := sha256.New(), sha512.New()
 	in := io.TeeReader(e, io.MultiWriter(s256, s512))
 	var err error
 	switch e.Name {
-	case memberData:
+	case Data:
 		err = checkData(in)
 	default:
 		err = g.small(e.Name, in)
@@ -105,31 +106,31 @@ func (g *gem) take(e *archive.Entry) error {
 		return err
 	}
 	for name, h := range map[string]hash.Hash{"SHA256": s256, "SHA512": s512} {
-		g.own[name][e.Name] = hex.EncodeToString(h.Sum(nil))
+		g.Own[name][e.Name] = hex.EncodeToString(h.Sum(nil))
 	}
 	return nil
 }
 
 // small reads a member that fits into memory.
-func (g *gem) small(name string, in io.Reader) error {
-	raw, err := io.ReadAll(io.LimitReader(in, maxMember+1))
+func (g *File) small(name string, in io.Reader) error {
+	raw, err := io.ReadAll(io.LimitReader(in, MaxMember+1))
 	switch {
 	case err != nil:
 		return err
-	case len(raw) > maxMember:
-		return wire.Errorf(store.ErrTooLarge, "The gem's %s has more than %d bytes.", name, maxMember)
+	case len(raw) > MaxMember:
+		return wire.Errorf(store.ErrTooLarge, "The gem's %s has more than %d bytes.", name, MaxMember)
 	case strings.HasSuffix(name, signature):
-		g.signed = true
+		g.Signed = true
 		return nil
 	}
-	plain, err := archive.Gunzip(raw, maxMember)
+	plain, err := archive.Gunzip(raw, MaxMember)
 	if err != nil {
 		return unreadable(err, "gem's "+name)
 	}
-	if name == memberMetadata {
-		g.spec, err = gemspec.Read(plain)
+	if name == Metadata {
+		g.Spec, err = gemspec.Read(plain)
 	} else {
-		g.sums, err = gemspec.ReadChecksums(plain)
+		g.Sums, err = gemspec.ReadChecksums(plain)
 	}
 	switch {
 	case errors.Is(err, gemspec.ErrFormat):
@@ -154,23 +155,23 @@ func checkData(r io.Reader) error {
 	if errors.Is(err, archive.ErrEmpty) {
 		return nil // a gem without files is legal
 	}
-	return unreadable(err, memberData)
+	return unreadable(err, Data)
 }
 
 func inside(p string) bool { return p != ".." && !strings.HasPrefix(p, "../") }
 
 // compare checks the sums the gem states; those of algorithms we do not compute are left alone.
-func (g *gem) compare() error {
-	if g.unchecked {
+func (g *File) compare() error {
+	if g.Unchecked {
 		return nil
 	}
-	for _, name := range []string{memberMetadata, memberData} {
-		if g.sums["SHA256"][name] == "" && g.sums["SHA512"][name] == "" {
+	for _, name := range []string{Metadata, Data} {
+		if g.Sums["SHA256"][name] == "" && g.Sums["SHA512"][name] == "" {
 			return wire.Errorf(store.ErrInvalid, "The gem's checksums say nothing of %s.", name)
 		}
 	}
-	for algorithm, own := range g.own {
-		for name, want := range g.sums[algorithm] {
+	for algorithm, own := range g.Own {
+		for name, want := range g.Sums[algorithm] {
 			if !strings.EqualFold(own[name], want) {
 				return wire.Errorf(store.ErrDigest, "The gem's %s is not the one its checksums are of.", name)
 			}

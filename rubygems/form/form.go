@@ -1,6 +1,6 @@
-package rubygems
-
-// Forms as RubyGems' clients send them: in the body of a DELETE, without a Content-Type, or in other clothes.
+// Package form reads forms as RubyGems' clients send them: in the body of a DELETE, without a Content-Type, or in other
+// clothes.
+package form
 
 import (
 	"bytes"
@@ -17,14 +17,18 @@ import (
 	"larder/store"
 )
 
-// form is what a request says in its body; the first value of a name counts.
-type form map[string]string
+// MaxBytes bounds a form.
+const MaxBytes = 64 << 10
 
-func badForm() error { return wire.Errorf(store.ErrInvalid, "The form in the request cannot be read.") }
+// Form is what a request says in its body; the first value of a name counts.
+type Form map[string]string
 
-// readForm reads the body as what its Content-Type says, and without one as a URL-encoded form.
-func readForm(r *http.Request) (form, error) {
-	raw, err := wire.ReadBody(r, maxForm)
+// Bad is the error of a form that cannot be read.
+func Bad() error { return wire.Errorf(store.ErrInvalid, "The form in the request cannot be read.") }
+
+// Read reads the body as what its Content-Type says, and without one as a URL-encoded form.
+func Read(r *http.Request) (Form, error) {
+	raw, err := wire.ReadBody(r, MaxBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -37,28 +41,28 @@ func readForm(r *http.Request) (form, error) {
 	}
 	values, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return nil, badForm()
+		return nil, Bad()
 	}
-	f := form{}
+	f := Form{}
 	for k, v := range values {
 		f[k] = v[0]
 	}
 	return f, nil
 }
 
-func readMultipart(raw []byte, boundary string) (form, error) {
-	f := form{}
+func readMultipart(raw []byte, boundary string) (Form, error) {
+	f := Form{}
 	for m := multipart.NewReader(bytes.NewReader(raw), boundary); ; {
 		part, err := m.NextPart()
 		if errors.Is(err, io.EOF) {
 			return f, nil
 		}
 		if err != nil {
-			return nil, badForm()
+			return nil, Bad()
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
-			return nil, badForm()
+			return nil, Bad()
 		}
 		if _, twice := f[part.FormName()]; !twice {
 			f[part.FormName()] = string(value)
@@ -66,25 +70,25 @@ func readMultipart(raw []byte, boundary string) (form, error) {
 	}
 }
 
-func readJSON(raw []byte) (form, error) {
+func readJSON(raw []byte) (Form, error) {
 	var values map[string]any
 	if err := json.Unmarshal(raw, &values); err != nil {
-		return nil, badForm()
+		return nil, Bad()
 	}
-	f := form{}
+	f := Form{}
 	for k, v := range values {
 		switch v.(type) {
 		case string, bool, float64:
 			f[k] = fmt.Sprint(v)
 		case nil:
 		default:
-			return nil, badForm()
+			return nil, Bad()
 		}
 	}
 	return f, nil
 }
 
-// yes says whether a checkbox is ticked.
-func (f form) yes(name string) bool {
+// Yes says whether a checkbox is ticked.
+func (f Form) Yes(name string) bool {
 	return f[name] == "true" || f[name] == "1" || f[name] == "on"
 }

@@ -1,0 +1,170 @@
+// Package compactindex writes and reads the lines of the compact index: /info of a gem and /versions of all (A3, A4). Pure.
+package compactindex
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"time"
+
+	"larder/internal/gemspec"
+	"larder/rubygems/naming"
+)
+
+// InfoHead is what every /info begins with, and what ends the head of a list.
+const InfoHead = "---\n"
+
+// Line is a version's line of the compact index (A4), second format: with the time of publishing.
+func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
+	var deps []string
+	for _, d := range s.Dependencies {
+		if !d.Development {
+			deps = append(deps, d.Name+":"+d.Requirement.Join("&"))
+		}
+	}
+	slices.Sort(deps)
+	out := naming.VersionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
+	if !s.RubyVersion.Trivial() {
+		out += ",ruby:" + s.RubyVersion.Join("&")
+	}
+	if !s.RubygemsVersion.Trivial() {
+		out += ",rubygems:" + s.RubygemsVersion.Join("&")
+	}
+	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
+}
+
+// VersionsLine is what a change of a gem adds to the list: the version, with a dash before it when it was yanked, and
+// the md5 of what /info answers from now on.
+func VersionsLine(name, versions, sum string) []byte {
+	return []byte(name + " " + versions + " " + sum + "\n")
+}
+
+// Filtered is the list for those who may not read every gem: the lines of those they may, and so still a list that only
+// grows. It is rendered anew after each change, which costs as much as the registry is large.
+func Filtered(base []byte, visible func(name string) (bool, error)) ([]byte, error) {
+	var out bytes.Buffer
+	body := false
+	for line := range bytes.Lines(base) {
+		if !body {
+			body = string(line) == InfoHead
+			out.Write(line)
+			continue
+		}
+		name, _, _ := strings.Cut(string(line), " ")
+		ok, err := visible(name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out.Write(line)
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// Entry is a line of an upstream's /info.
+type Entry struct {
+	ID, SHA256 string
+	Created    time.Time
+	Raw        []byte // with its newline
+}
+
+// Harmless reports whether a line of an upstream may be passed on. What the compact index says becomes names of files and text
+// on terminals; all of it is printable ASCII, and no part of it is a path.
+func Harmless(line []byte) bool {
+	return !bytes.Contains(line, []byte("..")) && !bytes.ContainsFunc(bytes.TrimRight(line, "\r\n"), func(r rune) bool {
+		return r < ' ' || r > '~' || r == '/' || r == '\\'
+	})
+}
+
+// Entries reads what may be passed on.
+func Entries(body []byte) (lines []Entry) {
+	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(InfoHead))) {
+		l := Entry{Raw: raw}
+		text := strings.TrimRight(string(raw), "\r\n")
+		l.ID, _, _ = strings.Cut(text, " ")
+		_, facts, _ := strings.Cut(text, "|")
+		for fact := range strings.SplitSeq(facts, ",") {
+			key, value, _ := strings.Cut(fact, ":")
+			switch key {
+			case "checksum":
+				l.SHA256 = value
+			case "created_at":
+				l.Created, _ = time.Parse(time.RFC3339, value) // zero when nobody can read it
+			}
+		}
+		if l.ID != "" && Harmless(raw) {
+			lines = append(lines, l)
+		}
+	}
+	return lines
+}
+
+// CreatedTimes are when versions were published, as far as their lines say.
+func CreatedTimes(body []byte) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, l := range Entries(body) {
+		out[l.ID] = l.Created
+	}
+	return out
+}
+
+// ListLines are a list's lines behind its head.
+func ListLines(list []byte) []byte {
+	_, lines, _ := bytes.Cut(list, []byte(InfoHead))
+	return lines
+}
+
+// Tuples reads what a list says is there now; a version with a dash before it is not any more.
+func Tuples(list []byte, yield func(gemspec.Tuple)) {
+	type gem struct {
+		ids  []string
+		gone map[string]bool
+	}
+	gems, names := map[string]*gem{}, []string{}
+	for line := range bytes.Lines(ListLines(list)) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 2 {
+			continue
+		}
+		g := gems[fields[0]]
+		if g == nil {
+			g = &gem{gone: map[string]bool{}}
+			gems[fields[0]], names = g, append(names, fields[0])
+		}
+		for id := range strings.SplitSeq(fields[1], ",") {
+			if yanked, was := strings.CutPrefix(id, "-"); was {
+				g.gone[yanked] = true
+				continue
+			}
+			delete(g.gone, id)
+			g.ids = append(g.ids, id)
+		}
+	}
+	for _, name := range names {
+		g := gems[name]
+		g.ids = slices.DeleteFunc(g.ids, func(id string) bool { return g.gone[id] })
+		slices.SortFunc(g.ids, naming.NewerFirst)
+		for _, id := range slices.Compact(g.ids) {
+			number, platform := naming.SplitID(id)
+			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
+		}
+	}
+}
+
+// Joined is a list of two registries: theirs, then ours, then whatever came to either since.
+type Joined struct{ Theirs, Ours, Body []byte }
+
+// Continues reports whether both lists only grew since, by nothing that hides a name of theirs.
+func (j *Joined) Continues(theirs, ours []byte) bool {
+	if j == nil || !bytes.HasPrefix(theirs, j.Theirs) || !bytes.HasPrefix(ours, j.Ours) {
+		return false
+	}
+	for line := range bytes.Lines(ours[len(j.Ours):]) {
+		name, _, _ := bytes.Cut(line, []byte(" "))
+		if bytes.Contains(j.Theirs, append(append([]byte{'\n'}, name...), ' ')) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,55 @@
+package gemfile
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// bundle is what of a Sigstore bundle says which file it is about.
+type bundle struct {
+	MessageSignature *struct {
+		MessageDigest struct {
+			Algorithm string `json:"algorithm"`
+			Digest    []byte `json:"digest"`
+		} `json:"messageDigest"`
+	} `json:"messageSignature"`
+	Envelope *struct {
+		Payload []byte `json:"payload"`
+	} `json:"dsseEnvelope"`
+}
+
+// CheckBundles accepts Sigstore bundles about the file with this sha256. Who signed is for clients to judge.
+func CheckBundles(raw []byte, sha string) error {
+	var list []bundle
+	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
+		return wire.Errorf(store.ErrInvalid, "The attestations are not a JSON array of Sigstore bundles.")
+	}
+	for _, b := range list {
+		if !b.about(sha) {
+			return wire.Errorf(store.ErrInvalid, "An attestation is not about this gem: its sha256 is %s.", sha)
+		}
+	}
+	return nil
+}
+
+func (b *bundle) about(sha string) bool {
+	if m := b.MessageSignature; m != nil {
+		return m.MessageDigest.Algorithm == "SHA2_256" && hex.EncodeToString(m.MessageDigest.Digest) == sha
+	}
+	if b.Envelope == nil {
+		return false
+	}
+	var statement struct {
+		Subject []struct {
+			Digest map[string]string `json:"digest"`
+		} `json:"subject"`
+	}
+	if err := json.NewDecoder(bytes.NewReader(b.Envelope.Payload)).Decode(&statement); err != nil {
+		return false
+	}
+	return len(statement.Subject) == 1 && statement.Subject[0].Digest["sha256"] == sha
+}
