@@ -25,7 +25,7 @@ var layers = [][]string{
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/pom", "larder/maven/inside", "larder/maven/metadata"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest", "larder/pypi/simple", "larder/rubygems/compactindex", "larder/rubygems/gemfile", "larder/rubygems/form"},
-	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout", "larder/rubygems/naming"},
+	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout", "larder/rubygems/naming", "larder/composer/minify"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
@@ -122,7 +122,6 @@ var larger = map[string]int{
 	"upstream": 3_600, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
-	"composer": 3_300, // uploads in five dialects
 }
 
 // census is what TestBudget counts.

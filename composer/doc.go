@@ -51,5 +51,6 @@
 //	errors.go   every error body
 //
 //	naming/     names           manifest/   composer.json and the archive around it
+//	minify/     lists of versions, minified
 //	semver/     versions and constraints as composer/semver, the library in PHP, reads them
 package composer

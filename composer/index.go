@@ -14,7 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/composer/manifest"
+	"larder/composer/minify"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/store"
@@ -34,20 +34,14 @@ func tableOf(normalized string) string {
 	return indexReleases
 }
 
-// field is a member of a version's entry, its value in the one spelling encode gives it.
-type field struct {
-	Key   string
-	Value []byte
-}
-
 // fragment is what documents show of one version, ready to be compared and copied. It is derived from the version's record.
 type fragment struct {
 	ID        string // normalised version
 	Version   string // as written
 	Reference string
 	Published time.Time
-	Fields    []field       // empty when they are in Blob
-	Blob      digest.Digest // of the fields as an object, when they are large
+	Fields    []minify.Field // empty when they are in Blob
+	Blob      digest.Digest  // of the fields as an object, when they are large
 }
 
 // fragmentOf derives a version's fragment.
@@ -66,7 +60,7 @@ func (f *fragment) fill(raw []byte) error {
 		return fmt.Errorf("entry of %s: %w", f.ID, err)
 	}
 	for _, m := range o {
-		f.Fields = append(f.Fields, field{m.Key, m.Value})
+		f.Fields = append(f.Fields, minify.Field{Key: m.Key, Value: m.Value})
 	}
 	return nil
 }
@@ -101,9 +95,9 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 	}
 	published, _ := binary.Varint(parts[3])
 	f = fragment{ID: string(key), Version: string(parts[0]), Reference: string(parts[1]), Blob: digest.Digest(parts[2]), Published: time.Unix(0, published).UTC()}
-	f.Fields = make([]field, 0, len(parts)/2-2)
+	f.Fields = make([]minify.Field, 0, len(parts)/2-2)
 	for i := 4; i < len(parts); i += 2 {
-		f.Fields = append(f.Fields, field{string(parts[i]), parts[i+1]})
+		f.Fields = append(f.Fields, minify.Field{Key: string(parts[i]), Value: parts[i+1]})
 	}
 	return f, nil
 }
@@ -135,9 +129,9 @@ type listed struct {
 }
 
 // entry appends the members of one version. base is the registry's URL without a final slash.
-func (p *listed) entry(out []field, base string, i int) []field {
+func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	f := &p.Fragments[i]
-	out = append(out, field{"name", rawjson.Quote(p.Name)}, field{"version", rawjson.Quote(f.Version)}, field{"version_normalized", rawjson.Quote(f.ID)})
+	out = append(out, minify.Field{Key: "name", Value: rawjson.Quote(p.Name)}, minify.Field{Key: "version", Value: rawjson.Quote(f.Version)}, minify.Field{Key: "version_normalized", Value: rawjson.Quote(f.ID)})
 	published := strconv.AppendQuote(nil, f.Published.UTC().Format(time.RFC3339))
 	timed := false
 	for _, x := range f.Fields {
@@ -148,29 +142,29 @@ func (p *listed) entry(out []field, base string, i int) []field {
 		out = append(out, x)
 	}
 	if p.Abandoned != nil && string(p.Abandoned) != "false" {
-		out = append(out, field{"abandoned", p.Abandoned})
+		out = append(out, minify.Field{Key: "abandoned", Value: p.Abandoned})
 	}
 	if i == 0 && p.Branches && slices.Contains(semver.DefaultBranches, f.ID) {
-		out = append(out, field{"default-branch", []byte("true")})
+		out = append(out, minify.Field{Key: "default-branch", Value: []byte("true")})
 	}
 	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference))
 	dist = appendMember(append(appendMember(append(dist, ','), "reference", f.Reference), ','), "shasum", f.Reference)
-	out = append(out, field{"dist", append(dist, '}')})
+	out = append(out, minify.Field{Key: "dist", Value: append(dist, '}')})
 	if !timed {
-		out = append(out, field{"time", published})
+		out = append(out, minify.Field{Key: "time", Value: published})
 	}
-	return append(out, field{"published-time", published})
+	return append(out, minify.Field{Key: "published-time", Value: published})
 }
 
 // metadata renders the document of releases or of branches.
 func (p *listed) metadata(base string) []byte {
 	out := make([]byte, 0, 1024+p.size()/2+len(p.Fragments)*(len(base)+256))
 	out = append(rawjson.AppendString(append(out, `{"packages":{`...), p.Name), ":["...)
-	var m minifier
-	var buf []field
+	var m minify.Writer
+	var buf []minify.Field
 	for i := range p.Fragments {
 		buf = p.entry(buf[:0], base, i)
-		out = m.append(comma(out, i), buf)
+		out = m.Append(comma(out, i), buf)
 	}
 	out = append(out, `]},"minified":"composer/2.0"`...)
 	if !p.Branches {
@@ -192,7 +186,7 @@ func appendList(out []byte, list []json.RawMessage) []byte {
 
 // whole renders the versions one by one, by what their publishers called them.
 func (p *listed) whole(out []byte, base string) []byte {
-	var buf []field
+	var buf []minify.Field
 	for i := range p.Fragments {
 		buf = p.entry(buf[:0], base, i)
 		out = append(rawjson.AppendString(comma(out, i), p.Fragments[i].Version), ':', '{')
@@ -212,56 +206,6 @@ func (p *listed) size() (n int) {
 		}
 	}
 	return n
-}
-
-// minifier writes entries as composer/metadata-minifier does: the first as it is, of each further one what differs from the
-// one before, with "__unset" for what it does not have.
-type minifier struct {
-	keys  []string // in the order in which they first came
-	state map[string]*cell
-	n     int // entries
-}
-
-// cell is what a reader has under a key so far; nil: nothing.
-type cell struct {
-	value []byte
-	seen  int // the last entry that had it
-}
-
-// append writes one entry. It keeps the values, but not the slice of fields.
-func (m *minifier) append(out []byte, entry []field) []byte {
-	if m.state == nil {
-		m.state = map[string]*cell{}
-	}
-	m.n++
-	out = append(out, '{')
-	first := len(out)
-	member := func(key string, value []byte) {
-		if len(out) > first {
-			out = append(out, ',')
-		}
-		out = append(append(rawjson.AppendString(out, key), ':'), value...)
-	}
-	for _, x := range entry {
-		c := m.state[x.Key]
-		if c == nil {
-			c = &cell{}
-			m.state[x.Key] = c
-			m.keys = append(m.keys, x.Key)
-		}
-		if c.value == nil || !bytes.Equal(c.value, x.Value) {
-			member(x.Key, x.Value)
-			c.value = x.Value
-		}
-		c.seen = m.n
-	}
-	for _, k := range m.keys {
-		if c := m.state[k]; c.seen != m.n && c.value != nil {
-			member(k, []byte(`"`+manifest.Unset+`"`))
-			c.value = nil
-		}
-	}
-	return append(out, '}')
 }
 
 func comma(out []byte, i int) []byte {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"larder/composer/manifest"
+	"larder/composer/minify"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -128,7 +129,7 @@ func metadataQuery(name, form string, at func(*upstream.Upstream) (ref, scope st
 	return upstream.Query{
 		Package: name, Key: form, For: at, Fresh: freshMetadata, Versions: releaseTimes(name),
 		Check: func(body []byte, _ string) error {
-			_, _, err := expanded(body, name)
+			_, _, err := minify.Expand(body, name)
 			return err
 		},
 	}
@@ -138,48 +139,13 @@ func metadataQuery(name, form string, at func(*upstream.Upstream) (ref, scope st
 func releaseTimes(name string) func(body []byte) map[string]time.Time {
 	return func(body []byte) map[string]time.Time {
 		out := map[string]time.Time{}
-		_, list, _ := expanded(body, name) // checked before it was kept
+		_, list, _ := minify.Expand(body, name) // checked before it was kept
 		for _, v := range list {
 			t, _ := time.Parse(time.RFC3339, v.Text("time")) // zero when it does not say
 			out[v.Text("version_normalized")] = t
 		}
 		return out
 	}
-}
-
-// expanded reads a document and its versions, minified or not, each with all its fields.
-func expanded(body []byte, name string) (doc rawjson.Object, list []rawjson.Object, err error) {
-	if doc, err = rawjson.Parse(body); err != nil {
-		return nil, nil, err
-	}
-	packages := doc.Sub("packages")
-	raw := packages.Get(name)
-	if raw == nil {
-		return nil, nil, fmt.Errorf("the document is not about %s", name)
-	}
-	var entries []json.RawMessage
-	if err := json.Unmarshal(raw, &entries); err != nil {
-		return nil, nil, err
-	}
-	minified, state := doc.Text("minified") != "", rawjson.Object{}
-	for _, e := range entries {
-		o, err := rawjson.Parse(e)
-		if err != nil {
-			return nil, nil, err
-		}
-		if minified {
-			state = append(rawjson.Object{}, state...)
-			for _, m := range o {
-				if rawjson.TextOf(m.Value) == manifest.Unset {
-					m.Value = nil
-				}
-				state = state.Set(m.Key, m.Value)
-			}
-			o = state
-		}
-		list = append(list, o)
-	}
-	return doc, list, nil
 }
 
 // remoteReference calls an archive: by the commit it is of, or by its address where there is none.
@@ -214,12 +180,12 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 
 // rewrite renders an upstream's document with our addresses, without what is held back or, offline, not here.
 func (s *server) rewrite(ctx context.Context, body []byte, name, base string, offline bool) ([]byte, error) {
-	doc, list, err := expanded(body, name)
+	doc, list, err := minify.Expand(body, name)
 	if err != nil {
 		return nil, err
 	}
 	out := append(rawjson.AppendString([]byte(`{"packages":{`), name), ":["...)
-	var m minifier
+	var m minify.Writer
 	n := 0
 	for _, v := range list {
 		version := v.Text("version_normalized")
@@ -242,7 +208,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 			s.log.LogAttrs(ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name), slog.String("version", version), slog.Any("error", err))
 			continue
 		}
-		out = m.append(comma(out, n), remoteEntry(v, name, base))
+		out = m.Append(comma(out, n), remoteEntry(v, name, base))
 		n++
 	}
 	if n == 0 && len(list) > 0 {
@@ -259,7 +225,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 }
 
 // remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
-func remoteEntry(v rawjson.Object, name, base string) (out []field) {
+func remoteEntry(v rawjson.Object, name, base string) (out []minify.Field) {
 	for _, m := range v {
 		switch m.Key {
 		case "dist":
@@ -270,7 +236,7 @@ func remoteEntry(v rawjson.Object, name, base string) (out []field) {
 		case "notification-url":
 			continue
 		}
-		out = append(out, field{m.Key, m.Value})
+		out = append(out, minify.Field{Key: m.Key, Value: m.Value})
 	}
 	return out
 }
@@ -307,7 +273,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		_, list, err := expanded(body, q.Name)
+		_, list, err := minify.Expand(body, q.Name)
 		if err != nil {
 			return upstream.Place{}, err
 		}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/composer/manifest"
+	"larder/composer/minify"
 	"larder/composer/semver"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
@@ -200,7 +200,7 @@ func expand(minified []fields) []fields {
 			next[k] = v
 		}
 		for k, v := range m {
-			if v == manifest.Unset {
+			if v == minify.Unset {
 				delete(next, k)
 			} else {
 				next[k] = v

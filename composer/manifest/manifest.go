@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/composer/minify"
 	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/rawjson"
@@ -105,7 +106,7 @@ func Parse(raw []byte) (*Manifest, error) {
 		}
 		formed, ok := f.form(v)
 		switch {
-		case !ok, formed == Unset:
+		case !ok, formed == minify.Unset:
 			return nil, badManifest("its %s is not %s.", f.key, f.want)
 		case formed == nil:
 			continue
@@ -118,9 +119,6 @@ func Parse(raw []byte) (*Manifest, error) {
 	m.Summary = summaryOf(kept)
 	return m, nil
 }
-
-// Unset is what a minified document says of a field that is gone; no field can have it as its value.
-const Unset = "__unset"
 
 func summaryOf(o *object) Summary {
 	s := Summary{Description: clip(o.text("description"), maxSummary), Type: o.text("type")}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/composer/minify"
 	"larder/composer/naming"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -138,7 +139,7 @@ func FuzzComposerJSON(f *testing.F) {
 			t.Fatalf("%s: %v", entry, err)
 		}
 		for _, f := range again {
-			if !slices.ContainsFunc(shapes(), func(s shape) bool { return s.key == f.Key }) || string(f.Value) == `"`+Unset+`"` || string(f.Value) == "null" {
+			if !slices.ContainsFunc(shapes(), func(s shape) bool { return s.key == f.Key }) || string(f.Value) == `"`+minify.Unset+`"` || string(f.Value) == "null" {
 				t.Fatalf("field %s: %s", f.Key, f.Value)
 			}
 		}
