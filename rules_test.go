@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"larder/store/storetest"},
 	{"larder/store"},
 	{"larder/internal/gemspec"},
-	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup"},
+	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup", "larder/maven/checksum"},
 }
 
 func under(prefix string, names []string) []string {

@@ -3,10 +3,13 @@ package maven
 // What is remembered between requests and may be forgotten at any time: what came lately and what went out lately.
 
 import (
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/maven/checksum"
 )
 
 const (
@@ -83,7 +86,12 @@ func (a *arrivals) announce(k arrivalKey, alg, sum string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(k, time.Now())
-	e.announced = with(e.announced, alg, sum)
+	sums := maps.Clone(e.announced) // whoever asked before reads them without the lock
+	if sums == nil {
+		sums = map[string]string{}
+	}
+	sums[alg] = sum
+	e.announced = sums
 }
 
 // announced are the checksums that came before the file.
@@ -183,7 +191,7 @@ type sentKey struct {
 
 type sentDocument struct {
 	at   time.Time
-	sums fileSums
+	sums checksum.Set
 }
 
 // sentLately remembers which generation of a metadata document went to whom: document and checksum are two requests, and
@@ -193,7 +201,7 @@ type sentLately struct {
 	byKey map[sentKey]sentDocument
 }
 
-func (l *sentLately) add(sums fileSums, path string, to ...recipient) {
+func (l *sentLately) add(sums checksum.Set, path string, to ...recipient) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -213,7 +221,7 @@ func (l *sentLately) add(sums fileSums, path string, to ...recipient) {
 }
 
 // find looks under each name in turn.
-func (l *sentLately) find(path string, to ...recipient) (fileSums, bool) {
+func (l *sentLately) find(path string, to ...recipient) (checksum.Set, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range to {
@@ -221,5 +229,5 @@ func (l *sentLately) find(path string, to ...recipient) (fileSums, bool) {
 			return d.sums, true
 		}
 	}
-	return fileSums{}, false
+	return checksum.Set{}, false
 }

@@ -5,15 +5,14 @@ package maven
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/checksum"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
@@ -190,16 +189,11 @@ func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstrea
 		if err != nil {
 			return err
 		}
-		// Some write the file's name behind the sum, some before.
-		words := strings.Fields(string(body))
-		i := slices.IndexFunc(words, func(w string) bool {
-			raw, err := hex.DecodeString(w)
-			return err == nil && len(raw) == 20
-		})
-		if i < 0 {
+		want := checksum.Parse(string(body), "sha1")
+		if want == "" {
 			return fmt.Errorf("%w: its .sha1 holds no checksum", upstream.ErrBroken)
 		}
-		return compare("sha1", words[i], sum)
+		return compare("sha1", want, sum)
 	}
 }
 
@@ -218,7 +212,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 	}
 	h := w.Header()
 	if f.Sums["sha1"] != "" {
-		fileSums{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.set(h)
+		checksum.Set{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.Header(h)
 	}
 	if _, active := activeTypes[f.Type]; active {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment

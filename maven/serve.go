@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/checksum"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
@@ -91,7 +92,7 @@ type server struct {
 
 	files    *store.Memo[string, found]
 	sums512  *store.Memo[digest.Digest, string]
-	docSums  *store.Memo[string, fileSums]
+	docSums  *store.Memo[string, checksum.Set]
 	groups   *store.Memo[string, []metadata.Plugin]
 	arrivals arrivals
 	busy     busy
@@ -113,7 +114,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{
 		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
 		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
-		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
+		docSums: store.NewMemo[string, checksum.Set](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
 	}
 	s.remote(d.Upstreams)
 	return s
@@ -215,7 +216,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	h := w.Header()
-	fileSums{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.set(h)
+	checksum.Set{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.Header(h)
 	if _, active := activeTypes[f.File.Type]; active {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
@@ -419,21 +420,21 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 	conn, client := recipients(r)
 	if q.Sum != "" {
 		if sums, ok := s.sent.find(q.Path, conn, client); ok {
-			return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
+			return sendSum(w, r, sums.Get(q.Sum), time.Time{}, cacheControl(r, false))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
+	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (checksum.Set, error) { return checksum.Of(doc.Body), nil })
 	if err != nil {
 		return err
 	}
 	if q.Sum != "" {
-		return sendSum(w, r, sums.get(q.Sum), doc.Modified, cacheControl(r, false))
+		return sendSum(w, r, sums.Get(q.Sum), doc.Modified, cacheControl(r, false))
 	}
 	s.sent.add(sums, q.Path, conn, client)
-	sums.set(w.Header())
+	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
 		if r.Header.Get(name) == "" {
@@ -521,11 +522,11 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 
 // sendList sends a list of the root, or a checksum of it.
 func sendList(w http.ResponseWriter, r *http.Request, q Request, body []byte, mediaType string) error {
-	sums := sumsOf(body)
+	sums := checksum.Of(body)
 	if q.Sum != "" {
-		return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
+		return sendSum(w, r, sums.Get(q.Sum), time.Time{}, cacheControl(r, false))
 	}
-	sums.set(w.Header())
+	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	return send(w, r, body, mediaType)
 }
