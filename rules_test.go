@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search"},
-	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata"},
+	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest"},
 	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},

@@ -21,6 +21,7 @@ import (
 	"larder/maven/markup"
 	"larder/maven/metadata"
 	"larder/maven/pom"
+	"larder/maven/recent"
 	"larder/store"
 )
 
@@ -62,7 +63,7 @@ func (s *server) putFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	done := s.busy.enter(u.name + "\x00" + u.id)
+	done := s.busy.Enter(u.name + "\x00" + u.id)
 	defer done()
 	if err := u.receive(); err != nil {
 		return err
@@ -70,7 +71,7 @@ func (s *server) putFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	defer u.stage.Abort()
 	err = u.store(r.Context())
 	// Of a file that was refused the checksums come all the same.
-	s.arrivals.add(u.who(), arrived{u.digest, u.sums, err != nil})
+	s.arrivals.Add(u.who(), recent.Arrived{Digest: u.digest, Sums: u.sums, Refused: err != nil})
 	if err != nil {
 		return err
 	}
@@ -150,13 +151,13 @@ func (u *upload) receive() error {
 }
 
 // who is under which the upload is remembered: sums are compared with what the same user has put at this path.
-func (u *upload) who() arrivalKey {
-	return arrivalKey{u.q.Path, store.ActorFrom(u.r.Context()).User}
+func (u *upload) who() recent.Key {
+	return recent.Key{Path: u.q.Path, User: store.ActorFrom(u.r.Context()).User}
 }
 
 // checkAnnounced compares the bytes with checksums that came before them.
 func (u *upload) checkAnnounced() error {
-	for alg, want := range u.s.arrivals.announced(u.who()) {
+	for alg, want := range u.s.arrivals.Announced(u.who()) {
 		got := u.sums[alg]
 		if alg == "sha256" {
 			got = u.digest.Encoded()
@@ -279,7 +280,7 @@ func (u *upload) left(p *store.PackageTx[Meta], v store.Version[Meta]) bool {
 
 // restarts reports whether this file begins another attempt at an open version.
 func (u *upload) restarts(m Meta, now time.Time) bool {
-	return m.Open && now.Sub(m.Last) >= abandoned && u.s.busy.count(u.name+"\x00"+u.id) <= 1
+	return m.Open && now.Sub(m.Last) >= abandoned && u.s.busy.Count(u.name+"\x00"+u.id) <= 1
 }
 
 func (u *upload) refuse(old store.File) error {
@@ -457,14 +458,14 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return firstOf(own, err)
 	}
-	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
+	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
 	switch {
 	case own == nil && m != nil:
 		err = s.announce(ctx, q.Name, m.Names())
 	case own == nil:
 	case m != nil && s.mayGroup(ctx, q, m):
-		s.arrivals.add(who, arrived{})
-	case m == nil && s.arrivals.brought(who, ""):
+		s.arrivals.Add(who, recent.Arrived{})
+	case m == nil && s.arrivals.Brought(who, ""):
 		// The checksum of a group's metadata that this user has just sent.
 	default:
 		return own

@@ -21,6 +21,7 @@ import (
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
+	"larder/maven/recent"
 	"larder/store"
 	"larder/upstream"
 )
@@ -94,9 +95,9 @@ type server struct {
 	sums512  *store.Memo[digest.Digest, string]
 	docSums  *store.Memo[string, checksum.Set]
 	groups   *store.Memo[string, []metadata.Plugin]
-	arrivals arrivals
-	busy     busy
-	sent     sentLately
+	arrivals recent.Arrivals
+	busy     recent.Busy
+	sent     recent.Sent
 	up       *upstream.Set // nil without upstreams
 }
 
@@ -419,7 +420,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request, doc *store.Document, err error) error {
 	conn, client := recipients(r)
 	if q.Sum != "" {
-		if sums, ok := s.sent.find(q.Path, conn, client); ok {
+		if sums, ok := s.sent.Find(q.Path, conn, client); ok {
 			return sendSum(w, r, sums.Get(q.Sum), time.Time{}, cacheControl(r, false))
 		}
 	}
@@ -433,7 +434,7 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 	if q.Sum != "" {
 		return sendSum(w, r, sums.Get(q.Sum), doc.Modified, cacheControl(r, false))
 	}
-	s.sent.add(sums, q.Path, conn, client)
+	s.sent.Add(sums, q.Path, conn, client)
 	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
@@ -449,9 +450,9 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 
 // recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
 // ask again on another connection or through a proxy.
-func recipients(r *http.Request) (conn, client recipient) {
+func recipients(r *http.Request) (conn, client recent.Recipient) {
 	a := store.ActorFrom(r.Context())
-	return recipient{conn: r.RemoteAddr}, recipient{user: a.User, addr: a.Addr, agent: a.Agent}
+	return recent.Recipient{Conn: r.RemoteAddr}, recent.Recipient{User: a.User, Addr: a.Addr, Agent: a.Agent}
 }
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever

@@ -19,6 +19,7 @@ import (
 	"larder/internal/wire"
 	"larder/maven/checksum"
 	"larder/maven/layout"
+	"larder/maven/recent"
 	"larder/store"
 )
 
@@ -77,18 +78,18 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 		return wire.Errorf(store.ErrInvalid, "This is not a %s checksum.", q.Sum)
 	}
 	ctx := r.Context()
-	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
-	switch s.arrivals.match(who, q.Sum, want) {
-	case matchTaken:
+	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
+	switch s.arrivals.Match(who, q.Sum, want) {
+	case recent.MatchTaken:
 		return created(w)
-	case matchRefused:
+	case recent.MatchRefused:
 		return wire.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
 	}
 	f, err := s.find(ctx, q.Name, q.key())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		// Some clients send checksums first: the file will be compared with it.
-		s.arrivals.announce(who, q.Sum, want)
+		s.arrivals.Announce(who, q.Sum, want)
 		return created(w)
 	case err != nil:
 		return err
@@ -97,10 +98,10 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	if got == want || q.Sum == "sha512" && s.arrivals.other(who, f.File.Digest) {
+	if got == want || q.Sum == "sha512" && s.arrivals.Other(who, f.File.Digest) {
 		return created(w)
 	}
-	if s.arrivals.brought(who, f.File.Digest) {
+	if s.arrivals.Brought(who, f.File.Digest) {
 		if err := s.quarantine(ctx, q, f, mismatch(q, q.Sum, got, want)); err != nil {
 			return err
 		}

@@ -1,6 +1,6 @@
-package maven
-
-// What is remembered between requests and may be forgotten at any time: what came lately and what went out lately.
+// Package recent is what a repository remembers between requests and may forget at any time: what came lately and what went
+// out lately.
+package recent
 
 import (
 	"maps"
@@ -19,32 +19,32 @@ const (
 	maxTries      = 4                // uploads of one path by one user
 )
 
-// arrivalKey is a path and the user who put something there.
-type arrivalKey struct{ path, user string }
+// Key is a path and the user who put something there.
+type Key struct{ Path, User string }
 
 // arrival is what a user has put at a path lately. Several: two processes of one user may deploy at once, and each sends
 // the checksums of its own file.
 type arrival struct {
 	at        time.Time
-	files     []arrived
+	files     []Arrived
 	announced map[string]string // checksums that came before the file
 }
 
-// arrived is one file that came; a refused one may be there with other bytes.
-type arrived struct {
-	digest  digest.Digest
-	sums    map[string]string
-	refused bool
+// Arrived is one file that came; a refused one may be there with other bytes.
+type Arrived struct {
+	Digest  digest.Digest
+	Sums    map[string]string
+	Refused bool
 }
 
-// arrivals remembers uploads, so that checksums are compared without asking the disk.
-type arrivals struct {
+// Arrivals remembers uploads, so that checksums are compared without asking the disk.
+type Arrivals struct {
 	mu    sync.Mutex // guards byKey
-	byKey map[arrivalKey]*arrival
+	byKey map[Key]*arrival
 }
 
 // entry returns what is known of k, made when there is nothing; the caller holds the lock.
-func (a *arrivals) entry(k arrivalKey, now time.Time) *arrival {
+func (a *Arrivals) entry(k Key, now time.Time) *arrival {
 	e := a.byKey[k]
 	if e == nil || now.Sub(e.at) > arrivalTime {
 		if a.byKey == nil || len(a.byKey) >= maxRemembered {
@@ -58,19 +58,19 @@ func (a *arrivals) entry(k arrivalKey, now time.Time) *arrival {
 }
 
 // shrink forgets what is old, and everything if that is not enough.
-func (a *arrivals) shrink(now time.Time) {
+func (a *Arrivals) shrink(now time.Time) {
 	for k, e := range a.byKey {
 		if now.Sub(e.at) > arrivalTime {
 			delete(a.byKey, k)
 		}
 	}
 	if a.byKey == nil || len(a.byKey) >= maxRemembered {
-		a.byKey = map[arrivalKey]*arrival{}
+		a.byKey = map[Key]*arrival{}
 	}
 }
 
-// add notes a file that came.
-func (a *arrivals) add(k arrivalKey, f arrived) {
+// Add notes a file that came.
+func (a *Arrivals) Add(k Key, f Arrived) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(k, time.Now())
@@ -81,8 +81,8 @@ func (a *arrivals) add(k arrivalKey, f arrived) {
 	e.files = append(e.files, f)
 }
 
-// announce notes a checksum whose file has not come yet.
-func (a *arrivals) announce(k arrivalKey, alg, sum string) {
+// Announce notes a checksum whose file has not come yet.
+func (a *Arrivals) Announce(k Key, alg, sum string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.entry(k, time.Now())
@@ -94,8 +94,8 @@ func (a *arrivals) announce(k arrivalKey, alg, sum string) {
 	e.announced = sums
 }
 
-// announced are the checksums that came before the file.
-func (a *arrivals) announced(k arrivalKey) map[string]string {
+// Announced are the checksums that came before the file.
+func (a *Arrivals) Announced(k Key) map[string]string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.byKey[k]; e != nil && time.Since(e.at) <= arrivalTime {
@@ -105,7 +105,7 @@ func (a *arrivals) announced(k arrivalKey) map[string]string {
 }
 
 // any reports whether a file that k brought satisfies ok.
-func (a *arrivals) any(k arrivalKey, ok func(arrived) bool) bool {
+func (a *Arrivals) any(k Key, ok func(Arrived) bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e := a.byKey[k]
@@ -120,45 +120,45 @@ func (a *arrivals) any(k arrivalKey, ok func(arrived) bool) bool {
 	return false
 }
 
-// match is what is known of a checksum.
-type match int
+// Match is what is known of a checksum.
+type Match int
 
 const (
-	matchNone match = iota
-	matchTaken
-	matchRefused
+	MatchNone Match = iota
+	MatchTaken
+	MatchRefused
 )
 
-// match says whether one of the files has the checksum.
-func (a *arrivals) match(k arrivalKey, alg, sum string) match {
-	has := func(f arrived) bool { return f.sums[alg] == sum || alg == "sha256" && f.digest.Encoded() == sum }
+// Match says whether one of the files has the checksum.
+func (a *Arrivals) Match(k Key, alg, sum string) Match {
+	has := func(f Arrived) bool { return f.Sums[alg] == sum || alg == "sha256" && f.Digest.Encoded() == sum }
 	switch {
-	case a.any(k, func(f arrived) bool { return has(f) && !f.refused }):
-		return matchTaken
+	case a.any(k, func(f Arrived) bool { return has(f) && !f.Refused }):
+		return MatchTaken
 	case a.any(k, has):
-		return matchRefused
+		return MatchRefused
 	}
-	return matchNone
+	return MatchNone
 }
 
-// brought reports whether one of the files that were taken has the digest.
-func (a *arrivals) brought(k arrivalKey, d digest.Digest) bool {
-	return a.any(k, func(f arrived) bool { return f.digest == d && !f.refused })
+// Brought reports whether one of the files that were taken has the digest.
+func (a *Arrivals) Brought(k Key, d digest.Digest) bool {
+	return a.any(k, func(f Arrived) bool { return f.Digest == d && !f.Refused })
 }
 
-// other reports whether one of the files has another digest: it was not kept, so what it was cannot be said.
-func (a *arrivals) other(k arrivalKey, d digest.Digest) bool {
-	return a.any(k, func(f arrived) bool { return f.digest != d && f.sums["sha512"] == "" })
+// Other reports whether one of the files has another digest: it was not kept, so what it was cannot be said.
+func (a *Arrivals) Other(k Key, d digest.Digest) bool {
+	return a.any(k, func(f Arrived) bool { return f.Digest != d && f.Sums["sha512"] == "" })
 }
 
-// busy counts the uploads under way by version.
-type busy struct {
+// Busy counts the uploads under way by version.
+type Busy struct {
 	mu    sync.Mutex // guards byKey
 	byKey map[string]int
 }
 
-// enter counts one more until the returned function is called.
-func (b *busy) enter(key string) (leave func()) {
+// Enter counts one more until the returned function is called.
+func (b *Busy) Enter(key string) (leave func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.byKey == nil {
@@ -174,18 +174,19 @@ func (b *busy) enter(key string) (leave func()) {
 	}
 }
 
-func (b *busy) count(key string) int {
+// Count is how many there are of a version.
+func (b *Busy) Count(key string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.byKey[key]
 }
 
-// recipient is who got a document: a connection, or a client by user, address and program.
-type recipient struct{ conn, user, addr, agent string }
+// Recipient is who got a document: a connection, or a client by user, address and program.
+type Recipient struct{ Conn, User, Addr, Agent string }
 
 // sentKey is a document and who got it.
 type sentKey struct {
-	recipient
+	Recipient
 	path string
 }
 
@@ -194,14 +195,15 @@ type sentDocument struct {
 	sums checksum.Set
 }
 
-// sentLately remembers which generation of a metadata document went to whom: document and checksum are two requests, and
+// Sent remembers which generation of a metadata document went to whom: document and checksum are two requests, and
 // between them somebody may deploy. Without it clients warn of, or fail on, a checksum that is right.
-type sentLately struct {
+type Sent struct {
 	mu    sync.Mutex // guards byKey
 	byKey map[sentKey]sentDocument
 }
 
-func (l *sentLately) add(sums checksum.Set, path string, to ...recipient) {
+// Add notes that a document went to each of them.
+func (l *Sent) Add(sums checksum.Set, path string, to ...Recipient) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,8 +222,8 @@ func (l *sentLately) add(sums checksum.Set, path string, to ...recipient) {
 	}
 }
 
-// find looks under each name in turn.
-func (l *sentLately) find(path string, to ...recipient) (checksum.Set, bool) {
+// Find looks under each name in turn.
+func (l *Sent) Find(path string, to ...Recipient) (checksum.Set, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, t := range to {
