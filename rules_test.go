@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search"},
+	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search", "larder/maven/browse"},
 	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest"},
 	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout"},
