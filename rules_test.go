@@ -123,7 +123,7 @@ var larger = map[string]int{
 	"upstream": 3_600, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"pypi":     3_700, // beside the index its JSON API, XML-RPC, trusted publishing and management, each of which is small
-	"maven":    5_600, // what other servers keep as files is derived here: metadata, checksums, search, directories, what POMs and jars say
+	"maven":    3_450, // deploys are many requests and metadata is the server's: a version opens, fills, is announced, is pruned
 	"composer": 3_300, // uploads in five dialects
 	"rubygems": 4_000, // thirty operations, and a list of everything that grows by its lines alone
 }

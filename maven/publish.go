@@ -4,9 +4,11 @@ package maven
 // compared, never kept.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -347,7 +349,7 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 		}
 	}
 	m.Stale = slices.DeleteFunc(slices.Clone(m.Stale), func(s string) bool { return s == u.key })
-	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: contentType(u.q.File), Sums: u.sums}
+	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: layout.MediaType(u.q.File), Sums: u.sums}
 	v.Files = slices.Clone(v.Files)
 	if i := slices.IndexFunc(v.Files, func(f store.File) bool { return f.Name == u.key }); i >= 0 {
 		old, v.Files[i] = v.Files[i], f
@@ -388,18 +390,13 @@ func announces(agent string) bool {
 // with is m with one more entry; records are shared until they are written.
 func with[V any](m map[string]V, key string, v V) map[string]V {
 	out := make(map[string]V, len(m)+1)
-	for k, old := range m {
-		out[k] = old
-	}
+	maps.Copy(out, m)
 	out[key] = v
 	return out
 }
 
 func without[V any](m map[string]V, key string) map[string]V {
-	if _, ok := m[key]; !ok {
-		return m
-	}
-	out := with(m, key, m[key])
+	out := maps.Clone(m)
 	delete(out, key)
 	return out
 }
@@ -456,7 +453,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	own := s.may(ctx, auth.Create, q.Name)
 	m, err := s.readSent(r, q)
 	if err != nil {
-		return firstOf(own, err)
+		return cmp.Or(own, err)
 	}
 	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
 	switch {
@@ -505,14 +502,4 @@ func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 // may reports whether the identity may do more than the operation needed.
 func (s *server) may(ctx context.Context, a auth.Action, name string) error {
 	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.Maven, Type: typeArtifact, Name: name, Action: a})
-}
-
-// firstOf is the first error that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

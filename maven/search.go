@@ -4,6 +4,7 @@ package maven
 // an artifact is found by is a listing of the store, replaced when a version is announced.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
 	"larder/maven/search"
@@ -28,7 +30,7 @@ const maxMatches = 1000
 func setListing(p *store.PackageTx[Meta]) error {
 	var st metadata.State
 	if there, err := getRow(p.Index(indexState), "", &st); err != nil || !there || st.Latest == "" {
-		return firstOf(err, p.SetListing(nil))
+		return cmp.Or(err, p.SetListing(nil))
 	}
 	v, err := record(p, st.Latest)
 	if err != nil {
@@ -85,7 +87,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	w.Header().Set("Cache-Control", cacheControl(r, false))
 	if q.Form == "xml" {
-		return send(w, r, search.XML(hits, total, q.From), typeXML)
+		return send(w, r, search.XML(hits, total, q.From), layout.TypeXML)
 	}
 	if hits == nil {
 		hits = []search.Hit{}

@@ -3,6 +3,7 @@ package maven
 // The repository itself, and reading: files, checksums, metadata, and the lists clients look for at the root.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -218,9 +219,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	}
 	h := w.Header()
 	checksum.Set{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.Header(h)
-	if _, active := activeTypes[f.File.Type]; active {
-		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
-	}
+	disarm(h, f.File.Type)
 	head := wire.BlobHead{Digest: f.File.Digest, Size: f.File.Size, Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)}
 	if f.File.Size <= smallBlob {
 		body, err := s.store.BlobBytes(ctx, store.Blob{Digest: f.File.Digest, Size: f.File.Size})
@@ -243,28 +242,11 @@ var (
 	attachment = []string{"attachment"}
 )
 
-// Media types by extension. XML may hold scripts for browsers, as HTML does.
-const (
-	typeXML    = "application/xml"
-	typeText   = "text/plain; charset=utf-8"
-	typeBinary = "application/octet-stream"
-)
-
-var mediaTypes = map[string]string{
-	"pom": typeXML, "xml": typeXML, "jar": "application/java-archive", "war": "application/java-archive", "ear": "application/java-archive",
-	"aar": "application/java-archive", "module": "application/vnd.org.gradle.module+json", "json": "application/json", "zip": "application/zip",
-	"gz": "application/gzip", "asc": "application/pgp-signature", "html": "text/html", "htm": "text/html", "xhtml": "application/xhtml+xml", "svg": "image/svg+xml",
-	"txt": typeText, "md": typeText,
-}
-
-// activeTypes are those a browser would run.
-var activeTypes = map[string]bool{typeXML: true, "text/html": true, "application/xhtml+xml": true, "image/svg+xml": true}
-
-func contentType(file string) string {
-	if t, ok := mediaTypes[file[strings.LastIndexByte(file, '.')+1:]]; ok {
-		return t
+// disarm keeps browsers from running what somebody has uploaded.
+func disarm(h http.Header, mediaType string) {
+	if layout.Active(mediaType) {
+		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
-	return typeBinary
 }
 
 // cacheControl: what never changes may be kept for ever, all else must be asked for.
@@ -319,7 +301,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	return store.Rendered{Body: m.Render(), Type: typeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
+	return store.Rendered{Body: m.Render(), Type: layout.TypeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
 }
 
 // getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
@@ -409,7 +391,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
 	order.Sort(m.Versions)
-	out := store.Rendered{Body: m.Render(), Type: typeXML}
+	out := store.Rendered{Body: m.Render(), Type: layout.TypeXML}
 	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
@@ -456,11 +438,14 @@ func recipients(r *http.Request) (conn, client recent.Recipient) {
 }
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever
-// may not read all of it gets none.
+// may not read all of it gets none, and nobody gets one where upstreams have what cannot be listed.
 func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	none := func() error {
+		return cmp.Or(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
+	}
 	if s.up != nil {
-		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "what upstreams have cannot be listed"))
+		return none()
 	}
 	var lines, names []string
 	err := s.store.View(ctx, func(tx *store.Tx) error {
@@ -476,15 +461,11 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := s.may(ctx, auth.Read, name); err != nil {
-			return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
-		}
+	unreadable := func(name string) bool { return s.may(ctx, auth.Read, name) != nil }
+	if len(lines) == 0 || len(lines) > maxPrefixes || slices.ContainsFunc(names, unreadable) {
+		return none()
 	}
-	if len(lines) == 0 || len(lines) > maxPrefixes {
-		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
-	}
-	return sendList(w, r, q, metadata.Prefixes(lines), typeText)
+	return sendList(w, r, q, metadata.Prefixes(lines), layout.TypeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -518,7 +499,7 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 	entries = slices.DeleteFunc(entries, func(e metadata.Archetype) bool {
 		return s.may(ctx, auth.Read, layout.PackageName(e.Group, e.Artifact)) != nil
 	})
-	return sendList(w, r, q, metadata.Archetypes(entries), typeXML)
+	return sendList(w, r, q, metadata.Archetypes(entries), layout.TypeXML)
 }
 
 // sendList sends a list of the root, or a checksum of it.

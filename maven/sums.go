@@ -40,7 +40,7 @@ func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error
 }
 
 func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
-	head := wire.BlobHead{Digest: digest.FromString(sum), Type: typeText, Modified: at, CacheControl: cache}
+	head := wire.BlobHead{Digest: digest.FromString(sum), Type: layout.TypeText, Modified: at, CacheControl: cache}
 	return wire.ServeBytes(w, r, []byte(sum), head)
 }
 
