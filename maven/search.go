@@ -23,7 +23,7 @@ import (
 	"larder/store"
 )
 
-// maxMatches is how many artifacts one search looks at for their versions.
+// maxMatches is how many artifacts one search looks at for their versions, and how many versions for their classifiers.
 const maxMatches = 1000
 
 // setListing writes what an artifact is found by: its coordinates and what its latest version says.
@@ -77,6 +77,8 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	case query.None:
 	case query.SHA1 != "":
 		hits, total, err = s.bySHA1(ctx, query.SHA1, q.From, q.Size)
+	case query.Classifier != "" && (q.Core == "gav" || query.Version != ""):
+		hits, total, err = s.classifiedHits(ctx, query, q.From, q.Size)
 	case q.Core == "gav" || query.Version != "":
 		hits, total, err = s.versionHits(ctx, query, q.From, q.Size)
 	default:
@@ -176,12 +178,20 @@ func (s *server) versionHits(ctx context.Context, q search.Query, from, size int
 			return nil, 0, err
 		}
 	}
-	if q.Classifier != "" {
-		hits = slices.DeleteFunc(hits, func(h search.Hit) bool {
-			return !slices.ContainsFunc(h.Endings, func(e string) bool { return strings.HasPrefix(e, "-"+q.Classifier+".") })
-		})
-	}
 	return hits, total, nil
+}
+
+// classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up to
+// a limit, before the page is cut.
+func (s *server) classifiedHits(ctx context.Context, q search.Query, from, size int) ([]search.Hit, int, error) {
+	hits, _, err := s.versionHits(ctx, q, 0, maxMatches)
+	if err != nil {
+		return nil, 0, err
+	}
+	hits = slices.DeleteFunc(hits, func(h search.Hit) bool {
+		return !slices.ContainsFunc(h.Endings, func(e string) bool { return strings.HasPrefix(e, "-"+q.Classifier+".") })
+	})
+	return page(hits, from, size), len(hits), nil
 }
 
 // bySHA1 finds the versions that have a file with the checksum.

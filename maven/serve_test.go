@@ -346,6 +346,24 @@ func TestA9_Search(t *testing.T) {
 	}
 }
 
+// TestA9_SearchByClassifier: pages and counts are those of the versions that have the classifier.
+func TestA9_SearchByClassifier(t *testing.T) {
+	g := newRig(t)
+	for i, files := range []contents{{"-sources.jar": "x"}, {}, {"-sources.jar": "y", "-sources.jar.asc": "z"}, {"-tests.jar": "x"}} {
+		g.deploy(fmt.Sprintf("com.acme:lib:1.%d", i), files)
+	}
+	for query, want := range map[string]string{"start=0&rows=1": "1.2", "start=1&rows=1": "1.0", "start=0": "1.2 1.0", "start=2": ""} {
+		d := g.Want(g.Do("GET", "/solrsearch/select?core=gav&q=a:lib+AND+l:sources&"+query, nil), 200, `"numFound":2,`).Object(t)
+		var got []string
+		for _, doc := range wiretest.At(d, "response", "docs").([]any) {
+			got = append(got, fmt.Sprint(wiretest.At(doc, "v")))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", query, got, want)
+		}
+	}
+}
+
 // TestE_CVE_2025_11966_ListingNames: names and texts of strangers are never markup, in pages or anywhere else.
 func TestE_CVE_2025_11966_ListingNames(t *testing.T) {
 	g := newRig(t)
