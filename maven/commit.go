@@ -109,7 +109,9 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 		return err
 	}
 	v.Meta.Open, v.Meta.Waits, v.Meta.Last = false, false, time.Time{}
-	checkModule(&v)
+	if odd := v.Meta.Module.Odd(v.Files); len(odd) > 0 {
+		v.Meta.Warnings = with(v.Meta.Warnings, "module", odd)
+	}
 	if err := p.Replace(v, opList); err != nil {
 		return err
 	}
@@ -145,31 +147,6 @@ func dropStale(p *store.PackageTx[Meta], v *store.Version[Meta]) error {
 	}
 	v.Files, v.Meta.Stale = kept, nil
 	return nil
-}
-
-// checkModule compares the checksums in Gradle's metadata with the files: a build that mixes two of them fails only where
-// it is used.
-func checkModule(v *store.Version[Meta]) {
-	if v.Meta.Module == nil {
-		return
-	}
-	var odd []string
-	for _, m := range v.Meta.Module.Files {
-		i := slices.IndexFunc(v.Files, func(f store.File) bool { return layout.Base(f.Name) == m.Name })
-		if i < 0 {
-			continue // of a snapshot the names differ
-		}
-		f := v.Files[i]
-		for alg, sum := range m.Sums {
-			if have := f.Sums[alg]; have != "" && have != sum || alg == "sha256" && f.Digest.Encoded() != sum {
-				odd = append(odd, "Gradle's metadata has another "+alg+" of "+m.Name)
-			}
-		}
-	}
-	if len(odd) > 0 {
-		slices.Sort(odd)
-		v.Meta.Warnings = with(v.Meta.Warnings, "module", odd)
-	}
 }
 
 // listBuild adds a build to its snapshot.

@@ -41,11 +41,15 @@
 //
 // # Where is what
 //
-//	routes.go   paths              layout/     coordinates, file names    order/      the order of versions
-//	model.go    records
-//	pom.go      POMs               archive.go  jars, modules, signatures  index.go    metadata, both ways
-//	publish.go  files come in      sums.go     checksums, both ways      commit.go    versions are announced
-//	manage.go   files go           serve.go    reading                   memory.go   what is remembered
-//	browse.go   directories        facts.go    all of one version        search.go   search
+//	routes.go   requests           model.go    records             index.go    rows beside the records
+//	publish.go  files come in      sums.go     checksums           commit.go   versions are announced
+//	manage.go   files go           serve.go    reading             proxy.go    copies of upstreams
+//	browse.go   directories        facts.go    one version, whole  search.go   search
 //	errors.go   every error body
+//
+//	layout/     coordinates, names and types of files order/     the order of versions
+//	markup/     strangers' XML                        pom/       POMs
+//	inside/     jars, Gradle's modules, signatures    metadata/  maven-metadata.xml, both ways
+//	checksum/   four sums                             recent/    what is remembered for a moment
+//	search/     what is found by what                 browse/    what pages show
 package maven

@@ -11,6 +11,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/layout"
 	"larder/store"
 	"larder/upstream"
 )
@@ -69,7 +70,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if !writing && (code == http.StatusNotFound || code == http.StatusGone) {
 		// To the resolver of Maven 3.9 a problem is an error whatever its status: only a bare 404 means that something is
 		// absent, and the first deploy of everything begins with metadata that is.
-		body, mediaType = []byte(text), typeText
+		body, mediaType = []byte(text), layout.TypeText
 	}
 	if r.Body != nil && r.ContentLength > 0 {
 		wire.DrainUpTo(r, maxDrain)

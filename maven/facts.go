@@ -5,41 +5,19 @@ package maven
 import (
 	"context"
 	"errors"
-	"time"
 
 	"larder/auth"
-	"larder/maven/inside"
+	"larder/maven/browse"
 	"larder/maven/layout"
 	"larder/maven/pom"
 	"larder/store"
 )
 
-// versionInfo is what pages show of a version.
-type versionInfo struct {
-	Group        string                      `json:"group"`
-	Artifact     string                      `json:"artifact"`
-	Version      string                      `json:"version"`
-	Build        string                      `json:"build,omitempty"` // of a snapshot: the newest
-	Published    time.Time                   `json:"published"`
-	By           string                      `json:"by,omitempty"`
-	Open         bool                        `json:"open,omitempty"`
-	Broken       map[string]string           `json:"broken,omitempty"`
-	Warnings     map[string][]string         `json:"warnings,omitempty"`
-	POM          *pom.Facts                  `json:"pom,omitempty"`
-	Jar          *inside.Jar                 `json:"jar,omitempty"`
-	Module       *inside.Module              `json:"module,omitempty"`
-	Signed       map[string]inside.Signature `json:"signed,omitempty"`
-	Project      *pom.Info                   `json:"project,omitempty"`
-	Snippets     map[string]string           `json:"snippets"`
-	Dependencies []pom.Dependency            `json:"dependencies,omitempty"`
-	Managed      []pom.Dependency            `json:"managed,omitempty"`
-}
-
 // maxParents bounds the walk up.
 const maxParents = 10
 
-func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Meta]) (*versionInfo, error) {
-	info := &versionInfo{
+func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Meta]) (*browse.Version, error) {
+	info := &browse.Version{
 		Group: q.Group, Artifact: q.Artifact, Version: q.Version, Published: v.Published, By: v.By, Open: v.Meta.Open, Broken: v.Meta.Broken,
 		Warnings: v.Meta.Warnings, POM: v.Meta.POM, Jar: v.Meta.Jar, Module: v.Meta.Module, Signed: v.Meta.Signed,
 		Snippets: pom.Snippets(q.Group, q.Artifact, q.Version, v.Meta.POM),

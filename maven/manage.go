@@ -3,6 +3,7 @@ package maven
 // Taking away: files, versions, artifacts; and announcing a version by hand.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -102,14 +103,14 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 			continue
 		}
 		if err := s.may(ctx, a, place.q.Name); err != nil {
-			denied = firstOf(denied, err)
+			denied = cmp.Or(denied, err)
 			continue
 		}
 		if err := place.do(place.q); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
 	}
-	return firstOf(denied, store.Refuse(store.ErrNotFound, "there is no artifact or version at this path"))
+	return cmp.Or(denied, store.Refuse(store.ErrNotFound, "there is no artifact or version at this path"))
 }
 
 // deleteDirectory removes a version, or an artifact with all of them.
@@ -256,7 +257,7 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 		return err
 	}
 	if there, err := stillListed(p, v.Meta.Base); err != nil || there {
-		return firstOf(err, setListing(p))
+		return cmp.Or(err, setListing(p))
 	}
 	if err := p.Index(indexVersions).Delete([]byte(v.Meta.Base)); err != nil {
 		return err

@@ -5,15 +5,14 @@ package maven
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"larder/internal/wire"
+	"larder/maven/checksum"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
@@ -96,7 +95,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 		if err == nil && q.Version == "" && (s.up.Gated() || s.up.Offline()) {
 			body, err = s.offered(ctx, q, body)
 		}
-		return store.Rendered{Body: body, Type: typeXML, Modified: modified}, err
+		return store.Rendered{Body: body, Type: layout.TypeXML, Modified: modified}, err
 	})
 }
 
@@ -151,7 +150,7 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 	if err != nil {
 		return nil, err
 	}
-	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: contentType(q.File), Cache: d.Cache}
+	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: layout.MediaType(q.File), Cache: d.Cache}
 	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
 	return f, nil
 }
@@ -161,7 +160,7 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	var all []upstream.Place
 	for _, u := range s.up.Upstreams() {
 		if u.Takes(q.Name) {
-			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: contentType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
+			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: layout.MediaType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
 		}
 	}
 	if len(all) == 0 {
@@ -190,16 +189,11 @@ func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstrea
 		if err != nil {
 			return err
 		}
-		// Some write the file's name behind the sum, some before.
-		words := strings.Fields(string(body))
-		i := slices.IndexFunc(words, func(w string) bool {
-			raw, err := hex.DecodeString(w)
-			return err == nil && len(raw) == 20
-		})
-		if i < 0 {
+		want := checksum.Parse(string(body), "sha1")
+		if want == "" {
 			return fmt.Errorf("%w: its .sha1 holds no checksum", upstream.ErrBroken)
 		}
-		return compare("sha1", words[i], sum)
+		return compare("sha1", want, sum)
 	}
 }
 
@@ -218,11 +212,9 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 	}
 	h := w.Header()
 	if f.Sums["sha1"] != "" {
-		fileSums{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.set(h)
+		checksum.Set{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.Header(h)
 	}
-	if _, active := activeTypes[f.Type]; active {
-		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
-	}
+	disarm(h, f.Type)
 	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Modified: f.Modified, Type: f.Type, CacheControl: cacheControl(r, q.final())})
 }
 

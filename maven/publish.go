@@ -4,9 +4,11 @@ package maven
 // compared, never kept.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 	"larder/maven/markup"
 	"larder/maven/metadata"
 	"larder/maven/pom"
+	"larder/maven/recent"
 	"larder/store"
 )
 
@@ -62,7 +65,7 @@ func (s *server) putFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	done := s.busy.enter(u.name + "\x00" + u.id)
+	done := s.busy.Enter(u.name + "\x00" + u.id)
 	defer done()
 	if err := u.receive(); err != nil {
 		return err
@@ -70,7 +73,7 @@ func (s *server) putFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	defer u.stage.Abort()
 	err = u.store(r.Context())
 	// Of a file that was refused the checksums come all the same.
-	s.arrivals.add(u.who(), arrived{u.digest, u.sums, err != nil})
+	s.arrivals.Add(u.who(), recent.Arrived{Digest: u.digest, Sums: u.sums, Refused: err != nil})
 	if err != nil {
 		return err
 	}
@@ -150,13 +153,13 @@ func (u *upload) receive() error {
 }
 
 // who is under which the upload is remembered: sums are compared with what the same user has put at this path.
-func (u *upload) who() arrivalKey {
-	return arrivalKey{u.q.Path, store.ActorFrom(u.r.Context()).User}
+func (u *upload) who() recent.Key {
+	return recent.Key{Path: u.q.Path, User: store.ActorFrom(u.r.Context()).User}
 }
 
 // checkAnnounced compares the bytes with checksums that came before them.
 func (u *upload) checkAnnounced() error {
-	for alg, want := range u.s.arrivals.announced(u.who()) {
+	for alg, want := range u.s.arrivals.Announced(u.who()) {
 		got := u.sums[alg]
 		if alg == "sha256" {
 			got = u.digest.Encoded()
@@ -279,7 +282,7 @@ func (u *upload) left(p *store.PackageTx[Meta], v store.Version[Meta]) bool {
 
 // restarts reports whether this file begins another attempt at an open version.
 func (u *upload) restarts(m Meta, now time.Time) bool {
-	return m.Open && now.Sub(m.Last) >= abandoned && u.s.busy.count(u.name+"\x00"+u.id) <= 1
+	return m.Open && now.Sub(m.Last) >= abandoned && u.s.busy.Count(u.name+"\x00"+u.id) <= 1
 }
 
 func (u *upload) refuse(old store.File) error {
@@ -346,7 +349,7 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 		}
 	}
 	m.Stale = slices.DeleteFunc(slices.Clone(m.Stale), func(s string) bool { return s == u.key })
-	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: contentType(u.q.File), Sums: u.sums}
+	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: layout.MediaType(u.q.File), Sums: u.sums}
 	v.Files = slices.Clone(v.Files)
 	if i := slices.IndexFunc(v.Files, func(f store.File) bool { return f.Name == u.key }); i >= 0 {
 		old, v.Files[i] = v.Files[i], f
@@ -387,18 +390,13 @@ func announces(agent string) bool {
 // with is m with one more entry; records are shared until they are written.
 func with[V any](m map[string]V, key string, v V) map[string]V {
 	out := make(map[string]V, len(m)+1)
-	for k, old := range m {
-		out[k] = old
-	}
+	maps.Copy(out, m)
 	out[key] = v
 	return out
 }
 
 func without[V any](m map[string]V, key string) map[string]V {
-	if _, ok := m[key]; !ok {
-		return m
-	}
-	out := with(m, key, m[key])
+	out := maps.Clone(m)
 	delete(out, key)
 	return out
 }
@@ -455,16 +453,16 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	own := s.may(ctx, auth.Create, q.Name)
 	m, err := s.readSent(r, q)
 	if err != nil {
-		return firstOf(own, err)
+		return cmp.Or(own, err)
 	}
-	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
+	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
 	switch {
 	case own == nil && m != nil:
 		err = s.announce(ctx, q.Name, m.Names())
 	case own == nil:
 	case m != nil && s.mayGroup(ctx, q, m):
-		s.arrivals.add(who, arrived{})
-	case m == nil && s.arrivals.brought(who, ""):
+		s.arrivals.Add(who, recent.Arrived{})
+	case m == nil && s.arrivals.Brought(who, ""):
 		// The checksum of a group's metadata that this user has just sent.
 	default:
 		return own
@@ -504,14 +502,4 @@ func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 // may reports whether the identity may do more than the operation needed.
 func (s *server) may(ctx context.Context, a auth.Action, name string) error {
 	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.Maven, Type: typeArtifact, Name: name, Action: a})
-}
-
-// firstOf is the first error that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -85,7 +85,7 @@ func (g *rig) settle() {
 // checkErrorBody: whatever is refused has problem details that say what; what is absent must not have them.
 func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 	if a.Status == 404 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		if a.Header.Get("Content-Type") != typeText || strings.HasPrefix(a.Body, "{") || a.Body == "" && r.Method == http.MethodGet {
+		if a.Header.Get("Content-Type") != layout.TypeText || strings.HasPrefix(a.Body, "{") || a.Body == "" && r.Method == http.MethodGet {
 			t.Errorf("%s %s: %v is not a bare 404", r.Method, r.URL, a)
 		}
 		return

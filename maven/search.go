@@ -4,62 +4,52 @@ package maven
 // an artifact is found by is a listing of the store, replaced when a version is announced.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
+	"larder/maven/search"
 	"larder/store"
 )
 
-// Weights of words by where they stand.
-const (
-	weightArtifact    = 60
-	weightPart        = 20
-	weightGroup       = 10
-	weightDescription = 2
-	maxMatches        = 1000 // artifacts whose versions one search looks at
-)
-
-// summary is what a search result shows of an artifact.
-type summary struct {
-	Latest    string   `json:"latest"`
-	Packaging string   `json:"packaging"`
-	Time      int64    `json:"time"` // of the latest version, milliseconds
-	Count     int      `json:"count"`
-	Endings   []string `json:"endings"`
-}
+// maxMatches is how many artifacts one search looks at for their versions, and how many versions for their classifiers.
+const maxMatches = 1000
 
 // setListing writes what an artifact is found by: its coordinates and what its latest version says.
 func setListing(p *store.PackageTx[Meta]) error {
 	var st metadata.State
 	if there, err := getRow(p.Index(indexState), "", &st); err != nil || !there || st.Latest == "" {
-		return firstOf(err, p.SetListing(nil))
+		return cmp.Or(err, p.SetListing(nil))
 	}
 	v, err := record(p, st.Latest)
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	sum := summaryOf(p.Name(), v)
+	found := subjectOf(p.Name(), v)
+	sum := found.Summary()
 	sum.Latest, sum.Count = st.Latest, st.Count
 	data, err := json.Marshal(sum)
 	if err != nil {
 		return fmt.Errorf("listing of %s: %w", p.Name(), err)
 	}
-	l := listingOf(p.Name(), v.Meta)
+	l := found.Listing()
 	l.Data = data
 	return p.SetListing(&l)
+}
+
+func subjectOf(name string, v store.Version[Meta]) search.Subject {
+	return search.Subject{Name: name, Version: v.Meta.Base, Published: v.Published, POM: v.Meta.POM, Files: v.Files}
 }
 
 // record reads a version by the name metadata has for it: of a snapshot, its newest build.
@@ -73,139 +63,23 @@ func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 	return p.Version(version)
 }
 
-func summaryOf(name string, v store.Version[Meta]) summary {
-	_, artifact := layout.SplitName(name)
-	sum := summary{Latest: v.Meta.Base, Packaging: "jar", Time: v.Published.UnixMilli()}
-	if v.Meta.POM != nil {
-		sum.Packaging = v.Meta.POM.Packaging
-	}
-	for _, f := range v.Files[:min(len(v.Files), 50)] {
-		n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
-		if n.Version == "" || n.Sig != "" {
-			continue
-		}
-		ending := "." + n.Ext
-		if n.Classifier != "" {
-			ending = "-" + n.Classifier + ending
-		}
-		sum.Endings = append(sum.Endings, ending)
-	}
-	slices.Sort(sum.Endings)
-	return sum
-}
-
-func listingOf(name string, m Meta) store.Listing {
-	l := store.Listing{Words: map[string]int{}}
-	add := func(weight int, list ...string) {
-		for _, w := range list {
-			l.Words[w] = max(l.Words[w], weight)
-		}
-	}
-	group, artifact := layout.SplitName(name)
-	packaging := "jar"
-	if m.POM != nil {
-		packaging = m.POM.Packaging
-		add(weightDescription, words(m.POM.Description)...)
-		add(weightPart, words(m.POM.Name)...)
-	}
-	add(weightGroup, words(group)...)
-	add(weightGroup, strings.ToLower(group))
-	add(weightPart, words(artifact)...)
-	add(weightArtifact, strings.ToLower(artifact))
-	add(1, "g:"+group, "a:"+artifact)
-	l.Marks = []string{"g:" + group, "a:" + artifact, "p:" + packaging}
-	return l
-}
-
-// words are the lower-case words of a text.
-func words(s string) []string {
-	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-}
-
-// searchQuery is a parsed query.
-type searchQuery struct {
-	store.Query
-	version, classifier, sha1 string
-	none                      bool // it asks for what no artifact here is found by: classes, tags
-}
-
-// parseQuery reads a query in Solr's syntax, as far as clients use it: fields and words joined by AND.
-func parseQuery(text string) (q searchQuery) {
-	for _, term := range splitTerms(text) {
-		field, value, qualified := strings.Cut(term, ":")
-		if value = strings.Trim(value, `"`); !qualified {
-			field, value = "", strings.Trim(term, `"`)
-		}
-		if value == "" || value == "*" || field == "" && (term == "AND" || term == "*:*") {
-			continue
-		}
-		start, wild := strings.CutSuffix(value, "*")
-		switch {
-		case field == "1":
-			q.sha1 = strings.ToLower(value)
-		case field == "v":
-			q.version = value
-		case field == "l":
-			q.classifier = value
-		case (field == "g" || field == "a") && wild:
-			q.Words = append(q.Words, field+":"+start)
-		case field == "g" || field == "a" || field == "p":
-			q.Marks = append(q.Marks, field+":"+value)
-		case field == "id":
-			group, artifact := layout.SplitName(value)
-			artifact, version, _ := strings.Cut(artifact, ":")
-			q.Marks, q.version = append(q.Marks, "g:"+group, "a:"+artifact), version
-		case field == "":
-			q.Words = append(q.Words, words(start)...)
-		default:
-			q.none = true
-		}
-	}
-	return q
-}
-
-// splitTerms cuts at spaces outside of quotes.
-func splitTerms(text string) []string {
-	quoted := false
-	return strings.FieldsFunc(text, func(r rune) bool {
-		if r == '"' {
-			quoted = !quoted
-		}
-		return !quoted && (unicode.IsSpace(r) || r == '(' || r == ')')
-	})
-}
-
-// hit is one document of an answer: of an artifact, or of one of its versions.
-type hit struct {
-	ID            string   `json:"id"`
-	Group         string   `json:"g"`
-	Artifact      string   `json:"a"`
-	Version       string   `json:"v,omitempty"`
-	LatestVersion string   `json:"latestVersion,omitempty"`
-	RepositoryID  string   `json:"repositoryId,omitempty"`
-	Packaging     string   `json:"p"`
-	Timestamp     int64    `json:"timestamp"`
-	VersionCount  int      `json:"versionCount,omitempty"`
-	Text          []string `json:"text,omitempty"`
-	Endings       []string `json:"ec"`
-	Tags          []string `json:"tags,omitempty"`
-}
-
 // search answers GET /solrsearch/select.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	query := parseQuery(q.Query)
-	var hits []hit
+	query := search.Parse(q.Query)
+	var hits []search.Hit
 	var total int
 	var err error
 	switch {
-	case query.none:
-	case query.sha1 != "":
-		hits, total, err = s.bySHA1(ctx, query.sha1, q.From, q.Size)
-	case q.Core == "gav" || query.version != "":
+	case query.None:
+	case query.SHA1 != "":
+		hits, total, err = s.bySHA1(ctx, query.SHA1, q.From, q.Size)
+	case query.Classifier != "" && (q.Core == "gav" || query.Version != ""):
+		hits, total, err = s.classifiedHits(ctx, query, q.From, q.Size)
+	case q.Core == "gav" || query.Version != "":
 		hits, total, err = s.versionHits(ctx, query, q.From, q.Size)
 	default:
 		hits, total, err = s.artifactHits(ctx, query, q.From, q.Size)
@@ -215,10 +89,10 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	w.Header().Set("Cache-Control", cacheControl(r, false))
 	if q.Form == "xml" {
-		return send(w, r, renderHits(hits, total, q), typeXML)
+		return send(w, r, search.XML(hits, total, q.From), layout.TypeXML)
 	}
 	if hits == nil {
-		hits = []hit{}
+		hits = []search.Hit{}
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{
 		"responseHeader": map[string]any{"status": 0, "QTime": 0, "params": map[string]string{
@@ -250,7 +124,7 @@ func page[T any](list []T, from, size int) []T {
 	return list[min(from, len(list)):min(from+size, len(list))]
 }
 
-func (s *server) artifactHits(ctx context.Context, q searchQuery, from, size int) ([]hit, int, error) {
+func (s *server) artifactHits(ctx context.Context, q search.Query, from, size int) ([]search.Hit, int, error) {
 	names, err := s.visible(ctx, q.Query)
 	if err != nil {
 		return nil, 0, err
@@ -260,26 +134,22 @@ func (s *server) artifactHits(ctx context.Context, q searchQuery, from, size int
 	if err != nil {
 		return nil, 0, err
 	}
-	var hits []hit
+	var hits []search.Hit
 	for i, name := range shown {
-		var sum summary
+		var sum search.Summary
 		if data[i] == nil {
 			continue // gone meanwhile
 		}
 		if err := json.Unmarshal(data[i], &sum); err != nil {
 			return nil, 0, fmt.Errorf("listing of %s: %w", name, err)
 		}
-		group, artifact := layout.SplitName(name)
-		hits = append(hits, hit{
-			ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder", Packaging: sum.Packaging,
-			Timestamp: sum.Time, VersionCount: sum.Count, Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
-		})
+		hits = append(hits, search.HitOf(name, sum))
 	}
 	return hits, len(names), nil
 }
 
 // versionHits lists the versions of the artifacts a query selects, newest first.
-func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int) (hits []hit, total int, err error) {
+func (s *server) versionHits(ctx context.Context, q search.Query, from, size int) (hits []search.Hit, total int, err error) {
 	names, err := s.visible(ctx, q.Query)
 	if err != nil {
 		return nil, 0, err
@@ -288,7 +158,7 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 		err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			var versions []string
 			for v := range p.Index(indexVersions).Scan(nil, nil) {
-				if q.version == "" || q.version == string(v) {
+				if q.Version == "" || q.Version == string(v) {
 					versions = append(versions, string(v))
 				}
 			}
@@ -299,7 +169,7 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 				if err != nil {
 					return err
 				}
-				hits = append(hits, versionHit(name, v))
+				hits = append(hits, subjectOf(name, v).Hit())
 			}
 			total += len(versions)
 			return nil
@@ -308,25 +178,24 @@ func (s *server) versionHits(ctx context.Context, q searchQuery, from, size int)
 			return nil, 0, err
 		}
 	}
-	if q.classifier != "" {
-		hits = slices.DeleteFunc(hits, func(h hit) bool {
-			return !slices.ContainsFunc(h.Endings, func(e string) bool { return strings.HasPrefix(e, "-"+q.classifier+".") })
-		})
-	}
 	return hits, total, nil
 }
 
-func versionHit(name string, v store.Version[Meta]) hit {
-	sum := summaryOf(name, v)
-	group, artifact := layout.SplitName(name)
-	return hit{
-		ID: layout.Coordinates(name, v.Meta.Base), Group: group, Artifact: artifact, Version: v.Meta.Base, Packaging: sum.Packaging,
-		Timestamp: sum.Time, Endings: sum.Endings, Tags: words(strings.Join([]string{artifact}, " ")),
+// classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up to
+// a limit, before the page is cut.
+func (s *server) classifiedHits(ctx context.Context, q search.Query, from, size int) ([]search.Hit, int, error) {
+	hits, _, err := s.versionHits(ctx, q, 0, maxMatches)
+	if err != nil {
+		return nil, 0, err
 	}
+	hits = slices.DeleteFunc(hits, func(h search.Hit) bool {
+		return !slices.ContainsFunc(h.Endings, func(e string) bool { return strings.HasPrefix(e, "-"+q.Classifier+".") })
+	})
+	return page(hits, from, size), len(hits), nil
 }
 
 // bySHA1 finds the versions that have a file with the checksum.
-func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits []hit, total int, err error) {
+func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits []search.Hit, total int, err error) {
 	var names, keys []string
 	err = s.store.View(ctx, func(tx *store.Tx) error {
 		names, keys = nil, nil
@@ -352,7 +221,7 @@ func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits [
 			}
 			v, err := p.Version(id)
 			if err == nil && !v.Meta.Open {
-				hits = append(hits, versionHit(name, v))
+				hits = append(hits, subjectOf(name, v).Hit())
 			}
 			return err
 		})
@@ -361,61 +230,4 @@ func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits [
 		}
 	}
 	return page(hits, from, size), len(hits), nil
-}
-
-// The XML form of an answer: every value in an element of its type, with its name as attribute.
-type solrXML struct {
-	XMLName xml.Name   `xml:"response"`
-	Header  solrList   `xml:"lst"`
-	Result  solrResult `xml:"result"`
-}
-
-type solrList struct {
-	Name string    `xml:"name,attr"`
-	Int  solrValue `xml:"int"`
-}
-
-type solrValue struct {
-	Name string `xml:"name,attr"`
-	Text string `xml:",chardata"`
-}
-
-type solrResult struct {
-	Name  string    `xml:"name,attr"`
-	Found int       `xml:"numFound,attr"`
-	Start int       `xml:"start,attr"`
-	Docs  []solrDoc `xml:"doc"`
-}
-
-type solrDoc struct {
-	Strings []solrValue `xml:"str"`
-	Ints    []solrValue `xml:"int"`
-	Longs   []solrValue `xml:"long"`
-	Lists   []solrArray `xml:"arr"`
-}
-
-type solrArray struct {
-	Name  string   `xml:"name,attr"`
-	Items []string `xml:"str"`
-}
-
-func renderHits(hits []hit, total int, q Request) []byte {
-	out := solrXML{Header: solrList{"responseHeader", solrValue{"status", "0"}}, Result: solrResult{Name: "response", Found: total, Start: q.From}}
-	for _, h := range hits {
-		d := solrDoc{Longs: []solrValue{{"timestamp", strconv.FormatInt(h.Timestamp, 10)}}, Lists: []solrArray{{"ec", h.Endings}}}
-		for _, f := range []solrValue{{"id", h.ID}, {"g", h.Group}, {"a", h.Artifact}, {"v", h.Version}, {"latestVersion", h.LatestVersion}, {"repositoryId", h.RepositoryID}, {"p", h.Packaging}} {
-			if f.Text != "" {
-				d.Strings = append(d.Strings, f)
-			}
-		}
-		if h.VersionCount > 0 {
-			d.Ints = []solrValue{{"versionCount", strconv.Itoa(h.VersionCount)}}
-		}
-		out.Result.Docs = append(out.Result.Docs, d)
-	}
-	body, err := xml.Marshal(out)
-	if err != nil {
-		body = []byte("<response/>") // not reached: strings and numbers
-	}
-	return append([]byte(xml.Header), body...)
 }

@@ -3,6 +3,7 @@ package maven
 // The repository itself, and reading: files, checksums, metadata, and the lists clients look for at the root.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,9 +18,11 @@ import (
 
 	"larder/auth"
 	"larder/internal/wire"
+	"larder/maven/checksum"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/maven/order"
+	"larder/maven/recent"
 	"larder/store"
 	"larder/upstream"
 )
@@ -91,11 +94,11 @@ type server struct {
 
 	files    *store.Memo[string, found]
 	sums512  *store.Memo[digest.Digest, string]
-	docSums  *store.Memo[string, fileSums]
+	docSums  *store.Memo[string, checksum.Set]
 	groups   *store.Memo[string, []metadata.Plugin]
-	arrivals arrivals
-	busy     busy
-	sent     sentLately
+	arrivals recent.Arrivals
+	busy     recent.Busy
+	sent     recent.Sent
 	up       *upstream.Set // nil without upstreams
 }
 
@@ -113,7 +116,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{
 		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
 		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
-		docSums: store.NewMemo[string, fileSums](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
+		docSums: store.NewMemo[string, checksum.Set](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
 	}
 	s.remote(d.Upstreams)
 	return s
@@ -215,10 +218,8 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	h := w.Header()
-	fileSums{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.set(h)
-	if _, active := activeTypes[f.File.Type]; active {
-		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
-	}
+	checksum.Set{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.Header(h)
+	disarm(h, f.File.Type)
 	head := wire.BlobHead{Digest: f.File.Digest, Size: f.File.Size, Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)}
 	if f.File.Size <= smallBlob {
 		body, err := s.store.BlobBytes(ctx, store.Blob{Digest: f.File.Digest, Size: f.File.Size})
@@ -241,28 +242,11 @@ var (
 	attachment = []string{"attachment"}
 )
 
-// Media types by extension. XML may hold scripts for browsers, as HTML does.
-const (
-	typeXML    = "application/xml"
-	typeText   = "text/plain; charset=utf-8"
-	typeBinary = "application/octet-stream"
-)
-
-var mediaTypes = map[string]string{
-	"pom": typeXML, "xml": typeXML, "jar": "application/java-archive", "war": "application/java-archive", "ear": "application/java-archive",
-	"aar": "application/java-archive", "module": "application/vnd.org.gradle.module+json", "json": "application/json", "zip": "application/zip",
-	"gz": "application/gzip", "asc": "application/pgp-signature", "html": "text/html", "htm": "text/html", "xhtml": "application/xhtml+xml", "svg": "image/svg+xml",
-	"txt": typeText, "md": typeText,
-}
-
-// activeTypes are those a browser would run.
-var activeTypes = map[string]bool{typeXML: true, "text/html": true, "application/xhtml+xml": true, "image/svg+xml": true}
-
-func contentType(file string) string {
-	if t, ok := mediaTypes[file[strings.LastIndexByte(file, '.')+1:]]; ok {
-		return t
+// disarm keeps browsers from running what somebody has uploaded.
+func disarm(h http.Header, mediaType string) {
+	if layout.Active(mediaType) {
+		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
-	return typeBinary
 }
 
 // cacheControl: what never changes may be kept for ever, all else must be asked for.
@@ -317,7 +301,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	return store.Rendered{Body: m.Render(), Type: typeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
+	return store.Rendered{Body: m.Render(), Type: layout.TypeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
 }
 
 // getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
@@ -407,7 +391,7 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
 	order.Sort(m.Versions)
-	out := store.Rendered{Body: m.Render(), Type: typeXML}
+	out := store.Rendered{Body: m.Render(), Type: layout.TypeXML}
 	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
@@ -418,22 +402,22 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request, doc *store.Document, err error) error {
 	conn, client := recipients(r)
 	if q.Sum != "" {
-		if sums, ok := s.sent.find(q.Path, conn, client); ok {
-			return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
+		if sums, ok := s.sent.Find(q.Path, conn, client); ok {
+			return sendSum(w, r, sums.Get(q.Sum), time.Time{}, cacheControl(r, false))
 		}
 	}
 	if err != nil {
 		return err
 	}
-	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (fileSums, error) { return sumsOf(doc.Body), nil })
+	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (checksum.Set, error) { return checksum.Of(doc.Body), nil })
 	if err != nil {
 		return err
 	}
 	if q.Sum != "" {
-		return sendSum(w, r, sums.get(q.Sum), doc.Modified, cacheControl(r, false))
+		return sendSum(w, r, sums.Get(q.Sum), doc.Modified, cacheControl(r, false))
 	}
-	s.sent.add(sums, q.Path, conn, client)
-	sums.set(w.Header())
+	s.sent.Add(sums, q.Path, conn, client)
+	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	for _, name := range []string{"Range", "If-Unmodified-Since", "If-Match"} {
 		if r.Header.Get(name) == "" {
@@ -448,17 +432,20 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 
 // recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
 // ask again on another connection or through a proxy.
-func recipients(r *http.Request) (conn, client recipient) {
+func recipients(r *http.Request) (conn, client recent.Recipient) {
 	a := store.ActorFrom(r.Context())
-	return recipient{conn: r.RemoteAddr}, recipient{user: a.User, addr: a.Addr, agent: a.Agent}
+	return recent.Recipient{Conn: r.RemoteAddr}, recent.Recipient{User: a.User, Addr: a.Addr, Agent: a.Agent}
 }
 
 // prefixes lists the paths below which there is something. A list that is wrong makes the rest unreachable, so whoever
-// may not read all of it gets none.
+// may not read all of it gets none, and nobody gets one where upstreams have what cannot be listed.
 func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	none := func() error {
+		return cmp.Or(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
+	}
 	if s.up != nil {
-		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "what upstreams have cannot be listed"))
+		return none()
 	}
 	var lines, names []string
 	err := s.store.View(ctx, func(tx *store.Tx) error {
@@ -474,15 +461,11 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if err := s.may(ctx, auth.Read, name); err != nil {
-			return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
-		}
+	unreadable := func(name string) bool { return s.may(ctx, auth.Read, name) != nil }
+	if len(lines) == 0 || len(lines) > maxPrefixes || slices.ContainsFunc(names, unreadable) {
+		return none()
 	}
-	if len(lines) == 0 || len(lines) > maxPrefixes {
-		return firstOf(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
-	}
-	return sendList(w, r, q, metadata.Prefixes(lines), typeText)
+	return sendList(w, r, q, metadata.Prefixes(lines), layout.TypeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -516,16 +499,16 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 	entries = slices.DeleteFunc(entries, func(e metadata.Archetype) bool {
 		return s.may(ctx, auth.Read, layout.PackageName(e.Group, e.Artifact)) != nil
 	})
-	return sendList(w, r, q, metadata.Archetypes(entries), typeXML)
+	return sendList(w, r, q, metadata.Archetypes(entries), layout.TypeXML)
 }
 
 // sendList sends a list of the root, or a checksum of it.
 func sendList(w http.ResponseWriter, r *http.Request, q Request, body []byte, mediaType string) error {
-	sums := sumsOf(body)
+	sums := checksum.Of(body)
 	if q.Sum != "" {
-		return sendSum(w, r, sums.get(q.Sum), time.Time{}, cacheControl(r, false))
+		return sendSum(w, r, sums.Get(q.Sum), time.Time{}, cacheControl(r, false))
 	}
-	sums.set(w.Header())
+	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	return send(w, r, body, mediaType)
 }

@@ -74,7 +74,7 @@ func TestH4_HeadGetSums(t *testing.T) {
 		for alg, sum := range sums {
 			a := g.Want(g.Do("GET", path+"."+alg, nil), 200, "")
 			h := g.Want(g.Do("HEAD", path+"."+alg, nil), 200, "")
-			if a.Body != sum || a.Header.Get("Content-Type") != typeText || h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
+			if a.Body != sum || a.Header.Get("Content-Type") != layout.TypeText || h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
 				t.Errorf("%s of %s: %v", alg, path, a)
 			}
 			if name := "X-Checksum-" + strings.ToUpper(alg[:1]) + alg[1:]; alg != "sha512" && get.Header.Get(name) != sum {
@@ -126,22 +126,22 @@ func TestE_CVE_2024_36115_ActiveFiles(t *testing.T) {
 	g := newRig(t)
 	g.fill()
 	for path, want := range map[string]string{
-		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": typeXML, lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
-		lib + "1.0/lib-1.0.module": "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html", lib + metadataFile: typeXML, lib + "1.0/lib-1.0.jar.sha1": typeText,
+		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": layout.TypeXML, lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
+		lib + "1.0/lib-1.0.module": "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html", lib + metadataFile: layout.TypeXML, lib + "1.0/lib-1.0.jar.sha1": layout.TypeText,
 	} {
 		h := g.Want(g.Do("GET", path, nil), 200, "").Header
 		if h.Get("Content-Type") != want {
 			t.Errorf("%s: %v", path, h)
 		}
-		if active := want == typeXML || want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
+		if active := want == layout.TypeXML || want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
 			t.Errorf("%s: %v", path, h)
 		}
 		if want == "text/html" && h.Get("Content-Disposition") != "attachment" {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	for file, want := range map[string]string{"a": typeBinary, "a.so": typeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml", "ivy.xml": typeXML} {
-		if got := contentType(file); got != want {
+	for file, want := range map[string]string{"a": layout.TypeBinary, "a.so": layout.TypeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml", "ivy.xml": layout.TypeXML} {
+		if got := layout.MediaType(file); got != want {
 			t.Errorf("%s: %s", file, got)
 		}
 	}
@@ -182,7 +182,7 @@ func TestA7_Prefixes(t *testing.T) {
 		g.deploy(gav)
 	}
 	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
-	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != typeText {
+	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != layout.TypeText {
 		t.Errorf("%v", a)
 	}
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
@@ -336,13 +336,31 @@ func TestA9_Search(t *testing.T) {
 		}
 	}
 	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib&core=gav", nil), 200, `<str name="id">com.acme:lib:1.1</str>`)
-	if x.Header.Get("Content-Type") != typeXML || !strings.Contains(x.Body, `numFound="2"`) {
+	if x.Header.Get("Content-Type") != layout.TypeXML || !strings.Contains(x.Body, `numFound="2"`) {
 		t.Errorf("%v", x)
 	}
 	g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, `<int name="versionCount">2</int>`)
 	g.Want(g.Ada("DELETE", lib, nil), 204, "")
 	if a := g.Do("GET", "/solrsearch/select?q=a:lib", nil); !strings.Contains(a.Body, `"numFound":0`) {
 		t.Errorf("%v", a)
+	}
+}
+
+// TestA9_SearchByClassifier: pages and counts are those of the versions that have the classifier.
+func TestA9_SearchByClassifier(t *testing.T) {
+	g := newRig(t)
+	for i, files := range []contents{{"-sources.jar": "x"}, {}, {"-sources.jar": "y", "-sources.jar.asc": "z"}, {"-tests.jar": "x"}} {
+		g.deploy(fmt.Sprintf("com.acme:lib:1.%d", i), files)
+	}
+	for query, want := range map[string]string{"start=0&rows=1": "1.2", "start=1&rows=1": "1.0", "start=0": "1.2 1.0", "start=2": ""} {
+		d := g.Want(g.Do("GET", "/solrsearch/select?core=gav&q=a:lib+AND+l:sources&"+query, nil), 200, `"numFound":2,`).Object(t)
+		var got []string
+		for _, doc := range wiretest.At(d, "response", "docs").([]any) {
+			got = append(got, fmt.Sprint(wiretest.At(doc, "v")))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %s", query, got, want)
+		}
 	}
 }
 

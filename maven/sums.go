@@ -4,9 +4,6 @@ package maven
 
 import (
 	"context"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
 	"errors"
@@ -15,41 +12,16 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/wire"
+	"larder/maven/checksum"
 	"larder/maven/layout"
+	"larder/maven/recent"
 	"larder/store"
 )
-
-// fileSums are the four checksums of some bytes.
-type fileSums struct{ MD5, SHA1, SHA256, SHA512 string }
-
-func (f fileSums) get(alg string) string {
-	switch alg {
-	case "md5":
-		return f.MD5
-	case "sha1":
-		return f.SHA1
-	case "sha256":
-		return f.SHA256
-	}
-	return f.SHA512
-}
-
-// set writes the headers that save newer clients the request for a checksum; they are those of the bytes without encoding.
-func (f fileSums) set(h http.Header) {
-	values := [...]string{f.SHA1, f.MD5, f.SHA256}
-	h["X-Checksum-Sha1"], h["X-Checksum-Md5"], h["X-Checksum-Sha256"] = values[0:1:1], values[1:2:2], values[2:3:3]
-}
-
-func sumsOf(p []byte) fileSums {
-	m, s1, s2, s5 := md5.Sum(p), sha1.Sum(p), sha256.Sum256(p), sha512.Sum512(p)
-	return fileSums{hex.EncodeToString(m[:]), hex.EncodeToString(s1[:]), hex.EncodeToString(s2[:]), hex.EncodeToString(s5[:])}
-}
 
 // getSum answers with a checksum of what the same request without suffix would get.
 func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
@@ -68,7 +40,7 @@ func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error
 }
 
 func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
-	head := wire.BlobHead{Digest: digest.FromString(sum), Type: typeText, Modified: at, CacheControl: cache}
+	head := wire.BlobHead{Digest: digest.FromString(sum), Type: layout.TypeText, Modified: at, CacheControl: cache}
 	return wire.ServeBytes(w, r, []byte(sum), head)
 }
 
@@ -101,23 +73,23 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	want := parseSum(string(text), q.Sum)
+	want := checksum.Parse(string(text), q.Sum)
 	if want == "" {
 		return wire.Errorf(store.ErrInvalid, "This is not a %s checksum.", q.Sum)
 	}
 	ctx := r.Context()
-	who := arrivalKey{q.Path, store.ActorFrom(ctx).User}
-	switch s.arrivals.match(who, q.Sum, want) {
-	case matchTaken:
+	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
+	switch s.arrivals.Match(who, q.Sum, want) {
+	case recent.MatchTaken:
 		return created(w)
-	case matchRefused:
+	case recent.MatchRefused:
 		return wire.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
 	}
 	f, err := s.find(ctx, q.Name, q.key())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		// Some clients send checksums first: the file will be compared with it.
-		s.arrivals.announce(who, q.Sum, want)
+		s.arrivals.Announce(who, q.Sum, want)
 		return created(w)
 	case err != nil:
 		return err
@@ -126,10 +98,10 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	if got == want || q.Sum == "sha512" && s.arrivals.other(who, f.File.Digest) {
+	if got == want || q.Sum == "sha512" && s.arrivals.Other(who, f.File.Digest) {
 		return created(w)
 	}
-	if s.arrivals.brought(who, f.File.Digest) {
+	if s.arrivals.Brought(who, f.File.Digest) {
 		if err := s.quarantine(ctx, q, f, mismatch(q, q.Sum, got, want)); err != nil {
 			return err
 		}
@@ -165,31 +137,6 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-// parseSum reads a checksum as tools write it: bare, before or after a file's name, or in spaced pairs. "" when there
-// is none of that algorithm.
-func parseSum(text, alg string) string {
-	size := map[string]int{"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}[alg]
-	for line := range strings.Lines(text) {
-		line = strings.ToLower(strings.TrimSpace(line))
-		if line == "" {
-			continue
-		}
-		if _, after, ok := strings.Cut(line, " = "); ok {
-			line = after
-		}
-		if _, after, ok := strings.Cut(line, ": "); ok {
-			line = strings.ReplaceAll(after, " ", "")
-		}
-		for _, word := range strings.Fields(line) {
-			if len(word) == size && strings.Trim(word, "0123456789abcdef") == "" {
-				return word
-			}
-		}
-		return ""
-	}
-	return ""
 }
 
 func mismatch(q Request, alg, got, want string) error {

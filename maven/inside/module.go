@@ -2,9 +2,12 @@ package inside
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
+	"larder/maven/layout"
 	"larder/maven/markup"
+	"larder/store"
 )
 
 // Module is what Gradle's metadata says of a version.
@@ -64,4 +67,25 @@ func ReadModule(text []byte) (*Module, string) {
 		}
 	}
 	return facts, ""
+}
+
+// Odd compares the checksums with the files of the version: a build that mixes two of them fails only where it is used.
+func (m *Module) Odd(files []store.File) (odd []string) {
+	if m == nil {
+		return nil
+	}
+	for _, listed := range m.Files {
+		i := slices.IndexFunc(files, func(f store.File) bool { return layout.Base(f.Name) == listed.Name })
+		if i < 0 {
+			continue // of a snapshot the names differ
+		}
+		f := files[i]
+		for alg, sum := range listed.Sums {
+			if have := f.Sums[alg]; have != "" && have != sum || alg == "sha256" && f.Digest.Encoded() != sum {
+				odd = append(odd, "Gradle's metadata has another "+alg+" of "+listed.Name)
+			}
+		}
+	}
+	slices.Sort(odd)
+	return odd
 }
