@@ -264,6 +264,9 @@ func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteCo
 
 // proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []json.RawMessage, total int) {
+	if !s.up.MaySearch(q.Query) {
+		return nil, 0
+	}
 	for _, u := range s.up.Upstreams() {
 		c, err := s.configOf(ctx, u)
 		if err != nil || c.API == "" {

@@ -292,8 +292,12 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no such archive", q.Name)
 }
 
-// proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
-func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []map[string]any, total int) {
+// proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours
+// hide theirs.
+func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room int) (hits []map[string]any, total int) {
+	if !s.up.MaySearch(q.Query) {
+		return nil, 0
+	}
 	for _, u := range s.up.Upstreams() {
 		root, from, err := s.rootOf(ctx, u)
 		if err != nil || root.Search == "" {
@@ -320,6 +324,7 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 		}
 		for _, hit := range found.Results {
 			if name, _ := hit["name"].(string); len(hits) < room && s.up.Theirs(ctx, name) {
+				hit["url"] = base + "/" + usualMetadata(name, formReleases)
 				hits = append(hits, hit)
 			}
 		}

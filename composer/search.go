@@ -283,7 +283,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		}
 		results = append(results, one)
 	}
-	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(results))
+	theirs, more := s.proxiedSearch(ctx, q, base, q.Size-len(results))
 	answer := map[string]any{"results": append(results, theirs...), "total": len(names) + more}
 	if from+q.Size < len(names) {
 		q.Page++

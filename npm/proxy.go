@@ -250,8 +250,12 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 	return d.Tags, json.Unmarshal(doc.Body, &d)
 }
 
-// proxiedSearch adds what the first upstream finds to a page of ours that is not full. Ours hide theirs.
-func (s *server) proxiedSearch(ctx context.Context, rawQuery string, room int) (hits []json.RawMessage, total int) {
+// proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its own pages. Ours
+// hide theirs.
+func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room int) (hits []json.RawMessage, total int) {
+	if !s.up.MaySearch(text) {
+		return nil, 0
+	}
 	for _, u := range s.up.Upstreams() {
 		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch})
 		if err != nil {
@@ -265,10 +269,15 @@ func (s *server) proxiedSearch(ctx context.Context, rawQuery string, room int) (
 			continue
 		}
 		for _, o := range found.Objects {
-			var hit struct{ Package struct{ Name string } }
-			if json.Unmarshal(o, &hit) == nil && len(hits) < room && s.up.Theirs(ctx, hit.Package.Name) {
-				hits = append(hits, o)
+			hit, err := rawjson.Split(o)
+			pkg := hit.Sub("package")
+			if err != nil || len(hits) >= room || !s.up.Theirs(ctx, pkg.Text("name")) {
+				continue
 			}
+			if links := pkg.Sub("links"); links.Get("npm") != nil {
+				pkg = pkg.Set("links", links.Set("npm", nil).Encode())
+			}
+			hits = append(hits, hit.Set("package", pkg.Encode()).Encode())
 		}
 		return hits, found.Total
 	}

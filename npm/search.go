@@ -67,7 +67,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		}
 		hits = append(hits, h)
 	}
-	theirs, more := s.proxiedSearch(ctx, r.URL.RawQuery, q.Size-len(hits))
+	theirs, more := s.proxiedSearch(ctx, q.Query, r.URL.RawQuery, q.Size-len(hits))
 	for _, h := range theirs {
 		hits = append(hits, h)
 	}

@@ -171,7 +171,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 	probe := simple.File{Name: q.File}
 	key := q.File
 	if q.Op == opMetadata {
-		key += ".metadata"
+		key = q.SHA + "/" + key + ".metadata"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
 		Package: q.Name, Version: probe.Release(), Key: key, Head: r.Method == http.MethodHead,
@@ -205,12 +205,14 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		i := slices.IndexFunc(remote.Files, func(f simple.File) bool { return f.Name == q.File && f.Hashes["sha256"] == q.SHA })
-		if i < 0 {
+		i := slices.IndexFunc(remote.Files, func(f simple.File) bool { return f.Name == q.File })
+		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name, with
+		// the page's hash, and who asked gets nothing.
+		if i < 0 || remote.Files[i].Hashes["sha256"] != q.SHA && (!again || q.Op == opMetadata) {
 			continue
 		}
 		f := remote.Files[i]
-		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": q.SHA}, Size: f.Size}
+		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.Hashes["sha256"]}, Size: f.Size}
 		if q.Op != opMetadata {
 			return p, nil
 		}

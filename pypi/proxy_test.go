@@ -314,3 +314,22 @@ func TestE_CooldownByFileURL(t *testing.T) {
 		}
 	}
 }
+
+// TestB5_WrongHashHidesNothing: who asks for a file by a hash that nobody has makes us remember that, and nothing about the
+// file of the same name.
+func TestB5_WrongHashHidesNothing(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("demo-1.0.0-py3-none-any.whl")
+	g := newCache(t, []string{origin.Srv.URL})
+	path := strings.TrimPrefix(origin.url("demo", "demo-1.0.0-py3-none-any.whl"), origin.Srv.URL)
+	want := origin.Do("GET", path, nil)
+	sha := strings.Split(path, "/")[3]
+	for _, method := range []string{"GET", "HEAD"} {
+		if a := g.Do(method, strings.Replace(path, sha, strings.Repeat("0", 64), 1), nil); a.Status != 404 {
+			t.Errorf("%s by a hash that nobody has: %v", method, a)
+		}
+	}
+	if a := g.Do("GET", path, nil); a.Status != 200 || a.Body != want.Body || want.Status != 200 {
+		t.Errorf("the file: %v, at the origin %v", a, want)
+	}
+}

@@ -89,7 +89,7 @@ func (c Config) transport(base *url.URL) (*http.Transport, error) {
 	for _, scheme := range []string{"http", "https"} {
 		// The operator's own proxy may be anywhere.
 		if u, err := proxy(&http.Request{URL: &url.URL{Scheme: scheme, Host: base.Host}}); err == nil && u != nil {
-			d.private = append(d.private, u.Hostname())
+			d.private = append(d.private, hostPort(u))
 		}
 	}
 	conf, err := c.tls()

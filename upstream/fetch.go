@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Unavailable struct {
 	Upstream string
 	After    time.Duration
 	Err      error
+	nameless bool
 }
 
 func (e *Unavailable) Error() string {
@@ -41,9 +43,14 @@ func (e *Unavailable) Error() string {
 func (e *Unavailable) Unwrap() []error      { return []error{ErrUnavailable, e.Err} }
 func (e *Unavailable) Is(target error) bool { return target == ErrUnavailable }
 
-// Public is what the client's user reads; it names the upstream as the operator does, never its address.
+// Public is what the client's user reads; it names the upstream as the operator does, never its address, which is what an
+// upstream without a name of its own is called.
 func (e *Unavailable) Public() string {
-	return "The upstream registry " + e.Upstream + " cannot be reached at present, and this is not in the cache."
+	name := ""
+	if !e.nameless {
+		name = " " + e.Upstream
+	}
+	return "The upstream registry" + name + " cannot be reached at present, and this is not in the cache."
 }
 
 // statusError is an answer that is neither the thing nor its absence.
@@ -131,7 +138,7 @@ func (u *Upstream) unavailable(err error, wait time.Duration) error {
 	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) {
 		return err
 	}
-	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err}
+	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err, nameless: strings.Contains(u.conf.Name, u.base.Host)}
 }
 
 const maxTries = 3

@@ -110,8 +110,12 @@ func (u *Upstream) mayAsk(to *url.URL) bool {
 		return false
 	}
 	// Some write the port although it is the usual one.
-	if strings.EqualFold(to.Host, u.base.Host) || strings.EqualFold(hostPort(to), hostPort(u.base)) || len(u.conf.Hosts) == 0 {
+	if strings.EqualFold(to.Host, u.base.Host) || strings.EqualFold(hostPort(to), hostPort(u.base)) {
 		return true
+	}
+	// The dialer judges addresses, but what goes through a proxy it never sees.
+	if len(u.conf.Hosts) == 0 {
+		return !namesPrivate(to.Hostname())
 	}
 	for _, h := range u.conf.Hosts {
 		if hostMatches(h, to.Hostname()) || strings.EqualFold(h, to.Host) {
@@ -152,7 +156,7 @@ func (u *Upstream) owns(to *url.URL) bool {
 func hostPort(u *url.URL) string {
 	port := u.Port()
 	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
 	}
 	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }

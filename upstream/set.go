@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,6 +193,12 @@ func (s *Set) Offline() bool {
 
 // Claimed reports whether the name is ours by the operator's word.
 func (s *Set) Claimed(name string) bool { return s != nil && s.covers(s.r.claims, name) }
+
+// MaySearch reports whether upstreams may be asked for a text: none of its words is a name that is claimed.
+func (s *Set) MaySearch(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"',:;", r) })
+	return s != nil && !slices.ContainsFunc(words, s.Claimed)
+}
 
 // chain is who may be asked for a name, in order. ErrNotFound when nobody: the name is ours. It is asked before
 // anything that is kept is looked at, so that a claim also hides what was cached before it. name "" is a listing.
