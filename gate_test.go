@@ -16,6 +16,7 @@ import (
 //
 //	gate [NAME]     a way to the server called NAME; sets $GATE (host:port)
 //	gate hold       lets a megabyte more through, then nothing
+//	gate shut       lets nothing through, although it takes connections
 //	gate held       waits until something is held back
 //	gate cut        breaks every connection, and all to come
 //	gate open       lets everything through again, as it is
@@ -36,7 +37,7 @@ const gateRoom = 1 << 20
 
 func cmdGate(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 3 || len(args) > 1 && args[0] != "spoil" {
-		ts.Fatalf("usage: gate [NAME]|hold|held|cut|open|spoil A B")
+		ts.Fatalf("usage: gate [NAME]|hold|shut|held|cut|open|spoil A B")
 	}
 	s := state(ts)
 	switch verb := strings.Join(args[:min(len(args), 1)], ""); verb {
@@ -47,15 +48,17 @@ func cmdGate(ts *testscript.TestScript, neg bool, args []string) {
 		s.gate.set(func(g *gate) { g.spoil = [2][]byte{[]byte(args[1]), []byte(args[2])} })
 	case "hold":
 		s.gate.set(func(g *gate) { g.room, g.held = gateRoom, false })
+	case "shut":
+		s.gate.set(func(g *gate) { g.room, g.held = 0, false })
 	case "cut":
 		s.gate.set(func(g *gate) { g.closed = true })
 		s.gate.drop()
 	case "open":
 		s.gate.set(func(g *gate) { g.closed, g.room, g.held, g.spoil = false, -1, false, [2][]byte{} })
 	case "held":
-		for deadline := time.Now().Add(30 * time.Second); !s.gate.isHeld(); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); !s.gate.isHeld(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
-				ts.Fatalf("nothing reached the gate in 30 s")
+				ts.Fatalf("nothing reached the gate in two minutes")
 			}
 		}
 	default:

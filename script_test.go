@@ -37,7 +37,7 @@ import (
 //	layer FILE PACKAGE…           a tar of the files of installed Debian packages
 //	await FILE REGEXP             until a line of the file matches, at most 30 s
 //	engine                        a Docker engine of the script's own
-//	gate NAME|hold|held|cut|open  a way to another server that can be held; sets $GATE
+//	gate NAME|hold|shut|held|cut|open  a way to another server that can be held; sets $GATE
 //
 // $LOG is the server's log.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
