@@ -70,10 +70,10 @@ type crashServer struct {
 	done chan struct{}
 }
 
-func startCrashServer(t *testing.T, data string) *crashServer {
+func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 	t.Helper()
 	addrFile := filepath.Join(t.TempDir(), "addr")
-	cmd := exec.Command("larder", "serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile)
+	cmd := exec.Command("larder", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)...)
 	cmd.Env = append(os.Environ(), "LARDER_ADMIN_PASSWORD="+crashPassword)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -135,9 +135,14 @@ func shutOff(env []string) []string {
 // install writes the project into dir and has the client install it.
 func (c liveClient) install(t *testing.T, dir, registry string, env []string) time.Duration {
 	t.Helper()
+	return c.installProject(t, liveProject, dir, registry, env)
+}
+
+func (c liveClient) installProject(t *testing.T, dependencies map[string]string, dir, registry string, env []string) time.Duration {
+	t.Helper()
 	home := filepath.Join(dir, "home")
 	project := filepath.Join(dir, "project")
-	pkg, _ := json.Marshal(map[string]any{"name": "project", "version": "0.0.0", "private": true, "dependencies": liveProject})
+	pkg, _ := json.Marshal(map[string]any{"name": "project", "version": "0.0.0", "private": true, "dependencies": dependencies})
 	u, err := url.Parse(registry)
 	if err != nil {
 		t.Fatal(err)

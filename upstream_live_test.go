@@ -1,0 +1,373 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// liveCopy is how one client installs a real project: from where its user has it installed from, or from a copy of that.
+type liveCopy struct {
+	client string
+	kind   string
+	// source is the registry's address, as the client itself has it.
+	source func(t *testing.T) string
+	// install does it in dir, where the client has nothing cached. address is where the copy is; "" as the user does it.
+	install func(t *testing.T, dir, address string, env []string) time.Duration
+	// files are what was installed, by name.
+	files func(t *testing.T, dir string) map[string]string
+	least int // fewer files are no real project
+}
+
+func liveCopies() []liveCopy {
+	return []liveCopy{
+		{"npm11", "npm", sourceRegistry, npmCopy("npm11"), npmFiles, 1000},
+		{"pnpm11", "npm", sourceRegistry, npmCopy("pnpm11"), npmFiles, 1000},
+		{"uv", "pypi", pipIndex, pythonCopy("uv", "pip", "install", "--no-python-downloads", "--python", "python3"), pythonFiles, 3000},
+		{"pip26", "pypi", pipIndex, pythonCopy("pip26", "install", "--no-compile", "--disable-pip-version-check"), pythonFiles, 3000},
+		{"cargo", "cargo", cargoIndex, cargoCopy, cargoFiles, 300},
+		{"mvn39", "maven", mavenSource, mavenCopy, mavenFiles, 300},
+	}
+}
+
+// TestUpstreamLive installs a real project with a client of each kind directly, through an empty Larder, and through the
+// same one again with the client's own cache empty, several rounds of the three; at last with the upstreams switched off.
+// What is installed is the same to the byte each time. Times are logged as ratios of one round.
+//
+//	LARDER_LIVE=1 go test . -run TestUpstreamLive -v -timeout 60m         every client
+//	LARDER_LIVE=npm11,uv go test . -run TestUpstreamLive -v -timeout 60m  these
+//
+// LARDER_LIVE_ROUNDS takes another number of rounds. Ratios mean something only on a machine that does nothing else.
+func TestUpstreamLive(t *testing.T) {
+	if os.Getenv("LARDER_LIVE") == "" {
+		t.Skip("set LARDER_LIVE=1 to install from the registries the clients are configured for")
+	}
+	chosen := strings.Split(os.Getenv("LARDER_LIVE"), ",")
+	for _, c := range liveCopies() {
+		if chosen[0] != "1" && !slices.Contains(chosen, c.client) {
+			continue
+		}
+		t.Run(c.client, func(t *testing.T) {
+			if _, err := exec.LookPath(c.client); err != nil && os.Getenv("LARDER_CLIENTS") != "all" {
+				t.Skip(err)
+			}
+			c.run(t)
+		})
+	}
+}
+
+// liveRounds is how often each way is taken.
+func liveRounds(t *testing.T) int {
+	text := os.Getenv("LARDER_LIVE_ROUNDS")
+	if text == "" {
+		return 3
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("LARDER_LIVE_ROUNDS=%s", text)
+	}
+	return n
+}
+
+func (c liveCopy) run(t *testing.T) {
+	source := c.source(t)
+	config := liveConfig(t, c.kind, source)
+	var want map[string]string
+	check := func(how, dir string) {
+		t.Helper()
+		have := c.files(t, dir)
+		if want == nil {
+			if want = have; len(want) < c.least {
+				t.Fatalf("only %d files", len(want))
+			}
+		}
+		t.Run(how, func(t *testing.T) { compareTrees(t, want, have) })
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	}
+	var cold, warm []float64
+	rounds := liveRounds(t)
+	for round := 1; round <= rounds; round++ {
+		data := filepath.Join(t.TempDir(), "data")
+		server := startCrashServer(t, data, "--config", config)
+		address := "http://" + server.addr
+		var took [3]time.Duration
+		measure := func(i int, how, address string) {
+			dir := t.TempDir()
+			took[i] = c.install(t, dir, address, os.Environ())
+			check(fmt.Sprintf("%s %d", how, round), dir)
+		}
+		// What comes first pays for names and connections; each does in its turn.
+		if round%2 == 1 {
+			measure(0, "direct", "")
+			measure(1, "cold", address)
+		} else {
+			measure(1, "cold", address)
+			measure(0, "direct", "")
+		}
+		measure(2, "warm", address)
+		t.Logf("round %d: direct %.1f s, cold %.1f s, warm %.1f s", round, took[0].Seconds(), took[1].Seconds(), took[2].Seconds())
+		cold = append(cold, took[1].Seconds()/took[0].Seconds())
+		warm = append(warm, took[0].Seconds()/took[2].Seconds())
+		if round == rounds {
+			if out, err := exec.Command("larder", "upstream", "offline", "--data", data).CombinedOutput(); err != nil {
+				t.Fatalf("larder upstream offline: %v\n%s", err, out)
+			}
+			dir := t.TempDir()
+			offline := c.install(t, dir, address, shutOff(os.Environ()))
+			check("offline", dir)
+			t.Logf("offline %.1f s", offline.Seconds())
+		}
+		server.kill()
+		if err := os.RemoveAll(data); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%d files; cold/direct %s, direct/warm %s", len(want), spread(cold), spread(warm))
+}
+
+// elsewhere finds the addresses of files in what a registry answers, which may lie on other hosts than its own.
+var elsewhere = map[string]struct {
+	path string
+	urls *regexp.Regexp
+}{
+	"pypi":  {"/pip/", regexp.MustCompile(`(?:href=|"url":\s*)"https?://([^/"]+)/`)},
+	"cargo": {"/config.json", regexp.MustCompile(`"dl":\s*"https?://([^/"]+)/`)},
+}
+
+// liveConfig names the registry and the hosts of its files: where these machines reach the world through an address that
+// is not public, an operator has to allow each.
+func liveConfig(t *testing.T, kind, source string) string {
+	t.Helper()
+	text := fmt.Sprintf("upstreams:\n  - kind: %s\n    name: live\n    url: %s\n    private: true\n", kind, source)
+	if e, ok := elsewhere[kind]; ok {
+		var body []byte
+		if err := getOnce(t.Context(), source+e.path, "*/*", &body); err != nil {
+			t.Fatal(err)
+		}
+		hosts := map[string]bool{}
+		for _, m := range e.urls.FindAllSubmatch(body, -1) {
+			hosts[string(m[1])] = true
+		}
+		text += "    hosts: [" + strings.Join(slices.Sorted(maps.Keys(hosts)), ", ") + "]\n"
+	}
+	path := filepath.Join(t.TempDir(), "larder.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// spread is the median with the least and the most.
+func spread(list []float64) string {
+	slices.Sort(list)
+	return fmt.Sprintf("%.2f (%.2f to %.2f)", list[len(list)/2], list[0], list[len(list)-1])
+}
+
+// sums are the files below root by name, without those that skip matches; the installation's own folder does not count.
+func sums(t *testing.T, root, dir string, skip *regexp.Regexp) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil || skip.MatchString(name) {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		sum := sha256.Sum256(bytes.ReplaceAll(b, []byte(dir), nil))
+		files[name] = string(sum[:])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// npmProject is a web server with its linter, some two hundred packages.
+var npmProject = map[string]string{"express": "^4.19.0", "eslint": "^8.57.0", "typescript": "^5.6.0", "webpack": "^5.90.0"}
+
+func npmCopy(client string) func(*testing.T, string, string, []string) time.Duration {
+	i := slices.IndexFunc(liveClients, func(c liveClient) bool { return c.name == client })
+	return func(t *testing.T, dir, address string, env []string) time.Duration {
+		registry := address + "/npm/"
+		if address == "" {
+			registry = sourceRegistry(t)
+		}
+		return liveClients[i].installProject(t, npmProject, dir, registry, env)
+	}
+}
+
+func npmFiles(t *testing.T, dir string) map[string]string { return tree(t, dir) }
+
+// pythonProject is a notebook server with what data scientists and web developers use beside it.
+const pythonProject = "jupyterlab==4.2.5\npandas==2.2.3\nmatplotlib==3.9.2\nscikit-learn==1.5.2\nfastapi[standard]==0.115.0\ndjango==5.1.1\ncelery[redis]==5.4.0\n" +
+	"boto3==1.35.30\nsqlalchemy==2.0.35\npytest==8.3.3\nmypy==1.11.2\nblack==24.8.0\nsphinx==8.0.2\ntransformers==4.45.1\n"
+
+// pipIndex asks pip for the index of its user: the help shows the option as configuration and environment set it.
+func pipIndex(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command("pip", "install", "--help")
+	cmd.Env = append(os.Environ(), "COLUMNS=1000")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Skipf("no pip to ask for an index: %v", err)
+	}
+	m := regexp.MustCompile(`(?s)--index-url.*?\(default\s+(http\S+?)/*\)`).FindSubmatch(out)
+	if m == nil {
+		t.Fatalf("pip install --help names no index")
+	}
+	return string(m[1])
+}
+
+func pythonCopy(client string, args ...string) func(*testing.T, string, string, []string) time.Duration {
+	return func(t *testing.T, dir, address string, env []string) time.Duration {
+		index := address + "/simple/"
+		if address == "" {
+			index = pipIndex(t) + "/"
+		}
+		list := filepath.Join(dir, "requirements.txt")
+		if err := os.WriteFile(list, []byte(pythonProject), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing that lies on this machine counts.
+		env = slices.DeleteFunc(env, func(v string) bool {
+			return strings.HasPrefix(v, "PIP_FIND_LINKS=") || strings.HasPrefix(v, "PIP_NO_CACHE_DIR=") || strings.HasPrefix(v, "UV_")
+		})
+		env = append(env, "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
+		return timed(t, dir, env, client, append(slices.Clone(args), "--index-url", index, "--cache-dir", filepath.Join(dir, "cache"),
+			"--only-binary", ":all:", "--target", filepath.Join(dir, "site"), "-r", list)...)
+	}
+}
+
+// pythonNotes are files that are made by installing, or compiled.
+var pythonNotes = regexp.MustCompile(`(^|/)(RECORD|INSTALLER|REQUESTED|\.lock|uv_cache\.json)$|\.pyc$`)
+
+func pythonFiles(t *testing.T, dir string) map[string]string {
+	return sums(t, filepath.Join(dir, "site"), dir, pythonNotes)
+}
+
+// timed runs a client in dir and says how long it took.
+func timed(t *testing.T, dir string, env []string, client string, args ...string) time.Duration {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, client, args...)
+	cmd.Dir, cmd.Env = dir, env
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v\n%s", client, args[0], err, out[max(0, len(out)-4000):])
+	}
+	return time.Since(start)
+}
+
+// cargoIndex is the index of the user's cargo: the one that replaces the usual one, or that one, which cargo calls its
+// folder after.
+func cargoIndex(t *testing.T) string {
+	t.Helper()
+	config := userCargoConfig(t)
+	if m := regexp.MustCompile(`registry\s*=\s*"sparse\+(http[^"]+)"`).FindStringSubmatch(config); m != nil {
+		return strings.TrimSuffix(m[1], "/")
+	}
+	c := newLiveCargo(t, config)
+	if err := os.WriteFile(filepath.Join(c.dir, "project/Cargo.toml"), []byte("[package]\nname = \"p\"\nversion = \"0.1.0\"\n[dependencies]\ncfg-if = \"1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.run(t, os.Environ(), "generate-lockfile")
+	found, err := filepath.Glob(filepath.Join(c.dir, "home/registry/index/*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q %v", found, err)
+	}
+	name := filepath.Base(found[0])
+	return "https://" + name[:strings.LastIndexByte(name, '-')]
+}
+
+func cargoCopy(t *testing.T, dir, address string, env []string) time.Duration {
+	config := userCargoConfig(t)
+	if address != "" {
+		config = "[source.crates-io]\nreplace-with = \"larder\"\n[source.larder]\nregistry = \"sparse+" + address + "/cargo/index/\"\n"
+	}
+	c := newLiveCargo(t, config)
+	took := timed(t, filepath.Join(c.dir, "project"), append(env, "CARGO_HOME="+filepath.Join(c.dir, "home")), "cargo", "fetch")
+	for _, name := range []string{"project/Cargo.lock", "home/registry/cache"} {
+		if err := os.Rename(filepath.Join(c.dir, name), filepath.Join(dir, filepath.Base(name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(c.dir); err != nil {
+		t.Error(err)
+	}
+	return took
+}
+
+func cargoFiles(t *testing.T, dir string) map[string]string {
+	files := map[string]string{}
+	for name, sum := range sums(t, dir, dir, regexp.MustCompile(`^$`)) {
+		files[filepath.Base(name)] = sum // cargo calls the folder after the registry
+	}
+	return files
+}
+
+// mavenSource is where the user's Maven takes a parent POM from: what its mirrors and the super-POM come to.
+func mavenSource(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "pom.xml"), []byte(mavenProject["pom.xml"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("mvn39", "-B", "-Dmaven.repo.local="+filepath.Join(dir, "local"), "validate")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	m := regexp.MustCompile(`Downloading from \S+: (http\S+?)/org/springframework/boot/spring-boot-starter-parent/`).FindSubmatch(out)
+	if err != nil || m == nil {
+		t.Fatalf("mvn validate: %v\n%s", err, out[max(0, len(out)-4000):])
+	}
+	return string(m[1])
+}
+
+func mavenCopy(t *testing.T, dir, address string, env []string) time.Duration {
+	for name, text := range mavenProject {
+		file := filepath.Join(dir, "project", name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"-B", "-ntp", "-DskipTests", "-Dmaven.repo.local=" + filepath.Join(dir, "local"), "package"}
+	if address != "" {
+		settings := filepath.Join(dir, "settings.xml")
+		text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + address + "/maven</url></mirror></mirrors></settings>"
+		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-C", "-s", settings, "-Dhttp.nonProxyHosts="+u.Hostname())
+	}
+	return timed(t, filepath.Join(dir, "project"), env, "mvn39", args...)
+}
+
+func mavenFiles(t *testing.T, dir string) map[string]string {
+	return sums(t, filepath.Join(dir, "local"), dir, mavenNotes)
+}
