@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,7 +133,14 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 // joins remembers what /versions was last for those who see the same of ours.
 type joins struct {
 	mu   sync.Mutex // guards the rest
-	last map[string]*compactindex.Joined
+	last map[string]*joined
+}
+
+// joined is theirs and ours in one list.
+type joined struct {
+	compactindex.Joined
+	of     string // what it was made from
+	digest digest.Digest
 }
 
 // maxJoins bounds the memory; each is as large as the upstream's list.
@@ -150,47 +156,63 @@ func versionsQuery() upstream.Query {
 	}}
 }
 
-// joinedVersions is the first upstream's list without our names, and our own list behind it. As long as both only grow, so
-// does what they make together; clients then fetch the end only.
-func (s *server) joinedVersions(ctx context.Context, who string, own []byte) ([]byte, error) {
-	var theirs []byte
+// bothLists is the upstreams' lists without our names, and our own list behind them, as v sees it. As long as both only
+// grow, so does what they make together; clients then fetch the end only.
+func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
+	h, err := s.list.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	next := &joined{of: fmt.Sprint(h.Created.UnixNano(), " ", h.Size)}
+	var lists []*upstream.Document
 	for _, u := range s.up.Upstreams() {
 		d, err := s.up.DocumentFrom(ctx, u, versionsQuery())
 		if err != nil {
 			return nil, err
 		}
+		lists = append(lists, d)
+		next.of += " " + d.Digest.String()
+	}
+	s.joins.mu.Lock()
+	defer s.joins.mu.Unlock()
+	last := s.joins.last[v.who]
+	if v.who == "" && last != nil && last.of == next.of {
+		return last, nil
+	}
+	if next.Theirs, err = listOf(ctx, lists); err != nil {
+		return nil, err
+	}
+	if next.Ours, err = s.list.Bytes(ctx, h, 0, h.Size); err == nil && v.who != "" {
+		next.Ours, err = compactindex.Filtered(next.Ours, v.visible)
+	}
+	if err != nil {
+		return nil, err
+	}
+	next.Ours = compactindex.ListLines(next.Ours)
+	if last == nil {
+		last = &joined{}
+	}
+	if err := next.Follow(&last.Joined, func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }); err != nil {
+		return nil, err
+	}
+	next.digest = digest.FromBytes(next.Body)
+	if s.joins.last == nil || len(s.joins.last) >= maxJoins {
+		s.joins.last = map[string]*joined{}
+	}
+	s.joins.last[v.who] = next
+	return next, nil
+}
+
+// listOf is the first list with the lines of the others behind it.
+func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err error) {
+	for _, d := range lists {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if len(theirs) == 0 {
-			theirs = body
-		} else {
-			theirs = append(bytes.Clone(theirs), compactindex.ListLines(body)...)
-		}
+		all = compactindex.AppendList(all, body)
 	}
-	own = compactindex.ListLines(own)
-	s.joins.mu.Lock()
-	defer s.joins.mu.Unlock()
-	j, next := s.joins.last[who], &compactindex.Joined{Theirs: theirs, Ours: own}
-	if j.Continues(theirs, own) {
-		more, err := s.withoutOurs(ctx, theirs[len(j.Theirs):])
-		if err != nil {
-			return nil, err
-		}
-		next.Body = slices.Concat(j.Body, more, own[len(j.Ours):])
-	} else {
-		body, err := s.withoutOurs(ctx, theirs)
-		if err != nil {
-			return nil, err
-		}
-		next.Body = append(body, own...)
-	}
-	if s.joins.last == nil || len(s.joins.last) >= maxJoins {
-		s.joins.last = map[string]*compactindex.Joined{}
-	}
-	s.joins.last[who] = next
-	return next.Body, nil
+	return all, nil
 }
 
 // withoutOurs drops the lines of names that are not theirs to give, and those that must not be passed on.
@@ -214,30 +236,14 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 	return out, nil
 }
 
-// bothLists are theirs and ours, for all who see the same of ours.
-func (s *server) bothLists(ctx context.Context, v view) ([]byte, error) {
-	h, err := s.list.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	all, err := s.list.Bytes(ctx, h, 0, h.Size)
-	if err == nil && v.who != "" {
-		all, err = compactindex.Filtered(all, v.visible)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return s.joinedVersions(ctx, v.who, all)
-}
-
 // proxiedVersions answers with both lists.
 func (s *server) proxiedVersions(ctx context.Context, v view) (ledger.Content, error) {
-	body, err := s.bothLists(ctx, v)
+	both, err := s.bothLists(ctx, v)
 	if err != nil {
 		return ledger.Content{}, err
 	}
-	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "versions " + string(digest.FromBytes(body))}
-	doc, err := s.store.Document(ctx, key, func(context.Context) (store.Rendered, error) { return plain(body), nil })
+	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "versions " + both.digest.String()}
+	doc, err := s.store.Document(ctx, key, func(context.Context) (store.Rendered, error) { return plain(both.Body), nil })
 	if err != nil {
 		return ledger.Content{}, err
 	}
@@ -245,11 +251,11 @@ func (s *server) proxiedVersions(ctx context.Context, v view) (ledger.Content, e
 }
 
 // proxiedNames answers with the names of both lists.
-func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both []byte) error {
-	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "names " + string(digest.FromBytes(both))}
+func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *joined) error {
+	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "names " + both.digest.String()}
 	doc, err := s.store.Document(r.Context(), key, func(context.Context) (store.Rendered, error) {
 		out, last := []byte(compactindex.InfoHead), ""
-		compactindex.Tuples(both, func(t gemspec.Tuple) {
+		compactindex.Tuples(both.Body, func(t gemspec.Tuple) {
 			if t.Name != last {
 				last = t.Name
 				out = append(append(out, last...), '\n')

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/opencontainers/go-digest"
-
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
@@ -323,10 +321,10 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 		if err != nil {
 			return err
 		}
-		format += string(digest.FromBytes(both))
+		format += both.digest.String()
 		render = func(context.Context) (store.Rendered, error) {
 			keep, rows := choose(q.Index), []gemspec.Tuple(nil)
-			compactindex.Tuples(both, func(t gemspec.Tuple) {
+			compactindex.Tuples(both.Body, func(t gemspec.Tuple) {
 				if keep(t) {
 					rows = append(rows, t)
 				}

@@ -155,6 +155,25 @@ func Tuples(list []byte, yield func(gemspec.Tuple)) {
 // Joined is a list of two registries: theirs, then ours, then whatever came to either since.
 type Joined struct{ Theirs, Ours, Body []byte }
 
+// Follow makes the body from the two lists, by way of the last one if they only grew since. pass is what of theirs may be
+// passed on.
+func (j *Joined) Follow(last *Joined, pass func(list []byte) ([]byte, error)) error {
+	if !last.Continues(j.Theirs, j.Ours) {
+		last = &Joined{}
+	}
+	more, err := pass(j.Theirs[len(last.Theirs):])
+	j.Body = slices.Concat(last.Body, more, j.Ours[len(last.Ours):])
+	return err
+}
+
+// AppendList appends a registry's whole list to those of others.
+func AppendList(all, list []byte) []byte {
+	if len(all) == 0 {
+		return list
+	}
+	return append(bytes.Clone(all), ListLines(list)...)
+}
+
 // Continues reports whether both lists only grew since, by nothing that hides a name of theirs.
 func (j *Joined) Continues(theirs, ours []byte) bool {
 	if j == nil || !bytes.HasPrefix(theirs, j.Theirs) || !bytes.HasPrefix(ours, j.Ours) {
