@@ -36,7 +36,7 @@ const (
 func (s *server) remote(r *upstream.Registry) {
 	ours := store.NewMemo[string, bool](s.store, store.RubyGems)
 	s.up = r.Set(store.RubyGems, upstream.Protocol{
-		Fold: func(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") },
+		Fold: func(name string) string { return string(compactindex.Fold([]byte(name))) },
 		Local: func(ctx context.Context, name string) (bool, error) {
 			return ours.Get("", name, func() (taken bool, err error) {
 				err = s.store.View(ctx, func(tx *store.Tx) error {

@@ -179,11 +179,18 @@ func (j *Joined) Continues(theirs, ours []byte) bool {
 	if j == nil || !bytes.HasPrefix(theirs, j.Theirs) || !bytes.HasPrefix(ours, j.Ours) {
 		return false
 	}
+	if len(ours) == len(j.Ours) {
+		return true
+	}
+	names := Fold(j.Theirs)
 	for line := range bytes.Lines(ours[len(j.Ours):]) {
 		name, _, _ := bytes.Cut(line, []byte(" "))
-		if bytes.Contains(j.Theirs, append(append([]byte{'\n'}, name...), ' ')) {
+		if bytes.Contains(names, slices.Concat([]byte("\n"), Fold(name), []byte(" "))) {
 			return false
 		}
 	}
 	return true
 }
+
+// Fold makes equal what people take for the same name: letters of either case, dash and underscore.
+func Fold(name []byte) []byte { return bytes.ReplaceAll(bytes.ToLower(name), []byte("_"), []byte("-")) }

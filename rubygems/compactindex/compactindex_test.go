@@ -70,6 +70,7 @@ func TestContinues(t *testing.T) {
 		"theirs grew": {"rails 1.0 00\n", "", true},
 		"ours grew":   {"", "mine 1.1 00\nrac 1.0 00\n", true},
 		"ours hides":  {"", "rack 2.0 00\n", false},
+		"in capitals": {"", "Rack 2.0 00\n", false},
 	} {
 		if got := j.Continues(append([]byte(string(j.Theirs)), c.theirs...), append([]byte(string(j.Ours)), c.ours...)); got != c.want {
 			t.Errorf("%s: %t", what, got)
