@@ -33,6 +33,9 @@ type Registry struct {
 	life context.Context
 	end  context.CancelFunc
 	work sync.WaitGroup
+
+	mu     sync.Mutex // guards closed, and work's growing
+	closed bool
 }
 
 // New prepares the upstreams; it asks none of them.
@@ -84,18 +87,29 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 
 // detach returns a context with ctx's values that ends with the registry, not with ctx. done must be called.
 func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
-	r.work.Add(1)
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(r.life, cancel)
-	return detached, func() {
+	end := func() {
 		stop()
 		cancel()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return detached, end // cancelled, and Close does not wait for it
+	}
+	r.work.Add(1)
+	return detached, func() {
+		end()
 		r.work.Done()
 	}
 }
 
 // Close ends the fetches under way and gives connections back.
 func (r *Registry) Close() {
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
 	r.end()
 	r.work.Wait()
 	for _, u := range r.Find("", "") {

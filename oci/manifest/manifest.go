@@ -161,7 +161,7 @@ func topLevel(body []byte) (map[string]json.RawMessage, error) {
 	if _, err := dec.Token(); err != nil {
 		return nil, invalid("the manifest is not valid JSON")
 	}
-	if len(bytes.TrimSpace(body[dec.InputOffset():])) > 0 {
+	if len(bytes.Trim(body[dec.InputOffset():], " \t\r\n")) > 0 {
 		return nil, invalid("there is something behind the manifest's JSON object")
 	}
 	return fields, nil
