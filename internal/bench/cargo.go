@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +21,6 @@ import (
 const (
 	cargoCrates  = 300
 	cargoLatency = 20 * time.Millisecond // there and back
-	bareFresh    = "304"                 // -bare: a handler that answers 304 and nothing else
 )
 
 // cargoCrate is the archive of a version.
@@ -213,31 +211,7 @@ func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error
 		return 0, 0, err
 	}
 	drain(resp)
-	addr, err := freeAddr()
-	if err != nil {
-		return 0, 0, err
-	}
-	cmd := exec.Command(e.self, "-bare", bareFresh)
-	cmd.Env = append(os.Environ(), "BENCH_BARE_ADDR="+addr)
-	bare, err := e.start(ctx, cmd, answers(addr, "/"))
-	if err != nil {
-		return 0, 0, err
-	}
-	defer bare.kill()
-	line := "Accept-Encoding: deflate, gzip\r\nIf-None-Match: " + resp.Header.Get("ETag") + "\r\n"
-	if ours, err = loadStatus(p.addr, path, "", http.StatusNotModified, line); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = loadStatus(bare.addr, "/", "", http.StatusNotModified, line)
-	return ours, yardstick, err
-}
-
-// serveFresh answers everything with the tag that was asked about and a 304.
-func serveFresh() error {
-	return http.ListenAndServe(os.Getenv("BENCH_BARE_ADDR"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("ETag", r.Header.Get("If-None-Match"))
-		w.WriteHeader(http.StatusNotModified)
-	}))
+	return e.compareBare(ctx, p, path, "", bareFresh, "Accept-Encoding: deflate, gzip\r\n", "If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
 }
 
 // cargoGrowth: publishes a second into 1,000 versions, beside publishes into 10.

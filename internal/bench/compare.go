@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -140,11 +141,12 @@ func compare(ctx context.Context, targets ...*target) ([][]speed, error) {
 	return all, nil
 }
 
-// compareBare compares an answer of larder with a bare handler that writes the bytes of a file. The yardstick is
+// compareBare compares an answer of larder with a bare handler that writes the bytes of a file, or with lines of a header
+// that ask whether something is new, with bareFresh in place of the file, one that says it is not. The yardstick is
 // net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
 // setting of the collector. A second bare handler has the same time limits and collector setting as larder: its figures
 // are a note, as the part of the distance that is no handler's.
-func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string) (ours, yardstick float64, err error) {
+func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string, lines ...string) (ours, yardstick float64, err error) {
 	plain, err := e.startBare(ctx, file)
 	if err != nil {
 		return 0, 0, err
@@ -155,8 +157,12 @@ func (e *env) compareBare(ctx context.Context, p *process, path, auth, file stri
 		return 0, 0, err
 	}
 	defer limited.kill()
-	all, err := compare(ctx, newTarget(p, path, auth, http.StatusOK, ""),
-		newTarget(plain, "/", auth, http.StatusOK, ""), newTarget(limited, "/", auth, http.StatusOK, ""))
+	status := http.StatusOK
+	if file == bareFresh {
+		status = http.StatusNotModified
+	}
+	ask := func(of *process) *target { return newTarget(of, path, auth, status, strings.Join(lines, "")) }
+	all, err := compare(ctx, ask(p), ask(plain), ask(limited))
 	if err != nil {
 		return 0, 0, err
 	}

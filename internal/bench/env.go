@@ -221,17 +221,27 @@ func (e *env) startBare(ctx context.Context, file string, environ ...string) (*p
 	return e.start(ctx, cmd, answers(addr, "/"))
 }
 
+// bareFresh in place of a file is a handler that answers everything with the tag that was asked about and a 304.
+const bareFresh = "304"
+
 // serveBare is http.Server as it comes, or with larder's time limits.
 func serveBare(file string) error {
-	body, err := os.ReadFile(file)
-	if err != nil {
-		return err
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", r.Header.Get("If-None-Match"))
+		w.WriteHeader(http.StatusNotModified)
 	}
-	srv := &http.Server{Addr: os.Getenv("BENCH_BARE_ADDR"), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-		_, _ = w.Write(body)
-	})}
+	if file != bareFresh {
+		body, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		handler = func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/octet-stream")
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			_, _ = w.Write(body)
+		}
+	}
+	srv := &http.Server{Addr: os.Getenv("BENCH_BARE_ADDR"), Handler: http.HandlerFunc(handler)}
 	if os.Getenv("BENCH_BARE_LIMITS") != "" {
 		srv.ReadHeaderTimeout, srv.IdleTimeout = 20*time.Second, 2*time.Minute
 	}

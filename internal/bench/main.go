@@ -90,9 +90,6 @@ func run(ctx context.Context, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *bare == bareFresh {
-		return serveFresh()
-	}
 	if *bare != "" {
 		return serveBare(*bare)
 	}

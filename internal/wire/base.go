@@ -100,6 +100,9 @@ func (b *Base) trusts(a netip.Addr) bool {
 }
 
 func peerAddr(r *http.Request) netip.Addr {
+	if p := peerOf(r.Context()); p != nil {
+		return p.addr
+	}
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

@@ -279,6 +279,7 @@ func startEdge(t testing.TB, h http.Handler, stall time.Duration, s *spy) string
 	}
 	srv := httptest.NewUnstartedServer(&Edge{Next: h, Base: base, Log: quiet(), Stall: stall})
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
+	srv.Config.ConnContext = ConnContext
 	if s != nil {
 		srv.Listener = spyListener{srv.Listener, s}
 	}
@@ -420,5 +421,46 @@ func TestStalledReaderIsCut(t *testing.T) {
 	case <-done:
 	case <-time.After(10 * time.Second):
 		t.Fatal("a client that never reads holds the request for ever")
+	}
+}
+
+// TestEveryAnswerHasADeadline: a client that asks and asks and never reads is cut, one that pauses between answers is not.
+func TestEveryAnswerHasADeadline(t *testing.T) {
+	const stall = 200 * time.Millisecond
+	cut := make(chan error, 1)
+	body := make([]byte, 64<<10)
+	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := w.Write(body); err != nil {
+			select {
+			case cut <- err:
+			default:
+			}
+		}
+	}), stall, nil)
+	for range 3 {
+		for range 20 {
+			resp, err := http.Get(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := io.Copy(io.Discard, resp.Body); err != nil || n != int64(len(body)) {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+			resp.Body.Close()
+		}
+		time.Sleep(2 * stall)
+	}
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: registry.example.com\r\n\r\n", 1000)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-cut:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a client that sends and never reads holds its connection for ever")
 	}
 }

@@ -62,7 +62,9 @@ func exchangeFrom(ctx context.Context) *exchange {
 func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration) (*exchange, http.ResponseWriter, *http.Request) {
 	x := &exchange{Context: r.Context(), id: id, addr: addr, identity: auth.Anonymous(), stall: stall}
 	x.idHeader[0] = id
-	if addr.IsValid() {
+	if p := peerOf(r.Context()); p != nil && p.addr == addr {
+		x.addrText = p.text
+	} else if addr.IsValid() {
 		x.addrText = addr.String()
 	}
 	x.ctl = *http.NewResponseController(w)
@@ -72,7 +74,6 @@ func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, s
 		r.Body = &x.body
 	}
 	x.w = response{w, x}
-	w.Header()["X-Content-Type-Options"] = nosniff
 	return x, &x.w, r
 }
 
@@ -125,6 +126,9 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (x *exchange) begin(code int) {
 	if !x.started && code >= 200 {
 		x.started, x.status = true, code
+		if code != http.StatusNotModified {
+			x.w.Header()["X-Content-Type-Options"] = nosniff // about content, of which there is none
+		}
 		if x.stall > 0 {
 			x.arm(time.Now())
 		}
