@@ -301,7 +301,7 @@ func (d *decoder) data() (u Data, err error) {
 
 func (d *decoder) ivars() ([]Ivar, error) {
 	n, err := d.length()
-	if err != nil {
+	if err != nil || n == 0 {
 		return nil, err
 	}
 	out := make([]Ivar, 0, min(n, 16))

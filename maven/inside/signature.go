@@ -31,7 +31,7 @@ func ReadSignature(text []byte) (sig Signature, ok bool) {
 	for range 2 { // hashed, then unhashed subpackets
 		n, ok := number(body, at, wide)
 		if !ok || n > len(body)-at-wide {
-			return sig, false
+			return Signature{}, false
 		}
 		sig.take(body[at+wide : at+wide+n])
 		at += wide + n
