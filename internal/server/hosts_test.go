@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,6 +31,22 @@ type talkative struct {
 	host   string
 	down   atomic.Bool  // every answer is trouble
 	bodies atomic.Int64 // of 200 that held its address
+
+	mu    sync.Mutex // guards asked
+	asked []string   // paths and queries, unescaped
+}
+
+// heard returns what was asked for since the last call and has a word in it.
+func (w *talkative) heard(word string) (list []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.asked {
+		if strings.Contains(a, word) {
+			list = append(list, a)
+		}
+	}
+	w.asked = nil
+	return list
 }
 
 func newTalkative(t *testing.T, o *origin) *talkative {
@@ -47,6 +64,9 @@ func newTalkative(t *testing.T, o *origin) *talkative {
 		ModifyResponse: way.boast,
 	}
 	way.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		way.mu.Lock()
+		way.asked = append(way.asked, r.URL.Path+"?"+r.URL.Query().Encode())
+		way.mu.Unlock()
 		switch {
 		case way.down.Load():
 			way.sign(w.Header())
@@ -245,6 +265,39 @@ func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
 	}
 }
 
+// TestB7_ClaimsHoldOnEveryRoute: whatever is asked for, by whatever address, the upstream never hears a name that is claimed.
+func TestB7_ClaimsHoldOnEveryRoute(t *testing.T) {
+	claimed := map[store.Kind]string{store.OCI: "team/app", store.Maven: "com.acme*", store.Composer: "acme/*"}
+	for _, sp := range specimens() {
+		t.Run(string(sp.kind), func(t *testing.T) {
+			t.Parallel()
+			o := newOrigin(t, sp)
+			way := newTalkative(t, o)
+			claim, word := "demo", "demo"
+			if c := claimed[sp.kind]; c != "" {
+				claim, word = c, strings.Trim(strings.TrimPrefix(c, "com."), "*/")
+			}
+			for _, claims := range [][]string{nil, {string(sp.kind) + ":" + claim}} {
+				reader := &leakReader{t: t, way: way, cache: cacheOf(t, o, way, claims...)}
+				for _, path := range readPaths(t, sp) {
+					for _, method := range []string{"GET", "HEAD"} {
+						reader.read("claims", method, path, accepts(sp.kind)[0], true)
+					}
+				}
+				for path, body := range questions(sp.kind) {
+					reader.read("claims", "POST "+body, path, "*/*", true)
+				}
+				switch heard := way.heard(word); {
+				case claims == nil && len(heard) == 0:
+					t.Error("without a claim it was not asked either: this proves nothing")
+				case claims != nil && len(heard) > 0:
+					t.Errorf("the upstream was asked for %q", heard)
+				}
+			}
+		})
+	}
+}
+
 // questions are reads that are sent with POST.
 func questions(k store.Kind) map[string]string {
 	return map[store.Kind]map[string]string{
@@ -255,11 +308,12 @@ func questions(k store.Kind) map[string]string {
 }
 
 // cacheOf starts an empty server in front of way. Its upstream has no name: it is called as --upstream calls it.
-func cacheOf(t *testing.T, o *origin, way *talkative) string {
+func cacheOf(t *testing.T, o *origin, way *talkative, claims ...string) string {
 	cfg := testConfig(t)
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
 		t.Fatal(err)
 	}
+	cfg.Claims = claims
 	cfg.Upstreams = []config.Upstream{{Kind: o.kind, URL: way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
 	return "http://" + start(t, cfg, nil).addr
 }
