@@ -61,7 +61,7 @@ func TestPyPILive(t *testing.T) {
 	}
 	for _, client := range []string{"pip26", "uv", "pyvenv"} {
 		if _, err := exec.LookPath(client); err != nil {
-			t.Skip(err)
+			without(t, client, err)
 		}
 	}
 	source := newLivePython(t)

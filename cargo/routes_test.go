@@ -2,9 +2,6 @@ package cargo
 
 import (
 	"errors"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
 	"net/url"
 	"reflect"
 	"strings"
@@ -12,6 +9,7 @@ import (
 
 	"larder/cargo/crate"
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 )
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
@@ -152,42 +150,12 @@ func TestE_NamesAsPaths(t *testing.T) {
 
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p comment.Parser
-	seen := map[string]bool{}
 	sample := strings.NewReplacer("/index/P", "/index/se/rd/serde", "/D/F", "/"+someSum+"/serde-1.0.0.crate", "/N", "/serde", "/V", "/1.0.0")
-	for _, block := range p.Parse(file.Doc.Text()).Content {
-		code, ok := block.(*comment.Code)
-		if !ok {
-			continue
-		}
-		for line := range strings.Lines(code.Text) {
-			f := strings.Fields(line)
-			if len(f) < 5 || !strings.HasPrefix(f[1], "/") {
-				continue
-			}
-			if op, _, err := parseRaw(t, f[0], root+sample.Replace(f[1])); err != nil || op != f[2] {
-				t.Errorf("doc.go: %s %s is %s %v, not %s", f[0], f[1], op, err, f[2])
-			}
-			seen[f[2]] = true
-		}
-	}
-	ops := map[string]bool{}
-	for _, o := range (&server{}).operations() {
-		if ops[o.Name] = true; !seen[o.Name] {
-			t.Errorf("operation %s is not in doc.go", o.Name)
-		}
-	}
+	ops := wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
 	for _, row := range routes {
 		if !ops[row.op] {
 			t.Errorf("path %s has no operation", row.path)
 		}
-	}
-	if len(seen) != len(ops) {
-		t.Errorf("%d operations in doc.go, %d in the table", len(seen), len(ops))
 	}
 }
 

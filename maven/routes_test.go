@@ -2,15 +2,13 @@ package maven
 
 import (
 	"errors"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
 	"net/url"
 	"reflect"
 	"strings"
 	"testing"
 
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 	"larder/maven/layout"
 )
 
@@ -144,38 +142,8 @@ func TestE_CVE_2024_4956_Paths(t *testing.T) {
 
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p comment.Parser
-	seen := map[string]bool{}
 	sample := strings.NewReplacer("/G", "/com/acme", "/A/", "/lib/", "/V", "/1.0", "/F.S", "/lib-1.0.jar.sha1", "/F", "/lib-1.0.jar", "/D/", "/com/")
-	for _, block := range p.Parse(file.Doc.Text()).Content {
-		code, ok := block.(*comment.Code)
-		if !ok {
-			continue
-		}
-		for line := range strings.Lines(code.Text) {
-			f := strings.Fields(line)
-			if len(f) < 5 || !strings.HasPrefix(f[1], "/") {
-				continue
-			}
-			if op, _, err := parseRaw(t, f[0], root+sample.Replace(f[1])); err != nil || op != f[2] {
-				t.Errorf("doc.go: %s %s is %s %v, not %s", f[0], f[1], op, err, f[2])
-			}
-			seen[f[2]] = true
-		}
-	}
-	ops := map[string]bool{}
-	for _, o := range (&server{}).operations() {
-		if ops[o.Name] = true; !seen[o.Name] {
-			t.Errorf("operation %s is not in doc.go", o.Name)
-		}
-	}
-	if len(seen) != len(ops) {
-		t.Errorf("%d operations in doc.go, %d in the table", len(seen), len(ops))
-	}
+	wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
 }
 
 func FuzzParse(f *testing.F) {

@@ -264,16 +264,16 @@ func TestA9_Directories(t *testing.T) {
 func TestA10_Version(t *testing.T) {
 	g := newRig(t)
 	asJSON := wiretest.Header("Accept", "application/json")
-	g.deploy("com.acme:root:1", contents{".pom": pomXML("com.acme", "root", "1", "<packaging>pom</packaging><url>https://example.com/${project.artifactId}</url><organization><name>Acme</name></organization><licenses><license><name>MIT</name></license></licenses>",
+	g.deploy("com.acme:base:1", contents{".pom": pomXML("com.acme", "base", "1", "<packaging>pom</packaging><url>https://example.com/${project.artifactId}</url><organization><name>Acme</name></organization><licenses><license><name>MIT</name></license></licenses>",
 		"<properties><x.version>5</x.version><own>root</own></properties><dependencyManagement><dependencies><dependency><groupId>org.x</groupId><artifactId>y</artifactId><version>${x.version}</version></dependency></dependencies></dependencyManagement>")})
 	parent := func(artifact string, version int) string {
 		return fmt.Sprintf("<parent><groupId>com.acme</groupId><artifactId>%s</artifactId><version>%d</version></parent>", artifact, version)
 	}
-	g.deploy("com.acme:parent:2", contents{".pom": pomXML("com.acme", "parent", "2", "<packaging>pom</packaging>", parent("root", 1))})
+	g.deploy("com.acme:parent:2", contents{".pom": pomXML("com.acme", "parent", "2", "<packaging>pom</packaging>", parent("base", 1))})
 	g.deploy("com.acme:lib:1.0", contents{".pom": pomXML("com.acme", "lib", "1.0", parent("parent", 2), "<name>${own} of ${project.groupId}</name><properties><own>lib</own></properties><dependencies><dependency><groupId>org.x</groupId><artifactId>y</artifactId></dependency></dependencies>")})
 	v := wiretest.At(g.Want(g.Do("GET", lib+"1.0/", nil, asJSON), 200, "").Object(t), "version")
 	for path, want := range map[string]string{
-		"project/name": `"lib of com.acme"`, "project/url": `"https://example.com/lib"`, "project/organization": `"Acme"`, "project/licenses": `[{"name":"MIT"}]`, "project/parents": `["com.acme:parent:2","com.acme:root:1"]`,
+		"project/name": `"lib of com.acme"`, "project/url": `"https://example.com/lib"`, "project/organization": `"Acme"`, "project/licenses": `[{"name":"MIT"}]`, "project/parents": `["com.acme:parent:2","com.acme:base:1"]`,
 		"dependencies": `[{"artifact":"y","group":"org.x","version":"5"}]`, "managed": `[{"artifact":"y","group":"org.x","version":"5"}]`, "pom/parent": `"com.acme:parent:2"`, "snippets/coursier": `"cs fetch com.acme:lib:1.0"`, "by": `"ada"`,
 	} {
 		if got := wiretest.JSON(wiretest.At(v, strings.Split(path, "/")...)); got != want {
@@ -289,7 +289,7 @@ func TestA10_Version(t *testing.T) {
 	if v := wiretest.At(g.Do("GET", "/com/acme/loop/1/", nil, asJSON).Object(t), "version", "project", "parents"); len(v.([]any)) != maxParents {
 		t.Error(v)
 	}
-	bom := g.Want(g.Do("GET", "/com/acme/root/1/", nil, asJSON), 200, "").Object(t)
+	bom := g.Want(g.Do("GET", "/com/acme/base/1/", nil, asJSON), 200, "").Object(t)
 	if wiretest.At(bom, "version", "pom", "bom") != true || !strings.Contains(fmt.Sprint(wiretest.At(bom, "version", "snippets", "maven")), "<scope>import</scope>") {
 		t.Errorf("%v", bom["version"])
 	}
