@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -73,12 +72,10 @@ func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := e.startLarder(ctx, data)
+	p, c, err := e.startAs(ctx, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
 	return p, c, parallel(8, func(i int) error {
 		for v := i; v < n; v += 8 {
 			if err := c.cargoPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,12 +52,10 @@ func (e *env) startComposer(ctx context.Context, n int) (*process, *registry, er
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := e.startLarder(ctx, data)
+	p, c, err := e.startAs(ctx, data)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
 	err = parallel(8, func(i int) error {
 		for v := i; v < n; v += 8 {
 			if err := c.composerPublish(ctx, fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {

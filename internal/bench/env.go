@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -208,6 +209,17 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 		return nil, err
 	}
 	return e.start(ctx, exec.Command(registry, "serve", file), answers(addr, "/v2/"))
+}
+
+// startAs starts a larder on a folder, and a client that acts as its administrator.
+func (e *env) startAs(ctx context.Context, data string, environ ...string) (*process, *registry, error) {
+	p, err := e.startLarder(ctx, data, environ...)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := newRegistry(p.addr)
+	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
+	return p, c, nil
 }
 
 // startBare serves a file's bytes from memory with net/http and nothing else, in a process of its own.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/md5"
 	"crypto/sha1"
-	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -25,13 +24,7 @@ func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := e.startLarder(ctx, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
-	return p, c, nil
+	return e.startAs(ctx, data)
 }
 
 func (c *registry) mavenPut(ctx context.Context, path, body string) error {

@@ -68,12 +68,10 @@ func (e *env) startNPM(ctx context.Context, n int, environ ...string) (*process,
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := e.startLarder(ctx, data, environ...)
+	p, c, err := e.startAs(ctx, data, environ...)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
 	err = parallel(8, func(i int) error {
 		for v := i; v < n; v += 8 {
 			if err := c.npmPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10), 100); err != nil {

@@ -4,7 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -85,12 +84,10 @@ func (e *env) startPyPI(ctx context.Context, n int, name func(k int) (project, v
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.startLarder(ctx, data)
+	p, c, err := e.startAs(ctx, data)
 	if err != nil {
 		return nil, err
 	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
 	var next atomic.Int64
 	return &pypiIndex{p, c}, parallel(32, func(int) error {
 		for k := int(next.Add(1)); k <= n; k = int(next.Add(1)) {

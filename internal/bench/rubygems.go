@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -118,16 +117,6 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 	return folders, nil
 }
 
-func (e *env) openGems(ctx context.Context, data string) (*process, *registry, error) {
-	p, err := e.startLarder(ctx, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	c := newRegistry(p.addr)
-	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
-	return p, c, nil
-}
-
 // gemEnv is what the benchmarks of gems share: a large registry and a small one, started when first needed.
 type gemEnv struct {
 	large, small             *process
@@ -145,10 +134,10 @@ func (e *env) filledGems(ctx context.Context) (*gemEnv, error) {
 		return nil, err
 	}
 	g := &gemEnv{largeData: folders[0], smallData: folders[1]}
-	if g.large, g.largeClient, err = e.openGems(ctx, g.largeData); err != nil {
+	if g.large, g.largeClient, err = e.startAs(ctx, g.largeData); err != nil {
 		return nil, err
 	}
-	if g.small, g.smallClient, err = e.openGems(ctx, g.smallData); err != nil {
+	if g.small, g.smallClient, err = e.startAs(ctx, g.smallData); err != nil {
 		return nil, err
 	}
 	e.gems = g
@@ -231,7 +220,7 @@ func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	again := func(p **process, c **registry, data string) (time.Duration, error) {
 		(*p).kill()
 		start := time.Now()
-		if *p, *c, err = e.openGems(ctx, data); err != nil {
+		if *p, *c, err = e.startAs(ctx, data); err != nil {
 			return 0, err
 		}
 		_, _, err := (*c).listSize(ctx)
