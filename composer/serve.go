@@ -380,7 +380,11 @@ func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	body := strings.TrimSuffix(string(doc.Body), "}}\n")
+	plain, err := doc.Encoded(store.Identity)
+	if err != nil {
+		return err
+	}
+	body := strings.TrimSuffix(string(plain), "}}\n")
 	body += fmt.Sprintf(`,"downloads":{"total":%d,"monthly":%d,"daily":%d}}}`+"\n", counts.Total, counts.since(30), counts.since(1))
 	h := w.Header()
 	h.Set("Content-Type", typeJSON)

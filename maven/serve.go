@@ -409,7 +409,11 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 	if err != nil {
 		return err
 	}
-	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (checksum.Set, error) { return checksum.Of(doc.Body), nil })
+	body, err := doc.Encoded(store.Identity)
+	if err != nil {
+		return err
+	}
+	sums, err := s.docSums.Get(q.Name, doc.ETag, func() (checksum.Set, error) { return checksum.Of(body), nil })
 	if err != nil {
 		return err
 	}
@@ -425,7 +429,7 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 		}
 		// Rare, and only right for the bytes as they are; under the tag they have without a condition, too.
 		head := wire.BlobHead{Digest: digest.Digest(strings.Trim(doc.ETag, `"`)), Type: doc.Type, Modified: doc.Modified, CacheControl: cacheControl(r, false)}
-		return wire.ServeBytes(w, r, doc.Body, head)
+		return wire.ServeBytes(w, r, body, head)
 	}
 	return wire.ServeDocument(w, r, doc, cacheControl(r, false))
 }

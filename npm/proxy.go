@@ -247,7 +247,11 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 	var d struct {
 		Tags map[string]string `json:"dist-tags"`
 	}
-	return d.Tags, json.Unmarshal(doc.Body, &d)
+	body, err := doc.Encoded(store.Identity)
+	if err != nil {
+		return nil, err
+	}
+	return d.Tags, json.Unmarshal(body, &d)
 }
 
 // proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its own pages. Ours

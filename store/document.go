@@ -1,19 +1,10 @@
 package store
 
 import (
-	"bytes"
 	"container/list"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
-	"time"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 )
 
 // DocKey names a rendered document. Base is the base URL in it, since documents contain absolute ones and records
@@ -24,44 +15,6 @@ type DocKey struct {
 	Base    string
 	Format  string // the protocol's own word, including anything else the bytes depend on
 }
-
-// Rendered is what a protocol's pure renderer made.
-type Rendered struct {
-	Body     []byte
-	Type     string // media type
-	Modified time.Time
-	ETag     string // where clients compute it themselves: strong, with quotes; "": of the body's sha256
-	Packed   bool   // the body is compressed already: no encodings are made of it
-}
-
-// Document is a rendered document with its encodings. It is shared: nobody changes its bytes.
-type Document struct {
-	Body     []byte
-	Gzip     []byte // nil when compression does not make it smaller
-	Zstd     []byte // nil when compression does not make it smaller
-	Type     string
-	Modified time.Time
-	ETag     string            // strong, of the identity encoding
-	Sum      [sha256.Size]byte // of the identity encoding
-
-	gzipTag, zstdTag string // made once: they are compared with what every client holds
-}
-
-// ETagFor returns the strong ETag of an encoding ("gzip", "zstd", "" for identity): other bytes, another tag.
-func (d *Document) ETagFor(encoding string) string {
-	switch {
-	case encoding == "" || encoding == "identity":
-		return d.ETag
-	case encoding == "gzip" && d.gzipTag != "":
-		return d.gzipTag
-	case encoding == "zstd" && d.zstdTag != "":
-		return d.zstdTag
-	}
-	return strings.TrimSuffix(d.ETag, `"`) + "-" + encoding + `"`
-}
-
-// size is what the document takes of the cache.
-func (d *Document) size() int64 { return int64(len(d.Body)+len(d.Gzip)+len(d.Zstd)) + 512 }
 
 // Document returns the document called key, from memory when the package (or kind) has not changed since it was
 // rendered. Otherwise it calls render once for all who wait; render reads records itself and must not depend on the
@@ -110,8 +63,9 @@ type documents struct {
 }
 
 type docEntry struct {
-	key flightKey
-	doc *Document
+	key  flightKey
+	doc  *Document
+	size int64 // as it was counted
 }
 
 func newDocuments(limit int64) *documents {
@@ -157,19 +111,38 @@ func (c *documents) render(ctx context.Context, f *flight, render func(context.C
 		f.err = err
 		return
 	}
-	f.doc, f.err = newDocument(r)
+	f.doc, f.err = NewDocument(r), nil
 }
 
 // add keeps d and makes room for it.
 func (c *documents) add(k flightKey, d *Document) {
-	if d.size() > c.limit {
+	size := d.takes()
+	if size > c.limit {
 		return
 	}
 	if e := c.byKey[k.DocKey]; e != nil {
 		c.drop(e)
 	}
-	c.byKey[k.DocKey] = c.order.PushFront(&docEntry{k, d})
-	for c.used += d.size(); c.used > c.limit; {
+	e := c.order.PushFront(&docEntry{k, d, size})
+	d.resized = func() { c.resize(e) }
+	c.byKey[k.DocKey] = e
+	c.grow(size)
+}
+
+// resize counts anew what an entry takes, if it is still kept.
+func (c *documents) resize(e *list.Element) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := e.Value.(*docEntry)
+	if c.byKey[v.key.DocKey] == e {
+		was := v.size
+		v.size = v.doc.takes()
+		c.grow(v.size - was)
+	}
+}
+
+func (c *documents) grow(by int64) {
+	for c.used += by; c.used > c.limit; {
 		c.drop(c.order.Back())
 	}
 }
@@ -177,64 +150,5 @@ func (c *documents) add(k flightKey, d *Document) {
 func (c *documents) drop(e *list.Element) {
 	v := c.order.Remove(e).(*docEntry)
 	delete(c.byKey, v.key.DocKey)
-	c.used -= v.doc.size()
-}
-
-// minCompressed is the size below which an encoding saves no packet.
-const minCompressed = 1024
-
-// newDocument hashes and compresses what was rendered, once.
-func newDocument(r Rendered) (*Document, error) {
-	sum := sha256.Sum256(r.Body)
-	d := &Document{Body: r.Body, Type: r.Type, Modified: r.Modified, ETag: r.ETag, Sum: sum}
-	if d.ETag == "" {
-		d.ETag = `"` + hex.EncodeToString(sum[:16]) + `"`
-	}
-	d.gzipTag, d.zstdTag = d.ETagFor("gzip"), d.ETagFor("zstd")
-	if r.Packed || len(r.Body) < minCompressed {
-		return d, nil
-	}
-	var err error
-	if d.Gzip, err = gzipped(r.Body); err != nil {
-		return nil, err
-	}
-	if d.Zstd, err = zstded(r.Body); err != nil {
-		return nil, err
-	}
-	return d, nil
-}
-
-func gzipped(p []byte) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.DefaultCompression)
-	if err != nil {
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	if _, err := w.Write(p); err != nil {
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	return smaller(b.Bytes(), p), nil
-}
-
-func zstded(p []byte) ([]byte, error) {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
-	if err != nil {
-		return nil, fmt.Errorf("zstd: %w", err)
-	}
-	out := w.EncodeAll(p, nil)
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("zstd: %w", err)
-	}
-	return smaller(out, p), nil
-}
-
-// smaller is z in a slice of its own size, or nil when it saves nothing over p.
-func smaller(z, p []byte) []byte {
-	if len(z) >= len(p) {
-		return nil
-	}
-	return bytes.Clone(z)
+	c.used -= v.size
 }

@@ -30,22 +30,32 @@ func static(n *atomic.Int64, body string) func(context.Context) (store.Rendered,
 	}
 }
 
+// encoded is the document in an encoding.
+func encoded(t *testing.T, d *store.Document, encoding string) []byte {
+	t.Helper()
+	p, err := d.Encoded(encoding)
+	if err != nil {
+		t.Error(err)
+	}
+	return p
+}
+
 func TestDocumentEncodings(t *testing.T) {
 	s := storetest.New(t)
 	body := strings.Repeat("all work and no play ", 500)
 	var n atomic.Int64
 	d, err := s.Document(ctx, docKey, static(&n, body))
 	must(t, err)
-	zr, err := gzip.NewReader(bytes.NewReader(d.Gzip))
+	zr, err := gzip.NewReader(bytes.NewReader(encoded(t, d, store.Gzip)))
 	must(t, err)
 	plain, err := io.ReadAll(zr)
 	must(t, err)
 	zd, err := zstd.NewReader(nil)
 	must(t, err)
 	defer zd.Close()
-	fromZstd, err := zd.DecodeAll(d.Zstd, nil)
+	fromZstd, err := zd.DecodeAll(encoded(t, d, store.Zstd), nil)
 	must(t, err)
-	if string(d.Body) != body || string(plain) != body || string(fromZstd) != body {
+	if string(encoded(t, d, store.Identity)) != body || string(plain) != body || string(fromZstd) != body || d.Size != int64(len(body)) {
 		t.Error("an encoding has other bytes")
 	}
 	tags := map[string]bool{d.ETag: true, d.ETagFor("gzip"): true, d.ETagFor("zstd"): true}
@@ -57,7 +67,7 @@ func TestDocumentEncodings(t *testing.T) {
 		t.Errorf("rendered %d times, %v", n.Load(), err)
 	}
 	small, err := s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "b"}, static(&n, "tiny"))
-	if err != nil || small.Gzip != nil || small.Zstd != nil {
+	if err != nil || encoded(t, small, store.Gzip) != nil || encoded(t, small, store.Zstd) != nil {
 		t.Errorf("a tiny document was compressed: %+v, %v", small, err)
 	}
 }
@@ -70,8 +80,8 @@ func TestDocumentOwnTag(t *testing.T) {
 		return store.Rendered{Body: body, ETag: `"md5"`, Packed: true}, nil
 	})
 	must(t, err)
-	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || d.Gzip != nil || d.Zstd != nil || d.Sum != sha256.Sum256(body) {
-		t.Errorf("%q %d %d %x", d.ETag, len(d.Gzip), len(d.Zstd), d.Sum)
+	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil || encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
+		t.Errorf("%q %x", d.ETag, d.Sum)
 	}
 }
 
@@ -189,6 +199,49 @@ func TestDocumentCacheIsBounded(t *testing.T) {
 	}
 }
 
+// TestDocumentKeepsWhatIsAskedFor: documents that are read in gzip take the cache no more than that, and the others come
+// back from it; what is asked for as it is stays so.
+func TestDocumentKeepsWhatIsAskedFor(t *testing.T) {
+	s := storetest.New(t, storetest.WithOptions(func(o *store.Options) { o.CacheBytes = 512 << 10 }))
+	var n atomic.Int64
+	body := strings.Repeat("all work and no play ", 5000)
+	ask := func(i int, encoding string) []byte {
+		d, err := s.Document(ctx, store.DocKey{Kind: store.NPM, Package: strconv.Itoa(i)}, static(&n, body))
+		must(t, err)
+		return encoded(t, d, encoding)
+	}
+	for range 2 {
+		for i := range 100 {
+			ask(i, store.Gzip)
+		}
+	}
+	if n.Load() != 100 {
+		t.Errorf("100 documents that compress to nothing were rendered %d times", n.Load())
+	}
+	var wg sync.WaitGroup
+	for _, encoding := range []string{store.Identity, store.Zstd, store.Gzip, store.Identity} {
+		wg.Go(func() {
+			if p := ask(0, encoding); encoding == store.Identity && string(p) != body || len(p) == 0 {
+				t.Errorf("%q: %d bytes", encoding, len(p))
+			}
+		})
+	}
+	wg.Wait()
+	for i := range 3 {
+		ask(i, store.Identity)
+	}
+	if n.Load() != 100 {
+		t.Errorf("%d renderings", n.Load())
+	}
+	for i := range 5 {
+		ask(i, store.Identity)
+	}
+	ask(50, store.Gzip)
+	if n.Load() != 101 {
+		t.Errorf("%d renderings: five bodies of 100 KiB and 95 others stayed in 512 KiB", n.Load())
+	}
+}
+
 // TestDocumentsAgainstPublishes renders while others publish: whoever asks after a publish returned sees it.
 func TestDocumentsAgainstPublishes(t *testing.T) {
 	s := storetest.New(t)
@@ -231,7 +284,7 @@ func TestDocumentsAgainstPublishes(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if got, _ := strconv.ParseInt(string(d.Body), 10, 64); got < least {
+				if got, _ := strconv.ParseInt(string(encoded(t, d, store.Identity)), 10, 64); got < least {
 					t.Errorf("the document shows %d versions, %d were published before", got, least)
 					return
 				}
@@ -252,7 +305,7 @@ func TestDocumentHitNeedsNoDisk(t *testing.T) {
 	must(t, err)
 	must(t, s.Close())
 	d, err := s.Document(ctx, docKey, static(&n, "y"))
-	if err != nil || string(d.Body) != "x" {
+	if err != nil || string(encoded(t, d, store.Identity)) != "x" {
 		t.Errorf("%+v %v", d, err)
 	}
 }

@@ -47,15 +47,23 @@ func Tag(p []byte) string {
 
 // Document is content of a document in memory, whose ETag is its Tag.
 func Document(d *store.Document) Content {
-	c := Content{size: int64(len(d.Body)), etag: d.ETag, digest: base64.StdEncoding.EncodeToString(d.Sum[:])}
-	c.write = func(_ context.Context, w io.Writer, from, to int64) error {
-		_, err := w.Write(d.Body[from:to])
-		return err
+	return Content{
+		size: d.Size, etag: d.ETag, digest: base64.StdEncoding.EncodeToString(d.Sum[:]),
+		write: func(_ context.Context, w io.Writer, from, to int64) error {
+			body, err := d.Encoded(store.Identity)
+			if err == nil {
+				_, err = w.Write(body[from:to])
+			}
+			return err
+		},
+		gzip: func(context.Context) (*packed, error) {
+			gz, err := d.Encoded(store.Gzip)
+			if gz == nil {
+				return nil, err
+			}
+			return &packed{int64(len(gz)), [][]byte{gz}}, nil
+		},
 	}
-	if d.Gzip != nil {
-		c.gzip = func(context.Context) (*packed, error) { return &packed{int64(len(d.Gzip)), [][]byte{d.Gzip}}, nil }
-	}
-	return c
 }
 
 // Serve answers GET and HEAD.

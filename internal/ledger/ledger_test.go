@@ -233,7 +233,7 @@ func FuzzServe(f *testing.F) {
 	}
 	f.Add("", "gzip;q=0, *", `W/"x", *`)
 	body := []byte(strings.Repeat("0123456789", 30))
-	d := &store.Document{Body: body, Gzip: []byte("packed"), ETag: Tag(body), Sum: sha256.Sum256(body)}
+	d := store.NewDocument(store.Rendered{Body: body, Gzip: []byte("packed"), ETag: Tag(body)})
 	f.Fuzz(func(t *testing.T, spec, accept, held string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Range"], r.Header["Accept-Encoding"], r.Header["If-None-Match"] = []string{spec}, []string{accept}, []string{held}

@@ -4,9 +4,7 @@ package roll
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"hash/crc32"
 	"slices"
@@ -163,19 +161,17 @@ func join(parts []*piece, mediaType string) *store.Document {
 		size += len(p.body)
 		packed += len(p.packed)
 	}
-	d := &store.Document{Body: make([]byte, 0, size), Gzip: make([]byte, 0, packed), Type: mediaType}
-	d.Gzip = append(d.Gzip, gzipHead...)
+	body, gz := make([]byte, 0, size), make([]byte, 0, packed)
+	gz = append(gz, gzipHead...)
 	for _, p := range parts {
-		d.Body = append(d.Body, p.body...)
-		d.Gzip = append(d.Gzip, p.packed...)
+		body = append(body, p.body...)
+		gz = append(gz, p.packed...)
 	}
-	d.Gzip = append(d.Gzip, lastBlock...)
-	d.Gzip = binary.LittleEndian.AppendUint32(d.Gzip, crc32.ChecksumIEEE(d.Body))
-	d.Gzip = binary.LittleEndian.AppendUint32(d.Gzip, uint32(len(d.Body)))
-	if len(d.Gzip) >= len(d.Body) {
-		d.Gzip = nil
+	gz = append(gz, lastBlock...)
+	gz = binary.LittleEndian.AppendUint32(gz, crc32.ChecksumIEEE(body))
+	gz = binary.LittleEndian.AppendUint32(gz, uint32(len(body)))
+	if len(gz) >= len(body) {
+		gz = nil
 	}
-	sum := sha256.Sum256(d.Body)
-	d.ETag = `"` + hex.EncodeToString(sum[:16]) + `"`
-	return d
+	return store.NewDocument(store.Rendered{Body: body, Gzip: gz, Type: mediaType, Packed: true})
 }

@@ -25,14 +25,22 @@ func check(t *testing.T, r *Roll, want map[string]string) *store.Document {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := "<" + strings.Join(lines, ",") + ">"
-	if string(d.Body) != body || r.Len() != len(want) || d.Type != "text/x" {
-		t.Fatalf("%d lines: %.200q, want %.200q", r.Len(), d.Body, body)
+	plain, err := d.Encoded(store.Identity)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if d.Gzip == nil {
+	packed, err := d.Encoded(store.Gzip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := "<" + strings.Join(lines, ",") + ">"
+	if string(plain) != body || r.Len() != len(want) || d.Type != "text/x" {
+		t.Fatalf("%d lines: %.200q, want %.200q", r.Len(), plain, body)
+	}
+	if packed == nil {
 		return d
 	}
-	z, err := gzip.NewReader(bytes.NewReader(d.Gzip))
+	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,9 +14,12 @@ import (
 // its own strong ETag; a 304 carries the header the 200 would have had and touches nothing but memory.
 func ServeDocument(w http.ResponseWriter, r *http.Request, doc *store.Document, cacheControl string) error {
 	etag, fresh := notModified(r, doc)
-	encoding, body := "", doc.Body
+	encoding, body := store.Identity, []byte(nil)
 	if etag == "" {
-		encoding, body = choose(r.Header["Accept-Encoding"], doc)
+		var err error
+		if encoding, body, err = choose(r.Header["Accept-Encoding"], doc); err != nil {
+			return err
+		}
 		etag = doc.ETagFor(encoding)
 	}
 	// Written into the map as it stands, in canonical spelling: this is the path of every 304.
@@ -78,24 +81,35 @@ func notModified(r *http.Request, doc *store.Document) (held string, fresh bool)
 }
 
 // choose picks the encoding with the highest weight, zstd before gzip before none among equals.
-func choose(accept []string, doc *store.Document) (encoding string, body []byte) {
-	if len(accept) == 0 {
-		return "", doc.Body
+func choose(accept []string, doc *store.Document) (encoding string, body []byte, err error) {
+	w := weights{}
+	if len(accept) > 0 {
+		w = weigh(accept)
 	}
-	w := weigh(accept)
-	best := w.identity
-	encoding, body = "", doc.Body
-	if doc.Gzip != nil && w.gzip > 0 && w.gzip >= best {
-		best, encoding, body = w.gzip, "gzip", doc.Gzip
+	first, second := store.Zstd, store.Gzip
+	if w.gzip > w.zstd {
+		first, second = second, first
 	}
-	if doc.Zstd != nil && w.zstd > 0 && w.zstd >= best {
-		encoding, body = "zstd", doc.Zstd
+	for _, encoding := range [...]string{first, second} {
+		if q := w.of(encoding); q > 0 && q >= w.identity {
+			if body, err = doc.Encoded(encoding); body != nil || err != nil {
+				return encoding, body, err
+			}
+		}
 	}
-	return encoding, body
+	body, err = doc.Encoded(store.Identity)
+	return store.Identity, body, err
 }
 
 // weights are q-values in thousandths, 0 for an encoding the client does not take.
 type weights struct{ identity, gzip, zstd int }
+
+func (w weights) of(encoding string) int {
+	if encoding == store.Zstd {
+		return w.zstd
+	}
+	return w.gzip
+}
 
 // weigh reads Accept-Encoding (RFC 9110 12.5.3). Without a word on it, identity is acceptable but never preferred; if
 // everything is refused it is sent all the same, because an answer beats a 406 no client could act on.
