@@ -88,16 +88,20 @@ func pageQuery(name string) upstream.Query {
 }
 
 func checkPage(body []byte, _ string) error {
-	_, err := simple.Read(body, "")
-	return err
+	return simple.Check(body)
 }
 
 func releaseTimes(body []byte) map[string]time.Time {
 	out := map[string]time.Time{}
-	files, _ := simple.Read(body, "") // checked before it was kept
-	for _, f := range files.Files {
-		if t, ok := out[f.Release()]; !ok || f.Uploaded.Before(t) {
-			out[f.Release()] = f.Uploaded
+	page, err := simple.Read(body, "")
+	if err != nil {
+		return nil // not reached: it was checked before it is kept
+	}
+	for i := range page.Files {
+		f := &page.Files[i]
+		release := f.Release()
+		if t, ok := out[release]; !ok || f.Uploaded.Before(t) {
+			out[release] = f.Uploaded
 		}
 	}
 	return out
@@ -113,7 +117,7 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 	l, offline := s.linksFor(r, q.Alias), s.up.Offline()
 	key := store.DocKey{Kind: store.PyPI.Documents(), Package: q.Name, Base: l.Key(), Format: fmt.Sprintf("%s %s %s %t", mediaType, d.Digest, s.up.GateKey(), offline)}
 	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
-		p, err := s.remotePage(ctx, q.Name, d, offline)
+		p, err := s.remotePage(ctx, q.Name, d, offline, mediaType)
 		if err != nil {
 			return store.Rendered{}, err
 		}
@@ -129,7 +133,7 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 }
 
 // remotePage is a page without what is held back or, offline, not here.
-func (s *server) remotePage(ctx context.Context, name string, d *upstream.Document, offline bool) (*simple.Page, error) {
+func (s *server) remotePage(ctx context.Context, name string, d *upstream.Document, offline bool, mediaType string) (*simple.Page, error) {
 	body, err := d.Bytes(ctx)
 	if err != nil {
 		return nil, err
@@ -138,28 +142,34 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 	if err != nil {
 		return nil, err
 	}
-	p := &simple.Page{Name: name, Status: remote.Status.Filled()}
+	p := &simple.Page{Name: name, Status: remote.Status.Filled(), Versions: remote.Versions, Rows: make([]simple.Row, 0, len(remote.Files))}
+	if !offline && !s.up.Gated() {
+		for i := range remote.Files {
+			p.Rows = append(p.Rows, remote.Files[i].Row(mediaType))
+		}
+		return p, nil
+	}
 	shown := map[string]bool{}
 	for i := range remote.Files {
 		f := &remote.Files[i]
-		here := true
+		here, release := true, f.Release()
 		if offline {
 			if here, err = s.up.Here(ctx, name, f.Name); err != nil {
 				return nil, err
 			}
 		}
-		switch err := s.up.Allowed(ctx, name, f.Release()); {
+		switch err := s.up.Allowed(ctx, name, release); {
 		case errors.Is(err, store.ErrDenied):
 			here = false
 		case err != nil:
 			return nil, err
 		}
 		if here {
-			p.Rows = append(p.Rows, f.Row())
-			shown[f.Release()] = true
+			p.Rows = append(p.Rows, f.Row(mediaType))
+			shown[release] = true
 		}
 	}
-	p.Versions = slices.DeleteFunc(remote.Versions, func(v string) bool { return (offline || s.up.Gated()) && !shown[v] })
+	p.Versions = slices.DeleteFunc(p.Versions, func(v string) bool { return !shown[v] })
 	return p, nil
 }
 
@@ -201,18 +211,16 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		remote, err := simple.Read(body, d.URL)
+		f, ok, err := simple.Find(body, d.URL, q.File)
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		i := slices.IndexFunc(remote.Files, func(f simple.File) bool { return f.Name == q.File })
 		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name, with
 		// the page's hash, and who asked gets nothing.
-		if i < 0 || remote.Files[i].Hashes["sha256"] != q.SHA && (!again || q.Op == opMetadata) {
+		if !ok || f.SHA256 != q.SHA && (!again || q.Op == opMetadata) {
 			continue
 		}
-		f := remote.Files[i]
-		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.Hashes["sha256"]}, Size: f.Size}
+		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
 		if q.Op != opMetadata {
 			return p, nil
 		}

@@ -47,6 +47,9 @@ func Parse(s string) (Version, error) {
 			return Version{}, ErrVersion
 		}
 	}
+	if parts, ok := plain(s); ok {
+		return Version{epoch: "0", release: parts}, nil
+	}
 	m := grammar.FindStringSubmatch(strings.ToLower(s))
 	if m == nil {
 		return Version{}, ErrVersion
@@ -75,6 +78,23 @@ func Parse(s string) (Version, error) {
 		}
 	}
 	return v, nil
+}
+
+// plain reads what most versions are, numbers between dots, without the grammar: pages name thousands.
+func plain(s string) ([]string, bool) {
+	for i := range len(s) {
+		if c := s[i]; c != '.' && (c < '0' || c > '9') {
+			return nil, false
+		}
+	}
+	parts := strings.Split(s, ".")
+	for i, p := range parts {
+		if p == "" {
+			return nil, false
+		}
+		parts[i] = digits(p)
+	}
+	return parts, true
 }
 
 // digits is a number without leading zeros; none at all counts as 0.

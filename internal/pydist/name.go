@@ -3,7 +3,6 @@
 package pydist
 
 import (
-	"regexp"
 	"strings"
 
 	"larder/internal/pep440"
@@ -21,11 +20,20 @@ const (
 	maxFilename = 255 // a file system's limit, and clients save under this name
 )
 
-var validName = regexp.MustCompile(`^(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$`)
+// consists reports whether a text that is not empty has letters and digits of ASCII only, and those of others.
+func consists(text, others string) bool {
+	for i := range len(text) {
+		c := text[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return text != ""
+}
 
 // CheckName accepts the names a project may have. ErrInvalid.
 func CheckName(name string) error {
-	if len(name) > maxName || !validName.MatchString(name) {
+	if len(name) > maxName || !consists(name, "._-") || !consists(name[:1], "") || !consists(name[len(name)-1:], "") {
 		return store.Refuse(store.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
 	}
 	return nil
@@ -91,7 +99,7 @@ func (f Filename) Strict() bool {
 
 // ParseFilename reads a file name. The project it names follows from the text alone. ErrInvalid.
 func ParseFilename(text string) (Filename, error) {
-	if len(text) > maxFilename || text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) }) {
+	if len(text) > maxFilename || text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) || strings.ContainsAny(text, `/\:*?"<>|`) {
 		return Filename{}, refuse("The file name %.80q has characters that file names here do not have.", text)
 	}
 	f := Filename{Text: text}
@@ -109,12 +117,10 @@ func ParseFilename(text string) (Filename, error) {
 
 func refuse(format string, args ...any) error { return store.Refuse(store.ErrInvalid, format, args...) }
 
-// wheelStem is stricter than a project's name: what is not a letter, digit or dot is written as one underscore.
-var (
-	wheelStem  = regexp.MustCompile(`^[A-Za-z0-9_.]+$`)
-	wheelBuild = regexp.MustCompile(`^[0-9][A-Za-z0-9_.]*$`)
-	wheelTag   = regexp.MustCompile(`^[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*$`)
-)
+// isTag accepts a wheel's tag: words between dots.
+func isTag(tag string) bool {
+	return consists(tag, "_.") && tag[0] != '.' && tag[len(tag)-1] != '.' && !strings.Contains(tag, "..")
+}
 
 // wheel reads name-version(-build)?-python-abi-platform.
 func (f Filename) wheel(stem string) (Filename, error) {
@@ -126,16 +132,17 @@ func (f Filename) wheel(stem string) (Filename, error) {
 	f.Kind, f.Stem, f.Python, f.ABI, f.Platform = Wheel, parts[0], parts[n-3], parts[n-2], parts[n-1]
 	if n == 6 {
 		f.Build = parts[2]
-		if !wheelBuild.MatchString(f.Build) {
+		if !consists(f.Build, "_.") || f.Build[0] < '0' || f.Build[0] > '9' {
 			return Filename{}, refuse("The build number %.40q in the wheel's name does not begin with a digit.", f.Build)
 		}
 	}
 	for _, tag := range parts[n-3:] {
-		if !wheelTag.MatchString(tag) {
+		if !isTag(tag) {
 			return Filename{}, refuse("%.40q in the wheel's name is not a tag.", tag)
 		}
 	}
-	if !wheelStem.MatchString(f.Stem) || strings.Contains(f.Stem, "__") {
+	// Stricter than a project's name: what is not a letter, digit or dot is written as one underscore.
+	if !consists(f.Stem, "_.") || strings.Contains(f.Stem, "__") {
 		return Filename{}, refuse("%.80q is not how a wheel's name spells a project.", f.Stem)
 	}
 	return f.of(f.Stem, strings.ReplaceAll(parts[1], "_", "-"))

@@ -82,10 +82,26 @@ func (o Object) Text(key string) string { return TextOf(o.Get(key)) }
 // TextOf is the string in raw, "" for anything else.
 func TextOf(raw json.RawMessage) string {
 	var s string
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if len(raw) < 2 || raw[0] != '"' {
+		return ""
+	}
+	if text := raw[1 : len(raw)-1]; raw[len(raw)-1] == '"' && plain(text) {
+		return string(text)
+	}
+	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return s
+}
+
+// plain reports whether a string's bytes are the same in JSON.
+func plain[T ~string | ~[]byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // Sub returns the object under a key, nil for anything else.
@@ -142,10 +158,8 @@ func (o Object) Encode() []byte {
 
 // AppendString appends s as JSON.
 func AppendString(out []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf {
-			return append(out, Quote(s)...)
-		}
+	if !plain(s) {
+		return append(out, Quote(s)...)
 	}
 	out = append(out, '"')
 	out = append(out, s...)

@@ -43,6 +43,49 @@ func Split(raw []byte) (Object, error) {
 	return out, nil
 }
 
+// Members calls fn with each key and value of an object that is known to be JSON, in one pass and without allocating;
+// false when it is no object. Both are pieces of raw; of a key that stands there twice fn hears twice.
+func Members(raw []byte, fn func(key, value []byte)) bool {
+	s := splitter{raw: raw}
+	if !s.take('{') {
+		return false
+	}
+	for first := true; !s.take('}'); first = false {
+		key, ok := []byte(nil), first || s.take(',')
+		if ok {
+			key, ok = s.bareKey()
+		}
+		if !ok || !s.take(':') {
+			return false
+		}
+		value := s.value()
+		if len(value) == 0 {
+			return false
+		}
+		fn(key, value)
+	}
+	return true
+}
+
+// Elements is Members for a list.
+func Elements(raw []byte, fn func(value []byte)) bool {
+	s := splitter{raw: raw}
+	if !s.take('[') {
+		return false
+	}
+	for first := true; !s.take(']'); first = false {
+		if !first && !s.take(',') {
+			return false
+		}
+		value := s.value()
+		if len(value) == 0 {
+			return false
+		}
+		fn(value)
+	}
+	return true
+}
+
 // fewKeys are compared one by one.
 const fewKeys = 24
 
@@ -78,16 +121,24 @@ func (s *splitter) take(c byte) bool {
 }
 
 func (s *splitter) key() (key string, ok bool) {
+	bare, ok := s.bareKey()
+	return string(bare), ok
+}
+
+// bareKey is a piece of raw, but for a key with escapes in it.
+func (s *splitter) bareKey() (key []byte, ok bool) {
 	s.space()
 	from := s.at
 	if from >= len(s.raw) || s.raw[from] != '"' || !s.text() {
-		return "", false
+		return nil, false
 	}
 	quoted := s.raw[from:s.at]
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1 : len(quoted)-1]), true
+		return quoted[1 : len(quoted)-1], true
 	}
-	return key, json.Unmarshal(quoted, &key) == nil
+	var text string
+	err := json.Unmarshal(quoted, &text)
+	return []byte(text), err == nil
 }
 
 // text steps over a string.

@@ -41,7 +41,27 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// FuzzSplit: on whatever Parse accepts both agree, and nothing makes it panic.
+// textOf is what encoding/json takes a string for.
+func textOf(raw []byte) (text string, ok bool) {
+	err := json.Unmarshal(raw, &text)
+	return text, err == nil
+}
+
+func TestElements(t *testing.T) {
+	for in, want := range map[string]string{`[]`: "", ` [ 1 , "a,b" ,[2,3],{"x":[4]} ] `: `1|"a,b"|[2,3]|{"x":[4]}`, `[null]`: "null"} {
+		var have []string
+		if ok := Elements([]byte(in), func(v []byte) { have = append(have, string(v)) }); !ok || strings.Join(have, "|") != want {
+			t.Errorf("%s: %q %v", in, have, ok)
+		}
+	}
+	for _, in := range []string{``, `{}`, `"x"`, `[`, `[1`, `[1,`, `["`, `[1 2]`} {
+		if Elements([]byte(in), func([]byte) {}) {
+			t.Errorf("%s was taken for a list", in)
+		}
+	}
+}
+
+// FuzzSplit: on whatever Parse accepts all agree, and nothing makes them panic.
 func FuzzSplit(f *testing.F) {
 	for _, s := range []string{`{}`, `{"a":{"b":[1,2.5e3,"x\u00e9\\",null,true]},"c":""}`, `{"a":1,"a":2}`, `{"a":"\ud83d\ude00\ud83d"} `, `{"A":1,"a":[[[]]]}`, `{"a":"\\\"","b":[ ]}`} {
 		f.Add([]byte(s))
@@ -54,6 +74,19 @@ func FuzzSplit(f *testing.F) {
 		}
 		if err != nil || len(got) != len(want) {
 			t.Fatalf("%q: %v %v, Parse says %v", p, got, err, want)
+		}
+		i := 0
+		whole := Members(p, func(key, value []byte) {
+			if i >= len(want) || string(key) != want[i].Key || string(value) != string(got[i].Value) {
+				t.Fatalf("%q: member %d is %q: %q", p, i, key, value)
+			}
+			if text, ok := textOf(value); ok && TextOf(value) != text {
+				t.Fatalf("%q reads as %q", value, TextOf(value))
+			}
+			i++
+		})
+		if !whole || i != len(want) {
+			t.Fatalf("%q: %d members, Parse says %v", p, i, want)
 		}
 		for i, m := range want {
 			if got[i].Key != m.Key || string(Compact(got[i].Value)) != string(m.Value) {

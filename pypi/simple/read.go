@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,19 +22,21 @@ type Listing struct {
 	Versions []string
 	Status   Status
 	Files    []File
+
+	base *url.URL
+	only string // the name of the only file that is looked for, "" for all
 }
 
-// File is one file of an upstream's page.
+// File is one file of an upstream's page. Only files with a SHA-256 are listed.
 type File struct {
-	Name     string `json:"filename"`
-	URL      string `json:"url"`
-	Hashes   map[string]string
-	Requires string          `json:"requires-python"`
-	Size     int64           `json:"size"`
-	Uploaded time.Time       `json:"upload-time"`
-	Yanked   json.RawMessage `json:"yanked"`
-	Core     json.RawMessage `json:"core-metadata"`
-	Old      json.RawMessage `json:"data-dist-info-metadata"` // the same before PEP 714
+	Name     string
+	URL      string // as it stands there
+	SHA256   string
+	Requires string
+	Size     int64     // 0: the page does not say
+	Uploaded time.Time // zero: the page does not say
+	Yanked   json.RawMessage
+	Core     json.RawMessage
 }
 
 // Release is the release a file belongs to, "" when its name does not say.
@@ -47,42 +48,60 @@ func (f *File) Release() string {
 	return name.Version.String()
 }
 
-// Read looks at the body, not at what the upstream calls it. Relative addresses begin at from.
-func Read(body []byte, from string) (p Listing, err error) {
-	base, err := url.Parse(from)
-	if err != nil {
-		return p, err
+// Check says why a body is no page of the simple API; nil for one that can be read.
+func Check(body []byte) error {
+	if text := trimmed(body); bytes.HasPrefix(text, []byte("{")) && !json.Valid(text) {
+		return errors.New("not JSON")
 	}
-	text := bytes.TrimLeft(body, "\ufeff \t\r\n")
+	_, err := Read(body, "")
+	return err
+}
+
+// Read reads a page that passed Check. It looks at the body, not at what the upstream calls it. Relative addresses begin at
+// from.
+func Read(body []byte, from string) (*Listing, error) {
+	p := &Listing{}
+	return p, p.read(body, from)
+}
+
+// Find reads one file of a page, in less time than all of them take; ok when the page has it.
+func Find(body []byte, from, name string) (f File, ok bool, err error) {
+	p := &Listing{only: name}
+	if err := p.read(body, from); err != nil || len(p.Files) == 0 {
+		return f, false, err
+	}
+	f = p.Files[0]
+	at, err := p.base.Parse(f.URL)
+	if err != nil {
+		return f, false, fmt.Errorf("address of %.200q: %w", f.Name, err)
+	}
+	at.Fragment = ""
+	f.URL = at.String()
+	return f, true, nil
+}
+
+func trimmed(body []byte) []byte { return bytes.TrimLeft(body, "\ufeff \t\r\n") }
+
+func (p *Listing) read(body []byte, from string) (err error) {
+	if p.base, err = url.Parse(from); err != nil {
+		return err
+	}
+	text := trimmed(body)
 	switch {
 	case bytes.HasPrefix(text, []byte("{")):
-		err = p.readJSON(text)
+		return p.readJSON(text)
 	case bytes.HasPrefix(text, []byte("<")):
-		base, err = p.readHTML(text, base)
-	default:
-		err = errors.New("neither JSON nor HTML")
+		return p.readHTML(text)
 	}
-	if err != nil {
-		return p, err
+	return errors.New("neither JSON nor HTML")
+}
+
+// add lists a file that can be served.
+func (p *Listing) add(f File) {
+	f.SHA256 = strings.ToLower(f.SHA256)
+	if isSHA256(f.SHA256) && !strings.ContainsAny(f.Name, "/\\") && (p.only == "" || f.Name == p.only) {
+		p.Files = append(p.Files, f)
 	}
-	p.Files = slices.DeleteFunc(p.Files, func(f File) bool {
-		sum := strings.ToLower(f.Hashes["sha256"])
-		if !isSHA256(sum) || strings.ContainsAny(f.Name, "/\\") {
-			return true
-		}
-		f.Hashes["sha256"] = sum
-		return false
-	})
-	for i := range p.Files {
-		f := &p.Files[i]
-		at, err := base.Parse(f.URL)
-		if err != nil {
-			return p, fmt.Errorf("address of %.200q: %w", f.Name, err)
-		}
-		at.Fragment = ""
-		f.URL = at.String()
-	}
-	return p, nil
 }
 
 // isSHA256 reports whether a page's hash is one, as it is copied to pages: whatever else it is, it must not get there.
@@ -91,36 +110,83 @@ func isSHA256(sum string) bool {
 }
 
 func (p *Listing) readJSON(body []byte) error {
-	var doc struct {
-		Meta     *struct{}       `json:"meta"`
-		Versions []string        `json:"versions"`
-		Status   json.RawMessage `json:"project-status"`
-		Files    []File          `json:"files"`
-	}
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return err
-	}
-	if doc.Meta == nil || doc.Files == nil {
+	var meta, files []byte
+	rawjson.Members(body, func(key, value []byte) {
+		switch string(key) {
+		case "meta":
+			meta = value
+		case "files":
+			files = value
+		case "versions":
+			p.Versions = nil
+			rawjson.Elements(value, func(v []byte) { p.Versions = append(p.Versions, rawjson.TextOf(v)) })
+		case "project-status":
+			// A marker of a form we do not know is none.
+			_ = json.Unmarshal(value, &p.Status)
+		}
+	})
+	only := []byte(p.only)
+	if len(meta) == 0 || meta[0] != '{' || !rawjson.Elements(files, func(raw []byte) {
+		if bytes.Contains(raw, only) || bytes.IndexByte(raw, '\\') >= 0 {
+			p.add(fileOf(raw))
+		}
+	}) {
 		return errors.New("not a page of the simple API")
 	}
-	if len(doc.Status) > 0 {
-		// A marker of a form we do not know is none.
-		_ = json.Unmarshal(doc.Status, &p.Status)
-	}
-	p.Versions, p.Files = doc.Versions, doc.Files
 	return nil
 }
 
+// fileOf reads an entry of the list. What is not of the kind it should be is left out.
+func fileOf(raw []byte) (f File) {
+	var old []byte // metadata, as it was called before PEP 714
+	rawjson.Members(raw, func(key, value []byte) {
+		switch string(key) {
+		case "filename":
+			f.Name = rawjson.TextOf(value)
+		case "url":
+			f.URL = rawjson.TextOf(value)
+		case "hashes":
+			f.SHA256 = sha256Of(value)
+		case "requires-python":
+			f.Requires = rawjson.TextOf(value)
+		case "size":
+			f.Size, _ = strconv.ParseInt(string(value), 10, 64)
+		case "upload-time":
+			f.Uploaded, _ = time.Parse(time.RFC3339Nano, rawjson.TextOf(value))
+		case "yanked":
+			f.Yanked = value
+		case "core-metadata":
+			f.Core = value
+		case "data-dist-info-metadata":
+			old = value
+		}
+	})
+	if f.Core == nil {
+		f.Core = old
+	}
+	return f
+}
+
+// sha256Of is what an object of hashes has of that kind, "" for none.
+func sha256Of(raw []byte) (sum string) {
+	rawjson.Members(raw, func(key, value []byte) {
+		if string(key) == "sha256" {
+			sum = rawjson.TextOf(value)
+		}
+	})
+	return sum
+}
+
 // readHTML reads the links of PEP 503, with the attributes of those that followed.
-func (p *Listing) readHTML(body []byte, base *url.URL) (*url.URL, error) {
+func (p *Listing) readHTML(body []byte) error {
 	anchors := 0
 	for z := xhtml.NewTokenizer(bytes.NewReader(body)); ; {
 		switch z.Next() {
 		case xhtml.ErrorToken:
 			if anchors == 0 && !bytes.Contains(bytes.ToLower(body[:min(len(body), 4096)]), []byte("links for")) {
-				return base, errors.New("a web page without links to files")
+				return errors.New("a web page without links to files")
 			}
-			return base, nil
+			return nil
 		case xhtml.StartTagToken:
 			t := z.Token()
 			attr := map[string]string{}
@@ -129,8 +195,8 @@ func (p *Listing) readHTML(body []byte, base *url.URL) (*url.URL, error) {
 			}
 			switch t.Data {
 			case "base":
-				if to, err := base.Parse(attr["href"]); err == nil {
-					base = to
+				if to, err := p.base.Parse(attr["href"]); err == nil {
+					p.base = to
 				}
 			case "a":
 				anchors++
@@ -147,8 +213,10 @@ func (p *Listing) addLink(name string, attr map[string]string) {
 	if err != nil || name == "" {
 		return
 	}
-	alg, sum, _ := strings.Cut(at.Fragment, "=")
-	f := File{Name: name, URL: attr["href"], Hashes: map[string]string{alg: sum}, Requires: attr["data-requires-python"]}
+	f := File{Name: name, URL: attr["href"], Requires: attr["data-requires-python"]}
+	if alg, sum, _ := strings.Cut(at.Fragment, "="); alg == "sha256" {
+		f.SHA256 = sum
+	}
 	f.Size, _ = strconv.ParseInt(attr["data-size"], 10, 64)                // zero: unknown
 	f.Uploaded, _ = time.Parse(time.RFC3339Nano, attr["data-upload-time"]) // zero: unknown
 	if reason, ok := attr["data-yanked"]; ok {
@@ -161,56 +229,81 @@ func (p *Listing) addLink(name string, attr map[string]string) {
 			}
 		}
 	}
-	p.Files = append(p.Files, f)
+	p.add(f)
 }
 
 // Metadata is the hash of the file's METADATA, "" when the upstream does not say; ok when it offers it.
 func (f *File) Metadata() (sum string, ok bool) {
-	raw := f.Core
-	if raw == nil {
-		raw = f.Old
+	if sum := sha256Of(f.Core); sum != "" {
+		return sum, true
 	}
-	var hashes map[string]string
-	if json.Unmarshal(raw, &hashes) == nil && hashes["sha256"] != "" {
-		return hashes["sha256"], true
-	}
-	return "", string(raw) == "true"
+	return "", string(f.Core) == "true"
 }
 
-// Row is the file as our pages show it.
-func (f *File) Row() Row {
-	yanked, reason := len(f.Yanked) > 0 && string(f.Yanked) != "false" && string(f.Yanked) != "null", rawjson.TextOf(f.Yanked)
-	sum, core := f.Metadata()
-	simple := []byte(`,"hashes":{"sha256":"` + f.Hashes["sha256"] + `"}`)
-	attrs := ""
+// Row is the file as our pages of a media type show it.
+func (f *File) Row(mediaType string) Row {
+	r := Row{Name: f.Name, Path: FilePath(f.SHA256, f.Name)}
+	if mediaType == JSON {
+		r.Simple = f.members()
+	} else {
+		r.HTML = f.attributes()
+	}
+	return r
+}
+
+func (f *File) yanked() (reason string, ok bool) {
+	return rawjson.TextOf(f.Yanked), len(f.Yanked) > 0 && string(f.Yanked) != "false" && string(f.Yanked) != "null"
+}
+
+func (f *File) members() string {
+	var room [512]byte
+	out := append(append(append(room[:0], `,"hashes":{"sha256":"`...), f.SHA256...), `"}`...)
 	if f.Requires != "" {
-		simple = rawjson.AppendMember(simple, "requires-python", f.Requires)
-		attrs += ` data-requires-python="` + html.EscapeString(f.Requires) + `"`
+		out = rawjson.AppendMember(out, "requires-python", f.Requires)
 	}
 	if f.Size > 0 {
-		simple = strconv.AppendInt(append(simple, `,"size":`...), f.Size, 10)
-		attrs += fmt.Sprintf(` data-size="%d"`, f.Size)
+		out = strconv.AppendInt(append(out, `,"size":`...), f.Size, 10)
 	}
 	if !f.Uploaded.IsZero() {
-		simple = rawjson.AppendMember(simple, "upload-time", f.Uploaded.UTC().Format(TimeForm))
-		attrs += ` data-upload-time="` + f.Uploaded.UTC().Format(TimeForm) + `"`
+		out = append(f.Uploaded.UTC().AppendFormat(append(out, `,"upload-time":"`...), TimeForm), '"')
 	}
-	switch {
+	switch sum, core := f.Metadata(); {
 	case sum != "":
-		simple = append(append(append(simple, `,"core-metadata":{"sha256":`...), rawjson.Quote(sum)...), '}')
-		attrs += ` data-core-metadata="sha256=` + html.EscapeString(sum) + `"`
+		out = append(rawjson.AppendString(append(out, `,"core-metadata":{"sha256":`...), sum), '}')
 	case core:
-		simple = append(simple, `,"core-metadata":true`...)
-		attrs += ` data-core-metadata="true"`
+		out = append(out, `,"core-metadata":true`...)
 	}
-	switch {
+	switch reason, yanked := f.yanked(); {
 	case yanked && reason != "":
-		simple = rawjson.AppendMember(simple, "yanked", reason)
+		out = rawjson.AppendMember(out, "yanked", reason)
 	case yanked:
-		simple = append(simple, `,"yanked":true`...)
+		out = append(out, `,"yanked":true`...)
 	}
-	if yanked {
-		attrs += ` data-yanked="` + html.EscapeString(reason) + `"`
+	return string(out)
+}
+
+func (f *File) attributes() string {
+	var b strings.Builder
+	attribute := func(name, value string) {
+		b.WriteString(` data-` + name + `="` + html.EscapeString(value) + `"`)
 	}
-	return Row{Name: f.Name, Version: f.Release(), Path: FilePath(f.Hashes["sha256"], f.Name), Simple: string(simple), HTML: attrs}
+	if f.Requires != "" {
+		attribute("requires-python", f.Requires)
+	}
+	if f.Size > 0 {
+		attribute("size", strconv.FormatInt(f.Size, 10))
+	}
+	if !f.Uploaded.IsZero() {
+		attribute("upload-time", f.Uploaded.UTC().Format(TimeForm))
+	}
+	switch sum, core := f.Metadata(); {
+	case sum != "":
+		attribute("core-metadata", "sha256="+sum)
+	case core:
+		attribute("core-metadata", "true")
+	}
+	if reason, yanked := f.yanked(); yanked {
+		attribute("yanked", reason)
+	}
+	return b.String()
 }

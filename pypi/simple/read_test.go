@@ -30,16 +30,19 @@ func TestRead(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, p, err)
 			continue
 		}
-		f := p.Files[0]
+		f, ok, err := Find([]byte(body), from, p.Files[0].Name)
+		if err != nil || !ok {
+			t.Errorf("%s: not found: %v", name, err)
+		}
 		core, ok := f.Metadata()
-		if f.URL != "https://index.example.com/f/demo-1.0-py3-none-any.whl" || f.Hashes["sha256"] != sum || f.Requires != ">=3.8" || core != sum || !ok || string(f.Yanked) != `"bad"` || f.Size != 7 ||
+		if f.URL != "https://index.example.com/f/demo-1.0-py3-none-any.whl" || f.SHA256 != sum || f.Requires != ">=3.8" || core != sum || !ok || string(f.Yanked) != `"bad"` || f.Size != 7 ||
 			!f.Uploaded.Equal(time.Date(2024, 1, 2, 3, 4, 5, 600_000_000, time.UTC)) || f.Release() != "1.0" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	for name, body := range map[string]string{"text": "no", "nothing": "", "sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`} {
-		if p, err := Read([]byte(body), from); err == nil {
-			t.Errorf("%s: %+v", name, p)
+	for name, body := range map[string]string{"cut off": `{"meta":{},"files":[`, "no list": `{"meta":{},"files":{}}`, "text": "no", "nothing": "", "sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`} {
+		if err := Check([]byte(body)); err == nil {
+			t.Errorf("%s: %s", name, body)
 		}
 	}
 	if p, err := Read([]byte("<html><h1>Links for demo</h1></html>"), from); err != nil || len(p.Files) != 0 {
@@ -62,13 +65,14 @@ func TestRead_Hostile(t *testing.T) {
 			t.Errorf("%q: %+v %v", hash, p, err)
 		}
 	}
-	f := File{Name: evil, Hashes: map[string]string{"sha256": sum}, Requires: evil, Yanked: json.RawMessage(`"\"><script>"`), Core: json.RawMessage(`{"sha256":"\"><script>"}`)}
-	page := Page{Name: "demo", Status: Status{Status: evil, Reason: evil}, Versions: []string{evil}, Rows: []Row{f.Row()}}
+	f := File{Name: evil, SHA256: sum, Requires: evil, Yanked: json.RawMessage(`"\"><script>"`), Core: json.RawMessage(`{"sha256":"\"><script>"}`)}
+	page := Page{Name: "demo", Status: Status{Status: evil, Reason: evil}, Versions: []string{evil}, Rows: []Row{f.Row(JSON)}}
 	links := Links{Files: "../../files", Integrity: "https://index.example.com"}
 	if body := page.JSON(links); !json.Valid(body) {
 		t.Errorf("%s", body)
 	}
 	for _, mediaType := range []string{V1, HTML} {
+		page.Rows[0] = f.Row(mediaType)
 		if body := string(page.HTML(links, mediaType)); strings.Contains(body, "<script") || strings.Contains(body, `""`) {
 			t.Error(body)
 		}
@@ -100,7 +104,11 @@ func FuzzRead(f *testing.F) {
 		}
 		p := Page{Name: "demo", Versions: listing.Versions, Status: listing.Status}
 		for i := range listing.Files {
-			p.Rows = append(p.Rows, listing.Files[i].Row())
+			f := &listing.Files[i]
+			p.Rows = append(p.Rows, f.Row(JSON))
+			if found, ok, err := Find(body, "https://index.example.com/simple/demo/", f.Name); err == nil && (!ok || found.Name != f.Name) {
+				t.Errorf("%q is listed and not found", f.Name)
+			}
 		}
 		if out := p.JSON(Links{Files: "/files"}); !json.Valid(out) {
 			t.Errorf("%q", out)
