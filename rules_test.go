@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	append(under("larder/", protocols), "larder/web"),
-	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search", "larder/maven/browse"},
+	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search", "larder/maven/browse", "larder/pypi/sidecar"},
 	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest", "larder/pypi/simple", "larder/rubygems/compactindex", "larder/rubygems/gemfile", "larder/rubygems/form"},
 	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout", "larder/rubygems/naming", "larder/composer/minify"},
@@ -33,7 +33,7 @@ var layers = [][]string{
 	{"larder/store/storetest"},
 	{"larder/store"},
 	{"larder/internal/gemspec"},
-	{"larder/internal/archive", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup", "larder/maven/checksum"},
+	{"larder/internal/archive", "larder/internal/compress", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup", "larder/maven/checksum"},
 }
 
 func under(prefix string, names []string) []string {
@@ -120,7 +120,7 @@ const (
 
 // larger names the packages that may have more lines, and why.
 var larger = map[string]int{
-	"upstream": 3_600, // one machine for seven protocols: the state of a document, of a file on its way, of a remote host
+	"upstream": 3_750, // one machine for seven protocols: the state of a document, of a file on its way or in pieces, of a remote host
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"maven":    3_450, // deploys are many requests and metadata is the server's: a version opens, fills, is announced, is pruned
 }

@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"larder/internal/pydist"
 	"larder/internal/wire"
+	"larder/pypi/sidecar"
 	"larder/pypi/simple"
 	"larder/store"
 	"larder/upstream"
@@ -29,7 +29,7 @@ const acceptPage = simple.JSON + ", " + simple.V1 + ";q=0.2, text/html;q=0.01"
 func (s *server) remote(r *upstream.Registry) {
 	ours := store.NewMemo[struct{}, bool](s.store, store.PyPI)
 	s.up = r.Set(store.PyPI, upstream.Protocol{
-		Fold: foldName,
+		Fold: pydist.Fold,
 		Local: func(ctx context.Context, name string) (bool, error) {
 			return ours.Get(name, struct{}{}, func() (here bool, err error) {
 				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
@@ -51,22 +51,6 @@ func (s *server) remote(r *upstream.Registry) {
 	})
 }
 
-// foldName is the one spelling of a name, and of a pattern of names.
-func foldName(pattern string) string {
-	parts := strings.Split(pattern, "*")
-	for i, p := range parts {
-		lead, tail := "", ""
-		if i > 0 && strings.HasPrefix(p, "-") {
-			lead = "-"
-		}
-		if i < len(parts)-1 && len(p) > 1 && strings.HasSuffix(p, "-") {
-			tail = "-"
-		}
-		parts[i] = lead + pydist.Normalise(strings.Trim(p, "-")) + tail
-	}
-	return strings.Join(parts, "*")
-}
-
 // elsewhere reports whether an upstream may have what is not here.
 func (s *server) elsewhere(err error) bool {
 	return s.up != nil && errors.Is(err, store.ErrNotFound) && !errors.Is(err, errGone)
@@ -84,28 +68,10 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 func pageQuery(name string) upstream.Query {
-	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: releaseTimes}
+	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: simple.Releases}
 }
 
-func checkPage(body []byte, _ string) error {
-	return simple.Check(body)
-}
-
-func releaseTimes(body []byte) map[string]time.Time {
-	out := map[string]time.Time{}
-	page, err := simple.Read(body, "")
-	if err != nil {
-		return nil // not reached: it was checked before it is kept
-	}
-	for i := range page.Files {
-		f := &page.Files[i]
-		release := f.Release()
-		if t, ok := out[release]; !ok || f.Uploaded.Before(t) {
-			out[release] = f.Uploaded
-		}
-	}
-	return out
-}
+func checkPage(body []byte, _ string) error { return simple.Check(body) }
 
 // proxiedPage answers with an upstream's page in the form the client wants.
 func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, mediaType string) error {
@@ -184,7 +150,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 		key = q.SHA + "/" + key + ".metadata"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: probe.Release(), Key: key, Head: r.Method == http.MethodHead,
+		Package: q.Name, Version: probe.Release(), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {
@@ -221,18 +187,35 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 			continue
 		}
 		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
-		if q.Op != opMetadata {
-			return p, nil
-		}
-		sum, ok := f.Metadata()
-		if !ok {
-			break
-		}
-		p.Ref, p.Size, p.Sums = f.URL+".metadata", 0, map[string]string{}
-		if sum != "" {
-			p.Sums["sha256"] = sum
+		if q.Op == opMetadata {
+			return s.beside(ctx, q, &f, p)
 		}
 		return p, nil
 	}
 	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no such file", q.Name)
+}
+
+// beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.
+func (s *server) beside(ctx context.Context, q Request, f *simple.File, file upstream.Place) (upstream.Place, error) {
+	sum, offered := f.Offered()
+	p := upstream.Place{Upstream: file.Upstream, Ref: f.URL + ".metadata", Sums: map[string]string{}}
+	if sum != "" {
+		p.Sums["sha256"] = sum
+	}
+	if !f.Wheel() {
+		if !offered {
+			return p, store.Refuse(store.ErrNotFound, "%s has no metadata beside %s", q.Name, q.File)
+		}
+		return p, nil
+	}
+	inside := p
+	inside.Make = func(ctx context.Context) ([]byte, error) {
+		return sidecar.Read(ctx, s.store, s.up, q.Name, q.File, file)
+	}
+	here, err := s.up.Here(ctx, q.Name, q.File)
+	if err != nil || here || !offered {
+		return inside, err
+	}
+	p.Or = []upstream.Place{inside}
+	return p, nil
 }

@@ -106,17 +106,15 @@ func (c *documents) render(ctx context.Context, f *flight, render func(context.C
 		}
 		close(f.done)
 	}()
-	r, err := render(ctx)
-	if err != nil {
-		f.err = err
-		return
+	var r Rendered
+	if r, f.err = render(ctx); f.err == nil {
+		f.doc = NewDocument(r)
 	}
-	f.doc, f.err = NewDocument(r), nil
 }
 
 // add keeps d and makes room for it.
 func (c *documents) add(k flightKey, d *Document) {
-	size := d.takes()
+	size := d.held.Load()
 	if size > c.limit {
 		return
 	}
@@ -136,7 +134,7 @@ func (c *documents) resize(e *list.Element) {
 	v := e.Value.(*docEntry)
 	if c.byKey[v.key.DocKey] == e {
 		was := v.size
-		v.size = v.doc.takes()
+		v.size = v.doc.held.Load()
 		c.grow(v.size - was)
 	}
 }

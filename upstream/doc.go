@@ -25,6 +25,8 @@
 //	  flight       upstream → Stage (hash) → readers follow the growing file, without the last bytes
 //	               → sums right? → commit, record → the last bytes. A wrong sum breaks every reader's connection.
 //
+// What can be made of another file is a file as well (Place.Make); Set.Parts reads what that needs without fetching it all.
+//
 // What is kept lives in the store as packages of two more kinds for each protocol ([store.Kind.Documents],
 // [store.Kind.CachedFiles]), so that references, sweeping, checks and backups are the store's. Who was asked when, and
 // that something does not exist, is remembered in memory only: a restart asks again.
@@ -34,6 +36,7 @@
 //	config.go    what an operator may say           set.go       rules about names, the chain of upstreams
 //	document.go  what changes                       flight.go    what does not, while it comes
 //	file.go      what does not, once it is here     entry.go     records
+//	parts.go     pieces of what is not here
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked

@@ -27,6 +27,8 @@ type FileQuery struct {
 	Absent time.Duration
 	// Head is for requests that want no body: a file that is not here is not fetched for them.
 	Head bool
+	// Local says that Find may lead to something that can be made without asking an upstream.
+	Local bool
 }
 
 // Place is where a file is and what it must be.
@@ -44,6 +46,8 @@ type Place struct {
 	Keep []string
 	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not right.
 	Verify func(ctx context.Context, u *Upstream, head http.Header, sum func(alg string) string) error
+	// Make, if set, makes the bytes here, of what is at Ref.
+	Make func(ctx context.Context) ([]byte, error)
 	// Or are asked in turn when this one says that it has no such file.
 	Or []Place
 }
@@ -86,9 +90,8 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	if k != nil {
 		return k, nil
 	}
-	if s.Offline() {
-		s.r.uses.miss(s.kind, q.Package, q.Key)
-		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
+	if s.Offline() && !q.Local {
+		return nil, s.missed(q)
 	}
 	id, absent := q.absence(), false
 	s.with(id, func(st *state) { absent = s.r.now().Before(st.absent) })
@@ -101,10 +104,19 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	} else {
 		f, err = s.join(ctx, q)
 	}
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		s.with(id, func(st *state) { st.absent = s.r.now().Add(cmp.Or(q.Absent, negativeFor)) })
+	case errors.Is(err, ErrOffline):
+		err = s.missed(q)
 	}
 	return f, err
+}
+
+// missed notes what could not be answered offline.
+func (s *Set) missed(q FileQuery) error {
+	s.r.uses.miss(s.kind, q.Package, q.Key)
+	return fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
 }
 
 // absence names what is remembered of a file that nobody has.
@@ -236,7 +248,7 @@ var errRoom = errors.New("no room to keep it")
 
 // pass streams a file to one client without keeping it. The last bytes still wait until the sums are right.
 func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
-	resp, err := p.Upstream.do(ctx, request{ref: p.Ref, header: p.header(), scope: p.Scope})
+	resp, err := p.ask(ctx, s, request{ref: p.Ref, header: p.header(), scope: p.Scope})
 	if err != nil {
 		return nil, err
 	}

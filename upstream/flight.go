@@ -199,7 +199,7 @@ func (f *flight) rest(ctx context.Context, w io.Writer, from, to int64) error {
 // run fetches the file and ends the flight. Until the record is committed whoever asks finds the flight, afterwards the record.
 func (f *flight) run(q FileQuery) {
 	err := f.fetch(q)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, ErrOffline) {
 		f.s.r.log.LogAttrs(f.ctx, slog.LevelWarn, "fetch failed", slog.String("kind", string(f.s.kind)), slog.String("package", f.id.pkg), slog.String("file", f.id.key), slog.Any("error", err))
 	}
 	f.s.mu.Lock()
@@ -283,7 +283,7 @@ func (t *transfer) close() {
 // open sends the first request and makes the stage.
 func (t *transfer) open() error {
 	u := t.place.Upstream
-	resp, err := u.do(t.ctx, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope, idle: t.idle()})
+	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope, idle: t.idle()})
 	if err != nil {
 		return err
 	}

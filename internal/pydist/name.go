@@ -62,6 +62,22 @@ func Normalise(name string) string {
 	return b.String()
 }
 
+// Fold is the one spelling of a pattern of names, in which stars stand for anything.
+func Fold(pattern string) string {
+	parts := strings.Split(pattern, "*")
+	for i, p := range parts {
+		lead, tail := "", ""
+		if i > 0 && strings.HasPrefix(p, "-") {
+			lead = "-"
+		}
+		if i < len(parts)-1 && len(p) > 1 && strings.HasSuffix(p, "-") {
+			tail = "-"
+		}
+		parts[i] = lead + Normalise(strings.Trim(p, "-")) + tail
+	}
+	return strings.Join(parts, "*")
+}
+
 // Filename is what a distribution's file name says.
 type Filename struct {
 	Text    string

@@ -272,12 +272,13 @@ func TestB7_ClaimsHoldOnEveryRoute(t *testing.T) {
 		t.Run(string(sp.kind), func(t *testing.T) {
 			t.Parallel()
 			o := newOrigin(t, sp)
-			way := newTalkative(t, o)
 			claim, word := "demo", "demo"
 			if c := claimed[sp.kind]; c != "" {
 				claim, word = c, strings.Trim(strings.TrimPrefix(c, "com."), "*/")
 			}
 			for _, claims := range [][]string{nil, {string(sp.kind) + ":" + claim}} {
+				// Its own each time: a request of the first round may still be under way.
+				way := newTalkative(t, o)
 				reader := &leakReader{t: t, way: way, cache: cacheOf(t, o, way, claims...)}
 				for _, path := range readPaths(t, sp) {
 					for _, method := range []string{"GET", "HEAD"} {

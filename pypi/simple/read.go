@@ -53,7 +53,7 @@ func Check(body []byte) error {
 	if text := trimmed(body); bytes.HasPrefix(text, []byte("{")) && !json.Valid(text) {
 		return errors.New("not JSON")
 	}
-	_, err := Read(body, "")
+	_, _, err := Find(body, "", "\x00") // which is in no name
 	return err
 }
 
@@ -80,6 +80,23 @@ func Find(body []byte, from, name string) (f File, ok bool, err error) {
 	return f, true, nil
 }
 
+// Releases says when each release of a page that passed Check began, as far as the page does.
+func Releases(body []byte) map[string]time.Time {
+	out := map[string]time.Time{}
+	p, err := Read(body, "")
+	if err != nil {
+		return nil // not reached
+	}
+	for i := range p.Files {
+		f := &p.Files[i]
+		release := f.Release()
+		if t, ok := out[release]; !ok || f.Uploaded.Before(t) {
+			out[release] = f.Uploaded
+		}
+	}
+	return out
+}
+
 func trimmed(body []byte) []byte { return bytes.TrimLeft(body, "\ufeff \t\r\n") }
 
 func (p *Listing) read(body []byte, from string) (err error) {
@@ -98,7 +115,9 @@ func (p *Listing) read(body []byte, from string) (err error) {
 
 // add lists a file that can be served.
 func (p *Listing) add(f File) {
-	f.SHA256 = strings.ToLower(f.SHA256)
+	if !isSHA256(f.SHA256) {
+		f.SHA256 = strings.ToLower(f.SHA256)
+	}
 	if isSHA256(f.SHA256) && !strings.ContainsAny(f.Name, "/\\") && (p.only == "" || f.Name == p.only) {
 		p.Files = append(p.Files, f)
 	}
@@ -106,7 +125,12 @@ func (p *Listing) add(f File) {
 
 // isSHA256 reports whether a page's hash is one, as it is copied to pages: whatever else it is, it must not get there.
 func isSHA256(sum string) bool {
-	return len(sum) == 64 && strings.Trim(sum, "0123456789abcdef") == ""
+	for i := range len(sum) {
+		if c := sum[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(sum) == 64
 }
 
 func (p *Listing) readJSON(body []byte) error {
@@ -127,6 +151,7 @@ func (p *Listing) readJSON(body []byte) error {
 	})
 	only := []byte(p.only)
 	if len(meta) == 0 || meta[0] != '{' || !rawjson.Elements(files, func(raw []byte) {
+		// A name may be written with escapes.
 		if bytes.Contains(raw, only) || bytes.IndexByte(raw, '\\') >= 0 {
 			p.add(fileOf(raw))
 		}
@@ -232,8 +257,11 @@ func (p *Listing) addLink(name string, attr map[string]string) {
 	p.add(f)
 }
 
-// Metadata is the hash of the file's METADATA, "" when the upstream does not say; ok when it offers it.
-func (f *File) Metadata() (sum string, ok bool) {
+// Wheel reports whether the file is one: METADATA is in it at least.
+func (f *File) Wheel() bool { return strings.HasSuffix(f.Name, ".whl") }
+
+// Offered is the hash of the file's METADATA, "" when the upstream does not say; ok when it has it beside the file.
+func (f *File) Offered() (sum string, ok bool) {
 	if sum := sha256Of(f.Core); sum != "" {
 		return sum, true
 	}
@@ -267,10 +295,10 @@ func (f *File) members() string {
 	if !f.Uploaded.IsZero() {
 		out = append(f.Uploaded.UTC().AppendFormat(append(out, `,"upload-time":"`...), TimeForm), '"')
 	}
-	switch sum, core := f.Metadata(); {
+	switch sum, offered := f.Offered(); {
 	case sum != "":
 		out = append(rawjson.AppendString(append(out, `,"core-metadata":{"sha256":`...), sum), '}')
-	case core:
+	case offered || f.Wheel():
 		out = append(out, `,"core-metadata":true`...)
 	}
 	switch reason, yanked := f.yanked(); {
@@ -296,10 +324,10 @@ func (f *File) attributes() string {
 	if !f.Uploaded.IsZero() {
 		attribute("upload-time", f.Uploaded.UTC().Format(TimeForm))
 	}
-	switch sum, core := f.Metadata(); {
+	switch sum, offered := f.Offered(); {
 	case sum != "":
 		attribute("core-metadata", "sha256="+sum)
-	case core:
+	case offered || f.Wheel():
 		attribute("core-metadata", "true")
 	}
 	if reason, yanked := f.yanked(); yanked {

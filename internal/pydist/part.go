@@ -1,0 +1,52 @@
+package pydist
+
+import (
+	stdzip "archive/zip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ReadMetadata reads METADATA of a wheel that is somebody else's, and no more of it than that needs: r may ask a network for
+// each piece. ErrInvalid when there is none to be read, or an error of r.
+func ReadMetadata(r io.ReaderAt, size int64) ([]byte, error) {
+	z, err := stdzip.NewReader(r, size)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	var found *stdzip.File
+	for _, f := range z.File {
+		folder, name, _ := strings.Cut(f.Name, "/")
+		if name != "METADATA" || !strings.HasSuffix(folder, ".dist-info") {
+			continue
+		}
+		if found != nil {
+			return nil, refuse("The wheel has two files METADATA.")
+		}
+		found = f
+	}
+	if found == nil || found.UncompressedSize64 > maxMetadata {
+		return nil, refuse("The wheel has no file METADATA that can be read.")
+	}
+	in, err := found.Open()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	defer in.Close()
+	raw, err := io.ReadAll(io.LimitReader(in, maxMetadata+1))
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return raw, nil
+}
+
+// unreadable is ErrInvalid for what the archive's bytes are to blame for.
+func unreadable(err error) error {
+	for _, damage := range []error{stdzip.ErrFormat, stdzip.ErrAlgorithm, stdzip.ErrChecksum, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, damage) {
+			return fmt.Errorf("%w: %w", refuse("The wheel is damaged."), err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,168 @@
+package pypi
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"larder/internal/wiretest"
+	"larder/pypi/simple"
+)
+
+// wheels is an upstream without METADATA beside its files, which counts what it gives of one of them.
+type wheels struct {
+	*index
+	file, at string
+	content  []byte
+	requests atomic.Int64
+	bytes    atomic.Int64
+}
+
+func newWheels(t *testing.T, file string, content []byte, more ...string) *wheels {
+	w := &wheels{index: newIndex(t), file: file, content: content, at: "/pypi/files/" + sumOf(content) + "/" + file}
+	w.index.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(content), more...))
+	w.serves(func(rw http.ResponseWriter, r *http.Request) {
+		http.ServeContent(rw, r, file, time.Time{}, bytes.NewReader(content))
+	})
+	return w
+}
+
+// serves says how the wheel is answered.
+func (w *wheels) serves(h http.HandlerFunc) {
+	w.index.at("/f/"+w.file, func(rw http.ResponseWriter, r *http.Request) {
+		w.requests.Add(1)
+		h(&counting{rw, &w.bytes}, r)
+	})
+}
+
+type counting struct {
+	http.ResponseWriter
+	n *atomic.Int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+const sideFile = "demo_pkg-1.0-py3-none-any.whl"
+
+// TestB3_MetadataInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel itself comes, and is
+// checked, when somebody wants it.
+func TestB3_MetadataInPieces(t *testing.T) {
+	for _, where := range []string{"aaa/data.bin", "zzz/data.bin"} {
+		u := newUpload(sideFile, func(u *upload) { u.files[where] = strings.Repeat("0123456789abcdef", 4<<16) })
+		w := newWheels(t, sideFile, u.bytes())
+		g := newCache(t, []string{w.URL})
+		if e := entries(g.project("demo-pkg"))[sideFile]; e["core-metadata"] != true {
+			t.Errorf("%s: the page says %v", where, e)
+		}
+		g.Want(g.Do("GET", "/simple/demo-pkg/", nil, wiretest.Header("Accept", simple.V1)), 200, `data-core-metadata="true"`)
+		for range 3 {
+			if a := g.Want(g.Do("GET", w.at+".metadata", nil), 200, ""); a.Body != u.metadata() {
+				t.Errorf("%s: %q", where, a.Body)
+			}
+		}
+		if head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, ""); head.Header.Get("Content-Length") == "" || head.Body != "" {
+			t.Errorf("%s: %v", where, head)
+		}
+		if requests, sent := w.requests.Load(), w.bytes.Load(); requests > 2 || sent > 400<<10 {
+			t.Errorf("%s: %d requests, %d bytes for %d of metadata", where, requests, sent, len(u.metadata()))
+		}
+		if a := g.Want(g.Do("GET", w.at, nil), 200, ""); a.Body != string(u.bytes()) {
+			t.Errorf("%s: a wheel of %d bytes", where, len(a.Body))
+		}
+	}
+}
+
+// TestB3_MetadataOfWholeWheel: a small wheel is fetched for its METADATA and need not be fetched again; so is one whose
+// upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its METADATA.
+func TestB3_MetadataOfWholeWheel(t *testing.T) {
+	large := func(u *upload) { u.files["zzz/data.bin"] = strings.Repeat("0123456789abcdef", 4<<16) }
+	whole := func(content []byte) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/zip")
+			_, _ = rw.Write(content)
+		}
+	}
+	noise := func(content []byte) http.HandlerFunc {
+		return func(rw http.ResponseWriter, r *http.Request) {
+			body := content
+			if r.Header.Get("Range") != "" {
+				body = bytes.Repeat([]byte("x"), len(content))
+			}
+			http.ServeContent(rw, r, "", time.Time{}, bytes.NewReader(body))
+		}
+	}
+	for name, c := range map[string]struct {
+		change   func(*upload)
+		serves   func([]byte) http.HandlerFunc
+		requests int64
+	}{
+		"small":           {func(*upload) {}, whole, 1},
+		"large, no parts": {large, whole, 2},
+		"large, noise":    {large, noise, 2},
+	} {
+		u := newUpload(sideFile, c.change)
+		w := newWheels(t, sideFile, u.bytes(), `,"size":`, wiretest.JSON(len(u.bytes())))
+		w.serves(c.serves(u.bytes()))
+		g := newCache(t, []string{w.URL})
+		g.Want(g.Do("GET", w.at+".metadata", nil), 200, u.metadata())
+		g.Want(g.Do("GET", w.at, nil), 200, "")
+		if n := w.requests.Load(); n != c.requests {
+			t.Errorf("%s: %d requests", name, n)
+		}
+	}
+	u := newUpload(sideFile)
+	w := newWheels(t, sideFile, u.bytes())
+	g := newCache(t, []string{w.URL})
+	g.Want(g.Do("GET", w.at, nil), 200, "")
+	g.Deps.Upstreams.SetOffline(true)
+	g.Want(g.Do("GET", w.at+".metadata", nil), 200, u.metadata())
+	alone := newCache(t, []string{w.URL})
+	alone.project("demo-pkg")
+	alone.Deps.Upstreams.SetOffline(true)
+	alone.Want(alone.Do("GET", w.at+".metadata", nil), 404, "")
+	if n := w.requests.Load(); n != 1 {
+		t.Errorf("%d requests, some of them offline", n)
+	}
+}
+
+// TestB3_MetadataThatIsNone: a wheel that has none, or is damaged, is no reason for anything but a 404; trouble is a 503,
+// and bytes of another hash say nothing at all.
+func TestB3_MetadataThatIsNone(t *testing.T) {
+	info := "demo_pkg-1.0.dist-info/METADATA"
+	good := newUpload(sideFile)
+	for name, c := range map[string]struct {
+		content []byte
+		more    string
+		serves  http.HandlerFunc
+		status  int
+	}{
+		"none":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = "-" }).bytes(), status: 404},
+		"two":              {content: newUpload(sideFile, func(u *upload) { u.files["other.dist-info/METADATA"] = "x" }).bytes(), status: 404},
+		"huge":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = strings.Repeat("x", 5<<20) }).bytes(), status: 404},
+		"no archive":       {content: bytes.Repeat([]byte("x"), 3<<20), status: 404},
+		"gone":             {content: good.bytes(), serves: http.NotFound, status: 404},
+		"in trouble":       {content: good.bytes(), serves: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, status: 503},
+		"another":          {content: good.bytes(), more: `,"size":700`, serves: says("PK"), status: 503},
+		"promised only":    {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte(good.metadata())) + `"}`, status: 200},
+		"promised another": {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte("x")) + `"}`, status: 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWheels(t, sideFile, c.content, c.more)
+			if c.serves != nil {
+				w.serves(c.serves)
+			}
+			g := newCache(t, []string{w.URL})
+			a := g.Do("GET", w.at+".metadata", nil)
+			if a.Status != c.status || (c.status == 503) != (a.Header.Get("Retry-After") != "") || c.status == 200 && a.Body != good.metadata() {
+				t.Errorf("%v, want %d", a, c.status)
+			}
+		})
+	}
+}
