@@ -30,16 +30,18 @@ type liveCopy struct {
 	// files are what was installed, by name.
 	files func(t *testing.T, dir string) map[string]string
 	least int // fewer files are no real project
+	// alone, if set, is what the client takes with everything in its own cache and nobody to ask: no copy makes it faster.
+	alone func(t *testing.T) time.Duration
 }
 
 func liveCopies() []liveCopy {
 	return []liveCopy{
-		{"npm11", "npm", sourceRegistry, npmCopy("npm11"), npmFiles, 1000},
-		{"pnpm11", "npm", sourceRegistry, npmCopy("pnpm11"), npmFiles, 1000},
-		{"uv", "pypi", pipIndex, pythonCopy("uv", "pip", "install", "--no-python-downloads", "--python", "python3"), pythonFiles, 3000},
-		{"pip26", "pypi", pipIndex, pythonCopy("pip26", "install", "--no-compile", "--disable-pip-version-check"), pythonFiles, 3000},
-		{"cargo", "cargo", cargoIndex, cargoCopy, cargoFiles, 300},
-		{"mvn39", "maven", mavenSource, mavenCopy, mavenFiles, 300},
+		{"npm11", "npm", sourceRegistry, npmCopy("npm11"), npmFiles, 1000, nil},
+		{"pnpm11", "npm", sourceRegistry, npmCopy("pnpm11"), npmFiles, 1000, nil},
+		{"uv", "pypi", pipIndex, pythonCopy("uv", "pip", "install", "--no-python-downloads", "--python", "python3"), pythonFiles, 3000, nil},
+		{"pip26", "pypi", pipIndex, pythonCopy("pip26", "install", "--no-compile", "--disable-pip-version-check"), pythonFiles, 3000, nil},
+		{"cargo", "cargo", cargoIndex, cargoCopy, cargoFiles, 300, cargoAlone},
+		{"mvn39", "maven", mavenSource, mavenCopy, mavenFiles, 300, nil},
 	}
 }
 
@@ -50,7 +52,8 @@ func liveCopies() []liveCopy {
 //	LARDER_LIVE=1 go test . -run TestUpstreamLive -v -timeout 60m         every client
 //	LARDER_LIVE=npm11,uv go test . -run TestUpstreamLive -v -timeout 60m  these
 //
-// LARDER_LIVE_ROUNDS takes another number of rounds. Ratios mean something only on a machine that does nothing else.
+// LARDER_LIVE_ROUNDS takes another number of rounds. Ratios mean something only on a machine that does nothing else, and
+// more with TMPDIR in memory: a client that unpacks half a gigabyte measures the disk.
 func TestUpstreamLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to install from the registries the clients are configured for")
@@ -121,6 +124,10 @@ func (c liveCopy) run(t *testing.T) {
 		}
 		measure(2, "warm", address)
 		t.Logf("round %d: direct %.1f s, cold %.1f s, warm %.1f s", round, took[0].Seconds(), took[1].Seconds(), took[2].Seconds())
+		if c.alone != nil {
+			own := c.alone(t).Seconds()
+			t.Logf("round %d: the client alone %.1f s; direct/alone %.2f; of the rest, direct/warm %.2f", round, own, took[0].Seconds()/own, (took[0].Seconds()-own)/(took[2].Seconds()-own))
+		}
 		cold = append(cold, took[1].Seconds()/took[0].Seconds())
 		warm = append(warm, took[0].Seconds()/took[2].Seconds())
 		if round == rounds {
@@ -315,6 +322,20 @@ func cargoCopy(t *testing.T, dir, address string, env []string) time.Duration {
 		t.Error(err)
 	}
 	return took
+}
+
+// cargoAlone unpacks what cargo has.
+func cargoAlone(t *testing.T) time.Duration {
+	c := newLiveCargo(t, userCargoConfig(t))
+	defer os.RemoveAll(c.dir)
+	c.run(t, os.Environ(), "fetch")
+	if err := os.RemoveAll(filepath.Join(c.dir, "home/registry/src")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(c.dir, "project/Cargo.lock")); err != nil {
+		t.Fatal(err)
+	}
+	return c.run(t, os.Environ(), "fetch", "--offline")
 }
 
 func cargoFiles(t *testing.T, dir string) map[string]string {

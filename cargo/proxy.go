@@ -9,11 +9,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -73,46 +75,62 @@ func indexQuery(name string) upstream.Query {
 
 // remoteLine is what we read of an upstream's line.
 type remoteLine struct {
-	Name    string    `json:"name"`
-	Vers    string    `json:"vers"`
-	Cksum   string    `json:"cksum"`
-	Pubtime time.Time `json:"pubtime"`
-	raw     []byte    // without the newline
+	Name, Vers, Cksum string
+	pubtime           []byte // JSON
+	raw               []byte // without the newline
 }
 
-// readLines reads every line; what is no line is an error.
-func readLines(body []byte) (lines []remoteLine, err error) {
-	for raw := range bytes.Lines(body) {
-		raw = bytes.TrimRight(raw, "\r\n")
-		if len(raw) == 0 {
-			continue
+// readLine reads what is known to be JSON; what is no line of an index is an error.
+func readLine(raw []byte) (l remoteLine, err error) {
+	l.raw = raw
+	ok := rawjson.Members(raw, func(key, value []byte) {
+		switch string(key) {
+		case "name":
+			l.Name = rawjson.TextOf(value)
+		case "vers":
+			l.Vers = rawjson.TextOf(value)
+		case "cksum":
+			l.Cksum = rawjson.TextOf(value)
+		case "pubtime":
+			l.pubtime = value
 		}
-		var l remoteLine
-		if err := json.Unmarshal(raw, &l); err != nil {
-			return nil, fmt.Errorf("line %d of the index: %w", len(lines)+1, err)
-		}
-		if l.Name == "" || l.Vers == "" || len(l.Cksum) != lenDigest {
-			return nil, fmt.Errorf("line %d of the index lacks name, vers or cksum", len(lines)+1)
-		}
-		l.raw = raw
-		lines = append(lines, l)
+	})
+	if !ok || l.Name == "" || l.Vers == "" || len(l.Cksum) != lenDigest {
+		return l, fmt.Errorf("a line of the index lacks name, vers or cksum: %.100q", raw)
 	}
-	return lines, nil
+	return l, nil
+}
+
+// linesOf are the lines of an index file, without their ends.
+func linesOf(body []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for raw := range bytes.Lines(body) {
+			if raw = bytes.TrimRight(raw, "\r\n"); len(raw) > 0 && !yield(raw) {
+				return
+			}
+		}
+	}
 }
 
 func checkIndex(body []byte, _ string) error {
-	lines, err := readLines(body)
-	if err == nil && len(lines) == 0 {
-		return errors.New("an index file without lines")
+	err := errors.New("an index file without lines")
+	for raw := range linesOf(body) {
+		if !json.Valid(raw) {
+			return fmt.Errorf("a line of the index is not JSON: %.100q", raw)
+		}
+		if _, err = readLine(raw); err != nil {
+			return err
+		}
 	}
 	return err
 }
 
 func publishedTimes(body []byte) map[string]time.Time {
 	out := map[string]time.Time{}
-	lines, _ := readLines(body) // checked before it was kept
-	for _, l := range lines {
-		out[l.Vers] = l.Pubtime
+	for raw := range linesOf(body) {
+		if l, err := readLine(raw); err == nil { // it was checked before it was kept
+			out[l.Vers], _ = time.Parse(time.RFC3339Nano, rawjson.TextOf(l.pubtime)) // zero when it does not say
+		}
 	}
 	return out
 }
@@ -142,11 +160,11 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 
 // offered are the lines that may be chosen.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
-	lines, err := readLines(body)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range lines {
+	for raw := range linesOf(body) {
+		l, err := readLine(raw)
+		if err != nil {
+			return nil, err
+		}
 		here := true
 		if offline {
 			if here, err = s.up.Here(ctx, name, l.Vers); err != nil {
@@ -199,12 +217,12 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if err != nil {
 			return upstream.Place{}, err
 		}
-		lines, err := readLines(body)
-		if err != nil {
-			return upstream.Place{}, err
-		}
-		for _, l := range lines {
-			if l.Vers == q.Version {
+		for raw := range linesOf(body) {
+			// A version may be written with escapes.
+			if !bytes.Contains(raw, []byte(q.Version)) && bytes.IndexByte(raw, '\\') < 0 {
+				continue
+			}
+			if l, err := readLine(raw); err == nil && l.Vers == q.Version {
 				return s.placeOf(ctx, d.Upstream, l)
 			}
 		}

@@ -65,7 +65,7 @@ type Options struct {
 	CacheSize int64
 	CacheAge  time.Duration
 
-	// Concurrent and PerHost bound the requests under way; 0: 64 and 16.
+	// Concurrent and PerHost bound the requests under way; 0: 64 and 16. Over HTTP/2 a host gets three times as many.
 	Concurrent, PerHost int
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time

@@ -375,6 +375,8 @@ func readDocument(resp *http.Response, q Query) ([]byte, error) {
 	if int64(len(body)) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", errBody, limit)
 	}
+	// Its place is for the next request: what comes now is ours to do.
+	drop(resp)
 	if q.Check != nil {
 		if err := q.Check(body, resp.Header.Get("Content-Type")); err != nil {
 			return nil, fmt.Errorf("%w: %w", errBody, err)

@@ -205,14 +205,15 @@ var errBusy = errors.New("too many requests under way")
 func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
 	queue, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	if !u.gate.enter(queue.Done()) {
+	lane := u.lane()
+	if !lane.enter(queue.Done()) {
 		return nil, errBusy
 	}
 	if !u.global.enter(queue.Done()) {
-		u.gate.leave()
+		lane.leave()
 		return nil, errBusy
 	}
-	leave := sync.OnceFunc(func() { u.global.leave(); u.gate.leave() })
+	leave := sync.OnceFunc(func() { u.global.leave(); lane.leave() })
 	resp, err := u.exchange(ctx, q, deadline)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && u.conf.Kind == store.OCI && u.challenged(resp, q.scope) {
 		drop(resp)
@@ -269,6 +270,9 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 	if err != nil {
 		cancel()
 		return nil, err
+	}
+	if resp.Request.URL.Host == u.base.Host {
+		u.shared.Store(resp.ProtoMajor == 2)
 	}
 	resp.Body = newWatched(resp.Body, cancel, q.idle, u)
 	return resp, nil

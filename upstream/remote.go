@@ -25,8 +25,10 @@ type Upstream struct {
 	client  *http.Client
 	breaker *breaker
 	tokens  tokens
-	gate    gate // of this host
-	global  gate // of all
+	gate    gate        // of this host
+	wide    gate        // of this host, while it speaks HTTP/2
+	shared  atomic.Bool // it does: one connection carries all requests
+	global  gate        // of all
 	now     func() time.Time
 	offline atomic.Bool
 
@@ -56,7 +58,7 @@ func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
 		return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
 	}
 	c.URL = base.String()
-	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost), global: global, now: o.Now}
+	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost), wide: newGate(3 * o.PerHost), global: global, now: o.Now}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)
 	return u, nil
@@ -196,6 +198,15 @@ func (g gate) enter(done <-chan struct{}) bool {
 }
 
 func (g gate) leave() { <-g }
+
+// lane is where a request waits. An index is hundreds of small files: requests that cost the host no connection each are
+// let go in larger numbers, yet never so many that other hosts could not be asked.
+func (u *Upstream) lane() gate {
+	if u.shared.Load() {
+		return u.wide
+	}
+	return u.gate
+}
 
 // origin is scheme and host, for comparing realms.
 func origin(u *url.URL) string { return u.Scheme + "://" + hostPort(u) }
