@@ -321,9 +321,10 @@ func versionOf(name, file string) string {
 
 // place finds a tarball in the packument; one that is not in it makes us ask for the packument as it is now.
 func (s *server) place(ctx context.Context, name, file string) (upstream.Place, error) {
-	version, query := versionOf(name, file), packumentQuery(name, formShort)
-	if s.up.Gated() {
-		query = packumentQuery(name, formFull)
+	// Whichever form the client has asked for says it: npm 11 resolves with the full one, others with the short one.
+	version, query := versionOf(name, file), packumentQuery(name, formFull)
+	if !s.up.Gated() && !s.up.Knows(ctx, query) {
+		query = packumentQuery(name, formShort)
 	}
 	for _, again := range []bool{false, true} {
 		if again {

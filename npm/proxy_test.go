@@ -3,6 +3,7 @@ package npm
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -51,6 +52,27 @@ func TestProxyPackumentAndTarball(t *testing.T) {
 	}
 	if a := g.Do("GET", "/demo/-/demo-1.1.0.tgz", nil); a.Status != 503 || a.Header.Get("Retry-After") == "" {
 		t.Fatal(a)
+	}
+}
+
+// TestB4_OnePackumentForATarball: in whichever form a client asked for the packument, its tarballs need no other.
+func TestB4_OnePackumentForATarball(t *testing.T) {
+	origin := newRig(t)
+	origin.publish("demo", "1.0.0")
+	var asked []string
+	way := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		origin.Srv.Config.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(way.Close)
+	for _, accept := range []string{typeShort, "application/json"} {
+		asked = nil
+		g := newCache(t, origin, func(o *upstream.Options) { o.Upstreams[0].URL = strings.Replace(origin.Base, origin.Srv.URL, way.URL, 1) })
+		g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept)), 200, "demo-1.0.0.tgz")
+		g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, "")
+		if len(asked) != 2 || !strings.HasSuffix(asked[0], "/demo") || !strings.HasSuffix(asked[1], ".tgz") {
+			t.Errorf("%s: %q", accept, asked)
+		}
 	}
 }
 

@@ -100,6 +100,16 @@ func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document
 	return s.from(ctx, u, q)
 }
 
+// Knows reports whether an answer to q is kept, however old.
+func (s *Set) Knows(ctx context.Context, q Query) bool {
+	for _, u := range s.Upstreams() {
+		if k, err := s.lookup(ctx, packageOf(q.Package), q.id(u)); err == nil && k != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // id names q's entry of one upstream.
 func (q Query) id(u *Upstream) string { return u.Name() + " " + q.Key }
 
