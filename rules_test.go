@@ -120,7 +120,7 @@ const (
 
 // larger names the packages that may have more lines, and why.
 var larger = map[string]int{
-	"upstream": 3_750, // one machine for seven protocols: the state of a document, of a file on its way or in pieces, of a remote host
+	"upstream": 3_800, // one machine for seven protocols: the state of a document, of a file on its way or in pieces, of a remote host
 	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
 	"maven":    3_450, // deploys are many requests and metadata is the server's: a version opens, fills, is announced, is pruned
 }

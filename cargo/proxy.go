@@ -68,7 +68,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 
 func indexQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: key(name), Key: formIndex, Ref: indexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex,
+		Package: key(name), Key: formIndex, Ref: indexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex, Early: true,
 		Check: checkIndex, Versions: publishedTimes,
 	}
 }
@@ -144,8 +144,7 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.up.Offline()
-	k := store.DocKey{Kind: store.Cargo.Documents(), Package: key(name), Format: fmt.Sprintf("%s %s %s %t", formIndex, d.Digest, s.up.GateKey(), offline)}
-	doc, err := s.store.Document(r.Context(), k, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.store.Document(r.Context(), d.Rendered(key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err == nil && (offline || s.up.Gated()) {
 			body, err = s.offered(ctx, key(name), body, offline)

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -127,7 +126,7 @@ func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstre
 
 func metadataQuery(name, form string, at func(*upstream.Upstream) (ref, scope string)) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: form, For: at, Fresh: freshMetadata, Versions: releaseTimes(name),
+		Package: name, Key: form, For: at, Fresh: freshMetadata, Early: true, Versions: releaseTimes(name),
 		Check: func(body []byte, _ string) error {
 			_, _, err := minify.Expand(body, name)
 			return err
@@ -167,8 +166,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	base, offline := s.url(r), s.up.Offline()
-	key := store.DocKey{Kind: store.Composer.Documents(), Package: q.Name, Base: base, Format: fmt.Sprintf("%s %s %s %t", form, d.Digest, s.up.GateKey(), offline)}
-	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	return s.store.Document(r.Context(), d.Rendered(q.Name, base, form), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err

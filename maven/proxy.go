@@ -89,8 +89,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
-	key := store.DocKey{Kind: store.Maven.Documents(), Package: q.Name, Format: fmt.Sprintf("%s %s %s %t", q.Path, d.Digest, s.up.GateKey(), s.up.Offline())}
-	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	return s.store.Document(r.Context(), d.Rendered(q.Name, "", q.Path), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err == nil && q.Version == "" && (s.up.Gated() || s.up.Offline()) {
 			body, err = s.offered(ctx, q, body)

@@ -66,7 +66,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 
 // packumentQuery asks for one form of a packument. Private registries insist on the escaped slash.
 func packumentQuery(name, form string) upstream.Query {
-	q := upstream.Query{Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument, Check: checkPackument, Versions: publishedTimes, Accept: "application/json"}
+	q := upstream.Query{Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument, Early: true, Check: checkPackument, Versions: publishedTimes, Accept: "application/json"}
 	if form == formShort {
 		q.Accept = typeShort + "; q=1.0, application/json; q=0.8"
 	}
@@ -127,8 +127,7 @@ func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form stri
 	}
 	wire.CacheHead(w, d, time.Now())
 	base := s.url(r)
-	key := store.DocKey{Kind: store.NPM.Documents(), Package: name, Base: base, Format: form + " " + string(d.Digest) + s.up.GateKey() + s.offlineKey()}
-	return s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	return s.store.Document(r.Context(), d.Rendered(name, base, form), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -146,14 +145,6 @@ func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form stri
 		}
 		return store.Rendered{Body: append(doc.Encode(), '\n'), Type: typ}, nil
 	})
-}
-
-// offlineKey keeps documents apart that offer only what is here.
-func (s *server) offlineKey() string {
-	if s.up.Offline() {
-		return " offline"
-	}
-	return ""
 }
 
 func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Rendered, error) {
@@ -389,8 +380,7 @@ func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q R
 	if err != nil {
 		return err
 	}
-	key := store.DocKey{Kind: store.NPM.Documents(), Package: q.Name, Format: "attestations " + string(d.Digest)}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.store.Document(r.Context(), d.Rendered(q.Name, "", "attestations"), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		return store.Rendered{Body: body, Type: "application/json"}, err
 	})

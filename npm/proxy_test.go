@@ -67,7 +67,9 @@ func TestB4_OnePackumentForATarball(t *testing.T) {
 	t.Cleanup(way.Close)
 	for _, accept := range []string{typeShort, "application/json"} {
 		asked = nil
-		g := newCache(t, origin, func(o *upstream.Options) { o.Upstreams[0].URL = strings.Replace(origin.Base, origin.Srv.URL, way.URL, 1) })
+		g := newCache(t, origin, func(o *upstream.Options) {
+			o.Upstreams[0].URL = strings.Replace(origin.Base, origin.Srv.URL, way.URL, 1)
+		})
 		g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept)), 200, "demo-1.0.0.tgz")
 		g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil), 200, "")
 		if len(asked) != 2 || !strings.HasSuffix(asked[0], "/demo") || !strings.HasSuffix(asked[1], ".tgz") {

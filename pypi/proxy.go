@@ -6,7 +6,6 @@ package pypi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -68,7 +67,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 func pageQuery(name string) upstream.Query {
-	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: simple.Releases}
+	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: simple.Releases}
 }
 
 func checkPage(body []byte, _ string) error { return simple.Check(body) }
@@ -81,8 +80,7 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 	}
 	wire.CacheHead(w, d, time.Now())
 	l, offline := s.linksFor(r, q.Alias), s.up.Offline()
-	key := store.DocKey{Kind: store.PyPI.Documents(), Package: q.Name, Base: l.Key(), Format: fmt.Sprintf("%s %s %s %t", mediaType, d.Digest, s.up.GateKey(), offline)}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.store.Document(r.Context(), d.Rendered(q.Name, l.Key(), mediaType), func(ctx context.Context) (store.Rendered, error) {
 		p, err := s.remotePage(ctx, q.Name, d, offline, mediaType)
 		if err != nil {
 			return store.Rendered{}, err

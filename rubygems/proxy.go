@@ -66,7 +66,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 
 func infoQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Versions: compactindex.CreatedTimes,
+		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Early: true, Versions: compactindex.CreatedTimes,
 		Check: func(body []byte, _ string) error {
 			if !bytes.HasPrefix(body, []byte(compactindex.InfoHead)) {
 				return errors.New("not a gem's part of the compact index")
@@ -84,8 +84,7 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.up.Offline()
-	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: name, Format: fmt.Sprintf("info %s %s %t", d.Digest, s.up.GateKey(), offline)}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.store.Document(r.Context(), d.Rendered(name, "", "info"), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err

@@ -50,6 +50,9 @@ type Query struct {
 	Limit int64
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
 	Check func(body []byte, contentType string) error
+	// Early answers before what is new is on the disk, which costs a few milliseconds: clients ask for hundreds of such
+	// documents one after the other. After a crash in between the upstream is asked again.
+	Early bool
 	// Versions lists what the document says of versions and when they were published, for the age gate.
 	Versions func(body []byte) map[string]time.Time
 }
@@ -186,7 +189,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *Document {
 	return &Document{
 		Upstream: u, Digest: k.blob.Digest, Size: k.blob.Size, URL: k.URL, Type: k.Type, ETag: k.ETag, Modified: k.entry.Modified,
-		Next: k.Next, Fetched: k.Fetched, Checked: checked, Cache: cache, set: s,
+		Next: k.Next, Fetched: k.Fetched, Checked: checked, Cache: cache, set: s, body: k.body,
 	}
 }
 
@@ -397,32 +400,68 @@ func readDocument(resp *http.Response, q Query) ([]byte, error) {
 
 // keep stores a document that is new or changed. What cannot be stored is answered all the same.
 func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document, error) {
-	pkg, id, now := packageOf(q.Package), q.id(u), s.r.now()
+	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
 	e := entry{
 		Upstream: u.Name(), URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
 		Type: resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
 	}
-	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}}
-	s.with(docID{pkg, id}, func(st *state) { st.checked, st.absent = now, time.Time{} })
-	d := s.document(u, k, now, "MISS")
+	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}, done: make(chan struct{})}
 	if have != nil && have.blob == k.blob && have.ETag == e.ETag && have.entry.Modified == e.Modified {
+		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
+		return s.document(u, have, now, "MISS"), nil
+	}
+	k.body = body
+	// The age gate reads what is written with the document.
+	early := q.Early && !s.Gated() && s.unstored.Load() < maxUnstored
+	var before *kept
+	s.with(id, func(st *state) {
+		st.checked, st.absent, before = now, time.Time{}, st.coming
+		if early {
+			st.coming = k
+		}
+	})
+	d := s.document(u, k, now, "MISS")
+	if !early {
+		s.write(ctx, id, u, q, k, before)
 		return d, nil
+	}
+	s.unstored.Add(k.blob.Size)
+	ctx, done := s.r.detach(ctx)
+	go func() {
+		defer done()
+		s.write(context.WithoutCancel(ctx), id, u, q, k, before)
+		s.with(id, func(st *state) {
+			if st.coming == k {
+				st.coming = nil
+			}
+		})
+		s.unstored.Add(-k.blob.Size)
+	}()
+	return d, nil
+}
+
+// maxUnstored bounds the bytes of documents that are answered before they are stored.
+const maxUnstored = 64 << 20
+
+// write stores what keep got, after what was got before.
+func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, before *kept) {
+	defer close(k.done)
+	if before != nil {
+		<-before.done
 	}
 	var versions map[string]time.Time
 	if q.Versions != nil {
-		versions = q.Versions(body)
+		versions = q.Versions(k.body)
 	}
-	_, err := s.r.store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
-		return s.docs.In(tx, pkg, func(tx *store.PackageTx[entry]) error {
+	_, err := s.r.store.PutBytesWith(ctx, k.body, func(tx *store.Tx, b store.Blob) error {
+		return s.docs.In(tx, id.pkg, func(tx *store.PackageTx[entry]) error {
 			if err := note(tx, u, versions); err != nil {
 				return err
 			}
-			return put(tx, id, e, b, nil)
+			return put(tx, id.id, k.entry, b, nil)
 		})
 	})
 	if err != nil {
 		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
-		d.body = body
 	}
-	return d, nil
 }

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -28,6 +29,9 @@ type kept struct {
 	entry
 	blob store.Blob
 	sums map[string]string
+
+	body []byte        // until it is stored
+	done chan struct{} // closed then
 }
 
 // listings is the package of documents that belong to none.
@@ -42,6 +46,15 @@ func packageOf(name string) string {
 
 // lookup finds the document called id; nil when there is none.
 func (s *Set) lookup(ctx context.Context, pkg, id string) (*kept, error) {
+	s.mu.Lock()
+	var coming *kept
+	if st := s.states[docID{pkg, id}]; st != nil {
+		coming = st.coming
+	}
+	s.mu.Unlock()
+	if coming != nil {
+		return coming, nil
+	}
 	return load(ctx, s.known, s.docs, pkg, id)
 }
 
@@ -112,7 +125,18 @@ type Document struct {
 	Cache string
 
 	set  *Set
-	body []byte // when it could not be stored
+	body []byte // as long as it is not stored
+}
+
+// Rendered names what a protocol makes of the document for clients that reach us at base. As long as no rule decides what
+// may be shown, it depends on the document's bytes alone, and no change outdates it.
+func (d *Document) Rendered(name, base, format string) store.DocKey {
+	offline := d.set.Offline()
+	k := store.DocKey{Kind: d.set.kind.Documents(), Package: name, Base: base, Format: fmt.Sprintf("%s %s %s %t", format, d.Digest, d.set.GateKey(), offline)}
+	if !offline && !d.set.Gated() {
+		k.Kind += " rendered"
+	}
+	return k
 }
 
 // Bytes reads the document; nobody changes them.

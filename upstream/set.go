@@ -156,6 +156,8 @@ type Set struct {
 	seen  *store.Memo[string, sight] // when versions were first seen
 	group singleflight.Group         // refreshes under way
 
+	unstored atomic.Int64 // bytes of documents that were answered before they are stored
+
 	mu      sync.Mutex // guards what follows
 	states  map[docID]*state
 	flights map[fileID]*flight
@@ -287,6 +289,7 @@ type state struct {
 	checked time.Time // last time the upstream confirmed what is kept
 	absent  time.Time // until then it is known not to exist
 	busy    bool      // a background refresh is under way
+	coming  *kept     // what was fetched and is not stored yet
 }
 
 type docID struct{ pkg, id string }

@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"larder/store"
+	"larder/store/storetest"
 )
 
 func TestDocument_FreshStaleOld(t *testing.T) {
@@ -256,4 +259,78 @@ func TestElsewhere(t *testing.T) {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
+}
+
+// slowDisk holds every change while it is shut.
+type slowDisk struct{ gate sync.RWMutex }
+
+func (d *slowDisk) Before(string, string) error {
+	d.gate.RLock()
+	defer d.gate.RUnlock()
+	return nil
+}
+
+func (d *slowDisk) After(string, string) error { return nil }
+
+// TestB4_EarlyAnswers: a document that is new is answered while the disk is busy, and nobody asks for it again meanwhile; a
+// newer one that comes before it is stored is the one that stays. One that may be held back waits.
+func TestB4_EarlyAnswers(t *testing.T) {
+	disk := &slowDisk{}
+	g := newRig(t)
+	g.store = storetest.New(t, storetest.WithClock(g.clock), storetest.WithFaults(disk))
+	open := func(change ...func(*Options)) {
+		o := Options{Upstreams: []Config{{Kind: store.NPM, Name: "main", URL: g.origin.URL}}, Now: g.clock.Now}
+		for _, f := range change {
+			f(&o)
+		}
+		reg, err := New(g.store, nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.reg, g.set = reg, reg.Set(store.NPM, Protocol{})
+	}
+	open()
+	body := atomic.Pointer[string]{}
+	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *body.Load()) })
+	want := func(text, cache string, asked int64) {
+		t.Helper()
+		d, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute, Stale: -1, Early: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := d.Bytes(context.Background())
+		if err != nil || string(b) != text || d.Cache != cache || g.origin.asked.Load() != asked {
+			t.Errorf("%q %s after %d questions, %v; want %q %s after %d", b, d.Cache, g.origin.asked.Load(), err, text, cache, asked)
+		}
+	}
+	disk.gate.Lock()
+	for i, text := range []string{"one", "two", "three"} {
+		body.Store(&text)
+		want(text, "MISS", int64(i+1))
+		want(text, "HIT", int64(i+1))
+		g.clock.Advance(2 * time.Minute)
+	}
+	disk.gate.Unlock()
+	g.reg.Close()
+	open(func(o *Options) { o.Offline = true })
+	want("three", "HIT", 3)
+	g.reg.Close()
+
+	open(func(o *Options) { o.MinAge = time.Hour })
+	disk.gate.Lock()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := g.set.Document(context.Background(), Query{Package: "other", Key: "doc", Ref: "other", Fresh: time.Minute, Early: true})
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		t.Errorf("the age gate judges by what is not written: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	disk.gate.Unlock()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	g.reg.Close()
 }
