@@ -36,16 +36,16 @@ func TestH3_Conditional(t *testing.T) {
 		g.Want(get("Accept-Encoding", encoding, "If-None-Match", `"x"`), 200, "")
 	}
 	before := get().Header.Get("ETag")
-	for what, change := range map[string]func(){
-		"publish": func() { g.publish("demo", "2.0.0") },
-		"yank":    func() { g.Want(g.Ada("DELETE", "/api/v1/crates/demo/1.0.0/yank", nil), 200, "") },
-		"unyank":  func() { g.Want(g.Ada("PUT", "/api/v1/crates/demo/1.0.0/unyank", nil), 200, "") },
-		"delete":  func() { g.Want(g.Ada("DELETE", "/api/v1/crates/demo/1.0.1", nil), 200, "") },
+	for _, change := range []func(){
+		func() { g.publish("demo", "2.0.0") },
+		func() { g.Want(g.Ada("DELETE", "/api/v1/crates/demo/1.0.0/yank", nil), 200, "") },
+		func() { g.Want(g.Ada("PUT", "/api/v1/crates/demo/1.0.0/unyank", nil), 200, "") },
+		func() { g.Want(g.Ada("DELETE", "/api/v1/crates/demo/1.0.1", nil), 200, "") },
 	} {
 		change()
 		a := g.Want(get("If-None-Match", before), 200, "")
 		if before = a.Header.Get("ETag"); before == "" {
-			t.Errorf("%s: %v", what, a)
+			t.Errorf("%v", a)
 		}
 	}
 	if a := g.Do("HEAD", "/index/de/mo/demo", nil); a.Status != 200 || a.Body != "" || a.Header.Get("Content-Length") == "" {

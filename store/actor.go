@@ -10,15 +10,16 @@ type Actor struct {
 	Agent string `json:"agent,omitempty"`
 }
 
-type actorKey struct{}
+// ActorKey is the key of a context's Actor. A context may make it when it is asked, which most requests never do.
+type ActorKey struct{}
 
 // WithActor returns a context that carries a.
 func WithActor(ctx context.Context, a Actor) context.Context {
-	return context.WithValue(ctx, actorKey{}, a)
+	return context.WithValue(ctx, ActorKey{}, a)
 }
 
 // ActorFrom returns the context's actor; the zero Actor when there is none (anonymous, or a job of our own).
 func ActorFrom(ctx context.Context) Actor {
-	a, _ := ctx.Value(actorKey{}).(Actor)
+	a, _ := ctx.Value(ActorKey{}).(Actor)
 	return a
 }

@@ -21,11 +21,19 @@ const (
 
 func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
-const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+// consists reports whether s has letters, digits and others only.
+func consists(s, others string) bool {
+	for i := range len(s) {
+		if c := s[i]; !letter(c) && (c < '0' || c > '9') && strings.IndexByte(others, c) < 0 {
+			return false
+		}
+	}
+	return true
+}
 
 // CheckName accepts the names that crates may have.
 func CheckName(name string) error {
-	if name == "" || len(name) > MaxName || !letter(name[0]) || strings.Trim(name, nameChars) != "" {
+	if name == "" || len(name) > MaxName || !letter(name[0]) || !consists(name, "-_") {
 		return wire.Errorf(store.ErrInvalid, "%.80q is not a crate name: it begins with a letter and has letters, digits, - and _, at most %d.", name, MaxName)
 	}
 	return nil
@@ -33,7 +41,7 @@ func CheckName(name string) error {
 
 // CheckAlias accepts the names dependencies may be given in Cargo.toml.
 func CheckAlias(name string) error {
-	if name == "" || len(name) > MaxName || !letter(name[0]) && name[0] != '_' || strings.Trim(name, nameChars) != "" {
+	if name == "" || len(name) > MaxName || !letter(name[0]) && name[0] != '_' || !consists(name, "-_") {
 		return wire.Errorf(store.ErrInvalid, "%.80q is not a name for a dependency.", name)
 	}
 	return nil

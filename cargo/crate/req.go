@@ -101,7 +101,7 @@ func CheckReq(s string) error {
 
 // CheckTarget accepts a triple, or a cfg expression.
 func CheckTarget(s string) error {
-	ok := s != "" && len(s) <= maxText && strings.Trim(s, nameChars+".") == ""
+	ok := s != "" && len(s) <= maxText && consists(s, "-_.")
 	if strings.HasPrefix(s, "cfg(") && len(s) <= maxTarget {
 		p := &cfgParser{rest: s[len("cfg"):]}
 		ok = p.eat("(") && p.expr(0) && p.eat(")") && p.rest == ""

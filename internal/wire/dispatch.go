@@ -161,8 +161,7 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 			return err
 		}
 	}
-	// The request's context is the exchange already: what stands under it may change before the operation begins.
-	x.Context = store.WithActor(x.Context, actorOf(x, r))
+	x.admitted = true
 	return call(op, w, r, q)
 }
 
@@ -192,10 +191,6 @@ func (h *dispatcher[R]) authenticate(r *http.Request, x *exchange) (auth.Identit
 		return auth.Anonymous(), err
 	}
 	return id, nil
-}
-
-func actorOf(x *exchange, r *http.Request) store.Actor {
-	return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: r.UserAgent()}
 }
 
 // panicked is a panic of an operation, made an error so that the client gets its protocol's error body.

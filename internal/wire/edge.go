@@ -83,8 +83,6 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x, ww, r2 := enter(w, r, requestID(r), e.Base.ClientAddr(r), stall)
 	x.stopping = e.Stopping
-	h := w.Header()
-	h["X-Request-Id"] = x.idHeader[:]
 	defer func() {
 		// recover works only here, in the deferred function itself.
 		e.finish(x, ww, r2, start, recover())
@@ -103,6 +101,10 @@ func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start
 			http.Error(w, internalError+" (request "+x.id+")", http.StatusInternalServerError)
 		}
 	}
+	if !abort && !x.hijacked {
+		// net/http sends this for a handler that wrote nothing.
+		x.begin(http.StatusOK)
+	}
 	e.record(x, r, start)
 	if abort {
 		// The client must not take a cut answer for a whole one; net/http closes the connection.
@@ -117,7 +119,6 @@ func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
 		o.Op = "none"
 	}
 	if o.Status == 0 {
-		// net/http sends this for a handler that wrote nothing.
 		o.Status = http.StatusOK
 	}
 	if e.Observe != nil {
@@ -129,7 +130,7 @@ func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
 	}
 	line := Access{
 		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(r.URL), Status: o.Status, In: o.In, Out: o.Out,
-		Took: took, User: x.identity.User, Addr: x.addrText, Agent: r.UserAgent(),
+		Took: took, User: x.identity.User, Addr: x.addrText, Agent: x.agent,
 	}
 	if direct, ok := h.(AccessHandler); ok {
 		// A log that cannot be written has nobody to complain to.

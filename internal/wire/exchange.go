@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/store"
 )
 
 // sliceBytes is how much of an answer one write deadline covers. With the default Stall of a minute a client must take
@@ -26,7 +27,9 @@ type exchange struct {
 	op       string    // name of the operation, once parsed
 	addr     netip.Addr
 	addrText string
+	agent    string
 	identity auth.Identity
+	admitted bool // the identity may do what was asked for
 	stopping <-chan struct{}
 
 	// What the wrapped ResponseWriter has seen; owned by the goroutine that serves.
@@ -45,10 +48,15 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// Value finds the exchange itself under exchangeKey and all else in the context below.
+// Value finds the exchange itself under exchangeKey, who acts once that is settled, and all else in the context below.
 func (x *exchange) Value(key any) any {
-	if _, ok := key.(exchangeKey); ok {
+	switch key.(type) {
+	case exchangeKey:
 		return x
+	case store.ActorKey:
+		if x.admitted {
+			return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: x.agent}
+		}
 	}
 	return x.Context.Value(key)
 }
@@ -60,7 +68,7 @@ func exchangeFrom(ctx context.Context) *exchange {
 
 // enter starts an exchange for r: it wraps w and, if there is one, the body.
 func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration) (*exchange, http.ResponseWriter, *http.Request) {
-	x := &exchange{Context: r.Context(), id: id, addr: addr, identity: auth.Anonymous(), stall: stall}
+	x := &exchange{Context: r.Context(), id: id, addr: addr, agent: r.UserAgent(), identity: auth.Anonymous(), stall: stall}
 	x.idHeader[0] = id
 	if p := peerOf(r.Context()); p != nil && p.addr == addr {
 		x.addrText = p.text
@@ -127,12 +135,18 @@ func (x *exchange) begin(code int) {
 	if !x.started && code >= 200 {
 		x.started, x.status = true, code
 		if code != http.StatusNotModified {
-			x.w.Header()["X-Content-Type-Options"] = nosniff // about content, of which there is none
+			// A 304 says nothing about content, and what it says else a cache would put on what it holds (RFC 9111 3.2).
+			x.sign(x.w.Header())
 		}
 		if x.stall > 0 {
 			x.arm(time.Now())
 		}
 	}
+}
+
+// sign adds what every answer but a 304 has.
+func (x *exchange) sign(h http.Header) {
+	h["X-Content-Type-Options"], h["X-Request-Id"] = nosniff, x.idHeader[:]
 }
 
 // pace takes n bytes off the present deadline's share, and sets the next one first when they exceed it or it is getting old.

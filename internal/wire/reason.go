@@ -35,6 +35,7 @@ func WriteReason(w http.ResponseWriter, r *http.Request, code int, text string, 
 	}
 	if x := exchangeFrom(r.Context()); x != nil {
 		x.status, x.sent = code, x.sent+int64(len(body))
+		x.sign(h)
 	}
 	defer conn.Close()
 	if conn.SetDeadline(time.Now().Add(defaultStall)) != nil {
