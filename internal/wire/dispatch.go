@@ -140,7 +140,7 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	if err != nil {
 		return err
 	}
-	name, q, err := h.Parse(r.Method, r.URL.EscapedPath(), query)
+	name, q, err := h.Parse(r.Method, x.escapedPath(r.URL), query)
 	if err != nil {
 		return err
 	}
@@ -257,7 +257,7 @@ func (h *dispatcher[R]) log(x *exchange, r *http.Request, f Failure, gone bool) 
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(r.URL)),
+		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(x.escapedPath(r.URL), r.URL.RawQuery)),
 		slog.Int("status", f.Status), slog.Any("error", f.Err),
 	}
 	var p *panicked

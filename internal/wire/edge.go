@@ -82,7 +82,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		stall = defaultStall
 	}
 	x, ww, r2 := enter(w, r, requestID(r), e.Base.ClientAddr(r), stall)
-	x.stopping = e.Stopping
+	x.stopping, x.entered = e.Stopping, start
 	defer func() {
 		// recover works only here, in the deferred function itself.
 		e.finish(x, ww, r2, start, recover())
@@ -129,7 +129,7 @@ func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
 		return
 	}
 	line := Access{
-		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(r.URL), Status: o.Status, In: o.In, Out: o.Out,
+		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(x.escapedPath(r.URL), r.URL.RawQuery), Status: o.Status, In: o.In, Out: o.Out,
 		Took: took, User: x.identity.User, Addr: x.addrText, Agent: x.agent,
 	}
 	if direct, ok := h.(AccessHandler); ok {
@@ -149,13 +149,13 @@ func requestID(r *http.Request) string {
 	return string(strconv.AppendUint(buf[:0], rand.Uint64()|1<<63, 16))
 }
 
-// redact is the path and query of u for the log, without secrets some clients put there.
-func redact(u *url.URL) string {
-	path := redactTokens(u.EscapedPath())
-	if u.RawQuery == "" {
+// redact is a path and query for the log, without secrets some clients put there.
+func redact(escapedPath, query string) string {
+	path := redactTokens(escapedPath)
+	if query == "" {
 		return path
 	}
-	pairs := strings.Split(u.RawQuery, "&")
+	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		name, _, _ := strings.Cut(pair, "=")
 		if plain, err := url.QueryUnescape(name); err != nil || secretParameter(plain) {

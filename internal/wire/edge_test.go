@@ -72,7 +72,7 @@ func TestRedact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := redact(u); got != tt.want {
+		if got := redact(u.EscapedPath(), u.RawQuery); got != tt.want {
 			t.Errorf("%s is logged as %s, want %s", tt.in, got, tt.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
 
 	"larder/auth"
@@ -31,6 +32,9 @@ type exchange struct {
 	identity auth.Identity
 	admitted bool // the identity may do what was asked for
 	stopping <-chan struct{}
+	entered  time.Time // zero without an Edge
+	url      *url.URL  // whose escaped path is path
+	path     string
 
 	// What the wrapped ResponseWriter has seen; owned by the goroutine that serves.
 	w        response
@@ -139,9 +143,21 @@ func (x *exchange) begin(code int) {
 			x.sign(x.w.Header())
 		}
 		if x.stall > 0 {
-			x.arm(time.Now())
+			now := x.entered
+			if code != http.StatusNotModified || now.IsZero() {
+				now = time.Now() // a 304 takes no time worth another look at the clock
+			}
+			x.arm(now)
 		}
 	}
+}
+
+// escapedPath is u's path with its escapes: the grammar and the log both want it.
+func (x *exchange) escapedPath(u *url.URL) string {
+	if x.url != u {
+		x.url, x.path = u, u.EscapedPath()
+	}
+	return x.path
 }
 
 // sign adds what every answer but a 304 has.
