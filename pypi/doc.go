@@ -5,7 +5,8 @@
 // spells it, and a distribution (wheel or source archive) is a file of its release. What the simple API shows of a file
 // is a row, derived from the release's record and kept in the order of versions; a page is the rows, copied. So an upload
 // costs the same however many files there are, and a page is put together once for each change and form. METADATA,
-// signature and attestations of a file are blobs beside it.
+// signature and attestations of a file are blobs beside it. Wheels of upstreams have METADATA here whether the upstream has
+// it beside them or not (package sidecar): resolvers are spared the wheels they do not choose.
 //
 // # Wire table
 //

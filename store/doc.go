@@ -64,7 +64,7 @@
 //	repo.go      packages of a kind            packagetx.go, tags.go what can be done to one
 //	holds.go     who needs which blob          rows.go               keys, values, blob rows
 //	search.go    what packages are found by     journal.go            the log
-//	stats.go     counters
+//	stats.go     counters                      encoding.go           what rendered documents are sent in
 //	policy.go    the seam for refusals         policies.go           quotas, protected, immutable
 //	document.go  rendered documents            generation.go         has it changed
 //	check.go     is everything consistent      recount.go            are the counters right
