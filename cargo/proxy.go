@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/cargo/crate"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -77,12 +78,10 @@ func indexQuery(name string) upstream.Query {
 type remoteLine struct {
 	Name, Vers, Cksum string
 	pubtime           []byte // JSON
-	raw               []byte // without the newline
 }
 
 // readLine reads what is known to be JSON; what is no line of an index is an error.
 func readLine(raw []byte) (l remoteLine, err error) {
-	l.raw = raw
 	ok := rawjson.Members(raw, func(key, value []byte) {
 		switch string(key) {
 		case "name":
@@ -135,8 +134,8 @@ func publishedTimes(body []byte) map[string]time.Time {
 	return out
 }
 
-// proxiedIndex answers with an upstream's lines as they are, but for those that are held back or, offline, whose crate is
-// not here.
+// proxiedIndex answers with an upstream's lines as they are, but for those that are held back or, offline, give way to
+// what is here.
 func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name string) error {
 	d, err := s.up.Document(r.Context(), indexQuery(name))
 	if err != nil {
@@ -157,33 +156,56 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	return wire.ServeDocument(w, r, doc, revalidate(r))
 }
 
-// offered are the lines that may be chosen.
+// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here; where
+// none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
+	here, served := map[string]bool{}, map[string]bool{}
 	for raw := range linesOf(body) {
 		l, err := readLine(raw)
 		if err != nil {
 			return nil, err
 		}
-		here := true
 		if offline {
-			if here, err = s.up.Here(ctx, name, l.Vers); err != nil {
+			if here[l.Vers], err = s.up.Here(ctx, name, l.Vers); err != nil {
 				return nil, err
 			}
+			served[compatible(l.Vers)] = served[compatible(l.Vers)] || here[l.Vers]
+		}
+	}
+	for raw := range linesOf(body) {
+		l, err := readLine(raw)
+		if err != nil {
+			return nil, err
+		}
+		if served[compatible(l.Vers)] && !here[l.Vers] {
+			continue
 		}
 		switch err := s.up.Allowed(ctx, name, l.Vers); {
 		case errors.Is(err, store.ErrDenied):
-			here = false
+			continue
 		case err != nil:
 			return nil, err
 		}
-		if here {
-			out = append(append(out, l.raw...), '\n')
-		}
+		out = append(append(out, raw...), '\n')
 	}
 	if len(out) == 0 {
 		return nil, notFound("%s has no version that this registry may offer", name)
 	}
 	return out, nil
+}
+
+// compatible names the versions that cargo takes for one another.
+func compatible(version string) string {
+	v, ok := crate.ParseVersion(version)
+	switch {
+	case !ok:
+		return version
+	case v.Major > 0:
+		return fmt.Sprint(v.Major)
+	case v.Minor > 0:
+		return fmt.Sprintf("0.%d", v.Minor)
+	}
+	return fmt.Sprintf("0.0.%d", v.Patch)
 }
 
 // proxiedCrate answers with an upstream's crate.
