@@ -258,7 +258,7 @@ func pythonCopy(client string, args ...string) func(*testing.T, string, string, 
 		env = slices.DeleteFunc(env, func(v string) bool {
 			return strings.HasPrefix(v, "PIP_FIND_LINKS=") || strings.HasPrefix(v, "PIP_NO_CACHE_DIR=") || strings.HasPrefix(v, "UV_")
 		})
-		env = append(env, "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
+		env = append(env, "PIP_REQUIRE_VIRTUALENV=false", "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
 		return timed(t, dir, env, client, append(slices.Clone(args), "--index-url", index, "--cache-dir", filepath.Join(dir, "cache"),
 			"--only-binary", ":all:", "--target", filepath.Join(dir, "site"), "-r", list)...)
 	}
