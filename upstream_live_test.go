@@ -258,7 +258,13 @@ func pythonCopy(client string, args ...string) func(*testing.T, string, string, 
 		env = slices.DeleteFunc(env, func(v string) bool {
 			return strings.HasPrefix(v, "PIP_FIND_LINKS=") || strings.HasPrefix(v, "PIP_NO_CACHE_DIR=") || strings.HasPrefix(v, "UV_")
 		})
-		env = append(env, "PIP_REQUIRE_VIRTUALENV=false", "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
+		env = append(env, "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
+		if strings.HasPrefix(client, "pip") {
+			// These refuse to touch the system's own packages, even if they are told to install elsewhere.
+			venv := filepath.Join(dir, "venv")
+			timed(t, dir, env, "python3", "-m", "venv", "--without-pip", venv)
+			env = append(env, "VIRTUAL_ENV="+venv)
+		}
 		return timed(t, dir, env, client, append(slices.Clone(args), "--index-url", index, "--cache-dir", filepath.Join(dir, "cache"),
 			"--only-binary", ":all:", "--target", filepath.Join(dir, "site"), "-r", list)...)
 	}
