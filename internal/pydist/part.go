@@ -8,10 +8,27 @@ import (
 	"strings"
 )
 
+// maxPart is how many bytes of a wheel are read for its METADATA: directories of the largest have two megabytes, and each
+// entry of one costs memory.
+const maxPart = 16 << 20
+
+// bounded is a reader that gives so many bytes and no more.
+type bounded struct {
+	r    io.ReaderAt
+	left int
+}
+
+func (b *bounded) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= len(p); b.left < 0 {
+		return 0, refuse("The wheel's directory is larger than is accepted.")
+	}
+	return b.r.ReadAt(p, off)
+}
+
 // ReadMetadata reads METADATA of a wheel that is somebody else's, and no more of it than that needs: r may ask a network for
 // each piece. ErrInvalid when there is none to be read, or an error of r.
 func ReadMetadata(r io.ReaderAt, size int64) ([]byte, error) {
-	z, err := stdzip.NewReader(r, size)
+	z, err := stdzip.NewReader(&bounded{r, maxPart}, size)
 	if err != nil {
 		return nil, unreadable(err)
 	}
