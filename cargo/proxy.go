@@ -160,16 +160,12 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 // none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
 	here, served := map[string]bool{}, map[string]bool{}
-	for raw := range linesOf(body) {
-		l, err := readLine(raw)
-		if err != nil {
-			return nil, err
-		}
-		if offline {
-			if here[l.Vers], err = s.up.Here(ctx, name, l.Vers); err != nil {
+	if offline {
+		for v := range publishedTimes(body) {
+			if here[v], err = s.up.Here(ctx, name, v); err != nil {
 				return nil, err
 			}
-			served[compatible(l.Vers)] = served[compatible(l.Vers)] || here[l.Vers]
+			served[compatible(v)] = served[compatible(v)] || here[v]
 		}
 	}
 	for raw := range linesOf(body) {

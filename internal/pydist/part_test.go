@@ -16,11 +16,11 @@ func TestReadMetadata(t *testing.T) {
 	for _, c := range []struct {
 		entries int
 		good    bool
-	}{{0, true}, {1000, true}, {150_000, false}} {
+	}{{0, true}, {30, true}, {300, false}} {
 		var b bytes.Buffer
 		w := stdzip.NewWriter(&b)
 		for i := range c.entries {
-			if _, err := w.Create(fmt.Sprintf("%s/%d", strings.Repeat("x", 100), i)); err != nil {
+			if _, err := w.Create(fmt.Sprintf("%s/%d", strings.Repeat("x", 60_000), i)); err != nil {
 				t.Fatal(err)
 			}
 		}
