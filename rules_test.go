@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -111,32 +112,16 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// Size limits: what a reader can hold at once.
-const (
-	maxFunc    = 120   // lines of one function
-	maxFile    = 600   // lines of one file
-	maxPackage = 3_200 // lines of one package without its tests
-)
-
-// larger names the packages that may have more lines, and why.
-var larger = map[string]int{
-	"upstream": 3_800, // one machine for seven protocols: the state of a document, of a file on its way or in pieces, of a remote host
-	"store":    7_200, // two engines, files and bbolt, behind one API: nothing outside may know either
-	"maven":    3_450, // deploys are many requests and metadata is the server's: a version opens, fills, is announced, is pruned
-}
-
-// census is what TestBudget counts.
+// census is what TestSizes counts.
 type census struct {
 	funcs, files []int
 	code, tests  int
 	comments     int
 	packages     map[string]int
-	tooLong      []string
 }
 
-// TestBudget fails on functions, files and packages that have grown past what
-// a reader can hold, and prints the figures of the whole tree.
-func TestBudget(t *testing.T) {
+// TestSizes prints the figures of the tree: numbers to look at. It fails on nothing.
+func TestSizes(t *testing.T) {
 	c := census{packages: map[string]int{}}
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -153,20 +138,13 @@ func TestBudget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range c.tooLong {
-		t.Error(s)
-	}
-	for pkg, lines := range c.packages {
-		if limit := max(maxPackage, larger[pkg]); lines > limit {
-			t.Errorf("package %s has %d lines, more than %d", pkg, lines, limit)
-		}
-	}
 	t.Logf("code %d lines in %d files, tests %d lines (%.2f per line of code), %d%% comments",
 		c.code, len(c.files), c.tests, float64(c.tests)/float64(max(c.code, 1)), 100*c.comments/max(c.code, 1))
-	t.Logf("functions: median %d, p90 %d, p99 %d, max %d lines", quantile(c.funcs, 50), quantile(c.funcs, 90), quantile(c.funcs, 99), quantile(c.funcs, 100))
+	t.Logf("functions: median %d, p90 %d, p99 %d, max %d lines",
+		quantile(c.funcs, 50), quantile(c.funcs, 90), quantile(c.funcs, 99), quantile(c.funcs, 100))
 	t.Logf("files: median %d, p90 %d, max %d lines", quantile(c.files, 50), quantile(c.files, 90), quantile(c.files, 100))
-	if m := quantile(c.funcs, 50); m > 10 {
-		t.Errorf("the median function has %d lines, more than 10", m)
+	for _, pkg := range slices.Sorted(maps.Keys(c.packages)) {
+		t.Logf("package %s: %d lines", pkg, c.packages[pkg])
 	}
 }
 
@@ -177,11 +155,7 @@ func (c *census) add(path string) error {
 		return err
 	}
 	lines := set.File(file.Pos()).LineCount()
-	test := strings.HasSuffix(path, "_test.go") || forTests(path)
-	if lines > maxFile && !test {
-		c.tooLong = append(c.tooLong, path+" has more than 600 lines")
-	}
-	if test {
+	if strings.HasSuffix(path, "_test.go") || forTests(path) {
 		c.tests += lines
 		return nil
 	}
@@ -193,11 +167,7 @@ func (c *census) add(path string) error {
 	}
 	for _, decl := range file.Decls {
 		if fn, ok := decl.(*ast.FuncDecl); ok && fn.Body != nil {
-			n := set.Position(fn.End()).Line - set.Position(fn.Pos()).Line + 1
-			c.funcs = append(c.funcs, n)
-			if n > maxFunc {
-				c.tooLong = append(c.tooLong, path+": "+fn.Name.Name+" has more than 120 lines")
-			}
+			c.funcs = append(c.funcs, set.Position(fn.End()).Line-set.Position(fn.Pos()).Line+1)
 		}
 	}
 	return nil
