@@ -164,13 +164,24 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 	}
 	next := &joined{of: fmt.Sprint(h.Created.UnixNano(), " ", h.Size)}
 	var lists []*upstream.Document
+	var missing error
 	for _, u := range s.up.Upstreams() {
 		d, err := s.up.DocumentFrom(ctx, u, versionsQuery())
+		if errors.Is(err, upstream.ErrOffline) {
+			// Another one's list may be here, and one that is not configured has to have none.
+			if u.Configured() {
+				missing = err
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		lists = append(lists, d)
 		next.of += " " + d.Digest.String()
+	}
+	if len(lists) == 0 && missing != nil {
+		return nil, missing
 	}
 	s.joins.mu.Lock()
 	defer s.joins.mu.Unlock()

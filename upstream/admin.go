@@ -27,12 +27,16 @@ type Status struct {
 	Broken   int64      `json:"broken"`
 	Bytes    int64      `json:"bytes"` // fetched
 	Saved    int64      `json:"saved"` // bytes of files that were not fetched again
+	// NoUpstream is a source of Copies, documents and files of Kept bytes, that is not configured any more.
+	NoUpstream bool  `json:"no_upstream,omitempty"`
+	Copies     int64 `json:"copies,omitempty"`
+	Kept       int64 `json:"kept_bytes,omitempty"`
 }
 
 // Status lists every registry, in the order of kinds.
 func (r *Registry) Status() (list []Status) {
 	for _, k := range store.Kinds() {
-		for _, u := range r.sets[k].Upstreams() {
+		for _, u := range r.sets[k].configured() {
 			open, until, last := u.breaker.state()
 			c := &u.Counts
 			st := Status{
@@ -55,7 +59,7 @@ func (r *Registry) Status() (list []Status) {
 // Find returns the registries that kind and name select; "" selects all.
 func (r *Registry) Find(k store.Kind, name string) (list []*Upstream) {
 	for _, each := range store.Kinds() {
-		for _, u := range r.sets[each].Upstreams() {
+		for _, u := range r.sets[each].configured() {
 			if (k == "" || k == each) && (name == "" || name == u.Name()) {
 				list = append(list, u)
 			}

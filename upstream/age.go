@@ -19,7 +19,7 @@ func note(tx *store.PackageTx[entry], u *Upstream, versions map[string]time.Time
 		if v == "" || table.Get([]byte(v)) != nil {
 			continue
 		}
-		row := sight{Published: published.UTC(), Upstream: u.Name()}
+		row := sight{Published: published.UTC(), Upstream: u.key}
 		if !first {
 			row.Seen = tx.Tx().Now()
 		}
@@ -36,8 +36,8 @@ func note(tx *store.PackageTx[entry], u *Upstream, versions map[string]time.Time
 
 // sighting reads what note wrote.
 func (s *Set) sighting(ctx context.Context, name, version string) (sight, error) {
-	return s.seen.Get(packageOf(name), version, func() (row sight, err error) {
-		err = s.docs.View(ctx, packageOf(name), func(tx *store.PackageTx[entry]) error {
+	return s.seen.Get(s.homeOf(name), version, func() (row sight, err error) {
+		err = s.docs.View(ctx, s.homeOf(name), func(tx *store.PackageTx[entry]) error {
 			raw := tx.Index(indexSeen).Get([]byte(version))
 			if raw == nil {
 				return nil
@@ -81,7 +81,7 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 		return err
 	}
 	born := row.Seen
-	if u := s.Upstream(row.Upstream); u != nil && u.conf.Trusted && !row.Published.IsZero() {
+	if u := s.sources[row.Upstream]; u != nil && u.conf.Trusted && !row.Published.IsZero() {
 		born = row.Published
 	} else if row.Known && row.Seen.IsZero() {
 		return nil // it was there before we were

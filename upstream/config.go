@@ -13,10 +13,12 @@ import (
 // Config is one remote registry as its operator describes it.
 type Config struct {
 	Kind store.Kind
-	// Name is unique within the kind; it is part of the records' keys and what commands call it.
+	// Name is unique within the kind; it is what commands call it, and where a container registry's names begin.
 	Name string
 	// URL is what the kind's own client would be given; without a final slash after New.
 	URL string
+	// Was are URLs by which the same registry was reached before: what is kept of them is kept on.
+	Was []string
 	// Include and Exclude are patterns of package names ('*' matches any run of characters): which names may be asked for
 	// here. No Include means all.
 	Include, Exclude []string
@@ -107,6 +109,11 @@ func (c Config) Validate() error {
 	for _, realm := range c.Realms {
 		if r, err := url.Parse(realm); err != nil || r.Scheme != "http" && r.Scheme != "https" || r.Host == "" {
 			return fmt.Errorf("%s: %q is not an origin such as https://auth.example.com", c.URL, realm)
+		}
+	}
+	for _, was := range c.Was {
+		if w, err := url.Parse(was); err != nil || w.Scheme != "http" && w.Scheme != "https" || w.Host == "" {
+			return fmt.Errorf("%s: %q is not a URL it can have had before", c.URL, was)
 		}
 	}
 	if c.Proxy != "" {

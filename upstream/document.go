@@ -77,20 +77,20 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 			return d, nil
 		case errors.Is(err, ErrOffline):
 			missing = err
+			// What is known to be this one's is nobody else's.
+			if held, herr := s.others(ctx, u, chain[i+1:], q.Package); held || herr != nil {
+				return nil, errors.Join(s.missedDocument(q, err), herr)
+			}
 		case errors.Is(err, store.ErrNotFound):
 		default:
-			// The next one is never asked instead; but what is kept of it was right once.
-			for _, other := range chain[i+1:] {
-				if k, kerr := s.lookup(ctx, packageOf(q.Package), q.id(other)); kerr == nil && k != nil {
-					return s.document(other, k, time.Time{}, "STALE"), nil
-				}
+			if d := s.instead(ctx, u, chain[i+1:], q); d != nil {
+				return d, nil
 			}
 			return nil, err
 		}
 	}
 	if missing != nil {
-		s.r.uses.miss(s.kind, q.Package, q.Key)
-		return nil, missing
+		return nil, s.missedDocument(q, missing)
 	}
 	return nil, fmt.Errorf("%s %s: no upstream has it: %w", s.kind, q.Package, store.ErrNotFound)
 }
@@ -100,13 +100,57 @@ func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document
 	if _, err := s.chain(ctx, q.Package); err != nil {
 		return nil, err
 	}
-	return s.from(ctx, u, q)
+	d, err := s.from(ctx, u, q)
+	if s.kind != store.OCI || u.gone || !errors.Is(err, ErrOffline) {
+		return d, err
+	}
+	// A name says which registry is meant, or means any: it may be one that is not configured any more.
+	strays := s.strays(q.Package, u)
+	if len(strays) > 0 {
+		if held, herr := s.holds(ctx, u, q.Package); held || herr != nil {
+			return nil, errors.Join(err, herr)
+		}
+	}
+	for _, g := range strays {
+		if d, gerr := s.from(ctx, g, q); gerr == nil {
+			return d, nil
+		}
+	}
+	return nil, err
+}
+
+// missedDocument notes what could not be answered offline.
+func (s *Set) missedDocument(q Query, err error) error {
+	s.r.uses.miss(s.kind, q.Package, q.Key)
+	return err
+}
+
+// others reports whether others that come after u have nothing to say about a name, because it is u's.
+func (s *Set) others(ctx context.Context, u *Upstream, after []*Upstream, name string) (bool, error) {
+	if len(after) == 0 || name == "" {
+		return false, nil
+	}
+	return s.holds(ctx, u, name)
+}
+
+// instead is what is kept of one of others while u is in trouble, which nothing is known of; nil when there is none. The
+// others are not asked, but what is kept of them was right once.
+func (s *Set) instead(ctx context.Context, u *Upstream, others []*Upstream, q Query) *Document {
+	if held, err := s.others(ctx, u, others, q.Package); err != nil || held {
+		return nil // the trouble is what is told
+	}
+	for _, other := range others {
+		if k, err := s.lookup(ctx, s.home(q.Package, other), q.id(other)); err == nil && k != nil {
+			return s.document(other, k, time.Time{}, "STALE")
+		}
+	}
+	return nil
 }
 
 // Knows reports whether an answer to q is kept, however old.
 func (s *Set) Knows(ctx context.Context, q Query) bool {
 	for _, u := range s.Upstreams() {
-		if k, err := s.lookup(ctx, packageOf(q.Package), q.id(u)); err == nil && k != nil {
+		if k, err := s.lookup(ctx, s.home(q.Package, u), q.id(u)); err == nil && k != nil {
 			return true
 		}
 	}
@@ -114,7 +158,7 @@ func (s *Set) Knows(ctx context.Context, q Query) bool {
 }
 
 // id names q's entry of one upstream.
-func (q Query) id(u *Upstream) string { return u.Name() + " " + q.Key }
+func (q Query) id(u *Upstream) string { return u.key + " " + q.Key }
 
 // request is q as it is put to u.
 func (q Query) request(u *Upstream) request {
@@ -139,7 +183,7 @@ func (q Query) lifetimes(u *Upstream) (fresh, stale time.Duration) {
 
 // from answers q from one upstream, or from what is kept of it.
 func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error) {
-	pkg := packageOf(q.Package)
+	pkg := s.home(q.Package, u)
 	id := docID{pkg, q.id(u)}
 	have, err := s.lookup(ctx, pkg, id.id)
 	if err != nil {
@@ -195,7 +239,7 @@ func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *D
 
 // later refreshes in the background, once at a time.
 func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
-	id, start := docID{packageOf(q.Package), q.id(u)}, false
+	id, start := docID{s.home(q.Package, u), q.id(u)}, false
 	s.with(id, func(st *state) {
 		start = !st.busy
 		st.busy = true
@@ -222,7 +266,7 @@ func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
 
 // refresh asks the upstream; all who want the same wait for one request, which none of them can cancel.
 func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
-	pkg := packageOf(q.Package)
+	pkg := s.home(q.Package, u)
 	done := s.group.DoChan(pkg+"\x00"+q.id(u), func() (any, error) {
 		ctx, done := s.r.detach(ctx)
 		defer done()
@@ -292,7 +336,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		return nil, err
 	}
 	defer drop(resp)
-	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
+	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	switch {
 	case Absent(resp.StatusCode):
 		s.with(id, func(st *state) { st.absent = now.Add(cmp.Or(q.Absent, negativeFor)) })
@@ -357,7 +401,7 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 		return nil, nil
 	}
 	now := s.r.now()
-	s.with(docID{packageOf(q.Package), q.id(u)}, func(st *state) { st.checked, st.absent = now, time.Time{} })
+	s.with(docID{s.home(q.Package, u), q.id(u)}, func(st *state) { st.checked, st.absent = now, time.Time{} })
 	u.Counts.Hits.Add(1)
 	return s.document(u, have, now, "HIT"), nil
 }
@@ -400,9 +444,9 @@ func readDocument(resp *http.Response, q Query) ([]byte, error) {
 
 // keep stores a document that is new or changed. What cannot be stored is answered all the same.
 func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document, error) {
-	id, now := docID{packageOf(q.Package), q.id(u)}, s.r.now()
+	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	e := entry{
-		Upstream: u.Name(), URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
+		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
 		Type: resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
 	}
 	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}, done: make(chan struct{})}

@@ -13,7 +13,7 @@ import (
 
 // entry is what a record says beside the bytes of a document or file.
 type entry struct {
-	Upstream string    `json:"upstream"`
+	Upstream string    `json:"upstream"`      // the key of its source
 	URL      string    `json:"url,omitempty"` // where it came from at last, after redirects
 	ETag     string    `json:"etag,omitempty"`
 	Modified string    `json:"modified,omitempty"` // Last-Modified

@@ -250,6 +250,16 @@ func (r *Registry) ClearMisses(ctx context.Context) error {
 // Purge drops what is kept of the packages of a kind whose names match, documents and files, so that they are fetched
 // anew. It returns how many packages those were.
 func (r *Registry) Purge(ctx context.Context, k store.Kind, pattern string) (n int, err error) {
+	return r.purge(ctx, k, pattern, r.dropPackage)
+}
+
+// PurgeOrphans drops what is kept of packages whose names match if it is of registries that are not configured any more.
+// It returns how many packages there was something of.
+func (r *Registry) PurgeOrphans(ctx context.Context, k store.Kind, pattern string) (n int, err error) {
+	return r.purge(ctx, k, pattern, r.dropOrphans)
+}
+
+func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop func(context.Context, store.Kind, *store.Repo[entry], string) (bool, error)) (n int, err error) {
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
 		for after := ""; ; {
@@ -262,23 +272,58 @@ func (r *Registry) Purge(ctx context.Context, k store.Kind, pattern string) (n i
 			}
 			after = list[len(list)-1].Name
 			for _, p := range list {
-				if !glob(pattern, p.Name) {
+				name := r.sets[k].named(p.Name)
+				if !glob(pattern, name) {
 					continue
 				}
-				n++
-				if err := repo.Update(ctx, p.Name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() }); err != nil {
+				dropped, err := drop(ctx, k, repo, p.Name)
+				if dropped {
+					n++
+				}
+				if err != nil {
 					return n, err
 				}
-				if kind == k.CachedFiles() {
-					if err := r.forgetUses(ctx, k, p.Name); err != nil {
-						return n, err
-					}
-				}
-				r.sets[k].Forget(p.Name)
+				r.sets[k].Forget(name)
 			}
 		}
 	}
 	return n, nil
+}
+
+func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
+	err := repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() })
+	if err == nil && repo.Kind() == k.CachedFiles() {
+		err = r.forgetUses(ctx, k, name)
+	}
+	return err == nil, err
+}
+
+func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (dropped bool, err error) {
+	var keys []string
+	err = repo.View(ctx, name, func(tx *store.PackageTx[entry]) error {
+		keys = nil
+		for v, err := range tx.Versions("") {
+			if err != nil {
+				return err
+			}
+			if u := r.sets[k].source(v.Meta.Upstream); u == nil || u.gone {
+				keys = append(keys, v.ID)
+			}
+		}
+		return nil
+	})
+	for _, key := range keys {
+		if repo.Kind() == k.CachedFiles() {
+			_, err = r.drop(ctx, useKey{k, name, key})
+		} else {
+			err = repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error { return tx.Delete(key, false) })
+		}
+		if err != nil {
+			return dropped, err
+		}
+		dropped = true
+	}
+	return dropped, err
 }
 
 // forgetUses drops the rows of a package's files.

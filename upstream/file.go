@@ -125,7 +125,7 @@ func (q FileQuery) absence() docID { return docID{packageOf(q.Package), "file " 
 // stat asks the upstream for the header only, unless the file is on its way already.
 func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	s.mu.Lock()
-	flying := s.flights[fileID{packageOf(q.Package), q.Key}] != nil
+	flying := s.flights[fileID{s.homeOf(q.Package), q.Key}] != nil
 	s.mu.Unlock()
 	if flying {
 		return s.join(ctx, q)
@@ -166,11 +166,11 @@ func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) 
 
 // KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its digest.
 func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error {
-	pkg := packageOf(name)
-	if k, err := load(ctx, s.bytes, s.files, pkg, key); err != nil || k != nil {
+	pkg := s.home(name, d.Upstream)
+	if k, err := load(ctx, s.bytes, s.files, pkg, key); err != nil || k != nil && k.Upstream == d.Upstream.key {
 		return err
 	}
-	e := entry{Upstream: d.Upstream.Name(), URL: d.URL, Type: d.Type, Fetched: d.Fetched}
+	e := entry{Upstream: d.Upstream.key, URL: d.URL, Type: d.Type, Fetched: d.Fetched}
 	s.r.uses.touch(useKey{s.kind, pkg, key}, d.Size)
 	return s.files.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
 		return put(tx, key, e, store.Blob{Digest: d.Digest, Size: d.Size}, nil)
@@ -182,13 +182,12 @@ func (s *Set) Kept(ctx context.Context, name, key string) (*File, error) {
 	if s == nil {
 		return nil, nil
 	}
-	pkg := packageOf(name)
-	k, err := load(ctx, s.bytes, s.files, pkg, key)
+	pkg, k, err := s.keptFile(ctx, name, key)
 	if err != nil || k == nil {
 		return nil, err
 	}
 	s.r.uses.touch(useKey{s.kind, pkg, key}, k.blob.Size)
-	if u := s.Upstream(k.Upstream); u != nil {
+	if u := s.sources[k.Upstream]; u != nil {
 		u.Counts.Hits.Add(1)
 		u.Counts.Saved.Add(k.blob.Size)
 	}
@@ -201,7 +200,7 @@ func (s *Set) Here(ctx context.Context, name, key string) (bool, error) {
 	if s == nil {
 		return false, nil
 	}
-	k, err := load(ctx, s.bytes, s.files, packageOf(name), key)
+	_, k, err := s.keptFile(ctx, name, key)
 	return k != nil, err
 }
 

@@ -54,7 +54,7 @@ const (
 
 // join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
 func (s *Set) join(ctx context.Context, q FileQuery) (*File, error) {
-	id := fileID{packageOf(q.Package), q.Key}
+	id := fileID{s.homeOf(q.Package), q.Key}
 	s.mu.Lock()
 	f := s.flights[id]
 	if f == nil {
@@ -221,6 +221,9 @@ func (f *flight) run(q FileQuery) {
 func (f *flight) fetch(q FileQuery) (err error) {
 	ctx := withBudget(f.ctx, Budget)
 	if f.place, err = q.Find(ctx); err != nil {
+		return err
+	}
+	if ok, err := f.adopt(ctx); ok || err != nil {
 		return err
 	}
 	others := f.place.Or
@@ -494,7 +497,7 @@ func (t *transfer) commit(q FileQuery) error {
 	}
 	delete(sums, "sha256") // it is the digest
 	e := entry{
-		Upstream: u.Name(), URL: t.url, ETag: t.head.Get("ETag"), Modified: t.head.Get("Last-Modified"),
+		Upstream: u.key, URL: t.url, ETag: t.head.Get("ETag"), Modified: t.head.Get("Last-Modified"),
 		Type: t.place.Type, Fetched: t.f.s.r.now().UTC(),
 	}
 	if e.Type == "" {

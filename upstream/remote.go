@@ -21,6 +21,8 @@ import (
 // Upstream is one remote registry. It is safe for many goroutines.
 type Upstream struct {
 	conf    Config
+	key     string // of its records, see sources.go
+	gone    bool   // it is not configured, only copies of it are here
 	base    *url.URL
 	client  *http.Client
 	breaker *breaker

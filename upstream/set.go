@@ -82,6 +82,9 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 		}
 		set.list = append(set.list, u)
 	}
+	if err := r.settle(context.Background()); err != nil {
+		return nil, fmt.Errorf("find whose copies are whose: %w", err)
+	}
 	return r, nil
 }
 
@@ -146,6 +149,9 @@ type Set struct {
 	r        *Registry
 	kind     store.Kind
 	list     []*Upstream
+	gone     []*Upstream          // copies of them are kept, and they are not configured
+	everyone []*Upstream          // both
+	sources  map[string]*Upstream // both, by key
 	protocol Protocol
 	fold     func(string) string
 
@@ -169,24 +175,36 @@ func newSet(r *Registry, k store.Kind) *Set {
 		r: r, kind: k, fold: func(name string) string { return name },
 		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
 		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
-		seen: store.NewMemo[string, sight](r.store, d), states: map[docID]*state{}, flights: map[fileID]*flight{},
+		seen: store.NewMemo[string, sight](r.store, d), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
 	}
 }
 
 // Kind returns the set's kind.
 func (s *Set) Kind() store.Kind { return s.kind }
 
-// Upstreams returns the registries in order.
+// Upstreams returns the registries in order; when none of them may be asked, those behind them of which copies are kept
+// although they are not configured.
 func (s *Set) Upstreams() []*Upstream {
+	if s == nil {
+		return nil
+	}
+	if len(s.gone) > 0 && s.Offline() {
+		return s.everyone
+	}
+	return s.list
+}
+
+// configured are the registries that the operator's configuration has.
+func (s *Set) configured() []*Upstream {
 	if s == nil {
 		return nil
 	}
 	return s.list
 }
 
-// Upstream finds a registry by its name; nil when there is none.
+// Upstream finds a configured registry by its name; nil when there is none.
 func (s *Set) Upstream(name string) *Upstream {
-	for _, u := range s.Upstreams() {
+	for _, u := range s.configured() {
 		if u.Name() == name {
 			return u
 		}
@@ -195,11 +213,11 @@ func (s *Set) Upstream(name string) *Upstream {
 }
 
 // off reports whether u may not be asked.
-func (s *Set) off(u *Upstream) bool { return s.r.offline.Load() || u.offline.Load() }
+func (s *Set) off(u *Upstream) bool { return u.gone || s.r.offline.Load() || u.offline.Load() }
 
 // Offline reports whether no registry of the set may be asked.
 func (s *Set) Offline() bool {
-	for _, u := range s.Upstreams() {
+	for _, u := range s.configured() {
 		if !s.off(u) {
 			return false
 		}
@@ -223,7 +241,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 		return nil, store.ErrNotFound
 	}
 	if name == "" {
-		return s.list, nil
+		return s.Upstreams(), nil
 	}
 	if s.Claimed(name) {
 		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
@@ -241,7 +259,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 		}
 	}
 	var list []*Upstream
-	for _, u := range s.list {
+	for _, u := range s.Upstreams() {
 		if u.has(s.fold, name) {
 			list = append(list, u)
 		}
@@ -320,7 +338,7 @@ func (s *Set) Forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id := range s.states {
-		if id.pkg == name {
+		if id.pkg == name || s.named(id.pkg) == name {
 			delete(s.states, id)
 		}
 	}

@@ -25,7 +25,7 @@ type api struct {
 	store *store.Store
 	auth  *auth.Local
 	log   *slog.Logger
-	// remote is nil when no upstreams are configured.
+	// remote is nil when no upstreams are configured, and nothing is kept of any.
 	remote *upstream.Registry
 }
 

@@ -22,8 +22,9 @@ type UpstreamChoice struct {
 	Name string     `json:"name,omitempty"`
 	// Offline is for POST /upstreams/switch.
 	Offline bool `json:"offline,omitempty"`
-	// Package is the pattern of POST /upstreams/purge.
-	Package string `json:"package,omitempty"`
+	// Package is the pattern of POST /upstreams/purge, NoUpstream limits that to copies whose upstream is not configured.
+	Package    string `json:"package,omitempty"`
+	NoUpstream bool   `json:"no_upstream,omitempty"`
 }
 
 // UpstreamCheck is what one upstream answered to POST /upstreams/check.
@@ -63,7 +64,11 @@ func (a *api) listUpstreams(w http.ResponseWriter, r *http.Request, _ request) e
 		if s := a.remote.Status(); s != nil {
 			list.Upstreams = s
 		}
-		var err error
+		orphans, err := a.remote.Orphans(r.Context())
+		if err != nil {
+			return err
+		}
+		list.Upstreams = append(list.Upstreams, orphans...)
 		if list.Cached, err = a.remote.Cached(r.Context()); err != nil {
 			return err
 		}
@@ -120,7 +125,11 @@ func (a *api) switchUpstreams(w http.ResponseWriter, r *http.Request, _ request)
 }
 
 func (a *api) purgeUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
-	c, _, err := a.chosen(r)
+	var c UpstreamChoice
+	if err := readJSON(r, &c); err != nil {
+		return err
+	}
+	reg, err := a.upstreams()
 	if err != nil {
 		return err
 	}
@@ -130,7 +139,11 @@ func (a *api) purgeUpstreams(w http.ResponseWriter, r *http.Request, _ request) 
 	if c.Package == "" {
 		return wire.Errorf(store.ErrInvalid, "package is missing; \"*\" is every one")
 	}
-	n, err := a.remote.Purge(r.Context(), c.Kind, c.Package)
+	purge := reg.Purge
+	if c.NoUpstream {
+		purge = reg.PurgeOrphans
+	}
+	n, err := purge(r.Context(), c.Kind, c.Package)
 	if err != nil {
 		return err
 	}

@@ -147,13 +147,17 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	return nil
 }
 
-// openUpstreams prepares the configured upstreams for a command; nil when there are none.
+// openUpstreams prepares the upstreams for a command; nil when there are none, and no copies.
 func openUpstreams(cfg config.Config, s *store.Store, log *slog.Logger) (*upstream.Registry, error) {
 	o, err := cfg.UpstreamOptions()
-	if err != nil || len(o.Upstreams) == 0 {
+	if err != nil {
 		return nil, err
 	}
-	return upstream.New(s, log, o)
+	r, err := upstream.New(s, log, o)
+	if err != nil || r.Empty() {
+		return nil, err
+	}
+	return r, nil
 }
 
 // pipe is a listener inside this process.

@@ -63,6 +63,8 @@ func (a *app) upstreamList() *cobra.Command {
 
 func upstreamState(u upstream.Status) string {
 	switch {
+	case u.NoUpstream:
+		return fmt.Sprintf("no upstream: %s, %s", plural(u.Copies, "copy", "copies"), bytesText(u.Kept))
 	case u.Offline:
 		return "offline"
 	case u.Open:
@@ -145,12 +147,13 @@ func (a *app) upstreamPurge() *cobra.Command {
 		Args: exactly("the KIND", "the PACKAGE"),
 	}
 	s := settingsFlags(cmd)
+	orphans := cmd.Flags().Bool("no-upstream", false, "drop only copies whose upstream is not configured any more")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		which, err := choice(args[:1])
 		if err != nil {
 			return err
 		}
-		which.Package = args[1]
+		which.Package, which.NoUpstream = args[1], *orphans
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			var out web.Purged
 			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/purge", which, &out); err != nil {

@@ -24,6 +24,8 @@ type Upstream struct {
 	// Kind is its protocol. URL is what that protocol's own client would be given.
 	Kind store.Kind `yaml:"kind" json:"kind"`
 	URL  string     `yaml:"url" json:"url"`
+	// Was are URLs by which the same registry was reached before: what is kept of them stays.
+	Was []string `yaml:"was,omitempty" json:"was,omitempty"`
 	// Name is what commands and the log call it. Default: its host.
 	Name string `yaml:"name,omitempty" json:"name,omitempty"`
 	// Include and Exclude are patterns of the names it may be asked for. Default: all.
@@ -60,7 +62,7 @@ type Upstream struct {
 func upstreamFields(u *Upstream) map[string]value {
 	return map[string]value{
 		"kind": (*kindValue)(&u.Kind), "url": (*text)(&u.URL), "name": (*text)(&u.Name),
-		"include": (*texts)(&u.Include), "exclude": (*texts)(&u.Exclude),
+		"was": (*texts)(&u.Was), "include": (*texts)(&u.Include), "exclude": (*texts)(&u.Exclude),
 		"user": (*text)(&u.User), "password": (*text)(&u.Password), "password-file": (*text)(&u.PasswordFile),
 		"token": (*text)(&u.Token), "token-file": (*text)(&u.TokenFile), "header": (*text)(&u.Header), "realms": (*texts)(&u.Realms),
 		"hosts": (*texts)(&u.Hosts), "private": (*boolean)(&u.Private),
@@ -103,6 +105,9 @@ func (u Upstream) config() (upstream.Config, error) {
 	}
 	if c.Name == "" {
 		c.Name = hostOf(c.URL)
+	}
+	for _, was := range u.Was {
+		c.Was = append(c.Was, strings.TrimPrefix(was, "sparse+"))
 	}
 	var err error
 	if c.Password, err = secret(u.Password, u.PasswordFile); err != nil {

@@ -37,7 +37,7 @@ type Server struct {
 	log     *slog.Logger
 	store   *store.Store
 	auth    *auth.Local
-	remote  *upstream.Registry // nil without upstreams
+	remote  *upstream.Registry // nil without upstreams, and copies
 	trust   *trust.Publishers  // nil without trusted publishers
 	metrics *metrics
 	jobs    *jobs
@@ -143,10 +143,13 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 // connect prepares the upstreams; none of them is asked yet.
 func (s *Server) connect() error {
 	o, err := s.cfg.UpstreamOptions()
-	if err != nil || len(o.Upstreams) == 0 {
+	if err != nil {
 		return err
 	}
-	s.remote, err = upstream.New(s.store, s.log, o)
+	r, err := upstream.New(s.store, s.log, o)
+	if err == nil && !r.Empty() {
+		s.remote = r
+	}
 	return err
 }
 
