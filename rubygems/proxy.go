@@ -168,11 +168,11 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 	for _, u := range s.up.Upstreams() {
 		d, err := s.up.DocumentFrom(ctx, u, versionsQuery())
 		if errors.Is(err, upstream.ErrOffline) {
-			// Another one's list may be here, and one that is not configured has to have none.
-			if u.Configured() {
-				missing = err
-			}
+			missing = err // another one's list may be here
 			continue
+		}
+		if !u.Configured() && errors.Is(err, store.ErrNotFound) {
+			continue // it need not have one
 		}
 		if err != nil {
 			return nil, err
@@ -198,7 +198,11 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	next.Ours = compactindex.ListLines(next.Ours)
+	lines := compactindex.ListLines(next.Ours)
+	if len(lists) == 0 {
+		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // what a list begins with
+	}
+	next.Ours = lines
 	if last == nil {
 		last = &joined{}
 	}

@@ -199,7 +199,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 			u.Counts.Absent.Add(1)
 			return nil, store.ErrNotFound
 		case s.off(u):
-			return nil, fmt.Errorf("%s %s: %w", s.kind, pkg, ErrOffline)
+			return nil, fmt.Errorf("%s %s: %w", s.kind, pkg, s.unasked())
 		}
 		return s.refresh(ctx, u, q, nil)
 	}

@@ -115,8 +115,11 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 
 // missed notes what could not be answered offline.
 func (s *Set) missed(q FileQuery) error {
-	s.r.uses.miss(s.kind, q.Package, q.Key)
-	return fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, ErrOffline)
+	err := s.unasked()
+	if errors.Is(err, ErrOffline) {
+		s.r.uses.miss(s.kind, q.Package, q.Key)
+	}
+	return fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, err)
 }
 
 // absence names what is remembered of a file that nobody has.

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -62,7 +63,7 @@ func (r *Registry) settle(ctx context.Context) error {
 	}
 	changed := map[store.Kind]sources{}
 	for _, k := range store.Kinds() {
-		of := known[k]
+		of := maps.Clone(known[k])
 		if of == nil {
 			of = sources{}
 		}
@@ -232,9 +233,16 @@ func (r *Registry) nothingKept(ctx context.Context, k store.Kind, of sources) (b
 		return false, nil
 	}
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
-		list, err := store.NewRepo[entry](r.store, kind).Packages(ctx, "", 1)
-		if err != nil || len(list) > 0 {
-			return false, err
+		repo := store.NewRepo[entry](r.store, kind)
+		for after := ""; ; {
+			list, err := repo.Packages(ctx, after, 500)
+			if err != nil || slices.ContainsFunc(list, func(p store.Package) bool { return p.Versions > 0 }) {
+				return false, err
+			}
+			if len(list) == 0 {
+				break
+			}
+			after = list[len(list)-1].Name
 		}
 	}
 	return true, nil
@@ -252,7 +260,7 @@ func (r *Registry) assign(k store.Kind, of sources) {
 		return
 	}
 	taken := set.take(of)
-	for _, key := range slices.Sorted(mapKeys(of)) {
+	for _, key := range slices.Sorted(maps.Keys(of)) {
 		if !taken[key] {
 			set.gone = append(set.gone, goneUpstream(k, key, of[key]))
 		}
@@ -267,7 +275,7 @@ func (r *Registry) assign(k store.Kind, of sources) {
 // which nothing is known of but the name; else a new one.
 func (s *Set) take(of sources) (taken map[string]bool) {
 	taken = map[string]bool{}
-	keys := slices.Sorted(mapKeys(of))
+	keys := slices.Sorted(maps.Keys(of))
 	for _, fits := range []func(u *Upstream, key string) bool{
 		func(u *Upstream, key string) bool { return of[key].URL == sameURL(u.URL()) && of[key].Name == u.Name() },
 		func(u *Upstream, key string) bool { return of[key].URL == sameURL(u.URL()) },
@@ -297,16 +305,6 @@ func (s *Set) take(of sources) (taken map[string]bool) {
 		of[u.key] = source{sameURL(u.URL()), u.Name()}
 	}
 	return taken
-}
-
-func mapKeys(of sources) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range of {
-			if !yield(key) {
-				return
-			}
-		}
-	}
 }
 
 // goneUpstream is a source that is not configured: what is kept of it can be answered, and nobody asks it.
@@ -409,6 +407,14 @@ func (s *Set) strays(name string, u *Upstream) []*Upstream {
 		}
 	}
 	return list
+}
+
+// unasked is why nobody was asked for what is not kept: with no upstream configured nothing will ever come of it.
+func (s *Set) unasked() error {
+	if len(s.list) == 0 {
+		return store.ErrNotFound
+	}
+	return ErrOffline
 }
 
 // holds reports whether anything is kept of what u has of a name: then the name is u's, and no other one answers for it.

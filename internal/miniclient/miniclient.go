@@ -1,0 +1,144 @@
+// Package miniclient says to a larder the least that the clients of the seven protocols say: it publishes a release, reads
+// it back and compares every byte, and withdraws it. It is for tests of the whole program and for measurements.
+//
+// A release is one file under a name and a version. Names are plain lower-case words; each protocol makes of them what it
+// needs (acme/NAME, com.acme:NAME, team/NAME).
+package miniclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Server is a larder at Base ("http://127.0.0.1:1234"), and who asks it: Auth is sent as Authorization unless it is "".
+type Server struct {
+	Base string
+	Auth string
+	HTTP *http.Client
+}
+
+// Answer is a whole answer.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Do sends one request and reads the answer. path is below Base, or a whole URL; header are pairs of name and value. An
+// error means that no answer came: nobody knows what became of the request.
+func (s *Server) Do(ctx context.Context, method, path string, body []byte, header ...string) (Answer, error) {
+	if !strings.HasPrefix(path, "http") {
+		path = s.Base + path
+	}
+	r, err := http.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
+	if err != nil {
+		return Answer{}, err
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	if s.Auth != "" {
+		r.Header.Set("Authorization", s.Auth)
+	}
+	resp, err := s.HTTP.Do(r)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("%s %s: %d, broken off: %w", method, path, resp.StatusCode, err)
+	}
+	return Answer{resp.StatusCode, resp.Header, b}, nil
+}
+
+// Release is what is published.
+type Release struct {
+	Name, Version string
+	File          []byte
+}
+
+// Request is one to repeat: a path and pairs of header names and values.
+type Request struct {
+	Path   string
+	Header []string
+}
+
+// Protocol is one kind of registry as its clients see it.
+type Protocol struct {
+	Kind string
+	// Registry is the path of an upstream's URL.
+	Registry string
+	// Make builds the file of a release; pad makes it different from all others.
+	Make func(name, version string, pad []byte) ([]byte, error)
+	// Publish returns the status of the answer that decides: 2xx, or that of the step that was refused.
+	Publish func(ctx context.Context, s *Server, r Release) (Answer, error)
+	// Document is where clients look first. Below prefix ("" or "NAME/") are an upstream's, in a container registry.
+	Document func(prefix string, r Release) Request
+	// Also, if set, is what clients fetch between the document and the file.
+	Also func(r Release) string
+	// Lists reports whether a document offers the release.
+	Lists func(document []byte, r Release) bool
+	// File is where the document leads.
+	File func(prefix string, document []byte, r Release) (string, error)
+	// Withdraw takes the release back, by whatever the protocol has for that; afterwards it is not listed.
+	Withdraw func(ctx context.Context, s *Server, r Release) (Answer, error)
+}
+
+// All are the seven, in the order of their names in the documentation.
+func All() []Protocol {
+	return []Protocol{oci, npm, pypi, cargo, maven, composer, rubygems}
+}
+
+// ErrNotListed is a document without the release, or no document.
+var ErrNotListed = errors.New("not listed")
+
+// Read reads a release back: the document must list it, the file must have its bytes.
+func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release) error {
+	document, err := p.Listed(ctx, s, prefix, r)
+	if err != nil {
+		return err
+	}
+	if p.Also != nil {
+		if a, err := s.Do(ctx, http.MethodGet, p.Also(r), nil); err != nil || a.Status != http.StatusOK {
+			return errors.Join(err, fmt.Errorf("%s %s %s is listed, and %s answers %d %.200s", p.Kind, r.Name, r.Version, p.Also(r), a.Status, a.Body))
+		}
+	}
+	path, err := p.File(prefix, document, r)
+	if err != nil {
+		return fmt.Errorf("%s %s %s: %w", p.Kind, r.Name, r.Version, err)
+	}
+	a, err := s.Do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusOK {
+		return fmt.Errorf("%s %s %s is listed, and %s answers %d %.200s", p.Kind, r.Name, r.Version, path, a.Status, a.Body)
+	}
+	if !bytes.Equal(a.Body, r.File) {
+		return fmt.Errorf("%s %s %s: %d other bytes instead of the %d published", p.Kind, r.Name, r.Version, len(a.Body), len(r.File))
+	}
+	return nil
+}
+
+// Listed returns the document that lists the release; ErrNotListed.
+func (p Protocol) Listed(ctx context.Context, s *Server, prefix string, r Release) ([]byte, error) {
+	q := p.Document(prefix, r)
+	a, err := s.Do(ctx, http.MethodGet, q.Path, nil, q.Header...)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.Status == http.StatusNotFound || a.Status == http.StatusGone:
+		return nil, fmt.Errorf("%s %s %s: %w: %s answers %d", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Status)
+	case a.Status != http.StatusOK:
+		return nil, fmt.Errorf("%s %s %s: %s answers %d %.200s", p.Kind, r.Name, r.Version, q.Path, a.Status, a.Body)
+	case !p.Lists(a.Body, r):
+		return nil, fmt.Errorf("%s %s %s: %w at %s: %.300s", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Body)
+	}
+	return a.Body, nil
+}
