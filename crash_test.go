@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -75,6 +76,8 @@ func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 	addrFile := filepath.Join(t.TempDir(), "addr")
 	cmd := exec.Command("larder", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)...)
 	cmd.Env = append(os.Environ(), "LARDER_ADMIN_PASSWORD="+crashPassword)
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +91,7 @@ func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 		}
 		select {
 		case <-s.done:
-			t.Fatal("larder serve ended before it was ready")
+			t.Fatalf("larder serve ended before it was ready:\n%s", said.Bytes())
 		default:
 		}
 	}

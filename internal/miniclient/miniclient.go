@@ -95,8 +95,12 @@ func All() []Protocol {
 	return []Protocol{oci, npm, pypi, cargo, maven, composer, rubygems}
 }
 
-// ErrNotListed is a document without the release, or no document.
-var ErrNotListed = errors.New("not listed")
+// What Read says beside that no answer came.
+var (
+	ErrNotListed  = errors.New("not listed")              // a document without the release, or no document
+	ErrOtherBytes = errors.New("not the published bytes") // the file has others
+	ErrStatus     = errors.New("answered with a refusal") // an answer that is neither
+)
 
 // Read reads a release back: the document must list it, the file must have its bytes.
 func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release) error {
@@ -105,8 +109,12 @@ func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release)
 		return err
 	}
 	if p.Also != nil {
-		if a, err := s.Do(ctx, http.MethodGet, p.Also(r), nil); err != nil || a.Status != http.StatusOK {
-			return errors.Join(err, fmt.Errorf("%s %s %s is listed, and %s answers %d %.200s", p.Kind, r.Name, r.Version, p.Also(r), a.Status, a.Body))
+		a, err := s.Do(ctx, http.MethodGet, p.Also(r), nil)
+		if err != nil {
+			return err
+		}
+		if a.Status != http.StatusOK {
+			return fmt.Errorf("%s %s %s is listed: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, p.Also(r), a.Status, a.Body)
 		}
 	}
 	path, err := p.File(prefix, document, r)
@@ -118,10 +126,10 @@ func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release)
 		return err
 	}
 	if a.Status != http.StatusOK {
-		return fmt.Errorf("%s %s %s is listed, and %s answers %d %.200s", p.Kind, r.Name, r.Version, path, a.Status, a.Body)
+		return fmt.Errorf("%s %s %s is listed: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, path, a.Status, a.Body)
 	}
 	if !bytes.Equal(a.Body, r.File) {
-		return fmt.Errorf("%s %s %s: %d other bytes instead of the %d published", p.Kind, r.Name, r.Version, len(a.Body), len(r.File))
+		return fmt.Errorf("%s %s %s: %w: %d instead of %d", p.Kind, r.Name, r.Version, ErrOtherBytes, len(a.Body), len(r.File))
 	}
 	return nil
 }
@@ -136,7 +144,7 @@ func (p Protocol) Listed(ctx context.Context, s *Server, prefix string, r Releas
 	case a.Status == http.StatusNotFound || a.Status == http.StatusGone:
 		return nil, fmt.Errorf("%s %s %s: %w: %s answers %d", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Status)
 	case a.Status != http.StatusOK:
-		return nil, fmt.Errorf("%s %s %s: %s answers %d %.200s", p.Kind, r.Name, r.Version, q.Path, a.Status, a.Body)
+		return nil, fmt.Errorf("%s %s %s: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, q.Path, a.Status, a.Body)
 	case !p.Lists(a.Body, r):
 		return nil, fmt.Errorf("%s %s %s: %w at %s: %.300s", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Body)
 	}
