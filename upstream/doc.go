@@ -8,6 +8,14 @@
 // A document changes (a packument, an index file) and is kept with its validators; a file never does (a tarball, a wheel)
 // and is kept for ever, or until it is evicted. An entry is what is kept of one address of one package.
 //
+// # Whose copies are whose
+//
+// A copy is of the registry at a URL, whatever the operator calls it. Records carry the URL's key, which is the name under
+// which it was configured first and never changes; the table upstream.sources has keys, URLs and present names. A source
+// that is not configured any more is an upstream that nobody can ask: it answers when no other one of its kind may be
+// asked, for names of which nothing is kept of a configured one. Two entries with one URL have two keys, since what the
+// credentials of one have brought is not the other's to give.
+//
 // # How a document is answered
 //
 //	Set.Document   claimed or blocked? → no request at all, on any route
@@ -17,7 +25,8 @@
 //	  absent       404, 410 or 451 from every upstream that may have the name → ErrNotFound, remembered for a moment
 //	  trouble      anything else → ErrUnavailable, which is a 503 with Retry-After and never a 404
 //
-// The first upstream that has a name owns the whole package; trouble with one is never answered by asking the next.
+// The first upstream that has a name owns the whole package; trouble with one is never answered by asking the next, nor by
+// what is kept of the next once anything is kept of the first.
 //
 // # How a file is answered
 //
@@ -41,4 +50,5 @@
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	evict.go     making room                        admin.go     what operators see and do
+//	sources.go   whose copies are whose
 package upstream

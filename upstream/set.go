@@ -161,6 +161,8 @@ type Set struct {
 	bytes *store.Memo[string, *kept] // files by key
 	seen  *store.Memo[string, sight] // when versions were first seen
 	group singleflight.Group         // refreshes under way
+	// Whether anything is kept of a package, by a source's key.
+	heldDocs, heldFiles *store.Memo[string, bool]
 
 	unstored atomic.Int64 // bytes of documents that were answered before they are stored
 
@@ -175,6 +177,7 @@ func newSet(r *Registry, k store.Kind) *Set {
 		r: r, kind: k, fold: func(name string) string { return name },
 		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
 		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
+		heldDocs: store.NewMemo[string, bool](r.store, d), heldFiles: store.NewMemo[string, bool](r.store, f),
 		seen: store.NewMemo[string, sight](r.store, d), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
 	}
 }

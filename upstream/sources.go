@@ -418,28 +418,35 @@ func (s *Set) unasked() error {
 }
 
 // holds reports whether anything is kept of what u has of a name: then the name is u's, and no other one answers for it.
-func (s *Set) holds(ctx context.Context, u *Upstream, name string) (found bool, err error) {
+// It is remembered until something of the name changes.
+func (s *Set) holds(ctx context.Context, u *Upstream, name string) (bool, error) {
 	pkg := s.home(name, u)
-	err = s.r.store.View(ctx, func(tx *store.Tx) error {
-		found = false
-		for _, repo := range []*store.Repo[entry]{s.docs, s.files} {
-			err := eachOf(tx, repo, pkg, func(v *store.Version[entry]) error {
-				if v.Meta.Upstream == u.key {
-					return errFound
-				}
-				return nil
-			})
-			if errors.Is(err, errFound) {
-				found = true
-				return nil
-			}
-			if err != nil {
-				return err
-			}
+	for _, kept := range []struct {
+		memo *store.Memo[string, bool]
+		repo *store.Repo[entry]
+	}{{s.heldDocs, s.docs}, {s.heldFiles, s.files}} {
+		found, err := kept.memo.Get(pkg, u.key, func() (bool, error) { return s.has(ctx, kept.repo, pkg, u.key) })
+		if found || err != nil {
+			return found, err
 		}
-		return nil
+	}
+	return false, nil
+}
+
+// has reports whether a record of a package has the key.
+func (s *Set) has(ctx context.Context, repo *store.Repo[entry], pkg, key string) (bool, error) {
+	err := s.r.store.View(ctx, func(tx *store.Tx) error {
+		return eachOf(tx, repo, pkg, func(v *store.Version[entry]) error {
+			if v.Meta.Upstream == key {
+				return errFound
+			}
+			return nil
+		})
 	})
-	return found, err
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
 }
 
 // errFound ends a loop over records.

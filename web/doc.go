@@ -19,10 +19,10 @@
 //	GET    /stats                  admin.stats         larder stats
 //	GET    /journal                admin.journal       larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?wait=SECONDS
 //	POST   /read-only              admin.read-only     {"reason"}: refuse changes; an empty reason allows them again
-//	GET    /upstreams              admin.upstream.list          larder upstream list
+//	GET    /upstreams              admin.upstream.list          larder upstream list; sources of copies without an upstream too
 //	POST   /upstreams/check        admin.upstream.check         larder upstream check: {"kind","name"}
 //	POST   /upstreams/switch       admin.upstream.switch        larder upstream offline|online: {"kind","name","offline"}
-//	POST   /upstreams/purge        admin.upstream.purge         larder upstream purge: {"kind","package"}
+//	POST   /upstreams/purge        admin.upstream.purge         larder upstream purge: {"kind","package","no_upstream"}
 //	GET    /upstreams/misses       admin.upstream.misses        larder upstream misses
 //	DELETE /upstreams/misses       admin.upstream.misses.clear  larder upstream misses --clear
 //

@@ -27,6 +27,7 @@ type target struct {
 	server  *process
 	request []byte
 	status  int
+	head    bool // its answers have no body
 
 	conns []*bufio.ReadWriter
 	close []func() error
@@ -82,7 +83,7 @@ func (t *target) slice(d time.Duration) (speed, error) {
 			if err := c.Flush(); err != nil {
 				return err
 			}
-			if err := skipAnswer(c.Reader, t.status); err != nil {
+			if err := skipAnswer(c.Reader, t.status, t.head); err != nil {
 				return err
 			}
 		}
@@ -110,25 +111,37 @@ func processorTime(pid int) (time.Duration, error) {
 
 // compare returns for each target the speeds of its slices; equal indexes were measured together.
 func compare(ctx context.Context, targets ...*target) ([][]speed, error) {
-	all := make([][]speed, len(targets))
+	slices := make([]slicer, len(targets))
 	for i, t := range targets {
 		defer t.hangUp()
 		if err := t.dial(); err != nil {
 			return nil, err
 		}
+		slices[i] = t.slice
+	}
+	return interleave(ctx, slices...)
+}
+
+// slicer does something again and again for a while.
+type slicer func(d time.Duration) (speed, error)
+
+// interleave is compare for whatever is done.
+func interleave(ctx context.Context, slices ...slicer) ([][]speed, error) {
+	all := make([][]speed, len(slices))
+	for i, slice := range slices {
 		// The first slice fills caches and grows heaps; it does not count.
-		if _, err := t.slice(3 * sliceFor); err != nil {
+		if _, err := slice(3 * sliceFor); err != nil {
 			return nil, err
 		}
 		all[i] = make([]speed, slicePasses)
 	}
 	for pass := range slicePasses {
-		for k := range targets {
-			i := (pass + k) % len(targets)
+		for k := range slices {
+			i := (pass + k) % len(slices)
 			if pass%2 == 1 {
-				i = len(targets) - 1 - i
+				i = len(slices) - 1 - i
 			}
-			s, err := targets[i].slice(sliceFor)
+			s, err := slices[i](sliceFor)
 			if err != nil {
 				return nil, err
 			}

@@ -42,7 +42,7 @@ func loadStatus(addr, path, auth string, status int, lines string) (float64, err
 			if _, err := conn.Write(request); err != nil {
 				return err
 			}
-			if err := skipAnswer(in, status); err != nil {
+			if err := skipAnswer(in, status, false); err != nil {
 				return err
 			}
 			count.Add(1)
@@ -52,9 +52,9 @@ func loadStatus(addr, path, auth string, status int, lines string) (float64, err
 	return float64(count.Load()) / time.Since(start).Seconds(), err
 }
 
-// skipAnswer reads one answer with the status and, unless it has no body, a
-// Content-Length.
-func skipAnswer(in *bufio.Reader, status int) error {
+// skipAnswer reads one answer with the status and, unless it has no body or is
+// one to a HEAD, a Content-Length.
+func skipAnswer(in *bufio.Reader, status int, head bool) error {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func skipAnswer(in *bufio.Reader, status int) error {
 		return fmt.Errorf("answer %q", line)
 	}
 	length := -1
-	if status == http.StatusNotModified {
+	if status == http.StatusNotModified || head {
 		length = 0
 	}
 	for {
@@ -74,7 +74,7 @@ func skipAnswer(in *bufio.Reader, status int) error {
 		if len(line) <= 2 {
 			break
 		}
-		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+		if v, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok && !head {
 			if length, err = strconv.Atoi(string(bytes.TrimSpace(v))); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@
 //	go run ./internal/bench                    every benchmark, three rounds
 //	go run ./internal/bench -run 'pull|push'   some of them
 //	go run ./internal/bench -dir /mnt/disk     on another disk
+//	go run ./internal/bench -against PROGRAM   this build beside another one of larder
 //
 // Yardsticks that are not installed (nginx, docker-registry) are named as
 // missing. Every server it starts listens on loopback and is ended by its
@@ -83,7 +84,8 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	pattern := flags.String("run", "", "regular expression: which benchmarks")
-	rounds := flags.Int("rounds", 3, "how often each is measured")
+	rounds := flags.Int("rounds", 0, "how often each is measured (default: 3, with -against 1)")
+	against := flags.String("against", "", "compare with this program, another build of larder, in what clients do most")
 	dir := flags.String("dir", "", "folder for scratch data (default: a temporary one)")
 	larder := flags.String("larder", "", "measure this program (default: one built from the present folder)")
 	bare := flags.String("bare", "", "internal: serve this file as a bare handler")
@@ -102,6 +104,12 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer e.close()
+	if *against != "" {
+		return compareBuilds(ctx, e, *against, match, max(*rounds, 1))
+	}
+	if *rounds == 0 {
+		*rounds = 3
+	}
 	fmt.Printf("%-34s %12s %12s %-9s %7s  %-15s %s\n", "benchmark", "larder", "yardstick", "unit", "ratio", "spread", "goal")
 	for _, b := range benchmarks() {
 		if match.MatchString(b.name) {

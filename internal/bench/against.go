@@ -1,0 +1,282 @@
+package main
+
+// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a change
+// which makes something slower shows as a ratio below 1, or as more processor time.
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"larder/internal/miniclient"
+)
+
+const (
+	readVersions = 50 // of the package that is read
+	readOthers   = 10 // other packages of each kind
+	publishers   = 4  // connections that publish at once
+)
+
+// build is one of the two programs, running and filled.
+type build struct {
+	p      *process
+	client *miniclient.Server
+	n      atomic.Int64 // releases published
+}
+
+// startBuild runs a program on a folder of its own and fills it.
+func (e *env) startBuild(ctx context.Context, program string) (*build, error) {
+	data, err := e.folder("build")
+	if err != nil {
+		return nil, err
+	}
+	ours := e.larder
+	e.larder = program
+	p, err := e.startLarder(ctx, data)
+	e.larder = ours
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", program, err)
+	}
+	token, err := exec.CommandContext(ctx, program, "token", "create", "admin", "--data", data).Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s token create: %w", program, err)
+	}
+	b := &build{p: p, client: &miniclient.Server{
+		Base: "http://" + p.addr, Auth: "Bearer " + strings.TrimSpace(string(token)),
+		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}},
+	}}
+	return b, b.fill(ctx)
+}
+
+// fill publishes the same to every build.
+func (b *build) fill(ctx context.Context) error {
+	return parallel(len(miniclient.All()), func(i int) error {
+		p := miniclient.All()[i]
+		for n := range readVersions + readOthers {
+			name, version := "read", fmt.Sprintf("1.%d.0", n)
+			if n >= readVersions {
+				name, version = fmt.Sprintf("other%d", n), "1.0.0"
+			}
+			if err := b.publish(ctx, p, name, version); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *build) publish(ctx context.Context, p miniclient.Protocol, name, version string) error {
+	r, err := release(p, name, version)
+	if err != nil {
+		return err
+	}
+	a, err := p.Publish(ctx, b.client, r)
+	if err == nil && a.Status/100 != 2 {
+		err = fmt.Errorf("publish %s %s %s: %d %.200s", p.Kind, name, version, a.Status, a.Body)
+	}
+	return err
+}
+
+// release is of 4 KiB that nothing compresses, the same for the same name and version.
+func release(p miniclient.Protocol, name, version string) (miniclient.Release, error) {
+	pad := make([]byte, 4<<10)
+	seed := uint32(len(name))
+	for _, c := range []byte(p.Kind + name + version) {
+		seed = seed*31 + uint32(c)
+	}
+	for i := range pad {
+		seed = seed*1664525 + 1013904223
+		pad[i] = byte(seed >> 24)
+	}
+	file, err := p.Make(name, version, pad)
+	return miniclient.Release{Name: name, Version: version, File: file}, err
+}
+
+// question is a request that both builds are asked.
+type question struct {
+	name, method, path string
+	header             []string
+	status             int  // 304: with the validator of what the build answers now
+	token              bool // else nobody asks
+}
+
+// questions are what clients ask most, with the paths that documents lead to.
+func questions(ctx context.Context, b *build) (list []question, err error) {
+	for _, p := range miniclient.All() {
+		r, err := release(p, "read", fmt.Sprintf("1.%d.0", readVersions-1))
+		if err != nil {
+			return nil, err
+		}
+		doc := p.Document("", r)
+		a, err := b.client.Do(ctx, http.MethodGet, doc.Path, nil, doc.Header...)
+		if err != nil || a.Status != http.StatusOK {
+			return nil, fmt.Errorf("%s: %d %w", doc.Path, a.Status, err)
+		}
+		file, err := p.File("", a.Body, r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", doc.Path, err)
+		}
+		list = append(list,
+			question{p.Kind + "-document", http.MethodGet, doc.Path, doc.Header, http.StatusOK, false},
+			question{p.Kind + "-document-token", http.MethodGet, doc.Path, doc.Header, http.StatusOK, true},
+			question{p.Kind + "-file", http.MethodGet, file, nil, http.StatusOK, false},
+			question{p.Kind + "-file-head", http.MethodHead, file, nil, http.StatusOK, false})
+		if len(validator(a)) > 0 {
+			list = append(list, question{p.Kind + "-304", http.MethodGet, doc.Path, doc.Header, http.StatusNotModified, false})
+		}
+	}
+	return append(list,
+		question{"oci-tags", http.MethodGet, "/v2/team/read/tags/list", nil, http.StatusOK, false},
+		question{"npm-abbreviated", http.MethodGet, "/npm/read", []string{"Accept", "application/vnd.npm.install-v1+json"}, http.StatusOK, false},
+		question{"pypi-html", http.MethodGet, "/simple/read/", []string{"Accept", "text/html"}, http.StatusOK, false},
+		question{"cargo-config", http.MethodGet, "/cargo/index/config.json", nil, http.StatusOK, false},
+		question{"maven-sha1", http.MethodGet, "/maven/com/acme/read/1.0.0/read-1.0.0.jar.sha1", nil, http.StatusOK, false},
+		question{"composer-root", http.MethodGet, "/composer/packages.json", nil, http.StatusOK, false},
+		question{"rubygems-versions", http.MethodGet, "/rubygems/versions", nil, http.StatusOK, false}), nil
+}
+
+// validator is the header that asks whether an answer is still right.
+func validator(a miniclient.Answer) []string {
+	if tag := a.Header.Get("ETag"); tag != "" {
+		return []string{"If-None-Match", tag}
+	}
+	if modified := a.Header.Get("Last-Modified"); modified != "" {
+		return []string{"If-Modified-Since", modified}
+	}
+	return nil
+}
+
+// ask makes the target of a question at a build.
+func (q question) ask(ctx context.Context, b *build) (*target, error) {
+	header := q.header
+	if q.status == http.StatusNotModified {
+		a, err := b.client.Do(ctx, http.MethodGet, q.path, nil, q.header...)
+		if err != nil {
+			return nil, err
+		}
+		header = append(validator(a), q.header...)
+	}
+	var lines strings.Builder
+	for i := 0; i+1 < len(header); i += 2 {
+		lines.WriteString(header[i] + ": " + header[i+1] + "\r\n")
+	}
+	auth := ""
+	if q.token {
+		auth = b.client.Auth
+	}
+	t := newTarget(b.p, q.path, auth, q.status, lines.String())
+	if q.method == http.MethodHead {
+		t.request, t.head = append([]byte("HEAD"), t.request[len("GET"):]...), true
+	}
+	return t, nil
+}
+
+// publishing publishes new versions of new names over several connections.
+func (b *build) publishing(ctx context.Context, p miniclient.Protocol) slicer {
+	return func(d time.Duration) (speed, error) {
+		before, err := processorTime(b.p.cmd.Process.Pid)
+		if err != nil {
+			return speed{}, err
+		}
+		var count atomic.Int64
+		start := time.Now()
+		err = parallel(publishers, func(int) error {
+			for time.Since(start) < d {
+				n := b.n.Add(1)
+				if err := b.publish(ctx, p, fmt.Sprintf("new%d", n), "1.0.0"); err != nil {
+					return err
+				}
+				count.Add(1)
+			}
+			return nil
+		})
+		took := time.Since(start)
+		if err != nil {
+			return speed{}, err
+		}
+		after, err := processorTime(b.p.cmd.Process.Pid)
+		n := max(count.Load(), 1)
+		return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, err
+	}
+}
+
+// compareBuilds prints a line for each thing both builds do.
+func compareBuilds(ctx context.Context, e *env, program string, match *regexp.Regexp, rounds int) error {
+	ours, err := e.startBuild(ctx, e.larder)
+	if err != nil {
+		return err
+	}
+	theirs, err := e.startBuild(ctx, program)
+	if err != nil {
+		return err
+	}
+	list, err := questions(ctx, ours)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-24s %11s %11s %6s  %-12s %10s %10s %6s\n", "per second, and µs of CPU", "this", "other", "ratio", "spread", "this µs", "other µs", "ratio")
+	for _, q := range list {
+		if match.MatchString(q.name) {
+			err := beside(ctx, q.name, rounds, func() ([][]speed, error) {
+				a, err := q.ask(ctx, ours)
+				if err != nil {
+					return nil, err
+				}
+				b, err := q.ask(ctx, theirs)
+				if err != nil {
+					return nil, err
+				}
+				return compare(ctx, a, b)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for _, p := range miniclient.All() {
+		if name := p.Kind + "-publish"; match.MatchString(name) {
+			err := beside(ctx, name, rounds, func() ([][]speed, error) {
+				return interleave(ctx, ours.publishing(ctx, p), theirs.publishing(ctx, p))
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// beside measures one thing and prints its line; what went wrong is printed in it, and the rest goes on.
+func beside(ctx context.Context, name string, rounds int, measure func() ([][]speed, error)) error {
+	var a, b []speed
+	for range rounds {
+		all, err := measure()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			fmt.Printf("%-24s %v\n", name, err)
+			return nil
+		}
+		a, b = append(a, all[0]...), append(b, all[1]...)
+	}
+	low, mid, high := quartiles(ratios(a, b))
+	fmt.Printf("%-24s %11.5g %11.5g %6.2f  %.2f–%-7.2f %10.1f %10.1f %6.2f\n",
+		name, rate(a), rate(b), mid, low, high, micros(a), micros(b), micros(a)/max(micros(b), 0.001))
+	return nil
+}
+
+// rate is the median of the rates.
+func rate(s []speed) float64 {
+	out := make([]float64, len(s))
+	for i := range s {
+		out[i] = s[i].rate
+	}
+	_, mid, _ := quartiles(out)
+	return mid
+}
