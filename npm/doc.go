@@ -63,13 +63,14 @@
 // Reading needs read, publishing create, deprecating and dist-tags, owners and access write, unpublishing delete (and
 // write, when it is one version of several). The first publisher of a package is its owner. A package that is restricted
 // is seen by its owners, by administrators and by users to whom scopes were given for it; to everybody else it answers
-// as one that does not exist.
+// as one that does not exist. A new package is as public as Options.Access says; afterwards npm access changes it, and no
+// publish does, whatever "access" it sends.
 //
 // # Where is what
 //
 //	routes.go    paths            model.go   what is stored     index.go   documents        serve.go   reading
 //	publish.go   a version comes  manage.go  changing           search.go  search           proxy.go   upstreams
-//	sign.go      the key          errors.go  every error body
+//	sign.go      the key          errors.go  every error body    access.go  public, or for the owners only
 //
 // What can be understood by itself lies in folders:
 //

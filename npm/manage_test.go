@@ -204,8 +204,7 @@ func TestE_Private(t *testing.T) {
 	g.User("bob", nil)
 	g.User("root", nil, true)
 	g.User("given", []string{"npm:package:@sc/*:read"})
-	r := newRelease("@sc/p", "1.0.0")
-	r.access = "restricted"
+	r := newRelease("@sc/p", "1.0.0", restricted)
 	g.Want(g.put("ada", r), 201, "")
 	paths := []string{"/@sc%2fp", "/@sc%2fp/1.0.0", "/@sc/p/-/p-1.0.0.tgz", "/-/package/@sc%2fp/dist-tags", "/-/package/@sc%2fp/visibility", "/-/npm/v1/attestations/@sc%2fp@1.0.0", "/-/package/@sc%2fp/collaborators"}
 	for _, path := range paths {

@@ -92,6 +92,7 @@ type publication struct {
 	integrity string
 	record    store.Version[Meta]
 	manifest  rawjson.Object
+	notices   []string // sentences for the publisher, of what was not done as asked
 }
 
 // open starts the stage of the tarball: its sums are computed while it arrives.
@@ -132,6 +133,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	again := false
 	err := p.s.repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
+		p.notices = nil
 		again, err = p.commit(tx)
 		return err
 	})
@@ -141,7 +143,10 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if len(p.record.Meta.Differs) > 0 && !again {
 		fields := strings.Join(p.record.Meta.Differs, ", ")
 		p.s.log.LogAttrs(ctx, slog.LevelWarn, "manifest differs from tarball", slog.String("package", p.name), slog.String("version", p.version), slog.String("fields", fields))
-		w.Header().Set("npm-notice", "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.")
+		p.notices = append(p.notices, "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.")
+	}
+	if len(p.notices) > 0 {
+		w.Header().Set("npm-notice", strings.Join(p.notices, " "))
 	}
 	return published(w)
 }
@@ -382,29 +387,6 @@ func (p *publication) commit(tx *store.PackageTx[Meta]) (again bool, err error) 
 func putFragment(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	f := fragmentOf(v)
 	return tx.Index(indexFragments).Put(f.key(), f.encode())
-}
-
-// claim takes a name that is new, with its publisher as owner; an existing package only becomes more private.
-func (p *publication) claim(tx *store.PackageTx[Meta]) error {
-	restricted := p.body.Access == "restricted" || p.body.Access == "private"
-	pkg, err := tx.Package()
-	switch {
-	case err == nil && (!restricted || pkg.Private):
-		// yarn sends "public" with every publish, so that says nothing about what exists.
-		return nil
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return err
-	case err != nil:
-		if err := p.s.takeName(tx); err != nil {
-			return err
-		}
-	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		pkg.Private = pkg.Private || restricted
-		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
 }
 
 // namesTable has a row for each key of naming.Keys → the name that took it first.

@@ -267,8 +267,7 @@ func TestE_ManifestConfusion(t *testing.T) {
 // TestE_ConfusableNames: case always, separators unless the operator allows it; the refusal tells nothing of private packages.
 func TestE_ConfusableNames(t *testing.T) {
 	g := newRig(t)
-	secret := newRelease("left-pad", "1.0.0")
-	secret.access = "restricted"
+	secret := newRelease("left-pad", "1.0.0", restricted)
 	g.Want(g.put("ada", secret), 201, "")
 	g.User("bob", nil)
 	g.Want(g.put("bob", newRelease("left_pad", "1.0.0")), 403, "too similar to one that is taken")

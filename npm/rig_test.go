@@ -173,6 +173,9 @@ func (r *release) document() fields {
 	if r.manifest != nil {
 		r.manifest(m)
 	}
+	if c, ok := r.pkg["publishConfig"].(fields); ok && r.access == nil {
+		r.access = c["access"] // as clients do
+	}
 	doc := fields{
 		"_id": r.name, "name": r.name, "dist-tags": fields{r.tag: r.version}, "versions": fields{r.version: m}, "access": r.access,
 		"_attachments": fields{r.name + "-" + r.version + ".tgz": fields{
@@ -184,6 +187,9 @@ func (r *release) document() fields {
 	}
 	return doc
 }
+
+// restricted is what package.json says of a package that its author wants for the owners only.
+var restricted = fields{"publishConfig": fields{"access": "restricted"}}
 
 // put publishes as an actor.
 func (g *rig) put(actor string, r *release) answer {

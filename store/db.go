@@ -185,6 +185,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{"create buckets", createBuckets},
+		{"own the names that are known", ownKnownNames},
 	}
 }
 

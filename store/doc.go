@@ -31,6 +31,7 @@
 //	hold        kind name digest id → size, by; id "" is the loose hold and has the time of its last touch
 //	holder      digest kind name → size, by: one row per package that holds the blob; counters, mounts, sweeping
 //	tombstone   kind name id → when, by: an ID that can never be published again
+//	name        kind name → when, by, claimed: a name that is ours, with its package or without
 //	blob        digest → size, created: the file is durable
 //	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
 //	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
@@ -63,6 +64,7 @@
 //	db.go        Open, formats, health         group.go, tx.go       transactions, tables
 //	repo.go      packages of a kind            packagetx.go, tags.go what can be done to one
 //	holds.go     who needs which blob          rows.go               keys, values, blob rows
+//	names.go     names that are ours
 //	search.go    what packages are found by     journal.go            the log
 //	stats.go     counters                      encoding.go           what rendered documents are sent in
 //	policy.go    the seam for refusals         policies.go           quotas, protected, immutable

@@ -24,6 +24,8 @@ const (
 	OpDeletePackage Op = "delete-package"
 	OpMount         Op = "mount"
 	OpCache         Op = "cache"
+	OpClaim         Op = "claim"
+	OpRelease       Op = "release"
 	OpUpload        Op = "upload" // asked of policies only, before and when bytes arrive that no version holds yet
 	OpUserAdd       Op = "user.add"
 	OpUserRemove    Op = "user.remove"

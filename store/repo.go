@@ -206,6 +206,11 @@ func (p *pkg) flush() error {
 	if row.Created.IsZero() {
 		row.Created = tx.now
 	}
+	if row.Listed && !was.Listed {
+		if err := p.own(); err != nil {
+			return err
+		}
+	}
 	p.was, p.dirty, p.changed = *row, false, false
 	if err := tx.count(statKindKey(p.kind), counter{
 		Packages: listed(row) - listed(&was),

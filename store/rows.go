@@ -22,6 +22,7 @@ const (
 	bucketHold       = "hold"
 	bucketHolder     = "holder"
 	bucketTombstone  = "tombstone"
+	bucketName       = "name"
 	bucketBlob       = "blob"
 	bucketAlias      = "alias"
 	bucketReview     = "review"
@@ -33,7 +34,7 @@ const (
 func buckets() []string {
 	return []string{
 		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
+		bucketTombstone, bucketName, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
 	}
 }
 

@@ -134,6 +134,11 @@ type NPM struct {
 	// AnyName accepts names the public registry no longer gives out, and names that differ from an existing one in
 	// separators only, for mirrors of old packages. Default false.
 	AnyName bool `yaml:"any-name" json:"any-name"`
+	// Access says who sees a package that is published for the first time: public, everybody who may read, unless its
+	// publisher asked for restricted (npm since 9, or publishConfig in package.json); restricted, its owners; client, whom
+	// the client says, although yarn 4 and npm up to 8 call every scoped package restricted. Afterwards npm access changes
+	// it, and no publish does. Default public.
+	Access string `yaml:"access" json:"access"`
 	// StrictManifests refuses a publish whose manifest says something else than its tarball; without it the tarball's
 	// word counts and the publisher gets a warning. Default false.
 	StrictManifests bool `yaml:"strict-manifests" json:"strict-manifests"`
@@ -268,7 +273,7 @@ func Default() Config {
 		ShutdownTimeout: Duration(30 * time.Second),
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
-		NPM:             NPM{MaxTarball: 1 << 30},
+		NPM:             NPM{MaxTarball: 1 << 30, Access: "public"},
 		Cargo:           Cargo{MaxCrate: 10 << 20, MaxUnpacked: 512 << 20, MaxFeatures: 300, MaxDependencies: 500},
 		PyPI:            PyPI{MaxFile: 4 << 30},
 		TrustedAudience: "larder",

@@ -82,6 +82,7 @@ func TestPrecedence(t *testing.T) {
 		"oci.max-manifest":       {"1MiB", "2MiB", ""},
 		"npm.max-tarball":        {"2MiB", "3MiB", ""},
 		"npm.any-name":           {"true", "false", ""},
+		"npm.access":             {"restricted", "client", ""},
 		"npm.strict-manifests":   {"true", "false", ""},
 		"cargo.auth-required":    {"true", "false", ""},
 		"cargo.max-crate":        {"2MiB", "3MiB", ""},

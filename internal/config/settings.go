@@ -67,6 +67,7 @@ func settings() []setting {
 		{name: "oci.max-manifest", value: func(c *Config) value { return &c.OCI.MaxManifest }},
 		{name: "npm.max-tarball", value: func(c *Config) value { return &c.NPM.MaxTarball }},
 		{name: "npm.any-name", value: func(c *Config) value { return (*boolean)(&c.NPM.AnyName) }},
+		{name: "npm.access", value: func(c *Config) value { return (*text)(&c.NPM.Access) }},
 		{name: "npm.strict-manifests", value: func(c *Config) value { return (*boolean)(&c.NPM.StrictManifests) }},
 		{name: "cargo.auth-required", value: func(c *Config) value { return (*boolean)(&c.Cargo.AuthRequired) }},
 		{name: "cargo.max-crate", value: func(c *Config) value { return &c.Cargo.MaxCrate }},

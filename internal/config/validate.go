@@ -32,6 +32,7 @@ func (c Config) Validate() error {
 	p.check(c.OCI.MaxManifest >= 64<<10 && c.OCI.MaxManifest <= 64<<20, "oci.max-manifest is %s; it must lie between 64KiB and 64MiB", c.OCI.MaxManifest)
 	p.check(c.NPM.MaxTarball >= 1<<20 && c.NPM.MaxTarball <= 1<<40, "npm.max-tarball is %s; it must lie between 1MiB and 1TiB", c.NPM.MaxTarball)
 	c.Cargo.validate(&p)
+	p.oneOf("npm.access", c.NPM.Access, "public", "restricted", "client")
 	p.check(c.PyPI.MaxFile >= 1<<20 && c.PyPI.MaxFile <= 1<<40, "pypi.max-file is %s; it must lie between 1MiB and 1TiB", c.PyPI.MaxFile)
 	c.validateTrust(&p)
 	c.Maven.validate(&p)

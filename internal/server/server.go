@@ -192,7 +192,7 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
 	}
 	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
-		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests})
+		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests, Access: s.cfg.NPM.Access})
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
 	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {

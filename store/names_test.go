@@ -1,0 +1,111 @@
+package store_test
+
+// A name is ours from its first publish or claim until it is released, in every kind.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	. "larder/store"
+	"larder/store/storetest"
+)
+
+// TestNamesOutlivePackages: publish, delete a version, delete the package, publish again: the name is ours throughout; what is
+// kept of upstreams makes no name ours.
+func TestNamesOutlivePackages(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	for _, k := range Kinds() {
+		r := NewRepo[int](s, k)
+		is := func(when string, want bool) {
+			t.Helper()
+			if got, err := s.Owns(ctx, k, "acme/demo"); got != want || err != nil {
+				t.Errorf("%s, %s: the name is ours: %t, %v; want %t", k, when, got, err, want)
+			}
+		}
+		change := func(fn func(*PackageTx[int]) error) {
+			t.Helper()
+			if err := r.Update(ctx, "acme/demo", fn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		is("never published", false)
+		for _, copies := range []Kind{k.Documents(), k.CachedFiles()} {
+			err := NewRepo[int](s, copies).Update(ctx, "acme/demo", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1", Source: Cached}) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		is("a copy is kept", false)
+		change(func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1"}) })
+		is("published", true)
+		if err := s.ReleaseName(ctx, k, "acme/demo"); !errors.Is(err, ErrReferenced) {
+			t.Errorf("%s: the name of a package that is there is released: %v, want %v", k, err, ErrReferenced)
+		}
+		change(func(p *PackageTx[int]) error { return p.Delete("1", false) })
+		is("the last version deleted", true)
+		change(func(p *PackageTx[int]) error { return p.DeletePackage() })
+		is("the package deleted", true)
+		if err := s.ReleaseName(ctx, k, "acme/demo"); err != nil {
+			t.Fatal(err)
+		}
+		is("released", false)
+		if err := s.ReleaseName(ctx, k, "acme/demo"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: a name that is not ours is released: %v, want %v", k, err, ErrNotFound)
+		}
+		change(func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "2"}) })
+		is("published again", true)
+	}
+}
+
+// TestClaims: a name can be ours without a package; claims and releases are in the journal, once each.
+func TestClaims(t *testing.T) {
+	ctx := WithActor(context.Background(), Actor{User: "root"})
+	s := storetest.New(t)
+	for range 2 {
+		if err := s.ClaimName(ctx, NPM, "left-pad"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, s, "left-pad", Version[meta]{ID: "1"})
+	publish(t, s, "other", Version[meta]{ID: "1"})
+	all, err := s.Names(ctx, NamesQuery{Hosted: true})
+	if err != nil || len(all) != 2 || !all[0].Claimed || all[0].By != "root" || !all[0].Hosted || all[1].Claimed || all[1].Name != "other" {
+		t.Errorf("the names are %+v, %v; want left-pad, claimed by root, and other, both hosted", all, err)
+	}
+	if gone, err := s.Names(ctx, NamesQuery{}); err != nil || len(gone) != 0 {
+		t.Errorf("names without a package: %+v, %v; want none", gone, err)
+	}
+	if err := s.ClaimName(ctx, Maven, "com.acme:a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ClaimName(ctx, Maven, "com.acme:b"); err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Names(ctx, NamesQuery{Kind: Maven, After: "com.acme:a", Limit: 1})
+	if err != nil || len(page) != 1 || page[0].Name != "com.acme:b" {
+		t.Errorf("the page behind com.acme:a is %+v, %v; want com.acme:b", page, err)
+	}
+	if err := s.ReleaseName(ctx, Maven, "com.acme:a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ClaimName(ctx, NPM, ""); !errors.Is(err, ErrInvalid) {
+		t.Errorf("an empty name is claimed: %v, want %v", err, ErrInvalid)
+	}
+	entries, err := s.Journal(ctx, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		if e.Op == OpClaim || e.Op == OpRelease {
+			got = append(got, fmt.Sprint(e.Op, " ", e.Kind, " ", e.Package, " ", e.Actor.User))
+		}
+	}
+	if want := []string{"claim npm left-pad root", "claim maven com.acme:a root", "claim maven com.acme:b root", "release maven com.acme:a root"}; !slices.Equal(got, want) {
+		t.Errorf("the journal has %q, want %q", got, want)
+	}
+}
