@@ -222,7 +222,7 @@ func (s *Store) logDamage(ctx context.Context, b Blob, what string) {
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "a blob is damaged", slog.String("digest", b.Digest.String()), slog.Int64("bytes", b.Size),
+	s.log.LogAttrs(ctx, slog.LevelWarn, "a blob is damaged", slog.String("digest", b.Digest.String()), slog.Int64("bytes", b.Size),
 		slog.String("what", what), slog.Any("in", names))
 }
 
@@ -440,4 +440,27 @@ func (p *pkg) place(d digest.Digest, id string) Place {
 		}
 	}
 	return at
+}
+
+// Repair takes the bytes of a blob that is here, from somebody who has them still, and puts them where damaged ones are; known
+// says that they were known to be damaged. ErrNotFound when no package has such bytes; the errors are Stage's.
+func (s *Store) Repair(ctx context.Context, r io.Reader) (b Blob, known bool, err error) {
+	st, err := s.Stage(ctx, StageOptions{})
+	if err != nil {
+		return Blob{}, false, err
+	}
+	defer st.Abort()
+	if _, err := st.ReadFrom(r); err != nil {
+		return Blob{}, false, err
+	}
+	d := st.Digest()
+	if _, err := s.lookup(ctx, d); err != nil {
+		if errors.Is(err, ErrNotFound) {
+			err = Refuse(ErrNotFound, "nothing here has the bytes of %s", d)
+		}
+		return Blob{}, false, err
+	}
+	known = s.damages.has(d)
+	b, err = st.Commit(ctx)
+	return b, known, err
 }
