@@ -33,6 +33,7 @@ type publication struct {
 	stage  *store.Stage
 	record store.Version[Meta]
 	row    row
+	was    *store.Version[Meta] // the version is here and went bad: the same bytes repair it
 }
 
 // publish takes a new version. Which crate it is about, and so whether the client may, is known only from the body.
@@ -61,6 +62,9 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	}
 	if err := p.assemble(); err != nil {
 		return err
+	}
+	if p.was != nil {
+		return p.repair(w)
 	}
 	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.repo.In(tx, key(p.up.Name), p.commit) })
 	if err != nil {
@@ -92,7 +96,42 @@ func (p *publication) admit(size int64) error {
 	if err := p.s.mayTake(p.ctx, name); err != nil {
 		return err
 	}
-	return p.explain(p.s.repo.View(p.ctx, name, p.free))
+	return p.explain(p.s.repo.View(p.ctx, name, func(tx *store.PackageTx[Meta]) error {
+		err := p.free(tx)
+		if errors.Is(err, store.ErrExists) && p.damaged(tx) {
+			return nil
+		}
+		return err
+	}))
+}
+
+// damaged reports whether the very version is here and something of it is known to be damaged; it is kept in p.was.
+func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
+	v, err := tx.Version(versionID(p.up.Vers))
+	if err != nil || v.Meta.Version != p.up.Vers {
+		return false
+	}
+	for _, f := range v.Files {
+		if p.s.store.Damaged(f.Digest) != nil {
+			p.was = &v
+			return true
+		}
+	}
+	return false
+}
+
+// repair puts the bytes of a version that went bad in their place; a crate never changes, so only the same ones will do.
+func (p *publication) repair(w http.ResponseWriter) error {
+	if len(p.was.Files) == 0 || p.was.Files[0].Digest != p.record.Files[0].Digest {
+		return p.s.repo.View(p.ctx, key(p.up.Name), p.free)
+	}
+	if _, err := p.stage.Commit(p.ctx); err != nil {
+		return err
+	}
+	return wire.JSON(w, http.StatusOK, map[string]any{"warnings": map[string][]string{
+		"invalid_categories": {}, "invalid_badges": {},
+		"other": {"the version was here already and damaged on the registry's disk; it has been repaired and is otherwise unchanged"},
+	}})
 }
 
 func (p *publication) open(size int64) (io.Writer, error) {

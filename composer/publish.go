@@ -52,6 +52,9 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error
 		return err
 	}
 	if same, err := p.repeated(ctx); err != nil || same {
+		if err == nil {
+			err = p.repair(ctx)
+		}
 		return firstError(err, func() error { return p.answer(w, http.StatusOK) })
 	}
 	if err := p.assemble(ctx); err != nil {
@@ -209,6 +212,18 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 		return err
 	})
 	return same, err
+}
+
+// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
+// archive's, and its composer.json's when anything at all is known to be damaged.
+func (p *publication) repair(ctx context.Context) error {
+	if p.s.store.DamagedBlobs() > 0 {
+		if err := p.assemble(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := p.stage.Commit(ctx)
+	return err
 }
 
 // What there is of a version that is being published.

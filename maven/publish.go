@@ -234,7 +234,12 @@ func (u *upload) store(ctx context.Context) error {
 		_, v, err = u.judge(p)
 		return err
 	})
-	if err != nil || v == same || v == kept {
+	if err != nil || v == kept {
+		return err
+	}
+	if v == same {
+		// The store needs the bytes when those it has went bad.
+		_, err := u.stage.Commit(ctx)
 		return err
 	}
 	if v == replaces {

@@ -120,6 +120,9 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	case err != nil:
 		return err
 	case same:
+		if err := p.repair(ctx); err != nil {
+			return err
+		}
 		return published(w)
 	}
 	if err := p.inspect(); err != nil {
@@ -214,6 +217,19 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 		return err
 	})
 	return same, err
+}
+
+// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
+// tarball's, and what was made of it when anything at all is known to be damaged.
+func (p *publication) repair(ctx context.Context) error {
+	if p.s.store.DamagedBlobs() == 0 {
+		_, err := p.stage.Commit(ctx)
+		return err
+	}
+	if err := p.inspect(); err != nil {
+		return err
+	}
+	return p.assemble(ctx)
 }
 
 // taken is nil when the version is free, and true when it is this very tarball.

@@ -5,6 +5,7 @@ package oci
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -191,6 +192,11 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	head := wire.BlobHead{Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest()), Whole: true}
+	if r.Method == http.MethodHead {
+		if err := s.missing(s.store.Damaged(m.blob)); err != nil {
+			return err
+		}
+	}
 	w.Header()["Docker-Content-Digest"] = []string{m.digest.String()}
 	if r.Method == http.MethodHead {
 		return wire.ServeBlob(w, r, sized(m.size), head)
@@ -216,6 +222,15 @@ func cacheControl(r *http.Request, byDigest bool) string {
 	return "max-age=31536000, immutable"
 }
 
+// missing makes of damage what whoever asks with HEAD needs to hear: a client that is told that a blob is not here pushes it
+// again, which repairs it.
+func (s *server) missing(err error) error {
+	if errors.Is(err, store.ErrDamaged) {
+		return wire.Explain(err, store.ErrNotFound, "it is damaged on the registry's disk; pushing it again repairs it")
+	}
+	return err
+}
+
 // getBlob is end-2. Knowing a digest gives no right to a blob: the repository must hold it, now.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
@@ -227,6 +242,13 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	head := wire.BlobHead{Digest: q.Digest, Size: blob.Size, CacheControl: cacheControl(r, true)}
+	if r.Method == http.MethodHead {
+		if err := s.missing(s.store.Sound(ctx, blob)); err != nil {
+			return err
+		}
+		w.Header()["Docker-Content-Digest"] = []string{q.Digest.String()}
+		return wire.ServeBlob(w, r, sized(blob.Size), head)
+	}
 	w.Header()["Docker-Content-Digest"] = []string{q.Digest.String()}
 	if blob.Size <= smallBlob {
 		body, err := s.store.BlobBytes(ctx, blob)

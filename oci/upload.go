@@ -108,6 +108,12 @@ func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
+	if err == nil {
+		err = s.store.Sound(ctx, b)
+	}
+	if errors.Is(err, store.ErrDamaged) {
+		return false, nil // a client that cannot mount it pushes it, which repairs it
+	}
 	if err != nil {
 		return false, err
 	}

@@ -121,6 +121,9 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if same, err := p.repeated(ctx); err != nil {
 		return err
 	} else if same {
+		if err := p.repair(ctx); err != nil {
+			return err
+		}
 		return done(w, nil)
 	}
 	if err := p.inspect(); err != nil {
@@ -218,6 +221,21 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 		return err
 	})
 	return same, err
+}
+
+// repair gives the bytes of a file that is here once more to the store, which needs them when they went bad: the file's,
+// and what stands beside it when anything at all is known to be damaged.
+func (p *publication) repair(ctx context.Context) error {
+	if p.s.store.DamagedBlobs() > 0 {
+		if err := p.inspect(); err != nil {
+			return err
+		}
+		if err := p.assemble(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := p.stage.Commit(ctx)
+	return err
 }
 
 // taken is nil when the file's name is free, and true when it stands for these bytes already.

@@ -70,7 +70,10 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	}
 	p.id, p.sha = naming.VersionID(spec.Version, spec.Platform), stage.Digest().Encoded()
 	again, err := p.repeated(ctx)
-	if err == nil && !again {
+	switch {
+	case err == nil && again:
+		err = p.repair(ctx)
+	case err == nil:
 		again, err = p.publish(ctx)
 	}
 	if err != nil {
@@ -146,6 +149,18 @@ func (p *publication) repeated(ctx context.Context) (again bool, err error) {
 		return err
 	})
 	return again, err
+}
+
+// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the gem's,
+// and what was made of it when anything at all is known to be damaged.
+func (p *publication) repair(ctx context.Context) error {
+	if p.s.store.DamagedBlobs() > 0 {
+		if err := p.assemble(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := p.stage.Commit(ctx)
+	return err
 }
 
 // taken is nil when the version is free, and true when it is this very file.

@@ -4,10 +4,8 @@ import (
 	"container/list"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -43,6 +41,7 @@ type shelf struct {
 	gate    gate
 	touches touches
 	small   blobCache
+	damages damages
 }
 
 func (s *shelf) init() {
@@ -138,20 +137,14 @@ func (s *Store) StatBlob(ctx context.Context, d digest.Digest) (Blob, error) {
 }
 
 // OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable when the blob
-// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; another error when there is a record but
-// the file is missing or has another size, which is damage that `larder check` reports.
+// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when there is a record but
+// the file is missing, has another size or is known to have other bytes.
 func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, error) {
 	b, err := s.lookup(ctx, d)
 	if err != nil {
 		return nil, Blob{}, fmt.Errorf("open blob %s: %w", d, err)
 	}
-	f, err := s.openBytes(b)
-	if errors.Is(err, fs.ErrNotExist) {
-		// The sweeper deletes the record before the file: look again before calling it damage.
-		if _, gone := s.lookup(ctx, d); gone != nil {
-			err = gone
-		}
-	}
+	f, err := s.openSound(ctx, b)
 	if err != nil {
 		return nil, Blob{}, fmt.Errorf("open blob %s: %w", d, err)
 	}
@@ -166,7 +159,7 @@ func (f *files) openBytes(b Blob) (*os.File, error) {
 	}
 	st, err := file.Stat()
 	if err == nil && (!st.Mode().IsRegular() || st.Size() != b.Size) {
-		err = fmt.Errorf("the file has %d bytes, its record says %d", st.Size(), b.Size)
+		err = fmt.Errorf("the file has %d bytes, its record says %d: %w", st.Size(), b.Size, errBytes)
 	}
 	if err != nil {
 		file.Close()
@@ -182,7 +175,7 @@ func (f *files) intact(b Blob) bool {
 }
 
 // ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from memory after
-// the first time, so the caller must not change what it gets.
+// the first time, so the caller must not change what it gets. What comes from the disk is hashed: ErrDamaged.
 func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error) {
 	b, err := s.lookup(ctx, d)
 	if err == nil && b.Size > limit {
@@ -195,7 +188,7 @@ func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]b
 }
 
 // BlobBytes is ReadBlob for a blob that was looked up already, in the same request: it asks no record when the bytes
-// are in memory. ErrNotFound.
+// are in memory. ErrNotFound, ErrDamaged.
 func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 	if p := s.small.get(b.Digest); p != nil {
 		return p, nil
@@ -206,12 +199,33 @@ func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	p := make([]byte, b.Size)
-	if _, err := io.ReadFull(f, p); err != nil {
+	p, err := s.readWhole(ctx, f, b)
+	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", b.Digest, err)
 	}
 	s.small.put(b.Digest, p, epoch)
 	return p, nil
+}
+
+// readWhole reads the file of b and compares its bytes with the digest.
+func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	p := make([]byte, b.Size)
+	_, err = io.ReadFull(f, p)
+	switch {
+	case err == io.EOF, err == io.ErrUnexpectedEOF:
+		err = fmt.Errorf("the file ended early: %w", errBytes)
+	case err == nil:
+		sum := sha256.Sum256(p)
+		err = compareSum(b, sum[:])
+	}
+	if err != nil && rotten(err) {
+		err = s.spoilt(ctx, b, err, markOf(st))
+	}
+	return p, err
 }
 
 // HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: whoever is told

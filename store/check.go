@@ -3,11 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 
@@ -304,7 +301,9 @@ func (c *checker) blobs() error {
 		}
 		b := Blob{Digest: digest.Digest(k), Size: row.Size}
 		if what := c.bytes(b); what != "" && c.still(b.Digest) {
-			c.badBlob(b.Digest, "%s", what)
+			if err := c.damagedBlob(b, what); err != nil {
+				return err
+			}
 		}
 		if done++; c.o.Deep {
 			done += b.Size - 1
@@ -316,24 +315,38 @@ func (c *checker) blobs() error {
 	})
 }
 
-// bytes says what is wrong with a blob's file, or "".
+// bytes says what is wrong with a blob's file, or "". What it finds is noted: nobody is given those bytes any more.
 func (c *checker) bytes(b Blob) string {
-	f, err := c.s.openBytes(b)
-	if err != nil {
-		return fmt.Sprintf("the file is damaged: %v", err)
+	look := c.s.Sound
+	if c.o.Deep {
+		look = func(ctx context.Context, b Blob) error { return c.s.examine(ctx, b, nil) }
 	}
-	defer f.Close()
-	if !c.o.Deep {
+	err := look(c.ctx, b)
+	row, known := c.s.damages.get(b.Digest)
+	switch {
+	case err == nil, errors.Is(err, ErrNotFound), errors.Is(err, ErrBusy):
 		return ""
+	case known:
+		return "the file is damaged: " + row.What
 	}
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return fmt.Sprintf("the file cannot be read: %v", err)
+	return fmt.Sprintf("the file cannot be read: %v", err)
+}
+
+// damagedBlob reports a damaged blob at each place that needs it.
+func (c *checker) damagedBlob(b Blob, what string) error {
+	places, err := c.s.placesOf(c.ctx, b.Digest)
+	if err != nil || len(places) == 0 {
+		c.badBlob(b.Digest, "%s", what)
+		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != b.Digest.Encoded() {
-		return "the file has other bytes: their sha256 is " + got
+	for _, p := range places {
+		text := what
+		if p.File != "" {
+			text = p.File + ": " + what
+		}
+		c.report.Problems = append(c.report.Problems, Problem{Kind: p.Kind, Package: p.Package, Version: p.Version, Digest: string(b.Digest), What: text})
 	}
-	return ""
+	return nil
 }
 
 // still reports whether the blob has not been swept while its file was looked at.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.gens = newGenerations(s.txid())
 	s.held.init(s.gens)
+	if err := s.loadDamages(context.Background()); err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), s.Close())
+	}
 	return s, nil
 }
 

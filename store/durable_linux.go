@@ -15,6 +15,16 @@ func freeSpace(dir string) (int64, error) {
 	return int64(st.Bavail) * st.Bsize, nil
 }
 
+// forgetPages asks the kernel to drop what it remembers of the file, so that reading it reads the disk. It is a hint.
+func forgetPages(f *os.File) {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	// A file system that refuses the hint answers from memory, as it would to anybody else.
+	_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED) })
+}
+
 // startWriteback asks the kernel to begin writing a range to disk, so that the fsync at the end finds little left to do. It is a
 // hint: errors of the write itself are reported by fsync.
 func startWriteback(f *os.File, off, n int64) {

@@ -19,6 +19,7 @@ var (
 	ErrDigest     = errors.New("digest does not match")             // the bytes are not those that were announced
 	ErrOffset     = errors.New("upload offset does not match")      // the chunk does not continue the upload
 	ErrBusy       = errors.New("busy")                              // another request writes to this upload
+	ErrDamaged    = errors.New("damaged on disk")                   // the bytes of a blob are missing or not those of its digest
 	ErrFull       = errors.New("disk is full")                      // ENOSPC, or the configured reserve would be touched
 	ErrConflict   = errors.New("precondition failed")               // a compare-and-set lost
 	ErrReferenced = errors.New("still in use")                      // a version holds the blob

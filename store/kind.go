@@ -1,6 +1,9 @@
 package store
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Kind names a protocol. It is the first part of every record's key, so its values never change.
 type Kind string
@@ -25,6 +28,12 @@ func Kinds() []Kind {
 // recorded: they never mix with what is hosted here, and are counted, checked and swept like it.
 func (k Kind) Documents() Kind   { return k + ".documents" }
 func (k Kind) CachedFiles() Kind { return k + ".files" }
+
+// original is the kind that k's copies are of; copied is false when k is a kind itself.
+func (k Kind) original() (of Kind, copied bool) {
+	name, _, copied := strings.Cut(string(k), ".")
+	return Kind(name), copied
+}
 
 // allKinds are the kinds that records can have.
 func allKinds() (all []Kind) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -29,6 +30,7 @@ const (
 	bucketJournal    = "journal"
 	bucketIndex      = "index"
 	bucketStat       = "stat"
+	bucketDamage     = "damage" // made by the first row
 )
 
 func buckets() []string {
@@ -129,7 +131,7 @@ func (tx *Tx) deleteBlob(b Blob) error {
 	if tx.get(bucketBlob, []byte(b.Digest)) == nil {
 		return nil
 	}
-	if err := tx.del(bucketBlob, []byte(b.Digest)); err != nil {
+	if err := errors.Join(tx.del(bucketBlob, []byte(b.Digest)), tx.healed(b.Digest)); err != nil {
 		return err
 	}
 	return tx.count(statBlobs, counter{Blobs: -1, Bytes: -b.Size})

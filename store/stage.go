@@ -367,7 +367,7 @@ func (s *Store) putBytes(ctx context.Context, k *sink, p []byte, link func(*Tx, 
 	return b, nil
 }
 
-// claim reports whether b is stored already, and if so keeps the sweeper away for a grace period. The stripe makes sure that it is
+// claim reports whether b is stored already and not known to be damaged, and if so keeps the sweeper away for a grace period. The stripe makes sure that it is
 // not being swept at this moment.
 func (s *Store) claim(ctx context.Context, b Blob) (bool, error) {
 	lock := s.stripe(b.Digest)
@@ -378,6 +378,9 @@ func (s *Store) claim(ctx context.Context, b Blob) (bool, error) {
 
 // claimWith is claim with link run in a transaction of its own if the blob is there.
 func (s *Store) claimWith(ctx context.Context, b Blob, link func(*Tx, Blob) error) (bool, error) {
+	if ok, err := s.claimSound(ctx, b); !ok || err != nil {
+		return false, err
+	}
 	lock := s.stripe(b.Digest)
 	lock.RLock()
 	defer lock.RUnlock()
@@ -388,6 +391,17 @@ func (s *Store) claimWith(ctx context.Context, b Blob, link func(*Tx, Blob) erro
 	return ok, err
 }
 
+// claimSound is claim after reading the bytes that are there: those that came once more replace them when they are damaged.
+func (s *Store) claimSound(ctx context.Context, b Blob) (bool, error) {
+	if ok, err := s.claim(ctx, b); !ok || err != nil {
+		return false, err
+	}
+	if err := s.vet(ctx, b); err != nil {
+		return false, err
+	}
+	return s.claim(ctx, b)
+}
+
 func (s *Store) claimed(ctx context.Context, b Blob) (bool, error) {
 	have, err := s.lookup(ctx, b.Digest)
 	switch {
@@ -395,7 +409,7 @@ func (s *Store) claimed(ctx context.Context, b Blob) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case have.Size != b.Size || !s.intact(b):
+	case have.Size != b.Size, !s.intact(b), s.damages.has(b.Digest):
 		return false, nil // damaged on disk: these bytes repair it
 	}
 	s.Touch(b.Digest)
@@ -424,7 +438,7 @@ func (s *Store) land(ctx context.Context, k *sink, b Blob, link func(*Tx, Blob) 
 // record gives b its row and asks the sweeper to look whether anybody came to hold it.
 func (s *Store) record(ctx context.Context, b Blob, link func(*Tx, Blob) error) error {
 	return s.Update(ctx, func(tx *Tx) error {
-		if err := tx.putBlob(b); err != nil {
+		if err := errors.Join(tx.putBlob(b), tx.healed(b.Digest)); err != nil {
 			return err
 		}
 		if err := tx.queueReview(b.Digest); err != nil || link == nil {
@@ -442,7 +456,7 @@ func (s *Store) settleFile(ctx context.Context, k *sink, b Blob) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if ok, err := s.claim(ctx, b); ok || err != nil {
+	if ok, err := s.claimSound(ctx, b); ok || err != nil {
 		return err
 	}
 	if err := s.dirFor(shardPath(b.Digest)).ready(); err != nil {

@@ -61,6 +61,7 @@ type Stats struct {
 	Users     map[string]int64   `json:"users"` // bytes each user brought into packages
 	Blobs     int64              `json:"blobs"`
 	BlobBytes int64              `json:"blob_bytes"` // on disk: each blob once
+	Damaged   int64              `json:"damaged"`    // blobs known to have wrong bytes, or none
 	Uploads   int                `json:"uploads"`    // unfinished
 	Journal   uint64             `json:"journal"`    // last sequence number
 	Database  int64              `json:"database"`   // bytes of larder.db
@@ -69,7 +70,7 @@ type Stats struct {
 
 // Stats reads the counters; its cost does not depend on how much is stored.
 func (s *Store) Stats(ctx context.Context) (Stats, error) {
-	st := Stats{Kinds: map[Kind]KindStats{}, Users: map[string]int64{}}
+	st := Stats{Kinds: map[Kind]KindStats{}, Users: map[string]int64{}, Damaged: s.DamagedBlobs()}
 	err := s.View(ctx, func(tx *Tx) error {
 		blobs, err := tx.counted(statBlobs)
 		if err != nil {

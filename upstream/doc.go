@@ -50,5 +50,5 @@
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	evict.go     making room                        admin.go     what operators see and do
-//	sources.go   whose copies are whose
+//	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
 package upstream

@@ -13,13 +13,18 @@ import (
 
 // entry is what a record says beside the bytes of a document or file.
 type entry struct {
-	Upstream string    `json:"upstream"`      // the key of its source
-	URL      string    `json:"url,omitempty"` // where it came from at last, after redirects
-	ETag     string    `json:"etag,omitempty"`
-	Modified string    `json:"modified,omitempty"` // Last-Modified
-	Type     string    `json:"type,omitempty"`
-	Next     string    `json:"next,omitempty"` // Link, where lists come in pages
-	Fetched  time.Time `json:"fetched"`
+	Upstream string `json:"upstream"`      // the key of its source
+	URL      string `json:"url,omitempty"` // where it came from at last, after redirects
+	ETag     string `json:"etag,omitempty"`
+	Modified string `json:"modified,omitempty"` // Last-Modified
+	Type     string `json:"type,omitempty"`
+	Next     string `json:"next,omitempty"` // Link, where lists come in pages
+	// Ref, Accept and Scope are how a file was asked for; what was made here (Made) cannot be asked for.
+	Ref     string    `json:"ref,omitempty"`
+	Accept  string    `json:"accept,omitempty"`
+	Scope   string    `json:"scope,omitempty"`
+	Made    bool      `json:"made,omitempty"`
+	Fetched time.Time `json:"fetched"`
 	// Gone is since when the upstream says that it does not exist.
 	Gone time.Time `json:"gone,omitzero"`
 }
@@ -55,7 +60,8 @@ func (s *Set) lookup(ctx context.Context, pkg, id string) (*kept, error) {
 	if coming != nil {
 		return coming, nil
 	}
-	return load(ctx, s.known, s.docs, pkg, id)
+	k, err := load(ctx, s.known, s.docs, pkg, id)
+	return s.sound(k), err
 }
 
 // load reads a record through a memo. That there is none is remembered as well, until the package changes.

@@ -83,15 +83,15 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 			return nil, err
 		}
 	}
-	k, err := s.Kept(ctx, q.Package, q.Key)
+	pkg, k, err := s.keptFile(ctx, q.Package, q.Key)
 	if err != nil {
 		return nil, err
 	}
-	if k != nil {
-		return k, nil
+	if s.sound(k) != nil {
+		return s.kept(pkg, q.Key, k), nil
 	}
 	if s.Offline() && !q.Local {
-		return nil, s.missed(q)
+		return nil, s.lost(k, s.missed(q))
 	}
 	id, absent := q.absence(), false
 	s.with(id, func(st *state) { absent = s.r.now().Before(st.absent) })
@@ -110,7 +110,7 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	case errors.Is(err, ErrOffline):
 		err = s.missed(q)
 	}
-	return f, err
+	return f, s.lost(k, err)
 }
 
 // missed notes what could not be answered offline.
@@ -180,22 +180,27 @@ func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error
 	})
 }
 
-// Kept returns a file that is here; nil when it is not. It asks nobody, and no rule.
+// Kept returns a file that is here; nil when it is not, or known to be damaged. It asks nobody, and no rule.
 func (s *Set) Kept(ctx context.Context, name, key string) (*File, error) {
 	if s == nil {
 		return nil, nil
 	}
 	pkg, k, err := s.keptFile(ctx, name, key)
-	if err != nil || k == nil {
+	if err != nil || s.sound(k) == nil {
 		return nil, err
 	}
+	return s.kept(pkg, key, k), nil
+}
+
+// kept counts the use of a file that is here, in the package of records pkg.
+func (s *Set) kept(pkg, key string, k *kept) *File {
 	s.r.uses.touch(useKey{s.kind, pkg, key}, k.blob.Size)
 	if u := s.sources[k.Upstream]; u != nil {
 		u.Counts.Hits.Add(1)
 		u.Counts.Saved.Add(k.blob.Size)
 	}
 	modified, _ := http.ParseTime(k.entry.Modified) // zero when the upstream did not say
-	return &File{Blob: k.blob, Digest: k.blob.Digest, Size: k.blob.Size, Sums: k.sums, Type: k.Type, Modified: modified, Cache: "HIT"}, nil
+	return &File{Blob: k.blob, Digest: k.blob.Digest, Size: k.blob.Size, Sums: k.sums, Type: k.Type, Modified: modified, Cache: "HIT"}
 }
 
 // Here reports whether the file is kept, or on its way: whether offering it makes sense offline.

@@ -499,6 +499,10 @@ func (t *transfer) commit(q FileQuery) error {
 	e := entry{
 		Upstream: u.key, URL: t.url, ETag: t.head.Get("ETag"), Modified: t.head.Get("Last-Modified"),
 		Type: t.place.Type, Fetched: t.f.s.r.now().UTC(),
+		Accept: t.place.Accept, Scope: t.place.Scope, Made: t.place.Make != nil,
+	}
+	if t.place.Ref != t.url {
+		e.Ref = t.place.Ref
 	}
 	if e.Type == "" {
 		e.Type = t.head.Get("Content-Type")

@@ -10,18 +10,23 @@ import (
 
 // healthBody is the answer of /healthz.
 type healthBody struct {
-	// Status is "ok", or "degraded" while the last run of some job failed.
+	// Status is "ok", or "degraded" while the last run of some job failed, or a blob is damaged.
 	Status  string      `json:"status"`
 	Version string      `json:"version"`
 	Jobs    []JobStatus `json:"jobs"`
+	// Damaged is how many blobs are known to have wrong bytes, or none; `larder scrub` and `larder check` name them.
+	Damaged int64 `json:"damaged_blobs"`
 }
 
 // health answers 200 as long as the process can: a supervisor that restarts on 503 would only add to a job's failure.
 func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.health")
-	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []JobStatus{}}
+	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []JobStatus{}, Damaged: s.d.Wire.Store.DamagedBlobs()}
 	if s.d.Jobs != nil {
 		body.Jobs = append(body.Jobs, s.d.Jobs()...)
+	}
+	if body.Damaged > 0 {
+		body.Status = "degraded"
 	}
 	for _, j := range body.Jobs {
 		if j.Error != "" {

@@ -226,18 +226,41 @@ func (c *client) send(ctx context.Context, method, path string, body any) (*http
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set("Content-Type", "application/json")
+	return c.exchange(r)
+}
+
+// exchange sends r and returns the answer if its status is 2xx; the caller closes its body.
+func (c *client) exchange(r *http.Request) (*http.Response, error) {
 	r.SetBasicAuth(c.actor, "")
 	r.Header.Set("User-Agent", "larder/"+web.Version())
-	r.Header.Set("Content-Type", "application/json")
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return nil, brokenOff(ctx, err)
+		return nil, brokenOff(r.Context(), err)
 	}
 	if resp.StatusCode/100 != 2 {
 		defer resp.Body.Close()
 		return nil, readError(resp)
 	}
 	return resp, nil
+}
+
+// post sends raw bytes and decodes the answer into out.
+func (c *client) post(ctx context.Context, path string, body io.Reader, out any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://larder/api/v1/"+path, body)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/octet-stream")
+	resp, err := c.exchange(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return brokenOff(ctx, fmt.Errorf("read answer: %w", err))
+	}
+	return nil
 }
 
 // brokenOff says in a sentence that the answer did not come, or not to its end.

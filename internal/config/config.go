@@ -57,6 +57,10 @@ type Config struct {
 	Reserve Size `yaml:"reserve" json:"reserve"`
 	// Grace is how long bytes that nothing refers to any more are kept. Default 1 hour.
 	Grace Duration `yaml:"grace" json:"grace"`
+	// ScrubPeriod is how long it takes until every file was read again and compared with its digest. Default 30 days; 0: never.
+	ScrubPeriod Duration `yaml:"scrub-period" json:"scrub-period"`
+	// ScrubRate is how many bytes a second are read for that at most. Default 20 MiB.
+	ScrubRate Size `yaml:"scrub-rate" json:"scrub-rate"`
 	// ShutdownTimeout is how long requests in flight may take to finish after SIGTERM. Default 30 seconds.
 	ShutdownTimeout Duration `yaml:"shutdown-timeout" json:"shutdown-timeout"`
 
@@ -270,6 +274,8 @@ func Default() Config {
 		Metrics:         true,
 		Reserve:         256 << 20,
 		Grace:           Duration(time.Hour),
+		ScrubPeriod:     Duration(30 * 24 * time.Hour),
+		ScrubRate:       20 << 20,
 		ShutdownTimeout: Duration(30 * time.Second),
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},

@@ -74,6 +74,8 @@ func TestPrecedence(t *testing.T) {
 		"reserve":                {"1GB", "2GB", "3GB"},
 		"grace":                  {"1d", "2d", "3d"},
 		"shutdown-timeout":       {"1m", "2m", "3m"},
+		"scrub-period":           {"10d", "20d", "0s"},
+		"scrub-rate":             {"1MiB", "2MiB", "3MiB"},
 		"oci.immutable-tags":     {"a:f", "a:e", ""},
 		"oci.strict-indexes":     {"true", "false", ""},
 		"oci.sparse-images":      {"true", "false", ""},

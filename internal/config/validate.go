@@ -25,6 +25,8 @@ func (c Config) Validate() error {
 	p.oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	p.check(c.Reserve > 0, "reserve must be larger than nothing")
 	p.check(c.Grace > 0, "grace must be longer than nothing")
+	p.check(c.ScrubPeriod >= 0, "scrub-period must not be negative")
+	p.check(c.ScrubRate > 0, "scrub-rate must be larger than nothing")
 	p.check(c.ShutdownTimeout > 0, "shutdown-timeout must be longer than nothing")
 	c.validatePatterns(&p)
 	c.validateKinds(&p)

@@ -139,6 +139,7 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 		gauges: []gauge{
 			plain("larder_blobs", "Blobs on disk.", func(st store.Stats) float64 { return float64(st.Blobs) }),
 			plain("larder_blob_bytes", "Bytes of blobs on disk, each counted once.", func(st store.Stats) float64 { return float64(st.BlobBytes) }),
+			plain("larder_damaged_blobs", "Blobs whose bytes on disk are known to be wrong or missing.", func(st store.Stats) float64 { return float64(st.Damaged) }),
 			plain("larder_uploads", "Unfinished upload sessions.", func(st store.Stats) float64 { return float64(st.Uploads) }),
 			plain("larder_journal_sequence", "Number of the last journal entry.", func(st store.Stats) float64 { return float64(st.Journal) }),
 			plain("larder_database_bytes", "Size of the database file.", func(st store.Stats) float64 { return float64(st.Database) }),

@@ -270,6 +270,7 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},
 			wire.Job{Name: "cache-evict", Every: upstream.EvictEvery, Run: s.remote.Evict})
 	}
+	list = append(list, s.scrubJob()...)
 	for _, p := range protocols {
 		list = append(list, p.Jobs...)
 	}

@@ -82,6 +82,8 @@ func verdicts() []verdict {
 		{ErrSlow, http.StatusRequestTimeout, ""},
 		{ErrMediaType, http.StatusUnsupportedMediaType, ""},
 		{ErrNotAcceptable, http.StatusNotAcceptable, ""},
+		// Not a 404, which clients would believe: the thing exists, and comes back.
+		{store.ErrDamaged, http.StatusInternalServerError, "the file is damaged on the registry's disk"},
 		{store.ErrFull, http.StatusInsufficientStorage, "the server's disk is full"},
 		{store.ErrReadOnly, http.StatusServiceUnavailable, "the server takes no changes at present"},
 		{store.ErrLocked, http.StatusServiceUnavailable, "the server's data is in use elsewhere"},
