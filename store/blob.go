@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/budget"
 )
 
 // Blob is content-addressed bytes that are durable in the data folder.
@@ -195,7 +197,7 @@ func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]b
 }
 
 // BlobBytes is ReadBlob for a blob that was looked up already, in the same request: it asks no record when the bytes
-// are in memory. ErrNotFound.
+// are in memory, and a *budget.Busy when they are large and the memory is in use. ErrNotFound.
 func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 	if p := s.small.get(b.Digest); p != nil {
 		return p, nil
@@ -206,6 +208,11 @@ func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if b.Size > cachedBlob {
+		if err := budget.Take(ctx, b.Size); err != nil {
+			return nil, err
+		}
+	}
 	p := make([]byte, b.Size)
 	if _, err := io.ReadFull(f, p); err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", b.Digest, err)
