@@ -50,7 +50,7 @@ type Config struct {
 	LogLevel string `yaml:"log-level" json:"log-level"`
 	// H2C upgrades plain-http clients that ask for it (cargo, curl --http2) to HTTP/2. Default true.
 	H2C bool `yaml:"h2c" json:"h2c"`
-	// Metrics opens /metrics to everyone who reaches the port. Default true.
+	// Metrics serves /metrics: to everyone who reaches the port, or under anonymous: none to whoever logs in. Default true.
 	Metrics bool `yaml:"metrics" json:"metrics"`
 
 	// Memory is what all requests together may hold in memory: bodies, documents of upstreams and what is made of them, lists.

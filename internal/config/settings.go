@@ -56,7 +56,7 @@ func settings() []setting {
 		{name: "log", usage: "form of the log on stderr: text or json", value: func(c *Config) value { return (*text)(&c.Log) }},
 		{name: "log-level", usage: "least severe level logged: debug, info, warn or error", value: func(c *Config) value { return (*text)(&c.LogLevel) }},
 		{name: "h2c", usage: "upgrade plain-http clients that ask for it to HTTP/2", value: func(c *Config) value { return (*boolean)(&c.H2C) }},
-		{name: "metrics", usage: "serve /metrics to everyone who reaches the port", value: func(c *Config) value { return (*boolean)(&c.Metrics) }},
+		{name: "metrics", usage: "serve /metrics, to everyone who reaches the port unless anonymous is none", value: func(c *Config) value { return (*boolean)(&c.Metrics) }},
 		{name: "memory", usage: "what all requests together may hold in memory; with 96MiB for the rest, Go's limit unless GOMEMLIMIT is set", value: func(c *Config) value { return &c.Memory }},
 		{name: "reserve", usage: "free disk space below which uploads are refused", value: func(c *Config) value { return &c.Reserve }},
 		{name: "grace", usage: "how long unreferenced bytes are kept", value: func(c *Config) value { return &c.Grace }},
