@@ -172,7 +172,11 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 	case len(names) == 0 && q.Since < 0:
 		return wire.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
-	found, err := s.advisories(ctx, names, q.Since)
+	var found map[string][]advised
+	err := s.store.Heavy(ctx, func() (err error) {
+		found, err = s.advisories(ctx, names, q.Since)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -183,10 +187,13 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 // advisories are those of packages, of all when there are no names, that were reported since a time.
 func (s *server) advisories(ctx context.Context, names []string, since int64) (map[string][]advised, error) {
 	found := map[string][]advised{}
-	list, err := s.advised.All(ctx)
+	var list []advised
+	var err error
 	if len(names) > 0 {
 		names = valid(names)
 		list, err = s.advised.Of(ctx, names)
+	} else {
+		list, err = s.advised.All(ctx)
 	}
 	if err != nil {
 		return nil, err

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/budget"
 )
 
 // Blob is content-addressed bytes that are durable in the data folder.
@@ -188,7 +190,7 @@ func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]b
 }
 
 // BlobBytes is ReadBlob for a blob that was looked up already, in the same request: it asks no record when the bytes
-// are in memory. ErrNotFound, ErrDamaged.
+// are in memory. ErrNotFound, ErrDamaged, and a *budget.Busy when they are large and the memory is in use.
 func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 	if p := s.small.get(b.Digest); p != nil {
 		return p, nil
@@ -199,6 +201,11 @@ func (s *Store) BlobBytes(ctx context.Context, b Blob) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	if b.Size > cachedBlob {
+		if err := budget.Take(ctx, b.Size); err != nil {
+			return nil, err
+		}
+	}
 	p, err := s.readWhole(ctx, f, b)
 	if err != nil {
 		return nil, fmt.Errorf("read blob %s: %w", b.Digest, err)

@@ -14,6 +14,8 @@ import (
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"larder/internal/budget"
 )
 
 // Options says how to open a store; the zero value is right for production.
@@ -66,6 +68,7 @@ type Store struct {
 	gens  *generations
 	held  memo[digest.Digest, Blob] // what HeldBlob found
 	docs  *documents
+	heavy *budget.Pool // what takes a processor for milliseconds
 	watch watch
 
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
@@ -87,7 +90,7 @@ func Open(dir string, o Options) (*Store, error) {
 		f.close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes)}
+	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes), heavy: newHeavy()}
 	if o.ReadOnly {
 		s.SetReadOnly("it was started so")
 	}

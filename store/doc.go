@@ -64,7 +64,7 @@
 //	db.go        Open, formats, health         group.go, tx.go       transactions, tables
 //	repo.go      packages of a kind            packagetx.go, tags.go what can be done to one
 //	holds.go     who needs which blob          rows.go               keys, values, blob rows
-//	names.go     names that are ours
+//	names.go     names that are ours           find.go               finding packages in bounded steps
 //	search.go    what packages are found by     journal.go            the log
 //	stats.go     counters                      encoding.go           what rendered documents are sent in
 //	policy.go    the seam for refusals         policies.go           quotas, protected, immutable

@@ -18,6 +18,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/budget"
 	"larder/store"
 )
 
@@ -357,7 +358,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	case resp.StatusCode != http.StatusOK:
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 	}
-	body, err := readDocument(resp, q)
+	body, err := readDocument(ctx, resp, q)
 	if err != nil {
 		return nil, err
 	}
@@ -372,12 +373,15 @@ func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kep
 		return nil, err
 	}
 	q.Check = nil
-	more, err := readDocument(resp, q)
+	more, err := readDocument(ctx, resp, q)
 	if err != nil {
 		return nil, err
 	}
 	if len(more) == 0 || more[0] != old[len(old)-1] {
 		return nil, errBody
+	}
+	if err := budget.Take(ctx, int64(len(old)+len(more))); err != nil {
+		return nil, err
 	}
 	body := append(slices.Clone(old), more[1:]...)
 	sum := sha256.Sum256(body)
@@ -407,12 +411,12 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 }
 
 // readDocument reads and decodes a body and looks whether it is what was asked for.
-func readDocument(resp *http.Response, q Query) ([]byte, error) {
+func readDocument(ctx context.Context, resp *http.Response, q Query) ([]byte, error) {
 	limit := q.Limit
 	if limit == 0 {
 		limit = defaultLimit
 	}
-	r := io.Reader(resp.Body)
+	r, length := io.Reader(resp.Body), resp.ContentLength
 	encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
 	switch encoding {
 	case "", "identity":
@@ -421,16 +425,19 @@ func readDocument(resp *http.Response, q Query) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", errBody, err)
 		}
-		r = z
+		r, length = z, -1
 	default:
 		return nil, fmt.Errorf("%w: unknown encoding %.20q", errBody, encoding)
 	}
-	body, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBody, err)
-	}
-	if int64(len(body)) > limit {
+	body, err := budget.Read(ctx, r, length, limit)
+	var busy *budget.Busy
+	switch {
+	case errors.As(err, &busy):
+		return nil, err // ours, not the upstream's
+	case err == budget.ErrLimit:
 		return nil, fmt.Errorf("%w: more than %d bytes", errBody, limit)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	// Its place is for the next request: what comes now is ours to do.
 	drop(resp)
@@ -456,7 +463,7 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	}
 	k.body = body
 	// The age gate reads what is written with the document.
-	early := q.Early && !s.Gated() && s.unstored.Load() < maxUnstored
+	early := q.Early && !s.Gated() && s.unstored.Load() < maxUnstored && k.blob.Size < maxEarly
 	var before *kept
 	s.with(id, func(st *state) {
 		st.checked, st.absent, before = now, time.Time{}, st.coming
@@ -466,7 +473,9 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	})
 	d := s.document(u, k, now, "MISS")
 	if !early {
-		s.write(ctx, id, u, q, k, before)
+		if s.write(ctx, id, u, q, k, before) && k.blob.Size > maxCarried {
+			d.body = nil
+		}
 		return d, nil
 	}
 	s.unstored.Add(k.blob.Size)
@@ -484,11 +493,19 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	return d, nil
 }
 
+// maxCarried is the largest document that is handed from its fetch to those who asked; a larger one is read from the disk
+// once they have got a share of the memory for it.
+const maxCarried = 256 << 10
+
 // maxUnstored bounds the bytes of documents that are answered before they are stored.
 const maxUnstored = 64 << 20
 
-// write stores what keep got, after what was got before.
-func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, before *kept) {
+// maxEarly is the largest document that is: writing a larger one is a small part of the time that fetching it took, and it
+// would be in memory for longer than the share of its fetch.
+const maxEarly = 4 << 20
+
+// write stores what keep got, after what was got before, and says whether it could.
+func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, before *kept) bool {
 	defer close(k.done)
 	if before != nil {
 		<-before.done
@@ -508,4 +525,5 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 	if err != nil {
 		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
 	}
+	return err == nil
 }

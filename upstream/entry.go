@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/budget"
 	"larder/store"
 )
 
@@ -145,8 +146,16 @@ func (d *Document) Rendered(name, base, format string) store.DocKey {
 	return k
 }
 
-// Bytes reads the document; nobody changes them.
+// madeOf is what a byte of a document is counted for, beside the byte itself, in the share of whoever reads it: what is
+// parsed and rendered from it is about as large again.
+const madeOf = 2
+
+// Bytes reads the document; nobody changes them. They, and what is made of them, are of the share of ctx: a *budget.Busy
+// when there is no memory.
 func (d *Document) Bytes(ctx context.Context) ([]byte, error) {
+	if err := budget.Take(ctx, madeOf*d.Size); err != nil {
+		return nil, err
+	}
 	if d.body != nil {
 		return d.body, nil
 	}

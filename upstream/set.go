@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"larder/internal/budget"
 	"larder/store"
 )
 
@@ -88,13 +89,17 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	return r, nil
 }
 
-// detach returns a context with ctx's values that ends with the registry, not with ctx. done must be called.
+// detach returns a context with ctx's values that ends with the registry, not with ctx, and that has a share of the memory of
+// its own. done must be called.
 func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(r.life, cancel)
+	share := budget.From(ctx).Another()
+	detached = budget.With(detached, share)
 	end := func() {
 		stop()
 		cancel()
+		share.Close()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

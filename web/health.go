@@ -8,24 +8,26 @@ import (
 	"larder/store"
 )
 
-// healthBody is the answer of /healthz.
+// healthBody is the answer of /healthz. Where reading needs a login, those without one learn nothing but the status.
 type healthBody struct {
 	// Status is "ok", or "degraded" while the last run of some job failed, or a blob is damaged.
 	Status  string      `json:"status"`
-	Version string      `json:"version"`
-	Jobs    []JobStatus `json:"jobs"`
-	// Damaged is how many blobs are known to have wrong bytes, or none; `larder scrub` and `larder check` name them.
-	Damaged int64 `json:"damaged_blobs"`
+	Version string      `json:"version,omitempty"`
+	Jobs    []JobStatus `json:"jobs,omitzero"`
+	// Damaged is how many blobs are known to have wrong bytes; `larder scrub` and `larder check` name them.
+	Damaged *int64 `json:"damaged_blobs,omitempty"`
 }
 
-// health answers 200 as long as the process can: a supervisor that restarts on 503 would only add to a job's failure.
+// health answers 200 as long as the process can: a supervisor that restarts on 503 would only add to a job's failure. What a
+// job failed with may name packages: that is for whoever has logged in.
 func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.health")
-	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []JobStatus{}, Damaged: s.d.Wire.Store.DamagedBlobs()}
+	damaged := s.d.Wire.Store.DamagedBlobs()
+	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []JobStatus{}, Damaged: &damaged}
 	if s.d.Jobs != nil {
 		body.Jobs = append(body.Jobs, s.d.Jobs()...)
 	}
-	if body.Damaged > 0 {
+	if damaged > 0 {
 		body.Status = "degraded"
 	}
 	for _, j := range body.Jobs {
@@ -33,28 +35,41 @@ func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 			body.Status = "degraded"
 		}
 	}
+	known, closed := s.sees(r)
+	for i := range body.Jobs {
+		if body.Jobs[i].Error != "" && !known {
+			body.Jobs[i].Error = "log in to read it"
+		}
+	}
+	if closed {
+		body = healthBody{Status: body.Status}
+	}
 	s.probe(w, http.StatusOK, body)
 }
 
-// readyBody is the answer of /readyz.
+// readyBody is the answer of /readyz. Where reading needs a login, those without one learn nothing but whether it is ready.
 type readyBody struct {
 	Ready    bool     `json:"ready"`
-	ReadOnly bool     `json:"read_only"`
-	Reasons  []string `json:"reasons"`
+	ReadOnly *bool    `json:"read_only,omitempty"`
+	Reasons  []string `json:"reasons,omitzero"`
 }
 
 // ready answers 503 with the reasons while the store takes no writes. A server that was started read-only is ready.
 func (s *Web) ready(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.ready")
 	err := s.d.Wire.Store.Health()
-	body := readyBody{Ready: err == nil, ReadOnly: errors.Is(err, store.ErrReadOnly), Reasons: []string{}}
-	if body.ReadOnly && s.d.ReadOnly {
+	readOnly := errors.Is(err, store.ErrReadOnly)
+	body := readyBody{Ready: err == nil, ReadOnly: &readOnly, Reasons: []string{}}
+	if readOnly && s.d.ReadOnly {
 		body.Ready = true
 	}
 	status := http.StatusOK
 	if !body.Ready {
 		status = http.StatusServiceUnavailable
 		body.Reasons = append(body.Reasons, wire.Public(err))
+	}
+	if _, closed := s.sees(r); closed {
+		body = readyBody{Ready: body.Ready}
 	}
 	s.probe(w, status, body)
 }

@@ -56,6 +56,9 @@ func (s *Web) landing(w http.ResponseWriter, r *http.Request) {
 func (s *Web) landingPage(r *http.Request) landingPage {
 	base := s.d.Wire.Base.URL(r)
 	page := landingPage{Version: s.d.Version}
+	if _, closed := s.sees(r); closed {
+		page.Version = ""
+	}
 	for _, p := range s.d.Protocols {
 		page.Protocols = append(page.Protocols, describe(p, base))
 	}

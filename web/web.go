@@ -70,7 +70,7 @@ func (s *Web) Mount(rt *httprouter.Router) {
 		"/readyz":  http.HandlerFunc(s.ready),
 	}
 	if s.d.Metrics != nil {
-		pages["/metrics"] = s.d.Metrics
+		pages["/metrics"] = http.HandlerFunc(s.metrics)
 	}
 	for path, h := range pages {
 		rt.Handler(http.MethodGet, path, h)

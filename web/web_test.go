@@ -32,9 +32,14 @@ const goodPassword = "correct horse battery"
 
 func newBox(t *testing.T, change func(*Deps)) *box {
 	t.Helper()
+	return newBoxFor(t, auth.Options{Cost: 4}, change)
+}
+
+func newBoxFor(t *testing.T, o auth.Options, change func(*Deps)) *box {
+	t.Helper()
 	ctx := context.Background()
 	s := storetest.New(t)
-	local, err := auth.NewLocal(ctx, s, auth.Options{Cost: 4})
+	local, err := auth.NewLocal(ctx, s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +505,7 @@ func TestReadOnlyAndProbes(t *testing.T) {
 	}
 	var answer readOnlyBody
 	b.local("POST", "read-only", `{"reason":"the disk is being changed"}`, 200, &answer)
-	if body := ready(503); body.Ready || !body.ReadOnly || !strings.Contains(strings.Join(body.Reasons, " "), "the disk is being changed") {
+	if body := ready(503); body.Ready || !*body.ReadOnly || !strings.Contains(strings.Join(body.Reasons, " "), "the disk is being changed") {
 		t.Errorf("%+v", body)
 	}
 	resp, text := b.do(b.socket, "POST", "/api/v1/users", `{"name":"eve","password":"`+goodPassword+`"}`, "")

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"larder/internal/wire"
 	"larder/store"
@@ -33,6 +34,10 @@ type Table[A Advisory] struct {
 	store *store.Store
 	repo  *store.Repo[struct{}]
 	kind  store.Kind
+
+	mu    sync.Mutex      // guards the rest
+	loads int             // how often something was loaded
+	names map[string]bool // packages there is something loaded about; nil until somebody asks
 }
 
 const (
@@ -70,6 +75,8 @@ func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (t *Table[A]) replace(ctx context.Context, list []A) error {
+	// After the commit: what was read before it is not remembered, or forgotten here.
+	defer t.forget()
 	return t.store.Update(ctx, func(tx *store.Tx) error {
 		table := t.repo.KindIndex(tx, tableName)
 		// What is said about a package, one after the other.
@@ -94,6 +101,13 @@ func (t *Table[A]) replace(ctx context.Context, list []A) error {
 		tx.Log(store.Entry{Kind: t.kind, Op: OpLoad, Note: strconv.Itoa(len(list)) + " advisories loaded"})
 		return t.tell(tx, was, now)
 	})
+}
+
+func (t *Table[A]) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.loads++
+	t.names = nil
 }
 
 // tell runs Changed for the packages that differ.
@@ -134,6 +148,32 @@ func (t *Table[A]) Of(ctx context.Context, names []string) ([]A, error) {
 		}
 	}
 	return t.scan(ctx, prefixes)
+}
+
+// About is the set of packages there is something loaded about: an audit asks for thousands that nobody ever heard of.
+// Nobody changes it.
+func (t *Table[A]) About(ctx context.Context) (map[string]bool, error) {
+	t.mu.Lock()
+	names, loads := t.names, t.loads
+	t.mu.Unlock()
+	if names != nil {
+		return names, nil
+	}
+	names = map[string]bool{}
+	err := t.store.View(ctx, func(tx *store.Tx) error {
+		for k := range t.repo.KindIndex(tx, tableName).Scan(nil, nil) {
+			if name, _, ok := bytes.Cut(k, []byte{0}); ok && !names[string(name)] {
+				names[string(name)] = true
+			}
+		}
+		return nil
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err == nil && loads == t.loads {
+		t.names = names
+	}
+	return names, err
 }
 
 func (t *Table[A]) scan(ctx context.Context, prefixes []string) (list []A, err error) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
@@ -34,19 +35,24 @@ func (a *app) serveCommand() *cobra.Command {
 // bounded, and requests leave a lot of short-lived garbage behind. GOMEMLIMIT still holds.
 const gcPercent = 400
 
-// memoryLimit is where that ends, in bytes: caches are bounded far below it.
-const memoryLimit = 512 << 20
+// memoryBase is what the program needs beside what requests hold, in bytes: caches of documents (32 MiB) and small blobs
+// (16 MiB), what is remembered of names, connections, and garbage.
+const memoryBase = 96 << 20
 
 func (a *app) serve(ctx context.Context, cfg config.Config) error {
 	if _, set := a.getenv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
+	limit, from := debug.SetMemoryLimit(-1), "GOMEMLIMIT"
 	if _, set := a.getenv("GOMEMLIMIT"); !set {
-		debug.SetMemoryLimit(memoryLimit)
+		limit, from = int64(cfg.Memory)+memoryBase, "memory"
+		debug.SetMemoryLimit(limit)
 	}
 	w := &logWriter{w: a.stderr}
 	defer w.flush()
-	srv, err := server.New(ctx, cfg, newLog(w, cfg), a.stdout)
+	log := newLog(w, cfg)
+	log.LogAttrs(ctx, slog.LevelInfo, "memory", slog.String("requests", cfg.Memory.String()), slog.String("limit", config.Size(limit).String()), slog.String("from", from))
+	srv, err := server.New(ctx, cfg, log, a.stdout)
 	if err != nil {
 		return err
 	}

@@ -71,6 +71,7 @@ func TestPrecedence(t *testing.T) {
 		"log":                    {"json", "text", "json"},
 		"log-level":              {"warn", "error", "debug"},
 		"metrics":                {"false", "true", "false"},
+		"memory":                 {"64MB", "1GiB", "2GB"},
 		"reserve":                {"1GB", "2GB", "3GB"},
 		"grace":                  {"1d", "2d", "3d"},
 		"shutdown-timeout":       {"1m", "2m", "3m"},

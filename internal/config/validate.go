@@ -23,6 +23,7 @@ func (c Config) Validate() error {
 	p.oneOf("anonymous", c.Anonymous, "read", "none")
 	p.oneOf("log", c.Log, "text", "json")
 	p.oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
+	p.check(c.Memory >= 32<<20 && c.Memory <= 1<<40, "memory is %s; it must lie between 32MiB and 1TiB", c.Memory)
 	p.check(c.Reserve > 0, "reserve must be larger than nothing")
 	p.check(c.Grace > 0, "grace must be longer than nothing")
 	p.check(c.ScrubPeriod >= 0, "scrub-period must not be negative")

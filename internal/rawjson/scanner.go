@@ -7,6 +7,7 @@ package rawjson
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -47,10 +48,19 @@ func Reason(err error) string {
 type Scanner struct {
 	r     *bufio.Reader
 	depth int
+	deep  int // how deep values may be nested; 0: maxDepth
 }
 
 // NewScanner reads from r, a little ahead.
 func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, 64<<10)} }
+
+// Deep lets values be nested n deep, for documents that are trees.
+func (s *Scanner) Deep(n int) *Scanner {
+	s.deep = n
+	return s
+}
+
+func (s *Scanner) deepest() int { return cmp.Or(s.deep, maxDepth) }
 
 // byteAfterSpace consumes blanks and one more byte.
 func (s *Scanner) byteAfterSpace() (byte, error) {
@@ -91,27 +101,34 @@ func (s *Scanner) expect(want byte) error {
 
 // Object calls fn for each key, which must consume the value. A key that occurs twice is an error.
 func (s *Scanner) Object(fn func(key string) error) error {
+	seen := map[string]bool{}
+	return s.Members(func(key string) error {
+		if seen[key] {
+			return Errorf("has the key %q twice", key)
+		}
+		if seen[key] = true; len(seen) > maxKeys {
+			return Errorf("has an object with more than %d keys", maxKeys)
+		}
+		return fn(key)
+	})
+}
+
+// Members is Object for what is only counted and looked up: keys may occur twice and are not remembered.
+func (s *Scanner) Members(fn func(key string) error) error {
 	if err := s.expect('{'); err != nil {
 		return err
 	}
-	if s.depth++; s.depth > maxDepth {
+	if s.depth++; s.depth > s.deepest() {
 		return Errorf("is nested too deeply")
 	}
 	defer func() { s.depth-- }()
 	if c, err := s.Peek(); err != nil || c == '}' {
 		return errors.Join(err, s.expect('}'))
 	}
-	seen := map[string]bool{}
 	for {
 		key, err := s.Str(MaxKey)
 		if err != nil {
 			return err
-		}
-		if seen[key] {
-			return Errorf("has the key %q twice", key)
-		}
-		if seen[key] = true; len(seen) > maxKeys {
-			return Errorf("has an object with more than %d keys", maxKeys)
 		}
 		if err := s.expect(':'); err != nil {
 			return err
@@ -136,7 +153,7 @@ func (s *Scanner) Array(fn func() error) error {
 	if err := s.expect('['); err != nil {
 		return err
 	}
-	if s.depth++; s.depth > maxDepth {
+	if s.depth++; s.depth > s.deepest() {
 		return Errorf("is nested too deeply")
 	}
 	defer func() { s.depth-- }()
@@ -376,7 +393,7 @@ func (s *Scanner) copyValue(fn func([]byte) error) error {
 		switch {
 		case err != nil:
 			return err
-		case depth > maxDepth:
+		case depth > s.deepest():
 			return Errorf("is nested too deeply")
 		case depth < s.depth:
 			return Errorf("has %q where a value should be", c)

@@ -18,6 +18,7 @@ import (
 	"larder/auth"
 	"larder/cargo"
 	"larder/composer"
+	"larder/internal/budget"
 	"larder/internal/config"
 	"larder/internal/trust"
 	"larder/internal/wire"
@@ -115,6 +116,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err := s.believe(); err != nil {
 		return err
 	}
+	memory := budget.NewMemory(int64(s.cfg.Memory))
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
 	s.metrics = newMetrics(s.store, s.remote, s.log)
 	protocols := s.protocols(deps)
@@ -130,9 +132,9 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
 	}
 	web.New(pages).Mount(rt)
-	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping}
+	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory}
 	// An operator's own command may pause for as long as it likes: the socket has no deadlines.
-	s.admin = &wire.Edge{Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Stall: -1}
+	s.admin = &wire.Edge{Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory, Stall: -1}
 	if s.public, err = wire.H2C(edge, s.log, idleTimeout); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/budget"
 	"larder/internal/rawjson"
 	"larder/store"
 )
@@ -93,7 +93,8 @@ func (b *body) end(err error) error {
 }
 
 // ReadBody reads the whole body of a small request. A body over limit bytes is store.ErrTooLarge, at once if its length
-// was announced; one that ends early is ErrTruncated, one that trickles ErrSlow.
+// was announced; one that ends early is ErrTruncated, one that trickles ErrSlow. What is read is of the request's share of
+// the memory: a *budget.Busy when there is none.
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
@@ -101,14 +102,14 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
 	}
-	buf := bytes.NewBuffer(make([]byte, 0, max(r.ContentLength, 0)+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
+	raw, err := budget.Read(r.Context(), r.Body, r.ContentLength, limit)
+	switch {
+	case err == budget.ErrLimit:
+		return nil, tooLarge(limit)
+	case err != nil:
 		return nil, fmt.Errorf("read request body: %w", err)
 	}
-	if int64(buf.Len()) > limit {
-		return nil, tooLarge(limit)
-	}
-	return buf.Bytes(), nil
+	return raw, nil
 }
 
 func tooLarge(limit int64) error {
@@ -118,11 +119,18 @@ func tooLarge(limit int64) error {
 // ReadObject reads a small body that is a JSON object.
 func ReadObject(r *http.Request, limit int64) (rawjson.Object, error) {
 	raw, err := ReadBody(r, limit)
+	if err == nil {
+		err = budget.Take(r.Context(), parsedSize*int64(len(raw)))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return rawjson.Parse(raw)
 }
+
+// parsedSize is what a byte of JSON is counted for once more when it is parsed: its values are copied, and keys are
+// remembered.
+const parsedSize = 2
 
 // Drain reads and forgets up to 256 KiB of a body nobody wants, so that the client, which sends it all before it looks for
 // an answer, sees the status instead of a broken pipe (oras sends its first manifest PUT without credentials). A body

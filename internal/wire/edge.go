@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"larder/internal/budget"
 )
 
 // Observation is what metrics learn of a finished request.
@@ -39,6 +41,8 @@ type Edge struct {
 	Stall time.Duration
 	// Stopping, if set, is closed when the server begins to stop; see the function of that name.
 	Stopping <-chan struct{}
+	// Memory, if set, bounds what all requests together hold in memory.
+	Memory *budget.Pool
 }
 
 // AccessLine is the message of the access log: one line per request.
@@ -83,6 +87,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x, ww, r2 := enter(w, r, requestID(r), e.Base.ClientAddr(r), stall)
 	x.stopping, x.entered = e.Stopping, start
+	x.share.Open(e.Memory)
 	defer func() {
 		// recover works only here, in the deferred function itself.
 		e.finish(x, ww, r2, start, recover())
@@ -92,6 +97,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // finish logs, counts, and answers 500 in place of a handler that panicked.
 func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start time.Time, failure any) {
+	x.share.Close()
 	abort := failure == http.ErrAbortHandler
 	if failure != nil && !abort {
 		e.Log.LogAttrs(x, slog.LevelError, "panic while serving", slog.String("id", x.id), slog.String("op", x.op),

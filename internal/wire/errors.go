@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/store"
 	"larder/upstream"
 )
@@ -102,6 +103,10 @@ func judge(err error) verdict {
 	if errors.As(err, &throttled) {
 		return verdict{err, http.StatusTooManyRequests, "too many failed logins, try again later"}
 	}
+	var busy *budget.Busy
+	if errors.As(err, &busy) {
+		return verdict{err, http.StatusServiceUnavailable, busy.Reason}
+	}
 	for _, v := range verdicts() {
 		if errors.Is(err, v.err) {
 			if v.text == "" {
@@ -161,6 +166,10 @@ func retryAfter(err error) time.Duration {
 	var throttled *auth.Throttled
 	if errors.As(err, &throttled) {
 		return max(throttled.After, time.Second)
+	}
+	var busy *budget.Busy
+	if errors.As(err, &busy) {
+		return busy.After
 	}
 	var trouble *upstream.Unavailable
 	if errors.As(err, &trouble) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/store"
 )
 
@@ -47,16 +48,20 @@ type exchange struct {
 	unpaced  int64     // bytes the present write deadline still covers
 	renewed  time.Time // when it was set
 
-	body body
+	body  body
+	share budget.Share // of the server's memory
 }
 
 type exchangeKey struct{}
 
-// Value finds the exchange itself under exchangeKey, who acts once that is settled, and all else in the context below.
+// Value finds the exchange itself under exchangeKey, its share of the memory, who acts once that is settled, and all else in
+// the context below.
 func (x *exchange) Value(key any) any {
 	switch key.(type) {
 	case exchangeKey:
 		return x
+	case budget.Key:
+		return &x.share
 	case store.ActorKey:
 		if x.admitted {
 			return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: x.agent}

@@ -2,16 +2,15 @@
 package audit
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 
 	"larder/internal/advisory"
-	"larder/internal/archive"
 	"larder/internal/wire"
 	"larder/npm/naming"
 	"larder/store"
@@ -28,11 +27,6 @@ type Advisory struct {
 	CWE      []string        `json:"cwe"`
 	CVSS     json.RawMessage `json:"cvss,omitempty"` // {"score": 7.5, "vectorString": "CVSS:…"}
 }
-
-const (
-	maxBody     = 32 << 20
-	maxPackages = 50_000
-)
 
 var severities = []string{"info", "low", "moderate", "high", "critical"}
 
@@ -57,10 +51,13 @@ func (a Advisory) Fault() string {
 }
 
 // Audit answers the requests; see New.
-type Audit struct{ table *advisory.Table[Advisory] }
+type Audit struct {
+	table *advisory.Table[Advisory]
+	store *store.Store
+}
 
 // New stands on the advisories of npm in s.
-func New(s *store.Store) *Audit { return &Audit{advisory.NewTable[Advisory](s, store.NPM)} }
+func New(s *store.Store) *Audit { return &Audit{advisory.NewTable[Advisory](s, store.NPM), s} }
 
 // Set replaces all advisories.
 func (a *Audit) Set(w http.ResponseWriter, r *http.Request) error { return a.table.Set(w, r) }
@@ -68,72 +65,67 @@ func (a *Audit) Set(w http.ResponseWriter, r *http.Request) error { return a.tab
 // Get shows what is loaded.
 func (a *Audit) Get(w http.ResponseWriter, r *http.Request) error { return a.table.Get(w, r) }
 
-// affecting returns the advisories that some of a package's versions fall under.
-func (a *Audit) affecting(ctx context.Context, versions map[string][]string) ([]Advisory, error) {
-	if len(versions) > maxPackages {
-		return nil, wire.Errorf(store.ErrTooLarge, "An audit has at most %d packages.", maxPackages)
-	}
-	names := make([]string, 0, len(versions))
-	for name := range versions {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	list, err := a.table.Of(ctx, names)
+// audit reads a request with read and calls found with each advisory that some of its versions fall under, in the order of
+// the packages' names. Few audits are computed at once; none waits for its client meanwhile.
+func (a *Audit) audit(r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*version)) (*request, error) {
+	in, err := body(r)
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(list, func(adv Advisory) bool {
-		vulnerable, ok := parseRange(adv.Range)
-		return !ok || !slices.ContainsFunc(versions[adv.Package], func(s string) bool {
-			v, ok := naming.ParseVersion(s)
-			return ok && vulnerable.contains(v)
-		})
-	}), nil
+	ctx := r.Context()
+	about, err := a.table.About(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := newRequest(ctx, about)
+	err = a.store.Heavy(ctx, func() error {
+		if err := read(q, in); err != nil {
+			return err
+		}
+		return a.affecting(q, found)
+	})
+	return q, err
 }
 
-// readBody reads a body that npm and bun send gzipped.
-func readBody(r *http.Request) ([]byte, error) {
-	raw, err := wire.ReadBody(r, maxBody)
-	if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
-		return raw, err
+// affecting compares what was asked for with what is loaded.
+func (a *Audit) affecting(q *request, found func(Advisory, []*version)) error {
+	list, err := a.table.Of(q.ctx, slices.Sorted(maps.Keys(q.told)))
+	if err != nil {
+		return err
 	}
-	raw, err = archive.Gunzip(raw, maxBody)
-	switch {
-	case errors.Is(err, archive.ErrLimit):
-		return nil, wire.Explain(err, store.ErrTooLarge, "The audit request unpacks to more than %d bytes.", maxBody)
-	case err != nil:
-		return nil, wire.Explain(err, store.ErrInvalid, "The audit request is not gzip, as its header says.")
+	for _, adv := range list {
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		vulnerable, ok := parseRange(adv.Range)
+		if !ok {
+			continue
+		}
+		var hit []*version
+		for _, v := range q.told[adv.Package] {
+			if vulnerable.contains(v.v) {
+				hit = append(hit, v)
+			}
+		}
+		if len(hit) > 0 {
+			found(adv, hit)
+		}
 	}
-	return raw, nil
+	return nil
 }
 
 // Bulk answers npm 7 and later, pnpm 11, yarn 4 and bun; npm asks after every install.
 func (a *Audit) Bulk(w http.ResponseWriter, r *http.Request) error {
-	raw, err := readBody(r)
-	if err != nil {
-		return err
-	}
-	var versions map[string][]string
-	if json.Unmarshal(raw, &versions) != nil {
-		return wire.Errorf(store.ErrInvalid, "An audit request is an object of lists of versions by package.")
-	}
-	list, err := a.affecting(r.Context(), versions)
-	if err != nil {
-		return err
-	}
 	out := map[string][]Advisory{}
-	for _, adv := range list {
+	_, err := a.audit(r, (*request).bulk, func(adv Advisory, _ []*version) {
 		name := adv.Package
 		adv.Package = ""
 		out[name] = append(out[name], adv)
+	})
+	if err != nil {
+		return err
 	}
 	return wire.JSON(w, http.StatusOK, out)
-}
-
-// lockTree is what the older audits send of a lockfile: dependencies within dependencies.
-type lockTree struct {
-	Version      string              `json:"version"`
-	Dependencies map[string]lockTree `json:"dependencies"`
 }
 
 // finding says where in the tree a vulnerable version is.
@@ -142,59 +134,17 @@ type finding struct {
 	Paths   []string `json:"paths"`
 }
 
-// collect gathers versions and the paths that lead to them.
-func (t lockTree) collect(path string, into map[string]map[string][]string) {
-	for name, d := range t.Dependencies {
-		here := name
-		if path != "" {
-			here = path + ">" + name
-		}
-		if into[name] == nil {
-			into[name] = map[string][]string{}
-		}
-		if paths := into[name][d.Version]; len(paths) < 100 {
-			into[name][d.Version] = append(paths, here)
-		}
-		d.collect(here, into)
-	}
-}
-
 // Quick answers npm up to 10, pnpm up to 10 and yarn 1 in the form they know.
 func (a *Audit) Quick(w http.ResponseWriter, r *http.Request) error {
-	raw, err := readBody(r)
-	if err != nil {
-		return err
-	}
-	var tree lockTree
-	if json.Unmarshal(raw, &tree) != nil {
-		return wire.Errorf(store.ErrInvalid, "An audit request is an object with a tree of dependencies.")
-	}
-	found := map[string]map[string][]string{}
-	tree.collect("", found)
-	versions := map[string][]string{}
-	total := 0
-	for name, byVersion := range found {
-		for v := range byVersion {
-			versions[name] = append(versions[name], v)
-			total++
-		}
-	}
-	list, err := a.affecting(r.Context(), versions)
-	if err != nil {
-		return err
-	}
 	counts := map[string]int{}
 	for _, sev := range severities {
 		counts[sev] = 0
 	}
 	out := map[string]any{}
-	for _, adv := range list {
-		vulnerable, _ := parseRange(adv.Range)
+	q, err := a.audit(r, (*request).tree, func(adv Advisory, hit []*version) {
 		findings := []finding{}
-		for v, paths := range found[adv.Package] {
-			if p, ok := naming.ParseVersion(v); ok && vulnerable.contains(p) {
-				findings = append(findings, finding{v, paths})
-			}
+		for _, v := range hit {
+			findings = append(findings, finding{v.text, v.paths})
 		}
 		counts[adv.Severity] += len(findings)
 		id := strings.Trim(string(adv.ID), `"`)
@@ -203,7 +153,11 @@ func (a *Audit) Quick(w http.ResponseWriter, r *http.Request) error {
 			"vulnerable_versions": adv.Range, "patched_versions": "<0.0.0", "cwe": adv.CWE, "cves": []string{}, "overview": adv.Title,
 			"recommendation": "", "references": "", "access": "public", "github_advisory_id": id,
 		}
+	})
+	if err != nil {
+		return err
 	}
+	total := len(q.distinct)
 	return wire.JSON(w, http.StatusOK, map[string]any{"actions": []any{}, "advisories": out, "muted": []any{}, "metadata": map[string]any{
 		"vulnerabilities": counts, "dependencies": total, "devDependencies": 0, "optionalDependencies": 0, "totalDependencies": total,
 	}})

@@ -1,9 +1,14 @@
 package audit
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -57,6 +62,97 @@ func TestBulk(t *testing.T) {
 }
 
 // TestE_Limits: neither too many packages nor anything but an object of lists is audited.
+// packed is a request with a body in gzip.
+func packed(t *testing.T, body string) *http.Request {
+	t.Helper()
+	var z bytes.Buffer
+	zw := gzip.NewWriter(&z)
+	_, err := io.Copy(zw, strings.NewReader(body))
+	if err := errors.Join(err, zw.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "/", &z)
+	r.Header.Set("Content-Encoding", "gzip")
+	return r
+}
+
+// TestAuditsAreBounded: whatever a stranger sends, little is kept of it, and what is too much is refused where it begins.
+func TestAuditsAreBounded(t *testing.T) {
+	a := newAudit(t)
+	deep := strings.Repeat(`{"dependencies":{"demo":`, 400) + `{"version":"1.0.0"}` + strings.Repeat("}}", 400)
+	wide := `{"dependencies":{"demo":{"version":"1.0.0"}` + strings.Repeat(`,"demo":{"version":"1.0.0"}`, maxVersions) + `}}`
+	many := []string{}
+	for i := range maxOfOne + 1 {
+		many = append(many, fmt.Sprintf("0.0.%d", i))
+	}
+	const most = 8 << 20 // bytes allocated for one
+	for _, c := range []struct {
+		name   string
+		serve  func(http.ResponseWriter, *http.Request) error
+		body   string
+		status int
+	}{
+		{"very many versions", a.Bulk, `{"a":["` + strings.Repeat(`1.0.0","`, 600_000) + `1"]}`, 413},
+		{"as many of a package with advisories", a.Bulk, `{"demo":["` + strings.Repeat(`1.0.0","`, 600_000) + `1"]}`, 413},
+		{"different versions", a.Bulk, wiretest.JSON(map[string][]string{"demo": many}), 413},
+		{"one string", a.Bulk, `{"a":["` + strings.Repeat("1", 5<<20) + `"]}`, 400},
+		{"one name", a.Bulk, `{"` + strings.Repeat("a", 5<<20) + `":[]}`, 400},
+		{"blanks", a.Bulk, strings.Repeat(" ", 5<<20) + `{}`, 413},
+		{"a value nobody reads", a.Quick, `{"x":"` + strings.Repeat("1", 5<<20) + `"}`, 413},
+		{"a deep tree", a.Quick, deep, 200},
+		{"a tree that is too deep", a.Quick, strings.Repeat(deep[:24], 5000), 400},
+		{"a wide tree", a.Quick, wide, 413},
+		{"thirty thousand packages", a.Bulk, func() string {
+			names := map[string][]string{}
+			for i := range 30_000 {
+				names[fmt.Sprint("p", i)] = []string{"1.0.0"}
+			}
+			return wiretest.JSON(names)
+		}(), 200},
+	} {
+		var before, after runtime.MemStats
+		r := packed(t, c.body)
+		runtime.ReadMemStats(&before)
+		err := c.serve(httptest.NewRecorder(), r)
+		runtime.ReadMemStats(&after)
+		if wire.Status(err) != c.status {
+			t.Errorf("%s: %v, want status %d", c.name, err, c.status)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > most {
+			t.Errorf("%s: %d bytes were allocated, want at most %d", c.name, got, most)
+		}
+	}
+}
+
+func TestAuditsThatAreNotGzip(t *testing.T) {
+	a := newAudit(t)
+	for _, body := range []string{"", "{}", "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03half"} {
+		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
+		r.Header.Set("Content-Encoding", "gzip")
+		err := a.Bulk(httptest.NewRecorder(), r)
+		if wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not gzip") {
+			t.Errorf("%q: %v, %q", body, err, wire.Public(err))
+		}
+	}
+}
+
+// TestAuditNamesWhatIsNew: what an operator loads counts at once.
+func TestAuditNamesWhatIsNew(t *testing.T) {
+	a := newAudit(t)
+	for _, c := range []struct{ load, want string }{
+		{loaded, `{}`},
+		{`[{"id":1,"package":"fresh","title":"Bad","severity":"high","vulnerable_versions":"*"}]`, `"title":"Bad"`},
+		{`[]`, `{}`},
+	} {
+		if _, err := ask(a.Set, c.load); err != nil {
+			t.Fatal(err)
+		}
+		if answer, err := ask(a.Bulk, `{"fresh":["1.0.0"]}`); err != nil || !strings.Contains(answer.Body, c.want) {
+			t.Errorf("after %.40s: %v %v, want %s", c.load, answer, err, c.want)
+		}
+	}
+}
+
 func TestE_Limits(t *testing.T) {
 	a := newAudit(t)
 	many := map[string][]string{}
