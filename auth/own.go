@@ -36,17 +36,18 @@ func (l *Local) OwnTokens(ctx context.Context, by Identity) ([]Token, error) {
 // RevokeOwn ends a token that OwnTokens shows to by. A read-only token ends itself alone, and a JWT nothing: it is not the
 // token. ErrNotFound for every other id, ErrDenied.
 func (l *Local) RevokeOwn(ctx context.Context, by Identity, id string) error {
-	own, err := l.OwnTokens(ctx, by)
-	if err != nil {
-		return err
-	}
 	switch {
-	case !slices.ContainsFunc(own, func(t Token) bool { return t.ID == id }):
-		return noOwnToken(by, id)
 	case by.JWT:
 		return store.Refuse(ErrDenied, "A short-lived token ends by itself; end the token it was bought with.")
 	case by.ReadOnly && id != by.TokenID:
 		return store.Refuse(ErrDenied, "The token is read-only.")
+	}
+	own, err := l.OwnTokens(ctx, by)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(own, func(t Token) bool { return t.ID == id }) {
+		return noOwnToken(by, id)
 	}
 	return l.RevokeToken(ctx, id)
 }
