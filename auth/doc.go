@@ -7,7 +7,8 @@
 // with * globs in the name. A user has grants (scopes), and without any may do everything but admin. A credential has
 // limits; an Identity may do what the grants and each of the limits allow. Four credentials exist:
 //
-//	password     Basic. bcrypt once, then recognised for five minutes by a keyed proof; never in a token's place.
+//	password     Basic. bcrypt once, then recognised for five minutes at that address by a keyed proof; never in a token's
+//	             place.
 //	token        larder_ and 49 letters and digits, as Bearer, bare Authorization, Basic password (any user name) or
 //	             Basic user name. Limits: its scopes, read-only, expiry, networks.
 //	JWT          bought with any of the others, or with nothing (anonymous), for some minutes. Limits: those of the
@@ -39,6 +40,34 @@
 // No answer depends on whether the name exists, except through the private flag of a package, where ErrHidden is to be
 // answered exactly like a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
 //
+// # Passwords and tokens
+//
+// A credential proves what it is, nothing else. Authenticate says who a request comes from, by whatever a client may send;
+// where the password is asked for (a login that gives out a token, making tokens, changing the password) VerifyPassword
+// answers, and no token is one. What is made with a token is its child: it has its parent's limits and expiry at most
+// (DeriveToken, CreateTokenBy), and ends with it.
+//
+//	who                              sees, and ends, of the tokens of its user (OwnTokens, RevokeOwn)
+//	password; token without limits   all
+//	client's login (TokenSpec.Login) itself, its line, and those whose scopes lie within its own
+//	token with scopes                itself and its line
+//	read-only token                  itself
+//	JWT                              sees the token it was bought with, ends nothing
+//
+// A client's login is what npm login gives out: what is made with it and the password again is not its child, so that a
+// logout does not end what CI works with.
+//
+// Passwords that are set obey the rules of rules.go; those that were set before go on working. The last enabled
+// administrator is not removed, disabled or demoted (change.go).
+//
+// # Guessing
+//
+// Ten wrong passwords slow the user at that address (limit.go): one more each ten seconds, whoever it is, while the same
+// user elsewhere notices nothing. Beside that an address has fifty tries, one each two seconds after them, and a user three
+// hundred from all addresses that never sent the right password, one each five seconds after them. Where the right password
+// came from since the start, it passes whatever else is tried there, for a thousand tries. Failed logins are in the journal
+// as login.failed (failures.go): the first of a user at an address at once, the others of the minute as a number.
+//
 // Authenticate refuses with ErrCredentials whatever is wrong, expired, revoked, mistyped or used from a network it is not
 // bound to, and never turns it into anonymous; with ErrDisabled (an ErrCredentials) if all is right but the user is
 // switched off; with *Throttled after too many failed passwords by user name or by address.
@@ -47,10 +76,13 @@
 //
 //	change                     password proofs   JWTs              tokens
 //	SetPassword                end               end               stay; RevokeTokens ends them all
-//	SetGrants                  end (one bcrypt)  end               stay, with the new grants
-//	SetDisabled                end               end               stop while the user is disabled
+//	ChangeUser, grants         end (one bcrypt)  end               stay, with the new grants
+//	ChangeUser, disabled       end               end               stop while the user is disabled
 //	RemoveUser                 end               end               end, also for a later user of that name
 //	RevokeToken, RevokeTokens  -                 bought with it    end
+//
+// A token that ends takes with it the line of those made with it. A password change leaves tokens alive: who fears that one
+// was stolen revokes them, too.
 //
 // Each holds for every request that begins after the call has returned: what is remembered is dropped by the commit.
 //

@@ -22,6 +22,7 @@ type Identity struct {
 	JWT bool
 
 	generation uint64 // the user's, when the credentials were checked
+	login      bool   // a client's login gave the token out
 	unscoped   bool   // the user has no scopes and so, by default, everything
 }
 

@@ -1,82 +1,114 @@
 package auth
 
+// How fast passwords may be guessed.
+
 import (
 	"net/netip"
 	"sync"
 	"time"
 )
 
-// Failed logins: a burst, then one per interval. The address is more generous, as a whole site may stand behind one.
+// Failed logins: a burst, then one per interval.
 const (
-	userBurst    = 10
-	userInterval = 10 * time.Second
-	addrBurst    = 50
+	pairBurst    = 10 // of a user at an address
+	pairInterval = 10 * time.Second
+	addrBurst    = 50 // at an address: more generous, as a whole site may stand behind one
 	addrInterval = 2 * time.Second
-	maxBuckets   = 8192 // of each sort; some 100 bytes each
+	// Of a user at all addresses together that never sent the right password: what bounds guessing from many places. It
+	// delays strangers only, so that nobody can lock a user out by guessing.
+	userBurst    = 300
+	userInterval = 5 * time.Second
+	// Of a user at an address that did send the right password: beyond them the address counts as a stranger again.
+	knownBurst    = 1000
+	knownInterval = 90 * time.Second
+	maxBuckets    = 8192 // of each sort; some 100 bytes each
 )
 
-// limiter counts failed logins by user and by address. A try is charged before the password is checked and paid back
-// when it was right, so that a thousand guesses in parallel are no cheaper than a thousand in a row.
+// pair is a user at an address; see network.
+type pair struct {
+	user string
+	at   netip.Prefix
+}
+
+// limiter counts failed logins. A try is charged before the password is checked and paid back when it was right, so that
+// a thousand guesses in parallel are no cheaper than a thousand in a row.
 type limiter struct {
-	users, addrs *buckets
+	pairs *buckets[pair]
+	addrs *buckets[netip.Prefix]
+	users *buckets[string]
+	known *buckets[pair]
 }
 
 func newLimiter() *limiter {
 	return &limiter{
-		users: &buckets{burst: userBurst, interval: userInterval, full: map[string]time.Time{}},
-		addrs: &buckets{burst: addrBurst, interval: addrInterval, full: map[string]time.Time{}},
+		pairs: newBuckets[pair](pairBurst, pairInterval),
+		addrs: newBuckets[netip.Prefix](addrBurst, addrInterval),
+		users: newBuckets[string](userBurst, userInterval),
+		known: newBuckets[pair](knownBurst, knownInterval),
 	}
 }
 
-// take charges one try; a *Throttled if there is none left. An empty user or invalid address is not counted.
-func (l *limiter) take(now time.Time, user string, addr netip.Addr) error {
-	if wait := l.users.take(now, user); wait > 0 {
+// take charges one try; a *Throttled if there is none left, which charges nothing. known says that the right password came
+// from there before. What has no address is counted by its user alone.
+func (l *limiter) take(now time.Time, p pair, known bool) error {
+	wait := l.pairs.take(now, p)
+	if wait > 0 {
 		return &Throttled{After: wait}
 	}
-	if wait := l.addrs.take(now, addrKey(addr)); wait > 0 {
-		l.users.give(user)
-		return &Throttled{After: wait}
+	if p.at.IsValid() {
+		if wait = l.addrs.take(now, p.at); wait > 0 {
+			l.pairs.give(p)
+			return &Throttled{After: wait}
+		}
+	}
+	if !known {
+		if wait = l.users.take(now, p.user); wait > 0 {
+			l.pairs.give(p)
+			l.addrs.give(p.at)
+			return &Throttled{After: wait}
+		}
 	}
 	return nil
 }
 
 // give pays the try back.
-func (l *limiter) give(user string, addr netip.Addr) {
-	l.users.give(user)
-	l.addrs.give(addrKey(addr))
+func (l *limiter) give(p pair, known bool) {
+	l.pairs.give(p)
+	l.addrs.give(p.at)
+	if !known {
+		l.users.give(p.user)
+	}
 }
 
-// addrKey is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself.
-func addrKey(a netip.Addr) string {
+// network is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself; invalid for none.
+func network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
-	if !a.IsValid() {
-		return ""
-	}
 	bits := 32
 	if a.Is6() {
 		bits = 64
 	}
 	p, err := a.Prefix(bits)
 	if err != nil {
-		return a.String()
+		return netip.Prefix{}
 	}
-	return p.String()
+	return p
 }
 
 // buckets are token buckets, each kept as the time at which it will be full again: absent means full.
-type buckets struct {
+type buckets[K comparable] struct {
 	burst    int
 	interval time.Duration
 
 	mu   sync.Mutex
-	full map[string]time.Time
+	full map[K]time.Time
+}
+
+func newBuckets[K comparable](burst int, interval time.Duration) *buckets[K] {
+	return &buckets[K]{burst: burst, interval: interval, full: map[K]time.Time{}}
 }
 
 // take removes one token and returns 0, or returns how long until there is one.
-func (b *buckets) take(now time.Time, key string) time.Duration {
-	if key == "" {
-		return 0
-	}
+func (b *buckets[K]) take(now time.Time, key K) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	full, ok := b.full[key]
@@ -98,7 +130,7 @@ func (b *buckets) take(now time.Time, key string) time.Duration {
 }
 
 // give puts one token back.
-func (b *buckets) give(key string) {
+func (b *buckets[K]) give(key K) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if full, ok := b.full[key]; ok {
@@ -107,16 +139,17 @@ func (b *buckets) give(key string) {
 }
 
 // makeRoom forgets full buckets when there are too many, and the fullest one if none is full.
-func (b *buckets) makeRoom(now time.Time) {
+func (b *buckets[K]) makeRoom(now time.Time) {
 	if len(b.full) < maxBuckets {
 		return
 	}
-	var fullest string
+	var fullest K
+	var at time.Time
 	for key, full := range b.full {
 		if !full.After(now) {
 			delete(b.full, key)
-		} else if fullest == "" || full.Before(b.full[fullest]) {
-			fullest = key
+		} else if at.IsZero() || full.Before(at) {
+			fullest, at = key, full
 		}
 	}
 	if len(b.full) >= maxBuckets {

@@ -31,6 +31,8 @@ type Options struct {
 	Log *slog.Logger
 	// Cost is bcrypt's; 0: 10. Each step doubles the time of a first login. Passwords keep the cost they were set with.
 	Cost int
+	// AnyPassword takes every new password that clients can send, as tests do.
+	AnyPassword bool
 }
 
 func (o Options) check() (Options, error) {
@@ -67,13 +69,14 @@ type Local struct {
 	privacy *privacy // which packages are private
 	uses    *uses    // last use of tokens, until the next Flush
 
-	proofs  *proofs
-	limit   *limiter
-	flights singleflight.Group                // password checks under way
-	checks  chan struct{}                     // one slot per password check that may run at once
-	compare func(hash, password []byte) error // bcrypt; tests count the calls
-	jwtKey  []byte
-	parser  *jwt.Parser
+	proofs   *proofs
+	limit    *limiter
+	failures *failures
+	flights  singleflight.Group                // password checks under way
+	checks   chan struct{}                     // one slot per password check that may run at once
+	compare  func(hash, password []byte) error // bcrypt; tests count the calls
+	jwtKey   []byte
+	parser   *jwt.Parser
 }
 
 // NewLocal makes the provider. ErrInvalid for options that make no sense; any other error comes from the store, which
@@ -94,7 +97,7 @@ func NewLocal(ctx context.Context, s *store.Store, o Options) (*Local, error) {
 	return &Local{
 		store: s, opt: o, now: o.Now, log: o.Log,
 		memory: newMemory(), privacy: privacy, uses: newUses(),
-		proofs: newProofs(), limit: newLimiter(),
+		proofs: newProofs(), limit: newLimiter(), failures: newFailures(),
 		checks:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), // half the cores go on serving during a flood of logins
 		compare: bcrypt.CompareHashAndPassword,
 		jwtKey:  key, parser: newParser(o.Now),

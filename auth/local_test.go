@@ -26,7 +26,7 @@ type world struct {
 func newWorld(t testing.TB, o Options, opts ...storetest.Option) *world {
 	t.Helper()
 	w := &world{t: t, clock: storetest.NewClock(), ctx: context.Background()}
-	o.Now = w.clock.Now
+	o.Now, o.AnyPassword = w.clock.Now, true
 	if o.Cost == 0 {
 		o.Cost = bcrypt.MinCost
 	}

@@ -5,16 +5,16 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
 
@@ -29,20 +29,6 @@ const (
 	proofTime     = 5 * time.Minute
 	maxProofs     = 8192
 )
-
-func checkPassword(p string) error {
-	switch {
-	case p == "":
-		return store.Refuse(store.ErrInvalid, "The password is empty.")
-	case len(p) > maxPassword:
-		return store.Refuse(store.ErrInvalid, "The password has more than %d bytes.", maxPassword)
-	case !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl):
-		return store.Refuse(store.ErrInvalid, "The password holds control characters, which Basic authentication cannot carry.")
-	case hasPrefix(p):
-		return store.Refuse(store.ErrInvalid, "A password must not start with %s: it would be taken for a token.", tokenPrefix)
-	}
-	return nil
-}
 
 // condense is what bcrypt gets of a password.
 func condense(password string) []byte {
@@ -67,18 +53,40 @@ func nobody(cost int) []byte {
 // errLogin is the same for a wrong password, an unknown user and a name no user can have.
 func errLogin() error { return store.Refuse(ErrCredentials, "The user name or the password is wrong.") }
 
-// password judges a name and password.
+// VerifyPassword judges a name and password where somebody has to prove who they are: what asks for a password takes no
+// token, wherever one stands. ErrNoPassword for a token, ErrCredentials, ErrDisabled and *Throttled as of Authenticate.
+func (l *Local) VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (Identity, error) {
+	switch {
+	case user == "" || password == "":
+		return Identity{}, store.Refuse(ErrCredentials, "A login needs a user name and a password.")
+	case hasPrefix(password), hasPrefix(user), likeJWT(password):
+		l.failedLogin(ctx, Credentials{User: user, Addr: addr})
+		return Identity{}, store.Refuse(ErrNoPassword, "This asks for the password; a token is none. Tokens go into the client's configuration as they are.")
+	}
+	return l.password(ctx, Credentials{User: user, Password: password, Addr: addr})
+}
+
+// password judges a name and password, and notes those that are refused.
 func (l *Local) password(ctx context.Context, c Credentials) (Identity, error) {
-	if checkPassword(c.Password) != nil || CheckUserName(c.User) != nil {
+	id, err := l.judgePassword(ctx, c)
+	var throttled *Throttled
+	if errors.Is(err, ErrCredentials) || errors.As(err, &throttled) {
+		l.failedLogin(ctx, c)
+	}
+	return id, err
+}
+
+func (l *Local) judgePassword(ctx context.Context, c Credentials) (Identity, error) {
+	if checkCarried(c.Password) != nil || CheckUserName(c.User) != nil {
 		return Identity{}, errLogin()
 	}
 	a, err := l.account(ctx, c.User)
 	if err != nil {
 		return Identity{}, err
 	}
-	proof := l.proofs.of(c.User, a, c.Password)
-	if !l.proofs.has(proof, l.now()) {
-		if err := l.prove(ctx, c, a, proof); err != nil {
+	from, proof := pair{c.User, network(c.Addr)}, l.proofs.of(c.User, a, c.Password)
+	if !l.proofs.has(from, proof, l.now()) {
+		if err := l.prove(ctx, c, a, from, proof); err != nil {
 			return Identity{}, err
 		}
 		// The check took long enough for the user to have been changed or removed.
@@ -98,22 +106,28 @@ func (l *Local) password(ctx context.Context, c Credentials) (Identity, error) {
 
 // prove checks the password itself. Requests with the same user, password and address share one check, which goes on
 // when the request that began it is gone.
-func (l *Local) prove(ctx context.Context, c Credentials, a *account, proof proof) error {
-	check := func() (any, error) { return nil, l.check(c, a, proof) }
+func (l *Local) prove(ctx context.Context, c Credentials, a *account, from pair, proof proof) error {
+	check := func() (any, error) { return nil, l.check(c, a, from, proof) }
 	select {
-	case r := <-l.flights.DoChan(string(proof[:])+addrKey(c.Addr), check):
+	case r := <-l.flights.DoChan(string(proof[:])+from.at.String(), check):
 		return r.Err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (l *Local) check(c Credentials, a *account, proof proof) error {
-	if l.proofs.has(proof, l.now()) { // another check ended since the caller looked
+func (l *Local) check(c Credentials, a *account, from pair, proof proof) error {
+	if l.proofs.has(from, proof, l.now()) { // another check ended since the caller looked
 		return nil
 	}
-	if err := l.limit.take(l.now(), c.User, c.Addr); err != nil {
-		return err
+	known, right := l.proofs.knows(from, proof)
+	if !right {
+		if err := l.limit.take(l.now(), from, known); err != nil {
+			if known && l.limit.known.take(l.now(), from) > 0 {
+				l.proofs.forget(from)
+			}
+			return err
+		}
 	}
 	l.checks <- struct{}{}
 	defer func() { <-l.checks }()
@@ -128,27 +142,36 @@ func (l *Local) check(c Credentials, a *account, proof proof) error {
 	case err != nil || a == nil:
 		return errLogin()
 	}
-	l.limit.give(c.User, c.Addr)
-	l.proofs.add(proof, l.now())
+	if !right {
+		l.limit.give(from, known)
+	}
+	l.proofs.add(from, proof, l.now())
 	return nil
 }
 
 // proof stands for a password that was found right for a user at a generation; without the process's key it is noise.
 type proof [sha256.Size]byte
 
-// proofs are the passwords found right in the last five minutes. A change of the user changes the generation and so
-// the proof: nothing has to be removed.
+// proofs are the passwords found right, by user and address: for five minutes they need no bcrypt, and after that they are
+// still not held back for what others guess there. Elsewhere they prove nothing, so that nobody guesses against them. A
+// change of the user changes the generation and so the proof: nothing has to be removed.
 type proofs struct {
 	macs sync.Pool // of hash.Hash, keyed with 32 random bytes of this process
 
-	mu    sync.RWMutex
-	until map[proof]time.Time
+	mu sync.RWMutex
+	by map[pair]proven
+}
+
+// proven is the last password that was right.
+type proven struct {
+	proof proof
+	until time.Time
 }
 
 func newProofs() *proofs {
 	key := make([]byte, 32)
 	rand.Read(key)
-	p := &proofs{until: map[proof]time.Time{}}
+	p := &proofs{by: map[pair]proven{}}
 	p.macs.New = func() any { return hmac.New(sha256.New, key) }
 	return p
 }
@@ -172,24 +195,42 @@ func (p *proofs) of(user string, a *account, password string) proof {
 	return out
 }
 
-func (p *proofs) has(q proof, now time.Time) bool {
+// has says that the password was found right there a moment ago.
+func (p *proofs) has(from pair, q proof, now time.Time) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	return now.Before(p.until[q])
+	was, ok := p.by[from]
+	return ok && subtle.ConstantTimeCompare(was.proof[:], q[:]) == 1 && now.Before(was.until)
 }
 
-func (p *proofs) add(q proof, now time.Time) {
+// knows says whether the right password ever came from there, and whether it was this one.
+func (p *proofs) knows(from pair, q proof) (known, right bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	was, ok := p.by[from]
+	return ok, ok && subtle.ConstantTimeCompare(was.proof[:], q[:]) == 1
+}
+
+// forget makes a stranger of whoever comes from there.
+func (p *proofs) forget(from pair) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.until) >= maxProofs {
-		for old, until := range p.until {
-			if !now.Before(until) {
-				delete(p.until, old)
+	delete(p.by, from)
+}
+
+// add notes a right password; of too many the one that was proved first goes.
+func (p *proofs) add(from pair, q proof, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, ok := p.by[from]; !ok && len(p.by) >= maxProofs {
+		var oldest pair
+		var at time.Time
+		for other, was := range p.by {
+			if at.IsZero() || was.until.Before(at) {
+				oldest, at = other, was.until
 			}
 		}
+		delete(p.by, oldest)
 	}
-	if len(p.until) >= maxProofs {
-		clear(p.until)
-	}
-	p.until[q] = now.Add(proofTime)
+	p.by[from] = proven{q, now.Add(proofTime)}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -153,36 +154,92 @@ func TestChangedDuringCheck(t *testing.T) {
 	}
 }
 
-func TestLoginsThrottled(t *testing.T) {
+// TestGuessingSlowsThePair: who guesses waits, at their address, and nobody else does.
+func TestGuessingSlowsThePair(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	w.user("bob")
-	addr := netip.MustParseAddr("192.0.2.1")
-	good := Credentials{User: "ann", Password: "pw of ann", Addr: addr}
-	guess := Credentials{User: "ann", Password: "guess", Addr: addr}
-	for range userBurst {
+	at := func(addr, password string) Credentials {
+		return Credentials{User: "ann", Password: password, Addr: netip.MustParseAddr(addr)}
+	}
+	good, guess := at("192.0.2.1", "pw of ann"), at("192.0.2.1", "guess")
+	for range pairBurst {
 		w.refused(guess, ErrCredentials, "")
 	}
 	n := w.counting()
 	var th *Throttled
 	for _, c := range []Credentials{guess, good} {
 		if _, err := w.Authenticate(w.ctx, c); !errors.As(err, &th) || th.After <= 0 || errors.Is(err, ErrCredentials) {
-			t.Errorf("%v", err)
+			t.Errorf("after %d guesses, with %q: %v, want to be throttled", pairBurst, c.Password, err)
 		}
 	}
 	if n.Load() != 0 {
 		t.Error("a throttled login reached bcrypt")
 	}
 	w.login("bob")
+	if _, err := w.Authenticate(w.ctx, at("192.0.2.2", "pw of ann")); err != nil {
+		t.Errorf("the user at another address: %v", err)
+	}
 	w.clock.Advance(th.After)
 	if _, err := w.Authenticate(w.ctx, good); err != nil {
 		t.Errorf("after the announced wait: %v", err)
 	}
-	for range 3 * userBurst { // whoever has a proof is not locked out by somebody who guesses
-		_, _ = w.Authenticate(w.ctx, guess)
-	}
+}
+
+// TestKnownAddressIsNotHeldBack: where the right password came from before it passes whatever others guess there, until they
+// have guessed a thousand times; the guesses themselves are slowed all the while.
+func TestKnownAddressIsNotHeldBack(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.user("ann")
+	good := Credentials{User: "ann", Password: "pw of ann", Addr: netip.MustParseAddr("192.0.2.1")}
 	if _, err := w.Authenticate(w.ctx, good); err != nil {
-		t.Errorf("while another one guesses: %v", err)
+		t.Fatal(err)
+	}
+	n := w.counting()
+	guess := func(times int) (throttled int) {
+		var th *Throttled
+		for i := range times {
+			_, err := w.Authenticate(w.ctx, Credentials{User: "ann", Password: fmt.Sprint("guess ", i), Addr: good.Addr})
+			if errors.As(err, &th) {
+				throttled++
+			} else if !errors.Is(err, ErrCredentials) {
+				t.Fatalf("guess %d: %v", i, err)
+			}
+		}
+		return throttled
+	}
+	if got := guess(100); got != 100-pairBurst || n.Load() != pairBurst {
+		t.Errorf("%d of 100 guesses were slowed, and %d reached bcrypt", got, n.Load())
+	}
+	for _, wait := range []time.Duration{0, proofTime} {
+		w.clock.Advance(wait)
+		guess(pairBurst + int(wait/pairInterval))
+		if _, err := w.Authenticate(w.ctx, good); err != nil {
+			t.Errorf("the right password %s later: %v", wait, err)
+		}
+	}
+	guess(2 * knownBurst)
+	var th *Throttled
+	if _, err := w.Authenticate(w.ctx, good); !errors.As(err, &th) {
+		t.Errorf("after more than %d guesses: %v, want to be throttled as a stranger", knownBurst, err)
+	}
+}
+
+// TestProofIsNoOracleElsewhere: while somebody is logged in, nobody at another address guesses any faster.
+func TestProofIsNoOracleElsewhere(t *testing.T) {
+	w := newWorld(t, Options{})
+	w.user("ann")
+	c := Credentials{User: "ann", Password: "pw of ann", Addr: netip.MustParseAddr("192.0.2.1")}
+	if _, err := w.Authenticate(w.ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	c.Addr = netip.MustParseAddr("198.51.100.1")
+	for range pairBurst {
+		w.refused(Credentials{User: "ann", Password: "guess", Addr: c.Addr}, ErrCredentials, "")
+	}
+	var th *Throttled
+	if _, err := w.Authenticate(w.ctx, c); !errors.As(err, &th) {
+		t.Errorf("the right guess after %d wrong ones: %v, want to be throttled", pairBurst, err)
 	}
 }
 
@@ -219,22 +276,24 @@ func TestProofs(t *testing.T) {
 		t.Error("a proof is not itself")
 	}
 	for i := range maxProofs + 10 {
-		p.add(p.of("ann", &account{generation: uint64(i)}, "pw"), testStart)
+		p.add(pair{user: fmt.Sprint(i)}, p.of("ann", a, "pw"), testStart)
 	}
-	if len(p.until) > maxProofs || !p.has(p.of("ann", &account{generation: maxProofs + 9}, "pw"), testStart) {
-		t.Errorf("%d proofs", len(p.until))
+	last := pair{user: fmt.Sprint(maxProofs + 9)}
+	if len(p.by) > maxProofs || !p.has(last, p.of("ann", a, "pw"), testStart) || p.has(last, p.of("ann", b, "pw"), testStart) {
+		t.Errorf("%d proofs", len(p.by))
 	}
 }
 
-// TestProofsDropTheOldFirst: room is made of what has ended, not of what is good.
+// TestProofsDropTheOldFirst: room is made of what was proved first.
 func TestProofsDropTheOldFirst(t *testing.T) {
 	p := newProofs()
+	q := p.of("ann", nil, "pw")
 	for i := range maxProofs {
-		p.add(p.of("ann", &account{generation: uint64(i)}, "pw"), testStart.Add(time.Duration(i%2)*time.Minute))
+		p.add(pair{user: fmt.Sprint(i)}, q, testStart.Add(time.Duration((i+1)%maxProofs)*time.Second))
 	}
-	p.add(p.of("eve", nil, "pw"), testStart.Add(proofTime))
-	if len(p.until) != maxProofs/2+1 || !p.has(p.of("ann", &account{generation: 1}, "pw"), testStart.Add(proofTime)) {
-		t.Errorf("%d proofs after half of them ended", len(p.until))
+	p.add(pair{user: "eve"}, q, testStart)
+	if known, _ := p.knows(pair{user: fmt.Sprint(maxProofs - 1)}, q); known || len(p.by) != maxProofs {
+		t.Errorf("%d proofs, and the oldest is among them: %v", len(p.by), known)
 	}
 }
 

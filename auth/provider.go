@@ -14,6 +14,8 @@ var (
 	ErrNoCredentials = errors.New("no credentials")
 	// ErrCredentials: those that were given are wrong, expired or revoked. Never fall back to anonymous.
 	ErrCredentials = errors.New("wrong credentials")
+	// ErrNoPassword: a token stands where the password is asked for. It is also an ErrCredentials.
+	ErrNoPassword = fmt.Errorf("a token is no password: %w", ErrCredentials)
 	// ErrDisabled: the credentials are right, but the user is switched off. It is also an ErrCredentials.
 	ErrDisabled = fmt.Errorf("user is disabled: %w", ErrCredentials)
 	// ErrDenied: known, and not allowed.

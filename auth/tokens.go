@@ -27,6 +27,8 @@ type Token struct {
 	Created  time.Time      `json:"created"`
 	Expires  time.Time      `json:"expires,omitzero"`   // zero: never
 	LastUsed time.Time      `json:"last_used,omitzero"` // to the minute; zero: never
+	Parent   string         `json:"parent,omitempty"`   // id of the token it was made with, and ends with
+	Login    bool           `json:"login,omitempty"`    // it is what a client's login gave out: see TokenSpec
 }
 
 // TokenSpec says what token to make. A token never reaches further than its user, whatever its scopes say.
@@ -37,6 +39,9 @@ type TokenSpec struct {
 	Expires  time.Time
 	ReadOnly bool
 	CIDRs    []netip.Prefix
+	// Login marks what a login with the password gives out: the client's session. It sees and ends the tokens of its user
+	// that reach no further than itself, and what is made with it and the password is not its child.
+	Login bool
 }
 
 // tokenRow is a token as stored. Nothing but LastUsed ever changes: to change a token is to make another one.
@@ -50,6 +55,8 @@ type tokenRow struct {
 	Created  time.Time      `json:"created"`
 	Expires  time.Time      `json:"expires,omitzero"`
 	LastUsed time.Time      `json:"last_used,omitzero"`
+	Parent   string         `json:"parent,omitempty"` // id of the token it was made with
+	Login    bool           `json:"login,omitempty"`
 }
 
 // limits are the scopes that must each allow an access.
@@ -63,7 +70,7 @@ func (r tokenRow) limits() []Scopes {
 func (r tokenRow) token(id string) Token {
 	return Token{
 		ID: id, User: r.User, Name: r.Name, Scopes: r.Scopes, ReadOnly: r.ReadOnly, CIDRs: r.CIDRs,
-		Created: r.Created, Expires: r.Expires, LastUsed: r.LastUsed,
+		Created: r.Created, Expires: r.Expires, LastUsed: r.LastUsed, Parent: r.Parent, Login: r.Login,
 	}
 }
 
@@ -92,36 +99,44 @@ func (l *Local) checkSpec(spec TokenSpec) error {
 }
 
 // CreateToken makes a token and returns its id and, for the only time, the token. ErrNotFound if there is no such user,
-// ErrInvalid if the spec makes no sense. Who calls this for somebody logged in with a token wants DeriveToken.
+// ErrInvalid if the spec makes no sense. Who calls this for somebody logged in wants CreateTokenBy or DeriveToken.
 func (l *Local) CreateToken(ctx context.Context, spec TokenSpec) (id, secret string, err error) {
 	return l.create(ctx, spec, nil)
 }
 
-// DeriveToken makes a token for whoever by is, which inherits every limit of the credentials they came with: scopes,
-// expiry and networks. It outlives the revocation of the token it was made with, so a protocol should ask for the password
-// as well. ErrDenied for anonymous and for read-only credentials, ErrCredentials if the login has ended.
-func (l *Local) DeriveToken(ctx context.Context, by Identity, spec TokenSpec) (id, secret string, err error) {
-	if by.User == "" {
-		return "", "", store.Refuse(ErrDenied, "Only users have tokens.")
-	}
-	if by.ReadOnly {
-		return "", "", store.Refuse(ErrDenied, "The token is read-only.")
-	}
-	spec.User = by.User
-	if e := by.Expires; !e.IsZero() && (spec.Expires.IsZero() || e.Before(spec.Expires)) {
-		spec.Expires = e
+// CreateTokenBy is CreateToken for an administrator: a token that is made with a token is its child, whoever it is for.
+func (l *Local) CreateTokenBy(ctx context.Context, by Identity, spec TokenSpec) (id, secret string, err error) {
+	if by.TokenID == "" && !by.JWT {
+		return l.create(ctx, spec, nil)
 	}
 	return l.create(ctx, spec, &by)
 }
 
+// DeriveToken makes a token for whoever by is, which inherits every limit of the credentials they came with: scopes,
+// expiry and networks. Made with a token it is that token's child, and ends with it. ErrDenied for anonymous and for
+// read-only credentials, ErrCredentials if the login has ended.
+func (l *Local) DeriveToken(ctx context.Context, by Identity, spec TokenSpec) (id, secret string, err error) {
+	if by.User == "" {
+		return "", "", store.Refuse(ErrDenied, "Only users have tokens.")
+	}
+	spec.User = by.User
+	return l.create(ctx, spec, &by)
+}
+
 func (l *Local) create(ctx context.Context, spec TokenSpec, by *Identity) (id, secret string, err error) {
+	if by != nil && by.ReadOnly {
+		return "", "", store.Refuse(ErrDenied, "The token is read-only.")
+	}
+	if by != nil && !by.Expires.IsZero() && (spec.Expires.IsZero() || by.Expires.Before(spec.Expires)) {
+		spec.Expires = by.Expires
+	}
 	if err := l.checkSpec(spec); err != nil {
 		return "", "", err
 	}
 	secret = newSecret()
 	hash := sha256.Sum256([]byte(secret))
 	row := tokenRow{
-		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly, Expires: spec.Expires.UTC(),
+		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly, Expires: spec.Expires.UTC(), Login: spec.Login,
 	}
 	for _, p := range spec.CIDRs {
 		row.CIDRs = append(row.CIDRs, p.Masked())
@@ -138,8 +153,11 @@ func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, 
 	if err != nil {
 		return err
 	}
+	if u.Disabled {
+		return store.Refuse(store.ErrInvalid, "User %s is disabled; enable the user first.", row.User)
+	}
 	if by != nil {
-		if err := inherit(tx, &row, u, *by); err != nil {
+		if err := inherit(tx, &row, *by); err != nil {
 			return err
 		}
 	}
@@ -159,10 +177,14 @@ func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, 
 	return nil
 }
 
-// inherit adds the limits of by, which must still be good.
-func inherit(tx *store.Tx, row *tokenRow, u userRow, by Identity) error {
-	if u.Generation != by.generation {
+// inherit adds the limits of by, which must still be good, and makes the token the child of by's.
+func inherit(tx *store.Tx, row *tokenRow, by Identity) error {
+	u, err := userIn(tx, by.User)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (u.Generation != by.generation || u.Disabled) {
 		return store.Refuse(ErrCredentials, "The login has ended; log in again.")
+	}
+	if err != nil {
+		return err
 	}
 	row.Bounds = slices.Clone(by.Limits)
 	if by.TokenID == "" {
@@ -174,6 +196,9 @@ func inherit(tx *store.Tx, row *tokenRow, u userRow, by Identity) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !parent.Login || by.JWT {
+		row.Parent, row.Login = by.TokenID, false
 	}
 	row.CIDRs, err = narrow(parent.CIDRs, row.CIDRs)
 	return err
@@ -206,10 +231,15 @@ func narrow(parent, child []netip.Prefix) ([]netip.Prefix, error) {
 }
 
 func noteOf(id string, r tokenRow) string {
-	if r.Name == "" {
-		return fmt.Sprintf("token %s of user %s", id, r.User)
+	note := "token " + id
+	if r.Name != "" {
+		note += " (" + r.Name + ")"
 	}
-	return fmt.Sprintf("token %s (%s) of user %s", id, r.Name, r.User)
+	note += " of user " + r.User
+	if r.Parent != "" {
+		note += ", made with token " + r.Parent
+	}
+	return note
 }
 
 func errRevoked() error {
@@ -257,14 +287,13 @@ func (l *Local) Tokens(ctx context.Context, user string) ([]Token, error) {
 	return out, nil
 }
 
-// RevokeToken ends a token, and every JWT bought with it, at once. ErrNotFound.
+// RevokeToken ends a token, every JWT bought with it, and the tokens made with it with all of theirs, at once. ErrNotFound.
 func (l *Local) RevokeToken(ctx context.Context, id string) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
-		key, row, err := tokenIn(tx, id)
-		if err != nil {
+		if _, _, err := tokenIn(tx, id); err != nil {
 			return err
 		}
-		return l.dropToken(tx, key, row)
+		return l.dropLine(tx, id)
 	})
 	if err != nil {
 		return fmt.Errorf("revoke token %s: %w", id, err)
@@ -285,24 +314,6 @@ func (l *Local) RevokeTokens(ctx context.Context, user string) (int, error) {
 	})
 	if err != nil {
 		return 0, fmt.Errorf("revoke tokens of user %s: %w", user, err)
-	}
-	return n, nil
-}
-
-func (l *Local) dropTokens(tx *store.Tx, user string) (int, error) {
-	n := 0
-	for k, b := range tx.Table(tokensTable).Scan(nil, nil) {
-		var row tokenRow
-		if err := decode(b, &row); err != nil {
-			return n, fmt.Errorf("record of token %s: %w", idOf(k), err)
-		}
-		if row.User != user {
-			continue
-		}
-		if err := l.dropToken(tx, slices.Clone(k), row); err != nil {
-			return n, err
-		}
-		n++
 	}
 	return n, nil
 }
@@ -348,6 +359,7 @@ func (l *Local) loadToken(ctx context.Context, hash [sha256.Size]byte) (*held, e
 func holdToken(a *account, id string, row tokenRow) *held {
 	h := &held{identity: a.identity(), disabled: a.disabled, cidrs: row.CIDRs}
 	h.identity.TokenID = id
+	h.identity.login = row.Login
 	h.identity.ReadOnly = row.ReadOnly
 	h.identity.Limits = row.limits()
 	h.identity.Expires = row.Expires

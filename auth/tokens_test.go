@@ -282,7 +282,7 @@ func TestChangesSurviveReopening(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := NewLocal(t.Context(), s, Options{Now: clock.Now, Cost: 4})
+		l, err := NewLocal(t.Context(), s, Options{Now: clock.Now, Cost: 4, AnyPassword: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,7 +154,7 @@ func (l *Local) AddUser(ctx context.Context, u User) error {
 
 // newRow hashes the password, which takes tens of milliseconds: outside the transaction.
 func (l *Local) newRow(u User) (userRow, error) {
-	if err := checkPassword(u.Password); err != nil {
+	if err := l.judge(u.Name, u.Password); err != nil {
 		return userRow{}, err
 	}
 	hash, err := hashPassword(u.Password, l.opt.Cost)
@@ -162,6 +162,14 @@ func (l *Local) newRow(u User) (userRow, error) {
 		return userRow{}, err
 	}
 	return userRow{Hash: string(hash), Admin: u.Admin, Disabled: u.Disabled, Scopes: u.Scopes.Canonical()}, nil
+}
+
+func (l *Local) judge(name, password string) error {
+	err := checkCarried(password)
+	if err == nil && !l.opt.AnyPassword {
+		err = checkPassword(name, password)
+	}
+	return err
 }
 
 func (l *Local) insert(tx *store.Tx, name string, row userRow) error {
@@ -186,30 +194,17 @@ func (l *Local) SetPassword(ctx context.Context, name, password string) error {
 	return l.change(ctx, name, store.OpUserPasswd, "password of user "+name, func(u *userRow) { u.Hash = row.Hash })
 }
 
-// SetDisabled switches a user off or on. While off, none of the user's credentials works; tokens work again later,
-// JWTs do not. ErrNotFound.
-func (l *Local) SetDisabled(ctx context.Context, name string, disabled bool) error {
-	note := "user " + name + " enabled"
-	if disabled {
-		note = "user " + name + " disabled"
-	}
-	return l.change(ctx, name, store.OpUserUpdate, note, func(u *userRow) { u.Disabled = disabled })
-}
-
-// SetGrants changes what a user may do, at once and for all credentials; no scopes: everything but admin. ErrNotFound.
-func (l *Local) SetGrants(ctx context.Context, name string, admin bool, scopes Scopes) error {
-	scopes = scopes.Canonical()
-	note := fmt.Sprintf("user %s: admin %t, scopes %q", name, admin, scopes.String())
-	return l.change(ctx, name, store.OpUserUpdate, note, func(u *userRow) { u.Admin, u.Scopes = admin, scopes })
-}
-
 func (l *Local) change(ctx context.Context, name string, op store.Op, note string, fn func(*userRow)) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
 		u, err := userIn(tx, name)
 		if err != nil {
 			return err
 		}
+		before := u
 		fn(&u)
+		if err := keepAdministrator(tx, name, before, u); err != nil {
+			return err
+		}
 		return l.putUser(tx, name, u, op, note)
 	})
 	if err != nil {
@@ -218,10 +213,15 @@ func (l *Local) change(ctx context.Context, name string, op store.Op, note strin
 	return nil
 }
 
-// RemoveUser removes a user and all their tokens. What they published stays. ErrNotFound.
+// RemoveUser removes a user and all their tokens. What they published stays. ErrNotFound, ErrReferenced for the last
+// administrator.
 func (l *Local) RemoveUser(ctx context.Context, name string) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
-		if _, err := userIn(tx, name); err != nil {
+		u, err := userIn(tx, name)
+		if err != nil {
+			return err
+		}
+		if err := keepAdministrator(tx, name, u, userRow{}); err != nil {
 			return err
 		}
 		if _, err := l.dropTokens(tx, name); err != nil {

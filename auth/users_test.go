@@ -168,7 +168,7 @@ func TestJournal(t *testing.T) {
 	w.must(w.SetPassword(w.ctx, "ann", "pw of ann"))
 	w.must(w.SetDisabled(w.ctx, "ann", true))
 	w.must(w.SetDisabled(w.ctx, "ann", false))
-	w.must(w.SetGrants(w.ctx, "ann", true, nil))
+	w.must(w.SetGrants(w.ctx, "ann", false, nil))
 	_, id, secret := w.token(TokenSpec{User: "ann", Name: "laptop"})
 	_, _, _ = w.token(TokenSpec{User: "ann"})
 	w.must(w.RevokeToken(w.ctx, id))
@@ -255,7 +255,7 @@ func TestBootstrap(t *testing.T) {
 	w := newWorld(t, Options{})
 	generated, err := w.Bootstrap(w.ctx, "")
 	w.must(err)
-	if len(generated) != 22 || checkPassword(generated) != nil {
+	if len(generated) != 22 || checkPassword(AdminName, generated) != nil {
 		t.Errorf("password %q", generated)
 	}
 	id, err := w.Authenticate(w.ctx, Credentials{User: AdminName, Password: generated})
@@ -267,11 +267,12 @@ func TestBootstrap(t *testing.T) {
 		t.Errorf("second start: %q, %v", again, err)
 	}
 	w.refused(Credentials{User: AdminName, Password: "other"}, ErrCredentials, "")
+	w.must(w.AddUser(w.ctx, User{Name: "root", Password: "another", Admin: true}))
 	w.must(w.RemoveUser(w.ctx, AdminName))
 	if again, err = w.Bootstrap(w.ctx, ""); err != nil || again != "" {
-		t.Errorf("start after the last user was removed: %q, %v", again, err)
+		t.Errorf("start after admin was removed: %q, %v", again, err)
 	}
-	if users, err := w.Users(w.ctx); err != nil || len(users) != 0 {
+	if users, err := w.Users(w.ctx); err != nil || len(users) != 1 {
 		t.Errorf("%+v, %v", users, err)
 	}
 }

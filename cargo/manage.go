@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -127,6 +128,7 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 // accounts is what the local provider adds to auth.Provider. With another provider users log in where that one lives.
 type accounts interface {
 	User(ctx context.Context, name string) (auth.User, error)
+	VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (auth.Identity, error)
 	DeriveToken(ctx context.Context, by auth.Identity, spec auth.TokenSpec) (id, secret string, err error)
 }
 

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 
@@ -76,13 +75,12 @@ func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) erro
 		return wire.Errorf(store.ErrInvalid, "The form cannot be read.")
 	}
 	page := mePage{User: form.Get("user")}
-	c := auth.Credentials{User: page.User, Password: form.Get("password")}
-	if a, err := netip.ParseAddr(store.ActorFrom(ctx).Addr); err == nil {
-		c.Addr = a
-	}
-	id, err := s.auth.Authenticate(ctx, c)
+	id, err := s.accounts.VerifyPassword(ctx, page.User, form.Get("password"), wire.AddrFrom(ctx))
 	var throttled *auth.Throttled
-	if isOneOf(err, auth.ErrCredentials, auth.ErrNoCredentials) || errors.As(err, &throttled) {
+	if errors.Is(err, auth.ErrNoPassword) {
+		err = wire.Errorf(auth.ErrNoPassword, "A token is no password. Give it to cargo login as it is.")
+	}
+	if errors.Is(err, auth.ErrCredentials) || errors.As(err, &throttled) {
 		page.Error = wire.Public(err)
 		return s.show(w, r, wire.Status(err), page)
 	}

@@ -5,6 +5,7 @@ package rubygems
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // accounts is what the local provider adds to auth.Provider. With another provider users log in where that one lives.
 type accounts interface {
 	User(ctx context.Context, name string) (auth.User, error)
+	VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (auth.Identity, error)
 	DeriveToken(ctx context.Context, by auth.Identity, spec auth.TokenSpec) (id, secret string, err error)
 }
 
@@ -38,12 +40,16 @@ func (s *server) knows(ctx context.Context, user string) error {
 }
 
 // byPassword is who asked with user and password. A key does not make keys, as upstream.
-func byPassword(r *http.Request) (auth.Identity, error) {
-	id := wire.IdentityFrom(r.Context())
-	if c, given := wire.CredentialsFrom(r); !given || c.Password == "" || id.User == "" {
-		return id, wire.Errorf(auth.ErrNoCredentials, "This needs a user name and a password.")
+func (s *server) byPassword(r *http.Request) (auth.Identity, error) {
+	c, given := wire.CredentialsFrom(r)
+	if !given || c.User == "" || c.Password == "" {
+		return auth.Identity{}, wire.Errorf(auth.ErrNoCredentials, "This needs a user name and a password.")
 	}
-	return id, nil
+	a, err := s.local()
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	return a.VerifyPassword(r.Context(), c.User, c.Password, wire.AddrFrom(r.Context()))
 }
 
 // keyActions are the scopes of a key as clients know them, and what each allows here. Those of features this registry
@@ -86,7 +92,7 @@ func keyScopes(f form.Form) (auth.Scopes, error) {
 
 // createKey is gem signin, and what push does without a key. The answer is the key and nothing else.
 func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) error {
-	id, err := byPassword(r)
+	id, err := s.byPassword(r)
 	if err != nil {
 		return err
 	}
@@ -120,7 +126,7 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) er
 
 // changeKey would give a key more scopes. Keys never change here.
 func (s *server) changeKey(_ http.ResponseWriter, r *http.Request, _ Request) error {
-	if _, err := byPassword(r); err != nil {
+	if _, err := s.byPassword(r); err != nil {
 		return err
 	}
 	return wire.Errorf(auth.ErrDenied, "The scopes of a key do not change; make another one with gem signin.")

@@ -8,6 +8,7 @@
 //
 //	GET    /users                  admin.user.list     larder user list
 //	POST   /users                  admin.user.add      larder user add: {"name","password","admin","scopes"}
+//	PATCH  /users/NAME             admin.user.set      larder user set: {"admin","disabled","scopes"}, those that are to change
 //	DELETE /users/NAME             admin.user.remove   larder user remove
 //	POST   /users/NAME/password    admin.user.passwd   larder user passwd: {"password"}
 //	GET    /tokens                 admin.token.list    larder token list; ?user=NAME

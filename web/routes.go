@@ -30,6 +30,7 @@ func routes() []route {
 	return []route{
 		{http.MethodGet, "users", "admin.user.list"},
 		{http.MethodPost, "users", "admin.user.add"},
+		{http.MethodPatch, "users/*", "admin.user.set"},
 		{http.MethodDelete, "users/*", "admin.user.remove"},
 		{http.MethodPost, "users/*/password", "admin.user.passwd"},
 		{http.MethodGet, "tokens", "admin.token.list"},
@@ -57,6 +58,7 @@ func (a *api) ops() []wire.Op[request] {
 	return []wire.Op[request]{
 		{Name: "admin.user.list", Need: wire.Admin, Serve: a.listUsers},
 		{Name: "admin.user.add", Need: wire.Admin, Serve: a.addUser},
+		{Name: "admin.user.set", Need: wire.Admin, Serve: a.changeUser},
 		{Name: "admin.user.remove", Need: wire.Admin, Serve: a.removeUser},
 		{Name: "admin.user.passwd", Need: wire.Admin, Serve: a.setPassword},
 		{Name: "admin.token.list", Need: wire.Admin, Serve: a.listTokens},

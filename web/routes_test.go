@@ -21,7 +21,7 @@ func TestDocTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	row := regexp.MustCompile(`^//\t(GET|POST|DELETE) +/(\S+) +(admin\.\S+)`)
+	row := regexp.MustCompile(`^//\t(GET|POST|PATCH|DELETE) +/(\S+) +(admin\.\S+)`)
 	var documented []route
 	for lines := bufio.NewScanner(src); lines.Scan(); {
 		if m := row.FindStringSubmatch(lines.Text()); m != nil {

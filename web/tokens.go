@@ -62,7 +62,7 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, _ request) err
 	if spec.CIDRs, err = parseNetworks(body.CIDRs); err != nil {
 		return err
 	}
-	id, token, err := a.auth.CreateToken(r.Context(), spec)
+	id, token, err := a.auth.CreateTokenBy(r.Context(), wire.IdentityFrom(r.Context()), spec)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,14 @@ type NewUser struct {
 	Scopes []string `json:"scopes,omitempty"`
 }
 
+// UserChange is the body of PATCH /users/NAME; what is absent or null stays as it is.
+type UserChange struct {
+	Admin    *bool `json:"admin,omitempty"`
+	Disabled *bool `json:"disabled,omitempty"`
+	// Scopes replace those the user has; an empty list means everything but administration.
+	Scopes *[]string `json:"scopes,omitempty"`
+}
+
 // NewPassword is the body of POST /users/NAME/password.
 type NewPassword struct {
 	Password string `json:"password"`
@@ -66,7 +74,27 @@ func (a *api) setPassword(w http.ResponseWriter, r *http.Request, q request) err
 	return done(w)
 }
 
-// removeUser refuses to remove the caller, so that the last administrator cannot lock the door from outside.
+func (a *api) changeUser(w http.ResponseWriter, r *http.Request, q request) error {
+	var body UserChange
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	change := auth.UserChange{Admin: body.Admin, Disabled: body.Disabled}
+	if body.Scopes != nil {
+		scopes, err := auth.ParseScopes(*body.Scopes)
+		if err != nil {
+			return err
+		}
+		change.Scopes = &scopes
+	}
+	user, err := a.auth.ChangeUser(r.Context(), q.name, change)
+	if err != nil {
+		return err
+	}
+	return answer(w, http.StatusOK, user)
+}
+
+// removeUser refuses to remove the caller, who would be locked out at once.
 func (a *api) removeUser(w http.ResponseWriter, r *http.Request, q request) error {
 	if wire.IdentityFrom(r.Context()).User == q.name {
 		return wire.Errorf(store.ErrInvalid, "you cannot remove yourself")

@@ -122,6 +122,7 @@ func everyOp() map[string][3]string {
 	return map[string][3]string{
 		"admin.user.list":    {"GET", "users", ""},
 		"admin.user.add":     {"POST", "users", `{"name":"eve","password":"a long password"}`},
+		"admin.user.set":     {"PATCH", "users/bob", `{"disabled":false}`},
 		"admin.user.remove":  {"DELETE", "users/nobody", ""},
 		"admin.user.passwd":  {"POST", "users/bob/password", `{"password":"another long one"}`},
 		"admin.token.list":   {"GET", "tokens", ""},

@@ -29,7 +29,7 @@ func (a *app) withClient(ctx context.Context, s settings, create bool, work func
 }
 
 func (a *app) userCommand() *cobra.Command {
-	return a.group("user", "Manage users", a.userAdd(), a.userPasswd(), a.userRemove(), a.userList())
+	return a.group("user", "Manage users", a.userAdd(), a.userSet(), a.userPasswd(), a.userRemove(), a.userList())
 }
 
 func (a *app) userAdd() *cobra.Command {
@@ -114,13 +114,14 @@ func (a *app) userList() *cobra.Command {
 }
 
 func role(u auth.User) string {
-	switch {
-	case u.Disabled:
-		return "disabled"
-	case u.Admin:
-		return "admin"
+	role := "user"
+	if u.Admin {
+		role = "admin"
 	}
-	return "user"
+	if u.Disabled {
+		role += ", disabled"
+	}
+	return role
 }
 
 // scopesText shows scopes in a cell; none mean no limit.

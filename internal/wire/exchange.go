@@ -259,6 +259,14 @@ func IdentityFrom(ctx context.Context) auth.Identity {
 	return auth.Anonymous()
 }
 
+// AddrFrom is the client's address, for what judges credentials; invalid outside a request, and on the admin socket.
+func AddrFrom(ctx context.Context) netip.Addr {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.addr
+	}
+	return netip.Addr{}
+}
+
 // Stopping is closed when the server begins to stop. A handler that only waits for news (a long poll) ends then, instead
 // of holding the stop up; one that works goes on. It is nil, which never closes, outside a request.
 func Stopping(ctx context.Context) <-chan struct{} {

@@ -24,8 +24,11 @@ type provider interface {
 	auth.Provider
 	User(ctx context.Context, name string) (auth.User, error)
 	SetPassword(ctx context.Context, name, password string) error
+	VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (auth.Identity, error)
 	DeriveToken(ctx context.Context, by auth.Identity, spec auth.TokenSpec) (id, secret string, err error)
 	Tokens(ctx context.Context, user string) ([]auth.Token, error)
+	OwnTokens(ctx context.Context, by auth.Identity) ([]auth.Token, error)
+	RevokeOwn(ctx context.Context, by auth.Identity, id string) error
 	RevokeToken(ctx context.Context, id string) error
 }
 
@@ -105,26 +108,30 @@ func (a *Accounts) User(w http.ResponseWriter, r *http.Request, name string) err
 	})
 }
 
-// check judges a name and password as if they had come with a request of their own, limits included.
+// check judges a name and password; a token is none, wherever the client puts it.
 func (a *Accounts) check(ctx context.Context, name, password string) (auth.Identity, error) {
 	p, err := a.users()
-	switch {
-	case err != nil:
+	if err != nil {
 		return auth.Identity{}, err
-	case name == "" || password == "":
-		return auth.Identity{}, wire.Errorf(auth.ErrCredentials, "A login needs a user name and a password.")
 	}
-	c := auth.Credentials{User: name, Password: password}
-	if addr, err := netip.ParseAddr(store.ActorFrom(ctx).Addr); err == nil {
-		c.Addr = addr
+	id, err := p.VerifyPassword(ctx, name, password, wire.AddrFrom(ctx))
+	if errors.Is(err, auth.ErrNoPassword) {
+		err = wire.Errorf(auth.ErrNoPassword, "A token is no password. Put it into .npmrc as _authToken instead of logging in with it.")
 	}
-	return p.Authenticate(ctx, c)
+	return id, err
 }
 
 // confirm has the user who asks say the password again; wrong is what the user reads when it is not the right one.
 func (a *Accounts) confirm(ctx context.Context, user, password, wrong string) error {
-	_, err := a.check(ctx, user, password)
-	if errors.Is(err, auth.ErrCredentials) {
+	p, err := a.users()
+	if err != nil {
+		return err
+	}
+	_, err = p.VerifyPassword(ctx, user, password, wire.AddrFrom(ctx))
+	switch {
+	case errors.Is(err, auth.ErrNoPassword):
+		return wire.Errorf(auth.ErrDenied, "This asks for the password; a token is none.")
+	case errors.Is(err, auth.ErrCredentials):
 		return wire.Errorf(auth.ErrDenied, "%s", wrong)
 	}
 	return err
@@ -161,7 +168,7 @@ func (a *Accounts) issue(ctx context.Context, user, password, name string) (secr
 	if err != nil {
 		return "", err
 	}
-	_, secret, err = a.local.DeriveToken(ctx, id, auth.TokenSpec{User: id.User, Name: name, Scopes: all})
+	_, secret, err = a.local.DeriveToken(ctx, id, auth.TokenSpec{User: id.User, Name: name, Scopes: all, Login: true})
 	return secret, err
 }
 

@@ -44,13 +44,13 @@ func entryOf(t auth.Token) entry {
 	return e
 }
 
-// List answers one page of the user's tokens; urls must be there, npm reads its next.
+// List answers one page of the user's tokens, of those that the credentials see; urls must be there, npm reads its next.
 func (a *Accounts) List(w http.ResponseWriter, r *http.Request, page, size int) error {
 	p, id, err := a.self(r.Context(), Who)
 	if err != nil {
 		return err
 	}
-	all, err := p.Tokens(r.Context(), id.User)
+	all, err := p.OwnTokens(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (a *Accounts) Create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, err := own(ctx, p, id.User, secret)
+	t, err := made(ctx, p, id.User, secret)
 	if err != nil {
 		return err
 	}
@@ -97,19 +97,16 @@ func (a *Accounts) Create(w http.ResponseWriter, r *http.Request) error {
 	return wire.JSON(w, http.StatusOK, e)
 }
 
-// own finds a token of the user by the key of the list, or the token itself; store.ErrNotFound.
-func own(ctx context.Context, p provider, user, keyOrToken string) (auth.Token, error) {
-	key, ok := auth.TokenID(keyOrToken)
-	if !ok {
-		key = keyOrToken
-	}
+// made is a token of the user that was just made.
+func made(ctx context.Context, p provider, user, secret string) (auth.Token, error) {
+	key, _ := auth.TokenID(secret)
 	all, err := p.Tokens(ctx, user)
 	if err != nil {
 		return auth.Token{}, err
 	}
 	i := slices.IndexFunc(all, func(t auth.Token) bool { return t.ID == key })
 	if i < 0 {
-		return auth.Token{}, store.Refuse(store.ErrNotFound, "%s has no such token", user)
+		return auth.Token{}, wire.Errorf(store.ErrConflict, "The token has been revoked in the meantime.")
 	}
 	return all[i], nil
 }
@@ -175,18 +172,20 @@ func scopesOf(packages, scopes []string) (auth.Scopes, error) {
 	return auth.ParseScopes(out)
 }
 
-// Revoke ends one of the user's own tokens.
+// Revoke ends one of the tokens of List, by the key of the list or the token itself.
 func (a *Accounts) Revoke(w http.ResponseWriter, r *http.Request, keyOrToken string) error {
-	ctx := r.Context()
-	p, id, err := a.self(ctx, Writer)
+	p, id, err := a.self(r.Context(), Who)
 	if err != nil {
 		return err
 	}
-	t, err := own(ctx, p, id.User, keyOrToken)
-	if err != nil {
+	key, ok := auth.TokenID(keyOrToken)
+	if !ok {
+		key = keyOrToken
+	}
+	if err := p.RevokeOwn(r.Context(), id, key); err != nil {
 		return err
 	}
-	return revoke(ctx, w, p, t.ID)
+	return wire.JSON(w, http.StatusOK, map[string]bool{"ok": true})
 }
 
 // Logout ends the token in the path; having it is the right to end it. The access log shows no token.
@@ -199,11 +198,7 @@ func (a *Accounts) Logout(w http.ResponseWriter, r *http.Request, token string) 
 	if !ok {
 		return store.Refuse(store.ErrNotFound, "no such token")
 	}
-	return revoke(r.Context(), w, p, key)
-}
-
-func revoke(ctx context.Context, w http.ResponseWriter, p provider, key string) error {
-	if err := p.RevokeToken(ctx, key); err != nil {
+	if err := p.RevokeToken(r.Context(), key); err != nil {
 		return err
 	}
 	return wire.JSON(w, http.StatusOK, map[string]bool{"ok": true})
