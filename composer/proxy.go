@@ -33,22 +33,8 @@ const (
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.Composer)
 	s.up = r.Set(store.Composer, upstream.Protocol{
-		Fold: strings.ToLower,
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-					_, err := tx.Package()
-					here = err == nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, false)) != nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, true)) != nil
-					if errors.Is(err, store.ErrNotFound) {
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
+		Spelling: Spelling(),
 		Probe: func(name string) upstream.Query {
 			return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) { return usualMetadata(name, formReleases), "" })
 		},
@@ -293,7 +279,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours
 // hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room int) (hits []map[string]any, total int) {
-	if !s.up.MaySearch(q.Query) {
+	if !s.up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
 	for _, u := range s.up.Upstreams() {

@@ -28,20 +28,8 @@ const (
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.Maven)
 	s.up = r.Set(store.Maven, upstream.Protocol{
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-					_, err := p.Package()
-					if here = err == nil; errors.Is(err, store.ErrNotFound) {
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
+		Spelling: Spelling(),
 		Probe: func(name string) upstream.Query {
 			group, artifact := layout.SplitName(name)
 			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})

@@ -34,7 +34,7 @@ var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeIma
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.OCI, upstream.Protocol{Local: s.isOurs, Probe: func(name string) upstream.Query {
+	s.up = r.Set(store.OCI, upstream.Protocol{Spelling: Spelling(), Names: s.namesOf, Probe: func(name string) upstream.Query {
 		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) (ref, scope string) {
 			e := elsewhereAt(u, name)
 			return e.tags(), e.scope()
@@ -42,19 +42,24 @@ func (s *server) remote(r *upstream.Registry) {
 	}})
 }
 
-// isOurs reports whether a repository is here.
-func (s *server) isOurs(ctx context.Context, name string) (bool, error) {
-	return s.ours.Get(name, struct{}{}, func() (here bool, err error) {
-		err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-			_, err := p.Package()
-			here = err == nil
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-		return here, err
-	})
+// namesOf are further names by which a rule may mean a repository: that of an upstream, which is kept below its name, as the
+// upstream itself calls it.
+func (s *server) namesOf(name string) []string {
+	names, hub := []string{name}, false
+	for _, u := range s.up.Upstreams() {
+		hub = hub || isHub(u.Host())
+		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
+			names = append(names, rest)
+		}
+	}
+	for _, n := range names {
+		if base, ok := strings.CutPrefix(n, "library/"); hub && ok {
+			names = append(names, base)
+		} else if hub && !strings.Contains(n, "/") {
+			names = append(names, "library/"+n)
+		}
+	}
+	return names[1:]
 }
 
 // elsewhere is a repository of an upstream.

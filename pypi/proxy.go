@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"larder/internal/pydist"
 	"larder/internal/wire"
 	"larder/pypi/sidecar"
 	"larder/pypi/simple"
@@ -26,28 +25,7 @@ const acceptPage = simple.JSON + ", " + simple.V1 + ";q=0.2, text/html;q=0.01"
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.PyPI)
-	s.up = r.Set(store.PyPI, upstream.Protocol{
-		Fold: pydist.Fold,
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-					_, err := tx.Package()
-					if here = err == nil; errors.Is(err, store.ErrNotFound) {
-						// A project that was deleted left its files' names behind.
-						for range tx.KindIndex(tableGone).Scan(goneKey(name, ""), nil) {
-							here = true
-							break
-						}
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
-		Probe: pageQuery,
-	})
+	s.up = r.Set(store.PyPI, upstream.Protocol{Spelling: Spelling(), Probe: pageQuery})
 }
 
 // elsewhere reports whether an upstream may have what is not here.
