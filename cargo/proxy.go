@@ -306,8 +306,15 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 			continue
 		}
 		for _, raw := range found.Crates {
-			var hit struct{ Name string }
-			if json.Unmarshal(raw, &hit) == nil && len(hits) < room && s.up.Theirs(ctx, key(hit.Name)) {
+			var hit struct {
+				Name   string
+				Newest string `json:"max_version"`
+				Stable string `json:"max_stable_version"`
+			}
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.up.Theirs(ctx, key(hit.Name)) {
+				continue
+			}
+			if s.up.Blocked(key(hit.Name), hit.Newest) == nil && s.up.Blocked(key(hit.Name), hit.Stable) == nil {
 				hits = append(hits, raw)
 			}
 		}

@@ -182,7 +182,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 				continue
 			}
 		}
-		if err := s.up.Allowed(ctx, name, version); errors.Is(err, store.ErrDenied) {
+		if err := s.mayOffer(ctx, name, v); errors.Is(err, store.ErrDenied) {
 			continue
 		} else if err != nil {
 			return nil, err
@@ -206,6 +206,14 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		}
 	}
 	return append(out, '}', '\n'), nil
+}
+
+// mayOffer judges a version by its normal form, and by the version that it is written as: an upstream's two may differ.
+func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) error {
+	if err := s.up.Blocked(name, v.Text("version")); err != nil {
+		return err
+	}
+	return s.up.Allowed(ctx, name, v.Text("version_normalized"))
 }
 
 // remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
@@ -265,6 +273,9 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 			dist := v.Sub("dist")
 			if dist.Text("url") == "" || v.Text("version_normalized") != q.Version || remoteReference(dist) != q.Reference {
 				continue
+			}
+			if err := s.mayOffer(ctx, q.Name, v); err != nil {
+				return upstream.Place{}, err
 			}
 			p := upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
 			if sum := dist.Text("shasum"); sum != "" {

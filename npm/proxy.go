@@ -255,8 +255,8 @@ func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room 
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
-			if err != nil || len(hits) >= room || !s.up.Theirs(ctx, pkg.Text("name")) {
-				continue
+			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.up.Theirs(ctx, name) || s.up.Blocked(name, pkg.Text("version")) != nil {
+				continue // a hit is about a version, its newest
 			}
 			if links := pkg.Sub("links"); links.Get("npm") != nil {
 				pkg = pkg.Set("links", links.Set("npm", nil).Encode())
@@ -362,6 +362,9 @@ func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.
 
 // proxiedAttestations passes on the provenance of an upstream's version.
 func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.up.Allowed(r.Context(), q.Name, q.Version); err != nil {
+		return err
+	}
 	d, err := s.up.Document(r.Context(), upstream.Query{
 		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys,
 		Ref: "-/npm/v1/attestations/" + escapeName(q.Name) + "@" + url.PathEscape(q.Version),

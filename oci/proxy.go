@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +51,8 @@ func (s *server) namesOf(name string) []string {
 		hub = hub || isHub(u.Host())
 		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
 			names = append(names, rest)
+		} else if u.Takes(name) {
+			names = append(names, u.Name()+"/"+name)
 		}
 	}
 	for _, n := range names {
@@ -145,11 +148,14 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
-	d, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
-		Package: e.name, Key: "tag " + q.Tag, Ref: e.ref("manifests", q.Tag), Accept: acceptManifests, Scope: e.scope(), Head: true,
-		Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
-	})
+	if err := s.up.Blocked(e.name, q.Tag); err != nil {
+		return err
+	}
+	d, err := s.taggedThere(ctx, e, q.Tag)
 	if err != nil {
+		return err
+	}
+	if err := s.mayOffer(ctx, e, d.Digest); err != nil {
 		return err
 	}
 	if err := s.up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
@@ -183,6 +189,9 @@ func checkManifest(body []byte, contentType string) error {
 
 // proxiedFile answers with something that is called by its digest: it needs neither token nor upstream once it is here.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, kind, accept string) error {
+	if err := s.mayOffer(r.Context(), e, q.Digest); err != nil {
+		return err
+	}
 	place := upstream.Place{
 		Upstream: e.up, Ref: e.ref(kind, q.Digest.String()), Accept: accept, Scope: e.scope(),
 		Sums: map[string]string{q.Digest.Algorithm().String(): q.Digest.Encoded()},
@@ -191,11 +200,16 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 		place.Type = "application/octet-stream"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead,
+		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead && !s.hasTwoDigests(e, q.Digest),
 		Find: func(context.Context) (upstream.Place, error) { return place, nil },
 	})
 	if err != nil {
 		return err
+	}
+	if s.hasTwoDigests(e, q.Digest) {
+		if err := s.mayOfferBytes(r.Context(), e, f); err != nil {
+			return errors.Join(err, f.Close())
+		}
 	}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
 	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
@@ -254,6 +268,7 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 		return err
 	}
 	list.Name = q.Name
+	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.up.Blocked(e.name, tag) != nil })
 	return writeList(w, list)
 }
 
@@ -274,7 +289,8 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 	}
 	kept := index.Manifests[:0]
 	for _, m := range index.Manifests {
-		if q.wants(typeOf(m)) {
+		var d struct{ Digest string }
+		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.up.Blocked(e.name, d.Digest) == nil {
 			kept = append(kept, m)
 		}
 	}

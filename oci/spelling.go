@@ -3,10 +3,6 @@ package oci
 // How repositories, tags and digests are written.
 
 import (
-	"strings"
-
-	"github.com/opencontainers/go-digest"
-
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -23,9 +19,4 @@ func Spelling() upstream.Spelling {
 		},
 		NameChars: "-_./", VersionChars: "-_.:+",
 	}
-}
-
-// isDigest reports whether a rule's version is a digest, and not a tag.
-func isDigest(version string) bool {
-	return strings.Contains(version, ":") && digest.Digest(version).Validate() == nil
 }

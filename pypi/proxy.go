@@ -45,7 +45,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 func pageQuery(name string) upstream.Query {
-	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: simple.Releases}
+	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) }}
 }
 
 func checkPage(body []byte, _ string) error { return simple.Check(body) }
@@ -94,7 +94,7 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 	shown := map[string]bool{}
 	for i := range remote.Files {
 		f := &remote.Files[i]
-		here, release := true, f.Release()
+		here, release := true, f.Release(name)
 		if offline {
 			if here, err = s.up.Here(ctx, name, f.Name); err != nil {
 				return nil, err
@@ -126,7 +126,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 		key = q.SHA + "/" + key + ".metadata"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: probe.Release(), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
+		Package: q.Name, Version: probe.Release(q.Name), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {

@@ -232,9 +232,13 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 			theirs = s.up.Theirs(ctx, name)
 			known[name] = theirs
 		}
-		if theirs && compactindex.Harmless(line) {
-			out = append(out, line...)
+		if !theirs || !compactindex.Harmless(line) {
+			continue
 		}
+		if _, some := s.up.BlockedVersions(name); some {
+			line = compactindex.Without(line, func(id string) bool { return s.up.Blocked(name, id) != nil })
+		}
+		out = append(out, line...)
 	}
 	return out, nil
 }
