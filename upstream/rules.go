@@ -35,8 +35,8 @@ func (p Spelling) fold(name string) string {
 	return p.Fold(name)
 }
 
-// covers reports whether the version pattern of a rule means the version.
-func (p Spelling) covers(pattern, version string) bool {
+// Covers reports whether the version pattern of a rule means the version.
+func (p Spelling) Covers(pattern, version string) bool {
 	if !strings.Contains(pattern, "*") {
 		return pattern == version || p.Same != nil && p.Same(pattern, version)
 	}
@@ -203,7 +203,7 @@ func (s *Set) Claimed(name string) bool {
 // coversVersion reports whether a rule is about the version, or about the whole name.
 func (s *Set) coversVersion(rules []rule, name, version string) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool {
-		return s.matches(r, name) && (r.version == "" || s.spelling.covers(r.version, version))
+		return s.matches(r, name) && (r.version == "" || s.spelling.Covers(r.version, version))
 	})
 }
 
