@@ -30,23 +30,9 @@ const (
 	freshSearch = 5 * time.Minute
 )
 
-// remote joins the server with the upstreams of its kind. A name that differs from one of ours in case or in the
-// separators is ours.
+// remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[string, bool](s.store, store.Cargo)
-	s.up = r.Set(store.Cargo, upstream.Protocol{
-		Fold: canonical,
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get("", name, func() (taken bool, err error) {
-				err = s.store.View(ctx, func(tx *store.Tx) error {
-					taken = s.repo.KindIndex(tx, namesTable).Get([]byte(canonical(name))) != nil
-					return nil
-				})
-				return taken, err
-			})
-		},
-		Probe: indexQuery,
-	})
+	s.up = r.Set(store.Cargo, upstream.Protocol{Spelling: Spelling(), Probe: indexQuery})
 }
 
 // elsewhere reports whether an upstream may have what is not here.
@@ -299,7 +285,7 @@ func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteCo
 
 // proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []json.RawMessage, total int) {
-	if !s.up.MaySearch(q.Query) {
+	if !s.up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
 	for _, u := range s.up.Upstreams() {
@@ -320,8 +306,15 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 			continue
 		}
 		for _, raw := range found.Crates {
-			var hit struct{ Name string }
-			if json.Unmarshal(raw, &hit) == nil && len(hits) < room && s.up.Theirs(ctx, key(hit.Name)) {
+			var hit struct {
+				Name   string
+				Newest string `json:"max_version"`
+				Stable string `json:"max_stable_version"`
+			}
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.up.Theirs(ctx, key(hit.Name)) {
+				continue
+			}
+			if s.up.Blocked(key(hit.Name), hit.Newest) == nil && s.up.Blocked(key(hit.Name), hit.Stable) == nil {
 				hits = append(hits, raw)
 			}
 		}

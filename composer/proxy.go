@@ -33,22 +33,8 @@ const (
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.Composer)
 	s.up = r.Set(store.Composer, upstream.Protocol{
-		Fold: strings.ToLower,
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-					_, err := tx.Package()
-					here = err == nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, false)) != nil || tx.KindIndex(modifiedTable).Get(modifiedKey(name, true)) != nil
-					if errors.Is(err, store.ErrNotFound) {
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
+		Spelling: Spelling(),
 		Probe: func(name string) upstream.Query {
 			return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) { return usualMetadata(name, formReleases), "" })
 		},
@@ -196,7 +182,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 				continue
 			}
 		}
-		if err := s.up.Allowed(ctx, name, version); errors.Is(err, store.ErrDenied) {
+		if err := s.mayOffer(ctx, name, v); errors.Is(err, store.ErrDenied) {
 			continue
 		} else if err != nil {
 			return nil, err
@@ -220,6 +206,14 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		}
 	}
 	return append(out, '}', '\n'), nil
+}
+
+// mayOffer judges a version by its normal form, and by the version that it is written as: an upstream's two may differ.
+func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) error {
+	if err := s.up.Blocked(name, v.Text("version")); err != nil {
+		return err
+	}
+	return s.up.Allowed(ctx, name, v.Text("version_normalized"))
 }
 
 // remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
@@ -280,6 +274,9 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 			if dist.Text("url") == "" || v.Text("version_normalized") != q.Version || remoteReference(dist) != q.Reference {
 				continue
 			}
+			if err := s.mayOffer(ctx, q.Name, v); err != nil {
+				return upstream.Place{}, err
+			}
 			p := upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
 			if sum := dist.Text("shasum"); sum != "" {
 				p.Sums = map[string]string{"sha1": sum}
@@ -293,7 +290,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours
 // hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room int) (hits []map[string]any, total int) {
-	if !s.up.MaySearch(q.Query) {
+	if !s.up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
 	for _, u := range s.up.Upstreams() {

@@ -28,20 +28,8 @@ const (
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.Maven)
 	s.up = r.Set(store.Maven, upstream.Protocol{
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-					_, err := p.Package()
-					if here = err == nil; errors.Is(err, store.ErrNotFound) {
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
+		Spelling: Spelling(),
 		Probe: func(name string) upstream.Query {
 			group, artifact := layout.SplitName(name)
 			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})
@@ -83,6 +71,9 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 // proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back the
 // versions are ours to count.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) (*store.Document, error) {
+	if err := s.up.Blocked(q.Name, q.Version); err != nil {
+		return nil, err
+	}
 	d, err := s.up.Document(r.Context(), s.metadataQuery(q))
 	if err != nil {
 		return nil, err
@@ -139,6 +130,9 @@ func (q Request) final() bool {
 
 // proxied is a file of an upstream; a snapshot's plain name is asked for again and again.
 func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.File, error) {
+	if err := s.mayOffer(q); err != nil {
+		return nil, err
+	}
 	if q.final() {
 		return s.up.File(ctx, upstream.FileQuery{
 			Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
@@ -152,6 +146,14 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: layout.MediaType(q.File), Cache: d.Cache}
 	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
 	return f, nil
+}
+
+// mayOffer refuses what a rule forbids: a version, and of a snapshot also a single build.
+func (s *server) mayOffer(q Request) error {
+	if err := s.up.Blocked(q.Name, q.Version); err != nil || !layout.IsSnapshot(q.Version) {
+		return err
+	}
+	return s.up.Blocked(q.Name, layout.SplitFile(q.Artifact, q.Version, q.File).Version)
 }
 
 // place is every upstream that takes the artifact, in order: there is no document that says who has it.

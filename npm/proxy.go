@@ -32,20 +32,9 @@ const (
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[string, bool](s.store, store.NPM)
 	s.up = r.Set(store.NPM, upstream.Protocol{
-		// A name that people would mistake for one of ours is ours as well.
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get("", name, func() (taken bool, err error) {
-				err = s.store.View(ctx, func(tx *store.Tx) error {
-					taken = s.repo.KindIndex(tx, namesTable).Get(naming.Keys(name)[1]) != nil
-					return nil
-				})
-				return taken, err
-			})
-		},
-		Fold:  strings.ToLower,
-		Probe: func(name string) upstream.Query { return packumentQuery(name, formShort) },
+		Spelling: Spelling(),
+		Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 	})
 }
 
@@ -248,7 +237,7 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 // proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its own pages. Ours
 // hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room int) (hits []json.RawMessage, total int) {
-	if !s.up.MaySearch(text) {
+	if !s.up.MaySearch(ctx, text) {
 		return nil, 0
 	}
 	for _, u := range s.up.Upstreams() {
@@ -266,8 +255,8 @@ func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room 
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
-			if err != nil || len(hits) >= room || !s.up.Theirs(ctx, pkg.Text("name")) {
-				continue
+			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.up.Theirs(ctx, name) || s.up.Blocked(name, pkg.Text("version")) != nil {
+				continue // a hit is about a version, its newest
 			}
 			if links := pkg.Sub("links"); links.Get("npm") != nil {
 				pkg = pkg.Set("links", links.Set("npm", nil).Encode())
@@ -373,6 +362,9 @@ func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.
 
 // proxiedAttestations passes on the provenance of an upstream's version.
 func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
+	if err := s.up.Allowed(r.Context(), q.Name, q.Version); err != nil {
+		return err
+	}
 	d, err := s.up.Document(r.Context(), upstream.Query{
 		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys,
 		Ref: "-/npm/v1/attestations/" + escapeName(q.Name) + "@" + url.PathEscape(q.Version),

@@ -425,10 +425,23 @@ func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 				return err
 			}
 		case string(other) != name && (i == 0 || !s.opt.AnyName):
-			return wire.Errorf(store.ErrDenied, "The name %s is too similar to one that is taken.", name)
+			return wire.Errorf(store.ErrExists, "The name %s is too similar to %s.", name, s.nameFor(tx, string(other)))
 		}
 	}
 	return nil
+}
+
+// nameFor is the name of a package as a stranger may learn it.
+func (s *server) nameFor(tx *store.PackageTx[Meta], other string) string {
+	var pkg store.Package
+	err := s.repo.In(tx.Tx(), other, func(tx *store.PackageTx[Meta]) (err error) {
+		pkg, err = tx.Package()
+		return err
+	})
+	if err != nil || pkg.Private {
+		return "one that is taken"
+	}
+	return other
 }
 
 // setTags moves the tags of the request; a package's first version is its latest, whatever its tag.

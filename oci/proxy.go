@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeIma
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.OCI, upstream.Protocol{Local: s.isOurs, Probe: func(name string) upstream.Query {
+	s.up = r.Set(store.OCI, upstream.Protocol{Spelling: Spelling(), Names: s.namesOf, Probe: func(name string) upstream.Query {
 		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) (ref, scope string) {
 			e := elsewhereAt(u, name)
 			return e.tags(), e.scope()
@@ -42,19 +43,26 @@ func (s *server) remote(r *upstream.Registry) {
 	}})
 }
 
-// isOurs reports whether a repository is here.
-func (s *server) isOurs(ctx context.Context, name string) (bool, error) {
-	return s.ours.Get(name, struct{}{}, func() (here bool, err error) {
-		err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-			_, err := p.Package()
-			here = err == nil
-			if errors.Is(err, store.ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-		return here, err
-	})
+// namesOf are further names by which a rule may mean a repository: that of an upstream, which is kept below its name, as the
+// upstream itself calls it.
+func (s *server) namesOf(name string) []string {
+	names, hub := []string{name}, false
+	for _, u := range s.up.Upstreams() {
+		hub = hub || isHub(u.Host())
+		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
+			names = append(names, rest)
+		} else if u.Takes(name) {
+			names = append(names, u.Name()+"/"+name)
+		}
+	}
+	for _, n := range names {
+		if base, ok := strings.CutPrefix(n, "library/"); hub && ok {
+			names = append(names, base)
+		} else if hub && !strings.Contains(n, "/") {
+			names = append(names, "library/"+n)
+		}
+	}
+	return names[1:]
 }
 
 // elsewhere is a repository of an upstream.
@@ -140,11 +148,14 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
-	d, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
-		Package: e.name, Key: "tag " + q.Tag, Ref: e.ref("manifests", q.Tag), Accept: acceptManifests, Scope: e.scope(), Head: true,
-		Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
-	})
+	if err := s.up.Blocked(e.name, q.Tag); err != nil {
+		return err
+	}
+	d, err := s.taggedThere(ctx, e, q.Tag)
 	if err != nil {
+		return err
+	}
+	if err := s.mayOffer(ctx, e, d.Digest); err != nil {
 		return err
 	}
 	if err := s.up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
@@ -178,6 +189,9 @@ func checkManifest(body []byte, contentType string) error {
 
 // proxiedFile answers with something that is called by its digest: it needs neither token nor upstream once it is here.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, kind, accept string) error {
+	if err := s.mayOffer(r.Context(), e, q.Digest); err != nil {
+		return err
+	}
 	place := upstream.Place{
 		Upstream: e.up, Ref: e.ref(kind, q.Digest.String()), Accept: accept, Scope: e.scope(),
 		Sums: map[string]string{q.Digest.Algorithm().String(): q.Digest.Encoded()},
@@ -186,11 +200,16 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 		place.Type = "application/octet-stream"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead,
+		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead && !s.hasTwoDigests(e, q.Digest),
 		Find: func(context.Context) (upstream.Place, error) { return place, nil },
 	})
 	if err != nil {
 		return err
+	}
+	if s.hasTwoDigests(e, q.Digest) {
+		if err := s.mayOfferBytes(r.Context(), e, f); err != nil {
+			return errors.Join(err, f.Close())
+		}
 	}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
 	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
@@ -249,6 +268,7 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 		return err
 	}
 	list.Name = q.Name
+	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.up.Blocked(e.name, tag) != nil })
 	return writeList(w, list)
 }
 
@@ -269,7 +289,8 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 	}
 	kept := index.Manifests[:0]
 	for _, m := range index.Manifests {
-		if q.wants(typeOf(m)) {
+		var d struct{ Digest string }
+		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.up.Blocked(e.name, d.Digest) == nil {
 			kept = append(kept, m)
 		}
 	}

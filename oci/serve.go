@@ -53,8 +53,7 @@ type server struct {
 	base      *wire.Base
 	opt       Options
 	log       *slog.Logger
-	up        *upstream.Set               // nil without upstreams
-	ours      *store.Memo[struct{}, bool] // whether a repository is here
+	up        *upstream.Set // nil without upstreams
 }
 
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
@@ -68,7 +67,6 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o, log: d.Log}
 	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
-	s.ours = store.NewMemo[struct{}, bool](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}

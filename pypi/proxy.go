@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"larder/internal/pydist"
 	"larder/internal/wire"
 	"larder/pypi/sidecar"
 	"larder/pypi/simple"
@@ -26,28 +25,7 @@ const acceptPage = simple.JSON + ", " + simple.V1 + ";q=0.2, text/html;q=0.01"
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[struct{}, bool](s.store, store.PyPI)
-	s.up = r.Set(store.PyPI, upstream.Protocol{
-		Fold: pydist.Fold,
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get(name, struct{}{}, func() (here bool, err error) {
-				err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-					_, err := tx.Package()
-					if here = err == nil; errors.Is(err, store.ErrNotFound) {
-						// A project that was deleted left its files' names behind.
-						for range tx.KindIndex(tableGone).Scan(goneKey(name, ""), nil) {
-							here = true
-							break
-						}
-						return nil
-					}
-					return err
-				})
-				return here, err
-			})
-		},
-		Probe: pageQuery,
-	})
+	s.up = r.Set(store.PyPI, upstream.Protocol{Spelling: Spelling(), Probe: pageQuery})
 }
 
 // elsewhere reports whether an upstream may have what is not here.
@@ -67,7 +45,7 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 func pageQuery(name string) upstream.Query {
-	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: simple.Releases}
+	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) }}
 }
 
 func checkPage(body []byte, _ string) error { return simple.Check(body) }
@@ -116,7 +94,7 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 	shown := map[string]bool{}
 	for i := range remote.Files {
 		f := &remote.Files[i]
-		here, release := true, f.Release()
+		here, release := true, f.Release(name)
 		if offline {
 			if here, err = s.up.Here(ctx, name, f.Name); err != nil {
 				return nil, err
@@ -148,7 +126,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 		key = q.SHA + "/" + key + ".metadata"
 	}
 	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: probe.Release(), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
+		Package: q.Name, Version: probe.Release(q.Name), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {

@@ -32,22 +32,9 @@ const (
 	freshInfo     = 5 * time.Minute
 )
 
-// remote joins the server with the upstreams of its kind. A name that differs from one of ours in case is ours.
+// remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	ours := store.NewMemo[string, bool](s.store, store.RubyGems)
-	s.up = r.Set(store.RubyGems, upstream.Protocol{
-		Fold: func(name string) string { return string(compactindex.Fold([]byte(name))) },
-		Local: func(ctx context.Context, name string) (bool, error) {
-			return ours.Get("", name, func() (taken bool, err error) {
-				err = s.store.View(ctx, func(tx *store.Tx) error {
-					taken = s.tablesOf(tx)(namesTable).Get([]byte(strings.ToLower(name))) != nil
-					return nil
-				})
-				return taken, err
-			})
-		},
-		Probe: infoQuery,
-	})
+	s.up = r.Set(store.RubyGems, upstream.Protocol{Spelling: Spelling(), Probe: infoQuery})
 }
 
 // elsewhere reports whether an upstream may have what is not here.
@@ -139,6 +126,7 @@ type joins struct {
 type joined struct {
 	compactindex.Joined
 	of     string // what it was made from
+	names  int64  // how many names had been claimed or released by then
 	digest digest.Digest
 }
 
@@ -162,7 +150,8 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 	if err != nil {
 		return nil, err
 	}
-	next := &joined{of: fmt.Sprint(h.Created.UnixNano(), " ", h.Size)}
+	next := &joined{names: s.up.Renewals()}
+	next.of = fmt.Sprint(h.Created.UnixNano(), " ", h.Size, " ", next.names)
 	var lists []*upstream.Document
 	var missing error
 	for _, u := range s.up.Upstreams() {
@@ -203,7 +192,7 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // what a list begins with
 	}
 	next.Ours = lines
-	if last == nil {
+	if last == nil || last.names != next.names {
 		last = &joined{}
 	}
 	if err := next.Follow(&last.Joined, func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }); err != nil {
@@ -243,9 +232,13 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 			theirs = s.up.Theirs(ctx, name)
 			known[name] = theirs
 		}
-		if theirs && compactindex.Harmless(line) {
-			out = append(out, line...)
+		if !theirs || !compactindex.Harmless(line) {
+			continue
 		}
+		if _, some := s.up.BlockedVersions(name); some {
+			line = compactindex.Without(line, func(id string) bool { return s.up.Blocked(name, id) != nil })
+		}
+		out = append(out, line...)
 	}
 	return out, nil
 }

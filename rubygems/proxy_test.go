@@ -130,7 +130,7 @@ func TestE_CVE_2020_36327_Confusion(t *testing.T) {
 			t.Errorf("the other registry was asked for %s: %q", name, o.asked)
 		}
 	}
-	g.want(g.push("ada", newRelease("other", "2.0")), 409, "must claim the name")
+	g.want(g.push("ada", newRelease("other", "2.0")), 409, "an administrator claims the name: larder claim rubygems other")
 }
 
 // TestE_HashPinning: a gem that is not what /info says is not served and not kept, whole or cut short.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -33,10 +34,61 @@ type nameRow struct {
 
 // own writes down that the package's name is ours, with the publish that makes the package.
 func (p *pkg) own() error {
-	if !slices.Contains(Kinds(), p.kind) || p.tx.get(bucketName, p.key()) != nil {
+	if !slices.Contains(Kinds(), p.kind) {
 		return nil
 	}
+	known := p.tx.get(bucketName, p.key()) != nil
+	if err := p.stand(known); err != nil || known {
+		return err
+	}
 	return p.tx.putRow(bucketName, p.key(), nameRow{Time: p.tx.now, By: p.tx.actor.User})
+}
+
+// alikeTable has a row for each skeleton of a published name → the name that has it.
+const alikeTable = "alike"
+
+// standsApart are the kinds whose look-alikes are kept apart here. The others have rules of their own for that: PyPI's
+// look-alikes are one name, npm, Cargo and RubyGems refuse them in their own ways.
+var standsApart = []Kind{OCI, Maven, Composer}
+
+// skeleton is what two names share that people would mistake for each other: they differ in case or separators only.
+func skeleton(name string) []byte {
+	return []byte(strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name)))
+}
+
+// stand refuses a new name that looks like that of another package. A name that is ours already may be: an administrator
+// claimed it, or it was here before.
+func (p *pkg) stand(known bool) error {
+	if !slices.Contains(standsApart, p.kind) {
+		return nil
+	}
+	alike := p.tx.kindIndex(p.kind, alikeTable)
+	other := string(alike.Get(skeleton(p.name)))
+	switch {
+	case other == p.name:
+		return nil
+	case other == "":
+		return alike.Put(skeleton(p.name), []byte(p.name))
+	case known:
+		return nil
+	}
+	var row packageRow
+	if _, err := p.tx.row(bucketPackage, key(string(p.kind), other), &row); err != nil {
+		return err
+	}
+	if row.Private {
+		other = "a name that is taken"
+	}
+	return Refuse(ErrExists, "%s looks like %s. If both are meant, an administrator claims the new one: larder claim %s %s", p.name, other, p.kind, p.name)
+}
+
+// leave gives up the package's place among names that look alike.
+func (p *pkg) leave() error {
+	alike := p.tx.kindIndex(p.kind, alikeTable)
+	if string(alike.Get(skeleton(p.name))) != p.name {
+		return nil
+	}
+	return alike.Delete(skeleton(p.name))
 }
 
 // Owns reports whether the name is ours: whether it was ever published here or claimed, and not released since.
@@ -180,7 +232,13 @@ func ownKnownNames(tx *bolt.Tx) error {
 					return err
 				}
 			}
-			return own(Kind(parts[0]), string(parts[1]), row.Created, "")
+			kind, name := Kind(parts[0]), string(parts[1])
+			if at := append(prefix(string(kind), "", alikeTable), skeleton(name)...); row.Listed && slices.Contains(standsApart, kind) {
+				if err := tx.Bucket([]byte(bucketIndex)).Put(at, []byte(name)); err != nil {
+					return err
+				}
+			}
+			return own(kind, name, row.Created, "")
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", bucket, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	. "larder/store"
@@ -58,6 +59,54 @@ func TestNamesOutlivePackages(t *testing.T) {
 		}
 		change(func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "2"}) })
 		is("published again", true)
+	}
+}
+
+// TestLookAlikesAreRefused: in the kinds that have no rule of their own; what is claimed, private or gone is told apart.
+func TestLookAlikesAreRefused(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	publishAs := func(k Kind, name string, private bool) error {
+		return NewRepo[int](s, k).Update(ctx, name, func(p *PackageTx[int]) error {
+			if err := p.Publish(Version[int]{ID: "1"}); err != nil {
+				return err
+			}
+			return p.SetPackage(func(pkg *Package) { pkg.Private = private })
+		})
+	}
+	for _, k := range []Kind{OCI, Maven, Composer} {
+		if err := publishAs(k, "acme/left-pad", false); err != nil {
+			t.Fatal(err)
+		}
+		if err := publishAs(k, "acme/se_cret", true); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{
+			"acme/left_pad": "looks like acme/left-pad", "acme/Left.Pad": "looks like acme/left-pad", "acme/se-cret": "looks like a name that is taken",
+		} {
+			err := publishAs(k, name, false)
+			if !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "se_cret") {
+				t.Errorf("%s: %s is published: %v, want %v saying that it %s", k, name, err, ErrExists, want)
+			}
+			if owned, err := s.Owns(ctx, k, name); owned || err != nil {
+				t.Errorf("%s: %s was refused and is ours, %v", k, name, err)
+			}
+		}
+		if err := s.ClaimName(ctx, k, "acme/left_pad"); err != nil {
+			t.Fatal(err)
+		}
+		if err := publishAs(k, "acme/left_pad", false); err != nil {
+			t.Errorf("%s: a look-alike that is claimed is refused: %v", k, err)
+		}
+		if err := publishAs(k, "acme/leftpad", false); err != nil {
+			t.Errorf("%s: a name that is like no other is refused: %v", k, err)
+		}
+		if err := NewRepo[int](s, k).Update(ctx, "acme/left-pad", func(p *PackageTx[int]) error { return p.DeletePackage() }); err != nil {
+			t.Fatal(err)
+		}
+		if err := publishAs(k, "acme/left.pad", false); err != nil {
+			t.Errorf("%s: a name like one that is gone is refused: %v", k, err)
+		}
 	}
 }
 

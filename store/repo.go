@@ -210,6 +210,10 @@ func (p *pkg) flush() error {
 		if err := p.own(); err != nil {
 			return err
 		}
+	} else if was.Listed && !row.Listed {
+		if err := p.leave(); err != nil {
+			return err
+		}
 	}
 	p.was, p.dirty, p.changed = *row, false, false
 	if err := tx.count(statKindKey(p.kind), counter{

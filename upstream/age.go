@@ -70,8 +70,8 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	if !s.Gated() || version == "" {
 		return nil
 	}
-	if s.coversVersion(s.r.blocked, name, version) {
-		return store.Refuse(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
+	if err := s.Blocked(name, version); err != nil {
+		return err
 	}
 	if s.r.opt.MinAge == 0 || s.coversVersion(s.r.allowed, name, version) {
 		return nil

@@ -67,6 +67,9 @@ type Options struct {
 	CacheSize int64
 	CacheAge  time.Duration
 
+	// Spellings say how each kind writes names and versions.
+	Spellings Spellings
+
 	// Concurrent and PerHost bound the requests under way; 0: 64 and 16. Over HTTP/2 a host gets three times as many.
 	Concurrent, PerHost int
 	// Now is the clock; nil: time.Now.
@@ -131,90 +134,4 @@ func namesPrivate(host string) bool {
 	}
 	a, err := netip.ParseAddr(host)
 	return err == nil && !public(a)
-}
-
-// rule is a pattern kind:name or kind:name@version.
-type rule struct{ kind, name, version string }
-
-// ParseRule reads "npm:@acme/*" or "pypi:requests@2.*"; a kind may be "*".
-func parseRule(s string) (rule, error) {
-	kind, name, ok := strings.Cut(s, ":")
-	if !ok || name == "" {
-		return rule{}, fmt.Errorf("%q is not a pattern kind:name", s)
-	}
-	if kind != "*" {
-		if _, err := store.ParseKind(kind); err != nil {
-			return rule{}, fmt.Errorf("%q: %w", s, err)
-		}
-	}
-	r := rule{kind: kind, name: name}
-	// The first character may be a scope's.
-	if i := strings.LastIndexByte(name, '@'); i > 0 {
-		r.name, r.version = name[:i], name[i+1:]
-	}
-	return r, nil
-}
-
-// CheckRule says what is wrong with a pattern of Claims, Blocked or Allowed.
-func CheckRule(s string) error {
-	_, err := parseRule(s)
-	return err
-}
-
-func parseRules(list []string) (rules []rule, err error) {
-	for _, s := range list {
-		r, err := parseRule(s)
-		if err != nil {
-			return nil, err
-		}
-		rules = append(rules, r)
-	}
-	return rules, nil
-}
-
-// covers reports whether a rule without a version is about the name.
-func (s *Set) covers(rules []rule, name string) bool {
-	for _, r := range rules {
-		if r.version == "" && s.matches(r, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// coversVersion reports whether a rule is about the version, or about the whole name.
-func (s *Set) coversVersion(rules []rule, name, version string) bool {
-	for _, r := range rules {
-		if s.matches(r, name) && (r.version == "" || glob(r.version, version)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (s *Set) matches(r rule, name string) bool {
-	return (r.kind == "*" || r.kind == string(s.kind)) && glob(s.fold(r.name), s.fold(name))
-}
-
-// glob matches s against a pattern in which '*' stands for any run of characters.
-func glob(pattern, s string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, first) {
-		return false
-	}
-	s = s[len(first):]
-	for {
-		part, next, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(s, part)
-		}
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s, rest = s[i+len(part):], next
-	}
 }

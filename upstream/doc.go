@@ -42,7 +42,8 @@
 //
 // # Where is what
 //
-//	config.go    what an operator may say           set.go       rules about names, the chain of upstreams
+//	config.go    what an operator may say           set.go       what is ours, the chain of upstreams
+//	rules.go     which names and versions a rule means
 //	document.go  what changes                       flight.go    what does not, while it comes
 //	file.go      what does not, once it is here     entry.go     records
 //	parts.go     pieces of what is not here

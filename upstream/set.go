@@ -127,11 +127,10 @@ func (r *Registry) Close() {
 
 // Protocol is what a kind's package says about itself. It must not call back into the Set.
 type Protocol struct {
-	// Local reports whether a name is, or ever was, published here. Such a name is ours: no upstream is asked for it.
-	Local func(ctx context.Context, name string) (bool, error)
-	// Fold spells a name as rules about names compare it, so that no other spelling escapes them; nil leaves it as it is.
-	// It must leave '*' alone.
-	Fold func(name string) string
+	// Spelling is how the kind writes names and versions.
+	Spelling
+	// Names are further names that an operator may call a package by: an image of a named upstream has one without it.
+	Names func(name string) []string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
 }
@@ -142,10 +141,7 @@ func (r *Registry) Set(k store.Kind, p Protocol) *Set {
 		return nil
 	}
 	s := r.sets[k]
-	s.protocol = p
-	if p.Fold != nil {
-		s.fold = p.Fold
-	}
+	s.protocol, s.spelling = p, p.Spelling
 	return s
 }
 
@@ -158,7 +154,7 @@ type Set struct {
 	everyone []*Upstream          // both
 	sources  map[string]*Upstream // both, by key
 	protocol Protocol
-	fold     func(string) string
+	spelling Spelling
 
 	docs  *store.Repo[entry]
 	files *store.Repo[entry]
@@ -168,6 +164,9 @@ type Set struct {
 	group singleflight.Group         // refreshes under way
 	// Whether anything is kept of a package, by a source's key.
 	heldDocs, heldFiles *store.Memo[string, bool]
+	names               *store.Memo[struct{}, bool] // whether names are ours
+
+	renewed atomic.Int64 // names claimed or released since the start
 
 	unstored atomic.Int64 // bytes of documents that were answered before they are stored
 
@@ -179,7 +178,7 @@ type Set struct {
 func newSet(r *Registry, k store.Kind) *Set {
 	d, f := k.Documents(), k.CachedFiles()
 	return &Set{
-		r: r, kind: k, fold: func(name string) string { return name },
+		r: r, kind: k, spelling: r.opt.Spellings[k], names: store.NewMemo[struct{}, bool](r.store, k),
 		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
 		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
 		heldDocs: store.NewMemo[string, bool](r.store, d), heldFiles: store.NewMemo[string, bool](r.store, f),
@@ -233,13 +232,17 @@ func (s *Set) Offline() bool {
 	return true
 }
 
-// Claimed reports whether the name is ours by the operator's word.
-func (s *Set) Claimed(name string) bool { return s != nil && s.covers(s.r.claims, name) }
-
-// MaySearch reports whether upstreams may be asked for a text: none of its words is a name that is claimed.
-func (s *Set) MaySearch(text string) bool {
-	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"',:;", r) })
-	return s != nil && !slices.ContainsFunc(words, s.Claimed)
+// MaySearch reports whether upstreams may be asked for a text: none of its words is a name that is ours.
+func (s *Set) MaySearch(ctx context.Context, text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(" \t\r\n\"',;", r) })
+	for _, word := range words {
+		// Before a colon stands a qualifier, or half of a name that has two.
+		words = append(words, strings.FieldsFunc(word, func(r rune) bool { return r == ':' })...)
+	}
+	return s != nil && !slices.ContainsFunc(words, func(word string) bool {
+		ours, err := s.ours(ctx, word)
+		return ours || err != nil || s.Claimed(word)
+	})
 }
 
 // chain is who may be asked for a name, in order. ErrNotFound when nobody: the name is ours. It is asked before
@@ -254,21 +257,19 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	if s.Claimed(name) {
 		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
 	}
+	ours, err := s.ours(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if ours {
+		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
+	}
 	if s.covers(s.r.blocked, name) {
 		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
-	if s.protocol.Local != nil {
-		local, err := s.protocol.Local(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if local {
-			return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
-		}
-	}
 	var list []*Upstream
 	for _, u := range s.Upstreams() {
-		if u.has(s.fold, name) {
+		if u.has(s.spelling.fold, name) {
 			list = append(list, u)
 		}
 	}
@@ -281,11 +282,11 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 // Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs no
 // transaction, which looking for what is not here does.
 func (s *Set) Ours(ctx context.Context, name string) bool {
-	if s == nil || s.protocol.Local == nil {
+	if s == nil {
 		return true
 	}
-	local, err := s.protocol.Local(ctx, name)
-	return local || err != nil
+	ours, err := s.ours(ctx, name)
+	return ours || err != nil
 }
 
 // Theirs reports whether a name that an upstream mentions may be shown: it is neither ours nor blocked.
@@ -300,10 +301,10 @@ func (s *Set) MayPublish(ctx context.Context, name string) error {
 	if s == nil || s.Claimed(name) || s.protocol.Probe == nil {
 		return nil
 	}
-	_, err := s.Document(ctx, s.protocol.Probe(name))
+	d, err := s.Document(ctx, s.protocol.Probe(name))
 	switch {
 	case err == nil:
-		return store.Refuse(store.ErrExists, "%s exists in an upstream registry already. To publish your own, the operator must claim the name (claims: [\"%s:%s\"]).", name, s.kind, name)
+		return store.Refuse(store.ErrExists, "%s exists at the upstream registry %s. To publish it here, an administrator claims the name: larder claim %s %s", name, d.Upstream.Name(), s.kind, name)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrOffline):
 		return nil
 	}

@@ -467,7 +467,7 @@ func (s *Set) owned(ctx context.Context, name string) (bool, error) {
 func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	u := s.sources[k.Upstream]
 	if u != nil && !u.gone {
-		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.fold, name), nil
+		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, name), nil
 	}
 	if !s.Offline() {
 		return false, nil

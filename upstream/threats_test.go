@@ -206,11 +206,11 @@ func TestB5_TheProxyItselfIsNotOpen(t *testing.T) {
 func TestB7_NoSearchTellsAClaimedName(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:@acme/*", "npm:secret-*"} })
 	for text, want := range map[string]bool{"left pad": true, "": true, "@acme/payments": false, "keywords:x secret-plan": false, "scope:@acme/x": false, "acme": true, `"secret-plan"`: false} {
-		if got := g.set.MaySearch(text); got != want {
+		if got := g.set.MaySearch(context.Background(), text); got != want {
 			t.Errorf("%q: %t", text, got)
 		}
 	}
-	if (*Set)(nil).MaySearch("x") {
+	if (*Set)(nil).MaySearch(context.Background(), "x") {
 		t.Error("without upstreams")
 	}
 }

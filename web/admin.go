@@ -27,6 +27,9 @@ type api struct {
 	log   *slog.Logger
 	// remote is nil when no upstreams are configured, and nothing is kept of any.
 	remote *upstream.Registry
+	// claims are the configuration's patterns, spellings what makes one name of those that are the same.
+	claims    []string
+	spellings upstream.Spellings
 }
 
 // Admin is the admin API for clients that must prove their right: every operation needs an administrator.
@@ -49,7 +52,7 @@ func LocalAdmin(d Deps) http.Handler {
 }
 
 func endpoint(d Deps) wire.Endpoint[request] {
-	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams}
+	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings}
 	return wire.Endpoint[request]{
 		Parse:  parse,
 		Ops:    a.ops(),

@@ -28,6 +28,8 @@
 //	POST   /upstreams/purge        admin.upstream.purge         larder upstream purge: {"kind","package","no_upstream"}
 //	GET    /upstreams/misses       admin.upstream.misses        larder upstream misses
 //	DELETE /upstreams/misses       admin.upstream.misses.clear  larder upstream misses --clear
+//	GET    /claims                 admin.claim.list             larder claim list; ?kind= ?hosted=1 ?after=NAME
+//	POST   /claims                 admin.claim                  larder claim: {"kind","name","release"}
 //
 // An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or {"error":…,"request_id":…}.
 // Errors before that are {"error": sentence, "request_id": id} with the status of internal/wire's table.

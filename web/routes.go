@@ -50,6 +50,8 @@ func routes() []route {
 		{http.MethodPost, "upstreams/purge", "admin.upstream.purge"},
 		{http.MethodGet, "upstreams/misses", "admin.upstream.misses"},
 		{http.MethodDelete, "upstreams/misses", "admin.upstream.misses.clear"},
+		{http.MethodGet, "claims", "admin.claim.list"},
+		{http.MethodPost, "claims", "admin.claim"},
 	}
 }
 
@@ -78,6 +80,8 @@ func (a *api) ops() []wire.Op[request] {
 		{Name: "admin.upstream.purge", Need: wire.Admin, Serve: a.purgeUpstreams},
 		{Name: "admin.upstream.misses", Need: wire.Admin, Serve: a.misses},
 		{Name: "admin.upstream.misses.clear", Need: wire.Admin, Serve: a.clearMisses},
+		{Name: "admin.claim.list", Need: wire.Admin, Serve: a.listClaims},
+		{Name: "admin.claim", Need: wire.Admin, Serve: a.claim},
 	}
 }
 

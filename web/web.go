@@ -11,6 +11,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Deps are what the pages and the admin API work with.
@@ -31,6 +32,10 @@ type Deps struct {
 	ReadOnly bool
 	// Version is the program's version.
 	Version string
+	// Claims are the configuration's patterns of names that are ours.
+	Claims []string
+	// Spellings say how names are written, for claims of one.
+	Spellings upstream.Spellings
 }
 
 // Protocol is one protocol that is switched on.

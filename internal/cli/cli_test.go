@@ -140,6 +140,19 @@ func TestBothWays(t *testing.T) {
 		{"", "audit --json", 0},
 		{"", "audit --after 1 --limit 1", 0},
 		{"", "audit --user local:* --package x", 0},
+		{"", "claim list", 0},
+		{"", "claim npm left-pad", 0},
+		{"", "claim npm left-pad", 0},
+		{"", "claim pypi Acme.Lib", 0},
+		{"", "claim maven com.acme", 1},
+		{"", "claim npm acme-*", 1},
+		{"", "claim nothing x", 2},
+		{"", "claim npm", 2},
+		{"", "claim list --json", 0},
+		{"", "claim list npm --all", 0},
+		{"", "claim npm left-pad --release", 0},
+		{"", "claim npm left-pad --release", 1},
+		{"", "claim list", 0},
 		{"", "user remove bob", 0},
 		{"", "user remove bob", 1},
 		{"", "user list --json", 0},
@@ -569,7 +582,7 @@ func TestTree(t *testing.T) {
 	walk(a.root())
 	for _, path := range []string{
 		"serve", "user add", "user passwd", "user remove", "user list", "token create", "token list", "token revoke",
-		"gc", "check", "backup", "restore", "stats", "audit", "config", "version", "completion",
+		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "version", "completion",
 	} {
 		cmd, _, err := a.root().Find(strings.Fields(path))
 		if err != nil || cmd.CommandPath() != "larder "+path {

@@ -21,6 +21,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/config"
+	"larder/internal/server"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -131,7 +132,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	}
 	pipe := newPipe()
 	server := &http.Server{
-		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote}, Auth: local, Log: log, Version: web.Version()}),
+		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote}, Auth: local, Log: log, Version: web.Version(), Claims: cfg.Claims, Spellings: server.Spellings()}),
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	served := make(chan error, 1)
@@ -153,6 +154,7 @@ func openUpstreams(cfg config.Config, s *store.Store, log *slog.Logger) (*upstre
 	if err != nil {
 		return nil, err
 	}
+	o.Spellings = server.Spellings()
 	r, err := upstream.New(s, log, o)
 	if err != nil || r.Empty() {
 		return nil, err

@@ -15,7 +15,7 @@ func (a *app) root() *cobra.Command {
 		a.serveCommand(),
 		a.userCommand(), a.tokenCommand(),
 		a.gcCommand(), a.checkCommand(), a.scrubCommand(), a.backupCommand(), a.restoreCommand(), a.statsCommand(), a.auditCommand(),
-		a.upstreamCommand(), a.configCommand(), a.versionCommand(), a.completionCommand())
+		a.upstreamCommand(), a.claimCommand(), a.configCommand(), a.versionCommand(), a.completionCommand())
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.CompletionOptions.DisableDefaultCmd = true

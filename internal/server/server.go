@@ -122,7 +122,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	protocols := s.protocols(deps)
 	s.jobs = newJobs(s.log, s.jobList(protocols)...)
 	s.metrics.watch(s.jobs)
-	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version()}
+	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(), Claims: s.cfg.Claims, Spellings: Spellings()}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
@@ -146,6 +146,10 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 func (s *Server) connect() error {
 	o, err := s.cfg.UpstreamOptions()
 	if err != nil {
+		return err
+	}
+	o.Spellings = Spellings()
+	if err := upstream.CheckRules(o); err != nil {
 		return err
 	}
 	r, err := upstream.New(s.store, s.log, o)

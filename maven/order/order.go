@@ -163,6 +163,9 @@ func Compare(a, b string) int {
 	return cmp.Or(compareItems(parseVersion(a), parseVersion(b)), strings.Compare(a, b))
 }
 
+// Same reports whether Maven takes two versions for one another: 1.0, 1.0.0, 1.0-ga and 1.0.FINAL.
+func Same(a, b string) bool { return compareItems(parseVersion(a), parseVersion(b)) == 0 }
+
 // Sort sorts in place, parsing each version once.
 func Sort(list []string) {
 	type parsed struct {

@@ -39,14 +39,8 @@ type File struct {
 	Core     json.RawMessage
 }
 
-// Release is the release a file belongs to, "" when its name does not say.
-func (f *File) Release() string {
-	name, err := pydist.ParseFilename(f.Name)
-	if err != nil {
-		return ""
-	}
-	return name.Version.String()
-}
+// Release is the release of the project that a file belongs to; see pydist.ReleaseOf.
+func (f *File) Release(project string) string { return pydist.ReleaseOf(project, f.Name) }
 
 // Check says why a body is no page of the simple API; nil for one that can be read.
 func Check(body []byte) error {
@@ -81,7 +75,7 @@ func Find(body []byte, from, name string) (f File, ok bool, err error) {
 }
 
 // Releases says when each release of a page that passed Check began, as far as the page does.
-func Releases(body []byte) map[string]time.Time {
+func Releases(project string, body []byte) map[string]time.Time {
 	out := map[string]time.Time{}
 	p, err := Read(body, "")
 	if err != nil {
@@ -89,7 +83,7 @@ func Releases(body []byte) map[string]time.Time {
 	}
 	for i := range p.Files {
 		f := &p.Files[i]
-		release := f.Release()
+		release := f.Release(project)
 		if t, ok := out[release]; !ok || f.Uploaded.Before(t) {
 			out[release] = f.Uploaded
 		}

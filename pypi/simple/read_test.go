@@ -36,7 +36,7 @@ func TestRead(t *testing.T) {
 		}
 		core, ok := f.Offered()
 		if f.URL != "https://index.example.com/f/demo-1.0-py3-none-any.whl" || f.SHA256 != sum || f.Requires != ">=3.8" || core != sum || !ok || string(f.Yanked) != `"bad"` || f.Size != 7 ||
-			!f.Uploaded.Equal(time.Date(2024, 1, 2, 3, 4, 5, 600_000_000, time.UTC)) || f.Release() != "1.0" {
+			!f.Uploaded.Equal(time.Date(2024, 1, 2, 3, 4, 5, 600_000_000, time.UTC)) || f.Release("demo") != "1.0" {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}

@@ -166,6 +166,20 @@ func (j *Joined) Follow(last *Joined, pass func(list []byte) ([]byte, error)) er
 	return err
 }
 
+// Without is a line of the list of versions, without those that drop says; nil when none is left.
+func Without(line []byte, drop func(id string) bool) []byte {
+	fields := strings.Split(strings.TrimSuffix(string(line), "\n"), " ")
+	if len(fields) < 2 {
+		return line
+	}
+	ids := slices.DeleteFunc(strings.Split(fields[1], ","), func(id string) bool { return drop(strings.TrimPrefix(id, "-")) })
+	if len(ids) == 0 {
+		return nil
+	}
+	fields[1] = strings.Join(ids, ",")
+	return []byte(strings.Join(fields, " ") + "\n")
+}
+
 // AppendList appends a registry's whole list to those of others.
 func AppendList(all, list []byte) []byte {
 	if len(all) == 0 {

@@ -1,0 +1,29 @@
+package maven
+
+// How Maven's names and versions are written, and which of them are the same.
+
+import (
+	"strings"
+
+	"larder/internal/wire"
+	"larder/maven/layout"
+	"larder/maven/order"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Spelling is for rules about names and versions: group:artifact as it is, and versions that Maven's order takes for equal.
+func Spelling() upstream.Spelling {
+	return upstream.Spelling{
+		Name: func(name string) (string, error) {
+			group, artifact, ok := strings.Cut(name, ":")
+			if !ok || group == "" || artifact == "" {
+				return "", wire.Errorf(store.ErrInvalid, "%.200q is not of the form group:artifact.", name)
+			}
+			return name, layout.CheckCoordinates(group, artifact, "1", true)
+		},
+		Same:      order.Same,
+		Also:      func(version string) []string { return upstream.Padded(version) },
+		NameChars: layout.CoordinateChars + ":", VersionChars: layout.CoordinateChars,
+	}
+}
