@@ -151,6 +151,9 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	x.op = op.Name
 	f.Op, f.Need = op.Name, op.Need
 	f.Type, f.Name = h.Target(q)
+	if err := h.deps.Base.sameSite(r); err != nil {
+		return err
+	}
 	x.identity, err = h.authenticate(r, x)
 	if err != nil && !(op.Login && errors.Is(err, auth.ErrCredentials)) {
 		return err
