@@ -10,9 +10,9 @@ import (
 )
 
 // npmRead and friends keep the tables short.
-func npm(name string, a Action) Access { return Access{store.NPM, "package", name, a} }
+func npm(name string, a Action) Access { return Access{Kind: store.NPM, Type: "package", Name: name, Action: a} }
 
-func oci(name string, a Action) Access { return Access{store.OCI, "repository", name, a} }
+func oci(name string, a Action) Access { return Access{Kind: store.OCI, Type: "repository", Name: name, Action: a} }
 
 // flagPrivate sets the flag of a package's record, making the package if there is none.
 func (w *world) flagPrivate(name string, private bool) {
@@ -158,7 +158,7 @@ func TestPrivateFlagFollows(t *testing.T) {
 		w.flagPrivate("p", false)
 	}
 	w.check("anonymous", Anonymous(), npm("not a \x00 name", Read), nil)
-	w.check("anonymous", Anonymous(), Access{"gopher", "package", "x", Read}, nil)
+	w.check("anonymous", Anonymous(), Access{Kind: "gopher", Type: "package", Name: "x", Action: Read}, nil)
 }
 
 // TestWholeKindPrivate: a kind closed by pattern asks for credentials instead of pretending not to exist.

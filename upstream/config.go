@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -184,8 +185,10 @@ func (s *Set) covers(rules []rule, name string) bool {
 
 // coversVersion reports whether a rule is about the version, or about the whole name.
 func (s *Set) coversVersion(rules []rule, name, version string) bool {
+	names := s.spellings(name)
 	for _, r := range rules {
-		if s.matches(r, name) && (r.version == "" || glob(r.version, version)) {
+		about := slices.ContainsFunc(names, func(n string) bool { return s.matches(r, n) })
+		if about && (r.version == "" || glob(r.version, version)) {
 			return true
 		}
 	}

@@ -127,6 +127,9 @@ type Protocol struct {
 	// Fold spells a name as rules about names compare it, so that no other spelling escapes them; nil leaves it as it is.
 	// It must leave '*' alone.
 	Fold func(name string) string
+	// Spellings are all names by which Blocked, Include and Exclude know a name, itself among them; nil: only itself. Claims
+	// are about the name itself.
+	Spellings func(name string) []string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
 }
@@ -249,7 +252,8 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	if s.Claimed(name) {
 		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
 	}
-	if s.covers(s.r.blocked, name) {
+	names := s.spellings(name)
+	if slices.ContainsFunc(names, func(n string) bool { return s.covers(s.r.blocked, n) }) {
 		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
 	if s.protocol.Local != nil {
@@ -263,7 +267,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	}
 	var list []*Upstream
 	for _, u := range s.Upstreams() {
-		if u.has(s.fold, name) {
+		if u.has(s.fold, names...) {
 			list = append(list, u)
 		}
 	}
@@ -271,6 +275,14 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
 	}
 	return list, nil
+}
+
+// spellings are the names by which rules know a name.
+func (s *Set) spellings(name string) []string {
+	if s.protocol.Spellings == nil {
+		return []string{name}
+	}
+	return s.protocol.Spellings(name)
 }
 
 // Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs no

@@ -66,6 +66,10 @@ type Endpoint[R any] struct {
 	// Its errors are ErrBadPath, ErrNoRoute, or NotAllowed(…).
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
 	Ops   []Op[R]
+	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end here.
+	// The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether names
+	// exist; whoever asked is known already.
+	Resolve func(ctx context.Context, q R) (R, error)
 	// Target is the type and name of what the request is about, in the words of auth scopes.
 	Target func(q R) (typ, name string)
 	// Fail writes the error body and challenge; it is the only one that does.
@@ -80,10 +84,12 @@ type Failure struct {
 	Err error
 	// Public is what the client's user reads.
 	Public string
-	// Op, Need, Type and Name say what was asked for; Op is empty if the path was not understood.
+	// Op, Need, Type and Name say what was asked for, in the client's spelling; Op is empty if the path was not understood.
 	Op         string
 	Need       Need
 	Type, Name string
+	// Served is the name of what is served for it, whose right was asked; for the log.
+	Served string
 	// Retry, if not 0, is when to try again; the Retry-After header is set already.
 	Retry time.Duration
 }
@@ -98,7 +104,7 @@ type Deps struct {
 	Upstreams *upstream.Registry
 }
 
-// Handler serves the end point: parse → authenticate → authorize → serve, and on the first error Fail. Credentials that
+// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail. Credentials that
 // are wrong are refused even where none are needed: a client must learn that its token has expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
@@ -158,8 +164,16 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	if err != nil && !(op.Login && errors.Is(err, auth.ErrCredentials)) {
 		return err
 	}
+	access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
+	if h.Resolve != nil {
+		if q, err = h.Resolve(x, q); err != nil {
+			return err
+		}
+		if access.Type, access.Name = h.Target(q); access.Name != f.Name {
+			access.Asked, f.Served = f.Name, access.Name
+		}
+	}
 	if op.Need != None {
-		access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
 		if err := h.deps.Auth.Authorize(x, x.identity, access); err != nil {
 			return err
 		}
@@ -262,6 +276,9 @@ func (h *dispatcher[R]) log(x *exchange, r *http.Request, f Failure, gone bool) 
 	attrs := []slog.Attr{
 		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(x.escapedPath(r.URL), r.URL.RawQuery)),
 		slog.Int("status", f.Status), slog.Any("error", f.Err),
+	}
+	if f.Served != "" {
+		attrs = append(attrs, slog.String("served", f.Served))
 	}
 	var p *panicked
 	if errors.As(f.Err, &p) {
