@@ -10,9 +10,13 @@ import (
 )
 
 // npmRead and friends keep the tables short.
-func npm(name string, a Action) Access { return Access{Kind: store.NPM, Type: "package", Name: name, Action: a} }
+func npm(name string, a Action) Access {
+	return Access{Kind: store.NPM, Type: "package", Name: name, Action: a}
+}
 
-func oci(name string, a Action) Access { return Access{Kind: store.OCI, Type: "repository", Name: name, Action: a} }
+func oci(name string, a Action) Access {
+	return Access{Kind: store.OCI, Type: "repository", Name: name, Action: a}
+}
 
 // flagPrivate sets the flag of a package's record, making the package if there is none.
 func (w *world) flagPrivate(name string, private bool) {

@@ -53,6 +53,11 @@ type Op[R any] struct {
 	Name  string
 	Need  Need
 	Serve func(w http.ResponseWriter, r *http.Request, q R) error
+	// First, if set, judges who asks before anything is known of the name: a login that is needed whatever the rights.
+	First func(ctx context.Context) error
+	// Existing marks a change of a package that is here. Of one that is not it is refused before the body is looked at, in
+	// the way in which a hidden one is.
+	Existing bool
 	// Login marks an operation that gives out credentials: those that are wrong count as none, since clients send an
 	// expired token along when they log in again.
 	Login bool
@@ -108,6 +113,10 @@ type Deps struct {
 // are wrong are refused even where none are needed: a client must learn that its token has expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
+	if d.Store != nil && e.Kind != "" {
+		h.repo = store.NewRepo[struct{}](d.Store, e.Kind)
+		h.known = store.NewMemo[struct{}, bool](d.Store, e.Kind)
+	}
 	for i := range e.Ops {
 		h.ops[e.Ops[i].Name] = &e.Ops[i]
 	}
@@ -116,8 +125,10 @@ func (e Endpoint[R]) Handler(d Deps) http.Handler {
 
 type dispatcher[R any] struct {
 	Endpoint[R]
-	deps Deps
-	ops  map[string]*Op[R]
+	deps  Deps
+	ops   map[string]*Op[R]
+	repo  *store.Repo[struct{}]
+	known *store.Memo[struct{}, bool] // whether a package is here
 }
 
 func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -173,13 +184,41 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 			access.Asked, f.Served = f.Name, access.Name
 		}
 	}
+	if op.First != nil {
+		if err := op.First(x); err != nil {
+			return err
+		}
+	}
 	if op.Need != None {
 		if err := h.deps.Auth.Authorize(x, x.identity, access); err != nil {
 			return err
 		}
 	}
+	if op.Existing {
+		if err := h.exists(x, access.Name); err != nil {
+			return err
+		}
+	}
 	x.admitted = true
 	return call(op, w, r, q)
+}
+
+// exists is auth.ErrHidden for a package that is not here, so that no answer can differ from that of a hidden one.
+func (h *dispatcher[R]) exists(ctx context.Context, name string) error {
+	here, err := h.known.Get(name, struct{}{}, func() (here bool, err error) {
+		err = h.repo.View(ctx, name, func(p *store.PackageTx[struct{}]) error {
+			_, err := p.Package()
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !here {
+		err = auth.ErrHidden
+	}
+	return err
 }
 
 func parseQuery(raw string) (url.Values, error) {
