@@ -94,7 +94,8 @@ func TestPolicyRead(t *testing.T) {
 		// Who may not read a name learns nothing from trying to change it.
 		{npm("secret", Write), everyone(ErrHidden, row{"root": nil, "ann": nil, "jwt": ErrScope, "read-only": ErrDenied,
 			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
-		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "team token": ErrDenied,
+		// As for a name without a package: the flag must not show in how a change is refused.
+		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "drop": ErrDenied, "team token": ErrDenied,
 			"read-only": ErrDenied, "jwt": ErrScope, "jwt of team token": ErrDenied,
 			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
 		{npm("open", Admin), everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
