@@ -34,11 +34,13 @@
 //	user                      something of the appliance (Kind "")      ErrDenied, unless administrator
 //	                          or of a whole kind (Name "")
 //	user                      to read a name                            ErrHidden
-//	user who may read it      to change a name                          ErrDenied, with the reason: grants, scopes or read-only
-//	user who may not read it  to change a name                          ErrHidden
+//	user who may read names   to change a name                          ErrDenied, with the reason: grants, scopes or read-only
+//	of this pattern
+//	user who may not          to change a name                          ErrHidden
 //
-// No answer depends on whether the name exists, except through the private flag of a package, where ErrHidden is to be
-// answered exactly like a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
+// No answer to a change that is refused depends on whether the name exists: for the last two rows only patterns and grants
+// count, not the flag of a package. Of the other rows the flag can make an ErrHidden, which is to be answered exactly like
+// a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
 //
 // # Passwords and tokens
 //

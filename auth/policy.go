@@ -29,7 +29,7 @@ func (l *Local) Authorize(ctx context.Context, id Identity, a Access) error {
 	if id.Can(a) {
 		return l.member(ctx, id, a)
 	}
-	return l.refuse(ctx, id, a)
+	return l.refuse(id, a)
 }
 
 // member keeps a user out of a private package that belongs to others, unless an administrator gave the user scopes:
@@ -57,24 +57,24 @@ func refuseAnonymous(a Access, private bool) error {
 }
 
 // refuse finds the error for somebody known.
-func (l *Local) refuse(ctx context.Context, id Identity, a Access) error {
+func (l *Local) refuse(id Identity, a Access) error {
 	if id.JWT && id.Credential().Can(a) {
 		return store.Refuse(ErrScope, "The token was not issued for this.")
 	}
 	if a.Kind == "" || a.Name == "" {
 		return denied(id, a)
 	}
-	read := a
-	read.Action = Read
 	if a.Action == Read {
 		return ErrHidden
 	}
-	switch err := l.Authorize(ctx, id, read); {
-	case err == nil, errors.Is(err, ErrScope):
+	// Not the flag of the package: a change would be refused in another way where there is a private one than where there
+	// is none.
+	read := a
+	read.Action = Read
+	if id.Can(read) || id.JWT && id.Credential().Can(read) || id.User != "" && l.AnonymousReads() && !l.privacy.byPattern(a) {
 		return denied(id, a)
-	default:
-		return err
 	}
+	return ErrHidden
 }
 
 // denied says which of the limits it was, to somebody who may know that the name exists.
@@ -134,16 +134,19 @@ func newPrivacy(s *store.Store, patterns []string) (*privacy, error) {
 
 // of says whether a's name is private. A kind as a whole is private only under a pattern for every name.
 func (p *privacy) of(ctx context.Context, a Access) (bool, error) {
-	for _, pattern := range p.patterns {
-		if pattern.names(a) {
-			return true, nil
-		}
+	if p.byPattern(a) {
+		return true, nil
 	}
 	if a.Name == "" {
 		return false, nil
 	}
 	f, err := p.flag(ctx, packageName{a.Kind, a.Name})
 	return f.private, err
+}
+
+// byPattern says whether a's name is private whether it exists or not.
+func (p *privacy) byPattern(a Access) bool {
+	return slices.ContainsFunc(p.patterns, func(pattern Scope) bool { return pattern.names(a) })
 }
 
 // touches says whether a pattern could make a name of the type private.

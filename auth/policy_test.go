@@ -10,9 +10,13 @@ import (
 )
 
 // npmRead and friends keep the tables short.
-func npm(name string, a Action) Access { return Access{store.NPM, "package", name, a} }
+func npm(name string, a Action) Access {
+	return Access{Kind: store.NPM, Type: "package", Name: name, Action: a}
+}
 
-func oci(name string, a Action) Access { return Access{store.OCI, "repository", name, a} }
+func oci(name string, a Action) Access {
+	return Access{Kind: store.OCI, Type: "repository", Name: name, Action: a}
+}
 
 // flagPrivate sets the flag of a package's record, making the package if there is none.
 func (w *world) flagPrivate(name string, private bool) {
@@ -90,7 +94,8 @@ func TestPolicyRead(t *testing.T) {
 		// Who may not read a name learns nothing from trying to change it.
 		{npm("secret", Write), everyone(ErrHidden, row{"root": nil, "ann": nil, "jwt": ErrScope, "read-only": ErrDenied,
 			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
-		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "team token": ErrDenied,
+		// As for a name without a package: the flag must not show in how a change is refused.
+		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "drop": ErrDenied, "team token": ErrDenied,
 			"read-only": ErrDenied, "jwt": ErrScope, "jwt of team token": ErrDenied,
 			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
 		{npm("open", Admin), everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
@@ -158,7 +163,7 @@ func TestPrivateFlagFollows(t *testing.T) {
 		w.flagPrivate("p", false)
 	}
 	w.check("anonymous", Anonymous(), npm("not a \x00 name", Read), nil)
-	w.check("anonymous", Anonymous(), Access{"gopher", "package", "x", Read}, nil)
+	w.check("anonymous", Anonymous(), Access{Kind: "gopher", Type: "package", Name: "x", Action: Read}, nil)
 }
 
 // TestWholeKindPrivate: a kind closed by pattern asks for credentials instead of pretending not to exist.

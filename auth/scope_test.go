@@ -88,7 +88,7 @@ func TestParseAction(t *testing.T) {
 }
 
 func TestCovers(t *testing.T) {
-	app := Access{store.OCI, "repository", "team/app", Read}
+	app := Access{Kind: store.OCI, Type: "repository", Name: "team/app", Action: Read}
 	with := func(fn func(*Access)) Access {
 		a := app
 		fn(&a)
@@ -197,7 +197,7 @@ func randomAccess(r *rand.Rand) Access {
 	}
 	kinds, types := []store.Kind{"", store.NPM, store.OCI, store.PyPI}, []string{"package", "repository", ""}
 	acts := []Action{Read, Create, Write, Delete, Admin, "none"}
-	return Access{kinds[r.IntN(len(kinds))], types[r.IntN(len(types))], name, acts[r.IntN(len(acts))]}
+	return Access{Kind: kinds[r.IntN(len(kinds))], Type: types[r.IntN(len(types))], Name: name, Action: acts[r.IntN(len(acts))]}
 }
 
 // TestScopeProperties compares the algebra with what it means, access by access.

@@ -68,6 +68,10 @@ func TestMatrix(t *testing.T) {
 			return fmt.Sprintf(map[bool]string{false: "crate%d", true: "secret%d"}[private], n)
 		},
 		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s}).prepare(name) },
+		Hide: func(w *wiretest.Rig, name string) {
+			g.Want(g.Ada("PATCH", "/api/v1/crates/"+name, fields{"crate": fields{"private": true}}), 200, "")
+		},
+		Creating: []string{opPublish},
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			return (&rig{w, g.s}).cases(name, actor)
 		},

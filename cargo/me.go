@@ -49,7 +49,8 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePa
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", meCSP)
-	h.Set("Referrer-Policy", "no-referrer")
+	// With no-referrer a browser would send the form with "Origin: null", which no page of this server has.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(out.Len()))
 	w.WriteHeader(status)

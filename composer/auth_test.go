@@ -53,6 +53,10 @@ func TestE_Matrix(t *testing.T) {
 			return fmt.Sprintf(map[bool]string{false: "acme/pkg%d", true: "secret/pkg%d"}[private], n)
 		},
 		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s}).publish(name, "1.0.0") },
+		Hide: func(w *wiretest.Rig, name string) {
+			g.Want(g.Ada("PUT", "/packages/"+name+"/settings", fields{"private": true}), 200, "")
+		},
+		Creating: []string{opPut},
 		Cases: func(w *wiretest.Rig, name, _ string) map[string]wiretest.Case {
 			r := &rig{w, g.s}
 			all := r.cases(name)

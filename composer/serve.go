@@ -89,9 +89,9 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opPut, Need: wire.None, Serve: s.put},
 		{Name: opUpload, Need: wire.Create, Serve: s.upload},
 		{Name: opSettings, Need: wire.Read, Serve: s.getSettings},
-		{Name: opSettingsSet, Need: wire.Write, Serve: s.setSettings},
-		{Name: opDeleteVersion, Need: wire.Delete, Serve: s.deleteVersion},
-		{Name: opDelete, Need: wire.Delete, Serve: s.deletePackage},
+		{Name: opSettingsSet, Need: wire.Write, Existing: true, Serve: s.setSettings},
+		{Name: opDeleteVersion, Need: wire.Delete, Existing: true, Serve: s.deleteVersion},
+		{Name: opDelete, Need: wire.Delete, Existing: true, Serve: s.deletePackage},
 		{Name: opAdvisories, Need: wire.Admin, Serve: plainly(s.advised.Get)},
 		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: plainly(s.advised.Set)},
 	}

@@ -61,7 +61,12 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 			seenPrivate = seenPrivate || private
 			return fmt.Sprintf(map[bool]string{false: "com.acme:pkg%d", true: "com.secret:pkg%d"}[private], n)
 		},
-		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
+		Prepare:  func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
+		Creating: []string{opMetadataPut, opCommit},
+		Spellings: func(name string) []string {
+			group, artifact := layout.SplitName(name)
+			return []string{name, layout.Dir(name, ""), group + "." + artifact, artifact}
+		},
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			return (&rig{w, g.s, g.clock}).cases(name, actor)
 		},

@@ -85,9 +85,9 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opVersion, Need: wire.Read, Serve: s.getVersion},
 		{Name: opTarball, Need: wire.Read, Serve: s.getTarball},
 		{Name: opPut, Need: wire.Create, Serve: s.put},
-		{Name: opPutRev, Need: wire.Write, Serve: s.putRev},
-		{Name: opUnpublish, Need: wire.Delete, Serve: s.unpublish},
-		{Name: opTarballDelete, Need: wire.Delete, Serve: s.deleteTarball},
+		{Name: opPutRev, Need: wire.Write, Existing: true, Serve: s.putRev},
+		{Name: opUnpublish, Need: wire.Delete, Existing: true, Serve: s.unpublish},
+		{Name: opTarballDelete, Need: wire.Delete, Existing: true, Serve: s.deleteTarball},
 		{Name: opWhoami, Need: wire.None, Serve: plain(s.account.Whoami)},
 		{Name: opLogin, Need: wire.None, Serve: byUser(s.account.Login), Login: true},
 		{Name: opUser, Need: wire.None, Serve: byUser(s.account.User)},
@@ -102,8 +102,8 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opProfile, Need: wire.None, Serve: plain(s.account.Profile)},
 		{Name: opProfileSet, Need: wire.None, Serve: plain(s.account.SetProfile)},
 		{Name: opTags, Need: wire.Read, Serve: s.getTags},
-		{Name: opTagSet, Need: wire.Write, Serve: s.setTag},
-		{Name: opTagDelete, Need: wire.Write, Serve: s.deleteTag},
+		{Name: opTagSet, Need: wire.Write, Existing: true, Serve: s.setTag},
+		{Name: opTagDelete, Need: wire.Write, Existing: true, Serve: s.deleteTag},
 		{Name: opSearch, Need: wire.None, Serve: s.listing(s.search)},
 		{Name: opAuditBulk, Need: wire.None, Serve: s.listing(plain(s.audit.Bulk))},
 		{Name: opAuditQuick, Need: wire.None, Serve: s.listing(plain(s.audit.Quick))},
@@ -114,12 +114,12 @@ func (s *server) operations() []wire.Op[Request] {
 		{Name: opVisibility, Need: wire.Read, Serve: s.visibility},
 		{Name: opCollaborators, Need: wire.Read, Serve: s.collaborators},
 		{Name: opAccess, Need: wire.Read, Serve: s.getAccess},
-		{Name: opAccessSet, Need: wire.Write, Serve: s.setAccess},
-		{Name: opOwnerAdd, Need: wire.Write, Serve: s.addOwner},
-		{Name: opOwnerRemove, Need: wire.Write, Serve: s.removeOwner},
+		{Name: opAccessSet, Need: wire.Write, Existing: true, Serve: s.setAccess},
+		{Name: opOwnerAdd, Need: wire.Write, Existing: true, Serve: s.addOwner},
+		{Name: opOwnerRemove, Need: wire.Write, Existing: true, Serve: s.removeOwner},
 		{Name: opUserPackages, Need: wire.None, Serve: s.listing(s.userPackages)},
-		{Name: opStar, Need: wire.Read, Serve: s.putStar},
-		{Name: opUnstar, Need: wire.Read, Serve: s.putStar},
+		{Name: opStar, Need: wire.Read, First: needWriter, Serve: s.putStar},
+		{Name: opUnstar, Need: wire.Read, First: needWriter, Serve: s.putStar},
 		{Name: opStarPing, Need: wire.None, Serve: s.starPing},
 		{Name: opStarred, Need: wire.None, Serve: s.listing(s.starred)},
 	}
@@ -149,6 +149,12 @@ func (s *server) listTokens(w http.ResponseWriter, r *http.Request, q Request) e
 
 // elsewhere reports whether an upstream may have what is not here.
 func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
+
+// needWriter keeps out who has no login, or one that only reads, before the package is looked at.
+func needWriter(ctx context.Context) error {
+	_, err := account.Writer(ctx)
+	return err
+}
 
 // target is what the right of an operation is about.
 func target(q Request) (typ, name string) { return typePackage, q.Name }

@@ -4,6 +4,7 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -20,8 +21,11 @@ import (
 
 // tags is end-8.
 func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
+	if q.from.up != nil {
+		return s.proxiedTags(w, r, q, q.from)
+	}
 	n := pageSize(q.N, maxPage)
-	list := tagList{Name: q.Name, Tags: []string{}}
+	list := tagList{Name: cmp.Or(q.Asked, q.Name), Tags: []string{}}
 	more := false
 	err := s.repo.View(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
 		if _, err := p.Package(); err != nil || n == 0 {
@@ -38,9 +42,6 @@ func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
 		}
 		return nil
 	})
-	if e, ok := s.find(r, q.Name, err); ok {
-		return s.proxiedTags(w, r, q, e)
-	}
 	if err != nil {
 		return err
 	}
@@ -73,10 +74,8 @@ type referrersPage struct {
 
 // referrers is end-12. It never says 404: what nobody refers to has no referrers.
 func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) error {
-	if s.up != nil && !s.known(r, q.Name) {
-		if e, ok := s.find(r, q.Name, store.ErrNotFound); ok {
-			return s.proxiedReferrers(w, r, q, e)
-		}
+	if q.from.up != nil {
+		return s.proxiedReferrers(w, r, q, q.from)
 	}
 	if err := s.mustShow(r, q.Name); err != nil {
 		return err

@@ -265,7 +265,12 @@ func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (au
 	try := func(word string, list ...auth.Action) {
 		for _, a := range list {
 			access := auth.Access{Kind: store.OCI, Type: w.typ, Name: w.name, Action: a}
-			if s.auth.Authorize(ctx, id, access) == nil {
+			may := func(name string) bool {
+				access.Name = name
+				return s.auth.Authorize(ctx, id, access) == nil
+			}
+			// Which of them is asked for with the token only ?ns= will tell, and its right is asked then.
+			if may(w.name) || a == auth.Read && slices.ContainsFunc(s.elsewhere(w.name), may) {
 				words, actions = append(words, word), append(actions, a)
 				return
 			}

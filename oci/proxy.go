@@ -1,10 +1,9 @@
 package oci
 
-// Copies of remote registries (oci.md A7). Each remote registry is a name space of its own: "hub/library/alpine" is
-// library/alpine of the upstream called hub, and so is ?ns=HOST of containerd. A name without such a prefix that is not
-// here belongs to the first upstream that takes it, which is what docker's registry-mirrors ask for.
+// Copies of remote registries (oci.md A7); resolve.go has which repository of which one a request is about.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,102 +34,12 @@ var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeIma
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.OCI, upstream.Protocol{Spelling: Spelling(), Names: s.namesOf, Probe: func(name string) upstream.Query {
+	s.up = r.Set(store.OCI, upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: func(name string) upstream.Query {
 		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) (ref, scope string) {
 			e := elsewhereAt(u, name)
 			return e.tags(), e.scope()
 		}}
 	}})
-}
-
-// namesOf are further names by which a rule may mean a repository: that of an upstream, which is kept below its name, as the
-// upstream itself calls it.
-func (s *server) namesOf(name string) []string {
-	names, hub := []string{name}, false
-	for _, u := range s.up.Upstreams() {
-		hub = hub || isHub(u.Host())
-		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
-			names = append(names, rest)
-		} else if u.Takes(name) {
-			names = append(names, u.Name()+"/"+name)
-		}
-	}
-	for _, n := range names {
-		if base, ok := strings.CutPrefix(n, "library/"); hub && ok {
-			names = append(names, base)
-		} else if hub && !strings.Contains(n, "/") {
-			names = append(names, "library/"+n)
-		}
-	}
-	return names[1:]
-}
-
-// elsewhere is a repository of an upstream.
-type elsewhere struct {
-	up   *upstream.Upstream
-	name string // by which it is kept here: the upstream's name and the path
-	path string // that the upstream knows it by
-}
-
-// routed reports whether a request names an upstream by prefix or ?ns=.
-func (s *server) routed(r *http.Request, name string) (e elsewhere, ok bool) {
-	if s.up == nil {
-		return e, false
-	}
-	if ns := r.URL.Query().Get("ns"); ns != "" {
-		if u := s.upstreamOf(ns); u != nil {
-			return elsewhereAt(u, name), true
-		}
-	}
-	if first, rest, cut := strings.Cut(name, "/"); cut {
-		if u := s.up.Upstream(first); u != nil {
-			return elsewhereAt(u, rest), true
-		}
-	}
-	return e, false
-}
-
-// fallback is where a name goes that is not here.
-func (s *server) fallback(name string) (e elsewhere, ok bool) {
-	for _, u := range s.up.Upstreams() {
-		if u.Takes(name) {
-			e = elsewhereAt(u, name)
-			e.name = name
-			return e, true
-		}
-	}
-	return e, false
-}
-
-// find is routed or, after a miss of ours, fallback.
-func (s *server) find(r *http.Request, name string, miss error) (elsewhere, bool) {
-	if e, ok := s.routed(r, name); ok || s.up == nil || !errors.Is(miss, store.ErrNotFound) {
-		return e, ok
-	}
-	return s.fallback(name)
-}
-
-func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
-	e := elsewhere{up: u, name: u.Name() + "/" + path, path: path}
-	if isHub(u.Host()) && !strings.Contains(path, "/") {
-		e.path = "library/" + path
-	}
-	return e
-}
-
-// isHub is the one registry whose one-component names have a second form.
-func isHub(host string) bool { return host == "docker.io" || strings.HasSuffix(host, ".docker.io") }
-
-// upstreamOf looks a registry's host up in the closed table of upstreams; it is never dialled by what the client said.
-func (s *server) upstreamOf(ns string) *upstream.Upstream {
-	ns = strings.ToLower(ns)
-	for _, u := range s.up.Upstreams() {
-		host := strings.ToLower(u.Host())
-		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host || isHub(ns) && isHub(host) {
-			return u
-		}
-	}
-	return nil
 }
 
 func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
@@ -141,8 +50,8 @@ func (e elsewhere) ref(kind, ref string) string { return "v2/" + e.path + "/" + 
 
 // proxiedManifest answers with a manifest of an upstream. What a tag pointed at stays here under its digest.
 func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	if ns := r.URL.Query().Get("ns"); ns != "" {
-		w.Header().Set("OCI-Namespace", ns)
+	if q.Namespace != "" {
+		w.Header().Set("OCI-Namespace", q.Namespace)
 	}
 	if q.byDigest() {
 		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
@@ -189,6 +98,9 @@ func checkManifest(body []byte, contentType string) error {
 
 // proxiedFile answers with something that is called by its digest: it needs neither token nor upstream once it is here.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, kind, accept string) error {
+	if err := s.mayAsk(e); err != nil {
+		return err
+	}
 	if err := s.mayOffer(r.Context(), e, q.Digest); err != nil {
 		return err
 	}
@@ -267,7 +179,7 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 	if err := json.Unmarshal(body, &list); err != nil {
 		return err
 	}
-	list.Name = q.Name
+	list.Name = cmp.Or(q.Asked, q.Name)
 	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.up.Blocked(e.name, tag) != nil })
 	return writeList(w, list)
 }
@@ -312,15 +224,15 @@ func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest
 }
 
 // mayPush refuses to write where an upstream's copies are, and to begin a repository that would hide an upstream's.
-func (s *server) mayPush(r *http.Request, name string) error {
+func (s *server) mayPush(r *http.Request, q Request) error {
 	if s.up == nil {
 		return nil
 	}
-	if e, ok := s.routed(r, name); ok {
-		return faultf(codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", name, e.up.Name())
+	if u := q.from.up; u != nil {
+		return faultf(codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", q.Name, u.Name())
 	}
-	if s.known(r, name) {
+	if s.known(r, q.Name) {
 		return nil
 	}
-	return s.up.MayPublish(r.Context(), name)
+	return s.up.MayPublish(r.Context(), q.Name)
 }

@@ -23,7 +23,7 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := checkFullName(r.Host, q.Name); err != nil {
 		return err
 	}
-	if err := s.mayPush(r, q.Name); err != nil {
+	if err := s.mayPush(r, q); err != nil {
 		return err
 	}
 	body, err := wire.ReadBody(r, s.opt.MaxManifest)

@@ -37,7 +37,11 @@ func newRig(t testing.TB, opts ...func(*rigOptions)) *rig {
 	for _, f := range opts {
 		f(&o)
 	}
-	return &rig{wiretest.New(t, o.Options, func(d wire.Deps) wire.Protocol { return New(d, o.oci) })}
+	return &rig{wiretest.New(t, o.Options, protocolOf(o.oci))}
+}
+
+func protocolOf(o Options) func(wire.Deps) wire.Protocol {
+	return func(d wire.Deps) wire.Protocol { return New(d, o) }
 }
 
 // checkVersion: every answer below /v2/ says which protocol it speaks.

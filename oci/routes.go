@@ -4,6 +4,7 @@ package oci
 // Paths are read from the right, because a repository may itself contain components called manifests, blobs, tags or uploads.
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -115,6 +116,7 @@ type Request struct {
 	Op     string
 	Root   string        // /v2, /oci or /v1: Location headers stay under the root that was asked
 	Name   string        // repository; for opRepositories a prefix of whole components, possibly empty
+	Asked  string        // what stands in the path, once resolve has found that Name is served for it; else empty
 	Tag    string        // manifest reference or history, when it is a tag
 	Digest digest.Digest // manifest reference, blob, referrers subject, ?digest=
 	Upload string        // upload session
@@ -131,6 +133,18 @@ type Request struct {
 
 	Before, Since string // tag history bounds, RFC 3339
 	Query         string // search words
+	Namespace     string // ?ns= as sent: the registry a client would ask if it were not for this one
+
+	from elsewhere // the upstream's repository that is served, once resolved; the zero value for what is here
+}
+
+// ofRepository reports whether the request is about one repository, the one it names.
+func (q Request) ofRepository() bool {
+	switch q.Op {
+	case opPing, opToken, opGrant, opCatalog, opRepositories, opDiscover, opV1Ping, opSearch:
+		return false
+	}
+	return true
 }
 
 // byDigest reports whether a manifest was asked for by digest rather than by tag.
@@ -364,8 +378,11 @@ func checkUploadID(s string) error {
 	return nil
 }
 
-// parseQuery reads the parameters the operation knows; others are ignored, as clients add their own (origin=, ns=, _state=).
+// parseQuery reads the parameters the operation knows; others are ignored, as clients add their own (origin=, _state=).
 func (q *Request) parseQuery(v url.Values) error {
+	if q.ofRepository() {
+		q.Namespace = v.Get("ns")
+	}
 	switch q.Op {
 	case opManifestPut:
 		return q.parseTags(v["tag"])
@@ -475,7 +492,7 @@ func link(q Request) string {
 }
 
 func (q Request) path() string {
-	repo := q.Root + "/" + q.Name
+	repo := q.Root + "/" + cmp.Or(q.Asked, q.Name)
 	switch q.Op {
 	case opPing:
 		return q.Root + "/"
@@ -519,6 +536,7 @@ func (q Request) values() url.Values {
 		}
 	}
 	set("last", q.Last)
+	set("ns", q.Namespace)
 	set("q", q.Query)
 	set("before", q.Before)
 	set("since", q.Since)
@@ -545,16 +563,16 @@ func (q Request) values() url.Values {
 
 // blobPath and manifestPath are where pushed content can be pulled: relative, so that no proxy in between can make them wrong.
 func (q Request) blobPath(d digest.Digest) string {
-	return link(Request{Op: opBlobGet, Root: q.Root, Name: q.Name, Digest: d, N: -1})
+	return link(Request{Op: opBlobGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1})
 }
 
 func (q Request) manifestPath(d digest.Digest) string {
-	return link(Request{Op: opManifestGet, Root: q.Root, Name: q.Name, Digest: d, N: -1})
+	return link(Request{Op: opManifestGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1})
 }
 
 // uploadPath is the Location of an upload session.
 func (q Request) uploadPath(id string) string {
-	return link(Request{Op: opUploadStatus, Root: q.Root, Name: q.Name, Upload: id, N: -1})
+	return link(Request{Op: opUploadStatus, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Upload: id, N: -1})
 }
 
 // parseDigest is store.ParseDigest with this protocol's error.

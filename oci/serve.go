@@ -69,7 +69,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	s.remote(d.Upstreams)
-	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
+	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Resolve: s.resolve, Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
 }
 
@@ -104,8 +104,7 @@ func (s *server) operations() []wire.Op[Request] {
 
 // target is what the right of an operation is about.
 func target(q Request) (typ, name string) {
-	switch q.Op {
-	case opPing, opToken, opGrant, opCatalog, opRepositories, opDiscover, opV1Ping, opSearch:
+	if !q.ofRepository() {
 		return "registry", "catalog"
 	}
 	return typeRepository, q.Name
@@ -182,10 +181,10 @@ func (s *server) findManifest(ctx context.Context, q Request) (d digest.Digest, 
 
 // getManifest is end-3. The stored object is returned whatever Accept says: converting would change its digest.
 func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) error {
-	m, err := s.manifest(r.Context(), q)
-	if e, ok := s.find(r, q.Name, err); ok {
-		return s.proxiedManifest(w, r, q, e)
+	if q.from.up != nil {
+		return s.proxiedManifest(w, r, q, q.from)
 	}
+	m, err := s.manifest(r.Context(), q)
 	if err != nil {
 		return err
 	}
@@ -231,11 +230,11 @@ func (s *server) missing(err error) error {
 
 // getBlob is end-2. Knowing a digest gives no right to a blob: the repository must hold it, now.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
+	if q.from.up != nil {
+		return s.proxiedFile(w, r, q, q.from, "blobs", "")
+	}
 	ctx := r.Context()
 	blob, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
-	if e, ok := s.find(r, q.Name, err); ok {
-		return s.proxiedFile(w, r, q, e, "blobs", "")
-	}
 	if err != nil {
 		return err
 	}

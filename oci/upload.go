@@ -22,7 +22,7 @@ func (s *server) startUpload(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := checkFullName(r.Host, q.Name); err != nil {
 		return err
 	}
-	if err := s.mayPush(r, q.Name); err != nil {
+	if err := s.mayPush(r, q); err != nil {
 		return err
 	}
 	if q.Mount != "" {

@@ -66,7 +66,9 @@ func TestMatrix(t *testing.T) {
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "pkg-%d", true: "secret-%d"}[private], n)
 		},
-		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s}).prepare(name) },
+		Prepare:   func(w *wiretest.Rig, name string) { (&rig{w, g.s}).prepare(name) },
+		Creating:  []string{opUpload, opPost},
+		Spellings: func(name string) []string { return []string{name, strings.ReplaceAll(name, "-", "_")} },
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			all := (&rig{w, g.s}).cases(name)
 			for _, op := range []string{opUpload, opPost} {

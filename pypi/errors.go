@@ -76,7 +76,8 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	code := statusFor(f)
 	text := publicText(f, code)
 	h := w.Header()
-	if f.Op == opRPC || f.Op == opPost && errors.Is(f.Err, xmlrpc.ErrCall) {
+	call := f.Op == opRPC || f.Op == opPost && errors.Is(f.Err, xmlrpc.ErrCall)
+	if call && !errors.Is(f.Err, wire.ErrCrossSite) {
 		failRPC(w, f, text)
 		return
 	}

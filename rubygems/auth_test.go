@@ -91,7 +91,8 @@ func TestE_Matrix(t *testing.T) {
 			g.want(g.Ada("POST", "/api/v1/gems/"+name+"/owners", body("email", "guest")), 200, "")
 			g.want(g.yank("ada", name, "0.9", ""), 200, "")
 		},
-		Cases: func(r *wiretest.Rig, name, actor string) map[string]wiretest.Case { return g.cases(name) },
+		Creating: []string{opPush},
+		Cases:    func(r *wiretest.Rig, name, actor string) map[string]wiretest.Case { return g.cases(name) },
 		Want: func(q wiretest.Question, status int) int {
 			switch {
 			case q.Op == opUnyank && q.Actor == "read-only":

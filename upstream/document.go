@@ -96,10 +96,14 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 	return nil, fmt.Errorf("%s %s: no upstream has it: %w", s.kind, q.Package, store.ErrNotFound)
 }
 
-// DocumentFrom asks one upstream of the set, for what is joined from all of them.
+// DocumentFrom asks one upstream of the set, for what is joined from all of them. ErrNotFound if it is not for the name.
 func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document, error) {
-	if _, err := s.chain(ctx, q.Package); err != nil {
+	list, err := s.chain(ctx, q.Package)
+	if err != nil {
 		return nil, err
+	}
+	if !slices.Contains(list, u) {
+		return nil, fmt.Errorf("%s %s: %s is not for this name: %w", s.kind, q.Package, u.Name(), store.ErrNotFound)
 	}
 	d, err := s.from(ctx, u, q)
 	if s.kind != store.OCI || u.gone || !errors.Is(err, ErrOffline) {

@@ -79,13 +79,18 @@ func (u *Upstream) URL() string { return u.conf.URL }
 func (u *Upstream) Host() string { return u.base.Host }
 
 // Takes reports whether the operator lets this registry be asked for the name.
-func (u *Upstream) Takes(name string) bool { return u.has(func(s string) string { return s }, name) }
+// Of a name with several spellings all are given.
+func (u *Upstream) Takes(names ...string) bool {
+	return u.has(func(s string) string { return s }, names...)
+}
 
-// has is Takes with both sides folded.
-func (u *Upstream) has(fold func(string) string, name string) bool {
-	name = fold(name)
+// has is Takes with both sides folded. A name of several spellings is excluded or included by any of them.
+func (u *Upstream) has(fold func(string) string, names ...string) bool {
 	among := func(patterns []string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return glob(fold(p), name) })
+		return slices.ContainsFunc(patterns, func(p string) bool {
+			p = fold(p)
+			return slices.ContainsFunc(names, func(n string) bool { return glob(p, fold(n)) })
+		})
 	}
 	return !among(u.conf.Exclude) && (len(u.conf.Include) == 0 || among(u.conf.Include))
 }

@@ -214,7 +214,7 @@ func (s *Set) means(r rule, name string) bool {
 
 // matches compares a rule's name with a package's, under each name that the package has.
 func (s *Set) matches(r rule, name string) bool {
-	return s.means(r, name) || s.protocol.Names != nil && slices.ContainsFunc(s.protocol.Names(name), func(n string) bool { return s.means(r, n) })
+	return slices.ContainsFunc(s.spellings(name), func(n string) bool { return s.means(r, n) })
 }
 
 // Blocked is nil when no rule forbids the version of a package, or the package; ErrDenied says that one does. A package of

@@ -129,7 +129,8 @@ func (r *Registry) Close() {
 type Protocol struct {
 	// Spelling is how the kind writes names and versions.
 	Spelling
-	// Names are further names that an operator may call a package by: an image of a named upstream has one without it.
+	// Names are all names by which Blocked, Allowed, Include and Exclude know a package, its own among them: an image of a named
+	// upstream has one without that name. nil: only its own. Claims are about the name itself.
 	Names func(name string) []string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
@@ -264,12 +265,13 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	if ours {
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
+	names := s.spellings(name)
 	if s.covers(s.r.blocked, name) {
 		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
 	var list []*Upstream
 	for _, u := range s.Upstreams() {
-		if u.has(s.spelling.fold, name) {
+		if u.has(s.spelling.fold, names...) {
 			list = append(list, u)
 		}
 	}
@@ -277,6 +279,14 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
 	}
 	return list, nil
+}
+
+// spellings are the names by which rules know a name.
+func (s *Set) spellings(name string) []string {
+	if s.protocol.Names == nil {
+		return []string{name}
+	}
+	return s.protocol.Names(name)
 }
 
 // Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs no

@@ -417,6 +417,11 @@ func (s *Set) unasked() error {
 	return ErrOffline
 }
 
+// Holds reports whether anything is kept of what u has of a name.
+func (s *Set) Holds(ctx context.Context, u *Upstream, name string) (bool, error) {
+	return s.holds(ctx, u, name)
+}
+
 // holds reports whether anything is kept of what u has of a name: then the name is u's, and no other one answers for it.
 // It is remembered until something of the name changes.
 func (s *Set) holds(ctx context.Context, u *Upstream, name string) (bool, error) {
@@ -467,7 +472,7 @@ func (s *Set) owned(ctx context.Context, name string) (bool, error) {
 func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	u := s.sources[k.Upstream]
 	if u != nil && !u.gone {
-		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, name), nil
+		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, s.spellings(name)...), nil
 	}
 	if !s.Offline() {
 		return false, nil

@@ -110,7 +110,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := s.connect(); err != nil {
+	if err := s.connect(ctx); err != nil {
 		return err
 	}
 	if err := s.believe(); err != nil {
@@ -143,7 +143,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 }
 
 // connect prepares the upstreams; none of them is asked yet.
-func (s *Server) connect() error {
+func (s *Server) connect(ctx context.Context) error {
 	o, err := s.cfg.UpstreamOptions()
 	if err != nil {
 		return err
@@ -153,10 +153,11 @@ func (s *Server) connect() error {
 		return err
 	}
 	r, err := upstream.New(s.store, s.log, o)
-	if err == nil && !r.Empty() {
-		s.remote = r
+	if err != nil || r.Empty() {
+		return err
 	}
-	return err
+	s.remote = r
+	return oci.CheckUpstreams(ctx, s.store, s.remote)
 }
 
 // believe prepares trusted publishing; no issuer is asked yet.

@@ -53,6 +53,11 @@ type Op[R any] struct {
 	Name  string
 	Need  Need
 	Serve func(w http.ResponseWriter, r *http.Request, q R) error
+	// First, if set, judges who asks before anything is known of the name: a login that is needed whatever the rights.
+	First func(ctx context.Context) error
+	// Existing marks a change of a package that is here. Of one that is not it is refused before the body is looked at, in
+	// the way in which a hidden one is.
+	Existing bool
 	// Login marks an operation that gives out credentials: those that are wrong count as none, since clients send an
 	// expired token along when they log in again.
 	Login bool
@@ -66,6 +71,10 @@ type Endpoint[R any] struct {
 	// Its errors are ErrBadPath, ErrNoRoute, or NotAllowed(…).
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
 	Ops   []Op[R]
+	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end here.
+	// The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether names
+	// exist; whoever asked is known already.
+	Resolve func(ctx context.Context, q R) (R, error)
 	// Target is the type and name of what the request is about, in the words of auth scopes.
 	Target func(q R) (typ, name string)
 	// Fail writes the error body and challenge; it is the only one that does.
@@ -80,10 +89,12 @@ type Failure struct {
 	Err error
 	// Public is what the client's user reads.
 	Public string
-	// Op, Need, Type and Name say what was asked for; Op is empty if the path was not understood.
+	// Op, Need, Type and Name say what was asked for, in the client's spelling; Op is empty if the path was not understood.
 	Op         string
 	Need       Need
 	Type, Name string
+	// Served is the name of what is served for it, whose right was asked; for the log.
+	Served string
 	// Retry, if not 0, is when to try again; the Retry-After header is set already.
 	Retry time.Duration
 }
@@ -98,10 +109,14 @@ type Deps struct {
 	Upstreams *upstream.Registry
 }
 
-// Handler serves the end point: parse → authenticate → authorize → serve, and on the first error Fail. Credentials that
+// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail. Credentials that
 // are wrong are refused even where none are needed: a client must learn that its token has expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
+	if d.Store != nil && e.Kind != "" {
+		h.repo = store.NewRepo[struct{}](d.Store, e.Kind)
+		h.known = store.NewMemo[struct{}, bool](d.Store, e.Kind)
+	}
 	for i := range e.Ops {
 		h.ops[e.Ops[i].Name] = &e.Ops[i]
 	}
@@ -110,8 +125,10 @@ func (e Endpoint[R]) Handler(d Deps) http.Handler {
 
 type dispatcher[R any] struct {
 	Endpoint[R]
-	deps Deps
-	ops  map[string]*Op[R]
+	deps  Deps
+	ops   map[string]*Op[R]
+	repo  *store.Repo[struct{}]
+	known *store.Memo[struct{}, bool] // whether a package is here
 }
 
 func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -151,18 +168,57 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	x.op = op.Name
 	f.Op, f.Need = op.Name, op.Need
 	f.Type, f.Name = h.Target(q)
+	if err := h.deps.Base.sameSite(r); err != nil {
+		return err
+	}
 	x.identity, err = h.authenticate(r, x)
 	if err != nil && !(op.Login && errors.Is(err, auth.ErrCredentials)) {
 		return err
 	}
+	access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
+	if h.Resolve != nil {
+		if q, err = h.Resolve(x, q); err != nil {
+			return err
+		}
+		if access.Type, access.Name = h.Target(q); access.Name != f.Name {
+			access.Asked, f.Served = f.Name, access.Name
+		}
+	}
+	if op.First != nil {
+		if err := op.First(x); err != nil {
+			return err
+		}
+	}
 	if op.Need != None {
-		access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
 		if err := h.deps.Auth.Authorize(x, x.identity, access); err != nil {
+			return err
+		}
+	}
+	if op.Existing {
+		if err := h.exists(x, access.Name); err != nil {
 			return err
 		}
 	}
 	x.admitted = true
 	return call(op, w, r, q)
+}
+
+// exists is auth.ErrHidden for a package that is not here, so that no answer can differ from that of a hidden one.
+func (h *dispatcher[R]) exists(ctx context.Context, name string) error {
+	here, err := h.known.Get(name, struct{}{}, func() (here bool, err error) {
+		err = h.repo.View(ctx, name, func(p *store.PackageTx[struct{}]) error {
+			_, err := p.Package()
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !here {
+		err = auth.ErrHidden
+	}
+	return err
 }
 
 func parseQuery(raw string) (url.Values, error) {
@@ -259,6 +315,9 @@ func (h *dispatcher[R]) log(x *exchange, r *http.Request, f Failure, gone bool) 
 	attrs := []slog.Attr{
 		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(x.escapedPath(r.URL), r.URL.RawQuery)),
 		slog.Int("status", f.Status), slog.Any("error", f.Err),
+	}
+	if f.Served != "" {
+		attrs = append(attrs, slog.String("served", f.Served))
 	}
 	var p *panicked
 	if errors.As(f.Err, &p) {

@@ -63,6 +63,7 @@ func verdicts() []verdict {
 		{ErrAuthorization, http.StatusUnauthorized, ""},
 		{auth.ErrDenied, http.StatusForbidden, "permission denied"},
 		{store.ErrDenied, http.StatusForbidden, "permission denied"},
+		{ErrCrossSite, http.StatusForbidden, ""},
 		{store.ErrProtected, http.StatusForbidden, "protected from this change"},
 		{store.ErrTooLarge, http.StatusRequestEntityTooLarge, "too large"},
 		// A refusal for good must not be a 5xx: twine and docker would send the whole body again.

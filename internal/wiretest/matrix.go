@@ -40,6 +40,12 @@ type Matrix[R any] struct {
 	Want func(q Question, status int) int
 	// Also, if set, looks at every answer.
 	Also func(g *Rig, q Question, a Answer)
+	// Hide, if set, makes a package private by its own flag: to who is not among its owners it is then not there.
+	Hide func(g *Rig, name string)
+	// Creating are operations that make what is not there yet, beside those whose Need is Create.
+	Creating []string
+	// Spellings, if set, are the forms in which a name stands in paths, bodies and answers.
+	Spellings func(name string) []string
 	// Actors, if set, makes more kinds of users and returns their actions, as actors does.
 	Actors func(g *Rig) map[string]string
 }
@@ -108,6 +114,10 @@ func (m Matrix[R]) Run(g *Rig) {
 	}
 	m.checkCases(g, m.Name(false, 0))
 	m.Secrets(g)
+	g.User("outsider", nil)
+	all["outsider"] = "rcwd"
+	m.checkHidden(g, all)
+	m.checkBrowsers(g)
 }
 
 func (q Question) may() bool {
@@ -152,7 +162,7 @@ func expected(q Question, c Case) int {
 	nobody := q.Actor == ""
 	reads := !q.Private || q.Can != ""
 	switch {
-	case q.May && c.Login && nobody:
+	case (q.May || q.Need == wire.Read) && c.Login && nobody:
 		return http.StatusUnauthorized
 	case q.May:
 		return c.Status

@@ -171,7 +171,8 @@ func (a *Accounts) show(w http.ResponseWriter, r *http.Request, status int, p lo
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", loginCSP)
-	h.Set("Referrer-Policy", "no-referrer")
+	// With no-referrer a browser would send the form with "Origin: null", which no page of this server has.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(out.Len()))
 	w.WriteHeader(status)
