@@ -51,6 +51,7 @@ type torture struct {
 	data   string
 	yaml   string
 	origin *crashServer
+	auth   string
 	stock  []fact // what the upstream has; each has one state
 	full   bool   // the disk fills up: refusals for want of room are no fault
 	crowd  func() // fills it
@@ -121,12 +122,13 @@ func (k *torture) killed(round int) {
 	wg.Wait()
 }
 
-// begin starts a new folder, with the administrator's password taken.
+// begin starts a new folder, with the token by which all clients act.
 func (k *torture) begin(round int) {
 	k.t.Helper()
 	k.data = filepath.Join(k.dir, fmt.Sprintf("data%d", round))
 	k.workers = [loadWorkers]worker{}
 	s := box(k.t, k.data, k.yaml)
+	k.auth = s.mini(k.t, k.data).Auth
 	s.stop(k.t)
 }
 
@@ -141,24 +143,11 @@ func (k *torture) killAtStart() {
 	_ = cmd.Wait()
 }
 
-// client acts with a password through the cache of sessions; what it is told by the socket needs none.
+// client is how the load and the checks reach a server.
 func (k *torture) client(s *crashServer) *miniclient.Server {
 	transport := &http.Transport{MaxIdleConnsPerHost: loadWorkers}
 	k.t.Cleanup(transport.CloseIdleConnections)
-	c := &miniclient.Server{Base: "http://" + s.addr, HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
-	var created struct{ Token string }
-	a, err := k.admin().Do(context.Background(), http.MethodPost, "/tokens", []byte(`{"user":"admin","name":"load"}`), "Content-Type", "application/json")
-	if err == nil {
-		err = json.Unmarshal(a.Body, &created)
-	}
-	if k.full && a.Status == http.StatusInsufficientStorage {
-		return c // without credentials it can read
-	}
-	if err != nil || created.Token == "" {
-		k.t.Fatalf("no token: %v, %d %s", err, a.Status, a.Body)
-	}
-	c.Auth = "Bearer " + created.Token
-	return c
+	return &miniclient.Server{Base: "http://" + s.addr, Auth: k.auth, HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
 }
 
 // admin speaks over the socket in the folder.
@@ -258,7 +247,9 @@ func verOf(r *miniclient.Release) string {
 	return r.Name + " " + r.Version
 }
 
-func (w *worker) name(i int) string { return fmt.Sprintf("w%ds%dn%d", i, w.serie, w.n/(7*tornReleases)) }
+func (w *worker) name(i int) string {
+	return fmt.Sprintf("w%ds%dn%d", i, w.serie, w.n/(7*tornReleases))
+}
 
 // publish publishes the next release of a worker's names.
 func (k *torture) publish(ctx context.Context, c *miniclient.Server, i int, w *worker) {
