@@ -115,6 +115,7 @@ func TestCopiesBelongToTheRegistryNotToItsName(t *testing.T) {
 		{"the same name, offline", "offline: true\n" + upstreamsYAML("one", base), "one/", true},
 		{"renamed, offline", "offline: true\n" + upstreamsYAML("two", base), "two/", true},
 		{"renamed, offline, without the prefix", "offline: true\n" + upstreamsYAML("two", base), "", true},
+		{"renamed where nothing can be written, offline", "read-only: true\noffline: true\n" + upstreamsYAML("five", base), "five/", true},
 		{"another spelling of the URL", "offline: true\n" + upstreamsYAML("three", strings.Replace(base, "http", "HTTP", 1)+"/."), "three/", true},
 		{"no upstreams, offline", "offline: true\n", "three/", true},
 		{"no upstreams", "", "three/", true},

@@ -462,18 +462,41 @@ func (s *Set) owned(ctx context.Context, name string) (bool, error) {
 	return false, nil
 }
 
-// serves reports whether a file that is kept may be answered now: it is of an upstream that is configured for the name,
-// or of none, nobody can be asked, and the name is not known to be another one's.
+// serves reports whether a file that is kept may be answered now: it is of an upstream that is configured for the name and
+// has it, or of one that is not configured, nobody can be asked, and the name is not known to be another one's.
 func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	u := s.sources[k.Upstream]
 	if u != nil && !u.gone {
-		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, name), nil
+		if len(u.conf.Include)+len(u.conf.Exclude) > 0 && !u.has(s.spelling.fold, name) {
+			return false, nil
+		}
+		return s.whole(ctx, u, name)
 	}
 	if !s.Offline() {
 		return false, nil
 	}
 	owned, err := s.owned(ctx, name)
 	return !owned, err
+}
+
+// whole reports whether no upstream before u holds anything of the name, which would have all of it. Repositories of Maven
+// have their parts of a name side by side, and what container registries keep is called by its digest.
+func (s *Set) whole(ctx context.Context, u *Upstream, name string) (bool, error) {
+	if s.kind == store.Maven || s.kind == store.OCI {
+		return true, nil
+	}
+	for _, before := range s.list {
+		if before == u {
+			break
+		}
+		if !before.has(s.spelling.fold, name) {
+			continue
+		}
+		if held, err := s.holds(ctx, before, name); held || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // keptFile finds a file that may be answered; nil when there is none.
@@ -500,16 +523,13 @@ func (s *Set) keptFile(ctx context.Context, name, key string) (pkg string, k *ke
 	}
 }
 
-// adopt makes a file that is kept of a registry which is not configured any more the file of the one it was found at now,
-// when that one announces the same sums: it need not be fetched again.
+// adopt makes a file that is kept of another registry, and is not answered therefore, the file of the one it was found at
+// now, when that one announces the same sums: it need not be fetched again.
 func (f *flight) adopt(ctx context.Context) (bool, error) {
 	s, p := f.s, f.place
 	k, err := load(ctx, s.bytes, s.files, f.id.pkg, f.id.key)
 	if err != nil || k == nil || len(p.Sums) == 0 || p.Make != nil {
 		return false, err
-	}
-	if u := s.sources[k.Upstream]; u != nil && !u.gone {
-		return false, nil
 	}
 	if verify(p.Sums, k.sum, p.Size, k.blob.Size) != nil {
 		return false, nil

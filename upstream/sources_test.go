@@ -172,6 +172,34 @@ func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
 	}
 }
 
+func TestFileOfALaterUpstreamIsNotAnsweredForTheFirst(t *testing.T) {
+	g := newRig(t)
+	second := newOrigin(t)
+	second.says("second's", "second's file")
+	both := Options{Upstreams: []Config{npmAt("main", g.origin.URL+"/registry"), npmAt("second", second.URL)}}
+	g.again(Options{Upstreams: []Config{npmAt("second", second.URL)}})
+	if got, err := g.bytesOf("f", nil); got != "second's file" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	g.origin.fails()
+	g.again(both)
+	if got, err := g.bytesOf("f", nil); got != "second's file" || err != nil {
+		t.Errorf("nothing is known of the first one: %q, %v", got, err)
+	}
+	g.origin.says("first's", "first's file")
+	if _, got, err := g.doc("demo"); got != "first's" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	g.origin.fails()
+	if got, err := g.bytesOf("f", nil); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the first one has the name and is in trouble: %q, %v, want ErrUnavailable", got, err)
+	}
+	g.origin.says("first's", "first's file")
+	if got, err := g.bytesOf("f", nil); got != "first's file" || err != nil {
+		t.Errorf("the first one has the name: %q, %v", got, err)
+	}
+}
+
 func TestCopiesOfAnotherURLAreNotAnsweredOnline(t *testing.T) {
 	g := newRig(t)
 	second := newOrigin(t)
