@@ -4,6 +4,7 @@ package main
 // its clients were told is stored must be there afterwards, and what they were told is gone must not.
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"larder/internal/miniclient"
 )
@@ -59,6 +62,7 @@ type torture struct {
 	workers [loadWorkers]worker
 	answers atomic.Int64 // writes that were answered
 	refused sync.Map     // status → *atomic.Int64: writes that were refused
+	noRoom  int          // how often a system call said so
 	reads   atomic.Int64 // releases read whole in between
 }
 
@@ -120,6 +124,7 @@ func (k *torture) killed(round int) {
 	s.kill()
 	cancel()
 	wg.Wait()
+	k.noRoom += bytes.Count(s.said.Bytes(), []byte(unix.ENOSPC.Error()))
 }
 
 // begin starts a new folder, with the token by which all clients act.
@@ -236,8 +241,8 @@ func (k *torture) summary(n int) string {
 		refused[status.(int)] = n.(*atomic.Int64).Load()
 		return true
 	})
-	return fmt.Sprintf("%d kills, %d writes answered, none lost; refused by status %v, %d releases read",
-		n, k.answers.Load(), refused, k.reads.Load())
+	return fmt.Sprintf("%d kills, %d writes answered, none lost; refused by status %v, %d times %q in the log, %d releases read",
+		n, k.answers.Load(), refused, k.noRoom, unix.ENOSPC.Error(), k.reads.Load())
 }
 
 func verOf(r *miniclient.Release) string {

@@ -237,6 +237,32 @@ func TestCopyWithTheSumsAnnouncedIsNotFetchedAgain(t *testing.T) {
 	}
 }
 
+func TestCopiesWithoutUpstreamAreEvicted(t *testing.T) {
+	ctx := context.Background()
+	g := newRig(t)
+	g.origin.says("", "file")
+	if got, err := g.bytesOf("f", nil); got != "file" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if err := g.reg.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	g.again(Options{CacheSize: 1})
+	list, err := g.reg.Orphans(ctx)
+	if err != nil || len(list) != 1 || list[0].Copies != 1 || list[0].Kept != int64(len("file")) {
+		t.Errorf("without an upstream there are %+v, %v, want one copy of 4 bytes", list, err)
+	}
+	if err := g.reg.Evict(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := g.set.Kept(ctx, "demo", "f"); k != nil || err != nil {
+		t.Errorf("after the eviction there is %v, %v", k, err)
+	}
+	if list, err := g.reg.Orphans(ctx); len(list) != 0 || err != nil {
+		t.Errorf("after the eviction there are %+v, %v", list, err)
+	}
+}
+
 func TestUpstreamsOfOneURLShareNothing(t *testing.T) {
 	g := newRig(t)
 	g.origin.says("document", "file")
