@@ -105,8 +105,12 @@ func TestRecordsFromBeforeKeepTheirUpstream(t *testing.T) {
 		what   string
 		config func(url string) Options
 	}{
-		{"configured by their name", func(url string) Options { return Options{Offline: true, Upstreams: []Config{npmAt("main", url)}} }},
-		{"configured by another name", func(url string) Options { return Options{Offline: true, Upstreams: []Config{npmAt("other", url)}} }},
+		{"configured by their name", func(url string) Options {
+			return Options{Offline: true, Upstreams: []Config{npmAt("main", url)}}
+		}},
+		{"configured by another name", func(url string) Options {
+			return Options{Offline: true, Upstreams: []Config{npmAt("other", url)}}
+		}},
 		{"not configured", func(string) Options { return Options{} }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -138,7 +142,8 @@ func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
 	both := Options{Upstreams: []Config{npmAt("main", g.origin.URL+"/registry"), npmAt("second", second.URL)}}
 	g.again(both)
 	other := func() (string, error) {
-		d, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "other form", Ref: "demo", Fresh: time.Minute})
+		q := Query{Package: "demo", Key: "other form", Ref: "demo", Fresh: time.Minute}
+		d, err := g.set.Document(context.Background(), q)
 		if err != nil {
 			return "", err
 		}
@@ -273,8 +278,8 @@ func TestUpstreamsOfOneURLShareNothing(t *testing.T) {
 		t.Fatalf("both have the key %s", a)
 	}
 	g.again(Options{Upstreams: []Config{npmAt("twin", url), npmAt("main", url)}})
-	if g.set.Upstream("main").key != a || g.set.Upstream("twin").key != b {
-		t.Errorf("after the order changed: main %s, twin %s, want %s and %s", g.set.Upstream("main").key, g.set.Upstream("twin").key, a, b)
+	if main, twin := g.set.Upstream("main").key, g.set.Upstream("twin").key; main != a || twin != b {
+		t.Errorf("after the order changed: main %s, twin %s, want %s and %s", main, twin, a, b)
 	}
 	g.again(Options{Upstreams: []Config{npmAt("twin", url)}})
 	if g.set.Upstream("twin").key != b {

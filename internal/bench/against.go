@@ -1,7 +1,7 @@
 package main
 
-// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a change
-// which makes something slower shows as a ratio below 1, or as more processor time.
+// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a
+// change which makes something slower shows as a ratio below 1, or as more processor time.
 
 import (
 	"cmp"
@@ -140,12 +140,14 @@ func questions(ctx context.Context, b *build) (list []question, err error) {
 			question{name: p.Kind + "-copy-document", path: doc.Path, header: doc.Header, copy: true},
 			question{name: p.Kind + "-copy-file", path: file, copy: true})
 		if len(validator(a)) > 0 {
-			list = append(list, question{name: p.Kind + "-304", path: doc.Path, header: doc.Header, status: http.StatusNotModified})
+			fresh := question{name: p.Kind + "-304", path: doc.Path, header: doc.Header, status: http.StatusNotModified}
+			list = append(list, fresh)
 		}
 	}
+	short := []string{"Accept", "application/vnd.npm.install-v1+json"}
 	return append(list,
 		question{name: "oci-tags", path: "/v2/team/read/tags/list"},
-		question{name: "npm-abbreviated", path: "/npm/read", header: []string{"Accept", "application/vnd.npm.install-v1+json"}},
+		question{name: "npm-abbreviated", path: "/npm/read", header: short},
 		question{name: "pypi-html", path: "/simple/read/", header: []string{"Accept", "text/html"}},
 		question{name: "cargo-config", path: "/cargo/index/config.json"},
 		question{name: "maven-sha1", path: "/maven/com/acme/read/1.0.0/read-1.0.0.jar.sha1"},
@@ -243,7 +245,8 @@ func compareBuilds(ctx context.Context, e *env, program string, match *regexp.Re
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-24s %11s %11s %6s  %-12s %10s %10s %6s\n", "per second, and µs of CPU", "this", "other", "ratio", "spread", "this µs", "other µs", "ratio")
+	fmt.Printf("%-24s %11s %11s %6s  %-12s %10s %10s %6s\n",
+		"per second, and µs of CPU", "this", "other", "ratio", "spread", "this µs", "other µs", "ratio")
 	for _, q := range list {
 		if match.MatchString(q.name) {
 			err := beside(ctx, q.name, rounds, func() ([][]speed, error) {
