@@ -469,7 +469,7 @@ func (s *Set) owned(ctx context.Context, name string) (bool, error) {
 func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	u := s.sources[k.Upstream]
 	if u != nil && !u.gone {
-		if len(u.conf.Include)+len(u.conf.Exclude) > 0 && !u.has(s.spelling.fold, name) {
+		if !s.takes(u, name) {
 			return false, nil
 		}
 		return s.whole(ctx, u, name)
@@ -479,6 +479,11 @@ func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	}
 	owned, err := s.owned(ctx, name)
 	return !owned, err
+}
+
+// takes reports whether the operator lets u be asked for a name.
+func (s *Set) takes(u *Upstream, name string) bool {
+	return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, name)
 }
 
 // whole reports whether no upstream before u holds anything of the name, which would have all of it. Repositories of
@@ -491,7 +496,7 @@ func (s *Set) whole(ctx context.Context, u *Upstream, name string) (bool, error)
 		if before == u {
 			break
 		}
-		if !before.has(s.spelling.fold, name) {
+		if !s.takes(before, name) {
 			continue
 		}
 		if held, err := s.holds(ctx, before, name); held || err != nil {
