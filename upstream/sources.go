@@ -535,14 +535,14 @@ func (s *Set) keptFile(ctx context.Context, name, key string) (pkg string, k *ke
 func (f *flight) adopt(ctx context.Context) (bool, error) {
 	s, p := f.s, f.place
 	k, err := load(ctx, s.bytes, s.files, f.id.pkg, f.id.key)
-	if err != nil || k == nil || len(p.Sums) == 0 || p.Make != nil {
+	if err != nil || s.sound(k) == nil || k.Upstream == p.Upstream.key || len(p.Sums) == 0 || p.Make != nil {
 		return false, err
 	}
 	if verify(p.Sums, k.sum, p.Size, k.blob.Size) != nil {
 		return false, nil
 	}
 	e := k.entry
-	e.Upstream = p.Upstream.key
+	e.Upstream, e.URL, e.Ref, e.Accept, e.Scope = p.Upstream.key, "", p.Ref, p.Accept, p.Scope
 	err = s.files.Update(ctx, f.id.pkg, func(tx *store.PackageTx[entry]) error {
 		return put(tx, f.id.key, e, k.blob, k.sums)
 	})
