@@ -1,6 +1,7 @@
 package main
 
-// What was fetched from upstreams stays with the registry it came from, whatever the operator calls it, in all seven kinds.
+// What was fetched from upstreams stays with the registry it came from, whatever the operator calls it, in all seven
+// kinds.
 
 import (
 	"context"
@@ -25,7 +26,8 @@ func (s *crashServer) mini(t *testing.T, data string) *miniclient.Server {
 	if err != nil {
 		t.Fatalf("token create: %v", err)
 	}
-	return &miniclient.Server{Base: "http://" + s.addr, Auth: "Bearer " + strings.TrimSpace(string(out)), HTTP: http.DefaultClient}
+	auth := "Bearer " + strings.TrimSpace(string(out))
+	return &miniclient.Server{Base: "http://" + s.addr, Auth: auth, HTTP: http.DefaultClient}
 }
 
 // anonymous is the same server for a client without credentials.
@@ -93,6 +95,8 @@ func TestCopiesBelongToTheRegistryNotToItsName(t *testing.T) {
 	base := "http://" + origin.addr
 	there := publishAll(t, origin.mini(t, filepath.Join(dir, "origin")), "thing", "1.0.0")
 	elsewhere := "http://localhost:" + strings.Split(origin.addr, ":")[1] // the same registry at another URL
+	was := `was: ["` + base + `PATH"]`
+	other, shouted := "http://127.0.0.1:1", strings.Replace(base, "http", "HTTP", 1)+"/."
 	data := filepath.Join(dir, "box")
 
 	fetched := box(t, data, upstreamsYAML("one", base))
@@ -115,16 +119,17 @@ func TestCopiesBelongToTheRegistryNotToItsName(t *testing.T) {
 		{"the same name, offline", "offline: true\n" + upstreamsYAML("one", base), "one/", true},
 		{"renamed, offline", "offline: true\n" + upstreamsYAML("two", base), "two/", true},
 		{"renamed, offline, without the prefix", "offline: true\n" + upstreamsYAML("two", base), "", true},
-		{"another spelling of the URL", "offline: true\n" + upstreamsYAML("three", strings.Replace(base, "http", "HTTP", 1)+"/."), "three/", true},
+		{"renamed, nothing can be written", "read-only: true\noffline: true\n" + upstreamsYAML("five", base), "five/", true},
+		{"another spelling of the URL", "offline: true\n" + upstreamsYAML("three", shouted), "three/", true},
 		{"no upstreams, offline", "offline: true\n", "three/", true},
 		{"no upstreams", "", "three/", true},
 		{"no upstreams, names claimed", "claims: [\"*:*thing\"]\n", "three/", false},
 		{"no upstreams, names blocked", "blocked: [\"*:*thing\"]\n", "three/", false},
-		{"its name for another registry, offline", "offline: true\n" + upstreamsYAML("three", "http://127.0.0.1:1"), "three/", true},
-		{"its name for another registry that is down", upstreamsYAML("three", "http://127.0.0.1:1"), "three/", false},
-		{"its new URL beside the one it was", "offline: true\n" + upstreamsYAML("four", elsewhere, `was: ["`+base+`PATH"]`), "four/", true},
+		{"its name for another registry, offline", "offline: true\n" + upstreamsYAML("three", other), "three/", true},
+		{"its name for another registry that is down", upstreamsYAML("three", other), "three/", false},
+		{"its new URL beside the one it was", "offline: true\n" + upstreamsYAML("four", elsewhere, was), "four/", true},
 		{"its new URL alone, later", "offline: true\n" + upstreamsYAML("four", elsewhere), "four/", true},
-		{"excluded by its patterns", "offline: true\n" + upstreamsYAML("four", elsewhere, `exclude: ["*thing"]`), "four/", false},
+		{"excluded", "offline: true\n" + upstreamsYAML("four", elsewhere, `exclude: ["*thing"]`), "four/", false},
 	} {
 		s := box(t, data, c.yaml)
 		for _, p := range miniclient.All() {
@@ -177,14 +182,17 @@ func TestCopiesWithoutUpstreamAreListedAndPurged(t *testing.T) {
 		if !listed[p.Kind] {
 			t.Errorf("the copies of %s are not listed without an upstream: %s", p.Kind, out)
 		}
-		if out, err := exec.Command("larder", "upstream", "purge", p.Kind, "*", "--no-upstream", "--data", data).CombinedOutput(); err != nil {
+		purge := exec.Command("larder", "upstream", "purge", p.Kind, "*", "--no-upstream", "--data", data)
+		if out, err := purge.CombinedOutput(); err != nil {
 			t.Errorf("purge %s: %v\n%s", p.Kind, err, out)
 		}
 	}
 	s.stop(t)
 	s = box(t, data, "")
+	client := s.mini(t, data)
 	for _, p := range miniclient.All() {
-		if err := p.Read(ctx, s.mini(t, data), prefixFor(p, "one/"), there[p.Kind]); !errors.Is(err, miniclient.ErrNotListed) {
+		err := p.Read(ctx, client, prefixFor(p, "one/"), there[p.Kind])
+		if !errors.Is(err, miniclient.ErrNotListed) {
 			t.Errorf("%s was purged, reading it says %v", p.Kind, err)
 		}
 	}

@@ -69,6 +69,7 @@ type crashServer struct {
 	cmd  *exec.Cmd
 	addr string
 	done chan struct{}
+	said *bytes.Buffer // what it logged, to be read when it is done
 }
 
 func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
@@ -76,12 +77,12 @@ func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 	addrFile := filepath.Join(t.TempDir(), "addr")
 	cmd := exec.Command("larder", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)...)
 	cmd.Env = append(os.Environ(), "LARDER_ADMIN_PASSWORD="+crashPassword)
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	said := &bytes.Buffer{}
+	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &crashServer{cmd: cmd, done: make(chan struct{})}
+	s := &crashServer{cmd: cmd, done: make(chan struct{}), said: said}
 	go func() { _ = cmd.Wait(); close(s.done) }()
 	t.Cleanup(s.kill)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {

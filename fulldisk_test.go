@@ -1,7 +1,7 @@
 package main
 
-// The mixed load on a disk without room. The disk is a small tmpfs, which the test mounts in a mount name space of its own:
-// it runs itself once more in there.
+// The mixed load on a disk without room. The disk is a small tmpfs, which the test mounts in a mount name space of its
+// own: it runs itself once more in there.
 
 import (
 	"math/rand/v2"
@@ -17,8 +17,8 @@ import (
 // mountedAt tells the inner run where its disk is to be.
 const mountedAt = "LARDER_TEST_DISK"
 
-// TestKillWithFullDisk ends the server with SIGKILL at random instants while its disk is filling up. LARDER_FULL_KILLS says
-// how often.
+// TestKillWithFullDisk ends the server with SIGKILL at random instants while its disk is filling up. LARDER_FULL_KILLS
+// says how often.
 func TestKillWithFullDisk(t *testing.T) {
 	dir := os.Getenv(mountedAt)
 	if dir == "" {

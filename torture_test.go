@@ -1,9 +1,10 @@
 package main
 
-// A server that is killed again and again under a mixed load of all seven kinds, with and without room on its disk: what
-// its clients were told is stored must be there afterwards, and what they were told is gone must not.
+// A server that is killed again and again under a mixed load of all seven kinds, with and without room on its disk:
+// what its clients were told is stored must be there afterwards, and what they were told is gone must not.
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"larder/internal/miniclient"
 )
@@ -51,6 +54,7 @@ type torture struct {
 	data   string
 	yaml   string
 	origin *crashServer
+	auth   string
 	stock  []fact // what the upstream has; each has one state
 	full   bool   // the disk fills up: refusals for want of room are no fault
 	crowd  func() // fills it
@@ -58,6 +62,7 @@ type torture struct {
 	workers [loadWorkers]worker
 	answers atomic.Int64 // writes that were answered
 	refused sync.Map     // status → *atomic.Int64: writes that were refused
+	noRoom  int          // how often a system call said so
 	reads   atomic.Int64 // releases read whole in between
 }
 
@@ -111,7 +116,7 @@ func (k *torture) killed(round int) {
 			}
 		})
 	}
-	time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
+	time.Sleep(time.Duration(20+rand.IntN(500)) * time.Millisecond)
 	if k.crowd != nil {
 		k.crowd()
 		time.Sleep(time.Duration(20+rand.IntN(200)) * time.Millisecond)
@@ -119,14 +124,16 @@ func (k *torture) killed(round int) {
 	s.kill()
 	cancel()
 	wg.Wait()
+	k.noRoom += bytes.Count(s.said.Bytes(), []byte(unix.ENOSPC.Error()))
 }
 
-// begin starts a new folder, with the administrator's password taken.
+// begin starts a new folder, with the token by which all clients act.
 func (k *torture) begin(round int) {
 	k.t.Helper()
 	k.data = filepath.Join(k.dir, fmt.Sprintf("data%d", round))
 	k.workers = [loadWorkers]worker{}
 	s := box(k.t, k.data, k.yaml)
+	k.auth = s.mini(k.t, k.data).Auth
 	s.stop(k.t)
 }
 
@@ -141,35 +148,28 @@ func (k *torture) killAtStart() {
 	_ = cmd.Wait()
 }
 
-// client acts with a password through the cache of sessions; what it is told by the socket needs none.
+// client is how the load and the checks reach a server.
 func (k *torture) client(s *crashServer) *miniclient.Server {
 	transport := &http.Transport{MaxIdleConnsPerHost: loadWorkers}
 	k.t.Cleanup(transport.CloseIdleConnections)
-	c := &miniclient.Server{Base: "http://" + s.addr, HTTP: &http.Client{Transport: transport, Timeout: time.Minute}}
-	var created struct{ Token string }
-	a, err := k.admin().Do(context.Background(), http.MethodPost, "/tokens", []byte(`{"user":"admin","name":"load"}`), "Content-Type", "application/json")
-	if err == nil {
-		err = json.Unmarshal(a.Body, &created)
-	}
-	if k.full && a.Status == http.StatusInsufficientStorage {
-		return c // without credentials it can read
-	}
-	if err != nil || created.Token == "" {
-		k.t.Fatalf("no token: %v, %d %s", err, a.Status, a.Body)
-	}
-	c.Auth = "Bearer " + created.Token
-	return c
+	client := &http.Client{Transport: transport, Timeout: time.Minute}
+	return &miniclient.Server{Base: "http://" + s.addr, Auth: k.auth, HTTP: client}
 }
 
 // admin speaks over the socket in the folder.
 func (k *torture) admin() *miniclient.Server {
 	socket := filepath.Join(k.data, "admin.sock")
-	return &miniclient.Server{Base: "http://larder/api/v1", HTTP: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: dial}
+	client := &http.Client{Timeout: time.Minute, Transport: transport}
+	return &miniclient.Server{Base: "http://larder/api/v1", HTTP: client}
+}
+
+// tell sends JSON to the admin API.
+func (k *torture) tell(ctx context.Context, method, path, body string) (miniclient.Answer, error) {
+	return k.admin().Do(ctx, method, path, []byte(body), "Content-Type", "application/json")
 }
 
 // step is one thing a client does.
@@ -187,7 +187,8 @@ func (k *torture) step(ctx context.Context, c *miniclient.Server, i int, w *work
 		k.fetch(ctx, c)
 	case dice < 91:
 		p := miniclient.All()[rand.IntN(7)]
-		_, _ = k.admin().Do(ctx, http.MethodPost, "/upstreams/purge", fmt.Appendf(nil, `{"kind":%q,"package":"*"}`, p.Kind), "Content-Type", "application/json")
+		// Whatever it answers: what is purged or not can be fetched.
+		_, _ = k.tell(ctx, http.MethodPost, "/upstreams/purge", fmt.Sprintf(`{"kind":%q,"package":"*"}`, p.Kind))
 	default:
 		f := w.facts[rand.IntN(len(w.facts))]
 		if len(f.possible) == 1 && f.possible[0] != nil {
@@ -247,8 +248,8 @@ func (k *torture) summary(n int) string {
 		refused[status.(int)] = n.(*atomic.Int64).Load()
 		return true
 	})
-	return fmt.Sprintf("%d kills, %d writes answered, none lost; refused by status %v, %d releases read",
-		n, k.answers.Load(), refused, k.reads.Load())
+	return fmt.Sprintf("%d kills, %d writes answered; refused by status %v, %d times %q in the log, %d releases read",
+		n, k.answers.Load(), refused, k.noRoom, unix.ENOSPC.Error(), k.reads.Load())
 }
 
 func verOf(r *miniclient.Release) string {
@@ -258,11 +259,14 @@ func verOf(r *miniclient.Release) string {
 	return r.Name + " " + r.Version
 }
 
-func (w *worker) name(i int) string { return fmt.Sprintf("w%ds%dn%d", i, w.serie, w.n/(7*tornReleases)) }
+func (w *worker) name(i int) string {
+	return fmt.Sprintf("w%ds%dn%d", i, w.serie, w.n/(7*tornReleases))
+}
 
 // publish publishes the next release of a worker's names.
 func (k *torture) publish(ctx context.Context, c *miniclient.Server, i int, w *worker) {
-	p, r := miniclient.All()[w.n%7], &miniclient.Release{Name: w.name(i), Version: fmt.Sprintf("1.0.%d", w.n/7%tornReleases)}
+	p := miniclient.All()[w.n%7]
+	r := &miniclient.Release{Name: w.name(i), Version: fmt.Sprintf("1.0.%d", w.n/7%tornReleases)}
 	w.n++
 	if !k.make(p, r) {
 		return
@@ -284,7 +288,8 @@ func (k *torture) make(p miniclient.Protocol, r *miniclient.Release) bool {
 	return err == nil
 }
 
-// pick finds a settled release that is there, of a kind if kind is not "", and of a name that is not published to any more.
+// pick finds a settled release that is there, of a kind if kind is not "", and of a name that is not published to any
+// more.
 func (w *worker) pick(kind string) *fact {
 	for range 20 {
 		f := w.facts[rand.IntN(len(w.facts))]
@@ -331,7 +336,7 @@ func (k *torture) token(ctx context.Context, w *worker) {
 			return
 		}
 	}
-	a, err := k.admin().Do(ctx, http.MethodPost, "/tokens", []byte(`{"user":"admin","name":"torn"}`), "Content-Type", "application/json")
+	a, err := k.tell(ctx, http.MethodPost, "/tokens", `{"user":"admin","name":"torn"}`)
 	if err != nil || a.Status/100 != 2 {
 		return
 	}

@@ -259,7 +259,10 @@ func (r *Registry) PurgeOrphans(ctx context.Context, k store.Kind, pattern strin
 	return r.purge(ctx, k, pattern, r.dropOrphans)
 }
 
-func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop func(context.Context, store.Kind, *store.Repo[entry], string) (bool, error)) (n int, err error) {
+// dropper drops what is to go of a package, and reports whether there was anything.
+type dropper func(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error)
+
+func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop dropper) (n int, err error) {
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
 		for after := ""; ; {
@@ -298,9 +301,10 @@ func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Re
 	return err == nil, err
 }
 
-func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (dropped bool, err error) {
+func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
 	var keys []string
-	err = repo.View(ctx, name, func(tx *store.PackageTx[entry]) error {
+	dropped := false
+	err := repo.View(ctx, name, func(tx *store.PackageTx[entry]) error {
 		keys = nil
 		for v, err := range tx.Versions("") {
 			if err != nil {

@@ -1,8 +1,8 @@
 package upstream
 
 // Whose copies are whose. A copy belongs to the registry it came from, which is its URL and not what its operator calls
-// it: each URL has a key, which is in the records and never changes, whatever the upstream is called today. Sources that
-// are not configured any more are kept as upstreams that nobody can ask.
+// it: each URL has a key, which is in the records and never changes, whatever the upstream is called today. Sources
+// that are not configured any more are kept as upstreams that nobody can ask.
 
 import (
 	"context"
@@ -54,8 +54,8 @@ func sameURL(text string) string {
 	return host + (&url.URL{Path: p}).EscapedPath()
 }
 
-// settle gives every configured upstream the key of its URL, and makes upstreams of the sources that are left. It writes
-// what has changed, unless the store takes nothing now: the next start finds the same.
+// settle gives every configured upstream the key of its URL, and makes upstreams of the sources that are left. It
+// writes what has changed, unless the store takes nothing now: the next start finds the same.
 func (r *Registry) settle(ctx context.Context) error {
 	known, learnt, err := r.readSources(ctx)
 	if err != nil {
@@ -82,7 +82,8 @@ func (r *Registry) settle(ctx context.Context) error {
 			changed[k] = of
 		}
 	}
-	if err = r.writeSources(ctx, known, changed, learnt); errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) {
+	err = r.writeSources(ctx, known, changed, learnt)
+	if errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) {
 		r.log.LogAttrs(ctx, slog.LevelWarn, "whose copies are whose is not written down", slog.Any("error", err))
 		return nil
 	}
@@ -157,11 +158,11 @@ func (r *Registry) writeSources(ctx context.Context, before, now map[store.Kind]
 	})
 }
 
-// learn finds the sources of records from before there was a table: they are keyed by the name of that time. One that is
-// configured has that upstream's URL; of another the addresses its documents came from may tell.
+// learn finds the sources of records from before there was a table: they are keyed by the name of that time. One that
+// is configured has that upstream's URL; of another the addresses its documents came from may tell.
 func (r *Registry) learn(ctx context.Context, k store.Kind, of sources) error {
 	set := r.sets[k]
-	return r.eachCopy(ctx, k, func(_ store.Kind, _ string, v *store.Version[entry]) error {
+	return r.eachCopy(ctx, k, func(v *store.Version[entry]) error {
 		name := v.Meta.Upstream
 		src, seen := of[name]
 		if name == "" || seen && src.URL != "" {
@@ -183,8 +184,9 @@ func (r *Registry) learn(ctx context.Context, k store.Kind, of sources) error {
 	})
 }
 
-// eachCopy calls fn with every record of a kind, documents and files, in short transactions. v is fn's for the call only.
-func (r *Registry) eachCopy(ctx context.Context, k store.Kind, fn func(kind store.Kind, pkg string, v *store.Version[entry]) error) error {
+// eachCopy calls fn with every record of a kind, documents and files, in short transactions. v is fn's for the call
+// only.
+func (r *Registry) eachCopy(ctx context.Context, k store.Kind, fn func(v *store.Version[entry]) error) error {
 	const some = 200 // packages read in one transaction
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
@@ -199,7 +201,7 @@ func (r *Registry) eachCopy(ctx context.Context, k store.Kind, fn func(kind stor
 			after = list[len(list)-1].Name
 			err = r.store.View(ctx, func(tx *store.Tx) error {
 				for _, p := range list {
-					if err := eachOf(tx, repo, p.Name, func(v *store.Version[entry]) error { return fn(kind, p.Name, v) }); err != nil {
+					if err := eachOf(tx, repo, p.Name, fn); err != nil {
 						return err
 					}
 				}
@@ -271,8 +273,8 @@ func (r *Registry) assign(k store.Kind, of sources) {
 	}
 }
 
-// take finds the key of each upstream: that of its URL, first under its own name; that of an earlier URL; that of records
-// which nothing is known of but the name; else a new one.
+// take finds the key of each upstream: that of its URL, first under its own name; that of an earlier URL; that of
+// records which nothing is known of but the name; else a new one.
 func (s *Set) take(of sources) (taken map[string]bool) {
 	taken = map[string]bool{}
 	keys := slices.Sorted(maps.Keys(of))
@@ -342,8 +344,8 @@ func (nobody) RoundTrip(*http.Request) (*http.Response, error) { return nil, Err
 // copies that are kept of it.
 func (u *Upstream) Configured() bool { return !u.gone }
 
-// home is the package under which what u has of a name is kept. It is the name, but for container registries: their names
-// begin with what the upstream is called, and records with its key.
+// home is the package under which what u has of a name is kept. It is the name, but for container registries: their
+// names begin with what the upstream is called, and records with its key.
 func (s *Set) home(name string, u *Upstream) string {
 	if s.kind != store.OCI {
 		return packageOf(name)
@@ -422,8 +424,8 @@ func (s *Set) Holds(ctx context.Context, u *Upstream, name string) (bool, error)
 	return s.holds(ctx, u, name)
 }
 
-// holds reports whether anything is kept of what u has of a name: then the name is u's, and no other one answers for it.
-// It is remembered until something of the name changes.
+// holds reports whether anything is kept of what u has of a name: then the name is u's, and no other one answers for
+// it. It is remembered until something of the name changes.
 func (s *Set) holds(ctx context.Context, u *Upstream, name string) (bool, error) {
 	pkg := s.home(name, u)
 	for _, kept := range []struct {
@@ -467,18 +469,46 @@ func (s *Set) owned(ctx context.Context, name string) (bool, error) {
 	return false, nil
 }
 
-// serves reports whether a file that is kept may be answered now: it is of an upstream that is configured for the name,
-// or of none, nobody can be asked, and the name is not known to be another one's.
+// serves reports whether a file that is kept may be answered now: it is of an upstream that is configured for the name
+// and has it, or of one that is not configured, nobody can be asked, and the name is not known to be another one's.
 func (s *Set) serves(ctx context.Context, name string, k *kept) (bool, error) {
 	u := s.sources[k.Upstream]
 	if u != nil && !u.gone {
-		return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, s.spellings(name)...), nil
+		if !s.takes(u, name) {
+			return false, nil
+		}
+		return s.whole(ctx, u, name)
 	}
 	if !s.Offline() {
 		return false, nil
 	}
 	owned, err := s.owned(ctx, name)
 	return !owned, err
+}
+
+// takes reports whether the operator lets u be asked for a name.
+func (s *Set) takes(u *Upstream, name string) bool {
+	return len(u.conf.Include)+len(u.conf.Exclude) == 0 || u.has(s.spelling.fold, s.spellings(name)...)
+}
+
+// whole reports whether no upstream before u holds anything of the name, which would have all of it. Repositories of
+// Maven have their parts of a name side by side, and what container registries keep is called by its digest.
+func (s *Set) whole(ctx context.Context, u *Upstream, name string) (bool, error) {
+	if s.kind == store.Maven || s.kind == store.OCI {
+		return true, nil
+	}
+	for _, before := range s.list {
+		if before == u {
+			break
+		}
+		if !s.takes(before, name) {
+			continue
+		}
+		if held, err := s.holds(ctx, before, name); held || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // keptFile finds a file that may be answered; nil when there is none.
@@ -505,22 +535,19 @@ func (s *Set) keptFile(ctx context.Context, name, key string) (pkg string, k *ke
 	}
 }
 
-// adopt makes a file that is kept of a registry which is not configured any more the file of the one it was found at now,
-// when that one announces the same sums: it need not be fetched again.
+// adopt makes a file that is kept of another registry, and is not answered therefore, the file of the one it was found
+// at now, when that one announces the same sums: it need not be fetched again.
 func (f *flight) adopt(ctx context.Context) (bool, error) {
 	s, p := f.s, f.place
 	k, err := load(ctx, s.bytes, s.files, f.id.pkg, f.id.key)
-	if err != nil || k == nil || len(p.Sums) == 0 || p.Make != nil {
+	if err != nil || s.sound(k) == nil || k.Upstream == p.Upstream.key || len(p.Sums) == 0 || p.Make != nil {
 		return false, err
-	}
-	if u := s.sources[k.Upstream]; u != nil && !u.gone {
-		return false, nil
 	}
 	if verify(p.Sums, k.sum, p.Size, k.blob.Size) != nil {
 		return false, nil
 	}
 	e := k.entry
-	e.Upstream = p.Upstream.key
+	e.Upstream, e.URL, e.Ref, e.Accept, e.Scope = p.Upstream.key, "", p.Ref, p.Accept, p.Scope
 	err = s.files.Update(ctx, f.id.pkg, func(tx *store.PackageTx[entry]) error {
 		return put(tx, f.id.key, e, k.blob, k.sums)
 	})
@@ -547,7 +574,7 @@ func (r *Registry) Orphans(ctx context.Context) (list []Status, err error) {
 			continue
 		}
 		copies, size := map[string]int64{}, map[string]int64{}
-		err := r.eachCopy(ctx, k, func(_ store.Kind, _ string, v *store.Version[entry]) error {
+		err := r.eachCopy(ctx, k, func(v *store.Version[entry]) error {
 			copies[v.Meta.Upstream]++
 			for _, f := range v.Files {
 				size[v.Meta.Upstream] += f.Size

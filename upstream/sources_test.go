@@ -105,8 +105,12 @@ func TestRecordsFromBeforeKeepTheirUpstream(t *testing.T) {
 		what   string
 		config func(url string) Options
 	}{
-		{"configured by their name", func(url string) Options { return Options{Offline: true, Upstreams: []Config{npmAt("main", url)}} }},
-		{"configured by another name", func(url string) Options { return Options{Offline: true, Upstreams: []Config{npmAt("other", url)}} }},
+		{"configured by their name", func(url string) Options {
+			return Options{Offline: true, Upstreams: []Config{npmAt("main", url)}}
+		}},
+		{"configured by another name", func(url string) Options {
+			return Options{Offline: true, Upstreams: []Config{npmAt("other", url)}}
+		}},
 		{"not configured", func(string) Options { return Options{} }},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -138,7 +142,8 @@ func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
 	both := Options{Upstreams: []Config{npmAt("main", g.origin.URL+"/registry"), npmAt("second", second.URL)}}
 	g.again(both)
 	other := func() (string, error) {
-		d, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "other form", Ref: "demo", Fresh: time.Minute})
+		q := Query{Package: "demo", Key: "other form", Ref: "demo", Fresh: time.Minute}
+		d, err := g.set.Document(context.Background(), q)
 		if err != nil {
 			return "", err
 		}
@@ -169,6 +174,34 @@ func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
 	g.again(both)
 	if got, err := other(); !errors.Is(err, ErrOffline) {
 		t.Errorf("offline: %q, %v, want ErrOffline", got, err)
+	}
+}
+
+func TestFileOfALaterUpstreamIsNotAnsweredForTheFirst(t *testing.T) {
+	g := newRig(t)
+	second := newOrigin(t)
+	second.says("second's", "second's file")
+	both := Options{Upstreams: []Config{npmAt("main", g.origin.URL+"/registry"), npmAt("second", second.URL)}}
+	g.again(Options{Upstreams: []Config{npmAt("second", second.URL)}})
+	if got, err := g.bytesOf("f", nil); got != "second's file" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	g.origin.fails()
+	g.again(both)
+	if got, err := g.bytesOf("f", nil); got != "second's file" || err != nil {
+		t.Errorf("nothing is known of the first one: %q, %v", got, err)
+	}
+	g.origin.says("first's", "first's file")
+	if _, got, err := g.doc("demo"); got != "first's" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	g.origin.fails()
+	if got, err := g.bytesOf("f", nil); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the first one has the name and is in trouble: %q, %v, want ErrUnavailable", got, err)
+	}
+	g.origin.says("first's", "first's file")
+	if got, err := g.bytesOf("f", nil); got != "first's file" || err != nil {
+		t.Errorf("the first one has the name: %q, %v", got, err)
 	}
 }
 
@@ -209,6 +242,32 @@ func TestCopyWithTheSumsAnnouncedIsNotFetchedAgain(t *testing.T) {
 	}
 }
 
+func TestCopiesWithoutUpstreamAreEvicted(t *testing.T) {
+	ctx := context.Background()
+	g := newRig(t)
+	g.origin.says("", "file")
+	if got, err := g.bytesOf("f", nil); got != "file" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if err := g.reg.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	g.again(Options{CacheSize: 1})
+	list, err := g.reg.Orphans(ctx)
+	if err != nil || len(list) != 1 || list[0].Copies != 1 || list[0].Kept != int64(len("file")) {
+		t.Errorf("without an upstream there are %+v, %v, want one copy of 4 bytes", list, err)
+	}
+	if err := g.reg.Evict(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := g.set.Kept(ctx, "demo", "f"); k != nil || err != nil {
+		t.Errorf("after the eviction there is %v, %v", k, err)
+	}
+	if list, err := g.reg.Orphans(ctx); len(list) != 0 || err != nil {
+		t.Errorf("after the eviction there are %+v, %v", list, err)
+	}
+}
+
 func TestUpstreamsOfOneURLShareNothing(t *testing.T) {
 	g := newRig(t)
 	g.origin.says("document", "file")
@@ -219,8 +278,8 @@ func TestUpstreamsOfOneURLShareNothing(t *testing.T) {
 		t.Fatalf("both have the key %s", a)
 	}
 	g.again(Options{Upstreams: []Config{npmAt("twin", url), npmAt("main", url)}})
-	if g.set.Upstream("main").key != a || g.set.Upstream("twin").key != b {
-		t.Errorf("after the order changed: main %s, twin %s, want %s and %s", g.set.Upstream("main").key, g.set.Upstream("twin").key, a, b)
+	if main, twin := g.set.Upstream("main").key, g.set.Upstream("twin").key; main != a || twin != b {
+		t.Errorf("after the order changed: main %s, twin %s, want %s and %s", main, twin, a, b)
 	}
 	g.again(Options{Upstreams: []Config{npmAt("twin", url)}})
 	if g.set.Upstream("twin").key != b {

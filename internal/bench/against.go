@@ -1,10 +1,12 @@
 package main
 
-// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a change
-// which makes something slower shows as a ratio below 1, or as more processor time.
+// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a
+// change which makes something slower shows as a ratio below 1, or as more processor time.
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -29,15 +31,15 @@ type build struct {
 	n      atomic.Int64 // releases published
 }
 
-// startBuild runs a program on a folder of its own and fills it.
-func (e *env) startBuild(ctx context.Context, program string) (*build, error) {
+// startBuild runs a program on a folder of its own.
+func (e *env) startBuild(ctx context.Context, program string, environ ...string) (*build, error) {
 	data, err := e.folder("build")
 	if err != nil {
 		return nil, err
 	}
 	ours := e.larder
 	e.larder = program
-	p, err := e.startLarder(ctx, data)
+	p, err := e.startLarder(ctx, data, environ...)
 	e.larder = ours
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", program, err)
@@ -46,11 +48,19 @@ func (e *env) startBuild(ctx context.Context, program string) (*build, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s token create: %w", program, err)
 	}
-	b := &build{p: p, client: &miniclient.Server{
+	return &build{p: p, client: &miniclient.Server{
 		Base: "http://" + p.addr, Auth: "Bearer " + strings.TrimSpace(string(token)),
 		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16, DisableCompression: true}},
-	}}
-	return b, b.fill(ctx)
+	}}, nil
+}
+
+// copying runs a program that keeps copies of another one.
+func (e *env) copying(ctx context.Context, program string, of *build) (*build, error) {
+	var list []string
+	for _, p := range miniclient.All() {
+		list = append(list, p.Kind+"="+of.client.Base+p.Registry)
+	}
+	return e.startBuild(ctx, program, "LARDER_UPSTREAM="+strings.Join(list, ","))
 }
 
 // fill publishes the same to every build.
@@ -101,6 +111,7 @@ func release(p miniclient.Protocol, name, version string) (miniclient.Release, e
 type question struct {
 	name, method, path string
 	header             []string
+	copy               bool // asked of those that keep copies
 	status             int  // 304: with the validator of what the build answers now
 	token              bool // else nobody asks
 }
@@ -122,22 +133,26 @@ func questions(ctx context.Context, b *build) (list []question, err error) {
 			return nil, fmt.Errorf("%s: %w", doc.Path, err)
 		}
 		list = append(list,
-			question{p.Kind + "-document", http.MethodGet, doc.Path, doc.Header, http.StatusOK, false},
-			question{p.Kind + "-document-token", http.MethodGet, doc.Path, doc.Header, http.StatusOK, true},
-			question{p.Kind + "-file", http.MethodGet, file, nil, http.StatusOK, false},
-			question{p.Kind + "-file-head", http.MethodHead, file, nil, http.StatusOK, false})
+			question{name: p.Kind + "-document", path: doc.Path, header: doc.Header},
+			question{name: p.Kind + "-document-token", path: doc.Path, header: doc.Header, token: true},
+			question{name: p.Kind + "-file", path: file},
+			question{name: p.Kind + "-file-head", method: http.MethodHead, path: file},
+			question{name: p.Kind + "-copy-document", path: doc.Path, header: doc.Header, copy: true},
+			question{name: p.Kind + "-copy-file", path: file, copy: true})
 		if len(validator(a)) > 0 {
-			list = append(list, question{p.Kind + "-304", http.MethodGet, doc.Path, doc.Header, http.StatusNotModified, false})
+			fresh := question{name: p.Kind + "-304", path: doc.Path, header: doc.Header, status: http.StatusNotModified}
+			list = append(list, fresh)
 		}
 	}
+	short := []string{"Accept", "application/vnd.npm.install-v1+json"}
 	return append(list,
-		question{"oci-tags", http.MethodGet, "/v2/team/read/tags/list", nil, http.StatusOK, false},
-		question{"npm-abbreviated", http.MethodGet, "/npm/read", []string{"Accept", "application/vnd.npm.install-v1+json"}, http.StatusOK, false},
-		question{"pypi-html", http.MethodGet, "/simple/read/", []string{"Accept", "text/html"}, http.StatusOK, false},
-		question{"cargo-config", http.MethodGet, "/cargo/index/config.json", nil, http.StatusOK, false},
-		question{"maven-sha1", http.MethodGet, "/maven/com/acme/read/1.0.0/read-1.0.0.jar.sha1", nil, http.StatusOK, false},
-		question{"composer-root", http.MethodGet, "/composer/packages.json", nil, http.StatusOK, false},
-		question{"rubygems-versions", http.MethodGet, "/rubygems/versions", nil, http.StatusOK, false}), nil
+		question{name: "oci-tags", path: "/v2/team/read/tags/list"},
+		question{name: "npm-abbreviated", path: "/npm/read", header: short},
+		question{name: "pypi-html", path: "/simple/read/", header: []string{"Accept", "text/html"}},
+		question{name: "cargo-config", path: "/cargo/index/config.json"},
+		question{name: "maven-sha1", path: "/maven/com/acme/read/1.0.0/read-1.0.0.jar.sha1"},
+		question{name: "composer-root", path: "/composer/packages.json"},
+		question{name: "rubygems-versions", path: "/rubygems/versions"}), nil
 }
 
 // validator is the header that asks whether an answer is still right.
@@ -169,7 +184,7 @@ func (q question) ask(ctx context.Context, b *build) (*target, error) {
 	if q.token {
 		auth = b.client.Auth
 	}
-	t := newTarget(b.p, q.path, auth, q.status, lines.String())
+	t := newTarget(b.p, q.path, auth, cmp.Or(q.status, http.StatusOK), lines.String())
 	if q.method == http.MethodHead {
 		t.request, t.head = append([]byte("HEAD"), t.request[len("GET"):]...), true
 	}
@@ -215,19 +230,35 @@ func compareBuilds(ctx context.Context, e *env, program string, match *regexp.Re
 	if err != nil {
 		return err
 	}
+	if err := errors.Join(ours.fill(ctx), theirs.fill(ctx)); err != nil {
+		return err
+	}
 	list, err := questions(ctx, ours)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-24s %11s %11s %6s  %-12s %10s %10s %6s\n", "per second, and µs of CPU", "this", "other", "ratio", "spread", "this µs", "other µs", "ratio")
+	ourCopy, err := e.copying(ctx, e.larder, ours)
+	if err != nil {
+		return err
+	}
+	theirCopy, err := e.copying(ctx, program, ours)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%-24s %11s %11s %6s  %-12s %10s %10s %6s\n",
+		"per second, and µs of CPU", "this", "other", "ratio", "spread", "this µs", "other µs", "ratio")
 	for _, q := range list {
 		if match.MatchString(q.name) {
 			err := beside(ctx, q.name, rounds, func() ([][]speed, error) {
-				a, err := q.ask(ctx, ours)
+				of := [2]*build{ours, theirs}
+				if q.copy {
+					of = [2]*build{ourCopy, theirCopy}
+				}
+				a, err := q.ask(ctx, of[0])
 				if err != nil {
 					return nil, err
 				}
-				b, err := q.ask(ctx, theirs)
+				b, err := q.ask(ctx, of[1])
 				if err != nil {
 					return nil, err
 				}

@@ -82,7 +82,8 @@ func gemOf(name, version string, pad []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums, err := gzipped(fmt.Appendf(nil, "---\nSHA256:\n  metadata.gz: %s\n  data.tar.gz: %s\n", hexSHA256(spec), hexSHA256(data)))
+	list := fmt.Appendf(nil, "---\nSHA256:\n  metadata.gz: %s\n  data.tar.gz: %s\n", hexSHA256(spec), hexSHA256(data))
+	sums, err := gzipped(list)
 	if err != nil {
 		return nil, err
 	}

@@ -1,8 +1,8 @@
-// Package miniclient says to a larder the least that the clients of the seven protocols say: it publishes a release, reads
-// it back and compares every byte, and withdraws it. It is for tests of the whole program and for measurements.
+// Package miniclient says to a larder the least that the clients of the seven protocols say: it publishes a release,
+// reads it back and compares every byte, and withdraws it. It is for tests of the whole program and for measurements.
 //
-// A release is one file under a name and a version. Names are plain lower-case words; each protocol makes of them what it
-// needs (acme/NAME, com.acme:NAME, team/NAME).
+// A release is one file under a name and a version. Names are plain lower-case words; each protocol makes of them what
+// it needs (acme/NAME, com.acme:NAME, team/NAME).
 package miniclient
 
 import (
@@ -114,7 +114,7 @@ func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release)
 			return err
 		}
 		if a.Status != http.StatusOK {
-			return fmt.Errorf("%s %s %s is listed: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, p.Also(r), a.Status, a.Body)
+			return p.wrong(r, ErrStatus, "it is listed, and "+p.Also(r), a)
 		}
 	}
 	path, err := p.File(prefix, document, r)
@@ -126,12 +126,18 @@ func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release)
 		return err
 	}
 	if a.Status != http.StatusOK {
-		return fmt.Errorf("%s %s %s is listed: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, path, a.Status, a.Body)
+		return p.wrong(r, ErrStatus, "it is listed, and "+path, a)
 	}
 	if !bytes.Equal(a.Body, r.File) {
-		return fmt.Errorf("%s %s %s: %w: %d instead of %d", p.Kind, r.Name, r.Version, ErrOtherBytes, len(a.Body), len(r.File))
+		a.Body = fmt.Appendf(nil, "%d bytes, published were %d", len(a.Body), len(r.File))
+		return p.wrong(r, ErrOtherBytes, path, a)
 	}
 	return nil
+}
+
+// wrong is an error about an answer.
+func (p Protocol) wrong(r Release, err error, what string, a Answer) error {
+	return fmt.Errorf("%s %s %s: %w: %s answers %d %.300s", p.Kind, r.Name, r.Version, err, what, a.Status, a.Body)
 }
 
 // Listed returns the document that lists the release; ErrNotListed.
@@ -142,11 +148,11 @@ func (p Protocol) Listed(ctx context.Context, s *Server, prefix string, r Releas
 	case err != nil:
 		return nil, err
 	case a.Status == http.StatusNotFound || a.Status == http.StatusGone:
-		return nil, fmt.Errorf("%s %s %s: %w: %s answers %d", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Status)
+		return nil, p.wrong(r, ErrNotListed, q.Path, a)
 	case a.Status != http.StatusOK:
-		return nil, fmt.Errorf("%s %s %s: %w: %s answers %d %.200s", p.Kind, r.Name, r.Version, ErrStatus, q.Path, a.Status, a.Body)
+		return nil, p.wrong(r, ErrStatus, q.Path, a)
 	case !p.Lists(a.Body, r):
-		return nil, fmt.Errorf("%s %s %s: %w at %s: %.300s", p.Kind, r.Name, r.Version, ErrNotListed, q.Path, a.Body)
+		return nil, p.wrong(r, ErrNotListed, q.Path, a)
 	}
 	return a.Body, nil
 }

@@ -25,18 +25,20 @@ type fields = map[string]any
 var npm = Protocol{
 	Kind: "npm", Registry: "/npm",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
-		return tgzOf(member{"package/package.json", fmt.Appendf(nil, `{"name":%q,"version":%q}`, name, version)}, member{"package/x.bin", pad})
+		manifest := fmt.Appendf(nil, `{"name":%q,"version":%q}`, name, version)
+		return tgzOf(member{"package/package.json", manifest}, member{"package/x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		sum, sum512 := sha1.Sum(r.File), sha512.Sum512(r.File)
 		file := r.Name + "-" + r.Version + ".tgz"
+		dist := fields{
+			"shasum": hex.EncodeToString(sum[:]), "integrity": "sha512-" + base64.StdEncoding.EncodeToString(sum512[:]),
+			"tarball": s.Base + "/npm/" + r.Name + "/-/" + file,
+		}
+		manifest := fields{"name": r.Name, "version": r.Version, "_id": r.Name + "@" + r.Version, "dist": dist}
 		body, err := json.Marshal(fields{
-			"_id": r.Name, "name": r.Name, "dist-tags": fields{"latest": r.Version},
-			"versions": fields{r.Version: fields{"name": r.Name, "version": r.Version, "_id": r.Name + "@" + r.Version, "dist": fields{
-				"shasum": hex.EncodeToString(sum[:]), "integrity": "sha512-" + base64.StdEncoding.EncodeToString(sum512[:]),
-				"tarball": s.Base + "/npm/" + r.Name + "/-/" + file,
-			}}},
-			"_attachments": fields{file: fields{"content_type": "application/octet-stream", "data": r.File, "length": len(r.File)}},
+			"_id": r.Name, "name": r.Name, "dist-tags": fields{"latest": r.Version}, "versions": fields{r.Version: manifest},
+			"_attachments": fields{file: fields{"content_type": octetBytes, "data": r.File, "length": len(r.File)}},
 		})
 		if err != nil {
 			return Answer{}, err
@@ -65,9 +67,9 @@ func withdrawNPM(ctx context.Context, s *Server, r Release) (Answer, error) {
 		return a, err
 	}
 	versions, tags, rev := map[string]json.RawMessage{}, map[string]string{}, ""
-	for _, err := range []error{json.Unmarshal(doc["versions"], &versions), json.Unmarshal(doc["dist-tags"], &tags), json.Unmarshal(doc["_rev"], &rev)} {
-		if err != nil {
-			return a, err
+	for key, to := range map[string]any{"versions": &versions, "dist-tags": &tags, "_rev": &rev} {
+		if err := json.Unmarshal(doc[key], to); err != nil {
+			return a, fmt.Errorf("%s of a packument: %w", key, err)
 		}
 	}
 	delete(versions, r.Version)
@@ -112,8 +114,8 @@ var pypi = Protocol{
 		var b bytes.Buffer
 		w := multipart.NewWriter(&b)
 		for _, f := range [][2]string{
-			{":action", "file_upload"}, {"protocol_version", "1"}, {"name", r.Name}, {"version", r.Version}, {"filetype", "bdist_wheel"},
-			{"pyversion", "py3"}, {"metadata_version", "2.1"}, {"sha256_digest", hexSHA256(r.File)},
+			{":action", "file_upload"}, {"protocol_version", "1"}, {"name", r.Name}, {"version", r.Version},
+			{"filetype", "bdist_wheel"}, {"pyversion", "py3"}, {"metadata_version", "2.1"}, {"sha256_digest", hexSHA256(r.File)},
 		} {
 			if err := w.WriteField(f[0], f[1]); err != nil {
 				return Answer{}, err
@@ -157,13 +159,14 @@ var cargo = Protocol{
 	Kind: "cargo", Registry: "/cargo/index",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
 		dir := name + "-" + version + "/"
-		manifest := fmt.Appendf(nil, "[package]\nname = %q\nversion = %q\nedition = \"2021\"\ndescription = \"x\"\nlicense = \"MIT\"\n", name, version)
-		return tgzOf(member{dir + "Cargo.toml", manifest}, member{dir + "src/lib.rs", []byte("//")}, member{dir + "x.bin", pad})
+		manifest := fmt.Appendf(nil, cargoTOML, name, version)
+		return tgzOf(member{dir + "Cargo.toml", manifest}, member{dir + "src/lib.rs", []byte("//")},
+			member{dir + "x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		head, err := json.Marshal(fields{
-			"name": r.Name, "vers": r.Version, "deps": []any{}, "features": fields{}, "authors": []any{}, "description": "x", "keywords": []any{},
-			"categories": []any{}, "license": "MIT", "badges": fields{},
+			"name": r.Name, "vers": r.Version, "deps": []any{}, "features": fields{}, "authors": []any{}, "description": "x",
+			"keywords": []any{}, "categories": []any{}, "license": "MIT", "badges": fields{},
 		})
 		if err != nil {
 			return Answer{}, err
@@ -193,6 +196,14 @@ var cargo = Protocol{
 	},
 }
 
+const cargoTOML = `[package]
+name = %q
+version = %q
+edition = "2021"
+description = "x"
+license = "MIT"
+`
+
 // crateIndex is where a crate's part of the index is (Cargo Book, Index Files).
 func crateIndex(name string) string {
 	switch len(name) {
@@ -212,8 +223,11 @@ var maven = Protocol{
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		at := mavenFile(r)
 		coordinates := "<groupId>com.acme</groupId><artifactId>" + r.Name + "</artifactId>"
-		pom := `<?xml version="1.0"?><project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>` + coordinates + "<version>" + r.Version + "</version></project>"
-		metadata := "<metadata>" + coordinates + "<versioning><release>" + r.Version + "</release><versions><version>" + r.Version + "</version></versions></versioning></metadata>"
+		version := "<version>" + r.Version + "</version>"
+		pom := `<?xml version="1.0"?><project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>` +
+			coordinates + version + "</project>"
+		metadata := "<metadata>" + coordinates + "<versioning><release>" + r.Version + "</release><versions>" + version +
+			"</versions></versioning></metadata>"
 		for _, put := range []member{{at + ".pom", []byte(pom)}, {at + ".jar", r.File}} {
 			if a, err := s.Do(ctx, http.MethodPut, put.name, put.body); err != nil || a.Status/100 != 2 {
 				return a, err
@@ -239,7 +253,8 @@ var maven = Protocol{
 var composer = Protocol{
 	Kind: "composer", Registry: "/composer",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
-		return zipOf(member{"composer.json", fmt.Appendf(nil, `{"name":"acme/%s","version":%q}`, name, version)}, member{"x.bin", pad})
+		manifest := fmt.Appendf(nil, `{"name":"acme/%s","version":%q}`, name, version)
+		return zipOf(member{"composer.json", manifest}, member{"x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		return s.Do(ctx, http.MethodPut, "/composer/", r.File, "Content-Type", "application/zip")
@@ -294,7 +309,8 @@ var rubygems = Protocol{
 	},
 	Withdraw: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		form := url.Values{"gem_name": {r.Name}, "version": {r.Version}}.Encode()
-		return s.Do(ctx, http.MethodDelete, "/rubygems/api/v1/gems/yank", []byte(form), "Content-Type", "application/x-www-form-urlencoded")
+		return s.Do(ctx, http.MethodDelete, "/rubygems/api/v1/gems/yank", []byte(form),
+			"Content-Type", "application/x-www-form-urlencoded")
 	},
 }
 
@@ -329,7 +345,8 @@ var oci = Protocol{
 
 // Manifest is the image manifest of a release.
 func Manifest(r Release) []byte {
-	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:%s","size":%d},`+
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,`+
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:%s","size":%d},`+
 		`"layers":[{"mediaType":%q,"digest":"sha256:%s","size":%d}]}`,
 		imageType, hexSHA256([]byte(emptyBlob)), len(emptyBlob), octetBytes, hexSHA256(r.File), len(r.File))
 }
