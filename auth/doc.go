@@ -84,7 +84,7 @@
 //	RevokeToken, RevokeTokens  -                 bought with it    end
 //
 // A token that ends takes with it the line of those made with it. A password change leaves tokens alive: who fears that one
-// was stolen revokes them, too.
+// was stolen ends them, too (larder user passwd --revoke-tokens).
 //
 // Each holds for every request that begins after the call has returned: what is remembered is dropped by the commit.
 //

@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -95,6 +96,26 @@ func lineOf(id string, all []Token) map[string]bool {
 		}
 	}
 	return line
+}
+
+// underParents has a token stop while a user is disabled whose token it was made with, at any remove.
+func (h *held) underParents(tx *store.Tx, parent string) error {
+	for parent != "" {
+		_, row, err := tokenIn(tx, parent)
+		if errors.Is(err, store.ErrNotFound) {
+			return errRevoked()
+		}
+		if err != nil {
+			return err
+		}
+		u, err := userIn(tx, row.User)
+		if err != nil {
+			return err
+		}
+		h.disabled = h.disabled || u.Disabled
+		parent = row.Parent
+	}
+	return nil
 }
 
 // within says that the token's own scopes reach no further than each of limits.

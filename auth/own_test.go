@@ -82,19 +82,27 @@ func TestChildrenEndWithTheParent(t *testing.T) {
 		t.Errorf("%+v, %v: want one token left", left, err)
 	}
 	// An administrator's token has children of other users; they end with it, and with its user.
-	admin, adminID, _ := w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
+	admin, adminID, adminSecret := w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
 	for _, end := range []func() error{func() error { return w.RevokeToken(w.ctx, adminID) }, func() error { _, err := w.RevokeTokens(w.ctx, "root"); return err }} {
 		id, secret, err := w.CreateTokenBy(w.ctx, admin, TokenSpec{User: "ann"})
 		w.must(err)
 		list, err := w.Tokens(w.ctx, "ann")
 		w.must(err)
 		i := slices.IndexFunc(list, func(x Token) bool { return x.ID == id })
+		w.must(w.AddUser(w.ctx, User{Name: "second", Password: "x", Admin: true}))
+		w.must(w.SetDisabled(w.ctx, "root", true))
+		w.refused(Credentials{Token: secret}, ErrDisabled, "disabled")
+		w.must(w.SetDisabled(w.ctx, "root", false))
+		w.must(w.RemoveUser(w.ctx, "second"))
+		if admin, err = w.Authenticate(w.ctx, Credentials{Token: adminSecret}); err != nil {
+			t.Fatal(err)
+		}
 		if list[i].Parent != admin.TokenID || !list[i].Expires.Equal(admin.Expires) {
 			t.Errorf("%+v: want a child of %s that ends with it", list[i], admin.TokenID)
 		}
 		w.must(end())
 		w.refused(Credentials{Token: secret}, ErrCredentials, "revoked")
-		admin, adminID, _ = w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
+		admin, adminID, adminSecret = w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
 	}
 	byPassword, err := w.VerifyPassword(w.ctx, "root", "x", netip.Addr{})
 	w.must(err)

@@ -344,7 +344,7 @@ func (l *Local) loadToken(ctx context.Context, hash [sha256.Size]byte) (*held, e
 			return err
 		}
 		h = holdToken(a, idOf(hash[:]), row)
-		return nil
+		return h.underParents(tx, row.Parent)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errRevoked()
