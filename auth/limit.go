@@ -30,8 +30,8 @@ type pair struct {
 	at   netip.Prefix
 }
 
-// limiter counts failed logins. A try is charged before the password is checked and paid back when it was right, so that
-// a thousand guesses in parallel are no cheaper than a thousand in a row.
+// limiter counts failed logins. A try is charged before the password is checked and paid back when it was right, so
+// that a thousand guesses in parallel are no cheaper than a thousand in a row.
 type limiter struct {
 	pairs *buckets[pair]
 	addrs *buckets[netip.Prefix]
@@ -48,8 +48,8 @@ func newLimiter() *limiter {
 	}
 }
 
-// take charges one try; a *Throttled if there is none left, which charges nothing. known says that the right password came
-// from there before. What has no address is counted by its user alone.
+// take charges one try; a *Throttled if there is none left, which charges nothing. known says that the right password
+// came from there before. What has no address is counted by its user alone.
 func (l *limiter) take(now time.Time, p pair, known bool) error {
 	wait := l.pairs.take(now, p)
 	if wait > 0 {
@@ -80,7 +80,8 @@ func (l *limiter) give(p pair, known bool) {
 	}
 }
 
-// network is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself; invalid for none.
+// network is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself; invalid for
+// none.
 func network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32

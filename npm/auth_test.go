@@ -199,10 +199,13 @@ func TestLoginTakesNoToken(t *testing.T) {
 	a := g.Do("PUT", "/-/user/org.couchdb.user:ada", fields{"name": "ada", "password": g.Keys["ada"]})
 	g.Want(a, 401, "Put it into .npmrc as _authToken")
 	page := fmt.Sprint(g.Do("POST", "/-/v1/login", fields{}).Object(g.T)["loginUrl"])
-	for _, form := range []url.Values{{"user": {"ada"}, "password": {g.Keys["ada"]}}, {"user": {g.Keys["ada"]}, "password": {"secret"}}} {
+	for _, form := range []url.Values{
+		{"user": {"ada"}, "password": {g.Keys["ada"]}}, {"user": {g.Keys["ada"]}, "password": {"secret"}},
+	} {
 		g.Want(g.Do("POST", page, form.Encode(), g.As("ada")), 401, "Put it into .npmrc as _authToken")
 	}
-	for _, body := range []fields{{"password": fields{"old": g.Keys["ada"], "new": "owned"}}, {"password": fields{"old": "", "new": "owned"}}} {
+	for _, body := range []fields{{"password": fields{"old": g.Keys["ada"], "new": "owned"}},
+		{"password": fields{"old": "", "new": "owned"}}} {
 		g.Want(g.Ada("POST", "/-/npm/v1/user", body), 403, "")
 	}
 	g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Basic("ada", "secret")), 200, "ada")

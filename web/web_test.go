@@ -337,8 +337,8 @@ func TestChangeUsers(t *testing.T) {
 	}
 }
 
-// TestAdministratorsTokenHasChildren: what an administrator makes with a token ends with it; what is made with the password
-// or on the socket does not.
+// TestAdministratorsTokenHasChildren: what an administrator makes with a token ends with it; what is made with the
+// password or on the socket does not.
 func TestAdministratorsTokenHasChildren(t *testing.T) {
 	b := newBox(t, nil)
 	made := func(server *httptest.Server, header string) madeToken {

@@ -67,7 +67,8 @@ func (a *app) userPasswd() *cobra.Command {
 		}
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			path := "users/" + url.PathEscape(args[0]) + "/password"
-			if err := c.do(cmd.Context(), http.MethodPost, path, web.NewPassword{Password: password, RevokeTokens: *revoke}, nil); err != nil {
+			body := web.NewPassword{Password: password, RevokeTokens: *revoke}
+			if err := c.do(cmd.Context(), http.MethodPost, path, body, nil); err != nil {
 				return err
 			}
 			return a.say("changed the password of user %s", args[0])
