@@ -36,7 +36,8 @@ func (c UserChange) note(name string) string {
 // ErrNotFound; ErrInvalid for a change of nothing; ErrReferenced for one that leaves no administrator.
 func (l *Local) ChangeUser(ctx context.Context, name string, c UserChange) (User, error) {
 	if c.Admin == nil && c.Disabled == nil && c.Scopes == nil {
-		return User{}, store.Refuse(store.ErrInvalid, "Say what to change of user %.80q: admin, disabled or scopes.", name)
+		return User{}, store.Refuse(store.ErrInvalid,
+			"Say what to change of user %.80q: admin, disabled or scopes.", name)
 	}
 	var canonical Scopes
 	if c.Scopes != nil {

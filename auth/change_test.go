@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,8 @@ func TestLastAdministratorStays(t *testing.T) {
 			}
 			wg.Wait()
 			one := errors.Join(errs...)
-			if !errors.Is(one, store.ErrReferenced) || errs[0] != nil && errs[1] != nil || !strings.Contains(one.Error(), "is the last administrator; add another first.") {
+			if !errors.Is(one, store.ErrReferenced) || errs[0] != nil && errs[1] != nil ||
+				!strings.Contains(one.Error(), "is the last administrator; add another first.") {
 				t.Errorf("both of two at once: %v and %v; want one to be refused", errs[0], errs[1])
 			}
 		})
@@ -64,7 +66,7 @@ func TestChangeUser(t *testing.T) {
 		stored, err := w.User(w.ctx, "ann")
 		w.must(err)
 		for _, u := range []User{got, stored} {
-			if text := strings.Join([]string{map[bool]string{true: "true", false: "false"}[u.Admin], map[bool]string{true: "true", false: "false"}[u.Disabled], u.Scopes.String()}, " "); text != c.want {
+			if text := fmt.Sprint(u.Admin, u.Disabled, " ", u.Scopes); text != c.want {
 				t.Errorf("%+v: %q, want %q", c.change, text, c.want)
 			}
 		}

@@ -1,5 +1,6 @@
 // Package auth says who a request comes from and what they may do. It knows users, personal tokens, short JWTs and
-// scopes; it knows no HTTP. Provider is the seam for other sources of identity, Local the provider on the store's tables.
+// scopes; it knows no HTTP. Provider is the seam for other sources of identity, Local the provider on the store's
+// tables.
 //
 // # Words
 //
@@ -7,8 +8,7 @@
 // with * globs in the name. A user has grants (scopes), and without any may do everything but admin. A credential has
 // limits; an Identity may do what the grants and each of the limits allow. Four credentials exist:
 //
-//	password     Basic. bcrypt once, then recognised for five minutes at that address by a keyed proof; never in a token's
-//	             place.
+//	password     Basic. bcrypt once, then recognised there for five minutes by a keyed proof. Never a token.
 //	token        larder_ and 49 letters and digits, as Bearer, bare Authorization, Basic password (any user name) or
 //	             Basic user name. Limits: its scopes, read-only, expiry, networks.
 //	JWT          bought with any of the others, or with nothing (anonymous), for some minutes. Limits: those of the
@@ -44,10 +44,10 @@
 //
 // # Passwords and tokens
 //
-// A credential proves what it is, nothing else. Authenticate says who a request comes from, by whatever a client may send;
-// where the password is asked for (a login that gives out a token, making tokens, changing the password) VerifyPassword
-// answers, and no token is one. What is made with a token is its child: it has its parent's limits and expiry at most
-// (DeriveToken, CreateTokenBy), and ends with it.
+// A credential proves what it is, nothing else. Authenticate says who a request comes from, by whatever a client may
+// send; where the password is asked for (a login that gives out a token, making tokens, changing the password)
+// VerifyPassword answers, and no token is one. What is made with a token is its child: it has its parent's limits and
+// expiry at most (DeriveToken, CreateTokenBy), and ends with it.
 //
 //	who                              sees, and ends, of the tokens of its user (OwnTokens, RevokeOwn)
 //	password; token without limits   all
@@ -64,14 +64,15 @@
 //
 // # Guessing
 //
-// Ten wrong passwords slow the user at that address (limit.go): one more each ten seconds, whoever it is, while the same
-// user elsewhere notices nothing. Beside that an address has fifty tries, one each two seconds after them, and a user three
-// hundred from all addresses that never sent the right password, one each five seconds after them. Where the right password
-// came from since the start, it passes whatever else is tried there, for a thousand tries. Failed logins are in the journal
-// as login.failed (failures.go): the first of a user at an address at once, the others of the minute as a number.
+// Ten wrong passwords slow the user at that address (limit.go): one more each ten seconds, whoever it is, while the
+// same user elsewhere notices nothing. Beside that an address has fifty tries, one each two seconds after them, and a
+// user three hundred from all addresses that never sent the right password, one each five seconds after them. Where the
+// right password came from since the start, it passes whatever else is tried there, for a thousand tries. Failed logins
+// are in the journal as login.failed (failures.go): the first of a user at an address at once, the others of the minute
+// as a number.
 //
-// Authenticate refuses with ErrCredentials whatever is wrong, expired, revoked, mistyped or used from a network it is not
-// bound to, and never turns it into anonymous; with ErrDisabled (an ErrCredentials) if all is right but the user is
+// Authenticate refuses with ErrCredentials whatever is wrong, expired, revoked, mistyped or used from a network it is
+// not bound to, and never turns it into anonymous; with ErrDisabled (an ErrCredentials) if all is right but the user is
 // switched off; with *Throttled after too many failed passwords by user name or by address.
 //
 // # What ends what
@@ -83,8 +84,8 @@
 //	RemoveUser                 end               end               end, also for a later user of that name
 //	RevokeToken, RevokeTokens  -                 bought with it    end
 //
-// A token that ends takes with it the line of those made with it. A password change leaves tokens alive: who fears that one
-// was stolen revokes them, too.
+// A token that ends takes with it the line of those made with it. A password change leaves tokens alive: who fears that
+// one was stolen ends them, too (larder user passwd --revoke-tokens).
 //
 // Each holds for every request that begins after the call has returned: what is remembered is dropped by the commit.
 //
@@ -92,5 +93,6 @@
 //
 // auth.users and auth.tokens, see users.go and tokens.go. Passwords are bcrypt over an HMAC-SHA-256 (so any length
 // counts in full, see proof.go), tokens are SHA-256, the JWT key is the store's secret "auth.jwt". Every change of a
-// user or token is a journal entry of its own transaction; the last use of a token is no change, and is written by Flush.
+// user or token is a journal entry of its own transaction; the last use of a token is no change, and is written by
+// Flush.
 package auth

@@ -1,6 +1,7 @@
 package auth
 
-// Failed logins in the journal: with the name that was tried and the address, few enough that a flood does not fill the disk.
+// Failed logins in the journal: with the name that was tried and the address, few enough that a flood does not fill the
+// disk.
 
 import (
 	"cmp"
@@ -18,8 +19,8 @@ import (
 // OpLoginFailed is the journal's word for failed logins.
 const OpLoginFailed store.Op = "login.failed"
 
-// Bounds of what failed logins write: the first of a user at an address at once, the others of the minute as one number, and
-// beyond failureBurst (and one more each failureEvery) all of everybody as one number.
+// Bounds of what failed logins write: the first of a user at an address at once, the others of the minute as one
+// number, and beyond failureBurst (and one more each failureEvery) all of everybody as one number.
 const (
 	failureBurst = 100
 	failureEvery = 10 * time.Second
@@ -84,8 +85,8 @@ func (f *failures) put(by map[pair]*failed, rest int) {
 	}
 }
 
-// failedLogin notes a login that was refused. The name is what somebody typed: a password in the wrong field, perhaps, so
-// that no more of it is kept than a name can be long.
+// failedLogin notes a login that was refused. The name is what somebody typed: a password in the wrong field, perhaps,
+// so that no more of it is kept than a name can be long.
 func (l *Local) failedLogin(ctx context.Context, c Credentials) {
 	p := pair{user: c.User[:min(len(c.User), maxUserName)], at: network(c.Addr)}
 	if !l.failures.count(l.now(), p, c.Addr) {
@@ -138,7 +139,10 @@ func (l *Local) flushFailures(ctx context.Context) error {
 	if len(pairs) == 0 && rest == 0 {
 		return nil
 	}
-	slices.SortFunc(pairs, func(a, b pair) int { return cmp.Or(cmp.Compare(a.user, b.user), by[a].addr.Compare(by[b].addr)) })
+	slices.SortFunc(pairs, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.user, b.user),
+			by[a].addr.Compare(by[b].addr))
+	})
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
 		for _, p := range pairs {
 			tx.Log(store.Entry{Op: OpLoginFailed, Note: failedNote(p.user, by[p].addr, by[p].more)})

@@ -59,8 +59,10 @@ func TestFailedLoginsInTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.must(w.Flush(w.ctx))
-	w.wantFailed("names", "user ann from 192.0.2.1 192.0.2.1", "user ann from 192.0.2.1, 30 times", `user "Ann Other" from 192.0.2.1 192.0.2.1`,
-		"user "+strings.Repeat("x", maxUserName)+" from 192.0.2.1 192.0.2.1", "user nobody from 192.0.2.1 192.0.2.1", "user eve", "user ann from 192.0.2.1 192.0.2.1", "a token instead of a user")
+	w.wantFailed("names", "user ann from 192.0.2.1 192.0.2.1", "user ann from 192.0.2.1, 30 times",
+		`user "Ann Other" from 192.0.2.1 192.0.2.1`,
+		"user "+strings.Repeat("x", maxUserName)+" from 192.0.2.1 192.0.2.1", "user nobody from 192.0.2.1 192.0.2.1",
+		"user eve", "user ann from 192.0.2.1 192.0.2.1", "a token instead of a user")
 }
 
 // TestFailedLoginsAreFew: a flood of names and addresses writes a bounded number of entries.
@@ -68,13 +70,15 @@ func TestFailedLoginsAreFew(t *testing.T) {
 	w := newWorld(t, Options{})
 	const flood = 5 * failureBurst
 	for i := range flood {
-		_, _ = w.Authenticate(w.ctx, Credentials{User: fmt.Sprintf("No %d", i), Password: "x", Addr: netip.MustParseAddr("192.0.2.1")})
+		_, _ = w.Authenticate(w.ctx, Credentials{User: fmt.Sprintf("No %d", i), Password: "x",
+			Addr: netip.MustParseAddr("192.0.2.1")})
 	}
 	if n := len(w.failedLogins()); n != failureBurst {
 		t.Errorf("%d entries of %d failures, want %d", n, flood, failureBurst)
 	}
 	w.must(w.Flush(w.ctx))
-	if got := w.failedLogins(); len(got) != failureBurst+1 || got[failureBurst] != fmt.Sprintf("other users and addresses, %d times", flood-failureBurst) {
+	if got := w.failedLogins(); len(got) != failureBurst+1 ||
+		got[failureBurst] != fmt.Sprintf("other users and addresses, %d times", flood-failureBurst) {
 		t.Errorf("after the flush %d entries, the last %q", len(got), got[len(got)-1])
 	}
 	if len(w.failures.by) != 0 || w.failures.rest != 0 {

@@ -127,8 +127,11 @@ func (l *Local) loadSubject(ctx context.Context, c claims) (*held, error) {
 		if err == nil && row.User != c.Subject {
 			err = errRevoked()
 		}
+		if err != nil {
+			return err
+		}
 		h = holdToken(a, c.Token, row)
-		return err
+		return h.underParents(tx, row.Parent)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errRevoked()

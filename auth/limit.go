@@ -3,6 +3,7 @@ package auth
 // How fast passwords may be guessed.
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -30,8 +31,8 @@ type pair struct {
 	at   netip.Prefix
 }
 
-// limiter counts failed logins. A try is charged before the password is checked and paid back when it was right, so that
-// a thousand guesses in parallel are no cheaper than a thousand in a row.
+// limiter counts failed logins. A try is charged before the password is checked and paid back when it was right, so
+// that a thousand guesses in parallel are no cheaper than a thousand in a row.
 type limiter struct {
 	pairs *buckets[pair]
 	addrs *buckets[netip.Prefix]
@@ -48,8 +49,8 @@ func newLimiter() *limiter {
 	}
 }
 
-// take charges one try; a *Throttled if there is none left, which charges nothing. known says that the right password came
-// from there before. What has no address is counted by its user alone.
+// take charges one try; a *Throttled if there is none left, which charges nothing. known says that the right password
+// came from there before. What has no address is counted by its user alone.
 func (l *limiter) take(now time.Time, p pair, known bool) error {
 	wait := l.pairs.take(now, p)
 	if wait > 0 {
@@ -80,7 +81,8 @@ func (l *limiter) give(p pair, known bool) {
 	}
 }
 
-// network is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself; invalid for none.
+// network is what counts as one address: an IPv4 address, or the /64 that every IPv6 host has to itself; invalid for
+// none.
 func network(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 32
@@ -99,8 +101,9 @@ type buckets[K comparable] struct {
 	burst    int
 	interval time.Duration
 
-	mu   sync.Mutex
-	full map[K]time.Time
+	mu    sync.Mutex
+	full  map[K]time.Time
+	swept time.Time // when makeRoom looked at all of them
 }
 
 func newBuckets[K comparable](burst int, interval time.Duration) *buckets[K] {
@@ -138,21 +141,33 @@ func (b *buckets[K]) give(key K) {
 	}
 }
 
-// makeRoom forgets full buckets when there are too many, and the fullest one if none is full.
+// sample is how many buckets are looked at to find one that can go.
+const sample = 64
+
+// makeRoom forgets full buckets when there are too many, once in an interval all of them. If that is not enough it
+// forgets the fullest of a sample: never that of somebody who guesses the most, and a flood pays for no look at all of
+// them.
 func (b *buckets[K]) makeRoom(now time.Time) {
+	if len(b.full) < maxBuckets {
+		return
+	}
+	if !now.Before(b.swept.Add(b.interval)) {
+		b.swept = now
+		maps.DeleteFunc(b.full, func(_ K, full time.Time) bool { return !full.After(now) })
+	}
 	if len(b.full) < maxBuckets {
 		return
 	}
 	var fullest K
 	var at time.Time
-	for key, full := range b.full {
-		if !full.After(now) {
-			delete(b.full, key)
-		} else if at.IsZero() || full.Before(at) {
+	seen := 0
+	for key, full := range b.full { // in no order
+		if at.IsZero() || full.Before(at) {
 			fullest, at = key, full
 		}
+		if seen++; seen == sample {
+			break
+		}
 	}
-	if len(b.full) >= maxBuckets {
-		delete(b.full, fullest)
-	}
+	delete(b.full, fullest)
 }

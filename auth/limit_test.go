@@ -67,7 +67,8 @@ func TestLimiterByAddress(t *testing.T) {
 	if a, b := network(netip.MustParseAddr("::ffff:192.0.2.1")), network(netip.MustParseAddr("192.0.2.1")); a != b {
 		t.Errorf("%s and %s are one address", a, b)
 	}
-	if a, b := network(netip.MustParseAddr("fe80::1%eth0")), network(netip.MustParseAddr("fe80::2%eth1")); a != b || !a.IsValid() {
+	a, b := network(netip.MustParseAddr("fe80::1%eth0")), network(netip.MustParseAddr("fe80::2%eth1"))
+	if a != b || !a.IsValid() {
 		t.Errorf("zones: %q and %q", a, b)
 	}
 }

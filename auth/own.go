@@ -4,6 +4,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -33,8 +34,8 @@ func (l *Local) OwnTokens(ctx context.Context, by Identity) ([]Token, error) {
 	return slices.DeleteFunc(all, func(t Token) bool { return !see(t) }), nil
 }
 
-// RevokeOwn ends a token that OwnTokens shows to by. A read-only token ends itself alone, and a JWT nothing: it is not the
-// token. ErrNotFound for every other id, ErrDenied.
+// RevokeOwn ends a token that OwnTokens shows to by. A read-only token ends itself alone, and a JWT nothing: it is not
+// the token. ErrNotFound for every other id, ErrDenied.
 func (l *Local) RevokeOwn(ctx context.Context, by Identity, id string) error {
 	switch {
 	case by.JWT:
@@ -57,7 +58,9 @@ func noOwnToken(by Identity, id string) error {
 	if by.oversees() {
 		return store.Refuse(store.ErrNotFound, "User %s has no token %.80q.", by.User, id)
 	}
-	return store.Refuse(store.ErrNotFound, "There is no token %.80q that these credentials see: they see themselves and what was made with them. The password sees all.", id)
+	return store.Refuse(store.ErrNotFound,
+		"There is no token %.80q that these credentials see: they see themselves and what was made with them. "+
+			"The password sees all.", id)
 }
 
 // sightOf is what by sees of all, the tokens of their user.
@@ -97,6 +100,26 @@ func lineOf(id string, all []Token) map[string]bool {
 	return line
 }
 
+// underParents has a token stop while a user is disabled whose token it was made with, at any remove.
+func (h *held) underParents(tx *store.Tx, parent string) error {
+	for parent != "" {
+		_, row, err := tokenIn(tx, parent)
+		if errors.Is(err, store.ErrNotFound) {
+			return errRevoked()
+		}
+		if err != nil {
+			return err
+		}
+		u, err := userIn(tx, row.User)
+		if err != nil {
+			return err
+		}
+		h.disabled = h.disabled || u.Disabled
+		parent = row.Parent
+	}
+	return nil
+}
+
 // within says that the token's own scopes reach no further than each of limits.
 func (t Token) within(limits []Scopes) bool {
 	if len(t.Scopes) == 0 {
@@ -112,8 +135,8 @@ func (t Token) within(limits []Scopes) bool {
 	return true
 }
 
-// dropLines ends the tokens that end selects, each with its line, and returns how many end selected. Children may belong to
-// other users: an administrator made them.
+// dropLines ends the tokens that end selects, each with its line, and returns how many end selected. Children may
+// belong to other users: an administrator made them.
 func (l *Local) dropLines(tx *store.Tx, end func(id string, r tokenRow) bool) (int, error) {
 	rows, keys := map[string]tokenRow{}, map[string][]byte{}
 	var all []Token

@@ -30,8 +30,10 @@ func TestTokenIsNoPassword(t *testing.T) {
 	w.must(err)
 	_, jwt := w.jwt(full, time.Minute, "*:*:*:*")
 	for _, c := range [][2]string{
-		{"ann", secret}, {"ann", scoped}, {"ann", jwt}, {secret, "x"}, {scoped, "pw of ann"}, {secret, secret}, {"", secret}, {"ann", newSecret()},
-		{"ann", "larder_"}, {"__token__", secret}, {secret, ""}, {"ann", " " + secret}, {"ann", secret + "\n"}, {"ann", "Bearer " + secret},
+		{"ann", secret}, {"ann", scoped}, {"ann", jwt}, {secret, "x"}, {scoped, "pw of ann"}, {secret, secret},
+		{"", secret}, {"ann", newSecret()}, {"ann", "larder_"},
+		{"__token__", secret}, {secret, ""}, {"ann", " " + secret}, {"ann", secret + "\n"},
+		{"ann", "Bearer " + secret},
 	} {
 		id, err := w.VerifyPassword(w.ctx, c[0], c[1], netip.Addr{})
 		if !errors.Is(err, ErrCredentials) || id.User != "" {
@@ -82,25 +84,39 @@ func TestChildrenEndWithTheParent(t *testing.T) {
 		t.Errorf("%+v, %v: want one token left", left, err)
 	}
 	// An administrator's token has children of other users; they end with it, and with its user.
-	admin, adminID, _ := w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
-	for _, end := range []func() error{func() error { return w.RevokeToken(w.ctx, adminID) }, func() error { _, err := w.RevokeTokens(w.ctx, "root"); return err }} {
+	admin, adminID, adminSecret := w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
+	ends := []func() error{
+		func() error { return w.RevokeToken(w.ctx, adminID) },
+		func() error { _, err := w.RevokeTokens(w.ctx, "root"); return err },
+	}
+	for _, end := range ends {
 		id, secret, err := w.CreateTokenBy(w.ctx, admin, TokenSpec{User: "ann"})
 		w.must(err)
 		list, err := w.Tokens(w.ctx, "ann")
 		w.must(err)
 		i := slices.IndexFunc(list, func(x Token) bool { return x.ID == id })
+		w.must(w.AddUser(w.ctx, User{Name: "second", Password: "x", Admin: true}))
+		w.must(w.SetDisabled(w.ctx, "root", true))
+		w.refused(Credentials{Token: secret}, ErrDisabled, "disabled")
+		w.must(w.SetDisabled(w.ctx, "root", false))
+		w.must(w.RemoveUser(w.ctx, "second"))
+		if admin, err = w.Authenticate(w.ctx, Credentials{Token: adminSecret}); err != nil {
+			t.Fatal(err)
+		}
 		if list[i].Parent != admin.TokenID || !list[i].Expires.Equal(admin.Expires) {
 			t.Errorf("%+v: want a child of %s that ends with it", list[i], admin.TokenID)
 		}
 		w.must(end())
 		w.refused(Credentials{Token: secret}, ErrCredentials, "revoked")
-		admin, adminID, _ = w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
+		admin, adminID, adminSecret = w.token(TokenSpec{User: "root", Expires: w.clock.Now().Add(time.Hour)})
 	}
 	byPassword, err := w.VerifyPassword(w.ctx, "root", "x", netip.Addr{})
 	w.must(err)
 	id, _, err := w.CreateTokenBy(w.ctx, byPassword, TokenSpec{User: "ann"})
 	w.must(err)
-	if list, err := w.Tokens(w.ctx, "ann"); err != nil || list[slices.IndexFunc(list, func(x Token) bool { return x.ID == id })].Parent != "" {
+	list, err := w.Tokens(w.ctx, "ann")
+	w.must(err)
+	if list[slices.IndexFunc(list, func(x Token) bool { return x.ID == id })].Parent != "" {
 		t.Errorf("%+v, %v: made with the password, and has a parent", list, err)
 	}
 }
@@ -128,10 +144,12 @@ func TestWhoSeesAndEndsWhich(t *testing.T) {
 	all := []string{"child", "full", "login", "npm", "oci", "one package", "reads"}
 	for name, want := range map[string]struct{ sees, ends []string }{
 		"password": {all, all}, "full": {all, all}, "bob": {},
-		"reads": {[]string{"reads"}, []string{"reads"}}, "npm": {[]string{"npm"}, []string{"npm"}}, "one package": {[]string{"one package"}, []string{"one package"}},
-		"oci": {[]string{"child", "oci"}, []string{"child", "oci"}}, "child": {[]string{"child"}, []string{"child"}},
-		"login": {[]string{"login", "npm", "one package"}, []string{"login", "npm", "one package"}},
-		"JWT":   {sees: []string{"full"}}, "JWT of the password": {},
+		"reads": {[]string{"reads"}, []string{"reads"}}, "npm": {[]string{"npm"}, []string{"npm"}},
+		"one package": {[]string{"one package"}, []string{"one package"}},
+		"oci":         {[]string{"child", "oci"}, []string{"child", "oci"}},
+		"child":       {[]string{"child"}, []string{"child"}},
+		"login":       {[]string{"login", "npm", "one package"}, []string{"login", "npm", "one package"}},
+		"JWT":         {sees: []string{"full"}}, "JWT of the password": {},
 	} {
 		var sees, ends []string
 		own, err := w.OwnTokens(w.ctx, who[name])
@@ -163,8 +181,8 @@ func TestWhoSeesAndEndsWhich(t *testing.T) {
 	w.must(w.RevokeOwn(w.ctx, who["one package"], made["one package"]))
 }
 
-// TestLoginsTokenBreedsWithoutBecomingAParent: what is made with a client's login and the password outlives the logout, and
-// reaches no further.
+// TestLoginsTokenBreedsWithoutBecomingAParent: what is made with a client's login and the password outlives the logout,
+// and reaches no further.
 func TestLoginsTokenBreedsWithoutBecomingAParent(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
@@ -172,7 +190,8 @@ func TestLoginsTokenBreedsWithoutBecomingAParent(t *testing.T) {
 	_, robotID, robot := w.derive(login, TokenSpec{Name: "robot"})
 	w.must(w.RevokeOwn(w.ctx, login, loginID))
 	id, err := w.Authenticate(w.ctx, Credentials{Token: robot})
-	if err != nil || !id.Can(npm("x", Write)) || id.Can(Access{Kind: store.OCI, Type: "repository", Name: "x", Action: Read}) {
+	image := Access{Kind: store.OCI, Type: "repository", Name: "x", Action: Read}
+	if err != nil || !id.Can(npm("x", Write)) || id.Can(image) {
 		t.Errorf("after the logout: %+v, %v", id, err)
 	}
 	if robotID == loginID {
@@ -185,7 +204,8 @@ func TestNoTokensForDisabledUsers(t *testing.T) {
 	w.user("ann")
 	before := w.login("ann")
 	w.must(w.SetDisabled(w.ctx, "ann", true))
-	if _, _, err := w.CreateToken(w.ctx, TokenSpec{User: "ann"}); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "disabled") {
+	_, _, err := w.CreateToken(w.ctx, TokenSpec{User: "ann"})
+	if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "disabled") {
 		t.Errorf("by an administrator: %v", err)
 	}
 	if _, _, err := w.DeriveToken(w.ctx, before, TokenSpec{}); err == nil {

@@ -22,7 +22,8 @@ import (
 )
 
 // Passwords. bcrypt reads 72 bytes and stops at none, so every password is first brought to 43 characters by an
-// HMAC-SHA-256 under a fixed label: a password of any length counts in full, and a hash leaked elsewhere fits nowhere here.
+// HMAC-SHA-256 under a fixed label: a password of any length counts in full, and a hash leaked elsewhere fits nowhere
+// here.
 const (
 	maxPassword   = 1024
 	passwordLabel = "larder password 1"
@@ -61,7 +62,8 @@ func (l *Local) VerifyPassword(ctx context.Context, user, password string, addr 
 		return Identity{}, store.Refuse(ErrCredentials, "A login needs a user name and a password.")
 	case hasPrefix(password), hasPrefix(user), likeJWT(password):
 		l.failedLogin(ctx, Credentials{User: user, Addr: addr})
-		return Identity{}, store.Refuse(ErrNoPassword, "This asks for the password; a token is none. Tokens go into the client's configuration as they are.")
+		return Identity{}, store.Refuse(ErrNoPassword,
+			"This asks for the password; a token is none. Tokens go into the client's configuration as they are.")
 	}
 	return l.password(ctx, Credentials{User: user, Password: password, Addr: addr})
 }
@@ -152,9 +154,9 @@ func (l *Local) check(c Credentials, a *account, from pair, proof proof) error {
 // proof stands for a password that was found right for a user at a generation; without the process's key it is noise.
 type proof [sha256.Size]byte
 
-// proofs are the passwords found right, by user and address: for five minutes they need no bcrypt, and after that they are
-// still not held back for what others guess there. Elsewhere they prove nothing, so that nobody guesses against them. A
-// change of the user changes the generation and so the proof: nothing has to be removed.
+// proofs are the passwords found right, by user and address: for five minutes they need no bcrypt, and after that they
+// are still not held back for what others guess there. Elsewhere they prove nothing, so that nobody guesses against
+// them. A change of the user changes the generation and so the proof: nothing has to be removed.
 type proofs struct {
 	macs sync.Pool // of hash.Hash, keyed with 32 random bytes of this process
 

@@ -186,8 +186,8 @@ func TestGuessingSlowsThePair(t *testing.T) {
 	}
 }
 
-// TestKnownAddressIsNotHeldBack: where the right password came from before it passes whatever others guess there, until they
-// have guessed a thousand times; the guesses themselves are slowed all the while.
+// TestKnownAddressIsNotHeldBack: where the right password came from before it passes whatever others guess there, until
+// they have guessed a thousand times; the guesses themselves are slowed all the while.
 func TestKnownAddressIsNotHeldBack(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
@@ -199,7 +199,8 @@ func TestKnownAddressIsNotHeldBack(t *testing.T) {
 	guess := func(times int) (throttled int) {
 		var th *Throttled
 		for i := range times {
-			_, err := w.Authenticate(w.ctx, Credentials{User: "ann", Password: fmt.Sprint("guess ", i), Addr: good.Addr})
+			c := Credentials{User: "ann", Password: fmt.Sprint("guess ", i), Addr: good.Addr}
+			_, err := w.Authenticate(w.ctx, c)
 			if errors.As(err, &th) {
 				throttled++
 			} else if !errors.Is(err, ErrCredentials) {
@@ -279,7 +280,8 @@ func TestProofs(t *testing.T) {
 		p.add(pair{user: fmt.Sprint(i)}, p.of("ann", a, "pw"), testStart)
 	}
 	last := pair{user: fmt.Sprint(maxProofs + 9)}
-	if len(p.by) > maxProofs || !p.has(last, p.of("ann", a, "pw"), testStart) || p.has(last, p.of("ann", b, "pw"), testStart) {
+	right, wrong := p.of("ann", a, "pw"), p.of("ann", b, "pw")
+	if len(p.by) > maxProofs || !p.has(last, right, testStart) || p.has(last, wrong, testStart) {
 		t.Errorf("%d proofs", len(p.by))
 	}
 }

@@ -15,8 +15,8 @@ import (
 // minPassword is how many characters a password has at least.
 const minPassword = 10
 
-// commonText has a common password on each line, of those with ten characters or more, and, after an empty line, a common
-// word on each line.
+// commonText has a common password on each line, of those with ten characters or more, and, after an empty line, a
+// common word on each line.
 //
 //go:embed common.txt
 var commonText string
@@ -44,9 +44,11 @@ func checkCarried(p string) error {
 	case len(p) > maxPassword:
 		return store.Refuse(store.ErrInvalid, "The password has more than %d bytes.", maxPassword)
 	case !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl):
-		return store.Refuse(store.ErrInvalid, "The password holds control characters, which Basic authentication cannot carry.")
+		return store.Refuse(store.ErrInvalid,
+			"The password holds control characters, which Basic authentication cannot carry.")
 	case hasPrefix(p):
-		return store.Refuse(store.ErrInvalid, "A password must not start with %s: it would be taken for a token.", tokenPrefix)
+		return store.Refuse(store.ErrInvalid,
+			"A password must not start with %s: it would be taken for a token.", tokenPrefix)
 	case likeJWT(p):
 		return store.Refuse(store.ErrInvalid, "The password has the form of a JWT, and would be taken for one.")
 	}
@@ -60,15 +62,19 @@ func checkPassword(user, p string) error {
 	name := strings.TrimFunc(user, func(r rune) bool { return !unicode.IsLetter(r) })
 	switch {
 	case utf8.RuneCountInString(p) < minPassword:
-		return store.Refuse(store.ErrInvalid, "The password has %d characters; it needs at least %d.", utf8.RuneCountInString(p), minPassword)
+		return store.Refuse(store.ErrInvalid,
+			"The password has %d characters; it needs at least %d.", utf8.RuneCountInString(p), minPassword)
 	case lower == user || core != "" && core == name:
 		return store.Refuse(store.ErrInvalid, "The password is the user's name; choose one that nobody can guess.")
 	case fewRunes(p):
-		return store.Refuse(store.ErrInvalid, "The password repeats fewer than four characters; choose one that nobody can guess.")
+		return store.Refuse(store.ErrInvalid,
+			"The password repeats fewer than four characters; choose one that nobody can guess.")
 	case sequence(lower):
-		return store.Refuse(store.ErrInvalid, "The password is a sequence of characters; choose one that nobody can guess.")
+		return store.Refuse(store.ErrInvalid,
+			"The password is a sequence of characters; choose one that nobody can guess.")
 	case common().passwords[lower] || common().words[core]:
-		return store.Refuse(store.ErrInvalid, "The password is among the most common ones; choose one that nobody can guess.")
+		return store.Refuse(store.ErrInvalid,
+			"The password is among the most common ones; choose one that nobody can guess.")
 	}
 	return nil
 }
@@ -82,8 +88,8 @@ func fewRunes(p string) bool {
 	return len(seen) < 4
 }
 
-// sequence says that each character follows the one before in the alphabet, or each precedes it: abcdefghij, 9876543210.
-// After 9 comes 0, and the other way round.
+// sequence says that each character follows the one before in the alphabet, or each precedes it: abcdefghij,
+// 9876543210. After 9 comes 0, and the other way round.
 func sequence(p string) bool {
 	up, down := true, true
 	runes := []rune(p)

@@ -12,7 +12,8 @@ func TestPasswordRules(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.opt.AnyPassword = false
 	for _, ok := range []string{
-		"change-me-please", "larder-admin-pw-1", "correct-horse", "allspassword", "bobspassword", "a-good-password", "kürzer als du", "☃☃☃☃☀☀☂☂☁☁☄",
+		"change-me-please", "larder-admin-pw-1", "correct-horse", "allspassword", "bobspassword", "a-good-password",
+		"kürzer als du", "☃☃☃☃☀☀☂☂☁☁☄",
 		"Tr0ub4dor&3x", "eyJhbGciOiJI", "johnathan's", strings.Repeat("long and ", 100),
 	} {
 		if err := w.AddUser(w.ctx, User{Name: "u", Password: ok}); err != nil {

@@ -39,8 +39,8 @@ type TokenSpec struct {
 	Expires  time.Time
 	ReadOnly bool
 	CIDRs    []netip.Prefix
-	// Login marks what a login with the password gives out: the client's session. It sees and ends the tokens of its user
-	// that reach no further than itself, and what is made with it and the password is not its child.
+	// Login marks what a login with the password gives out: the client's session. It sees and ends the tokens of its
+	// user that reach no further than itself, and what is made with it and the password is not its child.
 	Login bool
 }
 
@@ -136,7 +136,8 @@ func (l *Local) create(ctx context.Context, spec TokenSpec, by *Identity) (id, s
 	secret = newSecret()
 	hash := sha256.Sum256([]byte(secret))
 	row := tokenRow{
-		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly, Expires: spec.Expires.UTC(), Login: spec.Login,
+		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly,
+		Expires: spec.Expires.UTC(), Login: spec.Login,
 	}
 	for _, p := range spec.CIDRs {
 		row.CIDRs = append(row.CIDRs, p.Masked())
@@ -287,7 +288,8 @@ func (l *Local) Tokens(ctx context.Context, user string) ([]Token, error) {
 	return out, nil
 }
 
-// RevokeToken ends a token, every JWT bought with it, and the tokens made with it with all of theirs, at once. ErrNotFound.
+// RevokeToken ends a token, every JWT bought with it, and the tokens made with it with all of theirs, at once.
+// ErrNotFound.
 func (l *Local) RevokeToken(ctx context.Context, id string) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
 		if _, _, err := tokenIn(tx, id); err != nil {
@@ -344,7 +346,7 @@ func (l *Local) loadToken(ctx context.Context, hash [sha256.Size]byte) (*held, e
 			return err
 		}
 		h = holdToken(a, idOf(hash[:]), row)
-		return nil
+		return h.underParents(tx, row.Parent)
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, errRevoked()

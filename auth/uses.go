@@ -76,8 +76,8 @@ func (u *uses) done(written map[string]time.Time) {
 // flushBatch bounds one transaction of Flush.
 const flushBatch = 1000
 
-// Flush writes the last uses of tokens, and the failed logins that were only counted. It is a background job, and to be run
-// once more after the last request: no request writes a use. While the store is read-only both are kept for later.
+// Flush writes the last uses of tokens, and the failed logins that were only counted. It is a background job, and to be
+// run once more after the last request: no request writes a use. While the store is read-only both are kept for later.
 func (l *Local) Flush(ctx context.Context) error {
 	return errors.Join(l.flushFailures(ctx), l.flushUses(ctx))
 }

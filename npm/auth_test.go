@@ -193,6 +193,24 @@ func TestA2_Login(t *testing.T) {
 	}
 }
 
+// TestLoginTakesNoToken: npm login and the page say where a token goes instead.
+func TestLoginTakesNoToken(t *testing.T) {
+	g := newRig(t)
+	a := g.Do("PUT", "/-/user/org.couchdb.user:ada", fields{"name": "ada", "password": g.Keys["ada"]})
+	g.Want(a, 401, "Put it into .npmrc as _authToken")
+	page := fmt.Sprint(g.Do("POST", "/-/v1/login", fields{}).Object(g.T)["loginUrl"])
+	for _, form := range []url.Values{
+		{"user": {"ada"}, "password": {g.Keys["ada"]}}, {"user": {g.Keys["ada"]}, "password": {"secret"}},
+	} {
+		g.Want(g.Do("POST", page, form.Encode(), g.As("ada")), 401, "Put it into .npmrc as _authToken")
+	}
+	for _, body := range []fields{{"password": fields{"old": g.Keys["ada"], "new": "owned"}},
+		{"password": fields{"old": "", "new": "owned"}}} {
+		g.Want(g.Ada("POST", "/-/npm/v1/user", body), 403, "")
+	}
+	g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Basic("ada", "secret")), 200, "ada")
+}
+
 // TestE_LoginLimit: guessing is slowed down, on every way in.
 func TestE_LoginLimit(t *testing.T) {
 	for way, guess := range map[string]func(g *rig, password string) answer{
@@ -360,6 +378,22 @@ func TestA2_Tokens(t *testing.T) {
 	if rest := g.Want(g.Ada("GET", g.Srv.URL+next, nil), 200, "").Object(t); len(rest["objects"].([]any)) != 1 {
 		t.Errorf("%s: %v", next, rest)
 	}
+	// A limited token sees itself and its line, and ends no other.
+	if list := g.Want(g.Do("GET", tokens, nil, g.As("fine")), 200, "").Object(t); list["total"] != 2.0 {
+		t.Errorf("a limited token sees %v", list)
+	}
+	g.Scoped("foreign", "ada", "oci:repository:*:*")
+	for _, actor := range []string{"foreign", "child"} {
+		if list := g.Want(g.Do("GET", tokens, nil, g.As(actor)), 200, "").Object(t); list["total"] != 1.0 {
+			t.Errorf("%s sees %v", actor, list)
+		}
+		for _, key := range []string{fmt.Sprint(fine["key"]), g.Keys["fine"]} {
+			g.Want(g.Do("DELETE", tokens+"/token/"+key, nil, g.As(actor)), 404, "token not found")
+		}
+	}
+	foreign, _ := auth.TokenID(g.Keys["foreign"])
+	g.Want(g.Do("DELETE", tokens+"/token/"+foreign, nil, g.As("foreign")), 200, "")
+	g.Want(g.Do("GET", "/-/whoami", nil, g.As("foreign")), 401, "")
 	g.User("bob", nil)
 	g.Want(g.Do("DELETE", tokens+"/token/"+fmt.Sprint(old["key"]), nil, g.As("bob")), 404, "token not found")
 	g.Want(g.Ada("DELETE", tokens+"/token/"+fmt.Sprint(old["key"]), nil), 200, "")

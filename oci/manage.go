@@ -155,7 +155,12 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	}
 	if id.TokenID != "" && !id.JWT && form.Get("access_type") == "offline" {
 		// A personal token can be revoked, so it is as good a refresh token as any. A password is never given back.
-		answer.RefreshToken = c.Token + c.Password
+		for _, text := range []string{c.Token, c.Password, c.User} {
+			if auth.IsToken(text) {
+				answer.RefreshToken = text
+				break
+			}
+		}
 	}
 	return writeToken(w, answer)
 }

@@ -8,9 +8,9 @@
 //
 //	GET    /users                  admin.user.list     larder user list
 //	POST   /users                  admin.user.add      larder user add: {"name","password","admin","scopes"}
-//	PATCH  /users/NAME             admin.user.set      larder user set: {"admin","disabled","scopes"}, those that are to change
+//	PATCH  /users/NAME             admin.user.set      larder user set: {"admin","disabled","scopes"}
 //	DELETE /users/NAME             admin.user.remove   larder user remove
-//	POST   /users/NAME/password    admin.user.passwd   larder user passwd: {"password"}
+//	POST   /users/NAME/password    admin.user.passwd   larder user passwd: {"password","revoke_tokens"}
 //	GET    /tokens                 admin.token.list    larder token list; ?user=NAME
 //	POST   /tokens                 admin.token.create  larder token create: {"user","name","scopes","expires","read_only","cidrs"}
 //	DELETE /tokens/ID              admin.token.revoke  larder token revoke

@@ -28,6 +28,8 @@ type UserChange struct {
 // NewPassword is the body of POST /users/NAME/password.
 type NewPassword struct {
 	Password string `json:"password"`
+	// RevokeTokens ends all tokens of the user as well, with what was made with them.
+	RevokeTokens bool `json:"revoke_tokens,omitempty"`
 }
 
 // UserList is the answer of GET /users.
@@ -70,6 +72,11 @@ func (a *api) setPassword(w http.ResponseWriter, r *http.Request, q request) err
 	}
 	if err := a.auth.SetPassword(r.Context(), q.name, body.Password); err != nil {
 		return err
+	}
+	if body.RevokeTokens {
+		if _, err := a.auth.RevokeTokens(r.Context(), q.name); err != nil {
+			return err
+		}
 	}
 	return done(w)
 }

@@ -302,6 +302,74 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+// TestChangeUsers: scopes, administration, off and on; the last administrator stays, whoever asks.
+func TestChangeUsers(t *testing.T) {
+	b := newBox(t, nil)
+	for _, c := range []struct{ body, want string }{
+		{`{"scopes":["npm:package:x:write"]}`, `bob false false npm:package:x:write`},
+		{`{"admin":true}`, `bob true false npm:package:x:write`},
+		{`{"scopes":[],"disabled":true}`, `bob true true `},
+		{`{"disabled":false,"admin":false,"scopes":null}`, `bob false false `},
+	} {
+		var got auth.User
+		b.local("PATCH", "users/bob", c.body, 200, &got)
+		if text := fmt.Sprint(got.Name, " ", got.Admin, " ", got.Disabled, " ", got.Scopes); text != c.want {
+			t.Errorf("PATCH %s: %q, want %q", c.body, text, c.want)
+		}
+	}
+	for _, c := range []struct {
+		method, user, body string
+		status             int
+		text               string
+	}{
+		{"PATCH", "ada", `{"disabled":true}`, 409, "ada is the last administrator; add another first."},
+		{"PATCH", "ada", `{"admin":false}`, 409, "ada is the last administrator; add another first."},
+		{"DELETE", "ada", "", 409, "ada is the last administrator; add another first."},
+		{"PATCH", "bob", `{}`, 400, "Say what to change"},
+		{"PATCH", "bob", `{"password":"changed password"}`, 400, "unknown field"},
+		{"PATCH", "bob", `{"scopes":["npm"]}`, 400, "not a scope"},
+		{"PATCH", "nobody", `{"admin":true}`, 404, "no user"},
+	} {
+		resp, text := b.do(b.socket, c.method, "/api/v1/users/"+c.user, c.body, "")
+		if resp.StatusCode != c.status || !strings.Contains(text, c.text) {
+			t.Errorf("%s %s %s: %s %s; want %d %q", c.method, c.user, c.body, resp.Status, text, c.status, c.text)
+		}
+	}
+}
+
+// TestAdministratorsTokenHasChildren: what an administrator makes with a token ends with it; what is made with the
+// password or on the socket does not.
+func TestAdministratorsTokenHasChildren(t *testing.T) {
+	b := newBox(t, nil)
+	made := func(server *httptest.Server, header string) madeToken {
+		resp, text := b.do(server, "POST", "/api/v1/tokens", `{"user":"bob"}`, header)
+		var out CreatedToken
+		if err := json.Unmarshal([]byte(text), &out); err != nil || resp.StatusCode != 201 {
+			t.Fatalf("%s %s", resp.Status, text)
+		}
+		return madeToken{out.Token, out.ID}
+	}
+	byToken := made(b.tcp, "Bearer "+b.tokens["admin"])
+	others := []madeToken{made(b.tcp, "Basic "+basic("ada", goodPassword)), made(b.socket, "")}
+	id, _ := auth.TokenID(b.tokens["admin"])
+	b.local("DELETE", "tokens/"+id, "", 204, nil)
+	works := func(token string) bool {
+		_, err := b.deps.Auth.Authenticate(context.Background(), auth.Credentials{Token: token})
+		return err == nil
+	}
+	if works(byToken.text) {
+		t.Error("a token made with a token outlives it")
+	}
+	for _, o := range others {
+		if !works(o.text) {
+			t.Errorf("token %s ended with one it was not made with", o.id)
+		}
+	}
+}
+
+// madeToken is a token and its id.
+type madeToken struct{ text, id string }
+
 func TestTokens(t *testing.T) {
 	b := newBox(t, nil)
 	var made CreatedToken

@@ -59,6 +59,7 @@ func (a *app) userPasswd() *cobra.Command {
 	cmd := &cobra.Command{Use: "passwd NAME", Short: "Change a user's password", Args: exactly("the user's NAME")}
 	s := settingsFlags(cmd, "data")
 	fromStdin := cmd.Flags().Bool("password-stdin", false, "read the password from standard input")
+	revoke := cmd.Flags().Bool("revoke-tokens", false, "end all tokens of the user as well")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		password, err := a.password(args[0], *fromStdin)
 		if err != nil {
@@ -66,7 +67,8 @@ func (a *app) userPasswd() *cobra.Command {
 		}
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			path := "users/" + url.PathEscape(args[0]) + "/password"
-			if err := c.do(cmd.Context(), http.MethodPost, path, web.NewPassword{Password: password}, nil); err != nil {
+			body := web.NewPassword{Password: password, RevokeTokens: *revoke}
+			if err := c.do(cmd.Context(), http.MethodPost, path, body, nil); err != nil {
 				return err
 			}
 			return a.say("changed the password of user %s", args[0])

@@ -128,6 +128,8 @@ func TestBothWays(t *testing.T) {
 		{"", "token list bob --json", 0},
 		{"", "token list ada", 0},
 		{"", "token list nobody", 1},
+		{"third password\n", "user passwd bob --password-stdin --revoke-tokens", 0},
+		{"", "token list bob", 0},
 		{"", "token revoke 0123", 1},
 		{"", "gc", 0},
 		{"", "gc --dry-run --grace 0s --json", 0},

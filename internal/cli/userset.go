@@ -23,14 +23,16 @@ func (a *app) userSet() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "set NAME",
 		Short: "Change what a user may do, or switch a user off or on",
-		Long: "Change what a user may do, or switch a user off or on. It counts at once, for all of the user's credentials.\n" +
+		Long: "Change what a user may do, or switch a user off or on. It counts at once, for all of the user's\n" +
+			"credentials.\n" +
 			"The scopes given replace those the user had. The last administrator stays one.",
 		Args: exactly("the user's NAME"),
 	}
 	s := settingsFlags(cmd, "data")
 	var f userFlags
 	fs := cmd.Flags()
-	fs.StringArrayVar(&f.scopes, "scope", nil, "limit the user to kind:type:name:actions, e.g. npm:package:@acme/*:write; repeatable")
+	fs.StringArrayVar(&f.scopes, "scope", nil,
+		"limit the user to kind:type:name:actions, e.g. npm:package:@acme/*:write; repeatable")
 	fs.BoolVar(&f.noScopes, "no-scopes", false, "let the user do everything but administer")
 	fs.BoolVar(&f.admin, "admin", false, "make the user an administrator; --admin=false ends it")
 	fs.BoolVar(&f.disable, "disable", false, "refuse all of the user's credentials until --enable")

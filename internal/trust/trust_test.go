@@ -85,7 +85,9 @@ func scopes(t *testing.T, list ...string) auth.Scopes {
 func TestMint(t *testing.T) {
 	ctx := context.Background()
 	c := newCI(t)
-	local, err := auth.NewLocal(ctx, storetest.New(t), auth.Options{Cost: bcrypt.MinCost, Anonymous: "none", AnyPassword: true})
+	local, err := auth.NewLocal(ctx, storetest.New(t), auth.Options{
+		Cost: bcrypt.MinCost, Anonymous: "none", AnyPassword: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,8 +85,8 @@ func (m Matrix[R]) prepare(g *Rig) {
 	}
 }
 
-// Run asks every question, and then tries every Secrets. A request that is refused must leave no trace in the journal, and
-// every 401 has a challenge.
+// Run asks every question, and then tries all Secrets. A request that is refused must leave no trace in the journal,
+// and every 401 has a challenge.
 func (m Matrix[R]) Run(g *Rig) {
 	g.T.Helper()
 	m.prepare(g)

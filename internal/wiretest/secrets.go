@@ -25,7 +25,8 @@ type secret struct {
 	void       bool   // it ended, or never was any
 }
 
-// place is where a secret is put in a request. What the request asks a password for is answered with the secret as well.
+// place is where a secret is put in a request. What the request asks a password for is answered with the secret as
+// well.
 type place struct {
 	name string
 	put  Option
@@ -72,7 +73,10 @@ func secrets(g *Rig, scope string) []secret {
 		}
 		out = append(out, secret{name: name, text: text, token: by.TokenID})
 	}
-	return append(out, secret{name: "mistyped", text: full[:len(full)-1], void: true}, secret{name: "wrong password", text: "guess", void: true}, secret{name: "no password", void: true})
+	return append(out, []secret{
+		{name: "mistyped", text: full[:len(full)-1], void: true}, {name: "wrong password", text: "guess", void: true},
+		{name: "no password", void: true},
+	}...)
 }
 
 // verified is ada by her password.
@@ -91,8 +95,8 @@ func places(s string) []place {
 		return header("Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 	}
 	return []place{
-		{"Bearer", header("Bearer " + s)}, {"bare", header(s)}, {"Basic password", basic("ada", s)}, {"Basic user", basic(s, "x")},
-		{"body alone", func(*http.Request) {}},
+		{"Bearer", header("Bearer " + s)}, {"bare", header(s)}, {"Basic password", basic("ada", s)},
+		{"Basic user", basic(s, "x")}, {"body alone", func(*http.Request) {}},
 	}
 }
 
@@ -115,10 +119,10 @@ func instead(body any, s string) any {
 	return body
 }
 
-// Secrets sends every operation with every sort of credential in every place, and the same credential where the request has
-// a password. Whatever is answered: the password stays, no token is made, none ends but the credential itself and one that is
-// in the path, no answer names a token that the credential does not see, and a token in an answer is the credential's own
-// or was bought with it.
+// Secrets sends every operation with every sort of credential in every place, and the same credential where the request
+// has a password. Whatever is answered: the password stays, no token is made, none ends but the credential itself and
+// one that is in the path, no answer names a token that the credential does not see, and a token in an answer is the
+// credential's own or was bought with it.
 func (m Matrix[R]) Secrets(g *Rig) {
 	g.T.Helper()
 	all := secrets(g, m.Scope)
@@ -167,7 +171,8 @@ func (a attempt) check() {
 		path = strings.ReplaceAll(path, "tokens/token/x", "tokens/token/"+a.victim)
 	}
 	before, seq := tokens(g), g.Journal()
-	answer := g.Do(a.c.Method, path, instead(a.c.Body, a.s.text), append(a.c.Opts[:len(a.c.Opts):len(a.c.Opts)], a.p.put)...)
+	opts := append(a.c.Opts[:len(a.c.Opts):len(a.c.Opts)], a.p.put)
+	answer := g.Do(a.c.Method, path, instead(a.c.Body, a.s.text), opts...)
 	if g.Journal() != seq {
 		a.compare(before, tokens(g), path)
 	}

@@ -116,7 +116,8 @@ func (a *Accounts) check(ctx context.Context, name, password string) (auth.Ident
 	}
 	id, err := p.VerifyPassword(ctx, name, password, wire.AddrFrom(ctx))
 	if errors.Is(err, auth.ErrNoPassword) {
-		err = wire.Errorf(auth.ErrNoPassword, "A token is no password. Put it into .npmrc as _authToken instead of logging in with it.")
+		err = wire.Errorf(auth.ErrNoPassword,
+			"A token is no password. Put it into .npmrc as _authToken instead of logging in with it.")
 	}
 	return id, err
 }

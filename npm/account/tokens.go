@@ -44,7 +44,8 @@ func entryOf(t auth.Token) entry {
 	return e
 }
 
-// List answers one page of the user's tokens, of those that the credentials see; urls must be there, npm reads its next.
+// List answers one page of the user's tokens, of those that the credentials see; urls must be there, npm reads its
+// next.
 func (a *Accounts) List(w http.ResponseWriter, r *http.Request, page, size int) error {
 	p, id, err := a.self(r.Context(), Who)
 	if err != nil {
