@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -207,15 +207,15 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 	}
 }
 
-// commit makes b durable. A full disk is found before the meta page is written and loses nothing; after any other
-// failure nobody knows what is on disk.
+// commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing; after
+// any other failure nobody knows what is on disk.
 func (s *Store) commit(b *bolt.Tx) error {
-	err := s.step("commit", dbName, b.Commit)
+	err := s.step("commit", dbName, func() error { return growth(b.Commit()) })
 	if err == nil {
 		return nil
 	}
 	rollback(b)
-	if isFullWrite(err) {
+	if isRefusedWrite(err) {
 		s.forgetSpace()
 	} else {
 		s.fail(err)
@@ -223,15 +223,22 @@ func (s *Store) commit(b *bolt.Tx) error {
 	return err
 }
 
-// isFullWrite tells ENOSPC of a write from ENOSPC of an fsync: only os.File's methods wrap it in a PathError.
-func isFullWrite(err error) bool {
+// isRefusedWrite tells a write that the file system had no room for, or did not take, from an fsync that ended so: only
+// os.File's methods wrap it in a PathError.
+func isRefusedWrite(err error) bool {
 	var pe *fs.PathError
-	return errors.As(err, &pe) && (errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT))
+	return errors.As(err, &pe) && (errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT) || errors.Is(pe, syscall.EROFS))
 }
 
-// forgetSpace makes the next question about free space go to the kernel: a write has just found the disk full.
-func (s *Store) forgetSpace() {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	s.space.checked = time.Time{}
+// growth gives back the system's error of a file that could not grow, of which bbolt keeps only the text.
+func growth(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "file resize error: ") {
+		return err
+	}
+	for _, number := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if strings.HasSuffix(err.Error(), number.Error()) {
+			return fmt.Errorf("%w: %w", err, &fs.PathError{Op: "truncate", Path: dbName, Err: number})
+		}
+	}
+	return err
 }
