@@ -29,9 +29,6 @@ func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	p := &publication{s: s, name: q.Name, request: r}
 	defer p.abort()
-	if err := s.store.Admit(ctx, store.NPM, q.Name, max(r.ContentLength, 0)/4*3); err != nil {
-		return err
-	}
 	body, err := putdoc.Read(&capped{r: r.Body, left: s.opt.MaxTarball/3*4 + maxDocument}, p.open)
 	if err != nil {
 		return err
@@ -97,7 +94,11 @@ type publication struct {
 
 // open starts the stage of the tarball: its sums are computed while it arrives.
 func (p *publication) open() (io.Writer, error) {
-	var err error
+	// Only what has a tarball needs room: a deprecation must be possible without.
+	err := p.s.store.Admit(p.request.Context(), store.NPM, p.name, max(p.request.ContentLength, 0)/4*3)
+	if err != nil {
+		return nil, err
+	}
 	p.stage, err = p.s.store.Stage(p.request.Context(), store.StageOptions{Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"}})
 	return p.stage, err
 }

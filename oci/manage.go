@@ -54,6 +54,14 @@ func forget(p *store.PackageTx[Meta], id string) error {
 			return err
 		}
 	}
+	wanted := p.Index(indexWanted)
+	for k := range wanted.Scan(nil, nil) {
+		if row := slices.Clone(k); strings.HasSuffix(string(row), "\x00"+id) {
+			if err := wanted.Delete(row); err != nil {
+				return err
+			}
+		}
+	}
 	return p.Index(indexManifests).Delete([]byte(id))
 }
 

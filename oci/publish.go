@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -117,7 +118,7 @@ func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
 		if known.mediaType != p.manifest.MediaType {
 			return faultf(codeManifestInvalid, store.ErrInvalid, "the manifest is stored as %s already and cannot become %s", known.mediaType, p.manifest.MediaType)
 		}
-		return nil
+		return p.complete(tx, files)
 	}
 	if err := tx.Tx().SetAlias(p.digest, b); err != nil {
 		return err
@@ -130,12 +131,38 @@ func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
 	if err := tx.Index(indexManifests).Put([]byte(p.digest), row.encode()); err != nil {
 		return err
 	}
+	if err := p.want(tx); err != nil {
+		return err
+	}
+	return p.refer(tx, b.Size)
+}
+
+// want makes the blobs that are not here yet part of the manifest when they come.
+func (p *push) want(tx *store.PackageTx[Meta]) error {
 	for _, d := range p.wanted {
 		if err := tx.Index(indexWanted).Put(referrerKey(d, p.digest), []byte{1}); err != nil {
 			return err
 		}
 	}
-	return p.refer(tx, b.Size)
+	return nil
+}
+
+// complete lets a manifest that is here hold what it did not: blobs that have come since, whatever way they came.
+func (p *push) complete(tx *store.PackageTx[Meta], files []store.File) error {
+	v, err := tx.Version(p.digest.String())
+	if err != nil {
+		return err
+	}
+	was := len(v.Files)
+	for _, f := range files {
+		if !slices.ContainsFunc(v.Files, func(o store.File) bool { return o.Digest == f.Digest }) {
+			v.Files = append(v.Files, f)
+		}
+	}
+	if len(v.Files) == was {
+		return nil
+	}
+	return tx.Replace(v, store.OpReplace)
 }
 
 // adopt makes a blob that has just come in part of the manifests that were pushed before it.
@@ -198,12 +225,16 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 		}
 	}
 	for _, d := range p.manifest.Children {
-		if !has(tx, d.Digest) {
-			p.sparse++
-			if p.s.opt.StrictIndexes {
-				missing = append(missing, d.Digest.String())
-			}
+		if p.beside(tx, d.Digest, d.MediaType, seen, &files) {
+			continue
 		}
+		p.sparse++
+		if p.s.opt.StrictIndexes {
+			missing = append(missing, d.Digest.String())
+		}
+	}
+	for _, d := range p.manifest.Others {
+		p.beside(tx, d, "", seen, &files)
 	}
 	if len(missing) > 0 {
 		return nil, faultf(codeManifestBlobUnknown, store.ErrInvalid, "manifest references a manifest or blob unknown to this repository").with(missing...)
@@ -211,13 +242,25 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 	return files, nil
 }
 
-// has reports whether the repository has an index's child: usually a manifest, but BuildKit's caches list layers.
-func has(tx *store.PackageTx[Meta], d digest.Digest) bool {
+// beside reports whether the repository has what an index lists or a manifest names besides: usually a manifest, which is a
+// version of its own, but BuildKit's caches list layers, which are held like an image's. What comes later is held then.
+func (p *push) beside(tx *store.PackageTx[Meta], d digest.Digest, mediaType string, seen map[digest.Digest]bool, files *[]store.File) bool {
 	if tx.Index(indexManifests).Get([]byte(d)) != nil {
 		return true
 	}
-	_, ok := tx.Holds(d)
-	return ok
+	_, held := tx.Holds(d)
+	if seen[d] {
+		return held
+	}
+	seen[d] = true
+	if !held {
+		if _, err := store.ParseDigest(d.String()); err == nil {
+			p.wanted = append(p.wanted, d)
+		}
+		return false
+	}
+	*files = append(*files, store.File{Digest: d, Type: mediaType})
+	return true
 }
 
 // setTag moves one tag. Each passes the same checks, however it was asked for.

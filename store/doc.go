@@ -21,7 +21,7 @@
 // Parts of keys are joined by 0x00, which no name contains. Values are JSON behind one byte, the record's format (1),
 // unless said otherwise. Numbers in keys are 8 bytes, big-endian.
 //
-//	meta        "format" → number of the last migration (8 bytes) · "secret" name → random bytes
+//	meta        "format" → number of the last migration (8 bytes) · "secret" name → random bytes · "scrub" → how far it is
 //	package     kind name → Package, and whether it is listed
 //	version     kind name id → Version[M]
 //	file        kind name filename → id (plain)
@@ -38,6 +38,7 @@
 //	journal     seq → Entry
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
+//	damage      digest → what is wrong with the blob's file; nobody is given it until the same bytes come again
 //	a.b         other packages' buckets (Tx.Table), "auth.users"
 //
 // # How a publish commits
@@ -72,5 +73,6 @@
 //	check.go     is everything consistent      recount.go            are the counters right
 //	backup.go    hot backup                    restore.go            and back
 //	durable.go   every system call that writes blob.go, stage.go     bytes in and out
+//	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds
 package store

@@ -135,7 +135,8 @@ func (f *files) mkdir(path string) error {
 	})
 }
 
-// step runs one system call between the test hooks and says what failed. A full disk becomes ErrFull.
+// step runs one system call between the test hooks and says what failed. A full disk becomes ErrFull, a file system that
+// takes no changes, or whose disk fails, ErrReadOnly.
 func (f *files) step(op, path string, do func() error) error {
 	var err error
 	if f.faults != nil {
@@ -146,13 +147,41 @@ func (f *files) step(op, path string, do func() error) error {
 			err = f.faults.After(op, path)
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%s %s: %w: %w", op, path, ErrFull, err)
 	}
-	return fmt.Errorf("%s %s: %w", op, path, err)
+	return fmt.Errorf("%s %s: %w", op, path, f.judge(op, err))
+}
+
+// judge says what the failure of a step means for the store. A step that made bytes durable, or a disk that fails, leaves
+// nobody knowing what is on disk: the store is read-only from then on. A file system that was mounted read-only has done nothing, and
+// works again when it is mounted otherwise.
+func (f *files) judge(op string, err error) error {
+	switch {
+	case errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%w: %w", Refuse(ErrFull, "the registry has used up its disk quota"), err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: %w", Refuse(ErrFull, "the registry's disk is full"), err)
+	case op == "statfs":
+		return err // asks, and changes nothing
+	case errors.Is(err, syscall.EROFS):
+		f.forgetSpace()
+		return fmt.Errorf("%w: %w", errMountedReadOnly(), err)
+	case errors.Is(err, syscall.EIO):
+		f.fail(err)
+		return fmt.Errorf("%w: %w", errDisk(), err)
+	case op == "fsync" || op == "syncdir" || op == "commit":
+		return fmt.Errorf("%w: %w", errDisk(), err)
+	}
+	return err
+}
+
+func errMountedReadOnly() error {
+	return Refuse(ErrReadOnly, "the file system of the registry's data folder is read-only")
+}
+
+func errDisk() error {
+	return Refuse(ErrReadOnly, "the store is read-only because a disk write failed")
 }
 
 // create makes a new file; it must not exist. The descriptor is writable whatever the mode.

@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeSpace is what an unprivileged process may still write to the file system.
-func freeSpace(dir string) (int64, error) {
+// fileSystem says what an unprivileged process may still write to dir's file system, and whether that is mounted read-only.
+func fileSystem(dir string) (free int64, locked bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	return int64(st.Bavail) * st.Bsize, st.Flags&unix.ST_RDONLY != 0, nil
 }
 
 // forgetPages asks the kernel to drop what it remembers of the file, so that reading it reads the disk. It is a hint.

@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// freeSpace: elsewhere only ENOSPC itself tells that the disk is full.
-func freeSpace(string) (int64, error) { return math.MaxInt64, nil }
+// fileSystem: elsewhere only ENOSPC and EROFS themselves tell that the disk is full or read-only.
+func fileSystem(string) (free int64, locked bool, err error) { return math.MaxInt64, false, nil }
 
 // forgetPages is a hint that only Linux takes.
 func forgetPages(*os.File) {}

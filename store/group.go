@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -39,17 +39,20 @@ type call struct {
 
 // Update runs fn in a write transaction and returns when it is durable. An error of fn undoes all that fn wrote and is
 // returned as it is. fn may run more than once, so it must set, not add to, what it captures; it must be quick, do no
-// I/O and not call the store's own View or Update. ErrReadOnly and ErrFull are returned before anything is written;
-// after a failed commit the store is read-only.
+// I/O and not call the store's own View or Update. ErrReadOnly is returned before anything is written, ErrFull when fn
+// needs room (NeedRoom) and there is none, or when the disk is really full: nothing is changed then. After a failed commit
+// the store is read-only.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if err := s.room(0, 0); err != nil {
-		return err
-	}
 	return s.submit(ctx, fn)
 }
+
+// NeedRoom declares that the transaction stores what somebody brings or a remote registry has, however small its rows: it is
+// ErrFull when the disk's reserve would be touched. Publishing, holding and recording blobs ask it themselves. What does
+// not declare this may use the reserve, so that an operator can delete, revoke and configure on a full disk.
+func (tx *Tx) NeedRoom() error { return tx.s.room(0, 0) }
 
 // submit is Update for the few writes that the read-only switch does not stop.
 func (s *Store) submit(ctx context.Context, fn func(*Tx) error) error {
@@ -204,15 +207,15 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 	}
 }
 
-// commit makes b durable. A full disk is found before the meta page is written and loses nothing; after any other
-// failure nobody knows what is on disk.
+// commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing; after
+// any other failure nobody knows what is on disk.
 func (s *Store) commit(b *bolt.Tx) error {
-	err := s.step("commit", dbName, b.Commit)
+	err := s.step("commit", dbName, func() error { return growth(b.Commit()) })
 	if err == nil {
 		return nil
 	}
 	rollback(b)
-	if isFullWrite(err) {
+	if isRefusedWrite(err) {
 		s.forgetSpace()
 	} else {
 		s.fail(err)
@@ -220,15 +223,22 @@ func (s *Store) commit(b *bolt.Tx) error {
 	return err
 }
 
-// isFullWrite tells ENOSPC of a write from ENOSPC of an fsync: only os.File's methods wrap it in a PathError.
-func isFullWrite(err error) bool {
+// isRefusedWrite tells a write that the file system had no room for, or did not take, from an fsync that ended so: only
+// os.File's methods wrap it in a PathError.
+func isRefusedWrite(err error) bool {
 	var pe *fs.PathError
-	return errors.As(err, &pe) && (errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT))
+	return errors.As(err, &pe) && (errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT) || errors.Is(pe, syscall.EROFS))
 }
 
-// forgetSpace makes the next question about free space go to the kernel: a write has just found the disk full.
-func (s *Store) forgetSpace() {
-	s.space.mu.Lock()
-	defer s.space.mu.Unlock()
-	s.space.checked = time.Time{}
+// growth gives back the system's error of a file that could not grow, of which bbolt keeps only the text.
+func growth(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "file resize error: ") {
+		return err
+	}
+	for _, number := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS} {
+		if strings.HasSuffix(err.Error(), number.Error()) {
+			return fmt.Errorf("%w: %w", err, &fs.PathError{Op: "truncate", Path: dbName, Err: number})
+		}
+	}
+	return err
 }

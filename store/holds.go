@@ -129,6 +129,9 @@ func (p *pkg) Hold(b Blob) error {
 	if held && p.heldByVersion(got.Digest) {
 		return nil
 	}
+	if err := p.tx.NeedRoom(); err != nil {
+		return err
+	}
 	by := holder.By
 	if !held {
 		by = p.tx.actor.User

@@ -123,6 +123,9 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 	if err := p.vacant(v.ID); err != nil {
 		return err
 	}
+	if err := p.tx.NeedRoom(); err != nil {
+		return err
+	}
 	if v.Source == "" {
 		v.Source = Hosted
 	}
@@ -250,6 +253,11 @@ func (p *PackageTx[M]) Replace(v Version[M], op Op) error {
 	blobs, added, err := p.resolveFiles(v.ID, v.Files)
 	if err != nil {
 		return err
+	}
+	if added > 0 || op == OpCache || op == OpPublish {
+		if err := p.tx.NeedRoom(); err != nil {
+			return err
+		}
 	}
 	c := Change{Op: op, Version: v.ID, Bytes: added}
 	if loses(old.Files, v.Files) {

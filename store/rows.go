@@ -120,6 +120,9 @@ func (tx *Tx) putBlob(b Blob) error {
 	if tx.get(bucketBlob, []byte(b.Digest)) != nil {
 		return nil
 	}
+	if err := tx.NeedRoom(); err != nil {
+		return err
+	}
 	if err := tx.putRow(bucketBlob, []byte(b.Digest), blobRow{Size: b.Size, Created: tx.now.Unix()}); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +22,7 @@ import (
 // Here: the table of resumable uploads and their life between requests. What one request does to one of them is upload.go.
 
 const (
-	maxUserUploads = 512 // sessions one user may have open
-	crowdedIdle    = 24  // at that number, sessions idle for UploadIdle/crowdedIdle make room: docker restarts instead of resuming
+	maxUserUploads = 512 // sessions one user may have open; the one that rests longest makes room for another
 	maxParked      = 128 // files kept open between requests
 	parkAfter      = 10 * time.Minute
 )
@@ -341,24 +341,36 @@ func (f *files) uploadFiles() (names []string, err error) {
 	return names, err
 }
 
-// makeRoom ends the resting sessions of a user who has reached the limit.
-func (s *Store) makeRoom(user string) error {
-	cutoff := s.opt.Now().Add(-s.opt.UploadIdle / crowdedIdle)
+// makeRoom ends the session of a user that rests longest; false when a request is writing to each of them. Whoever owns it
+// finds no such upload and starts anew.
+func (s *Store) makeRoom(user string) (made bool, err error) {
+	var resting []*session
+	used := make(map[*session]time.Time)
 	for _, u := range s.sessions.list() {
 		if u.owner.User != user {
 			continue
 		}
-		var err error
 		u.atRest(func() {
-			if !u.ended && u.lastUse(s.files).Before(cutoff) {
-				err = s.end(u)
+			if !u.ended {
+				used[u] = u.lastUse(s.files)
+				resting = append(resting, u)
 			}
 		})
-		if err != nil {
-			return err
+	}
+	slices.SortFunc(resting, func(a, b *session) int { return used[a].Compare(used[b]) })
+	for _, u := range resting {
+		u.atRest(func() {
+			// Somebody may have come back to it since.
+			if !u.ended && !u.lastUse(s.files).After(used[u]) {
+				err = s.end(u)
+				made = err == nil
+			}
+		})
+		if made || err != nil {
+			break
 		}
 	}
-	return nil
+	return made, err
 }
 
 // parkCrowd closes the file that rests longest when too many are open. The caller owns no session.

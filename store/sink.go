@@ -76,10 +76,12 @@ type space struct {
 	mu      sync.Mutex
 	checked time.Time
 	free    int64
+	locked  bool  // the file system is mounted read-only
 	since   int64 // bytes written after checked
 }
 
-// room counts n bytes that are about to be written and is ErrFull when those, and ahead more, would eat into the reserve.
+// room counts n bytes that are about to be written and is ErrFull when those, and ahead more, would eat into the reserve;
+// ErrReadOnly when the file system takes no changes at all.
 func (f *files) room(n, ahead int64) error {
 	if f.reserve < 0 {
 		return nil
@@ -89,15 +91,25 @@ func (f *files) room(n, ahead int64) error {
 	defer s.mu.Unlock()
 	s.since += n
 	if s.since >= spaceStep || time.Since(s.checked) >= spaceAge {
-		if err := f.step("statfs", ".", func() (err error) { s.free, err = freeSpace(f.dir); return err }); err != nil {
+		if err := f.step("statfs", ".", func() (err error) { s.free, s.locked, err = fileSystem(f.dir); return err }); err != nil {
 			return err
 		}
 		s.checked, s.since = time.Now(), n
+	}
+	if s.locked {
+		return errMountedReadOnly()
 	}
 	if s.free-s.since-ahead < f.reserve {
 		return Refuse(ErrFull, "the registry's disk is full")
 	}
 	return nil
+}
+
+// forgetSpace makes the next question about free space go to the kernel: a write has just found the disk full, or read-only.
+func (f *files) forgetSpace() {
+	f.space.mu.Lock()
+	defer f.space.mu.Unlock()
+	f.space.checked = time.Time{}
 }
 
 // sum is one running hash and its name in File.Sums.

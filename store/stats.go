@@ -87,7 +87,7 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	uploads, err := s.uploadFiles()
 	if err == nil {
 		st.Uploads = len(uploads)
-		st.Free, err = freeSpace(s.dir)
+		st.Free, _, err = fileSystem(s.dir)
 	}
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)

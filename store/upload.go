@@ -58,17 +58,16 @@ func (s *Store) makeSession(ctx context.Context, u *session) (err error) {
 
 // register lets the session be found, if its user may have another one.
 func (s *Store) register(u *session) error {
-	if s.sessions.add(u) {
-		return s.parkCrowd()
+	for !s.sessions.add(u) {
+		made, err := s.makeRoom(u.owner.User)
+		if err == nil && !made {
+			err = Refuse(ErrQuota, "%d uploads are being written to at this moment, finish or cancel one", maxUserUploads)
+		}
+		if err != nil {
+			return joined(err, u.k.discard())
+		}
 	}
-	err := s.makeRoom(u.owner.User)
-	if err == nil && !s.sessions.add(u) {
-		err = Refuse(ErrQuota, "there are %d unfinished uploads already, finish or cancel one", maxUserUploads)
-	}
-	if err != nil {
-		return joined(err, u.k.discard())
-	}
-	return nil
+	return s.parkCrowd()
 }
 
 // UploadOffset is the number of bytes the upload has. ErrNotFound also for the id of another kind, package or user.

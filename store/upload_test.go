@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/quick"
@@ -281,25 +282,73 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustHave(t, s, b.Digest, body)
 }
 
-func TestUploadsPerUser(t *testing.T) {
+// TestOldestUploadMakesRoom: abandoned uploads never stop a user from pushing. The one that rests longest goes first, one that
+// is being written to never, and nobody else's.
+func TestOldestUploadMakesRoom(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})
 	s.db.NoSync = true
-	ctx := WithActor(context.Background(), Actor{User: "ada"})
+	ada := WithActor(context.Background(), Actor{User: "ada"})
+	others, err := s.StartUpload(context.Background(), OCI, "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
 	for range maxUserUploads {
-		if _, err := s.StartUpload(ctx, OCI, "app"); err != nil {
+		c.move(time.Second)
+		id, err := s.StartUpload(ada, OCI, "app")
+		if err != nil {
 			t.Fatal(err)
 		}
+		ids = append(ids, id)
+	}
+	busy, err := s.ResumeUpload(ada, OCI, "app", ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Release()
+	used, err := s.ResumeUpload(ada, OCI, "app", ids[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	used.Release()
+	for i := range 3 {
+		if _, err := s.StartUpload(ada, OCI, "app"); err != nil {
+			t.Fatalf("upload %d above the limit: %v, want success", i+1, err)
+		}
+	}
+	for i, id := range ids {
+		_, err := s.UploadOffset(ada, OCI, "app", id)
+		if gone := i >= 2 && i < 5; gone != errors.Is(err, ErrNotFound) {
+			t.Errorf("upload %d: %v; want the three that rest longest gone, and no other", i, err)
+		}
+	}
+	if _, err := s.UploadOffset(context.Background(), OCI, "app", others); err != nil {
+		t.Errorf("another user's upload: %v, want it kept", err)
+	}
+	if n, err := busy.Append(ada, strings.NewReader("x"), 0); n != 1 || err != nil {
+		t.Errorf("the upload that is written to: %d bytes, %v; want it kept", n, err)
+	}
+}
+
+// TestUploadsAllBusy: when a request writes to each of a user's uploads, nobody is cut off for another one.
+func TestUploadsAllBusy(t *testing.T) {
+	s := openBytes(t, t.TempDir(), Options{})
+	s.db.NoSync = true
+	ctx := WithActor(context.Background(), Actor{User: "ada"})
+	for range maxUserUploads {
+		id, err := s.StartUpload(ctx, OCI, "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := s.ResumeUpload(ctx, OCI, "app", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer u.Release()
 	}
 	if _, err := s.StartUpload(ctx, OCI, "app"); !errors.Is(err, ErrQuota) {
 		t.Errorf("one too many: %v, want ErrQuota", err)
-	}
-	if _, err := s.StartUpload(context.Background(), OCI, "app"); err != nil {
-		t.Errorf("another user: %v", err)
-	}
-	c.move(2 * time.Hour)
-	if _, err := s.StartUpload(ctx, OCI, "app"); err != nil {
-		t.Errorf("resting sessions made no room: %v", err)
 	}
 }
 

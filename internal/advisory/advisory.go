@@ -78,6 +78,9 @@ func (t *Table[A]) replace(ctx context.Context, list []A) error {
 	// After the commit: what was read before it is not remembered, or forgotten here.
 	defer t.forget()
 	return t.store.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.NeedRoom(); err != nil {
+			return err
+		}
 		table := t.repo.KindIndex(tx, tableName)
 		// What is said about a package, one after the other.
 		was, now := map[string]string{}, map[string]string{}

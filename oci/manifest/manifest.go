@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"mime"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
@@ -58,7 +59,9 @@ type Manifest struct {
 	Config       *Descriptor
 	Blobs        []Descriptor // layers, or an artifact manifest's blobs
 	Children     []Descriptor // manifests of an index
-	Annotations  map[string]string
+	// Others are digests it refers to besides: its subject, what an unknown type or field names.
+	Others      []digest.Digest
+	Annotations map[string]string
 }
 
 // invalid is the one error of this package, store.ErrInvalid with a sentence.
@@ -88,12 +91,30 @@ func Parse(contentType string, body []byte) (Manifest, error) {
 	case TypeArtifact:
 		err = m.readArtifact(fields)
 	default:
-		return m, nil // an unknown type is kept as it is and means nothing to us
+		// An unknown type is kept as it is; every digest in it may be something it needs.
+		m.Others, err = walk(body, true)
+		return m, err
 	}
 	if err != nil {
 		return Manifest{}, err
 	}
-	return m, m.check()
+	if err := m.check(); err != nil {
+		return Manifest{}, err
+	}
+	found, err := walk(body, false)
+	m.Others = m.unknown(found)
+	return m, err
+}
+
+// unknown leaves those of found that neither References nor Children have.
+func (m *Manifest) unknown(found []digest.Digest) []digest.Digest {
+	known := make(map[digest.Digest]bool, len(found))
+	for _, list := range [][]Descriptor{m.References(), m.Children} {
+		for _, d := range list {
+			known[d.Digest] = true
+		}
+	}
+	return slices.DeleteFunc(found, func(d digest.Digest) bool { return known[d] })
 }
 
 // ParseKept is Parse for a manifest that is kept already: also one of a type that means nothing to us is searched for a

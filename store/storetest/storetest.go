@@ -71,6 +71,7 @@ func Check(t testing.TB, s *store.Store) store.CheckReport {
 	for _, p := range r.Problems {
 		t.Errorf("check: %s", p)
 	}
+	checkReferences(t, s)
 	return r
 }
 

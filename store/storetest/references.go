@@ -1,0 +1,60 @@
+package storetest
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"testing"
+
+	"larder/store"
+)
+
+// Here: that a record names no blob which nothing keeps.
+
+var digestText = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// checkReferences fails the test when a version's record names a blob that is not one of its files: it would be collected
+// while documents still need it. OCI's manifests name what others hold, and have a test of their own.
+func checkReferences(t testing.TB, s *store.Store) {
+	t.Helper()
+	for _, k := range store.Kinds() {
+		for _, kind := range []store.Kind{k, k.Documents(), k.CachedFiles()} {
+			if kind == store.OCI {
+				continue
+			}
+			repo := store.NewRepo[json.RawMessage](s, kind)
+			list, err := repo.Packages(context.Background(), "", 1000)
+			if err != nil {
+				t.Errorf("packages of %s: %v", kind, err)
+			}
+			for _, p := range list {
+				checkPackage(t, repo, p.Name)
+			}
+		}
+	}
+}
+
+func checkPackage(t testing.TB, repo *store.Repo[json.RawMessage], name string) {
+	t.Helper()
+	err := repo.View(context.Background(), name, func(p *store.PackageTx[json.RawMessage]) error {
+		n := 0
+		for v, err := range p.Versions("") {
+			if err != nil {
+				return err
+			}
+			for _, d := range digestText.FindAllString(string(v.Meta), -1) {
+				if !slices.ContainsFunc(v.Files, func(f store.File) bool { return string(f.Digest) == d }) {
+					t.Errorf("%s %s %s refers to %s, which is none of its files", repo.Kind(), name, v.ID, d)
+				}
+			}
+			if n++; n == 1000 {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%s %s: %v", repo.Kind(), name, err)
+	}
+}
