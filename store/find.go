@@ -295,3 +295,22 @@ func (f *finder) drop(scores map[string]int, marks []string) error {
 	}
 	return nil
 }
+
+// Listed are up to limit names of packages that searches find, in their order after after, whose names begin with prefix.
+func (s *Store) Listed(ctx context.Context, k Kind, prefix, after string, limit int) (names []string, err error) {
+	var from []byte
+	if after != "" {
+		from = []byte(after)
+	}
+	err = s.View(ctx, func(tx *Tx) error {
+		names = nil
+		for name := range tx.kindIndex(k, searchListings).Scan([]byte(prefix), from) {
+			if len(names) == limit {
+				break
+			}
+			names = append(names, string(name))
+		}
+		return nil
+	})
+	return names, err
+}
