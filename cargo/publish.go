@@ -19,6 +19,7 @@ import (
 
 	"larder/auth"
 	"larder/cargo/crate"
+	"larder/internal/budget"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -57,7 +58,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if err := f.crate(s.opt.MaxCrate, p.open); err != nil {
 		return err
 	}
-	if err := p.inspect(); err != nil {
+	if err := budget.During(r.Context(), inspectionSize, p.inspect); err != nil {
 		return err
 	}
 	if err := p.assemble(); err != nil {
@@ -201,6 +202,9 @@ func (p *publication) explain(err error) error {
 	}
 	return wire.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
 }
+
+// inspectionSize is the most that reading what a crate says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 4 << 20
 
 // inspect opens the crate; what it says of itself must be what the request says.
 func (p *publication) inspect() error {

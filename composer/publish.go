@@ -14,6 +14,7 @@ import (
 	"larder/auth"
 	"larder/composer/manifest"
 	"larder/composer/semver"
+	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -42,7 +43,7 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error
 	if err := p.receive(ctx); err != nil {
 		return err
 	}
-	if err := p.inspect(); err != nil {
+	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
 		return err
 	}
 	if err := s.may(ctx, auth.Create, p.name); err != nil {
@@ -147,6 +148,9 @@ func (p *publication) receiveForm(r *http.Request) error {
 	}
 	return nil
 }
+
+// inspectionSize is the most that reading what an archive says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 4 << 20
 
 // inspect opens the archive; what it says of itself must be what the request says.
 func (p *publication) inspect() error {

@@ -197,7 +197,16 @@ func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) erro
 	if vendor, _, ok := strings.Cut(q.Query, "/"); ok && vendor != "" && !strings.Contains(vendor, "*") {
 		query.Marks = append(query.Marks, markVendor+strings.ToLower(vendor))
 	}
-	names, err := s.find(ctx, query, glob(q.Query))
+	if q.Query == "" && len(query.Marks) == 0 && len(q.Fields) == 0 {
+		return s.serveWhole(w, r, "names", s.allNames)
+	}
+	var names []string
+	var err error
+	if match := glob(q.Query); match != nil && len(query.Marks) == 0 {
+		names, err = s.matching(ctx, q.Query, match)
+	} else {
+		names, err = s.find(ctx, query, match)
+	}
 	if err != nil {
 		return err
 	}
@@ -215,6 +224,70 @@ func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) erro
 		packages[h.Name] = h.only(q.Fields)
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{"packages": packages})
+}
+
+// namesAtOnce is how many names are read in one transaction, maxLooked how many one pattern is compared with.
+const (
+	namesAtOnce = 1000
+	maxLooked   = 50_000
+)
+
+// allNames is the list of all packages that whoever asks may read.
+func (s *server) allNames(ctx context.Context) ([]byte, error) {
+	names := []string{}
+	err := s.store.Heavy(ctx, func() error {
+		return s.walk(ctx, "", func(name string) (bool, error) {
+			ok, err := s.readable(ctx, name)
+			if ok {
+				names = append(names, name)
+			}
+			return true, err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"packageNames": names})
+}
+
+// matching are the first packages by name that match a pattern and whoever asks may read.
+func (s *server) matching(ctx context.Context, pattern string, match func(string) bool) (names []string, err error) {
+	names = []string{}
+	looked, prefix := 0, strings.ToLower(pattern)
+	prefix, _, _ = strings.Cut(prefix, "*")
+	err = s.store.Heavy(ctx, func() error {
+		return s.walk(ctx, prefix, func(name string) (more bool, err error) {
+			if looked++; looked > maxLooked || len(names) == store.MaxMatches {
+				return false, nil
+			}
+			if match(name) {
+				var ok bool
+				if ok, err = s.readable(ctx, name); ok {
+					names = append(names, name)
+				}
+			}
+			return true, err
+		})
+	})
+	return names, err
+}
+
+// walk calls each with the listed packages that begin with prefix, in the order of names, until it says that it is enough or
+// nobody waits any more.
+func (s *server) walk(ctx context.Context, prefix string, each func(name string) (more bool, err error)) error {
+	for after := ""; ctx.Err() == nil; {
+		names, err := s.store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		for _, name := range names {
+			if more, err := each(name); err != nil || !more {
+				return err
+			}
+			after = name
+		}
+	}
+	return ctx.Err()
 }
 
 // only has the fields that were asked for, as far as there are such.

@@ -80,7 +80,7 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 	}
 	plain := strings.Count(path, "/") == strings.Count(group, ".")+min(len(path), 1)
 	if plain {
-		if err := s.readGroup(ctx, d, group); err != nil {
+		if err := s.store.Heavy(ctx, func() error { return s.readGroup(ctx, d, group) }); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +102,9 @@ func (s *server) readGroup(ctx context.Context, d *browse.Directory, group strin
 	return s.children(ctx, d, "", ".:")
 }
 
+// maxLooked is how many artifacts and groups a directory lists, the first by name.
+const maxLooked = 10_000
+
 // beyond sorts after every character of a name.
 const beyond = "\xff"
 
@@ -111,7 +114,8 @@ func (s *server) children(ctx context.Context, d *browse.Directory, prefix, sepa
 	if separators != "" {
 		batch = 1
 	}
-	for after := prefix; ; {
+	looked := 0
+	for after := prefix; ctx.Err() == nil; {
 		list, err := s.repo.Packages(ctx, after, batch)
 		if err != nil || len(list) == 0 {
 			return err
@@ -122,6 +126,9 @@ func (s *server) children(ctx context.Context, d *browse.Directory, prefix, sepa
 				return nil
 			}
 			after = pkg.Name
+			if looked++; looked > maxLooked {
+				return nil
+			}
 			if s.may(ctx, auth.Read, pkg.Name) != nil {
 				continue
 			}
@@ -132,6 +139,7 @@ func (s *server) children(ctx context.Context, d *browse.Directory, prefix, sepa
 			d.Add(browse.Entry{Name: rest + "/", Modified: pkg.Updated})
 		}
 	}
+	return ctx.Err()
 }
 
 // readArtifact adds the versions metadata lists, as clients read them off the page when there is no metadata.

@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/internal/wire"
 	"larder/maven/inside"
 	"larder/maven/layout"
@@ -145,7 +146,7 @@ func (u *upload) receive() error {
 		u.stage.Abort()
 		return err
 	}
-	if err := u.inspect(); err != nil {
+	if err := budget.During(ctx, min(inspectionSize, 1<<20+3*u.stage.Size()), u.inspect); err != nil {
 		u.stage.Abort()
 		return err
 	}
@@ -170,6 +171,9 @@ func (u *upload) checkAnnounced() error {
 	}
 	return nil
 }
+
+// inspectionSize is the most that reading what a file says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 12 << 20
 
 // inspect reads what the file says of itself.
 func (u *upload) inspect() error {

@@ -154,7 +154,16 @@ func (s *server) versionHits(ctx context.Context, q search.Query, from, size int
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, name := range names[:min(len(names), maxMatches)] {
+	err = s.store.Heavy(ctx, func() error {
+		hits, total, err = s.versionsOf(ctx, q, names[:min(len(names), maxMatches)], from, size)
+		return err
+	})
+	return hits, total, err
+}
+
+// versionsOf is a page of the versions of artifacts, and how many there are.
+func (s *server) versionsOf(ctx context.Context, q search.Query, names []string, from, size int) (hits []search.Hit, total int, err error) {
+	for _, name := range names {
 		err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			var versions []string
 			for v := range p.Index(indexVersions).Scan(nil, nil) {

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/naming"
@@ -126,7 +127,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 		}
 		return published(w)
 	}
-	if err := p.inspect(); err != nil {
+	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
 		return err
 	}
 	if err := p.s.mayTake(ctx, p.name); err != nil {
@@ -248,6 +249,9 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	}
 	return false, wire.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
 }
+
+// inspectionSize is the most that reading what a tarball says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 4 << 20
 
 // inspect opens the tarball; what it says of itself must be what the request says.
 func (p *publication) inspect() error {

@@ -341,10 +341,19 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 
 // visible collects up to n repositories after q.Last that keep accepts and the client may pull.
 func (s *server) visible(r *http.Request, after string, n int, keep func(name string) (ok, stop bool)) (out []store.Package, more bool, err error) {
+	err = s.store.Heavy(r.Context(), func() error {
+		out, more, err = s.walk(r.Context(), after, n, keep)
+		return err
+	})
+	return out, more, err
+}
+
+// walk reads the repositories in their order; it ends when the client leaves.
+func (s *server) walk(ctx context.Context, after string, n int, keep func(name string) (ok, stop bool)) (out []store.Package, more bool, err error) {
 	const batch = 256
-	id := wire.IdentityFrom(r.Context()).Credential()
-	for n > 0 {
-		page, err := s.repo.Packages(r.Context(), after, batch)
+	id := wire.IdentityFrom(ctx).Credential()
+	for n > 0 && ctx.Err() == nil {
+		page, err := s.repo.Packages(ctx, after, batch)
 		if err != nil {
 			return nil, false, err
 		}
@@ -354,7 +363,7 @@ func (s *server) visible(r *http.Request, after string, n int, keep func(name st
 			switch {
 			case stop:
 				return out, false, nil
-			case !ok || !s.mayPull(r.Context(), id, p.Name):
+			case !ok || !s.mayPull(ctx, id, p.Name):
 				continue
 			case len(out) == n:
 				return out, true, nil
@@ -365,7 +374,7 @@ func (s *server) visible(r *http.Request, after string, n int, keep func(name st
 			break
 		}
 	}
-	return out, false, nil
+	return out, false, ctx.Err()
 }
 
 func (s *server) mayPull(ctx context.Context, id auth.Identity, name string) bool {
@@ -437,13 +446,21 @@ func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request)
 const (
 	defaultSearch = 25
 	maxSearch     = 100
+	maxLooked     = 10_000 // repositories that one search looks at, in the order of their names
 )
 
 // search answers docker search and podman search, which send credentials only if they have them for this host.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	n := min(pageSize(q.N, defaultSearch), maxSearch)
 	words := strings.Fields(strings.ToLower(q.Query))
+	if !given(r) && s.auth.Authorize(r.Context(), wire.IdentityFrom(r.Context()), auth.Access{Kind: store.OCI, Type: typeRepository, Action: auth.Read}) != nil {
+		n = 0 // whoever may read nothing finds nothing
+	}
+	looked := 0
 	found, _, err := s.visible(r, q.Last, n, func(name string) (ok, stop bool) {
+		if looked++; looked > maxLooked {
+			return false, true
+		}
 		for _, word := range words {
 			if !strings.Contains(name, word) {
 				return false, false

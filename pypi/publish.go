@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/pep440"
 	"larder/internal/pydist"
@@ -126,7 +127,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 		}
 		return done(w, nil)
 	}
-	if err := p.inspect(); err != nil {
+	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
 		return err
 	}
 	if err := p.assemble(ctx); err != nil {
@@ -254,6 +255,9 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	}
 	return false, nil
 }
+
+// inspectionSize is the most that reading what a distribution says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 12 << 20
 
 // inspect opens the distribution; what it says of itself must be what its name says.
 func (p *publication) inspect() (err error) {

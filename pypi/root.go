@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/internal/rawjson"
 	"larder/internal/roll"
 	"larder/internal/wire"
@@ -135,11 +136,17 @@ func assembleAll(js, ht *roll.Roll, serial uint64, mediaType string) (*store.Doc
 // visible is the list without what may must say no to. It is made for each request: only where names are private.
 func (p *projects) visible(ctx context.Context, mediaType string, may func(name string) (bool, error)) (*store.Document, uint64, error) {
 	names, serial, err := p.snapshot(ctx)
+	if err == nil {
+		err = budget.Take(ctx, int64(len(names))*listedSize)
+	}
 	if err != nil {
 		return nil, 0, err
 	}
 	js, ht := roll.New(","), roll.New("")
-	for _, n := range names {
+	for i, n := range names {
+		if i%1000 == 0 && ctx.Err() != nil {
+			return nil, 0, ctx.Err()
+		}
 		ok, err := may(n.name)
 		switch {
 		case err != nil:
@@ -158,6 +165,17 @@ func (p *projects) visible(ctx context.Context, mediaType string, may func(name 
 type project struct {
 	name string
 	listed
+}
+
+// listedSize is about how many bytes a list that is made for one request takes for each project.
+const listedSize = 256
+
+// last is the serial of the last change.
+func (p *projects) last(ctx context.Context) (uint64, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.refresh(ctx)
+	return p.serial, err
 }
 
 // snapshot is the list in the order of names.
@@ -218,7 +236,10 @@ func (s *server) getAll(w http.ResponseWriter, r *http.Request, q Request) error
 	if s.seesAll(ctx) {
 		doc, serial, err = s.all.document(ctx, mediaType)
 	} else {
-		doc, serial, err = s.all.visible(ctx, mediaType, func(name string) (bool, error) { return s.maySee(ctx, name) })
+		err = s.store.Heavy(ctx, func() (err error) {
+			doc, serial, err = s.all.visible(ctx, mediaType, func(name string) (bool, error) { return s.maySee(ctx, name) })
+			return err
+		})
 	}
 	if err != nil {
 		return err

@@ -345,7 +345,11 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 	if err := s.mayList(ctx); err != nil {
 		return err
 	}
-	rows, err := s.newsOf(ctx, what, q)
+	var rows [][2]string
+	err := s.store.Heavy(ctx, func() (err error) {
+		rows, err = s.newsOf(ctx, what, q)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"larder/auth"
+	"larder/internal/budget"
 	"larder/internal/gemspec"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
@@ -55,7 +56,11 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err := p.receive(r); err != nil {
 		return err
 	}
-	if p.gem, err = gemfile.Read(io.NewSectionReader(stage, 0, stage.Size())); err != nil {
+	err = budget.During(ctx, inspectionSize, func() (err error) {
+		p.gem, err = gemfile.Read(io.NewSectionReader(stage, 0, stage.Size()))
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	spec := p.gem.Spec
@@ -102,6 +107,9 @@ func say(w http.ResponseWriter, format string, args ...any) error {
 	return err
 }
 
+// inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it unpacks to.
+const inspectionSize = 3 * gemfile.MaxMember
+
 // receive reads the body: the file itself, or a form with the file and attestations in any order.
 func (p *publication) receive(r *http.Request) error {
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -130,13 +138,12 @@ func (p *publication) receive(r *http.Request) error {
 			got = true
 			_, err = p.stage.ReadFrom(part)
 		case "attestations":
-			p.bundles, err = io.ReadAll(io.LimitReader(part, maxBundles+1))
+			if p.bundles, err = budget.Read(r.Context(), part, -1, maxBundles); err == budget.ErrLimit {
+				err = wire.Errorf(store.ErrTooLarge, "The attestations have more than %d bytes.", maxBundles)
+			}
 		}
 		if err != nil {
 			return err
-		}
-		if len(p.bundles) > maxBundles {
-			return wire.Errorf(store.ErrTooLarge, "The attestations have more than %d bytes.", maxBundles)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"larder/internal/budget"
 )
 
 // DocKey names a rendered document. Base is the base URL in it, since documents contain absolute ones and records
@@ -108,6 +110,9 @@ func (c *documents) render(ctx context.Context, f *flight, render func(context.C
 	}()
 	var r Rendered
 	if r, f.err = render(ctx); f.err == nil {
+		f.err = budget.Take(ctx, int64(len(r.Body)))
+	}
+	if f.err == nil {
 		f.doc = NewDocument(r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"larder/internal/budget"
 )
@@ -54,14 +55,23 @@ func newHeavy() *budget.Pool {
 }
 
 // Heavy runs work that takes a processor for more than a moment: searches, lists made for one client, audits. Few run at
-// once, the others stand in line; see Search for the errors. Work must neither wait for a client nor call Heavy.
+// once, with a pause as long as the work after each; the others stand in line. See Search for the errors. Work must neither
+// wait for a client nor call Heavy.
 func (s *Store) Heavy(ctx context.Context, work func() error) error {
-	if err := s.heavy.Acquire(ctx, 1); err != nil {
+	pool := s.heavy
+	if err := pool.Acquire(ctx, 1); err != nil {
 		return err
 	}
-	defer s.heavy.Release(1)
+	start := time.Now()
+	defer func() {
+		// As long again the processor is for what is quick: without a pause, whoever floods the line keeps it busy for ever.
+		time.AfterFunc(min(time.Since(start), maxPause), func() { pool.Release(1) })
+	}()
 	return work()
 }
+
+// maxPause is the longest pause after a piece of heavy work.
+const maxPause = 200 * time.Millisecond
 
 // finder is one search in its transaction.
 type finder struct {
@@ -294,4 +304,23 @@ func (f *finder) drop(scores map[string]int, marks []string) error {
 		}
 	}
 	return nil
+}
+
+// Listed are up to limit names of packages that searches find, in their order after after, whose names begin with prefix.
+func (s *Store) Listed(ctx context.Context, k Kind, prefix, after string, limit int) (names []string, err error) {
+	var from []byte
+	if after != "" {
+		from = []byte(after)
+	}
+	err = s.View(ctx, func(tx *Tx) error {
+		names = nil
+		for name := range tx.kindIndex(k, searchListings).Scan([]byte(prefix), from) {
+			if len(names) == limit {
+				break
+			}
+			names = append(names, string(name))
+		}
+		return nil
+	})
+	return names, err
 }

@@ -123,6 +123,7 @@ func TestSearchEndsWhenTheClientLeaves(t *testing.T) {
 // TestFewSearchesRunAtOnce: the others wait, and one that waits too long is told to come again.
 func TestFewSearchesRunAtOnce(t *testing.T) {
 	s := crowd(t, 1)
+	usual := s.heavy
 	s.heavy = budget.NewPool(1, 10*time.Millisecond, "busy")
 	err := s.Heavy(t.Context(), func() error {
 		_, err := s.Search(t.Context(), RubyGems, Query{})
@@ -132,6 +133,7 @@ func TestFewSearchesRunAtOnce(t *testing.T) {
 	if !errors.As(err, &busy) || busy.After <= 0 {
 		t.Errorf("a second search beside the only one that may run: %v, want a Busy", err)
 	}
+	s.heavy = usual
 	if got, err := s.Search(t.Context(), RubyGems, Query{}); err != nil || len(got) != 1 {
 		t.Errorf("after it: %v %v", got, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"larder/internal/budget"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -56,6 +57,9 @@ func NewTable[A Advisory](s *store.Store, kind store.Kind) *Table[A] {
 // Set answers a PUT whose body is a JSON array: it replaces all advisories, or none when one of them cannot be used.
 func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 	raw, err := wire.ReadBody(r, maxBody)
+	if err == nil {
+		err = budget.Take(r.Context(), 2*int64(len(raw))) // what they are parsed to, and what the transaction holds
+	}
 	if err != nil {
 		return err
 	}

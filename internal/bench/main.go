@@ -65,6 +65,8 @@ func benchmarks() []benchmark {
 		{"gem-304-200,000/10,000 a second", "req/s", "1", gemFresh},
 		{"gem-start-200,000/200 ms", "1/s", "1", gemStart},
 		{"gem-index-200,000/1 s", "1/s", "1", gemIndex},
+		{"search-flood-200,000/alone", "req/s", "0.5", floodSearch},
+		{"audit-flood-memory/400 MiB", "1/MiB", "1", floodAudit},
 		{"pypi-page-20k/bare handler", "req/s", "0.5", pypiPage},
 		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},
 		{"pypi-root-100k/bare handler", "req/s", "0.5", pypiRoot},

@@ -104,3 +104,12 @@ func Take(ctx context.Context, n int64) error { return From(ctx).Grow(ctx, n) }
 
 // Give returns n bytes of Take early.
 func Give(ctx context.Context, n int64) { From(ctx).Shrink(n) }
+
+// During runs work that holds up to n bytes, and gives them back after it.
+func During(ctx context.Context, n int64, work func() error) error {
+	if err := Take(ctx, n); err != nil {
+		return err
+	}
+	defer Give(ctx, n)
+	return work()
+}

@@ -3,6 +3,7 @@
 package multiform
 
 import (
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"larder/internal/budget"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -68,7 +70,7 @@ func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Fo
 			return nil, wire.Errorf(store.ErrTooLarge, "The form has more than %d fields.", l.Fields)
 		}
 		if err == nil {
-			err = f.take(p, open)
+			err = f.take(r.Context(), p, open)
 		}
 		if err != nil {
 			return nil, body.blame(err)
@@ -96,17 +98,18 @@ var errReceiver = errors.New("receive the file")
 // blame says whose fault it is that the form could not be read: the connection's, the receiver's or the form's.
 func (s *source) blame(err error) error {
 	var refusal *store.Refusal
+	var busy *budget.Busy
 	switch {
 	case s.err != nil:
 		return s.err
-	case errors.Is(err, errReceiver), errors.As(err, &refusal):
+	case errors.Is(err, errReceiver), errors.As(err, &refusal), errors.As(err, &busy):
 		return err
 	}
 	return wire.Explain(err, store.ErrInvalid, "The form is damaged or ends early.")
 }
 
 // take reads one field.
-func (f *Form) take(p *multipart.Part, open func(f *Form) (io.Writer, error)) error {
+func (f *Form) take(ctx context.Context, p *multipart.Part, open func(f *Form) (io.Writer, error)) error {
 	name, filename, err := partName(p)
 	if err != nil {
 		return err
@@ -115,12 +118,12 @@ func (f *Form) take(p *multipart.Part, open func(f *Form) (io.Writer, error)) er
 		return f.takeFile(p, filename, open)
 	}
 	limit := min(f.left, f.limits.Value)
-	raw, err := io.ReadAll(io.LimitReader(p, limit+1))
+	raw, err := budget.Read(ctx, p, -1, limit)
+	if err == budget.ErrLimit {
+		return wire.Errorf(store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name, f.limits.Value, f.limits.Values)
+	}
 	if err != nil {
 		return err
-	}
-	if int64(len(raw)) > limit {
-		return wire.Errorf(store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name, f.limits.Value, f.limits.Values)
 	}
 	f.left = max(0, f.left-int64(len(raw)+len(name)))
 	if spelled, ok := f.limits.Spellings[name]; ok {
