@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -17,12 +19,17 @@ type gcRequest struct {
 	DryRun bool `json:"dry_run"`
 	// GraceSeconds overrides the configured grace; 0 sweeps everything that is unreferenced now.
 	GraceSeconds *int64 `json:"grace_seconds"`
+	// Orphans moves blobs without a record aside instead, however many they are.
+	Orphans bool `json:"orphans"`
 }
 
 func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 	var body gcRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
+	}
+	if body.Orphans {
+		return a.stream(w, r, func(func(done, total int64)) (any, error) { return a.store.MoveOrphans(r.Context()) })
 	}
 	options := store.SweepOptions{DryRun: body.DryRun}
 	if s := body.GraceSeconds; s != nil {
@@ -42,9 +49,17 @@ func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
 	var body struct {
 		Deep bool `json:"deep"`
+		// Unrecorded answers with the digests of the files that no record knows instead.
+		Unrecorded bool `json:"unrecorded"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
+	}
+	if body.Unrecorded {
+		return a.stream(w, r, func(func(done, total int64)) (any, error) {
+			unknown, err := a.store.Unrecorded(r.Context())
+			return append([]digest.Digest{}, unknown...), err
+		})
 	}
 	return a.stream(w, r, func(progress func(done, total int64)) (any, error) {
 		report, err := a.store.Check(r.Context(), store.CheckOptions{Deep: body.Deep, Progress: progress})
@@ -57,14 +72,17 @@ func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
 
 // backup streams the tar. An error on the way breaks the answer off, and the trailer with the report is missing.
 func (a *api) backup(w http.ResponseWriter, r *http.Request, _ request) error {
-	if err := readJSON(r, &struct{}{}); err != nil {
+	var body struct {
+		Archives bool `json:"archives"`
+	}
+	if err := readJSON(r, &body); err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/x-tar")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", ReportTrailer)
-	report, err := a.store.Backup(r.Context(), w, func(int64, int64) {})
+	report, err := a.store.BackupAll(r.Context(), w, func(int64, int64) {}, body.Archives)
 	if err != nil {
 		h.Del("Content-Type")
 		h.Del("Trailer")

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,9 +20,13 @@ func (a *app) gcCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "gc", Short: "Remove bytes that nothing refers to any more", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	dryRun := cmd.Flags().Bool("dry-run", false, "only say what would go")
+	orphans := cmd.Flags().Bool("orphans", false, "move files that no record knows to orphans/, where they stay for 7 days, however many they are")
 	var grace config.Duration
 	cmd.Flags().Var(&grace, "grace", "spare what lost its last reference less than this ago (default: as configured)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *orphans {
+			return a.moveOrphans(cmd.Context(), s, *asJSON)
+		}
 		body := map[string]any{"dry_run": *dryRun}
 		if cmd.Flags().Changed("grace") {
 			body["grace_seconds"] = int64(grace.Std().Seconds())
@@ -41,6 +46,21 @@ func (a *app) gcCommand() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// moveOrphans is gc --orphans.
+func (a *app) moveOrphans(ctx context.Context, s settings, asJSON bool) error {
+	return a.withClient(ctx, s, false, func(c *client, _ config.Config) error {
+		var r store.OrphanReport
+		if err := c.stream(ctx, "gc", map[string]any{"orphans": true}, &r, func(int64, int64) {}); err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(r)
+		}
+		return a.say("moved %s (%s) to orphans/; brought %d back, removed %d; %d are kept there", plural(r.Moved, "blob", "blobs"),
+			bytesText(r.Bytes), r.Returned, r.Removed, r.Kept)
+	})
 }
 
 func (a *app) saySweep(r store.SweepReport, dryRun bool) error {
@@ -66,7 +86,15 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	deep := cmd.Flags().Bool("deep", false, "read every file and compare it with its digest")
+	rebuild := cmd.Flags().Bool("rebuild", false, "say what the files without a record are, by their content: all of them when the database cannot be used")
+	export := cmd.Flags().String("export", "", "with --rebuild, copy those that are known to this folder, under the names they are published by")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *export != "" && !*rebuild {
+			return usagef("--export goes with --rebuild")
+		}
+		if *rebuild {
+			return a.rebuild(cmd.Context(), s, *asJSON, *export)
+		}
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			show := a.newProgress("check", bytesOrCount(*deep))
 			defer show.finish()
@@ -77,6 +105,43 @@ func (a *app) checkCommand() *cobra.Command {
 			show.finish()
 			return a.sayCheck(report, *asJSON)
 		})
+	}
+	return cmd
+}
+
+func (a *app) compactCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Give the disk back what the database no longer needs",
+		Long:  "Write the database anew without its free pages, and let that take its place. No server may run on the folder.",
+		Args:  exactly(),
+	}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := a.load(s)
+		if err != nil {
+			return err
+		}
+		live, err := serverAnswers(cmd.Context(), cfg.Data)
+		switch {
+		case err != nil:
+			return err
+		case live:
+			return fmt.Errorf("a server runs on %s; stop it, compact, and start it again", cfg.Data)
+		case !store.Exists(cfg.Data):
+			return fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
+		}
+		r, err := store.Compact(cmd.Context(), cfg.Data, store.Options{Reserve: int64(cfg.Reserve)})
+		if text := store.Unusable(err); text != "" {
+			return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot compact the database: %w", err)
+		}
+		if *asJSON {
+			return a.printJSON(r)
+		}
+		return a.say("the database had %s and has %s", bytesText(r.Before), bytesText(r.After))
 	}
 	return cmd
 }

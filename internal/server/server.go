@@ -60,6 +60,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 		}
 	}
 	if s.store, err = store.Open(cfg.Data, storeOptions(cfg, log)); err != nil {
+		if text := store.Unusable(err); text != "" {
+			return nil, fmt.Errorf("the data folder %s does not start: %s", cfg.Data, text)
+		}
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
 	if err := s.build(ctx, out); err != nil {
@@ -75,6 +78,9 @@ func storeOptions(cfg config.Config, log *slog.Logger) store.Options {
 		ReadOnly: cfg.ReadOnly,
 		Log:      log,
 		Policies: []store.Policy{store.NewRules(rulesOf(cfg))},
+
+		AcceptNewDatabase:  cfg.AcceptNewDatabase,
+		AcceptMissingBlobs: cfg.AcceptMissingBlobs,
 	}
 }
 
@@ -261,6 +267,22 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 	return p
 }
 
+// tendJournal completes the journal's index and moves old entries into archives.
+func (s *Server) tendJournal(ctx context.Context) error {
+	if err := s.store.IndexJournal(ctx); err != nil || s.cfg.Journal.Keep == 0 {
+		return err
+	}
+	report, err := s.store.PruneJournal(ctx, s.cfg.Journal.Keep.Std())
+	if report.Entries > 0 {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "old entries of the journal moved to archives", slog.Int64("entries", report.Entries))
+	}
+	if err == nil && report.Behind > 0 {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "a reader of the journal keeps old entries from being archived",
+			slog.String("reader", report.Held), slog.Int64("entries", report.Behind))
+	}
+	return err
+}
+
 // jobList is all background work of the program: its own, and that of its protocols.
 func (s *Server) jobList(protocols []mounted) []wire.Job {
 	list := []wire.Job{
@@ -272,6 +294,7 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		{Name: "expire-uploads", Every: 5 * time.Minute, Run: s.store.ExpireUploads},
 		{Name: "last-use", Every: time.Minute, Run: s.auth.Flush},
 		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
+		{Name: "journal", Every: 24 * time.Hour, Run: s.tendJournal},
 	}
 	if s.remote != nil {
 		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},
