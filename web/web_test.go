@@ -143,6 +143,8 @@ func everyOp() map[string][3]string {
 		"admin.upstream.purge":        {"POST", "upstreams/purge", `{"kind":"npm","package":"*"}`},
 		"admin.upstream.misses":       {"GET", "upstreams/misses", ""},
 		"admin.upstream.misses.clear": {"DELETE", "upstreams/misses", ""},
+		"admin.claim.list":            {"GET", "claims?kind=npm", ""},
+		"admin.claim":                 {"POST", "claims", `{"kind":"npm","name":"left-pad"}`},
 	}
 }
 
