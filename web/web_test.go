@@ -69,6 +69,13 @@ func newBoxFor(t *testing.T, o auth.Options, change func(*Deps)) *box {
 			t.Fatal(err)
 		}
 	}
+	id, err := local.Authenticate(ctx, auth.Credentials{Token: b.tokens["admin"]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.tokens["JWT"], _, err = local.IssueJWT(ctx, id, scopes, time.Hour); err != nil {
+		t.Fatal(err)
+	}
 	rt := wire.NewRouter(http.NotFoundHandler())
 	New(b.deps).Mount(rt)
 	b.tcp = httptest.NewServer(&wire.Edge{Next: rt, Base: base, Log: log})
@@ -139,12 +146,17 @@ func everyOp() map[string][3]string {
 		"admin.journal.archive": {"GET", "journal/archive", ""},
 		"admin.read-only":    {"POST", "read-only", ""},
 
+		"admin.claim.list": {"GET", "claims", ""},
+		"admin.claim":      {"POST", "claims", `{"kind":"npm","package":"mine"}`},
+
 		"admin.upstream.list":         {"GET", "upstreams", ""},
 		"admin.upstream.check":        {"POST", "upstreams/check", ""},
 		"admin.upstream.switch":       {"POST", "upstreams/switch", ""},
 		"admin.upstream.purge":        {"POST", "upstreams/purge", `{"kind":"npm","package":"*"}`},
 		"admin.upstream.misses":       {"GET", "upstreams/misses", ""},
 		"admin.upstream.misses.clear": {"DELETE", "upstreams/misses", ""},
+		"admin.claim.list":            {"GET", "claims?kind=npm", ""},
+		"admin.claim":                 {"POST", "claims", `{"kind":"npm","name":"left-pad"}`},
 	}
 }
 
@@ -159,14 +171,24 @@ func TestPermissions(t *testing.T) {
 			continue
 		}
 		for auth, want := range map[string]int{
-			"":                                    http.StatusUnauthorized,
-			"Bearer larder_wrong":                 http.StatusUnauthorized,
-			"Basic " + basic("ada", "no"):         http.StatusUnauthorized,
-			bearer("user"):                        http.StatusForbidden,
-			"Basic " + basic("ghost", "x"):        http.StatusUnauthorized,
-			bearer("admin reads"):                 http.StatusForbidden,
-			bearer("admin of npm"):                http.StatusForbidden,
-			"Basic " + basic("local:root", "any"): http.StatusUnauthorized,
+			"":                             http.StatusUnauthorized,
+			"Bearer larder_wrong":          http.StatusUnauthorized,
+			"Basic " + basic("ada", "no"):  http.StatusUnauthorized,
+			bearer("user"):                 http.StatusForbidden,
+			"Basic " + basic("ghost", "x"): http.StatusUnauthorized,
+			bearer("admin reads"):          http.StatusForbidden,
+			bearer("admin of npm"):         http.StatusForbidden,
+			bearer("JWT"):                  http.StatusForbidden,
+			b.tokens["admin of npm"]:       http.StatusForbidden,
+			b.tokens["admin reads"]:        http.StatusForbidden,
+			b.tokens["JWT"]:                http.StatusForbidden,
+
+			"Basic " + basic("ada", b.tokens["admin of npm"]): http.StatusForbidden,
+			"Basic " + basic(b.tokens["admin of npm"], "x"):   http.StatusForbidden,
+			"Basic " + basic("ada", b.tokens["admin reads"]):  http.StatusForbidden,
+			"Basic " + basic("ada", b.tokens["JWT"]):          http.StatusUnauthorized,
+			"Basic " + basic(b.tokens["JWT"], goodPassword):   http.StatusUnauthorized,
+			"Basic " + basic("local:root", "any"):             http.StatusUnauthorized,
 		} {
 			resp, text := b.do(b.tcp, q[0], "/api/v1/"+q[1], q[2], auth)
 			if resp.StatusCode == http.StatusTooManyRequests {

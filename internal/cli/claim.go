@@ -1,5 +1,7 @@
 package cli
 
+// larder claim: names that are this registry's own.
+
 import (
 	"net/http"
 	"net/url"

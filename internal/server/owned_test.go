@@ -250,3 +250,35 @@ func (o *owned) wantBlocked(rule string) {
 		o.t.Errorf("%s: with the rule %s, %s still has the version: %.300s", o.kind, rule, o.meta, body)
 	}
 }
+
+// TestBlockedTagIsBlockedByDigest: what the tag points at is refused by its digest, as manifest and as blob, below the
+// upstream's name, and under another tag; lists do not have the tag. Other images stay.
+func TestBlockedTagIsBlockedByDigest(t *testing.T) {
+	up := newOrigin(t, ociSpecimen())
+	const accept = "application/vnd.oci.image.manifest.v1+json"
+	resp, body, err := fetchURL(t, up.url+ociManifest, http.Header{"Accept": {accept}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := resp.Header.Get("Docker-Content-Digest")
+	send(t, "PUT", up.url+"/v2/team/app/manifests/latest", body, accept, 201)
+	send(t, "PUT", up.url+"/v2/team/app/manifests/other", strings.Replace(body, "{", `{"annotations":{"a":"b"},`, 1), accept, 201)
+	for _, rule := range []string{"oci:team/app@v1", "oci:origin/team/app@v1", "oci:team/app@" + digest} {
+		o := &owned{specimen: up.specimen, t: t}
+		o.newCache(up, func(c *config.Config) { c.Blocked = []string{rule} })
+		for _, name := range []string{"team/app", "origin/team/app"} {
+			for path, want := range map[string]int{
+				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403, "/manifests/other": 200,
+			} {
+				resp, _, err := fetchURL(t, o.base+"/v2/"+name+path, http.Header{"Accept": {accept}})
+				if err != nil || resp.StatusCode != want {
+					t.Errorf("with the rule %s, /v2/%s%s is %d, %v; want %d", rule, name, path, resp.StatusCode, err, want)
+				}
+			}
+			_, list, err := fetchURL(t, o.base+"/v2/"+name+"/tags/list", nil)
+			if err != nil || !strings.Contains(list, `"other"`) || strings.HasSuffix(rule, "@v1") && strings.Contains(list, `"v1"`) {
+				t.Errorf("with the rule %s, the tags of %s are %s, %v; want other, and not the one that is blocked", rule, name, list, err)
+			}
+		}
+	}
+}
