@@ -331,8 +331,9 @@ type state struct {
 
 type docID struct{ pkg, id string }
 
-// maxStates bounds the memory of a Set; what is forgotten is asked again.
-const maxStates = 200_000
+// maxStates bounds the memory of a Set, some 300 bytes for each: strangers can ask for any number of names. What is forgotten
+// is asked again.
+const maxStates = 32_768
 
 // with calls fn with the state of id under the lock.
 func (s *Set) with(id docID, fn func(*state)) {
@@ -341,12 +342,24 @@ func (s *Set) with(id docID, fn func(*state)) {
 	st := s.states[id]
 	if st == nil {
 		if len(s.states) >= maxStates {
-			clear(s.states)
+			s.forgetSome()
 		}
 		st = &state{}
 		s.states[id] = st
 	}
 	fn(st)
+}
+
+// forgetSome makes room, in the order of a map, which is none: what is under way stays.
+func (s *Set) forgetSome() {
+	for id, st := range s.states {
+		if !st.busy && st.coming == nil {
+			delete(s.states, id)
+		}
+		if len(s.states) <= maxStates*7/8 {
+			return
+		}
+	}
 }
 
 // Forget drops what is remembered of a name, so that upstreams are asked again: it was published, imported or claimed.
