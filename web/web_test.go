@@ -144,10 +144,7 @@ func everyOp() map[string][3]string {
 		"admin.journal":      {"GET", "journal", ""},
 
 		"admin.journal.archive": {"GET", "journal/archive", ""},
-		"admin.read-only":    {"POST", "read-only", ""},
-
-		"admin.claim.list": {"GET", "claims", ""},
-		"admin.claim":      {"POST", "claims", `{"kind":"npm","package":"mine"}`},
+		"admin.read-only":       {"POST", "read-only", ""},
 
 		"admin.upstream.list":         {"GET", "upstreams", ""},
 		"admin.upstream.check":        {"POST", "upstreams/check", ""},
