@@ -298,8 +298,18 @@ func beside(ctx context.Context, name string, rounds int, measure func() ([][]sp
 	}
 	low, mid, high := quartiles(ratios(a, b))
 	fmt.Printf("%-24s %11.5g %11.5g %6.2f  %.2f–%-7.2f %10.1f %10.1f %6.2f\n",
-		name, rate(a), rate(b), mid, low, high, micros(a), micros(b), micros(a)/max(micros(b), 0.001))
+		name, rate(a), rate(b), mid, low, high, micros(a), micros(b), cost(a, b))
 	return nil
+}
+
+// cost is the median of the ratios of processor times that were measured together.
+func cost(a, b []speed) float64 {
+	out := make([]float64, len(a))
+	for i := range a {
+		out[i] = float64(a[i].cpu) / float64(max(b[i].cpu, 1))
+	}
+	_, mid, _ := quartiles(out)
+	return mid
 }
 
 // rate is the median of the rates.
