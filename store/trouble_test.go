@@ -14,7 +14,8 @@ import (
 	"larder/store/storetest"
 )
 
-// writePaths are the ways in which a store writes something new, which tag makes different from what was written before.
+// writePaths are the ways in which a store writes something new, which tag makes different from what was written
+// before.
 func writePaths() map[string]func(s *store.Store, tag string) error {
 	large := func(tag string) string { return strings.Repeat("a large body "+tag, 10_000) }
 	return map[string]func(*store.Store, string) error{
@@ -62,9 +63,9 @@ func writePaths() map[string]func(s *store.Store, tag string) error {
 	}
 }
 
-// TestTroubleOfTheDisk: at each step of each way in which a store writes, a file system that became read-only, a used up
-// quota, a full disk and a failing disk are refusals with a sentence, never internal errors; what was stored before stays,
-// and a store that no longer takes writes says so in its health.
+// TestTroubleOfTheDisk: at each step of each way in which a store writes, a file system that became read-only, a used
+// up quota, a full disk and a failing disk are refusals with a sentence, never internal errors; what was stored before
+// stays, and a store that no longer takes writes says so in its health.
 func TestTroubleOfTheDisk(t *testing.T) {
 	for name, write := range writePaths() {
 		t.Run(name, func(t *testing.T) {
