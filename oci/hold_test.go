@@ -44,8 +44,9 @@ func referring(g *rig, d digest.Digest, size int) map[string]fields {
 	}
 }
 
-// TestEveryReferenceIsHeld: what a stored document refers to stays as long as the document, whatever its type and wherever in it
-// the reference is, also when it was pushed after the document; it cannot be deleted; and it goes when the document does.
+// TestEveryReferenceIsHeld: what a stored document refers to stays as long as the document, whatever its type and
+// wherever in it the reference is, also when it was pushed after the document; it cannot be deleted; and it goes when
+// the document does.
 func TestEveryReferenceIsHeld(t *testing.T) {
 	const content = "a blob that something refers to"
 	d := digest.FromString(content)

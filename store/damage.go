@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"os"
 	"slices"
@@ -19,8 +18,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Here: blobs whose bytes on disk are not those of their digest. What is known is a row of the bucket damage and an entry
-// in memory; nobody is given such a blob, and whoever brings the right bytes again repairs it (Stage, PutBytes, Upload).
+// Here: blobs whose bytes on disk are not those of their digest. What is known is a row of the bucket damage and an
+// entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs it (Stage, PutBytes,
+// Upload).
 
 // damageRow is the value of a damage row.
 type damageRow struct {
@@ -112,8 +112,8 @@ func (s *Store) loadDamages(ctx context.Context) error {
 // DamagedBlobs is how many blobs are known to be damaged.
 func (s *Store) DamagedBlobs() int64 { return s.damages.n.Load() }
 
-// Damaged is ErrDamaged when the sha256 digest d is known to be damaged, as every attempt to read it would be. It looks at
-// no file.
+// Damaged is ErrDamaged when the sha256 digest d is known to be damaged, as every attempt to read it would be. It looks
+// at no file.
 func (s *Store) Damaged(d digest.Digest) error {
 	if !s.damages.has(d) {
 		return nil
@@ -121,7 +121,8 @@ func (s *Store) Damaged(d digest.Digest) error {
 	return refuseDamaged(d)
 }
 
-// Sound is Damaged, and looks in addition whether the file is there and has the right size. It notes when that is not so.
+// Sound is Damaged, and looks in addition whether the file is there and has the right size. It notes when that is not
+// so.
 func (s *Store) Sound(ctx context.Context, b Blob) error {
 	f, err := s.openSound(ctx, b)
 	if err != nil {
@@ -131,13 +132,15 @@ func (s *Store) Sound(ctx context.Context, b Blob) error {
 }
 
 func refuseDamaged(d digest.Digest) error {
-	return Refuse(ErrDamaged, "the bytes of %s are damaged on the registry's disk; publishing the same bytes again repairs them", d)
+	const text = "the bytes of %s are damaged on the registry's disk; publishing the same bytes again repairs them"
+	return Refuse(ErrDamaged, text, d)
 }
 
 // errBytes is a file that is not what its record says.
 var errBytes = errors.New("wrong bytes")
 
-// rotten tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights), which passes.
+// rotten tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights), which
+// passes.
 func rotten(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errBytes) || errors.Is(err, syscall.EIO)
 }
@@ -175,8 +178,9 @@ func (s *Store) spoilt(ctx context.Context, b Blob, cause error, seen fileMark) 
 	return fmt.Errorf("%w: %w", refuseDamaged(b.Digest), cause)
 }
 
-// note remembers that the file of b in the state seen is damaged; false when the file is another one by now. ErrNotFound
-// when there is no such blob any more. Where the store takes no writes the memory of this process has to do.
+// note remembers that the file of b in the state seen is damaged; false when the file is another one by now.
+// ErrNotFound when there is no such blob any more. Where the store takes no writes the memory of this process has to
+// do.
 func (s *Store) note(ctx context.Context, b Blob, what string, seen fileMark) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	lock := s.stripe(b.Digest)
@@ -222,8 +226,7 @@ func (s *Store) logDamage(ctx context.Context, b Blob, what string) {
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "a blob is damaged", slog.String("digest", b.Digest.String()), slog.Int64("bytes", b.Size),
-		slog.String("what", what), slog.Any("in", names))
+	s.log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
 }
 
 // putRight reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
@@ -243,7 +246,8 @@ func (s *Store) putRight(ctx context.Context, b Blob, row damageRow) bool {
 }
 
 // examine reads and hashes the bytes of b and remembers what it finds: nil when they are right, ErrDamaged when not,
-// ErrNotFound when the blob was swept meanwhile, another error when nobody can say. pace is called with the bytes of each read.
+// ErrNotFound when the blob was swept meanwhile, another error when nobody can say. pace is called with the bytes of
+// each read.
 func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) error {
 	for range 3 { // a file that is replaced meanwhile is read again
 		seen, cause, err := s.readThrough(ctx, b, pace)
@@ -262,9 +266,11 @@ func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) err
 	return fmt.Errorf("examine %s: %w", b.Digest, ErrBusy)
 }
 
-// readThrough hashes a blob's file: in which state it was, and what is wrong with it. err says that it could not be read for
-// another reason.
-func (s *Store) readThrough(ctx context.Context, b Blob, pace func(n int) error) (seen fileMark, cause, err error) {
+// readThrough hashes a blob's file: in which state it was, and what is wrong with it. err says that it could not be
+// read for another reason.
+func (s *Store) readThrough(
+	ctx context.Context, b Blob, pace func(n int) error,
+) (seen fileMark, cause, err error) {
 	f, err := s.openBytes(b)
 	if err != nil {
 		if rotten(err) {
@@ -341,7 +347,8 @@ func (tx *Tx) healed(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// vet reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is not said.
+// vet reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is not
+// said.
 func (s *Store) vet(ctx context.Context, b Blob) error {
 	err := s.examine(ctx, b, nil)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrBusy) {
@@ -398,7 +405,8 @@ func (s *Store) Damages(ctx context.Context) ([]Damage, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, Damage{Digest: d, Size: row.Size, What: row.What, Found: time.Unix(row.Found, 0).UTC(), Where: where})
+		found := time.Unix(row.Found, 0).UTC()
+		list = append(list, Damage{Digest: d, Size: row.Size, What: row.What, Found: found, Where: where})
 	}
 	return list, nil
 }
@@ -442,8 +450,9 @@ func (p *pkg) place(d digest.Digest, id string) Place {
 	return at
 }
 
-// Repair takes the bytes of a blob that is here, from somebody who has them still, and puts them where damaged ones are; known
-// says that they were known to be damaged. ErrNotFound when no package has such bytes; the errors are Stage's.
+// Repair takes the bytes of a blob that is here, from somebody who has them still, and puts them where damaged ones
+// are; known says that they were known to be damaged. ErrNotFound when no package has such bytes; the errors are
+// Stage's.
 func (s *Store) Repair(ctx context.Context, r io.Reader) (b Blob, known bool, err error) {
 	st, err := s.Stage(ctx, StageOptions{})
 	if err != nil {

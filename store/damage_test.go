@@ -48,8 +48,8 @@ func readers(s *store.Store) map[string]func(store.Blob) error {
 	}
 }
 
-// TestScrubFindsDamage: every way in which a file goes bad is found, named by package, version and file, and remembered over
-// a restart; nobody is given the bytes any more, neither from the disk nor from memory.
+// TestScrubFindsDamage: every way in which a file goes bad is found, named by package, version and file, and remembered
+// over a restart; nobody is given the bytes any more, neither from the disk nor from memory.
 func TestScrubFindsDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {
@@ -85,8 +85,8 @@ func TestScrubFindsDamage(t *testing.T) {
 	}
 }
 
-// TestReadersFindDamage: whoever opens a file that is missing or has another size, or reads a blob whole, is the one who
-// finds the damage.
+// TestReadersFindDamage: whoever opens a file that is missing or has another size, or reads a blob whole, is the one
+// who finds the damage.
 func TestReadersFindDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		for _, reader := range []string{"OpenBlob", "ReadBlob", "BlobBytes"} {
@@ -185,8 +185,8 @@ func TestSameBytesRepair(t *testing.T) {
 	}
 }
 
-// TestScrubGoesOn: with a period a scrub reads what is due by now, goes on after a restart where it stopped, and has read
-// everything before the period is over.
+// TestScrubGoesOn: with a period a scrub reads what is due by now, goes on after a restart where it stopped, and has
+// read everything before the period is over.
 func TestScrubGoesOn(t *testing.T) {
 	clock, dir := storetest.NewClock(), t.TempDir()
 	open := func() *store.Store { return storetest.Open(t, dir, storetest.WithClock(clock)) }
@@ -243,7 +243,8 @@ func TestDamageEndsWithTheBlob(t *testing.T) {
 	}
 }
 
-// TestCheckNamesDamage: a check names the package, version and file of what is damaged, also what only a scrub can find.
+// TestCheckNamesDamage: a check names the package, version and file of what is damaged, also what only a scrub can
+// find.
 func TestCheckNamesDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {

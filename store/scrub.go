@@ -55,10 +55,10 @@ type scrubber struct {
 	saved  time.Time
 }
 
-// Scrub reads blobs, in the order of their digests, and compares them with their digests; what is wrong is remembered and
-// not given out any more. With a period it goes on where the last call stopped, also in another process, and reads what is
-// due; it is a job then. Damage that is known and whose file has changed is looked at first. The report counts what was
-// done before an error.
+// Scrub reads blobs, in the order of their digests, and compares them with their digests; what is wrong is remembered
+// and not given out any more. With a period it goes on where the last call stopped, also in another process, and reads
+// what is due; it is a job then. Damage that is known and whose file has changed is looked at first. The report counts
+// what was done before an error.
 func (s *Store) Scrub(ctx context.Context, o ScrubOptions) (ScrubReport, error) {
 	w := &scrubber{s: s, o: o, began: time.Now(), saved: time.Now()}
 	err := w.known(ctx)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
@@ -13,24 +14,28 @@ import (
 	"larder/store/storetest"
 )
 
-// writePaths are the ways in which a store writes.
-func writePaths() map[string]func(*store.Store) error {
-	large := strings.Repeat("a large body ", 10_000)
-	return map[string]func(*store.Store) error{
-		"PutBytes": func(s *store.Store) error { _, err := s.PutBytes(ctx, []byte("new bytes")); return err },
-		"Stage": func(s *store.Store) error {
+// writePaths are the ways in which a store writes something new, which tag makes different from what was written
+// before.
+func writePaths() map[string]func(s *store.Store, tag string) error {
+	large := func(tag string) string { return strings.Repeat("a large body "+tag, 10_000) }
+	return map[string]func(*store.Store, string) error{
+		"PutBytes": func(s *store.Store, tag string) error {
+			_, err := s.PutBytes(ctx, []byte("new bytes "+tag))
+			return err
+		},
+		"Stage": func(s *store.Store, tag string) error {
 			st, err := s.Stage(ctx, store.StageOptions{})
 			if err != nil {
 				return err
 			}
 			defer st.Abort()
-			if _, err := st.ReadFrom(strings.NewReader(large)); err != nil {
+			if _, err := st.ReadFrom(strings.NewReader(large(tag))); err != nil {
 				return err
 			}
 			_, err = st.Commit(ctx)
 			return err
 		},
-		"Upload": func(s *store.Store) error {
+		"Upload": func(s *store.Store, tag string) error {
 			id, err := s.StartUpload(ctx, store.NPM, "a")
 			if err != nil {
 				return err
@@ -40,56 +45,59 @@ func writePaths() map[string]func(*store.Store) error {
 				return err
 			}
 			defer u.Release()
-			if _, err := u.Append(ctx, strings.NewReader(large), -1); err != nil {
+			if _, err := u.Append(ctx, strings.NewReader(large(tag)), -1); err != nil {
 				return err
 			}
-			_, err = u.Commit(ctx, digestOf(large), nil)
+			_, err = u.Commit(ctx, digest.FromString(large(tag)), nil)
 			return err
 		},
-		"publish": func(s *store.Store) error {
-			return npm(s).Update(ctx, "b", func(p *packageTx) error { return p.Publish(version{ID: "1"}) })
+		"publish": func(s *store.Store, tag string) error {
+			return npm(s).Update(ctx, "b", func(p *packageTx) error { return p.Publish(version{ID: tag}) })
 		},
-		"delete": func(s *store.Store) error {
-			return npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Delete("1", false) })
+		"delete": func(s *store.Store, tag string) error {
+			return npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Delete(tag, false) })
 		},
-		"change of a user": func(s *store.Store) error {
-			return s.Update(ctx, func(tx *store.Tx) error { return tx.Table("auth.users").Put([]byte("ada"), []byte("x")) })
+		"change of a user": func(s *store.Store, tag string) error {
+			return s.Update(ctx, func(tx *store.Tx) error { return tx.Table("auth.users").Put([]byte("ada"), []byte(tag)) })
 		},
 	}
 }
 
-// TestTroubleOfTheDisk: at each step of each way in which a store writes, a file system that became read-only, a used up
-// quota, a full disk and a failing disk are refusals with a sentence, never internal errors; what was stored before stays,
-// and a store that no longer takes writes says so in its health.
+// TestTroubleOfTheDisk: at each step of each way in which a store writes, a file system that became read-only, a used
+// up quota, a full disk and a failing disk are refusals with a sentence, never internal errors; what was stored before
+// stays, and a store that no longer takes writes says so in its health.
 func TestTroubleOfTheDisk(t *testing.T) {
 	for name, write := range writePaths() {
-		probe := &storetest.Fault{}
-		run := func(f *storetest.Fault) (*store.Store, string, error) {
-			dir := t.TempDir()
-			s := storetest.Open(t, dir, storetest.WithFaults(f.On()))
-			publish(t, s, "a", ver("1", storetest.Put(t, s, "old bytes")))
-			f.Arm()
-			return s, dir, write(s)
-		}
-		if _, _, err := run(probe); err != nil {
-			t.Fatalf("%s without trouble: %v", name, err)
-		}
-		nth := map[string]int{}
-		for _, op := range probe.Steps() {
-			nth[op]++
-			for _, number := range []syscall.Errno{syscall.EROFS, syscall.EIO, syscall.EDQUOT, syscall.ENOSPC} {
-				fault := &storetest.Fault{Op: op, Nth: nth[op], Before: true, Err: asWrite(op, number)}
-				s, dir, err := run(fault)
-				testTrouble(t, name+": "+op+" ends with "+number.Error(), s, op, number, err)
-				if t.Failed() {
-					return
-				}
+		t.Run(name, func(t *testing.T) {
+			dir, runs := t.TempDir(), 0
+			run := func(f *storetest.Fault) (s *store.Store, tag string, err error) {
+				runs++
+				s, tag = storetest.Open(t, dir, storetest.WithFaults(f.On())), fmt.Sprint(runs)
+				publish(t, s, "a", ver(tag, storetest.Put(t, s, "old bytes")))
+				f.Arm()
+				return s, tag, write(s, tag)
+			}
+			var probe *storetest.Fault
+			for range 2 { // the first one makes what later ones find
+				probe = &storetest.Fault{}
+				s, _, err := run(probe)
+				must(t, err)
 				must(t, s.Close())
-				if s = storetest.Open(t, dir); !has(t, s, "a", "1") && name != "delete" {
-					t.Errorf("%s: %s ends with %s: what was there before is gone", name, op, number)
+			}
+			nth := map[string]int{}
+			for _, op := range probe.Steps() {
+				nth[op]++
+				for _, number := range []syscall.Errno{syscall.EROFS, syscall.EIO, syscall.EDQUOT, syscall.ENOSPC} {
+					s, tag, err := run(&storetest.Fault{Op: op, Nth: nth[op], Before: true, Err: asWrite(op, number)})
+					testTrouble(t, op+" ends with "+number.Error(), s, op, number, err)
+					if err != nil && !has(t, s, "a", tag) {
+						t.Errorf("%s ends with %s: what was there before is gone", op, number)
+					}
+					must(t, s.Close())
 				}
 			}
-		}
+			storetest.Open(t, dir) // and is checked
+		})
 	}
 }
 
@@ -119,6 +127,3 @@ func testTrouble(t *testing.T, what string, s *store.Store, op string, number sy
 		t.Errorf("%s: health says %v, want read-only %t", what, health, broken)
 	}
 }
-
-// digestOf is the sha256 of a body.
-func digestOf(body string) digest.Digest { return digest.FromString(body) }

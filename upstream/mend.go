@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 
@@ -22,7 +21,8 @@ func (s *Set) sound(k *kept) *kept {
 	return nil
 }
 
-// lost is err of an attempt to fetch a file anew, unless nobody has it any more: then the truth is that what is here is damaged.
+// lost is err of an attempt to fetch a file anew, unless nobody has it any more: then the truth is that what is here is
+// damaged.
 func (s *Set) lost(k *kept, err error) error {
 	if k == nil || err == nil || !errors.Is(err, ErrOffline) && !errors.Is(err, store.ErrNotFound) {
 		return err
@@ -34,8 +34,8 @@ func (s *Set) lost(k *kept, err error) error {
 }
 
 // Mend fetches again the copied files that the store knows to be damaged, and drops damaged documents, so that the next
-// request fetches them. It returns how many were fetched. Trouble with an upstream is logged and leaves the damage as it
-// is. It is a job's part.
+// request fetches them. It returns how many were fetched. Trouble with an upstream is logged and leaves the damage as
+// it is. It is a job's part.
 func (r *Registry) Mend(ctx context.Context) (fetched int, err error) {
 	if r == nil || r.store.DamagedBlobs() == 0 {
 		return 0, nil
@@ -57,7 +57,7 @@ func (r *Registry) Mend(ctx context.Context) (fetched int, err error) {
 				return fetched, err
 			}
 			if err != nil {
-				r.log.LogAttrs(ctx, slog.LevelWarn, "a damaged copy cannot be fetched again", slog.String("copy", at.String()), slog.Any("error", err))
+				r.log.WarnContext(ctx, "a damaged copy cannot be fetched again", "copy", at.String(), "error", err)
 			}
 		}
 	}

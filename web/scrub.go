@@ -9,7 +9,8 @@ import (
 
 // Here: looking for bytes that went bad on disk, and bringing them again.
 
-// ScrubResult is the result of POST /scrub: what was read, what was fetched again from upstreams, and what is damaged now.
+// ScrubResult is the result of POST /scrub: what was read, what was fetched again from upstreams, and what is damaged
+// now.
 type ScrubResult struct {
 	store.ScrubReport
 	Fetched int `json:"fetched"`

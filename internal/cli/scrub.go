@@ -17,15 +17,16 @@ func (a *app) scrubCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scrub",
 		Short: "Read every file again and find what went bad on disk",
-		Long: "Read every file and compare it with its digest. What is damaged is named by package and not given out any more; copies are " +
-			"fetched again from their upstreams. Publishing the same bytes again repairs the rest, and so does --heal with a file that has " +
-			"them. Exits with 1 if anything is damaged.",
+		Long: "Read every file and compare it with its digest. What is damaged is named by package and not given out " +
+			"any more; copies are fetched again from their upstreams. Publishing the same bytes again repairs the rest, " +
+			"and so does --heal with a file that has them. Exits with 1 if anything is damaged.",
 		Args: exactly(),
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	var rate config.Size
 	cmd.Flags().Var(&rate, "rate", "read at most so many bytes a second (default: as fast as the disk gives them)")
-	heal := cmd.Flags().StringArray("heal", nil, "read nothing, but take this file's bytes for a damaged file with the same ones; repeatable")
+	heal := cmd.Flags().StringArray("heal", nil,
+		"read nothing, but take this file's bytes for a damaged file with the same ones; repeatable")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			if len(*heal) > 0 {
@@ -34,7 +35,8 @@ func (a *app) scrubCommand() *cobra.Command {
 			show := a.newProgress("scrub", bytesText)
 			defer show.finish()
 			var report web.ScrubResult
-			if err := c.stream(cmd.Context(), "scrub", map[string]any{"rate": int64(rate)}, &report, show.update); err != nil {
+			body := map[string]any{"rate": int64(rate)}
+			if err := c.stream(cmd.Context(), "scrub", body, &report, show.update); err != nil {
 				return err
 			}
 			show.finish()
@@ -56,8 +58,9 @@ func (a *app) sayScrub(r web.ScrubResult, asJSON bool) error {
 				return err
 			}
 		}
-		if err := a.say("read %s (%s); %d found damaged, %d repaired, %d fetched again", plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes),
-			r.Found, r.Repaired, r.Fetched); err != nil {
+		err := a.say("read %s (%s); %d found damaged, %d repaired, %d fetched again",
+			plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), r.Found, r.Repaired, r.Fetched)
+		if err != nil {
 			return err
 		}
 	}

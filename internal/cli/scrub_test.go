@@ -10,8 +10,8 @@ import (
 	"larder/store/storetest"
 )
 
-// TestScrubNamesAndHeals: on a closed folder and through a server alike a scrub names the package of a file that went bad, fails
-// as long as it is bad, and takes the right bytes from a file; wrong ones are refused.
+// TestScrubNamesAndHeals: on a closed folder and through a server alike a scrub names the package of a file that went
+// bad, fails as long as it is bad, and takes the right bytes from a file; wrong ones are refused.
 func TestScrubNamesAndHeals(t *testing.T) {
 	for _, served := range []bool{false, true} {
 		data := newFolder(t)

@@ -109,8 +109,8 @@ func sendText(t *testing.T, method, url, body, typ string, want int) string {
 	return string(text)
 }
 
-// TestReserveIsForTheOperator: below the reserve everything that deletes, withdraws or revokes works, and everything that
-// publishes is refused with the status its clients understand, and changes nothing.
+// TestReserveIsForTheOperator: below the reserve everything that deletes, withdraws or revokes works, and everything
+// that publishes is refused with the status its clients understand, and changes nothing.
 func TestReserveIsForTheOperator(t *testing.T) {
 	kinds := map[store.Kind]specimen{}
 	for _, sp := range specimens() {

@@ -15,8 +15,9 @@ import (
 	"larder/store/storetest"
 )
 
-// TestRotOfHostedPackages: a flipped byte in every blob of a package of each kind is found by a scrub and named by package;
-// readers get an error and never the wrong bytes, by GET, HEAD and Range; publishing the same again repairs it all.
+// TestRotOfHostedPackages: a flipped byte in every blob of a package of each kind is found by a scrub and named by
+// package; readers get an error and never the wrong bytes, by GET, HEAD and Range; publishing the same again repairs it
+// all.
 func TestRotOfHostedPackages(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {
@@ -81,7 +82,8 @@ func flipAll(t *testing.T, data string) {
 	}
 }
 
-// mustNotServe asks for a damaged file in every way: each is an error, and the document that speaks of it never has other bytes.
+// mustNotServe asks for a damaged file in every way: each is an error, and the document that speaks of it never has
+// other bytes.
 func mustNotServe(t *testing.T, base string, sp specimen, want string) {
 	t.Helper()
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
@@ -113,8 +115,8 @@ func mustNotServe(t *testing.T, base string, sp specimen, want string) {
 	}
 }
 
-// TestRotOfCopies: a flipped byte in every copied blob of each kind is found and named, files are fetched again without anybody
-// asking, documents with the next request, and without the upstream nobody gets the wrong bytes.
+// TestRotOfCopies: a flipped byte in every copied blob of each kind is found and named, files are fetched again without
+// anybody asking, documents with the next request, and without the upstream nobody gets the wrong bytes.
 func TestRotOfCopies(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 // Here: what a manifest refers to beyond the fields this package knows, so that nothing it needs is ever collected.
 
-// walk finds every digest that body refers to: the digest of every descriptor, at any depth, and with all any string that is
-// a digest. Only digests that the store can have count; each is named once.
+// walk finds every digest that body refers to: the digest of every descriptor, at any depth, and with all any string
+// that is a digest. Only digests that the store can have count; each is named once.
 func walk(body []byte, all bool) ([]digest.Digest, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()

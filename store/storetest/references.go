@@ -14,8 +14,8 @@ import (
 
 var digestText = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// checkReferences fails the test when a version's record names a blob that is not one of its files: it would be collected
-// while documents still need it. OCI's manifests name what others hold, and have a test of their own.
+// checkReferences fails the test when a version's record names a blob that is not one of its files: it would be
+// collected while documents still need it. OCI's manifests name what others hold, and have a test of their own.
 func checkReferences(t testing.TB, s *store.Store) {
 	t.Helper()
 	for _, k := range store.Kinds() {
