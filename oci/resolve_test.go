@@ -210,7 +210,8 @@ func TestUpstreamNamedLikeRepositories(t *testing.T) {
 	}
 }
 
-// TestCopiesAreLookedAtWithRight: before the right is asked no more is looked up than whether a repository here has the name.
+// TestCopiesAreLookedAtWithRight: before the right is asked no more is looked up than whether a repository here has the
+// name.
 func TestCopiesAreLookedAtWithRight(t *testing.T) {
 	h := newHub(t)
 	h.push("payroll/app", "v1", "layer")
@@ -222,13 +223,14 @@ func TestCopiesAreLookedAtWithRight(t *testing.T) {
 	for _, rest := range []string{"/manifests/v1", "/blobs/" + digest.FromString("layer").String(), "/tags/list"} {
 		for _, path := range h.spelt("payroll/app", rest) {
 			for _, actor := range []string{"", "copies"} {
-				requests := h.gets.Load() + h.heads.Load() + h.blobs.Load() + h.tokensAsked.Load()
+				asked := func() int64 { return h.gets.Load() + h.heads.Load() + h.blobs.Load() + h.tokensAsked.Load() }
+				requests := asked()
 				for _, name := range g.Unjudged(func() { g.Do("GET", path, nil, g.As(actor)) }) {
 					if name != "oci hub/payroll/app" && name != "oci payroll/app" {
 						t.Errorf("GET %s as %q looked at %q", path, actor, name)
 					}
 				}
-				if now := h.gets.Load() + h.heads.Load() + h.blobs.Load() + h.tokensAsked.Load(); actor == "" && now != requests {
+				if actor == "" && asked() != requests {
 					t.Errorf("GET %s as nobody: the upstream was asked", path)
 				}
 			}

@@ -122,8 +122,9 @@ func respelt(path, name string) []string {
 			continue
 		}
 		for _, other := range []string{
-			strings.ToUpper(part), fmt.Sprintf("%%%02x", part[0]) + part[1:], strings.ReplaceAll(part, "-", "_"), strings.ReplaceAll(part, "-", "."),
-			strings.ReplaceAll(part, "/", "%2f"), "./" + part, "/" + part, part + "/.", part + "/../" + part, part + "%20", part + "%00",
+			strings.ToUpper(part), fmt.Sprintf("%%%02x", part[0]) + part[1:], strings.ReplaceAll(part, "-", "_"),
+			strings.ReplaceAll(part, "-", "."), strings.ReplaceAll(part, "/", "%2f"), "./" + part, "/" + part, part + "/.",
+			part + "/../" + part, part + "%20", part + "%00",
 		} {
 			if p := strings.ReplaceAll(path, part, other); !slices.Contains(out, p) {
 				out = append(out, p)
