@@ -41,7 +41,7 @@ func TestServedNameIsAuthorised(t *testing.T) {
 	h := newHub(t)
 	_, id := h.push("payroll/app", "v1", "layer")
 	rests := []string{
-		"/manifests/v1", "/manifests/" + id.String(), "/blobs/" + digest.FromString("layer").String(), "/tags/list", "/referrers/" + id.String(),
+		"/manifests/v1", "/manifests/" + id.String(), "/blobs/" + digest.FromString("layer").String(), "/tags/list",
 	}
 	for _, policy := range []string{"read", "none"} {
 		g := newRig(t, func(o *rigOptions) {
