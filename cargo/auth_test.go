@@ -59,7 +59,7 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 // TestMatrix: every operation of the table against every right, on public and on private crates. A right that is missing
 // is refused before anything happens; one that is there is enough.
 func TestMatrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"cargo:crate:secret*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"cargo:crate:secret*"} })
 	g.User("second", nil)
 	g.User("third", nil)
 	wiretest.Matrix[Request]{

@@ -53,7 +53,7 @@ var needs = map[string]string{opMetadata: "r", opDirectory: "r", opMetadataPut: 
 // TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on artifacts everybody reads and private
 // ones. Who has no credentials is asked for them, also where something hides: these clients send none before.
 func TestE_GHSA_vvc3_Matrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })
 	seenPrivate := false
 	wiretest.Matrix[Request]{
 		Ops: (&server{}).operations(), Scope: "maven:artifact",
@@ -61,7 +61,9 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 			seenPrivate = seenPrivate || private
 			return fmt.Sprintf(map[bool]string{false: "com.acme:pkg%d", true: "com.secret:pkg%d"}[private], n)
 		},
-		Prepare:  func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
+		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
+		// A path may be an artifact's or that of a group, whose plugins are filtered one by one.
+		Listings: []string{opMetadata},
 		Creating: []string{opMetadataPut, opCommit},
 		Spellings: func(name string) []string {
 			group, artifact := layout.SplitName(name)

@@ -93,7 +93,7 @@ var readOnlyRefuses = []string{opTokenCreate, opTokenRevoke, opProfileSet, opSta
 // TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on public and on private packages. A right
 // that is missing is refused before anything happens; one that is there is enough.
 func TestE_GHSA_vvc3_Matrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"npm:package:secret*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"npm:package:secret*"} })
 	wiretest.Matrix[Request]{
 		Ops: (&server{}).operations(), Scope: "npm:package",
 		Name: func(private bool, n int) string {

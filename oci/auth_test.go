@@ -331,7 +331,7 @@ func (g *rig) prepare(repo string) {
 // TestE_CVE_2026_27771_Matrix: every operation × every kind of user, on a public and on a private repository; A5.8 says
 // where the answers differ from those of other protocols.
 func TestE_CVE_2026_27771_Matrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"oci:repository:secret/*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"oci:repository:secret/*"} })
 	wiretest.Matrix[Request]{
 		Ops: (&server{}).operations(), Scope: "oci:repository",
 		Name: func(private bool, n int) string {

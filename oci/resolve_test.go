@@ -41,7 +41,7 @@ func TestServedNameIsAuthorised(t *testing.T) {
 	h := newHub(t)
 	_, id := h.push("payroll/app", "v1", "layer")
 	rests := []string{
-		"/manifests/v1", "/manifests/" + id.String(), "/blobs/" + digest.FromString("layer").String(), "/tags/list", "/referrers/" + id.String(),
+		"/manifests/v1", "/manifests/" + id.String(), "/blobs/" + digest.FromString("layer").String(), "/tags/list",
 	}
 	for _, policy := range []string{"read", "none"} {
 		g := newRig(t, func(o *rigOptions) {
@@ -206,6 +206,34 @@ func TestUpstreamNamedLikeRepositories(t *testing.T) {
 		err = CheckUpstreams(t.Context(), g.Store, r)
 		if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("upstream %s: %v, want it to name %q", name, err, want)
+		}
+	}
+}
+
+// TestCopiesAreLookedAtWithRight: before the right is asked no more is looked up than whether a repository here has the
+// name.
+func TestCopiesAreLookedAtWithRight(t *testing.T) {
+	h := newHub(t)
+	h.push("payroll/app", "v1", "layer")
+	g := newRig(t, func(o *rigOptions) {
+		o.Record, o.Auth.Private = true, []string{"oci:repository:hub/*"}
+		o.Upstreams = &upstream.Options{Upstreams: []upstream.Config{h.config()}}
+	})
+	g.User("copies", []string{"oci:repository:hub/payroll/*:read"})
+	for _, rest := range []string{"/manifests/v1", "/blobs/" + digest.FromString("layer").String(), "/tags/list"} {
+		for _, path := range h.spelt("payroll/app", rest) {
+			for _, actor := range []string{"", "copies"} {
+				asked := func() int64 { return h.gets.Load() + h.heads.Load() + h.blobs.Load() + h.tokensAsked.Load() }
+				requests := asked()
+				for _, name := range g.Unjudged(func() { g.Do("GET", path, nil, g.As(actor)) }) {
+					if name != "oci hub/payroll/app" && name != "oci payroll/app" {
+						t.Errorf("GET %s as %q looked at %q", path, actor, name)
+					}
+				}
+				if actor == "" && asked() != requests {
+					t.Errorf("GET %s as nobody: the upstream was asked", path)
+				}
+			}
 		}
 	}
 }

@@ -59,7 +59,7 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 // TestMatrix: every operation of the table against every right, on public and on private projects. An upload names its
 // project in the body, so its right is judged there; who may not upload learns nothing of whether a name is taken.
 func TestMatrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"pypi:package:secret*"} })
 	n := 0
 	wiretest.Matrix[Request]{
 		Ops: (&server{}).operations(), Scope: "pypi:package",

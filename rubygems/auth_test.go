@@ -77,7 +77,7 @@ func needs() []wire.Op[Request] {
 
 // TestE_Matrix: every operation against every kind of user, on gems everybody reads and on private ones.
 func TestE_Matrix(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"rubygems:gem:private-*"} })
+	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"rubygems:gem:private-*"} })
 	wiretest.Matrix[Request]{
 		Ops: needs(), Scope: "rubygems:gem",
 		Name: func(private bool, n int) string {

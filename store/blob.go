@@ -254,6 +254,7 @@ func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Dige
 
 // heldBlob remembers what it finds until the package changes or loses a hold.
 func (s *Store) heldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (Blob, error) {
+	s.touch(k, name)
 	return s.held.get(slot{k, name}, d, func() (b Blob, err error) {
 		err = s.View(ctx, func(tx *Tx) error {
 			b.Digest = tx.resolve(d)

@@ -18,16 +18,17 @@ import (
 
 // Options says how to open a store; the zero value is right for production.
 type Options struct {
-	Reserve     int64            // bytes of free disk below which writes are refused; 0: 256 MiB
-	Grace       time.Duration    // how long a blob without references stays; 0: 1 h
-	UploadIdle  time.Duration    // how long an unfinished upload may rest; 0: 24 h
-	ReadOnly    bool             // open with the read-only switch on
-	Now         func() time.Time // the clock; nil: time.Now
-	Log         *slog.Logger     // nil: nothing is logged
-	Policies    []Policy         // asked in order before each change
-	Faults      Faults           // nil except in tests
-	LockTimeout time.Duration    // how long to wait for another process to let go of the folder; 0: 1 s
-	CacheBytes  int64            // memory for rendered documents; 0: 32 MiB
+	Reserve     int64              // bytes of free disk below which writes are refused; 0: 256 MiB
+	Grace       time.Duration      // how long a blob without references stays; 0: 1 h
+	UploadIdle  time.Duration      // how long an unfinished upload may rest; 0: 24 h
+	ReadOnly    bool               // open with the read-only switch on
+	Now         func() time.Time   // the clock; nil: time.Now
+	Log         *slog.Logger       // nil: nothing is logged
+	Policies    []Policy           // asked in order before each change
+	Faults      Faults             // nil except in tests
+	Touched     func(Kind, string) // hears of every package that is looked at or changed by name; nil except in tests
+	LockTimeout time.Duration      // how long to wait for another process to let go of the folder; 0: 1 s
+	CacheBytes  int64              // memory for rendered documents; 0: 32 MiB
 
 	AcceptNewDatabase  bool // open a folder with blobs whose database is missing, empty or another folder's
 	AcceptMissingBlobs bool // open a folder that lacks many of the blobs its database knows, to look at it

@@ -85,12 +85,20 @@ func (r *Repo[M]) View(ctx context.Context, name string, fn func(*PackageTx[M]) 
 	return r.s.View(ctx, func(tx *Tx) error { return r.In(tx, name, fn) })
 }
 
+// touch tells a test which package is asked about.
+func (s *Store) touch(k Kind, name string) {
+	if s.opt.Touched != nil {
+		s.opt.Touched(k, name)
+	}
+}
+
 // In runs fn on a package inside a transaction that exists already, as Upload.Commit hands one out. Calls for the same
 // package may follow each other, but must not be nested.
 func (r *Repo[M]) In(tx *Tx, name string, fn func(*PackageTx[M]) error) error {
 	if err := checkName("package name", name); err != nil {
 		return err
 	}
+	r.s.touch(r.kind, name)
 	p := &PackageTx[M]{pkg: pkg{tx: tx, kind: r.kind, name: name}}
 	if tx.b.Writable() {
 		if err := p.load(); err != nil {

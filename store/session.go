@@ -149,6 +149,7 @@ func (t *sessions) closeSessions() {
 
 // find returns the session id of this kind, package and user. Anybody else's looks absent: an id is not a capability.
 func (s *Store) find(ctx context.Context, k Kind, pkg, id string) (*session, error) {
+	s.touch(k, pkg)
 	owner := uploadOwner{Kind: k, Package: pkg, User: ActorFrom(ctx).User}
 	key, err := s.idKey(ctx)
 	if err != nil {

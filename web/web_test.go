@@ -206,6 +206,34 @@ func TestPermissions(t *testing.T) {
 	}
 }
 
+// TestOtherSitesChangeNothing: an administrator's browser is asked for every change by a page of another site.
+func TestOtherSitesChangeNothing(t *testing.T) {
+	b := newBox(t, nil)
+	for _, op := range new(api).ops() {
+		q := everyOp()[op.Name]
+		r, err := http.NewRequest(q[0], b.tcp.URL+"/api/v1/"+q[1], strings.NewReader(q[2]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+b.tokens["admin"])
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", "https://evil.example")
+		resp, err := b.tcp.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := resp.StatusCode == http.StatusForbidden && strings.Contains(string(text), "page of another site")
+		if refused != (q[0] != http.MethodGet) {
+			t.Errorf("%s: %s %s", op.Name, resp.Status, text)
+		}
+	}
+}
+
 func basic(user, password string) string {
 	r := &http.Request{Header: http.Header{}}
 	r.SetBasicAuth(user, password)

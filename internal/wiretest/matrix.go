@@ -44,6 +44,8 @@ type Matrix[R any] struct {
 	Hide func(g *Rig, name string)
 	// Creating are operations that make what is not there yet, beside those whose Need is Create.
 	Creating []string
+	// Listings are operations that look at what is there before they leave out what whoever asks may not see.
+	Listings []string
 	// Spellings, if set, are the forms in which a name stands in paths, bodies and answers.
 	Spellings func(name string) []string
 	// Actors, if set, makes more kinds of users and returns their actions, as actors does.
@@ -118,6 +120,7 @@ func (m Matrix[R]) Run(g *Rig) {
 	all["outsider"] = "rcwd"
 	m.checkHidden(g, all)
 	m.checkBrowsers(g)
+	m.checkServed(g)
 }
 
 func (q Question) may() bool {

@@ -44,6 +44,8 @@ type Options struct {
 	Under string
 	// Check, if set, looks at every answer: what must hold for all of them.
 	Check func(t testing.TB, r *http.Request, a Answer)
+	// Record notes what is authorised and what the store is asked about; see Rig.Unjudged. Matrix needs it.
+	Record bool
 	// Upstreams, if set, are the registries to keep copies of.
 	Upstreams *upstream.Options
 }
@@ -71,7 +73,8 @@ type Rig struct {
 	// Keys are tokens by the name a test gives its actor; see As.
 	Keys map[string]string
 
-	check func(testing.TB, *http.Request, Answer)
+	check    func(testing.TB, *http.Request, Answer)
+	recorder *recorder
 }
 
 // New opens a registry in a folder of its own, with the user ada (password "secret"), who may do everything but
@@ -81,7 +84,12 @@ func New(t testing.TB, o Options, protocol func(wire.Deps) wire.Protocol) *Rig {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
-	g := Serve(t, storetest.Open(t, o.Dir, o.Store...), o, protocol)
+	var r *recorder
+	if o.Record {
+		r = &recorder{}
+		o.Store = append(o.Store, storetest.WithOptions(func(o *store.Options) { o.Touched = r.touched }))
+	}
+	g := serve(t, storetest.Open(t, o.Dir, o.Store...), o, protocol, r)
 	if _, err := g.Auth.User(context.Background(), "ada"); err != nil {
 		g.User("ada", nil)
 	}
@@ -92,7 +100,12 @@ func New(t testing.TB, o Options, protocol func(wire.Deps) wire.Protocol) *Rig {
 // Serve is New for a store that is open already; it adds nobody.
 func Serve(t testing.TB, s *store.Store, o Options, protocol func(wire.Deps) wire.Protocol) *Rig {
 	t.Helper()
-	g := &Rig{T: t, Store: s, Log: &Log{}, Keys: map[string]string{}, check: o.Check}
+	return serve(t, s, o, protocol, nil)
+}
+
+func serve(t testing.TB, s *store.Store, o Options, protocol func(wire.Deps) wire.Protocol, r *recorder) *Rig {
+	t.Helper()
+	g := &Rig{T: t, Store: s, Log: &Log{}, Keys: map[string]string{}, check: o.Check, recorder: r}
 	if o.Auth.Cost == 0 {
 		o.Auth.Cost = bcrypt.MinCost
 	}
@@ -110,6 +123,9 @@ func Serve(t testing.TB, s *store.Store, o Options, protocol func(wire.Deps) wir
 		log = slog.New(slog.NewTextHandler(g.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	g.Deps = wire.Deps{Store: s, Auth: g.Auth, Base: base, Log: log}
+	if r != nil {
+		g.Deps.Auth = recordedAuth{g.Auth, r}
+	}
 	if o.Upstreams != nil {
 		if g.Deps.Upstreams, err = upstream.New(s, log, *o.Upstreams); err != nil {
 			t.Fatal(err)
