@@ -47,15 +47,20 @@ type CheckReport struct {
 	Orphans  int64     `json:"orphans"` // files without a record: what a crash may leave, and Reconcile removes
 }
 
-// Check compares every record with those it depends on, the counters with a recount, and the records of blobs with the
-// files. The store may be in use: reads happen in slices, and what a slice says is judged within it.
+// Check looks at the pages of the database, then compares every record with those it depends on, the counters with a
+// recount, and the records of blobs with the files. The store may be in use: reads happen in slices, and what a slice
+// says is judged within it; only writers wait while the pages are looked at. With damaged pages it ends there.
 func (s *Store) Check(ctx context.Context, o CheckOptions) (CheckReport, error) {
-	c := &checker{s: s, ctx: ctx, o: o}
+	c := &checker{s: s, ctx: ctx, o: o, bad: map[string]bool{}}
+	err := c.pages()
 	steps := []func() error{c.rows, c.counters, c.blobs, c.orphans}
 	for _, step := range steps {
-		if err := step(); err != nil {
-			return c.report, fmt.Errorf("check: %w", err)
+		if err == nil && !c.broken {
+			err = step()
 		}
+	}
+	if err != nil {
+		return c.report, fmt.Errorf("check: %w", err)
 	}
 	return c.report, nil
 }
@@ -65,6 +70,8 @@ type checker struct {
 	ctx    context.Context
 	o      CheckOptions
 	report CheckReport
+	broken bool            // the pages are damaged: nothing else can be looked at
+	bad    map[string]bool // rows that were reported as unreadable, by table and key
 }
 
 // checkSlice is how many rows one read transaction of a check looks at.
@@ -88,10 +95,14 @@ func (c *checker) rows() error {
 		{bucketTombstone, c.tombstone},
 		{bucketPackage, c.name},
 		{bucketAlias, c.alias},
+		{bucketPackage, decodes[packageRow]},
+		{bucketTagHistory, decodes[TagEvent]},
+		{bucketJournal, decodes[Entry]},
+		{bucketReview, review},
 	}
 	for _, t := range tables {
 		r := &slicer{s: c.s, ctx: c.ctx}
-		if err := r.each(t.bucket, t.check); err != nil {
+		if err := r.each(t.bucket, c.readable(t.bucket, t.check)); err != nil {
 			return fmt.Errorf("%s: %w", t.bucket, err)
 		}
 	}
@@ -294,10 +305,13 @@ func (c *checker) blobs() error {
 	}
 	var done int64
 	r := &slicer{s: c.s, ctx: c.ctx, outside: true}
-	return r.each(bucketBlob, func(_ *Tx, k, v []byte) error {
+	return r.each(bucketBlob, c.readable(bucketBlob, func(_ *Tx, k, v []byte) error {
 		var row blobRow
 		if err := decode(v, &row); err != nil {
 			return fmt.Errorf("blob %s: %w", k, err)
+		}
+		if _, err := ParseDigest(string(k)); err != nil {
+			return fmt.Errorf("blob %q: %w", k, ErrFormat)
 		}
 		b := Blob{Digest: digest.Digest(k), Size: row.Size}
 		if what := c.bytes(b); what != "" && c.still(b.Digest) {
@@ -312,7 +326,7 @@ func (c *checker) blobs() error {
 			c.o.Progress(done, max(done, total))
 		}
 		return c.ctx.Err()
-	})
+	}))
 }
 
 // bytes says what is wrong with a blob's file, or "". What it finds is noted: nobody is given those bytes any more.

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"larder/internal/budget"
 )
@@ -30,6 +28,9 @@ type Options struct {
 	Faults      Faults           // nil except in tests
 	LockTimeout time.Duration    // how long to wait for another process to let go of the folder; 0: 1 s
 	CacheBytes  int64            // memory for rendered documents; 0: 32 MiB
+
+	AcceptNewDatabase  bool // open a folder with blobs whose database is missing, empty or another folder's
+	AcceptMissingBlobs bool // open a folder that lacks many of the blobs its database knows, to look at it
 }
 
 // withDefaults fills in what the caller left out.
@@ -72,23 +73,80 @@ type Store struct {
 	watch watch
 
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
+	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
+	stuck    atomic.Bool            // a transaction could not be ended: the database cannot be closed either
+	strays   strays                 // orphans that wait for an operator's word
 }
 
 // dbName is the records' file inside the data folder.
 const dbName = "larder.db"
 
 // Open opens the data folder dir and creates what is missing of its layout. ErrLocked when another process holds it,
-// ErrFormat when a newer Larder (or something else) wrote it.
+// ErrFormat when a newer Larder (or something else) wrote it, ErrDatabase with a sentence when folder and database do not
+// belong together or the database is damaged.
 func Open(dir string, o Options) (*Store, error) {
-	o = o.withDefaults()
-	f, err := openFiles(dir, o)
+	s, err := open(dir, o.withDefaults())
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	db, err := openDB(filepath.Join(dir, dbName), o)
+	return s, nil
+}
+
+func open(dir string, o Options) (*Store, error) {
+	was, err := survey(dir)
+	if err == nil {
+		err = was.admit(o.AcceptNewDatabase)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := openFiles(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.openStore(was, o)
 	if err != nil {
 		f.close()
-		return nil, fmt.Errorf("open %s: %w", dir, err)
+		return nil, err
+	}
+	return s, nil
+}
+
+// openStore opens the records of a folder whose layout is complete.
+func (f *files) openStore(was folder, o Options) (*Store, error) {
+	if was.db > 0 && o.AcceptNewDatabase {
+		aside, err := f.setAside(o)
+		if err != nil {
+			return nil, err
+		}
+		if aside {
+			was.db = -1
+		}
+	}
+	if was.db <= 0 {
+		id := was.id
+		if id == "" {
+			id = newID()
+		}
+		if err := f.makeDB(o, id); err != nil {
+			return nil, err
+		}
+	}
+	db, err := openDB(f.at(dbName), o)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.newStore(db, was, o)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+// newStore makes a store of a folder and its records when the two belong together.
+func (f *files) newStore(db *bolt.DB, was folder, o Options) (*Store, error) {
+	if err := f.agree(db, was, o.AcceptNewDatabase); err != nil {
+		return nil, err
 	}
 	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes), heavy: newHeavy()}
 	if o.ReadOnly {
@@ -96,31 +154,45 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	s.gens = newGenerations(s.txid())
 	s.held.init(s.gens)
+	if !o.ReadOnly {
+		if err := s.returnOrphans(context.Background()); err != nil {
+			return nil, err
+		}
+	}
+	if !o.AcceptMissingBlobs {
+		if err := s.mostAreHere(context.Background()); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.loadDamages(context.Background()); err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), s.Close())
+		return nil, err
 	}
 	return s, nil
 }
 
 // openDB opens the records' file and brings it to the current format.
 func openDB(path string, o Options) (*bolt.DB, error) {
-	db, err := bolt.Open(path, 0o600, &bolt.Options{
-		Timeout:         o.LockTimeout,
-		FreelistType:    bolt.FreelistMapType,
-		InitialMmapSize: initialMmap(),
-	})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, Refuse(ErrLocked, "another process has the data folder open")
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return nil, fmt.Errorf("%s: %w: %w", dbName, ErrFormat, err)
-	case err != nil:
+	db, err := openRecords(path, o)
+	if err != nil {
 		return nil, err
 	}
 	if err := migrate(db, migrations()); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := db.View(haveBuckets); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
+}
+
+// haveBuckets is the sentence about a database one of whose tables is lost.
+func haveBuckets(tx *bolt.Tx) error {
+	for _, name := range buckets() {
+		if tx.Bucket([]byte(name)) == nil {
+			return damage("its table " + name + " is missing")
+		}
+	}
+	return nil
 }
 
 // initialMmap reserves address space, not memory: a write that outgrows the map has to wait for every open read.
@@ -134,6 +206,9 @@ func initialMmap() int {
 // Close waits for the running transactions and closes the folder.
 func (s *Store) Close() error {
 	s.files.close()
+	if s.stuck.Load() {
+		return fmt.Errorf("close %s: %w", s.dir, *s.damaged.Load())
+	}
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", s.dir, err)
 	}
@@ -160,6 +235,10 @@ func (s *Store) SetReadOnly(reason string) {
 
 // writable is ErrReadOnly with the reason, or nil.
 func (s *Store) writable() error {
+	if p := s.damaged.Load(); p != nil {
+		return &Refusal{Err: fmt.Errorf("%w: %w", ErrReadOnly, *p),
+			Text: "the store is read-only because its database is damaged; the server's log says what was seen"}
+	}
 	if err := s.failure(); err != nil {
 		return &Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
 	}

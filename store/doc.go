@@ -11,9 +11,11 @@
 // # Folder
 //
 //	larder.db                 the records: bbolt, 0600, held by an exclusive lock while a process has it open
+//	larder.id                 a random id that the database has too: they belong together
 //	blobs/sha256/ab/abcd…     the blobs: 0440, 256 shard folders made when the folder is created
 //	uploads/                  files in flight, on the same file system, so that a commit is a rename; a resumable upload is
 //	                          nothing but its file: the size is the offset, the name says whose it is
+//	orphans/                  blobs no record knows, kept for a week: a record may be missing because the database is wrong
 //	admin.sock                the running server's socket; not ours
 //
 // # Buckets
@@ -21,7 +23,7 @@
 // Parts of keys are joined by 0x00, which no name contains. Values are JSON behind one byte, the record's format (1),
 // unless said otherwise. Numbers in keys are 8 bytes, big-endian.
 //
-//	meta        "format" → number of the last migration (8 bytes) · "secret" name → random bytes · "scrub" → how far it is
+//	meta        "format" → number of the last migration (8 bytes) · "id" → the folder's · "secret" name → random bytes · "scrub" → how far it is
 //	package     kind name → Package, and whether it is listed
 //	version     kind name id → Version[M]
 //	file        kind name filename → id (plain)
@@ -54,6 +56,13 @@
 // deletion turns its holds loose and queues a review of each blob; the sweeper's transaction expires loose holds,
 // deletes the blob row when no holder is left, commits, and only then unlinks the file.
 //
+// # What is not believed
+//
+// The database is not believed against the disk, nor its pages at all. A folder with blobs whose database is missing,
+// empty or another folder's does not start, nor one that lacks most of the blobs its database knows (identity.go,
+// orphans.go). Every page is looked at before bbolt follows it (inspect.go); what goes wrong all the same, with pages
+// damaged while the store is open, turns it read-only (guard.go). Blobs without a record are moved to orphans/.
+//
 // # Rules
 //
 // One exported call is one transaction, except where its comment says otherwise. Transactions are short: no I/O, no
@@ -72,6 +81,8 @@
 //	document.go  rendered documents            generation.go         has it changed
 //	check.go     is everything consistent      recount.go            are the counters right
 //	backup.go    hot backup                    restore.go            and back
+//	identity.go  folder and database agree     orphans.go            blobs without a record
+//	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
 //	durable.go   every system call that writes blob.go, stage.go     bytes in and out
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds

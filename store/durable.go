@@ -27,13 +27,17 @@ import (
 //	fsync(blobs/sha256/ab)                         one fsync serves all callers whose rename came before it started
 //
 // and its end: the record is deleted and committed first, then unlinkat(blobs/sha256/ab/abcd…). Neither unlinks nor the entries of
-// uploads/ are synced: what a crash brings back is a file without a record, which Reconcile removes.
+// uploads/ are synced: what a crash brings back is a file without a record, which Reconcile moves aside:
+//
+//	utimensat(blobs/sha256/ab/abcd…)               now: a crash before the rename leaves a file that is young again
+//	renameat(blobs/sha256/ab/abcd…, orphans/abcd…) under the stripe of the digest; back the same way
+//	fsync(orphans)                                 once for all of a shard; fsync(blobs/sha256/ab) on the way back
 //
 // An fsync is never retried: after a failure the kernel may have dropped the dirty pages and would report success the second time.
 // The store remembers the failure and refuses to write until it has been reopened.
 
 // Faults is a hook for tests around every durable step. Op is one of "mkdir", "create", "open", "write", "truncate", "chmod",
-// "fsync", "close", "rename", "syncdir", "remove", "statfs" (and "commit" for the database); path is relative to the data folder.
+// "fsync", "close", "rename", "chtimes", "syncdir", "remove", "statfs" (and "commit" for the database); path is relative to the data folder.
 // An error from Before means the step was not done, one from After that it was done and yet reported as failed.
 // It is called by many goroutines at once.
 type Faults interface {
@@ -43,6 +47,7 @@ type Faults interface {
 
 const (
 	uploadsDir = "uploads"
+	orphansDir = "orphans"
 	blobsDir   = "blobs/sha256"
 	shards     = 256
 )
@@ -106,7 +111,7 @@ func (f *files) makeRoot() error {
 }
 
 func (f *files) makeLayout() error {
-	for _, d := range []string{uploadsDir, "blobs", blobsDir} {
+	for _, d := range []string{uploadsDir, orphansDir, "blobs", blobsDir} {
 		if err := f.mkdir(d); err != nil {
 			return err
 		}
@@ -124,6 +129,37 @@ func (f *files) makeLayout() error {
 		}
 	}
 	return errors.Join(f.syncDir(blobsDir), f.syncDir("blobs"), f.syncDir("."))
+}
+
+// writeFile makes a small file appear whole under its name, or not at all, durably. What was there is replaced.
+func (f *files) writeFile(path string, p []byte) error {
+	temp := path + newSuffix
+	if err := f.remove(temp); err != nil {
+		return err
+	}
+	file, err := f.create(temp, 0o600)
+	if err != nil {
+		return err
+	}
+	err = f.write(file, temp, p, 0)
+	if err == nil {
+		err = f.fsync(file, temp)
+	}
+	if err = errors.Join(err, f.closeFile(file, temp)); err != nil {
+		return err
+	}
+	if err := f.rename(temp, path); err != nil {
+		return err
+	}
+	return f.syncDir(filepath.Dir(path))
+}
+
+// newSuffix is that of a file of the folder until it is complete.
+const newSuffix = ".new"
+
+// chtimes sets the time by which a file's age is told.
+func (f *files) chtimes(path string, t time.Time) error {
+	return f.step("chtimes", path, func() error { return os.Chtimes(f.at(path), t, t) })
 }
 
 func (f *files) mkdir(path string) error {

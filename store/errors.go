@@ -25,6 +25,8 @@ var (
 	ErrReferenced = errors.New("still in use")                      // a version holds the blob
 	ErrLocked     = errors.New("data folder is in use")             // another process has it open
 	ErrClosed     = errors.New("store is closed")                   // a call after Close, which is a caller's mistake
+	ErrDatabase   = errors.New("the database cannot be used")       // missing, another folder's, or damaged
+	ErrOrphans    = errors.New("too many blobs without a record")   // the database is more likely wrong than they
 	ErrFormat     = errors.New("data folder has an unknown format") // written by a newer Larder, damaged, or something else
 )
 

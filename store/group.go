@@ -124,20 +124,33 @@ func (s *Store) commitGroup(group []*call) {
 			failAll(group, s.writable())
 			return
 		}
-		b, err := s.db.Begin(true)
+		if s.damaged.Load() != nil {
+			failAll(group, s.writable())
+			return
+		}
+		b, err := s.begin()
 		if err != nil {
 			failAll(group, beginError(err))
 			return
 		}
 		good, clean := s.runGroup(b, group)
 		if !clean {
-			rollback(b)
+			s.drop(b)
 			group = good
 			continue
 		}
 		s.finishGroup(b, good)
 		return
 	}
+}
+
+// begin begins a write transaction.
+func (s *Store) begin() (b *bolt.Tx, err error) {
+	err = s.guard(func() (err error) {
+		b, err = s.db.Begin(true)
+		return err
+	})
+	return b, err
 }
 
 func failAll(group []*call, err error) {
@@ -170,6 +183,11 @@ func (c *call) run() (err error) {
 			err = fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack())
 		}
 	}()
+	return c.tx.s.guard(c.call)
+}
+
+// call is the caller's function and what it could not return itself.
+func (c *call) call() error {
 	if err := c.fn(c.tx); err != nil {
 		return err
 	}
@@ -183,7 +201,7 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 		writes += c.tx.writes
 	}
 	if writes == 0 {
-		rollback(b)
+		s.drop(b)
 	} else {
 		id := uint64(b.ID())
 		err := s.commit(b)
@@ -210,11 +228,11 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 // commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing; after
 // any other failure nobody knows what is on disk.
 func (s *Store) commit(b *bolt.Tx) error {
-	err := s.step("commit", dbName, func() error { return growth(b.Commit()) })
+	err := s.step("commit", dbName, func() error { return growth(s.guard(b.Commit)) })
 	if err == nil {
 		return nil
 	}
-	rollback(b)
+	s.drop(b)
 	if isRefusedWrite(err) {
 		s.forgetSpace()
 	} else {

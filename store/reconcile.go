@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -13,17 +12,29 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Reconcile compares files with records and removes what only a crash can leave: temporary files nobody writes to, blobs without a
-// record, blobs and expired loose holds that no review row asks for. It reads every record and folder once, in pages, and blocks
-// nobody. It is a job: call it at start and then rarely. ErrReadOnly.
+// Reconcile compares files with records. It removes temporary files nobody writes to, and blobs and expired loose holds that no
+// review row asks for; it moves blobs without a record aside, see orphans.go. It reads every record and folder once, in pages, and
+// blocks nobody. It is a job: call it at start and then rarely. ErrReadOnly; ErrOrphans, with all else done, when so many blobs have
+// no record that the database is more likely wrong than they.
 func (s *Store) Reconcile(ctx context.Context) error {
 	err := s.writable()
-	for _, part := range []func(context.Context) error{s.removeLeftovers, s.removeOrphans, s.queueForgotten} {
+	var strange error
+	orphans := func(ctx context.Context) error {
+		_, err := s.moveOrphans(ctx, false)
+		if errors.Is(err, ErrOrphans) {
+			strange, err = err, nil
+		}
+		return err
+	}
+	for _, part := range []func(context.Context) error{s.removeLeftovers, orphans, s.queueForgotten} {
 		if err == nil {
 			err = part(ctx)
 		}
 	}
-	if err != nil && !errors.Is(err, errPaused) {
+	if errors.Is(err, errPaused) {
+		err = nil
+	}
+	if err = errors.Join(err, strange); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	return nil
@@ -47,73 +58,6 @@ func (s *Store) removeLeftovers(ctx context.Context) error {
 		s.log.InfoContext(ctx, "removed an unfinished file", "path", path)
 	}
 	return ctx.Err()
-}
-
-// removeOrphans removes the blob files that no record knows. A commit under way has touched its digest before its rename and holds
-// the stripe until its record is there; the file's age only protects the work of whoever repairs a folder by hand.
-func (s *Store) removeOrphans(ctx context.Context) error {
-	for i := range shards {
-		entries, err := os.ReadDir(s.at(fmt.Sprintf("%s/%02x", blobsDir, i)))
-		if err != nil {
-			return err
-		}
-		unknown, err := s.withoutRecord(ctx, entries)
-		if err != nil {
-			return err
-		}
-		for _, e := range unknown {
-			if err := s.removeOrphan(ctx, digest.NewDigestFromEncoded(digest.SHA256, e.Name()), e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (s *Store) withoutRecord(ctx context.Context, entries []fs.DirEntry) (unknown []fs.DirEntry, err error) {
-	err = s.View(ctx, func(tx *Tx) error {
-		for _, e := range entries {
-			d, err := ParseDigest("sha256:" + e.Name())
-			if err == nil && e.Type().IsRegular() && tx.get(bucketBlob, []byte(d)) == nil {
-				unknown = append(unknown, e)
-			}
-		}
-		return nil
-	})
-	return unknown, err
-}
-
-func (s *Store) removeOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry) error {
-	s.gate.mu.RLock()
-	defer s.gate.mu.RUnlock()
-	if s.gate.closed > 0 {
-		return errPaused
-	}
-	lock := s.stripe(d)
-	lock.Lock()
-	defer lock.Unlock()
-	now := s.opt.Now()
-	cutoff := now.Add(-s.opt.Grace)
-	st, err := e.Info()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	// A time far in the future is a clock's mistake and would keep the file for ever.
-	young := st.ModTime().After(cutoff) && st.ModTime().Before(now.Add(time.Minute))
-	if young || s.touches.at(d).After(cutoff) {
-		return nil
-	}
-	if _, err := s.lookup(ctx, d); !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if err := s.remove(blobPath(d)); err != nil {
-		return err
-	}
-	s.log.InfoContext(ctx, "removed a blob without a record", "digest", d, "bytes", st.Size())
-	return nil
 }
 
 // queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all, unless a row was

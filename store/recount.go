@@ -80,14 +80,14 @@ func (r *slicer) slice(tx *Tx, bucket string, fn rowCheck, n int) (more bool, er
 // for that, in one transaction.
 func (c *checker) counters() error {
 	for range 2 {
-		n := newRecount()
+		n := newRecount(c)
 		err := n.run(&slicer{s: c.s, ctx: c.ctx, pinned: true})
 		if !errors.Is(err, errMoved) {
 			c.took(n)
 			return err
 		}
 	}
-	n := newRecount()
+	n := newRecount(c)
 	err := c.s.View(c.ctx, func(tx *Tx) error { return n.run(&slicer{s: c.s, ctx: c.ctx, tx: tx}) })
 	c.took(n)
 	return err
@@ -106,13 +106,14 @@ func (c *checker) took(n *recount) {
 
 // recount is every counter, computed from the rows that are counted.
 type recount struct {
+	c        *checker
 	packages map[slot]counter
 	stats    map[string]counter
 	problems []Problem
 }
 
-func newRecount() *recount {
-	return &recount{packages: map[slot]counter{}, stats: map[string]counter{}}
+func newRecount(c *checker) *recount {
+	return &recount{c: c, packages: map[slot]counter{}, stats: map[string]counter{}}
 }
 
 // add counts d for the package whose key k starts with, and for its kind.
@@ -151,7 +152,7 @@ func (n *recount) run(r *slicer) error {
 	}
 	for _, t := range tables {
 		r.last = nil
-		if err := r.each(t.bucket, t.count); err != nil {
+		if err := r.each(t.bucket, n.c.readable(t.bucket, t.count)); err != nil {
 			return fmt.Errorf("recount %s: %w", t.bucket, err)
 		}
 	}

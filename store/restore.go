@@ -45,7 +45,7 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	defer f.close()
 	x := &restorer{files: f, ctx: ctx, tr: tar.NewReader(r), progress: progress}
 	if err := x.run(); err != nil {
-		for _, name := range []string{restoreName, uploadsDir, "blobs"} {
+		for _, name := range []string{restoreName, uploadsDir, orphansDir, "blobs"} {
 			err = errors.Join(err, f.removeAll(name))
 		}
 		return x.rep, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -31,10 +32,16 @@ type Tx struct {
 
 // View runs fn in a read transaction: a consistent snapshot that blocks nobody. fn must be quick, do no I/O and not
 // call the store's own View or Update.
-func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.caught(p)
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	b, err := s.db.Begin(false)
 	if err != nil {
 		return beginError(err)

@@ -17,12 +17,17 @@ type gcRequest struct {
 	DryRun bool `json:"dry_run"`
 	// GraceSeconds overrides the configured grace; 0 sweeps everything that is unreferenced now.
 	GraceSeconds *int64 `json:"grace_seconds"`
+	// Orphans moves blobs without a record aside instead, however many they are.
+	Orphans bool `json:"orphans"`
 }
 
 func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 	var body gcRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
+	}
+	if body.Orphans {
+		return a.stream(w, r, func(func(done, total int64)) (any, error) { return a.store.MoveOrphans(r.Context()) })
 	}
 	options := store.SweepOptions{DryRun: body.DryRun}
 	if s := body.GraceSeconds; s != nil {

@@ -52,11 +52,8 @@ func (a *app) connect(ctx context.Context, cfg config.Config, create bool) (*cli
 		c.use(func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, cfg.Data) })
 		return c, nil
 	}
-	if _, err := os.Stat(filepath.Join(cfg.Data, "larder.db")); err != nil && !create {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
-		}
-		return nil, fmt.Errorf("cannot use the data folder: %w", err)
+	if !create && !store.Exists(cfg.Data) {
+		return nil, fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
 	}
 	return c, a.openFolder(ctx, c, cfg)
 }
@@ -115,7 +112,12 @@ func dialSocket(ctx context.Context, data string) (net.Conn, error) {
 // openFolder serves the admin API of the folder to c, through a pipe, so that both ways are the same HTTP.
 func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	s, err := store.Open(cfg.Data, store.Options{Reserve: int64(cfg.Reserve), Grace: cfg.Grace.Std(), ReadOnly: cfg.ReadOnly, Log: log})
+	s, err := store.Open(cfg.Data, store.Options{
+		Reserve: int64(cfg.Reserve), Grace: cfg.Grace.Std(), ReadOnly: cfg.ReadOnly, Log: log, AcceptMissingBlobs: true,
+	})
+	if text := store.Unusable(err); text != "" {
+		return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
+	}
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that process, or wait until it is done", cfg.Data, socketName)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,9 +20,13 @@ func (a *app) gcCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "gc", Short: "Remove bytes that nothing refers to any more", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	dryRun := cmd.Flags().Bool("dry-run", false, "only say what would go")
+	orphans := cmd.Flags().Bool("orphans", false, "move files that no record knows to orphans/, where they stay for 7 days, however many they are")
 	var grace config.Duration
 	cmd.Flags().Var(&grace, "grace", "spare what lost its last reference less than this ago (default: as configured)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *orphans {
+			return a.moveOrphans(cmd.Context(), s, *asJSON)
+		}
 		body := map[string]any{"dry_run": *dryRun}
 		if cmd.Flags().Changed("grace") {
 			body["grace_seconds"] = int64(grace.Std().Seconds())
@@ -41,6 +46,21 @@ func (a *app) gcCommand() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// moveOrphans is gc --orphans.
+func (a *app) moveOrphans(ctx context.Context, s settings, asJSON bool) error {
+	return a.withClient(ctx, s, false, func(c *client, _ config.Config) error {
+		var r store.OrphanReport
+		if err := c.stream(ctx, "gc", map[string]any{"orphans": true}, &r, func(int64, int64) {}); err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(r)
+		}
+		return a.say("moved %s (%s) to orphans/; brought %d back, removed %d; %d are kept there", plural(r.Moved, "blob", "blobs"),
+			bytesText(r.Bytes), r.Returned, r.Removed, r.Kept)
+	})
 }
 
 func (a *app) saySweep(r store.SweepReport, dryRun bool) error {

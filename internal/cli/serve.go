@@ -21,11 +21,15 @@ func (a *app) serveCommand() *cobra.Command {
 		Args: exactly(),
 	}
 	s := settingsFlags(cmd)
+	newDatabase := cmd.Flags().Bool("accept-new-database", false,
+		"start although the database is missing, empty or another folder's: what has no record in it is kept in orphans/ for 7 days once you say so")
+	missingBlobs := cmd.Flags().Bool("accept-missing-blobs", false, "start although many of the blobs that the database knows are missing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := a.load(s)
 		if err != nil {
 			return err
 		}
+		cfg.AcceptNewDatabase, cfg.AcceptMissingBlobs = *newDatabase, *missingBlobs
 		return a.serve(cmd.Context(), cfg)
 	}
 	return cmd

@@ -44,6 +44,12 @@ type Config struct {
 	// It is read from LARDER_ADMIN_PASSWORD only and never printed.
 	AdminPassword string `yaml:"-" json:"-"`
 
+	// AcceptNewDatabase and AcceptMissingBlobs let one start go on with a folder that is otherwise refused: one with files
+	// whose database is missing, empty or another folder's; one that lacks many of the blobs its database knows. They are
+	// flags of larder serve only: what is accepted once must not be accepted for ever.
+	AcceptNewDatabase  bool `yaml:"-" json:"-"`
+	AcceptMissingBlobs bool `yaml:"-" json:"-"`
+
 	// Log is the log's form on stderr: "text" (default) or "json".
 	Log string `yaml:"log" json:"log"`
 	// LogLevel is the least severe level that is logged: debug, info (default), warn or error.

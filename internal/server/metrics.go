@@ -123,6 +123,7 @@ type storeCollector struct {
 	gauges  []gauge
 	kinds   [4]*prometheus.Desc // packages, versions, tags, bytes
 	healthy *prometheus.Desc
+	orphans *prometheus.Desc
 }
 
 // scrapeTime bounds the reading of counters for a scrape.
@@ -152,6 +153,8 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 			byKind("larder_package_bytes", "Bytes held by packages, by kind; a shared blob counts once for each package."),
 		},
 		healthy: prometheus.NewDesc("larder_writable", "1 while the store takes changes, else 0.", nil, nil),
+		orphans: prometheus.NewDesc("larder_orphans", "Blobs without a record: kept for a week, or waiting for an operator because they are too many.",
+			[]string{"state"}, nil),
 	}
 }
 
@@ -164,6 +167,7 @@ func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- d
 	}
 	ch <- c.healthy
+	ch <- c.orphans
 }
 
 // Collect implements prometheus.Collector. Counters that cannot be read are left out, which a monitor notices.
@@ -176,6 +180,9 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		writable = 1
 	}
 	send(c.healthy, writable)
+	orphans, _ := c.store.Orphans() // its error is the job's, and in health
+	send(c.orphans, float64(orphans.Kept), "kept")
+	send(c.orphans, float64(orphans.Waiting), "waiting")
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	stats, err := c.store.Stats(ctx)

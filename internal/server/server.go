@@ -60,6 +60,9 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 		}
 	}
 	if s.store, err = store.Open(cfg.Data, storeOptions(cfg, log)); err != nil {
+		if text := store.Unusable(err); text != "" {
+			return nil, fmt.Errorf("the data folder %s does not start: %s", cfg.Data, text)
+		}
 		return nil, fmt.Errorf("open data folder: %w", err)
 	}
 	if err := s.build(ctx, out); err != nil {
@@ -75,6 +78,9 @@ func storeOptions(cfg config.Config, log *slog.Logger) store.Options {
 		ReadOnly: cfg.ReadOnly,
 		Log:      log,
 		Policies: []store.Policy{store.NewRules(rulesOf(cfg))},
+
+		AcceptNewDatabase:  cfg.AcceptNewDatabase,
+		AcceptMissingBlobs: cfg.AcceptMissingBlobs,
 	}
 }
 

@@ -88,6 +88,8 @@ func verdicts() []verdict {
 		{store.ErrDamaged, http.StatusInternalServerError, "the file is damaged on the registry's disk"},
 		{store.ErrFull, http.StatusInsufficientStorage, "the server's disk is full"},
 		{store.ErrReadOnly, http.StatusServiceUnavailable, "the server takes no changes at present"},
+		{store.ErrDatabase, http.StatusServiceUnavailable, "the server's database is damaged"},
+		{store.ErrOrphans, http.StatusConflict, ""},
 		{store.ErrLocked, http.StatusServiceUnavailable, "the server's data is in use elsewhere"},
 		{context.Canceled, StatusClientGone, "the client left"},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "the server took too long"},
