@@ -21,21 +21,27 @@ type BackupReport struct {
 	Blobs    int64 `json:"blobs"`
 	Bytes    int64 `json:"bytes"`    // of blobs
 	Database int64 `json:"database"` // bytes of larder.db
+	Archives int64 `json:"archives"` // bytes of the journal's archives
 }
 
 // Backup writes a tar of the store as it is now to w: larder.db, then the blobs it knows in the order of their digests.
 // The store stays in use. The snapshot of the records is copied to disk first, so a slow w holds no transaction open;
-// nothing is swept until Backup returns. Progress is told in bytes of blobs.
+// nothing is swept until Backup returns. Progress is told in bytes of blobs. Of the journal it has what is in larder.db.
 func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (BackupReport, error) {
+	return s.BackupAll(ctx, w, progress, false)
+}
+
+// BackupAll is Backup with, if archives is true, the journal's archives after the blobs.
+func (s *Store) BackupAll(ctx context.Context, w io.Writer, progress func(done, total int64), archives bool) (BackupReport, error) {
 	defer s.pauseSweep()()
-	r, err := s.backup(ctx, w, progress)
+	r, err := s.backup(ctx, w, progress, archives)
 	if err != nil {
 		return r, fmt.Errorf("backup: %w", err)
 	}
 	return r, nil
 }
 
-func (s *Store) backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (r BackupReport, err error) {
+func (s *Store) backup(ctx context.Context, w io.Writer, progress func(done, total int64), archives bool) (r BackupReport, err error) {
 	file, db, err := s.snapshot(ctx)
 	if err != nil {
 		return r, err
@@ -65,10 +71,32 @@ func (s *Store) backup(ctx context.Context, w io.Writer, progress func(done, tot
 		}
 		return nil
 	})
+	if err == nil && archives {
+		err = s.addArchives(ctx, tw, &r)
+	}
 	if err != nil {
 		return r, err
 	}
 	return r, tw.Close()
+}
+
+func (s *Store) addArchives(ctx context.Context, tw *tar.Writer, r *BackupReport) error {
+	names, err := s.archives()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		f, err := os.Open(s.at(name))
+		if err != nil {
+			return err
+		}
+		n, err := addFile(ctx, tw, name, f, s.opt.Now())
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		r.Archives += n
+	}
+	return nil
 }
 
 // snapshot copies the records to a file that has lost its name by the time it is returned: a crash leaves nothing.

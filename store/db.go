@@ -63,14 +63,16 @@ func (o Options) withDefaults() Options {
 type Store struct {
 	*files // the byte side: blobs, stages, uploads, sweeper
 
-	opt   Options
-	db    *bolt.DB
-	group writer
-	gens  *generations
-	held  memo[digest.Digest, Blob] // what HeldBlob found
-	docs  *documents
-	heavy *budget.Pool // what takes a processor for milliseconds
-	watch watch
+	opt Options
+	db  *bolt.DB
+	// txBase is added to bbolt's numbers of transactions; see compact.go.
+	txBase uint64
+	group  writer
+	gens   *generations
+	held   memo[digest.Digest, Blob] // what HeldBlob found
+	docs   *documents
+	heavy  *budget.Pool // what takes a processor for milliseconds
+	watch  watch
 
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
 	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
@@ -152,6 +154,9 @@ func (f *files) newStore(db *bolt.DB, was folder, o Options) (*Store, error) {
 	if o.ReadOnly {
 		s.SetReadOnly("it was started so")
 	}
+	if err := s.View(context.Background(), func(tx *Tx) error { s.txBase = tx.txBase(); return nil }); err != nil {
+		return nil, err
+	}
 	s.gens = newGenerations(s.txid())
 	s.held.init(s.gens)
 	if !o.ReadOnly {
@@ -179,15 +184,21 @@ func openDB(path string, o Options) (*bolt.DB, error) {
 	if err := migrate(db, migrations()); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if err := prepareIndex(db); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	if err := db.View(haveBuckets); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }
 
-// haveBuckets is the sentence about a database one of whose tables is lost.
+// haveBuckets is the sentence about a database one of whose tables is lost: those that every format has.
 func haveBuckets(tx *bolt.Tx) error {
-	for _, name := range buckets() {
+	for _, name := range []string{
+		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
+		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat, bucketJournalIndex,
+	} {
 		if tx.Bucket([]byte(name)) == nil {
 			return damage("its table " + name + " is missing")
 		}
@@ -250,12 +261,12 @@ func (s *Store) writable() error {
 
 // txid is the number of the last committed transaction; it grows with every commit, also across restarts.
 func (s *Store) txid() uint64 {
-	var id int
+	id := s.txBase
 	if tx, err := s.db.Begin(false); err == nil {
-		id = tx.ID()
+		id += uint64(tx.ID())
 		rollback(tx)
 	}
-	return uint64(id)
+	return id
 }
 
 // rollback ends a read transaction, which cannot fail, or drops a write transaction whose error is already known.

@@ -203,7 +203,7 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 	if writes == 0 {
 		s.drop(b)
 	} else {
-		id := uint64(b.ID())
+		id := s.txBase + uint64(b.ID())
 		err := s.commit(b)
 		for _, c := range group {
 			s.gens.move(c.tx.touched, id)

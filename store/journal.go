@@ -37,7 +37,7 @@ const (
 
 // Entry is one line of the journal, the ordered log of every change.
 type Entry struct {
-	Seq     uint64    `json:"seq"` // from 1, without gaps
+	Seq     uint64    `json:"seq"` // from 1, without gaps but for what was pruned at the beginning
 	Time    time.Time `json:"time"`
 	Kind    Kind      `json:"kind,omitempty"` // "" for users and tokens
 	Package string    `json:"package,omitempty"`
@@ -56,6 +56,12 @@ func (tx *Tx) Log(e Entry) {
 	if err == nil {
 		e.Seq, e.Time, e.Actor = seq, tx.now, tx.actor
 		err = tx.putRow(bucketJournal, be64(seq), e)
+	}
+	if err == nil {
+		err = tx.indexEntry(e)
+	}
+	if err == nil {
+		err = tx.bucket(bucketJournalIndex).SetSequence(seq)
 	}
 	if err != nil {
 		tx.err = errors.Join(tx.err, fmt.Errorf("journal: %w", err))

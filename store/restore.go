@@ -45,7 +45,7 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	defer f.close()
 	x := &restorer{files: f, ctx: ctx, tr: tar.NewReader(r), progress: progress}
 	if err := x.run(); err != nil {
-		for _, name := range []string{restoreName, uploadsDir, orphansDir, "blobs"} {
+		for _, name := range []string{restoreName, uploadsDir, orphansDir, journalDir, "blobs"} {
 			err = errors.Join(err, f.removeAll(name))
 		}
 		return x.rep, err
@@ -105,7 +105,12 @@ func (x *restorer) fill(db *bolt.DB) error {
 		if err != nil {
 			return fmt.Errorf("read archive: %w", err)
 		}
-		if err := x.blob(h); err != nil {
+		if isArchive(h.Name) {
+			err = x.archive(h)
+		} else {
+			err = x.blob(h)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -121,6 +126,18 @@ func (x *restorer) fill(db *bolt.DB) error {
 func blobBytes(b *bolt.Tx) (int64, error) {
 	blobs, err := (&Tx{b: b}).counted(statBlobs)
 	return blobs.Bytes, err
+}
+
+// archive extracts one archive of the journal.
+func (x *restorer) archive(h *tar.Header) error {
+	if err := x.mkdir(journalDir); err != nil {
+		return err
+	}
+	if _, err := x.extract(h.Name, 0o440, h.Size); err != nil {
+		return err
+	}
+	x.rep.Archives += h.Size
+	return x.syncDir(journalDir)
 }
 
 // blob extracts one blob under the digest its name says, and checks it.

@@ -31,12 +31,14 @@ const (
 	bucketIndex      = "index"
 	bucketStat       = "stat"
 	bucketDamage     = "damage" // made by the first row
+
+	bucketJournalIndex = "journalindex"
 )
 
 func buckets() []string {
 	return []string{
 		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketName, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
+		bucketTombstone, bucketName, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat, bucketJournalIndex,
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// journalDefault and journalMost bound the entries of one answer; journalBatch is how many are read per transaction.
-	journalDefault, journalMost, journalBatch = 100, 1000, 500
+	// journalDefault and journalMost bound the entries of one answer.
+	journalDefault, journalMost = 100, 1000
 	// waitMost is how long a reader may be kept waiting for the next entry.
 	waitMost = time.Minute
 )
@@ -36,7 +36,7 @@ type journalQuery struct {
 	before uint64
 	limit  int
 	wait   time.Duration
-	match  func(store.Entry) bool
+	filter store.EntryFilter
 }
 
 func parseJournalQuery(v url.Values) (q journalQuery, err error) {
@@ -56,13 +56,34 @@ func parseJournalQuery(v url.Values) (q journalQuery, err error) {
 	}
 	q.tail = v.Get("tail") != ""
 	q.limit, q.wait = max(1, int(limit)), time.Duration(wait)*time.Second
+	q.filter, err = parseFilter(v)
+	return q, err
+}
+
+// parseFilter reads which entries are wanted. What has no '*' is found by the journal's index.
+func parseFilter(v url.Values) (f store.EntryFilter, err error) {
 	if k := v.Get("kind"); k != "" {
-		if _, err := store.ParseKind(k); err != nil {
-			return q, err
+		if f.Kind, err = store.ParseKind(k); err != nil {
+			return f, err
 		}
 	}
-	q.match = matcher(v.Get("kind"), v.Get("package"), v.Get("user"))
-	return q, nil
+	if since := v.Get("since"); since != "" {
+		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
+			return f, wire.Errorf(store.ErrInvalid, "since must be a time such as 2026-01-31T00:00:00Z")
+		}
+	}
+	f.Op = store.Op(v.Get("op"))
+	pkg, user := v.Get("package"), v.Get("user")
+	if !strings.Contains(pkg, "*") {
+		f.Package, pkg = pkg, ""
+	}
+	if !strings.Contains(user, "*") {
+		f.User, user = user, ""
+	}
+	if pkg != "" || user != "" {
+		f.Match = matcher(pkg, user)
+	}
+	return f, nil
 }
 
 // number reads one parameter of at most most.
@@ -78,11 +99,10 @@ func number(v url.Values, name string, otherwise, most uint64) (uint64, error) {
 }
 
 // matcher selects entries; an empty filter selects all. In pkg and user '*' matches any run of characters.
-func matcher(kind, pkg, user string) func(store.Entry) bool {
+func matcher(pkg, user string) func(store.Entry) bool {
 	pkgRE, userRE := globRE(pkg), globRE(user)
 	return func(e store.Entry) bool {
-		return (kind == "" || string(e.Kind) == kind) &&
-			(pkg == "" || pkgRE.MatchString(e.Package)) && (user == "" || userRE.MatchString(e.Actor.User))
+		return (pkg == "" || pkgRE.MatchString(e.Package)) && (user == "" || userRE.MatchString(e.Actor.User))
 	}
 }
 
@@ -135,49 +155,42 @@ func (a *api) follow(ctx context.Context, query journalQuery) (journalBody, erro
 }
 
 // forward collects up to limit matching entries after query.after.
-func (a *api) forward(ctx context.Context, query journalQuery) (journalBody, error) {
-	body := journalBody{Last: query.after}
-	for {
-		batch, err := a.store.Journal(ctx, body.Last, journalBatch)
-		if err != nil {
-			return body, err
-		}
-		for _, e := range batch {
-			body.Last = e.Seq
-			if query.match(e) {
-				body.Entries = append(body.Entries, e)
-			}
-			if len(body.Entries) == query.limit {
-				return body, nil
-			}
-		}
-		if len(batch) < journalBatch {
-			return body, nil
-		}
-	}
+func (a *api) forward(ctx context.Context, query journalQuery) (body journalBody, err error) {
+	body.Entries, body.Last, err = a.store.Entries(ctx, query.filter, query.after, query.limit)
+	return body, err
 }
 
-// tail collects the last limit matching entries, oldest first, reading the journal backwards in batches.
-func (a *api) tail(ctx context.Context, query journalQuery) (journalBody, error) {
+// tail collects the last limit matching entries, oldest first.
+func (a *api) tail(ctx context.Context, query journalQuery) (body journalBody, err error) {
 	newest, err := a.store.JournalTail(ctx, 1)
 	if err != nil || len(newest) == 0 {
-		return journalBody{}, err
+		return body, err
 	}
-	body := journalBody{Last: newest[0].Seq}
-	end := body.Last
-	if query.before > 0 {
-		end = min(end, query.before-1)
+	body.Last = newest[0].Seq
+	body.Entries, err = a.store.EntriesBefore(ctx, query.filter, query.before, query.limit)
+	slices.Reverse(body.Entries)
+	return body, err
+}
+
+// archiveEnd is the last line of GET /journal/archive: the number up to which all entries were told.
+type archiveEnd struct {
+	Last uint64 `json:"last"`
+}
+
+// journalArchive streams the matching entries that are in archives, one a line.
+func (a *api) journalArchive(w http.ResponseWriter, r *http.Request, q request) error {
+	query, err := parseJournalQuery(q.query)
+	if err != nil {
+		return err
 	}
-	for end > 0 && len(body.Entries) < query.limit {
-		start := end - min(end, journalBatch)
-		batch, err := a.store.Journal(ctx, start, int(end-start))
-		if err != nil {
-			return body, err
-		}
-		batch = slices.DeleteFunc(batch, func(e store.Entry) bool { return !query.match(e) })
-		body.Entries = append(batch, body.Entries...)
-		end = start
+	lines := &lines{w: w, rc: http.NewResponseController(w), r: r}
+	last, err := a.store.ArchivedEntries(r.Context(), query.filter, query.after, func(e store.Entry) error { return lines.line(e) })
+	switch {
+	case err != nil && !lines.begun:
+		return err
+	case err != nil:
+		a.log.Error("archives of the journal not read", "id", wire.RequestID(r.Context()), "err", err)
+		return lines.line(errorBody{Error: wire.Public(err), RequestID: wire.RequestID(r.Context())})
 	}
-	body.Entries = body.Entries[max(0, len(body.Entries)-query.limit):]
-	return body, nil
+	return lines.line(archiveEnd{last})
 }

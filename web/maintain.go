@@ -62,14 +62,17 @@ func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
 
 // backup streams the tar. An error on the way breaks the answer off, and the trailer with the report is missing.
 func (a *api) backup(w http.ResponseWriter, r *http.Request, _ request) error {
-	if err := readJSON(r, &struct{}{}); err != nil {
+	var body struct {
+		Archives bool `json:"archives"`
+	}
+	if err := readJSON(r, &body); err != nil {
 		return err
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/x-tar")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Trailer", ReportTrailer)
-	report, err := a.store.Backup(r.Context(), w, func(int64, int64) {})
+	report, err := a.store.BackupAll(r.Context(), w, func(int64, int64) {}, body.Archives)
 	if err != nil {
 		h.Del("Content-Type")
 		h.Del("Trailer")

@@ -527,11 +527,11 @@ func TestJournalWaits(t *testing.T) {
 	}
 }
 
-// TestTailCrossesBatches reads the journal backwards over more than one batch, with a filter that skips most of it.
+// TestTailCrossesBatches reads the journal backwards over more than one transaction, with a filter that skips most of it.
 func TestTailCrossesBatches(t *testing.T) {
 	b := newBox(t, nil)
 	err := b.deps.Wire.Store.Update(context.Background(), func(tx *store.Tx) error {
-		for i := range 3 * journalBatch {
+		for i := range 3000 {
 			kind := store.NPM
 			if i%400 == 0 {
 				kind = store.OCI

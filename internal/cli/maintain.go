@@ -101,6 +101,43 @@ func (a *app) checkCommand() *cobra.Command {
 	return cmd
 }
 
+func (a *app) compactCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Give the disk back what the database no longer needs",
+		Long:  "Write the database anew without its free pages, and let that take its place. No server may run on the folder.",
+		Args:  exactly(),
+	}
+	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := a.load(s)
+		if err != nil {
+			return err
+		}
+		live, err := serverAnswers(cmd.Context(), cfg.Data)
+		switch {
+		case err != nil:
+			return err
+		case live:
+			return fmt.Errorf("a server runs on %s; stop it, compact, and start it again", cfg.Data)
+		case !store.Exists(cfg.Data):
+			return fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
+		}
+		r, err := store.Compact(cmd.Context(), cfg.Data, store.Options{Reserve: int64(cfg.Reserve)})
+		if text := store.Unusable(err); text != "" {
+			return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot compact the database: %w", err)
+		}
+		if *asJSON {
+			return a.printJSON(r)
+		}
+		return a.say("the database had %s and has %s", bytesText(r.Before), bytesText(r.After))
+	}
+	return cmd
+}
+
 // bytesOrCount formats the progress of a check, which counts bytes when it reads them.
 func bytesOrCount(deep bool) func(int64) string {
 	if deep {

@@ -74,6 +74,9 @@ type Config struct {
 	// ShutdownTimeout is how long requests in flight may take to finish after SIGTERM. Default 30 seconds.
 	ShutdownTimeout Duration `yaml:"shutdown-timeout" json:"shutdown-timeout"`
 
+	// Journal limits how long changes stay in the database's journal.
+	Journal Journal `yaml:"journal" json:"journal"`
+
 	// Policies refuse changes with a reason the client's user reads.
 	Policies Policies `yaml:"policies" json:"policies"`
 	// Kinds switches protocols off and moves their base paths. Every kind has an entry after Default or Load.
@@ -114,6 +117,13 @@ type Config struct {
 	Allowed []string `yaml:"allowed" json:"allowed"`
 	// Cache limits what is kept of upstreams' files. What is hosted is never evicted.
 	Cache Cache `yaml:"cache" json:"cache"`
+}
+
+// Journal is what can be set for the journal of changes.
+type Journal struct {
+	// Keep is how long entries stay in the database; older ones move to monthly archives in DATA/journal. 0 keeps all.
+	// Default 400 days.
+	Keep Duration `yaml:"keep" json:"keep"`
 }
 
 // Kind is what can be set for one protocol.
@@ -288,6 +298,7 @@ func Default() Config {
 		ScrubPeriod:     Duration(30 * 24 * time.Hour),
 		ScrubRate:       20 << 20,
 		ShutdownTimeout: Duration(30 * time.Second),
+		Journal:         Journal{Keep: Duration(400 * 24 * time.Hour)},
 		Kinds:           make(map[store.Kind]Kind),
 		OCI:             OCI{MaxManifest: 4 << 20},
 		NPM:             NPM{MaxTarball: 1 << 30, Access: "public"},

@@ -62,6 +62,8 @@ func settings() []setting {
 		{name: "grace", usage: "how long unreferenced bytes are kept", value: func(c *Config) value { return &c.Grace }},
 		{name: "scrub-period", usage: "read every file again within this time and find what went bad; 0 switches it off", value: func(c *Config) value { return &c.ScrubPeriod }},
 		{name: "scrub-rate", usage: "bytes a second that are read for it at most", value: func(c *Config) value { return &c.ScrubRate }},
+		{name: "journal.keep", usage: "how long changes stay in the database's journal before they move to monthly archives; 0: for ever",
+			value: func(c *Config) value { return &c.Journal.Keep }},
 		{name: "shutdown-timeout", usage: "how long requests in flight may take to finish when stopping", value: func(c *Config) value { return &c.ShutdownTimeout }},
 		{name: "oci.immutable-tags", value: func(c *Config) value { return (*texts)(&c.OCI.ImmutableTags) }},
 		{name: "oci.strict-indexes", value: func(c *Config) value { return (*boolean)(&c.OCI.StrictIndexes) }},

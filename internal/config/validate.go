@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"larder/auth"
 	"larder/store"
@@ -29,6 +30,8 @@ func (c Config) Validate() error {
 	p.check(c.ScrubPeriod >= 0, "scrub-period must not be negative")
 	p.check(c.ScrubRate > 0, "scrub-rate must be larger than nothing")
 	p.check(c.ShutdownTimeout > 0, "shutdown-timeout must be longer than nothing")
+	p.check(c.Journal.Keep == 0 || c.Journal.Keep.Std() >= 7*24*time.Hour,
+		"journal.keep is %s; it must be 0 (keep all) or at least 7d: clients' feeds read back for days", c.Journal.Keep)
 	c.validatePatterns(&p)
 	c.validateKinds(&p)
 	c.Policies.validate(&p)

@@ -267,6 +267,22 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 	return p
 }
 
+// tendJournal completes the journal's index and moves old entries into archives.
+func (s *Server) tendJournal(ctx context.Context) error {
+	if err := s.store.IndexJournal(ctx); err != nil || s.cfg.Journal.Keep == 0 {
+		return err
+	}
+	report, err := s.store.PruneJournal(ctx, s.cfg.Journal.Keep.Std())
+	if report.Entries > 0 {
+		s.log.LogAttrs(ctx, slog.LevelInfo, "old entries of the journal moved to archives", slog.Int64("entries", report.Entries))
+	}
+	if err == nil && report.Behind > 0 {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "a reader of the journal keeps old entries from being archived",
+			slog.String("reader", report.Held), slog.Int64("entries", report.Behind))
+	}
+	return err
+}
+
 // jobList is all background work of the program: its own, and that of its protocols.
 func (s *Server) jobList(protocols []mounted) []wire.Job {
 	list := []wire.Job{
@@ -278,6 +294,7 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		{Name: "expire-uploads", Every: 5 * time.Minute, Run: s.store.ExpireUploads},
 		{Name: "last-use", Every: time.Minute, Run: s.auth.Flush},
 		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
+		{Name: "journal", Every: 24 * time.Hour, Run: s.tendJournal},
 	}
 	if s.remote != nil {
 		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},

@@ -1,0 +1,368 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// logged writes n entries, one a day, for three packages, two users and two operations.
+func logged(t testing.TB, s *Store, c *clock, n int) {
+	t.Helper()
+	for i := range n {
+		ctx := WithActor(context.Background(), Actor{User: []string{"ada", "bob"}[i%2]})
+		err := s.Update(ctx, func(tx *Tx) error {
+			tx.Log(Entry{Kind: NPM, Package: fmt.Sprint("p", i%3), Op: []Op{OpPublish, OpYank}[i/2%2]})
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.move(24 * time.Hour)
+	}
+}
+
+func seqs(entries []Entry) (out []uint64) {
+	for _, e := range entries {
+		out = append(out, e.Seq)
+	}
+	return out
+}
+
+// told is what an audit since the beginning prints: archives, then the database.
+func told(t testing.TB, s *Store, f EntryFilter) (out []Entry) {
+	t.Helper()
+	ctx := context.Background()
+	last, err := s.ArchivedEntries(ctx, f, 0, func(e Entry) error { out = append(out, e); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, _, err := s.Entries(ctx, f, last, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(out, rest...)
+}
+
+func numbers(from, to uint64) (out []uint64) {
+	for n := from; n <= to; n++ {
+		out = append(out, n)
+	}
+	return out
+}
+
+// TestEntriesAreFoundAsByReadingAll compares each filter, forwards and backwards and in pages, with a reading of the
+// whole journal; once with the index, once before it is complete.
+func TestEntriesAreFoundAsByReadingAll(t *testing.T) {
+	ctx := context.Background()
+	c := newClock()
+	dir := t.TempDir()
+	s := openBytes(t, dir, Options{Now: c.now})
+	logged(t, s, c, 60)
+	filters := map[string]EntryFilter{
+		"all":               {},
+		"kind":              {Kind: NPM},
+		"other kind":        {Kind: OCI},
+		"package":           {Kind: NPM, Package: "p1"},
+		"package of a kind": {Package: "p1"},
+		"other package":     {Package: "p"},
+		"user":              {User: "ada"},
+		"operation":         {Op: OpYank},
+		"two":               {User: "bob", Op: OpYank, Package: "p2"},
+		"since":             {Since: s.opt.Now().Add(-20 * 24 * time.Hour)},
+		"match":             {Match: func(e Entry) bool { return e.Seq%7 == 0 }},
+	}
+	compare := func(what string) {
+		all, err := s.Journal(ctx, 0, 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range filters {
+			var want []uint64
+			for _, e := range all {
+				if f.Selects(e) {
+					want = append(want, e.Seq)
+				}
+			}
+			var got []uint64
+			for last, more := uint64(0), true; more; {
+				var page []Entry
+				if page, last, err = s.Entries(ctx, f, last, 4); err != nil {
+					t.Fatal(err)
+				}
+				got, more = append(got, seqs(page)...), len(page) > 0
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s, %s: %v, want %v", what, name, got, want)
+			}
+			back, err := s.EntriesBefore(ctx, f, 0, 1<<30)
+			slices.Reverse(back)
+			if err != nil || !slices.Equal(seqs(back), want) {
+				t.Errorf("%s, %s, backwards: %v, %v; want %v", what, name, seqs(back), err, want)
+			}
+		}
+	}
+	compare("indexed")
+	err := s.db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucketJournalIndex)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeQuiet(t, s)
+	s = openBytes(t, dir, Options{Now: c.now})
+	logged(t, s, c, 5)
+	compare("not indexed yet")
+	if err := s.IndexJournal(ctx); err != nil {
+		t.Fatal(err)
+	}
+	compare("indexed afterwards")
+}
+
+func closeQuiet(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIndexingResumes ends the indexing after each of its transactions; what was written before it is indexed in the end.
+func TestIndexingResumes(t *testing.T) {
+	c := newClock()
+	s := openBytes(t, t.TempDir(), Options{Now: c.now})
+	logged(t, s, c, 10)
+	err := s.db.Update(func(tx *bolt.Tx) error {
+		if err := tx.DeleteBucket([]byte(bucketJournalIndex)); err != nil {
+			return err
+		}
+		_, err := tx.CreateBucket([]byte(bucketJournalIndex))
+		return err
+	})
+	if err == nil {
+		err = prepareIndex(s.db)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A half-done run has come to 4.
+	err = s.Update(context.Background(), func(tx *Tx) error {
+		return tx.put(bucketMeta, indexGapKey, append(be64(4), be64(10)...))
+	})
+	if err == nil {
+		err = s.IndexJournal(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.EntriesBefore(context.Background(), EntryFilter{User: "ada"}, 0, 100)
+	if err != nil || !slices.Equal(seqs(got), []uint64{9, 7, 5}) {
+		t.Errorf("found %v, %v; want those after 4: [9 7 5]", seqs(got), err)
+	}
+}
+
+// TestOldEntriesMoveToArchives: what is older goes, whole months into files of their own, everything is told once and in
+// order, by filter too, and a second run finds nothing to do.
+func TestOldEntriesMoveToArchives(t *testing.T) {
+	c := newClock()
+	s := openBytes(t, t.TempDir(), Options{Now: c.now})
+	logged(t, s, c, 100)
+	ctx := context.Background()
+	r, err := s.PruneJournal(ctx, 30*24*time.Hour+time.Hour)
+	if err != nil || r.Entries != 70 {
+		t.Fatalf("pruned %+v, %v; want 70 entries", r, err)
+	}
+	left, err := s.Journal(ctx, 0, 1000)
+	if err != nil || !slices.Equal(seqs(left), numbers(71, 100)) {
+		t.Errorf("left: %v, %v", seqs(left), err)
+	}
+	names, err := s.archives()
+	if err != nil || len(names) < 3 {
+		t.Errorf("archives: %v, %v; want one a month", names, err)
+	}
+	for _, name := range names {
+		month := strings.TrimSuffix(filepath.Base(name), archiveExt)
+		err := s.readArchive(name, func(e Entry) error {
+			if got := e.Time.Format("2006-01"); got != month {
+				t.Errorf("%s has an entry of %s", name, got)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if got := seqs(told(t, s, EntryFilter{})); !slices.Equal(got, numbers(1, 100)) {
+		t.Errorf("told: %v", got)
+	}
+	if got := told(t, s, EntryFilter{User: "ada", Package: "p0"}); len(got) != 17 || got[0].Seq != 1 || got[16].Seq != 97 {
+		t.Errorf("told of ada and p0: %v", seqs(got))
+	}
+	if r, err := s.PruneJournal(ctx, 30*24*time.Hour+time.Hour); err != nil || r.Entries != 0 {
+		t.Errorf("again: %+v, %v", r, err)
+	}
+	c.move(10 * 24 * time.Hour)
+	if r, err := s.PruneJournal(ctx, 30*24*time.Hour+time.Hour); err != nil || r.Entries != 10 {
+		t.Errorf("ten days later: %+v, %v", r, err)
+	}
+	if got := seqs(told(t, s, EntryFilter{})); !slices.Equal(got, numbers(1, 100)) {
+		t.Errorf("told ten days later: %v", got)
+	}
+}
+
+// TestCursorKeepsEntries: what a reader has not come to yet stays, and the report names the reader.
+func TestCursorKeepsEntries(t *testing.T) {
+	c := newClock()
+	s := openBytes(t, t.TempDir(), Options{Now: c.now})
+	logged(t, s, c, 20)
+	ctx := context.Background()
+	err := s.Update(ctx, func(tx *Tx) error { return errors.Join(tx.SetCursor("slow", 5), tx.SetCursor("quick", 18)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.PruneJournal(ctx, 0); err != nil || r.Entries != 5 || r.Held != "slow" || r.Behind != 15 {
+		t.Errorf("%+v, %v; want 5 entries, 15 held by slow", r, err)
+	}
+	if err := s.Update(ctx, func(tx *Tx) error { return tx.DropCursor("slow") }); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.PruneJournal(ctx, 0); err != nil || r.Entries != 13 || r.Held != "quick" {
+		t.Errorf("%+v, %v; want 13 entries, the rest held by quick", r, err)
+	}
+}
+
+// TestPruningIsCutOffAnywhere fails every durable step: nothing is lost and nothing is told twice, then and after the
+// next run.
+func TestPruningIsCutOffAnywhere(t *testing.T) {
+	ctx := context.Background()
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			h := &nth{n: n, after: after}
+			c := newClock()
+			dir := t.TempDir()
+			s := openBytes(t, dir, Options{Now: c.now, Faults: h})
+			logged(t, s, c, 50)
+			if _, err := s.PruneJournal(ctx, 30*24*time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			h.arm(true)
+			_, err := s.PruneJournal(ctx, 0)
+			h.arm(false)
+			crash(t, s)
+			s = openBytes(t, dir, Options{Now: c.now})
+			if got := seqs(told(t, s, EntryFilter{})); !slices.Equal(got, numbers(1, 50)) {
+				t.Fatalf("after a failed %s (step %d): told %v", h.hit, n, got)
+			}
+			if _, err := s.PruneJournal(ctx, 0); err != nil {
+				t.Fatal(err)
+			}
+			if got := seqs(told(t, s, EntryFilter{})); !slices.Equal(got, numbers(1, 50)) {
+				t.Fatalf("after a failed %s (step %d) and another run: told %v", h.hit, n, got)
+			}
+			if h.hit == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+	}
+}
+
+// TestClockMistakesDoNotStopPruning: an entry from the future neither stays for ever nor makes a file of its year.
+func TestClockMistakesDoNotStopPruning(t *testing.T) {
+	c := newClock()
+	s := openBytes(t, t.TempDir(), Options{Now: c.now})
+	logged(t, s, c, 3)
+	c.move(50 * 365 * 24 * time.Hour)
+	logged(t, s, c, 1)
+	c.move(-50 * 365 * 24 * time.Hour)
+	logged(t, s, c, 3)
+	if r, err := s.PruneJournal(context.Background(), time.Hour); err != nil || r.Entries != 7 {
+		t.Errorf("%+v, %v; want all 7", r, err)
+	}
+	names, err := s.archives()
+	if err != nil || slices.ContainsFunc(names, func(n string) bool { return n > "journal/2060" }) {
+		t.Errorf("archives: %v, %v", names, err)
+	}
+	if got := seqs(told(t, s, EntryFilter{})); !slices.Equal(got, numbers(1, 7)) {
+		t.Errorf("told: %v", got)
+	}
+}
+
+// TestCompactIsCutOffAnywhere fails every durable step of a compaction: the folder has the old database or the new one,
+// with its id and all records.
+func TestCompactIsCutOffAnywhere(t *testing.T) {
+	ctx := context.Background()
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			dir := withBlobs(t, 3)
+			id := mustAgree(t, dir)
+			s, err := Open(dir, Options{Reserve: -1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			gen := s.Generation(NPM, "p1")
+			closeQuiet(t, s)
+			h := &nth{n: n, after: after, armed: true}
+			_, err = Compact(ctx, dir, Options{Reserve: -1, Faults: h})
+			mustBeSound(t, dir)
+			if got := mustAgree(t, dir); got != id {
+				t.Errorf("the id became %s", got)
+			}
+			if s, err = Open(dir, Options{Reserve: -1}); err != nil {
+				t.Fatal(err)
+			}
+			if now := s.Generation(NPM, "p1"); now < gen {
+				t.Errorf("after a failed %s the generation fell from %d to %d", h.hit, gen, now)
+			}
+			closeQuiet(t, s)
+			if h.hit == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+	}
+}
+
+func TestCompactShrinks(t *testing.T) {
+	c := newClock()
+	dir := t.TempDir()
+	s := openBytes(t, dir, Options{Now: c.now})
+	ctx := context.Background()
+	err := s.Update(ctx, func(tx *Tx) error {
+		for i := range 5000 {
+			tx.Log(Entry{Op: OpPublish, Note: fmt.Sprint(i, strings.Repeat("x", 200))})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.move(48 * time.Hour)
+	if _, err := s.PruneJournal(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Compact(ctx, dir, Options{Reserve: -1, LockTimeout: 10 * time.Millisecond}); !errors.Is(err, ErrLocked) {
+		t.Errorf("while it is open: %v, want ErrLocked", err)
+	}
+	closeQuiet(t, s)
+	r, err := Compact(ctx, dir, Options{Reserve: -1})
+	if err != nil || r.After*4 > r.Before {
+		t.Errorf("%+v, %v; want a quarter at most", r, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, newDBName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the temporary file: %v", err)
+	}
+	s = openBytes(t, dir, Options{Now: c.now})
+	if got := told(t, s, EntryFilter{}); len(got) != 5000 {
+		t.Errorf("%d entries are told, want 5000", len(got))
+	}
+}

@@ -1,0 +1,345 @@
+package store
+
+// This file finds entries of the journal by package, user or operation without reading all of it.
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// indexGapKey is the row of meta that says which entries have no index rows yet: those after the first of its two
+// numbers, up to the second. It is absent when all have. The sequence of the index's bucket is the last entry's that was
+// written together with its rows, so that entries of a Larder that knew no index are noticed.
+var indexGapKey = []byte("journal.unindexed")
+
+// indexBatch is how many entries one transaction gives index rows.
+const indexBatch = 2000
+
+// indexKeys are the rows of an entry: by kind and package, by user, by operation; the number stands last.
+func indexKeys(e Entry) [][]byte {
+	var keys [][]byte
+	if e.Package != "" {
+		keys = append(keys, prefix("package", string(e.Kind), e.Package))
+	}
+	if e.Actor.User != "" {
+		keys = append(keys, prefix("user", e.Actor.User))
+	}
+	keys = append(keys, prefix("op", string(e.Op)))
+	for i, k := range keys {
+		keys[i] = append(k, be64(e.Seq)...)
+	}
+	return keys
+}
+
+// indexEntry writes the rows of an entry.
+func (tx *Tx) indexEntry(e Entry) error {
+	for _, k := range indexKeys(e) {
+		if err := tx.put(bucketJournalIndex, k, []byte{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareIndex makes the index when there is none, and notes which entries it lacks.
+func prepareIndex(db *bolt.DB) error {
+	complete := false
+	err := db.View(func(tx *bolt.Tx) error {
+		journal, index := tx.Bucket([]byte(bucketJournal)), tx.Bucket([]byte(bucketJournalIndex))
+		complete = journal == nil || index != nil && index.Sequence() == journal.Sequence()
+		return nil
+	})
+	if err != nil || complete {
+		return err
+	}
+	return db.Update(func(tx *bolt.Tx) error {
+		index, err := tx.CreateBucketIfNotExists([]byte(bucketJournalIndex))
+		if err != nil {
+			return err
+		}
+		meta, last := tx.Bucket([]byte(bucketMeta)), tx.Bucket([]byte(bucketJournal)).Sequence()
+		from := index.Sequence()
+		if gap := meta.Get(indexGapKey); len(gap) == 16 {
+			from = min(from, binary.BigEndian.Uint64(gap))
+		}
+		if err := index.SetSequence(last); err != nil {
+			return err
+		}
+		return meta.Put(indexGapKey, append(be64(from), be64(last)...))
+	})
+}
+
+// indexGap is the range (from, to] of entries without index rows; both 0 when there is none.
+func (tx *Tx) indexGap() (from, to uint64) {
+	if gap := tx.get(bucketMeta, indexGapKey); len(gap) == 16 {
+		return binary.BigEndian.Uint64(gap), binary.BigEndian.Uint64(gap[8:])
+	}
+	return 0, 0
+}
+
+// IndexJournal gives index rows to entries that have none, in many short transactions; what was done stays done. Until
+// it has ended, queries read the journal itself. It is a job. ErrReadOnly, ErrFull.
+func (s *Store) IndexJournal(ctx context.Context) error {
+	for {
+		more := false
+		err := s.View(ctx, func(tx *Tx) error { _, to := tx.indexGap(); more = to > 0; return nil })
+		if err == nil && more {
+			err = s.Update(ctx, (*Tx).indexSome)
+		}
+		if err != nil {
+			return fmt.Errorf("index the journal: %w", err)
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+func (tx *Tx) indexSome() error {
+	from, to := tx.indexGap()
+	n := 0
+	for k, v := range tx.scan(bucketJournal, nil, be64(from)) {
+		if seq := seqOf(k); seq > to || n == indexBatch {
+			break
+		}
+		var e Entry
+		if err := decode(v, &e); err != nil {
+			return fmt.Errorf("journal %d: %w", seqOf(k), err)
+		}
+		from, n = seqOf(k), n+1
+		if err := tx.indexEntry(e); err != nil {
+			return err
+		}
+	}
+	if n < indexBatch {
+		return tx.del(bucketMeta, indexGapKey)
+	}
+	return tx.put(bucketMeta, indexGapKey, append(be64(from), be64(to)...))
+}
+
+// EntryFilter selects entries of the journal; an empty field selects all. Package, User and Op are exact: with one of
+// them only the entries it names are read.
+type EntryFilter struct {
+	Kind    Kind
+	Package string
+	User    string
+	Op      Op
+	Since   time.Time
+	Match   func(Entry) bool // nil: all
+}
+
+// Selects reports whether the filter selects e.
+func (f EntryFilter) Selects(e Entry) bool {
+	return (f.Kind == "" || e.Kind == f.Kind) && (f.Package == "" || e.Package == f.Package) &&
+		(f.User == "" || e.Actor.User == f.User) && (f.Op == "" || e.Op == f.Op) &&
+		!e.Time.Before(f.Since) && (f.Match == nil || f.Match(e))
+}
+
+// ranges are the prefixes of the index rows that lead to the entries; nil when the journal itself must be read.
+func (f EntryFilter) ranges() [][]byte {
+	switch {
+	case f.Package != "" && f.Kind != "":
+		return [][]byte{prefix("package", string(f.Kind), f.Package)}
+	case f.User != "":
+		return [][]byte{prefix("user", f.User)}
+	case f.Package != "":
+		var all [][]byte
+		for _, k := range allKinds() {
+			all = append(all, prefix("package", string(k), f.Package))
+		}
+		return all
+	case f.Op != "":
+		return [][]byte{prefix("op", string(f.Op))}
+	}
+	return nil
+}
+
+// queryBatch is how many entries one transaction of a query looks at.
+const queryBatch = 1000
+
+// Entries returns up to limit entries that f selects of those numbered after, oldest first, and the number up to which
+// the journal was looked at.
+func (s *Store) Entries(ctx context.Context, f EntryFilter, after uint64, limit int) (out []Entry, last uint64, err error) {
+	last = after
+	for done := false; !done && len(out) < limit && err == nil; {
+		err = s.View(ctx, func(tx *Tx) (err error) {
+			w := tx.walk(f)
+			if !f.Since.IsZero() {
+				last = max(last, tx.seqBefore(f.Since))
+			}
+			for range queryBatch {
+				e, ok, err := w.after(last)
+				if err != nil {
+					return err
+				}
+				if !ok {
+					last, done = max(last, tx.bucket(bucketJournal).Sequence()), true
+					return nil
+				}
+				last = e.Seq
+				if f.Selects(e) {
+					if out = append(out, e); len(out) == limit {
+						return nil
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return out, last, err
+}
+
+// EntriesBefore returns up to limit entries that f selects of those numbered below before (0: of all), newest first.
+func (s *Store) EntriesBefore(ctx context.Context, f EntryFilter, before uint64, limit int) (out []Entry, err error) {
+	if before == 0 {
+		before = 1 << 63
+	}
+	for done := false; !done && len(out) < limit && err == nil; {
+		err = s.View(ctx, func(tx *Tx) error {
+			w := tx.walk(f)
+			for range queryBatch {
+				e, ok, err := w.before(before)
+				if err != nil {
+					return err
+				}
+				if done = !ok; done {
+					return nil
+				}
+				before = e.Seq
+				if f.Selects(e) {
+					if out = append(out, e); len(out) == limit {
+						return nil
+					}
+				}
+			}
+			return nil
+		})
+	}
+	return out, err
+}
+
+// entryWalk goes through the entries that a filter may select.
+type entryWalk struct {
+	tx      *Tx
+	ranges  [][]byte // of the index; nil: the journal itself
+	journal *bolt.Cursor
+	index   *bolt.Cursor
+}
+
+func (tx *Tx) walk(f EntryFilter) *entryWalk {
+	w := &entryWalk{tx: tx, ranges: f.ranges(), journal: tx.bucket(bucketJournal).Cursor()}
+	if _, to := tx.indexGap(); to > 0 {
+		w.ranges = nil
+	}
+	if w.ranges != nil {
+		w.index = tx.bucket(bucketJournalIndex).Cursor()
+	}
+	return w
+}
+
+// after is the first entry numbered above seq; false when there is none.
+func (w *entryWalk) after(seq uint64) (e Entry, ok bool, err error) {
+	if w.ranges == nil {
+		return entryOf(w.journal.Seek(be64(seq + 1)))
+	}
+	next := uint64(0)
+	for _, r := range w.ranges {
+		k, _ := w.index.Seek(append(slices.Clone(r), be64(seq+1)...))
+		if hasPrefixLen(k, r, 8) && (next == 0 || seqOf(k) < next) {
+			next = seqOf(k)
+		}
+	}
+	return w.entry(next)
+}
+
+// before is the last entry numbered below seq; false when there is none.
+func (w *entryWalk) before(seq uint64) (e Entry, ok bool, err error) {
+	if w.ranges == nil {
+		return entryOf(seekBefore(w.journal, be64(seq)))
+	}
+	next := uint64(0)
+	for _, r := range w.ranges {
+		k, _ := seekBefore(w.index, append(slices.Clone(r), be64(seq)...))
+		if hasPrefixLen(k, r, 8) {
+			next = max(next, seqOf(k))
+		}
+	}
+	return w.entry(next)
+}
+
+func (w *entryWalk) entry(seq uint64) (Entry, bool, error) {
+	if seq == 0 {
+		return Entry{}, false, nil
+	}
+	k := be64(seq)
+	v := w.tx.get(bucketJournal, k)
+	if v == nil {
+		return Entry{}, false, fmt.Errorf("journal %d has index rows and no entry: %w", seq, ErrFormat)
+	}
+	return entryOf(k, v)
+}
+
+// entryOf decodes a row of the journal; false at its end.
+func entryOf(k, v []byte) (e Entry, ok bool, err error) {
+	if k == nil {
+		return e, false, nil
+	}
+	if err := decode(v, &e); err != nil {
+		return e, false, fmt.Errorf("journal %q: %w", k, err)
+	}
+	return e, true, nil
+}
+
+// seekBefore moves to the last key less than k.
+func seekBefore(c *bolt.Cursor, k []byte) ([]byte, []byte) {
+	if got, _ := c.Seek(k); got == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// seqBefore is the number of the last entry before t; 0 when there is none. Times grow with numbers, except around a
+// clock that was set back, where one of the places is found.
+func (tx *Tx) seqBefore(t time.Time) uint64 {
+	c := tx.bucket(bucketJournal).Cursor()
+	first, _ := c.First()
+	if first == nil {
+		return 0
+	}
+	lo, hi := seqOf(first)-1, tx.bucket(bucketJournal).Sequence()
+	for lo < hi {
+		mid := lo + (hi-lo+1)/2
+		k, v := c.Seek(be64(mid))
+		e, ok, err := entryOf(k, v)
+		if ok && err == nil && e.Time.Before(t) && e.Seq >= mid {
+			lo = e.Seq
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}
+
+// indexRow checks a row of the index.
+func (c *checker) indexRow(tx *Tx, k, _ []byte) error {
+	if len(k) < 9 {
+		return fmt.Errorf("the key has no number: %w", ErrFormat)
+	}
+	seq := seqOf(k)
+	e, ok, err := entryOf(be64(seq), tx.get(bucketJournal, be64(seq)))
+	if err != nil {
+		return nil // reported as the entry's
+	}
+	if !ok || !slices.ContainsFunc(indexKeys(e), func(own []byte) bool { return bytes.Equal(own, k) }) {
+		c.report.Problems = append(c.report.Problems,
+			Problem{What: fmt.Sprintf("journal %d is indexed by %q, which it does not have", seq, strings.ReplaceAll(string(k[:len(k)-9]), "\x00", " "))})
+	}
+	return nil
+}
