@@ -190,6 +190,7 @@ var outsideData = map[string]string{
 	"store/durable.go":          "the one place",
 	"internal/server/listen.go": "--addr-file and the admin socket",
 	"internal/cli/backup.go":    "the backup file an operator names",
+	"internal/cli/rebuild.go":   "the folder that check --rebuild --export names",
 	"internal/bench/main.go":    "scratch files of the benchmark",
 }
 

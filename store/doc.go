@@ -16,6 +16,7 @@
 //	uploads/                  files in flight, on the same file system, so that a commit is a rename; a resumable upload is
 //	                          nothing but its file: the size is the offset, the name says whose it is
 //	orphans/                  blobs no record knows, kept for a week: a record may be missing because the database is wrong
+//	journal/2026-01.jsonl.gz  entries of the journal that have left the database, by month
 //	admin.sock                the running server's socket; not ours
 //
 // # Buckets
@@ -24,6 +25,7 @@
 // unless said otherwise. Numbers in keys are 8 bytes, big-endian.
 //
 //	meta        "format" → number of the last migration (8 bytes) · "id" → the folder's · "secret" name → random bytes · "scrub" → how far it is
+//	            "cursor" name → seq its reader is done with · "txbase", "journal.unindexed", "journal.month"
 //	package     kind name → Package, and whether it is listed
 //	version     kind name id → Version[M]
 //	file        kind name filename → id (plain)
@@ -37,7 +39,8 @@
 //	blob        digest → size, created: the file is durable
 //	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
 //	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
-//	journal     seq → Entry
+//	journal     seq → Entry; from the first that was not pruned
+//	journalindex  "package" kind name seq · "user" name seq · "op" op seq → "": the way to entries
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
 //	damage      digest → what is wrong with the blob's file; nobody is given it until the same bytes come again
@@ -83,6 +86,8 @@
 //	backup.go    hot backup                    restore.go            and back
 //	identity.go  folder and database agree     orphans.go            blobs without a record
 //	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
+//	journalindex.go  entries by package, user  archive.go            old entries
+//	compact.go   the database's size           found.go              files without their records
 //	durable.go   every system call that writes blob.go, stage.go     bytes in and out
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds

@@ -20,7 +20,8 @@
 //	POST   /heal                   admin.heal          larder scrub --heal: the bytes of a file that is damaged here
 //	POST   /backup                 admin.backup        larder backup; answers a tar, its report in the trailer Larder-Report
 //	GET    /stats                  admin.stats         larder stats
-//	GET    /journal                admin.journal       larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?wait=SECONDS
+//	GET    /journal                admin.journal       larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?op= ?since=TIME ?wait=SECONDS
+//	GET    /journal/archive        admin.journal.archive  larder audit --archive: NDJSON, an entry a line, at last {"last":SEQ}; ?after= and the filters
 //	POST   /read-only              admin.read-only     {"reason"}: refuse changes; an empty reason allows them again
 //	GET    /upstreams              admin.upstream.list          larder upstream list; sources of copies without an upstream too
 //	POST   /upstreams/check        admin.upstream.check         larder upstream check: {"kind","name"}

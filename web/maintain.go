@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -47,9 +49,17 @@ func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
 	var body struct {
 		Deep bool `json:"deep"`
+		// Unrecorded answers with the digests of the files that no record knows instead.
+		Unrecorded bool `json:"unrecorded"`
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
+	}
+	if body.Unrecorded {
+		return a.stream(w, r, func(func(done, total int64)) (any, error) {
+			unknown, err := a.store.Unrecorded(r.Context())
+			return append([]digest.Digest{}, unknown...), err
+		})
 	}
 	return a.stream(w, r, func(progress func(done, total int64)) (any, error) {
 		report, err := a.store.Check(r.Context(), store.CheckOptions{Deep: body.Deep, Progress: progress})

@@ -135,6 +135,8 @@ func everyOp() map[string][3]string {
 		"admin.backup":       {"POST", "backup", ""},
 		"admin.stats":        {"GET", "stats", ""},
 		"admin.journal":      {"GET", "journal", ""},
+
+		"admin.journal.archive": {"GET", "journal/archive", ""},
 		"admin.read-only":    {"POST", "read-only", ""},
 
 		"admin.upstream.list":         {"GET", "upstreams", ""},
@@ -531,7 +533,7 @@ func TestJournalWaits(t *testing.T) {
 func TestTailCrossesBatches(t *testing.T) {
 	b := newBox(t, nil)
 	err := b.deps.Wire.Store.Update(context.Background(), func(tx *store.Tx) error {
-		for i := range 3000 {
+		for i := range 1500 {
 			kind := store.NPM
 			if i%400 == 0 {
 				kind = store.OCI

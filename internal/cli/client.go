@@ -116,7 +116,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 		Reserve: int64(cfg.Reserve), Grace: cfg.Grace.Std(), ReadOnly: cfg.ReadOnly, Log: log, AcceptMissingBlobs: true,
 	})
 	if text := store.Unusable(err); text != "" {
-		return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
+		return &unusableError{fmt.Sprintf("the data folder %s cannot be opened: %s", cfg.Data, text)}
 	}
 	if errors.Is(err, store.ErrLocked) {
 		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that process, or wait until it is done", cfg.Data, socketName)

@@ -86,7 +86,15 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	deep := cmd.Flags().Bool("deep", false, "read every file and compare it with its digest")
+	rebuild := cmd.Flags().Bool("rebuild", false, "say what the files without a record are, by their content: all of them when the database cannot be used")
+	export := cmd.Flags().String("export", "", "with --rebuild, copy those that are known to this folder, under the names they are published by")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *export != "" && !*rebuild {
+			return usagef("--export goes with --rebuild")
+		}
+		if *rebuild {
+			return a.rebuild(cmd.Context(), s, *asJSON, *export)
+		}
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			show := a.newProgress("check", bytesOrCount(*deep))
 			defer show.finish()

@@ -1,0 +1,72 @@
+package store
+
+// This file lists the blobs of a folder without asking its database, for whoever has to say what they are.
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/opencontainers/go-digest"
+)
+
+// How sure a Found is.
+const (
+	Certain = "certain" // the file itself says name and version
+	Likely  = "likely"  // a part is guessed, or was said elsewhere at the upload
+	Unknown = "unknown" // nothing is known of it but its size
+	Part    = "part"    // a manifest among the files refers to it
+)
+
+// Found is what a blob seems to be by its content alone.
+type Found struct {
+	Digest     digest.Digest   `json:"digest"`
+	Size       int64           `json:"size"`
+	Kind       Kind            `json:"kind,omitempty"`
+	Name       string          `json:"name,omitempty"`
+	Version    string          `json:"version,omitempty"`
+	File       string          `json:"file,omitempty"` // the name it is published under, or a manifest's media type
+	Confidence string          `json:"confidence"`
+	Orphan     bool            `json:"orphan,omitempty"` // it lies in orphans/
+	Parts      []digest.Digest `json:"-"`                // what a manifest refers to
+}
+
+// WalkBlobs calls fn with every blob file of the folder dir, in blobs/ and in orphans/, and where it lies. It needs no
+// database and changes nothing. An error of fn ends the walk.
+func WalkBlobs(ctx context.Context, dir string, fn func(f Found, path string) error) error {
+	for _, root := range []string{blobsDir, orphansDir} {
+		err := filepath.WalkDir(filepath.Join(dir, root), func(path string, e fs.DirEntry, err error) error {
+			if err != nil || !e.Type().IsRegular() {
+				return joined(ctx.Err(), ignoreAbsent(err))
+			}
+			d, err := ParseDigest("sha256:" + e.Name())
+			if err != nil {
+				return nil // not ours
+			}
+			st, err := os.Stat(path)
+			if err != nil {
+				return ignoreAbsent(err)
+			}
+			return joined(ctx.Err(), fn(Found{Digest: d, Size: st.Size(), Confidence: Unknown, Orphan: root == orphansDir}, path))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unrecorded returns the digests of the blob files, in blobs/ and in orphans/, that no record knows.
+func (s *Store) Unrecorded(ctx context.Context) (unknown []digest.Digest, err error) {
+	err = WalkBlobs(ctx, s.dir, func(f Found, _ string) error {
+		_, err := s.lookup(ctx, f.Digest)
+		if errors.Is(err, ErrNotFound) {
+			unknown = append(unknown, f.Digest)
+			return nil
+		}
+		return err
+	})
+	return unknown, err
+}
