@@ -137,7 +137,7 @@ func everyOp() map[string][3]string {
 		"admin.journal":      {"GET", "journal", ""},
 
 		"admin.journal.archive": {"GET", "journal/archive", ""},
-		"admin.read-only":    {"POST", "read-only", ""},
+		"admin.read-only":       {"POST", "read-only", ""},
 
 		"admin.upstream.list":         {"GET", "upstreams", ""},
 		"admin.upstream.check":        {"POST", "upstreams/check", ""},
