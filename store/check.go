@@ -99,6 +99,7 @@ func (c *checker) rows() error {
 		{bucketTagHistory, decodes[TagEvent]},
 		{bucketJournal, decodes[Entry]},
 		{bucketReview, review},
+		{bucketName, decodes[nameRow]},
 		{bucketJournalIndex, c.indexRow},
 	}
 	for _, t := range tables {
