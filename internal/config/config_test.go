@@ -77,7 +77,7 @@ func TestPrecedence(t *testing.T) {
 		"shutdown-timeout":       {"1m", "2m", "3m"},
 		"scrub-period":           {"10d", "20d", "0s"},
 		"scrub-rate":             {"1MiB", "2MiB", "3MiB"},
-		"journal.keep":           {"30d", "60d", "0s"},
+		"journal.keep":           {"30d", "60d", ""},
 		"oci.immutable-tags":     {"a:f", "a:e", ""},
 		"oci.strict-indexes":     {"true", "false", ""},
 		"oci.sparse-images":      {"true", "false", ""},
