@@ -17,7 +17,10 @@ import (
 )
 
 // toy is a protocol of two operations: GET and PUT /toy/NAME. What it forgets is up to the test.
-type toy struct{ open bool }
+type toy struct {
+	open  bool // PUT asks for no right
+	alias bool // PUT changes another package than the one whose right was asked
+}
 
 func (p toy) serve(d wire.Deps) wire.Protocol {
 	need := wire.Write
@@ -29,23 +32,35 @@ func (p toy) serve(d wire.Deps) wire.Protocol {
 		Parse: func(method, path string, _ url.Values) (string, string, error) {
 			return "toy." + strings.ToLower(method), strings.TrimPrefix(path, "/toy/"), nil
 		},
-		Ops: []wire.Op[string]{{Name: "toy.get", Need: wire.Read, Serve: echo}, {Name: "toy.put", Need: need, Serve: func(w http.ResponseWriter, r *http.Request, q string) error {
-			err := d.Store.Update(r.Context(), func(tx *store.Tx) error {
-				tx.Log(store.Entry{Kind: store.NPM, Package: q, Op: store.OpPublish})
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-			return echo(w, r, q)
-		}}},
+		Ops: []wire.Op[string]{
+			{Name: "toy.get", Need: wire.Read, Serve: echo},
+			{Name: "toy.put", Need: need, Serve: p.put(d)},
+		},
 		Target: func(q string) (string, string) { return "package", q },
 		Fail: func(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			w.WriteHeader(f.Status)
+			_, _ = io.WriteString(w, f.Public) // who cannot be told has gone
 		},
 	}
 	return wire.Protocol{Name: "toy", Prefixes: []string{"/toy"}, Handler: e.Handler(d)}
+}
+
+func (p toy) put(d wire.Deps) func(http.ResponseWriter, *http.Request, string) error {
+	repo := store.NewRepo[struct{}](d.Store, store.NPM)
+	return func(w http.ResponseWriter, r *http.Request, q string) error {
+		if p.alias {
+			q = "alias-of-" + q
+		}
+		err := repo.Update(r.Context(), q, func(pkg *store.PackageTx[struct{}]) error {
+			pkg.Tx().Log(store.Entry{Kind: store.NPM, Package: q, Op: store.OpPublish})
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return echo(w, r, q)
+	}
 }
 
 func echo(w http.ResponseWriter, r *http.Request, _ string) error {
@@ -81,10 +96,10 @@ func matrix(ops ...string) Matrix[string] {
 	}
 }
 
-// TestMatrix: it passes what is right, and finds an operation that asks for no right, one without a case, and a case without
-// an operation.
+// TestMatrix: it passes what is right, and finds an operation that asks for no right, one that serves another name than
+// the authorised one, one without a case, and a case without an operation.
 func TestMatrix(t *testing.T) {
-	o := Options{Under: "/toy/", Auth: auth.Options{Private: []string{"npm:package:secret*"}}}
+	o := Options{Under: "/toy/", Record: true, Auth: auth.Options{Private: []string{"npm:package:secret*"}}}
 	run := func(p toy, m Matrix[string]) []string {
 		s := &spy{TB: t}
 		g := New(t, o, p.serve)
@@ -96,7 +111,9 @@ func TestMatrix(t *testing.T) {
 		t.Errorf("%q", f)
 	}
 	for what, f := range map[string][]string{
-		`toy.put as "", private true: 200`: run(toy{open: true}, matrix("toy.get", "toy.put")), "toy.put has no case": run(toy{}, matrix("toy.get")),
+		`toy.put as "", private true: 200`:  run(toy{open: true}, matrix("toy.get", "toy.put")),
+		`looked at ["npm alias-of-`:         run(toy{alias: true}, matrix("toy.get", "toy.put")),
+		"toy.put has no case":               run(toy{}, matrix("toy.get")),
 		"toy.delete, which is no operation": run(toy{}, matrix("toy.get", "toy.put", "toy.delete")),
 	} {
 		if !slices.ContainsFunc(f, func(s string) bool { return strings.Contains(s, what) }) {
