@@ -228,6 +228,14 @@ func (s *server) missing(err error) error {
 	return err
 }
 
+// orMissing is missing for HEAD, and err for all else.
+func (s *server) orMissing(r *http.Request, err error) error {
+	if r.Method == http.MethodHead {
+		return s.missing(err)
+	}
+	return err
+}
+
 // getBlob is end-2. Knowing a digest gives no right to a blob: the repository must hold it, now.
 func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.from.up != nil {
@@ -239,6 +247,15 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	head := wire.BlobHead{Digest: q.Digest, Size: blob.Size, CacheControl: cacheControl(r, true)}
+	if blob.Size <= smallBlob {
+		// HEAD reads as well: the next one finds the bytes in memory, where they are right, and looks at no file.
+		body, err := s.store.BlobBytes(ctx, blob)
+		if err != nil {
+			return s.orMissing(r, err)
+		}
+		w.Header()["Docker-Content-Digest"] = []string{q.Digest.String()}
+		return wire.ServeBytes(w, r, body, head)
+	}
 	if r.Method == http.MethodHead {
 		if err := s.missing(s.store.Sound(ctx, blob)); err != nil {
 			return err
@@ -247,13 +264,6 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) erro
 		return wire.ServeBlob(w, r, sized(blob.Size), head)
 	}
 	w.Header()["Docker-Content-Digest"] = []string{q.Digest.String()}
-	if blob.Size <= smallBlob {
-		body, err := s.store.BlobBytes(ctx, blob)
-		if err != nil {
-			return err
-		}
-		return wire.ServeBytes(w, r, body, head)
-	}
 	f, _, err := s.store.OpenBlob(ctx, blob.Digest)
 	if err != nil {
 		return err

@@ -160,14 +160,22 @@ func (f *files) openBytes(b Blob) (*os.File, error) {
 		return nil, err
 	}
 	st, err := file.Stat()
-	if err == nil && (!st.Mode().IsRegular() || st.Size() != b.Size) {
-		err = fmt.Errorf("the file has %d bytes, its record says %d: %w", st.Size(), b.Size, errBytes)
+	if err == nil {
+		err = fits(st, b)
 	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	return file, nil
+}
+
+// fits is errBytes for a file that has another size than the record of b says.
+func fits(st os.FileInfo, b Blob) error {
+	if !st.Mode().IsRegular() || st.Size() != b.Size {
+		return fmt.Errorf("the file has %d bytes, its record says %d: %w", st.Size(), b.Size, errBytes)
+	}
+	return nil
 }
 
 // intact reports whether the blob's file is there with the right size.

@@ -124,11 +124,17 @@ func (s *Store) Damaged(d digest.Digest) error {
 // Sound is Damaged, and looks in addition whether the file is there and has the right size. It notes when that is not
 // so.
 func (s *Store) Sound(ctx context.Context, b Blob) error {
-	f, err := s.openSound(ctx, b)
-	if err != nil {
+	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
+		return refuseDamaged(b.Digest)
+	}
+	st, err := os.Stat(s.at(blobPath(b.Digest)))
+	if err == nil {
+		err = fits(st, b)
+	}
+	if err == nil || !rotten(err) {
 		return err
 	}
-	return f.Close()
+	return s.spoilt(ctx, b, err, s.markNow(b.Digest))
 }
 
 func refuseDamaged(d digest.Digest) error {
