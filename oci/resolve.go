@@ -41,10 +41,16 @@ type elsewhere struct {
 	path string // that the upstream knows it by
 }
 
-func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
-	if isHub(u.Host()) && !strings.Contains(path, "/") {
-		path = "library/" + path
+// pathAt is what the registry at a host calls the repository that clients call path.
+func pathAt(host, path string) string {
+	if isHub(host) && !strings.Contains(path, "/") {
+		return "library/" + path
 	}
+	return path
+}
+
+func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
+	path = pathAt(u.Host(), path)
 	return elsewhere{up: u, name: u.Name() + "/" + path, path: path}
 }
 

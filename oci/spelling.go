@@ -17,6 +17,7 @@ func Spelling() upstream.Spelling {
 			}
 			return name, nil
 		},
+		Path:      pathAt,
 		NameChars: "-_./", VersionChars: "-_.:+",
 	}
 }

@@ -52,4 +52,5 @@
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	evict.go     making room                        admin.go     what operators see and do
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
+//	oldnames.go  copies under names of before
 package upstream

@@ -24,6 +24,8 @@ type Spelling struct {
 	Same func(rule, version string) bool
 	// Also are further ways to write a version, for patterns with stars.
 	Also func(version string) []string
+	// Path is what the registry at a host calls what its clients may call path; nil: the same. For container registries.
+	Path func(host, path string) string
 	// NameChars and VersionChars are the characters beside letters and digits of ASCII; '*' stands for any.
 	NameChars, VersionChars string
 }

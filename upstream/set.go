@@ -86,6 +86,9 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	if err := r.settle(context.Background()); err != nil {
 		return nil, fmt.Errorf("find whose copies are whose: %w", err)
 	}
+	if err := r.moveCopies(context.Background()); err != nil {
+		return nil, fmt.Errorf("look for copies under old names: %w", err)
+	}
 	return r, nil
 }
 
