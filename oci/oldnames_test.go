@@ -45,8 +45,8 @@ func (g *rig) oldCopy(pkg, source, layer string, fetched time.Time) (image strin
 
 func imageOf(config, layer digest.Digest) string {
 	return strings.NewReplacer("CONFIG", config.String(), "LAYER", layer.String()).Replace(
-		`{"schemaVersion":2,"mediaType":"` + manifest.TypeImage + `","config":{"mediaType":"x/config","digest":"CONFIG","size":2},` +
-			`"layers":[{"mediaType":"x/layer","digest":"LAYER","size":1}]}`)
+		`{"schemaVersion":2,"mediaType":"` + manifest.TypeImage +
+			`","config":{"mediaType":"x/config","digest":"CONFIG","size":2},"layers":[{"mediaType":"x/layer","digest":"LAYER","size":1}]}`)
 }
 
 // after is the registry on the store of g with upstreams, as a start makes it.
@@ -80,8 +80,8 @@ func offlineHub() upstream.Options {
 	}}
 }
 
-// TestCopiesUnderOldNames: what was fetched without the prefix of its upstream, or in the short form of its name, is pulled by
-// every spelling of the one name it has now, without a network, from the first start on and after the next.
+// TestCopiesUnderOldNames: what was fetched without the prefix of its upstream, or in the short form of its name, is
+// pulled by every spelling of the one name it has now, without a network, from the first start on and after the next.
 func TestCopiesUnderOldNames(t *testing.T) {
 	g := newRig(t)
 	long, old := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -114,7 +114,8 @@ func TestCopiesUnderOldNames(t *testing.T) {
 		}
 		g.pulls("team/ours", ours, "ours")
 	}
-	for _, path := range []string{"/v2/hub/tool/manifests/v1", "/v2/other/alpine/manifests/v1", "/v2/other/library/alpine/manifests/v1"} {
+	for _, name := range []string{"hub/tool", "other/alpine", "other/library/alpine"} {
+		path := "/v2/" + name + "/manifests/v1"
 		if a := g.Ada("GET", path, nil); a.Status == 200 {
 			t.Errorf("GET %s: %v, which is another upstream's", path, a)
 		}
@@ -164,7 +165,8 @@ func TestManyCopiesUnderOldNames(t *testing.T) {
 	err := repo.Update(t.Context(), "alpine", func(tx *store.PackageTx[fields]) error {
 		for i := range many {
 			v := store.Version[fields]{
-				ID: "hub tag " + strings.Repeat("v", i+1), Source: store.Cached, Files: []store.File{{Digest: b.Digest, Size: b.Size}},
+				ID: "hub tag " + strings.Repeat("v", i+1), Source: store.Cached,
+				Files: []store.File{{Digest: b.Digest, Size: b.Size}},
 				Meta: fields{"upstream": map[bool]string{false: "hub", true: "other"}[i%9 == 0], "fetched": time.Now()},
 			}
 			if err := tx.Publish(v); err != nil {

@@ -42,6 +42,7 @@ func TestServedNameIsAuthorised(t *testing.T) {
 	_, id := h.push("payroll/app", "v1", "layer")
 	rests := []string{
 		"/manifests/v1", "/manifests/" + id.String(), "/blobs/" + digest.FromString("layer").String(), "/tags/list",
+		"/referrers/" + id.String(),
 	}
 	for _, policy := range []string{"read", "none"} {
 		g := newRig(t, func(o *rigOptions) {

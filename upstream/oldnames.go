@@ -41,7 +41,7 @@ func (r *Registry) moveCopies(ctx context.Context) error {
 		n, err := set.moveAll(ctx, repo)
 		moved += n
 		if err != nil {
-			r.log.LogAttrs(ctx, slog.LevelWarn, "copies stay under their old names", slog.String("kind", string(repo.Kind())), slog.Any("error", err))
+			r.log.LogAttrs(ctx, slog.LevelWarn, "copies stay under their old names", slog.Any("error", err))
 			return nil
 		}
 	}
