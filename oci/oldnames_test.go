@@ -167,7 +167,7 @@ func TestManyCopiesUnderOldNames(t *testing.T) {
 			v := store.Version[fields]{
 				ID: "hub tag " + strings.Repeat("v", i+1), Source: store.Cached,
 				Files: []store.File{{Digest: b.Digest, Size: b.Size}},
-				Meta: fields{"upstream": map[bool]string{false: "hub", true: "other"}[i%9 == 0], "fetched": time.Now()},
+				Meta:  fields{"upstream": map[bool]string{false: "hub", true: "other"}[i%9 == 0], "fetched": time.Now()},
 			}
 			if err := tx.Publish(v); err != nil {
 				return err

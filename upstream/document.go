@@ -477,8 +477,17 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	})
 	d := s.document(u, k, now, "MISS")
 	if !early {
-		if s.write(ctx, id, u, q, k, before) && k.blob.Size > maxCarried {
+		stored := s.write(ctx, id, u, q, k, before)
+		if stored && k.blob.Size > maxCarried {
 			d.body = nil
+		}
+		if before != nil {
+			// It is stored as well, but nobody may find it from now on.
+			s.with(id, func(st *state) {
+				if st.coming == before {
+					st.coming = nil
+				}
+			})
 		}
 		return d, nil
 	}

@@ -22,3 +22,18 @@ func TestStatesAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestLaterDocumentStays: what was stored after a document that was answered early is found at once, although the work
+// for the early one has not quite ended.
+func TestLaterDocumentStays(t *testing.T) {
+	g := newRig(t)
+	g.origin.says("later", "")
+	early := &kept{body: []byte("early"), done: make(chan struct{})}
+	close(early.done) // it is stored
+	g.set.with(docID{"demo", g.set.list[0].key + " doc"}, func(st *state) { st.coming = early })
+	for _, cache := range []string{"MISS", "HIT"} {
+		if d, got, err := g.doc("demo"); err != nil || got != "later" || d.Cache != cache {
+			t.Errorf("%q %+v, %v, want later as %s", got, d, err, cache)
+		}
+	}
+}
