@@ -33,8 +33,11 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 		if err != nil || f.Name != "" {
 			return store.Found{}, false // of several, as in jars that hold others
 		}
-		p := properties(string(raw))
-		f = artifact(p["groupId"], p["artifactId"], p["version"], ".jar", store.Likely)
+		p, ext := properties(string(raw)), ".jar"
+		if z.Entry("WEB-INF/web.xml") != nil || z.Entry("WEB-INF/") != nil {
+			ext = ".war"
+		}
+		f = artifact(p["groupId"], p["artifactId"], p["version"], ext, store.Likely)
 	}
 	return f, f.Name != ""
 }

@@ -16,6 +16,7 @@
 //	DELETE /tokens/ID              admin.token.revoke  larder token revoke
 //	POST   /gc                     admin.gc            larder gc: {"dry_run","grace_seconds"}; answers NDJSON
 //	POST   /check                  admin.check         larder check: {"deep"}; answers NDJSON
+//	POST   /rebuild                admin.rebuild       larder check --rebuild --publish: {"publish","as"}; answers NDJSON
 //	POST   /scrub                  admin.scrub         larder scrub: {"rate"}; answers NDJSON
 //	POST   /heal                   admin.heal          larder scrub --heal: the bytes of a file that is damaged here
 //	POST   /backup                 admin.backup        larder backup; answers a tar, its report in the trailer Larder-Report

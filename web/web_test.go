@@ -137,6 +137,7 @@ func everyOp() map[string][3]string {
 		"admin.token.revoke": {"DELETE", "tokens/0000000000000000", ""},
 		"admin.gc":           {"POST", "gc", ""},
 		"admin.check":        {"POST", "check", ""},
+		"admin.rebuild":      {"POST", "rebuild", `{"publish":["npm:x"]}`},
 		"admin.scrub":        {"POST", "scrub", ""},
 		"admin.heal":         {"POST", "heal", "bytes that nobody has"},
 		"admin.backup":       {"POST", "backup", ""},
