@@ -13,7 +13,8 @@ import (
 	"larder/internal/archive"
 )
 
-// Resend returns the JSON that a publish of the crate begins with. What Cargo.toml does not say is lost. store.ErrInvalid.
+// Resend returns the JSON that a publish of the crate begins with. What Cargo.toml does not say is lost.
+// store.ErrInvalid.
 func Resend(r io.ReaderAt, size int64) ([]byte, error) {
 	raw, err := fileOf(r, size, "Cargo.toml", maxUpload)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"larder/store"
 )
 
-// Identify says what is known of a manifest: its digest is its version; the repository's name is not in it, except where
-// an annotation has it. False for what is no manifest.
+// Identify says what is known of a manifest: its digest is its version; the repository's name is not in it, except
+// where an annotation has it. False for what is no manifest.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 	const most = 4 << 20
 	if size > most {

@@ -577,7 +577,8 @@ func TestJournalWaits(t *testing.T) {
 	}
 }
 
-// TestTailCrossesBatches reads the journal backwards over more than one transaction, with a filter that skips most of it.
+// TestTailCrossesBatches reads the journal backwards over more than one transaction, with a filter that skips most of
+// it.
 func TestTailCrossesBatches(t *testing.T) {
 	b := newBox(t, nil)
 	err := b.deps.Wire.Store.Update(context.Background(), func(tx *store.Tx) error {

@@ -12,8 +12,8 @@ import (
 	"larder/store"
 )
 
-// TestArchivedEntriesAreShownAndBackedUp: what has left the database is shown with --archive, and with --since where that
-// goes back so far; a backup has it only with --archives, and a restore brings it back.
+// TestArchivedEntriesAreShownAndBackedUp: what has left the database is shown with --archive, and with --since where
+// that goes back so far; a backup has it only with --archives, and a restore brings it back.
 func TestArchivedEntriesAreShownAndBackedUp(t *testing.T) {
 	data := newFolder(t)
 	year := func(y int) func() time.Time {
@@ -61,8 +61,8 @@ func TestArchivedEntriesAreShownAndBackedUp(t *testing.T) {
 	}
 }
 
-// TestCompact: the database of a closed folder becomes no larger and keeps what it had; with a server it is refused, and
-// so is a folder that is none.
+// TestCompact: the database of a closed folder becomes no larger and keeps what it had; with a server it is refused,
+// and so is a folder that is none.
 func TestCompact(t *testing.T) {
 	data := newFolder(t)
 	if out := must(t, "", "compact", "--data", data); !strings.HasPrefix(out, "the database had ") {
@@ -81,7 +81,8 @@ func TestCompact(t *testing.T) {
 	}
 }
 
-// TestOrphansAreMovedAside: gc --orphans moves files without a record to orphans/, on a closed folder and through a server.
+// TestOrphansAreMovedAside: gc --orphans moves files without a record to orphans/, on a closed folder and through a
+// server.
 func TestOrphansAreMovedAside(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		data := newFolder(t)

@@ -57,8 +57,8 @@ func lostFolder(t *testing.T) (data, known, unknown string, tarball []byte) {
 	return data, putOrphan(t, data, tarball), putOrphan(t, data, []byte("who knows")), tarball
 }
 
-// TestRebuildExports: files without a record are listed with what they are, and those that are known are copied out under
-// the names they are published by, without a change to the folder; a second time nothing is overwritten.
+// TestRebuildExports: files without a record are listed with what they are, and those that are known are copied out
+// under the names they are published by, without a change to the folder; a second time nothing is overwritten.
 func TestRebuildExports(t *testing.T) {
 	data, known, unknown, tarball := lostFolder(t)
 	out := must(t, "", "check", "--rebuild", "--data", data)
@@ -102,8 +102,8 @@ func TestRebuildWithoutADatabase(t *testing.T) {
 	}
 }
 
-// TestRebuildPublishes: on a closed folder and through a running server alike the chosen file is published, once; what is
-// refused is a failure with its reason.
+// TestRebuildPublishes: on a closed folder and through a running server alike the chosen file is published, once; what
+// is refused is a failure with its reason.
 func TestRebuildPublishes(t *testing.T) {
 	for _, open := range []bool{false, true} {
 		data, known, _, tarball := lostFolder(t)

@@ -24,16 +24,16 @@ import (
 	"larder/store"
 )
 
-// identifiers are the kinds' own: the first that knows the file has it. Jars and wheels are ZIP archives too and may hold
-// a composer.json, so Composer is asked last.
+// identifiers are the kinds' own: the first that knows the file has it. Jars and wheels are ZIP archives too and may
+// hold a composer.json, so Composer is asked last.
 func identifiers() []func(io.ReaderAt, int64) (store.Found, bool) {
 	return []func(io.ReaderAt, int64) (store.Found, bool){
 		oci.Identify, rubygems.Identify, cargo.Identify, pypi.Identify, npm.Identify, maven.Identify, composer.Identify,
 	}
 }
 
-// Identify looks at each wanted file of the folder data once, then notes which of the unknown ones belong to a manifest.
-// What it finds is sorted by kind, name and version.
+// Identify looks at each wanted file of the folder data once, then notes which of the unknown ones belong to a
+// manifest. What it finds is sorted by kind, name and version.
 func Identify(ctx context.Context, data string, wanted func(store.Found) bool) ([]store.Found, error) {
 	found := []store.Found{}
 	parts, seen := map[digest.Digest]bool{}, map[digest.Digest]bool{}

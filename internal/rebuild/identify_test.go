@@ -43,8 +43,8 @@ func ask(body []byte) (out []store.Found) {
 	return out
 }
 
-// TestEachKindKnowsItsOwn: a whole file is known by its own kind and by no other, with its name and version; one that is
-// cut off is known by none.
+// TestEachKindKnowsItsOwn: a whole file is known by its own kind and by no other, with its name and version; one that
+// is cut off is known by none.
 func TestEachKindKnowsItsOwn(t *testing.T) {
 	names := map[store.Kind]string{store.Composer: "acme/demo", store.Maven: "com.acme:demo", store.OCI: ""}
 	files := map[store.Kind]string{

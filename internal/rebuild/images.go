@@ -28,7 +28,8 @@ type pushing struct {
 	done map[string]error      // REPOSITORY@DIGEST → nil, or why not
 }
 
-// images pushes the chosen manifests. Those that an index lists go with it, and what they refer to is pushed before them.
+// images pushes the chosen manifests. Those that an index lists go with it, and what they refer to is pushed before
+// them.
 func (p *Publisher) images(ctx context.Context, list []web.Rebuilt, progress func(done, total int64)) error {
 	run := &pushing{p: p, list: list, at: map[digest.Digest]int{}, done: map[string]error{}}
 	listed := map[digest.Digest]bool{}

@@ -1,6 +1,7 @@
 package rebuild
 
-// This file publishes files once more: each by the requests that a client of its protocol sends, served in this process.
+// This file publishes files once more: each by the requests that a client of its protocol sends, served in this
+// process.
 
 import (
 	"cmp"
@@ -34,8 +35,8 @@ type Publisher struct {
 	twins   map[string]int // how many files claim to be the same one
 }
 
-// Publish publishes what is chosen of found and says what became of each. What a handler refuses is an outcome; an error
-// is that of the folder or of ctx, and what was done until then is done.
+// Publish publishes what is chosen of found and says what became of each. What a handler refuses is an outcome; an
+// error is that of the folder or of ctx, and what was done until then is done.
 func (p *Publisher) Publish(
 	ctx context.Context, found []store.Found, choices []*Choice, progress func(done, total int64),
 ) ([]web.Rebuilt, error) {

@@ -171,8 +171,8 @@ func npmTarball(name, version, more string) string {
 	}))
 }
 
-// TestRebuildPublishesWhatIsChosen: patterns choose, the newest finished version is the latest, a newer one that is here
-// stays it, and each refusal says why.
+// TestRebuildPublishesWhatIsChosen: patterns choose, the newest finished version is the latest, a newer one that is
+// here stays it, and each refusal says why.
 func TestRebuildPublishesWhatIsChosen(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	base := "http://" + l.addr
@@ -219,8 +219,8 @@ func TestRebuildPublishesWhatIsChosen(t *testing.T) {
 	}
 }
 
-// TestRebuildObeysTheUsersRights: who may not publish a name does not publish it this way, and a user who is not there, or
-// nothing chosen, is an error.
+// TestRebuildObeysTheUsersRights: who may not publish a name does not publish it this way, and a user who is not there,
+// or nothing chosen, is an error.
 func TestRebuildObeysTheUsersRights(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	d := orphan(t, l.cfg.Data, npmTarball("@acme/a", "1.0.0", ""))
@@ -242,8 +242,8 @@ func TestRebuildObeysTheUsersRights(t *testing.T) {
 	}
 }
 
-// TestRebuildPushesIndexes: an index goes to the named repository with its manifests and their blobs, under the tag that
-// an annotation has; without a repository it is refused, and one that lacks a blob says so.
+// TestRebuildPushesIndexes: an index goes to the named repository with its manifests and their blobs, under the tag
+// that an annotation has; without a repository it is refused, and one that lacks a blob says so.
 func TestRebuildPushesIndexes(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	config, layer := `{}`, noise(2000)
@@ -286,8 +286,8 @@ func TestRebuildPushesIndexes(t *testing.T) {
 	}
 }
 
-// TestRebuiltCrateHasItsIndexLine: dependencies, features and the rest of a crate's line of the index are the same after a
-// lost database as before it.
+// TestRebuiltCrateHasItsIndexLine: dependencies, features and the rest of a crate's line of the index are the same
+// after a lost database as before it.
 func TestRebuiltCrateHasItsIndexLine(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	crate := string(tarGzOf(map[string]string{
