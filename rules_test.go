@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"larder"},
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
+	{"larder/internal/rebuild"},
 	append(under("larder/", protocols), "larder/web"),
 	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search", "larder/maven/browse", "larder/pypi/sidecar"},
 	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},

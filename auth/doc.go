@@ -38,9 +38,9 @@
 //	of this pattern
 //	user who may not          to change a name                          ErrHidden
 //
-// No answer to a change that is refused depends on whether the name exists: for the last two rows only patterns and grants
-// count, not the flag of a package. Of the other rows the flag can make an ErrHidden, which is to be answered exactly like
-// a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
+// No answer to a change that is refused depends on whether the name exists: for the last two rows only patterns and
+// grants count, not the flag of a package. Of the other rows the flag can make an ErrHidden, which is to be answered
+// exactly like a name that does not exist. With the policy none, anonymous gets ErrNoCredentials for every name.
 //
 // # Passwords and tokens
 //

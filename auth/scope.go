@@ -124,9 +124,9 @@ type Access struct {
 	Type   string // repository, registry, package, artifact, crate, gem
 	Name   string
 	Action Action
-	// Asked is the name the client knows it by, when that is another: an upstream's repository has one in ?ns= and one here.
-	// It gives no right. A JWT that was granted reading Asked counts as granted reading Name, since clients can only ask
-	// the token end point for what stands in their path; the rights of who bought it must allow Name itself.
+	// Asked is the name the client knows it by, when that is another: an upstream's repository has one in ?ns= and one
+	// here. It gives no right. A JWT that was granted reading Asked counts as granted reading Name, since clients can only
+	// ask the token end point for what stands in their path; the rights of who bought it must allow Name itself.
 	Asked string
 }
 

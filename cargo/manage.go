@@ -268,8 +268,8 @@ func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request
 	return done(w, "")
 }
 
-// deleteCrate removes a whole crate. Others may publish under its name here, its versions are not given again, and no upstream
-// is asked for it (see store/names.go).
+// deleteCrate removes a whole crate. Others may publish under its name here, its versions are not given again, and no
+// upstream is asked for it (see store/names.go).
 func (s *server) deleteCrate(w http.ResponseWriter, r *http.Request, q Request) error {
 	err := s.change(r.Context(), q.Name, func(tx *store.PackageTx[Meta], _ store.Package) error {
 		for id, err := range tx.VersionIDs("") {

@@ -121,7 +121,8 @@ func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
 	return false
 }
 
-// repair puts the bytes of a version that went bad in their place; a crate never changes, so only the same ones will do.
+// repair puts the bytes of a version that went bad in their place; a crate never changes, so only the same ones will
+// do.
 func (p *publication) repair(w http.ResponseWriter) error {
 	if len(p.was.Files) == 0 || p.was.Files[0].Digest != p.record.Files[0].Digest {
 		return p.s.repo.View(p.ctx, key(p.up.Name), p.free)
@@ -203,7 +204,8 @@ func (p *publication) explain(err error) error {
 	return wire.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
 }
 
-// inspectionSize is the most that reading what a crate says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what a crate says of itself holds, in bytes: it is small, but not what it
+// unpacks to.
 const inspectionSize = 4 << 20
 
 // inspect opens the crate; what it says of itself must be what the request says.

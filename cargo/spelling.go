@@ -7,8 +7,8 @@ import (
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions: a crate's file of the index has its name in lower case, and a version is a
-// semantic one without its build metadata.
+// Spelling is for rules about names and versions: a crate's file of the index has its name in lower case, and a version
+// is a semantic one without its build metadata.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name:      func(name string) (string, error) { return key(name), crate.CheckName(name) },

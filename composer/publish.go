@@ -149,7 +149,8 @@ func (p *publication) receiveForm(r *http.Request) error {
 	return nil
 }
 
-// inspectionSize is the most that reading what an archive says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what an archive says of itself holds, in bytes: it is small, but not what it
+// unpacks to.
 const inspectionSize = 4 << 20
 
 // inspect opens the archive; what it says of itself must be what the request says.

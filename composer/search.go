@@ -272,8 +272,8 @@ func (s *server) matching(ctx context.Context, pattern string, match func(string
 	return names, err
 }
 
-// walk calls each with the listed packages that begin with prefix, in the order of names, until it says that it is enough or
-// nobody waits any more.
+// walk calls each with the listed packages that begin with prefix, in the order of names, until it says that it is
+// enough or nobody waits any more.
 func (s *server) walk(ctx context.Context, prefix string, each func(name string) (more bool, err error)) error {
 	for after := ""; ctx.Err() == nil; {
 		names, err := s.store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)

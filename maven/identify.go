@@ -14,8 +14,8 @@ import (
 
 const maxIdentify = 4 << 20
 
-// Identify says which artifact and version a POM or a jar is. A jar says so only if Maven has put its pom.properties into
-// it; whether it is the main one or one with a classifier is not known.
+// Identify says which artifact and version a POM or a jar is. A jar says so only if Maven has put its pom.properties
+// into it; whether it is the main one or one with a classifier is not known.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 	if f, ok := identifyPOM(r, size); ok {
 		return f, true
@@ -33,8 +33,11 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 		if err != nil || f.Name != "" {
 			return store.Found{}, false // of several, as in jars that hold others
 		}
-		p := properties(string(raw))
-		f = artifact(p["groupId"], p["artifactId"], p["version"], ".jar", store.Likely)
+		p, ext := properties(string(raw)), ".jar"
+		if z.Entry("WEB-INF/web.xml") != nil || z.Entry("WEB-INF/") != nil {
+			ext = ".war"
+		}
+		f = artifact(p["groupId"], p["artifactId"], p["version"], ext, store.Likely)
 	}
 	return f, f.Name != ""
 }

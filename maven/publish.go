@@ -172,7 +172,8 @@ func (u *upload) checkAnnounced() error {
 	return nil
 }
 
-// inspectionSize is the most that reading what a file says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what a file says of itself holds, in bytes: it is small, but not what it
+// unpacks to.
 const inspectionSize = 12 << 20
 
 // inspect reads what the file says of itself.

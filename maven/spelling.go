@@ -12,7 +12,8 @@ import (
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions: group:artifact as it is, and versions that Maven's order takes for equal.
+// Spelling is for rules about names and versions: group:artifact as it is, and versions that Maven's order takes for
+// equal.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) {

@@ -17,8 +17,8 @@ const (
 	AccessClient     = "client"
 )
 
-// claim takes a name that is new, with its publisher as owner. Nothing a publish says changes an existing package's access:
-// clients fill in that field unasked, and the next release must not hide what everybody installs.
+// claim takes a name that is new, with its publisher as owner. Nothing a publish says changes an existing package's
+// access: clients fill in that field unasked, and the next release must not hide what everybody installs.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	if err == nil {
@@ -48,8 +48,8 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	})
 }
 
-// beginsPrivate reports whether a new package is for its owners only: as the operator says, and with public, which is the
-// default, where the publisher asked for it.
+// beginsPrivate reports whether a new package is for its owners only: as the operator says, and with public, which is
+// the default, where the publisher asked for it.
 func (p *publication) beginsPrivate() bool {
 	switch p.s.opt.Access {
 	case AccessRestricted:
@@ -64,9 +64,9 @@ func (p *publication) asksRestricted() bool {
 	return p.body.Access == "restricted" || p.body.Access == "private"
 }
 
-// onPurpose reports whether the access that was sent is the publisher's own word. yarn 4 and npm up to 8 call every scoped
-// package restricted, which the public registry wants of paying customers. npm since 9 sends only what it was told; and what
-// stands in package.json somebody wrote.
+// onPurpose reports whether the access that was sent is the publisher's own word. yarn 4 and npm up to 8 call every
+// scoped package restricted, which the public registry wants of paying customers. npm since 9 sends only what it was
+// told; and what stands in package.json somebody wrote.
 func (p *publication) onPurpose() bool {
 	if access := p.tarball.Package.Sub("publishConfig").Text("access"); access == "restricted" || access == "private" {
 		return true

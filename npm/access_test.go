@@ -68,7 +68,8 @@ func TestPublishNeverChangesAccess(t *testing.T) {
 	}
 }
 
-// TestRestrictedThatIsNotDoneIsSaid: the publisher learns that a package is more public than asked, and how to change it.
+// TestRestrictedThatIsNotDoneIsSaid: the publisher learns that a package is more public than asked, and how to change
+// it.
 func TestRestrictedThatIsNotDoneIsSaid(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("@team/lib", "1.0.0")

@@ -63,8 +63,8 @@
 // Reading needs read, publishing create, deprecating and dist-tags, owners and access write, unpublishing delete (and
 // write, when it is one version of several). The first publisher of a package is its owner. A package that is restricted
 // is seen by its owners, by administrators and by users to whom scopes were given for it; to everybody else it answers
-// as one that does not exist. A new package is as public as Options.Access says; afterwards npm access changes it, and no
-// publish does, whatever "access" it sends.
+// as one that does not exist. A new package is as public as Options.Access says; afterwards npm access changes it, and
+// no publish does, whatever "access" it sends.
 //
 // # Where is what
 //

@@ -212,8 +212,8 @@ func dropVersion(tx *store.PackageTx[Meta], id string) error {
 	return tx.Index(indexFragments).Delete(fragmentKey(v.Published, id))
 }
 
-// unpublish removes a whole package. Others may publish under its name here, its versions are not given again, and no upstream
-// is asked for it (see store/names.go).
+// unpublish removes a whole package. Others may publish under its name here, its versions are not given again, and no
+// upstream is asked for it (see store/names.go).
 func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) error {
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := checkRev(tx, q.Rev); err != nil {

@@ -250,7 +250,8 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	return false, wire.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
 }
 
-// inspectionSize is the most that reading what a tarball says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what a tarball says of itself holds, in bytes: it is small, but not what it
+// unpacks to.
 const inspectionSize = 4 << 20
 
 // inspect opens the tarball; what it says of itself must be what the request says.

@@ -35,8 +35,9 @@ type Options struct {
 	AnyName bool
 	// StrictManifests refuses a publish whose manifest says something else than its tarball, instead of warning.
 	StrictManifests bool
-	// Access says who sees a package that is published for the first time: AccessPublic ("" as well), everybody who may read,
-	// unless its publisher asked for restricted; AccessRestricted, its owners; AccessClient, whom the client says, asked or not.
+	// Access says who sees a package that is published for the first time: AccessPublic ("" as well), everybody who may
+	// read, unless its publisher asked for restricted; AccessRestricted, its owners; AccessClient, whom the client says,
+	// asked or not.
 	Access string
 }
 

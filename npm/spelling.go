@@ -9,7 +9,8 @@ import (
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions: names are as they are, versions are semantic ones without their build.
+// Spelling is for rules about names and versions: names are as they are, versions are semantic ones without their
+// build.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name:      func(name string) (string, error) { return name, naming.Check(name) },

@@ -20,8 +20,9 @@ func (s *server) taggedThere(ctx context.Context, e elsewhere, tag string) (*ups
 	})
 }
 
-// mayOffer is nil unless a rule forbids the digest, or a tag that points at it. Which tags point where only the upstream
-// knows, so it is asked, of repositories that have such rules; where it has no such tag there is nothing to forbid.
+// mayOffer is nil unless a rule forbids the digest, or a tag that points at it. Which tags point where only the
+// upstream knows, so it is asked, of repositories that have such rules; where it has no such tag there is nothing to
+// forbid.
 func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) error {
 	if err := s.up.Blocked(e.name, d.String()); err != nil {
 		return err

@@ -5,13 +5,14 @@ package oci
 import (
 	"cmp"
 	"io"
+	"slices"
 
 	"larder/oci/manifest"
 	"larder/store"
 )
 
-// Identify says what is known of a manifest: its digest is its version; the repository's name is not in it, except where
-// an annotation has it. False for what is no manifest.
+// Identify says what is known of a manifest: its digest is its version; the repository's name is not in it, except
+// where an annotation has it. False for what is no manifest.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 	const most = 4 << 20
 	if size > most {
@@ -26,7 +27,7 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 		return store.Found{}, false
 	}
 	f := store.Found{Kind: store.OCI, Name: m.Annotations["org.opencontainers.image.ref.name"], File: cmp.Or(m.MediaType, m.EffectiveType()), Confidence: store.Likely}
-	for _, d := range m.References() {
+	for _, d := range slices.Concat(m.References(), m.Children) {
 		f.Parts = append(f.Parts, d.Digest)
 	}
 	return f, true

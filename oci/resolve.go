@@ -1,9 +1,9 @@
 package oci
 
-// Which repository a request is about. Each upstream is a name space of its own: hub/library/alpine is library/alpine of
-// the upstream called hub, however a client spells it: by that prefix, by ?ns= of the upstream's name or host (containerd),
-// or by neither (docker's registry-mirrors), when no repository here has the name and hub is the first upstream that takes
-// it. That one name is what rights, private patterns, rules, copies and logs are about.
+// Which repository a request is about. Each upstream is a name space of its own: hub/library/alpine is library/alpine
+// of the upstream called hub, however a client spells it: by that prefix, by ?ns= of the upstream's name or host
+// (containerd), or by neither (docker's registry-mirrors), when no repository here has the name and hub is the first
+// upstream that takes it. That one name is what rights, private patterns, rules, copies and logs are about.
 
 import (
 	"context"
@@ -17,8 +17,8 @@ import (
 	"larder/upstream"
 )
 
-// CheckUpstreams refuses an upstream whose name is the first component of repositories that are here: it would hide them
-// from pushes, and what one of them is called would mean two things.
+// CheckUpstreams refuses an upstream whose name is the first component of repositories that are here: it would hide
+// them from pushes, and what one of them is called would mean two things.
 func CheckUpstreams(ctx context.Context, s *store.Store, r *upstream.Registry) error {
 	repo := store.NewRepo[Meta](s, store.OCI)
 	for _, u := range r.Find(store.OCI, "") {
@@ -127,8 +127,8 @@ func (s *server) fallback(ctx context.Context, q Request) (e elsewhere, ok bool,
 	return s.first(ctx, q.Name)
 }
 
-// first is the repository of the first upstream that takes a name; while none can be asked, of the first that something is
-// kept of, if any.
+// first is the repository of the first upstream that takes a name; while none can be asked, of the first that something
+// is kept of, if any.
 func (s *server) first(ctx context.Context, name string) (e elsewhere, ok bool, err error) {
 	offline := s.up.Offline()
 	for _, u := range s.up.Upstreams() {

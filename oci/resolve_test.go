@@ -35,8 +35,9 @@ func (g *rig) bought(actor, path string) option {
 	return wiretest.Bearer(answer.Token)
 }
 
-// TestServedNameIsAuthorised: whichever way a client spells an upstream's repository, the right is asked for the one name
-// it has here, and who has that right can use each spelling, with the token that clients buy for what stands in the path.
+// TestServedNameIsAuthorised: whichever way a client spells an upstream's repository, the right is asked for the one
+// name it has here, and who has that right can use each spelling, with the token that clients buy for what stands in
+// the path.
 func TestServedNameIsAuthorised(t *testing.T) {
 	h := newHub(t)
 	_, id := h.push("payroll/app", "v1", "layer")
@@ -83,7 +84,8 @@ func statusOfHidden(rest string) int {
 	return 404
 }
 
-// TestOneCopyOfAllSpellings: what was fetched by one spelling is served by the others, and goes on when the upstream is down.
+// TestOneCopyOfAllSpellings: what was fetched by one spelling is served by the others, and goes on when the upstream is
+// down.
 func TestOneCopyOfAllSpellings(t *testing.T) {
 	h := newHub(t)
 	image, _ := h.push("team/app", "v1", "layer")
@@ -150,8 +152,8 @@ func TestHereWins(t *testing.T) {
 	g.want(g.Ada("GET", "/v2/team/app/manifests/v1", nil), 200, "")
 }
 
-// TestPushBesideUpstreams: what was pushed is read again before there is a manifest, and a page of a list leads to the next
-// in the spelling that was asked.
+// TestPushBesideUpstreams: what was pushed is read again before there is a manifest, and a page of a list leads to the
+// next in the spelling that was asked.
 func TestPushBesideUpstreams(t *testing.T) {
 	h := newHub(t)
 	h.push("team/app", "v1", "layer")
@@ -169,8 +171,8 @@ func TestPushBesideUpstreams(t *testing.T) {
 	}
 }
 
-// TestPrivateNamesDoNotFallBack: a private name that is not here is answered like one that is, even while the upstream is
-// in trouble, and a JWT for one name opens no other.
+// TestPrivateNamesDoNotFallBack: a private name that is not here is answered like one that is, even while the upstream
+// is in trouble, and a JWT for one name opens no other.
 func TestPrivateNamesDoNotFallBack(t *testing.T) {
 	h := newHub(t)
 	h.push("public/app", "v1", "layer")

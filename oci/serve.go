@@ -219,8 +219,8 @@ func cacheControl(r *http.Request, byDigest bool) string {
 	return "max-age=31536000, immutable"
 }
 
-// missing makes of damage what whoever asks with HEAD needs to hear: a client that is told that a blob is not here pushes it
-// again, which repairs it.
+// missing makes of damage what whoever asks with HEAD needs to hear: a client that is told that a blob is not here
+// pushes it again, which repairs it.
 func (s *server) missing(err error) error {
 	if errors.Is(err, store.ErrDamaged) {
 		return wire.Explain(err, store.ErrNotFound, "it is damaged on the registry's disk; pushing it again repairs it")

@@ -224,8 +224,8 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 	return same, err
 }
 
-// repair gives the bytes of a file that is here once more to the store, which needs them when they went bad: the file's,
-// and what stands beside it when anything at all is known to be damaged.
+// repair gives the bytes of a file that is here once more to the store, which needs them when they went bad: the
+// file's, and what stands beside it when anything at all is known to be damaged.
 func (p *publication) repair(ctx context.Context) error {
 	if p.s.store.DamagedBlobs() > 0 {
 		if err := p.inspect(); err != nil {
@@ -256,7 +256,8 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	return false, nil
 }
 
-// inspectionSize is the most that reading what a distribution says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what a distribution says of itself holds, in bytes: it is small, but not what
+// it unpacks to.
 const inspectionSize = 12 << 20
 
 // inspect opens the distribution; what it says of itself must be what its name says.

@@ -107,7 +107,8 @@ func say(w http.ResponseWriter, format string, args ...any) error {
 	return err
 }
 
-// inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it unpacks to.
+// inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it
+// unpacks to.
 const inspectionSize = 3 * gemfile.MaxMember
 
 // receive reads the body: the file itself, or a form with the file and attestations in any order.
@@ -158,8 +159,8 @@ func (p *publication) repeated(ctx context.Context) (again bool, err error) {
 	return again, err
 }
 
-// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the gem's,
-// and what was made of it when anything at all is known to be damaged.
+// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
+// gem's, and what was made of it when anything at all is known to be damaged.
 func (p *publication) repair(ctx context.Context) error {
 	if p.s.store.DamagedBlobs() > 0 {
 		if err := p.assemble(ctx); err != nil {

@@ -11,7 +11,8 @@ import (
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions. A rule's number means it on every platform, unless the rule names one.
+// Spelling is for rules about names and versions. A rule's number means it on every platform, unless the rule names
+// one.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) { return name, naming.CheckName(name) },

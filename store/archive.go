@@ -39,8 +39,8 @@ type PruneReport struct {
 	Behind  int64  `json:"behind,omitempty"` // entries that it keeps
 }
 
-// PruneJournal moves the entries that are older than keep into archives. What a cursor has not passed stays. It is a job.
-// ErrReadOnly, ErrFull.
+// PruneJournal moves the entries that are older than keep into archives. What a cursor has not passed stays. It is a
+// job. ErrReadOnly, ErrFull.
 func (s *Store) PruneJournal(ctx context.Context, keep time.Duration) (r PruneReport, err error) {
 	if err := s.writable(); err != nil {
 		return r, err
@@ -64,8 +64,8 @@ func (s *Store) PruneJournal(ctx context.Context, keep time.Duration) (r PruneRe
 	}
 }
 
-// prunable is the next batch: entries of one month, from the first on. A time that lies in the future, or before that of
-// the entry before, is a clock's mistake and counts as that one's.
+// prunable is the next batch: entries of one month, from the first on. A time that lies in the future, or before that
+// of the entry before, is a clock's mistake and counts as that one's.
 func (s *Store) prunable(ctx context.Context, cutoff time.Time, r *PruneReport) (month string, batch []Entry, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
 		month, batch = tx.lastMonth(), nil
@@ -98,8 +98,8 @@ func (s *Store) prunable(ctx context.Context, cutoff time.Time, r *PruneReport) 
 	return month, batch, err
 }
 
-// lastMonthKey is the row of meta with the month of the last archive that was written to: months follow the order of the
-// entries even if a clock did not.
+// lastMonthKey is the row of meta with the month of the last archive that was written to: months follow the order of
+// the entries even if a clock did not.
 var lastMonthKey = []byte("journal.month")
 
 // noteMonth is written together with the deletion of the month's entries.

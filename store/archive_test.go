@@ -132,7 +132,8 @@ func closeQuiet(t testing.TB, s *Store) {
 	}
 }
 
-// TestIndexingResumes ends the indexing after each of its transactions; what was written before it is indexed in the end.
+// TestIndexingResumes ends the indexing after each of its transactions; what was written before it is indexed in the
+// end.
 func TestIndexingResumes(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})
@@ -166,8 +167,8 @@ func TestIndexingResumes(t *testing.T) {
 	}
 }
 
-// TestOldEntriesMoveToArchives: what is older goes, whole months into files of their own, everything is told once and in
-// order, by filter too, and a second run finds nothing to do.
+// TestOldEntriesMoveToArchives: what is older goes, whole months into files of their own, everything is told once and
+// in order, by filter too, and a second run finds nothing to do.
 func TestOldEntriesMoveToArchives(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})

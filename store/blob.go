@@ -139,8 +139,8 @@ func (s *Store) StatBlob(ctx context.Context, d digest.Digest) (Blob, error) {
 }
 
 // OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable when the blob
-// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when there is a record but
-// the file is missing, has another size or is known to have other bytes.
+// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when there is a
+// record but the file is missing, has another size or is known to have other bytes.
 func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, error) {
 	b, err := s.lookup(ctx, d)
 	if err != nil {

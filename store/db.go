@@ -85,8 +85,8 @@ type Store struct {
 const dbName = "larder.db"
 
 // Open opens the data folder dir and creates what is missing of its layout. ErrLocked when another process holds it,
-// ErrFormat when a newer Larder (or something else) wrote it, ErrDatabase with a sentence when folder and database do not
-// belong together or the database is damaged.
+// ErrFormat when a newer Larder (or something else) wrote it, ErrDatabase with a sentence when folder and database do
+// not belong together or the database is damaged.
 func Open(dir string, o Options) (*Store, error) {
 	s, err := open(dir, o.withDefaults())
 	if err != nil {

@@ -37,9 +37,9 @@ import (
 // The store remembers the failure and refuses to write until it has been reopened.
 
 // Faults is a hook for tests around every durable step. Op is one of "mkdir", "create", "open", "write", "truncate", "chmod",
-// "fsync", "close", "rename", "chtimes", "syncdir", "remove", "statfs" (and "commit" for the database); path is relative to the data folder.
-// An error from Before means the step was not done, one from After that it was done and yet reported as failed.
-// It is called by many goroutines at once.
+// "fsync", "close", "rename", "chtimes", "syncdir", "remove", "statfs" (and "commit" for the database); path is
+// relative to the data folder. An error from Before means the step was not done, one from After that it was done and
+// yet reported as failed. It is called by many goroutines at once.
 type Faults interface {
 	Before(op, path string) error
 	After(op, path string) error
@@ -171,8 +171,8 @@ func (f *files) mkdir(path string) error {
 	})
 }
 
-// step runs one system call between the test hooks and says what failed. A full disk becomes ErrFull, a file system that
-// takes no changes, or whose disk fails, ErrReadOnly.
+// step runs one system call between the test hooks and says what failed. A full disk becomes ErrFull, a file system
+// that takes no changes, or whose disk fails, ErrReadOnly.
 func (f *files) step(op, path string, do func() error) error {
 	var err error
 	if f.faults != nil {
@@ -189,9 +189,9 @@ func (f *files) step(op, path string, do func() error) error {
 	return fmt.Errorf("%s %s: %w", op, path, f.judge(op, err))
 }
 
-// judge says what the failure of a step means for the store. A step that made bytes durable, or a disk that fails, leaves
-// nobody knowing what is on disk: the store is read-only from then on. A file system that was mounted read-only has done nothing, and
-// works again when it is mounted otherwise.
+// judge says what the failure of a step means for the store. A step that made bytes durable, or a disk that fails,
+// leaves nobody knowing what is on disk: the store is read-only from then on. A file system that was mounted read-only
+// has done nothing, and works again when it is mounted otherwise.
 func (f *files) judge(op string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EDQUOT):

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileSystem says what an unprivileged process may still write to dir's file system, and whether that is mounted read-only.
+// fileSystem says what an unprivileged process may still write to dir's file system, and whether that is mounted
+// read-only.
 func fileSystem(dir string) (free int64, locked bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

@@ -1,6 +1,7 @@
 package store
 
-// Searching: what a query selects, found in a bounded number of steps, so that no search costs more because more is here.
+// Searching: what a query selects, found in a bounded number of steps, so that no search costs more because more is
+// here.
 
 import (
 	"bytes"
@@ -33,10 +34,10 @@ const (
 )
 
 // Search returns packages of the kind that q selects, best first, equals by name. Without words and marks all listed
-// packages are selected. Of a query that selects more than MaxMatches packages, or that has a word or mark with more rows
-// than one search reads, the first by word and name are found, and always the package whose name is the word; the answer is
-// the same until the index changes. Few searches run at once: a *budget.Busy after some seconds in line, ctx's error when
-// whoever asks has left.
+// packages are selected. Of a query that selects more than MaxMatches packages, or that has a word or mark with more
+// rows than one search reads, the first by word and name are found, and always the package whose name is the word; the
+// answer is the same until the index changes. Few searches run at once: a *budget.Busy after some seconds in line,
+// ctx's error when whoever asks has left.
 func (s *Store) Search(ctx context.Context, k Kind, q Query) (out []Match, err error) {
 	err = s.Heavy(ctx, func() error {
 		return s.View(ctx, func(tx *Tx) error {
@@ -54,9 +55,9 @@ func newHeavy() *budget.Pool {
 	return budget.NewPool(int64(max(1, runtime.GOMAXPROCS(0)/2)), budget.Wait, busy)
 }
 
-// Heavy runs work that takes a processor for more than a moment: searches, lists made for one client, audits. Few run at
-// once, with a pause as long as the work after each; the others stand in line. See Search for the errors. Work must neither
-// wait for a client nor call Heavy.
+// Heavy runs work that takes a processor for more than a moment: searches, lists made for one client, audits. Few run
+// at once, with a pause as long as the work after each; the others stand in line. See Search for the errors. Work must
+// neither wait for a client nor call Heavy.
 func (s *Store) Heavy(ctx context.Context, work func() error) error {
 	pool := s.heavy
 	if err := pool.Acquire(ctx, 1); err != nil {
@@ -191,8 +192,8 @@ func (t *term) score(wordLen, weight int) int {
 	return max(weight*3*len(t.text)/wordLen, 1)
 }
 
-// candidates are the packages that have all terms. The first term has the fewest rows; whether its packages have the others
-// is known from their rows, or looked up.
+// candidates are the packages that have all terms. The first term has the fewest rows; whether its packages have the
+// others is known from their rows, or looked up.
 func (f *finder) candidates(terms []term) (map[string]int, error) {
 	if len(terms) == 0 {
 		return f.all()
@@ -306,7 +307,8 @@ func (f *finder) drop(scores map[string]int, marks []string) error {
 	return nil
 }
 
-// Listed are up to limit names of packages that searches find, in their order after after, whose names begin with prefix.
+// Listed are up to limit names of packages that searches find, in their order after after, whose names begin with
+// prefix.
 func (s *Store) Listed(ctx context.Context, k Kind, prefix, after string, limit int) (names []string, err error) {
 	var from []byte
 	if after != "" {

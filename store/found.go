@@ -70,3 +70,12 @@ func (s *Store) Unrecorded(ctx context.Context) (unknown []digest.Digest, err er
 	})
 	return unknown, err
 }
+
+// Held reports whether some package holds the blob d: its bytes have come again.
+func (s *Store) Held(ctx context.Context, d digest.Digest) (held bool, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		held = hasRows(tx, bucketHolder, prefix(string(d)))
+		return nil
+	})
+	return held, err
+}

@@ -40,8 +40,8 @@ type call struct {
 // Update runs fn in a write transaction and returns when it is durable. An error of fn undoes all that fn wrote and is
 // returned as it is. fn may run more than once, so it must set, not add to, what it captures; it must be quick, do no
 // I/O and not call the store's own View or Update. ErrReadOnly is returned before anything is written, ErrFull when fn
-// needs room (NeedRoom) and there is none, or when the disk is really full: nothing is changed then. After a failed commit
-// the store is read-only.
+// needs room (NeedRoom) and there is none, or when the disk is really full: nothing is changed then. After a failed
+// commit the store is read-only.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := s.writable(); err != nil {
 		return err
@@ -49,9 +49,9 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return s.submit(ctx, fn)
 }
 
-// NeedRoom declares that the transaction stores what somebody brings or a remote registry has, however small its rows: it is
-// ErrFull when the disk's reserve would be touched. Publishing, holding and recording blobs ask it themselves. What does
-// not declare this may use the reserve, so that an operator can delete, revoke and configure on a full disk.
+// NeedRoom declares that the transaction stores what somebody brings or a remote registry has, however small its rows:
+// it is ErrFull when the disk's reserve would be touched. Publishing, holding and recording blobs ask it themselves.
+// What does not declare this may use the reserve, so that an operator can delete, revoke and configure on a full disk.
 func (tx *Tx) NeedRoom() error { return tx.s.room(0, 0) }
 
 // submit is Update for the few writes that the read-only switch does not stop.
@@ -225,8 +225,8 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 	}
 }
 
-// commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing; after
-// any other failure nobody knows what is on disk.
+// commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing;
+// after any other failure nobody knows what is on disk.
 func (s *Store) commit(b *bolt.Tx) error {
 	err := s.step("commit", dbName, func() error { return growth(s.guard(b.Commit)) })
 	if err == nil {

@@ -44,8 +44,8 @@ func boltOptions(o Options) *bolt.Options {
 	}
 }
 
-// openRecords opens the records' file at path after every page was looked at, under a lock that keeps writers away. Damage
-// is a sentence, whatever bbolt would have made of it.
+// openRecords opens the records' file at path after every page was looked at, under a lock that keeps writers away.
+// Damage is a sentence, whatever bbolt would have made of it.
 func openRecords(path string, o Options) (db *bolt.DB, err error) {
 	if err := inspectFile(path, o); err != nil {
 		return nil, err
@@ -115,9 +115,9 @@ func lockShared(path string, o Options) (unlock func() error, err error) {
 	return db.Close, nil
 }
 
-// caught makes an error of what was recovered inside a transaction. What came out of bbolt, or out of memory that is not
-// there, is damage: from then on the store takes no changes. Any other panic is a mistake of the caller's and goes on
-// as one.
+// caught makes an error of what was recovered inside a transaction. What came out of bbolt, or out of memory that is
+// not there, is damage: from then on the store takes no changes. Any other panic is a mistake of the caller's and goes
+// on as one.
 func (s *Store) caught(p any) error {
 	if !isDamage(p) {
 		panic(p)
@@ -142,8 +142,8 @@ func isDamage(p any) bool {
 	return ok || fromBolt()
 }
 
-// fromBolt reports whether the panic began in bbolt. It is asked while the panic's frames are still on the stack: of the
-// frames before the panic, the first that is bbolt's or ours decides.
+// fromBolt reports whether the panic began in bbolt. It is asked while the panic's frames are still on the stack: of
+// the frames before the panic, the first that is bbolt's or ours decides.
 func fromBolt() bool {
 	var pcs [64]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])

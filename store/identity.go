@@ -154,8 +154,8 @@ func (f *files) makeDB(o Options, id string) error {
 	return f.syncDir(".")
 }
 
-// setAside gives a damaged database another name, for whoever can still read something of it. What may be replaced by an
-// empty one was accepted before.
+// setAside gives a damaged database another name, for whoever can still read something of it. What may be replaced by
+// an empty one was accepted before.
 func (f *files) setAside(o Options) (bool, error) {
 	err := inspectFile(f.at(dbName), o)
 	if !errors.Is(err, ErrDatabase) {
@@ -179,9 +179,9 @@ func readID(db *bolt.DB) (id string, err error) {
 	return id, err
 }
 
-// agree makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a folder
-// without one. A folder without larder.id takes the database's: its first start was cut off, or it was restored. With
-// accept the folder's id wins, so that the database that belongs here can come back without another word.
+// agree makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a
+// folder without one. A folder without larder.id takes the database's: its first start was cut off, or it was restored.
+// With accept the folder's id wins, so that the database that belongs here can come back without another word.
 //
 // The database's id is written first, so a crash in between is a folder that takes the database's.
 func (f *files) agree(db *bolt.DB, was folder, accept bool) error {

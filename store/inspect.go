@@ -11,10 +11,10 @@ import (
 	"io"
 )
 
-// The layout of a bbolt file, version 2. A page is a header {id 8, flags 2, count 2, overflow 4} and count elements of 16
-// bytes: leaf {flags 4, pos 4, ksize 4, vsize 4}, branch {pos 4, ksize 4, pgid 8}; pos counts from the element. The value
-// of a bucket is {root 8, sequence 8}; with root 0 its one page follows. Pages 0 and 1 are metas of 64 bytes: {magic 4,
-// version 4, page size 4, flags 4, root 8, sequence 8, freelist 8, pages 8, txid 8, checksum 8}.
+// The layout of a bbolt file, version 2. A page is a header {id 8, flags 2, count 2, overflow 4} and count elements of
+// 16 bytes: leaf {flags 4, pos 4, ksize 4, vsize 4}, branch {pos 4, ksize 4, pgid 8}; pos counts from the element. The
+// value of a bucket is {root 8, sequence 8}; with root 0 its one page follows. Pages 0 and 1 are metas of 64 bytes:
+// {magic 4, version 4, page size 4, flags 4, root 8, sequence 8, freelist 8, pages 8, txid 8, checksum 8}.
 const (
 	pageHeader  = 16
 	elementSize = 16
@@ -60,7 +60,8 @@ func inspect(r io.ReaderAt, size int64) error {
 	return x.freelist(free)
 }
 
-// inspectTree is inspect for the pages of one transaction of a database that is in use: they do not change until it ends.
+// inspectTree is inspect for the pages of one transaction of a database that is in use: they do not change until it
+// ends.
 func inspectTree(r io.ReaderAt, size, pageSize int64, root, pages uint64) error {
 	x := &inspector{r: r, size: size, pageSize: pageSize, pages: pages, used: make([]uint64, pages/64+1)}
 	return x.page(root, nil, nil, 0, true)

@@ -15,8 +15,8 @@ import (
 )
 
 // indexGapKey is the row of meta that says which entries have no index rows yet: those after the first of its two
-// numbers, up to the second. It is absent when all have. The sequence of the index's bucket is the last entry's that was
-// written together with its rows, so that entries of a Larder that knew no index are noticed.
+// numbers, up to the second. It is absent when all have. The sequence of the index's bucket is the last entry's that
+// was written together with its rows, so that entries of a Larder that knew no index are noticed.
 var indexGapKey = []byte("journal.unindexed")
 
 // indexBatch is how many entries one transaction gives index rows.

@@ -56,8 +56,8 @@ func skeleton(name string) []byte {
 	return []byte(strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name)))
 }
 
-// stand refuses a new name that looks like that of another package. A name that is ours already may be: an administrator
-// claimed it, or it was here before.
+// stand refuses a new name that looks like that of another package. A name that is ours already may be: an
+// administrator claimed it, or it was here before.
 func (p *pkg) stand(known bool) error {
 	if !slices.Contains(standsApart, p.kind) {
 		return nil
@@ -121,8 +121,8 @@ func (s *Store) ClaimName(ctx context.Context, k Kind, name string) error {
 	})
 }
 
-// ReleaseName gives a name up: upstreams are asked for it again. ErrNotFound when it is not ours, ErrReferenced while there
-// is a package of the name.
+// ReleaseName gives a name up: upstreams are asked for it again. ErrNotFound when it is not ours, ErrReferenced while
+// there is a package of the name.
 func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		at := key(string(k), name)
@@ -153,7 +153,8 @@ func (tx *Tx) hosted(at []byte) (bool, error) {
 type NamesQuery struct {
 	Kind   Kind // "": all kinds, one after the other
 	Hosted bool // those of packages that are there now as well
-	// After and Limit cut the list into pages: names behind this one, at most so many (0: all). With After, Kind must be set.
+	// After and Limit cut the list into pages: names behind this one, at most so many (0: all). With After, Kind must be
+	// set.
 	After string
 	Limit int
 }
@@ -189,8 +190,8 @@ func (s *Store) Names(ctx context.Context, q NamesQuery) (out []OwnedName, err e
 	return out, err
 }
 
-// ownKnownNames is the migration of data folders from before names outlived packages: every name is ours that has a package,
-// a version that was deleted for good, the history of a tag, or a line in the journal that says so.
+// ownKnownNames is the migration of data folders from before names outlived packages: every name is ours that has a
+// package, a version that was deleted for good, the history of a tag, or a line in the journal that says so.
 func ownKnownNames(tx *bolt.Tx) error {
 	names, err := tx.CreateBucketIfNotExists([]byte(bucketName))
 	if err != nil {

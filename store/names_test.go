@@ -14,8 +14,8 @@ import (
 	"larder/store/storetest"
 )
 
-// TestNamesOutlivePackages: publish, delete a version, delete the package, publish again: the name is ours throughout; what is
-// kept of upstreams makes no name ours.
+// TestNamesOutlivePackages: publish, delete a version, delete the package, publish again: the name is ours throughout;
+// what is kept of upstreams makes no name ours.
 func TestNamesOutlivePackages(t *testing.T) {
 	ctx := context.Background()
 	s := storetest.New(t)
@@ -62,7 +62,8 @@ func TestNamesOutlivePackages(t *testing.T) {
 	}
 }
 
-// TestLookAlikesAreRefused: in the kinds that have no rule of their own; what is claimed, private or gone is told apart.
+// TestLookAlikesAreRefused: in the kinds that have no rule of their own; what is claimed, private or gone is told
+// apart.
 func TestLookAlikesAreRefused(t *testing.T) {
 	ctx := context.Background()
 	s := storetest.New(t)

@@ -167,9 +167,9 @@ func (s *Store) withoutRecord(ctx context.Context, entries []fs.DirEntry) (unkno
 	return unknown, err
 }
 
-// young reports whether a file without a record may belong to work under way: a commit has touched its digest before its
-// rename; the file's age protects the work of whoever repairs a folder by hand. A time far in the future is a clock's
-// mistake and would keep the file for ever.
+// young reports whether a file without a record may belong to work under way: a commit has touched its digest before
+// its rename; the file's age protects the work of whoever repairs a folder by hand. A time far in the future is a
+// clock's mistake and would keep the file for ever.
 func (s *Store) young(d digest.Digest, st fs.FileInfo) bool {
 	now := s.opt.Now()
 	cutoff := now.Add(-s.opt.Grace)
@@ -208,8 +208,8 @@ func (s *Store) moveOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry) 
 	return st.Size(), nil
 }
 
-// tendOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again; what
-// is a week old goes if remove says so.
+// tendOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
+// what is a week old goes if remove says so.
 func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
 	entries, err := os.ReadDir(s.at(orphansDir))
 	if err != nil {

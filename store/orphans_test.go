@@ -87,8 +87,8 @@ func TestTooManyOrphansWait(t *testing.T) {
 	}
 }
 
-// TestOrphansComeBack: when the database that knows them returns, when a reconcile finds their record, and when the same
-// bytes are pushed.
+// TestOrphansComeBack: when the database that knows them returns, when a reconcile finds their record, and when the
+// same bytes are pushed.
 func TestOrphansComeBack(t *testing.T) {
 	ctx := context.Background()
 	dir := withBlobs(t, 3)
@@ -172,8 +172,8 @@ func TestOrphansAndPushesOfTheSameBytes(t *testing.T) {
 	movers.Wait()
 }
 
-// TestMoveOrphansIsCutOffAnywhere fails every durable step of moving a file aside and of bringing it back: the bytes are
-// always in one of the two places.
+// TestMoveOrphansIsCutOffAnywhere fails every durable step of moving a file aside and of bringing it back: the bytes
+// are always in one of the two places.
 func TestMoveOrphansIsCutOffAnywhere(t *testing.T) {
 	ctx := context.Background()
 	for _, back := range []bool{false, true} {

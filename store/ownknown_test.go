@@ -9,8 +9,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// TestFoldersFromBeforeOwnTheirNames: packages that are there, and those of which a tombstone, a tag's history or the journal
-// is left; what is only a copy of an upstream's stays the upstream's.
+// TestFoldersFromBeforeOwnTheirNames: packages that are there, and those of which a tombstone, a tag's history or the
+// journal is left; what is only a copy of an upstream's stays the upstream's.
 func TestFoldersFromBeforeOwnTheirNames(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	s := openBytes(t, dir, Options{})

@@ -103,7 +103,8 @@ func exercise(dir string) (opened bool, err error) {
 	return true, nil
 }
 
-// TestDamagedDatabaseIsASentence flips bits of a real database, overwrites pieces of it, swaps its pages and cuts it off.
+// TestDamagedDatabaseIsASentence flips bits of a real database, overwrites pieces of it, swaps its pages and cuts it
+// off.
 func TestDamagedDatabaseIsASentence(t *testing.T) {
 	dir, good := filled(t)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -186,8 +187,8 @@ func TestOpenFindsEveryKindOfDamagedPage(t *testing.T) {
 	}
 }
 
-// TestDamageAtRunTimeTurnsReadOnly damages pages of a database that is open: reads and writes that meet them are errors,
-// the store takes no changes and says why, and it can still be closed.
+// TestDamageAtRunTimeTurnsReadOnly damages pages of a database that is open: reads and writes that meet them are
+// errors, the store takes no changes and says why, and it can still be closed.
 func TestDamageAtRunTimeTurnsReadOnly(t *testing.T) {
 	dir, good := filled(t)
 	s, err := Open(dir, Options{Reserve: -1})
@@ -251,8 +252,8 @@ func TestPanicOfACallerIsNoDamage(t *testing.T) {
 	}
 }
 
-// TestCheckNamesUnreadableRows: a record that cannot be decoded is a problem with table and key, in every table, and the
-// check goes on.
+// TestCheckNamesUnreadableRows: a record that cannot be decoded is a problem with table and key, in every table, and
+// the check goes on.
 func TestCheckNamesUnreadableRows(t *testing.T) {
 	for _, bucket := range buckets() {
 		if bucket == bucketMeta || bucket == bucketIndex || bucket == bucketFile || bucket == bucketTagged ||

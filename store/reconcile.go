@@ -12,10 +12,10 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Reconcile compares files with records. It removes temporary files nobody writes to, and blobs and expired loose holds that no
-// review row asks for; it moves blobs without a record aside, see orphans.go. It reads every record and folder once, in pages, and
-// blocks nobody. It is a job: call it at start and then rarely. ErrReadOnly; ErrOrphans, with all else done, when so many blobs have
-// no record that the database is more likely wrong than they.
+// Reconcile compares files with records. It removes temporary files nobody writes to, and blobs and expired loose holds
+// that no review row asks for; it moves blobs without a record aside, see orphans.go. It reads every record and folder
+// once, in pages, and blocks nobody. It is a job: call it at start and then rarely. ErrReadOnly; ErrOrphans, with all
+// else done, when so many blobs have no record that the database is more likely wrong than they.
 func (s *Store) Reconcile(ctx context.Context) error {
 	err := s.writable()
 	var strange error

@@ -342,8 +342,8 @@ func (f *files) uploadFiles() (names []string, err error) {
 	return names, err
 }
 
-// makeRoom ends the session of a user that rests longest; false when a request is writing to each of them. Whoever owns it
-// finds no such upload and starts anew.
+// makeRoom ends the session of a user that rests longest; false when a request is writing to each of them. Whoever owns
+// it finds no such upload and starts anew.
 func (s *Store) makeRoom(user string) (made bool, err error) {
 	var resting []*session
 	used := make(map[*session]time.Time)

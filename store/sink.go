@@ -80,8 +80,8 @@ type space struct {
 	since   int64 // bytes written after checked
 }
 
-// room counts n bytes that are about to be written and is ErrFull when those, and ahead more, would eat into the reserve;
-// ErrReadOnly when the file system takes no changes at all.
+// room counts n bytes that are about to be written and is ErrFull when those, and ahead more, would eat into the
+// reserve; ErrReadOnly when the file system takes no changes at all.
 func (f *files) room(n, ahead int64) error {
 	if f.reserve < 0 {
 		return nil
@@ -105,7 +105,8 @@ func (f *files) room(n, ahead int64) error {
 	return nil
 }
 
-// forgetSpace makes the next question about free space go to the kernel: a write has just found the disk full, or read-only.
+// forgetSpace makes the next question about free space go to the kernel: a write has just found the disk full, or
+// read-only.
 func (f *files) forgetSpace() {
 	f.space.mu.Lock()
 	defer f.space.mu.Unlock()

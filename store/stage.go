@@ -367,8 +367,8 @@ func (s *Store) putBytes(ctx context.Context, k *sink, p []byte, link func(*Tx, 
 	return b, nil
 }
 
-// claim reports whether b is stored already and not known to be damaged, and if so keeps the sweeper away for a grace period. The stripe makes sure that it is
-// not being swept at this moment.
+// claim reports whether b is stored already and not known to be damaged, and if so keeps the sweeper away for a grace
+// period. The stripe makes sure that it is not being swept at this moment.
 func (s *Store) claim(ctx context.Context, b Blob) (bool, error) {
 	lock := s.stripe(b.Digest)
 	lock.RLock()
@@ -391,7 +391,8 @@ func (s *Store) claimWith(ctx context.Context, b Blob, link func(*Tx, Blob) erro
 	return ok, err
 }
 
-// claimSound is claim after reading the bytes that are there: those that came once more replace them when they are damaged.
+// claimSound is claim after reading the bytes that are there: those that came once more replace them when they are
+// damaged.
 func (s *Store) claimSound(ctx context.Context, b Blob) (bool, error) {
 	if ok, err := s.claim(ctx, b); !ok || err != nil {
 		return false, err

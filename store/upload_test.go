@@ -282,8 +282,8 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustHave(t, s, b.Digest, body)
 }
 
-// TestOldestUploadMakesRoom: abandoned uploads never stop a user from pushing. The one that rests longest goes first, one that
-// is being written to never, and nobody else's.
+// TestOldestUploadMakesRoom: abandoned uploads never stop a user from pushing. The one that rests longest goes first,
+// one that is being written to never, and nobody else's.
 func TestOldestUploadMakesRoom(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})

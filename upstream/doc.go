@@ -10,11 +10,11 @@
 //
 // # Whose copies are whose
 //
-// A copy is of the registry at a URL, whatever the operator calls it. Records carry the URL's key, which is the name under
-// which it was configured first and never changes; the table upstream.sources has keys, URLs and present names. A source
-// that is not configured any more is an upstream that nobody can ask: it answers when no other one of its kind may be
-// asked, for names of which nothing is kept of a configured one. Two entries with one URL have two keys, since what the
-// credentials of one have brought is not the other's to give.
+// A copy is of the registry at a URL, whatever the operator calls it. Records carry the URL's key, which is the name
+// under which it was configured first and never changes; the table upstream.sources has keys, URLs and present names. A
+// source that is not configured any more is an upstream that nobody can ask: it answers when no other one of its kind
+// may be asked, for names of which nothing is kept of a configured one. Two entries with one URL have two keys, since
+// what the credentials of one have brought is not the other's to give.
 //
 // # How a document is answered
 //
@@ -25,8 +25,8 @@
 //	  absent       404, 410 or 451 from every upstream that may have the name → ErrNotFound, remembered for a moment
 //	  trouble      anything else → ErrUnavailable, which is a 503 with Retry-After and never a 404
 //
-// The first upstream that has a name owns the whole package; trouble with one is never answered by asking the next, nor by
-// what is kept of the next once anything is kept of the first.
+// The first upstream that has a name owns the whole package; trouble with one is never answered by asking the next, nor
+// by what is kept of the next once anything is kept of the first.
 //
 // # How a file is answered
 //

@@ -96,7 +96,8 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 	return nil, fmt.Errorf("%s %s: no upstream has it: %w", s.kind, q.Package, store.ErrNotFound)
 }
 
-// DocumentFrom asks one upstream of the set, for what is joined from all of them. ErrNotFound if it is not for the name.
+// DocumentFrom asks one upstream of the set, for what is joined from all of them. ErrNotFound if it is not for the
+// name.
 func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document, error) {
 	list, err := s.chain(ctx, q.Package)
 	if err != nil {
@@ -138,8 +139,8 @@ func (s *Set) others(ctx context.Context, u *Upstream, after []*Upstream, name s
 	return s.holds(ctx, u, name)
 }
 
-// instead is what is kept of one of others while u is in trouble, which nothing is known of; nil when there is none. The
-// others are not asked, but what is kept of them was right once.
+// instead is what is kept of one of others while u is in trouble, which nothing is known of; nil when there is none.
+// The others are not asked, but what is kept of them was right once.
 func (s *Set) instead(ctx context.Context, u *Upstream, others []*Upstream, q Query) *Document {
 	if held, err := s.others(ctx, u, others, q.Package); err != nil || held {
 		return nil // the trouble is what is told
@@ -506,15 +507,15 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	return d, nil
 }
 
-// maxCarried is the largest document that is handed from its fetch to those who asked; a larger one is read from the disk
-// once they have got a share of the memory for it.
+// maxCarried is the largest document that is handed from its fetch to those who asked; a larger one is read from the
+// disk once they have got a share of the memory for it.
 const maxCarried = 256 << 10
 
 // maxUnstored bounds the bytes of documents that are answered before they are stored.
 const maxUnstored = 64 << 20
 
-// maxEarly is the largest document that is: writing a larger one is a small part of the time that fetching it took, and it
-// would be in memory for longer than the share of its fetch.
+// maxEarly is the largest document that is: writing a larger one is a small part of the time that fetching it took, and
+// it would be in memory for longer than the share of its fetch.
 const maxEarly = 4 << 20
 
 // write stores what keep got, after what was got before, and says whether it could.

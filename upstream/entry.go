@@ -150,8 +150,8 @@ func (d *Document) Rendered(name, base, format string) store.DocKey {
 // parsed and rendered from it is about as large again.
 const madeOf = 2
 
-// Bytes reads the document; nobody changes them. They, and what is made of them, are of the share of ctx: a *budget.Busy
-// when there is no memory.
+// Bytes reads the document; nobody changes them. They, and what is made of them, are of the share of ctx: a
+// *budget.Busy when there is no memory.
 func (d *Document) Bytes(ctx context.Context) ([]byte, error) {
 	if err := budget.Take(ctx, madeOf*d.Size); err != nil {
 		return nil, err

@@ -253,8 +253,8 @@ func (r *Registry) Purge(ctx context.Context, k store.Kind, pattern string) (n i
 	return r.purge(ctx, k, pattern, r.dropPackage)
 }
 
-// PurgeOrphans drops what is kept of packages whose names match if it is of registries that are not configured any more.
-// It returns how many packages there was something of.
+// PurgeOrphans drops what is kept of packages whose names match if it is of registries that are not configured any
+// more. It returns how many packages there was something of.
 func (r *Registry) PurgeOrphans(ctx context.Context, k store.Kind, pattern string) (n int, err error) {
 	return r.purge(ctx, k, pattern, r.dropOrphans)
 }

@@ -16,8 +16,9 @@ import (
 type Spelling struct {
 	// Name is the one spelling of a name, by which packages are recorded here; ErrInvalid for what is no name of the kind.
 	Name func(name string) (string, error)
-	// Fold spells names, and patterns of them, as claims and blocked compare them: wider than Name, so that no other spelling
-	// of a name escapes an operator's rule. It must leave '*' alone. What is hosted hides its own name only, see Name.
+	// Fold spells names, and patterns of them, as claims and blocked compare them: wider than Name, so that no other
+	// spelling of a name escapes an operator's rule. It must leave '*' alone. What is hosted hides its own name only, see
+	// Name.
 	Fold func(name string) string
 	// Same reports whether the kind takes a version for the one that a rule names. For some kinds a rule may say less: a
 	// gem's number means it on every platform.
@@ -126,7 +127,8 @@ func CheckRules(o Options) error {
 	return nil
 }
 
-// Padded are the ways to write a version whose numbers may end in any count of zeros: 1.0.post1 is 1.post1 and 1.0.0.post1.
+// Padded are the ways to write a version whose numbers may end in any count of zeros: 1.0.post1 is 1.post1 and
+// 1.0.0.post1.
 func Padded(version string) (out []string) {
 	end := 0
 	for end < len(version) && (version[end] == '.' || version[end] == '!' || version[end] >= '0' && version[end] <= '9') {
@@ -196,8 +198,8 @@ func (s *Set) covers(rules []rule, name string) bool {
 	return slices.ContainsFunc(rules, func(r rule) bool { return r.version == "" && s.matches(r, name) })
 }
 
-// Claimed reports whether the name is ours by the configuration. A claim is about the name here: the image of an upstream that
-// is asked for below the upstream's name is the upstream's.
+// Claimed reports whether the name is ours by the configuration. A claim is about the name here: the image of an
+// upstream that is asked for below the upstream's name is the upstream's.
 func (s *Set) Claimed(name string) bool {
 	return s != nil && slices.ContainsFunc(s.r.claims, func(r rule) bool { return s.means(r, name) })
 }
@@ -219,8 +221,8 @@ func (s *Set) matches(r rule, name string) bool {
 	return slices.ContainsFunc(s.spellings(name), func(n string) bool { return s.means(r, n) })
 }
 
-// Blocked is nil when no rule forbids the version of a package, or the package; ErrDenied says that one does. A package of
-// which no version is blocked costs a comparison of its name with each rule.
+// Blocked is nil when no rule forbids the version of a package, or the package; ErrDenied says that one does. A package
+// of which no version is blocked costs a comparison of its name with each rule.
 func (s *Set) Blocked(name, version string) error {
 	if s == nil || len(s.r.blocked) == 0 || version == "" || !s.coversVersion(s.r.blocked, name, version) {
 		return nil

@@ -4,7 +4,8 @@ package upstream
 
 import "strings"
 
-// SameSemVer compares without build metadata. A rule may have a v or = before its version, and leave out numbers that are 0.
+// SameSemVer compares without build metadata. A rule may have a v or = before its version, and leave out numbers that
+// are 0.
 func SameSemVer(rule, version string) bool { return fullSemVer(rule) == fullSemVer(version) }
 
 // AlsoSemVer is the version without its build metadata, for patterns.

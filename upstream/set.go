@@ -92,8 +92,8 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	return r, nil
 }
 
-// detach returns a context with ctx's values that ends with the registry, not with ctx, and that has a share of the memory of
-// its own. done must be called.
+// detach returns a context with ctx's values that ends with the registry, not with ctx, and that has a share of the
+// memory of its own. done must be called.
 func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(r.life, cancel)
@@ -132,8 +132,8 @@ func (r *Registry) Close() {
 type Protocol struct {
 	// Spelling is how the kind writes names and versions.
 	Spelling
-	// Names are all names by which Blocked, Allowed, Include and Exclude know a package, its own among them: an image of a named
-	// upstream has one without that name. nil: only its own. Claims are about the name itself.
+	// Names are all names by which Blocked, Allowed, Include and Exclude know a package, its own among them: an image of a
+	// named upstream has one without that name. nil: only its own. Claims are about the name itself.
 	Names func(name string) []string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
@@ -334,8 +334,8 @@ type state struct {
 
 type docID struct{ pkg, id string }
 
-// maxStates bounds the memory of a Set, some 300 bytes for each: strangers can ask for any number of names. What is forgotten
-// is asked again.
+// maxStates bounds the memory of a Set, some 300 bytes for each: strangers can ask for any number of names. What is
+// forgotten is asked again.
 const maxStates = 32_768
 
 // with calls fn with the state of id under the lock.

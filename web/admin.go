@@ -30,6 +30,7 @@ type api struct {
 	// claims are the configuration's patterns, spellings what makes one name of those that are the same.
 	claims    []string
 	spellings upstream.Spellings
+	rebuild   func(context.Context, RebuildRequest, func(done, total int64)) ([]Rebuilt, error)
 }
 
 // Admin is the admin API for clients that must prove their right: every operation needs an administrator.
@@ -52,7 +53,8 @@ func LocalAdmin(d Deps) http.Handler {
 }
 
 func endpoint(d Deps) wire.Endpoint[request] {
-	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings}
+	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings,
+		rebuild: d.Rebuild}
 	return wire.Endpoint[request]{
 		Parse:  parse,
 		Ops:    a.ops(),

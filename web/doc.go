@@ -16,6 +16,7 @@
 //	DELETE /tokens/ID              admin.token.revoke  larder token revoke
 //	POST   /gc                     admin.gc            larder gc: {"dry_run","grace_seconds"}; answers NDJSON
 //	POST   /check                  admin.check         larder check: {"deep"}; answers NDJSON
+//	POST   /rebuild                admin.rebuild       larder check --rebuild --publish: {"publish","as"}; answers NDJSON
 //	POST   /scrub                  admin.scrub         larder scrub: {"rate"}; answers NDJSON
 //	POST   /heal                   admin.heal          larder scrub --heal: the bytes of a file that is damaged here
 //	POST   /backup                 admin.backup        larder backup; answers a tar, its report in the trailer Larder-Report
@@ -35,8 +36,9 @@
 // An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or {"error":…,"request_id":…}.
 // Errors before that are {"error": sentence, "request_id": id} with the status of internal/wire's table.
 //
-// Other addresses, open to everyone who reaches the port. Under anonymous: none, who is not logged in gets /healthz and /readyz
-// without details and no metrics; what a job failed with is for those who are logged in, always. Any user and any token counts.
+// Other addresses, open to everyone who reaches the port. Under anonymous: none, who is not logged in gets /healthz and
+// /readyz without details and no metrics; what a job failed with is for those who are logged in, always. Any user and
+// any token counts.
 //
 //	GET /         what this server is and how to use it, for people
 //	GET /healthz  200 while the process answers; the state of its background jobs

@@ -18,8 +18,8 @@ type healthBody struct {
 	Damaged *int64 `json:"damaged_blobs,omitempty"`
 }
 
-// health answers 200 as long as the process can: a supervisor that restarts on 503 would only add to a job's failure. What a
-// job failed with may name packages: that is for whoever has logged in.
+// health answers 200 as long as the process can: a supervisor that restarts on 503 would only add to a job's failure.
+// What a job failed with may name packages: that is for whoever has logged in.
 func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.health")
 	damaged := s.d.Wire.Store.DamagedBlobs()
@@ -47,7 +47,8 @@ func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 	s.probe(w, http.StatusOK, body)
 }
 
-// readyBody is the answer of /readyz. Where reading needs a login, those without one learn nothing but whether it is ready.
+// readyBody is the answer of /readyz. Where reading needs a login, those without one learn nothing but whether it is
+// ready.
 type readyBody struct {
 	Ready    bool     `json:"ready"`
 	ReadOnly *bool    `json:"read_only,omitempty"`

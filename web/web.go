@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"html/template"
 	"log/slog"
 	"net/http"
@@ -36,6 +37,8 @@ type Deps struct {
 	Claims []string
 	// Spellings say how names are written, for claims of one.
 	Spellings upstream.Spellings
+	// Rebuild publishes files that no record knows; if nil, nobody does.
+	Rebuild func(ctx context.Context, q RebuildRequest, progress func(done, total int64)) ([]Rebuilt, error)
 }
 
 // Protocol is one protocol that is switched on.

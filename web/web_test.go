@@ -137,6 +137,7 @@ func everyOp() map[string][3]string {
 		"admin.token.revoke": {"DELETE", "tokens/0000000000000000", ""},
 		"admin.gc":           {"POST", "gc", ""},
 		"admin.check":        {"POST", "check", ""},
+		"admin.rebuild":      {"POST", "rebuild", `{"publish":["npm:x"]}`},
 		"admin.scrub":        {"POST", "scrub", ""},
 		"admin.heal":         {"POST", "heal", "bytes that nobody has"},
 		"admin.backup":       {"POST", "backup", ""},
@@ -576,7 +577,8 @@ func TestJournalWaits(t *testing.T) {
 	}
 }
 
-// TestTailCrossesBatches reads the journal backwards over more than one transaction, with a filter that skips most of it.
+// TestTailCrossesBatches reads the journal backwards over more than one transaction, with a filter that skips most of
+// it.
 func TestTailCrossesBatches(t *testing.T) {
 	b := newBox(t, nil)
 	err := b.deps.Wire.Store.Update(context.Background(), func(tx *store.Tx) error {

@@ -1,6 +1,7 @@
 package web
 
-// Who may see what the server says of itself: of addresses that monitoring asks, which have no operation in a protocol's table.
+// Who may see what the server says of itself: of addresses that monitoring asks, which have no operation in a
+// protocol's table.
 
 import (
 	"net/http"

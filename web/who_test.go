@@ -11,8 +11,8 @@ import (
 	"larder/auth"
 )
 
-// TestWhatTheServerTellsOfItself: every page that has no operation of its own, for each credential, where anonymous reads and
-// where it does not.
+// TestWhatTheServerTellsOfItself: every page that has no operation of its own, for each credential, where anonymous
+// reads and where it does not.
 func TestWhatTheServerTellsOfItself(t *testing.T) {
 	const secret = "package acme/secret cannot be read"
 	const figures = "larder_requests_total 1"

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// floodSearch: small reads a second beside sixteen clients that search for what matches all of 200,000 gems, beside the same
-// reads alone.
+// floodSearch: small reads a second beside sixteen clients that search for what matches all of 200,000 gems, beside the
+// same reads alone.
 func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -114,9 +114,9 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
-// floodAudit: peak memory in 200 anonymous audits, forty at a time, of the kinds that cost most, with memory: 256MB, beside
-// 400 MiB (both as 1/MiB). What others wait for a small read, and the time from SIGTERM to the end in the middle of a second
-// flood, are printed below.
+// floodAudit: peak memory in 200 anonymous audits, forty at a time, of the kinds that cost most, with memory: 256MB,
+// beside 400 MiB (both as 1/MiB). What others wait for a small read, and the time from SIGTERM to the end in the middle
+// of a second flood, are printed below.
 func floodAudit(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	bodies, err := auditBodies()
 	if err != nil {

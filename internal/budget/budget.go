@@ -2,8 +2,8 @@
 // once. A Pool has so many units; who wants some waits in line for a few seconds and then fails with a Busy, which is a
 // 503 with Retry-After.
 //
-// Nobody waits with units in hand, so that no two requests can wait for each other: a Share that holds some and needs more
-// gets them at once or fails. An eighth of a pool is kept for that.
+// Nobody waits with units in hand, so that no two requests can wait for each other: a Share that holds some and needs
+// more gets them at once or fails. An eighth of a pool is kept for that.
 package budget
 
 import (

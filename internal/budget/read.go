@@ -14,8 +14,8 @@ var ErrLimit = errors.New("more bytes than the limit")
 // firstRead is what a buffer begins with when nobody knows the length.
 const firstRead = 4 << 10
 
-// Read reads all of r, at most limit bytes: more is ErrLimit. The buffer grows with what has arrived, never ahead of it by
-// more than as much again, and the share of ctx with the buffer: a peer that sends slowly holds little. hint is the
+// Read reads all of r, at most limit bytes: more is ErrLimit. The buffer grows with what has arrived, never ahead of it
+// by more than as much again, and the share of ctx with the buffer: a peer that sends slowly holds little. hint is the
 // announced length, -1 for none.
 func Read(ctx context.Context, r io.Reader, hint, limit int64) ([]byte, error) {
 	s := From(ctx)

@@ -23,7 +23,7 @@ func (a *app) claimCommand() *cobra.Command {
 		Example: "  larder claim npm left-pad\n  larder claim maven com.acme:lib --release\n  larder claim list",
 		Args:    exactly("the KIND", "the NAME"),
 	}
-	s := settingsFlags(cmd)
+	s := settingsFlags(cmd, "data", "claims")
 	release := cmd.Flags().Bool("release", false, "give the name up: upstreams are asked for it again")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		kind, err := store.ParseKind(args[0])
@@ -51,7 +51,7 @@ func (a *app) claimList() *cobra.Command {
 		Use: "list [KIND]", Short: "List names that are this registry's own without a package: claimed, or of what was deleted",
 		Args: between(0, "the KIND"),
 	}
-	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	s, asJSON := settingsFlags(cmd, "data", "claims"), jsonFlag(cmd)
 	all := cmd.Flags().Bool("all", false, "also names of packages that are published here")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		which, err := choice(args)

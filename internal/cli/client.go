@@ -132,21 +132,10 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	pipe := newPipe()
-	server := &http.Server{
-		Handler:  web.LocalAdmin(web.Deps{Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote}, Auth: local, Log: log, Version: web.Version(), Claims: cfg.Claims, Spellings: server.Spellings()}),
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(pipe) }()
-	c.use(pipe.dial)
-	c.closers = append(c.closers, func() error {
-		err := server.Shutdown(context.WithoutCancel(ctx))
-		if serr := <-served; !errors.Is(serr, http.ErrServerClosed) {
-			err = errors.Join(err, serr)
-		}
-		return errors.Join(err, s.Close())
-	})
+	c.serve(ctx, web.LocalAdmin(web.Deps{
+		Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote},
+		Auth: local, Log: log, Version: web.Version(), Claims: cfg.Claims, Spellings: server.Spellings(),
+	}), s.Close)
 	return nil
 }
 

@@ -11,7 +11,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"larder/auth"
 	"larder/internal/config"
+	rebuilding "larder/internal/rebuild"
+	"larder/internal/wire"
 	"larder/store"
 	"larder/web"
 )
@@ -81,16 +84,37 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare records, files and counters with each other",
-		Long:  "Compare records, files and counters with each other; with --deep also every file with its digest. Exits with 1 if anything is wrong.",
-		Args:  exactly(),
+		Long: "Compare records, files and counters with each other; with --deep also every file with its digest. " +
+			"Exits with 1 if anything is wrong.\n\n" +
+			"With --rebuild it says what the files without a record are, by their content. What is known can be copied out " +
+			"(--export) or published again as hosted packages (--publish), by the rules that hold for every publish, also while " +
+			"the server runs. After a lost database, first start with larder serve --accept-new-database.\n\n" +
+			"Images do not say their repository: oci:REPOSITORY names where all of them go, oci:REPOSITORY@sha256:DIGEST " +
+			"where one goes. Their tags are lost, except where an annotation has one. Exits with 1 if anything chosen was refused.",
+		Example: "  larder check --deep\n  larder check --rebuild --export found\n" +
+			"  larder check --rebuild --publish 'npm:@acme/*' --publish oci:team/app",
+		Args: exactly(),
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	deep := cmd.Flags().Bool("deep", false, "read every file and compare it with its digest")
 	rebuild := cmd.Flags().Bool("rebuild", false, "say what the files without a record are, by their content: all of them when the database cannot be used")
 	export := cmd.Flags().String("export", "", "with --rebuild, copy those that are known to this folder, under the names they are published by")
+	publish := cmd.Flags().StringArray("publish", nil,
+		"with --rebuild, publish what is chosen here: KIND:PATTERN, oci:REPOSITORY, or * for all; repeatable")
+	as := cmd.Flags().String("as", auth.AdminName, "with --publish, the user who publishes, with what that user may")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *export != "" && !*rebuild {
-			return usagef("--export goes with --rebuild")
+		switch {
+		case (*export != "" || len(*publish) > 0) && !*rebuild:
+			return usagef("--export and --publish go with --rebuild")
+		case *export != "" && len(*publish) > 0:
+			return usagef("--export and --publish are two things to do: export first, then publish")
+		case cmd.Flags().Changed("as") && len(*publish) == 0:
+			return usagef("--as goes with --publish")
+		case len(*publish) > 0:
+			if _, err := rebuilding.ParseChoices(*publish); err != nil {
+				return usagef("%s", wire.Public(err))
+			}
+			return a.republish(cmd.Context(), s, *asJSON, web.RebuildRequest{Publish: *publish, As: *as})
 		}
 		if *rebuild {
 			return a.rebuild(cmd.Context(), s, *asJSON, *export)

@@ -3,36 +3,20 @@ package cli
 // This file is larder check --rebuild: what can be known of files that no record knows, by their content alone.
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/cargo"
-	"larder/composer"
 	"larder/internal/config"
-	"larder/maven"
-	"larder/npm"
-	"larder/oci"
-	"larder/pypi"
-	"larder/rubygems"
+	"larder/internal/rebuild"
 	"larder/store"
 )
-
-// identifiers are the kinds' own: the first that knows the file has it. Jars and wheels are ZIP archives too and may hold
-// a composer.json, so Composer is asked last.
-func identifiers() []func(io.ReaderAt, int64) (store.Found, bool) {
-	return []func(io.ReaderAt, int64) (store.Found, bool){
-		oci.Identify, rubygems.Identify, cargo.Identify, pypi.Identify, npm.Identify, maven.Identify, composer.Identify,
-	}
-}
 
 // rebuild reports on the files without a record, and with export copies those that are known.
 func (a *app) rebuild(ctx context.Context, s settings, asJSON bool, export string) error {
@@ -44,7 +28,7 @@ func (a *app) rebuild(ctx context.Context, s settings, asJSON bool, export strin
 	if err != nil {
 		return err
 	}
-	found, err := identifyAll(ctx, cfg.Data, wanted)
+	found, err := rebuild.Identify(ctx, cfg.Data, func(f store.Found) bool { return wanted(f.Digest) })
 	if err == nil && export != "" {
 		err = exportFound(cfg.Data, export, found)
 	}
@@ -84,56 +68,6 @@ func (a *app) unrecorded(ctx context.Context, cfg config.Config) (func(digest.Di
 type unusableError struct{ text string }
 
 func (e *unusableError) Error() string { return e.text }
-
-// identifyAll looks at each wanted file, then notes which of the unknown ones belong to a manifest.
-func identifyAll(ctx context.Context, data string, wanted func(digest.Digest) bool) ([]store.Found, error) {
-	found := []store.Found{}
-	parts := map[digest.Digest]bool{}
-	err := store.WalkBlobs(ctx, data, func(f store.Found, path string) error {
-		if !wanted(f.Digest) {
-			return nil
-		}
-		known, err := identify(path, f)
-		if err == nil {
-			found = append(found, known)
-		}
-		for _, d := range known.Parts {
-			parts[d] = true
-		}
-		return err
-	})
-	for i, f := range found {
-		if f.Confidence == store.Unknown && parts[f.Digest] {
-			found[i].Kind, found[i].Confidence = store.OCI, store.Part
-		}
-	}
-	slices.SortFunc(found, func(x, y store.Found) int {
-		return cmp.Or(strings.Compare(string(x.Kind), string(y.Kind)), strings.Compare(x.Name, y.Name),
-			strings.Compare(x.Version, y.Version), strings.Compare(string(x.Digest), string(y.Digest)))
-	})
-	return found, err
-}
-
-// identify asks the kinds about one file. What is damaged is unknown.
-func identify(path string, f store.Found) (store.Found, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return f, err
-	}
-	defer file.Close()
-	for _, ask := range identifiers() {
-		known, ok := ask(file, f.Size)
-		if !ok {
-			continue
-		}
-		known.Digest, known.Size, known.Orphan = f.Digest, f.Size, f.Orphan
-		if known.Kind == store.OCI {
-			known.Version = string(f.Digest)
-		}
-		return known, nil
-	}
-	return f, nil
-}
 
 func (a *app) sayFound(found []store.Found) error {
 	var rows [][]string

@@ -39,8 +39,8 @@ func (a *app) serveCommand() *cobra.Command {
 // bounded, and requests leave a lot of short-lived garbage behind. GOMEMLIMIT still holds.
 const gcPercent = 400
 
-// memoryBase is what the program needs beside what requests hold, in bytes: caches of documents (32 MiB) and small blobs
-// (16 MiB), what is remembered of names, connections, and garbage.
+// memoryBase is what the program needs beside what requests hold, in bytes: caches of documents (32 MiB) and small
+// blobs (16 MiB), what is remembered of names, connections, and garbage.
 const memoryBase = 96 << 20
 
 func (a *app) serve(ctx context.Context, cfg config.Config) error {

@@ -56,18 +56,21 @@ type Config struct {
 	LogLevel string `yaml:"log-level" json:"log-level"`
 	// H2C upgrades plain-http clients that ask for it (cargo, curl --http2) to HTTP/2. Default true.
 	H2C bool `yaml:"h2c" json:"h2c"`
-	// Metrics serves /metrics: to everyone who reaches the port, or under anonymous: none to whoever logs in. Default true.
+	// Metrics serves /metrics: to everyone who reaches the port, or under anonymous: none to whoever logs in. Default
+	// true.
 	Metrics bool `yaml:"metrics" json:"metrics"`
 
-	// Memory is what all requests together may hold in memory: bodies, documents of upstreams and what is made of them, lists.
-	// A request that finds it in use waits a few seconds and is then asked to come again. Beside it the program needs about
-	// 96 MiB for itself and its caches: without GOMEMLIMIT the two together are the limit of Go's memory. Default 256 MiB.
+	// Memory is what all requests together may hold in memory: bodies, documents of upstreams and what is made of them,
+	// lists. A request that finds it in use waits a few seconds and is then asked to come again. Beside it the program
+	// needs about 96 MiB for itself and its caches: without GOMEMLIMIT the two together are the limit of Go's memory.
+	// Default 256 MiB.
 	Memory Size `yaml:"memory" json:"memory"`
 	// Reserve is the free disk space below which uploads are refused. Default 256 MiB.
 	Reserve Size `yaml:"reserve" json:"reserve"`
 	// Grace is how long bytes that nothing refers to any more are kept. Default 1 hour.
 	Grace Duration `yaml:"grace" json:"grace"`
-	// ScrubPeriod is how long it takes until every file was read again and compared with its digest. Default 30 days; 0: never.
+	// ScrubPeriod is how long it takes until every file was read again and compared with its digest. Default 30 days; 0:
+	// never.
 	ScrubPeriod Duration `yaml:"scrub-period" json:"scrub-period"`
 	// ScrubRate is how many bytes a second are read for that at most. Default 20 MiB.
 	ScrubRate Size `yaml:"scrub-rate" json:"scrub-rate"`

@@ -12,9 +12,9 @@ var endings = []string{
 	".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
 }
 
-// ReleaseOf is the release that a file of a project belongs to, in normal form where its version has one. It reads more names
-// than ParseFilename: an old index lists forms that nobody may upload any more, and rules about versions are about them too.
-// What says no version at all is its own release.
+// ReleaseOf is the release that a file of a project belongs to, in normal form where its version has one. It reads more
+// names than ParseFilename: an old index lists forms that nobody may upload any more, and rules about versions are
+// about them too. What says no version at all is its own release.
 func ReleaseOf(project, file string) string {
 	if f, err := ParseFilename(file); err == nil && (project == "" || f.Project == project) {
 		return f.Version.String()

@@ -10,8 +10,8 @@ import (
 
 const formType = "application/x-www-form-urlencoded"
 
-// TestNoRouteTakesForeignForms: below every address of the program a form of another site is refused or reaches nothing,
-// and this server's own forms arrive.
+// TestNoRouteTakesForeignForms: below every address of the program a form of another site is refused or reaches
+// nothing, and this server's own forms arrive.
 func TestNoRouteTakesForeignForms(t *testing.T) {
 	s := start(t, testConfig(t), nil)
 	base := "http://" + s.addr

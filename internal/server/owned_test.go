@@ -144,8 +144,8 @@ func (o *owned) mentions() (where []string) {
 	return where
 }
 
-// TestNamesStayOurs: in each kind a name of the upstream's is not taken by accident; claimed, it is nobody's until it is
-// published; deleted, it does not become the upstream's again; released, it does.
+// TestNamesStayOurs: in each kind a name of the upstream's is not taken by accident; claimed, it is nobody's until it
+// is published; deleted, it does not become the upstream's again; released, it does.
 func TestNamesStayOurs(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {

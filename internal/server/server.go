@@ -3,6 +3,7 @@
 //	server.go   New: what is built, in which order     run.go      Run: listen, serve, and the order of stopping
 //	listen.go   admin socket, address file, TLS files  jobs.go     background work
 //	metrics.go  Prometheus figures                     tune.go     limits of http.Server
+//	rebuild.go  files without a record are published
 package server
 
 import (
@@ -42,9 +43,10 @@ type Server struct {
 	trust   *trust.Publishers  // nil without trusted publishers
 	metrics *metrics
 	jobs    *jobs
-	public  *wire.Upgrader // all that is served over TCP
-	admin   http.Handler   // all that is served on the admin socket
-	cert    *certificate   // nil without TLS
+	public  *wire.Upgrader              // all that is served over TCP
+	admin   http.Handler                // all that is served on the admin socket
+	inside  map[store.Kind]http.Handler // the protocols, for requests of this process
+	cert    *certificate                // nil without TLS
 
 	stopping chan struct{} // closed when the stop begins
 }
@@ -52,7 +54,7 @@ type Server struct {
 // New opens the data folder and builds the parts. On a folder that never had a user it makes the user admin; if the
 // configuration has no password for it, a random one is written to out. Run or Close must follow.
 func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer) (*Server, error) {
-	s := &Server{cfg: cfg, log: log, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, log: log, stopping: make(chan struct{}), inside: map[store.Kind]http.Handler{}}
 	var err error
 	if cfg.TLSCert != "" {
 		if s.cert, err = newCertificate(cfg.TLSCert, cfg.TLSKey, log); err != nil {
@@ -128,7 +130,8 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	protocols := s.protocols(deps)
 	s.jobs = newJobs(s.log, s.jobList(protocols)...)
 	s.metrics.watch(s.jobs)
-	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(), Claims: s.cfg.Claims, Spellings: Spellings()}
+	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(), Claims: s.cfg.Claims,
+		Spellings: Spellings(), Rebuild: s.rebuild}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
@@ -136,6 +139,9 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	for _, p := range protocols {
 		wire.Mount(rt, p.Protocol)
 		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
+		s.inside[p.kind] = &wire.Edge{
+			Next: p.Handler, Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory, Stall: -1,
+		}
 	}
 	web.New(pages).Mount(rt)
 	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory}
@@ -309,3 +315,6 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 
 // Handler serves what Run serves over TCP; tests call it without a listener.
 func (s *Server) Handler() http.Handler { return s.public }
+
+// Admin serves what Run serves on the admin socket, for whoever has opened the folder without a listener.
+func (s *Server) Admin() http.Handler { return s.admin }

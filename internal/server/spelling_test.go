@@ -12,8 +12,8 @@ import (
 
 const someDigest = "sha256:0000000000000000000000000000000000000000000000000000000000000001"
 
-// TestRulesMeanTheSameVersionInEverySpelling: the left version is what a rule says; those in meant are the same version to the
-// kind's own clients, those in others are not.
+// TestRulesMeanTheSameVersionInEverySpelling: the left version is what a rule says; those in meant are the same version
+// to the kind's own clients, those in others are not.
 func TestRulesMeanTheSameVersionInEverySpelling(t *testing.T) {
 	for _, c := range []struct {
 		kind          store.Kind

@@ -93,8 +93,8 @@ func (b *body) end(err error) error {
 }
 
 // ReadBody reads the whole body of a small request. A body over limit bytes is store.ErrTooLarge, at once if its length
-// was announced; one that ends early is ErrTruncated, one that trickles ErrSlow. What is read is of the request's share of
-// the memory: a *budget.Busy when there is none.
+// was announced; one that ends early is ErrTruncated, one that trickles ErrSlow. What is read is of the request's share
+// of the memory: a *budget.Busy when there is none.
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)

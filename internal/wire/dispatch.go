@@ -71,9 +71,9 @@ type Endpoint[R any] struct {
 	// Its errors are ErrBadPath, ErrNoRoute, or NotAllowed(…).
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
 	Ops   []Op[R]
-	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end here.
-	// The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether names
-	// exist; whoever asked is known already.
+	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end
+	// here. The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether
+	// names exist; whoever asked is known already.
 	Resolve func(ctx context.Context, q R) (R, error)
 	// Target is the type and name of what the request is about, in the words of auth scopes.
 	Target func(q R) (typ, name string)
@@ -89,7 +89,8 @@ type Failure struct {
 	Err error
 	// Public is what the client's user reads.
 	Public string
-	// Op, Need, Type and Name say what was asked for, in the client's spelling; Op is empty if the path was not understood.
+	// Op, Need, Type and Name say what was asked for, in the client's spelling; Op is empty if the path was not
+	// understood.
 	Op         string
 	Need       Need
 	Type, Name string
@@ -109,8 +110,8 @@ type Deps struct {
 	Upstreams *upstream.Registry
 }
 
-// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail. Credentials that
-// are wrong are refused even where none are needed: a client must learn that its token has expired.
+// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail.
+// Credentials that are wrong are refused even where none are needed: a client must learn that its token has expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
 	if d.Store != nil && e.Kind != "" {

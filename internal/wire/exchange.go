@@ -54,8 +54,8 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// Value finds the exchange itself under exchangeKey, its share of the memory, who acts once that is settled, and all else in
-// the context below.
+// Value finds the exchange itself under exchangeKey, its share of the memory, who acts once that is settled, and all
+// else in the context below.
 func (x *exchange) Value(key any) any {
 	switch key.(type) {
 	case exchangeKey:

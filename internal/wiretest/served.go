@@ -76,8 +76,8 @@ func (g *Rig) Unjudged(f func()) []string {
 	return names
 }
 
-// checkServed asks every operation about a package in many spellings, as a user with all rights to that package alone and
-// as one who has none: no package may be looked at whose name was not authorised.
+// checkServed asks every operation about a package in many spellings, as a user with all rights to that package alone
+// and as one who has none: no package may be looked at whose name was not authorised.
 func (m Matrix[R]) checkServed(g *Rig) {
 	g.T.Helper()
 	// Each operation has a package of its own, since the one before may have deleted it.

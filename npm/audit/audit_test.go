@@ -76,7 +76,8 @@ func packed(t *testing.T, body string) *http.Request {
 	return r
 }
 
-// TestAuditsAreBounded: whatever a stranger sends, little is kept of it, and what is too much is refused where it begins.
+// TestAuditsAreBounded: whatever a stranger sends, little is kept of it, and what is too much is refused where it
+// begins.
 func TestAuditsAreBounded(t *testing.T) {
 	a := newAudit(t)
 	deep := strings.Repeat(`{"dependencies":{"demo":`, 400) + `{"version":"1.0.0"}` + strings.Repeat("}}", 400)

@@ -1,7 +1,7 @@
 package audit
 
-// Reading requests. They are strangers' and may be large: they are read once, from front to back, and of them only what an
-// advisory is about is kept.
+// Reading requests. They are strangers' and may be large: they are read once, from front to back, and of them only what
+// an advisory is about is kept.
 
 import (
 	"bytes"
@@ -192,8 +192,8 @@ func (q *request) dependency(s *rawjson.Scanner, name string) error {
 	return nil
 }
 
-// finish is the error of a request that was read with s: JSON that is not what it should be is told in a sentence of its
-// kind of audit.
+// finish is the error of a request that was read with s: JSON that is not what it should be is told in a sentence of
+// its kind of audit.
 func finish(s *rawjson.Scanner, err error, sentence string) error {
 	if err == nil {
 		err = s.End()

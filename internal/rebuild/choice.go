@@ -1,0 +1,95 @@
+package rebuild
+
+// This file reads what an operator chooses to be published.
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"larder/store"
+	"larder/upstream"
+)
+
+// Choice is one --publish.
+type Choice struct {
+	Text    string
+	kind    store.Kind // "" for every kind
+	name    *regexp.Regexp
+	repo    string // of images: where they go
+	digest  string // of one image, or how it begins; "" for all
+	matched bool
+}
+
+// ParseChoices reads "*" (all whose name is in the file), KIND:PATTERN with * for any characters, oci:REPOSITORY and
+// oci:REPOSITORY@sha256:DIGEST. An image does not say its repository, so it has to be named. store.ErrInvalid.
+func ParseChoices(texts []string) ([]*Choice, error) {
+	var out []*Choice
+	for _, text := range texts {
+		c, err := parseChoice(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	if len(out) == 0 {
+		return nil, store.Refuse(store.ErrInvalid, "Nothing is chosen: say KIND:PATTERN, oci:REPOSITORY, or * for all.")
+	}
+	return out, nil
+}
+
+func parseChoice(text string) (*Choice, error) {
+	if text == "*" {
+		return &Choice{Text: text, name: globOf("*")}, nil
+	}
+	word, pattern, ok := strings.Cut(text, ":")
+	kind, err := store.ParseKind(word)
+	if !ok || err != nil || pattern == "" {
+		return nil, store.Refuse(store.ErrInvalid,
+			"%.200q is not a choice: say KIND:PATTERN, such as npm:@acme/*, oci:REPOSITORY, or * for all.", text)
+	}
+	c := &Choice{Text: text, kind: kind, name: globOf(pattern)}
+	if kind == store.OCI {
+		c.repo, c.digest, _ = strings.Cut(pattern, "@")
+		if strings.Contains(c.repo, "*") {
+			return nil, store.Refuse(store.ErrInvalid,
+				"%.200q has a pattern, but images do not say their repository: name the one they go to, as in oci:team/app.", text)
+		}
+	}
+	return c, nil
+}
+
+func globOf(pattern string) *regexp.Regexp {
+	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
+}
+
+// repositories are where the image d goes: where a choice of its own says, else where all go.
+func repositories(choices []*Choice, d string) (own, all []string) {
+	for _, c := range choices {
+		switch {
+		case c.kind != store.OCI:
+		case c.digest == "":
+			c.matched = true
+			all = append(all, c.repo)
+		case strings.HasPrefix(d, c.digest):
+			c.matched = true
+			own = append(own, c.repo)
+		}
+	}
+	return own, all
+}
+
+// chosen reports whether a file that is no image is chosen, by its name as it stands or in the one spelling of it.
+func chosen(choices []*Choice, spell upstream.Spellings, f store.Found) bool {
+	names := []string{f.Name}
+	if one, err := spell.Name(f.Kind, f.Name); err == nil {
+		names = append(names, one)
+	}
+	any := false
+	for _, c := range choices {
+		if (c.kind == "" || c.kind == f.Kind) && slices.ContainsFunc(names, c.name.MatchString) {
+			c.matched, any = true, true
+		}
+	}
+	return any
+}
