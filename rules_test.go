@@ -35,7 +35,11 @@ var layers = [][]string{
 	{"larder/store/storetest"},
 	{"larder/store"},
 	{"larder/internal/gemspec"},
-	{"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/semver", "larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal", "larder/maven/order", "larder/maven/markup", "larder/maven/checksum", "larder/internal/miniclient"},
+	{
+		"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/semver",
+		"larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal",
+		"larder/maven/order", "larder/maven/markup", "larder/maven/checksum", "larder/internal/miniclient",
+	},
 }
 
 func under(prefix string, names []string) []string {

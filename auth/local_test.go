@@ -184,7 +184,8 @@ func TestIdentityCan(t *testing.T) {
 		if r, wr, ap := c.id.Can(read), c.id.Can(write), c.id.Can(appliance); r != c.reads || wr != c.writes || ap != c.appliance {
 			t.Errorf("%s: reads %t, writes %t, appliance %t", name, r, wr, ap)
 		}
-		if c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: ""}) || c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: "own"}) {
+		if c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: ""}) ||
+			c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: "own"}) {
 			t.Errorf("%s may do what is no action", name)
 		}
 	}
@@ -194,7 +195,9 @@ func TestCredentialKeepsTokenLimits(t *testing.T) {
 	limits := []Scopes{mustScopes(t, "oci:*:*:read"), mustScopes(t, "oci:repository:a:read")}
 	id := Identity{User: "a", Grants: everything(), Limits: limits, JWT: true}
 	back := id.Credential()
-	if back.JWT || len(back.Limits) != 1 || !back.Can(Access{Kind: store.OCI, Type: "repository", Name: "b", Action: Read}) || back.Can(Access{Kind: store.OCI, Type: "repository", Name: "b", Action: Write}) {
+	if back.JWT || len(back.Limits) != 1 ||
+		!back.Can(Access{Kind: store.OCI, Type: "repository", Name: "b", Action: Read}) ||
+		back.Can(Access{Kind: store.OCI, Type: "repository", Name: "b", Action: Write}) {
 		t.Errorf("%+v", back)
 	}
 	_ = append(back.Limits, Scopes{})

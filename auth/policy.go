@@ -71,7 +71,8 @@ func (l *Local) refuse(id Identity, a Access) error {
 	// is none.
 	read := a
 	read.Action = Read
-	if id.Can(read) || id.JWT && id.Credential().Can(read) || id.User != "" && l.AnonymousReads() && !l.privacy.byPattern(a) {
+	if id.Can(read) || id.JWT && id.Credential().Can(read) ||
+		id.User != "" && l.AnonymousReads() && !l.privacy.byPattern(a) {
 		return denied(id, a)
 	}
 	return ErrHidden

@@ -197,7 +197,9 @@ func randomAccess(r *rand.Rand) Access {
 	}
 	kinds, types := []store.Kind{"", store.NPM, store.OCI, store.PyPI}, []string{"package", "repository", ""}
 	acts := []Action{Read, Create, Write, Delete, Admin, "none"}
-	return Access{Kind: kinds[r.IntN(len(kinds))], Type: types[r.IntN(len(types))], Name: name, Action: acts[r.IntN(len(acts))]}
+	return Access{
+		Kind: kinds[r.IntN(len(kinds))], Type: types[r.IntN(len(types))], Name: name, Action: acts[r.IntN(len(acts))],
+	}
 }
 
 // TestScopeProperties compares the algebra with what it means, access by access.

@@ -31,7 +31,9 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 			return err
 		}
 		if folder == m.Name+"-"+m.Version {
-			f = store.Found{Kind: store.Cargo, Name: m.Name, Version: m.Version, File: folder + ".crate", Confidence: store.Certain}
+			f = store.Found{
+				Kind: store.Cargo, Name: m.Name, Version: m.Version, File: folder + ".crate", Confidence: store.Certain,
+			}
 		}
 		return errFound
 	})

@@ -132,7 +132,9 @@ func (p *publication) repair(w http.ResponseWriter) error {
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{"warnings": map[string][]string{
 		"invalid_categories": {}, "invalid_badges": {},
-		"other": {"the version was here already and damaged on the registry's disk; it has been repaired and is otherwise unchanged"},
+		"other": {
+			"the version was here already and damaged on the registry's disk; it has been repaired and is otherwise unchanged",
+		},
 	}})
 }
 

@@ -69,7 +69,10 @@ func artifact(group, name, version, ext, confidence string) store.Found {
 	if group == "" || name == "" || version == "" {
 		return store.Found{}
 	}
-	return store.Found{Kind: store.Maven, Name: group + ":" + name, Version: version, File: name + "-" + version + ext, Confidence: confidence}
+	return store.Found{
+		Kind: store.Maven, Name: group + ":" + name, Version: version, File: name + "-" + version + ext,
+		Confidence: confidence,
+	}
 }
 
 // properties reads the lines of a pom.properties.

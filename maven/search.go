@@ -162,7 +162,9 @@ func (s *server) versionHits(ctx context.Context, q search.Query, from, size int
 }
 
 // versionsOf is a page of the versions of artifacts, and how many there are.
-func (s *server) versionsOf(ctx context.Context, q search.Query, names []string, from, size int) (hits []search.Hit, total int, err error) {
+func (s *server) versionsOf(
+	ctx context.Context, q search.Query, names []string, from, size int,
+) (hits []search.Hit, total int, err error) {
 	for _, name := range names {
 		err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			var versions []string

@@ -23,7 +23,9 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	if err == nil {
 		if p.asksRestricted() && p.onPurpose() && !pkg.Private {
-			p.notices = append(p.notices, p.name+" exists and stays public; npm access set status=private "+p.name+" changes that.")
+			p.notices = append(
+				p.notices, p.name+" exists and stays public; npm access set status=private "+p.name+" changes that.",
+			)
 		}
 		return nil
 	}
@@ -38,7 +40,9 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	case private:
 		tx.Tx().Log(store.Entry{Kind: store.NPM, Package: p.name, Op: opJournalAccess, Note: AccessRestricted})
 	case p.asksRestricted():
-		p.notices = append(p.notices, p.name+" is public, as new packages are here; npm access set status=private "+p.name+" changes that.")
+		p.notices = append(
+			p.notices, p.name+" is public, as new packages are here; npm access set status=private "+p.name+" changes that.",
+		)
 	}
 	return tx.SetPackage(func(pkg *store.Package) {
 		pkg.Private = private

@@ -19,8 +19,12 @@ var agents = []struct {
 }{
 	{"yarn/4.18.1 npm/? node/v22.0.0 linux x64", false}, {"yarn/1.22.22 npm/? node/v22.0.0 linux x64", false},
 	{"npm/8.19.4 node/v18.0.0 linux x64 workspaces/false", false}, {"npm/6.14.18 node/v14.0.0 linux x64", false},
-	{"npm/9.0.0 node/v18.0.0 linux x64 workspaces/false", true}, {"npm/11.19.1 node/v22.0.0 linux x64 workspaces/false", true},
-	{"pnpm/10.34.9 npm/? node/v22.0.0 linux x64", false}, {"Bun/1.3.14", false}, {"", false}, {"npm/", false}, {"npm/x", false},
+	{
+		"npm/9.0.0 node/v18.0.0 linux x64 workspaces/false", true,
+	}, {"npm/11.19.1 node/v22.0.0 linux x64 workspaces/false", true},
+	{
+		"pnpm/10.34.9 npm/? node/v22.0.0 linux x64", false,
+	}, {"Bun/1.3.14", false}, {"", false}, {"npm/", false}, {"npm/x", false},
 }
 
 // TestNewPackageIsAsPublicAsTheOperatorSays: each client, each setting, with and without the author's own word.
@@ -63,7 +67,9 @@ func TestPublishNeverChangesAccess(t *testing.T) {
 			}
 		}
 		if after := g.accessChanges(); after != before {
-			t.Errorf("with npm.access %s the journal has %d changes of access after the publishes, %d before", setting, after, before)
+			t.Errorf(
+				"with npm.access %s the journal has %d changes of access after the publishes, %d before", setting, after, before,
+			)
 		}
 	}
 }
@@ -75,11 +81,15 @@ func TestRestrictedThatIsNotDoneIsSaid(t *testing.T) {
 	r := newRelease("@team/lib", "1.0.0")
 	r.access = "restricted"
 	a := g.Want(g.putBy("yarn/4.18.1", r), 201, "")
-	if want := "@team/lib is public, as new packages are here; npm access set status=private @team/lib changes that."; a.Header.Get("npm-notice") != want {
+	if want := "@team/lib is public, as new packages are here; npm access set status=private @team/lib changes that."; a.Header.Get(
+		"npm-notice",
+	) != want {
 		t.Errorf("a publish by yarn answers with the notice %q, want %q", a.Header.Get("npm-notice"), want)
 	}
 	a = g.Want(g.putBy("npm/11.0.0", newRelease("@team/lib", "1.0.1", restricted)), 201, "")
-	if want := "@team/lib exists and stays public; npm access set status=private @team/lib changes that."; a.Header.Get("npm-notice") != want {
+	if want := "@team/lib exists and stays public; npm access set status=private @team/lib changes that."; a.Header.Get(
+		"npm-notice",
+	) != want {
 		t.Errorf("a second publish answers with the notice %q, want %q", a.Header.Get("npm-notice"), want)
 	}
 	g.Want(g.putBy("npm/11.0.0", newRelease("@team/secret", "1.0.0", restricted)), 201, "")
@@ -90,7 +100,10 @@ func TestRestrictedThatIsNotDoneIsSaid(t *testing.T) {
 
 func (g *rig) putBy(agent string, r *release) answer {
 	g.T.Helper()
-	return g.Do("PUT", "/"+escapeName(r.name), r.document(), g.As("ada"), wiretest.Header("Content-Type", "application/json"), wiretest.Header("User-Agent", agent))
+	return g.Do(
+		"PUT", "/"+escapeName(r.name), r.document(), g.As("ada"), wiretest.Header("Content-Type", "application/json"),
+		wiretest.Header("User-Agent", agent),
+	)
 }
 
 // WantSeen compares what anonymous sees of a package on its routes.

@@ -21,5 +21,7 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 		return store.Found{}, false
 	}
 	base := strings.NewReplacer("@", "", "/", "-").Replace(name)
-	return store.Found{Kind: store.NPM, Name: name, Version: version, File: base + "-" + version + ".tgz", Confidence: store.Certain}, true
+	return store.Found{
+		Kind: store.NPM, Name: name, Version: version, File: base + "-" + version + ".tgz", Confidence: store.Certain,
+	}, true
 }

@@ -255,7 +255,8 @@ func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room 
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
-			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.up.Theirs(ctx, name) || s.up.Blocked(name, pkg.Text("version")) != nil {
+			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.up.Theirs(ctx, name) ||
+				s.up.Blocked(name, pkg.Text("version")) != nil {
 				continue // a hit is about a version, its newest
 			}
 			if links := pkg.Sub("links"); links.Get("npm") != nil {

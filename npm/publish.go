@@ -147,8 +147,13 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	if len(p.record.Meta.Differs) > 0 && !again {
 		fields := strings.Join(p.record.Meta.Differs, ", ")
-		p.s.log.LogAttrs(ctx, slog.LevelWarn, "manifest differs from tarball", slog.String("package", p.name), slog.String("version", p.version), slog.String("fields", fields))
-		p.notices = append(p.notices, "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.")
+		p.s.log.LogAttrs(
+			ctx, slog.LevelWarn, "manifest differs from tarball", slog.String("package", p.name),
+			slog.String("version", p.version), slog.String("fields", fields),
+		)
+		p.notices = append(
+			p.notices, "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.",
+		)
 	}
 	if len(p.notices) > 0 {
 		w.Header().Set("npm-notice", strings.Join(p.notices, " "))

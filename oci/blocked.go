@@ -38,7 +38,10 @@ func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) err
 		case err != nil:
 			return err
 		case doc.Digest == d:
-			return store.Refuse(store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, e.name, tag)
+			return store.Refuse(
+				store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, e.name,
+				tag,
+			)
 		}
 	}
 	return nil

@@ -29,15 +29,26 @@ func referring(g *rig, d digest.Digest, size int) map[string]fields {
 	}
 	const unknown = "application/vnd.example.thing.v1+json"
 	return map[string]fields{
-		"index of layers":           index(manifest.TypeIndex, fields{"manifests": []fields{layer}}),
-		"docker list of layers":     index(manifest.TypeDockerList, fields{"manifests": []fields{layer}}),
-		"cache config in an index":  index(manifest.TypeIndex, fields{"manifests": []fields{descriptor("application/vnd.buildkit.cacheconfig.v0", d, size)}}),
-		"subject of an image":       image(fields{"subject": layer}),
-		"subject of an index":       index(manifest.TypeIndex, fields{"subject": layer}),
-		"field nobody knows":        image(fields{"thumbnails": []fields{{"of": layer}}}),
-		"artifact manifest":         {"mediaType": manifest.TypeArtifact, "artifactType": "application/vnd.example.sbom", "blobs": []fields{layer}},
-		"subject of an artifact":    {"mediaType": manifest.TypeArtifact, "artifactType": "application/vnd.example.sbom", "blobs": []fields{}, "subject": layer},
-		"artifact of another maker": {"mediaType": "application/vnd.cncf.oras.artifact.manifest.v1+json", "blobs": []fields{layer}, "subject": config},
+		"index of layers":       index(manifest.TypeIndex, fields{"manifests": []fields{layer}}),
+		"docker list of layers": index(manifest.TypeDockerList, fields{"manifests": []fields{layer}}),
+		"cache config in an index": index(
+			manifest.TypeIndex, fields{"manifests": []fields{descriptor("application/vnd.buildkit.cacheconfig.v0", d, size)}},
+		),
+		"subject of an image": image(fields{"subject": layer}),
+		"subject of an index": index(manifest.TypeIndex, fields{"subject": layer}),
+		"field nobody knows":  image(fields{"thumbnails": []fields{{"of": layer}}}),
+		"artifact manifest": {
+			"mediaType": manifest.TypeArtifact, "artifactType": "application/vnd.example.sbom",
+			"blobs": []fields{layer},
+		},
+		"subject of an artifact": {
+			"mediaType": manifest.TypeArtifact, "artifactType": "application/vnd.example.sbom", "blobs": []fields{},
+			"subject": layer,
+		},
+		"artifact of another maker": {
+			"mediaType": "application/vnd.cncf.oras.artifact.manifest.v1+json", "blobs": []fields{layer},
+			"subject": config,
+		},
 		"config of an unknown type": {"mediaType": unknown, "config": layer},
 		"digest in an unknown type": {"mediaType": unknown, "parts": []string{d.String()}},
 		"nested in an unknown type": {"mediaType": unknown, "a": fields{"b": []fields{{"c": layer}}}},

@@ -26,7 +26,10 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 	if err != nil {
 		return store.Found{}, false
 	}
-	f := store.Found{Kind: store.OCI, Name: m.Annotations["org.opencontainers.image.ref.name"], File: cmp.Or(m.MediaType, m.EffectiveType()), Confidence: store.Likely}
+	f := store.Found{
+		Kind: store.OCI, Name: m.Annotations["org.opencontainers.image.ref.name"],
+		File: cmp.Or(m.MediaType, m.EffectiveType()), Confidence: store.Likely,
+	}
 	for _, d := range slices.Concat(m.References(), m.Children) {
 		f.Parts = append(f.Parts, d.Digest)
 	}

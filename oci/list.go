@@ -349,7 +349,9 @@ func (s *server) visible(r *http.Request, after string, n int, keep func(name st
 }
 
 // walk reads the repositories in their order; it ends when the client leaves.
-func (s *server) walk(ctx context.Context, after string, n int, keep func(name string) (ok, stop bool)) (out []store.Package, more bool, err error) {
+func (s *server) walk(
+	ctx context.Context, after string, n int, keep func(name string) (ok, stop bool),
+) (out []store.Package, more bool, err error) {
 	const batch = 256
 	id := wire.IdentityFrom(ctx).Credential()
 	for n > 0 && ctx.Err() == nil {
@@ -453,7 +455,10 @@ const (
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	n := min(pageSize(q.N, defaultSearch), maxSearch)
 	words := strings.Fields(strings.ToLower(q.Query))
-	if !given(r) && s.auth.Authorize(r.Context(), wire.IdentityFrom(r.Context()), auth.Access{Kind: store.OCI, Type: typeRepository, Action: auth.Read}) != nil {
+	if !given(r) &&
+		s.auth.Authorize(
+			r.Context(), wire.IdentityFrom(r.Context()), auth.Access{Kind: store.OCI, Type: typeRepository, Action: auth.Read},
+		) != nil {
 		n = 0 // whoever may read nothing finds nothing
 	}
 	looked := 0

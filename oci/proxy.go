@@ -34,12 +34,18 @@ var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeIma
 
 // remote joins the server with the upstreams of its kind.
 func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.OCI, upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: func(name string) upstream.Query {
-		return upstream.Query{Package: name, Key: "tags", Fresh: freshList, For: func(u *upstream.Upstream) (ref, scope string) {
-			e := elsewhereAt(u, name)
-			return e.tags(), e.scope()
-		}}
-	}})
+	s.up = r.Set(
+		store.OCI,
+		upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: func(name string) upstream.Query {
+			return upstream.Query{
+				Package: name, Key: "tags", Fresh: freshList,
+				For: func(u *upstream.Upstream) (ref, scope string) {
+					e := elsewhereAt(u, name)
+					return e.tags(), e.scope()
+				},
+			}
+		}},
+	)
 }
 
 func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
@@ -229,7 +235,10 @@ func (s *server) mayPush(r *http.Request, q Request) error {
 		return nil
 	}
 	if u := q.from.up; u != nil {
-		return faultf(codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", q.Name, u.Name())
+		return faultf(
+			codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", q.Name,
+			u.Name(),
+		)
 	}
 	if s.known(r, q.Name) {
 		return nil

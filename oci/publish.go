@@ -245,7 +245,9 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 // beside reports whether the repository has what an index lists or a manifest names besides: usually a manifest, which
 // is a version of its own, but BuildKit's caches list layers, which are held like an image's. What comes later is held
 // then.
-func (p *push) beside(tx *store.PackageTx[Meta], d digest.Digest, mediaType string, seen map[digest.Digest]bool, files *[]store.File) bool {
+func (p *push) beside(
+	tx *store.PackageTx[Meta], d digest.Digest, mediaType string, seen map[digest.Digest]bool, files *[]store.File,
+) bool {
 	if tx.Index(indexManifests).Get([]byte(d)) != nil {
 		return true
 	}

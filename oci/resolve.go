@@ -28,7 +28,10 @@ func CheckUpstreams(ctx context.Context, s *store.Store, r *upstream.Registry) e
 			return fmt.Errorf("look for repositories below %s: %w", prefix, err)
 		}
 		if len(page) > 0 && strings.HasPrefix(page[0].Name, prefix) {
-			return fmt.Errorf("the upstream %s has the name of repositories that are here, %s for one: give the upstream another name", u.Name(), page[0].Name)
+			return fmt.Errorf(
+				"the upstream %s has the name of repositories that are here, %s for one: give the upstream another name", u.Name(),
+				page[0].Name,
+			)
 		}
 	}
 	return nil
@@ -188,7 +191,8 @@ func (s *server) upstreamOf(ns string) *upstream.Upstream {
 	ns = strings.ToLower(ns)
 	for _, u := range s.up.Upstreams() {
 		host := strings.ToLower(u.Host())
-		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host || isHub(ns) && isHub(host) {
+		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host ||
+			isHub(ns) && isHub(host) {
 			return u
 		}
 	}

@@ -119,7 +119,10 @@ func TestRulesKnowBothNames(t *testing.T) {
 			"exclude": {func(o *upstream.Options) { o.Upstreams[0].Exclude = []string{name} }, 404},
 			"include": {func(o *upstream.Options) { o.Upstreams[0].Include = []string{name} }, 200},
 		} {
-			other := upstream.Config{Kind: "oci", Name: "other", URL: h.front.URL, Include: []string{"hub/team/app", "other/*"}, Exclude: []string{"other/team/*"}}
+			other := upstream.Config{
+				Kind: "oci", Name: "other", URL: h.front.URL, Include: []string{"hub/team/app", "other/*"},
+				Exclude: []string{"other/team/*"},
+			}
 			o := upstream.Options{Upstreams: []upstream.Config{h.config(), other}}
 			tt.change(&o)
 			g := newRig(t, func(r *rigOptions) { r.Upstreams = &o })
@@ -139,7 +142,12 @@ func TestHereWins(t *testing.T) {
 	h.push("team/app", "v1", "theirs")
 	before := newRig(t, func(o *rigOptions) { o.Dir = t.TempDir() })
 	ours, id := before.push("team/app", "v1", "ours")
-	g := &rig{wiretest.Serve(t, before.Store, wiretest.Options{Upstreams: &upstream.Options{Upstreams: []upstream.Config{h.config()}}}, protocolOf(Options{}))}
+	g := &rig{
+		wiretest.Serve(
+			t, before.Store, wiretest.Options{Upstreams: &upstream.Options{Upstreams: []upstream.Config{h.config()}}},
+			protocolOf(Options{}),
+		),
+	}
 	g.Keys = before.Keys
 	if a := g.want(g.Ada("GET", "/v2/team/app/manifests/v1", nil), 200, ""); a.Body != ours {
 		t.Errorf("by its own name: %v", a)
@@ -184,7 +192,11 @@ func TestPrivateNamesDoNotFallBack(t *testing.T) {
 	g.push("payroll/here", "v1", "layer")
 	h.status.Store(500)
 	for _, opts := range [][]option{nil, {g.As("other")}, {g.bought("other", "/v2/payroll/here/manifests/v1")}} {
-		here, gone := g.Do("GET", "/v2/payroll/here/manifests/v1", nil, opts...), g.Do("GET", "/v2/payroll/gone/manifests/v1", nil, opts...)
+		here, gone := g.Do(
+			"GET", "/v2/payroll/here/manifests/v1", nil,
+			opts...), g.Do(
+			"GET", "/v2/payroll/gone/manifests/v1", nil,
+			opts...)
 		if here.Status != gone.Status || here.Body != gone.Body || here.Status == 200 {
 			t.Errorf("hidden: %v, absent: %v", here, gone)
 		}
@@ -201,7 +213,10 @@ func TestUpstreamNamedLikeRepositories(t *testing.T) {
 	g.push("team/app", "v1", "layer")
 	g.push("teams", "v1", "layer")
 	for name, want := range map[string]string{"team": "team/app", "teams": "", "tea": ""} {
-		r, err := upstream.New(g.Store, nil, upstream.Options{Upstreams: []upstream.Config{{Kind: "oci", Name: name, URL: "https://registry.example.com"}}})
+		r, err := upstream.New(
+			g.Store, nil,
+			upstream.Options{Upstreams: []upstream.Config{{Kind: "oci", Name: name, URL: "https://registry.example.com"}}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

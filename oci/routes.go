@@ -563,16 +563,22 @@ func (q Request) values() url.Values {
 
 // blobPath and manifestPath are where pushed content can be pulled: relative, so that no proxy in between can make them wrong.
 func (q Request) blobPath(d digest.Digest) string {
-	return link(Request{Op: opBlobGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1})
+	return link(
+		Request{Op: opBlobGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1},
+	)
 }
 
 func (q Request) manifestPath(d digest.Digest) string {
-	return link(Request{Op: opManifestGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1})
+	return link(
+		Request{Op: opManifestGet, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Digest: d, N: -1},
+	)
 }
 
 // uploadPath is the Location of an upload session.
 func (q Request) uploadPath(id string) string {
-	return link(Request{Op: opUploadStatus, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Upload: id, N: -1})
+	return link(
+		Request{Op: opUploadStatus, Root: q.Root, Name: q.Name, Asked: q.Asked, Namespace: q.Namespace, Upload: id, N: -1},
+	)
 }
 
 // parseDigest is store.ParseDigest with this protocol's error.

@@ -69,7 +69,9 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)
 	s.remote(d.Upstreams)
-	e := wire.Endpoint[Request]{Kind: store.OCI, Parse: parse, Ops: s.operations(), Resolve: s.resolve, Target: target, Fail: s.fail}
+	e := wire.Endpoint[Request]{
+		Kind: store.OCI, Parse: parse, Ops: s.operations(), Resolve: s.resolve, Target: target, Fail: s.fail,
+	}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
 }
 

@@ -13,7 +13,9 @@ func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) {
 			if !isName(name) {
-				return "", wire.Errorf(store.ErrInvalid, "%.200q is not a repository's name; a tag or digest stands behind an @.", name)
+				return "", wire.Errorf(
+					store.ErrInvalid, "%.200q is not a repository's name; a tag or digest stands behind an @.", name,
+				)
 			}
 			return name, nil
 		},

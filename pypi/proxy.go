@@ -45,7 +45,10 @@ func (s *server) mayTake(ctx context.Context, name string) error {
 }
 
 func pageQuery(name string) upstream.Query {
-	return upstream.Query{Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage, Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) }}
+	return upstream.Query{
+		Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage,
+		Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) },
+	}
 }
 
 func checkPage(body []byte, _ string) error { return simple.Check(body) }

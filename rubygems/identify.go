@@ -19,5 +19,8 @@ func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
 	if p := g.Spec.Platform; p != "" && p != "ruby" {
 		version += "-" + p
 	}
-	return store.Found{Kind: store.RubyGems, Name: g.Spec.Name, Version: version, File: g.Spec.Name + "-" + version + ".gem", Confidence: store.Certain}, true
+	return store.Found{
+		Kind: store.RubyGems, Name: g.Spec.Name, Version: version, File: g.Spec.Name + "-" + version + ".gem",
+		Confidence: store.Certain,
+	}, true
 }

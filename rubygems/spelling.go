@@ -37,8 +37,10 @@ func Spelling() upstream.Spelling {
 func sameVersion(rule, version string) bool {
 	wantNumber, wantPlatform, one := strings.Cut(strings.TrimPrefix(rule, "v"), "-")
 	number, platform := naming.SplitID(version)
-	if !gemspec.IsVersion(wantNumber) || !gemspec.IsVersion(number) || gemspec.Canonical(wantNumber) != gemspec.Canonical(number) {
+	if !gemspec.IsVersion(wantNumber) || !gemspec.IsVersion(number) ||
+		gemspec.Canonical(wantNumber) != gemspec.Canonical(number) {
 		return false
 	}
-	return !one || wantPlatform == platform || gemspec.ParsePlatform(wantPlatform).String() == gemspec.ParsePlatform(platform).String()
+	return !one || wantPlatform == platform ||
+		gemspec.ParsePlatform(wantPlatform).String() == gemspec.ParsePlatform(platform).String()
 }

@@ -66,7 +66,9 @@ func (s *Store) PruneJournal(ctx context.Context, keep time.Duration) (r PruneRe
 
 // prunable is the next batch: entries of one month, from the first on. A time that lies in the future, or before that
 // of the entry before, is a clock's mistake and counts as that one's.
-func (s *Store) prunable(ctx context.Context, cutoff time.Time, r *PruneReport) (month string, batch []Entry, err error) {
+func (s *Store) prunable(
+	ctx context.Context, cutoff time.Time, r *PruneReport,
+) (month string, batch []Entry, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
 		month, batch = tx.lastMonth(), nil
 		name, floor := tx.lowestCursor()
@@ -259,7 +261,9 @@ var errPast = errors.New("the rest is in the database")
 // ArchivedEntries calls fn with the entries after the one numbered after that are no longer in the database and that f
 // selects, oldest first, and returns the number up to which all were told: Entries goes on from there. Entries that are
 // pruned meanwhile are told too, and none is told twice.
-func (s *Store) ArchivedEntries(ctx context.Context, f EntryFilter, after uint64, fn func(Entry) error) (last uint64, err error) {
+func (s *Store) ArchivedEntries(
+	ctx context.Context, f EntryFilter, after uint64, fn func(Entry) error,
+) (last uint64, err error) {
 	last = after
 	for {
 		first, err := s.firstEntry(ctx)
@@ -294,7 +298,8 @@ func (s *Store) archivedUpTo(ctx context.Context, f EntryFilter, after, first ui
 	}
 	last := after
 	for _, name := range names {
-		if month := strings.TrimSuffix(path.Base(name), archiveExt); !f.Since.IsZero() && month < f.Since.UTC().Format("2006-01") {
+		if month := strings.TrimSuffix(path.Base(name), archiveExt); !f.Since.IsZero() &&
+			month < f.Since.UTC().Format("2006-01") {
 			continue
 		}
 		err := s.readArchive(name, func(e Entry) error {

@@ -33,7 +33,9 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, tot
 }
 
 // BackupAll is Backup with, if archives is true, the journal's archives after the blobs.
-func (s *Store) BackupAll(ctx context.Context, w io.Writer, progress func(done, total int64), archives bool) (BackupReport, error) {
+func (s *Store) BackupAll(
+	ctx context.Context, w io.Writer, progress func(done, total int64), archives bool,
+) (BackupReport, error) {
 	defer s.pauseSweep()()
 	r, err := s.backup(ctx, w, progress, archives)
 	if err != nil {
@@ -42,7 +44,9 @@ func (s *Store) BackupAll(ctx context.Context, w io.Writer, progress func(done, 
 	return r, nil
 }
 
-func (s *Store) backup(ctx context.Context, w io.Writer, progress func(done, total int64), archives bool) (r BackupReport, err error) {
+func (s *Store) backup(
+	ctx context.Context, w io.Writer, progress func(done, total int64), archives bool,
+) (r BackupReport, err error) {
 	file, db, err := s.snapshot(ctx)
 	if err != nil {
 		return r, err

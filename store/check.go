@@ -286,7 +286,8 @@ func (c *checker) name(tx *Tx, k, v []byte) error {
 	if err := decode(v, &row); err != nil {
 		return err
 	}
-	if kind, _, _ := bytes.Cut(k, []byte{0}); row.Listed && slices.Contains(Kinds(), Kind(kind)) && tx.get(bucketName, k) == nil {
+	if kind, _, _ := bytes.Cut(k, []byte{0}); row.Listed && slices.Contains(Kinds(), Kind(kind)) &&
+		tx.get(bucketName, k) == nil {
 		c.badRow(k, "the package is there, but its name is not written down as ours")
 	}
 	return nil
@@ -360,7 +361,10 @@ func (c *checker) damagedBlob(b Blob, what string) error {
 		if p.File != "" {
 			text = p.File + ": " + what
 		}
-		c.report.Problems = append(c.report.Problems, Problem{Kind: p.Kind, Package: p.Package, Version: p.Version, Digest: string(b.Digest), What: text})
+		c.report.Problems = append(
+			c.report.Problems,
+			Problem{Kind: p.Kind, Package: p.Package, Version: p.Version, Digest: string(b.Digest), What: text},
+		)
 	}
 	return nil
 }

@@ -14,11 +14,15 @@ import (
 )
 
 // rotten is a store with one small and one large blob in package a, both damaged in one way.
-func rotten(t *testing.T, how string) (s *store.Store, dir string, blobs map[string]store.Blob, bodies map[string]string) {
+func rotten(
+	t *testing.T, how string,
+) (s *store.Store, dir string, blobs map[string]store.Blob, bodies map[string]string) {
 	t.Helper()
 	dir = t.TempDir()
 	s = storetest.Open(t, dir)
-	bodies = map[string]string{"small": strings.Repeat("a small blob ", 9), "large": strings.Repeat("a large blob ", 20_000)}
+	bodies = map[string]string{
+		"small": strings.Repeat("a small blob ", 9), "large": strings.Repeat("a large blob ", 20_000),
+	}
 	blobs = map[string]store.Blob{}
 	for name, body := range bodies {
 		b := storetest.Put(t, s, body)

@@ -116,7 +116,9 @@ func (f *finder) find(q Query) ([]Match, error) {
 	for name, score := range scores {
 		out = append(out, Match{name, score})
 	}
-	slices.SortFunc(out, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(
+		out, func(a, b Match) int { return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Name, b.Name)) },
+	)
 	return out[:min(len(out), MaxMatches)], nil
 }
 

@@ -29,7 +29,9 @@ func crowd(t testing.TB, n int) *Store {
 		err := s.Update(context.Background(), func(tx *Tx) error {
 			for i := from; i < min(from+500, n); i++ {
 				name := fmt.Sprintf("gem-%05d", i)
-				l := &Listing{Words: map[string]int{"gem": 20, "ruby": 2, "tool": 2, name: 60}, Marks: []string{"all"}, Data: []byte("{}")}
+				l := &Listing{
+					Words: map[string]int{"gem": 20, "ruby": 2, "tool": 2, name: 60}, Marks: []string{"all"}, Data: []byte("{}"),
+				}
 				if i%1000 == 0 {
 					l.Words["rare"], l.Marks = 2, append(l.Marks, "few")
 				}

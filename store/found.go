@@ -49,7 +49,9 @@ func WalkBlobs(ctx context.Context, dir string, fn func(f Found, path string) er
 			if err != nil {
 				return ignoreAbsent(err)
 			}
-			return joined(ctx.Err(), fn(Found{Digest: d, Size: st.Size(), Confidence: Unknown, Orphan: root == orphansDir}, path))
+			return joined(
+				ctx.Err(), fn(Found{Digest: d, Size: st.Size(), Confidence: Unknown, Orphan: root == orphansDir}, path),
+			)
 		})
 		if err != nil {
 			return err

@@ -245,7 +245,8 @@ func (s *Store) commit(b *bolt.Tx) error {
 // os.File's methods wrap it in a PathError.
 func isRefusedWrite(err error) bool {
 	var pe *fs.PathError
-	return errors.As(err, &pe) && (errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT) || errors.Is(pe, syscall.EROFS))
+	return errors.As(err, &pe) &&
+		(errors.Is(pe, syscall.ENOSPC) || errors.Is(pe, syscall.EDQUOT) || errors.Is(pe, syscall.EROFS))
 }
 
 // growth gives back the system's error of a file that could not grow, of which bbolt keeps only the text.

@@ -63,7 +63,8 @@ func Exists(dir string) bool {
 }
 
 // waysBack ends every sentence about a database that cannot be used.
-const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, and copy " +
+const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, and " +
+	"copy " +
 	"them out to be published again: larder check --rebuild."
 
 // beginAnew is the last of them.
@@ -88,8 +89,10 @@ func (f folder) admit(accept bool) error {
 	if f.restore {
 		what += " because a restore did not finish (" + restoreName + " is there; empty the folder and restore again)"
 	}
-	return Refuse(ErrDatabase, "%s %s, but the folder has %s%s. If the disk of the database is not mounted, mount it. %s %s",
-		dbName, what, blobText(blobs, bytes), f.idText(), waysBack, beginAnew)
+	return Refuse(
+		ErrDatabase, "%s %s, but the folder has %s%s. If the disk of the database is not mounted, mount it. %s %s", dbName,
+		what, blobText(blobs, bytes), f.idText(), waysBack, beginAnew,
+	)
 }
 
 func (f folder) idText() string {
@@ -223,7 +226,10 @@ func (f *files) stranger(was folder, id string) error {
 	if id == "" {
 		has = "has no id"
 	}
-	return Refuse(ErrDatabase, "%s %s and belongs to another data folder: this one has the id %s and %s. Put the right %s back. %s "+
-		"To take this database as this folder's: larder serve --accept-new-database.",
-		dbName, has, was.id, blobText(blobs, bytes), dbName, waysBack)
+	return Refuse(
+		ErrDatabase,
+		"%s %s and belongs to another data folder: this one has the id %s and %s. Put the right %s back. %s "+
+			"To take this database as this folder's: larder serve --accept-new-database.",
+		dbName, has, was.id, blobText(blobs, bytes), dbName, waysBack,
+	)
 }

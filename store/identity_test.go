@@ -115,7 +115,8 @@ func TestFolderRefusesTheWrongDatabase(t *testing.T) {
 			if !errors.Is(err, ErrDatabase) {
 				t.Fatalf("open: %v, want ErrDatabase", err)
 			}
-			for _, want := range []string{c.want, "larder restore", "larder check --rebuild", "larder serve --accept-new-database"} {
+			for _, want := range []string{c.want, "larder restore", "larder check --rebuild", "larder serve " +
+				"--accept-new-database"} {
 				if !strings.Contains(text, want) {
 					t.Errorf("the sentence lacks %q: %s", want, text)
 				}
@@ -248,7 +249,8 @@ func TestMissingBlobsRefuseToStart(t *testing.T) {
 				t.Fatalf("open: %v, refused is to be %v", err, c.refuse)
 			}
 			if c.refuse {
-				if text := Unusable(err); !strings.Contains(text, "are missing") || !strings.Contains(text, "--accept-missing-blobs") {
+				if text := Unusable(err); !strings.Contains(text, "are missing") ||
+					!strings.Contains(text, "--accept-missing-blobs") {
 					t.Errorf("the sentence is: %s", text)
 				}
 				if s, err = Open(dir, Options{Reserve: -1, AcceptMissingBlobs: true}); err != nil {

@@ -92,7 +92,9 @@ func (x *inspector) meta() (root, free uint64, err error) {
 	}
 	x.pageSize, x.pages = int64(native.Uint32(best[8:])), native.Uint64(best[40:])
 	if x.pages < 2 || x.pages > uint64(x.size) || x.size/x.pageSize < int64(x.pages) {
-		return 0, 0, fmt.Errorf("it has %d bytes and should have %d pages of %d: its end is missing", x.size, x.pages, x.pageSize)
+		return 0, 0, fmt.Errorf(
+			"it has %d bytes and should have %d pages of %d: its end is missing", x.size, x.pages, x.pageSize,
+		)
 	}
 	return native.Uint64(best[16:]), native.Uint64(best[32:]), nil
 }

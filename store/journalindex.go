@@ -166,7 +166,9 @@ const queryBatch = 1000
 
 // Entries returns up to limit entries that f selects of those numbered after, oldest first, and the number up to which
 // the journal was looked at.
-func (s *Store) Entries(ctx context.Context, f EntryFilter, after uint64, limit int) (out []Entry, last uint64, err error) {
+func (s *Store) Entries(
+	ctx context.Context, f EntryFilter, after uint64, limit int,
+) (out []Entry, last uint64, err error) {
 	last = after
 	for done := false; !done && len(out) < limit && err == nil; {
 		err = s.View(ctx, func(tx *Tx) (err error) {
@@ -338,8 +340,14 @@ func (c *checker) indexRow(tx *Tx, k, _ []byte) error {
 		return nil // reported as the entry's
 	}
 	if !ok || !slices.ContainsFunc(indexKeys(e), func(own []byte) bool { return bytes.Equal(own, k) }) {
-		c.report.Problems = append(c.report.Problems,
-			Problem{What: fmt.Sprintf("journal %d is indexed by %q, which it does not have", seq, strings.ReplaceAll(string(k[:len(k)-9]), "\x00", " "))})
+		c.report.Problems = append(
+			c.report.Problems,
+			Problem{
+				What: fmt.Sprintf(
+					"journal %d is indexed by %q, which it does not have", seq, strings.ReplaceAll(string(k[:len(k)-9]), "\x00", " "),
+				),
+			},
+		)
 	}
 	return nil
 }

@@ -79,7 +79,10 @@ func (p *pkg) stand(known bool) error {
 	if row.Private {
 		other = "a name that is taken"
 	}
-	return Refuse(ErrExists, "%s looks like %s. If both are meant, an administrator claims the new one: larder claim %s %s", p.name, other, p.kind, p.name)
+	return Refuse(
+		ErrExists, "%s looks like %s. If both are meant, an administrator claims the new one: larder claim %s %s", p.name,
+		other, p.kind, p.name,
+	)
 }
 
 // leave gives up the package's place among names that look alike.
@@ -127,14 +130,20 @@ func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		at := key(string(k), name)
 		if tx.get(bucketName, at) == nil {
-			return Refuse(ErrNotFound, "%s %.200q is not a name of this registry: it was never published here nor claimed, or is released already", k, name)
+			return Refuse(
+				ErrNotFound,
+				"%s %.200q is not a name of this registry: it was never published here nor claimed, or is released already", k,
+				name,
+			)
 		}
 		hosted, err := tx.hosted(at)
 		if err != nil {
 			return err
 		}
 		if hosted {
-			return Refuse(ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name)
+			return Refuse(
+				ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name,
+			)
 		}
 		tx.touch(k, name)
 		tx.Log(Entry{Kind: k, Package: name, Op: OpRelease})
@@ -182,7 +191,9 @@ func (s *Store) Names(ctx context.Context, q NamesQuery) (out []OwnedName, err e
 				if err := decode(raw, &row); err != nil {
 					return fmt.Errorf("name %q: %w", at, err)
 				}
-				out = append(out, OwnedName{Kind: k, Name: lastPart(at), Since: row.Time, By: row.By, Claimed: row.Claimed, Hosted: hosted})
+				out = append(
+					out, OwnedName{Kind: k, Name: lastPart(at), Since: row.Time, By: row.By, Claimed: row.Claimed, Hosted: hosted},
+				)
 			}
 		}
 		return nil
@@ -234,7 +245,8 @@ func ownKnownNames(tx *bolt.Tx) error {
 				}
 			}
 			kind, name := Kind(parts[0]), string(parts[1])
-			if at := append(prefix(string(kind), "", alikeTable), skeleton(name)...); row.Listed && slices.Contains(standsApart, kind) {
+			if at := append(prefix(string(kind), "", alikeTable), skeleton(name)...); row.Listed &&
+				slices.Contains(standsApart, kind) {
 				if err := tx.Bucket([]byte(bucketIndex)).Put(at, []byte(name)); err != nil {
 					return err
 				}

@@ -35,7 +35,9 @@ func TestNamesOutlivePackages(t *testing.T) {
 		}
 		is("never published", false)
 		for _, copies := range []Kind{k.Documents(), k.CachedFiles()} {
-			err := NewRepo[int](s, copies).Update(ctx, "acme/demo", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1", Source: Cached}) })
+			err := NewRepo[int](
+				s, copies,
+			).Update(ctx, "acme/demo", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1", Source: Cached}) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +125,8 @@ func TestClaims(t *testing.T) {
 	publish(t, s, "left-pad", Version[meta]{ID: "1"})
 	publish(t, s, "other", Version[meta]{ID: "1"})
 	all, err := s.Names(ctx, NamesQuery{Hosted: true})
-	if err != nil || len(all) != 2 || !all[0].Claimed || all[0].By != "root" || !all[0].Hosted || all[1].Claimed || all[1].Name != "other" {
+	if err != nil || len(all) != 2 || !all[0].Claimed || all[0].By != "root" || !all[0].Hosted || all[1].Claimed ||
+		all[1].Name != "other" {
 		t.Errorf("the names are %+v, %v; want left-pad, claimed by root, and other, both hosted", all, err)
 	}
 	if gone, err := s.Names(ctx, NamesQuery{}); err != nil || len(gone) != 0 {
@@ -155,7 +158,9 @@ func TestClaims(t *testing.T) {
 			got = append(got, fmt.Sprint(e.Op, " ", e.Kind, " ", e.Package, " ", e.Actor.User))
 		}
 	}
-	if want := []string{"claim npm left-pad root", "claim maven com.acme:a root", "claim maven com.acme:b root", "release maven com.acme:a root"}; !slices.Equal(got, want) {
+	if want := []string{"claim npm left-pad root", "claim maven com.acme:a root", "claim maven com.acme:b root", "release maven com.acme:a root"}; !slices.Equal(
+		got, want,
+	) {
 		t.Errorf("the journal has %q, want %q", got, want)
 	}
 }

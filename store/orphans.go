@@ -332,9 +332,12 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 	if !none && (missing <= missingMost || missing*missingShare <= total) {
 		return nil
 	}
-	return Refuse(ErrDatabase, "%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
-		"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",
-		missing, total, dbName, path.Dir(blobsDir), waysBack)
+	return Refuse(
+		ErrDatabase,
+		"%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
+			"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",
+		missing, total, dbName, path.Dir(blobsDir), waysBack,
+	)
 }
 
 // sampleBlobs looks for the files of up to sampleSize records, evenly spread.

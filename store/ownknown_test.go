@@ -36,7 +36,9 @@ func TestFoldersFromBeforeOwnTheirNames(t *testing.T) {
 			}
 		}
 	}
-	err := NewRepo[int](s, Maven.Documents()).Update(ctx, "theirs", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1", Source: Cached}) })
+	err := NewRepo[int](
+		s, Maven.Documents(),
+	).Update(ctx, "theirs", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1", Source: Cached}) })
 	if err != nil {
 		t.Fatal(err)
 	}

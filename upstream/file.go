@@ -200,7 +200,9 @@ func (s *Set) kept(pkg, key string, k *kept) *File {
 		u.Counts.Saved.Add(k.blob.Size)
 	}
 	modified, _ := http.ParseTime(k.entry.Modified) // zero when the upstream did not say
-	return &File{Blob: k.blob, Digest: k.blob.Digest, Size: k.blob.Size, Sums: k.sums, Type: k.Type, Modified: modified, Cache: "HIT"}
+	return &File{
+		Blob: k.blob, Digest: k.blob.Digest, Size: k.blob.Size, Sums: k.sums, Type: k.Type, Modified: modified, Cache: "HIT",
+	}
 }
 
 // Here reports whether the file is kept, or on its way: whether offering it makes sense offline.

@@ -102,14 +102,21 @@ func (s *Set) mendFile(ctx context.Context, at store.Place, k *kept) (bool, erro
 	if _, err := s.chain(ctx, name); err != nil {
 		return false, fmt.Errorf("it may not be asked for: %w", err)
 	}
-	place := Place{Upstream: u, Ref: cmp.Or(k.Ref, k.URL), Accept: k.Accept, Scope: k.Scope, Type: k.Type, Size: k.blob.Size}
+	place := Place{
+		Upstream: u, Ref: cmp.Or(k.Ref, k.URL), Accept: k.Accept, Scope: k.Scope, Type: k.Type, Size: k.blob.Size,
+	}
 	place.Sums = maps.Clone(k.sums)
 	if place.Sums == nil {
 		place.Sums = map[string]string{}
 	}
 	place.Keep = slices.Sorted(maps.Keys(k.sums))
 	place.Sums["sha256"] = k.blob.Digest.Encoded()
-	f, err := s.join(ctx, FileQuery{Package: s.named(at.Package), Key: at.Version, Find: func(context.Context) (Place, error) { return place, nil }})
+	f, err := s.join(
+		ctx,
+		FileQuery{
+			Package: s.named(at.Package), Key: at.Version, Find: func(context.Context) (Place, error) { return place, nil },
+		},
+	)
 	if err != nil {
 		return false, err
 	}

@@ -67,7 +67,10 @@ func TestB7_ClaimsHideWhatWasCachedBefore(t *testing.T) {
 // TestB7_NoSpellingEscapesAClaim: names and patterns are compared folded, as the protocol folds them.
 func TestB7_NoSpellingEscapesAClaim(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:Acme-*", "*:private"} })
-	g.set = g.reg.Set(store.NPM, Protocol{Spelling: Spelling{Fold: func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }}})
+	g.set = g.reg.Set(
+		store.NPM,
+		Protocol{Spelling: Spelling{Fold: func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }}},
+	)
 	for _, name := range []string{"acme-x", "ACME-x", "acme_X", "Private"} {
 		if _, _, err := g.doc(name); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%s: %v", name, err)

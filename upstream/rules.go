@@ -43,7 +43,8 @@ func (p Spelling) Covers(pattern, version string) bool {
 	if !strings.Contains(pattern, "*") {
 		return pattern == version || p.Same != nil && p.Same(pattern, version)
 	}
-	return glob(pattern, version) || p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return glob(pattern, v) })
+	return glob(pattern, version) ||
+		p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return glob(pattern, v) })
 }
 
 // check says why a rule can never be about anything of the kind.

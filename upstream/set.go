@@ -186,7 +186,9 @@ func newSet(r *Registry, k store.Kind) *Set {
 		docs: store.NewRepo[entry](r.store, d), files: store.NewRepo[entry](r.store, f),
 		known: store.NewMemo[string, *kept](r.store, d), bytes: store.NewMemo[string, *kept](r.store, f),
 		heldDocs: store.NewMemo[string, bool](r.store, d), heldFiles: store.NewMemo[string, bool](r.store, f),
-		seen: store.NewMemo[string, sight](r.store, d), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
+		seen: store.NewMemo[string, sight](
+			r.store, d,
+		), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
 	}
 }
 
@@ -317,7 +319,11 @@ func (s *Set) MayPublish(ctx context.Context, name string) error {
 	d, err := s.Document(ctx, s.protocol.Probe(name))
 	switch {
 	case err == nil:
-		return store.Refuse(store.ErrExists, "%s exists at the upstream registry %s. To publish it here, an administrator claims the name: larder claim %s %s", name, d.Upstream.Name(), s.kind, name)
+		return store.Refuse(
+			store.ErrExists,
+			"%s exists at the upstream registry %s. To publish it here, an administrator claims the name: larder claim %s %s",
+			name, d.Upstream.Name(), s.kind, name,
+		)
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrOffline):
 		return nil
 	}

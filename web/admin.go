@@ -53,8 +53,10 @@ func LocalAdmin(d Deps) http.Handler {
 }
 
 func endpoint(d Deps) wire.Endpoint[request] {
-	a := &api{store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings,
-		rebuild: d.Rebuild}
+	a := &api{
+		store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings,
+		rebuild: d.Rebuild,
+	}
 	return wire.Endpoint[request]{
 		Parse:  parse,
 		Ops:    a.ops(),

@@ -61,7 +61,9 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request, _ request) error {
 		return err
 	}
 	if strings.Contains(c.Name, "*") {
-		return wire.Errorf(store.ErrInvalid, "A claim is of one name; patterns such as %q stand in the configuration, under claims.", c.Name)
+		return wire.Errorf(
+			store.ErrInvalid, "A claim is of one name; patterns such as %q stand in the configuration, under claims.", c.Name,
+		)
 	}
 	name, err := a.spellings.Name(c.Kind, c.Name)
 	if err != nil {
@@ -69,7 +71,10 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request, _ request) error {
 	}
 	if c.Release {
 		if rule := a.remote.ClaimedByRule(c.Kind, name); rule != "" {
-			return wire.Errorf(store.ErrReferenced, "%s %s is claimed by the configuration (claims: %q) and is released there.", c.Kind, name, rule)
+			return wire.Errorf(
+				store.ErrReferenced, "%s %s is claimed by the configuration (claims: %q) and is released there.", c.Kind, name,
+				rule,
+			)
 		}
 		err = a.store.ReleaseName(r.Context(), c.Kind, name)
 	} else {

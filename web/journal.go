@@ -184,7 +184,9 @@ func (a *api) journalArchive(w http.ResponseWriter, r *http.Request, q request) 
 		return err
 	}
 	lines := &lines{w: w, rc: http.NewResponseController(w), r: r}
-	last, err := a.store.ArchivedEntries(r.Context(), query.filter, query.after, func(e store.Entry) error { return lines.line(e) })
+	last, err := a.store.ArchivedEntries(
+		r.Context(), query.filter, query.after, func(e store.Entry) error { return lines.line(e) },
+	)
 	switch {
 	case err != nil && !lines.begun:
 		return err

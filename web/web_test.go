@@ -625,7 +625,8 @@ func TestReadOnlyAndProbes(t *testing.T) {
 	}
 	var answer readOnlyBody
 	b.local("POST", "read-only", `{"reason":"the disk is being changed"}`, 200, &answer)
-	if body := ready(503); body.Ready || !*body.ReadOnly || !strings.Contains(strings.Join(body.Reasons, " "), "the disk is being changed") {
+	if body := ready(503); body.Ready || !*body.ReadOnly ||
+		!strings.Contains(strings.Join(body.Reasons, " "), "the disk is being changed") {
 		t.Errorf("%+v", body)
 	}
 	resp, text := b.do(b.socket, "POST", "/api/v1/users", `{"name":"eve","password":"`+goodPassword+`"}`, "")

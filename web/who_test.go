@@ -52,7 +52,8 @@ func TestWhatTheServerTellsOfItself(t *testing.T) {
 				{"/metrics", 200, nil, nil, []string{figures}},
 			} {
 				status := page.status
-				if wrong := c.header != "" && !c.known; page.path == "/metrics" && (!sees || wrong && strings.HasPrefix(c.who, "a wrong")) {
+				if wrong := c.header != "" && !c.known; page.path == "/metrics" &&
+					(!sees || wrong && strings.HasPrefix(c.who, "a wrong")) {
 					status = 401
 				}
 				resp, text := b.do(b.tcp, "GET", page.path, "", c.header)

@@ -51,7 +51,10 @@ func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err erro
 		return 0, 0, err
 	}
 	rss, err := peakRSS(pid)
-	e.note("%d searches alone: %.2f ms of processor time each; peak RSS %.0f MiB", n, float64((after-cpu).Microseconds())/1000/float64(max(n, 1)), rss)
+	e.note(
+		"%d searches alone: %.2f ms of processor time each; peak RSS %.0f MiB", n,
+		float64((after-cpu).Microseconds())/1000/float64(max(n, 1)), rss,
+	)
 	return ours, yardstick, err
 }
 
@@ -61,7 +64,9 @@ const commonGem = "gem-number-0000000"
 // search asks again and again for all gems, until ctx ends.
 func search(ctx context.Context, addr string, count *atomic.Int64) error {
 	for ctx.Err() == nil {
-		_, err := ask(ctx, "GET", "http://"+addr+"/rubygems/api/v1/search.json?query=g", nil, http.StatusOK, http.StatusServiceUnavailable)
+		_, err := ask(
+			ctx, "GET", "http://"+addr+"/rubygems/api/v1/search.json?query=g", nil, http.StatusOK, http.StatusServiceUnavailable,
+		)
 		if ctx.Err() == nil && err != nil {
 			return err
 		}
@@ -154,8 +159,10 @@ func floodAudit(ctx context.Context, e *env) (ours, yardstick float64, err error
 	start = time.Now()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	<-p.done
-	e.note("200 audits in %.1f s, peak RSS %.0f MiB; %d reads, p99 %.0f ms (goal 250); SIGTERM to the end %.1f s (timeout 10)",
-		took.Seconds(), peak, len(all), float64(all[len(all)*99/100].Microseconds())/1000, time.Since(start).Seconds())
+	e.note(
+		"200 audits in %.1f s, peak RSS %.0f MiB; %d reads, p99 %.0f ms (goal 250); SIGTERM to the end %.1f s (timeout 10)",
+		took.Seconds(), peak, len(all), float64(all[len(all)*99/100].Microseconds())/1000, time.Since(start).Seconds(),
+	)
 	return 1 / peak, 1.0 / 400, nil
 }
 
@@ -176,7 +183,9 @@ func flood(ctx context.Context, addr string, bodies []audit, n int) error {
 	return parallel(atOnce, func(who int) error {
 		for i := who; i < n; i += atOnce {
 			a := bodies[i%len(bodies)]
-			statuses := []int{http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable}
+			statuses := []int{
+				http.StatusOK, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusServiceUnavailable,
+			}
 			if _, err := ask(ctx, "POST", "http://"+addr+"/npm/-/npm/v1/security/"+a.path, a.body, statuses...); err != nil {
 				return err
 			}

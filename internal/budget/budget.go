@@ -168,5 +168,9 @@ func (p *Pool) serve() {
 }
 
 func (p *Pool) tooMuch(n int64) error {
-	return &Busy{Reason: fmt.Sprintf("This request needs %d bytes of memory, more than the %d that the server's setting memory allows.", n, p.limit)}
+	return &Busy{
+		Reason: fmt.Sprintf(
+			"This request needs %d bytes of memory, more than the %d that the server's setting memory allows.", n, p.limit,
+		),
+	}
 }

@@ -39,7 +39,8 @@ func (a *app) auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Show the journal of changes",
 		Long: "Show the last entries of the journal, oldest first, or those after a sequence number or since a time.\n" +
-			"Entries that have moved to the monthly archives in DATA/journal are shown with --archive, and with --since if it\n" +
+			"Entries that have moved to the monthly archives in DATA/journal are shown with --archive, and with --since if " +
+			"it\n" +
 			"goes back that far; both show all there are unless --limit is given.\n" +
 			"With --json each entry is one JSON object on a line of its own. In --user and --package * matches any run of characters.",
 		Args: exactly(),
@@ -54,7 +55,9 @@ func (a *app) auditCommand() *cobra.Command {
 	fs.StringVar(&f.pkg, "package", "", "only changes of this package")
 	fs.StringVar(&f.op, "operation", "", "only this operation, e.g. publish")
 	fs.BoolVar(&f.archive, "archive", false, "begin with the archives")
-	since := fs.String("since", "", "show what changed since a date or time (2026-01-31, 2026-01-31T12:00:00Z) or for so long (30d)")
+	since := fs.String(
+		"since", "", "show what changed since a date or time (2026-01-31, 2026-01-31T12:00:00Z) or for so long (30d)",
+	)
 	fs.BoolVar(&f.follow, "follow", false, "go on with new entries until interrupted")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error
@@ -175,7 +178,10 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	}
 	var d config.Duration
 	if err := d.Set(text); err != nil || d <= 0 {
-		return time.Time{}, usagef("--since: %q is neither a date such as 2026-01-31, a time such as 2026-01-31T12:00:00Z, nor a duration such as 30d", text)
+		return time.Time{}, usagef(
+			"--since: %q is neither a date such as 2026-01-31, a time such as 2026-01-31T12:00:00Z, nor a duration such as 30d",
+			text,
+		)
 	}
 	return now.Add(-d.Std()), nil
 }

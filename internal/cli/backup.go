@@ -27,7 +27,8 @@ func (a *app) backupCommand() *cobra.Command {
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	force := cmd.Flags().Bool("force", false, "overwrite the file if it exists")
-	archives := cmd.Flags().Bool("archives", false, "add the archives of the journal, which hold what is older than journal.keep")
+	archives := cmd.Flags().
+		Bool("archives", false, "add the archives of the journal, which hold what is older than journal.keep")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if args[0] == "-" && (*asJSON || isTerminal(a.stdout)) {
 			return usagef("a backup to standard output goes into a pipe or file, and without --json")
@@ -56,7 +57,9 @@ func (a *app) sayBackup(verb string, r store.BackupReport, asJSON bool) error {
 }
 
 // fetchBackup copies the tar to w. Without the report at its end the tar is not complete.
-func (a *app) fetchBackup(ctx context.Context, c *client, w io.Writer, archives bool) (report store.BackupReport, err error) {
+func (a *app) fetchBackup(
+	ctx context.Context, c *client, w io.Writer, archives bool,
+) (report store.BackupReport, err error) {
 	var stats store.Stats
 	if err := c.do(ctx, http.MethodGet, "stats", nil, &stats); err != nil {
 		return report, err
@@ -100,7 +103,9 @@ func (c *counter) Write(p []byte) (int, error) {
 
 // backupFile writes a temporary file beside name and moves it there when it is complete and synced. Without force the
 // move fails if name has come to exist meanwhile.
-func (a *app) backupFile(ctx context.Context, c *client, name string, force, archives bool) (report store.BackupReport, err error) {
+func (a *app) backupFile(
+	ctx context.Context, c *client, name string, force, archives bool,
+) (report store.BackupReport, err error) {
 	exists := fmt.Errorf("%s exists; choose another name or use --force", name)
 	if _, err := os.Lstat(name); !force && err == nil {
 		return report, exists

@@ -17,7 +17,8 @@ import (
 func (a *app) claimCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "claim KIND NAME", Short: "Make a name this registry's own: upstreams are never asked for it",
-		Long: "Make a name this registry's own, as every name is that was ever published here: upstreams are never asked for it, and\n" +
+		Long: "Make a name this registry's own, as every name is that was ever published here: upstreams are never asked " +
+			"for it, and\n" +
 			"what is kept of theirs is not served. With --release the name of a package that is deleted is given up again.\n" +
 			"Patterns of names stand in the configuration, under claims.",
 		Example: "  larder claim npm left-pad\n  larder claim maven com.acme:lib --release\n  larder claim list",
@@ -48,7 +49,8 @@ func (a *app) claimCommand() *cobra.Command {
 
 func (a *app) claimList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list [KIND]", Short: "List names that are this registry's own without a package: claimed, or of what was deleted",
+		Use: "list [KIND]", Short: "List names that are this registry's own without a package: claimed, or of what was " +
+			"deleted",
 		Args: between(0, "the KIND"),
 	}
 	s, asJSON := settingsFlags(cmd, "data", "claims"), jsonFlag(cmd)

@@ -56,7 +56,9 @@ func TestArchivedEntriesAreShownAndBackedUp(t *testing.T) {
 	} {
 		out := must(t, "", append([]string{"audit", "--data", c.data}, strings.Fields(c.args)...)...)
 		if strings.Contains(out, "oldest-name") != c.shown {
-			t.Errorf("audit %s of %s printed %q; shows the old entry %t, want %t", c.args, filepath.Base(c.data), out, !c.shown, c.shown)
+			t.Errorf(
+				"audit %s of %s printed %q; shows the old entry %t, want %t", c.args, filepath.Base(c.data), out, !c.shown, c.shown,
+			)
 		}
 	}
 }
@@ -72,11 +74,13 @@ func TestCompact(t *testing.T) {
 		t.Errorf("after compact the users are %q", out)
 	}
 	must(t, "", "check", "--data", data)
-	if r := run(t, "", "compact", "--data", t.TempDir()); r.code != exitFailure || !strings.Contains(r.err, "is not a data folder") {
+	if r := run(t, "", "compact", "--data", t.TempDir()); r.code != exitFailure ||
+		!strings.Contains(r.err, "is not a data folder") {
 		t.Errorf("compact of no folder: %+v", r)
 	}
 	startServer(t, data)
-	if r := run(t, "", "compact", "--data", data); r.code != exitFailure || !strings.Contains(r.err, "stop it, compact, and start it again") {
+	if r := run(t, "", "compact", "--data", data); r.code != exitFailure ||
+		!strings.Contains(r.err, "stop it, compact, and start it again") {
 		t.Errorf("compact with a server: %+v", r)
 	}
 }

@@ -76,7 +76,9 @@ func (a *app) sayFound(found []store.Found) error {
 		if f.Confidence != store.Unknown {
 			known++
 		}
-		rows = append(rows, []string{string(f.Kind), f.Name, f.Version, f.File, f.Confidence, bytesText(f.Size), string(f.Digest)})
+		rows = append(
+			rows, []string{string(f.Kind), f.Name, f.Version, f.File, f.Confidence, bytesText(f.Size), string(f.Digest)},
+		)
 	}
 	if err := a.table([]string{"KIND", "NAME", "VERSION", "FILE", "CONFIDENCE", "SIZE", "DIGEST"}, rows); err != nil {
 		return err

@@ -62,7 +62,8 @@ func lostFolder(t *testing.T) (data, known, unknown string, tarball []byte) {
 func TestRebuildExports(t *testing.T) {
 	data, known, unknown, tarball := lostFolder(t)
 	out := must(t, "", "check", "--rebuild", "--data", data)
-	for _, want := range []string{"@acme/lib", "1.2.0", "certain", known, unknown, "2 files without a record, 1 of them known"} {
+	for _, want := range []string{"@acme/lib", "1.2.0", "certain", known, unknown, "2 files without a record, 1 of them " +
+		"known"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("check --rebuild printed %q, want %q in it", out, want)
 		}

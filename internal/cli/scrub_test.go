@@ -34,7 +34,8 @@ func TestScrubNamesAndHeals(t *testing.T) {
 			startServer(t, data)
 		}
 		r := run(t, "", "scrub", "--data", data)
-		if r.code != exitFailure || !strings.Contains(r.out, "npm left 1.0.0 left-1.0.0.tgz: "+string(blob.Digest)) || !strings.Contains(r.err, "1 blob is damaged") {
+		if r.code != exitFailure || !strings.Contains(r.out, "npm left 1.0.0 left-1.0.0.tgz: "+string(blob.Digest)) ||
+			!strings.Contains(r.err, "1 blob is damaged") {
 			t.Errorf("scrub of a damaged folder, served %t: %+v; want the package's name and a failure", served, r)
 		}
 		other, right := filepath.Join(t.TempDir(), "other"), filepath.Join(t.TempDir(), "right")
@@ -43,10 +44,13 @@ func TestScrubNamesAndHeals(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if r := run(t, "", "scrub", "--heal", other, "--data", data); r.code != exitFailure || !strings.Contains(r.err, "nothing here has the bytes") {
+		if r := run(t, "", "scrub", "--heal", other, "--data", data); r.code != exitFailure ||
+			!strings.Contains(r.err, "nothing here has the bytes") {
 			t.Errorf("healing with other bytes: %+v; want a refusal", r)
 		}
-		if out := must(t, "", "scrub", "--heal", right, "--data", data); !strings.Contains(out, "repaired "+string(blob.Digest)) {
+		if out := must(t, "", "scrub", "--heal", right, "--data", data); !strings.Contains(
+			out, "repaired "+string(blob.Digest),
+		) {
 			t.Errorf("healing printed %q", out)
 		}
 		if out := must(t, "", "scrub", "--data", data); !strings.Contains(out, "0 found damaged") {

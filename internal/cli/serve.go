@@ -22,8 +22,10 @@ func (a *app) serveCommand() *cobra.Command {
 	}
 	s := settingsFlags(cmd)
 	newDatabase := cmd.Flags().Bool("accept-new-database", false,
-		"start although the database is missing, empty or another folder's: what has no record in it is kept in orphans/ for 7 days once you say so")
-	missingBlobs := cmd.Flags().Bool("accept-missing-blobs", false, "start although many of the blobs that the database knows are missing")
+		"start although the database is missing, empty or another folder's: what has no record in it is kept in orphans/ "+
+			"for 7 days once you say so")
+	missingBlobs := cmd.Flags().
+		Bool("accept-missing-blobs", false, "start although many of the blobs that the database knows are missing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := a.load(s)
 		if err != nil {
@@ -55,7 +57,10 @@ func (a *app) serve(ctx context.Context, cfg config.Config) error {
 	w := &logWriter{w: a.stderr}
 	defer w.flush()
 	log := newLog(w, cfg)
-	log.LogAttrs(ctx, slog.LevelInfo, "memory", slog.String("requests", cfg.Memory.String()), slog.String("limit", config.Size(limit).String()), slog.String("from", from))
+	log.LogAttrs(
+		ctx, slog.LevelInfo, "memory", slog.String("requests", cfg.Memory.String()),
+		slog.String("limit", config.Size(limit).String()), slog.String("from", from),
+	)
 	srv, err := server.New(ctx, cfg, log, a.stdout)
 	if err != nil {
 		return err

@@ -425,8 +425,9 @@ claims: ["npm:@mine/*"]
 
 func TestUpstreamProblems(t *testing.T) {
 	for text, want := range map[string]string{
-		"upstreams: [{kind: npm, url: \"ftp://x\"}]":                                      "upstreams[0]: \"ftp://x\" is not an http or https URL",
-		"upstreams: [{kind: npm, url: \"https://x\", was: [\"ftp://y\"]}]":                "is not a URL it can have had before",
+		"upstreams: [{kind: npm, url: \"ftp://x\"}]": "upstreams[0]: \"ftp://x\" is not an http or https URL",
+		"upstreams: [{kind: npm, url: \"https://x\", was: [\"ftp://y\"]}]": "is not a URL it can have had " +
+			"before",
 		"upstreams: [{kind: npm, url: \"https://u:p@x\"}]":                                "has a user in it",
 		"upstreams: [{url: \"https://x\"}]":                                               "upstreams[0] needs a kind",
 		"upstreams: [{kind: npm, url: \"https://x\"}, {kind: npm, url: \"https://x/y\"}]": "two upstreams of npm called x",

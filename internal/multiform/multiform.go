@@ -120,7 +120,10 @@ func (f *Form) take(ctx context.Context, p *multipart.Part, open func(f *Form) (
 	limit := min(f.left, f.limits.Value)
 	raw, err := budget.Read(ctx, p, -1, limit)
 	if err == budget.ErrLimit {
-		return wire.Errorf(store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name, f.limits.Value, f.limits.Values)
+		return wire.Errorf(
+			store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name,
+			f.limits.Value, f.limits.Values,
+		)
 	}
 	if err != nil {
 		return err

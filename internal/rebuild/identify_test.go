@@ -61,7 +61,8 @@ func TestEachKindKnowsItsOwn(t *testing.T) {
 			version = ""
 		}
 		got := ask(body)
-		if len(got) != 1 || got[0].Kind != kind || got[0].Name != name || got[0].Version != version || got[0].File != files[kind] {
+		if len(got) != 1 || got[0].Kind != kind || got[0].Name != name || got[0].Version != version ||
+			got[0].File != files[kind] {
 			t.Errorf("a file of kind %s is %+v, want %s %s %s alone", kind, got, name, version, files[kind])
 		}
 		for _, n := range []int{0, 1, len(body) / 4, len(body) / 3} { // the second half of this gem is padding

@@ -165,7 +165,9 @@ func (run *pushing) manifest(ctx context.Context, repo string, r *web.Rebuilt) e
 	}
 	put := func(reference string) error {
 		to := "/v2/" + escaped(repo) + "/manifests/" + reference
-		return run.p.do(ctx, store.OCI, http.MethodPut, to, strings.NewReader(string(body)), int64(len(body)), "Content-Type", typ)
+		return run.p.do(
+			ctx, store.OCI, http.MethodPut, to, strings.NewReader(string(body)), int64(len(body)), "Content-Type", typ,
+		)
 	}
 	if err := put(string(r.Digest)); err != nil {
 		return err

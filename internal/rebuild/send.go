@@ -59,7 +59,9 @@ func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) er
 	const tail = `"}}}`
 	size := int64(len(head)+len(tail)) + int64(base64.StdEncoding.EncodedLen(int(f.Size)))
 	body := io.MultiReader(bytes.NewReader(head), data, strings.NewReader(tail))
-	err = p.do(ctx, store.NPM, http.MethodPut, "/npm/"+url.PathEscape(f.Name), body, size, "Content-Type", "application/json")
+	err = p.do(
+		ctx, store.NPM, http.MethodPut, "/npm/"+url.PathEscape(f.Name), body, size, "Content-Type", "application/json",
+	)
 	if err == nil && tag == recoveredTag {
 		err = p.do(ctx, store.NPM, http.MethodDelete, tags+"/"+tag, nil, 0)
 	}
@@ -68,7 +70,9 @@ func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) er
 
 // npmTag is latest for a version that is newer than what has that tag now, and for the first one. here are the versions
 // that have a tag.
-func (p *Publisher) npmTag(ctx context.Context, path string, f store.Found) (here map[string]bool, tag string, err error) {
+func (p *Publisher) npmTag(
+	ctx context.Context, path string, f store.Found,
+) (here map[string]bool, tag string, err error) {
 	a, err := p.ask(ctx, store.NPM, http.MethodGet, path, nil, 0)
 	if err != nil {
 		return nil, "", err

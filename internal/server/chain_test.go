@@ -342,14 +342,20 @@ func mavenSpecimen() specimen {
 }
 
 func composerArchive() string {
-	return string(wiretest.Zip(wiretest.Files{"composer.json": `{"name":"acme/demo","version":"1.0.0"}`, "noise": noise(40_000)}))
+	return string(
+		wiretest.Zip(wiretest.Files{"composer.json": `{"name":"acme/demo","version":"1.0.0"}`, "noise": noise(40_000)}),
+	)
 }
 
 func composerSpecimen() specimen {
 	archive := composerArchive()
-	return specimen{kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json", file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum([]byte(archive))), publish: func(t *testing.T, base string) {
-		send(t, "PUT", base+"/composer/", archive, "application/zip", 201)
-	}}
+	return specimen{
+		kind: store.Composer, upstream: "/composer", meta: "/composer/p2/acme/demo.json",
+		file: fmt.Sprintf("/composer/dists/acme/demo/1.0.0.0/%x.zip", sha1.Sum([]byte(archive))),
+		publish: func(t *testing.T, base string) {
+			send(t, "PUT", base+"/composer/", archive, "application/zip", 201)
+		},
+	}
 }
 
 func gemSpecimen() specimen {

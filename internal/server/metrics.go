@@ -139,8 +139,14 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 	return &storeCollector{store: s, log: log,
 		gauges: []gauge{
 			plain("larder_blobs", "Blobs on disk.", func(st store.Stats) float64 { return float64(st.Blobs) }),
-			plain("larder_blob_bytes", "Bytes of blobs on disk, each counted once.", func(st store.Stats) float64 { return float64(st.BlobBytes) }),
-			plain("larder_damaged_blobs", "Blobs whose bytes on disk are known to be wrong or missing.", func(st store.Stats) float64 { return float64(st.Damaged) }),
+			plain(
+				"larder_blob_bytes", "Bytes of blobs on disk, each counted once.",
+				func(st store.Stats) float64 { return float64(st.BlobBytes) },
+			),
+			plain(
+				"larder_damaged_blobs", "Blobs whose bytes on disk are known to be wrong or missing.",
+				func(st store.Stats) float64 { return float64(st.Damaged) },
+			),
 			plain("larder_uploads", "Unfinished upload sessions.", func(st store.Stats) float64 { return float64(st.Uploads) }),
 			plain("larder_journal_sequence", "Number of the last journal entry.", func(st store.Stats) float64 { return float64(st.Journal) }),
 			plain("larder_database_bytes", "Size of the database file.", func(st store.Stats) float64 { return float64(st.Database) }),
@@ -153,8 +159,10 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 			byKind("larder_package_bytes", "Bytes held by packages, by kind; a shared blob counts once for each package."),
 		},
 		healthy: prometheus.NewDesc("larder_writable", "1 while the store takes changes, else 0.", nil, nil),
-		orphans: prometheus.NewDesc("larder_orphans", "Blobs without a record: kept for a week, or waiting for an operator because they are too many.",
-			[]string{"state"}, nil),
+		orphans: prometheus.NewDesc(
+			"larder_orphans", "Blobs without a record: kept for a week, or waiting for an operator because they are too many.",
+			[]string{"state"}, nil,
+		),
 	}
 }
 

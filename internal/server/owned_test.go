@@ -44,7 +44,10 @@ func deleteSpecimen(t *testing.T, kind store.Kind, base string) {
 	case store.Composer:
 		send(t, "DELETE", base+"/composer/packages/acme/demo?purge=1", "", "", 204)
 	case store.RubyGems:
-		send(t, "DELETE", base+"/rubygems/api/v1/gems/yank", "gem_name=demo&version=1.0.0", "application/x-www-form-urlencoded", 200)
+		send(
+			t, "DELETE", base+"/rubygems/api/v1/gems/yank", "gem_name=demo&version=1.0.0", "application/x-www-form-urlencoded",
+			200,
+		)
 	case store.OCI:
 		resp := send(t, "GET", base+ociManifest, "", "", 200, "Accept", "application/vnd.oci.image.manifest.v1+json")
 		send(t, "DELETE", base+"/v2/team/app/manifests/"+resp.Header.Get("Docker-Content-Digest"), "", "", 202)
@@ -81,7 +84,9 @@ func (o *owned) newCache(up *origin, change func(*config.Config)) {
 	if err := os.CopyFS(cfg.Data, os.DirFS(up.folder)); err != nil {
 		o.t.Fatal(err)
 	}
-	cfg.Upstreams = []config.Upstream{{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	cfg.Upstreams = []config.Upstream{
+		{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: config.Duration(time.Nanosecond)},
+	}
 	change(&cfg)
 	o.base = "http://" + start(o.t, cfg, nil).addr
 }
@@ -126,7 +131,10 @@ func (o *owned) want(when string, statuses ...int) {
 func (o *owned) mentions() (where []string) {
 	o.t.Helper()
 	for _, path := range searches[o.kind] {
-		resp, body, err := fetchURL(o.t, o.base+path, http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("admin:correct-horse"))}})
+		resp, body, err := fetchURL(
+			o.t, o.base+path,
+			http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("admin:correct-horse"))}},
+		)
 		if err != nil || resp.StatusCode != http.StatusOK {
 			o.t.Errorf("%s: GET %s is %d, %v", o.kind, path, resp.StatusCode, err)
 		}
@@ -202,7 +210,9 @@ func (o *owned) claim(c web.Claim, want int) {
 func TestBlockedVersionsAreOnNoRoute(t *testing.T) {
 	rules := map[store.Kind][]string{
 		store.NPM: {"demo@v1.0.0", "demo@1.0.0+x"}, store.PyPI: {"Demo@1", "demo@v1.0"}, store.Cargo: {"demo@1.0.0+x"},
-		store.Maven: {"com.acme:demo@1.0.0", "com.acme:demo@1"}, store.Composer: {"Acme/Demo@v1.0", "acme/demo@1.0.*"}, store.RubyGems: {"demo@1.0"},
+		store.Maven: {
+			"com.acme:demo@1.0.0", "com.acme:demo@1",
+		}, store.Composer: {"Acme/Demo@v1.0", "acme/demo@1.0.*"}, store.RubyGems: {"demo@1.0"},
 		store.OCI: {"team/app@v1", "origin/team/app@v1", "team/*@v*"},
 	}
 	for _, sp := range specimens() {
@@ -262,7 +272,10 @@ func TestBlockedTagIsBlockedByDigest(t *testing.T) {
 	}
 	digest := resp.Header.Get("Docker-Content-Digest")
 	send(t, "PUT", up.url+"/v2/team/app/manifests/latest", body, accept, 201)
-	send(t, "PUT", up.url+"/v2/team/app/manifests/other", strings.Replace(body, "{", `{"annotations":{"a":"b"},`, 1), accept, 201)
+	send(
+		t, "PUT", up.url+"/v2/team/app/manifests/other", strings.Replace(body, "{", `{"annotations":{"a":"b"},`, 1), accept,
+		201,
+	)
 	for _, rule := range []string{"oci:team/app@v1", "oci:origin/team/app@v1", "oci:team/app@" + digest} {
 		o := &owned{specimen: up.specimen, t: t}
 		o.newCache(up, func(c *config.Config) { c.Blocked = []string{rule} })
@@ -276,8 +289,11 @@ func TestBlockedTagIsBlockedByDigest(t *testing.T) {
 				}
 			}
 			_, list, err := fetchURL(t, o.base+"/v2/"+name+"/tags/list", nil)
-			if err != nil || !strings.Contains(list, `"other"`) || strings.HasSuffix(rule, "@v1") && strings.Contains(list, `"v1"`) {
-				t.Errorf("with the rule %s, the tags of %s are %s, %v; want other, and not the one that is blocked", rule, name, list, err)
+			if err != nil || !strings.Contains(list, `"other"`) ||
+				strings.HasSuffix(rule, "@v1") && strings.Contains(list, `"v1"`) {
+				t.Errorf(
+					"with the rule %s, the tags of %s are %s, %v; want other, and not the one that is blocked", rule, name, list, err,
+				)
 			}
 		}
 	}

@@ -62,7 +62,9 @@ func publishFound(t *testing.T, l *live, choices ...string) map[string]string {
 	}
 	out := map[string]string{}
 	for _, r := range list {
-		out[fmt.Sprintf("%s %s %s %s", r.Kind, r.Name, r.Version, r.Digest)] = strings.TrimSuffix(r.Outcome+": "+r.Reason, ": ")
+		out[fmt.Sprintf("%s %s %s %s", r.Kind, r.Name, r.Version, r.Digest)] = strings.TrimSuffix(
+			r.Outcome+": "+r.Reason, ": ",
+		)
 	}
 	return out
 }
@@ -224,8 +226,10 @@ func TestRebuildPublishesWhatIsChosen(t *testing.T) {
 func TestRebuildObeysTheUsersRights(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	d := orphan(t, l.cfg.Data, npmTarball("@acme/a", "1.0.0", ""))
-	send(t, "POST", "http://"+l.addr+"/api/v1/users", `{"name":"ann","password":"quiet-lake-7","scopes":["npm:package:x:write"]}`,
-		"application/json", 201)
+	send(
+		t, "POST", "http://"+l.addr+"/api/v1/users",
+		`{"name":"ann","password":"quiet-lake-7","scopes":["npm:package:x:write"]}`, "application/json", 201,
+	)
 	list, err := l.rebuild(t.Context(), web.RebuildRequest{Publish: []string{"*"}, As: "ann"}, func(int64, int64) {})
 	if err != nil || len(list) != 1 || list[0].Outcome != web.RebuildRefused || list[0].Reason == "" {
 		t.Errorf("published by a user without the right, %s: %+v %v; want a refusal", d, list, err)
@@ -262,7 +266,9 @@ func TestRebuildPushesIndexes(t *testing.T) {
 	index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"%sindex.v1+json","manifests":[%s],`+
 		`"annotations":{"org.opencontainers.image.ref.name":"host.example.com/team/app:v7"}}`, oci, describe(oci+"manifest.v1+json", wholeD, whole))
 	indexD := orphan(t, l.cfg.Data, index)
-	if got := publishFound(t, l, "*"); !strings.Contains(fmt.Sprint(got), "refused: an image does not say its repository") {
+	if got := publishFound(t, l, "*"); !strings.Contains(
+		fmt.Sprint(got), "refused: an image does not say its repository",
+	) {
 		t.Errorf("without a repository: %q", got)
 	}
 	list, err := l.rebuild(t.Context(), web.RebuildRequest{Publish: []string{"oci:team/app"}}, func(int64, int64) {})
@@ -291,10 +297,13 @@ func TestRebuildPushesIndexes(t *testing.T) {
 func TestRebuiltCrateHasItsIndexLine(t *testing.T) {
 	l := start(t, testConfig(t), nil)
 	crate := string(tarGzOf(map[string]string{
-		"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nlinks = \"z\"\nreadme = \"README.md\"\n" +
-			"description = \"a demo\"\nlicense = \"MIT\"\nkeywords = [\"k\"]\n\n[dependencies.log]\nversion = \"0.4\"\noptional = true\n" +
+		"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\nlinks = " +
+			"\"z\"\nreadme = \"README.md\"\n" +
+			"description = \"a demo\"\nlicense = \"MIT\"\nkeywords = [\"k\"]\n\n[dependencies.log]\nversion = " +
+			"\"0.4\"\noptional = true\n" +
 			"default-features = false\nfeatures = [\"std\"]\n\n[dependencies.renamed]\nversion = \"1\"\npackage = \"other\"\n" +
-			"registry-index = \"sparse+https://crates.example.com/index/\"\n\n[target.\"cfg(unix)\".dev-dependencies.c]\nversion = \"2\"\n\n" +
+			"registry-index = " +
+			"\"sparse+https://crates.example.com/index/\"\n\n[target.\"cfg(unix)\".dev-dependencies.c]\nversion = \"2\"\n\n" +
 			"[features]\ndefault = [\"log\"]\n",
 		"demo-1.0.0/src/lib.rs": "", "demo-1.0.0/README.md": "# Demo\n",
 	}))

@@ -59,7 +59,11 @@ func freeings() []freeing {
 		{store.OCI, "DELETE", "/v2/team/app/blobs/uploads/%s", "", "", session},
 		{store.NPM, "DELETE", "/npm/demo/-rev/%s", "", "", revision},
 		{store.NPM, "DELETE", "/npm/-/package/demo/dist-tags/beta", "", "", tag},
-		{store.NPM, "PUT", "/npm/demo", `{"_id":"demo","name":"demo","versions":{"1.0.0":{"name":"demo","version":"1.0.0","deprecated":"do not use"}}}`, admin, nil},
+		{
+			store.NPM, "PUT", "/npm/demo",
+			`{"_id":"demo","name":"demo","versions":{"1.0.0":{"name":"demo","version":"1.0.0","deprecated":"do not use"}}}`,
+			admin, nil,
+		},
 		{store.PyPI, "PUT", "/pypi/-/demo/1.0.0/yank", "", "", nil},
 		{store.PyPI, "PUT", "/pypi/-/demo/files/demo-1.0.0.tar.gz/yank", "", "", nil},
 		{store.PyPI, "DELETE", "/pypi/-/demo/files/demo-1.0.0.tar.gz", "", "", nil},
@@ -67,7 +71,10 @@ func freeings() []freeing {
 		{store.PyPI, "DELETE", "/pypi/-/demo", "", "", nil},
 		{store.PyPI, "PUT", "/pypi/-/demo/status", `{"status":"quarantined"}`, admin, nil},
 		{store.Cargo, "DELETE", "/cargo/api/v1/crates/demo/1.0.0/yank", "", "", nil},
-		{store.Cargo, "PATCH", "/cargo/api/v1/crates/demo/1.0.0", `{"version":{"yanked":true,"yank_message":"broken"}}`, admin, nil},
+		{
+			store.Cargo, "PATCH", "/cargo/api/v1/crates/demo/1.0.0", `{"version":{"yanked":true,"yank_message":"broken"}}`,
+			admin, nil,
+		},
 		{store.Cargo, "DELETE", "/cargo/api/v1/crates/demo/1.0.0", "", "", nil},
 		{store.Cargo, "DELETE", "/cargo/api/v1/crates/demo", "", "", nil},
 		{store.Maven, "DELETE", "/maven/com/acme/demo/1.0/demo-1.0.txt", "", "", nil},
@@ -78,7 +85,10 @@ func freeings() []freeing {
 		{store.Composer, "DELETE", "/composer/packages/acme/demo", "", "", nil},
 		{store.Composer, "DELETE", "/composer/packages/acme/demo?purge=1", "", "", nil},
 		{store.Composer, "PUT", "/composer/packages/acme/demo/settings", `{"private":true}`, admin, nil},
-		{store.RubyGems, "DELETE", "/rubygems/api/v1/gems/yank", "gem_name=demo&version=1.0.0", "application/x-www-form-urlencoded", nil},
+		{
+			store.RubyGems, "DELETE", "/rubygems/api/v1/gems/yank", "gem_name=demo&version=1.0.0",
+			"application/x-www-form-urlencoded", nil,
+		},
 		{"", "DELETE", "/api/v1/tokens/%s", "", "", token},
 		{"", "DELETE", "/api/v1/users/eve", "", "", eve},
 		{"", "POST", "/api/v1/users/eve/password", `{"password":"another-shelf-43"}`, admin, eve},
@@ -160,8 +170,12 @@ func (b *below) check(t *testing.T, f freeing) {
 		t.Fatal(err)
 	}
 	refused(t, b.sp, base)
-	if after, err := l.store.Stats(t.Context()); err != nil || after.Journal != before.Journal || after.Blobs != before.Blobs {
-		t.Errorf("the refused publish changed the store: journal %d → %d, blobs %d → %d (%v)", before.Journal, after.Journal, before.Blobs, after.Blobs, err)
+	if after, err := l.store.Stats(t.Context()); err != nil || after.Journal != before.Journal ||
+		after.Blobs != before.Blobs {
+		t.Errorf(
+			"the refused publish changed the store: journal %d → %d, blobs %d → %d (%v)", before.Journal, after.Journal,
+			before.Blobs, after.Blobs, err,
+		)
 	}
 	r, err := http.NewRequest(f.method, base+path, strings.NewReader(f.body))
 	if err != nil {
@@ -187,10 +201,19 @@ func refused(t *testing.T, sp specimen, base string) {
 	t.Helper()
 	const crate = `{"name":"new","vers":"1.0.0","deps":[],"features":{},"authors":[],"keywords":[],"categories":[]}`
 	uploads := map[store.Kind][3]string{
-		store.OCI:      {"POST", "/v2/team/new/blobs/uploads/", ""},
-		store.NPM:      {"PUT", "/npm/new", `{"_id":"new","name":"new","versions":{"1.0.0":{"name":"new","version":"1.0.0"}},"_attachments":{"new-1.0.0.tgz":{"length":3,"data":"YWJj"}}}`},
-		store.PyPI:     {"POST", "/pypi/legacy/", "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nnew\r\n--x\r\nContent-Disposition: form-data; name=\"content\"; filename=\"new-1.tar.gz\"\r\n\r\nabc\r\n--x--\r\n"},
-		store.Cargo:    {"PUT", "/cargo/api/v1/crates/new", string(rune(len(crate))) + "\x00\x00\x00" + crate + "\x03\x00\x00\x00abc"},
+		store.OCI: {"POST", "/v2/team/new/blobs/uploads/", ""},
+		store.NPM: {
+			"PUT", "/npm/new",
+			`{"_id":"new","name":"new","versions":{"1.0.0":{"name":"new","version":"1.0.0"}},"_attachments":{"new-1.0.0.tgz":{"length":3,"data":"YWJj"}}}`,
+		},
+		store.PyPI: {
+			"POST", "/pypi/legacy/",
+			"--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nnew\r\n--x\r\nContent-Disposition: form-data; " +
+				"name=\"content\"; filename=\"new-1.tar.gz\"\r\n\r\nabc\r\n--x--\r\n",
+		},
+		store.Cargo: {
+			"PUT", "/cargo/api/v1/crates/new", string(rune(len(crate))) + "\x00\x00\x00" + crate + "\x03\x00\x00\x00abc",
+		},
 		store.Maven:    {"PUT", "/maven/com/acme/new/1.0/new-1.0.txt", "abc"},
 		store.Composer: {"PUT", "/composer/", "abc"},
 		store.RubyGems: {"POST", "/rubygems/api/v1/gems", "abc"},
@@ -201,7 +224,10 @@ func refused(t *testing.T, sp specimen, base string) {
 		t.Fatal(err)
 	}
 	r.SetBasicAuth("admin", "correct-horse")
-	r.Header.Set("Content-Type", map[store.Kind]string{store.NPM: "application/json", store.PyPI: "multipart/form-data; boundary=x"}[sp.kind])
+	r.Header.Set(
+		"Content-Type",
+		map[store.Kind]string{store.NPM: "application/json", store.PyPI: "multipart/form-data; boundary=x"}[sp.kind],
+	)
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +239,8 @@ func refused(t *testing.T, sp specimen, base string) {
 		want = http.StatusRequestEntityTooLarge // twine would send a 5xx again, body and all
 	}
 	if err != nil || resp.StatusCode != want || !strings.Contains(resp.Status+string(text), "disk is full") {
-		t.Errorf("%s %s below the reserve: %s %.300s %v, want %d that speaks of the disk", u[0], u[1], resp.Status, text, err, want)
+		t.Errorf(
+			"%s %s below the reserve: %s %.300s %v, want %d that speaks of the disk", u[0], u[1], resp.Status, text, err, want,
+		)
 	}
 }

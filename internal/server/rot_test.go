@@ -39,12 +39,14 @@ func TestRotOfHostedPackages(t *testing.T) {
 				t.Errorf("the scrub found %d of %d damaged blobs", report.Found, report.Blobs)
 			}
 			for _, d := range report.Damages {
-				if len(d.Where) == 0 || d.Where[0].Kind != sp.kind || !strings.Contains(d.Where[0].Package, "app") && !strings.Contains(d.Where[0].Package, "demo") {
+				if len(d.Where) == 0 || d.Where[0].Kind != sp.kind ||
+					!strings.Contains(d.Where[0].Package, "app") && !strings.Contains(d.Where[0].Package, "demo") {
 					t.Errorf("the damage of %s is in %+v, want the package's name", d.Digest, d.Where)
 				}
 			}
 			mustNotServe(t, base, sp, want)
-			if _, body, _ := fetchURL(t, base+"/healthz", nil); !strings.Contains(body, `"damaged_blobs":`) || strings.Contains(body, `"damaged_blobs":0`) {
+			if _, body, _ := fetchURL(t, base+"/healthz", nil); !strings.Contains(body, `"damaged_blobs":`) ||
+				strings.Contains(body, `"damaged_blobs":0`) {
 				t.Errorf("health says %s, want the number of damaged blobs", body)
 			}
 			sp.again(t, base)
@@ -147,7 +149,8 @@ func TestRotOfCopies(t *testing.T) {
 				}
 			}
 			l.remote.SetOffline(true)
-			if resp, body, err := fetchURL(t, base+sp.file, sp.head); err != nil || resp.StatusCode < 400 || body == want[sp.file] {
+			if resp, body, err := fetchURL(t, base+sp.file, sp.head); err != nil || resp.StatusCode < 400 ||
+				body == want[sp.file] {
 				t.Errorf("%s offline: %v %v, want an error", sp.file, resp, err)
 			}
 			l.remote.SetOffline(false)

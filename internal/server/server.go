@@ -130,8 +130,10 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	protocols := s.protocols(deps)
 	s.jobs = newJobs(s.log, s.jobList(protocols)...)
 	s.metrics.watch(s.jobs)
-	pages := web.Deps{Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(), Claims: s.cfg.Claims,
-		Spellings: Spellings(), Rebuild: s.rebuild}
+	pages := web.Deps{
+		Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(),
+		Claims: s.cfg.Claims, Spellings: Spellings(), Rebuild: s.rebuild,
+	}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
@@ -144,9 +146,14 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 		}
 	}
 	web.New(pages).Mount(rt)
-	edge := &wire.Edge{Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory}
+	edge := &wire.Edge{
+		Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory,
+	}
 	// An operator's own command may pause for as long as it likes: the socket has no deadlines.
-	s.admin = &wire.Edge{Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory, Stall: -1}
+	s.admin = &wire.Edge{
+		Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory,
+		Stall: -1,
+	}
 	if s.public, err = wire.H2C(edge, s.log, idleTimeout); err != nil {
 		return err
 	}
@@ -211,7 +218,13 @@ func (s *Server) protocols(d wire.Deps) []mounted {
 		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
 	}
 	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
-		p := npm.New(d, npm.Options{Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName, StrictManifests: s.cfg.NPM.StrictManifests, Access: s.cfg.NPM.Access})
+		p := npm.New(
+			d,
+			npm.Options{
+				Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName,
+				StrictManifests: s.cfg.NPM.StrictManifests, Access: s.cfg.NPM.Access,
+			},
+		)
 		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
 	}
 	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {
@@ -280,7 +293,9 @@ func (s *Server) tendJournal(ctx context.Context) error {
 	}
 	report, err := s.store.PruneJournal(ctx, s.cfg.Journal.Keep.Std())
 	if report.Entries > 0 {
-		s.log.LogAttrs(ctx, slog.LevelInfo, "old entries of the journal moved to archives", slog.Int64("entries", report.Entries))
+		s.log.LogAttrs(
+			ctx, slog.LevelInfo, "old entries of the journal moved to archives", slog.Int64("entries", report.Entries),
+		)
 	}
 	if err == nil && report.Behind > 0 {
 		s.log.LogAttrs(ctx, slog.LevelWarn, "a reader of the journal keeps old entries from being archived",

@@ -115,7 +115,8 @@ func TestPatternsThatNeverMatchAreRefused(t *testing.T) {
 	if err := upstream.CheckRules(upstream.Options{Spellings: Spellings(), Blocked: may, Allowed: may}); err != nil {
 		t.Errorf("patterns that may match are refused: %v", err)
 	}
-	if err := upstream.CheckRules(upstream.Options{Spellings: Spellings(), Claims: []string{"npm:a@1.0.0"}}); err == nil || !strings.Contains(err.Error(), "a claim is about a name") {
+	if err := upstream.CheckRules(upstream.Options{Spellings: Spellings(), Claims: []string{"npm:a@1.0.0"}}); err == nil ||
+		!strings.Contains(err.Error(), "a claim is about a name") {
 		t.Errorf("a claim of a version is answered with %v", err)
 	}
 }

@@ -27,7 +27,12 @@ func (b *Base) sameSite(r *http.Request) error {
 	if site == "" && b != nil && sameOrigin(origin, b.URL(r)) {
 		return nil
 	}
-	return Errorf(ErrCrossSite, "This change was asked for by a page of another site (%s), so it was refused. Use a package client, or this server's own pages.", shown(origin))
+	return Errorf(
+		ErrCrossSite,
+		"This change was asked for by a page of another site (%s), so it was refused. Use a package client, or this "+
+			"server's own pages.",
+		shown(origin),
+	)
 }
 
 // sameOrigin compares scheme, host and port, where a scheme's usual port may be left out.

@@ -40,18 +40,21 @@ func TestRequestsShareTheMemory(t *testing.T) {
 			panic("while it holds something")
 		},
 	}
-	edge := &Edge{Base: base, Log: slog.New(slog.DiscardHandler), Memory: pool, Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := ends[r.URL.Path](w, r)
-		if now, _ := pool.Used(); err == nil && now == 0 {
-			t.Errorf("%s: nothing is counted while it is held", r.URL.Path)
-		}
-		if after := retryAfter(err); after > 0 {
-			w.Header().Set("Retry-After", after.String())
-		}
-		if err != nil {
-			http.Error(w, Public(err), Status(err))
-		}
-	})}
+	edge := &Edge{
+		Base: base, Log: slog.New(slog.DiscardHandler), Memory: pool,
+		Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			err := ends[r.URL.Path](w, r)
+			if now, _ := pool.Used(); err == nil && now == 0 {
+				t.Errorf("%s: nothing is counted while it is held", r.URL.Path)
+			}
+			if after := retryAfter(err); after > 0 {
+				w.Header().Set("Retry-After", after.String())
+			}
+			if err != nil {
+				http.Error(w, Public(err), Status(err))
+			}
+		}),
+	}
 	for _, c := range []struct {
 		path   string
 		size   int

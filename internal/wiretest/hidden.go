@@ -22,11 +22,16 @@ type hideaway struct {
 // answer but for the name: to everybody who may not read the package and may not do what they ask for anyway.
 func (m Matrix[R]) checkHidden(g *Rig, all map[string]string) {
 	g.T.Helper()
-	places := []hideaway{{"by a pattern", m.Name(true, 5000), m.Name(true, 5001), func(_, can string) bool { return can != "" }}}
+	places := []hideaway{
+		{"by a pattern", m.Name(true, 5000), m.Name(true, 5001), func(_, can string) bool { return can != "" }},
+	}
 	if m.Hide != nil {
-		places = append(places, hideaway{"by its flag", m.Name(false, 5002), m.Name(false, 5003), func(actor, can string) bool {
-			return actor != "outsider" && can != ""
-		}})
+		places = append(
+			places,
+			hideaway{"by its flag", m.Name(false, 5002), m.Name(false, 5003), func(actor, can string) bool {
+				return actor != "outsider" && can != ""
+			}},
+		)
 	}
 	for i, p := range places {
 		m.Prepare(g, p.hidden)
@@ -120,7 +125,8 @@ func (m Matrix[R]) checkBrowsers(g *Rig) {
 			before := g.Journal()
 			a := g.Do(c.Method, c.Path, c.Body, append(append([]Option{g.As("root")}, c.Opts...), Header(head...))...)
 			reads := c.Method == http.MethodGet || c.Method == http.MethodHead
-			if refused := strings.Contains(a.Body, "page of another site"); refused == reads || !reads && a.Status != http.StatusForbidden {
+			if refused := strings.Contains(a.Body, "page of another site"); refused == reads ||
+				!reads && a.Status != http.StatusForbidden {
 				g.T.Errorf("%s asked for by another site (%s): %v", op.Name, site, a)
 			}
 			if g.Journal() != before {

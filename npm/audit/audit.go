@@ -67,7 +67,9 @@ func (a *Audit) Get(w http.ResponseWriter, r *http.Request) error { return a.tab
 
 // audit reads a request with read and calls found with each advisory that some of its versions fall under, in the order
 // of the packages' names. Few audits are computed at once; none waits for its client meanwhile.
-func (a *Audit) audit(r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*version)) (*request, error) {
+func (a *Audit) audit(
+	r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*version),
+) (*request, error) {
 	in, err := body(r)
 	if err != nil {
 		return nil, err

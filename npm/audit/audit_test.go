@@ -81,7 +81,9 @@ func packed(t *testing.T, body string) *http.Request {
 func TestAuditsAreBounded(t *testing.T) {
 	a := newAudit(t)
 	deep := strings.Repeat(`{"dependencies":{"demo":`, 400) + `{"version":"1.0.0"}` + strings.Repeat("}}", 400)
-	wide := `{"dependencies":{"demo":{"version":"1.0.0"}` + strings.Repeat(`,"demo":{"version":"1.0.0"}`, maxVersions) + `}}`
+	wide := `{"dependencies":{"demo":{"version":"1.0.0"}` + strings.Repeat(
+		`,"demo":{"version":"1.0.0"}`, maxVersions,
+	) + `}}`
 	many := []string{}
 	for i := range maxOfOne + 1 {
 		many = append(many, fmt.Sprintf("0.0.%d", i))

@@ -53,7 +53,9 @@ func body(r *http.Request) (io.Reader, error) {
 var errUnpack = errors.New("unpack the audit request")
 
 func notGzip(err error) error {
-	return wire.Explain(fmt.Errorf("%w: %w", errUnpack, err), store.ErrInvalid, "The audit request is not gzip, as its header says.")
+	return wire.Explain(
+		fmt.Errorf("%w: %w", errUnpack, err), store.ErrInvalid, "The audit request is not gzip, as its header says.",
+	)
 }
 
 // unpacked is a gzip stream that may not be much larger than what was sent.
@@ -65,7 +67,10 @@ type unpacked struct {
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.z.Read(p)
 	if u.left -= int64(n); u.left < 0 {
-		return 0, wire.Errorf(store.ErrTooLarge, "The audit request unpacks to more than %d times its size, or more than %d bytes.", maxRatio, maxBody)
+		return 0, wire.Errorf(
+			store.ErrTooLarge, "The audit request unpacks to more than %d times its size, or more than %d bytes.", maxRatio,
+			maxBody,
+		)
 	}
 	if err != nil && err != io.EOF {
 		err = notGzip(err)
@@ -96,7 +101,10 @@ type request struct {
 }
 
 func newRequest(ctx context.Context, about map[string]bool) *request {
-	return &request{ctx: ctx, about: about, told: map[string][]*version{}, seen: map[[2]string]*version{}, seed: maphash.MakeSeed(), distinct: map[uint64]struct{}{}}
+	return &request{
+		ctx: ctx, about: about, told: map[string][]*version{}, seen: map[[2]string]*version{}, seed: maphash.MakeSeed(),
+		distinct: map[uint64]struct{}{},
+	}
 }
 
 // add counts a version, and keeps it when there are advisories about its package; nil when not.
@@ -118,7 +126,9 @@ func (q *request) add(name, text string) (*version, error) {
 		return nil, nil
 	}
 	if len(q.seen) == maxTold || len(q.told[name]) == maxOfOne {
-		return nil, wire.Errorf(store.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne)
+		return nil, wire.Errorf(
+			store.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne,
+		)
 	}
 	kept := &version{text: text, v: v, paths: []string{}}
 	q.seen[[2]string{name, text}] = kept

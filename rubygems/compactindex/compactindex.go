@@ -172,7 +172,9 @@ func Without(line []byte, drop func(id string) bool) []byte {
 	if len(fields) < 2 {
 		return line
 	}
-	ids := slices.DeleteFunc(strings.Split(fields[1], ","), func(id string) bool { return drop(strings.TrimPrefix(id, "-")) })
+	ids := slices.DeleteFunc(
+		strings.Split(fields[1], ","), func(id string) bool { return drop(strings.TrimPrefix(id, "-")) },
+	)
 	if len(ids) == 0 {
 		return nil
 	}
