@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -80,4 +81,28 @@ func (s *Store) Held(ctx context.Context, d digest.Digest) (held bool, err error
 		return nil
 	})
 	return held, err
+}
+
+// Unrecord makes the blob d a file that no record knows again, unless a version holds it: an attempt to publish it was
+// refused, and the sweeper must not take for garbage what was there before. The file stays where it is.
+func (s *Store) Unrecord(ctx context.Context, d digest.Digest) error {
+	lock := s.stripe(d)
+	lock.Lock()
+	defer lock.Unlock()
+	return s.Update(ctx, func(tx *Tx) error {
+		var row blobRow
+		found, err := tx.row(bucketBlob, []byte(d), &row)
+		if err != nil || !found {
+			return err
+		}
+		// Loose holds are of that attempt, however young.
+		left, err := tx.expireLoose(d, tx.Now().Add(time.Hour))
+		if err != nil || left > 0 {
+			return err
+		}
+		if err := tx.dropAliases(d); err != nil {
+			return err
+		}
+		return tx.deleteBlob(Blob{Digest: d, Size: row.Size})
+	})
 }

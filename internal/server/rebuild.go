@@ -51,5 +51,26 @@ func (s *Server) rebuild(
 		Data: s.cfg.Data, Serve: s.inside, Token: token, Spellings: Spellings(),
 		Held: s.store.Held,
 	}
-	return p.Publish(ctx, found, choices, progress)
+	list, err = p.Publish(ctx, found, choices, progress)
+	return list, errors.Join(err, s.unrecord(context.WithoutCancel(ctx), list))
+}
+
+// unrecord leaves what was refused, or not reached, as it was found: as a file without a record.
+func (s *Server) unrecord(ctx context.Context, list []web.Rebuilt) error {
+	for _, r := range list {
+		if r.Orphan || r.Outcome == web.RebuildPublished || r.Outcome == web.RebuildHere {
+			continue // those in orphans/ lie there still
+		}
+		_, err := s.store.StatBlob(ctx, r.Digest)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err == nil {
+			err = s.store.Unrecord(ctx, r.Digest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opencontainers/go-digest"
+
 	"larder/internal/wiretest"
 	"larder/store"
 	"larder/web"
@@ -243,6 +245,37 @@ func TestRebuildObeysTheUsersRights(t *testing.T) {
 	}
 	if tokens, err := l.auth.Tokens(t.Context(), ""); err != nil || len(tokens) != 0 {
 		t.Errorf("tokens after all: %+v %v, want none", tokens, err)
+	}
+}
+
+// TestRefusedFilesStayWithoutRecord: what a handler refuses after it took the bytes is not left to the sweeper. Of this
+// image the config is pushed, and then the manifest is refused because its layer is missing.
+func TestRefusedFilesStayWithoutRecord(t *testing.T) {
+	l := start(t, testConfig(t), nil)
+	inPlace := func(body string) digest.Digest {
+		d := digest.FromString(body)
+		name := d.Encoded()
+		path := filepath.Join(l.cfg.Data, "blobs", "sha256", name[:2], name)
+		if err := os.WriteFile(path, []byte(body), 0o440); err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	image := inPlace(`{"architecture":"amd64","os":"linux"}`)
+	manifest := inPlace(fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+		`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":37},`+
+		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":9}]}`,
+		image, digest.FromString("not here!")))
+	for what, outcome := range publishFound(t, l, "oci:team/app") {
+		if !strings.HasPrefix(outcome, web.RebuildRefused) {
+			t.Errorf("%s: %q, want a refusal", what, outcome)
+		}
+	}
+	unknown, err := l.store.Unrecorded(t.Context())
+	for _, d := range []digest.Digest{image, manifest} {
+		if err != nil || !slices.Contains(unknown, d) {
+			t.Errorf("files without a record after the refusal: %v %v, want %s among them", unknown, err, d)
+		}
 	}
 }
 
