@@ -63,9 +63,8 @@ func Exists(dir string) bool {
 }
 
 // waysBack ends every sentence about a database that cannot be used.
-const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, and " +
-	"copy " +
-	"them out to be published again: larder check --rebuild."
+const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, " +
+	"and copy them out to be published again: larder check --rebuild."
 
 // beginAnew is the last of them.
 const beginAnew = "To begin with an empty database beside these files: larder serve --accept-new-database."

@@ -39,10 +39,10 @@ func (a *app) auditCommand() *cobra.Command {
 		Use:   "audit",
 		Short: "Show the journal of changes",
 		Long: "Show the last entries of the journal, oldest first, or those after a sequence number or since a time.\n" +
-			"Entries that have moved to the monthly archives in DATA/journal are shown with --archive, and with --since if " +
-			"it\n" +
-			"goes back that far; both show all there are unless --limit is given.\n" +
-			"With --json each entry is one JSON object on a line of its own. In --user and --package * matches any run of characters.",
+			"Entries that have moved to the monthly archives in DATA/journal are shown with --archive, and with --since if\n" +
+			"it goes back that far; both show all there are unless --limit is given.\n" +
+			"With --json each entry is one JSON object on a line of its own. In --user and --package * matches any run of " +
+			"characters.",
 		Args: exactly(),
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)

@@ -23,9 +23,8 @@ func (a *app) gcCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "gc", Short: "Remove bytes that nothing refers to any more", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	dryRun := cmd.Flags().Bool("dry-run", false, "only say what would go")
-	orphans := cmd.Flags().
-		Bool("orphans", false, "move files that no record knows to orphans/, where they stay for 7 days, however many they "+
-			"are")
+	orphans := cmd.Flags().Bool("orphans", false,
+		"move files that no record knows to orphans/, where they stay for 7 days, however many they are")
 	var grace config.Duration
 	cmd.Flags().Var(&grace, "grace", "spare what lost its last reference less than this ago (default: as configured)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -88,12 +87,13 @@ func (a *app) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Compare records, files and counters with each other",
-		Long: "Compare records, files and counters with each other; with --deep also every file with its digest. " +
-			"Exits with 1 if anything is wrong.\n\n" +
+		Long: "Compare records, files and counters with each other; with --deep also every file with its digest. Exits " +
+			"with 1 if anything is wrong.\n" +
+			"\n" +
 			"With --rebuild it says what the files without a record are, by their content. What is known can be copied out " +
 			"(--export) or published again as hosted packages (--publish), by the rules that hold for every publish, also " +
-			"while " +
-			"the server runs. After a lost database, first start with larder serve --accept-new-database.\n\n" +
+			"while the server runs. After a lost database, first start with larder serve --accept-new-database.\n" +
+			"\n" +
 			"Images do not say their repository: oci:REPOSITORY names where all of them go, oci:REPOSITORY@sha256:DIGEST " +
 			"where one goes. Their tags are lost, except where an annotation has one. Exits with 1 if anything chosen was " +
 			"refused.",
@@ -103,12 +103,10 @@ func (a *app) checkCommand() *cobra.Command {
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	deep := cmd.Flags().Bool("deep", false, "read every file and compare it with its digest")
-	rebuild := cmd.Flags().
-		Bool("rebuild", false, "say what the files without a record are, by their content: all of them when the database "+
-			"cannot be used")
-	export := cmd.Flags().
-		String("export", "", "with --rebuild, copy those that are known to this folder, under the names they are published "+
-			"by")
+	rebuild := cmd.Flags().Bool("rebuild", false,
+		"say what the files without a record are, by their content: all of them when the database cannot be used")
+	export := cmd.Flags().String("export", "",
+		"with --rebuild, copy those that are known to this folder, under the names they are published by")
 	publish := cmd.Flags().StringArray("publish", nil,
 		"with --rebuild, publish what is chosen here: KIND:PATTERN, oci:REPOSITORY, or * for all; repeatable")
 	as := cmd.Flags().String("as", auth.AdminName, "with --publish, the user who publishes, with what that user may")
