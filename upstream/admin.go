@@ -79,6 +79,7 @@ func (u *Upstream) SetOffline(off bool) {
 	u.offline.Store(off)
 	if !off {
 		u.breaker.close()
+		u.others.close()
 	}
 }
 

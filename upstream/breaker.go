@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// breaker keeps us from asking a host that is down. It opens when at least minFailures requests, and half of all, failed
+// breaker keeps us from asking one host that is down. It opens when at least minFailures requests, and half of all, failed
 // within window; it then lets one probe through at a time, after a pause that doubles with each probe that fails.
 type breaker struct {
 	now func() time.Time
@@ -30,6 +30,38 @@ const (
 	probeLease  = 15 * time.Second // a probe that stalls does not keep the next one from leaving
 	longNotice  = 10 * time.Minute // the longest Retry-After that is believed
 )
+
+// breakers are those of the hosts that a registry's documents name for its files: trouble with one of them is not the
+// registry's.
+type breakers struct {
+	mu sync.Mutex // guards by
+	by map[string]*breaker
+}
+
+// maxBreakers bounds what is remembered of hosts; beyond them it starts afresh.
+const maxBreakers = 256
+
+// of is the breaker of a host that is not the registry's own.
+func (b *breakers) of(host string, now func() time.Time) *breaker {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	found := b.by[host]
+	if found == nil {
+		if b.by == nil || len(b.by) >= maxBreakers {
+			b.by = map[string]*breaker{}
+		}
+		found = &breaker{now: now}
+		b.by[host] = found
+	}
+	return found
+}
+
+// close forgets all past failures.
+func (b *breakers) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.by = nil
+}
 
 // ask returns the generation to report with, or how long to wait before asking again.
 func (b *breaker) ask() (gen uint64, wait time.Duration) {

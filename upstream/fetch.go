@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,23 +174,63 @@ func (e *retryAfter) Unwrap() error { return &e.statusError }
 
 // once sends one request and judges the answer.
 func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
-	gen, wait := u.breaker.ask()
+	at := u.breakerOf(q.ref)
+	gen, wait := at.ask()
 	if wait > 0 {
 		return nil, &errBreaker{wait}
 	}
 	resp, err := u.send(ctx, q, deadline)
 	if ctx.Err() != nil {
-		u.breaker.cancel(gen)
+		at.cancel(gen)
 	} else {
-		u.breaker.report(gen, hostTrouble(err))
+		at.report(gen, hostTrouble(err))
 	}
 	return resp, err
+}
+
+// breakerOf is the breaker of the host that an absolute URL names.
+func (u *Upstream) breakerOf(ref string) *breaker {
+	host := hostOf(ref)
+	if host == "" || host == u.base.Host {
+		return u.breaker
+	}
+	return u.others.of(host, u.now)
+}
+
+// hostOf is the host and port of an absolute URL, "" of anything else.
+func hostOf(ref string) string {
+	to, err := url.Parse(ref)
+	if err != nil {
+		return ""
+	}
+	return to.Host
+}
+
+// redirectedError is trouble with a host that the one that was asked redirected to: the latter did its part.
+type redirectedError struct {
+	host string
+	err  error
+}
+
+func (e *redirectedError) Error() string { return "redirected to " + e.host + ": " + e.err.Error() }
+
+func (e *redirectedError) Unwrap() error { return e.err }
+
+// elsewhere is err, said of the host of the URL at which it happened if that is not the one that was asked.
+func elsewhere(at, asked string, err error) error {
+	if host := hostOf(at); host != "" && host != asked {
+		return &redirectedError{host, err}
+	}
+	return err
 }
 
 // hostTrouble is err when it says that the host is in trouble: not what one path of it answers, and not what we refused.
 func hostTrouble(err error) error {
 	var status *statusError
+	var away *redirectedError
 	switch {
+	case errors.As(err, &away):
+		return nil
 	case errors.As(err, &status) && status.code < http.StatusInternalServerError && status.code != http.StatusTooManyRequests:
 		return nil
 	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects), errors.Is(err, errBusy):
@@ -220,7 +261,9 @@ func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*ht
 		resp, err = u.exchange(ctx, q, deadline)
 	}
 	if err == nil {
-		err = judge(u, resp)
+		if err = judge(u, resp); err != nil {
+			err = elsewhere(resp.Request.URL.String(), hostOf(q.ref), err)
+		}
 	}
 	if err != nil {
 		leave()
@@ -269,6 +312,10 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 	}
 	if err != nil {
 		cancel()
+		var failed *url.Error
+		if errors.As(err, &failed) {
+			err = elsewhere(failed.URL, r.URL.Host, err)
+		}
 		return nil, err
 	}
 	if resp.Request.URL.Host == u.base.Host {
@@ -289,7 +336,7 @@ func judge(u *Upstream, resp *http.Response) error {
 	after, ok := parseRetryAfter(resp.Header.Get("Retry-After"), u.now())
 	switch {
 	case ok && resp.StatusCode == http.StatusTooManyRequests:
-		u.breaker.notice(after)
+		u.breakerOf(resp.Request.URL.String()).notice(after)
 		return &retryAfter{err, after}
 	case ok:
 		return &retryAfter{err, after}

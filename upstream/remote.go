@@ -25,7 +25,8 @@ type Upstream struct {
 	gone    bool   // it is not configured, only copies of it are here
 	base    *url.URL
 	client  *http.Client
-	breaker *breaker
+	breaker *breaker // of the registry's own host
+	others  breakers // of the hosts that its documents name
 	tokens  tokens
 	gate    gate        // of this host
 	wide    gate        // of this host, while it speaks HTTP/2
