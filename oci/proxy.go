@@ -90,10 +90,7 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 
 // manifestType is what the manifest says it is, else what the upstream said.
 func manifestType(body []byte, announced string) string {
-	if m, err := manifest.Parse("", body); err == nil && m.MediaType != "" {
-		return m.MediaType
-	}
-	return manifest.BareType(announced)
+	return cmp.Or(manifest.TypeOf(body), manifest.BareType(announced))
 }
 
 // checkManifest keeps what is no manifest out of the cache.

@@ -225,6 +225,18 @@ func decideType(contentType string, fields map[string]json.RawMessage) (string, 
 	return mediaType, nil
 }
 
+// TypeOf is the media type that a manifest says it has, "" when it says none. It only looks for that: what the manifest
+// was parsed for when it came is not looked at again.
+func TypeOf(body []byte) string {
+	var m struct {
+		MediaType string `json:"mediaType"`
+	}
+	if json.Unmarshal(body, &m) != nil {
+		return ""
+	}
+	return m.MediaType
+}
+
 // BareType returns the bare media type; the specification wants parameters ignored.
 func BareType(contentType string) string {
 	if t, _, err := mime.ParseMediaType(contentType); err == nil && strings.EqualFold(t, strings.TrimSpace(contentType)) {
