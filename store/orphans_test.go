@@ -18,11 +18,15 @@ import (
 func stray(t testing.TB, s *Store, content string) digest.Digest {
 	t.Helper()
 	d := digest.FromString(content)
-	path := s.at(blobPath(d))
-	if err := os.WriteFile(path, []byte(content), 0o440); err != nil {
+	// The file gets its age before it gets its name: whoever moves old files may be at work already.
+	f, err := os.CreateTemp(t.TempDir(), "stray")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chtimes(path, s.opt.Now().Add(-3*time.Hour), s.opt.Now().Add(-3*time.Hour)); err != nil {
+	_, err = f.WriteString(content)
+	old := s.opt.Now().Add(-3 * time.Hour)
+	err = errors.Join(err, f.Chmod(0o440), f.Close(), os.Chtimes(f.Name(), old, old))
+	if err = errors.Join(err, os.Rename(f.Name(), s.at(blobPath(d)))); err != nil {
 		t.Fatal(err)
 	}
 	return d
