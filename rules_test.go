@@ -40,6 +40,7 @@ var layers = [][]string{
 		"larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal",
 		"larder/maven/order", "larder/maven/markup", "larder/maven/checksum", "larder/internal/miniclient",
 	},
+	{"larder/internal/problem"},
 }
 
 func under(prefix string, names []string) []string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -36,7 +37,7 @@ func (c UserChange) note(name string) string {
 // ErrNotFound; ErrInvalid for a change of nothing; ErrReferenced for one that leaves no administrator.
 func (l *Local) ChangeUser(ctx context.Context, name string, c UserChange) (User, error) {
 	if c.Admin == nil && c.Disabled == nil && c.Scopes == nil {
-		return User{}, store.Refuse(store.ErrInvalid,
+		return User{}, problem.Errorf(store.ErrInvalid,
 			"Say what to change of user %.80q: admin, disabled or scopes.", name)
 	}
 	var canonical Scopes
@@ -94,5 +95,5 @@ func keepAdministrator(tx *store.Tx, name string, before, after userRow) error {
 			return nil
 		}
 	}
-	return store.Refuse(store.ErrReferenced, "%s is the last administrator; add another first.", name)
+	return problem.Errorf(store.ErrReferenced, "%s is the last administrator; add another first.", name)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -45,7 +46,7 @@ func newParser(now func() time.Time) *jwt.Parser {
 func (l *Local) IssueJWT(ctx context.Context, id Identity, granted Scopes, ttl time.Duration) (token string, expires time.Time, err error) {
 	granted = granted.Canonical()
 	if ttl < time.Second || len(granted) > maxGranted {
-		return "", time.Time{}, store.Refuse(store.ErrInvalid, "A JWT lasts at least a second and has at most %d scopes.", maxGranted)
+		return "", time.Time{}, problem.Errorf(store.ErrInvalid, "A JWT lasts at least a second and has at most %d scopes.", maxGranted)
 	}
 	if err := l.current(ctx, id); err != nil {
 		return "", time.Time{}, err
@@ -78,7 +79,7 @@ func (l *Local) current(ctx context.Context, id Identity) error {
 		return err
 	}
 	if a == nil || a.generation != id.generation || a.disabled {
-		return store.Refuse(ErrCredentials, "The login has ended; log in again.")
+		return problem.Errorf(ErrCredentials, "The login has ended; log in again.")
 	}
 	return nil
 }
@@ -88,10 +89,10 @@ func (l *Local) loadJWT(ctx context.Context, text string) (*held, error) {
 	var c claims
 	_, err := l.parser.ParseWithClaims(text, &c, func(*jwt.Token) (any, error) { return l.jwtKey, nil })
 	if errors.Is(err, jwt.ErrTokenExpired) {
-		return nil, store.Refuse(ErrCredentials, "The token has expired.")
+		return nil, problem.Errorf(ErrCredentials, "The token has expired.")
 	}
 	if err != nil {
-		return nil, store.Refuse(ErrCredentials, "The token is not valid here.")
+		return nil, problem.Errorf(ErrCredentials, "The token is not valid here.")
 	}
 	h := &held{identity: Anonymous()}
 	if c.Subject != "" {
@@ -117,7 +118,7 @@ func (l *Local) loadSubject(ctx context.Context, c claims) (*held, error) {
 			return err
 		}
 		if a.generation != c.Generation {
-			return store.Refuse(ErrCredentials, "The login has ended; log in again.")
+			return problem.Errorf(ErrCredentials, "The login has ended; log in again.")
 		}
 		if c.Token == "" {
 			h = &held{identity: a.identity(), disabled: a.disabled}

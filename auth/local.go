@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/sync/singleflight"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -46,14 +47,14 @@ func (o Options) check() (Options, error) {
 		o.Cost = bcrypt.DefaultCost
 	}
 	if o.Cost < bcrypt.MinCost || o.Cost > bcrypt.MaxCost {
-		return o, store.Refuse(store.ErrInvalid, "the bcrypt cost is between %d and %d", bcrypt.MinCost, bcrypt.MaxCost)
+		return o, problem.Errorf(store.ErrInvalid, "the bcrypt cost is between %d and %d", bcrypt.MinCost, bcrypt.MaxCost)
 	}
 	switch o.Anonymous {
 	case "":
 		o.Anonymous = "read"
 	case "read", "none":
 	default:
-		return o, store.Refuse(store.ErrInvalid, "anonymous is %q; use read or none", o.Anonymous)
+		return o, problem.Errorf(store.ErrInvalid, "anonymous is %q; use read or none", o.Anonymous)
 	}
 	return o, nil
 }
@@ -136,7 +137,7 @@ const maxBearer = 16 << 10
 // bearer judges a personal token or a JWT. What passes once is recognised by its SHA-256 until users or tokens change.
 func (l *Local) bearer(ctx context.Context, text string, addr netip.Addr) (Identity, error) {
 	if len(text) > maxBearer {
-		return Identity{}, store.Refuse(ErrCredentials, "The token is too long.")
+		return Identity{}, problem.Errorf(ErrCredentials, "The token is too long.")
 	}
 	key := sha256.Sum256([]byte(text))
 	h := l.memory.held(key)
@@ -163,11 +164,11 @@ func (l *Local) load(ctx context.Context, key [sha256.Size]byte, text string) (*
 	case IsToken(text):
 		h, err = l.loadToken(ctx, key)
 	case hasPrefix(text):
-		err = store.Refuse(ErrCredentials, "The token is not complete: it was mistyped or cut off.")
+		err = problem.Errorf(ErrCredentials, "The token is not complete: it was mistyped or cut off.")
 	case strings.Count(text, ".") == 2:
 		h, err = l.loadJWT(ctx, text)
 	default:
-		err = store.Refuse(ErrCredentials, "This is not a token of this registry; they start with %s.", tokenPrefix)
+		err = problem.Errorf(ErrCredentials, "This is not a token of this registry; they start with %s.", tokenPrefix)
 	}
 	if err != nil {
 		return nil, err
@@ -187,10 +188,10 @@ type held struct {
 // admit says whether the credential is good now, from addr. A credential bound to networks needs a known address.
 func (h *held) admit(now time.Time, addr netip.Addr) error {
 	if h.disabled {
-		return store.Refuse(ErrDisabled, "The user is disabled.")
+		return problem.Errorf(ErrDisabled, "The user is disabled.")
 	}
 	if e := h.identity.Expires; !e.IsZero() && !now.Before(e) {
-		return store.Refuse(ErrCredentials, "The token has expired.")
+		return problem.Errorf(ErrCredentials, "The token has expired.")
 	}
 	if len(h.cidrs) == 0 {
 		return nil
@@ -201,7 +202,7 @@ func (h *held) admit(now time.Time, addr netip.Addr) error {
 			return nil
 		}
 	}
-	return store.Refuse(ErrCredentials, "The token may not be used from this address.")
+	return problem.Errorf(ErrCredentials, "The token may not be used from this address.")
 }
 
 // memory keeps what was read from the store. Every committed change of a user or token empties it, so that no request

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"larder/internal/problem"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -84,7 +85,7 @@ func (w *world) refused(c Credentials, want error, words string) {
 	if !errors.Is(err, want) || id.User != "" || id.Anonymous {
 		w.t.Errorf("got %+v, %v; want %v", id, err, want)
 	}
-	var refusal *store.Refusal
+	var refusal *problem.Refusal
 	if want != ErrNoCredentials && (!errors.As(err, &refusal) || !strings.Contains(refusal.Public(), words)) {
 		w.t.Errorf("the text of %v does not hold %q", err, words)
 	}

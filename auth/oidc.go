@@ -21,6 +21,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -72,7 +73,7 @@ func NewIssuers(urls []string, audience string, fetch Fetch, now func() time.Tim
 func CheckIssuer(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return store.Refuse(store.ErrInvalid, "%.200q is not the URL of an OpenID Connect issuer.", text)
+		return problem.Errorf(store.ErrInvalid, "%.200q is not the URL of an OpenID Connect issuer.", text)
 	}
 	return nil
 }
@@ -94,16 +95,16 @@ var ErrIssuer = fmt.Errorf("unknown issuer: %w", ErrCredentials)
 // an error of fetching the keys.
 func (v *Issuers) Verify(ctx context.Context, token string) (Statement, error) {
 	if len(token) > maxBearer {
-		return Statement{}, store.Refuse(ErrCredentials, "The token is too long.")
+		return Statement{}, problem.Errorf(ErrCredentials, "The token is too long.")
 	}
 	claimed := jwt.MapClaims{}
 	if _, _, err := jwt.NewParser().ParseUnverified(token, claimed); err != nil {
-		return Statement{}, store.Refuse(ErrCredentials, "The token is not a JWT.")
+		return Statement{}, problem.Errorf(ErrCredentials, "The token is not a JWT.")
 	}
 	name, _ := claimed["iss"].(string)
 	from := v.byURL[name]
 	if from == nil {
-		return Statement{}, store.Refuse(ErrIssuer, "Tokens of %.200q are not accepted here.", name)
+		return Statement{}, problem.Errorf(ErrIssuer, "Tokens of %.200q are not accepted here.", name)
 	}
 	var fetching error
 	parser := jwt.NewParser(
@@ -120,11 +121,11 @@ func (v *Issuers) Verify(ctx context.Context, token string) (Statement, error) {
 	case fetching != nil:
 		return Statement{}, fetching
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return Statement{}, store.Refuse(ErrCredentials, "The token has expired.")
+		return Statement{}, problem.Errorf(ErrCredentials, "The token has expired.")
 	case errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return Statement{}, store.Refuse(ErrCredentials, "The token is for another audience than %q.", v.audience)
+		return Statement{}, problem.Errorf(ErrCredentials, "The token is for another audience than %q.", v.audience)
 	case err != nil:
-		return Statement{}, store.Refuse(ErrCredentials, "The token is not valid here.")
+		return Statement{}, problem.Errorf(ErrCredentials, "The token is not valid here.")
 	}
 	return statementOf(token, name, claims)
 }
@@ -132,7 +133,7 @@ func (v *Issuers) Verify(ctx context.Context, token string) (Statement, error) {
 func statementOf(token, issuer string, claims jwt.MapClaims) (Statement, error) {
 	exp, err := claims.GetExpirationTime()
 	if err != nil || exp == nil {
-		return Statement{}, store.Refuse(ErrCredentials, "The token never expires.")
+		return Statement{}, problem.Errorf(ErrCredentials, "The token never expires.")
 	}
 	s := Statement{Issuer: issuer, Expires: exp.Time, Claims: map[string]string{}}
 	for name, value := range claims {
@@ -171,7 +172,7 @@ func (i *issuer) key(ctx context.Context, v *Issuers, kid string) (any, error) {
 	if key := i.keys[kid]; key != nil {
 		return key, nil
 	}
-	return nil, store.Refuse(ErrCredentials, "The token is signed with a key that its issuer does not publish.")
+	return nil, problem.Errorf(ErrCredentials, "The token is signed with a key that its issuer does not publish.")
 }
 
 // load reads the issuer's discovery document and its keys (OpenID Connect Discovery 4, RFC 7517).
@@ -283,7 +284,7 @@ func (l *Local) Exchange(ctx context.Context, s Statement, spec TokenSpec) (id, 
 	err = l.store.Update(ctx, func(tx *store.Tx) error {
 		used := tx.Table(tableOIDC)
 		if used.Get(key) != nil {
-			return store.Refuse(ErrUsed, "The token was used before.")
+			return problem.Errorf(ErrUsed, "The token was used before.")
 		}
 		if err := l.forgetExpired(tx); err != nil {
 			return err

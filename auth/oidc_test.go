@@ -17,6 +17,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -165,7 +166,7 @@ func TestIssuersRefuse(t *testing.T) {
 		"no signature":    {parts[0] + "." + parts[1] + ".", ErrCredentials},
 	} {
 		s, err := v.Verify(w.ctx, c.token)
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		if !errors.Is(err, c.want) || !errors.As(err, &refusal) {
 			t.Errorf("%s: %+v %v", name, s, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -24,7 +25,7 @@ func (i Identity) oversees() bool {
 // reach no further than it.
 func (l *Local) OwnTokens(ctx context.Context, by Identity) ([]Token, error) {
 	if by.User == "" {
-		return nil, store.Refuse(ErrDenied, "Only users have tokens.")
+		return nil, problem.Errorf(ErrDenied, "Only users have tokens.")
 	}
 	all, err := l.Tokens(ctx, by.User)
 	if err != nil {
@@ -39,9 +40,9 @@ func (l *Local) OwnTokens(ctx context.Context, by Identity) ([]Token, error) {
 func (l *Local) RevokeOwn(ctx context.Context, by Identity, id string) error {
 	switch {
 	case by.JWT:
-		return store.Refuse(ErrDenied, "A short-lived token ends by itself; end the token it was bought with.")
+		return problem.Errorf(ErrDenied, "A short-lived token ends by itself; end the token it was bought with.")
 	case by.ReadOnly && id != by.TokenID:
-		return store.Refuse(ErrDenied, "The token is read-only.")
+		return problem.Errorf(ErrDenied, "The token is read-only.")
 	}
 	own, err := l.OwnTokens(ctx, by)
 	if err != nil {
@@ -56,9 +57,9 @@ func (l *Local) RevokeOwn(ctx context.Context, by Identity, id string) error {
 // noOwnToken is the same for a token that does not exist and for one that the credentials do not see.
 func noOwnToken(by Identity, id string) error {
 	if by.oversees() {
-		return store.Refuse(store.ErrNotFound, "User %s has no token %.80q.", by.User, id)
+		return problem.Errorf(store.ErrNotFound, "User %s has no token %.80q.", by.User, id)
 	}
-	return store.Refuse(store.ErrNotFound,
+	return problem.Errorf(store.ErrNotFound,
 		"There is no token %.80q that these credentials see: they see themselves and what was made with them. "+
 			"The password sees all.", id)
 }

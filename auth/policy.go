@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -53,13 +54,13 @@ func refuseAnonymous(a Access, private bool) error {
 	if private && a.Name != "" {
 		return ErrHidden
 	}
-	return store.Refuse(ErrNoCredentials, "This needs a login or a token.")
+	return problem.Errorf(ErrNoCredentials, "This needs a login or a token.")
 }
 
 // refuse finds the error for somebody known.
 func (l *Local) refuse(id Identity, a Access) error {
 	if id.JWT && id.Credential().Can(a) {
-		return store.Refuse(ErrScope, "The token was not issued for this.")
+		return problem.Errorf(ErrScope, "The token was not issued for this.")
 	}
 	if a.Kind == "" || a.Name == "" {
 		return denied(id, a)
@@ -86,11 +87,11 @@ func denied(id Identity, a Access) error {
 	}
 	switch {
 	case !id.user(a):
-		return store.Refuse(ErrDenied, "User %s may not %s %s.", id.User, a.Action, what)
+		return problem.Errorf(ErrDenied, "User %s may not %s %s.", id.User, a.Action, what)
 	case id.ReadOnly:
-		return store.Refuse(ErrDenied, "The token is read-only.")
+		return problem.Errorf(ErrDenied, "The token is read-only.")
 	}
-	return store.Refuse(ErrDenied, "The token's scopes do not allow to %s %s.", a.Action, what)
+	return problem.Errorf(ErrDenied, "The token's scopes do not allow to %s %s.", a.Action, what)
 }
 
 // privacy knows which names are private: by pattern, or by the flag of the package.

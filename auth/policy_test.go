@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -194,7 +195,7 @@ func TestDeniedTexts(t *testing.T) {
 		{scoped, "The token's scopes do not allow to write npm b."},
 		{Anonymous(), "This needs a login or a token."},
 	} {
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		if err := w.Authorize(w.ctx, c.id, npm("b", Write)); !errors.As(err, &refusal) || refusal.Public() != c.want {
 			t.Errorf("%v, want %q", err, c.want)
 		}

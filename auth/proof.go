@@ -16,9 +16,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
+	"larder/internal/problem"
 
-	"larder/store"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // Passwords. bcrypt reads 72 bytes and stops at none, so every password is first brought to 43 characters by an
@@ -52,17 +52,19 @@ func nobody(cost int) []byte {
 }
 
 // errLogin is the same for a wrong password, an unknown user and a name no user can have.
-func errLogin() error { return store.Refuse(ErrCredentials, "The user name or the password is wrong.") }
+func errLogin() error {
+	return problem.Errorf(ErrCredentials, "The user name or the password is wrong.")
+}
 
 // VerifyPassword judges a name and password where somebody has to prove who they are: what asks for a password takes no
 // token, wherever one stands. ErrNoPassword for a token, ErrCredentials, ErrDisabled and *Throttled as of Authenticate.
 func (l *Local) VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (Identity, error) {
 	switch {
 	case user == "" || password == "":
-		return Identity{}, store.Refuse(ErrCredentials, "A login needs a user name and a password.")
+		return Identity{}, problem.Errorf(ErrCredentials, "A login needs a user name and a password.")
 	case hasPrefix(password), hasPrefix(user), likeJWT(password):
 		l.failedLogin(ctx, Credentials{User: user, Addr: addr})
-		return Identity{}, store.Refuse(ErrNoPassword,
+		return Identity{}, problem.Errorf(ErrNoPassword,
 			"This asks for the password; a token is none. Tokens go into the client's configuration as they are.")
 	}
 	return l.password(ctx, Credentials{User: user, Password: password, Addr: addr})
@@ -101,7 +103,7 @@ func (l *Local) judgePassword(ctx context.Context, c Credentials) (Identity, err
 		}
 	}
 	if a.disabled {
-		return Identity{}, store.Refuse(ErrDisabled, "The user is disabled.")
+		return Identity{}, problem.Errorf(ErrDisabled, "The user is disabled.")
 	}
 	return a.identity(), nil
 }

@@ -2,30 +2,33 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
+
+	"larder/internal/problem"
 )
 
-// The errors this package returns beside the store's; compare with errors.Is. Most are wrapped in a *store.Refusal whose
+// The errors this package returns beside the store's; compare with errors.Is. Most are wrapped in a *problem.Refusal whose
 // text is for the client's user.
 var (
 	// ErrNoCredentials: none were given, and giving some could help.
-	ErrNoCredentials = errors.New("no credentials")
+	ErrNoCredentials = problem.New(401, "no credentials", "authentication required")
 	// ErrCredentials: those that were given are wrong, expired or revoked. Never fall back to anonymous.
-	ErrCredentials = errors.New("wrong credentials")
+	ErrCredentials = problem.New(401, "wrong credentials", "wrong user name, password or token")
 	// ErrNoPassword: a token stands where the password is asked for. It is also an ErrCredentials.
 	ErrNoPassword = fmt.Errorf("a token is no password: %w", ErrCredentials)
 	// ErrDisabled: the credentials are right, but the user is switched off. It is also an ErrCredentials.
 	ErrDisabled = fmt.Errorf("user is disabled: %w", ErrCredentials)
 	// ErrDenied: known, and not allowed.
-	ErrDenied = errors.New("not allowed")
+	ErrDenied = problem.New(403, "not allowed", "permission denied")
 	// ErrScope: a JWT was not granted this, but the credential it was bought with reaches far enough to buy one that is
 	// (OCI answers insufficient_scope). It is also an ErrDenied.
 	ErrScope = fmt.Errorf("insufficient scope: %w", ErrDenied)
 	// ErrHidden: not allowed to know whether the name exists. Answer exactly as for a name that does not exist; a
 	// protocol whose clients send credentials only after a 401 may send that to anonymous, for both.
-	ErrHidden = errors.New("hidden")
+	ErrHidden = problem.NewQuiet(404, "hidden", "not found")
+	// ErrThrottled: too many failed logins; see Throttled.
+	ErrThrottled = problem.New(429, "too many failed logins", "too many failed logins, try again later")
 )
 
 // Throttled is the error of too many failed logins, by user or by address; errors.As finds it.
@@ -37,6 +40,12 @@ type Throttled struct {
 func (t *Throttled) Error() string {
 	return fmt.Sprintf("too many failed logins: try again in %s", t.After.Round(time.Second))
 }
+
+// Unwrap returns ErrThrottled.
+func (t *Throttled) Unwrap() error { return ErrThrottled }
+
+// RetryAfter is at least a second: headers know no shorter time.
+func (t *Throttled) RetryAfter() time.Duration { return max(t.After, time.Second) }
 
 // Public is the text for the client's user.
 func (t *Throttled) Public() string {

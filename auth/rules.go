@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -40,17 +41,17 @@ var common = sync.OnceValue(func() (c struct{ passwords, words map[string]bool }
 func checkCarried(p string) error {
 	switch {
 	case p == "":
-		return store.Refuse(store.ErrInvalid, "The password is empty.")
+		return problem.Errorf(store.ErrInvalid, "The password is empty.")
 	case len(p) > maxPassword:
-		return store.Refuse(store.ErrInvalid, "The password has more than %d bytes.", maxPassword)
+		return problem.Errorf(store.ErrInvalid, "The password has more than %d bytes.", maxPassword)
 	case !utf8.ValidString(p) || strings.ContainsFunc(p, unicode.IsControl):
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"The password holds control characters, which Basic authentication cannot carry.")
 	case hasPrefix(p):
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"A password must not start with %s: it would be taken for a token.", tokenPrefix)
 	case likeJWT(p):
-		return store.Refuse(store.ErrInvalid, "The password has the form of a JWT, and would be taken for one.")
+		return problem.Errorf(store.ErrInvalid, "The password has the form of a JWT, and would be taken for one.")
 	}
 	return nil
 }
@@ -62,18 +63,18 @@ func checkPassword(user, p string) error {
 	name := strings.TrimFunc(user, func(r rune) bool { return !unicode.IsLetter(r) })
 	switch {
 	case utf8.RuneCountInString(p) < minPassword:
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"The password has %d characters; it needs at least %d.", utf8.RuneCountInString(p), minPassword)
 	case lower == user || core != "" && core == name:
-		return store.Refuse(store.ErrInvalid, "The password is the user's name; choose one that nobody can guess.")
+		return problem.Errorf(store.ErrInvalid, "The password is the user's name; choose one that nobody can guess.")
 	case fewRunes(p):
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"The password repeats fewer than four characters; choose one that nobody can guess.")
 	case sequence(lower):
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"The password is a sequence of characters; choose one that nobody can guess.")
 	case common().passwords[lower] || common().words[core]:
-		return store.Refuse(store.ErrInvalid,
+		return problem.Errorf(store.ErrInvalid,
 			"The password is among the most common ones; choose one that nobody can guess.")
 	}
 	return nil

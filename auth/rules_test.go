@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -45,7 +46,7 @@ func TestPasswordRules(t *testing.T) {
 		"line\nfeed in it":            "control characters",
 	} {
 		err := w.AddUser(w.ctx, User{Name: "firstname.lastname", Password: bad})
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		if !errors.Is(err, store.ErrInvalid) || !errors.As(err, &refusal) || !strings.Contains(refusal.Public(), why) {
 			t.Errorf("%q: %v, want a refusal that says %q", bad, err, why)
 		}

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -64,7 +65,7 @@ func ParseAction(s string) (Action, error) {
 	if a := Action(s); a.bits() != 0 {
 		return a, nil
 	}
-	return "", store.Refuse(store.ErrInvalid, "%q is not an action; use read, create, write, delete, admin or *", s)
+	return "", problem.Errorf(store.ErrInvalid, "%q is not an action; use read, create, write, delete, admin or *", s)
 }
 
 // list returns the actions of the set in their fixed order, without those that another one includes.
@@ -166,13 +167,13 @@ func NewScope(kind store.Kind, typ, name string, list ...Action) (Scope, error) 
 // ParseScope reads a scope; ErrInvalid with a text that says what is wrong.
 func ParseScope(text string) (Scope, error) {
 	if len(text) > maxScope {
-		return Scope{}, store.Refuse(store.ErrInvalid, "a scope has at most %d bytes", maxScope)
+		return Scope{}, problem.Errorf(store.ErrInvalid, "a scope has at most %d bytes", maxScope)
 	}
 	kind, rest, _ := strings.Cut(text, ":")
 	typ, rest, _ := strings.Cut(rest, ":")
 	colon := strings.LastIndexByte(rest, ':')
 	if colon < 0 {
-		return Scope{}, store.Refuse(store.ErrInvalid, "%q is not a scope: write kind:type:name:action, for instance npm:package:@acme/*:read", text)
+		return Scope{}, problem.Errorf(store.ErrInvalid, "%q is not a scope: write kind:type:name:action, for instance npm:package:@acme/*:read", text)
 	}
 	s := Scope{kind: kind, typ: typ, name: squeeze(rest[:colon])}
 	if err := s.check(); err != nil {
@@ -198,17 +199,17 @@ func (s Scope) check() error {
 		}
 	}
 	if s.typ != anything && !slices.Contains(scopeTypes(), s.typ) {
-		return store.Refuse(store.ErrInvalid, "%q is not a type; use *, %s", s.typ, strings.Join(scopeTypes(), ", "))
+		return problem.Errorf(store.ErrInvalid, "%q is not a type; use *, %s", s.typ, strings.Join(scopeTypes(), ", "))
 	}
 	switch {
 	case s.name == "":
-		return store.Refuse(store.ErrInvalid, "a scope needs a name; * stands for every name")
+		return problem.Errorf(store.ErrInvalid, "a scope needs a name; * stands for every name")
 	case len(s.name) > maxName:
-		return store.Refuse(store.ErrInvalid, "the name of a scope has at most %d bytes", maxName)
+		return problem.Errorf(store.ErrInvalid, "the name of a scope has at most %d bytes", maxName)
 	case !utf8.ValidString(s.name) || strings.ContainsFunc(s.name, unprintable):
-		return store.Refuse(store.ErrInvalid, "the name %q of a scope holds spaces or characters that do not print", s.name)
+		return problem.Errorf(store.ErrInvalid, "the name %q of a scope holds spaces or characters that do not print", s.name)
 	case strings.Count(s.name, "*") > maxStars:
-		return store.Refuse(store.ErrInvalid, "the name %q of a scope holds more than %d stars", s.name, maxStars)
+		return problem.Errorf(store.ErrInvalid, "the name %q of a scope holds more than %d stars", s.name, maxStars)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -65,7 +66,7 @@ func TestParseScopeRefuses(t *testing.T) {
 		if !errors.Is(err, store.ErrInvalid) || s != (Scope{}) {
 			t.Errorf("ParseScope(%q) = %v, %v; want ErrInvalid", text, s, err)
 		}
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		if !errors.As(err, &refusal) {
 			t.Errorf("ParseScope(%q): the error has no text for the user: %v", text, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -84,15 +85,15 @@ const (
 func (l *Local) checkSpec(spec TokenSpec) error {
 	switch {
 	case len(spec.Name) > maxTokenName || !utf8.ValidString(spec.Name) || strings.ContainsFunc(spec.Name, func(r rune) bool { return r != ' ' && unprintable(r) }):
-		return store.Refuse(store.ErrInvalid, "The name of a token has at most %d bytes, all of which print.", maxTokenName)
+		return problem.Errorf(store.ErrInvalid, "The name of a token has at most %d bytes, all of which print.", maxTokenName)
 	case len(spec.Scopes) > maxTokenScopes || len(spec.CIDRs) > maxTokenCIDRs:
-		return store.Refuse(store.ErrInvalid, "A token has at most %d scopes and %d networks.", maxTokenScopes, maxTokenCIDRs)
+		return problem.Errorf(store.ErrInvalid, "A token has at most %d scopes and %d networks.", maxTokenScopes, maxTokenCIDRs)
 	case !spec.Expires.IsZero() && !l.now().Before(spec.Expires):
-		return store.Refuse(store.ErrInvalid, "The token would have expired already.")
+		return problem.Errorf(store.ErrInvalid, "The token would have expired already.")
 	}
 	for _, p := range spec.CIDRs {
 		if !p.IsValid() || p.Addr().Is4In6() || p.Addr().Zone() != "" {
-			return store.Refuse(store.ErrInvalid, "%s is not a network; write 192.0.2.0/24 or 2001:db8::/32", p)
+			return problem.Errorf(store.ErrInvalid, "%s is not a network; write 192.0.2.0/24 or 2001:db8::/32", p)
 		}
 	}
 	return nil
@@ -117,7 +118,7 @@ func (l *Local) CreateTokenBy(ctx context.Context, by Identity, spec TokenSpec) 
 // read-only credentials, ErrCredentials if the login has ended.
 func (l *Local) DeriveToken(ctx context.Context, by Identity, spec TokenSpec) (id, secret string, err error) {
 	if by.User == "" {
-		return "", "", store.Refuse(ErrDenied, "Only users have tokens.")
+		return "", "", problem.Errorf(ErrDenied, "Only users have tokens.")
 	}
 	spec.User = by.User
 	return l.create(ctx, spec, &by)
@@ -125,7 +126,7 @@ func (l *Local) DeriveToken(ctx context.Context, by Identity, spec TokenSpec) (i
 
 func (l *Local) create(ctx context.Context, spec TokenSpec, by *Identity) (id, secret string, err error) {
 	if by != nil && by.ReadOnly {
-		return "", "", store.Refuse(ErrDenied, "The token is read-only.")
+		return "", "", problem.Errorf(ErrDenied, "The token is read-only.")
 	}
 	if by != nil && !by.Expires.IsZero() && (spec.Expires.IsZero() || by.Expires.Before(spec.Expires)) {
 		spec.Expires = by.Expires
@@ -155,7 +156,7 @@ func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, 
 		return err
 	}
 	if u.Disabled {
-		return store.Refuse(store.ErrInvalid, "User %s is disabled; enable the user first.", row.User)
+		return problem.Errorf(store.ErrInvalid, "User %s is disabled; enable the user first.", row.User)
 	}
 	if by != nil {
 		if err := inherit(tx, &row, *by); err != nil {
@@ -182,7 +183,7 @@ func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, 
 func inherit(tx *store.Tx, row *tokenRow, by Identity) error {
 	u, err := userIn(tx, by.User)
 	if errors.Is(err, store.ErrNotFound) || err == nil && (u.Generation != by.generation || u.Disabled) {
-		return store.Refuse(ErrCredentials, "The login has ended; log in again.")
+		return problem.Errorf(ErrCredentials, "The login has ended; log in again.")
 	}
 	if err != nil {
 		return err
@@ -226,7 +227,7 @@ func narrow(parent, child []netip.Prefix) ([]netip.Prefix, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, store.Refuse(store.ErrInvalid, "The networks lie outside those of the token you are using.")
+		return nil, problem.Errorf(store.ErrInvalid, "The networks lie outside those of the token you are using.")
 	}
 	return out, nil
 }
@@ -244,7 +245,7 @@ func noteOf(id string, r tokenRow) string {
 }
 
 func errRevoked() error {
-	return store.Refuse(ErrCredentials, "The token is unknown or has been revoked.")
+	return problem.Errorf(ErrCredentials, "The token is unknown or has been revoked.")
 }
 
 // tokenIn finds a token by id; the key is valid inside the transaction.
@@ -258,7 +259,7 @@ func tokenIn(tx *store.Tx, id string) (key []byte, row tokenRow, err error) {
 			return slices.Clone(k), row, nil
 		}
 	}
-	return nil, row, store.Refuse(store.ErrNotFound, "There is no token %q.", id)
+	return nil, row, problem.Errorf(store.ErrNotFound, "There is no token %q.", id)
 }
 
 // Tokens returns the tokens of a user, or of all users if user is empty, oldest first.

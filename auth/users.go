@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -56,7 +57,7 @@ func CheckUserName(name string) error {
 		ok = word || i > 0 && i < len(name)-1 && (c == '.' || c == '_' || c == '-')
 	}
 	if !ok {
-		return store.Refuse(store.ErrInvalid, "%q cannot be a user name: use 1 to %d of a-z 0-9 . _ -, with a letter or digit at both ends", name, maxUserName)
+		return problem.Errorf(store.ErrInvalid, "%q cannot be a user name: use 1 to %d of a-z 0-9 . _ -, with a letter or digit at both ends", name, maxUserName)
 	}
 	return nil
 }
@@ -81,7 +82,9 @@ func decode(b []byte, v any) error {
 	return json.Unmarshal(b[1:], v)
 }
 
-func noUser(name string) error { return store.Refuse(store.ErrNotFound, "There is no user %q.", name) }
+func noUser(name string) error {
+	return problem.Errorf(store.ErrNotFound, "There is no user %q.", name)
+}
 
 func userIn(tx *store.Tx, name string) (userRow, error) {
 	var u userRow
@@ -174,7 +177,7 @@ func (l *Local) judge(name, password string) error {
 
 func (l *Local) insert(tx *store.Tx, name string, row userRow) error {
 	if tx.Table(usersTable).Get([]byte(name)) != nil {
-		return store.Refuse(store.ErrExists, "There is a user %q already.", name)
+		return problem.Errorf(store.ErrExists, "There is a user %q already.", name)
 	}
 	row.Created = tx.Now()
 	note := "user " + name

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -321,7 +322,7 @@ func TestA7_Sentinels(t *testing.T) {
 		store.ErrNotFound: {404, 404}, store.ErrExists: {409, 409}, store.ErrInvalid: {400, 400}, store.ErrTooLarge: {413, 413}, store.ErrQuota: {413, 413},
 		store.ErrImmutable: {409, 409}, store.ErrProtected: {403, 403}, store.ErrDenied: {403, 403}, store.ErrReadOnly: {503, 503}, store.ErrFull: {507, 507},
 		auth.ErrNoCredentials: {401, 401}, auth.ErrCredentials: {401, 403}, auth.ErrDisabled: {401, 403}, auth.ErrDenied: {403, 403}, auth.ErrHidden: {404, 404},
-		wire.ErrAuthorization: {401, 403}, wire.ErrBadPath: {400, 400}, wire.ErrNoRoute: {404, 404}, wire.ErrTruncated: {400, 400}, wire.ErrSlow: {408, 408},
+		problem.ErrAuthorization: {401, 403}, problem.ErrBadPath: {400, 400}, problem.ErrNoRoute: {404, 404}, problem.ErrTruncated: {400, 400}, problem.ErrSlow: {408, 408},
 		&auth.Throttled{After: 1}: {429, 429},
 	} {
 		for i, op := range []string{opIndex, opPublish} {
@@ -329,7 +330,7 @@ func TestA7_Sentinels(t *testing.T) {
 			if e != nil {
 				t.Fatal(e)
 			}
-			if got := s.status(r, wire.Failure{Status: wire.Status(err), Err: err, Op: op}); got != want[i] {
+			if got := s.status(r, wire.Failure{Status: problem.Status(err), Err: err, Op: op}); got != want[i] {
 				t.Errorf("%v of %s: %d, want %d", err, op, got, want[i])
 			}
 		}

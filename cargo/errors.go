@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -37,7 +38,7 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 	case errors.Is(f.Err, auth.ErrHidden) && wire.IdentityFrom(r.Context()).Anonymous && s.closedPath(r.URL.Path):
 		// Only a 401 makes cargo send its token; the answer is the same whether the crate exists or not.
 		return http.StatusUnauthorized
-	case f.Status == http.StatusUnauthorized && !file && isOneOf(f.Err, auth.ErrCredentials, wire.ErrAuthorization):
+	case f.Status == http.StatusUnauthorized && !file && isOneOf(f.Err, auth.ErrCredentials, problem.ErrAuthorization):
 		return http.StatusForbidden
 	}
 	return f.Status
@@ -82,11 +83,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 const needToken = "This needs a token: run cargo login."
 
 // needLogin is the error of what nobody may do without credentials.
-func needLogin() error { return wire.Errorf(auth.ErrNoCredentials, needToken) }
+func needLogin() error { return problem.Errorf(auth.ErrNoCredentials, needToken) }
 
 // notFound is the error for the log; the client reads absent.
 func notFound(format string, args ...any) error {
-	return store.Refuse(store.ErrNotFound, format, args...)
+	return problem.Errorf(store.ErrNotFound, format, args...)
 }
 
 func isOneOf(err error, targets ...error) bool {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -44,7 +45,7 @@ func owns(id auth.Identity, pkg store.Package) error {
 	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
 		return nil
 	}
-	return wire.Errorf(auth.ErrDenied, "The crate %s belongs to others; ask one of its owners to add you.", pkg.Display)
+	return problem.Errorf(auth.ErrDenied, "The crate %s belongs to others; ask one of its owners to add you.", pkg.Display)
 }
 
 // yank hides a version from new resolutions, or shows it again; whoever has it locked can go on downloading it.
@@ -96,11 +97,11 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 	yanked, message := body.Version.Yanked, body.Version.Message
 	switch {
 	case yanked == nil:
-		return wire.Errorf(store.ErrInvalid, "The request says nothing about version.yanked.")
+		return problem.Errorf(store.ErrInvalid, "The request says nothing about version.yanked.")
 	case message == nil:
 		message = new(string)
 	case *message != "" && !*yanked:
-		return wire.Errorf(store.ErrInvalid, "A version that is not yanked has no yank_message.")
+		return problem.Errorf(store.ErrInvalid, "A version that is not yanked has no yank_message.")
 	}
 	if err := s.setYanked(r.Context(), q, *yanked, clip(*message, maxDescription)); err != nil {
 		return err
@@ -135,14 +136,14 @@ type accounts interface {
 // exists is nil when there is a user of that name.
 func (s *server) exists(ctx context.Context, user string) error {
 	if strings.ContainsAny(user, ":/") {
-		return wire.Errorf(store.ErrInvalid, "%.64q is a team; owners of crates are users here.", user)
+		return problem.Errorf(store.ErrInvalid, "%.64q is a team; owners of crates are users here.", user)
 	}
 	if s.accounts == nil {
 		return auth.CheckUserName(user)
 	}
 	_, err := s.accounts.User(ctx, user)
 	if isOneOf(err, store.ErrNotFound, store.ErrInvalid) {
-		return wire.Errorf(store.ErrInvalid, "There is no user %.64q.", user)
+		return problem.Errorf(store.ErrInvalid, "There is no user %.64q.", user)
 	}
 	return err
 }
@@ -159,7 +160,7 @@ func (s *server) changeOwners(w http.ResponseWriter, r *http.Request, q Request)
 	}
 	users := slices.Concat(body.Users, body.Owners)
 	if len(users) == 0 {
-		return wire.Errorf(store.ErrInvalid, "The request names no users.")
+		return problem.Errorf(store.ErrInvalid, "The request names no users.")
 	}
 	change, what := func(list []string) []string { return append(list, users...) }, "added to"
 	if q.Op == opOwnersRemove {
@@ -193,9 +194,9 @@ func (s *server) setOwners(ctx context.Context, name string, users []string, cha
 		owners = slices.Compact(owners)
 		switch {
 		case slices.Equal(owners, pkg.Owners):
-			return wire.Errorf(store.ErrInvalid, "This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
+			return problem.Errorf(store.ErrInvalid, "This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
 		case len(owners) == 0:
-			return wire.Errorf(store.ErrInvalid, "A crate needs an owner; add another one first.")
+			return problem.Errorf(store.ErrInvalid, "A crate needs an owner; add another one first.")
 		}
 		tx.Tx().Log(store.Entry{Kind: store.Cargo, Package: tx.Name(), Op: opJournalOwners, Note: strings.Join(users, ",")})
 		return tx.SetPackage(func(p *store.Package) { p.Owners = owners })
@@ -214,7 +215,7 @@ func (s *server) setCrate(w http.ResponseWriter, r *http.Request, q Request) err
 	}
 	private := body.Crate.Private
 	if private == nil {
-		return wire.Errorf(store.ErrInvalid, "The request says nothing about crate.private.")
+		return problem.Errorf(store.ErrInvalid, "The request says nothing about crate.private.")
 	}
 	err := s.change(r.Context(), q.Name, func(tx *store.PackageTx[Meta], pkg store.Package) error {
 		if pkg.Private == *private {

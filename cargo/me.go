@@ -12,6 +12,7 @@ import (
 	"strconv"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -65,7 +66,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePa
 func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	if s.accounts == nil {
-		return wire.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
+		return problem.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
 	}
 	raw, err := wire.ReadBody(r, maxSmallBody)
 	if err != nil {
@@ -73,17 +74,17 @@ func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) erro
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return wire.Errorf(store.ErrInvalid, "The form cannot be read.")
+		return problem.Errorf(store.ErrInvalid, "The form cannot be read.")
 	}
 	page := mePage{User: form.Get("user")}
 	id, err := s.accounts.VerifyPassword(ctx, page.User, form.Get("password"), wire.AddrFrom(ctx))
 	var throttled *auth.Throttled
 	if errors.Is(err, auth.ErrNoPassword) {
-		err = wire.Errorf(auth.ErrNoPassword, "A token is no password. Give it to cargo login as it is.")
+		err = problem.Errorf(auth.ErrNoPassword, "A token is no password. Give it to cargo login as it is.")
 	}
 	if errors.Is(err, auth.ErrCredentials) || errors.As(err, &throttled) {
-		page.Error = wire.Public(err)
-		return s.show(w, r, wire.Status(err), page)
+		page.Error = problem.Public(err)
+		return s.show(w, r, problem.Status(err), page)
 	}
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/cargo/crate"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -86,7 +86,7 @@ var reserved = []string{
 // checkNewName is the rule for names that do not exist yet.
 func checkNewName(name string) error {
 	if slices.Contains(reserved, canonical(name)) {
-		return wire.Errorf(store.ErrInvalid, "The name %s is reserved; choose another one.", name)
+		return problem.Errorf(store.ErrInvalid, "The name %s is reserved; choose another one.", name)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ func versionID(version string) string {
 
 func checkVersion(s string) error {
 	if !crate.IsVersion(s) {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
+		return problem.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
 	}
 	return nil
 }
@@ -110,26 +110,26 @@ var keyword = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_+-]*$`)
 func (u *upload) checkMetadata(required bool) error {
 	for what, s := range map[string]string{"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository} {
 		if s != "" && !isWebURL(s) {
-			return wire.Errorf(store.ErrInvalid, "The %s %.200q is not an http or https address.", what, s)
+			return problem.Errorf(store.ErrInvalid, "The %s %.200q is not an http or https address.", what, s)
 		}
 	}
 	for _, k := range u.Keywords {
 		if !keyword.MatchString(k) || len(k) > maxKeyword {
-			return wire.Errorf(store.ErrInvalid, "%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.", k, maxKeyword)
+			return problem.Errorf(store.ErrInvalid, "%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.", k, maxKeyword)
 		}
 	}
 	for _, s := range append([]string{u.License, u.LicenseFile, u.ReadmeFile, u.Links}, u.Categories...) {
 		if len(s) > maxText || strings.ContainsFunc(s, unicode.IsControl) {
-			return wire.Errorf(store.ErrInvalid, "%.80q is too long, or has characters that do not print.", s)
+			return problem.Errorf(store.ErrInvalid, "%.80q is too long, or has characters that do not print.", s)
 		}
 	}
 	switch {
 	case len(u.Description) > maxDescription:
-		return wire.Errorf(store.ErrInvalid, "The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
+		return problem.Errorf(store.ErrInvalid, "The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
 	case len(u.Keywords) > maxKeywords, len(u.Categories) > maxKeywords:
-		return wire.Errorf(store.ErrInvalid, "A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
+		return problem.Errorf(store.ErrInvalid, "A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
 	case required && (u.Description == "" || u.License == "" && u.LicenseFile == ""):
-		return wire.Errorf(store.ErrInvalid, "This registry wants a description and a license (or license-file) in Cargo.toml.")
+		return problem.Errorf(store.ErrInvalid, "This registry wants a description and a license (or license-file) in Cargo.toml.")
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"larder/auth"
 	"larder/cargo/crate"
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -87,7 +88,7 @@ func (p *publication) admit(size int64) error {
 	name := key(p.up.Name)
 	switch err := p.s.may(p.ctx, auth.Create, name); {
 	case errors.Is(err, auth.ErrHidden):
-		return wire.Errorf(auth.ErrDenied, "You may not publish the crate %s.", p.up.Name)
+		return problem.Errorf(auth.ErrDenied, "You may not publish the crate %s.", p.up.Name)
 	case err != nil:
 		return err
 	}
@@ -172,13 +173,13 @@ func (p *publication) free(tx *store.PackageTx[Meta]) error {
 	v, err := tx.Version(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(id):
-		return wire.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be published again; choose a new version.", id, name)
+		return problem.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be published again; choose a new version.", id, name)
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err == nil && v.Meta.Version != p.up.Vers:
-		return wire.Errorf(store.ErrExists, "Version %s of %s is published already; versions must differ in more than build metadata.", v.Meta.Version, name)
+		return problem.Errorf(store.ErrExists, "Version %s of %s is published already; versions must differ in more than build metadata.", v.Meta.Version, name)
 	case err == nil:
-		return wire.Errorf(store.ErrExists, "Version %s of %s is published already and cannot be changed; choose a new version.", id, name)
+		return problem.Errorf(store.ErrExists, "Version %s of %s is published already and cannot be changed; choose a new version.", id, name)
 	}
 	return err
 }
@@ -201,9 +202,9 @@ func (p *publication) explain(err error) error {
 		return err
 	}
 	if p.s.may(p.ctx, auth.Read, key(other.name)) != nil {
-		return wire.Errorf(store.ErrInvalid, "The name %s is too similar to one that is taken.", p.up.Name)
+		return problem.Errorf(store.ErrInvalid, "The name %s is too similar to one that is taken.", p.up.Name)
 	}
-	return wire.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
+	return problem.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
 }
 
 // inspectionSize is the most that reading what a crate says of itself holds, in bytes: it is small, but not what it
@@ -370,7 +371,7 @@ func readObject(r *http.Request, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(raw, v); err != nil {
-		return wire.Explain(err, store.ErrInvalid, "The request's JSON cannot be read.")
+		return problem.Wrap(err, store.ErrInvalid, "The request's JSON cannot be read.")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"larder/auth"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/store"
 	"larder/store/storetest"
@@ -494,14 +494,14 @@ func FuzzFrame(f *testing.F) {
 			t.Fatalf("whole: %v, in pieces: %v", err, err2)
 		}
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return
 		}
 		deps, err := u.check(Options{}.withDefaults(), func(string) bool { return false })
 		if err != nil {
-			if s := wire.Status(err); s != 400 {
+			if s := problem.Status(err); s != 400 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

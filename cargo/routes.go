@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"larder/cargo/crate"
+	"larder/internal/problem"
 	"larder/internal/wire"
 )
 
@@ -95,7 +96,7 @@ type Request struct {
 	Size  int    // of a page
 }
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	if name, ok := plainIndex(escapedPath); ok && method == http.MethodGet {
 		return opIndex, Request{Op: opIndex, Name: name}, nil
@@ -147,9 +148,11 @@ func plainIndex(path string) (name string, ok bool) {
 	return name, ok && name == strings.ToLower(name) && crate.CheckName(name) == nil
 }
 
-func noRoute() error { return wire.Errorf(wire.ErrNoRoute, "this registry has no such address") }
+func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this registry has no such address") }
 
-func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
+func badPath(format string, args ...any) error {
+	return problem.Errorf(problem.ErrBadPath, format, args...)
+}
 
 // splitPath cuts the root off and decodes the segments.
 func splitPath(escaped string) ([]string, error) {
@@ -185,7 +188,7 @@ func oneOf(method string, q Request, rows ...route) (Request, error) {
 		}
 	}
 	slices.Sort(allow)
-	return q, wire.NotAllowed(allow...)
+	return q, problem.NotAllowed(allow...)
 }
 
 // parseAPI compares segments with the rows of the table. The first row for the method counts: a crate is called N, so "new"

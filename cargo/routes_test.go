@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"larder/cargo/crate"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
 
@@ -91,58 +91,58 @@ func TestA1_EveryPathParses(t *testing.T) {
 func TestE_NamesAsPaths(t *testing.T) {
 	const api = "/api/v1/crates"
 	for path, want := range map[string]error{
-		"/../etc":                               wire.ErrBadPath,
-		"/%2e%2e/x":                             wire.ErrBadPath,
-		"/index/..%2f..%2fx":                    wire.ErrBadPath,
-		"/index/a%2fb/c":                        wire.ErrBadPath,
-		"/index/ab/cd/ab%00cd":                  wire.ErrBadPath,
-		"/index/ab/cd/ab%5ccd":                  wire.ErrBadPath,
-		"/index/ab/%zz":                         wire.ErrBadPath,
-		"//index/config.json":                   wire.ErrBadPath,
-		"//api/v1/crates":                       wire.ErrBadPath,
-		"/index//config.json":                   wire.ErrBadPath,
-		"/index/1/A":                            wire.ErrNoRoute, // cargo asks in lower case
-		"/index/2/a":                            wire.ErrNoRoute,
-		"/index/3/b/abc":                        wire.ErrNoRoute,
-		"/index/fo/ob/foobaz/x":                 wire.ErrNoRoute,
-		"/index/fo/ba/foobar2x":                 wire.ErrNoRoute,
-		"/index/foobar":                         wire.ErrNoRoute,
-		"/index/fé/rr/férris":                   wire.ErrNoRoute,
-		"/index":                                wire.ErrNoRoute,
-		"":                                      wire.ErrNoRoute,
-		"/private":                              wire.ErrNoRoute,
-		"/private/private/config.json":          wire.ErrNoRoute,
-		"/private/api/v1/crates":                wire.ErrNoRoute,
-		"/dl/" + someSum + "/demo.crate":        wire.ErrNoRoute,
-		"/dl/" + someSum + "/demo-1.crate":      wire.ErrNoRoute,
-		"/dl/" + someSum + "/-1.0.0.crate":      wire.ErrNoRoute,
-		"/dl/" + someSum + "/demo-1.0.0.tgz":    wire.ErrNoRoute,
-		"/dl/" + someSum + "/demo-01.0.0.crate": wire.ErrNoRoute,
-		"/dl/" + strings.ToUpper(someSum) + "/a-1.0.0.crate": wire.ErrNoRoute,
-		"/dl/" + someSum[1:] + "/demo-1.0.0.crate":           wire.ErrNoRoute,
-		api + "/1demo":                      wire.ErrBadPath,
-		api + "/de mo":                      wire.ErrBadPath,
-		api + "/" + strings.Repeat("a", 65): wire.ErrBadPath,
-		api + "/demo/latest":                wire.ErrBadPath,
-		api + "/demo/1.0/download":          wire.ErrBadPath,
-		api + "/demo/1.0.0/x":               wire.ErrNoRoute,
-		api + "/demo/" + "1.0.0-" + strings.Repeat("a", 150): wire.ErrBadPath,
-		api + "?q=" + strings.Repeat("a", maxQueryText+1):    wire.ErrBadPath,
-		api + "?per_page=-1": wire.ErrBadPath,
-		api + "?page=0":      wire.ErrBadPath,
-		"/api/v2/crates":     wire.ErrNoRoute,
+		"/../etc":                               problem.ErrBadPath,
+		"/%2e%2e/x":                             problem.ErrBadPath,
+		"/index/..%2f..%2fx":                    problem.ErrBadPath,
+		"/index/a%2fb/c":                        problem.ErrBadPath,
+		"/index/ab/cd/ab%00cd":                  problem.ErrBadPath,
+		"/index/ab/cd/ab%5ccd":                  problem.ErrBadPath,
+		"/index/ab/%zz":                         problem.ErrBadPath,
+		"//index/config.json":                   problem.ErrBadPath,
+		"//api/v1/crates":                       problem.ErrBadPath,
+		"/index//config.json":                   problem.ErrBadPath,
+		"/index/1/A":                            problem.ErrNoRoute, // cargo asks in lower case
+		"/index/2/a":                            problem.ErrNoRoute,
+		"/index/3/b/abc":                        problem.ErrNoRoute,
+		"/index/fo/ob/foobaz/x":                 problem.ErrNoRoute,
+		"/index/fo/ba/foobar2x":                 problem.ErrNoRoute,
+		"/index/foobar":                         problem.ErrNoRoute,
+		"/index/fé/rr/férris":                   problem.ErrNoRoute,
+		"/index":                                problem.ErrNoRoute,
+		"":                                      problem.ErrNoRoute,
+		"/private":                              problem.ErrNoRoute,
+		"/private/private/config.json":          problem.ErrNoRoute,
+		"/private/api/v1/crates":                problem.ErrNoRoute,
+		"/dl/" + someSum + "/demo.crate":        problem.ErrNoRoute,
+		"/dl/" + someSum + "/demo-1.crate":      problem.ErrNoRoute,
+		"/dl/" + someSum + "/-1.0.0.crate":      problem.ErrNoRoute,
+		"/dl/" + someSum + "/demo-1.0.0.tgz":    problem.ErrNoRoute,
+		"/dl/" + someSum + "/demo-01.0.0.crate": problem.ErrNoRoute,
+		"/dl/" + strings.ToUpper(someSum) + "/a-1.0.0.crate": problem.ErrNoRoute,
+		"/dl/" + someSum[1:] + "/demo-1.0.0.crate":           problem.ErrNoRoute,
+		api + "/1demo":                      problem.ErrBadPath,
+		api + "/de mo":                      problem.ErrBadPath,
+		api + "/" + strings.Repeat("a", 65): problem.ErrBadPath,
+		api + "/demo/latest":                problem.ErrBadPath,
+		api + "/demo/1.0/download":          problem.ErrBadPath,
+		api + "/demo/1.0.0/x":               problem.ErrNoRoute,
+		api + "/demo/" + "1.0.0-" + strings.Repeat("a", 150): problem.ErrBadPath,
+		api + "?q=" + strings.Repeat("a", maxQueryText+1):    problem.ErrBadPath,
+		api + "?per_page=-1": problem.ErrBadPath,
+		api + "?page=0":      problem.ErrBadPath,
+		"/api/v2/crates":     problem.ErrNoRoute,
 	} {
 		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
 			t.Errorf("%s: %+v %v, want %v", path, q, err, want)
 		}
 	}
 	for _, path := range []string{"/cargox", "/carg", "x"} {
-		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, problem.ErrNoRoute) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	for method, path := range map[string]string{"POST": api, "PUT": "/index/1/a", "DELETE": api + "/demo/1.0.0/readme", "PATCH": "/me"} {
-		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
 	}
@@ -193,7 +193,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return

@@ -15,8 +15,8 @@ import (
 	"unicode/utf8"
 
 	"larder/cargo/crate"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -78,7 +78,7 @@ type frame struct {
 const badUpload = "The request is not a crate upload: %s."
 
 func badFrame(format string, args ...any) error {
-	return wire.Errorf(store.ErrInvalid, badUpload, fmt.Sprintf(format, args...))
+	return problem.Errorf(store.ErrInvalid, badUpload, fmt.Sprintf(format, args...))
 }
 
 // next reads the length of a part; what it claims must fit into the body, and be at most limit.
@@ -94,7 +94,7 @@ func (f *frame) next(what string, limit int64) (int64, error) {
 		}
 	}
 	if n > limit {
-		return 0, wire.Errorf(store.ErrTooLarge, "The %s has %d bytes; at most %d are accepted.", what, n, limit)
+		return 0, problem.Errorf(store.ErrTooLarge, "The %s has %d bytes; at most %d are accepted.", what, n, limit)
 	}
 	return n, nil
 }
@@ -154,7 +154,7 @@ func parseUpload(raw []byte) (*upload, error) {
 		return nil, badFrame("its JSON is not UTF-8")
 	}
 	if _, err := rawjson.Parse(raw); err != nil {
-		return nil, wire.Explain(err, store.ErrInvalid, badUpload, "its JSON "+rawjson.Reason(err))
+		return nil, problem.Wrap(err, store.ErrInvalid, badUpload, "its JSON "+rawjson.Reason(err))
 	}
 	u := &upload{}
 	if err := json.Unmarshal(raw, u); err != nil {
@@ -163,7 +163,7 @@ func parseUpload(raw []byte) (*upload, error) {
 		if errors.As(err, &wrong) {
 			field = ": " + wrong.Field + " is a " + wrong.Value
 		}
-		return nil, wire.Explain(err, store.ErrInvalid, badUpload, fmt.Sprintf("its JSON has a value of the wrong type%.200s", field))
+		return nil, problem.Wrap(err, store.ErrInvalid, badUpload, fmt.Sprintf("its JSON has a value of the wrong type%.200s", field))
 	}
 	return u, nil
 }
@@ -176,7 +176,7 @@ func (u *upload) check(o Options, own func(registry string) bool) ([]dependency,
 		}
 	}
 	if len(u.Deps) > o.MaxDependencies {
-		return nil, wire.Errorf(store.ErrInvalid, "The crate has %d dependencies; at most %d are accepted.", len(u.Deps), o.MaxDependencies)
+		return nil, problem.Errorf(store.ErrInvalid, "The crate has %d dependencies; at most %d are accepted.", len(u.Deps), o.MaxDependencies)
 	}
 	deps := make([]dependency, 0, len(u.Deps))
 	for _, d := range u.Deps {
@@ -234,7 +234,7 @@ func checkRegistry(s string) error {
 	}
 	u, err := url.Parse(strings.TrimPrefix(s, "sparse+"))
 	if err != nil || len(s) > maxURL || u.Scheme == "" || u.User != nil || u.Host == "" && u.Scheme != "file" || strings.ContainsAny(s, " \t\r\n\"") {
-		return wire.Errorf(store.ErrInvalid, "%.200q is not the address of a registry's index.", s)
+		return problem.Errorf(store.ErrInvalid, "%.200q is not the address of a registry's index.", s)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"larder/composer/naming"
 	"larder/composer/semver"
 	"larder/internal/advisory"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -162,15 +163,15 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 		}
 		form, err := url.ParseQuery(string(raw))
 		if err != nil {
-			return wire.Explain(err, store.ErrInvalid, "The request's body is not a form.")
+			return problem.Wrap(err, store.ErrInvalid, "The request's body is not a form.")
 		}
 		names = append(names, packagesOf(form)...)
 	}
 	switch {
 	case len(names) > maxListParameter:
-		return wire.Errorf(store.ErrTooLarge, "An audit has at most %d packages.", maxListParameter)
+		return problem.Errorf(store.ErrTooLarge, "An audit has at most %d packages.", maxListParameter)
 	case len(names) == 0 && q.Since < 0:
-		return wire.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
+		return problem.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
 	var found map[string][]advised
 	err := s.store.Heavy(ctx, func() (err error) {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -93,7 +94,7 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 		} `json:"downloads"`
 	}
 	if json.Unmarshal(raw, &body) != nil || len(body.Downloads) > maxListParameter {
-		return wire.Errorf(store.ErrInvalid, "A notification is an object with a list downloads of at most %d entries.", maxListParameter)
+		return problem.Errorf(store.ErrInvalid, "A notification is an object with a list downloads of at most %d entries.", maxListParameter)
 	}
 	actor := store.ActorFrom(ctx)
 	if !s.counter.admit(actor.User+" "+actor.Token+" "+actor.Addr, time.Now()) {

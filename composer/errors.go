@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -76,5 +77,5 @@ func isOneOf(err error, targets ...error) bool {
 
 // needLogin is the error of what only users can do.
 func needLogin() error {
-	return wire.Errorf(auth.ErrNoCredentials, "This needs a login: give a user name and a token.")
+	return problem.Errorf(auth.ErrNoCredentials, "This needs a login: give a user name and a token.")
 }

@@ -12,6 +12,7 @@ import (
 
 	"larder/composer/naming"
 	"larder/composer/semver"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -22,7 +23,7 @@ import (
 func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request) error {
 	normalized, ok := semver.Parse(q.Version)
 	if !ok {
-		return store.Refuse(store.ErrNotFound, "there is no such version")
+		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := hide(tx, normalized); err != nil && !(q.Purge && errors.Is(err, store.ErrNotFound)) {
@@ -46,7 +47,7 @@ func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request
 func hide(tx *store.PackageTx[Meta], normalized string) error {
 	table := tx.Index(tableOf(normalized))
 	if table.Get([]byte(normalized)) == nil {
-		return store.Refuse(store.ErrNotFound, "there is no such version")
+		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
 	if err := table.Delete([]byte(normalized)); err != nil {
 		return err
@@ -82,7 +83,7 @@ func purge(tx *store.PackageTx[Meta], normalized string) error {
 		states = append(states, id)
 	}
 	if len(states) == 0 {
-		return store.Refuse(store.ErrNotFound, "there is no such version")
+		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
 	for _, id := range states {
 		if err := tx.Delete(id, false); err != nil {
@@ -108,7 +109,7 @@ func (s *server) deletePackage(w http.ResponseWriter, r *http.Request, q Request
 		case q.Purge:
 			return purgePackage(tx)
 		case len(shown) == 0:
-			return store.Refuse(store.ErrNotFound, "there is no such package")
+			return problem.Errorf(store.ErrNotFound, "there is no such package")
 		}
 		return tx.SetListing(nil)
 	})
@@ -180,7 +181,7 @@ func (s *server) setSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	}
 	var asked settings
 	if json.Unmarshal(raw, &asked) != nil || asked.Owners != nil {
-		return wire.Errorf(store.ErrInvalid, "Settings are an object with private (true or false) and abandoned (true, false or the name of a package).")
+		return problem.Errorf(store.ErrInvalid, "Settings are an object with private (true or false) and abandoned (true, false or the name of a package).")
 	}
 	if asked.Abandoned, err = abandonedSetting(asked.Abandoned); err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"larder/composer/manifest"
 	"larder/composer/minify"
 	"larder/composer/semver"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -196,7 +197,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		n++
 	}
 	if n == 0 && len(list) > 0 {
-		return nil, store.Refuse(store.ErrNotFound, "%s has no versions that this registry may offer", name)
+		return nil, problem.Errorf(store.ErrNotFound, "%s has no versions that this registry may offer", name)
 	}
 	out = append(out, `]},"minified":"composer/2.0"`...)
 	for _, key := range []string{"security-advisories", "filter"} {
@@ -284,7 +285,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 			return p, nil
 		}
 	}
-	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no such archive", q.Name)
+	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no such archive", q.Name)
 }
 
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours

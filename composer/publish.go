@@ -16,6 +16,7 @@ import (
 	"larder/composer/semver"
 	"larder/internal/budget"
 	"larder/internal/multiform"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -27,7 +28,7 @@ func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
 	case id.Anonymous:
 		return needLogin()
 	case id.ReadOnly:
-		return wire.Errorf(auth.ErrDenied, "The token is read-only.")
+		return problem.Errorf(auth.ErrDenied, "The token is read-only.")
 	}
 	return s.upload(w, r, q)
 }
@@ -127,7 +128,7 @@ func (p *publication) receive(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	case p.stage.Size() == 0:
-		return wire.Errorf(store.ErrInvalid, "The request holds no archive.")
+		return problem.Errorf(store.ErrInvalid, "The request holds no archive.")
 	}
 	p.reference = p.stage.Sum("sha1")
 	return nil
@@ -160,7 +161,7 @@ func (p *publication) inspect() error {
 		return err
 	}
 	if p.asked.Name != "" && p.asked.Name != m.Name {
-		return wire.Errorf(store.ErrInvalid, "The request is about %s, but the archive's composer.json about %s.", p.asked.Name, m.Name)
+		return problem.Errorf(store.ErrInvalid, "The request is about %s, but the archive's composer.json about %s.", p.asked.Name, m.Name)
 	}
 	p.manifest, p.name = m, m.Name
 	if err := p.chooseVersion(); err != nil {
@@ -176,7 +177,7 @@ func (p *publication) chooseVersion() error {
 		p.version = p.manifest.Version
 	}
 	if p.version == "" {
-		return wire.Errorf(store.ErrInvalid, "Neither the request nor the archive's composer.json has a version; add ?version= to the address.")
+		return problem.Errorf(store.ErrInvalid, "Neither the request nor the archive's composer.json has a version; add ?version= to the address.")
 	}
 	for _, v := range []string{p.version, p.asked.Version, p.manifest.Version} {
 		if v == "" {
@@ -185,9 +186,9 @@ func (p *publication) chooseVersion() error {
 		n, ok := semver.Parse(v)
 		switch {
 		case !ok:
-			return wire.Errorf(store.ErrInvalid, "%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v)
+			return problem.Errorf(store.ErrInvalid, "%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v)
 		case p.normalized != "" && p.normalized != n:
-			return wire.Errorf(store.ErrInvalid, "The request is about version %.80s, but the archive's composer.json about %.80s.", p.asked.Version, p.manifest.Version)
+			return problem.Errorf(store.ErrInvalid, "The request is about version %.80s, but the archive's composer.json about %.80s.", p.asked.Version, p.manifest.Version)
 		}
 		p.normalized = n
 	}
@@ -202,7 +203,7 @@ func (p *publication) setSource() error {
 	}
 	raw, ok := manifest.Source(s.Type, s.URL, s.Reference)
 	if !ok {
-		return wire.Errorf(store.ErrInvalid, "A source needs src-type, src-url and src-ref, none of which begins with a hyphen.")
+		return problem.Errorf(store.ErrInvalid, "A source needs src-type, src-url and src-ref, none of which begins with a hyphen.")
 	}
 	p.manifest.Fields = p.manifest.Fields.Set("source", raw)
 	return nil
@@ -246,13 +247,13 @@ func (p *publication) taken(tx *store.PackageTx[Meta], digest string) (standing,
 	v, err := tx.Version(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(id):
-		return 0, v, wire.Errorf(store.ErrExists, "Version %s of %s was deleted for good and cannot be published again; choose a new version.", p.version, p.name)
+		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s was deleted for good and cannot be published again; choose a new version.", p.version, p.name)
 	case errors.Is(err, store.ErrNotFound):
 		return fresh, v, nil
 	case err != nil:
 		return 0, v, err
 	case v.Files[0].Digest.String() != digest:
-		return 0, v, wire.Errorf(store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.", p.version, p.name)
+		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.", p.version, p.name)
 	case v.Yanked:
 		return retired, v, nil
 	case !semver.IsDev(p.normalized):
@@ -319,7 +320,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	switch {
 	case err == nil && p.asked.Private && !pkg.Private:
-		return wire.Errorf(store.ErrInvalid, "%s exists and is not private; change its settings first.", p.name)
+		return problem.Errorf(store.ErrInvalid, "%s exists and is not private; change its settings first.", p.name)
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
@@ -342,7 +343,7 @@ func show(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta], o
 	if dev {
 		err := tx.SetTag(normalized, v.ID, store.TagCond{Create: !overwrite})
 		if errors.Is(err, store.ErrDenied) {
-			return wire.Errorf(store.ErrDenied, "%s of %s exists with other content, and the token may create versions but not replace them.", v.Meta.Version, tx.Name())
+			return problem.Errorf(store.ErrDenied, "%s of %s exists with other content, and the token may create versions but not replace them.", v.Meta.Version, tx.Name())
 		}
 		if err != nil {
 			return err

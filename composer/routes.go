@@ -12,6 +12,7 @@ import (
 
 	"larder/composer/naming"
 	"larder/composer/semver"
+	"larder/internal/problem"
 	"larder/internal/wire"
 )
 
@@ -92,7 +93,7 @@ type Request struct {
 // source says which state of a repository an archive was made from.
 type source struct{ Type, URL, Reference string }
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	segs, err := splitPath(escapedPath)
 	if err != nil {
@@ -108,9 +109,11 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 	return q.Op, q, err
 }
 
-func noRoute() error { return wire.Errorf(wire.ErrNoRoute, "this registry has no such address") }
+func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this registry has no such address") }
 
-func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
+func badPath(format string, args ...any) error {
+	return problem.Errorf(problem.ErrBadPath, format, args...)
+}
 
 // splitPath cuts the root off and decodes the segments; one that holds an escaped slash is several. One slash at the end
 // is forgiven.
@@ -153,7 +156,7 @@ func notAllowed(methods []string) error {
 		methods = append(methods, http.MethodHead)
 	}
 	slices.Sort(methods)
-	return wire.NotAllowed(slices.Compact(methods)...)
+	return problem.NotAllowed(slices.Compact(methods)...)
 }
 
 // parsePath recognises the address. What clients ask for has paths of its own; PUT takes any of the dialects of uploads.
@@ -205,7 +208,7 @@ func parsePlain(method, path string) (q Request, found bool, err error) {
 func takeName(vendor, base string) (string, error) {
 	name, err := naming.Parse(vendor + "/" + base)
 	if err != nil {
-		return "", wire.Explain(err, wire.ErrBadPath, "%s", wire.Public(err))
+		return "", problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
 	return name, nil
 }

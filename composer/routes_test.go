@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"larder/composer/naming"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
 
@@ -100,62 +100,62 @@ func TestRoutes(t *testing.T) {
 func TestE_PathAttacks(t *testing.T) {
 	ref := "/" + strings.Repeat("0", 40) + ".zip"
 	for path, want := range map[string]error{
-		"/../etc":                                       wire.ErrBadPath,
-		"/%2e%2e/x":                                     wire.ErrBadPath,
-		"/p2/..%2f..%2fetc%2fpasswd.json":               wire.ErrBadPath,
-		"/p2/acme/..%2fdemo.json":                       wire.ErrBadPath,
-		"/p2/acme/a%00b.json":                           wire.ErrBadPath,
-		"/p2/acme/a%5cb.json":                           wire.ErrBadPath,
-		"/p2/acme/a%zz.json":                            wire.ErrBadPath,
-		"/p2//demo.json":                                wire.ErrBadPath,
-		"/p2/acme/.hidden.json":                         wire.ErrNoRoute,
-		"/p2/acme/dem%C3%B6.json":                       wire.ErrNoRoute,
-		"/p2/con/demo.json":                             wire.ErrNoRoute,
-		"/p2/acme/nul.json":                             wire.ErrNoRoute,
-		"/p2/acme/demo.json.json":                       wire.ErrNoRoute,
-		"/p2/ext-json.json":                             wire.ErrNoRoute,
-		"/p2/acme/demo":                                 wire.ErrNoRoute,
-		"/p2/a/b/c.json":                                wire.ErrNoRoute,
-		"/p2/" + strings.Repeat("a", 250) + "/b.json":   wire.ErrNoRoute,
-		"/dists/acme/demo/1.0.0.0/..%2f" + ref:          wire.ErrBadPath,
-		"/dists/acme/demo/1.0.0.0/%2e%2e" + ref:         wire.ErrBadPath,
-		"/dists/acme/demo/1.0.0.0/x.zip":                wire.ErrNoRoute,
-		"/dists/acme/demo/1.0.0.0/.zip":                 wire.ErrNoRoute,
-		"/dists/acme/demo/1.0.0.0/00.tar":               wire.ErrNoRoute,
-		"/dists/acme/demo" + ref:                        wire.ErrNoRoute,
-		"/dists/acme/-x/1.0.0.0" + ref:                  wire.ErrBadPath,
-		"/providers/a%20b.json":                         wire.ErrNoRoute,
-		"/providers/x":                                  wire.ErrNoRoute,
-		"/packages/acme":                                wire.ErrNoRoute,
-		"/packages/acme/demo/owners":                    wire.ErrNoRoute,
-		"/packages/-/demo.json":                         wire.ErrBadPath,
-		"/p/acme/demo.json":                             wire.ErrNoRoute,
-		"/search.json?q=" + strings.Repeat("a", 600):    wire.ErrBadPath,
-		"/search.json?page=0":                           wire.ErrBadPath,
-		"/search.json?page=-1":                          wire.ErrBadPath,
-		"/search.json?per_page=x":                       wire.ErrBadPath,
-		"/search.json?page=99999999999":                 wire.ErrBadPath,
-		"/list.json?filter=" + strings.Repeat("a", 600): wire.ErrBadPath,
-		"/metadata/changes.json?since=-1":               wire.ErrBadPath,
-		"/metadata/changes.json?since=x":                wire.ErrBadPath,
-		"/api/security-advisories?updatedSince=99999999999999999999": wire.ErrBadPath,
-		"/" + strings.Repeat("a/", 2000) + "b":                       wire.ErrBadPath,
+		"/../etc":                                       problem.ErrBadPath,
+		"/%2e%2e/x":                                     problem.ErrBadPath,
+		"/p2/..%2f..%2fetc%2fpasswd.json":               problem.ErrBadPath,
+		"/p2/acme/..%2fdemo.json":                       problem.ErrBadPath,
+		"/p2/acme/a%00b.json":                           problem.ErrBadPath,
+		"/p2/acme/a%5cb.json":                           problem.ErrBadPath,
+		"/p2/acme/a%zz.json":                            problem.ErrBadPath,
+		"/p2//demo.json":                                problem.ErrBadPath,
+		"/p2/acme/.hidden.json":                         problem.ErrNoRoute,
+		"/p2/acme/dem%C3%B6.json":                       problem.ErrNoRoute,
+		"/p2/con/demo.json":                             problem.ErrNoRoute,
+		"/p2/acme/nul.json":                             problem.ErrNoRoute,
+		"/p2/acme/demo.json.json":                       problem.ErrNoRoute,
+		"/p2/ext-json.json":                             problem.ErrNoRoute,
+		"/p2/acme/demo":                                 problem.ErrNoRoute,
+		"/p2/a/b/c.json":                                problem.ErrNoRoute,
+		"/p2/" + strings.Repeat("a", 250) + "/b.json":   problem.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/..%2f" + ref:          problem.ErrBadPath,
+		"/dists/acme/demo/1.0.0.0/%2e%2e" + ref:         problem.ErrBadPath,
+		"/dists/acme/demo/1.0.0.0/x.zip":                problem.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/.zip":                 problem.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/00.tar":               problem.ErrNoRoute,
+		"/dists/acme/demo" + ref:                        problem.ErrNoRoute,
+		"/dists/acme/-x/1.0.0.0" + ref:                  problem.ErrBadPath,
+		"/providers/a%20b.json":                         problem.ErrNoRoute,
+		"/providers/x":                                  problem.ErrNoRoute,
+		"/packages/acme":                                problem.ErrNoRoute,
+		"/packages/acme/demo/owners":                    problem.ErrNoRoute,
+		"/packages/-/demo.json":                         problem.ErrBadPath,
+		"/p/acme/demo.json":                             problem.ErrNoRoute,
+		"/search.json?q=" + strings.Repeat("a", 600):    problem.ErrBadPath,
+		"/search.json?page=0":                           problem.ErrBadPath,
+		"/search.json?page=-1":                          problem.ErrBadPath,
+		"/search.json?per_page=x":                       problem.ErrBadPath,
+		"/search.json?page=99999999999":                 problem.ErrBadPath,
+		"/list.json?filter=" + strings.Repeat("a", 600): problem.ErrBadPath,
+		"/metadata/changes.json?since=-1":               problem.ErrBadPath,
+		"/metadata/changes.json?since=x":                problem.ErrBadPath,
+		"/api/security-advisories?updatedSince=99999999999999999999": problem.ErrBadPath,
+		"/" + strings.Repeat("a/", 2000) + "b":                       problem.ErrBadPath,
 	} {
 		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
 			t.Errorf("%.80s: %+v %v, want %v", path, q, err, want)
 		}
 	}
 	for _, path := range []string{"/composerx", "/comp", "x"} {
-		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, problem.ErrNoRoute) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	for path, method := range map[string]string{"/packages.json": "PUT", "/p2/acme/demo.json": "POST", "/downloads/": "GET", "/packages/acme/demo": "GET", "/packages/upload/acme/demo/1.0": "GET", "/acme/demo/x.zip": "GET", "/x.zip": "GET", "": "DELETE"} {
-		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
 	}
-	if _, _, err := parseRaw(t, "PUT", root+"?version="+strings.Repeat("1", 600)); !errors.Is(err, wire.ErrBadPath) {
+	if _, _, err := parseRaw(t, "PUT", root+"?version="+strings.Repeat("1", 600)); !errors.Is(err, problem.ErrBadPath) {
 		t.Error(err)
 	}
 }
@@ -190,7 +190,7 @@ func FuzzParse(f *testing.F) {
 		}
 		op, q, err := parse(method, path, v)
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return

@@ -16,6 +16,7 @@ import (
 	"larder/auth"
 	"larder/composer/manifest"
 	"larder/internal/advisory"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
@@ -284,7 +285,7 @@ func (s *server) read(ctx context.Context, name string, branches bool) (*listed,
 			p.Fragments = append(p.Fragments, f)
 		}
 		if len(p.Fragments) == 0 && isVoid(tx.Index(other)) {
-			return store.Refuse(store.ErrNotFound, "%s has no versions", name)
+			return problem.Errorf(store.ErrNotFound, "%s has no versions", name)
 		}
 		p.Abandoned = abandonedState(tx)
 		if !branches {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/browse"
 	"larder/maven/layout"
@@ -22,7 +23,7 @@ import (
 // getDirectory answers with a page, or with JSON for who asks for it. Its links only work below a final slash.
 func (s *server) getDirectory(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Path != "" && !strings.HasSuffix(q.Path, "/") {
-		return s.redirect(w, r, q, store.Refuse(store.ErrNotFound, "directory not found"))
+		return s.redirect(w, r, q, problem.Errorf(store.ErrNotFound, "directory not found"))
 	}
 	asJSON := strings.Contains(r.Header.Get("Accept"), "application/json")
 	d, err := s.read(r.Context(), q.Path, asJSON)
@@ -85,7 +86,7 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 		}
 	}
 	if len(d.Entries) == 0 && path != "" && d.Artifact == nil && d.Version == nil {
-		return nil, store.Refuse(store.ErrNotFound, "there is nothing at %s", path)
+		return nil, problem.Errorf(store.ErrNotFound, "there is nothing at %s", path)
 	}
 	return d, nil
 }

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/maven/layout"
 	"larder/maven/metadata"
 	"larder/store"
@@ -90,7 +90,7 @@ func (s *server) announce(ctx context.Context, name string, names map[string]boo
 				continue
 			}
 			for file, reason := range v.Meta.Broken {
-				return wire.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", layout.Coordinates(name, id), file, reason)
+				return problem.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", layout.Coordinates(name, id), file, reason)
 			}
 			if err := s.list(p, v); err != nil {
 				return err

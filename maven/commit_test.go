@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/maven/layout"
 	"larder/store"
@@ -486,7 +486,7 @@ type forbid struct{ name string }
 
 func (f *forbid) Check(_ *store.Tx, c store.Change) error {
 	if c.Package == f.name {
-		return wire.Errorf(store.ErrImmutable, "not now")
+		return problem.Errorf(store.ErrImmutable, "not now")
 	}
 	return nil
 }

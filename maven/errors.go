@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/layout"
 	"larder/store"
@@ -84,15 +85,15 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 
 // details are the problem as JSON.
 func details(r *http.Request, code int, text string) (body []byte, mediaType string) {
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(code), code, text, r.URL.EscapedPath()})
+	body, err := json.Marshal(problemDetails{"about:blank", http.StatusText(code), code, text, r.URL.EscapedPath()})
 	if err != nil {
 		body = []byte("{}") // not reached: the problem is strings and a number
 	}
 	return body, "application/problem+json"
 }
 
-// problem is the body of every other error.
-type problem struct {
+// problemDetails is the body of every other error (RFC 9457).
+type problemDetails struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`
 	Status   int    `json:"status"`
@@ -119,4 +120,4 @@ func absent(op string) string {
 const loginText = "This needs a login or a token."
 
 // needLogin is the error of what only users can do.
-func needLogin() error { return wire.Errorf(auth.ErrNoCredentials, loginText) }
+func needLogin() error { return problem.Errorf(auth.ErrNoCredentials, loginText) }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/layout"
 	"larder/maven/metadata"
@@ -110,7 +111,7 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 			return err
 		}
 	}
-	return cmp.Or(denied, store.Refuse(store.ErrNotFound, "there is no artifact or version at this path"))
+	return cmp.Or(denied, problem.Errorf(store.ErrNotFound, "there is no artifact or version at this path"))
 }
 
 // deleteDirectory removes a version, or an artifact with all of them.
@@ -198,7 +199,7 @@ func (s *server) removeVersion(p *store.PackageTx[Meta], version string) error {
 		}
 	}
 	if len(ids) == 0 {
-		return store.Refuse(store.ErrNotFound, "%s is not here", layout.Coordinates(p.Name(), version))
+		return problem.Errorf(store.ErrNotFound, "%s is not here", layout.Coordinates(p.Name(), version))
 	}
 	for _, id := range ids {
 		if err := s.remove(p, id); err != nil {

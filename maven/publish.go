@@ -18,6 +18,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/inside"
 	"larder/maven/layout"
@@ -98,22 +99,22 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 		return nil, err
 	}
 	if strings.ContainsAny(q.File, " \t<>\"") {
-		return nil, wire.Errorf(store.ErrInvalid, "The file name %q has a space or one of the characters < > \"", q.File)
+		return nil, problem.Errorf(store.ErrInvalid, "The file name %q has a space or one of the characters < > \"", q.File)
 	}
 	if timestamp, _, ok := layout.SplitBuild(q.Version, u.id); ok {
 		if _, err := time.Parse(layout.Stamp, timestamp); err != nil {
-			return nil, wire.Errorf(store.ErrInvalid, "%s is not a time.", timestamp)
+			return nil, problem.Errorf(store.ErrInvalid, "%s is not a time.", timestamp)
 		}
 	}
 	switch snapshot := layout.IsSnapshot(q.Version); {
 	case snapshot && s.opt.Versions == ReleasesOnly:
-		return nil, wire.Errorf(store.ErrInvalid, "This repository takes releases only; %s is a snapshot.", q.Version)
+		return nil, problem.Errorf(store.ErrInvalid, "This repository takes releases only; %s is a snapshot.", q.Version)
 	case !snapshot && s.opt.Versions == SnapshotsOnly:
-		return nil, wire.Errorf(store.ErrInvalid, "This repository takes snapshots only; %s is a release.", q.Version)
+		return nil, problem.Errorf(store.ErrInvalid, "This repository takes snapshots only; %s is a release.", q.Version)
 	case r.Header.Get("Content-Range") != "":
-		return nil, wire.Errorf(store.ErrInvalid, "A part of a file cannot be put (Content-Range).")
+		return nil, problem.Errorf(store.ErrInvalid, "A part of a file cannot be put (Content-Range).")
 	case r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity":
-		return nil, wire.Errorf(wire.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
+		return nil, problem.Errorf(problem.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
 	}
 	if err := s.mayTake(r.Context(), u.name); err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func (u *upload) inspect() error {
 		}
 		u.facts.POM, u.warnings = pom.ReadFacts(text, u.q.Group, u.q.Artifact, u.q.Version)
 		if u.s.opt.StrictPOMs && len(u.warnings) > 0 {
-			return wire.Errorf(store.ErrInvalid, "The POM is refused: %s.", strings.Join(u.warnings, "; "))
+			return problem.Errorf(store.ErrInvalid, "The POM is refused: %s.", strings.Join(u.warnings, "; "))
 		}
 	case f.IsMain() && f.Ext == "jar":
 		var warning string
@@ -300,7 +301,7 @@ func (u *upload) refuse(old store.File) error {
 	if u.id != u.q.Version {
 		what = "Build " + layout.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
 	}
-	return wire.Errorf(store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"])
+	return problem.Errorf(store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"])
 }
 
 // apply is the one transaction of an upload.
@@ -312,9 +313,9 @@ func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict)
 	case what == same || what == kept:
 		return nil
 	case what == replaces && expected != replaces:
-		return wire.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", layout.Coordinates(u.name, u.id))
+		return problem.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", layout.Coordinates(u.name, u.id))
 	case what == fresh && len(v.Files) >= maxFiles:
-		return wire.Errorf(store.ErrTooLarge, "A version has at most %d files.", maxFiles)
+		return problem.Errorf(store.ErrTooLarge, "A version has at most %d files.", maxFiles)
 	}
 	isNew := len(v.Files) == 0 && v.Published.IsZero()
 	if isNew {
@@ -504,7 +505,7 @@ func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 	}
 	m, err := metadata.Read(text)
 	if err != nil {
-		return nil, wire.Explain(err, store.ErrInvalid, "This is not Maven metadata.")
+		return nil, problem.Wrap(err, store.ErrInvalid, "This is not Maven metadata.")
 	}
 	return m, nil
 }

@@ -93,7 +93,7 @@ func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 	if a.Status < 400 || a.Status == 412 || r.Method == http.MethodHead {
 		return
 	}
-	var p problem
+	var p problemDetails
 	err := json.Unmarshal([]byte(a.Body), &p)
 	if err != nil || p.Status != a.Status || p.Detail == "" || p.Title != http.StatusText(a.Status) || p.Instance == "" ||
 		a.Header.Get("Content-Type") != "application/problem+json" || a.Header.Get("Cache-Control") != "no-store" {

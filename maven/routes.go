@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/layout"
 )
@@ -67,7 +68,7 @@ type Request struct {
 // key is the file's name in the store, as fileKey makes it: the end of the path.
 func (q Request) key() string { return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:] }
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	path, segs, dir, err := splitPath(escapedPath)
 	if err != nil {
@@ -99,12 +100,14 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 // artifact (A8).
 func noRoute(method string) error {
 	if method == http.MethodGet {
-		return wire.Errorf(wire.ErrNoRoute, "this repository has no such address")
+		return problem.Errorf(problem.ErrNoRoute, "this repository has no such address")
 	}
 	return badPath("This is not a path of the Maven layout: group/artifact/version/file.")
 }
 
-func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
+func badPath(format string, args ...any) error {
+	return problem.Errorf(problem.ErrBadPath, format, args...)
+}
 
 // splitPath cuts the root off and decodes the segments; dir reports whether a slash stands at the end of the path.
 func splitPath(escaped string) (path string, segs []string, dir bool, err error) {
@@ -163,7 +166,7 @@ func oneOf(method string, ops map[string]string, q Request) (Request, error) {
 		allow = append(allow, http.MethodHead)
 	}
 	slices.Sort(allow)
-	return q, wire.NotAllowed(allow...)
+	return q, problem.NotAllowed(allow...)
 }
 
 func parseDirectory(method, path string, slash bool) (Request, error) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/maven/layout"
 )
@@ -82,45 +82,45 @@ func TestA1_EveryPathParses(t *testing.T) {
 // TestE_CVE_2024_4956_Paths: what is not of the grammar, or would be another path decoded twice, never reaches a handler.
 func TestE_CVE_2024_4956_Paths(t *testing.T) {
 	for path, want := range map[string]error{
-		"/%2F%2F..%2F..%2Fetc%2Fpasswd":                          wire.ErrBadPath,
-		"/../etc/passwd":                                         wire.ErrBadPath,
-		"/com/acme/lib/../../x":                                  wire.ErrBadPath,
-		"/com/acme/lib/%2e%2e/x":                                 wire.ErrBadPath,
-		"/com/acme/lib/1.0/..%5c..%5cx":                          wire.ErrBadPath,
-		"/com/acme/lib/1.0/a%5cb":                                wire.ErrBadPath,
-		"/com/acme/lib/1.0/a%00.jar":                             wire.ErrBadPath,
-		"/com/acme/lib/1.0/a%0d%0ab":                             wire.ErrBadPath,
-		"/com/acme/lib/1.0/a%zz":                                 wire.ErrBadPath,
-		"/com/acme/lib/1.0/a%252e":                               wire.ErrBadPath,
-		"/com/acme/lib/1.0%2520x/lib.jar":                        wire.ErrBadPath,
-		"/com/acme/lib/1.0/%ff":                                  wire.ErrBadPath,
-		"/com/acme/lib/1.0/a:b":                                  wire.ErrBadPath,
-		"//com/acme":                                             wire.ErrBadPath,
-		"//":                                                     wire.ErrBadPath,
-		"/com//acme/lib/1.0/x":                                   wire.ErrBadPath,
-		"/com/acme//":                                            wire.ErrBadPath,
-		"/com.acme/lib/1.0/lib-1.0.jar":                          wire.ErrBadPath, // com/acme spelled differently
-		"/com/a.b/lib/1.0/lib-1.0.jar":                           wire.ErrBadPath,
-		"/com.acme/lib/maven-metadata.xml":                       wire.ErrBadPath,
-		"/" + strings.Repeat("a", 256) + "/b":                    wire.ErrBadPath,
-		"/" + strings.Repeat("abcdefgh/", 300) + "1.0/x":         wire.ErrBadPath,
-		"/com/acme/lib/1.0/lib-1.0.jar.sha1.md5":                 wire.ErrNoRoute,
-		"/com/acme/lib/maven-metadata.xml.md5.sha1":              wire.ErrNoRoute,
-		"/.meta/x":                                               wire.ErrNoRoute,
-		"/.index/nexus-maven-repository-index.gz":                wire.ErrNoRoute,
-		"/com/.git/lib/1.0/x":                                    wire.ErrNoRoute,
-		"/com/acme/lib/1.0/.htaccess":                            wire.ErrNoRoute,
-		"/solrsearch/select?q=" + strings.Repeat("a", 513):       wire.ErrBadPath,
-		"/solrsearch/select?q=a&start=-1":                        wire.ErrBadPath,
-		"/solrsearch/select?q=a&rows=x":                          wire.ErrBadPath,
-		"/" + strings.Repeat("a/", 600) + "b/maven-metadata.xml": wire.ErrBadPath,
+		"/%2F%2F..%2F..%2Fetc%2Fpasswd":                          problem.ErrBadPath,
+		"/../etc/passwd":                                         problem.ErrBadPath,
+		"/com/acme/lib/../../x":                                  problem.ErrBadPath,
+		"/com/acme/lib/%2e%2e/x":                                 problem.ErrBadPath,
+		"/com/acme/lib/1.0/..%5c..%5cx":                          problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%5cb":                                problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%00.jar":                             problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%0d%0ab":                             problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%zz":                                 problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%252e":                               problem.ErrBadPath,
+		"/com/acme/lib/1.0%2520x/lib.jar":                        problem.ErrBadPath,
+		"/com/acme/lib/1.0/%ff":                                  problem.ErrBadPath,
+		"/com/acme/lib/1.0/a:b":                                  problem.ErrBadPath,
+		"//com/acme":                                             problem.ErrBadPath,
+		"//":                                                     problem.ErrBadPath,
+		"/com//acme/lib/1.0/x":                                   problem.ErrBadPath,
+		"/com/acme//":                                            problem.ErrBadPath,
+		"/com.acme/lib/1.0/lib-1.0.jar":                          problem.ErrBadPath, // com/acme spelled differently
+		"/com/a.b/lib/1.0/lib-1.0.jar":                           problem.ErrBadPath,
+		"/com.acme/lib/maven-metadata.xml":                       problem.ErrBadPath,
+		"/" + strings.Repeat("a", 256) + "/b":                    problem.ErrBadPath,
+		"/" + strings.Repeat("abcdefgh/", 300) + "1.0/x":         problem.ErrBadPath,
+		"/com/acme/lib/1.0/lib-1.0.jar.sha1.md5":                 problem.ErrNoRoute,
+		"/com/acme/lib/maven-metadata.xml.md5.sha1":              problem.ErrNoRoute,
+		"/.meta/x":                                               problem.ErrNoRoute,
+		"/.index/nexus-maven-repository-index.gz":                problem.ErrNoRoute,
+		"/com/.git/lib/1.0/x":                                    problem.ErrNoRoute,
+		"/com/acme/lib/1.0/.htaccess":                            problem.ErrNoRoute,
+		"/solrsearch/select?q=" + strings.Repeat("a", 513):       problem.ErrBadPath,
+		"/solrsearch/select?q=a&start=-1":                        problem.ErrBadPath,
+		"/solrsearch/select?q=a&rows=x":                          problem.ErrBadPath,
+		"/" + strings.Repeat("a/", 600) + "b/maven-metadata.xml": problem.ErrBadPath,
 	} {
 		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
 			t.Errorf("%s: %+v %v, want %v", path, q, err, want)
 		}
 	}
 	for _, path := range []string{"/mavenx", "/mav", "x"} {
-		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, problem.ErrNoRoute) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -128,13 +128,13 @@ func TestE_CVE_2024_4956_Paths(t *testing.T) {
 		"/com/acme/": "PUT", "/.meta/prefixes.txt": "PUT", "/archetype-catalog.xml": "PUT", "/solrsearch/select": "POST", "/com/acme/lib/1.0/lib-1.0.jar": "PATCH",
 		"/com/acme/lib/maven-metadata.xml": "DELETE", "/com/acme/lib/1-SNAPSHOT/maven-metadata.xml": "DELETE", "/com/acme/lib/1.0/": "OPTIONS",
 	} {
-		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
 	}
 	// A 404 of a PUT makes mvn speak of a missing artifact.
 	for _, path := range []string{"/x.jar", "/com/x.jar", "/com/acme/x.jar", "/.x/y/z/a", "/com/acme/lib/1.0/a.sha1.md5"} {
-		if _, _, err := parseRaw(t, "PUT", root+path); !errors.Is(err, wire.ErrBadPath) {
+		if _, _, err := parseRaw(t, "PUT", root+path); !errors.Is(err, problem.ErrBadPath) {
 			t.Errorf("PUT %s: %v", path, err)
 		}
 	}
@@ -164,7 +164,7 @@ func FuzzParse(f *testing.F) {
 		}
 		op, q, err := parse(method, path, v)
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return

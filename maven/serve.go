@@ -17,6 +17,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/checksum"
 	"larder/maven/layout"
@@ -446,7 +447,7 @@ func recipients(r *http.Request) (conn, client recent.Recipient) {
 func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	none := func() error {
-		return cmp.Or(s.mayList(ctx), store.Refuse(store.ErrNotFound, "this repository has no list of prefixes"))
+		return cmp.Or(s.mayList(ctx), problem.Errorf(store.ErrNotFound, "this repository has no list of prefixes"))
 	}
 	if s.up != nil {
 		return none()

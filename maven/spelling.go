@@ -5,7 +5,7 @@ package maven
 import (
 	"strings"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/maven/layout"
 	"larder/maven/order"
 	"larder/store"
@@ -19,7 +19,7 @@ func Spelling() upstream.Spelling {
 		Name: func(name string) (string, error) {
 			group, artifact, ok := strings.Cut(name, ":")
 			if !ok || group == "" || artifact == "" {
-				return "", wire.Errorf(store.ErrInvalid, "%.200q is not of the form group:artifact.", name)
+				return "", problem.Errorf(store.ErrInvalid, "%.200q is not of the form group:artifact.", name)
 			}
 			return name, layout.CheckCoordinates(group, artifact, "1", true)
 		},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/checksum"
 	"larder/maven/layout"
@@ -75,7 +76,7 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	want := checksum.Parse(string(text), q.Sum)
 	if want == "" {
-		return wire.Errorf(store.ErrInvalid, "This is not a %s checksum.", q.Sum)
+		return problem.Errorf(store.ErrInvalid, "This is not a %s checksum.", q.Sum)
 	}
 	ctx := r.Context()
 	who := recent.Key{Path: q.Path, User: store.ActorFrom(ctx).User}
@@ -83,7 +84,7 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 	case recent.MatchTaken:
 		return created(w)
 	case recent.MatchRefused:
-		return wire.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
+		return problem.Errorf(store.ErrDigest, "This is the %s of a %s that was refused.", q.Sum, q.File)
 	}
 	f, err := s.find(ctx, q.Name, q.key())
 	switch {
@@ -126,7 +127,7 @@ func (s *server) quarantine(ctx context.Context, q Request, f found, reason erro
 			return err
 		}
 		v.Files = slices.Delete(slices.Clone(v.Files), i, i+1)
-		v.Meta.Broken = with(v.Meta.Broken, q.File, wire.Public(reason))
+		v.Meta.Broken = with(v.Meta.Broken, q.File, problem.Public(reason))
 		s.log.LogAttrs(ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name), slog.String("version", v.ID), slog.String("file", q.File))
 		return p.Replace(v, opBreak)
 	})
@@ -140,5 +141,5 @@ func ignoreMissing(err error) error {
 }
 
 func mismatch(q Request, alg, got, want string) error {
-	return wire.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, layout.Coordinates(q.Name, q.Version), alg, got, want)
+	return problem.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, layout.Coordinates(q.Name, q.Version), alg, got, want)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/account"
@@ -88,7 +89,7 @@ func (s *server) putRev(w http.ResponseWriter, r *http.Request, q Request) error
 	case body.HasMaintainers:
 		err = s.setOwners(ctx, q.Name, q.Rev, func([]string) []string { return body.Maintainers })
 	default:
-		err = wire.Errorf(store.ErrInvalid, "The request changes neither versions nor maintainers.")
+		err = problem.Errorf(store.ErrInvalid, "The request changes neither versions nor maintainers.")
 	}
 	if err != nil {
 		return err
@@ -103,7 +104,7 @@ func checkRev(tx *store.PackageTx[Meta], rev string) (store.Package, error) {
 		return pkg, err
 	}
 	if now := revOf(pkg); rev != now {
-		return pkg, wire.Errorf(store.ErrConflict, "The package has changed since it was read (revision %.64q, now %s); try again.", rev, now)
+		return pkg, problem.Errorf(store.ErrConflict, "The package has changed since it was read (revision %.64q, now %s); try again.", rev, now)
 	}
 	return pkg, nil
 }
@@ -177,7 +178,7 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 		return plan, err
 	}
 	if len(rest) == 0 {
-		return plan, wire.Errorf(store.ErrInvalid, "This would remove every version; unpublish the whole package instead (npm unpublish %s --force).", q.Name)
+		return plan, problem.Errorf(store.ErrInvalid, "This would remove every version; unpublish the whole package instead (npm unpublish %s --force).", q.Name)
 	}
 	if !slices.Contains(plan.versions, latest) {
 		return plan, nil
@@ -267,7 +268,7 @@ func (s *server) deleteTarball(w http.ResponseWriter, r *http.Request, q Request
 		if err != nil {
 			return err
 		}
-		return wire.Errorf(store.ErrConflict, "Version %s still has this tarball; remove the version from the package's document first.", id)
+		return problem.Errorf(store.ErrConflict, "Version %s still has this tarball; remove the version from the package's document first.", id)
 	})
 	if err != nil {
 		return err
@@ -333,7 +334,7 @@ func (s *server) setTag(w http.ResponseWriter, r *http.Request, q Request) error
 // deleteTag removes a dist-tag; latest can only be moved.
 func (s *server) deleteTag(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Tag == "latest" {
-		return wire.Errorf(store.ErrDenied, "The dist-tag latest cannot be removed; point it at another version instead.")
+		return problem.Errorf(store.ErrDenied, "The dist-tag latest cannot be removed; point it at another version instead.")
 	}
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return tx.DeleteTag(q.Tag) })
 	if err != nil {
@@ -355,7 +356,7 @@ func (s *server) setOwners(ctx context.Context, name, rev string, change func([]
 		}
 		owners := change(slices.Clone(pkg.Owners))
 		if len(owners) == 0 {
-			return wire.Errorf(store.ErrInvalid, "A package needs an owner; add another one first.")
+			return problem.Errorf(store.ErrInvalid, "A package needs an owner; add another one first.")
 		}
 		for _, o := range owners {
 			if err := auth.CheckUserName(o); err != nil {
@@ -461,7 +462,7 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 	case "restricted", "private":
 		private = true
 	default:
-		return wire.Errorf(store.ErrInvalid, "Access is public or restricted; this registry knows no second factor for publishing.")
+		return problem.Errorf(store.ErrInvalid, "Access is public or restricted; this registry knows no second factor for publishing.")
 	}
 	err = s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
@@ -486,7 +487,7 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 func (s *server) userPackages(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if err := auth.CheckUserName(q.User); err != nil {
-		return store.Refuse(store.ErrNotFound, "there is no such user")
+		return problem.Errorf(store.ErrNotFound, "there is no such user")
 	}
 	found, err := s.find(ctx, search.OwnedBy(q.User))
 	if err != nil {

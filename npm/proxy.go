@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/naming"
@@ -142,7 +143,7 @@ func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Render
 	}
 	raw := doc.Sub("versions").Get(version)
 	if raw == nil {
-		return store.Rendered{}, store.Refuse(store.ErrNotFound, "%s has no version %s", name, version)
+		return store.Rendered{}, problem.Errorf(store.ErrNotFound, "%s has no version %s", name, version)
 	}
 	return store.Rendered{Body: append(slices.Clone(raw), '\n'), Type: "application/json"}, nil
 }
@@ -178,7 +179,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 		versions = append(versions, rawjson.Member{Key: v.Key, Value: rewriteManifest(m, name, base, v.Key, short)})
 	}
 	if len(versions) == 0 {
-		return nil, store.Refuse(store.ErrNotFound, "%s has no versions that this registry may offer", name)
+		return nil, problem.Errorf(store.ErrNotFound, "%s has no versions that this registry may offer", name)
 	}
 	doc = doc.Set("versions", versions.Encode())
 	if len(held) > 0 {
@@ -327,7 +328,7 @@ func (s *server) place(ctx context.Context, name, file string) (upstream.Place, 
 			return placeOf(d.Upstream, dist), nil
 		}
 	}
-	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no file %s", name, file)
+	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no file %s", name, file)
 }
 
 // placeOf reads dist: the address, and the strongest sum there is.

@@ -17,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/naming"
@@ -42,13 +43,13 @@ func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
 		p.body = body
 		return p.publish(ctx, w)
 	case body.Attachments > 0:
-		return wire.Errorf(store.ErrInvalid, "The request has attachments, but no tarball.")
+		return problem.Errorf(store.ErrInvalid, "The request has attachments, but no tarball.")
 	case body.HasVersions:
 		return s.deprecate(w, r, q, body)
 	case body.HasUsers:
 		return s.starDocument(w, r, q, body)
 	}
-	return wire.Errorf(store.ErrInvalid, "The request holds nothing to publish: it has no _attachments, versions or users.")
+	return problem.Errorf(store.ErrInvalid, "The request holds nothing to publish: it has no _attachments, versions or users.")
 }
 
 // capped ends a body that grows beyond all that can be in it.
@@ -59,7 +60,7 @@ type capped struct {
 
 func (c *capped) Read(p []byte) (int, error) {
 	if c.left <= 0 {
-		return 0, wire.Errorf(store.ErrTooLarge, "The request is larger than this registry accepts.")
+		return 0, problem.Errorf(store.ErrTooLarge, "The request is larger than this registry accepts.")
 	}
 	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
 	c.left -= int64(n)
@@ -69,7 +70,7 @@ func (c *capped) Read(p []byte) (int, error) {
 // checkNames compares every name in the body with the one in the URL, by which the right was judged.
 func checkNames(b *putdoc.Document, name string) error {
 	if (b.Name != "" && b.Name != name) || (b.ID != "" && b.ID != name) {
-		return wire.Errorf(store.ErrInvalid, "The request is about %s, but its body about %.214q.", name, b.Name+b.ID)
+		return problem.Errorf(store.ErrInvalid, "The request is about %s, but its body about %.214q.", name, b.Name+b.ID)
 	}
 	return nil
 }
@@ -167,7 +168,7 @@ func published(w http.ResponseWriter) error {
 
 func (p *publication) checkManifest() error {
 	if len(p.body.Versions) != 1 {
-		return wire.Errorf(store.ErrInvalid, "A publish has one version, this one has %d.", len(p.body.Versions))
+		return problem.Errorf(store.ErrInvalid, "A publish has one version, this one has %d.", len(p.body.Versions))
 	}
 	v := p.body.Versions[0]
 	p.version, p.sent = v.Key, v.Manifest
@@ -175,17 +176,17 @@ func (p *publication) checkManifest() error {
 		return err
 	}
 	if n, id := p.sent.Text("name"), p.sent.Text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
-		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name, p.version, n)
+		return problem.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name, p.version, n)
 	}
 	if n := p.sent.Text("version"); n != p.version {
-		return wire.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
+		return problem.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
 	}
 	for tag, version := range p.body.Tags {
 		if err := naming.CheckTag(tag); err != nil {
 			return err
 		}
 		if version != p.version {
-			return wire.Errorf(store.ErrInvalid, "The dist-tag %q of this publish points at %.80q instead of %s.", tag, version, p.version)
+			return problem.Errorf(store.ErrInvalid, "The dist-tag %q of this publish points at %.80q instead of %s.", tag, version, p.version)
 		}
 	}
 	return nil
@@ -195,7 +196,7 @@ func (p *publication) checkManifest() error {
 func (p *publication) checkSums() error {
 	a := p.body.Tarball
 	if a.Length >= 0 && a.Length != a.Size {
-		return wire.Errorf(store.ErrDigest, "The tarball has %d bytes, %d were announced.", a.Size, a.Length)
+		return problem.Errorf(store.ErrDigest, "The tarball has %d bytes, %d were announced.", a.Size, a.Length)
 	}
 	p.sha1, p.sha512 = p.stage.Sum("sha1"), p.stage.Sum("sha512")
 	sum, err := hex.DecodeString(p.sha512)
@@ -207,11 +208,11 @@ func (p *publication) checkSums() error {
 	for want := range strings.FieldsSeq(dist.Text("integrity")) {
 		want, _, _ = strings.Cut(want, "?")
 		if strings.HasPrefix(want, "sha512-") && want != p.integrity {
-			return wire.Errorf(store.ErrDigest, "The tarball's integrity is %s, announced was %.120s.", p.integrity, want)
+			return problem.Errorf(store.ErrDigest, "The tarball's integrity is %s, announced was %.120s.", p.integrity, want)
 		}
 	}
 	if want := dist.Text("shasum"); want != "" && !strings.EqualFold(want, p.sha1) {
-		return wire.Errorf(store.ErrDigest, "The tarball's shasum is %s, announced was %.60s.", p.sha1, want)
+		return problem.Errorf(store.ErrDigest, "The tarball's shasum is %s, announced was %.60s.", p.sha1, want)
 	}
 	return nil
 }
@@ -244,7 +245,7 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	v, err := tx.Version(p.version)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.version):
-		return false, wire.Errorf(store.ErrExists, "Version %s of %s was unpublished and cannot be published again; choose a new version.", p.version, p.name)
+		return false, problem.Errorf(store.ErrExists, "Version %s of %s was unpublished and cannot be published again; choose a new version.", p.version, p.name)
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
@@ -252,7 +253,7 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	case v.Meta.Integrity == p.integrity:
 		return true, nil
 	}
-	return false, wire.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
+	return false, problem.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
 }
 
 // inspectionSize is the most that reading what a tarball says of itself holds, in bytes: it is small, but not what it
@@ -268,7 +269,7 @@ func (p *publication) inspect() error {
 	own := strings.TrimLeft(t.Package.Text("version"), "v= ")
 	own, _, _ = strings.Cut(strings.TrimSpace(own), "+")
 	if name := t.Package.Text("name"); name != p.name || own != p.version {
-		return wire.Errorf(store.ErrInvalid, "The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
+		return problem.Errorf(store.ErrInvalid, "The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
 	}
 	p.tarball = t
 	return nil
@@ -281,7 +282,7 @@ func (p *publication) assemble(ctx context.Context) error {
 		return err
 	}
 	if len(differs) > 0 && p.s.opt.StrictManifests {
-		return wire.Errorf(store.ErrInvalid, "The manifest that was sent differs from the tarball's package.json in %s.", strings.Join(differs, ", "))
+		return problem.Errorf(store.ErrInvalid, "The manifest that was sent differs from the tarball's package.json in %s.", strings.Join(differs, ", "))
 	}
 	meta := Meta{Integrity: p.integrity, Differs: differs}
 	if meta.Dist, err = p.dist(); err != nil {
@@ -372,7 +373,7 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 	}
 	bundle, err := rawjson.Parse([]byte(p.body.Bundle))
 	if err != nil {
-		return wire.Errorf(store.ErrInvalid, "The provenance cannot be used: it %s", rawjson.Reason(err))
+		return problem.Errorf(store.ErrInvalid, "The provenance cannot be used: it %s", rawjson.Reason(err))
 	}
 	var statement struct {
 		PredicateType string `json:"predicateType"`
@@ -382,10 +383,10 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 	}
 	payload, err := base64.StdEncoding.DecodeString(bundle.Sub("dsseEnvelope").Text("payload"))
 	if err != nil || json.Unmarshal(payload, &statement) != nil || statement.PredicateType == "" {
-		return wire.Errorf(store.ErrInvalid, "The provenance is not a Sigstore bundle with an in-toto statement.")
+		return problem.Errorf(store.ErrInvalid, "The provenance is not a Sigstore bundle with an in-toto statement.")
 	}
 	if len(statement.Subject) != 1 || statement.Subject[0].Digest["sha512"] != p.sha512 {
-		return wire.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.", p.sha512)
+		return problem.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.", p.sha512)
 	}
 	meta.Predicate = statement.PredicateType
 	one := rawjson.Object{}.Add("predicateType", rawjson.Quote(statement.PredicateType)).Add("bundle", rawjson.Compact([]byte(p.body.Bundle)))
@@ -436,7 +437,7 @@ func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 				return err
 			}
 		case string(other) != name && (i == 0 || !s.opt.AnyName):
-			return wire.Errorf(store.ErrExists, "The name %s is too similar to %s.", name, s.nameFor(tx, string(other)))
+			return problem.Errorf(store.ErrExists, "The name %s is too similar to %s.", name, s.nameFor(tx, string(other)))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/npm/account"
 	"larder/npm/naming"
@@ -135,7 +136,7 @@ type Request struct {
 	Size  int    // page size
 }
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	segs, err := splitPath(escapedPath)
 	if err != nil {
@@ -159,9 +160,11 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 	return q.Op, q, err
 }
 
-func noRoute() error { return wire.Errorf(wire.ErrNoRoute, "this registry has no such address") }
+func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this registry has no such address") }
 
-func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
+func badPath(format string, args ...any) error {
+	return problem.Errorf(problem.ErrBadPath, format, args...)
+}
 
 // splitPath cuts the root off and decodes the segments. One slash at the end is forgiven.
 func splitPath(escaped string) ([]string, error) {
@@ -201,7 +204,7 @@ func notAllowed(methods []string) error {
 		methods = append(methods, http.MethodHead)
 	}
 	slices.Sort(methods)
-	return wire.NotAllowed(slices.Compact(methods)...)
+	return problem.NotAllowed(slices.Compact(methods)...)
 }
 
 // takeName takes a package's name, one segment or two, off the front.
@@ -220,7 +223,7 @@ func takeName(segs []string) (name string, rest []string, err error) {
 		return "", nil, badPath("the package name is malformed")
 	}
 	if err := naming.Check(name); err != nil {
-		return "", nil, wire.Explain(err, wire.ErrBadPath, "%s", wire.Public(err))
+		return "", nil, problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
 	return name, rest, nil
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/npm/naming"
 )
@@ -106,50 +106,50 @@ func TestA1_EveryPathParses(t *testing.T) {
 // TestE_PathAttacks: what is not of the grammar never reaches a handler.
 func TestE_PathAttacks(t *testing.T) {
 	for path, want := range map[string]error{
-		"/../etc":                         wire.ErrBadPath,
-		"/%2e%2e/x":                       wire.ErrBadPath,
-		"/..%2fx":                         wire.ErrBadPath,
-		"/a%2fb":                          wire.ErrBadPath,
-		"/a%00b":                          wire.ErrBadPath,
-		"/a%5cb":                          wire.ErrBadPath,
-		"/a%zz":                           wire.ErrBadPath,
-		"//a":                             wire.ErrBadPath,
-		"/a//b":                           wire.ErrBadPath,
-		"/.hidden":                        wire.ErrBadPath,
-		"/node_modules":                   wire.ErrBadPath,
-		"/favicon.ico":                    wire.ErrBadPath,
-		"/@sc%2f..":                       wire.ErrBadPath,
-		"/@sc%2f%2e%2e":                   wire.ErrBadPath,
-		"/@sc%252fdemo":                   wire.ErrNoRoute,
-		"/@%2fdemo":                       wire.ErrBadPath,
-		"/@sc%2fa%2fb":                    wire.ErrBadPath,
-		"/%C3%A9":                         wire.ErrBadPath,
-		"/аcme":                           wire.ErrBadPath, // Cyrillic
-		"/" + strings.Repeat("a", 215):    wire.ErrBadPath,
-		"/demo/-/..%2f..%2fetc%2fpasswd":  wire.ErrBadPath,
-		"/demo/-/a%2fb.tgz":               wire.ErrBadPath,
-		"/@sc/demo/-/@other/demo-1.0.tgz": wire.ErrNoRoute,
-		"/@sc":                            wire.ErrNoRoute,
-		"/demo/1.0.0/x":                   wire.ErrNoRoute,
-		"/-/all":                          wire.ErrNoRoute,
-		"/-/npm/v1/hooks":                 wire.ErrNoRoute,
-		"/-/stage":                        wire.ErrNoRoute,
-		"/npm/demo/-/demo-1.0.0.tgz":      wire.ErrNoRoute, // doubled only for the last step of unpublish
-		"/-/v1/search?text=" + strings.Repeat("a", maxQueryText+1): wire.ErrBadPath,
-		"/-/v1/search?text=a&size=-1":                              wire.ErrBadPath,
-		"/-/v1/search?text=a&from=99999999999":                     wire.ErrBadPath,
+		"/../etc":                         problem.ErrBadPath,
+		"/%2e%2e/x":                       problem.ErrBadPath,
+		"/..%2fx":                         problem.ErrBadPath,
+		"/a%2fb":                          problem.ErrBadPath,
+		"/a%00b":                          problem.ErrBadPath,
+		"/a%5cb":                          problem.ErrBadPath,
+		"/a%zz":                           problem.ErrBadPath,
+		"//a":                             problem.ErrBadPath,
+		"/a//b":                           problem.ErrBadPath,
+		"/.hidden":                        problem.ErrBadPath,
+		"/node_modules":                   problem.ErrBadPath,
+		"/favicon.ico":                    problem.ErrBadPath,
+		"/@sc%2f..":                       problem.ErrBadPath,
+		"/@sc%2f%2e%2e":                   problem.ErrBadPath,
+		"/@sc%252fdemo":                   problem.ErrNoRoute,
+		"/@%2fdemo":                       problem.ErrBadPath,
+		"/@sc%2fa%2fb":                    problem.ErrBadPath,
+		"/%C3%A9":                         problem.ErrBadPath,
+		"/аcme":                           problem.ErrBadPath, // Cyrillic
+		"/" + strings.Repeat("a", 215):    problem.ErrBadPath,
+		"/demo/-/..%2f..%2fetc%2fpasswd":  problem.ErrBadPath,
+		"/demo/-/a%2fb.tgz":               problem.ErrBadPath,
+		"/@sc/demo/-/@other/demo-1.0.tgz": problem.ErrNoRoute,
+		"/@sc":                            problem.ErrNoRoute,
+		"/demo/1.0.0/x":                   problem.ErrNoRoute,
+		"/-/all":                          problem.ErrNoRoute,
+		"/-/npm/v1/hooks":                 problem.ErrNoRoute,
+		"/-/stage":                        problem.ErrNoRoute,
+		"/npm/demo/-/demo-1.0.0.tgz":      problem.ErrNoRoute, // doubled only for the last step of unpublish
+		"/-/v1/search?text=" + strings.Repeat("a", maxQueryText+1): problem.ErrBadPath,
+		"/-/v1/search?text=a&size=-1":                              problem.ErrBadPath,
+		"/-/v1/search?text=a&from=99999999999":                     problem.ErrBadPath,
 	} {
 		if _, q, err := parseRaw(t, "GET", root+path); !errors.Is(err, want) {
 			t.Errorf("%s: %+v %v, want %v", path, q, err, want)
 		}
 	}
 	for _, path := range []string{"/npmx", "/np", "x"} {
-		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, wire.ErrNoRoute) {
+		if _, _, err := parseRaw(t, "GET", path); !errors.Is(err, problem.ErrNoRoute) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	for method, path := range map[string]string{"POST": "/demo", "DELETE": "/demo", "PATCH": "/-/ping", "PUT": "/demo/-/demo-1.0.0.tgz"} {
-		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, wire.ErrMethod) {
+		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
 	}
@@ -185,7 +185,7 @@ func FuzzParse(f *testing.F) {
 		}
 		op, q, err := parse(method, path, v)
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/account"
@@ -264,7 +265,7 @@ func (s *server) read(ctx context.Context, name string) (p *packument, latest Me
 			return err
 		}
 		if pkg.Versions == 0 {
-			return store.Refuse(store.ErrNotFound, "%s has no versions", name)
+			return problem.Errorf(store.ErrNotFound, "%s has no versions", name)
 		}
 		p.Rev, p.Created, p.Modified, p.Owners = revOf(pkg), pkg.Created, pkg.Updated, pkg.Owners
 		p.Fragments = make([]fragment, 0, pkg.Versions)
@@ -436,7 +437,7 @@ func (s *server) getAttestations(w http.ResponseWriter, r *http.Request, q Reque
 		return err
 	}
 	if raw == nil {
-		return store.Refuse(store.ErrNotFound, "%s@%s has no attestations", q.Name, v.ID)
+		return problem.Errorf(store.ErrNotFound, "%s@%s has no attestations", q.Name, v.ID)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", revalidate(r))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/store"
 	"larder/upstream"
 )
@@ -38,7 +39,7 @@ func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) err
 		case err != nil:
 			return err
 		case doc.Digest == d:
-			return store.Refuse(
+			return problem.Errorf(
 				store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, e.name,
 				tag,
 			)

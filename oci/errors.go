@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -41,10 +42,10 @@ const (
 // The errors of this package, wrapped by a *fault that carries the code and the sentence for the user.
 var (
 	errTooManyTags = fmt.Errorf("too many tags in one request: %w", store.ErrTooLarge) // 414
-	errDisabled    = fmt.Errorf("switched off: %w", wire.ErrMethod)                    // 405
+	errDisabled    = fmt.Errorf("switched off: %w", problem.ErrMethod)                 // 405
 )
 
-// fault is an error with a code of this protocol. Its sentinel decides the status (wire.Status), so that status and code are chosen in one place each.
+// fault is an error with a code of this protocol. Its sentinel decides the status (problem.Status), so that status and code are chosen in one place each.
 type fault struct {
 	code   string
 	err    error // sentinel
@@ -53,7 +54,7 @@ type fault struct {
 }
 
 func faultf(code string, sentinel error, format string, args ...any) *fault {
-	return &fault{code: code, err: store.Refuse(sentinel, format, args...), text: wire.Public(store.Refuse(sentinel, format, args...))}
+	return &fault{code: code, err: problem.Errorf(sentinel, format, args...), text: problem.Public(problem.Errorf(sentinel, format, args...))}
 }
 
 func (f *fault) with(detail ...string) *fault {
@@ -119,7 +120,7 @@ func code(op string, status int, err error) string {
 		return codeDigestInvalid
 	case op == opManifestGet || op == opManifestPut || op == opManifestDel || op == opRestore:
 		return codeManifestInvalid
-	case errors.Is(err, wire.ErrTruncated):
+	case errors.Is(err, problem.ErrTruncated):
 		return codeSizeInvalid
 	case strings.HasPrefix(op, "oci.upload.") || strings.HasPrefix(op, "oci.blob."):
 		return codeUploadInvalid

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -34,8 +35,8 @@ func TestErrors(t *testing.T) {
 		{"protected", store.ErrProtected}, {"immutable", store.ErrImmutable}, {"exists", store.ErrExists}, {"too large", store.ErrTooLarge},
 		{"quota", store.ErrQuota}, {"busy", store.ErrBusy}, {"referenced", store.ErrReferenced}, {"conflict", store.ErrConflict},
 		{"digest", store.ErrDigest}, {"offset", store.ErrOffset}, {"invalid", store.ErrInvalid}, {"full", store.ErrFull},
-		{"read-only", store.ErrReadOnly}, {"truncated", wire.ErrTruncated}, {"range", wire.ErrRange}, {"method", wire.ErrMethod},
-		{"disabled", errDisabled}, {"too many tags", errTooManyTags}, {"bad path", wire.ErrBadPath}, {"unknown", errors.New("a secret path /data")},
+		{"read-only", store.ErrReadOnly}, {"truncated", problem.ErrTruncated}, {"range", problem.ErrRange}, {"method", problem.ErrMethod},
+		{"disabled", errDisabled}, {"too many tags", errTooManyTags}, {"bad path", problem.ErrBadPath}, {"unknown", errors.New("a secret path /data")},
 	}
 	var got strings.Builder
 	for _, c := range sentinels {
@@ -60,7 +61,7 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 	r := httptest.NewRequest(method, "/v2/app/manifests/v1", nil)
 	r.Header.Set("Authorization", "Bearer x")
 	err = fmt.Errorf("wrapped: %w", err)
-	s.fail(w, r, wire.Failure{Status: wire.Status(err), Err: err, Public: wire.Public(err), Op: op, Need: need, Type: typeRepository, Name: "app"})
+	s.fail(w, r, wire.Failure{Status: problem.Status(err), Err: err, Public: problem.Public(err), Op: op, Need: need, Type: typeRepository, Name: "app"})
 	body := strings.TrimSpace(w.Body.String())
 	switch {
 	case method == http.MethodHead && body != "":

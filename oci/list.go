@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/oci/manifest"
 	"larder/store"
@@ -93,7 +94,7 @@ func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) er
 // mustShow makes an anonymous request for an unknown repository fail as it does for a hidden one, where the list would be empty.
 func (s *server) mustShow(r *http.Request, name string) error {
 	if !given(r) && !s.known(r, name) {
-		return store.Refuse(store.ErrNotFound, "repository %s is not known", name)
+		return problem.Errorf(store.ErrNotFound, "repository %s is not known", name)
 	}
 	return nil
 }
@@ -313,7 +314,7 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 	}
 	last, err := strconv.ParseUint(q.Last, 10, 64)
 	if q.Last != "" && err != nil {
-		return nil, false, faultf(codePaginationInvalid, wire.ErrBadPath, "last is not an entry of this history")
+		return nil, false, faultf(codePaginationInvalid, problem.ErrBadPath, "last is not an entry of this history")
 	}
 	n := pageSize(q.N, defaultHistory)
 	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
@@ -486,7 +487,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 // discover lists extensions. For a repository it depends on nothing but the right to read it, and on its existence.
 func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Name != "" && !s.known(r, q.Name) {
-		return store.Refuse(store.ErrNotFound, "repository %s is not known", q.Name)
+		return problem.Errorf(store.ErrNotFound, "repository %s is not known", q.Name)
 	}
 	return writeList(w, discovery(q.Root, q.Name))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -139,7 +140,7 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return faultf(codeUnsupported, wire.ErrBadPath, "the form is malformed")
+		return faultf(codeUnsupported, problem.ErrBadPath, "the form is malformed")
 	}
 	c := auth.Credentials{Addr: s.base.ClientAddr(r)}
 	switch form.Get("grant_type") {
@@ -148,10 +149,10 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	case "refresh_token":
 		c.Token = form.Get("refresh_token")
 	default:
-		return faultf(codeUnsupported, wire.ErrBadPath, "grant_type must be password or refresh_token")
+		return faultf(codeUnsupported, problem.ErrBadPath, "grant_type must be password or refresh_token")
 	}
 	if c.Password == "" && c.Token == "" {
-		return store.Refuse(auth.ErrCredentials, "the request has no password and no refresh token")
+		return problem.Errorf(auth.ErrCredentials, "the request has no password and no refresh token")
 	}
 	id, err := s.auth.Authenticate(r.Context(), c)
 	if err != nil {
@@ -220,7 +221,7 @@ func parseScopes(fields []string) ([]wantedScope, error) {
 	for _, field := range fields {
 		for text := range strings.FieldsSeq(field) {
 			if n++; n > maxScopes {
-				return nil, faultf(codeUnsupported, wire.ErrBadPath, "at most %d scopes can be asked for at once", maxScopes)
+				return nil, faultf(codeUnsupported, problem.ErrBadPath, "at most %d scopes can be asked for at once", maxScopes)
 			}
 			if w, ok := parseScope(text); ok {
 				out = merge(out, w)

@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/oci/manifest"
 )
 
@@ -25,7 +25,7 @@ const typeRepository = "repository"
 // checkName accepts a repository name; clients refuse names that are longer together with the host (checkFullName).
 func checkName(name string) error {
 	if len(name) > maxNameLength || !isName(name) {
-		return faultf(codeNameInvalid, wire.ErrBadPath, "invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /")
+		return faultf(codeNameInvalid, problem.ErrBadPath, "invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /")
 	}
 	return nil
 }
@@ -33,14 +33,14 @@ func checkName(name string) error {
 // checkFullName keeps host, slash and name within the 255 bytes that docker and podman can address.
 func checkFullName(host, name string) error {
 	if len(host)+1+len(name) > maxNameLength {
-		return faultf(codeNameInvalid, wire.ErrBadPath, "host and repository name together are longer than %d bytes", maxNameLength)
+		return faultf(codeNameInvalid, problem.ErrBadPath, "host and repository name together are longer than %d bytes", maxNameLength)
 	}
 	return nil
 }
 
 func checkTag(tag string) error {
 	if !isTag(tag) {
-		return faultf(codeTagInvalid, wire.ErrBadPath, "invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'")
+		return faultf(codeTagInvalid, problem.ErrBadPath, "invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'")
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/oci/manifest"
 	"larder/store"
@@ -370,7 +371,7 @@ func (s *server) lost(ctx context.Context, q Request) (row manifestRow, d digest
 			}
 			break
 		}
-		return store.Refuse(store.ErrNotFound, "the history of %s has nothing that can be restored", q.Tag)
+		return problem.Errorf(store.ErrNotFound, "the history of %s has nothing that can be restored", q.Tag)
 	})
 	return row, d, stored, err
 }

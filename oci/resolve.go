@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -167,7 +168,7 @@ func (s *server) isHere(ctx context.Context, q Request) (bool, error) {
 // mayAsk is ErrNotFound when the operator keeps the repository from its upstream.
 func (s *server) mayAsk(e elsewhere) error {
 	if !e.up.Takes(s.spellings(e.name)...) {
-		return store.Refuse(store.ErrNotFound, "the upstream %s is not for %s", e.up.Name(), e.path)
+		return problem.Errorf(store.ErrNotFound, "the upstream %s is not for %s", e.up.Name(), e.path)
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -158,14 +158,14 @@ func (q Request) reference() string {
 	return q.Tag
 }
 
-// parse reads a request line. Its error is a *fault that wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error is a *fault that wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	q, sh, err := parsePath(escapedPath)
 	if err != nil {
 		return "", q, err
 	}
 	if q.Op = operation(sh, method); q.Op == "" {
-		return "", q, faultf(codeUnsupported, wire.ErrMethod, "%s is not supported here", method)
+		return "", q, faultf(codeUnsupported, problem.ErrMethod, "%s is not supported here", method)
 	}
 	if err := q.parseQuery(query); err != nil {
 		return q.Op, q, err
@@ -207,7 +207,7 @@ func allowed(escapedPath, refused string) string {
 var errNoEndpoint = errors.New("no such end point")
 
 func noRoute() error {
-	return faultf(codeNameUnknown, wire.ErrNoRoute, "%s", errNoEndpoint.Error())
+	return faultf(codeNameUnknown, problem.ErrNoRoute, "%s", errNoEndpoint.Error())
 }
 
 // splitPath cuts the root off and decodes the components. Only the last one may be empty.
@@ -249,7 +249,7 @@ func isPlain(s string) bool {
 func decodeSegment(s string, last bool) (string, error) {
 	d, err := url.PathUnescape(s)
 	if err != nil || strings.ContainsAny(d, "/\x00\\") || d == "." || d == ".." || (d == "" && !last) {
-		return "", faultf(codeNameInvalid, wire.ErrBadPath, "the path is malformed")
+		return "", faultf(codeNameInvalid, problem.ErrBadPath, "the path is malformed")
 	}
 	return d, nil
 }
@@ -373,7 +373,7 @@ func (q *Request) setDigest(s string) (err error) {
 // checkUploadID bounds what is looked up in the session table; it never becomes a file name unseen.
 func checkUploadID(s string) error {
 	if len(s) > maxUpload || strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") != "" {
-		return faultf(codeUploadInvalid, wire.ErrBadPath, "the upload id is malformed")
+		return faultf(codeUploadInvalid, problem.ErrBadPath, "the upload id is malformed")
 	}
 	return nil
 }
@@ -400,7 +400,7 @@ func (q *Request) parseQuery(v url.Values) error {
 		q.Last = v.Get("last")
 		q.Types = v["artifactType"]
 		if len(q.Types) > maxFilter {
-			return faultf(codeUnsupported, wire.ErrBadPath, "at most %d artifactType filters are supported", maxFilter)
+			return faultf(codeUnsupported, problem.ErrBadPath, "at most %d artifactType filters are supported", maxFilter)
 		}
 		return q.parseN(v)
 	case opHistory:
@@ -414,7 +414,7 @@ func (q *Request) parseTags(tags []string) error {
 		return nil
 	}
 	if !q.byDigest() {
-		return faultf(codeManifestInvalid, wire.ErrBadPath, "tag parameters need a manifest pushed by digest")
+		return faultf(codeManifestInvalid, problem.ErrBadPath, "tag parameters need a manifest pushed by digest")
 	}
 	if len(tags) > maxTags {
 		return faultf(codeManifestInvalid, errTooManyTags, "at most %d tags can be pushed at once", maxTags)
@@ -434,7 +434,7 @@ func (q *Request) parseStart(v url.Values) error {
 	if alg := v.Get("digest-algorithm"); alg != "" {
 		q.Algorithm = digest.Algorithm(alg)
 		if q.Algorithm != digest.SHA256 && q.Algorithm != digest.SHA512 {
-			return faultf(codeDigestInvalid, wire.ErrBadPath, "digest algorithm %.80q is not supported, only sha256 and sha512 are", alg)
+			return faultf(codeDigestInvalid, problem.ErrBadPath, "digest algorithm %.80q is not supported, only sha256 and sha512 are", alg)
 		}
 	}
 	if q.Mount = v.Get("mount"); q.Mount != "" {
@@ -459,7 +459,7 @@ func (q *Request) parseHistory(v url.Values) error {
 	q.Before, q.Since, q.Last = v.Get("before"), v.Get("since"), v.Get("last")
 	for _, s := range [...]string{q.Before, q.Since} {
 		if _, err := parseTime(s); err != nil {
-			return faultf(codeUnsupported, wire.ErrBadPath, "%.60q is not an RFC 3339 time", s)
+			return faultf(codeUnsupported, problem.ErrBadPath, "%.60q is not an RFC 3339 time", s)
 		}
 	}
 	return q.parseN(v)
@@ -476,7 +476,7 @@ func (q *Request) parseN(v url.Values) error {
 		n, err = maxPage, nil
 	}
 	if err != nil || n < 0 {
-		return faultf(codePaginationInvalid, wire.ErrBadPath, "n must be a number that is not negative")
+		return faultf(codePaginationInvalid, problem.ErrBadPath, "n must be a number that is not negative")
 	}
 	q.N = min(n, maxPage)
 	return nil
@@ -585,7 +585,7 @@ func (q Request) uploadPath(id string) string {
 func parseDigest(s string) (digest.Digest, error) {
 	d, err := store.ParseDigest(s)
 	if err != nil {
-		return "", faultf(codeDigestInvalid, wire.ErrBadPath, "%s", wire.Public(err))
+		return "", faultf(codeDigestInvalid, problem.ErrBadPath, "%s", problem.Public(err))
 	}
 	return d, nil
 }

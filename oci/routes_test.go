@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 )
 
 const (
@@ -110,48 +110,48 @@ func TestE_PathAttacks(t *testing.T) {
 		is           error
 		code         string
 	}{
-		{"GET", "/v2/../etc/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a/%2e%2e/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a%2Fb/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a//manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a%00/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a%zz/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/UPPER/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a___b/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/-a/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/_oci/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/" + strings.Repeat("a", 256) + "/manifests/x", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/Bad/_oci/repositories", wire.ErrBadPath, codeNameInvalid},
-		{"GET", "/v2/a/manifests/" + strings.Repeat("a", 129), wire.ErrBadPath, codeTagInvalid},
-		{"GET", "/v2/a/manifests/.x", wire.ErrBadPath, codeTagInvalid},
-		{"GET", "/v2/a/_oci/tag-history/-x", wire.ErrBadPath, codeTagInvalid},
-		{"GET", "/v2/a/manifests/sha256:abc", wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/manifests/sha256:" + strings.ToUpper(someHex), wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/blobs/md5:d41d8cd98f00b204e9800998ecf8427e", wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/blobs/latest", wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/referrers/sha256:x", wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/blobs/uploads/a.b", wire.ErrBadPath, codeUploadInvalid},
-		{"GET", "/v2/a/blobs/uploads/" + strings.Repeat("a", 65), wire.ErrBadPath, codeUploadInvalid},
-		{"GET", "/v2/a/manifests/", wire.ErrNoRoute, codeNameUnknown},
-		{"GET", "/v2/a/unknown/x", wire.ErrNoRoute, codeNameUnknown},
-		{"GET", "/v1/users", wire.ErrNoRoute, codeNameUnknown},
-		{"GET", "/v22/x", wire.ErrNoRoute, codeNameUnknown},
-		{"GET", "/elsewhere", wire.ErrNoRoute, codeNameUnknown},
-		{"GET", "/v2/a/blobs/uploads/", wire.ErrMethod, codeUnsupported},
-		{"POST", "/v2/a/manifests/x", wire.ErrMethod, codeUnsupported},
-		{"OPTIONS", "/v2/", wire.ErrMethod, codeUnsupported},
-		{"GET", "/v2/a/tags/list?n=x", wire.ErrBadPath, codePaginationInvalid},
-		{"GET", "/v2/a/tags/list?n=-1", wire.ErrBadPath, codePaginationInvalid},
-		{"GET", "/v2/a/_oci/tag-history/x?before=yesterday", wire.ErrBadPath, codeUnsupported},
-		{"GET", "/v2/a/_oci/tag-history/x?digest=z", wire.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/referrers/" + someDigest + "?" + strings.Repeat("artifactType=a&", 51), wire.ErrBadPath, codeUnsupported},
-		{"PUT", "/v2/a/manifests/x?tag=y", wire.ErrBadPath, codeManifestInvalid},
-		{"PUT", "/v2/a/manifests/" + someDigest + "?tag=.y", wire.ErrBadPath, codeTagInvalid},
+		{"GET", "/v2/../etc/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a/%2e%2e/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a%2Fb/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a//manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a%00/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a%zz/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/UPPER/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a___b/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/-a/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/_oci/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/" + strings.Repeat("a", 256) + "/manifests/x", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/Bad/_oci/repositories", problem.ErrBadPath, codeNameInvalid},
+		{"GET", "/v2/a/manifests/" + strings.Repeat("a", 129), problem.ErrBadPath, codeTagInvalid},
+		{"GET", "/v2/a/manifests/.x", problem.ErrBadPath, codeTagInvalid},
+		{"GET", "/v2/a/_oci/tag-history/-x", problem.ErrBadPath, codeTagInvalid},
+		{"GET", "/v2/a/manifests/sha256:abc", problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/manifests/sha256:" + strings.ToUpper(someHex), problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/blobs/md5:d41d8cd98f00b204e9800998ecf8427e", problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/blobs/latest", problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/referrers/sha256:x", problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/blobs/uploads/a.b", problem.ErrBadPath, codeUploadInvalid},
+		{"GET", "/v2/a/blobs/uploads/" + strings.Repeat("a", 65), problem.ErrBadPath, codeUploadInvalid},
+		{"GET", "/v2/a/manifests/", problem.ErrNoRoute, codeNameUnknown},
+		{"GET", "/v2/a/unknown/x", problem.ErrNoRoute, codeNameUnknown},
+		{"GET", "/v1/users", problem.ErrNoRoute, codeNameUnknown},
+		{"GET", "/v22/x", problem.ErrNoRoute, codeNameUnknown},
+		{"GET", "/elsewhere", problem.ErrNoRoute, codeNameUnknown},
+		{"GET", "/v2/a/blobs/uploads/", problem.ErrMethod, codeUnsupported},
+		{"POST", "/v2/a/manifests/x", problem.ErrMethod, codeUnsupported},
+		{"OPTIONS", "/v2/", problem.ErrMethod, codeUnsupported},
+		{"GET", "/v2/a/tags/list?n=x", problem.ErrBadPath, codePaginationInvalid},
+		{"GET", "/v2/a/tags/list?n=-1", problem.ErrBadPath, codePaginationInvalid},
+		{"GET", "/v2/a/_oci/tag-history/x?before=yesterday", problem.ErrBadPath, codeUnsupported},
+		{"GET", "/v2/a/_oci/tag-history/x?digest=z", problem.ErrBadPath, codeDigestInvalid},
+		{"GET", "/v2/a/referrers/" + someDigest + "?" + strings.Repeat("artifactType=a&", 51), problem.ErrBadPath, codeUnsupported},
+		{"PUT", "/v2/a/manifests/x?tag=y", problem.ErrBadPath, codeManifestInvalid},
+		{"PUT", "/v2/a/manifests/" + someDigest + "?tag=.y", problem.ErrBadPath, codeTagInvalid},
 		{"PUT", "/v2/a/manifests/" + someDigest + "?" + strings.Repeat("tag=x&", 101), errTooManyTags, codeManifestInvalid},
-		{"POST", "/v2/a/blobs/uploads/?digest-algorithm=md5", wire.ErrBadPath, codeDigestInvalid},
-		{"POST", "/v2/a/blobs/uploads/?digest=md5:x", wire.ErrBadPath, codeDigestInvalid},
-		{"PUT", "/v2/a/blobs/uploads/x?digest=sha256:x", wire.ErrBadPath, codeDigestInvalid},
+		{"POST", "/v2/a/blobs/uploads/?digest-algorithm=md5", problem.ErrBadPath, codeDigestInvalid},
+		{"POST", "/v2/a/blobs/uploads/?digest=md5:x", problem.ErrBadPath, codeDigestInvalid},
+		{"PUT", "/v2/a/blobs/uploads/x?digest=sha256:x", problem.ErrBadPath, codeDigestInvalid},
 	}
 	for _, c := range cases {
 		path, query, _ := strings.Cut(c.path, "?")
@@ -276,7 +276,7 @@ func FuzzParse(f *testing.F) {
 		op, q, err := parse(method, path, v)
 		if err != nil {
 			var fl *fault
-			if !errors.As(err, &fl) || fl.code == "" || wire.Status(err) >= 500 {
+			if !errors.As(err, &fl) || fl.code == "" || problem.Status(err) >= 500 {
 				t.Fatalf("error %v is not one of this protocol's", err)
 			}
 			return

@@ -16,6 +16,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -174,7 +175,7 @@ func (s *server) findManifest(ctx context.Context, q Request) (d digest.Digest, 
 		}
 		var ok bool
 		if m, ok = decodeManifestRow(p.Index(indexManifests).Get([]byte(d))); !ok {
-			return store.Refuse(store.ErrNotFound, "manifest %s is not in %s", d, q.Name)
+			return problem.Errorf(store.ErrNotFound, "manifest %s is not in %s", d, q.Name)
 		}
 		return nil
 	})
@@ -225,7 +226,7 @@ func cacheControl(r *http.Request, byDigest bool) string {
 // pushes it again, which repairs it.
 func (s *server) missing(err error) error {
 	if errors.Is(err, store.ErrDamaged) {
-		return wire.Explain(err, store.ErrNotFound, "it is damaged on the registry's disk; pushing it again repairs it")
+		return problem.Wrap(err, store.ErrNotFound, "it is damaged on the registry's disk; pushing it again repairs it")
 	}
 	return err
 }

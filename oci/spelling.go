@@ -3,7 +3,7 @@ package oci
 // How repositories, tags and digests are written.
 
 import (
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 	"larder/upstream"
 )
@@ -13,7 +13,7 @@ func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) {
 			if !isName(name) {
-				return "", wire.Errorf(
+				return "", problem.Errorf(
 					store.ErrInvalid, "%.200q is not a repository's name; a tag or digest stands behind an @.", name,
 				)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -183,7 +184,7 @@ func (s *server) take(ctx context.Context, body io.Reader, size int64, want dige
 		return err
 	}
 	if got := digestOf(st, want.Algorithm()); got != want {
-		return store.Refuse(store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
+		return problem.Errorf(store.ErrDigest, "provided digest did not match uploaded content, which has %s", got)
 	}
 	_, err = st.CommitWith(ctx, link)
 	return err
@@ -236,14 +237,14 @@ func parseChunk(r *http.Request) (chunk, error) {
 	}
 	m := contentRange.FindStringSubmatch(v)
 	if m == nil {
-		return c, faultf(codeUploadInvalid, wire.ErrBadPath, "Content-Range must be of the form <first>-<last>")
+		return c, faultf(codeUploadInvalid, problem.ErrBadPath, "Content-Range must be of the form <first>-<last>")
 	}
 	// Eighteen digits fit.
 	c.start, _ = strconv.ParseInt(m[1], 10, 64)
 	end, _ := strconv.ParseInt(m[2], 10, 64)
 	size := end - c.start + 1
 	if size < 1 || (c.size >= 0 && c.size != size) {
-		return c, faultf(codeSizeInvalid, wire.ErrBadPath, "Content-Range and Content-Length do not agree")
+		return c, faultf(codeSizeInvalid, problem.ErrBadPath, "Content-Range and Content-Length do not agree")
 	}
 	c.size = size
 	return c, nil
@@ -265,7 +266,7 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 		return faultf(codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset())
 	}
 	if err == nil && c.size >= 0 && n != c.size {
-		return faultf(codeSizeInvalid, wire.ErrTruncated, "the chunk has %d bytes, not the %d announced", n, c.size)
+		return faultf(codeSizeInvalid, problem.ErrTruncated, "the chunk has %d bytes, not the %d announced", n, c.size)
 	}
 	return err
 }
@@ -288,7 +289,7 @@ func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) 
 // commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides about the algorithm.
 func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Digest == "" {
-		return faultf(codeDigestInvalid, wire.ErrBadPath, "the digest parameter is missing")
+		return faultf(codeDigestInvalid, problem.ErrBadPath, "the digest parameter is missing")
 	}
 	ctx := r.Context()
 	u, err := s.store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)

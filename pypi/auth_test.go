@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -208,7 +209,7 @@ func TestA5_4_Errors(t *testing.T) {
 // TestE_NoServerError: a full disk and a store that takes no changes are no reason for twine to send the body five times.
 func TestE_NoServerError(t *testing.T) {
 	g := newRig(t)
-	f := wire.Failure{Status: 507, Err: wire.Errorf(store.ErrFull, "full"), Op: opUpload}
+	f := wire.Failure{Status: 507, Err: problem.Errorf(store.ErrFull, "full"), Op: opUpload}
 	if got := statusFor(f); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("a full disk: %d", got)
 	}

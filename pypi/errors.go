@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/xmlrpc"
 	"larder/store"
@@ -77,7 +78,7 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	text := publicText(f, code)
 	h := w.Header()
 	call := f.Op == opRPC || f.Op == opPost && errors.Is(f.Err, xmlrpc.ErrCall)
-	if call && !errors.Is(f.Err, wire.ErrCrossSite) {
+	if call && !errors.Is(f.Err, problem.ErrCrossSite) {
 		failRPC(w, f, text)
 		return
 	}

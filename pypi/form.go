@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"larder/internal/multiform"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -44,11 +44,11 @@ func (f form) action() (upload bool, err error) {
 	case action == "submit" || action == "submit_pkg_info":
 		return false, nil
 	case action == "doc_upload":
-		return false, wire.Errorf(store.ErrInvalid, "This index hosts no documentation.")
+		return false, problem.Errorf(store.ErrInvalid, "This index hosts no documentation.")
 	case action == "" && f.HasFile:
 		return true, nil
 	default:
-		return false, wire.Errorf(store.ErrInvalid, "The field :action is %.40q, not file_upload.", action)
+		return false, problem.Errorf(store.ErrInvalid, "The field :action is %.40q, not file_upload.", action)
 	}
 }
 

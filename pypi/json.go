@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
@@ -53,7 +54,7 @@ func (s *server) describe(ctx context.Context, name, version string) (d describe
 			return err
 		}
 		if d.head.Status.Quarantined() {
-			return store.Refuse(store.ErrNotFound, "%s is quarantined", name)
+			return problem.Errorf(store.ErrNotFound, "%s is quarantined", name)
 		}
 		pkg, err := tx.Package()
 		if err != nil {
@@ -93,7 +94,7 @@ func releaseOf(tx *store.PackageTx[Meta], version string) (rel release, key []by
 		found, err = getJSON(tx.Index(indexReleases), v.Key(), &rel)
 	}
 	if err == nil && !found {
-		err = store.Refuse(store.ErrNotFound, "no release %.80q", version)
+		err = problem.Errorf(store.ErrNotFound, "no release %.80q", version)
 	}
 	return rel, v.Key(), err
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/pypi/simple"
@@ -244,7 +245,7 @@ func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) er
 		return err
 	}
 	if !slices.Contains([]string{simple.Active, simple.Archived, simple.Quarantined, simple.Deprecated}, next.Status) {
-		return wire.Errorf(store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status)
+		return problem.Errorf(store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status)
 	}
 	isAdmin := s.may(ctx, auth.Admin, q.Name)
 	err = s.repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
@@ -276,7 +277,7 @@ func (s *server) forget(w http.ResponseWriter, r *http.Request, q Request) error
 	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		gone, key := tx.KindIndex(tableGone), goneKey(q.Name, q.File)
 		if gone.Get(key) == nil {
-			return store.Refuse(store.ErrNotFound, "no tombstone of %s", q.File)
+			return problem.Errorf(store.ErrNotFound, "no tombstone of %s", q.File)
 		}
 		tx.Tx().Log(store.Entry{Kind: store.PyPI, Package: q.Name, Op: "forget", Note: q.File})
 		return gone.Delete(key)

@@ -12,8 +12,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -217,7 +217,7 @@ func getJSON(t store.Table, key []byte, v any) (bool, error) {
 // checkReason bounds a text people read in a page.
 func checkReason(s string) error {
 	if len(s) > maxReason {
-		return wire.Errorf(store.ErrInvalid, "The reason has more than %d bytes.", maxReason)
+		return problem.Errorf(store.ErrInvalid, "The reason has more than %d bytes.", maxReason)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/pypi/sidecar"
 	"larder/pypi/simple"
@@ -121,7 +122,7 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 // proxiedFile answers with a file of an upstream, or with its METADATA.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Op == opSignature {
-		return store.Refuse(store.ErrNotFound, "signatures of upstreams' files are not kept")
+		return problem.Errorf(store.ErrNotFound, "signatures of upstreams' files are not kept")
 	}
 	probe := simple.File{Name: q.File}
 	key := q.File
@@ -136,7 +137,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	if q.Op == opFile && f.Digest != "" && f.Digest.Encoded() != q.SHA {
-		return errors.Join(store.Refuse(store.ErrNotFound, "the file has another hash"), f.Close())
+		return errors.Join(problem.Errorf(store.ErrNotFound, "the file has another hash"), f.Close())
 	}
 	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: forever(r)})
 }
@@ -171,7 +172,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		}
 		return p, nil
 	}
-	return upstream.Place{}, store.Refuse(store.ErrNotFound, "%s has no such file", q.Name)
+	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no such file", q.Name)
 }
 
 // beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.
@@ -183,7 +184,7 @@ func (s *server) beside(ctx context.Context, q Request, f *simple.File, file ups
 	}
 	if !f.Wheel() {
 		if !offered {
-			return p, store.Refuse(store.ErrNotFound, "%s has no metadata beside %s", q.Name, q.File)
+			return p, problem.Errorf(store.ErrNotFound, "%s has no metadata beside %s", q.Name, q.File)
 		}
 		return p, nil
 	}

@@ -18,6 +18,7 @@ import (
 	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/wire"
 	"larder/pypi/simple"
@@ -158,11 +159,11 @@ func (p *publication) checkForm(ctx context.Context) (err error) {
 	f, signature := p.form, p.form.get(fieldSignature)
 	switch {
 	case p.stage == nil:
-		return wire.Errorf(store.ErrInvalid, "The upload has no file: the field content is missing.")
+		return problem.Errorf(store.ErrInvalid, "The upload has no file: the field content is missing.")
 	case f.get("name") == "" || f.get("version") == "":
-		return wire.Errorf(store.ErrInvalid, "The upload has no name or no version.")
+		return problem.Errorf(store.ErrInvalid, "The upload has no name or no version.")
 	case f.get("protocol_version") != "" && f.get("protocol_version") != "1":
-		return wire.Errorf(store.ErrInvalid, "The upload's protocol_version is %.20q, not 1.", f.get("protocol_version"))
+		return problem.Errorf(store.ErrInvalid, "The upload's protocol_version is %.20q, not 1.", f.get("protocol_version"))
 	}
 	if p.name == "" {
 		if err := p.claim(ctx, f.get("name")); err != nil {
@@ -174,17 +175,17 @@ func (p *publication) checkForm(ctx context.Context) (err error) {
 	}
 	switch {
 	case p.file.Project != p.name:
-		return wire.Errorf(store.ErrInvalid, "The upload is about %s, but its file is called %s.", p.name, p.file.Text)
+		return problem.Errorf(store.ErrInvalid, "The upload is about %s, but its file is called %s.", p.name, p.file.Text)
 	case !pep440.Equal(f.get("version"), p.file.Version.String()):
-		return wire.Errorf(store.ErrInvalid, "The upload is about version %.80q, but its file is called %s.", f.get("version"), p.file.Text)
+		return problem.Errorf(store.ErrInvalid, "The upload is about version %.80q, but its file is called %s.", f.get("version"), p.file.Text)
 	case f.get("filetype") != "" && f.get("filetype") != p.file.Kind:
-		return wire.Errorf(store.ErrInvalid, "The upload's filetype is %.40q, but its file is called %s.", f.get("filetype"), p.file.Text)
+		return problem.Errorf(store.ErrInvalid, "The upload's filetype is %.40q, but its file is called %s.", f.get("filetype"), p.file.Text)
 	case len(signature) > maxSignature:
-		return wire.Errorf(store.ErrTooLarge, "The signature has more than %d bytes.", maxSignature)
+		return problem.Errorf(store.ErrTooLarge, "The signature has more than %d bytes.", maxSignature)
 	case len(signature) > 0 && !strings.HasPrefix(signature, "-----BEGIN PGP SIGNATURE-----"):
-		return wire.Errorf(store.ErrInvalid, "The signature is not an ASCII-armored PGP signature.")
+		return problem.Errorf(store.ErrInvalid, "The signature is not an ASCII-armored PGP signature.")
 	case p.s.opt.Strict && !p.file.Strict():
-		return wire.Errorf(store.ErrInvalid, "The file name %s is not written as the specifications ask (PEP 625, PEP 427).", p.file.Text)
+		return problem.Errorf(store.ErrInvalid, "The file name %s is not written as the specifications ask (PEP 625, PEP 427).", p.file.Text)
 	}
 	return nil
 }
@@ -204,7 +205,7 @@ func (p *publication) checkSums() error {
 		want := strings.TrimSpace(p.form.get(field))
 		sent = sent || want != ""
 		if want != "" && !strings.EqualFold(want, sum) {
-			return wire.Errorf(store.ErrDigest, "The file's %s is %s, but %.80s was announced.", field, sum, want)
+			return problem.Errorf(store.ErrDigest, "The file's %s is %s, but %.80s was announced.", field, sum, want)
 		}
 	}
 	if !sent {
@@ -246,12 +247,12 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	case err == nil && f.Digest == p.artifact.Digest:
 		return true, nil
 	case err == nil:
-		return false, wire.Errorf(store.ErrExists, "File already exists (%s) with different content; choose a new version.", p.file.Text)
+		return false, problem.Errorf(store.ErrExists, "File already exists (%s) with different content; choose a new version.", p.file.Text)
 	case !errors.Is(err, store.ErrNotFound):
 		return false, err
 	}
 	if tx.KindIndex(tableGone).Get(goneKey(p.name, p.file.Text)) != nil {
-		return false, wire.Errorf(store.ErrExists, "File already existed (%s) and was deleted; its name cannot be used again.", p.file.Text)
+		return false, problem.Errorf(store.ErrExists, "File already existed (%s) and was deleted; its name cannot be used again.", p.file.Text)
 	}
 	return false, nil
 }
@@ -269,7 +270,7 @@ func (p *publication) inspect() (err error) {
 	if differs := p.form.differs(p.dist.Metadata.Get); len(differs) > 0 {
 		text := fmt.Sprintf("The file's own %s counts, which the upload form said otherwise.", strings.Join(differs, ", "))
 		if p.s.opt.Strict {
-			return wire.Errorf(store.ErrInvalid, "%s", text)
+			return problem.Errorf(store.ErrInvalid, "%s", text)
 		}
 		p.warnings = append(p.warnings, text)
 	}
@@ -346,7 +347,7 @@ func (p *publication) checkStatus(tx *store.PackageTx[Meta]) error {
 		return err
 	}
 	if st.Status == simple.Archived || st.Quarantined() {
-		return wire.Errorf(store.ErrDenied, "The project %s is %s and takes no uploads.", p.name, st.Status)
+		return problem.Errorf(store.ErrDenied, "The project %s is %s and takes no uploads.", p.name, st.Status)
 	}
 	return nil
 }
@@ -365,7 +366,7 @@ func (p *publication) release(tx *store.PackageTx[Meta]) (v store.Version[Meta],
 		return v, false, err
 	}
 	if limit := p.s.opt.CloseReleases; limit > 0 && tx.Tx().Now().Sub(v.Published) > limit {
-		return v, false, wire.Errorf(store.ErrDenied, "Release %s of %s is closed: it takes files for %s after its first one.", v.ID, p.name, days(limit))
+		return v, false, problem.Errorf(store.ErrDenied, "Release %s of %s is closed: it takes files for %s after its first one.", v.ID, p.name, days(limit))
 	}
 	for _, other := range v.Meta.Files {
 		f, err := pydist.ParseFilename(other.Name)
@@ -373,9 +374,9 @@ func (p *publication) release(tx *store.PackageTx[Meta]) (v store.Version[Meta],
 		case err != nil:
 			return v, false, fmt.Errorf("file %s: %w", other.Name, err)
 		case f.Kind == pydist.Sdist && p.file.Kind == pydist.Sdist:
-			return v, false, wire.Errorf(store.ErrInvalid, "Release %s of %s has its source archive already (%s); it can have one.", v.ID, p.name, other.Name)
+			return v, false, problem.Errorf(store.ErrInvalid, "Release %s of %s has its source archive already (%s); it can have one.", v.ID, p.name, other.Name)
 		case f.Same() == p.file.Same():
-			return v, false, wire.Errorf(store.ErrExists, "File already exists (%s), with its name spelled otherwise.", other.Name)
+			return v, false, problem.Errorf(store.ErrExists, "File already exists (%s), with its name spelled otherwise.", other.Name)
 		}
 	}
 	return v, false, nil

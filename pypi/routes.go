@@ -11,8 +11,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
-	"larder/internal/wire"
 	"larder/pypi/simple"
 )
 
@@ -70,7 +70,7 @@ type Request struct {
 	Path    string // the upload address a discovery asks about
 }
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -105,7 +105,7 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 	return q.Op, q, err
 }
 
-func noRoute() error { return wire.Errorf(wire.ErrNoRoute, "this index has no such address") }
+func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this index has no such address") }
 
 // splitPath cuts the path at its slashes, then decodes. It says whether there is a slash at the end.
 func splitPath(escaped string) (segs []string, slash bool, err error) {
@@ -118,7 +118,7 @@ func splitPath(escaped string) (segs []string, slash bool, err error) {
 	for i, s := range segs {
 		d, err := url.PathUnescape(s)
 		if err != nil || d == "" || d == "." || d == ".." || strings.ContainsAny(d, "/\\\x00") || len(d) > 1024 {
-			return nil, false, wire.Errorf(wire.ErrBadPath, "the path is malformed")
+			return nil, false, problem.Errorf(problem.ErrBadPath, "the path is malformed")
 		}
 		segs[i] = d
 	}
@@ -146,7 +146,7 @@ func oneOf(method string, q Request, ops map[string]string) (Request, error) {
 		}
 	}
 	slices.Sort(allow)
-	return Request{}, wire.NotAllowed(allow...)
+	return Request{}, problem.NotAllowed(allow...)
 }
 
 func parseOIDC(method string, segs []string) (Request, error) {

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
-
+	"larder/internal/problem"
 	"larder/pypi/simple"
 )
 
@@ -128,18 +127,18 @@ func TestRoutesRefuse(t *testing.T) {
 		method, path string
 		want         error
 	}{
-		{"GET", "/", wire.ErrBadPath}, {"GET", "/simple//", wire.ErrBadPath}, {"GET", "/simple/%2e%2e/", wire.ErrBadPath}, {"GET", "/simple/%zz/", wire.ErrBadPath},
-		{"GET", "/simple/a%2Fb/", wire.ErrBadPath}, {"GET", "/simple/a%5Cb/", wire.ErrBadPath}, {"GET", "/simple/../x/", wire.ErrBadPath}, {"GET", "x", wire.ErrNoRoute},
-		{"GET", "/simple/-a/", wire.ErrNoRoute}, {"GET", "/simple/%E2%84%AAeras/", wire.ErrNoRoute}, {"GET", "/simple/a/b/", wire.ErrNoRoute}, {"GET", "/other", wire.ErrNoRoute},
-		{"GET", "/pypi/legacy/", wire.ErrMethod}, {"GET", "/pypi/", wire.ErrMethod}, {"PUT", "/simple/", wire.ErrMethod}, {"POST", "/simple/demo/", wire.ErrMethod}, {"DELETE", "/simple/demo/", wire.ErrMethod},
-		{"POST", "/pypi/legacy/+simple/", wire.ErrMethod}, {"GET", "/RPC2", wire.ErrMethod}, {"GET", "/pypi/files/" + sha, wire.ErrNoRoute}, {"GET", "/pypi/files/abc/demo-1.0.tar.gz", wire.ErrNoRoute},
-		{"GET", "/pypi/files/" + strings.ToUpper(sha) + "/demo-1.0.tar.gz", wire.ErrNoRoute}, {"GET", "/pypi/files/" + sha + "/..%2f..%2fetc", wire.ErrBadPath}, {"GET", "/pypi/files/" + sha + "/demo", wire.ErrNoRoute},
-		{"GET", "/pypi/files/" + sha + "/demo-1.0.tar.gz.sig", wire.ErrNoRoute}, {"POST", "/pypi/files/" + sha + "/demo-1.0.tar.gz", wire.ErrMethod},
-		{"GET", "/pypi/demo", wire.ErrNoRoute}, {"GET", "/pypi/demo/1.0", wire.ErrNoRoute}, {"GET", "/pypi/-a/json", wire.ErrNoRoute}, {"POST", "/pypi/demo/json", wire.ErrMethod},
-		{"GET", "/pypi/integrity/other/1.0/demo-1.0.tar.gz/provenance", wire.ErrNoRoute}, {"GET", "/pypi/integrity/demo/1.0/demo-1.0.tar.gz", wire.ErrNoRoute},
-		{"GET", "/_/oidc", wire.ErrNoRoute}, {"GET", "/_/oidc/mint-token", wire.ErrMethod}, {"GET", "/_/x/y", wire.ErrNoRoute}, {"GET", "/.well-known/other", wire.ErrNoRoute},
-		{"DELETE", "/pypi/-", wire.ErrNoRoute}, {"DELETE", "/pypi/-/-x", wire.ErrNoRoute}, {"DELETE", "/pypi/-/demo/x", wire.ErrNoRoute}, {"PUT", "/pypi/-/demo/1.0", wire.ErrMethod}, {"GET", "/pypi/-/demo/status", wire.ErrMethod},
-		{"DELETE", "/pypi/-/demo/files/other-1.0.tar.gz", wire.ErrNoRoute}, {"DELETE", "/pypi/-/demo/1.0/x", wire.ErrNoRoute}, {"GET", "/pypi/-/json", wire.ErrMethod}, {"GET", "/RPC2/x", wire.ErrNoRoute},
+		{"GET", "/", problem.ErrBadPath}, {"GET", "/simple//", problem.ErrBadPath}, {"GET", "/simple/%2e%2e/", problem.ErrBadPath}, {"GET", "/simple/%zz/", problem.ErrBadPath},
+		{"GET", "/simple/a%2Fb/", problem.ErrBadPath}, {"GET", "/simple/a%5Cb/", problem.ErrBadPath}, {"GET", "/simple/../x/", problem.ErrBadPath}, {"GET", "x", problem.ErrNoRoute},
+		{"GET", "/simple/-a/", problem.ErrNoRoute}, {"GET", "/simple/%E2%84%AAeras/", problem.ErrNoRoute}, {"GET", "/simple/a/b/", problem.ErrNoRoute}, {"GET", "/other", problem.ErrNoRoute},
+		{"GET", "/pypi/legacy/", problem.ErrMethod}, {"GET", "/pypi/", problem.ErrMethod}, {"PUT", "/simple/", problem.ErrMethod}, {"POST", "/simple/demo/", problem.ErrMethod}, {"DELETE", "/simple/demo/", problem.ErrMethod},
+		{"POST", "/pypi/legacy/+simple/", problem.ErrMethod}, {"GET", "/RPC2", problem.ErrMethod}, {"GET", "/pypi/files/" + sha, problem.ErrNoRoute}, {"GET", "/pypi/files/abc/demo-1.0.tar.gz", problem.ErrNoRoute},
+		{"GET", "/pypi/files/" + strings.ToUpper(sha) + "/demo-1.0.tar.gz", problem.ErrNoRoute}, {"GET", "/pypi/files/" + sha + "/..%2f..%2fetc", problem.ErrBadPath}, {"GET", "/pypi/files/" + sha + "/demo", problem.ErrNoRoute},
+		{"GET", "/pypi/files/" + sha + "/demo-1.0.tar.gz.sig", problem.ErrNoRoute}, {"POST", "/pypi/files/" + sha + "/demo-1.0.tar.gz", problem.ErrMethod},
+		{"GET", "/pypi/demo", problem.ErrNoRoute}, {"GET", "/pypi/demo/1.0", problem.ErrNoRoute}, {"GET", "/pypi/-a/json", problem.ErrNoRoute}, {"POST", "/pypi/demo/json", problem.ErrMethod},
+		{"GET", "/pypi/integrity/other/1.0/demo-1.0.tar.gz/provenance", problem.ErrNoRoute}, {"GET", "/pypi/integrity/demo/1.0/demo-1.0.tar.gz", problem.ErrNoRoute},
+		{"GET", "/_/oidc", problem.ErrNoRoute}, {"GET", "/_/oidc/mint-token", problem.ErrMethod}, {"GET", "/_/x/y", problem.ErrNoRoute}, {"GET", "/.well-known/other", problem.ErrNoRoute},
+		{"DELETE", "/pypi/-", problem.ErrNoRoute}, {"DELETE", "/pypi/-/-x", problem.ErrNoRoute}, {"DELETE", "/pypi/-/demo/x", problem.ErrNoRoute}, {"PUT", "/pypi/-/demo/1.0", problem.ErrMethod}, {"GET", "/pypi/-/demo/status", problem.ErrMethod},
+		{"DELETE", "/pypi/-/demo/files/other-1.0.tar.gz", problem.ErrNoRoute}, {"DELETE", "/pypi/-/demo/1.0/x", problem.ErrNoRoute}, {"GET", "/pypi/-/json", problem.ErrMethod}, {"GET", "/RPC2/x", problem.ErrNoRoute},
 	} {
 		if op, q, err := parseRaw(t, c.method, c.path); !errors.Is(err, c.want) {
 			t.Errorf("%s %s: %q %+v %v, want %v", c.method, c.path, op, q, err, c.want)
@@ -200,7 +199,7 @@ func FuzzParse(f *testing.F) {
 		}
 		op, q, err := parse(verb, path, v)
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 404 && s != 405 {
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %s: %d %v", verb, path, s, err)
 			}
 			return

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/xmlrpc"
 	"larder/store"
@@ -36,7 +37,7 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	}
 	call, err := xmlrpc.Parse(body)
 	if err != nil {
-		return wire.Explain(err, store.ErrInvalid, "The request is not an XML-RPC call.")
+		return problem.Wrap(err, store.ErrInvalid, "The request is not an XML-RPC call.")
 	}
 	var v any
 	switch call.Method {
@@ -176,7 +177,7 @@ func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
 }
 
 func badCall(format string, args ...any) error {
-	return wire.Explain(xmlrpc.ErrCall, store.ErrInvalid, format, args...)
+	return problem.Wrap(xmlrpc.ErrCall, store.ErrInvalid, format, args...)
 }
 
 // rpcSearch answers pip search: {name: words, summary: words}, "or".

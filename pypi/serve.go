@@ -16,6 +16,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/trust"
 	"larder/internal/wire"
@@ -141,7 +142,7 @@ func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, e
 	w.Header().Set("Vary", "Accept")
 	t := simple.Choose(format, r.Header["Accept"])
 	if t == "" {
-		return "", wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s, %s or text/html.", simple.JSON, simple.V1)
+		return "", problem.Errorf(problem.ErrNotAcceptable, "This address answers with %s, %s or text/html.", simple.JSON, simple.V1)
 	}
 	return t, nil
 }
@@ -223,7 +224,7 @@ func headOf(tx *store.PackageTx[Meta]) (h head, err error) {
 		return h, err
 	}
 	if pkg.Versions == 0 {
-		return h, store.Refuse(store.ErrNotFound, "%s has no releases", tx.Name())
+		return h, problem.Errorf(store.ErrNotFound, "%s has no releases", tx.Name())
 	}
 	h.Serial = number(tx.Index(indexProject).Get([]byte(keySerial)))
 	h.Status, err = statusOf(tx)
@@ -346,7 +347,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	}
 	switch {
 	case f.Digest.Encoded() != q.SHA:
-		return store.Refuse(store.ErrNotFound, "the file has another hash")
+		return problem.Errorf(store.ErrNotFound, "the file has another hash")
 	case f.Status.Quarantined():
 		return quarantined(q.Name, f.Status)
 	}
@@ -358,7 +359,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 		d = f.Signature
 	}
 	if d == "" {
-		return store.Refuse(store.ErrNotFound, "nothing of that kind stands beside the file")
+		return problem.Errorf(store.ErrNotFound, "nothing of that kind stands beside the file")
 	}
 	return s.serveBlob(w, r, d)
 }
@@ -390,7 +391,7 @@ func quarantined(name string, st simple.Status) error {
 	if st.Reason != "" {
 		text += ": " + st.Reason
 	}
-	return wire.Errorf(store.ErrDenied, "%s.", strings.TrimSuffix(text, "."))
+	return problem.Errorf(store.ErrDenied, "%s.", strings.TrimSuffix(text, "."))
 }
 
 // typeIntegrity is the media type of provenance objects.
@@ -400,7 +401,7 @@ const typeIntegrity = "application/vnd.pypi.integrity.v1+json"
 func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request) error {
 	ranges := wire.ParseAccept(r.Header["Accept"])
 	if weight, _ := ranges.Weight(typeIntegrity, "application/json"); weight == 0 && len(ranges) > 0 {
-		return wire.Errorf(wire.ErrNotAcceptable, "This address answers with %s.", typeIntegrity)
+		return problem.Errorf(problem.ErrNotAcceptable, "This address answers with %s.", typeIntegrity)
 	}
 	f, err := s.servable(r.Context(), q.Name, q.File)
 	switch {
@@ -409,7 +410,7 @@ func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request
 	case f.Status.Quarantined():
 		return quarantined(q.Name, f.Status)
 	case f.Attestations == "" || !pep440.Equal(f.Version, q.Version):
-		return store.Refuse(store.ErrNotFound, "the file has no attestations")
+		return problem.Errorf(store.ErrNotFound, "the file has no attestations")
 	}
 	raw, err := s.store.ReadBlob(r.Context(), f.Attestations, maxDocument)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/trust"
 	"larder/internal/wire"
@@ -19,7 +20,7 @@ const typeTrusted = "application/vnd.pypi.pytp.v1+json"
 
 // errNoTrust: nobody configured trusted publishing.
 func errNoTrust() error {
-	return &mintError{"not-enabled", wire.Errorf(store.ErrInvalid, "Trusted publishing is not switched on here.")}
+	return &mintError{"not-enabled", problem.Errorf(store.ErrInvalid, "Trusted publishing is not switched on here.")}
 }
 
 // audience tells a CI job for whom its token must be.
@@ -35,7 +36,7 @@ func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) err
 	path := strings.TrimSuffix(q.Path, "/")
 	ours := slices.ContainsFunc([]string{s.opt.Base, s.opt.Base + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
 	if s.opt.Trust == nil || !ours {
-		return store.Refuse(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
+		return problem.Errorf(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
 	}
 	base := s.base.URL(r) + rootOIDC
 	w.Header().Set("Content-Type", typeTrusted)
@@ -56,7 +57,7 @@ func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
 	}
 	body, err := rawjson.Parse(raw)
 	if err != nil || body.Text("token") == "" {
-		return &mintError{"invalid-payload", wire.Errorf(store.ErrInvalid, "The request is not a JSON object with a token.")}
+		return &mintError{"invalid-payload", problem.Errorf(store.ErrInvalid, "The request is not a JSON object with a token.")}
 	}
 	secret, expires, err := s.opt.Trust.Mint(r.Context(), body.Text("token"))
 	switch {

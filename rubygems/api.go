@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"larder/internal/gemspec"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/gemfile"
 	"larder/rubygems/naming"
@@ -251,7 +252,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 			return nil
 		})
 		if err == nil && len(all) == 0 {
-			err = store.Refuse(store.ErrNotFound, "%s has no versions", q.Name)
+			err = problem.Errorf(store.ErrNotFound, "%s has no versions", q.Name)
 		}
 		if err != nil {
 			return nil, err
@@ -312,7 +313,7 @@ func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[
 			}
 		}
 		if err == nil && found.Yanked {
-			err = store.Refuse(store.ErrNotFound, "%s is yanked", found.ID)
+			err = problem.Errorf(store.ErrNotFound, "%s is yanked", found.ID)
 		}
 		return err
 	})

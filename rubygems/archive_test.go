@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"larder/internal/gemspec"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/gemfile"
 	"larder/rubygems/naming"
@@ -35,7 +35,7 @@ func TestE_CVE_2019_8320(t *testing.T) {
 			continue // no writer of tar archives makes these
 		}
 		r.files[name] = content
-		if _, err := gemfile.Read(bytes.NewReader(r.build())); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "leads outside") {
+		if _, err := gemfile.Read(bytes.NewReader(r.build())); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "leads outside") {
 			t.Errorf("%q %q: %v", name, content, err)
 		}
 	}
@@ -61,7 +61,7 @@ func TestE_Bombs(t *testing.T) {
 			}
 			return l
 		}
-		if _, err := gemfile.Read(bytes.NewReader(r.build())); wire.Status(err) != 413 {
+		if _, err := gemfile.Read(bytes.NewReader(r.build())); problem.Status(err) != 413 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -92,7 +92,7 @@ func FuzzArchive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		g, err := gemfile.Read(bytes.NewReader(p))
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

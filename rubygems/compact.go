@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/internal/ledger"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/naming"
@@ -176,7 +177,7 @@ func (c *compaction) finish(ctx context.Context) error {
 			return err
 		}
 		if now.Epoch != c.old.Epoch {
-			return store.Refuse(store.ErrConflict, "Another compaction came first.")
+			return problem.Errorf(store.ErrConflict, "Another compaction came first.")
 		}
 		tail, err := versions.Read(t, now.Epoch, c.old.Size, now.Size)
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -32,7 +33,7 @@ func absent(op string) string {
 // status is the status of a failure as RubyGems' clients know it.
 func status(f wire.Failure) int {
 	switch {
-	case errors.Is(f.Err, wire.ErrBadPath), errors.Is(f.Err, wire.ErrTruncated):
+	case errors.Is(f.Err, problem.ErrBadPath), errors.Is(f.Err, problem.ErrTruncated):
 		return f.Status
 	case errors.Is(f.Err, store.ErrInvalid), errors.Is(f.Err, store.ErrDigest):
 		return http.StatusUnprocessableEntity
@@ -87,7 +88,7 @@ func printable(s string) string {
 
 // needLogin is the error of what only users can do.
 func needLogin() error {
-	return wire.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
+	return problem.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
 }
 
 func isOneOf(err error, targets ...error) bool {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/form"
 	"larder/rubygems/naming"
@@ -25,7 +26,7 @@ type accounts interface {
 
 func (s *server) local() (accounts, error) {
 	if s.accounts == nil {
-		return nil, wire.Errorf(auth.ErrDenied, "Users and keys of this registry are managed elsewhere.")
+		return nil, problem.Errorf(auth.ErrDenied, "Users and keys of this registry are managed elsewhere.")
 	}
 	return s.accounts, nil
 }
@@ -43,7 +44,7 @@ func (s *server) knows(ctx context.Context, user string) error {
 func (s *server) byPassword(r *http.Request) (auth.Identity, error) {
 	c, given := wire.CredentialsFrom(r)
 	if !given || c.User == "" || c.Password == "" {
-		return auth.Identity{}, wire.Errorf(auth.ErrNoCredentials, "This needs a user name and a password.")
+		return auth.Identity{}, problem.Errorf(auth.ErrNoCredentials, "This needs a user name and a password.")
 	}
 	a, err := s.local()
 	if err != nil {
@@ -79,11 +80,11 @@ func keyScopes(f form.Form) (auth.Scopes, error) {
 	}
 	switch {
 	case asked == 0:
-		return nil, wire.Errorf(store.ErrInvalid, "Choose at least one scope for the key, such as push_rubygem.")
+		return nil, problem.Errorf(store.ErrInvalid, "Choose at least one scope for the key, such as push_rubygem.")
 	case asked > 1 && f.Yes("show_dashboard"):
-		return nil, wire.Errorf(store.ErrInvalid, "show_dashboard cannot be together with other scopes.")
+		return nil, problem.Errorf(store.ErrInvalid, "show_dashboard cannot be together with other scopes.")
 	case len(actions) == 0:
-		return nil, wire.Errorf(store.ErrInvalid, "This registry has nothing those scopes are for.")
+		return nil, problem.Errorf(store.ErrInvalid, "This registry has nothing those scopes are for.")
 	}
 	slices.Sort(actions)
 	scope, err := auth.NewScope(store.RubyGems, typeGem, name, slices.Compact(actions)...)
@@ -106,7 +107,7 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) er
 	}
 	if e := f["expires_at"]; e != "" {
 		if spec.Expires, err = time.Parse(time.RFC3339, e); err != nil {
-			return wire.Errorf(store.ErrInvalid, "expires_at is not a time such as 2026-01-31T00:00:00Z.")
+			return problem.Errorf(store.ErrInvalid, "expires_at is not a time such as 2026-01-31T00:00:00Z.")
 		}
 	}
 	a, err := s.local()
@@ -129,7 +130,7 @@ func (s *server) changeKey(_ http.ResponseWriter, r *http.Request, _ Request) er
 	if _, err := s.byPassword(r); err != nil {
 		return err
 	}
-	return wire.Errorf(auth.ErrDenied, "The scopes of a key do not change; make another one with gem signin.")
+	return problem.Errorf(auth.ErrDenied, "The scopes of a key do not change; make another one with gem signin.")
 }
 
 // showKey is how clients up to RubyGems 3.1 signed in, to a key that could do everything; upstream has ended it too.
@@ -158,5 +159,5 @@ func (s *server) webAuthn(_ http.ResponseWriter, r *http.Request, _ Request) err
 	if wire.IdentityFrom(r.Context()).User == "" {
 		return needLogin()
 	}
-	return wire.Errorf(store.ErrInvalid, "There are no security devices here.")
+	return problem.Errorf(store.ErrInvalid, "There are no security devices here.")
 }

@@ -11,6 +11,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/gemspec"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/form"
 	"larder/rubygems/naming"
@@ -24,7 +25,7 @@ func mayWrite(ctx context.Context) error {
 	case id.User == "":
 		return needLogin()
 	case id.ReadOnly:
-		return wire.Errorf(auth.ErrDenied, "The key is read-only.")
+		return problem.Errorf(auth.ErrDenied, "The key is read-only.")
 	}
 	return nil
 }
@@ -34,7 +35,7 @@ func owns(id auth.Identity, pkg store.Package, what string) error {
 	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
 		return nil
 	}
-	return wire.Errorf(auth.ErrDenied, "You do not have permission to %s this gem. Ask an owner to add you with: gem owner %s --add %s", what, pkg.Name, id.User)
+	return problem.Errorf(auth.ErrDenied, "You do not have permission to %s this gem. Ask an owner to add you with: gem owner %s --add %s", what, pkg.Name, id.User)
 }
 
 // target of a yank or restore: what the form in its body says, looked up exactly and never cut out of a file's name.
@@ -50,7 +51,7 @@ func readDoomed(r *http.Request) (d doomed, err error) {
 		platform = gemspec.Ruby
 	}
 	if d.name = f["gem_name"]; naming.CheckName(d.name) != nil {
-		return d, wire.Errorf(store.ErrNotFound, "This gem could not be found.")
+		return d, problem.Errorf(store.ErrNotFound, "This gem could not be found.")
 	}
 	if !gemspec.IsVersion(f["version"]) || naming.CheckPlatform(platform) != nil {
 		return d, noVersion(f["version"], platform)
@@ -63,7 +64,7 @@ func noVersion(number, platform string) error {
 	if platform != gemspec.Ruby {
 		number += " (" + platform + ")"
 	}
-	return &seenAbsent{wire.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
+	return &seenAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
 }
 
 // change finds the version a request is about, for somebody who may do that to its gem, and has fn change it.
@@ -102,7 +103,7 @@ func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx 
 func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
 	d, err := s.change(r, auth.Delete, "delete", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if v.Yanked {
-			return wire.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
+			return problem.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
 		}
 		v.Yanked = true
 		if err := tx.Replace(v, store.OpYank); err != nil {
@@ -120,7 +121,7 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
 func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) error {
 	d, err := s.change(r, auth.Admin, "restore", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if !v.Yanked {
-			return wire.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
+			return problem.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
 		}
 		v.Yanked = false
 		if err := tx.Replace(v, store.OpUnyank); err != nil {
@@ -139,7 +140,7 @@ func (s *server) unyank(_ http.ResponseWriter, r *http.Request, _ Request) error
 	if err := mayWrite(r.Context()); err != nil {
 		return err
 	}
-	return wire.Errorf(auth.ErrDenied, "A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.")
+	return problem.Errorf(auth.ErrDenied, "A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.")
 }
 
 // ownerJSON is an owner as gem owner reads it. There are no mail addresses here: users are called by their names.
@@ -202,7 +203,7 @@ func (s *server) setOwners(ctx context.Context, name string, change func([]strin
 			return err
 		}
 		if len(owners) == 0 {
-			return wire.Errorf(store.ErrInvalid, "A gem needs an owner; add another one first.")
+			return problem.Errorf(store.ErrInvalid, "A gem needs an owner; add another one first.")
 		}
 		slices.Sort(owners)
 		owners = slices.Compact(owners)
@@ -221,10 +222,10 @@ func (s *server) readOwner(r *http.Request, exists bool) (user string, f form.Fo
 	}
 	user = f["email"]
 	if auth.CheckUserName(user) != nil {
-		return "", nil, wire.Errorf(store.ErrNotFound, "There is no such user.")
+		return "", nil, problem.Errorf(store.ErrNotFound, "There is no such user.")
 	}
 	if role := f["role"]; role != "" && role != "owner" {
-		return "", nil, wire.Errorf(store.ErrInvalid, "The role %.40q is none: everybody here is an owner.", role)
+		return "", nil, problem.Errorf(store.ErrInvalid, "The role %.40q is none: everybody here is an owner.", role)
 	}
 	if exists {
 		err = s.knows(r.Context(), user)
@@ -251,7 +252,7 @@ func (s *server) removeOwner(w http.ResponseWriter, r *http.Request, q Request) 
 	err = s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) {
 		i := slices.Index(list, user)
 		if i < 0 {
-			return nil, wire.Errorf(store.ErrNotFound, "%s is no owner.", user)
+			return nil, problem.Errorf(store.ErrNotFound, "%s is no owner.", user)
 		}
 		return slices.Delete(list, i, i+1), nil
 	})
@@ -268,11 +269,11 @@ func (s *server) changeOwner(w http.ResponseWriter, r *http.Request, q Request) 
 		return err
 	}
 	if f["role"] == "" {
-		return wire.Errorf(store.ErrInvalid, "The form names no role.")
+		return problem.Errorf(store.ErrInvalid, "The form names no role.")
 	}
 	err = s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) {
 		if !slices.Contains(list, user) {
-			return nil, wire.Errorf(store.ErrNotFound, "%s is no owner.", user)
+			return nil, problem.Errorf(store.ErrNotFound, "%s is no owner.", user)
 		}
 		return list, nil
 	})

@@ -19,6 +19,7 @@ import (
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/naming"
@@ -334,5 +335,5 @@ func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entr
 			return compactindex.Entry{ID: id}, d, err
 		}
 	}
-	return compactindex.Entry{}, nil, store.Refuse(store.ErrNotFound, "%s has no version %s", name, id)
+	return compactindex.Entry{}, nil, problem.Errorf(store.ErrNotFound, "%s has no version %s", name, id)
 }

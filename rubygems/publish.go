@@ -19,6 +19,7 @@ import (
 	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/gemspec"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/form"
@@ -125,8 +126,8 @@ func (p *publication) receive(r *http.Request) error {
 		case errors.Is(err, io.EOF) && got:
 			return nil
 		case errors.Is(err, io.EOF):
-			return wire.Errorf(store.ErrInvalid, "The form has no part called gem.")
-		case isOneOf(err, wire.ErrTruncated, wire.ErrSlow):
+			return problem.Errorf(store.ErrInvalid, "The form has no part called gem.")
+		case isOneOf(err, problem.ErrTruncated, problem.ErrSlow):
 			return err
 		case err != nil:
 			return form.Bad()
@@ -134,13 +135,13 @@ func (p *publication) receive(r *http.Request) error {
 		switch part.FormName() {
 		case "gem":
 			if got {
-				return wire.Errorf(store.ErrInvalid, "The form has two gems.")
+				return problem.Errorf(store.ErrInvalid, "The form has two gems.")
 			}
 			got = true
 			_, err = p.stage.ReadFrom(part)
 		case "attestations":
 			if p.bundles, err = budget.Read(r.Context(), part, -1, maxBundles); err == budget.ErrLimit {
-				err = wire.Errorf(store.ErrTooLarge, "The attestations have more than %d bytes.", maxBundles)
+				err = problem.Errorf(store.ErrTooLarge, "The attestations have more than %d bytes.", maxBundles)
 			}
 		}
 		if err != nil {
@@ -179,17 +180,17 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (again bool, err error) {
 	v, err := tx.Version(p.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.id):
-		return false, wire.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name())
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
 		return false, err
 	case v.Yanked:
-		return false, wire.Errorf(store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name())
 	case len(v.Files) > 0 && v.Files[0].Digest.Encoded() == p.sha:
 		return true, nil
 	}
-	return false, wire.Errorf(store.ErrExists, "Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title())
+	return false, problem.Errorf(store.ErrExists, "Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title())
 }
 
 // owned refuses those who own nothing of a gem that is there.
@@ -303,12 +304,12 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	}
 	equal, key := tx.KindIndex(equalTable), pairKey(name, naming.CanonicalID(spec))
 	if other := equal.Get(key); other != nil {
-		return wire.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
+		return problem.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
 	}
 	full := tx.KindIndex(fullTable)
 	for _, f := range naming.FullNames(name, spec.Version, spec.Platform) {
 		if full.Get(fullKey(f)) != nil {
-			return wire.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
+			return problem.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
 	}
 	return equal.Put(key, []byte(p.id))
@@ -318,7 +319,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 func claimName(tx *store.PackageTx[Meta]) error {
 	names, key := tx.KindIndex(namesTable), fullKey(tx.Name())
 	if other := names.Get(key); other != nil && string(other) != tx.Name() {
-		return wire.Errorf(store.ErrExists, "The name %s is taken in another spelling.", tx.Name())
+		return problem.Errorf(store.ErrExists, "The name %s is taken in another spelling.", tx.Name())
 	}
 	if err := names.Put(key, []byte(tx.Name())); err != nil {
 		return err

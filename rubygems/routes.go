@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"larder/internal/gemspec"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/rubygems/naming"
 )
 
@@ -132,7 +132,7 @@ const (
 	maxWindow = 7 * 24 * time.Hour // of timeframe_versions, as upstream
 )
 
-// parse reads a request line. Its error wraps wire.ErrBadPath, wire.ErrNoRoute or wire.ErrMethod.
+// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
 func parse(method, escapedPath string, query url.Values) (string, Request, error) {
 	segs, err := splitPath(escapedPath)
 	if err != nil {
@@ -155,22 +155,24 @@ func parse(method, escapedPath string, query url.Values) (string, Request, error
 		}
 	}
 	if len(allow) == 0 {
-		return "", Request{}, wire.Errorf(wire.ErrNoRoute, "This registry has no such address.")
+		return "", Request{}, problem.Errorf(problem.ErrNoRoute, "This registry has no such address.")
 	}
 	if slices.Contains(allow, http.MethodGet) {
 		allow = append(allow, http.MethodHead)
 	}
 	slices.Sort(allow)
-	return "", Request{}, wire.NotAllowed(slices.Compact(allow)...)
+	return "", Request{}, problem.NotAllowed(slices.Compact(allow)...)
 }
 
-func badPath(format string, args ...any) error { return wire.Errorf(wire.ErrBadPath, format, args...) }
+func badPath(format string, args ...any) error {
+	return problem.Errorf(problem.ErrBadPath, format, args...)
+}
 
 // splitPath cuts the root off and decodes the segments.
 func splitPath(escaped string) ([]string, error) {
 	rest, ok := strings.CutPrefix(escaped, root)
 	if !ok || rest != "" && rest[0] != '/' {
-		return nil, wire.Errorf(wire.ErrNoRoute, "This registry has no such address.")
+		return nil, problem.Errorf(problem.ErrNoRoute, "This registry has no such address.")
 	}
 	var segs []string
 	for s := range strings.SplitSeq(rest, "/") {

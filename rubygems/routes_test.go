@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/rubygems/naming"
@@ -96,24 +97,24 @@ func TestA1_EveryPathParses(t *testing.T) {
 // TestE_Paths: what leads elsewhere, or is no name, is no address; keys are not read from one.
 func TestE_Paths(t *testing.T) {
 	for raw, want := range map[string]error{
-		"GET /info/..": wire.ErrBadPath, "GET /info/%2e%2e": wire.ErrBadPath, "GET /info/a%2fb": wire.ErrBadPath, "GET /info/a%5Cb": wire.ErrBadPath, "GET /info/a%00": wire.ErrBadPath, "GET /info/%zz": wire.ErrBadPath,
-		"GET /./versions": wire.ErrBadPath, "GET /info/" + strings.Repeat("a", 2000): wire.ErrBadPath, "GET /info/a%0Ab": wire.ErrNoRoute, "GET /info/a b": wire.ErrNoRoute, "GET /info/": wire.ErrNoRoute,
-		"GET /info/a.json": wire.ErrNoRoute, "GET /info/-a": wire.ErrNoRoute, "GET /gems/..gem": wire.ErrNoRoute, "GET /gems/rack.gem": wire.ErrNoRoute, "GET /gems/rack-1.0.gem.rz": wire.ErrNoRoute, "GET /quick/rack-1.0.gemspec.rz": wire.ErrNoRoute,
-		"GET /specs.4.8": wire.ErrNoRoute, "GET /my_specs.4.8.gz": wire.ErrNoRoute, "GET /yaml": wire.ErrNoRoute, "GET /api/v2/rubygems/rack/versions/x.json": wire.ErrNoRoute, "GET /api/v1/gems/rack/owners.xml": wire.ErrNoRoute,
-		"GET /api/v2/rubygems/rack/versions/1.json?platform=..": nil, "POST /versions": wire.ErrMethod, "PUT /api/v1/gems": wire.ErrMethod, "GET /api/v1/gems/yank": wire.ErrMethod, "OPTIONS /info/a": wire.ErrMethod,
-		"GET /api/v1/search.json?query=" + strings.Repeat("a", 600): wire.ErrBadPath, "GET /api/v1/search.json?query=a&page=0": wire.ErrBadPath, "GET /api/v1/search.json?query=a&page=x": wire.ErrBadPath, "GET /api/v1/timeframe_versions.json": wire.ErrBadPath,
-		"GET /api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z": wire.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": wire.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=x": wire.ErrBadPath,
+		"GET /info/..": problem.ErrBadPath, "GET /info/%2e%2e": problem.ErrBadPath, "GET /info/a%2fb": problem.ErrBadPath, "GET /info/a%5Cb": problem.ErrBadPath, "GET /info/a%00": problem.ErrBadPath, "GET /info/%zz": problem.ErrBadPath,
+		"GET /./versions": problem.ErrBadPath, "GET /info/" + strings.Repeat("a", 2000): problem.ErrBadPath, "GET /info/a%0Ab": problem.ErrNoRoute, "GET /info/a b": problem.ErrNoRoute, "GET /info/": problem.ErrNoRoute,
+		"GET /info/a.json": problem.ErrNoRoute, "GET /info/-a": problem.ErrNoRoute, "GET /gems/..gem": problem.ErrNoRoute, "GET /gems/rack.gem": problem.ErrNoRoute, "GET /gems/rack-1.0.gem.rz": problem.ErrNoRoute, "GET /quick/rack-1.0.gemspec.rz": problem.ErrNoRoute,
+		"GET /specs.4.8": problem.ErrNoRoute, "GET /my_specs.4.8.gz": problem.ErrNoRoute, "GET /yaml": problem.ErrNoRoute, "GET /api/v2/rubygems/rack/versions/x.json": problem.ErrNoRoute, "GET /api/v1/gems/rack/owners.xml": problem.ErrNoRoute,
+		"GET /api/v2/rubygems/rack/versions/1.json?platform=..": nil, "POST /versions": problem.ErrMethod, "PUT /api/v1/gems": problem.ErrMethod, "GET /api/v1/gems/yank": problem.ErrMethod, "OPTIONS /info/a": problem.ErrMethod,
+		"GET /api/v1/search.json?query=" + strings.Repeat("a", 600): problem.ErrBadPath, "GET /api/v1/search.json?query=a&page=0": problem.ErrBadPath, "GET /api/v1/search.json?query=a&page=x": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json": problem.ErrBadPath,
+		"GET /api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=x": problem.ErrBadPath,
 	} {
 		method, path, _ := strings.Cut(raw, " ")
 		_, q, err := parseRaw(t, method, root+path)
-		if want == nil && wire.Status(err) == 400 {
+		if want == nil && problem.Status(err) == 400 {
 			continue
 		}
 		if !errors.Is(err, want) || want == nil {
 			t.Errorf("%s: %+v %v, want %v", raw, q, err, want)
 		}
 	}
-	if _, _, err := parse("GET", "/rubygemsx/versions", nil); !errors.Is(err, wire.ErrNoRoute) {
+	if _, _, err := parse("GET", "/rubygemsx/versions", nil); !errors.Is(err, problem.ErrNoRoute) {
 		t.Error(err)
 	}
 }
@@ -147,7 +148,7 @@ func FuzzParse(f *testing.F) {
 		}
 		op, q, err := parse(method, path, v)
 		if err != nil {
-			if s := status(wire.Failure{Err: err, Status: wire.Status(err)}); s != 400 && s != 404 && s != 405 && s != 422 {
+			if s := status(wire.Failure{Err: err, Status: problem.Status(err)}); s != 400 && s != 404 && s != 405 && s != 422 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return

@@ -14,6 +14,7 @@ import (
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/ledger"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/gemfile"
@@ -401,7 +402,7 @@ func (s *server) locate(ctx context.Context, full string) (p place, err error) {
 		return p, err
 	}
 	if p.Name == "" || p.Yanked && !s.opt.ServeYanked {
-		return p, store.Refuse(store.ErrNotFound, "there is no %s", full)
+		return p, problem.Errorf(store.ErrNotFound, "there is no %s", full)
 	}
 	return p, nil
 }
@@ -482,7 +483,7 @@ func (s *server) dependencies(_ http.ResponseWriter, r *http.Request, _ Request)
 	if err := s.mayList(r.Context()); err != nil {
 		return err
 	}
-	return store.Refuse(store.ErrNotFound, "the dependency API is gone")
+	return problem.Errorf(store.ErrNotFound, "the dependency API is gone")
 }
 
 // attestations is what came with a push, as it came.

@@ -14,6 +14,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 )
 
 // Blob is content-addressed bytes that are durable in the data folder.
@@ -269,7 +270,7 @@ func (s *Store) heldBlob(ctx context.Context, k Kind, name string, d digest.Dige
 			var row holderRow
 			ok, err := tx.row(bucketHolder, key(string(b.Digest), string(k), name), &row)
 			if err == nil && !ok {
-				err = Refuse(ErrNotFound, "blob %s is not in %s", d, name)
+				err = problem.Errorf(ErrNotFound, "blob %s is not in %s", d, name)
 			}
 			b.Size = row.Size
 			return err

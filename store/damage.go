@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -139,7 +141,7 @@ func (s *Store) Sound(ctx context.Context, b Blob) error {
 
 func refuseDamaged(d digest.Digest) error {
 	const text = "the bytes of %s are damaged on the registry's disk; publishing the same bytes again repairs them"
-	return Refuse(ErrDamaged, text, d)
+	return problem.Errorf(ErrDamaged, text, d)
 }
 
 // errBytes is a file that is not what its record says.
@@ -471,7 +473,7 @@ func (s *Store) Repair(ctx context.Context, r io.Reader) (b Blob, known bool, er
 	d := st.Digest()
 	if _, err := s.lookup(ctx, d); err != nil {
 		if errors.Is(err, ErrNotFound) {
-			err = Refuse(ErrNotFound, "nothing here has the bytes of %s", d)
+			err = problem.Errorf(ErrNotFound, "nothing here has the bytes of %s", d)
 		}
 		return Blob{}, false, err
 	}

@@ -14,6 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 )
 
 // Options says how to open a store; the zero value is right for production.
@@ -248,14 +249,14 @@ func (s *Store) SetReadOnly(reason string) {
 // writable is ErrReadOnly with the reason, or nil.
 func (s *Store) writable() error {
 	if p := s.damaged.Load(); p != nil {
-		return &Refusal{Err: fmt.Errorf("%w: %w", ErrReadOnly, *p),
+		return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrReadOnly, *p),
 			Text: "the store is read-only because its database is damaged; the server's log says what was seen"}
 	}
 	if err := s.failure(); err != nil {
-		return &Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
+		return &problem.Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
 	}
 	if reason := s.switched.Load(); reason != nil {
-		return Refuse(ErrReadOnly, "the store is read-only: %s", *reason)
+		return problem.Errorf(ErrReadOnly, "the store is read-only: %s", *reason)
 	}
 	return nil
 }
@@ -306,7 +307,7 @@ func migrate(db *bolt.DB, steps []migration) error {
 		return err
 	}
 	if at > len(steps) {
-		return Refuse(ErrFormat, "the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
+		return problem.Errorf(ErrFormat, "the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
 	}
 	for i := at; i < len(steps); i++ {
 		err := db.Update(func(tx *bolt.Tx) error {
@@ -328,13 +329,13 @@ func readFormat(db *bolt.DB) (at int, err error) {
 		meta := tx.Bucket([]byte(bucketMeta))
 		if meta == nil {
 			if k, _ := tx.Cursor().First(); k != nil {
-				return Refuse(ErrFormat, "%s belongs to another program", dbName)
+				return problem.Errorf(ErrFormat, "%s belongs to another program", dbName)
 			}
 			return nil
 		}
 		v := meta.Get(formatKey)
 		if len(v) != 8 {
-			return Refuse(ErrFormat, "%s has no format number", dbName)
+			return problem.Errorf(ErrFormat, "%s has no format number", dbName)
 		}
 		at = int(binary.BigEndian.Uint64(v))
 		return nil

@@ -3,6 +3,8 @@ package store
 import (
 	"strings"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -17,10 +19,10 @@ func ParseDigest(s string) (digest.Digest, error) {
 	case digest.SHA512:
 		want = 128
 	default:
-		return "", Refuse(ErrInvalid, "digest %.80q: only sha256 and sha512 are supported", s)
+		return "", problem.Errorf(ErrInvalid, "digest %.80q: only sha256 and sha512 are supported", s)
 	}
 	if len(hex) != want || strings.Trim(hex, "0123456789abcdef") != "" {
-		return "", Refuse(ErrInvalid, "digest %.150q is not %d lower-case hex digits", s, want)
+		return "", problem.Errorf(ErrInvalid, "digest %.150q is not %d lower-case hex digits", s, want)
 	}
 	return digest.Digest(s), nil
 }

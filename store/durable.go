@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"larder/internal/problem"
 )
 
 // This file is the only place that creates, renames, removes or syncs files in the data folder (larder.db's inside is bbolt's).
@@ -195,9 +197,9 @@ func (f *files) step(op, path string, do func() error) error {
 func (f *files) judge(op string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EDQUOT):
-		return fmt.Errorf("%w: %w", Refuse(ErrFull, "the registry has used up its disk quota"), err)
+		return fmt.Errorf("%w: %w", problem.Errorf(ErrFull, "the registry has used up its disk quota"), err)
 	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %w", Refuse(ErrFull, "the registry's disk is full"), err)
+		return fmt.Errorf("%w: %w", problem.Errorf(ErrFull, "the registry's disk is full"), err)
 	case op == "statfs":
 		return err // asks, and changes nothing
 	case errors.Is(err, syscall.EROFS):
@@ -213,11 +215,11 @@ func (f *files) judge(op string, err error) error {
 }
 
 func errMountedReadOnly() error {
-	return Refuse(ErrReadOnly, "the file system of the registry's data folder is read-only")
+	return problem.Errorf(ErrReadOnly, "the file system of the registry's data folder is read-only")
 }
 
 func errDisk() error {
-	return Refuse(ErrReadOnly, "the store is read-only because a disk write failed")
+	return problem.Errorf(ErrReadOnly, "the store is read-only because a disk write failed")
 }
 
 // create makes a new file; it must not exist. The descriptor is writable whatever the mode.

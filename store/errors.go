@@ -1,59 +1,54 @@
 package store
 
+// The errors of this package. Those of no kind are internal errors to a client.
+
 import (
 	"errors"
-	"fmt"
+
+	"larder/internal/problem"
 )
 
 // The errors this package returns, always wrapped with operation and subject; compare with errors.Is.
 var (
-	ErrNotFound = errors.New("not found")
-	ErrExists   = errors.New(
-		"already exists",
-	) // the version, file or name is taken, or was and is tombstoned
-	ErrInvalid   = errors.New("invalid")        // a name, digest or record that cannot be stored
-	ErrTooLarge  = errors.New("too large")      // above the caller's own limit
-	ErrQuota     = errors.New("quota exceeded") // a configured limit on bytes or sessions
-	ErrImmutable = errors.New("immutable")      // a rule forbids changing what exists
-	ErrProtected = errors.New("protected")      // a rule reserves the package for others
-	ErrDenied    = errors.New("not allowed")    // the caller may create but not overwrite
-	ErrReadOnly  = errors.New(
-		"store is read-only",
-	) // by configuration, at run time, or after a failed fsync
-	ErrDigest  = errors.New("digest does not match")        // the bytes are not those that were announced
-	ErrOffset  = errors.New("upload offset does not match") // the chunk does not continue the upload
-	ErrBusy    = errors.New("busy")                         // another request writes to this upload
-	ErrDamaged = errors.New(
-		"damaged on disk",
-	) // the bytes of a blob are missing or not those of its digest
-	ErrFull       = errors.New("disk is full")                    // ENOSPC, or the configured reserve would be touched
-	ErrConflict   = errors.New("precondition failed")             // a compare-and-set lost
-	ErrReferenced = errors.New("still in use")                    // a version holds the blob
-	ErrLocked     = errors.New("data folder is in use")           // another process has it open
-	ErrClosed     = errors.New("store is closed")                 // a call after Close, which is a caller's mistake
-	ErrDatabase   = errors.New("the database cannot be used")     // missing, another folder's, or damaged
-	ErrOrphans    = errors.New("too many blobs without a record") // the database is more likely wrong than they
-	ErrFormat     = errors.New(
-		"data folder has an unknown format",
-	) // written by a newer Larder, damaged, or something else
+	ErrNotFound = problem.ErrNotFound
+	ErrInvalid  = problem.ErrInvalid  // a name, digest or record that cannot be stored
+	ErrTooLarge = problem.ErrTooLarge // above the caller's own limit
+
+	// ErrExists: the version, file or name is taken, or was and is tombstoned.
+	ErrExists = problem.New(409, "already exists", "")
+	// ErrQuota: a configured limit on bytes or sessions. It is no 5xx: twine and docker would send the whole body again.
+	ErrQuota = problem.New(413, "quota exceeded", "")
+	// ErrImmutable: a rule forbids changing what exists.
+	ErrImmutable = problem.New(409, "immutable", "immutable: it cannot be changed")
+	// ErrProtected: a rule reserves the package for others.
+	ErrProtected = problem.New(403, "protected", "protected from this change")
+	// ErrDenied: the caller may create but not overwrite.
+	ErrDenied = problem.New(403, "not allowed", "permission denied")
+	// ErrReadOnly: by configuration, at run time, or after a failed fsync.
+	ErrReadOnly = problem.New(503, "store is read-only", "the server takes no changes at present")
+	// ErrDigest: the bytes are not those that were announced.
+	ErrDigest = problem.New(400, "digest does not match", "the content does not match its digest")
+	// ErrOffset: the chunk does not continue the upload.
+	ErrOffset = problem.New(416, "upload offset does not match", "the upload continues at another offset")
+	// ErrBusy: another request writes to this upload.
+	ErrBusy = problem.New(409, "busy", "in use by another request")
+	// ErrDamaged: the bytes of a blob are missing or not those of its digest. It is no 404, which clients would believe:
+	// the thing exists, and comes back.
+	ErrDamaged = problem.New(500, "damaged on disk", "the file is damaged on the registry's disk")
+	// ErrFull: ENOSPC, or the configured reserve would be touched.
+	ErrFull = problem.New(507, "disk is full", "the server's disk is full")
+	// ErrConflict: a compare-and-set lost.
+	ErrConflict = problem.New(412, "precondition failed", "changed by someone else in the meantime")
+	// ErrReferenced: a version holds the blob.
+	ErrReferenced = problem.New(409, "still in use", "")
+	// ErrLocked: another process has the data folder open.
+	ErrLocked = problem.New(503, "data folder is in use", "the server's data is in use elsewhere")
+	// ErrClosed: a call after Close, which is a caller's mistake.
+	ErrClosed = errors.New("store is closed")
+	// ErrDatabase: the database is missing, another folder's, or damaged.
+	ErrDatabase = problem.New(503, "the database cannot be used", "the server's database is damaged")
+	// ErrOrphans: the database is more likely wrong than they.
+	ErrOrphans = problem.New(409, "too many blobs without a record", "")
+	// ErrFormat: written by a newer Larder, damaged, or something else.
+	ErrFormat = errors.New("data folder has an unknown format")
 )
-
-// Refusal is an error with two texts: Err says what it is (errors.Is), Text is what the client's user reads.
-type Refusal struct {
-	Err  error
-	Text string
-}
-
-// Refuse returns a *Refusal. The text must not name paths or other internals: clients print it verbatim.
-func Refuse(err error, format string, args ...any) error {
-	return &Refusal{Err: err, Text: fmt.Sprintf(format, args...)}
-}
-
-// Error is the text for the log.
-func (r *Refusal) Error() string { return r.Text + ": " + r.Err.Error() }
-
-// Unwrap returns the sentinel.
-func (r *Refusal) Unwrap() error { return r.Err }
-
-// Public is the text for the client's user.
-func (r *Refusal) Public() string { return r.Text }

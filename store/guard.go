@@ -12,13 +12,15 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"larder/internal/problem"
+
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Unusable is the sentence for an operator about a folder or database that cannot be used; "" for any other error.
 func Unusable(err error) string {
-	var r *Refusal
+	var r *problem.Refusal
 	if !errors.Is(err, ErrDatabase) || !errors.As(err, &r) {
 		return ""
 	}
@@ -31,7 +33,7 @@ func Unusable(err error) string {
 // damage is the sentence about a database that cannot be used. It is an ErrDatabase and, as everything that cannot be
 // read, an ErrFormat.
 func damage(seen string) error {
-	return &Refusal{Err: fmt.Errorf("%w: %w", ErrDatabase, ErrFormat),
+	return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrDatabase, ErrFormat),
 		Text: fmt.Sprintf("%s is damaged: %s. %s %s", dbName, seen, waysBack, beginAnew)}
 }
 
@@ -63,7 +65,7 @@ func openRecords(path string, o Options) (db *bolt.DB, err error) {
 func openError(err error) error {
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
-		return Refuse(ErrLocked, "another process has the data folder open")
+		return problem.Errorf(ErrLocked, "another process has the data folder open")
 	case errors.Is(err, berrors.ErrInvalid),
 		errors.Is(err, berrors.ErrVersionMismatch),
 		errors.Is(err, berrors.ErrChecksum):
@@ -133,7 +135,7 @@ func (s *Store) caught(p any) error {
 		s.log.Error("the store is read-only: the database is damaged", "error", err, "stack", string(debug.Stack()))
 	}
 	// Keys, and so names that are hidden from some, may be part of what was seen: it is for the log.
-	return &Refusal{Err: err, Text: "the server's database is damaged; its log says what was seen"}
+	return &problem.Refusal{Err: err, Text: "the server's database is damaged; its log says what was seen"}
 }
 
 // memoryFault is what the runtime panics with when memory that is not there is read; see debug.SetPanicOnFault.

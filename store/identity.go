@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"larder/internal/problem"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -88,7 +90,7 @@ func (f folder) admit(accept bool) error {
 	if f.restore {
 		what += " because a restore did not finish (" + restoreName + " is there; empty the folder and restore again)"
 	}
-	return Refuse(
+	return problem.Errorf(
 		ErrDatabase, "%s %s, but the folder has %s%s. If the disk of the database is not mounted, mount it. %s %s", dbName,
 		what, blobText(blobs, bytes), f.idText(), waysBack, beginAnew,
 	)
@@ -225,7 +227,7 @@ func (f *files) stranger(was folder, id string) error {
 	if id == "" {
 		has = "has no id"
 	}
-	return Refuse(
+	return problem.Errorf(
 		ErrDatabase,
 		"%s %s and belongs to another data folder: this one has the id %s and %s. Put the right %s back. %s "+
 			"To take this database as this folder's: larder serve --accept-new-database.",

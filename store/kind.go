@@ -3,6 +3,8 @@ package store
 import (
 	"slices"
 	"strings"
+
+	"larder/internal/problem"
 )
 
 // Kind names a protocol. It is the first part of every record's key, so its values never change.
@@ -48,7 +50,7 @@ func ParseKind(s string) (Kind, error) {
 	if k := Kind(s); slices.Contains(Kinds(), k) {
 		return k, nil
 	}
-	return "", Refuse(ErrInvalid, "%q is not a kind of package", s)
+	return "", problem.Errorf(ErrInvalid, "%q is not a kind of package", s)
 }
 
 // String returns the word used in keys, URLs and configuration.

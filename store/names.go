@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/problem"
+
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -79,7 +81,7 @@ func (p *pkg) stand(known bool) error {
 	if row.Private {
 		other = "a name that is taken"
 	}
-	return Refuse(
+	return problem.Errorf(
 		ErrExists, "%s looks like %s. If both are meant, an administrator claims the new one: larder claim %s %s", p.name,
 		other, p.kind, p.name,
 	)
@@ -130,7 +132,7 @@ func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		at := key(string(k), name)
 		if tx.get(bucketName, at) == nil {
-			return Refuse(
+			return problem.Errorf(
 				ErrNotFound,
 				"%s %.200q is not a name of this registry: it was never published here nor claimed, or is released already", k,
 				name,
@@ -141,7 +143,7 @@ func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 			return err
 		}
 		if hosted {
-			return Refuse(
+			return problem.Errorf(
 				ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name,
 			)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -86,7 +88,7 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 			if _, _, r.Kept, err = s.tendOrphans(ctx, false); err != nil {
 				return r, err
 			}
-			return r, Refuse(ErrOrphans, "%d of %d blobs have no record, so the database may be wrong; none was moved. "+
+			return r, problem.Errorf(ErrOrphans, "%d of %d blobs have no record, so the database may be wrong; none was moved. "+
 				"To see what they are: larder check --rebuild. To move them to orphans/ for 7 days: larder gc --orphans", orphans, total)
 		}
 	}
@@ -332,7 +334,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 	if !none && (missing <= missingMost || missing*missingShare <= total) {
 		return nil
 	}
-	return Refuse(
+	return problem.Errorf(
 		ErrDatabase,
 		"%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
 			"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",

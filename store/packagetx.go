@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -159,10 +161,10 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 // vacant is nil when the version's name was never used, or used and given back.
 func (p *pkg) vacant(id string) error {
 	if p.tx.get(bucketVersion, p.key(id)) != nil {
-		return Refuse(ErrExists, "version %s of %s exists already", id, p.name)
+		return problem.Errorf(ErrExists, "version %s of %s exists already", id, p.name)
 	}
 	if p.Tombstone(id) {
-		return Refuse(ErrExists, "version %s of %s was deleted and cannot be published again", id, p.name)
+		return problem.Errorf(ErrExists, "version %s of %s was deleted and cannot be published again", id, p.name)
 	}
 	return nil
 }
@@ -185,7 +187,7 @@ func (p *pkg) resolveFiles(id string, files []File) (blobs []Blob, added int64, 
 			return nil, 0, fmt.Errorf("%s %s %s: blob %s of file %q: %w", p.kind, p.name, id, f.Digest, f.Name, ErrNotFound)
 		}
 		if f.Size != 0 && f.Size != b.Size {
-			return nil, 0, Refuse(ErrInvalid, "file %q has %d bytes, not %d", f.Name, b.Size, f.Size)
+			return nil, 0, problem.Errorf(ErrInvalid, "file %q has %d bytes, not %d", f.Name, b.Size, f.Size)
 		}
 		f.Size = b.Size
 		if seen[b.Digest] {
@@ -210,7 +212,7 @@ func (p *pkg) fileName(id, name string, names map[string]bool) error {
 	}
 	owner := p.tx.get(bucketFile, p.key(name))
 	if names[name] || (owner != nil && string(owner) != id) {
-		return Refuse(ErrExists, "file %s of %s exists already", name, p.name)
+		return problem.Errorf(ErrExists, "file %s of %s exists already", name, p.name)
 	}
 	names[name] = true
 	return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"larder/internal/problem"
 )
 
 // Quota limits bytes. The fields that are set must all match: Kind alone limits a kind, User alone what one user
@@ -46,7 +48,7 @@ func NewRules(c RulesConfig) Policy { return rules{c} }
 func (r rules) Check(tx *Tx, c Change) error {
 	for _, p := range r.Protected {
 		if c.Op != OpCache && matches(p.Kind, p.Package, c) && !slices.Contains(p.Users, c.Actor.User) {
-			return Refuse(ErrProtected, "package %s is protected", c.Package)
+			return problem.Errorf(ErrProtected, "package %s is protected", c.Package)
 		}
 	}
 	for _, i := range r.Immutable {
@@ -72,10 +74,10 @@ func (i Immutable) check(c Change) error {
 	switch {
 	case c.Op == OpTag || c.Op == OpUntag:
 		if i.Tag != "" && glob(i.Tag, c.Tag) {
-			return Refuse(ErrImmutable, "tag %s of %s cannot be changed", c.Tag, c.Package)
+			return problem.Errorf(ErrImmutable, "tag %s of %s cannot be changed", c.Tag, c.Package)
 		}
 	case i.Tag == "":
-		return Refuse(ErrImmutable, "version %s of %s cannot be changed", c.Version, c.Package)
+		return problem.Errorf(ErrImmutable, "version %s of %s cannot be changed", c.Version, c.Package)
 	}
 	return nil
 }
@@ -109,7 +111,7 @@ func (q Quota) check(tx *Tx, c Change) error {
 		return fmt.Errorf("quota of %s: %w", what, err)
 	}
 	if used+c.Bytes > q.Bytes {
-		return Refuse(ErrQuota, "%s: the quota of %d bytes is used up (%d used, %d more needed)", what, q.Bytes, used, c.Bytes)
+		return problem.Errorf(ErrQuota, "%s: the quota of %d bytes is used up (%d used, %d more needed)", what, q.Bytes, used, c.Bytes)
 	}
 	return nil
 }

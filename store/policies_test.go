@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/problem"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -52,7 +53,7 @@ func TestQuotaWithinOneTransaction(t *testing.T) {
 		return p.Publish(ver("2", two))
 	})
 	wantErr(t, err, store.ErrQuota)
-	var r *store.Refusal
+	var r *problem.Refusal
 	if !errors.As(err, &r) || !strings.Contains(r.Public(), "quota") || strings.Contains(r.Public(), "publish npm") {
 		t.Errorf("the public text is %v", r)
 	}

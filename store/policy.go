@@ -20,7 +20,7 @@ type Change struct {
 }
 
 // Policy is asked before a change commits, inside its transaction: it must be quick, do no I/O and only read. It
-// refuses with Refuse(ErrQuota, ErrImmutable or ErrProtected, "a sentence for the client's user").
+// refuses with problem.Errorf(ErrQuota, ErrImmutable or ErrProtected, "a sentence for the client's user").
 type Policy interface {
 	Check(tx *Tx, c Change) error
 }

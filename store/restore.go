@@ -13,6 +13,8 @@ import (
 	"path"
 	"path/filepath"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
 )
@@ -36,7 +38,7 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 		return rep, err
 	}
 	if len(entries) > 0 {
-		return rep, Refuse(ErrExists, "the folder is not empty")
+		return rep, problem.Errorf(ErrExists, "the folder is not empty")
 	}
 	f, err := openFiles(dir, Options{Reserve: -1}.withDefaults())
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -63,7 +65,7 @@ func be64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // checkName refuses names that would break keys. What a name may look like is each protocol's business.
 func checkName(what, s string) error {
 	if s == "" || len(s) > maxName || strings.IndexByte(s, 0) >= 0 {
-		return Refuse(ErrInvalid, "%s %.80q is empty, too long or contains a zero byte", what, s)
+		return problem.Errorf(ErrInvalid, "%s %.80q is empty, too long or contains a zero byte", what, s)
 	}
 	return nil
 }

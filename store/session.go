@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -169,7 +171,7 @@ func (s *Store) find(ctx context.Context, k Kind, pkg, id string) (*session, err
 	return s.sessions.adopt(&session{id: id, owner: owner}), nil
 }
 
-func errNoUpload() error { return Refuse(ErrNotFound, "there is no such upload") }
+func errNoUpload() error { return problem.Errorf(ErrNotFound, "there is no such upload") }
 
 func (t *sessions) get(id string) *session {
 	t.mu.Lock()

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/crypto/blake2b"
 )
@@ -100,7 +102,7 @@ func (f *files) room(n, ahead int64) error {
 		return errMountedReadOnly()
 	}
 	if s.free-s.since-ahead < f.reserve {
-		return Refuse(ErrFull, "the registry's disk is full")
+		return problem.Errorf(ErrFull, "the registry's disk is full")
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -73,7 +75,7 @@ func (s *Store) newSink(name string, extra []string) (*sink, error) {
 // admit is ErrTooLarge when size is above the limit.
 func (st *Stage) admit(size int64) error {
 	if st.opt.Limit > 0 && size > st.opt.Limit {
-		return Refuse(ErrTooLarge, "the body is larger than %d bytes", st.opt.Limit)
+		return problem.Errorf(ErrTooLarge, "the body is larger than %d bytes", st.opt.Limit)
 	}
 	return nil
 }
@@ -293,7 +295,7 @@ func (st *Stage) commit(ctx context.Context, link func(*Tx, Blob) error) (Blob, 
 		return Blob{}, err
 	}
 	if st.opt.Size > 0 && st.Size() != st.opt.Size {
-		return Blob{}, Refuse(ErrInvalid, "the body has %d bytes, %d were announced", st.Size(), st.opt.Size)
+		return Blob{}, problem.Errorf(ErrInvalid, "the body has %d bytes, %d were announced", st.Size(), st.opt.Size)
 	}
 	if st.head != nil {
 		b, err := st.s.putBytes(ctx, st.k, (*st.head)[:st.n], link)

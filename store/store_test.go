@@ -13,6 +13,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -438,7 +439,7 @@ func TestReadOnlySwitch(t *testing.T) {
 	wantErr(t, err, store.ErrReadOnly)
 	wantErr(t, s.Health(), store.ErrReadOnly)
 	wantErr(t, s.Admit(ctx, store.NPM, "a", 1), store.ErrReadOnly)
-	var pub *store.Refusal
+	var pub *problem.Refusal
 	if !errors.As(err, &pub) || !strings.Contains(pub.Public(), "moving house") {
 		t.Errorf("the reason is lost: %v", err)
 	}

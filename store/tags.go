@@ -5,6 +5,8 @@ import (
 	"iter"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -136,11 +138,11 @@ func (p *pkg) SetTag(name, version string, cond TagCond) error {
 func (c TagCond) check(name, old, version string, exists bool) error {
 	switch {
 	case c.IfMatch == "*" && !exists, c.IfMatch != "" && c.IfMatch != "*" && (!exists || old != c.IfMatch):
-		return Refuse(ErrConflict, "tag %q does not point at what was expected", name)
+		return problem.Errorf(ErrConflict, "tag %q does not point at what was expected", name)
 	case c.IfNoneMatch == "*" && exists, c.IfNoneMatch != "" && exists && old == c.IfNoneMatch:
-		return Refuse(ErrConflict, "tag %q exists already", name)
+		return problem.Errorf(ErrConflict, "tag %q exists already", name)
 	case c.Create && exists && old != version:
-		return Refuse(ErrDenied, "tag %q exists and may not be moved", name)
+		return problem.Errorf(ErrDenied, "tag %q exists and may not be moved", name)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -61,7 +63,7 @@ func (s *Store) register(u *session) error {
 	for !s.sessions.add(u) {
 		made, err := s.makeRoom(u.owner.User)
 		if err == nil && !made {
-			err = Refuse(ErrQuota, "%d uploads are being written to at this moment, finish or cancel one", maxUserUploads)
+			err = problem.Errorf(ErrQuota, "%d uploads are being written to at this moment, finish or cancel one", maxUserUploads)
 		}
 		if err != nil {
 			return joined(err, u.k.discard())
@@ -109,11 +111,11 @@ func (s *Store) ResumeUpload(ctx context.Context, k Kind, pkg, id string) (*Uplo
 
 func (u *session) take(ctx context.Context, s *Store) error {
 	if !u.acquire() {
-		return Refuse(ErrBusy, "another request is writing to this upload")
+		return problem.Errorf(ErrBusy, "another request is writing to this upload")
 	}
 	err := error(nil)
 	if u.ended {
-		err = Refuse(ErrNotFound, "there is no such upload")
+		err = problem.Errorf(ErrNotFound, "there is no such upload")
 	} else {
 		err = u.unpark(ctx, s)
 	}
@@ -144,9 +146,9 @@ func (u *Upload) Append(ctx context.Context, r io.Reader, at int64) (n int64, er
 	case u.done:
 		err = errEnded()
 	case at >= 0 && at != u.Offset():
-		err = Refuse(ErrOffset, "the upload has %d bytes, the chunk starts at %d", u.Offset(), at)
+		err = problem.Errorf(ErrOffset, "the upload has %d bytes, the chunk starts at %d", u.Offset(), at)
 	case u.u.landed != nil:
-		err = Refuse(ErrOffset, "the upload is complete")
+		err = problem.Errorf(ErrOffset, "the upload is complete")
 	default:
 		err = u.u.unpark(ctx, u.s)
 	}
@@ -159,7 +161,7 @@ func (u *Upload) Append(ctx context.Context, r io.Reader, at int64) (n int64, er
 	return n, nil
 }
 
-func errEnded() error { return Refuse(ErrNotFound, "the upload is finished") }
+func errEnded() error { return problem.Errorf(ErrNotFound, "the upload is finished") }
 
 // append reads small bodies without a goroutine, the rest through the pipeline.
 func (u *Upload) append(ctx context.Context, r io.Reader) (int64, error) {
@@ -295,7 +297,7 @@ func (u *Upload) check(ctx context.Context, want digest.Digest) (Blob, error) {
 		}
 	}
 	if got != want {
-		err = Refuse(ErrDigest, "the bytes have digest %s", got)
+		err = problem.Errorf(ErrDigest, "the bytes have digest %s", got)
 		return Blob{}, joined(err, u.cancel())
 	}
 	return b, k.files.chmod(k.file, k.path, 0o440)
@@ -307,13 +309,13 @@ func (u *Upload) checkLanded(ctx context.Context, want digest.Digest) (Blob, err
 	f, err := u.s.openBytes(b)
 	if err != nil {
 		// Swept in the meantime: nothing is left to commit.
-		return Blob{}, joined(Refuse(ErrDigest, "the bytes are gone, upload them again"), u.cancel())
+		return Blob{}, joined(problem.Errorf(ErrDigest, "the bytes are gone, upload them again"), u.cancel())
 	}
 	defer f.Close()
 	k := &sink{files: u.s.files, path: u.u.path(), file: f, size: b.Size}
 	got, err := k.fileDigest(ctx, want.Algorithm())
 	if err == nil && got != want {
-		err = joined(Refuse(ErrDigest, "the bytes have digest %s", got), u.cancel())
+		err = joined(problem.Errorf(ErrDigest, "the bytes have digest %s", got), u.cancel())
 	}
 	return b, err
 }

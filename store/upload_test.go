@@ -14,6 +14,8 @@ import (
 	"testing/quick"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -261,7 +263,7 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	id := mustStart(t, s)
 	mustAppend(t, s, id, body, 0)
 	u := mustResume(t, s, id)
-	refused := Refuse(ErrQuota, "no")
+	refused := problem.Errorf(ErrQuota, "no")
 	if _, err := u.Commit(ctx, digest.FromBytes(body), func(*Tx, Blob) error { return refused }); !errors.Is(err, ErrQuota) {
 		t.Fatalf("Commit: %v, want ErrQuota", err)
 	}

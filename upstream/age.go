@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -89,9 +90,9 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	open := born.Add(s.r.opt.MinAge)
 	switch {
 	case !row.Known:
-		return store.Refuse(store.ErrDenied, "%s %s is of unknown age; this registry holds back versions younger than %s.", name, version, s.r.opt.MinAge)
+		return problem.Errorf(store.ErrDenied, "%s %s is of unknown age; this registry holds back versions younger than %s.", name, version, s.r.opt.MinAge)
 	case s.r.now().Before(open):
-		return store.Refuse(store.ErrDenied, "%s %s was released on %s and is held back until %s by this registry's minimum age.", name, version, born.Format(time.DateOnly), open.Format(time.RFC3339))
+		return problem.Errorf(store.ErrDenied, "%s %s was released on %s and is held back until %s by this registry's minimum age.", name, version, born.Format(time.DateOnly), open.Format(time.RFC3339))
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -20,12 +21,14 @@ const userAgent = "larder"
 
 // Errors of this package. ErrNotFound of store is the one that says "no upstream has it".
 var (
-	// ErrUnavailable: trouble with an upstream; nobody knows whether what was asked for exists. See Unavailable.
-	ErrUnavailable = errors.New("upstream unavailable")
+	// ErrUnavailable: trouble with an upstream; nobody knows whether what was asked for exists. See Unavailable. It is
+	// never a 404: clients would believe it, and some remember it.
+	ErrUnavailable = problem.New(503, "upstream unavailable", "an upstream registry cannot be reached")
 	// ErrOffline: not kept, and upstreams are switched off.
-	ErrOffline = errors.New("offline, and not in the cache")
+	ErrOffline = problem.New(404, "offline, and not in the cache", "offline: not in the cache")
 	// ErrElsewhere: a document, redirect or realm names a host that was not allowed.
-	ErrElsewhere = errors.New("host not allowed")
+	ErrElsewhere = problem.New(502, "host not allowed",
+		"the upstream registry refers to a host that is not allowed")
 	// ErrBroken: the bytes are not those that were announced.
 	ErrBroken = errors.New("upstream sent wrong bytes")
 )
@@ -43,6 +46,9 @@ func (e *Unavailable) Error() string {
 }
 func (e *Unavailable) Unwrap() []error      { return []error{ErrUnavailable, e.Err} }
 func (e *Unavailable) Is(target error) bool { return target == ErrUnavailable }
+
+// RetryAfter is After.
+func (e *Unavailable) RetryAfter() time.Duration { return e.After }
 
 // Public is what the client's user reads; it names the upstream as the operator does, never its address, which is what an
 // upstream without a name of its own is called.

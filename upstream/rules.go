@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -55,7 +56,7 @@ func (p Spelling) check(r rule) error {
 		}
 	} else if p.Name != nil {
 		if _, err := p.Name(r.name); err != nil {
-			if said := (*store.Refusal)(nil); errors.As(err, &said) {
+			if said := (*problem.Refusal)(nil); errors.As(err, &said) {
 				return errors.New(strings.TrimSuffix(said.Text, "."))
 			}
 			return err
@@ -228,7 +229,7 @@ func (s *Set) Blocked(name, version string) error {
 	if s == nil || len(s.r.blocked) == 0 || version == "" || !s.coversVersion(s.r.blocked, name, version) {
 		return nil
 	}
-	return store.Refuse(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
+	return problem.Errorf(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
 }
 
 // BlockedVersions are the versions, without stars, that rules forbid of a package; some when further patterns do.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -272,7 +273,7 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	}
 	names := s.spellings(name)
 	if s.covers(s.r.blocked, name) {
-		return nil, store.Refuse(store.ErrDenied, "%s is blocked by this registry's rules.", name)
+		return nil, problem.Errorf(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
 	var list []*Upstream
 	for _, u := range s.Upstreams() {
@@ -319,7 +320,7 @@ func (s *Set) MayPublish(ctx context.Context, name string) error {
 	d, err := s.Document(ctx, s.protocol.Probe(name))
 	switch {
 	case err == nil:
-		return store.Refuse(
+		return problem.Errorf(
 			store.ErrExists,
 			"%s exists at the upstream registry %s. To publish it here, an administrator claims the name: larder claim %s %s",
 			name, d.Upstream.Name(), s.kind, name,

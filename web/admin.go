@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -79,7 +80,7 @@ func (trust) Authorize(context.Context, auth.Identity, auth.Access) error { retu
 func readJSON(r *http.Request, v any) error {
 	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || typ != "application/json" {
-		return wire.Errorf(wire.ErrMediaType, "the request must have Content-Type: application/json")
+		return problem.Errorf(problem.ErrMediaType, "the request must have Content-Type: application/json")
 	}
 	body, err := wire.ReadBody(r, maxBody)
 	if err != nil {
@@ -94,7 +95,7 @@ func readJSON(r *http.Request, v any) error {
 		return badJSON(err)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return wire.Errorf(store.ErrInvalid, "the request's JSON goes on after its end")
+		return problem.Errorf(store.ErrInvalid, "the request's JSON goes on after its end")
 	}
 	return nil
 }
@@ -103,9 +104,9 @@ func readJSON(r *http.Request, v any) error {
 func badJSON(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return wire.Errorf(store.ErrInvalid, "the request's JSON has a %s in field %q", wrongType.Value, wrongType.Field)
+		return problem.Errorf(store.ErrInvalid, "the request's JSON has a %s in field %q", wrongType.Value, wrongType.Field)
 	}
-	return wire.Errorf(store.ErrInvalid, "the request's JSON cannot be used: %s", strings.TrimPrefix(err.Error(), "json: "))
+	return problem.Errorf(store.ErrInvalid, "the request's JSON cannot be used: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // answer writes v; nothing of the admin API may be kept by a cache.

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -38,7 +38,7 @@ func (a *api) listClaims(w http.ResponseWriter, r *http.Request, q request) erro
 			return err
 		}
 	} else if ask.After != "" {
-		return wire.Errorf(store.ErrInvalid, "after is a name within a kind, and the request names none")
+		return problem.Errorf(store.ErrInvalid, "after is a name within a kind, and the request names none")
 	}
 	names, err := a.store.Names(r.Context(), ask)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request, _ request) error {
 		return err
 	}
 	if strings.Contains(c.Name, "*") {
-		return wire.Errorf(
+		return problem.Errorf(
 			store.ErrInvalid, "A claim is of one name; patterns such as %q stand in the configuration, under claims.", c.Name,
 		)
 	}
@@ -71,7 +71,7 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request, _ request) error {
 	}
 	if c.Release {
 		if rule := a.remote.ClaimedByRule(c.Kind, name); rule != "" {
-			return wire.Errorf(
+			return problem.Errorf(
 				store.ErrReferenced, "%s %s is claimed by the configuration (claims: %q) and is released there.", c.Kind, name,
 				rule,
 			)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -67,7 +68,7 @@ func (s *Web) ready(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if !body.Ready {
 		status = http.StatusServiceUnavailable
-		body.Reasons = append(body.Reasons, wire.Public(err))
+		body.Reasons = append(body.Reasons, problem.Public(err))
 	}
 	if _, closed := s.sees(r); closed {
 		body = readyBody{Ready: body.Ready}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -69,7 +70,7 @@ func parseFilter(v url.Values) (f store.EntryFilter, err error) {
 	}
 	if since := v.Get("since"); since != "" {
 		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
-			return f, wire.Errorf(store.ErrInvalid, "since must be a time such as 2026-01-31T00:00:00Z")
+			return f, problem.Errorf(store.ErrInvalid, "since must be a time such as 2026-01-31T00:00:00Z")
 		}
 	}
 	f.Op = store.Op(v.Get("op"))
@@ -93,7 +94,7 @@ func number(v url.Values, name string, otherwise, most uint64) (uint64, error) {
 	}
 	n, err := strconv.ParseUint(v.Get(name), 10, 64)
 	if err != nil || n > most {
-		return 0, wire.Errorf(store.ErrInvalid, "%s must be a number of at most %d", name, most)
+		return 0, problem.Errorf(store.ErrInvalid, "%s must be a number of at most %d", name, most)
 	}
 	return n, nil
 }
@@ -192,7 +193,7 @@ func (a *api) journalArchive(w http.ResponseWriter, r *http.Request, q request) 
 		return err
 	case err != nil:
 		a.log.Error("archives of the journal not read", "id", wire.RequestID(r.Context()), "err", err)
-		return lines.line(errorBody{Error: wire.Public(err), RequestID: wire.RequestID(r.Context())})
+		return lines.line(errorBody{Error: problem.Public(err), RequestID: wire.RequestID(r.Context())})
 	}
 	return lines.line(archiveEnd{last})
 }

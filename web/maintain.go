@@ -7,7 +7,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -34,7 +34,7 @@ func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 	options := store.SweepOptions{DryRun: body.DryRun}
 	if s := body.GraceSeconds; s != nil {
 		if *s < 0 || *s > int64(100*365*24*time.Hour/time.Second) {
-			return wire.Errorf(store.ErrInvalid, "grace_seconds must lie between 0 and a hundred years")
+			return problem.Errorf(store.ErrInvalid, "grace_seconds must lie between 0 and a hundred years")
 		}
 		grace := time.Duration(*s) * time.Second
 		options.Grace = &grace
@@ -118,7 +118,7 @@ func (a *api) readOnly(w http.ResponseWriter, r *http.Request, _ request) error 
 		return err
 	}
 	if len(body.Reason) > 500 {
-		return wire.Errorf(store.ErrInvalid, "the reason may have 500 bytes at most")
+		return problem.Errorf(store.ErrInvalid, "the reason may have 500 bytes at most")
 	}
 	a.store.SetReadOnly(body.Reason)
 	a.log.Warn("read-only switched", "reason", body.Reason, "user", store.ActorFrom(r.Context()).User)

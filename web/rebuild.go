@@ -5,7 +5,7 @@ package web
 import (
 	"net/http"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -37,7 +37,7 @@ func (a *api) republish(w http.ResponseWriter, r *http.Request, _ request) error
 		return err
 	}
 	if a.rebuild == nil {
-		return wire.Errorf(store.ErrInvalid, "nothing can be published here: no protocol is served")
+		return problem.Errorf(store.ErrInvalid, "nothing can be published here: no protocol is served")
 	}
 	return a.stream(w, r, func(progress func(done, total int64)) (any, error) {
 		list, err := a.rebuild(r.Context(), body, progress)

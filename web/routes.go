@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 )
 
@@ -93,7 +94,7 @@ func (a *api) ops() []wire.Op[request] {
 func parse(method, escapedPath string, query url.Values) (string, request, error) {
 	rest, ok := strings.CutPrefix(escapedPath, apiPrefix+"/")
 	if !ok {
-		return "", request{}, wire.Errorf(wire.ErrNoRoute, "the admin API has no such address")
+		return "", request{}, problem.Errorf(problem.ErrNoRoute, "the admin API has no such address")
 	}
 	if method == http.MethodHead {
 		method = http.MethodGet
@@ -113,9 +114,9 @@ func parse(method, escapedPath string, query url.Values) (string, request, error
 		}
 	}
 	if len(allowed) > 0 {
-		return "", request{}, wire.NotAllowed(allowed...)
+		return "", request{}, problem.NotAllowed(allowed...)
 	}
-	return "", request{}, wire.Errorf(wire.ErrNoRoute, "the admin API has no such address")
+	return "", request{}, problem.Errorf(problem.ErrNoRoute, "the admin API has no such address")
 }
 
 // match compares the segments with a row's path and unescapes what stands in the place of "*".
@@ -130,10 +131,10 @@ func match(path string, segments []string) (name string, ok bool, err error) {
 			return "", false, nil
 		case w == "*":
 			if name, err = url.PathUnescape(segments[i]); err != nil {
-				return "", false, wire.Errorf(wire.ErrBadPath, "the path holds a malformed escape")
+				return "", false, problem.Errorf(problem.ErrBadPath, "the path holds a malformed escape")
 			}
 			if name == "" || name == "." || name == ".." {
-				return "", false, wire.Errorf(wire.ErrBadPath, "the path holds an empty name")
+				return "", false, problem.Errorf(problem.ErrBadPath, "the path holds an empty name")
 			}
 		}
 	}

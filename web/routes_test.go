@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 )
 
@@ -74,19 +75,19 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]error{
-		"GET /api/v1":                     wire.ErrNoRoute,
-		"GET /api/v1/":                    wire.ErrNoRoute,
-		"GET /api/v1/nothing":             wire.ErrNoRoute,
-		"GET /api/v1/users/":              wire.ErrBadPath,
-		"DELETE /api/v1/users/..":         wire.ErrBadPath,
-		"DELETE /api/v1/users/%2e%2e":     wire.ErrBadPath,
-		"DELETE /api/v1/users/%zz":        wire.ErrBadPath,
-		"GET /api/v1/users/a/b/c":         wire.ErrNoRoute,
-		"PUT /api/v1/users":               wire.ErrMethod,
-		"GET /api/v1/gc":                  wire.ErrMethod,
-		"POST /api/v1/stats":              wire.ErrMethod,
-		"GET /other/users":                wire.ErrNoRoute,
-		"GET /api/v1/users/a/password":    wire.ErrMethod,
+		"GET /api/v1":                     problem.ErrNoRoute,
+		"GET /api/v1/":                    problem.ErrNoRoute,
+		"GET /api/v1/nothing":             problem.ErrNoRoute,
+		"GET /api/v1/users/":              problem.ErrBadPath,
+		"DELETE /api/v1/users/..":         problem.ErrBadPath,
+		"DELETE /api/v1/users/%2e%2e":     problem.ErrBadPath,
+		"DELETE /api/v1/users/%zz":        problem.ErrBadPath,
+		"GET /api/v1/users/a/b/c":         problem.ErrNoRoute,
+		"PUT /api/v1/users":               problem.ErrMethod,
+		"GET /api/v1/gc":                  problem.ErrMethod,
+		"POST /api/v1/stats":              problem.ErrMethod,
+		"GET /other/users":                problem.ErrNoRoute,
+		"GET /api/v1/users/a/password":    problem.ErrMethod,
 		"HEAD /api/v1/users":              nil,
 		"POST /api/v1/users/ada/password": nil,
 	} {
@@ -105,7 +106,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, method, path string) {
 		op, q, err := parse(method, path, nil)
 		if err != nil {
-			if !errors.Is(err, wire.ErrBadPath) && !errors.Is(err, wire.ErrNoRoute) && !errors.Is(err, wire.ErrMethod) {
+			if !errors.Is(err, problem.ErrBadPath) && !errors.Is(err, problem.ErrNoRoute) && !errors.Is(err, problem.ErrMethod) {
 				t.Fatalf("%s %q: %v", method, path, err)
 			}
 			return

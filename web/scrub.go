@@ -3,7 +3,7 @@ package web
 import (
 	"net/http"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -25,7 +25,7 @@ func (a *api) scrub(w http.ResponseWriter, r *http.Request, _ request) error {
 		return err
 	}
 	if body.Rate < 0 {
-		return wire.Errorf(store.ErrInvalid, "rate must not be negative")
+		return problem.Errorf(store.ErrInvalid, "rate must not be negative")
 	}
 	return a.stream(w, r, func(progress func(done, total int64)) (any, error) {
 		report, err := a.store.Scrub(r.Context(), store.ScrubOptions{Rate: body.Rate, Progress: progress})

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
 )
 
@@ -34,7 +35,7 @@ func (a *api) stream(w http.ResponseWriter, r *http.Request, work func(progress 
 	}
 	if err != nil {
 		a.log.Error("admin command failed", "path", r.URL.Path, "id", wire.RequestID(r.Context()), "err", err)
-		return s.line(errorBody{Error: wire.Public(err), RequestID: wire.RequestID(r.Context())})
+		return s.line(errorBody{Error: problem.Public(err), RequestID: wire.RequestID(r.Context())})
 	}
 	return s.line(resultLine{result})
 }

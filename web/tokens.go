@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -77,7 +78,7 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
 		}
 		if err != nil || !p.IsValid() {
-			return nil, wire.Errorf(store.ErrInvalid, "%q is neither an address nor a network such as 192.0.2.0/24", text)
+			return nil, problem.Errorf(store.ErrInvalid, "%q is neither an address nor a network such as 192.0.2.0/24", text)
 		}
 		all = append(all, p)
 	}

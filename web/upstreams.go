@@ -3,7 +3,7 @@ package web
 import (
 	"net/http"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 	"larder/upstream"
 )
@@ -52,7 +52,7 @@ type MissList struct {
 // upstreams returns the registry, or says that there is none.
 func (a *api) upstreams() (*upstream.Registry, error) {
 	if a.remote == nil {
-		return nil, wire.Errorf(store.ErrNotFound, "no upstreams are configured")
+		return nil, problem.Errorf(store.ErrNotFound, "no upstreams are configured")
 	}
 	return a.remote, nil
 }
@@ -86,7 +86,7 @@ func (a *api) chosen(r *http.Request) (c UpstreamChoice, list []*upstream.Upstre
 		return c, nil, err
 	}
 	if list = reg.Find(c.Kind, c.Name); len(list) == 0 {
-		return c, nil, wire.Errorf(store.ErrNotFound, "there is no such upstream")
+		return c, nil, problem.Errorf(store.ErrNotFound, "there is no such upstream")
 	}
 	return c, list, nil
 }
@@ -137,7 +137,7 @@ func (a *api) purgeUpstreams(w http.ResponseWriter, r *http.Request, _ request) 
 		return err
 	}
 	if c.Package == "" {
-		return wire.Errorf(store.ErrInvalid, "package is missing; \"*\" is every one")
+		return problem.Errorf(store.ErrInvalid, "package is missing; \"*\" is every one")
 	}
 	purge := reg.Purge
 	if c.NoUpstream {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -104,7 +105,7 @@ func (a *api) changeUser(w http.ResponseWriter, r *http.Request, q request) erro
 // removeUser refuses to remove the caller, who would be locked out at once.
 func (a *api) removeUser(w http.ResponseWriter, r *http.Request, q request) error {
 	if wire.IdentityFrom(r.Context()).User == q.name {
-		return wire.Errorf(store.ErrInvalid, "you cannot remove yourself")
+		return problem.Errorf(store.ErrInvalid, "you cannot remove yourself")
 	}
 	if err := a.auth.RemoveUser(r.Context(), q.name); err != nil {
 		return err

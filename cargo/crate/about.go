@@ -9,7 +9,7 @@ type About struct {
 	Authors, Keywords, Categories                    []string
 }
 
-// ParseAbout reads a Cargo.toml that ParseManifest takes. store.ErrInvalid.
+// ParseAbout reads a Cargo.toml that ParseManifest takes. problem.ErrInvalid.
 func ParseAbout(raw []byte) (About, error) {
 	doc, err := parseTOML(raw)
 	if err != nil {

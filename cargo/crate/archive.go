@@ -11,8 +11,7 @@ import (
 	"strings"
 
 	"larder/internal/archive"
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 const (
@@ -36,7 +35,7 @@ type Archive struct {
 }
 
 // ReadArchive reads the archive of a version: gzipped, every entry a file or folder below name-version/, one Cargo.toml,
-// at most limit bytes unpacked. store.ErrInvalid, store.ErrTooLarge, and r's own errors.
+// at most limit bytes unpacked. problem.ErrInvalid, problem.ErrTooLarge, and r's own errors.
 func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, error) {
 	t := &Archive{}
 	folder := name + "-" + version
@@ -48,9 +47,9 @@ func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, erro
 		file, ok := strings.CutPrefix(e.Name, folder+"/")
 		switch {
 		case !ok:
-			return wire.Errorf(store.ErrInvalid, "The crate has %.200q, which is not below %s/.", e.Name, folder)
+			return problem.Errorf(problem.ErrInvalid, "The crate has %.200q, which is not below %s/.", e.Name, folder)
 		case strings.EqualFold(path.Base(file), ".cargo-ok"):
-			return wire.Errorf(store.ErrInvalid, "The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
+			return problem.Errorf(problem.ErrInvalid, "The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
 		case !e.Regular:
 			return nil
 		}
@@ -60,17 +59,17 @@ func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, erro
 	})
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return nil, wire.Explain(err, store.ErrInvalid, "The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
+		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
 	case errors.Is(err, archive.ErrType):
-		return nil, wire.Explain(err, store.ErrInvalid, "The crate has a link, device or other entry that is neither a file nor a folder.")
+		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a link, device or other entry that is neither a file nor a folder.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, wire.Explain(err, store.ErrTooLarge, "The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
+		return nil, problem.Wrap(err, problem.ErrTooLarge, "The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
 	case errors.Is(err, archive.ErrName):
-		return nil, wire.Explain(err, store.ErrInvalid, "The crate has a file whose name leads outside of it, or is not portable.")
+		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a file whose name leads outside of it, or is not portable.")
 	case err != nil:
 		return nil, err
 	case t.Manifest == nil:
-		return nil, wire.Errorf(store.ErrInvalid, "The crate has no Cargo.toml.")
+		return nil, problem.Errorf(problem.ErrInvalid, "The crate has no Cargo.toml.")
 	}
 	return t, nil
 }
@@ -97,10 +96,10 @@ func (t *Archive) take(name string, e *archive.Entry) error {
 // takeManifest reads the one Cargo.toml. In another case it would be a second one on some systems.
 func (t *Archive) takeManifest(name string, e *archive.Entry) error {
 	if name != "Cargo.toml" && name != "cargo.toml" {
-		return wire.Errorf(store.ErrInvalid, "The crate's manifest is called %s instead of Cargo.toml.", name)
+		return problem.Errorf(problem.ErrInvalid, "The crate's manifest is called %s instead of Cargo.toml.", name)
 	}
 	if t.Manifest != nil {
-		return wire.Errorf(store.ErrInvalid, "The crate has two files Cargo.toml; which one counts would depend on the system.")
+		return problem.Errorf(problem.ErrInvalid, "The crate has two files Cargo.toml; which one counts would depend on the system.")
 	}
 	raw, err := e.Bytes(maxManifest)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // Dependency is what a crate says of one it depends on, in Cargo.toml or in the request that publishes it.
@@ -37,10 +36,10 @@ func (d *Dependency) Check() error {
 		list = append(list, CheckTarget(d.Target))
 	}
 	if !slices.Contains([]string{"", "normal", "build", "dev"}, d.Kind) {
-		list = append(list, wire.Errorf(store.ErrInvalid, "The dependency %s has the unknown kind %.40q.", d.Name, d.Kind))
+		list = append(list, problem.Errorf(problem.ErrInvalid, "The dependency %s has the unknown kind %.40q.", d.Name, d.Kind))
 	}
 	if d.Kind == "dev" && d.Optional {
-		list = append(list, wire.Errorf(store.ErrInvalid, "The dev-dependency %s is optional, which cargo refuses.", d.Name))
+		list = append(list, problem.Errorf(problem.ErrInvalid, "The dev-dependency %s is optional, which cargo refuses.", d.Name))
 	}
 	for _, f := range d.Features {
 		name, feature, slash := strings.Cut(f, "/")

@@ -11,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // entry is a member of a test's archive; a flag other than 0 makes something else than a file of it.
@@ -60,7 +59,7 @@ func TestE_CVE_2026_5223_Links(t *testing.T) {
 		"symlink": tar.TypeSymlink, "hardlink": tar.TypeLink, "fifo": tar.TypeFifo, "char": tar.TypeChar, "block": tar.TypeBlock,
 	} {
 		_, err := read(pack(t, entry{folder + "Cargo.toml", someManifest, 0}, entry{folder + "x", "../../other-1.0.0/src/lib.rs", flag}), 1<<20)
-		if !errors.Is(err, store.ErrInvalid) || !strings.Contains(wire.Public(err), "neither a file nor a folder") {
+		if !errors.Is(err, problem.ErrInvalid) || !strings.Contains(problem.Public(err), "neither a file nor a folder") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -73,7 +72,7 @@ func TestE_CVE_2026_5223_Links(t *testing.T) {
 func TestE_CVE_2022_36113_CargoOK(t *testing.T) {
 	for _, name := range []string{".cargo-ok", ".CARGO-OK", "a/.cargo-ok"} {
 		_, err := read(pack(t, entry{folder + "Cargo.toml", someManifest, 0}, entry{folder + name, "ok", 0}), 1<<20)
-		if !errors.Is(err, store.ErrInvalid) {
+		if !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -83,7 +82,7 @@ func TestE_CVE_2022_36113_CargoOK(t *testing.T) {
 func TestE_EntriesOutside(t *testing.T) {
 	for _, name := range []string{"bar-0.0.1/x", "foo-0.0.1x/x", "foo-0.0.1/../x", "../foo-0.0.1/x", "/foo-0.0.1/x", "x", `foo-0.0.1/a\..\..\x`, `foo-0.0.1\x`, "foo-0.0.1"} {
 		_, err := read(pack(t, entry{folder + "Cargo.toml", someManifest, 0}, entry{name, "y", 0}), 1<<20)
-		if !errors.Is(err, store.ErrInvalid) {
+		if !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -134,7 +133,7 @@ func TestTarballs(t *testing.T) {
 		switch {
 		case c.refused == "" && (err != nil || !c.check(a)):
 			t.Errorf("%s: %+v %v", name, a, err)
-		case c.refused != "" && (err == nil || !strings.Contains(wire.Public(err), c.refused)):
+		case c.refused != "" && (err == nil || !strings.Contains(problem.Public(err), c.refused)):
 			t.Errorf("%s: %v, want %s", name, err, c.refused)
 		}
 	}
@@ -224,7 +223,7 @@ func TestTOMLNesting(t *testing.T) {
 		"a = " + strings.Repeat("[", n), "a = " + strings.Repeat("{a=", n), strings.Repeat("a.", n) + "a = 1", "[" + strings.Repeat("a.", n) + "a]", "a = " + strings.Repeat("[\n#]\n", n),
 		"a = [" + strings.Repeat("']',[", n), `a = ["\"]",` + strings.Repeat("[", n), "a = \"\"\"]\"\"]\"\"\" \n b = " + strings.Repeat("[", n), strings.Repeat(`"a".`, n) + "a = 1",
 	} {
-		if _, err := ParseManifest([]byte(text)); !errors.Is(err, store.ErrInvalid) {
+		if _, err := ParseManifest([]byte(text)); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%.40s: %v", text, err)
 		}
 	}
@@ -269,7 +268,7 @@ os = ">=1,<2"
 	for text, want := range map[string]string{
 		"x = 1\n": "neither a version nor a table", "x = { workspace = true }\n": "inherited", "x = \"latest\"\n": "no requirement", "x = [\"1\"]\n": "neither a version nor a table",
 	} {
-		if _, err := ParseManifest([]byte(someManifest + "[dependencies]\n" + text)); err == nil || !strings.Contains(wire.Public(err), want) {
+		if _, err := ParseManifest([]byte(someManifest + "[dependencies]\n" + text)); err == nil || !strings.Contains(problem.Public(err), want) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
@@ -285,7 +284,7 @@ func FuzzArchive(f *testing.F) {
 		const limit = 1 << 20
 		a, err := read(p, limit)
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 		} else if a.Unpacked > limit || len(a.Bins()) > maxBins || a.Manifest == nil {
@@ -294,7 +293,7 @@ func FuzzArchive(f *testing.F) {
 		// The same bytes as a manifest.
 		m, err := ParseManifest(p[:min(len(p), 64<<10)])
 		if err != nil {
-			if s := wire.Status(err); s != 400 {
+			if s := problem.Status(err); s != 400 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // Manifest is what Larder reads of Cargo.toml.
@@ -30,11 +29,11 @@ type Manifest struct {
 const badManifest = "The crate's Cargo.toml cannot be used: %s"
 
 func manifestError(format string, args ...any) error {
-	return wire.Errorf(store.ErrInvalid, badManifest, fmt.Sprintf(format, args...))
+	return problem.Errorf(problem.ErrInvalid, badManifest, fmt.Sprintf(format, args...))
 }
 
 // ParseManifest reads a Cargo.toml as cargo packs it: normalised, with nothing left to inherit from a workspace.
-// store.ErrInvalid.
+// problem.ErrInvalid.
 func ParseManifest(raw []byte) (*Manifest, error) {
 	doc, err := parseTOML(raw)
 	if err != nil {
@@ -136,10 +135,10 @@ func readDependency(alias string, v any) (Dependency, error) {
 const CratesIndex = "https://github.com/rust-lang/crates.io-index"
 
 // Agrees compares the archive with the request. Which registry a dependency comes from is said differently: cargo leaves
-// out the one that is published to in the request, and the public one in Cargo.toml. store.ErrInvalid.
+// out the one that is published to in the request, and the public one in Cargo.toml. problem.ErrInvalid.
 func (m *Manifest) Agrees(name, version, links string, deps []Dependency, features map[string][]string) error {
 	if m.Name != name || m.Version != version {
-		return wire.Errorf(store.ErrInvalid, "The request is about %s %s, but the crate's Cargo.toml about %.80s %.80s.", name, version, m.Name, m.Version)
+		return problem.Errorf(problem.ErrInvalid, "The request is about %s %s, but the crate's Cargo.toml about %.80s %.80s.", name, version, m.Name, m.Version)
 	}
 	if m.Links != links {
 		return differs("links")
@@ -191,7 +190,7 @@ func (m *Manifest) sameFeatures(features map[string][]string) error {
 }
 
 func differs(what string) error {
-	return wire.Errorf(store.ErrInvalid, "The request and the crate's Cargo.toml differ in %.120s.", what)
+	return problem.Errorf(problem.ErrInvalid, "The request and the crate's Cargo.toml differ in %.120s.", what)
 }
 
 // firstDifference names the first of two sorted lists that the other lacks.

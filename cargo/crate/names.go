@@ -6,9 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"larder/internal/problem"
 	"larder/internal/semver"
-	"larder/internal/wire"
-	"larder/store"
 )
 
 // The public registry's limits; clients and tools have grown up with them.
@@ -34,7 +33,7 @@ func consists(s, others string) bool {
 // CheckName accepts the names that crates may have.
 func CheckName(name string) error {
 	if name == "" || len(name) > MaxName || !letter(name[0]) || !consists(name, "-_") {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a crate name: it begins with a letter and has letters, digits, - and _, at most %d.", name, MaxName)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a crate name: it begins with a letter and has letters, digits, - and _, at most %d.", name, MaxName)
 	}
 	return nil
 }
@@ -42,7 +41,7 @@ func CheckName(name string) error {
 // CheckAlias accepts the names dependencies may be given in Cargo.toml.
 func CheckAlias(name string) error {
 	if name == "" || len(name) > MaxName || !letter(name[0]) && name[0] != '_' || !consists(name, "-_") {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a name for a dependency.", name)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a name for a dependency.", name)
 	}
 	return nil
 }
@@ -67,11 +66,11 @@ func CheckFeature(name string) error {
 		first := unicode.IsLetter(r) || unicode.IsDigit(r) || r == '_' || unicode.Is(unicode.Other_ID_Start, r)
 		further := unicode.IsMark(r) || unicode.Is(unicode.Pc, r) || unicode.Is(unicode.Other_ID_Continue, r) || strings.ContainsRune("+-.", r)
 		if !first && (i == 0 || !further) || r == unicode.ReplacementChar {
-			return wire.Errorf(store.ErrInvalid, "%.80q is not the name of a feature.", name)
+			return problem.Errorf(problem.ErrInvalid, "%.80q is not the name of a feature.", name)
 		}
 	}
 	if name == "" || len(name) > maxText {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not the name of a feature.", name)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not the name of a feature.", name)
 	}
 	return nil
 }
@@ -79,7 +78,7 @@ func CheckFeature(name string) error {
 // CheckFeatures judges features as cargo does when it reads the line: one that names nothing would lose the version.
 func CheckFeatures(features map[string][]string, deps []Dependency, limit int) error {
 	if len(features) > limit {
-		return wire.Errorf(store.ErrInvalid, "The crate has %d features; at most %d are accepted.", len(features), limit)
+		return problem.Errorf(problem.ErrInvalid, "The crate has %d features; at most %d are accepted.", len(features), limit)
 	}
 	optional := map[string]bool{} // by name in Cargo.toml
 	for _, d := range deps {
@@ -100,14 +99,14 @@ func CheckFeatures(features map[string][]string, deps []Dependency, limit int) e
 			return err
 		}
 		if optional[name] && !mentioned[name] {
-			return wire.Errorf(store.ErrInvalid, "The feature %s has the name of an optional dependency and does not switch it on.", name)
+			return problem.Errorf(problem.ErrInvalid, "The feature %s has the name of an optional dependency and does not switch it on.", name)
 		}
 		if len(values) > limit {
-			return wire.Errorf(store.ErrInvalid, "The feature %s switches on %d others; at most %d are accepted.", name, len(values), limit)
+			return problem.Errorf(problem.ErrInvalid, "The feature %s switches on %d others; at most %d are accepted.", name, len(values), limit)
 		}
 		for _, v := range values {
 			if !validValue(v, features, optional, explicit) {
-				return wire.Errorf(store.ErrInvalid, "The feature %s has %.80q, which is neither a feature nor an optional dependency that it could switch on.", name, v)
+				return problem.Errorf(problem.ErrInvalid, "The feature %s has %.80q, which is neither a feature nor an optional dependency that it could switch on.", name, v)
 			}
 		}
 	}
@@ -132,7 +131,7 @@ func validValue(v string, features map[string][]string, optional, explicit map[s
 func CheckRustVersion(s string) error {
 	p, ok := parsePartial(s)
 	if s != "" && (!ok || p.pre != "" || p.build != "" || p.wild) {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a rust-version like 1.70.", s)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a rust-version like 1.70.", s)
 	}
 	return nil
 }

@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // maxComparators is cargo's own limit.
@@ -94,7 +93,7 @@ func canonicalComparator(s string) (string, bool) {
 // CheckReq accepts what CanonicalReq can read.
 func CheckReq(s string) error {
 	if _, ok := CanonicalReq(s); !ok {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a version requirement.", s)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a version requirement.", s)
 	}
 	return nil
 }
@@ -107,7 +106,7 @@ func CheckTarget(s string) error {
 		ok = p.eat("(") && p.expr(0) && p.eat(")") && p.rest == ""
 	}
 	if !ok {
-		return wire.Errorf(store.ErrInvalid, "%.80q is neither a target triple nor a cfg expression.", s)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is neither a target triple nor a cfg expression.", s)
 	}
 	return nil
 }

@@ -8,8 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // maxTomlDepth bounds nested values and dotted keys; the parser's time grows with their square.
@@ -60,7 +59,7 @@ func parseTOML(raw []byte) (table, error) {
 		if errors.As(err, &parse) {
 			what = fmt.Sprintf("line %d is not TOML.", parse.Position.Line)
 		}
-		return nil, wire.Explain(err, store.ErrInvalid, badManifest, what)
+		return nil, problem.Wrap(err, problem.ErrInvalid, badManifest, what)
 	}
 	return doc, nil
 }
@@ -88,7 +87,7 @@ func checkNesting(raw []byte) error {
 			dots = 0
 		}
 		if max(depth, dots) > maxTomlDepth {
-			return wire.Errorf(store.ErrInvalid, badManifest, fmt.Sprintf("it is nested more than %d levels deep.", maxTomlDepth))
+			return problem.Errorf(problem.ErrInvalid, badManifest, fmt.Sprintf("it is nested more than %d levels deep.", maxTomlDepth))
 		}
 	}
 	return nil

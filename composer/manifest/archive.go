@@ -11,8 +11,7 @@ import (
 	"strings"
 
 	"larder/internal/archive"
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 const (
@@ -45,12 +44,12 @@ func readArchive(r io.ReaderAt, size int64) ([]byte, error) {
 	if e == nil {
 		top := topLevel(z)
 		if len(top) != 1 {
-			return nil, wire.Errorf(store.ErrInvalid, "The archive has no composer.json at its root, and not everything is in one folder: it has %s.", strings.Join(top, ", "))
+			return nil, problem.Errorf(problem.ErrInvalid, "The archive has no composer.json at its root, and not everything is in one folder: it has %s.", strings.Join(top, ", "))
 		}
 		e = z.Entry(top[0] + "/composer.json")
 	}
 	if e == nil || !e.Regular {
-		return nil, wire.Errorf(store.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.")
+		return nil, problem.Errorf(problem.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.")
 	}
 	raw, err := e.Bytes(maxSize)
 	if err != nil {
@@ -86,7 +85,7 @@ func checkEntries(z *archive.Zip) error {
 	for _, e := range z.Entries() {
 		lower := strings.ToLower(e.Name)
 		if other, ok := seen[lower]; ok {
-			return wire.Errorf(store.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, e.Name)
+			return problem.Errorf(problem.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, e.Name)
 		}
 		seen[lower] = e.Name
 		if !e.Link {
@@ -98,7 +97,7 @@ func checkEntries(z *archive.Zip) error {
 		}
 		to := path.Join(path.Dir(e.Name), string(target))
 		if path.IsAbs(string(target)) || !inside(to) || strings.Contains(string(target), `\`) {
-			return wire.Errorf(store.ErrInvalid, "The archive has the link %.200q, which leads outside.", e.Name)
+			return problem.Errorf(problem.ErrInvalid, "The archive has the link %.200q, which leads outside.", e.Name)
 		}
 	}
 	return nil
@@ -108,14 +107,14 @@ func checkEntries(z *archive.Zip) error {
 func archiveError(r io.ReaderAt, err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return wire.Explain(err, store.ErrTooLarge, "The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries, maxUnpacked>>30)
+		return problem.Wrap(err, problem.ErrTooLarge, "The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries, maxUnpacked>>30)
 	case errors.Is(err, archive.ErrName):
-		return wire.Explain(err, store.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.")
+		return problem.Wrap(err, problem.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.")
 	case errors.Is(err, archive.ErrFormat) && !isZip(r):
-		return wire.Explain(err, store.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.")
+		return problem.Wrap(err, problem.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.")
 	case errors.Is(err, archive.ErrFormat):
 		what := strings.TrimPrefix(err.Error(), archive.ErrFormat.Error()+": ")
-		return wire.Explain(err, store.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what)
+		return problem.Wrap(err, problem.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what)
 	}
 	return err
 }

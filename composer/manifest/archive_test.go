@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
 
@@ -52,7 +52,7 @@ func TestA7_ZipLayouts(t *testing.T) {
 		}(), "f09, …"},
 		"another case": {map[string]string{"Composer.json": plainManifest}, "no composer.json"},
 	} {
-		if raw, err := readPacked(c.files); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), c.text) {
+		if raw, err := readPacked(c.files); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), c.text) {
 			t.Errorf("%s: %s %v", what, raw, err)
 		}
 	}
@@ -65,29 +65,29 @@ func TestE_Archives(t *testing.T) {
 		if status == 0 && err == nil {
 			continue
 		}
-		if wire.Status(err) != status {
+		if problem.Status(err) != status {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
 	for _, target := range []string{"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x"} {
-		if _, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target}); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "which leads outside") {
+		if _, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target}); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "which leads outside") {
 			t.Errorf("→ %q: %v", target, err)
 		}
 	}
-	if _, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"}); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "one file on some systems") {
+	if _, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"}); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "one file on some systems") {
 		t.Error(err)
 	}
-	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`}); wire.Status(err) != 413 {
+	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`}); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
 	for what, p := range map[string][]byte{"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024)} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not a ZIP archive") {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "not a ZIP archive") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	for what, p := range map[string][]byte{"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'), "more before": append([]byte("PK x"), whole...)} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not every client could read it") {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "not every client could read it") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -110,7 +110,7 @@ func TestE_Bombs(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); wire.Status(err) != 413 {
+	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 	b.Reset()
@@ -123,7 +123,7 @@ func TestE_Bombs(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); wire.Status(err) != 413 {
+	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 }
@@ -136,7 +136,7 @@ func FuzzArchive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		raw, err := readArchive(bytes.NewReader(p), int64(len(p)))
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

@@ -9,8 +9,8 @@ import (
 
 	"larder/composer/minify"
 	"larder/composer/naming"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/internal/wiretest"
 )
 
@@ -51,12 +51,12 @@ func TestA3_Refused(t *testing.T) {
 		`"name":"x"`: "package name", `"name":""`: "package name", `"name":["a/b"]`: "package name",
 	} {
 		raw := `{"name":"a/b",` + field + `}`
-		if _, err := Parse([]byte(raw)); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), want) {
+		if _, err := Parse([]byte(raw)); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), want) {
 			t.Errorf("%.80s: %v", field, err)
 		}
 	}
 	for _, raw := range []string{"", "[]", "null", `"x"`, "{", `{"name":"a/b"}x`, `{"name":"a/b",}`, "{\"name\":\"a/b\",\"description\":\"\xff\"}", `{"name"}`, `{1:2}`} {
-		if _, err := Parse([]byte(raw)); wire.Status(err) != 400 {
+		if _, err := Parse([]byte(raw)); problem.Status(err) != 400 {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestE_GHSA_gjfg_Paths(t *testing.T) {
 	for _, path := range []string{"../x", "a/../../x", `..\\x`, `a\\..\\x`, "..", "C:/x", `c:\\x`, "a/.."} {
 		for _, field := range []string{`"bin":["%s"]`, `"bin":"%s"`, `"target-dir":"%s"`, `"include-path":["%s"]`, `"autoload":{"psr-4":{"A\\":"%s"}}`, `"autoload":{"psr-0":{"A":["x","%s"]}}`, `"autoload":{"classmap":["%s"]}`, `"autoload":{"files":["%s"]}`, `"autoload":{"exclude-from-classmap":["%s"]}`} {
 			raw := `{"name":"a/b",` + fmt.Sprintf(field, path) + `}`
-			if _, err := Parse([]byte(raw)); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "inside the package") {
+			if _, err := Parse([]byte(raw)); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "inside the package") {
 				t.Errorf("%s: %v", raw, err)
 			}
 		}
@@ -83,7 +83,7 @@ func TestE_CVE_2021_29472_Options(t *testing.T) {
 		`{"type":"hg","url":"--config=alias.identify=!id","reference":"x"}`, `{"type":"git","url":"https://git.example.com/x","reference":"-x"}`, `{"type":"git","url":"x --upload-pack=id","reference":"x"}`,
 		`{"type":"git","url":" -x","reference":"y"}`, `{"type":"-git","url":"x","reference":"y"}`, `{"type":"git","url":"x"}`, `{"type":"git","reference":"x"}`, `{"url":"x","reference":"y"}`, `{"type":"git","url":["x"],"reference":"y"}`, `"git"`,
 	} {
-		if _, err := Parse([]byte(`{"name":"a/b","source":` + source + `}`)); wire.Status(err) != 400 {
+		if _, err := Parse([]byte(`{"name":"a/b","source":` + source + `}`)); problem.Status(err) != 400 {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
@@ -112,7 +112,7 @@ func TestE_JSON(t *testing.T) {
 	}
 	// Nested so deeply, or with such a number, a document could not be read by any client.
 	for _, extra := range []string{strings.Repeat("[", 300) + strings.Repeat("]", 300), strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300), "1e999", "[" + strings.Repeat("9", 400) + "]"} {
-		if _, err := Parse([]byte(`{"name":"a/b","extra":{"x":` + extra + `}}`)); wire.Status(err) != 400 {
+		if _, err := Parse([]byte(`{"name":"a/b","extra":{"x":` + extra + `}}`)); problem.Status(err) != 400 {
 			t.Errorf("%.20s: %v", extra, err)
 		}
 	}
@@ -125,7 +125,7 @@ func FuzzComposerJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		m, err := Parse(raw)
 		if err != nil {
-			if s := wire.Status(err); s != 400 {
+			if s := problem.Status(err); s != 400 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

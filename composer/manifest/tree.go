@@ -11,9 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
-	"larder/store"
 )
 
 // maxDepth leaves room below PHP's limit of 512, which counts for the whole document a version is part of.
@@ -61,7 +60,7 @@ func parseTree(raw []byte) (*object, error) {
 }
 
 func badManifest(format string, args ...any) error {
-	return wire.Errorf(store.ErrInvalid, "The archive's composer.json cannot be used: "+format, args...)
+	return problem.Errorf(problem.ErrInvalid, "The archive's composer.json cannot be used: "+format, args...)
 }
 
 func parseValue(dec *json.Decoder, depth int) (any, error) {

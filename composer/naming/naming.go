@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 const maxName = 200 // bytes
@@ -26,9 +25,9 @@ func Parse(name string) (string, error) {
 	vendor, base, _ := strings.Cut(n, "/")
 	switch {
 	case len(name) > maxName:
-		return "", wire.Errorf(store.ErrInvalid, "A package name has at most %d characters.", maxName)
+		return "", problem.Errorf(problem.ErrInvalid, "A package name has at most %d characters.", maxName)
 	case !pattern.MatchString(n), strings.HasSuffix(n, ".json"), deviceName.MatchString(vendor), deviceName.MatchString(base):
-		return "", wire.Errorf(store.ErrInvalid, "%.200q is not a package name such as acme/demo.", name)
+		return "", problem.Errorf(problem.ErrInvalid, "%.200q is not a package name such as acme/demo.", name)
 	}
 	return n, nil
 }

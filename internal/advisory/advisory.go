@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -65,11 +66,11 @@ func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 	}
 	var list []A
 	if err := json.Unmarshal(raw, &list); err != nil {
-		return wire.Explain(err, store.ErrInvalid, "The advisories are not a JSON array of objects.")
+		return problem.Wrap(err, problem.ErrInvalid, "The advisories are not a JSON array of objects.")
 	}
 	for i, a := range list {
 		if fault := a.Fault(); fault != "" {
-			return wire.Errorf(store.ErrInvalid, "Advisory %d: %s", i, fault)
+			return problem.Errorf(problem.ErrInvalid, "Advisory %d: %s", i, fault)
 		}
 	}
 	if err := t.replace(r.Context(), list); err != nil {

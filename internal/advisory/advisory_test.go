@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -45,7 +45,7 @@ func TestTable(t *testing.T) {
 	for body, text := range map[string]string{
 		`{}`: "not a JSON array", `[`: "not a JSON array", `[{"Package":"a","Text":"x"},{"Package":"b"}]`: "Advisory 1: it says nothing.",
 	} {
-		if err := set(body); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), text) || get(table) != loaded {
+		if err := set(body); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), text) || get(table) != loaded {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"larder/internal/problem"
 )
 
 // Wait is how long a request stands in line for what others hold; Retry is when its client should come again.
@@ -29,6 +31,15 @@ type Busy struct {
 }
 
 func (b *Busy) Error() string { return b.Reason }
+
+// ErrBusy is what every Busy wraps.
+var ErrBusy = problem.New(503, "no memory to spare", "the server is busy")
+
+// Unwrap returns ErrBusy.
+func (b *Busy) Unwrap() error { return ErrBusy }
+
+// RetryAfter is After.
+func (b *Busy) RetryAfter() time.Duration { return b.After }
 
 // Public is the text the client's user reads.
 func (b *Busy) Public() string { return b.Reason }

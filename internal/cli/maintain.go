@@ -13,8 +13,8 @@ import (
 
 	"larder/auth"
 	"larder/internal/config"
+	"larder/internal/problem"
 	rebuilding "larder/internal/rebuild"
-	"larder/internal/wire"
 	"larder/store"
 	"larder/web"
 )
@@ -120,7 +120,7 @@ func (a *app) checkCommand() *cobra.Command {
 			return usagef("--as goes with --publish")
 		case len(*publish) > 0:
 			if _, err := rebuilding.ParseChoices(*publish); err != nil {
-				return usagef("%s", wire.Public(err))
+				return usagef("%s", problem.Public(err))
 			}
 			return a.republish(cmd.Context(), s, *asJSON, web.RebuildRequest{Publish: *publish, As: *as})
 		}

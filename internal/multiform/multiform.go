@@ -12,8 +12,7 @@ import (
 	"strings"
 
 	"larder/internal/budget"
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // Limits bound everything but the file, which is its receiver's business.
@@ -47,12 +46,12 @@ func (f *Form) Get(name string) string {
 func (f *Form) Has(name string) bool { return len(f.values[name]) > 0 }
 
 // Read reads the body of r; values are what is known from elsewhere. For the file it calls open, with what was read by then,
-// and fills what that returns. wire.ErrMediaType, ErrInvalid, ErrTooLarge, an error of the connection, or of open and its
+// and fills what that returns. problem.ErrMediaType, ErrInvalid, ErrTooLarge, an error of the connection, or of open and its
 // writer.
 func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Form) (io.Writer, error)) (*Form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
-		return nil, wire.Errorf(wire.ErrMediaType, "This address takes forms of the type multipart/form-data.")
+		return nil, problem.Errorf(problem.ErrMediaType, "This address takes forms of the type multipart/form-data.")
 	}
 	f := &Form{limits: l, left: l.Values, values: map[string][]string{}}
 	for name, v := range values {
@@ -67,7 +66,7 @@ func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Fo
 			return f, nil
 		}
 		if err == nil && n == l.Fields {
-			return nil, wire.Errorf(store.ErrTooLarge, "The form has more than %d fields.", l.Fields)
+			return nil, problem.Errorf(problem.ErrTooLarge, "The form has more than %d fields.", l.Fields)
 		}
 		if err == nil {
 			err = f.take(r.Context(), p, open)
@@ -97,7 +96,7 @@ var errReceiver = errors.New("receive the file")
 
 // blame says whose fault it is that the form could not be read: the connection's, the receiver's or the form's.
 func (s *source) blame(err error) error {
-	var refusal *store.Refusal
+	var refusal *problem.Refusal
 	var busy *budget.Busy
 	switch {
 	case s.err != nil:
@@ -105,7 +104,7 @@ func (s *source) blame(err error) error {
 	case errors.Is(err, errReceiver), errors.As(err, &refusal), errors.As(err, &busy):
 		return err
 	}
-	return wire.Explain(err, store.ErrInvalid, "The form is damaged or ends early.")
+	return problem.Wrap(err, problem.ErrInvalid, "The form is damaged or ends early.")
 }
 
 // take reads one field.
@@ -120,8 +119,8 @@ func (f *Form) take(ctx context.Context, p *multipart.Part, open func(f *Form) (
 	limit := min(f.left, f.limits.Value)
 	raw, err := budget.Read(ctx, p, -1, limit)
 	if err == budget.ErrLimit {
-		return wire.Errorf(
-			store.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name,
+		return problem.Errorf(
+			problem.ErrTooLarge, "The field %.40q has more than %d bytes, or all fields together more than %d.", name,
 			f.limits.Value, f.limits.Values,
 		)
 	}
@@ -141,14 +140,14 @@ func (f *Form) take(ctx context.Context, p *multipart.Part, open func(f *Form) (
 func partName(p *multipart.Part) (name, filename string, err error) {
 	_, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
 	if err != nil || params["name"] == "" || len(params["name"]) > 64 {
-		return "", "", wire.Errorf(store.ErrInvalid, "The form has a field without a name.")
+		return "", "", problem.Errorf(problem.ErrInvalid, "The form has a field without a name.")
 	}
 	return params["name"], params["filename"], nil
 }
 
 func (f *Form) takeFile(p io.Reader, filename string, open func(f *Form) (io.Writer, error)) error {
 	if f.HasFile {
-		return wire.Errorf(store.ErrInvalid, "The form has several files instead of one.")
+		return problem.Errorf(problem.ErrInvalid, "The form has several files instead of one.")
 	}
 	f.HasFile, f.Filename = true, filename
 	w, err := open(f)

@@ -11,8 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // body writes a form as clients do; "NAME!FILE" is a field with a file's name.
@@ -97,23 +96,23 @@ func TestRefuses(t *testing.T) {
 		fields    []string
 		want      error
 	}{
-		"no form":      {"application/json", "{}", nil, wire.ErrMediaType},
-		"no boundary":  {"multipart/form-data", "", nil, wire.ErrMediaType},
-		"no type":      {"", "", nil, wire.ErrMediaType},
-		"empty":        {typ, "", nil, store.ErrInvalid},
-		"long value":   {"", "", []string{"name", strings.Repeat("x", 101)}, store.ErrTooLarge},
-		"long values":  {"", "", []string{"a", strings.Repeat("x", 99), "b", strings.Repeat("x", 99), "c", strings.Repeat("x", 99)}, store.ErrTooLarge},
-		"many fields":  {"", "", strings.Split(strings.Repeat("a,b,", 9)+"c,d", ","), store.ErrTooLarge},
-		"two files":    {"", "", []string{"content!a", "x", "content!b", "y"}, store.ErrInvalid},
-		"long name":    {"", "", []string{strings.Repeat("n", 65), "x"}, store.ErrInvalid},
-		"without name": {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", nil, store.ErrInvalid},
-		"ends early":   {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=content\r\n\r\nbytes", nil, store.ErrInvalid},
+		"no form":      {"application/json", "{}", nil, problem.ErrMediaType},
+		"no boundary":  {"multipart/form-data", "", nil, problem.ErrMediaType},
+		"no type":      {"", "", nil, problem.ErrMediaType},
+		"empty":        {typ, "", nil, problem.ErrInvalid},
+		"long value":   {"", "", []string{"name", strings.Repeat("x", 101)}, problem.ErrTooLarge},
+		"long values":  {"", "", []string{"a", strings.Repeat("x", 99), "b", strings.Repeat("x", 99), "c", strings.Repeat("x", 99)}, problem.ErrTooLarge},
+		"many fields":  {"", "", strings.Split(strings.Repeat("a,b,", 9)+"c,d", ","), problem.ErrTooLarge},
+		"two files":    {"", "", []string{"content!a", "x", "content!b", "y"}, problem.ErrInvalid},
+		"long name":    {"", "", []string{strings.Repeat("n", 65), "x"}, problem.ErrInvalid},
+		"without name": {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", nil, problem.ErrInvalid},
+		"ends early":   {"multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=content\r\n\r\nbytes", nil, problem.ErrInvalid},
 	} {
 		if c.fields != nil {
 			c.typ, c.text = body(c.fields...)
 		}
 		f, _, _, err := read(c.typ, strings.NewReader(c.text), nil)
-		if !errors.Is(err, c.want) || wire.Status(err) == 500 {
+		if !errors.Is(err, c.want) || problem.Status(err) == 500 {
 			t.Errorf("%s: %+v %v", name, f, err)
 		}
 	}
@@ -123,7 +122,7 @@ func TestRefuses(t *testing.T) {
 func TestBlame(t *testing.T) {
 	broken := errors.New("broken")
 	typ, text := body("content!a", strings.Repeat("x", 10_000))
-	if _, _, _, err := read(typ, io.MultiReader(strings.NewReader(text[:5000]), iotest.ErrReader(broken)), nil); !errors.Is(err, broken) || wire.Status(err) != 500 {
+	if _, _, _, err := read(typ, io.MultiReader(strings.NewReader(text[:5000]), iotest.ErrReader(broken)), nil); !errors.Is(err, broken) || problem.Status(err) != 500 {
 		t.Errorf("connection: %v", err)
 	}
 	for name, open := range map[string]func(*Form) (io.Writer, error){
@@ -132,7 +131,7 @@ func TestBlame(t *testing.T) {
 	} {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(text))
 		r.Header.Set("Content-Type", typ)
-		if _, err := Read(r, limits, nil, open); !errors.Is(err, broken) || errors.Is(err, store.ErrInvalid) {
+		if _, err := Read(r, limits, nil, open); !errors.Is(err, broken) || errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -151,7 +150,7 @@ func FuzzUpload(f *testing.F) {
 	f.Fuzz(func(t *testing.T, boundary, text string) {
 		form, file, _, err := read(fmt.Sprintf("multipart/form-data; boundary=%q", boundary), strings.NewReader(text), nil)
 		if err != nil {
-			if s := wire.Status(err); s < 400 || s >= 500 {
+			if s := problem.Status(err); s < 400 || s >= 500 {
 				t.Fatalf("%d: %v", s, err)
 			}
 			return

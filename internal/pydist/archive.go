@@ -11,7 +11,7 @@ import (
 
 	"larder/internal/archive"
 	"larder/internal/pep440"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // Limits of what an upload may make us read.
@@ -74,7 +74,7 @@ func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
 func explain(err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return &explained{err, store.Refuse(store.ErrTooLarge, "The archive unpacks to more than is accepted: %s.", detail(err, archive.ErrLimit))}
+		return &explained{err, problem.Errorf(problem.ErrTooLarge, "The archive unpacks to more than is accepted: %s.", detail(err, archive.ErrLimit))}
 	case errors.Is(err, archive.ErrName):
 		return &explained{err, refuse("The archive holds a file whose name leads outside of it or that not every system can write: %s.", detail(err, archive.ErrName))}
 	case errors.Is(err, archive.ErrFormat):

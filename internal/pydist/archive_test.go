@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/store"
+	"larder/internal/problem"
 )
 
 func TestWheel(t *testing.T) {
@@ -53,7 +53,7 @@ func TestWheelRefuses(t *testing.T) {
 		"absolute":         {map[string]string{"/x": "y"}, "leads outside"},
 	} {
 		_, err := read(t, "demo_pkg-1.0-py3-none-any.whl", zipOf(t, demo(c.files)), false)
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		if !errors.As(err, &refusal) || !strings.Contains(refusal.Public(), c.text) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -62,14 +62,14 @@ func TestWheelRefuses(t *testing.T) {
 		"empty": nil, "no archive": []byte("hello"), "cut": whole[:len(whole)/2], "prefix": append([]byte("#!x\n"), whole...), "suffix": append(slices.Clone(whole), 'x'),
 		"comment": append(slices.Clone(whole[:len(whole)-2]), 3, 0, 'a', 'b', 'c'), "no folder": zipOf(t, map[string]string{"a": "b"}), "tar": tgzOf(t, demo(nil)),
 	} {
-		if _, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, false); !errors.Is(err, store.ErrInvalid) {
+		if _, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, false); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := read(t, "other-1.0-py3-none-any.whl", whole, false); !errors.Is(err, store.ErrInvalid) {
+	if _, err := read(t, "other-1.0-py3-none-any.whl", whole, false); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("other project: %v", err)
 	}
-	if _, err := read(t, "demo_pkg-1.1-py3-none-any.whl", whole, false); !errors.Is(err, store.ErrInvalid) {
+	if _, err := read(t, "demo_pkg-1.1-py3-none-any.whl", whole, false); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("other version: %v", err)
 	}
 }
@@ -91,11 +91,11 @@ func TestWarnings(t *testing.T) {
 		if err != nil || len(d.Warnings) != 1 || !strings.Contains(d.Warnings[0], c.text) {
 			t.Errorf("%s: %+v %v", name, d, err)
 		}
-		if _, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, true); !errors.Is(err, store.ErrInvalid) {
+		if _, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, true); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s, strict: %v", name, err)
 		}
 	}
-	if _, err := read(t, "Demo_Pkg-1.0-py3-none-any.whl", zipOf(t, demo(nil)), true); !errors.Is(err, store.ErrInvalid) {
+	if _, err := read(t, "Demo_Pkg-1.0-py3-none-any.whl", zipOf(t, demo(nil)), true); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("file name, strict: %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestSdist(t *testing.T) {
 		"PKG-INFO twice":   {"demo_pkg-1.0.tar.gz", tgzOf(t, files, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeReg})},
 		"PKG-INFO a link":  {"demo_pkg-1.0.tar.gz", tgzOf(t, nil, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeSymlink, Linkname: "x"})},
 	} {
-		if _, err := read(t, c.file, c.p, false); !errors.Is(err, store.ErrInvalid) {
+		if _, err := read(t, c.file, c.p, false); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -140,7 +140,7 @@ func TestSdist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(t, "demo_pkg-1.0.tar.gz", sparse, false); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "sparse") {
+	if _, err := read(t, "demo_pkg-1.0.tar.gz", sparse, false); !errors.Is(err, problem.ErrInvalid) || !strings.Contains(err.Error(), "sparse") {
 		t.Errorf("sparse: %v", err)
 	}
 }
@@ -242,7 +242,7 @@ func TestProvenance(t *testing.T) {
 		"no file":        "[" + attested("x", sha, nil) + "]",
 		"other bytes":    "[" + attested(f.Text, "bb", nil) + "]",
 	} {
-		if p, err := Provenance(sent, f, sha); !errors.Is(err, store.ErrInvalid) {
+		if p, err := Provenance(sent, f, sha); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %s %v", name, p, err)
 		}
 	}
@@ -259,7 +259,7 @@ func FuzzArchive(f *testing.F) {
 			return
 		}
 		d, err := Read(bytes.NewReader(p), int64(len(p)), n, false)
-		var refusal *store.Refusal
+		var refusal *problem.Refusal
 		switch {
 		case err != nil && !errors.As(err, &refusal):
 			t.Fatalf("no sentence: %v", err)

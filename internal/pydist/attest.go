@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/store"
 )
 
 // maxAttestations bounds how many come with one file: one for each kind of statement.
@@ -39,7 +39,7 @@ type statement struct {
 }
 
 func badAttestation(format string, args ...any) error {
-	return store.Refuse(store.ErrInvalid, "The attestations cannot be used: "+format, args...)
+	return problem.Errorf(problem.ErrInvalid, "The attestations cannot be used: "+format, args...)
 }
 
 // Provenance makes the object that is served of the attestations sent with a file; nil without any. ErrInvalid.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"larder/internal/pep440"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // The kinds of distribution, in the words of the upload form.
@@ -34,7 +34,7 @@ func consists(text, others string) bool {
 // CheckName accepts the names a project may have. ErrInvalid.
 func CheckName(name string) error {
 	if len(name) > maxName || !consists(name, "._-") || !consists(name[:1], "") || !consists(name[len(name)-1:], "") {
-		return store.Refuse(store.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
 	}
 	return nil
 }
@@ -131,7 +131,9 @@ func ParseFilename(text string) (Filename, error) {
 	return Filename{}, refuse("%.80q is neither a wheel (.whl) nor a source archive (.tar.gz, .zip).", text)
 }
 
-func refuse(format string, args ...any) error { return store.Refuse(store.ErrInvalid, format, args...) }
+func refuse(format string, args ...any) error {
+	return problem.Errorf(problem.ErrInvalid, format, args...)
+}
 
 // isTag accepts a wheel's tag: words between dots.
 func isTag(tag string) bool {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/store"
+	"larder/internal/problem"
 )
 
 func TestName(t *testing.T) {
@@ -18,7 +18,7 @@ func TestName(t *testing.T) {
 	}
 	// U+212A and U+017F fold to k and s in Unicode.
 	for _, name := range []string{"", "-a", "a-", ".a", "a b", "a/b", "a\x00", "é", "\u212aeras", "\u017fetup", "a\u0301", "../x", strings.Repeat("a", 201)} {
-		if err := CheckName(name); !errors.Is(err, store.ErrInvalid) {
+		if err := CheckName(name); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestFilename(t *testing.T) {
 		"de__mo-1.0-py3-none-any.whl", "-1.0-py3-none-any.whl", "demo-x-py3-none-any.whl", "../demo-1.0.tar.gz", `..\demo-1.0.tar.gz`, "demo-1.0\n.tar.gz", "dem\u00f6-1.0.tar.gz",
 		"demo-1.0-py3-none-any\x00.whl", "a/demo-1.0.tar.gz", "demo:x-1.0.tar.gz", strings.Repeat("a", 300) + "-1.0.tar.gz", "demo+x-1.0-py3-none-any.whl", "demo-1.0-py3-none-any.WHL",
 	} {
-		if f, err := ParseFilename(name); !errors.Is(err, store.ErrInvalid) {
+		if f, err := ParseFilename(name); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%q: %+v %v", name, f, err)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // TestReadMetadata: of a wheel only its directory and METADATA are read, and of a directory no more than is sane.
@@ -35,7 +35,7 @@ func TestReadMetadata(t *testing.T) {
 			t.Fatal(err)
 		}
 		raw, err := ReadMetadata(bytes.NewReader(b.Bytes()), int64(b.Len()))
-		if c.good && (err != nil || string(raw) != "Name: demo\n") || !c.good && !errors.Is(err, store.ErrInvalid) {
+		if c.good && (err != nil || string(raw) != "Name: demo\n") || !c.good && !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%d entries: %q %v", c.entries, raw, err)
 		}
 	}

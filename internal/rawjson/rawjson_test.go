@@ -11,7 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // TestE_ExactJSON: duplicate keys, another case, __proto__, depth and damage.
@@ -27,7 +27,7 @@ func TestE_ExactJSON(t *testing.T) {
 		`{"a":"\u12"}`, `{"a":]}`, `{"a":,}`, `{"a":1]`, `{"a":1}{}`, `{"a":1}x`, `{"a" 1}`, `{"a":1 "b":2}`, `{"a":[1 2]}`, `{"a":[tru e]}`, `{"a":1 2}`, `{"a":[1,]}`,
 		`{"a":` + strings.Repeat("1", MaxKey+1) + `}`, `{"` + strings.Repeat("k", MaxKey+1) + `":1}`, "{\"\xff\":1}",
 	} {
-		if o, err := Parse([]byte(s)); !errors.Is(err, store.ErrInvalid) {
+		if o, err := Parse([]byte(s)); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%.60s: %v %v", s, o, err)
 		}
 	}
@@ -184,7 +184,7 @@ func TestScannerPassesErrors(t *testing.T) {
 			t.Errorf("%s: %v, %v", in, object, array)
 		}
 	}
-	if _, err := NewScanner(strings.NewReader(`[1,2,3]`)).Raw(3); !errors.Is(err, store.ErrTooLarge) {
+	if _, err := NewScanner(strings.NewReader(`[1,2,3]`)).Raw(3); !errors.Is(err, problem.ErrTooLarge) {
 		t.Error(err)
 	}
 }
@@ -205,7 +205,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("whole: %q %v, in pieces: %q %v", whole, err1, pieces, err2)
 		}
 		if err != nil {
-			if !errors.Is(err, store.ErrInvalid) && !errors.Is(err, store.ErrTooLarge) {
+			if !errors.Is(err, problem.ErrInvalid) && !errors.Is(err, problem.ErrTooLarge) {
 				t.Fatal(err)
 			}
 			return

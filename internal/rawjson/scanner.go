@@ -1,7 +1,7 @@
 // Package rawjson reads JSON as strangers send it. encoding/json matches field names whatever their case and takes the
 // last of two equal keys, so what is checked and what a client reads later could differ: this reader is exact, refuses
 // duplicates and keeps objects in their order. Scanner reads a stream whose middle may be larger than memory, Parse a
-// value that is small. Their errors are store.ErrInvalid and store.ErrTooLarge, with a sentence for the client's user.
+// value that is small. Their errors are problem.ErrInvalid and problem.ErrTooLarge, with a sentence for the client's user.
 package rawjson
 
 import (
@@ -16,7 +16,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // MaxKey is how many bytes a key, a number or a word may have.
@@ -31,7 +31,7 @@ const subject = "the request's JSON "
 
 // Errorf is the error of JSON that is not what it should be: "the request's JSON " and the text.
 func Errorf(format string, args ...any) error {
-	return store.Refuse(store.ErrInvalid, subject+format, args...)
+	return problem.Errorf(problem.ErrInvalid, subject+format, args...)
 }
 
 // Reason is what is wrong with JSON that came with a request without being all of it, for a sentence of the caller's:
@@ -342,7 +342,7 @@ func (s *Scanner) Raw(limit int) (json.RawMessage, error) {
 	var out []byte
 	err := s.copyValue(func(p []byte) error {
 		if len(out)+len(p) > limit {
-			return store.Refuse(store.ErrTooLarge, "the request's JSON has a value of more than %d bytes", limit)
+			return problem.Errorf(problem.ErrTooLarge, "the request's JSON has a value of more than %d bytes", limit)
 		}
 		out = append(out, p...)
 		return nil

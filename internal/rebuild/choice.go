@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/store"
 	"larder/upstream"
 )
@@ -33,7 +34,7 @@ func ParseChoices(texts []string) ([]*Choice, error) {
 		out = append(out, c)
 	}
 	if len(out) == 0 {
-		return nil, store.Refuse(store.ErrInvalid, "Nothing is chosen: say KIND:PATTERN, oci:REPOSITORY, or * for all.")
+		return nil, problem.Errorf(store.ErrInvalid, "Nothing is chosen: say KIND:PATTERN, oci:REPOSITORY, or * for all.")
 	}
 	return out, nil
 }
@@ -45,14 +46,14 @@ func parseChoice(text string) (*Choice, error) {
 	word, pattern, ok := strings.Cut(text, ":")
 	kind, err := store.ParseKind(word)
 	if !ok || err != nil || pattern == "" {
-		return nil, store.Refuse(store.ErrInvalid,
+		return nil, problem.Errorf(store.ErrInvalid,
 			"%.200q is not a choice: say KIND:PATTERN, such as npm:@acme/*, oci:REPOSITORY, or * for all.", text)
 	}
 	c := &Choice{Text: text, kind: kind, name: globOf(pattern)}
 	if kind == store.OCI {
 		c.repo, c.digest, _ = strings.Cut(pattern, "@")
 		if strings.Contains(c.repo, "*") {
-			return nil, store.Refuse(store.ErrInvalid,
+			return nil, problem.Errorf(store.ErrInvalid,
 				"%.200q has a pattern, but images do not say their repository: name the one they go to, as in oci:team/app.", text)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -60,7 +61,7 @@ func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) 
 	var urls []string
 	for _, p := range rules {
 		if len(p.Claims) == 0 || len(p.Scopes) == 0 || p.User == "" {
-			return nil, store.Refuse(store.ErrInvalid, "A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
+			return nil, problem.Errorf(store.ErrInvalid, "A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
 		}
 		urls = append(urls, p.Issuer)
 	}
@@ -84,7 +85,7 @@ func (t *Publishers) Mint(ctx context.Context, token string) (secret string, exp
 	}
 	_, secret, err = t.exchange.Exchange(ctx, st, spec)
 	if errors.Is(err, store.ErrNotFound) {
-		err = store.Refuse(ErrRule, "The rule that matches is in the name of a user that does not exist.")
+		err = problem.Errorf(ErrRule, "The rule that matches is in the name of a user that does not exist.")
 	}
 	return secret, spec.Expires, err
 }
@@ -99,7 +100,7 @@ func (t *Publishers) grant(st auth.Statement) (auth.TokenSpec, error) {
 		}
 	}
 	if len(spec.Scopes) == 0 {
-		return spec, store.Refuse(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.", st.Subject)
+		return spec, problem.Errorf(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.", st.Subject)
 	}
 	subject := strings.Map(printable, st.Subject)
 	spec.Name = "trusted publishing: " + subject[:min(len(subject), 100)]

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -30,7 +32,7 @@ type BlobHead struct {
 
 // ServeBlob answers GET or HEAD with content, usually an *os.File, which the kernel then sends by itself. It knows byte
 // ranges, several of them as multipart/byteranges (podman's partial pulls), If-Range, and If-None-Match with and without
-// quotes. A range outside the content is ErrRange, with Content-Range set as RFC 9110 15.5.17 wants it.
+// quotes. A range outside the content is problem.ErrRange, with Content-Range set as RFC 9110 15.5.17 wants it.
 // The content is never encoded. The caller closes it.
 func ServeBlob(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, head BlobHead) error {
 	h := w.Header()
@@ -114,7 +116,7 @@ func outOfRange(h http.Header, size int64) error {
 		h.Del(name)
 	}
 	h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
-	return Errorf(ErrRange, "the requested range lies outside the file's %d bytes", size)
+	return problem.Errorf(problem.ErrRange, "the requested range lies outside the file's %d bytes", size)
 }
 
 // quoteBare puts the quotes around an If-None-Match that has none: several clients send the digest as it is.

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/problem"
+
 	"github.com/opencontainers/go-digest"
 )
 
@@ -72,7 +74,7 @@ func TestBlobRanges(t *testing.T) {
 				t.Errorf("Content-Range %q, want %q", got, tt.contentRange)
 			}
 			if tt.status == 416 {
-				if !errors.Is(err, ErrRange) {
+				if !errors.Is(err, problem.ErrRange) {
 					t.Fatalf("error is %v", err)
 				}
 				if w.Header().Get("ETag") != "" || w.Header().Get("Cache-Control") != "" || w.Body.Len() > 0 {
@@ -310,7 +312,7 @@ func bigFile(t testing.TB, size int) (content []byte, handler http.HandlerFunc) 
 		}
 		defer f.Close()
 		if err := ServeBlob(w, r, f, h); err != nil {
-			http.Error(w, Public(err), Status(err))
+			http.Error(w, problem.Public(err), problem.Status(err))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/store"
 )
@@ -24,7 +25,7 @@ const (
 )
 
 // body is a request's body with a deadline for each read and a minimum rate. Only the time spent waiting for the client
-// counts, so that a slow disk is never the client's fault. Its errors carry ErrSlow and ErrTruncated.
+// counts, so that a slow disk is never the client's fault. Its errors carry problem.ErrSlow and problem.ErrTruncated.
 type body struct {
 	rc io.ReadCloser
 	x  *exchange
@@ -85,15 +86,15 @@ func (b *body) end(err error) error {
 	case err == io.EOF:
 		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return fmt.Errorf("%w: %w", ErrSlow, err)
+		return fmt.Errorf("%w: %w", problem.ErrSlow, err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: %w", ErrTruncated, err)
+		return fmt.Errorf("%w: %w", problem.ErrTruncated, err)
 	}
 	return err
 }
 
 // ReadBody reads the whole body of a small request. A body over limit bytes is store.ErrTooLarge, at once if its length
-// was announced; one that ends early is ErrTruncated, one that trickles ErrSlow. What is read is of the request's share
+// was announced; one that ends early is problem.ErrTruncated, one that trickles problem.ErrSlow. What is read is of the request's share
 // of the memory: a *budget.Busy when there is none.
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
@@ -113,7 +114,7 @@ func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 }
 
 func tooLarge(limit int64) error {
-	return Errorf(store.ErrTooLarge, "the request body is larger than the %d bytes allowed here", limit)
+	return problem.Errorf(store.ErrTooLarge, "the request body is larger than the %d bytes allowed here", limit)
 }
 
 // ReadObject reads a small body that is a JSON object.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -82,7 +83,7 @@ func rawRequest(t *testing.T, url string, pause time.Duration, pieces ...string)
 func bodyHandler(w http.ResponseWriter, r *http.Request) {
 	p, err := ReadBody(r, 1<<20)
 	if err != nil {
-		http.Error(w, Public(err), Status(err))
+		http.Error(w, problem.Public(err), problem.Status(err))
 		return
 	}
 	fmt.Fprintf(w, "got %d", len(p))
@@ -156,7 +157,7 @@ func TestMinimumRate(t *testing.T) {
 	x := &exchange{stall: time.Minute, ctl: *http.NewResponseController(httptest.NewRecorder())}
 	b := &body{rc: trickle{time.Millisecond}, x: x}
 	b.waited = rateWindow // a window has just passed in which nearly nothing came
-	if _, err := b.Read(make([]byte, 10)); !errors.Is(err, ErrSlow) {
+	if _, err := b.Read(make([]byte, 10)); !errors.Is(err, problem.ErrSlow) {
 		t.Errorf("a trickle is read with %v", err)
 	}
 	b = &body{rc: trickle{time.Millisecond}, x: x}

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"larder/auth"
+	"larder/internal/problem"
 )
 
 // tokenPrefix marks our own tokens in whatever field a client puts them.
@@ -25,18 +26,18 @@ func CredentialsFrom(r *http.Request) (auth.Credentials, bool) {
 	return c, given && err == nil
 }
 
-// credentials is CredentialsFrom with the reason why a header cannot be read, as ErrAuthorization.
+// credentials is CredentialsFrom with the reason why a header cannot be read, as problem.ErrAuthorization.
 func credentials(r *http.Request) (c auth.Credentials, given bool, err error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {
 		return c, false, nil
 	}
 	if len(values) > 1 {
-		return c, true, Errorf(ErrAuthorization, "the request has %d Authorization headers", len(values))
+		return c, true, problem.Errorf(problem.ErrAuthorization, "the request has %d Authorization headers", len(values))
 	}
 	h := strings.TrimSpace(values[0])
 	if len(h) > maxAuthorization {
-		return c, true, Errorf(ErrAuthorization, "the Authorization header is too long")
+		return c, true, problem.Errorf(problem.ErrAuthorization, "the Authorization header is too long")
 	}
 	scheme, rest, found := strings.Cut(h, " ")
 	rest = strings.TrimLeft(rest, " ")
@@ -46,9 +47,9 @@ func credentials(r *http.Request) (c auth.Credentials, given bool, err error) {
 	case found && strings.EqualFold(scheme, "Bearer"):
 		c.Token, err = token(rest)
 	case found:
-		err = Errorf(ErrAuthorization, "the Authorization header's scheme is unknown: use Bearer or Basic")
+		err = problem.Errorf(problem.ErrAuthorization, "the Authorization header's scheme is unknown: use Bearer or Basic")
 	case h == "" || strings.EqualFold(h, "Basic") || strings.EqualFold(h, "Bearer"):
-		err = Errorf(ErrAuthorization, "the Authorization header holds no credentials")
+		err = problem.Errorf(problem.ErrAuthorization, "the Authorization header holds no credentials")
 	default:
 		c.Token, err = token(h)
 	}
@@ -57,11 +58,11 @@ func credentials(r *http.Request) (c auth.Credentials, given bool, err error) {
 
 func token(s string) (string, error) {
 	if s == "" {
-		return "", Errorf(ErrAuthorization, "the Authorization header holds no token")
+		return "", problem.Errorf(problem.ErrAuthorization, "the Authorization header holds no token")
 	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
-			return "", Errorf(ErrAuthorization, "the token in the Authorization header has a space or a special character in it")
+			return "", problem.Errorf(problem.ErrAuthorization, "the token in the Authorization header has a space or a special character in it")
 		}
 	}
 	return s, nil
@@ -74,12 +75,12 @@ func basic(s string) (auth.Credentials, error) {
 		raw, err = base64.RawStdEncoding.DecodeString(s)
 	}
 	if err != nil || !utf8.Valid(raw) {
-		return auth.Credentials{}, Errorf(ErrAuthorization, "the Basic credentials are not base64 of UTF-8 text")
+		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization, "the Basic credentials are not base64 of UTF-8 text")
 	}
 	user, secret, found := strings.Cut(string(raw), ":")
 	switch {
 	case !found:
-		return auth.Credentials{}, Errorf(ErrAuthorization, "the Basic credentials have no colon between user and password")
+		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization, "the Basic credentials have no colon between user and password")
 	case strings.HasPrefix(secret, tokenPrefix):
 		return auth.Credentials{User: user, Token: secret}, nil
 	case strings.HasPrefix(user, tokenPrefix):

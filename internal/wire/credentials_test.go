@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"larder/auth"
+	"larder/internal/problem"
 )
 
 func TestCredentials(t *testing.T) {
@@ -57,7 +58,7 @@ func TestCredentials(t *testing.T) {
 				t.Errorf("CredentialsFrom reports %v", ok)
 			}
 			if tt.bad != "" {
-				if !errors.Is(err, ErrAuthorization) || !strings.Contains(Public(err), tt.bad) {
+				if !errors.Is(err, problem.ErrAuthorization) || !strings.Contains(problem.Public(err), tt.bad) {
 					t.Errorf("error %v does not say %q", err, tt.bad)
 				}
 				return

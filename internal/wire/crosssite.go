@@ -3,19 +3,17 @@ package wire
 // Requests that a page of another site has a browser send, with the credentials the browser remembers for this one.
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
-)
 
-// ErrCrossSite: a page of another site asked for a change. Package clients send neither Origin nor Sec-Fetch-Site.
-var ErrCrossSite = errors.New("a page of another site asked for a change")
+	"larder/internal/problem"
+)
 
 // crossOrigin judges by Sec-Fetch-Site and, for browsers that do not send it, by Origin against Host.
 var crossOrigin = http.NewCrossOriginProtection()
 
-// sameSite refuses with ErrCrossSite a change that a browser sends for a page of another site. Reading is always let
+// sameSite refuses with problem.ErrCrossSite a change that a browser sends for a page of another site. Reading is always let
 // through: its answers carry no CORS headers, so that no other page sees them. b may be nil.
 func (b *Base) sameSite(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
@@ -27,8 +25,8 @@ func (b *Base) sameSite(r *http.Request) error {
 	if site == "" && b != nil && sameOrigin(origin, b.URL(r)) {
 		return nil
 	}
-	return Errorf(
-		ErrCrossSite,
+	return problem.Errorf(
+		problem.ErrCrossSite,
 		"This change was asked for by a page of another site (%s), so it was refused. Use a package client, or this "+
 			"server's own pages.",
 		shown(origin),

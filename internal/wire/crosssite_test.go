@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"larder/internal/problem"
 )
 
 // TestCrossSite: what browsers send for pages of this server and of others, directly and behind proxies.
@@ -56,7 +58,7 @@ func TestCrossSite(t *testing.T) {
 		if tt.origin != "" {
 			r.Header.Set("Origin", tt.origin)
 		}
-		if err := b.sameSite(r); errors.Is(err, ErrCrossSite) != tt.refuse || err != nil && Status(err) != 403 {
+		if err := b.sameSite(r); errors.Is(err, problem.ErrCrossSite) != tt.refuse || err != nil && problem.Status(err) != 403 {
 			t.Errorf("%s: %v, refused wanted: %t", tt.what, err, tt.refuse)
 		}
 	}

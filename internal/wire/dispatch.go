@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/store"
 	"larder/upstream"
 )
@@ -68,7 +69,7 @@ type Op[R any] struct {
 type Endpoint[R any] struct {
 	Kind store.Kind
 	// Parse is the grammar: pure, and the only place that looks at paths. escapedPath is the whole path with its escapes.
-	// Its errors are ErrBadPath, ErrNoRoute, or NotAllowed(…).
+	// Its errors are problem.ErrBadPath, problem.ErrNoRoute, or problem.NotAllowed(…).
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
 	Ops   []Op[R]
 	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end
@@ -228,7 +229,7 @@ func parseQuery(raw string) (url.Values, error) {
 	}
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, Errorf(ErrBadPath, "the query string is malformed")
+		return nil, problem.Errorf(problem.ErrBadPath, "the query string is malformed")
 	}
 	return query, nil
 }
@@ -274,8 +275,8 @@ func call[R any](op *Op[R], w http.ResponseWriter, r *http.Request, q R) (err er
 // fail logs what is the operator's business and has the protocol tell the client the rest.
 func (h *dispatcher[R]) fail(w http.ResponseWriter, r *http.Request, x *exchange, f Failure) {
 	gone := r.Context().Err() == context.Canceled
-	f.Status, f.Public, f.Retry = Status(f.Err), Public(f.Err), retryAfter(f.Err)
-	if f.Public == internalError {
+	f.Status, f.Public, f.Retry = problem.Status(f.Err), problem.Public(f.Err), problem.RetryAfter(f.Err)
+	if f.Public == problem.Internal {
 		f.Public += " (request " + x.id + ")"
 	}
 	h.log(x, r, f, gone)
@@ -284,7 +285,7 @@ func (h *dispatcher[R]) fail(w http.ResponseWriter, r *http.Request, x *exchange
 		// A cut answer must not look like a whole one.
 		panic(http.ErrAbortHandler)
 	case gone:
-		x.begin(StatusClientGone)
+		x.begin(problem.StatusClientGone)
 		panic(http.ErrAbortHandler)
 	}
 	Drain(r)
@@ -292,7 +293,7 @@ func (h *dispatcher[R]) fail(w http.ResponseWriter, r *http.Request, x *exchange
 	if f.Retry > 0 {
 		header.Set("Retry-After", strconv.FormatInt(int64((f.Retry+time.Second-1)/time.Second), 10))
 	}
-	if allow := allowOf(f.Err); allow != "" {
+	if allow := problem.Allow(f.Err); allow != "" {
 		header.Set("Allow", allow)
 	}
 	if r.Method == http.MethodHead {

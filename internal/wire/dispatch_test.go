@@ -19,6 +19,7 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -61,11 +62,11 @@ func demoParse(method, path string, query url.Values) (string, demoRequest, erro
 	rest, ok := strings.CutPrefix(path, "/demo/")
 	switch {
 	case !ok || rest == "":
-		return "", demoRequest{}, Errorf(ErrNoRoute, "there is nothing at %s", path)
+		return "", demoRequest{}, problem.Errorf(problem.ErrNoRoute, "there is nothing at %s", path)
 	case strings.Contains(rest, ".."):
-		return "", demoRequest{}, ErrBadPath
+		return "", demoRequest{}, problem.ErrBadPath
 	case method != "GET" && method != "HEAD" && method != "PUT":
-		return "", demoRequest{}, NotAllowed("GET", "PUT")
+		return "", demoRequest{}, problem.NotAllowed("GET", "PUT")
 	}
 	op, name, _ := strings.Cut(rest, "/")
 	if method == "PUT" {
@@ -299,7 +300,7 @@ func TestClientGone(t *testing.T) {
 	}
 	select {
 	case o := <-d.observed:
-		if o.Status != StatusClientGone || o.Op != "demo.wait" {
+		if o.Status != problem.StatusClientGone || o.Op != "demo.wait" {
 			t.Errorf("observed %+v", o)
 		}
 	case <-time.After(5 * time.Second):

@@ -3,7 +3,7 @@
 //	H2C         upgrades plain-http clients that offer it                            h2c.go
 //	Edge        request id, access log, panic guard, deadlines, counters             edge.go, exchange.go, body.go
 //	Mount       one protocol's prefixes in the router                                mount.go
-//	Endpoint    parse → authenticate → resolve → authorize → serve, on error Fail    dispatch.go, credentials.go, errors.go
+//	Endpoint    parse → authenticate → resolve → authorize → serve, on error Fail    dispatch.go, credentials.go
 //	            and no change for a page of another site                             crosssite.go
 //	Serve…      blobs with ranges and sendfile, documents with encodings, JSON       blob.go, document.go, json.go
 //	Base        the address clients use, and whose word on it is believed            base.go, forwarded.go

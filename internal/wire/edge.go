@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 )
 
 // Observation is what metrics learn of a finished request.
 type Observation struct {
 	// Op is the operation's name, "none" for a request that reached none.
 	Op string
-	// Status is the answer's, or StatusClientGone.
+	// Status is the answer's, or problem.StatusClientGone.
 	Status int
 	// In and Out are bytes of request body and answer body.
 	In, Out int64
@@ -104,7 +105,7 @@ func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start
 			slog.Any("panic", failure), slog.String("stack", string(debug.Stack())))
 		abort = x.started || x.hijacked
 		if !abort {
-			http.Error(w, internalError+" (request "+x.id+")", http.StatusInternalServerError)
+			http.Error(w, problem.Internal+" (request "+x.id+")", http.StatusInternalServerError)
 		}
 	}
 	if !abort && !x.hijacked {

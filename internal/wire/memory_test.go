@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/internal/budget"
+	"larder/internal/problem"
 )
 
 // TestRequestsShareTheMemory: one that gets none is told when to come again, and what a request held is free after it,
@@ -47,11 +48,11 @@ func TestRequestsShareTheMemory(t *testing.T) {
 			if now, _ := pool.Used(); err == nil && now == 0 {
 				t.Errorf("%s: nothing is counted while it is held", r.URL.Path)
 			}
-			if after := retryAfter(err); after > 0 {
+			if after := problem.RetryAfter(err); after > 0 {
 				w.Header().Set("Retry-After", after.String())
 			}
 			if err != nil {
-				http.Error(w, Public(err), Status(err))
+				http.Error(w, problem.Public(err), problem.Status(err))
 			}
 		}),
 	}

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // PackageName is the name of an artifact in the store, and in scopes.
@@ -216,11 +215,11 @@ const CoordinateChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 func CheckCoordinates(group, artifact, version string, anyScript bool) error {
 	for _, c := range []struct{ what, value string }{{"group", group}, {"artifact", artifact}, {"version", version}} {
 		if !plain(c.value, anyScript) {
-			return wire.Errorf(store.ErrInvalid, "The %s %q has a character other than letters, digits and _ . + -", c.what, c.value)
+			return problem.Errorf(problem.ErrInvalid, "The %s %q has a character other than letters, digits and _ . + -", c.what, c.value)
 		}
 	}
 	if strings.ContainsAny(artifact[:1]+version[:1], ".+") {
-		return wire.Errorf(store.ErrInvalid, "Neither artifact nor version may begin with a dot or plus sign.")
+		return problem.Errorf(problem.ErrInvalid, "Neither artifact nor version may begin with a dot or plus sign.")
 	}
 	return nil
 }

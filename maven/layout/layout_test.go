@@ -3,7 +3,7 @@ package layout
 import (
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 )
 
 func TestA7_PrefixOf(t *testing.T) {
@@ -94,7 +94,7 @@ func TestA10_Coordinates(t *testing.T) {
 		{"com.acme", "lib", ".1", false, false}, {"com.acme", "+lib", "1", false, false}, {"com.acme", "li😀b", "1", false, false}, {"co<m", "lib", "1", false, false},
 	} {
 		for anyScript, want := range map[bool]bool{false: c.latin, true: c.any} {
-			if err := CheckCoordinates(c.group, c.artifact, c.version, anyScript); (err == nil) != want || err != nil && wire.Status(err) != 400 {
+			if err := CheckCoordinates(c.group, c.artifact, c.version, anyScript); (err == nil) != want || err != nil && problem.Status(err) != 400 {
 				t.Errorf("%s:%s:%s, any script %t: %v", c.group, c.artifact, c.version, anyScript, err)
 			}
 		}

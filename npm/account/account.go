@@ -9,9 +9,9 @@ import (
 	"net/netip"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 // UserPrefix stands before a user's name in paths and ids.
@@ -50,7 +50,7 @@ func New(p auth.Provider, path string, url func(*http.Request) string) *Accounts
 
 func (a *Accounts) users() (provider, error) {
 	if a.local == nil {
-		return nil, wire.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
+		return nil, problem.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
 	}
 	return a.local, nil
 }
@@ -59,7 +59,7 @@ func (a *Accounts) users() (provider, error) {
 func Who(ctx context.Context) (auth.Identity, error) {
 	id := wire.IdentityFrom(ctx)
 	if id.User == "" {
-		return id, wire.Errorf(auth.ErrNoCredentials, "This needs a login: run npm login, or set a token.")
+		return id, problem.Errorf(auth.ErrNoCredentials, "This needs a login: run npm login, or set a token.")
 	}
 	return id, nil
 }
@@ -68,19 +68,19 @@ func Who(ctx context.Context) (auth.Identity, error) {
 func Writer(ctx context.Context) (auth.Identity, error) {
 	id, err := Who(ctx)
 	if err == nil && id.ReadOnly {
-		err = wire.Errorf(auth.ErrDenied, "The token is read-only.")
+		err = problem.Errorf(auth.ErrDenied, "The token is read-only.")
 	}
 	return id, err
 }
 
-// Knows is nil when there is a user of that name, and store.ErrNotFound when there is none.
+// Knows is nil when there is a user of that name, and problem.ErrNotFound when there is none.
 func (a *Accounts) Knows(ctx context.Context, user string) error {
 	p, err := a.users()
 	if err != nil {
 		return err
 	}
 	if auth.CheckUserName(user) != nil {
-		return store.Refuse(store.ErrNotFound, "there is no user %.64q", user)
+		return problem.Errorf(problem.ErrNotFound, "there is no user %.64q", user)
 	}
 	_, err = p.User(ctx, user)
 	return err
@@ -116,7 +116,7 @@ func (a *Accounts) check(ctx context.Context, name, password string) (auth.Ident
 	}
 	id, err := p.VerifyPassword(ctx, name, password, wire.AddrFrom(ctx))
 	if errors.Is(err, auth.ErrNoPassword) {
-		err = wire.Errorf(auth.ErrNoPassword,
+		err = problem.Errorf(auth.ErrNoPassword,
 			"A token is no password. Put it into .npmrc as _authToken instead of logging in with it.")
 	}
 	return id, err
@@ -131,9 +131,9 @@ func (a *Accounts) confirm(ctx context.Context, user, password, wrong string) er
 	_, err = p.VerifyPassword(ctx, user, password, wire.AddrFrom(ctx))
 	switch {
 	case errors.Is(err, auth.ErrNoPassword):
-		return wire.Errorf(auth.ErrDenied, "This asks for the password; a token is none.")
+		return problem.Errorf(auth.ErrDenied, "This asks for the password; a token is none.")
 	case errors.Is(err, auth.ErrCredentials):
-		return wire.Errorf(auth.ErrDenied, "%s", wrong)
+		return problem.Errorf(auth.ErrDenied, "%s", wrong)
 	}
 	return err
 }
@@ -146,7 +146,7 @@ func (a *Accounts) Login(w http.ResponseWriter, r *http.Request, user string) er
 		return err
 	}
 	if name := o.Text("name"); name != "" && name != user {
-		return wire.Errorf(store.ErrInvalid, "The request is about user %.64q, but its body about %.64q.", user, name)
+		return problem.Errorf(problem.ErrInvalid, "The request is about user %.64q, but its body about %.64q.", user, name)
 	}
 	token, err := a.issue(r.Context(), user, o.Text("password"), "npm login")
 	if err != nil {
@@ -197,7 +197,7 @@ func (a *Accounts) SetProfile(w http.ResponseWriter, r *http.Request) error {
 	}
 	password := o.Sub("password")
 	if password == nil {
-		return wire.Errorf(store.ErrInvalid, "This registry keeps no profiles; only the password can be changed.")
+		return problem.Errorf(problem.ErrInvalid, "This registry keeps no profiles; only the password can be changed.")
 	}
 	if err := a.confirm(r.Context(), id.User, password.Text("old"), "The present password is wrong."); err != nil {
 		return err

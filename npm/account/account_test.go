@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 )
 
 // TestLoginsExpire: after ten minutes, or when a thousand others come.
@@ -47,7 +47,7 @@ func TestElsewhere(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	for what, err := range map[string]error{"login": a.Login(w, body(), "ada"), "web": a.Start(w, body()), "logout": a.Logout(w, body(), "larder_x"), "user": a.Knows(t.Context(), "ada")} {
-		if wire.Status(err) != 403 || !strings.Contains(wire.Public(err), "managed elsewhere") {
+		if problem.Status(err) != 403 || !strings.Contains(problem.Public(err), "managed elsewhere") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -90,7 +90,7 @@ func TestSpec(t *testing.T) {
 		`{"expires":"soon"}`: "number of days", `{"expires":-1}`: "number of days", `{"scopes":["acme"]}`: "not a scope", `{"scopes":["../x"]}`: "not a scope", `{"packages":["a b"]}`: "not a package name",
 		`{"packages_and_scopes_permission":"read-write-stage-only"}`: "read-only or read-write",
 	} {
-		if s, err := specOf(object(t, text), now); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), want) {
+		if s, err := specOf(object(t, text), now); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), want) {
 			t.Errorf("%s: %+v %v", text, s, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/npm/naming"
@@ -107,7 +108,7 @@ func made(ctx context.Context, p provider, user, secret string) (auth.Token, err
 	}
 	i := slices.IndexFunc(all, func(t auth.Token) bool { return t.ID == key })
 	if i < 0 {
-		return auth.Token{}, wire.Errorf(store.ErrConflict, "The token has been revoked in the meantime.")
+		return auth.Token{}, problem.Errorf(store.ErrConflict, "The token has been revoked in the meantime.")
 	}
 	return all[i], nil
 }
@@ -118,7 +119,7 @@ func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	var packages, scopes, orgs, cidrs []string
 	for key, list := range map[string]*[]string{"packages": &packages, "scopes": &scopes, "orgs": &orgs, "cidr_whitelist": &cidrs} {
 		if v := o.Get(key); v != nil && json.Unmarshal(v, list) != nil {
-			return spec, wire.Errorf(store.ErrInvalid, "%s is not a list of words.", key)
+			return spec, problem.Errorf(problem.ErrInvalid, "%s is not a list of words.", key)
 		}
 	}
 	spec.Name = o.Text("name")
@@ -128,9 +129,9 @@ func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	permission := o.Text("packages_and_scopes_permission")
 	switch {
 	case len(orgs) > 0:
-		return spec, wire.Errorf(store.ErrInvalid, "This registry has no organisations; limit the token to packages or scopes.")
+		return spec, problem.Errorf(problem.ErrInvalid, "This registry has no organisations; limit the token to packages or scopes.")
 	case permission != "" && permission != "read-only" && permission != "read-write" && permission != "no-access":
-		return spec, wire.Errorf(store.ErrInvalid, "The permission is read-only or read-write.")
+		return spec, problem.Errorf(problem.ErrInvalid, "The permission is read-only or read-write.")
 	}
 	spec.ReadOnly = string(o.Get("readonly")) == "true" || permission == "read-only" || permission == "no-access"
 	if spec.Scopes, err = scopesOf(packages, scopes); err != nil {
@@ -139,14 +140,14 @@ func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	for _, c := range cidrs {
 		p, err := netip.ParsePrefix(c)
 		if err != nil {
-			return spec, wire.Errorf(store.ErrInvalid, "%.80q is not a network; write 192.0.2.0/24 or 2001:db8::/32.", c)
+			return spec, problem.Errorf(problem.ErrInvalid, "%.80q is not a network; write 192.0.2.0/24 or 2001:db8::/32.", c)
 		}
 		spec.CIDRs = append(spec.CIDRs, p)
 	}
 	if v := o.Get("expires"); v != nil {
 		days, err := strconv.ParseUint(string(v), 10, 16)
 		if err != nil || days == 0 {
-			return spec, wire.Errorf(store.ErrInvalid, "expires is a number of days.")
+			return spec, problem.Errorf(problem.ErrInvalid, "expires is a number of days.")
 		}
 		spec.Expires = now.AddDate(0, 0, int(days))
 	}
@@ -163,7 +164,7 @@ func scopesOf(packages, scopes []string) (auth.Scopes, error) {
 	}
 	for _, sc := range scopes {
 		if err := naming.Check(sc + "/x"); err != nil {
-			return nil, wire.Errorf(store.ErrInvalid, "%.80q is not a scope like @acme.", sc)
+			return nil, problem.Errorf(problem.ErrInvalid, "%.80q is not a scope like @acme.", sc)
 		}
 		out = append(out, "npm:package:"+sc+"/*:*")
 	}
@@ -197,7 +198,7 @@ func (a *Accounts) Logout(w http.ResponseWriter, r *http.Request, token string) 
 	}
 	key, ok := auth.TokenID(token)
 	if !ok {
-		return store.Refuse(store.ErrNotFound, "no such token")
+		return problem.Errorf(problem.ErrNotFound, "no such token")
 	}
 	if err := p.RevokeToken(r.Context(), key); err != nil {
 		return err

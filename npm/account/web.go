@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 // logins are the browser logins under way. They live in memory for some minutes: losing one costs another npm login.
@@ -134,7 +134,7 @@ func (a *Accounts) Done(w http.ResponseWriter, _ *http.Request, id string) error
 	return wire.JSON(w, http.StatusOK, map[string]string{"token": token})
 }
 
-func errNoLogin() error { return store.Refuse(store.ErrNotFound, "no such login") }
+func errNoLogin() error { return problem.Errorf(problem.ErrNotFound, "no such login") }
 
 //go:embed login.html
 var loginHTML string
@@ -188,7 +188,7 @@ func (a *Accounts) Confirm(w http.ResponseWriter, r *http.Request, id string) er
 	}
 	form, err := url.ParseQuery(string(raw))
 	if err != nil {
-		return wire.Errorf(store.ErrInvalid, "The form cannot be read.")
+		return problem.Errorf(problem.ErrInvalid, "The form cannot be read.")
 	}
 	if !a.logins.open(id) {
 		return errNoLogin()
@@ -197,8 +197,8 @@ func (a *Accounts) Confirm(w http.ResponseWriter, r *http.Request, id string) er
 	token, err := a.issue(r.Context(), p.User, form.Get("password"), "npm login in the browser")
 	var throttled *auth.Throttled
 	if errors.Is(err, auth.ErrCredentials) || errors.As(err, &throttled) {
-		p.Error = wire.Public(err)
-		return a.show(w, r, wire.Status(err), p)
+		p.Error = problem.Public(err)
+		return a.show(w, r, problem.Status(err), p)
 	}
 	if err != nil {
 		return err

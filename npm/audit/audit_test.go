@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/store/storetest"
 )
@@ -118,7 +118,7 @@ func TestAuditsAreBounded(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		err := c.serve(httptest.NewRecorder(), r)
 		runtime.ReadMemStats(&after)
-		if wire.Status(err) != c.status {
+		if problem.Status(err) != c.status {
 			t.Errorf("%s: %v, want status %d", c.name, err, c.status)
 		}
 		if got := after.TotalAlloc - before.TotalAlloc; got > most {
@@ -133,8 +133,8 @@ func TestAuditsThatAreNotGzip(t *testing.T) {
 		r := httptest.NewRequest("POST", "/", strings.NewReader(body))
 		r.Header.Set("Content-Encoding", "gzip")
 		err := a.Bulk(httptest.NewRecorder(), r)
-		if wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "not gzip") {
-			t.Errorf("%q: %v, %q", body, err, wire.Public(err))
+		if problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "not gzip") {
+			t.Errorf("%q: %v, %q", body, err, problem.Public(err))
 		}
 	}
 }
@@ -166,11 +166,11 @@ func TestE_Limits(t *testing.T) {
 		body   string
 		status int
 	}{{wiretest.JSON(many), 413}, {`[]`, 400}, {`{"demo":"1.0.0"}`, 400}, {`{`, 400}} {
-		if answer, err := ask(a.Bulk, c.body); wire.Status(err) != c.status {
+		if answer, err := ask(a.Bulk, c.body); problem.Status(err) != c.status {
 			t.Errorf("%.40s: %v %v", c.body, answer, err)
 		}
 	}
-	if answer, err := ask(a.Quick, `{"dependencies":[]}`); wire.Status(err) != 400 {
+	if answer, err := ask(a.Quick, `{"dependencies":[]}`); problem.Status(err) != 400 {
 		t.Errorf("%v %v", answer, err)
 	}
 }

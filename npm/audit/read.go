@@ -14,11 +14,11 @@ import (
 	"net/http"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/semver"
 	"larder/internal/wire"
 	"larder/npm/naming"
-	"larder/store"
 )
 
 // Limits of one audit. The largest workspaces have some ten thousand packages.
@@ -53,8 +53,8 @@ func body(r *http.Request) (io.Reader, error) {
 var errUnpack = errors.New("unpack the audit request")
 
 func notGzip(err error) error {
-	return wire.Explain(
-		fmt.Errorf("%w: %w", errUnpack, err), store.ErrInvalid, "The audit request is not gzip, as its header says.",
+	return problem.Wrap(
+		fmt.Errorf("%w: %w", errUnpack, err), problem.ErrInvalid, "The audit request is not gzip, as its header says.",
 	)
 }
 
@@ -67,8 +67,8 @@ type unpacked struct {
 func (u *unpacked) Read(p []byte) (int, error) {
 	n, err := u.z.Read(p)
 	if u.left -= int64(n); u.left < 0 {
-		return 0, wire.Errorf(
-			store.ErrTooLarge, "The audit request unpacks to more than %d times its size, or more than %d bytes.", maxRatio,
+		return 0, problem.Errorf(
+			problem.ErrTooLarge, "The audit request unpacks to more than %d times its size, or more than %d bytes.", maxRatio,
 			maxBody,
 		)
 	}
@@ -110,7 +110,7 @@ func newRequest(ctx context.Context, about map[string]bool) *request {
 // add counts a version, and keeps it when there are advisories about its package; nil when not.
 func (q *request) add(name, text string) (*version, error) {
 	if q.versions++; q.versions > maxVersions {
-		return nil, wire.Errorf(store.ErrTooLarge, "An audit has at most %d versions of packages.", maxVersions)
+		return nil, problem.Errorf(problem.ErrTooLarge, "An audit has at most %d versions of packages.", maxVersions)
 	}
 	if q.versions%askEvery == 0 && q.ctx.Err() != nil {
 		return nil, q.ctx.Err()
@@ -126,8 +126,8 @@ func (q *request) add(name, text string) (*version, error) {
 		return nil, nil
 	}
 	if len(q.seen) == maxTold || len(q.told[name]) == maxOfOne {
-		return nil, wire.Errorf(
-			store.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne,
+		return nil, problem.Errorf(
+			problem.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne,
 		)
 	}
 	kept := &version{text: text, v: v, paths: []string{}}
@@ -141,7 +141,7 @@ func (q *request) bulk(r io.Reader) error {
 	s := rawjson.NewScanner(r)
 	err := s.Members(func(name string) error {
 		if q.packages++; q.packages > maxPackages {
-			return wire.Errorf(store.ErrTooLarge, "An audit has at most %d packages.", maxPackages)
+			return problem.Errorf(problem.ErrTooLarge, "An audit has at most %d packages.", maxPackages)
 		}
 		if c, err := s.Peek(); err != nil || c == 'n' {
 			return errors.Join(err, s.Skip())
@@ -208,8 +208,8 @@ func finish(s *rawjson.Scanner, err error, sentence string) error {
 	if err == nil {
 		err = s.End()
 	}
-	if errors.Is(err, store.ErrInvalid) && !errors.Is(err, errUnpack) {
-		return wire.Explain(err, store.ErrInvalid, "%s The request's JSON %s.", sentence, rawjson.Reason(err))
+	if errors.Is(err, problem.ErrInvalid) && !errors.Is(err, errUnpack) {
+		return problem.Wrap(err, problem.ErrInvalid, "%s The request's JSON %s.", sentence, rawjson.Reason(err))
 	}
 	if err != nil {
 		return fmt.Errorf("read audit request: %w", err)

@@ -4,8 +4,7 @@ package naming
 import (
 	"strings"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 const (
@@ -30,15 +29,15 @@ func Check(name string) error {
 		parts = append(parts, scope[1:])
 	}
 	if len(name) > maxNameLen {
-		return wire.Errorf(store.ErrInvalid, "A package name has at most %d characters.", maxNameLen)
+		return problem.Errorf(problem.ErrInvalid, "A package name has at most %d characters.", maxNameLen)
 	}
 	for _, p := range parts {
 		if p == "" || p == "." || p == ".." || strings.Trim(p, nameChars) != "" {
-			return wire.Errorf(store.ErrInvalid, "%.214q is not a package name.", name)
+			return problem.Errorf(problem.ErrInvalid, "%.214q is not a package name.", name)
 		}
 	}
 	if strings.HasPrefix(base, ".") || name == "node_modules" || name == "favicon.ico" {
-		return wire.Errorf(store.ErrInvalid, "%.214q is not a package name.", name)
+		return problem.Errorf(problem.ErrInvalid, "%.214q is not a package name.", name)
 	}
 	return nil
 }
@@ -52,11 +51,11 @@ func CheckNew(name string) error {
 	case Check(name) != nil:
 		return Check(name)
 	case name != strings.ToLower(name):
-		return wire.Errorf(store.ErrInvalid, "The name %q has capital letters; names of new packages are lower case.", name)
+		return problem.Errorf(problem.ErrInvalid, "The name %q has capital letters; names of new packages are lower case.", name)
 	case strings.ContainsAny(name, "~'!()*"):
-		return wire.Errorf(store.ErrInvalid, "The name %q has one of the characters ~'!()*, which names of new packages must not have.", name)
+		return problem.Errorf(problem.ErrInvalid, "The name %q has one of the characters ~'!()*, which names of new packages must not have.", name)
 	case strings.HasPrefix(base, "-"), scope == "" && strings.HasPrefix(base, "_"), strings.HasPrefix(scope, "@-"), strings.HasPrefix(scope, "@."):
-		return wire.Errorf(store.ErrInvalid, "The name %q starts with a character that names of new packages must not start with.", name)
+		return problem.Errorf(problem.ErrInvalid, "The name %q starts with a character that names of new packages must not start with.", name)
 	}
 	return nil
 }
@@ -81,9 +80,9 @@ func Tarball(name, version string) string {
 func CheckTag(tag string) error {
 	switch {
 	case tag == "" || len(tag) > maxTagLen || strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a dist-tag.", tag)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a dist-tag.", tag)
 	case looksLikeRange(tag):
-		return wire.Errorf(store.ErrInvalid, "The dist-tag %.80q would be taken for a version or range; choose a word.", tag)
+		return problem.Errorf(problem.ErrInvalid, "The dist-tag %.80q would be taken for a version or range; choose a word.", tag)
 	}
 	return nil
 }
@@ -91,7 +90,7 @@ func CheckTag(tag string) error {
 // CheckFile accepts the names tarballs have.
 func CheckFile(name string) error {
 	if name == "" || len(name) > maxNameLen+MaxVersion+5 || strings.Trim(name, nameChars+"+@") != "" {
-		return wire.Errorf(wire.ErrBadPath, "the file name is malformed")
+		return problem.Errorf(problem.ErrBadPath, "the file name is malformed")
 	}
 	return nil
 }

@@ -6,9 +6,8 @@ import (
 	"regexp"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/semver"
-	"larder/internal/wire"
-	"larder/store"
 )
 
 // MaxVersion is how many bytes a version has at most.
@@ -31,10 +30,10 @@ func CheckVersion(s string) error {
 	}
 	if base, _, found := strings.Cut(s, "+"); found {
 		if _, ok := ParseVersion(base); ok {
-			return wire.Errorf(store.ErrInvalid, "The version %.80q has build metadata (+…), which npm ignores when it compares versions: leave it out.", s)
+			return problem.Errorf(problem.ErrInvalid, "The version %.80q has build metadata (+…), which npm ignores when it compares versions: leave it out.", s)
 		}
 	}
-	return wire.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
+	return problem.Errorf(problem.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
 }
 
 // Newest picks what latest should be: the highest stable version that is not deprecated, else the highest stable one,

@@ -8,10 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/npm/naming"
-	"larder/store"
 )
 
 // Document is what it said.
@@ -204,7 +203,7 @@ func (a *Attachment) read(s *rawjson.Scanner, open func() (io.Writer, error)) er
 		case "data":
 			found = true
 			if open == nil {
-				return wire.Errorf(store.ErrInvalid, "The request has an attachment where none belongs.")
+				return problem.Errorf(problem.ErrInvalid, "The request has an attachment where none belongs.")
 			}
 			w, err := open()
 			if err != nil {
@@ -226,7 +225,7 @@ func (a *Attachment) read(s *rawjson.Scanner, open func() (io.Writer, error)) er
 		return s.Skip()
 	})
 	if err == nil && !found {
-		err = wire.Errorf(store.ErrInvalid, "The attachment %.80q has no data.", a.Key)
+		err = problem.Errorf(problem.ErrInvalid, "The attachment %.80q has no data.", a.Key)
 	}
 	return err
 }
@@ -267,7 +266,7 @@ func (d *decoder) write(p []byte) error {
 func (d *decoder) decode(p []byte) error {
 	n, err := base64.StdEncoding.Strict().Decode(d.out[:], p)
 	if err != nil || d.ended || n == 0 {
-		return wire.Errorf(store.ErrInvalid, "The attachment's data is not base64.")
+		return problem.Errorf(problem.ErrInvalid, "The attachment's data is not base64.")
 	}
 	d.ended = p[len(p)-1] == '='
 	d.size += int64(n)
@@ -277,7 +276,7 @@ func (d *decoder) decode(p []byte) error {
 
 func (d *decoder) end() error {
 	if len(d.rest) > 0 {
-		return wire.Errorf(store.ErrInvalid, "The attachment's data is not base64: it was cut off.")
+		return problem.Errorf(problem.ErrInvalid, "The attachment's data is not base64: it was cut off.")
 	}
 	return nil
 }

@@ -11,8 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // published is a publish as npm sends it.
@@ -60,17 +59,17 @@ func TestReadOthers(t *testing.T) {
 
 func TestReadRefuses(t *testing.T) {
 	for body, want := range map[string]error{
-		`[]`: store.ErrInvalid, `{"_attachments":{"a.tgz":{"length":3}}}`: store.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"YQ=="},"b.tgz":{"data":"YQ=="}}}`: store.ErrInvalid,
-		`{"_attachments":{"a.sigstore":{},"b.sigstore":{},"c.sigstore":{}}}`: store.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"YQ==YQ=="}}}`: store.ErrInvalid,
-		`{"_attachments":{"a.tgz":{"data":"YQ"}}}`: store.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"!!!!"}}}`: store.ErrInvalid, `{"dist-tags":{"a":1}}`: store.ErrInvalid,
-		`{"versions":{"1.0.0":{"a":1,"a":2}}}`: store.ErrInvalid, `{"versions":{"1.0.0":[]}}`: store.ErrInvalid, `{"versions":{"1.0.0":{"a":"` + strings.Repeat("x", MaxManifest) + `"}}}`: store.ErrTooLarge,
-		`{"maintainers":[` + strings.Repeat("1,", maxListed) + `1]}`: store.ErrInvalid, `{"name":"` + strings.Repeat("x", 2000) + `"}`: store.ErrInvalid, `{}x`: store.ErrInvalid,
+		`[]`: problem.ErrInvalid, `{"_attachments":{"a.tgz":{"length":3}}}`: problem.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"YQ=="},"b.tgz":{"data":"YQ=="}}}`: problem.ErrInvalid,
+		`{"_attachments":{"a.sigstore":{},"b.sigstore":{},"c.sigstore":{}}}`: problem.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"YQ==YQ=="}}}`: problem.ErrInvalid,
+		`{"_attachments":{"a.tgz":{"data":"YQ"}}}`: problem.ErrInvalid, `{"_attachments":{"a.tgz":{"data":"!!!!"}}}`: problem.ErrInvalid, `{"dist-tags":{"a":1}}`: problem.ErrInvalid,
+		`{"versions":{"1.0.0":{"a":1,"a":2}}}`: problem.ErrInvalid, `{"versions":{"1.0.0":[]}}`: problem.ErrInvalid, `{"versions":{"1.0.0":{"a":"` + strings.Repeat("x", MaxManifest) + `"}}}`: problem.ErrTooLarge,
+		`{"maintainers":[` + strings.Repeat("1,", maxListed) + `1]}`: problem.ErrInvalid, `{"name":"` + strings.Repeat("x", 2000) + `"}`: problem.ErrInvalid, `{}x`: problem.ErrInvalid,
 	} {
 		if _, _, err := read(body); !errors.Is(err, want) {
 			t.Errorf("%.60s: %v", body, err)
 		}
 	}
-	if _, err := Read(strings.NewReader(published), nil); !errors.Is(err, store.ErrInvalid) {
+	if _, err := Read(strings.NewReader(published), nil); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("a tarball where none belongs: %v", err)
 	}
 	own := errors.New("the disk is full")
@@ -95,7 +94,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("whole: %v, in pieces: %v", err, err2)
 		}
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

@@ -11,10 +11,9 @@ import (
 	"sort"
 	"strings"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/npm/naming"
-	"larder/store"
 )
 
 // fromTarball are the fields the tarball decides, whatever the request's manifest says.
@@ -111,7 +110,7 @@ func (t *Tarball) bin() (json.RawMessage, error) {
 		}
 		target = strings.ReplaceAll(target, `\`, "/")
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\:`) || !inside(target) {
-			return wire.Errorf(store.ErrInvalid, "package.json has the command %.80q → %.200q in bin, which leads outside of the package.", name, target)
+			return problem.Errorf(problem.ErrInvalid, "package.json has the command %.80q → %.200q in bin, which leads outside of the package.", name, target)
 		}
 		out = out.Set(name, rawjson.Quote(path.Clean(target)))
 		return nil
@@ -157,7 +156,7 @@ func inside(p string) bool {
 func checkDirectories(d rawjson.Object) error {
 	for _, f := range d {
 		if p := rawjson.TextOf(f.Value); p != "" && !inside(p) {
-			return wire.Errorf(store.ErrInvalid, "package.json has %.200q in directories.%.80s, which leads outside of the package.", p, f.Key)
+			return problem.Errorf(problem.ErrInvalid, "package.json has %.200q in directories.%.80s, which leads outside of the package.", p, f.Key)
 		}
 	}
 	return nil

@@ -10,9 +10,8 @@ import (
 	"strings"
 
 	"larder/internal/archive"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
-	"larder/store"
 )
 
 // MaxReadme is how many bytes are kept of a README.
@@ -52,7 +51,7 @@ func Read(r io.Reader) (*Tarball, error) {
 		}
 		t.names = append(t.names, name)
 		if name == "package.json" && root != "" {
-			return wire.Errorf(store.ErrInvalid, "The tarball has two files package.json; which one counts would depend on the client.")
+			return problem.Errorf(problem.ErrInvalid, "The tarball has two files package.json; which one counts would depend on the client.")
 		}
 		if name == "package.json" {
 			root = folder
@@ -61,15 +60,15 @@ func Read(r io.Reader) (*Tarball, error) {
 	})
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return nil, wire.Explain(err, store.ErrInvalid, "The tarball is damaged or not a gzipped tar archive.")
+		return nil, problem.Wrap(err, problem.ErrInvalid, "The tarball is damaged or not a gzipped tar archive.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, wire.Explain(err, store.ErrTooLarge, "The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)
+		return nil, problem.Wrap(err, problem.ErrTooLarge, "The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)
 	case errors.Is(err, archive.ErrName):
-		return nil, wire.Explain(err, store.ErrInvalid, "The tarball has a file whose name leads outside of it.")
+		return nil, problem.Wrap(err, problem.ErrInvalid, "The tarball has a file whose name leads outside of it.")
 	case err != nil:
 		return nil, err
 	case root == "":
-		return nil, wire.Errorf(store.ErrInvalid, "The tarball has no package.json in its top folder.")
+		return nil, problem.Errorf(problem.ErrInvalid, "The tarball has no package.json in its top folder.")
 	}
 	return t, nil
 }
@@ -84,7 +83,7 @@ func (t *Tarball) take(name string, e *archive.Entry) error {
 		}
 		raw = []byte(strings.TrimPrefix(string(raw), "\ufeff"))
 		if t.Package, err = rawjson.Parse(raw); err != nil {
-			return wire.Errorf(store.ErrInvalid, "The tarball's package.json cannot be used: it %s", rawjson.Reason(err))
+			return problem.Errorf(problem.ErrInvalid, "The tarball's package.json cannot be used: it %s", rawjson.Reason(err))
 		}
 	case name == "npm-shrinkwrap.json":
 		t.Shrinkwrap = true

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/internal/wire"
 	"larder/internal/wiretest"
 )
 
@@ -75,7 +75,7 @@ func TestE_CVE_2019_16775_Bin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := p.bin(); wire.Status(err) != 400 || !strings.Contains(wire.Public(err), "outside of the package") {
+		if got, err := p.bin(); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "outside of the package") {
 			t.Errorf("%s: %s %v", bin, got, err)
 		}
 	}
@@ -89,7 +89,7 @@ func FuzzArchive(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		got, err := Read(bytes.NewReader(p))
 		if err != nil {
-			if s := wire.Status(err); s != 400 && s != 413 {
+			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)
 			}
 			return

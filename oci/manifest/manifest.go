@@ -12,6 +12,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -64,9 +65,9 @@ type Manifest struct {
 	Annotations map[string]string
 }
 
-// invalid is the one error of this package, store.ErrInvalid with a sentence.
+// invalid is the one error of this package, problem.ErrInvalid with a sentence.
 func invalid(format string, args ...any) error {
-	return store.Refuse(store.ErrInvalid, format, args...)
+	return problem.Errorf(problem.ErrInvalid, format, args...)
 }
 
 // Parse reads body as the type the client announced ("" = find out), and refuses what could be read in two ways.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -69,7 +70,7 @@ func TestA4_ManifestTypes(t *testing.T) {
 	for _, c := range cases {
 		m, err := Parse(c.contentType, []byte(c.body))
 		if c.want == "" {
-			if !errors.Is(err, store.ErrInvalid) {
+			if !errors.Is(err, problem.ErrInvalid) {
 				t.Errorf("%s: %+v, %v, want ErrInvalid", c.name, m, err)
 			}
 			continue
@@ -92,7 +93,7 @@ func TestE_CVE_2021_41190(t *testing.T) {
 		"subject twice":           imageWith(`,"subject":null,"subject":{"digest":"` + someDigest + `","size":2}`),
 	} {
 		for _, typ := range []string{TypeImage, TypeIndex, TypeDockerImage, ""} {
-			if _, err := Parse(typ, []byte(body)); !errors.Is(err, store.ErrInvalid) {
+			if _, err := Parse(typ, []byte(body)); !errors.Is(err, problem.ErrInvalid) {
 				t.Errorf("%s as %q: %v", name, typ, err)
 			}
 		}
@@ -102,7 +103,7 @@ func TestE_CVE_2021_41190(t *testing.T) {
 // TestE_ManifestLimits: depth and number of descriptors are bounded (CVE-2017-11468 is the size, checked when reading).
 func TestE_ManifestLimits(t *testing.T) {
 	deep := imageWith(`,"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth))
-	if _, err := Parse(TypeImage, []byte(deep)); !errors.Is(err, store.ErrInvalid) {
+	if _, err := Parse(TypeImage, []byte(deep)); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("deep manifest: %v", err)
 	}
 	quoted := imageWith(`,"x":"` + strings.Repeat(`[\"`, 2*maxDepth) + `"`)
@@ -177,7 +178,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, contentType, body string) {
 		m, err := Parse(contentType, []byte(body))
 		if err != nil {
-			if !errors.Is(err, store.ErrInvalid) {
+			if !errors.Is(err, problem.ErrInvalid) {
 				t.Fatalf("%v is not ErrInvalid", err)
 			}
 			return

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/store"
 	"larder/upstream"
@@ -24,7 +25,7 @@ func Read(ctx context.Context, s *store.Store, up *upstream.Set, project, file s
 	}
 	if !here && (wheel.Size == 0 || wheel.Size > whole) {
 		raw, err := fromParts(ctx, up, wheel)
-		if !errors.Is(err, upstream.ErrNoParts) && !errors.Is(err, store.ErrInvalid) {
+		if !errors.Is(err, upstream.ErrNoParts) && !errors.Is(err, problem.ErrInvalid) {
 			return raw, err
 		}
 	}
@@ -44,8 +45,8 @@ func Read(ctx context.Context, s *store.Store, up *upstream.Set, project, file s
 	}
 	defer content.Close()
 	raw, err := pydist.ReadMetadata(content, b.Size)
-	if errors.Is(err, store.ErrInvalid) {
-		return nil, store.Refuse(store.ErrNotFound, "there is no metadata in %s", file)
+	if errors.Is(err, problem.ErrInvalid) {
+		return nil, problem.Errorf(problem.ErrNotFound, "there is no metadata in %s", file)
 	}
 	return raw, err
 }

@@ -13,8 +13,8 @@ import (
 	"net/http"
 	"net/url"
 
+	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 // MaxBytes bounds a form.
@@ -24,7 +24,9 @@ const MaxBytes = 64 << 10
 type Form map[string]string
 
 // Bad is the error of a form that cannot be read.
-func Bad() error { return wire.Errorf(store.ErrInvalid, "The form in the request cannot be read.") }
+func Bad() error {
+	return problem.Errorf(problem.ErrInvalid, "The form in the request cannot be read.")
+}
 
 // Read reads the body as what its Content-Type says, and without one as a URL-encoded form.
 func Read(r *http.Request) (Form, error) {

@@ -5,8 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // bundle is what of a Sigstore bundle says which file it is about.
@@ -26,11 +25,11 @@ type bundle struct {
 func CheckBundles(raw []byte, sha string) error {
 	var list []bundle
 	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {
-		return wire.Errorf(store.ErrInvalid, "The attestations are not a JSON array of Sigstore bundles.")
+		return problem.Errorf(problem.ErrInvalid, "The attestations are not a JSON array of Sigstore bundles.")
 	}
 	for _, b := range list {
 		if !b.about(sha) {
-			return wire.Errorf(store.ErrInvalid, "An attestation is not about this gem: its sha256 is %s.", sha)
+			return problem.Errorf(problem.ErrInvalid, "An attestation is not about this gem: its sha256 is %s.", sha)
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 
 	"larder/internal/archive"
 	"larder/internal/gemspec"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -50,7 +50,7 @@ func Read(r io.Reader) (*File, error) {
 	err := archive.Tar(r, archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}, func(e *archive.Entry) error {
 		base := strings.TrimSuffix(e.Name, signature)
 		if !e.Regular || seen[e.Name] || !slices.Contains([]string{Metadata, Data, Checksums}, base) {
-			return wire.Errorf(store.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name)
+			return problem.Errorf(problem.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name)
 		}
 		seen[e.Name] = true
 		return g.take(e)
@@ -59,14 +59,14 @@ func Read(r io.Reader) (*File, error) {
 		return nil, unreadable(err, "gem")
 	}
 	if !seen[Metadata] || !seen[Data] {
-		return nil, wire.Errorf(store.ErrInvalid, "The gem lacks %s or %s.", Metadata, Data)
+		return nil, problem.Errorf(problem.ErrInvalid, "The gem lacks %s or %s.", Metadata, Data)
 	}
 	g.Unchecked = !seen[Checksums]
 	if err := g.compare(); err != nil {
 		return nil, err
 	}
 	if g.Signed && g.Spec.Certificates == 0 {
-		return nil, wire.Errorf(store.ErrInvalid, "The gem has signatures, but no certificates.")
+		return nil, problem.Errorf(problem.ErrInvalid, "The gem has signatures, but no certificates.")
 	}
 	return g, nil
 }
@@ -78,11 +78,11 @@ func unreadable(err error, what string) error {
 	case errors.As(err, &explained):
 		return err // by a member of it
 	case errors.Is(err, archive.ErrFormat):
-		return wire.Explain(err, store.ErrInvalid, "The %s is damaged or no archive.", what)
+		return problem.Wrap(err, problem.ErrInvalid, "The %s is damaged or no archive.", what)
 	case errors.Is(err, archive.ErrLimit):
-		return wire.Explain(err, store.ErrTooLarge, "The %s unpacks to too much.", what)
+		return problem.Wrap(err, problem.ErrTooLarge, "The %s unpacks to too much.", what)
 	case errors.Is(err, archive.ErrName), errors.Is(err, archive.ErrType):
-		return wire.Explain(err, store.ErrInvalid, "The %s has a file whose name leads outside of it.", what)
+		return problem.Wrap(err, problem.ErrInvalid, "The %s has a file whose name leads outside of it.", what)
 	}
 	return err
 }
@@ -118,7 +118,7 @@ func (g *File) small(name string, in io.Reader) error {
 	case err != nil:
 		return err
 	case len(raw) > MaxMember:
-		return wire.Errorf(store.ErrTooLarge, "The gem's %s has more than %d bytes.", name, MaxMember)
+		return problem.Errorf(problem.ErrTooLarge, "The gem's %s has more than %d bytes.", name, MaxMember)
 	case strings.HasSuffix(name, signature):
 		g.Signed = true
 		return nil
@@ -134,9 +134,9 @@ func (g *File) small(name string, in io.Reader) error {
 	}
 	switch {
 	case errors.Is(err, gemspec.ErrFormat):
-		return wire.Errorf(store.ErrInvalid, "The gem's %s: %v.", name, err)
+		return problem.Errorf(problem.ErrInvalid, "The gem's %s: %v.", name, err)
 	case errors.Is(err, gemspec.ErrLimit):
-		return wire.Errorf(store.ErrTooLarge, "The gem's %s: %v.", name, err)
+		return problem.Errorf(problem.ErrTooLarge, "The gem's %s: %v.", name, err)
 	}
 	return err
 }
@@ -148,7 +148,7 @@ func checkData(r io.Reader) error {
 			return nil
 		}
 		if strings.HasPrefix(e.Link, "/") || !inside(path.Join(path.Dir(e.Name), e.Link)) {
-			return wire.Errorf(store.ErrInvalid, "The link %.200q in the gem leads outside of it.", e.Name)
+			return problem.Errorf(problem.ErrInvalid, "The link %.200q in the gem leads outside of it.", e.Name)
 		}
 		return nil
 	})
@@ -167,13 +167,13 @@ func (g *File) compare() error {
 	}
 	for _, name := range []string{Metadata, Data} {
 		if g.Sums["SHA256"][name] == "" && g.Sums["SHA512"][name] == "" {
-			return wire.Errorf(store.ErrInvalid, "The gem's checksums say nothing of %s.", name)
+			return problem.Errorf(problem.ErrInvalid, "The gem's checksums say nothing of %s.", name)
 		}
 	}
 	for algorithm, own := range g.Own {
 		for name, want := range g.Sums[algorithm] {
 			if !strings.EqualFold(own[name], want) {
-				return wire.Errorf(store.ErrDigest, "The gem's %s is not the one its checksums are of.", name)
+				return problem.Errorf(store.ErrDigest, "The gem's %s is not the one its checksums are of.", name)
 			}
 		}
 	}

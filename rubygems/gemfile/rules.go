@@ -5,9 +5,8 @@ import (
 	"strings"
 
 	"larder/internal/gemspec"
-	"larder/internal/wire"
+	"larder/internal/problem"
 	"larder/rubygems/naming"
-	"larder/store"
 )
 
 const (
@@ -32,17 +31,17 @@ func checkTexts(s *gemspec.Specification) error {
 	authors := strings.Join(s.Authors, ", ")
 	for what, text := range map[string]string{"summary": gemspec.Text(s.Summary), "description": gemspec.Text(s.Description), "authors": authors, "email": strings.Join(s.Emails, ", ")} {
 		if len(text) > MaxText {
-			return wire.Errorf(store.ErrInvalid, "The gem's %s has more than %d bytes.", what, MaxText)
+			return problem.Errorf(problem.ErrInvalid, "The gem's %s has more than %d bytes.", what, MaxText)
 		}
 	}
 	if strings.TrimSpace(authors) == "" {
-		return wire.Errorf(store.ErrInvalid, "The gem names no authors.")
+		return problem.Errorf(problem.ErrInvalid, "The gem names no authors.")
 	}
 	if len(s.Licenses) > maxLicenses {
-		return wire.Errorf(store.ErrInvalid, "The gem has more than %d licenses.", maxLicenses)
+		return problem.Errorf(problem.ErrInvalid, "The gem has more than %d licenses.", maxLicenses)
 	}
 	if h := gemspec.Text(s.Homepage); h != "" && !isWebURL(h) {
-		return wire.Errorf(store.ErrInvalid, "The gem's homepage %.200q is not an http or https URL.", h)
+		return problem.Errorf(problem.ErrInvalid, "The gem's homepage %.200q is not an http or https URL.", h)
 	}
 	return nil
 }
@@ -52,9 +51,9 @@ func checkMetadata(s *gemspec.Specification) error {
 		key, value := m[0], m[1]
 		switch {
 		case key == "" || len(key) > maxMetaKey || len(value) > maxMetaValue:
-			return wire.Errorf(store.ErrInvalid, "A key of the gem's metadata has at most %d bytes, a value %d; see %.40q.", maxMetaKey, maxMetaValue, key)
+			return problem.Errorf(problem.ErrInvalid, "A key of the gem's metadata has at most %d bytes, a value %d; see %.40q.", maxMetaKey, maxMetaValue, key)
 		case strings.HasSuffix(key, "_uri") && value != "" && !isWebURL(value):
-			return wire.Errorf(store.ErrInvalid, "The gem's metadata %.130q is %.200q, which is not an http or https URL.", key, value)
+			return problem.Errorf(problem.ErrInvalid, "The gem's metadata %.130q is %.200q, which is not an http or https URL.", key, value)
 		}
 	}
 	return nil
@@ -77,7 +76,7 @@ func checkDependencies(s *gemspec.Specification) error {
 
 func checkRequirement(r gemspec.Requirement, of string) error {
 	if c, bad := r.Bad(); bad {
-		return wire.Errorf(store.ErrInvalid, "The requirement %.80q of %s is none.", c.Op+" "+c.Version, of)
+		return problem.Errorf(problem.ErrInvalid, "The requirement %.80q of %s is none.", c.Op+" "+c.Version, of)
 	}
 	return nil
 }

@@ -5,8 +5,7 @@ import (
 	"strings"
 
 	"larder/internal/gemspec"
-	"larder/internal/wire"
-	"larder/store"
+	"larder/internal/problem"
 )
 
 // maxName is the most bytes of a gem's name.
@@ -26,7 +25,7 @@ func CheckName(name string) error {
 		bad = bad || strings.HasSuffix(lower, suffix)
 	}
 	if bad {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a name for a gem.", name)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a name for a gem.", name)
 	}
 	return nil
 }
@@ -90,7 +89,7 @@ func NewerFirst(a, b string) int {
 // CheckVersion accepts what can be a version's number.
 func CheckVersion(s string) error {
 	if !gemspec.IsVersion(s) {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a version of a gem: numbers and words joined by dots, at most %d characters.", s, gemspec.MaxVersion)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a version of a gem: numbers and words joined by dots, at most %d characters.", s, gemspec.MaxVersion)
 	}
 	return nil
 }
@@ -98,7 +97,7 @@ func CheckVersion(s string) error {
 // CheckPlatform accepts what can be a platform.
 func CheckPlatform(s string) error {
 	if !gemspec.IsPlatform(s) {
-		return wire.Errorf(store.ErrInvalid, "%.80q is not a platform.", s)
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a platform.", s)
 	}
 	return nil
 }

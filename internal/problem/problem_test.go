@@ -1,19 +1,21 @@
-package wire
+package problem_test
+
+// What errors of every package mean to a client: status, text and headers.
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"larder/auth"
+	"larder/internal/problem"
 	"larder/store"
 )
 
-func TestErrorsTable(t *testing.T) {
+func TestStatusAndTextOfEveryKind(t *testing.T) {
 	tests := []struct {
 		err    error
 		status int
@@ -44,28 +46,28 @@ func TestErrorsTable(t *testing.T) {
 		{auth.ErrScope, 403, "permission denied"},
 		{auth.ErrHidden, 404, "not found"},
 		{&auth.Throttled{After: 2 * time.Second}, 429, "Too many failed logins. Try again in 2 seconds."},
-		{ErrBadPath, 400, "malformed request path"},
-		{ErrNoRoute, 404, "no such address"},
-		{ErrMethod, 405, "method not allowed"},
-		{NotAllowed("GET", "HEAD"), 405, "method not allowed"},
-		{ErrRange, 416, "range not satisfiable"},
-		{ErrAuthorization, 401, "malformed Authorization header"},
-		{ErrTruncated, 400, "the request body ended early"},
-		{ErrSlow, 408, "the request body came too slowly"},
-		{ErrMediaType, 415, "unsupported media type"},
+		{problem.ErrBadPath, 400, "malformed request path"},
+		{problem.ErrNoRoute, 404, "no such address"},
+		{problem.ErrMethod, 405, "method not allowed"},
+		{problem.NotAllowed("GET", "HEAD"), 405, "method not allowed"},
+		{problem.ErrRange, 416, "range not satisfiable"},
+		{problem.ErrAuthorization, 401, "malformed Authorization header"},
+		{problem.ErrTruncated, 400, "the request body ended early"},
+		{problem.ErrSlow, 408, "the request body came too slowly"},
+		{problem.ErrMediaType, 415, "unsupported media type"},
 		{context.Canceled, 499, "the client left"},
 		{context.DeadlineExceeded, 503, "the server took too long"},
 		{errors.New("bucket /srv/data/larder.db is gone"), 500, "internal error"},
-		{store.Refuse(store.ErrQuota, "team-a has 3 bytes left"), 413, "team-a has 3 bytes left"},
-		{store.Refuse(errors.New("no sentinel"), "secret path"), 500, "internal error"},
-		{store.Refuse(auth.ErrHidden, "repository secret/app is private"), 404, "not found"},
+		{problem.Errorf(store.ErrQuota, "team-a has 3 bytes left"), 413, "team-a has 3 bytes left"},
+		{problem.Errorf(errors.New("no sentinel"), "secret path"), 500, "internal error"},
+		{problem.Errorf(auth.ErrHidden, "repository secret/app is private"), 404, "not found"},
 	}
 	for _, tt := range tests {
 		for depth, err := range []error{tt.err, wrapped(tt.err, 1), wrapped(tt.err, 3)} {
-			if got := Status(err); got != tt.status {
+			if got := problem.Status(err); got != tt.status {
 				t.Errorf("Status(%v) at depth %d = %d, want %d", err, depth, got, tt.status)
 			}
-			if got := Public(err); got != tt.public {
+			if got := problem.Public(err); got != tt.public {
 				t.Errorf("Public(%v) at depth %d = %q, want %q", err, depth, got, tt.public)
 			}
 		}
@@ -81,54 +83,42 @@ func wrapped(err error, depth int) error {
 	return err
 }
 
-// TestEverySentinelHasARow keeps the table complete when a sentinel is added to this package.
-func TestEverySentinelHasARow(t *testing.T) {
-	for _, err := range []error{ErrBadPath, ErrNoRoute, ErrMethod, ErrRange, ErrAuthorization, ErrTruncated, ErrSlow, ErrMediaType} {
-		if Status(err) == http.StatusInternalServerError {
-			t.Errorf("%v has no row", err)
-		}
-		if strings.Contains(Public(err), internalError) {
-			t.Errorf("%v has no text", err)
-		}
+func TestErrorfHasItsKindAndItsText(t *testing.T) {
+	err := problem.Errorf(store.ErrInvalid, "the name %q has a space", "a b")
+	if !errors.Is(err, store.ErrInvalid) || problem.Public(err) != `the name "a b" has a space` {
+		t.Errorf("Errorf made %v with text %q", err, problem.Public(err))
 	}
 }
 
-func TestErrorf(t *testing.T) {
-	err := Errorf(store.ErrInvalid, "the name %q has a space", "a b")
-	if !errors.Is(err, store.ErrInvalid) || Public(err) != `the name "a b" has a space` {
-		t.Errorf("Errorf made %v with text %q", err, Public(err))
-	}
-}
-
-// TestExplain: the sentinel decides what the client gets, whatever the cause wraps; the log has the cause.
-func TestExplain(t *testing.T) {
+// TestKindOfARefusalDecidesWhateverItsCause: the sentinel decides what the client gets, whatever the cause wraps; the log has the cause.
+func TestKindOfARefusalDecidesWhateverItsCause(t *testing.T) {
 	cause := fmt.Errorf("gzip: %w", store.ErrNotFound)
-	err := fmt.Errorf("publish: %w", Explain(cause, store.ErrInvalid, "The archive is damaged: it has %d bytes.", 3))
-	if Status(err) != 400 || Public(err) != "The archive is damaged: it has 3 bytes." || !strings.Contains(err.Error(), "gzip") {
-		t.Errorf("%d %q %v", Status(err), Public(err), err)
+	err := fmt.Errorf("publish: %w", problem.Wrap(cause, store.ErrInvalid, "The archive is damaged: it has %d bytes.", 3))
+	if problem.Status(err) != 400 || problem.Public(err) != "The archive is damaged: it has 3 bytes." || !strings.Contains(err.Error(), "gzip") {
+		t.Errorf("%d %q %v", problem.Status(err), problem.Public(err), err)
 	}
 	if !errors.Is(err, store.ErrInvalid) || !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("%v hides what it wraps", err)
 	}
 }
 
-func TestAllow(t *testing.T) {
-	if got := allowOf(wrapped(NotAllowed("GET", "PUT"), 2)); got != "GET, PUT" {
+func TestAllowNamesTheMethods(t *testing.T) {
+	if got := problem.Allow(wrapped(problem.NotAllowed("GET", "PUT"), 2)); got != "GET, PUT" {
 		t.Errorf("Allow is %q", got)
 	}
-	if got := allowOf(ErrMethod); got != "" {
-		t.Errorf("Allow of a bare ErrMethod is %q", got)
+	if got := problem.Allow(problem.ErrMethod); got != "" {
+		t.Errorf("Allow of a bare problem.ErrMethod is %q", got)
 	}
 }
 
-func TestRetryAfter(t *testing.T) {
-	if got := retryAfter(wrapped(&auth.Throttled{After: 90 * time.Second}, 1)); got != 90*time.Second {
+func TestRetryAfterIsWhatTheErrorSays(t *testing.T) {
+	if got := problem.RetryAfter(wrapped(&auth.Throttled{After: 90 * time.Second}, 1)); got != 90*time.Second {
 		t.Errorf("retry after %v", got)
 	}
-	if got := retryAfter(&auth.Throttled{}); got != time.Second {
+	if got := problem.RetryAfter(&auth.Throttled{}); got != time.Second {
 		t.Errorf("retry after no time at all: %v", got)
 	}
-	if got := retryAfter(store.ErrBusy); got != 0 {
+	if got := problem.RetryAfter(store.ErrBusy); got != 0 {
 		t.Errorf("retry after %v for an error that says nothing", got)
 	}
 }
