@@ -29,6 +29,7 @@ var layers = [][]string{
 	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},
 	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest", "larder/pypi/simple", "larder/rubygems/compactindex", "larder/rubygems/gemfile", "larder/rubygems/form"},
 	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout", "larder/rubygems/naming", "larder/composer/minify"},
+	{"larder/internal/registry"},
 	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
@@ -40,6 +41,7 @@ var layers = [][]string{
 		"larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal",
 		"larder/maven/order", "larder/maven/markup", "larder/maven/checksum", "larder/internal/miniclient",
 	},
+	{"larder/internal/route"},
 	{"larder/internal/problem"},
 }
 

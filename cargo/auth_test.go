@@ -64,7 +64,7 @@ func TestMatrix(t *testing.T) {
 	g.User("second", nil)
 	g.User("third", nil)
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "cargo:crate",
+		Routes: (&server{}).operations(), Scope: "cargo:crate",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "crate%d", true: "secret%d"}[private], n)
 		},

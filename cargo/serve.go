@@ -87,7 +87,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.Cargo, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
+	e := wire.Endpoint[Request]{Kind: store.Cargo, Parse: parse, Routes: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "cargo", Prefixes: []string{root}, Handler: e.Handler(d)}
 }
 
@@ -102,31 +102,31 @@ func newServer(d wire.Deps, o Options) *server {
 }
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opConfig, Need: wire.Read, Serve: s.known(s.config)},
-		{Name: opIndex, Need: wire.Read, Serve: s.known(s.getIndex)},
-		{Name: opDownload, Need: wire.Read, Serve: s.known(s.download)},
-		{Name: opPublish, Need: wire.None, Serve: s.publish},
-		{Name: opYank, Need: wire.Write, Existing: true, Serve: s.yank},
-		{Name: opUnyank, Need: wire.Write, Existing: true, Serve: s.yank},
-		{Name: opOwners, Need: wire.Read, Serve: s.known(s.owners)},
-		{Name: opOwnersAdd, Need: wire.Write, Existing: true, Serve: s.changeOwners},
-		{Name: opOwnersRemove, Need: wire.Write, Existing: true, Serve: s.changeOwners},
-		{Name: opSearch, Need: wire.None, Serve: s.known(s.search)},
-		{Name: opMe, Need: wire.None, Serve: s.me},
-		{Name: opMeLogin, Need: wire.None, Serve: s.meLogin, Login: true},
-		{Name: opCrate, Need: wire.Read, Serve: s.known(s.getCrate)},
-		{Name: opCrateSet, Need: wire.Write, Existing: true, Serve: s.setCrate},
-		{Name: opCrateDelete, Need: wire.Delete, Existing: true, Serve: s.deleteCrate},
-		{Name: opVersions, Need: wire.Read, Serve: s.known(s.getCrate)},
-		{Name: opDependents, Need: wire.Read, Serve: s.known(s.dependents)},
-		{Name: opDownloads, Need: wire.Read, Serve: s.known(s.downloads)},
-		{Name: opVersion, Need: wire.Read, Serve: s.known(s.getVersion)},
-		{Name: opVersionSet, Need: wire.Write, Existing: true, Serve: s.setVersion},
-		{Name: opVersionDelete, Need: wire.Delete, Existing: true, Serve: s.deleteVersion},
-		{Name: opReadme, Need: wire.Read, Serve: s.known(s.readme)},
-		{Name: opDependencies, Need: wire.Read, Serve: s.known(s.dependencies)},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opConfig, Need: wire.Read, Serve: s.known(s.config)},
+		{Op: opIndex, Need: wire.Read, Serve: s.known(s.getIndex)},
+		{Op: opDownload, Need: wire.Read, Serve: s.known(s.download)},
+		{Op: opPublish, Need: wire.Open, Serve: s.publish},
+		{Op: opYank, Need: wire.Write|wire.Existing, Serve: s.yank},
+		{Op: opUnyank, Need: wire.Write|wire.Existing, Serve: s.yank},
+		{Op: opOwners, Need: wire.Read, Serve: s.known(s.owners)},
+		{Op: opOwnersAdd, Need: wire.Write|wire.Existing, Serve: s.changeOwners},
+		{Op: opOwnersRemove, Need: wire.Write|wire.Existing, Serve: s.changeOwners},
+		{Op: opSearch, Need: wire.Open, Serve: s.known(s.search)},
+		{Op: opMe, Need: wire.Open, Serve: s.me},
+		{Op: opMeLogin, Need: wire.Login|wire.Expired, Serve: s.meLogin},
+		{Op: opCrate, Need: wire.Read, Serve: s.known(s.getCrate)},
+		{Op: opCrateSet, Need: wire.Write|wire.Existing, Serve: s.setCrate},
+		{Op: opCrateDelete, Need: wire.Delete|wire.Existing, Serve: s.deleteCrate},
+		{Op: opVersions, Need: wire.Read, Serve: s.known(s.getCrate)},
+		{Op: opDependents, Need: wire.Read, Serve: s.known(s.dependents)},
+		{Op: opDownloads, Need: wire.Read, Serve: s.known(s.downloads)},
+		{Op: opVersion, Need: wire.Read, Serve: s.known(s.getVersion)},
+		{Op: opVersionSet, Need: wire.Write|wire.Existing, Serve: s.setVersion},
+		{Op: opVersionDelete, Need: wire.Delete|wire.Existing, Serve: s.deleteVersion},
+		{Op: opReadme, Need: wire.Read, Serve: s.known(s.readme)},
+		{Op: opDependencies, Need: wire.Read, Serve: s.known(s.dependencies)},
 	}
 }
 

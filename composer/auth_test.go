@@ -48,7 +48,7 @@ func TestE_Matrix(t *testing.T) {
 	// not got the version yet.
 	n := 0
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "composer:package",
+		Routes: (&server{}).operations(), Scope: "composer:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "acme/pkg%d", true: "secret/pkg%d"}[private], n)
 		},
@@ -89,7 +89,7 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	all, before := g.cases("acme/demo"), g.Journal()
 	for _, op := range (&server{}).operations() {
-		if c := all[op.Name]; op.Need > wire.Read || op.Name == opPut {
+		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == opPut {
 			g.Want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, `"warning":`)
 		}
 	}

@@ -58,7 +58,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.Composer, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
+	e := wire.Endpoint[Request]{Kind: store.Composer, Parse: parse, Routes: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "composer", Prefixes: []string{root}, Handler: e.Handler(d)}
 }
 
@@ -74,27 +74,27 @@ func newServer(d wire.Deps, o Options) *server {
 }
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opRoot, Need: wire.None, Serve: s.getRoot},
-		{Name: opMetadata, Need: wire.Read, Serve: s.getMetadata},
-		{Name: opDist, Need: wire.Read, Serve: s.getDist},
-		{Name: opInfo, Need: wire.Read, Serve: s.getInfo},
-		{Name: opList, Need: wire.None, Serve: s.getList},
-		{Name: opSearch, Need: wire.None, Serve: s.search},
-		{Name: opProviders, Need: wire.None, Serve: s.getProviders},
-		{Name: opNotify, Need: wire.None, Serve: s.notify},
-		{Name: opAudit, Need: wire.None, Serve: s.audit},
-		{Name: opFilter, Need: wire.None, Serve: s.getFilter},
-		{Name: opChanges, Need: wire.None, Serve: s.getChanges},
-		{Name: opPut, Need: wire.None, Serve: s.put},
-		{Name: opUpload, Need: wire.Create, Serve: s.upload},
-		{Name: opSettings, Need: wire.Read, Serve: s.getSettings},
-		{Name: opSettingsSet, Need: wire.Write, Existing: true, Serve: s.setSettings},
-		{Name: opDeleteVersion, Need: wire.Delete, Existing: true, Serve: s.deleteVersion},
-		{Name: opDelete, Need: wire.Delete, Existing: true, Serve: s.deletePackage},
-		{Name: opAdvisories, Need: wire.Admin, Serve: plainly(s.advised.Get)},
-		{Name: opAdvisoriesSet, Need: wire.Admin, Serve: plainly(s.advised.Set)},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opRoot, Need: wire.Open, Serve: s.getRoot},
+		{Op: opMetadata, Need: wire.Read, Serve: s.getMetadata},
+		{Op: opDist, Need: wire.Read, Serve: s.getDist},
+		{Op: opInfo, Need: wire.Read, Serve: s.getInfo},
+		{Op: opList, Need: wire.Open, Serve: s.getList},
+		{Op: opSearch, Need: wire.Open, Serve: s.search},
+		{Op: opProviders, Need: wire.Open, Serve: s.getProviders},
+		{Op: opNotify, Need: wire.Open, Serve: s.notify},
+		{Op: opAudit, Need: wire.Open, Serve: s.audit},
+		{Op: opFilter, Need: wire.Open, Serve: s.getFilter},
+		{Op: opChanges, Need: wire.Open, Serve: s.getChanges},
+		{Op: opPut, Need: wire.Open, Serve: s.put},
+		{Op: opUpload, Need: wire.Create, Serve: s.upload},
+		{Op: opSettings, Need: wire.Read, Serve: s.getSettings},
+		{Op: opSettingsSet, Need: wire.Write|wire.Existing, Serve: s.setSettings},
+		{Op: opDeleteVersion, Need: wire.Delete|wire.Existing, Serve: s.deleteVersion},
+		{Op: opDelete, Need: wire.Delete|wire.Existing, Serve: s.deletePackage},
+		{Op: opAdvisories, Need: wire.Admin, Serve: plainly(s.advised.Get)},
+		{Op: opAdvisoriesSet, Need: wire.Admin, Serve: plainly(s.advised.Set)},
 	}
 }
 

@@ -56,7 +56,7 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })
 	seenPrivate := false
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "maven:artifact",
+		Routes: (&server{}).operations(), Scope: "maven:artifact",
 		Name: func(private bool, n int) string {
 			seenPrivate = seenPrivate || private
 			return fmt.Sprintf(map[bool]string{false: "com.acme:pkg%d", true: "com.secret:pkg%d"}[private], n)
@@ -74,7 +74,7 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 		},
 		Want: func(q wiretest.Question, status int) int {
 			nobody, reads := q.Actor == "", !q.Private || q.Can != ""
-			writing := q.Need > wire.Read || slices.Contains([]string{opMetadataPut, opCommit, opDirDelete}, q.Op)
+			writing := q.Need.Kind() > wire.Read || slices.Contains([]string{opMetadataPut, opCommit, opDirDelete}, q.Op)
 			switch letter := needs[q.Op]; {
 			case q.Op == opPrefixes && seenPrivate && q.Can == "":
 				return 404
@@ -214,7 +214,7 @@ func TestH2_Challenge(t *testing.T) {
 	}
 	h := newServer(g.Deps, Options{})
 	h.auth = hiding{g.Auth, "com.mixed:hello-maven-plugin"}
-	e := wire.Endpoint[Request]{Kind: "maven", Parse: parse, Ops: h.operations(), Target: target, Fail: h.fail}
+	e := wire.Endpoint[Request]{Kind: "maven", Parse: parse, Routes: h.operations(), Target: target, Fail: h.fail}
 	d := g.Deps
 	d.Auth = h.auth
 	srv := &http.Server{Handler: e.Handler(d)}

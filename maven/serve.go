@@ -106,7 +106,7 @@ type server struct {
 // New returns the repository's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.Maven, Parse: parse, Ops: s.operations(), Target: target, Fail: s.fail}
+	e := wire.Endpoint[Request]{Kind: store.Maven, Parse: parse, Routes: s.operations(), Target: target, Fail: s.fail}
 	return wire.Protocol{Name: "maven", Prefixes: []string{root}, Handler: e.Handler(d), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}}}
 }
 
@@ -124,23 +124,23 @@ func newServer(d wire.Deps, o Options) *server {
 }
 
 // operations is the table of everything the repository does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opFile, Need: wire.Read, Serve: s.getFile},
-		{Name: opSum, Need: wire.Read, Serve: s.getSum},
-		{Name: opPut, Need: wire.Create, Serve: s.putFile},
-		{Name: opSumPut, Need: wire.Create, Serve: s.putSum},
-		{Name: opDelete, Need: wire.Delete, Serve: s.deleteFile},
-		{Name: opSnapshot, Need: wire.Read, Serve: s.getSnapshot},
-		{Name: opSnapshotPut, Need: wire.Create, Serve: s.putSnapshot},
-		{Name: opMetadata, Need: wire.None, Serve: s.getMetadata},
-		{Name: opMetadataPut, Need: wire.None, Serve: s.putMetadata},
-		{Name: opDirectory, Need: wire.None, Serve: s.getDirectory},
-		{Name: opCommit, Need: wire.None, Serve: s.postDirectory},
-		{Name: opDirDelete, Need: wire.None, Serve: s.deleteDirectory},
-		{Name: opPrefixes, Need: wire.None, Serve: s.prefixes},
-		{Name: opArchetypes, Need: wire.None, Serve: s.archetypes},
-		{Name: opSearch, Need: wire.None, Serve: s.search},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opFile, Need: wire.Read, Serve: s.getFile},
+		{Op: opSum, Need: wire.Read, Serve: s.getSum},
+		{Op: opPut, Need: wire.Create, Serve: s.putFile},
+		{Op: opSumPut, Need: wire.Create, Serve: s.putSum},
+		{Op: opDelete, Need: wire.Delete, Serve: s.deleteFile},
+		{Op: opSnapshot, Need: wire.Read, Serve: s.getSnapshot},
+		{Op: opSnapshotPut, Need: wire.Create, Serve: s.putSnapshot},
+		{Op: opMetadata, Need: wire.Open, Serve: s.getMetadata},
+		{Op: opMetadataPut, Need: wire.Open, Serve: s.putMetadata},
+		{Op: opDirectory, Need: wire.Open, Serve: s.getDirectory},
+		{Op: opCommit, Need: wire.Open, Serve: s.postDirectory},
+		{Op: opDirDelete, Need: wire.Open, Serve: s.deleteDirectory},
+		{Op: opPrefixes, Need: wire.Open, Serve: s.prefixes},
+		{Op: opArchetypes, Need: wire.Open, Serve: s.archetypes},
+		{Op: opSearch, Need: wire.Open, Serve: s.search},
 	}
 }
 

@@ -29,50 +29,50 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add := func(op, method, path string, body any, status int) {
 		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name)}
 	}
-	add(opRoot, "GET", "/", nil, 200)
-	add(opPing, "GET", "/-/ping", nil, 200)
-	add(opKeys, "GET", "/-/npm/v1/keys", nil, 200)
-	add(opPackument, "GET", "/"+name, nil, 200)
-	add(opVersion, "GET", "/"+name+"/latest", nil, 200)
-	add(opTarball, "GET", "/"+name+"/-/"+name+"-1.1.0.tgz", nil, 200)
-	add(opPut, "PUT", "/"+name, newRelease(name, "2.0.0").document(), 201)
-	add(opPutRev, "PUT", "/"+name+"/-rev/"+rev, fields{"maintainers": []any{"ada"}}, 201)
-	add(opUnpublish, "DELETE", "/"+name+"/-rev/"+rev, nil, 200)
-	add(opTarballDelete, "DELETE", "/"+name+"/-/gone-1.0.0.tgz/-rev/"+rev, nil, 200)
-	add(opWhoami, "GET", "/-/whoami", nil, 200)
-	add(opLogin, "PUT", "/-/user/org.couchdb.user:ada", fields{"name": "ada", "password": "secret"}, 201)
-	add(opUser, "GET", "/-/user/org.couchdb.user:ada", nil, 200)
-	add(opLogout, "DELETE", "/-/user/token/"+secret, nil, 200)
-	add(opWebLogin, "POST", "/-/v1/login", fields{}, 200)
-	add(opWebPage, "GET", page, nil, 200)
-	add(opWebConfirm, "POST", page, "user=ada&password=secret", 200)
-	add(opWebDone, "GET", done, nil, 202)
-	add(opTokens, "GET", "/-/npm/v1/tokens", nil, 200)
-	add(opTokenCreate, "POST", "/-/npm/v1/tokens", fields{"password": "secret"}, 200)
-	add(opTokenRevoke, "DELETE", "/-/npm/v1/tokens/token/x", nil, 404)
-	add(opProfile, "GET", "/-/npm/v1/user", nil, 200)
-	add(opProfileSet, "POST", "/-/npm/v1/user", fields{"password": fields{"old": "secret", "new": "secret"}}, 200)
-	add(opTags, "GET", pkg+"/dist-tags", nil, 200)
-	add(opTagSet, "PUT", pkg+"/dist-tags/beta", `"1.0.0"`, 201)
-	add(opTagDelete, "DELETE", pkg+"/dist-tags/old", nil, 200)
-	add(opSearch, "GET", "/-/v1/search?text=x", nil, 200)
-	add(opAuditBulk, "POST", "/-/npm/v1/security/advisories/bulk", fields{}, 200)
-	add(opAuditQuick, "POST", "/-/npm/v1/security/audits", fields{}, 200)
-	add(opAdvisories, "GET", "/-/larder/advisories", nil, 200)
-	add(opAdvisoriesSet, "PUT", "/-/larder/advisories", "[]", 200)
-	add(opAttestations, "GET", "/-/npm/v1/attestations/"+name+"@1.1.0", nil, 404)
-	add(opVisibility, "GET", pkg+"/visibility", nil, 200)
-	add(opCollaborators, "GET", pkg+"/collaborators", nil, 200)
-	add(opAccess, "GET", pkg+"/access", nil, 200)
-	add(opAccessSet, "POST", pkg+"/access", fields{"access": "public"}, 200)
-	add(opOwnerAdd, "PUT", pkg+"/owners", fields{"user": "ada"}, 201)
-	add(opOwnerRemove, "DELETE", pkg+"/owners/nobody", nil, 200)
-	add(opUserPackages, "GET", "/-/user/ada/package", nil, 200)
-	add(opStar, "PUT", "/-/user/package/"+name+"/star", nil, 200)
-	add(opUnstar, "DELETE", "/-/user/package/"+name+"/star", nil, 200)
-	add(opStarPing, "PUT", "/-/user/v1/star", nil, 200)
-	add(opStarred, "GET", "/-/_view/starredByUser?key=ada", nil, 200)
-	for _, op := range []string{opWhoami, opUser, opTokens, opTokenCreate, opTokenRevoke, opProfile, opProfileSet, opStar, opUnstar, opStarPing} {
+	add("npm.root", "GET", "/", nil, 200)
+	add("npm.ping", "GET", "/-/ping", nil, 200)
+	add("npm.keys", "GET", "/-/npm/v1/keys", nil, 200)
+	add("npm.packument", "GET", "/"+name, nil, 200)
+	add("npm.version", "GET", "/"+name+"/latest", nil, 200)
+	add("npm.tarball", "GET", "/"+name+"/-/"+name+"-1.1.0.tgz", nil, 200)
+	add("npm.put", "PUT", "/"+name, newRelease(name, "2.0.0").document(), 201)
+	add("npm.put.rev", "PUT", "/"+name+"/-rev/"+rev, fields{"maintainers": []any{"ada"}}, 201)
+	add("npm.unpublish", "DELETE", "/"+name+"/-rev/"+rev, nil, 200)
+	add("npm.tarball.delete", "DELETE", "/"+name+"/-/gone-1.0.0.tgz/-rev/"+rev, nil, 200)
+	add("npm.whoami", "GET", "/-/whoami", nil, 200)
+	add("npm.login", "PUT", "/-/user/org.couchdb.user:ada", fields{"name": "ada", "password": "secret"}, 201)
+	add("npm.user", "GET", "/-/user/org.couchdb.user:ada", nil, 200)
+	add("npm.logout", "DELETE", "/-/user/token/"+secret, nil, 200)
+	add("npm.weblogin", "POST", "/-/v1/login", fields{}, 200)
+	add("npm.weblogin.page", "GET", page, nil, 200)
+	add("npm.weblogin.confirm", "POST", page, "user=ada&password=secret", 200)
+	add("npm.weblogin.done", "GET", done, nil, 202)
+	add("npm.tokens", "GET", "/-/npm/v1/tokens", nil, 200)
+	add("npm.token.create", "POST", "/-/npm/v1/tokens", fields{"password": "secret"}, 200)
+	add("npm.token.revoke", "DELETE", "/-/npm/v1/tokens/token/x", nil, 404)
+	add("npm.profile", "GET", "/-/npm/v1/user", nil, 200)
+	add("npm.profile.set", "POST", "/-/npm/v1/user", fields{"password": fields{"old": "secret", "new": "secret"}}, 200)
+	add("npm.tags", "GET", pkg+"/dist-tags", nil, 200)
+	add("npm.tag.set", "PUT", pkg+"/dist-tags/beta", `"1.0.0"`, 201)
+	add("npm.tag.delete", "DELETE", pkg+"/dist-tags/old", nil, 200)
+	add("npm.search", "GET", "/-/v1/search?text=x", nil, 200)
+	add("npm.audit.bulk", "POST", "/-/npm/v1/security/advisories/bulk", fields{}, 200)
+	add("npm.audit.quick", "POST", "/-/npm/v1/security/audits", fields{}, 200)
+	add("npm.advisories", "GET", "/-/larder/advisories", nil, 200)
+	add("npm.advisories.set", "PUT", "/-/larder/advisories", "[]", 200)
+	add("npm.attestations", "GET", "/-/npm/v1/attestations/"+name+"@1.1.0", nil, 404)
+	add("npm.visibility", "GET", pkg+"/visibility", nil, 200)
+	add("npm.collaborators", "GET", pkg+"/collaborators", nil, 200)
+	add("npm.access", "GET", pkg+"/access", nil, 200)
+	add("npm.access.set", "POST", pkg+"/access", fields{"access": "public"}, 200)
+	add("npm.owner.add", "PUT", pkg+"/owners", fields{"user": "ada"}, 201)
+	add("npm.owner.remove", "DELETE", pkg+"/owners/nobody", nil, 200)
+	add("npm.user.packages", "GET", "/-/user/ada/package", nil, 200)
+	add("npm.star", "PUT", "/-/user/package/"+name+"/star", nil, 200)
+	add("npm.unstar", "DELETE", "/-/user/package/"+name+"/star", nil, 200)
+	add("npm.star.ping", "PUT", "/-/user/v1/star", nil, 200)
+	add("npm.starred", "GET", "/-/_view/starredByUser?key=ada", nil, 200)
+	for _, op := range []string{"npm.whoami", "npm.user", "npm.tokens", "npm.token.create", "npm.token.revoke", "npm.profile", "npm.profile.set", "npm.star", "npm.unstar", "npm.star.ping"} {
 		c := all[op]
 		c.Login = true
 		all[op] = c
@@ -88,14 +88,14 @@ func (g *rig) prepare(name string) {
 }
 
 // readOnlyRefuses are the operations that ask for no right of a package and still change something for good.
-var readOnlyRefuses = []string{opTokenCreate, opTokenRevoke, opProfileSet, opStar, opUnstar}
+var readOnlyRefuses = []string{"npm.token.create", "npm.token.revoke", "npm.profile.set", "npm.star", "npm.unstar"}
 
 // TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on public and on private packages. A right
 // that is missing is refused before anything happens; one that is there is enough.
 func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"npm:package:secret*"} })
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "npm:package",
+		Routes: (&server{}).routes(), Scope: "npm:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "pkg%d", true: "secret%d"}[private], n)
 		},
@@ -119,8 +119,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	g.prepare("demo")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	all, before := g.cases("demo"), g.packument("ada", "demo")
-	for _, op := range (&server{}).operations() {
-		if c := all[op.Name]; op.Need > wire.Read {
+	for _, op := range (&server{}).routes() {
+		if c := all[op.Op]; op.Need.Kind() > wire.Read {
 			g.Want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, "")
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/npm/account"
 	"larder/npm/naming"
@@ -27,10 +28,10 @@ func done(w http.ResponseWriter, status int) error {
 // deprecate takes the messages from a whole document and nothing else; an empty one removes the message.
 func (s *server) deprecate(w http.ResponseWriter, r *http.Request, q Request, body *putdoc.Document) error {
 	ctx := r.Context()
-	if err := s.may(ctx, auth.Write, q.Name); err != nil {
+	if err := s.May(ctx, auth.Write, q.Name); err != nil {
 		return err
 	}
-	err := s.repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -123,10 +124,10 @@ func (s *server) removeVersions(ctx context.Context, q Request, keep map[string]
 	if err != nil || len(plan.versions) == 0 {
 		return 0, err
 	}
-	if err := s.may(ctx, auth.Delete, q.Name); err != nil {
+	if err := s.May(ctx, auth.Delete, q.Name); err != nil {
 		return 0, err
 	}
-	return len(plan.versions), s.repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	return len(plan.versions), s.Repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		// The revision is that of the plan, so the plan holds.
 		if _, err := checkRev(tx, q.Rev); err != nil {
 			return err
@@ -151,7 +152,7 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 	var rest []string
 	deprecated := map[string]bool{}
 	latest := ""
-	err = s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := checkRev(tx, q.Rev); err != nil {
 			return err
 		}
@@ -216,7 +217,7 @@ func dropVersion(tx *store.PackageTx[Meta], id string) error {
 // unpublish removes a whole package. Others may publish under its name here, its versions are not given again, and no
 // upstream is asked for it (see store/names.go).
 func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := checkRev(tx, q.Rev); err != nil {
 			return err
 		}
@@ -260,7 +261,7 @@ func freeName(tx *store.PackageTx[Meta]) error {
 // deleteTarball is the last step of unpublishing one version: the version went with the document before, so this only
 // confirms it, as often as it is asked.
 func (s *server) deleteTarball(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := s.repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		id, _, err := tx.File(q.File)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
@@ -279,7 +280,7 @@ func (s *server) deleteTarball(w http.ResponseWriter, r *http.Request, q Request
 // getTags lists the dist-tags.
 func (s *server) getTags(w http.ResponseWriter, r *http.Request, q Request) error {
 	tags := map[string]string{}
-	err := s.repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -291,13 +292,13 @@ func (s *server) getTags(w http.ResponseWriter, r *http.Request, q Request) erro
 		}
 		return nil
 	})
-	if s.elsewhere(err) {
+	if s.TryUpstream(err) {
 		tags, err = s.proxiedTags(w, r, q.Name)
 	}
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, tags)
 }
 
@@ -319,7 +320,7 @@ func (s *server) setTag(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	err = s.repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := tx.SetTag(q.Tag, id, store.TagCond{}); err != nil || q.Tag != "latest" {
 			return err
 		}
@@ -336,7 +337,7 @@ func (s *server) deleteTag(w http.ResponseWriter, r *http.Request, q Request) er
 	if q.Tag == "latest" {
 		return problem.Errorf(store.ErrDenied, "The dist-tag latest cannot be removed; point it at another version instead.")
 	}
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return tx.DeleteTag(q.Tag) })
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return tx.DeleteTag(q.Tag) })
 	if err != nil {
 		return err
 	}
@@ -346,7 +347,7 @@ func (s *server) deleteTag(w http.ResponseWriter, r *http.Request, q Request) er
 // setOwners changes the list; rev "" asks for no particular revision. Nobody can be left out by mistake: yarn 1 sends
 // only the new owner, under the revision "undefined", and gets a conflict.
 func (s *server) setOwners(ctx context.Context, name, rev string, change func([]string) []string) error {
-	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil && rev != "" {
 			pkg, err = checkRev(tx, rev)
@@ -411,7 +412,7 @@ func (s *server) removeOwner(w http.ResponseWriter, r *http.Request, q Request) 
 
 // packageRecord reads a package's own record; ErrNotFound.
 func (s *server) packageRecord(ctx context.Context, name string) (pkg store.Package, err error) {
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err = tx.Package()
 		return err
 	})
@@ -464,7 +465,7 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 	default:
 		return problem.Errorf(store.ErrInvalid, "Access is public or restricted; this registry knows no second factor for publishing.")
 	}
-	err = s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err != nil || pkg.Private == private {
 			return err
@@ -511,7 +512,7 @@ func (s *server) star(ctx context.Context, name string, on bool) error {
 	if err != nil {
 		return err
 	}
-	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -536,7 +537,7 @@ func (s *server) starDocument(w http.ResponseWriter, r *http.Request, q Request,
 }
 
 func (s *server) putStar(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.star(r.Context(), q.Name, q.Op == opStar); err != nil {
+	if err := s.star(r.Context(), q.Name, r.Method == http.MethodPut); err != nil {
 		return err
 	}
 	return done(w, http.StatusOK)
@@ -554,9 +555,9 @@ func (s *server) starPing(w http.ResponseWriter, r *http.Request, _ Request) err
 func (s *server) starred(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	var names []string
-	err := s.store.View(ctx, func(tx *store.Tx) error {
+	err := s.Store.View(ctx, func(tx *store.Tx) error {
 		from := starredKey(q.Query, "")
-		for k := range s.repo.KindIndex(tx, starredTable).Scan(from, nil) {
+		for k := range s.Repo.KindIndex(tx, starredTable).Scan(from, nil) {
 			names = append(names, string(k[len(from):]))
 		}
 		return nil
@@ -564,11 +565,12 @@ func (s *server) starred(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
+	if names, err = registry.Visible(s.View(ctx), names, func(name string) string { return name }); err != nil {
+		return err
+	}
 	rows := []map[string]string{}
 	for _, name := range names {
-		if s.may(ctx, auth.Read, name) == nil {
-			rows = append(rows, map[string]string{"id": name, "key": q.Query, "value": name})
-		}
+		rows = append(rows, map[string]string{"id": name, "key": q.Query, "value": name})
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{"rows": rows})
 }

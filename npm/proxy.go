@@ -17,6 +17,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/npm/naming"
 	"larder/npm/tarball"
@@ -30,29 +31,6 @@ const (
 	freshSearch    = time.Minute
 	freshKeys      = time.Hour
 )
-
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.NPM, upstream.Protocol{
-		Spelling: Spelling(),
-		Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
-	})
-}
-
-// mayTake refuses the first publish of a name that an upstream has: it would hide a package people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
-		return nil
-	}
-	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-		_, err := tx.Package()
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.up.MayPublish(ctx, name)
-	}
-	return err
-}
 
 // packumentQuery asks for one form of a packument. Private registries insist on the escaped slash.
 func packumentQuery(name, form string) upstream.Query {
@@ -99,10 +77,10 @@ func publishedTimes(body []byte) map[string]time.Time {
 
 // fetched is a packument of an upstream. With the age gate on it is always the full one, which has the times.
 func (s *server) fetched(ctx context.Context, name, form string) (*upstream.Document, error) {
-	if s.up.Gated() {
+	if s.Up.Gated() {
 		form = formFull
 	}
-	return s.up.Document(ctx, packumentQuery(name, form))
+	return s.Up.Document(ctx, packumentQuery(name, form))
 }
 
 // proxied renders one form of an upstream's packument, or one version of it.
@@ -116,8 +94,8 @@ func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form stri
 		return nil, err
 	}
 	wire.CacheHead(w, d, time.Now())
-	base := s.url(r)
-	return s.store.Document(r.Context(), d.Rendered(name, base, form), func(ctx context.Context) (store.Rendered, error) {
+	base := s.URL(r)
+	return s.Store.Document(r.Context(), d.Rendered(name, base, form), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -155,9 +133,9 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 	if err != nil {
 		return nil, err
 	}
-	versions, held, offline := rawjson.Object{}, map[string]bool{}, s.up.Offline()
+	versions, held, offline := rawjson.Object{}, map[string]bool{}, s.Up.Offline()
 	for _, v := range doc.Sub("versions") {
-		if err := s.up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
+		if err := s.Up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
 			held[v.Key] = true
 			continue
 		} else if err != nil {
@@ -165,7 +143,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 		}
 		if offline {
 			// What is not here cannot be fetched: a resolver must not choose it.
-			if here, err := s.up.Here(ctx, name, naming.Tarball(name, v.Key)); err != nil {
+			if here, err := s.Up.Here(ctx, name, naming.Tarball(name, v.Key)); err != nil {
 				return nil, err
 			} else if !here {
 				held[v.Key] = true
@@ -238,11 +216,11 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 // proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its own pages. Ours
 // hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room int) (hits []json.RawMessage, total int) {
-	if !s.up.MaySearch(ctx, text) {
+	if !s.Up.MaySearch(ctx, text) {
 		return nil, 0
 	}
-	for _, u := range s.up.Upstreams() {
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch})
+	for _, u := range s.Up.Upstreams() {
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}
@@ -256,8 +234,8 @@ func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room 
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
-			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.up.Theirs(ctx, name) ||
-				s.up.Blocked(name, pkg.Text("version")) != nil {
+			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.Up.Theirs(ctx, name) ||
+				s.Up.Blocked(name, pkg.Text("version")) != nil {
 				continue // a hit is about a version, its newest
 			}
 			if links := pkg.Sub("links"); links.Get("npm") != nil {
@@ -280,14 +258,14 @@ func idsOf(o rawjson.Object) (keys []string) {
 // proxiedTarball answers with a tarball of an upstream. Lockfiles name tarballs without anybody having asked for the
 // packument, so where it is and what it must be is looked up there now.
 func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
 		Package: q.Name, Version: versionOf(q.Name, q.File), Key: q.File,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q.Name, q.File) },
 	})
 	if err != nil {
 		return err
 	}
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: forever(r)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: registry.Immutable(r)})
 }
 
 // versionOf takes the version out of a tarball's conventional name; "" for any other name.
@@ -305,14 +283,14 @@ func versionOf(name, file string) string {
 func (s *server) place(ctx context.Context, name, file string) (upstream.Place, error) {
 	// Whichever form the client has asked for says it: npm 11 resolves with the full one, others with the short one.
 	version, query := versionOf(name, file), packumentQuery(name, formFull)
-	if !s.up.Gated() && !s.up.Knows(ctx, query) {
+	if !s.Up.Gated() && !s.Up.Knows(ctx, query) {
 		query = packumentQuery(name, formShort)
 	}
 	for _, again := range []bool{false, true} {
 		if again {
 			query.Fresh, query.Stale = -1, -1
 		}
-		d, err := s.up.Document(ctx, query)
+		d, err := s.Up.Document(ctx, query)
 		if err != nil {
 			return upstream.Place{}, err
 		}
@@ -349,8 +327,8 @@ func placeOf(u *upstream.Upstream, dist rawjson.Object) upstream.Place {
 
 // proxiedKeys adds the upstreams' signing keys to ours: their signatures are served as they are.
 func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.RawMessage {
-	for _, u := range s.up.Upstreams() {
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "keys", Ref: "-/npm/v1/keys", Fresh: freshKeys})
+	for _, u := range s.Up.Upstreams() {
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "keys", Ref: "-/npm/v1/keys", Fresh: freshKeys})
 		if err != nil {
 			continue // not every registry signs
 		}
@@ -364,22 +342,22 @@ func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.
 
 // proxiedAttestations passes on the provenance of an upstream's version.
 func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.up.Allowed(r.Context(), q.Name, q.Version); err != nil {
+	if err := s.Up.Allowed(r.Context(), q.Name, q.Version); err != nil {
 		return err
 	}
-	d, err := s.up.Document(r.Context(), upstream.Query{
+	d, err := s.Up.Document(r.Context(), upstream.Query{
 		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys,
 		Ref: "-/npm/v1/attestations/" + escapeName(q.Name) + "@" + url.PathEscape(q.Version),
 	})
 	if err != nil {
 		return err
 	}
-	doc, err := s.store.Document(r.Context(), d.Rendered(q.Name, "", "attestations"), func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), d.Rendered(q.Name, "", "attestations"), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		return store.Rendered{Body: body, Type: "application/json"}, err
 	})
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }

@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 
-	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
@@ -97,11 +96,11 @@ type publication struct {
 // open starts the stage of the tarball: its sums are computed while it arrives.
 func (p *publication) open() (io.Writer, error) {
 	// Only what has a tarball needs room: a deprecation must be possible without.
-	err := p.s.store.Admit(p.request.Context(), store.NPM, p.name, max(p.request.ContentLength, 0)/4*3)
+	err := p.s.Store.Admit(p.request.Context(), store.NPM, p.name, max(p.request.ContentLength, 0)/4*3)
 	if err != nil {
 		return nil, err
 	}
-	p.stage, err = p.s.store.Stage(p.request.Context(), store.StageOptions{Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"}})
+	p.stage, err = p.s.Store.Stage(p.request.Context(), store.StageOptions{Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"}})
 	return p.stage, err
 }
 
@@ -131,14 +130,14 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
 		return err
 	}
-	if err := p.s.mayTake(ctx, p.name); err != nil {
+	if err := p.s.MayClaim(ctx, p.name); err != nil {
 		return err
 	}
 	if err := p.assemble(ctx); err != nil {
 		return err
 	}
 	again := false
-	err := p.s.repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
+	err := p.s.Repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
 		p.notices = nil
 		again, err = p.commit(tx)
 		return err
@@ -148,7 +147,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	if len(p.record.Meta.Differs) > 0 && !again {
 		fields := strings.Join(p.record.Meta.Differs, ", ")
-		p.s.log.LogAttrs(
+		p.s.Log.LogAttrs(
 			ctx, slog.LevelWarn, "manifest differs from tarball", slog.String("package", p.name),
 			slog.String("version", p.version), slog.String("fields", fields),
 		)
@@ -220,7 +219,7 @@ func (p *publication) checkSums() error {
 // repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
 // and must learn that it has succeeded.
 func (p *publication) repeated(ctx context.Context) (same bool, err error) {
-	err = p.s.repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
+	err = p.s.Repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
 		same, err = p.taken(tx)
 		return err
 	})
@@ -230,7 +229,7 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 // repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
 // tarball's, and what was made of it when anything at all is known to be damaged.
 func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() == 0 {
+	if p.s.Store.DamagedBlobs() == 0 {
 		_, err := p.stage.Commit(ctx)
 		return err
 	}
@@ -335,7 +334,7 @@ func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
 		to.JSON = raw
 		return nil
 	}
-	b, err := p.s.store.PutBytes(ctx, raw)
+	b, err := p.s.Store.PutBytes(ctx, raw)
 	if err != nil {
 		return err
 	}
@@ -446,7 +445,7 @@ func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 // nameFor is the name of a package as a stranger may learn it.
 func (s *server) nameFor(tx *store.PackageTx[Meta], other string) string {
 	var pkg store.Package
-	err := s.repo.In(tx.Tx(), other, func(tx *store.PackageTx[Meta]) (err error) {
+	err := s.Repo.In(tx.Tx(), other, func(tx *store.PackageTx[Meta]) (err error) {
 		pkg, err = tx.Package()
 		return err
 	})
@@ -480,9 +479,4 @@ func (p *publication) setTags(tx *store.PackageTx[Meta]) error {
 		return err
 	}
 	return setListing(tx, p.manifest, p.record)
-}
-
-// may reports whether the identity may do more to a package than the operation needed.
-func (s *server) may(ctx context.Context, a auth.Action, name string) error {
-	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.NPM, Type: typePackage, Name: name, Action: a})
 }

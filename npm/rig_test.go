@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -56,7 +57,7 @@ func serve(t testing.TB, s *store.Store) *rig {
 }
 
 func serverOf(s *store.Store) *server {
-	return &server{repo: store.NewRepo[Meta](s, store.NPM), store: s}
+	return &server{Registry: registry.New[Meta](wire.Deps{Store: s}, registry.About{Kind: store.NPM, Type: typePackage})}
 }
 
 // in is the same registry in a subtest.
@@ -76,12 +77,12 @@ func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 // checkFragments compares every fragment with the record it is derived from.
 func (g *rig) checkFragments() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error {
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error {
 			rows := map[string]string{}
 			for k, v := range tx.Index(indexFragments).Scan(nil, nil) {
 				rows[string(k)] = string(v)

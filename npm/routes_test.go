@@ -19,8 +19,15 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(method, path, v)
+	i, q, err := table.Parse(method, path, v)
+	if err != nil {
+		return "", q, err
+	}
+	return table.Row(i).Op, q, nil
 }
+
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
 
 // TestA1_EveryPathParses has every spelling that was seen on the wire.
 func TestA1_EveryPathParses(t *testing.T) {
@@ -29,66 +36,65 @@ func TestA1_EveryPathParses(t *testing.T) {
 		method, path, op string
 		want             Request
 	}{
-		{"GET", "", opRoot, Request{}},
-		{"GET", "/", opRoot, Request{}},
-		{"GET", "/demo", opPackument, Request{Name: "demo"}},
-		{"HEAD", "/demo/", opPackument, Request{Name: "demo"}},
-		{"GET", "/npm", opPackument, Request{Name: "npm"}},
-		{"GET", "/@sc%2fdemo?write=true", opPackument, demo(Request{Write: true})},
-		{"GET", "/@sc%2Fdemo", opPackument, demo(Request{})},
-		{"GET", "/@sc/demo", opPackument, demo(Request{})},
-		{"GET", "/%40sc%2Fdemo", opPackument, demo(Request{})},
-		{"GET", "/%40sc/demo", opPackument, demo(Request{})},
-		{"GET", "/JSONStream", opPackument, Request{Name: "JSONStream"}},
-		{"GET", "/pnpm/10.34.9", opVersion, Request{Name: "pnpm", Version: "10.34.9"}},
-		{"GET", "/@sc/demo/latest", opVersion, demo(Request{Version: "latest"})},
-		{"GET", "/@sc%2fdemo/next%2Fx", opVersion, demo(Request{Version: "next/x"})},
-		{"GET", "/demo/-/demo-1.0.0.tgz", opTarball, Request{Name: "demo", File: "demo-1.0.0.tgz"}},
-		{"HEAD", "/@sc/demo/-/demo-1.0.0.tgz", opTarball, demo(Request{File: "demo-1.0.0.tgz"})},
-		{"GET", "/@sc%2fdemo/-/demo-1.0.0.tgz", opTarball, demo(Request{File: "demo-1.0.0.tgz"})},
-		{"GET", "/@sc/demo/-/@sc/demo-1.0.0.tgz", opTarball, demo(Request{File: "demo-1.0.0.tgz"})},
-		{"GET", "/@sc%2fdemo/-/@sc%2fdemo-1.0.0.tgz", opTarball, demo(Request{File: "demo-1.0.0.tgz"})},
-		{"PUT", "/@sc%2fdemo", opPut, demo(Request{})},
-		{"PUT", "/@sc%2fdemo/-rev/3-abc", opPutRev, demo(Request{Rev: "3-abc"})},
-		{"PUT", "/demo/-rev/undefined", opPutRev, Request{Name: "demo", Rev: "undefined"}},
-		{"DELETE", "/@sc%2fdemo/-rev/3-abc", opUnpublish, demo(Request{Rev: "3-abc"})},
-		{"DELETE", "/demo/-/demo-1.0.0.tgz/-rev/3-abc", opTarballDelete, Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
-		{"DELETE", "/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/3-abc", opTarballDelete, demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
-		{"DELETE", "/larder/npm/@sc%2fdemo/-/demo-1.0.0.tgz/-rev/3-abc", opTarballDelete, demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
-		{"DELETE", "/npm/demo/-/demo-1.0.0.tgz/-rev/3-abc", opTarballDelete, Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
-		{"DELETE", "/npm/-/npm-1.0.0.tgz/-rev/3-abc", opTarballDelete, Request{Name: "npm", File: "npm-1.0.0.tgz", Rev: "3-abc"}},
-		{"GET", "/-/ping?write=true", opPing, Request{}},
-		{"GET", "/-/whoami", opWhoami, Request{}},
-		{"PUT", "/-/user/org.couchdb.user:ada", opLogin, Request{User: "ada"}},
-		{"PUT", "/-/user/org.couchdb.user:ada/-rev/1-x", opLogin, Request{User: "ada", Rev: "1-x"}},
-		{"GET", "/-/user/org.couchdb.user:ada?write=true", opUser, Request{User: "ada"}},
-		{"DELETE", "/-/user/token/larder_x", opLogout, Request{ID: "larder_x"}},
-		{"POST", "/-/v1/login", opWebLogin, Request{}},
-		{"GET", "/-/v1/login/done/X", opWebDone, Request{ID: "X"}},
-		{"GET", "/-/npm/v1/tokens?perPage=10&page=2", opTokens, Request{From: 2, Size: 10}},
-		{"DELETE", "/-/npm/v1/tokens/token/abc", opTokenRevoke, Request{ID: "abc"}},
-		{"GET", "/-/package/@sc%2fdemo/dist-tags", opTags, demo(Request{})},
-		{"GET", "/-/package/@sc/demo/dist-tags", opTags, demo(Request{})},
-		{"PUT", "/-/package/demo/dist-tags/next%2Fx", opTagSet, Request{Name: "demo", Tag: "next/x"}},
-		{"DELETE", "/-/package/demo/dist-tags/beta", opTagDelete, Request{Name: "demo", Tag: "beta"}},
-		{"GET", "/-/v1/search?text=a+b&size=5&from=10", opSearch, Request{Query: "a b", Size: 5, From: 10}},
-		{"GET", "/-/v1/search?text=a&size=9999&quality=1", opSearch, Request{Query: "a", Size: 250}},
-		{"POST", "/-/npm/v1/security/advisories/bulk", opAuditBulk, Request{}},
-		{"POST", "/-/npm/v1/security/audits", opAuditQuick, Request{}},
-		{"GET", "/-/npm/v1/keys", opKeys, Request{}},
-		{"GET", "/-/npm/v1/attestations/demo@1.0.0", opAttestations, Request{Name: "demo", Version: "1.0.0"}},
-		{"GET", "/-/npm/v1/attestations/@sc%2fdemo@1.0.0", opAttestations, demo(Request{Version: "1.0.0"})},
-		{"GET", "/-/npm/v1/attestations/@sc/demo@1.0.0", opAttestations, demo(Request{Version: "1.0.0"})},
-		{"POST", "/-/package/@sc%2Fdemo/access", opAccessSet, demo(Request{})},
-		{"DELETE", "/-/package/@sc%2Fdemo/owners/bob", opOwnerRemove, demo(Request{User: "bob"})},
-		{"GET", "/-/user/ada/package", opUserPackages, Request{User: "ada"}},
-		{"PUT", "/-/user/v1/star", opStarPing, Request{}},
-		{"PUT", "/-/user/package/@sc%2Fdemo/star", opStar, demo(Request{})},
-		{"GET", "/-/_view/starredByUser?key=%22ada%22", opStarred, Request{Query: "ada"}},
+		{"GET", "", "npm.root", Request{}},
+		{"GET", "/", "npm.root", Request{}},
+		{"GET", "/demo", "npm.packument", Request{Name: "demo"}},
+		{"HEAD", "/demo/", "npm.packument", Request{Name: "demo"}},
+		{"GET", "/npm", "npm.packument", Request{Name: "npm"}},
+		{"GET", "/@sc%2fdemo?write=true", "npm.packument", demo(Request{Write: true})},
+		{"GET", "/@sc%2Fdemo", "npm.packument", demo(Request{})},
+		{"GET", "/@sc/demo", "npm.packument", demo(Request{})},
+		{"GET", "/%40sc%2Fdemo", "npm.packument", demo(Request{})},
+		{"GET", "/%40sc/demo", "npm.packument", demo(Request{})},
+		{"GET", "/JSONStream", "npm.packument", Request{Name: "JSONStream"}},
+		{"GET", "/pnpm/10.34.9", "npm.version", Request{Name: "pnpm", Version: "10.34.9"}},
+		{"GET", "/@sc/demo/latest", "npm.version", demo(Request{Version: "latest"})},
+		{"GET", "/@sc%2fdemo/next%2Fx", "npm.version", demo(Request{Version: "next/x"})},
+		{"GET", "/demo/-/demo-1.0.0.tgz", "npm.tarball", Request{Name: "demo", File: "demo-1.0.0.tgz"}},
+		{"HEAD", "/@sc/demo/-/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{"GET", "/@sc%2fdemo/-/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{"GET", "/@sc/demo/-/@sc/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{"GET", "/@sc%2fdemo/-/@sc%2fdemo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{"PUT", "/@sc%2fdemo", "npm.put", demo(Request{})},
+		{"PUT", "/@sc%2fdemo/-rev/3-abc", "npm.put.rev", demo(Request{Rev: "3-abc"})},
+		{"PUT", "/demo/-rev/undefined", "npm.put.rev", Request{Name: "demo", Rev: "undefined"}},
+		{"DELETE", "/@sc%2fdemo/-rev/3-abc", "npm.unpublish", demo(Request{Rev: "3-abc"})},
+		{"DELETE", "/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
+		{"DELETE", "/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
+		{"DELETE", "/larder/npm/@sc%2fdemo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
+		{"DELETE", "/npm/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
+		{"DELETE", "/npm/-/npm-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "npm", File: "npm-1.0.0.tgz", Rev: "3-abc"}},
+		{"GET", "/-/ping?write=true", "npm.ping", Request{}},
+		{"GET", "/-/whoami", "npm.whoami", Request{}},
+		{"PUT", "/-/user/org.couchdb.user:ada", "npm.login", Request{User: "ada"}},
+		{"PUT", "/-/user/org.couchdb.user:ada/-rev/1-x", "npm.login", Request{User: "ada", Rev: "1-x"}},
+		{"GET", "/-/user/org.couchdb.user:ada?write=true", "npm.user", Request{User: "ada"}},
+		{"DELETE", "/-/user/token/larder_x", "npm.logout", Request{ID: "larder_x"}},
+		{"POST", "/-/v1/login", "npm.weblogin", Request{}},
+		{"GET", "/-/v1/login/done/X", "npm.weblogin.done", Request{ID: "X"}},
+		{"GET", "/-/npm/v1/tokens?perPage=10&page=2", "npm.tokens", Request{From: 2, Size: 10}},
+		{"DELETE", "/-/npm/v1/tokens/token/abc", "npm.token.revoke", Request{ID: "abc"}},
+		{"GET", "/-/package/@sc%2fdemo/dist-tags", "npm.tags", demo(Request{})},
+		{"GET", "/-/package/@sc/demo/dist-tags", "npm.tags", demo(Request{})},
+		{"PUT", "/-/package/demo/dist-tags/next%2Fx", "npm.tag.set", Request{Name: "demo", Tag: "next/x"}},
+		{"DELETE", "/-/package/demo/dist-tags/beta", "npm.tag.delete", Request{Name: "demo", Tag: "beta"}},
+		{"GET", "/-/v1/search?text=a+b&size=5&from=10", "npm.search", Request{Query: "a b", Size: 5, From: 10}},
+		{"GET", "/-/v1/search?text=a&size=9999&quality=1", "npm.search", Request{Query: "a", Size: 250}},
+		{"POST", "/-/npm/v1/security/advisories/bulk", "npm.audit.bulk", Request{}},
+		{"POST", "/-/npm/v1/security/audits", "npm.audit.quick", Request{}},
+		{"GET", "/-/npm/v1/keys", "npm.keys", Request{}},
+		{"GET", "/-/npm/v1/attestations/demo@1.0.0", "npm.attestations", Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", "/-/npm/v1/attestations/@sc%2fdemo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},
+		{"GET", "/-/npm/v1/attestations/@sc/demo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},
+		{"POST", "/-/package/@sc%2Fdemo/access", "npm.access.set", demo(Request{})},
+		{"DELETE", "/-/package/@sc%2Fdemo/owners/bob", "npm.owner.remove", demo(Request{User: "bob"})},
+		{"GET", "/-/user/ada/package", "npm.user.packages", Request{User: "ada"}},
+		{"PUT", "/-/user/v1/star", "npm.star.ping", Request{}},
+		{"PUT", "/-/user/package/@sc%2Fdemo/star", "npm.star", demo(Request{})},
+		{"GET", "/-/_view/starredByUser?key=%22ada%22", "npm.starred", Request{Query: "ada"}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		c.want.Op = c.op
-		if c.op == opTokens || c.op == opSearch {
+		if c.op == "npm.tokens" || c.op == "npm.search" {
 			if c.want.Size == 0 {
 				c.want.Size = defaultPageSize
 			}
@@ -97,8 +103,8 @@ func TestA1_EveryPathParses(t *testing.T) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
 			continue
 		}
-		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || !reflect.DeepEqual(q, again) {
-			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		if _, again, err := parseRaw(t, c.method, table.Link(op, q)); err != nil || !reflect.DeepEqual(q, again) {
+			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, table.Link(op, q), again, err)
 		}
 	}
 }
@@ -155,16 +161,8 @@ func TestE_PathAttacks(t *testing.T) {
 	}
 }
 
-// TestDocTable: the table of the package comment, the operations and the routes are the same.
-func TestDocTable(t *testing.T) {
-	sample := strings.NewReplacer("P@V", "@sc/demo@1.0.0", "/P", "/@sc%2fdemo", "/V", "/1.0.0", "/F", "/demo-1.0.0.tgz", "/R", "/1-a", ":U", ":ada", "/U", "/ada", "/T", "/beta", "/I", "/x")
-	ops := wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
-	for _, row := range meta {
-		if !ops[row.op] {
-			t.Errorf("path %s has no operation", row.path)
-		}
-	}
-}
+// TestDocTable: the table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
@@ -178,12 +176,11 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {
-		path, query, _ := strings.Cut(raw, "?")
-		v, err := url.ParseQuery(query)
-		if err != nil {
+		_, query, _ := strings.Cut(raw, "?")
+		if _, err := url.ParseQuery(query); err != nil {
 			return
 		}
-		op, q, err := parse(method, path, v)
+		op, q, err := parseRaw(t, method, raw)
 		if err != nil {
 			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
@@ -193,14 +190,9 @@ func FuzzParse(f *testing.F) {
 		if q.Name != "" && naming.Check(q.Name) != nil {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
-		v2, err := url.ParseQuery(q2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		op2, again, err := parse(method, p2, v2)
+		op2, again, err := parseRaw(t, method, table.Link(op, q))
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, table.Link(op, q), q, again, err)
 		}
 	})
 }

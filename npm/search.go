@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/auth"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/npm/search"
 	"larder/store"
@@ -51,7 +51,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	for i, m := range page {
 		names[i] = m.Name
 	}
-	data, err := s.store.Listings(ctx, store.NPM, names)
+	data, err := s.Store.Listings(ctx, store.NPM, names)
 	if err != nil {
 		return err
 	}
@@ -71,31 +71,23 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	for _, h := range theirs {
 		hits = append(hits, h)
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(search.TimeForm)})
 }
 
-// find returns what matches and whoever asks may read.
+// find returns what matches and the client may read.
 func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	found, err := s.store.Search(ctx, store.NPM, q)
+	view := s.View(ctx)
+	found, err := s.Store.Search(ctx, store.NPM, q)
 	if err != nil {
 		return nil, err
 	}
-	visible := found[:0]
-	for _, m := range found {
-		switch err := s.may(ctx, auth.Read, m.Name); {
-		case err == nil:
-			visible = append(visible, m)
-		case !isOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials):
-			return nil, err
-		}
-	}
-	return visible, nil
+	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }
 
 // owners are a package's, none when it has gone meanwhile.
 func (s *server) owners(ctx context.Context, name string) (owners []string, err error) {
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
@@ -104,16 +96,4 @@ func (s *server) owners(ctx context.Context, name string) (owners []string, err 
 		return nil
 	})
 	return owners, err
-}
-
-// listing is an operation for whoever may see a list of packages at all; what is in it is filtered by package.
-func (s *server) listing(f handler) handler {
-	return func(w http.ResponseWriter, r *http.Request, q Request) error {
-		if wire.IdentityFrom(r.Context()).Anonymous {
-			if err := s.may(r.Context(), auth.Read, ""); err != nil {
-				return err
-			}
-		}
-		return f(w, r, q)
-	}
 }

@@ -24,7 +24,7 @@ func (s *server) signer(r *http.Request) (*sign.Key, error) {
 	if l.got != nil {
 		return l.got, nil
 	}
-	secret, err := s.store.Secret(r.Context(), "npm.sign", 32)
+	secret, err := s.Store.Secret(r.Context(), "npm.sign", 32)
 	if err != nil {
 		return nil, err
 	}

@@ -333,7 +333,7 @@ func (g *rig) prepare(repo string) {
 func TestE_CVE_2026_27771_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"oci:repository:secret/*"} })
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "oci:repository",
+		Routes: (&server{}).operations(), Scope: "oci:repository",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "app%d", true: "secret/app%d"}[private], n)
 		},
@@ -349,11 +349,11 @@ func TestE_CVE_2026_27771_Matrix(t *testing.T) {
 			switch {
 			case q.May:
 				return status
-			case q.Actor == "", q.Actor == "anonymous" && q.Need != wire.Read:
+			case q.Actor == "", q.Actor == "anonymous" && q.Need.Kind() != wire.Read:
 				return http.StatusUnauthorized
 			case q.Op == opReferrers || q.Op == opHistory:
 				return http.StatusOK
-			case q.Need == wire.Read:
+			case q.Need.Kind() == wire.Read:
 				return http.StatusNotFound
 			}
 			return http.StatusForbidden

@@ -139,7 +139,7 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 		return http.StatusForbidden
 	case isOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
 		return refusal(r, f)
-	case f.Status == http.StatusNotFound && f.Op != "" && f.Need == wire.Read && !given(r) && !s.known(r, f.Name):
+	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !given(r) && !s.known(r, f.Name):
 		return http.StatusUnauthorized
 	}
 	return f.Status
@@ -154,7 +154,7 @@ func refusal(r *http.Request, f wire.Failure) int {
 	switch {
 	case errors.Is(f.Err, auth.ErrScope), !given(r):
 		return http.StatusUnauthorized
-	case f.Need == wire.Read:
+	case f.Need.Kind() == wire.Read:
 		return http.StatusNotFound
 	case wire.IdentityFrom(r.Context()).Anonymous:
 		return http.StatusUnauthorized
@@ -266,7 +266,7 @@ func challengeScope(r *http.Request, f wire.Failure) string {
 	case f.Name == "" || f.Type != typeRepository:
 		return ""
 	}
-	switch f.Need {
+	switch f.Need.Kind() {
 	case wire.Read:
 		return "repository:" + f.Name + ":pull"
 	case wire.Create, wire.Write:

@@ -53,7 +53,7 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 	t.Helper()
 	need := wire.Read
 	for _, o := range s.operations() {
-		if o.Name == op {
+		if o.Op == op {
 			need = o.Need
 		}
 	}
@@ -90,9 +90,9 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 func TestA2_Codes(t *testing.T) {
 	for _, op := range (&server{}).operations() {
 		for status := 400; status < 600; status++ {
-			c := code(op.Name, status, nil)
+			c := code(op.Op, status, nil)
 			if c == "" || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
-				t.Errorf("%s %d: %q", op.Name, status, c)
+				t.Errorf("%s %d: %q", op.Op, status, c)
 			}
 		}
 	}

@@ -230,9 +230,9 @@ func TestDocTable(t *testing.T) {
 	}
 	ops := map[string]bool{}
 	for _, o := range (&server{}).operations() {
-		ops[o.Name] = true
-		if !seen[o.Name] {
-			t.Errorf("operation %s is not in doc.go", o.Name)
+		ops[o.Op] = true
+		if !seen[o.Op] {
+			t.Errorf("operation %s is not in doc.go", o.Op)
 		}
 	}
 	for _, r := range routes {

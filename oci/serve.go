@@ -71,37 +71,37 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s.jwt, _ = d.Auth.(issuer)
 	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{
-		Kind: store.OCI, Parse: parse, Ops: s.operations(), Resolve: s.resolve, Target: target, Fail: s.fail,
+		Kind: store.OCI, Parse: parse, Routes: s.operations(), Resolve: s.resolve, Target: target, Fail: s.fail,
 	}
 	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
 }
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opPing, Need: wire.None, Serve: s.ping},
-		{Name: opToken, Need: wire.None, Serve: s.token},
-		{Name: opGrant, Need: wire.None, Serve: s.grant},
-		{Name: opCatalog, Need: wire.None, Serve: s.catalog},
-		{Name: opRepositories, Need: wire.None, Serve: s.repositories},
-		{Name: opDiscover, Need: wire.None, Serve: s.discover},
-		{Name: opRepoDiscover, Need: wire.Read, Serve: s.discover},
-		{Name: opV1Ping, Need: wire.None, Serve: s.v1Ping},
-		{Name: opSearch, Need: wire.None, Serve: s.search},
-		{Name: opManifestGet, Need: wire.Read, Serve: s.getManifest},
-		{Name: opManifestPut, Need: wire.Create, Serve: s.putManifest},
-		{Name: opManifestDel, Need: wire.Delete, Serve: s.deleteManifest},
-		{Name: opBlobGet, Need: wire.Read, Serve: s.getBlob},
-		{Name: opBlobDel, Need: wire.Delete, Serve: s.deleteBlob},
-		{Name: opUploadStart, Need: wire.Create, Serve: s.startUpload},
-		{Name: opUploadStatus, Need: wire.Create, Serve: s.uploadStatus},
-		{Name: opUploadPatch, Need: wire.Create, Serve: s.patchUpload},
-		{Name: opUploadCommit, Need: wire.Create, Serve: s.commitUpload},
-		{Name: opUploadCancel, Need: wire.Create, Serve: s.cancelUpload},
-		{Name: opTags, Need: wire.Read, Serve: s.tags},
-		{Name: opReferrers, Need: wire.Read, Serve: s.referrers},
-		{Name: opHistory, Need: wire.Read, Serve: s.history},
-		{Name: opRestore, Need: wire.Create, Serve: s.restore},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opPing, Need: wire.Open, Serve: s.ping},
+		{Op: opToken, Need: wire.Open, Serve: s.token},
+		{Op: opGrant, Need: wire.Open, Serve: s.grant},
+		{Op: opCatalog, Need: wire.Open, Serve: s.catalog},
+		{Op: opRepositories, Need: wire.Open, Serve: s.repositories},
+		{Op: opDiscover, Need: wire.Open, Serve: s.discover},
+		{Op: opRepoDiscover, Need: wire.Read, Serve: s.discover},
+		{Op: opV1Ping, Need: wire.Open, Serve: s.v1Ping},
+		{Op: opSearch, Need: wire.Open, Serve: s.search},
+		{Op: opManifestGet, Need: wire.Read, Serve: s.getManifest},
+		{Op: opManifestPut, Need: wire.Create, Serve: s.putManifest},
+		{Op: opManifestDel, Need: wire.Delete, Serve: s.deleteManifest},
+		{Op: opBlobGet, Need: wire.Read, Serve: s.getBlob},
+		{Op: opBlobDel, Need: wire.Delete, Serve: s.deleteBlob},
+		{Op: opUploadStart, Need: wire.Create, Serve: s.startUpload},
+		{Op: opUploadStatus, Need: wire.Create, Serve: s.uploadStatus},
+		{Op: opUploadPatch, Need: wire.Create, Serve: s.patchUpload},
+		{Op: opUploadCommit, Need: wire.Create, Serve: s.commitUpload},
+		{Op: opUploadCancel, Need: wire.Create, Serve: s.cancelUpload},
+		{Op: opTags, Need: wire.Read, Serve: s.tags},
+		{Op: opReferrers, Need: wire.Read, Serve: s.referrers},
+		{Op: opHistory, Need: wire.Read, Serve: s.history},
+		{Op: opRestore, Need: wire.Create, Serve: s.restore},
 	}
 }
 

@@ -63,7 +63,7 @@ func TestMatrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"pypi:package:secret*"} })
 	n := 0
 	wiretest.Matrix[Request]{
-		Ops: (&server{}).operations(), Scope: "pypi:package",
+		Routes: (&server{}).operations(), Scope: "pypi:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "pkg-%d", true: "secret-%d"}[private], n)
 		},
@@ -104,7 +104,7 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	all, before := g.cases("demo-pkg"), g.project("demo-pkg")
 	for _, op := range (&server{}).operations() {
-		if c := all[op.Name]; op.Need > wire.Read || op.Name == opUpload || op.Name == opPost {
+		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == opUpload || op.Op == opPost {
 			g.Want(g.Do(c.Method, c.Path, c.Body, append(c.Opts, g.As("reader"))...), 403, "")
 		}
 	}

@@ -175,8 +175,8 @@ func TestDocTable(t *testing.T) {
 	}
 	ops := (&server{}).operations()
 	for _, o := range ops {
-		if !seen[o.Name] {
-			t.Errorf("operation %s is not in doc.go", o.Name)
+		if !seen[o.Op] {
+			t.Errorf("operation %s is not in doc.go", o.Op)
 		}
 	}
 	if len(seen) != len(ops) {

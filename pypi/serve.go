@@ -73,7 +73,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.PyPI, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
+	e := wire.Endpoint[Request]{Kind: store.PyPI, Parse: parse, Routes: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "pypi", Prefixes: []string{root, rootSimple, rootRPC, rootOIDC, rootDiscover}, Handler: e.Handler(d)}
 }
 
@@ -86,30 +86,30 @@ func newServer(d wire.Deps, o Options) *server {
 }
 
 // operations is the table of everything the index does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opSimple, Need: wire.None, Serve: s.getAll},
-		{Name: opProject, Need: wire.Read, Serve: s.getProject},
-		{Name: opRedirect, Need: wire.None, Serve: s.redirect},
-		{Name: opFile, Need: wire.Read, Serve: s.getFile},
-		{Name: opMetadata, Need: wire.Read, Serve: s.getFile},
-		{Name: opSignature, Need: wire.Read, Serve: s.getFile},
-		{Name: opProvenance, Need: wire.Read, Serve: s.getProvenance},
-		{Name: opUpload, Need: wire.None, Serve: s.upload},
-		{Name: opPost, Need: wire.None, Serve: s.post},
-		{Name: opRPC, Need: wire.None, Serve: s.rpc},
-		{Name: opJSON, Need: wire.Read, Serve: s.getJSON},
-		{Name: opVersionJSON, Need: wire.Read, Serve: s.getJSON},
-		{Name: opAudience, Need: wire.None, Serve: s.audience},
-		{Name: opMint, Need: wire.None, Serve: s.mint, Login: true},
-		{Name: opDiscover, Need: wire.None, Serve: s.discover},
-		{Name: opYank, Need: wire.Write, Serve: s.yank},
-		{Name: opUnyank, Need: wire.Write, Serve: s.yank},
-		{Name: opDeleteFile, Need: wire.Delete, Serve: s.deleteFile},
-		{Name: opDeleteVersion, Need: wire.Delete, Serve: s.deleteVersion},
-		{Name: opDelete, Need: wire.Delete, Serve: s.deleteProject},
-		{Name: opStatus, Need: wire.Write, Serve: s.setStatus},
-		{Name: opForget, Need: wire.Admin, Serve: s.forget},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opSimple, Need: wire.Open, Serve: s.getAll},
+		{Op: opProject, Need: wire.Read, Serve: s.getProject},
+		{Op: opRedirect, Need: wire.Open, Serve: s.redirect},
+		{Op: opFile, Need: wire.Read, Serve: s.getFile},
+		{Op: opMetadata, Need: wire.Read, Serve: s.getFile},
+		{Op: opSignature, Need: wire.Read, Serve: s.getFile},
+		{Op: opProvenance, Need: wire.Read, Serve: s.getProvenance},
+		{Op: opUpload, Need: wire.Open, Serve: s.upload},
+		{Op: opPost, Need: wire.Open, Serve: s.post},
+		{Op: opRPC, Need: wire.Open, Serve: s.rpc},
+		{Op: opJSON, Need: wire.Read, Serve: s.getJSON},
+		{Op: opVersionJSON, Need: wire.Read, Serve: s.getJSON},
+		{Op: opAudience, Need: wire.Open, Serve: s.audience},
+		{Op: opMint, Need: wire.Login|wire.Expired, Serve: s.mint},
+		{Op: opDiscover, Need: wire.Open, Serve: s.discover},
+		{Op: opYank, Need: wire.Write, Serve: s.yank},
+		{Op: opUnyank, Need: wire.Write, Serve: s.yank},
+		{Op: opDeleteFile, Need: wire.Delete, Serve: s.deleteFile},
+		{Op: opDeleteVersion, Need: wire.Delete, Serve: s.deleteVersion},
+		{Op: opDelete, Need: wire.Delete, Serve: s.deleteProject},
+		{Op: opStatus, Need: wire.Write, Serve: s.setStatus},
+		{Op: opForget, Need: wire.Admin, Serve: s.forget},
 	}
 }
 

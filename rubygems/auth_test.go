@@ -64,11 +64,11 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 }
 
 // needs are the operations with the rights they ask for themselves, of what is in their body or behind a name.
-func needs() []wire.Op[Request] {
+func needs() []wire.Route[Request] {
 	own := map[string]wire.Need{opQuick: wire.Read, opGem: wire.Read, opAttestations: wire.Read, opPush: wire.Create, opYank: wire.Delete, opRestore: wire.Admin}
 	ops := (&server{}).operations()
 	for i := range ops {
-		if need, ok := own[ops[i].Name]; ok {
+		if need, ok := own[ops[i].Op]; ok {
 			ops[i].Need = need
 		}
 	}
@@ -79,7 +79,7 @@ func needs() []wire.Op[Request] {
 func TestE_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"rubygems:gem:private-*"} })
 	wiretest.Matrix[Request]{
-		Ops: needs(), Scope: "rubygems:gem",
+		Routes: needs(), Scope: "rubygems:gem",
 		Name: func(private bool, n int) string {
 			if private {
 				return fmt.Sprintf("private-x%d", n)
@@ -117,8 +117,8 @@ func TestE_ReadOnlyKey(t *testing.T) {
 	g.Key("reader", auth.TokenSpec{User: "root", ReadOnly: true})
 	before := g.Journal()
 	for _, op := range needs() {
-		c := g.cases("demo")[op.Name]
-		if op.Need > wire.Read {
+		c := g.cases("demo")[op.Op]
+		if op.Need.Kind() > wire.Read {
 			g.want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, "read-only")
 		}
 	}

@@ -54,7 +54,7 @@ type server struct {
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.RubyGems, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
+	e := wire.Endpoint[Request]{Kind: store.RubyGems, Parse: parse, Routes: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "rubygems", Prefixes: []string{root}, Handler: e.Handler(d), Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}}}
 }
 
@@ -80,40 +80,40 @@ func (s *server) tablesOf(tx *store.Tx) ledger.Tables { return kindTables(s.repo
 
 // operations is the table of everything the registry does; doc.go shows it with methods and paths. Those that need nothing
 // find out by themselves what they are about: from a form, a file, or a name that has to be looked up.
-func (s *server) operations() []wire.Op[Request] {
-	return []wire.Op[Request]{
-		{Name: opRoot, Need: wire.None, Serve: s.root},
-		{Name: opVersions, Need: wire.None, Serve: s.getVersions},
-		{Name: opNames, Need: wire.None, Serve: s.names},
-		{Name: opInfo, Need: wire.Read, Serve: s.info},
-		{Name: opSpecs, Need: wire.None, Serve: s.specs},
-		{Name: opQuick, Need: wire.None, Serve: s.quick},
-		{Name: opGem, Need: wire.None, Serve: s.download},
-		{Name: opDependencies, Need: wire.None, Serve: s.dependencies},
-		{Name: opPush, Need: wire.None, Serve: s.push},
-		{Name: opYank, Need: wire.None, Serve: s.yank},
-		{Name: opUnyank, Need: wire.None, Serve: s.unyank},
-		{Name: opRestore, Need: wire.None, Serve: s.restore},
-		{Name: opShow, Need: wire.Read, Serve: s.show},
-		{Name: opOwn, Need: wire.None, Serve: s.own},
-		{Name: opReleases, Need: wire.Read, Serve: s.releases},
-		{Name: opLatest, Need: wire.Read, Serve: s.latest},
-		{Name: opRelease, Need: wire.Read, Serve: s.release},
-		{Name: opSearch, Need: wire.None, Serve: s.search},
-		{Name: opTimeframe, Need: wire.None, Serve: s.timeframe},
-		{Name: opNewGems, Need: wire.None, Serve: s.newGems},
-		{Name: opUpdated, Need: wire.None, Serve: s.updated},
-		{Name: opAttestations, Need: wire.None, Serve: s.attestations},
-		{Name: opOwners, Need: wire.Read, Serve: s.owners},
-		{Name: opOwnerAdd, Need: wire.Write, Serve: s.addOwner},
-		{Name: opOwnerRemove, Need: wire.Write, Serve: s.removeOwner},
-		{Name: opOwnerChange, Need: wire.Write, Serve: s.changeOwner},
-		{Name: opKeyCreate, Need: wire.None, Serve: s.createKey},
-		{Name: opKeyChange, Need: wire.None, Serve: s.changeKey},
-		{Name: opKeyShow, Need: wire.None, Serve: s.showKey},
-		{Name: opProfile, Need: wire.None, Serve: s.profile},
-		{Name: opWebAuthn, Need: wire.None, Serve: s.webAuthn},
-		{Name: opCompact, Need: wire.Admin, Serve: s.compact},
+func (s *server) operations() []wire.Route[Request] {
+	return []wire.Route[Request]{
+		{Op: opRoot, Need: wire.Open, Serve: s.root},
+		{Op: opVersions, Need: wire.Open, Serve: s.getVersions},
+		{Op: opNames, Need: wire.Open, Serve: s.names},
+		{Op: opInfo, Need: wire.Read, Serve: s.info},
+		{Op: opSpecs, Need: wire.Open, Serve: s.specs},
+		{Op: opQuick, Need: wire.Open, Serve: s.quick},
+		{Op: opGem, Need: wire.Open, Serve: s.download},
+		{Op: opDependencies, Need: wire.Open, Serve: s.dependencies},
+		{Op: opPush, Need: wire.Open, Serve: s.push},
+		{Op: opYank, Need: wire.Open, Serve: s.yank},
+		{Op: opUnyank, Need: wire.Open, Serve: s.unyank},
+		{Op: opRestore, Need: wire.Open, Serve: s.restore},
+		{Op: opShow, Need: wire.Read, Serve: s.show},
+		{Op: opOwn, Need: wire.Open, Serve: s.own},
+		{Op: opReleases, Need: wire.Read, Serve: s.releases},
+		{Op: opLatest, Need: wire.Read, Serve: s.latest},
+		{Op: opRelease, Need: wire.Read, Serve: s.release},
+		{Op: opSearch, Need: wire.Open, Serve: s.search},
+		{Op: opTimeframe, Need: wire.Open, Serve: s.timeframe},
+		{Op: opNewGems, Need: wire.Open, Serve: s.newGems},
+		{Op: opUpdated, Need: wire.Open, Serve: s.updated},
+		{Op: opAttestations, Need: wire.Open, Serve: s.attestations},
+		{Op: opOwners, Need: wire.Read, Serve: s.owners},
+		{Op: opOwnerAdd, Need: wire.Write, Serve: s.addOwner},
+		{Op: opOwnerRemove, Need: wire.Write, Serve: s.removeOwner},
+		{Op: opOwnerChange, Need: wire.Write, Serve: s.changeOwner},
+		{Op: opKeyCreate, Need: wire.Open, Serve: s.createKey},
+		{Op: opKeyChange, Need: wire.Open, Serve: s.changeKey},
+		{Op: opKeyShow, Need: wire.Open, Serve: s.showKey},
+		{Op: opProfile, Need: wire.Open, Serve: s.profile},
+		{Op: opWebAuthn, Need: wire.Open, Serve: s.webAuthn},
+		{Op: opCompact, Need: wire.Admin, Serve: s.compact},
 	}
 }
 

@@ -49,13 +49,13 @@ func TestOpsAndRoutesAgree(t *testing.T) {
 		reachable[rt.op] = true
 	}
 	for _, op := range new(api).ops() {
-		if op.Need != wire.Admin {
-			t.Errorf("%s needs %v", op.Name, op.Need)
+		if op.Need.Kind() != wire.Admin {
+			t.Errorf("%s needs %v", op.Op, op.Need)
 		}
-		if !reachable[op.Name] {
-			t.Errorf("%s has no route", op.Name)
+		if !reachable[op.Op] {
+			t.Errorf("%s has no route", op.Op)
 		}
-		delete(reachable, op.Name)
+		delete(reachable, op.Op)
 	}
 	for name := range reachable {
 		t.Errorf("%s is in no row of ops", name)

@@ -163,9 +163,9 @@ func TestPermissions(t *testing.T) {
 	b := newBox(t, nil)
 	bearer := func(may string) string { return "Bearer " + b.tokens[may] }
 	for _, op := range new(api).ops() {
-		q, ok := everyOp()[op.Name]
+		q, ok := everyOp()[op.Op]
 		if !ok {
-			t.Errorf("no request for %s", op.Name)
+			t.Errorf("no request for %s", op.Op)
 			continue
 		}
 		for auth, want := range map[string]int{
@@ -193,16 +193,16 @@ func TestPermissions(t *testing.T) {
 				continue // guessing passwords this often is refused in any case
 			}
 			if resp.StatusCode != want {
-				t.Errorf("%s with %q: %s %s", op.Name, auth, resp.Status, text)
+				t.Errorf("%s with %q: %s %s", op.Op, auth, resp.Status, text)
 			}
 			checkErrorBody(t, resp, text)
 			if got := resp.Header.Get("WWW-Authenticate"); (want == http.StatusUnauthorized) != strings.HasPrefix(got, "Basic ") {
-				t.Errorf("%s with %q: challenge %q", op.Name, auth, got)
+				t.Errorf("%s with %q: challenge %q", op.Op, auth, got)
 			}
 		}
 		resp, text := b.do(b.tcp, q[0], "/api/v1/"+q[1], q[2], bearer("admin"))
 		if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden {
-			t.Errorf("%s as administrator: %s %s", op.Name, resp.Status, text)
+			t.Errorf("%s as administrator: %s %s", op.Op, resp.Status, text)
 		}
 	}
 }
@@ -211,7 +211,7 @@ func TestPermissions(t *testing.T) {
 func TestOtherSitesChangeNothing(t *testing.T) {
 	b := newBox(t, nil)
 	for _, op := range new(api).ops() {
-		q := everyOp()[op.Name]
+		q := everyOp()[op.Op]
 		r, err := http.NewRequest(q[0], b.tcp.URL+"/api/v1/"+q[1], strings.NewReader(q[2]))
 		if err != nil {
 			t.Fatal(err)
@@ -230,7 +230,7 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 		}
 		refused := resp.StatusCode == http.StatusForbidden && strings.Contains(string(text), "page of another site")
 		if refused != (q[0] != http.MethodGet) {
-			t.Errorf("%s: %s %s", op.Name, resp.Status, text)
+			t.Errorf("%s: %s %s", op.Op, resp.Status, text)
 		}
 	}
 }

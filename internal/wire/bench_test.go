@@ -55,7 +55,7 @@ func benchEdge(b testing.TB, next http.Handler, log *slog.Logger) *Edge {
 func benchDispatch(b *testing.B) (*demo, http.Handler) {
 	d := newDemo(b)
 	e := d.endpoint()
-	e.Ops[1].Serve = func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
+	e.Routes[1].Serve = func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
 		bare(w, r)
 		return nil
 	}

@@ -14,70 +14,33 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/route"
 	"larder/store"
 	"larder/upstream"
 )
 
-// Need is the right an operation asks for.
-type Need int
-
-// The rights. None leaves the decision to the operation itself, which must be rare: a token endpoint, a ping.
-const (
-	None Need = iota
-	Read
-	Create
-	Write
-	Delete
-	Admin
-)
-
-// Action is the auth action a Need stands for, "" for None.
-func (n Need) Action() auth.Action {
-	switch n {
-	case Read:
-		return auth.Read
-	case Create:
-		return auth.Create
-	case Write:
-		return auth.Write
-	case Delete:
-		return auth.Delete
-	case Admin:
-		return auth.Admin
-	}
-	return ""
-}
-
-// Op is one operation of a protocol. Its name ("npm.publish") is stable: access log, audit log and metrics use it.
-// Serve writes the answer, or returns an error and has written nothing.
-type Op[R any] struct {
-	Name  string
-	Need  Need
-	Serve func(w http.ResponseWriter, r *http.Request, q R) error
-	// First, if set, judges who asks before anything is known of the name: a login that is needed whatever the rights.
-	First func(ctx context.Context) error
-	// Existing marks a change of a package that is here. Of one that is not it is refused before the body is looked at, in
-	// the way in which a hidden one is.
-	Existing bool
-	// Login marks an operation that gives out credentials: those that are wrong count as none, since clients send an
-	// expired token along when they log in again.
-	Login bool
-}
-
-// Endpoint is a protocol's whole surface; R is its parsed request. An operation that is not in Ops cannot be reached, and
-// one that is cannot forget to ask for its right.
+// Endpoint is a protocol's whole surface; R is its parsed request. What is not in Routes cannot be reached, and what is
+// cannot forget to ask for its right.
 type Endpoint[R any] struct {
 	Kind store.Kind
-	// Parse is the grammar: pure, and the only place that looks at paths. escapedPath is the whole path with its escapes.
-	// Its errors are problem.ErrBadPath, problem.ErrNoRoute, or problem.NotAllowed(…).
+	// Routes is the table of everything the protocol answers. Grammar says how their paths become requests.
+	Routes  []Route[R]
+	Grammar route.Grammar[R]
+	// Shortcut, if set, reads the paths of nearly every request without the table, and says what the table would say.
+	Shortcut func(method, escapedPath string) (op string, q R, ok bool)
+	// Parse is the grammar of a protocol that has no table of paths; its routes have neither method nor path.
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
-	Ops   []Op[R]
 	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end
 	// here. The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether
 	// names exist; whoever asked is known already.
 	Resolve func(ctx context.Context, q R) (R, error)
 	// Target is the type and name of what the request is about, in the words of auth scopes.
 	Target func(q R) (typ, name string)
+	// MayList, if set, says who may ask for lists, instead of the usual rule: users, and anonymous clients who may read
+	// something.
+	MayList func(ctx context.Context) error
+	// Writer refuses who may change nothing; routes with the flag Writer need it.
+	Writer func(ctx context.Context) error
 	// Fail writes the error body and challenge; it is the only one that does.
 	Fail func(w http.ResponseWriter, r *http.Request, f Failure)
 }
@@ -95,6 +58,9 @@ type Failure struct {
 	Op         string
 	Need       Need
 	Type, Name string
+	// Absent is the text of a 404 by what the address names; what is not there and what must not be seen differ by no byte.
+	// It is empty if no field of the row has one.
+	Absent string
 	// Served is the name of what is served for it, whose right was asked; for the log.
 	Served string
 	// Retry, if not 0, is when to try again; the Retry-After header is set already.
@@ -114,21 +80,39 @@ type Deps struct {
 // Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail.
 // Credentials that are wrong are refused even where none are needed: a client must learn that its token has expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
-	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]*Op[R], len(e.Ops))}
+	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]int, len(e.Routes))}
 	if d.Store != nil && e.Kind != "" {
 		h.repo = store.NewRepo[struct{}](d.Store, e.Kind)
 		h.known = store.NewMemo[struct{}, bool](d.Store, e.Kind)
 	}
-	for i := range e.Ops {
-		h.ops[e.Ops[i].Name] = &e.Ops[i]
+	for i := range e.Routes {
+		r := &e.Routes[i]
+		r.check()
+		if same, ok := h.ops[r.Op]; ok && e.Routes[same].Need != r.Need {
+			panic("wire: the routes of " + r.Op + " need different rights")
+		}
+		h.ops[r.Op] = i
+	}
+	if h.Parse == nil {
+		h.table = e.Table()
 	}
 	return h
+}
+
+// Table compiles the routes.
+func (e Endpoint[R]) Table() *route.Table[R] {
+	rows := make([]route.Row, len(e.Routes))
+	for i, r := range e.Routes {
+		rows[i] = route.Row{Method: r.Method, Path: r.Path, Op: r.Op}
+	}
+	return route.New(e.Grammar, rows)
 }
 
 type dispatcher[R any] struct {
 	Endpoint[R]
 	deps  Deps
-	ops   map[string]*Op[R]
+	table *route.Table[R]
+	ops   map[string]int // index of the last route of an operation
 	repo  *store.Repo[struct{}]
 	known *store.Memo[struct{}, bool] // whether a package is here
 }
@@ -159,22 +143,18 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	if err != nil {
 		return err
 	}
-	name, q, err := h.Parse(r.Method, x.escapedPath(r.URL), query)
+	op, q, err := h.find(r.Method, x.escapedPath(r.URL), query, f)
 	if err != nil {
 		return err
 	}
-	op := h.ops[name]
-	if op == nil {
-		return fmt.Errorf("dispatch %s %s: no operation %q", r.Method, h.Kind, name)
-	}
-	x.op = op.Name
-	f.Op, f.Need = op.Name, op.Need
+	x.op = op.Op
+	f.Op, f.Need = op.Op, op.Need
 	f.Type, f.Name = h.Target(q)
 	if err := h.deps.Base.sameSite(r); err != nil {
 		return err
 	}
 	x.identity, err = h.authenticate(r, x)
-	if err != nil && !(op.Login && errors.Is(err, auth.ErrCredentials)) {
+	if err != nil && !(op.Need.expired() && errors.Is(err, auth.ErrCredentials)) {
 		return err
 	}
 	access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
@@ -186,23 +166,81 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 			access.Asked, f.Served = f.Name, access.Name
 		}
 	}
-	if op.First != nil {
-		if err := op.First(x); err != nil {
+	if err := h.admit(x, op.Need, access); err != nil {
+		return err
+	}
+	x.admitted = true
+	return call(op, w, r, q)
+}
+
+// find reads the request line.
+func (h *dispatcher[R]) find(method, path string, query url.Values, f *Failure) (op *Route[R], q R, err error) {
+	i, found := 0, false
+	if h.Shortcut != nil {
+		var name string
+		if name, q, found = h.Shortcut(method, path); found {
+			i = h.ops[name]
+		}
+	}
+	switch {
+	case found:
+	case h.Parse != nil:
+		var name string
+		if name, q, err = h.Parse(method, path, query); err != nil {
+			return nil, q, err
+		}
+		if i, found = h.ops[name]; !found {
+			return nil, q, fmt.Errorf("dispatch %s %s: no operation %q", method, h.Kind, name)
+		}
+	default:
+		if i, q, err = h.table.Parse(method, path, query); err != nil {
+			return nil, q, err
+		}
+	}
+	if h.table != nil {
+		f.Absent = h.table.Absent(i)
+	}
+	return &h.Routes[i], q, nil
+}
+
+// admit asks for the right of an operation. Where only the operation knows which, the answer's success is held back until
+// it has asked.
+func (h *dispatcher[R]) admit(x *exchange, need Need, access auth.Access) error {
+	if need&Writer != 0 {
+		if err := h.Writer(x); err != nil {
 			return err
 		}
 	}
-	if op.Need != None {
+	switch need.Kind() {
+	case Open, Login:
+	case List:
+		if err := h.mayList(x, access); err != nil {
+			return err
+		}
+		x.unasked = true
+	case Body:
+		x.unasked = true
+	default:
 		if err := h.deps.Auth.Authorize(x, x.identity, access); err != nil {
 			return err
 		}
 	}
-	if op.Existing {
-		if err := h.exists(x, access.Name); err != nil {
-			return err
-		}
+	if need&Existing != 0 {
+		return h.exists(x, access.Name)
 	}
-	x.admitted = true
-	return call(op, w, r, q)
+	return nil
+}
+
+// mayList is nil for whoever may see a list at all; what is in it is filtered by name.
+func (h *dispatcher[R]) mayList(x *exchange, access auth.Access) error {
+	if h.MayList != nil {
+		return h.MayList(x)
+	}
+	if !x.identity.Anonymous {
+		return nil
+	}
+	access.Name, access.Asked, access.Action = "", "", auth.Read
+	return h.deps.Auth.Authorize(x, x.identity, access)
 }
 
 // exists is auth.ErrHidden for a package that is not here, so that no answer can differ from that of a hidden one.
@@ -259,7 +297,7 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-func call[R any](op *Op[R], w http.ResponseWriter, r *http.Request, q R) (err error) {
+func call[R any](op *Route[R], w http.ResponseWriter, r *http.Request, q R) (err error) {
 	defer func() {
 		switch v := recover(); v {
 		case nil:

@@ -115,28 +115,28 @@ func (d *demo) endpoint() Endpoint[demoRequest] {
 		Target: func(q demoRequest) (string, string) { return "package", q.name },
 		Fail: func(w http.ResponseWriter, _ *http.Request, f Failure) {
 			if f.Status == http.StatusUnauthorized {
-				w.Header().Set("WWW-Authenticate", fmt.Sprintf("Demo need=%d target=%s/%s", f.Need, f.Type, f.Name))
+				w.Header().Set("WWW-Authenticate", fmt.Sprintf("Demo need=%v target=%s/%s", f.Need, f.Type, f.Name))
 			}
 			JSON(w, f.Status, map[string]string{"error": f.Public, "op": f.Op})
 		},
-		Ops: []Op[demoRequest]{
-			{Name: "demo.ping", Need: None, Serve: d.serve},
-			{Name: "demo.get", Need: Read, Serve: d.serve},
-			{Name: "demo.put", Need: Write, Serve: d.serve},
-			{Name: "demo.admin", Need: Admin, Serve: d.serve},
-			{Name: "demo.fail", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error {
+		Routes: []Route[demoRequest]{
+			{Op: "demo.ping", Need: Open, Serve: d.serve},
+			{Op: "demo.get", Need: Read, Serve: d.serve},
+			{Op: "demo.put", Need: Write, Serve: d.serve},
+			{Op: "demo.admin", Need: Admin, Serve: d.serve},
+			{Op: "demo.fail", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error {
 				return fmt.Errorf("open /srv/data: %w", errBroken)
 			}},
-			{Name: "demo.full", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error {
+			{Op: "demo.full", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error {
 				return fmt.Errorf("stage blob: %w", store.ErrFull)
 			}},
-			{Name: "demo.panic", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error { panic("at the disco") }},
-			{Name: "demo.late", Need: Read, Serve: func(w http.ResponseWriter, _ *http.Request, _ demoRequest) error {
+			{Op: "demo.panic", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error { panic("at the disco") }},
+			{Op: "demo.late", Need: Read, Serve: func(w http.ResponseWriter, _ *http.Request, _ demoRequest) error {
 				io.WriteString(w, "half of it")
 				w.(http.Flusher).Flush()
 				return errBroken
 			}},
-			{Name: "demo.wait", Need: Read, Serve: func(_ http.ResponseWriter, r *http.Request, _ demoRequest) error {
+			{Op: "demo.wait", Need: Read, Serve: func(_ http.ResponseWriter, r *http.Request, _ demoRequest) error {
 				d.arrived <- struct{}{}
 				<-r.Context().Done()
 				return fmt.Errorf("wait: %w", r.Context().Err())
@@ -234,7 +234,7 @@ func TestDispatch(t *testing.T) {
 func TestDispatchHeaders(t *testing.T) {
 	d := newDemo(t)
 	resp, _ := d.send(t, "PUT", "/demo/x/a", "", "")
-	if got := resp.Header.Get("WWW-Authenticate"); got != "Demo need=3 target=package/a" {
+	if got := resp.Header.Get("WWW-Authenticate"); got != "Demo need=write target=package/a" {
 		t.Errorf("challenge %q", got)
 	}
 	resp, _ = d.send(t, "DELETE", "/demo/a", "", "")
@@ -377,7 +377,7 @@ func TestMountKeepsPaths(t *testing.T) {
 }
 
 func TestNeeds(t *testing.T) {
-	want := map[Need]auth.Action{None: "", Read: auth.Read, Create: auth.Create, Write: auth.Write, Delete: auth.Delete, Admin: auth.Admin}
+	want := map[Need]auth.Action{Open: "", Read: auth.Read, Create: auth.Create, Write: auth.Write, Delete: auth.Delete, Admin: auth.Admin}
 	for n, a := range want {
 		if n.Action() != a {
 			t.Errorf("need %d asks for %q", n, n.Action())
@@ -408,7 +408,7 @@ func TestJSON(t *testing.T) {
 func TestLoginIgnoresBadCredentials(t *testing.T) {
 	d := newDemo(t)
 	e := d.endpoint()
-	e.Ops = []Op[demoRequest]{{Name: "demo.login", Need: None, Login: true, Serve: func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
+	e.Routes = []Route[demoRequest]{{Op: "demo.login", Need: Login | Expired, Serve: func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
 		_, err := fmt.Fprint(w, "user ", IdentityFrom(r.Context()).User)
 		return err
 	}}}

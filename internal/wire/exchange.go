@@ -32,6 +32,7 @@ type exchange struct {
 	agent    string
 	identity auth.Identity
 	admitted bool // the identity may do what was asked for
+	unasked  bool // the operation has yet to ask for a right: no success before
 	stopping <-chan struct{}
 	entered  time.Time // zero without an Edge
 	url      *url.URL  // whose escaped path is path
@@ -142,6 +143,9 @@ func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // begin notes the status of the answer and sets its first deadline; informational ones (1xx) precede it.
 func (x *exchange) begin(code int) {
 	if !x.started && code >= 200 {
+		if x.unasked && (code < 300 || code == http.StatusNotModified) {
+			panic("the operation " + x.op + " answers before it has asked whether the client may have what it is about")
+		}
 		x.started, x.status = true, code
 		if code != http.StatusNotModified {
 			// A 304 says nothing about content, and what it says else a cache would put on what it holds (RFC 9111 3.2).

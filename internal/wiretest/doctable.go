@@ -1,49 +1,80 @@
 package wiretest
 
+// The wire table in a package's documentation: it is made from the routes, so that it cannot be wrong.
+
 import (
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
+	"bytes"
+	"fmt"
+	"go/format"
+	"os"
 	"strings"
 	"testing"
 
 	"larder/internal/wire"
 )
 
-// DocTable compares the wire table of the present package's doc.go with its operations: what each row says, with sample in
-// place of its letters, parses to the row's operation, and every operation has a row. It returns the operations' names.
-func DocTable[R any](t *testing.T, ops []wire.Op[R], root string, sample *strings.Replacer, parse func(t testing.TB, method, path string) (string, R, error)) map[string]bool {
+// wireTitle is the heading in doc.go below which the table is the first indented block.
+const wireTitle = "// # Wire table\n"
+
+// DocTable compares the wire table in the present package's doc.go with its routes. With LARDER_UPDATE set it writes it.
+func DocTable[R any](t *testing.T, routes []wire.Route[R]) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
+	source, err := os.ReadFile("doc.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p comment.Parser
-	seen := map[string]bool{}
-	for _, block := range p.Parse(file.Doc.Text()).Content {
-		code, ok := block.(*comment.Code)
-		if !ok {
-			continue
+	head, rest, found := bytes.Cut(source, []byte(wireTitle))
+	if !found {
+		t.Fatalf("doc.go has no line %q", wireTitle)
+	}
+	before, old, after := cutTable(string(rest))
+	want := wireTable(routes)
+	if old == want {
+		return
+	}
+	if os.Getenv("LARDER_UPDATE") == "" {
+		t.Errorf("doc.go's wire table is not that of the routes; LARDER_UPDATE=1 go test -run %s writes it. It has\n%swant\n%s",
+			t.Name(), old, want)
+		return
+	}
+	doc, err := format.Source([]byte(string(head) + wireTitle + before + want + after))
+	if err == nil {
+		err = os.WriteFile("doc.go", doc, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cutTable finds the first indented block of a comment.
+func cutTable(text string) (before, table, after string) {
+	var part int
+	for line := range strings.Lines(text) {
+		indented := strings.HasPrefix(line, "//\t")
+		if part == 0 && indented || part == 1 && !indented {
+			part++
 		}
-		for line := range strings.Lines(code.Text) {
-			f := strings.Fields(line)
-			if len(f) < 5 || !strings.HasPrefix(f[1], "/") {
-				continue
-			}
-			if op, _, err := parse(t, f[0], root+sample.Replace(f[1])); err != nil || op != f[2] {
-				t.Errorf("doc.go: %s %s is %s %v, not %s", f[0], f[1], op, err, f[2])
-			}
-			seen[f[2]] = true
+		switch part {
+		case 0:
+			before += line
+		case 1:
+			table += line
+		default:
+			after += line
 		}
 	}
-	names := map[string]bool{}
-	for _, o := range ops {
-		if names[o.Name] = true; !seen[o.Name] {
-			t.Errorf("operation %s is not in doc.go", o.Name)
-		}
+	return before, table, after
+}
+
+// wireTable has a line for each route: method, path, operation and need. Who asks for it stands with the route.
+func wireTable[R any](routes []wire.Route[R]) string {
+	path, op := 0, 0
+	for _, r := range routes {
+		path, op = max(path, len(r.Path)), max(op, len(r.Op))
 	}
-	if len(seen) != len(names) {
-		t.Errorf("%d operations in doc.go, %d in the table", len(seen), len(names))
+	var b strings.Builder
+	for _, r := range routes {
+		fmt.Fprintf(&b, "//\t%-6s  %-*s  %-*s  %s\n", r.Method, path, r.Path, op, r.Op, r.Need)
 	}
-	return names
+	return b.String()
 }

@@ -39,10 +39,10 @@ func (m Matrix[R]) checkHidden(g *Rig, all map[string]string) {
 			m.Hide(g, p.hidden)
 		}
 		cases := m.Cases(g, p.hidden, "root")
-		for _, op := range m.Ops {
-			c := cases[op.Name]
+		for _, op := range m.operations() {
+			c := cases[op.Op]
 			for _, actor := range slices.Sorted(maps.Keys(all)) {
-				q := Question{Op: op.Name, Need: op.Need, Actor: actor, Private: true, Can: all[actor]}
+				q := Question{Op: op.Op, Need: op.Need, Actor: actor, Private: true, Can: all[actor]}
 				if c.Whole || p.reads(actor, q.Can) || m.creates(op) && q.Can != "" {
 					continue
 				}
@@ -53,8 +53,8 @@ func (m Matrix[R]) checkHidden(g *Rig, all map[string]string) {
 }
 
 // creates reports whether the operation makes a package that is not there. Who may do that learns that a name is taken.
-func (m Matrix[R]) creates(op wire.Op[R]) bool {
-	return op.Need == wire.Create || slices.Contains(m.Creating, op.Name)
+func (m Matrix[R]) creates(op wire.Route[R]) bool {
+	return op.Need.Kind() == wire.Create || slices.Contains(m.Creating, op.Op)
 }
 
 func (m Matrix[R]) compare(g *Rig, q Question, p hideaway, c Case) {
@@ -117,8 +117,8 @@ func (m Matrix[R]) checkBrowsers(g *Rig) {
 	name := m.Name(false, 6000)
 	m.Prepare(g, name)
 	cases := m.Cases(g, name, "root")
-	for _, op := range m.Ops {
-		c := cases[op.Name]
+	for _, op := range m.operations() {
+		c := cases[op.Op]
 		for site, head := range map[string][]string{
 			"Sec-Fetch-Site": {"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, "Origin": {"Origin", "https://evil.example"}, "a sandbox": {"Origin", "null"},
 		} {
@@ -127,14 +127,14 @@ func (m Matrix[R]) checkBrowsers(g *Rig) {
 			reads := c.Method == http.MethodGet || c.Method == http.MethodHead
 			if refused := strings.Contains(a.Body, "page of another site"); refused == reads ||
 				!reads && a.Status != http.StatusForbidden {
-				g.T.Errorf("%s asked for by another site (%s): %v", op.Name, site, a)
+				g.T.Errorf("%s asked for by another site (%s): %v", op.Op, site, a)
 			}
 			if g.Journal() != before {
-				g.T.Errorf("%s asked for by another site (%s) has changed something", op.Name, site)
+				g.T.Errorf("%s asked for by another site (%s) has changed something", op.Op, site)
 			}
 			for k := range a.Header {
 				if strings.HasPrefix(k, "Access-Control-") {
-					g.T.Errorf("%s lets other sites read its answer: %s", op.Name, k)
+					g.T.Errorf("%s lets other sites read its answer: %s", op.Op, k)
 				}
 			}
 		}

@@ -26,8 +26,8 @@ type Case struct {
 // Matrix is every operation of a protocol against every kind of user, on packages everybody reads and on private ones. It
 // is made from the operations table, so that no operation can be forgotten.
 type Matrix[R any] struct {
-	// Ops is the protocol's table.
-	Ops []wire.Op[R]
+	// Routes is the protocol's table.
+	Routes []wire.Route[R]
 	// Scope is kind and type of names in scopes: "npm:package".
 	Scope string
 	// Name is the nth package's name. The registry must be opened with a pattern for the private ones in Auth.Private.
@@ -100,11 +100,11 @@ func (m Matrix[R]) Run(g *Rig) {
 	for _, private := range []bool{false, true} {
 		shared := m.Name(private, n)
 		m.Prepare(g, shared)
-		for _, op := range m.Ops {
+		for _, op := range m.operations() {
 			for _, actor := range slices.Sorted(maps.Keys(all)) {
-				q := Question{Op: op.Name, Need: op.Need, Actor: actor, Private: private, Can: all[actor]}
+				q := Question{Op: op.Op, Need: op.Need, Actor: actor, Private: private, Can: all[actor]}
 				name := shared
-				if q.May = q.may(); q.May && op.Need > wire.Read {
+				if q.May = q.may(); q.May && op.Need.Kind() > wire.Read {
 					n++
 					name = m.Name(private, n)
 					m.Prepare(g, name)
@@ -123,9 +123,20 @@ func (m Matrix[R]) Run(g *Rig) {
 	m.checkServed(g)
 }
 
+// operations are the routes, one for each operation.
+func (m Matrix[R]) operations() []wire.Route[R] {
+	var out []wire.Route[R]
+	for _, r := range m.Routes {
+		if !slices.ContainsFunc(out, func(o wire.Route[R]) bool { return o.Op == r.Op }) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 func (q Question) may() bool {
-	letter := map[wire.Need]string{wire.Read: "r", wire.Create: "c", wire.Write: "w", wire.Delete: "d", wire.Admin: "a"}[q.Need]
-	return strings.Contains(q.Can, letter) || q.Need == wire.Read && !q.Private
+	letter := map[wire.Need]string{wire.Read: "r", wire.Create: "c", wire.Write: "w", wire.Delete: "d", wire.Admin: "a"}[q.Need.Kind()]
+	return strings.Contains(q.Can, letter) || q.Need.Kind() == wire.Read && !q.Private
 }
 
 func (m Matrix[R]) ask(g *Rig, q Question, name string) {
@@ -165,11 +176,11 @@ func expected(q Question, c Case) int {
 	nobody := q.Actor == ""
 	reads := !q.Private || q.Can != ""
 	switch {
-	case (q.May || q.Need == wire.Read) && c.Login && nobody:
+	case (q.May || q.Need.Kind() == wire.Read) && c.Login && nobody:
 		return http.StatusUnauthorized
 	case q.May:
 		return c.Status
-	case q.Need == wire.Read, !nobody && !reads:
+	case q.Need.Kind() == wire.Read, !nobody && !reads:
 		return http.StatusNotFound
 	case nobody:
 		return http.StatusUnauthorized
@@ -181,7 +192,7 @@ func expected(q Question, c Case) int {
 func (m Matrix[R]) checkCases(g *Rig, name string) {
 	g.T.Helper()
 	for op := range m.Cases(g, name, "ada") {
-		if !slices.ContainsFunc(m.Ops, func(o wire.Op[R]) bool { return o.Name == op }) {
+		if !slices.ContainsFunc(m.operations(), func(o wire.Route[R]) bool { return o.Op == op }) {
 			g.T.Errorf("the matrix has a case for %s, which is no operation", op)
 		}
 	}

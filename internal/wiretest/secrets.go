@@ -135,16 +135,16 @@ func (m Matrix[R]) Secrets(g *Rig) {
 	if err != nil {
 		g.T.Fatal(err)
 	}
-	for i, op := range m.Ops {
+	for i, op := range m.operations() {
 		name := m.Name(false, 10_000+i)
 		m.Prepare(g, name)
-		c, ok := m.Cases(g, name, "ada")[op.Name]
+		c, ok := m.Cases(g, name, "ada")[op.Op]
 		if !ok {
 			continue // Run has said so
 		}
 		for _, s := range all {
 			for _, p := range places(s.text) {
-				attempt{g, op.Name, c, s, p, victim}.check()
+				attempt{g, op.Op, c, s, p, victim}.check()
 			}
 		}
 		verified(g)

@@ -85,17 +85,17 @@ func (m Matrix[R]) checkServed(g *Rig) {
 	foreign := m.Name(true, 80_000)
 	m.Prepare(g, foreign)
 	var scopes []string
-	for i := range m.Ops {
+	for i := range m.operations() {
 		scopes = append(scopes, m.Scope+":"+own(i)+":*")
 	}
 	g.User("narrow", scopes)
 	theirs := m.Cases(g, foreign, "root")
-	for i, op := range m.Ops {
+	for i, op := range m.operations() {
 		m.Prepare(g, own(i))
-		m.askServed(g, op.Name, own(i), m.Cases(g, own(i), "root")[op.Name])
-		for _, a := range m.askServed(g, op.Name, foreign, theirs[op.Name]) {
-			if a.Status < 300 && strings.Contains(a.Body, foreign) && !theirs[op.Name].Whole {
-				g.T.Errorf("%s about %s, who may not read it: %v", op.Name, foreign, a)
+		m.askServed(g, op.Op, own(i), m.Cases(g, own(i), "root")[op.Op])
+		for _, a := range m.askServed(g, op.Op, foreign, theirs[op.Op]) {
+			if a.Status < 300 && strings.Contains(a.Body, foreign) && !theirs[op.Op].Whole {
+				g.T.Errorf("%s about %s, who may not read it: %v", op.Op, foreign, a)
 			}
 		}
 	}

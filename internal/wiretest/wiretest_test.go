@@ -25,16 +25,16 @@ type toy struct {
 func (p toy) serve(d wire.Deps) wire.Protocol {
 	need := wire.Write
 	if p.open {
-		need = wire.None
+		need = wire.Open
 	}
 	e := wire.Endpoint[string]{
 		Kind: store.NPM,
 		Parse: func(method, path string, _ url.Values) (string, string, error) {
 			return "toy." + strings.ToLower(method), strings.TrimPrefix(path, "/toy/"), nil
 		},
-		Ops: []wire.Op[string]{
-			{Name: "toy.get", Need: wire.Read, Serve: echo},
-			{Name: "toy.put", Need: need, Serve: p.put(d)},
+		Routes: []wire.Route[string]{
+			{Op: "toy.get", Need: wire.Read, Serve: echo},
+			{Op: "toy.put", Need: need, Serve: p.put(d)},
 		},
 		Target: func(q string) (string, string) { return "package", q },
 		Fail: func(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
@@ -80,8 +80,8 @@ func (s *spy) Errorf(format string, args ...any) {
 
 func matrix(ops ...string) Matrix[string] {
 	return Matrix[string]{
-		Ops:   []wire.Op[string]{{Name: "toy.get", Need: wire.Read}, {Name: "toy.put", Need: wire.Write}},
-		Scope: "npm:package",
+		Routes: []wire.Route[string]{{Op: "toy.get", Need: wire.Read}, {Op: "toy.put", Need: wire.Write}},
+		Scope:  "npm:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf("%s%d", map[bool]string{true: "secret"}[private], n)
 		},

@@ -73,6 +73,12 @@ func Writer(ctx context.Context) (auth.Identity, error) {
 	return id, err
 }
 
+// MayWrite is the error of Writer.
+func MayWrite(ctx context.Context) error {
+	_, err := Writer(ctx)
+	return err
+}
+
 // Knows is nil when there is a user of that name, and problem.ErrNotFound when there is none.
 func (a *Accounts) Knows(ctx context.Context, user string) error {
 	p, err := a.users()

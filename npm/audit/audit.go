@@ -70,11 +70,13 @@ func (a *Audit) Get(w http.ResponseWriter, r *http.Request) error { return a.tab
 func (a *Audit) audit(
 	r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*version),
 ) (*request, error) {
+	ctx := r.Context()
+	// What is told is about the names and versions that the client sent itself: nothing has to be left out.
+	wire.Asked(ctx)
 	in, err := body(r)
 	if err != nil {
 		return nil, err
 	}
-	ctx := r.Context()
 	about, err := a.table.About(ctx)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,337 @@
+// Package route reads request lines by a table. A row is a method and a path; the same row reads addresses, makes links
+// and the Allow header of a 405, so that they cannot disagree.
+//
+//	GET  /-/package/{pkg...}/dist-tags/{tag}
+//
+// A path is segments of literal text with at most one {field} each, which may have text around it. {field...} takes one
+// segment or more; a path has at most one of those, so that what stands behind it is read from the right. Segments are cut
+// before they are decoded and decoded once. The first row that fits counts: all literals are there and every field takes
+// its value. HEAD is GET.
+package route
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"larder/internal/problem"
+)
+
+// ErrOther is returned by a field's Set for a value that cannot be one of its sort: another row may fit.
+var ErrOther = errors.New("not this route")
+
+// Row is the address of an endpoint. Op names what is done there; rows of one Op are different addresses of it.
+type Row struct{ Method, Path, Op string }
+
+// Field is a part of a path that becomes a part of the request R, and back.
+type Field[R any] struct {
+	// Set takes the decoded value. ErrOther if another row may fit; any other error is the answer if no row fits.
+	Set func(q *R, value string) error
+	// SetMany is Set for a {field...} that has to know where its segments end: npm's @acme%2fdemo is one, @acme/demo two.
+	SetMany func(q *R, segs []string) error
+	// Get returns the value for a link, escaped; "" if the request has none, so that another row of the Op is tried. Without
+	// it the field's rows only read.
+	Get func(q *R) string
+	// Absent is the text of a 404 of a row that has the field; a later field of the row goes before an earlier one.
+	Absent string
+}
+
+// Query is the query string of an endpoint.
+type Query[R any] struct {
+	Parse  func(q *R, v url.Values) error
+	Format func(q *R, v url.Values) // the inverse, for links
+}
+
+// Grammar is what the rows of a protocol have in common.
+type Grammar[R any] struct {
+	Root    string              // what every path begins with, such as "/npm"
+	Fields  map[string]Field[R] // by the name in the rows
+	Queries map[string]Query[R] // by Op; other parameters are ignored
+	Start   R                   // the request before anything is read
+	Split   Split
+	// NoRoute is the error for an address that does not exist, Malformed that for a path that can be none, NotAllowed that
+	// for an address that does not have the method. Without them they are problem.ErrNoRoute, ErrBadPath and ErrMethod.
+	NoRoute    func(method string) error
+	Malformed  func() error
+	NotAllowed func(method string, allow []string) error
+}
+
+// Table is a compiled grammar. It is for use by many goroutines.
+type Table[R any] struct {
+	Grammar[R]
+	rows  []row[R]
+	first map[string][]int // indexes of the rows a path with this first segment may fit
+	other []int            // those of all other paths
+}
+
+type row[R any] struct {
+	Row
+	parts  []part[R]
+	many   int // index of the part that takes several segments, -1 without
+	absent string
+}
+
+type part[R any] struct {
+	before, name, after string // text around the field; name is "" without one
+	field               Field[R]
+}
+
+// New compiles the rows. It panics when a path names an unknown field or has two that take several segments: the table is
+// the program's own.
+func New[R any](g Grammar[R], rows []Row) *Table[R] {
+	t := &Table[R]{Grammar: g, rows: make([]row[R], len(rows)), first: map[string][]int{}}
+	for i, r := range rows {
+		t.rows[i] = t.compile(r)
+		if p := t.rows[i].parts; len(p) > 0 && p[0].name == "" {
+			t.first[p[0].before] = nil
+		}
+	}
+	for i := range t.rows {
+		p := t.rows[i].parts
+		if len(p) == 0 || p[0].name != "" {
+			t.other = append(t.other, i)
+		}
+		for literal := range t.first {
+			if len(p) > 0 && (p[0].name != "" || p[0].before == literal) {
+				t.first[literal] = append(t.first[literal], i)
+			}
+		}
+	}
+	return t
+}
+
+func (t *Table[R]) compile(r Row) row[R] {
+	c := row[R]{Row: r, many: -1}
+	for i, s := range t.Split.pattern(r.Path) {
+		before, rest, found := strings.Cut(s, "{")
+		if !found {
+			c.parts = append(c.parts, part[R]{before: s})
+			continue
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		name, many := strings.CutSuffix(name, "...")
+		f, known := t.Fields[name]
+		if !known || many && c.many >= 0 {
+			panic("route: " + r.Path + ": field " + name + " is unknown, or the second that takes several segments")
+		}
+		if many {
+			c.many = i
+		}
+		if f.Absent != "" {
+			c.absent = f.Absent
+		}
+		c.parts = append(c.parts, part[R]{before, name, after, f})
+	}
+	return c
+}
+
+// Parse reads a request line and says which row it fits.
+func (t *Table[R]) Parse(method, escaped string, query url.Values) (index int, q R, err error) {
+	var buf [16]string
+	segs, err := t.split(escaped, buf[:0])
+	if err != nil {
+		return -1, t.Start, err
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	index, q, err = t.find(method, segs)
+	if err == nil {
+		if parse := t.Queries[t.rows[index].Op].Parse; parse != nil {
+			err = parse(&q, query)
+		}
+	}
+	return index, q, err
+}
+
+func (t *Table[R]) find(method string, segs []string) (index int, q R, err error) {
+	candidates := t.other
+	if len(segs) > 0 {
+		if list, ok := t.first[segs[0]]; ok {
+			candidates = list
+		}
+	}
+	var allow []string
+	for _, i := range candidates {
+		r := &t.rows[i]
+		if !r.fits(segs) {
+			continue
+		}
+		q := t.Start
+		switch e := r.take(&q, segs); {
+		case e == ErrOther:
+		case e != nil:
+			err = first(err, e)
+		case r.Method == method:
+			return i, q, nil
+		default:
+			allow = append(allow, r.Method)
+		}
+	}
+	switch {
+	case len(allow) > 0:
+		err = t.notAllowed(method, allow)
+	case err == nil:
+		err = t.noRoute(method)
+	}
+	return -1, t.Start, err
+}
+
+// first is the first of two errors that is one.
+func first(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// fits compares the number of segments and the literal text.
+func (r *row[R]) fits(segs []string) bool {
+	extra := len(segs) - len(r.parts)
+	if extra < 0 || extra > 0 && r.many < 0 {
+		return false
+	}
+	for i := range r.parts {
+		p, at := &r.parts[i], i
+		switch {
+		case i == r.many:
+			continue // it may begin and end with text of its own, which take looks at
+		case r.many >= 0 && i > r.many:
+			at += extra
+		}
+		s := segs[at]
+		if p.name == "" {
+			if s != p.before {
+				return false
+			}
+		} else if !p.around(s) {
+			return false
+		}
+	}
+	return true
+}
+
+// around reports whether s has the text that stands around the field, and something in between.
+func (p *part[R]) around(s string) bool {
+	return len(s) > len(p.before)+len(p.after) && strings.HasPrefix(s, p.before) && strings.HasSuffix(s, p.after)
+}
+
+func (r *row[R]) take(q *R, segs []string) error {
+	extra := len(segs) - len(r.parts)
+	for i := range r.parts {
+		p, at := &r.parts[i], i
+		if p.name == "" {
+			continue
+		}
+		if r.many >= 0 && i > r.many {
+			at += extra
+		}
+		if err := p.take(q, segs[at:at+1+many(i == r.many, extra)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// many is the number of further segments that a part takes.
+func many(takesMany bool, extra int) int {
+	if takesMany {
+		return extra
+	}
+	return 0
+}
+
+func (p *part[R]) take(q *R, segs []string) error {
+	if p.field.SetMany != nil {
+		return p.field.SetMany(q, segs)
+	}
+	v := segs[0]
+	if len(segs) > 1 {
+		v = strings.Join(segs, "/")
+	}
+	if !p.around(v) {
+		return ErrOther
+	}
+	return p.field.Set(q, v[len(p.before):len(v)-len(p.after)])
+}
+
+func (t *Table[R]) noRoute(method string) error {
+	if t.NoRoute != nil {
+		return t.NoRoute(method)
+	}
+	return problem.Errorf(problem.ErrNoRoute, "this registry has no such address")
+}
+
+func (t *Table[R]) malformed() error {
+	if t.Malformed != nil {
+		return t.Malformed()
+	}
+	return problem.Errorf(problem.ErrBadPath, "the path is malformed")
+}
+
+func (t *Table[R]) notAllowed(method string, allow []string) error {
+	if slices.Contains(allow, http.MethodGet) {
+		allow = append(allow, http.MethodHead)
+	}
+	slices.Sort(allow)
+	allow = slices.Compact(allow)
+	if t.NotAllowed != nil {
+		return t.NotAllowed(method, allow)
+	}
+	return problem.NotAllowed(allow...)
+}
+
+// Row is a row by its index.
+func (t *Table[R]) Row(index int) Row { return t.rows[index].Row }
+
+// Absent is the text of a 404 of a row; "" when none of its fields has one.
+func (t *Table[R]) Absent(index int) string { return t.rows[index].absent }
+
+// Link is the inverse of Parse: the path, with its escapes and query, of the first row of op whose fields the request has.
+// "" if there is none.
+func (t *Table[R]) Link(op string, q R) string {
+	for i := range t.rows {
+		r := &t.rows[i]
+		if r.Op != op {
+			continue
+		}
+		path, ok := r.link(&q)
+		if !ok {
+			continue
+		}
+		v := url.Values{}
+		if format := t.Queries[op].Format; format != nil {
+			format(&q, v)
+		}
+		if len(v) > 0 {
+			path += "?" + v.Encode()
+		}
+		return t.Root + path
+	}
+	return ""
+}
+
+func (r *row[R]) link(q *R) (path string, ok bool) {
+	var b strings.Builder
+	for i := range r.parts {
+		p := &r.parts[i]
+		b.WriteString("/" + p.before)
+		if p.name == "" {
+			continue
+		}
+		v := ""
+		if p.field.Get != nil {
+			v = p.field.Get(q)
+		}
+		if v == "" {
+			return "", false
+		}
+		b.WriteString(v + p.after)
+	}
+	if len(r.parts) == 0 && r.Path == "/" {
+		b.WriteByte('/')
+	}
+	return b.String(), true
+}

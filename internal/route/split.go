@@ -1,0 +1,120 @@
+package route
+
+// How a path is cut into segments, which is where protocols differ most.
+
+import (
+	"net/url"
+	"strings"
+)
+
+// Split says how a path is cut into segments. The zero value forgives one slash at the end, and refuses an empty segment,
+// ".", "..", NUL, a backslash, and a slash that was escaped.
+type Split struct {
+	// Slash says what a slash at the end of the path is.
+	Slash Slash
+	// EscapedSlash says what %2F is.
+	EscapedSlash EscapedSlash
+	// SkipEmpty forgives every empty segment.
+	SkipEmpty bool
+	// MaxSegment and MaxPath are the most bytes, decoded; 0 is 1024 for a segment and no limit for the path.
+	MaxSegment, MaxPath int
+	// Legal, if set, has further rules for a decoded segment.
+	Legal func(segment string) bool
+}
+
+// Slash is a rule for a slash at the end of a path.
+type Slash int
+
+// The rules.
+const (
+	SlashIgnored Slash = iota // one is forgiven
+	SlashRefused              // it makes an empty segment, which is malformed
+	SlashKept                 // it makes an empty last segment: rows with a slash at their end fit
+)
+
+// EscapedSlash is a rule for a slash that was escaped.
+type EscapedSlash int
+
+// The rules.
+const (
+	EscapeRefused EscapedSlash = iota
+	EscapeKept                 // it belongs to the segment: npm's @acme%2fdemo
+	EscapeCuts                 // it cuts like one that was not escaped
+)
+
+// pattern cuts the path of a row.
+func (s Split) pattern(path string) []string {
+	rest, found := strings.CutPrefix(path, "/")
+	if s.Slash != SlashKept {
+		rest = strings.TrimSuffix(rest, "/")
+		found = rest != ""
+	}
+	if !found {
+		return nil
+	}
+	return strings.Split(rest, "/")
+}
+
+// split cuts the root off and appends the decoded segments to segs.
+func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
+	rest, ok := strings.CutPrefix(escaped, t.Root)
+	if !ok || rest != "" && rest[0] != '/' {
+		return nil, t.noRoute("GET")
+	}
+	if rest == "" {
+		return nil, nil
+	}
+	rest = rest[1:]
+	if t.Split.Slash == SlashIgnored {
+		rest = strings.TrimSuffix(rest, "/")
+	}
+	if rest == "" && t.Split.Slash != SlashKept {
+		return nil, nil
+	}
+	plain := strings.IndexByte(rest, '%') < 0
+	if !plain && t.Split.EscapedSlash == EscapeCuts {
+		d, err := url.PathUnescape(rest)
+		if err != nil {
+			return nil, t.malformed()
+		}
+		rest, plain = d, true
+	}
+	for s := range strings.SplitSeq(rest, "/") {
+		if s == "" && t.Split.SkipEmpty {
+			continue
+		}
+		if !plain {
+			d, err := url.PathUnescape(s)
+			if err != nil {
+				return nil, t.malformed()
+			}
+			s = d
+		}
+		segs = append(segs, s)
+	}
+	if !t.Split.allow(rest, segs) {
+		return nil, t.malformed()
+	}
+	return segs, nil
+}
+
+// allow checks the decoded segments. Only the last may be empty, where a slash at the end is kept.
+func (s Split) allow(path string, segs []string) bool {
+	if s.MaxPath > 0 && len(path) > s.MaxPath {
+		return false
+	}
+	most := s.MaxSegment
+	if most == 0 {
+		most = 1024
+	}
+	for i, seg := range segs {
+		if seg == "" && s.Slash == SlashKept && i == len(segs)-1 {
+			continue
+		}
+		if seg == "" || seg == "." || seg == ".." || len(seg) > most || strings.ContainsAny(seg, "\\\x00") ||
+			s.EscapedSlash == EscapeRefused && strings.Contains(seg, "/") || s.Legal != nil && !s.Legal(seg) {
+			return false
+		}
+	}
+	return true
+}
