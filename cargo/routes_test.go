@@ -151,7 +151,7 @@ func TestE_NamesAsPaths(t *testing.T) {
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
 	sample := strings.NewReplacer("/index/P", "/index/se/rd/serde", "/D/F", "/"+someSum+"/serde-1.0.0.crate", "/N", "/serde", "/V", "/1.0.0")
-	ops := wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
+	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
 	for _, row := range routes {
 		if !ops[row.op] {
 			t.Errorf("path %s has no operation", row.path)

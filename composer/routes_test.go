@@ -163,7 +163,7 @@ func TestE_PathAttacks(t *testing.T) {
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
 	sample := strings.NewReplacer("/packages.json", "/packages.json", "/packages/upload/P/V", "/packages/upload/acme/demo/1.0.0", "/P", "/acme/demo", "/N", "/psr/log-implementation", "/V", "/1.0.0.0", "/R.", "/00ff.", "/F.", "/demo-1.0.0.")
-	ops := wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
+	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
 	for _, row := range plain {
 		if !ops[row.op] {
 			t.Errorf("path %s has no operation", row.path)

@@ -90,9 +90,9 @@ func (s *server) operations() []wire.Route[Request] {
 		{Op: opPut, Need: wire.Open, Serve: s.put},
 		{Op: opUpload, Need: wire.Create, Serve: s.upload},
 		{Op: opSettings, Need: wire.Read, Serve: s.getSettings},
-		{Op: opSettingsSet, Need: wire.Write|wire.Existing, Serve: s.setSettings},
-		{Op: opDeleteVersion, Need: wire.Delete|wire.Existing, Serve: s.deleteVersion},
-		{Op: opDelete, Need: wire.Delete|wire.Existing, Serve: s.deletePackage},
+		{Op: opSettingsSet, Need: wire.Write | wire.Existing, Serve: s.setSettings},
+		{Op: opDeleteVersion, Need: wire.Delete | wire.Existing, Serve: s.deleteVersion},
+		{Op: opDelete, Need: wire.Delete | wire.Existing, Serve: s.deletePackage},
 		{Op: opAdvisories, Need: wire.Admin, Serve: plainly(s.advised.Get)},
 		{Op: opAdvisoriesSet, Need: wire.Admin, Serve: plainly(s.advised.Set)},
 	}

@@ -143,7 +143,7 @@ func TestE_CVE_2024_4956_Paths(t *testing.T) {
 // TestDocTable: the table of the package comment, the operations and the routes are the same.
 func TestDocTable(t *testing.T) {
 	sample := strings.NewReplacer("/G", "/com/acme", "/A/", "/lib/", "/V", "/1.0", "/F.S", "/lib-1.0.jar.sha1", "/F", "/lib-1.0.jar", "/D/", "/com/")
-	wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
+	wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
 }
 
 func FuzzParse(f *testing.F) {

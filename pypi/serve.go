@@ -101,7 +101,7 @@ func (s *server) operations() []wire.Route[Request] {
 		{Op: opJSON, Need: wire.Read, Serve: s.getJSON},
 		{Op: opVersionJSON, Need: wire.Read, Serve: s.getJSON},
 		{Op: opAudience, Need: wire.Open, Serve: s.audience},
-		{Op: opMint, Need: wire.Login|wire.Expired, Serve: s.mint},
+		{Op: opMint, Need: wire.Login | wire.Expired, Serve: s.mint},
 		{Op: opDiscover, Need: wire.Open, Serve: s.discover},
 		{Op: opYank, Need: wire.Write, Serve: s.yank},
 		{Op: opUnyank, Need: wire.Write, Serve: s.yank},

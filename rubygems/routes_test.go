@@ -122,7 +122,7 @@ func TestE_Paths(t *testing.T) {
 // TestDocTable: doc.go's table and the operations are the same.
 func TestDocTable(t *testing.T) {
 	sample := strings.NewReplacer("/F.", "/rack-1.0.", "/N/", "/rack/", "/N.", "/rack.", "/N", "/rack", "/V.", "/1.0.", ".J", ".json", "timeframe_versions.json", "timeframe_versions.json?from=2026-01-01T00:00:00Z")
-	ops := wiretest.DocTable(t, (&server{}).operations(), root, sample, parseRaw)
+	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
 	for _, row := range table {
 		if !ops[row.op] {
 			t.Errorf("path %s has no operation", row.path)

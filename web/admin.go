@@ -60,7 +60,7 @@ func endpoint(d Deps) wire.Endpoint[request] {
 	}
 	return wire.Endpoint[request]{
 		Parse:  parse,
-		Routes:    a.ops(),
+		Routes: a.ops(),
 		Target: func(request) (typ, name string) { return "admin", "" },
 		Fail:   fail,
 	}

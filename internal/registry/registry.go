@@ -119,7 +119,9 @@ func Visible[E any](v View, list []E, name func(E) string) ([]E, error) {
 }
 
 // TryUpstream reports whether what is not here may be at an upstream.
-func (g *Registry[M]) TryUpstream(err error) bool { return g.Up != nil && errors.Is(err, store.ErrNotFound) }
+func (g *Registry[M]) TryUpstream(err error) bool {
+	return g.Up != nil && errors.Is(err, store.ErrNotFound)
+}
 
 // MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is that
 // of the package in the store. store.ErrExists, upstream.ErrUnavailable.
