@@ -60,12 +60,11 @@ func numbers(from, to uint64) (out []uint64) {
 }
 
 // TestEntriesAreFoundAsByReadingAll compares each filter, forwards and backwards and in pages, with a reading of the
-// whole journal; once with the index, once before it is complete.
+// whole journal: without index rows, with them, with later entries that have none, and with the first entries pruned.
 func TestEntriesAreFoundAsByReadingAll(t *testing.T) {
 	ctx := context.Background()
 	c := newClock()
-	dir := t.TempDir()
-	s := openBytes(t, dir, Options{Now: c.now})
+	s := openBytes(t, t.TempDir(), Options{Now: c.now})
 	logged(t, s, c, 60)
 	filters := map[string]EntryFilter{
 		"all":               {},
@@ -110,19 +109,47 @@ func TestEntriesAreFoundAsByReadingAll(t *testing.T) {
 			}
 		}
 	}
+	compare("no index")
+	index(t, s)
 	compare("indexed")
-	err := s.db.Update(func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucketJournalIndex)) })
+	logged(t, s, c, 25)
+	compare("25 entries behind the index")
+	if r, err := s.PruneJournal(ctx, 75*24*time.Hour); err != nil || r.Entries == 0 {
+		t.Fatal(r, err)
+	}
+	compare("25 entries behind the index, the first pruned")
+	if r, err := s.PruneJournal(ctx, 12*24*time.Hour); err != nil || r.Entries == 0 {
+		t.Fatal(r, err)
+	}
+	compare("all that were indexed pruned")
+	index(t, s)
+	compare("indexed again")
+}
+
+// index gives all entries their index rows.
+func index(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.indexJournal(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if rows := indexRows(t, s); rows == 0 {
+		t.Fatal("there are no index rows")
+	}
+}
+
+// indexRows counts the rows of the index.
+func indexRows(t testing.TB, s *Store) (n int) {
+	t.Helper()
+	err := s.View(context.Background(), func(tx *Tx) error {
+		for range tx.scan(bucketJournalIndex, nil, nil) {
+			n++
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeQuiet(t, s)
-	s = openBytes(t, dir, Options{Now: c.now})
-	logged(t, s, c, 5)
-	compare("not indexed yet")
-	if err := s.IndexJournal(ctx); err != nil {
-		t.Fatal(err)
-	}
-	compare("indexed afterwards")
+	return n
 }
 
 func closeQuiet(t testing.TB, s *Store) {
@@ -132,38 +159,143 @@ func closeQuiet(t testing.TB, s *Store) {
 	}
 }
 
-// TestIndexingResumes ends the indexing after each of its transactions; what was written before it is indexed in the
-// end.
-func TestIndexingResumes(t *testing.T) {
+// TestJournalIsIndexedInBatches: few entries get no rows, many get them, in transactions of a batch each.
+func TestJournalIsIndexedInBatches(t *testing.T) {
+	ctx := context.Background()
+	s := openBytes(t, t.TempDir(), Options{})
+	write := func(n int) {
+		t.Helper()
+		err := s.Update(ctx, func(tx *Tx) error {
+			for range n {
+				tx.Log(Entry{Kind: NPM, Package: "demo", Op: OpPublish})
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ more, rows, transactions int }{
+		{indexBatch - 1, 0, 0},
+		{1, 2 * indexBatch, 1},
+		{3*indexBatch - 1, 2 * 3 * indexBatch, 2},
+		{1, 2 * 4 * indexBatch, 1},
+	} {
+		write(c.more)
+		before := s.txid()
+		if err := s.IndexJournal(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := int(s.txid() - before); got != c.transactions {
+			t.Errorf("%d more entries were indexed in %d transactions, want %d", c.more, got, c.transactions)
+		}
+		if got := indexRows(t, s); got != c.rows {
+			t.Errorf("after %d more entries the index has %d rows, want %d", c.more, got, c.rows)
+		}
+	}
+}
+
+// TestUnreadableEntryStopsNoIndexing: the entries around it are found by package.
+func TestUnreadableEntryStopsNoIndexing(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})
-	logged(t, s, c, 10)
-	err := s.db.Update(func(tx *bolt.Tx) error {
-		if err := tx.DeleteBucket([]byte(bucketJournalIndex)); err != nil {
-			return err
+	logged(t, s, c, 9)
+	err := s.Update(context.Background(), func(tx *Tx) error { return tx.put(bucketJournal, be64(4), []byte("?")) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	index(t, s)
+	got, err := s.EntriesBefore(context.Background(), EntryFilter{Kind: NPM, Package: "p0"}, 0, 100)
+	if err != nil || !slices.Equal(seqs(got), []uint64{7, 1}) {
+		t.Errorf("entries of p0 around the unreadable 4: %v, %v; want [7 1]", seqs(got), err)
+	}
+	if err := s.Update(context.Background(), func(tx *Tx) error { return tx.del(bucketJournal, be64(4)) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestIndexesOfEarlierFormatsAreCompleted opens folders as earlier programs left them. Format 1 had no index; format 2
+// wrote rows together with each entry, and noted in meta which earlier entries had none yet.
+func TestIndexesOfEarlierFormatsAreCompleted(t *testing.T) {
+	rowsOf := func(tx *bolt.Tx, from, to uint64) error {
+		index := tx.Bucket([]byte(bucketJournalIndex))
+		for seq := from; seq <= to; seq++ {
+			e, _, err := entryOf(be64(seq), tx.Bucket([]byte(bucketJournal)).Get(be64(seq)))
+			if err != nil {
+				return err
+			}
+			for _, row := range [][]byte{
+				append([]byte("package\x00npm\x00"+e.Package+"\x00"), be64(seq)...),
+				append([]byte("user\x00"+e.Actor.User+"\x00"), be64(seq)...),
+				append([]byte("op\x00"+string(e.Op)+"\x00"), be64(seq)...),
+			} {
+				if err := index.Put(row, []byte{}); err != nil {
+					return err
+				}
+			}
 		}
-		_, err := tx.CreateBucket([]byte(bucketJournalIndex))
-		return err
-	})
-	if err == nil {
-		err = prepareIndex(s.db)
+		return index.SetSequence(to)
 	}
-	if err != nil {
-		t.Fatal(err)
+	gap := func(tx *bolt.Tx, from, to uint64) error {
+		return tx.Bucket([]byte(bucketMeta)).Put([]byte("journal.unindexed"), append(be64(from), be64(to)...))
 	}
-	// A half-done run has come to 4.
-	err = s.Update(context.Background(), func(tx *Tx) error {
-		return tx.put(bucketMeta, indexGapKey, append(be64(4), be64(10)...))
-	})
-	if err == nil {
-		err = s.IndexJournal(context.Background())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := s.EntriesBefore(context.Background(), EntryFilter{User: "ada"}, 0, 100)
-	if err != nil || !slices.Equal(seqs(got), []uint64{9, 7, 5}) {
-		t.Errorf("found %v, %v; want those after 4: [9 7 5]", seqs(got), err)
+	for name, c := range map[string]struct {
+		format  int
+		indexed uint64 // after the folder was opened
+		leave   func(tx *bolt.Tx) error
+	}{
+		"format 1": {1, 0, func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte(bucketJournalIndex)) }},
+		"format 2, of before the index": {2, 0, func(tx *bolt.Tx) error {
+			return tx.DeleteBucket([]byte(bucketJournalIndex))
+		}},
+		"format 2, complete": {2, 20, func(tx *bolt.Tx) error { return rowsOf(tx, 1, 20) }},
+		"format 2, nothing done yet": {2, 0, func(tx *bolt.Tx) error {
+			return errors.Join(rowsOf(tx, 16, 20), gap(tx, 0, 15))
+		}},
+		"format 2, half done": {2, 7, func(tx *bolt.Tx) error {
+			return errors.Join(rowsOf(tx, 1, 7), rowsOf(tx, 16, 20), gap(tx, 7, 15))
+		}},
+		"format 2, the last entries by a program without index": {2, 12, func(tx *bolt.Tx) error {
+			return rowsOf(tx, 1, 12)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, dir, clock := context.Background(), t.TempDir(), newClock()
+			s := openBytes(t, dir, Options{Now: clock.now})
+			logged(t, s, clock, 20)
+			err := s.db.Update(func(tx *bolt.Tx) error {
+				return errors.Join(c.leave(tx), writeFormat(tx, c.format))
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeQuiet(t, s)
+			s = openBytes(t, dir, Options{Now: clock.now})
+			found := func(when string, want ...uint64) {
+				t.Helper()
+				got, _, err := s.Entries(ctx, EntryFilter{Kind: NPM, Package: "p1", User: "bob"}, 0, 100)
+				if err != nil || !slices.Equal(seqs(got), want) {
+					t.Errorf("%s: entries of p1 by bob: %v, %v; want %v", when, seqs(got), err, want)
+				}
+			}
+			err = s.View(ctx, func(tx *Tx) error {
+				if got := tx.indexed(); got != c.indexed {
+					t.Errorf("the index is complete up to %d, want %d", got, c.indexed)
+				}
+				if left := tx.get(bucketMeta, []byte("journal.unindexed")); left != nil {
+					t.Errorf("the range of entries without rows is still noted: %x", left)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			found("opened", 2, 8, 14, 20)
+			logged(t, s, clock, 6)
+			found("with more entries", 2, 8, 14, 20, 22)
+			index(t, s)
+			found("indexed", 2, 8, 14, 20, 22)
+		})
 	}
 }
 

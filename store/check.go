@@ -93,11 +93,10 @@ func (c *checker) rows() error {
 		{bucketHold, c.hold},
 		{bucketHolder, c.holder},
 		{bucketTombstone, c.tombstone},
-		{bucketPackage, c.name},
 		{bucketAlias, c.alias},
 		{bucketPackage, decodes[packageRow]},
 		{bucketTagHistory, decodes[TagEvent]},
-		{bucketJournal, decodes[Entry]},
+		{bucketJournal, c.entry},
 		{bucketReview, review},
 		{bucketName, decodes[nameRow]},
 		{bucketJournalIndex, c.indexRow},
@@ -276,19 +275,6 @@ func (c *checker) holder(tx *Tx, k, v []byte) error {
 func (c *checker) tombstone(tx *Tx, k, _ []byte) error {
 	if tx.get(bucketVersion, k) != nil {
 		c.badRow(k, "the version exists and is deleted for good")
-	}
-	return nil
-}
-
-// name: what is published under a name makes it ours.
-func (c *checker) name(tx *Tx, k, v []byte) error {
-	var row packageRow
-	if err := decode(v, &row); err != nil {
-		return err
-	}
-	if kind, _, _ := bytes.Cut(k, []byte{0}); row.Listed && slices.Contains(Kinds(), Kind(kind)) &&
-		tx.get(bucketName, k) == nil {
-		c.badRow(k, "the package is there, but its name is not written down as ours")
 	}
 	return nil
 }

@@ -76,6 +76,31 @@ func TestPublishCostIsFlat(t *testing.T) {
 	}
 }
 
+// TestFirstPublishWritesNoRowsForItsName: each table that a transaction writes to costs it a page and more. Who owns a
+// name, how it is spelled and where its journal entry is found are told by rows that a publish writes in any case.
+func TestFirstPublishWritesNoRowsForItsName(t *testing.T) {
+	s := openPlain(t)
+	for _, k := range Kinds() {
+		err := NewRepo[string](s, k).Update(context.Background(), "acme/demo", func(p *PackageTx[string]) error {
+			return p.Publish(Version[string]{ID: "1"})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := s.View(context.Background(), func(tx *Tx) error {
+		for _, bucket := range []string{bucketName, bucketJournalIndex, bucketIndex} {
+			for k := range tx.scan(bucket, nil, nil) {
+				t.Errorf("the first publish of a package wrote the row %q of %s", k, bucket)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestOpenReadsNoPackages: opening a big folder walks nothing.
 func TestOpenReadsNoPackages(t *testing.T) {
 	dir := t.TempDir()

@@ -186,9 +186,6 @@ func openDB(path string, o Options) (*bolt.DB, error) {
 	if err := migrate(db, migrations()); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if err := prepareIndex(db); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
 	if err := db.View(haveBuckets); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -285,6 +282,7 @@ func migrations() []migration {
 	return []migration{
 		{"create buckets", createBuckets},
 		{"own the names that are known", ownKnownNames},
+		{"a publish writes no rows of names and of the journal's index", indexLater},
 	}
 }
 

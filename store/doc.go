@@ -25,9 +25,8 @@
 // unless said otherwise. Numbers in keys are 8 bytes, big-endian.
 //
 //	meta        "format" → number of the last migration (8 bytes) · "id" → the folder's · "secret" name → random bytes ·
-//	            "cursor" name → seq its reader is done with · "scrub" → how far it is · "txbase", "journal.unindexed",
-//	            "journal.month"
-//	package     kind name → Package, and whether it is listed
+//	            "cursor" name → seq its reader is done with · "scrub" → how far it is · "txbase", "journal.month"
+//	package     kind name → Package, whether it is listed, and since when and by whom its name is ours
 //	version     kind name id → Version[M]
 //	file        kind name filename → id (plain)
 //	tag         kind name tag → Tag
@@ -36,12 +35,13 @@
 //	hold        kind name digest id → size, by; id "" is the loose hold and has the time of its last touch
 //	holder      digest kind name → size, by: one row per package that holds the blob; counters, mounts, sweeping
 //	tombstone   kind name id → when, by: an ID that can never be published again
-//	name        kind name → when, by, claimed: a name that is ours, with its package or without
+//	name        kind name → when, by, claimed: a name that is ours though its package is gone, or by a claim
 //	blob        digest → size, created: the file is durable
 //	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
 //	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
 //	journal     seq → Entry; from the first that was not pruned
-//	journalindex  "package" kind name seq · "user" name seq · "op" op seq → "": the way to entries
+//	journalindex  "package" kind name seq · "user" name seq · "op" op seq → "": the way to entries, written later than
+//	            they are, in batches; the bucket's sequence is the number up to which it is complete
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
 //	damage      digest → what is wrong with the blob's file; nobody is given it until the same bytes come again

@@ -49,19 +49,14 @@ type Entry struct {
 	Note    string    `json:"note,omitempty"`
 }
 
-// Log appends e to the journal in this transaction. Seq, Time and Actor are filled in. When it cannot, Update fails.
+// Log appends e to the journal in this transaction, and writes nothing else: IndexJournal makes it findable later. Seq,
+// Time and Actor are filled in. When it cannot, Update fails.
 func (tx *Tx) Log(e Entry) {
 	tx.writes++
 	seq, err := tx.bucket(bucketJournal).NextSequence()
 	if err == nil {
 		e.Seq, e.Time, e.Actor = seq, tx.now, tx.actor
 		err = tx.putRow(bucketJournal, be64(seq), e)
-	}
-	if err == nil {
-		err = tx.indexEntry(e)
-	}
-	if err == nil {
-		err = tx.bucket(bucketJournalIndex).SetSequence(seq)
 	}
 	if err != nil {
 		tx.err = errors.Join(tx.err, fmt.Errorf("journal: %w", err))

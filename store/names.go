@@ -27,14 +27,24 @@ type OwnedName struct {
 	Hosted  bool      `json:"hosted,omitempty"`  // there is a package of this name now
 }
 
-// nameRow is the value of a row of bucketName.
+// nameRow is the value of a row of bucketName. The name of a package that is there needs none: a first publish writes
+// the package's row in any case, and pages are what a publish costs. It gets one when the package goes, and by a claim.
 type nameRow struct {
 	Time    time.Time `json:"time"`
 	By      string    `json:"by,omitempty"`
 	Claimed bool      `json:"claimed,omitempty"`
 }
 
-// own writes down that the package's name is ours, with the publish that makes the package.
+// nameRow is what the package's row says of its name.
+func (r *packageRow) nameRow() nameRow {
+	since := r.Since
+	if since.IsZero() {
+		since = r.Created
+	}
+	return nameRow{Time: since, By: r.By}
+}
+
+// own notes that the package's name is ours, in the package's row, with the publish that makes the package.
 func (p *pkg) own() error {
 	if !slices.Contains(Kinds(), p.kind) {
 		return nil
@@ -43,10 +53,24 @@ func (p *pkg) own() error {
 	if err := p.stand(known); err != nil || known {
 		return err
 	}
-	return p.tx.putRow(bucketName, p.key(), nameRow{Time: p.tx.now, By: p.tx.actor.User})
+	p.row.By = p.tx.actor.User
+	if !p.row.Created.Equal(p.tx.now) {
+		p.row.Since = p.tx.now
+	}
+	return nil
 }
 
-// alikeTable has a row for each skeleton of a published name → the name that has it.
+// keepName gives the name of a package that goes a row of its own.
+func (p *pkg) keepName() error {
+	row := p.row.nameRow()
+	p.row.Since, p.row.By = time.Time{}, ""
+	if !slices.Contains(Kinds(), p.kind) || p.tx.get(bucketName, p.key()) != nil {
+		return nil
+	}
+	return p.tx.putRow(bucketName, p.key(), row)
+}
+
+// alikeTable has rows: skeleton → name of the package that has it. A package whose name is its own skeleton needs none.
 const alikeTable = "alike"
 
 // standsApart are the kinds whose look-alikes are kept apart here. The others have rules of their own for that: PyPI's
@@ -64,14 +88,20 @@ func (p *pkg) stand(known bool) error {
 	if !slices.Contains(standsApart, p.kind) {
 		return nil
 	}
+	skeleton := skeleton(p.name)
 	alike := p.tx.kindIndex(p.kind, alikeTable)
-	other := string(alike.Get(skeleton(p.name)))
-	switch {
-	case other == p.name:
-		return nil
-	case other == "":
-		return alike.Put(skeleton(p.name), []byte(p.name))
-	case known:
+	other := string(alike.Get(skeleton))
+	if other == "" && string(skeleton) != p.name {
+		hosted, err := p.tx.hosted(key(string(p.kind), string(skeleton)))
+		if err != nil {
+			return err
+		}
+		if !hosted {
+			return alike.Put(skeleton, []byte(p.name))
+		}
+		other = string(skeleton)
+	}
+	if other == "" || other == p.name || known {
 		return nil
 	}
 	var row packageRow
@@ -87,8 +117,11 @@ func (p *pkg) stand(known bool) error {
 	)
 }
 
-// leave gives up the package's place among names that look alike.
+// leave is called when the package goes: its name stays ours, but not its place among names that look alike.
 func (p *pkg) leave() error {
+	if err := p.keepName(); err != nil {
+		return err
+	}
 	alike := p.tx.kindIndex(p.kind, alikeTable)
 	if string(alike.Get(skeleton(p.name))) != p.name {
 		return nil
@@ -101,9 +134,9 @@ func (s *Store) Owns(ctx context.Context, k Kind, name string) (owned bool, err 
 	if err := checkName("package name", name); err != nil {
 		return false, err
 	}
-	err = s.View(ctx, func(tx *Tx) error {
-		owned = tx.get(bucketName, key(string(k), name)) != nil
-		return nil
+	err = s.View(ctx, func(tx *Tx) (err error) {
+		_, owned, err = tx.ownedName(k, key(string(k), name))
+		return err
 	})
 	return owned, err
 }
@@ -131,18 +164,18 @@ func (s *Store) ClaimName(ctx context.Context, k Kind, name string) error {
 func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		at := key(string(k), name)
-		if tx.get(bucketName, at) == nil {
+		own, ok, err := tx.ownedName(k, at)
+		if err != nil {
+			return err
+		}
+		if !ok {
 			return problem.Errorf(
 				ErrNotFound,
 				"%s %.200q is not a name of this registry: it was never published here nor claimed, or is released already", k,
 				name,
 			)
 		}
-		hosted, err := tx.hosted(at)
-		if err != nil {
-			return err
-		}
-		if hosted {
+		if own.Hosted {
 			return problem.Errorf(
 				ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name,
 			)
@@ -158,6 +191,24 @@ func (tx *Tx) hosted(at []byte) (bool, error) {
 	var row packageRow
 	_, err := tx.row(bucketPackage, at, &row)
 	return row.Listed, err
+}
+
+// ownedName is what is known of the name with the key; false when it is not ours.
+func (tx *Tx) ownedName(k Kind, at []byte) (n OwnedName, ok bool, err error) {
+	var pkg packageRow
+	var row nameRow
+	if slices.Contains(Kinds(), k) {
+		_, err = tx.row(bucketPackage, at, &pkg)
+	}
+	if err == nil {
+		ok, err = tx.row(bucketName, at, &row)
+	}
+	if !ok {
+		row = pkg.nameRow()
+	}
+	return OwnedName{
+		Kind: k, Name: lastPart(at), Since: row.Time, By: row.By, Claimed: row.Claimed, Hosted: pkg.Listed,
+	}, ok || pkg.Listed, err
 }
 
 // NamesQuery selects names that are ours.
@@ -178,29 +229,39 @@ func (s *Store) Names(ctx context.Context, q NamesQuery) (out []OwnedName, err e
 	}
 	err = s.View(ctx, func(tx *Tx) error {
 		for _, k := range kinds {
-			for at, raw := range tx.scan(bucketName, prefix(string(k)), key(string(k), q.After)) {
+			for at := tx.nextName(q, k, key(string(k), q.After)); at != nil; at = tx.nextName(q, k, at) {
 				if q.Limit > 0 && len(out) >= q.Limit {
 					return nil
 				}
-				hosted, err := tx.hosted(at)
+				n, ok, err := tx.ownedName(k, at)
 				if err != nil {
 					return err
 				}
-				if hosted && !q.Hosted {
-					continue
+				if ok && (q.Hosted || !n.Hosted) {
+					out = append(out, n)
 				}
-				var row nameRow
-				if err := decode(raw, &row); err != nil {
-					return fmt.Errorf("name %q: %w", at, err)
-				}
-				out = append(
-					out, OwnedName{Kind: k, Name: lastPart(at), Since: row.Time, By: row.By, Claimed: row.Claimed, Hosted: hosted},
-				)
 			}
 		}
 		return nil
 	})
 	return out, err
+}
+
+// nextName is the next key after at that may be a name's which q selects; nil behind the last.
+func (tx *Tx) nextName(q NamesQuery, k Kind, at []byte) (next []byte) {
+	buckets := []string{bucketName}
+	if q.Hosted {
+		buckets = append(buckets, bucketPackage)
+	}
+	for _, bucket := range buckets {
+		for key := range tx.scan(bucket, prefix(string(k)), at) {
+			if next == nil || bytes.Compare(key, next) < 0 {
+				next = key
+			}
+			break
+		}
+	}
+	return next
 }
 
 // ownKnownNames is the migration of data folders from before names outlived packages: every name is ours that has a
@@ -248,7 +309,7 @@ func ownKnownNames(tx *bolt.Tx) error {
 			}
 			kind, name := Kind(parts[0]), string(parts[1])
 			if at := append(prefix(string(kind), "", alikeTable), skeleton(name)...); row.Listed &&
-				slices.Contains(standsApart, kind) {
+				slices.Contains(standsApart, kind) && string(skeleton(name)) != name {
 				if err := tx.Bucket([]byte(bucketIndex)).Put(at, []byte(name)); err != nil {
 					return err
 				}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	. "larder/store"
 	"larder/store/storetest"
@@ -61,6 +62,96 @@ func TestNamesOutlivePackages(t *testing.T) {
 		}
 		change(func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "2"}) })
 		is("published again", true)
+	}
+}
+
+// TestNamesTellWhoseTheyAre: since when and through whom a name is ours stays the same while its package comes and
+// goes, until it is claimed or released.
+func TestNamesTellWhoseTheyAre(t *testing.T) {
+	clock := storetest.NewClock() // at 03:04
+	s := storetest.New(t, storetest.WithClock(clock))
+	blob := storetest.Put(t, s, "layer")
+	repo := NewRepo[int](s, OCI)
+	as := func(user, what string, fn func(p *PackageTx[int]) error) {
+		t.Helper()
+		clock.Advance(time.Minute)
+		if err := repo.Update(WithActor(context.Background(), Actor{User: user}), "demo", fn); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+	are := func(when string, want ...string) {
+		t.Helper()
+		all, err := s.Names(context.Background(), NamesQuery{Kind: OCI, Hosted: true})
+		var got []string
+		for _, n := range all {
+			since := n.Since.Format("15:04")
+			got = append(got, fmt.Sprintf("%s %s %s claimed=%t hosted=%t", n.Name, since, n.By, n.Claimed, n.Hosted))
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: the names are %q, %v; want %q", when, got, err, want)
+		}
+	}
+	publish := func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1"}) }
+	remove := func(p *PackageTx[int]) error { return p.DeletePackage() }
+
+	as("ada", "upload", func(p *PackageTx[int]) error { return p.Hold(blob) })
+	are("uploaded, not published")
+	as("ada", "publish", publish)
+	are("published", "demo 03:06 ada claimed=false hosted=true")
+	as("bob", "publish", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "2"}) })
+	are("published by another", "demo 03:06 ada claimed=false hosted=true")
+	as("bob", "delete", remove)
+	are("deleted", "demo 03:06 ada claimed=false hosted=false")
+	as("bob", "publish", publish)
+	are("published again", "demo 03:06 ada claimed=false hosted=true")
+	as("bob", "delete", remove)
+	if err := s.ReleaseName(context.Background(), OCI, "demo"); err != nil {
+		t.Fatal(err)
+	}
+	are("released")
+	as("bob", "publish", publish)
+	are("published after the release", "demo 03:11 bob claimed=false hosted=true")
+	clock.Advance(time.Minute)
+	if err := s.ClaimName(WithActor(context.Background(), Actor{User: "root"}), OCI, "demo"); err != nil {
+		t.Fatal(err)
+	}
+	are("claimed while it is there", "demo 03:12 root claimed=true hosted=true")
+	as("bob", "delete", remove)
+	are("claimed and deleted", "demo 03:12 root claimed=true hosted=false")
+}
+
+// TestNamesArePagedInOrder: those of packages, those that are only claimed and those that are both, in one list.
+func TestNamesArePagedInOrder(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	for _, name := range []string{"b", "d", "e"} {
+		publish(t, s, name, Version[meta]{ID: "1"})
+	}
+	for _, name := range []string{"a", "c", "d", "f"} {
+		if err := s.ClaimName(ctx, NPM, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, s, "c", Version[meta]{ID: "1"})
+	for hosted, want := range map[bool]string{true: "abcdef", false: "af"} {
+		for limit := 1; limit < 8; limit++ {
+			got, after := "", ""
+			for {
+				page, err := s.Names(ctx, NamesQuery{Kind: NPM, Hosted: hosted, After: after, Limit: limit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(page) == 0 {
+					break
+				}
+				for _, n := range page {
+					got, after = got+n.Name, n.Name
+				}
+			}
+			if got != want {
+				t.Errorf("with hosted names %t, in pages of %d, the names are %q, want %q", hosted, limit, got, want)
+			}
+		}
 	}
 }
 

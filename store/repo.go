@@ -60,6 +60,10 @@ type Package struct {
 type packageRow struct {
 	Package
 	Listed bool `json:"listed,omitempty"`
+	// Since and By say when and through whom the name of a listed package became ours, unless it has a row of its own.
+	// A zero Since is Created.
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
 }
 
 // Repo is the packages of one kind.

@@ -286,10 +286,10 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 	return p
 }
 
-// tendJournal completes the journal's index and moves old entries into archives.
-func (s *Server) tendJournal(ctx context.Context) error {
-	if err := s.store.IndexJournal(ctx); err != nil || s.cfg.Journal.Keep == 0 {
-		return err
+// archiveJournal moves old entries of the journal into archives.
+func (s *Server) archiveJournal(ctx context.Context) error {
+	if s.cfg.Journal.Keep == 0 {
+		return nil
 	}
 	report, err := s.store.PruneJournal(ctx, s.cfg.Journal.Keep.Std())
 	if report.Entries > 0 {
@@ -315,7 +315,8 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		{Name: "expire-uploads", Every: 5 * time.Minute, Run: s.store.ExpireUploads},
 		{Name: "last-use", Every: time.Minute, Run: s.auth.Flush},
 		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
-		{Name: "journal", Every: 24 * time.Hour, Run: s.tendJournal},
+		{Name: "journal", Every: 24 * time.Hour, Run: s.archiveJournal},
+		{Name: "journal-index", Every: 10 * time.Second, Run: s.store.IndexJournal},
 	}
 	if s.remote != nil {
 		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},
