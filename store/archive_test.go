@@ -182,13 +182,13 @@ func TestOldEntriesMoveToArchives(t *testing.T) {
 	if err != nil || !slices.Equal(seqs(left), numbers(71, 100)) {
 		t.Errorf("left: %v, %v", seqs(left), err)
 	}
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil || len(names) < 3 {
 		t.Errorf("archives: %v, %v; want one a month", names, err)
 	}
 	for _, name := range names {
 		month := strings.TrimSuffix(filepath.Base(name), archiveExt)
-		err := s.readArchive(name, func(e Entry) error {
+		err := readArchive(s.files, name, func(e Entry) error {
 			if got := e.Time.Format("2006-01"); got != month {
 				t.Errorf("%s has an entry of %s", name, got)
 			}
@@ -287,7 +287,7 @@ func TestClockMistakesDoNotStopPruning(t *testing.T) {
 	if r, err := s.PruneJournal(context.Background(), time.Hour); err != nil || r.Entries != 7 {
 		t.Errorf("%+v, %v; want all 7", r, err)
 	}
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil || slices.ContainsFunc(names, func(n string) bool { return n > "journal/2060" }) {
 		t.Errorf("archives: %v, %v", names, err)
 	}

@@ -15,44 +15,34 @@ import (
 
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // Blob is content-addressed bytes that are durable in the data folder.
-type Blob struct {
-	Digest digest.Digest // always sha256
-	Size   int64         // bytes
-}
+type Blob = disk.Blob
 
 const (
 	cachedBlob  = 64 << 10 // largest blob kept in memory
 	cacheBudget = 16 << 20 // bytes of blobs kept in memory
 )
 
-// blobPath is where a sha256 digest's bytes are. d comes from ParseDigest or from a hash, so it is hex and nothing else.
-func blobPath(d digest.Digest) string {
-	hex := d.Encoded()
-	return blobsDir + "/" + hex[:2] + "/" + hex
-}
-
-func shardPath(d digest.Digest) string { return blobsDir + "/" + d.Encoded()[:2] }
-
-// shelf is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the small ones.
-type shelf struct {
+// blobIndex is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the small ones.
+type blobIndex struct {
 	// A commit of a digest holds its stripe for reading around rename and record, the sweeper holds it for writing around
 	// record and unlink: so they exclude each other, and commits do not. No transaction's function may take one.
-	stripes [shards]sync.RWMutex
+	stripes [disk.Shards]sync.RWMutex
 	gate    gate
 	touches touches
 	small   blobCache
 	damages damages
 }
 
-func (s *shelf) init() {
+func (s *blobIndex) init() {
 	s.touches.last = make(map[[sha256.Size]byte]int64)
 	s.small.init(cacheBudget)
 }
 
-func (s *shelf) stripe(d digest.Digest) *sync.RWMutex {
+func (s *blobIndex) stripe(d digest.Digest) *sync.RWMutex {
 	return &s.stripes[d256(d)[0]]
 }
 
@@ -154,37 +144,6 @@ func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, 
 	return f, b, nil
 }
 
-// openBytes opens a blob's file and compares its size with the record: a truncated file is never served.
-func (f *files) openBytes(b Blob) (*os.File, error) {
-	file, err := os.Open(f.at(blobPath(b.Digest)))
-	if err != nil {
-		return nil, err
-	}
-	st, err := file.Stat()
-	if err == nil {
-		err = fits(st, b)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// fits is errBytes for a file that has another size than the record of b says.
-func fits(st os.FileInfo, b Blob) error {
-	if !st.Mode().IsRegular() || st.Size() != b.Size {
-		return fmt.Errorf("the file has %d bytes, its record says %d: %w", st.Size(), b.Size, errBytes)
-	}
-	return nil
-}
-
-// intact reports whether the blob's file is there with the right size.
-func (f *files) intact(b Blob) bool {
-	st, err := os.Stat(f.at(blobPath(b.Digest)))
-	return err == nil && st.Mode().IsRegular() && st.Size() == b.Size
-}
-
 // ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from memory after
 // the first time, so the caller must not change what it gets. What comes from the disk is hashed: ErrDamaged.
 func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error) {
@@ -233,7 +192,7 @@ func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, erro
 	_, err = io.ReadFull(f, p)
 	switch {
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
-		err = fmt.Errorf("the file ended early: %w", errBytes)
+		err = fmt.Errorf("the file ended early: %w", disk.ErrWrongBytes)
 	case err == nil:
 		sum := sha256.Sum256(p)
 		err = compareSum(b, sum[:])

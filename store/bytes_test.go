@@ -13,9 +13,19 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // Helpers of the byte side's tests. They are inside the package, so storetest cannot be used here.
+
+// The sizes at which package disk begins to treat a body otherwise: it goes to a file, through large buffers, and is
+// written back early.
+const (
+	smallBuffer   = 32 << 10
+	largeBuffer   = 1 << 20
+	writebackStep = 8 << 20
+)
 
 // clock stands still until it is moved.
 type clock struct {
@@ -60,7 +70,7 @@ func closeChecked(t testing.TB, s *Store) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	mustBeSound(t, s.files.dir)
+	mustBeSound(t, s.files.Dir())
 }
 
 func mustBeSound(t testing.TB, dir string) {
@@ -122,20 +132,21 @@ func mustLack(t testing.TB, s *Store, d digest.Digest) {
 	if _, err := s.StatBlob(context.Background(), d); !errors.Is(err, ErrNotFound) {
 		t.Fatalf("blob %s: error %v, want ErrNotFound", d, err)
 	}
-	if d.Algorithm() == digest.SHA256 && !s.isGone(blobPath(d)) {
+	if d.Algorithm() == digest.SHA256 && !isGone(s, disk.BlobPath(d)) {
 		t.Fatalf("blob %s: the file is still there", d)
 	}
 }
 
-func (f *files) isGone(path string) bool {
-	_, err := os.Lstat(f.at(path))
+// isGone reports whether there is no file at path, which is relative to the data folder.
+func isGone(s *Store, path string) bool {
+	_, err := os.Lstat(s.files.Path(path))
 	return errors.Is(err, os.ErrNotExist)
 }
 
 // inFlight lists uploads/.
 func inFlight(t testing.TB, s *Store) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(s.at(uploadsDir))
+	entries, err := os.ReadDir(s.files.Path(disk.UploadsDir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // CheckOptions says how thorough Check is.
@@ -377,11 +378,10 @@ func (c *checker) still(d digest.Digest) bool {
 
 // orphans counts the files that no record knows.
 func (c *checker) orphans() error {
-	for i := range shards {
-		shard := fmt.Sprintf("%s/%02x", blobsDir, i)
-		entries, err := os.ReadDir(c.s.at(shard))
+	for i := range disk.Shards {
+		entries, err := c.s.files.ReadShard(i)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", shard, err)
+			return fmt.Errorf("read %s: %w", disk.BlobsDir, err)
 		}
 		err = c.s.View(c.ctx, func(tx *Tx) error {
 			for _, e := range entries {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // damaged is a small store that every row of the table breaks in one way.
@@ -110,7 +112,7 @@ func TestCheckFindsDamagedFiles(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s, b := damaged(t)
-			path := s.at(blobPath(b.Digest))
+			path := s.files.Path(disk.BlobPath(b.Digest))
 			if err := os.Chmod(path, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +144,7 @@ func wantProblem(t *testing.T, s *Store, o CheckOptions, want string) {
 // TestCheckOrphans counts files that no record knows, without calling them a problem.
 func TestCheckOrphans(t *testing.T) {
 	s, _ := damaged(t)
-	if err := os.WriteFile(s.at(blobPath(digest.FromString("orphan"))), []byte("orphan"), 0o600); err != nil {
+	if err := os.WriteFile(s.files.Path(disk.BlobPath(digest.FromString("orphan"))), []byte("orphan"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Check(context.Background(), CheckOptions{})

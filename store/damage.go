@@ -15,9 +15,10 @@ import (
 	"syscall"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // Here: blobs whose bytes on disk are not those of their digest. What is known is a row of the bucket damage and an
@@ -43,8 +44,8 @@ func markOf(st os.FileInfo) fileMark {
 }
 
 // markNow is the state of the file at path.
-func (f *files) markNow(d digest.Digest) fileMark {
-	st, err := os.Stat(f.at(blobPath(d)))
+func (s *Store) markNow(d digest.Digest) fileMark {
+	st, err := os.Stat(s.files.Path(disk.BlobPath(d)))
 	if err != nil {
 		return fileMark{Size: -1}
 	}
@@ -129,10 +130,7 @@ func (s *Store) Sound(ctx context.Context, b Blob) error {
 	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
 		return refuseDamaged(b.Digest)
 	}
-	st, err := os.Stat(s.at(blobPath(b.Digest)))
-	if err == nil {
-		err = fits(st, b)
-	}
+	err := s.files.StatBlob(b)
 	if err == nil || !rotten(err) {
 		return err
 	}
@@ -144,13 +142,10 @@ func refuseDamaged(d digest.Digest) error {
 	return problem.Errorf(ErrDamaged, text, d)
 }
 
-// errBytes is a file that is not what its record says.
-var errBytes = errors.New("wrong bytes")
-
 // rotten tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights), which
 // passes.
 func rotten(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errBytes) || errors.Is(err, syscall.EIO)
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, disk.ErrWrongBytes) || errors.Is(err, syscall.EIO)
 }
 
 // plain is err without the machine's paths, for operators.
@@ -162,7 +157,7 @@ func plain(err error) string {
 	if errors.As(err, &pe) {
 		return pe.Op + ": " + pe.Err.Error()
 	}
-	return strings.TrimSuffix(err.Error(), ": "+errBytes.Error())
+	return strings.TrimSuffix(err.Error(), ": "+disk.ErrWrongBytes.Error())
 }
 
 // openSound opens the bytes of a blob with a record. What is known to be damaged is ErrDamaged, what turns out to be is
@@ -171,7 +166,7 @@ func (s *Store) openSound(ctx context.Context, b Blob) (*os.File, error) {
 	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
 		return nil, refuseDamaged(b.Digest)
 	}
-	f, err := s.openBytes(b)
+	f, err := s.files.OpenBlob(b)
 	if err == nil || !rotten(err) {
 		return f, err
 	}
@@ -221,20 +216,20 @@ func (s *Store) quietly(ctx context.Context, fn func(*Tx) error) {
 		err = s.submit(ctx, fn)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "what is known of damaged blobs is not stored", "error", err)
+		s.opt.Log.WarnContext(ctx, "what is known of damaged blobs is not stored", "error", err)
 	}
 }
 
 func (s *Store) logDamage(ctx context.Context, b Blob, what string) {
 	places, err := s.placesOf(ctx, b.Digest)
 	if err != nil {
-		s.log.WarnContext(ctx, "the packages of a damaged blob are not known", "error", err)
+		s.opt.Log.WarnContext(ctx, "the packages of a damaged blob are not known", "error", err)
 	}
 	var names []string
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	s.log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
+	s.opt.Log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
 }
 
 // putRight reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
@@ -279,7 +274,7 @@ func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) err
 func (s *Store) readThrough(
 	ctx context.Context, b Blob, pace func(n int) error,
 ) (seen fileMark, cause, err error) {
-	f, err := s.openBytes(b)
+	f, err := s.files.OpenBlob(b)
 	if err != nil {
 		if rotten(err) {
 			return s.markNow(b.Digest), err, nil
@@ -292,10 +287,10 @@ func (s *Store) readThrough(
 		return seen, nil, err
 	}
 	if pace != nil {
-		forgetPages(f)
+		disk.ForgetPages(f)
 	}
-	h, buf := sha256.New(), s.buffer()
-	defer s.giveBack(buf)
+	h, buf := sha256.New(), s.files.Buffer()
+	defer s.files.GiveBack(buf)
 	for {
 		n, err := f.Read(*buf)
 		h.Write((*buf)[:n])
@@ -318,10 +313,10 @@ func (s *Store) readThrough(
 	}
 }
 
-// compareSum is errBytes unless sum is b's.
+// compareSum is disk.ErrWrongBytes unless sum is b's.
 func compareSum(b Blob, sum []byte) error {
 	if got := digest.NewDigestFromBytes(digest.SHA256, sum); got != b.Digest {
-		return fmt.Errorf("the file has other bytes: their sha256 is %s: %w", got.Encoded(), errBytes)
+		return fmt.Errorf("the file has other bytes: their sha256 is %s: %w", got.Encoded(), disk.ErrWrongBytes)
 	}
 	return nil
 }
@@ -338,7 +333,7 @@ func (s *Store) clear(ctx context.Context, d digest.Digest, seen fileMark) error
 		return fmt.Errorf("examine %s: %w", d, ErrBusy)
 	}
 	s.damages.drop(d)
-	s.log.InfoContext(ctx, "a damaged blob is right again", "digest", d)
+	s.opt.Log.InfoContext(ctx, "a damaged blob is right again", "digest", d)
 	s.quietly(context.WithoutCancel(ctx), func(tx *Tx) error { return tx.del(bucketDamage, []byte(d)) })
 	return nil
 }
@@ -350,7 +345,7 @@ func (tx *Tx) healed(d digest.Digest) error {
 	}
 	tx.OnCommit(func() {
 		tx.s.damages.drop(d)
-		tx.s.log.Info("a damaged blob was repaired or removed", "digest", d)
+		tx.s.opt.Log.Info("a damaged blob was repaired or removed", "digest", d)
 	})
 	return tx.del(bucketDamage, []byte(d))
 }

@@ -15,7 +15,11 @@ import (
 
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/store/disk"
 )
+
+// Faults is a hook for tests around every durable step.
+type Faults = disk.Faults
 
 // Options says how to open a store; the zero value is right for production.
 type Options struct {
@@ -61,9 +65,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// ofFiles is the part of the options that the files need.
+func (o Options) ofFiles() disk.Options {
+	return disk.Options{Reserve: o.Reserve, Now: o.Now, Log: o.Log, Faults: o.Faults}
+}
+
 // Store is one data folder. Its methods may be called from any number of goroutines.
 type Store struct {
-	*files // the byte side: blobs, stages, uploads, sweeper
+	files *disk.Folder
+	blobIndex
+	uploadSecret atomic.Pointer[[]byte] // signs the ids of uploads; see uploadKey
 
 	opt Options
 	db  *bolt.DB
@@ -104,22 +115,22 @@ func open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFiles(dir, o)
+	f, err := disk.Open(dir, o.ofFiles())
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.openStore(was, o)
+	s, err := openStore(f, was, o)
 	if err != nil {
-		f.close()
+		f.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
 // openStore opens the records of a folder whose layout is complete.
-func (f *files) openStore(was folder, o Options) (*Store, error) {
+func openStore(f *disk.Folder, was folder, o Options) (*Store, error) {
 	if was.db > 0 && o.AcceptNewDatabase {
-		aside, err := f.setAside(o)
+		aside, err := setAside(f, o)
 		if err != nil {
 			return nil, err
 		}
@@ -132,15 +143,15 @@ func (f *files) openStore(was folder, o Options) (*Store, error) {
 		if id == "" {
 			id = newID()
 		}
-		if err := f.makeDB(o, id); err != nil {
+		if err := makeDB(f, o, id); err != nil {
 			return nil, err
 		}
 	}
-	db, err := openDB(f.at(dbName), o)
+	db, err := openDB(f.Path(dbName), o)
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.newStore(db, was, o)
+	s, err := newStore(f, db, was, o)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -148,11 +159,12 @@ func (f *files) openStore(was folder, o Options) (*Store, error) {
 }
 
 // newStore makes a store of a folder and its records when the two belong together.
-func (f *files) newStore(db *bolt.DB, was folder, o Options) (*Store, error) {
-	if err := f.agree(db, was, o.AcceptNewDatabase); err != nil {
+func newStore(f *disk.Folder, db *bolt.DB, was folder, o Options) (*Store, error) {
+	if err := agree(f, db, was, o.AcceptNewDatabase); err != nil {
 		return nil, err
 	}
 	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes), heavy: newHeavy()}
+	s.blobIndex.init()
 	if o.ReadOnly {
 		s.SetReadOnly("it was started so")
 	}
@@ -218,12 +230,12 @@ func initialMmap() int {
 
 // Close waits for the running transactions and closes the folder.
 func (s *Store) Close() error {
-	s.files.close()
+	s.files.Close()
 	if s.stuck.Load() {
-		return fmt.Errorf("close %s: %w", s.dir, *s.damaged.Load())
+		return fmt.Errorf("close %s: %w", s.files.Dir(), *s.damaged.Load())
 	}
 	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", s.dir, err)
+		return fmt.Errorf("close %s: %w", s.files.Dir(), err)
 	}
 	return nil
 }
@@ -233,7 +245,7 @@ func (s *Store) Health() error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	return s.room(0, 0)
+	return s.files.Room(0, 0)
 }
 
 // SetReadOnly refuses every change from now on, with the reason in the error; "" allows them again. After a failed
@@ -252,7 +264,7 @@ func (s *Store) writable() error {
 		return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrReadOnly, *p),
 			Text: "the store is read-only because its database is damaged; the server's log says what was seen"}
 	}
-	if err := s.failure(); err != nil {
+	if err := s.files.Failure(); err != nil {
 		return &problem.Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
 	}
 	if reason := s.switched.Load(); reason != nil {

@@ -3,9 +3,9 @@ package store
 import (
 	"strings"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // ParseDigest accepts "sha256:" and "sha512:" followed by lower-case hex of the exact length; ErrInvalid otherwise.

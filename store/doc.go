@@ -89,7 +89,9 @@
 //	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
 //	journalindex.go  entries by package, user  archive.go            old entries
 //	compact.go   the database's size           found.go              files without their records
-//	durable.go   every system call that writes blob.go, stage.go     bytes in and out
+//	blob.go      blobs, by digest              stage.go, alias.go    bodies that become blobs
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds
+//
+// The files themselves, and every system call that writes one, are package disk's.
 package store

@@ -8,11 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // nth fails the nth durable step of whatever runs while it is armed, and remembers which one that was.
@@ -221,65 +222,20 @@ func TestFailedFsyncIsFinal(t *testing.T) {
 	}
 }
 
-// slowSync makes fsyncs of folders overlap and counts those that began.
-type slowSync struct {
-	begun atomic.Int64
-}
-
-func (h *slowSync) Before(op, path string) error {
-	if op == "syncdir" {
-		h.begun.Add(1)
-		time.Sleep(2 * time.Millisecond)
-	}
-	return nil
-}
-
-func (h *slowSync) After(string, string) error { return nil }
-
-// Whoever returns from syncDir has had an fsync that began after its rename, and many share one.
-func TestSyncDirIsShared(t *testing.T) {
-	h := &slowSync{}
-	f, err := openFiles(t.TempDir(), Options{Faults: h, Reserve: -1}.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	h.begun.Store(0)
-	const callers, rounds = 16, 20
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range rounds {
-				before := h.begun.Load()
-				if err := f.syncDir(uploadsDir); err != nil {
-					t.Error(err)
-				}
-				if h.begun.Load() == before {
-					t.Error("syncDir returned without an fsync that began after the call")
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := h.begun.Load(); n > callers*rounds/2 {
-		t.Errorf("%d fsyncs for %d calls: nothing was shared", n, callers*rounds)
-	}
-}
-
 func TestLayoutIsCompleted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := openBytes(t, dir, Options{})
 	closeChecked(t, s)
-	if err := os.Remove(filepath.Join(dir, blobsDir, "7f")); err != nil {
+	if err := os.Remove(filepath.Join(dir, disk.BlobsDir, "7f")); err != nil {
 		t.Fatal(err)
 	}
 	s = openBytes(t, dir, Options{})
-	shards, err := os.ReadDir(s.at(blobsDir))
+	shards, err := os.ReadDir(s.files.Path(disk.BlobsDir))
 	if err != nil || len(shards) != 256 {
 		t.Errorf("%d shard folders, %v", len(shards), err)
 	}
 	b := mustPut(t, s, []byte("x"))
-	st, err := os.Stat(s.at(blobPath(b.Digest)))
+	st, err := os.Stat(s.files.Path(disk.BlobPath(b.Digest)))
 	if err != nil || st.Mode().Perm()&0o222 != 0 {
 		t.Errorf("the blob's mode is %v, %v", st.Mode(), err)
 	}

@@ -12,10 +12,10 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"larder/internal/problem"
-
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"larder/internal/problem"
 )
 
 // Unusable is the sentence for an operator about a folder or database that cannot be used; "" for any other error.
@@ -132,7 +132,7 @@ func (s *Store) caught(p any) error {
 	}
 	err := damage(seen)
 	if s.damaged.CompareAndSwap(nil, &err) {
-		s.log.Error("the store is read-only: the database is damaged", "error", err, "stack", string(debug.Stack()))
+		s.opt.Log.Error("the store is read-only: the database is damaged", "error", err, "stack", string(debug.Stack()))
 	}
 	// Keys, and so names that are hidden from some, may be part of what was seen: it is for the log.
 	return &problem.Refusal{Err: err, Text: "the server's database is damaged; its log says what was seen"}

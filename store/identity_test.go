@@ -13,6 +13,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
+
+	"larder/store/disk"
 )
 
 // idOf is the id of larder.id and that of the database of a closed folder.
@@ -220,7 +222,7 @@ func TestMissingBlobsRefuseToStart(t *testing.T) {
 		return func(dir string) error {
 			for i := range n {
 				d := digest.FromString(fmt.Sprintf("content %d", i))
-				if err := os.Remove(filepath.Join(dir, blobPath(d))); err != nil {
+				if err := os.Remove(filepath.Join(dir, disk.BlobPath(d))); err != nil {
 					return err
 				}
 			}

@@ -13,9 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 const (
@@ -95,7 +96,7 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 	if r.Returned, r.Removed, r.Kept, err = s.tendOrphans(ctx, true); err != nil {
 		return r, err
 	}
-	for i := range shards {
+	for i := range disk.Shards {
 		n, bytes, err := s.moveShard(ctx, i)
 		r.Moved, r.Bytes, r.Kept = r.Moved+n, r.Bytes+bytes, r.Kept+n
 		if err != nil {
@@ -107,8 +108,8 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 
 // countOrphans counts the blob files, and those that would be moved aside.
 func (s *Store) countOrphans(ctx context.Context) (orphans, total int64, err error) {
-	for i := range shards {
-		entries, err := os.ReadDir(s.at(shardDir(i)))
+	for i := range disk.Shards {
+		entries, err := s.files.ReadShard(i)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -126,15 +127,11 @@ func (s *Store) countOrphans(ctx context.Context) (orphans, total int64, err err
 	return orphans, total, nil
 }
 
-func shardDir(i int) string { return fmt.Sprintf("%s/%02x", blobsDir, i) }
-
-func orphanPath(d digest.Digest) string { return orphansDir + "/" + d.Encoded() }
-
 func blobDigest(name string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, name) }
 
 // moveShard moves the orphans of one shard and makes that durable.
 func (s *Store) moveShard(ctx context.Context, i int) (moved, bytes int64, err error) {
-	entries, err := os.ReadDir(s.at(shardDir(i)))
+	entries, err := s.files.ReadShard(i)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -152,7 +149,7 @@ func (s *Store) moveShard(ctx context.Context, i int) (moved, bytes int64, err e
 	if moved == 0 {
 		return 0, 0, err
 	}
-	return moved, bytes, errors.Join(err, s.syncDir(orphansDir), s.syncDir("."))
+	return moved, bytes, errors.Join(err, s.files.SyncOrphans())
 }
 
 func (s *Store) withoutRecord(ctx context.Context, entries []fs.DirEntry) (unknown []fs.DirEntry, err error) {
@@ -200,20 +197,17 @@ func (s *Store) moveOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry) 
 		return -1, err
 	}
 	// Its week begins now.
-	if err := s.chtimes(blobPath(d), s.opt.Now()); err != nil {
+	if err := s.files.MoveAside(d); err != nil {
 		return -1, err
 	}
-	if err := s.rename(blobPath(d), orphanPath(d)); err != nil {
-		return -1, err
-	}
-	s.log.InfoContext(ctx, "moved a blob without a record aside", "digest", d, "bytes", st.Size(), "path", orphanPath(d))
+	s.opt.Log.InfoContext(ctx, "moved a blob without a record aside", "digest", d, "bytes", st.Size(), "path", disk.OrphanPath(d))
 	return st.Size(), nil
 }
 
 // tendOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
 // what is a week old goes if remove says so.
 func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
-	entries, err := os.ReadDir(s.at(orphansDir))
+	entries, err := s.files.ReadOrphans()
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -258,8 +252,8 @@ func (s *Store) tendOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, 
 	defer lock.Unlock()
 	b, err := s.lookup(ctx, d)
 	switch {
-	case err == nil && s.intact(b):
-		return orphanGone, s.remove(orphanPath(d)) // its bytes were pushed again
+	case err == nil && s.files.StatBlob(b) == nil:
+		return orphanGone, s.files.RemoveOrphan(d) // its bytes were pushed again
 	case err == nil:
 		return orphanBack, s.returnOrphan(ctx, d)
 	case !errors.Is(err, ErrNotFound):
@@ -269,26 +263,26 @@ func (s *Store) tendOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, 
 	if err != nil || !remove || s.opt.Now().Sub(st.ModTime()) < orphanKeep {
 		return orphanStays, ignoreAbsent(err)
 	}
-	if err := s.remove(orphanPath(d)); err != nil {
+	if err := s.files.RemoveOrphan(d); err != nil {
 		return orphanStays, err
 	}
-	s.log.InfoContext(ctx, "removed a blob that had no record for a week", "digest", d, "bytes", st.Size())
+	s.opt.Log.InfoContext(ctx, "removed a blob that had no record for a week", "digest", d, "bytes", st.Size())
 	return orphanGone, nil
 }
 
 // returnOrphan puts a file back in its place, durably.
 func (s *Store) returnOrphan(ctx context.Context, d digest.Digest) error {
-	if err := s.rename(orphanPath(d), blobPath(d)); err != nil {
+	if err := s.files.BringBack(d); err != nil {
 		return err
 	}
-	s.log.InfoContext(ctx, "brought a blob back from "+orphansDir, "digest", d)
-	return s.syncDir(shardPath(d))
+	s.opt.Log.InfoContext(ctx, "brought a blob back from "+disk.OrphansDir, "digest", d)
+	return nil
 }
 
 // returnOrphans brings back what has a record and no file, before anybody can ask for it: the right database has come
 // back. It removes nothing.
 func (s *Store) returnOrphans(ctx context.Context) error {
-	entries, err := os.ReadDir(s.at(orphansDir))
+	entries, err := s.files.ReadOrphans()
 	if err != nil {
 		return err
 	}
@@ -298,7 +292,7 @@ func (s *Store) returnOrphans(ctx context.Context) error {
 			continue
 		}
 		b, err := s.lookup(ctx, d)
-		if errors.Is(err, ErrNotFound) || err == nil && s.intact(b) {
+		if errors.Is(err, ErrNotFound) || err == nil && s.files.StatBlob(b) == nil {
 			continue
 		}
 		if err == nil {
@@ -338,7 +332,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 		ErrDatabase,
 		"%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
 			"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",
-		missing, total, dbName, path.Dir(blobsDir), waysBack,
+		missing, total, dbName, path.Dir(disk.BlobsDir), waysBack,
 	)
 }
 
@@ -355,7 +349,7 @@ func (s *Store) sampleBlobs(ctx context.Context) (missing, looked int64, err err
 			}
 			last = string(k)
 			looked++
-			if _, err := os.Stat(s.at(blobPath(d))); errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(s.files.Path(disk.BlobPath(d))); errors.Is(err, fs.ErrNotExist) {
 				missing++
 			}
 		}
@@ -372,7 +366,7 @@ func (s *Store) missingBlobs(ctx context.Context) (missing, total int64, err err
 			return nil // a check reports it
 		}
 		total++
-		if _, err := os.Stat(s.at(blobPath(d))); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(s.files.Path(disk.BlobPath(d))); errors.Is(err, fs.ErrNotExist) {
 			missing++
 		}
 		return nil
@@ -382,8 +376,8 @@ func (s *Store) missingBlobs(ctx context.Context) (missing, total int64, err err
 
 // anyBlob reports whether there is a file in any shard.
 func (s *Store) anyBlob() bool {
-	for i := range shards {
-		if entries, err := os.ReadDir(s.at(shardDir(i))); err != nil || len(entries) > 0 {
+	for i := range disk.Shards {
+		if entries, err := s.files.ReadShard(i); err != nil || len(entries) > 0 {
 			return true
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // PackageTx is one package inside a transaction. Besides its own methods it has those of the embedded part that do not

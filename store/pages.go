@@ -18,7 +18,7 @@ func (c *checker) pages() error {
 		c.badPages("%v", *err)
 		return nil
 	}
-	f, err := os.Open(c.s.at(dbName))
+	f, err := os.Open(c.s.files.Path(dbName))
 	if err != nil {
 		return err
 	}

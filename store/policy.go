@@ -55,7 +55,7 @@ func (s *Store) Admit(ctx context.Context, k Kind, pkg string, bytes int64) erro
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if err := s.room(0, bytes); err != nil {
+	if err := s.files.Room(0, bytes); err != nil {
 		return err
 	}
 	if len(s.opt.Policies) == 0 {

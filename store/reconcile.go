@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -26,7 +25,7 @@ func (s *Store) Reconcile(ctx context.Context) error {
 		}
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.removeLeftovers, orphans, s.queueForgotten} {
+	for _, part := range []func(context.Context) error{s.files.RemoveLeftovers, orphans, s.queueForgotten} {
 		if err == nil {
 			err = part(ctx)
 		}
@@ -40,26 +39,6 @@ func (s *Store) Reconcile(ctx context.Context) error {
 	return nil
 }
 
-// removeLeftovers removes the files of uploads/ that belong to no live stage and no resumable upload: those expire.
-func (s *Store) removeLeftovers(ctx context.Context) error {
-	entries, err := os.ReadDir(s.at(uploadsDir))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := uploadsDir + "/" + e.Name()
-		_, live := s.staging.Load(path)
-		if live || e.IsDir() || isUploadID(e.Name()) {
-			continue
-		}
-		if err := s.remove(path); err != nil {
-			return err
-		}
-		s.log.InfoContext(ctx, "removed an unfinished file", "path", path)
-	}
-	return ctx.Err()
-}
-
 // queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all, unless a row was
 // lost to a bug or to a repaired database.
 func (s *Store) queueForgotten(ctx context.Context) error {
@@ -71,7 +50,7 @@ func (s *Store) queueForgotten(ctx context.Context) error {
 			err = w.each(ctx, page)
 		}
 		if err != nil || last == nil {
-			return joined(err, s.queueLoose(ctx, w))
+			return errors.Join(err, s.queueLoose(ctx, w))
 		}
 		after = last
 	}

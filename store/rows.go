@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"strings"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // The top-level buckets; doc.go says what each holds.

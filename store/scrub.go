@@ -70,7 +70,7 @@ func (s *Store) Scrub(ctx context.Context, o ScrubOptions) (ScrubReport, error) 
 	}
 	damages, failed := s.Damages(context.WithoutCancel(ctx))
 	w.report.Damages = damages
-	if err = joined(err, failed); err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return w.report, fmt.Errorf("scrub: %w", err)
 	}
 	return w.report, nil
@@ -138,7 +138,7 @@ func (w *scrubber) run(ctx context.Context) error {
 				return w.save(ctx)
 			}
 			if err := w.look(ctx, b); err != nil {
-				return joined(err, w.save(ctx))
+				return errors.Join(err, w.save(ctx))
 			}
 			w.state.After = b.Digest
 			if time.Since(w.saved) >= scrubSave {

@@ -84,10 +84,10 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)
 	}
-	uploads, err := s.uploadFiles()
+	uploads, err := s.files.Uploads()
 	if err == nil {
 		st.Uploads = len(uploads)
-		st.Free, _, err = fileSystem(s.dir)
+		st.Free, err = s.files.Free()
 	}
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)

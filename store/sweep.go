@@ -213,7 +213,7 @@ func (w *sweeper) each(ctx context.Context, page []*candidate) error {
 func (w *sweeper) failed(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return joined(w.err, ctx.Err())
+	return errors.Join(w.err, ctx.Err())
 }
 
 // tell adds a verdict to the report.
@@ -268,7 +268,7 @@ func (w *sweeper) review(ctx context.Context, c *candidate) (v verdict, b Blob, 
 		return v, b, err
 	}
 	s.small.drop(c.d)
-	return v, b, s.remove(blobPath(c.d))
+	return v, b, s.files.RemoveBlob(c.d)
 }
 
 // decide is the transaction's part of review.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // meta is the metadata of these tests' versions.
@@ -206,7 +208,7 @@ func fight(t *testing.T, s *Store, pkg string, n int) bool {
 		}
 		_, failed = u.Append(ctx, bytes.NewReader(body), 0)
 		b, err = u.Commit(ctx, digest.FromBytes(body), nil)
-		err = joined(failed, err)
+		err = errors.Join(failed, err)
 	}
 	if err != nil {
 		t.Error(err)
@@ -253,8 +255,8 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	orphan := digest.FromString("orphan")
-	for _, path := range []string{blobPath(orphan), uploadsDir + "/stage-OLD", uploadsDir + "/0198f0a0-0000-7000-8000-000000000000"} {
-		if err := os.WriteFile(s.at(path), []byte("orphan"), 0o600); err != nil {
+	for _, path := range []string{disk.BlobPath(orphan), disk.UploadsDir + "/stage-OLD", disk.UploadsDir + "/0198f0a0-0000-7000-8000-000000000000"} {
+		if err := os.WriteFile(s.files.Path(path), []byte("orphan"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,7 +270,7 @@ func TestReconcile(t *testing.T) {
 	if left := inFlight(t, s); len(left) != 2 {
 		t.Errorf("in uploads: %v, want the live stage and the session", left)
 	}
-	if s.isGone(blobPath(orphan)) {
+	if isGone(s, disk.BlobPath(orphan)) {
 		t.Error("a young orphan was removed")
 	}
 	c.move(3 * time.Hour)
@@ -303,7 +305,7 @@ func TestDamagedBlob(t *testing.T) {
 		os.Remove,
 		func(path string) error { return errors.Join(os.Chmod(path, 0o600), os.Truncate(path, 2)) },
 	} {
-		if err := damage(s.at(blobPath(b.Digest))); err != nil {
+		if err := damage(s.files.Path(disk.BlobPath(b.Digest))); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := s.OpenBlob(ctx, b.Digest); err == nil || errors.Is(err, ErrNotFound) {

@@ -5,9 +5,9 @@ import (
 	"iter"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // Tag is a movable name for a version.
