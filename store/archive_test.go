@@ -1,5 +1,7 @@
 package store
 
+// This file tests old entries of the journal in monthly archives: nothing is lost, doubled or told in another order.
+
 import (
 	"context"
 	"errors"

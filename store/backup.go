@@ -1,5 +1,7 @@
 package store
 
+// This file writes a backup of a store that stays in use.
+
 import (
 	"archive/tar"
 	"context"

@@ -1,5 +1,7 @@
 package store
 
+// This file reads blobs: their records, their files, and the small ones from memory.
+
 import (
 	"container/list"
 	"context"
@@ -26,7 +28,8 @@ const (
 	cacheBudget = 16 << 20 // bytes of blobs kept in memory
 )
 
-// blobIndex is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the small ones.
+// blobIndex is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the
+// small ones.
 type blobIndex struct {
 	// A commit of a digest holds its stripe for reading around rename and record, the sweeper holds it for writing around
 	// record and unlink: so they exclude each other, and commits do not. No transaction's function may take one.
@@ -97,8 +100,8 @@ func (t *touches) forget(cutoff time.Time) {
 	}
 }
 
-// Touch says that a client was told d exists: the sweeper waits another grace period from now. It costs no I/O and is forgotten
-// by a restart. d is a sha256 digest, as in Blob; touching anything else does nothing.
+// Touch says that a client was told d exists: the sweeper waits another grace period from now. It costs no I/O and is
+// forgotten by a restart. d is a sha256 digest, as in Blob; touching anything else does nothing.
 func (s *Store) Touch(d digest.Digest) {
 	if d.Algorithm() == digest.SHA256 {
 		s.touches.touch(d, s.opt.Now())
@@ -129,9 +132,9 @@ func (s *Store) StatBlob(ctx context.Context, d digest.Digest) (Blob, error) {
 	return b, nil
 }
 
-// OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable when the blob
-// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when there is a
-// record but the file is missing, has another size or is known to have other bytes.
+// OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable
+// when the blob is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when
+// there is a record but the file is missing, has another size or is known to have other bytes.
 func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, error) {
 	b, err := s.lookup(ctx, d)
 	if err != nil {
@@ -144,8 +147,9 @@ func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, 
 	return f, b, nil
 }
 
-// ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from memory after
-// the first time, so the caller must not change what it gets. What comes from the disk is hashed: ErrDamaged.
+// ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from
+// memory after the first time, so the caller must not change what it gets. What comes from the disk is hashed:
+// ErrDamaged.
 func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error) {
 	b, err := s.lookup(ctx, d)
 	if err == nil && b.Size > limit {
@@ -197,8 +201,8 @@ func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, erro
 		sum := sha256.Sum256(p)
 		err = compareSum(b, sum[:])
 	}
-	if err != nil && rotten(err) {
-		err = s.spoilt(ctx, b, err, markOf(st))
+	if err != nil && isFileDamage(err) {
+		err = s.reportDamage(ctx, b, err, markOf(st))
 	}
 	return p, err
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file has benchmarks of taking bodies in and reading them.
+
 import (
 	"context"
 	"encoding/binary"

@@ -1,5 +1,7 @@
 package store
 
+// This file compares every record with those it depends on, and blobs with their files.
+
 import (
 	"bytes"
 	"context"
@@ -318,7 +320,7 @@ func (c *checker) blobs() error {
 			return fmt.Errorf("blob %q: %w", k, ErrFormat)
 		}
 		b := Blob{Digest: digest.Digest(k), Size: row.Size}
-		if what := c.bytes(b); what != "" && c.still(b.Digest) {
+		if what := c.bytes(b); what != "" && c.blobExists(b.Digest) {
 			if err := c.damagedBlob(b, what); err != nil {
 				return err
 			}
@@ -370,8 +372,8 @@ func (c *checker) damagedBlob(b Blob, what string) error {
 	return nil
 }
 
-// still reports whether the blob has not been swept while its file was looked at.
-func (c *checker) still(d digest.Digest) bool {
+// blobExists reports whether the blob has not been swept while its file was looked at.
+func (c *checker) blobExists(d digest.Digest) bool {
 	_, err := c.s.lookup(c.ctx, d)
 	return err == nil
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file tests what a check finds, and that it finds nothing in a sound store.
+
 import (
 	"context"
 	"os"
@@ -68,7 +70,10 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"package", del(bucketPackage, "npm", "a"), "the package has no record"},
 		{"kind counter", del(bucketStat, "kind", "npm"), "is missing"},
 		{"user counter", del(bucketStat, "user", "ada"), "is missing"},
-		{"blob counter", func(tx *Tx, _ Blob) error { return tx.count(statBlobs, counter{Bytes: 1}) }, "counter \"blobs\" says"},
+		{
+			"blob counter", func(tx *Tx, _ Blob) error { return tx.count(statBlobs, counter{Bytes: 1}) },
+			"counter \"blobs\" says",
+		},
 		{"package counter", func(tx *Tx, _ Blob) error {
 			p, err := openPackage(tx, NPM, "a")
 			p.row.Tags++
@@ -181,7 +186,8 @@ func TestCheckInSlices(t *testing.T) {
 				return
 			default:
 			}
-			if err := r.Update(ctx, "busy", func(p *PackageTx[int]) error { return add(p, time.Now().Format(time.RFC3339Nano)) }); err != nil {
+			id := time.Now().Format(time.RFC3339Nano)
+			if err := r.Update(ctx, "busy", func(p *PackageTx[int]) error { return add(p, id) }); err != nil {
 				stopped <- err
 				return
 			}

@@ -1,5 +1,9 @@
 package store
 
+// This file deals with blobs whose bytes on disk are not those of their digest. What is known of one is a row of the
+// bucket damage and an entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs
+// it (Stage, PutBytes, Upload).
+
 import (
 	"context"
 	"crypto/sha256"
@@ -20,10 +24,6 @@ import (
 	"larder/internal/problem"
 	"larder/store/disk"
 )
-
-// Here: blobs whose bytes on disk are not those of their digest. What is known is a row of the bucket damage and an
-// entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs it (Stage, PutBytes,
-// Upload).
 
 // damageRow is the value of a damage row.
 type damageRow struct {
@@ -127,14 +127,14 @@ func (s *Store) Damaged(d digest.Digest) error {
 // Sound is Damaged, and looks in addition whether the file is there and has the right size. It notes when that is not
 // so.
 func (s *Store) Sound(ctx context.Context, b Blob) error {
-	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
+	if row, known := s.damages.get(b.Digest); known && !s.isRepaired(ctx, b, row) {
 		return refuseDamaged(b.Digest)
 	}
 	err := s.files.StatBlob(b)
-	if err == nil || !rotten(err) {
+	if err == nil || !isFileDamage(err) {
 		return err
 	}
-	return s.spoilt(ctx, b, err, s.markNow(b.Digest))
+	return s.reportDamage(ctx, b, err, s.markNow(b.Digest))
 }
 
 func refuseDamaged(d digest.Digest) error {
@@ -142,9 +142,9 @@ func refuseDamaged(d digest.Digest) error {
 	return problem.Errorf(ErrDamaged, text, d)
 }
 
-// rotten tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights), which
-// passes.
-func rotten(err error) bool {
+// isFileDamage tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights),
+// which passes.
+func isFileDamage(err error) bool {
 	return errors.Is(err, os.ErrNotExist) || errors.Is(err, disk.ErrWrongBytes) || errors.Is(err, syscall.EIO)
 }
 
@@ -163,28 +163,28 @@ func plain(err error) string {
 // openSound opens the bytes of a blob with a record. What is known to be damaged is ErrDamaged, what turns out to be is
 // noted and ErrDamaged as well.
 func (s *Store) openSound(ctx context.Context, b Blob) (*os.File, error) {
-	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
+	if row, known := s.damages.get(b.Digest); known && !s.isRepaired(ctx, b, row) {
 		return nil, refuseDamaged(b.Digest)
 	}
 	f, err := s.files.OpenBlob(b)
-	if err == nil || !rotten(err) {
+	if err == nil || !isFileDamage(err) {
 		return f, err
 	}
-	return nil, s.spoilt(ctx, b, err, s.markNow(b.Digest))
+	return nil, s.reportDamage(ctx, b, err, s.markNow(b.Digest))
 }
 
-// spoilt notes that b is damaged and returns the error for its reader: ErrNotFound when it was swept meanwhile.
-func (s *Store) spoilt(ctx context.Context, b Blob, cause error, seen fileMark) error {
-	if _, err := s.note(ctx, b, plain(cause), seen); err != nil {
+// reportDamage notes that b is damaged and returns the error for its reader: ErrNotFound when it was swept meanwhile.
+func (s *Store) reportDamage(ctx context.Context, b Blob, cause error, seen fileMark) error {
+	if _, err := s.noteDamage(ctx, b, plain(cause), seen); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", refuseDamaged(b.Digest), cause)
 }
 
-// note remembers that the file of b in the state seen is damaged; false when the file is another one by now.
+// noteDamage remembers that the file of b in the state seen is damaged; false when the file is another one by now.
 // ErrNotFound when there is no such blob any more. Where the store takes no writes the memory of this process has to
 // do.
-func (s *Store) note(ctx context.Context, b Blob, what string, seen fileMark) (bool, error) {
+func (s *Store) noteDamage(ctx context.Context, b Blob, what string, seen fileMark) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	lock := s.stripe(b.Digest)
 	lock.Lock()
@@ -205,12 +205,12 @@ func (s *Store) note(ctx context.Context, b Blob, what string, seen fileMark) (b
 	if !known {
 		s.logDamage(ctx, b, what)
 	}
-	s.quietly(ctx, func(tx *Tx) error { return tx.putRow(bucketDamage, []byte(b.Digest), row) })
+	s.writeIfPossible(ctx, func(tx *Tx) error { return tx.putRow(bucketDamage, []byte(b.Digest), row) })
 	return true, nil
 }
 
-// quietly writes what memory knows already, unless the store takes no writes. It may use the reserve.
-func (s *Store) quietly(ctx context.Context, fn func(*Tx) error) {
+// writeIfPossible writes what memory knows already, unless the store takes no writes. It may use the reserve.
+func (s *Store) writeIfPossible(ctx context.Context, fn func(*Tx) error) {
 	err := s.writable()
 	if err == nil {
 		err = s.submit(ctx, fn)
@@ -232,9 +232,9 @@ func (s *Store) logDamage(ctx context.Context, b Blob, what string) {
 	s.opt.Log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
 }
 
-// putRight reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
+// isRepaired reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
 // transaction failed. A file that has not changed is not read.
-func (s *Store) putRight(ctx context.Context, b Blob, row damageRow) bool {
+func (s *Store) isRepaired(ctx context.Context, b Blob, row damageRow) bool {
 	if s.markNow(b.Digest) == row.Mark {
 		return false
 	}
@@ -258,9 +258,9 @@ func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) err
 			return err
 		}
 		if cause == nil {
-			return s.clear(ctx, b.Digest, seen)
+			return s.clearDamage(ctx, b.Digest, seen)
 		}
-		if same, err := s.note(ctx, b, plain(cause), seen); err != nil {
+		if same, err := s.noteDamage(ctx, b, plain(cause), seen); err != nil {
 			return err
 		} else if same {
 			return fmt.Errorf("%w: %w", refuseDamaged(b.Digest), cause)
@@ -276,7 +276,7 @@ func (s *Store) readThrough(
 ) (seen fileMark, cause, err error) {
 	f, err := s.files.OpenBlob(b)
 	if err != nil {
-		if rotten(err) {
+		if isFileDamage(err) {
 			return s.markNow(b.Digest), err, nil
 		}
 		return seen, nil, err
@@ -305,7 +305,7 @@ func (s *Store) readThrough(
 		switch {
 		case err == io.EOF:
 			return markOf(st), compareSum(b, h.Sum(nil)), nil
-		case err != nil && rotten(err):
+		case err != nil && isFileDamage(err):
 			return markOf(st), err, nil
 		case err != nil:
 			return seen, nil, err
@@ -321,8 +321,8 @@ func compareSum(b Blob, sum []byte) error {
 	return nil
 }
 
-// clear forgets the damage of d, whose file was found right in the state seen.
-func (s *Store) clear(ctx context.Context, d digest.Digest, seen fileMark) error {
+// clearDamage forgets the damage of d, whose file was found right in the state seen.
+func (s *Store) clearDamage(ctx context.Context, d digest.Digest, seen fileMark) error {
 	if !s.damages.has(d) {
 		return nil
 	}
@@ -334,12 +334,12 @@ func (s *Store) clear(ctx context.Context, d digest.Digest, seen fileMark) error
 	}
 	s.damages.drop(d)
 	s.opt.Log.InfoContext(ctx, "a damaged blob is right again", "digest", d)
-	s.quietly(context.WithoutCancel(ctx), func(tx *Tx) error { return tx.del(bucketDamage, []byte(d)) })
+	s.writeIfPossible(context.WithoutCancel(ctx), func(tx *Tx) error { return tx.del(bucketDamage, []byte(d)) })
 	return nil
 }
 
-// healed forgets the damage of d in the transaction that gives it new bytes, or none.
-func (tx *Tx) healed(d digest.Digest) error {
+// forgetDamage forgets the damage of d in the transaction that gives it new bytes, or none.
+func (tx *Tx) forgetDamage(d digest.Digest) error {
 	if !tx.s.damages.has(d) {
 		return nil
 	}
@@ -350,9 +350,9 @@ func (tx *Tx) healed(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// vet reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is not
-// said.
-func (s *Store) vet(ctx context.Context, b Blob) error {
+// recheck reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is
+// not said.
+func (s *Store) recheck(ctx context.Context, b Blob) error {
 	err := s.examine(ctx, b, nil)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrBusy) {
 		return nil

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests blobs whose files went bad: nobody is given wrong bytes, and the right ones repair them.
+
 import (
 	"bytes"
 	"context"
@@ -13,8 +15,8 @@ import (
 	"larder/store/storetest"
 )
 
-// rotten is a store with one small and one large blob in package a, both damaged in one way.
-func rotten(
+// damagedStore is a store with one small and one large blob in package a, both damaged in one way.
+func damagedStore(
 	t *testing.T, how string,
 ) (s *store.Store, dir string, blobs map[string]store.Blob, bodies map[string]string) {
 	t.Helper()
@@ -60,7 +62,7 @@ func readers(s *store.Store) map[string]func(store.Blob) error {
 func TestScrubFindsDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {
-			s, dir, blobs, bodies := rotten(t, how)
+			s, dir, blobs, bodies := damagedStore(t, how)
 			report, err := s.Scrub(ctx, store.ScrubOptions{})
 			must(t, err)
 			if report.Found != 2 || report.Blobs != 2 || len(report.Damages) != 2 {
@@ -98,7 +100,7 @@ func TestReadersFindDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		for _, reader := range []string{"OpenBlob", "ReadBlob", "BlobBytes", "Sound"} {
 			t.Run(how+" "+reader, func(t *testing.T) {
-				s, dir, blobs, bodies := rotten(t, how)
+				s, dir, blobs, bodies := damagedStore(t, how)
 				must(t, s.Close())
 				s = storetest.Open(t, dir, evenWithoutBlobs) // nothing in memory
 				for name, b := range blobs {
@@ -167,7 +169,7 @@ func TestSameBytesRepair(t *testing.T) {
 		for way, repair := range ways {
 			for _, known := range []bool{true, false} {
 				t.Run(how+" "+way+map[bool]string{true: " known", false: " unknown"}[known], func(t *testing.T) {
-					s, dir, blobs, bodies := rotten(t, how)
+					s, dir, blobs, bodies := damagedStore(t, how)
 					if known {
 						_, err := s.Scrub(ctx, store.ScrubOptions{})
 						must(t, err)
@@ -222,7 +224,7 @@ func TestScrubGoesOn(t *testing.T) {
 
 // TestScrubEnds: a scrub that is told to stop says so and goes on the next time.
 func TestScrubEnds(t *testing.T) {
-	s, _, _, bodies := rotten(t, "flip")
+	s, _, _, bodies := damagedStore(t, "flip")
 	stopped, cancel := context.WithCancel(ctx)
 	_, err := s.Scrub(stopped, store.ScrubOptions{Progress: func(int64, int64) { cancel() }})
 	wantErr(t, err, context.Canceled)
@@ -238,7 +240,7 @@ func TestScrubEnds(t *testing.T) {
 
 // TestDamageEndsWithTheBlob: a damaged blob that nobody needs any more is swept, and its damage with it.
 func TestDamageEndsWithTheBlob(t *testing.T) {
-	s, _, _, _ := rotten(t, "missing")
+	s, _, _, _ := damagedStore(t, "missing")
 	_, err := s.Scrub(ctx, store.ScrubOptions{})
 	must(t, err)
 	must(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.DeletePackage() }))
@@ -255,7 +257,7 @@ func TestDamageEndsWithTheBlob(t *testing.T) {
 func TestCheckNamesDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {
-			s, _, _, bodies := rotten(t, how)
+			s, _, _, bodies := damagedStore(t, how)
 			_, err := s.Scrub(ctx, store.ScrubOptions{})
 			must(t, err)
 			r, err := s.Check(ctx, store.CheckOptions{})

@@ -1,5 +1,7 @@
 package store
 
+// This file opens and closes a store, and says whether it takes writes.
+
 import (
 	"context"
 	"encoding/binary"
@@ -90,7 +92,7 @@ type Store struct {
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
 	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
 	stuck    atomic.Bool            // a transaction could not be ended: the database cannot be closed either
-	strays   strays                 // orphans that wait for an operator's word
+	orphans  orphanState            // orphans that wait for an operator's word
 }
 
 // dbName is the records' file inside the data folder.
@@ -108,7 +110,7 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func open(dir string, o Options) (*Store, error) {
-	was, err := survey(dir)
+	was, err := inspectFolder(dir)
 	if err == nil {
 		err = was.admit(o.AcceptNewDatabase)
 	}
@@ -160,7 +162,7 @@ func openStore(f *disk.Folder, was folder, o Options) (*Store, error) {
 
 // newStore makes a store of a folder and its records when the two belong together.
 func newStore(f *disk.Folder, db *bolt.DB, was folder, o Options) (*Store, error) {
-	if err := agree(f, db, was, o.AcceptNewDatabase); err != nil {
+	if err := matchIDs(f, db, was, o.AcceptNewDatabase); err != nil {
 		return nil, err
 	}
 	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes), heavy: newHeavy()}
@@ -179,7 +181,7 @@ func newStore(f *disk.Folder, db *bolt.DB, was folder, o Options) (*Store, error
 		}
 	}
 	if !o.AcceptMissingBlobs {
-		if err := s.mostAreHere(context.Background()); err != nil {
+		if err := s.checkMissingBlobs(context.Background()); err != nil {
 			return nil, err
 		}
 	}
@@ -210,8 +212,9 @@ func openDB(path string, o Options) (*bolt.DB, error) {
 // haveBuckets is the sentence about a database one of whose tables is lost: those that every format has.
 func haveBuckets(tx *bolt.Tx) error {
 	for _, name := range []string{
-		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat, bucketJournalIndex,
+		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold,
+		bucketHolder, bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
+		bucketJournalIndex,
 	} {
 		if tx.Bucket([]byte(name)) == nil {
 			return damage("its table " + name + " is missing")
@@ -319,7 +322,8 @@ func migrate(db *bolt.DB, steps []migration) error {
 		return err
 	}
 	if at > len(steps) {
-		return problem.Errorf(ErrFormat, "the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
+		return problem.Errorf(ErrFormat,
+			"the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
 	}
 	for i := at; i < len(steps); i++ {
 		err := db.Update(func(tx *bolt.Tx) error {

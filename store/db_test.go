@@ -1,5 +1,7 @@
 package store
 
+// This file tests opening folders: formats, migrations, locks.
+
 import (
 	"context"
 	"errors"

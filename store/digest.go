@@ -1,5 +1,7 @@
 package store
 
+// This file says which digests are understood.
+
 import (
 	"strings"
 

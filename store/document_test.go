@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests rendered documents: rendered once, outdated by changes, bounded in memory, in every encoding.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -55,7 +57,8 @@ func TestDocumentEncodings(t *testing.T) {
 	defer zd.Close()
 	fromZstd, err := zd.DecodeAll(encoded(t, d, store.Zstd), nil)
 	must(t, err)
-	if string(encoded(t, d, store.Identity)) != body || string(plain) != body || string(fromZstd) != body || d.Size != int64(len(body)) {
+	if string(encoded(t, d, store.Identity)) != body || string(plain) != body || string(fromZstd) != body ||
+		d.Size != int64(len(body)) {
 		t.Error("an encoding has other bytes")
 	}
 	tags := map[string]bool{d.ETag: true, d.ETagFor("gzip"): true, d.ETagFor("zstd"): true}
@@ -80,7 +83,8 @@ func TestDocumentOwnTag(t *testing.T) {
 		return store.Rendered{Body: body, ETag: `"md5"`, Packed: true}, nil
 	})
 	must(t, err)
-	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil || encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
+	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil ||
+		encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
 		t.Errorf("%q %x", d.ETag, d.Sum)
 	}
 }
@@ -127,7 +131,8 @@ func TestDocumentErrors(t *testing.T) {
 				t.Error("the panic is gone")
 			}
 		}()
-		_, _ = s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "p"}, func(context.Context) (store.Rendered, error) { panic("x") })
+		key := store.DocKey{Kind: store.NPM, Package: "p"}
+		_, _ = s.Document(ctx, key, func(context.Context) (store.Rendered, error) { panic("x") })
 	}()
 	_, err = s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "p"}, static(&n, "x"))
 	must(t, err)
@@ -199,8 +204,8 @@ func TestDocumentCacheIsBounded(t *testing.T) {
 	}
 }
 
-// TestDocumentKeepsWhatIsAskedFor: documents that are read in gzip take the cache no more than that, and the others come
-// back from it; what is asked for as it is stays so.
+// TestDocumentKeepsWhatIsAskedFor: documents that are read in gzip take the cache no more than that, and the others
+// come back from it; what is asked for as it is stays so.
 func TestDocumentKeepsWhatIsAskedFor(t *testing.T) {
 	s := storetest.New(t, storetest.WithOptions(func(o *store.Options) { o.CacheBytes = 512 << 10 }))
 	var n atomic.Int64

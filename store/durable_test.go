@@ -1,5 +1,7 @@
 package store
 
+// This file tests that each durable step can fail once, with and without its effect, and the folder stays sound.
+
 import (
 	"bytes"
 	"context"
@@ -133,8 +135,8 @@ func uploadAll(ctx context.Context, s *Store, p []byte) error {
 	return err
 }
 
-// Every durable step of every story fails once without and once with its effect. Afterwards the process dies, or goes on; in both
-// cases the folder passes the full check, and the story can be told again to its end.
+// Every durable step of every story fails once without and once with its effect. Afterwards the process dies, or goes
+// on; in both cases the folder passes the full check, and the story can be told again to its end.
 func TestFaultTable(t *testing.T) {
 	for _, st := range stories() {
 		for _, after := range []bool{false, true} {

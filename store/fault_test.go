@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests a publish whose durable steps fail, and commits that fail.
+
 import (
 	"errors"
 	"io/fs"
@@ -93,7 +95,10 @@ func TestCommitFaults(t *testing.T) {
 		{"not persisted", &storetest.Fault{Op: "commit", Nth: 1, Before: true}, storetest.ErrFault, true, false},
 		{"persisted", &storetest.Fault{Op: "commit", Nth: 1}, storetest.ErrFault, true, true},
 		{"disk full", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: full}, store.ErrFull, false, false},
-		{"disk full at fsync", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: syscall.ENOSPC}, store.ErrFull, true, false},
+		{
+			"disk full at fsync", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: syscall.ENOSPC},
+			store.ErrFull, true, false,
+		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			dir := t.TempDir()

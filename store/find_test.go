@@ -1,5 +1,7 @@
 package store
 
+// This file tests searches of a large index: bounded in steps, and the same each time.
+
 import (
 	"context"
 	"errors"
@@ -68,7 +70,10 @@ func TestSearchesLookAtABoundedPart(t *testing.T) {
 		{"all but all", Query{Words: []string{"gem"}, Without: []string{"all", "all", "all", "all", "all"}}, 0},
 		{"a rare word and a common one", Query{Words: []string{"gem", "rare"}}, n / 1000},
 		{"a common word and a rare mark", Query{Words: []string{"t"}, Marks: []string{"all", "few"}}, n / 1000},
-		{"a common word without a rare mark", Query{Words: []string{"gem"}, Without: []string{"few"}}, MaxMatches - MaxMatches/1000},
+		{
+			"a common word without a rare mark", Query{Words: []string{"gem"}, Without: []string{"few"}},
+			MaxMatches - MaxMatches/1000,
+		},
 		{"one name", Query{Words: []string{"gem-19999"}}, 1},
 	} {
 		var f finder

@@ -1,5 +1,7 @@
 package store
 
+// This file lets writers that meet share one commit.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that writers that share a commit do not share their errors.
+
 import (
 	"context"
 	"errors"

@@ -36,8 +36,8 @@ type folder struct {
 	restore bool   // an unfinished restore is here
 }
 
-// survey looks at dir and changes nothing.
-func survey(dir string) (f folder, err error) {
+// inspectFolder looks at dir and changes nothing.
+func inspectFolder(dir string) (f folder, err error) {
 	f = folder{dir: dir, db: -1}
 	st, err := os.Stat(filepath.Join(dir, dbName))
 	switch {
@@ -66,12 +66,12 @@ func Exists(dir string) bool {
 	return false
 }
 
-// waysBack ends every sentence about a database that cannot be used.
-const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, " +
+// recoveryHelp ends every sentence about a database that cannot be used.
+const recoveryHelp = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, " +
 	"and copy them out to be published again: larder check --rebuild."
 
-// beginAnew is the last of them.
-const beginAnew = "To begin with an empty database beside these files: larder serve --accept-new-database."
+// newDatabaseHelp is the last of them.
+const newDatabaseHelp = "To begin with an empty database beside these files: larder serve --accept-new-database."
 
 // admit refuses a folder whose database is missing or empty although it has blobs or an id, unless that was accepted.
 func (f folder) admit(accept bool) error {
@@ -94,7 +94,7 @@ func (f folder) admit(accept bool) error {
 	}
 	return problem.Errorf(
 		ErrDatabase, "%s %s, but the folder has %s%s. If the disk of the database is not mounted, mount it. %s %s", dbName,
-		what, blobText(blobs, bytes), f.idText(), waysBack, beginAnew,
+		what, blobText(blobs, bytes), f.idText(), recoveryHelp, newDatabaseHelp,
 	)
 }
 
@@ -185,12 +185,12 @@ func readID(db *bolt.DB) (id string, err error) {
 	return id, err
 }
 
-// agree makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a
+// matchIDs makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a
 // folder without one. A folder without larder.id takes the database's: its first start was cut off, or it was restored.
 // With accept the folder's id wins, so that the database that belongs here can come back without another word.
 //
 // The database's id is written first, so a crash in between is a folder that takes the database's.
-func agree(f *disk.Folder, db *bolt.DB, was folder, accept bool) error {
+func matchIDs(f *disk.Folder, db *bolt.DB, was folder, accept bool) error {
 	id, err := readID(db)
 	if err != nil {
 		return err
@@ -199,7 +199,7 @@ func agree(f *disk.Folder, db *bolt.DB, was folder, accept bool) error {
 		return nil
 	}
 	if was.id != "" && !accept {
-		return was.stranger(id)
+		return was.foreignDatabase(id)
 	}
 	want := was.id
 	if want == "" {
@@ -222,8 +222,8 @@ func agree(f *disk.Folder, db *bolt.DB, was folder, accept bool) error {
 	})
 }
 
-// stranger is the refusal of a database that has another id than its folder.
-func (f folder) stranger(id string) error {
+// foreignDatabase is the refusal of a database that has another id than its folder.
+func (f folder) foreignDatabase(id string) error {
 	blobs, bytes, err := countBlobs(f.dir)
 	if err != nil {
 		return err
@@ -236,6 +236,6 @@ func (f folder) stranger(id string) error {
 		ErrDatabase,
 		"%s %s and belongs to another data folder: this one has the id %s and %s. Put the right %s back. %s "+
 			"To take this database as this folder's: larder serve --accept-new-database.",
-		dbName, has, f.id, blobText(blobs, bytes), dbName, waysBack,
+		dbName, has, f.id, blobText(blobs, bytes), dbName, recoveryHelp,
 	)
 }

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that remembered answers are outdated by changes, and by nothing else.
+
 import (
 	"context"
 	"errors"

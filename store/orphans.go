@@ -37,8 +37,8 @@ type OrphanReport struct {
 	Kept     int64 `json:"kept"`     // in orphans/ now
 }
 
-// strays remembers what the last reconcile found, for health and metrics.
-type strays struct {
+// orphanState remembers what the last reconcile found, for health and metrics.
+type orphanState struct {
 	mu     sync.Mutex
 	report OrphanReport
 	err    error
@@ -46,17 +46,17 @@ type strays struct {
 
 // Orphans is what the last reconcile found since the folder was opened; ErrOrphans while blobs wait for an operator.
 func (s *Store) Orphans() (OrphanReport, error) {
-	s.strays.mu.Lock()
-	defer s.strays.mu.Unlock()
-	return s.strays.report, s.strays.err
+	s.orphans.mu.Lock()
+	defer s.orphans.mu.Unlock()
+	return s.orphans.report, s.orphans.err
 }
 
-func (s *Store) foundOrphans(r OrphanReport, err error) {
-	s.strays.mu.Lock()
-	defer s.strays.mu.Unlock()
-	s.strays.report = r
-	if s.strays.err = nil; errors.Is(err, ErrOrphans) {
-		s.strays.err = err
+func (s *Store) setOrphans(r OrphanReport, err error) {
+	s.orphans.mu.Lock()
+	defer s.orphans.mu.Unlock()
+	s.orphans.report = r
+	if s.orphans.err = nil; errors.Is(err, ErrOrphans) {
+		s.orphans.err = err
 	}
 }
 
@@ -76,7 +76,7 @@ func (s *Store) MoveOrphans(ctx context.Context) (OrphanReport, error) {
 func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err error) {
 	defer func() {
 		if err == nil || errors.Is(err, ErrOrphans) {
-			s.foundOrphans(r, err)
+			s.setOrphans(r, err)
 		}
 	}()
 	if !all {
@@ -86,14 +86,15 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 		}
 		if orphans > orphanMost && orphans*orphanShare > total {
 			r.Waiting = orphans
-			if _, _, r.Kept, err = s.tendOrphans(ctx, false); err != nil {
+			if _, _, r.Kept, err = s.reviewOrphans(ctx, false); err != nil {
 				return r, err
 			}
 			return r, problem.Errorf(ErrOrphans, "%d of %d blobs have no record, so the database may be wrong; none was moved. "+
-				"To see what they are: larder check --rebuild. To move them to orphans/ for 7 days: larder gc --orphans", orphans, total)
+				"To see what they are: larder check --rebuild. To move them to orphans/ for 7 days: larder gc --orphans",
+				orphans, total)
 		}
 	}
-	if r.Returned, r.Removed, r.Kept, err = s.tendOrphans(ctx, true); err != nil {
+	if r.Returned, r.Removed, r.Kept, err = s.reviewOrphans(ctx, true); err != nil {
 		return r, err
 	}
 	for i := range disk.Shards {
@@ -200,13 +201,14 @@ func (s *Store) moveOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry) 
 	if err := s.files.MoveAside(d); err != nil {
 		return -1, err
 	}
-	s.opt.Log.InfoContext(ctx, "moved a blob without a record aside", "digest", d, "bytes", st.Size(), "path", disk.OrphanPath(d))
+	s.opt.Log.InfoContext(ctx, "moved a blob without a record aside",
+		"digest", d, "bytes", st.Size(), "path", disk.OrphanPath(d))
 	return st.Size(), nil
 }
 
-// tendOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
+// reviewOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
 // what is a week old goes if remove says so.
-func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
+func (s *Store) reviewOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
 	entries, err := s.files.ReadOrphans()
 	if err != nil {
 		return 0, 0, 0, err
@@ -216,36 +218,36 @@ func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed
 		if err != nil || !e.Type().IsRegular() {
 			continue // not ours
 		}
-		what, err := s.tendOrphan(ctx, d, e, remove)
+		what, err := s.reviewOrphan(ctx, d, e, remove)
 		if err != nil {
 			return returned, removed, kept, err
 		}
 		switch what {
-		case orphanBack:
+		case orphanReturned:
 			returned++
-		case orphanGone:
+		case orphanRemoved:
 			removed++
-		case orphanStays:
+		case orphanKept:
 			kept++
 		}
 	}
 	return returned, removed, kept, nil
 }
 
-// orphanFate is what became of an orphan.
-type orphanFate int
+// orphanResult is what became of an orphan.
+type orphanResult int
 
 const (
-	orphanStays orphanFate = iota
-	orphanBack
-	orphanGone
+	orphanKept orphanResult = iota
+	orphanReturned
+	orphanRemoved
 )
 
-func (s *Store) tendOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, remove bool) (orphanFate, error) {
+func (s *Store) reviewOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, remove bool) (orphanResult, error) {
 	s.gate.mu.RLock()
 	defer s.gate.mu.RUnlock()
 	if s.gate.closed > 0 {
-		return orphanStays, errPaused
+		return orphanKept, errPaused
 	}
 	lock := s.stripe(d)
 	lock.Lock()
@@ -253,21 +255,21 @@ func (s *Store) tendOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, 
 	b, err := s.lookup(ctx, d)
 	switch {
 	case err == nil && s.files.StatBlob(b) == nil:
-		return orphanGone, s.files.RemoveOrphan(d) // its bytes were pushed again
+		return orphanRemoved, s.files.RemoveOrphan(d) // its bytes were pushed again
 	case err == nil:
-		return orphanBack, s.returnOrphan(ctx, d)
+		return orphanReturned, s.returnOrphan(ctx, d)
 	case !errors.Is(err, ErrNotFound):
-		return orphanStays, err
+		return orphanKept, err
 	}
 	st, err := e.Info()
 	if err != nil || !remove || s.opt.Now().Sub(st.ModTime()) < orphanKeep {
-		return orphanStays, ignoreAbsent(err)
+		return orphanKept, ignoreAbsent(err)
 	}
 	if err := s.files.RemoveOrphan(d); err != nil {
-		return orphanStays, err
+		return orphanKept, err
 	}
 	s.opt.Log.InfoContext(ctx, "removed a blob that had no record for a week", "digest", d, "bytes", st.Size())
-	return orphanGone, nil
+	return orphanRemoved, nil
 }
 
 // returnOrphan puts a file back in its place, durably.
@@ -313,9 +315,9 @@ const (
 	missingShare = 100
 )
 
-// mostAreHere refuses a folder that lacks more than one in a hundred of the blobs its database knows, and more than a
-// hundred, or all of them: another disk is mounted in their place. A sample decides whether to look at all.
-func (s *Store) mostAreHere(ctx context.Context) error {
+// checkMissingBlobs refuses a folder that lacks more than one in a hundred of the blobs its database knows, and more
+// than a hundred, or all of them: another disk is mounted in their place. A sample decides whether to look at all.
+func (s *Store) checkMissingBlobs(ctx context.Context) error {
 	missing, looked, err := s.sampleBlobs(ctx)
 	if err != nil || missing == 0 || missing < looked && missing*missingShare <= looked {
 		return err
@@ -324,7 +326,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	none := missing == total && !s.anyBlob()
+	none := missing == total && !s.hasAnyBlob()
 	if !none && (missing <= missingMost || missing*missingShare <= total) {
 		return nil
 	}
@@ -332,7 +334,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 		ErrDatabase,
 		"%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
 			"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",
-		missing, total, dbName, path.Dir(disk.BlobsDir), waysBack,
+		missing, total, dbName, path.Dir(disk.BlobsDir), recoveryHelp,
 	)
 }
 
@@ -374,8 +376,8 @@ func (s *Store) missingBlobs(ctx context.Context) (missing, total int64, err err
 	return missing, total, err
 }
 
-// anyBlob reports whether there is a file in any shard.
-func (s *Store) anyBlob() bool {
+// hasAnyBlob reports whether there is a file in any shard.
+func (s *Store) hasAnyBlob() bool {
 	for i := range disk.Shards {
 		if entries, err := s.files.ReadShard(i); err != nil || len(entries) > 0 {
 			return true

@@ -1,5 +1,7 @@
 package store
 
+// This file tests blobs that no record knows: moved aside, brought back, and never removed at once.
+
 import (
 	"context"
 	"errors"
@@ -52,7 +54,8 @@ func TestOrphansAreKeptForAWeek(t *testing.T) {
 		if err := s.Reconcile(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if here, aside := !isGone(s, disk.BlobPath(d)), !isGone(s, disk.OrphanPath(d)); here != step.blobs || aside != step.aside {
+		here, aside := !isGone(s, disk.BlobPath(d)), !isGone(s, disk.OrphanPath(d))
+		if here != step.blobs || aside != step.aside {
 			t.Errorf("after %v more: in blobs %v, in orphans %v; want %v and %v", step.wait, here, aside, step.blobs, step.aside)
 		}
 		if r, err := s.Orphans(); err != nil || r.Moved != step.moved || r.Removed != step.remove {
@@ -195,7 +198,9 @@ func TestMoveOrphansIsCutOffAnywhere(t *testing.T) {
 					if _, err := s.MoveOrphans(ctx); err != nil {
 						t.Fatal(err)
 					}
-					err := s.Update(ctx, func(tx *Tx) error { return errors.Join(tx.putBlob(Blob{Digest: d, Size: 6}), tx.queueReview(d)) })
+					err := s.Update(ctx, func(tx *Tx) error {
+						return errors.Join(tx.putBlob(Blob{Digest: d, Size: 6}), tx.queueReview(d))
+					})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -1,5 +1,7 @@
 package store
 
+// This file tests that damaged pages of the database become sentences, never panics.
+
 import (
 	"bytes"
 	"context"
@@ -263,7 +265,8 @@ func TestCheckNamesUnreadableRows(t *testing.T) {
 		t.Run(bucket, func(t *testing.T) {
 			s, _ := damaged(t)
 			k := []byte("bad\xff")
-			if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(k, []byte("\x01{")) }); err != nil {
+			err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(k, []byte("\x01{")) })
+			if err != nil {
 				t.Fatal(err)
 			}
 			r, err := s.Check(context.Background(), CheckOptions{})

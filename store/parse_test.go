@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests digests and kinds as clients write them.
+
 import (
 	"strings"
 	"testing"

@@ -1,5 +1,7 @@
 package store
 
+// This file compares the files of a folder with its records, and removes what belongs to nobody.
+
 import (
 	"bytes"
 	"context"
@@ -39,8 +41,8 @@ func (s *Store) Reconcile(ctx context.Context) error {
 	return nil
 }
 
-// queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all, unless a row was
-// lost to a bug or to a repaired database.
+// queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all,
+// unless a row was lost to a bug or to a repaired database.
 func (s *Store) queueForgotten(ctx context.Context) error {
 	w := s.newSweeper(SweepOptions{})
 	var after []byte
@@ -57,7 +59,9 @@ func (s *Store) queueForgotten(ctx context.Context) error {
 }
 
 // forgottenBlobs is one page of blobs that nobody holds; last is nil at the end.
-func (s *Store) forgottenBlobs(ctx context.Context, w *sweeper, after []byte) (page []*candidate, last []byte, err error) {
+func (s *Store) forgottenBlobs(
+	ctx context.Context, w *sweeper, after []byte,
+) (page []*candidate, last []byte, err error) {
 	n := 0
 	err = s.View(ctx, func(tx *Tx) error {
 		for k, v := range tx.scan(bucketBlob, nil, after) {

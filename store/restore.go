@@ -1,5 +1,7 @@
 package store
 
+// This file makes a data folder from a backup.
+
 import (
 	"archive/tar"
 	"context"
@@ -32,7 +34,9 @@ func Restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	return rep, nil
 }
 
-func restore(ctx context.Context, dir string, r io.Reader, progress func(done, total int64)) (rep BackupReport, err error) {
+func restore(
+	ctx context.Context, dir string, r io.Reader, progress func(done, total int64),
+) (rep BackupReport, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return rep, err

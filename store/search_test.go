@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests searches by words and marks, and the index that follows changes.
+
 import (
 	"context"
 	"encoding/json"
@@ -40,8 +42,13 @@ func found(t *testing.T, s *store.Store, q store.Query) string {
 
 func TestSearch(t *testing.T) {
 	s := storetest.New(t)
-	list(t, s, store.NPM, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Marks: []string{"scope:x"}, Data: json.RawMessage(`{"v":1}`)})
-	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"left-pad": 60, "left": 20, "pad": 20}, Marks: []string{"scope:x", "old"}, Data: json.RawMessage(`2`)})
+	list(t, s, store.NPM, "pad", &store.Listing{
+		Words: map[string]int{"pad": 60}, Marks: []string{"scope:x"}, Data: json.RawMessage(`{"v":1}`),
+	})
+	list(t, s, store.NPM, "left-pad", &store.Listing{
+		Words: map[string]int{"left-pad": 60, "left": 20, "pad": 20},
+		Marks: []string{"scope:x", "old"}, Data: json.RawMessage(`2`),
+	})
 	list(t, s, store.NPM, "padding", &store.Listing{Words: map[string]int{"padding": 60}, Data: json.RawMessage(`3`)})
 	list(t, s, store.Cargo, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Data: json.RawMessage(`4`)})
 	for _, c := range []struct {
@@ -68,14 +75,16 @@ func TestSearch(t *testing.T) {
 	}
 	// A listing is replaced as a whole.
 	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"other": 1}, Data: json.RawMessage(`5`)})
-	if got := found(t, s, store.Query{Words: []string{"left"}}) + found(t, s, store.Query{Marks: []string{"old"}}); got != "" {
+	byWord, byMark := found(t, s, store.Query{Words: []string{"left"}}), found(t, s, store.Query{Marks: []string{"old"}})
+	if got := byWord + byMark; got != "" {
 		t.Errorf("what was is still found: %q", got)
 	}
 	list(t, s, store.NPM, "left-pad", nil)
 	if got := found(t, s, store.Query{}); got != "pad padding" {
 		t.Errorf("%q", got)
 	}
-	err = store.NewRepo[struct{}](s, store.NPM).Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err = repo.Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
 	if got := found(t, s, store.Query{Words: []string{"pad"}}); err != nil || got != "padding" {
 		t.Errorf("%q %v", got, err)
 	}
@@ -89,7 +98,8 @@ func TestSearchBounds(t *testing.T) {
 		words[fmt.Sprintf("w%03d", i)] = 1
 	}
 	list(t, s, store.NPM, "demo", &store.Listing{Words: words, Marks: []string{"m", "m", ""}, Data: json.RawMessage(`1`)})
-	err := store.NewRepo[struct{}](s, store.NPM).View(context.Background(), "demo", func(tx *store.PackageTx[struct{}]) error {
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err := repo.View(context.Background(), "demo", func(tx *store.PackageTx[struct{}]) error {
 		l, err := tx.Listing()
 		if len(l.Words) != 200 || l.Words["keep"] != 255 || len(l.Marks) != 1 {
 			t.Errorf("%d words, %d marks, keep %d", len(l.Words), len(l.Marks), l.Words["keep"])

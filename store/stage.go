@@ -82,13 +82,9 @@ func (s *Store) PutBytes(ctx context.Context, p []byte) (Blob, error) {
 // PutBytesWith is PutBytes with link run in the transaction that records the blob. An error of link is returned.
 func (s *Store) PutBytesWith(ctx context.Context, p []byte, link func(*Tx, Blob) error) (Blob, error) {
 	err := s.writable()
-	var k *disk.Sink
-	if err == nil {
-		k, err = s.files.NewSink()
-	}
 	b := Blob{}
 	if err == nil {
-		b, err = s.putBytes(ctx, k, p, link)
+		b, err = s.putBytes(ctx, nil, p, link)
 	}
 	if err != nil {
 		return Blob{}, fmt.Errorf("put %d bytes: %w", len(p), err)
@@ -96,12 +92,19 @@ func (s *Store) PutBytesWith(ctx context.Context, p []byte, link func(*Tx, Blob)
 	return b, nil
 }
 
-// putBytes commits a body that is in memory, in as few system calls as durability allows.
+// putBytes commits a body that is in memory, in as few system calls as durability allows. Its file is k's, or a new one
+// when k is nil and one is needed.
 func (s *Store) putBytes(ctx context.Context, k *disk.Sink, p []byte, link func(*Tx, Blob) error) (Blob, error) {
 	h := sha256.Sum256(p)
 	b := Blob{Digest: digest.NewDigestFromBytes(digest.SHA256, h[:]), Size: int64(len(p))}
-	if ok, err := s.claimWith(ctx, b, link); ok || err != nil {
+	if ok, err := s.reuseWith(ctx, b, link); ok || err != nil {
 		return b, err
+	}
+	if k == nil {
+		var err error
+		if k, err = s.files.NewSink(); err != nil {
+			return b, err
+		}
 	}
 	err := k.Fill(p)
 	if err == nil {
@@ -114,43 +117,43 @@ func (s *Store) putBytes(ctx context.Context, k *disk.Sink, p []byte, link func(
 	return b, nil
 }
 
-// claim reports whether b is stored already and not known to be damaged, and if so keeps the sweeper away for a grace
+// reuse reports whether b is stored already and not known to be damaged, and if so keeps the sweeper away for a grace
 // period. The stripe makes sure that it is not being swept at this moment.
-func (s *Store) claim(ctx context.Context, b Blob) (bool, error) {
+func (s *Store) reuse(ctx context.Context, b Blob) (bool, error) {
 	lock := s.stripe(b.Digest)
 	lock.RLock()
 	defer lock.RUnlock()
-	return s.claimed(ctx, b)
+	return s.isStored(ctx, b)
 }
 
-// claimWith is claim with link run in a transaction of its own if the blob is there.
-func (s *Store) claimWith(ctx context.Context, b Blob, link func(*Tx, Blob) error) (bool, error) {
-	if ok, err := s.claimSound(ctx, b); !ok || err != nil {
+// reuseWith is reuse with link run in a transaction of its own if the blob is there.
+func (s *Store) reuseWith(ctx context.Context, b Blob, link func(*Tx, Blob) error) (bool, error) {
+	if ok, err := s.reuseSound(ctx, b); !ok || err != nil {
 		return false, err
 	}
 	lock := s.stripe(b.Digest)
 	lock.RLock()
 	defer lock.RUnlock()
-	ok, err := s.claimed(ctx, b)
+	ok, err := s.isStored(ctx, b)
 	if ok && err == nil && link != nil {
 		err = s.record(ctx, b, link)
 	}
 	return ok, err
 }
 
-// claimSound is claim after reading the bytes that are there: those that came once more replace them when they are
+// reuseSound is reuse after reading the bytes that are there: those that came once more replace them when they are
 // damaged.
-func (s *Store) claimSound(ctx context.Context, b Blob) (bool, error) {
-	if ok, err := s.claim(ctx, b); !ok || err != nil {
+func (s *Store) reuseSound(ctx context.Context, b Blob) (bool, error) {
+	if ok, err := s.reuse(ctx, b); !ok || err != nil {
 		return false, err
 	}
-	if err := s.vet(ctx, b); err != nil {
+	if err := s.recheck(ctx, b); err != nil {
 		return false, err
 	}
-	return s.claim(ctx, b)
+	return s.reuse(ctx, b)
 }
 
-func (s *Store) claimed(ctx context.Context, b Blob) (bool, error) {
+func (s *Store) isStored(ctx context.Context, b Blob) (bool, error) {
 	have, err := s.lookup(ctx, b.Digest)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -186,7 +189,7 @@ func (s *Store) commitFile(ctx context.Context, k *disk.Sink, b Blob, link func(
 // record gives b its row and asks the sweeper to look whether anybody came to hold it.
 func (s *Store) record(ctx context.Context, b Blob, link func(*Tx, Blob) error) error {
 	return s.Update(ctx, func(tx *Tx) error {
-		if err := errors.Join(tx.putBlob(b), tx.healed(b.Digest)); err != nil {
+		if err := errors.Join(tx.putBlob(b), tx.forgetDamage(b.Digest)); err != nil {
 			return err
 		}
 		if err := tx.queueReview(b.Digest); err != nil || link == nil {
@@ -201,7 +204,7 @@ func (s *Store) syncFile(ctx context.Context, k *disk.Sink, b Blob) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if ok, err := s.claimSound(ctx, b); ok || err != nil {
+	if ok, err := s.reuseSound(ctx, b); ok || err != nil {
 		return err
 	}
 	return k.Sync(b.Digest)
@@ -210,7 +213,7 @@ func (s *Store) syncFile(ctx context.Context, k *disk.Sink, b Blob) error {
 // placeFile moves the synced file under its digest; existed says that the blob was there and the file was dropped. A
 // file that syncFile left alone because the blob existed is synced now when the sweeper took that blob in between.
 func (s *Store) placeFile(ctx context.Context, k *disk.Sink, b Blob) (existed bool, err error) {
-	if existed, err = s.claimed(ctx, b); err != nil {
+	if existed, err = s.isStored(ctx, b); err != nil {
 		return false, err
 	}
 	if existed {

@@ -1,5 +1,7 @@
 package store
 
+// This file tests bodies that become blobs: every size, a full disk, the same digest from many at once.
+
 import (
 	"bytes"
 	"context"
@@ -20,7 +22,10 @@ import (
 )
 
 // sizes are around every border: empty, small buffer, large buffer, write-back step.
-var sizes = []int{0, 1, 2, smallBuffer - 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 3*largeBuffer + 17, writebackStep + 5}
+var sizes = []int{
+	0, 1, 2, smallBuffer - 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 3*largeBuffer + 17,
+	writebackStep + 5,
+}
 
 func TestStageEverySize(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})

@@ -1,5 +1,7 @@
 package store
 
+// This file keeps the counters: how much there is of each kind, user and package.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests packages, versions, tags, holds, tables and the journal, as protocols use them.
+
 import (
 	"context"
 	"errors"
@@ -218,7 +220,9 @@ func TestReplace(t *testing.T) {
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error {
 		return p.Replace(version{ID: "1", Files: []store.File{{Name: "2-0.tgz", Digest: one.Digest}}}, store.OpReplace)
 	}), store.ErrExists)
-	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Replace(ver("3", one), store.OpReplace) }), store.ErrNotFound)
+	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error {
+		return p.Replace(ver("3", one), store.OpReplace)
+	}), store.ErrNotFound)
 	must(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(one.Digest) }))
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(two.Digest) }), store.ErrReferenced)
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(one.Digest) }), store.ErrNotFound)
@@ -294,7 +298,9 @@ func TestHolds(t *testing.T) {
 	b := storetest.Put(t, s, "layer")
 	r := store.NewRepo[meta](s, store.OCI)
 	must(t, r.Update(ctx, "app", func(p *packageTx) error { return p.Hold(b) }))
-	wantErr(t, r.Update(ctx, "app", func(p *packageTx) error { return p.Hold(store.Blob{Digest: "sha256:00"}) }), store.ErrNotFound)
+	wantErr(t, r.Update(ctx, "app", func(p *packageTx) error {
+		return p.Hold(store.Blob{Digest: "sha256:00"})
+	}), store.ErrNotFound)
 	must(t, r.Update(ctx, "zoo", func(p *packageTx) error { return p.Publish(ver("1", b)) }))
 
 	names, err := s.Holders(ctx, store.OCI, b.Digest, "", 0)

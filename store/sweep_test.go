@@ -1,5 +1,7 @@
 package store
 
+// This file tests what the sweeper removes, what it leaves, and that it races with nobody.
+
 import (
 	"bytes"
 	"context"
@@ -147,7 +149,8 @@ func TestSweepManyPages(t *testing.T) {
 	}
 }
 
-// Publishers and the sweeper, without any grace, fight over few digests: whoever is told that his publish worked can read his bytes.
+// Publishers and the sweeper, without any grace, fight over few digests: whoever is told that his publish worked can
+// read his bytes.
 func TestSweepAgainstCommit(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now, Grace: time.Second})
@@ -255,7 +258,8 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	orphan := digest.FromString("orphan")
-	for _, path := range []string{disk.BlobPath(orphan), disk.UploadsDir + "/stage-OLD", disk.UploadsDir + "/0198f0a0-0000-7000-8000-000000000000"} {
+	stage, other := disk.UploadsDir+"/stage-OLD", disk.UploadsDir+"/0198f0a0-0000-7000-8000-000000000000"
+	for _, path := range []string{disk.BlobPath(orphan), stage, other} {
 		if err := os.WriteFile(s.files.Path(path), []byte("orphan"), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +329,8 @@ func TestBlobCache(t *testing.T) {
 		c.get(d(0))
 	}
 	if c.get(d(0)) == nil || c.get(d(1)) != nil || c.get(d(19)) == nil || c.used > c.budget {
-		t.Errorf("kept: first %v, second %v, last %v; %d of %d bytes", c.get(d(0)) != nil, c.get(d(1)) != nil, c.get(d(19)) != nil, c.used, c.budget)
+		t.Errorf("kept: first %v, second %v, last %v; %d of %d bytes",
+			c.get(d(0)) != nil, c.get(d(1)) != nil, c.get(d(19)) != nil, c.used, c.budget)
 	}
 	c.put(d(30), make([]byte, cachedBlob+1), 0)
 	if c.get(d(30)) != nil {

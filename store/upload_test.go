@@ -1,5 +1,7 @@
 package store
 
+// This file tests resumable uploads: pieces, restarts, wrong digests, full disks.
+
 import (
 	"bytes"
 	"context"
@@ -265,7 +267,8 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustAppend(t, s, id, body, 0)
 	u := mustResume(t, s, id)
 	refused := problem.Errorf(ErrQuota, "no")
-	if _, err := u.Commit(ctx, digest.FromBytes(body), func(*Tx, Blob) error { return refused }); !errors.Is(err, ErrQuota) {
+	_, err := u.Commit(ctx, digest.FromBytes(body), func(*Tx, Blob) error { return refused })
+	if !errors.Is(err, ErrQuota) {
 		t.Fatalf("Commit: %v, want ErrQuota", err)
 	}
 	if _, err := s.StatBlob(ctx, digest.FromBytes(body)); !errors.Is(err, ErrNotFound) {
@@ -285,7 +288,8 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustHave(t, s, b.Digest, body)
 }
 
-// A full disk in the middle of a body keeps offset and hash in step with the file, whether or not the failing write left anything.
+// A full disk in the middle of a body keeps offset and hash in step with the file, whether or not the failing write
+// left anything.
 func TestFullDiskKeepsTheUpload(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for _, alsoTruncate := range []bool{false, true} {

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// smallBuffer is the size up to which a body starts no goroutine; a stage of that size makes no file before its commit.
+	// smallBuffer is the size up to which a body starts no goroutine; a stage of that size makes no file before its
+	// commit.
 	smallBuffer = 32 << 10
 	largeBuffer = 1 << 20
 	// largeBudget is how many bytes of large buffers are in use at once; whoever comes later takes small ones.

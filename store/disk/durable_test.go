@@ -1,5 +1,7 @@
 package disk
 
+// This file tests the steps that make files durable, and what becomes of those that fail.
+
 import (
 	"bytes"
 	"errors"

@@ -1,5 +1,7 @@
 package disk
 
+// This file tests the reserve, and the memory that streams borrow.
+
 import (
 	"bytes"
 	"math"

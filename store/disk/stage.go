@@ -262,7 +262,8 @@ func FinishStage(st *Stage) (k *Sink, small []byte, err error) {
 		return nil, nil, err
 	}
 	if st.opt.Size > 0 && st.Size() != st.opt.Size {
-		return nil, nil, problem.Errorf(problem.ErrInvalid, "the body has %d bytes, %d were announced", st.Size(), st.opt.Size)
+		return nil, nil, problem.Errorf(problem.ErrInvalid,
+			"the body has %d bytes, %d were announced", st.Size(), st.opt.Size)
 	}
 	if st.head != nil {
 		return st.k, (*st.head)[:st.n], nil

@@ -1,5 +1,7 @@
 package disk
 
+// This file tests bodies that come in one request.
+
 import (
 	"bytes"
 	"context"
@@ -36,8 +38,8 @@ func sumsOf(body []byte) map[string]string {
 	}
 }
 
-// TestStageKnowsItsBody: at each size and however the body arrives, size, digest, sums and bytes can be asked for on the
-// way, at the end and (but for the bytes) after the commit.
+// TestStageKnowsItsBody: at each size and however the body arrives, size, digest, sums and bytes can be asked for on
+// the way, at the end and (but for the bytes) after the commit.
 func TestStageKnowsItsBody(t *testing.T) {
 	f := newFolder(t)
 	feed := map[string]func(st *Stage, p []byte) error{

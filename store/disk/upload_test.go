@@ -1,5 +1,7 @@
 package disk
 
+// This file tests bodies that come in several requests.
+
 import (
 	"bytes"
 	"context"
@@ -181,8 +183,8 @@ func TestWrongDigestEndsTheUpload(t *testing.T) {
 	wantUploads(t, f)
 }
 
-// TestUploadWhoseRecordFailed: the bytes are a blob already; the next request sees its offset, adds nothing, and ends it
-// with the same digest only. A blob that was swept meanwhile has to be sent anew.
+// TestUploadWhoseRecordFailed: the bytes are a blob already; the next request sees its offset, adds nothing, and ends
+// it with the same digest only. A blob that was swept meanwhile has to be sent anew.
 func TestUploadWhoseRecordFailed(t *testing.T) {
 	body := []byte("layer")
 	for what, c := range map[string]struct {
