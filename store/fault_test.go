@@ -72,15 +72,6 @@ func still(t *testing.T, s *store.Store) {
 	}
 }
 
-func has(t testing.TB, s *store.Store, name, id string) bool {
-	t.Helper()
-	err := npm(s).View(ctx, name, func(p *packageTx) error { _, err := p.Version(id); return err })
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
 // TestCommitFaults breaks the commit itself: everyone in the group gets the error and the store turns read-only, unless
 // the disk was merely full.
 func TestCommitFaults(t *testing.T) {

@@ -3,9 +3,7 @@ package store_test
 // This file tests packages, versions, tags, holds, tables and the journal, as protocols use them.
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,48 +17,6 @@ import (
 	"larder/store"
 	"larder/store/storetest"
 )
-
-// meta is a protocol's metadata in these tests.
-type meta struct {
-	Note string `json:"note,omitempty"`
-}
-
-type (
-	packageTx = store.PackageTx[meta]
-	version   = store.Version[meta]
-)
-
-var ctx = store.WithActor(context.Background(), store.Actor{User: "ada"})
-
-func npm(s *store.Store) *store.Repo[meta] { return store.NewRepo[meta](s, store.NPM) }
-
-// ver makes a version with one file per blob, named after the version.
-func ver(id string, blobs ...store.Blob) version {
-	v := version{ID: id}
-	for i, b := range blobs {
-		v.Files = append(v.Files, store.File{Name: fmt.Sprintf("%s-%d.tgz", id, i), Digest: b.Digest})
-	}
-	return v
-}
-
-func publish(t testing.TB, s *store.Store, name string, v version) {
-	t.Helper()
-	must(t, npm(s).Update(ctx, name, func(p *packageTx) error { return p.Publish(v) }))
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantErr(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Fatalf("got error %v, want %v", err, want)
-	}
-}
 
 func TestPublishAndRead(t *testing.T) {
 	clock := storetest.NewClock()

@@ -18,30 +18,6 @@ import (
 	"larder/store/disk"
 )
 
-// meta is the metadata of these tests' versions.
-type meta struct {
-	Note string `json:"note"`
-}
-
-func publish(ctx context.Context, s *Store, name, id string, b Blob) error {
-	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error {
-		return p.Publish(Version[meta]{ID: id, Files: []File{{Name: id + ".tgz", Digest: b.Digest, Size: b.Size}}})
-	})
-}
-
-func unpublish(ctx context.Context, s *Store, name, id string) error {
-	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error { return p.Delete(id, false) })
-}
-
-func mustSweep(t testing.TB, s *Store, o SweepOptions) SweepReport {
-	t.Helper()
-	rep, err := s.Sweep(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rep
-}
-
 func TestSweepWaitsForTheGrace(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})

@@ -22,50 +22,6 @@ import (
 	"larder/store/disk"
 )
 
-func mustStart(t testing.TB, s *Store) string {
-	t.Helper()
-	id, err := s.StartUpload(context.Background(), OCI, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func mustResume(t testing.TB, s *Store, id string) *Upload {
-	t.Helper()
-	u, err := s.ResumeUpload(context.Background(), OCI, "app", id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(u.Release)
-	return u
-}
-
-func mustAppend(t testing.TB, s *Store, id string, p []byte, at int64) {
-	t.Helper()
-	u := mustResume(t, s, id)
-	defer u.Release()
-	if n, err := u.Append(context.Background(), bytes.NewReader(p), at); n != int64(len(p)) || err != nil {
-		t.Fatalf("append: %d of %d bytes, %v", n, len(p), err)
-	}
-}
-
-func mustOffset(t testing.TB, s *Store, id string, want int) {
-	t.Helper()
-	if n, err := s.UploadOffset(context.Background(), OCI, "app", id); n != int64(want) || err != nil {
-		t.Fatalf("offset %d, %v; want %d", n, err, want)
-	}
-}
-
-func mustCommit(t testing.TB, s *Store, id string, want digest.Digest) Blob {
-	t.Helper()
-	b, err := mustResume(t, s, id).Commit(context.Background(), want, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestUploadInPieces(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	body := randomBytes(1, 2*largeBuffer+5)
