@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"testing"
 
 	"larder/store"
@@ -62,3 +64,12 @@ func has(t testing.TB, s *store.Store, name, id string) bool {
 	}
 	return err == nil
 }
+
+// body is what a client sends.
+func body(text string) io.Reader { return strings.NewReader(text) }
+
+// brokenBody ends with errMine.
+type brokenBody struct{}
+
+// Read implements io.Reader.
+func (brokenBody) Read([]byte) (int, error) { return 0, errMine }
