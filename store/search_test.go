@@ -141,3 +141,63 @@ func TestOwners(t *testing.T) {
 		})
 	})
 }
+
+// TestListedNames come in their order, in pages, by their beginnings, and for one kind only.
+func TestListedNames(t *testing.T) {
+	s := storetest.New(t)
+	for _, name := range []string{"b", "a", "a-b", "c", "ab"} {
+		list(t, s, store.NPM, name, &store.Listing{Words: map[string]int{"x": 1}})
+	}
+	list(t, s, store.Cargo, "a-crate", &store.Listing{Words: map[string]int{"x": 1}})
+	list(t, s, store.NPM, "unlisted", nil)
+	for _, c := range []struct {
+		prefix, after string
+		limit         int
+		want          string
+	}{
+		{"", "", 10, "a a-b ab b c"},
+		{"", "", 2, "a a-b"},
+		{"", "a-b", 2, "ab b"},
+		{"", "c", 2, ""},
+		{"a", "", 10, "a a-b ab"},
+		{"a", "a-b", 10, "ab"},
+		{"z", "", 10, ""},
+	} {
+		got, err := s.Listed(context.Background(), store.NPM, c.prefix, c.after, c.limit)
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("Listed(%q, after %q, %d) = %q, %v; want %q", c.prefix, c.after, c.limit, got, err, c.want)
+		}
+	}
+}
+
+// TestListingIsBounded: what is too long, empty or has a zero byte is left out, of too many words those with the least
+// weight, and weights stay within their byte.
+func TestListingIsBounded(t *testing.T) {
+	s := storetest.New(t)
+	words := map[string]int{"": 9, strings.Repeat("x", 65): 9, "zero\x00byte": 9, "heavy": 1000, "light": -5}
+	for i := range 300 {
+		words[fmt.Sprintf("word%03d", i)] = 1 + i/150
+	}
+	marks := []string{"", "twice", "twice", strings.Repeat("m", 257), strings.Repeat("m", 256)}
+	for i := range 300 {
+		marks = append(marks, fmt.Sprint("mark", i))
+	}
+	list(t, s, store.NPM, "a", &store.Listing{Words: words, Marks: marks})
+	var got store.Listing
+	err := store.NewRepo[struct{}](s, store.NPM).View(context.Background(), "a", func(tx *store.PackageTx[struct{}]) (err error) {
+		got, err = tx.Listing()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Words) != 200 || got.Words["heavy"] != 255 || got.Words["word299"] != 2 {
+		t.Errorf("%d words, heavy %d, word299 %d; want 200, 255, 2", len(got.Words), got.Words["heavy"], got.Words["word299"])
+	}
+	if _, kept := got.Words["light"]; kept {
+		t.Error("the word with the least weight was kept")
+	}
+	if len(got.Marks) != 200 || got.Marks[0] != "twice" || got.Marks[1] != strings.Repeat("m", 256) {
+		t.Errorf("%d marks, the first %.20q; want 200, twice once, and the mark of 256 bytes", len(got.Marks), got.Marks[:2])
+	}
+}
