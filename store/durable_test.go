@@ -7,9 +7,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,5 +243,32 @@ func TestLayoutIsCompleted(t *testing.T) {
 	st, err := os.Stat(s.files.Path(disk.BlobPath(b.Digest)))
 	if err != nil || st.Mode().Perm()&0o222 != 0 {
 		t.Errorf("the blob's mode is %v, %v", st.Mode(), err)
+	}
+}
+
+// TestDatabaseThatCannotGrow: bbolt keeps only the text of the system's error; a full disk is told from others by it,
+// and loses nothing.
+func TestDatabaseThatCannotGrow(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		want    error
+		refused bool
+	}{
+		{errors.New("file resize error: truncate larder.db: no space left on device"), syscall.ENOSPC, true},
+		{errors.New("file resize error: truncate larder.db: disk quota exceeded"), syscall.EDQUOT, true},
+		{errors.New("file resize error: truncate larder.db: read-only file system"), syscall.EROFS, true},
+		{&fs.PathError{Op: "write", Path: "larder.db", Err: syscall.ENOSPC}, syscall.ENOSPC, true},
+		{errors.New("file resize error: truncate larder.db: input/output error"), nil, false},
+		{errors.New("no space left on device"), nil, false},
+		{syscall.ENOSPC, syscall.ENOSPC, false}, // of an fsync: nobody knows what is on disk
+		{nil, nil, false},
+	} {
+		got := growth(c.err)
+		if c.want != nil && !errors.Is(got, c.want) || c.err != nil && !strings.Contains(got.Error(), c.err.Error()) {
+			t.Errorf("growth(%v) is %v, want %v in it", c.err, got, c.want)
+		}
+		if refused := isRefusedWrite(got); refused != c.refused {
+			t.Errorf("%v is a write that changed nothing: %t, want %t", got, refused, c.refused)
+		}
 	}
 }

@@ -145,3 +145,32 @@ func TestFewSearchesRunAtOnce(t *testing.T) {
 		t.Errorf("after it: %v %v", got, err)
 	}
 }
+
+// TestMarksThatMustBeAbsent: at most four count, and a package that can no longer be looked up counts as having one:
+// what must be absent is never found.
+func TestMarksThatMustBeAbsent(t *testing.T) {
+	s := crowd(t, 2*MaxMatches)
+	got, err := s.Search(t.Context(), RubyGems, Query{Words: []string{"gem"}, Without: []string{"few"}})
+	if err != nil || len(got) == 0 {
+		t.Fatalf("%d matches, %v", len(got), err)
+	}
+	err = s.View(t.Context(), func(tx *Tx) error {
+		for _, m := range got {
+			if tx.kindIndex(RubyGems, searchMarks).Get(key("few", m.Name)) != nil {
+				t.Errorf("%s has the mark and was found", m.Name)
+			}
+		}
+		f := finder{ctx: t.Context(), tx: tx, kind: RubyGems, looks: maxLooks}
+		scores := map[string]int{"gem-00001": 1, "gem-00002": 1}
+		if err := f.drop(scores, []string{"all"}); err != nil {
+			return err
+		}
+		if len(scores) != 0 {
+			t.Errorf("%d packages that cannot be looked up are left", len(scores))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -61,8 +61,8 @@ func TestNamesHaveLimits(t *testing.T) {
 	}
 }
 
-// TestCopiesAreKeptApart: copies of an upstream's documents and files are kinds of their own: neither listed nor counted
-// as what is hosted, and counted for themselves.
+// TestCopiesAreKeptApart: copies of an upstream's documents and files are kinds of their own: neither listed nor
+// counted as what is hosted, and counted for themselves.
 func TestCopiesAreKeptApart(t *testing.T) {
 	s := storetest.New(t)
 	b := storetest.Put(t, s, "12345")

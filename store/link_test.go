@@ -132,7 +132,8 @@ func sweepNow(t *testing.T, s *store.Store) store.SweepReport {
 func TestHeldBlobIsForHolders(t *testing.T) {
 	s := storetest.New(t)
 	sha512 := digest.SHA512.FromString("layer")
-	b, err := s.PutBytesWith(ctx, []byte("layer"), func(tx *store.Tx, b store.Blob) error { return tx.SetAlias(sha512, b) })
+	alias := func(tx *store.Tx, b store.Blob) error { return tx.SetAlias(sha512, b) }
+	b, err := s.PutBytesWith(ctx, []byte("layer"), alias)
 	must(t, err)
 	publish(t, s, "a", ver("1", b))
 	for range 2 { // the second time from memory

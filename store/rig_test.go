@@ -1,7 +1,7 @@
 package store
 
-// This file is the rig of the tests that look inside this package: stores that are checked when the test ends, faults, a
-// clock, and what is said to blobs, uploads and versions. Tests that need no look inside use rig_external_test.go.
+// This file is the rig of the tests that look inside this package: stores that are checked when the test ends, faults,
+// a clock, and what is said to blobs, uploads and versions. Tests that need no look inside use rig_external_test.go.
 
 import (
 	"bytes"

@@ -184,7 +184,8 @@ func TestListingIsBounded(t *testing.T) {
 	}
 	list(t, s, store.NPM, "a", &store.Listing{Words: words, Marks: marks})
 	var got store.Listing
-	err := store.NewRepo[struct{}](s, store.NPM).View(context.Background(), "a", func(tx *store.PackageTx[struct{}]) (err error) {
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err := repo.View(context.Background(), "a", func(tx *store.PackageTx[struct{}]) (err error) {
 		got, err = tx.Listing()
 		return err
 	})

@@ -318,3 +318,49 @@ func TestBlobCache(t *testing.T) {
 		t.Error("a reader that began before the sweep put the blob back")
 	}
 }
+
+// TestDryRunForetellsTheSweep: for blobs in every state, with every grace, a dry run says what the sweep then does, and
+// does nothing itself.
+func TestDryRunForetellsTheSweep(t *testing.T) {
+	for _, grace := range []time.Duration{0, 10 * time.Minute, time.Hour, 3 * time.Hour} {
+		c := newClock()
+		s := openBytes(t, t.TempDir(), Options{Now: c.now})
+		ctx := context.Background()
+		hold := func(b Blob) {
+			t.Helper()
+			err := NewRepo[meta](s, NPM).Update(ctx, "pkg", func(p *PackageTx[meta]) error { return p.Hold(b) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		old, held, loose, deleted := mustPut(t, s, []byte("old")), mustPut(t, s, []byte("held")),
+			mustPut(t, s, []byte("loose")), mustPut(t, s, []byte("deleted"))
+		for id, b := range map[string]Blob{"1": held, "2": deleted} {
+			if err := publish(ctx, s, "pkg", id, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold(loose)
+		if err := unpublish(ctx, s, "pkg", "2"); err != nil {
+			t.Fatal(err)
+		}
+		c.move(90 * time.Minute)
+		young, touched := mustPut(t, s, []byte("young")), mustPut(t, s, []byte("touched"))
+		hold(young)
+		s.Touch(touched.Digest)
+		c.move(30 * time.Minute)
+		dry := mustSweep(t, s, SweepOptions{DryRun: true, Grace: &grace})
+		for _, b := range []Blob{old, held, loose, deleted, young, touched} {
+			if _, err := s.StatBlob(ctx, b.Digest); err != nil {
+				t.Errorf("grace %v: a dry run removed %s: %v", grace, b.Digest, err)
+			}
+		}
+		if got := mustSweep(t, s, SweepOptions{Grace: &grace}); got != dry {
+			t.Errorf("grace %v: the sweep did %+v, foretold was %+v", grace, got, dry)
+		}
+		mustHave(t, s, held.Digest, []byte("held"))
+		if _, err := s.StatBlob(ctx, old.Digest); (grace <= time.Hour) != errors.Is(err, ErrNotFound) {
+			t.Errorf("grace %v: the blob that nobody held for two hours: %v", grace, err)
+		}
+	}
+}
