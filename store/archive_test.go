@@ -135,9 +135,9 @@ func closeQuiet(t testing.TB, s *Store) {
 	}
 }
 
-// TestIndexingResumes ends the indexing after each of its transactions; what was written before it is indexed in the
-// end.
-func TestIndexingResumes(t *testing.T) {
+// TestIndexingGoesOnWhereItStopped ends the indexing after each of its transactions; what was written before it is
+// indexed in the end.
+func TestIndexingGoesOnWhereItStopped(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now})
 	logged(t, s, c, 10)

@@ -146,8 +146,8 @@ func wantProblem(t *testing.T, s *Store, o CheckOptions, want string) {
 	}
 }
 
-// TestCheckOrphans counts files that no record knows, without calling them a problem.
-func TestCheckOrphans(t *testing.T) {
+// TestCheckCountsOrphans counts files that no record knows, without calling them a problem.
+func TestCheckCountsOrphans(t *testing.T) {
 	s, _ := damaged(t)
 	if err := os.WriteFile(s.files.Path(disk.BlobPath(digest.FromString("orphan"))), []byte("orphan"), 0o600); err != nil {
 		t.Fatal(err)
@@ -158,8 +158,8 @@ func TestCheckOrphans(t *testing.T) {
 	}
 }
 
-// TestCheckInSlices walks more rows than one slice has, while others write.
-func TestCheckInSlices(t *testing.T) {
+// TestCheckRunsWhileOthersWrite walks more rows than one slice has, while others write.
+func TestCheckRunsWhileOthersWrite(t *testing.T) {
 	s, b := damaged(t)
 	r := NewRepo[int](s, NPM)
 	ctx := context.Background()

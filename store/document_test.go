@@ -42,7 +42,7 @@ func encoded(t *testing.T, d *store.Document, encoding string) []byte {
 	return p
 }
 
-func TestDocumentEncodings(t *testing.T) {
+func TestDocumentIsTheSameInEveryEncoding(t *testing.T) {
 	s := storetest.New(t)
 	body := strings.Repeat("all work and no play ", 500)
 	var n atomic.Int64
@@ -75,8 +75,9 @@ func TestDocumentEncodings(t *testing.T) {
 	}
 }
 
-// TestDocumentOwnTag: a protocol whose clients compute the tag says it; bytes that are compressed stay as they are.
-func TestDocumentOwnTag(t *testing.T) {
+// TestDocumentKeepsTheETagItWasGiven: a protocol whose clients compute the tag says it; bytes that are compressed stay
+// as they are.
+func TestDocumentKeepsTheETagItWasGiven(t *testing.T) {
 	s := storetest.New(t)
 	body := []byte(strings.Repeat("all work and no play ", 500))
 	d, err := s.Document(ctx, docKey, func(context.Context) (store.Rendered, error) {
@@ -89,7 +90,7 @@ func TestDocumentOwnTag(t *testing.T) {
 	}
 }
 
-func TestDocumentOutdated(t *testing.T) {
+func TestDocumentIsOutdatedByChanges(t *testing.T) {
 	s := storetest.New(t)
 	var n atomic.Int64
 	kindKey := store.DocKey{Kind: store.NPM, Format: "list"}
@@ -115,7 +116,7 @@ func TestDocumentOutdated(t *testing.T) {
 	}
 }
 
-func TestDocumentErrors(t *testing.T) {
+func TestDocumentErrorsAreNotKept(t *testing.T) {
 	s := storetest.New(t)
 	fail := func(context.Context) (store.Rendered, error) { return store.Rendered{}, errMine }
 	_, err := s.Document(ctx, docKey, fail)
@@ -138,8 +139,8 @@ func TestDocumentErrors(t *testing.T) {
 	must(t, err)
 }
 
-// TestDocumentSingleFlight lets many ask at once, the first of them having gone away.
-func TestDocumentSingleFlight(t *testing.T) {
+// TestDocumentIsRenderedOnceForAllWhoWait lets many ask at once, the first of them having gone away.
+func TestDocumentIsRenderedOnceForAllWhoWait(t *testing.T) {
 	s := storetest.New(t)
 	var n atomic.Int64
 	entered, release := make(chan struct{}), make(chan struct{})

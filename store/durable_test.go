@@ -62,16 +62,16 @@ func (f *nth) arm(on bool) {
 	f.armed = on
 }
 
-// story is something a user does to a store; it is told once per step and flavour of fault.
-type story struct {
+// scenario is something a user does to a store; it is run once for each step and flavour of fault.
+type scenario struct {
 	name string
 	run  func(ctx context.Context, s *Store) error
 	want []byte // blob that must be there when run succeeded
 }
 
-func stories() []story {
+func scenarios() []scenario {
 	small, large := []byte("small"), randomBytes(1, largeBuffer+10)
-	return []story{
+	return []scenario{
 		{"put", func(ctx context.Context, s *Store) error {
 			_, err := s.PutBytes(ctx, small)
 			return err
@@ -138,15 +138,16 @@ func uploadAll(ctx context.Context, s *Store, p []byte) error {
 	return err
 }
 
-// Every durable step of every story fails once without and once with its effect. Afterwards the process dies, or goes
-// on; in both cases the folder passes the full check, and the story can be told again to its end.
-func TestFaultTable(t *testing.T) {
-	for _, st := range stories() {
+// TestEveryFailedStepLeavesASoundFolder: every durable step of every scenario fails once without and once with its
+// effect. Afterwards the process dies, or goes on; in both cases the folder passes the full check, and the scenario can
+// be run again to its end.
+func TestEveryFailedStepLeavesASoundFolder(t *testing.T) {
+	for _, st := range scenarios() {
 		for _, after := range []bool{false, true} {
 			for _, dies := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/persisted=%v/dies=%v", st.name, after, dies), func(t *testing.T) {
 					t.Parallel()
-					for n := 1; tellWithFault(t, st, &nth{n: n, after: after}, dies); n++ {
+					for n := 1; runWithFault(t, st, &nth{n: n, after: after}, dies); n++ {
 					}
 				})
 			}
@@ -154,8 +155,8 @@ func TestFaultTable(t *testing.T) {
 	}
 }
 
-// tellWithFault reports false when the story has fewer than h.n steps.
-func tellWithFault(t *testing.T, st story, h *nth, dies bool) (more bool) {
+// runWithFault reports false when the scenario has fewer than h.n steps.
+func runWithFault(t *testing.T, st scenario, h *nth, dies bool) (more bool) {
 	t.Run(fmt.Sprint(h.n), func(t *testing.T) {
 		dir := t.TempDir()
 		ctx := context.Background()
@@ -188,7 +189,7 @@ func tellWithFault(t *testing.T, st story, h *nth, dies bool) (more bool) {
 			t.Error(err)
 		}
 		if err := st.run(ctx, s); err != nil {
-			t.Fatalf("after a failed %s the story cannot be told again: %v", h.hit, err)
+			t.Fatalf("after a failed %s it cannot be done again: %v", h.hit, err)
 		}
 		if st.want != nil {
 			mustHave(t, s, digest.FromBytes(st.want), st.want)

@@ -12,7 +12,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestMemo(t *testing.T) {
+func TestMemoForgetsWhatChanged(t *testing.T) {
 	ctx := context.Background()
 	s := storetest.New(t)
 	repo := store.NewRepo[struct{}](s, store.NPM)

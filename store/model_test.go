@@ -22,9 +22,9 @@ type model struct {
 	dead     map[[2]string]bool         // tombstones
 }
 
-// TestModel runs random operations against the store and the model, and compares results, listings and counters; the
-// check at the end recounts everything.
-func TestModel(t *testing.T) {
+// TestStoreAgreesWithItsModel runs random operations against the store and the model, and compares results, listings
+// and counters; the check at the end recounts everything.
+func TestStoreAgreesWithItsModel(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			clock := storetest.NewClock()

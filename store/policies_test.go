@@ -13,7 +13,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestQuotas(t *testing.T) {
+func TestQuotasRefuseWhatIsAbove(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		q    store.Quota
@@ -46,8 +46,8 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-// TestQuotaWithinOneTransaction publishes twice before the commit: the first counts for the second.
-func TestQuotaWithinOneTransaction(t *testing.T) {
+// TestQuotaCountsWhatTheTransactionAdded publishes twice before the commit: the first counts for the second.
+func TestQuotaCountsWhatTheTransactionAdded(t *testing.T) {
 	rules := store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Package: "*", Bytes: 9}}})
 	s := storetest.New(t, storetest.WithPolicies(rules))
 	one, two := storetest.Put(t, s, "11111"), storetest.Put(t, s, "22222")
@@ -71,7 +71,7 @@ func TestHoldAsksPolicies(t *testing.T) {
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Hold(b) }), store.ErrQuota)
 }
 
-func TestProtected(t *testing.T) {
+func TestProtectedPackagesAreForTheirUsers(t *testing.T) {
 	s := storetest.New(t, storetest.WithPolicies(store.NewRules(store.RulesConfig{
 		Protected: []store.Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada"}}},
 	})))
@@ -87,7 +87,7 @@ func TestProtected(t *testing.T) {
 	wantErr(t, s.Admit(bob, store.NPM, "@acme/x", 1), store.ErrProtected)
 }
 
-func TestImmutable(t *testing.T) {
+func TestImmutableVersionsAndTagsStay(t *testing.T) {
 	s := storetest.New(t, storetest.WithPolicies(store.NewRules(store.RulesConfig{
 		Immutable: []store.Immutable{{Package: "a", Tag: "v*"}, {Package: "frozen"}},
 	})))
@@ -121,7 +121,7 @@ func TestImmutable(t *testing.T) {
 	wantErr(t, in("frozen", func(p *packageTx) error { return p.Delete("1", false) }), store.ErrImmutable)
 }
 
-func TestGlobs(t *testing.T) {
+func TestStarMatchesAnyRunOfCharacters(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool

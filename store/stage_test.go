@@ -27,7 +27,7 @@ var sizes = []int{
 	writebackStep + 5,
 }
 
-func TestStageEverySize(t *testing.T) {
+func TestBodiesOfEverySizeBecomeBlobs(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	for i, n := range sizes {
@@ -110,7 +110,7 @@ func checkSums(t *testing.T, st *Stage, body []byte) {
 	}
 }
 
-func TestStageUseAfterEnd(t *testing.T) {
+func TestStageTakesNothingAfterAbort(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	st, err := s.Stage(context.Background(), StageOptions{})
 	if err != nil {
@@ -129,7 +129,7 @@ func TestStageUseAfterEnd(t *testing.T) {
 }
 
 // The comment of durable.go promises this sequence.
-func TestDurableSequence(t *testing.T) {
+func TestStepsOfABlobAndItsRecord(t *testing.T) {
 	hook := &fault{}
 	s := openBytes(t, t.TempDir(), Options{Faults: hook})
 	ctx := context.Background()
@@ -177,7 +177,7 @@ func TestEmptyDescriptorIsFast(t *testing.T) {
 	}
 }
 
-func TestParallelCommitsOfOneDigest(t *testing.T) {
+func TestParallelCommitsOfOneDigestMakeOneBlob(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	body := randomBytes(3, 3*smallBuffer)
@@ -210,7 +210,7 @@ func TestParallelCommitsOfOneDigest(t *testing.T) {
 	}
 }
 
-func TestFullDisk(t *testing.T) {
+func TestFullDiskIsRefusedAtEachStep(t *testing.T) {
 	for _, op := range []string{"create", "write", "fsync", "rename"} {
 		hook := &fault{op: op, err: syscall.ENOSPC}
 		s := openBytes(t, t.TempDir(), Options{Faults: hook})
@@ -227,7 +227,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func TestReserve(t *testing.T) {
+func TestReserveRefusesBodies(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{Reserve: 1 << 60})
 	if _, err := s.Stage(context.Background(), StageOptions{}); !errors.Is(err, ErrFull) {
 		t.Errorf("Stage: %v, want ErrFull", err)

@@ -63,7 +63,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	mustLack(t, s, held.Digest)
 }
 
-func TestSweepedBlobsLeaveTheMemory(t *testing.T) {
+func TestSweptBlobsLeaveTheMemory(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	b := mustPut(t, s, []byte("small"))
 	if p, err := s.ReadBlob(context.Background(), b.Digest, 5); err != nil || string(p) != "small" {
@@ -106,7 +106,7 @@ func TestSweepRefusesAndPauses(t *testing.T) {
 	}
 }
 
-func TestSweepManyPages(t *testing.T) {
+func TestSweepGoesThroughManyPages(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	s.db.NoSync = true
 	n := int64(2*sweepPage + 9)
@@ -127,7 +127,7 @@ func TestSweepManyPages(t *testing.T) {
 
 // Publishers and the sweeper, without any grace, fight over few digests: whoever is told that his publish worked can
 // read his bytes.
-func TestSweepAgainstCommit(t *testing.T) {
+func TestPublishedBytesAreNotSwept(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now, Grace: time.Second})
 	s.db.NoSync = true
@@ -212,7 +212,7 @@ func fight(t *testing.T, s *Store, pkg string, n int) bool {
 	return true
 }
 
-func TestReconcile(t *testing.T) {
+func TestReconcileRemovesWhatBelongsToNobody(t *testing.T) {
 	c := newClock()
 	dir := t.TempDir()
 	s := openBytes(t, dir, Options{Now: c.now})
@@ -277,7 +277,7 @@ func dropReviews(t *testing.T, s *Store) {
 	}
 }
 
-func TestDamagedBlob(t *testing.T) {
+func TestDamagedBlobIsRepairedByAPush(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	b := mustPut(t, s, []byte("whole"))
@@ -296,7 +296,7 @@ func TestDamagedBlob(t *testing.T) {
 	}
 }
 
-func TestBlobCache(t *testing.T) {
+func TestBlobCacheKeepsWhatIsUsed(t *testing.T) {
 	var c blobCache
 	c.init(10 * cost(make([]byte, 100)))
 	d := func(i int) digest.Digest { return digest.FromString(fmt.Sprint(i)) }

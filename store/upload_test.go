@@ -42,7 +42,7 @@ func TestUploadInPieces(t *testing.T) {
 	}
 }
 
-func TestUploadErrors(t *testing.T) {
+func TestUploadRefusesStrangersAndMistakes(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ada := WithActor(context.Background(), Actor{User: "ada"})
 	id, err := s.StartUpload(ada, OCI, "app")
@@ -184,7 +184,7 @@ func TestUploadSurvivesACrash(t *testing.T) {
 	mustCommit(t, s, empty, digest.FromString(""))
 }
 
-func TestSHA512(t *testing.T) {
+func TestSHA512IsASecondName(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	body := randomBytes(6, largeBuffer+1)
 	id := mustStart(t, s)
@@ -291,7 +291,7 @@ func (x both) After(op, path string) error {
 }
 
 // Any sequence of appends, wrong offsets, cut bodies, parks and crashes behaves like a byte slice.
-func TestUploadModel(t *testing.T) {
+func TestUploadBehavesLikeAByteSlice(t *testing.T) {
 	model := func(seed uint64) bool {
 		err := playUpload(t, rand.New(rand.NewPCG(seed, 1)))
 		if err != nil {
