@@ -35,6 +35,7 @@ var layers = [][]string{
 	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
 	{"larder/store/storetest"},
 	{"larder/store"},
+	{"larder/store/disk"},
 	{"larder/internal/gemspec"},
 	{
 		"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/semver",
@@ -93,7 +94,7 @@ func layerOf(pkg string) int {
 	return slices.IndexFunc(layers, func(row []string) bool { return slices.Contains(row, pkg) })
 }
 
-// TestImports keeps imports pointing down, bbolt inside store, HTTP outside it, and the rigs of tests in tests.
+// TestImports keeps imports pointing down, bbolt and the files inside store, HTTP outside it, and the rigs of tests in tests.
 func TestImports(t *testing.T) {
 	for _, p := range listPackages(t) {
 		own := layerOf(p.ImportPath)
@@ -113,7 +114,10 @@ func TestImports(t *testing.T) {
 			if imp == "go.etcd.io/bbolt" && p.ImportPath != "larder/store" {
 				t.Errorf("%s imports bbolt: only store may", p.ImportPath)
 			}
-			if imp == "net/http" && (p.ImportPath == "larder/store" || p.ImportPath == "larder/auth") {
+			if imp == "larder/store/disk" && p.ImportPath != "larder/store" {
+				t.Errorf("%s imports store/disk: only store may", p.ImportPath)
+			}
+			if imp == "net/http" && slices.Contains([]string{"larder/store", "larder/store/disk", "larder/auth"}, p.ImportPath) {
 				t.Errorf("%s imports net/http: HTTP belongs to internal/wire and above", p.ImportPath)
 			}
 		}
@@ -190,12 +194,12 @@ func quantile(values []int, percent int) int {
 }
 
 // fileCalls are the calls that make, move or remove files; in the data folder
-// only store/durable.go may do so.
+// only store/disk/durable.go may do so.
 var fileCalls = []string{"os.Rename", "os.WriteFile", "os.Create", "os.OpenFile", "os.Remove", "os.RemoveAll", "os.Mkdir", "os.MkdirAll", "os.CreateTemp", "os.Link"}
 
 // outsideData names the files that write outside the data folder, and why.
 var outsideData = map[string]string{
-	"store/durable.go":          "the one place",
+	"store/disk/durable.go":     "the one place",
 	"internal/server/listen.go": "--addr-file and the admin socket",
 	"internal/cli/backup.go":    "the backup file an operator names",
 	"internal/cli/rebuild.go":   "the folder that check --rebuild --export names",
@@ -212,7 +216,7 @@ func TestDurable(t *testing.T) {
 			}
 			name := callName(call)
 			if slices.Contains(fileCalls, name) && outsideData[path] == "" && !strings.HasPrefix(path, "internal/bench/") {
-				t.Errorf("%s calls %s: files of the data folder are made in store/durable.go", path, name)
+				t.Errorf("%s calls %s: files of the data folder are made in store/disk/durable.go", path, name)
 			}
 			if strings.HasPrefix(name, "log.") || slices.Contains([]string{"slog.Info", "slog.Warn", "slog.Error", "slog.Debug", "slog.Default"}, name) {
 				t.Errorf("%s calls %s: loggers are passed in", path, name)

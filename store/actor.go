@@ -1,5 +1,7 @@
 package store
 
+// This file says on whose behalf a change is made.
+
 import "context"
 
 // Actor is who asked for a change. It travels in the context and ends up in the journal, in records and in policies.

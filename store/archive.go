@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"larder/store/disk"
 )
 
 const (
@@ -113,7 +115,7 @@ func (tx *Tx) lastMonth() string { return string(tx.get(bucketMeta, lastMonthKey
 func (s *Store) archive(month string, entries []Entry) error {
 	name := path.Join(journalDir, month+archiveExt)
 	last := uint64(0)
-	err := s.readArchive(name, func(e Entry) error { last = e.Seq; return nil })
+	err := readArchive(s.files, name, func(e Entry) error { last = e.Seq; return nil })
 	if err != nil {
 		return fmt.Errorf("%w; move the file away, and the journal can be pruned again", err)
 	}
@@ -121,51 +123,21 @@ func (s *Store) archive(month string, entries []Entry) error {
 	if entries = slices.DeleteFunc(entries, func(e Entry) bool { return e.Seq <= last }); len(entries) == 0 {
 		return nil
 	}
-	if err := s.mkdir(journalDir); err != nil {
+	if err := s.files.Mkdir(journalDir); err != nil {
 		return err
 	}
-	temp := name + newSuffix
-	if err := s.remove(temp); err != nil {
-		return err
-	}
-	file, err := s.create(temp, 0o440)
+	err = s.files.ReplaceFile(name, 0o440, func(w io.Writer) error {
+		return errors.Join(s.copyArchive(w, name), writeEntries(w, entries))
+	})
 	if err != nil {
 		return err
 	}
-	w := &fileWriter{f: s.files, file: file, path: temp}
-	err = joined(s.copyArchive(w, name), writeEntries(w, entries))
-	if err == nil {
-		err = s.fsync(file, temp)
-	}
-	if err = errors.Join(err, s.closeFile(file, temp)); err != nil {
-		return err
-	}
-	if err := s.rename(temp, name); err != nil {
-		return err
-	}
-	return errors.Join(s.syncDir(journalDir), s.syncDir("."))
-}
-
-// fileWriter writes to a file of the folder from its start.
-type fileWriter struct {
-	f    *files
-	file *os.File
-	path string
-	off  int64
-}
-
-// Write implements io.Writer.
-func (w *fileWriter) Write(p []byte) (int, error) {
-	if err := w.f.write(w.file, w.path, p, w.off); err != nil {
-		return 0, err
-	}
-	w.off += int64(len(p))
-	return len(p), nil
+	return s.files.SyncDir(".")
 }
 
 // copyArchive copies what the archive has so far.
 func (s *Store) copyArchive(w io.Writer, name string) error {
-	f, err := os.Open(s.at(name))
+	f, err := os.Open(s.files.Path(name))
 	if err != nil {
 		return ignoreAbsent(err)
 	}
@@ -184,12 +156,12 @@ func writeEntries(w io.Writer, entries []Entry) error {
 			return err
 		}
 	}
-	return joined(z.Close(), buf.Flush())
+	return errors.Join(z.Close(), buf.Flush())
 }
 
 // readArchive calls fn with each entry of an archive; an absent one has none.
-func (f *files) readArchive(name string, fn func(Entry) error) error {
-	file, err := os.Open(f.at(name))
+func readArchive(f *disk.Folder, name string, fn func(Entry) error) error {
+	file, err := os.Open(f.Path(name))
 	if err != nil {
 		return ignoreAbsent(err)
 	}
@@ -242,8 +214,8 @@ func (tx *Tx) forgetEntry(e Entry) error {
 }
 
 // archives are the names of the archives, oldest first.
-func (f *files) archives() (names []string, err error) {
-	entries, err := os.ReadDir(f.at(journalDir))
+func archives(f *disk.Folder) (names []string, err error) {
+	entries, err := os.ReadDir(f.Path(journalDir))
 	if err != nil {
 		return nil, ignoreAbsent(err)
 	}
@@ -292,7 +264,7 @@ func (s *Store) firstEntry(ctx context.Context) (first uint64, err error) {
 }
 
 func (s *Store) archivedUpTo(ctx context.Context, f EntryFilter, after, first uint64, fn func(Entry) error) error {
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil {
 		return err
 	}
@@ -302,7 +274,7 @@ func (s *Store) archivedUpTo(ctx context.Context, f EntryFilter, after, first ui
 			month < f.Since.UTC().Format("2006-01") {
 			continue
 		}
-		err := s.readArchive(name, func(e Entry) error {
+		err := readArchive(s.files, name, func(e Entry) error {
 			if e.Seq >= first {
 				return errPast
 			}

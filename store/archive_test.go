@@ -1,6 +1,9 @@
 package store
 
+// This file tests old entries of the journal in monthly archives: nothing is lost, doubled or told in another order.
+
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -314,13 +317,13 @@ func TestOldEntriesMoveToArchives(t *testing.T) {
 	if err != nil || !slices.Equal(seqs(left), numbers(71, 100)) {
 		t.Errorf("left: %v, %v", seqs(left), err)
 	}
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil || len(names) < 3 {
 		t.Errorf("archives: %v, %v; want one a month", names, err)
 	}
 	for _, name := range names {
 		month := strings.TrimSuffix(filepath.Base(name), archiveExt)
-		err := s.readArchive(name, func(e Entry) error {
+		err := readArchive(s.files, name, func(e Entry) error {
 			if got := e.Time.Format("2006-01"); got != month {
 				t.Errorf("%s has an entry of %s", name, got)
 			}
@@ -419,7 +422,7 @@ func TestClockMistakesDoNotStopPruning(t *testing.T) {
 	if r, err := s.PruneJournal(context.Background(), time.Hour); err != nil || r.Entries != 7 {
 		t.Errorf("%+v, %v; want all 7", r, err)
 	}
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil || slices.ContainsFunc(names, func(n string) bool { return n > "journal/2060" }) {
 		t.Errorf("archives: %v, %v", names, err)
 	}
@@ -497,5 +500,106 @@ func TestCompactShrinks(t *testing.T) {
 	s = openBytes(t, dir, Options{Now: c.now})
 	if got := told(t, s, EntryFilter{}); len(got) != 5000 {
 		t.Errorf("%d entries are told, want 5000", len(got))
+	}
+}
+
+// TestCursorIsRemembered over a restart, until it is dropped; its name is checked as every other.
+func TestCursorIsRemembered(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := openBytes(t, dir, Options{})
+	if err := s.Update(ctx, func(tx *Tx) error { return tx.SetCursor("webhooks", 7) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(ctx, func(tx *Tx) error { return tx.SetCursor("", 7) }); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a cursor without a name: %v, want ErrInvalid", err)
+	}
+	closeQuiet(t, s)
+	s = openBytes(t, dir, Options{})
+	want := func(name string, seq uint64, ok bool) {
+		t.Helper()
+		err := s.View(ctx, func(tx *Tx) error {
+			if got, found := tx.Cursor(name); got != seq || found != ok {
+				t.Errorf("cursor %s: %d, %t; want %d, %t", name, got, found, seq, ok)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("webhooks", 7, true)
+	want("feeds", 0, false)
+	if err := s.Update(ctx, func(tx *Tx) error { return tx.DropCursor("webhooks") }); err != nil {
+		t.Fatal(err)
+	}
+	want("webhooks", 0, false)
+}
+
+// TestDamagedArchiveIsNotWrittenOver: pruning stops with its name and loses nothing; when it was moved away, pruning
+// goes on.
+func TestDamagedArchiveIsNotWrittenOver(t *testing.T) {
+	ctx := context.Background()
+	c := &clock{t: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	dir := t.TempDir()
+	s := openBytes(t, dir, Options{Now: c.now})
+	logged(t, s, c, 2)
+	if _, err := s.PruneJournal(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	names, err := archives(s.files)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("archives: %v, %v", names, err)
+	}
+	last := filepath.Join(dir, names[len(names)-1])
+	if err := errors.Join(os.Remove(last), os.WriteFile(last, []byte("not gzip"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	logged(t, s, c, 1)
+	_, err = s.PruneJournal(ctx, -time.Hour)
+	if err == nil || !strings.Contains(err.Error(), filepath.Base(last)) {
+		t.Fatalf("pruning into a damaged archive: %v, want an error that names it", err)
+	}
+	if _, err := s.ArchivedEntries(ctx, EntryFilter{}, 0, func(Entry) error { return nil }); err == nil {
+		t.Error("a damaged archive was read as if it were empty")
+	}
+	if left, err := s.Journal(ctx, 0, 10); err != nil || !slices.Equal(seqs(left), []uint64{3}) {
+		t.Errorf("left in the database: %v, %v; want [3]", seqs(left), err)
+	}
+	if err := os.Remove(last); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.PruneJournal(ctx, -time.Hour); err != nil || r.Entries != 1 {
+		t.Errorf("after it was moved away: %+v, %v; want one entry", r, err)
+	}
+}
+
+// TestBackupWithArchivesHasTheWholeJournal; one without has what is in the database.
+func TestBackupWithArchivesHasTheWholeJournal(t *testing.T) {
+	ctx := context.Background()
+	for _, with := range []bool{true, false} {
+		c := newClock()
+		s := openBytes(t, t.TempDir(), Options{Now: c.now})
+		logged(t, s, c, 50)
+		if _, err := s.PruneJournal(ctx, 20*24*time.Hour+time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		var tar bytes.Buffer
+		made, err := s.BackupAll(ctx, &tar, nil, with)
+		if err != nil || (made.Archives > 0) != with {
+			t.Fatalf("backup with archives %t: %+v, %v", with, made, err)
+		}
+		dir := filepath.Join(t.TempDir(), "restored")
+		restored, err := Restore(ctx, dir, &tar, nil)
+		if err != nil || restored != made {
+			t.Fatalf("restored %+v, %v; want %+v", restored, err, made)
+		}
+		want := numbers(31, 50)
+		if with {
+			want = numbers(1, 50)
+		}
+		if got := seqs(told(t, openBytes(t, dir, Options{Now: c.now}), EntryFilter{})); !slices.Equal(got, want) {
+			t.Errorf("with archives %t the restored journal tells %v, want %v", with, got, want)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file writes a backup of a store that stays in use.
+
 import (
 	"archive/tar"
 	"context"
@@ -9,11 +11,12 @@ import (
 	"io"
 	"os"
 	"path"
-	"path/filepath"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
+
+	"larder/store/disk"
 )
 
 // BackupReport is what a backup holds, or a restore brought back.
@@ -86,12 +89,12 @@ func (s *Store) backup(
 }
 
 func (s *Store) addArchives(ctx context.Context, tw *tar.Writer, r *BackupReport) error {
-	names, err := s.archives()
+	names, err := archives(s.files)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		f, err := os.Open(s.at(name))
+		f, err := os.Open(s.files.Path(name))
 		if err != nil {
 			return err
 		}
@@ -106,8 +109,8 @@ func (s *Store) addArchives(ctx context.Context, tw *tar.Writer, r *BackupReport
 
 // snapshot copies the records to a file that has lost its name by the time it is returned: a crash leaves nothing.
 func (s *Store) snapshot(ctx context.Context) (*os.File, *bolt.DB, error) {
-	name := path.Join(uploadsDir, "backup-"+rand.Text())
-	file, err := s.create(name, 0o600)
+	name := path.Join(disk.UploadsDir, "backup-"+rand.Text())
+	file, err := s.files.Create(name, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -117,9 +120,9 @@ func (s *Store) snapshot(ctx context.Context) (*os.File, *bolt.DB, error) {
 	})
 	var db *bolt.DB
 	if err == nil {
-		db, err = bolt.Open(filepath.Join(s.dir, name), 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
+		db, err = bolt.Open(s.files.Path(name), 0o600, &bolt.Options{ReadOnly: true, Timeout: time.Second})
 	}
-	err = errors.Join(err, s.remove(name))
+	err = errors.Join(err, s.files.Remove(name))
 	if err == nil {
 		_, err = file.Seek(0, io.SeekStart)
 	}
@@ -137,12 +140,12 @@ func (s *Store) addBlob(ctx context.Context, tw *tar.Writer, d digest.Digest, v 
 	if err := decode(v, &row); err != nil {
 		return 0, fmt.Errorf("blob %s: %w", d, err)
 	}
-	f, err := s.openBytes(Blob{Digest: d, Size: row.Size})
+	f, err := s.files.OpenBlob(Blob{Digest: d, Size: row.Size})
 	if err != nil {
 		return 0, fmt.Errorf("blob %s: %w", d, err)
 	}
 	defer f.Close()
-	return addFile(ctx, tw, blobPath(d), f, time.Unix(row.Created, 0))
+	return addFile(ctx, tw, disk.BlobPath(d), f, time.Unix(row.Created, 0))
 }
 
 func addFile(ctx context.Context, tw *tar.Writer, name string, f *os.File, mod time.Time) (int64, error) {

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests backups, and what a restore makes of whole, damaged and hostile ones.
+
 import (
 	"archive/tar"
 	"bytes"

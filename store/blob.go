@@ -1,5 +1,7 @@
 package store
 
+// This file reads blobs: their records, their files, and the small ones from memory.
+
 import (
 	"container/list"
 	"context"
@@ -15,44 +17,35 @@ import (
 
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // Blob is content-addressed bytes that are durable in the data folder.
-type Blob struct {
-	Digest digest.Digest // always sha256
-	Size   int64         // bytes
-}
+type Blob = disk.Blob
 
 const (
 	cachedBlob  = 64 << 10 // largest blob kept in memory
 	cacheBudget = 16 << 20 // bytes of blobs kept in memory
 )
 
-// blobPath is where a sha256 digest's bytes are. d comes from ParseDigest or from a hash, so it is hex and nothing else.
-func blobPath(d digest.Digest) string {
-	hex := d.Encoded()
-	return blobsDir + "/" + hex[:2] + "/" + hex
-}
-
-func shardPath(d digest.Digest) string { return blobsDir + "/" + d.Encoded()[:2] }
-
-// shelf is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the small ones.
-type shelf struct {
+// blobIndex is what memory knows about blobs: who works on them, when they were last asked for, and the bytes of the
+// small ones.
+type blobIndex struct {
 	// A commit of a digest holds its stripe for reading around rename and record, the sweeper holds it for writing around
 	// record and unlink: so they exclude each other, and commits do not. No transaction's function may take one.
-	stripes [shards]sync.RWMutex
+	stripes [disk.Shards]sync.RWMutex
 	gate    gate
 	touches touches
 	small   blobCache
 	damages damages
 }
 
-func (s *shelf) init() {
+func (s *blobIndex) init() {
 	s.touches.last = make(map[[sha256.Size]byte]int64)
 	s.small.init(cacheBudget)
 }
 
-func (s *shelf) stripe(d digest.Digest) *sync.RWMutex {
+func (s *blobIndex) stripe(d digest.Digest) *sync.RWMutex {
 	return &s.stripes[d256(d)[0]]
 }
 
@@ -107,8 +100,8 @@ func (t *touches) forget(cutoff time.Time) {
 	}
 }
 
-// Touch says that a client was told d exists: the sweeper waits another grace period from now. It costs no I/O and is forgotten
-// by a restart. d is a sha256 digest, as in Blob; touching anything else does nothing.
+// Touch says that a client was told d exists: the sweeper waits another grace period from now. It costs no I/O and is
+// forgotten by a restart. d is a sha256 digest, as in Blob; touching anything else does nothing.
 func (s *Store) Touch(d digest.Digest) {
 	if d.Algorithm() == digest.SHA256 {
 		s.touches.touch(d, s.opt.Now())
@@ -139,9 +132,9 @@ func (s *Store) StatBlob(ctx context.Context, d digest.Digest) (Blob, error) {
 	return b, nil
 }
 
-// OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable when the blob
-// is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when there is a
-// record but the file is missing, has another size or is known to have other bytes.
+// OpenBlob opens the bytes of d, a sha256 digest or a sha512 alias of one. The file's offset is 0, it stays readable
+// when the blob is swept meanwhile, and the caller closes it. ErrNotFound when there is no such blob; ErrDamaged when
+// there is a record but the file is missing, has another size or is known to have other bytes.
 func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, error) {
 	b, err := s.lookup(ctx, d)
 	if err != nil {
@@ -154,39 +147,9 @@ func (s *Store) OpenBlob(ctx context.Context, d digest.Digest) (*os.File, Blob, 
 	return f, b, nil
 }
 
-// openBytes opens a blob's file and compares its size with the record: a truncated file is never served.
-func (f *files) openBytes(b Blob) (*os.File, error) {
-	file, err := os.Open(f.at(blobPath(b.Digest)))
-	if err != nil {
-		return nil, err
-	}
-	st, err := file.Stat()
-	if err == nil {
-		err = fits(st, b)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return file, nil
-}
-
-// fits is errBytes for a file that has another size than the record of b says.
-func fits(st os.FileInfo, b Blob) error {
-	if !st.Mode().IsRegular() || st.Size() != b.Size {
-		return fmt.Errorf("the file has %d bytes, its record says %d: %w", st.Size(), b.Size, errBytes)
-	}
-	return nil
-}
-
-// intact reports whether the blob's file is there with the right size.
-func (f *files) intact(b Blob) bool {
-	st, err := os.Stat(f.at(blobPath(b.Digest)))
-	return err == nil && st.Mode().IsRegular() && st.Size() == b.Size
-}
-
-// ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from memory after
-// the first time, so the caller must not change what it gets. What comes from the disk is hashed: ErrDamaged.
+// ReadBlob returns the bytes of d, at most limit of them: ErrTooLarge above, ErrNotFound. Blobs up to 64 KiB come from
+// memory after the first time, so the caller must not change what it gets. What comes from the disk is hashed:
+// ErrDamaged.
 func (s *Store) ReadBlob(ctx context.Context, d digest.Digest, limit int64) ([]byte, error) {
 	b, err := s.lookup(ctx, d)
 	if err == nil && b.Size > limit {
@@ -233,13 +196,13 @@ func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, erro
 	_, err = io.ReadFull(f, p)
 	switch {
 	case err == io.EOF, err == io.ErrUnexpectedEOF:
-		err = fmt.Errorf("the file ended early: %w", errBytes)
+		err = fmt.Errorf("the file ended early: %w", disk.ErrWrongBytes)
 	case err == nil:
 		sum := sha256.Sum256(p)
 		err = compareSum(b, sum[:])
 	}
-	if err != nil && rotten(err) {
-		err = s.spoilt(ctx, b, err, markOf(st))
+	if err != nil && isFileDamage(err) {
+		err = s.reportDamage(ctx, b, err, markOf(st))
 	}
 	return p, err
 }

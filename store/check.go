@@ -1,14 +1,17 @@
 package store
 
+// This file compares every record with those it depends on, and blobs with their files.
+
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // CheckOptions says how thorough Check is.
@@ -303,7 +306,7 @@ func (c *checker) blobs() error {
 			return fmt.Errorf("blob %q: %w", k, ErrFormat)
 		}
 		b := Blob{Digest: digest.Digest(k), Size: row.Size}
-		if what := c.bytes(b); what != "" && c.still(b.Digest) {
+		if what := c.bytes(b); what != "" && c.blobExists(b.Digest) {
 			if err := c.damagedBlob(b, what); err != nil {
 				return err
 			}
@@ -355,19 +358,18 @@ func (c *checker) damagedBlob(b Blob, what string) error {
 	return nil
 }
 
-// still reports whether the blob has not been swept while its file was looked at.
-func (c *checker) still(d digest.Digest) bool {
+// blobExists reports whether the blob has not been swept while its file was looked at.
+func (c *checker) blobExists(d digest.Digest) bool {
 	_, err := c.s.lookup(c.ctx, d)
 	return err == nil
 }
 
 // orphans counts the files that no record knows.
 func (c *checker) orphans() error {
-	for i := range shards {
-		shard := fmt.Sprintf("%s/%02x", blobsDir, i)
-		entries, err := os.ReadDir(c.s.at(shard))
+	for i := range disk.Shards {
+		entries, err := c.s.files.ReadShard(i)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", shard, err)
+			return fmt.Errorf("read %s: %w", disk.BlobsDir, err)
 		}
 		err = c.s.View(c.ctx, func(tx *Tx) error {
 			for _, e := range entries {

@@ -1,5 +1,7 @@
 package store
 
+// This file tests what a check finds, and that it finds nothing in a sound store.
+
 import (
 	"context"
 	"os"
@@ -8,6 +10,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // damaged is a small store that every row of the table breaks in one way.
@@ -66,7 +70,10 @@ func TestCheckFindsDamage(t *testing.T) {
 		{"package", del(bucketPackage, "npm", "a"), "the package has no record"},
 		{"kind counter", del(bucketStat, "kind", "npm"), "is missing"},
 		{"user counter", del(bucketStat, "user", "ada"), "is missing"},
-		{"blob counter", func(tx *Tx, _ Blob) error { return tx.count(statBlobs, counter{Bytes: 1}) }, "counter \"blobs\" says"},
+		{
+			"blob counter", func(tx *Tx, _ Blob) error { return tx.count(statBlobs, counter{Bytes: 1}) },
+			"counter \"blobs\" says",
+		},
 		{"package counter", func(tx *Tx, _ Blob) error {
 			p, err := openPackage(tx, NPM, "a")
 			p.row.Tags++
@@ -110,7 +117,7 @@ func TestCheckFindsDamagedFiles(t *testing.T) {
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			s, b := damaged(t)
-			path := s.at(blobPath(b.Digest))
+			path := s.files.Path(disk.BlobPath(b.Digest))
 			if err := os.Chmod(path, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -139,10 +146,10 @@ func wantProblem(t *testing.T, s *Store, o CheckOptions, want string) {
 	}
 }
 
-// TestCheckOrphans counts files that no record knows, without calling them a problem.
-func TestCheckOrphans(t *testing.T) {
+// TestCheckCountsOrphans counts files that no record knows, without calling them a problem.
+func TestCheckCountsOrphans(t *testing.T) {
 	s, _ := damaged(t)
-	if err := os.WriteFile(s.at(blobPath(digest.FromString("orphan"))), []byte("orphan"), 0o600); err != nil {
+	if err := os.WriteFile(s.files.Path(disk.BlobPath(digest.FromString("orphan"))), []byte("orphan"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Check(context.Background(), CheckOptions{})
@@ -151,8 +158,8 @@ func TestCheckOrphans(t *testing.T) {
 	}
 }
 
-// TestCheckInSlices walks more rows than one slice has, while others write.
-func TestCheckInSlices(t *testing.T) {
+// TestCheckRunsWhileOthersWrite walks more rows than one slice has, while others write.
+func TestCheckRunsWhileOthersWrite(t *testing.T) {
 	s, b := damaged(t)
 	r := NewRepo[int](s, NPM)
 	ctx := context.Background()
@@ -179,7 +186,8 @@ func TestCheckInSlices(t *testing.T) {
 				return
 			default:
 			}
-			if err := r.Update(ctx, "busy", func(p *PackageTx[int]) error { return add(p, time.Now().Format(time.RFC3339Nano)) }); err != nil {
+			id := time.Now().Format(time.RFC3339Nano)
+			if err := r.Update(ctx, "busy", func(p *PackageTx[int]) error { return add(p, id) }); err != nil {
 				stopped <- err
 				return
 			}

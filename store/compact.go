@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	bolt "go.etcd.io/bbolt"
@@ -54,8 +55,8 @@ func (tx *Tx) txBase() uint64 {
 	return 0
 }
 
-func (f *files) sizeOf(name string) (int64, error) {
-	st, err := os.Stat(f.at(name))
+func (s *Store) sizeOf(name string) (int64, error) {
+	st, err := os.Stat(s.files.Path(name))
 	if err != nil {
 		return 0, err
 	}
@@ -63,33 +64,33 @@ func (f *files) sizeOf(name string) (int64, error) {
 }
 
 func (s *Store) compact(ctx context.Context) error {
-	if err := s.remove(newDBName); err != nil {
+	if err := s.files.Remove(newDBName); err != nil {
 		return err
 	}
-	err := s.step("create", newDBName, s.copyDB)
+	err := s.files.Step("create", newDBName, s.copyDB)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err == nil {
-		err = s.trimDB(newDBName)
+		err = s.files.CutFile(newDBName, usedBytes)
 	}
 	if err == nil {
-		err = inspectFile(s.at(newDBName), s.opt)
+		err = inspectFile(s.files.Path(newDBName), s.opt)
 	}
 	if err != nil {
-		return errors.Join(err, s.remove(newDBName))
+		return errors.Join(err, s.files.Remove(newDBName))
 	}
-	if err := s.rename(newDBName, dbName); err != nil {
+	if err := s.files.Rename(newDBName, dbName); err != nil {
 		return err
 	}
-	return s.syncDir(".")
+	return s.files.SyncDir(".")
 }
 
 // copyDB copies every row to the new file.
 func (s *Store) copyDB() (err error) {
 	o := boltOptions(s.opt)
 	o.NoSync = true // it is synced whole, before it gets its name
-	dst, err := bolt.Open(s.at(newDBName), 0o600, o)
+	dst, err := bolt.Open(s.files.Path(newDBName), 0o600, o)
 	if err != nil {
 		return err
 	}
@@ -101,21 +102,9 @@ func (s *Store) copyDB() (err error) {
 	return dst.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucketMeta)).Put(txBaseKey, be64(last)) })
 }
 
-// trimDB cuts off what bbolt allocated ahead and makes the file durable.
-func (f *files) trimDB(path string) error {
-	file, err := f.openFile("open", path, os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	st, err := file.Stat()
-	if err == nil {
-		x := &inspector{r: file, size: st.Size()}
-		if _, _, err = x.meta(); err == nil {
-			err = f.truncate(file, path, int64(x.pages)*x.pageSize)
-		}
-	}
-	if err == nil {
-		err = f.fsync(file, path)
-	}
-	return errors.Join(err, f.closeFile(file, path))
+// usedBytes is how much of a database's file has pages: bbolt allocates ahead.
+func usedBytes(r io.ReaderAt, size int64) (int64, error) {
+	x := &inspector{r: r, size: size}
+	_, _, err := x.meta()
+	return int64(x.pages) * x.pageSize, err
 }

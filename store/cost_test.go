@@ -1,5 +1,7 @@
 package store
 
+// This file tests that the cost of an operation does not grow with what is stored.
+
 import (
 	"context"
 	"fmt"
@@ -58,7 +60,9 @@ func publishCost(t *testing.T, n int) int64 {
 	}
 	stats := s.db.Stats()
 	before := stats.TxStats.GetPageCount()
-	err = NewRepo[string](s, NPM).Update(context.Background(), "a", func(p *PackageTx[string]) error { return p.Publish(small(n, b)) })
+	err = NewRepo[string](s, NPM).Update(context.Background(), "a", func(p *PackageTx[string]) error {
+		return p.Publish(small(n, b))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

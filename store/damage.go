@@ -1,5 +1,9 @@
 package store
 
+// This file deals with blobs whose bytes on disk are not those of their digest. What is known of one is a row of the
+// bucket damage and an entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs
+// it (Stage, PutBytes, Upload).
+
 import (
 	"context"
 	"crypto/sha256"
@@ -15,14 +19,11 @@ import (
 	"syscall"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
-)
 
-// Here: blobs whose bytes on disk are not those of their digest. What is known is a row of the bucket damage and an
-// entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs it (Stage, PutBytes,
-// Upload).
+	"larder/internal/problem"
+	"larder/store/disk"
+)
 
 // damageRow is the value of a damage row.
 type damageRow struct {
@@ -43,8 +44,8 @@ func markOf(st os.FileInfo) fileMark {
 }
 
 // markNow is the state of the file at path.
-func (f *files) markNow(d digest.Digest) fileMark {
-	st, err := os.Stat(f.at(blobPath(d)))
+func (s *Store) markNow(d digest.Digest) fileMark {
+	st, err := os.Stat(s.files.Path(disk.BlobPath(d)))
 	if err != nil {
 		return fileMark{Size: -1}
 	}
@@ -126,17 +127,14 @@ func (s *Store) Damaged(d digest.Digest) error {
 // Sound is Damaged, and looks in addition whether the file is there and has the right size. It notes when that is not
 // so.
 func (s *Store) Sound(ctx context.Context, b Blob) error {
-	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
+	if row, known := s.damages.get(b.Digest); known && !s.isRepaired(ctx, b, row) {
 		return refuseDamaged(b.Digest)
 	}
-	st, err := os.Stat(s.at(blobPath(b.Digest)))
-	if err == nil {
-		err = fits(st, b)
-	}
-	if err == nil || !rotten(err) {
+	err := s.files.StatBlob(b)
+	if err == nil || !isFileDamage(err) {
 		return err
 	}
-	return s.spoilt(ctx, b, err, s.markNow(b.Digest))
+	return s.reportDamage(ctx, b, err, s.markNow(b.Digest))
 }
 
 func refuseDamaged(d digest.Digest) error {
@@ -144,13 +142,10 @@ func refuseDamaged(d digest.Digest) error {
 	return problem.Errorf(ErrDamaged, text, d)
 }
 
-// errBytes is a file that is not what its record says.
-var errBytes = errors.New("wrong bytes")
-
-// rotten tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights), which
-// passes.
-func rotten(err error) bool {
-	return errors.Is(err, os.ErrNotExist) || errors.Is(err, errBytes) || errors.Is(err, syscall.EIO)
+// isFileDamage tells damage of a blob's file, which stays, from trouble of the machine (no descriptors, no rights),
+// which passes.
+func isFileDamage(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, disk.ErrWrongBytes) || errors.Is(err, syscall.EIO)
 }
 
 // plain is err without the machine's paths, for operators.
@@ -162,34 +157,34 @@ func plain(err error) string {
 	if errors.As(err, &pe) {
 		return pe.Op + ": " + pe.Err.Error()
 	}
-	return strings.TrimSuffix(err.Error(), ": "+errBytes.Error())
+	return strings.TrimSuffix(err.Error(), ": "+disk.ErrWrongBytes.Error())
 }
 
 // openSound opens the bytes of a blob with a record. What is known to be damaged is ErrDamaged, what turns out to be is
 // noted and ErrDamaged as well.
 func (s *Store) openSound(ctx context.Context, b Blob) (*os.File, error) {
-	if row, known := s.damages.get(b.Digest); known && !s.putRight(ctx, b, row) {
+	if row, known := s.damages.get(b.Digest); known && !s.isRepaired(ctx, b, row) {
 		return nil, refuseDamaged(b.Digest)
 	}
-	f, err := s.openBytes(b)
-	if err == nil || !rotten(err) {
+	f, err := s.files.OpenBlob(b)
+	if err == nil || !isFileDamage(err) {
 		return f, err
 	}
-	return nil, s.spoilt(ctx, b, err, s.markNow(b.Digest))
+	return nil, s.reportDamage(ctx, b, err, s.markNow(b.Digest))
 }
 
-// spoilt notes that b is damaged and returns the error for its reader: ErrNotFound when it was swept meanwhile.
-func (s *Store) spoilt(ctx context.Context, b Blob, cause error, seen fileMark) error {
-	if _, err := s.note(ctx, b, plain(cause), seen); err != nil {
+// reportDamage notes that b is damaged and returns the error for its reader: ErrNotFound when it was swept meanwhile.
+func (s *Store) reportDamage(ctx context.Context, b Blob, cause error, seen fileMark) error {
+	if _, err := s.noteDamage(ctx, b, plain(cause), seen); err != nil {
 		return err
 	}
 	return fmt.Errorf("%w: %w", refuseDamaged(b.Digest), cause)
 }
 
-// note remembers that the file of b in the state seen is damaged; false when the file is another one by now.
+// noteDamage remembers that the file of b in the state seen is damaged; false when the file is another one by now.
 // ErrNotFound when there is no such blob any more. Where the store takes no writes the memory of this process has to
 // do.
-func (s *Store) note(ctx context.Context, b Blob, what string, seen fileMark) (bool, error) {
+func (s *Store) noteDamage(ctx context.Context, b Blob, what string, seen fileMark) (bool, error) {
 	ctx = context.WithoutCancel(ctx)
 	lock := s.stripe(b.Digest)
 	lock.Lock()
@@ -210,36 +205,36 @@ func (s *Store) note(ctx context.Context, b Blob, what string, seen fileMark) (b
 	if !known {
 		s.logDamage(ctx, b, what)
 	}
-	s.quietly(ctx, func(tx *Tx) error { return tx.putRow(bucketDamage, []byte(b.Digest), row) })
+	s.writeIfPossible(ctx, func(tx *Tx) error { return tx.putRow(bucketDamage, []byte(b.Digest), row) })
 	return true, nil
 }
 
-// quietly writes what memory knows already, unless the store takes no writes. It may use the reserve.
-func (s *Store) quietly(ctx context.Context, fn func(*Tx) error) {
+// writeIfPossible writes what memory knows already, unless the store takes no writes. It may use the reserve.
+func (s *Store) writeIfPossible(ctx context.Context, fn func(*Tx) error) {
 	err := s.writable()
 	if err == nil {
 		err = s.submit(ctx, fn)
 	}
 	if err != nil {
-		s.log.WarnContext(ctx, "what is known of damaged blobs is not stored", "error", err)
+		s.opt.Log.WarnContext(ctx, "what is known of damaged blobs is not stored", "error", err)
 	}
 }
 
 func (s *Store) logDamage(ctx context.Context, b Blob, what string) {
 	places, err := s.placesOf(ctx, b.Digest)
 	if err != nil {
-		s.log.WarnContext(ctx, "the packages of a damaged blob are not known", "error", err)
+		s.opt.Log.WarnContext(ctx, "the packages of a damaged blob are not known", "error", err)
 	}
 	var names []string
 	for _, p := range places {
 		names = append(names, p.String())
 	}
-	s.log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
+	s.opt.Log.WarnContext(ctx, "a blob is damaged", "digest", b.Digest, "bytes", b.Size, "what", what, "in", names)
 }
 
-// putRight reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
+// isRepaired reports whether the file of a damaged blob was replaced by the right bytes, by hand or by a commit whose
 // transaction failed. A file that has not changed is not read.
-func (s *Store) putRight(ctx context.Context, b Blob, row damageRow) bool {
+func (s *Store) isRepaired(ctx context.Context, b Blob, row damageRow) bool {
 	if s.markNow(b.Digest) == row.Mark {
 		return false
 	}
@@ -263,9 +258,9 @@ func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) err
 			return err
 		}
 		if cause == nil {
-			return s.clear(ctx, b.Digest, seen)
+			return s.clearDamage(ctx, b.Digest, seen)
 		}
-		if same, err := s.note(ctx, b, plain(cause), seen); err != nil {
+		if same, err := s.noteDamage(ctx, b, plain(cause), seen); err != nil {
 			return err
 		} else if same {
 			return fmt.Errorf("%w: %w", refuseDamaged(b.Digest), cause)
@@ -279,9 +274,9 @@ func (s *Store) examine(ctx context.Context, b Blob, pace func(n int) error) err
 func (s *Store) readThrough(
 	ctx context.Context, b Blob, pace func(n int) error,
 ) (seen fileMark, cause, err error) {
-	f, err := s.openBytes(b)
+	f, err := s.files.OpenBlob(b)
 	if err != nil {
-		if rotten(err) {
+		if isFileDamage(err) {
 			return s.markNow(b.Digest), err, nil
 		}
 		return seen, nil, err
@@ -292,10 +287,10 @@ func (s *Store) readThrough(
 		return seen, nil, err
 	}
 	if pace != nil {
-		forgetPages(f)
+		disk.ForgetPages(f)
 	}
-	h, buf := sha256.New(), s.buffer()
-	defer s.giveBack(buf)
+	h, buf := sha256.New(), s.files.Buffer()
+	defer s.files.GiveBack(buf)
 	for {
 		n, err := f.Read(*buf)
 		h.Write((*buf)[:n])
@@ -310,7 +305,7 @@ func (s *Store) readThrough(
 		switch {
 		case err == io.EOF:
 			return markOf(st), compareSum(b, h.Sum(nil)), nil
-		case err != nil && rotten(err):
+		case err != nil && isFileDamage(err):
 			return markOf(st), err, nil
 		case err != nil:
 			return seen, nil, err
@@ -318,16 +313,16 @@ func (s *Store) readThrough(
 	}
 }
 
-// compareSum is errBytes unless sum is b's.
+// compareSum is disk.ErrWrongBytes unless sum is b's.
 func compareSum(b Blob, sum []byte) error {
 	if got := digest.NewDigestFromBytes(digest.SHA256, sum); got != b.Digest {
-		return fmt.Errorf("the file has other bytes: their sha256 is %s: %w", got.Encoded(), errBytes)
+		return fmt.Errorf("the file has other bytes: their sha256 is %s: %w", got.Encoded(), disk.ErrWrongBytes)
 	}
 	return nil
 }
 
-// clear forgets the damage of d, whose file was found right in the state seen.
-func (s *Store) clear(ctx context.Context, d digest.Digest, seen fileMark) error {
+// clearDamage forgets the damage of d, whose file was found right in the state seen.
+func (s *Store) clearDamage(ctx context.Context, d digest.Digest, seen fileMark) error {
 	if !s.damages.has(d) {
 		return nil
 	}
@@ -338,26 +333,26 @@ func (s *Store) clear(ctx context.Context, d digest.Digest, seen fileMark) error
 		return fmt.Errorf("examine %s: %w", d, ErrBusy)
 	}
 	s.damages.drop(d)
-	s.log.InfoContext(ctx, "a damaged blob is right again", "digest", d)
-	s.quietly(context.WithoutCancel(ctx), func(tx *Tx) error { return tx.del(bucketDamage, []byte(d)) })
+	s.opt.Log.InfoContext(ctx, "a damaged blob is right again", "digest", d)
+	s.writeIfPossible(context.WithoutCancel(ctx), func(tx *Tx) error { return tx.del(bucketDamage, []byte(d)) })
 	return nil
 }
 
-// healed forgets the damage of d in the transaction that gives it new bytes, or none.
-func (tx *Tx) healed(d digest.Digest) error {
+// forgetDamage forgets the damage of d in the transaction that gives it new bytes, or none.
+func (tx *Tx) forgetDamage(d digest.Digest) error {
 	if !tx.s.damages.has(d) {
 		return nil
 	}
 	tx.OnCommit(func() {
 		tx.s.damages.drop(d)
-		tx.s.log.Info("a damaged blob was repaired or removed", "digest", d)
+		tx.s.opt.Log.Info("a damaged blob was repaired or removed", "digest", d)
 	})
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// vet reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is not
-// said.
-func (s *Store) vet(ctx context.Context, b Blob) error {
+// recheck reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is
+// not said.
+func (s *Store) recheck(ctx context.Context, b Blob) error {
 	err := s.examine(ctx, b, nil)
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrBusy) {
 		return nil

@@ -1,10 +1,15 @@
 package store_test
 
+// This file tests blobs whose files went bad: nobody is given wrong bytes, and the right ones repair them.
+
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +18,8 @@ import (
 	"larder/store/storetest"
 )
 
-// rotten is a store with one small and one large blob in package a, both damaged in one way.
-func rotten(
+// damagedStore is a store with one small and one large blob in package a, both damaged in one way.
+func damagedStore(
 	t *testing.T, how string,
 ) (s *store.Store, dir string, blobs map[string]store.Blob, bodies map[string]string) {
 	t.Helper()
@@ -60,7 +65,7 @@ func readers(s *store.Store) map[string]func(store.Blob) error {
 func TestScrubFindsDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {
-			s, dir, blobs, bodies := rotten(t, how)
+			s, dir, blobs, bodies := damagedStore(t, how)
 			report, err := s.Scrub(ctx, store.ScrubOptions{})
 			must(t, err)
 			if report.Found != 2 || report.Blobs != 2 || len(report.Damages) != 2 {
@@ -98,7 +103,7 @@ func TestReadersFindDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		for _, reader := range []string{"OpenBlob", "ReadBlob", "BlobBytes", "Sound"} {
 			t.Run(how+" "+reader, func(t *testing.T) {
-				s, dir, blobs, bodies := rotten(t, how)
+				s, dir, blobs, bodies := damagedStore(t, how)
 				must(t, s.Close())
 				s = storetest.Open(t, dir, evenWithoutBlobs) // nothing in memory
 				for name, b := range blobs {
@@ -167,7 +172,7 @@ func TestSameBytesRepair(t *testing.T) {
 		for way, repair := range ways {
 			for _, known := range []bool{true, false} {
 				t.Run(how+" "+way+map[bool]string{true: " known", false: " unknown"}[known], func(t *testing.T) {
-					s, dir, blobs, bodies := rotten(t, how)
+					s, dir, blobs, bodies := damagedStore(t, how)
 					if known {
 						_, err := s.Scrub(ctx, store.ScrubOptions{})
 						must(t, err)
@@ -222,7 +227,7 @@ func TestScrubGoesOn(t *testing.T) {
 
 // TestScrubEnds: a scrub that is told to stop says so and goes on the next time.
 func TestScrubEnds(t *testing.T) {
-	s, _, _, bodies := rotten(t, "flip")
+	s, _, _, bodies := damagedStore(t, "flip")
 	stopped, cancel := context.WithCancel(ctx)
 	_, err := s.Scrub(stopped, store.ScrubOptions{Progress: func(int64, int64) { cancel() }})
 	wantErr(t, err, context.Canceled)
@@ -238,7 +243,7 @@ func TestScrubEnds(t *testing.T) {
 
 // TestDamageEndsWithTheBlob: a damaged blob that nobody needs any more is swept, and its damage with it.
 func TestDamageEndsWithTheBlob(t *testing.T) {
-	s, _, _, _ := rotten(t, "missing")
+	s, _, _, _ := damagedStore(t, "missing")
 	_, err := s.Scrub(ctx, store.ScrubOptions{})
 	must(t, err)
 	must(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.DeletePackage() }))
@@ -255,7 +260,7 @@ func TestDamageEndsWithTheBlob(t *testing.T) {
 func TestCheckNamesDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
 		t.Run(how, func(t *testing.T) {
-			s, _, _, bodies := rotten(t, how)
+			s, _, _, bodies := damagedStore(t, how)
 			_, err := s.Scrub(ctx, store.ScrubOptions{})
 			must(t, err)
 			r, err := s.Check(ctx, store.CheckOptions{})
@@ -273,4 +278,67 @@ func TestCheckNamesDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFilesPutBackByHandAreSeen: who puts the right file back in its place needs to tell nobody; the next reader and
+// the next scrub see it, and a wrong one stays wrong.
+func TestFilesPutBackByHandAreSeen(t *testing.T) {
+	for _, how := range storetest.Damages() {
+		s, dir, blobs, bodies := damagedStore(t, how)
+		_, err := s.Scrub(ctx, store.ScrubOptions{})
+		must(t, err)
+		at := time.Now()
+		put := func(name, content string) {
+			t.Helper()
+			at = at.Add(time.Second) // clocks of file systems are coarse
+			path := storetest.BlobPath(dir, blobs[name].Digest)
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			must(t, os.WriteFile(path, []byte(content), 0o440))
+			must(t, os.Chtimes(path, at, at))
+		}
+		put("small", strings.Repeat("?", len(bodies["small"])))
+		put("large", bodies["large"])
+		wantErr(t, s.Sound(ctx, blobs["small"]), store.ErrDamaged)
+		must(t, s.Sound(ctx, blobs["large"]))
+		put("small", bodies["small"])
+		r, err := s.Scrub(ctx, store.ScrubOptions{})
+		if err != nil || r.Repaired != 1 || len(r.Damages) != 0 || s.DamagedBlobs() != 0 {
+			t.Errorf("%s: the next scrub says %+v, %v; want one repaired and none damaged", how, r, err)
+		}
+		if got, err := s.ReadBlob(ctx, blobs["small"].Digest, 1000); err != nil || string(got) != bodies["small"] {
+			t.Errorf("%s: the small blob is %q, %v", how, got, err)
+		}
+	}
+}
+
+// TestDamageNamesWhereItMatters: each version and file that has the blob, by hand and copied, and an upload that no
+// version uses yet; in a form for people too.
+func TestDamageNamesWhereItMatters(t *testing.T) {
+	dir := t.TempDir()
+	s := storetest.Open(t, dir)
+	b := storetest.Put(t, s, "shared")
+	publish(t, s, "a", ver("1", b))
+	must(t, store.NewRepo[meta](s, store.NPM.CachedFiles()).Update(ctx, "c", func(p *packageTx) error {
+		return p.Publish(version{ID: "c-1.tgz", Source: store.Cached, Files: []store.File{{Digest: b.Digest}}})
+	}))
+	must(t, store.NewRepo[meta](s, store.OCI).Update(ctx, "app", func(p *packageTx) error { return p.Hold(b) }))
+	storetest.Damage(t, dir, b.Digest, "flip")
+	_, err := s.Scrub(ctx, store.ScrubOptions{})
+	must(t, err)
+	list, err := s.Damages(ctx)
+	must(t, err)
+	if len(list) != 1 || list[0].Size != b.Size || list[0].Found.IsZero() {
+		t.Fatalf("known are %+v, want the one blob", list)
+	}
+	var got []string
+	for _, p := range list[0].Where {
+		got = append(got, p.String())
+	}
+	slices.Sort(got)
+	if want := []string{"npm a 1 1-0.tgz", "npm c c-1.tgz (copy)", "oci app"}; !slices.Equal(got, want) {
+		t.Errorf("it is said to be in %q, want %q", got, want)
+	}
+	storetest.Put(t, s, "shared")
 }

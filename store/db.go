@@ -1,5 +1,7 @@
 package store
 
+// This file opens and closes a store, and says whether it takes writes.
+
 import (
 	"context"
 	"encoding/binary"
@@ -15,7 +17,11 @@ import (
 
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/store/disk"
 )
+
+// Faults is a hook for tests around every durable step.
+type Faults = disk.Faults
 
 // Options says how to open a store; the zero value is right for production.
 type Options struct {
@@ -61,9 +67,16 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// ofFiles is the part of the options that the files need.
+func (o Options) ofFiles() disk.Options {
+	return disk.Options{Reserve: o.Reserve, Now: o.Now, Log: o.Log, Faults: o.Faults}
+}
+
 // Store is one data folder. Its methods may be called from any number of goroutines.
 type Store struct {
-	*files // the byte side: blobs, stages, uploads, sweeper
+	files *disk.Folder
+	blobIndex
+	uploadSecret atomic.Pointer[[]byte] // signs the ids of uploads; see uploadKey
 
 	opt Options
 	db  *bolt.DB
@@ -79,7 +92,7 @@ type Store struct {
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
 	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
 	stuck    atomic.Bool            // a transaction could not be ended: the database cannot be closed either
-	strays   strays                 // orphans that wait for an operator's word
+	orphans  orphanState            // orphans that wait for an operator's word
 }
 
 // dbName is the records' file inside the data folder.
@@ -97,29 +110,29 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func open(dir string, o Options) (*Store, error) {
-	was, err := survey(dir)
+	was, err := inspectFolder(dir)
 	if err == nil {
 		err = was.admit(o.AcceptNewDatabase)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f, err := openFiles(dir, o)
+	f, err := disk.Open(dir, o.ofFiles())
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.openStore(was, o)
+	s, err := openStore(f, was, o)
 	if err != nil {
-		f.close()
+		f.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
 // openStore opens the records of a folder whose layout is complete.
-func (f *files) openStore(was folder, o Options) (*Store, error) {
+func openStore(f *disk.Folder, was folder, o Options) (*Store, error) {
 	if was.db > 0 && o.AcceptNewDatabase {
-		aside, err := f.setAside(o)
+		aside, err := setAside(f, o)
 		if err != nil {
 			return nil, err
 		}
@@ -132,15 +145,15 @@ func (f *files) openStore(was folder, o Options) (*Store, error) {
 		if id == "" {
 			id = newID()
 		}
-		if err := f.makeDB(o, id); err != nil {
+		if err := makeDB(f, o, id); err != nil {
 			return nil, err
 		}
 	}
-	db, err := openDB(f.at(dbName), o)
+	db, err := openDB(f.Path(dbName), o)
 	if err != nil {
 		return nil, err
 	}
-	s, err := f.newStore(db, was, o)
+	s, err := newStore(f, db, was, o)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -148,11 +161,12 @@ func (f *files) openStore(was folder, o Options) (*Store, error) {
 }
 
 // newStore makes a store of a folder and its records when the two belong together.
-func (f *files) newStore(db *bolt.DB, was folder, o Options) (*Store, error) {
-	if err := f.agree(db, was, o.AcceptNewDatabase); err != nil {
+func newStore(f *disk.Folder, db *bolt.DB, was folder, o Options) (*Store, error) {
+	if err := matchIDs(f, db, was, o.AcceptNewDatabase); err != nil {
 		return nil, err
 	}
 	s := &Store{files: f, opt: o, db: db, docs: newDocuments(o.CacheBytes), heavy: newHeavy()}
+	s.blobIndex.init()
 	if o.ReadOnly {
 		s.SetReadOnly("it was started so")
 	}
@@ -167,7 +181,7 @@ func (f *files) newStore(db *bolt.DB, was folder, o Options) (*Store, error) {
 		}
 	}
 	if !o.AcceptMissingBlobs {
-		if err := s.mostAreHere(context.Background()); err != nil {
+		if err := s.checkMissingBlobs(context.Background()); err != nil {
 			return nil, err
 		}
 	}
@@ -195,8 +209,9 @@ func openDB(path string, o Options) (*bolt.DB, error) {
 // haveBuckets is the sentence about a database one of whose tables is lost: those that every format has.
 func haveBuckets(tx *bolt.Tx) error {
 	for _, name := range []string{
-		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat, bucketJournalIndex,
+		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold,
+		bucketHolder, bucketTombstone, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat,
+		bucketJournalIndex,
 	} {
 		if tx.Bucket([]byte(name)) == nil {
 			return damage("its table " + name + " is missing")
@@ -215,12 +230,12 @@ func initialMmap() int {
 
 // Close waits for the running transactions and closes the folder.
 func (s *Store) Close() error {
-	s.files.close()
+	s.files.Close()
 	if s.stuck.Load() {
-		return fmt.Errorf("close %s: %w", s.dir, *s.damaged.Load())
+		return fmt.Errorf("close %s: %w", s.files.Dir(), *s.damaged.Load())
 	}
 	if err := s.db.Close(); err != nil {
-		return fmt.Errorf("close %s: %w", s.dir, err)
+		return fmt.Errorf("close %s: %w", s.files.Dir(), err)
 	}
 	return nil
 }
@@ -230,7 +245,7 @@ func (s *Store) Health() error {
 	if err := s.writable(); err != nil {
 		return err
 	}
-	return s.room(0, 0)
+	return s.files.Room(0, 0)
 }
 
 // SetReadOnly refuses every change from now on, with the reason in the error; "" allows them again. After a failed
@@ -249,7 +264,7 @@ func (s *Store) writable() error {
 		return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrReadOnly, *p),
 			Text: "the store is read-only because its database is damaged; the server's log says what was seen"}
 	}
-	if err := s.failure(); err != nil {
+	if err := s.files.Failure(); err != nil {
 		return &problem.Refusal{Err: err, Text: "the store is read-only because a disk write failed"}
 	}
 	if reason := s.switched.Load(); reason != nil {
@@ -305,7 +320,8 @@ func migrate(db *bolt.DB, steps []migration) error {
 		return err
 	}
 	if at > len(steps) {
-		return problem.Errorf(ErrFormat, "the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
+		return problem.Errorf(ErrFormat,
+			"the data folder has format %d, this Larder knows %d; use a newer one", at, len(steps))
 	}
 	for i := at; i < len(steps); i++ {
 		err := db.Update(func(tx *bolt.Tx) error {

@@ -1,5 +1,7 @@
 package store
 
+// This file tests opening folders: formats, migrations, locks.
+
 import (
 	"context"
 	"errors"
@@ -19,8 +21,8 @@ func openBolt(t *testing.T, path string) *bolt.DB {
 	return db
 }
 
-// TestMigrations runs them one by one, with a crash in the middle: what ran is not run again.
-func TestMigrations(t *testing.T) {
+// TestMigrationsRunOnce runs them one by one, with a crash in the middle: what ran is not run again.
+func TestMigrationsRunOnce(t *testing.T) {
 	db := openBolt(t, filepath.Join(t.TempDir(), "x.db"))
 	var ran []string
 	broken := errors.New("broken")
@@ -54,7 +56,7 @@ func TestMigrations(t *testing.T) {
 	}
 }
 
-func TestForeignBolt(t *testing.T) {
+func TestDatabaseOfAnotherProgramIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	db := openBolt(t, filepath.Join(dir, dbName))
 	err := db.Update(func(tx *bolt.Tx) error {
@@ -72,8 +74,8 @@ func TestForeignBolt(t *testing.T) {
 	}
 }
 
-// TestRecordFormat refuses bytes of another format instead of guessing.
-func TestRecordFormat(t *testing.T) {
+// TestRecordsOfAnotherFormatAreRefused refuses bytes of another format instead of guessing.
+func TestRecordsOfAnotherFormatAreRefused(t *testing.T) {
 	b, err := encode(blobRow{Size: 1})
 	if err != nil || b[0] != recordFormat {
 		t.Fatalf("%q %v", b, err)

@@ -1,11 +1,13 @@
 package store
 
+// This file says which digests are understood.
+
 import (
 	"strings"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // ParseDigest accepts "sha256:" and "sha512:" followed by lower-case hex of the exact length; ErrInvalid otherwise.

@@ -13,9 +13,10 @@
 //	larder.db                 the records: bbolt, 0600, held by an exclusive lock while a process has it open
 //	larder.id                 a random id that the database has too: they belong together
 //	blobs/sha256/ab/abcd…     the blobs: 0440, 256 shard folders made when the folder is created
-//	uploads/                  files in flight, on the same file system, so that a commit is a rename; a resumable upload is
-//	                          nothing but its file: the size is the offset, the name says whose it is
-//	orphans/                  blobs no record knows, kept for a week: a record may be missing because the database is wrong
+//	uploads/                  files that are being written, on the same file system, so that a commit is a rename; a
+//	                          resumable upload is nothing but its file: the size is the offset, the name says whose it is
+//	orphans/                  blobs no record knows, kept for a week: a record may be missing because the database is
+//	                          wrong
 //	journal/2026-01.jsonl.gz  entries of the journal that have left the database, by month
 //	admin.sock                the running server's socket; not ours
 //
@@ -89,7 +90,9 @@
 //	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
 //	journalindex.go  entries by package, user  archive.go            old entries
 //	compact.go   the database's size           found.go              files without their records
-//	durable.go   every system call that writes blob.go, stage.go     bytes in and out
+//	blob.go      blobs, by digest              stage.go, alias.go    bodies that become blobs
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds
+//
+// The files themselves, and every system call that writes one, are package disk's.
 package store

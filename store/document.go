@@ -1,5 +1,7 @@
 package store
 
+// This file caches rendered documents until what they show has changed.
+
 import (
 	"container/list"
 	"context"
@@ -21,7 +23,9 @@ type DocKey struct {
 // Document returns the document called key, from memory when the package (or kind) has not changed since it was
 // rendered. Otherwise it calls render once for all who wait; render reads records itself and must not depend on the
 // request it happens to run for. A change that commits before Document is called is in what it returns.
-func (s *Store) Document(ctx context.Context, k DocKey, render func(ctx context.Context) (Rendered, error)) (*Document, error) {
+func (s *Store) Document(
+	ctx context.Context, k DocKey, render func(ctx context.Context) (Rendered, error),
+) (*Document, error) {
 	gen := s.Generation(k.Kind, k.Package)
 	d, f, mine := s.docs.lookup(k, gen)
 	if d != nil {
@@ -74,7 +78,7 @@ func newDocuments(limit int64) *documents {
 	return &documents{limit: limit, byKey: map[DocKey]*list.Element{}, order: list.New(), flights: map[flightKey]*flight{}}
 }
 
-// lookup returns the document, or the flight that will bring it; mine when the caller has to fly it.
+// lookup returns the document, or the flight that will bring it; mine when the caller has to render it.
 func (c *documents) lookup(k DocKey, gen uint64) (d *Document, f *flight, mine bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,8 +101,10 @@ func (c *documents) lookup(k DocKey, gen uint64) (d *Document, f *flight, mine b
 // errRenderPanic is what those who waited get when the renderer panicked; the panic itself goes up its own stack.
 var errRenderPanic = errors.New("the renderer of the document panicked")
 
-// render flies f. The document is kept only when nothing changed meanwhile.
-func (c *documents) render(ctx context.Context, f *flight, render func(context.Context) (Rendered, error), current func() bool) {
+// render renders for f. The document is kept only when nothing changed meanwhile.
+func (c *documents) render(
+	ctx context.Context, f *flight, render func(context.Context) (Rendered, error), current func() bool,
+) {
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests rendered documents: rendered once, outdated by changes, bounded in memory, in every encoding.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -40,7 +42,7 @@ func encoded(t *testing.T, d *store.Document, encoding string) []byte {
 	return p
 }
 
-func TestDocumentEncodings(t *testing.T) {
+func TestDocumentIsTheSameInEveryEncoding(t *testing.T) {
 	s := storetest.New(t)
 	body := strings.Repeat("all work and no play ", 500)
 	var n atomic.Int64
@@ -55,7 +57,8 @@ func TestDocumentEncodings(t *testing.T) {
 	defer zd.Close()
 	fromZstd, err := zd.DecodeAll(encoded(t, d, store.Zstd), nil)
 	must(t, err)
-	if string(encoded(t, d, store.Identity)) != body || string(plain) != body || string(fromZstd) != body || d.Size != int64(len(body)) {
+	if string(encoded(t, d, store.Identity)) != body || string(plain) != body || string(fromZstd) != body ||
+		d.Size != int64(len(body)) {
 		t.Error("an encoding has other bytes")
 	}
 	tags := map[string]bool{d.ETag: true, d.ETagFor("gzip"): true, d.ETagFor("zstd"): true}
@@ -72,20 +75,22 @@ func TestDocumentEncodings(t *testing.T) {
 	}
 }
 
-// TestDocumentOwnTag: a protocol whose clients compute the tag says it; bytes that are compressed stay as they are.
-func TestDocumentOwnTag(t *testing.T) {
+// TestDocumentKeepsTheETagItWasGiven: a protocol whose clients compute the tag says it; bytes that are compressed stay
+// as they are.
+func TestDocumentKeepsTheETagItWasGiven(t *testing.T) {
 	s := storetest.New(t)
 	body := []byte(strings.Repeat("all work and no play ", 500))
 	d, err := s.Document(ctx, docKey, func(context.Context) (store.Rendered, error) {
 		return store.Rendered{Body: body, ETag: `"md5"`, Packed: true}, nil
 	})
 	must(t, err)
-	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil || encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
+	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil ||
+		encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
 		t.Errorf("%q %x", d.ETag, d.Sum)
 	}
 }
 
-func TestDocumentOutdated(t *testing.T) {
+func TestDocumentIsOutdatedByChanges(t *testing.T) {
 	s := storetest.New(t)
 	var n atomic.Int64
 	kindKey := store.DocKey{Kind: store.NPM, Format: "list"}
@@ -111,7 +116,7 @@ func TestDocumentOutdated(t *testing.T) {
 	}
 }
 
-func TestDocumentErrors(t *testing.T) {
+func TestDocumentErrorsAreNotKept(t *testing.T) {
 	s := storetest.New(t)
 	fail := func(context.Context) (store.Rendered, error) { return store.Rendered{}, errMine }
 	_, err := s.Document(ctx, docKey, fail)
@@ -127,14 +132,15 @@ func TestDocumentErrors(t *testing.T) {
 				t.Error("the panic is gone")
 			}
 		}()
-		_, _ = s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "p"}, func(context.Context) (store.Rendered, error) { panic("x") })
+		key := store.DocKey{Kind: store.NPM, Package: "p"}
+		_, _ = s.Document(ctx, key, func(context.Context) (store.Rendered, error) { panic("x") })
 	}()
 	_, err = s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "p"}, static(&n, "x"))
 	must(t, err)
 }
 
-// TestDocumentSingleFlight lets many ask at once, the first of them having gone away.
-func TestDocumentSingleFlight(t *testing.T) {
+// TestDocumentIsRenderedOnceForAllWhoWait lets many ask at once, the first of them having gone away.
+func TestDocumentIsRenderedOnceForAllWhoWait(t *testing.T) {
 	s := storetest.New(t)
 	var n atomic.Int64
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -199,8 +205,8 @@ func TestDocumentCacheIsBounded(t *testing.T) {
 	}
 }
 
-// TestDocumentKeepsWhatIsAskedFor: documents that are read in gzip take the cache no more than that, and the others come
-// back from it; what is asked for as it is stays so.
+// TestDocumentKeepsWhatIsAskedFor: documents that are read in gzip take the cache no more than that, and the others
+// come back from it; what is asked for as it is stays so.
 func TestDocumentKeepsWhatIsAskedFor(t *testing.T) {
 	s := storetest.New(t, storetest.WithOptions(func(o *store.Options) { o.CacheBytes = 512 << 10 }))
 	var n atomic.Int64

@@ -1,18 +1,24 @@
 package store
 
+// This file tests that each durable step can fail once, with and without its effect, and the folder stays sound.
+
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // nth fails the nth durable step of whatever runs while it is armed, and remembers which one that was.
@@ -56,16 +62,16 @@ func (f *nth) arm(on bool) {
 	f.armed = on
 }
 
-// story is something a user does to a store; it is told once per step and flavour of fault.
-type story struct {
+// scenario is something a user does to a store; it is run once for each step and flavour of fault.
+type scenario struct {
 	name string
 	run  func(ctx context.Context, s *Store) error
 	want []byte // blob that must be there when run succeeded
 }
 
-func stories() []story {
+func scenarios() []scenario {
 	small, large := []byte("small"), randomBytes(1, largeBuffer+10)
-	return []story{
+	return []scenario{
 		{"put", func(ctx context.Context, s *Store) error {
 			_, err := s.PutBytes(ctx, small)
 			return err
@@ -132,15 +138,16 @@ func uploadAll(ctx context.Context, s *Store, p []byte) error {
 	return err
 }
 
-// Every durable step of every story fails once without and once with its effect. Afterwards the process dies, or goes on; in both
-// cases the folder passes the full check, and the story can be told again to its end.
-func TestFaultTable(t *testing.T) {
-	for _, st := range stories() {
+// TestEveryFailedStepLeavesASoundFolder: every durable step of every scenario fails once without and once with its
+// effect. Afterwards the process dies, or goes on; in both cases the folder passes the full check, and the scenario can
+// be run again to its end.
+func TestEveryFailedStepLeavesASoundFolder(t *testing.T) {
+	for _, st := range scenarios() {
 		for _, after := range []bool{false, true} {
 			for _, dies := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/persisted=%v/dies=%v", st.name, after, dies), func(t *testing.T) {
 					t.Parallel()
-					for n := 1; tellWithFault(t, st, &nth{n: n, after: after}, dies); n++ {
+					for n := 1; runWithFault(t, st, &nth{n: n, after: after}, dies); n++ {
 					}
 				})
 			}
@@ -148,8 +155,8 @@ func TestFaultTable(t *testing.T) {
 	}
 }
 
-// tellWithFault reports false when the story has fewer than h.n steps.
-func tellWithFault(t *testing.T, st story, h *nth, dies bool) (more bool) {
+// runWithFault reports false when the scenario has fewer than h.n steps.
+func runWithFault(t *testing.T, st scenario, h *nth, dies bool) (more bool) {
 	t.Run(fmt.Sprint(h.n), func(t *testing.T) {
 		dir := t.TempDir()
 		ctx := context.Background()
@@ -182,7 +189,7 @@ func tellWithFault(t *testing.T, st story, h *nth, dies bool) (more bool) {
 			t.Error(err)
 		}
 		if err := st.run(ctx, s); err != nil {
-			t.Fatalf("after a failed %s the story cannot be told again: %v", h.hit, err)
+			t.Fatalf("after a failed %s it cannot be done again: %v", h.hit, err)
 		}
 		if st.want != nil {
 			mustHave(t, s, digest.FromBytes(st.want), st.want)
@@ -221,66 +228,48 @@ func TestFailedFsyncIsFinal(t *testing.T) {
 	}
 }
 
-// slowSync makes fsyncs of folders overlap and counts those that began.
-type slowSync struct {
-	begun atomic.Int64
-}
-
-func (h *slowSync) Before(op, path string) error {
-	if op == "syncdir" {
-		h.begun.Add(1)
-		time.Sleep(2 * time.Millisecond)
-	}
-	return nil
-}
-
-func (h *slowSync) After(string, string) error { return nil }
-
-// Whoever returns from syncDir has had an fsync that began after its rename, and many share one.
-func TestSyncDirIsShared(t *testing.T) {
-	h := &slowSync{}
-	f, err := openFiles(t.TempDir(), Options{Faults: h, Reserve: -1}.withDefaults())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.close()
-	h.begun.Store(0)
-	const callers, rounds = 16, 20
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range rounds {
-				before := h.begun.Load()
-				if err := f.syncDir(uploadsDir); err != nil {
-					t.Error(err)
-				}
-				if h.begun.Load() == before {
-					t.Error("syncDir returned without an fsync that began after the call")
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := h.begun.Load(); n > callers*rounds/2 {
-		t.Errorf("%d fsyncs for %d calls: nothing was shared", n, callers*rounds)
-	}
-}
-
 func TestLayoutIsCompleted(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	s := openBytes(t, dir, Options{})
 	closeChecked(t, s)
-	if err := os.Remove(filepath.Join(dir, blobsDir, "7f")); err != nil {
+	if err := os.Remove(filepath.Join(dir, disk.BlobsDir, "7f")); err != nil {
 		t.Fatal(err)
 	}
 	s = openBytes(t, dir, Options{})
-	shards, err := os.ReadDir(s.at(blobsDir))
+	shards, err := os.ReadDir(s.files.Path(disk.BlobsDir))
 	if err != nil || len(shards) != 256 {
 		t.Errorf("%d shard folders, %v", len(shards), err)
 	}
 	b := mustPut(t, s, []byte("x"))
-	st, err := os.Stat(s.at(blobPath(b.Digest)))
+	st, err := os.Stat(s.files.Path(disk.BlobPath(b.Digest)))
 	if err != nil || st.Mode().Perm()&0o222 != 0 {
 		t.Errorf("the blob's mode is %v, %v", st.Mode(), err)
+	}
+}
+
+// TestDatabaseThatCannotGrow: bbolt keeps only the text of the system's error; a full disk is told from others by it,
+// and loses nothing.
+func TestDatabaseThatCannotGrow(t *testing.T) {
+	for _, c := range []struct {
+		err     error
+		want    error
+		refused bool
+	}{
+		{errors.New("file resize error: truncate larder.db: no space left on device"), syscall.ENOSPC, true},
+		{errors.New("file resize error: truncate larder.db: disk quota exceeded"), syscall.EDQUOT, true},
+		{errors.New("file resize error: truncate larder.db: read-only file system"), syscall.EROFS, true},
+		{&fs.PathError{Op: "write", Path: "larder.db", Err: syscall.ENOSPC}, syscall.ENOSPC, true},
+		{errors.New("file resize error: truncate larder.db: input/output error"), nil, false},
+		{errors.New("no space left on device"), nil, false},
+		{syscall.ENOSPC, syscall.ENOSPC, false}, // of an fsync: nobody knows what is on disk
+		{nil, nil, false},
+	} {
+		got := growth(c.err)
+		if c.want != nil && !errors.Is(got, c.want) || c.err != nil && !strings.Contains(got.Error(), c.err.Error()) {
+			t.Errorf("growth(%v) is %v, want %v in it", c.err, got, c.want)
+		}
+		if refused := isRefusedWrite(got); refused != c.refused {
+			t.Errorf("%v is a write that changed nothing: %t, want %t", got, refused, c.refused)
+		}
 	}
 }

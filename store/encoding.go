@@ -1,5 +1,7 @@
 package store
 
+// This file keeps a rendered document in the encodings that clients ask for.
+
 import (
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,8 +29,8 @@ const (
 	Zstd     = "zstd"
 )
 
-// Document is a rendered document. An encoding is made when it is first asked for; a large document is kept only in those
-// that are asked for, because an index of megabytes is read in gzip by every client there is.
+// Document is a rendered document. An encoding is made when it is first asked for; a large document is kept only in
+// those that are asked for, because an index of megabytes is read in gzip by every client there is.
 type Document struct {
 	Type     string // media type
 	Modified time.Time
@@ -83,7 +85,8 @@ func (d *Document) ETagFor(encoding string) string {
 	return d.ETag
 }
 
-// Encoded returns the document in an encoding, nil if that makes it no smaller. The bytes are shared: nobody changes them.
+// Encoded returns the document in an encoding, nil if that makes it no smaller. The bytes are shared: nobody changes
+// them.
 func (d *Document) Encoded(encoding string) ([]byte, error) {
 	d.mu.Lock()
 	out, err := d.encoded(encoding)

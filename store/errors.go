@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // The errors this package returns, always wrapped with operation and subject; compare with errors.Is.
@@ -14,29 +15,24 @@ var (
 	ErrInvalid  = problem.ErrInvalid  // a name, digest or record that cannot be stored
 	ErrTooLarge = problem.ErrTooLarge // above the caller's own limit
 
+	ErrReadOnly = disk.ErrReadOnly // by configuration, at run time, or after a failed fsync
+	ErrFull     = disk.ErrFull     // ENOSPC, or the configured reserve would be touched
+	ErrQuota    = disk.ErrQuota    // a configured limit on bytes or unfinished uploads
+	ErrDigest   = disk.ErrDigest   // the bytes are not those that were announced
+	ErrOffset   = disk.ErrOffset   // the chunk does not continue the upload
+	ErrBusy     = disk.ErrBusy     // another request writes to this upload
+
 	// ErrExists: the version, file or name is taken, or was and is tombstoned.
 	ErrExists = problem.New(409, "already exists", "")
-	// ErrQuota: a configured limit on bytes or sessions. It is no 5xx: twine and docker would send the whole body again.
-	ErrQuota = problem.New(413, "quota exceeded", "")
 	// ErrImmutable: a rule forbids changing what exists.
 	ErrImmutable = problem.New(409, "immutable", "immutable: it cannot be changed")
 	// ErrProtected: a rule reserves the package for others.
 	ErrProtected = problem.New(403, "protected", "protected from this change")
 	// ErrDenied: the caller may create but not overwrite.
 	ErrDenied = problem.New(403, "not allowed", "permission denied")
-	// ErrReadOnly: by configuration, at run time, or after a failed fsync.
-	ErrReadOnly = problem.New(503, "store is read-only", "the server takes no changes at present")
-	// ErrDigest: the bytes are not those that were announced.
-	ErrDigest = problem.New(400, "digest does not match", "the content does not match its digest")
-	// ErrOffset: the chunk does not continue the upload.
-	ErrOffset = problem.New(416, "upload offset does not match", "the upload continues at another offset")
-	// ErrBusy: another request writes to this upload.
-	ErrBusy = problem.New(409, "busy", "in use by another request")
 	// ErrDamaged: the bytes of a blob are missing or not those of its digest. It is no 404, which clients would believe:
 	// the thing exists, and comes back.
 	ErrDamaged = problem.New(500, "damaged on disk", "the file is damaged on the registry's disk")
-	// ErrFull: ENOSPC, or the configured reserve would be touched.
-	ErrFull = problem.New(507, "disk is full", "the server's disk is full")
 	// ErrConflict: a compare-and-set lost.
 	ErrConflict = problem.New(412, "precondition failed", "changed by someone else in the meantime")
 	// ErrReferenced: a version holds the blob.

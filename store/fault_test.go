@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests a publish whose durable steps fail, and commits that fail.
+
 import (
 	"errors"
 	"io/fs"
@@ -70,15 +72,6 @@ func still(t *testing.T, s *store.Store) {
 	}
 }
 
-func has(t testing.TB, s *store.Store, name, id string) bool {
-	t.Helper()
-	err := npm(s).View(ctx, name, func(p *packageTx) error { _, err := p.Version(id); return err })
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		t.Fatal(err)
-	}
-	return err == nil
-}
-
 // TestCommitFaults breaks the commit itself: everyone in the group gets the error and the store turns read-only, unless
 // the disk was merely full.
 func TestCommitFaults(t *testing.T) {
@@ -93,7 +86,10 @@ func TestCommitFaults(t *testing.T) {
 		{"not persisted", &storetest.Fault{Op: "commit", Nth: 1, Before: true}, storetest.ErrFault, true, false},
 		{"persisted", &storetest.Fault{Op: "commit", Nth: 1}, storetest.ErrFault, true, true},
 		{"disk full", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: full}, store.ErrFull, false, false},
-		{"disk full at fsync", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: syscall.ENOSPC}, store.ErrFull, true, false},
+		{
+			"disk full at fsync", &storetest.Fault{Op: "commit", Nth: 1, Before: true, Err: syscall.ENOSPC},
+			store.ErrFull, true, false,
+		},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			dir := t.TempDir()

@@ -1,7 +1,7 @@
 package store
 
-// Searching: what a query selects, found in a bounded number of steps, so that no search costs more because more is
-// here.
+// This file finds the packages that a query selects, in a bounded number of steps, so that no search costs more because
+// more is here.
 
 import (
 	"bytes"

@@ -1,5 +1,7 @@
 package store
 
+// This file tests searches of a large index: bounded in steps, and the same each time.
+
 import (
 	"context"
 	"errors"
@@ -68,7 +70,10 @@ func TestSearchesLookAtABoundedPart(t *testing.T) {
 		{"all but all", Query{Words: []string{"gem"}, Without: []string{"all", "all", "all", "all", "all"}}, 0},
 		{"a rare word and a common one", Query{Words: []string{"gem", "rare"}}, n / 1000},
 		{"a common word and a rare mark", Query{Words: []string{"t"}, Marks: []string{"all", "few"}}, n / 1000},
-		{"a common word without a rare mark", Query{Words: []string{"gem"}, Without: []string{"few"}}, MaxMatches - MaxMatches/1000},
+		{
+			"a common word without a rare mark", Query{Words: []string{"gem"}, Without: []string{"few"}},
+			MaxMatches - MaxMatches/1000,
+		},
 		{"one name", Query{Words: []string{"gem-19999"}}, 1},
 	} {
 		var f finder
@@ -138,5 +143,34 @@ func TestFewSearchesRunAtOnce(t *testing.T) {
 	s.heavy = usual
 	if got, err := s.Search(t.Context(), RubyGems, Query{}); err != nil || len(got) != 1 {
 		t.Errorf("after it: %v %v", got, err)
+	}
+}
+
+// TestMarksThatMustBeAbsent: at most four count, and a package that can no longer be looked up counts as having one:
+// what must be absent is never found.
+func TestMarksThatMustBeAbsent(t *testing.T) {
+	s := crowd(t, 2*MaxMatches)
+	got, err := s.Search(t.Context(), RubyGems, Query{Words: []string{"gem"}, Without: []string{"few"}})
+	if err != nil || len(got) == 0 {
+		t.Fatalf("%d matches, %v", len(got), err)
+	}
+	err = s.View(t.Context(), func(tx *Tx) error {
+		for _, m := range got {
+			if tx.kindIndex(RubyGems, searchMarks).Get(key("few", m.Name)) != nil {
+				t.Errorf("%s has the mark and was found", m.Name)
+			}
+		}
+		f := finder{ctx: t.Context(), tx: tx, kind: RubyGems, looks: maxLooks}
+		scores := map[string]int{"gem-00001": 1, "gem-00002": 1}
+		if err := f.drop(scores, []string{"all"}); err != nil {
+			return err
+		}
+		if len(scores) != 0 {
+			t.Errorf("%d packages that cannot be looked up are left", len(scores))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

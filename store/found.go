@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // How sure a Found is.
@@ -37,10 +39,10 @@ type Found struct {
 // WalkBlobs calls fn with every blob file of the folder dir, in blobs/ and in orphans/, and where it lies. It needs no
 // database and changes nothing. An error of fn ends the walk.
 func WalkBlobs(ctx context.Context, dir string, fn func(f Found, path string) error) error {
-	for _, root := range []string{blobsDir, orphansDir} {
+	for _, root := range []string{disk.BlobsDir, disk.OrphansDir} {
 		err := filepath.WalkDir(filepath.Join(dir, root), func(path string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() {
-				return joined(ctx.Err(), ignoreAbsent(err))
+				return errors.Join(ctx.Err(), ignoreAbsent(err))
 			}
 			d, err := ParseDigest("sha256:" + e.Name())
 			if err != nil {
@@ -50,8 +52,8 @@ func WalkBlobs(ctx context.Context, dir string, fn func(f Found, path string) er
 			if err != nil {
 				return ignoreAbsent(err)
 			}
-			return joined(
-				ctx.Err(), fn(Found{Digest: d, Size: st.Size(), Confidence: Unknown, Orphan: root == orphansDir}, path),
+			return errors.Join(
+				ctx.Err(), fn(Found{Digest: d, Size: st.Size(), Confidence: Unknown, Orphan: root == disk.OrphansDir}, path),
 			)
 		})
 		if err != nil {
@@ -63,7 +65,7 @@ func WalkBlobs(ctx context.Context, dir string, fn func(f Found, path string) er
 
 // Unrecorded returns the digests of the blob files, in blobs/ and in orphans/, that no record knows.
 func (s *Store) Unrecorded(ctx context.Context) (unknown []digest.Digest, err error) {
-	err = WalkBlobs(ctx, s.dir, func(f Found, _ string) error {
+	err = WalkBlobs(ctx, s.files.Dir(), func(f Found, _ string) error {
 		_, err := s.lookup(ctx, f.Digest)
 		if errors.Is(err, ErrNotFound) {
 			unknown = append(unknown, f.Digest)

@@ -1,5 +1,7 @@
 package store
 
+// This file knows from memory whether a package has changed.
+
 import (
 	"hash/maphash"
 	"sync/atomic"

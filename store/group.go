@@ -1,5 +1,7 @@
 package store
 
+// This file lets writers that meet share one commit.
+
 import (
 	"context"
 	"errors"
@@ -52,7 +54,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 // NeedRoom declares that the transaction stores what somebody brings or a remote registry has, however small its rows:
 // it is ErrFull when the disk's reserve would be touched. Publishing, holding and recording blobs ask it themselves.
 // What does not declare this may use the reserve, so that an operator can delete, revoke and configure on a full disk.
-func (tx *Tx) NeedRoom() error { return tx.s.room(0, 0) }
+func (tx *Tx) NeedRoom() error { return tx.s.files.Room(0, 0) }
 
 // submit is Update for the few writes that the read-only switch does not stop.
 func (s *Store) submit(ctx context.Context, fn func(*Tx) error) error {
@@ -120,7 +122,7 @@ func (s *Store) leadGroup() {
 // keeps its error, the transaction is rolled back and the others run again.
 func (s *Store) commitGroup(group []*call) {
 	for len(group) > 0 {
-		if err := s.failure(); err != nil {
+		if err := s.files.Failure(); err != nil {
 			failAll(group, s.writable())
 			return
 		}
@@ -228,15 +230,15 @@ func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 // commit makes b durable. A full disk, and a read-only one, is found before the meta page is written and loses nothing;
 // after any other failure nobody knows what is on disk.
 func (s *Store) commit(b *bolt.Tx) error {
-	err := s.step("commit", dbName, func() error { return growth(s.guard(b.Commit)) })
+	err := s.files.Step("commit", dbName, func() error { return growth(s.guard(b.Commit)) })
 	if err == nil {
 		return nil
 	}
 	s.drop(b)
 	if isRefusedWrite(err) {
-		s.forgetSpace()
+		s.files.ForgetSpace()
 	} else {
-		s.fail(err)
+		s.files.Fail(err)
 	}
 	return err
 }

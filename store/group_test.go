@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that writers that share a commit do not share their errors.
+
 import (
 	"context"
 	"errors"
@@ -15,9 +17,9 @@ import (
 
 var errMine = errors.New("mine")
 
-// TestGroupCommit lets good, failing, panicking and cancelled writers meet. Each gets its own result, and exactly what
-// the good ones wrote is there.
-func TestGroupCommit(t *testing.T) {
+// TestWritersThatShareACommitFailAlone lets good, failing, panicking and cancelled writers meet. Each gets its own
+// result, and exactly what the good ones wrote is there.
+func TestWritersThatShareACommitFailAlone(t *testing.T) {
 	s := storetest.New(t)
 	const writers, rounds = 32, 8
 	var hooks atomic.Int64
@@ -79,8 +81,8 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// TestGroupCommitCounts changes one row from many goroutines: a re-run must not count twice.
-func TestGroupCommitCounts(t *testing.T) {
+// TestSharedCommitsCountOnce changes one row from many goroutines: a re-run must not count twice.
+func TestSharedCommitsCountOnce(t *testing.T) {
 	s := storetest.New(t)
 	const writers = 64
 	var wg sync.WaitGroup
@@ -112,7 +114,7 @@ func TestGroupCommitCounts(t *testing.T) {
 	}))
 }
 
-func TestUpdateCancelled(t *testing.T) {
+func TestCancelledTransactionDoesNotRun(t *testing.T) {
 	s := storetest.New(t)
 	c, cancel := context.WithCancel(ctx)
 	cancel()

@@ -12,10 +12,10 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"larder/internal/problem"
-
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"larder/internal/problem"
 )
 
 // Unusable is the sentence for an operator about a folder or database that cannot be used; "" for any other error.
@@ -34,7 +34,7 @@ func Unusable(err error) string {
 // read, an ErrFormat.
 func damage(seen string) error {
 	return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrDatabase, ErrFormat),
-		Text: fmt.Sprintf("%s is damaged: %s. %s %s", dbName, seen, waysBack, beginAnew)}
+		Text: fmt.Sprintf("%s is damaged: %s. %s %s", dbName, seen, recoveryHelp, newDatabaseHelp)}
 }
 
 // boltOptions are how the records' file is opened for writing.
@@ -119,10 +119,10 @@ func lockShared(path string, o Options) (unlock func() error, err error) {
 	return db.Close, nil
 }
 
-// caught makes an error of what was recovered inside a transaction. What came out of bbolt, or out of memory that is
+// recovered makes an error of what was recovered inside a transaction. What came out of bbolt, or out of memory that is
 // not there, is damage: from then on the store takes no changes. Any other panic is a mistake of the caller's and goes
 // on as one.
-func (s *Store) caught(p any) error {
+func (s *Store) recovered(p any) error {
 	if !isDamage(p) {
 		panic(p)
 	}
@@ -132,7 +132,7 @@ func (s *Store) caught(p any) error {
 	}
 	err := damage(seen)
 	if s.damaged.CompareAndSwap(nil, &err) {
-		s.log.Error("the store is read-only: the database is damaged", "error", err, "stack", string(debug.Stack()))
+		s.opt.Log.Error("the store is read-only: the database is damaged", "error", err, "stack", string(debug.Stack()))
 	}
 	// Keys, and so names that are hidden from some, may be part of what was seen: it is for the log.
 	return &problem.Refusal{Err: err, Text: "the server's database is damaged; its log says what was seen"}
@@ -168,7 +168,7 @@ func fromBolt() bool {
 func (s *Store) guard(fn func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.caught(p)
+			err = s.recovered(p)
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

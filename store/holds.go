@@ -1,5 +1,7 @@
 package store
 
+// This file says which packages need which blobs, and so who may read them.
+
 import (
 	"fmt"
 	"time"
@@ -112,8 +114,8 @@ func (p *pkg) Holds(d digest.Digest) (size int64, ok bool) {
 }
 
 // Hold keeps a committed blob readable through the package before a version uses it: after an upload or a mount. It
-// ends one grace period after the last Hold or Touch; when a version holds the blob already it changes nothing. ErrNotFound when the blob is not committed, and what policies
-// say of OpUpload.
+// ends one grace period after the last Hold or Touch; when a version holds the blob already it changes nothing.
+// ErrNotFound when the blob is not committed, and what policies say of OpUpload.
 func (p *pkg) Hold(b Blob) error {
 	got, ok, err := p.tx.blob(b.Digest)
 	if err != nil {

@@ -7,14 +7,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"larder/internal/problem"
-
 	bolt "go.etcd.io/bbolt"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // idName is the file that holds the folder's id: one line of 26 letters and digits.
@@ -34,8 +36,8 @@ type folder struct {
 	restore bool   // an unfinished restore is here
 }
 
-// survey looks at dir and changes nothing.
-func survey(dir string) (f folder, err error) {
+// inspectFolder looks at dir and changes nothing.
+func inspectFolder(dir string) (f folder, err error) {
 	f = folder{dir: dir, db: -1}
 	st, err := os.Stat(filepath.Join(dir, dbName))
 	switch {
@@ -56,7 +58,7 @@ func survey(dir string) (f folder, err error) {
 
 // Exists reports whether dir is, or was, a data folder: it has a database, an id or blobs.
 func Exists(dir string) bool {
-	for _, name := range []string{dbName, idName, blobsDir} {
+	for _, name := range []string{dbName, idName, disk.BlobsDir} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}
@@ -64,12 +66,12 @@ func Exists(dir string) bool {
 	return false
 }
 
-// waysBack ends every sentence about a database that cannot be used.
-const waysBack = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, " +
+// recoveryHelp ends every sentence about a database that cannot be used.
+const recoveryHelp = "To go on with a backup: larder restore BACKUP into an empty folder. To see what the files are, " +
 	"and copy them out to be published again: larder check --rebuild."
 
-// beginAnew is the last of them.
-const beginAnew = "To begin with an empty database beside these files: larder serve --accept-new-database."
+// newDatabaseHelp is the last of them.
+const newDatabaseHelp = "To begin with an empty database beside these files: larder serve --accept-new-database."
 
 // admit refuses a folder whose database is missing or empty although it has blobs or an id, unless that was accepted.
 func (f folder) admit(accept bool) error {
@@ -92,7 +94,7 @@ func (f folder) admit(accept bool) error {
 	}
 	return problem.Errorf(
 		ErrDatabase, "%s %s, but the folder has %s%s. If the disk of the database is not mounted, mount it. %s %s", dbName,
-		what, blobText(blobs, bytes), f.idText(), waysBack, beginAnew,
+		what, blobText(blobs, bytes), f.idText(), recoveryHelp, newDatabaseHelp,
 	)
 }
 
@@ -109,7 +111,7 @@ func blobText(blobs, bytes int64) string {
 
 // countBlobs counts the files below blobs/ and orphans/, whatever they are.
 func countBlobs(dir string) (blobs, bytes int64, err error) {
-	for _, root := range []string{blobsDir, orphansDir} {
+	for _, root := range []string{disk.BlobsDir, disk.OrphansDir} {
 		err = filepath.WalkDir(filepath.Join(dir, root), func(_ string, e fs.DirEntry, err error) error {
 			if err != nil || !e.Type().IsRegular() {
 				return ignoreAbsent(err)
@@ -137,11 +139,11 @@ func ignoreAbsent(err error) error {
 
 // makeDB makes the records of a new folder under another name and renames the finished file: a crash leaves either no
 // larder.db or a whole one.
-func (f *files) makeDB(o Options, id string) error {
-	if err := f.remove(newDBName); err != nil {
+func makeDB(f *disk.Folder, o Options, id string) error {
+	if err := f.Remove(newDBName); err != nil {
 		return err
 	}
-	db, err := bolt.Open(f.at(newDBName), 0o600, boltOptions(o))
+	db, err := bolt.Open(f.Path(newDBName), 0o600, boltOptions(o))
 	if err != nil {
 		return err
 	}
@@ -152,22 +154,22 @@ func (f *files) makeDB(o Options, id string) error {
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := f.rename(newDBName, dbName); err != nil {
+	if err := f.Rename(newDBName, dbName); err != nil {
 		return err
 	}
-	return f.syncDir(".")
+	return f.SyncDir(".")
 }
 
 // setAside gives a damaged database another name, for whoever can still read something of it. What may be replaced by
 // an empty one was accepted before.
-func (f *files) setAside(o Options) (bool, error) {
-	err := inspectFile(f.at(dbName), o)
+func setAside(f *disk.Folder, o Options) (bool, error) {
+	err := inspectFile(f.Path(dbName), o)
 	if !errors.Is(err, ErrDatabase) {
 		return false, err
 	}
 	name := dbName + ".damaged-" + o.Now().UTC().Format("20060102-150405")
-	f.log.Warn("a damaged database is set aside", "name", name, "error", err)
-	return true, errors.Join(f.rename(dbName, name), f.syncDir("."))
+	o.Log.Warn("a damaged database is set aside", "name", name, "error", err)
+	return true, errors.Join(f.Rename(dbName, name), f.SyncDir("."))
 }
 
 func newID() string { return rand.Text() }
@@ -183,12 +185,12 @@ func readID(db *bolt.DB) (id string, err error) {
 	return id, err
 }
 
-// agree makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a
+// matchIDs makes the folder and its open database carry one id, or refuses. A database without an id is adopted by a
 // folder without one. A folder without larder.id takes the database's: its first start was cut off, or it was restored.
 // With accept the folder's id wins, so that the database that belongs here can come back without another word.
 //
 // The database's id is written first, so a crash in between is a folder that takes the database's.
-func (f *files) agree(db *bolt.DB, was folder, accept bool) error {
+func matchIDs(f *disk.Folder, db *bolt.DB, was folder, accept bool) error {
 	id, err := readID(db)
 	if err != nil {
 		return err
@@ -197,7 +199,7 @@ func (f *files) agree(db *bolt.DB, was folder, accept bool) error {
 		return nil
 	}
 	if was.id != "" && !accept {
-		return f.stranger(was, id)
+		return was.foreignDatabase(id)
 	}
 	want := was.id
 	if want == "" {
@@ -214,11 +216,14 @@ func (f *files) agree(db *bolt.DB, was folder, accept bool) error {
 	if want == was.id {
 		return nil
 	}
-	return f.writeFile(idName, []byte(want+"\n"))
+	return f.ReplaceFile(idName, 0o600, func(w io.Writer) error {
+		_, err := io.WriteString(w, want+"\n")
+		return err
+	})
 }
 
-// stranger is the refusal of a database that has another id than its folder.
-func (f *files) stranger(was folder, id string) error {
+// foreignDatabase is the refusal of a database that has another id than its folder.
+func (f folder) foreignDatabase(id string) error {
 	blobs, bytes, err := countBlobs(f.dir)
 	if err != nil {
 		return err
@@ -231,6 +236,6 @@ func (f *files) stranger(was folder, id string) error {
 		ErrDatabase,
 		"%s %s and belongs to another data folder: this one has the id %s and %s. Put the right %s back. %s "+
 			"To take this database as this folder's: larder serve --accept-new-database.",
-		dbName, has, was.id, blobText(blobs, bytes), dbName, waysBack,
+		dbName, has, f.id, blobText(blobs, bytes), dbName, recoveryHelp,
 	)
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file tests that folders and databases that do not belong together do not start, and say why.
+
 import (
 	"bytes"
 	"context"
@@ -13,6 +15,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
+
+	"larder/store/disk"
 )
 
 // idOf is the id of larder.id and that of the database of a closed folder.
@@ -94,7 +98,10 @@ func TestFolderRefusesTheWrongDatabase(t *testing.T) {
 		{"empty", func(db string) error { return os.Truncate(db, 0) }, "is empty"},
 		{"cut off", func(db string) error { return os.Truncate(db, 9000) }, "is damaged"},
 		{"noise", func(db string) error { return os.WriteFile(db, bytes.Repeat([]byte("x"), 1<<16), 0o600) }, "is damaged"},
-		{"another folder's", func(db string) error { copyFile(t, filepath.Join(other, dbName), db); return nil }, "belongs to another data folder"},
+		{
+			"another folder's", func(db string) error { copyFile(t, filepath.Join(other, dbName), db); return nil },
+			"belongs to another data folder",
+		},
 		{"one without an id", func(db string) error {
 			dir := withBlobs(t, 1)
 			older(t, dir)
@@ -220,7 +227,7 @@ func TestMissingBlobsRefuseToStart(t *testing.T) {
 		return func(dir string) error {
 			for i := range n {
 				d := digest.FromString(fmt.Sprintf("content %d", i))
-				if err := os.Remove(filepath.Join(dir, blobPath(d))); err != nil {
+				if err := os.Remove(filepath.Join(dir, disk.BlobPath(d))); err != nil {
 					return err
 				}
 			}

@@ -1,5 +1,7 @@
 package store
 
+// This file names the protocols.
+
 import (
 	"slices"
 	"strings"

@@ -1,5 +1,7 @@
 package store
 
+// This file remembers answers about packages until those change.
+
 import "sync"
 
 // memoLimit is how many answers a Memo keeps; then it starts anew.

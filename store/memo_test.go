@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that remembered answers are outdated by changes, and by nothing else.
+
 import (
 	"context"
 	"errors"
@@ -10,7 +12,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestMemo(t *testing.T) {
+func TestMemoForgetsWhatChanged(t *testing.T) {
 	ctx := context.Background()
 	s := storetest.New(t)
 	repo := store.NewRepo[struct{}](s, store.NPM)

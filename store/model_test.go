@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that a store and a model of it in memory agree after any sequence of changes.
+
 import (
 	"errors"
 	"fmt"
@@ -20,9 +22,9 @@ type model struct {
 	dead     map[[2]string]bool         // tombstones
 }
 
-// TestModel runs random operations against the store and the model, and compares results, listings and counters; the
-// check at the end recounts everything.
-func TestModel(t *testing.T) {
+// TestStoreAgreesWithItsModel runs random operations against the store and the model, and compares results, listings
+// and counters; the check at the end recounts everything.
+func TestStoreAgreesWithItsModel(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			clock := storetest.NewClock()
@@ -155,7 +157,8 @@ func (m *machine) compare() {
 				must(m, err)
 				versions++
 				want, ok := m.versions[[2]string{name, v.ID}]
-				if !ok || !slices.EqualFunc(v.Files, want, func(f store.File, b store.Blob) bool { return f.Digest == b.Digest && f.Size == b.Size }) {
+				same := func(f store.File, b store.Blob) bool { return f.Digest == b.Digest && f.Size == b.Size }
+				if !ok || !slices.EqualFunc(v.Files, want, same) {
 					m.Errorf("%s %s: files %v, want %v (%v)", name, v.ID, v.Files, want, ok)
 				}
 			}
@@ -181,7 +184,8 @@ func (m *machine) compare() {
 	st, err := m.s.Stats(ctx)
 	must(m, err)
 	got := st.Kinds[store.NPM]
-	if int(all.Versions) != len(m.versions) || int(all.Tags) != len(m.tags) || got.Versions != all.Versions || got.Tags != all.Tags {
+	if int(all.Versions) != len(m.versions) || int(all.Tags) != len(m.tags) || got.Versions != all.Versions ||
+		got.Tags != all.Tags {
 		m.Errorf("store %+v, listed %+v, model %d versions and %d tags", got, all, len(m.versions), len(m.tags))
 	}
 }

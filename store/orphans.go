@@ -13,9 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 const (
@@ -36,8 +37,8 @@ type OrphanReport struct {
 	Kept     int64 `json:"kept"`     // in orphans/ now
 }
 
-// strays remembers what the last reconcile found, for health and metrics.
-type strays struct {
+// orphanState remembers what the last reconcile found, for health and metrics.
+type orphanState struct {
 	mu     sync.Mutex
 	report OrphanReport
 	err    error
@@ -45,17 +46,17 @@ type strays struct {
 
 // Orphans is what the last reconcile found since the folder was opened; ErrOrphans while blobs wait for an operator.
 func (s *Store) Orphans() (OrphanReport, error) {
-	s.strays.mu.Lock()
-	defer s.strays.mu.Unlock()
-	return s.strays.report, s.strays.err
+	s.orphans.mu.Lock()
+	defer s.orphans.mu.Unlock()
+	return s.orphans.report, s.orphans.err
 }
 
-func (s *Store) foundOrphans(r OrphanReport, err error) {
-	s.strays.mu.Lock()
-	defer s.strays.mu.Unlock()
-	s.strays.report = r
-	if s.strays.err = nil; errors.Is(err, ErrOrphans) {
-		s.strays.err = err
+func (s *Store) setOrphans(r OrphanReport, err error) {
+	s.orphans.mu.Lock()
+	defer s.orphans.mu.Unlock()
+	s.orphans.report = r
+	if s.orphans.err = nil; errors.Is(err, ErrOrphans) {
+		s.orphans.err = err
 	}
 }
 
@@ -75,7 +76,7 @@ func (s *Store) MoveOrphans(ctx context.Context) (OrphanReport, error) {
 func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err error) {
 	defer func() {
 		if err == nil || errors.Is(err, ErrOrphans) {
-			s.foundOrphans(r, err)
+			s.setOrphans(r, err)
 		}
 	}()
 	if !all {
@@ -85,17 +86,18 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 		}
 		if orphans > orphanMost && orphans*orphanShare > total {
 			r.Waiting = orphans
-			if _, _, r.Kept, err = s.tendOrphans(ctx, false); err != nil {
+			if _, _, r.Kept, err = s.reviewOrphans(ctx, false); err != nil {
 				return r, err
 			}
 			return r, problem.Errorf(ErrOrphans, "%d of %d blobs have no record, so the database may be wrong; none was moved. "+
-				"To see what they are: larder check --rebuild. To move them to orphans/ for 7 days: larder gc --orphans", orphans, total)
+				"To see what they are: larder check --rebuild. To move them to orphans/ for 7 days: larder gc --orphans",
+				orphans, total)
 		}
 	}
-	if r.Returned, r.Removed, r.Kept, err = s.tendOrphans(ctx, true); err != nil {
+	if r.Returned, r.Removed, r.Kept, err = s.reviewOrphans(ctx, true); err != nil {
 		return r, err
 	}
-	for i := range shards {
+	for i := range disk.Shards {
 		n, bytes, err := s.moveShard(ctx, i)
 		r.Moved, r.Bytes, r.Kept = r.Moved+n, r.Bytes+bytes, r.Kept+n
 		if err != nil {
@@ -107,8 +109,8 @@ func (s *Store) moveOrphans(ctx context.Context, all bool) (r OrphanReport, err 
 
 // countOrphans counts the blob files, and those that would be moved aside.
 func (s *Store) countOrphans(ctx context.Context) (orphans, total int64, err error) {
-	for i := range shards {
-		entries, err := os.ReadDir(s.at(shardDir(i)))
+	for i := range disk.Shards {
+		entries, err := s.files.ReadShard(i)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -126,15 +128,11 @@ func (s *Store) countOrphans(ctx context.Context) (orphans, total int64, err err
 	return orphans, total, nil
 }
 
-func shardDir(i int) string { return fmt.Sprintf("%s/%02x", blobsDir, i) }
-
-func orphanPath(d digest.Digest) string { return orphansDir + "/" + d.Encoded() }
-
 func blobDigest(name string) digest.Digest { return digest.NewDigestFromEncoded(digest.SHA256, name) }
 
 // moveShard moves the orphans of one shard and makes that durable.
 func (s *Store) moveShard(ctx context.Context, i int) (moved, bytes int64, err error) {
-	entries, err := os.ReadDir(s.at(shardDir(i)))
+	entries, err := s.files.ReadShard(i)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -152,7 +150,7 @@ func (s *Store) moveShard(ctx context.Context, i int) (moved, bytes int64, err e
 	if moved == 0 {
 		return 0, 0, err
 	}
-	return moved, bytes, errors.Join(err, s.syncDir(orphansDir), s.syncDir("."))
+	return moved, bytes, errors.Join(err, s.files.SyncOrphans())
 }
 
 func (s *Store) withoutRecord(ctx context.Context, entries []fs.DirEntry) (unknown []fs.DirEntry, err error) {
@@ -200,20 +198,18 @@ func (s *Store) moveOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry) 
 		return -1, err
 	}
 	// Its week begins now.
-	if err := s.chtimes(blobPath(d), s.opt.Now()); err != nil {
+	if err := s.files.MoveAside(d); err != nil {
 		return -1, err
 	}
-	if err := s.rename(blobPath(d), orphanPath(d)); err != nil {
-		return -1, err
-	}
-	s.log.InfoContext(ctx, "moved a blob without a record aside", "digest", d, "bytes", st.Size(), "path", orphanPath(d))
+	s.opt.Log.InfoContext(ctx, "moved a blob without a record aside",
+		"digest", d, "bytes", st.Size(), "path", disk.OrphanPath(d))
 	return st.Size(), nil
 }
 
-// tendOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
+// reviewOrphans looks at what is in orphans/: what has a record comes back, or goes when its bytes were pushed again;
 // what is a week old goes if remove says so.
-func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
-	entries, err := os.ReadDir(s.at(orphansDir))
+func (s *Store) reviewOrphans(ctx context.Context, remove bool) (returned, removed, kept int64, err error) {
+	entries, err := s.files.ReadOrphans()
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -222,73 +218,73 @@ func (s *Store) tendOrphans(ctx context.Context, remove bool) (returned, removed
 		if err != nil || !e.Type().IsRegular() {
 			continue // not ours
 		}
-		what, err := s.tendOrphan(ctx, d, e, remove)
+		what, err := s.reviewOrphan(ctx, d, e, remove)
 		if err != nil {
 			return returned, removed, kept, err
 		}
 		switch what {
-		case orphanBack:
+		case orphanReturned:
 			returned++
-		case orphanGone:
+		case orphanRemoved:
 			removed++
-		case orphanStays:
+		case orphanKept:
 			kept++
 		}
 	}
 	return returned, removed, kept, nil
 }
 
-// orphanFate is what became of an orphan.
-type orphanFate int
+// orphanResult is what became of an orphan.
+type orphanResult int
 
 const (
-	orphanStays orphanFate = iota
-	orphanBack
-	orphanGone
+	orphanKept orphanResult = iota
+	orphanReturned
+	orphanRemoved
 )
 
-func (s *Store) tendOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, remove bool) (orphanFate, error) {
+func (s *Store) reviewOrphan(ctx context.Context, d digest.Digest, e fs.DirEntry, remove bool) (orphanResult, error) {
 	s.gate.mu.RLock()
 	defer s.gate.mu.RUnlock()
 	if s.gate.closed > 0 {
-		return orphanStays, errPaused
+		return orphanKept, errPaused
 	}
 	lock := s.stripe(d)
 	lock.Lock()
 	defer lock.Unlock()
 	b, err := s.lookup(ctx, d)
 	switch {
-	case err == nil && s.intact(b):
-		return orphanGone, s.remove(orphanPath(d)) // its bytes were pushed again
+	case err == nil && s.files.StatBlob(b) == nil:
+		return orphanRemoved, s.files.RemoveOrphan(d) // its bytes were pushed again
 	case err == nil:
-		return orphanBack, s.returnOrphan(ctx, d)
+		return orphanReturned, s.returnOrphan(ctx, d)
 	case !errors.Is(err, ErrNotFound):
-		return orphanStays, err
+		return orphanKept, err
 	}
 	st, err := e.Info()
 	if err != nil || !remove || s.opt.Now().Sub(st.ModTime()) < orphanKeep {
-		return orphanStays, ignoreAbsent(err)
+		return orphanKept, ignoreAbsent(err)
 	}
-	if err := s.remove(orphanPath(d)); err != nil {
-		return orphanStays, err
+	if err := s.files.RemoveOrphan(d); err != nil {
+		return orphanKept, err
 	}
-	s.log.InfoContext(ctx, "removed a blob that had no record for a week", "digest", d, "bytes", st.Size())
-	return orphanGone, nil
+	s.opt.Log.InfoContext(ctx, "removed a blob that had no record for a week", "digest", d, "bytes", st.Size())
+	return orphanRemoved, nil
 }
 
 // returnOrphan puts a file back in its place, durably.
 func (s *Store) returnOrphan(ctx context.Context, d digest.Digest) error {
-	if err := s.rename(orphanPath(d), blobPath(d)); err != nil {
+	if err := s.files.BringBack(d); err != nil {
 		return err
 	}
-	s.log.InfoContext(ctx, "brought a blob back from "+orphansDir, "digest", d)
-	return s.syncDir(shardPath(d))
+	s.opt.Log.InfoContext(ctx, "brought a blob back from "+disk.OrphansDir, "digest", d)
+	return nil
 }
 
 // returnOrphans brings back what has a record and no file, before anybody can ask for it: the right database has come
 // back. It removes nothing.
 func (s *Store) returnOrphans(ctx context.Context) error {
-	entries, err := os.ReadDir(s.at(orphansDir))
+	entries, err := s.files.ReadOrphans()
 	if err != nil {
 		return err
 	}
@@ -298,7 +294,7 @@ func (s *Store) returnOrphans(ctx context.Context) error {
 			continue
 		}
 		b, err := s.lookup(ctx, d)
-		if errors.Is(err, ErrNotFound) || err == nil && s.intact(b) {
+		if errors.Is(err, ErrNotFound) || err == nil && s.files.StatBlob(b) == nil {
 			continue
 		}
 		if err == nil {
@@ -319,9 +315,9 @@ const (
 	missingShare = 100
 )
 
-// mostAreHere refuses a folder that lacks more than one in a hundred of the blobs its database knows, and more than a
-// hundred, or all of them: another disk is mounted in their place. A sample decides whether to look at all.
-func (s *Store) mostAreHere(ctx context.Context) error {
+// checkMissingBlobs refuses a folder that lacks more than one in a hundred of the blobs its database knows, and more
+// than a hundred, or all of them: another disk is mounted in their place. A sample decides whether to look at all.
+func (s *Store) checkMissingBlobs(ctx context.Context) error {
 	missing, looked, err := s.sampleBlobs(ctx)
 	if err != nil || missing == 0 || missing < looked && missing*missingShare <= looked {
 		return err
@@ -330,7 +326,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	none := missing == total && !s.anyBlob()
+	none := missing == total && !s.hasAnyBlob()
 	if !none && (missing <= missingMost || missing*missingShare <= total) {
 		return nil
 	}
@@ -338,7 +334,7 @@ func (s *Store) mostAreHere(ctx context.Context) error {
 		ErrDatabase,
 		"%d of the %d blobs that %s knows are missing. If the disk of %s is not mounted, mount it. %s "+
 			"To see which are missing: larder check. To serve what is left: larder serve --accept-missing-blobs.",
-		missing, total, dbName, path.Dir(blobsDir), waysBack,
+		missing, total, dbName, path.Dir(disk.BlobsDir), recoveryHelp,
 	)
 }
 
@@ -355,7 +351,7 @@ func (s *Store) sampleBlobs(ctx context.Context) (missing, looked int64, err err
 			}
 			last = string(k)
 			looked++
-			if _, err := os.Stat(s.at(blobPath(d))); errors.Is(err, fs.ErrNotExist) {
+			if _, err := os.Stat(s.files.Path(disk.BlobPath(d))); errors.Is(err, fs.ErrNotExist) {
 				missing++
 			}
 		}
@@ -372,7 +368,7 @@ func (s *Store) missingBlobs(ctx context.Context) (missing, total int64, err err
 			return nil // a check reports it
 		}
 		total++
-		if _, err := os.Stat(s.at(blobPath(d))); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(s.files.Path(disk.BlobPath(d))); errors.Is(err, fs.ErrNotExist) {
 			missing++
 		}
 		return nil
@@ -380,10 +376,10 @@ func (s *Store) missingBlobs(ctx context.Context) (missing, total int64, err err
 	return missing, total, err
 }
 
-// anyBlob reports whether there is a file in any shard.
-func (s *Store) anyBlob() bool {
-	for i := range shards {
-		if entries, err := os.ReadDir(s.at(shardDir(i))); err != nil || len(entries) > 0 {
+// hasAnyBlob reports whether there is a file in any shard.
+func (s *Store) hasAnyBlob() bool {
+	for i := range disk.Shards {
+		if entries, err := s.files.ReadShard(i); err != nil || len(entries) > 0 {
 			return true
 		}
 	}

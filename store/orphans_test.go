@@ -1,5 +1,7 @@
 package store
 
+// This file tests blobs that no record knows: moved aside, brought back, and never removed at once.
+
 import (
 	"context"
 	"errors"
@@ -12,6 +14,8 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
 // stray puts content into the folder as a blob that no record knows.
@@ -26,7 +30,7 @@ func stray(t testing.TB, s *Store, content string) digest.Digest {
 	_, err = f.WriteString(content)
 	old := s.opt.Now().Add(-3 * time.Hour)
 	err = errors.Join(err, f.Chmod(0o440), f.Close(), os.Chtimes(f.Name(), old, old))
-	if err = errors.Join(err, os.Rename(f.Name(), s.at(blobPath(d)))); err != nil {
+	if err = errors.Join(err, os.Rename(f.Name(), s.files.Path(disk.BlobPath(d)))); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -50,7 +54,8 @@ func TestOrphansAreKeptForAWeek(t *testing.T) {
 		if err := s.Reconcile(ctx); err != nil {
 			t.Fatal(err)
 		}
-		if here, aside := !s.isGone(blobPath(d)), !s.isGone(orphanPath(d)); here != step.blobs || aside != step.aside {
+		here, aside := !isGone(s, disk.BlobPath(d)), !isGone(s, disk.OrphanPath(d))
+		if here != step.blobs || aside != step.aside {
 			t.Errorf("after %v more: in blobs %v, in orphans %v; want %v and %v", step.wait, here, aside, step.blobs, step.aside)
 		}
 		if r, err := s.Orphans(); err != nil || r.Moved != step.moved || r.Removed != step.remove {
@@ -77,7 +82,7 @@ func TestTooManyOrphansWait(t *testing.T) {
 	if !errors.Is(err, ErrOrphans) || !strings.Contains(err.Error(), "larder gc --orphans") {
 		t.Errorf("a hundred and one: %v, want ErrOrphans with a way on", err)
 	}
-	if s.isGone(blobPath(last)) {
+	if isGone(s, disk.BlobPath(last)) {
 		t.Error("one was moved without a word")
 	}
 	if r, err := s.Orphans(); r.Waiting != 101 || r.Kept != 100 || !errors.Is(err, ErrOrphans) {
@@ -113,7 +118,9 @@ func TestOrphansComeBack(t *testing.T) {
 	pushed := mustPut(t, s, []byte("content 0"))
 	mustHave(t, s, pushed.Digest, []byte("content 0"))
 	second := digest.FromString("content 1")
-	err = s.Update(ctx, func(tx *Tx) error { return errors.Join(tx.putBlob(Blob{second, 9}), tx.queueReview(second)) })
+	err = s.Update(ctx, func(tx *Tx) error {
+		return errors.Join(tx.putBlob(Blob{Digest: second, Size: 9}), tx.queueReview(second))
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +198,9 @@ func TestMoveOrphansIsCutOffAnywhere(t *testing.T) {
 					if _, err := s.MoveOrphans(ctx); err != nil {
 						t.Fatal(err)
 					}
-					err := s.Update(ctx, func(tx *Tx) error { return errors.Join(tx.putBlob(Blob{d, 6}), tx.queueReview(d)) })
+					err := s.Update(ctx, func(tx *Tx) error {
+						return errors.Join(tx.putBlob(Blob{Digest: d, Size: 6}), tx.queueReview(d))
+					})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -199,7 +208,7 @@ func TestMoveOrphansIsCutOffAnywhere(t *testing.T) {
 				h.arm(true)
 				_, err := s.MoveOrphans(ctx)
 				h.arm(false)
-				if s.isGone(blobPath(d)) && s.isGone(orphanPath(d)) {
+				if isGone(s, disk.BlobPath(d)) && isGone(s, disk.OrphanPath(d)) {
 					t.Fatalf("back %v: after a failed %s the bytes are gone", back, h.hit)
 				}
 				crash(t, s)

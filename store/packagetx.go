@@ -1,14 +1,16 @@
 package store
 
+// This file changes and reads one package inside a transaction.
+
 import (
 	"fmt"
 	"iter"
 	"slices"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // PackageTx is one package inside a transaction. Besides its own methods it has those of the embedded part that do not
@@ -122,7 +124,7 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 	if err := checkName("version", v.ID); err != nil {
 		return err
 	}
-	if err := p.vacant(v.ID); err != nil {
+	if err := p.checkFree(v.ID); err != nil {
 		return err
 	}
 	if err := p.tx.NeedRoom(); err != nil {
@@ -158,8 +160,8 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 	return p.tx.putRow(bucketVersion, p.key(v.ID), v)
 }
 
-// vacant is nil when the version's name was never used, or used and given back.
-func (p *pkg) vacant(id string) error {
+// checkFree is nil when the version's name was never used, or used and given back.
+func (p *pkg) checkFree(id string) error {
 	if p.tx.get(bucketVersion, p.key(id)) != nil {
 		return problem.Errorf(ErrExists, "version %s of %s exists already", id, p.name)
 	}
@@ -262,7 +264,7 @@ func (p *PackageTx[M]) Replace(v Version[M], op Op) error {
 		}
 	}
 	c := Change{Op: op, Version: v.ID, Bytes: added}
-	if loses(old.Files, v.Files) {
+	if losesFile(old.Files, v.Files) {
 		c.Replaces = v.ID
 	}
 	if err := p.ask(c); err != nil {
@@ -293,8 +295,8 @@ func (v *Version[M]) keep(old versionHead, now time.Time) {
 	v.Updated = now
 }
 
-// loses reports whether a file of old is gone or has other bytes in files.
-func loses(old, files []File) bool {
+// losesFile reports whether a file of old is gone or has other bytes in files.
+func losesFile(old, files []File) bool {
 	return slices.ContainsFunc(old, func(o File) bool {
 		return !slices.ContainsFunc(files, func(f File) bool { return f.Name == o.Name && f.Digest == o.Digest })
 	})
@@ -376,8 +378,8 @@ func (p *pkg) remove(h versionHead) error {
 // Tombstone reports whether the ID was deleted for good.
 func (p *pkg) Tombstone(id string) bool { return p.tx.get(bucketTombstone, p.key(id)) != nil }
 
-// DeletePackage removes every version, tag, index row and listing, and the package itself. Tombstones and tag history stay, and
-// its blobs stay readable for the grace period. ErrNotFound, and what policies say of any of it.
+// DeletePackage removes every version, tag, index row and listing, and the package itself. Tombstones and tag history
+// stay, and its blobs stay readable for the grace period. ErrNotFound, and what policies say of any of it.
 func (p *pkg) DeletePackage() error {
 	if _, err := p.Package(); err != nil {
 		return err

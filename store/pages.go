@@ -18,7 +18,7 @@ func (c *checker) pages() error {
 		c.badPages("%v", *err)
 		return nil
 	}
-	f, err := os.Open(c.s.at(dbName))
+	f, err := os.Open(c.s.files.Path(dbName))
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func (c *checker) pages() error {
 		size := int64(c.s.db.Info().PageSize)
 		root := uint64(tx.b.Cursor().Bucket().Root())
 		if err := inspectTree(f, st.Size(), size, root, uint64(tx.b.Size()/size)); err != nil {
-			c.badPages("%s is damaged: %v. %s", dbName, err, waysBack)
+			c.badPages("%s is damaged: %v. %s", dbName, err, recoveryHelp)
 		}
 		return nil
 	})
@@ -82,7 +82,7 @@ func (c *checker) readable(bucket string, check rowCheck) rowCheck {
 		defer func() {
 			if p := recover(); p != nil {
 				if err = fmt.Errorf("%w: %v", ErrFormat, p); isDamage(p) {
-					err = c.s.caught(p) // the database, not the row
+					err = c.s.recovered(p) // the database, not the row
 				}
 			}
 			if err == nil || c.ctx.Err() != nil || errors.Is(err, ErrClosed) || errors.Is(err, errMoved) ||

@@ -1,5 +1,7 @@
 package store
 
+// This file tests that damaged pages of the database become sentences, never panics.
+
 import (
 	"bytes"
 	"context"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+
+	"larder/internal/problem"
 )
 
 // filled is a closed folder with enough records that its tables have branches, and its database's bytes.
@@ -187,6 +191,70 @@ func TestOpenFindsEveryKindOfDamagedPage(t *testing.T) {
 	}
 }
 
+// TestOpenFindsDamagedFreePages: the list of free pages decides where bbolt writes next; each mistake in it is found
+// before that.
+func TestOpenFindsDamagedFreePages(t *testing.T) {
+	dir, good := filled(t)
+	size := os.Getpagesize()
+	x := &inspector{r: bytes.NewReader(good), size: int64(len(good))}
+	root, list, err := x.meta()
+	if err != nil || list == noFreelist {
+		t.Fatalf("the list of free pages is at %d, %v", list, err)
+	}
+	count := func(p []byte) []byte { return p[int(list)*size+10:] }
+	entry := func(p []byte, i int) []byte { return p[int(list)*size+pageHeader+8*i:] }
+	if n := native.Uint16(count(good)); n < 2 {
+		t.Fatalf("the database has %d free pages, the test needs two", n)
+	}
+	for _, c := range []struct {
+		what string
+		do   func(p []byte)
+		want string
+	}{
+		{"another page in its place", func(p []byte) { native.PutUint16(p[int(list)*size+8:], flagLeaf) }, "is not the list"},
+		{"more entries than fit", func(p []byte) { native.PutUint16(count(p), 0xFFFE) }, "more than fit"},
+		{"far more entries than fit", func(p []byte) {
+			native.PutUint16(count(p), 0xFFFF)
+			native.PutUint64(entry(p, 0), 1<<60)
+		}, "more than fit"},
+		{"a page beyond the end", func(p []byte) { native.PutUint64(entry(p, 0), uint64(len(p)/size)) }, "is none of its"},
+		{"the first page", func(p []byte) { native.PutUint64(entry(p, 0), 0) }, "is none of its"},
+		{"a page in use", func(p []byte) { native.PutUint64(entry(p, 0), root) }, "in use and listed as free"},
+		{"a page twice", func(p []byte) { copy(entry(p, 0)[:8], entry(p, 1)) }, "in use and listed as free"},
+	} {
+		p := bytes.Clone(good)
+		c.do(p)
+		if err := os.WriteFile(filepath.Join(dir, dbName), p, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir, Options{Reserve: -1})
+		if !errors.Is(err, ErrDatabase) || !strings.Contains(Unusable(err), c.want) {
+			t.Errorf("%s: open says %v, want a sentence with %q", c.what, err, c.want)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, dbName), good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustBeSound(t, dir)
+}
+
+// TestSentencesAreForOperatorsOnly: Unusable has one for a folder or database that cannot be used, and none for other
+// errors.
+func TestSentencesAreForOperatorsOnly(t *testing.T) {
+	for _, err := range []error{nil, errFault, ErrDatabase, problem.Errorf(ErrNotFound, "no such package")} {
+		if got := Unusable(err); got != "" {
+			t.Errorf("Unusable(%v) is %q, want nothing", err, got)
+		}
+	}
+	inner := damage("page 7 is used twice")
+	public := &problem.Refusal{Err: inner, Text: "the server's database is damaged"}
+	for _, err := range []error{inner, fmt.Errorf("open: %w", inner), public} {
+		if got := Unusable(err); !strings.Contains(got, "page 7 is used twice") || !strings.Contains(got, "larder restore") {
+			t.Errorf("Unusable(%v) is %q, want what was seen and the ways back", err, got)
+		}
+	}
+}
+
 // TestDamageAtRunTimeTurnsReadOnly damages pages of a database that is open: reads and writes that meet them are
 // errors, the store takes no changes and says why, and it can still be closed.
 func TestDamageAtRunTimeTurnsReadOnly(t *testing.T) {
@@ -263,7 +331,8 @@ func TestCheckNamesUnreadableRows(t *testing.T) {
 		t.Run(bucket, func(t *testing.T) {
 			s, _ := damaged(t)
 			k := []byte("bad\xff")
-			if err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(k, []byte("\x01{")) }); err != nil {
+			err := s.db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte(bucket)).Put(k, []byte("\x01{")) })
+			if err != nil {
 				t.Fatal(err)
 			}
 			r, err := s.Check(context.Background(), CheckOptions{})

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests digests and kinds as clients write them.
+
 import (
 	"strings"
 	"testing"
@@ -7,7 +9,7 @@ import (
 	"larder/store"
 )
 
-func TestParseKind(t *testing.T) {
+func TestOnlyTheSevenWordsAreKinds(t *testing.T) {
 	for _, k := range store.Kinds() {
 		if got, err := store.ParseKind(k.String()); got != k || err != nil {
 			t.Errorf("%s: %v %v", k, got, err)
@@ -20,7 +22,7 @@ func TestParseKind(t *testing.T) {
 	}
 }
 
-func TestParseDigest(t *testing.T) {
+func TestDigestsMustBeExact(t *testing.T) {
 	hex := strings.Repeat("0123456789abcdef", 8)
 	for s, ok := range map[string]bool{
 		"sha256:" + hex[:64]:                  true,

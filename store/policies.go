@@ -1,5 +1,7 @@
 package store
 
+// This file has the built-in policies: quotas, protected packages, what must not change.
+
 import (
 	"fmt"
 	"slices"
@@ -111,7 +113,8 @@ func (q Quota) check(tx *Tx, c Change) error {
 		return fmt.Errorf("quota of %s: %w", what, err)
 	}
 	if used+c.Bytes > q.Bytes {
-		return problem.Errorf(ErrQuota, "%s: the quota of %d bytes is used up (%d used, %d more needed)", what, q.Bytes, used, c.Bytes)
+		return problem.Errorf(ErrQuota, "%s: the quota of %d bytes is used up (%d used, %d more needed)",
+			what, q.Bytes, used, c.Bytes)
 	}
 	return nil
 }

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests what the built-in policies refuse, and what they let through.
+
 import (
 	"context"
 	"errors"
@@ -11,7 +13,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestQuotas(t *testing.T) {
+func TestQuotasRefuseWhatIsAbove(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		q    store.Quota
@@ -44,9 +46,10 @@ func TestQuotas(t *testing.T) {
 	}
 }
 
-// TestQuotaWithinOneTransaction publishes twice before the commit: the first counts for the second.
-func TestQuotaWithinOneTransaction(t *testing.T) {
-	s := storetest.New(t, storetest.WithPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Package: "*", Bytes: 9}}})))
+// TestQuotaCountsWhatTheTransactionAdded publishes twice before the commit: the first counts for the second.
+func TestQuotaCountsWhatTheTransactionAdded(t *testing.T) {
+	rules := store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Package: "*", Bytes: 9}}})
+	s := storetest.New(t, storetest.WithPolicies(rules))
 	one, two := storetest.Put(t, s, "11111"), storetest.Put(t, s, "22222")
 	err := npm(s).Update(ctx, "a", func(p *packageTx) error {
 		must(t, p.Publish(ver("1", one)))
@@ -68,7 +71,7 @@ func TestHoldAsksPolicies(t *testing.T) {
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Hold(b) }), store.ErrQuota)
 }
 
-func TestProtected(t *testing.T) {
+func TestProtectedPackagesAreForTheirUsers(t *testing.T) {
 	s := storetest.New(t, storetest.WithPolicies(store.NewRules(store.RulesConfig{
 		Protected: []store.Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada"}}},
 	})))
@@ -84,7 +87,7 @@ func TestProtected(t *testing.T) {
 	wantErr(t, s.Admit(bob, store.NPM, "@acme/x", 1), store.ErrProtected)
 }
 
-func TestImmutable(t *testing.T) {
+func TestImmutableVersionsAndTagsStay(t *testing.T) {
 	s := storetest.New(t, storetest.WithPolicies(store.NewRules(store.RulesConfig{
 		Immutable: []store.Immutable{{Package: "a", Tag: "v*"}, {Package: "frozen"}},
 	})))
@@ -112,18 +115,20 @@ func TestImmutable(t *testing.T) {
 		v.Yanked = true
 		return p.Replace(v, store.OpYank)
 	}))
-	wantErr(t, in("frozen", func(p *packageTx) error { return p.Replace(ver("1", c), store.OpReplace) }), store.ErrImmutable)
-	wantErr(t, in("frozen", func(p *packageTx) error { return p.Replace(version{ID: "1"}, store.OpReplace) }), store.ErrImmutable)
+	for _, v := range []version{ver("1", c), {ID: "1"}} {
+		wantErr(t, in("frozen", func(p *packageTx) error { return p.Replace(v, store.OpReplace) }), store.ErrImmutable)
+	}
 	wantErr(t, in("frozen", func(p *packageTx) error { return p.Delete("1", false) }), store.ErrImmutable)
 }
 
-func TestGlobs(t *testing.T) {
+func TestStarMatchesAnyRunOfCharacters(t *testing.T) {
 	for _, c := range []struct {
 		pattern, name string
 		want          bool
 	}{
 		{"a", "a", true}, {"a", "ab", false}, {"*", "", true}, {"*", "a/b", true}, {"a*", "a", true}, {"a*c", "abbc", true},
-		{"a*c", "abcd", false}, {"*b*", "abc", true}, {"a*b*c", "acb", false}, {"a*a", "a", false}, {"**", "x", true}, {"a*b*b", "ab", false},
+		{"a*c", "abcd", false}, {"*b*", "abc", true}, {"a*b*c", "acb", false}, {"a*a", "a", false},
+		{"**", "x", true}, {"a*b*b", "ab", false},
 	} {
 		s := store.NewRules(store.RulesConfig{Protected: []store.Protected{{Package: c.pattern}}})
 		err := s.Check(nil, store.Change{Op: store.OpPublish, Package: c.name})

@@ -1,5 +1,7 @@
 package store
 
+// This file is where changes can be refused: policies are asked before a change commits.
+
 import (
 	"context"
 	"fmt"
@@ -13,7 +15,7 @@ type Change struct {
 	Package  string
 	Version  string
 	Tag      string
-	Replaces string // the version the tag points at now, or the version that is replaced or deleted; "" when nothing is lost
+	Replaces string // the version the tag points at now, or that is replaced or deleted; "" when nothing is lost
 	Bytes    int64  // what the change adds to the package's size
 	Actor    Actor
 	Time     time.Time
@@ -55,7 +57,7 @@ func (s *Store) Admit(ctx context.Context, k Kind, pkg string, bytes int64) erro
 	if err := s.writable(); err != nil {
 		return err
 	}
-	if err := s.room(0, bytes); err != nil {
+	if err := s.files.Room(0, bytes); err != nil {
 		return err
 	}
 	if len(s.opt.Policies) == 0 {

@@ -1,11 +1,12 @@
 package store
 
+// This file compares the files of a folder with its records, and removes what belongs to nobody.
+
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (s *Store) Reconcile(ctx context.Context) error {
 		}
 		return err
 	}
-	for _, part := range []func(context.Context) error{s.removeLeftovers, orphans, s.queueForgotten} {
+	for _, part := range []func(context.Context) error{s.files.RemoveLeftovers, orphans, s.queueForgotten} {
 		if err == nil {
 			err = part(ctx)
 		}
@@ -40,28 +41,8 @@ func (s *Store) Reconcile(ctx context.Context) error {
 	return nil
 }
 
-// removeLeftovers removes the files of uploads/ that belong to no live stage and no resumable upload: those expire.
-func (s *Store) removeLeftovers(ctx context.Context) error {
-	entries, err := os.ReadDir(s.at(uploadsDir))
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		path := uploadsDir + "/" + e.Name()
-		_, live := s.staging.Load(path)
-		if live || e.IsDir() || isUploadID(e.Name()) {
-			continue
-		}
-		if err := s.remove(path); err != nil {
-			return err
-		}
-		s.log.InfoContext(ctx, "removed an unfinished file", "path", path)
-	}
-	return ctx.Err()
-}
-
-// queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all, unless a row was
-// lost to a bug or to a repaired database.
+// queueForgotten reviews blobs without a holder and loose holds past their time. The review queue knows them all,
+// unless a row was lost to a bug or to a repaired database.
 func (s *Store) queueForgotten(ctx context.Context) error {
 	w := s.newSweeper(SweepOptions{})
 	var after []byte
@@ -71,14 +52,16 @@ func (s *Store) queueForgotten(ctx context.Context) error {
 			err = w.each(ctx, page)
 		}
 		if err != nil || last == nil {
-			return joined(err, s.queueLoose(ctx, w))
+			return errors.Join(err, s.queueLoose(ctx, w))
 		}
 		after = last
 	}
 }
 
 // forgottenBlobs is one page of blobs that nobody holds; last is nil at the end.
-func (s *Store) forgottenBlobs(ctx context.Context, w *sweeper, after []byte) (page []*candidate, last []byte, err error) {
+func (s *Store) forgottenBlobs(
+	ctx context.Context, w *sweeper, after []byte,
+) (page []*candidate, last []byte, err error) {
 	n := 0
 	err = s.View(ctx, func(tx *Tx) error {
 		for k, v := range tx.scan(bucketBlob, nil, after) {

@@ -1,5 +1,7 @@
 package store
 
+// This file counts anew what the counters say.
+
 import (
 	"context"
 	"errors"
@@ -83,18 +85,18 @@ func (c *checker) counters() error {
 		n := newRecount(c)
 		err := n.run(&slicer{s: c.s, ctx: c.ctx, pinned: true})
 		if !errors.Is(err, errMoved) {
-			c.took(n)
+			c.addRecount(n)
 			return err
 		}
 	}
 	n := newRecount(c)
 	err := c.s.View(c.ctx, func(tx *Tx) error { return n.run(&slicer{s: c.s, ctx: c.ctx, tx: tx}) })
-	c.took(n)
+	c.addRecount(n)
 	return err
 }
 
-// took takes a recount's result into the report.
-func (c *checker) took(n *recount) {
+// addRecount takes a recount's result into the report.
+func (c *checker) addRecount(n *recount) {
 	c.report.Problems = append(c.report.Problems, n.problems...)
 	blobs := n.stats[statBlobs]
 	c.report.Blobs, c.report.Bytes = blobs.Blobs, blobs.Bytes
@@ -223,5 +225,6 @@ func (n *recount) problem(k Kind, name, format string, args ...any) {
 
 // String is the counter for a person.
 func (c counter) String() string {
-	return fmt.Sprintf("%d packages, %d versions, %d tags, %d blobs, %d bytes", c.Packages, c.Versions, c.Tags, c.Blobs, c.Bytes)
+	return fmt.Sprintf("%d packages, %d versions, %d tags, %d blobs, %d bytes",
+		c.Packages, c.Versions, c.Tags, c.Blobs, c.Bytes)
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file has the packages of one kind, and the row of a package.
+
 import (
 	"context"
 	"fmt"
@@ -143,7 +145,9 @@ func (r *Repo[M]) Packages(ctx context.Context, after string, limit int) (out []
 }
 
 // Holders returns up to limit (0: all) packages of the kind that hold the blob, in name order after after.
-func (s *Store) Holders(ctx context.Context, k Kind, d digest.Digest, after string, limit int) (names []string, err error) {
+func (s *Store) Holders(
+	ctx context.Context, k Kind, d digest.Digest, after string, limit int,
+) (names []string, err error) {
 	err = s.View(ctx, func(tx *Tx) error {
 		d := string(tx.resolve(d))
 		for row := range tx.scan(bucketHolder, prefix(d, string(k)), key(d, string(k), after)) {

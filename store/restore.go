@@ -1,5 +1,7 @@
 package store
 
+// This file makes a data folder from a backup.
+
 import (
 	"archive/tar"
 	"context"
@@ -11,12 +13,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
-
-	"larder/internal/problem"
 
 	"github.com/opencontainers/go-digest"
 	bolt "go.etcd.io/bbolt"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // restoreName is the records' file until every blob has arrived: a folder without larder.db is not a store.
@@ -32,7 +34,9 @@ func Restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	return rep, nil
 }
 
-func restore(ctx context.Context, dir string, r io.Reader, progress func(done, total int64)) (rep BackupReport, err error) {
+func restore(
+	ctx context.Context, dir string, r io.Reader, progress func(done, total int64),
+) (rep BackupReport, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return rep, err
@@ -40,15 +44,15 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 	if len(entries) > 0 {
 		return rep, problem.Errorf(ErrExists, "the folder is not empty")
 	}
-	f, err := openFiles(dir, Options{Reserve: -1}.withDefaults())
+	f, err := disk.Open(dir, disk.Options{Reserve: -1})
 	if err != nil {
 		return rep, err
 	}
-	defer f.close()
+	defer f.Close()
 	x := &restorer{files: f, ctx: ctx, tr: tar.NewReader(r), progress: progress}
 	if err := x.run(); err != nil {
-		for _, name := range []string{restoreName, uploadsDir, orphansDir, journalDir, "blobs"} {
-			err = errors.Join(err, f.removeAll(name))
+		for _, name := range []string{restoreName, disk.UploadsDir, disk.OrphansDir, journalDir, "blobs"} {
+			err = errors.Join(err, f.RemoveAll(name))
 		}
 		return x.rep, err
 	}
@@ -56,7 +60,7 @@ func restore(ctx context.Context, dir string, r io.Reader, progress func(done, t
 }
 
 type restorer struct {
-	*files
+	files    *disk.Folder
 	ctx      context.Context
 	tr       *tar.Reader
 	rep      BackupReport
@@ -74,7 +78,7 @@ func (x *restorer) run() error {
 		return err
 	}
 	x.rep.Database = h.Size
-	db, err := openDB(filepath.Join(x.dir, restoreName), Options{}.withDefaults())
+	db, err := openDB(x.files.Path(restoreName), Options{}.withDefaults())
 	if err != nil {
 		return err
 	}
@@ -82,10 +86,10 @@ func (x *restorer) run() error {
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	if err := x.rename(restoreName, dbName); err != nil {
+	if err := x.files.Rename(restoreName, dbName); err != nil {
 		return err
 	}
-	return x.syncDir(".")
+	return x.files.SyncDir(".")
 }
 
 // fill extracts the blobs and compares them with the records.
@@ -116,8 +120,8 @@ func (x *restorer) fill(db *bolt.DB) error {
 			return err
 		}
 	}
-	for i := range shards {
-		if err := x.syncDir(fmt.Sprintf("%s/%02x", blobsDir, i)); err != nil {
+	for i := range disk.Shards {
+		if err := x.files.SyncShard(i); err != nil {
 			return err
 		}
 	}
@@ -132,20 +136,20 @@ func blobBytes(b *bolt.Tx) (int64, error) {
 
 // archive extracts one archive of the journal.
 func (x *restorer) archive(h *tar.Header) error {
-	if err := x.mkdir(journalDir); err != nil {
+	if err := x.files.Mkdir(journalDir); err != nil {
 		return err
 	}
 	if _, err := x.extract(h.Name, 0o440, h.Size); err != nil {
 		return err
 	}
 	x.rep.Archives += h.Size
-	return x.syncDir(journalDir)
+	return x.files.SyncDir(journalDir)
 }
 
 // blob extracts one blob under the digest its name says, and checks it.
 func (x *restorer) blob(h *tar.Header) error {
 	d, err := ParseDigest("sha256:" + path.Base(h.Name))
-	if err != nil || h.Name != blobPath(d) {
+	if err != nil || h.Name != disk.BlobPath(d) {
 		return fmt.Errorf("entry %.200q of the archive is not a blob: %w", h.Name, ErrFormat)
 	}
 	sum, err := x.extract(h.Name, 0o440, h.Size)
@@ -165,26 +169,23 @@ func (x *restorer) blob(h *tar.Header) error {
 
 // extract writes the current entry to a new file, durably, and returns its sha256.
 func (x *restorer) extract(name string, mode fs.FileMode, size int64) (sum string, err error) {
-	f, err := x.create(name, mode)
-	if err != nil {
-		return "", err
-	}
 	hash := sha256.New()
-	buf := make([]byte, 256<<10)
-	var n int64
-	for n < size && err == nil {
-		var m int
-		m, err = io.ReadFull(x.tr, buf[:min(int64(len(buf)), size-n)])
-		if err == nil {
+	err = x.files.NewFile(name, mode, func(w io.Writer) error {
+		buf := make([]byte, 256<<10)
+		for n := int64(0); n < size; {
+			m, err := io.ReadFull(x.tr, buf[:min(int64(len(buf)), size-n)])
+			if err != nil {
+				return err
+			}
 			hash.Write(buf[:m])
-			err = x.write(f, name, buf[:m], n)
+			if _, err := w.Write(buf[:m]); err != nil {
+				return err
+			}
 			n += int64(m)
 		}
-	}
-	if err == nil {
-		err = x.fsync(f, name)
-	}
-	if err = errors.Join(err, x.closeFile(f, name)); err != nil {
+		return nil
+	})
+	if err != nil {
 		return "", fmt.Errorf("extract %s: %w", name, err)
 	}
 	return hex.EncodeToString(hash.Sum(nil)), nil
@@ -198,7 +199,7 @@ func (x *restorer) complete(b *bolt.Tx) error {
 		if err := decode(v, &row); err != nil {
 			return fmt.Errorf("blob %s: %w", k, err)
 		}
-		if !x.intact(Blob{Digest: digest.Digest(k), Size: row.Size}) {
+		if x.files.StatBlob(Blob{Digest: digest.Digest(k), Size: row.Size}) != nil {
 			return fmt.Errorf("the archive lacks blob %s: %w", k, ErrNotFound)
 		}
 	}

@@ -1,5 +1,7 @@
 package store
 
+// This file has the keys and values of the records.
+
 import (
 	"bytes"
 	"encoding/binary"
@@ -8,9 +10,9 @@ import (
 	"fmt"
 	"strings"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // The top-level buckets; doc.go says what each holds.
@@ -39,8 +41,9 @@ const (
 
 func buckets() []string {
 	return []string{
-		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold, bucketHolder,
-		bucketTombstone, bucketName, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex, bucketStat, bucketJournalIndex,
+		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold,
+		bucketHolder, bucketTombstone, bucketName, bucketBlob, bucketAlias, bucketReview, bucketJournal, bucketIndex,
+		bucketStat, bucketJournalIndex,
 	}
 }
 
@@ -70,7 +73,8 @@ func checkName(what, s string) error {
 	return nil
 }
 
-// maxName bounds one part of a key: four of them stay far below bbolt's 32 KiB, and keys stay small next to their pages.
+// maxName bounds one part of a key: four of them stay far below bbolt's 32 KiB, and keys stay small next to their
+// pages.
 const maxName = 1024
 
 func encode(v any) ([]byte, error) {
@@ -138,7 +142,7 @@ func (tx *Tx) deleteBlob(b Blob) error {
 	if tx.get(bucketBlob, []byte(b.Digest)) == nil {
 		return nil
 	}
-	if err := errors.Join(tx.del(bucketBlob, []byte(b.Digest)), tx.healed(b.Digest)); err != nil {
+	if err := errors.Join(tx.del(bucketBlob, []byte(b.Digest)), tx.forgetDamage(b.Digest)); err != nil {
 		return err
 	}
 	return tx.count(statBlobs, counter{Blobs: -1, Bytes: -b.Size})

@@ -1,5 +1,7 @@
 package store
 
+// This file tests that large bodies do not grow the process.
+
 import (
 	"context"
 	"os"

@@ -1,5 +1,7 @@
 package store
 
+// This file reads every blob again from time to time, so that bytes that went bad are known before somebody needs them.
+
 import (
 	"context"
 	"encoding/binary"
@@ -11,11 +13,9 @@ import (
 	"github.com/opencontainers/go-digest"
 )
 
-// Here: reading every blob again, so that bytes that went bad are known before somebody needs them.
-
 // ScrubOptions says how much to read. The zero value reads every blob once, as fast as the disk gives it.
 type ScrubOptions struct {
-	Period   time.Duration           // read what must be read by now so that each blob is read once in so long; 0: everything
+	Period   time.Duration           // read what is due if each blob is read once in so long; 0: everything
 	Rate     int64                   // bytes a second at most; 0: no limit
 	Progress func(done, total int64) // bytes; called by one goroutine at a time; nil: silent
 }
@@ -61,7 +61,7 @@ type scrubber struct {
 // what was done before an error.
 func (s *Store) Scrub(ctx context.Context, o ScrubOptions) (ScrubReport, error) {
 	w := &scrubber{s: s, o: o, began: time.Now(), saved: time.Now()}
-	err := w.known(ctx)
+	err := w.recheckKnown(ctx)
 	if err == nil {
 		err = w.resume(ctx)
 	}
@@ -70,17 +70,17 @@ func (s *Store) Scrub(ctx context.Context, o ScrubOptions) (ScrubReport, error) 
 	}
 	damages, failed := s.Damages(context.WithoutCancel(ctx))
 	w.report.Damages = damages
-	if err = joined(err, failed); err != nil {
+	if err = errors.Join(err, failed); err != nil {
 		return w.report, fmt.Errorf("scrub: %w", err)
 	}
 	return w.report, nil
 }
 
-// known looks at the damaged files that have changed.
-func (w *scrubber) known(ctx context.Context) error {
+// recheckKnown looks at the damaged files that have changed.
+func (w *scrubber) recheckKnown(ctx context.Context) error {
 	for _, d := range w.s.damages.list() {
 		row, ok := w.s.damages.get(d)
-		if ok && w.s.putRight(ctx, Blob{Digest: d, Size: row.Size}, row) {
+		if ok && w.s.isRepaired(ctx, Blob{Digest: d, Size: row.Size}, row) {
 			w.report.Repaired++
 		}
 		if err := ctx.Err(); err != nil {
@@ -137,8 +137,8 @@ func (w *scrubber) run(ctx context.Context) error {
 			if share(b.Digest) > w.due() {
 				return w.save(ctx)
 			}
-			if err := w.look(ctx, b); err != nil {
-				return joined(err, w.save(ctx))
+			if err := w.scrubBlob(ctx, b); err != nil {
+				return errors.Join(err, w.save(ctx))
 			}
 			w.state.After = b.Digest
 			if time.Since(w.saved) >= scrubSave {
@@ -170,10 +170,10 @@ func (w *scrubber) page(ctx context.Context) (page []Blob, err error) {
 	return page, err
 }
 
-// look reads one blob. A file that changes under the reader is left for the next pass.
-func (w *scrubber) look(ctx context.Context, b Blob) error {
+// scrubBlob reads one blob. A file that changes under the reader is left for the next pass.
+func (w *scrubber) scrubBlob(ctx context.Context, b Blob) error {
 	known := w.s.damages.has(b.Digest)
-	err := w.s.examine(ctx, b, func(n int) error { return w.pace(ctx, n) })
+	err := w.s.examine(ctx, b, func(n int) error { return w.throttle(ctx, n) })
 	w.report.Blobs++
 	switch {
 	case errors.Is(err, ErrDamaged) && !known:
@@ -188,13 +188,13 @@ func (w *scrubber) look(ctx context.Context, b Blob) error {
 	return err
 }
 
-// pace counts n bytes that were read and waits until the next may be.
-func (w *scrubber) pace(ctx context.Context, n int) error {
+// throttle counts n bytes that were read and waits until the next may be.
+func (w *scrubber) throttle(ctx context.Context, n int) error {
 	w.report.Bytes += int64(n)
 	if w.o.Progress != nil {
 		w.o.Progress(min(w.report.Bytes, w.total), w.total)
 	}
-	wait := pause(w.report.Bytes, w.o.Rate, time.Since(w.began))
+	wait := delayFor(w.report.Bytes, w.o.Rate, time.Since(w.began))
 	if wait <= 0 {
 		return nil
 	}
@@ -208,8 +208,8 @@ func (w *scrubber) pace(ctx context.Context, n int) error {
 	}
 }
 
-// pause is how long to wait after so many bytes in so long, at rate bytes a second (0: no limit).
-func pause(bytes, rate int64, took time.Duration) time.Duration {
+// delayFor is how long to wait after so many bytes in so long, at rate bytes a second (0: no limit).
+func delayFor(bytes, rate int64, took time.Duration) time.Duration {
 	if rate <= 0 {
 		return 0
 	}

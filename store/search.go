@@ -1,5 +1,7 @@
 package store
 
+// This file keeps the index of what packages are found by.
+
 import (
 	"cmp"
 	"context"
@@ -29,7 +31,8 @@ const (
 	maxWord         = 64
 )
 
-// SetListing replaces what the package is found by; nil removes it from the index. Its cost depends on the listing alone.
+// SetListing replaces what the package is found by; nil removes it from the index. Its cost depends on the listing
+// alone.
 func (p *pkg) SetListing(l *Listing) error {
 	listings := p.KindIndex(searchListings)
 	old, err := p.Listing()
@@ -77,7 +80,8 @@ func (l Listing) bounded() Listing {
 		out.Words[w] = min(max(l.Words[w], 1), 255)
 	}
 	for _, m := range l.Marks {
-		if m != "" && len(m) <= 4*maxWord && !strings.Contains(m, "\x00") && len(out.Marks) < maxListingWords && !slices.Contains(out.Marks, m) {
+		ok := m != "" && len(m) <= 4*maxWord && !strings.Contains(m, "\x00")
+		if ok && len(out.Marks) < maxListingWords && !slices.Contains(out.Marks, m) {
 			out.Marks = append(out.Marks, m)
 		}
 	}

@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests searches by words and marks, and the index that follows changes.
+
 import (
 	"context"
 	"encoding/json"
@@ -38,10 +40,15 @@ func found(t *testing.T, s *store.Store, q store.Query) string {
 	return strings.Join(names, " ")
 }
 
-func TestSearch(t *testing.T) {
+func TestSearchFindsByWordsAndMarks(t *testing.T) {
 	s := storetest.New(t)
-	list(t, s, store.NPM, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Marks: []string{"scope:x"}, Data: json.RawMessage(`{"v":1}`)})
-	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"left-pad": 60, "left": 20, "pad": 20}, Marks: []string{"scope:x", "old"}, Data: json.RawMessage(`2`)})
+	list(t, s, store.NPM, "pad", &store.Listing{
+		Words: map[string]int{"pad": 60}, Marks: []string{"scope:x"}, Data: json.RawMessage(`{"v":1}`),
+	})
+	list(t, s, store.NPM, "left-pad", &store.Listing{
+		Words: map[string]int{"left-pad": 60, "left": 20, "pad": 20},
+		Marks: []string{"scope:x", "old"}, Data: json.RawMessage(`2`),
+	})
 	list(t, s, store.NPM, "padding", &store.Listing{Words: map[string]int{"padding": 60}, Data: json.RawMessage(`3`)})
 	list(t, s, store.Cargo, "pad", &store.Listing{Words: map[string]int{"pad": 60}, Data: json.RawMessage(`4`)})
 	for _, c := range []struct {
@@ -68,28 +75,31 @@ func TestSearch(t *testing.T) {
 	}
 	// A listing is replaced as a whole.
 	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"other": 1}, Data: json.RawMessage(`5`)})
-	if got := found(t, s, store.Query{Words: []string{"left"}}) + found(t, s, store.Query{Marks: []string{"old"}}); got != "" {
+	byWord, byMark := found(t, s, store.Query{Words: []string{"left"}}), found(t, s, store.Query{Marks: []string{"old"}})
+	if got := byWord + byMark; got != "" {
 		t.Errorf("what was is still found: %q", got)
 	}
 	list(t, s, store.NPM, "left-pad", nil)
 	if got := found(t, s, store.Query{}); got != "pad padding" {
 		t.Errorf("%q", got)
 	}
-	err = store.NewRepo[struct{}](s, store.NPM).Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err = repo.Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
 	if got := found(t, s, store.Query{Words: []string{"pad"}}); err != nil || got != "padding" {
 		t.Errorf("%q %v", got, err)
 	}
 }
 
-// TestSearchBounds: no description fills the index, and names that begin alike do not mix.
-func TestSearchBounds(t *testing.T) {
+// TestNoDescriptionFillsTheIndex: no description fills the index, and names that begin alike do not mix.
+func TestNoDescriptionFillsTheIndex(t *testing.T) {
 	s := storetest.New(t)
 	words := map[string]int{"": 9, strings.Repeat("x", 65): 9, "a\x00b": 9, "keep": 1000}
 	for i := range 500 {
 		words[fmt.Sprintf("w%03d", i)] = 1
 	}
 	list(t, s, store.NPM, "demo", &store.Listing{Words: words, Marks: []string{"m", "m", ""}, Data: json.RawMessage(`1`)})
-	err := store.NewRepo[struct{}](s, store.NPM).View(context.Background(), "demo", func(tx *store.PackageTx[struct{}]) error {
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err := repo.View(context.Background(), "demo", func(tx *store.PackageTx[struct{}]) error {
 		l, err := tx.Listing()
 		if len(l.Words) != 200 || l.Words["keep"] != 255 || len(l.Marks) != 1 {
 			t.Errorf("%d words, %d marks, keep %d", len(l.Words), len(l.Marks), l.Words["keep"])
@@ -101,8 +111,8 @@ func TestSearchBounds(t *testing.T) {
 	}
 }
 
-// TestOwners are kept with the package and go with it.
-func TestOwners(t *testing.T) {
+// TestOwnersAreKeptWithThePackage are kept with the package and go with it.
+func TestOwnersAreKeptWithThePackage(t *testing.T) {
 	s := storetest.New(t)
 	repo := store.NewRepo[struct{}](s, store.Cargo)
 	step := func(fn func(*store.PackageTx[struct{}]) error) {
@@ -130,4 +140,66 @@ func TestOwners(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestListedNames come in their order, in pages, by their beginnings, and for one kind only.
+func TestListedNames(t *testing.T) {
+	s := storetest.New(t)
+	for _, name := range []string{"b", "a", "a-b", "c", "ab"} {
+		list(t, s, store.NPM, name, &store.Listing{Words: map[string]int{"x": 1}})
+	}
+	list(t, s, store.Cargo, "a-crate", &store.Listing{Words: map[string]int{"x": 1}})
+	list(t, s, store.NPM, "unlisted", nil)
+	for _, c := range []struct {
+		prefix, after string
+		limit         int
+		want          string
+	}{
+		{"", "", 10, "a a-b ab b c"},
+		{"", "", 2, "a a-b"},
+		{"", "a-b", 2, "ab b"},
+		{"", "c", 2, ""},
+		{"a", "", 10, "a a-b ab"},
+		{"a", "a-b", 10, "ab"},
+		{"z", "", 10, ""},
+	} {
+		got, err := s.Listed(context.Background(), store.NPM, c.prefix, c.after, c.limit)
+		if err != nil || strings.Join(got, " ") != c.want {
+			t.Errorf("Listed(%q, after %q, %d) = %q, %v; want %q", c.prefix, c.after, c.limit, got, err, c.want)
+		}
+	}
+}
+
+// TestListingKeepsTheHeaviestWords when there are too many, and of marks the first ones that are short enough, once.
+func TestListingKeepsTheHeaviestWords(t *testing.T) {
+	s := storetest.New(t)
+	words := map[string]int{"light": -5}
+	for i := range 300 {
+		words[fmt.Sprintf("word%03d", i)] = 1 + i/150
+	}
+	marks := []string{"twice", "twice", strings.Repeat("m", 257), strings.Repeat("m", 256)}
+	for i := range 300 {
+		marks = append(marks, fmt.Sprint("mark", i))
+	}
+	list(t, s, store.NPM, "a", &store.Listing{Words: words, Marks: marks})
+	var got store.Listing
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	err := repo.View(context.Background(), "a", func(tx *store.PackageTx[struct{}]) (err error) {
+		got, err = tx.Listing()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 150; i < 300; i++ {
+		if got.Words[fmt.Sprintf("word%03d", i)] != 2 {
+			t.Fatalf("word%03d, one of the 150 heaviest, is not kept", i)
+		}
+	}
+	if _, kept := got.Words["light"]; kept {
+		t.Error("the word with the least weight was kept")
+	}
+	if len(got.Marks) != 200 || got.Marks[0] != "twice" || got.Marks[1] != strings.Repeat("m", 256) {
+		t.Errorf("%d marks, the first %.20q; want 200, twice once, and the mark of 256 bytes", len(got.Marks), got.Marks[:2])
+	}
 }

@@ -1,5 +1,7 @@
 package store
 
+// This file keeps random secrets.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package store
 
+// This file tests bodies that become blobs: every size, a full disk, the same digest from many at once.
+
 import (
 	"bytes"
 	"context"
@@ -20,9 +22,12 @@ import (
 )
 
 // sizes are around every border: empty, small buffer, large buffer, write-back step.
-var sizes = []int{0, 1, 2, smallBuffer - 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 3*largeBuffer + 17, writebackStep + 5}
+var sizes = []int{
+	0, 1, 2, smallBuffer - 1, smallBuffer, smallBuffer + 1, largeBuffer, largeBuffer + 1, 3*largeBuffer + 17,
+	writebackStep + 5,
+}
 
-func TestStageEverySize(t *testing.T) {
+func TestBodiesOfEverySizeBecomeBlobs(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	for i, n := range sizes {
@@ -105,68 +110,7 @@ func checkSums(t *testing.T, st *Stage, body []byte) {
 	}
 }
 
-func TestStageRefuses(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	ctx := context.Background()
-	big := randomBytes(1, 5*smallBuffer)
-	cut := errors.New("connection reset")
-	tests := []struct {
-		name string
-		opt  StageOptions
-		body io.Reader
-		want error
-	}{
-		{"announced above the limit", StageOptions{Size: 11, Limit: 10}, strings.NewReader(""), ErrTooLarge},
-		{"small above the limit", StageOptions{Limit: 10}, strings.NewReader("01234567890"), ErrTooLarge},
-		{"large above the limit", StageOptions{Limit: int64(len(big)) - 1}, bytes.NewReader(big), ErrTooLarge},
-		{"shorter than announced", StageOptions{Size: 11}, strings.NewReader("0123456789"), ErrInvalid},
-		{"longer than announced", StageOptions{Size: 9}, strings.NewReader("0123456789"), ErrInvalid},
-		{"unknown sum", StageOptions{Sums: []string{"crc32"}}, strings.NewReader("x"), ErrInvalid},
-		{"reader fails early", StageOptions{}, &trickle{strings.NewReader("abc"), 2, cut}, cut},
-		{"reader fails late", StageOptions{}, &trickle{bytes.NewReader(big), 1 << 20, cut}, cut},
-		{"no room", StageOptions{Size: 1 << 60}, strings.NewReader("x"), nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			st, err := s.Stage(ctx, tt.opt)
-			if err == nil {
-				defer st.Abort()
-				if _, err = st.ReadFrom(tt.body); err == nil {
-					_, err = st.Commit(ctx)
-				} else if _, again := st.Commit(ctx); again == nil {
-					t.Error("Commit after a failed ReadFrom succeeded")
-				}
-			}
-			if tt.want != nil && !errors.Is(err, tt.want) || err == nil {
-				t.Errorf("error %v, want %v", err, tt.want)
-			}
-		})
-	}
-	if left := inFlight(t, s); len(left) != 0 {
-		t.Errorf("left in uploads: %v", left)
-	}
-	if lent := s.lent.Load(); lent != 0 {
-		t.Errorf("%d bytes of buffers were not given back", lent)
-	}
-}
-
-func TestStageExactLimit(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	for _, n := range []int{10, 5 * smallBuffer} {
-		st, err := s.Stage(context.Background(), StageOptions{Size: int64(n), Limit: int64(n)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m, err := st.ReadFrom(bytes.NewReader(make([]byte, n))); m != int64(n) || err != nil {
-			t.Errorf("%d of %d bytes, %v", m, n, err)
-		}
-		if _, err := st.Commit(context.Background()); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
-func TestStageUseAfterEnd(t *testing.T) {
+func TestStageTakesNothingAfterAbort(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	st, err := s.Stage(context.Background(), StageOptions{})
 	if err != nil {
@@ -185,7 +129,7 @@ func TestStageUseAfterEnd(t *testing.T) {
 }
 
 // The comment of durable.go promises this sequence.
-func TestDurableSequence(t *testing.T) {
+func TestStepsOfABlobAndItsRecord(t *testing.T) {
 	hook := &fault{}
 	s := openBytes(t, t.TempDir(), Options{Faults: hook})
 	ctx := context.Background()
@@ -233,7 +177,7 @@ func TestEmptyDescriptorIsFast(t *testing.T) {
 	}
 }
 
-func TestParallelCommitsOfOneDigest(t *testing.T) {
+func TestParallelCommitsOfOneDigestMakeOneBlob(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	body := randomBytes(3, 3*smallBuffer)
@@ -266,7 +210,7 @@ func TestParallelCommitsOfOneDigest(t *testing.T) {
 	}
 }
 
-func TestFullDisk(t *testing.T) {
+func TestFullDiskIsRefusedAtEachStep(t *testing.T) {
 	for _, op := range []string{"create", "write", "fsync", "rename"} {
 		hook := &fault{op: op, err: syscall.ENOSPC}
 		s := openBytes(t, t.TempDir(), Options{Faults: hook})
@@ -283,7 +227,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-func TestReserve(t *testing.T) {
+func TestReserveRefusesBodies(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{Reserve: 1 << 60})
 	if _, err := s.Stage(context.Background(), StageOptions{}); !errors.Is(err, ErrFull) {
 		t.Errorf("Stage: %v, want ErrFull", err)
@@ -293,48 +237,5 @@ func TestReserve(t *testing.T) {
 	}
 	if left := inFlight(t, s); len(left) != 0 {
 		t.Errorf("left in uploads: %v", left)
-	}
-}
-
-// A disk that fills up while a body streams in ends the stage and leaves nothing.
-func TestReserveWhileStreaming(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{Reserve: 1})
-	st, err := s.Stage(context.Background(), StageOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.files.reserve = 1 << 60
-	if _, err := st.ReadFrom(bytes.NewReader(make([]byte, 2*largeBuffer))); !errors.Is(err, ErrFull) {
-		t.Errorf("ReadFrom: %v, want ErrFull", err)
-	}
-	st.Abort()
-	if left := inFlight(t, s); len(left) != 0 {
-		t.Errorf("left in uploads: %v", left)
-	}
-}
-
-// Many streams at once degrade to small buffers; nobody waits and everything is given back.
-func TestBuffersAreBounded(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	body := randomBytes(9, 2*largeBuffer)
-	var stages []*Stage
-	for range 40 {
-		st, err := s.Stage(context.Background(), StageOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := st.ReadFrom(bytes.NewReader(body)); err != nil {
-			t.Fatal(err)
-		}
-		stages = append(stages, st)
-		if lent := s.lent.Load(); lent > largeBudget {
-			t.Fatalf("%d bytes lent, the budget is %d", lent, largeBudget)
-		}
-	}
-	for _, st := range stages {
-		st.Abort()
-	}
-	if lent := s.lent.Load(); lent != 0 {
-		t.Errorf("%d bytes were not given back", lent)
 	}
 }

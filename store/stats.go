@@ -1,5 +1,7 @@
 package store
 
+// This file keeps the counters: how much there is of each kind, user and package.
+
 import (
 	"context"
 	"fmt"
@@ -84,10 +86,10 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)
 	}
-	uploads, err := s.uploadFiles()
+	uploads, err := s.files.Uploads()
 	if err == nil {
 		st.Uploads = len(uploads)
-		st.Free, _, err = fileSystem(s.dir)
+		st.Free, err = s.files.Free()
 	}
 	if err != nil {
 		return Stats{}, fmt.Errorf("stats: %w", err)

@@ -1,9 +1,9 @@
 package store_test
 
+// This file tests packages, versions, tags, holds, tables and the journal, as protocols use them.
+
 import (
-	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,49 +18,7 @@ import (
 	"larder/store/storetest"
 )
 
-// meta is a protocol's metadata in these tests.
-type meta struct {
-	Note string `json:"note,omitempty"`
-}
-
-type (
-	packageTx = store.PackageTx[meta]
-	version   = store.Version[meta]
-)
-
-var ctx = store.WithActor(context.Background(), store.Actor{User: "ada"})
-
-func npm(s *store.Store) *store.Repo[meta] { return store.NewRepo[meta](s, store.NPM) }
-
-// ver makes a version with one file per blob, named after the version.
-func ver(id string, blobs ...store.Blob) version {
-	v := version{ID: id}
-	for i, b := range blobs {
-		v.Files = append(v.Files, store.File{Name: fmt.Sprintf("%s-%d.tgz", id, i), Digest: b.Digest})
-	}
-	return v
-}
-
-func publish(t testing.TB, s *store.Store, name string, v version) {
-	t.Helper()
-	must(t, npm(s).Update(ctx, name, func(p *packageTx) error { return p.Publish(v) }))
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantErr(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Fatalf("got error %v, want %v", err, want)
-	}
-}
-
-func TestPublishAndRead(t *testing.T) {
+func TestPublishedVersionCanBeRead(t *testing.T) {
 	clock := storetest.NewClock()
 	s := storetest.New(t, storetest.WithClock(clock))
 	b := storetest.Put(t, s, "hello")
@@ -191,7 +149,7 @@ func TestSweepAfterDelete(t *testing.T) {
 	}
 }
 
-func TestReplace(t *testing.T) {
+func TestReplaceMovesHoldsWithFiles(t *testing.T) {
 	s := storetest.New(t)
 	one, two := storetest.Put(t, s, "one"), storetest.Put(t, s, "number two")
 	publish(t, s, "a", ver("1", one))
@@ -218,13 +176,15 @@ func TestReplace(t *testing.T) {
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error {
 		return p.Replace(version{ID: "1", Files: []store.File{{Name: "2-0.tgz", Digest: one.Digest}}}, store.OpReplace)
 	}), store.ErrExists)
-	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Replace(ver("3", one), store.OpReplace) }), store.ErrNotFound)
+	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error {
+		return p.Replace(ver("3", one), store.OpReplace)
+	}), store.ErrNotFound)
 	must(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(one.Digest) }))
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(two.Digest) }), store.ErrReferenced)
 	wantErr(t, npm(s).Update(ctx, "a", func(p *packageTx) error { return p.Unhold(one.Digest) }), store.ErrNotFound)
 }
 
-func TestTags(t *testing.T) {
+func TestTagsMoveUnderTheirConditions(t *testing.T) {
 	clock := storetest.NewClock()
 	s := storetest.New(t, storetest.WithClock(clock))
 	b := storetest.Put(t, s, "x")
@@ -289,12 +249,14 @@ func TestTags(t *testing.T) {
 	}))
 }
 
-func TestHolds(t *testing.T) {
+func TestHoldGivesTheRightToRead(t *testing.T) {
 	s := storetest.New(t)
 	b := storetest.Put(t, s, "layer")
 	r := store.NewRepo[meta](s, store.OCI)
 	must(t, r.Update(ctx, "app", func(p *packageTx) error { return p.Hold(b) }))
-	wantErr(t, r.Update(ctx, "app", func(p *packageTx) error { return p.Hold(store.Blob{Digest: "sha256:00"}) }), store.ErrNotFound)
+	wantErr(t, r.Update(ctx, "app", func(p *packageTx) error {
+		return p.Hold(store.Blob{Digest: "sha256:00"})
+	}), store.ErrNotFound)
 	must(t, r.Update(ctx, "zoo", func(p *packageTx) error { return p.Publish(ver("1", b)) }))
 
 	names, err := s.Holders(ctx, store.OCI, b.Digest, "", 0)
@@ -320,7 +282,7 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-func TestPackagesPaging(t *testing.T) {
+func TestPackagesComeInPages(t *testing.T) {
 	s := storetest.New(t)
 	b := storetest.Put(t, s, "x")
 	for _, n := range []string{"b", "a", "a-b", "c", "ab"} {
@@ -343,7 +305,7 @@ func TestPackagesPaging(t *testing.T) {
 	}
 }
 
-func TestIndexTables(t *testing.T) {
+func TestIndexRowsGoWithTheirPackage(t *testing.T) {
 	s := storetest.New(t)
 	before := s.Generation(store.NPM, "a")
 	must(t, npm(s).Update(ctx, "a", func(p *packageTx) error {
@@ -386,7 +348,7 @@ func TestIndexTables(t *testing.T) {
 	}))
 }
 
-func TestTableScan(t *testing.T) {
+func TestTableScanBeginsAfterTheGivenKey(t *testing.T) {
 	s := storetest.New(t)
 	must(t, s.Update(ctx, func(tx *store.Tx) error {
 		for _, k := range []string{"a", "b1", "b2", "b3", "c"} {
@@ -418,21 +380,21 @@ func TestTableScan(t *testing.T) {
 	}
 }
 
-func TestOpenLocked(t *testing.T) {
+func TestFolderIsOpenedOnce(t *testing.T) {
 	dir := t.TempDir()
 	storetest.Open(t, dir)
 	_, err := store.Open(dir, store.Options{LockTimeout: 10 * time.Millisecond})
 	wantErr(t, err, store.ErrLocked)
 }
 
-func TestOpenForeignFile(t *testing.T) {
+func TestFileThatIsNoDatabaseIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "larder.db"), []byte(strings.Repeat("not a database ", 2000)), 0o600))
 	_, err := store.Open(dir, store.Options{})
 	wantErr(t, err, store.ErrFormat)
 }
 
-func TestReadOnlySwitch(t *testing.T) {
+func TestReadOnlySwitchSaysWhy(t *testing.T) {
 	s := storetest.New(t)
 	s.SetReadOnly("we are moving house")
 	err := s.Update(ctx, func(*store.Tx) error { return nil })
@@ -451,7 +413,7 @@ func TestReadOnlySwitch(t *testing.T) {
 	must(t, s.Health())
 }
 
-func TestFull(t *testing.T) {
+func TestFullDiskRefusesPublishesAndLetsRead(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.Open(t, dir)
 	publish(t, s, "a", version{ID: "1"})
@@ -463,7 +425,7 @@ func TestFull(t *testing.T) {
 	must(t, npm(s).View(ctx, "a", func(p *packageTx) error { _, err := p.Version("1"); return err }))
 }
 
-func TestSecret(t *testing.T) {
+func TestSecretStaysTheSame(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.Open(t, dir)
 	one, err := s.Secret(ctx, "jwt", 32)
@@ -481,7 +443,7 @@ func TestSecret(t *testing.T) {
 	wantErr(t, err, store.ErrFormat)
 }
 
-func TestJournal(t *testing.T) {
+func TestJournalHasEveryChangeInOrder(t *testing.T) {
 	s := storetest.New(t)
 	woken := s.WatchJournal()
 	b := storetest.Put(t, s, "hello")

@@ -1,5 +1,7 @@
 package store
 
+// This file removes blobs that nobody holds any more.
+
 import (
 	"bytes"
 	"context"
@@ -53,11 +55,11 @@ func (s *Store) pauseSweep() (resume func()) {
 	return sync.OnceFunc(func() { add(-1) })
 }
 
-// verdict is what a review found.
-type verdict int
+// reviewResult is what a review found.
+type reviewResult int
 
 const (
-	gone verdict = iota // there is no such blob
+	gone reviewResult = iota // there is no such blob
 	held
 	postponed
 	swept
@@ -89,9 +91,10 @@ func (s *Store) newSweeper(o SweepOptions) *sweeper {
 	return w
 }
 
-// Sweep removes the blobs that nothing has held, and nobody has asked for, for the grace period. It looks only at the digests that
-// were queued for review, each in a transaction of its own, while everything else goes on; a commit of the same digest waits for it
-// and the other way round. ErrReadOnly, except for a dry run. On an error the report counts what was done before.
+// Sweep removes the blobs that nothing has held, and nobody has asked for, for the grace period. It looks only at the
+// digests that were queued for review, each in a transaction of its own, while everything else goes on; a commit of the
+// same digest waits for it and the other way round. ErrReadOnly, except for a dry run. On an error the report counts
+// what was done before.
 func (s *Store) Sweep(ctx context.Context, o SweepOptions) (SweepReport, error) {
 	w := s.newSweeper(o)
 	err := error(nil)
@@ -132,7 +135,7 @@ func (w *sweeper) run(ctx context.Context) error {
 		}
 		after = last
 		if w.opt.DryRun {
-			err = w.rehearse(ctx, page, seen)
+			err = w.dryRun(ctx, page, seen)
 		} else {
 			err = w.each(ctx, page)
 		}
@@ -195,7 +198,7 @@ func (w *sweeper) each(ctx context.Context, page []*candidate) error {
 		workers.Go(func() {
 			for c := range work {
 				v, b, err := w.review(ctx, c)
-				w.tell(v, b, err, len(c.rows))
+				w.addResult(v, b, err, len(c.rows))
 			}
 		})
 	}
@@ -213,11 +216,11 @@ func (w *sweeper) each(ctx context.Context, page []*candidate) error {
 func (w *sweeper) failed(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return joined(w.err, ctx.Err())
+	return errors.Join(w.err, ctx.Err())
 }
 
-// tell adds a verdict to the report.
-func (w *sweeper) tell(v verdict, b Blob, err error, rows int) {
+// addResult adds the result of a review to the report.
+func (w *sweeper) addResult(v reviewResult, b Blob, err error, rows int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil {
@@ -242,9 +245,9 @@ func (w *sweeper) tell(v verdict, b Blob, err error, rows int) {
 	}
 }
 
-// review decides about one digest and, when nothing speaks for it, removes it: record first, then the file. A crash in between
-// leaves a file without a record for Reconcile.
-func (w *sweeper) review(ctx context.Context, c *candidate) (v verdict, b Blob, err error) {
+// review decides about one digest and, when nothing speaks for it, removes it: record first, then the file. A crash in
+// between leaves a file without a record for Reconcile.
+func (w *sweeper) review(ctx context.Context, c *candidate) (v reviewResult, b Blob, err error) {
 	s := w.s
 	s.gate.mu.RLock()
 	defer s.gate.mu.RUnlock()
@@ -268,11 +271,11 @@ func (w *sweeper) review(ctx context.Context, c *candidate) (v verdict, b Blob, 
 		return v, b, err
 	}
 	s.small.drop(c.d)
-	return v, b, s.remove(blobPath(c.d))
+	return v, b, s.files.RemoveBlob(c.d)
 }
 
 // decide is the transaction's part of review.
-func (w *sweeper) decide(tx *Tx, d digest.Digest) (verdict, Blob, error) {
+func (w *sweeper) decide(tx *Tx, d digest.Digest) (reviewResult, Blob, error) {
 	var row blobRow
 	ok, err := tx.row(bucketBlob, []byte(d), &row)
 	if !ok || err != nil {
@@ -308,26 +311,26 @@ func (s *Store) requeue(tx *Tx, d digest.Digest, t time.Time) error {
 	return tx.put(bucketReview, append(append(be64(uint64(due)), 0), d...), []byte{})
 }
 
-// rehearse is each for a dry run: it reads only.
-func (w *sweeper) rehearse(ctx context.Context, page []*candidate, seen map[digest.Digest]bool) error {
+// dryRun is each for a dry run: it reads only.
+func (w *sweeper) dryRun(ctx context.Context, page []*candidate, seen map[digest.Digest]bool) error {
 	return w.s.View(ctx, func(tx *Tx) error {
 		for _, c := range page {
 			if seen[c.d] {
 				continue
 			}
 			seen[c.d] = true
-			v, b, err := w.foresee(tx, c.d)
+			v, b, err := w.decideDry(tx, c.d)
 			if err != nil {
 				return err
 			}
-			w.tell(v, b, nil, len(c.rows))
+			w.addResult(v, b, nil, len(c.rows))
 		}
 		return nil
 	})
 }
 
-// foresee is decide without the consequences.
-func (w *sweeper) foresee(tx *Tx, d digest.Digest) (verdict, Blob, error) {
+// decideDry is decide without the consequences.
+func (w *sweeper) decideDry(tx *Tx, d digest.Digest) (reviewResult, Blob, error) {
 	var row blobRow
 	ok, err := tx.row(bucketBlob, []byte(d), &row)
 	if !ok || err != nil {

@@ -1,5 +1,7 @@
 package store
 
+// This file tests what the sweeper removes, what it leaves, and that it races with nobody.
+
 import (
 	"bytes"
 	"context"
@@ -12,31 +14,9 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
-
-// meta is the metadata of these tests' versions.
-type meta struct {
-	Note string `json:"note"`
-}
-
-func publish(ctx context.Context, s *Store, name, id string, b Blob) error {
-	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error {
-		return p.Publish(Version[meta]{ID: id, Files: []File{{Name: id + ".tgz", Digest: b.Digest, Size: b.Size}}})
-	})
-}
-
-func unpublish(ctx context.Context, s *Store, name, id string) error {
-	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error { return p.Delete(id, false) })
-}
-
-func mustSweep(t testing.TB, s *Store, o SweepOptions) SweepReport {
-	t.Helper()
-	rep, err := s.Sweep(context.Background(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rep
-}
 
 func TestSweepWaitsForTheGrace(t *testing.T) {
 	c := newClock()
@@ -83,7 +63,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	mustLack(t, s, held.Digest)
 }
 
-func TestSweepedBlobsLeaveTheMemory(t *testing.T) {
+func TestSweptBlobsLeaveTheMemory(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	b := mustPut(t, s, []byte("small"))
 	if p, err := s.ReadBlob(context.Background(), b.Digest, 5); err != nil || string(p) != "small" {
@@ -126,7 +106,7 @@ func TestSweepRefusesAndPauses(t *testing.T) {
 	}
 }
 
-func TestSweepManyPages(t *testing.T) {
+func TestSweepGoesThroughManyPages(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	s.db.NoSync = true
 	n := int64(2*sweepPage + 9)
@@ -145,8 +125,9 @@ func TestSweepManyPages(t *testing.T) {
 	}
 }
 
-// Publishers and the sweeper, without any grace, fight over few digests: whoever is told that his publish worked can read his bytes.
-func TestSweepAgainstCommit(t *testing.T) {
+// Publishers and the sweeper, without any grace, fight over few digests: whoever is told that his publish worked can
+// read his bytes.
+func TestPublishedBytesAreNotSwept(t *testing.T) {
 	c := newClock()
 	s := openBytes(t, t.TempDir(), Options{Now: c.now, Grace: time.Second})
 	s.db.NoSync = true
@@ -206,7 +187,7 @@ func fight(t *testing.T, s *Store, pkg string, n int) bool {
 		}
 		_, failed = u.Append(ctx, bytes.NewReader(body), 0)
 		b, err = u.Commit(ctx, digest.FromBytes(body), nil)
-		err = joined(failed, err)
+		err = errors.Join(failed, err)
 	}
 	if err != nil {
 		t.Error(err)
@@ -231,7 +212,7 @@ func fight(t *testing.T, s *Store, pkg string, n int) bool {
 	return true
 }
 
-func TestReconcile(t *testing.T) {
+func TestReconcileRemovesWhatBelongsToNobody(t *testing.T) {
 	c := newClock()
 	dir := t.TempDir()
 	s := openBytes(t, dir, Options{Now: c.now})
@@ -253,8 +234,9 @@ func TestReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	orphan := digest.FromString("orphan")
-	for _, path := range []string{blobPath(orphan), uploadsDir + "/stage-OLD", uploadsDir + "/0198f0a0-0000-7000-8000-000000000000"} {
-		if err := os.WriteFile(s.at(path), []byte("orphan"), 0o600); err != nil {
+	stage, other := disk.UploadsDir+"/stage-OLD", disk.UploadsDir+"/0198f0a0-0000-7000-8000-000000000000"
+	for _, path := range []string{disk.BlobPath(orphan), stage, other} {
+		if err := os.WriteFile(s.files.Path(path), []byte("orphan"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,7 +250,7 @@ func TestReconcile(t *testing.T) {
 	if left := inFlight(t, s); len(left) != 2 {
 		t.Errorf("in uploads: %v, want the live stage and the session", left)
 	}
-	if s.isGone(blobPath(orphan)) {
+	if isGone(s, disk.BlobPath(orphan)) {
 		t.Error("a young orphan was removed")
 	}
 	c.move(3 * time.Hour)
@@ -295,7 +277,7 @@ func dropReviews(t *testing.T, s *Store) {
 	}
 }
 
-func TestDamagedBlob(t *testing.T) {
+func TestDamagedBlobIsRepairedByAPush(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ctx := context.Background()
 	b := mustPut(t, s, []byte("whole"))
@@ -303,7 +285,7 @@ func TestDamagedBlob(t *testing.T) {
 		os.Remove,
 		func(path string) error { return errors.Join(os.Chmod(path, 0o600), os.Truncate(path, 2)) },
 	} {
-		if err := damage(s.at(blobPath(b.Digest))); err != nil {
+		if err := damage(s.files.Path(disk.BlobPath(b.Digest))); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := s.OpenBlob(ctx, b.Digest); err == nil || errors.Is(err, ErrNotFound) {
@@ -314,7 +296,7 @@ func TestDamagedBlob(t *testing.T) {
 	}
 }
 
-func TestBlobCache(t *testing.T) {
+func TestBlobCacheKeepsWhatIsUsed(t *testing.T) {
 	var c blobCache
 	c.init(10 * cost(make([]byte, 100)))
 	d := func(i int) digest.Digest { return digest.FromString(fmt.Sprint(i)) }
@@ -323,7 +305,8 @@ func TestBlobCache(t *testing.T) {
 		c.get(d(0))
 	}
 	if c.get(d(0)) == nil || c.get(d(1)) != nil || c.get(d(19)) == nil || c.used > c.budget {
-		t.Errorf("kept: first %v, second %v, last %v; %d of %d bytes", c.get(d(0)) != nil, c.get(d(1)) != nil, c.get(d(19)) != nil, c.used, c.budget)
+		t.Errorf("kept: first %v, second %v, last %v; %d of %d bytes",
+			c.get(d(0)) != nil, c.get(d(1)) != nil, c.get(d(19)) != nil, c.used, c.budget)
 	}
 	c.put(d(30), make([]byte, cachedBlob+1), 0)
 	if c.get(d(30)) != nil {
@@ -333,5 +316,51 @@ func TestBlobCache(t *testing.T) {
 	c.put(d(0), make([]byte, 1), 0)
 	if c.get(d(0)) != nil {
 		t.Error("a reader that began before the sweep put the blob back")
+	}
+}
+
+// TestDryRunForetellsTheSweep: for blobs in every state, with every grace, a dry run says what the sweep then does, and
+// does nothing itself.
+func TestDryRunForetellsTheSweep(t *testing.T) {
+	for _, grace := range []time.Duration{0, 10 * time.Minute, time.Hour, 3 * time.Hour} {
+		c := newClock()
+		s := openBytes(t, t.TempDir(), Options{Now: c.now})
+		ctx := context.Background()
+		hold := func(b Blob) {
+			t.Helper()
+			err := NewRepo[meta](s, NPM).Update(ctx, "pkg", func(p *PackageTx[meta]) error { return p.Hold(b) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		old, held, loose, deleted := mustPut(t, s, []byte("old")), mustPut(t, s, []byte("held")),
+			mustPut(t, s, []byte("loose")), mustPut(t, s, []byte("deleted"))
+		for id, b := range map[string]Blob{"1": held, "2": deleted} {
+			if err := publish(ctx, s, "pkg", id, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		hold(loose)
+		if err := unpublish(ctx, s, "pkg", "2"); err != nil {
+			t.Fatal(err)
+		}
+		c.move(90 * time.Minute)
+		young, touched := mustPut(t, s, []byte("young")), mustPut(t, s, []byte("touched"))
+		hold(young)
+		s.Touch(touched.Digest)
+		c.move(30 * time.Minute)
+		dry := mustSweep(t, s, SweepOptions{DryRun: true, Grace: &grace})
+		for _, b := range []Blob{old, held, loose, deleted, young, touched} {
+			if _, err := s.StatBlob(ctx, b.Digest); err != nil {
+				t.Errorf("grace %v: a dry run removed %s: %v", grace, b.Digest, err)
+			}
+		}
+		if got := mustSweep(t, s, SweepOptions{Grace: &grace}); got != dry {
+			t.Errorf("grace %v: the sweep did %+v, foretold was %+v", grace, got, dry)
+		}
+		mustHave(t, s, held.Digest, []byte("held"))
+		if _, err := s.StatBlob(ctx, old.Digest); (grace <= time.Hour) != errors.Is(err, ErrNotFound) {
+			t.Errorf("grace %v: the blob that nobody held for two hours: %v", grace, err)
+		}
 	}
 }

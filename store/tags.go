@@ -1,13 +1,15 @@
 package store
 
+// This file has the tags of a package and their history.
+
 import (
 	"fmt"
 	"iter"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
 )
 
 // Tag is a movable name for a version.
@@ -196,6 +198,7 @@ func (p *pkg) tagEvent(name, version, event string, head File) error {
 		return fmt.Errorf("tag history sequence: %w", err)
 	}
 	return p.tx.putRow(bucketTagHistory, append(p.prefix(name), be64(seq)...), TagEvent{
-		Time: p.tx.now, Event: event, Version: version, By: p.tx.actor.User, Digest: head.Digest, Size: head.Size, Type: head.Type,
+		Time: p.tx.now, Event: event, Version: version, By: p.tx.actor.User,
+		Digest: head.Digest, Size: head.Size, Type: head.Type,
 	})
 }

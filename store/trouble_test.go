@@ -1,5 +1,7 @@
 package store_test
 
+// This file tests that a disk in trouble is a refusal with a sentence, at each step of each way of writing.
+
 import (
 	"errors"
 	"fmt"

@@ -1,5 +1,7 @@
 package store
 
+// This file has transactions, and the tables that other packages keep in them.
+
 import (
 	"bytes"
 	"context"
@@ -38,7 +40,7 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = s.caught(p)
+			err = s.recovered(p)
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -206,7 +208,8 @@ func (t Table) key(k []byte) []byte {
 	return append(t.prefix[:len(t.prefix):len(t.prefix)], k...)
 }
 
-// Get returns nil when there is no such row. The bytes are valid until the transaction's next write, and must not be changed.
+// Get returns nil when there is no such row. The bytes are valid until the transaction's next write, and must not be
+// changed.
 func (t Table) Get(key []byte) []byte { return t.tx.get(t.bucket, t.key(key)) }
 
 // Put stores a row; the caller must not change v before the transaction ends.

@@ -1,5 +1,7 @@
 package store
 
+// This file tests resumable uploads: pieces, restarts, wrong digests, full disks.
+
 import (
 	"bytes"
 	"context"
@@ -8,60 +10,17 @@ import (
 	"io"
 	"math/rand/v2"
 	"regexp"
-	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"testing/quick"
 	"time"
 
-	"larder/internal/problem"
-
 	"github.com/opencontainers/go-digest"
+
+	"larder/internal/problem"
+	"larder/store/disk"
 )
-
-func mustStart(t testing.TB, s *Store) string {
-	t.Helper()
-	id, err := s.StartUpload(context.Background(), OCI, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id
-}
-
-func mustResume(t testing.TB, s *Store, id string) *Upload {
-	t.Helper()
-	u, err := s.ResumeUpload(context.Background(), OCI, "app", id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(u.Release)
-	return u
-}
-
-func mustAppend(t testing.TB, s *Store, id string, p []byte, at int64) {
-	t.Helper()
-	u := mustResume(t, s, id)
-	defer u.Release()
-	if n, err := u.Append(context.Background(), bytes.NewReader(p), at); n != int64(len(p)) || err != nil {
-		t.Fatalf("append: %d of %d bytes, %v", n, len(p), err)
-	}
-}
-
-func mustOffset(t testing.TB, s *Store, id string, want int) {
-	t.Helper()
-	if n, err := s.UploadOffset(context.Background(), OCI, "app", id); n != int64(want) || err != nil {
-		t.Fatalf("offset %d, %v; want %d", n, err, want)
-	}
-}
-
-func mustCommit(t testing.TB, s *Store, id string, want digest.Digest) Blob {
-	t.Helper()
-	b, err := mustResume(t, s, id).Commit(context.Background(), want, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 func TestUploadInPieces(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
@@ -83,7 +42,7 @@ func TestUploadInPieces(t *testing.T) {
 	}
 }
 
-func TestUploadErrors(t *testing.T) {
+func TestUploadRefusesStrangersAndMistakes(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	ada := WithActor(context.Background(), Actor{User: "ada"})
 	id, err := s.StartUpload(ada, OCI, "app")
@@ -225,7 +184,7 @@ func TestUploadSurvivesACrash(t *testing.T) {
 	mustCommit(t, s, empty, digest.FromString(""))
 }
 
-func TestSHA512(t *testing.T) {
+func TestSHA512IsASecondName(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	body := randomBytes(6, largeBuffer+1)
 	id := mustStart(t, s)
@@ -264,7 +223,8 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustAppend(t, s, id, body, 0)
 	u := mustResume(t, s, id)
 	refused := problem.Errorf(ErrQuota, "no")
-	if _, err := u.Commit(ctx, digest.FromBytes(body), func(*Tx, Blob) error { return refused }); !errors.Is(err, ErrQuota) {
+	_, err := u.Commit(ctx, digest.FromBytes(body), func(*Tx, Blob) error { return refused })
+	if !errors.Is(err, ErrQuota) {
 		t.Fatalf("Commit: %v, want ErrQuota", err)
 	}
 	if _, err := s.StatBlob(ctx, digest.FromBytes(body)); !errors.Is(err, ErrNotFound) {
@@ -284,135 +244,12 @@ func TestCommitLinksInOneTransaction(t *testing.T) {
 	mustHave(t, s, b.Digest, body)
 }
 
-// TestOldestUploadMakesRoom: abandoned uploads never stop a user from pushing. The one that rests longest goes first,
-// one that is being written to never, and nobody else's.
-func TestOldestUploadMakesRoom(t *testing.T) {
-	c := newClock()
-	s := openBytes(t, t.TempDir(), Options{Now: c.now})
-	s.db.NoSync = true
-	ada := WithActor(context.Background(), Actor{User: "ada"})
-	others, err := s.StartUpload(context.Background(), OCI, "app")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ids []string
-	for range maxUserUploads {
-		c.move(time.Second)
-		id, err := s.StartUpload(ada, OCI, "app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids = append(ids, id)
-	}
-	busy, err := s.ResumeUpload(ada, OCI, "app", ids[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer busy.Release()
-	used, err := s.ResumeUpload(ada, OCI, "app", ids[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	used.Release()
-	for i := range 3 {
-		if _, err := s.StartUpload(ada, OCI, "app"); err != nil {
-			t.Fatalf("upload %d above the limit: %v, want success", i+1, err)
-		}
-	}
-	for i, id := range ids {
-		_, err := s.UploadOffset(ada, OCI, "app", id)
-		if gone := i >= 2 && i < 5; gone != errors.Is(err, ErrNotFound) {
-			t.Errorf("upload %d: %v; want the three that rest longest gone, and no other", i, err)
-		}
-	}
-	if _, err := s.UploadOffset(context.Background(), OCI, "app", others); err != nil {
-		t.Errorf("another user's upload: %v, want it kept", err)
-	}
-	if n, err := busy.Append(ada, strings.NewReader("x"), 0); n != 1 || err != nil {
-		t.Errorf("the upload that is written to: %d bytes, %v; want it kept", n, err)
-	}
-}
-
-// TestUploadsAllBusy: when a request writes to each of a user's uploads, nobody is cut off for another one.
-func TestUploadsAllBusy(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	s.db.NoSync = true
-	ctx := WithActor(context.Background(), Actor{User: "ada"})
-	for range maxUserUploads {
-		id, err := s.StartUpload(ctx, OCI, "app")
-		if err != nil {
-			t.Fatal(err)
-		}
-		u, err := s.ResumeUpload(ctx, OCI, "app", id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer u.Release()
-	}
-	if _, err := s.StartUpload(ctx, OCI, "app"); !errors.Is(err, ErrQuota) {
-		t.Errorf("one too many: %v, want ErrQuota", err)
-	}
-}
-
-func TestUploadsExpire(t *testing.T) {
-	c := newClock()
-	dir := t.TempDir()
-	s := openBytes(t, dir, Options{Now: c.now})
-	ctx := context.Background()
-	old, used, busy := mustStart(t, s), mustStart(t, s), mustStart(t, s)
-	mustAppend(t, s, old, []byte("x"), 0)
-	mustAppend(t, s, used, []byte("x"), 0)
-	u := mustResume(t, s, busy)
-	c.move(20 * time.Hour)
-	mustAppend(t, s, used, []byte("y"), 1)
-	c.move(5 * time.Hour)
-	if err := s.ExpireUploads(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.UploadOffset(ctx, OCI, "app", old); !errors.Is(err, ErrNotFound) {
-		t.Errorf("the idle session is still there: %v", err)
-	}
-	mustOffset(t, s, used, 2)
-	if s.sessions.byID[used].k != nil {
-		t.Error("the resting session's file is still open")
-	}
-	if n, err := u.Append(ctx, bytes.NewReader([]byte("z")), 0); n != 1 || err != nil {
-		t.Errorf("the session in use was expired: %v", err)
-	}
-	u.Release()
-	crash(t, s)
-	s = openBytes(t, dir, Options{Now: c.now})
-	c.move(25 * time.Hour)
-	if err := s.ExpireUploads(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if left := inFlight(t, s); len(left) != 0 {
-		t.Errorf("left in uploads: %v", left)
-	}
-}
-
-func TestOpenFilesAreBounded(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	s.db.NoSync = true
-	for range maxParked + 20 {
-		mustAppend(t, s, mustStart(t, s), []byte("x"), 0)
-	}
-	open := 0
-	for _, u := range s.sessions.list() {
-		if u.k != nil {
-			open++
-		}
-	}
-	if open > maxParked {
-		t.Errorf("%d files are open, at most %d wanted", open, maxParked)
-	}
-}
-
-// A full disk in the middle of a body keeps offset and hash in step with the file, whether or not the failing write left anything.
+// A full disk in the middle of a body keeps offset and hash in step with the file, whether or not the failing write
+// left anything.
 func TestFullDiskKeepsTheUpload(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for _, alsoTruncate := range []bool{false, true} {
-			hook := &fault{op: "write", prefix: uploadsDir, after: after}
+			hook := &fault{op: "write", prefix: disk.UploadsDir, after: after}
 			var hooks Faults = hook
 			cut := &fault{op: "truncate"}
 			if alsoTruncate {
@@ -447,12 +284,14 @@ func TestFullDiskKeepsTheUpload(t *testing.T) {
 type both struct{ a, b Faults }
 
 func (x both) Before(op, path string) error {
-	return joined(x.a.Before(op, path), x.b.Before(op, path))
+	return errors.Join(x.a.Before(op, path), x.b.Before(op, path))
 }
-func (x both) After(op, path string) error { return joined(x.a.After(op, path), x.b.After(op, path)) }
+func (x both) After(op, path string) error {
+	return errors.Join(x.a.After(op, path), x.b.After(op, path))
+}
 
 // Any sequence of appends, wrong offsets, cut bodies, parks and crashes behaves like a byte slice.
-func TestUploadModel(t *testing.T) {
+func TestUploadBehavesLikeAByteSlice(t *testing.T) {
 	model := func(seed uint64) bool {
 		err := playUpload(t, rand.New(rand.NewPCG(seed, 1)))
 		if err != nil {
@@ -468,7 +307,8 @@ func TestUploadModel(t *testing.T) {
 func playUpload(t *testing.T, r *rand.Rand) error {
 	dir := t.TempDir()
 	ctx := context.Background()
-	s := openBytes(t, dir, Options{})
+	c := newClock()
+	s := openBytes(t, dir, Options{Now: c.now})
 	id := mustStart(t, s)
 	var want []byte
 	for range 12 {
@@ -476,9 +316,12 @@ func playUpload(t *testing.T, r *rand.Rand) error {
 		switch r.IntN(7) {
 		case 0:
 			crash(t, s)
-			s = openBytes(t, dir, Options{})
+			s = openBytes(t, dir, Options{Now: c.now})
 		case 1:
-			s.sessions.byID[id].park()
+			c.move(time.Hour) // its file is closed
+			if err := s.ExpireUploads(ctx); err != nil {
+				return err
+			}
 		case 2:
 			u := mustResume(t, s, id)
 			at := int64(len(want)) + int64(r.IntN(20)+1)
@@ -510,47 +353,47 @@ func playUpload(t *testing.T, r *rand.Rand) error {
 	return err
 }
 
-// Housekeeping and questions for the offset never make a client's request fail as a second writer.
-func TestHousekeepingIsNoWriter(t *testing.T) {
-	s := openBytes(t, t.TempDir(), Options{})
-	s.db.NoSync = true
-	ctx := context.Background()
+// askedFor is a policy that remembers the sizes of uploads it was asked about.
+type askedFor struct {
+	mu    sync.Mutex
+	bytes []int64
+}
+
+// Check implements Policy.
+func (p *askedFor) Check(_ *Tx, c Change) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c.Op == OpUpload {
+		p.bytes = append(p.bytes, c.Bytes)
+	}
+	return nil
+}
+
+// TestGrowingUploadCountsOnce: while a body grows, policies hear of the bytes that the upload has, not of more.
+func TestGrowingUploadCountsOnce(t *testing.T) {
+	asked := &askedFor{}
+	s := openBytes(t, t.TempDir(), Options{Policies: []Policy{asked}})
 	id := mustStart(t, s)
-	stop := make(chan struct{})
-	var others sync.WaitGroup
-	for _, fn := range []func() error{
-		func() error { return s.ExpireUploads(ctx) },
-		s.parkCrowd,
-		func() error { _, err := s.UploadOffset(ctx, OCI, "app", id); return err },
-	} {
-		others.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				if err := fn(); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	var want []byte
-	for i := range 500 {
-		p := []byte{byte(i)}
-		u, err := s.ResumeUpload(ctx, OCI, "app", id)
-		if err != nil {
-			t.Fatal(err)
+	u := mustResume(t, s, id)
+	const size = 40 << 20
+	for i, n := range []int64{1, size - 1} {
+		if _, err := u.Append(context.Background(), io.LimitReader(zeros{}, n), -1); err != nil {
+			t.Fatalf("chunk %d: %v", i, err)
 		}
-		if _, err := u.Append(ctx, bytes.NewReader(p), int64(i)); err != nil {
-			t.Error(err)
-		}
-		u.Release()
-		want = append(want, p...)
 	}
-	close(stop)
-	others.Wait()
-	mustHave(t, s, mustCommit(t, s, id, digest.FromBytes(want)).Digest, want)
+	if want := []int64{0, 0, 1}; !slices.Equal(asked.bytes, want) {
+		t.Errorf("an upload of %d bytes asked for %d, want %d", size, asked.bytes, want)
+	}
+	if err := u.Cancel(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// zeros is a body that never ends.
+type zeros struct{}
+
+// Read implements io.Reader.
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }

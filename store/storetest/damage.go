@@ -1,5 +1,7 @@
 package storetest
 
+// This file damages the files of blobs as a disk does.
+
 import (
 	"os"
 	"path/filepath"
@@ -7,8 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 )
-
-// Here: what a disk does to the files of blobs.
 
 // Damages are the ways in which a blob's file can go bad.
 func Damages() []string { return []string{"flip", "truncate", "empty", "missing"} }

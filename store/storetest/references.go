@@ -1,5 +1,7 @@
 package storetest
 
+// This file checks that no record names a blob which nothing keeps.
+
 import (
 	"context"
 	"encoding/json"
@@ -9,8 +11,6 @@ import (
 
 	"larder/store"
 )
-
-// Here: that a record names no blob which nothing keeps.
 
 var digestText = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 

@@ -1,5 +1,7 @@
 package storetest
 
+// This file tests that digests are found wherever a record has them.
+
 import (
 	"slices"
 	"strings"

@@ -210,7 +210,12 @@ func (h hook) strike(now bool) error {
 // BrokenAt runs test once for each durable step that action takes and each of its two flavours. Action runs on a fresh
 // store in dir whose fault is armed; its error is passed on to test together with the folder, from which the store has
 // been closed. So test reopens it, as after a crash, and looks.
-func BrokenAt(t *testing.T, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error, test func(t *testing.T, dir string, err error)) {
+func BrokenAt(
+	t *testing.T,
+	prepare func(*testing.T, *store.Store),
+	action func(*testing.T, *store.Store) error,
+	test func(t *testing.T, dir string, err error),
+) {
 	t.Helper()
 	for _, f := range table(t, prepare, action) {
 		t.Run(f.String(), func(t *testing.T) {
@@ -225,7 +230,9 @@ func BrokenAt(t *testing.T, prepare func(*testing.T, *store.Store), action func(
 }
 
 // table runs action unharmed and makes two faults of each step it saw.
-func table(t *testing.T, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error) (all []*Fault) {
+func table(
+	t *testing.T, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error,
+) (all []*Fault) {
 	t.Helper()
 	probe := &Fault{}
 	if err := runBroken(t, t.TempDir(), probe, prepare, action); err != nil {
@@ -239,7 +246,10 @@ func table(t *testing.T, prepare func(*testing.T, *store.Store), action func(*te
 	return all
 }
 
-func runBroken(t *testing.T, dir string, f *Fault, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error) error {
+func runBroken(
+	t *testing.T, dir string, f *Fault,
+	prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error,
+) error {
 	t.Helper()
 	s, err := store.Open(dir, options([]Option{WithFaults(f.On())}))
 	if err != nil {

@@ -1,5 +1,7 @@
 package store
 
+// This file has benchmarks of taking bodies in and reading them.
+
 import (
 	"context"
 	"encoding/binary"
@@ -8,6 +10,8 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+
+	"larder/store/disk"
 )
 
 // source yields n bytes that differ from run to run, so that every blob is new, without costing time.
@@ -72,7 +76,7 @@ func benchStage(b *testing.B, s *Store, o StageOptions, r io.Reader) {
 		b.Fatal(err)
 	}
 	b.StopTimer() // the disk is to write to the same places in each round
-	if err := os.Remove(s.at(blobPath(blob.Digest))); err != nil {
+	if err := os.Remove(s.files.Path(disk.BlobPath(blob.Digest))); err != nil {
 		b.Fatal(err)
 	}
 	b.StartTimer()

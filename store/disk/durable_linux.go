@@ -1,4 +1,6 @@
-package store
+package disk
+
+// This file asks Linux about the file system, and gives it hints.
 
 import (
 	"os"
@@ -6,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fileSystem says what an unprivileged process may still write to dir's file system, and whether that is mounted
-// read-only.
+// fileSystem says how many bytes an unprivileged process may still write to dir's file system, and whether that is
+// mounted read-only.
 func fileSystem(dir string) (free int64, locked bool, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -16,8 +18,8 @@ func fileSystem(dir string) (free int64, locked bool, err error) {
 	return int64(st.Bavail) * st.Bsize, st.Flags&unix.ST_RDONLY != 0, nil
 }
 
-// forgetPages asks the kernel to drop what it remembers of the file, so that reading it reads the disk. It is a hint.
-func forgetPages(f *os.File) {
+// ForgetPages asks the kernel to drop what it remembers of the file, so that reading it reads the disk. It is a hint.
+func ForgetPages(f *os.File) {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return
@@ -26,8 +28,8 @@ func forgetPages(f *os.File) {
 	_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED) })
 }
 
-// startWriteback asks the kernel to begin writing a range to disk, so that the fsync at the end finds little left to do. It is a
-// hint: errors of the write itself are reported by fsync.
+// startWriteback asks the kernel to begin writing a range to disk, so that the fsync at the end finds little left to
+// do. It is a hint: errors of the write itself are reported by fsync.
 func startWriteback(f *os.File, off, n int64) {
 	c, err := f.SyscallConn()
 	if err != nil {

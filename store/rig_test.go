@@ -1,5 +1,8 @@
 package store
 
+// This file is the rig of the tests that look inside this package: stores that are checked when the test ends, faults,
+// a clock, and what is said to blobs, uploads and versions. Tests that need no look inside use rig_external_test.go.
+
 import (
 	"bytes"
 	"context"
@@ -13,9 +16,17 @@ import (
 	"time"
 
 	"github.com/opencontainers/go-digest"
+
+	"larder/store/disk"
 )
 
-// Helpers of the byte side's tests. They are inside the package, so storetest cannot be used here.
+// The sizes at which package disk begins to treat a body otherwise: it goes to a file, through large buffers, and is
+// written back early.
+const (
+	smallBuffer   = 32 << 10
+	largeBuffer   = 1 << 20
+	writebackStep = 8 << 20
+)
 
 // clock stands still until it is moved.
 type clock struct {
@@ -60,7 +71,7 @@ func closeChecked(t testing.TB, s *Store) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	mustBeSound(t, s.files.dir)
+	mustBeSound(t, s.files.Dir())
 }
 
 func mustBeSound(t testing.TB, dir string) {
@@ -122,20 +133,21 @@ func mustLack(t testing.TB, s *Store, d digest.Digest) {
 	if _, err := s.StatBlob(context.Background(), d); !errors.Is(err, ErrNotFound) {
 		t.Fatalf("blob %s: error %v, want ErrNotFound", d, err)
 	}
-	if d.Algorithm() == digest.SHA256 && !s.isGone(blobPath(d)) {
+	if d.Algorithm() == digest.SHA256 && !isGone(s, disk.BlobPath(d)) {
 		t.Fatalf("blob %s: the file is still there", d)
 	}
 }
 
-func (f *files) isGone(path string) bool {
-	_, err := os.Lstat(f.at(path))
+// isGone reports whether there is no file at path, which is relative to the data folder.
+func isGone(s *Store, path string) bool {
+	_, err := os.Lstat(s.files.Path(path))
 	return errors.Is(err, os.ErrNotExist)
 }
 
 // inFlight lists uploads/.
 func inFlight(t testing.TB, s *Store) (names []string) {
 	t.Helper()
-	entries, err := os.ReadDir(s.at(uploadsDir))
+	entries, err := os.ReadDir(s.files.Path(disk.UploadsDir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,4 +222,72 @@ func (r *trickle) Read(p []byte) (int, error) {
 		err = r.err
 	}
 	return n, err
+}
+
+// meta is the metadata of these tests' versions.
+type meta struct {
+	Note string `json:"note"`
+}
+
+func publish(ctx context.Context, s *Store, name, id string, b Blob) error {
+	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error {
+		return p.Publish(Version[meta]{ID: id, Files: []File{{Name: id + ".tgz", Digest: b.Digest, Size: b.Size}}})
+	})
+}
+
+func unpublish(ctx context.Context, s *Store, name, id string) error {
+	return NewRepo[meta](s, NPM).Update(ctx, name, func(p *PackageTx[meta]) error { return p.Delete(id, false) })
+}
+
+func mustSweep(t testing.TB, s *Store, o SweepOptions) SweepReport {
+	t.Helper()
+	rep, err := s.Sweep(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rep
+}
+
+func mustStart(t testing.TB, s *Store) string {
+	t.Helper()
+	id, err := s.StartUpload(context.Background(), OCI, "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func mustResume(t testing.TB, s *Store, id string) *Upload {
+	t.Helper()
+	u, err := s.ResumeUpload(context.Background(), OCI, "app", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(u.Release)
+	return u
+}
+
+func mustAppend(t testing.TB, s *Store, id string, p []byte, at int64) {
+	t.Helper()
+	u := mustResume(t, s, id)
+	defer u.Release()
+	if n, err := u.Append(context.Background(), bytes.NewReader(p), at); n != int64(len(p)) || err != nil {
+		t.Fatalf("append: %d of %d bytes, %v", n, len(p), err)
+	}
+}
+
+func mustOffset(t testing.TB, s *Store, id string, want int) {
+	t.Helper()
+	if n, err := s.UploadOffset(context.Background(), OCI, "app", id); n != int64(want) || err != nil {
+		t.Fatalf("offset %d, %v; want %d", n, err, want)
+	}
+}
+
+func mustCommit(t testing.TB, s *Store, id string, want digest.Digest) Blob {
+	t.Helper()
+	b, err := mustResume(t, s, id).Commit(context.Background(), want, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
