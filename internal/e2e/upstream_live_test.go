@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -49,8 +49,8 @@ func liveCopies() []liveCopy {
 // same one again with the client's own cache empty, several rounds of the three; at last with the upstreams switched off.
 // What is installed is the same to the byte each time. Times are logged as ratios of one round.
 //
-//	LARDER_LIVE=1 go test . -run TestUpstreamLive -v -timeout 60m         every client
-//	LARDER_LIVE=npm11,uv go test . -run TestUpstreamLive -v -timeout 60m  these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestUpstreamLive -v -timeout 60m         every client
+//	LARDER_LIVE=npm11,uv go test ./internal/e2e -run TestUpstreamLive -v -timeout 60m  these
 //
 // LARDER_LIVE_ROUNDS takes another number of rounds. Ratios mean something only on a machine that does nothing else, and
 // more with TMPDIR in memory: a client that unpacks half a gigabyte measures the disk.

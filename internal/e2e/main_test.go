@@ -1,28 +1,50 @@
-package main
+package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"larder/internal/cli"
 )
 
-// TestMain makes this test binary answer to the name larder, so that scripts
-// run the same program a user runs.
+// TestMain makes this test binary answer to the name larder: the scripts run the program a user runs, with the race
+// detector when the tests have it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"larder": main})
+	testscript.Main(m, map[string]func(){"larder": larder})
 }
 
-// TestScript runs every story of testdata/script: one folder a protocol (and
-// one for the server itself), one file a client and story.
+// larder does what main.go does; a test cannot import package main.
+func larder() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// moduleRoot is the folder of go.mod.
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestScript runs every story of testdata/script in the root of the module: one folder a protocol (and one for the
+// server itself), one file a client and story.
 //
-//	go test . -run 'TestScript/oci/skopeo'
+//	go test ./internal/e2e -run 'TestScript/oci/skopeo'
 func TestScript(t *testing.T) {
-	folders, err := filepath.Glob("testdata/script/*")
+	folders, err := filepath.Glob(filepath.Join(moduleRoot(t), "testdata/script/*"))
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no scripts below testdata/script: %v", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -65,7 +65,7 @@ zip = { version = "2", default-features = false, features = ["deflate"] }
 // project from Larder alone: the lockfile must be the same to the byte, which
 // is to say every version and checksum, whether it is given or made anew.
 //
-//	LARDER_LIVE=1 go test . -run TestCargoLive -v -timeout 60m
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestCargoLive -v -timeout 60m
 func TestCargoLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take crates from cargo's registry")

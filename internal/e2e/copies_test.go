@@ -1,4 +1,4 @@
-package main
+package e2e
 
 // What was fetched from upstreams stays with the registry it came from, whatever the operator calls it, in all seven
 // kinds.

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -69,8 +69,8 @@ var mavenClients = []string{"mvn38", "mvn39", "mvn310", "mvn4"}
 // wherever it is configured to take them, to Larder, file by file, and builds the project from Larder alone with an empty
 // local repository: everything that is fetched must have the bytes of the source.
 //
-//	LARDER_LIVE=1 go test . -run TestMavenLive -v            every client
-//	LARDER_LIVE=mvn38,mvn4 go test . -run TestMavenLive -v   these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestMavenLive -v            every client
+//	LARDER_LIVE=mvn38,mvn4 go test ./internal/e2e -run TestMavenLive -v   these
 func TestMavenLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take artifacts from the repository that mvn is configured for")

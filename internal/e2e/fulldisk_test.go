@@ -1,4 +1,4 @@
-package main
+package e2e
 
 // The mixed load on a disk without room. The disk is a small tmpfs, which the test mounts in a mount name space of its
 // own: it runs itself once more in there.

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 // A server that is killed again and again under a mixed load of all seven kinds, with and without room on its disk:
 // what its clients were told is stored must be there afterwards, and what they were told is gone must not.

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ var protocols = []string{"oci", "npm", "pypi", "cargo", "maven", "composer", "ru
 // layers is the order of imports: a package may import only what stands
 // further down. Packages of one row do not import each other.
 var layers = [][]string{
-	{"larder"},
+	{"larder", "larder/internal/e2e"},
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
 	{"larder/internal/rebuild"},
@@ -74,7 +75,9 @@ type listedPackage struct {
 
 func listPackages(t *testing.T) []listedPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	list.Dir = moduleRoot(t)
+	out, err := list.Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
@@ -131,7 +134,8 @@ type census struct {
 // TestSizes prints the figures of the tree: numbers to look at. It fails on nothing.
 func TestSizes(t *testing.T) {
 	c := census{packages: map[string]int{}}
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	tree := os.DirFS(moduleRoot(t))
+	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -139,7 +143,7 @@ func TestSizes(t *testing.T) {
 			return filepath.SkipDir
 		}
 		if strings.HasSuffix(path, ".go") {
-			return c.add(path)
+			return c.add(tree, path)
 		}
 		return nil
 	})
@@ -156,9 +160,13 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-func (c *census) add(path string) error {
+func (c *census) add(tree fs.FS, path string) error {
+	text, err := fs.ReadFile(tree, path)
+	if err != nil {
+		return err
+	}
 	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+	file, err := parser.ParseFile(set, path, text, parser.ParseComments)
 	if err != nil {
 		return err
 	}
@@ -238,13 +246,17 @@ func callName(call *ast.CallExpr) string {
 func sources(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	out := map[string]*ast.File{}
+	tree := os.DirFS(moduleRoot(t))
 	set := token.NewFileSet()
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || forTests(path) {
 			return err
 		}
-		file, err := parser.ParseFile(set, path, nil, 0)
-		out[path] = file
+		text, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		out[path], err = parser.ParseFile(set, path, text, 0)
 		return err
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"bytes"
@@ -65,8 +65,8 @@ var (
 // from Larder alone with every client: the trees must be those installed from
 // the source, file by file.
 //
-//	LARDER_LIVE=1 go test . -run TestNpmLive -v          every client
-//	LARDER_LIVE=npm12,bun go test . -run TestNpmLive -v  these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestNpmLive -v          every client
+//	LARDER_LIVE=npm12,bun go test ./internal/e2e -run TestNpmLive -v  these
 func TestNpmLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take packages from the npm registry")

@@ -1,4 +1,4 @@
-package main
+package e2e
 
 import (
 	"archive/zip"
@@ -54,7 +54,7 @@ var liveSources = []string{"docopt", "six", "inflection", "webencodings", "mccab
 // them to Larder as they are and installs all of them from Larder alone: what then lies in the environment must be what the
 // source's own lay there, to the byte, and what Larder says of a wheel must be what stands in the wheel.
 //
-//	LARDER_LIVE=1 go test . -run TestPyPILive -v -timeout 30m
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestPyPILive -v -timeout 30m
 func TestPyPILive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take projects from pip's index")
