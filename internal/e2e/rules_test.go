@@ -1,5 +1,7 @@
 package e2e
 
+// The rules of the source tree: which package may import which, who writes files, and how long things are.
+
 import (
 	"encoding/json"
 	"go/ast"
@@ -18,47 +20,52 @@ import (
 // protocols are the seven packages; none may import another. What lies in a folder of one is imported there only.
 var protocols = []string{"oci", "npm", "pypi", "cargo", "maven", "composer", "rubygems"}
 
-// layers is the order of imports: a package may import only what stands
-// further down. Packages of one row do not import each other.
+// layers is the order of imports: a package may import what stands further down, and leaves. In one row only the parts
+// of one folder (npm and npm/…) import each other, and no part imports the package that it is a part of.
 var layers = [][]string{
 	{"larder", "larder/internal/e2e"},
 	{"larder/internal/cli", "larder/internal/bench"},
 	{"larder/internal/server"},
-	{"larder/internal/rebuild"},
-	append(under("larder/", protocols), "larder/web"),
-	{"larder/npm/account", "larder/npm/audit", "larder/npm/putdoc", "larder/npm/search", "larder/npm/sign", "larder/npm/tarball", "larder/maven/search", "larder/maven/browse", "larder/pypi/sidecar"},
-	{"larder/maven/pom", "larder/maven/inside", "larder/maven/metadata", "larder/maven/recent"},
-	{"larder/composer/manifest", "larder/cargo/crate", "larder/oci/manifest", "larder/pypi/simple", "larder/rubygems/compactindex", "larder/rubygems/gemfile", "larder/rubygems/form"},
-	{"larder/npm/naming", "larder/composer/naming", "larder/maven/layout", "larder/rubygems/naming", "larder/composer/minify"},
-	{"larder/internal/registry"},
-	{"larder/internal/config", "larder/internal/wiretest", "larder/internal/advisory", "larder/internal/multiform"},
-	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/roll", "larder/internal/trust"},
-	{"larder/upstream", "larder/auth", "larder/internal/rawjson", "larder/internal/ledger"},
-	{"larder/store/storetest"},
-	{"larder/store"},
-	{"larder/internal/gemspec"},
+	{"larder/internal/config", "larder/internal/rebuild"},
 	{
-		"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/semver",
-		"larder/internal/pep440", "larder/internal/xmlrpc", "larder/composer/semver", "larder/internal/rubymarshal",
-		"larder/maven/order", "larder/maven/markup", "larder/maven/checksum", "larder/internal/miniclient",
+		"larder/web", "larder/internal/wiretest", "larder/oci", "larder/oci/manifest",
+		"larder/npm", "larder/npm/account", "larder/npm/audit", "larder/npm/naming", "larder/npm/putdoc",
+		"larder/npm/search", "larder/npm/tarball",
+		"larder/pypi", "larder/pypi/sidecar", "larder/pypi/simple",
+		"larder/cargo", "larder/cargo/crate",
+		"larder/maven", "larder/maven/browse", "larder/maven/inside", "larder/maven/layout", "larder/maven/metadata",
+		"larder/maven/pom", "larder/maven/recent", "larder/maven/search",
+		"larder/composer", "larder/composer/manifest", "larder/composer/minify", "larder/composer/naming",
+		"larder/rubygems", "larder/rubygems/compactindex", "larder/rubygems/form", "larder/rubygems/gemfile",
+		"larder/rubygems/naming",
 	},
-	{"larder/internal/route"},
-	{"larder/internal/problem"},
+	{"larder/internal/registry", "larder/internal/advisory", "larder/internal/multiform"},
+	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/trust"},
+	{
+		"larder/upstream", "larder/auth", "larder/internal/gemspec", "larder/internal/ledger", "larder/internal/rawjson",
+		"larder/internal/roll", "larder/store/storetest",
+	},
+	{"larder/store", "larder/store/disk"},
 }
 
-func under(prefix string, names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = prefix + n
-	}
-	return out
+// leaves import nothing of this module but internal/problem; all others may import them.
+var leaves = []string{
+	"larder/internal/problem", "larder/internal/route",
+	"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/miniclient",
+	"larder/internal/pep440", "larder/internal/rubymarshal", "larder/internal/semver", "larder/internal/xmlrpc",
+	"larder/composer/semver", "larder/maven/checksum", "larder/maven/markup", "larder/maven/order", "larder/npm/sign",
+}
+
+// folderOf is the first folder of a package's path: npm of larder/npm/search.
+func folderOf(pkg string) string {
+	first, _, _ := strings.Cut(strings.TrimPrefix(pkg, "larder/"), "/")
+	return first
 }
 
 // protocolOf is the protocol that a package is or is a part of, "" for all others.
 func protocolOf(pkg string) string {
-	first, _, _ := strings.Cut(strings.TrimPrefix(pkg, "larder/"), "/")
-	if slices.Contains(protocols, first) {
-		return first
+	if folder := folderOf(pkg); slices.Contains(protocols, folder) {
+		return folder
 	}
 	return ""
 }
@@ -92,19 +99,34 @@ func listPackages(t *testing.T) []listedPackage {
 	return pkgs
 }
 
+// layerOf is the row of layers that a package stands in, len(layers) for a leaf, -1 for a package that is in neither.
 func layerOf(pkg string) int {
+	if slices.Contains(leaves, pkg) {
+		return len(layers)
+	}
 	return slices.IndexFunc(layers, func(row []string) bool { return slices.Contains(row, pkg) })
+}
+
+// below reports whether a package of this module may import another one.
+func below(pkg, imp string) bool {
+	own, other := layerOf(pkg), layerOf(imp)
+	if own != other {
+		return own < other
+	}
+	if own == len(layers) {
+		return imp == "larder/internal/problem"
+	}
+	return folderOf(pkg) == folderOf(imp) && folderOf(pkg) != "internal" && !strings.HasPrefix(pkg, imp+"/")
 }
 
 // TestImports keeps imports pointing down, bbolt inside store, HTTP outside it, and the rigs of tests in tests.
 func TestImports(t *testing.T) {
 	for _, p := range listPackages(t) {
-		own := layerOf(p.ImportPath)
-		if own < 0 {
-			t.Errorf("%s is in no layer: add it to layers in rules_test.go", p.ImportPath)
+		if layerOf(p.ImportPath) < 0 {
+			t.Errorf("%s is in no layer: add it to layers or leaves in rules_test.go", p.ImportPath)
 		}
 		for _, imp := range p.Imports {
-			if strings.HasPrefix(imp, "larder/") && layerOf(imp) <= own {
+			if strings.HasPrefix(imp, "larder/") && !below(p.ImportPath, imp) {
 				t.Errorf("%s imports %s, which is not below it", p.ImportPath, imp)
 			}
 			if of := protocolOf(imp); of != "" && of != protocolOf(p.ImportPath) && imp != "larder/"+of {
@@ -116,11 +138,41 @@ func TestImports(t *testing.T) {
 			if imp == "go.etcd.io/bbolt" && p.ImportPath != "larder/store" {
 				t.Errorf("%s imports bbolt: only store may", p.ImportPath)
 			}
-			if imp == "net/http" && (p.ImportPath == "larder/store" || p.ImportPath == "larder/auth") {
+			if imp == "net/http" && slices.Contains([]string{"auth", "store"}, folderOf(p.ImportPath)) {
 				t.Errorf("%s imports net/http: HTTP belongs to internal/wire and above", p.ImportPath)
 			}
 		}
 	}
+}
+
+// TestImportsPointDown shows what below permits: rows, the parts of one folder, and leaves.
+func TestImportsPointDown(t *testing.T) {
+	for _, c := range []struct {
+		pkg, imp string
+		want     bool
+	}{
+		{"larder/npm", "larder/store", true},
+		{"larder/store", "larder/npm", false},
+		{"larder/npm", "larder/npm/search", true},
+		{"larder/npm/search", "larder/npm/naming", true},
+		{"larder/npm/search", "larder/npm", false},
+		{"larder/npm", "larder/web", false},
+		{"larder/internal/wire", "larder/internal/trust", false},
+		{"larder/store", "larder/internal/budget", true},
+		{"larder/internal/route", "larder/internal/problem", true},
+		{"larder/internal/problem", "larder/internal/route", false},
+		{"larder/internal/semver", "larder/store", false},
+	} {
+		if got := below(c.pkg, c.imp); got != c.want {
+			t.Errorf("may %s import %s: got %v, want %v", c.pkg, c.imp, got, c.want)
+		}
+	}
+}
+
+// skipped reports whether a folder of the tree has no source files of ours.
+func skipped(path string) bool {
+	name := filepath.Base(path)
+	return name == "testdata" || name == "data" || strings.HasPrefix(name, ".") && path != "."
 }
 
 // census is what TestSizes counts.
@@ -139,7 +191,7 @@ func TestSizes(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && (d.Name() == "testdata" || d.Name() == "data" || (strings.HasPrefix(d.Name(), ".") && path != ".")) {
+		if d.IsDir() && skipped(path) {
 			return filepath.SkipDir
 		}
 		if strings.HasSuffix(path, ".go") {
@@ -154,7 +206,8 @@ func TestSizes(t *testing.T) {
 		c.code, len(c.files), c.tests, float64(c.tests)/float64(max(c.code, 1)), 100*c.comments/max(c.code, 1))
 	t.Logf("functions: median %d, p90 %d, p99 %d, max %d lines",
 		quantile(c.funcs, 50), quantile(c.funcs, 90), quantile(c.funcs, 99), quantile(c.funcs, 100))
-	t.Logf("files: median %d, p90 %d, max %d lines", quantile(c.files, 50), quantile(c.files, 90), quantile(c.files, 100))
+	t.Logf("files: median %d, p90 %d, max %d lines",
+		quantile(c.files, 50), quantile(c.files, 90), quantile(c.files, 100))
 	for _, pkg := range slices.Sorted(maps.Keys(c.packages)) {
 		t.Logf("package %s: %d lines", pkg, c.packages[pkg])
 	}
@@ -197,32 +250,39 @@ func quantile(values []int, percent int) int {
 	return sorted[(len(sorted)-1)*percent/100]
 }
 
-// fileCalls are the calls that make, move or remove files; in the data folder
-// only store/durable.go may do so.
-var fileCalls = []string{"os.Rename", "os.WriteFile", "os.Create", "os.OpenFile", "os.Remove", "os.RemoveAll", "os.Mkdir", "os.MkdirAll", "os.CreateTemp", "os.Link"}
+// fileCalls are the calls that make, move or remove files; in the data folder only store/durable.go may do so.
+var fileCalls = []string{
+	"os.Rename", "os.WriteFile", "os.Create", "os.OpenFile", "os.Remove", "os.RemoveAll", "os.Mkdir", "os.MkdirAll",
+	"os.CreateTemp", "os.Link",
+}
 
-// outsideData names the files that write outside the data folder, and why.
-var outsideData = map[string]string{
-	"store/durable.go":          "the one place",
+// loggerCalls use the process's own logger.
+var loggerCalls = []string{"slog.Info", "slog.Warn", "slog.Error", "slog.Debug", "slog.Default"}
+
+// mayWriteFiles names the files, and with a slash at the end the folders, that call fileCalls, and why.
+var mayWriteFiles = map[string]string{
+	"store/durable.go":          "the one place for files of the data folder",
+	"store/disk/":               "the one place for files of the data folder",
 	"internal/server/listen.go": "--addr-file and the admin socket",
 	"internal/cli/backup.go":    "the backup file an operator names",
 	"internal/cli/rebuild.go":   "the folder that check --rebuild --export names",
-	"internal/bench/main.go":    "scratch files of the benchmark",
+	"internal/bench/":           "scratch files of the benchmark",
 }
 
 // TestDurable keeps file writes in one place and loggers passed in.
 func TestDurable(t *testing.T) {
 	for path, file := range sources(t) {
+		mayWrite := mayWriteFiles[path] != "" || mayWriteFiles[filepath.Dir(path)+"/"] != ""
 		ast.Inspect(file, func(n ast.Node) bool {
 			call, ok := n.(*ast.CallExpr)
 			if !ok {
 				return true
 			}
 			name := callName(call)
-			if slices.Contains(fileCalls, name) && outsideData[path] == "" && !strings.HasPrefix(path, "internal/bench/") {
+			if slices.Contains(fileCalls, name) && !mayWrite {
 				t.Errorf("%s calls %s: files of the data folder are made in store/durable.go", path, name)
 			}
-			if strings.HasPrefix(name, "log.") || slices.Contains([]string{"slog.Info", "slog.Warn", "slog.Error", "slog.Debug", "slog.Default"}, name) {
+			if strings.HasPrefix(name, "log.") || slices.Contains(loggerCalls, name) {
 				t.Errorf("%s calls %s: loggers are passed in", path, name)
 			}
 			return true
@@ -249,8 +309,14 @@ func sources(t *testing.T) map[string]*ast.File {
 	tree := os.DirFS(moduleRoot(t))
 	set := token.NewFileSet()
 	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || forTests(path) {
+		if err != nil {
 			return err
+		}
+		if d.IsDir() && skipped(path) {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || forTests(path) {
+			return nil
 		}
 		text, err := fs.ReadFile(tree, path)
 		if err != nil {
