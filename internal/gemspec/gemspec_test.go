@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"larder/internal/rubymarshal"
+	"larder/internal/rubymarshal/marshaltest"
 )
 
 // TestCompare: the order of Gem::Version, oldest first; versions of one row are equal.
@@ -219,11 +220,11 @@ func FuzzSpecification(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+		outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
+		inner, err := marshaltest.Unmarshal(outer.(rubymarshal.Data).Raw, marshaltest.Limits{})
 		if list, ok := inner.([]any); err != nil || !ok || len(list) != 19 || list[2] != s.Name {
 			t.Fatalf("%#v %v", inner, err)
 		}

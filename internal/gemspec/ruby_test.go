@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"larder/internal/rubymarshal"
+	"larder/internal/rubymarshal/marshaltest"
 )
 
 // eachRuby runs test with every generation of RubyGems that is installed. With LARDER_CLIENTS=all each must be.
@@ -96,12 +97,12 @@ func unlinked(t *testing.T, dump string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+	outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := outer.(rubymarshal.Data)
-	inner, err := rubymarshal.Unmarshal(data.Raw, rubymarshal.Limits{})
+	inner, err := marshaltest.Unmarshal(data.Raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
