@@ -43,7 +43,7 @@ var layers = [][]string{
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/trust"},
 	{
 		"larder/upstream", "larder/auth", "larder/internal/gemspec", "larder/internal/ledger", "larder/internal/rawjson",
-		"larder/internal/roll", "larder/store/storetest", "larder/internal/rubymarshal/marshaltest",
+		"larder/internal/sortedlist", "larder/store/storetest", "larder/internal/rubymarshal/marshaltest",
 	},
 	{"larder/store", "larder/store/disk"},
 }
