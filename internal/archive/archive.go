@@ -1,5 +1,6 @@
-// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped, within limits that hold whatever the
-// archive's own headers say. It stands alone: it knows neither store nor protocol, and never writes a file.
+// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped, within limits
+// that hold whatever the archive's own headers say. It stands alone: it knows neither store nor
+// protocol, and never writes a file.
 //
 // Tar hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
 // lead outside: an absolute name or one with ".." is an error, because some client will extract what we let pass.
@@ -87,8 +88,8 @@ func (e *Entry) Bytes(limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, with Limits.Strict also
-// ErrType, or fn's first error.
+// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, with Limits.Strict
+// also ErrType, or fn's first error.
 func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 	l = l.withDefaults()
 	in := bufio.NewReaderSize(r, 64<<10)
@@ -133,7 +134,9 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t}); err != nil {
+		if err := fn(&Entry{
+			Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t,
+		}); err != nil {
 			return err
 		}
 	}

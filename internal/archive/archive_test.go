@@ -1,5 +1,7 @@
 package archive
 
+// Tar archives: what is read, and what is refused.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -54,7 +56,8 @@ func tarOf(t testing.TB, zip bool, files ...file) []byte {
 
 func TestTar(t *testing.T) {
 	for _, zip := range []bool{false, true} {
-		p := tarOf(t, zip, file{"./a/b", "hello", 0}, file{"a/", "", tar.TypeDir}, file{"a/link", "../../etc/passwd", tar.TypeSymlink}, file{`a\c`, "x", 0})
+		p := tarOf(t, zip, file{"./a/b", "hello", 0}, file{"a/", "", tar.TypeDir},
+			file{"a/link", "../../etc/passwd", tar.TypeSymlink}, file{`a\c`, "x", 0})
 		var got []string
 		err := Tar(bytes.NewReader(p), Limits{}, func(e *Entry) error {
 			b, err := e.Bytes(100)

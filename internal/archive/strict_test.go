@@ -1,5 +1,7 @@
 package archive
 
+// Tar archives that readers could understand in two ways.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -38,7 +40,10 @@ func withPAX(t testing.TB, key, value string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := w.WriteHeader(&tar.Header{Name: "a", Size: 5, Mode: 0o644, Typeflag: tar.TypeReg, PAXRecords: map[string]string{"VENDOR.x": "12345678"}, Format: tar.FormatPAX}); err != nil {
+	if err := w.WriteHeader(&tar.Header{
+		Name: "a", Size: 5, Mode: 0o644, Typeflag: tar.TypeReg, PAXRecords: map[string]string{"VENDOR.x": "12345678"},
+		Format: tar.FormatPAX,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write([]byte("hello")); err != nil {
@@ -83,18 +88,20 @@ func TestStrict(t *testing.T) {
 		p    []byte
 		want error
 	}{
-		"good":               {good, nil},
-		"symlink":            {typed(tar.TypeSymlink), ErrType},
-		"hardlink":           {typed(tar.TypeLink), ErrType},
-		"fifo":               {typed(tar.TypeFifo), ErrType},
-		"character device":   {typed(tar.TypeChar), ErrType},
-		"block device":       {typed(tar.TypeBlock), ErrType},
-		"contiguous":         {flagged('7'), ErrType},
-		"unknown type":       {flagged('Z'), ErrType},
-		"not gzipped":        {tarOf(t, false, file{"a", "x", 0}), ErrFormat},
-		"second member":      {append(bytes.Clone(good), good...), ErrFormat},
-		"bytes after gzip":   {append(bytes.Clone(good), 'x'), ErrFormat},
-		"bytes after tar":    {zipped(t, append(tarOf(t, false, file{"a", "x", 0}), bytes.Repeat([]byte("x"), 512)...)), ErrFormat},
+		"good":             {good, nil},
+		"symlink":          {typed(tar.TypeSymlink), ErrType},
+		"hardlink":         {typed(tar.TypeLink), ErrType},
+		"fifo":             {typed(tar.TypeFifo), ErrType},
+		"character device": {typed(tar.TypeChar), ErrType},
+		"block device":     {typed(tar.TypeBlock), ErrType},
+		"contiguous":       {flagged('7'), ErrType},
+		"unknown type":     {flagged('Z'), ErrType},
+		"not gzipped":      {tarOf(t, false, file{"a", "x", 0}), ErrFormat},
+		"second member":    {append(bytes.Clone(good), good...), ErrFormat},
+		"bytes after gzip": {append(bytes.Clone(good), 'x'), ErrFormat},
+		"bytes after tar": {
+			zipped(t, append(tarOf(t, false, file{"a", "x", 0}), bytes.Repeat([]byte("x"), 512)...)), ErrFormat,
+		},
 		"zeros after tar":    {zipped(t, append(tarOf(t, false, file{"a", "x", 0}), make([]byte, 10<<10)...)), nil},
 		"size in PAX":        {zipped(t, withPAX(t, "size", "5")), ErrFormat},
 		"sparse in PAX":      {zipped(t, withPAX(t, "GNU.sparse.a", "1")), ErrFormat},
@@ -108,7 +115,10 @@ func TestStrict(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	for name, p := range map[string][]byte{"links": typed(tar.TypeSymlink), "members": append(bytes.Clone(good), good...), "plain": tarOf(t, false, file{"a", "x", 0})} {
+	for name, p := range map[string][]byte{
+		"links": typed(tar.TypeSymlink), "members": append(bytes.Clone(good), good...),
+		"plain": tarOf(t, false, file{"a", "x", 0}),
+	} {
 		if err := Tar(bytes.NewReader(p), Limits{}, func(*Entry) error { return nil }); err != nil {
 			t.Errorf("%s, not strict: %v", name, err)
 		}

@@ -1,5 +1,7 @@
 package archive
 
+// This file reads ZIP archives.
+
 import (
 	"bufio"
 	"bytes"
@@ -51,10 +53,10 @@ const (
 	maxRatio     = 50
 )
 
-// Zip is a ZIP archive in which nothing can be read in two ways. Readers differ in where they believe an archive to begin,
-// in whether they trust the central directory or the headers before each entry, and in which of two equal names they
-// take; OpenZip refuses every archive in which that could make a difference. What is legal and still not everybody's
-// taste (Comment, ZipEntry.Streamed, ZipEntry.Link) is for the caller to judge.
+// Zip is a ZIP archive in which nothing can be read in two ways. Readers differ in where they believe an archive to
+// begin, in whether they trust the central directory or the headers before each entry, and in which of two equal names
+// they take; OpenZip refuses every archive in which that could make a difference. What is legal and still not
+// everybody's taste (Comment, ZipEntry.Streamed, ZipEntry.Link) is for the caller to judge.
 type Zip struct {
 	Comment  string
 	Unpacked int64 // bytes of all entries together
@@ -80,9 +82,9 @@ type ZipEntry struct {
 	data   *io.SectionReader
 }
 
-// OpenZip reads the structure of the ZIP archive that is the size bytes of r, and compares everything that is said twice:
-// the archive begins with its first entry, entries follow each other without gaps, local headers and central directory
-// agree, and the archive ends with its comment. ErrFormat, ErrLimit, ErrName, or an error of r.
+// OpenZip reads the structure of the ZIP archive that is the size bytes of r, and compares everything that is said
+// twice: the archive begins with its first entry, entries follow each other without gaps, local headers and central
+// directory agree, and the archive ends with its comment. ErrFormat, ErrLimit, ErrName, or an error of r.
 //
 // Contents are compared with their announced size and checksum when they are read.
 func OpenZip(r io.ReaderAt, size int64, l Limits) (*Zip, error) {
@@ -178,7 +180,10 @@ func parseEnd(r io.ReaderAt, p []byte, at int64) (zipEnd, error) {
 	if le.Uint16(p[4:]) != 0 || le.Uint16(p[6:]) != 0 || le.Uint16(p[8:]) != le.Uint16(p[10:]) {
 		return zipEnd{}, formatError("it has several parts")
 	}
-	end := zipEnd{count: int64(le.Uint16(p[10:])), length: int64(le.Uint32(p[12:])), offset: int64(le.Uint32(p[16:])), comment: string(p[sizeEnd:])}
+	end := zipEnd{
+		count: int64(le.Uint16(p[10:])), length: int64(le.Uint32(p[12:])), offset: int64(le.Uint32(p[16:])),
+		comment: string(p[sizeEnd:]),
+	}
 	stop, err := end.widen(r, at)
 	if err != nil {
 		return zipEnd{}, err
@@ -193,8 +198,8 @@ func parseEnd(r io.ReaderAt, p []byte, at int64) (zipEnd, error) {
 	return end, nil
 }
 
-// widen takes the ZIP64 values, if there are any, and returns where the central directory must end. Some readers use them
-// whenever they are there, others only when the short ones are full, so both must say the same.
+// widen takes the ZIP64 values, if there are any, and returns where the central directory must end. Some readers use
+// them whenever they are there, others only when the short ones are full, so both must say the same.
 func (end *zipEnd) widen(r io.ReaderAt, at int64) (stop int64, err error) {
 	le := binary.LittleEndian
 	var locator []byte
@@ -217,7 +222,8 @@ func (end *zipEnd) widen(r io.ReaderAt, at int64) (stop int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if le.Uint32(p) != sigEnd64 || le.Uint64(p[4:]) != sizeEnd64-12 || le.Uint64(p[16:]) != 0 || le.Uint64(p[24:]) != le.Uint64(p[32:]) {
+	if le.Uint32(p) != sigEnd64 || le.Uint64(p[4:]) != sizeEnd64-12 || le.Uint64(p[16:]) != 0 ||
+		le.Uint64(p[24:]) != le.Uint64(p[32:]) {
 		return 0, formatError("its ZIP64 end record is wrong")
 	}
 	ok := takeWide(&end.count, most16, le.Uint64(p[32:]))
@@ -400,8 +406,8 @@ func (x *zipExtra) take(v *int64) bool {
 	return *v >= 0
 }
 
-// done reports whether what is left over, which some readers would take for sizes, is nothing, or says once more what the
-// short values say: Bazel writes it so.
+// done reports whether what is left over, which some readers would take for sizes, is nothing, or says once more what
+// the short values say: Bazel writes it so.
 func (x *zipExtra) done(values ...int64) bool {
 	for _, v := range values {
 		if len(x.wide) < 8 || binary.LittleEndian.Uint64(x.wide) != uint64(v) {
@@ -506,8 +512,8 @@ func (e *ZipEntry) checkDescriptor(r io.ReaderAt, from, to int64) error {
 	return formatError("the sizes behind %.200q differ from the directory", e.raw)
 }
 
-// Open reads the entry from its beginning. The reader ends with ErrFormat, instead of io.EOF, when the content has not the
-// announced size or checksum, or its packed form another length; it never hands out more than Size bytes.
+// Open reads the entry from its beginning. The reader ends with ErrFormat, instead of io.EOF, when the content has not
+// the announced size or checksum, or its packed form another length; it never hands out more than Size bytes.
 func (e *ZipEntry) Open() io.Reader {
 	c := &zipContent{entry: e, in: bufio.NewReader(io.NewSectionReader(e.data, 0, e.Packed)), sum: crc32.NewIEEE()}
 	c.out = c.in

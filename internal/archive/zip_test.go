@@ -1,5 +1,7 @@
 package archive
 
+// ZIP archives, built byte by byte: those that are read, and every damage that is refused.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -100,8 +102,12 @@ func endOf(out []byte, count, length, offset int, comment string) []byte {
 func openZip(p []byte) (*Zip, error) { return OpenZip(bytes.NewReader(p), int64(len(p)), Limits{}) }
 
 func TestZip(t *testing.T) {
-	p := zipOf(t, member{name: "a/", stored: true}, member{name: "a/b", content: "hello"}, member{name: "ü", content: "x", stored: true},
-		member{name: "s", content: "streamed", streamed: true}, member{name: "l", content: "a/b", stored: true, mode: 0o120777}, member{name: "m", mode: 0o100644})
+	p := zipOf(t, member{name: "a/", stored: true}, member{name: "a/b", content: "hello"}, member{
+		name: "ü", content: "x", stored: true,
+	},
+		member{name: "s", content: "streamed", streamed: true}, member{
+			name: "l", content: "a/b", stored: true, mode: 0o120777,
+		}, member{name: "m", mode: 0o100644})
 	z, err := openZip(p)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +158,8 @@ func TestZipOfLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	z, err := openZip(b.Bytes())
-	if err != nil || z.Comment != "0123456789abcdef" || z.Verify() != nil || !z.Entry("a").Streamed || z.Entry("d").Regular {
+	if err != nil || z.Comment != "0123456789abcdef" || z.Verify() != nil || !z.Entry("a").Streamed ||
+		z.Entry("d").Regular {
 		t.Fatalf("%+v %v", z, err)
 	}
 }
@@ -173,7 +180,8 @@ func TestZip64(t *testing.T) {
 		for _, v := range []int{1, 1, len(body) - dirAt, dirAt} {
 			end64 = le.AppendUint64(end64, uint64(v))
 		}
-		locator := le.AppendUint32(le.AppendUint64(le.AppendUint32(le.AppendUint32(nil, sigLocator64), 0), uint64(len(body))), 1)
+		locator := le.AppendUint32(le.AppendUint64(le.AppendUint32(le.AppendUint32(nil, sigLocator64), 0), uint64(len(body))),
+			1)
 		end := endOf(nil, most16, most32, most32, "")
 		change(body[dirAt+sizeCentral+1:], end64, locator, end)
 		return slices.Concat(body, end64, locator, end)
@@ -224,54 +232,70 @@ func TestZipRefuses(t *testing.T) {
 		p    []byte
 		want error
 	}{
-		"empty":                 {nil, ErrFormat},
-		"no archive":            {[]byte(strings.Repeat("hello ", 20)), ErrFormat},
-		"cut":                   {whole[:len(whole)-1], ErrFormat},
-		"beginning cut":         {whole[5:], ErrFormat},
-		"prefix":                {insert(0, "#!/bin/sh\n"), ErrFormat},
-		"suffix":                {append(bytes.Clone(whole), "more"...), ErrFormat},
-		"between":               {insert(dirAt, "more"), ErrFormat},
-		"after directory":       {insert(len(whole)-sizeEnd, "more"), ErrFormat},
-		"two archives":          {append(bytes.Clone(whole), whole...), ErrFormat},
-		"fewer counted":         {patch(len(whole)-sizeEnd+8, 1, 0, 1, 0), ErrFormat},
-		"more counted":          {patch(len(whole)-sizeEnd+8, 3, 0, 3, 0), ErrFormat},
-		"several parts":         {patch(len(whole)-sizeEnd+4, 1), ErrFormat},
-		"directory damaged":     {patch(dirAt, 'X'), ErrFormat},
-		"local damaged":         {patch(0, 'X'), ErrFormat},
-		"local size":            {patch(22, 6), ErrFormat},
-		"local checksum":        {patch(14, 1, 2, 3, 4), ErrFormat},
-		"local name":            {zipOf(t, member{name: "a", localName: "b"}), ErrFormat},
-		"local method":          {patch(8, 0), ErrFormat},
-		"entry elsewhere":       {patch(dirAt+42, 1), ErrFormat},
-		"overlap":               {patch(dirAt+sizeCentral+1+42, 0), ErrFormat},
-		"twice":                 {zipOf(t, two[0], two[0]), ErrFormat},
-		"file and folder":       {zipOf(t, member{name: "a"}, member{name: "a/", stored: true}), ErrFormat},
-		"folder with content":   {zipOf(t, member{name: "a/", content: "x"}), ErrFormat},
-		"encrypted":             {zipOf(t, member{name: "a", flags: flagEncrypted}), ErrFormat},
-		"unknown flag":          {zipOf(t, member{name: "a", flags: 1 << 6}), ErrFormat},
-		"bzip2":                 {zipOf(t, member{name: "a", method: 12}), ErrFormat},
-		"stored, two sizes":     {patch(dirAt+sizeCentral+1+24, 6), ErrFormat},
-		"stored, streamed":      {zipOf(t, member{name: "a", content: "x", stored: true, streamed: true}), ErrFormat},
-		"extra cut":             {zipOf(t, member{name: "a", extra: []byte{1, 2, 3}}), ErrFormat},
-		"extra too long":        {zipOf(t, member{name: "a", extra: []byte{1, 2, 9, 0}}), ErrFormat},
-		"extra twice":           {zipOf(t, member{name: "a", extra: []byte{1, 0, 0, 0, 1, 0, 0, 0}}), ErrFormat},
-		"unasked ZIP64":         {zipOf(t, member{name: "a", extra: []byte{1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0}}), ErrFormat},
-		"ZIP64 of the same":     {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0)}), nil},
-		"ZIP64 of others":       {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 2, 0, 0, 0, 0, 0, 0, 0)}), ErrFormat},
-		"other Unicode name":    {zipOf(t, member{name: "a", extra: unicode}), ErrFormat},
-		"same Unicode name":     {zipOf(t, member{name: "x/y", extra: unicode}), nil},
-		"parent":                {zipOf(t, member{name: "a/../../x"}), ErrName},
-		"absolute":              {zipOf(t, member{name: "/etc/passwd"}), ErrName},
-		"backslash":             {zipOf(t, member{name: `a\b`}), ErrName},
-		"drive":                 {zipOf(t, member{name: "C:x"}), ErrName},
-		"two spellings":         {zipOf(t, member{name: "a//b"}), ErrName},
-		"dot":                   {zipOf(t, member{name: "./b"}), ErrName},
-		"no name":               {zipOf(t, member{name: ""}), ErrName},
-		"slash":                 {zipOf(t, member{name: "/"}), ErrName},
-		"control character":     {zipOf(t, member{name: "a\nb"}), ErrName},
-		"not UTF-8":             {zipOf(t, member{name: "a\xff"}), ErrName},
-		"no member":             {zipOf(t), nil},
-		"descriptor, other sum": {bytes.Replace(zipOf(t, member{name: "a", content: "x", streamed: true}), []byte("PK\x07\x08"), []byte("PK\x07\x09"), 1), ErrFormat},
+		"empty":               {nil, ErrFormat},
+		"no archive":          {[]byte(strings.Repeat("hello ", 20)), ErrFormat},
+		"cut":                 {whole[:len(whole)-1], ErrFormat},
+		"beginning cut":       {whole[5:], ErrFormat},
+		"prefix":              {insert(0, "#!/bin/sh\n"), ErrFormat},
+		"suffix":              {append(bytes.Clone(whole), "more"...), ErrFormat},
+		"between":             {insert(dirAt, "more"), ErrFormat},
+		"after directory":     {insert(len(whole)-sizeEnd, "more"), ErrFormat},
+		"two archives":        {append(bytes.Clone(whole), whole...), ErrFormat},
+		"fewer counted":       {patch(len(whole)-sizeEnd+8, 1, 0, 1, 0), ErrFormat},
+		"more counted":        {patch(len(whole)-sizeEnd+8, 3, 0, 3, 0), ErrFormat},
+		"several parts":       {patch(len(whole)-sizeEnd+4, 1), ErrFormat},
+		"directory damaged":   {patch(dirAt, 'X'), ErrFormat},
+		"local damaged":       {patch(0, 'X'), ErrFormat},
+		"local size":          {patch(22, 6), ErrFormat},
+		"local checksum":      {patch(14, 1, 2, 3, 4), ErrFormat},
+		"local name":          {zipOf(t, member{name: "a", localName: "b"}), ErrFormat},
+		"local method":        {patch(8, 0), ErrFormat},
+		"entry elsewhere":     {patch(dirAt+42, 1), ErrFormat},
+		"overlap":             {patch(dirAt+sizeCentral+1+42, 0), ErrFormat},
+		"twice":               {zipOf(t, two[0], two[0]), ErrFormat},
+		"file and folder":     {zipOf(t, member{name: "a"}, member{name: "a/", stored: true}), ErrFormat},
+		"folder with content": {zipOf(t, member{name: "a/", content: "x"}), ErrFormat},
+		"encrypted":           {zipOf(t, member{name: "a", flags: flagEncrypted}), ErrFormat},
+		"unknown flag":        {zipOf(t, member{name: "a", flags: 1 << 6}), ErrFormat},
+		"bzip2":               {zipOf(t, member{name: "a", method: 12}), ErrFormat},
+		"stored, two sizes":   {patch(dirAt+sizeCentral+1+24, 6), ErrFormat},
+		"stored, streamed":    {zipOf(t, member{name: "a", content: "x", stored: true, streamed: true}), ErrFormat},
+		"extra cut":           {zipOf(t, member{name: "a", extra: []byte{1, 2, 3}}), ErrFormat},
+		"extra too long":      {zipOf(t, member{name: "a", extra: []byte{1, 2, 9, 0}}), ErrFormat},
+		"extra twice":         {zipOf(t, member{name: "a", extra: []byte{1, 0, 0, 0, 1, 0, 0, 0}}), ErrFormat},
+		"unasked ZIP64":       {zipOf(t, member{name: "a", extra: []byte{1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0}}), ErrFormat},
+		"ZIP64 of the same": {
+			zipOf(t, member{
+				name: "a", content: "x", stored: true,
+				extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0),
+			}),
+			nil,
+		},
+		"ZIP64 of others": {
+			zipOf(t, member{
+				name: "a", content: "x", stored: true,
+				extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 2, 0, 0, 0, 0, 0, 0, 0),
+			}),
+			ErrFormat,
+		},
+		"other Unicode name": {zipOf(t, member{name: "a", extra: unicode}), ErrFormat},
+		"same Unicode name":  {zipOf(t, member{name: "x/y", extra: unicode}), nil},
+		"parent":             {zipOf(t, member{name: "a/../../x"}), ErrName},
+		"absolute":           {zipOf(t, member{name: "/etc/passwd"}), ErrName},
+		"backslash":          {zipOf(t, member{name: `a\b`}), ErrName},
+		"drive":              {zipOf(t, member{name: "C:x"}), ErrName},
+		"two spellings":      {zipOf(t, member{name: "a//b"}), ErrName},
+		"dot":                {zipOf(t, member{name: "./b"}), ErrName},
+		"no name":            {zipOf(t, member{name: ""}), ErrName},
+		"slash":              {zipOf(t, member{name: "/"}), ErrName},
+		"control character":  {zipOf(t, member{name: "a\nb"}), ErrName},
+		"not UTF-8":          {zipOf(t, member{name: "a\xff"}), ErrName},
+		"no member":          {zipOf(t), nil},
+		"descriptor, other sum": {
+			bytes.Replace(zipOf(t, member{name: "a", content: "x", streamed: true}), []byte("PK\x07\x08"), []byte("PK\x07\x09"),
+				1),
+			ErrFormat,
+		},
 	} {
 		if _, err := openZip(c.p); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -338,7 +362,9 @@ func TestZipReadError(t *testing.T) {
 // FuzzZip: what is accepted, Go's own reader understands in the same way, and nothing leads outside.
 func FuzzZip(f *testing.F) {
 	f.Add(zipOf(f, member{name: "a/b", content: "hello"}, member{name: "a/", stored: true}))
-	f.Add(zipOf(f, member{name: "a", content: "hello", streamed: true}, member{name: "b", content: "x", stored: true, mode: 0o120777}))
+	f.Add(zipOf(f, member{name: "a", content: "hello", streamed: true}, member{
+		name: "b", content: "x", stored: true, mode: 0o120777,
+	}))
 	f.Add(endOf(nil, 0, 0, 0, "comment"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		z, err := OpenZip(bytes.NewReader(p), int64(len(p)), Limits{Bytes: 1 << 20, Entries: 100})
@@ -359,7 +385,8 @@ func FuzzZip(f *testing.F) {
 }
 
 func compareEntry(t *testing.T, e *ZipEntry, o *zip.File) {
-	if e == nil || e.Size != int64(o.UncompressedSize64) || strings.HasPrefix(e.Name, "/") || strings.HasPrefix(e.Name, "..") && (len(e.Name) == 2 || e.Name[2] == '/') {
+	if e == nil || e.Size != int64(o.UncompressedSize64) || strings.HasPrefix(e.Name, "/") ||
+		strings.HasPrefix(e.Name, "..") && (len(e.Name) == 2 || e.Name[2] == '/') {
 		t.Fatalf("%q: %+v", o.Name, e)
 	}
 	got, err := e.Bytes(1 << 20)

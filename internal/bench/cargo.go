@@ -1,5 +1,7 @@
 package main
 
+// This file measures Cargo: resolving over a slow network, fresh index entries, and publishing into a long index.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -28,10 +30,16 @@ func cargoCrate(name, version string) ([]byte, error) {
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, f := range [][2]string{
-		{"Cargo.toml", fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n[features]\ndefault = [\"std\"]\nstd = []\n", name, version)},
+		{
+			"Cargo.toml",
+			fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n"+
+				"[features]\ndefault = [\"std\"]\nstd = []\n", name, version),
+		},
 		{"src/lib.rs", "pub fn f() {}\n"},
 	} {
-		if err := w.WriteHeader(&tar.Header{Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1]))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{
+			Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1])),
+		}); err != nil {
 			return nil, err
 		}
 		if _, err := io.WriteString(w, f[1]); err != nil {
@@ -86,7 +94,8 @@ func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error
 	})
 }
 
-// cargoResolve: cargo, with nothing cached, resolves 300 crates over plain http with 20 ms there and back, beside 0.4 s.
+// cargoResolve: cargo, with nothing cached, resolves 300 crates over plain http with 20 ms there
+// and back, beside 0.4 s.
 func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	cargo, err := exec.LookPath("cargo")
 	if err != nil {
@@ -122,7 +131,8 @@ func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err err
 		manifest += fmt.Sprintf("crate-%03d = { version = \"1\", registry = \"box\" }\n", n)
 	}
 	for name, text := range map[string]string{
-		"Cargo.toml": manifest, "src/lib.rs": "", "home/config.toml": fmt.Sprintf("[registries.box]\nindex = \"sparse+http://%s/cargo/index/\"\n", far.Addr()),
+		"Cargo.toml": manifest, "src/lib.rs": "",
+		"home/config.toml": fmt.Sprintf("[registries.box]\nindex = \"sparse+http://%s/cargo/index/\"\n", far.Addr()),
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
@@ -208,7 +218,8 @@ func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error
 		return 0, 0, err
 	}
 	drain(resp)
-	return e.compareBare(ctx, p, path, "", bareFresh, "Accept-Encoding: deflate, gzip\r\n", "If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
+	return e.compareBare(ctx, p, path, "", bareFresh, "Accept-Encoding: deflate, gzip\r\n",
+		"If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
 }
 
 // cargoGrowth: publishes a second into 1,000 versions, beside publishes into 10.

@@ -1,5 +1,7 @@
 package main
 
+// This file is the HTTP client of the measurements: logins, blobs, manifests.
+
 import (
 	"bytes"
 	"context"
@@ -23,7 +25,10 @@ type registry struct {
 }
 
 func newRegistry(addr string) *registry {
-	return &registry{base: "http://" + addr, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	return &registry{
+		base: "http://" + addr,
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+	}
 }
 
 // login buys a bearer token for the repositories.
@@ -47,7 +52,9 @@ func (c *registry) login(ctx context.Context, scopes ...string) error {
 	return nil
 }
 
-func (c *registry) do(ctx context.Context, method, path string, body io.Reader, size int64, header ...string) (*http.Response, error) {
+func (c *registry) do(
+	ctx context.Context, method, path string, body io.Reader, size int64, header ...string,
+) (*http.Response, error) {
 	if !strings.HasPrefix(path, "http") {
 		path = c.base + path
 	}
@@ -112,7 +119,8 @@ const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
 // pushImage uploads a config, layers and a manifest, and returns the manifest.
 func (c *registry) pushImage(ctx context.Context, repo, tag string, layers ...[]byte) ([]byte, error) {
-	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","created":%q,"repo":%q,"tag":%q}`, time.Now().UTC().Format(time.RFC3339Nano), repo, tag))
+	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","created":%q,"repo":%q,"tag":%q}`,
+		time.Now().UTC().Format(time.RFC3339Nano), repo, tag))
 	type descriptor struct {
 		MediaType string `json:"mediaType"`
 		Digest    string `json:"digest"`
@@ -139,7 +147,8 @@ func (c *registry) pushImage(ctx context.Context, repo, tag string, layers ...[]
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)), "Content-Type", manifestType)
+	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)),
+		"Content-Type", manifestType)
 	if err == nil {
 		drain(resp)
 	}

@@ -1,5 +1,7 @@
 package main
 
+// This file compares servers with each other in short turns, and reads their processor time.
+
 import (
 	"bufio"
 	"context"
@@ -154,12 +156,14 @@ func interleave(ctx context.Context, slices ...slicer) ([][]speed, error) {
 	return all, nil
 }
 
-// compareBare compares an answer of larder with a bare handler that writes the bytes of a file, or with lines of a header
-// that ask whether something is new, with bareFresh in place of the file, one that says it is not. The yardstick is
-// net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
+// compareBare compares an answer of larder with a bare handler that writes the bytes of a file, or with lines of a
+// header that ask whether something is new, with bareFresh in place of the file, one that says it is not. The yardstick
+// is net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
 // setting of the collector. A second bare handler has the same time limits and collector setting as larder: its figures
 // are a note, as the part of the distance that is no handler's.
-func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string, lines ...string) (ours, yardstick float64, err error) {
+func (e *env) compareBare(
+	ctx context.Context, p *process, path, auth, file string, lines ...string,
+) (ours, yardstick float64, err error) {
 	plain, err := e.startBare(ctx, file)
 	if err != nil {
 		return 0, 0, err
@@ -183,7 +187,8 @@ func (e *env) compareBare(ctx context.Context, p *process, path, auth, file stri
 		e.add(all[0][i].rate, all[1][i].rate)
 	}
 	low, mid, high := quartiles(ratios(all[0], all[2]))
-	e.note("beside a bare handler with the same limits and GOGC %.2f (%.2f–%.2f); processor time per request: larder %.1f µs, bare %.1f, with limits %.1f",
+	e.note("beside a bare handler with the same limits and GOGC %.2f (%.2f–%.2f); "+
+		"processor time per request: larder %.1f µs, bare %.1f, with limits %.1f",
 		mid, low, high, micros(all[0]), micros(all[1]), micros(all[2]))
 	_, middle, _ := middle(e.pairs)
 	return middle.ours, middle.yardstick, nil

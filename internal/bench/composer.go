@@ -1,5 +1,7 @@
 package main
 
+// This file measures Composer: cached and fresh documents, and uploading into a long list of versions.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -27,7 +29,15 @@ func (c *registry) composerPublish(ctx context.Context, version string) error {
 	for _, f := range []struct {
 		name string
 		body []byte
-	}{{"composer.json", []byte(`{"name":"acme/big","description":"a package of the benchmark","license":"MIT","require":{"php":">=8.1","acme/left":"^1.0","acme/right":"^2.0 || ^3.0"},"autoload":{"psr-4":{"Acme\\":"src/"}}}`)}, {"noise", pad}} {
+	}{
+		{
+			"composer.json",
+			[]byte(`{"name":"acme/big","description":"a package of the benchmark","license":"MIT",` +
+				`"require":{"php":">=8.1","acme/left":"^1.0","acme/right":"^2.0 || ^3.0"},` +
+				`"autoload":{"psr-4":{"Acme\\":"src/"}}}`),
+		},
+		{"noise", pad},
+	} {
 		part, err := w.Create(f.name)
 		if err != nil {
 			return err

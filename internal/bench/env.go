@@ -1,5 +1,7 @@
 package main
 
+// This file starts what is measured: larder, and the servers it is compared with.
+
 import (
 	"context"
 	"encoding/base64"
@@ -184,7 +186,8 @@ func (e *env) startNginx(ctx context.Context, root string) (*process, error) {
 	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes auto; user root;
 events {}
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
-client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p;
+fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
 server { listen %[2]s; root %[3]s; } }`, dir, addr, root)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
@@ -203,7 +206,8 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 	if err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", data, addr)
+	conf := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"+
+		"storage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", data, addr)
 	file := filepath.Join(e.dir, filepath.Base(data)+".yml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err

@@ -1,5 +1,7 @@
 package main
 
+// This file measures large blobs: pulled beside nginx, pushed beside sha256 and dd.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -54,7 +56,9 @@ func megabytes(size int64, d time.Duration) float64 {
 }
 
 // withBlob starts a larder and pushes the file into it.
-func (e *env) withBlob(ctx context.Context, file, digest string, size int64, environ ...string) (*process, *registry, time.Duration, error) {
+func (e *env) withBlob(
+	ctx context.Context, file, digest string, size int64, environ ...string,
+) (*process, *registry, time.Duration, error) {
 	data, err := e.folder("data")
 	if err != nil {
 		return nil, nil, 0, err
@@ -131,7 +135,8 @@ func timedPull(ctx context.Context, c *registry, path string, buf []byte) (float
 	}
 	defer conn.Close()
 	start := time.Now()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n", path, addr, c.auth); err != nil {
+	const request = "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, request, path, addr, c.auth); err != nil {
 		return 0, err
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{conn}, buf)
@@ -191,7 +196,8 @@ func (e *env) ddSpeed(ctx context.Context, file string) (float64, error) {
 	out := filepath.Join(e.dir, "dd")
 	defer os.Remove(out)
 	start := time.Now()
-	if text, err := exec.CommandContext(ctx, "dd", "if="+file, "of="+out, "bs=1M", "conv=fsync").CombinedOutput(); err != nil {
+	dd := exec.CommandContext(ctx, "dd", "if="+file, "of="+out, "bs=1M", "conv=fsync")
+	if text, err := dd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("dd: %w: %s", err, text)
 	}
 	return megabytes(largeSize, time.Since(start)), nil

@@ -1,5 +1,7 @@
 package main
 
+// This file loads one address over many connections and counts the answers.
+
 import (
 	"bufio"
 	"bytes"

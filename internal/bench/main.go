@@ -112,7 +112,8 @@ func run(ctx context.Context, args []string) error {
 	if *rounds == 0 {
 		*rounds = 3
 	}
-	fmt.Printf("%-34s %12s %12s %-9s %7s  %-15s %s\n", "benchmark", "larder", "yardstick", "unit", "ratio", "spread", "goal")
+	fmt.Printf("%-34s %12s %12s %-9s %7s  %-15s %s\n", "benchmark", "larder", "yardstick", "unit", "ratio", "spread",
+		"goal")
 	for _, b := range benchmarks() {
 		if match.MatchString(b.name) {
 			report(ctx, e, b, *rounds)

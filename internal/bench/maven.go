@@ -1,5 +1,7 @@
 package main
 
+// This file measures Maven: deploying into a folder of many builds, large files, cached metadata.
+
 import (
 	"context"
 	"crypto/md5"
@@ -28,7 +30,8 @@ func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 }
 
 func (c *registry) mavenPut(ctx context.Context, path, body string) error {
-	resp, err := c.do(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)), "User-Agent", "Apache-Maven/3.8.7 (Java 17)")
+	resp, err := c.do(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)),
+		"User-Agent", "Apache-Maven/3.8.7 (Java 17)")
 	if err == nil {
 		drain(resp)
 	}
@@ -38,7 +41,9 @@ func (c *registry) mavenPut(ctx context.Context, path, body string) error {
 // mavenFile sends a file with the checksums mvn sends.
 func (c *registry) mavenFile(ctx context.Context, path, body string) error {
 	s1, m := sha1.Sum([]byte(body)), md5.Sum([]byte(body))
-	for _, part := range [][2]string{{path, body}, {path + ".sha1", hex.EncodeToString(s1[:])}, {path + ".md5", hex.EncodeToString(m[:])}} {
+	for _, part := range [][2]string{
+		{path, body}, {path + ".sha1", hex.EncodeToString(s1[:])}, {path + ".md5", hex.EncodeToString(m[:])},
+	} {
 		if err := c.mavenPut(ctx, part[0], part[1]); err != nil {
 			return err
 		}
@@ -60,7 +65,8 @@ func (c *registry) mavenGet(ctx context.Context, path string) (string, error) {
 	return string(text), err
 }
 
-const mavenPOM = `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>big</artifactId><version>1-SNAPSHOT</version></project>`
+const mavenPOM = "<project><modelVersion>4.0.0</modelVersion>" +
+	"<groupId>com.acme</groupId><artifactId>big</artifactId><version>1-SNAPSHOT</version></project>"
 
 // mavenBuild deploys the nth build of a snapshot, request by request as mvn does.
 func (c *registry) mavenBuild(ctx context.Context, n int) error {
@@ -78,11 +84,13 @@ func (c *registry) mavenBuild(ctx context.Context, n int) error {
 	if _, err := c.mavenGet(ctx, dir+"maven-metadata.xml"); err != nil {
 		return err
 	}
-	snapshot := fmt.Sprintf(`<metadata><version>1-SNAPSHOT</version><versioning><snapshot><timestamp>%s</timestamp><buildNumber>%d</buildNumber></snapshot></versioning></metadata>`, stamp, n+1)
+	snapshot := fmt.Sprintf("<metadata><version>1-SNAPSHOT</version><versioning><snapshot><timestamp>%s</timestamp>"+
+		"<buildNumber>%d</buildNumber></snapshot></versioning></metadata>", stamp, n+1)
 	if err := c.mavenFile(ctx, dir+"1-SNAPSHOT/maven-metadata.xml", snapshot); err != nil {
 		return err
 	}
-	return c.mavenFile(ctx, dir+"maven-metadata.xml", `<metadata><versioning><versions><version>1-SNAPSHOT</version></versions></versioning></metadata>`)
+	return c.mavenFile(ctx, dir+"maven-metadata.xml",
+		`<metadata><versioning><versions><version>1-SNAPSHOT</version></versions></versioning></metadata>`)
 }
 
 // mavenGrowth: builds of a snapshot deployed a second on top of 1,000, beside on top of 10.

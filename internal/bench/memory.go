@@ -1,7 +1,8 @@
 package main
 
+// This file measures memory: a large layer is pushed and pulled many times under a small limit.
+
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -12,9 +13,11 @@ import (
 // pushArtifact puts a manifest with an empty config and a unique annotation.
 func (c *registry) pushArtifact(ctx context.Context, repo, tag string) error {
 	empty := digestOf([]byte("{}"))
-	raw := []byte(fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
-		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],"annotations":{"tag":%q}}`, manifestType, empty, repo+tag))
-	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)), "Content-Type", manifestType)
+	raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],`+
+		`"annotations":{"tag":%q}}`, manifestType, empty, repo+tag)
+	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, strings.NewReader(raw), int64(len(raw)),
+		"Content-Type", manifestType)
 	if err == nil {
 		drain(resp)
 	}

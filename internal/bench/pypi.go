@@ -1,5 +1,7 @@
 package main
 
+// This file measures PyPI: project pages, the list of all projects, and uploading into long ones.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -31,11 +33,18 @@ func pypiWheel(name, version string) ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, f := range [][2]string{
-		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\nSummary: a package of the benchmark\nRequires-Python: >=3.8\n"},
+		{
+			info + "METADATA",
+			"Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n" +
+				"Summary: a package of the benchmark\nRequires-Python: >=3.8\n",
+		},
 		{info + "WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"},
 		{info + "RECORD", info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n"},
 	} {
-		h := &zip.FileHeader{Name: f[0], CRC32: crc32.ChecksumIEEE([]byte(f[1])), CompressedSize64: uint64(len(f[1])), UncompressedSize64: uint64(len(f[1]))}
+		h := &zip.FileHeader{
+			Name: f[0], CRC32: crc32.ChecksumIEEE([]byte(f[1])), CompressedSize64: uint64(len(f[1])),
+			UncompressedSize64: uint64(len(f[1])),
+		}
 		part, err := w.CreateRaw(h)
 		if err == nil {
 			_, err = io.WriteString(part, f[1])
@@ -56,7 +65,10 @@ func (c *registry) pypiUpload(ctx context.Context, name, version string) error {
 	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	for _, f := range [][2]string{{":action", "file_upload"}, {"protocol_version", "1"}, {"name", name}, {"version", version}, {"filetype", "bdist_wheel"}, {"pyversion", "py3"}} {
+	for _, f := range [][2]string{
+		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", name}, {"version", version},
+		{"filetype", "bdist_wheel"}, {"pyversion", "py3"},
+	} {
 		if err := w.WriteField(f[0], f[1]); err != nil {
 			return err
 		}
@@ -119,7 +131,9 @@ func (e *env) manyPyPI(ctx context.Context) (*pypiIndex, error) {
 	if e.pypiMany == nil {
 		fmt.Printf("(uploading %d projects: a few minutes)\n", pypiProjects)
 		var err error
-		if e.pypiMany, err = e.startPyPI(ctx, pypiProjects, func(k int) (string, string) { return fmt.Sprintf("project%06d", k), "1.0" }); err != nil {
+		if e.pypiMany, err = e.startPyPI(ctx, pypiProjects, func(k int) (string, string) {
+			return fmt.Sprintf("project%06d", k), "1.0"
+		}); err != nil {
 			return nil, err
 		}
 	}

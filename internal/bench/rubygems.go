@@ -1,5 +1,7 @@
 package main
 
+// This file measures RubyGems: ranges and fresh answers of the list of versions, pushing into a long list, starting.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -90,15 +92,16 @@ func (c *registry) gemPush(ctx context.Context, name, version string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)), "Content-Type", "application/octet-stream")
+	resp, err := c.do(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)),
+		"Content-Type", "application/octet-stream")
 	if err == nil {
 		drain(resp)
 	}
 	return err
 }
 
-// fillGems makes data folders with so many gems each. It is the package's own tests that write them, as its transactions
-// would but thousands of gems in one: pushed over HTTP, 200,000 gems take the best part of an hour.
+// fillGems makes data folders with so many gems each. It is the package's own tests that write them, as its
+// transactions would but thousands of gems in one: pushed over HTTP, 200,000 gems take the best part of an hour.
 func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, err error) {
 	var lines strings.Builder
 	for _, n := range counts {
@@ -109,7 +112,8 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 		folders = append(folders, dir)
 		fmt.Fprintf(&lines, "%s=%d\n", dir, n)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "./rubygems", "-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
+	cmd := exec.CommandContext(ctx, "go", "test", "./rubygems",
+		"-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
 	cmd.Env = append(os.Environ(), "LARDER_BENCH_FILL="+lines.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("fill with gems (run it from the project's folder): %w\n%s", err, out)
@@ -144,7 +148,8 @@ func (e *env) filledGems(ctx context.Context) (*gemEnv, error) {
 	return g, nil
 }
 
-// gemGrowth: pushes a second into 200,000 gems, beside pushes into 10. They take turns, so that both meet the same disk.
+// gemGrowth: pushes a second into 200,000 gems, beside pushes into 10. They take turns, so that
+// both meet the same disk.
 func gemGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -188,7 +193,8 @@ func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 		if err != nil {
 			return 0, err
 		}
-		return loadStatus(p.addr, "/rubygems/versions", c.auth, http.StatusPartialContent, fmt.Sprintf("If-None-Match: \"old\"\r\nRange: bytes=%d-\r\n", size-100))
+		return loadStatus(p.addr, "/rubygems/versions", c.auth, http.StatusPartialContent,
+			fmt.Sprintf("If-None-Match: \"old\"\r\nRange: bytes=%d-\r\n", size-100))
 	}
 	if ours, err = rate(g.large, g.largeClient); err != nil {
 		return 0, 0, err
@@ -207,11 +213,13 @@ func gemFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	if err != nil {
 		return 0, 0, err
 	}
-	ours, err = loadStatus(g.large.addr, "/rubygems/versions", g.largeClient.auth, http.StatusNotModified, "If-None-Match: "+etag+"\r\n")
+	ours, err = loadStatus(g.large.addr, "/rubygems/versions", g.largeClient.auth, http.StatusNotModified,
+		"If-None-Match: "+etag+"\r\n")
 	return ours, 10_000, err
 }
 
-// gemStart: from the start on 200,000 gems to the first answer about their list, beside 200 ms; noted: the same with 10 gems.
+// gemStart: from the start on 200,000 gems to the first answer about their list, beside 200 ms;
+// noted: the same with 10 gems.
 func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures many small requests: manifests and blobs read, images pushed, a start on many of them.
+
 import (
 	"context"
 	crand "crypto/rand"
@@ -34,7 +36,9 @@ func random(n int) []byte {
 	return p
 }
 
-func (e *env) smallGet(ctx context.Context, prepare func(*registry) (string, []byte, error)) (ours, yardstick float64, err error) {
+func (e *env) smallGet(
+	ctx context.Context, prepare func(*registry) (string, []byte, error),
+) (ours, yardstick float64, err error) {
 	data, err := e.folder("data")
 	if err != nil {
 		return 0, 0, err

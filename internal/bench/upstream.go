@@ -1,5 +1,7 @@
 package main
 
+// This file measures copies: one cold artifact for many clients from a slow upstream.
+
 import (
 	"bytes"
 	"context"
@@ -116,7 +118,8 @@ type crowd struct {
 	grown               float64       // MiB of the server
 }
 
-// fanOut asks for a cold artifact, alone and by many of whom the first one leaves; it fails unless the origin was asked once for each.
+// fanOut asks for a cold artifact, alone and by many of whom the first one leaves; it fails unless the
+// origin was asked once for each.
 func (e *env) fanOut(ctx context.Context) (c crowd, err error) {
 	o := newSlowOrigin()
 	defer o.Close()
@@ -181,7 +184,8 @@ func (o *slowOrigin) flipped(ctx context.Context, client *registry, path string)
 	asked := o.fetches.Load()
 	o.flip.Store(false)
 	if r := o.read(ctx, client, path, &right); r.err != nil || right.Load() != 1 || o.fetches.Load() != asked+1 {
-		return errors.Join(fmt.Errorf("afterwards %d fetches and %d right bodies", o.fetches.Load()-asked, right.Load()), r.err)
+		err := fmt.Errorf("afterwards %d fetches and %d right bodies", o.fetches.Load()-asked, right.Load())
+		return errors.Join(err, r.err)
 	}
 	return nil
 }

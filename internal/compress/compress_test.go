@@ -1,5 +1,7 @@
 package compress
 
+// What is compressed and comes back, and what is not worth it.
+
 import (
 	"bytes"
 	"math/rand/v2"
@@ -13,7 +15,10 @@ func TestBackAndForth(t *testing.T) {
 	for _, tt := range []struct {
 		body    []byte
 		smaller bool
-	}{{[]byte(strings.Repeat("all work and no play ", 5000)), true}, {bytes.Repeat(noise, 2), true}, {noise, false}, {nil, false}, {[]byte("tiny"), false}} {
+	}{
+		{[]byte(strings.Repeat("all work and no play ", 5000)), true}, {bytes.Repeat(noise, 2), true}, {noise, false},
+		{nil, false}, {[]byte("tiny"), false},
+	} {
 		gz, err := Gzip(tt.body)
 		if err != nil || (gz != nil) != tt.smaller || len(gz) > 0 && len(gz) >= len(tt.body) {
 			t.Errorf("%d bytes: %d in gzip, %v", len(tt.body), len(gz), err)

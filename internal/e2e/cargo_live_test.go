@@ -1,5 +1,7 @@
 package e2e
 
+// The live test of cargo: a real project is built from crates that were published here again.
+
 import (
 	"bytes"
 	"context"
@@ -102,7 +104,8 @@ func TestCargoLive(t *testing.T) {
 	}
 	t.Logf("%d crates, %d MB published in %v", len(crates), published.Load()>>20, time.Since(start).Round(time.Second))
 
-	target := newLiveCargo(t, "[source.crates-io]\nreplace-with = \"larder\"\n[source.larder]\nregistry = \"sparse+http://"+server.addr+"/cargo/index/\"\n")
+	target := newLiveCargo(t, "[source.crates-io]\nreplace-with = \"larder\"\n"+
+		"[source.larder]\nregistry = \"sparse+http://"+server.addr+"/cargo/index/\"\n")
 	took = target.run(t, shutOff(os.Environ()), "generate-lockfile")
 	if !bytes.Equal(target.lock(t), source.lock(t)) {
 		t.Errorf("resolving from Larder makes another lockfile: compare %s and %s", target.dir, source.dir)
@@ -136,7 +139,9 @@ type liveCargo struct{ dir string }
 func newLiveCargo(t *testing.T, config string) *liveCargo {
 	t.Helper()
 	c := &liveCargo{t.TempDir()}
-	for name, text := range map[string]string{"project/Cargo.toml": liveCargoProject, "project/src/lib.rs": "", "home/config.toml": config} {
+	for name, text := range map[string]string{
+		"project/Cargo.toml": liveCargoProject, "project/src/lib.rs": "", "home/config.toml": config,
+	} {
 		path := filepath.Join(c.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -151,7 +156,8 @@ func newLiveCargo(t *testing.T, config string) *liveCargo {
 func (c *liveCargo) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "cargo", args...)
 	cmd.Dir = filepath.Join(c.dir, "project")
-	cmd.Env = append(env, "CARGO_HOME="+filepath.Join(c.dir, "home"), "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"), "CARGO_TERM_COLOR=never")
+	cmd.Env = append(env, "CARGO_HOME="+filepath.Join(c.dir, "home"), "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"),
+		"CARGO_TERM_COLOR=never")
 	return cmd
 }
 
@@ -245,8 +251,8 @@ func (c *liveCargo) crates(t *testing.T) []liveCrate {
 	return crates
 }
 
-// publish sends the crate as cargo would. What cargo calls features has those that optional dependencies imply; an upload
-// has those of Cargo.toml.
+// publish sends the crate as cargo would. What cargo calls features has those that optional dependencies imply; an
+// upload has those of Cargo.toml.
 func (c *liveCrate) publish(ctx context.Context, registry string) (int64, error) {
 	archive, err := os.ReadFile(c.file)
 	if err != nil {
@@ -257,9 +263,10 @@ func (c *liveCrate) publish(ctx context.Context, registry string) (int64, error)
 		return 0, err
 	}
 	meta, err := json.Marshal(map[string]any{
-		"name": c.Name, "vers": c.Version, "deps": c.Dependencies, "features": manifest.Features, "authors": c.Authors, "description": c.Description,
-		"documentation": c.Documentation, "homepage": c.Homepage, "repository": c.Repository, "license": c.License, "license_file": c.LicenseFile,
-		"keywords": c.Keywords, "categories": c.Categories, "links": c.Links, "rust_version": c.RustVersion,
+		"name": c.Name, "vers": c.Version, "deps": c.Dependencies, "features": manifest.Features, "authors": c.Authors,
+		"description": c.Description, "documentation": c.Documentation, "homepage": c.Homepage, "repository": c.Repository,
+		"license": c.License, "license_file": c.LicenseFile, "keywords": c.Keywords, "categories": c.Categories,
+		"links": c.Links, "rust_version": c.RustVersion,
 	})
 	if err != nil {
 		return 0, err

@@ -1,5 +1,7 @@
 package e2e
 
+// Script commands for container clients: layer makes a layer of installed files, engine starts a Docker engine.
+
 import (
 	"archive/tar"
 	"bufio"
@@ -62,7 +64,8 @@ func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
 	config := filepath.Join(dir, "daemon.json")
 	// The engine writes a key to /etc unless it is told where else.
 	ts.Check(os.WriteFile(config, fmt.Appendf(nil, `{"deprecated-key-path": %q}`, filepath.Join(dir, "key.json")), 0o600))
-	cmd := exec.Command("dockerd", "--config-file", config, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
+	cmd := exec.Command("dockerd", "--config-file", config, "--bridge", "none", "--iptables=false", "--ip6tables=false",
+		"--storage-driver", "vfs",
 		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--host", socket)
 	cmd.Stdout, cmd.Stderr = log, log

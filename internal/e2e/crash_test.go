@@ -1,5 +1,7 @@
 package e2e
 
+// The server is killed at random instants while images are pushed; what it acknowledged must be there afterwards.
+
 import (
 	"bytes"
 	"context"
@@ -75,7 +77,8 @@ type crashServer struct {
 func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 	t.Helper()
 	addrFile := filepath.Join(t.TempDir(), "addr")
-	cmd := exec.Command("larder", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)...)
+	args := append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)
+	cmd := exec.Command("larder", args...)
 	cmd.Env = append(os.Environ(), "LARDER_ADMIN_PASSWORD="+crashPassword)
 	said := &bytes.Buffer{}
 	cmd.Stderr = said

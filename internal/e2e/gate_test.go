@@ -1,5 +1,7 @@
 package e2e
 
+// The script command gate: a proxy before the server that stops, breaks off and damages what passes.
+
 import (
 	"bytes"
 	"io"

@@ -1,5 +1,7 @@
 package e2e
 
+// This file runs the scripts: it makes the test binary the program, and gives every script a home of its own.
+
 import (
 	"context"
 	"fmt"
@@ -129,7 +131,8 @@ func containersConfig(env *testscript.Env, dir string) error {
 		"registries.conf": "unqualified-search-registries = []\n",
 		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"vfs\"\nrunroot = %q\ngraphroot = %q\n",
 			filepath.Join(store, "run"), filepath.Join(store, "root")),
-		"containers.conf": fmt.Sprintf("[containers]\nnetns = \"host\"\n[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n"+
+		"containers.conf": fmt.Sprintf("[containers]\nnetns = \"host\"\n[engine]\nruntime = \"runc\"\n"+
+			"cgroup_manager = \"cgroupfs\"\n"+
 			"events_logger = \"none\"\ntmp_dir = %q\nimage_copy_tmp_dir = %q\n[network]\nnetwork_config_dir = %q\n",
 			filepath.Join(store, "libpod"), env.Getenv("TMPDIR"), filepath.Join(store, "net.d")),
 		"auth.json": "{}", // buildah wants it to exist before the first login

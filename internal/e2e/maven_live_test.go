@@ -1,5 +1,7 @@
 package e2e
 
+// The live test of Maven: a real project is built from files that were deployed here again.
+
 import (
 	"bytes"
 	"context"
@@ -27,19 +29,37 @@ import (
 var mavenProject = map[string]string{
 	"pom.xml": `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <parent><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-parent</artifactId><version>3.3.5</version></parent>
+  <parent>
+    <groupId>org.springframework.boot</groupId>
+    <artifactId>spring-boot-starter-parent</artifactId>
+    <version>3.3.5</version>
+  </parent>
   <groupId>com.acme</groupId><artifactId>shop</artifactId><version>1.0</version>
   <properties><java.version>17</java.version></properties>
   <dependencies>
     <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-web</artifactId></dependency>
-    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-data-jpa</artifactId></dependency>
-    <dependency><groupId>com.google.guava</groupId><artifactId>guava</artifactId><version>33.3.1-jre</version></dependency>
+    <dependency>
+      <groupId>org.springframework.boot</groupId>
+      <artifactId>spring-boot-starter-data-jpa</artifactId>
+    </dependency>
+    <dependency>
+      <groupId>com.google.guava</groupId>
+      <artifactId>guava</artifactId>
+      <version>33.3.1-jre</version>
+    </dependency>
     <dependency><groupId>com.h2database</groupId><artifactId>h2</artifactId><scope>runtime</scope></dependency>
-    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-test</artifactId><scope>test</scope></dependency>
+    <dependency>
+      <groupId>org.springframework.boot</groupId>
+      <artifactId>spring-boot-starter-test</artifactId>
+      <scope>test</scope>
+    </dependency>
   </dependencies>
   <build><plugins>
     <plugin><groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId></plugin>
-    <plugin><artifactId>maven-source-plugin</artifactId><executions><execution><goals><goal>jar-no-fork</goal></goals></execution></executions></plugin>
+    <plugin>
+      <artifactId>maven-source-plugin</artifactId>
+      <executions><execution><goals><goal>jar-no-fork</goal></goals></execution></executions>
+    </plugin>
   </plugins></build>
 </project>
 `,
@@ -65,9 +85,9 @@ class ShopTest {
 // mavenClients are the Mavens that build it; each brings plugins of its own choice.
 var mavenClients = []string{"mvn38", "mvn39", "mvn310", "mvn4"}
 
-// TestMavenLive deploys the closure of a real project, POMs and build plugins included, taken by the user's own Maven from
-// wherever it is configured to take them, to Larder, file by file, and builds the project from Larder alone with an empty
-// local repository: everything that is fetched must have the bytes of the source.
+// TestMavenLive deploys the closure of a real project, POMs and build plugins included, taken by the user's own Maven
+// from wherever it is configured to take them, to Larder, file by file, and builds the project from Larder alone with
+// an empty local repository: everything that is fetched must have the bytes of the source.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestMavenLive -v            every client
 //	LARDER_LIVE=mvn38,mvn4 go test ./internal/e2e -run TestMavenLive -v   these
@@ -94,7 +114,8 @@ func TestMavenLive(t *testing.T) {
 	size := deployFiles(t, base, closure)
 	t.Logf("%d files, %d MB deployed in %v", len(closure), size>>20, time.Since(start).Round(time.Second))
 	settings := filepath.Join(t.TempDir(), "settings.xml")
-	text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + base + "</url></mirror></mirrors></settings>"
+	text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + base +
+		"</url></mirror></mirrors></settings>"
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +178,8 @@ func buildWithMaven(t *testing.T, client, local string, args ...string) time.Dur
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, client, append([]string{"-B", "-ntp", "-Dmaven.repo.local=" + local, "package"}, args...)...)
+	cmd := exec.CommandContext(ctx, client,
+		append([]string{"-B", "-ntp", "-Dmaven.repo.local=" + local, "package"}, args...)...)
 	cmd.Dir = dir
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -170,7 +192,8 @@ func buildWithMaven(t *testing.T, client, local string, args ...string) time.Dur
 }
 
 // mavenNotes are what Maven writes into its local repository beside artifacts.
-var mavenNotes = regexp.MustCompile(`(^|/)(_remote\.repositories|resolver-status\.properties|maven-metadata.*|.*\.lastUpdated|.*\.(sha1|sha256|sha512|md5)|\..*)$`)
+var mavenNotes = regexp.MustCompile(`(^|/)(_remote\.repositories|resolver-status\.properties|maven-metadata.*|` +
+	`.*\.lastUpdated|.*\.(sha1|sha256|sha512|md5)|\..*)$`)
 
 // localFiles finds the artifacts of a local repository: path in the layout → file.
 func localFiles(t *testing.T, local string) map[string]string {

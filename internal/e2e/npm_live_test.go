@@ -1,5 +1,7 @@
 package e2e
 
+// The live test of npm, pnpm, yarn and bun: a real project is installed from packages that were published here again.
+
 import (
 	"bytes"
 	"cmp"
@@ -56,7 +58,10 @@ var (
 		{"yarn1", []string{"install", "--ignore-scripts", "--non-interactive", "--ignore-engines"}, "yarn.lock",
 			regexp.MustCompile(`(?m)^"?(@?[^@"\s]+)@[^\n]*:\n  version "([^"]+)"`)},
 		{"yarn4", []string{"install"}, "yarn.lock", regexp.MustCompile(`(?m)^  resolution: "(@?[^@"]+)@npm:([0-9][^":]*)"`)},
-		{"bun", []string{"install", "--ignore-scripts"}, "bun.lock", regexp.MustCompile(`(?m)^    "[^"\n]+": \["(@?[^@"]+)@([0-9][^"]*)"`)},
+		{
+			"bun", []string{"install", "--ignore-scripts"}, "bun.lock",
+			regexp.MustCompile(`(?m)^    "[^"\n]+": \["(@?[^@"]+)@([0-9][^"]*)"`),
+		},
 	}
 )
 
@@ -102,7 +107,8 @@ func TestNpmLive(t *testing.T) {
 	mirror := &liveMirror{source: source, target: "http://" + server.addr + "/npm/"}
 	start := time.Now()
 	mirror.publishAll(t, closure)
-	t.Logf("%d versions, %d MB published in %v", len(closure), mirror.bytes.Load()>>20, time.Since(start).Round(time.Second))
+	t.Logf("%d versions, %d MB published in %v", len(closure), mirror.bytes.Load()>>20,
+		time.Since(start).Round(time.Second))
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -147,19 +153,24 @@ func (c liveClient) install(t *testing.T, dir, registry string, env []string) ti
 	return c.installProject(t, liveProject, dir, registry, env)
 }
 
-func (c liveClient) installProject(t *testing.T, dependencies map[string]string, dir, registry string, env []string) time.Duration {
+func (c liveClient) installProject(
+	t *testing.T, dependencies map[string]string, dir, registry string, env []string,
+) time.Duration {
 	t.Helper()
 	home := filepath.Join(dir, "home")
 	project := filepath.Join(dir, "project")
-	pkg, _ := json.Marshal(map[string]any{"name": "project", "version": "0.0.0", "private": true, "dependencies": dependencies})
+	pkg, _ := json.Marshal(map[string]any{
+		"name": "project", "version": "0.0.0", "private": true, "dependencies": dependencies,
+	})
 	u, err := url.Parse(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		home + "/.npmrc":          "registry=" + registry + "\n",
-		home + "/.yarnrc":         "registry \"" + registry + "\"\n",
-		home + "/.yarnrc.yml":     "nodeLinker: node-modules\nenableScripts: false\nunsafeHttpWhitelist: [\"" + u.Hostname() + "\"]\n",
+		home + "/.npmrc":  "registry=" + registry + "\n",
+		home + "/.yarnrc": "registry \"" + registry + "\"\n",
+		home + "/.yarnrc.yml": "nodeLinker: node-modules\nenableScripts: false\nunsafeHttpWhitelist: [\"" + u.Hostname() +
+			"\"]\n",
 		project + "/package.json": string(pkg),
 	}
 	if c.name == "yarn4" {
@@ -177,7 +188,8 @@ func (c liveClient) installProject(t *testing.T, dependencies map[string]string,
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Dir = project
-	cmd.Env = append(env, "HOME="+home, "XDG_CACHE_HOME="+home+"/cache", "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config",
+	cmd.Env = append(env, "HOME="+home,
+		"XDG_CACHE_HOME="+home+"/cache", "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config",
 		"npm_config_userconfig="+home+"/.npmrc", "npm_config_globalconfig="+home+"/none", "FAKEROOTKEY=none", "CI=",
 		"pnpm_config_minimum_release_age=0", "YARN_NPM_MINIMAL_AGE_GATE=0", "YARN_ENABLE_TELEMETRY=0",
 		"YARN_NPM_REGISTRY_SERVER="+strings.TrimRight(registry, "/"), "YARN_ENABLE_IMMUTABLE_INSTALLS=false")
@@ -226,7 +238,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // bookkeeping is what clients note about the installation itself: addresses, times, the store's place.
-var bookkeeping = regexp.MustCompile(`^(\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|\.modules\.yaml|\.pnpm-workspace-state.*|\.pnpm/lock\.yaml)$`)
+var bookkeeping = regexp.MustCompile(`^(\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|` +
+	`\.modules\.yaml|\.pnpm-workspace-state.*|\.pnpm/lock\.yaml)$`)
 
 // tree maps every file below node_modules to the hash of its bytes, every link to its target.
 func tree(t *testing.T, dir string) map[string]string {
@@ -338,7 +351,8 @@ func (m *liveMirror) publish(ctx context.Context, name, version string) error {
 		"_id": name, "name": name, "dist-tags": map[string]string{"latest": version},
 		"versions": map[string]any{version: manifest},
 		"_attachments": map[string]any{name + "-" + version + ".tgz": map[string]any{
-			"content_type": "application/octet-stream", "length": len(tarball), "data": base64.StdEncoding.EncodeToString(tarball),
+			"content_type": "application/octet-stream", "length": len(tarball),
+			"data": base64.StdEncoding.EncodeToString(tarball),
 		}},
 	})
 }

@@ -1,5 +1,7 @@
 package e2e
 
+// Script commands of the npm stories: terminals that ask questions, login pages, JSON comparison, a reverse proxy.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -30,7 +32,9 @@ import (
 //	                              run a command in a terminal and log in on the page whose address it prints
 //	cmpjson FILE JSON             the file holds this value, however it is laid out
 //	nginx                         a reverse proxy in front of $HOST; sets $PROXY (host:port)
-func npmCommands(into map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+func npmCommands(
+	into map[string]func(*testscript.TestScript, bool, []string),
+) map[string]func(*testscript.TestScript, bool, []string) {
 	into["expand"] = cmdExpand
 	into["expect"] = cmdExpect
 	into["weblogin"] = cmdWebLogin

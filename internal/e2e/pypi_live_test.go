@@ -1,5 +1,7 @@
 package e2e
 
+// The live test of pip and others: real projects are installed from files that were uploaded here again.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -28,31 +30,38 @@ import (
 // livePythonProjects are widely used ones; with all that they need they are more than two hundred. Among them are the
 // build backends, because those of liveSources are built where they are installed.
 const livePythonProjects = `
-aiofiles aiohttp alabaster alembic annotated-types anyio argcomplete arrow asgiref astroid asttokens async-timeout attrs automat babel
-backoff bcrypt beautifulsoup4 billiard black bleach blinker boltons boto3 build cachetools cattrs celery certifi cffi chardet
-charset-normalizer click click-didyoumean click-plugins click-repl cloudpickle colorama colorlog constantly coverage croniter cryptography
-cssselect cycler decorator deepdiff defusedxml deprecated dill distlib django django-cors-headers django-filter djangorestframework dnspython
-docker docutils email-validator et-xmlfile exceptiongroup execnet executing factory-boy faker fastapi fastjsonschema filelock flake8 flask
-flask-cors flask-login flask-sqlalchemy flask-wtf flit-core freezegun frozenlist fsspec ghp-import gitdb gitpython greenlet gunicorn h11
-hatchling html5lib httpcore httptools httpx humanize hyperlink hypothesis identify idna imagesize importlib-metadata importlib-resources
-incremental iniconfig installer invoke ipython isodate isort itsdangerous jedi jinja2 joblib jsonpatch jsonpointer jsonschema
-jsonschema-specifications kombu lark loguru lxml mako markdown markdown-it-py markupsafe marshmallow matplotlib-inline mdurl mergedeep mistune
-mkdocs mock more-itertools msgpack multidict mypy mypy-extensions nbformat networkx nodeenv nox oauthlib openpyxl orjson outcome packaging
-paramiko parso pathspec pdm-backend peewee pexpect platformdirs pluggy ply poetry-core pre-commit prometheus-client prompt-toolkit propcache
-psutil ptyprocess pure-eval pyasn1 pyasn1-modules pycodestyle pycparser pydantic pydantic-settings pyflakes pygments pyjwt pylint pymysql
-pynacl pyparsing pyproject-hooks pytest pytest-asyncio pytest-cov pytest-mock pytest-xdist python-dateutil python-dotenv python-multipart pytz
-pyyaml redis referencing requests requests-mock requests-oauthlib requests-toolbelt responses rich rpds-py rsa ruamel.yaml s3transfer
-service-identity setuptools setuptools-scm shellingham simplejson smmap sniffio snowballstemmer sortedcontainers soupsieve sphinx sqlalchemy
-sqlparse stack-data starlette structlog tabulate tenacity tinycss2 tomli tomlkit toolz tornado tox tqdm traitlets trio trove-classifiers
-twisted typer typing-extensions tzdata tzlocal ujson unidecode urllib3 uvicorn virtualenv vine voluptuous waitress watchdog wcwidth
-websocket-client websockets werkzeug wheel wrapt wsproto wtforms xlsxwriter yarl zipp zope.interface`
+aiofiles aiohttp alabaster alembic annotated-types anyio argcomplete arrow asgiref astroid asttokens async-timeout
+attrs automat babel backoff bcrypt beautifulsoup4 billiard black bleach blinker boltons boto3 build cachetools cattrs
+celery certifi cffi chardet charset-normalizer click click-didyoumean click-plugins click-repl cloudpickle colorama
+colorlog constantly coverage croniter cryptography cssselect cycler decorator deepdiff defusedxml deprecated dill
+distlib django django-cors-headers django-filter djangorestframework dnspython docker docutils email-validator
+et-xmlfile exceptiongroup execnet executing factory-boy faker fastapi fastjsonschema filelock flake8 flask flask-cors
+flask-login flask-sqlalchemy flask-wtf flit-core freezegun frozenlist fsspec ghp-import gitdb gitpython greenlet
+gunicorn h11 hatchling html5lib httpcore httptools httpx humanize hyperlink hypothesis identify idna imagesize
+importlib-metadata importlib-resources incremental iniconfig installer invoke ipython isodate isort itsdangerous jedi
+jinja2 joblib jsonpatch jsonpointer jsonschema jsonschema-specifications kombu lark loguru lxml mako markdown
+markdown-it-py markupsafe marshmallow matplotlib-inline mdurl mergedeep mistune mkdocs mock more-itertools msgpack
+multidict mypy mypy-extensions nbformat networkx nodeenv nox oauthlib openpyxl orjson outcome packaging paramiko parso
+pathspec pdm-backend peewee pexpect platformdirs pluggy ply poetry-core pre-commit prometheus-client prompt-toolkit
+propcache psutil ptyprocess pure-eval pyasn1 pyasn1-modules pycodestyle pycparser pydantic pydantic-settings pyflakes
+pygments pyjwt pylint pymysql pynacl pyparsing pyproject-hooks pytest pytest-asyncio pytest-cov pytest-mock
+pytest-xdist python-dateutil python-dotenv python-multipart pytz pyyaml redis referencing requests requests-mock
+requests-oauthlib requests-toolbelt responses rich rpds-py rsa ruamel.yaml s3transfer service-identity setuptools
+setuptools-scm shellingham simplejson smmap sniffio snowballstemmer sortedcontainers soupsieve sphinx sqlalchemy
+sqlparse stack-data starlette structlog tabulate tenacity tinycss2 tomli tomlkit toolz tornado tox tqdm traitlets trio
+trove-classifiers twisted typer typing-extensions tzdata tzlocal ujson unidecode urllib3 uvicorn virtualenv vine
+voluptuous waitress watchdog wcwidth websocket-client websockets werkzeug wheel wrapt wsproto wtforms xlsxwriter yarl
+zipp zope.interface`
 
 // liveSources are taken as source archives.
-var liveSources = []string{"docopt", "six", "inflection", "webencodings", "mccabe", "text-unidecode", "python-slugify", "jmespath", "xmltodict", "natsort"}
+var liveSources = []string{
+	"docopt", "six", "inflection", "webencodings", "mccabe", "text-unidecode", "python-slugify", "jmespath", "xmltodict",
+	"natsort",
+}
 
-// TestPyPILive takes the files of real projects by their names from the index the user's own pip is configured for, sends
-// them to Larder as they are and installs all of them from Larder alone: what then lies in the environment must be what the
-// source's own lay there, to the byte, and what Larder says of a wheel must be what stands in the wheel.
+// TestPyPILive takes the files of real projects by their names from the index the user's own pip is configured for,
+// sends them to Larder as they are and installs all of them from Larder alone: what then lies in the environment must
+// be what the source's own lay there, to the byte, and what Larder says of a wheel must be what stands in the wheel.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestPyPILive -v -timeout 30m
 func TestPyPILive(t *testing.T) {
@@ -67,7 +76,8 @@ func TestPyPILive(t *testing.T) {
 	source := newLivePython(t)
 	names := strings.Fields(livePythonProjects)
 	source.requirements(t, append(names, liveSources...))
-	took := source.run(t, "pip26", "download", "-q", "--dest", "files", "--no-binary", strings.Join(liveSources, ","), "-r", "requirements")
+	took := source.run(t, "pip26", "download", "-q", "--dest", "files", "--no-binary", strings.Join(liveSources, ","),
+		"-r", "requirements")
 	files := source.files(t)
 	t.Logf("%d files from the source in %v", len(files), took)
 	var all, pinned, sources []string
@@ -85,7 +95,8 @@ func TestPyPILive(t *testing.T) {
 
 	server := startCrashServer(t, filepath.Join(t.TempDir(), "data"))
 	base := "http://" + server.addr
-	larder := &livePython{dir: source.dir, env: append(shutOff(source.env), "HOME="+source.dir, "PIP_CONFIG_FILE="+os.DevNull, "PIP_INDEX_URL="+base+"/simple/",
+	larder := &livePython{dir: source.dir, env: append(shutOff(source.env), "HOME="+source.dir,
+		"PIP_CONFIG_FILE="+os.DevNull, "PIP_INDEX_URL="+base+"/simple/",
 		"PIP_NO_CACHE_DIR=1", "UV_NO_CACHE=1", "UV_NO_CONFIG=1", "UV_DEFAULT_INDEX="+base+"/simple/",
 		"UV_PUBLISH_URL="+base+"/pypi/legacy/", "UV_PUBLISH_USERNAME=admin", "UV_PUBLISH_PASSWORD="+crashPassword)}
 	args := []string{"publish", "-q"}
@@ -128,7 +139,8 @@ func TestPyPILive(t *testing.T) {
 			// Larder gets names alone: versions and what each needs are found again.
 			larder.requirements(t, all)
 			larder.fresh(t)
-			t.Logf("%d files installed from the source in %v, from Larder in %v", len(want), took, larder.run(t, client, install...))
+			t.Logf("%d files installed from the source in %v, from Larder in %v", len(want), took,
+				larder.run(t, client, install...))
 			have := larder.tree(t)
 			for name, sum := range want {
 				if have[name] != sum {
@@ -153,7 +165,8 @@ type livePython struct {
 func newLivePython(t *testing.T) *livePython {
 	t.Helper()
 	p := &livePython{dir: t.TempDir()}
-	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"), "PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"), "UV_CACHE_DIR="+filepath.Join(p.dir, "uv"),
+	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"),
+		"PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"), "UV_CACHE_DIR="+filepath.Join(p.dir, "uv"),
 		"PIP_FIND_LINKS=", "PIP_DISABLE_PIP_VERSION_CHECK=1", "UV_SYSTEM_CERTS=1", "SOURCE_DATE_EPOCH=1700000000")
 	ask := exec.CommandContext(t.Context(), "python3", "-m", "pip", "config", "get", "global.index-url")
 	if index, err := ask.Output(); err == nil {
@@ -239,7 +252,10 @@ func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) erro
 	}
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
-	for _, field := range [][2]string{{":action", "file_upload"}, {"protocol_version", "1"}, {"name", f.Stem}, {"version", f.Version.String()}, {"sha256_digest", liveSum(content)}} {
+	for _, field := range [][2]string{
+		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", f.Stem}, {"version", f.Version.String()},
+		{"sha256_digest", liveSum(content)},
+	} {
 		if err := w.WriteField(field[0], field[1]); err != nil {
 			return err
 		}

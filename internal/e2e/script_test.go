@@ -1,5 +1,7 @@
 package e2e
 
+// The script commands for the server: it is started, stopped, killed and asked over HTTP.
+
 import (
 	"bytes"
 	"crypto/sha256"

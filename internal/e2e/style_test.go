@@ -19,8 +19,10 @@ import (
 
 // done are the folders, with everything below them, and files that are written to these rules.
 var done = []string{
-	"internal/e2e/doc.go", "internal/e2e/rules_test.go", "internal/e2e/style_test.go", "internal/multiform",
-	"internal/rubymarshal", "internal/semver", "internal/sortedlist",
+	"internal/advisory", "internal/archive", "internal/bench", "internal/budget", "internal/compress", "internal/e2e",
+	"internal/gemspec", "internal/ledger", "internal/miniclient", "internal/multiform", "internal/pep440",
+	"internal/pydist", "internal/rawjson", "internal/rebuild", "internal/rubymarshal", "internal/semver",
+	"internal/sortedlist", "internal/trust", "internal/xmlrpc",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 
@@ -69,7 +71,7 @@ func TestStyle(t *testing.T) {
 const maxColumns = 120
 
 // rowName is a test named after a row of a list: TestA5_Fields.
-var rowName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\d+_`)
+var rowName = regexp.MustCompile(`^(Test|Fuzz|Benchmark)[A-Z]\d*_`)
 
 // styleProblems are the rules that one file breaks, each as a sentence that begins with the place.
 func styleProblems(path, text string) []string {

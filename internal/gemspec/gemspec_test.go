@@ -1,5 +1,7 @@
 package gemspec
 
+// Specifications, versions, requirements and platforms, without Ruby.
+
 import (
 	"bytes"
 	"errors"
@@ -18,8 +20,10 @@ import (
 // TestCompare: the order of Gem::Version, oldest first; versions of one row are equal.
 func TestCompare(t *testing.T) {
 	rows := [][]string{
-		{"0", "0.0", "00"}, {"0.0.1"}, {"0.1.a"}, {"0.1.rc.1"}, {"0.1", "0.1.0"}, {"1.a", "1.0.a", "1.0.0.a"}, {"1.a.1", "1.0.a1", "1.a1"}, {"1.a.2"}, {"1.a10"},
-		{"1.b"}, {"1.pre"}, {"1", "1.0", "1.0.0", "01.0", "1.0.00"}, {"1.0.0.1"}, {"1.2.a"}, {"1.2"}, {"1.9"}, {"1.10", "1.10.0"}, {"2.0.A"}, {"2.0.a"}, {"2"}, {"10"}, {"99999999999999999999"}, {"100000000000000000000"},
+		{"0", "0.0", "00"}, {"0.0.1"}, {"0.1.a"}, {"0.1.rc.1"}, {"0.1", "0.1.0"}, {"1.a", "1.0.a", "1.0.0.a"},
+		{"1.a.1", "1.0.a1", "1.a1"}, {"1.a.2"}, {"1.a10"}, {"1.b"}, {"1.pre"}, {"1", "1.0", "1.0.0", "01.0", "1.0.00"},
+		{"1.0.0.1"}, {"1.2.a"}, {"1.2"}, {"1.9"}, {"1.10", "1.10.0"}, {"2.0.A"}, {"2.0.a"}, {"2"}, {"10"},
+		{"99999999999999999999"}, {"100000000000000000000"},
 	}
 	for i, a := range rows {
 		for j, b := range rows {
@@ -47,7 +51,8 @@ func TestCompare(t *testing.T) {
 func TestIsVersion(t *testing.T) {
 	for v, want := range map[string]bool{
 		"1": true, "1.10": true, "1.0.0.rc1": true, "1.a.b": true, "0": true, strings.Repeat("1", 255): true,
-		"": false, ".1": false, "1.": false, "1..2": false, "a": false, "1a": false, "1-1": false, "1.0-rc": false, "1 ": false, "1\n": false, "1.é": false, "v1": false, strings.Repeat("1", 256): false,
+		"": false, ".1": false, "1.": false, "1..2": false, "a": false, "1a": false, "1-1": false, "1.0-rc": false,
+		"1 ": false, "1\n": false, "1.é": false, "v1": false, strings.Repeat("1", 256): false,
 	} {
 		if IsVersion(v) != want {
 			t.Errorf("%q: %t", v, !want)
@@ -58,7 +63,10 @@ func TestIsVersion(t *testing.T) {
 			t.Errorf("%s: %t", v, !want)
 		}
 	}
-	for p, want := range map[string]bool{"ruby": true, "x86_64-linux-musl": true, "x86-mswin32-60": true, "": false, "-x": false, "x-": false, "../x": false, "a b": false, "x/y": false, strings.Repeat("x", 256): false} {
+	for p, want := range map[string]bool{
+		"ruby": true, "x86_64-linux-musl": true, "x86-mswin32-60": true, "": false, "-x": false, "x-": false, "../x": false,
+		"a b": false, "x/y": false, strings.Repeat("x", 256): false,
+	} {
 		if IsPlatform(p) != want {
 			t.Errorf("%q: %t", p, !want)
 		}
@@ -73,8 +81,10 @@ func TestRequirement(t *testing.T) {
 		trivial bool
 		bad     bool
 	}{
-		{nil, ">= 0", true, false}, {Requirement{{">=", "0"}}, ">= 0", true, false}, {Requirement{{">=", "2.0"}, {"<", "4"}}, "< 4&>= 2.0", false, false},
-		{Requirement{{"~>", "1.2.a"}}, "~> 1.2.a", false, false}, {Requirement{{"=>", "1"}}, "=> 1", false, true}, {Requirement{{">", "1-2"}}, "> 1-2", false, true},
+		{nil, ">= 0", true, false}, {Requirement{{">=", "0"}}, ">= 0", true, false},
+		{Requirement{{">=", "2.0"}, {"<", "4"}}, "< 4&>= 2.0", false, false},
+		{Requirement{{"~>", "1.2.a"}}, "~> 1.2.a", false, false}, {Requirement{{"=>", "1"}}, "=> 1", false, true},
+		{Requirement{{">", "1-2"}}, "> 1-2", false, true},
 	} {
 		_, bad := c.r.Bad()
 		if c.r.Join("&") != c.text || c.r.Trivial() != c.trivial || bad != c.bad {
@@ -135,10 +145,14 @@ func TestRead(t *testing.T) {
 	}
 	text := func(s string) *string { return &s }
 	want := &Specification{
-		Name: "demo", Version: "1.10", Platform: "ruby", Summary: text("About"), Description: text("déjà"), Authors: []string{"Ada"}, Emails: []string{"a@example.com"},
-		Metadata: [][2]string{{"b", "yes"}, {"a", "1"}}, Requirements: []string{"libfoo"}, RubyVersion: Requirement{{">=", "0"}}, RubygemsVersion: Requirement{{">=", "0"}},
-		Dependencies: []Dependency{{Name: "rack", Requirement: Requirement{{">=", "0"}}, Twice: true}, {Name: "rake", Requirement: Requirement{{"~>", "13"}}, Development: true}},
-		BuiltWith:    "1.2.0", Format: 3, Date: time.Date(2010, 2, 3, 0, 0, 0, 0, time.UTC), Certificates: 1,
+		Name: "demo", Version: "1.10", Platform: "ruby", Summary: text("About"), Description: text("déjà"),
+		Authors: []string{"Ada"}, Emails: []string{"a@example.com"}, Metadata: [][2]string{{"b", "yes"}, {"a", "1"}},
+		Requirements: []string{"libfoo"}, RubyVersion: Requirement{{">=", "0"}}, RubygemsVersion: Requirement{{">=", "0"}},
+		Dependencies: []Dependency{
+			{Name: "rack", Requirement: Requirement{{">=", "0"}}, Twice: true},
+			{Name: "rake", Requirement: Requirement{{"~>", "13"}}, Development: true},
+		},
+		BuiltWith: "1.2.0", Format: 3, Date: time.Date(2010, 2, 3, 0, 0, 0, 0, time.UTC), Certificates: 1,
 	}
 	if !reflect.DeepEqual(s, want) {
 		t.Errorf("%+v\n%+v", s, want)
@@ -147,7 +161,8 @@ func TestRead(t *testing.T) {
 		t.Error("metadata")
 	}
 	for platform, want := range map[string]string{
-		"platform: !ruby/object:Gem::Platform\n  cpu: x86\n  os: mswin32\n  version: '60'\n": "x86-mswin32-60", "platform: ''\n": "ruby", "platform:\n": "ruby", "": "ruby",
+		"platform: !ruby/object:Gem::Platform\n  cpu: x86\n  os: mswin32\n  version: '60'\n": "x86-mswin32-60",
+		"platform: ''\n": "ruby", "platform:\n": "ruby", "": "ruby",
 		"platform: x86_64-darwin-19\noriginal_platform: x86_64-darwin19\n": "x86_64-darwin19",
 	} {
 		s, err := Read([]byte(strings.Replace(plain, "platform: ruby\n", platform, 1)))
@@ -157,8 +172,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestE_Refused: everything but data of the right shape.
-func TestE_Refused(t *testing.T) {
+// Everything but data of the right shape.
+func TestMalformedSpecificationIsRefused(t *testing.T) {
 	replace := func(old, with string) string {
 		if !strings.Contains(plain, old) {
 			t.Fatalf("no %q", old)
@@ -166,18 +181,32 @@ func TestE_Refused(t *testing.T) {
 		return strings.Replace(plain, old, with, 1)
 	}
 	for text, yaml := range map[string]string{
-		"is empty": "", "not YAML": "a: [", "not UTF-8": "a: \xff", "something after its end": plain + "---\na: b\n", "no Gem::Specification": "name: demo", "aliases": plain + "x: *id001\n",
-		"there twice": plain + "name: other\n", `kind "!ruby/object:Evil"`: plain + "x: !ruby/object:Evil\n  a: b\n", `kind "!!merge"`: plain + "x:\n  <<: {}\n", "nested": plain + "x: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n",
-		"the key \"\" is there twice, or is no text": plain + "x:\n  ? [a]\n  : b\n", "the name is no text": replace("name: demo", "name: [demo]"), "authors is no list": replace("authors:\n- Ada", "authors: {a: b}"),
-		"a dependency is no requirement": replace("    - - \">=\"\n      - !ruby/object:Gem::Version\n        version: \"0\"\n    version: ", "    - a\n"), "dependencies are no list": replace("email:", "x: y\nemail:")[:0] + strings.Replace(plain, "dependencies:", "dependencies: {}\nolder:", 1),
-		"of type \":evil\"": replace(":development", ":evil"), "date \"soon\"": replace("2010-02-03 00:00:00.000000000 -05:00", "soon"), "two platforms": replace("platform: ruby", "platform: java\noriginal_platform: ruby"),
-		"metadata is no mapping": replace("metadata:\n  b: 'yes'\n  a: '1'\n", "metadata: [a]\n"), "specification_version": replace("specification_version: 3", "specification_version: three"), "the description is binary": replace("ZMOpasOg", "/w=="),
+		"is empty": "", "not YAML": "a: [", "not UTF-8": "a: \xff", "something after its end": plain + "---\na: b\n",
+		"no Gem::Specification": "name: demo", "aliases": plain + "x: *id001\n", "there twice": plain + "name: other\n",
+		`kind "!ruby/object:Evil"`: plain + "x: !ruby/object:Evil\n  a: b\n", `kind "!!merge"`: plain + "x:\n  <<: {}\n",
+		"nested": plain + "x: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n",
+		"the key \"\" is there twice, or is no text": plain + "x:\n  ? [a]\n  : b\n",
+		"the name is no text":                        replace("name: demo", "name: [demo]"),
+		"authors is no list":                         replace("authors:\n- Ada", "authors: {a: b}"),
+		"a dependency is no requirement": replace("    - - \">=\"\n      - !ruby/object:Gem::Version\n"+
+			"        version: \"0\"\n    version: ", "    - a\n"),
+		"dependencies are no list": replace("email:", "x: y\nemail:")[:0] + strings.Replace(plain, "dependencies:",
+			"dependencies: {}\nolder:", 1),
+		"of type \":evil\"":         replace(":development", ":evil"),
+		"date \"soon\"":             replace("2010-02-03 00:00:00.000000000 -05:00", "soon"),
+		"two platforms":             replace("platform: ruby", "platform: java\noriginal_platform: ruby"),
+		"metadata is no mapping":    replace("metadata:\n  b: 'yes'\n  a: '1'\n", "metadata: [a]\n"),
+		"specification_version":     replace("specification_version: 3", "specification_version: three"),
+		"the description is binary": replace("ZMOpasOg", "/w=="),
 	} {
 		if _, err := Read([]byte(yaml)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, yaml := range []string{"a: [" + strings.Repeat(",", maxWeight), strings.Repeat("- ", maxWeight+1), strings.Repeat("a: b\n", maxWeight), strings.Repeat("?\n", maxWeight+1), strings.Repeat("\r", maxWeight+1)} {
+	for _, yaml := range []string{
+		"a: [" + strings.Repeat(",", maxWeight), strings.Repeat("- ", maxWeight+1), strings.Repeat("a: b\n", maxWeight),
+		strings.Repeat("?\n", maxWeight+1), strings.Repeat("\r", maxWeight+1),
+	} {
 		if _, err := Read([]byte(yaml)); !errors.Is(err, ErrLimit) {
 			t.Errorf("%.20q…: %v", yaml, err)
 		}
@@ -258,7 +287,9 @@ func FuzzVersions(f *testing.F) {
 func BenchmarkTuples(b *testing.B) {
 	list := make([]Tuple, 200_000)
 	for i := range list {
-		list[i] = Tuple{fmt.Sprintf("gem-number-%06d", i), fmt.Sprintf("%d.%d.%d", rand.IntN(9), rand.IntN(20), rand.IntN(9)), Ruby}
+		list[i] = Tuple{
+			fmt.Sprintf("gem-number-%06d", i), fmt.Sprintf("%d.%d.%d", rand.IntN(9), rand.IntN(20), rand.IntN(9)), Ruby,
+		}
 	}
 	for b.Loop() {
 		var out bytes.Buffer

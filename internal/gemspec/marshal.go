@@ -48,9 +48,9 @@ func (s *Specification) marshal() ([]byte, error) {
 		metadata[i] = rubymarshal.Pair{Key: m[0], Value: m[1]}
 	}
 	inner, err := rubymarshal.Marshal([]any{
-		s.BuiltWith, s.Format, s.Name, marshalVersion(s.Version), marshalDate(s.Date), optional(s.Summary), s.RubyVersion.marshal(),
-		s.RubygemsVersion.marshal(), s.Platform, deps, "", email, texts(s.Authors), optional(s.Description), optional(s.Homepage), true,
-		marshalPlatform(s.Platform), texts(s.Licenses), metadata,
+		s.BuiltWith, s.Format, s.Name, marshalVersion(s.Version), marshalDate(s.Date), optional(s.Summary),
+		s.RubyVersion.marshal(), s.RubygemsVersion.marshal(), s.Platform, deps, "", email, texts(s.Authors),
+		optional(s.Description), optional(s.Homepage), true, marshalPlatform(s.Platform), texts(s.Licenses), metadata,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("specification of %s: %w", s.Name, err)
@@ -93,7 +93,8 @@ func (d *Dependency) marshal() any {
 		kind = "development"
 	}
 	o := rubymarshal.Object{Class: "Gem::Dependency", Ivars: []rubymarshal.Ivar{
-		{Name: "@name", Value: d.Name}, {Name: "@requirement", Value: d.Requirement.marshal()}, {Name: "@type", Value: kind}, {Name: "@prerelease", Value: d.Prerelease},
+		{Name: "@name", Value: d.Name}, {Name: "@requirement", Value: d.Requirement.marshal()}, {Name: "@type", Value: kind},
+		{Name: "@prerelease", Value: d.Prerelease},
 	}}
 	if d.Twice {
 		o.Ivars = append(o.Ivars, rubymarshal.Ivar{Name: "@version_requirements", Value: d.Requirement.marshal()})
@@ -109,7 +110,9 @@ func marshalDate(t time.Time) any {
 	day := uint32(t.Year()-1900)<<14 | uint32(t.Month()-1)<<10 | uint32(t.Day())<<5
 	raw := binary.LittleEndian.AppendUint32(nil, 1<<31|1<<30|day)
 	raw = binary.LittleEndian.AppendUint32(raw, 0)
-	return rubymarshal.Data{Class: "Time", Raw: raw, Ivars: []rubymarshal.Ivar{{Name: "zone", Value: rubymarshal.ASCII("UTC")}}}
+	return rubymarshal.Data{
+		Class: "Time", Raw: raw, Ivars: []rubymarshal.Ivar{{Name: "zone", Value: rubymarshal.ASCII("UTC")}},
+	}
 }
 
 func marshalPlatform(s string) any {
@@ -123,7 +126,12 @@ func marshalPlatform(s string) any {
 		}
 		return s
 	}
-	return rubymarshal.Object{Class: "Gem::Platform", Ivars: []rubymarshal.Ivar{{Name: "@cpu", Value: part(p.CPU)}, {Name: "@os", Value: part(p.OS)}, {Name: "@version", Value: part(p.Version)}}}
+	return rubymarshal.Object{
+		Class: "Gem::Platform",
+		Ivars: []rubymarshal.Ivar{
+			{Name: "@cpu", Value: part(p.CPU)}, {Name: "@os", Value: part(p.OS)}, {Name: "@version", Value: part(p.Version)},
+		},
+	}
 }
 
 // Tuple is one row of a Marshal index.

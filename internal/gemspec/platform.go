@@ -33,12 +33,15 @@ type system struct {
 
 // systems are tried in this order; the words are those of Gem::Platform.
 var systems = []system{
-	{regexp.MustCompile(`aix(\d*)`), "aix"}, {regexp.MustCompile(`cygwin()`), "cygwin"}, {regexp.MustCompile(`darwin(\d*)`), "darwin"},
-	{regexp.MustCompile(`^macruby$()`), "macruby"}, {regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
-	{regexp.MustCompile(`^java([\d.]*)`), "java"}, {regexp.MustCompile(`^dalvik(\d*)$`), "dalvik"}, {regexp.MustCompile(`^dotnet$()`), "dotnet"},
-	{regexp.MustCompile(`^dotnet([\d.]*)`), "dotnet"}, {regexp.MustCompile(`linux-?(\w*)`), "linux"}, {regexp.MustCompile(`mingw32()`), "mingw32"},
-	{regexp.MustCompile(`mingw-?(\w*)`), "mingw"}, {regexp.MustCompile(`(mswin\d+)(?:_(\d+))?`), ""}, {regexp.MustCompile(`netbsdelf()`), "netbsdelf"},
-	{regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"}, {regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
+	{regexp.MustCompile(`aix(\d*)`), "aix"}, {regexp.MustCompile(`cygwin()`), "cygwin"},
+	{regexp.MustCompile(`darwin(\d*)`), "darwin"}, {regexp.MustCompile(`^macruby$()`), "macruby"},
+	{regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
+	{regexp.MustCompile(`^java([\d.]*)`), "java"}, {regexp.MustCompile(`^dalvik(\d*)$`), "dalvik"},
+	{regexp.MustCompile(`^dotnet$()`), "dotnet"}, {regexp.MustCompile(`^dotnet([\d.]*)`), "dotnet"},
+	{regexp.MustCompile(`linux-?(\w*)`), "linux"}, {regexp.MustCompile(`mingw32()`), "mingw32"},
+	{regexp.MustCompile(`mingw-?(\w*)`), "mingw"}, {regexp.MustCompile(`(mswin\d+)(?:_(\d+))?`), ""},
+	{regexp.MustCompile(`netbsdelf()`), "netbsdelf"}, {regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"},
+	{regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
 }
 
 var (

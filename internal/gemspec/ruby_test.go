@@ -1,5 +1,7 @@
 package gemspec
 
+// Specifications that Ruby writes and reads; every generation of RubyGems that is installed takes part.
+
 import (
 	"bufio"
 	"bytes"
@@ -115,8 +117,8 @@ func unlinked(t *testing.T, dump string) []byte {
 	return raw
 }
 
-// TestRuby: what Ruby writes is read as Ruby reads it, and what is written is what Ruby would have written, byte for byte.
-// Then Ruby loads it, in each of the ways its clients do.
+// TestRuby: what Ruby writes is read as Ruby reads it, and what is written is what Ruby would have written, byte for
+// byte. Then Ruby loads it, in each of the ways its clients do.
 func TestRuby(t *testing.T) {
 	eachRuby(t, func(t *testing.T, run func(string, ...string) []byte) {
 		var lines bytes.Buffer
@@ -145,7 +147,9 @@ func TestRuby(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			line, err := json.Marshal(map[string]any{"yaml": sample.YAML, "full": s.fullName(), "quick": quick, "index": index.Bytes()})
+			line, err := json.Marshal(map[string]any{
+				"yaml": sample.YAML, "full": s.fullName(), "quick": quick, "index": index.Bytes(),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,9 @@
-// Package gemspec knows what the files of RubyGems say: the YAML of a specification, Ruby's binary form of it, versions,
-// requirements and platforms, and which of these are equal or newer. It is pure; the rules a registry has for what is
-// published are not here.
+// Package gemspec knows what the files of RubyGems say: the YAML of a specification, Ruby's binary form of it,
+// versions, requirements and platforms, and which of these are equal or newer. It is pure; the rules a registry has for
+// what is published are not here.
 //
-// Specifications are read as data. Tags say what a value is meant to be and select nothing; those no specification has are
-// refused, and so are aliases, of which small files with huge contents are made.
+// Specifications are read as data. Tags say what a value is meant to be and select nothing; those no specification has
+// are refused, and so are aliases, of which small files with huge contents are made.
 package gemspec
 
 import (
@@ -77,9 +77,10 @@ const maxDepth = 32
 
 // tags are those of specifications, old and new, and YAML's own.
 var tags = []string{
-	"!ruby/object:Gem::Specification", "!ruby/object:Gem::Version", "!ruby/object:Gem::Requirement", "!ruby/object:Gem::Version::Requirement",
-	"!ruby/object:Gem::Dependency", "!ruby/object:Gem::Platform", "!binary", "!str", "!ruby/symbol", "!ruby/sym",
-	"!!binary", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map", "!!timestamp",
+	"!ruby/object:Gem::Specification", "!ruby/object:Gem::Version", "!ruby/object:Gem::Requirement",
+	"!ruby/object:Gem::Version::Requirement", "!ruby/object:Gem::Dependency", "!ruby/object:Gem::Platform", "!binary",
+	"!str", "!ruby/symbol", "!ruby/sym", "!!binary", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map",
+	"!!timestamp",
 }
 
 func malformed(format string, args ...any) error {
@@ -264,8 +265,8 @@ func (r *reader) dependency(n *yaml.Node) (d Dependency) {
 	return d
 }
 
-// platform is a name, or a Gem::Platform; a missing or empty one (RubyGems 3.6.1 wrote that) is ruby. Newer builders write
-// the usual name, and that of the gem's author beside it.
+// platform is a name, or a Gem::Platform; a missing or empty one (RubyGems 3.6.1 wrote that) is ruby. Newer builders
+// write the usual name, and that of the gem's author beside it.
 func (r *reader) platform(n, original *yaml.Node) string {
 	s := r.text(original, "the platform")
 	usual := Ruby
@@ -322,9 +323,12 @@ func Read(p []byte) (*Specification, error) {
 	}
 	r := &reader{}
 	s := &Specification{
-		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"), Platform: r.platform(member(n, "platform"), member(n, "original_platform")),
-		Summary: r.maybe(member(n, "summary"), "the summary"), Description: r.maybe(member(n, "description"), "the description"),
-		Homepage: r.maybe(member(n, "homepage"), "the homepage"), Metadata: r.metadata(member(n, "metadata")), Date: r.date(member(n, "date")),
+		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"),
+		Platform:    r.platform(member(n, "platform"), member(n, "original_platform")),
+		Summary:     r.maybe(member(n, "summary"), "the summary"),
+		Description: r.maybe(member(n, "description"), "the description"),
+		Homepage:    r.maybe(member(n, "homepage"), "the homepage"), Metadata: r.metadata(member(n, "metadata")),
+		Date:            r.date(member(n, "date")),
 		RubyVersion:     r.requirement(member(n, "required_ruby_version"), "required_ruby_version"),
 		RubygemsVersion: r.requirement(member(n, "required_rubygems_version"), "required_rubygems_version"),
 		BuiltWith:       r.text(member(n, "rubygems_version"), "rubygems_version"), Format: 4,

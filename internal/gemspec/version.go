@@ -12,8 +12,8 @@ import (
 // expensive comparisons.
 const MaxVersion = 255
 
-// IsVersion accepts what gem build writes: numbers and words joined by dots, a number first. The dash of other systems is
-// refused, because a version is followed by a dash and the platform in file names.
+// IsVersion accepts what gem build writes: numbers and words joined by dots, a number first. The dash of other systems
+// is refused, because a version is followed by a dash and the platform in file names.
 func IsVersion(s string) bool {
 	if len(s) > MaxVersion {
 		return false

@@ -1,9 +1,9 @@
 package ledger
 
-// How a text, or any document that clients hold a copy of and sum by themselves, is served. Two generations of clients check
-// two different sums of the whole, over answers that may be a part: the ETag is the md5 of the identity bytes, the digest
-// fields their sha256, whatever is sent. A range outside is never a 416: some clients would go on with an answer they
-// cannot read.
+// How a text, or any document that clients hold a copy of and sum by themselves, is served. Two generations of clients
+// check two different sums of the whole, over answers that may be a part: the ETag is the md5 of the identity bytes,
+// the digest fields their sha256, whatever is sent. A range outside is never a 416: some clients would go on with an
+// answer they cannot read.
 
 import (
 	"bytes"
@@ -159,8 +159,8 @@ func (c Content) part(r *http.Request, spec string) (from, to int64, ok bool) {
 	return from, to, from < to
 }
 
-// wantsGzip recognises the header Ruby sends by itself, and takes apart what came with it. A client that names gzip alone
-// expects to store what it gets.
+// wantsGzip recognises the header Ruby sends by itself, and takes apart what came with it. A client that names gzip
+// alone expects to store what it gets.
 func wantsGzip(r *http.Request) bool {
 	accept := strings.Join(r.Header.Values("Accept-Encoding"), ",")
 	gzip, others := false, false

@@ -1,9 +1,10 @@
-// Package ledger keeps a text that only grows, such as RubyGems' list of all versions: clients hold a copy and ask for what
-// follows their last byte, so bytes that were served never change. Only starting anew, under another epoch, takes some away.
+// Package ledger keeps a text that only grows, such as RubyGems' list of all versions: clients hold a copy and
+// ask for what follows their last byte, so bytes that were served never change. Only starting anew, under
+// another epoch, takes some away.
 //
-// A text is rows of chunkSize bytes in a kind's index, and a head with its size and the states of its sums. Adding a line
-// writes the last chunk and the head, in the transaction of what the line is about, however long the text is; reading a
-// part reads the chunks it is in. Content serves one over HTTP.
+// A text is rows of chunkSize bytes in a kind's index, and a head with its size and the states of its sums. Adding a
+// line writes the last chunk and the head, in the transaction of what the line is about, however long the text is;
+// reading a part reads the chunks it is in. Content serves one over HTTP.
 package ledger
 
 import (
@@ -270,9 +271,10 @@ func (r *Reader) Content(h *Head) (Content, error) {
 		return Content{}, err
 	}
 	return Content{
-		size: h.Size, etag: `"` + hex.EncodeToString(m.Sum(nil)) + `"`, digest: base64.StdEncoding.EncodeToString(sha.Sum(nil)),
-		write: func(ctx context.Context, w io.Writer, from, to int64) error { return r.Copy(ctx, w, h, from, to) },
-		gzip:  func(ctx context.Context) (*packed, error) { return r.packer.pack(ctx, r, h) },
+		size: h.Size, etag: `"` + hex.EncodeToString(m.Sum(nil)) + `"`,
+		digest: base64.StdEncoding.EncodeToString(sha.Sum(nil)),
+		write:  func(ctx context.Context, w io.Writer, from, to int64) error { return r.Copy(ctx, w, h, from, to) },
+		gzip:   func(ctx context.Context) (*packed, error) { return r.packer.pack(ctx, r, h) },
 	}, nil
 }
 

@@ -1,5 +1,7 @@
 package ledger
 
+// Texts that grow, and the ways in which clients ask for their ends.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -21,7 +23,9 @@ import (
 	"larder/store/storetest"
 )
 
-var log = List{Name: "log", Preamble: func(t time.Time) []byte { return []byte("since " + t.Format(time.RFC3339) + "\n") }}
+var log = List{
+	Name: "log", Preamble: func(t time.Time) []byte { return []byte("since " + t.Format(time.RFC3339) + "\n") },
+}
 
 // world is a text in a store.
 type world struct {
@@ -68,7 +72,8 @@ func (w *world) head() *Head {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if h.Size != int64(len(w.want)) || h.Lines != int64(bytes.Count(w.want, []byte("\n"))) || md5.Sum(w.want) != [16]byte(m.Sum(nil)) || sha256.Sum256(w.want) != [32]byte(s.Sum(nil)) {
+	if h.Size != int64(len(w.want)) || h.Lines != int64(bytes.Count(w.want, []byte("\n"))) ||
+		md5.Sum(w.want) != [16]byte(m.Sum(nil)) || sha256.Sum256(w.want) != [32]byte(s.Sum(nil)) {
 		w.t.Fatalf("%+v is not of the %d bytes that were appended", h, len(w.want))
 	}
 	return h
@@ -102,7 +107,8 @@ func TestEmpty(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := w.r.Copy(context.Background(), &b, h, 0, h.Size); err != nil || b.String() != "since 1970-01-01T00:00:00Z\n" {
+	if err := w.r.Copy(context.Background(), &b, h, 0, h.Size); err != nil ||
+		b.String() != "since 1970-01-01T00:00:00Z\n" {
 		t.Errorf("%q %v", b.String(), err)
 	}
 }
@@ -182,7 +188,9 @@ func TestDamage(t *testing.T) {
 	if !errors.Is(err, store.ErrFormat) {
 		t.Errorf("a chunk that is too short: %v", err)
 	}
-	if err := w.s.Update(ctx, func(tx *store.Tx) error { return w.open(tx)("log.head").Put(headKey, []byte("{")) }); err != nil {
+	if err := w.s.Update(ctx, func(tx *store.Tx) error {
+		return w.open(tx)("log.head").Put(headKey, []byte("{"))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.r.Head(ctx); !errors.Is(err, store.ErrFormat) {
@@ -228,7 +236,10 @@ func TestPacked(t *testing.T) {
 
 // FuzzServe: any header gets the whole or the part it asks for, with sums of the whole, and never a 416.
 func FuzzServe(f *testing.F) {
-	for _, s := range []string{"bytes=3-", "bytes=3-5", "bytes=-7", "bytes=99-", "bytes=5-3", "bytes=0-0,2-3", "bytes=-", "lines=1-", "bytes=+1-", "bytes=1-99999999999999999999"} {
+	for _, s := range []string{
+		"bytes=3-", "bytes=3-5", "bytes=-7", "bytes=99-", "bytes=5-3", "bytes=0-0,2-3", "bytes=-", "lines=1-", "bytes=+1-",
+		"bytes=1-99999999999999999999",
+	} {
 		f.Add(s, "gzip;q=1.0,deflate;q=0.6,identity;q=0.3", `"x"`)
 	}
 	f.Add("", "gzip;q=0, *", `W/"x", *`)
@@ -236,7 +247,8 @@ func FuzzServe(f *testing.F) {
 	d := store.NewDocument(store.Rendered{Body: body, Gzip: []byte("packed"), ETag: Tag(body)})
 	f.Fuzz(func(t *testing.T, spec, accept, held string) {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["Range"], r.Header["Accept-Encoding"], r.Header["If-None-Match"] = []string{spec}, []string{accept}, []string{held}
+		r.Header["Range"], r.Header["Accept-Encoding"], r.Header["If-None-Match"] = []string{spec}, []string{accept},
+			[]string{held}
 		w := httptest.NewRecorder()
 		if err := Document(d).Serve(w, r, "no-cache"); err != nil {
 			t.Fatal(err)
@@ -249,12 +261,14 @@ func FuzzServe(f *testing.F) {
 		switch w.Code {
 		case 304:
 		case 200:
-			if got := w.Body.String(); got != string(body) && (got != "packed" || spec != "" || h.Get("Content-Encoding") != "gzip") {
+			if got := w.Body.String(); got != string(body) &&
+				(got != "packed" || spec != "" || h.Get("Content-Encoding") != "gzip") {
 				t.Fatalf("%q %q: %q", spec, accept, got)
 			}
 		case 206:
 			var from, to, size int
-			if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil || size != len(body) || w.Body.String() != string(body[from:to+1]) {
+			if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil ||
+				size != len(body) || w.Body.String() != string(body[from:to+1]) {
 				t.Fatalf("%q: %v %v", spec, h, err)
 			}
 		default:

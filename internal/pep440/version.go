@@ -155,8 +155,8 @@ const (
 	localText, localNumber                                 = 0x01, 0x02
 )
 
-// Key is a text whose bytewise order is the order of versions. Two versions have one key if and only if they are the same
-// release (1.0 and 1.0.0), and no key is the beginning of another.
+// Key is a text whose bytewise order is the order of versions. Two versions have one key if and only if they are the
+// same release (1.0 and 1.0.0), and no key is the beginning of another.
 func (v Version) Key() []byte {
 	k := appendNumber(make([]byte, 0, 32), v.epoch)
 	release := v.release

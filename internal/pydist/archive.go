@@ -1,5 +1,7 @@
 package pydist
 
+// This file reads wheels and source archives.
+
 import (
 	"bufio"
 	"encoding/csv"
@@ -74,11 +76,22 @@ func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
 func explain(err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return &explained{err, problem.Errorf(problem.ErrTooLarge, "The archive unpacks to more than is accepted: %s.", detail(err, archive.ErrLimit))}
+		return &explained{
+			err,
+			problem.Errorf(problem.ErrTooLarge, "The archive unpacks to more than is accepted: %s.",
+				detail(err, archive.ErrLimit)),
+		}
 	case errors.Is(err, archive.ErrName):
-		return &explained{err, refuse("The archive holds a file whose name leads outside of it or that not every system can write: %s.", detail(err, archive.ErrName))}
+		return &explained{
+			err,
+			refuse("The archive holds a file whose name leads outside of it or that not every system can write: %s.",
+				detail(err, archive.ErrName)),
+		}
 	case errors.Is(err, archive.ErrFormat):
-		return &explained{err, refuse("The archive is damaged, or clients could read it in different ways: %s.", detail(err, archive.ErrFormat))}
+		return &explained{
+			err,
+			refuse("The archive is damaged, or clients could read it in different ways: %s.", detail(err, archive.ErrFormat)),
+		}
 	}
 	return err
 }
@@ -110,7 +123,8 @@ func (d *Distribution) wheel(r io.ReaderAt, size int64, name Filename) error {
 	}
 	stem := strings.TrimSuffix(info, ".dist-info")
 	i := strings.LastIndexByte(stem, '-')
-	if i < 0 || Normalise(stem[:i]) != name.Project || !pep440.Equal(strings.ReplaceAll(stem[i+1:], "_", "-"), name.Version.String()) {
+	if i < 0 || Normalise(stem[:i]) != name.Project ||
+		!pep440.Equal(strings.ReplaceAll(stem[i+1:], "_", "-"), name.Version.String()) {
 		return refuse("The wheel's folder %s is not that of %s %s.", info, name.Project, name.Version)
 	}
 	for _, file := range []string{"METADATA", "WHEEL", "RECORD"} {
@@ -145,7 +159,8 @@ func distInfo(z *archive.Zip) (info string, streamed bool, err error) {
 			continue
 		}
 		if info != "" {
-			return "", false, refuse("The wheel has two folders of metadata, %s and %s; which one counts would depend on the installer.", info, top)
+			return "", false, refuse("The wheel has two folders of metadata, %s and %s; which one counts would depend on the "+
+				"installer.", info, top)
 		}
 		info = top
 	}

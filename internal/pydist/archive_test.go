@@ -1,5 +1,7 @@
 package pydist
 
+// Wheels, source archives, metadata and attestations: what is read, warned about and refused.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -17,13 +19,17 @@ import (
 
 func TestWheel(t *testing.T) {
 	d, err := read(t, "demo_pkg-1.0-py3-none-any.whl", zipOf(t, demo(nil)), true)
-	if err != nil || len(d.Warnings) != 0 || string(d.Raw) != demoMetadata || d.Metadata.Get("Requires-Python") != ">=3.8" {
+	if err != nil || len(d.Warnings) != 0 || string(d.Raw) != demoMetadata ||
+		d.Metadata.Get("Requires-Python") != ">=3.8" {
 		t.Fatalf("%+v %v", d, err)
 	}
 	// The folder may be spelled as older tools did, and hold entry points.
 	old := map[string]string{}
-	for name, content := range demo(map[string]string{"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n# c\ndemo = demo_pkg:main\n[other]\na/b = c\n"}) {
-		old[strings.ReplaceAll(name, "demo_pkg-1.0.", "Demo.Pkg-1.0.0.")] = strings.ReplaceAll(content, "demo_pkg-1.0.", "Demo.Pkg-1.0.0.")
+	for name, content := range demo(map[string]string{
+		"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n# c\ndemo = demo_pkg:main\n[other]\na/b = c\n",
+	}) {
+		old[strings.ReplaceAll(name, "demo_pkg-1.0.", "Demo.Pkg-1.0.0.")] = strings.ReplaceAll(content, "demo_pkg-1.0.",
+			"Demo.Pkg-1.0.0.")
 	}
 	if d, err = read(t, "demo_pkg-1.0-py3-none-any.whl", zipOf(t, old), false); err != nil || len(d.Warnings) != 0 {
 		t.Errorf("%+v %v", d, err)
@@ -37,16 +43,28 @@ func TestWheelRefuses(t *testing.T) {
 		files map[string]string
 		text  string
 	}{
-		"no metadata":      {map[string]string{info + "METADATA": "-"}, "no file demo_pkg-1.0.dist-info/METADATA"},
-		"no WHEEL":         {map[string]string{info + "WHEEL": "-"}, "no file demo_pkg-1.0.dist-info/WHEEL"},
-		"no RECORD":        {map[string]string{info + "RECORD": "-"}, "no file demo_pkg-1.0.dist-info/RECORD"},
-		"two folders":      {map[string]string{"other-1.0.dist-info/METADATA": "x"}, "two folders"},
-		"other name":       {map[string]string{info + "METADATA": strings.Replace(demoMetadata, "Demo.Pkg", "other", 1)}, "metadata is that of"},
-		"other version":    {map[string]string{info + "METADATA": strings.Replace(demoMetadata, "1.0", "1.1", 1)}, "metadata is that of version"},
-		"no name":          {map[string]string{info + "METADATA": "Metadata-Version: 2.1\nVersion: 1.0\n"}, "metadata is that of"},
-		"metadata 3":       {map[string]string{info + "METADATA": strings.Replace(demoMetadata, "2.1", "3.0", 1)}, "versions 1 and 2"},
-		"metadata too big": {map[string]string{info + "METADATA": demoMetadata + strings.Repeat("x", maxMetadata)}, "unpacks to more"},
-		"entry point path": {map[string]string{info + "entry_points.txt": "[console_scripts]\n../../bin/sh = a:b\n"}, "entry point"},
+		"no metadata": {map[string]string{info + "METADATA": "-"}, "no file demo_pkg-1.0.dist-info/METADATA"},
+		"no WHEEL":    {map[string]string{info + "WHEEL": "-"}, "no file demo_pkg-1.0.dist-info/WHEEL"},
+		"no RECORD":   {map[string]string{info + "RECORD": "-"}, "no file demo_pkg-1.0.dist-info/RECORD"},
+		"two folders": {map[string]string{"other-1.0.dist-info/METADATA": "x"}, "two folders"},
+		"other name": {
+			map[string]string{info + "METADATA": strings.Replace(demoMetadata, "Demo.Pkg", "other", 1)}, "metadata is that of",
+		},
+		"other version": {
+			map[string]string{info + "METADATA": strings.Replace(demoMetadata, "1.0", "1.1", 1)}, "metadata is that of version",
+		},
+		"no name": {
+			map[string]string{info + "METADATA": "Metadata-Version: 2.1\nVersion: 1.0\n"}, "metadata is that of",
+		},
+		"metadata 3": {
+			map[string]string{info + "METADATA": strings.Replace(demoMetadata, "2.1", "3.0", 1)}, "versions 1 and 2",
+		},
+		"metadata too big": {
+			map[string]string{info + "METADATA": demoMetadata + strings.Repeat("x", maxMetadata)}, "unpacks to more",
+		},
+		"entry point path": {
+			map[string]string{info + "entry_points.txt": "[console_scripts]\n../../bin/sh = a:b\n"}, "entry point",
+		},
 		"entry point dots": {map[string]string{info + "entry_points.txt": "[gui_scripts]\n.. = a:b\n"}, "entry point"},
 		"parent":           {map[string]string{"../x": "y"}, "leads outside"},
 		"backslash":        {map[string]string{`a\x`: "y"}, "leads outside"},
@@ -59,8 +77,10 @@ func TestWheelRefuses(t *testing.T) {
 		}
 	}
 	for name, p := range map[string][]byte{
-		"empty": nil, "no archive": []byte("hello"), "cut": whole[:len(whole)/2], "prefix": append([]byte("#!x\n"), whole...), "suffix": append(slices.Clone(whole), 'x'),
-		"comment": append(slices.Clone(whole[:len(whole)-2]), 3, 0, 'a', 'b', 'c'), "no folder": zipOf(t, map[string]string{"a": "b"}), "tar": tgzOf(t, demo(nil)),
+		"empty": nil, "no archive": []byte("hello"), "cut": whole[:len(whole)/2], "prefix": append([]byte("#!x\n"), whole...),
+		"suffix":    append(slices.Clone(whole), 'x'),
+		"comment":   append(slices.Clone(whole[:len(whole)-2]), 3, 0, 'a', 'b', 'c'),
+		"no folder": zipOf(t, map[string]string{"a": "b"}), "tar": tgzOf(t, demo(nil)),
 	} {
 		if _, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, false); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -81,10 +101,24 @@ func TestWarnings(t *testing.T) {
 		files map[string]string
 		text  string
 	}{
-		"not listed": {map[string]string{info + "RECORD": info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "empty.txt,,\n"}, "does not list"},
-		"not there":  {map[string]string{info + "RECORD": "demo_pkg/__init__.py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "empty.txt,,\n\"a,b\",,\n"}, "does not hold"},
-		"licences":   {map[string]string{info + "METADATA": "License: x\nLicense-Expression: MIT\n" + demoMetadata}, "both License"},
-		"address":    {map[string]string{info + "METADATA": "Requires-Dist: a @ https://example.com/a.whl\n" + demoMetadata}, "by its address"},
+		"not listed": {
+			map[string]string{info + "RECORD": info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "empty.txt,,\n"},
+			"does not list",
+		},
+		"not there": {
+			map[string]string{
+				info + "RECORD": "demo_pkg/__init__.py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info +
+					"empty.txt,,\n\"a,b\",,\n",
+			},
+			"does not hold",
+		},
+		"licences": {
+			map[string]string{info + "METADATA": "License: x\nLicense-Expression: MIT\n" + demoMetadata}, "both License",
+		},
+		"address": {
+			map[string]string{info + "METADATA": "Requires-Dist: a @ https://example.com/a.whl\n" + demoMetadata},
+			"by its address",
+		},
 	} {
 		p := zipOf(t, demo(c.files))
 		d, err := read(t, "demo_pkg-1.0-py3-none-any.whl", p, false)
@@ -101,8 +135,13 @@ func TestWarnings(t *testing.T) {
 }
 
 func TestSdist(t *testing.T) {
-	files := map[string]string{"./demo_pkg-1.0/PKG-INFO": demoMetadata, "demo_pkg-1.0/setup.py": "x", "demo_pkg-1.0/demo_pkg.egg-info/PKG-INFO": "other"}
-	global := &tar.Header{Name: "pax_global_header", Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "0123"}}
+	files := map[string]string{
+		"./demo_pkg-1.0/PKG-INFO": demoMetadata, "demo_pkg-1.0/setup.py": "x",
+		"demo_pkg-1.0/demo_pkg.egg-info/PKG-INFO": "other",
+	}
+	global := &tar.Header{
+		Name: "pax_global_header", Typeflag: tar.TypeXGlobalHeader, PAXRecords: map[string]string{"comment": "0123"},
+	}
 	for _, headers := range [][]*tar.Header{nil, {global}, {{Name: "demo_pkg-1.0/", Typeflag: tar.TypeDir}}} {
 		d, err := read(t, "demo_pkg-1.0.tar.gz", tgzOf(t, files, headers...), true)
 		if err != nil || string(d.Raw) != demoMetadata || len(d.Warnings) != 0 {
@@ -127,10 +166,18 @@ func TestSdist(t *testing.T) {
 		"zip as tar":       {"demo_pkg-1.0.tar.gz", zipOf(t, files)},
 		"tar as zip":       {"demo_pkg-1.0.zip", tgzOf(t, files)},
 		"cut":              {"demo_pkg-1.0.tar.gz", tgzOf(t, files)[:100]},
-		"parent":           {"demo_pkg-1.0.tar.gz", tgzOf(t, map[string]string{"demo_pkg-1.0/PKG-INFO": demoMetadata, "demo_pkg-1.0/../../x": ""})},
-		"other name":       {"other-1.0.tar.gz", tgzOf(t, files)},
-		"PKG-INFO twice":   {"demo_pkg-1.0.tar.gz", tgzOf(t, files, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeReg})},
-		"PKG-INFO a link":  {"demo_pkg-1.0.tar.gz", tgzOf(t, nil, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeSymlink, Linkname: "x"})},
+		"parent": {
+			"demo_pkg-1.0.tar.gz",
+			tgzOf(t, map[string]string{"demo_pkg-1.0/PKG-INFO": demoMetadata, "demo_pkg-1.0/../../x": ""}),
+		},
+		"other name": {"other-1.0.tar.gz", tgzOf(t, files)},
+		"PKG-INFO twice": {
+			"demo_pkg-1.0.tar.gz", tgzOf(t, files, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeReg}),
+		},
+		"PKG-INFO a link": {
+			"demo_pkg-1.0.tar.gz",
+			tgzOf(t, nil, &tar.Header{Name: "demo_pkg-1.0/PKG-INFO", Typeflag: tar.TypeSymlink, Linkname: "x"}),
+		},
 	} {
 		if _, err := read(t, c.file, c.p, false); !errors.Is(err, problem.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -140,13 +187,16 @@ func TestSdist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := read(t, "demo_pkg-1.0.tar.gz", sparse, false); !errors.Is(err, problem.ErrInvalid) || !strings.Contains(err.Error(), "sparse") {
+	if _, err := read(t, "demo_pkg-1.0.tar.gz", sparse, false); !errors.Is(err, problem.ErrInvalid) ||
+		!strings.Contains(err.Error(), "sparse") {
 		t.Errorf("sparse: %v", err)
 	}
 }
 
 func TestMetadata(t *testing.T) {
-	m := ParseMetadata([]byte("\ufeffMetadata-Version: 2.1\r\nName: a\r\nname: b\nSummary: UNKNOWN\nClassifier: x\nClassifier:  y \nClassifier: UNKNOWN\nDescription: one\n        |two\n        three\nLicense:\nKeywords: k\n\nThe\nbody\n"))
+	m := ParseMetadata([]byte("\ufeffMetadata-Version: 2.1\r\nName: a\r\nname: b\nSummary: UNKNOWN\nClassifier: x\n" +
+		"Classifier:  y \nClassifier: UNKNOWN\nDescription: one\n        |two\n        three\nLicense:\nKeywords: k\n\n" +
+		"The\nbody\n"))
 	if m.Get("NAME") != "a" || m.Get("Summary") != "" || m.Get("Absent") != "" || m.Get("License") != "" {
 		t.Errorf("%+v", m)
 	}
@@ -180,7 +230,10 @@ func attested(name, sha string, change func(a, statement map[string]any)) string
 		"subject": []any{map[string]any{"name": name, "digest": map[string]string{"sha256": sha}}},
 	}
 	a := map[string]any{
-		"version": 1, "verification_material": map[string]any{"certificate": "Y2VydA==", "transparency_entries": []any{map[string]any{"logIndex": "1"}}},
+		"version": 1,
+		"verification_material": map[string]any{
+			"certificate": "Y2VydA==", "transparency_entries": []any{map[string]any{"logIndex": "1"}},
+		},
 	}
 	if change != nil {
 		change(a, st)
@@ -205,7 +258,9 @@ func TestProvenance(t *testing.T) {
 		t.Fatal(err)
 	}
 	const sha = "aa"
-	one := attested("Demo_Pkg-1.0.0-py3-none-any.whl", sha, func(_, st map[string]any) { st["predicateType"] = "https://docs.example.com/attestations/publish/v1" })
+	one := attested("Demo_Pkg-1.0.0-py3-none-any.whl", sha, func(_, st map[string]any) {
+		st["predicateType"] = "https://docs.example.com/attestations/publish/v1"
+	})
 	p, err := Provenance("["+one+","+attested(f.Text, sha, nil)+"]", f, sha)
 	var object struct {
 		Version int `json:"version"`
@@ -214,7 +269,8 @@ func TestProvenance(t *testing.T) {
 			Attestations []json.RawMessage `json:"attestations"`
 		} `json:"attestation_bundles"`
 	}
-	if err != nil || json.Unmarshal(p, &object) != nil || object.Version != 1 || len(object.Bundles) != 1 || len(object.Bundles[0].Attestations) != 2 || string(object.Bundles[0].Attestations[0]) != one {
+	if err != nil || json.Unmarshal(p, &object) != nil || object.Version != 1 || len(object.Bundles) != 1 ||
+		len(object.Bundles[0].Attestations) != 2 || string(object.Bundles[0].Attestations[0]) != one {
 		t.Errorf("%s %v", p, err)
 	}
 	if object.Bundles[0].Publisher["kind"] != "unverified" {
@@ -225,14 +281,17 @@ func TestProvenance(t *testing.T) {
 	}
 	list := func(change func(a, st map[string]any)) string { return "[" + attested(f.Text, sha, change) + "]" }
 	for name, sent := range map[string]string{
-		"no JSON": "x", "object": "{}", "empty": "[]", "many": "[" + strings.Repeat("{},", 8) + "{}]", "no object": "[1]", "duplicate keys": `[{"version":1,"version":1}]`,
+		"no JSON": "x", "object": "{}", "empty": "[]", "many": "[" + strings.Repeat("{},", 8) + "{}]", "no object": "[1]",
+		"duplicate keys": `[{"version":1,"version":1}]`,
 		"version":        list(func(a, _ map[string]any) { a["version"] = 2 }),
 		"no certificate": list(func(a, _ map[string]any) { a["verification_material"].(map[string]any)["certificate"] = "" }),
 		"no log": list(func(a, _ map[string]any) {
 			a["verification_material"].(map[string]any)["transparency_entries"] = []any{}
 		}),
-		"no signature":   list(func(a, _ map[string]any) { a["envelope"] = map[string]any{"statement": "e30="} }),
-		"no statement":   list(func(a, _ map[string]any) { a["envelope"] = map[string]any{"statement": "!", "signature": "c2ln"} }),
+		"no signature": list(func(a, _ map[string]any) { a["envelope"] = map[string]any{"statement": "e30="} }),
+		"no statement": list(func(a, _ map[string]any) {
+			a["envelope"] = map[string]any{"statement": "!", "signature": "c2ln"}
+		}),
 		"other type":     list(func(_, st map[string]any) { st["_type"] = "x" }),
 		"predicate":      list(func(_, st map[string]any) { st["predicateType"] = "https://example.com/x" }),
 		"no subject":     list(func(_, st map[string]any) { st["subject"] = []any{} }),
@@ -248,7 +307,8 @@ func TestProvenance(t *testing.T) {
 	}
 }
 
-// FuzzArchive: whatever is uploaded, reading it ends, in memory that is bounded, with metadata of the name or a sentence.
+// FuzzArchive: whatever is uploaded, reading it ends, in memory that is bounded, with metadata of
+// the name or a sentence.
 func FuzzArchive(f *testing.F) {
 	f.Add("demo_pkg-1.0-py3-none-any.whl", zipOf(f, demo(nil)))
 	f.Add("demo_pkg-1.0.tar.gz", tgzOf(f, map[string]string{"demo_pkg-1.0/PKG-INFO": demoMetadata}))

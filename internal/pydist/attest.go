@@ -1,7 +1,8 @@
 package pydist
 
-// Attestations (PEP 740). Their structure is checked, and that they are about the file they came with; whether a signature
-// is good is not, for that takes a trust root. So they are kept and served, and nobody is told that they were verified.
+// Attestations (PEP 740). Their structure is checked, and that they are about the file they came with;
+// whether a signature is good is not, for that takes a trust root. So they are kept and served, and nobody is
+// told that they were verified.
 
 import (
 	"encoding/base64"

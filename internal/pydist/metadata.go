@@ -1,5 +1,7 @@
 package pydist
 
+// This file reads core metadata: METADATA of wheels and PKG-INFO of source archives.
+
 import (
 	"bytes"
 	"strings"

@@ -1,5 +1,5 @@
-// Package pydist reads distributions of Python packages, wheels and source archives: their names, what they hold, and the
-// metadata in them. It is pure: names, bytes and an io.ReaderAt in, facts or a sentence for the uploader out.
+// Package pydist reads distributions of Python packages, wheels and source archives: their names, what they hold, and
+// the metadata in them. It is pure: names, bytes and an io.ReaderAt in, facts or a sentence for the uploader out.
 package pydist
 
 import (
@@ -34,7 +34,9 @@ func consists(text, others string) bool {
 // CheckName accepts the names a project may have. ErrInvalid.
 func CheckName(name string) error {
 	if len(name) > maxName || !consists(name, "._-") || !consists(name[:1], "") || !consists(name[len(name)-1:], "") {
-		return problem.Errorf(problem.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
+		return problem.Errorf(problem.ErrInvalid,
+			"%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.",
+			name)
 	}
 	return nil
 }
@@ -115,7 +117,9 @@ func (f Filename) Strict() bool {
 
 // ParseFilename reads a file name. The project it names follows from the text alone. ErrInvalid.
 func ParseFilename(text string) (Filename, error) {
-	if len(text) > maxFilename || text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) || strings.ContainsAny(text, `/\:*?"<>|`) {
+	if len(text) > maxFilename || text == "" ||
+		strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) ||
+		strings.ContainsAny(text, `/\:*?"<>|`) {
 		return Filename{}, refuse("The file name %.80q has characters that file names here do not have.", text)
 	}
 	f := Filename{Text: text}

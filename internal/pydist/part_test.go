@@ -1,5 +1,7 @@
 package pydist
 
+// Metadata is read from wheels in parts.
+
 import (
 	stdzip "archive/zip"
 	"bytes"

@@ -1,5 +1,7 @@
 package pydist
 
+// This file finds the release of a file by its name, also of kinds of files that cannot be uploaded.
+
 import (
 	"strings"
 
@@ -8,8 +10,8 @@ import (
 
 // endings are those of every form of distribution that installers have read, longest first.
 var endings = []string{
-	".tar.bz2", ".tar.lzma", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar", ".whl", ".zip",
-	".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
+	".tar.bz2", ".tar.lzma", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
+	".whl", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
 }
 
 // ReleaseOf is the release that a file of a project belongs to, in normal form where its version has one. It reads more

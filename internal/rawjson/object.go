@@ -1,5 +1,7 @@
 package rawjson
 
+// This file reads whole objects strictly, changes them and writes them.
+
 import (
 	"bufio"
 	"bytes"

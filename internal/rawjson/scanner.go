@@ -1,7 +1,8 @@
 // Package rawjson reads JSON as strangers send it. encoding/json matches field names whatever their case and takes the
 // last of two equal keys, so what is checked and what a client reads later could differ: this reader is exact, refuses
 // duplicates and keeps objects in their order. Scanner reads a stream whose middle may be larger than memory, Parse a
-// value that is small. Their errors are problem.ErrInvalid and problem.ErrTooLarge, with a sentence for the client's user.
+// value that is small. Their errors are problem.ErrInvalid and problem.ErrTooLarge, with a sentence for the client's
+// user.
 package rawjson
 
 import (

@@ -1,5 +1,7 @@
 package rawjson
 
+// This file takes apart JSON that is known to be valid, one level deep.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -1,6 +1,6 @@
-// Package trust is trusted publishing: a CI job shows what its provider says of it, and gets a token for some minutes and
-// some packages. Nothing secret is kept in the CI. It knows the rules and the exchange; how a client asks for one is its
-// protocol's business.
+// Package trust is trusted publishing: a CI job shows what its provider says of it, and gets a token for some minutes
+// and some packages. Nothing secret is kept in the CI. It knows the rules and the exchange; how a client asks for one
+// is its protocol's business.
 package trust
 
 import (
@@ -53,7 +53,8 @@ type Publishers struct {
 	now      func() time.Time
 }
 
-// New makes the rules. audience is for whom tokens must be; now nil is time.Now. ErrInvalid for rules that make no sense.
+// New makes the rules. audience is for whom tokens must be; now nil is time.Now. ErrInvalid for
+// rules that make no sense.
 func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) (*Publishers, error) {
 	if now == nil {
 		now = time.Now
@@ -61,7 +62,8 @@ func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) 
 	var urls []string
 	for _, p := range rules {
 		if len(p.Claims) == 0 || len(p.Scopes) == 0 || p.User == "" {
-			return nil, problem.Errorf(store.ErrInvalid, "A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
+			return nil, problem.Errorf(store.ErrInvalid,
+				"A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
 		}
 		urls = append(urls, p.Issuer)
 	}
@@ -72,8 +74,8 @@ func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) 
 // Audience is for whom tokens must be that are to be exchanged here.
 func (t *Publishers) Audience() string { return t.audience }
 
-// Mint exchanges the token of an issuer for one of ours, which ends at expires. auth.ErrIssuer, another auth.ErrCredentials,
-// ErrRule, auth.ErrUsed, or an error of fetching the issuer's keys.
+// Mint exchanges the token of an issuer for one of ours, which ends at expires. auth.ErrIssuer, another
+// auth.ErrCredentials, ErrRule, auth.ErrUsed, or an error of fetching the issuer's keys.
 func (t *Publishers) Mint(ctx context.Context, token string) (secret string, expires time.Time, err error) {
 	st, err := t.issuers.Verify(ctx, token)
 	if err != nil {
@@ -100,7 +102,8 @@ func (t *Publishers) grant(st auth.Statement) (auth.TokenSpec, error) {
 		}
 	}
 	if len(spec.Scopes) == 0 {
-		return spec, problem.Errorf(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.", st.Subject)
+		return spec, problem.Errorf(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.",
+			st.Subject)
 	}
 	subject := strings.Map(printable, st.Subject)
 	spec.Name = "trusted publishing: " + subject[:min(len(subject), 100)]

@@ -1,5 +1,7 @@
 package trust
 
+// Tokens of CI jobs: which rules give which scopes, and which tokens are refused.
+
 import (
 	"context"
 	"crypto/ecdsa"
@@ -60,7 +62,9 @@ func newCI(t *testing.T) *ci {
 
 func (c *ci) token(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
-	all := jwt.MapClaims{"iss": c.URL, "aud": "larder", "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(), "sub": "job\n1"}
+	all := jwt.MapClaims{
+		"iss": c.URL, "aud": "larder", "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(), "sub": "job\n1",
+	}
 	for k, v := range claims {
 		all[k] = v
 	}
@@ -115,8 +119,10 @@ func TestMint(t *testing.T) {
 		t.Fatalf("%+v %v", id, err)
 	}
 	for access, want := range map[auth.Access]bool{
-		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Create}: true, {Kind: store.PyPI, Type: "package", Name: "other", Action: auth.Create}: false,
-		{Kind: store.NPM, Type: "package", Name: "@acme/x", Action: auth.Create}: true, {Kind: store.Cargo, Type: "crate", Name: "x", Action: auth.Create}: false,
+		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Create}: true,
+		{Kind: store.PyPI, Type: "package", Name: "other", Action: auth.Create}:  false,
+		{Kind: store.NPM, Type: "package", Name: "@acme/x", Action: auth.Create}: true,
+		{Kind: store.Cargo, Type: "crate", Name: "x", Action: auth.Create}:       false,
 		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Delete}: false,
 	} {
 		if got := local.Authorize(ctx, id, access) == nil; got != want {
@@ -135,9 +141,14 @@ func TestMint(t *testing.T) {
 		token string
 		want  error
 	}{
-		"twice": {twice, auth.ErrUsed}, "other repository": {c.token(t, jwt.MapClaims{"repo": "evil/tools", "ref": "refs/tags/v1"}), ErrRule}, "no claim": {c.token(t, nil), ErrRule},
-		"other branch": {c.token(t, jwt.MapClaims{"repo": "acme/x", "ref": "refs/heads/main"}), ErrRule}, "no user": {c.token(t, jwt.MapClaims{"repo": "gone/x"}), ErrRule},
-		"other issuer": {c.token(t, jwt.MapClaims{"iss": "https://evil.example.com"}), auth.ErrIssuer}, "no token": {"x", auth.ErrCredentials}, "other audience": {c.token(t, jwt.MapClaims{"aud": "pypi"}), auth.ErrCredentials},
+		"twice":            {twice, auth.ErrUsed},
+		"other repository": {c.token(t, jwt.MapClaims{"repo": "evil/tools", "ref": "refs/tags/v1"}), ErrRule},
+		"no claim":         {c.token(t, nil), ErrRule},
+		"other branch":     {c.token(t, jwt.MapClaims{"repo": "acme/x", "ref": "refs/heads/main"}), ErrRule},
+		"no user":          {c.token(t, jwt.MapClaims{"repo": "gone/x"}), ErrRule},
+		"other issuer":     {c.token(t, jwt.MapClaims{"iss": "https://evil.example.com"}), auth.ErrIssuer},
+		"no token":         {"x", auth.ErrCredentials},
+		"other audience":   {c.token(t, jwt.MapClaims{"aud": "pypi"}), auth.ErrCredentials},
 	} {
 		if secret, _, err := p.Mint(ctx, c2.token); !errors.Is(err, c2.want) || secret != "" {
 			t.Errorf("%s: %v", name, err)
@@ -145,7 +156,8 @@ func TestMint(t *testing.T) {
 	}
 	// Documents that are not where they should be are nobody's credentials.
 	for _, path := range []string{"/moved", "/large", "/absent"} {
-		if _, _, err := p.Mint(ctx, c.token(t, jwt.MapClaims{"iss": c.URL + path, "repo": "x"})); err == nil || errors.Is(err, auth.ErrCredentials) {
+		if _, _, err := p.Mint(ctx, c.token(t, jwt.MapClaims{"iss": c.URL + path, "repo": "x"})); err == nil ||
+			errors.Is(err, auth.ErrCredentials) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -158,7 +170,8 @@ func TestMint(t *testing.T) {
 func TestNewRefuses(t *testing.T) {
 	all := scopes(t, "pypi:*:*:*")
 	for name, p := range map[string]Publisher{
-		"no claims": {"https://a", nil, all, "ci"}, "no scopes": {"https://a", map[string]string{"a": "b"}, nil, "ci"}, "no user": {"https://a", map[string]string{"a": "b"}, all, ""},
+		"no claims": {"https://a", nil, all, "ci"}, "no scopes": {"https://a", map[string]string{"a": "b"}, nil, "ci"},
+		"no user":   {"https://a", map[string]string{"a": "b"}, all, ""},
 		"no issuer": {"", map[string]string{"a": "b"}, all, "ci"},
 	} {
 		if _, err := New(nil, "x", []Publisher{p}, nil); !errors.Is(err, store.ErrInvalid) {
@@ -172,7 +185,8 @@ func TestGlob(t *testing.T) {
 		pattern, s string
 		want       bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*b*c", "axbyc", true}, {"a*b*c", "acb", false}, {"*.py", "x.py", true}, {"a*a", "a", false}, {"", "x", false},
+		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*b*c", "axbyc", true},
+		{"a*b*c", "acb", false}, {"*.py", "x.py", true}, {"a*a", "a", false}, {"", "x", false},
 	} {
 		if glob(c.pattern, c.s) != c.want {
 			t.Errorf("%q %q", c.pattern, c.s)

@@ -272,7 +272,8 @@ func Response(v any) []byte {
 // Fault renders an error.
 func Fault(code int, text string) []byte {
 	out := append([]byte(head), "<fault>"...)
-	return append(appendValue(out, map[string]any{"faultCode": code, "faultString": text}), "</fault></methodResponse>\n"...)
+	return append(appendValue(out, map[string]any{"faultCode": code, "faultString": text}),
+		"</fault></methodResponse>\n"...)
 }
 
 func appendValue(out []byte, v any) []byte {
