@@ -1,6 +1,6 @@
 package gemspec
 
-// Specifications and indexes in Ruby's own format (A6): byte for byte what Marshal.dump writes for the same gems.
+// This file writes specifications and indexes in Ruby's own format, with the bytes that Marshal.dump writes.
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"larder/internal/rubymarshal"
 )
 
-// Quick is a version's gemspec.rz: what every gem install reads of every gem it selects.
+// Quick returns the version's gemspec.rz, which gem install reads of every gem it selects.
 func (s *Specification) Quick() ([]byte, error) {
 	raw, err := s.marshal()
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Specification) Quick() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// marshal is the specification as Gem::Specification#_dump writes it: an array in a stream of its own.
+// marshal returns what Gem::Specification#_dump writes: an array in a stream of its own.
 func (s *Specification) marshal() ([]byte, error) {
 	var email any
 	switch {
@@ -102,7 +102,7 @@ func (d *Dependency) marshal() any {
 	return o
 }
 
-// marshalDate is a Time: eight bytes with the fields of a UTC time, and its zone.
+// marshalDate returns a Time: eight bytes with the fields of a UTC time, and its zone.
 func marshalDate(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -137,7 +137,7 @@ func marshalPlatform(s string) any {
 // Tuple is one row of a Marshal index.
 type Tuple struct{ Name, Number, Platform string }
 
-// MarshalTuples is specs.4.8.gz or one of its kin.
+// MarshalTuples writes specs.4.8.gz, or another index of the same form.
 func MarshalTuples(w io.Writer, list []Tuple) error {
 	e := rubymarshal.NewEncoder(nil)
 	e.Array(len(list))
