@@ -4,8 +4,7 @@ package pydist
 
 import "testing"
 
-// TestReleaseOf: every form of file says its release, also those that cannot be uploaded.
-func TestReleaseOf(t *testing.T) {
+func TestReleaseOfEveryFormOfFile(t *testing.T) {
 	for file, want := range map[string]string{
 		"acme-old-1.0.tar.gz": "1.0", "acme_old-1.0.tar.gz": "1.0", "acme-old-1.0.tar.bz2": "1.0", "acme-old-1.0.tgz": "1.0",
 		"acme-old-1.0.TGZ": "1.0", "Acme.Old-v1.0.zip": "1.0", "acme_old-1.0-py3.8.egg": "1.0",

@@ -69,8 +69,8 @@ func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) er
 	return err
 }
 
-// npmTag returns the tag for a version: latest if it is the first one or newer than the one that has that tag.
-// here maps tags to versions.
+// npmTag returns the tag for a version: latest if it is the first one or newer than the one that has that tag. here are
+// the versions that have a tag.
 func (p *Publisher) npmTag(
 	ctx context.Context, path string, f store.Found,
 ) (here map[string]bool, tag string, err error) {
