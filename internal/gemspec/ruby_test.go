@@ -117,9 +117,9 @@ func unlinked(t *testing.T, dump string) []byte {
 	return raw
 }
 
-// TestRuby: what Ruby writes is read as Ruby reads it, and what is written is what Ruby would have written, byte for
-// byte. Then Ruby loads it, in each of the ways its clients do.
-func TestRuby(t *testing.T) {
+// Specifications that Ruby writes are read, and written with the same bytes. Then Ruby loads them, in each of the ways
+// of its clients.
+func TestRubyReadsWhatIsWritten(t *testing.T) {
 	eachRuby(t, func(t *testing.T, run func(string, ...string) []byte) {
 		var lines bytes.Buffer
 		for _, sample := range samples(t, run("specs.rb")) {
