@@ -24,8 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// liveCargoProject is what is built: a web service with its tools, whose
-// closure is some four hundred crates for all platforms.
+// liveCargoProject is a web service with its tools. With dependencies it has some four hundred crates.
 const liveCargoProject = `[package]
 name = "project"
 version = "0.1.0"
@@ -62,10 +61,9 @@ walkdir = "2"
 zip = { version = "2", default-features = false, features = ["deflate"] }
 `
 
-// TestCargoLive re-publishes the closure of a real project, taken from the
-// registry the user's own cargo is configured for, into Larder, and builds the
-// project from Larder alone: the lockfile must be the same to the byte, which
-// is to say every version and checksum, whether it is given or made anew.
+// TestCargoLive publishes all crates of a real project to Larder, as they come from the registry of the user's own
+// cargo, and builds the project from Larder alone. The lockfile must have the same bytes, that is every version and
+// checksum, whether it is given or made anew.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestCargoLive -v -timeout 60m
 func TestCargoLive(t *testing.T) {
@@ -115,7 +113,7 @@ func TestCargoLive(t *testing.T) {
 	t.Logf("checked in %v", target.run(t, shutOff(os.Environ()), "check", "--locked", "--offline"))
 }
 
-// userCargoConfig is the configuration of the user's own cargo.
+// userCargoConfig returns the configuration of the user's own cargo.
 func userCargoConfig(t *testing.T) string {
 	t.Helper()
 	home := os.Getenv("CARGO_HOME")
@@ -133,7 +131,7 @@ func userCargoConfig(t *testing.T) string {
 	return string(text)
 }
 
-// liveCargo is the project and a cargo that has nothing cached.
+// liveCargo is a copy of the project, and a cargo with an empty cache.
 type liveCargo struct{ dir string }
 
 func newLiveCargo(t *testing.T, config string) *liveCargo {
@@ -212,7 +210,7 @@ type liveDependency struct {
 	Target   string   `json:"target,omitempty"`
 }
 
-// UnmarshalJSON reads cargo's own words for what an upload calls otherwise.
+// UnmarshalJSON reads the names that cargo metadata has for fields of an upload.
 func (d *liveDependency) UnmarshalJSON(raw []byte) error {
 	var m struct {
 		Name, Req, Kind, Rename, Target string
@@ -225,7 +223,7 @@ func (d *liveDependency) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// crates are all that the lockfile names, with their archives.
+// crates returns the crates of the lockfile with their archives.
 func (c *liveCargo) crates(t *testing.T) []liveCrate {
 	t.Helper()
 	out, err := c.command(t.Context(), os.Environ(), "metadata", "--format-version", "1", "--locked", "--offline").Output()
@@ -251,8 +249,8 @@ func (c *liveCargo) crates(t *testing.T) []liveCrate {
 	return crates
 }
 
-// publish sends the crate as cargo would. What cargo calls features has those that optional dependencies imply; an
-// upload has those of Cargo.toml.
+// publish sends the crate as cargo would. An upload has the features of Cargo.toml; cargo metadata adds those that
+// optional dependencies imply.
 func (c *liveCrate) publish(ctx context.Context, registry string) (int64, error) {
 	archive, err := os.ReadFile(c.file)
 	if err != nil {

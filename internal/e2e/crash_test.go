@@ -27,9 +27,8 @@ import (
 
 const crashPassword = "correct-horse"
 
-// TestKill ends the server with SIGKILL at random instants while eight clients
-// push. Nothing that was answered with 201 may be lost, nothing may be broken.
-// LARDER_KILLS says how often (200 for the long run).
+// TestKill ends the server with SIGKILL at random instants while eight clients push. Nothing that was answered with 201
+// may be lost or damaged. LARDER_KILLS is the number of kills (200 for the long run).
 func TestKill(t *testing.T) {
 	kills := 6
 	if n, err := strconv.Atoi(os.Getenv("LARDER_KILLS")); err == nil {
@@ -55,7 +54,7 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d images answered with 201, all of them whole", kills, len(pushed.digests))
 }
 
-// ledger is what clients were told is stored.
+// ledger is what the server has acknowledged.
 type ledger struct {
 	mu      sync.Mutex
 	digests map[string]v1.Hash
@@ -125,7 +124,7 @@ func (s *crashServer) ref(t *testing.T, path string) name.Tag {
 	return tag
 }
 
-// pushUntilKilled runs eight pushers and kills the server under them.
+// pushUntilKilled runs eight clients that push and kills the server meanwhile.
 func (s *crashServer) pushUntilKilled(t *testing.T, pushed *ledger, after time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -154,7 +153,7 @@ func (s *crashServer) pushUntilKilled(t *testing.T, pushed *ledger, after time.D
 	wg.Wait()
 }
 
-// mustHold pulls an image whole and compares every digest.
+// mustHold pulls a whole image and compares every digest.
 func (s *crashServer) mustHold(t *testing.T, path string, want v1.Hash) {
 	image, err := remote.Image(s.ref(t, path), s.options(context.Background())...)
 	if err != nil {

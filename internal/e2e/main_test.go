@@ -65,8 +65,8 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// setupScript gives a script a home of its own: no client may read or write
-// the configuration, credentials or caches of the person who runs the tests.
+// setupScript gives a script a home of its own: no client may read or write the configuration, credentials or caches of
+// the person who runs the tests.
 func setupScript(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	cache, err := os.UserCacheDir()
@@ -87,7 +87,7 @@ func setupScript(env *testscript.Env) error {
 		"DOCKER_CONFIG":         filepath.Join(home, ".docker"),
 		"LARDER_ADMIN_PASSWORD": "correct-horse",
 		"NO_PROXY":              "127.0.0.1,localhost",
-		// What clients build with instead of a public registry: m2-seed, wheelhouse.
+		// Packages that clients build with, instead of those of a public registry: m2-seed, wheelhouse.
 		"CLIENTS":                  filepath.Join(cache, "larder-clients"),
 		"RUSTUP_HOME":              rustup,
 		"COMPOSER_ALLOW_SUPERUSER": "1",
@@ -112,8 +112,8 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// rustupHome says where rustup keeps its toolchains: its cargo looks below
-// HOME for them, which in a script is empty.
+// rustupHome returns the folder of rustup's toolchains. Its cargo looks below HOME for them, which
+// is empty in a script.
 func rustupHome() (string, error) {
 	if dir := os.Getenv("RUSTUP_HOME"); dir != "" {
 		return dir, nil
@@ -122,8 +122,8 @@ func rustupHome() (string, error) {
 	return filepath.Join(home, ".rustup"), err
 }
 
-// containersConfig writes what skopeo, podman and buildah read: images kept in
-// the script's folder, no image signature demanded, no registry but ours.
+// containersConfig writes the configuration of skopeo, podman and buildah: images are kept in the script's folder, need
+// no signature, and come from no registry but ours.
 func containersConfig(env *testscript.Env, dir string) error {
 	store := filepath.Join(env.WorkDir, "containers")
 	files := map[string]string{
@@ -149,8 +149,8 @@ func containersConfig(env *testscript.Env, dir string) error {
 	return nil
 }
 
-// scriptCondition answers [client:NAME]: is that client on the PATH? With
-// LARDER_CLIENTS=all a missing client is a failure, not a skip.
+// scriptCondition reports for [client:NAME] whether that client is on the PATH. With LARDER_CLIENTS=all a missing
+// client is a failure, not a skip.
 func scriptCondition(cond string) (bool, error) {
 	name, ok := strings.CutPrefix(cond, "client:")
 	if !ok {

@@ -25,7 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// mavenProject is what is built: a web application with a database and a test, packed with everything it needs.
+// mavenProject is a web application with a database and a test, packaged with its dependencies.
 var mavenProject = map[string]string{
 	"pom.xml": `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -82,12 +82,12 @@ class ShopTest {
 `,
 }
 
-// mavenClients are the Mavens that build it; each brings plugins of its own choice.
+// mavenClients are the versions of Maven that build it; each has other versions of plugins.
 var mavenClients = []string{"mvn38", "mvn39", "mvn310", "mvn4"}
 
-// TestMavenLive deploys the closure of a real project, POMs and build plugins included, taken by the user's own Maven
-// from wherever it is configured to take them, to Larder, file by file, and builds the project from Larder alone with
-// an empty local repository: everything that is fetched must have the bytes of the source.
+// TestMavenLive deploys all files of a real project to Larder, POMs and build plugins included, as the user's own Maven
+// gets them. Then it builds the project from Larder alone with an empty local repository: everything that is fetched
+// must have the bytes of the source.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestMavenLive -v            every client
 //	LARDER_LIVE=mvn38,mvn4 go test ./internal/e2e -run TestMavenLive -v   these
@@ -139,7 +139,7 @@ func TestMavenLive(t *testing.T) {
 	}
 }
 
-// liveMavens are the clients that are chosen and there; the machine's own mvn if there is no other.
+// liveMavens returns the clients that are chosen and installed, or the machine's own mvn if there is none.
 func liveMavens(t *testing.T) []string {
 	t.Helper()
 	chosen := strings.Split(os.Getenv("LARDER_LIVE"), ",")
@@ -191,11 +191,11 @@ func buildWithMaven(t *testing.T, client, local string, args ...string) time.Dur
 	return time.Since(start).Round(100 * time.Millisecond)
 }
 
-// mavenNotes are what Maven writes into its local repository beside artifacts.
+// mavenNotes match the files that Maven writes into its local repository beside artifacts.
 var mavenNotes = regexp.MustCompile(`(^|/)(_remote\.repositories|resolver-status\.properties|maven-metadata.*|` +
 	`.*\.lastUpdated|.*\.(sha1|sha256|sha512|md5)|\..*)$`)
 
-// localFiles finds the artifacts of a local repository: path in the layout → file.
+// localFiles maps the paths of the artifacts of a local repository to their files.
 func localFiles(t *testing.T, local string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -215,7 +215,7 @@ func localFiles(t *testing.T, local string) map[string]string {
 	return files
 }
 
-// deployFiles puts every file with its checksum, and announces each artifact.
+// deployFiles uploads every file with its checksum, and the metadata of each artifact.
 func deployFiles(t *testing.T, base string, files map[string]string) int64 {
 	t.Helper()
 	var size atomic.Int64

@@ -29,17 +29,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// liveProject is what is installed: a test runner, a bundler, a linter and a
-// web framework, whose closure is some six hundred packages.
+// liveProject has a test runner, a bundler, a linter and a web framework. With dependencies it has some six hundred
+// packages.
 var liveProject = map[string]string{"jest": "^29.7.0", "webpack": "^5.90.0", "eslint": "^8.57.0", "express": "^4.19.0"}
 
-// liveClient is how one client installs a project from a registry, with
-// nothing of its own cached, running no scripts and hiding no young versions.
+// liveClient is how one client installs a project from a registry: with an empty cache, without running scripts or
+// hiding young versions.
 type liveClient struct {
 	name string
 	args []string
 	lock string
-	// versions finds name and version of every package in the lockfile.
+	// versions matches name and version of every package in the lockfile.
 	versions *regexp.Regexp
 }
 
@@ -65,10 +65,9 @@ var (
 	}
 )
 
-// TestNpmLive re-publishes the closure of a real project, taken from the
-// registry the user's own npm is configured for, into Larder, and installs it
-// from Larder alone with every client: the trees must be those installed from
-// the source, file by file.
+// TestNpmLive publishes all packages of a real project to Larder, as they come from the registry of the user's own npm,
+// and installs the project from Larder alone with every client. Every installed file must be as if it came from the
+// source.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestNpmLive -v          every client
 //	LARDER_LIVE=npm12,bun go test ./internal/e2e -run TestNpmLive -v  these
@@ -120,7 +119,7 @@ func TestNpmLive(t *testing.T) {
 	}
 }
 
-// without ends a live test that lacks a client; with LARDER_CLIENTS=all it has failed.
+// without skips a live test whose client is missing; with LARDER_CLIENTS=all that is a failure.
 func without(t *testing.T, client string, err error) {
 	t.Helper()
 	if os.Getenv("LARDER_CLIENTS") == "all" {
@@ -129,7 +128,7 @@ func without(t *testing.T, client string, err error) {
 	t.Skipf("no %s: %v", client, err)
 }
 
-// sourceRegistry asks npm which registry its user has chosen.
+// sourceRegistry asks npm for the registry of its user.
 func sourceRegistry(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("npm", "config", "get", "registry").Output()
@@ -139,7 +138,7 @@ func sourceRegistry(t *testing.T) string {
 	return strings.TrimRight(strings.TrimSpace(string(out)), "/") + "/"
 }
 
-// shutOff leaves this machine as the only reachable one.
+// shutOff returns env with a proxy that does not exist, so that only this machine can be reached.
 func shutOff(env []string) []string {
 	for _, key := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "YARN_HTTPS_PROXY"} {
 		env = append(env, key+"=http://127.0.0.1:1")
@@ -147,7 +146,7 @@ func shutOff(env []string) []string {
 	return append(env, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 }
 
-// install writes the project into dir and has the client install it.
+// install writes the project into dir and runs the client.
 func (c liveClient) install(t *testing.T, dir, registry string, env []string) time.Duration {
 	t.Helper()
 	return c.installProject(t, liveProject, dir, registry, env)
@@ -202,7 +201,7 @@ func (c liveClient) installProject(
 
 type livePackage struct{ name, version string }
 
-// locked lists what the lockfile holds, packages for other platforms included.
+// locked returns the packages of the lockfile, those for other platforms included.
 func (c liveClient) locked(t *testing.T, dir string) []livePackage {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "project", c.lock))
@@ -237,11 +236,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// bookkeeping is what clients note about the installation itself: addresses, times, the store's place.
+// bookkeeping matches files in which clients record addresses, times and paths of an installation.
 var bookkeeping = regexp.MustCompile(`^(\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|` +
 	`\.modules\.yaml|\.pnpm-workspace-state.*|\.pnpm/lock\.yaml)$`)
 
-// tree maps every file below node_modules to the hash of its bytes, every link to its target.
+// tree maps every file below node_modules to the hash of its bytes, and every link to its target.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	root := filepath.Join(dir, "project", "node_modules")
@@ -256,7 +255,7 @@ func tree(t *testing.T, dir string) map[string]string {
 		case d.Type().IsRegular():
 			var b []byte
 			b, err = os.ReadFile(path)
-			// Wrappers of commands name their folder.
+			// Wrappers of commands have the path of their folder in them.
 			sum := sha256.Sum256(bytes.ReplaceAll(b, []byte(dir), nil))
 			files[name] = string(sum[:])
 		}
@@ -289,13 +288,13 @@ func compareTrees(t *testing.T, want, have map[string]string) {
 	}
 }
 
-// liveMirror carries packages from one npm registry to another.
+// liveMirror copies packages from one npm registry to another.
 type liveMirror struct {
 	source, target string
 	bytes          atomic.Int64
 }
 
-// publishAll publishes what is in the closure, a name's versions in order, four names at a time.
+// publishAll publishes the packages, the versions of each name in order, four names at a time.
 func (m *liveMirror) publishAll(t *testing.T, closure map[livePackage]bool) {
 	t.Helper()
 	versions := map[string][]string{}
@@ -313,8 +312,8 @@ func (m *liveMirror) publishAll(t *testing.T, closure map[livePackage]bool) {
 	}
 }
 
-// mirror publishes versions of one package and points latest where the source
-// does, or at the newest: what a client picks in a range depends on it.
+// mirror publishes versions of one package and sets latest as the source does, or to the newest one: clients prefer
+// that version within a range.
 func (m *liveMirror) mirror(ctx context.Context, name string, versions []string) error {
 	for _, v := range versions {
 		if err := m.publish(ctx, name, v); err != nil {
@@ -418,7 +417,7 @@ func (m *liveMirror) put(ctx context.Context, path string, body any) error {
 	return nil
 }
 
-// compareVersions orders the versions of one package; a pre-release stands before its release.
+// compareVersions orders the versions of one package; a prerelease comes before its release.
 func compareVersions(a, b string) int {
 	coreA, preA, _ := strings.Cut(a, "-")
 	coreB, preB, _ := strings.Cut(b, "-")

@@ -27,8 +27,8 @@ import (
 	"larder/internal/pydist"
 )
 
-// livePythonProjects are widely used ones; with all that they need they are more than two hundred. Among them are the
-// build backends, because those of liveSources are built where they are installed.
+// livePythonProjects are widely used projects; with dependencies they are more than two hundred. The build backends are
+// among them, because liveSources are built where they are installed.
 const livePythonProjects = `
 aiofiles aiohttp alabaster alembic annotated-types anyio argcomplete arrow asgiref astroid asttokens async-timeout
 attrs automat babel backoff bcrypt beautifulsoup4 billiard black bleach blinker boltons boto3 build cachetools cattrs
@@ -53,15 +53,15 @@ trove-classifiers twisted typer typing-extensions tzdata tzlocal ujson unidecode
 voluptuous waitress watchdog wcwidth websocket-client websockets werkzeug wheel wrapt wsproto wtforms xlsxwriter yarl
 zipp zope.interface`
 
-// liveSources are taken as source archives.
+// liveSources are downloaded as source archives.
 var liveSources = []string{
 	"docopt", "six", "inflection", "webencodings", "mccabe", "text-unidecode", "python-slugify", "jmespath", "xmltodict",
 	"natsort",
 }
 
-// TestPyPILive takes the files of real projects by their names from the index the user's own pip is configured for,
-// sends them to Larder as they are and installs all of them from Larder alone: what then lies in the environment must
-// be what the source's own lay there, to the byte, and what Larder says of a wheel must be what stands in the wheel.
+// TestPyPILive downloads the files of real projects from the index of the user's own pip, uploads them to Larder and
+// installs all of them from Larder alone. Every installed file must be as if it came from the source, and what Larder's
+// pages say of a wheel must be what is in the wheel.
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestPyPILive -v -timeout 30m
 func TestPyPILive(t *testing.T) {
@@ -106,7 +106,7 @@ func TestPyPILive(t *testing.T) {
 	t.Logf("uploaded in %v", larder.run(t, "uv", args...))
 	wheels, start := 0, time.Now()
 	for _, f := range files {
-		// uv passes over names that are not written as they should be today; of all others this is the second time.
+		// uv ignores file names that are not normalised. All others are uploaded for the second time here.
 		if err := sendLiveFile(t.Context(), base, filepath.Join(source.dir, "files"), f); err != nil {
 			t.Fatalf("%s: %v", f.Text, err)
 		}
@@ -131,12 +131,12 @@ func TestPyPILive(t *testing.T) {
 			for _, name := range sources {
 				with = append(with, "--no-binary", name)
 			}
-			// The same folder for both: what a program's first line says names it.
+			// The same folder for both: the first line of a program has the path of its interpreter.
 			source.requirements(t, pinned)
 			source.fresh(t)
 			took := source.run(t, client, with...)
 			want := source.tree(t)
-			// Larder gets names alone: versions and what each needs are found again.
+			// From Larder only names are installed: versions and dependencies must be found again.
 			larder.requirements(t, all)
 			larder.fresh(t)
 			t.Logf("%d files installed from the source in %v, from Larder in %v", len(want), took,
@@ -155,13 +155,13 @@ func TestPyPILive(t *testing.T) {
 	}
 }
 
-// livePython is a folder with an environment, and the variables its programs get.
+// livePython is a folder with a virtual environment, and the variables of its programs.
 type livePython struct {
 	dir string
 	env []string
 }
 
-// newLivePython installs from the user's own index, which uv is told too.
+// newLivePython returns an environment that installs from the user's own index.
 func newLivePython(t *testing.T) *livePython {
 	t.Helper()
 	p := &livePython{dir: t.TempDir()}
@@ -192,7 +192,7 @@ func (p *livePython) run(t *testing.T, name string, args ...string) time.Duratio
 	return time.Since(start).Round(100 * time.Millisecond)
 }
 
-// fresh makes the environment anew.
+// fresh makes an empty environment in place of the old one.
 func (p *livePython) fresh(t *testing.T) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(p.dir, "env")); err != nil {
@@ -208,7 +208,7 @@ func (p *livePython) requirements(t *testing.T, lines []string) {
 	}
 }
 
-// files are the names of what was downloaded.
+// files returns the names of the downloaded files.
 func (p *livePython) files(t *testing.T) []pydist.Filename {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(p.dir, "files"))
@@ -226,7 +226,7 @@ func (p *livePython) files(t *testing.T) []pydist.Filename {
 	return list
 }
 
-// tree has the digest of every file of the environment.
+// tree maps every file of the environment to its digest.
 func (p *livePython) tree(t *testing.T) map[string]string {
 	t.Helper()
 	root, sums := filepath.Join(p.dir, "env"), map[string]string{}
@@ -244,7 +244,7 @@ func (p *livePython) tree(t *testing.T) map[string]string {
 	return sums
 }
 
-// sendLiveFile uploads a file with the least that a form can have.
+// sendLiveFile uploads a file with a minimal form.
 func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) error {
 	content, err := os.ReadFile(filepath.Join(dir, f.Text))
 	if err != nil {
@@ -277,7 +277,7 @@ func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) erro
 	return err
 }
 
-// checkLivePage compares what the page says of a file with the file.
+// checkLivePage compares the entry of a project's page with the file.
 func checkLivePage(ctx context.Context, base, dir string, f pydist.Filename) error {
 	page := base + "/simple/" + f.Project + "/"
 	body, err := liveGet(ctx, page)
@@ -321,7 +321,7 @@ func checkLivePage(ctx context.Context, base, dir string, f pydist.Filename) err
 	return errors.New("it is not on its page")
 }
 
-// checkLiveMetadata compares what is advertised and served as a wheel's metadata with what stands in it.
+// checkLiveMetadata compares the advertised hash and the served metadata of a wheel with those in the wheel.
 func checkLiveMetadata(ctx context.Context, address string, wheel, advertised []byte) error {
 	archive, err := zip.NewReader(bytes.NewReader(wheel), int64(len(wheel)))
 	if err != nil {
