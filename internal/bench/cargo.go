@@ -24,7 +24,7 @@ const (
 	cargoLatency = 20 * time.Millisecond // there and back
 )
 
-// cargoCrate is the archive of a version.
+// cargoCrate returns the archive of a version.
 func cargoCrate(name, version string) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -94,8 +94,8 @@ func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error
 	})
 }
 
-// cargoResolve: cargo, with nothing cached, resolves 300 crates over plain http with 20 ms there
-// and back, beside 0.4 s.
+// cargoResolve measures cargo while it resolves 300 crates with an empty cache, over plain HTTP with a round trip of
+// 20 ms, beside 0.4 s.
 func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	cargo, err := exec.LookPath("cargo")
 	if err != nil {
@@ -175,7 +175,7 @@ func listenFar(addr string, delay time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
-// delayed copies src to dst, what is on its way in the meantime included.
+// delayed copies src to dst, each byte after a delay.
 func delayed(dst, src net.Conn, delay time.Duration) {
 	type piece struct {
 		due time.Time
@@ -201,11 +201,12 @@ func delayed(dst, src net.Conn, delay time.Duration) {
 			break
 		}
 	}
-	// Either end is gone: so is the other, and the reader with it.
+	// One end is closed: close the other one, and with it the reader.
 	_, _ = dst.Close(), src.Close()
 }
 
-// cargoFresh: 304 for an index file of 300 versions, beside a bare handler that answers 304 in a process of its own.
+// cargoFresh measures 304 for an index file of 300 versions, beside a bare handler that answers 304
+// in a process of its own.
 func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startCargo(ctx, 300)
 	if err != nil {
@@ -222,7 +223,7 @@ func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error
 		"If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
 }
 
-// cargoGrowth: publishes a second into 1,000 versions, beside publishes into 10.
+// cargoGrowth measures publishes per second into 1,000 versions, beside publishes into 10.
 func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	pl, large, err := e.startCargo(ctx, 1000)
 	if err != nil {
@@ -235,7 +236,7 @@ func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	}
 	defer ps.kill()
 	var took [2]time.Duration
-	// In turns, so that whatever else the machine does meets both.
+	// They take turns, so that other load of the machine affects both.
 	for i := range 100 {
 		for k, c := range []*registry{large, small} {
 			start := time.Now()

@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// registry speaks just enough of the distribution protocol to be measured
-// with: it is the same client for every server.
+// registry is a client with as much of the distribution protocol as the measurements need, the same for every server.
 type registry struct {
 	base string
 	auth string // Authorization header, may be empty
@@ -31,7 +30,7 @@ func newRegistry(addr string) *registry {
 	}
 }
 
-// login buys a bearer token for the repositories.
+// login gets a bearer token for the repositories.
 func (c *registry) login(ctx context.Context, scopes ...string) error {
 	q := url.Values{"service": {"larder"}, "scope": scopes}
 	req, err := http.NewRequestWithContext(ctx, "GET", c.base+"/v2/token?"+q.Encode(), nil)
@@ -155,7 +154,7 @@ func (c *registry) pushImage(ctx context.Context, repo, tag string, layers ...[]
 	return raw, err
 }
 
-// pull reads a path and returns how many bytes came.
+// pull reads a path and returns the number of bytes.
 func (c *registry) pull(ctx context.Context, path string, buf []byte) (int64, error) {
 	resp, err := c.do(ctx, "GET", path, nil, 0)
 	if err != nil {

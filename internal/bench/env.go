@@ -19,7 +19,7 @@ import (
 
 const adminPassword = "bench-password"
 
-// env is the scratch folder, the binary under test and what was started.
+// env has the scratch folder, the binary under test and the running servers.
 type env struct {
 	dir    string
 	larder string
@@ -40,7 +40,7 @@ type env struct {
 	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
 }
 
-// pair is what a benchmark measures: larder and its yardstick, side by side.
+// pair is a measurement of larder and of its yardstick.
 type pair struct{ ours, yardstick float64 }
 
 func (p pair) ratio() float64 {
@@ -50,7 +50,7 @@ func (p pair) ratio() float64 {
 	return 0
 }
 
-// add keeps one of many pairs of a round; a benchmark that adds none returns its only one.
+// add keeps one of many pairs of a round. A benchmark with one pair returns that instead.
 func (e *env) add(ours, yardstick float64) { e.pairs = append(e.pairs, pair{ours, yardstick}) }
 
 // note keeps a line that is printed below the benchmark's.
@@ -87,7 +87,7 @@ func (e *env) close() {
 	_ = os.RemoveAll(e.dir)
 }
 
-// folder makes a fresh folder below the scratch folder.
+// folder makes a new folder below the scratch folder.
 func (e *env) folder(name string) (string, error) {
 	return os.MkdirTemp(e.dir, name+"-")
 }
@@ -124,7 +124,7 @@ func (e *env) start(ctx context.Context, cmd *exec.Cmd, addr func() (string, err
 	return nil, fmt.Errorf("%s was not ready in time", filepath.Base(cmd.Path))
 }
 
-// kill asks first: nginx takes its workers along only when it may.
+// kill sends SIGTERM first: otherwise nginx would not end its workers.
 func (p *process) kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -215,7 +215,7 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 	return e.start(ctx, exec.Command(registry, "serve", file), answers(addr, "/v2/"))
 }
 
-// startAs starts a larder on a folder, and a client that acts as its administrator.
+// startAs starts a larder on a folder and returns a client of its administrator.
 func (e *env) startAs(ctx context.Context, data string, environ ...string) (*process, *registry, error) {
 	p, err := e.startLarder(ctx, data, environ...)
 	if err != nil {
@@ -226,7 +226,7 @@ func (e *env) startAs(ctx context.Context, data string, environ ...string) (*pro
 	return p, c, nil
 }
 
-// startBare serves a file's bytes from memory with net/http and nothing else, in a process of its own.
+// startBare serves the bytes of a file from memory with net/http alone, in a process of its own.
 func (e *env) startBare(ctx context.Context, file string, environ ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
@@ -237,10 +237,10 @@ func (e *env) startBare(ctx context.Context, file string, environ ...string) (*p
 	return e.start(ctx, cmd, answers(addr, "/"))
 }
 
-// bareFresh in place of a file is a handler that answers everything with the tag that was asked about and a 304.
+// bareFresh in place of a file makes a handler that answers everything with 304 and the ETag of the request.
 const bareFresh = "304"
 
-// serveBare is http.Server as it comes, or with larder's time limits.
+// serveBare runs http.Server with its defaults, or with the time limits of larder.
 func serveBare(file string) error {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", r.Header.Get("If-None-Match"))

@@ -20,7 +20,7 @@ const (
 	mavenBuilds   = 1000 // of the snapshot that is deployed once more
 )
 
-// startMaven starts a larder and a client that acts as its administrator.
+// startMaven starts a larder and returns a client of its administrator.
 func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 	data, err := e.folder("maven")
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *registry) mavenPut(ctx context.Context, path, body string) error {
 	return err
 }
 
-// mavenFile sends a file with the checksums mvn sends.
+// mavenFile uploads a file with the checksums that mvn sends.
 func (c *registry) mavenFile(ctx context.Context, path, body string) error {
 	s1, m := sha1.Sum([]byte(body)), md5.Sum([]byte(body))
 	for _, part := range [][2]string{
@@ -51,7 +51,7 @@ func (c *registry) mavenFile(ctx context.Context, path, body string) error {
 	return nil
 }
 
-// mavenGet reads a document, which need not be there.
+// mavenGet reads a document, "" if it does not exist.
 func (c *registry) mavenGet(ctx context.Context, path string) (string, error) {
 	resp, err := c.do(ctx, "GET", "/maven/"+path, nil, 0)
 	if err != nil && strings.Contains(err.Error(), "404") {
@@ -68,7 +68,7 @@ func (c *registry) mavenGet(ctx context.Context, path string) (string, error) {
 const mavenPOM = "<project><modelVersion>4.0.0</modelVersion>" +
 	"<groupId>com.acme</groupId><artifactId>big</artifactId><version>1-SNAPSHOT</version></project>"
 
-// mavenBuild deploys the nth build of a snapshot, request by request as mvn does.
+// mavenBuild deploys the nth build of a snapshot with the requests of mvn.
 func (c *registry) mavenBuild(ctx context.Context, n int) error {
 	const dir = "com/acme/big/"
 	id := fmt.Sprintf("1-20260101.%06d-%d", n/60*100+n%60, n+1)
@@ -93,7 +93,7 @@ func (c *registry) mavenBuild(ctx context.Context, n int) error {
 		`<metadata><versioning><versions><version>1-SNAPSHOT</version></versions></versioning></metadata>`)
 }
 
-// mavenGrowth: builds of a snapshot deployed a second on top of 1,000, beside on top of 10.
+// mavenGrowth measures deployments per second of a snapshot with 1,000 builds, beside one with 10.
 func mavenGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	rate := func(first int) (float64, error) {
 		p, c, err := e.startMaven(ctx)
@@ -128,7 +128,7 @@ func mavenGrowth(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	return ours, yardstick, err
 }
 
-// mavenLarge: one stream of a large artifact, beside nginx with sendfile.
+// mavenLarge measures one stream of a large artifact, beside nginx with sendfile.
 func mavenLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	file, _, err := e.largeBlob(largeSize)
 	if err != nil {
@@ -171,7 +171,7 @@ func mavenLarge(ctx context.Context, e *env) (ours, yardstick float64, err error
 	return ours, yardstick, nil
 }
 
-// mavenCached: metadata of 1,000 versions from memory, beside a bare handler with the same bytes.
+// mavenCached measures metadata of 1,000 versions from memory, beside a bare handler with the same bytes.
 func mavenCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startMaven(ctx)
 	if err != nil {

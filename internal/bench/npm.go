@@ -20,7 +20,7 @@ import (
 
 const npmVersions = 5000
 
-// npmTarball is a package's archive with size bytes of noise beside package.json.
+// npmTarball returns an archive with package.json and size bytes of noise.
 func npmTarball(name, version string, size int) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
@@ -88,7 +88,7 @@ func (e *env) startNPM(ctx context.Context, n int, environ ...string) (*process,
 	return p, c, err
 }
 
-// filledNPM is the larder with 5,000 versions, started when first needed.
+// filledNPM returns the larder with 5,000 versions; the first call starts it.
 func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
 	if e.npm == nil {
 		fmt.Printf("(publishing %d versions)\n", npmVersions)
@@ -100,7 +100,7 @@ func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
 	return e.npm, e.npmClient, nil
 }
 
-// packument reads the document and its tag.
+// packument reads the packument and its ETag.
 func (c *registry) packument(ctx context.Context) (body []byte, etag string, err error) {
 	resp, err := c.do(ctx, "GET", "/npm/big", nil, 0)
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *registry) packument(ctx context.Context) (body []byte, etag string, err
 	return body, resp.Header.Get("ETag"), err
 }
 
-// npmRender: the first packument after a change, beside 150 ms.
+// npmRender measures the first packument after a change, beside 150 ms.
 func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	_, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return 1 / time.Since(start).Seconds(), 1 / 0.150, nil
 }
 
-// npmCached: the packument from memory, beside a bare handler with the same bytes.
+// npmCached measures the packument from memory, beside a bare handler with the same bytes.
 func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -144,7 +144,7 @@ func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return e.compareBare(ctx, p, "/npm/big", c.auth, file)
 }
 
-// npmFresh: 304 for the packument, beside 10,000 a second.
+// npmFresh measures 304 for the packument, beside 10,000 per second.
 func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -158,7 +158,7 @@ func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return ours, 10_000, err
 }
 
-// npmGrowth: publishes a second into 5,000 versions, beside publishes into 10.
+// npmGrowth measures publishes per second into 5,000 versions, beside publishes into 10.
 func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	_, large, err := e.filledNPM(ctx)
 	if err != nil {
@@ -186,7 +186,7 @@ func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return ours, yardstick, err
 }
 
-// npmMemory: the largest resident size while a tarball of 100 MB is published, beside 150 MiB.
+// npmMemory measures the largest resident size while a tarball of 100 MB is published, beside 150 MiB.
 func npmMemory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startNPM(ctx, 1)
 	if err != nil {

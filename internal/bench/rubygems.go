@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// gems is how many the large registry has.
+// gems is the number of gems of the large registry.
 const gems = 200_000
 
 const gemYAML = `--- !ruby/object:Gem::Specification
@@ -42,7 +42,7 @@ rubygems_version: 3.6.7
 specification_version: 4
 `
 
-// gemFile is a .gem with one small file.
+// gemFile returns a .gem with one small file.
 func gemFile(name, version string) ([]byte, error) {
 	metadata, err := gzipped(fmt.Appendf(nil, gemYAML, name, version))
 	if err != nil {
@@ -69,7 +69,7 @@ func gzipped(p []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// tarOf is an archive of names and contents in turn.
+// tarOf returns an archive; files are names and contents in turn.
 func tarOf(files ...any) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -100,8 +100,8 @@ func (c *registry) gemPush(ctx context.Context, name, version string) error {
 	return err
 }
 
-// fillGems makes data folders with so many gems each. It is the package's own tests that write them, as its
-// transactions would but thousands of gems in one: pushed over HTTP, 200,000 gems take the best part of an hour.
+// fillGems makes data folders with the given numbers of gems. A benchmark of the package rubygems writes them,
+// thousands of gems in one transaction: pushed over HTTP, 200,000 gems would take almost an hour.
 func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, err error) {
 	var lines strings.Builder
 	for _, n := range counts {
@@ -121,7 +121,7 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 	return folders, nil
 }
 
-// gemEnv is what the benchmarks of gems share: a large registry and a small one, started when first needed.
+// gemEnv has a large registry and a small one, which the benchmarks of gems share.
 type gemEnv struct {
 	large, small             *process
 	largeClient, smallClient *registry
@@ -148,8 +148,8 @@ func (e *env) filledGems(ctx context.Context) (*gemEnv, error) {
 	return g, nil
 }
 
-// gemGrowth: pushes a second into 200,000 gems, beside pushes into 10. They take turns, so that
-// both meet the same disk.
+// gemGrowth measures pushes per second into 200,000 gems, beside pushes into 10. They take turns, so that other load of
+// the disk affects both.
 func gemGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -172,7 +172,7 @@ func gemGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return turns * n / took[0].Seconds(), turns * n / took[1].Seconds(), nil
 }
 
-// listSize is how long /versions is.
+// listSize returns the length and the ETag of /versions.
 func (c *registry) listSize(ctx context.Context) (int64, string, error) {
 	resp, err := c.do(ctx, "HEAD", "/rubygems/versions", nil, 0)
 	if err != nil {
@@ -182,7 +182,7 @@ func (c *registry) listSize(ctx context.Context) (int64, string, error) {
 	return resp.ContentLength, resp.Header.Get("ETag"), nil
 }
 
-// gemRange: the last hundred bytes of a list of 200,000 gems, beside those of a list of 10.
+// gemRange measures the last hundred bytes of a list of 200,000 gems, beside those of a list of 10.
 func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -203,7 +203,7 @@ func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return ours, yardstick, err
 }
 
-// gemFresh: nothing new in 200,000 gems, beside 10,000 a second.
+// gemFresh measures 304 for the list of 200,000 gems, beside 10,000 per second.
 func gemFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -218,8 +218,8 @@ func gemFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return ours, 10_000, err
 }
 
-// gemStart: from the start on 200,000 gems to the first answer about their list, beside 200 ms;
-// noted: the same with 10 gems.
+// gemStart measures the time from a start on 200,000 gems to the first answer with their list, beside 200 ms. The time
+// with 10 gems is a note.
 func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -243,7 +243,7 @@ func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return 1 / large.Seconds(), 1 / 0.2, err
 }
 
-// gemIndex: the first Marshal index after a push, beside a second.
+// gemIndex measures the first Marshal index after a push, beside one second.
 func gemIndex(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
