@@ -1,5 +1,5 @@
-// Larder is a package registry in one binary and one folder. This file turns signals into a context and the outcome into
-// an exit code; internal/cli is the program.
+// Larder is a package registry in one binary and one folder. This file turns signals into a context and the outcome
+// into an exit code; internal/cli is the program.
 package main
 
 import (

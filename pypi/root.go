@@ -17,7 +17,7 @@ import (
 	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/rawjson"
-	"larder/internal/roll"
+	"larder/internal/sortedlist"
 	"larder/internal/wire"
 	"larder/pypi/simple"
 	"larder/store"
@@ -32,13 +32,13 @@ type projects struct {
 	gen    uint64            // the kind's generation the list is up to date with
 	serial uint64            // of the last change that is in the list
 	names  map[string]listed // all that are not hidden
-	json   *roll.Roll
-	html   *roll.Roll
+	json   *sortedlist.List
+	html   *sortedlist.List
 	docs   map[string]*store.Document // by media type, of this state
 }
 
 func newProjects(s *server) *projects {
-	return &projects{s: s, names: map[string]listed{}, json: roll.New(","), html: roll.New("")}
+	return &projects{s: s, names: map[string]listed{}, json: sortedlist.New(","), html: sortedlist.New("")}
 }
 
 // refresh brings the list up to date: once everything is read, later what the change log names.
@@ -125,7 +125,7 @@ func (p *projects) document(ctx context.Context, mediaType string) (*store.Docum
 	return d, p.serial, err
 }
 
-func assembleAll(js, ht *roll.Roll, serial uint64, mediaType string) (*store.Document, error) {
+func assembleAll(js, ht *sortedlist.List, serial uint64, mediaType string) (*store.Document, error) {
 	if mediaType == simple.JSON {
 		head := fmt.Sprintf(`{"meta":{"api-version":"%s","_last-serial":%d},"projects":[`, simple.APIVersion, serial)
 		return js.Document(head, "]}\n", mediaType)
@@ -142,7 +142,7 @@ func (p *projects) visible(ctx context.Context, mediaType string, may func(name 
 	if err != nil {
 		return nil, 0, err
 	}
-	js, ht := roll.New(","), roll.New("")
+	js, ht := sortedlist.New(","), sortedlist.New("")
 	for i, n := range names {
 		if i%1000 == 0 && ctx.Err() != nil {
 			return nil, 0, ctx.Err()

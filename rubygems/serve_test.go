@@ -21,6 +21,7 @@ import (
 	"larder/auth"
 	"larder/internal/ledger"
 	"larder/internal/rubymarshal"
+	"larder/internal/rubymarshal/marshaltest"
 	"larder/internal/wiretest"
 	"larder/rubygems/naming"
 	"larder/store/storetest"
@@ -248,7 +249,7 @@ func TestPackedList(t *testing.T) {
 // readTuples decodes a Marshal index.
 func readTuples(t testing.TB, a answer) []string {
 	t.Helper()
-	v, err := rubymarshal.Unmarshal([]byte(gunzip(t, a.Body)), rubymarshal.Limits{})
+	v, err := marshaltest.Unmarshal([]byte(gunzip(t, a.Body)), marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -439,11 +440,11 @@ func quickDependencies(t *testing.T, a answer) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+	outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
+	inner, err := marshaltest.Unmarshal(outer.(rubymarshal.Data).Raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
-// Package advisory keeps the security advisories that an operator loads for a kind. Audits are answered from them and
-// nobody else is asked, so no name of a private package leaves the house.
+// Package advisory keeps the security advisories that an operator loads for a kind. Audits are answered from these
+// alone, so that no name of a private package is sent to anybody.
 package advisory
 
 import (
@@ -20,17 +20,18 @@ import (
 	"larder/store"
 )
 
-// Advisory is one of them, in the words of its kind; it is kept as JSON.
+// Advisory is one advisory in the form of its kind. It is stored as JSON.
 type Advisory interface {
-	// About is the package's name.
+	// About returns the name of the package.
 	About() string
-	// Fault is a sentence for the operator on what is wrong with it, "" when it can be used.
+	// Fault says to the operator what is wrong with the advisory, "" if it can be used.
 	Fault() string
 }
 
 // Table holds the advisories of one kind.
 type Table[A Advisory] struct {
-	// Changed, if set, is run in the transaction that loads, for each package about which something else is loaded now.
+	// Changed, if set, is called for each package whose advisories differ from those before, in the transaction that
+	// loads them.
 	Changed func(tx *store.Tx, name string) error
 
 	store *store.Store
@@ -47,7 +48,7 @@ const (
 	maxBody   = 64 << 20     // bytes of what is loaded
 )
 
-// OpLoad is the journal's word for loading.
+// OpLoad is the operation of a load in the journal.
 const OpLoad store.Op = "advisories"
 
 // NewTable returns the advisories of a kind.
@@ -55,7 +56,8 @@ func NewTable[A Advisory](s *store.Store, kind store.Kind) *Table[A] {
 	return &Table[A]{store: s, repo: store.NewRepo[struct{}](s, kind), kind: kind}
 }
 
-// Set answers a PUT whose body is a JSON array: it replaces all advisories, or none when one of them cannot be used.
+// Set answers a PUT whose body is a JSON array of advisories. They replace all others; if one cannot
+// be used, nothing is changed.
 func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 	raw, err := wire.ReadBody(r, maxBody)
 	if err == nil {
@@ -80,14 +82,14 @@ func (t *Table[A]) Set(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (t *Table[A]) replace(ctx context.Context, list []A) error {
-	// After the commit: what was read before it is not remembered, or forgotten here.
+	// After the commit: a set that was read before it must not stay in memory.
 	defer t.forget()
 	return t.store.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.NeedRoom(); err != nil {
 			return err
 		}
 		table := t.repo.KindIndex(tx, tableName)
-		// What is said about a package, one after the other.
+		// The advisories of a package, joined.
 		was, now := map[string]string{}, map[string]string{}
 		for k, v := range table.Scan(nil, nil) {
 			name, _, _ := strings.Cut(string(k), "\x00")
@@ -138,7 +140,7 @@ func (t *Table[A]) tell(tx *store.Tx, was, now map[string]string) error {
 	return nil
 }
 
-// Get answers with what is loaded, in the form it was loaded in.
+// Get answers a GET with all advisories, as the JSON array that was loaded.
 func (t *Table[A]) Get(w http.ResponseWriter, r *http.Request) error {
 	list, err := t.All(r.Context())
 	if err != nil {
@@ -158,8 +160,8 @@ func (t *Table[A]) Of(ctx context.Context, names []string) ([]A, error) {
 	return t.scan(ctx, prefixes)
 }
 
-// About is the set of packages there is something loaded about: an audit asks for thousands that nobody ever heard of.
-// Nobody changes it.
+// About returns the set of packages that have advisories. An audit asks for thousands of packages that have none. The
+// set is shared: callers must not change it.
 func (t *Table[A]) About(ctx context.Context) (map[string]bool, error) {
 	t.mu.Lock()
 	names, loads := t.names, t.loads

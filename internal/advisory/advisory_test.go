@@ -1,7 +1,10 @@
 package advisory
 
+// A table of advisories over HTTP, and what it refuses.
+
 import (
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,43 +24,83 @@ func (n note) Fault() string {
 	return ""
 }
 
-func TestTable(t *testing.T) {
+const loaded = `[{"Package":"a","Text":"1"},{"Package":"a","Text":"2"},` +
+	`{"Package":"a/b","Text":"3"},{"Package":"b","Text":"4"}]`
+
+func set(table *Table[note], body string) error {
+	return table.Set(httptest.NewRecorder(), httptest.NewRequest("PUT", "/", strings.NewReader(body)))
+}
+
+func wantTable(t *testing.T, table *Table[note], want string) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := table.Get(w, httptest.NewRequest("GET", "/", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.TrimSpace(w.Body.String()); got != want {
+		t.Errorf("the table is %s, want %s", got, want)
+	}
+}
+
+func TestLoadReplacesTheTableOfItsKind(t *testing.T) {
 	s := storetest.New(t)
 	table, other := NewTable[note](s, store.NPM), NewTable[note](s, store.Composer)
-	get := func(of *Table[note]) string {
-		w := httptest.NewRecorder()
-		if err := of.Get(w, httptest.NewRequest("GET", "/", nil)); err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(w.Body.String())
+	wantTable(t, table, "[]")
+	if err := set(table, loaded); err != nil {
+		t.Fatal(err)
 	}
-	set := func(body string) error {
-		w := httptest.NewRecorder()
-		return table.Set(w, httptest.NewRequest("PUT", "/", strings.NewReader(body)))
+	wantTable(t, table, loaded)
+	wantTable(t, other, "[]")
+	if err := set(table, "[]"); err != nil {
+		t.Fatal(err)
 	}
-	if got := get(table); got != "[]" {
-		t.Error(got)
-	}
-	loaded := `[{"Package":"a","Text":"1"},{"Package":"a","Text":"2"},{"Package":"a/b","Text":"3"},{"Package":"b","Text":"4"}]`
-	if err := set(loaded); err != nil || get(table) != loaded || get(other) != "[]" {
-		t.Errorf("%v: %s, other kind %s", err, get(table), get(other))
+	wantTable(t, table, "[]")
+}
+
+func TestRefusedLoadChangesNothing(t *testing.T) {
+	table := NewTable[note](storetest.New(t), store.NPM)
+	if err := set(table, loaded); err != nil {
+		t.Fatal(err)
 	}
 	for body, text := range map[string]string{
-		`{}`: "not a JSON array", `[`: "not a JSON array", `[{"Package":"a","Text":"x"},{"Package":"b"}]`: "Advisory 1: it says nothing.",
+		`{}`: "not a JSON array", `[`: "not a JSON array",
+		`[{"Package":"a","Text":"x"},{"Package":"b"}]`: "Advisory 1: it says nothing.",
 	} {
-		if err := set(body); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), text) || get(table) != loaded {
-			t.Errorf("%s: %v", body, err)
+		err := set(table, body)
+		if got := problem.Status(err); got != 400 {
+			t.Errorf("%s is answered with %d, want 400", body, got)
 		}
+		if got := problem.Public(err); !strings.Contains(got, text) {
+			t.Errorf("%s is answered with %q, want a sentence with %q", body, got, text)
+		}
+		wantTable(t, table, loaded)
 	}
-	list, err := table.Of(t.Context(), []string{"b", "", "a", "absent"})
-	if err != nil || len(list) != 3 || list[0].Text != "4" || list[2].Text != "2" {
-		t.Errorf("%v %v", list, err)
+}
+
+func TestAdvisoriesAreFoundByPackage(t *testing.T) {
+	table := NewTable[note](storetest.New(t), store.NPM)
+	if err := set(table, loaded); err != nil {
+		t.Fatal(err)
 	}
-	if err := set(`[]`); err != nil || get(table) != "[]" {
-		t.Errorf("%v: %s", err, get(table))
+	got, err := table.Of(t.Context(), []string{"b", "", "a", "absent"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []note{{"b", "4"}, {"a", "1"}, {"a", "2"}}; !slices.Equal(got, want) {
+		t.Errorf("of b and a there are %v, want %v", got, want)
+	}
+}
+
+func TestLoadIsInTheJournal(t *testing.T) {
+	s := storetest.New(t)
+	if err := set(NewTable[note](s, store.NPM), loaded); err != nil {
+		t.Fatal(err)
 	}
 	tail, err := s.JournalTail(t.Context(), 9)
-	if err != nil || len(tail) != 2 || tail[1].Op != OpLoad || tail[1].Note != "4 advisories loaded" {
-		t.Errorf("%+v %v", tail, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tail) != 1 || tail[0].Op != OpLoad || tail[0].Note != "4 advisories loaded" {
+		t.Errorf("the journal is %+v, want one entry %s with the note %q", tail, OpLoad, "4 advisories loaded")
 	}
 }

@@ -1,8 +1,8 @@
-// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped, within limits that hold whatever the
-// archive's own headers say. It stands alone: it knows neither store nor protocol, and never writes a file.
+// Package archive reads archives that strangers uploaded: ZIP, and tar, plain or gzipped. Its limits hold whatever the
+// archive's own headers say. It never writes a file.
 //
-// Tar hands out one entry after the other; what a callback does not read is skipped. Names are cleaned and never
-// lead outside: an absolute name or one with ".." is an error, because some client will extract what we let pass.
+// Tar calls a function for one entry after the other and skips what the function does not read. Names are cleaned and
+// never lead outside: an absolute name or one with ".." is an error, because some client would extract it.
 package archive
 
 import (
@@ -34,8 +34,8 @@ type Limits struct {
 	Name    int   // bytes of one entry's name; default 4096
 
 	// Strict refuses whatever two readers could understand in two ways: entries that are neither file nor folder, sparse
-	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. And it must be gzipped, or
-	// with Plain must not be.
+	// files, sizes in extension headers, a second gzip member, bytes after the archive's end. A strict archive must be
+	// gzipped; if Plain is set as well, it must not be.
 	Strict, Plain bool
 }
 
@@ -63,7 +63,7 @@ type Entry struct {
 	r io.Reader
 }
 
-// Read reads the member's bytes. ErrFormat, ErrLimit.
+// Read reads the member's bytes. Its errors are ErrFormat and ErrLimit.
 func (e *Entry) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
 	if err != nil && err != io.EOF {
@@ -87,8 +87,8 @@ func (e *Entry) Bytes(limit int64) ([]byte, error) {
 	return b, nil
 }
 
-// Tar calls fn for each entry of a tar archive, which may be gzipped. ErrFormat, ErrLimit, ErrName, with Limits.Strict also
-// ErrType, or fn's first error.
+// Tar calls fn for each entry of a tar archive, which may be gzipped. It returns ErrFormat, ErrLimit, ErrName, with
+// Limits.Strict also ErrType, or the first error of fn.
 func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 	l = l.withDefaults()
 	in := bufio.NewReaderSize(r, 64<<10)
@@ -123,7 +123,7 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			return fmt.Errorf("%w: more than %d entries", ErrLimit, l.Entries)
 		}
 		if h.Typeflag == tar.TypeXGlobalHeader && !l.Strict {
-			// What git archive notes for the whole archive; it is no member.
+			// git archive writes this header for the whole archive; it is no member.
 			continue
 		}
 		name, err := cleanName(h.Name, l.Name)
@@ -133,7 +133,9 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 		if err != nil {
 			return err
 		}
-		if err := fn(&Entry{Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t}); err != nil {
+		if err := fn(&Entry{
+			Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t,
+		}); err != nil {
 			return err
 		}
 	}
@@ -141,7 +143,7 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 
 const sparsePrefix = "GNU.sparse."
 
-// sparse recognises GNU's old format and its three in PAX records.
+// sparse reports whether a file is sparse, in GNU's old format or one of its three in PAX records.
 func sparse(h *tar.Header) bool {
 	if h.Typeflag == tar.TypeGNUSparse {
 		return true
@@ -154,7 +156,7 @@ func sparse(h *tar.Header) bool {
 	return false
 }
 
-// finish reads what follows the archive's end: gzip's checksum comes last, and clients look at it.
+// finish reads what follows the archive's end: the checksum of gzip comes last, and clients check it.
 func finish(in *bufio.Reader, body io.Reader, strict bool) error {
 	rest := &rest{}
 	if _, err := io.Copy(rest, body); err != nil {
@@ -171,7 +173,7 @@ func finish(in *bufio.Reader, body io.Reader, strict bool) error {
 	return nil
 }
 
-// rest notes whether there is more than padding.
+// rest remembers whether anything but padding was written to it.
 type rest struct{ more bool }
 
 func (r *rest) Write(p []byte) (int, error) {
@@ -179,7 +181,7 @@ func (r *rest) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// plainEntry refuses entries that not all readers see alike, or that plant something other than a file or folder.
+// plainEntry refuses entries that readers understand differently, and those that are neither file nor folder.
 func plainEntry(h *tar.Header) error {
 	folder := h.Typeflag == tar.TypeDir
 	if !folder && h.Typeflag != tar.TypeReg {
@@ -199,7 +201,7 @@ func plainEntry(h *tar.Header) error {
 	return nil
 }
 
-// cleanName makes one spelling of a name, or refuses it.
+// cleanName returns the one spelling of a name, or ErrName.
 func cleanName(name string, limit int) (string, error) {
 	if len(name) > limit {
 		return "", fmt.Errorf("%w: a name of %d bytes", ErrLimit, len(name))
@@ -218,7 +220,7 @@ func cleanName(name string, limit int) (string, error) {
 	return path.Clean(name), nil
 }
 
-// counted ends with ErrLimit after so many bytes: the defence against bombs, whatever sizes headers announce.
+// counted ends with ErrLimit after its number of bytes, whatever sizes the headers announce: archives may be bombs.
 type counted struct {
 	r           io.Reader
 	left, limit int64
@@ -254,7 +256,7 @@ func readError(err error) error {
 	return fmt.Errorf("read archive: %w", err)
 }
 
-// Gunzip decompresses p, up to limit bytes. ErrFormat, ErrLimit.
+// Gunzip decompresses p, up to limit bytes. Its errors are ErrFormat and ErrLimit.
 func Gunzip(p []byte, limit int64) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(p))
 	if err != nil {

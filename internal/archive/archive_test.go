@@ -1,11 +1,14 @@
 package archive
 
+// Tar archives: what is read, and what is refused.
+
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,9 +55,10 @@ func tarOf(t testing.TB, zip bool, files ...file) []byte {
 	return b.Bytes()
 }
 
-func TestTar(t *testing.T) {
+func TestRegularFilesOfATarAreRead(t *testing.T) {
 	for _, zip := range []bool{false, true} {
-		p := tarOf(t, zip, file{"./a/b", "hello", 0}, file{"a/", "", tar.TypeDir}, file{"a/link", "../../etc/passwd", tar.TypeSymlink}, file{`a\c`, "x", 0})
+		p := tarOf(t, zip, file{"./a/b", "hello", 0}, file{"a/", "", tar.TypeDir},
+			file{"a/link", "../../etc/passwd", tar.TypeSymlink}, file{`a\c`, "x", 0})
 		var got []string
 		err := Tar(bytes.NewReader(p), Limits{}, func(e *Entry) error {
 			b, err := e.Bytes(100)
@@ -63,13 +67,16 @@ func TestTar(t *testing.T) {
 			}
 			return err
 		})
-		if want := `a/b=hello a\c=x`; err != nil || strings.Join(got, " ") != want {
-			t.Errorf("%q %v", got, err)
+		if err != nil {
+			t.Errorf("zip %v: %v", zip, err)
+		}
+		if want := []string{"a/b=hello", `a\c=x`}; !slices.Equal(got, want) {
+			t.Errorf("zip %v: the files are %q, want %q", zip, got, want)
 		}
 	}
 }
 
-func TestTarRefuses(t *testing.T) {
+func TestUnusableTarIsRefused(t *testing.T) {
 	whole := tarOf(t, true, file{"a", strings.Repeat("x", 5000), 0}, file{"b", "y", 0})
 	bomb := tarOf(t, true, file{"a", strings.Repeat("\x00", 1<<20), 0})
 	stop := errors.New("stop")
@@ -103,16 +110,20 @@ func TestTarRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	err := Tar(bytes.NewReader(whole), Limits{}, func(e *Entry) error {
+}
+
+func TestBytesOfALargeEntryAreLimited(t *testing.T) {
+	p := tarOf(t, true, file{"a", strings.Repeat("x", 5000), 0})
+	err := Tar(bytes.NewReader(p), Limits{}, func(e *Entry) error {
 		_, err := e.Bytes(10)
 		return err
 	})
 	if !errors.Is(err, ErrLimit) {
-		t.Errorf("a large entry: %v", err)
+		t.Errorf("Bytes(10) of 5000 bytes gives the error %v, want %v", err, ErrLimit)
 	}
 }
 
-func TestGunzip(t *testing.T) {
+func TestGunzipIsLimited(t *testing.T) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	if _, err := z.Write(make([]byte, 1000)); err != nil {
@@ -122,14 +133,14 @@ func TestGunzip(t *testing.T) {
 		t.Fatal(err)
 	}
 	if p, err := Gunzip(b.Bytes(), 1000); err != nil || len(p) != 1000 {
-		t.Errorf("%d bytes, %v", len(p), err)
+		t.Errorf("Gunzip returns %d bytes, %v; want 1000", len(p), err)
 	}
 	if _, err := Gunzip(b.Bytes(), 999); !errors.Is(err, ErrLimit) {
-		t.Error(err)
+		t.Errorf("Gunzip to 999 of 1000 bytes gives the error %v, want %v", err, ErrLimit)
 	}
 	for _, p := range [][]byte{nil, []byte("x"), b.Bytes()[:12]} {
 		if _, err := Gunzip(p, 1000); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: %v", p, err)
+			t.Errorf("Gunzip(%q) gives the error %v, want %v", p, err, ErrFormat)
 		}
 	}
 }
@@ -141,11 +152,11 @@ func FuzzTar(f *testing.F) {
 		total := int64(0)
 		_ = Tar(bytes.NewReader(p), Limits{Bytes: 1 << 20, Entries: 100}, func(e *Entry) error {
 			if strings.HasPrefix(e.Name, "/") || strings.HasPrefix(e.Name, "../") || e.Name == ".." {
-				t.Fatalf("name %q", e.Name)
+				t.Fatalf("the name %q leads outside", e.Name)
 			}
 			n, err := io.Copy(io.Discard, e)
 			if total += n; total > 1<<20 {
-				t.Fatal("more than the limit")
+				t.Fatalf("%d bytes were read, more than the limit", total)
 			}
 			return err
 		})

@@ -1,5 +1,7 @@
 package archive
 
+// Tar archives that readers could understand in two ways.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -38,7 +40,10 @@ func withPAX(t testing.TB, key, value string) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
-	if err := w.WriteHeader(&tar.Header{Name: "a", Size: 5, Mode: 0o644, Typeflag: tar.TypeReg, PAXRecords: map[string]string{"VENDOR.x": "12345678"}, Format: tar.FormatPAX}); err != nil {
+	if err := w.WriteHeader(&tar.Header{
+		Name: "a", Size: 5, Mode: 0o644, Typeflag: tar.TypeReg, PAXRecords: map[string]string{"VENDOR.x": "12345678"},
+		Format: tar.FormatPAX,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Write([]byte("hello")); err != nil {
@@ -68,8 +73,7 @@ func withPAX(t testing.TB, key, value string) []byte {
 	return p
 }
 
-// TestStrict: what two readers could understand in two ways is an error in strict mode, and only there.
-func TestStrict(t *testing.T) {
+func TestStrictRefusesWhatReadersUnderstandDifferently(t *testing.T) {
 	good := tarOf(t, true, file{"a/b", "hello", 0}, file{"a/", "", tar.TypeDir})
 	typed := func(flag byte) []byte { return tarOf(t, true, file{"a/link", "b", flag}) }
 	forge := func(change func(header []byte)) []byte {
@@ -83,18 +87,20 @@ func TestStrict(t *testing.T) {
 		p    []byte
 		want error
 	}{
-		"good":               {good, nil},
-		"symlink":            {typed(tar.TypeSymlink), ErrType},
-		"hardlink":           {typed(tar.TypeLink), ErrType},
-		"fifo":               {typed(tar.TypeFifo), ErrType},
-		"character device":   {typed(tar.TypeChar), ErrType},
-		"block device":       {typed(tar.TypeBlock), ErrType},
-		"contiguous":         {flagged('7'), ErrType},
-		"unknown type":       {flagged('Z'), ErrType},
-		"not gzipped":        {tarOf(t, false, file{"a", "x", 0}), ErrFormat},
-		"second member":      {append(bytes.Clone(good), good...), ErrFormat},
-		"bytes after gzip":   {append(bytes.Clone(good), 'x'), ErrFormat},
-		"bytes after tar":    {zipped(t, append(tarOf(t, false, file{"a", "x", 0}), bytes.Repeat([]byte("x"), 512)...)), ErrFormat},
+		"good":             {good, nil},
+		"symlink":          {typed(tar.TypeSymlink), ErrType},
+		"hardlink":         {typed(tar.TypeLink), ErrType},
+		"fifo":             {typed(tar.TypeFifo), ErrType},
+		"character device": {typed(tar.TypeChar), ErrType},
+		"block device":     {typed(tar.TypeBlock), ErrType},
+		"contiguous":       {flagged('7'), ErrType},
+		"unknown type":     {flagged('Z'), ErrType},
+		"not gzipped":      {tarOf(t, false, file{"a", "x", 0}), ErrFormat},
+		"second member":    {append(bytes.Clone(good), good...), ErrFormat},
+		"bytes after gzip": {append(bytes.Clone(good), 'x'), ErrFormat},
+		"bytes after tar": {
+			zipped(t, append(tarOf(t, false, file{"a", "x", 0}), bytes.Repeat([]byte("x"), 512)...)), ErrFormat,
+		},
 		"zeros after tar":    {zipped(t, append(tarOf(t, false, file{"a", "x", 0}), make([]byte, 10<<10)...)), nil},
 		"size in PAX":        {zipped(t, withPAX(t, "size", "5")), ErrFormat},
 		"sparse in PAX":      {zipped(t, withPAX(t, "GNU.sparse.a", "1")), ErrFormat},
@@ -108,19 +114,28 @@ func TestStrict(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 	}
-	for name, p := range map[string][]byte{"links": typed(tar.TypeSymlink), "members": append(bytes.Clone(good), good...), "plain": tarOf(t, false, file{"a", "x", 0})} {
-		if err := Tar(bytes.NewReader(p), Limits{}, func(*Entry) error { return nil }); err != nil {
-			t.Errorf("%s, not strict: %v", name, err)
+}
+
+// read goes through an archive.
+func read(p []byte, l Limits) error {
+	return Tar(bytes.NewReader(p), l, func(*Entry) error { return nil })
+}
+
+func TestLinksAndSecondMembersAreReadUnlessStrict(t *testing.T) {
+	good := tarOf(t, true, file{"a/b", "hello", 0})
+	for name, p := range map[string][]byte{
+		"links":   tarOf(t, true, file{"a/link", "b", tar.TypeSymlink}),
+		"members": append(bytes.Clone(good), good...),
+		"plain":   tarOf(t, false, file{"a", "x", 0}),
+	} {
+		if err := read(p, Limits{}); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// TestPlain: an archive that must not be gzipped, with all else that Strict asks for; links say where they point.
-func TestPlain(t *testing.T) {
+func TestPlainArchiveMustNotBeGzipped(t *testing.T) {
 	ok := tarOf(t, false, file{name: "a", content: "1"})
-	read := func(p []byte, l Limits) error {
-		return Tar(bytes.NewReader(p), l, func(*Entry) error { return nil })
-	}
 	if err := read(ok, Limits{Strict: true, Plain: true}); err != nil {
 		t.Error(err)
 	}
@@ -128,21 +143,32 @@ func TestPlain(t *testing.T) {
 		"gzipped": tarOf(t, true, file{name: "a"}), "more after its end": append(bytes.Clone(ok), "more"...), "cut": ok[:512],
 	} {
 		if err := read(p, Limits{Strict: true, Plain: true}); !errors.Is(err, ErrFormat) {
-			t.Errorf("%s: %v", what, err)
+			t.Errorf("%s: the error is %v, want %v", what, err, ErrFormat)
 		}
 	}
 	if err := read(ok, Limits{Strict: true}); !errors.Is(err, ErrFormat) {
-		t.Error(err)
+		t.Errorf("without Plain the error is %v, want %v", err, ErrFormat)
 	}
-	if err := read(make([]byte, 1024), Limits{}); !errors.Is(err, ErrEmpty) || !errors.Is(err, ErrFormat) {
-		t.Error(err)
+}
+
+func TestArchiveWithoutEntriesIsEmpty(t *testing.T) {
+	for _, want := range []error{ErrEmpty, ErrFormat} {
+		if err := read(make([]byte, 1024), Limits{}); !errors.Is(err, want) {
+			t.Errorf("the error is %v, want %v", err, want)
+		}
 	}
+}
+
+func TestLinkSaysWhereItPoints(t *testing.T) {
 	var link string
 	err := Tar(bytes.NewReader(tarOf(t, false, file{"l", "../x", tar.TypeSymlink})), Limits{}, func(e *Entry) error {
 		link = e.Link
 		return nil
 	})
-	if err != nil || link != "../x" {
-		t.Errorf("%q %v", link, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if link != "../x" {
+		t.Errorf("the link points to %q, want ../x", link)
 	}
 }

@@ -1,5 +1,7 @@
 package archive
 
+// This file reads ZIP archives.
+
 import (
 	"bufio"
 	"bytes"
@@ -51,10 +53,10 @@ const (
 	maxRatio     = 50
 )
 
-// Zip is a ZIP archive in which nothing can be read in two ways. Readers differ in where they believe an archive to begin,
-// in whether they trust the central directory or the headers before each entry, and in which of two equal names they
-// take; OpenZip refuses every archive in which that could make a difference. What is legal and still not everybody's
-// taste (Comment, ZipEntry.Streamed, ZipEntry.Link) is for the caller to judge.
+// Zip is a ZIP archive that all readers understand in the same way. Readers differ in where they look for the beginning
+// of an archive, in whether they use the central directory or the header before each entry, and in which of two equal
+// names they take; OpenZip refuses every archive in which that makes a difference. What is legal and unusual (Comment,
+// ZipEntry.Streamed, ZipEntry.Link) is for the caller to accept or refuse.
 type Zip struct {
 	Comment  string
 	Unpacked int64 // bytes of all entries together
@@ -80,9 +82,9 @@ type ZipEntry struct {
 	data   *io.SectionReader
 }
 
-// OpenZip reads the structure of the ZIP archive that is the size bytes of r, and compares everything that is said twice:
-// the archive begins with its first entry, entries follow each other without gaps, local headers and central directory
-// agree, and the archive ends with its comment. ErrFormat, ErrLimit, ErrName, or an error of r.
+// OpenZip reads the structure of the ZIP archive that is the size bytes of r, and compares everything that is said
+// twice: the archive begins with its first entry, entries follow each other without gaps, local headers and central
+// directory agree, and the archive ends with its comment. It returns ErrFormat, ErrLimit, ErrName, or an error of r.
 //
 // Contents are compared with their announced size and checksum when they are read.
 func OpenZip(r io.ReaderAt, size int64, l Limits) (*Zip, error) {
@@ -107,13 +109,13 @@ func OpenZip(r io.ReaderAt, size int64, l Limits) (*Zip, error) {
 	return z, z.readLocals(r, end)
 }
 
-// Entries are the archive's members in the order of their bytes.
+// Entries returns the members in the order of their bytes in the archive.
 func (z *Zip) Entries() []*ZipEntry { return z.entries }
 
-// Entry is the member called name; nil when there is none.
+// Entry returns the member called name, nil if there is none.
 func (z *Zip) Entry(name string) *ZipEntry { return z.byName[name] }
 
-// Verify unpacks every entry and compares it with its size and checksum. ErrFormat.
+// Verify unpacks every entry and compares it with its size and checksum. It returns ErrFormat if one differs.
 func (z *Zip) Verify() error {
 	for _, e := range z.entries {
 		if _, err := io.Copy(io.Discard, e.Open()); err != nil {
@@ -133,7 +135,7 @@ func formatError(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
 }
 
-// readAt reads n bytes; bytes that are not there are a damaged archive.
+// readAt reads n bytes at an offset. ErrFormat if the archive ends before them.
 func readAt(r io.ReaderAt, at, n int64) ([]byte, error) {
 	p := make([]byte, n)
 	if at < 0 {
@@ -178,12 +180,15 @@ func parseEnd(r io.ReaderAt, p []byte, at int64) (zipEnd, error) {
 	if le.Uint16(p[4:]) != 0 || le.Uint16(p[6:]) != 0 || le.Uint16(p[8:]) != le.Uint16(p[10:]) {
 		return zipEnd{}, formatError("it has several parts")
 	}
-	end := zipEnd{count: int64(le.Uint16(p[10:])), length: int64(le.Uint32(p[12:])), offset: int64(le.Uint32(p[16:])), comment: string(p[sizeEnd:])}
+	end := zipEnd{
+		count: int64(le.Uint16(p[10:])), length: int64(le.Uint32(p[12:])), offset: int64(le.Uint32(p[16:])),
+		comment: string(p[sizeEnd:]),
+	}
 	stop, err := end.widen(r, at)
 	if err != nil {
 		return zipEnd{}, err
 	}
-	// Sums of 64-bit numbers that strangers chose: compare by subtraction.
+	// A sum of numbers that strangers chose could overflow: compare by subtraction.
 	if end.offset < 0 || end.length < 0 || end.count < 0 || end.offset > stop || end.length != stop-end.offset {
 		return zipEnd{}, formatError("its directory is not where the end says")
 	}
@@ -193,8 +198,8 @@ func parseEnd(r io.ReaderAt, p []byte, at int64) (zipEnd, error) {
 	return end, nil
 }
 
-// widen takes the ZIP64 values, if there are any, and returns where the central directory must end. Some readers use them
-// whenever they are there, others only when the short ones are full, so both must say the same.
+// widen takes the ZIP64 values, if there are any, and returns where the central directory must end. Some readers use
+// them whenever they are there, others only when the short ones are full, so both must say the same.
 func (end *zipEnd) widen(r io.ReaderAt, at int64) (stop int64, err error) {
 	le := binary.LittleEndian
 	var locator []byte
@@ -217,7 +222,8 @@ func (end *zipEnd) widen(r io.ReaderAt, at int64) (stop int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if le.Uint32(p) != sigEnd64 || le.Uint64(p[4:]) != sizeEnd64-12 || le.Uint64(p[16:]) != 0 || le.Uint64(p[24:]) != le.Uint64(p[32:]) {
+	if le.Uint32(p) != sigEnd64 || le.Uint64(p[4:]) != sizeEnd64-12 || le.Uint64(p[16:]) != 0 ||
+		le.Uint64(p[24:]) != le.Uint64(p[32:]) {
 		return 0, formatError("its ZIP64 end record is wrong")
 	}
 	ok := takeWide(&end.count, most16, le.Uint64(p[32:]))
@@ -228,7 +234,7 @@ func (end *zipEnd) widen(r io.ReaderAt, at int64) (stop int64, err error) {
 	return stop, nil
 }
 
-// takeWide puts the ZIP64 value in the place of a full short one; another short one must say the same.
+// takeWide replaces a short value that is full with the ZIP64 one. Any other short value must equal the ZIP64 one.
 func takeWide(v *int64, full int64, wide uint64) bool {
 	if *v != full {
 		return uint64(*v) == wide
@@ -265,7 +271,7 @@ func (z *Zip) readDirectory(r io.ReaderAt, end zipEnd, l Limits) error {
 	return nil
 }
 
-// readCentral reads one entry of the central directory and says how many bytes it has.
+// readCentral reads one entry of the central directory and returns the number of its bytes.
 func readCentral(in io.Reader, l Limits) (*ZipEntry, int64, error) {
 	var p [sizeCentral]byte
 	if err := readFull(in, p[:]); err != nil {
@@ -312,7 +318,7 @@ func readFull(in io.Reader, p []byte) error {
 	}
 }
 
-// setName accepts one spelling of a name: readers that clean names and readers that do not must find the same.
+// setName refuses a name that is not clean: readers that clean names and readers that do not must find the same.
 func (e *ZipEntry) setName(l Limits) error {
 	name := strings.TrimSuffix(e.raw, "/")
 	clean, err := cleanName(name, l.Name)
@@ -329,7 +335,7 @@ func (e *ZipEntry) setName(l Limits) error {
 
 func unsafeRune(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }
 
-// setMode tells files from folders and links. Unix tools keep the file's mode in the upper half of the attributes.
+// setMode finds out what the entry is. Unix tools keep the file's mode in the upper half of the attributes.
 func (e *ZipEntry) setMode(system byte, attributes uint32) {
 	const unix, macOS, typeMask, typeFile, typeLink = 3, 19, 0o170000, 0o100000, 0o120000
 	mode := attributes >> 16 & typeMask
@@ -339,7 +345,7 @@ func (e *ZipEntry) setMode(system byte, attributes uint32) {
 	e.Streamed = e.flags&flagDescriptor != 0
 }
 
-// check refuses what not every reader can read, or reads alike.
+// check refuses features that some readers lack or understand differently.
 func (e *ZipEntry) check() error {
 	switch {
 	case e.flags&flagEncrypted != 0:
@@ -360,7 +366,7 @@ func (e *ZipEntry) check() error {
 	return nil
 }
 
-// zipExtra is the extra field of an entry, as far as it counts here.
+// zipExtra has the parts of an entry's extra field that are used here.
 type zipExtra struct {
 	wide    []byte // rest of the ZIP64 field
 	hasWide bool
@@ -393,15 +399,15 @@ func (x *zipExtra) take(v *int64) bool {
 		return true
 	}
 	if len(x.wide) < 8 {
-		// Without the field, 4 GiB less one is what it says.
+		// Without a ZIP64 field the size is what it says, 4 GiB less one.
 		return !x.hasWide
 	}
 	*v, x.wide = int64(binary.LittleEndian.Uint64(x.wide)), x.wide[8:]
 	return *v >= 0
 }
 
-// done reports whether what is left over, which some readers would take for sizes, is nothing, or says once more what the
-// short values say: Bazel writes it so.
+// done reports whether nothing is left of the ZIP64 field, or only what the short values say already, as Bazel writes
+// it. Some readers would take the rest for sizes.
 func (x *zipExtra) done(values ...int64) bool {
 	for _, v := range values {
 		if len(x.wide) < 8 || binary.LittleEndian.Uint64(x.wide) != uint64(v) {
@@ -412,7 +418,7 @@ func (x *zipExtra) done(values ...int64) bool {
 	return len(x.wide) == 0
 }
 
-// readLocals walks through the archive as a reader does that never looks at the central directory.
+// readLocals goes through the archive as a reader does that ignores the central directory.
 func (z *Zip) readLocals(r io.ReaderAt, end zipEnd) error {
 	slices.SortStableFunc(z.entries, func(a, b *ZipEntry) int { return cmp.Compare(a.offset, b.offset) })
 	at := int64(0)
@@ -477,8 +483,8 @@ func (e *ZipEntry) readLocal(r io.ReaderAt) (start int64, err error) {
 	return e.offset + sizeLocal + nameLen + extraLen, nil
 }
 
-// checkDescriptor looks at what stands between an entry's data and the next entry: nothing, or the sizes that were not
-// known before the data, with or without a signature, in 32 or 64 bits.
+// checkDescriptor checks the bytes between an entry's data and the next entry. There are none, or they are the sizes
+// that were not known before the data, with or without a signature, in 32 or 64 bits.
 func (e *ZipEntry) checkDescriptor(r io.ReaderAt, from, to int64) error {
 	if !e.Streamed {
 		if from != to {
@@ -506,8 +512,8 @@ func (e *ZipEntry) checkDescriptor(r io.ReaderAt, from, to int64) error {
 	return formatError("the sizes behind %.200q differ from the directory", e.raw)
 }
 
-// Open reads the entry from its beginning. The reader ends with ErrFormat, instead of io.EOF, when the content has not the
-// announced size or checksum, or its packed form another length; it never hands out more than Size bytes.
+// Open returns a reader of the entry's content. It ends with ErrFormat instead of io.EOF if the content or its packed
+// form differs from the announced size or checksum. It never returns more than Size bytes.
 func (e *ZipEntry) Open() io.Reader {
 	c := &zipContent{entry: e, in: bufio.NewReader(io.NewSectionReader(e.data, 0, e.Packed)), sum: crc32.NewIEEE()}
 	c.out = c.in
@@ -517,7 +523,7 @@ func (e *ZipEntry) Open() io.Reader {
 	return c
 }
 
-// Bytes reads the whole entry; ErrLimit when it has more than limit bytes, ErrFormat.
+// Bytes reads the whole entry. It returns ErrLimit if that has more than limit bytes, or ErrFormat.
 func (e *ZipEntry) Bytes(limit int64) ([]byte, error) {
 	if e.Size > limit {
 		return nil, fmt.Errorf("%w: %s has %d bytes, more than %d", ErrLimit, e.Name, e.Size, limit)
@@ -549,7 +555,7 @@ func (c *zipContent) Read(p []byte) (int, error) {
 	return n, readError(err)
 }
 
-// end is io.EOF if the content was what the directory said.
+// end returns io.EOF if the content was what the directory announced, else ErrFormat.
 func (c *zipContent) end() error {
 	_, err := c.in.Peek(1)
 	switch {

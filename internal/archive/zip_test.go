@@ -1,5 +1,7 @@
 package archive
 
+// ZIP archives, built byte by byte: those that are read, and every damage that is refused.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -99,15 +101,26 @@ func endOf(out []byte, count, length, offset int, comment string) []byte {
 
 func openZip(p []byte) (*Zip, error) { return OpenZip(bytes.NewReader(p), int64(len(p)), Limits{}) }
 
-func TestZip(t *testing.T) {
-	p := zipOf(t, member{name: "a/", stored: true}, member{name: "a/b", content: "hello"}, member{name: "ü", content: "x", stored: true},
-		member{name: "s", content: "streamed", streamed: true}, member{name: "l", content: "a/b", stored: true, mode: 0o120777}, member{name: "m", mode: 0o100644})
-	z, err := openZip(p)
+// someZip has an entry of every kind.
+func someZip(t *testing.T) *Zip {
+	t.Helper()
+	z, err := openZip(zipOf(t,
+		member{name: "a/", stored: true},
+		member{name: "a/b", content: "hello"},
+		member{name: "ü", content: "x", stored: true},
+		member{name: "s", content: "streamed", streamed: true},
+		member{name: "l", content: "a/b", stored: true, mode: 0o120777},
+		member{name: "m", mode: 0o100644},
+	))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return z
+}
+
+func TestEntriesAreReadInOrder(t *testing.T) {
 	var got []string
-	for _, e := range z.Entries() {
+	for _, e := range someZip(t).Entries() {
 		b, err := e.Bytes(100)
 		if err != nil {
 			t.Fatal(err)
@@ -125,18 +138,35 @@ func TestZip(t *testing.T) {
 	}
 	want := []string{"a= folder", "a/b=hello", "ü=x", "s=streamed streamed", "l=a/b link", "m="}
 	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if z.Entry("a/b") == nil || z.Entry("b") != nil || z.Unpacked != 5+1+8+3 || z.Verify() != nil {
-		t.Errorf("%+v", z)
-	}
-	if _, err := z.Entry("a/b").Bytes(4); !errors.Is(err, ErrLimit) {
-		t.Error(err)
+		t.Errorf("the entries are %q, want %q", got, want)
 	}
 }
 
-// TestZipOfLibrary: what Go's writer makes is read, with comment and the sizes behind the data.
-func TestZipOfLibrary(t *testing.T) {
+func TestEntryIsFoundByItsWholeName(t *testing.T) {
+	z := someZip(t)
+	if z.Entry("a/b") == nil {
+		t.Error("there is no entry a/b")
+	}
+	if z.Entry("b") != nil {
+		t.Error("there is an entry b")
+	}
+}
+
+func TestZipCountsAndVerifiesItsBytes(t *testing.T) {
+	z := someZip(t)
+	if want := int64(5 + 1 + 8 + 3); z.Unpacked != want {
+		t.Errorf("the entries have %d bytes, want %d", z.Unpacked, want)
+	}
+	if err := z.Verify(); err != nil {
+		t.Error(err)
+	}
+	if _, err := z.Entry("a/b").Bytes(4); !errors.Is(err, ErrLimit) {
+		t.Errorf("Bytes(4) of 5 bytes gives the error %v, want %v", err, ErrLimit)
+	}
+}
+
+// Go's writer puts the sizes after the data.
+func TestZipOfGoIsRead(t *testing.T) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for name, content := range map[string]string{"a": "hello", "b/c": strings.Repeat("x", 100_000), "d/": ""} {
@@ -152,13 +182,25 @@ func TestZipOfLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	z, err := openZip(b.Bytes())
-	if err != nil || z.Comment != "0123456789abcdef" || z.Verify() != nil || !z.Entry("a").Streamed || z.Entry("d").Regular {
-		t.Fatalf("%+v %v", z, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Verify(); err != nil {
+		t.Error(err)
+	}
+	if want := "0123456789abcdef"; z.Comment != want {
+		t.Errorf("the comment is %q, want %q", z.Comment, want)
+	}
+	if !z.Entry("a").Streamed {
+		t.Error("the entry a is not streamed")
+	}
+	if z.Entry("d").Regular {
+		t.Error("the folder d is a regular file")
 	}
 }
 
-// TestZip64 reads an archive with every ZIP64 record, and refuses it when one of them says something else.
-func TestZip64(t *testing.T) {
+// An archive with every ZIP64 record is read, and refused if one of them says something else.
+func TestZIP64RecordsMustAgree(t *testing.T) {
 	le := binary.LittleEndian
 	build := func(change func(extra, end64, locator, end []byte)) []byte {
 		extra := le.AppendUint64(le.AppendUint64(le.AppendUint16(le.AppendUint16(nil, extraZip64), 16), 2), 2)
@@ -173,7 +215,8 @@ func TestZip64(t *testing.T) {
 		for _, v := range []int{1, 1, len(body) - dirAt, dirAt} {
 			end64 = le.AppendUint64(end64, uint64(v))
 		}
-		locator := le.AppendUint32(le.AppendUint64(le.AppendUint32(le.AppendUint32(nil, sigLocator64), 0), uint64(len(body))), 1)
+		locator := le.AppendUint32(le.AppendUint32(nil, sigLocator64), 0)
+		locator = le.AppendUint32(le.AppendUint64(locator, uint64(len(body))), 1)
 		end := endOf(nil, most16, most32, most32, "")
 		change(body[dirAt+sizeCentral+1:], end64, locator, end)
 		return slices.Concat(body, end64, locator, end)
@@ -183,7 +226,7 @@ func TestZip64(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b, err := z.Entry("a").Bytes(10); err != nil || string(b) != "hi" {
-		t.Errorf("%q %v", b, err)
+		t.Errorf("the entry is %q, %v; want hi", b, err)
 	}
 	short := build(func(_, _, _, end []byte) { le.PutUint16(end[8:], 1); le.PutUint16(end[10:], 1) })
 	if _, err := openZip(short); err != nil {
@@ -204,12 +247,12 @@ func TestZip64(t *testing.T) {
 		"negative":   func(extra, _, _, _ []byte) { le.PutUint64(extra[4:], 1<<63) },
 	} {
 		if _, err := openZip(build(change)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: the error is %v, want %v", name, err, ErrFormat)
 		}
 	}
 }
 
-func TestZipRefuses(t *testing.T) {
+func TestUnusableZipIsRefused(t *testing.T) {
 	two := []member{{name: "a", content: "hello"}, {name: "b", content: "world", stored: true}}
 	whole := zipOf(t, two...)
 	dirAt := int(binary.LittleEndian.Uint32(whole[len(whole)-6:]))
@@ -224,54 +267,70 @@ func TestZipRefuses(t *testing.T) {
 		p    []byte
 		want error
 	}{
-		"empty":                 {nil, ErrFormat},
-		"no archive":            {[]byte(strings.Repeat("hello ", 20)), ErrFormat},
-		"cut":                   {whole[:len(whole)-1], ErrFormat},
-		"beginning cut":         {whole[5:], ErrFormat},
-		"prefix":                {insert(0, "#!/bin/sh\n"), ErrFormat},
-		"suffix":                {append(bytes.Clone(whole), "more"...), ErrFormat},
-		"between":               {insert(dirAt, "more"), ErrFormat},
-		"after directory":       {insert(len(whole)-sizeEnd, "more"), ErrFormat},
-		"two archives":          {append(bytes.Clone(whole), whole...), ErrFormat},
-		"fewer counted":         {patch(len(whole)-sizeEnd+8, 1, 0, 1, 0), ErrFormat},
-		"more counted":          {patch(len(whole)-sizeEnd+8, 3, 0, 3, 0), ErrFormat},
-		"several parts":         {patch(len(whole)-sizeEnd+4, 1), ErrFormat},
-		"directory damaged":     {patch(dirAt, 'X'), ErrFormat},
-		"local damaged":         {patch(0, 'X'), ErrFormat},
-		"local size":            {patch(22, 6), ErrFormat},
-		"local checksum":        {patch(14, 1, 2, 3, 4), ErrFormat},
-		"local name":            {zipOf(t, member{name: "a", localName: "b"}), ErrFormat},
-		"local method":          {patch(8, 0), ErrFormat},
-		"entry elsewhere":       {patch(dirAt+42, 1), ErrFormat},
-		"overlap":               {patch(dirAt+sizeCentral+1+42, 0), ErrFormat},
-		"twice":                 {zipOf(t, two[0], two[0]), ErrFormat},
-		"file and folder":       {zipOf(t, member{name: "a"}, member{name: "a/", stored: true}), ErrFormat},
-		"folder with content":   {zipOf(t, member{name: "a/", content: "x"}), ErrFormat},
-		"encrypted":             {zipOf(t, member{name: "a", flags: flagEncrypted}), ErrFormat},
-		"unknown flag":          {zipOf(t, member{name: "a", flags: 1 << 6}), ErrFormat},
-		"bzip2":                 {zipOf(t, member{name: "a", method: 12}), ErrFormat},
-		"stored, two sizes":     {patch(dirAt+sizeCentral+1+24, 6), ErrFormat},
-		"stored, streamed":      {zipOf(t, member{name: "a", content: "x", stored: true, streamed: true}), ErrFormat},
-		"extra cut":             {zipOf(t, member{name: "a", extra: []byte{1, 2, 3}}), ErrFormat},
-		"extra too long":        {zipOf(t, member{name: "a", extra: []byte{1, 2, 9, 0}}), ErrFormat},
-		"extra twice":           {zipOf(t, member{name: "a", extra: []byte{1, 0, 0, 0, 1, 0, 0, 0}}), ErrFormat},
-		"unasked ZIP64":         {zipOf(t, member{name: "a", extra: []byte{1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0}}), ErrFormat},
-		"ZIP64 of the same":     {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0)}), nil},
-		"ZIP64 of others":       {zipOf(t, member{name: "a", content: "x", stored: true, extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 2, 0, 0, 0, 0, 0, 0, 0)}), ErrFormat},
-		"other Unicode name":    {zipOf(t, member{name: "a", extra: unicode}), ErrFormat},
-		"same Unicode name":     {zipOf(t, member{name: "x/y", extra: unicode}), nil},
-		"parent":                {zipOf(t, member{name: "a/../../x"}), ErrName},
-		"absolute":              {zipOf(t, member{name: "/etc/passwd"}), ErrName},
-		"backslash":             {zipOf(t, member{name: `a\b`}), ErrName},
-		"drive":                 {zipOf(t, member{name: "C:x"}), ErrName},
-		"two spellings":         {zipOf(t, member{name: "a//b"}), ErrName},
-		"dot":                   {zipOf(t, member{name: "./b"}), ErrName},
-		"no name":               {zipOf(t, member{name: ""}), ErrName},
-		"slash":                 {zipOf(t, member{name: "/"}), ErrName},
-		"control character":     {zipOf(t, member{name: "a\nb"}), ErrName},
-		"not UTF-8":             {zipOf(t, member{name: "a\xff"}), ErrName},
-		"no member":             {zipOf(t), nil},
-		"descriptor, other sum": {bytes.Replace(zipOf(t, member{name: "a", content: "x", streamed: true}), []byte("PK\x07\x08"), []byte("PK\x07\x09"), 1), ErrFormat},
+		"empty":               {nil, ErrFormat},
+		"no archive":          {[]byte(strings.Repeat("hello ", 20)), ErrFormat},
+		"cut":                 {whole[:len(whole)-1], ErrFormat},
+		"beginning cut":       {whole[5:], ErrFormat},
+		"prefix":              {insert(0, "#!/bin/sh\n"), ErrFormat},
+		"suffix":              {append(bytes.Clone(whole), "more"...), ErrFormat},
+		"between":             {insert(dirAt, "more"), ErrFormat},
+		"after directory":     {insert(len(whole)-sizeEnd, "more"), ErrFormat},
+		"two archives":        {append(bytes.Clone(whole), whole...), ErrFormat},
+		"fewer counted":       {patch(len(whole)-sizeEnd+8, 1, 0, 1, 0), ErrFormat},
+		"more counted":        {patch(len(whole)-sizeEnd+8, 3, 0, 3, 0), ErrFormat},
+		"several parts":       {patch(len(whole)-sizeEnd+4, 1), ErrFormat},
+		"directory damaged":   {patch(dirAt, 'X'), ErrFormat},
+		"local damaged":       {patch(0, 'X'), ErrFormat},
+		"local size":          {patch(22, 6), ErrFormat},
+		"local checksum":      {patch(14, 1, 2, 3, 4), ErrFormat},
+		"local name":          {zipOf(t, member{name: "a", localName: "b"}), ErrFormat},
+		"local method":        {patch(8, 0), ErrFormat},
+		"entry elsewhere":     {patch(dirAt+42, 1), ErrFormat},
+		"overlap":             {patch(dirAt+sizeCentral+1+42, 0), ErrFormat},
+		"twice":               {zipOf(t, two[0], two[0]), ErrFormat},
+		"file and folder":     {zipOf(t, member{name: "a"}, member{name: "a/", stored: true}), ErrFormat},
+		"folder with content": {zipOf(t, member{name: "a/", content: "x"}), ErrFormat},
+		"encrypted":           {zipOf(t, member{name: "a", flags: flagEncrypted}), ErrFormat},
+		"unknown flag":        {zipOf(t, member{name: "a", flags: 1 << 6}), ErrFormat},
+		"bzip2":               {zipOf(t, member{name: "a", method: 12}), ErrFormat},
+		"stored, two sizes":   {patch(dirAt+sizeCentral+1+24, 6), ErrFormat},
+		"stored, streamed":    {zipOf(t, member{name: "a", content: "x", stored: true, streamed: true}), ErrFormat},
+		"extra cut":           {zipOf(t, member{name: "a", extra: []byte{1, 2, 3}}), ErrFormat},
+		"extra too long":      {zipOf(t, member{name: "a", extra: []byte{1, 2, 9, 0}}), ErrFormat},
+		"extra twice":         {zipOf(t, member{name: "a", extra: []byte{1, 0, 0, 0, 1, 0, 0, 0}}), ErrFormat},
+		"unasked ZIP64":       {zipOf(t, member{name: "a", extra: []byte{1, 0, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0}}), ErrFormat},
+		"ZIP64 of the same": {
+			zipOf(t, member{
+				name: "a", content: "x", stored: true,
+				extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 1, 0, 0, 0, 0, 0, 0, 0),
+			}),
+			nil,
+		},
+		"ZIP64 of others": {
+			zipOf(t, member{
+				name: "a", content: "x", stored: true,
+				extra: append([]byte{1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0, 0}, 2, 0, 0, 0, 0, 0, 0, 0),
+			}),
+			ErrFormat,
+		},
+		"other Unicode name": {zipOf(t, member{name: "a", extra: unicode}), ErrFormat},
+		"same Unicode name":  {zipOf(t, member{name: "x/y", extra: unicode}), nil},
+		"parent":             {zipOf(t, member{name: "a/../../x"}), ErrName},
+		"absolute":           {zipOf(t, member{name: "/etc/passwd"}), ErrName},
+		"backslash":          {zipOf(t, member{name: `a\b`}), ErrName},
+		"drive":              {zipOf(t, member{name: "C:x"}), ErrName},
+		"two spellings":      {zipOf(t, member{name: "a//b"}), ErrName},
+		"dot":                {zipOf(t, member{name: "./b"}), ErrName},
+		"no name":            {zipOf(t, member{name: ""}), ErrName},
+		"slash":              {zipOf(t, member{name: "/"}), ErrName},
+		"control character":  {zipOf(t, member{name: "a\nb"}), ErrName},
+		"not UTF-8":          {zipOf(t, member{name: "a\xff"}), ErrName},
+		"no member":          {zipOf(t), nil},
+		"descriptor, other sum": {
+			bytes.Replace(zipOf(t, member{name: "a", content: "x", streamed: true}), []byte("PK\x07\x08"), []byte("PK\x07\x09"),
+				1),
+			ErrFormat,
+		},
 	} {
 		if _, err := openZip(c.p); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
@@ -279,21 +338,20 @@ func TestZipRefuses(t *testing.T) {
 	}
 }
 
-func TestZipLimits(t *testing.T) {
+func TestZipIsLimited(t *testing.T) {
 	p := zipOf(t, member{name: "a", content: "hello"}, member{name: "long name", content: "x"})
 	for name, l := range map[string]Limits{"entries": {Entries: 1}, "bytes": {Bytes: 5}, "name": {Name: 5}} {
 		if _, err := OpenZip(bytes.NewReader(p), int64(len(p)), l); !errors.Is(err, ErrLimit) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: the error is %v, want %v", name, err, ErrLimit)
 		}
 	}
 	bomb := zipOf(t, member{name: "a", content: strings.Repeat("\x00", 80<<20)})
 	if _, err := openZip(bomb); !errors.Is(err, ErrLimit) {
-		t.Errorf("a bomb of %d bytes: %v", len(bomb), err)
+		t.Errorf("a bomb of %d bytes gives the error %v, want %v", len(bomb), err, ErrLimit)
 	}
 }
 
-// TestZipContent: what an entry really holds is compared with what was said of it.
-func TestZipContent(t *testing.T) {
+func TestContentMustBeWhatWasAnnounced(t *testing.T) {
 	p := zipOf(t, member{name: "a", content: strings.Repeat("hello", 100)})
 	dirAt := int(binary.LittleEndian.Uint32(p[len(p)-6:]))
 	patch := func(local, central int, b ...byte) []byte {
@@ -315,10 +373,10 @@ func TestZipContent(t *testing.T) {
 			continue
 		}
 		if err := z.Verify(); !errors.Is(err, ErrFormat) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: Verify gives the error %v, want %v", name, err, ErrFormat)
 		}
 		if _, err := z.Entry("a").Bytes(1 << 20); !errors.Is(err, ErrFormat) {
-			t.Errorf("%s, read: %v", name, err)
+			t.Errorf("%s: Bytes gives the error %v, want %v", name, err, ErrFormat)
 		}
 	}
 }
@@ -327,18 +385,20 @@ type brokenReader struct{ err error }
 
 func (b brokenReader) ReadAt([]byte, int64) (int, error) { return 0, b.err }
 
-// TestZipReadError: an error of the file is not blamed on the archive.
-func TestZipReadError(t *testing.T) {
+func TestErrorOfTheFileIsNotTheArchives(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := OpenZip(brokenReader{broken}, 1000, Limits{}); !errors.Is(err, broken) || errors.Is(err, ErrFormat) {
-		t.Error(err)
+		t.Errorf("the error is %v, want %v and not %v", err, broken, ErrFormat)
 	}
 }
 
-// FuzzZip: what is accepted, Go's own reader understands in the same way, and nothing leads outside.
+// Go's own reader understands in the same way what is accepted, and nothing leads outside.
 func FuzzZip(f *testing.F) {
 	f.Add(zipOf(f, member{name: "a/b", content: "hello"}, member{name: "a/", stored: true}))
-	f.Add(zipOf(f, member{name: "a", content: "hello", streamed: true}, member{name: "b", content: "x", stored: true, mode: 0o120777}))
+	f.Add(zipOf(f,
+		member{name: "a", content: "hello", streamed: true},
+		member{name: "b", content: "x", stored: true, mode: 0o120777},
+	))
 	f.Add(endOf(nil, 0, 0, 0, "comment"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		z, err := OpenZip(bytes.NewReader(p), int64(len(p)), Limits{Bytes: 1 << 20, Entries: 100})
@@ -347,10 +407,11 @@ func FuzzZip(f *testing.F) {
 		}
 		other, err := zip.NewReader(bytes.NewReader(p), int64(len(p)))
 		if err != nil {
-			t.Fatalf("accepted, but %v", err)
+			t.Fatalf("it is accepted, and archive/zip says %v", err)
 		}
 		if len(other.File) != len(z.Entries()) || other.Comment != z.Comment {
-			t.Fatalf("%d entries, and %d", len(z.Entries()), len(other.File))
+			t.Fatalf("%d entries and comment %q, archive/zip has %d and %q",
+				len(z.Entries()), z.Comment, len(other.File), other.Comment)
 		}
 		for _, o := range other.File {
 			compareEntry(t, z.Entry(strings.TrimSuffix(o.Name, "/")), o)
@@ -359,8 +420,9 @@ func FuzzZip(f *testing.F) {
 }
 
 func compareEntry(t *testing.T, e *ZipEntry, o *zip.File) {
-	if e == nil || e.Size != int64(o.UncompressedSize64) || strings.HasPrefix(e.Name, "/") || strings.HasPrefix(e.Name, "..") && (len(e.Name) == 2 || e.Name[2] == '/') {
-		t.Fatalf("%q: %+v", o.Name, e)
+	if e == nil || e.Size != int64(o.UncompressedSize64) || strings.HasPrefix(e.Name, "/") ||
+		strings.HasPrefix(e.Name, "..") && (len(e.Name) == 2 || e.Name[2] == '/') {
+		t.Fatalf("%q is read as %+v", o.Name, e)
 	}
 	got, err := e.Bytes(1 << 20)
 	if err != nil || strings.HasSuffix(o.Name, "/") {
@@ -372,6 +434,6 @@ func compareEntry(t *testing.T, e *ZipEntry, o *zip.File) {
 	}
 	want, err := io.ReadAll(r)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Fatalf("%q, and %q %v", got, want, err)
+		t.Fatalf("the content is %q, archive/zip has %q, %v", got, want, err)
 	}
 }

@@ -1,7 +1,7 @@
 package main
 
-// Two builds of larder side by side in what clients do most: both are filled alike and measured in turns, so that a
-// change which makes something slower shows as a ratio below 1, or as more processor time.
+// This file compares two builds of larder in what clients do most. Both have the same packages and are measured in
+// turns: where a change made something slower, the ratio is below 1 or the processor time is higher.
 
 import (
 	"cmp"
@@ -24,7 +24,7 @@ const (
 	publishers   = 4  // connections that publish at once
 )
 
-// build is one of the two programs, running and filled.
+// build is one of the two programs, running, with its packages.
 type build struct {
 	p      *process
 	client *miniclient.Server
@@ -92,7 +92,7 @@ func (b *build) publish(ctx context.Context, p miniclient.Protocol, name, versio
 	return err
 }
 
-// release is of 4 KiB that nothing compresses, the same for the same name and version.
+// release returns a release with 4 KiB of noise, always the same for one name and version.
 func release(p miniclient.Protocol, name, version string) (miniclient.Release, error) {
 	pad := make([]byte, 4<<10)
 	seed := uint32(len(name))
@@ -107,7 +107,7 @@ func release(p miniclient.Protocol, name, version string) (miniclient.Release, e
 	return miniclient.Release{Name: name, Version: version, File: file}, err
 }
 
-// question is a request that both builds are asked.
+// question is a request that both builds get.
 type question struct {
 	name, method, path string
 	header             []string
@@ -116,7 +116,7 @@ type question struct {
 	token              bool // else nobody asks
 }
 
-// questions are what clients ask most, with the paths that documents lead to.
+// questions returns the most common requests, with the paths that documents lead to.
 func questions(ctx context.Context, b *build) (list []question, err error) {
 	for _, p := range miniclient.All() {
 		r, err := release(p, "read", fmt.Sprintf("1.%d.0", readVersions-1))
@@ -155,7 +155,7 @@ func questions(ctx context.Context, b *build) (list []question, err error) {
 		question{name: "rubygems-versions", path: "/rubygems/versions"}), nil
 }
 
-// validator is the header that asks whether an answer is still right.
+// validator returns the header that makes a request for a conditional one.
 func validator(a miniclient.Answer) []string {
 	if tag := a.Header.Get("ETag"); tag != "" {
 		return []string{"If-None-Match", tag}
@@ -166,7 +166,7 @@ func validator(a miniclient.Answer) []string {
 	return nil
 }
 
-// ask makes the target of a question at a build.
+// ask returns the target of a question at a build.
 func (q question) ask(ctx context.Context, b *build) (*target, error) {
 	header := q.header
 	if q.status == http.StatusNotModified {
@@ -220,7 +220,7 @@ func (b *build) publishing(ctx context.Context, p miniclient.Protocol) slicer {
 	}
 }
 
-// compareBuilds prints a line for each thing both builds do.
+// compareBuilds prints a line for each measurement of both builds.
 func compareBuilds(ctx context.Context, e *env, program string, match *regexp.Regexp, rounds int) error {
 	ours, err := e.startBuild(ctx, e.larder)
 	if err != nil {
@@ -282,7 +282,7 @@ func compareBuilds(ctx context.Context, e *env, program string, match *regexp.Re
 	return ctx.Err()
 }
 
-// beside measures one thing and prints its line; what went wrong is printed in it, and the rest goes on.
+// beside measures one thing and prints its line. An error is printed in it, and the other measurements go on.
 func beside(ctx context.Context, name string, rounds int, measure func() ([][]speed, error)) error {
 	var a, b []speed
 	for range rounds {
@@ -302,7 +302,7 @@ func beside(ctx context.Context, name string, rounds int, measure func() ([][]sp
 	return nil
 }
 
-// cost is the median of the ratios of processor times that were measured together.
+// cost returns the median ratio of processor times that were measured together.
 func cost(a, b []speed) float64 {
 	out := make([]float64, len(a))
 	for i := range a {
@@ -312,7 +312,7 @@ func cost(a, b []speed) float64 {
 	return mid
 }
 
-// rate is the median of the rates.
+// rate returns the median rate.
 func rate(s []speed) float64 {
 	out := make([]float64, len(s))
 	for i := range s {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures Cargo: resolving over a slow network, fresh index entries, and publishing into a long index.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -22,16 +24,22 @@ const (
 	cargoLatency = 20 * time.Millisecond // there and back
 )
 
-// cargoCrate is the archive of a version.
+// cargoCrate returns the archive of a version.
 func cargoCrate(name, version string) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	w := tar.NewWriter(z)
 	for _, f := range [][2]string{
-		{"Cargo.toml", fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n[features]\ndefault = [\"std\"]\nstd = []\n", name, version)},
+		{
+			"Cargo.toml",
+			fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n"+
+				"[features]\ndefault = [\"std\"]\nstd = []\n", name, version),
+		},
 		{"src/lib.rs", "pub fn f() {}\n"},
 	} {
-		if err := w.WriteHeader(&tar.Header{Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1]))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{
+			Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1])),
+		}); err != nil {
 			return nil, err
 		}
 		if _, err := io.WriteString(w, f[1]); err != nil {
@@ -86,7 +94,8 @@ func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error
 	})
 }
 
-// cargoResolve: cargo, with nothing cached, resolves 300 crates over plain http with 20 ms there and back, beside 0.4 s.
+// cargoResolve measures cargo while it resolves 300 crates with an empty cache, over plain HTTP with a round trip of
+// 20 ms, beside 0.4 s.
 func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	cargo, err := exec.LookPath("cargo")
 	if err != nil {
@@ -122,7 +131,8 @@ func cargoResolve(ctx context.Context, e *env) (ours, yardstick float64, err err
 		manifest += fmt.Sprintf("crate-%03d = { version = \"1\", registry = \"box\" }\n", n)
 	}
 	for name, text := range map[string]string{
-		"Cargo.toml": manifest, "src/lib.rs": "", "home/config.toml": fmt.Sprintf("[registries.box]\nindex = \"sparse+http://%s/cargo/index/\"\n", far.Addr()),
+		"Cargo.toml": manifest, "src/lib.rs": "",
+		"home/config.toml": fmt.Sprintf("[registries.box]\nindex = \"sparse+http://%s/cargo/index/\"\n", far.Addr()),
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o600)); err != nil {
@@ -165,7 +175,7 @@ func listenFar(addr string, delay time.Duration) (net.Listener, error) {
 	return l, nil
 }
 
-// delayed copies src to dst, what is on its way in the meantime included.
+// delayed copies src to dst, each byte after a delay.
 func delayed(dst, src net.Conn, delay time.Duration) {
 	type piece struct {
 		due time.Time
@@ -191,11 +201,12 @@ func delayed(dst, src net.Conn, delay time.Duration) {
 			break
 		}
 	}
-	// Either end is gone: so is the other, and the reader with it.
+	// One end is closed: close the other one, and with it the reader.
 	_, _ = dst.Close(), src.Close()
 }
 
-// cargoFresh: 304 for an index file of 300 versions, beside a bare handler that answers 304 in a process of its own.
+// cargoFresh measures 304 for an index file of 300 versions, beside a bare handler that answers 304
+// in a process of its own.
 func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startCargo(ctx, 300)
 	if err != nil {
@@ -208,10 +219,11 @@ func cargoFresh(ctx context.Context, e *env) (ours, yardstick float64, err error
 		return 0, 0, err
 	}
 	drain(resp)
-	return e.compareBare(ctx, p, path, "", bareFresh, "Accept-Encoding: deflate, gzip\r\n", "If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
+	return e.compareBare(ctx, p, path, "", bareFresh, "Accept-Encoding: deflate, gzip\r\n",
+		"If-None-Match: "+resp.Header.Get("ETag")+"\r\n")
 }
 
-// cargoGrowth: publishes a second into 1,000 versions, beside publishes into 10.
+// cargoGrowth measures publishes per second into 1,000 versions, beside publishes into 10.
 func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	pl, large, err := e.startCargo(ctx, 1000)
 	if err != nil {
@@ -224,7 +236,7 @@ func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	}
 	defer ps.kill()
 	var took [2]time.Duration
-	// In turns, so that whatever else the machine does meets both.
+	// They take turns, so that other load of the machine affects both.
 	for i := range 100 {
 		for k, c := range []*registry{large, small} {
 			start := time.Now()

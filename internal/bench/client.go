@@ -1,5 +1,7 @@
 package main
 
+// This file is the HTTP client of the measurements: logins, blobs, manifests.
+
 import (
 	"bytes"
 	"context"
@@ -14,8 +16,7 @@ import (
 	"time"
 )
 
-// registry speaks just enough of the distribution protocol to be measured
-// with: it is the same client for every server.
+// registry is a client with as much of the distribution protocol as the measurements need, the same for every server.
 type registry struct {
 	base string
 	auth string // Authorization header, may be empty
@@ -23,10 +24,13 @@ type registry struct {
 }
 
 func newRegistry(addr string) *registry {
-	return &registry{base: "http://" + addr, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}}}
+	return &registry{
+		base: "http://" + addr,
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}},
+	}
 }
 
-// login buys a bearer token for the repositories.
+// login gets a bearer token for the repositories.
 func (c *registry) login(ctx context.Context, scopes ...string) error {
 	q := url.Values{"service": {"larder"}, "scope": scopes}
 	req, err := http.NewRequestWithContext(ctx, "GET", c.base+"/v2/token?"+q.Encode(), nil)
@@ -47,7 +51,9 @@ func (c *registry) login(ctx context.Context, scopes ...string) error {
 	return nil
 }
 
-func (c *registry) do(ctx context.Context, method, path string, body io.Reader, size int64, header ...string) (*http.Response, error) {
+func (c *registry) do(
+	ctx context.Context, method, path string, body io.Reader, size int64, header ...string,
+) (*http.Response, error) {
 	if !strings.HasPrefix(path, "http") {
 		path = c.base + path
 	}
@@ -112,7 +118,8 @@ const manifestType = "application/vnd.oci.image.manifest.v1+json"
 
 // pushImage uploads a config, layers and a manifest, and returns the manifest.
 func (c *registry) pushImage(ctx context.Context, repo, tag string, layers ...[]byte) ([]byte, error) {
-	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","created":%q,"repo":%q,"tag":%q}`, time.Now().UTC().Format(time.RFC3339Nano), repo, tag))
+	config := []byte(fmt.Sprintf(`{"architecture":"amd64","os":"linux","created":%q,"repo":%q,"tag":%q}`,
+		time.Now().UTC().Format(time.RFC3339Nano), repo, tag))
 	type descriptor struct {
 		MediaType string `json:"mediaType"`
 		Digest    string `json:"digest"`
@@ -139,14 +146,15 @@ func (c *registry) pushImage(ctx context.Context, repo, tag string, layers ...[]
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)), "Content-Type", manifestType)
+	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)),
+		"Content-Type", manifestType)
 	if err == nil {
 		drain(resp)
 	}
 	return raw, err
 }
 
-// pull reads a path and returns how many bytes came.
+// pull reads a path and returns the number of bytes.
 func (c *registry) pull(ctx context.Context, path string, buf []byte) (int64, error) {
 	resp, err := c.do(ctx, "GET", path, nil, 0)
 	if err != nil {

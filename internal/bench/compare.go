@@ -1,5 +1,7 @@
 package main
 
+// This file compares servers with each other in short turns, and reads their processor time.
+
 import (
 	"bufio"
 	"context"
@@ -14,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Servers are compared in short slices, one after the other in changing order over connections that stay open, so that
-// whatever else the machine does meets all of them alike; what counts is the median of the slices' ratios.
+// Servers are compared in short slices, in changing order and over connections that stay open, so that other load of
+// the machine affects all of them alike. The result is the median ratio of the slices.
 const (
 	sliceFor    = 150 * time.Millisecond
 	slicePasses = 24 // slices of each server in one round
 	connections = 16
 )
 
-// target is a server and the request it is asked again and again.
+// target is a server and the request that is repeated.
 type target struct {
 	server  *process
 	request []byte
@@ -59,13 +61,14 @@ func (t *target) hangUp() {
 	}
 }
 
-// speed is what one slice showed: answers a second, and the server's processor time for each.
+// speed is the result of one slice: answers per second, and the server's processor time for each.
 type speed struct {
 	rate float64
 	cpu  time.Duration
 }
 
-// slice asks over all connections for d. The client does as little as it can: the servers are what is compared.
+// slice sends requests over all connections for d. The client does as little as possible, because the servers are
+// compared.
 func (t *target) slice(d time.Duration) (speed, error) {
 	before, err := processorTime(t.server.cmd.Process.Pid)
 	if err != nil {
@@ -98,8 +101,8 @@ func (t *target) slice(d time.Duration) (speed, error) {
 	return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, err
 }
 
-// processorTime is what all threads of a process have used. It is read from the process's own clock, whose number the
-// kernel makes of the process id as pthread's clock_getcpuclockid does.
+// processorTime returns the processor time of all threads of a process. It reads the clock of the process, whose number
+// is made of the process id as clock_getcpuclockid does.
 func processorTime(pid int) (time.Duration, error) {
 	const scheduled = 2 // CPUCLOCK_SCHED: to the nanosecond, not in ticks
 	var t unix.Timespec
@@ -122,14 +125,14 @@ func compare(ctx context.Context, targets ...*target) ([][]speed, error) {
 	return interleave(ctx, slices...)
 }
 
-// slicer does something again and again for a while.
+// slicer repeats something for d.
 type slicer func(d time.Duration) (speed, error)
 
-// interleave is compare for whatever is done.
+// interleave is compare for any slicers.
 func interleave(ctx context.Context, slices ...slicer) ([][]speed, error) {
 	all := make([][]speed, len(slices))
 	for i, slice := range slices {
-		// The first slice fills caches and grows heaps; it does not count.
+		// The first slice does not count: it fills caches and grows heaps.
 		if _, err := slice(3 * sliceFor); err != nil {
 			return nil, err
 		}
@@ -154,12 +157,14 @@ func interleave(ctx context.Context, slices ...slicer) ([][]speed, error) {
 	return all, nil
 }
 
-// compareBare compares an answer of larder with a bare handler that writes the bytes of a file, or with lines of a header
-// that ask whether something is new, with bareFresh in place of the file, one that says it is not. The yardstick is
-// net/http as it comes: http.Server without any limit, which a client may hold connections of for ever, and Go's own
-// setting of the collector. A second bare handler has the same time limits and collector setting as larder: its figures
-// are a note, as the part of the distance that is no handler's.
-func (e *env) compareBare(ctx context.Context, p *process, path, auth, file string, lines ...string) (ours, yardstick float64, err error) {
+// compareBare compares an answer of larder with a bare handler that writes the bytes of a file. For a conditional
+// request (lines are its headers, file is bareFresh) the bare handler answers 304. The yardstick is net/http with its
+// defaults: no time limits, so that clients can keep connections for ever, and the default garbage collection.
+// A second bare handler has the time limits and the garbage collection of larder. Its figures are printed as a note:
+// they are the part of the difference that no handler causes.
+func (e *env) compareBare(
+	ctx context.Context, p *process, path, auth, file string, lines ...string,
+) (ours, yardstick float64, err error) {
 	plain, err := e.startBare(ctx, file)
 	if err != nil {
 		return 0, 0, err
@@ -183,7 +188,8 @@ func (e *env) compareBare(ctx context.Context, p *process, path, auth, file stri
 		e.add(all[0][i].rate, all[1][i].rate)
 	}
 	low, mid, high := quartiles(ratios(all[0], all[2]))
-	e.note("beside a bare handler with the same limits and GOGC %.2f (%.2f–%.2f); processor time per request: larder %.1f µs, bare %.1f, with limits %.1f",
+	e.note("beside a bare handler with the same limits and GOGC %.2f (%.2f–%.2f); "+
+		"processor time per request: larder %.1f µs, bare %.1f, with limits %.1f",
 		mid, low, high, micros(all[0]), micros(all[1]), micros(all[2]))
 	_, middle, _ := middle(e.pairs)
 	return middle.ours, middle.yardstick, nil
@@ -197,7 +203,7 @@ func ratios(a, b []speed) []float64 {
 	return out
 }
 
-// micros is the median of the processor times.
+// micros returns the median processor time in microseconds.
 func micros(s []speed) float64 {
 	out := make([]float64, len(s))
 	for i := range s {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures Composer: cached and fresh documents, and uploading into a long list of versions.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -18,7 +20,7 @@ const (
 	composerMetadata = "/composer/p2/acme/big.json"
 )
 
-// composerPublish uploads one version as scripts do.
+// composerPublish uploads one version.
 func (c *registry) composerPublish(ctx context.Context, version string) error {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
@@ -27,7 +29,15 @@ func (c *registry) composerPublish(ctx context.Context, version string) error {
 	for _, f := range []struct {
 		name string
 		body []byte
-	}{{"composer.json", []byte(`{"name":"acme/big","description":"a package of the benchmark","license":"MIT","require":{"php":">=8.1","acme/left":"^1.0","acme/right":"^2.0 || ^3.0"},"autoload":{"psr-4":{"Acme\\":"src/"}}}`)}, {"noise", pad}} {
+	}{
+		{
+			"composer.json",
+			[]byte(`{"name":"acme/big","description":"a package of the benchmark","license":"MIT",` +
+				`"require":{"php":">=8.1","acme/left":"^1.0","acme/right":"^2.0 || ^3.0"},` +
+				`"autoload":{"psr-4":{"Acme\\":"src/"}}}`),
+		},
+		{"noise", pad},
+	} {
 		part, err := w.Create(f.name)
 		if err != nil {
 			return err
@@ -67,7 +77,7 @@ func (e *env) startComposer(ctx context.Context, n int) (*process, *registry, er
 	return p, c, err
 }
 
-// filledComposer is the larder with 2,000 versions, started when first needed.
+// filledComposer returns the larder with 2,000 versions; the first call starts it.
 func (e *env) filledComposer(ctx context.Context) (*process, *registry, error) {
 	if e.composer == nil {
 		fmt.Printf("(publishing %d versions)\n", composerVersions)
@@ -90,7 +100,7 @@ func (c *registry) composerDocument(ctx context.Context) (body []byte, modified 
 	return body, resp.Header.Get("Last-Modified"), err
 }
 
-// composerCached: the metadata from memory, beside a bare handler with the same bytes.
+// composerCached measures the metadata from memory, beside a bare handler with the same bytes.
 func composerCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledComposer(ctx)
 	if err != nil {
@@ -116,7 +126,7 @@ func composerCached(ctx context.Context, e *env) (ours, yardstick float64, err e
 	return ours, yardstick, err
 }
 
-// composerFresh: 304 for the metadata, beside 10,000 a second.
+// composerFresh measures 304 for the metadata, beside 10,000 per second.
 func composerFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledComposer(ctx)
 	if err != nil {
@@ -130,7 +140,7 @@ func composerFresh(ctx context.Context, e *env) (ours, yardstick float64, err er
 	return ours, 10_000, err
 }
 
-// composerGrowth: publishes a second into 2,000 versions, beside publishes into 10.
+// composerGrowth measures publishes per second into 2,000 versions, beside publishes into 10.
 func composerGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	_, large, err := e.filledComposer(ctx)
 	if err != nil {

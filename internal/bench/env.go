@@ -1,5 +1,7 @@
 package main
 
+// This file starts what is measured: larder, and the servers it is compared with.
+
 import (
 	"context"
 	"encoding/base64"
@@ -17,7 +19,7 @@ import (
 
 const adminPassword = "bench-password"
 
-// env is the scratch folder, the binary under test and what was started.
+// env has the scratch folder, the binary under test and the running servers.
 type env struct {
 	dir    string
 	larder string
@@ -38,7 +40,7 @@ type env struct {
 	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
 }
 
-// pair is what a benchmark measures: larder and its yardstick, side by side.
+// pair is a measurement of larder and of its yardstick.
 type pair struct{ ours, yardstick float64 }
 
 func (p pair) ratio() float64 {
@@ -48,7 +50,7 @@ func (p pair) ratio() float64 {
 	return 0
 }
 
-// add keeps one of many pairs of a round; a benchmark that adds none returns its only one.
+// add keeps one of many pairs of a round. A benchmark with one pair returns that instead.
 func (e *env) add(ours, yardstick float64) { e.pairs = append(e.pairs, pair{ours, yardstick}) }
 
 // note keeps a line that is printed below the benchmark's.
@@ -85,7 +87,7 @@ func (e *env) close() {
 	_ = os.RemoveAll(e.dir)
 }
 
-// folder makes a fresh folder below the scratch folder.
+// folder makes a new folder below the scratch folder.
 func (e *env) folder(name string) (string, error) {
 	return os.MkdirTemp(e.dir, name+"-")
 }
@@ -122,7 +124,7 @@ func (e *env) start(ctx context.Context, cmd *exec.Cmd, addr func() (string, err
 	return nil, fmt.Errorf("%s was not ready in time", filepath.Base(cmd.Path))
 }
 
-// kill asks first: nginx takes its workers along only when it may.
+// kill sends SIGTERM first: otherwise nginx would not end its workers.
 func (p *process) kill() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -184,7 +186,8 @@ func (e *env) startNginx(ctx context.Context, root string) (*process, error) {
 	conf := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log; worker_processes auto; user root;
 events {}
 http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;
-client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p; fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
+client_body_temp_path %[1]s/b; proxy_temp_path %[1]s/p;
+fastcgi_temp_path %[1]s/f; uwsgi_temp_path %[1]s/u; scgi_temp_path %[1]s/s;
 server { listen %[2]s; root %[3]s; } }`, dir, addr, root)
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
@@ -203,7 +206,8 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 	if err != nil {
 		return nil, err
 	}
-	conf := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", data, addr)
+	conf := fmt.Sprintf("version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\n"+
+		"storage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: %q}\n", data, addr)
 	file := filepath.Join(e.dir, filepath.Base(data)+".yml")
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, err
@@ -211,7 +215,7 @@ func (e *env) startRegistry(ctx context.Context, data string) (*process, error) 
 	return e.start(ctx, exec.Command(registry, "serve", file), answers(addr, "/v2/"))
 }
 
-// startAs starts a larder on a folder, and a client that acts as its administrator.
+// startAs starts a larder on a folder and returns a client of its administrator.
 func (e *env) startAs(ctx context.Context, data string, environ ...string) (*process, *registry, error) {
 	p, err := e.startLarder(ctx, data, environ...)
 	if err != nil {
@@ -222,7 +226,7 @@ func (e *env) startAs(ctx context.Context, data string, environ ...string) (*pro
 	return p, c, nil
 }
 
-// startBare serves a file's bytes from memory with net/http and nothing else, in a process of its own.
+// startBare serves the bytes of a file from memory with net/http alone, in a process of its own.
 func (e *env) startBare(ctx context.Context, file string, environ ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
@@ -233,10 +237,10 @@ func (e *env) startBare(ctx context.Context, file string, environ ...string) (*p
 	return e.start(ctx, cmd, answers(addr, "/"))
 }
 
-// bareFresh in place of a file is a handler that answers everything with the tag that was asked about and a 304.
+// bareFresh in place of a file makes a handler that answers everything with 304 and the ETag of the request.
 const bareFresh = "304"
 
-// serveBare is http.Server as it comes, or with larder's time limits.
+// serveBare runs http.Server with its defaults, or with the time limits of larder.
 func serveBare(file string) error {
 	handler := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", r.Header.Get("If-None-Match"))

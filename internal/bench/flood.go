@@ -1,6 +1,6 @@
 package main
 
-// What strangers may cost: floods of searches and of audits, and how others fare meanwhile.
+// This file measures floods of searches and audits by strangers, and how long other requests wait meanwhile.
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// floodSearch: small reads a second beside sixteen clients that search for what matches all of 200,000 gems, beside the
-// same reads alone.
+// floodSearch measures small reads per second while sixteen clients search for a word of all 200,000 gems, beside the
+// same reads without searches.
 func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -38,7 +38,7 @@ func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	if err != nil {
 		return 0, 0, err
 	}
-	// Now the searches alone, for what each of them takes.
+	// Then the searches alone, to find out what each costs.
 	n, cpu := count.Load(), time.Duration(0)
 	if cpu, err = cpuTime(pid); err != nil {
 		return 0, 0, err
@@ -58,10 +58,10 @@ func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	return ours, yardstick, err
 }
 
-// commonGem is a gem that every filled registry has.
+// commonGem is a gem that every registry of fillGems has.
 const commonGem = "gem-number-0000000"
 
-// search asks again and again for all gems, until ctx ends.
+// search repeats a search for all gems until ctx ends.
 func search(ctx context.Context, addr string, count *atomic.Int64) error {
 	for ctx.Err() == nil {
 		_, err := ask(
@@ -75,7 +75,7 @@ func search(ctx context.Context, addr string, count *atomic.Int64) error {
 	return nil
 }
 
-// ask sends a request and reads the answer; its status must be one of those given.
+// ask sends a request and reads the answer, whose status must be one of statuses.
 func ask(ctx context.Context, method, url string, body []byte, statuses ...int) (time.Duration, error) {
 	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
@@ -100,7 +100,7 @@ func ask(ctx context.Context, method, url string, body []byte, statuses ...int) 
 	return time.Since(start), nil
 }
 
-// cpuTime is the processor time a process has used (/proc/PID/stat, in hundredths of a second).
+// cpuTime returns the processor time of a process (/proc/PID/stat, in hundredths of a second).
 func cpuTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -119,9 +119,9 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * 10 * time.Millisecond, err
 }
 
-// floodAudit: peak memory in 200 anonymous audits, forty at a time, of the kinds that cost most, with memory: 256MB,
-// beside 400 MiB (both as 1/MiB). What others wait for a small read, and the time from SIGTERM to the end in the middle
-// of a second flood, are printed below.
+// floodAudit measures the peak memory of 200 anonymous audits of the most expensive kinds, forty at a time, with
+// memory: 256MB, beside 400 MiB (both as 1/MiB). How long a small read takes meanwhile, and the time from
+// SIGTERM to the end in the middle of a second flood, are notes.
 func floodAudit(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	bodies, err := auditBodies()
 	if err != nil {
@@ -166,7 +166,7 @@ func floodAudit(ctx context.Context, e *env) (ours, yardstick float64, err error
 	return 1 / peak, 1.0 / 400, nil
 }
 
-// readAlong reads a small thing every few milliseconds until ctx ends, and returns what each reading took.
+// readAlong sends a small read every few milliseconds until ctx ends, and returns how long each took.
 func readAlong(ctx context.Context, addr string) (took []time.Duration) {
 	for ctx.Err() == nil {
 		if d, err := ask(ctx, "GET", "http://"+addr+"/npm/-/ping", nil, http.StatusOK); err == nil {
@@ -199,7 +199,7 @@ type audit struct {
 	body []byte
 }
 
-// auditBodies are small requests that unpack to much, and large ones that are what they seem.
+// auditBodies returns small compressed requests that are large when unpacked, and large uncompressed ones.
 func auditBodies() (out []audit, err error) {
 	names, tree := []byte(`{"p":["1.0.0"]`), []byte(`{"name":"x","dependencies":{"p":{"version":"1.0.0"}`)
 	for i := range 49_000 {

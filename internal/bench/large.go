@@ -1,5 +1,7 @@
 package main
 
+// This file measures large blobs: pulled beside nginx, pushed beside sha256 and dd.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -19,7 +21,7 @@ const (
 	largeSize = 1 << 30
 )
 
-// noise writes a reproducible file and returns its digest.
+// noise writes a file of reproducible noise and returns its digest.
 func noise(file string, size int64) (string, error) {
 	f, err := os.Create(file)
 	if err != nil {
@@ -33,7 +35,7 @@ func noise(file string, size int64) (string, error) {
 	return fmt.Sprintf("sha256:%x", h.Sum(nil)), f.Sync()
 }
 
-// largeBlob makes the input of the large benchmarks, once.
+// largeBlob returns the input of the large benchmarks; the first call makes it.
 func (e *env) largeBlob(size int64) (file, digest string, err error) {
 	dir := filepath.Join(e.dir, fmt.Sprintf("noise-%d", size))
 	file = filepath.Join(dir, "blob")
@@ -54,7 +56,9 @@ func megabytes(size int64, d time.Duration) float64 {
 }
 
 // withBlob starts a larder and pushes the file into it.
-func (e *env) withBlob(ctx context.Context, file, digest string, size int64, environ ...string) (*process, *registry, time.Duration, error) {
+func (e *env) withBlob(
+	ctx context.Context, file, digest string, size int64, environ ...string,
+) (*process, *registry, time.Duration, error) {
 	data, err := e.folder("data")
 	if err != nil {
 		return nil, nil, 0, err
@@ -77,11 +81,11 @@ func (e *env) withBlob(ctx context.Context, file, digest string, size int64, env
 	return p, c, time.Since(start), err
 }
 
-// largePulls is how often each server's turn comes in one round.
+// largePulls is the number of turns of each server in one round.
 const largePulls = 8
 
-// pullLarge: one stream of a large blob, beside nginx with sendfile. Both send the same file, so that memory holds it
-// for both or neither, and take turns in changing order; each pair of pulls gives a ratio.
+// pullLarge measures one stream of a large blob, beside nginx with sendfile. Both send the same file, so that it is
+// cached for both or for neither, and take turns in changing order. Each pair of pulls gives a ratio.
 func pullLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	file, digest, err := e.largeBlob(largeSize)
 	if err != nil {
@@ -121,8 +125,8 @@ func pullLarge(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return mid.ours, mid.yardstick, nil
 }
 
-// timedPull reads an answer off the connection and does nothing else: net/http's client takes so much of the two sides'
-// cores that it, not the server, would be compared.
+// timedPull reads an answer from the connection itself: with the client of net/http the client, not the
+// server, would be the slower side.
 func timedPull(ctx context.Context, c *registry, path string, buf []byte) (float64, error) {
 	addr := strings.TrimPrefix(c.base, "http://")
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
@@ -131,7 +135,8 @@ func timedPull(ctx context.Context, c *registry, path string, buf []byte) (float
 	}
 	defer conn.Close()
 	start := time.Now()
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n", path, addr, c.auth); err != nil {
+	const request = "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nConnection: close\r\n\r\n"
+	if _, err := fmt.Fprintf(conn, request, path, addr, c.auth); err != nil {
 		return 0, err
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{conn}, buf)
@@ -141,8 +146,8 @@ func timedPull(ctx context.Context, c *registry, path string, buf []byte) (float
 	return megabytes(largeSize, time.Since(start)), err
 }
 
-// pushLarge: one stream of a large blob until its 201, beside the slower of
-// hashing the same bytes on one core and writing them with dd conv=fsync.
+// pushLarge measures one stream of a large blob until its 201, beside the slower of two: hashing the same bytes on one
+// core, and writing them with dd conv=fsync.
 func pushLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	file, digest, err := e.largeBlob(largeSize)
 	if err != nil {
@@ -191,7 +196,8 @@ func (e *env) ddSpeed(ctx context.Context, file string) (float64, error) {
 	out := filepath.Join(e.dir, "dd")
 	defer os.Remove(out)
 	start := time.Now()
-	if text, err := exec.CommandContext(ctx, "dd", "if="+file, "of="+out, "bs=1M", "conv=fsync").CombinedOutput(); err != nil {
+	dd := exec.CommandContext(ctx, "dd", "if="+file, "of="+out, "bs=1M", "conv=fsync")
+	if text, err := dd.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("dd: %w: %s", err, text)
 	}
 	return megabytes(largeSize, time.Since(start)), nil

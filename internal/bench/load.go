@@ -1,5 +1,7 @@
 package main
 
+// This file loads one address over many connections and counts the answers.
+
 import (
 	"bufio"
 	"bytes"
@@ -14,15 +16,13 @@ import (
 // loadFor is how long one small-request measurement lasts.
 const loadFor = 4 * time.Second
 
-// load sends the same request over 16 kept-alive connections for loadFor and
-// returns answers a second. It reads answers with as little work as it can, so
-// that the server, not the client, is what is measured.
+// load sends the same request over 16 connections for loadFor and returns answers per second. The client does as little
+// as possible, because the server is measured.
 func load(addr, path, auth string) (float64, error) {
 	return loadStatus(addr, path, auth, http.StatusOK, "")
 }
 
-// loadStatus is load for answers with another status and a request with more
-// header lines.
+// loadStatus is load for a request with more header lines and answers of another status.
 func loadStatus(addr, path, auth string, status int, lines string) (float64, error) {
 	request := []byte("GET " + path + " HTTP/1.1\r\nHost: " + addr + "\r\n" + lines)
 	if auth != "" {
@@ -52,8 +52,7 @@ func loadStatus(addr, path, auth string, status int, lines string) (float64, err
 	return float64(count.Load()) / time.Since(start).Seconds(), err
 }
 
-// skipAnswer reads one answer with the status and, unless it has no body or is
-// one to a HEAD, a Content-Length.
+// skipAnswer reads one answer, which must have the status and, unless it has no body or head is set, a Content-Length.
 func skipAnswer(in *bufio.Reader, status int, head bool) error {
 	line, err := in.ReadSlice('\n')
 	if err != nil {

@@ -1,15 +1,13 @@
-// Bench measures Larder beside its yardsticks, on one machine, in one run, and
-// prints ratios with their spread, which is the middle half of all that was
-// measured, or with less than eight measurements the extremes:
+// Bench measures Larder beside its yardsticks, on one machine, in one run. It prints ratios with their quartiles, or
+// with the extremes if there are fewer than eight measurements:
 //
 //	go run ./internal/bench                    every benchmark, three rounds
 //	go run ./internal/bench -run 'pull|push'   some of them
 //	go run ./internal/bench -dir /mnt/disk     on another disk
 //	go run ./internal/bench -against PROGRAM   this build beside another one of larder
 //
-// Yardsticks that are not installed (nginx, docker-registry) are named as
-// missing. Every server it starts listens on loopback and is ended by its
-// process id. It is a command, not a test: nothing here runs under go test.
+// Yardsticks that are not installed (nginx, docker-registry) are reported as missing. All servers listen on loopback
+// and are ended by their process ids. It is a command: nothing here runs under go test.
 package main
 
 import (
@@ -25,8 +23,8 @@ import (
 	"syscall"
 )
 
-// benchmark is one line of the table: run measures ours and the yardstick once
-// and returns both in the same unit, larger is better.
+// benchmark is one line of the table. run measures larder and the yardstick once and returns both in the same unit;
+// larger is better.
 type benchmark struct {
 	name, unit, goal string
 	run              func(ctx context.Context, e *env) (ours, yardstick float64, err error)
@@ -112,7 +110,8 @@ func run(ctx context.Context, args []string) error {
 	if *rounds == 0 {
 		*rounds = 3
 	}
-	fmt.Printf("%-34s %12s %12s %-9s %7s  %-15s %s\n", "benchmark", "larder", "yardstick", "unit", "ratio", "spread", "goal")
+	fmt.Printf("%-34s %12s %12s %-9s %7s  %-15s %s\n", "benchmark", "larder", "yardstick", "unit", "ratio", "spread",
+		"goal")
 	for _, b := range benchmarks() {
 		if match.MatchString(b.name) {
 			report(ctx, e, b, *rounds)
@@ -121,8 +120,8 @@ func run(ctx context.Context, args []string) error {
 	return ctx.Err()
 }
 
-// report runs a benchmark and prints the pair with the median ratio and the
-// quartiles of the ratios; a failure is printed in its line and the rest goes on.
+// report runs a benchmark and prints the pair with the median ratio, and the quartiles of the ratios. An error is
+// printed in its line, and the other benchmarks go on.
 func report(ctx context.Context, e *env, b benchmark, rounds int) {
 	e.pairs, e.notes = nil, nil
 	for range rounds {
@@ -144,8 +143,8 @@ func report(ctx context.Context, e *env, b benchmark, rounds int) {
 	}
 }
 
-// middle are the pairs with the lower quartile, the median and the upper quartile of the ratios; of few, the extremes
-// and the median.
+// middle returns the pairs with the lower quartile, the median and the upper quartile of the ratios. Of few pairs it
+// returns the extremes and the median.
 func middle(pairs []pair) (low, mid, high pair) {
 	sorted := slices.SortedFunc(slices.Values(pairs), func(a, b pair) int {
 		return cmp.Or(cmp.Compare(a.ratio(), b.ratio()), cmp.Compare(a.ours, b.ours))

@@ -1,5 +1,7 @@
 package main
 
+// This file measures Maven: deploying into a folder of many builds, large files, cached metadata.
+
 import (
 	"context"
 	"crypto/md5"
@@ -18,7 +20,7 @@ const (
 	mavenBuilds   = 1000 // of the snapshot that is deployed once more
 )
 
-// startMaven starts a larder and a client that acts as its administrator.
+// startMaven starts a larder and returns a client of its administrator.
 func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 	data, err := e.folder("maven")
 	if err != nil {
@@ -28,17 +30,20 @@ func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 }
 
 func (c *registry) mavenPut(ctx context.Context, path, body string) error {
-	resp, err := c.do(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)), "User-Agent", "Apache-Maven/3.8.7 (Java 17)")
+	resp, err := c.do(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)),
+		"User-Agent", "Apache-Maven/3.8.7 (Java 17)")
 	if err == nil {
 		drain(resp)
 	}
 	return err
 }
 
-// mavenFile sends a file with the checksums mvn sends.
+// mavenFile uploads a file with the checksums that mvn sends.
 func (c *registry) mavenFile(ctx context.Context, path, body string) error {
 	s1, m := sha1.Sum([]byte(body)), md5.Sum([]byte(body))
-	for _, part := range [][2]string{{path, body}, {path + ".sha1", hex.EncodeToString(s1[:])}, {path + ".md5", hex.EncodeToString(m[:])}} {
+	for _, part := range [][2]string{
+		{path, body}, {path + ".sha1", hex.EncodeToString(s1[:])}, {path + ".md5", hex.EncodeToString(m[:])},
+	} {
 		if err := c.mavenPut(ctx, part[0], part[1]); err != nil {
 			return err
 		}
@@ -46,7 +51,7 @@ func (c *registry) mavenFile(ctx context.Context, path, body string) error {
 	return nil
 }
 
-// mavenGet reads a document, which need not be there.
+// mavenGet reads a document, "" if it does not exist.
 func (c *registry) mavenGet(ctx context.Context, path string) (string, error) {
 	resp, err := c.do(ctx, "GET", "/maven/"+path, nil, 0)
 	if err != nil && strings.Contains(err.Error(), "404") {
@@ -60,9 +65,10 @@ func (c *registry) mavenGet(ctx context.Context, path string) (string, error) {
 	return string(text), err
 }
 
-const mavenPOM = `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>big</artifactId><version>1-SNAPSHOT</version></project>`
+const mavenPOM = "<project><modelVersion>4.0.0</modelVersion>" +
+	"<groupId>com.acme</groupId><artifactId>big</artifactId><version>1-SNAPSHOT</version></project>"
 
-// mavenBuild deploys the nth build of a snapshot, request by request as mvn does.
+// mavenBuild deploys the nth build of a snapshot with the requests of mvn.
 func (c *registry) mavenBuild(ctx context.Context, n int) error {
 	const dir = "com/acme/big/"
 	id := fmt.Sprintf("1-20260101.%06d-%d", n/60*100+n%60, n+1)
@@ -78,14 +84,16 @@ func (c *registry) mavenBuild(ctx context.Context, n int) error {
 	if _, err := c.mavenGet(ctx, dir+"maven-metadata.xml"); err != nil {
 		return err
 	}
-	snapshot := fmt.Sprintf(`<metadata><version>1-SNAPSHOT</version><versioning><snapshot><timestamp>%s</timestamp><buildNumber>%d</buildNumber></snapshot></versioning></metadata>`, stamp, n+1)
+	snapshot := fmt.Sprintf("<metadata><version>1-SNAPSHOT</version><versioning><snapshot><timestamp>%s</timestamp>"+
+		"<buildNumber>%d</buildNumber></snapshot></versioning></metadata>", stamp, n+1)
 	if err := c.mavenFile(ctx, dir+"1-SNAPSHOT/maven-metadata.xml", snapshot); err != nil {
 		return err
 	}
-	return c.mavenFile(ctx, dir+"maven-metadata.xml", `<metadata><versioning><versions><version>1-SNAPSHOT</version></versions></versioning></metadata>`)
+	return c.mavenFile(ctx, dir+"maven-metadata.xml",
+		`<metadata><versioning><versions><version>1-SNAPSHOT</version></versions></versioning></metadata>`)
 }
 
-// mavenGrowth: builds of a snapshot deployed a second on top of 1,000, beside on top of 10.
+// mavenGrowth measures deployments per second of a snapshot with 1,000 builds, beside one with 10.
 func mavenGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	rate := func(first int) (float64, error) {
 		p, c, err := e.startMaven(ctx)
@@ -120,7 +128,7 @@ func mavenGrowth(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	return ours, yardstick, err
 }
 
-// mavenLarge: one stream of a large artifact, beside nginx with sendfile.
+// mavenLarge measures one stream of a large artifact, beside nginx with sendfile.
 func mavenLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	file, _, err := e.largeBlob(largeSize)
 	if err != nil {
@@ -163,7 +171,7 @@ func mavenLarge(ctx context.Context, e *env) (ours, yardstick float64, err error
 	return ours, yardstick, nil
 }
 
-// mavenCached: metadata of 1,000 versions from memory, beside a bare handler with the same bytes.
+// mavenCached measures metadata of 1,000 versions from memory, beside a bare handler with the same bytes.
 func mavenCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startMaven(ctx)
 	if err != nil {

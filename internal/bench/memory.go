@@ -1,7 +1,8 @@
 package main
 
+// This file measures memory: a large layer is pushed and pulled many times under a small limit.
+
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -9,21 +10,22 @@ import (
 	"strings"
 )
 
-// pushArtifact puts a manifest with an empty config and a unique annotation.
+// pushArtifact pushes a manifest with an empty config and a unique annotation.
 func (c *registry) pushArtifact(ctx context.Context, repo, tag string) error {
 	empty := digestOf([]byte("{}"))
-	raw := []byte(fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
-		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],"annotations":{"tag":%q}}`, manifestType, empty, repo+tag))
-	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(raw), int64(len(raw)), "Content-Type", manifestType)
+	raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
+		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],`+
+		`"annotations":{"tag":%q}}`, manifestType, empty, repo+tag)
+	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, strings.NewReader(raw), int64(len(raw)),
+		"Content-Type", manifestType)
 	if err == nil {
 		drain(resp)
 	}
 	return err
 }
 
-// memory: the largest resident size of the server while a 2 GiB layer is
-// pushed and pulled and then pulled 50 times in parallel, with
-// GOMEMLIMIT=64MiB, beside 100 MiB (both as 1/MiB: larger is better).
+// memory measures the peak resident size of the server with GOMEMLIMIT=64MiB while a layer of 2 GiB is pushed, pulled,
+// and pulled 50 times in parallel, beside 100 MiB (both as 1/MiB: larger is better).
 func memory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	const size = 2 << 30
 	file, digest, err := e.largeBlob(size)

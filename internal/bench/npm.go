@@ -1,5 +1,7 @@
 package main
 
+// This file measures npm: a packument rendered, cached and fresh, and publishing into a long one.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -12,12 +14,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
 const npmVersions = 5000
 
-// npmTarball is a package's archive with size bytes of noise beside package.json.
+// npmTarball returns an archive with package.json and size bytes of noise.
 func npmTarball(name, version string, size int) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
@@ -51,11 +54,13 @@ func (c *registry) npmPublish(ctx context.Context, name, version string, size in
 	if err != nil {
 		return err
 	}
-	head := fmt.Sprintf(`{"_id":%[1]q,"name":%[1]q,"dist-tags":{"latest":%[2]q},"versions":{%[2]q:{"name":%[1]q,"version":%[2]q,`+
-		`"description":"a package of the benchmark","license":"MIT","main":"index.js","dependencies":{"left":"^1.0.0","right":"^2.0.0","up":"~3.1.0"}}},`+
+	head := fmt.Sprintf(`{"_id":%[1]q,"name":%[1]q,"dist-tags":{"latest":%[2]q},`+
+		`"versions":{%[2]q:{"name":%[1]q,"version":%[2]q,"description":"a package of the benchmark","license":"MIT",`+
+		`"main":"index.js","dependencies":{"left":"^1.0.0","right":"^2.0.0","up":"~3.1.0"}}},`+
 		`"_attachments":{"%[1]s-%[2]s.tgz":{"length":%[3]d,"data":"`, name, version, len(tgz))
-	body := io.MultiReader(bytes.NewReader([]byte(head)), bytes.NewReader([]byte(base64.StdEncoding.EncodeToString(tgz))), bytes.NewReader([]byte(`"}}}`)))
-	resp, err := c.do(ctx, "PUT", "/npm/"+name, body, int64(len(head)+base64.StdEncoding.EncodedLen(len(tgz))+len(`"}}}`)), "Content-Type", "application/json")
+	body := head + base64.StdEncoding.EncodeToString(tgz) + `"}}}`
+	resp, err := c.do(ctx, "PUT", "/npm/"+name, strings.NewReader(body), int64(len(body)),
+		"Content-Type", "application/json")
 	if err == nil {
 		drain(resp)
 	}
@@ -83,7 +88,7 @@ func (e *env) startNPM(ctx context.Context, n int, environ ...string) (*process,
 	return p, c, err
 }
 
-// filledNPM is the larder with 5,000 versions, started when first needed.
+// filledNPM returns the larder with 5,000 versions; the first call starts it.
 func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
 	if e.npm == nil {
 		fmt.Printf("(publishing %d versions)\n", npmVersions)
@@ -95,7 +100,7 @@ func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
 	return e.npm, e.npmClient, nil
 }
 
-// packument reads the document and its tag.
+// packument reads the packument and its ETag.
 func (c *registry) packument(ctx context.Context) (body []byte, etag string, err error) {
 	resp, err := c.do(ctx, "GET", "/npm/big", nil, 0)
 	if err != nil {
@@ -106,7 +111,7 @@ func (c *registry) packument(ctx context.Context) (body []byte, etag string, err
 	return body, resp.Header.Get("ETag"), err
 }
 
-// npmRender: the first packument after a change, beside 150 ms.
+// npmRender measures the first packument after a change, beside 150 ms.
 func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	_, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -122,7 +127,7 @@ func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return 1 / time.Since(start).Seconds(), 1 / 0.150, nil
 }
 
-// npmCached: the packument from memory, beside a bare handler with the same bytes.
+// npmCached measures the packument from memory, beside a bare handler with the same bytes.
 func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -139,7 +144,7 @@ func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return e.compareBare(ctx, p, "/npm/big", c.auth, file)
 }
 
-// npmFresh: 304 for the packument, beside 10,000 a second.
+// npmFresh measures 304 for the packument, beside 10,000 per second.
 func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.filledNPM(ctx)
 	if err != nil {
@@ -153,7 +158,7 @@ func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return ours, 10_000, err
 }
 
-// npmGrowth: publishes a second into 5,000 versions, beside publishes into 10.
+// npmGrowth measures publishes per second into 5,000 versions, beside publishes into 10.
 func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	_, large, err := e.filledNPM(ctx)
 	if err != nil {
@@ -181,7 +186,7 @@ func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return ours, yardstick, err
 }
 
-// npmMemory: the largest resident size while a tarball of 100 MB is published, beside 150 MiB.
+// npmMemory measures the largest resident size while a tarball of 100 MB is published, beside 150 MiB.
 func npmMemory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	p, c, err := e.startNPM(ctx, 1)
 	if err != nil {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures PyPI: project pages, the list of all projects, and uploading into long ones.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -25,17 +27,24 @@ type pypiIndex struct {
 	c *registry
 }
 
-// pypiWheel is a wheel that holds nothing but what it must.
+// pypiWheel returns a wheel with the required files only.
 func pypiWheel(name, version string) ([]byte, error) {
 	info := name + "-" + version + ".dist-info/"
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, f := range [][2]string{
-		{info + "METADATA", "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\nSummary: a package of the benchmark\nRequires-Python: >=3.8\n"},
+		{
+			info + "METADATA",
+			"Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n" +
+				"Summary: a package of the benchmark\nRequires-Python: >=3.8\n",
+		},
 		{info + "WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n"},
 		{info + "RECORD", info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n"},
 	} {
-		h := &zip.FileHeader{Name: f[0], CRC32: crc32.ChecksumIEEE([]byte(f[1])), CompressedSize64: uint64(len(f[1])), UncompressedSize64: uint64(len(f[1]))}
+		h := &zip.FileHeader{
+			Name: f[0], CRC32: crc32.ChecksumIEEE([]byte(f[1])), CompressedSize64: uint64(len(f[1])),
+			UncompressedSize64: uint64(len(f[1])),
+		}
 		part, err := w.CreateRaw(h)
 		if err == nil {
 			_, err = io.WriteString(part, f[1])
@@ -56,7 +65,10 @@ func (c *registry) pypiUpload(ctx context.Context, name, version string) error {
 	}
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
-	for _, f := range [][2]string{{":action", "file_upload"}, {"protocol_version", "1"}, {"name", name}, {"version", version}, {"filetype", "bdist_wheel"}, {"pyversion", "py3"}} {
+	for _, f := range [][2]string{
+		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", name}, {"version", version},
+		{"filetype", "bdist_wheel"}, {"pyversion", "py3"},
+	} {
 		if err := w.WriteField(f[0], f[1]); err != nil {
 			return err
 		}
@@ -78,7 +90,7 @@ func (c *registry) pypiUpload(ctx context.Context, name, version string) error {
 	return err
 }
 
-// startPyPI starts a larder with n uploads, the kth of which is made by name.
+// startPyPI starts a larder with n uploads; name returns project and version of the kth.
 func (e *env) startPyPI(ctx context.Context, n int, name func(k int) (project, version string)) (*pypiIndex, error) {
 	data, err := e.folder("pypi")
 	if err != nil {
@@ -102,7 +114,7 @@ func (e *env) startPyPI(ctx context.Context, n int, name func(k int) (project, v
 
 func oneProject(k int) (string, string) { return "big", fmt.Sprintf("%d.%d", k/100, k%100) }
 
-// filledPyPI is the larder with 20,000 files of one project, started when first needed.
+// filledPyPI returns the larder with 20,000 files of one project; the first call starts it.
 func (e *env) filledPyPI(ctx context.Context) (*pypiIndex, error) {
 	if e.pypi == nil {
 		fmt.Printf("(uploading %d files of one project)\n", pypiFiles)
@@ -114,12 +126,14 @@ func (e *env) filledPyPI(ctx context.Context) (*pypiIndex, error) {
 	return e.pypi, nil
 }
 
-// manyPyPI is the larder with 100,000 projects, started when first needed.
+// manyPyPI returns the larder with 100,000 projects; the first call starts it.
 func (e *env) manyPyPI(ctx context.Context) (*pypiIndex, error) {
 	if e.pypiMany == nil {
 		fmt.Printf("(uploading %d projects: a few minutes)\n", pypiProjects)
 		var err error
-		if e.pypiMany, err = e.startPyPI(ctx, pypiProjects, func(k int) (string, string) { return fmt.Sprintf("project%06d", k), "1.0" }); err != nil {
+		if e.pypiMany, err = e.startPyPI(ctx, pypiProjects, func(k int) (string, string) {
+			return fmt.Sprintf("project%06d", k), "1.0"
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -155,7 +169,7 @@ func (e *env) besideBare(ctx context.Context, x *pypiIndex, path string) (ours, 
 	return ours, yardstick, err
 }
 
-// pypiPage: the page of 20,000 files from memory, beside a bare handler with the same bytes.
+// pypiPage measures the page of 20,000 files from memory, beside a bare handler with the same bytes.
 func pypiPage(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	x, err := e.filledPyPI(ctx)
 	if err != nil {
@@ -164,7 +178,7 @@ func pypiPage(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return e.besideBare(ctx, x, "/simple/big/")
 }
 
-// pypiRoot: the list of 100,000 projects from memory, beside a bare handler with the same bytes.
+// pypiRoot measures the list of 100,000 projects from memory, beside a bare handler with the same bytes.
 func pypiRoot(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	x, err := e.manyPyPI(ctx)
 	if err != nil {
@@ -173,7 +187,7 @@ func pypiRoot(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return e.besideBare(ctx, x, "/simple/")
 }
 
-// pypiRootChanged: the list of 100,000 projects, the first time after an upload, beside 150 ms.
+// pypiRootChanged measures the list of 100,000 projects, the first time after an upload, beside 150 ms.
 func pypiRootChanged(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	x, err := e.manyPyPI(ctx)
 	if err != nil {
@@ -191,7 +205,7 @@ func pypiRootChanged(ctx context.Context, e *env) (ours, yardstick float64, err 
 	return 1 / time.Since(start).Seconds(), 1 / 0.150, nil
 }
 
-// pypiGrowth: uploads a second to a project of 20,000 files, beside uploads to one of 10.
+// pypiGrowth measures uploads per second to a project of 20,000 files, beside uploads to one of 10.
 func pypiGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	large, err := e.filledPyPI(ctx)
 	if err != nil {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures RubyGems: ranges and fresh answers of the list of versions, pushing into a long list, starting.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -14,7 +16,7 @@ import (
 	"time"
 )
 
-// gems is how many the large registry has.
+// gems is the number of gems of the large registry.
 const gems = 200_000
 
 const gemYAML = `--- !ruby/object:Gem::Specification
@@ -40,7 +42,7 @@ rubygems_version: 3.6.7
 specification_version: 4
 `
 
-// gemFile is a .gem with one small file.
+// gemFile returns a .gem with one small file.
 func gemFile(name, version string) ([]byte, error) {
 	metadata, err := gzipped(fmt.Appendf(nil, gemYAML, name, version))
 	if err != nil {
@@ -67,7 +69,7 @@ func gzipped(p []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// tarOf is an archive of names and contents in turn.
+// tarOf returns an archive; files are names and contents in turn.
 func tarOf(files ...any) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -90,15 +92,16 @@ func (c *registry) gemPush(ctx context.Context, name, version string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)), "Content-Type", "application/octet-stream")
+	resp, err := c.do(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)),
+		"Content-Type", "application/octet-stream")
 	if err == nil {
 		drain(resp)
 	}
 	return err
 }
 
-// fillGems makes data folders with so many gems each. It is the package's own tests that write them, as its transactions
-// would but thousands of gems in one: pushed over HTTP, 200,000 gems take the best part of an hour.
+// fillGems makes data folders with the given numbers of gems. A benchmark of the package rubygems writes them,
+// thousands of gems in one transaction: pushed over HTTP, 200,000 gems would take almost an hour.
 func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, err error) {
 	var lines strings.Builder
 	for _, n := range counts {
@@ -109,7 +112,8 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 		folders = append(folders, dir)
 		fmt.Fprintf(&lines, "%s=%d\n", dir, n)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "./rubygems", "-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
+	cmd := exec.CommandContext(ctx, "go", "test", "./rubygems",
+		"-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
 	cmd.Env = append(os.Environ(), "LARDER_BENCH_FILL="+lines.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("fill with gems (run it from the project's folder): %w\n%s", err, out)
@@ -117,7 +121,7 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 	return folders, nil
 }
 
-// gemEnv is what the benchmarks of gems share: a large registry and a small one, started when first needed.
+// gemEnv has a large registry and a small one, which the benchmarks of gems share.
 type gemEnv struct {
 	large, small             *process
 	largeClient, smallClient *registry
@@ -144,7 +148,8 @@ func (e *env) filledGems(ctx context.Context) (*gemEnv, error) {
 	return g, nil
 }
 
-// gemGrowth: pushes a second into 200,000 gems, beside pushes into 10. They take turns, so that both meet the same disk.
+// gemGrowth measures pushes per second into 200,000 gems, beside pushes into 10. They take turns, so that other load of
+// the disk affects both.
 func gemGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -167,7 +172,7 @@ func gemGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error)
 	return turns * n / took[0].Seconds(), turns * n / took[1].Seconds(), nil
 }
 
-// listSize is how long /versions is.
+// listSize returns the length and the ETag of /versions.
 func (c *registry) listSize(ctx context.Context) (int64, string, error) {
 	resp, err := c.do(ctx, "HEAD", "/rubygems/versions", nil, 0)
 	if err != nil {
@@ -177,7 +182,7 @@ func (c *registry) listSize(ctx context.Context) (int64, string, error) {
 	return resp.ContentLength, resp.Header.Get("ETag"), nil
 }
 
-// gemRange: the last hundred bytes of a list of 200,000 gems, beside those of a list of 10.
+// gemRange measures the last hundred bytes of a list of 200,000 gems, beside those of a list of 10.
 func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -188,7 +193,8 @@ func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 		if err != nil {
 			return 0, err
 		}
-		return loadStatus(p.addr, "/rubygems/versions", c.auth, http.StatusPartialContent, fmt.Sprintf("If-None-Match: \"old\"\r\nRange: bytes=%d-\r\n", size-100))
+		return loadStatus(p.addr, "/rubygems/versions", c.auth, http.StatusPartialContent,
+			fmt.Sprintf("If-None-Match: \"old\"\r\nRange: bytes=%d-\r\n", size-100))
 	}
 	if ours, err = rate(g.large, g.largeClient); err != nil {
 		return 0, 0, err
@@ -197,7 +203,7 @@ func gemRange(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return ours, yardstick, err
 }
 
-// gemFresh: nothing new in 200,000 gems, beside 10,000 a second.
+// gemFresh measures 304 for the list of 200,000 gems, beside 10,000 per second.
 func gemFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -207,11 +213,13 @@ func gemFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	if err != nil {
 		return 0, 0, err
 	}
-	ours, err = loadStatus(g.large.addr, "/rubygems/versions", g.largeClient.auth, http.StatusNotModified, "If-None-Match: "+etag+"\r\n")
+	ours, err = loadStatus(g.large.addr, "/rubygems/versions", g.largeClient.auth, http.StatusNotModified,
+		"If-None-Match: "+etag+"\r\n")
 	return ours, 10_000, err
 }
 
-// gemStart: from the start on 200,000 gems to the first answer about their list, beside 200 ms; noted: the same with 10 gems.
+// gemStart measures the time from a start on 200,000 gems to the first answer with their list, beside 200 ms. The time
+// with 10 gems is a note.
 func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {
@@ -235,7 +243,7 @@ func gemStart(ctx context.Context, e *env) (ours, yardstick float64, err error) 
 	return 1 / large.Seconds(), 1 / 0.2, err
 }
 
-// gemIndex: the first Marshal index after a push, beside a second.
+// gemIndex measures the first Marshal index after a push, beside one second.
 func gemIndex(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	g, err := e.filledGems(ctx)
 	if err != nil {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures many small requests: manifests and blobs read, images pushed, a start on many of them.
+
 import (
 	"context"
 	crand "crypto/rand"
@@ -10,8 +12,7 @@ import (
 	"time"
 )
 
-// getManifest: an image's manifest by tag with a bearer token, beside a bare
-// handler that writes the same bytes.
+// getManifest measures an image's manifest by tag with a bearer token, beside a bare handler with the same bytes.
 func getManifest(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	return e.smallGet(ctx, func(c *registry) (path string, body []byte, err error) {
 		body, err = c.pushImage(ctx, "bench/small", "latest", random(16<<10), random(16<<10))
@@ -19,7 +20,7 @@ func getManifest(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	})
 }
 
-// getSmallBlob: a 4 KiB blob with a bearer token, beside a bare handler.
+// getSmallBlob measures a 4 KiB blob with a bearer token, beside a bare handler.
 func getSmallBlob(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	return e.smallGet(ctx, func(c *registry) (path string, body []byte, err error) {
 		body = random(4 << 10)
@@ -34,7 +35,9 @@ func random(n int) []byte {
 	return p
 }
 
-func (e *env) smallGet(ctx context.Context, prepare func(*registry) (string, []byte, error)) (ours, yardstick float64, err error) {
+func (e *env) smallGet(
+	ctx context.Context, prepare func(*registry) (string, []byte, error),
+) (ours, yardstick float64, err error) {
 	data, err := e.folder("data")
 	if err != nil {
 		return 0, 0, err
@@ -62,8 +65,8 @@ func (e *env) smallGet(ctx context.Context, prepare func(*registry) (string, []b
 // pushFor is how long images are pushed.
 const pushFor = 6 * time.Second
 
-// smallImages: eight pushers of images with two layers of 16 KiB, beside
-// distribution's registry on the same disk.
+// smallImages measures eight clients that push images with two layers of 16 KiB, beside distribution's registry on the
+// same disk.
 func smallImages(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	data, err := e.folder("data")
 	if err != nil {
@@ -91,7 +94,7 @@ func smallImages(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	return ours, yardstick, err
 }
 
-// pushImages returns images a second.
+// pushImages returns pushed images per second.
 func pushImages(ctx context.Context, addr string, login bool) (float64, error) {
 	var count atomic.Int64
 	start := time.Now()
@@ -114,8 +117,8 @@ func pushImages(ctx context.Context, addr string, login bool) (float64, error) {
 	return float64(count.Load()) / time.Since(start).Seconds(), err
 }
 
-// startLarge: starts a second on a folder with 100,000 tags and blobs (the
-// time until the address file is there), beside one in 200 ms.
+// startLarge measures starts per second on a folder with 100,000 tags and blobs, until the address file exists, beside
+// one in 200 ms.
 func startLarge(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	if e.filled == "" {
 		if e.filled, err = e.fill(ctx, 100_000); err != nil {

@@ -1,5 +1,7 @@
 package main
 
+// This file measures copies: one cold artifact for many clients from a slow upstream.
+
 import (
 	"bytes"
 	"context"
@@ -17,7 +19,7 @@ import (
 	"time"
 )
 
-// A registry that is copied from, as slow as one far away: its artifact takes slowFor.
+// The upstream is as slow as one far away: it sends its artifact within slowFor.
 const (
 	slowSize   = 20_000_000
 	slowFor    = 2 * time.Second
@@ -25,7 +27,7 @@ const (
 	manyOthers = 64
 )
 
-// slowOrigin has one blob under any name, whose digest it announces in its address.
+// slowOrigin is an upstream with one blob under any name.
 type slowOrigin struct {
 	*httptest.Server
 	body    []byte
@@ -66,7 +68,7 @@ func (o *slowOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// reader is what one client saw.
+// reader has the times of one client.
 type reader struct {
 	first time.Time
 	n     int64
@@ -110,13 +112,14 @@ func (e *env) copyOf(ctx context.Context, kind, url string) (*process, error) {
 	return e.startLarder(ctx, data, "LARDER_UPSTREAM="+kind+"="+url)
 }
 
-// crowd is what many clients of one cold artifact see, beside one alone.
+// crowd has the times of many clients of one cold artifact, and of one client alone.
 type crowd struct {
 	alone, total, first time.Duration // first: the latest first byte after the origin's
 	grown               float64       // MiB of the server
 }
 
-// fanOut asks for a cold artifact, alone and by many of whom the first one leaves; it fails unless the origin was asked once for each.
+// fanOut reads a cold artifact with one client, and another one with many clients of which the first one leaves. It
+// fails unless the upstream was asked once for each.
 func (e *env) fanOut(ctx context.Context) (c crowd, err error) {
 	o := newSlowOrigin()
 	defer o.Close()
@@ -165,7 +168,7 @@ func (e *env) fanOut(ctx context.Context) (c crowd, err error) {
 	return c, o.flipped(ctx, client, path("bench/flipped"))
 }
 
-// flipped: with one wrong byte nobody gets a complete body, and nothing is kept.
+// flipped checks that with one wrong byte nobody gets a complete body, and nothing is kept.
 func (o *slowOrigin) flipped(ctx context.Context, client *registry, path string) error {
 	o.flip.Store(true)
 	var right atomic.Int64
@@ -181,7 +184,8 @@ func (o *slowOrigin) flipped(ctx context.Context, client *registry, path string)
 	asked := o.fetches.Load()
 	o.flip.Store(false)
 	if r := o.read(ctx, client, path, &right); r.err != nil || right.Load() != 1 || o.fetches.Load() != asked+1 {
-		return errors.Join(fmt.Errorf("afterwards %d fetches and %d right bodies", o.fetches.Load()-asked, right.Load()), r.err)
+		err := fmt.Errorf("afterwards %d fetches and %d right bodies", o.fetches.Load()-asked, right.Load())
+		return errors.Join(err, r.err)
 	}
 	return nil
 }
@@ -201,19 +205,19 @@ func rss(pid int) (float64, error) {
 	return 0, fmt.Errorf("no VmRSS of process %d", pid)
 }
 
-// upstreamTotal: until 64 clients have a cold artifact, beside 1.3 times one alone.
+// upstreamTotal measures the time until 64 clients have a cold artifact, beside 1.3 times that of one alone.
 func upstreamTotal(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	c, err := e.fanOut(ctx)
 	return 1 / c.total.Seconds(), 1 / (1.3 * c.alone.Seconds()), err
 }
 
-// upstreamFirst: the last of 64 first bytes after the origin's, beside 200 ms.
+// upstreamFirst measures the delay of the last of 64 first bytes after that of the upstream, beside 200 ms.
 func upstreamFirst(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	c, err := e.fanOut(ctx)
 	return 1 / max(c.first.Seconds(), 1e-3), 1 / 0.2, err
 }
 
-// upstreamMemory: how far the server grew meanwhile, beside 32 MiB.
+// upstreamMemory measures how much the server grew meanwhile, beside 32 MiB.
 func upstreamMemory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	c, err := e.fanOut(ctx)
 	return 1 / c.grown, 1.0 / 32, err
@@ -234,7 +238,7 @@ func warmCopy(ctx context.Context, e *env, path string) (ours, yardstick float64
 	if _, err := newRegistry(p.addr).pull(ctx, path, make([]byte, 32<<10)); err != nil {
 		return 0, 0, err
 	}
-	// One after the other, twice: the machine may have other things to do.
+	// Each twice, because of other load of the machine.
 	for range 2 {
 		a, err := load(p.addr, path, "")
 		if err != nil {

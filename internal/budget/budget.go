@@ -1,9 +1,9 @@
 // Package budget bounds what requests use of something scarce: the bytes they hold in memory, the searches that run at
-// once. A Pool has so many units; who wants some waits in line for a few seconds and then fails with a Busy, which is a
-// 503 with Retry-After.
+// the same time. A Pool has a number of units. A request that wants some waits in line for a few seconds and then fails
+// with a Busy, which is a 503 with Retry-After.
 //
-// Nobody waits with units in hand, so that no two requests can wait for each other: a Share that holds some and needs
-// more gets them at once or fails. An eighth of a pool is kept for that.
+// A request that holds units never waits, so that no two requests can wait for each other: a Share that needs more than
+// it has gets it at once or fails. An eighth of a pool is kept for that.
 package budget
 
 import (
@@ -16,17 +16,17 @@ import (
 	"larder/internal/problem"
 )
 
-// Wait is how long a request stands in line for what others hold; Retry is when its client should come again.
+// Wait is how long a request waits in line; Retry is the Retry-After of one that waited in vain.
 const (
 	Wait  = 5 * time.Second
 	Retry = 2 * time.Second
 )
 
-// Busy is the error of a request that got nothing: too much is in use.
+// Busy is the error of a request that got no units: too many are in use.
 type Busy struct {
 	// Reason is a sentence for the client's user.
 	Reason string
-	// After is when to try again; 0: it is of no use, what was asked for is more than there is.
+	// After is when to try again; 0 if that is of no use, because the pool has fewer units than were asked for.
 	After time.Duration
 }
 
@@ -38,13 +38,13 @@ var ErrBusy = problem.New(503, "no memory to spare", "the server is busy")
 // Unwrap returns ErrBusy.
 func (b *Busy) Unwrap() error { return ErrBusy }
 
-// RetryAfter is After.
+// RetryAfter returns After.
 func (b *Busy) RetryAfter() time.Duration { return b.After }
 
-// Public is the text the client's user reads.
+// Public returns the text for the client's user.
 func (b *Busy) Public() string { return b.Reason }
 
-// Pool is a number of units that requests share. Its methods may be called at once; a nil Pool has no limit.
+// Pool is a number of units that requests share. It is safe for concurrent use. A nil Pool has no limit.
 type Pool struct {
 	limit, open int64 // open is what those may have who hold nothing yet
 	wait        time.Duration
@@ -61,17 +61,17 @@ type waiter struct {
 	ready chan struct{} // closed once the units are the waiter's
 }
 
-// NewPool has limit units. Who gets none within wait reads busy, a sentence.
+// NewPool returns a pool of limit units. busy is the sentence for the users of requests that got none within wait.
 func NewPool(limit int64, wait time.Duration, busy string) *Pool {
 	return &Pool{limit: limit, open: limit - limit/8, wait: wait, busy: busy}
 }
 
-// NewMemory is a Pool of bytes that requests hold.
+// NewMemory returns a pool of bytes.
 func NewMemory(limit int64) *Pool {
 	return NewPool(limit, Wait, "The server's memory is in use by other requests; try again in a moment.")
 }
 
-// Acquire takes n units for a caller who holds none. It waits in line for at most the pool's time, and ends with ctx.
+// Acquire takes n units for a caller that holds none. It waits in line until the pool's wait is over or ctx ends.
 func (p *Pool) Acquire(ctx context.Context, n int64) error {
 	if p == nil || n <= 0 {
 		return nil
@@ -111,7 +111,7 @@ func (p *Pool) Acquire(ctx context.Context, n int64) error {
 	return err
 }
 
-// Try takes n more units for a caller who holds some: at once, or not at all.
+// Try takes n more units for a caller that holds some, without waiting.
 func (p *Pool) Try(n int64) error {
 	if p == nil || n <= 0 {
 		return nil
@@ -128,7 +128,7 @@ func (p *Pool) Try(n int64) error {
 	return nil
 }
 
-// Release gives units back.
+// Release gives n units back.
 func (p *Pool) Release(n int64) {
 	if p == nil || n <= 0 {
 		return
@@ -139,7 +139,7 @@ func (p *Pool) Release(n int64) {
 	p.serve()
 }
 
-// Limit is how many units there are; 0 for a nil Pool.
+// Limit returns the number of units, 0 for a nil Pool.
 func (p *Pool) Limit() int64 {
 	if p == nil {
 		return 0
@@ -147,7 +147,7 @@ func (p *Pool) Limit() int64 {
 	return p.limit
 }
 
-// Used is how many units are taken now, Peak the most that ever were.
+// Used returns how many units are taken now, and the most that ever were.
 func (p *Pool) Used() (now, peak int64) {
 	if p == nil {
 		return 0, 0
@@ -157,7 +157,7 @@ func (p *Pool) Used() (now, peak int64) {
 	return p.used, p.peak
 }
 
-// fits leaves room for those who hold something, unless nobody does.
+// fits reports whether n units are free, without those that are kept for callers that hold some already.
 func (p *Pool) fits(n int64) bool { return p.used+n <= p.open || p.used == 0 }
 
 func (p *Pool) take(n int64) {
@@ -165,7 +165,7 @@ func (p *Pool) take(n int64) {
 	p.peak = max(p.peak, p.used)
 }
 
-// serve gives the line what has become free, in its order.
+// serve gives the units that are free to those who wait, in their order.
 func (p *Pool) serve() {
 	for e := p.waiting.Front(); e != nil; e = p.waiting.Front() {
 		w := e.Value.(*waiter)

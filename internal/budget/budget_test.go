@@ -1,5 +1,7 @@
 package budget
 
+// Requests that share the memory: their order, their waits, and readers that take only what has arrived.
+
 import (
 	"bytes"
 	"context"
@@ -121,7 +123,8 @@ func TestSmallSharesAreNeverRefused(t *testing.T) {
 		}
 	}
 	var none *Share
-	if err := errors.Join(none.Grow(t.Context(), 1<<40), Take(t.Context(), 1<<40), new(Share).Grow(t.Context(), 1<<40)); err != nil {
+	if err := errors.Join(none.Grow(t.Context(), 1<<40), Take(t.Context(), 1<<40),
+		new(Share).Grow(t.Context(), 1<<40)); err != nil {
 		t.Errorf("where nobody counts: %v", err)
 	}
 }
@@ -166,7 +169,10 @@ func TestReadLimits(t *testing.T) {
 	for _, c := range []struct {
 		length, hint, limit int64
 		want                error
-	}{{0, 0, 0, nil}, {10, -1, 10, nil}, {11, -1, 10, ErrLimit}, {11, 4, 10, ErrLimit}, {5000, 5000, 5000, nil}, {1 << 20, 10, 1 << 20, nil}} {
+	}{
+		{0, 0, 0, nil}, {10, -1, 10, nil}, {11, -1, 10, ErrLimit}, {11, 4, 10, ErrLimit}, {5000, 5000, 5000, nil},
+		{1 << 20, 10, 1 << 20, nil},
+	} {
 		got, err := Read(t.Context(), strings.NewReader(strings.Repeat("x", int(c.length))), c.hint, c.limit)
 		if err != c.want || err == nil && int64(len(got)) != c.length {
 			t.Errorf("%+v: %d bytes, %v", c, len(got), err)

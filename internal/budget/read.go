@@ -1,6 +1,6 @@
 package budget
 
-// Reading streams into memory, counted.
+// This file reads streams into memory and counts their bytes.
 
 import (
 	"context"
@@ -8,15 +8,15 @@ import (
 	"io"
 )
 
-// ErrLimit is what Read fails with when there is more than the limit.
+// ErrLimit is the error of Read if there are more bytes than the limit.
 var ErrLimit = errors.New("more bytes than the limit")
 
-// firstRead is what a buffer begins with when nobody knows the length.
+// firstRead is the first size of a buffer when the length is unknown.
 const firstRead = 4 << 10
 
-// Read reads all of r, at most limit bytes: more is ErrLimit. The buffer grows with what has arrived, never ahead of it
-// by more than as much again, and the share of ctx with the buffer: a peer that sends slowly holds little. hint is the
-// announced length, -1 for none.
+// Read reads all of r; more than limit bytes are ErrLimit. hint is the announced length, -1 for none. The buffer, and
+// with it the share of ctx, grows as bytes arrive and is never more than twice as large as these: a peer that announces
+// much and sends slowly holds little.
 func Read(ctx context.Context, r io.Reader, hint, limit int64) ([]byte, error) {
 	s := From(ctx)
 	size := int64(firstRead)

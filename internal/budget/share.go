@@ -1,6 +1,6 @@
 package budget
 
-// A share is what one request, or one piece of background work, holds of the memory.
+// This file counts what one request, or one piece of background work, holds of the memory.
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"sync"
 )
 
-// Free is how many bytes a share has without asking: what small requests need costs nothing and is never refused.
+// Free is the number of bytes that every share has without taking them from the pool: small requests never wait.
 const Free = 64 << 10
 
-// errEnded is a fault in the program: what outlives its request needs a share of its own.
+// errEnded is a bug of the caller: work that outlives its request needs a share of its own (Another).
 var errEnded = errors.New("memory was asked for by a request that has ended")
 
-// Share is what one request holds. The zero Share counts nothing; a Share must not be copied once it is used.
+// Share is what one request holds. The zero Share counts nothing. It must not be copied after first use.
 type Share struct {
 	pool *Pool
 
@@ -23,13 +23,13 @@ type Share struct {
 	ended bool
 }
 
-// NewShare holds nothing yet.
+// NewShare returns a share of p that holds nothing.
 func NewShare(p *Pool) *Share { return &Share{pool: p} }
 
-// Open makes a zero Share one of p.
+// Open makes a zero Share a share of p.
 func (s *Share) Open(p *Pool) { s.pool = p }
 
-// Another is an empty share of the same memory, for work that outlives a request.
+// Another returns an empty share of the same pool, for work that outlives a request.
 func (s *Share) Another() *Share {
 	if s == nil {
 		return nil
@@ -37,8 +37,8 @@ func (s *Share) Another() *Share {
 	return NewShare(s.pool)
 }
 
-// Grow adds n bytes to what is held, before they are allocated. A share that holds no more than what is free waits for
-// them in line; any other gets them at once or a Busy.
+// Grow adds n bytes to the share; call it before they are allocated. A share that holds no more than Free waits in
+// line. Any other gets the bytes at once or a Busy.
 func (s *Share) Grow(ctx context.Context, n int64) error {
 	if s == nil || s.pool == nil || n <= 0 {
 		return nil
@@ -61,7 +61,7 @@ func (s *Share) Grow(ctx context.Context, n int64) error {
 	return err
 }
 
-// Shrink gives n bytes back that are garbage now.
+// Shrink gives n bytes back, which must be garbage now.
 func (s *Share) Shrink(n int64) {
 	if s == nil || s.pool == nil || n <= 0 {
 		return
@@ -73,7 +73,7 @@ func (s *Share) Shrink(n int64) {
 	s.total -= n
 }
 
-// Close gives everything back. A share that is closed gets nothing any more.
+// Close gives everything back. Afterwards Grow fails.
 func (s *Share) Close() {
 	if s == nil || s.pool == nil {
 		return
@@ -84,28 +84,28 @@ func (s *Share) Close() {
 	s.total, s.ended = 0, true
 }
 
-// paid is what of n bytes is not free.
+// paid is how many of n bytes are taken from the pool.
 func paid(n int64) int64 { return max(n-Free, 0) }
 
-// Key is where a context keeps the *Share of who runs with it.
+// Key is the context key of the *Share.
 type Key struct{}
 
-// With is ctx for work whose memory is of s.
+// With returns a context whose share is s.
 func With(ctx context.Context, s *Share) context.Context { return context.WithValue(ctx, Key{}, s) }
 
-// From is the share of whoever runs with ctx; nil when nobody counts, which is a Share of its own kind.
+// From returns the share of ctx. It is nil if there is none; the methods of a nil Share count nothing.
 func From(ctx context.Context) *Share {
 	s, _ := ctx.Value(Key{}).(*Share)
 	return s
 }
 
-// Take adds n bytes to the share of whoever runs with ctx. They are given back when its request ends, or with Give.
+// Take adds n bytes to the share of ctx. They are given back by Give, or when the request ends.
 func Take(ctx context.Context, n int64) error { return From(ctx).Grow(ctx, n) }
 
-// Give returns n bytes of Take early.
+// Give gives n bytes of Take back.
 func Give(ctx context.Context, n int64) { From(ctx).Shrink(n) }
 
-// During runs work that holds up to n bytes, and gives them back after it.
+// During takes n bytes, calls work and gives them back.
 func During(ctx context.Context, n int64, work func() error) error {
 	if err := Take(ctx, n); err != nil {
 		return err

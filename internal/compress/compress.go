@@ -1,4 +1,4 @@
-// Package compress packs whole documents in memory, and unpacks what it packed.
+// Package compress compresses whole documents in memory, and decompresses what it made.
 package compress
 
 import (
@@ -10,10 +10,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// writers are kept: one is a megabyte of tables.
+// writers are reused: each has a megabyte of tables.
 var writers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
-// Gzip is p in gzip, nil if that is no smaller.
+// Gzip returns p in gzip, nil if that is no smaller.
 func Gzip(p []byte) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(len(p)/4 + 512)
@@ -29,7 +29,7 @@ func Gzip(p []byte) ([]byte, error) {
 	return smaller(b.Bytes(), p), nil
 }
 
-// Zstd is p in zstd, nil if that is no smaller. The window is one that every client accepts (RFC 9659).
+// Zstd returns p in zstd, nil if that is no smaller. Every client accepts its window (RFC 9659).
 func Zstd(p []byte) ([]byte, error) {
 	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
 	if err != nil {
@@ -42,7 +42,7 @@ func Zstd(p []byte) ([]byte, error) {
 	return smaller(out, p), nil
 }
 
-// Gunzip is what Gzip made z of; it has size bytes.
+// Gunzip returns the size bytes that Gzip made z of.
 func Gunzip(z []byte, size int64) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(size) + bytes.MinRead)
@@ -66,7 +66,7 @@ func Unzstd(z []byte, size int64) ([]byte, error) {
 	return r.DecodeAll(z, make([]byte, 0, size))
 }
 
-// smaller is z in a slice of its own size, or nil when it saves nothing over p.
+// smaller returns z in a slice of its own size, nil if it is no smaller than p.
 func smaller(z, p []byte) []byte {
 	if len(z) >= len(p) {
 		return nil

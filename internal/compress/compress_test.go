@@ -1,5 +1,7 @@
 package compress
 
+// What is compressed and comes back, and what is not worth it.
+
 import (
 	"bytes"
 	"math/rand/v2"
@@ -7,34 +9,54 @@ import (
 	"testing"
 )
 
-func TestBackAndForth(t *testing.T) {
-	noise := make([]byte, 10_000)
-	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	for _, tt := range []struct {
-		body    []byte
-		smaller bool
-	}{{[]byte(strings.Repeat("all work and no play ", 5000)), true}, {bytes.Repeat(noise, 2), true}, {noise, false}, {nil, false}, {[]byte("tiny"), false}} {
-		gz, err := Gzip(tt.body)
-		if err != nil || (gz != nil) != tt.smaller || len(gz) > 0 && len(gz) >= len(tt.body) {
-			t.Errorf("%d bytes: %d in gzip, %v", len(tt.body), len(gz), err)
+// methods are the two ways to compress.
+var methods = map[string]struct {
+	pack   func([]byte) ([]byte, error)
+	unpack func([]byte, int64) ([]byte, error)
+}{"gzip": {Gzip, Gunzip}, "zstd": {Zstd, Unzstd}}
+
+func noise(n int) []byte {
+	p := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(p)
+	return p
+}
+
+func TestCompressedDocumentComesBack(t *testing.T) {
+	for name, m := range methods {
+		for _, body := range [][]byte{
+			[]byte(strings.Repeat("all work and no play ", 5000)), bytes.Repeat(noise(10_000), 2),
+		} {
+			packed, err := m.pack(body)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if packed == nil || len(packed) >= len(body) {
+				t.Errorf("%s makes %d bytes of %d, want fewer", name, len(packed), len(body))
+			}
+			got, err := m.unpack(packed, int64(len(body)))
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if !bytes.Equal(got, body) {
+				t.Errorf("%s: %d bytes come back as %d others", name, len(body), len(got))
+			}
+			if _, err := m.unpack(packed[:len(packed)/2], int64(len(body))); err == nil {
+				t.Errorf("%s unpacks half of a document without an error", name)
+			}
 		}
-		z, err := Zstd(tt.body)
-		if err != nil || (z != nil) != tt.smaller || len(z) > 0 && len(z) >= len(tt.body) {
-			t.Errorf("%d bytes: %d in zstd, %v", len(tt.body), len(z), err)
-		}
-		if !tt.smaller {
-			continue
-		}
-		a, err := Gunzip(gz, int64(len(tt.body)))
-		b, err2 := Unzstd(z, int64(len(tt.body)))
-		if err != nil || err2 != nil || !bytes.Equal(a, tt.body) || !bytes.Equal(b, tt.body) {
-			t.Errorf("%d bytes come back as %d and %d: %v %v", len(tt.body), len(a), len(b), err, err2)
-		}
-		if _, err := Gunzip(gz[:len(gz)/2], int64(len(tt.body))); err == nil {
-			t.Error("half of it was taken for all")
-		}
-		if _, err := Unzstd(z[:len(z)/2], int64(len(tt.body))); err == nil {
-			t.Error("half of it was taken for all")
+	}
+}
+
+func TestNothingIsReturnedIfNoSmaller(t *testing.T) {
+	for name, m := range methods {
+		for _, body := range [][]byte{noise(10_000), nil, []byte("tiny")} {
+			packed, err := m.pack(body)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if packed != nil {
+				t.Errorf("%s makes %d bytes of %d, want nil", name, len(packed), len(body))
+			}
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package gemspec
 
+// Specifications, versions, requirements and platforms, without Ruby.
+
 import (
 	"bytes"
 	"errors"
@@ -12,72 +14,98 @@ import (
 	"time"
 
 	"larder/internal/rubymarshal"
+	"larder/internal/rubymarshal/marshaltest"
 )
 
-// TestCompare: the order of Gem::Version, oldest first; versions of one row are equal.
-func TestCompare(t *testing.T) {
-	rows := [][]string{
-		{"0", "0.0", "00"}, {"0.0.1"}, {"0.1.a"}, {"0.1.rc.1"}, {"0.1", "0.1.0"}, {"1.a", "1.0.a", "1.0.0.a"}, {"1.a.1", "1.0.a1", "1.a1"}, {"1.a.2"}, {"1.a10"},
-		{"1.b"}, {"1.pre"}, {"1", "1.0", "1.0.0", "01.0", "1.0.00"}, {"1.0.0.1"}, {"1.2.a"}, {"1.2"}, {"1.9"}, {"1.10", "1.10.0"}, {"2.0.A"}, {"2.0.a"}, {"2"}, {"10"}, {"99999999999999999999"}, {"100000000000000000000"},
-	}
-	for i, a := range rows {
-		for j, b := range rows {
-			for _, x := range a {
-				for _, y := range b {
-					want := 0
-					if i < j {
-						want = -1
-					} else if i > j {
-						want = 1
-					}
-					if got := Compare(x, y); got != want {
-						t.Errorf("%s and %s: %d, want %d", x, y, got, want)
-					}
-					if (Canonical(x) == Canonical(y)) != (i == j) {
-						t.Errorf("%s is %s, %s is %s", x, Canonical(x), y, Canonical(y))
-					}
+// order is that of Gem::Version, oldest first; versions of one row are equal.
+var order = [][]string{
+	{"0", "0.0", "00"}, {"0.0.1"}, {"0.1.a"}, {"0.1.rc.1"}, {"0.1", "0.1.0"}, {"1.a", "1.0.a", "1.0.0.a"},
+	{"1.a.1", "1.0.a1", "1.a1"}, {"1.a.2"}, {"1.a10"}, {"1.b"}, {"1.pre"}, {"1", "1.0", "1.0.0", "01.0", "1.0.00"},
+	{"1.0.0.1"}, {"1.2.a"}, {"1.2"}, {"1.9"}, {"1.10", "1.10.0"}, {"2.0.A"}, {"2.0.a"}, {"2"}, {"10"},
+	{"99999999999999999999"}, {"100000000000000000000"},
+}
+
+// eachPair calls fn with every two versions of order and how they compare.
+func eachPair(fn func(a, b string, want int)) {
+	for i, as := range order {
+		for j, bs := range order {
+			for _, a := range as {
+				for _, b := range bs {
+					fn(a, b, max(-1, min(1, i-j)))
 				}
 			}
 		}
 	}
 }
 
-// TestIsVersion: the grammar, and which versions are no releases.
-func TestIsVersion(t *testing.T) {
+func TestCompareOrdersAsRubyGems(t *testing.T) {
+	eachPair(func(a, b string, want int) {
+		if got := Compare(a, b); got != want {
+			t.Errorf("%s against %s: %d, want %d", a, b, got, want)
+		}
+	})
+}
+
+func TestEqualVersionsHaveOneCanonicalSpelling(t *testing.T) {
+	eachPair(func(a, b string, want int) {
+		if x, y := Canonical(a), Canonical(b); (x == y) != (want == 0) {
+			t.Errorf("%s is canonically %s, and %s is %s", a, x, b, y)
+		}
+	})
+}
+
+func TestGrammarOfVersions(t *testing.T) {
 	for v, want := range map[string]bool{
 		"1": true, "1.10": true, "1.0.0.rc1": true, "1.a.b": true, "0": true, strings.Repeat("1", 255): true,
-		"": false, ".1": false, "1.": false, "1..2": false, "a": false, "1a": false, "1-1": false, "1.0-rc": false, "1 ": false, "1\n": false, "1.é": false, "v1": false, strings.Repeat("1", 256): false,
+		"": false, ".1": false, "1.": false, "1..2": false, "a": false, "1a": false, "1-1": false, "1.0-rc": false,
+		"1 ": false, "1\n": false, "1.é": false, "v1": false, strings.Repeat("1", 256): false,
 	} {
-		if IsVersion(v) != want {
-			t.Errorf("%q: %t", v, !want)
-		}
-	}
-	for v, want := range map[string]bool{"1.0": false, "1.0.a": true, "2.0.0.rc1": true} {
-		if IsPrerelease(v) != want {
-			t.Errorf("%s: %t", v, !want)
-		}
-	}
-	for p, want := range map[string]bool{"ruby": true, "x86_64-linux-musl": true, "x86-mswin32-60": true, "": false, "-x": false, "x-": false, "../x": false, "a b": false, "x/y": false, strings.Repeat("x", 256): false} {
-		if IsPlatform(p) != want {
-			t.Errorf("%q: %t", p, !want)
+		if got := IsVersion(v); got != want {
+			t.Errorf("%q is a version: %v, want %v", v, got, want)
 		}
 	}
 }
 
-// TestRequirement: what is left out, how conditions are joined, which cannot be parsed.
-func TestRequirement(t *testing.T) {
-	for _, c := range []struct {
-		r       Requirement
-		text    string
-		trivial bool
-		bad     bool
-	}{
-		{nil, ">= 0", true, false}, {Requirement{{">=", "0"}}, ">= 0", true, false}, {Requirement{{">=", "2.0"}, {"<", "4"}}, "< 4&>= 2.0", false, false},
-		{Requirement{{"~>", "1.2.a"}}, "~> 1.2.a", false, false}, {Requirement{{"=>", "1"}}, "=> 1", false, true}, {Requirement{{">", "1-2"}}, "> 1-2", false, true},
+func TestPrereleaseHasALetter(t *testing.T) {
+	for v, want := range map[string]bool{"1.0": false, "1.0.a": true, "2.0.0.rc1": true} {
+		if got := IsPrerelease(v); got != want {
+			t.Errorf("%s is a prerelease: %v, want %v", v, got, want)
+		}
+	}
+}
+
+func TestGrammarOfPlatforms(t *testing.T) {
+	for p, want := range map[string]bool{
+		"ruby": true, "x86_64-linux-musl": true, "x86-mswin32-60": true, "": false, "-x": false, "x-": false, "../x": false,
+		"a b": false, "x/y": false, strings.Repeat("x", 256): false,
 	} {
-		_, bad := c.r.Bad()
-		if c.r.Join("&") != c.text || c.r.Trivial() != c.trivial || bad != c.bad {
-			t.Errorf("%v: %q %t %t", c.r, c.r.Join("&"), c.r.Trivial(), bad)
+		if got := IsPlatform(p); got != want {
+			t.Errorf("%q is a platform: %v, want %v", p, got, want)
+		}
+	}
+}
+
+func TestRequirements(t *testing.T) {
+	for _, c := range []struct {
+		r            Requirement
+		text         string
+		trivial, bad bool
+	}{
+		{r: nil, text: ">= 0", trivial: true},
+		{r: Requirement{{">=", "0"}}, text: ">= 0", trivial: true},
+		{r: Requirement{{">=", "2.0"}, {"<", "4"}}, text: "< 4&>= 2.0"},
+		{r: Requirement{{"~>", "1.2.a"}}, text: "~> 1.2.a"},
+		{r: Requirement{{"=>", "1"}}, text: "=> 1", bad: true},
+		{r: Requirement{{">", "1-2"}}, text: "> 1-2", bad: true},
+	} {
+		if got := c.r.Join("&"); got != c.text {
+			t.Errorf("%v joined is %q, want %q", c.r, got, c.text)
+		}
+		if got := c.r.Trivial(); got != c.trivial {
+			t.Errorf("%v is trivial: %v, want %v", c.r, got, c.trivial)
+		}
+		if _, bad := c.r.Bad(); bad != c.bad {
+			t.Errorf("%v is bad: %v, want %v", c.r, bad, c.bad)
 		}
 	}
 }
@@ -126,73 +154,135 @@ specification_version: 3
 rubygems_version: 1.2.0
 `
 
-// TestRead: the spellings of many years.
-func TestRead(t *testing.T) {
-	s, err := Read([]byte(plain))
+func mustRead(t *testing.T, text string) *Specification {
+	t.Helper()
+	s, err := Read([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// plain has the spellings of many years.
+func TestSpecificationIsRead(t *testing.T) {
+	s := mustRead(t, plain)
 	text := func(s string) *string { return &s }
 	want := &Specification{
-		Name: "demo", Version: "1.10", Platform: "ruby", Summary: text("About"), Description: text("déjà"), Authors: []string{"Ada"}, Emails: []string{"a@example.com"},
-		Metadata: [][2]string{{"b", "yes"}, {"a", "1"}}, Requirements: []string{"libfoo"}, RubyVersion: Requirement{{">=", "0"}}, RubygemsVersion: Requirement{{">=", "0"}},
-		Dependencies: []Dependency{{Name: "rack", Requirement: Requirement{{">=", "0"}}, Twice: true}, {Name: "rake", Requirement: Requirement{{"~>", "13"}}, Development: true}},
-		BuiltWith:    "1.2.0", Format: 3, Date: time.Date(2010, 2, 3, 0, 0, 0, 0, time.UTC), Certificates: 1,
+		Name: "demo", Version: "1.10", Platform: "ruby", Summary: text("About"), Description: text("déjà"),
+		Authors: []string{"Ada"}, Emails: []string{"a@example.com"}, Metadata: [][2]string{{"b", "yes"}, {"a", "1"}},
+		Requirements: []string{"libfoo"}, RubyVersion: Requirement{{">=", "0"}}, RubygemsVersion: Requirement{{">=", "0"}},
+		Dependencies: []Dependency{
+			{Name: "rack", Requirement: Requirement{{">=", "0"}}, Twice: true},
+			{Name: "rake", Requirement: Requirement{{"~>", "13"}}, Development: true},
+		},
+		BuiltWith: "1.2.0", Format: 3, Date: time.Date(2010, 2, 3, 0, 0, 0, 0, time.UTC), Certificates: 1,
 	}
 	if !reflect.DeepEqual(s, want) {
-		t.Errorf("%+v\n%+v", s, want)
+		t.Errorf("the specification is\n%+v\nwant\n%+v", s, want)
 	}
-	if s.Meta("a") != "1" || s.Meta("c") != "" {
-		t.Error("metadata")
+}
+
+func TestMetadataIsFoundByKey(t *testing.T) {
+	s := mustRead(t, plain)
+	for key, want := range map[string]string{"a": "1", "c": ""} {
+		if got := s.Meta(key); got != want {
+			t.Errorf("metadata %s is %q, want %q", key, got, want)
+		}
 	}
+}
+
+func TestSpellingsOfPlatforms(t *testing.T) {
 	for platform, want := range map[string]string{
-		"platform: !ruby/object:Gem::Platform\n  cpu: x86\n  os: mswin32\n  version: '60'\n": "x86-mswin32-60", "platform: ''\n": "ruby", "platform:\n": "ruby", "": "ruby",
+		"platform: !ruby/object:Gem::Platform\n  cpu: x86\n  os: mswin32\n  version: '60'\n": "x86-mswin32-60",
+		"platform: ''\n": "ruby", "platform:\n": "ruby", "": "ruby",
 		"platform: x86_64-darwin-19\noriginal_platform: x86_64-darwin19\n": "x86_64-darwin19",
 	} {
-		s, err := Read([]byte(strings.Replace(plain, "platform: ruby\n", platform, 1)))
-		if err != nil || s.Platform != want {
-			t.Errorf("%q: %+v %v", platform, s, err)
+		s := mustRead(t, strings.Replace(plain, "platform: ruby\n", platform, 1))
+		if s.Platform != want {
+			t.Errorf("%q is read as the platform %q, want %q", platform, s.Platform, want)
 		}
 	}
 }
 
-// TestE_Refused: everything but data of the right shape.
-func TestE_Refused(t *testing.T) {
-	replace := func(old, with string) string {
-		if !strings.Contains(plain, old) {
-			t.Fatalf("no %q", old)
-		}
-		return strings.Replace(plain, old, with, 1)
+// with returns plain with a part of it replaced.
+func with(t *testing.T, old, text string) string {
+	t.Helper()
+	if !strings.Contains(plain, old) {
+		t.Fatalf("plain has no %q", old)
 	}
-	for text, yaml := range map[string]string{
-		"is empty": "", "not YAML": "a: [", "not UTF-8": "a: \xff", "something after its end": plain + "---\na: b\n", "no Gem::Specification": "name: demo", "aliases": plain + "x: *id001\n",
-		"there twice": plain + "name: other\n", `kind "!ruby/object:Evil"`: plain + "x: !ruby/object:Evil\n  a: b\n", `kind "!!merge"`: plain + "x:\n  <<: {}\n", "nested": plain + "x: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n",
-		"the key \"\" is there twice, or is no text": plain + "x:\n  ? [a]\n  : b\n", "the name is no text": replace("name: demo", "name: [demo]"), "authors is no list": replace("authors:\n- Ada", "authors: {a: b}"),
-		"a dependency is no requirement": replace("    - - \">=\"\n      - !ruby/object:Gem::Version\n        version: \"0\"\n    version: ", "    - a\n"), "dependencies are no list": replace("email:", "x: y\nemail:")[:0] + strings.Replace(plain, "dependencies:", "dependencies: {}\nolder:", 1),
-		"of type \":evil\"": replace(":development", ":evil"), "date \"soon\"": replace("2010-02-03 00:00:00.000000000 -05:00", "soon"), "two platforms": replace("platform: ruby", "platform: java\noriginal_platform: ruby"),
-		"metadata is no mapping": replace("metadata:\n  b: 'yes'\n  a: '1'\n", "metadata: [a]\n"), "specification_version": replace("specification_version: 3", "specification_version: three"), "the description is binary": replace("ZMOpasOg", "/w=="),
+	return strings.Replace(plain, old, text, 1)
+}
+
+func TestUnusableDocumentIsRefused(t *testing.T) {
+	for _, c := range []struct{ yaml, text string }{
+		{"", "is empty"},
+		{"a: [", "not YAML"},
+		{"a: \xff", "not UTF-8"},
+		{plain + "---\na: b\n", "something after its end"},
+		{"name: demo", "no Gem::Specification"},
+		{plain + "x: *id001\n", "aliases"},
+		{plain + "name: other\n", "there twice"},
+		{plain + "x: !ruby/object:Evil\n  a: b\n", `kind "!ruby/object:Evil"`},
+		{plain + "x:\n  <<: {}\n", `kind "!!merge"`},
+		{plain + "x: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n", "nested"},
+		{plain + "x:\n  ? [a]\n  : b\n", `the key "" is there twice, or is no text`},
 	} {
-		if _, err := Read([]byte(yaml)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), text) {
-			t.Errorf("%s: %v", text, err)
-		}
+		wantFormatError(t, c.yaml, c.text)
 	}
-	for _, yaml := range []string{"a: [" + strings.Repeat(",", maxWeight), strings.Repeat("- ", maxWeight+1), strings.Repeat("a: b\n", maxWeight), strings.Repeat("?\n", maxWeight+1), strings.Repeat("\r", maxWeight+1)} {
+}
+
+func TestFieldOfAnotherTypeIsRefused(t *testing.T) {
+	const requirement = "    - - \">=\"\n      - !ruby/object:Gem::Version\n        version: \"0\"\n    version: "
+	for _, c := range []struct{ yaml, text string }{
+		{with(t, "name: demo", "name: [demo]"), "the name is no text"},
+		{with(t, "authors:\n- Ada", "authors: {a: b}"), "authors is no list"},
+		{with(t, requirement, "    - a\n"), "a dependency is no requirement"},
+		{with(t, "dependencies:", "dependencies: {}\nolder:"), "dependencies are no list"},
+		{with(t, ":development", ":evil"), `of type ":evil"`},
+		{with(t, "2010-02-03 00:00:00.000000000 -05:00", "soon"), `date "soon"`},
+		{with(t, "platform: ruby", "platform: java\noriginal_platform: ruby"), "two platforms"},
+		{with(t, "metadata:\n  b: 'yes'\n  a: '1'\n", "metadata: [a]\n"), "metadata is no mapping"},
+		{with(t, "specification_version: 3", "specification_version: three"), "specification_version"},
+		{with(t, "ZMOpasOg", "/w=="), "the description is binary"},
+	} {
+		wantFormatError(t, c.yaml, c.text)
+	}
+}
+
+func wantFormatError(t *testing.T, yaml, text string) {
+	t.Helper()
+	_, err := Read([]byte(yaml))
+	if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), text) {
+		t.Errorf("the error is %v, want %v with %q", err, ErrFormat, text)
+	}
+}
+
+func TestHugeDocumentIsRefused(t *testing.T) {
+	for _, yaml := range []string{
+		"a: [" + strings.Repeat(",", maxWeight), strings.Repeat("- ", maxWeight+1), strings.Repeat("a: b\n", maxWeight),
+		strings.Repeat("?\n", maxWeight+1), strings.Repeat("\r", maxWeight+1),
+	} {
 		if _, err := Read([]byte(yaml)); !errors.Is(err, ErrLimit) {
-			t.Errorf("%.20q…: %v", yaml, err)
+			t.Errorf("%.20q… gives the error %v, want %v", yaml, err, ErrLimit)
 		}
 	}
 }
 
-// TestReadChecksums: hex by member by algorithm.
-func TestReadChecksums(t *testing.T) {
+func TestChecksumsAreRead(t *testing.T) {
 	got, err := ReadChecksums([]byte("---\nSHA256:\n  metadata.gz: ab\n  data.tar.gz: 12\nSHA512: {}\n"))
-	want := map[string]map[string]string{"SHA256": {"metadata.gz": "ab", "data.tar.gz": "12"}, "SHA512": {}}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("%v %v", got, err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	want := map[string]map[string]string{"SHA256": {"metadata.gz": "ab", "data.tar.gz": "12"}, "SHA512": {}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the checksums are %v, want %v", got, want)
+	}
+}
+
+func TestMalformedChecksumsAreRefused(t *testing.T) {
 	for _, bad := range []string{"", "a: *x", "SHA256:\n  a: [b]\n"} {
 		if _, err := ReadChecksums([]byte(bad)); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: %v", bad, err)
+			t.Errorf("%q gives the error %v, want %v", bad, err, ErrFormat)
 		}
 	}
 }
@@ -219,18 +309,18 @@ func FuzzSpecification(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+		outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
+		inner, err := marshaltest.Unmarshal(outer.(rubymarshal.Data).Raw, marshaltest.Limits{})
 		if list, ok := inner.([]any); err != nil || !ok || len(list) != 19 || list[2] != s.Name {
 			t.Fatalf("%#v %v", inner, err)
 		}
 	})
 }
 
-// FuzzVersions: an order, in which equal versions have one spelling, and nothing else has.
+// Versions have an order, in which equal ones have one canonical spelling, and others have others.
 func FuzzVersions(f *testing.F) {
 	f.Add("1.0", "1.0.0", "1.0.a")
 	f.Add("2.a1", "2.a.1", "0")
@@ -245,7 +335,8 @@ func FuzzVersions(f *testing.F) {
 			t.Fatalf("%q is not in order", list)
 		}
 		if Compare(a, b) != -Compare(b, a) || (Compare(a, b) == 0) != (Canonical(a) == Canonical(b)) {
-			t.Fatalf("%s and %s: %d %d, %s %s", a, b, Compare(a, b), Compare(b, a), Canonical(a), Canonical(b))
+			t.Fatalf("%s against %s: %d one way and %d the other; canonically they are %s and %s",
+				a, b, Compare(a, b), Compare(b, a), Canonical(a), Canonical(b))
 		}
 		if Compare(Canonical(a), a) != 0 || IsPrerelease(a) != IsPrerelease(Canonical(a)) {
 			t.Fatalf("%s is canonically %s", a, Canonical(a))
@@ -257,7 +348,9 @@ func FuzzVersions(f *testing.F) {
 func BenchmarkTuples(b *testing.B) {
 	list := make([]Tuple, 200_000)
 	for i := range list {
-		list[i] = Tuple{fmt.Sprintf("gem-number-%06d", i), fmt.Sprintf("%d.%d.%d", rand.IntN(9), rand.IntN(20), rand.IntN(9)), Ruby}
+		list[i] = Tuple{
+			fmt.Sprintf("gem-number-%06d", i), fmt.Sprintf("%d.%d.%d", rand.IntN(9), rand.IntN(20), rand.IntN(9)), Ruby,
+		}
 	}
 	for b.Loop() {
 		var out bytes.Buffer

@@ -1,6 +1,6 @@
 package gemspec
 
-// Specifications and indexes in Ruby's own format (A6): byte for byte what Marshal.dump writes for the same gems.
+// This file writes specifications and indexes in Ruby's own format, with the bytes that Marshal.dump writes.
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"larder/internal/rubymarshal"
 )
 
-// Quick is a version's gemspec.rz: what every gem install reads of every gem it selects.
+// Quick returns the version's gemspec.rz, which gem install reads of every gem it selects.
 func (s *Specification) Quick() ([]byte, error) {
 	raw, err := s.marshal()
 	if err != nil {
@@ -30,7 +30,7 @@ func (s *Specification) Quick() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// marshal is the specification as Gem::Specification#_dump writes it: an array in a stream of its own.
+// marshal returns what Gem::Specification#_dump writes: an array in a stream of its own.
 func (s *Specification) marshal() ([]byte, error) {
 	var email any
 	switch {
@@ -48,9 +48,9 @@ func (s *Specification) marshal() ([]byte, error) {
 		metadata[i] = rubymarshal.Pair{Key: m[0], Value: m[1]}
 	}
 	inner, err := rubymarshal.Marshal([]any{
-		s.BuiltWith, s.Format, s.Name, marshalVersion(s.Version), marshalDate(s.Date), optional(s.Summary), s.RubyVersion.marshal(),
-		s.RubygemsVersion.marshal(), s.Platform, deps, "", email, texts(s.Authors), optional(s.Description), optional(s.Homepage), true,
-		marshalPlatform(s.Platform), texts(s.Licenses), metadata,
+		s.BuiltWith, s.Format, s.Name, marshalVersion(s.Version), marshalDate(s.Date), optional(s.Summary),
+		s.RubyVersion.marshal(), s.RubygemsVersion.marshal(), s.Platform, deps, "", email, texts(s.Authors),
+		optional(s.Description), optional(s.Homepage), true, marshalPlatform(s.Platform), texts(s.Licenses), metadata,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("specification of %s: %w", s.Name, err)
@@ -93,7 +93,8 @@ func (d *Dependency) marshal() any {
 		kind = "development"
 	}
 	o := rubymarshal.Object{Class: "Gem::Dependency", Ivars: []rubymarshal.Ivar{
-		{Name: "@name", Value: d.Name}, {Name: "@requirement", Value: d.Requirement.marshal()}, {Name: "@type", Value: kind}, {Name: "@prerelease", Value: d.Prerelease},
+		{Name: "@name", Value: d.Name}, {Name: "@requirement", Value: d.Requirement.marshal()}, {Name: "@type", Value: kind},
+		{Name: "@prerelease", Value: d.Prerelease},
 	}}
 	if d.Twice {
 		o.Ivars = append(o.Ivars, rubymarshal.Ivar{Name: "@version_requirements", Value: d.Requirement.marshal()})
@@ -101,7 +102,7 @@ func (d *Dependency) marshal() any {
 	return o
 }
 
-// marshalDate is a Time: eight bytes with the fields of a UTC time, and its zone.
+// marshalDate returns a Time: eight bytes with the fields of a UTC time, and its zone.
 func marshalDate(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -109,7 +110,9 @@ func marshalDate(t time.Time) any {
 	day := uint32(t.Year()-1900)<<14 | uint32(t.Month()-1)<<10 | uint32(t.Day())<<5
 	raw := binary.LittleEndian.AppendUint32(nil, 1<<31|1<<30|day)
 	raw = binary.LittleEndian.AppendUint32(raw, 0)
-	return rubymarshal.Data{Class: "Time", Raw: raw, Ivars: []rubymarshal.Ivar{{Name: "zone", Value: rubymarshal.ASCII("UTC")}}}
+	return rubymarshal.Data{
+		Class: "Time", Raw: raw, Ivars: []rubymarshal.Ivar{{Name: "zone", Value: rubymarshal.ASCII("UTC")}},
+	}
 }
 
 func marshalPlatform(s string) any {
@@ -123,13 +126,18 @@ func marshalPlatform(s string) any {
 		}
 		return s
 	}
-	return rubymarshal.Object{Class: "Gem::Platform", Ivars: []rubymarshal.Ivar{{Name: "@cpu", Value: part(p.CPU)}, {Name: "@os", Value: part(p.OS)}, {Name: "@version", Value: part(p.Version)}}}
+	return rubymarshal.Object{
+		Class: "Gem::Platform",
+		Ivars: []rubymarshal.Ivar{
+			{Name: "@cpu", Value: part(p.CPU)}, {Name: "@os", Value: part(p.OS)}, {Name: "@version", Value: part(p.Version)},
+		},
+	}
 }
 
 // Tuple is one row of a Marshal index.
 type Tuple struct{ Name, Number, Platform string }
 
-// MarshalTuples is specs.4.8.gz or one of its kin.
+// MarshalTuples writes specs.4.8.gz, or another index of the same form.
 func MarshalTuples(w io.Writer, list []Tuple) error {
 	e := rubymarshal.NewEncoder(nil)
 	e.Array(len(list))

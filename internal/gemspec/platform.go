@@ -1,6 +1,6 @@
 package gemspec
 
-// Gem::Platform: which names of platforms mean the same.
+// This file reads names of platforms as Gem::Platform does: several names may mean the same.
 
 import (
 	"regexp"
@@ -10,10 +10,10 @@ import (
 // Ruby is the platform of gems that run everywhere.
 const Ruby = "ruby"
 
-// Platform is a platform as clients take it apart; an empty part is absent.
+// Platform has the parts of a platform as clients see them; an empty part is missing.
 type Platform struct{ CPU, OS, Version string }
 
-// String is the platform's usual name, which clients put into the names of files they ask for.
+// String returns the platform's usual name, which is a part of the names of files that clients ask for.
 func (p Platform) String() string {
 	var parts []string
 	for _, s := range []string{p.CPU, p.OS, p.Version} {
@@ -24,21 +24,24 @@ func (p Platform) String() string {
 	return strings.Join(parts, "-")
 }
 
-// system is one row of how the second part of a platform's name is read: OS is a fixed word, or "" for the first group;
-// the last group is the version.
+// system is a rule for the second part of a platform's name. os is a fixed word, or "" for the first group of the
+// match; the last group is the version.
 type system struct {
 	pattern *regexp.Regexp
 	os      string
 }
 
-// systems are tried in this order; the words are those of Gem::Platform.
+// systems are tried in this order, which is that of Gem::Platform.
 var systems = []system{
-	{regexp.MustCompile(`aix(\d*)`), "aix"}, {regexp.MustCompile(`cygwin()`), "cygwin"}, {regexp.MustCompile(`darwin(\d*)`), "darwin"},
-	{regexp.MustCompile(`^macruby$()`), "macruby"}, {regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
-	{regexp.MustCompile(`^java([\d.]*)`), "java"}, {regexp.MustCompile(`^dalvik(\d*)$`), "dalvik"}, {regexp.MustCompile(`^dotnet$()`), "dotnet"},
-	{regexp.MustCompile(`^dotnet([\d.]*)`), "dotnet"}, {regexp.MustCompile(`linux-?(\w*)`), "linux"}, {regexp.MustCompile(`mingw32()`), "mingw32"},
-	{regexp.MustCompile(`mingw-?(\w*)`), "mingw"}, {regexp.MustCompile(`(mswin\d+)(?:_(\d+))?`), ""}, {regexp.MustCompile(`netbsdelf()`), "netbsdelf"},
-	{regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"}, {regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
+	{regexp.MustCompile(`aix(\d*)`), "aix"}, {regexp.MustCompile(`cygwin()`), "cygwin"},
+	{regexp.MustCompile(`darwin(\d*)`), "darwin"}, {regexp.MustCompile(`^macruby$()`), "macruby"},
+	{regexp.MustCompile(`freebsd(\d*)`), "freebsd"}, {regexp.MustCompile(`^(?:java|jruby)$()`), "java"},
+	{regexp.MustCompile(`^java([\d.]*)`), "java"}, {regexp.MustCompile(`^dalvik(\d*)$`), "dalvik"},
+	{regexp.MustCompile(`^dotnet$()`), "dotnet"}, {regexp.MustCompile(`^dotnet([\d.]*)`), "dotnet"},
+	{regexp.MustCompile(`linux-?(\w*)`), "linux"}, {regexp.MustCompile(`mingw32()`), "mingw32"},
+	{regexp.MustCompile(`mingw-?(\w*)`), "mingw"}, {regexp.MustCompile(`(mswin\d+)(?:_(\d+))?`), ""},
+	{regexp.MustCompile(`netbsdelf()`), "netbsdelf"}, {regexp.MustCompile(`openbsd(\d+\.\d+)?`), "openbsd"},
+	{regexp.MustCompile(`solaris(\d+\.\d+)?`), "solaris"}, {regexp.MustCompile(`wasi(\d*)`), "wasi"},
 }
 
 var (
@@ -94,7 +97,7 @@ func readSystem(name string) (os, version string) {
 	return "unknown", ""
 }
 
-// IsPlatform accepts names that can stand in a file's name and in the index.
+// IsPlatform reports whether s can be a part of a file's name and of the index.
 func IsPlatform(s string) bool {
 	return s != "" && len(s) <= MaxVersion && strings.Trim(s, alphanumeric+"._-") == "" && strings.Trim(s, ".-_") == s
 }

@@ -1,5 +1,7 @@
 package gemspec
 
+// Specifications that Ruby writes and reads; every generation of RubyGems that is installed takes part.
+
 import (
 	"bufio"
 	"bytes"
@@ -13,6 +15,7 @@ import (
 	"testing"
 
 	"larder/internal/rubymarshal"
+	"larder/internal/rubymarshal/marshaltest"
 )
 
 // eachRuby runs test with every generation of RubyGems that is installed. With LARDER_CLIENTS=all each must be.
@@ -96,12 +99,12 @@ func unlinked(t *testing.T, dump string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
+	outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := outer.(rubymarshal.Data)
-	inner, err := rubymarshal.Unmarshal(data.Raw, rubymarshal.Limits{})
+	inner, err := marshaltest.Unmarshal(data.Raw, marshaltest.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +117,9 @@ func unlinked(t *testing.T, dump string) []byte {
 	return raw
 }
 
-// TestRuby: what Ruby writes is read as Ruby reads it, and what is written is what Ruby would have written, byte for byte.
-// Then Ruby loads it, in each of the ways its clients do.
-func TestRuby(t *testing.T) {
+// Specifications that Ruby writes are read, and written with the same bytes. Then Ruby loads them, in each of the ways
+// of its clients.
+func TestRubyReadsWhatIsWritten(t *testing.T) {
 	eachRuby(t, func(t *testing.T, run func(string, ...string) []byte) {
 		var lines bytes.Buffer
 		for _, sample := range samples(t, run("specs.rb")) {
@@ -144,7 +147,9 @@ func TestRuby(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			line, err := json.Marshal(map[string]any{"yaml": sample.YAML, "full": s.fullName(), "quick": quick, "index": index.Bytes()})
+			line, err := json.Marshal(map[string]any{
+				"yaml": sample.YAML, "full": s.fullName(), "quick": quick, "index": index.Bytes(),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,9 @@
-// Package gemspec knows what the files of RubyGems say: the YAML of a specification, Ruby's binary form of it, versions,
-// requirements and platforms, and which of these are equal or newer. It is pure; the rules a registry has for what is
-// published are not here.
+// Package gemspec reads and writes the formats of RubyGems: specifications in YAML and in Ruby's binary form, versions,
+// requirements and platforms, and the order of versions. The rules of the registry for what may be published are not
+// here.
 //
-// Specifications are read as data. Tags say what a value is meant to be and select nothing; those no specification has are
-// refused, and so are aliases, of which small files with huge contents are made.
+// Specifications are read as data: no tag creates an object. Tags that no specification has are refused, and so are
+// aliases, with which a small file can have huge contents.
 package gemspec
 
 import (
@@ -21,13 +21,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ErrFormat and ErrLimit are what all errors of reading wrap; their texts can be shown to people.
+// All errors of reading wrap ErrFormat or ErrLimit. Their texts are for users.
 var (
 	ErrFormat = errors.New("the specification cannot be used")
 	ErrLimit  = errors.New("the specification is too large")
 )
 
-// Specification is what is kept of a Gem::Specification: all that indexes, documents and gem install need.
+// Specification has the fields of a Gem::Specification that indexes, documents and gem install need.
 type Specification struct {
 	Name            string       `json:"name"`
 	Version         string       `json:"version"`
@@ -50,7 +50,7 @@ type Specification struct {
 	Certificates    int          `json:"certificates,omitempty"`
 }
 
-// Dependency is one gem another one needs.
+// Dependency is a gem that another gem needs.
 type Dependency struct {
 	Name        string      `json:"name"`
 	Requirement Requirement `json:"requirement"`
@@ -59,7 +59,7 @@ type Dependency struct {
 	Twice       bool        `json:"twice,omitempty"` // the specification repeats the requirement, as most do
 }
 
-// Meta is the value of a key of the metadata; "" when there is none.
+// Meta returns the value of a key of the metadata, "" if it is missing.
 func (s *Specification) Meta(key string) string {
 	for _, m := range s.Metadata {
 		if m[0] == key {
@@ -69,24 +69,25 @@ func (s *Specification) Meta(key string) string {
 	return ""
 }
 
-// maxWeight bounds the nodes a document can have before anything is allocated for them.
+// maxWeight bounds the nodes of a document before any is allocated.
 const maxWeight = 250_000
 
-// maxDepth is what nesting a document may have; a specification's is 8.
+// maxDepth bounds the nesting of a document; specifications have 8 levels.
 const maxDepth = 32
 
-// tags are those of specifications, old and new, and YAML's own.
+// tags are the tags of specifications, old and new, and those of YAML itself.
 var tags = []string{
-	"!ruby/object:Gem::Specification", "!ruby/object:Gem::Version", "!ruby/object:Gem::Requirement", "!ruby/object:Gem::Version::Requirement",
-	"!ruby/object:Gem::Dependency", "!ruby/object:Gem::Platform", "!binary", "!str", "!ruby/symbol", "!ruby/sym",
-	"!!binary", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map", "!!timestamp",
+	"!ruby/object:Gem::Specification", "!ruby/object:Gem::Version", "!ruby/object:Gem::Requirement",
+	"!ruby/object:Gem::Version::Requirement", "!ruby/object:Gem::Dependency", "!ruby/object:Gem::Platform", "!binary",
+	"!str", "!ruby/symbol", "!ruby/sym", "!!binary", "!!str", "!!int", "!!float", "!!bool", "!!null", "!!seq", "!!map",
+	"!!timestamp",
 }
 
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrFormat, fmt.Sprintf(format, args...))
 }
 
-// weight is at least half of the number of nodes a document can have: each needs one of these marks.
+// weight returns at least half of the number of nodes that p can have: each needs one of these marks.
 func weight(p []byte) (n int) {
 	for i, c := range p {
 		switch c {
@@ -150,7 +151,7 @@ func checkYAML(n *yaml.Node, depth int) error {
 	return nil
 }
 
-// reader takes values out of a checked document and keeps the first error.
+// reader reads values of a checked document and keeps the first error.
 type reader struct{ err error }
 
 func (r *reader) fail(format string, args ...any) {
@@ -159,7 +160,7 @@ func (r *reader) fail(format string, args ...any) {
 	}
 }
 
-// member is the value of a key; nil when it is absent or null.
+// member returns the value of a key, nil if it is missing or null.
 func member(n *yaml.Node, key string) *yaml.Node {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
@@ -172,7 +173,7 @@ func member(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// text is a scalar as it was written; "" for nil.
+// text returns a scalar as it was written, "" for nil.
 func (r *reader) text(n *yaml.Node, of string) string {
 	switch {
 	case n == nil || n.Tag == "!!null":
@@ -190,7 +191,7 @@ func (r *reader) text(n *yaml.Node, of string) string {
 	return n.Value
 }
 
-// maybe keeps the difference between no text and an empty one, which Ruby makes as well.
+// maybe tells a missing text from an empty one, as Ruby does.
 func (r *reader) maybe(n *yaml.Node, of string) *string {
 	if n == nil {
 		return nil
@@ -199,7 +200,7 @@ func (r *reader) maybe(n *yaml.Node, of string) *string {
 	return &s
 }
 
-// list is a sequence of texts, or one text.
+// list reads a sequence of texts, or one text.
 func (r *reader) list(n *yaml.Node, of string) (out []string, one bool) {
 	switch {
 	case n == nil:
@@ -216,7 +217,7 @@ func (r *reader) list(n *yaml.Node, of string) (out []string, one bool) {
 	return out, false
 }
 
-// version is a Gem::Version, or the text of one.
+// version reads a Gem::Version, or the text of one.
 func (r *reader) version(n *yaml.Node, of string) string {
 	if n != nil && n.Kind == yaml.MappingNode {
 		n = member(n, "version")
@@ -224,7 +225,7 @@ func (r *reader) version(n *yaml.Node, of string) string {
 	return r.text(n, of)
 }
 
-// requirement is a Gem::Requirement: a list of pairs of operator and version.
+// requirement reads a Gem::Requirement: a list of pairs of operator and version.
 func (r *reader) requirement(n *yaml.Node, of string) (out Requirement) {
 	if n == nil {
 		return Requirement{{">=", "0"}}
@@ -264,8 +265,8 @@ func (r *reader) dependency(n *yaml.Node) (d Dependency) {
 	return d
 }
 
-// platform is a name, or a Gem::Platform; a missing or empty one (RubyGems 3.6.1 wrote that) is ruby. Newer builders write
-// the usual name, and that of the gem's author beside it.
+// platform reads a name or a Gem::Platform. A missing or empty one, which RubyGems 3.6.1 wrote, is ruby. Newer versions
+// write the usual name as platform, and the spelling of the gem's author as original_platform.
 func (r *reader) platform(n, original *yaml.Node) string {
 	s := r.text(original, "the platform")
 	usual := Ruby
@@ -284,7 +285,7 @@ func (r *reader) platform(n, original *yaml.Node) string {
 	return s
 }
 
-// date is the day a gem was built.
+// date reads the day on which the gem was built.
 func (r *reader) date(n *yaml.Node) time.Time {
 	s := r.text(n, "the date")
 	if s == "" {
@@ -311,7 +312,7 @@ func (r *reader) metadata(n *yaml.Node) (out [][2]string) {
 	return out
 }
 
-// Read reads the YAML of a specification; what its values may be is for the caller to judge. ErrFormat, ErrLimit.
+// Read reads the YAML of a specification. The caller checks names and versions. Its errors are ErrFormat and ErrLimit.
 func Read(p []byte) (*Specification, error) {
 	n, err := readYAML(p)
 	if err != nil {
@@ -322,9 +323,12 @@ func Read(p []byte) (*Specification, error) {
 	}
 	r := &reader{}
 	s := &Specification{
-		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"), Platform: r.platform(member(n, "platform"), member(n, "original_platform")),
-		Summary: r.maybe(member(n, "summary"), "the summary"), Description: r.maybe(member(n, "description"), "the description"),
-		Homepage: r.maybe(member(n, "homepage"), "the homepage"), Metadata: r.metadata(member(n, "metadata")), Date: r.date(member(n, "date")),
+		Name: r.text(member(n, "name"), "the name"), Version: r.version(member(n, "version"), "the version"),
+		Platform:    r.platform(member(n, "platform"), member(n, "original_platform")),
+		Summary:     r.maybe(member(n, "summary"), "the summary"),
+		Description: r.maybe(member(n, "description"), "the description"),
+		Homepage:    r.maybe(member(n, "homepage"), "the homepage"), Metadata: r.metadata(member(n, "metadata")),
+		Date:            r.date(member(n, "date")),
 		RubyVersion:     r.requirement(member(n, "required_ruby_version"), "required_ruby_version"),
 		RubygemsVersion: r.requirement(member(n, "required_rubygems_version"), "required_rubygems_version"),
 		BuiltWith:       r.text(member(n, "rubygems_version"), "rubygems_version"), Format: 4,
@@ -354,7 +358,8 @@ func Read(p []byte) (*Specification, error) {
 	return s, r.err
 }
 
-// ReadChecksums reads checksums.yaml: hex by member by algorithm. ErrFormat, ErrLimit.
+// ReadChecksums reads checksums.yaml. It returns hexadecimal checksums by algorithm and member. Its errors
+// are ErrFormat and ErrLimit.
 func ReadChecksums(p []byte) (map[string]map[string]string, error) {
 	n, err := readYAML(p)
 	if err != nil {
@@ -372,7 +377,7 @@ func ReadChecksums(p []byte) (map[string]map[string]string, error) {
 	return out, r.err
 }
 
-// Text is a text that a specification may lack.
+// Text returns *s, "" for nil.
 func Text(s *string) string {
 	if s == nil {
 		return ""

@@ -1,6 +1,6 @@
 package gemspec
 
-// Gem::Version and Gem::Requirement: what is a version, which is newer, what a requirement looks like.
+// This file reads and orders versions as Gem::Version does, and writes requirements.
 
 import (
 	"cmp"
@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// MaxVersion bounds versions, platforms and the versions of requirements: the public registry's limit, and ours against
-// expensive comparisons.
+// MaxVersion bounds the bytes of versions, platforms and the versions of requirements. It is the public registry's
+// limit, and keeps comparisons cheap.
 const MaxVersion = 255
 
-// IsVersion accepts what gem build writes: numbers and words joined by dots, a number first. The dash of other systems is
-// refused, because a version is followed by a dash and the platform in file names.
+// IsVersion reports whether s is a version as gem build writes it: numbers and words joined by dots, a number first. A
+// dash is refused: in names of files it separates the version from the platform.
 func IsVersion(s string) bool {
 	if len(s) > MaxVersion {
 		return false
@@ -31,7 +31,7 @@ const (
 	alphanumeric = digits + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
-// IsPrerelease: a version with a letter in it.
+// IsPrerelease reports whether a version has a letter.
 func IsPrerelease(version string) bool { return strings.Trim(version, digits+".") != "" }
 
 // segment is a part of a version: a number, without leading zeros, or a word.
@@ -40,11 +40,11 @@ type segment struct {
 	number bool
 }
 
-// zero is what the shorter of two versions is filled up with.
+// zero is appended to the shorter of two versions that are compared.
 var zero = segment{"0", true}
 
-// segments splits at dots and between digits and letters, and drops zeros at the end of the numbers that come first and
-// of what follows them: versions with equal segments are one version.
+// segments splits at dots and between digits and letters. It drops zeros at the end of the leading numbers, and at the
+// end of the rest: versions with equal segments are equal.
 func segments(version string) []segment {
 	var out []segment
 	for part := range strings.SplitSeq(version, ".") {
@@ -75,7 +75,7 @@ func dropZeros(s []segment) []segment {
 	return s
 }
 
-// Compare orders as Gem::Version does: a word is less than a number, a missing part is 0.
+// Compare orders versions as Gem::Version does: a word is less than a number, a missing part is 0.
 func Compare(a, b string) int {
 	if a == b {
 		return 0
@@ -108,7 +108,7 @@ func compareSegments(l, r segment) int {
 	return cmp.Compare(l.text, r.text)
 }
 
-// Canonical is one spelling for all versions that are equal: 1.0 and 1.0.0 cannot both be there.
+// Canonical returns one spelling for all versions that are equal. A gem cannot have both 1.0 and 1.0.0.
 func Canonical(version string) string {
 	var out []string
 	for _, s := range segments(version) {
@@ -120,7 +120,7 @@ func Canonical(version string) string {
 // Requirement is a list of conditions that must all hold, in the order of the specification.
 type Requirement []Condition
 
-// Condition is one of them: an operator and a version.
+// Condition is an operator and a version.
 type Condition struct {
 	Op      string `json:"op"`
 	Version string `json:"version"`
@@ -128,7 +128,7 @@ type Condition struct {
 
 var operators = []string{"=", "!=", ">", "<", ">=", "<=", "~>"}
 
-// Bad returns the first condition clients cannot parse; false if there is none.
+// Bad returns the first condition that clients cannot parse, and whether there is one.
 func (r Requirement) Bad() (Condition, bool) {
 	i := slices.IndexFunc(r, func(c Condition) bool { return !slices.Contains(operators, c.Op) || !IsVersion(c.Version) })
 	if i < 0 {
@@ -137,12 +137,12 @@ func (r Requirement) Bad() (Condition, bool) {
 	return r[i], true
 }
 
-// Trivial requirements hold for every version; the index leaves them out.
+// Trivial reports whether every version meets the requirement; the index omits such ones.
 func (r Requirement) Trivial() bool {
 	return len(r) == 0 || len(r) == 1 && r[0] == Condition{">=", "0"}
 }
 
-// Join renders the conditions, sorted as text, as both the compact index and the JSON API want them.
+// Join returns the conditions sorted as text, as the compact index and the JSON API have them.
 func (r Requirement) Join(separator string) string {
 	if len(r) == 0 {
 		return ">= 0"

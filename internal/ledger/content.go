@@ -1,9 +1,8 @@
 package ledger
 
-// How a text, or any document that clients hold a copy of and sum by themselves, is served. Two generations of clients check
-// two different sums of the whole, over answers that may be a part: the ETag is the md5 of the identity bytes, the digest
-// fields their sha256, whatever is sent. A range outside is never a 416: some clients would go on with an answer they
-// cannot read.
+// This file serves texts, and other documents of which clients hold a copy and check a hash. Two generations of clients
+// check two hashes of the whole, also if the answer is a part: the ETag is the md5 of the identity bytes, the digest
+// fields their sha256. A range outside of the text is never a 416, because some clients cannot read such an answer.
 
 import (
 	"bytes"
@@ -24,7 +23,7 @@ import (
 	"larder/store"
 )
 
-// Content is something to serve, wherever its bytes are.
+// Content is a text to serve, whether it is in memory or not.
 type Content struct {
 	size   int64
 	etag   string // quoted
@@ -33,19 +32,19 @@ type Content struct {
 	gzip   func(ctx context.Context) (*packed, error) // nil, or one that returns nil: there is none
 }
 
-// packed is content in gzip.
+// packed is a text in gzip.
 type packed struct {
 	size  int64
 	parts [][]byte
 }
 
-// Tag is the ETag clients compare with what they hold.
+// Tag returns the ETag that clients compare with the md5 of their copy.
 func Tag(p []byte) string {
 	sum := md5.Sum(p)
 	return `"` + hex.EncodeToString(sum[:]) + `"`
 }
 
-// Document is content of a document in memory, whose ETag is its Tag.
+// Document returns a document in memory as a Content whose ETag is its Tag.
 func Document(d *store.Document) Content {
 	return Content{
 		size: d.Size, etag: d.ETag, digest: base64.StdEncoding.EncodeToString(d.Sum[:]),
@@ -76,7 +75,7 @@ func (c Content) Serve(w http.ResponseWriter, r *http.Request, cacheControl stri
 	h.Set("Cache-Control", cacheControl)
 	h.Set("Vary", "Accept-Encoding")
 	if matches(r.Header.Values("If-None-Match"), c.etag) {
-		// Before any range (RFC 9110 13.2.2): most questions end here.
+		// Before any range (RFC 9110 13.2.2); most requests end here.
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
@@ -135,7 +134,7 @@ func matches(lines []string, etag string) bool {
 	return false
 }
 
-// part reads a Range header of one part; what it cannot give is no part.
+// part reads a Range header of one part. ok is false for anything else, and for a part outside of the text.
 func (c Content) part(r *http.Request, spec string) (from, to int64, ok bool) {
 	if cond := r.Header.Get("If-Range"); r.Method != http.MethodGet || cond != "" && cond != c.etag {
 		return 0, 0, false
@@ -159,8 +158,8 @@ func (c Content) part(r *http.Request, spec string) (from, to int64, ok bool) {
 	return from, to, from < to
 }
 
-// wantsGzip recognises the header Ruby sends by itself, and takes apart what came with it. A client that names gzip alone
-// expects to store what it gets.
+// wantsGzip reports whether the client decompresses: it sends the header that Ruby sends by itself. A client that names
+// gzip alone stores what it gets as it is.
 func wantsGzip(r *http.Request) bool {
 	accept := strings.Join(r.Header.Values("Accept-Encoding"), ",")
 	gzip, others := false, false
@@ -176,8 +175,8 @@ func wantsGzip(r *http.Request) bool {
 	return gzip && others
 }
 
-// packer compresses the list for clients that have none of it. What is written never changes, so each segment is
-// compressed once: the parts are flushed to whole bytes and follow each other in one gzip stream.
+// packer compresses the text for clients that have none of it. What is written never changes, so each segment is
+// compressed once: compressed segments end on whole bytes and follow each other in one gzip stream.
 type packer struct {
 	mu       sync.Mutex
 	epoch    uint64
@@ -190,7 +189,7 @@ const (
 	maxPacked   = 256 << 20 // of a list, beyond which it is served as it is
 )
 
-// pack returns the list up to h in gzip; nil when it is too small or too large for that.
+// pack returns the text up to h in gzip, nil if it is too small or too large for that.
 func (p *packer) pack(ctx context.Context, r *Reader, h *Head) (*packed, error) {
 	if h.Size < minPacked || h.Size > maxPacked {
 		return nil, nil
@@ -231,7 +230,7 @@ func (p *packer) pack(ctx context.Context, r *Reader, h *Head) (*packed, error) 
 	return out, nil
 }
 
-// deflate compresses a segment by itself; only the last one ends the stream.
+// deflate compresses one segment; the last one ends the stream.
 func deflate(p []byte, last bool) ([]byte, error) {
 	var b bytes.Buffer
 	z, err := flate.NewWriter(&b, flate.DefaultCompression)

@@ -1,9 +1,10 @@
-// Package ledger keeps a text that only grows, such as RubyGems' list of all versions: clients hold a copy and ask for what
-// follows their last byte, so bytes that were served never change. Only starting anew, under another epoch, takes some away.
+// Package ledger keeps a text that only grows, such as RubyGems' list of all versions. Clients hold a copy and ask for
+// what follows their last byte, so bytes that were served never change. Only a new text, under another epoch, can lack
+// some.
 //
-// A text is rows of chunkSize bytes in a kind's index, and a head with its size and the states of its sums. Adding a line
-// writes the last chunk and the head, in the transaction of what the line is about, however long the text is; reading a
-// part reads the chunks it is in. Content serves one over HTTP.
+// A text is rows of chunkSize bytes in a kind's index, and a head with its size and the states of its hashes. Adding a
+// line writes the last chunk and the head, in the transaction of the change that the line is about, however long the
+// text is. Reading a part reads its chunks only. Content serves a text over HTTP.
 package ledger
 
 import (
@@ -33,14 +34,14 @@ const (
 	batchSize = 512 << 10 // bytes of a text read in one transaction
 )
 
-// Tables opens the kind's rows, in whatever transaction.
+// Tables opens rows of the kind in the caller's transaction.
 type Tables func(name string) store.Table
 
 // List says where a text is kept and how it begins.
 type List struct {
-	// Name is that of its rows: Name for epoch and number of the chunk → bytes, Name.head for the head.
+	// Name names the rows: Name maps epoch and number of a chunk to its bytes, Name.head holds the head.
 	Name string
-	// Preamble is what a text begins with; created says when.
+	// Preamble returns the first bytes of a text that is made at created.
 	Preamble func(created time.Time) []byte
 }
 
@@ -58,7 +59,7 @@ type Head struct {
 	CRC     uint32    `json:"crc"`    // gzip's sum
 }
 
-// empty is the head of a text to which nothing was ever added.
+// empty returns the head of a text to which nothing was added.
 func (l List) empty() (h Head, err error) {
 	h.Created = time.Unix(0, 0).UTC()
 	h.Changed = h.Created
@@ -66,7 +67,7 @@ func (l List) empty() (h Head, err error) {
 	return h, err
 }
 
-// Head returns the present head; ok is false as long as nothing was added.
+// Head returns the present head. ok is false until something is added.
 func (l List) Head(t Tables) (h Head, ok bool, err error) {
 	row := t(l.Name + ".head").Get(headKey)
 	if row == nil {
@@ -79,7 +80,7 @@ func (l List) Head(t Tables) (h Head, ok bool, err error) {
 	return h, true, nil
 }
 
-// Write puts h in the place of the present head.
+// Write makes h the present head.
 func (l List) Write(t Tables, h Head) error {
 	row, err := json.Marshal(h)
 	if err != nil {
@@ -88,7 +89,7 @@ func (l List) Write(t Tables, h Head) error {
 	return t(l.Name+".head").Put(headKey, row)
 }
 
-// Sums are the hashes in the state they were left in.
+// Sums returns the md5 and the sha256 of the text so far, ready for more bytes.
 func (h *Head) Sums() (m, s hash.Hash, err error) {
 	if m, err = Resume(md5.New(), h.MD5); err == nil {
 		s, err = Resume(sha256.New(), h.SHA256)
@@ -96,7 +97,7 @@ func (h *Head) Sums() (m, s hash.Hash, err error) {
 	return m, s, err
 }
 
-// Resume brings a hash into a state that Save returned; nil is that of no bytes.
+// Resume sets a hash to a state that Save returned; nil is the state of no bytes.
 func Resume(h hash.Hash, state []byte) (hash.Hash, error) {
 	if state == nil {
 		return h, nil
@@ -108,7 +109,7 @@ func Resume(h hash.Hash, state []byte) (hash.Hash, error) {
 	return h, u.UnmarshalBinary(state)
 }
 
-// Save is the state of a hash.
+// Save returns the state of a hash.
 func Save(h hash.Hash) ([]byte, error) {
 	m, ok := h.(encoding.BinaryMarshaler)
 	if !ok {
@@ -117,7 +118,7 @@ func Save(h hash.Hash) ([]byte, error) {
 	return m.MarshalBinary()
 }
 
-// add brings the head to the end of p.
+// add counts and hashes p, which follows the text.
 func (h *Head) add(p []byte) error {
 	m, s, err := h.Sums()
 	if err != nil {
@@ -134,7 +135,7 @@ func (h *Head) add(p []byte) error {
 	return err
 }
 
-// Append adds lines to the text, which begins with the first of them.
+// Append adds lines to the text. The first call starts it.
 func (l List) Append(t Tables, now time.Time, lines []byte) error {
 	h, ok, err := l.Head(t)
 	if err == nil && !ok {
@@ -150,13 +151,13 @@ func (l List) Append(t Tables, now time.Time, lines []byte) error {
 	return l.Write(t, h)
 }
 
-// Start begins the text of an epoch. Nobody sees it before its head is written.
+// Start begins the text of an epoch. It is not served before its head is written with Write.
 func (l List) Start(t Tables, epoch uint64, now time.Time) (Head, error) {
 	h := Head{Epoch: epoch, Created: now, Changed: now}
 	return h, l.Extend(t, &h, l.Preamble(now))
 }
 
-// Extend writes bytes to the end of h's text; h itself is the caller's to write.
+// Extend writes bytes to the end of the text of h and updates h. The caller writes h itself.
 func (l List) Extend(t Tables, h *Head, p []byte) error {
 	chunks := t(l.Name)
 	size := h.Size
@@ -189,7 +190,7 @@ func chunkKey(epoch uint64, n int64) []byte {
 
 func epochKey(epoch uint64) []byte { return binary.BigEndian.AppendUint64(nil, epoch) }
 
-// Read returns the bytes of an epoch from one offset to another; ErrNotFound when they are not all there.
+// Read returns the bytes of an epoch's text from one offset to another. ErrNotFound if some are missing.
 func (l List) Read(t Tables, epoch uint64, from, to int64) ([]byte, error) {
 	out := make([]byte, 0, to-from)
 	chunks := t(l.Name)
@@ -234,14 +235,14 @@ type Reader struct {
 	packer packer
 }
 
-// NewReader returns a reader of l, whose rows open finds in a transaction.
+// NewReader returns a reader of l; open opens its rows in a transaction.
 func NewReader(s *store.Store, k store.Kind, l List, open func(tx *store.Tx) Tables) *Reader {
 	return &Reader{store: s, kind: k, list: l, open: open}
 }
 
-// Head is the present head, from memory unless something of the kind has changed.
+// Head returns the present head, from memory unless the kind has changed.
 func (r *Reader) Head(ctx context.Context) (*Head, error) {
-	// Read first: a change that comes between only has it read again.
+	// The generation is read first: a change in between only causes another read.
 	gen := r.store.Generation(r.kind, "")
 	if h := r.heads.Load(); h != nil && h.gen == gen {
 		return &h.Head, nil
@@ -263,20 +264,21 @@ type cachedHead struct {
 	gen uint64
 }
 
-// Content is the text up to h as something to serve: nothing of it is read before it is sent.
+// Content returns the text up to h. Its bytes are read while they are sent.
 func (r *Reader) Content(h *Head) (Content, error) {
 	m, sha, err := h.Sums()
 	if err != nil {
 		return Content{}, err
 	}
 	return Content{
-		size: h.Size, etag: `"` + hex.EncodeToString(m.Sum(nil)) + `"`, digest: base64.StdEncoding.EncodeToString(sha.Sum(nil)),
-		write: func(ctx context.Context, w io.Writer, from, to int64) error { return r.Copy(ctx, w, h, from, to) },
-		gzip:  func(ctx context.Context) (*packed, error) { return r.packer.pack(ctx, r, h) },
+		size: h.Size, etag: `"` + hex.EncodeToString(m.Sum(nil)) + `"`,
+		digest: base64.StdEncoding.EncodeToString(sha.Sum(nil)),
+		write:  func(ctx context.Context, w io.Writer, from, to int64) error { return r.Copy(ctx, w, h, from, to) },
+		gzip:   func(ctx context.Context) (*packed, error) { return r.packer.pack(ctx, r, h) },
 	}, nil
 }
 
-// Copy writes a part of the text, read in batches: no transaction waits for a client.
+// Copy writes a part of the text to w. It reads in batches, so that no transaction waits for a client.
 func (r *Reader) Copy(ctx context.Context, w io.Writer, h *Head, from, to int64) error {
 	for from < to {
 		p, err := r.Bytes(ctx, h, from, min(to, from+batchSize))
@@ -291,7 +293,7 @@ func (r *Reader) Copy(ctx context.Context, w io.Writer, h *Head, from, to int64)
 	return nil
 }
 
-// Bytes reads a part of the text.
+// Bytes returns a part of the text.
 func (r *Reader) Bytes(ctx context.Context, h *Head, from, to int64) (p []byte, err error) {
 	if h.Epoch == 0 {
 		return r.list.Preamble(h.Created)[from:to], nil

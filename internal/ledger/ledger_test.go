@@ -1,5 +1,7 @@
 package ledger
 
+// Texts that grow, and the ways in which clients ask for their ends.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -21,7 +23,9 @@ import (
 	"larder/store/storetest"
 )
 
-var log = List{Name: "log", Preamble: func(t time.Time) []byte { return []byte("since " + t.Format(time.RFC3339) + "\n") }}
+var log = List{
+	Name: "log", Preamble: func(t time.Time) []byte { return []byte("since " + t.Format(time.RFC3339) + "\n") },
+}
 
 // world is a text in a store.
 type world struct {
@@ -57,7 +61,7 @@ func (w *world) append(line string) {
 	}
 }
 
-// head is the present head, whose sums must be those of what was appended.
+// head returns the present head and checks it against what was appended.
 func (w *world) head() *Head {
 	w.t.Helper()
 	h, err := w.r.Head(context.Background())
@@ -68,14 +72,20 @@ func (w *world) head() *Head {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if h.Size != int64(len(w.want)) || h.Lines != int64(bytes.Count(w.want, []byte("\n"))) || md5.Sum(w.want) != [16]byte(m.Sum(nil)) || sha256.Sum256(w.want) != [32]byte(s.Sum(nil)) {
-		w.t.Fatalf("%+v is not of the %d bytes that were appended", h, len(w.want))
+	if lines := int64(bytes.Count(w.want, []byte("\n"))); h.Size != int64(len(w.want)) || h.Lines != lines {
+		w.t.Fatalf("the head has %d bytes and %d lines, want %d and %d", h.Size, h.Lines, len(w.want), lines)
+	}
+	if want := md5.Sum(w.want); want != [16]byte(m.Sum(nil)) {
+		w.t.Fatalf("the head has the md5 %x, want %x", m.Sum(nil), want)
+	}
+	if want := sha256.Sum256(w.want); want != [32]byte(s.Sum(nil)) {
+		w.t.Fatalf("the head has the sha256 %x, want %x", s.Sum(nil), want)
 	}
 	return h
 }
 
-// TestAppend: chunks of any fill, lines of any length, read from anywhere to anywhere.
-func TestAppend(t *testing.T) {
+// The parts begin and end within chunks, and at their ends.
+func TestAnyPartIsRead(t *testing.T) {
 	w := newWorld(t)
 	for i := range 200 {
 		w.append(strings.Repeat("x", i*i%1500) + "\n")
@@ -85,30 +95,31 @@ func TestAppend(t *testing.T) {
 		for _, to := range []int64{from, from + 1, from + 1023, from + 1024, from + 1025, h.Size} {
 			to = min(to, h.Size)
 			if p, err := w.r.Bytes(context.Background(), h, from, to); err != nil || !bytes.Equal(p, w.want[from:to]) {
-				t.Fatalf("from %d to %d: %d bytes, %v", from, to, len(p), err)
+				t.Fatalf("from %d to %d: %d other bytes, %v", from, to, len(p), err)
 			}
 		}
 	}
 	if _, err := w.r.Bytes(context.Background(), h, 0, h.Size+1); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("beyond the end: %v", err)
+		t.Errorf("a part beyond the end gives the error %v, want %v", err, store.ErrNotFound)
 	}
 }
 
-// TestEmpty: a text that nothing was added to is its preamble.
-func TestEmpty(t *testing.T) {
+func TestTextBeginsWithItsPreamble(t *testing.T) {
 	w := newWorld(t)
 	h, err := w.r.Head(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := w.r.Copy(context.Background(), &b, h, 0, h.Size); err != nil || b.String() != "since 1970-01-01T00:00:00Z\n" {
-		t.Errorf("%q %v", b.String(), err)
+	if err := w.r.Copy(context.Background(), &b, h, 0, h.Size); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "since 1970-01-01T00:00:00Z\n"; got != want {
+		t.Errorf("the text is %q, want %q", got, want)
 	}
 }
 
-// TestAppendWrites: what an addition writes does not grow with the text.
-func TestAppendWrites(t *testing.T) {
+func TestAppendingCostsTheSameInALongText(t *testing.T) {
 	w := newWorld(t)
 	w.append("first\n")
 	cost := func() float64 { return testing.AllocsPerRun(20, func() { w.append("a line\n") }) }
@@ -121,8 +132,8 @@ func TestAppendWrites(t *testing.T) {
 	w.head()
 }
 
-// TestEpochs: a new text is made beside the old one, takes its place at once, and the old one can still be read.
-func TestEpochs(t *testing.T) {
+// A new text is made beside the old one and replaces it at once. The old one is readable until it is dropped.
+func TestNewEpochReplacesTheText(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
 	w.append(strings.Repeat("old\n", 1000))
@@ -150,7 +161,7 @@ func TestEpochs(t *testing.T) {
 	w.want = append(log.Preamble(now.Add(time.Hour)), "new\n"...)
 	w.head()
 	if p, err := w.r.Bytes(ctx, old, 0, old.Size); err != nil || !bytes.Equal(p, before) {
-		t.Errorf("the old text: %v", err)
+		t.Errorf("the old text is read as %d bytes, %v; want its %d bytes", len(p), err, len(before))
 	}
 	for more := true; more; {
 		err := w.s.Update(ctx, func(tx *store.Tx) (err error) {
@@ -162,14 +173,13 @@ func TestEpochs(t *testing.T) {
 		}
 	}
 	if _, err := w.r.Bytes(ctx, old, 0, old.Size); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("the old text is still there: %v", err)
+		t.Errorf("the dropped text gives the error %v, want %v", err, store.ErrNotFound)
 	}
 	w.append("again\n")
 	w.head()
 }
 
-// TestDamage: a head or chunk that is not as it was left is said, not served.
-func TestDamage(t *testing.T) {
+func TestDamagedRowsAreAnError(t *testing.T) {
 	w := newWorld(t)
 	w.append("line\n")
 	ctx := context.Background()
@@ -180,18 +190,19 @@ func TestDamage(t *testing.T) {
 	}
 	err := w.s.Update(ctx, func(tx *store.Tx) error { return log.Append(w.open(tx), now, []byte("x\n")) })
 	if !errors.Is(err, store.ErrFormat) {
-		t.Errorf("a chunk that is too short: %v", err)
+		t.Errorf("appending to a chunk that is too short gives the error %v, want %v", err, store.ErrFormat)
 	}
-	if err := w.s.Update(ctx, func(tx *store.Tx) error { return w.open(tx)("log.head").Put(headKey, []byte("{")) }); err != nil {
+	if err := w.s.Update(ctx, func(tx *store.Tx) error {
+		return w.open(tx)("log.head").Put(headKey, []byte("{"))
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.r.Head(ctx); !errors.Is(err, store.ErrFormat) {
-		t.Errorf("a head that cannot be read: %v", err)
+		t.Errorf("a malformed head gives the error %v, want %v", err, store.ErrFormat)
 	}
 }
 
-// TestPacked: whatever was compressed before, the whole is one gzip member of all bytes.
-func TestPacked(t *testing.T) {
+func TestCompressedSegmentsAreOneGzipMember(t *testing.T) {
 	w := newWorld(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 12 {
@@ -218,17 +229,20 @@ func TestPacked(t *testing.T) {
 		z.Multistream(false)
 		got, err := io.ReadAll(z)
 		if err != nil || !bytes.Equal(got, w.want) {
-			t.Fatalf("%d bytes, %v; want %d", len(got), err, len(w.want))
+			t.Fatalf("the gzip member has %d bytes, %v; want the %d of the text", len(got), err, len(w.want))
 		}
 	}
 	if len(w.r.packer.segments) < 2 {
-		t.Errorf("%d segments", len(w.r.packer.segments))
+		t.Errorf("%d segments were compressed, want 2 or more", len(w.r.packer.segments))
 	}
 }
 
-// FuzzServe: any header gets the whole or the part it asks for, with sums of the whole, and never a 416.
+// With any headers the answer is the whole or the part that they ask for, with hashes of the whole, and never a 416.
 func FuzzServe(f *testing.F) {
-	for _, s := range []string{"bytes=3-", "bytes=3-5", "bytes=-7", "bytes=99-", "bytes=5-3", "bytes=0-0,2-3", "bytes=-", "lines=1-", "bytes=+1-", "bytes=1-99999999999999999999"} {
+	for _, s := range []string{
+		"bytes=3-", "bytes=3-5", "bytes=-7", "bytes=99-", "bytes=5-3", "bytes=0-0,2-3", "bytes=-", "lines=1-", "bytes=+1-",
+		"bytes=1-99999999999999999999",
+	} {
 		f.Add(s, "gzip;q=1.0,deflate;q=0.6,identity;q=0.3", `"x"`)
 	}
 	f.Add("", "gzip;q=0, *", `W/"x", *`)
@@ -236,7 +250,9 @@ func FuzzServe(f *testing.F) {
 	d := store.NewDocument(store.Rendered{Body: body, Gzip: []byte("packed"), ETag: Tag(body)})
 	f.Fuzz(func(t *testing.T, spec, accept, held string) {
 		r := httptest.NewRequest("GET", "/", nil)
-		r.Header["Range"], r.Header["Accept-Encoding"], r.Header["If-None-Match"] = []string{spec}, []string{accept}, []string{held}
+		for name, value := range map[string]string{"Range": spec, "Accept-Encoding": accept, "If-None-Match": held} {
+			r.Header[name] = []string{value}
+		}
 		w := httptest.NewRecorder()
 		if err := Document(d).Serve(w, r, "no-cache"); err != nil {
 			t.Fatal(err)
@@ -244,24 +260,26 @@ func FuzzServe(f *testing.F) {
 		h := w.Header()
 		sum := base64.StdEncoding.EncodeToString(d.Sum[:])
 		if h.Get("ETag") != d.ETag || h.Get("Repr-Digest") != "sha-256=:"+sum+":" || h.Get("Digest") != "sha-256="+sum {
-			t.Fatalf("%v", h)
+			t.Fatalf("the hashes in %v are not %s and %s", h, d.ETag, sum)
 		}
 		switch w.Code {
 		case 304:
 		case 200:
-			if got := w.Body.String(); got != string(body) && (got != "packed" || spec != "" || h.Get("Content-Encoding") != "gzip") {
-				t.Fatalf("%q %q: %q", spec, accept, got)
+			if got := w.Body.String(); got != string(body) &&
+				(got != "packed" || spec != "" || h.Get("Content-Encoding") != "gzip") {
+				t.Fatalf("Range %q, Accept-Encoding %q: a 200 with %q", spec, accept, got)
 			}
 		case 206:
 			var from, to, size int
-			if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil || size != len(body) || w.Body.String() != string(body[from:to+1]) {
-				t.Fatalf("%q: %v %v", spec, h, err)
+			if _, err := fmt.Sscanf(h.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil ||
+				size != len(body) || w.Body.String() != string(body[from:to+1]) {
+				t.Fatalf("Range %q: a 206 with %v and %q, %v", spec, h, w.Body, err)
 			}
 		default:
-			t.Fatalf("%q: %d", spec, w.Code)
+			t.Fatalf("Range %q: the status is %d, want 200, 206 or 304", spec, w.Code)
 		}
 		if w.Code != 304 && h.Get("Content-Length") != strconv.Itoa(w.Body.Len()) {
-			t.Fatalf("%v, %d bytes", h, w.Body.Len())
+			t.Fatalf("Content-Length is %q, the body has %d bytes", h.Get("Content-Length"), w.Body.Len())
 		}
 	})
 }

@@ -1,6 +1,6 @@
 package miniclient
 
-// The archives that releases are: small, and different from each other by what pads them.
+// This file builds the archives of releases. They are small, and differ from each other by their padding.
 
 import (
 	"archive/tar"

@@ -1,8 +1,8 @@
-// Package miniclient says to a larder the least that the clients of the seven protocols say: it publishes a release,
-// reads it back and compares every byte, and withdraws it. It is for tests of the whole program and for measurements.
+// Package miniclient has minimal clients of the seven protocols: each publishes a release, reads it back, compares
+// every byte, and withdraws it. It is for tests of the whole program and for measurements.
 //
-// A release is one file under a name and a version. Names are plain lower-case words; each protocol makes of them what
-// it needs (acme/NAME, com.acme:NAME, team/NAME).
+// A release is one file under a name and a version. Names are plain lower-case words, from which each protocol makes
+// its own (acme/NAME, com.acme:NAME, team/NAME).
 package miniclient
 
 import (
@@ -15,22 +15,22 @@ import (
 	"strings"
 )
 
-// Server is a larder at Base ("http://127.0.0.1:1234"), and who asks it: Auth is sent as Authorization unless it is "".
+// Server is a server at Base ("http://127.0.0.1:1234"). Auth is sent as Authorization unless it is "".
 type Server struct {
 	Base string
 	Auth string
 	HTTP *http.Client
 }
 
-// Answer is a whole answer.
+// Answer is a response that was read to its end.
 type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
 }
 
-// Do sends one request and reads the answer. path is below Base, or a whole URL; header are pairs of name and value. An
-// error means that no answer came: nobody knows what became of the request.
+// Do sends one request and reads the response. path is below Base, or a whole URL; header are pairs of name and value.
+// An error means that no response came: the request may have taken effect or not.
 func (s *Server) Do(ctx context.Context, method, path string, body []byte, header ...string) (Answer, error) {
 	if !strings.HasPrefix(path, "http") {
 		path = s.Base + path
@@ -57,13 +57,13 @@ func (s *Server) Do(ctx context.Context, method, path string, body []byte, heade
 	return Answer{resp.StatusCode, resp.Header, b}, nil
 }
 
-// Release is what is published.
+// Release is a file that is published.
 type Release struct {
 	Name, Version string
 	File          []byte
 }
 
-// Request is one to repeat: a path and pairs of header names and values.
+// Request is a GET request: a path and pairs of header names and values.
 type Request struct {
 	Path   string
 	Header []string
@@ -76,33 +76,33 @@ type Protocol struct {
 	Registry string
 	// Make builds the file of a release; pad makes it different from all others.
 	Make func(name, version string, pad []byte) ([]byte, error)
-	// Publish returns the status of the answer that decides: 2xx, or that of the step that was refused.
+	// Publish publishes a release and returns the last response: a 2xx, or that of the step that was refused.
 	Publish func(ctx context.Context, s *Server, r Release) (Answer, error)
-	// Document is where clients look first. Below prefix ("" or "NAME/") are an upstream's, in a container registry.
+	// Document is what clients ask for first. In a container registry, prefix ("" or "NAME/") selects an upstream.
 	Document func(prefix string, r Release) Request
 	// Also, if set, is what clients fetch between the document and the file.
 	Also func(r Release) string
 	// Lists reports whether a document offers the release.
 	Lists func(document []byte, r Release) bool
-	// File is where the document leads.
+	// File is the path of the file that the document names.
 	File func(prefix string, document []byte, r Release) (string, error)
-	// Withdraw takes the release back, by whatever the protocol has for that; afterwards it is not listed.
+	// Withdraw deletes, yanks or unpublishes the release; afterwards no document lists it.
 	Withdraw func(ctx context.Context, s *Server, r Release) (Answer, error)
 }
 
-// All are the seven, in the order of their names in the documentation.
+// All returns the seven protocols in the order of the documentation.
 func All() []Protocol {
 	return []Protocol{oci, npm, pypi, cargo, maven, composer, rubygems}
 }
 
-// What Read says beside that no answer came.
+// The errors of Read, beside that of a response that did not come.
 var (
 	ErrNotListed  = errors.New("not listed")              // a document without the release, or no document
-	ErrOtherBytes = errors.New("not the published bytes") // the file has others
-	ErrStatus     = errors.New("answered with a refusal") // an answer that is neither
+	ErrOtherBytes = errors.New("not the published bytes") // the file has other bytes
+	ErrStatus     = errors.New("answered with a refusal") // any other status
 )
 
-// Read reads a release back: the document must list it, the file must have its bytes.
+// Read reads a release back. The document must list it, and the file must have its bytes.
 func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release) error {
 	document, err := p.Listed(ctx, s, prefix, r)
 	if err != nil {
@@ -135,7 +135,7 @@ func (p Protocol) Read(ctx context.Context, s *Server, prefix string, r Release)
 	return nil
 }
 
-// wrong is an error about an answer.
+// wrong returns an error about a response.
 func (p Protocol) wrong(r Release, err error, what string, a Answer) error {
 	return fmt.Errorf("%s %s %s: %w: %s answers %d %.300s", p.Kind, r.Name, r.Version, err, what, a.Status, a.Body)
 }

@@ -1,6 +1,6 @@
 package miniclient
 
-// What each of the seven says on the wire.
+// This file has the requests of each protocol.
 
 import (
 	"bytes"
@@ -204,7 +204,7 @@ description = "x"
 license = "MIT"
 `
 
-// crateIndex is where a crate's part of the index is (Cargo Book, Index Files).
+// crateIndex is the path of a crate's file in the index (Cargo Book, Index Files).
 func crateIndex(name string) string {
 	switch len(name) {
 	case 1, 2:
@@ -272,7 +272,7 @@ func mavenFile(r Release) string {
 	return "/maven/com/acme/" + r.Name + "/" + r.Version + "/" + r.Name + "-" + r.Version
 }
 
-// composerDist finds a release's archive. Documents are minified, but what differs is always written out.
+// composerDist finds a release's archive. Documents are minified, but fields that differ are always there.
 func composerDist(document []byte, r Release) (string, error) {
 	var d struct {
 		Packages map[string][]struct {

@@ -1,5 +1,5 @@
-// Package multiform reads multipart forms whose fields come in any order, a file among them. The file goes where the
-// caller says while it arrives, whatever is still to come; the rest is small and stays in memory, within limits of its own.
+// Package multiform reads multipart forms whose fields come in any order, a file among them. The file is streamed to a
+// writer of the caller's while it arrives; the other fields are small and are kept in memory, within limits.
 package multiform
 
 import (
@@ -15,18 +15,18 @@ import (
 	"larder/internal/problem"
 )
 
-// Limits bound everything but the file, which is its receiver's business.
+// Limits say which field is the file and bound all others. The file's size is limited by the writer it goes to.
 type Limits struct {
 	File      string            // name of the field that is the file
 	Value     int64             // bytes of one other field
 	Values    int64             // bytes of all other fields together
-	Fields    int               // how many there are
-	Spellings map[string]string // names that some clients write otherwise, and what they mean
+	Fields    int               // how many fields there may be, the file included
+	Spellings map[string]string // other spellings of field names that clients send, and the names they stand for
 }
 
-// Form is a form, or what is known of it so far.
+// Form is a form, or what has been read of it so far.
 type Form struct {
-	Filename string // of the file, as it was sent: it may hold anything
+	Filename string // the file's name as it was sent: it may hold any characters, slashes too
 	HasFile  bool
 
 	limits Limits
@@ -34,7 +34,7 @@ type Form struct {
 	values map[string][]string
 }
 
-// Get is a field's first value, "" without one.
+// Get returns a field's first value, "" if the field is missing.
 func (f *Form) Get(name string) string {
 	if v := f.values[name]; len(v) > 0 {
 		return v[0]
@@ -42,12 +42,11 @@ func (f *Form) Get(name string) string {
 	return ""
 }
 
-// Has reports whether the form has a field.
-func (f *Form) Has(name string) bool { return len(f.values[name]) > 0 }
-
-// Read reads the body of r; values are what is known from elsewhere. For the file it calls open, with what was read by then,
-// and fills what that returns. problem.ErrMediaType, ErrInvalid, ErrTooLarge, an error of the connection, or of open and its
-// writer.
+// Read reads the body of r. The form begins with values, which the caller knows already. When the file comes, Read
+// calls open with the form as read so far and copies the file to the writer that open returns.
+//
+// Its errors are problem.ErrMediaType, problem.ErrInvalid, problem.ErrTooLarge, an error of the connection, or the one
+// of open or its writer.
 func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Form) (io.Writer, error)) (*Form, error) {
 	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "multipart/form-data" || params["boundary"] == "" {
@@ -77,7 +76,7 @@ func Read(r *http.Request, l Limits, values map[string][]string, open func(f *Fo
 	}
 }
 
-// source remembers the error of a reader, which a parser would wrap in words of its own.
+// source remembers the error of a reader: a parser reports it as an error of the form.
 type source struct {
 	r   io.Reader
 	err error
@@ -91,10 +90,10 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errReceiver marks an error of open and its writer.
+// errReceiver marks an error of open or its writer.
 var errReceiver = errors.New("receive the file")
 
-// blame says whose fault it is that the form could not be read: the connection's, the receiver's or the form's.
+// blame returns the error of the connection or of the receiver as it is; any other means that the form is damaged.
 func (s *source) blame(err error) error {
 	var refusal *problem.Refusal
 	var busy *budget.Busy
@@ -145,6 +144,7 @@ func partName(p *multipart.Part) (name, filename string, err error) {
 	return params["name"], params["filename"], nil
 }
 
+// takeFile copies the file to the receiver.
 func (f *Form) takeFile(p io.Reader, filename string, open func(f *Form) (io.Writer, error)) error {
 	if f.HasFile {
 		return problem.Errorf(problem.ErrInvalid, "The form has several files instead of one.")

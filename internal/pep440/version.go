@@ -1,6 +1,6 @@
 // Package pep440 reads, normalises and orders versions of Python packages (PEP 440, now the version specifiers page of
-// the packaging specifications). It is pure and stands alone. No other order fits: versions have epochs, any number of
-// parts, pre-, post- and development releases at once, and local labels.
+// the packaging specifications). Versions have epochs, any number of parts, pre-, post- and development releases at the
+// same time, and local labels, which no other kind of version has.
 package pep440
 
 import (
@@ -14,7 +14,7 @@ import (
 // ErrVersion is the error of a text that is no version.
 var ErrVersion = errors.New("not a version (PEP 440)")
 
-// maxLength bounds a version's text, so that no number in it has more digits than a byte can count.
+// maxLength bounds a version's text: the number of digits of any number in it fits in a byte of its key.
 const maxLength = 200
 
 // grammar is the permissive form of the specification's appendix, on lower-case ASCII.
@@ -35,14 +35,14 @@ type Version struct {
 	local   []string
 }
 
-// Parse reads a version in any of the accepted spellings; ErrVersion.
+// Parse reads a version in any of the spellings that the specification accepts. Its error is ErrVersion.
 func Parse(s string) (Version, error) {
 	s = strings.Trim(s, " \t\r\n\f\v")
 	if len(s) > maxLength {
 		return Version{}, ErrVersion
 	}
 	for i := range len(s) {
-		// Case folding of Unicode would let letters in that look like digits or letters of ASCII.
+		// Unicode's case folding would turn some other letters into ASCII ones.
 		if s[i] >= 0x80 {
 			return Version{}, ErrVersion
 		}
@@ -80,7 +80,7 @@ func Parse(s string) (Version, error) {
 	return v, nil
 }
 
-// plain reads what most versions are, numbers between dots, without the grammar: pages name thousands.
+// plain reads the most common versions, numbers between dots, without the grammar: pages name thousands of them.
 func plain(s string) ([]string, bool) {
 	for i := range len(s) {
 		if c := s[i]; c != '.' && (c < '0' || c > '9') {
@@ -97,7 +97,7 @@ func plain(s string) ([]string, bool) {
 	return parts, true
 }
 
-// digits is a number without leading zeros; none at all counts as 0.
+// digits removes leading zeros; "" is 0.
 func digits(s string) string {
 	s = strings.TrimLeft(s, "0")
 	if s == "" {
@@ -120,7 +120,7 @@ func phase(word string) string {
 	return "rc"
 }
 
-// String is the normalised form. Zeros at the end of the release stay, as its author wrote them.
+// String returns the normalised form. It keeps zeros at the end of the release.
 func (v Version) String() string {
 	var b strings.Builder
 	if v.epoch != "0" {
@@ -142,10 +142,10 @@ func (v Version) String() string {
 	return b.String()
 }
 
-// Prerelease reports whether installers pass the version over unless asked: alpha, beta, candidate or development.
+// Prerelease reports whether installers skip the version unless asked: alpha, beta, candidate or development release.
 func (v Version) Prerelease() bool { return v.phase != "" || v.dev != "" }
 
-// The bytes of a key; the order of their values is the order of versions.
+// The bytes of a key. Their values are in the order of versions.
 const (
 	keyEnd = 0x00 // of a list; before every element
 
@@ -155,7 +155,7 @@ const (
 	localText, localNumber                                 = 0x01, 0x02
 )
 
-// Key is a text whose bytewise order is the order of versions. Two versions have one key if and only if they are the same
+// Key returns bytes whose order is the order of versions. Two versions have one key if and only if they are the same
 // release (1.0 and 1.0.0), and no key is the beginning of another.
 func (v Version) Key() []byte {
 	k := appendNumber(make([]byte, 0, 32), v.epoch)
@@ -187,7 +187,7 @@ func (v Version) Key() []byte {
 	return append(k, keyEnd)
 }
 
-// appendPhase places 1.0.dev1 before 1.0a1, and 1.0.post1 after 1.0rc1.
+// appendPhase appends the phase so that 1.0.dev1 comes before 1.0a1, and 1.0.post1 after 1.0rc1.
 func (v Version) appendPhase(k []byte) []byte {
 	switch {
 	case v.phase == "a":
@@ -202,10 +202,10 @@ func (v Version) appendPhase(k []byte) []byte {
 	return append(k, preNone)
 }
 
-// appendNumber writes how many digits there are, then the digits: the longer number is the larger.
+// appendNumber appends the number of digits and then the digits: the longer number is the larger one.
 func appendNumber(k []byte, n string) []byte { return append(append(k, byte(len(n))), n...) }
 
-// Compare orders versions: -1, 0 when they are the same release, 1.
+// Compare returns -1, 0 or 1; 0 if both are the same release.
 func Compare(a, b Version) int { return bytes.Compare(a.Key(), b.Key()) }
 
 // Equal reports whether both texts are versions, and the same release.

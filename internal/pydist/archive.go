@@ -1,5 +1,7 @@
 package pydist
 
+// This file reads wheels and source archives.
+
 import (
 	"bufio"
 	"encoding/csv"
@@ -14,7 +16,7 @@ import (
 	"larder/internal/problem"
 )
 
-// Limits of what an upload may make us read.
+// Limits of what is read of one upload.
 const (
 	maxMetadata = 4 << 20
 	maxSmall    = 1 << 20 // WHEEL, entry_points.txt
@@ -25,15 +27,15 @@ const (
 	verifyBelow = 256 << 20 // unpacked bytes of a wheel up to which every content is compared with its checksum
 )
 
-// Distribution is what a file says of itself.
+// Distribution is the metadata of a wheel or source archive.
 type Distribution struct {
 	Raw      []byte // METADATA or PKG-INFO, byte by byte
 	Metadata *Metadata
 	Warnings []string // for the uploader; nothing that keeps an installer from working
 }
 
-// Read reads the distribution called name in the size bytes of r. With strict, what would be a warning is an error.
-// ErrInvalid and ErrTooLarge with a sentence for the uploader, or an error of r.
+// Read reads the distribution called name in the size bytes of r. If strict is set, warnings are errors. It returns
+// problem.ErrInvalid or problem.ErrTooLarge with a sentence for the uploader, or an error of r.
 func Read(r io.ReaderAt, size int64, name Filename, strict bool) (*Distribution, error) {
 	d := &Distribution{}
 	var err error
@@ -74,16 +76,27 @@ func (e *explained) Unwrap() []error { return []error{e.public, e.cause} }
 func explain(err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return &explained{err, problem.Errorf(problem.ErrTooLarge, "The archive unpacks to more than is accepted: %s.", detail(err, archive.ErrLimit))}
+		return &explained{
+			err,
+			problem.Errorf(problem.ErrTooLarge, "The archive unpacks to more than is accepted: %s.",
+				detail(err, archive.ErrLimit)),
+		}
 	case errors.Is(err, archive.ErrName):
-		return &explained{err, refuse("The archive holds a file whose name leads outside of it or that not every system can write: %s.", detail(err, archive.ErrName))}
+		return &explained{
+			err,
+			refuse("The archive holds a file whose name leads outside of it or that not every system can write: %s.",
+				detail(err, archive.ErrName)),
+		}
 	case errors.Is(err, archive.ErrFormat):
-		return &explained{err, refuse("The archive is damaged, or clients could read it in different ways: %s.", detail(err, archive.ErrFormat))}
+		return &explained{
+			err,
+			refuse("The archive is damaged, or clients could read it in different ways: %s.", detail(err, archive.ErrFormat)),
+		}
 	}
 	return err
 }
 
-// detail is what the archive's reader says beyond its sentinel.
+// detail is the text of an archive's error without that of its sentinel.
 func detail(err, sentinel error) string {
 	_, text, ok := strings.Cut(err.Error(), sentinel.Error()+": ")
 	if !ok {
@@ -110,7 +123,8 @@ func (d *Distribution) wheel(r io.ReaderAt, size int64, name Filename) error {
 	}
 	stem := strings.TrimSuffix(info, ".dist-info")
 	i := strings.LastIndexByte(stem, '-')
-	if i < 0 || Normalise(stem[:i]) != name.Project || !pep440.Equal(strings.ReplaceAll(stem[i+1:], "_", "-"), name.Version.String()) {
+	if i < 0 || Normalise(stem[:i]) != name.Project ||
+		!pep440.Equal(strings.ReplaceAll(stem[i+1:], "_", "-"), name.Version.String()) {
 		return refuse("The wheel's folder %s is not that of %s %s.", info, name.Project, name.Version)
 	}
 	for _, file := range []string{"METADATA", "WHEEL", "RECORD"} {
@@ -145,7 +159,8 @@ func distInfo(z *archive.Zip) (info string, streamed bool, err error) {
 			continue
 		}
 		if info != "" {
-			return "", false, refuse("The wheel has two folders of metadata, %s and %s; which one counts would depend on the installer.", info, top)
+			return "", false, refuse("The wheel has two folders of metadata, %s and %s; which one counts would depend on the "+
+				"installer.", info, top)
 		}
 		info = top
 	}
@@ -155,7 +170,7 @@ func distInfo(z *archive.Zip) (info string, streamed bool, err error) {
 	return info, streamed, nil
 }
 
-// compareRecord warns when RECORD and the archive do not list the same files.
+// compareRecord warns if RECORD and the archive list different files.
 func (d *Distribution) compareRecord(z *archive.Zip, info string) error {
 	e := z.Entry(info + "/RECORD")
 	if e.Size > maxRecord {
@@ -197,7 +212,7 @@ func (d *Distribution) compareRecord(z *archive.Zip, info string) error {
 	return nil
 }
 
-// remembered keeps the error of its reader, which a parser may wrap in its own.
+// remembered keeps the error of its reader: a parser reports it as an error of the text.
 type remembered struct {
 	r   io.Reader
 	err error
@@ -285,7 +300,7 @@ func (d *Distribution) zippedSdist(r io.ReaderAt, size int64) error {
 	return z.Verify()
 }
 
-// oneFolder is the archive's top folder as far as it is known after the entry called name.
+// oneFolder returns the archive's top folder after an entry called name. It is an error if there are two.
 func oneFolder(top, name string, regular bool) (string, error) {
 	folder, _, below := strings.Cut(name, "/")
 	switch {
@@ -304,7 +319,7 @@ func needInfo(err error, found bool) error {
 	return err
 }
 
-// check compares the metadata with the file's name. Its other fields are their author's business, some deserve a word.
+// check compares the metadata with the file's name, and warns about some other fields.
 func (d *Distribution) check(name Filename) error {
 	m := d.Metadata
 	major, _, _ := strings.Cut(m.Get("Metadata-Version"), ".")

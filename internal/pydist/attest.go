@@ -1,7 +1,8 @@
 package pydist
 
-// Attestations (PEP 740). Their structure is checked, and that they are about the file they came with; whether a signature
-// is good is not, for that takes a trust root. So they are kept and served, and nobody is told that they were verified.
+// This file checks attestations (PEP 740): their structure, and that they are about the file they came with. Signatures
+// are not verified, which would need a trust root. Attestations are kept and served, and nobody is told that they were
+// verified.
 
 import (
 	"encoding/base64"
@@ -15,7 +16,7 @@ import (
 // maxAttestations bounds how many come with one file: one for each kind of statement.
 const maxAttestations = 8
 
-// attestation is what is looked at of one.
+// attestation has the fields that are checked.
 type attestation struct {
 	Version  int `json:"version"`
 	Material struct {
@@ -42,7 +43,8 @@ func badAttestation(format string, args ...any) error {
 	return problem.Errorf(problem.ErrInvalid, "The attestations cannot be used: "+format, args...)
 }
 
-// Provenance makes the object that is served of the attestations sent with a file; nil without any. ErrInvalid.
+// Provenance returns the provenance object for the attestations that were sent with a file, nil for none. Its error is
+// problem.ErrInvalid.
 func Provenance(sent string, file Filename, sha256 string) ([]byte, error) {
 	if sent == "" {
 		return nil, nil
@@ -84,7 +86,7 @@ func checkAttestation(raw json.RawMessage, file Filename, sha256 string) error {
 	return checkStatement(st, file, sha256)
 }
 
-// checkStatement: one subject, which is the file. The name may be spelled otherwise, as a build tool wrote it.
+// checkStatement checks that the file is the only subject. Build tools may have spelled its name in another way.
 func checkStatement(st statement, file Filename, sha256 string) error {
 	publish := strings.HasPrefix(st.Predicate, "https://") && strings.HasSuffix(st.Predicate, "/attestations/publish/v1")
 	if !publish && st.Predicate != "https://slsa.dev/provenance/v1" {

@@ -1,5 +1,7 @@
 package pydist
 
+// Archives for the tests.
+
 import (
 	"archive/tar"
 	"archive/zip"
@@ -33,7 +35,10 @@ func zipOf(t testing.TB, files map[string]string) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &zip.FileHeader{Name: name, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE([]byte(content)), CompressedSize64: uint64(packed.Len()), UncompressedSize64: uint64(len(content))}
+		h := &zip.FileHeader{
+			Name: name, Method: zip.Deflate, CRC32: crc32.ChecksumIEEE([]byte(content)), CompressedSize64: uint64(packed.Len()),
+			UncompressedSize64: uint64(len(content)),
+		}
 		f, err := w.CreateRaw(h)
 		if err == nil {
 			_, err = f.Write(packed.Bytes())
@@ -59,7 +64,9 @@ func tgzOf(t testing.TB, files map[string]string, headers ...*tar.Header) []byte
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
+		if err := w.WriteHeader(&tar.Header{
+			Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg,
+		}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := io.WriteString(w, files[name]); err != nil {
@@ -75,9 +82,11 @@ func tgzOf(t testing.TB, files map[string]string, headers ...*tar.Header) []byte
 	return b.Bytes()
 }
 
-const demoMetadata = "Metadata-Version: 2.1\nName: Demo.Pkg\nVersion: 1.0\nSummary: a demo\nRequires-Python: >=3.8\n\nThe text.\n"
+const demoMetadata = "Metadata-Version: 2.1\nName: Demo.Pkg\nVersion: 1.0\nSummary: a demo\nRequires-Python: >=3.8\n" +
+	"\nThe text.\n"
 
-// demo are the files of a wheel that is in order; changed replaces or, with "-", removes some. RECORD lists what is there.
+// demo are the files of a wheel that is in order; changed replaces or, with "-", removes some.
+// RECORD lists what is there.
 func demo(changed map[string]string) map[string]string {
 	files := map[string]string{
 		"demo_pkg/__init__.py":             "x = 1\n",

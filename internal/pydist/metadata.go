@@ -1,5 +1,7 @@
 package pydist
 
+// This file reads core metadata: METADATA of wheels and PKG-INFO of source archives.
+
 import (
 	"bytes"
 	"strings"
@@ -11,8 +13,8 @@ type Metadata struct {
 	body   string
 }
 
-// ParseMetadata reads headers and body. It never fails: a line that is no header begins the body, as the standard
-// library's parser does, because twenty years of tools have written these files. Text that is not UTF-8 is made so.
+// ParseMetadata reads headers and body. It never fails, because twenty years of tools have written these files: a line
+// that is no header begins the body, as in Python's own parser. Bytes that are not UTF-8 are replaced.
 func ParseMetadata(raw []byte) *Metadata {
 	m := &Metadata{fields: map[string][]string{}}
 	text := strings.ToValidUTF8(string(bytes.TrimPrefix(raw, []byte("\ufeff"))), "\ufffd")
@@ -43,7 +45,7 @@ func ParseMetadata(raw []byte) *Metadata {
 	return m
 }
 
-// Get is the first value of a header, "" when it is absent or says that it is unknown.
+// Get returns the first value of a header, "" if it is missing or says UNKNOWN.
 func (m *Metadata) Get(key string) string {
 	values := m.fields[strings.ToLower(key)]
 	if len(values) == 0 || values[0] == "UNKNOWN" {
@@ -52,7 +54,7 @@ func (m *Metadata) Get(key string) string {
 	return unfold(values[0])
 }
 
-// All are the values of a header that may be given several times.
+// All returns the values of a header that may be repeated.
 func (m *Metadata) All(key string) []string {
 	var out []string
 	for _, v := range m.fields[strings.ToLower(key)] {
@@ -63,7 +65,7 @@ func (m *Metadata) All(key string) []string {
 	return out
 }
 
-// Description is the long text: the body, or in old files a header.
+// Description returns the long text: the body, or in old files a header.
 func (m *Metadata) Description() string {
 	if strings.TrimSpace(m.body) != "" {
 		return m.body
@@ -71,7 +73,7 @@ func (m *Metadata) Description() string {
 	return m.Get("Description")
 }
 
-// unfold joins the lines of a value. Those of a description are marked with a bar under where the text begins.
+// unfold joins the lines of a value. Lines of a description are indented and begin with a bar.
 func unfold(v string) string {
 	if !strings.Contains(v, "\n") {
 		return v

@@ -1,5 +1,5 @@
-// Package pydist reads distributions of Python packages, wheels and source archives: their names, what they hold, and the
-// metadata in them. It is pure: names, bytes and an io.ReaderAt in, facts or a sentence for the uploader out.
+// Package pydist reads distributions of Python packages, wheels and source archives: their names, their files and their
+// metadata. Errors have a sentence for the uploader. It does no input and output of its own.
 package pydist
 
 import (
@@ -20,7 +20,7 @@ const (
 	maxFilename = 255 // a file system's limit, and clients save under this name
 )
 
-// consists reports whether a text that is not empty has letters and digits of ASCII only, and those of others.
+// consists reports whether a text is not empty and has only ASCII letters, digits and characters of others.
 func consists(text, others string) bool {
 	for i := range len(text) {
 		c := text[i]
@@ -31,15 +31,17 @@ func consists(text, others string) bool {
 	return text != ""
 }
 
-// CheckName accepts the names a project may have. ErrInvalid.
+// CheckName returns problem.ErrInvalid for a text that is not the name of a project.
 func CheckName(name string) error {
 	if len(name) > maxName || !consists(name, "._-") || !consists(name[:1], "") || !consists(name[len(name)-1:], "") {
-		return problem.Errorf(problem.ErrInvalid, "%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.", name)
+		return problem.Errorf(problem.ErrInvalid,
+			"%.80q is not a project name: it has letters, digits, '.', '_' and '-', and begins and ends with a letter or digit.",
+			name)
 	}
 	return nil
 }
 
-// Normalise is the one spelling of a name that passes CheckName: lower case, runs of separators as one dash.
+// Normalise returns the normal spelling of a name that passes CheckName: lower case, runs of separators as one dash.
 func Normalise(name string) string {
 	var b strings.Builder
 	b.Grow(len(name))
@@ -62,7 +64,7 @@ func Normalise(name string) string {
 	return b.String()
 }
 
-// Fold is the one spelling of a pattern of names, in which stars stand for anything.
+// Fold normalises a pattern of names, in which a star stands for any characters.
 func Fold(pattern string) string {
 	parts := strings.Split(pattern, "*")
 	for i, p := range parts {
@@ -78,7 +80,7 @@ func Fold(pattern string) string {
 	return strings.Join(parts, "*")
 }
 
-// Filename is what a distribution's file name says.
+// Filename is a parsed file name of a distribution.
 type Filename struct {
 	Text    string
 	Kind    string // Wheel or Sdist
@@ -89,12 +91,12 @@ type Filename struct {
 	Stem string
 	// Build, Python, ABI and Platform are the wheel's build number and tags, as they are written.
 	Build, Python, ABI, Platform string
-	// Zip says that a source archive is a ZIP.
+	// Zip is set for a source archive that is a ZIP.
 	Zip bool
 }
 
-// Same identifies a distribution whatever the spelling of its file's name: two files with one Same would be taken for
-// each other.
+// Same returns a text that is equal for all spellings of one distribution's file name. Installers cannot tell two files
+// with one Same from each other.
 func (f Filename) Same() string {
 	key := string(f.Version.Key())
 	if f.Kind == Sdist {
@@ -103,8 +105,8 @@ func (f Filename) Same() string {
 	return strings.ToLower(strings.Join([]string{f.Kind, f.Build, f.Python, f.ABI, f.Platform}, " ")) + " " + key
 }
 
-// Strict reports whether the name is written as the specifications ask today (PEP 625, binary distribution format):
-// older tools did not.
+// Strict reports whether the name is spelled as the specifications ask today (PEP 625, binary distribution format).
+// Older tools spelled it in other ways.
 func (f Filename) Strict() bool {
 	stem := strings.ReplaceAll(f.Project, "-", "_")
 	if f.Kind == Wheel {
@@ -113,9 +115,11 @@ func (f Filename) Strict() bool {
 	return f.Text == stem+"-"+f.Version.String()+".tar.gz"
 }
 
-// ParseFilename reads a file name. The project it names follows from the text alone. ErrInvalid.
+// ParseFilename reads a file name. Its error is problem.ErrInvalid.
 func ParseFilename(text string) (Filename, error) {
-	if len(text) > maxFilename || text == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) || strings.ContainsAny(text, `/\:*?"<>|`) {
+	if len(text) > maxFilename || text == "" ||
+		strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r >= 0x7f }) ||
+		strings.ContainsAny(text, `/\:*?"<>|`) {
 		return Filename{}, refuse("The file name %.80q has characters that file names here do not have.", text)
 	}
 	f := Filename{Text: text}
@@ -135,7 +139,7 @@ func refuse(format string, args ...any) error {
 	return problem.Errorf(problem.ErrInvalid, format, args...)
 }
 
-// isTag accepts a wheel's tag: words between dots.
+// isTag reports whether a text is a tag of a wheel: words between dots.
 func isTag(tag string) bool {
 	return consists(tag, "_.") && tag[0] != '.' && tag[len(tag)-1] != '.' && !strings.Contains(tag, "..")
 }
@@ -159,14 +163,14 @@ func (f Filename) wheel(stem string) (Filename, error) {
 			return Filename{}, refuse("%.40q in the wheel's name is not a tag.", tag)
 		}
 	}
-	// Stricter than a project's name: what is not a letter, digit or dot is written as one underscore.
+	// This is stricter than for a project: only letters, digits, dots and single underscores.
 	if !consists(f.Stem, "_.") || strings.Contains(f.Stem, "__") {
 		return Filename{}, refuse("%.80q is not how a wheel's name spells a project.", f.Stem)
 	}
 	return f.of(f.Stem, strings.ReplaceAll(parts[1], "_", "-"))
 }
 
-// sdist reads name-version: the version begins after the last dash that has one behind it.
+// sdist reads name-version. The version begins after the last dash that a version follows.
 func (f Filename) sdist(stem string) (Filename, error) {
 	f.Kind = Sdist
 	for i := strings.LastIndexByte(stem, '-'); i > 0; i = strings.LastIndexByte(stem[:i], '-') {
@@ -180,7 +184,7 @@ func (f Filename) sdist(stem string) (Filename, error) {
 
 // of fills in project and version.
 func (f Filename) of(name, version string) (Filename, error) {
-	// A name that ends in a separator is how "-" before the version looks in some old files.
+	// In some old files the version has a "-" before it, so that the name ends in a separator.
 	if err := CheckName(name); err != nil {
 		return Filename{}, err
 	}

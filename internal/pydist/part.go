@@ -1,5 +1,7 @@
 package pydist
 
+// This file reads the metadata of a wheel in parts, without the rest of it.
+
 import (
 	stdzip "archive/zip"
 	"errors"
@@ -8,11 +10,11 @@ import (
 	"strings"
 )
 
-// maxPart is how many bytes of a wheel are read for its METADATA: directories of the largest have two megabytes, and each
-// entry of one costs memory.
+// maxPart is how many bytes of a wheel are read for its METADATA. The directory of the largest wheels has two
+// megabytes, and each entry of it needs memory.
 const maxPart = 16 << 20
 
-// bounded is a reader that gives so many bytes and no more.
+// bounded is a reader that fails after a number of bytes.
 type bounded struct {
 	r    io.ReaderAt
 	left int
@@ -25,8 +27,8 @@ func (b *bounded) ReadAt(p []byte, off int64) (int, error) {
 	return b.r.ReadAt(p, off)
 }
 
-// ReadMetadata reads METADATA of a wheel that is somebody else's, and no more of it than that needs: r may ask a network for
-// each piece. ErrInvalid when there is none to be read, or an error of r.
+// ReadMetadata reads METADATA of a wheel of an upstream, and as little else as possible: r may fetch each piece from
+// the network. It returns problem.ErrInvalid if the wheel has none that can be read, or an error of r.
 func ReadMetadata(r io.ReaderAt, size int64) ([]byte, error) {
 	z, err := stdzip.NewReader(&bounded{r, maxPart}, size)
 	if err != nil {
@@ -58,9 +60,11 @@ func ReadMetadata(r io.ReaderAt, size int64) ([]byte, error) {
 	return raw, nil
 }
 
-// unreadable is ErrInvalid for what the archive's bytes are to blame for.
+// unreadable turns errors of the archive into problem.ErrInvalid; others stay as they are.
 func unreadable(err error) error {
-	for _, damage := range []error{stdzip.ErrFormat, stdzip.ErrAlgorithm, stdzip.ErrChecksum, io.ErrUnexpectedEOF, io.EOF} {
+	for _, damage := range []error{
+		stdzip.ErrFormat, stdzip.ErrAlgorithm, stdzip.ErrChecksum, io.ErrUnexpectedEOF, io.EOF,
+	} {
 		if errors.Is(err, damage) {
 			return fmt.Errorf("%w: %w", refuse("The wheel is damaged."), err)
 		}

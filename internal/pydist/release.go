@@ -1,20 +1,22 @@
 package pydist
 
+// This file finds the release of a file by its name, also of kinds of files that cannot be uploaded.
+
 import (
 	"strings"
 
 	"larder/internal/pep440"
 )
 
-// endings are those of every form of distribution that installers have read, longest first.
+// endings are the endings of all forms of distribution that installers ever read, longest first.
 var endings = []string{
-	".tar.bz2", ".tar.lzma", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar", ".whl", ".zip",
-	".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
+	".tar.bz2", ".tar.lzma", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
+	".whl", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
 }
 
-// ReleaseOf is the release that a file of a project belongs to, in normal form where its version has one. It reads more
-// names than ParseFilename: an old index lists forms that nobody may upload any more, and rules about versions are
-// about them too. What says no version at all is its own release.
+// ReleaseOf returns the release that a file of a project belongs to, normalised if its version is valid. It reads more
+// names than ParseFilename: old indexes list forms that cannot be uploaded any more, and rules about versions must hold
+// for them too. A file without a version is a release of its own, by its name.
 func ReleaseOf(project, file string) string {
 	if f, err := ParseFilename(file); err == nil && (project == "" || f.Project == project) {
 		return f.Version.String()
@@ -35,7 +37,7 @@ func ReleaseOf(project, file string) string {
 			}
 		}
 	}
-	// Behind the version may stand a build, an interpreter and a platform; the longest beginning that is a version is it.
+	// A build, an interpreter and a platform may follow. The longest beginning that is a version is the version.
 	for v := version; v != ""; {
 		if parsed, err := pep440.Parse(v); err == nil {
 			return parsed.String()

@@ -1,5 +1,7 @@
 package rawjson
 
+// This file reads whole objects strictly, changes them and writes them.
+
 import (
 	"bufio"
 	"bytes"
@@ -14,11 +16,11 @@ type Member struct {
 	Value json.RawMessage
 }
 
-// Object is a JSON object in its own order.
+// Object is a JSON object; its members are in the order of the text.
 type Object []Member
 
-// Parse reads an object. Duplicate keys are an error at every depth, and so is __proto__, which some clients'
-// merges would follow.
+// Parse reads an object. Duplicate keys are an error at every depth. So is the key __proto__, with which some clients
+// would change other objects. Its errors are problem.ErrInvalid and problem.ErrTooLarge.
 func Parse(raw []byte) (Object, error) {
 	var out Object
 	s := &Scanner{r: bufio.NewReaderSize(bytes.NewReader(raw), 4096)}
@@ -66,7 +68,7 @@ func checkTree(key string, raw []byte) error {
 	return walk()
 }
 
-// Get returns the value of a key, nil when it is absent or null.
+// Get returns the value of a key, nil if it is missing or null.
 func (o Object) Get(key string) json.RawMessage {
 	for _, m := range o {
 		if m.Key == key && string(m.Value) != "null" {
@@ -76,10 +78,10 @@ func (o Object) Get(key string) json.RawMessage {
 	return nil
 }
 
-// Text returns the value of a key if it is a string.
+// Text returns the value of a key if that is a string, else "".
 func (o Object) Text(key string) string { return TextOf(o.Get(key)) }
 
-// TextOf is the string in raw, "" for anything else.
+// TextOf returns the string that raw is, "" for anything else.
 func TextOf(raw json.RawMessage) string {
 	var s string
 	if len(raw) < 2 || raw[0] != '"' {
@@ -94,7 +96,7 @@ func TextOf(raw json.RawMessage) string {
 	return s
 }
 
-// plain reports whether a string's bytes are the same in JSON.
+// plain reports whether a string needs no escapes in JSON.
 func plain[T ~string | ~[]byte](s T) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
@@ -110,7 +112,7 @@ func (o Object) Sub(key string) Object {
 	if len(v) == 0 || v[0] != '{' {
 		return nil
 	}
-	// Whoever has o has looked at all of it.
+	// Parse has checked all of o.
 	out, err := Split(v)
 	if err != nil {
 		return nil
@@ -118,10 +120,10 @@ func (o Object) Sub(key string) Object {
 	return out
 }
 
-// Add appends a key that o does not have.
+// Add appends a member whose key o must not have.
 func (o Object) Add(key string, value json.RawMessage) Object { return append(o, Member{key, value}) }
 
-// Set replaces or appends a key, in o itself where that has room; a nil value removes it.
+// Set replaces or appends a member and returns the object, which may share memory with o. A nil value removes the key.
 func (o Object) Set(key string, value json.RawMessage) Object {
 	for i, m := range o {
 		if m.Key != key {
@@ -139,7 +141,7 @@ func (o Object) Set(key string, value json.RawMessage) Object {
 	return o.Add(key, value)
 }
 
-// Encode renders the object.
+// Encode returns the object as JSON.
 func (o Object) Encode() []byte {
 	size := 2
 	for _, m := range o {
@@ -179,7 +181,7 @@ func AppendComma(out []byte, i int) []byte {
 	return out
 }
 
-// Quote is s as JSON.
+// Quote returns s as JSON.
 func Quote(s string) json.RawMessage {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -190,7 +192,7 @@ func Quote(s string) json.RawMessage {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
-// Compact is raw without blanks, raw itself when it is not JSON.
+// Compact returns raw without blanks, raw itself if that is not JSON.
 func Compact(raw []byte) []byte {
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {

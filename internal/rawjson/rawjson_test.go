@@ -1,5 +1,7 @@
 package rawjson
 
+// Objects and scanners: what is read exactly, and what is refused.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -14,69 +16,129 @@ import (
 	"larder/internal/problem"
 )
 
-// TestE_ExactJSON: duplicate keys, another case, __proto__, depth and damage.
-func TestE_ExactJSON(t *testing.T) {
-	o, err := Parse([]byte(` {"name" : "a\u00e9\n\ud83d\ude00" , "Name":"B","n":[1,{"x":null}],"t":true, "e":{}, "l":[]} `))
-	if err != nil || o.Text("name") != "aé\n😀" || o.Text("Name") != "B" || string(o.Get("n")) != `[1,{"x":null}]` || o.Get("absent") != nil {
-		t.Fatalf("%v %v", o, err)
+func wantText(t *testing.T, o Object, key, want string) {
+	t.Helper()
+	if got := o.Text(key); got != want {
+		t.Errorf("key %q has the text %q, want %q", key, got, want)
 	}
+}
+
+func wantRaw(t *testing.T, o Object, key, want string) {
+	t.Helper()
+	if got := string(o.Get(key)); got != want {
+		t.Errorf("key %q has the value %s, want %s", key, got, want)
+	}
+}
+
+func TestKeysAreExact(t *testing.T) {
+	o, err := Parse([]byte(` {"name" : "a\u00e9\n\ud83d\ude00" , "Name":"B","n":[1,{"x":null}],"t":true, "e":{}} `))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantText(t, o, "name", "aé\n😀")
+	wantText(t, o, "Name", "B")
+	wantRaw(t, o, "n", `[1,{"x":null}]`)
+	wantRaw(t, o, "absent", "")
+}
+
+// Duplicate keys are read differently by different readers; __proto__ changes objects of some.
+func TestAmbiguousJSONIsRefused(t *testing.T) {
 	for _, s := range []string{
 		`{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`, `{"a":[{"b":1,"\u0062":2}]}`, `{"__proto__":1}`, `{"a":{"__proto__":{}}}`,
-		strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70), `{"a":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
-		`{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1`, `{"a":"x`, `{a:1}`, `[]`, `1`, ``, `{"a":01}`, `{"a":tru}`, "{\"a\":\"\n\"}", `{"a":"\q"}`,
-		`{"a":"\u12"}`, `{"a":]}`, `{"a":,}`, `{"a":1]`, `{"a":1}{}`, `{"a":1}x`, `{"a" 1}`, `{"a":1 "b":2}`, `{"a":[1 2]}`, `{"a":[tru e]}`, `{"a":1 2}`, `{"a":[1,]}`,
-		`{"a":` + strings.Repeat("1", MaxKey+1) + `}`, `{"` + strings.Repeat("k", MaxKey+1) + `":1}`, "{\"\xff\":1}",
 	} {
-		if o, err := Parse([]byte(s)); !errors.Is(err, problem.ErrInvalid) {
-			t.Errorf("%.60s: %v %v", s, o, err)
-		}
+		wantInvalid(t, s)
 	}
 }
 
-func TestReason(t *testing.T) {
+func TestDeepOrLongJSONIsRefused(t *testing.T) {
+	for _, s := range []string{
+		strings.Repeat(`{"a":`, 70) + "1" + strings.Repeat("}", 70),
+		`{"a":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`,
+		`{"a":` + strings.Repeat("1", MaxKey+1) + `}`, `{"` + strings.Repeat("k", MaxKey+1) + `":1}`,
+	} {
+		wantInvalid(t, s)
+	}
+}
+
+func TestMalformedJSONIsRefused(t *testing.T) {
+	for _, s := range []string{
+		`{"a"}`, `{"a":}`, `{"a":1,}`, `{"a":1`, `{"a":"x`, `{a:1}`, `[]`, `1`, ``, `{"a":01}`, `{"a":tru}`, "{\"a\":\"\n\"}",
+		`{"a":"\q"}`, `{"a":"\u12"}`, `{"a":]}`, `{"a":,}`, `{"a":1]`, `{"a":1}{}`, `{"a":1}x`, `{"a" 1}`, `{"a":1 "b":2}`,
+		`{"a":[1 2]}`, `{"a":[tru e]}`, `{"a":1 2}`, `{"a":[1,]}`, "{\"\xff\":1}",
+	} {
+		wantInvalid(t, s)
+	}
+}
+
+func wantInvalid(t *testing.T, s string) {
+	t.Helper()
+	if o, err := Parse([]byte(s)); !errors.Is(err, problem.ErrInvalid) {
+		t.Errorf("Parse(%.60s) is %v, %v; want %v", s, o, err, problem.ErrInvalid)
+	}
+}
+
+func TestReasonNamesTheFault(t *testing.T) {
 	_, err := Parse([]byte(`{"a":1,"a":2}`))
-	if got := Reason(err); got != `has the key "a" twice` {
-		t.Error(got)
+	if got, want := Reason(err), `has the key "a" twice`; got != want {
+		t.Errorf("Reason(%v) is %q, want %q", err, got, want)
 	}
-	if got := Reason(io.ErrClosedPipe); got != "is malformed" {
-		t.Error(got)
+	if got, want := Reason(io.ErrClosedPipe), "is malformed"; got != want {
+		t.Errorf("Reason of another error is %q, want %q", got, want)
 	}
 }
 
-func TestObject(t *testing.T) {
+func TestMissingKeysHaveNoValue(t *testing.T) {
 	o, err := Parse([]byte(`{"b":{"x":"y"},"a":null,"s":"t","n":1}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Sub("b").Text("x") != "y" || o.Sub("s") != nil || o.Sub("absent") != nil || o.Get("a") != nil || o.Text("n") != "" {
-		t.Errorf("%v", o)
+	wantText(t, o.Sub("b"), "x", "y")
+	for _, key := range []string{"s", "absent"} {
+		if got := o.Sub(key); got != nil {
+			t.Errorf("key %q has the object %v, want none", key, got)
+		}
+	}
+	wantRaw(t, o, "a", "")
+	wantText(t, o, "n", "")
+}
+
+func TestSetKeepsTheOrder(t *testing.T) {
+	o, err := Parse([]byte(`{"b":{"x":"y"},"a":null,"s":"t","n":1}`))
+	if err != nil {
+		t.Fatal(err)
 	}
 	o = o.Set("a", Quote("<é>\n")).Set("new", json.RawMessage("[]")).Set("b", nil).Set("absent", nil)
 	if got, want := string(o.Encode()), `{"a":"<é>\n","s":"t","n":1,"new":[]}`; got != want {
-		t.Errorf("%s, want %s", got, want)
+		t.Errorf("the object is written as %s, want %s", got, want)
 	}
 	if got := string(Object(nil).Encode()); got != "{}" {
-		t.Error(got)
-	}
-	if got := string(Compact([]byte("{ \"a\" : [ 1 , 2 ] }\n"))); got != `{"a":[1,2]}` {
-		t.Error(got)
-	}
-	if got := string(Compact([]byte("{ "))); got != "{ " {
-		t.Error(got)
+		t.Errorf("no object is written as %s, want {}", got)
 	}
 }
 
-func TestStrings(t *testing.T) {
-	for in, want := range map[string]string{
-		"": `""`, "plain": `"plain"`, `q"\`: `"q\"\\"`, "é😀": `"é😀"`, "<a>&": `"<a>&"`, "\x00\n": `"\u0000\n"`, "\u2028": `"\u2028"`, "\xff": `"\ufffd"`,
-	} {
-		if got := string(AppendString(nil, in)); got != want {
-			t.Errorf("%q: %s, want %s", in, got, want)
+func TestCompactRemovesSpaceOfJSON(t *testing.T) {
+	for in, want := range map[string]string{"{ \"a\" : [ 1 , 2 ] }\n": `{"a":[1,2]}`, "{ ": "{ "} {
+		if got := string(Compact([]byte(in))); got != want {
+			t.Errorf("Compact(%q) is %q, want %q", in, got, want)
 		}
 	}
+}
+
+func TestStringsAreWritten(t *testing.T) {
+	for in, want := range map[string]string{
+		"": `""`, "plain": `"plain"`, `q"\`: `"q\"\\"`, "é😀": `"é😀"`, "<a>&": `"<a>&"`, "\x00\n": `"\u0000\n"`,
+		"\u2028": `"\u2028"`, "\xff": `"\ufffd"`,
+	} {
+		if got := string(AppendString(nil, in)); got != want {
+			t.Errorf("AppendString(%q) is %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestTextOfOtherValuesIsEmpty(t *testing.T) {
 	for in, want := range map[string]string{`"a"`: "a", `1`: "", ``: "", `"\q"`: "", `{}`: ""} {
 		if got := TextOf([]byte(in)); got != want {
-			t.Errorf("%s: %q, want %q", in, got, want)
+			t.Errorf("TextOf(%s) is %q, want %q", in, got, want)
 		}
 	}
 }
@@ -127,7 +189,7 @@ func walk(s *Scanner) (out string, err error) {
 	return out, err
 }
 
-func TestScanner(t *testing.T) {
+func TestScannerReadsInPiecesWhatItReadsWhole(t *testing.T) {
 	long := strings.Repeat("x", 200<<10)
 	for _, c := range []struct{ in, want, fault string }{
 		{`{"str":"12345678","optional":null,"prefix":7}`, "str=12345678 optional= prefix= ", ""},
@@ -150,7 +212,10 @@ func TestScanner(t *testing.T) {
 		{`{"text":"\uzzzz"}`, "", "malformed escape"},
 		{`{"other":"`, "", "ends early"},
 	} {
-		for name, r := range map[string]io.Reader{"whole": strings.NewReader(c.in), "one byte": iotest.OneByteReader(strings.NewReader(c.in)), "halves": iotest.HalfReader(strings.NewReader(c.in))} {
+		for name, r := range map[string]io.Reader{
+			"whole": strings.NewReader(c.in), "one byte": iotest.OneByteReader(strings.NewReader(c.in)),
+			"halves": iotest.HalfReader(strings.NewReader(c.in)),
+		} {
 			got, err := walk(NewScanner(r))
 			switch {
 			case c.fault == "" && (err != nil || got != c.want):
@@ -162,41 +227,53 @@ func TestScanner(t *testing.T) {
 	}
 }
 
-// TestScannerPassesErrors: what the reader or the caller fails with comes out as it is.
-func TestScannerPassesErrors(t *testing.T) {
+func TestScannerReturnsTheReadersError(t *testing.T) {
 	own := errors.New("the disk is gone")
-	for _, in := range []string{``, `{`, `{"a`, `{"str":`, `{"str":"a`, `{"raw":[1`, `{"other":12`, `{"prefix":`, `{"object":`, `{"array":[`, `{"text":"\`, `{} `} {
+	for _, in := range []string{
+		``, `{`, `{"a`, `{"str":`, `{"str":"a`, `{"raw":[1`, `{"other":12`, `{"prefix":`, `{"object":`, `{"array":[`,
+		`{"text":"\`, `{} `,
+	} {
 		if _, err := walk(NewScanner(io.MultiReader(strings.NewReader(in), iotest.ErrReader(own)))); !errors.Is(err, own) {
-			t.Errorf("%s: %v", in, err)
+			t.Errorf("after %s the reader fails with %v, and the scanner with %v", in, own, err)
 		}
 	}
-	stop := func([]byte) error { return own }
-	if err := NewScanner(strings.NewReader(`"abc"`)).Text(stop); !errors.Is(err, own) {
-		t.Error(err)
-	}
-	if err := NewScanner(strings.NewReader(`"\n"`)).Text(stop); !errors.Is(err, own) {
-		t.Error(err)
+}
+
+func TestScannerReturnsTheCallersError(t *testing.T) {
+	own := errors.New("the disk is gone")
+	for _, in := range []string{`"abc"`, `"\n"`} {
+		err := NewScanner(strings.NewReader(in)).Text(func([]byte) error { return own })
+		if !errors.Is(err, own) {
+			t.Errorf("the text of %s fails with %v, want %v", in, err, own)
+		}
 	}
 	for _, in := range []string{`{"a":1}`, `[1]`} {
 		object := NewScanner(strings.NewReader(in)).OptionalObject(func(string) error { return own })
 		array := NewScanner(strings.NewReader(in)).OptionalArray(func() error { return own })
 		if errors.Is(object, own) == errors.Is(array, own) {
-			t.Errorf("%s: %v, %v", in, object, array)
+			t.Errorf("%s read as an object: %v; as an array: %v; want %v of one of them", in, object, array, own)
 		}
-	}
-	if _, err := NewScanner(strings.NewReader(`[1,2,3]`)).Raw(3); !errors.Is(err, problem.ErrTooLarge) {
-		t.Error(err)
 	}
 }
 
-// FuzzParse: what is accepted is JSON, means the same to encoding/json, and is the same when it is read in pieces.
+func TestRawIsLimited(t *testing.T) {
+	if raw, err := NewScanner(strings.NewReader(`[1,2,3]`)).Raw(3); !errors.Is(err, problem.ErrTooLarge) {
+		t.Errorf("Raw(3) of 7 bytes is %s, %v; want %v", raw, err, problem.ErrTooLarge)
+	}
+}
+
+// What is accepted is JSON, means the same to encoding/json, and is the same when it is read in pieces.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a":{"b":[1,2.5e3,"x\u00e9\\",null,true]},"c":""}`, `{"a":1,"a":2}`, `{"__proto__":1}`, `{"a":"\ud83d\ude00\ud83d"} `, `{"A":1,"a":[[[]]]}`} {
+	for _, s := range []string{
+		`{}`, `{"a":{"b":[1,2.5e3,"x\u00e9\\",null,true]},"c":""}`, `{"a":1,"a":2}`, `{"__proto__":1}`,
+		`{"a":"\ud83d\ude00\ud83d"} `, `{"A":1,"a":[[[]]]}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		o, err := Parse(p)
-		if _, err2 := walk(NewScanner(bytes.NewReader(p))); err == nil && err2 != nil && !strings.Contains(err2.Error(), "more than") && !strings.Contains(err2.Error(), "should be") {
+		if _, err2 := walk(NewScanner(bytes.NewReader(p))); err == nil && err2 != nil &&
+			!strings.Contains(err2.Error(), "more than") && !strings.Contains(err2.Error(), "should be") {
 			t.Fatalf("the scanner alone: %v", err2)
 		}
 		whole, err1 := walk(NewScanner(bytes.NewReader(p)))

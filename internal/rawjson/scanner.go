@@ -1,7 +1,7 @@
-// Package rawjson reads JSON as strangers send it. encoding/json matches field names whatever their case and takes the
-// last of two equal keys, so what is checked and what a client reads later could differ: this reader is exact, refuses
-// duplicates and keeps objects in their order. Scanner reads a stream whose middle may be larger than memory, Parse a
-// value that is small. Their errors are problem.ErrInvalid and problem.ErrTooLarge, with a sentence for the client's user.
+// Package rawjson reads JSON that strangers send. encoding/json ignores the case of field names and takes the last of
+// two equal keys, so that a client could read something else than what was checked. This package compares keys exactly,
+// refuses duplicates and keeps the order of objects. Scanner reads a stream that may be larger than memory, Parse a
+// small value. Their errors are problem.ErrInvalid and problem.ErrTooLarge, with a sentence for the client's user.
 package rawjson
 
 import (
@@ -19,7 +19,7 @@ import (
 	"larder/internal/problem"
 )
 
-// MaxKey is how many bytes a key, a number or a word may have.
+// MaxKey bounds the bytes of a key, a number, or one of the words true, false and null.
 const MaxKey = 1024
 
 const (
@@ -29,12 +29,12 @@ const (
 
 const subject = "the request's JSON "
 
-// Errorf is the error of JSON that is not what it should be: "the request's JSON " and the text.
+// Errorf returns problem.ErrInvalid with the sentence "the request's JSON " and the text.
 func Errorf(format string, args ...any) error {
 	return problem.Errorf(problem.ErrInvalid, subject+format, args...)
 }
 
-// Reason is what is wrong with JSON that came with a request without being all of it, for a sentence of the caller's:
+// Reason returns what is wrong with JSON that is only a part of a request, for a sentence of the caller's such as
 // "package.json cannot be used: it " + Reason(err).
 func Reason(err error) string {
 	var refusal interface{ Public() string }
@@ -44,17 +44,17 @@ func Reason(err error) string {
 	return strings.TrimPrefix(refusal.Public(), subject)
 }
 
-// Scanner reads one JSON value from a stream, in memory that does not grow with it.
+// Scanner reads one JSON value from a stream. Its memory does not grow with the stream.
 type Scanner struct {
 	r     *bufio.Reader
 	depth int
 	deep  int // how deep values may be nested; 0: maxDepth
 }
 
-// NewScanner reads from r, a little ahead.
+// NewScanner returns a scanner of r. It may read more of r than the value.
 func NewScanner(r io.Reader) *Scanner { return &Scanner{r: bufio.NewReaderSize(r, 64<<10)} }
 
-// Deep lets values be nested n deep, for documents that are trees.
+// Deep allows n levels of nesting, for documents that are trees.
 func (s *Scanner) Deep(n int) *Scanner {
 	s.deep = n
 	return s
@@ -62,7 +62,7 @@ func (s *Scanner) Deep(n int) *Scanner {
 
 func (s *Scanner) deepest() int { return cmp.Or(s.deep, maxDepth) }
 
-// byteAfterSpace consumes blanks and one more byte.
+// byteAfterSpace reads blanks and one more byte.
 func (s *Scanner) byteAfterSpace() (byte, error) {
 	for {
 		c, err := s.r.ReadByte()
@@ -75,7 +75,7 @@ func (s *Scanner) byteAfterSpace() (byte, error) {
 	}
 }
 
-// Peek is the first byte of the next value.
+// Peek returns the first byte of the next value without reading it.
 func (s *Scanner) Peek() (byte, error) {
 	c, err := s.byteAfterSpace()
 	if err == nil {
@@ -99,7 +99,7 @@ func (s *Scanner) expect(want byte) error {
 	return err
 }
 
-// Object calls fn for each key, which must consume the value. A key that occurs twice is an error.
+// Object calls fn for each key; fn must read the value. A key that occurs twice is an error.
 func (s *Scanner) Object(fn func(key string) error) error {
 	seen := map[string]bool{}
 	return s.Members(func(key string) error {
@@ -113,7 +113,7 @@ func (s *Scanner) Object(fn func(key string) error) error {
 	})
 }
 
-// Members is Object for what is only counted and looked up: keys may occur twice and are not remembered.
+// Members is Object without the check for duplicate keys, which needs memory.
 func (s *Scanner) Members(fn func(key string) error) error {
 	if err := s.expect('{'); err != nil {
 		return err
@@ -148,7 +148,7 @@ func (s *Scanner) Members(fn func(key string) error) error {
 	}
 }
 
-// Array calls fn before each element, which must consume it.
+// Array calls fn for each element; fn must read it.
 func (s *Scanner) Array(fn func() error) error {
 	if err := s.expect('['); err != nil {
 		return err
@@ -176,7 +176,7 @@ func (s *Scanner) Array(fn func() error) error {
 	}
 }
 
-// Text hands the decoded bytes of a string to fn, piece by piece; fn keeps none of them.
+// Text calls fn with the decoded bytes of a string, piece by piece. fn must not keep them.
 func (s *Scanner) Text(fn func([]byte) error) error {
 	if err := s.expect('"'); err != nil {
 		return err
@@ -246,8 +246,8 @@ func (s *Scanner) unicode(fn func([]byte) error) error {
 	return fn(utf8.AppendRune(nil, r))
 }
 
-// secondHalf reads the escape behind a surrogate if the two are a character. Alone, a surrogate is the replacement
-// character, and what follows it stands for itself.
+// secondHalf reads the escape after a surrogate if both are one character. A surrogate alone is the replacement
+// character.
 func (s *Scanner) secondHalf(first rune) rune {
 	next, err := s.r.Peek(len(`\u0000`))
 	if err != nil || string(next[:2]) != `\u` {
@@ -337,7 +337,7 @@ func (s *Scanner) pass(err error) error {
 	return s.Skip()
 }
 
-// Raw captures a value of at most limit bytes and checks it.
+// Raw returns a value of at most limit bytes and checks it.
 func (s *Scanner) Raw(limit int) (json.RawMessage, error) {
 	var out []byte
 	err := s.copyValue(func(p []byte) error {
@@ -353,11 +353,11 @@ func (s *Scanner) Raw(limit int) (json.RawMessage, error) {
 	return out, err
 }
 
-// Skip consumes a value nobody needs.
+// Skip reads a value and drops it.
 func (s *Scanner) Skip() error { return s.copyValue(func([]byte) error { return nil }) }
 
-// copyValue passes one value on without the blanks between its tokens. Brackets and strings are matched; what they hold
-// is not judged.
+// copyValue calls fn with the bytes of one value, without the blanks between its tokens. It matches brackets and
+// strings and checks nothing else.
 func (s *Scanner) copyValue(fn func([]byte) error) error {
 	word := false // the last token was a number or word, which only a blank can part from another
 	for depth := s.depth; ; {
@@ -411,7 +411,7 @@ func (s *Scanner) copyByte(fn func([]byte) error) error {
 	return fn([]byte{b})
 }
 
-// copyScalar passes a number or word on.
+// copyScalar calls fn with a number or word.
 func (s *Scanner) copyScalar(fn func([]byte) error) error {
 	var word []byte
 	for len(word) < MaxKey {
@@ -438,7 +438,7 @@ func (s *Scanner) copyString(fn func([]byte) error) error {
 		if err != nil && err != bufio.ErrBufferFull {
 			return cut(err)
 		}
-		// The buffer may end between a backslash and what it escapes.
+		// The buffer may end between a backslash and the character that it escapes.
 		open := oddBackslashes(part, err == nil)
 		if err := fn(part); err != nil {
 			return err
@@ -458,7 +458,7 @@ func (s *Scanner) copyString(fn func([]byte) error) error {
 	}
 }
 
-// oddBackslashes reports whether the run of backslashes at the end of part (before its quote) escapes what follows.
+// oddBackslashes reports whether the backslashes at the end of part, or before its quote, escape what follows.
 func oddBackslashes(part []byte, quoted bool) bool {
 	end := len(part)
 	if quoted {
@@ -471,7 +471,7 @@ func oddBackslashes(part []byte, quoted bool) bool {
 	return n%2 == 1
 }
 
-// End is nil when nothing but blanks follows.
+// End returns an error if anything but blanks follows.
 func (s *Scanner) End() error {
 	for {
 		c, err := s.r.ReadByte()

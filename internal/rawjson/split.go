@@ -1,12 +1,14 @@
 package rawjson
 
+// This file takes apart JSON that is known to be valid, one level deep.
+
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// Split is Parse for what is known to be JSON: it looks at one level only and its values are pieces of raw, so that a
-// document of megabytes costs one pass and nothing is copied. A key that stands there twice is an error here as well.
+// Split is Parse for text that is known to be JSON. It reads one level only and its values are slices of raw, so that a
+// document of megabytes costs one pass and no copy. A duplicate key of that level is an error.
 func Split(raw []byte) (Object, error) {
 	s := splitter{raw: raw}
 	out := make(Object, 0, 16)
@@ -43,8 +45,8 @@ func Split(raw []byte) (Object, error) {
 	return out, nil
 }
 
-// Members calls fn with each key and value of an object that is known to be JSON, in one pass and without allocating;
-// false when it is no object. Both are pieces of raw; of a key that stands there twice fn hears twice.
+// Members calls fn with each key and value of text that is known to be JSON, in one pass and without allocations. It
+// returns false if the text is no object. Keys and values are slices of raw; duplicate keys are no error.
 func Members(raw []byte, fn func(key, value []byte)) bool {
 	s := splitter{raw: raw}
 	if !s.take('{') {
@@ -86,7 +88,7 @@ func Elements(raw []byte, fn func(value []byte)) bool {
 	return true
 }
 
-// fewKeys are compared one by one.
+// fewKeys is up to how many keys are compared one by one; more need a map.
 const fewKeys = 24
 
 func (o Object) has(key string) bool {
@@ -98,7 +100,7 @@ func (o Object) has(key string) bool {
 	return false
 }
 
-// splitter walks over JSON that is valid; on anything else it stops somewhere within it.
+// splitter goes over valid JSON. In anything else it stops at some place within it.
 type splitter struct {
 	raw []byte
 	at  int
@@ -110,7 +112,7 @@ func (s *splitter) space() {
 	}
 }
 
-// take steps over c if it is next.
+// take reads c if it is next.
 func (s *splitter) take(c byte) bool {
 	s.space()
 	if s.at < len(s.raw) && s.raw[s.at] == c {
@@ -125,7 +127,7 @@ func (s *splitter) key() (key string, ok bool) {
 	return string(bare), ok
 }
 
-// bareKey is a piece of raw, but for a key with escapes in it.
+// bareKey reads a key. It is a slice of raw unless the key has escapes.
 func (s *splitter) bareKey() (key []byte, ok bool) {
 	s.space()
 	from := s.at
@@ -141,7 +143,7 @@ func (s *splitter) bareKey() (key []byte, ok bool) {
 	return []byte(text), err == nil
 }
 
-// text steps over a string.
+// text reads a string.
 func (s *splitter) text() bool {
 	for s.at++; s.at < len(s.raw); {
 		i := bytes.IndexByte(s.raw[s.at:], '"')
@@ -162,7 +164,7 @@ func (s *splitter) text() bool {
 	return false
 }
 
-// value steps over a value and returns it.
+// value reads a value.
 func (s *splitter) value() json.RawMessage {
 	s.space()
 	from, depth := s.at, 0

@@ -1,5 +1,7 @@
 package rawjson
 
+// Taking apart valid JSON gives what Parse gives.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -7,29 +9,54 @@ import (
 	"testing"
 )
 
-func TestSplit(t *testing.T) {
-	many := make([]string, 100)
-	for i := range many {
-		many[i] = fmt.Sprintf(`"k%d":%d`, i, i)
+// manyKeys are the members of an object with more keys than are compared one by one.
+func manyKeys() string {
+	var list []string
+	for i := range 100 {
+		list = append(list, fmt.Sprintf(`"k%d":%d`, i, i))
 	}
+	return strings.Join(list, ",")
+}
+
+func TestSplitReadsWhatParseReads(t *testing.T) {
 	for _, in := range []string{
-		`{}`, ` { "a" : 1 , "b":"x\"}\\" ,"c":[{"d":"]"}],"\u0065":null,"f":{"g":{}}, "h":true } `, `{` + strings.Join(many, ",") + `}`,
+		`{}`, ` { "a" : 1 , "b":"x\"}\\" ,"c":[{"d":"]"}],"\u0065":null,"f":{"g":{}}, "h":true } `,
+		`{` + manyKeys() + `}`,
 	} {
 		want, err := Parse([]byte(in))
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := Split([]byte(in))
-		if err != nil || string(Compact(got.Encode())) != string(want.Encode()) {
-			t.Errorf("%s: %v %v", in, got, err)
+		if err != nil {
+			t.Errorf("Split(%s): %v", in, err)
+		}
+		if got := string(Compact(got.Encode())); got != string(want.Encode()) {
+			t.Errorf("Split(%s) is %s, want %s", in, got, want.Encode())
 		}
 	}
-	for _, in := range []string{``, `[]`, `1`, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":"`, `{"a":1 "b":2}`, `{"a":1,"a":2}`, `{"__proto__":1}`, `{` + strings.Join(many, ",") + `,"k7":1}`, `{"a":"\"}`, `{"a":[}`} {
+}
+
+func TestSplitRefusesDuplicateKeys(t *testing.T) {
+	for _, in := range []string{`{"a":1,"a":2}`, `{"__proto__":1}`, `{` + manyKeys() + `,"k7":1}`} {
+		if o, err := Split([]byte(in)); err == nil {
+			t.Errorf("Split(%s) is %v, want an error", in, o)
+		}
+	}
+}
+
+// Split need not find every fault of what is no JSON.
+func TestSplitSurvivesMalformedJSON(t *testing.T) {
+	for _, in := range []string{
+		``, `[]`, `1`, `{`, `{"a"`, `{"a":`, `{"a":1`, `{"a":"`, `{"a":1 "b":2}`, `{"a":"\"}`, `{"a":[}`,
+	} {
 		if o, err := Split([]byte(in)); err == nil && json.Valid([]byte(in)) {
-			t.Errorf("%s: %v", in, o)
+			t.Errorf("Split(%s) is %v, want an error", in, o)
 		}
 	}
-	// What is appended to a piece does not run into the next one.
+}
+
+func TestAppendingToAPieceLeavesTheNextOne(t *testing.T) {
 	raw := []byte(`{"a":1,"b":2}`)
 	o, err := Split(raw)
 	if err != nil {
@@ -37,7 +64,7 @@ func TestSplit(t *testing.T) {
 	}
 	_ = append(o.Get("a"), "xxxx"...)
 	if string(raw) != `{"a":1,"b":2}` {
-		t.Errorf("%s", raw)
+		t.Errorf("after an append to a the document is %s", raw)
 	}
 }
 
@@ -47,23 +74,34 @@ func textOf(raw []byte) (text string, ok bool) {
 	return text, err == nil
 }
 
-func TestElements(t *testing.T) {
-	for in, want := range map[string]string{`[]`: "", ` [ 1 , "a,b" ,[2,3],{"x":[4]} ] `: `1|"a,b"|[2,3]|{"x":[4]}`, `[null]`: "null"} {
-		var have []string
-		if ok := Elements([]byte(in), func(v []byte) { have = append(have, string(v)) }); !ok || strings.Join(have, "|") != want {
-			t.Errorf("%s: %q %v", in, have, ok)
+func TestElementsOfAList(t *testing.T) {
+	for in, want := range map[string]string{
+		`[]`: "", ` [ 1 , "a,b" ,[2,3],{"x":[4]} ] `: `1|"a,b"|[2,3]|{"x":[4]}`, `[null]`: "null",
+	} {
+		var got []string
+		if !Elements([]byte(in), func(v []byte) { got = append(got, string(v)) }) {
+			t.Errorf("%s is taken for no list", in)
 		}
-	}
-	for _, in := range []string{``, `{}`, `"x"`, `[`, `[1`, `[1,`, `["`, `[1 2]`} {
-		if Elements([]byte(in), func([]byte) {}) {
-			t.Errorf("%s was taken for a list", in)
+		if got := strings.Join(got, "|"); got != want {
+			t.Errorf("the elements of %s are %s, want %s", in, got, want)
 		}
 	}
 }
 
-// FuzzSplit: on whatever Parse accepts all agree, and nothing makes them panic.
+func TestElementsOfNoList(t *testing.T) {
+	for _, in := range []string{``, `{}`, `"x"`, `[`, `[1`, `[1,`, `["`, `[1 2]`} {
+		if Elements([]byte(in), func([]byte) {}) {
+			t.Errorf("%s is taken for a list", in)
+		}
+	}
+}
+
+// All agree on whatever Parse accepts, and nothing makes them panic.
 func FuzzSplit(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a":{"b":[1,2.5e3,"x\u00e9\\",null,true]},"c":""}`, `{"a":1,"a":2}`, `{"a":"\ud83d\ude00\ud83d"} `, `{"A":1,"a":[[[]]]}`, `{"a":"\\\"","b":[ ]}`} {
+	for _, s := range []string{
+		`{}`, `{"a":{"b":[1,2.5e3,"x\u00e9\\",null,true]},"c":""}`, `{"a":1,"a":2}`, `{"a":"\ud83d\ude00\ud83d"} `,
+		`{"A":1,"a":[[[]]]}`, `{"a":"\\\"","b":[ ]}`,
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {

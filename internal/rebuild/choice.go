@@ -22,8 +22,9 @@ type Choice struct {
 	matched bool
 }
 
-// ParseChoices reads "*" (all whose name is in the file), KIND:PATTERN with * for any characters, oci:REPOSITORY and
-// oci:REPOSITORY@sha256:DIGEST. An image does not say its repository, so it has to be named. store.ErrInvalid.
+// ParseChoices reads "*" (all files that have their name in them), KIND:PATTERN with * for any characters,
+// oci:REPOSITORY and oci:REPOSITORY@sha256:DIGEST. Images do not have the name of their repository in them, so it must
+// be given. The error is problem.ErrInvalid.
 func ParseChoices(texts []string) ([]*Choice, error) {
 	var out []*Choice
 	for _, text := range texts {
@@ -64,7 +65,7 @@ func globOf(pattern string) *regexp.Regexp {
 	return regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, ".*") + "$")
 }
 
-// repositories are where the image d goes: where a choice of its own says, else where all go.
+// repositories returns where the image d is pushed: where choices of its digest say, else where all images go.
 func repositories(choices []*Choice, d string) (own, all []string) {
 	for _, c := range choices {
 		switch {
@@ -80,7 +81,7 @@ func repositories(choices []*Choice, d string) (own, all []string) {
 	return own, all
 }
 
-// chosen reports whether a file that is no image is chosen, by its name as it stands or in the one spelling of it.
+// chosen reports whether a file that is no image is chosen, by its name as it is or normalised.
 func chosen(choices []*Choice, spell upstream.Spellings, f store.Found) bool {
 	names := []string{f.Name}
 	if one, err := spell.Name(f.Kind, f.Name); err == nil {

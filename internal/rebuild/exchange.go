@@ -1,6 +1,6 @@
 package rebuild
 
-// This file asks a handler of this process and keeps its answer.
+// This file sends requests to handlers of this process.
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 	"larder/store"
 )
 
-// answerBytes is how much of an answer is kept: enough for the sentence of a refusal, and for the tags of a package.
+// answerBytes bounds what is kept of a response: the sentence of a refusal, or the tags of a package.
 const answerBytes = 1 << 20
 
-// answer is a http.ResponseWriter that keeps what is written.
+// answer is a http.ResponseWriter that keeps the response.
 type answer struct {
 	header http.Header
 	status int
@@ -38,7 +38,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// ask has the handler of a kind serve one request with size bytes of body. header are pairs of names and values.
+// ask sends a request with size bytes of body to the handler of a kind. header are pairs of names and values.
 func (p *Publisher) ask(
 	ctx context.Context, k store.Kind, method, path string, body io.Reader, size int64, header ...string,
 ) (*answer, error) {
@@ -66,7 +66,7 @@ func (p *Publisher) ask(
 	return a, nil
 }
 
-// serve turns an answer that was cut off into an error, as a connection would.
+// serve calls the handler. A response that the handler aborts is an error, as on a connection.
 func (p *Publisher) serve(k store.Kind, a *answer, r *http.Request) (err error) {
 	defer func() {
 		switch v := recover(); v {
@@ -81,7 +81,7 @@ func (p *Publisher) serve(k store.Kind, a *answer, r *http.Request) (err error) 
 	return nil
 }
 
-// do is ask for a request that must be taken: any other answer is a refusal with the handler's sentence.
+// do is ask for a request that must succeed: any other status is a refusal with the handler's sentence.
 func (p *Publisher) do(
 	ctx context.Context, k store.Kind, method, path string, body io.Reader, size int64, header ...string,
 ) error {
@@ -92,7 +92,7 @@ func (p *Publisher) do(
 	return refused("%s", a.sentence())
 }
 
-// sentence is what the client's user would read, whatever the protocol's form of it.
+// sentence returns the text for the client's user, in whatever form the protocol sends it.
 func (a *answer) sentence() string {
 	var v any
 	text := ""

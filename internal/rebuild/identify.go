@@ -1,8 +1,8 @@
-// Package rebuild finds out what files are that no record knows, and publishes them again as the clients of their
-// protocols would. It serves larder check --rebuild.
+// Package rebuild identifies files that no record knows, and publishes them again as the clients of their protocols
+// would. It is for larder check --rebuild.
 package rebuild
 
-// This file asks every kind about every file.
+// This file identifies files by asking every protocol.
 
 import (
 	"cmp"
@@ -24,16 +24,16 @@ import (
 	"larder/store"
 )
 
-// identifiers are the kinds' own: the first that knows the file has it. Jars and wheels are ZIP archives too and may
-// hold a composer.json, so Composer is asked last.
+// identifiers are asked in order; the first that knows the file decides. Composer is last, because jars and wheels are
+// ZIP archives as well and may have a composer.json.
 func identifiers() []func(io.ReaderAt, int64) (store.Found, bool) {
 	return []func(io.ReaderAt, int64) (store.Found, bool){
 		oci.Identify, rubygems.Identify, cargo.Identify, pypi.Identify, npm.Identify, maven.Identify, composer.Identify,
 	}
 }
 
-// Identify looks at each wanted file of the folder data once, then notes which of the unknown ones belong to a
-// manifest. What it finds is sorted by kind, name and version.
+// Identify looks at each wanted file of the folder data once, and then finds out which of the unknown ones belong to a
+// manifest. The result is sorted by kind, name and version.
 func Identify(ctx context.Context, data string, wanted func(store.Found) bool) ([]store.Found, error) {
 	found := []store.Found{}
 	parts, seen := map[digest.Digest]bool{}, map[digest.Digest]bool{}
@@ -63,7 +63,7 @@ func Identify(ctx context.Context, data string, wanted func(store.Found) bool) (
 	return found, err
 }
 
-// identify asks the kinds about one file. What is damaged is unknown.
+// identify asks the protocols about one file. A damaged file is unknown.
 func identify(path string, f store.Found) (store.Found, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -82,7 +82,8 @@ func TestForeignFilesAreUnknown(t *testing.T) {
 		"a jar of two projects": string(wiretest.Zip(wiretest.Files{
 			"META-INF/maven/g/a/pom.properties": properties, "META-INF/maven/g/b/pom.properties": properties,
 		})),
-		"a POM whose version is a property": `<project><groupId>g</groupId><artifactId>a</artifactId><version>${v}</version></project>`,
+		"a POM whose version is a property": "<project><groupId>g</groupId><artifactId>a</artifactId>" +
+			"<version>${v}</version></project>",
 		"metadata without a wheel": string(wiretest.Zip(wiretest.Files{
 			"a-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: a\nVersion: 1\n",
 		})),

@@ -1,7 +1,7 @@
 package rebuild
 
 // This file pushes images: their blobs, the manifests that an index lists, and then the manifest itself. Tags are lost,
-// but for those that an annotation has.
+// except those that an annotation has.
 
 import (
 	"context"
@@ -28,8 +28,8 @@ type pushing struct {
 	done map[string]error      // REPOSITORY@DIGEST → nil, or why not
 }
 
-// images pushes the chosen manifests. Those that an index lists go with it, and what they refer to is pushed before
-// them.
+// images pushes the chosen manifests. An index is pushed with the manifests that it lists, and each after what it
+// refers to.
 func (p *Publisher) images(ctx context.Context, list []web.Rebuilt, progress func(done, total int64)) error {
 	run := &pushing{p: p, list: list, at: map[digest.Digest]int{}, done: map[string]error{}}
 	listed := map[digest.Digest]bool{}
@@ -55,7 +55,7 @@ func (p *Publisher) images(ctx context.Context, list []web.Rebuilt, progress fun
 	return nil
 }
 
-// root pushes a manifest to where it was chosen for; one that an index lists only by a choice of its own.
+// root pushes a manifest to its repositories. One that an index lists is only pushed if its digest is chosen.
 func (run *pushing) root(ctx context.Context, r *web.Rebuilt, listed bool) error {
 	own, all := repositories(run.p.choices, string(r.Digest))
 	switch {
@@ -78,7 +78,7 @@ func (run *pushing) root(ctx context.Context, r *web.Rebuilt, listed bool) error
 	return nil
 }
 
-// push pushes a manifest with all it refers to, once, and notes the outcome.
+// push pushes a manifest with all that it refers to, once, and records the outcome.
 func (run *pushing) push(ctx context.Context, repo string, r *web.Rebuilt) error {
 	key := repo + "@" + string(r.Digest)
 	if _, done := run.done[key]; done {
@@ -103,8 +103,8 @@ func (run *pushing) push(ctx context.Context, repo string, r *web.Rebuilt) error
 	return run.p.settle(ctx, r, err)
 }
 
-// part brings what a manifest refers to into the repository. What is not in this folder is left to the handler, which
-// says what is missing.
+// part pushes a blob or manifest that a manifest refers to. If it is not in this folder, the handler
+// will say that it is missing.
 func (run *pushing) part(ctx context.Context, repo string, d digest.Digest) error {
 	if i, ok := run.at[d]; ok {
 		if err := run.push(ctx, repo, &run.list[i]); err != nil {
@@ -136,10 +136,10 @@ func (run *pushing) here(ctx context.Context, repo, what string, d digest.Digest
 	return err == nil && a.status == http.StatusOK, err
 }
 
-// escaped is a repository's name in a path.
+// escaped returns a repository's name for a path.
 func escaped(repo string) string { return (&url.URL{Path: repo}).EscapedPath() }
 
-// document is what is read of a manifest to push it.
+// document has the fields of a manifest that are needed to push it.
 type document struct {
 	MediaType   string            `json:"mediaType"`
 	Manifests   []json.RawMessage `json:"manifests"`
@@ -205,7 +205,7 @@ func tagOf(annotations map[string]string) string {
 	return ""
 }
 
-// parts gives what only manifests refer to their outcome.
+// parts records the outcome of files that were pushed as parts of manifests.
 func (run *pushing) parts() {
 	outcome := map[digest.Digest]string{}
 	for _, i := range run.at {

@@ -1,7 +1,6 @@
 package rebuild
 
-// This file publishes files once more: each by the requests that a client of its protocol sends, served in this
-// process.
+// This file publishes files again, each with the requests that a client of its protocol sends, served in this process.
 
 import (
 	"cmp"
@@ -21,7 +20,7 @@ import (
 	"larder/web"
 )
 
-// Publisher publishes files of the folder Data. Serve are the protocols' handlers, Token is whose rights they see.
+// Publisher publishes files of the folder Data. Serve has the handlers of the protocols; Token authorises the requests.
 type Publisher struct {
 	Data      string
 	Serve     map[store.Kind]http.Handler
@@ -35,8 +34,8 @@ type Publisher struct {
 	twins   map[string]int // how many files claim to be the same one
 }
 
-// Publish publishes what is chosen of found and says what became of each. What a handler refuses is an outcome; an
-// error is that of the folder or of ctx, and what was done until then is done.
+// Publish publishes the chosen files of found and returns the outcome of each. A refusal of a handler is an outcome. An
+// error is one of the folder or of ctx; files that were published before it stay published.
 func (p *Publisher) Publish(
 	ctx context.Context, found []store.Found, choices []*Choice, progress func(done, total int64),
 ) ([]web.Rebuilt, error) {
@@ -76,7 +75,7 @@ func (p *Publisher) prepare(ctx context.Context, found []store.Found, choices []
 	})
 }
 
-// identity is what a file would be published as.
+// identity returns the package, version or file that f would be published as.
 func (p *Publisher) identity(f store.Found) string {
 	name, err := p.Spellings.Name(f.Kind, f.Name)
 	if err != nil {
@@ -85,8 +84,8 @@ func (p *Publisher) identity(f store.Found) string {
 	return string(f.Kind) + "\x00" + name + "\x00" + f.Version + "\x00" + f.File
 }
 
-// inOrder puts versions that take the tag latest from each other into the order in which it should go: what is to be
-// tried first, then what is finished, each from old to new.
+// inOrder compares versions that take the tag latest from each other, so that the right one has it at last: prereleases
+// come before releases, and old versions before new ones.
 func inOrder(x, y store.Found) int {
 	byName := cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name))
 	if byName != 0 {
@@ -95,7 +94,7 @@ func inOrder(x, y store.Found) int {
 	return newer(x.Version, y.Version)
 }
 
-// newer compares versions for that: negative when x is to come first.
+// newer compares versions for inOrder: negative if x comes first.
 func newer(x, y string) int {
 	a, isA := semver.Parse(x)
 	b, isB := semver.Parse(y)
@@ -142,7 +141,7 @@ func (p *Publisher) one(ctx context.Context, r *web.Rebuilt) error {
 	return p.settle(ctx, r, send[r.Kind](ctx, p, r.Found, file))
 }
 
-// settle notes what came of the requests: a refusal belongs to the file, all else to the whole work.
+// settle records the outcome of a file's requests. It returns errors that are no refusals, which end the whole work.
 func (p *Publisher) settle(ctx context.Context, r *web.Rebuilt, err error) error {
 	var no *refusal
 	switch {
@@ -156,7 +155,7 @@ func (p *Publisher) settle(ctx context.Context, r *web.Rebuilt, err error) error
 	return cmp.Or(ctx.Err(), err)
 }
 
-// unknown says why a file cannot be placed.
+// unknown says why a file cannot be published.
 func (p *Publisher) unknown(d digest.Digest) string {
 	const nothing = "it does not say what it is"
 	file, err := os.Open(p.paths[d])
@@ -171,7 +170,7 @@ func (p *Publisher) unknown(d digest.Digest) string {
 	return nothing
 }
 
-// refusal is a handler's no, or ours, in a sentence.
+// refusal is the sentence of a refused request, from a handler or from this package.
 type refusal struct{ text string }
 
 func (e *refusal) Error() string { return e.text }

@@ -1,6 +1,6 @@
 package rebuild
 
-// This file is what each protocol's client sends to publish a file; images are in images.go.
+// This file has the requests with which each protocol's client publishes a file; images are in images.go.
 
 import (
 	"bytes"
@@ -25,13 +25,14 @@ import (
 
 const octets = "application/octet-stream"
 
-// send has the requests of each kind. A refusal is the handler's no.
+// send has the requests of each kind. An error may be a refusal.
 var send = map[store.Kind]func(ctx context.Context, p *Publisher, f store.Found, file *os.File) error{
 	store.NPM: sendNPM, store.PyPI: sendPyPI, store.Cargo: sendCargo, store.Maven: sendMaven,
 	store.Composer: sendComposer, store.RubyGems: sendGem,
 }
 
-// recoveredTag is what npm must be given for a version that is not to be the latest; it is taken away again.
+// recoveredTag is the tag of an npm version that shall not be the latest: a publish needs one. It
+// is deleted afterwards.
 const recoveredTag = "recovered"
 
 func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) error {
@@ -68,8 +69,8 @@ func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) er
 	return err
 }
 
-// npmTag is latest for a version that is newer than what has that tag now, and for the first one. here are the versions
-// that have a tag.
+// npmTag returns the tag for a version: latest if it is the first one or newer than the one that has that tag. here are
+// the versions that have a tag.
 func (p *Publisher) npmTag(
 	ctx context.Context, path string, f store.Found,
 ) (here map[string]bool, tag string, err error) {
@@ -101,7 +102,7 @@ func quote(s string) string {
 	return string(text)
 }
 
-// base64Of encodes r as it is read; stop ends that early.
+// base64Of encodes r while it is read; stop ends that early.
 func base64Of(r io.Reader) (data io.Reader, stop func()) {
 	pr, pw := io.Pipe()
 	go func() {
@@ -166,7 +167,7 @@ func mavenFolder(f store.Found) string {
 	return u.EscapedPath()
 }
 
-// announce lists the Maven versions whose files have come, as the metadata at the end of a deployment does.
+// announce uploads the metadata that lists the Maven versions, as the end of a deployment does.
 func (p *Publisher) announce(ctx context.Context, list []web.Rebuilt) error {
 	said := map[string]error{}
 	for i := range list {

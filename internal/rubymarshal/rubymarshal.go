@@ -1,5 +1,5 @@
-// Package rubymarshal writes and reads the part of Ruby's binary serialisation (Marshal, format 4.8) that RubyGems' indexes
-// and specifications are made of. It stands alone and builds no objects: what it reads are the values below.
+// Package rubymarshal writes the part of Ruby's binary serialisation (Marshal, format 4.8) that RubyGems' indexes and
+// specifications are made of. Its values are:
 //
 //	nil, bool, int        immediate values; integers of 31 bits, as Ruby's own 'i'
 //	Symbol                ':' and, when repeated, ';'
@@ -11,8 +11,8 @@
 //	User                  'U': what marshal_dump returned
 //	Data                  'u': what _dump returned, with instance variables if it has any
 //
-// Links to objects ('@') are read, and never written: Ruby writes them only where one object is in two places, which
-// nothing needs.
+// Links to objects ('@') are never written: Ruby writes them only where one object is in two places, which nothing
+// needs. Package marshaltest reads streams, for tests.
 package rubymarshal
 
 import (
@@ -61,12 +61,8 @@ type Data struct {
 	Ivars []Ivar
 }
 
-// The errors of this package; compare with errors.Is.
-var (
-	ErrFormat      = errors.New("not a Marshal stream of format 4.8")
-	ErrUnsupported = errors.New("a value this package does not know")
-	ErrLimit       = errors.New("Marshal stream exceeds a limit")
-)
+// ErrUnsupported is returned for a value that the table above does not have; compare with errors.Is.
+var ErrUnsupported = errors.New("a value this package does not know")
 
 // Integers outside these bounds are of another type in Ruby.
 const (
@@ -74,7 +70,8 @@ const (
 	maxInt = 1<<30 - 1
 )
 
-// Encoder appends one stream to a slice. Its methods write what a stream is made of, so that large arrays need no values.
+// Encoder appends one stream to a slice. Its methods write what a stream is made of, so that large arrays need no
+// values.
 type Encoder struct {
 	buf     []byte
 	symbols map[Symbol]int
@@ -85,7 +82,7 @@ func NewEncoder(dst []byte) *Encoder {
 	return &Encoder{buf: append(dst, 4, 8), symbols: map[Symbol]int{}}
 }
 
-// Marshal is a stream of one value.
+// Marshal is a stream of one value; ErrUnsupported if Value cannot write it.
 func Marshal(v any) ([]byte, error) {
 	e := NewEncoder(nil)
 	err := e.Value(v)

@@ -1,5 +1,5 @@
-// Package semver reads and orders semantic versions (semver.org, 2.0.0) strictly: what it accepts is spelled in exactly one
-// way. Ranges are not its business: every client has its own.
+// Package semver reads and orders semantic versions (semver.org, 2.0.0) strictly: a version that it accepts has only
+// one spelling. It knows no ranges: every client has its own.
 package semver
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Version is a parsed version.
+// Version is a parsed version. The zero value is 0.0.0.
 type Version struct {
 	Major, Minor, Patch uint64
 	// Pre are the identifiers of a prerelease, none for a release.
@@ -19,7 +19,7 @@ type Version struct {
 
 const alphanumeric = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
-// Parse reads a version. It has no limit on the length, which is the caller's.
+// Parse reads a version; ok is false for a text that is none. The length is the caller's to limit.
 func Parse(s string) (v Version, ok bool) {
 	s, build, hasBuild := strings.Cut(s, "+")
 	core, pre, hasPre := strings.Cut(s, "-")
@@ -46,7 +46,8 @@ func Parse(s string) (v Version, ok bool) {
 	return v, true
 }
 
-// identifiers checks a dotted list. In prereleases numbers have no leading zeros.
+// identifiers reports whether s is a dotted list of identifiers; if it is strict, as prereleases are, without leading
+// zeros in numbers.
 func identifiers(s string, strict bool) bool {
 	for id := range strings.SplitSeq(s, ".") {
 		if id == "" || strings.Trim(id, alphanumeric) != "" || strict && number(id) && leadingZero(id) {
@@ -60,19 +61,7 @@ func number(s string) bool { return s != "" && strings.Trim(s, "0123456789") == 
 
 func leadingZero(s string) bool { return len(s) > 1 && s[0] == '0' }
 
-// String is the version as it was parsed.
-func (v Version) String() string {
-	s := strconv.FormatUint(v.Major, 10) + "." + strconv.FormatUint(v.Minor, 10) + "." + strconv.FormatUint(v.Patch, 10)
-	if len(v.Pre) > 0 {
-		s += "-" + strings.Join(v.Pre, ".")
-	}
-	if v.Build != "" {
-		s += "+" + v.Build
-	}
-	return s
-}
-
-// Compare orders versions by precedence, in which build metadata does not count.
+// Compare orders versions by precedence, in which build metadata does not count: it returns -1, 0 or 1.
 func (v Version) Compare(w Version) int {
 	c := cmp.Or(cmp.Compare(v.Major, w.Major), cmp.Compare(v.Minor, w.Minor), cmp.Compare(v.Patch, w.Patch))
 	switch {
@@ -84,18 +73,7 @@ func (v Version) Compare(w Version) int {
 	return compareLists(v.Pre, w.Pre)
 }
 
-// CompareBuild orders versions of the same precedence by build metadata, as cargo does, so that only equal versions
-// compare as equal: none before any, then by identifiers as in prereleases, 0 < 00 < 1 < 01.
-func (v Version) CompareBuild(w Version) int {
-	if c := v.Compare(w); c != 0 || v.Build == w.Build {
-		return c
-	}
-	if v.Build == "" || w.Build == "" {
-		return cmp.Compare(v.Build, w.Build)
-	}
-	return compareLists(strings.Split(v.Build, "."), strings.Split(w.Build, "."))
-}
-
+// compareLists orders by the first identifiers that differ; the shorter list comes first if it has none.
 func compareLists(a, b []string) int {
 	for i := range min(len(a), len(b)) {
 		if c := compareIdentifiers(a[i], b[i]); c != 0 {
@@ -105,12 +83,11 @@ func compareLists(a, b []string) int {
 	return cmp.Compare(len(a), len(b))
 }
 
-// compareIdentifiers orders numbers by value and before words. They may be larger than any integer type.
+// compareIdentifiers orders numbers by value and before words. Numbers have no leading zeros and any length.
 func compareIdentifiers(a, b string) int {
 	switch aNumber, bNumber := number(a), number(b); {
 	case aNumber && bNumber:
-		m, n := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
-		return cmp.Or(cmp.Compare(len(m), len(n)), cmp.Compare(m, n), cmp.Compare(len(a), len(b)))
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 	case aNumber:
 		return -1
 	case bNumber:

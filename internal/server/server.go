@@ -329,8 +329,5 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 	return list
 }
 
-// Handler serves what Run serves over TCP; tests call it without a listener.
-func (s *Server) Handler() http.Handler { return s.public }
-
 // Admin serves what Run serves on the admin socket, for whoever has opened the folder without a listener.
 func (s *Server) Admin() http.Handler { return s.admin }

@@ -466,7 +466,7 @@ func TestKindsAndMetricsCanBeClosed(t *testing.T) {
 	defer s.Close()
 	for _, path := range []string{"/metrics", "/v2/", "/oci/"} {
 		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		s.public.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != 404 {
 			t.Errorf("%s answers %d", path, w.Code)
 		}

@@ -1,6 +1,6 @@
-// Package trust is trusted publishing: a CI job shows what its provider says of it, and gets a token for some minutes and
-// some packages. Nothing secret is kept in the CI. It knows the rules and the exchange; how a client asks for one is its
-// protocol's business.
+// Package trust is trusted publishing: a CI job sends the identity token of its provider and gets a token of ours, for
+// some minutes and some packages. The CI needs no secret. The package has the rules and the exchange; how clients ask
+// for it is up to their protocol.
 package trust
 
 import (
@@ -17,19 +17,19 @@ import (
 	"larder/store"
 )
 
-// ErrRule is the error of a statement that no rule allows anything; it is also an auth.ErrDenied.
+// ErrRule is the error of an identity that matches no rule; it is also an auth.ErrDenied.
 var ErrRule = fmt.Errorf("no rule matches: %w", auth.ErrDenied)
 
-// Publisher is a rule: programs of which an issuer says these things get a token with these scopes.
+// Publisher is a rule: a job whose identity token has these claims gets a token with these scopes.
 type Publisher struct {
 	// Issuer is the URL of the OpenID Connect provider.
 	Issuer string
-	// Claims are patterns by claim, all of which must match; '*' matches any run of characters. There must be one: without
-	// any, everybody who uses the issuer would match.
+	// Claims are patterns by claim, all of which must match; '*' matches any run of characters. At least one is needed:
+	// without any, everybody who uses the issuer would match.
 	Claims map[string]string
-	// Scopes are what the token may do. What they are about need not exist yet.
+	// Scopes are what the token may do. Packages they name need not exist yet.
 	Scopes auth.Scopes
-	// User is in whose name things happen, and whose rights bound them.
+	// User is the name under which the token acts; the token has none of the rights that the user lacks.
 	User string
 }
 
@@ -39,7 +39,7 @@ const (
 	fetchTime  = 10 * time.Second
 )
 
-// Exchanger is what trusted publishing needs of a provider of identity; its errors are auth.Local's.
+// Exchanger verifies identity tokens and makes our tokens; auth.Local is one, and says which errors there are.
 type Exchanger interface {
 	Exchange(ctx context.Context, s auth.Statement, spec auth.TokenSpec) (id, secret string, err error)
 }
@@ -53,7 +53,8 @@ type Publishers struct {
 	now      func() time.Time
 }
 
-// New makes the rules. audience is for whom tokens must be; now nil is time.Now. ErrInvalid for rules that make no sense.
+// New checks the rules. audience is what identity tokens must name as theirs; now is the clock, time.Now if it is nil.
+// The error is ErrInvalid for a rule that could match everybody, or nobody.
 func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) (*Publishers, error) {
 	if now == nil {
 		now = time.Now
@@ -61,7 +62,8 @@ func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) 
 	var urls []string
 	for _, p := range rules {
 		if len(p.Claims) == 0 || len(p.Scopes) == 0 || p.User == "" {
-			return nil, problem.Errorf(store.ErrInvalid, "A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
+			return nil, problem.Errorf(store.ErrInvalid,
+				"A rule for trusted publishing has claims, packages and a user; that of %s lacks some.", p.Issuer)
 		}
 		urls = append(urls, p.Issuer)
 	}
@@ -69,11 +71,11 @@ func New(e Exchanger, audience string, rules []Publisher, now func() time.Time) 
 	return &Publishers{audience: audience, issuers: issuers, exchange: e, rules: rules, now: now}, err
 }
 
-// Audience is for whom tokens must be that are to be exchanged here.
+// Audience returns what identity tokens must name as their audience.
 func (t *Publishers) Audience() string { return t.audience }
 
-// Mint exchanges the token of an issuer for one of ours, which ends at expires. auth.ErrIssuer, another auth.ErrCredentials,
-// ErrRule, auth.ErrUsed, or an error of fetching the issuer's keys.
+// Mint exchanges an identity token for a token of ours, which ends at expires. Its errors are auth.ErrIssuer and other
+// kinds of auth.ErrCredentials, auth.ErrUsed, ErrRule, or an error of fetching the issuer's keys.
 func (t *Publishers) Mint(ctx context.Context, token string) (secret string, expires time.Time, err error) {
 	st, err := t.issuers.Verify(ctx, token)
 	if err != nil {
@@ -90,7 +92,7 @@ func (t *Publishers) Mint(ctx context.Context, token string) (secret string, exp
 	return secret, spec.Expires, err
 }
 
-// grant is what the rules that match a statement allow, in the name of the first one's user.
+// grant joins what the rules allow that match st; the user is that of the first one.
 func (t *Publishers) grant(st auth.Statement) (auth.TokenSpec, error) {
 	spec := auth.TokenSpec{Expires: t.now().Add(life)}
 	for _, p := range t.rules {
@@ -100,14 +102,15 @@ func (t *Publishers) grant(st auth.Statement) (auth.TokenSpec, error) {
 		}
 	}
 	if len(spec.Scopes) == 0 {
-		return spec, problem.Errorf(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.", st.Subject)
+		return spec, problem.Errorf(ErrRule, "No rule for trusted publishing matches what the token says of %.200q.",
+			st.Subject)
 	}
 	subject := strings.Map(printable, st.Subject)
 	spec.Name = "trusted publishing: " + subject[:min(len(subject), 100)]
 	return spec, nil
 }
 
-// fetch reads a document of an issuer that the operator named. A redirect would lead to somebody else.
+// fetch reads a document of an issuer. It follows no redirect, which would lead to a host that no operator named.
 func fetch(ctx context.Context, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
@@ -131,7 +134,7 @@ func fetch(ctx context.Context, url string) ([]byte, error) {
 	return raw, err
 }
 
-// printable keeps what a token's name may hold.
+// printable replaces characters that the name of a token cannot have.
 func printable(r rune) rune {
 	if r < ' ' || r >= 0x7f {
 		return '?'

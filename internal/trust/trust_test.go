@@ -1,7 +1,8 @@
 package trust
 
+// Tokens of CI jobs: which rules give which scopes, and which tokens are refused.
+
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -60,7 +61,9 @@ func newCI(t *testing.T) *ci {
 
 func (c *ci) token(t *testing.T, claims jwt.MapClaims) string {
 	t.Helper()
-	all := jwt.MapClaims{"iss": c.URL, "aud": "larder", "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(), "sub": "job\n1"}
+	all := jwt.MapClaims{
+		"iss": c.URL, "aud": "larder", "exp": time.Now().Add(time.Minute).Unix(), "jti": rand.Text(), "sub": "job\n1",
+	}
 	for k, v := range claims {
 		all[k] = v
 	}
@@ -82,9 +85,10 @@ func scopes(t *testing.T, list ...string) auth.Scopes {
 	return s
 }
 
-func TestMint(t *testing.T) {
-	ctx := context.Background()
-	c := newCI(t)
+// registry is a user database with the user ci, and rules about the jobs of an issuer.
+func registry(t *testing.T, c *ci) (*auth.Local, *Publishers) {
+	t.Helper()
+	ctx := t.Context()
 	local, err := auth.NewLocal(ctx, storetest.New(t), auth.Options{
 		Cost: bcrypt.MinCost, Anonymous: "none", AnyPassword: true,
 	})
@@ -103,79 +107,133 @@ func TestMint(t *testing.T) {
 		{c.URL + "/large", map[string]string{"repo": "x"}, scopes(t, "pypi:package:x:create"), "ci"},
 		{c.URL + "/absent", map[string]string{"repo": "x"}, scopes(t, "pypi:package:x:create"), "ci"},
 	}, nil)
-	if err != nil || p.Audience() != "larder" {
+	if err != nil {
 		t.Fatal(err)
 	}
-	secret, expires, err := p.Mint(ctx, c.token(t, jwt.MapClaims{"repo": "acme/tools", "ref": "refs/tags/v1"}))
-	if err != nil || time.Until(expires) > life || time.Until(expires) < life-time.Minute {
-		t.Fatalf("%v %v", expires, err)
+	if got := p.Audience(); got != "larder" {
+		t.Errorf("the audience is %q, want larder", got)
 	}
-	id, err := local.Authenticate(ctx, auth.Credentials{User: "__token__", Password: secret})
-	if err != nil || id.User != "ci" {
-		t.Fatalf("%+v %v", id, err)
+	return local, p
+}
+
+func mint(t *testing.T, p *Publishers, token string) (secret string, expires time.Time) {
+	t.Helper()
+	secret, expires, err := p.Mint(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret, expires
+}
+
+// The rules about one job add up, as far as they name the same user.
+func TestMintedTokenHasTheScopesOfItsRules(t *testing.T) {
+	c := newCI(t)
+	local, p := registry(t, c)
+	secret, _ := mint(t, p, c.token(t, jwt.MapClaims{"repo": "acme/tools", "ref": "refs/tags/v1"}))
+	id, err := local.Authenticate(t.Context(), auth.Credentials{User: "__token__", Password: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id.User != "ci" {
+		t.Errorf("the token acts as %q, want ci", id.User)
 	}
 	for access, want := range map[auth.Access]bool{
-		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Create}: true, {Kind: store.PyPI, Type: "package", Name: "other", Action: auth.Create}: false,
-		{Kind: store.NPM, Type: "package", Name: "@acme/x", Action: auth.Create}: true, {Kind: store.Cargo, Type: "crate", Name: "x", Action: auth.Create}: false,
+		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Create}: true,
+		{Kind: store.PyPI, Type: "package", Name: "other", Action: auth.Create}:  false,
+		{Kind: store.NPM, Type: "package", Name: "@acme/x", Action: auth.Create}: true,
+		{Kind: store.Cargo, Type: "crate", Name: "x", Action: auth.Create}:       false,
 		{Kind: store.PyPI, Type: "package", Name: "acme-x", Action: auth.Delete}: false,
 	} {
-		if got := local.Authorize(ctx, id, access) == nil; got != want {
-			t.Errorf("%+v: %v", access, got)
+		if got := local.Authorize(t.Context(), id, access) == nil; got != want {
+			t.Errorf("the token may %+v: %v, want %v", access, got, want)
 		}
 	}
-	tokens, err := local.Tokens(ctx, "ci")
-	if err != nil || len(tokens) != 1 || tokens[0].Name != "trusted publishing: job?1" {
-		t.Errorf("%+v %v", tokens, err)
+}
+
+func TestMintedTokenIsShortLived(t *testing.T) {
+	c := newCI(t)
+	local, p := registry(t, c)
+	_, expires := mint(t, p, c.token(t, jwt.MapClaims{"repo": "acme/tools", "ref": "refs/tags/v1"}))
+	if left := time.Until(expires); left > life || left < life-time.Minute {
+		t.Errorf("the token lives %v more, want %v", left, life)
 	}
+	tokens, err := local.Tokens(t.Context(), "ci")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tokens) != 1 || tokens[0].Name != "trusted publishing: job?1" {
+		t.Errorf("ci has the tokens %+v, want one called %q", tokens, "trusted publishing: job?1")
+	}
+}
+
+func TestIdentitiesThatGetNoToken(t *testing.T) {
+	c := newCI(t)
+	_, p := registry(t, c)
 	twice := c.token(t, jwt.MapClaims{"repo": "acme/tools"})
-	if _, _, err := p.Mint(ctx, twice); err != nil {
-		t.Error(err)
-	}
+	mint(t, p, twice)
 	for name, c2 := range map[string]struct {
 		token string
 		want  error
 	}{
-		"twice": {twice, auth.ErrUsed}, "other repository": {c.token(t, jwt.MapClaims{"repo": "evil/tools", "ref": "refs/tags/v1"}), ErrRule}, "no claim": {c.token(t, nil), ErrRule},
-		"other branch": {c.token(t, jwt.MapClaims{"repo": "acme/x", "ref": "refs/heads/main"}), ErrRule}, "no user": {c.token(t, jwt.MapClaims{"repo": "gone/x"}), ErrRule},
-		"other issuer": {c.token(t, jwt.MapClaims{"iss": "https://evil.example.com"}), auth.ErrIssuer}, "no token": {"x", auth.ErrCredentials}, "other audience": {c.token(t, jwt.MapClaims{"aud": "pypi"}), auth.ErrCredentials},
+		"twice":            {twice, auth.ErrUsed},
+		"other repository": {c.token(t, jwt.MapClaims{"repo": "evil/tools", "ref": "refs/tags/v1"}), ErrRule},
+		"no claim":         {c.token(t, nil), ErrRule},
+		"other branch":     {c.token(t, jwt.MapClaims{"repo": "acme/x", "ref": "refs/heads/main"}), ErrRule},
+		"no user":          {c.token(t, jwt.MapClaims{"repo": "gone/x"}), ErrRule},
+		"other issuer":     {c.token(t, jwt.MapClaims{"iss": "https://evil.example.com"}), auth.ErrIssuer},
+		"no token":         {"x", auth.ErrCredentials},
+		"other audience":   {c.token(t, jwt.MapClaims{"aud": "pypi"}), auth.ErrCredentials},
 	} {
-		if secret, _, err := p.Mint(ctx, c2.token); !errors.Is(err, c2.want) || secret != "" {
-			t.Errorf("%s: %v", name, err)
+		if secret, _, err := p.Mint(t.Context(), c2.token); !errors.Is(err, c2.want) || secret != "" {
+			t.Errorf("%s: the token %q and the error %v, want none and %v", name, secret, err, c2.want)
 		}
-	}
-	// Documents that are not where they should be are nobody's credentials.
-	for _, path := range []string{"/moved", "/large", "/absent"} {
-		if _, _, err := p.Mint(ctx, c.token(t, jwt.MapClaims{"iss": c.URL + path, "repo": "x"})); err == nil || errors.Is(err, auth.ErrCredentials) {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-	c.Close()
-	if _, _, err := p.Mint(ctx, c.token(t, jwt.MapClaims{"repo": "acme/tools"})); err != nil {
-		t.Errorf("the keys are not remembered: %v", err)
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
+// A missing document of an issuer does not mean that the credentials are wrong.
+func TestUnreachableIssuerIsNotABadCredential(t *testing.T) {
+	c := newCI(t)
+	_, p := registry(t, c)
+	for _, path := range []string{"/moved", "/large", "/absent"} {
+		_, _, err := p.Mint(t.Context(), c.token(t, jwt.MapClaims{"iss": c.URL + path, "repo": "x"}))
+		if err == nil || errors.Is(err, auth.ErrCredentials) {
+			t.Errorf("%s: the error is %v, want one that is not %v", path, err, auth.ErrCredentials)
+		}
+	}
+}
+
+func TestKeysOfAnIssuerAreRemembered(t *testing.T) {
+	c := newCI(t)
+	_, p := registry(t, c)
+	mint(t, p, c.token(t, jwt.MapClaims{"repo": "acme/tools"}))
+	c.Close()
+	mint(t, p, c.token(t, jwt.MapClaims{"repo": "acme/tools"}))
+}
+
+func TestIncompleteRulesAreRefused(t *testing.T) {
 	all := scopes(t, "pypi:*:*:*")
 	for name, p := range map[string]Publisher{
-		"no claims": {"https://a", nil, all, "ci"}, "no scopes": {"https://a", map[string]string{"a": "b"}, nil, "ci"}, "no user": {"https://a", map[string]string{"a": "b"}, all, ""},
+		"no claims": {"https://a", nil, all, "ci"},
+		"no scopes": {"https://a", map[string]string{"a": "b"}, nil, "ci"},
+		"no user":   {"https://a", map[string]string{"a": "b"}, all, ""},
 		"no issuer": {"", map[string]string{"a": "b"}, all, "ci"},
 	} {
 		if _, err := New(nil, "x", []Publisher{p}, nil); !errors.Is(err, store.ErrInvalid) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("a rule with %s gives the error %v, want %v", name, err, store.ErrInvalid)
 		}
 	}
 }
 
-func TestGlob(t *testing.T) {
+func TestStarMatchesAnyCharacters(t *testing.T) {
 	for _, c := range []struct {
 		pattern, s string
 		want       bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*b*c", "axbyc", true}, {"a*b*c", "acb", false}, {"*.py", "x.py", true}, {"a*a", "a", false}, {"", "x", false},
+		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*b*c", "axbyc", true},
+		{"a*b*c", "acb", false}, {"*.py", "x.py", true}, {"a*a", "a", false}, {"", "x", false},
 	} {
-		if glob(c.pattern, c.s) != c.want {
-			t.Errorf("%q %q", c.pattern, c.s)
+		if got := glob(c.pattern, c.s); got != c.want {
+			t.Errorf("pattern %q matches %q: %v, want %v", c.pattern, c.s, got, c.want)
 		}
 	}
 }

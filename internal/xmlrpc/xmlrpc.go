@@ -1,5 +1,4 @@
-// Package xmlrpc reads calls and writes answers of XML-RPC, as much of it as package indexes speak. It stands alone and
-// knows no HTTP.
+// Package xmlrpc reads calls and writes responses of XML-RPC, as far as package indexes use it.
 package xmlrpc
 
 import (
@@ -13,10 +12,10 @@ import (
 	"strings"
 )
 
-// ErrCall is the error of a body that is no call, wrapped with what is wrong.
+// ErrCall is the error of a body that is no call. Parse wraps it with what is wrong.
 var ErrCall = errors.New("not an XML-RPC call")
 
-// maxDepth bounds how deep values are nested.
+// maxDepth bounds the nesting of values.
 const maxDepth = 16
 
 // Call is a decoded call. Its parameters are string, int64, float64, bool, nil, []any and map[string]any.
@@ -25,7 +24,7 @@ type Call struct {
 	Params []any
 }
 
-// Parse reads a call. A document type, which could make a small body large, is an error. ErrCall.
+// Parse reads a call. Its error is ErrCall. It refuses a document type, with which a small body could become large.
 func Parse(body []byte) (Call, error) {
 	p := &parser{dec: xml.NewDecoder(bytes.NewReader(body))}
 	c, err := p.call()
@@ -39,7 +38,7 @@ type parser struct {
 	dec *xml.Decoder
 }
 
-// next is the next token that is not space, comment or declaration.
+// next returns the next token that is not space, comment or declaration.
 func (p *parser) next() (xml.Token, error) {
 	for {
 		t, err := p.dec.Token()
@@ -63,7 +62,7 @@ func (p *parser) next() (xml.Token, error) {
 	}
 }
 
-// open takes the start of an element; "" when an element ends instead.
+// open reads the start of an element and returns its name, "" if an element ends instead.
 func (p *parser) open() (string, error) {
 	t, err := p.next()
 	if err != nil {
@@ -75,7 +74,7 @@ func (p *parser) open() (string, error) {
 	return "", nil
 }
 
-// expect takes the start of an element called name.
+// expect reads the start of an element called name.
 func (p *parser) expect(name string) error {
 	got, err := p.open()
 	if err == nil && got != name {
@@ -84,7 +83,7 @@ func (p *parser) expect(name string) error {
 	return err
 }
 
-// close takes the end of an element.
+// close reads the end of an element.
 func (p *parser) close() error {
 	t, err := p.next()
 	if _, ok := t.(xml.EndElement); err == nil && !ok {
@@ -93,7 +92,7 @@ func (p *parser) close() error {
 	return err
 }
 
-// text takes the rest of an element that has only text, and its end.
+// text reads the rest of an element that has only text, and its end.
 func (p *parser) text() (string, error) {
 	var b strings.Builder
 	for {
@@ -154,7 +153,7 @@ func (p *parser) call() (c Call, err error) {
 	}
 }
 
-// value takes what is inside an element value, and its end. Without a type it is a string.
+// value reads the content of an element value, and its end. Without a type it is a string.
 func (p *parser) value(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, errors.New("values too deep")
@@ -263,16 +262,17 @@ func (p *parser) structure(depth int) (any, error) {
 
 const head = `<?xml version="1.0"?>` + "\n<methodResponse>"
 
-// Response renders the answer v, which consists of the types of Call, and of int and []string.
+// Response returns a response with the value v, which has the types of Call, int and []string.
 func Response(v any) []byte {
 	out := append([]byte(head), "<params><param>"...)
 	return append(appendValue(out, v), "</param></params></methodResponse>\n"...)
 }
 
-// Fault renders an error.
+// Fault returns a response with an error.
 func Fault(code int, text string) []byte {
 	out := append([]byte(head), "<fault>"...)
-	return append(appendValue(out, map[string]any{"faultCode": code, "faultString": text}), "</fault></methodResponse>\n"...)
+	return append(appendValue(out, map[string]any{"faultCode": code, "faultString": text}),
+		"</fault></methodResponse>\n"...)
 }
 
 func appendValue(out []byte, v any) []byte {
@@ -312,7 +312,7 @@ func appendValue(out []byte, v any) []byte {
 	return append(out, "</value>"...)
 }
 
-// appendInt writes numbers of more than 32 bits as an extension that Python's library reads.
+// appendInt writes a number. One of more than 32 bits is an i8, an extension that Python's library reads.
 func appendInt(out []byte, n int64) []byte {
 	tag := "int"
 	if n != int64(int32(n)) {
@@ -335,7 +335,7 @@ func appendStruct(out []byte, m map[string]any) []byte {
 	return append(out, "</struct>"...)
 }
 
-// appendText escapes s, and replaces what XML cannot hold.
+// appendText escapes s and replaces characters that XML cannot have.
 func appendText(out []byte, s string) []byte {
 	var b bytes.Buffer
 	if err := xml.EscapeText(&b, []byte(s)); err != nil {

@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The live test of cargo: a real project is built from crates that were published here again.
 
 import (
 	"bytes"
@@ -22,8 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// liveCargoProject is what is built: a web service with its tools, whose
-// closure is some four hundred crates for all platforms.
+// liveCargoProject is a web service with its tools. With dependencies it has some four hundred crates.
 const liveCargoProject = `[package]
 name = "project"
 version = "0.1.0"
@@ -60,12 +61,11 @@ walkdir = "2"
 zip = { version = "2", default-features = false, features = ["deflate"] }
 `
 
-// TestCargoLive re-publishes the closure of a real project, taken from the
-// registry the user's own cargo is configured for, into Larder, and builds the
-// project from Larder alone: the lockfile must be the same to the byte, which
-// is to say every version and checksum, whether it is given or made anew.
+// TestCargoLive publishes all crates of a real project to Larder, as they come from the registry of the user's own
+// cargo, and builds the project from Larder alone. The lockfile must have the same bytes, that is every version and
+// checksum, whether it is given or made anew.
 //
-//	LARDER_LIVE=1 go test . -run TestCargoLive -v -timeout 60m
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestCargoLive -v -timeout 60m
 func TestCargoLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take crates from cargo's registry")
@@ -102,7 +102,8 @@ func TestCargoLive(t *testing.T) {
 	}
 	t.Logf("%d crates, %d MB published in %v", len(crates), published.Load()>>20, time.Since(start).Round(time.Second))
 
-	target := newLiveCargo(t, "[source.crates-io]\nreplace-with = \"larder\"\n[source.larder]\nregistry = \"sparse+http://"+server.addr+"/cargo/index/\"\n")
+	target := newLiveCargo(t, "[source.crates-io]\nreplace-with = \"larder\"\n"+
+		"[source.larder]\nregistry = \"sparse+http://"+server.addr+"/cargo/index/\"\n")
 	took = target.run(t, shutOff(os.Environ()), "generate-lockfile")
 	if !bytes.Equal(target.lock(t), source.lock(t)) {
 		t.Errorf("resolving from Larder makes another lockfile: compare %s and %s", target.dir, source.dir)
@@ -112,7 +113,7 @@ func TestCargoLive(t *testing.T) {
 	t.Logf("checked in %v", target.run(t, shutOff(os.Environ()), "check", "--locked", "--offline"))
 }
 
-// userCargoConfig is the configuration of the user's own cargo.
+// userCargoConfig returns the configuration of the user's own cargo.
 func userCargoConfig(t *testing.T) string {
 	t.Helper()
 	home := os.Getenv("CARGO_HOME")
@@ -130,13 +131,15 @@ func userCargoConfig(t *testing.T) string {
 	return string(text)
 }
 
-// liveCargo is the project and a cargo that has nothing cached.
+// liveCargo is a copy of the project, and a cargo with an empty cache.
 type liveCargo struct{ dir string }
 
 func newLiveCargo(t *testing.T, config string) *liveCargo {
 	t.Helper()
 	c := &liveCargo{t.TempDir()}
-	for name, text := range map[string]string{"project/Cargo.toml": liveCargoProject, "project/src/lib.rs": "", "home/config.toml": config} {
+	for name, text := range map[string]string{
+		"project/Cargo.toml": liveCargoProject, "project/src/lib.rs": "", "home/config.toml": config,
+	} {
 		path := filepath.Join(c.dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
@@ -151,7 +154,8 @@ func newLiveCargo(t *testing.T, config string) *liveCargo {
 func (c *liveCargo) command(ctx context.Context, env []string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "cargo", args...)
 	cmd.Dir = filepath.Join(c.dir, "project")
-	cmd.Env = append(env, "CARGO_HOME="+filepath.Join(c.dir, "home"), "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"), "CARGO_TERM_COLOR=never")
+	cmd.Env = append(env, "CARGO_HOME="+filepath.Join(c.dir, "home"), "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"),
+		"CARGO_TERM_COLOR=never")
 	return cmd
 }
 
@@ -206,7 +210,7 @@ type liveDependency struct {
 	Target   string   `json:"target,omitempty"`
 }
 
-// UnmarshalJSON reads cargo's own words for what an upload calls otherwise.
+// UnmarshalJSON reads the names that cargo metadata has for fields of an upload.
 func (d *liveDependency) UnmarshalJSON(raw []byte) error {
 	var m struct {
 		Name, Req, Kind, Rename, Target string
@@ -219,7 +223,7 @@ func (d *liveDependency) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// crates are all that the lockfile names, with their archives.
+// crates returns the crates of the lockfile with their archives.
 func (c *liveCargo) crates(t *testing.T) []liveCrate {
 	t.Helper()
 	out, err := c.command(t.Context(), os.Environ(), "metadata", "--format-version", "1", "--locked", "--offline").Output()
@@ -245,8 +249,8 @@ func (c *liveCargo) crates(t *testing.T) []liveCrate {
 	return crates
 }
 
-// publish sends the crate as cargo would. What cargo calls features has those that optional dependencies imply; an upload
-// has those of Cargo.toml.
+// publish sends the crate as cargo would. An upload has the features of Cargo.toml; cargo metadata adds those that
+// optional dependencies imply.
 func (c *liveCrate) publish(ctx context.Context, registry string) (int64, error) {
 	archive, err := os.ReadFile(c.file)
 	if err != nil {
@@ -257,9 +261,10 @@ func (c *liveCrate) publish(ctx context.Context, registry string) (int64, error)
 		return 0, err
 	}
 	meta, err := json.Marshal(map[string]any{
-		"name": c.Name, "vers": c.Version, "deps": c.Dependencies, "features": manifest.Features, "authors": c.Authors, "description": c.Description,
-		"documentation": c.Documentation, "homepage": c.Homepage, "repository": c.Repository, "license": c.License, "license_file": c.LicenseFile,
-		"keywords": c.Keywords, "categories": c.Categories, "links": c.Links, "rust_version": c.RustVersion,
+		"name": c.Name, "vers": c.Version, "deps": c.Dependencies, "features": manifest.Features, "authors": c.Authors,
+		"description": c.Description, "documentation": c.Documentation, "homepage": c.Homepage, "repository": c.Repository,
+		"license": c.License, "license_file": c.LicenseFile, "keywords": c.Keywords, "categories": c.Categories,
+		"links": c.Links, "rust_version": c.RustVersion,
 	})
 	if err != nil {
 		return 0, err

@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// Script commands of the npm stories: terminals that ask questions, login pages, JSON comparison, a reverse proxy.
 
 import (
 	"bytes"
@@ -21,16 +23,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// npmCommands are what the stories of npm's clients need beside scriptCommands:
+// npmCommands adds the commands of the scripts of npm's clients:
 //
 //	expand SRC DST                copy a file, $VARS replaced by the script's
 //	expect 'PROMPT=ANSWER'… -- COMMAND…
 //	                              run a command in a terminal and type what it asks for
 //	weblogin USER PASSWORD -- COMMAND…
 //	                              run a command in a terminal and log in on the page whose address it prints
-//	cmpjson FILE JSON             the file holds this value, however it is laid out
+//	cmpjson FILE JSON             compare the JSON value of a file, whatever its formatting
 //	nginx                         a reverse proxy in front of $HOST; sets $PROXY (host:port)
-func npmCommands(into map[string]func(*testscript.TestScript, bool, []string)) map[string]func(*testscript.TestScript, bool, []string) {
+func npmCommands(
+	into map[string]func(*testscript.TestScript, bool, []string),
+) map[string]func(*testscript.TestScript, bool, []string) {
 	into["expand"] = cmdExpand
 	into["expect"] = cmdExpect
 	into["weblogin"] = cmdWebLogin
@@ -39,8 +43,8 @@ func npmCommands(into map[string]func(*testscript.TestScript, bool, []string)) m
 	return into
 }
 
-// npmEnv keeps the clients from the settings of whoever runs the tests and
-// from every network but this machine's own.
+// npmEnv keeps the clients from the settings of the person who runs the tests, and from every
+// network but this machine's own.
 func npmEnv(env *testscript.Env) {
 	for _, key := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
 		env.Setenv(key, "http://127.0.0.1:1") // nothing listens there
@@ -104,7 +108,7 @@ func cmdExpect(ts *testscript.TestScript, neg bool, args []string) {
 	c.finish(ts, neg)
 }
 
-// loginPage is an address on this machine in what a client prints.
+// loginPage matches an address on this machine in the output of a client.
 var loginPage = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/\S*[A-Za-z0-9_=-]`)
 
 func cmdWebLogin(ts *testscript.TestScript, neg bool, args []string) {
@@ -136,8 +140,8 @@ func attrs(tag string) map[string]string {
 	return m
 }
 
-// logInOn does what a person does with a browser: fetches the page, fills its
-// form in and submits it, with the cookies and the Origin a browser sends.
+// logInOn does what a person does with a browser: it fetches the page, fills its form in and submits it, with the
+// cookies and the Origin that a browser sends.
 func logInOn(page, user, password string) error {
 	base, err := url.Parse(page)
 	if err != nil {
@@ -197,7 +201,7 @@ func submit(target, page *url.URL, fields url.Values, cookies []*http.Cookie) er
 	return nil
 }
 
-// terminal is a command that believes a person sits before it.
+// terminal is a command that runs in a pseudo-terminal.
 type terminal struct {
 	cmd    *exec.Cmd
 	master *os.File
@@ -226,13 +230,13 @@ func startTerminal(ts *testscript.TestScript, command []string) *terminal {
 	return c
 }
 
-// scriptEnviron is the script's environment: only a command it runs can tell.
+// scriptEnviron returns the script's environment, for which it has to run a command.
 func scriptEnviron(ts *testscript.TestScript) []string {
 	ts.Check(ts.Exec("sh", "-c", "env -0 >"+ts.MkAbs("environ")))
 	return append(strings.Split(strings.TrimRight(ts.ReadFile("environ"), "\x00"), "\x00"), "TERM=xterm")
 }
 
-// openTerminal is posix_openpt, grantpt and unlockpt.
+// openTerminal does what posix_openpt, grantpt and unlockpt do.
 func openTerminal() (master, slave *os.File, err error) {
 	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -263,14 +267,14 @@ func (c *terminal) read() {
 	}
 }
 
-// text is all the command said, without colours and cursor moves.
+// text returns the output so far without colours and cursor movements.
 func (c *terminal) text() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return strings.ReplaceAll(escapes.ReplaceAllString(c.out.String(), ""), "\r", "")
 }
 
-// await waits for what a pattern describes after what it last found; nil is never.
+// await waits for the next match of a pattern in the output. It returns nil after a minute without one.
 func (c *terminal) await(pattern *regexp.Regexp) []string {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		text := c.text()
@@ -294,7 +298,7 @@ func (c *terminal) end() {
 	_ = c.master.Close()
 }
 
-// finish waits for the end of the command and prints what it said.
+// finish waits for the end of the command and prints its output.
 func (c *terminal) finish(ts *testscript.TestScript, neg bool) {
 	select {
 	case err := <-c.exited:
@@ -310,8 +314,8 @@ func (c *terminal) finish(ts *testscript.TestScript, neg bool) {
 	}
 }
 
-// nginxConfig has the two ways people strip a prefix: the short one, after
-// which escapes arrive decoded, and the one that passes them on as they came.
+// nginxConfig has the two common ways to strip a prefix: a short one that decodes escapes, and one that passes them on
+// unchanged.
 const nginxConfig = `daemon off;
 master_process off;
 pid $DIR/pid;

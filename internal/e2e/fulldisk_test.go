@@ -1,7 +1,7 @@
-package main
+package e2e
 
-// The mixed load on a disk without room. The disk is a small tmpfs, which the test mounts in a mount name space of its
-// own: it runs itself once more in there.
+// The mixed load on a full disk. The disk is a small tmpfs, which the test mounts in a mount namespace of its own,
+// where it runs itself again.
 
 import (
 	"math/rand/v2"
@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountedAt tells the inner run where its disk is to be.
+// mountedAt is the variable that tells the inner run where to mount its disk.
 const mountedAt = "LARDER_TEST_DISK"
 
-// TestKillWithFullDisk ends the server with SIGKILL at random instants while its disk is filling up. LARDER_FULL_KILLS
-// says how often.
+// TestKillWithFullDisk ends the server with SIGKILL at random instants while its disk fills up.
+// LARDER_FULL_KILLS is the number of kills.
 func TestKillWithFullDisk(t *testing.T) {
 	dir := os.Getenv(mountedAt)
 	if dir == "" {
@@ -48,7 +48,7 @@ func TestKillWithFullDisk(t *testing.T) {
 	t.Log(k.summary(n))
 }
 
-// runInside runs the test again in a mount name space; without being root in a user name space as well.
+// runInside runs the test again in a mount namespace, and in a user namespace as well if the user is not root.
 func runInside(t *testing.T) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=2h")
@@ -66,7 +66,7 @@ func runInside(t *testing.T) {
 	t.Logf("%s", out)
 }
 
-// smallDisk is a mount and what takes its room.
+// smallDisk is a mounted tmpfs and the file that fills it.
 type smallDisk struct {
 	t   *testing.T
 	dir string
@@ -74,7 +74,7 @@ type smallDisk struct {
 
 func (d *smallDisk) ballast() string { return filepath.Join(d.dir, "ballast") }
 
-// fill leaves next to no room, or none.
+// fill leaves little free space or none.
 func (d *smallDisk) fill() {
 	d.t.Helper()
 	var st unix.Statfs_t

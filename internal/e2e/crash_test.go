@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The server is killed at random instants while images are pushed; what it acknowledged must be there afterwards.
 
 import (
 	"bytes"
@@ -25,9 +27,8 @@ import (
 
 const crashPassword = "correct-horse"
 
-// TestKill ends the server with SIGKILL at random instants while eight clients
-// push. Nothing that was answered with 201 may be lost, nothing may be broken.
-// LARDER_KILLS says how often (200 for the long run).
+// TestKill ends the server with SIGKILL at random instants while eight clients push. Nothing that was answered with 201
+// may be lost or damaged. LARDER_KILLS is the number of kills (200 for the long run).
 func TestKill(t *testing.T) {
 	kills := 6
 	if n, err := strconv.Atoi(os.Getenv("LARDER_KILLS")); err == nil {
@@ -53,7 +54,7 @@ func TestKill(t *testing.T) {
 	t.Logf("%d kills, %d images answered with 201, all of them whole", kills, len(pushed.digests))
 }
 
-// ledger is what clients were told is stored.
+// ledger is what the server has acknowledged.
 type ledger struct {
 	mu      sync.Mutex
 	digests map[string]v1.Hash
@@ -75,7 +76,8 @@ type crashServer struct {
 func startCrashServer(t *testing.T, data string, flags ...string) *crashServer {
 	t.Helper()
 	addrFile := filepath.Join(t.TempDir(), "addr")
-	cmd := exec.Command("larder", append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)...)
+	args := append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addrFile}, flags...)
+	cmd := exec.Command("larder", args...)
 	cmd.Env = append(os.Environ(), "LARDER_ADMIN_PASSWORD="+crashPassword)
 	said := &bytes.Buffer{}
 	cmd.Stderr = said
@@ -122,7 +124,7 @@ func (s *crashServer) ref(t *testing.T, path string) name.Tag {
 	return tag
 }
 
-// pushUntilKilled runs eight pushers and kills the server under them.
+// pushUntilKilled runs eight clients that push and kills the server meanwhile.
 func (s *crashServer) pushUntilKilled(t *testing.T, pushed *ledger, after time.Duration) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
@@ -151,7 +153,7 @@ func (s *crashServer) pushUntilKilled(t *testing.T, pushed *ledger, after time.D
 	wg.Wait()
 }
 
-// mustHold pulls an image whole and compares every digest.
+// mustHold pulls a whole image and compares every digest.
 func (s *crashServer) mustHold(t *testing.T, path string, want v1.Hash) {
 	image, err := remote.Image(s.ref(t, path), s.options(context.Background())...)
 	if err != nil {

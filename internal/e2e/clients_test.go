@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// Script commands for container clients: layer makes a layer of installed files, engine starts a Docker engine.
 
 import (
 	"archive/tar"
@@ -15,8 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// cmdLayer writes a tar of the files that installed Debian packages consist
-// of: layer FILE PACKAGE…
+// cmdLayer writes a tar of the files of installed Debian packages: layer FILE PACKAGE…
 func cmdLayer(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: layer FILE PACKAGE…")
@@ -51,8 +52,7 @@ func addToLayer(w *tar.Writer, path string) error {
 	return err
 }
 
-// cmdEngine starts a Docker engine with a root and a socket of its own and
-// points docker at it.
+// cmdEngine starts a Docker engine with a root and a socket of its own, and configures docker to use it.
 func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
 	dir, err := os.MkdirTemp("", "engine")
 	ts.Check(err)
@@ -60,9 +60,10 @@ func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
 	log, err := os.Create(filepath.Join(ts.MkAbs("."), "engine.log"))
 	ts.Check(err)
 	config := filepath.Join(dir, "daemon.json")
-	// The engine writes a key to /etc unless it is told where else.
+	// Without this setting the engine writes a key to /etc.
 	ts.Check(os.WriteFile(config, fmt.Appendf(nil, `{"deprecated-key-path": %q}`, filepath.Join(dir, "key.json")), 0o600))
-	cmd := exec.Command("dockerd", "--config-file", config, "--bridge", "none", "--iptables=false", "--ip6tables=false", "--storage-driver", "vfs",
+	cmd := exec.Command("dockerd", "--config-file", config, "--bridge", "none", "--iptables=false", "--ip6tables=false",
+		"--storage-driver", "vfs",
 		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--host", socket)
 	cmd.Stdout, cmd.Stderr = log, log

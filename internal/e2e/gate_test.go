@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The script command gate: a proxy before the server that stops, breaks off and damages what passes.
 
 import (
 	"bytes"
@@ -12,15 +14,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// gate is a way to another server on which a script can stop what flows, or spoil it:
+// gate is a TCP proxy in front of another server. A script can stop or change what passes:
 //
-//	gate [NAME]     a way to the server called NAME; sets $GATE (host:port)
-//	gate hold       lets a megabyte more through, then nothing
-//	gate shut       lets nothing through, although it takes connections
+//	gate [NAME]     a proxy for the server called NAME; sets $GATE (host:port)
+//	gate hold       a megabyte more passes, then nothing
+//	gate shut       nothing passes, although connections are accepted
 //	gate held       waits until something is held back
-//	gate cut        breaks every connection, and all to come
-//	gate open       lets everything through again, as it is
-//	gate spoil A B  puts B, which is as long, in place of A in what clients send
+//	gate cut        closes every connection, and all that come
+//	gate open       everything passes again, unchanged
+//	gate spoil A B  replaces A by B, which is as long, in what clients send
 type gate struct {
 	to string
 
@@ -105,7 +107,7 @@ func (g *gate) isHeld() bool {
 	return g.held
 }
 
-// drop breaks every connection.
+// drop closes every connection.
 func (g *gate) drop() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -120,7 +122,7 @@ func (g *gate) keep(c net.Conn) {
 	g.conns[c] = true
 }
 
-// pass connects one client with the server behind the gate.
+// pass connects one client with the server.
 func (g *gate) pass(client net.Conn) {
 	defer client.Close()
 	g.mu.Lock()
@@ -155,7 +157,7 @@ func (g *gate) pass(client net.Conn) {
 	}
 }
 
-// spoiler writes what clients send, with what is to be spoilt.
+// spoiler writes what clients send, with A replaced by B.
 type spoiler struct {
 	g *gate
 	w io.Writer
@@ -189,8 +191,7 @@ func (g *gate) await(n int64) {
 	}
 }
 
-// TestGate: a megabyte, then nothing, then the rest.
-func TestGate(t *testing.T) {
+func TestHeldGatePassesAMegabyte(t *testing.T) {
 	server, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

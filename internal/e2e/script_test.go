@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The script commands for the server: it is started, stopped, killed and asked over HTTP.
 
 import (
 	"bytes"
@@ -23,21 +25,21 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptCommands are the commands scripts have beside testscript's own:
+// scriptCommands returns the commands that scripts have beside those of testscript:
 //
 //	start [-n NAME] [FLAGS…]      larder serve in the background; sets $URL, $HOST, $DATA (NAME_URL… for a named one)
 //	restart [-9] [-n NAME] [FLAGS…]  stop (or kill -9) it and start it again on the same address
-//	halt [-n NAME]                SIGTERM, and it must exit with 0 (testscript's own stop ends the script)
-//	token VAR USER [FLAGS…]       larder token create; the token lands in $VAR
+//	halt [-n NAME]                send SIGTERM; it must exit with 0 (testscript's own stop ends the script)
+//	token VAR USER [FLAGS…]       larder token create; sets $VAR to the token
 //	req METHOD PATH [-u U:P] [-t TOKEN] [-H 'K: V']… [-d TEXT|@FILE] [-o FILE]
 //	                              body on stdout, "HTTP status" and headers on stderr
-//	random FILE SIZE [SEED]       a file of reproducible noise
-//	digest VAR FILE               sha256:… of a file in $VAR
-//	capture VAR                   what the last command printed, trimmed, in $VAR
-//	layer FILE PACKAGE…           a tar of the files of installed Debian packages
-//	await FILE REGEXP             until a line of the file matches, at most 30 s
-//	engine                        a Docker engine of the script's own
-//	gate NAME|hold|shut|held|cut|open  a way to another server that can be held; sets $GATE
+//	random FILE SIZE [SEED]       write a file of reproducible noise
+//	digest VAR FILE               set $VAR to sha256:… of a file
+//	capture VAR                   set $VAR to the trimmed output of the last command
+//	layer FILE PACKAGE…           write a tar of the files of installed Debian packages
+//	await FILE REGEXP             wait until a line of the file matches, at most 30 s
+//	engine                        start a Docker engine of the script's own
+//	gate NAME|hold|shut|held|cut|open  a proxy for another server that can be stopped; sets $GATE
 //
 // $LOG is the server's log.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
@@ -59,7 +61,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 
 type stateKey struct{}
 
-// scriptState is what one script has running.
+// scriptState has the servers that a script has started.
 type scriptState struct {
 	env     *testscript.Env
 	mu      sync.Mutex
@@ -86,7 +88,7 @@ func (s *scriptState) stopAll() {
 	}
 }
 
-// named takes a leading -n NAME off the arguments.
+// named removes a leading -n NAME from the arguments.
 func named(args []string) (string, []string) {
 	if len(args) >= 2 && args[0] == "-n" {
 		return args[1], args[2:]
@@ -135,7 +137,7 @@ func startServer(ts *testscript.TestScript, name, listen string, flags []string)
 	ts.Setenv(prefix+"LOG", logFile)
 }
 
-// awaitAddr waits until the server has written where it listens.
+// awaitAddr waits until the server has written its address.
 func awaitAddr(ts *testscript.TestScript, server *scriptServer, addrFile, logFile string) string {
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
@@ -169,7 +171,7 @@ func cmdHalt(ts *testscript.TestScript, neg bool, args []string) {
 	endServer(ts, name, false)
 }
 
-// endServer ends a server and returns the address it had.
+// endServer ends a server and returns its address.
 func endServer(ts *testscript.TestScript, name string, hard bool) string {
 	s := state(ts)
 	s.mu.Lock()

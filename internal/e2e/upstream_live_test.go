@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The live test of copies: clients of each kind install through an empty registry and beside it.
 
 import (
 	"bytes"
@@ -19,18 +21,18 @@ import (
 	"time"
 )
 
-// liveCopy is how one client installs a real project: from where its user has it installed from, or from a copy of that.
+// liveCopy is how one client installs a real project, from the registry of its user or from Larder's copy of that.
 type liveCopy struct {
 	client string
 	kind   string
-	// source is the registry's address, as the client itself has it.
+	// source returns the address of the registry in the client's configuration.
 	source func(t *testing.T) string
-	// install does it in dir, where the client has nothing cached. address is where the copy is; "" as the user does it.
+	// install installs in dir with an empty cache, from the copy at address, or from the user's registry if that is "".
 	install func(t *testing.T, dir, address string, env []string) time.Duration
-	// files are what was installed, by name.
+	// files maps the installed files to their digests.
 	files func(t *testing.T, dir string) map[string]string
 	least int // fewer files are no real project
-	// alone, if set, is what the client takes with everything in its own cache and nobody to ask: no copy makes it faster.
+	// alone, if set, measures the client with everything in its own cache: no copy makes it faster.
 	alone func(t *testing.T) time.Duration
 }
 
@@ -38,22 +40,28 @@ func liveCopies() []liveCopy {
 	return []liveCopy{
 		{"npm11", "npm", sourceRegistry, npmCopy("npm11"), npmFiles, 1000, nil},
 		{"pnpm11", "npm", sourceRegistry, npmCopy("pnpm11"), npmFiles, 1000, nil},
-		{"uv", "pypi", pipIndex, pythonCopy("uv", "pip", "install", "--no-python-downloads", "--python", "python3"), pythonFiles, 3000, nil},
-		{"pip26", "pypi", pipIndex, pythonCopy("pip26", "install", "--no-compile", "--disable-pip-version-check"), pythonFiles, 3000, nil},
+		{
+			"uv", "pypi", pipIndex, pythonCopy("uv", "pip", "install", "--no-python-downloads", "--python", "python3"),
+			pythonFiles, 3000, nil,
+		},
+		{
+			"pip26", "pypi", pipIndex, pythonCopy("pip26", "install", "--no-compile", "--disable-pip-version-check"),
+			pythonFiles, 3000, nil,
+		},
 		{"cargo", "cargo", cargoIndex, cargoCopy, cargoFiles, 200, cargoAlone},
 		{"mvn39", "maven", mavenSource, mavenCopy, mavenFiles, 300, nil},
 	}
 }
 
-// TestUpstreamLive installs a real project with a client of each kind directly, through an empty Larder, and through the
-// same one again with the client's own cache empty, several rounds of the three; at last with the upstreams switched off.
-// What is installed is the same to the byte each time. Times are logged as ratios of one round.
+// TestUpstreamLive installs a real project with clients of each protocol: directly, through an empty Larder, and
+// through the same Larder again with the client's own cache empty, for several rounds. At last the upstreams are
+// switched off. Every time the installed files must be the same. Times are logged as ratios within one round.
 //
-//	LARDER_LIVE=1 go test . -run TestUpstreamLive -v -timeout 60m         every client
-//	LARDER_LIVE=npm11,uv go test . -run TestUpstreamLive -v -timeout 60m  these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestUpstreamLive -v -timeout 60m         every client
+//	LARDER_LIVE=npm11,uv go test ./internal/e2e -run TestUpstreamLive -v -timeout 60m  these
 //
-// LARDER_LIVE_ROUNDS takes another number of rounds. Ratios mean something only on a machine that does nothing else, and
-// more with TMPDIR in memory: a client that unpacks half a gigabyte measures the disk.
+// LARDER_LIVE_ROUNDS sets the number of rounds. The ratios mean something only on a machine that does nothing else, and
+// with TMPDIR in memory: a client that unpacks half a gigabyte measures the disk.
 func TestUpstreamLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to install from the registries the clients are configured for")
@@ -72,7 +80,7 @@ func TestUpstreamLive(t *testing.T) {
 	}
 }
 
-// liveRounds is how often each way is taken.
+// liveRounds returns the number of rounds.
 func liveRounds(t *testing.T) int {
 	text := os.Getenv("LARDER_LIVE_ROUNDS")
 	if text == "" {
@@ -114,7 +122,7 @@ func (c liveCopy) run(t *testing.T) {
 			took[i] = c.install(t, dir, address, os.Environ())
 			check(fmt.Sprintf("%s %d", how, round), dir)
 		}
-		// What comes first pays for names and connections; each does in its turn.
+		// The first way pays for name lookups and new connections, so the order alternates.
 		if round%2 == 1 {
 			measure(0, "direct", "")
 			measure(1, "cold", address)
@@ -123,10 +131,12 @@ func (c liveCopy) run(t *testing.T) {
 			measure(0, "direct", "")
 		}
 		measure(2, "warm", address)
-		t.Logf("round %d: direct %.1f s, cold %.1f s, warm %.1f s", round, took[0].Seconds(), took[1].Seconds(), took[2].Seconds())
+		t.Logf("round %d: direct %.1f s, cold %.1f s, warm %.1f s", round, took[0].Seconds(), took[1].Seconds(),
+			took[2].Seconds())
 		if c.alone != nil {
 			own := c.alone(t).Seconds()
-			t.Logf("round %d: the client alone %.1f s; direct/alone %.2f; of the rest, direct/warm %.2f", round, own, took[0].Seconds()/own, (took[0].Seconds()-own)/(took[2].Seconds()-own))
+			t.Logf("round %d: the client alone %.1f s; direct/alone %.2f; of the rest, direct/warm %.2f", round, own,
+				took[0].Seconds()/own, (took[0].Seconds()-own)/(took[2].Seconds()-own))
 		}
 		cold = append(cold, took[1].Seconds()/took[0].Seconds())
 		warm = append(warm, took[0].Seconds()/took[2].Seconds())
@@ -147,8 +157,8 @@ func (c liveCopy) run(t *testing.T) {
 	t.Logf("%d files; cold/direct %s, direct/warm %s", len(want), spread(cold), spread(warm))
 }
 
-// elsewhere finds the addresses of files in what a registry answers, which may lie on other hosts than its own.
-var elsewhere = map[string]struct {
+// fileHosts find the addresses of files in a registry's documents, which may be on other hosts.
+var fileHosts = map[string]struct {
 	path string
 	urls *regexp.Regexp
 }{
@@ -156,12 +166,12 @@ var elsewhere = map[string]struct {
 	"cargo": {"/config.json", regexp.MustCompile(`"dl":\s*"https?://([^/"]+)/`)},
 }
 
-// liveConfig names the registry and the hosts of its files: where these machines reach the world through an address that
-// is not public, an operator has to allow each.
+// liveConfig returns a configuration with the registry and the hosts of its files. Where a machine reaches them through
+// an address that is not public, an operator has to allow each.
 func liveConfig(t *testing.T, kind, source string) string {
 	t.Helper()
 	text := fmt.Sprintf("upstreams:\n  - kind: %s\n    name: live\n    url: %s\n    private: true\n", kind, source)
-	if e, ok := elsewhere[kind]; ok {
+	if e, ok := fileHosts[kind]; ok {
 		var body []byte
 		if err := getOnce(t.Context(), source+e.path, "*/*", &body); err != nil {
 			t.Fatal(err)
@@ -179,13 +189,14 @@ func liveConfig(t *testing.T, kind, source string) string {
 	return path
 }
 
-// spread is the median with the least and the most.
+// spread returns the median, the minimum and the maximum.
 func spread(list []float64) string {
 	slices.Sort(list)
 	return fmt.Sprintf("%.2f (%.2f to %.2f)", list[len(list)/2], list[0], list[len(list)-1])
 }
 
-// sums are the files below root by name, without those that skip matches; the installation's own folder does not count.
+// sums maps the files below root to their digests, without those that skip matches. The path dir is removed from their
+// content.
 func sums(t *testing.T, root, dir string, skip *regexp.Regexp) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -208,8 +219,10 @@ func sums(t *testing.T, root, dir string, skip *regexp.Regexp) map[string]string
 	return files
 }
 
-// npmProject is a web server with its linter, some two hundred packages.
-var npmProject = map[string]string{"express": "^4.19.0", "eslint": "^8.57.0", "typescript": "^5.6.0", "webpack": "^5.90.0"}
+// npmProject is a web server and its linter, with some two hundred packages.
+var npmProject = map[string]string{
+	"express": "^4.19.0", "eslint": "^8.57.0", "typescript": "^5.6.0", "webpack": "^5.90.0",
+}
 
 func npmCopy(client string) func(*testing.T, string, string, []string) time.Duration {
 	i := slices.IndexFunc(liveClients, func(c liveClient) bool { return c.name == client })
@@ -224,11 +237,24 @@ func npmCopy(client string) func(*testing.T, string, string, []string) time.Dura
 
 func npmFiles(t *testing.T, dir string) map[string]string { return tree(t, dir) }
 
-// pythonProject is a notebook server with what data scientists and web developers use beside it.
-const pythonProject = "jupyterlab==4.2.5\npandas==2.2.3\nmatplotlib==3.9.2\nscikit-learn==1.5.2\nfastapi[standard]==0.115.0\ndjango==5.1.1\ncelery[redis]==5.4.0\n" +
-	"boto3==1.35.30\nsqlalchemy==2.0.35\npytest==8.3.3\nmypy==1.11.2\nblack==24.8.0\nsphinx==8.0.2\ntransformers==4.45.1\n"
+// pythonProject is a notebook server with libraries of data scientists and web developers.
+const pythonProject = `jupyterlab==4.2.5
+pandas==2.2.3
+matplotlib==3.9.2
+scikit-learn==1.5.2
+fastapi[standard]==0.115.0
+django==5.1.1
+celery[redis]==5.4.0
+boto3==1.35.30
+sqlalchemy==2.0.35
+pytest==8.3.3
+mypy==1.11.2
+black==24.8.0
+sphinx==8.0.2
+transformers==4.45.1
+`
 
-// pipIndex asks pip for the index of its user: the help shows the option as configuration and environment set it.
+// pipIndex asks pip for the index of its user: its help shows the default of the option, as it is configured.
 func pipIndex(t *testing.T) string {
 	t.Helper()
 	cmd := exec.Command("pip", "install", "--help")
@@ -254,30 +280,32 @@ func pythonCopy(client string, args ...string) func(*testing.T, string, string, 
 		if err := os.WriteFile(list, []byte(pythonProject), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		// Nothing that lies on this machine counts.
+		// Files that are on this machine already must not be used.
 		env = slices.DeleteFunc(env, func(v string) bool {
-			return strings.HasPrefix(v, "PIP_FIND_LINKS=") || strings.HasPrefix(v, "PIP_NO_CACHE_DIR=") || strings.HasPrefix(v, "UV_")
+			return strings.HasPrefix(v, "PIP_FIND_LINKS=") || strings.HasPrefix(v, "PIP_NO_CACHE_DIR=") ||
+				strings.HasPrefix(v, "UV_")
 		})
 		env = append(env, "UV_LINK_MODE=copy", "UV_SYSTEM_CERTS=1", "PYTHONDONTWRITEBYTECODE=1")
 		if strings.HasPrefix(client, "pip") {
-			// These refuse to touch the system's own packages, even if they are told to install elsewhere.
+			// These clients do not touch the system's packages, even if they install into another folder.
 			venv := filepath.Join(dir, "venv")
 			timed(t, dir, env, "python3", "-m", "venv", "--without-pip", venv)
 			env = append(env, "VIRTUAL_ENV="+venv)
 		}
-		return timed(t, dir, env, client, append(slices.Clone(args), "--index-url", index, "--cache-dir", filepath.Join(dir, "cache"),
+		return timed(t, dir, env, client, append(slices.Clone(args), "--index-url", index, "--cache-dir", filepath.Join(dir,
+			"cache"),
 			"--only-binary", ":all:", "--target", filepath.Join(dir, "site"), "-r", list)...)
 	}
 }
 
-// pythonNotes are files that are made by installing, or compiled.
+// pythonNotes match files that the installation itself makes.
 var pythonNotes = regexp.MustCompile(`(^|/)(RECORD|INSTALLER|REQUESTED|\.lock|uv_cache\.json)$|\.pyc$`)
 
 func pythonFiles(t *testing.T, dir string) map[string]string {
 	return sums(t, filepath.Join(dir, "site"), dir, pythonNotes)
 }
 
-// timed runs a client in dir and says how long it took.
+// timed runs a client in dir and returns how long it took.
 func timed(t *testing.T, dir string, env []string, client string, args ...string) time.Duration {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
@@ -291,8 +319,8 @@ func timed(t *testing.T, dir string, env []string, client string, args ...string
 	return time.Since(start)
 }
 
-// cargoIndex is the index of the user's cargo: the one that replaces the usual one, or that one, which cargo calls its
-// folder after.
+// cargoIndex returns the index of the user's cargo: the one that replaces the default, or the default itself, after
+// which cargo names its folder.
 func cargoIndex(t *testing.T) string {
 	t.Helper()
 	config := userCargoConfig(t)
@@ -300,7 +328,8 @@ func cargoIndex(t *testing.T) string {
 		return strings.TrimSuffix(m[1], "/")
 	}
 	c := newLiveCargo(t, config)
-	if err := os.WriteFile(filepath.Join(c.dir, "project/Cargo.toml"), []byte("[package]\nname = \"p\"\nversion = \"0.1.0\"\n[dependencies]\ncfg-if = \"1\"\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(c.dir, "project/Cargo.toml"),
+		[]byte("[package]\nname = \"p\"\nversion = \"0.1.0\"\n[dependencies]\ncfg-if = \"1\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c.run(t, os.Environ(), "generate-lockfile")
@@ -315,10 +344,12 @@ func cargoIndex(t *testing.T) string {
 func cargoCopy(t *testing.T, dir, address string, env []string) time.Duration {
 	config := userCargoConfig(t)
 	if address != "" {
-		config = "[source.crates-io]\nreplace-with = \"larder\"\n[source.larder]\nregistry = \"sparse+" + address + "/cargo/index/\"\n"
+		config = "[source.crates-io]\nreplace-with = \"larder\"\n[source.larder]\nregistry = \"sparse+" + address +
+			"/cargo/index/\"\n"
 	}
 	c := newLiveCargo(t, config)
-	took := timed(t, filepath.Join(c.dir, "project"), append(env, "CARGO_HOME="+filepath.Join(c.dir, "home")), "cargo", fetchHere(t)...)
+	took := timed(t, filepath.Join(c.dir, "project"), append(env, "CARGO_HOME="+filepath.Join(c.dir, "home")), "cargo",
+		fetchHere(t)...)
 	for _, name := range []string{"project/Cargo.lock", "home/registry/cache"} {
 		if err := os.Rename(filepath.Join(c.dir, name), filepath.Join(dir, filepath.Base(name))); err != nil {
 			t.Fatal(err)
@@ -330,7 +361,8 @@ func cargoCopy(t *testing.T, dir, address string, env []string) time.Duration {
 	return took
 }
 
-// fetchHere fetches what a build on this machine needs: crates of other systems are most of the bytes and none of the work.
+// fetchHere fetches what a build on this machine needs: crates of other systems are most of the
+// bytes and none of the work.
 func fetchHere(t *testing.T) []string {
 	t.Helper()
 	out, err := exec.Command("rustc", "-vV").Output()
@@ -341,7 +373,7 @@ func fetchHere(t *testing.T) []string {
 	return []string{"fetch", "--target", string(m[1])}
 }
 
-// cargoAlone unpacks what cargo has.
+// cargoAlone measures how long cargo needs to unpack crates of its cache.
 func cargoAlone(t *testing.T) time.Duration {
 	c := newLiveCargo(t, userCargoConfig(t))
 	defer os.RemoveAll(c.dir)
@@ -364,7 +396,7 @@ func cargoFiles(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-// mavenSource is where the user's Maven takes a parent POM from: what its mirrors and the super-POM come to.
+// mavenSource returns the repository from which the user's Maven gets a parent POM, after its mirrors.
 func mavenSource(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -374,7 +406,8 @@ func mavenSource(t *testing.T) string {
 	cmd := exec.Command("mvn39", "-B", "-Dmaven.repo.local="+filepath.Join(dir, "local"), "validate")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
-	m := regexp.MustCompile(`Downloading from \S+: (http\S+?)/org/springframework/boot/spring-boot-starter-parent/`).FindSubmatch(out)
+	parent := regexp.MustCompile(`Downloading from \S+: (http\S+?)/org/springframework/boot/spring-boot-starter-parent/`)
+	m := parent.FindSubmatch(out)
 	if err != nil || m == nil {
 		t.Fatalf("mvn validate: %v\n%s", err, out[max(0, len(out)-4000):])
 	}
@@ -394,7 +427,8 @@ func mavenCopy(t *testing.T, dir, address string, env []string) time.Duration {
 	args := []string{"-B", "-ntp", "-DskipTests", "-Dmaven.repo.local=" + filepath.Join(dir, "local"), "package"}
 	if address != "" {
 		settings := filepath.Join(dir, "settings.xml")
-		text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + address + "/maven</url></mirror></mirrors></settings>"
+		text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + address +
+			"/maven</url></mirror></mirrors></settings>"
 		if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The live test of npm, pnpm, yarn and bun: a real project is installed from packages that were published here again.
 
 import (
 	"bytes"
@@ -27,17 +29,17 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// liveProject is what is installed: a test runner, a bundler, a linter and a
-// web framework, whose closure is some six hundred packages.
+// liveProject has a test runner, a bundler, a linter and a web framework. With dependencies it has some six hundred
+// packages.
 var liveProject = map[string]string{"jest": "^29.7.0", "webpack": "^5.90.0", "eslint": "^8.57.0", "express": "^4.19.0"}
 
-// liveClient is how one client installs a project from a registry, with
-// nothing of its own cached, running no scripts and hiding no young versions.
+// liveClient is how one client installs a project from a registry: with an empty cache, without running scripts or
+// hiding young versions.
 type liveClient struct {
 	name string
 	args []string
 	lock string
-	// versions finds name and version of every package in the lockfile.
+	// versions matches name and version of every package in the lockfile.
 	versions *regexp.Regexp
 }
 
@@ -56,17 +58,19 @@ var (
 		{"yarn1", []string{"install", "--ignore-scripts", "--non-interactive", "--ignore-engines"}, "yarn.lock",
 			regexp.MustCompile(`(?m)^"?(@?[^@"\s]+)@[^\n]*:\n  version "([^"]+)"`)},
 		{"yarn4", []string{"install"}, "yarn.lock", regexp.MustCompile(`(?m)^  resolution: "(@?[^@"]+)@npm:([0-9][^":]*)"`)},
-		{"bun", []string{"install", "--ignore-scripts"}, "bun.lock", regexp.MustCompile(`(?m)^    "[^"\n]+": \["(@?[^@"]+)@([0-9][^"]*)"`)},
+		{
+			"bun", []string{"install", "--ignore-scripts"}, "bun.lock",
+			regexp.MustCompile(`(?m)^    "[^"\n]+": \["(@?[^@"]+)@([0-9][^"]*)"`),
+		},
 	}
 )
 
-// TestNpmLive re-publishes the closure of a real project, taken from the
-// registry the user's own npm is configured for, into Larder, and installs it
-// from Larder alone with every client: the trees must be those installed from
-// the source, file by file.
+// TestNpmLive publishes all packages of a real project to Larder, as they come from the registry of the user's own npm,
+// and installs the project from Larder alone with every client. Every installed file must be as if it came from the
+// source.
 //
-//	LARDER_LIVE=1 go test . -run TestNpmLive -v          every client
-//	LARDER_LIVE=npm12,bun go test . -run TestNpmLive -v  these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestNpmLive -v          every client
+//	LARDER_LIVE=npm12,bun go test ./internal/e2e -run TestNpmLive -v  these
 func TestNpmLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take packages from the npm registry")
@@ -102,7 +106,8 @@ func TestNpmLive(t *testing.T) {
 	mirror := &liveMirror{source: source, target: "http://" + server.addr + "/npm/"}
 	start := time.Now()
 	mirror.publishAll(t, closure)
-	t.Logf("%d versions, %d MB published in %v", len(closure), mirror.bytes.Load()>>20, time.Since(start).Round(time.Second))
+	t.Logf("%d versions, %d MB published in %v", len(closure), mirror.bytes.Load()>>20,
+		time.Since(start).Round(time.Second))
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -114,7 +119,7 @@ func TestNpmLive(t *testing.T) {
 	}
 }
 
-// without ends a live test that lacks a client; with LARDER_CLIENTS=all it has failed.
+// without skips a live test whose client is missing; with LARDER_CLIENTS=all that is a failure.
 func without(t *testing.T, client string, err error) {
 	t.Helper()
 	if os.Getenv("LARDER_CLIENTS") == "all" {
@@ -123,7 +128,7 @@ func without(t *testing.T, client string, err error) {
 	t.Skipf("no %s: %v", client, err)
 }
 
-// sourceRegistry asks npm which registry its user has chosen.
+// sourceRegistry asks npm for the registry of its user.
 func sourceRegistry(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("npm", "config", "get", "registry").Output()
@@ -133,7 +138,7 @@ func sourceRegistry(t *testing.T) string {
 	return strings.TrimRight(strings.TrimSpace(string(out)), "/") + "/"
 }
 
-// shutOff leaves this machine as the only reachable one.
+// shutOff returns env with a proxy that does not exist, so that only this machine can be reached.
 func shutOff(env []string) []string {
 	for _, key := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "YARN_HTTPS_PROXY"} {
 		env = append(env, key+"=http://127.0.0.1:1")
@@ -141,25 +146,30 @@ func shutOff(env []string) []string {
 	return append(env, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 }
 
-// install writes the project into dir and has the client install it.
+// install writes the project into dir and runs the client.
 func (c liveClient) install(t *testing.T, dir, registry string, env []string) time.Duration {
 	t.Helper()
 	return c.installProject(t, liveProject, dir, registry, env)
 }
 
-func (c liveClient) installProject(t *testing.T, dependencies map[string]string, dir, registry string, env []string) time.Duration {
+func (c liveClient) installProject(
+	t *testing.T, dependencies map[string]string, dir, registry string, env []string,
+) time.Duration {
 	t.Helper()
 	home := filepath.Join(dir, "home")
 	project := filepath.Join(dir, "project")
-	pkg, _ := json.Marshal(map[string]any{"name": "project", "version": "0.0.0", "private": true, "dependencies": dependencies})
+	pkg, _ := json.Marshal(map[string]any{
+		"name": "project", "version": "0.0.0", "private": true, "dependencies": dependencies,
+	})
 	u, err := url.Parse(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		home + "/.npmrc":          "registry=" + registry + "\n",
-		home + "/.yarnrc":         "registry \"" + registry + "\"\n",
-		home + "/.yarnrc.yml":     "nodeLinker: node-modules\nenableScripts: false\nunsafeHttpWhitelist: [\"" + u.Hostname() + "\"]\n",
+		home + "/.npmrc":  "registry=" + registry + "\n",
+		home + "/.yarnrc": "registry \"" + registry + "\"\n",
+		home + "/.yarnrc.yml": "nodeLinker: node-modules\nenableScripts: false\nunsafeHttpWhitelist: [\"" + u.Hostname() +
+			"\"]\n",
 		project + "/package.json": string(pkg),
 	}
 	if c.name == "yarn4" {
@@ -177,7 +187,8 @@ func (c liveClient) installProject(t *testing.T, dependencies map[string]string,
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Dir = project
-	cmd.Env = append(env, "HOME="+home, "XDG_CACHE_HOME="+home+"/cache", "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config",
+	cmd.Env = append(env, "HOME="+home,
+		"XDG_CACHE_HOME="+home+"/cache", "XDG_DATA_HOME="+home+"/data", "XDG_CONFIG_HOME="+home+"/config",
 		"npm_config_userconfig="+home+"/.npmrc", "npm_config_globalconfig="+home+"/none", "FAKEROOTKEY=none", "CI=",
 		"pnpm_config_minimum_release_age=0", "YARN_NPM_MINIMAL_AGE_GATE=0", "YARN_ENABLE_TELEMETRY=0",
 		"YARN_NPM_REGISTRY_SERVER="+strings.TrimRight(registry, "/"), "YARN_ENABLE_IMMUTABLE_INSTALLS=false")
@@ -190,7 +201,7 @@ func (c liveClient) installProject(t *testing.T, dependencies map[string]string,
 
 type livePackage struct{ name, version string }
 
-// locked lists what the lockfile holds, packages for other platforms included.
+// locked returns the packages of the lockfile, those for other platforms included.
 func (c liveClient) locked(t *testing.T, dir string) []livePackage {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, "project", c.lock))
@@ -225,10 +236,11 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// bookkeeping is what clients note about the installation itself: addresses, times, the store's place.
-var bookkeeping = regexp.MustCompile(`^(\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|\.modules\.yaml|\.pnpm-workspace-state.*|\.pnpm/lock\.yaml)$`)
+// bookkeeping matches files in which clients record addresses, times and paths of an installation.
+var bookkeeping = regexp.MustCompile(`^(\.package-lock\.json|\.yarn-integrity|\.yarn-state\.yml|` +
+	`\.modules\.yaml|\.pnpm-workspace-state.*|\.pnpm/lock\.yaml)$`)
 
-// tree maps every file below node_modules to the hash of its bytes, every link to its target.
+// tree maps every file below node_modules to the hash of its bytes, and every link to its target.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	root := filepath.Join(dir, "project", "node_modules")
@@ -243,7 +255,7 @@ func tree(t *testing.T, dir string) map[string]string {
 		case d.Type().IsRegular():
 			var b []byte
 			b, err = os.ReadFile(path)
-			// Wrappers of commands name their folder.
+			// Wrappers of commands have the path of their folder in them.
 			sum := sha256.Sum256(bytes.ReplaceAll(b, []byte(dir), nil))
 			files[name] = string(sum[:])
 		}
@@ -276,13 +288,13 @@ func compareTrees(t *testing.T, want, have map[string]string) {
 	}
 }
 
-// liveMirror carries packages from one npm registry to another.
+// liveMirror copies packages from one npm registry to another.
 type liveMirror struct {
 	source, target string
 	bytes          atomic.Int64
 }
 
-// publishAll publishes what is in the closure, a name's versions in order, four names at a time.
+// publishAll publishes the packages, the versions of each name in order, four names at a time.
 func (m *liveMirror) publishAll(t *testing.T, closure map[livePackage]bool) {
 	t.Helper()
 	versions := map[string][]string{}
@@ -300,8 +312,8 @@ func (m *liveMirror) publishAll(t *testing.T, closure map[livePackage]bool) {
 	}
 }
 
-// mirror publishes versions of one package and points latest where the source
-// does, or at the newest: what a client picks in a range depends on it.
+// mirror publishes versions of one package and sets latest as the source does, or to the newest one: clients prefer
+// that version within a range.
 func (m *liveMirror) mirror(ctx context.Context, name string, versions []string) error {
 	for _, v := range versions {
 		if err := m.publish(ctx, name, v); err != nil {
@@ -338,7 +350,8 @@ func (m *liveMirror) publish(ctx context.Context, name, version string) error {
 		"_id": name, "name": name, "dist-tags": map[string]string{"latest": version},
 		"versions": map[string]any{version: manifest},
 		"_attachments": map[string]any{name + "-" + version + ".tgz": map[string]any{
-			"content_type": "application/octet-stream", "length": len(tarball), "data": base64.StdEncoding.EncodeToString(tarball),
+			"content_type": "application/octet-stream", "length": len(tarball),
+			"data": base64.StdEncoding.EncodeToString(tarball),
 		}},
 	})
 }
@@ -404,7 +417,7 @@ func (m *liveMirror) put(ctx context.Context, path string, body any) error {
 	return nil
 }
 
-// compareVersions orders the versions of one package; a pre-release stands before its release.
+// compareVersions orders the versions of one package; a prerelease comes before its release.
 func compareVersions(a, b string) int {
 	coreA, preA, _ := strings.Cut(a, "-")
 	coreB, preB, _ := strings.Cut(b, "-")

@@ -1,7 +1,7 @@
-package main
+package e2e
 
-// A server that is killed again and again under a mixed load of all seven kinds, with and without room on its disk:
-// what its clients were told is stored must be there afterwards, and what they were told is gone must not.
+// The server is killed again and again under a mixed load of all seven protocols, with and without free space on its
+// disk. What it acknowledged as stored must be there afterwards, and what it acknowledged as deleted must not.
 
 import (
 	"bytes"
@@ -36,8 +36,8 @@ const (
 	upstreamStock = 3   // releases of each kind to fetch from the upstream
 )
 
-// fact is what clients know of one release, or of one token. possible are the states it may be in: several after a
-// request that was never answered; nil is "not there".
+// fact is what a client knows about one release or one token. possible are the states that it may be in: several after
+// a request that was never answered; nil means that it does not exist.
 type fact struct {
 	p        miniclient.Protocol
 	possible []*miniclient.Release
@@ -66,7 +66,7 @@ type torture struct {
 	reads   atomic.Int64 // releases read whole in between
 }
 
-// worker is a client with names and facts of its own.
+// worker is a client with its own names and facts.
 type worker struct {
 	n     int
 	serie int
@@ -93,7 +93,7 @@ func newTorture(t *testing.T, dir string, more string) *torture {
 	return k
 }
 
-// killed runs the load on a server and ends it after a moment; the server may be killed before it is ready as well.
+// killed runs the load on a server and kills it after a moment, which may be before it is ready.
 func (k *torture) killed(round int) {
 	k.t.Helper()
 	if round%foldersFor == 0 {
@@ -127,7 +127,7 @@ func (k *torture) killed(round int) {
 	k.noRoom += bytes.Count(s.said.Bytes(), []byte(unix.ENOSPC.Error()))
 }
 
-// begin starts a new folder, with the token by which all clients act.
+// begin makes a new data folder, with the token that all clients use.
 func (k *torture) begin(round int) {
 	k.t.Helper()
 	k.data = filepath.Join(k.dir, fmt.Sprintf("data%d", round))
@@ -148,7 +148,7 @@ func (k *torture) killAtStart() {
 	_ = cmd.Wait()
 }
 
-// client is how the load and the checks reach a server.
+// client returns a server for the load and the checks.
 func (k *torture) client(s *crashServer) *miniclient.Server {
 	transport := &http.Transport{MaxIdleConnsPerHost: loadWorkers}
 	k.t.Cleanup(transport.CloseIdleConnections)
@@ -156,7 +156,7 @@ func (k *torture) client(s *crashServer) *miniclient.Server {
 	return &miniclient.Server{Base: "http://" + s.addr, Auth: k.auth, HTTP: client}
 }
 
-// admin speaks over the socket in the folder.
+// admin returns the server behind the socket in the data folder.
 func (k *torture) admin() *miniclient.Server {
 	socket := filepath.Join(k.data, "admin.sock")
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -172,7 +172,7 @@ func (k *torture) tell(ctx context.Context, method, path, body string) (miniclie
 	return k.admin().Do(ctx, method, path, []byte(body), "Content-Type", "application/json")
 }
 
-// step is one thing a client does.
+// step sends one random request of a client.
 func (k *torture) step(ctx context.Context, c *miniclient.Server, i int, w *worker) {
 	switch dice := rand.IntN(100); {
 	case dice < 55 || len(w.facts) == 0:
@@ -187,18 +187,18 @@ func (k *torture) step(ctx context.Context, c *miniclient.Server, i int, w *work
 		k.fetch(ctx, c)
 	case dice < 91:
 		p := miniclient.All()[rand.IntN(7)]
-		// Whatever it answers: what is purged or not can be fetched.
+		// The answer does not matter: files can be fetched whether they were purged or not.
 		_, _ = k.tell(ctx, http.MethodPost, "/upstreams/purge", fmt.Sprintf(`{"kind":%q,"package":"*"}`, p.Kind))
 	default:
 		f := w.facts[rand.IntN(len(w.facts))]
 		if len(f.possible) == 1 && f.possible[0] != nil {
-			k.judge(f.p.Read(ctx, c, "", *f.possible[0]))
+			k.report(f.p.Read(ctx, c, "", *f.possible[0]))
 		}
 	}
 }
 
-// judge fails for what is wrong whatever happens to the server. That no answer came is what is expected here.
-func (k *torture) judge(err error) {
+// report fails the test for an error that no kill explains. A missing answer is expected here.
+func (k *torture) report(err error) {
 	switch {
 	case err == nil:
 		k.reads.Add(1)
@@ -209,7 +209,7 @@ func (k *torture) judge(err error) {
 	}
 }
 
-// write notes what a change may have led to, before it is sent and when it is answered. done is its state afterwards.
+// write sends a change. Before and after that it records the states that the fact may be in; done is the new one.
 func (k *torture) write(w *worker, f *fact, done *miniclient.Release, send func() (miniclient.Answer, error)) {
 	before := f.possible
 	f.possible = append(append([]*miniclient.Release{}, before...), done)
@@ -241,7 +241,7 @@ func (k *torture) refuse(status int) {
 	n.(*atomic.Int64).Add(1)
 }
 
-// summary is what a series came to.
+// summary returns the numbers of a series.
 func (k *torture) summary(n int) string {
 	refused := map[int]int64{}
 	k.refused.Range(func(status, n any) bool {
@@ -288,8 +288,7 @@ func (k *torture) make(p miniclient.Protocol, r *miniclient.Release) bool {
 	return err == nil
 }
 
-// pick finds a settled release that is there, of a kind if kind is not "", and of a name that is not published to any
-// more.
+// pick returns a release that certainly exists, of a protocol if kind is not "", whose name gets no more releases.
 func (w *worker) pick(kind string) *fact {
 	for range 20 {
 		f := w.facts[rand.IntN(len(w.facts))]
@@ -350,13 +349,13 @@ func (k *torture) token(ctx context.Context, w *worker) {
 	k.answers.Add(1)
 }
 
-// fetch reads something of the upstream's through the server.
+// fetch reads a release of the upstream through the server.
 func (k *torture) fetch(ctx context.Context, c *miniclient.Server) {
 	f := k.stock[rand.IntN(len(k.stock))]
-	k.judge(f.p.Read(ctx, c, prefixFor(f.p, "up/"), *f.possible[0]))
+	k.report(f.p.Read(ctx, c, prefixFor(f.p, "up/"), *f.possible[0]))
 }
 
-// verify looks at what was touched last and at some of what is older, or at all of it.
+// verify checks the facts that were touched last and some older ones, or all.
 func (k *torture) verify(c *miniclient.Server, round int, all bool) {
 	k.t.Helper()
 	var wg sync.WaitGroup
@@ -384,7 +383,7 @@ func (k *torture) verify(c *miniclient.Server, round int, all bool) {
 	}
 }
 
-// settle finds the one of the possible states a fact is in; an error when it is in none of them.
+// settle finds out which of its possible states a fact is in. It is an error if that is none of them.
 func (f *fact) settle(c *miniclient.Server) error {
 	ctx := context.Background()
 	if f.id != "" {
@@ -418,7 +417,7 @@ func (f *fact) settle(c *miniclient.Server) error {
 	return fmt.Errorf("of %d possible states none is there: %w", len(f.possible), last)
 }
 
-// settleGone: what was taken back is not offered any more.
+// settleGone checks that a withdrawn release is not listed.
 func (f *fact) settleGone(c *miniclient.Server) error {
 	if f.was == nil {
 		return nil // it was refused
@@ -446,7 +445,7 @@ func (f *fact) settleToken(c *miniclient.Server) error {
 	return fmt.Errorf("token %s answers %d, want one of %v: %.200s", f.id, a.Status, f.live, a.Body)
 }
 
-// check runs larder check --deep on the folder of a dead server.
+// check runs larder check --deep on the data folder after the kill.
 func (k *torture) check(round int) {
 	k.t.Helper()
 	if out, err := exec.Command("larder", "check", "--deep", "--data", k.data).CombinedOutput(); err != nil {
@@ -454,7 +453,7 @@ func (k *torture) check(round int) {
 	}
 }
 
-// end reads everything once more.
+// end reads everything again at the end of a series.
 func (k *torture) end(round int) {
 	k.t.Helper()
 	k.check(round)
@@ -468,7 +467,7 @@ func (k *torture) end(round int) {
 	s.stop(k.t)
 }
 
-// kills is a number from the environment, and what is right for a quick run.
+// kills returns the number of kills from the environment, few if it is not set.
 func kills(name string, few int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
 		return n
@@ -476,7 +475,7 @@ func kills(name string, few int) int {
 	return few
 }
 
-// TestKillUnderMixedLoad ends the server with SIGKILL at random instants. LARDER_KILLS says how often.
+// TestKillUnderMixedLoad ends the server with SIGKILL at random instants. LARDER_KILLS is the number of kills.
 func TestKillUnderMixedLoad(t *testing.T) {
 	n := kills("LARDER_KILLS", 4)
 	k := newTorture(t, t.TempDir(), "")

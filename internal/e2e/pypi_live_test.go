@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The live test of pip and others: real projects are installed from files that were uploaded here again.
 
 import (
 	"archive/zip"
@@ -25,36 +27,43 @@ import (
 	"larder/internal/pydist"
 )
 
-// livePythonProjects are widely used ones; with all that they need they are more than two hundred. Among them are the
-// build backends, because those of liveSources are built where they are installed.
+// livePythonProjects are widely used projects; with dependencies they are more than two hundred. The build backends are
+// among them, because liveSources are built where they are installed.
 const livePythonProjects = `
-aiofiles aiohttp alabaster alembic annotated-types anyio argcomplete arrow asgiref astroid asttokens async-timeout attrs automat babel
-backoff bcrypt beautifulsoup4 billiard black bleach blinker boltons boto3 build cachetools cattrs celery certifi cffi chardet
-charset-normalizer click click-didyoumean click-plugins click-repl cloudpickle colorama colorlog constantly coverage croniter cryptography
-cssselect cycler decorator deepdiff defusedxml deprecated dill distlib django django-cors-headers django-filter djangorestframework dnspython
-docker docutils email-validator et-xmlfile exceptiongroup execnet executing factory-boy faker fastapi fastjsonschema filelock flake8 flask
-flask-cors flask-login flask-sqlalchemy flask-wtf flit-core freezegun frozenlist fsspec ghp-import gitdb gitpython greenlet gunicorn h11
-hatchling html5lib httpcore httptools httpx humanize hyperlink hypothesis identify idna imagesize importlib-metadata importlib-resources
-incremental iniconfig installer invoke ipython isodate isort itsdangerous jedi jinja2 joblib jsonpatch jsonpointer jsonschema
-jsonschema-specifications kombu lark loguru lxml mako markdown markdown-it-py markupsafe marshmallow matplotlib-inline mdurl mergedeep mistune
-mkdocs mock more-itertools msgpack multidict mypy mypy-extensions nbformat networkx nodeenv nox oauthlib openpyxl orjson outcome packaging
-paramiko parso pathspec pdm-backend peewee pexpect platformdirs pluggy ply poetry-core pre-commit prometheus-client prompt-toolkit propcache
-psutil ptyprocess pure-eval pyasn1 pyasn1-modules pycodestyle pycparser pydantic pydantic-settings pyflakes pygments pyjwt pylint pymysql
-pynacl pyparsing pyproject-hooks pytest pytest-asyncio pytest-cov pytest-mock pytest-xdist python-dateutil python-dotenv python-multipart pytz
-pyyaml redis referencing requests requests-mock requests-oauthlib requests-toolbelt responses rich rpds-py rsa ruamel.yaml s3transfer
-service-identity setuptools setuptools-scm shellingham simplejson smmap sniffio snowballstemmer sortedcontainers soupsieve sphinx sqlalchemy
-sqlparse stack-data starlette structlog tabulate tenacity tinycss2 tomli tomlkit toolz tornado tox tqdm traitlets trio trove-classifiers
-twisted typer typing-extensions tzdata tzlocal ujson unidecode urllib3 uvicorn virtualenv vine voluptuous waitress watchdog wcwidth
-websocket-client websockets werkzeug wheel wrapt wsproto wtforms xlsxwriter yarl zipp zope.interface`
+aiofiles aiohttp alabaster alembic annotated-types anyio argcomplete arrow asgiref astroid asttokens async-timeout
+attrs automat babel backoff bcrypt beautifulsoup4 billiard black bleach blinker boltons boto3 build cachetools cattrs
+celery certifi cffi chardet charset-normalizer click click-didyoumean click-plugins click-repl cloudpickle colorama
+colorlog constantly coverage croniter cryptography cssselect cycler decorator deepdiff defusedxml deprecated dill
+distlib django django-cors-headers django-filter djangorestframework dnspython docker docutils email-validator
+et-xmlfile exceptiongroup execnet executing factory-boy faker fastapi fastjsonschema filelock flake8 flask flask-cors
+flask-login flask-sqlalchemy flask-wtf flit-core freezegun frozenlist fsspec ghp-import gitdb gitpython greenlet
+gunicorn h11 hatchling html5lib httpcore httptools httpx humanize hyperlink hypothesis identify idna imagesize
+importlib-metadata importlib-resources incremental iniconfig installer invoke ipython isodate isort itsdangerous jedi
+jinja2 joblib jsonpatch jsonpointer jsonschema jsonschema-specifications kombu lark loguru lxml mako markdown
+markdown-it-py markupsafe marshmallow matplotlib-inline mdurl mergedeep mistune mkdocs mock more-itertools msgpack
+multidict mypy mypy-extensions nbformat networkx nodeenv nox oauthlib openpyxl orjson outcome packaging paramiko parso
+pathspec pdm-backend peewee pexpect platformdirs pluggy ply poetry-core pre-commit prometheus-client prompt-toolkit
+propcache psutil ptyprocess pure-eval pyasn1 pyasn1-modules pycodestyle pycparser pydantic pydantic-settings pyflakes
+pygments pyjwt pylint pymysql pynacl pyparsing pyproject-hooks pytest pytest-asyncio pytest-cov pytest-mock
+pytest-xdist python-dateutil python-dotenv python-multipart pytz pyyaml redis referencing requests requests-mock
+requests-oauthlib requests-toolbelt responses rich rpds-py rsa ruamel.yaml s3transfer service-identity setuptools
+setuptools-scm shellingham simplejson smmap sniffio snowballstemmer sortedcontainers soupsieve sphinx sqlalchemy
+sqlparse stack-data starlette structlog tabulate tenacity tinycss2 tomli tomlkit toolz tornado tox tqdm traitlets trio
+trove-classifiers twisted typer typing-extensions tzdata tzlocal ujson unidecode urllib3 uvicorn virtualenv vine
+voluptuous waitress watchdog wcwidth websocket-client websockets werkzeug wheel wrapt wsproto wtforms xlsxwriter yarl
+zipp zope.interface`
 
-// liveSources are taken as source archives.
-var liveSources = []string{"docopt", "six", "inflection", "webencodings", "mccabe", "text-unidecode", "python-slugify", "jmespath", "xmltodict", "natsort"}
+// liveSources are downloaded as source archives.
+var liveSources = []string{
+	"docopt", "six", "inflection", "webencodings", "mccabe", "text-unidecode", "python-slugify", "jmespath", "xmltodict",
+	"natsort",
+}
 
-// TestPyPILive takes the files of real projects by their names from the index the user's own pip is configured for, sends
-// them to Larder as they are and installs all of them from Larder alone: what then lies in the environment must be what the
-// source's own lay there, to the byte, and what Larder says of a wheel must be what stands in the wheel.
+// TestPyPILive downloads the files of real projects from the index of the user's own pip, uploads them to Larder and
+// installs all of them from Larder alone. Every installed file must be as if it came from the source, and what Larder's
+// pages say of a wheel must be what is in the wheel.
 //
-//	LARDER_LIVE=1 go test . -run TestPyPILive -v -timeout 30m
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestPyPILive -v -timeout 30m
 func TestPyPILive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take projects from pip's index")
@@ -67,7 +76,8 @@ func TestPyPILive(t *testing.T) {
 	source := newLivePython(t)
 	names := strings.Fields(livePythonProjects)
 	source.requirements(t, append(names, liveSources...))
-	took := source.run(t, "pip26", "download", "-q", "--dest", "files", "--no-binary", strings.Join(liveSources, ","), "-r", "requirements")
+	took := source.run(t, "pip26", "download", "-q", "--dest", "files", "--no-binary", strings.Join(liveSources, ","),
+		"-r", "requirements")
 	files := source.files(t)
 	t.Logf("%d files from the source in %v", len(files), took)
 	var all, pinned, sources []string
@@ -85,7 +95,8 @@ func TestPyPILive(t *testing.T) {
 
 	server := startCrashServer(t, filepath.Join(t.TempDir(), "data"))
 	base := "http://" + server.addr
-	larder := &livePython{dir: source.dir, env: append(shutOff(source.env), "HOME="+source.dir, "PIP_CONFIG_FILE="+os.DevNull, "PIP_INDEX_URL="+base+"/simple/",
+	larder := &livePython{dir: source.dir, env: append(shutOff(source.env), "HOME="+source.dir,
+		"PIP_CONFIG_FILE="+os.DevNull, "PIP_INDEX_URL="+base+"/simple/",
 		"PIP_NO_CACHE_DIR=1", "UV_NO_CACHE=1", "UV_NO_CONFIG=1", "UV_DEFAULT_INDEX="+base+"/simple/",
 		"UV_PUBLISH_URL="+base+"/pypi/legacy/", "UV_PUBLISH_USERNAME=admin", "UV_PUBLISH_PASSWORD="+crashPassword)}
 	args := []string{"publish", "-q"}
@@ -95,7 +106,7 @@ func TestPyPILive(t *testing.T) {
 	t.Logf("uploaded in %v", larder.run(t, "uv", args...))
 	wheels, start := 0, time.Now()
 	for _, f := range files {
-		// uv passes over names that are not written as they should be today; of all others this is the second time.
+		// uv ignores file names that are not normalised. All others are uploaded for the second time here.
 		if err := sendLiveFile(t.Context(), base, filepath.Join(source.dir, "files"), f); err != nil {
 			t.Fatalf("%s: %v", f.Text, err)
 		}
@@ -120,15 +131,16 @@ func TestPyPILive(t *testing.T) {
 			for _, name := range sources {
 				with = append(with, "--no-binary", name)
 			}
-			// The same folder for both: what a program's first line says names it.
+			// The same folder for both: the first line of a program has the path of its interpreter.
 			source.requirements(t, pinned)
 			source.fresh(t)
 			took := source.run(t, client, with...)
 			want := source.tree(t)
-			// Larder gets names alone: versions and what each needs are found again.
+			// From Larder only names are installed: versions and dependencies must be found again.
 			larder.requirements(t, all)
 			larder.fresh(t)
-			t.Logf("%d files installed from the source in %v, from Larder in %v", len(want), took, larder.run(t, client, install...))
+			t.Logf("%d files installed from the source in %v, from Larder in %v", len(want), took,
+				larder.run(t, client, install...))
 			have := larder.tree(t)
 			for name, sum := range want {
 				if have[name] != sum {
@@ -143,17 +155,18 @@ func TestPyPILive(t *testing.T) {
 	}
 }
 
-// livePython is a folder with an environment, and the variables its programs get.
+// livePython is a folder with a virtual environment, and the variables of its programs.
 type livePython struct {
 	dir string
 	env []string
 }
 
-// newLivePython installs from the user's own index, which uv is told too.
+// newLivePython returns an environment that installs from the user's own index.
 func newLivePython(t *testing.T) *livePython {
 	t.Helper()
 	p := &livePython{dir: t.TempDir()}
-	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"), "PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"), "UV_CACHE_DIR="+filepath.Join(p.dir, "uv"),
+	p.env = append(os.Environ(), "VIRTUAL_ENV="+filepath.Join(p.dir, "env"),
+		"PIP_CACHE_DIR="+filepath.Join(p.dir, "cache"), "UV_CACHE_DIR="+filepath.Join(p.dir, "uv"),
 		"PIP_FIND_LINKS=", "PIP_DISABLE_PIP_VERSION_CHECK=1", "UV_SYSTEM_CERTS=1", "SOURCE_DATE_EPOCH=1700000000")
 	ask := exec.CommandContext(t.Context(), "python3", "-m", "pip", "config", "get", "global.index-url")
 	if index, err := ask.Output(); err == nil {
@@ -179,7 +192,7 @@ func (p *livePython) run(t *testing.T, name string, args ...string) time.Duratio
 	return time.Since(start).Round(100 * time.Millisecond)
 }
 
-// fresh makes the environment anew.
+// fresh makes an empty environment in place of the old one.
 func (p *livePython) fresh(t *testing.T) {
 	t.Helper()
 	if err := os.RemoveAll(filepath.Join(p.dir, "env")); err != nil {
@@ -195,7 +208,7 @@ func (p *livePython) requirements(t *testing.T, lines []string) {
 	}
 }
 
-// files are the names of what was downloaded.
+// files returns the names of the downloaded files.
 func (p *livePython) files(t *testing.T) []pydist.Filename {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Join(p.dir, "files"))
@@ -213,7 +226,7 @@ func (p *livePython) files(t *testing.T) []pydist.Filename {
 	return list
 }
 
-// tree has the digest of every file of the environment.
+// tree maps every file of the environment to its digest.
 func (p *livePython) tree(t *testing.T) map[string]string {
 	t.Helper()
 	root, sums := filepath.Join(p.dir, "env"), map[string]string{}
@@ -231,7 +244,7 @@ func (p *livePython) tree(t *testing.T) map[string]string {
 	return sums
 }
 
-// sendLiveFile uploads a file with the least that a form can have.
+// sendLiveFile uploads a file with a minimal form.
 func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) error {
 	content, err := os.ReadFile(filepath.Join(dir, f.Text))
 	if err != nil {
@@ -239,7 +252,10 @@ func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) erro
 	}
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
-	for _, field := range [][2]string{{":action", "file_upload"}, {"protocol_version", "1"}, {"name", f.Stem}, {"version", f.Version.String()}, {"sha256_digest", liveSum(content)}} {
+	for _, field := range [][2]string{
+		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", f.Stem}, {"version", f.Version.String()},
+		{"sha256_digest", liveSum(content)},
+	} {
 		if err := w.WriteField(field[0], field[1]); err != nil {
 			return err
 		}
@@ -261,7 +277,7 @@ func sendLiveFile(ctx context.Context, base, dir string, f pydist.Filename) erro
 	return err
 }
 
-// checkLivePage compares what the page says of a file with the file.
+// checkLivePage compares the entry of a project's page with the file.
 func checkLivePage(ctx context.Context, base, dir string, f pydist.Filename) error {
 	page := base + "/simple/" + f.Project + "/"
 	body, err := liveGet(ctx, page)
@@ -305,7 +321,7 @@ func checkLivePage(ctx context.Context, base, dir string, f pydist.Filename) err
 	return errors.New("it is not on its page")
 }
 
-// checkLiveMetadata compares what is advertised and served as a wheel's metadata with what stands in it.
+// checkLiveMetadata compares the advertised hash and the served metadata of a wheel with those in the wheel.
 func checkLiveMetadata(ctx context.Context, address string, wheel, advertised []byte) error {
 	archive, err := zip.NewReader(bytes.NewReader(wheel), int64(len(wheel)))
 	if err != nil {

@@ -1,8 +1,25 @@
-package rubymarshal
+// Package marshaltest reads what package rubymarshal writes, and what Ruby writes, for tests. Links to objects, which
+// rubymarshal never writes, are followed.
+package marshaltest
 
 import (
+	"errors"
 	"fmt"
 	"unicode/utf8"
+
+	"larder/internal/rubymarshal"
+)
+
+// The errors of Unmarshal, beside rubymarshal.ErrUnsupported.
+var (
+	ErrFormat = errors.New("not a Marshal stream of format 4.8")
+	ErrLimit  = errors.New("Marshal stream exceeds a limit")
+)
+
+// Integers outside these bounds are of another type in Ruby.
+const (
+	minInt = -1 << 30
+	maxInt = 1<<30 - 1
 )
 
 // Limits bound what reading one stream may cost. A zero field means the default.
@@ -11,8 +28,8 @@ type Limits struct {
 	Values int // in all, those behind links counted each time; default 4 million
 }
 
-// Unmarshal reads a stream that holds one value and nothing else. ErrFormat, ErrUnsupported, ErrLimit. What it returns
-// shares no memory with p.
+// Unmarshal reads a stream that holds one value and nothing else. Its errors are ErrFormat, ErrLimit and
+// rubymarshal.ErrUnsupported. What it returns shares no memory with p.
 func Unmarshal(p []byte, l Limits) (any, error) {
 	if len(p) < 2 || p[0] != 4 || p[1] != 8 {
 		return nil, fmt.Errorf("%w: no header", ErrFormat)
@@ -38,11 +55,12 @@ type decoder struct {
 	in      []byte
 	depth   int // levels left
 	left    int // values left
-	symbols []Symbol
+	symbols []rubymarshal.Symbol
 	objects []entry // what links point at, in the order in which Ruby numbers it
 }
 
-// entry is an object of the stream; one that is not complete cannot be linked to: nothing RubyGems writes contains itself.
+// entry is an object of the stream; one that is not complete cannot be linked to: nothing RubyGems writes contains
+// itself.
 type entry struct {
 	value    any
 	size     int // values in it, itself included
@@ -162,7 +180,7 @@ func asAny[T any](v T, err error) (any, error) {
 }
 
 // symbolHere reads what must be a symbol.
-func (d *decoder) symbolHere() (Symbol, error) {
+func (d *decoder) symbolHere() (rubymarshal.Symbol, error) {
 	t, err := d.byte()
 	if err != nil {
 		return "", err
@@ -170,15 +188,15 @@ func (d *decoder) symbolHere() (Symbol, error) {
 	return d.symbol(t)
 }
 
-func (d *decoder) symbol(t byte) (Symbol, error) {
+func (d *decoder) symbol(t byte) (rubymarshal.Symbol, error) {
 	switch t {
 	case ':':
 		p, err := d.bytes()
 		if err != nil {
 			return "", err
 		}
-		d.symbols = append(d.symbols, Symbol(p))
-		return Symbol(p), nil
+		d.symbols = append(d.symbols, rubymarshal.Symbol(p))
+		return rubymarshal.Symbol(p), nil
 	case ';':
 		n, err := d.int()
 		if err != nil {
@@ -223,7 +241,7 @@ func (d *decoder) object(t byte) (any, error) {
 	case '"':
 		v, err = asAny(d.bytes())
 		if err == nil {
-			v = Binary(v.([]byte))
+			v = rubymarshal.Binary(v.([]byte))
 		}
 	case '[':
 		v, err = asAny(d.array())
@@ -234,7 +252,7 @@ func (d *decoder) object(t byte) (any, error) {
 	case 'U':
 		v, err = asAny(d.user())
 	default:
-		return nil, fmt.Errorf("%w: type %q", ErrUnsupported, t)
+		return nil, fmt.Errorf("%w: type %q", rubymarshal.ErrUnsupported, t)
 	}
 	if err != nil {
 		return nil, err
@@ -258,12 +276,12 @@ func (d *decoder) array() ([]any, error) {
 	return out, nil
 }
 
-func (d *decoder) hash() (Hash, error) {
+func (d *decoder) hash() (rubymarshal.Hash, error) {
 	n, err := d.length()
 	if err != nil {
 		return nil, err
 	}
-	out := make(Hash, 0, min(n, 16))
+	out := make(rubymarshal.Hash, 0, min(n, 16))
 	for range n {
 		k, err := d.value()
 		if err != nil {
@@ -273,38 +291,38 @@ func (d *decoder) hash() (Hash, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Pair{k, v})
+		out = append(out, rubymarshal.Pair{Key: k, Value: v})
 	}
 	return out, nil
 }
 
-func (d *decoder) plain() (o Object, err error) {
+func (d *decoder) plain() (o rubymarshal.Object, err error) {
 	if o.Class, err = d.symbolHere(); err == nil {
 		o.Ivars, err = d.ivars()
 	}
 	return o, err
 }
 
-func (d *decoder) user() (u User, err error) {
+func (d *decoder) user() (u rubymarshal.User, err error) {
 	if u.Class, err = d.symbolHere(); err == nil {
 		u.Value, err = d.value()
 	}
 	return u, err
 }
 
-func (d *decoder) data() (u Data, err error) {
+func (d *decoder) data() (u rubymarshal.Data, err error) {
 	if u.Class, err = d.symbolHere(); err == nil {
 		u.Raw, err = d.bytes()
 	}
 	return u, err
 }
 
-func (d *decoder) ivars() ([]Ivar, error) {
+func (d *decoder) ivars() ([]rubymarshal.Ivar, error) {
 	n, err := d.length()
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	out := make([]Ivar, 0, min(n, 16))
+	out := make([]rubymarshal.Ivar, 0, min(n, 16))
 	for range n {
 		name, err := d.symbolHere()
 		if err != nil {
@@ -314,7 +332,7 @@ func (d *decoder) ivars() ([]Ivar, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Ivar{name, v})
+		out = append(out, rubymarshal.Ivar{Name: name, Value: v})
 	}
 	return out, nil
 }
@@ -352,13 +370,13 @@ func (d *decoder) withIvars() (any, error) {
 		}
 		return d.end(d.begin(), left, u), nil
 	}
-	return nil, fmt.Errorf("%w: instance variables of type %q", ErrUnsupported, t)
+	return nil, fmt.Errorf("%w: instance variables of type %q", rubymarshal.ErrUnsupported, t)
 }
 
 // encoded is a string whose only instance variable says its encoding.
-func encoded(p []byte, list []Ivar) (any, error) {
+func encoded(p []byte, list []rubymarshal.Ivar) (any, error) {
 	if len(list) != 1 || list[0].Name != "E" {
-		return nil, fmt.Errorf("%w: a string of another encoding", ErrUnsupported)
+		return nil, fmt.Errorf("%w: a string of another encoding", rubymarshal.ErrUnsupported)
 	}
 	switch list[0].Value {
 	case true:
@@ -367,7 +385,7 @@ func encoded(p []byte, list []Ivar) (any, error) {
 		}
 		return string(p), nil
 	case false:
-		return ASCII(p), nil
+		return rubymarshal.ASCII(p), nil
 	}
 	return nil, malformed("an encoding that is none")
 }

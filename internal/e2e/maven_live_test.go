@@ -1,4 +1,6 @@
-package main
+package e2e
+
+// The live test of Maven: a real project is built from files that were deployed here again.
 
 import (
 	"bytes"
@@ -23,23 +25,41 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// mavenProject is what is built: a web application with a database and a test, packed with everything it needs.
+// mavenProject is a web application with a database and a test, packaged with its dependencies.
 var mavenProject = map[string]string{
 	"pom.xml": `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <parent><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-parent</artifactId><version>3.3.5</version></parent>
+  <parent>
+    <groupId>org.springframework.boot</groupId>
+    <artifactId>spring-boot-starter-parent</artifactId>
+    <version>3.3.5</version>
+  </parent>
   <groupId>com.acme</groupId><artifactId>shop</artifactId><version>1.0</version>
   <properties><java.version>17</java.version></properties>
   <dependencies>
     <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-web</artifactId></dependency>
-    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-data-jpa</artifactId></dependency>
-    <dependency><groupId>com.google.guava</groupId><artifactId>guava</artifactId><version>33.3.1-jre</version></dependency>
+    <dependency>
+      <groupId>org.springframework.boot</groupId>
+      <artifactId>spring-boot-starter-data-jpa</artifactId>
+    </dependency>
+    <dependency>
+      <groupId>com.google.guava</groupId>
+      <artifactId>guava</artifactId>
+      <version>33.3.1-jre</version>
+    </dependency>
     <dependency><groupId>com.h2database</groupId><artifactId>h2</artifactId><scope>runtime</scope></dependency>
-    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-test</artifactId><scope>test</scope></dependency>
+    <dependency>
+      <groupId>org.springframework.boot</groupId>
+      <artifactId>spring-boot-starter-test</artifactId>
+      <scope>test</scope>
+    </dependency>
   </dependencies>
   <build><plugins>
     <plugin><groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId></plugin>
-    <plugin><artifactId>maven-source-plugin</artifactId><executions><execution><goals><goal>jar-no-fork</goal></goals></execution></executions></plugin>
+    <plugin>
+      <artifactId>maven-source-plugin</artifactId>
+      <executions><execution><goals><goal>jar-no-fork</goal></goals></execution></executions>
+    </plugin>
   </plugins></build>
 </project>
 `,
@@ -62,15 +82,15 @@ class ShopTest {
 `,
 }
 
-// mavenClients are the Mavens that build it; each brings plugins of its own choice.
+// mavenClients are the versions of Maven that build it; each has other versions of plugins.
 var mavenClients = []string{"mvn38", "mvn39", "mvn310", "mvn4"}
 
-// TestMavenLive deploys the closure of a real project, POMs and build plugins included, taken by the user's own Maven from
-// wherever it is configured to take them, to Larder, file by file, and builds the project from Larder alone with an empty
-// local repository: everything that is fetched must have the bytes of the source.
+// TestMavenLive deploys all files of a real project to Larder, POMs and build plugins included, as the user's own Maven
+// gets them. Then it builds the project from Larder alone with an empty local repository: everything that is fetched
+// must have the bytes of the source.
 //
-//	LARDER_LIVE=1 go test . -run TestMavenLive -v            every client
-//	LARDER_LIVE=mvn38,mvn4 go test . -run TestMavenLive -v   these
+//	LARDER_LIVE=1 go test ./internal/e2e -run TestMavenLive -v            every client
+//	LARDER_LIVE=mvn38,mvn4 go test ./internal/e2e -run TestMavenLive -v   these
 func TestMavenLive(t *testing.T) {
 	if os.Getenv("LARDER_LIVE") == "" {
 		t.Skip("set LARDER_LIVE=1 to take artifacts from the repository that mvn is configured for")
@@ -94,7 +114,8 @@ func TestMavenLive(t *testing.T) {
 	size := deployFiles(t, base, closure)
 	t.Logf("%d files, %d MB deployed in %v", len(closure), size>>20, time.Since(start).Round(time.Second))
 	settings := filepath.Join(t.TempDir(), "settings.xml")
-	text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + base + "</url></mirror></mirrors></settings>"
+	text := "<settings><mirrors><mirror><id>larder</id><mirrorOf>*</mirrorOf><url>" + base +
+		"</url></mirror></mirrors></settings>"
 	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +139,7 @@ func TestMavenLive(t *testing.T) {
 	}
 }
 
-// liveMavens are the clients that are chosen and there; the machine's own mvn if there is no other.
+// liveMavens returns the clients that are chosen and installed, or the machine's own mvn if there is none.
 func liveMavens(t *testing.T) []string {
 	t.Helper()
 	chosen := strings.Split(os.Getenv("LARDER_LIVE"), ",")
@@ -157,7 +178,8 @@ func buildWithMaven(t *testing.T, client, local string, args ...string) time.Dur
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, client, append([]string{"-B", "-ntp", "-Dmaven.repo.local=" + local, "package"}, args...)...)
+	cmd := exec.CommandContext(ctx, client,
+		append([]string{"-B", "-ntp", "-Dmaven.repo.local=" + local, "package"}, args...)...)
 	cmd.Dir = dir
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -169,10 +191,11 @@ func buildWithMaven(t *testing.T, client, local string, args ...string) time.Dur
 	return time.Since(start).Round(100 * time.Millisecond)
 }
 
-// mavenNotes are what Maven writes into its local repository beside artifacts.
-var mavenNotes = regexp.MustCompile(`(^|/)(_remote\.repositories|resolver-status\.properties|maven-metadata.*|.*\.lastUpdated|.*\.(sha1|sha256|sha512|md5)|\..*)$`)
+// mavenNotes match the files that Maven writes into its local repository beside artifacts.
+var mavenNotes = regexp.MustCompile(`(^|/)(_remote\.repositories|resolver-status\.properties|maven-metadata.*|` +
+	`.*\.lastUpdated|.*\.(sha1|sha256|sha512|md5)|\..*)$`)
 
-// localFiles finds the artifacts of a local repository: path in the layout → file.
+// localFiles maps the paths of the artifacts of a local repository to their files.
 func localFiles(t *testing.T, local string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -192,7 +215,7 @@ func localFiles(t *testing.T, local string) map[string]string {
 	return files
 }
 
-// deployFiles puts every file with its checksum, and announces each artifact.
+// deployFiles uploads every file with its checksum, and the metadata of each artifact.
 func deployFiles(t *testing.T, base string, files map[string]string) int64 {
 	t.Helper()
 	var size atomic.Int64

@@ -1,6 +1,7 @@
-// Package roll keeps a long sorted list as a document: all projects of an index, say. A change costs the same however long
-// the list is, and the document is put together from pieces that are rendered and compressed already.
-package roll
+// Package sortedlist keeps a long sorted list of lines that is served as one document, such as all projects of an
+// index. A change costs the same however long the list is: the document is joined from pieces, and only the pieces that
+// changed are rendered and compressed again.
+package sortedlist
 
 import (
 	"bytes"
@@ -18,11 +19,10 @@ import (
 // maxPiece is the number of lines from which a piece is cut in two: rendering one takes less than a millisecond.
 const maxPiece = 512
 
-// Roll is a sorted list of lines. One goroutine uses it at a time.
-type Roll struct {
+// List is a list of lines, sorted by their keys. It is not safe for concurrent use.
+type List struct {
 	separator string
-	pieces    []*piece // never empty ones, in order
-	length    int
+	pieces    []*piece // in order; none is empty
 }
 
 // piece is a run of lines. A line that is not the first of the whole list has the separator before it.
@@ -30,35 +30,33 @@ type piece struct {
 	keys  []string
 	lines []string
 	fresh bool // body and packed are those of the lines
-	first bool // was rendered as the first piece
+	first bool // body was rendered as the first piece
 	body  []byte
-	// packed is body as deflate blocks that end on a byte and refer to nothing before them: so pieces can be joined.
+	// packed is body as deflate blocks that end on a byte and refer to nothing before them: such pieces can be joined.
 	packed []byte
 }
 
 // New returns an empty list whose lines are joined by separator.
-func New(separator string) *Roll { return &Roll{separator: separator} }
+func New(separator string) *List { return &List{separator: separator} }
 
-// Len is the number of lines.
-func (r *Roll) Len() int { return r.length }
-
-// find is the piece that has or would have the key.
-func (r *Roll) find(key string) int {
-	i, found := slices.BinarySearchFunc(r.pieces, key, func(p *piece, key string) int { return strings.Compare(p.keys[0], key) })
+// find returns the index of the piece that has the key, or into which the key belongs.
+func (l *List) find(key string) int {
+	compare := func(p *piece, key string) int { return strings.Compare(p.keys[0], key) }
+	i, found := slices.BinarySearchFunc(l.pieces, key, compare)
 	if !found && i > 0 {
 		i--
 	}
 	return i
 }
 
-// Set puts a line in its key's place, instead of the one that is there.
-func (r *Roll) Set(key, line string) {
-	if len(r.pieces) == 0 {
-		r.pieces, r.length = []*piece{{keys: []string{key}, lines: []string{line}}}, 1
+// Set adds a line under its key, or replaces the line that is there.
+func (l *List) Set(key, line string) {
+	if len(l.pieces) == 0 {
+		l.pieces = []*piece{{keys: []string{key}, lines: []string{line}}}
 		return
 	}
-	at := r.find(key)
-	p := r.pieces[at]
+	at := l.find(key)
+	p := l.pieces[at]
 	i, found := slices.BinarySearch(p.keys, key)
 	if found && p.lines[i] == line {
 		return
@@ -69,37 +67,36 @@ func (r *Roll) Set(key, line string) {
 		return
 	}
 	p.keys, p.lines = slices.Insert(p.keys, i, key), slices.Insert(p.lines, i, line)
-	r.length++
 	if len(p.keys) > maxPiece {
 		half := len(p.keys) / 2
 		rest := &piece{keys: slices.Clone(p.keys[half:]), lines: slices.Clone(p.lines[half:])}
 		p.keys, p.lines = slices.Clone(p.keys[:half]), slices.Clone(p.lines[:half])
-		r.pieces = slices.Insert(r.pieces, at+1, rest)
+		l.pieces = slices.Insert(l.pieces, at+1, rest)
 	}
 }
 
 // Delete removes a key's line, if there is one.
-func (r *Roll) Delete(key string) {
-	if len(r.pieces) == 0 {
+func (l *List) Delete(key string) {
+	if len(l.pieces) == 0 {
 		return
 	}
-	at := r.find(key)
-	p := r.pieces[at]
+	at := l.find(key)
+	p := l.pieces[at]
 	i, found := slices.BinarySearch(p.keys, key)
 	if !found {
 		return
 	}
 	p.fresh = false
 	p.keys, p.lines = slices.Delete(p.keys, i, i+1), slices.Delete(p.lines, i, i+1)
-	r.length--
 	if len(p.keys) == 0 {
-		r.pieces = slices.Delete(r.pieces, at, at+1)
+		l.pieces = slices.Delete(l.pieces, at, at+1)
 	}
 }
 
-// Document joins head, the list and tail. What did not change since the last time is copied.
-func (r *Roll) Document(head, tail, mediaType string) (*store.Document, error) {
-	parts := make([]*piece, 0, len(r.pieces)+2)
+// Document returns head, the list and tail joined, in plain form and, where that is shorter, as gzip. Pieces that did
+// not change since the last call are copied.
+func (l *List) Document(head, tail, mediaType string) (*store.Document, error) {
+	parts := make([]*piece, 0, len(l.pieces)+2)
 	for _, text := range []string{head, tail} {
 		p, err := pack([]byte(text))
 		if err != nil {
@@ -107,14 +104,15 @@ func (r *Roll) Document(head, tail, mediaType string) (*store.Document, error) {
 		}
 		parts = append(parts, p)
 	}
-	for i, p := range r.pieces {
-		if err := p.render(r.separator, i == 0); err != nil {
+	for i, p := range l.pieces {
+		if err := p.render(l.separator, i == 0); err != nil {
 			return nil, err
 		}
 	}
-	return join(slices.Insert(parts, 1, r.pieces...), mediaType), nil
+	return join(slices.Insert(parts, 1, l.pieces...), mediaType), nil
 }
 
+// render brings body and packed up to date.
 func (p *piece) render(separator string, first bool) error {
 	if p.fresh && p.first == first {
 		return nil
@@ -134,6 +132,7 @@ func (p *piece) render(separator string, first bool) error {
 	return nil
 }
 
+// pack compresses text into deflate blocks that end on a byte.
 func pack(body []byte) (*piece, error) {
 	var b bytes.Buffer
 	w, err := flate.NewWriter(&b, flate.DefaultCompression)
@@ -155,6 +154,7 @@ const gzipHead = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 // lastBlock is an empty deflate block with fixed codes that is marked as the last.
 const lastBlock = "\x03\x00"
 
+// join puts the pieces one after the other; gzip's header and checksum go around the compressed ones.
 func join(parts []*piece, mediaType string) *store.Document {
 	size, packed := 0, len(gzipHead)+len(lastBlock)+8
 	for _, p := range parts {

@@ -1,7 +1,6 @@
-package main
+package e2e
 
-// What was fetched from upstreams stays with the registry it came from, whatever the operator calls it, in all seven
-// kinds.
+// Copies belong to the registry they came from, whatever the operator calls it, in all seven protocols.
 
 import (
 	"context"
@@ -19,7 +18,7 @@ import (
 	"larder/store"
 )
 
-// miniServer is a running larder as its administrator's clients see it, by a token: passwords are slow on purpose.
+// mini returns the server for an administrator's clients. They use a token, because checking a password is slow.
 func (s *crashServer) mini(t *testing.T, data string) *miniclient.Server {
 	t.Helper()
 	out, err := exec.Command("larder", "token", "create", "admin", "--data", data).Output()
@@ -30,12 +29,12 @@ func (s *crashServer) mini(t *testing.T, data string) *miniclient.Server {
 	return &miniclient.Server{Base: "http://" + s.addr, Auth: auth, HTTP: http.DefaultClient}
 }
 
-// anonymous is the same server for a client without credentials.
+// anonymous returns the server for clients without credentials.
 func (s *crashServer) anonymous() *miniclient.Server {
 	return &miniclient.Server{Base: "http://" + s.addr, HTTP: http.DefaultClient}
 }
 
-// stop ends the server as an operator does.
+// stop ends the server with SIGTERM, as an operator does.
 func (s *crashServer) stop(t *testing.T) {
 	t.Helper()
 	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
@@ -44,7 +43,7 @@ func (s *crashServer) stop(t *testing.T) {
 	<-s.done
 }
 
-// publishAll publishes one release of each kind.
+// publishAll publishes one release of each protocol.
 func publishAll(t *testing.T, s *miniclient.Server, name, version string) map[string]miniclient.Release {
 	t.Helper()
 	out := map[string]miniclient.Release{}
@@ -65,7 +64,7 @@ func publishAll(t *testing.T, s *miniclient.Server, name, version string) map[st
 	return out
 }
 
-// upstreamsYAML is the list of upstreams of all kinds at a base address, all of one name.
+// upstreamsYAML returns a list of upstreams at a base address, one of each protocol, all with one name.
 func upstreamsYAML(name, base string, more ...string) string {
 	var b strings.Builder
 	b.WriteString("upstreams:\n")
@@ -79,7 +78,7 @@ func upstreamsYAML(name, base string, more ...string) string {
 	return b.String()
 }
 
-// box starts a larder on a folder with the given configuration.
+// box starts a server on a folder with the given configuration.
 func box(t *testing.T, data, yaml string) *crashServer {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "larder.yaml")
@@ -94,7 +93,7 @@ func TestCopiesBelongToTheRegistryNotToItsName(t *testing.T) {
 	origin := startCrashServer(t, filepath.Join(dir, "origin"))
 	base := "http://" + origin.addr
 	there := publishAll(t, origin.mini(t, filepath.Join(dir, "origin")), "thing", "1.0.0")
-	elsewhere := "http://localhost:" + strings.Split(origin.addr, ":")[1] // the same registry at another URL
+	moved := "http://localhost:" + strings.Split(origin.addr, ":")[1] // the same registry at another URL
 	was := `was: ["` + base + `PATH"]`
 	other, shouted := "http://127.0.0.1:1", strings.Replace(base, "http", "HTTP", 1)+"/."
 	data := filepath.Join(dir, "box")
@@ -127,9 +126,9 @@ func TestCopiesBelongToTheRegistryNotToItsName(t *testing.T) {
 		{"no upstreams, names blocked", "blocked: [\"*:*thing\"]\n", "three/", false},
 		{"its name for another registry, offline", "offline: true\n" + upstreamsYAML("three", other), "three/", true},
 		{"its name for another registry that is down", upstreamsYAML("three", other), "three/", false},
-		{"its new URL beside the one it was", "offline: true\n" + upstreamsYAML("four", elsewhere, was), "four/", true},
-		{"its new URL alone, later", "offline: true\n" + upstreamsYAML("four", elsewhere), "four/", true},
-		{"excluded", "offline: true\n" + upstreamsYAML("four", elsewhere, `exclude: ["*thing"]`), "four/", false},
+		{"its new URL beside the one it was", "offline: true\n" + upstreamsYAML("four", moved, was), "four/", true},
+		{"its new URL alone, later", "offline: true\n" + upstreamsYAML("four", moved), "four/", true},
+		{"excluded", "offline: true\n" + upstreamsYAML("four", moved, `exclude: ["*thing"]`), "four/", false},
 	} {
 		s := box(t, data, c.yaml)
 		for _, p := range miniclient.All() {
@@ -202,7 +201,7 @@ func TestCopiesWithoutUpstreamAreListedAndPurged(t *testing.T) {
 	}
 }
 
-// prefixFor is prefix for container registries, whose names say which upstream is meant.
+// prefixFor returns prefix for container registries, where the name of a repository begins with that of the upstream.
 func prefixFor(p miniclient.Protocol, prefix string) string {
 	if p.Kind == string(store.OCI) {
 		return prefix
@@ -221,7 +220,7 @@ func imageProtocol(t *testing.T) miniclient.Protocol {
 	return miniclient.Protocol{}
 }
 
-// restored takes a backup of a folder and returns another folder with it.
+// restored backs a folder up and returns another folder to which the backup was restored.
 func restored(t *testing.T, data string) string {
 	t.Helper()
 	to, file := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup.tar")

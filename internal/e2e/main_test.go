@@ -1,28 +1,52 @@
-package main
+package e2e
+
+// This file runs the scripts: it makes the test binary the program, and gives every script a home of its own.
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"larder/internal/cli"
 )
 
-// TestMain makes this test binary answer to the name larder, so that scripts
-// run the same program a user runs.
+// TestMain makes this test binary answer to the name larder: the scripts run the program a user runs, with the race
+// detector when the tests have it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"larder": main})
+	testscript.Main(m, map[string]func(){"larder": larder})
 }
 
-// TestScript runs every story of testdata/script: one folder a protocol (and
-// one for the server itself), one file a client and story.
+// larder does what main.go does; a test cannot import package main.
+func larder() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(cli.Main(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// moduleRoot is the folder of go.mod.
+func moduleRoot(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	if err != nil {
+		t.Fatalf("go list -m: %v", err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// TestScript runs every story of testdata/script in the root of the module: one folder a protocol (and one for the
+// server itself), one file a client and story.
 //
-//	go test . -run 'TestScript/oci/skopeo'
+//	go test ./internal/e2e -run 'TestScript/oci/skopeo'
 func TestScript(t *testing.T) {
-	folders, err := filepath.Glob("testdata/script/*")
+	folders, err := filepath.Glob(filepath.Join(moduleRoot(t), "testdata/script/*"))
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no scripts below testdata/script: %v", err)
 	}
@@ -41,8 +65,8 @@ func TestScript(t *testing.T) {
 	}
 }
 
-// setupScript gives a script a home of its own: no client may read or write
-// the configuration, credentials or caches of the person who runs the tests.
+// setupScript gives a script a home of its own: no client may read or write the configuration, credentials or caches of
+// the person who runs the tests.
 func setupScript(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	cache, err := os.UserCacheDir()
@@ -63,7 +87,7 @@ func setupScript(env *testscript.Env) error {
 		"DOCKER_CONFIG":         filepath.Join(home, ".docker"),
 		"LARDER_ADMIN_PASSWORD": "correct-horse",
 		"NO_PROXY":              "127.0.0.1,localhost",
-		// What clients build with instead of a public registry: m2-seed, wheelhouse.
+		// Packages that clients build with, instead of those of a public registry: m2-seed, wheelhouse.
 		"CLIENTS":                  filepath.Join(cache, "larder-clients"),
 		"RUSTUP_HOME":              rustup,
 		"COMPOSER_ALLOW_SUPERUSER": "1",
@@ -88,8 +112,8 @@ func setupScript(env *testscript.Env) error {
 	return nil
 }
 
-// rustupHome says where rustup keeps its toolchains: its cargo looks below
-// HOME for them, which in a script is empty.
+// rustupHome returns the folder of rustup's toolchains. Its cargo looks below HOME for them, which
+// is empty in a script.
 func rustupHome() (string, error) {
 	if dir := os.Getenv("RUSTUP_HOME"); dir != "" {
 		return dir, nil
@@ -98,8 +122,8 @@ func rustupHome() (string, error) {
 	return filepath.Join(home, ".rustup"), err
 }
 
-// containersConfig writes what skopeo, podman and buildah read: images kept in
-// the script's folder, no image signature demanded, no registry but ours.
+// containersConfig writes the configuration of skopeo, podman and buildah: images are kept in the script's folder, need
+// no signature, and come from no registry but ours.
 func containersConfig(env *testscript.Env, dir string) error {
 	store := filepath.Join(env.WorkDir, "containers")
 	files := map[string]string{
@@ -107,7 +131,8 @@ func containersConfig(env *testscript.Env, dir string) error {
 		"registries.conf": "unqualified-search-registries = []\n",
 		"storage.conf": fmt.Sprintf("[storage]\ndriver = \"vfs\"\nrunroot = %q\ngraphroot = %q\n",
 			filepath.Join(store, "run"), filepath.Join(store, "root")),
-		"containers.conf": fmt.Sprintf("[containers]\nnetns = \"host\"\n[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n"+
+		"containers.conf": fmt.Sprintf("[containers]\nnetns = \"host\"\n[engine]\nruntime = \"runc\"\n"+
+			"cgroup_manager = \"cgroupfs\"\n"+
 			"events_logger = \"none\"\ntmp_dir = %q\nimage_copy_tmp_dir = %q\n[network]\nnetwork_config_dir = %q\n",
 			filepath.Join(store, "libpod"), env.Getenv("TMPDIR"), filepath.Join(store, "net.d")),
 		"auth.json": "{}", // buildah wants it to exist before the first login
@@ -124,8 +149,8 @@ func containersConfig(env *testscript.Env, dir string) error {
 	return nil
 }
 
-// scriptCondition answers [client:NAME]: is that client on the PATH? With
-// LARDER_CLIENTS=all a missing client is a failure, not a skip.
+// scriptCondition reports for [client:NAME] whether that client is on the PATH. With LARDER_CLIENTS=all a missing
+// client is a failure, not a skip.
 func scriptCondition(cond string) (bool, error) {
 	name, ok := strings.CutPrefix(cond, "client:")
 	if !ok {
