@@ -3,6 +3,7 @@ package npm
 // The registry itself, and reading: packuments, versions, tarballs, attestations.
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -27,8 +28,6 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the registry under, "/npm" if empty. It is part of every tarball's URL.
-	Base string
 	// MaxTarball is the largest tarball in bytes; 0 means 1 GiB.
 	MaxTarball int64
 	// AnyName accepts names the public registry no longer gives out (capitals, ~'!()*), and names that differ from an
@@ -36,13 +35,18 @@ type Options struct {
 	AnyName bool
 	// StrictManifests refuses a publish whose manifest says something else than its tarball, instead of warning.
 	StrictManifests bool
-	// Access says who sees a package that is published for the first time: AccessPublic ("" as well), everybody who may
+	// Access says who sees a package that is published for the first time: AccessPublic (the default), everybody who may
 	// read, unless its publisher asked for restricted; AccessRestricted, its owners; AccessClient, whom the client says,
 	// asked or not.
 	Access string
 }
 
-const defaultMaxTarball = 1 << 30
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxTarball = cmp.Or(o.MaxTarball, 1<<30)
+	o.Access = cmp.Or(o.Access, AccessPublic)
+	return o
+}
 
 // smallBlob is the size up to which a tarball is served from memory.
 const smallBlob = 64 << 10
@@ -52,6 +56,7 @@ type server struct {
 	store   *store.Store
 	auth    auth.Provider
 	base    *wire.Base
+	path    string // where clients find the registry; it is part of every tarball's URL
 	log     *slog.Logger
 	opt     Options
 	lazy    lazySigner
@@ -62,17 +67,11 @@ type server struct {
 
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
-	if o.Base == "" {
-		o.Base = root
-	}
-	if o.MaxTarball <= 0 {
-		o.MaxTarball = defaultMaxTarball
-	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o, audit: audit.New(d.Store)}
-	s.account = account.New(d.Auth, o.Base, s.url)
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.NPM), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults(), audit: audit.New(d.Store)}
+	s.account = account.New(d.Auth, s.path, s.url)
 	s.remote(d.Upstreams)
 	e := wire.Endpoint[Request]{Kind: store.NPM, Parse: parse, Ops: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: e.Handler(d)}
@@ -162,7 +161,7 @@ func needWriter(ctx context.Context) error {
 func target(q Request) (typ, name string) { return typePackage, q.Name }
 
 // url is the registry's URL as the client of r knows it, without a final slash.
-func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.path }
 
 // root answers what old tools ask to see whether this is a registry.
 func (s *server) root(w http.ResponseWriter, r *http.Request, _ Request) error {

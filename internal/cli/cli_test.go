@@ -572,6 +572,39 @@ func TestConfigPrintsNoSecret(t *testing.T) {
 	}
 }
 
+func TestConfigDocsPrintsTheReference(t *testing.T) {
+	out := must(t, "", "config", "docs")
+	for _, want := range []string{"# Settings\n", "\n### `npm.access`\n", "variable `LARDER_NPM_ACCESS`", "default: `public`"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("larder config docs lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestServeHelpShowsEveryFlagOnceBySubject reads the help as it fits a terminal of 80 columns.
+func TestServeHelpShowsEveryFlagOnceBySubject(t *testing.T) {
+	out := must(t, "", "serve", "--help")
+	cmd, _, err := (&app{}).root().Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if n := strings.Count(out, "\n  --"+f.Name+" ") + strings.Count(out, "\n  -h, --"+f.Name+" "); n != 1 {
+			t.Errorf("--%s is shown %d times, wanted 1:\n%s", f.Name, n, out)
+		}
+	})
+	for line := range strings.Lines(out) {
+		if len([]rune(line)) > 81 {
+			t.Errorf("%q is wider than 80 columns", line)
+		}
+	}
+	for _, want := range []string{"\nData and addresses:\n  --data ", "\nUpstreams:\n", "(default 127.0.0.1:8080)\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the help lacks %q:\n%s", want, out)
+		}
+	}
+}
+
 // TestTree wants a sentence for every command and flag, and nothing hidden.
 func TestTree(t *testing.T) {
 	a := &app{}
@@ -592,7 +625,7 @@ func TestTree(t *testing.T) {
 	walk(a.root())
 	for _, path := range []string{
 		"serve", "user add", "user passwd", "user remove", "user list", "token create", "token list", "token revoke",
-		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "version", "completion",
+		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "config docs", "version", "completion",
 	} {
 		cmd, _, err := a.root().Find(strings.Fields(path))
 		if err != nil || cmd.CommandPath() != "larder "+path {

@@ -44,7 +44,7 @@ func (a *app) connectWhole(ctx context.Context, cfg config.Config) (*client, err
 	if live || !store.Exists(cfg.Data) {
 		return a.connect(ctx, cfg, false) // which has the sentence for what is no folder
 	}
-	cfg.TLSCert, cfg.TLSKey, cfg.AcceptMissingBlobs = "", "", true
+	cfg.TLSCert, cfg.TLSKey, cfg.Store.AcceptMissingBlobs = "", "", true
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	whole, err := server.New(ctx, cfg, log, a.stderr)
 	if errors.Is(err, store.ErrLocked) {

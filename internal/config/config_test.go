@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,8 +127,8 @@ func TestPrecedence(t *testing.T) {
 		"kinds.npm.base":         {"/f", "/e", ""},
 	}
 	for _, s := range settings() {
-		if strings.HasPrefix(s.name, "upstream") {
-			continue // several in one, see TestUpstreams
+		if strings.HasPrefix(s.name, "upstream") || s.only != 0 {
+			continue // see TestUpstreams and TestSettingsOfOneSource
 		}
 		sample, ok := samples[s.name]
 		if !ok && strings.HasPrefix(s.name, "kinds.") {
@@ -175,6 +176,37 @@ func checkPrecedence(t *testing.T, s setting, sample [3]string) {
 	}
 }
 
+// TestSettingsOfOneSource: what is a flag only, or a variable only, is read nowhere else.
+func TestSettingsOfOneSource(t *testing.T) {
+	for _, s := range settings() {
+		var v value
+		if c := Default(); s.only == 0 {
+			continue
+		} else if v = s.value(&c); v.Type() == "objects" || v.Type() == "kind=url" {
+			continue // see TestWholeFile and TestUpstreams
+		}
+		text := map[string]string{"bool": "true", "string": "x"}[v.Type()]
+		shown := func(c Config, err error) string {
+			if err != nil {
+				return err.Error()
+			}
+			return s.value(&c).String()
+		}
+		unset := shown(load(t, "", nil))
+		if got := shown(load(t, s.name+": "+text+"\n", nil)); !strings.Contains(got, "unknown key") {
+			t.Errorf("%s in the file gives %q, wanted a complaint about an unknown key", s.name, got)
+		}
+		if got := shown(load(t, "", []string{s.env() + "=" + text})); (got == text) != s.in(fromVariable) {
+			t.Errorf("%s from a variable gives %q, unset %q", s.name, got, unset)
+		}
+		fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		AddFlags(fs)
+		if (fs.Lookup(s.name) != nil) != s.in(fromFlag) {
+			t.Errorf("%s has a flag: %v, wanted %v", s.name, fs.Lookup(s.name) != nil, s.in(fromFlag))
+		}
+	}
+}
+
 // yamlOf writes one setting as a file.
 func yamlOf(s setting, v string) string {
 	c := Default()
@@ -217,21 +249,21 @@ func TestWholeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Policies{
-		Quotas:    []Quota{{Kind: store.NPM, Bytes: 10e9}, {User: "ci", Bytes: 1 << 30}, {Kind: store.OCI, Package: "team/*", Bytes: 4096}},
-		Protected: []Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada", "ci"}}},
-		Immutable: []Immutable{{Package: "*", Tag: "v*"}},
+	want := store.RulesConfig{
+		Quotas:    []store.Quota{{Kind: store.NPM, Bytes: 10e9}, {User: "ci", Bytes: 1 << 30}, {Kind: store.OCI, Package: "team/*", Bytes: 4096}},
+		Protected: []store.Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada", "ci"}}},
+		Immutable: []store.Immutable{{Package: "*", Tag: "v*"}},
 	}
 	if !reflect.DeepEqual(c.Policies, want) {
 		t.Errorf("policies: %+v", c.Policies)
 	}
-	if got := c.Kinds[store.Maven]; got != (Kind{Enabled: true, Base: "/repo/maven2"}) {
+	if got := *c.Kinds[store.Maven]; got != (Kind{Enabled: true, Base: "/repo/maven2"}) {
 		t.Errorf("maven: %+v", got)
 	}
-	if got := c.Kinds[store.PyPI]; got != (Kind{Base: "/pypi"}) {
+	if got := *c.Kinds[store.PyPI]; got != (Kind{Base: "/pypi"}) {
 		t.Errorf("pypi: %+v", got)
 	}
-	if c.Grace != Duration(2*time.Hour) || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseImages || c.AdminPassword != "hunter2" {
+	if c.Store.Grace != 2*time.Hour || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseImages || c.AdminPassword != "hunter2" {
 		t.Errorf("%+v", c)
 	}
 	printed, err := yaml.Marshal(c)
@@ -317,9 +349,15 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s differs (run with -update and read the diff); got:\n%s", name, got)
+	if got == string(want) {
+		return
 	}
+	line, has, wants := 1, strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for line <= min(len(has), len(wants)) && has[line-1] == wants[line-1] {
+		line++
+	}
+	t.Errorf("%s differs from line %d on (run with -update and read the diff):\ngot  %q\nwant %q",
+		name, line, slices.Concat(has, []string{""})[line-1], slices.Concat(wants, []string{""})[line-1])
 }
 
 // home is the package's folder; the tests that load a file leave it.

@@ -24,6 +24,7 @@ import (
 	"larder/internal/config"
 	"larder/internal/wiretest"
 	"larder/store"
+	"larder/upstream"
 )
 
 // specimen is one package of a kind: how it is published, and where its metadata and its file are read.
@@ -179,7 +180,7 @@ func newChain(t *testing.T, o *origin) *chain {
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Upstreams = []config.Upstream{{Kind: o.kind, Name: "origin", URL: c.way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: o.kind, Name: "origin", URL: c.way.URL + o.upstream, Fresh: time.Nanosecond}}}
 	c.cache = "http://" + start(t, cfg, nil).addr
 	return c
 }

@@ -16,6 +16,7 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 )
 
 // TestFanOut: many clients, one cold artifact, one fetch; the first client leaves and nobody notices; a wrong byte reaches
@@ -41,7 +42,7 @@ func TestFanOut(t *testing.T) {
 	}))
 	t.Cleanup(origin.Close)
 	cfg := testConfig(t)
-	cfg.Upstreams = []config.Upstream{{Kind: store.OCI, Name: "origin", URL: origin.URL}}
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: store.OCI, Name: "origin", URL: origin.URL}}}
 	cache := start(t, cfg, nil)
 	path := func(repo string) string {
 		return fmt.Sprintf("http://%s/v2/%s/blobs/sha256:%x", cache.addr, repo, sha256.Sum256(body))

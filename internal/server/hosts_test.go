@@ -22,6 +22,7 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 )
 
 // talkative is a registry that names itself wherever it can: its documents hold its address because origin renders them
@@ -314,8 +315,8 @@ func cacheOf(t *testing.T, o *origin, way *talkative, claims ...string) string {
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Claims = claims
-	cfg.Upstreams = []config.Upstream{{Kind: o.kind, URL: way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	cfg.Copies.Claims = claims
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: o.kind, URL: way.URL + o.upstream, Fresh: time.Nanosecond}}}
 	return "http://" + start(t, cfg, nil).addr
 }
 

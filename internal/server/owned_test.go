@@ -16,6 +16,7 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -85,7 +86,7 @@ func (o *owned) newCache(up *origin, change func(*config.Config)) {
 		o.t.Fatal(err)
 	}
 	cfg.Upstreams = []config.Upstream{
-		{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: config.Duration(time.Nanosecond)},
+		{Config: upstream.Config{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: time.Nanosecond}},
 	}
 	change(&cfg)
 	o.base = "http://" + start(o.t, cfg, nil).addr
@@ -221,7 +222,7 @@ func TestBlockedVersionsAreOnNoRoute(t *testing.T) {
 			up := newOrigin(t, sp)
 			for _, rule := range rules[sp.kind] {
 				o := &owned{specimen: sp, t: t}
-				o.newCache(up, func(c *config.Config) { c.Blocked = []string{string(sp.kind) + ":" + rule} })
+				o.newCache(up, func(c *config.Config) { c.Copies.Blocked = []string{string(sp.kind) + ":" + rule} })
 				o.wantBlocked(rule)
 			}
 		})
@@ -278,7 +279,7 @@ func TestBlockedTagIsBlockedByDigest(t *testing.T) {
 	)
 	for _, rule := range []string{"oci:team/app@v1", "oci:origin/team/app@v1", "oci:team/app@" + digest} {
 		o := &owned{specimen: up.specimen, t: t}
-		o.newCache(up, func(c *config.Config) { c.Blocked = []string{rule} })
+		o.newCache(up, func(c *config.Config) { c.Copies.Blocked = []string{rule} })
 		for _, name := range []string{"team/app", "origin/team/app"} {
 			for path, want := range map[string]int{
 				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403, "/manifests/other": 200,

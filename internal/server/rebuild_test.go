@@ -51,7 +51,7 @@ func loseDatabase(t *testing.T, l *live) *live {
 	if err := os.Remove(cfg.AddrFile); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	cfg.AcceptNewDatabase = true
+	cfg.Store.AcceptNewDatabase = true
 	return start(t, cfg, nil)
 }
 

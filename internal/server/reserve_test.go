@@ -162,7 +162,7 @@ func (b *below) check(t *testing.T, f freeing) {
 	if err := l.end(t); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Reserve, cfg.AddrFile = 1<<60, cfg.AddrFile+"2"
+	cfg.Store.Reserve, cfg.AddrFile = 1<<60, cfg.AddrFile+"2"
 	l = start(t, cfg, nil)
 	base = "http://" + l.addr
 	before, err := l.store.Stats(t.Context())

@@ -137,7 +137,7 @@ func (s *Server) stop(r *running) error {
 // drain closes the listeners and waits for the requests in flight, those on upgraded connections too. What is left at
 // the end of the time is cut off.
 func (s *Server) drain(r *running) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout.Std())
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
 	results := make(chan error, 3)
 	for _, server := range []*http.Server{r.tcpServer, r.adminServer} {

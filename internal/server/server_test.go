@@ -51,7 +51,7 @@ func testConfig(t *testing.T) config.Config {
 	cfg.Listen = "127.0.0.1:0"
 	cfg.AddrFile = filepath.Join(t.TempDir(), "addr")
 	cfg.AdminPassword = "correct-horse"
-	cfg.ShutdownTimeout = config.Duration(5 * time.Second)
+	cfg.ShutdownTimeout = 5 * time.Second
 	return cfg
 }
 
@@ -355,7 +355,7 @@ func upgrader(t *testing.T, h http.Handler) *wire.Upgrader {
 // TestStopDeadline: a request that never ends is cut off, and the rest of the order still holds.
 func TestStopDeadline(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.ShutdownTimeout = config.Duration(100 * time.Millisecond)
+	cfg.ShutdownTimeout = 100 * time.Millisecond
 	arrived, release := make(chan struct{}), make(chan struct{})
 	l := start(t, cfg, func(s *Server) {
 		s.public = upgrader(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -458,7 +458,7 @@ func TestRebase(t *testing.T) {
 func TestKindsAndMetricsCanBeClosed(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.Metrics = false
-	cfg.Kinds[store.OCI] = config.Kind{Enabled: false, Base: "/oci"}
+	cfg.Kinds[store.OCI].Enabled = false
 	s, err := New(context.Background(), cfg, quiet(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -475,11 +475,11 @@ func TestKindsAndMetricsCanBeClosed(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.OCI.ImmutableTags = []string{"prod/*:v*"}
-	cfg.Policies.Quotas = []config.Quota{{Kind: store.OCI, Bytes: 5}}
-	cfg.Policies.Immutable = []config.Immutable{{Kind: store.NPM, Package: "*"}}
-	cfg.Policies.Protected = []config.Protected{{Package: "core/*", Users: []string{"ann"}}}
-	got := rulesOf(cfg)
+	cfg.ImmutableTags = []string{"prod/*:v*"}
+	cfg.Policies.Quotas = []store.Quota{{Kind: store.OCI, Bytes: 5}}
+	cfg.Policies.Immutable = []store.Immutable{{Kind: store.NPM, Package: "*"}}
+	cfg.Policies.Protected = []store.Protected{{Package: "core/*", Users: []string{"ann"}}}
+	got := cfg.Rules()
 	if len(got.Quotas) != 1 || got.Quotas[0] != (store.Quota{Kind: store.OCI, Bytes: 5}) {
 		t.Errorf("quotas %+v", got.Quotas)
 	}
