@@ -87,7 +87,7 @@ func TestTokenIsFetchedForItsScopeAndService(t *testing.T) {
 
 func TestTokenIsUsedUntilItExpires(t *testing.T) {
 	g := newGuarded(t, 300)
-	for range 2 {
+	for range 3 {
 		if err := g.pull(); err != nil {
 			t.Fatal(err)
 		}
