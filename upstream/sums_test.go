@@ -26,7 +26,7 @@ func TestHeldBackBytesComeWhenTheSumsAreRight(t *testing.T) {
 	body := noise(3*tail + 17)
 	for alg, sum := range sumsOf(body) {
 		for what, way := range map[string]func(io.Reader) io.Reader{
-			"at once": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader,
+			"at once": func(r io.Reader) io.Reader { return r }, "in halves": iotest.HalfReader,
 			"with the end": iotest.DataErrReader,
 		} {
 			h, err := newHeldBack(io.NopCloser(way(bytes.NewReader(body))), Place{Sums: map[string]string{alg: sum}})
