@@ -96,8 +96,8 @@ func TestBreakerPausesLongerAfterEachFailedProbe(t *testing.T) {
 	}
 }
 
-// TestBreakerDoesNotWaitForALostProbe: one that stalls, or whose client left, keeps the next one from leaving for a while
-// at most.
+// TestBreakerDoesNotWaitForALostProbe: one that stalls, or whose client left, keeps the next one from leaving for a
+// while at most.
 func TestBreakerDoesNotWaitForALostProbe(t *testing.T) {
 	b, clock := newBreaker()
 	b.ends(errDown, errDown, errDown, errDown, errDown)
@@ -172,8 +172,9 @@ func TestEachHostHasABreakerOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestDeadFileHostIsNotTheRegistry: documents of a registry name another host for files, or it redirects there, and that
-// host is dead or answers 500: the registry is asked for other packages as before, and the dead host is left alone.
+// TestDeadFileHostIsNotTheRegistry: documents of a registry name another host for files, or it redirects there, and
+// that host is dead or answers 500: the registry is asked for other packages as before, and the dead host is left
+// alone.
 func TestDeadFileHostIsNotTheRegistry(t *testing.T) {
 	failing := newOrigin(t)
 	failing.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })

@@ -60,7 +60,8 @@ func TestNewRefusesWhatItCannotUse(t *testing.T) {
 			Options{Upstreams: []Config{npmAt("main", "https://a.example.com"), npmAt("main", "https://b.example.com")}},
 			"two upstreams of npm are called main",
 		},
-		"a URL that is none":  {Options{Upstreams: []Config{npmAt("main", "ftp://a.example.com")}}, "is not an http or https"},
+		"a URL that is none": {Options{Upstreams: []Config{npmAt("main", "ftp://a.example.com")}},
+			"is not an http or https"},
 		"a rule that is none": {Options{Blocked: []string{"left-pad"}}, "is not a pattern kind:name"},
 		"roots that are not there": {
 			Options{Upstreams: []Config{{Kind: store.NPM, Name: "main", URL: "https://a.example.com", CA: "absent.pem"}}},

@@ -135,7 +135,8 @@ func TestPrivateOpensTheNamedHostsOnly(t *testing.T) {
 		t.Fatalf("the host that is named: %v", err)
 	}
 	drop(resp)
-	if _, err := u.do(t.Context(), request{ref: other.URL + "/x"}); !errors.Is(err, ErrElsewhere) || other.asked.Load() != 0 {
+	if _, err := u.do(t.Context(), request{ref: other.URL + "/x"}); !errors.Is(err, ErrElsewhere) ||
+		other.asked.Load() != 0 {
 		t.Errorf("one that is not: %v, asked %d times, want ErrElsewhere and none", err, other.asked.Load())
 	}
 }

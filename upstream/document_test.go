@@ -73,7 +73,8 @@ func TestDocumentSaysWhatItsUpstreamSaid(t *testing.T) {
 		Type: "application/vnd.demo+json; charset=utf-8", ETag: `"one"`, Modified: "Fri, 02 Jan 2026 03:04:05 GMT",
 		Next: `<page2>; rel="next"`, Fetched: g.clock.Now(), Checked: g.clock.Now(), Cache: "MISS",
 	}
-	if got := *d; got.Upstream != want.Upstream || got.Digest != want.Digest || got.Size != want.Size || got.URL != want.URL ||
+	if got := *d; got.Upstream != want.Upstream || got.Digest != want.Digest || got.Size != want.Size ||
+		got.URL != want.URL ||
 		got.Type != want.Type || got.ETag != want.ETag || got.Modified != want.Modified || got.Next != want.Next ||
 		!got.Fetched.Equal(want.Fetched) || !got.Checked.Equal(want.Checked) {
 		t.Errorf("it says %+v, want %+v", got, want)
@@ -153,7 +154,8 @@ func TestDocumentAboveItsLimitIsTrouble(t *testing.T) {
 	g.origin.answer(answers(strings.Repeat("x", 1001)))
 	q := always("demo")
 	q.Limit = 1000
-	if _, _, err := g.answer(q); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "more than 1000 bytes") {
+	if _, _, err := g.answer(q); !errors.Is(err, ErrUnavailable) ||
+		!strings.Contains(err.Error(), "more than 1000 bytes") {
 		t.Errorf("one byte above the limit: %v", err)
 	}
 	q.Limit = 1001
@@ -171,7 +173,8 @@ func TestUnzippedDocumentIsLimitedToo(t *testing.T) {
 	})
 	q := always("demo")
 	q.Limit = 64 << 10
-	if _, _, err := g.answer(q); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "more than 65536 bytes") {
+	if _, _, err := g.answer(q); !errors.Is(err, ErrUnavailable) ||
+		!strings.Contains(err.Error(), "more than 65536 bytes") {
 		t.Errorf("%v, want that it has more than 65536 bytes", err)
 	}
 }
@@ -406,7 +409,8 @@ func TestDocumentFromOneUpstream(t *testing.T) {
 	second := newOrigin(t)
 	second.says("second's", "")
 	g := newRig(t, func(o *Options) {
-		o.Upstreams = append(o.Upstreams, Config{Kind: store.NPM, Name: "second", URL: second.URL, Exclude: []string{"inner-*"}})
+		o.Upstreams = append(o.Upstreams, Config{Kind: store.NPM, Name: "second", URL: second.URL,
+			Exclude: []string{"inner-*"}})
 	})
 	g.origin.says("first's", "")
 	two := g.set.Upstream("second")
@@ -415,7 +419,8 @@ func TestDocumentFromOneUpstream(t *testing.T) {
 		t.Errorf("%+v, %v, want the second one's although the first has it", d, err)
 	}
 	asked := second.asked.Load()
-	if _, err := g.set.DocumentFrom(t.Context(), two, always("inner-x")); !errors.Is(err, store.ErrNotFound) || second.asked.Load() != asked {
+	if _, err := g.set.DocumentFrom(t.Context(), two, always("inner-x")); !errors.Is(err, store.ErrNotFound) ||
+		second.asked.Load() != asked {
 		t.Errorf("a name it is not for: %v, asked %d times, want ErrNotFound and none", err, second.asked.Load()-asked)
 	}
 }

@@ -25,8 +25,8 @@ func remote() *httptest.Server {
 	}))
 }
 
-// A document is fetched once, answered from what is kept while it is fresh, and goes on being answered when the registry
-// is down.
+// A document is fetched once, answered from what is kept while it is fresh, and goes on being answered when the
+// registry is down.
 func ExampleSet_Document() {
 	registry := remote()
 	dir, err := os.MkdirTemp("", "example")

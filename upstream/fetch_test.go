@@ -127,7 +127,8 @@ func TestTroubleTellsTheNameAndNeverTheAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	host := strings.TrimPrefix(g.origin.URL, "http://")
-	if want := "The upstream registry main cannot be reached at present, and this is not in the cache."; trouble.Public() != want {
+	want := "The upstream registry main cannot be reached at present, and this is not in the cache."
+	if trouble.Public() != want {
 		t.Errorf("the client's user reads %q, want %q", trouble.Public(), want)
 	}
 	if text := err.Error(); !strings.Contains(text, "main") || !strings.Contains(text, host+" answered 500") {
@@ -163,7 +164,8 @@ func TestReferencesAreResolvedAgainstTheRegistry(t *testing.T) {
 	g := newRig(t)
 	base := g.origin.URL + "/registry"
 	for ref, want := range map[string]string{
-		"demo": base + "/demo", "/demo": base + "/demo", "@acme%2fx": base + "/@acme%2fx", "demo?write=true": base + "/demo?write=true",
+		"demo": base + "/demo", "/demo": base + "/demo", "@acme%2fx": base + "/@acme%2fx", "demo?write=true": base +
+			"/demo?write=true",
 		base + "/x": base + "/x",
 	} {
 		got, err := g.set.list[0].resolve(ref)

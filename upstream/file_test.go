@@ -525,8 +525,8 @@ func TestFileIsPassedOnWhenItCannotBeKept(t *testing.T) {
 	}
 }
 
-// TestDesertedFetchPausesAndGoesOn: the connection of a large file that nobody waits for is given back, and whoever comes
-// next gets what was fetched before.
+// TestDesertedFetchPausesAndGoesOn: the connection of a large file that nobody waits for is given back, and whoever
+// comes next gets what was fetched before.
 func TestDesertedFetchPausesAndGoesOn(t *testing.T) {
 	g := newRig(t)
 	size := finishBelow + 8<<20

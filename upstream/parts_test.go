@@ -125,7 +125,8 @@ func TestPartsOfRegistriesThatGiveNone(t *testing.T) {
 	g := newRig(t)
 	s := &ranged{body: noise(100)}
 	g.origin.answer(s.ServeHTTP)
-	if _, err := g.set.Parts(t.Context(), Place{Upstream: g.set.list[0], Ref: "files/f", Size: 99}); !errors.Is(err, ErrNoParts) {
+	if _, err := g.set.Parts(t.Context(), Place{Upstream: g.set.list[0], Ref: "files/f", Size: 99}); !errors.Is(err,
+		ErrNoParts) {
 		t.Errorf("another size than announced: %v, want ErrNoParts", err)
 	}
 	g.reg.SetOffline(true)

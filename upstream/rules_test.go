@@ -216,7 +216,8 @@ func TestBlockedVersionsListsWhatHasNoStar(t *testing.T) {
 func TestBlockedVersionSaysSo(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Blocked = []string{"npm:demo@1.*"} })
 	err := g.set.Blocked("demo", "1.2.3")
-	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "demo 1.2.3 is blocked by this registry's rules.") {
+	if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(),
+		"demo 1.2.3 is blocked by this registry's rules.") {
 		t.Errorf("a blocked version: %v", err)
 	}
 	for _, free := range [][2]string{{"demo", "2.0.0"}, {"demo", ""}, {"other", "1.2.3"}} {

@@ -68,7 +68,8 @@ func TestHeldBackBytesKnowTheSize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := io.ReadAll(h); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), "100 bytes instead of 101") {
+	if got, err := io.ReadAll(h); !errors.Is(err, ErrBroken) ||
+		!strings.Contains(err.Error(), "100 bytes instead of 101") {
 		t.Errorf("a file that is too short: %d bytes, %v", len(got), err)
 	}
 	broken := errors.New("the connection broke")
@@ -79,7 +80,8 @@ func TestHeldBackBytesKnowTheSize(t *testing.T) {
 	if _, err := io.ReadAll(h); !errors.Is(err, broken) {
 		t.Errorf("a connection that broke: %v", err)
 	}
-	if _, err := newHeldBack(io.NopCloser(bytes.NewReader(body)), Place{Sums: map[string]string{"crc32": "0"}}); err == nil {
+	if _, err := newHeldBack(io.NopCloser(bytes.NewReader(body)),
+		Place{Sums: map[string]string{"crc32": "0"}}); err == nil {
 		t.Error("a sum that nobody computes is taken for right")
 	}
 }
@@ -92,7 +94,8 @@ func TestVerifyComparesEverySum(t *testing.T) {
 	if err := verify(upper, got, int64(len(body)), int64(len(body))); err != nil {
 		t.Errorf("a sum in capitals: %v", err)
 	}
-	if err := verify(map[string]string{"sha256": right["sha256"], "md5": right["sha1"]}, got, 0, 4); !errors.Is(err, ErrBroken) {
+	if err := verify(map[string]string{"sha256": right["sha256"], "md5": right["sha1"]}, got, 0, 4); !errors.Is(err,
+		ErrBroken) {
 		t.Errorf("one of two sums is wrong: %v, want ErrBroken", err)
 	}
 	if err := verify(nil, got, 5, 4); !errors.Is(err, ErrBroken) {

@@ -20,12 +20,13 @@ func TestChallenges(t *testing.T) {
 		`Bearer realm="https://auth.example.com/token",service="registry",scope="repository:a/b:pull,push"`: {
 			"bearer", "https://auth.example.com/token", "registry", "repository:a/b:pull,push",
 		},
-		`bearer REALM=https://auth.example.com/token, Service=registry`: {"bearer", "https://auth.example.com/token", "registry", ""},
-		`Bearer realm = "x" , error="invalid_token"`:                    {"bearer", "x", "", ""},
-		`Basic realm="Registry"`:                                        {"basic", "Registry", "", ""},
-		`Bearer realm="unfinished`:                                      {"bearer", "unfinished", "", ""},
-		`Bearer realm`:                                                  {"bearer", "", "", ""},
-		``:                                                              {},
+		`bearer REALM=https://auth.example.com/token, Service=registry`: {"bearer", "https://auth.example.com/token",
+			"registry", ""},
+		`Bearer realm = "x" , error="invalid_token"`: {"bearer", "x", "", ""},
+		`Basic realm="Registry"`:                     {"basic", "Registry", "", ""},
+		`Bearer realm="unfinished`:                   {"bearer", "unfinished", "", ""},
+		`Bearer realm`:                               {"bearer", "", "", ""},
+		``:                                           {},
 	} {
 		if got := parseChallenge(header); got != want {
 			t.Errorf("%s is read as %+v, want %+v", header, got, want)
@@ -67,7 +68,8 @@ func newGuarded(t *testing.T, expires int) *guarded {
 func (g *guarded) pull() error {
 	g.clock.Advance(2 * time.Minute)
 	d, err := g.reg.Set(store.OCI, Protocol{}).Document(g.t.Context(), Query{
-		Package: "team/app", Key: "tag", Ref: "v2/team/app/manifests/v1", Scope: "repository:team/app:pull", Fresh: -1, Stale: -1,
+		Package: "team/app", Key: "tag", Ref: "v2/team/app/manifests/v1", Scope: "repository:team/app:pull", Fresh: -1,
+		Stale: -1,
 	})
 	if err == nil && d.Cache == "STALE" {
 		err = errors.New("the registry was not asked, or in trouble")
@@ -149,7 +151,8 @@ func TestRealmsThatGiveNoToken(t *testing.T) {
 
 // TestChallengesThatCannotBeAnswered are a refusal, and lead nowhere.
 func TestChallengesThatCannotBeAnswered(t *testing.T) {
-	for _, header := range []string{"", "Basic realm=x", "Bearer service=x", "Bearer realm=\"https://%zz/\"", "Bearer realm=nowhere"} {
+	for _, header := range []string{"", "Basic realm=x", "Bearer service=x", "Bearer realm=\"https://%zz/\"",
+		"Bearer realm=nowhere"} {
 		g := newImages(t, func(*Config) {})
 		g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("WWW-Authenticate", header)

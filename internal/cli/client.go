@@ -84,8 +84,10 @@ func serverAnswers(ctx context.Context, data string) (bool, error) {
 	case err == nil:
 		return true, conn.Close()
 	case errors.Is(err, fs.ErrPermission):
-		return false, fmt.Errorf("not allowed to use %s: run this command as the user the server runs as", filepath.Join(data, socketName))
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK), errors.Is(err, syscall.ENOTDIR):
+		return false, fmt.Errorf("not allowed to use %s: run this command as the user the server runs as",
+			filepath.Join(data, socketName))
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK),
+		errors.Is(err, syscall.ENOTDIR):
 		return false, nil
 	}
 	return false, fmt.Errorf("cannot reach the server at %s: %w", filepath.Join(data, socketName), err)
@@ -120,7 +122,8 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 		return &unusableError{fmt.Sprintf("the data folder %s cannot be opened: %s", cfg.Data, text)}
 	}
 	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that process, or wait until it is done", cfg.Data, socketName)
+		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that "+
+			"process, or wait until it is done", cfg.Data, socketName)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot open the data folder: %w", err)

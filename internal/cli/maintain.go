@@ -73,7 +73,8 @@ func (a *app) saySweep(r store.SweepReport, dryRun bool) error {
 	if dryRun {
 		verb = "would remove"
 	}
-	if err := a.say("%s %s (%s); kept %d in use, %d recent", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), r.Held, r.Postponed); err != nil {
+	if err := a.say("%s %s (%s); kept %d in use, %d recent", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes),
+		r.Held, r.Postponed); err != nil {
 		return err
 	}
 	if r.Paused {
@@ -233,7 +234,8 @@ func (a *app) sayStats(stats store.Stats) error {
 	for _, k := range store.Kinds() {
 		n := stats.Kinds[k]
 		rows = append(rows, []string{
-			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10), bytesText(n.Bytes),
+			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10),
+			bytesText(n.Bytes),
 		})
 	}
 	if err := a.table([]string{"KIND", "PACKAGES", "VERSIONS", "TAGS", "SIZE"}, rows); err != nil {

@@ -103,7 +103,8 @@ func (a *app) sayRebuilt(list []web.Rebuilt, asJSON bool) error {
 			return err
 		}
 		err := a.say("%s published, %d already there, %d refused, %d not chosen",
-			plural(counts[web.RebuildPublished], "file", "files"), counts[web.RebuildHere], counts[web.RebuildRefused], counts[""])
+			plural(counts[web.RebuildPublished], "file", "files"), counts[web.RebuildHere], counts[web.RebuildRefused],
+			counts[""])
 		if err != nil {
 			return err
 		}

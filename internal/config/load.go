@@ -49,8 +49,8 @@ func readFile(c *Config, file string) Problems {
 	return readYAML(c, file, src)
 }
 
-// readEnv merges the variables into c. An empty variable counts as unset, which is how compose files and units switch one
-// off.
+// readEnv merges the variables into c. An empty variable counts as unset, which is how compose files and units switch
+// one off.
 func readEnv(c *Config, getenv func(string) (string, bool)) Problems {
 	var all Problems
 	for _, s := range settings() {

@@ -8,28 +8,31 @@ import (
 	"unicode/utf8"
 )
 
-// pageIntro stands above the settings.
+// pageIntro stands above the settings; a tilde in it is a back quote of the page.
 const pageIntro = `# Settings
 
-Everything that can be set, by subject. This page is printed by ` + "`larder config docs`" + `.
+Everything that can be set, by subject. This page is printed by ~larder config docs~.
 
 A setting comes from, strongest first: a flag, a variable, the YAML file, the default. The three share one name:
-the flag ` + "`--public-url`" + ` is the variable ` + "`LARDER_PUBLIC_URL`" + ` and the key ` + "`public-url`" + `. A key with dots is
-nested in the file and has no flag; ` + "`npm.access`" + ` is
+the flag ~--public-url~ is the variable ~LARDER_PUBLIC_URL~ and the key ~public-url~. A key with dots is nested in
+the file and has no flag; ~npm.access~ is
 
-` + "```yaml\nnpm:\n  access: public\n```" + `
+~~~yaml
+npm:
+  access: public
+~~~
 
-The file is named by ` + "`--config` or `LARDER_CONFIG`" + `. A key it does not know is an error that names the line, and so
-is every value that makes no sense; the server does not start then. An empty variable counts as unset. Flags and
-variables separate the items of a list by commas; a list flag may also be repeated. ` + "`larder config`" + ` prints what
-is in force, without secrets.
+The file is named by ~--config~ or ~LARDER_CONFIG~. A key it does not know is an error that names the line, and so is
+every value that makes no sense; the server does not start then. An empty variable counts as unset. Flags and
+variables separate the items of a list by commas; a list flag may also be repeated. ~larder config~ prints what is in
+force, without secrets.
 
 | type | written as |
 |---|---|
-| size | bytes: ` + "`4096`, `512MiB` (powers of two), `10GB` (powers of ten), `1.5GiB`" + ` |
-| duration | ` + "`45s`, `30m`, `12h`, `90d`, `2w`, `1d12h`" + ` |
-| true or false | ` + "`true`, `false`; a flag alone is `true`" + ` |
-| list | in the file ` + "`[a, b]`; in flags and variables `a,b`" + ` |
+| size | bytes: ~4096~, ~512MiB~ (powers of two), ~10GB~ (powers of ten), ~1.5GiB~ |
+| duration | ~45s~, ~30m~, ~12h~, ~90d~, ~2w~, ~1d12h~ |
+| true or false | ~true~, ~false~; a flag alone is ~true~ |
+| list | in the file ~[a, b]~; in flags and variables ~a,b~ |
 `
 
 // pageWidth is where lines of the page end, in characters.
@@ -38,7 +41,7 @@ const pageWidth = 110
 // Page is the reference page of all settings, in Markdown.
 func Page() string {
 	var b strings.Builder
-	b.WriteString(pageIntro)
+	b.WriteString(strings.ReplaceAll(pageIntro, "~", "`"))
 	b.WriteString("\n## Contents\n\n")
 	all := groups()
 	for _, g := range all {
@@ -106,7 +109,8 @@ func (s setting) describe(b *strings.Builder) {
 	if s.more != "" {
 		text += " " + s.more
 	}
-	fmt.Fprintf(b, "\n### `%s`\n\n%s\n\n%s\n", s.shownName(), wrapped(text, ""), wrapped(strings.Join(s.facts(), " · "), ""))
+	facts := strings.Join(s.facts(), " · ")
+	fmt.Fprintf(b, "\n### `%s`\n\n%s\n\n%s\n", s.shownName(), wrapped(text, ""), wrapped(facts, ""))
 	defaults := Default()
 	if list, ok := s.value(&defaults).(objectList); ok {
 		b.WriteString("\n")

@@ -12,12 +12,14 @@ import (
 func policySettings() group {
 	return group{
 		title: "Policies",
-		about: "Rules that refuse a change with a reason that the client's user reads. They are lists of mappings in the file. " +
-			"In patterns `*` matches any run of characters, `/` included; without a `kind` a rule is about all protocols.",
+		about: "Rules that refuse a change with a reason that the client's user reads. They are lists of mappings in the " +
+			"file. In patterns `*` matches any run of characters, `/` included; without a `kind` a rule is about all " +
+			"protocols.",
 		rows: []setting{
 			{
 				name: "policies.quotas", only: fromFile, help: "limits of stored bytes",
-				more: "A quota limits the bytes of what all its keys select; it needs at least one of `kind`, `user` and `package`.",
+				more: "A quota limits the bytes of what all its keys select; it needs at least one of `kind`, `user` and " +
+					"`package`.",
 				example: "policies:\n  quotas:\n    - {kind: oci, package: \"team/*\", bytes: 50GB}\n" +
 					"    - {user: ci, bytes: 10GB}",
 				at: func(c *Config) any { return objects[store.Quota]{&c.Policies.Quotas, quotaFields()} },
@@ -30,9 +32,11 @@ func policySettings() group {
 				},
 			},
 			{
-				name: "policies.immutable", only: fromFile, help: "versions and tags that can be added, never replaced, moved or deleted",
-				more:    "The rule holds for everyone. Yanking is allowed.",
-				example: "policies:\n  immutable:\n    - {kind: npm, package: \"*\"}\n    - {kind: oci, package: \"*\", tag: \"v*\"}",
+				name: "policies.immutable", only: fromFile,
+				help: "versions and tags that can be added, never replaced, moved or deleted",
+				more: "The rule holds for everyone. Yanking is allowed.",
+				example: "policies:\n  immutable:\n    - {kind: npm, package: \"*\"}\n    - {kind: oci, package: \"*\", tag: " +
+					"\"v*\"}",
 				at: func(c *Config) any {
 					return objects[store.Immutable]{&c.Policies.Immutable, immutableFields()}
 				},

@@ -126,8 +126,8 @@ func npmSettings() group {
 			{
 				name: "npm.access", help: "who sees a package that is published for the first time",
 				more: "`public`: everybody who may read, unless the publisher asked for restricted (npm since 9, or " +
-					"`publishConfig` in package.json). `restricted`: its owners. `client`: whom the client says, although yarn 4 and " +
-					"npm up to 8 call every scoped package restricted. Afterwards `npm access` changes it, and no publish does.",
+					"`publishConfig` in package.json). `restricted`: its owners. `client`: whom the client says, although yarn 4 " +
+					"and npm up to 8 call every scoped package restricted. Afterwards `npm access` changes it, and no publish does.",
 				example: "npm: {access: restricted}",
 				at:      func(c *Config) any { return &c.NPM.Access },
 				must:    oneOf(npm.AccessPublic, npm.AccessRestricted, npm.AccessClient),
@@ -152,8 +152,8 @@ func pypiSettings() group {
 			},
 			{
 				name: "pypi.strict", help: "refuse what is otherwise accepted with a warning",
-				more: "That is: file names of old tools, archives whose sizes stand behind the data, a `RECORD` that lists other " +
-					"files, a form that differs from the file's metadata.",
+				more: "That is: file names of old tools, archives whose sizes stand behind the data, a `RECORD` that lists " +
+					"other files, a form that differs from the file's metadata.",
 				at: func(c *Config) any { return &c.PyPI.Strict },
 			},
 			{
@@ -177,8 +177,8 @@ func cargoSettings() group {
 		rows: []setting{
 			{
 				name: "cargo.auth-required", help: "answer nobody without a token, whatever anonymous may do elsewhere",
-				more: "Without it only `/cargo/private/` is closed: cargo sends its token to an index that asks for it and to no " +
-					"other, so that crates that not everybody may read are found there.",
+				more: "Without it only `/cargo/private/` is closed: cargo sends its token to an index that asks for it and to " +
+					"no other, so that crates that not everybody may read are found there.",
 				at: func(c *Config) any { return &c.Cargo.AuthRequired },
 			},
 			{

@@ -16,8 +16,8 @@ func serving() group {
 		rows: []setting{
 			{
 				name: "data", help: "folder that holds everything",
-				more: "The database, the files, uploads in flight and the admin socket are in it. It is made if it is not there. " +
-					"One server at a time has it open.",
+				more: "The database, the files, uploads in flight and the admin socket are in it. It is made if it is not " +
+					"there. One server at a time has it open.",
 				example: "data: /srv/larder",
 				at:      func(c *Config) any { return &c.Data },
 				must:    notEmpty("must name a folder"),
@@ -131,8 +131,8 @@ func access() group {
 			},
 			{
 				name: "admin-password", help: "password that the first start gives to user admin",
-				more: "Only the start on a folder without users reads it. It is taken from the variable alone, so that no file and no " +
-					"list of processes shows it.",
+				more: "Only the start on a folder without users reads it. It is taken from the variable alone, so that no file " +
+					"and no list of processes shows it.",
 				unset: "a random one is made and printed once",
 				at:    func(c *Config) any { return &c.AdminPassword },
 				only:  fromVariable,
@@ -167,13 +167,13 @@ func logging() group {
 func upkeep() group {
 	return group{
 		title: "Memory, disk and upkeep",
-		about: "Sizes are written as `512MiB` (powers of two), `10GB` (powers of ten) or in bytes; durations as `90d`, `12h`, " +
-			"`30m` or `1d12h`.",
+		about: "Sizes are written as `512MiB` (powers of two), `10GB` (powers of ten) or in bytes; durations as `90d`, " +
+			"`12h`, `30m` or `1d12h`.",
 		rows: []setting{
 			{
 				name: "memory", help: "memory that all requests together may hold",
-				more: "Bodies, documents of upstreams and lists count. A request that finds it in use waits five seconds and " +
-					"is then answered 503 with `Retry-After`. The program needs about 96 MiB beside it for itself and its caches: " +
+				more: "Bodies, documents of upstreams and lists count. A request that finds it in use waits five seconds and is " +
+					"then answered 503 with `Retry-After`. The program needs about 96 MiB beside it for itself and its caches: " +
 					"unless the variable `GOMEMLIMIT` is set, the two together are the limit of Go's memory.",
 				at:   func(c *Config) any { return &c.Memory },
 				must: between(32<<20, 1<<40),
@@ -204,8 +204,8 @@ func upkeep() group {
 			},
 			{
 				name: "journal.keep", help: "how long changes stay in the database's journal; 0 keeps all",
-				more: "Older entries move to monthly archives in the folder `journal`, which `larder audit --archive` reads. " +
-					"At least `7d`, or `0`: clients' feeds read back for days.",
+				more: "Older entries move to monthly archives in the folder `journal`, which `larder audit --archive` reads. At " +
+					"least `7d`, or `0`: clients' feeds read back for days.",
 				example: "journal: {keep: 90d}",
 				at:      func(c *Config) any { return &c.JournalKeep },
 				must:    check{find: checkJournal},
@@ -219,8 +219,8 @@ func upkeep() group {
 			{
 				name: "accept-new-database", help: "start although the database is missing, empty or another folder's",
 				more: "Without it such a folder does not start, because every file in it would look unwanted. With it, files " +
-					"without a record are kept in `orphans` for 7 days. It is a flag only: what is accepted once must not be accepted " +
-					"for ever.",
+					"without a record are kept in `orphans` for 7 days. It is a flag only: what is accepted once must not be " +
+					"accepted for ever.",
 				at:   func(c *Config) any { return &c.Store.AcceptNewDatabase },
 				only: fromFlag,
 			},

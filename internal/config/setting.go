@@ -67,7 +67,8 @@ func (s setting) value(c *Config) value { return valueOf(s.at(c)) }
 func groups() []group {
 	return []group{
 		serving(), access(), logging(), upkeep(), protocols(),
-		ociSettings(), npmSettings(), pypiSettings(), cargoSettings(), mavenSettings(), composerSettings(), rubygemsSettings(),
+		ociSettings(), npmSettings(), pypiSettings(), cargoSettings(), mavenSettings(), composerSettings(),
+		rubygemsSettings(),
 		policySettings(), trustSettings(), upstreamSettings(),
 	}
 }

@@ -21,8 +21,8 @@ type TrustedPublisher struct {
 func trustSettings() group {
 	return group{
 		title: "Trusted publishing",
-		about: "CI jobs upload without a password: an OpenID Connect issuer says what a job is, and a rule says what such a job " +
-			"may upload.",
+		about: "CI jobs upload without a password: an OpenID Connect issuer says what a job is, and a rule says what such " +
+			"a job may upload.",
 		rows: []setting{
 			{
 				name: "trusted-audience", help: "audience that tokens of CI jobs must have",
@@ -32,7 +32,8 @@ func trustSettings() group {
 			{
 				name: "trusted-publishers", only: fromFile, help: "rules of which jobs may upload what",
 				example: "trusted-publishers:\n  - issuer: https://gitlab.example.com\n" +
-					"    claims: [project_path=acme/tools, \"ref=refs/tags/*\"]\n    packages: [\"pypi:package:acme-*\"]\n    user: ci",
+					"    claims: [project_path=acme/tools, \"ref=refs/tags/*\"]\n    packages: [\"pypi:package:acme-*\"]\n    " +
+					"user: ci",
 				at: func(c *Config) any {
 					return objects[TrustedPublisher]{&c.TrustedPublishers, publisherFields()}
 				},

@@ -23,15 +23,16 @@ type Upstream struct {
 func upstreamSettings() group {
 	g := group{
 		title: "Upstreams",
-		about: "Remote registries to keep copies of. What is asked for and is not here is fetched once, checked, and kept. Names " +
-			"that were published here are never asked for elsewhere.",
+		about: "Remote registries to keep copies of. What is asked for and is not here is fetched once, checked, and " +
+			"kept. Names that were published here are never asked for elsewhere.",
 		check: checkUpstreams,
 	}
 	for _, k := range store.Kinds() {
 		g.rows = append(g.rows, setting{
 			name: "upstream." + string(k), shown: "upstream.KIND",
-			help:    "URL of a remote registry to keep copies of",
-			more:    "The short form, one for a kind: what the protocol's own client would be given. As a flag it is `--upstream KIND=URL`.",
+			help: "URL of a remote registry to keep copies of",
+			more: "The short form, one for a kind: what the protocol's own client would be given. As a flag it is " +
+				"`--upstream KIND=URL`.",
 			example: "upstream:\n  npm: https://npm.example.com",
 			unset:   "none",
 			at:      func(c *Config) any { return &upstreamURL{c, k} },
@@ -44,8 +45,10 @@ func upstreamSettings() group {
 		at: func(c *Config) any { return &upstreams{c} },
 	}, setting{
 		name: "upstreams", only: fromFile, help: "remote registries in full",
-		more: "Those of one kind are asked in this order, after that of `upstream.KIND`. A secret can be `$NAME`, which takes it from the environment, or stand in a file of its own.",
-		example: "upstreams:\n  - {kind: npm, name: team, url: https://npm.example.com, include: [\"@team/*\"], token: $NPM_TOKEN}\n" +
+		more: "Those of one kind are asked in this order, after that of `upstream.KIND`. A secret can be `$NAME`, which " +
+			"takes it from the environment, or stand in a file of its own.",
+		example: "upstreams:\n  - {kind: npm, name: team, url: https://npm.example.com, include: [\"@team/*\"], token: " +
+			"$NPM_TOKEN}\n" +
 			"  - {kind: oci, name: hub, url: https://images.example.com, user: me, password-file: /etc/larder/hub}",
 		at: func(c *Config) any { return objects[Upstream]{&c.Upstreams, remoteFields()} },
 	})
@@ -121,7 +124,8 @@ func remoteFields() []field[Upstream] {
 			at: func(u *Upstream) any { return &u.Was },
 		},
 		{
-			name: "name", help: "What commands and the log call it. Default: its host. Images of an upstream `hub` are `hub/NAME`.",
+			name: "name", help: "What commands and the log call it. Default: its host. Images of an upstream `hub` are " +
+				"`hub/NAME`.",
 			at: func(u *Upstream) any { return &u.Name },
 		},
 		{
@@ -156,8 +160,8 @@ func remoteFields() []field[Upstream] {
 			at: func(u *Upstream) any { return &u.Realms },
 		},
 		{
-			name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any below. " +
-				"Default: any public address.",
+			name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any " +
+				"below. Default: any public address.",
 			at: func(u *Upstream) any { return &u.Hosts },
 		},
 		{

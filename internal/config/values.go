@@ -177,7 +177,8 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// objectList is a setting of the file only: a list of mappings. It is a value to have a place in a row; no text sets it.
+// objectList is a setting of the file only: a list of mappings. It is a value to have a place in a row; no text sets
+// it.
 type objectList interface {
 	value
 	fields() []fieldText

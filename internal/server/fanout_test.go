@@ -19,8 +19,8 @@ import (
 	"larder/upstream"
 )
 
-// TestFanOut: many clients, one cold artifact, one fetch; the first client leaves and nobody notices; a wrong byte reaches
-// nobody as a complete body and is not kept. (internal/bench has the times.)
+// TestFanOut: many clients, one cold artifact, one fetch; the first client leaves and nobody notices; a wrong byte
+// reaches nobody as a complete body and is not kept. (internal/bench has the times.)
 func TestFanOut(t *testing.T) {
 	body := []byte(noise(4 << 20))
 	wrong := bytes.Clone(body)
@@ -91,7 +91,8 @@ func TestFanOut(t *testing.T) {
 	})
 	flip.Store(false)
 	before := fetches.Load()
-	if got, err := read(t.Context(), path("demo/flipped")); err != nil || !bytes.Equal(got, body) || fetches.Load() != before+1 {
+	if got, err := read(t.Context(), path("demo/flipped")); err != nil || !bytes.Equal(got, body) ||
+		fetches.Load() != before+1 {
 		t.Errorf("afterwards: %d bytes, %v, %d fetches", len(got), err, fetches.Load()-before)
 	}
 }

@@ -59,7 +59,8 @@ const ociManifest = "/v2/team/app/manifests/v1"
 
 // storedNames are the specimens' packages.
 var storedNames = map[store.Kind]string{
-	store.NPM: "demo", store.PyPI: "demo", store.Cargo: "demo", store.Maven: "com.acme:demo", store.Composer: "acme/demo", store.RubyGems: "demo", store.OCI: "team/app",
+	store.NPM: "demo", store.PyPI: "demo", store.Cargo: "demo", store.Maven: "com.acme:demo", store.Composer: "acme/demo",
+	store.RubyGems: "demo", store.OCI: "team/app",
 }
 
 // searches are the routes where a kind shows names of upstreams without being asked for one.
@@ -253,7 +254,8 @@ func (o *owned) wantBlocked(rule string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	version := map[store.Kind]string{store.Maven: "<version>1.0<", store.OCI: "schemaVersion", store.RubyGems: "\n1.0.0 "}[o.kind]
+	version := map[store.Kind]string{store.Maven: "<version>1.0<", store.OCI: "schemaVersion",
+		store.RubyGems: "\n1.0.0 "}[o.kind]
 	if version == "" {
 		version = "1.0.0"
 	}
@@ -282,7 +284,8 @@ func TestBlockedTagIsBlockedByDigest(t *testing.T) {
 		o.newCache(up, func(c *config.Config) { c.Copies.Blocked = []string{rule} })
 		for _, name := range []string{"team/app", "origin/team/app"} {
 			for path, want := range map[string]int{
-				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403, "/manifests/other": 200,
+				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403,
+				"/manifests/other": 200,
 			} {
 				resp, _, err := fetchURL(t, o.base+"/v2/"+name+path, http.Header{"Accept": {accept}})
 				if err != nil || resp.StatusCode != want {
