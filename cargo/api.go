@@ -75,7 +75,7 @@ type versionEntry struct {
 // versionOf shows a version by its record and line.
 func (s *server) versionOf(v store.Version[Meta], line decoded) versionEntry {
 	m := v.Meta
-	at := s.opt.Base + "/api/v1/crates/" + line.Name + "/" + m.Version
+	at := s.path + "/api/v1/crates/" + line.Name + "/" + m.Version
 	e := versionEntry{
 		ID: idOf(line.Name + " " + m.Version), Crate: line.Name, Num: m.Version, DLPath: at + "/download", ReadmePath: at + "/readme",
 		Created: stamp(v.Published), Updated: stamp(v.Published), Features: line.Features, Yanked: v.Yanked, YankMessage: orNull(v.YankReason),

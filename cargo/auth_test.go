@@ -317,7 +317,7 @@ func TestA7_Errors(t *testing.T) {
 
 // TestA7_Sentinels: every error a handler can return has the status that cargo needs, on files and on the web API.
 func TestA7_Sentinels(t *testing.T) {
-	s := &server{opt: Options{}.withDefaults()}
+	s := &server{opt: Options{}.WithDefaults()}
 	for err, want := range map[error][2]int{
 		store.ErrNotFound: {404, 404}, store.ErrExists: {409, 409}, store.ErrInvalid: {400, 400}, store.ErrTooLarge: {413, 413}, store.ErrQuota: {413, 413},
 		store.ErrImmutable: {409, 409}, store.ErrProtected: {403, 403}, store.ErrDenied: {403, 403}, store.ErrReadOnly: {503, 503}, store.ErrFull: {507, 507},

@@ -454,7 +454,7 @@ func fillVersion(tx *store.PackageTx[Meta], blob store.Blob, id string) error {
 	for i := range 12 {
 		u.Deps = append(u.Deps, uploadDep{Name: fmt.Sprintf("dependency-%d", i), Req: "^1.2.3", Kind: "normal", DefaultFeatures: true})
 	}
-	deps, err := u.check(Options{}.withDefaults(), func(string) bool { return false })
+	deps, err := u.check(Options{}.WithDefaults(), func(string) bool { return false })
 	if err != nil {
 		return err
 	}
@@ -499,7 +499,7 @@ func FuzzFrame(f *testing.F) {
 			}
 			return
 		}
-		deps, err := u.check(Options{}.withDefaults(), func(string) bool { return false })
+		deps, err := u.check(Options{}.WithDefaults(), func(string) bool { return false })
 		if err != nil {
 			if s := problem.Status(err); s != 400 {
 				t.Fatalf("%v is a %d", err, s)

@@ -252,7 +252,7 @@ func orEmpty(list []string) []string {
 
 // hitOf shows a crate by its summary.
 func (s *server) hitOf(sum summary) hit {
-	at := s.opt.Base + "/api/v1/crates/" + sum.Name
+	at := s.path + "/api/v1/crates/" + sum.Name
 	return hit{
 		ID: sum.Name, Name: sum.Name, Description: sum.Description, MaxVersion: sum.Default, MaxStable: orNull(sum.Stable), Newest: sum.Newest, Default: sum.Default,
 		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),

@@ -3,6 +3,7 @@ package cargo
 // The registry itself, and reading: config.json, the index, crates, their documents.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -18,8 +19,6 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the registry under, "/cargo" if empty. It is part of the addresses in config.json.
-	Base string
 	// AuthRequired answers nobody without credentials, whatever anonymous may do elsewhere. Without it only what is below
 	// /private is closed: cargo sends its token to an index that asks for it and to no other, so crates that not everybody
 	// may read are found by way of a closed one alone.
@@ -37,27 +36,12 @@ type Options struct {
 	Notice string
 }
 
-const (
-	defaultMaxCrate        = 10 << 20
-	defaultMaxUnpacked     = 512 << 20
-	defaultMaxFeatures     = 300
-	defaultMaxDependencies = 500
-)
-
-func (o Options) withDefaults() Options {
-	if o.Base == "" {
-		o.Base = root
-	}
-	for v, usual := range map[*int64]int64{&o.MaxCrate: defaultMaxCrate, &o.MaxUnpacked: defaultMaxUnpacked} {
-		if *v <= 0 {
-			*v = usual
-		}
-	}
-	for v, usual := range map[*int]int{&o.MaxFeatures: defaultMaxFeatures, &o.MaxDependencies: defaultMaxDependencies} {
-		if *v <= 0 {
-			*v = usual
-		}
-	}
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxCrate = cmp.Or(o.MaxCrate, 10<<20)
+	o.MaxUnpacked = cmp.Or(o.MaxUnpacked, 512<<20)
+	o.MaxFeatures = cmp.Or(o.MaxFeatures, 300)
+	o.MaxDependencies = cmp.Or(o.MaxDependencies, 500)
 	return o
 }
 
@@ -75,6 +59,7 @@ type server struct {
 	auth     auth.Provider
 	accounts accounts // nil when users and tokens are kept elsewhere
 	base     *wire.Base
+	path     string // where clients find the registry; it is part of the addresses in config.json
 	log      *slog.Logger
 	opt      Options
 	crates   *store.Memo[string, published] // by version, without build metadata
@@ -93,7 +78,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 
 func newServer(d wire.Deps, o Options) *server {
 	s := &server{
-		repo: store.NewRepo[Meta](d.Store, store.Cargo), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
+		repo: store.NewRepo[Meta](d.Store, store.Cargo), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults(),
 		crates: store.NewMemo[string, published](d.Store, store.Cargo),
 	}
 	s.accounts, _ = d.Auth.(accounts)
@@ -146,7 +131,7 @@ func (s *server) known(serve func(http.ResponseWriter, *http.Request, Request) e
 func (s *server) closed(q Request) bool { return q.Closed || s.opt.AuthRequired }
 
 // url is the registry's URL as the client of r knows it, without a final slash.
-func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.path }
 
 // config answers what cargo reads first. Cargo sends its token to whatever host this names: only ever our own.
 func (s *server) config(w http.ResponseWriter, r *http.Request, q Request) error {

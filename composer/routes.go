@@ -16,7 +16,7 @@ import (
 	"larder/internal/wire"
 )
 
-// root is where the handler sees itself; Options.Base is where clients do.
+// root is where the handler sees itself; wire.Deps.Path is where clients do.
 const root = "/composer"
 
 // The operations. Their names are stable: the audit log and the metrics use them.

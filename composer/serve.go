@@ -3,6 +3,7 @@ package composer
 // The registry itself, and reading: packages.json, metadata, archives, a package's page.
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -25,19 +26,22 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the registry under, "/composer" if empty. It is part of every URL in documents.
-	Base string
 	// MaxArchive is the largest archive in bytes; 0 means 1 GiB.
 	MaxArchive int64
 }
 
-const defaultMaxArchive = 1 << 30
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxArchive = cmp.Or(o.MaxArchive, 1<<30)
+	return o
+}
 
 type server struct {
 	repo    *store.Repo[Meta]
 	store   *store.Store
 	auth    auth.Provider
 	base    *wire.Base
+	path    string // where clients find the registry; it is part of every URL in documents
 	log     *slog.Logger
 	opt     Options
 	files   *store.Memo[string, store.File]
@@ -48,12 +52,6 @@ type server struct {
 
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
-	if o.Base == "" {
-		o.Base = root
-	}
-	if o.MaxArchive <= 0 {
-		o.MaxArchive = defaultMaxArchive
-	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -64,7 +62,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 
 func newServer(d wire.Deps, o Options) *server {
 	s := &server{
-		repo: store.NewRepo[Meta](d.Store, store.Composer), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o,
+		repo: store.NewRepo[Meta](d.Store, store.Composer), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults(),
 		files: store.NewMemo[string, store.File](d.Store, store.Composer), counter: newLimiter(),
 		advised: advisory.NewTable[advised](d.Store, store.Composer),
 	}
@@ -108,7 +106,7 @@ func target(q Request) (typ, name string) { return typePackage, q.Name }
 
 // url is the registry's URL as the client of r knows it, without a final slash. It never holds credentials: Composer
 // writes what it finds in documents into composer.lock.
-func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.path }
 
 // may reports whether the identity may do something to a package.
 func (s *server) may(ctx context.Context, a auth.Action, name string) error {

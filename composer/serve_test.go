@@ -116,14 +116,14 @@ func TestH3_URLs(t *testing.T) {
 	for _, c := range []struct {
 		base   *wire.Base
 		header []string
-		opt    Options
+		path   string
 		want   string
 	}{
-		{proxied, nil, Options{}, "http://one.example.com/composer"},
-		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, Options{}, "https://two.example.com/repo/composer"},
-		{public, []string{"X-Forwarded-Host", "evil.example.com"}, Options{Base: "/php"}, "https://registry.example.com/larder/php"},
+		{proxied, nil, "", "http://one.example.com/composer"},
+		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "", "https://two.example.com/repo/composer"},
+		{public, []string{"X-Forwarded-Host", "evil.example.com"}, "/php", "https://registry.example.com/larder/php"},
 	} {
-		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base}, c.opt).Handler
+		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base, Path: c.path}, Options{}).Handler
 		for path, urls := range map[string]int{"packages.json": 8, "p2/acme/demo.json": 1, "p2/acme/demo~dev.json": 1, "search.json?q=demo": 1, "packages/acme/demo.json": 2} {
 			r := httptest.NewRequest("GET", "http://ada:secret@one.example.com/composer/"+path, nil)
 			r.RemoteAddr = "127.0.0.1:1"

@@ -34,11 +34,18 @@ func dueKey(at time.Time, what, name, id string) []byte {
 	return append(binary.BigEndian.AppendUint64(nil, uint64(max(at.Unix(), 0))), "\x00"+what+"\x00"+name+"\x00"+id...)
 }
 
+// quietTime is how long the client of a version that looks finished must be silent before it counts as announced;
+// quietAnnounced is the same for clients that end with metadata, where silence means that something broke.
+const (
+	quietTime      = 30 * time.Second
+	quietAnnounced = time.Hour
+)
+
 // await notes when an open version will be quiet for long enough.
 func (s *server) await(p *store.PackageTx[Meta], v store.Version[Meta]) error {
-	quiet := s.opt.Quiet
+	quiet := quietTime
 	if v.Meta.Waits {
-		quiet = s.opt.QuietAnnounced
+		quiet = quietAnnounced
 	}
 	return reschedule(p, v.ID, p.Tx().Now().Add(quiet))
 }

@@ -39,7 +39,7 @@ const (
 type Options struct {
 	// MaxFile is the largest file in bytes; 0 means 16 GiB.
 	MaxFile int64
-	// Versions is AllVersions (or ""), ReleasesOnly or SnapshotsOnly.
+	// Versions is AllVersions (the default), ReleasesOnly or SnapshotsOnly.
 	Versions string
 	// Redeploy lets files of a release be replaced by whoever may write. Nobody can tell then which of two files somebody
 	// has built with.
@@ -58,27 +58,14 @@ type Options struct {
 	DropReleased time.Duration
 	// KeepIncomplete is how long a deploy that was never finished is kept; 0 means 14 days.
 	KeepIncomplete time.Duration
-	// Quiet is how long the client of a version that looks finished must be silent before it counts as announced; 0 means
-	// 30 seconds. QuietAnnounced is the same for clients that end with metadata, where silence means that something broke;
-	// 0 means an hour.
-	Quiet, QuietAnnounced time.Duration
 }
 
-func (o Options) withDefaults() Options {
-	for _, d := range []struct {
-		value *time.Duration
-		usual time.Duration
-	}{{&o.KeepIncomplete, 14 * 24 * time.Hour}, {&o.Quiet, 30 * time.Second}, {&o.QuietAnnounced, time.Hour}} {
-		if *d.value <= 0 {
-			*d.value = d.usual
-		}
-	}
-	if o.MaxFile <= 0 {
-		o.MaxFile = 16 << 30
-	}
-	if o.Realm == "" {
-		o.Realm = "Larder"
-	}
+// WithDefaults is o with what a repository uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxFile = cmp.Or(o.MaxFile, 16<<30)
+	o.Versions = cmp.Or(o.Versions, AllVersions)
+	o.Realm = cmp.Or(o.Realm, "Larder")
+	o.KeepIncomplete = cmp.Or(o.KeepIncomplete, 14*24*time.Hour)
 	return o
 }
 
@@ -115,7 +102,7 @@ func newServer(d wire.Deps, o Options) *server {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &server{
-		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.withDefaults(),
+		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.WithDefaults(),
 		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
 		docSums: store.NewMemo[string, checksum.Set](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
 	}

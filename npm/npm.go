@@ -3,6 +3,7 @@ package npm
 // The registry's server: its options, and the table of everything it answers.
 
 import (
+	"cmp"
 	"net/http"
 
 	"larder/internal/registry"
@@ -15,8 +16,6 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the registry under, "/npm" if empty. It is part of every tarball's URL.
-	Base string
 	// MaxTarball is the largest tarball in bytes; 0 means 1 GiB.
 	MaxTarball int64
 	// AnyName accepts names the public registry no longer gives out (capitals, ~'!()*), and names that differ from an
@@ -24,13 +23,18 @@ type Options struct {
 	AnyName bool
 	// StrictManifests refuses a publish whose manifest says something else than its tarball, instead of warning.
 	StrictManifests bool
-	// Access says who sees a package that is published for the first time: AccessPublic ("" as well), everybody who may
+	// Access says who sees a package that is published for the first time: AccessPublic (the default), everybody who may
 	// read, unless its publisher asked for restricted; AccessRestricted, its owners; AccessClient, whom the client says,
 	// asked or not.
 	Access string
 }
 
-const defaultMaxTarball = 1 << 30
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxTarball = cmp.Or(o.MaxTarball, 1<<30)
+	o.Access = cmp.Or(o.Access, AccessPublic)
+	return o
+}
 
 type server struct {
 	*registry.Registry[Meta]
@@ -42,21 +46,15 @@ type server struct {
 
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
-	if o.Base == "" {
-		o.Base = root
-	}
-	if o.MaxTarball <= 0 {
-		o.MaxTarball = defaultMaxTarball
-	}
-	s := &server{opt: o, audit: audit.New(d.Store)}
+	s := &server{opt: o.WithDefaults(), audit: audit.New(d.Store)}
 	s.Registry = registry.New[Meta](d, registry.About{
-		Kind: store.NPM, Type: typePackage, Path: o.Base, Private: true,
+		Kind: store.NPM, Type: typePackage, Path: root, Private: true,
 		Upstream: upstream.Protocol{
 			Spelling: Spelling(),
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 		},
 	})
-	s.account = account.New(d.Auth, o.Base, s.URL)
+	s.account = account.New(d.Auth, s.Path(), s.URL)
 	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: s.endpoint().Handler(d)}
 }
 

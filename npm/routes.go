@@ -15,7 +15,7 @@ import (
 	"larder/npm/naming"
 )
 
-// root is where the handler sees itself; Options.Base is where clients do.
+// root is where the handler sees itself; wire.Deps.Path is where clients do.
 const root = "/npm"
 
 const (

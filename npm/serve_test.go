@@ -134,14 +134,14 @@ func TestH2_TarballURLs(t *testing.T) {
 	for _, c := range []struct {
 		base   *wire.Base
 		header []string
-		opt    Options
+		path   string
 		want   string
 	}{
-		{proxied, nil, Options{}, "http://one.example.com/npm"},
-		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, Options{}, "https://two.example.com/repo/npm"},
-		{public, []string{"X-Forwarded-Host", "evil.example.com"}, Options{Base: "/js"}, "https://registry.example.com/larder/js"},
+		{proxied, nil, "", "http://one.example.com/npm"},
+		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "", "https://two.example.com/repo/npm"},
+		{public, []string{"X-Forwarded-Host", "evil.example.com"}, "/js", "https://registry.example.com/larder/js"},
 	} {
-		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base}, c.opt).Handler
+		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base, Path: c.path}, Options{}).Handler
 		for _, form := range []string{"", typeShort} {
 			r := httptest.NewRequest("GET", "http://one.example.com/npm/@sc%2fdemo", nil)
 			r.RemoteAddr = "127.0.0.1:1"

@@ -11,9 +11,8 @@ import (
 	"larder/oci/manifest"
 )
 
-// Limits of one manifest. The specification wants at least 4 MiB accepted.
+// Limits of names and of what is kept of a manifest.
 const (
-	defaultMaxManifest = 4<<20 + 64<<10
 	maxNameLength      = 255
 	maxMetaAnnotations = 4 << 10 // annotations above this stay in the manifest only
 	maxMetaChildren    = 64

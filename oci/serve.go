@@ -4,6 +4,7 @@ package oci
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -24,7 +25,7 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// MaxManifest is the largest manifest in bytes; 0 means 4 MiB and a little, the least the specification asks for.
+	// MaxManifest is the largest manifest in bytes; 0 means 4 MiB, the least the specification asks for.
 	MaxManifest int64
 	// StrictIndexes refuses an index whose children are not in the repository. Partial copies and mirrors push such indexes all the time.
 	StrictIndexes bool
@@ -33,6 +34,12 @@ type Options struct {
 	SparseImages bool
 	// NoDelete answers every DELETE of a tag, manifest or blob with 405.
 	NoDelete bool
+}
+
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxManifest = cmp.Or(o.MaxManifest, 4<<20)
+	return o
 }
 
 // smallBlob is the size up to which a blob is served from memory.
@@ -59,13 +66,10 @@ type server struct {
 
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
 func New(d wire.Deps, o Options) wire.Protocol {
-	if o.MaxManifest <= 0 {
-		o.MaxManifest = defaultMaxManifest
-	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o, log: d.Log}
+	s := &server{store: d.Store, auth: d.Auth, base: d.Base, opt: o.WithDefaults(), log: d.Log}
 	s.repo = store.NewRepo[Meta](d.Store, store.OCI)
 	s.manifests = store.NewMemo[string, found](d.Store, store.OCI)
 	s.jwt, _ = d.Auth.(issuer)

@@ -54,7 +54,7 @@ func newRig(t testing.TB, opts ...func(*rigOptions)) *rig {
 		f(&o)
 	}
 	g := &rig{}
-	g.Rig = wiretest.New(t, o.Options, func(d wire.Deps) wire.Protocol { return New(d, o.pypi) })
+	g.Rig = wiretest.New(t, o.Options, func(d wire.Deps) wire.Protocol { return New(d, o.pypi, nil) })
 	g.s = newServer(g.Deps, o.pypi)
 	t.Cleanup(g.checkRows)
 	return g
@@ -64,7 +64,7 @@ func newRig(t testing.TB, opts ...func(*rigOptions)) *rig {
 func serve(t testing.TB, s *store.Store) *rig {
 	t.Helper()
 	g := &rig{}
-	g.Rig = wiretest.Serve(t, s, wiretest.Options{}, func(d wire.Deps) wire.Protocol { return New(d, Options{}) })
+	g.Rig = wiretest.Serve(t, s, wiretest.Options{}, func(d wire.Deps) wire.Protocol { return New(d, Options{}, nil) })
 	g.s = newServer(g.Deps, Options{})
 	return g
 }

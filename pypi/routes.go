@@ -16,7 +16,7 @@ import (
 	"larder/pypi/simple"
 )
 
-// root is where the handler sees itself; Options.Base is where clients do. The others stand at the host's root, because
+// root is where the handler sees itself; wire.Deps.Path is where clients do. The others stand at the host's root, because
 // clients know no other place for them.
 const (
 	root         = "/pypi"

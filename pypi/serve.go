@@ -3,6 +3,7 @@ package pypi
 // The index itself, and reading: project pages, files and what stands beside them.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,6 @@ import (
 
 // Options change what the index accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the index under, "/pypi" if empty; "/simple" at the host's root stays what it is.
-	Base string
 	// MaxFile is the largest distribution in bytes; 0 means 4 GiB.
 	MaxFile int64
 	// Strict refuses what is otherwise a warning: file names of old tools, sizes behind an entry's data, a RECORD that is
@@ -39,11 +38,13 @@ type Options struct {
 	CloseReleases time.Duration
 	// Provenance puts links to attestations into pages, although only their structure was checked.
 	Provenance bool
-	// Trust, if set, gives tokens to the CI of others.
-	Trust *trust.Publishers
 }
 
-const defaultMaxFile = 4 << 30
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxFile = cmp.Or(o.MaxFile, 4<<30)
+	return o
+}
 
 // smallBlob is the size up to which files are served from memory.
 const smallBlob = 64 << 10
@@ -53,6 +54,8 @@ type server struct {
 	store *store.Store
 	auth  auth.Provider
 	base  *wire.Base
+	path  string // where clients find the index; /simple at the host's root stays what it is
+	trust *trust.Publishers
 	log   *slog.Logger
 	opt   Options
 	heads *store.Memo[struct{}, head]
@@ -62,23 +65,18 @@ type server struct {
 }
 
 // New returns the index's end points.
-func New(d wire.Deps, o Options) wire.Protocol {
-	if o.Base == "" {
-		o.Base = root
-	}
-	if o.MaxFile <= 0 {
-		o.MaxFile = defaultMaxFile
-	}
+func New(d wire.Deps, o Options, t *trust.Publishers) wire.Protocol {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	s := newServer(d, o)
+	s.trust = t
 	e := wire.Endpoint[Request]{Kind: store.PyPI, Parse: parse, Routes: s.operations(), Target: target, Fail: fail}
 	return wire.Protocol{Name: "pypi", Prefixes: []string{root, rootSimple, rootRPC, rootOIDC, rootDiscover}, Handler: e.Handler(d)}
 }
 
 func newServer(d wire.Deps, o Options) *server {
-	s := &server{repo: store.NewRepo[Meta](d.Store, store.PyPI), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.PyPI), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults()}
 	s.heads, s.files = store.NewMemo[struct{}, head](d.Store, store.PyPI), store.NewMemo[string, servable](d.Store, store.PyPI)
 	s.all = newProjects(s)
 	s.remote(d.Upstreams)
@@ -154,17 +152,17 @@ func (s *server) linksFor(r *http.Request, alias int) simple.Links {
 	l := simple.Links{Files: strings.Repeat("../", strings.Count(rest, "/")+1)}
 	switch public := s.base.Public(); {
 	case public != "":
-		l.Files = public + s.opt.Base + "/files"
+		l.Files = public + s.path + "/files"
 	case inside:
 		l.Files += "files"
 	default:
-		l.Files += s.opt.Base[1:] + "/files"
+		l.Files += s.path[1:] + "/files"
 	}
 	if !s.opt.Provenance {
 		return l
 	}
 	if origin := s.base.URL(r); strings.HasPrefix(origin, "https://") {
-		l.Integrity = origin + s.opt.Base
+		l.Integrity = origin + s.path
 	}
 	return l
 }
@@ -428,4 +426,4 @@ func (s *server) getProvenance(w http.ResponseWriter, r *http.Request, q Request
 }
 
 // absolute is the index's URL as the client of r knows it, without a final slash.
-func (s *server) absolute(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+func (s *server) absolute(r *http.Request) string { return s.base.URL(r) + s.path }

@@ -255,7 +255,7 @@ func TestA4_PublicURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, r := *g.s, httptest.NewRequest("GET", "/", nil)
-	s.base, s.opt.Base, s.opt.Provenance = base, "/py", true
+	s.base, s.path, s.opt.Provenance = base, "/py", true
 	if l := s.linksFor(r, 0); l != (simple.Links{Files: "https://registry.example.com/larder/py/files", Integrity: "https://registry.example.com/larder/py"}) {
 		t.Errorf("%+v", l)
 	}

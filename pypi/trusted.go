@@ -25,17 +25,17 @@ func errNoTrust() error {
 
 // audience tells a CI job for whom its token must be.
 func (s *server) audience(w http.ResponseWriter, _ *http.Request, _ Request) error {
-	if s.opt.Trust == nil {
+	if s.trust == nil {
 		return errNoTrust()
 	}
-	return wire.JSON(w, http.StatusOK, map[string]string{"audience": s.opt.Trust.Audience()})
+	return wire.JSON(w, http.StatusOK, map[string]string{"audience": s.trust.Audience()})
 }
 
 // discover says where audience and tokens are to be had for an upload address of ours.
 func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
 	path := strings.TrimSuffix(q.Path, "/")
-	ours := slices.ContainsFunc([]string{s.opt.Base, s.opt.Base + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
-	if s.opt.Trust == nil || !ours {
+	ours := slices.ContainsFunc([]string{s.path, s.path + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
+	if s.trust == nil || !ours {
 		return problem.Errorf(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
 	}
 	base := s.base.URL(r) + rootOIDC
@@ -48,7 +48,7 @@ func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) err
 
 // mint exchanges the word of a CI's provider for a token.
 func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
-	if s.opt.Trust == nil {
+	if s.trust == nil {
 		return errNoTrust()
 	}
 	raw, err := wire.ReadBody(r, maxSmallBody)
@@ -59,7 +59,7 @@ func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil || body.Text("token") == "" {
 		return &mintError{"invalid-payload", problem.Errorf(store.ErrInvalid, "The request is not a JSON object with a token.")}
 	}
-	secret, expires, err := s.opt.Trust.Mint(r.Context(), body.Text("token"))
+	secret, expires, err := s.trust.Mint(r.Context(), body.Text("token"))
 	switch {
 	case err == nil:
 	case isOneOf(err, auth.ErrIssuer, trust.ErrRule):

@@ -74,7 +74,7 @@ func trusting(t *testing.T, i *issuer) *rig {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return New(d, Options{Trust: publishers})
+		return New(d, Options{}, publishers)
 	})
 	g.s = newServer(g.Deps, Options{})
 	t.Cleanup(g.checkRows)

@@ -4,6 +4,7 @@ package rubygems
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -25,15 +26,17 @@ import (
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
-	// Base is the path clients find the registry under, "/rubygems" if empty.
-	Base string
 	// MaxGem is the largest file in bytes; 0 means 1 GiB.
 	MaxGem int64
 	// ServeYanked goes on serving the files of yanked versions, for lock files that name them. No index shows them.
 	ServeYanked bool
 }
 
-const defaultMaxGem = 1 << 30
+// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+func (o Options) WithDefaults() Options {
+	o.MaxGem = cmp.Or(o.MaxGem, 1<<30)
+	return o
+}
 
 // smallBlob is the size up to which a file is served from memory.
 const smallBlob = 64 << 10
@@ -44,6 +47,7 @@ type server struct {
 	auth     auth.Provider
 	accounts accounts // nil when users and tokens are kept elsewhere
 	base     *wire.Base
+	path     string // where clients find the registry
 	log      *slog.Logger
 	opt      Options
 	list     *ledger.Reader // of /versions
@@ -59,16 +63,10 @@ func New(d wire.Deps, o Options) wire.Protocol {
 }
 
 func newServer(d wire.Deps, o Options) *server {
-	if o.Base == "" {
-		o.Base = root
-	}
-	if o.MaxGem <= 0 {
-		o.MaxGem = defaultMaxGem
-	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{repo: store.NewRepo[Meta](d.Store, store.RubyGems), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o}
+	s := &server{repo: store.NewRepo[Meta](d.Store, store.RubyGems), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults()}
 	s.accounts, _ = d.Auth.(accounts)
 	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)
 	s.remote(d.Upstreams)
@@ -121,7 +119,7 @@ func (s *server) operations() []wire.Route[Request] {
 func target(q Request) (typ, name string) { return typeGem, q.Name }
 
 // url is the registry's URL as the client of r knows it, without a final slash.
-func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.opt.Base }
+func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.path }
 
 // may asks for more, or something else, than the operation needed.
 func (s *server) may(ctx context.Context, a auth.Action, name string) error {

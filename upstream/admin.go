@@ -41,7 +41,8 @@ func (r *Registry) Status() (list []Status) {
 			c := &u.Counts
 			st := Status{
 				Kind: k, Name: u.Name(), URL: u.URL(), Offline: r.offline.Load() || u.offline.Load(), Open: open,
-				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Hits: c.Hits.Load(), Misses: c.Misses.Load(), Stale: c.Stale.Load(),
+				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Hits: c.Hits.Load(), Misses: c.Misses.Load(),
+				Stale:  c.Stale.Load(),
 				Absent: c.Absent.Load(), Broken: c.Broken.Load(), Bytes: c.Bytes.Load(), Saved: c.Saved.Load(),
 			}
 			if open {
@@ -68,7 +69,8 @@ func (r *Registry) Find(k store.Kind, name string) (list []*Upstream) {
 	return list
 }
 
-// SetOffline switches every registry off or on; SetOffline of an Upstream switches one. It lasts until the server stops.
+// SetOffline switches every registry off or on; SetOffline of an Upstream switches one. It lasts until the server
+// stops.
 func (r *Registry) SetOffline(off bool) { r.offline.Store(off) }
 
 // Offline reports whether all are switched off.

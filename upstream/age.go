@@ -53,8 +53,8 @@ func (s *Set) sighting(ctx context.Context, name, version string) (sight, error)
 // Gated reports whether versions may be held back at all; documents are rendered without looking otherwise.
 func (s *Set) Gated() bool { return s != nil && (s.r.opt.MinAge > 0 || len(s.r.blocked) > 0) }
 
-// GateKey is part of the key of documents that are rendered through the gate: it changes when what they show may change.
-// A version comes of age at any time, so a gated document is rendered anew each minute.
+// GateKey is part of the key of documents that are rendered through the gate: it changes when what they show may
+// change. A version comes of age at any time, so a gated document is rendered anew each minute.
 func (s *Set) GateKey() string {
 	if !s.Gated() {
 		return ""
@@ -90,9 +90,12 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	open := born.Add(s.r.opt.MinAge)
 	switch {
 	case !row.Known:
-		return problem.Errorf(store.ErrDenied, "%s %s is of unknown age; this registry holds back versions younger than %s.", name, version, s.r.opt.MinAge)
+		return problem.Errorf(store.ErrDenied, "%s %s is of unknown age; this registry holds back versions younger than %s.",
+			name, version, s.r.opt.MinAge)
 	case s.r.now().Before(open):
-		return problem.Errorf(store.ErrDenied, "%s %s was released on %s and is held back until %s by this registry's minimum age.", name, version, born.Format(time.DateOnly), open.Format(time.RFC3339))
+		return problem.Errorf(store.ErrDenied,
+			"%s %s was released on %s and is held back until %s by this registry's minimum age.", name, version,
+			born.Format(time.DateOnly), open.Format(time.RFC3339))
 	}
 	return nil
 }

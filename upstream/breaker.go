@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// breaker keeps us from asking one host that is down. It opens when at least minFailures requests, and half of all, failed
-// within window; it then lets one probe through at a time, after a pause that doubles with each probe that fails.
+// breaker keeps us from asking one host that is down. It opens when at least minFailures requests, and half of all,
+// failed within window; it then lets one probe through at a time, after a pause that doubles with each probe that
+// fails.
 type breaker struct {
 	now func() time.Time
 

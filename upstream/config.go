@@ -120,7 +120,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Proxy != "" {
-		if p, err := url.Parse(c.Proxy); err != nil || p.Host == "" || !strings.Contains("http https socks5 socks5h", p.Scheme) {
+		if p, err := url.Parse(c.Proxy); err != nil || p.Host == "" ||
+			!strings.Contains("http https socks5 socks5h", p.Scheme) {
 			return fmt.Errorf("%s: the proxy is neither an http nor a socks5 URL", c.URL)
 		}
 	}

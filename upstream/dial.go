@@ -30,9 +30,11 @@ func public(a netip.Addr) bool {
 // documentation, benchmarking, reserved, and the IPv6 ranges that carry IPv4 addresses within.
 var special = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
-	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"),
+	netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"),
+	netip.MustParsePrefix("198.51.100.0/24"),
 	netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("64:ff9b::/96"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("2002::/16"),
+	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("2001::/23"), netip.MustParsePrefix("2001:db8::/32"),
+	netip.MustParsePrefix("2002::/16"),
 }
 
 // dialer connects to public addresses, and to the private ones of hosts the operator named. The address is judged when
@@ -47,7 +49,10 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 		return nil, err
 	}
 	dial := net.Dialer{Timeout: dialTimeout}
-	if !slices.ContainsFunc(d.private, func(h string) bool { return strings.EqualFold(h, address) || hostMatches(h, host) }) {
+	if !slices.ContainsFunc(d.private, func(h string) bool {
+		return strings.EqualFold(h, address) ||
+			hostMatches(h, host)
+	}) {
 		dial.ControlContext = func(_ context.Context, _, at string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(at)
 			if err != nil || !public(ap.Addr()) {

@@ -1,12 +1,13 @@
 // Package upstream keeps copies of remote registries: it asks each of them once for each thing, never gives out a wrong
-// byte, and goes on answering while they are down. It knows HTTP as a client and no protocol; a protocol's proxy.go says
-// what to ask for, where, and what may be done with the answer.
+// byte, and goes on answering while they are down. It knows HTTP as a client and no protocol; a protocol's proxy.go
+// says what to ask for, where, and what may be done with the answer.
 //
 // # Words
 //
-// An [Upstream] is one remote registry; a [Set] is those of one kind, in the operator's order, and the rules about names.
-// A document changes (a packument, an index file) and is kept with its validators; a file never does (a tarball, a wheel)
-// and is kept for ever, or until it is evicted. An entry is what is kept of one address of one package.
+// An [Upstream] is one remote registry; a [Set] is those of one kind, in the operator's order, and the rules about
+// names. A document changes (a packument, an index file) and is kept with its validators; a file never does (a
+// tarball, a wheel) and is kept for ever, or until it is evicted. An entry is what is kept of one address of one
+// package.
 //
 // # Whose copies are whose
 //
@@ -34,7 +35,8 @@
 //	  flight       upstream → Stage (hash) → readers follow the growing file, without the last bytes
 //	               → sums right? → commit, record → the last bytes. A wrong sum breaks every reader's connection.
 //
-// What can be made of another file is a file as well (Place.Make); Set.Parts reads what that needs without fetching it all.
+// What can be made of another file is a file as well (Place.Make); Set.Parts reads what that needs without fetching it
+// all.
 //
 // What is kept lives in the store as packages of two more kinds for each protocol ([store.Kind.Documents],
 // [store.Kind.CachedFiles]), so that references, sweeping, checks and backups are the store's. Who was asked when, and

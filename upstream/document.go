@@ -238,8 +238,9 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 
 func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *Document {
 	return &Document{
-		Upstream: u, Digest: k.blob.Digest, Size: k.blob.Size, URL: k.URL, Type: k.Type, ETag: k.ETag, Modified: k.entry.Modified,
-		Next: k.Next, Fetched: k.Fetched, Checked: checked, Cache: cache, set: s, body: k.body,
+		Upstream: u, Digest: k.blob.Digest, Size: k.blob.Size, URL: k.URL, Type: k.Type, ETag: k.ETag,
+		Modified: k.entry.Modified,
+		Next:     k.Next, Fetched: k.Fetched, Checked: checked, Cache: cache, set: s, body: k.body,
 	}
 }
 
@@ -258,7 +259,8 @@ func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
 		defer done()
 		defer s.with(id, func(st *state) { st.busy = false })
 		if _, err := s.refresh(ctx, u, q, have); err != nil {
-			s.r.log.LogAttrs(ctx, slog.LevelInfo, "background refresh failed", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
+			s.r.log.LogAttrs(ctx, slog.LevelInfo, "background refresh failed", slog.String("upstream", u.Name()),
+				slog.String("package", q.Package), slog.Any("error", err))
 			// Not at once again: what is kept counts as checked for a little while.
 			s.with(id, func(st *state) {
 				fresh, _ := q.lifetimes(u)
@@ -352,7 +354,8 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
 		u.Counts.Hits.Add(1)
 		return s.document(u, have, now, "HIT"), nil
-	case tail && (resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
+	case tail && (resp.StatusCode == http.StatusPartialContent ||
+		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		body, err := s.grown(ctx, resp, q, have)
 		if err != nil {
 			q.Tail = false
@@ -391,7 +394,8 @@ func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kep
 	body := append(slices.Clone(old), more[1:]...)
 	sum := sha256.Sum256(body)
 	want := base64.StdEncoding.EncodeToString(sum[:])
-	if !strings.Contains(resp.Header.Get("Repr-Digest"), "sha-256=:"+want+":") && !strings.Contains(resp.Header.Get("Digest"), want) {
+	if !strings.Contains(resp.Header.Get("Repr-Digest"), "sha-256=:"+want+":") &&
+		!strings.Contains(resp.Header.Get("Digest"), want) {
 		return nil, errBody
 	}
 	return body, nil
@@ -455,13 +459,16 @@ func readDocument(ctx context.Context, resp *http.Response, q Query) ([]byte, er
 }
 
 // keep stores a document that is new or changed. What cannot be stored is answered all the same.
-func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document, error) {
+func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document,
+	error) {
 	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	e := entry{
-		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"), Modified: resp.Header.Get("Last-Modified"),
-		Type: resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
+		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"),
+		Modified: resp.Header.Get("Last-Modified"),
+		Type:     resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
 	}
-	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}, done: make(chan struct{})}
+	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))},
+		done: make(chan struct{})}
 	if have != nil && have.blob == k.blob && have.ETag == e.ETag && have.entry.Modified == e.Modified {
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
 		return s.document(u, have, now, "MISS"), nil
@@ -537,7 +544,8 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 		})
 	})
 	if err != nil {
-		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()), slog.String("package", q.Package), slog.Any("error", err))
+		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()),
+			slog.String("package", q.Package), slog.Any("error", err))
 	}
 	return err == nil
 }

@@ -100,8 +100,8 @@ func put(tx *store.PackageTx[entry], id string, e entry, b store.Blob, sums map[
 	return tx.Replace(v, store.OpCache)
 }
 
-// indexSeen has a row for each version of a package: when it was first seen here, and when its upstream says that it was
-// published.
+// indexSeen has a row for each version of a package: when it was first seen here, and when its upstream says that it
+// was published.
 const indexSeen = "seen"
 
 // sight is one such row. A version that was there when the package was first fetched counts as old: Seen is zero.
@@ -135,11 +135,12 @@ type Document struct {
 	body []byte // as long as it is not stored
 }
 
-// Rendered names what a protocol makes of the document for clients that reach us at base. As long as no rule decides what
-// may be shown, it depends on the document's bytes alone, and no change outdates it.
+// Rendered names what a protocol makes of the document for clients that reach us at base. As long as no rule decides
+// what may be shown, it depends on the document's bytes alone, and no change outdates it.
 func (d *Document) Rendered(name, base, format string) store.DocKey {
 	offline := d.set.Offline()
-	k := store.DocKey{Kind: d.set.kind.Documents(), Package: name, Base: base, Format: fmt.Sprintf("%s %s %s %t", format, d.Digest, d.set.GateKey(), offline)}
+	k := store.DocKey{Kind: d.set.kind.Documents(), Package: name, Base: base,
+		Format: fmt.Sprintf("%s %s %s %t", format, d.Digest, d.set.GateKey(), offline)}
 	if !offline && !d.set.Gated() {
 		k.Kind += " rendered"
 	}

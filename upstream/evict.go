@@ -13,8 +13,8 @@ import (
 	"larder/store"
 )
 
-// uses remembers in memory when files were used last and what was missed offline, and writes it down now and then: a hit
-// must not cost a transaction.
+// uses remembers in memory when files were used last and what was missed offline, and writes it down now and then: a
+// hit must not cost a transaction.
 type uses struct {
 	mu     sync.Mutex       // guards what follows
 	last   map[useKey]int64 // size
@@ -112,8 +112,8 @@ func (r *Registry) Flush(ctx context.Context) error {
 	return err
 }
 
-// Evict removes cached files, those that were not used for longest first, until the limits hold. What is hosted is never
-// touched. It is a job.
+// Evict removes cached files, those that were not used for longest first, until the limits hold. What is hosted is
+// never touched. It is a job.
 func (r *Registry) Evict(ctx context.Context) error {
 	if r.opt.CacheSize <= 0 && r.opt.CacheAge <= 0 {
 		return nil
@@ -150,8 +150,8 @@ func (r *Registry) Evict(ctx context.Context) error {
 	return nil
 }
 
-// Cached is how many bytes of files are kept. What was evicted does not count, although the disk has it until it is swept:
-// otherwise each run would evict for it anew.
+// Cached is how many bytes of files are kept. What was evicted does not count, although the disk has it until it is
+// swept: otherwise each run would evict for it anew.
 func (r *Registry) Cached(ctx context.Context) (total int64, err error) {
 	list, err := r.oldest(ctx)
 	for _, u := range list {

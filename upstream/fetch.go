@@ -50,8 +50,8 @@ func (e *Unavailable) Is(target error) bool { return target == ErrUnavailable }
 // RetryAfter is After.
 func (e *Unavailable) RetryAfter() time.Duration { return e.After }
 
-// Public is what the client's user reads; it names the upstream as the operator does, never its address, which is what an
-// upstream without a name of its own is called.
+// Public is what the client's user reads; it names the upstream as the operator does, never its address, which is what
+// an upstream without a name of its own is called.
 func (e *Unavailable) Public() string {
 	name := ""
 	if !e.nameless {
@@ -81,7 +81,8 @@ type request struct {
 // budgetKey finds the time by which everything that one answer needs must be decided.
 type budgetKey struct{}
 
-// withBudget gives ctx so much time from now, unless it has one already: a file that needs a document first has one for both.
+// withBudget gives ctx so much time from now, unless it has one already: a file that needs a document first has one
+// for both.
 func withBudget(ctx context.Context, budget time.Duration) context.Context {
 	if _, ok := ctx.Value(budgetKey{}).(time.Time); ok {
 		return ctx
@@ -107,8 +108,8 @@ func (e *errBreaker) Error() string {
 	return "not asked again before " + e.wait.Round(time.Millisecond).String()
 }
 
-// do asks until the answer is one of 2xx, 304, 404, 410, 451, or the budget is spent. The caller closes the body. Errors
-// are *Unavailable, ErrOffline and ErrElsewhere. ctx must not be a client's.
+// do asks until the answer is one of 2xx, 304, 404, 410, 451, or the budget is spent. The caller closes the body.
+// Errors are *Unavailable, ErrOffline and ErrElsewhere. ctx must not be a client's.
 func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
 	if u.offline.Load() {
 		return nil, fmt.Errorf("%s: %w", u.conf.Name, ErrOffline)
@@ -145,7 +146,8 @@ func (u *Upstream) unavailable(err error, wait time.Duration) error {
 	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) {
 		return err
 	}
-	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err, nameless: strings.Contains(u.conf.Name, u.base.Host)}
+	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err,
+		nameless: strings.Contains(u.conf.Name, u.base.Host)}
 }
 
 const maxTries = 3
@@ -230,14 +232,16 @@ func elsewhere(at, asked string, err error) error {
 	return err
 }
 
-// hostTrouble is err when it says that the host is in trouble: not what one path of it answers, and not what we refused.
+// hostTrouble is err when it says that the host is in trouble: not what one path of it answers, and not what we
+// refused.
 func hostTrouble(err error) error {
 	var status *statusError
 	var away *redirectedError
 	switch {
 	case errors.As(err, &away):
 		return nil
-	case errors.As(err, &status) && status.code < http.StatusInternalServerError && status.code != http.StatusTooManyRequests:
+	case errors.As(err, &status) && status.code < http.StatusInternalServerError &&
+		status.code != http.StatusTooManyRequests:
 		return nil
 	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects), errors.Is(err, errBusy):
 		return nil
@@ -262,7 +266,8 @@ func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*ht
 	}
 	leave := sync.OnceFunc(func() { u.global.leave(); lane.leave() })
 	resp, err := u.exchange(ctx, q, deadline)
-	if err == nil && resp.StatusCode == http.StatusUnauthorized && u.conf.Kind == store.OCI && u.challenged(resp, q.scope) {
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && u.conf.Kind == store.OCI &&
+		u.challenged(resp, q.scope) {
 		drop(resp)
 		resp, err = u.exchange(ctx, q, deadline)
 	}

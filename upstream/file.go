@@ -35,7 +35,8 @@ type FileQuery struct {
 type Place struct {
 	Upstream *Upstream
 	Ref      string // relative to the registry, or absolute
-	// Sums are hex by algorithm (sha256, sha512, sha1, md5). Every one given must be right; without any the first copy counts.
+	// Sums are hex by algorithm (sha256, sha512, sha1, md5). Every one given must be right; without any the first copy
+	// counts.
 	Sums map[string]string
 	// Size in bytes, 0 when unknown.
 	Size   int64
@@ -44,7 +45,8 @@ type Place struct {
 	Scope  string // of the token, for container registries
 	// Keep are further sums to compute and record beside sha256.
 	Keep []string
-	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not right.
+	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not
+	// right.
 	Verify func(ctx context.Context, u *Upstream, head http.Header, sum func(alg string) string) error
 	// Make, if set, makes the bytes here, of what is at Ref.
 	Make func(ctx context.Context) ([]byte, error)
@@ -152,7 +154,8 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 // head asks each place in turn until one has the file.
 func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
 	for _, each := range append([]Place{p}, p.Or...) {
-		resp, err := each.Upstream.do(ctx, request{ref: each.Ref, method: http.MethodHead, header: each.header(), scope: each.Scope})
+		resp, err := each.Upstream.do(ctx, request{ref: each.Ref, method: http.MethodHead, header: each.header(),
+			scope: each.Scope})
 		if err != nil {
 			return nil, each, err
 		}
@@ -167,7 +170,8 @@ func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) 
 	return nil, p, fmt.Errorf("no upstream has it: %w", store.ErrNotFound)
 }
 
-// KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its digest.
+// KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its
+// digest.
 func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error {
 	pkg := s.home(name, d.Upstream)
 	if k, err := load(ctx, s.bytes, s.files, pkg, key); err != nil || k != nil && k.Upstream == d.Upstream.key {
@@ -231,8 +235,8 @@ func (f *File) Follows() bool { return f.flight != nil || f.direct != nil }
 // Seekable reports whether Copy may begin anywhere.
 func (f *File) Seekable() bool { return f.direct == nil }
 
-// Copy writes bytes from up to but not including to (-1: the end) to w as they come. After an error the caller must break
-// the connection: what was written is not the file.
+// Copy writes bytes from up to but not including to (-1: the end) to w as they come. After an error the caller must
+// break the connection: what was written is not the file.
 func (f *File) Copy(ctx context.Context, w io.Writer, from, to int64) error {
 	if f.direct != nil {
 		_, err := io.Copy(w, f.direct)
@@ -270,7 +274,8 @@ func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
 		resp.Body.Close()
 		return nil, err
 	}
-	return &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest(), direct: checked}, nil
+	return &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest(), direct: checked},
+		nil
 }
 
 // digest is the one that is known beforehand, "" without.

@@ -49,7 +49,8 @@ const (
 	pieces      = 64 << 10              // given to one reader at once
 	often       = 1 << 20               // readers are woken for so many new bytes,
 	seldom      = 40 * time.Millisecond // or for any after so long: waking many for every packet is what would cost most
-	wholeBelow  = 512 << 10             // files up to this size are shown whole or not at all: what nobody saw can be fetched again
+	// wholeBelow is the size up to which files are shown whole or not at all: what nobody saw can be fetched again.
+	wholeBelow = 512 << 10
 )
 
 // join takes part in the flight of q, beginning it when there is none, and returns once the header is known.
@@ -196,11 +197,13 @@ func (f *flight) rest(ctx context.Context, w io.Writer, from, to int64) error {
 	return err
 }
 
-// run fetches the file and ends the flight. Until the record is committed whoever asks finds the flight, afterwards the record.
+// run fetches the file and ends the flight. Until the record is committed whoever asks finds the flight, afterwards
+// the record.
 func (f *flight) run(q FileQuery) {
 	err := f.fetch(q)
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, ErrOffline) {
-		f.s.r.log.LogAttrs(f.ctx, slog.LevelWarn, "fetch failed", slog.String("kind", string(f.s.kind)), slog.String("package", f.id.pkg), slog.String("file", f.id.key), slog.Any("error", err))
+		f.s.r.log.LogAttrs(f.ctx, slog.LevelWarn, "fetch failed", slog.String("kind", string(f.s.kind)),
+			slog.String("package", f.id.pkg), slog.String("file", f.id.key), slog.Any("error", err))
 	}
 	f.s.mu.Lock()
 	delete(f.s.flights, f.id)
@@ -216,8 +219,8 @@ func (f *flight) run(q FileQuery) {
 	}
 }
 
-// fetch does it all. Wrong bytes of which nobody got any are fetched once more: a blip of a cache in between is as common
-// as a broken registry.
+// fetch does it all. Wrong bytes of which nobody got any are fetched once more: a blip of a cache in between is as
+// common as a broken registry.
 func (f *flight) fetch(q FileQuery) (err error) {
 	ctx := withBudget(f.ctx, Budget)
 	if f.place, err = q.Find(ctx); err != nil {
@@ -286,7 +289,8 @@ func (t *transfer) close() {
 // open sends the first request and makes the stage.
 func (t *transfer) open() error {
 	u := t.place.Upstream
-	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope, idle: t.idle()})
+	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope,
+		idle: t.idle()})
 	if err != nil {
 		return err
 	}
@@ -454,7 +458,8 @@ func (t *transfer) resume(cause error) error {
 	}
 	t.body = resp.Body
 	switch {
-	case resp.StatusCode == http.StatusPartialContent && strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(t.n, 10)+"-"):
+	case resp.StatusCode == http.StatusPartialContent &&
+		strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(t.n, 10)+"-"):
 		return nil
 	case resp.StatusCode == http.StatusOK && len(t.place.Sums) > 0:
 		// From the beginning: the sums will tell whether it is the same.

@@ -14,8 +14,8 @@ import (
 // ErrNoParts is an upstream that gives whole files only, or a file that changes.
 var ErrNoParts = errors.New("upstream gives no parts of the file")
 
-// Parts reads pieces of a file that is not kept, without keeping them or knowing whether they are right. It is for what an
-// archive says at its end, when nobody may ever want the rest. One goroutine uses it at a time.
+// Parts reads pieces of a file that is not kept, without keeping them or knowing whether they are right. It is for
+// what an archive says at its end, when nobody may ever want the rest. One goroutine uses it at a time.
 type Parts struct {
 	ctx    context.Context
 	place  Place
@@ -91,7 +91,8 @@ func (p *Parts) ask(spec string, most int64) error {
 		return p.place.absent(resp)
 	}
 	var from, to, size int64
-	if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil || resp.StatusCode != http.StatusPartialContent {
+	if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil ||
+		resp.StatusCode != http.StatusPartialContent {
 		return ErrNoParts
 	}
 	etag := resp.Header.Get("ETag")

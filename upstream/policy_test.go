@@ -20,9 +20,10 @@ func answers(body string) http.HandlerFunc {
 
 // fileOf asks for a version's file.
 func (g *rig) fileOf(name, version string, head bool) (*File, error) {
-	return g.set.File(context.Background(), FileQuery{Package: name, Version: version, Key: version + ".tgz", Head: head, Find: func(context.Context) (Place, error) {
-		return Place{Upstream: g.set.list[0], Ref: "files/" + name + "-" + version}, nil
-	}})
+	return g.set.File(context.Background(), FileQuery{Package: name, Version: version, Key: version + ".tgz", Head: head,
+		Find: func(context.Context) (Place, error) {
+			return Place{Upstream: g.set.list[0], Ref: "files/" + name + "-" + version}, nil
+		}})
 }
 
 // TestB7_ClaimsHideWhatWasCachedBefore: a rule about a name is asked before anything that is kept, on every route.
@@ -53,7 +54,8 @@ func TestB7_ClaimsHideWhatWasCachedBefore(t *testing.T) {
 			t.Errorf("file, head %t: %v", head, err)
 		}
 	}
-	if _, err := g.set.DocumentFrom(context.Background(), g.set.list[0], Query{Package: "acme-secret", Key: "doc", Ref: "x"}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := g.set.DocumentFrom(context.Background(), g.set.list[0],
+		Query{Package: "acme-secret", Key: "doc", Ref: "x"}); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("one upstream: %v", err)
 	}
 	if g.set.Theirs(context.Background(), "acme-secret") {
@@ -84,7 +86,10 @@ func TestB7_NoSpellingEscapesAClaim(t *testing.T) {
 // TestB7_FirstPublishNeedsAClaim: a name that an upstream has, or may have, is not taken by accident.
 func TestB7_FirstPublishNeedsAClaim(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:mine"} })
-	g.set = g.reg.Set(store.NPM, Protocol{Probe: func(name string) Query { return Query{Package: name, Key: "doc", Ref: name, Fresh: time.Minute} }})
+	g.set = g.reg.Set(store.NPM, Protocol{Probe: func(name string) Query {
+		return Query{Package: name, Key: "doc",
+			Ref: name, Fresh: time.Minute}
+	}})
 	g.origin.answer(answers("theirs"))
 	if err := g.set.MayPublish(context.Background(), "taken"); !errors.Is(err, store.ErrExists) {
 		t.Errorf("taken: %v", err)
@@ -107,7 +112,8 @@ func TestB7_TroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
 	second := newOrigin(t)
 	second.answer(answers("second"))
 	g := newRig(t, func(o *Options) {
-		o.Upstreams = append(o.Upstreams, Config{Kind: store.NPM, Name: "second", URL: second.URL, Exclude: []string{"inner-*"}})
+		o.Upstreams = append(o.Upstreams, Config{Kind: store.NPM, Name: "second", URL: second.URL,
+			Exclude: []string{"inner-*"}})
 	})
 	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 	if _, _, err := g.doc("demo"); !errors.Is(err, ErrUnavailable) || second.asked.Load() != 0 {
@@ -126,7 +132,8 @@ func TestB7_TroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
 func TestB5_RedirectsLeadNowhereForbidden(t *testing.T) {
 	other := newOrigin(t)
 	other.answer(answers("inside"))
-	for name, target := range map[string]string{"list": other.URL + "/x", "metadata address": "http://169.254.169.254/latest/meta-data/", "file": "file:///etc/passwd", "circle": ""} {
+	for name, target := range map[string]string{"list": other.URL +
+		"/x", "metadata address": "http://169.254.169.254/latest/meta-data/", "file": "file:///etc/passwd", "circle": ""} {
 		g := newRig(t, func(o *Options) { o.Upstreams[0].Hosts = []string{"files.example.com"} })
 		g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
 			to := target
@@ -156,9 +163,12 @@ func TestB5_RedirectsLeadNowhereForbidden(t *testing.T) {
 func TestB5_CredentialsAreBoundToHostAndPath(t *testing.T) {
 	u := &Upstream{conf: Config{}, base: mustParse(t, "https://registry.example.com/team")}
 	for address, want := range map[string]bool{
-		"https://registry.example.com/team/x": true, "https://registry.example.com:443/team": true, "https://REGISTRY.example.com/team/x": true,
-		"http://registry.example.com/team/x": false, "https://registry.example.com:8443/team/x": false, "https://registry.example.com/teammates/x": false,
-		"https://registry.example.com/other": false, "https://cdn.registry.example.com/team/x": false, "https://registry.example.com/team/../other": false,
+		"https://registry.example.com/team/x": true, "https://registry.example.com:443/team": true,
+		"https://REGISTRY.example.com/team/x": true,
+		"http://registry.example.com/team/x":  false, "https://registry.example.com:8443/team/x": false,
+		"https://registry.example.com/teammates/x": false,
+		"https://registry.example.com/other":       false, "https://cdn.registry.example.com/team/x": false,
+		"https://registry.example.com/team/../other": false,
 	} {
 		if got := u.owns(mustParse(t, address)); got != want {
 			t.Errorf("%s: %t", address, got)
@@ -188,7 +198,8 @@ func TestB5_WrongBytesAreNeverKept(t *testing.T) {
 	}
 }
 
-// TestB8_AgeGate: what was there at the first sync is old, what comes later is held back until it is; what is blocked never opens.
+// TestB8_AgeGate: what was there at the first sync is old, what comes later is held back until it is; what is blocked
+// never opens.
 func TestB8_AgeGate(t *testing.T) {
 	g := newRig(t, func(o *Options) {
 		o.MinAge, o.Blocked, o.Allowed = 72*time.Hour, []string{"npm:demo@6.*", "npm:evil"}, []string{"npm:demo@7.0.0"}
@@ -197,13 +208,14 @@ func TestB8_AgeGate(t *testing.T) {
 	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
 	sync := func() {
 		t.Helper()
-		_, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: -1, Stale: -1, Versions: func(body []byte) map[string]time.Time {
-			seen := map[string]time.Time{}
-			for _, v := range strings.Fields(string(body)) {
-				seen[v] = g.clock.Now().Add(-1000 * time.Hour) // what the upstream says counts only when it is trusted
-			}
-			return seen
-		}})
+		_, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: -1, Stale: -1,
+			Versions: func(body []byte) map[string]time.Time {
+				seen := map[string]time.Time{}
+				for _, v := range strings.Fields(string(body)) {
+					seen[v] = g.clock.Now().Add(-1000 * time.Hour) // what the upstream says counts only when it is trusted
+				}
+				return seen
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,7 +224,8 @@ func TestB8_AgeGate(t *testing.T) {
 	body = "1.0.0 2.0.0 6.0.0 7.0.0"
 	g.clock.Advance(time.Hour)
 	sync()
-	for version, open := range map[string]bool{"1.0.0": true, "2.0.0": false, "6.0.0": false, "7.0.0": true, "9.9.9": false} {
+	for version, open := range map[string]bool{"1.0.0": true, "2.0.0": false, "6.0.0": false, "7.0.0": true,
+		"9.9.9": false} {
 		err := g.set.Allowed(context.Background(), "demo", version)
 		if (err == nil) != open || err != nil && !errors.Is(err, store.ErrDenied) {
 			t.Errorf("%s: %v", version, err)
@@ -275,7 +288,8 @@ func mustParse(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// TestB3_EvictAndPurge: what was not used for longest goes first, until the limit holds; a purge takes all of a package.
+// TestB3_EvictAndPurge: what was not used for longest goes first, until the limit holds; a purge takes all of a
+// package.
 func TestB3_EvictAndPurge(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.CacheSize = 25_000 })
 	body := string(noise(10_000))

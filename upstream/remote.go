@@ -61,7 +61,8 @@ func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
 		return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
 	}
 	c.URL = base.String()
-	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost), wide: newGate(3 * o.PerHost), global: global, now: o.Now}
+	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost),
+		wide: newGate(3 * o.PerHost), global: global, now: o.Now}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)
 	return u, nil
@@ -96,8 +97,8 @@ func (u *Upstream) has(fold func(string) string, names ...string) bool {
 	return !among(u.conf.Exclude) && (len(u.conf.Include) == 0 || among(u.conf.Include))
 }
 
-// resolve makes an absolute URL of a reference: relative to the registry, or one that a document names. ErrElsewhere for
-// a host that is neither the registry's nor one of Hosts.
+// resolve makes an absolute URL of a reference: relative to the registry, or one that a document names. ErrElsewhere
+// for a host that is neither the registry's nor one of Hosts.
 func (u *Upstream) resolve(ref string) (*url.URL, error) {
 	if !strings.Contains(ref, "://") {
 		return url.Parse(u.conf.URL + "/" + strings.TrimLeft(ref, "/"))
@@ -207,8 +208,8 @@ func (g gate) enter(done <-chan struct{}) bool {
 
 func (g gate) leave() { <-g }
 
-// lane is where a request waits. An index is hundreds of small files: requests that cost the host no connection each are
-// let go in larger numbers, yet never so many that other hosts could not be asked.
+// lane is where a request waits. An index is hundreds of small files: requests that cost the host no connection each
+// are let go in larger numbers, yet never so many that other hosts could not be asked.
 func (u *Upstream) lane() gate {
 	if u.shared.Load() {
 		return u.wide

@@ -97,13 +97,14 @@ func sha(p []byte) string {
 
 // file asks for the file called key with the sums of want; want nil asks without.
 func (g *rig) file(key string, want []byte) (*File, error) {
-	return g.set.File(context.Background(), FileQuery{Package: "demo", Version: "1.0.0", Key: key, Find: func(context.Context) (Place, error) {
-		p := Place{Upstream: g.set.list[0], Ref: "files/" + key}
-		if want != nil {
-			p.Sums = map[string]string{"sha256": sha(want)}
-		}
-		return p, nil
-	}})
+	return g.set.File(context.Background(), FileQuery{Package: "demo", Version: "1.0.0", Key: key,
+		Find: func(context.Context) (Place, error) {
+			p := Place{Upstream: g.set.list[0], Ref: "files/" + key}
+			if want != nil {
+				p.Sums = map[string]string{"sha256": sha(want)}
+			}
+			return p, nil
+		}})
 }
 
 // read takes a whole file.

@@ -295,8 +295,8 @@ func (s *Set) spellings(name string) []string {
 	return s.protocol.Names(name)
 }
 
-// Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs no
-// transaction, which looking for what is not here does.
+// Ours reports whether a name was published here, or nobody can say: looking for it here may find something. It costs
+// no transaction, which looking for what is not here does.
 func (s *Set) Ours(ctx context.Context, name string) bool {
 	if s == nil {
 		return true

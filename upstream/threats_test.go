@@ -42,11 +42,13 @@ func demands(realm func() string) http.HandlerFunc {
 
 func (g *rig) image() (*Document, error) {
 	set := g.reg.Set(store.OCI, Protocol{})
-	return set.Document(context.Background(), Query{Package: "team/app", Key: "tag", Ref: "v2/team/app/manifests/v1", Scope: "repository:team/app:pull", Fresh: time.Minute})
+	return set.Document(context.Background(), Query{Package: "team/app", Key: "tag", Ref: "v2/team/app/manifests/v1",
+		Scope: "repository:team/app:pull", Fresh: time.Minute})
 }
 
-// TestB5_TheRealmIsAttackersText: who answers for a registry writes where its tokens are. The password goes to the registry
-// itself and to realms that the operator named; a realm elsewhere is asked without it, one inside is not asked at all.
+// TestB5_TheRealmIsAttackersText: who answers for a registry writes where its tokens are. The password goes to the
+// registry itself and to realms that the operator named; a realm elsewhere is asked without it, one inside is not
+// asked at all.
 func TestB5_TheRealmIsAttackersText(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -140,21 +142,23 @@ func TestB5_TokensTakeTheSameWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}, "key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: srv.Certificate().Raw},
+		"key.pem": {Type: "PRIVATE KEY", Bytes: der}} {
 		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	g := newImages(t, func(c *Config) {
-		c.URL, c.CA, c.Cert, c.Key = srv.URL, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+		c.URL, c.CA, c.Cert, c.Key = srv.URL, filepath.Join(dir, "cert.pem"), filepath.Join(dir, "cert.pem"),
+			filepath.Join(dir, "key.pem")
 	})
 	if _, err := g.image(); err != nil || tokens != 1 {
 		t.Errorf("%v, %d tokens", err, tokens)
 	}
 }
 
-// TestB5_DocumentsReachNobodyInside: an address in a document, written in any way, leads to no machine near us, even when
-// the registry itself is near, unless the operator named it.
+// TestB5_DocumentsReachNobodyInside: an address in a document, written in any way, leads to no machine near us, even
+// when the registry itself is near, unless the operator named it.
 func TestB5_DocumentsReachNobodyInside(t *testing.T) {
 	inside := newOrigin(t)
 	inside.answer(answers("secret"))
@@ -170,9 +174,11 @@ func TestB5_DocumentsReachNobodyInside(t *testing.T) {
 			o.Upstreams[0].URL, o.Upstreams[0].Proxy = "http://registry.example.com", way
 		})
 		near := newRig(t)
-		for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254", "10.0.0.1", "100.64.0.1", "[fd00::1]", "[64:ff9b::7f00:1]"} {
+		for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254",
+			"10.0.0.1", "100.64.0.1", "[fd00::1]", "[64:ff9b::7f00:1]"} {
 			for name, set := range map[string]*Set{"public": g.set, "near": near.set} {
-				_, err := set.File(context.Background(), FileQuery{Package: "demo", Key: host + name, Find: func(context.Context) (Place, error) {
+				_, err := set.File(context.Background(), FileQuery{Package: "demo", Key: host +
+					name, Find: func(context.Context) (Place, error) {
 					return Place{Upstream: set.list[0], Ref: "http://" + host + port + "/x"}, nil
 				}})
 				if !errors.Is(err, ErrElsewhere) {
@@ -189,12 +195,14 @@ func TestB5_DocumentsReachNobodyInside(t *testing.T) {
 // TestB5_TheProxyItselfIsNotOpen: that the operator's proxy is near opens its own port only.
 func TestB5_TheProxyItselfIsNotOpen(t *testing.T) {
 	inside := newOrigin(t)
-	u, err := newUpstream(Config{Kind: store.NPM, URL: "http://registry.example.com", Proxy: "http://127.0.0.1:3128"}, Options{PerHost: 1, Now: time.Now}, newGate(1))
+	u, err := newUpstream(Config{Kind: store.NPM, URL: "http://registry.example.com", Proxy: "http://127.0.0.1:3128"},
+		Options{PerHost: 1, Now: time.Now}, newGate(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dial := u.client.Transport.(*http.Transport).DialContext
-	if c, err := dial(context.Background(), "tcp", strings.TrimPrefix(inside.URL, "http://")); !errors.Is(err, errAddress) {
+	if c, err := dial(context.Background(), "tcp", strings.TrimPrefix(inside.URL, "http://")); !errors.Is(err,
+		errAddress) {
 		t.Errorf("%v %v", c, err)
 	}
 	if _, err := dial(context.Background(), "tcp", "127.0.0.1:3128"); errors.Is(err, errAddress) {
@@ -205,7 +213,8 @@ func TestB5_TheProxyItselfIsNotOpen(t *testing.T) {
 // TestB7_NoSearchTellsAClaimedName: what is searched for may be a name that is ours.
 func TestB7_NoSearchTellsAClaimedName(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:@acme/*", "npm:secret-*"} })
-	for text, want := range map[string]bool{"left pad": true, "": true, "@acme/payments": false, "keywords:x secret-plan": false, "scope:@acme/x": false, "acme": true, `"secret-plan"`: false} {
+	for text, want := range map[string]bool{"left pad": true, "": true, "@acme/payments": false,
+		"keywords:x secret-plan": false, "scope:@acme/x": false, "acme": true, `"secret-plan"`: false} {
 		if got := g.set.MaySearch(context.Background(), text); got != want {
 			t.Errorf("%q: %t", text, got)
 		}

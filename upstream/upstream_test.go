@@ -120,7 +120,8 @@ func TestClaimedNamesAreNeverAsked(t *testing.T) {
 	if _, _, err := g.doc("@acme/secret"); !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	if _, err := g.set.File(context.Background(), FileQuery{Package: "@acme/secret", Key: "x"}); !errors.Is(err, store.ErrNotFound) {
+	if _, err := g.set.File(context.Background(), FileQuery{Package: "@acme/secret", Key: "x"}); !errors.Is(err,
+		store.ErrNotFound) {
 		t.Fatal(err)
 	}
 	if n := g.origin.asked.Load(); n != 0 {
@@ -217,7 +218,8 @@ func TestBreaker(t *testing.T) {
 	}
 	before := g.origin.asked.Load()
 	start := time.Now()
-	if _, _, err := g.doc("another"); !errors.Is(err, ErrUnavailable) || g.origin.asked.Load() != before || time.Since(start) > 100*time.Millisecond {
+	if _, _, err := g.doc("another"); !errors.Is(err, ErrUnavailable) || g.origin.asked.Load() != before ||
+		time.Since(start) > 100*time.Millisecond {
 		t.Fatal(err, g.origin.asked.Load()-before, time.Since(start))
 	}
 	g.clock.Advance(time.Minute)
@@ -250,7 +252,8 @@ func TestCredentialsStayHome(t *testing.T) {
 
 func TestElsewhere(t *testing.T) {
 	g := newRig(t)
-	for _, ref := range []string{"http://169.254.169.254/latest", "http://localhost:1/x", "http://127.0.0.1:22/", "http://[::1]:80/", "http://0.0.0.0/", "file:///etc/passwd", "gopher://x/"} {
+	for _, ref := range []string{"http://169.254.169.254/latest", "http://localhost:1/x", "http://127.0.0.1:22/",
+		"http://[::1]:80/", "http://0.0.0.0/", "file:///etc/passwd", "gopher://x/"} {
 		if _, err := g.set.list[0].do(context.Background(), request{ref: ref}); !errors.Is(err, ErrElsewhere) {
 			t.Errorf("%s: %v", ref, err)
 		}
@@ -268,8 +271,8 @@ func (d *slowDisk) Before(string, string) error {
 
 func (d *slowDisk) After(string, string) error { return nil }
 
-// TestB4_EarlyAnswers: a document that is new is answered while the disk is busy, and nobody asks for it again meanwhile; a
-// newer one that comes before it is stored is the one that stays. One that may be held back waits.
+// TestB4_EarlyAnswers: a document that is new is answered while the disk is busy, and nobody asks for it again
+// meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held back waits.
 func TestB4_EarlyAnswers(t *testing.T) {
 	disk := &slowDisk{}
 	g := newRig(t)
@@ -290,13 +293,15 @@ func TestB4_EarlyAnswers(t *testing.T) {
 	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *body.Load()) })
 	want := func(text, cache string, asked int64) {
 		t.Helper()
-		d, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute, Stale: -1, Early: true})
+		d, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute,
+			Stale: -1, Early: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		b, err := d.Bytes(context.Background())
 		if err != nil || string(b) != text || d.Cache != cache || g.origin.asked.Load() != asked {
-			t.Errorf("%q %s after %d questions, %v; want %q %s after %d", b, d.Cache, g.origin.asked.Load(), err, text, cache, asked)
+			t.Errorf("%q %s after %d questions, %v; want %q %s after %d", b, d.Cache, g.origin.asked.Load(), err, text, cache,
+				asked)
 		}
 	}
 	disk.gate.Lock()
@@ -316,7 +321,8 @@ func TestB4_EarlyAnswers(t *testing.T) {
 	disk.gate.Lock()
 	answered := make(chan error, 1)
 	go func() {
-		_, err := g.set.Document(context.Background(), Query{Package: "other", Key: "doc", Ref: "other", Fresh: time.Minute, Early: true})
+		_, err := g.set.Document(context.Background(), Query{Package: "other", Key: "doc", Ref: "other", Fresh: time.Minute,
+			Early: true})
 		answered <- err
 	}()
 	select {

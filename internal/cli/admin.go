@@ -36,7 +36,8 @@ func (a *app) userAdd() *cobra.Command {
 	cmd := &cobra.Command{Use: "add NAME", Short: "Add a user", Args: exactly("the user's NAME")}
 	s := settingsFlags(cmd, "data")
 	admin := cmd.Flags().Bool("admin", false, "make the user an administrator")
-	scopes := cmd.Flags().StringArray("scope", nil, "limit the user to kind:type:name:actions, e.g. npm:package:@acme/*:write; repeatable")
+	scopes := cmd.Flags().StringArray("scope", nil,
+		"limit the user to kind:type:name:actions, e.g. npm:package:@acme/*:write; repeatable")
 	fromStdin := cmd.Flags().Bool("password-stdin", false, "read the password from standard input")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		password, err := a.password(args[0], *fromStdin)
@@ -79,7 +80,8 @@ func (a *app) userPasswd() *cobra.Command {
 
 func (a *app) userRemove() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "remove NAME", Short: "Remove a user and their tokens; what they published stays", Args: exactly("the user's NAME"),
+		Use: "remove NAME", Short: "Remove a user and their tokens; what they published stays",
+		Args: exactly("the user's NAME"),
 	}
 	s := settingsFlags(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -156,7 +158,8 @@ func (a *app) tokenCreate() *cobra.Command {
 	s := settingsFlags(cmd, "data")
 	var f tokenFlags
 	fs := cmd.Flags()
-	fs.StringArrayVar(&f.scopes, "scope", nil, "limit the token to kind:type:name:actions, e.g. oci:repository:app:push; repeatable")
+	fs.StringArrayVar(&f.scopes, "scope", nil,
+		"limit the token to kind:type:name:actions, e.g. oci:repository:app:push; repeatable")
 	fs.Var(&f.expires, "expires", "how long it is valid, e.g. 90d (default: for ever)")
 	fs.StringVar(&f.name, "name", "", "what it is for")
 	fs.BoolVar(&f.readOnly, "read-only", false, "let it read only")
@@ -225,7 +228,8 @@ func tokenRow(t auth.Token) []string {
 }
 
 func (a *app) tokenRevoke() *cobra.Command {
-	cmd := &cobra.Command{Use: "revoke ID", Short: "End a token at once", Args: exactly("the token's ID; larder token list shows it")}
+	cmd := &cobra.Command{Use: "revoke ID", Short: "End a token at once",
+		Args: exactly("the token's ID; larder token list shows it")}
 	s := settingsFlags(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {

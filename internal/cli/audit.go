@@ -237,7 +237,8 @@ func (f auditFlags) query(limit int) url.Values {
 	return q
 }
 
-// entryPrinter prints entries as they come: JSON lines, or columns of a fixed width, since later ones are not known yet.
+// entryPrinter prints entries as they come: JSON lines, or columns of a fixed width, since later ones are not known
+// yet.
 func (a *app) entryPrinter(asJSON bool) func([]store.Entry) error {
 	if asJSON {
 		enc := json.NewEncoder(a.stdout)
@@ -261,7 +262,8 @@ func (a *app) entryPrinter(asJSON bool) func([]store.Entry) error {
 			}
 		}
 		for _, e := range entries {
-			if err := a.say(columns, strconv.FormatUint(e.Seq, 10), timeText(e.Time), e.Op, actorText(e.Actor), what(e)); err != nil {
+			if err := a.say(columns, strconv.FormatUint(e.Seq, 10), timeText(e.Time), e.Op, actorText(e.Actor),
+				what(e)); err != nil {
 				return err
 			}
 		}

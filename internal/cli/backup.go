@@ -22,8 +22,9 @@ func (a *app) backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write everything into one tar file",
-		Long:  "Write everything into one tar file; - is standard output. The file appears under its name when it is complete and on disk.",
-		Args:  exactly("the FILE to write, or - for standard output"),
+		Long: "Write everything into one tar file; - is standard output. The file appears under its name when it is " +
+			"complete and on disk.",
+		Args: exactly("the FILE to write, or - for standard output"),
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	force := cmd.Flags().Bool("force", false, "overwrite the file if it exists")
@@ -53,7 +54,8 @@ func (a *app) sayBackup(verb string, r store.BackupReport, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(r)
 	}
-	return a.say("%s %s (%s) and the database (%s)", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), bytesText(r.Database))
+	return a.say("%s %s (%s) and the database (%s)", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes),
+		bytesText(r.Database))
 }
 
 // fetchBackup copies the tar to w. Without the report at its end the tar is not complete.
@@ -158,8 +160,9 @@ func (a *app) restoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore FILE",
 		Short: "Make the data folder from a backup",
-		Long:  "Make the data folder, which must be absent or empty, from a backup; - is standard input. Every file is compared with its digest.",
-		Args:  exactly("the backup's FILE, or - for standard input"),
+		Long: "Make the data folder, which must be absent or empty, from a backup; - is standard input. Every file is " +
+			"compared with its digest.",
+		Args: exactly("the backup's FILE, or - for standard input"),
 	}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -33,7 +33,8 @@ func (a *app) claimCommand() *cobra.Command {
 		}
 		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 			var out web.Claim
-			if err := c.do(cmd.Context(), http.MethodPost, "claims", web.Claim{Kind: kind, Name: args[1], Release: *release}, &out); err != nil {
+			if err := c.do(cmd.Context(), http.MethodPost, "claims", web.Claim{Kind: kind, Name: args[1], Release: *release},
+				&out); err != nil {
 				return err
 			}
 			verb := "claimed"

@@ -6,8 +6,8 @@
 //	output.go   tables, JSON, progress                   backup.go    backup, restore
 //	password.go how a password is asked for              audit.go     the journal
 //
-// Every command that works on a data folder is a client of web's admin API. It finds a running server at DATA/admin.sock;
-// if there is none, it opens the folder and serves the same API to itself.
+// Every command that works on a data folder is a client of web's admin API. It finds a running server at
+// DATA/admin.sock; if there is none, it opens the folder and serves the same API to itself.
 package cli
 
 import (
@@ -47,7 +47,8 @@ type app struct {
 }
 
 // Main runs the command line args (without the program's name) until it is done or ctx ends, and returns the exit code:
-// 0 done, 1 failed, 2 not understood (the command line or the configuration). Errors are lines "larder: sentence" on stderr.
+// 0 done, 1 failed, 2 not understood (the command line or the configuration). Errors are lines "larder: sentence" on
+// stderr.
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.LookupEnv}
 	root := a.root()

@@ -121,7 +121,8 @@ func TestBothWays(t *testing.T) {
 		{"", "user set ada --disable", 1},
 		{"", "user set ada --admin=false", 1},
 		{"", "user remove ada", 1},
-		{"", "token create bob --expires 90d --name ci --scope npm:package:x:write --read-only --cidr 10.0.0.0/8,192.0.2.1", 0},
+		{"", "token create bob --expires 90d --name ci --scope npm:package:x:write --read-only --cidr 10.0.0.0/8,192.0.2.1",
+			0},
 		{"", "token create nobody", 1},
 		{"", "token create bob --scope nonsense", 1},
 		{"", "token list", 0},
@@ -264,7 +265,8 @@ func TestTokenCreatePrintsOnlyTheToken(t *testing.T) {
 		t.Errorf("printed %q", out)
 	}
 	id, _ := auth.TokenID(strings.TrimSpace(out))
-	if list := must(t, "", "token", "list", "--data", data); !strings.Contains(list, id) || strings.Contains(list, strings.TrimSpace(out)) {
+	if list := must(t, "", "token", "list", "--data", data); !strings.Contains(list, id) ||
+		strings.Contains(list, strings.TrimSpace(out)) {
 		t.Errorf("listed as %q", list)
 	}
 	must(t, "", "token", "revoke", id, "--data", data)
@@ -303,7 +305,8 @@ func TestUsage(t *testing.T) {
 		"config --config absent.yaml":      "cannot read the configuration",
 	} {
 		r := run(t, "", strings.Fields(args)...)
-		if r.code != exitUsage || r.out != "" || !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "larder: ") {
+		if r.code != exitUsage || r.out != "" || !strings.Contains(r.err, want) || strings.Count(r.err, "\n") != 1 ||
+			!strings.HasPrefix(r.err, "larder: ") {
 			t.Errorf("larder %s: %+v, want %q", args, r, want)
 		}
 	}
@@ -318,7 +321,8 @@ func TestEveryProblemIsOneLine(t *testing.T) {
 
 func TestFoldersThatAreNone(t *testing.T) {
 	dir := t.TempDir()
-	for _, args := range []string{"user list", "token list", "token create ada", "gc", "check", "stats", "audit", "backup x.tar", "user remove ada"} {
+	for _, args := range []string{"user list", "token list", "token create ada", "gc", "check", "stats", "audit",
+		"backup x.tar", "user remove ada"} {
 		r := run(t, "", append(strings.Fields(args), "--data", filepath.Join(dir, "typo"))...)
 		if r.code != exitFailure || !strings.Contains(r.err, "is not a data folder") {
 			t.Errorf("%s: %+v", args, r)
@@ -327,7 +331,8 @@ func TestFoldersThatAreNone(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "typo")); err == nil {
 		t.Error("a folder was made")
 	}
-	if r := run(t, "password one\n", "user", "add", "bob", "--password-stdin", "--data", filepath.Join(dir, "typo")); r.code != exitFailure {
+	if r := run(t, "password one\n", "user", "add", "bob", "--password-stdin", "--data",
+		filepath.Join(dir, "typo")); r.code != exitFailure {
 		t.Errorf("a folder began with a user who is no administrator: %+v", r)
 	}
 }
@@ -336,7 +341,8 @@ func TestLockedFolder(t *testing.T) {
 	data := newFolder(t)
 	storetest.Open(t, data)
 	r := run(t, "", "stats", "--data", data)
-	if r.code != exitFailure || !strings.Contains(r.err, "another process has the data folder") || !strings.Contains(r.err, "stop that process") {
+	if r.code != exitFailure || !strings.Contains(r.err, "another process has the data folder") ||
+		!strings.Contains(r.err, "stop that process") {
 		t.Errorf("%+v", r)
 	}
 }
@@ -408,7 +414,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := run(t, "", "backup", file, "--data", data); r.code != exitFailure || !strings.Contains(r.err, "exists; choose another name or use --force") {
+	if r := run(t, "", "backup", file, "--data", data); r.code != exitFailure ||
+		!strings.Contains(r.err, "exists; choose another name or use --force") {
 		t.Errorf("%+v", r)
 	}
 	must(t, "", "backup", file, "--force", "--data", data)
@@ -429,17 +436,21 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("%s: %q", name, out)
 		}
 		must(t, "", "check", "--deep", "--data", copied)
-		if r := run(t, string(first), append(args, "--data", copied)...); r.code != exitFailure || !strings.Contains(r.err, "is not empty") {
+		if r := run(t, string(first), append(args, "--data", copied)...); r.code != exitFailure ||
+			!strings.Contains(r.err, "is not empty") {
 			t.Errorf("%s again: %+v", name, r)
 		}
 	}
-	if r := run(t, string(first[:len(first)/2]), "restore", "-", "--data", filepath.Join(dir, "half")); r.code != exitFailure || !strings.Contains(r.err, "cannot restore") {
+	if r := run(t, string(first[:len(first)/2]), "restore", "-", "--data",
+		filepath.Join(dir, "half")); r.code != exitFailure || !strings.Contains(r.err, "cannot restore") {
 		t.Errorf("half a backup: %+v", r)
 	}
-	if r := run(t, "", "restore", filepath.Join(dir, "none.tar"), "--data", filepath.Join(dir, "x")); r.code != exitFailure {
+	if r := run(t, "", "restore", filepath.Join(dir, "none.tar"), "--data",
+		filepath.Join(dir, "x")); r.code != exitFailure {
 		t.Errorf("no backup: %+v", r)
 	}
-	if r := run(t, "", "backup", filepath.Join(dir, "no", "b.tar"), "--data", data); r.code != exitFailure || !strings.Contains(r.err, "cannot write the backup") {
+	if r := run(t, "", "backup", filepath.Join(dir, "no", "b.tar"), "--data", data); r.code != exitFailure ||
+		!strings.Contains(r.err, "cannot write the backup") {
 		t.Errorf("no folder for it: %+v", r)
 	}
 }
@@ -476,7 +487,8 @@ func TestBrokenBackup(t *testing.T) {
 
 func TestAuditFollow(t *testing.T) {
 	data := newFolder(t)
-	if r := run(t, "", "audit", "--follow", "--data", data); r.code != exitFailure || !strings.Contains(r.err, "nothing to follow") {
+	if r := run(t, "", "audit", "--follow", "--data", data); r.code != exitFailure ||
+		!strings.Contains(r.err, "nothing to follow") {
 		t.Errorf("closed folder: %+v", r)
 	}
 	startServer(t, data)
@@ -514,7 +526,8 @@ func TestAuditPages(t *testing.T) {
 	}
 	err = s.Update(t.Context(), func(tx *store.Tx) error {
 		for i := range 2500 {
-			tx.Log(store.Entry{Op: store.OpTag, Kind: store.NPM, Package: "p\x1b[31m", Tag: fmt.Sprint(i), Version: "1", Bytes: 2048, Note: "n"})
+			tx.Log(store.Entry{Op: store.OpTag, Kind: store.NPM, Package: "p\x1b[31m", Tag: fmt.Sprint(i), Version: "1",
+				Bytes: 2048, Note: "n"})
 		}
 		return nil
 	})
@@ -548,7 +561,8 @@ func TestInterrupted(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
-	for shell, want := range map[string]string{"bash": "__start_larder", "zsh": "#compdef larder", "fish": "complete -c larder"} {
+	for shell, want := range map[string]string{"bash": "__start_larder", "zsh": "#compdef larder",
+		"fish": "complete -c larder"} {
 		if out := must(t, "", "completion", shell); !strings.Contains(out, want) {
 			t.Errorf("%s lacks %q", shell, want)
 		}
@@ -572,6 +586,40 @@ func TestConfigPrintsNoSecret(t *testing.T) {
 	}
 }
 
+func TestConfigDocsPrintsTheReference(t *testing.T) {
+	out := must(t, "", "config", "docs")
+	for _, want := range []string{"# Settings\n", "\n### `npm.access`\n", "variable `LARDER_NPM_ACCESS`",
+		"default: `public`"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("larder config docs lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestServeHelpShowsEveryFlagOnceBySubject reads the help as it fits a terminal of 80 columns.
+func TestServeHelpShowsEveryFlagOnceBySubject(t *testing.T) {
+	out := must(t, "", "serve", "--help")
+	cmd, _, err := (&app{}).root().Find([]string{"serve"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if n := strings.Count(out, "\n  --"+f.Name+" ") + strings.Count(out, "\n  -h, --"+f.Name+" "); n != 1 {
+			t.Errorf("--%s is shown %d times, wanted 1:\n%s", f.Name, n, out)
+		}
+	})
+	for line := range strings.Lines(out) {
+		if len([]rune(line)) > 81 {
+			t.Errorf("%q is wider than 80 columns", line)
+		}
+	}
+	for _, want := range []string{"\nData and addresses:\n  --data ", "\nUpstreams:\n", "(default 127.0.0.1:8080)\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the help lacks %q:\n%s", want, out)
+		}
+	}
+}
+
 // TestTree wants a sentence for every command and flag, and nothing hidden.
 func TestTree(t *testing.T) {
 	a := &app{}
@@ -592,7 +640,8 @@ func TestTree(t *testing.T) {
 	walk(a.root())
 	for _, path := range []string{
 		"serve", "user add", "user passwd", "user remove", "user list", "token create", "token list", "token revoke",
-		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "version", "completion",
+		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "config docs", "version",
+		"completion",
 	} {
 		cmd, _, err := a.root().Find(strings.Fields(path))
 		if err != nil || cmd.CommandPath() != "larder "+path {

@@ -84,8 +84,10 @@ func serverAnswers(ctx context.Context, data string) (bool, error) {
 	case err == nil:
 		return true, conn.Close()
 	case errors.Is(err, fs.ErrPermission):
-		return false, fmt.Errorf("not allowed to use %s: run this command as the user the server runs as", filepath.Join(data, socketName))
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK), errors.Is(err, syscall.ENOTDIR):
+		return false, fmt.Errorf("not allowed to use %s: run this command as the user the server runs as",
+			filepath.Join(data, socketName))
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTSOCK),
+		errors.Is(err, syscall.ENOTDIR):
 		return false, nil
 	}
 	return false, fmt.Errorf("cannot reach the server at %s: %w", filepath.Join(data, socketName), err)
@@ -112,19 +114,21 @@ func dialSocket(ctx context.Context, data string) (net.Conn, error) {
 // openFolder serves the admin API of the folder to c, through a pipe, so that both ways are the same HTTP.
 func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) error {
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	s, err := store.Open(cfg.Data, store.Options{
-		Reserve: int64(cfg.Reserve), Grace: cfg.Grace.Std(), ReadOnly: cfg.ReadOnly, Log: log, AcceptMissingBlobs: true,
-	})
+	folder, users := cfg.Store, cfg.Auth
+	folder.Log, users.Log = log, log
+	folder.AcceptMissingBlobs = true
+	s, err := store.Open(cfg.Data, folder)
 	if text := store.Unusable(err); text != "" {
 		return &unusableError{fmt.Sprintf("the data folder %s cannot be opened: %s", cfg.Data, text)}
 	}
 	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that process, or wait until it is done", cfg.Data, socketName)
+		return fmt.Errorf("another process has the data folder %s open, and no server answers at its %s; stop that "+
+			"process, or wait until it is done", cfg.Data, socketName)
 	}
 	if err != nil {
 		return fmt.Errorf("cannot open the data folder: %w", err)
 	}
-	local, err := auth.NewLocal(ctx, s, auth.Options{Anonymous: cfg.Anonymous, Private: cfg.Private, Log: log})
+	local, err := auth.NewLocal(ctx, s, users)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
@@ -134,7 +138,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	}
 	c.serve(ctx, web.LocalAdmin(web.Deps{
 		Wire: wire.Deps{Store: s, Auth: local, Log: log, Upstreams: remote},
-		Auth: local, Log: log, Version: web.Version(), Claims: cfg.Claims, Spellings: server.Spellings(),
+		Auth: local, Log: log, Version: web.Version(), Claims: cfg.Copies.Claims, Spellings: server.Spellings(),
 	}), s.Close)
 	return nil
 }

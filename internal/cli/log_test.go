@@ -60,7 +60,8 @@ func TestAccessText(t *testing.T) {
 	day := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
 	var c clock
 	for i, agent := range []string{"", "curl/8", "docker/28 go", `with "quotes"`, "a=b", "line\nfeed", "é", "tab\t"} {
-		a := wire.Access{Time: day.Add(time.Duration(i) * 333 * time.Millisecond), ID: "x", Op: "oci.ping", Method: "GET", Path: "/v2/?a=b",
+		a := wire.Access{Time: day.Add(time.Duration(i) * 333 * time.Millisecond), ID: "x", Op: "oci.ping", Method: "GET",
+			Path:   "/v2/?a=b",
 			Status: 200, In: 7, Out: 1 << 40, Took: 1500 * time.Microsecond, Addr: "2001:db8::1", Agent: agent}
 		if i%2 == 1 {
 			a.Time = a.Time.In(time.FixedZone("", -3*3600-1800))

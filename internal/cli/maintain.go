@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"larder/auth"
@@ -74,7 +73,8 @@ func (a *app) saySweep(r store.SweepReport, dryRun bool) error {
 	if dryRun {
 		verb = "would remove"
 	}
-	if err := a.say("%s %s (%s); kept %d in use, %d recent", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), r.Held, r.Postponed); err != nil {
+	if err := a.say("%s %s (%s); kept %d in use, %d recent", verb, plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes),
+		r.Held, r.Postponed); err != nil {
 		return err
 	}
 	if r.Paused {
@@ -164,7 +164,7 @@ func (a *app) compactCommand() *cobra.Command {
 		case !store.Exists(cfg.Data):
 			return fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
 		}
-		r, err := store.Compact(cmd.Context(), cfg.Data, store.Options{Reserve: int64(cfg.Reserve)})
+		r, err := store.Compact(cmd.Context(), cfg.Data, store.Options{Reserve: cfg.Store.Reserve})
 		if text := store.Unusable(err); text != "" {
 			return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
 		}
@@ -234,7 +234,8 @@ func (a *app) sayStats(stats store.Stats) error {
 	for _, k := range store.Kinds() {
 		n := stats.Kinds[k]
 		rows = append(rows, []string{
-			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10), bytesText(n.Bytes),
+			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10),
+			bytesText(n.Bytes),
 		})
 	}
 	if err := a.table([]string{"KIND", "PACKAGES", "VERSIONS", "TAGS", "SIZE"}, rows); err != nil {
@@ -245,35 +246,6 @@ func (a *app) sayStats(stats store.Stats) error {
 		strconv.FormatInt(stats.Blobs, 10), bytesText(stats.BlobBytes), bytesText(stats.Database), bytesText(stats.Free),
 		strconv.Itoa(stats.Uploads), strconv.FormatUint(stats.Journal, 10),
 	}})
-}
-
-func (a *app) configCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Print the effective configuration",
-		Long:  "Print what larder serve would run with, given the same flags, environment and file, as a configuration file. Secrets are left out.",
-		Args:  exactly(),
-	}
-	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := a.load(s)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			return a.printJSON(cfg)
-		}
-		text, err := yaml.Marshal(cfg)
-		if err != nil {
-			return err
-		}
-		if cfg.AdminPassword != "" {
-			text = append(text, "# LARDER_ADMIN_PASSWORD is set and not shown.\n"...)
-		}
-		_, err = a.stdout.Write(text)
-		return err
-	}
-	return cmd
 }
 
 // build describes the program.

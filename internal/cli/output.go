@@ -80,7 +80,8 @@ type progress struct {
 
 // newProgress starts a display; format writes counts (bytesText for bytes).
 func (a *app) newProgress(label string, format func(int64) string) *progress {
-	p := &progress{w: a.stderr, label: label, format: format, tty: isTerminal(a.stderr), every: 3 * time.Second, now: time.Now}
+	p := &progress{w: a.stderr, label: label, format: format, tty: isTerminal(a.stderr), every: 3 * time.Second,
+		now: time.Now}
 	if p.tty {
 		p.every = 100 * time.Millisecond
 	}
@@ -105,7 +106,8 @@ func (p *progress) update(done, total int64) {
 	text := p.label + " " + p.format(done)
 	if total > 0 {
 		done = min(done, total)
-		text = fmt.Sprintf("%s %s of %s (%d%%)", p.label, p.format(done), p.format(total), int64(100*float64(done)/float64(total)))
+		text = fmt.Sprintf("%s %s of %s (%d%%)", p.label, p.format(done), p.format(total),
+			int64(100*float64(done)/float64(total)))
 	}
 	if !p.tty {
 		fmt.Fprintln(p.w, text)

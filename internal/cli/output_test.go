@@ -56,7 +56,8 @@ func TestProgress(t *testing.T) {
 }
 
 func TestPasswordLine(t *testing.T) {
-	for in, want := range map[string]string{"secret\nmore\n": "secret", "secret": "secret", "with space \r\n": "with space ", "": "", "\nx": ""} {
+	for in, want := range map[string]string{"secret\nmore\n": "secret", "secret": "secret",
+		"with space \r\n": "with space ", "": "", "\nx": ""} {
 		a := &app{stdin: strings.NewReader(in)}
 		got, err := a.password("ada", true)
 		if got != want || (err == nil) != (want != "") {

@@ -14,7 +14,8 @@ import (
 // maxPasswordLine bounds what --password-stdin reads, in bytes.
 const maxPasswordLine = 4096
 
-// password reads a new password: the first line of stdin with fromStdin, else from the terminal, twice and without echo.
+// password reads a new password: the first line of stdin with fromStdin, else from the terminal, twice and without
+// echo.
 func (a *app) password(user string, fromStdin bool) (string, error) {
 	if fromStdin {
 		return a.passwordLine()

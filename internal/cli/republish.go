@@ -44,7 +44,7 @@ func (a *app) connectWhole(ctx context.Context, cfg config.Config) (*client, err
 	if live || !store.Exists(cfg.Data) {
 		return a.connect(ctx, cfg, false) // which has the sentence for what is no folder
 	}
-	cfg.TLSCert, cfg.TLSKey, cfg.AcceptMissingBlobs = "", "", true
+	cfg.TLSCert, cfg.TLSKey, cfg.Store.AcceptMissingBlobs = "", "", true
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	whole, err := server.New(ctx, cfg, log, a.stderr)
 	if errors.Is(err, store.ErrLocked) {
@@ -103,7 +103,8 @@ func (a *app) sayRebuilt(list []web.Rebuilt, asJSON bool) error {
 			return err
 		}
 		err := a.say("%s published, %d already there, %d refused, %d not chosen",
-			plural(counts[web.RebuildPublished], "file", "files"), counts[web.RebuildHere], counts[web.RebuildRefused], counts[""])
+			plural(counts[web.RebuildPublished], "file", "files"), counts[web.RebuildHere], counts[web.RebuildRefused],
+			counts[""])
 		if err != nil {
 			return err
 		}

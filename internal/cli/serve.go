@@ -15,23 +15,20 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the registry",
-		Long: "Run the registry until SIGTERM or SIGINT. The first start on an empty folder makes user admin, with the password of\n" +
-			"LARDER_ADMIN_PASSWORD or else a random one, which is printed once. Every flag is also a variable (LARDER_PUBLIC_URL)\n" +
-			"and a key of the configuration file (public-url); the file has more: larder config prints all of it.",
+		Long: "Run the registry until SIGTERM or SIGINT. The first start on an empty folder\n" +
+			"makes user admin, with the password of LARDER_ADMIN_PASSWORD or else a random\n" +
+			"one, which is printed once. Every flag is also a variable (LARDER_PUBLIC_URL)\n" +
+			"and a key of the configuration file (public-url). The file has more:\n" +
+			"larder config docs explains all of it.",
 		Args: exactly(),
 	}
 	s := settingsFlags(cmd)
-	newDatabase := cmd.Flags().Bool("accept-new-database", false,
-		"start although the database is missing, empty or another folder's: what has no record in it is kept in orphans/ "+
-			"for 7 days once you say so")
-	missingBlobs := cmd.Flags().
-		Bool("accept-missing-blobs", false, "start although many of the blobs that the database knows are missing")
+	cmd.SetUsageFunc(subjectUsage)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := a.load(s)
 		if err != nil {
 			return err
 		}
-		cfg.AcceptNewDatabase, cfg.AcceptMissingBlobs = *newDatabase, *missingBlobs
 		return a.serve(cmd.Context(), cfg)
 	}
 	return cmd
@@ -51,14 +48,14 @@ func (a *app) serve(ctx context.Context, cfg config.Config) error {
 	}
 	limit, from := debug.SetMemoryLimit(-1), "GOMEMLIMIT"
 	if _, set := a.getenv("GOMEMLIMIT"); !set {
-		limit, from = int64(cfg.Memory)+memoryBase, "memory"
+		limit, from = cfg.Memory+memoryBase, "memory"
 		debug.SetMemoryLimit(limit)
 	}
 	w := &logWriter{w: a.stderr}
 	defer w.flush()
 	log := newLog(w, cfg)
 	log.LogAttrs(
-		ctx, slog.LevelInfo, "memory", slog.String("requests", cfg.Memory.String()),
+		ctx, slog.LevelInfo, "memory", slog.String("requests", config.Size(cfg.Memory).String()),
 		slog.String("limit", config.Size(limit).String()), slog.String("from", from),
 	)
 	srv, err := server.New(ctx, cfg, log, a.stdout)

@@ -77,7 +77,8 @@ func TestServe(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := serve(t, "--data", data, "--log", "json")
 	token := strings.TrimSpace(must(t, "", "token", "create", "admin", "--data", data))
-	for path, want := range map[string]string{"/": "docker login", "/healthz": `"status":"ok"`, "/readyz": `"ready":true`, "/metrics": "larder_", "/api/v1/users": `"admin"`} {
+	for path, want := range map[string]string{"/": "docker login", "/healthz": `"status":"ok"`, "/readyz": `"ready":true`,
+		"/metrics": "larder_", "/api/v1/users": `"admin"`} {
 		if code, body := get(t, s.url+path, token); code != 200 || !strings.Contains(body, want) {
 			t.Errorf("%s: %d %.300s", path, code, body)
 		}
@@ -109,7 +110,8 @@ func TestServe(t *testing.T) {
 func tokenID(t *testing.T, data string) string {
 	t.Helper()
 	var list []struct{ ID string }
-	if err := json.NewDecoder(bytes.NewReader([]byte(must(t, "", "token", "list", "--json", "--data", data)))).Decode(&list); err != nil || len(list) != 1 {
+	if err := json.NewDecoder(bytes.NewReader([]byte(must(t, "", "token", "list", "--json", "--data",
+		data)))).Decode(&list); err != nil || len(list) != 1 {
 		t.Fatalf("%v, %v", list, err)
 	}
 	return list[0].ID

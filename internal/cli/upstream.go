@@ -16,8 +16,10 @@ import (
 
 func (a *app) upstreamCommand() *cobra.Command {
 	return a.group("upstream", "Look after remote registries and the copies that are kept of them",
-		a.upstreamList(), a.upstreamCheck(), a.upstreamSwitch("offline", "Ask no upstream, or not the ones named, until the server stops", true),
-		a.upstreamSwitch("online", "Ask upstreams again, with past failures forgotten", false), a.upstreamPurge(), a.upstreamMisses())
+		a.upstreamList(), a.upstreamCheck(), a.upstreamSwitch("offline",
+			"Ask no upstream, or not the ones named, until the server stops", true),
+		a.upstreamSwitch("online", "Ask upstreams again, with past failures forgotten", false), a.upstreamPurge(),
+		a.upstreamMisses())
 }
 
 // choice reads [KIND [NAME]].
@@ -48,7 +50,8 @@ func (a *app) upstreamList() *cobra.Command {
 			var rows [][]string
 			for _, u := range list.Upstreams {
 				rows = append(rows, []string{
-					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits+u.Stale, 10), strconv.FormatInt(u.Misses, 10),
+					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits+u.Stale, 10),
+					strconv.FormatInt(u.Misses, 10),
 					bytesText(u.Bytes), bytesText(u.Saved),
 				})
 			}
@@ -74,7 +77,8 @@ func upstreamState(u upstream.Status) string {
 }
 
 func (a *app) upstreamCheck() *cobra.Command {
-	cmd := &cobra.Command{Use: "check [KIND [NAME]]", Short: "Ask upstreams whether they answer; exits with 1 if one does not", Args: cobra.MaximumNArgs(2)}
+	cmd := &cobra.Command{Use: "check [KIND [NAME]]",
+		Short: "Ask upstreams whether they answer; exits with 1 if one does not", Args: cobra.MaximumNArgs(2)}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		which, err := choice(args)
@@ -143,7 +147,8 @@ func (a *app) upstreamSwitch(verb, short string, off bool) *cobra.Command {
 
 func (a *app) upstreamPurge() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "purge KIND PACKAGE", Short: "Drop what is kept of packages, so that it is fetched anew; PACKAGE is a name or a pattern with *",
+		Use: "purge KIND PACKAGE", Short: "Drop what is kept of packages, so that it is fetched anew; PACKAGE is a name or " +
+			"a pattern with *",
 		Args: exactly("the KIND", "the PACKAGE"),
 	}
 	s := settingsFlags(cmd)

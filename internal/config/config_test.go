@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// load runs Load as a command would: text is the file's content ("" for no file), env NAME=VALUE pairs, args the command line.
+// load runs Load as a command would: text is the file's content ("" for no file), env NAME=VALUE pairs, args the
+// command line.
 func load(t *testing.T, text string, env []string, args ...string) (Config, error) {
 	t.Helper()
 	fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
@@ -126,8 +128,8 @@ func TestPrecedence(t *testing.T) {
 		"kinds.npm.base":         {"/f", "/e", ""},
 	}
 	for _, s := range settings() {
-		if strings.HasPrefix(s.name, "upstream") {
-			continue // several in one, see TestUpstreams
+		if strings.HasPrefix(s.name, "upstream") || s.only != 0 {
+			continue // see TestUpstreams and TestSettingsOfOneSource
 		}
 		sample, ok := samples[s.name]
 		if !ok && strings.HasPrefix(s.name, "kinds.") {
@@ -175,6 +177,37 @@ func checkPrecedence(t *testing.T, s setting, sample [3]string) {
 	}
 }
 
+// TestSettingsOfOneSource: what is a flag only, or a variable only, is read nowhere else.
+func TestSettingsOfOneSource(t *testing.T) {
+	for _, s := range settings() {
+		var v value
+		if c := Default(); s.only == 0 {
+			continue
+		} else if v = s.value(&c); v.Type() == "objects" || v.Type() == "kind=url" {
+			continue // see TestWholeFile and TestUpstreams
+		}
+		text := map[string]string{"bool": "true", "string": "x"}[v.Type()]
+		shown := func(c Config, err error) string {
+			if err != nil {
+				return err.Error()
+			}
+			return s.value(&c).String()
+		}
+		unset := shown(load(t, "", nil))
+		if got := shown(load(t, s.name+": "+text+"\n", nil)); !strings.Contains(got, "unknown key") {
+			t.Errorf("%s in the file gives %q, wanted a complaint about an unknown key", s.name, got)
+		}
+		if got := shown(load(t, "", []string{s.env() + "=" + text})); (got == text) != s.in(fromVariable) {
+			t.Errorf("%s from a variable gives %q, unset %q", s.name, got, unset)
+		}
+		fs := pflag.NewFlagSet("test", pflag.ContinueOnError)
+		AddFlags(fs)
+		if (fs.Lookup(s.name) != nil) != s.in(fromFlag) {
+			t.Errorf("%s has a flag: %v, wanted %v", s.name, fs.Lookup(s.name) != nil, s.in(fromFlag))
+		}
+	}
+}
+
 // yamlOf writes one setting as a file.
 func yamlOf(s setting, v string) string {
 	c := Default()
@@ -190,7 +223,8 @@ func yamlOf(s setting, v string) string {
 }
 
 func TestListsFromEverySource(t *testing.T) {
-	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/32")}
+	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"),
+		netip.MustParsePrefix("2001:db8::/32")}
 	for name, run := range map[string]func() (Config, error){
 		"file": func() (Config, error) {
 			return load(t, "trusted-proxies:\n  - 10.1.2.3/8\n  - 192.0.2.1\n  - 2001:db8::/32\n", nil)
@@ -217,21 +251,22 @@ func TestWholeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Policies{
-		Quotas:    []Quota{{Kind: store.NPM, Bytes: 10e9}, {User: "ci", Bytes: 1 << 30}, {Kind: store.OCI, Package: "team/*", Bytes: 4096}},
-		Protected: []Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada", "ci"}}},
-		Immutable: []Immutable{{Package: "*", Tag: "v*"}},
+	want := store.RulesConfig{
+		Quotas: []store.Quota{{Kind: store.NPM, Bytes: 10e9}, {User: "ci", Bytes: 1 << 30},
+			{Kind: store.OCI, Package: "team/*", Bytes: 4096}},
+		Protected: []store.Protected{{Kind: store.NPM, Package: "@acme/*", Users: []string{"ada", "ci"}}},
+		Immutable: []store.Immutable{{Package: "*", Tag: "v*"}},
 	}
 	if !reflect.DeepEqual(c.Policies, want) {
 		t.Errorf("policies: %+v", c.Policies)
 	}
-	if got := c.Kinds[store.Maven]; got != (Kind{Enabled: true, Base: "/repo/maven2"}) {
+	if got := *c.Kinds[store.Maven]; got != (Kind{Enabled: true, Base: "/repo/maven2"}) {
 		t.Errorf("maven: %+v", got)
 	}
-	if got := c.Kinds[store.PyPI]; got != (Kind{Base: "/pypi"}) {
+	if got := *c.Kinds[store.PyPI]; got != (Kind{Base: "/pypi"}) {
 		t.Errorf("pypi: %+v", got)
 	}
-	if c.Grace != Duration(2*time.Hour) || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseImages || c.AdminPassword != "hunter2" {
+	if c.Store.Grace != 2*time.Hour || c.OCI.MaxManifest != 8<<20 || !c.OCI.SparseImages || c.AdminPassword != "hunter2" {
 		t.Errorf("%+v", c)
 	}
 	printed, err := yaml.Marshal(c)
@@ -317,9 +352,15 @@ func golden(t *testing.T, name, got string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s differs (run with -update and read the diff); got:\n%s", name, got)
+	if got == string(want) {
+		return
 	}
+	line, has, wants := 1, strings.Split(got, "\n"), strings.Split(string(want), "\n")
+	for line <= min(len(has), len(wants)) && has[line-1] == wants[line-1] {
+		line++
+	}
+	t.Errorf("%s differs from line %d on (run with -update and read the diff):\ngot  %q\nwant %q",
+		name, line, slices.Concat(has, []string{""})[line-1], slices.Concat(wants, []string{""})[line-1])
 }
 
 // home is the package's folder; the tests that load a file leave it.
@@ -368,7 +409,8 @@ trusted-publishers:
 		t.Fatalf("%+v %v", rules, err)
 	}
 	r := rules[0]
-	if r.Issuer != "https://gitlab.example.com" || r.User != "ci" || r.Claims["ref"] != "refs/tags/*" || r.Claims["project_path"] != "acme/tools" {
+	if r.Issuer != "https://gitlab.example.com" || r.User != "ci" || r.Claims["ref"] != "refs/tags/*" ||
+		r.Claims["project_path"] != "acme/tools" {
 		t.Errorf("%+v", r)
 	}
 	if got := r.Scopes.String(); got != "pypi:package:acme-*:read,create npm:package:@acme/*:read,create" {
@@ -408,7 +450,8 @@ claims: ["npm:@mine/*"]
 	}
 	var got []string
 	for _, u := range o.Upstreams {
-		got = append(got, strings.Join([]string{string(u.Kind), u.Name, u.URL, u.Token, u.HeaderName, u.HeaderValue, u.Fresh.String()}, " "))
+		got = append(got, strings.Join([]string{string(u.Kind), u.Name, u.URL, u.Token, u.HeaderName, u.HeaderValue,
+			u.Fresh.String()}, " "))
 	}
 	want := []string{
 		"pypi pypi.example.com https://pypi.example.com/simple    0s",
@@ -418,7 +461,8 @@ claims: ["npm:@mine/*"]
 	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(o.Claims, []string{"npm:@mine/*"}) {
 		t.Errorf("%q %q", got, o.Claims)
 	}
-	if text, err := yaml.Marshal(c); err != nil || strings.Contains(string(text), "NPM_SECRET") || strings.Contains(string(text), "abc") {
+	if text, err := yaml.Marshal(c); err != nil || strings.Contains(string(text), "NPM_SECRET") ||
+		strings.Contains(string(text), "abc") {
 		t.Errorf("a secret is shown: %s %v", text, err)
 	}
 }
@@ -431,9 +475,9 @@ func TestUpstreamProblems(t *testing.T) {
 		"upstreams: [{kind: npm, url: \"https://u:p@x\"}]":                                "has a user in it",
 		"upstreams: [{url: \"https://x\"}]":                                               "upstreams[0] needs a kind",
 		"upstreams: [{kind: npm, url: \"https://x\"}, {kind: npm, url: \"https://x/y\"}]": "two upstreams of npm called x",
-		"upstreams: [{kind: npm, url: \"https://x\", user: u, token: t}]":                 "only one of user, token and header",
+		"upstreams: [{kind: npm, url: \"https://x\", user: u, token: t}]":                 "only one of user, token",
 		"upstreams: [{kind: npm, url: \"https://x\", token: t, token-file: f}]":           "both token and token-file",
-		"upstreams: [{kind: npm, url: \"https://x\", colour: red}]":                       "unknown key \"upstreams[0].colour\"",
+		"upstreams: [{kind: npm, url: \"https://x\", colour: red}]":                       "\"upstreams[0].colour\"",
 		"claims: [acme]": "is not a pattern kind:name",
 	} {
 		if _, err := load(t, text, nil); err == nil || !strings.Contains(err.Error(), want) {
@@ -459,7 +503,8 @@ func FuzzYAML(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(whole))
-	for _, s := range []string{"a", "- a", "? a\n: b", "data: *x", "data: &x y\nlisten: *x", "<<: {data: x}", "kinds: {npm: {enabled: yes}}", "1: 2", "[a]: b", "policies: {quotas: [1]}", "data: |\n  x\n", "data: !!int 3"} {
+	for _, s := range []string{"a", "- a", "? a\n: b", "data: *x", "data: &x y\nlisten: *x", "<<: {data: x}",
+		"kinds: {npm: {enabled: yes}}", "1: 2", "[a]: b", "policies: {quotas: [1]}", "data: |\n  x\n", "data: !!int 3"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

@@ -1,5 +1,7 @@
 package config
 
+// This file has the settings of trusted publishing: uploads of CI jobs without a password.
+
 import (
 	"fmt"
 	"strings"
@@ -8,20 +10,64 @@ import (
 	"larder/internal/trust"
 )
 
-// TrustedPublisher lets programs of which an OpenID Connect issuer says certain things upload without a password.
+// TrustedPublisher is one rule of trusted publishing, as the file has it; publisherFields says what each field is.
 type TrustedPublisher struct {
-	// Issuer is the provider's URL, exactly as its tokens have it.
-	Issuer string `yaml:"issuer" json:"issuer"`
-	// Claims are what its token must say, as name=pattern; all must match, and '*' matches any run of characters.
-	Claims []string `yaml:"claims" json:"claims"`
-	// Packages are patterns kind:type:name of what may be uploaded, e.g. "pypi:package:acme-*".
-	Packages []string `yaml:"packages" json:"packages"`
-	// User is in whose name that happens; the user's own rights are a limit.
-	User string `yaml:"user" json:"user"`
+	Issuer   string
+	Claims   []string // name=pattern
+	Packages []string // kind:type:name
+	User     string
 }
 
-func publisherFields(p *TrustedPublisher) map[string]value {
-	return map[string]value{"issuer": (*text)(&p.Issuer), "claims": (*texts)(&p.Claims), "packages": (*texts)(&p.Packages), "user": (*text)(&p.User)}
+func trustSettings() group {
+	return group{
+		title: "Trusted publishing",
+		about: "CI jobs upload without a password: an OpenID Connect issuer says what a job is, and a rule says what such " +
+			"a job may upload.",
+		rows: []setting{
+			{
+				name: "trusted-audience", help: "audience that tokens of CI jobs must have",
+				at:   func(c *Config) any { return &c.TrustedAudience },
+				must: notEmpty("must say something"),
+			},
+			{
+				name: "trusted-publishers", only: fromFile, help: "rules of which jobs may upload what",
+				example: "trusted-publishers:\n  - issuer: https://gitlab.example.com\n" +
+					"    claims: [project_path=acme/tools, \"ref=refs/tags/*\"]\n    packages: [\"pypi:package:acme-*\"]\n    " +
+					"user: ci",
+				at: func(c *Config) any {
+					return objects[TrustedPublisher]{&c.TrustedPublishers, publisherFields()}
+				},
+			},
+		},
+		check: func(c *Config, p *Problems) {
+			for i, publisher := range c.TrustedPublishers {
+				_, err := publisher.rule()
+				p.check(err == nil, "trusted-publishers[%d]: %v", i, err)
+			}
+		},
+	}
+}
+
+func publisherFields() []field[TrustedPublisher] {
+	return []field[TrustedPublisher]{
+		{
+			name: "issuer", help: "The provider's URL, exactly as its tokens have it.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.Issuer },
+		},
+		{
+			name: "claims", required: true,
+			help: "What a token must say, as `name=pattern`; all must match, and `*` matches any run of characters.",
+			at:   func(p *TrustedPublisher) any { return &p.Claims },
+		},
+		{
+			name: "packages", help: "Patterns `kind:type:name` of what may be uploaded.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.Packages },
+		},
+		{
+			name: "user", help: "The user in whose name that happens; the user's own rights are a limit.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.User },
+		},
+	}
 }
 
 // rule is what package trust is given; its error is a sentence.
@@ -64,12 +110,4 @@ func (c Config) TrustRules() (rules []trust.Publisher, err error) {
 		rules = append(rules, r)
 	}
 	return rules, nil
-}
-
-func (c Config) validateTrust(p *Problems) {
-	for i, publisher := range c.TrustedPublishers {
-		_, err := publisher.rule()
-		p.check(err == nil, "trusted-publishers[%d]: %v", i, err)
-	}
-	p.check(c.TrustedAudience != "", "trusted-audience must say something")
 }

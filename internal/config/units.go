@@ -96,8 +96,8 @@ const day = 24 * time.Hour
 // errDuration is completed by ParseDuration with what was read.
 var errDuration = errors.New("is not a duration; write it as 90d, 12h, 30m or 1d12h")
 
-// ParseDuration reads a length of time such as "90d", "2w", "12h", "1d12h30m" or "45s". Days have 24 hours; "0" is no time.
-// Negative durations are errors.
+// ParseDuration reads a length of time such as "90d", "2w", "12h", "1d12h30m" or "45s". Days have 24 hours; "0" is no
+// time. Negative durations are errors.
 func ParseDuration(s string) (Duration, error) {
 	rest := strings.TrimSpace(s)
 	var total time.Duration

@@ -15,7 +15,8 @@ func TestParseSize(t *testing.T) {
 			t.Errorf("ParseSize(%q) = %d, %v; want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "GB", "-1", "+1", "1.2.3", "1e3", "1/2", "0.3B", "10XB", "1 0", "9223372036854775808", "9999999TiB", "0x10", "1_000", "ten"} {
+	for _, text := range []string{"", "GB", "-1", "+1", "1.2.3", "1e3", "1/2", "0.3B", "10XB", "1 0",
+		"9223372036854775808", "9999999TiB", "0x10", "1_000", "ten"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("ParseSize(%q) = %d; want an error", text, got)
 		}
@@ -24,14 +25,17 @@ func TestParseSize(t *testing.T) {
 
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
-		"0": 0, "90d": 90 * day, "2w": 14 * day, "1w1d": 8 * day, "12h": 12 * time.Hour, "1d12h30m": 36*time.Hour + 30*time.Minute,
-		"45s": 45 * time.Second, " 1h ": time.Hour, "1.5h": 90 * time.Minute, "5ms": 5 * time.Millisecond, "106751d": 106751 * day,
+		"0": 0, "90d": 90 * day, "2w": 14 * day, "1w1d": 8 * day, "12h": 12 * time.Hour, "1d12h30m": 36*time.Hour +
+			30*time.Minute,
+		"45s": 45 * time.Second, " 1h ": time.Hour, "1.5h": 90 * time.Minute, "5ms": 5 * time.Millisecond,
+		"106751d": 106751 * day,
 	} {
 		if got, err := ParseDuration(text); err != nil || time.Duration(got) != want {
 			t.Errorf("ParseDuration(%q) = %v, %v; want %v", text, time.Duration(got), err, want)
 		}
 	}
-	for _, text := range []string{"", "d", "-1h", "-1d", "+1h", "1d-1h", "1d+1h", "90", "1h1d", "1d1w", "1.5d", "106752d", "106751d24h", "99999999999d", "1d ", "soon"} {
+	for _, text := range []string{"", "d", "-1h", "-1d", "+1h", "1d-1h", "1d+1h", "90", "1h1d", "1d1w", "1.5d", "106752d",
+		"106751d24h", "99999999999d", "1d ", "soon"} {
 		if text == "1d " {
 			continue // surrounding blanks are cut, as in " 1h "
 		}
@@ -45,7 +49,8 @@ func TestUnitsPrintShort(t *testing.T) {
 	for got, want := range map[string]string{
 		Size(0).String(): "0", Size(256 << 20).String(): "256MiB", Size(10e9).String(): "10GB", Size(1001).String(): "1001B",
 		Duration(0).String(): "0s", Duration(time.Hour).String(): "1h", Duration(90 * day).String(): "90d",
-		Duration(day + 90*time.Minute).String(): "1d1h30m", Duration(10 * time.Minute).String(): "10m", Duration(20 * time.Second).String(): "20s",
+		Duration(day + 90*time.Minute).String(): "1d1h30m", Duration(10 * time.Minute).String(): "10m",
+		Duration(20 * time.Second).String(): "20s",
 	} {
 		if got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,5 +1,7 @@
 package config
 
+// This file has the settings of upstreams: the remote registries that copies are kept of, and what is kept.
+
 import (
 	"fmt"
 	"maps"
@@ -11,72 +13,223 @@ import (
 	"larder/upstream"
 )
 
-// Cache is what limits the files of upstreams that are kept; 0 is no limit.
-type Cache struct {
-	// Size evicts the files that were not used for longest when they are more than this together.
-	Size Size `yaml:"size" json:"size"`
-	// Age evicts files that were not used for this long.
-	Age Duration `yaml:"age" json:"age"`
-}
-
-// Upstream is one remote registry.
+// Upstream is one remote registry as the file has it; remoteFields says what each field is.
 type Upstream struct {
-	// Kind is its protocol. URL is what that protocol's own client would be given.
-	Kind store.Kind `yaml:"kind" json:"kind"`
-	URL  string     `yaml:"url" json:"url"`
-	// Was are URLs by which the same registry was reached before: what is kept of them stays.
-	Was []string `yaml:"was,omitempty" json:"was,omitempty"`
-	// Name is what commands and the log call it. Default: its host.
-	Name string `yaml:"name,omitempty" json:"name,omitempty"`
-	// Include and Exclude are patterns of the names it may be asked for. Default: all.
-	Include []string `yaml:"include,omitempty" json:"include,omitempty"`
-	Exclude []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
-	// User with Password, or Token, or Header ("Name: value"). The …File forms read the secret from a file, so that it need
-	// not stand here; $NAME takes it from the environment.
-	User         string `yaml:"user,omitempty" json:"user,omitempty"`
-	Password     string `yaml:"-" json:"-"`
-	PasswordFile string `yaml:"password-file,omitempty" json:"password-file,omitempty"`
-	Token        string `yaml:"-" json:"-"`
-	TokenFile    string `yaml:"token-file,omitempty" json:"token-file,omitempty"`
-	Header       string `yaml:"-" json:"-"`
-	// Realms are further origins that may be given User and Password, where a container registry has its tokens elsewhere.
-	Realms []string `yaml:"realms,omitempty" json:"realms,omitempty"`
-	// Hosts, if set, are the only hosts beside its own that its documents may refer to ("*.example.com" is any below).
-	// Without it any public address will do.
-	Hosts []string `yaml:"hosts,omitempty" json:"hosts,omitempty"`
-	// Private allows it to be on an address that is not public.
-	Private bool `yaml:"private,omitempty" json:"private,omitempty"`
-	// CA is a PEM file with further roots; Cert and Key are a client certificate; Proxy is used instead of the environment's.
-	CA    string `yaml:"ca,omitempty" json:"ca,omitempty"`
-	Cert  string `yaml:"cert,omitempty" json:"cert,omitempty"`
-	Key   string `yaml:"key,omitempty" json:"key,omitempty"`
-	Proxy string `yaml:"proxy,omitempty" json:"proxy,omitempty"`
-	// Fresh is how long its documents are not asked for again, instead of the protocol's own time.
-	Fresh Duration `yaml:"fresh,omitempty" json:"fresh,omitempty"`
-	// Trusted believes its word on when a version was published, for min-age.
-	Trusted bool `yaml:"trusted,omitempty" json:"trusted,omitempty"`
-	// Offline begins with it switched off.
-	Offline bool `yaml:"offline,omitempty" json:"offline,omitempty"`
+	upstream.Config
+	PasswordFile, TokenFile string // of the secret, instead of Password and Token
+	Header                  string // "Name: value", instead of HeaderName and HeaderValue
 }
 
-func upstreamFields(u *Upstream) map[string]value {
-	return map[string]value{
-		"kind": (*kindValue)(&u.Kind), "url": (*text)(&u.URL), "name": (*text)(&u.Name),
-		"was": (*texts)(&u.Was), "include": (*texts)(&u.Include), "exclude": (*texts)(&u.Exclude),
-		"user": (*text)(&u.User), "password": (*text)(&u.Password), "password-file": (*text)(&u.PasswordFile),
-		"token": (*text)(&u.Token), "token-file": (*text)(&u.TokenFile), "header": (*text)(&u.Header), "realms": (*texts)(&u.Realms),
-		"hosts": (*texts)(&u.Hosts), "private": (*boolean)(&u.Private),
-		"ca": (*text)(&u.CA), "cert": (*text)(&u.Cert), "key": (*text)(&u.Key), "proxy": (*text)(&u.Proxy),
-		"fresh": &u.Fresh, "trusted": (*boolean)(&u.Trusted), "offline": (*boolean)(&u.Offline),
+func upstreamSettings() group {
+	g := group{
+		title: "Upstreams",
+		about: "Remote registries to keep copies of. What is asked for and is not here is fetched once, checked, and " +
+			"kept. Names that were published here are never asked for elsewhere.",
+		check: checkUpstreams,
 	}
+	for _, k := range store.Kinds() {
+		g.rows = append(g.rows, setting{
+			name: "upstream." + string(k), shown: "upstream.KIND",
+			help: "URL of a remote registry to keep copies of",
+			more: "The short form, one for a kind: what the protocol's own client would be given. As a flag it is " +
+				"`--upstream KIND=URL`.",
+			example: "upstream:\n  npm: https://npm.example.com",
+			unset:   "none",
+			at:      func(c *Config) any { return &upstreamURL{c, k} },
+		})
+	}
+	g.rows = append(g.rows, setting{
+		name: "upstream", help: "keep copies of a remote registry, as `KIND=URL`; repeatable",
+		more:  "The flag, or a variable with commas between several, for what the file has as `upstream.KIND`.",
+		unset: "none", only: fromFlag | fromVariable,
+		at: func(c *Config) any { return &upstreams{c} },
+	}, setting{
+		name: "upstreams", only: fromFile, help: "remote registries in full",
+		more: "Those of one kind are asked in this order, after that of `upstream.KIND`. A secret can be `$NAME`, which " +
+			"takes it from the environment, or stand in a file of its own.",
+		example: "upstreams:\n  - {kind: npm, name: team, url: https://npm.example.com, include: [\"@team/*\"], token: " +
+			"$NPM_TOKEN}\n" +
+			"  - {kind: oci, name: hub, url: https://images.example.com, user: me, password-file: /etc/larder/hub}",
+		at: func(c *Config) any { return objects[Upstream]{&c.Upstreams, remoteFields()} },
+	})
+	g.rows = append(g.rows, copySettings()...)
+	return g
+}
+
+func copySettings() []setting {
+	return []setting{
+		{
+			name: "offline", help: "make no request to upstreams",
+			more: "What is kept is served; what is not is absent.",
+			at:   func(c *Config) any { return &c.Copies.Offline },
+		},
+		{
+			name: "claims", help: "patterns kind:name of names that upstreams are never asked for",
+			more:    "They are yours, whether anything was published or not. `larder claim` adds others while the server runs.",
+			example: "claims: [\"npm:@acme/*\", \"maven:com.acme.*\"]", unset: "only names that were published here",
+			at:   func(c *Config) any { return &c.Copies.Claims },
+			must: rules(),
+		},
+		{
+			name: "blocked", help: "patterns kind:name or kind:name@version that are never fetched from upstreams",
+			more:    "Nor are they served from copies. A version means every spelling that the protocol takes for the same.",
+			example: "blocked: [\"npm:left-pad@1.3.0\"]", unset: "nothing is blocked",
+			at:   func(c *Config) any { return &c.Copies.Blocked },
+			must: rules(),
+		},
+		{
+			name: "min-age", help: "hold back upstreams' versions younger than this",
+			more:    "So that a release that is taken back within days never gets here.",
+			example: "min-age: 3d",
+			at:      func(c *Config) any { return &c.Copies.MinAge },
+		},
+		{
+			name: "allowed", help: "patterns kind:name or kind:name@version that min-age does not hold back",
+			example: "allowed: [\"npm:@acme/*\"]", unset: "none",
+			at:   func(c *Config) any { return &c.Copies.Allowed },
+			must: rules(),
+		},
+		{
+			name: "cache.size", help: "largest sum of copies; above it those not used for longest go; 0 is no limit",
+			more:    "What is hosted is never removed.",
+			example: "cache: {size: 200GB, age: 180d}",
+			at:      func(c *Config) any { return &c.Copies.CacheSize },
+		},
+		{
+			name: "cache.age", help: "remove copies that were not used for so long; 0 is no limit",
+			at: func(c *Config) any { return &c.Copies.CacheAge },
+		},
+	}
+}
+
+// rules allows lists of what package upstream reads as rules.
+func rules() check {
+	return check{find: func(name string, v value, p *Problems) {
+		for _, rule := range *v.(*texts) {
+			err := upstream.CheckRule(rule)
+			p.check(err == nil, "%s: %v", name, err)
+		}
+	}}
+}
+
+func remoteFields() []field[Upstream] {
+	return []field[Upstream]{
+		{name: "kind", help: "Its protocol.", required: true, at: func(u *Upstream) any { return &u.Kind }},
+		{
+			name: "url", help: "What the protocol's own client would be given.", required: true,
+			at: func(u *Upstream) any { return &u.URL },
+		},
+		{
+			name: "was", help: "URLs by which the same registry was reached before: what is kept of them stays.",
+			at: func(u *Upstream) any { return &u.Was },
+		},
+		{
+			name: "name", help: "What commands and the log call it. Default: its host. Images of an upstream `hub` are " +
+				"`hub/NAME`.",
+			at: func(u *Upstream) any { return &u.Name },
+		},
+		{
+			name: "include", help: "Patterns of the names it may be asked for. Default: all.",
+			at: func(u *Upstream) any { return &u.Include },
+		},
+		{
+			name: "exclude", help: "Patterns of the names it may not be asked for.",
+			at: func(u *Upstream) any { return &u.Exclude },
+		},
+		{
+			name: "user", help: "Sent with `password`, to the URL's own host only.",
+			at: func(u *Upstream) any { return &u.User },
+		},
+		{name: "password", help: "A secret.", secret: true, at: func(u *Upstream) any { return &u.Password }},
+		{
+			name: "password-file", help: "A file that holds the password.",
+			at: func(u *Upstream) any { return &u.PasswordFile },
+		},
+		{
+			name: "token", help: "A secret, sent as a bearer token instead of user and password.", secret: true,
+			at: func(u *Upstream) any { return &u.Token },
+		},
+		{name: "token-file", help: "A file that holds the token.", at: func(u *Upstream) any { return &u.TokenFile }},
+		{
+			name: "header", help: "A secret, sent as the header `Name: value`.", secret: true,
+			at: func(u *Upstream) any { return &u.Header },
+		},
+		{
+			name: "realms", help: "Further origins that may be given user and password, where a container registry has its " +
+				"tokens elsewhere.",
+			at: func(u *Upstream) any { return &u.Realms },
+		},
+		{
+			name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any " +
+				"below. Default: any public address.",
+			at: func(u *Upstream) any { return &u.Hosts },
+		},
+		{
+			name: "private", help: "Allows it to be on an address that is not public.",
+			at: func(u *Upstream) any { return &u.Private },
+		},
+		{name: "ca", help: "A PEM file with further roots.", at: func(u *Upstream) any { return &u.CA }},
+		{
+			name: "cert", help: "A PEM file with a client certificate; set together with `key`.",
+			at: func(u *Upstream) any { return &u.Cert },
+		},
+		{name: "key", help: "A PEM file with its key.", at: func(u *Upstream) any { return &u.Key }},
+		{
+			name: "proxy", help: "URL of a proxy, instead of the environment's.",
+			at: func(u *Upstream) any { return &u.Proxy },
+		},
+		{
+			name: "fresh", help: "How long its documents are not asked for again, instead of the protocol's own time.",
+			at: func(u *Upstream) any { return &u.Fresh },
+		},
+		{
+			name: "trusted", help: "Takes its word for when a version was published, for `min-age`.",
+			at: func(u *Upstream) any { return &u.Trusted },
+		},
+		{name: "offline", help: "Begins with it switched off.", at: func(u *Upstream) any { return &u.Offline }},
+	}
+}
+
+// upstreams is the flag form KIND=URL of Config.Upstream; upstreamURL is one entry of it.
+type upstreams struct{ c *Config }
+
+func (v *upstreams) Set(s string) error { return v.setAll(splitList(s)) }
+func (v *upstreams) String() string     { return "" }
+func (v *upstreams) Type() string       { return "kind=url" }
+
+func (v *upstreams) setAll(items []string) error {
+	all := make(map[store.Kind]string)
+	for _, item := range items {
+		name, url, ok := strings.Cut(item, "=")
+		k, err := store.ParseKind(name)
+		if !ok || url == "" || err != nil {
+			return fmt.Errorf("%q is not KIND=URL with one of the kinds %s", item, kindNames())
+		}
+		all[k] = url
+	}
+	v.c.Upstream = all
+	return nil
+}
+
+type upstreamURL struct {
+	c *Config
+	k store.Kind
+}
+
+func (v *upstreamURL) String() string { return v.c.Upstream[v.k] }
+func (v *upstreamURL) Type() string   { return "string" }
+
+func (v *upstreamURL) Set(s string) error {
+	if v.c.Upstream == nil {
+		v.c.Upstream = make(map[store.Kind]string)
+	}
+	v.c.Upstream[v.k] = s
+	return nil
 }
 
 // UpstreamOptions is what package upstream is given: both forms of upstreams together, secrets read.
 func (c Config) UpstreamOptions() (upstream.Options, error) {
-	o := upstream.Options{
-		Offline: c.Offline, Claims: c.Claims, Blocked: c.Blocked, MinAge: c.MinAge.Std(), Allowed: c.Allowed,
-		CacheSize: int64(c.Cache.Size), CacheAge: c.Cache.Age.Std(),
-	}
+	o := c.Copies
 	for _, u := range c.allUpstreams() {
 		conf, err := u.config()
 		if err != nil {
@@ -91,21 +244,19 @@ func (c Config) UpstreamOptions() (upstream.Options, error) {
 func (c Config) allUpstreams() []Upstream {
 	var all []Upstream
 	for _, k := range slices.Sorted(maps.Keys(c.Upstream)) {
-		all = append(all, Upstream{Kind: k, URL: c.Upstream[k]})
+		all = append(all, Upstream{Config: upstream.Config{Kind: k, URL: c.Upstream[k]}})
 	}
 	return append(all, c.Upstreams...)
 }
 
 // config translates u and reads its secrets.
 func (u Upstream) config() (upstream.Config, error) {
-	c := upstream.Config{
-		Kind: u.Kind, Name: u.Name, URL: strings.TrimPrefix(u.URL, "sparse+"), Include: u.Include, Exclude: u.Exclude,
-		User: u.User, Realms: u.Realms, Hosts: u.Hosts, Private: u.Private,
-		CA: u.CA, Cert: u.Cert, Key: u.Key, Proxy: u.Proxy, Fresh: u.Fresh.Std(), Trusted: u.Trusted, Offline: u.Offline,
-	}
+	c := u.Config
+	c.URL = strings.TrimPrefix(u.URL, "sparse+")
 	if c.Name == "" {
 		c.Name = hostOf(c.URL)
 	}
+	c.Was = nil
 	for _, was := range u.Was {
 		c.Was = append(c.Was, strings.TrimPrefix(was, "sparse+"))
 	}
@@ -154,8 +305,8 @@ func secret(value, file string) (string, error) {
 	return v, nil
 }
 
-// validateUpstreams checks addresses, names and patterns; secrets are read at start.
-func (c Config) validateUpstreams(p *Problems) {
+// checkUpstreams is about addresses, names and patterns; secrets are read at start.
+func checkUpstreams(c *Config, p *Problems) {
 	seen := map[string]bool{}
 	for i, u := range c.allUpstreams() {
 		at := fmt.Sprintf("upstreams[%d]", i-len(c.Upstream))
@@ -167,7 +318,7 @@ func (c Config) validateUpstreams(p *Problems) {
 		p.check(u.Token == "" || u.TokenFile == "", "%s has both token and token-file", at)
 		u.PasswordFile, u.TokenFile = "", ""
 		for _, s := range []*string{&u.Password, &u.Token, &u.Header} {
-			*s = strings.TrimPrefix(*s, "$") // only the form is judged here
+			*s = strings.TrimPrefix(*s, "$") // only the form is checked here
 		}
 		conf, err := u.config()
 		if err == nil {
@@ -180,14 +331,5 @@ func (c Config) validateUpstreams(p *Problems) {
 		name := string(conf.Kind) + " " + conf.Name
 		p.check(!seen[name], "%s: there are two upstreams of %s called %s; give one a name", at, conf.Kind, conf.Name)
 		seen[name] = true
-	}
-	for _, list := range []struct {
-		key   string
-		rules []string
-	}{{"claims", c.Claims}, {"blocked", c.Blocked}, {"allowed", c.Allowed}} {
-		for _, r := range list.rules {
-			err := upstream.CheckRule(r)
-			p.check(err == nil, "%s: %v", list.key, err)
-		}
 	}
 }

@@ -1,14 +1,15 @@
 package config
 
+// This file reads the YAML file, strictly: every complaint has the file and the line.
+
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
-
-	"larder/store"
 )
 
 // fileReader walks the syntax tree of a configuration file. The tree, not a struct decoder, is read,
@@ -24,7 +25,7 @@ type fileReader struct {
 func readYAML(c *Config, file string, src []byte) Problems {
 	r := &fileReader{c: c, file: file, settings: make(map[string]setting)}
 	for _, s := range settings() {
-		if !s.noKey {
+		if s.in(fromFile) {
 			r.settings[s.name] = s
 		}
 	}
@@ -73,12 +74,6 @@ func (r *fileReader) mapping(prefix string, n ast.Node) {
 			r.leaf(path, s.value(r.c), kv.Value)
 		case r.isBranch(path):
 			r.mapping(path+".", kv.Value)
-		case path == "policies":
-			r.policies(kv.Value)
-		case path == "upstreams":
-			r.c.Upstreams = objects(r, path, kv.Value, upstreamFields)
-		case path == "trusted-publishers":
-			r.c.TrustedPublishers = objects(r, path, kv.Value, publisherFields)
 		default:
 			r.complain(kv.Key, "unknown key %q", path)
 		}
@@ -127,6 +122,10 @@ func (r *fileReader) sequence(path string, n ast.Node) []ast.Node {
 
 // leaf sets v from the scalar or list n.
 func (r *fileReader) leaf(path string, v value, n ast.Node) {
+	if mappings, ok := v.(objectList); ok {
+		mappings.read(r, path, n)
+		return
+	}
 	list, ok := v.(listValue)
 	if !ok {
 		r.scalar(path, v, n)
@@ -183,67 +182,21 @@ func typeWords(typ string) string {
 	return "text"
 }
 
-// policies reads the three lists of rules.
-func (r *fileReader) policies(n ast.Node) {
-	for _, kv := range r.pairs("policies", n) {
-		key := kv.Key.GetToken().Value
-		path := "policies." + key
-		switch key {
-		case "quotas":
-			r.c.Policies.Quotas = objects(r, path, kv.Value, quotaFields)
-		case "protected":
-			r.c.Policies.Protected = objects(r, path, kv.Value, protectedFields)
-		case "immutable":
-			r.c.Policies.Immutable = objects(r, path, kv.Value, immutableFields)
-		default:
-			r.complain(kv.Key, "unknown key %q", path)
-		}
-	}
-}
-
-func quotaFields(q *Quota) map[string]value {
-	return map[string]value{"kind": (*kindValue)(&q.Kind), "user": (*text)(&q.User), "package": (*text)(&q.Package), "bytes": &q.Bytes}
-}
-
-func protectedFields(p *Protected) map[string]value {
-	return map[string]value{"kind": (*kindValue)(&p.Kind), "package": (*text)(&p.Package), "users": (*texts)(&p.Users)}
-}
-
-func immutableFields(i *Immutable) map[string]value {
-	return map[string]value{"kind": (*kindValue)(&i.Kind), "package": (*text)(&i.Package), "tag": (*text)(&i.Tag)}
-}
-
-// objects reads a list of mappings whose keys are what fields returns.
-func objects[T any](r *fileReader, path string, n ast.Node, fields func(*T) map[string]value) []T {
-	var all []T
+// read sets the list from the mappings of n.
+func (o objects[T]) read(r *fileReader, path string, n ast.Node) {
+	*o.list = nil
 	for i, item := range r.sequence(path, n) {
 		var v T
-		known := fields(&v)
 		at := fmt.Sprintf("%s[%d]", path, i)
 		for _, kv := range r.pairs(at, item) {
 			key := kv.Key.GetToken().Value
-			if field, ok := known[key]; ok {
-				r.leaf(at+"."+key, field, kv.Value)
-			} else {
+			f := slices.IndexFunc(o.rows, func(f field[T]) bool { return f.name == key })
+			if f < 0 {
 				r.complain(kv.Key, "unknown key %q", at+"."+key)
+				continue
 			}
+			r.leaf(at+"."+key, valueOf(o.rows[f].at(&v)), kv.Value)
 		}
-		all = append(all, v)
+		*o.list = append(*o.list, v)
 	}
-	return all
-}
-
-// kindValue is a kind inside a rule.
-type kindValue store.Kind
-
-func (v *kindValue) String() string { return string(*v) }
-func (v *kindValue) Type() string   { return "string" }
-
-func (v *kindValue) Set(s string) error {
-	k, err := store.ParseKind(s)
-	if err != nil {
-		return fmt.Errorf("%q is none of the kinds %s", s, kindNames())
-	}
-	*v = kindValue(k)
-	return nil
 }

@@ -7,6 +7,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type Registry[M any] struct {
 type About struct {
 	Kind store.Kind
 	Type string // of names in auth scopes: "package" in npm:package:@acme/demo:read
-	Path string // where clients find it, below the host: "/npm"
+	Path string // where clients find it below the host unless wire.Deps says otherwise: "/npm"
 	// Private: a package can be made private by itself, so that every list has to be filtered by name.
 	Private bool
 	// Upstream is how names are written and looked for at upstreams.
@@ -46,6 +47,7 @@ func New[M any](d wire.Deps, about About) *Registry[M] {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
+	about.Path = cmp.Or(d.Path, about.Path)
 	return &Registry[M]{
 		Store: d.Store, Repo: store.NewRepo[M](d.Store, about.Kind), Auth: d.Auth, Log: d.Log,
 		Up: d.Upstreams.Set(about.Kind, about.Upstream), base: d.Base, about: about,
@@ -54,6 +56,9 @@ func New[M any](d wire.Deps, about About) *Registry[M] {
 
 // URL is the registry's URL as the client of r knows it, without a slash at its end and without credentials.
 func (g *Registry[M]) URL(r *http.Request) string { return g.base.URL(r) + g.about.Path }
+
+// Path is where clients find the registry below the host, without a slash at its end.
+func (g *Registry[M]) Path() string { return g.about.Path }
 
 // May asks whether the client may do more than the operation's row says, or what its body is about: nil, auth.ErrDenied,
 // auth.ErrNoCredentials, or auth.ErrHidden for a name the client may not know of.

@@ -24,6 +24,7 @@ import (
 	"larder/internal/config"
 	"larder/internal/wiretest"
 	"larder/store"
+	"larder/upstream"
 )
 
 // specimen is one package of a kind: how it is published, and where its metadata and its file are read.
@@ -73,7 +74,8 @@ func newFaulty(t *testing.T, origin string) *faulty {
 	return f
 }
 
-func (f *faulty) inject(times int, match func(*http.Request) bool, fault func(http.ResponseWriter, *http.Request, http.Handler)) {
+func (f *faulty) inject(times int, match func(*http.Request) bool, fault func(http.ResponseWriter, *http.Request,
+	http.Handler)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault, f.left, f.match, f.fired = fault, times, match, 0
@@ -104,7 +106,8 @@ func faults() map[string]func(http.ResponseWriter, *http.Request, http.Handler) 
 		return rec
 	}
 	return map[string]func(http.ResponseWriter, *http.Request, http.Handler){
-		"429": status(429, ""), "429 later": status(429, "1"), "500": status(500, ""), "502": status(502, ""), "504": status(504, ""),
+		"429": status(429, ""), "429 later": status(429, "1"), "500": status(500, ""), "502": status(502, ""),
+		"504": status(504, ""),
 		"503": status(503, ""), "503 later": status(503, "1"),
 		"reset": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 			if c, _, err := w.(http.Hijacker).Hijack(); err == nil {
@@ -179,7 +182,8 @@ func newChain(t *testing.T, o *origin) *chain {
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Upstreams = []config.Upstream{{Kind: o.kind, Name: "origin", URL: c.way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: o.kind, Name: "origin", URL: c.way.URL +
+		o.upstream, Fresh: time.Nanosecond}}}
 	c.cache = "http://" + start(t, cfg, nil).addr
 	return c
 }
@@ -266,23 +270,29 @@ func testFault(t *testing.T, o *origin, name string, fault func(http.ResponseWri
 
 // specimens has one package of every kind that is built in.
 func specimens() []specimen {
-	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen(), composerSpecimen(), gemSpecimen()}
+	return []specimen{npmSpecimen(), ociSpecimen(), cargoSpecimen(), pypiSpecimen(), mavenSpecimen(), composerSpecimen(),
+		gemSpecimen()}
 }
 
 func npmSpecimen() specimen {
-	return specimen{kind: store.NPM, upstream: "/npm", meta: "/npm/demo", file: "/npm/demo/-/demo-1.0.0.tgz", publish: func(t *testing.T, base string) {
-		tgz := tarGzOf(map[string]string{"package/package.json": `{"name":"demo","version":"1.0.0"}`, "package/noise": noise(40_000)})
-		s512, s1 := sha512.Sum512(tgz), sha1.Sum(tgz)
-		send(t, "PUT", base+"/npm/demo", fmt.Sprintf(`{"_id":"demo","name":"demo","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":{"name":"demo","version":"1.0.0",`+
-			`"dist":{"integrity":"sha512-%s","shasum":"%s"}}},"_attachments":{"demo-1.0.0.tgz":{"length":%d,"data":"%s"}}}`,
-			base64.StdEncoding.EncodeToString(s512[:]), hex.EncodeToString(s1[:]), len(tgz), base64.StdEncoding.EncodeToString(tgz)), "application/json", 201)
-	}}
+	return specimen{kind: store.NPM, upstream: "/npm", meta: "/npm/demo", file: "/npm/demo/-/demo-1.0.0.tgz",
+		publish: func(t *testing.T, base string) {
+			tgz := tarGzOf(map[string]string{"package/package.json": `{"name":"demo","version":"1.0.0"}`,
+				"package/noise": noise(40_000)})
+			s512, s1 := sha512.Sum512(tgz), sha1.Sum(tgz)
+			send(t, "PUT", base+"/npm/demo", fmt.Sprintf(
+				`{"_id":"demo","name":"demo","dist-tags":{"latest":"1.0.0"},"versions":{"1.0.0":{"name":"demo","version":"1.0.0",`+
+					`"dist":{"integrity":"sha512-%s","shasum":"%s"}}},"_attachments":{"demo-1.0.0.tgz":{"length":%d,"data":"%s"}}}`,
+				base64.StdEncoding.EncodeToString(s512[:]), hex.EncodeToString(s1[:]), len(tgz),
+				base64.StdEncoding.EncodeToString(tgz)), "application/json", 201)
+		}}
 }
 
 func ociSpecimen() specimen {
 	blob := noise(40_000)
 	layer := fmt.Sprintf("%x", sha256.Sum256([]byte(blob)))
-	return specimen{kind: store.OCI, meta: "/v2/team/app/manifests/v1", file: "/v2/team/app/blobs/sha256:" + layer, publish: func(t *testing.T, base string) {
+	return specimen{kind: store.OCI, meta: "/v2/team/app/manifests/v1", file: "/v2/team/app/blobs/sha256:" +
+		layer, publish: func(t *testing.T, base string) {
 		push := func(body string) string {
 			d := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(body)))
 			send(t, "POST", base+"/v2/team/app/blobs/uploads/?digest="+d, body, "application/octet-stream", 201)
@@ -290,54 +300,69 @@ func ociSpecimen() specimen {
 		}
 		config := push("{}")
 		push(blob)
-		send(t, "PUT", base+"/v2/team/app/manifests/v1", fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
-			`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2},`+
-			`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`, config, layer, len(blob)), "application/vnd.oci.image.manifest.v1+json", 201)
+		send(t, "PUT", base+"/v2/team/app/manifests/v1",
+			fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
+				`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":2},`+
+				`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:%s","size":%d}]}`, config, layer,
+				len(blob)), "application/vnd.oci.image.manifest.v1+json", 201)
 	}}
 }
 
 func cargoSpecimen() specimen {
-	return specimen{kind: store.Cargo, upstream: "/cargo/index", meta: "/cargo/index/de/mo/demo", file: "/cargo/api/v1/crates/demo/1.0.0/download", publish: func(t *testing.T, base string) {
-		crate := tarGzOf(map[string]string{
-			"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n", "demo-1.0.0/src/lib.rs": "", "demo-1.0.0/noise": noise(40_000),
-		})
-		meta := `{"name":"demo","vers":"1.0.0","deps":[],"features":{},"authors":[],"keywords":[],"categories":[],"badges":{}}`
-		body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
-		body = binary.LittleEndian.AppendUint32(append(body, meta...), uint32(len(crate)))
-		send(t, "PUT", base+"/cargo/api/v1/crates/new", string(append(body, crate...)), "", 200)
-	}}
+	return specimen{kind: store.Cargo, upstream: "/cargo/index", meta: "/cargo/index/de/mo/demo",
+		file: "/cargo/api/v1/crates/demo/1.0.0/download", publish: func(t *testing.T, base string) {
+			crate := tarGzOf(map[string]string{
+				"demo-1.0.0/Cargo.toml": "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n",
+				"demo-1.0.0/src/lib.rs": "", "demo-1.0.0/noise": noise(40_000),
+			})
+			meta := `{"name":"demo","vers":"1.0.0","deps":[],"features":{},"authors":[],"keywords":[],"categories":[],` +
+				`"badges":{}}`
+			body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
+			body = binary.LittleEndian.AppendUint32(append(body, meta...), uint32(len(crate)))
+			send(t, "PUT", base+"/cargo/api/v1/crates/new", string(append(body, crate...)), "", 200)
+		}}
 }
 
 func pypiSpecimen() specimen {
-	sdist := tarGzOf(map[string]string{"demo-1.0.0/PKG-INFO": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0.0\n", "demo-1.0.0/noise": noise(40_000)})
-	return specimen{kind: store.PyPI, upstream: "/simple", meta: "/simple/demo/", file: fmt.Sprintf("/pypi/files/%x/demo-1.0.0.tar.gz", sha256.Sum256(sdist)), publish: func(t *testing.T, base string) {
-		var b bytes.Buffer
-		form := multipart.NewWriter(&b)
-		for k, v := range map[string]string{":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": "demo", "version": "1.0.0", "filetype": "sdist", "pyversion": "source", "sha256_digest": fmt.Sprintf("%x", sha256.Sum256(sdist))} {
-			if err := form.WriteField(k, v); err != nil {
+	sdist := tarGzOf(map[string]string{"demo-1.0.0/PKG-INFO": "Metadata-Version: 2.1\nName: demo\nVersion: 1.0.0\n",
+		"demo-1.0.0/noise": noise(40_000)})
+	return specimen{kind: store.PyPI, upstream: "/simple", meta: "/simple/demo/",
+		file: fmt.Sprintf("/pypi/files/%x/demo-1.0.0.tar.gz", sha256.Sum256(sdist)),
+		publish: func(t *testing.T, base string) {
+			var b bytes.Buffer
+			form := multipart.NewWriter(&b)
+			for k, v := range map[string]string{":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1",
+				"name": "demo", "version": "1.0.0", "filetype": "sdist", "pyversion": "source",
+				"sha256_digest": fmt.Sprintf("%x", sha256.Sum256(sdist))} {
+				if err := form.WriteField(k, v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w, err := form.CreateFormFile("content", "demo-1.0.0.tar.gz")
+			if err == nil {
+				_, err = w.Write(sdist)
+			}
+			if err == nil {
+				err = form.Close()
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
-		w, err := form.CreateFormFile("content", "demo-1.0.0.tar.gz")
-		if err == nil {
-			_, err = w.Write(sdist)
-		}
-		if err == nil {
-			err = form.Close()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		send(t, "POST", base+"/pypi/legacy/", b.String(), form.FormDataContentType(), 200)
-	}}
+			send(t, "POST", base+"/pypi/legacy/", b.String(), form.FormDataContentType(), 200)
+		}}
 }
 
 func mavenSpecimen() specimen {
 	const dir = "/maven/com/acme/demo"
-	return specimen{kind: store.Maven, upstream: "/maven", meta: dir + "/maven-metadata.xml", file: dir + "/1.0/demo-1.0.txt", publish: func(t *testing.T, base string) {
+	return specimen{kind: store.Maven, upstream: "/maven", meta: dir + "/maven-metadata.xml", file: dir +
+		"/1.0/demo-1.0.txt", publish: func(t *testing.T, base string) {
 		send(t, "PUT", base+dir+"/1.0/demo-1.0.txt", noise(40_000), "", 201)
-		send(t, "PUT", base+dir+"/1.0/demo-1.0.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>1.0</version><packaging>pom</packaging></project>`, "", 201)
-		send(t, "PUT", base+dir+"/maven-metadata.xml", `<metadata><groupId>com.acme</groupId><artifactId>demo</artifactId><versioning><release>1.0</release><versions><version>1.0</version></versions></versioning></metadata>`, "", 201)
+		send(t, "PUT", base+dir+"/1.0/demo-1.0.pom",
+			`<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>`+
+				`1.0</version><packaging>pom</packaging></project>`, "", 201)
+		send(t, "PUT", base+dir+"/maven-metadata.xml",
+			`<metadata><groupId>com.acme</groupId><artifactId>demo</artifactId><versioning><release>1.0</release><versions>`+
+				`<version>1.0</version></versions></versioning></metadata>`, "", 201)
 	}}
 }
 
@@ -359,10 +384,13 @@ func composerSpecimen() specimen {
 }
 
 func gemSpecimen() specimen {
-	spec := "--- !ruby/object:Gem::Specification\nname: demo\nversion: !ruby/object:Gem::Version\n  version: '1.0.0'\nplatform: ruby\nauthors:\n- ada\nsummary: a demo\nfiles: []\nrequire_paths:\n- lib\n" +
+	spec := "--- !ruby/object:Gem::Specification\nname: demo\nversion: !ruby/object:Gem::Version\n  version: '1.0.0'\n" +
+		"platform: ruby\nauthors:\n- ada\nsummary: a demo\nfiles: []\nrequire_paths:\n- lib\n" +
 		"date: 2026-11-20 00:00:00.000000000 Z\ndependencies: []\nrubygems_version: 3.6.7\nspecification_version: 4\n"
-	gem := tarOf(map[string]string{"metadata.gz": gzipOf(spec), "data.tar.gz": string(tarGzOf(map[string]string{"noise": noise(40_000)}))})
-	return specimen{kind: store.RubyGems, upstream: "/rubygems", meta: "/rubygems/info/demo", file: "/rubygems/gems/demo-1.0.0.gem", publish: func(t *testing.T, base string) {
-		send(t, "POST", base+"/rubygems/api/v1/gems", gem, "application/octet-stream", 200)
-	}}
+	gem := tarOf(map[string]string{"metadata.gz": gzipOf(spec),
+		"data.tar.gz": string(tarGzOf(map[string]string{"noise": noise(40_000)}))})
+	return specimen{kind: store.RubyGems, upstream: "/rubygems", meta: "/rubygems/info/demo",
+		file: "/rubygems/gems/demo-1.0.0.gem", publish: func(t *testing.T, base string) {
+			send(t, "POST", base+"/rubygems/api/v1/gems", gem, "application/octet-stream", 200)
+		}}
 }

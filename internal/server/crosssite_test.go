@@ -26,7 +26,8 @@ func TestNoRouteTakesForeignForms(t *testing.T) {
 	for _, path := range []string{
 		"/", "/healthz", "/metrics", "/v2/", "/v2/a/blobs/uploads/", "/oci/a/blobs/uploads/", "/npm/-/v1/login", "/npm/a",
 		"/pypi/legacy/", "/pypi/", "/simple/", "/RPC2", "/_/oidc/mint-token", "/cargo/me", "/maven/a/b/", "/composer/",
-		"/composer/downloads/", "/rubygems/api/v1/gems", "/rubygems/api/v1/api_key", "/api/v1/gc", "/api/v1/users", "/api/v1/read-only",
+		"/composer/downloads/", "/rubygems/api/v1/gems", "/rubygems/api/v1/api_key", "/api/v1/gc", "/api/v1/users",
+		"/api/v1/read-only",
 	} {
 		for _, typ := range []string{formType, "multipart/form-data; boundary=x", "text/plain"} {
 			for _, site := range []string{"cross-site", "same-site", ""} {

@@ -16,10 +16,11 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 )
 
-// TestFanOut: many clients, one cold artifact, one fetch; the first client leaves and nobody notices; a wrong byte reaches
-// nobody as a complete body and is not kept. (internal/bench has the times.)
+// TestFanOut: many clients, one cold artifact, one fetch; the first client leaves and nobody notices; a wrong byte
+// reaches nobody as a complete body and is not kept. (internal/bench has the times.)
 func TestFanOut(t *testing.T) {
 	body := []byte(noise(4 << 20))
 	wrong := bytes.Clone(body)
@@ -41,7 +42,7 @@ func TestFanOut(t *testing.T) {
 	}))
 	t.Cleanup(origin.Close)
 	cfg := testConfig(t)
-	cfg.Upstreams = []config.Upstream{{Kind: store.OCI, Name: "origin", URL: origin.URL}}
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: store.OCI, Name: "origin", URL: origin.URL}}}
 	cache := start(t, cfg, nil)
 	path := func(repo string) string {
 		return fmt.Sprintf("http://%s/v2/%s/blobs/sha256:%x", cache.addr, repo, sha256.Sum256(body))
@@ -90,7 +91,8 @@ func TestFanOut(t *testing.T) {
 	})
 	flip.Store(false)
 	before := fetches.Load()
-	if got, err := read(t.Context(), path("demo/flipped")); err != nil || !bytes.Equal(got, body) || fetches.Load() != before+1 {
+	if got, err := read(t.Context(), path("demo/flipped")); err != nil || !bytes.Equal(got, body) ||
+		fetches.Load() != before+1 {
 		t.Errorf("afterwards: %d bytes, %v, %d fetches", len(got), err, fetches.Load()-before)
 	}
 }

@@ -22,10 +22,12 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 )
 
 // talkative is a registry that names itself wherever it can: its documents hold its address because origin renders them
-// for the host it is asked by, its answers carry headers that point at it, files lie behind a redirect, and so do its errors.
+// for the host it is asked by, its answers carry headers that point at it, files lie behind a redirect, and so do its
+// errors.
 type talkative struct {
 	*httptest.Server
 	host   string
@@ -86,7 +88,8 @@ func newTalkative(t *testing.T, o *origin) *talkative {
 
 // sign writes the address into headers that caches are seen to pass on.
 func (w *talkative) sign(h http.Header) {
-	for _, k := range []string{"Content-Location", "X-Served-By", "X-Origin", "Npm-Notice", "Warning", "OCI-Filters-Applied", "Docker-Distribution-Api-Version"} {
+	for _, k := range []string{"Content-Location", "X-Served-By", "X-Origin", "Npm-Notice", "Warning",
+		"OCI-Filters-Applied", "Docker-Distribution-Api-Version"} {
 		h.Set(k, w.URL+"/elsewhere")
 	}
 	h.Add("Link", "<"+w.URL+`/elsewhere?n=1&last=x>; rel="next"`)
@@ -106,13 +109,15 @@ func (w *talkative) boast(r *http.Response) error {
 	if err != nil {
 		return err
 	}
-	if t := r.Header.Get("Content-Type"); strings.Contains(t, "json") || strings.Contains(t, "html") || strings.Contains(t, "text/plain") {
+	if t := r.Header.Get("Content-Type"); strings.Contains(t, "json") || strings.Contains(t, "html") ||
+		strings.Contains(t, "text/plain") {
 		if r.Header.Get("Docker-Content-Digest") == "" {
 			body = relative.ReplaceAll(body, []byte(`$1"`+w.URL+"/"))
 		}
 	}
 	if strings.HasPrefix(r.Request.URL.Path, "/npm/-/v1/search") {
-		body = bytes.ReplaceAll(body, []byte(`"package":{`), []byte(`"package":{"links":{"npm":"`+w.URL+`/package/x","homepage":"https://example.com"},`))
+		body = bytes.ReplaceAll(body, []byte(`"package":{`),
+			[]byte(`"package":{"links":{"npm":"`+w.URL+`/package/x","homepage":"https://example.com"},`))
 	}
 	if r.StatusCode >= 400 {
 		body = []byte("http://" + w.host + " has nothing of the kind")
@@ -178,34 +183,47 @@ func words(sp specimen) map[string][]string {
 	_, file := filepath.Split(sp.file)
 	switch sp.kind {
 	case store.NPM:
-		return map[string][]string{"P": {"demo", "absent", "@acme%2fabsent"}, "V": {"1.0.0", "9.9.9", "latest"}, "F": {file, "demo-9.9.9.tgz"}, "U": {"admin"}, "I": {"1"}}
+		return map[string][]string{"P": {"demo", "absent", "@acme%2fabsent"}, "V": {"1.0.0", "9.9.9", "latest"},
+			"F": {file, "demo-9.9.9.tgz"}, "U": {"admin"}, "I": {"1"}}
 	case store.OCI:
 		layer := strings.TrimPrefix(sp.file, "/v2/team/app/blobs/")
-		return map[string][]string{"N": {"team/app", "team/absent"}, "R": {"v1", "v9", "sha256:" + strings.Repeat("0", 64)}, "D": {layer, "sha256:" + strings.Repeat("0", 64)}, "U": {"none"}, "T": {"v1"}}
+		return map[string][]string{"N": {"team/app", "team/absent"}, "R": {"v1", "v9", "sha256:" + strings.Repeat("0", 64)},
+			"D": {layer, "sha256:" + strings.Repeat("0", 64)}, "U": {"none"}, "T": {"v1"}}
 	case store.Cargo:
-		return map[string][]string{"N": {"demo", "absent"}, "V": {"1.0.0", "9.9.9"}, "P": {"de/mo/demo", "ab/se/absent"}, "D": {strings.Repeat("0", 64)}, "F": {"demo-1.0.0.crate"}}
+		return map[string][]string{"N": {"demo", "absent"}, "V": {"1.0.0", "9.9.9"}, "P": {"de/mo/demo", "ab/se/absent"},
+			"D": {strings.Repeat("0", 64)}, "F": {"demo-1.0.0.crate"}}
 	case store.PyPI:
 		sum := strings.Split(sp.file, "/")[3]
-		return map[string][]string{"P": {"demo", "absent"}, "V": {"1.0.0", "9.9.9"}, "S": {sum, strings.Repeat("0", 64)}, "F": {file, "absent-1.0.0.tar.gz"}}
+		return map[string][]string{"P": {"demo", "absent"}, "V": {"1.0.0", "9.9.9"}, "S": {sum, strings.Repeat("0", 64)},
+			"F": {file, "absent-1.0.0.tar.gz"}}
 	case store.Maven:
-		return map[string][]string{"G": {"com/acme"}, "A": {"demo", "absent"}, "V": {"1.0", "9.9"}, "F": {"demo-1.0.txt", "demo-1.0.pom", "demo-9.9.pom"}, "S": {"sha1", "md5", "sha256", "asc"}, "D": {"com/acme", "com/acme/demo", "com/acme/demo/1.0"}}
+		return map[string][]string{"G": {"com/acme"}, "A": {"demo", "absent"}, "V": {"1.0", "9.9"},
+			"F": {"demo-1.0.txt", "demo-1.0.pom", "demo-9.9.pom"}, "S": {"sha1", "md5", "sha256", "asc"},
+			"D": {"com/acme", "com/acme/demo", "com/acme/demo/1.0"}}
 	case store.Composer:
 		parts := strings.Split(sp.file, "/")
-		return map[string][]string{"P": {"acme/demo", "acme/absent"}, "V": {parts[5]}, "R": {strings.TrimSuffix(file, ".zip"), strings.Repeat("0", 40)}, "N": {"acme/demo"}}
+		return map[string][]string{"P": {"acme/demo", "acme/absent"}, "V": {parts[5]},
+			"R": {strings.TrimSuffix(file, ".zip"), strings.Repeat("0", 40)}, "N": {"acme/demo"}}
 	}
-	return map[string][]string{"N": {"demo", "absent"}, "F": {"demo-1.0.0", "demo-9.9.9", "absent-1.0.0"}, "V": {"1.0.0", "9.9.9"}, "J": {"json", "yaml"}}
+	return map[string][]string{"N": {"demo", "absent"}, "F": {"demo-1.0.0", "demo-9.9.9", "absent-1.0.0"},
+		"V": {"1.0.0", "9.9.9"}, "J": {"json", "yaml"}}
 }
 
 // further are forms that are told apart by their query.
 func further(sp specimen) []string {
 	return map[store.Kind][]string{
-		store.NPM:      {"/npm/-/v1/search?text=demo", "/npm/demo?write=true", "/npm/-/all"},
-		store.OCI:      {"/v2/team/app/tags/list?n=1", "/v2/_catalog?n=1", "/v1/search?q=app", "/v2/team/app/manifests/v1?ns=origin", "/v2/token?service=x&scope=repository:team/app:pull", "/oci/team/app/manifests/v1"},
-		store.Cargo:    {"/cargo/api/v1/crates?q=demo", "/cargo/config.json", "/cargo/de/mo/demo"},
-		store.PyPI:     {"/pypi/simple/demo/", "/pypi/simple/Demo", "/pypi/demo/json?x"},
-		store.Maven:    {"/maven/solrsearch/select?q=g:com.acme&wt=json", "/maven/com/acme/demo/1.0-SNAPSHOT/demo-1.0-SNAPSHOT.pom", "/maven/com/acme/demo/maven-metadata.xml.sha1"},
-		store.Composer: {"/composer/search.json?q=demo", "/composer/list.json?filter=acme/*", "/composer/api/security-advisories/?packages[]=acme/demo", "/composer/metadata/changes.json?since=0"},
-		store.RubyGems: {"/rubygems/latest_specs.4.8.gz", "/rubygems/prerelease_specs.4.8.gz", "/rubygems/api/v1/search.json?query=demo", "/rubygems/api/v1/dependencies?gems=demo", "/rubygems/Marshal.4.8"},
+		store.NPM: {"/npm/-/v1/search?text=demo", "/npm/demo?write=true", "/npm/-/all"},
+		store.OCI: {"/v2/team/app/tags/list?n=1", "/v2/_catalog?n=1", "/v1/search?q=app",
+			"/v2/team/app/manifests/v1?ns=origin", "/v2/token?service=x&scope=repository:team/app:pull",
+			"/oci/team/app/manifests/v1"},
+		store.Cargo: {"/cargo/api/v1/crates?q=demo", "/cargo/config.json", "/cargo/de/mo/demo"},
+		store.PyPI:  {"/pypi/simple/demo/", "/pypi/simple/Demo", "/pypi/demo/json?x"},
+		store.Maven: {"/maven/solrsearch/select?q=g:com.acme&wt=json",
+			"/maven/com/acme/demo/1.0-SNAPSHOT/demo-1.0-SNAPSHOT.pom", "/maven/com/acme/demo/maven-metadata.xml.sha1"},
+		store.Composer: {"/composer/search.json?q=demo", "/composer/list.json?filter=acme/*",
+			"/composer/api/security-advisories/?packages[]=acme/demo", "/composer/metadata/changes.json?since=0"},
+		store.RubyGems: {"/rubygems/latest_specs.4.8.gz", "/rubygems/prerelease_specs.4.8.gz",
+			"/rubygems/api/v1/search.json?query=demo", "/rubygems/api/v1/dependencies?gems=demo", "/rubygems/Marshal.4.8"},
 	}[sp.kind]
 }
 
@@ -224,9 +242,10 @@ func accepts(k store.Kind) []string {
 	return []string{"*/*"}
 }
 
-// TestB5_NoAnswerNamesTheUpstream goes over everything that can be read, of every kind: cold, warm, while the upstream is
-// in trouble, for what exists and what does not, by anybody and by an administrator. Neither body nor header may hold the
-// upstream's address, whatever it wrote of itself: clients would go there past us, and offline they would wait for it.
+// TestB5_NoAnswerNamesTheUpstream goes over everything that can be read, of every kind: cold, warm, while the upstream
+// is in trouble, for what exists and what does not, by anybody and by an administrator. Neither body nor header may
+// hold the upstream's address, whatever it wrote of itself: clients would go there past us, and offline they would
+// wait for it.
 func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {
@@ -257,7 +276,8 @@ func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
 				}
 			}
 			// Maven's and RubyGems' documents have no place for an address.
-			if names := sp.kind != store.Maven && sp.kind != store.RubyGems && sp.kind != store.OCI; way.bodies.Load() == 0 && names {
+			if names := sp.kind != store.Maven && sp.kind != store.RubyGems && sp.kind != store.OCI; way.bodies.Load() == 0 &&
+				names {
 				t.Errorf("the upstream never named itself: this proves nothing")
 			}
 			t.Logf("%d of %d answers had status 200", good, reader.answers)
@@ -265,7 +285,8 @@ func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
 	}
 }
 
-// TestB7_ClaimsHoldOnEveryRoute: whatever is asked for, by whatever address, the upstream never hears a name that is claimed.
+// TestB7_ClaimsHoldOnEveryRoute: whatever is asked for, by whatever address, the upstream never hears a name that is
+// claimed.
 func TestB7_ClaimsHoldOnEveryRoute(t *testing.T) {
 	claimed := map[store.Kind]string{store.OCI: "team/app", store.Maven: "com.acme*", store.Composer: "acme/*"}
 	for _, sp := range specimens() {
@@ -302,9 +323,12 @@ func TestB7_ClaimsHoldOnEveryRoute(t *testing.T) {
 // questions are reads that are sent with POST.
 func questions(k store.Kind) map[string]string {
 	return map[store.Kind]map[string]string{
-		store.NPM:      {"/npm/-/npm/v1/security/advisories/bulk": `{"demo":["1.0.0"]}`, "/npm/-/npm/v1/security/audits/quick": `{"requires":{},"dependencies":{}}`},
-		store.PyPI:     {"/pypi/": `<methodCall><methodName>package_releases</methodName><params><param><value>demo</value></param></params></methodCall>`},
-		store.Composer: {"/composer/api/security-advisories/": "packages[]=acme/demo", "/composer/downloads/": `{"downloads":[{"name":"acme/demo","version":"1.0.0"}]}`},
+		store.NPM: {"/npm/-/npm/v1/security/advisories/bulk": `{"demo":["1.0.0"]}`,
+			"/npm/-/npm/v1/security/audits/quick": `{"requires":{},"dependencies":{}}`},
+		store.PyPI: {"/pypi/": `<methodCall><methodName>package_releases</methodName><params><param><value>demo</value>` +
+			`</param></params></methodCall>`},
+		store.Composer: {"/composer/api/security-advisories/": "packages[]=acme/demo",
+			"/composer/downloads/": `{"downloads":[{"name":"acme/demo","version":"1.0.0"}]}`},
 	}[k]
 }
 
@@ -314,8 +338,9 @@ func cacheOf(t *testing.T, o *origin, way *talkative, claims ...string) string {
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Claims = claims
-	cfg.Upstreams = []config.Upstream{{Kind: o.kind, URL: way.URL + o.upstream, Fresh: config.Duration(time.Nanosecond)}}
+	cfg.Copies.Claims = claims
+	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: o.kind, URL: way.URL +
+		o.upstream, Fresh: time.Nanosecond}}}
 	return "http://" + start(t, cfg, nil).addr
 }
 

@@ -140,7 +140,8 @@ func (j *jobs) guarded(s *jobState) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v", v)
-			j.log.LogAttrs(j.ctx, slog.LevelError, "panic in job", slog.String("job", s.Name), slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
+			j.log.LogAttrs(j.ctx, slog.LevelError, "panic in job", slog.String("job", s.Name), slog.Any("panic", v),
+				slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	return s.Run(j.ctx)

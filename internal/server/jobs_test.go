@@ -94,10 +94,11 @@ func TestJobsOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			log.Reset()
 			synctest.Test(t, func(t *testing.T) {
-				j := newJobs(slog.New(slog.NewTextHandler(&log, nil)), wire.Job{Name: tt.name, Every: time.Minute, Run: func(ctx context.Context) error {
-					time.Sleep(3 * time.Second)
-					return tt.run(ctx)
-				}})
+				j := newJobs(slog.New(slog.NewTextHandler(&log, nil)),
+					wire.Job{Name: tt.name, Every: time.Minute, Run: func(ctx context.Context) error {
+						time.Sleep(3 * time.Second)
+						return tt.run(ctx)
+					}})
 				if st := j.status()[0]; st.Name != tt.name || st.Every != time.Minute || st.Running || !st.Last.IsZero() {
 					t.Errorf("before: %+v", st)
 				}

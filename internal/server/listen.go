@@ -71,7 +71,8 @@ func (l *adminListener) Close() error {
 	return err
 }
 
-// writeAddr puts the bound address into the file an operator or test named. Whoever waits for the file never sees half of it.
+// writeAddr puts the bound address into the file an operator or test named. Whoever waits for the file never sees half
+// of it.
 func writeAddr(path, addr string) error {
 	fresh := path + ".new"
 	if err := os.WriteFile(fresh, []byte(addr+"\n"), 0o644); err != nil {
@@ -131,14 +132,16 @@ func (c *certificate) reload() {
 	c.refresh(true)
 }
 
-// refresh keeps the old certificate when the new files cannot be used: renewal tools replace the two one after the other.
+// refresh keeps the old certificate when the new files cannot be used: renewal tools replace the two one after the
+// other.
 func (c *certificate) refresh(force bool) {
 	c.checked = time.Now()
 	if stamp, err := c.look(); !force && err == nil && stamp == c.stamp {
 		return
 	}
 	if err := c.load(); err != nil {
-		c.log.LogAttrs(context.Background(), slog.LevelError, "certificate not reloaded, the old one stays in use", slog.Any("error", err))
+		c.log.LogAttrs(context.Background(), slog.LevelError, "certificate not reloaded, the old one stays in use",
+			slog.Any("error", err))
 		return
 	}
 	c.log.LogAttrs(context.Background(), slog.LevelInfo, "certificate reloaded", slog.String("file", c.certFile))

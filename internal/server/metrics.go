@@ -49,12 +49,17 @@ func newMetrics(s *store.Store, remote *upstream.Registry, log *slog.Logger) *me
 		series:   make(map[seriesKey]*series),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "larder_requests_total",
 			Help: "Requests by operation and status; 499 is a client that left."}, []string{"op", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "larder_request_seconds", Help: "Time from the request's header to the end of its handler.",
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "larder_request_seconds",
+			Help:    "Time from the request's header to the end of its handler.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, 1, 5, 30, 300}}, []string{"op"}),
-		in:         prometheus.NewCounterVec(prometheus.CounterOpts{Name: "larder_request_bytes_total", Help: "Bytes of request bodies."}, []string{"op"}),
-		out:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "larder_response_bytes_total", Help: "Bytes of answers without their headers."}, []string{"op"}),
-		sweptBlobs: prometheus.NewCounter(prometheus.CounterOpts{Name: "larder_swept_blobs_total", Help: "Unreferenced blobs removed by the background sweep."}),
-		sweptBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "larder_swept_bytes_total", Help: "Bytes of the blobs removed by the background sweep."}),
+		in: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "larder_request_bytes_total",
+			Help: "Bytes of request bodies."}, []string{"op"}),
+		out: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "larder_response_bytes_total",
+			Help: "Bytes of answers without their headers."}, []string{"op"}),
+		sweptBlobs: prometheus.NewCounter(prometheus.CounterOpts{Name: "larder_swept_blobs_total",
+			Help: "Unreferenced blobs removed by the background sweep."}),
+		sweptBytes: prometheus.NewCounter(prometheus.CounterOpts{Name: "larder_swept_bytes_total",
+			Help: "Bytes of the blobs removed by the background sweep."}),
 	}
 	m.registry.MustRegister(m.requests, m.seconds, m.in, m.out, m.sweptBlobs, m.sweptBytes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -148,9 +153,12 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 				func(st store.Stats) float64 { return float64(st.Damaged) },
 			),
 			plain("larder_uploads", "Unfinished upload sessions.", func(st store.Stats) float64 { return float64(st.Uploads) }),
-			plain("larder_journal_sequence", "Number of the last journal entry.", func(st store.Stats) float64 { return float64(st.Journal) }),
-			plain("larder_database_bytes", "Size of the database file.", func(st store.Stats) float64 { return float64(st.Database) }),
-			plain("larder_disk_free_bytes", "Free bytes on the disk of the data folder.", func(st store.Stats) float64 { return float64(st.Free) }),
+			plain("larder_journal_sequence", "Number of the last journal entry.",
+				func(st store.Stats) float64 { return float64(st.Journal) }),
+			plain("larder_database_bytes", "Size of the database file.",
+				func(st store.Stats) float64 { return float64(st.Database) }),
+			plain("larder_disk_free_bytes", "Free bytes on the disk of the data folder.",
+				func(st store.Stats) float64 { return float64(st.Free) }),
 		},
 		kinds: [4]*prometheus.Desc{
 			byKind("larder_packages", "Packages by kind."),
@@ -284,7 +292,8 @@ func (c *upstreamCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *upstreamCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, u := range c.remote.Status() {
 		count := func(d *prometheus.Desc, n int64, more ...string) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), append([]string{string(u.Kind), u.Name}, more...)...)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n),
+				append([]string{string(u.Kind), u.Name}, more...)...)
 		}
 		count(c.answers, u.Hits, "hit")
 		count(c.answers, u.Misses, "miss")

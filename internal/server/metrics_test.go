@@ -27,13 +27,15 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = store.NewRepo[struct{}](s, store.NPM).Update(ctx, "demo", func(tx *store.PackageTx[struct{}]) error {
-		return tx.Publish(store.Version[struct{}]{ID: "1.0.0", Files: []store.File{{Name: "demo.tgz", Digest: blob.Digest, Size: blob.Size}}})
+		return tx.Publish(store.Version[struct{}]{ID: "1.0.0",
+			Files: []store.File{{Name: "demo.tgz", Digest: blob.Digest, Size: blob.Size}}})
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := newMetrics(s, nil, quiet())
-	j := newJobs(quiet(), wire.Job{Name: "nap", Every: time.Hour, Run: func(context.Context) error { return errors.New("too loud") }})
+	j := newJobs(quiet(), wire.Job{Name: "nap", Every: time.Hour,
+		Run: func(context.Context) error { return errors.New("too loud") }})
 	m.watch(j)
 	j.once(j.states[0])
 	m.observe(wire.Observation{Op: "npm.get", Status: 200, In: 1, Out: 10, Duration: 2 * time.Millisecond})

@@ -16,6 +16,7 @@ import (
 
 	"larder/internal/config"
 	"larder/store"
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -58,7 +59,8 @@ const ociManifest = "/v2/team/app/manifests/v1"
 
 // storedNames are the specimens' packages.
 var storedNames = map[store.Kind]string{
-	store.NPM: "demo", store.PyPI: "demo", store.Cargo: "demo", store.Maven: "com.acme:demo", store.Composer: "acme/demo", store.RubyGems: "demo", store.OCI: "team/app",
+	store.NPM: "demo", store.PyPI: "demo", store.Cargo: "demo", store.Maven: "com.acme:demo", store.Composer: "acme/demo",
+	store.RubyGems: "demo", store.OCI: "team/app",
 }
 
 // searches are the routes where a kind shows names of upstreams without being asked for one.
@@ -85,7 +87,7 @@ func (o *owned) newCache(up *origin, change func(*config.Config)) {
 		o.t.Fatal(err)
 	}
 	cfg.Upstreams = []config.Upstream{
-		{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: config.Duration(time.Nanosecond)},
+		{Config: upstream.Config{Kind: o.kind, Name: "origin", URL: up.url + up.upstream, Fresh: time.Nanosecond}},
 	}
 	change(&cfg)
 	o.base = "http://" + start(o.t, cfg, nil).addr
@@ -221,7 +223,7 @@ func TestBlockedVersionsAreOnNoRoute(t *testing.T) {
 			up := newOrigin(t, sp)
 			for _, rule := range rules[sp.kind] {
 				o := &owned{specimen: sp, t: t}
-				o.newCache(up, func(c *config.Config) { c.Blocked = []string{string(sp.kind) + ":" + rule} })
+				o.newCache(up, func(c *config.Config) { c.Copies.Blocked = []string{string(sp.kind) + ":" + rule} })
 				o.wantBlocked(rule)
 			}
 		})
@@ -252,7 +254,8 @@ func (o *owned) wantBlocked(rule string) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	version := map[store.Kind]string{store.Maven: "<version>1.0<", store.OCI: "schemaVersion", store.RubyGems: "\n1.0.0 "}[o.kind]
+	version := map[store.Kind]string{store.Maven: "<version>1.0<", store.OCI: "schemaVersion",
+		store.RubyGems: "\n1.0.0 "}[o.kind]
 	if version == "" {
 		version = "1.0.0"
 	}
@@ -278,10 +281,11 @@ func TestBlockedTagIsBlockedByDigest(t *testing.T) {
 	)
 	for _, rule := range []string{"oci:team/app@v1", "oci:origin/team/app@v1", "oci:team/app@" + digest} {
 		o := &owned{specimen: up.specimen, t: t}
-		o.newCache(up, func(c *config.Config) { c.Blocked = []string{rule} })
+		o.newCache(up, func(c *config.Config) { c.Copies.Blocked = []string{rule} })
 		for _, name := range []string{"team/app", "origin/team/app"} {
 			for path, want := range map[string]int{
-				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403, "/manifests/other": 200,
+				"/manifests/" + digest: 403, "/manifests/latest": 403, "/manifests/v1": 403, "/blobs/" + digest: 403,
+				"/manifests/other": 200,
 			} {
 				resp, _, err := fetchURL(t, o.base+"/v2/"+name+path, http.Header{"Accept": {accept}})
 				if err != nil || resp.StatusCode != want {

@@ -25,9 +25,11 @@ import (
 func mavenJar() specimen {
 	const dir = "/maven/com/acme/demo"
 	jar := string(wiretest.Zip(wiretest.Files{
-		"META-INF/maven/com.acme/demo/pom.properties": "groupId=com.acme\nartifactId=demo\nversion=1.0\n", "noise": noise(4000),
+		"META-INF/maven/com.acme/demo/pom.properties": "groupId=com.acme\nartifactId=demo\nversion=1.0\n",
+		"noise": noise(4000),
 	}))
-	pom := `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>1.0</version></project>`
+	pom := `<project><modelVersion>4.0.0</modelVersion><groupId>com.acme</groupId><artifactId>demo</artifactId><version>` +
+		`1.0</version></project>`
 	return specimen{
 		kind: store.Maven, meta: dir + "/1.0/demo-1.0.pom", file: dir + "/1.0/demo-1.0.jar",
 		publish: func(t *testing.T, base string) {
@@ -51,7 +53,7 @@ func loseDatabase(t *testing.T, l *live) *live {
 	if err := os.Remove(cfg.AddrFile); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	cfg.AcceptNewDatabase = true
+	cfg.Store.AcceptNewDatabase = true
 	return start(t, cfg, nil)
 }
 
@@ -193,7 +195,8 @@ func TestRebuildPublishesWhatIsChosen(t *testing.T) {
 	}
 	newest := npmTarball("@acme/b", "3.0.0", "")
 	send(t, "PUT", base+"/npm/@acme%2fb", fmt.Sprintf(`{"_id":"@acme/b","name":"@acme/b","dist-tags":{"latest":"3.0.0"},`+
-		`"versions":{"3.0.0":{"name":"@acme/b","version":"3.0.0"}},"_attachments":{"@acme/b-3.0.0.tgz":{"length":%d,"data":%q}}}`,
+		`"versions":{"3.0.0":{"name":"@acme/b","version":"3.0.0"}},"_attachments":{"@acme/b-3.0.0.tgz":{"length":%d,`+
+		`"data":%q}}}`,
 		len(newest), base64.StdEncoding.EncodeToString([]byte(newest))), "application/json", 201)
 	got := publishFound(t, l, "npm:@acme/*", "composer:*")
 	for key, want := range map[string]string{
@@ -237,7 +240,8 @@ func TestRebuildObeysTheUsersRights(t *testing.T) {
 		t.Errorf("published by a user without the right, %s: %+v %v; want a refusal", d, list, err)
 	}
 	for _, q := range []web.RebuildRequest{
-		{Publish: []string{"*"}, As: "nobody"}, {}, {Publish: []string{"oci:*"}}, {Publish: []string{"npm"}}, {Publish: []string{"x:y"}},
+		{Publish: []string{"*"}, As: "nobody"}, {}, {Publish: []string{"oci:*"}}, {Publish: []string{"npm"}},
+		{Publish: []string{"x:y"}},
 	} {
 		if list, err := l.rebuild(t.Context(), q, func(int64, int64) {}); err == nil {
 			t.Errorf("%+v: %+v, want an error", q, list)
@@ -297,7 +301,8 @@ func TestRebuildPushesIndexes(t *testing.T) {
 	broken := image(missing, fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(missing))))
 	wholeD, brokenD := orphan(t, l.cfg.Data, whole), orphan(t, l.cfg.Data, broken)
 	index := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"%sindex.v1+json","manifests":[%s],`+
-		`"annotations":{"org.opencontainers.image.ref.name":"host.example.com/team/app:v7"}}`, oci, describe(oci+"manifest.v1+json", wholeD, whole))
+		`"annotations":{"org.opencontainers.image.ref.name":"host.example.com/team/app:v7"}}`, oci,
+		describe(oci+"manifest.v1+json", wholeD, whole))
 	indexD := orphan(t, l.cfg.Data, index)
 	if got := publishFound(t, l, "*"); !strings.Contains(
 		fmt.Sprint(got), "refused: an image does not say its repository",
@@ -317,7 +322,8 @@ func TestRebuildPushesIndexes(t *testing.T) {
 			t.Errorf("%+v, want %s", r, want)
 		}
 	}
-	for path, want := range map[string]string{"manifests/v7": index, "manifests/" + indexD: index, "manifests/" + wholeD: whole} {
+	for path, want := range map[string]string{"manifests/v7": index, "manifests/" + indexD: index, "manifests/" +
+		wholeD: whole} {
 		resp, body, err := fetchURL(t, "http://"+l.addr+"/v2/team/app/"+path, nil)
 		if err != nil || resp.StatusCode != 200 || body != want {
 			t.Errorf("%s: %v %v, want the pushed bytes", path, resp, err)
@@ -342,11 +348,15 @@ func TestRebuiltCrateHasItsIndexLine(t *testing.T) {
 	}))
 	const public = `"registry":"https://github.com/rust-lang/crates.io-index"`
 	meta := `{"name":"demo","vers":"1.0.0","deps":[` +
-		`{"name":"log","version_req":"^0.4","features":["std"],"optional":true,"default_features":false,"target":null,"kind":"normal",` + public + `},` +
-		`{"name":"other","version_req":"^1","features":[],"optional":false,"default_features":true,"target":null,"kind":"normal",` +
+		`{"name":"log","version_req":"^0.4","features":["std"],"optional":true,"default_features":false,"target":null,` +
+		`"kind":"normal",` + public + `},` +
+		`{"name":"other","version_req":"^1","features":[],"optional":false,"default_features":true,"target":null,` +
+		`"kind":"normal",` +
 		`"registry":"sparse+https://crates.example.com/index/","explicit_name_in_toml":"renamed"},` +
-		`{"name":"c","version_req":"^2","features":[],"optional":false,"default_features":true,"target":"cfg(unix)","kind":"dev",` + public + `}],` +
-		`"features":{"default":["log"]},"authors":[],"description":"a demo","readme":"# Demo\n","readme_file":"README.md","keywords":["k"],` +
+		`{"name":"c","version_req":"^2","features":[],"optional":false,"default_features":true,"target":"cfg(unix)",` +
+		`"kind":"dev",` + public + `}],` +
+		`"features":{"default":["log"]},"authors":[],"description":"a demo","readme":"# Demo\n","readme_file":"README.md",` +
+		`"keywords":["k"],` +
 		`"categories":[],"license":"MIT","badges":{},"links":"z"}`
 	body := binary.LittleEndian.AppendUint32(nil, uint32(len(meta)))
 	body = binary.LittleEndian.AppendUint32(append(body, meta...), uint32(len(crate)))

@@ -162,7 +162,7 @@ func (b *below) check(t *testing.T, f freeing) {
 	if err := l.end(t); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Reserve, cfg.AddrFile = 1<<60, cfg.AddrFile+"2"
+	cfg.Store.Reserve, cfg.AddrFile = 1<<60, cfg.AddrFile+"2"
 	l = start(t, cfg, nil)
 	base = "http://" + l.addr
 	before, err := l.store.Stats(t.Context())
@@ -204,7 +204,8 @@ func refused(t *testing.T, sp specimen, base string) {
 		store.OCI: {"POST", "/v2/team/new/blobs/uploads/", ""},
 		store.NPM: {
 			"PUT", "/npm/new",
-			`{"_id":"new","name":"new","versions":{"1.0.0":{"name":"new","version":"1.0.0"}},"_attachments":{"new-1.0.0.tgz":{"length":3,"data":"YWJj"}}}`,
+			`{"_id":"new","name":"new","versions":{"1.0.0":{"name":"new","version":"1.0.0"}},` +
+				`"_attachments":{"new-1.0.0.tgz":{"length":3,"data":"YWJj"}}}`,
 		},
 		store.PyPI: {
 			"POST", "/pypi/legacy/",

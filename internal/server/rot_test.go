@@ -13,6 +13,7 @@ import (
 	"larder/internal/config"
 	"larder/store"
 	"larder/store/storetest"
+	"larder/upstream"
 )
 
 // TestRotOfHostedPackages: a flipped byte in every blob of a package of each kind is found by a scrub and named by
@@ -127,7 +128,7 @@ func TestRotOfCopies(t *testing.T) {
 			up := "http://" + origin.addr
 			sp.publish(t, up)
 			cfg := testConfig(t)
-			cfg.Upstreams = []config.Upstream{{Kind: sp.kind, Name: "origin", URL: up + sp.upstream}}
+			cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: sp.kind, Name: "origin", URL: up + sp.upstream}}}
 			l := start(t, cfg, nil)
 			base := "http://" + l.addr
 			want := map[string]string{}

@@ -26,8 +26,8 @@ type running struct {
 	failed                 chan error // a listener that ended by itself
 }
 
-// Run listens and serves until ctx ends, then stops in order and closes the data folder. A listener that cannot be bound
-// is reported at once. It returns nil after a stop in which nothing had to be cut off. A Server runs once.
+// Run listens and serves until ctx ends, then stops in order and closes the data folder. A listener that cannot be
+// bound is reported at once. It returns nil after a stop in which nothing had to be cut off. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	r, err := s.listen()
 	if err != nil {
@@ -84,7 +84,8 @@ func (s *Server) announce(r *running) error {
 	if s.cert != nil {
 		scheme = "https"
 	}
-	s.log.LogAttrs(context.Background(), slog.LevelInfo, "serving", slog.String("url", scheme+"://"+addr), slog.String("data", s.cfg.Data))
+	s.log.LogAttrs(context.Background(), slog.LevelInfo, "serving", slog.String("url", scheme+"://"+addr),
+		slog.String("data", s.cfg.Data))
 	if s.cfg.AddrFile == "" {
 		return nil
 	}
@@ -137,7 +138,7 @@ func (s *Server) stop(r *running) error {
 // drain closes the listeners and waits for the requests in flight, those on upgraded connections too. What is left at
 // the end of the time is cut off.
 func (s *Server) drain(r *running) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout.Std())
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
 	results := make(chan error, 3)
 	for _, server := range []*http.Server{r.tcpServer, r.adminServer} {

@@ -23,7 +23,7 @@ func (s *Server) scrubJob() []wire.Job {
 }
 
 func (s *Server) scrub(ctx context.Context) error {
-	_, err := s.store.Scrub(ctx, store.ScrubOptions{Period: s.cfg.ScrubPeriod.Std(), Rate: int64(s.cfg.ScrubRate)})
+	_, err := s.store.Scrub(ctx, store.ScrubOptions{Period: s.cfg.ScrubPeriod, Rate: s.cfg.ScrubRate})
 	_, failed := s.remote.Mend(ctx)
 	return errors.Join(err, failed)
 }

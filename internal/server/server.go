@@ -73,42 +73,20 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 	return s, nil
 }
 
+// storeOptions is what the configuration says of the store, with what the server adds.
 func storeOptions(cfg config.Config, log *slog.Logger) store.Options {
-	return store.Options{
-		Reserve:  int64(cfg.Reserve),
-		Grace:    cfg.Grace.Std(),
-		ReadOnly: cfg.ReadOnly,
-		Log:      log,
-		Policies: []store.Policy{store.NewRules(rulesOf(cfg))},
-
-		AcceptNewDatabase:  cfg.AcceptNewDatabase,
-		AcceptMissingBlobs: cfg.AcceptMissingBlobs,
-	}
-}
-
-// rulesOf translates the configuration's policies, immutable OCI tags among them.
-func rulesOf(cfg config.Config) store.RulesConfig {
-	var rules store.RulesConfig
-	for _, q := range cfg.Policies.Quotas {
-		rules.Quotas = append(rules.Quotas, store.Quota{Kind: q.Kind, User: q.User, Package: q.Package, Bytes: int64(q.Bytes)})
-	}
-	for _, p := range cfg.Policies.Protected {
-		rules.Protected = append(rules.Protected, store.Protected{Kind: p.Kind, Package: p.Package, Users: p.Users})
-	}
-	for _, i := range cfg.Policies.Immutable {
-		rules.Immutable = append(rules.Immutable, store.Immutable{Kind: i.Kind, Package: i.Package, Tag: i.Tag})
-	}
-	for _, pattern := range cfg.OCI.ImmutableTags {
-		repository, tag, _ := strings.Cut(pattern, ":")
-		rules.Immutable = append(rules.Immutable, store.Immutable{Kind: store.OCI, Package: repository, Tag: tag})
-	}
-	return rules
+	o := cfg.Store
+	o.Log = log
+	o.Policies = []store.Policy{store.NewRules(cfg.Rules())}
+	return o
 }
 
 // build makes all that stands on the open store, bottom up.
 func (s *Server) build(ctx context.Context, out io.Writer) error {
 	var err error
-	if s.auth, err = auth.NewLocal(ctx, s.store, auth.Options{Anonymous: s.cfg.Anonymous, Private: s.cfg.Private, Log: s.log}); err != nil {
+	users := s.cfg.Auth
+	users.Log = s.log
+	if s.auth, err = auth.NewLocal(ctx, s.store, users); err != nil {
 		return fmt.Errorf("open users: %w", err)
 	}
 	if err := s.bootstrap(ctx, out); err != nil {
@@ -124,15 +102,15 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if err := s.believe(); err != nil {
 		return err
 	}
-	memory := budget.NewMemory(int64(s.cfg.Memory))
+	memory := budget.NewMemory(s.cfg.Memory)
 	deps := wire.Deps{Store: s.store, Auth: s.auth, Base: base, Log: s.log, Upstreams: s.remote}
 	s.metrics = newMetrics(s.store, s.remote, s.log)
 	protocols := s.protocols(deps)
 	s.jobs = newJobs(s.log, s.jobList(protocols)...)
 	s.metrics.watch(s.jobs)
 	pages := web.Deps{
-		Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.ReadOnly, Version: web.Version(),
-		Claims: s.cfg.Claims, Spellings: Spellings(), Rebuild: s.rebuild,
+		Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.Store.ReadOnly, Version: web.Version(),
+		Claims: s.cfg.Copies.Claims, Spellings: Spellings(), Rebuild: s.rebuild,
 	}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
@@ -212,49 +190,27 @@ type mounted struct {
 
 // protocols is the list of those that are built in and switched on.
 func (s *Server) protocols(d wire.Deps) []mounted {
+	c := s.cfg
 	var list []mounted
-	if k := s.cfg.Kinds[store.OCI]; k.Enabled {
-		p := oci.New(d, oci.Options{MaxManifest: int64(s.cfg.OCI.MaxManifest), StrictIndexes: s.cfg.OCI.StrictIndexes, SparseImages: s.cfg.OCI.SparseImages, NoDelete: s.cfg.OCI.NoDelete})
-		list = append(list, mounted{rebase(p, "/oci", k.Base), store.OCI})
-	}
-	if k := s.cfg.Kinds[store.NPM]; k.Enabled {
-		p := npm.New(
-			d,
-			npm.Options{
-				Base: k.Base, MaxTarball: int64(s.cfg.NPM.MaxTarball), AnyName: s.cfg.NPM.AnyName,
-				StrictManifests: s.cfg.NPM.StrictManifests, Access: s.cfg.NPM.Access,
-			},
-		)
-		list = append(list, mounted{rebase(p, "/npm", k.Base), store.NPM})
-	}
-	if k := s.cfg.Kinds[store.Cargo]; k.Enabled {
-		c := s.cfg.Cargo
-		p := cargo.New(d, cargo.Options{
-			Base: k.Base, AuthRequired: c.AuthRequired, MaxCrate: int64(c.MaxCrate), MaxUnpacked: int64(c.MaxUnpacked),
-			MaxFeatures: c.MaxFeatures, MaxDependencies: c.MaxDependencies, RequireMetadata: c.RequireMetadata, Notice: c.Notice,
-		})
-		list = append(list, mounted{rebase(p, "/cargo", k.Base), store.Cargo})
-	}
-	if k := s.cfg.Kinds[store.PyPI]; k.Enabled {
-		o := s.cfg.PyPI
-		p := pypi.New(d, pypi.Options{Base: k.Base, MaxFile: int64(o.MaxFile), Strict: o.Strict, CloseReleases: o.CloseReleases.Std(), Provenance: o.Provenance, Trust: s.trust})
-		list = append(list, mounted{rebase(p, "/pypi", k.Base), store.PyPI})
-	}
-	if k := s.cfg.Kinds[store.Maven]; k.Enabled {
-		o := s.cfg.Maven
-		p := maven.New(d, maven.Options{
-			MaxFile: int64(o.MaxFile), Versions: o.Versions, Redeploy: o.Redeploy, StrictPOMs: o.StrictPOMs, AnyScript: o.AnyScript, Realm: o.Realm,
-			SnapshotBuilds: o.SnapshotBuilds, SnapshotAge: o.SnapshotAge.Std(), DropReleased: o.DropReleased.Std(), KeepIncomplete: o.KeepIncomplete.Std(),
-		})
-		list = append(list, mounted{rebase(p, "/maven", k.Base), store.Maven})
-	}
-	if k := s.cfg.Kinds[store.Composer]; k.Enabled {
-		p := composer.New(d, composer.Options{Base: k.Base, MaxArchive: int64(s.cfg.Composer.MaxArchive)})
-		list = append(list, mounted{rebase(p, "/composer", k.Base), store.Composer})
-	}
-	if k := s.cfg.Kinds[store.RubyGems]; k.Enabled {
-		p := rubygems.New(d, rubygems.Options{Base: k.Base, MaxGem: int64(s.cfg.RubyGems.MaxGem), ServeYanked: s.cfg.RubyGems.ServeYanked})
-		list = append(list, mounted{rebase(p, "/rubygems", k.Base), store.RubyGems})
+	for _, p := range []struct {
+		kind  store.Kind
+		usual string // where its handler sees itself
+		build func(wire.Deps) wire.Protocol
+	}{
+		{store.OCI, "/oci", func(d wire.Deps) wire.Protocol { return oci.New(d, c.OCI) }},
+		{store.NPM, "/npm", func(d wire.Deps) wire.Protocol { return npm.New(d, c.NPM) }},
+		{store.Cargo, "/cargo", func(d wire.Deps) wire.Protocol { return cargo.New(d, c.Cargo) }},
+		{store.PyPI, "/pypi", func(d wire.Deps) wire.Protocol { return pypi.New(d, c.PyPI, s.trust) }},
+		{store.Maven, "/maven", func(d wire.Deps) wire.Protocol { return maven.New(d, c.Maven) }},
+		{store.Composer, "/composer", func(d wire.Deps) wire.Protocol { return composer.New(d, c.Composer) }},
+		{store.RubyGems, "/rubygems", func(d wire.Deps) wire.Protocol { return rubygems.New(d, c.RubyGems) }},
+	} {
+		k := c.Kinds[p.kind]
+		if !k.Enabled {
+			continue
+		}
+		d.Path = k.Base
+		list = append(list, mounted{rebase(p.build(d), p.usual, k.Base), p.kind})
 	}
 	return list
 }
@@ -288,10 +244,10 @@ func rebase(p wire.Protocol, usual, base string) wire.Protocol {
 
 // archiveJournal moves old entries of the journal into archives.
 func (s *Server) archiveJournal(ctx context.Context) error {
-	if s.cfg.Journal.Keep == 0 {
+	if s.cfg.JournalKeep == 0 {
 		return nil
 	}
-	report, err := s.store.PruneJournal(ctx, s.cfg.Journal.Keep.Std())
+	report, err := s.store.PruneJournal(ctx, s.cfg.JournalKeep)
 	if report.Entries > 0 {
 		s.log.LogAttrs(
 			ctx, slog.LevelInfo, "old entries of the journal moved to archives", slog.Int64("entries", report.Entries),

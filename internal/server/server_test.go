@@ -51,7 +51,7 @@ func testConfig(t *testing.T) config.Config {
 	cfg.Listen = "127.0.0.1:0"
 	cfg.AddrFile = filepath.Join(t.TempDir(), "addr")
 	cfg.AdminPassword = "correct-horse"
-	cfg.ShutdownTimeout = config.Duration(5 * time.Second)
+	cfg.ShutdownTimeout = 5 * time.Second
 	return cfg
 }
 
@@ -171,8 +171,8 @@ func TestServes(t *testing.T) {
 	}
 }
 
-// TestIdleConnections: Maven's resolver uses a connection again that rested for up to 300 seconds; one that is closed just
-// then is a failed request.
+// TestIdleConnections: Maven's resolver uses a connection again that rested for up to 300 seconds; one that is closed
+// just then is a failed request.
 func TestIdleConnections(t *testing.T) {
 	if got := tuned(nil, slog.New(slog.DiscardHandler)).IdleTimeout; got < 310*time.Second {
 		t.Errorf("connections rest for %s only", got)
@@ -266,17 +266,19 @@ func TestStopOrder(t *testing.T) {
 		slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(arrived)
 			time.Sleep(200 * time.Millisecond)
-			event("request ends, store %v, job stopped %v, cancelled %v", useStore(), s.jobs.ctx.Err() != nil, r.Context().Err() != nil)
+			event("request ends, store %v, job stopped %v, cancelled %v", useStore(), s.jobs.ctx.Err() != nil,
+				r.Context().Err() != nil)
 			io.WriteString(w, "whole answer")
 		})
 		s.public = upgrader(t, slow)
-		s.jobs.states = append(s.jobs.states, &jobState{Job: wire.Job{Name: "test", Every: time.Nanosecond, Run: func(ctx context.Context) error {
-			close(jobRuns)
-			<-ctx.Done()
-			time.Sleep(50 * time.Millisecond)
-			event("job ends, store %v", useStore())
-			return ctx.Err()
-		}}})
+		s.jobs.states = append(s.jobs.states, &jobState{Job: wire.Job{Name: "test", Every: time.Nanosecond,
+			Run: func(ctx context.Context) error {
+				close(jobRuns)
+				<-ctx.Done()
+				time.Sleep(50 * time.Millisecond)
+				event("job ends, store %v", useStore())
+				return ctx.Err()
+			}}})
 	})
 	answer := make(chan string, 1)
 	go func() {
@@ -317,11 +319,12 @@ func TestLongPollEndsAtStop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.public = upgrader(t, &wire.Edge{Base: base, Log: quiet(), Stopping: s.stopping, Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			close(arrived)
-			<-wire.Stopping(r.Context())
-			io.WriteString(w, "nothing new")
-		})})
+		s.public = upgrader(t, &wire.Edge{Base: base, Log: quiet(), Stopping: s.stopping,
+			Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				close(arrived)
+				<-wire.Stopping(r.Context())
+				io.WriteString(w, "nothing new")
+			})})
 	})
 	answer := make(chan string, 1)
 	go func() {
@@ -355,7 +358,7 @@ func upgrader(t *testing.T, h http.Handler) *wire.Upgrader {
 // TestStopDeadline: a request that never ends is cut off, and the rest of the order still holds.
 func TestStopDeadline(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.ShutdownTimeout = config.Duration(100 * time.Millisecond)
+	cfg.ShutdownTimeout = 100 * time.Millisecond
 	arrived, release := make(chan struct{}), make(chan struct{})
 	l := start(t, cfg, func(s *Server) {
 		s.public = upgrader(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -392,7 +395,8 @@ func TestTLS(t *testing.T) {
 	if name, protocol := dial(); name != "one.example.com" || protocol != "h2" {
 		t.Errorf("certificate %s, protocol %s", name, protocol)
 	}
-	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer client.CloseIdleConnections()
 	if status, _ := get(t, client, "https://"+l.addr+"/healthz"); status != 200 {
 		t.Errorf("status %d", status)
@@ -419,7 +423,8 @@ func TestUpgradeThroughRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: registry.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
+	fmt.Fprintf(conn, "GET /healthz HTTP/1.1\r\nHost: registry.example.com\r\nConnection: Upgrade, HTTP2-Settings\r\n"+
+		"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("got %v, %v", resp, err)
@@ -436,9 +441,10 @@ func TestUpgradeThroughRun(t *testing.T) {
 
 func TestRebase(t *testing.T) {
 	var seen string
-	p := rebase(wire.Protocol{Prefixes: []string{"/v2", "/oci"}, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		seen = r.URL.EscapedPath()
-	})}, "/oci", "/images")
+	p := rebase(wire.Protocol{Prefixes: []string{"/v2", "/oci"},
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			seen = r.URL.EscapedPath()
+		})}, "/oci", "/images")
 	if !slices.Equal(p.Prefixes, []string{"/v2", "/images"}) {
 		t.Errorf("prefixes %v", p.Prefixes)
 	}
@@ -458,7 +464,7 @@ func TestRebase(t *testing.T) {
 func TestKindsAndMetricsCanBeClosed(t *testing.T) {
 	cfg := testConfig(t)
 	cfg.Metrics = false
-	cfg.Kinds[store.OCI] = config.Kind{Enabled: false, Base: "/oci"}
+	cfg.Kinds[store.OCI].Enabled = false
 	s, err := New(context.Background(), cfg, quiet(), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -475,11 +481,11 @@ func TestKindsAndMetricsCanBeClosed(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	cfg := testConfig(t)
-	cfg.OCI.ImmutableTags = []string{"prod/*:v*"}
-	cfg.Policies.Quotas = []config.Quota{{Kind: store.OCI, Bytes: 5}}
-	cfg.Policies.Immutable = []config.Immutable{{Kind: store.NPM, Package: "*"}}
-	cfg.Policies.Protected = []config.Protected{{Package: "core/*", Users: []string{"ann"}}}
-	got := rulesOf(cfg)
+	cfg.ImmutableTags = []string{"prod/*:v*"}
+	cfg.Policies.Quotas = []store.Quota{{Kind: store.OCI, Bytes: 5}}
+	cfg.Policies.Immutable = []store.Immutable{{Kind: store.NPM, Package: "*"}}
+	cfg.Policies.Protected = []store.Protected{{Package: "core/*", Users: []string{"ann"}}}
+	got := cfg.Rules()
 	if len(got.Quotas) != 1 || got.Quotas[0] != (store.Quota{Kind: store.OCI, Bytes: 5}) {
 		t.Errorf("quotas %+v", got.Quotas)
 	}
@@ -487,7 +493,8 @@ func TestRules(t *testing.T) {
 	if !slices.Equal(got.Immutable, want) {
 		t.Errorf("immutable %+v", got.Immutable)
 	}
-	if len(got.Protected) != 1 || got.Protected[0].Package != "core/*" || !slices.Equal(got.Protected[0].Users, []string{"ann"}) {
+	if len(got.Protected) != 1 || got.Protected[0].Package != "core/*" ||
+		!slices.Equal(got.Protected[0].Users, []string{"ann"}) {
 		t.Errorf("protected %+v", got.Protected)
 	}
 }

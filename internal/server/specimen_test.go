@@ -22,7 +22,8 @@ func tarOf(files map[string]string) string {
 		slices.Reverse(names)
 	}
 	for _, name := range names {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])),
+			Typeflag: tar.TypeReg}); err != nil {
 			panic(err)
 		}
 		if _, err := io.WriteString(w, files[name]); err != nil {

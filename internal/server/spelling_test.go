@@ -70,10 +70,12 @@ func TestNamesHaveOneSpelling(t *testing.T) {
 		kind       store.Kind
 		name, want string // "": no name
 	}{
-		{store.NPM, "JSONStream", "JSONStream"}, {store.NPM, "@acme/lib", "@acme/lib"}, {store.NPM, "@acme", ""}, {store.NPM, "a b", ""},
+		{store.NPM, "JSONStream", "JSONStream"}, {store.NPM, "@acme/lib", "@acme/lib"}, {store.NPM, "@acme", ""},
+		{store.NPM, "a b", ""},
 		{store.PyPI, "Acme.Lib_X", "acme-lib-x"}, {store.PyPI, "-x", ""}, {store.PyPI, "a/b", ""},
 		{store.Cargo, "Serde-JSON", "serde-json"}, {store.Cargo, "serde_json", "serde_json"}, {store.Cargo, "1x", ""},
-		{store.Maven, "com.acme:Lib", "com.acme:Lib"}, {store.Maven, "com.acme", ""}, {store.Maven, "com acme:lib", ""}, {store.Maven, "a:b:c", ""},
+		{store.Maven, "com.acme:Lib", "com.acme:Lib"}, {store.Maven, "com.acme", ""}, {store.Maven, "com acme:lib", ""},
+		{store.Maven, "a:b:c", ""},
 		{store.Composer, "Acme/Lib", "acme/lib"}, {store.Composer, "acme", ""},
 		{store.RubyGems, "RedCloth", "RedCloth"}, {store.RubyGems, "a/b", ""},
 		{store.OCI, "acme/img", "acme/img"}, {store.OCI, "acme/img:1.0", ""}, {store.OCI, "Acme/img", ""},
@@ -109,8 +111,10 @@ func TestPatternsThatNeverMatchAreRefused(t *testing.T) {
 		}
 	}
 	may := []string{
-		"npm:@acme/*", "npm:left-pad@1.3.0", "npm:a@1.x", "pypi:Acme_*@2.*", "cargo:serde*@1.0.0+b7", "maven:com.acme.*", "maven:com.acme:lib@1.0-SNAPSHOT",
-		"composer:acme/*@dev-feature/x", "rubygems:nokogiri@1.0-x86_64-linux", "oci:acme/img@" + someDigest, "oci:*@latest", "*:private", "*:*@*",
+		"npm:@acme/*", "npm:left-pad@1.3.0", "npm:a@1.x", "pypi:Acme_*@2.*", "cargo:serde*@1.0.0+b7", "maven:com.acme.*",
+		"maven:com.acme:lib@1.0-SNAPSHOT",
+		"composer:acme/*@dev-feature/x", "rubygems:nokogiri@1.0-x86_64-linux", "oci:acme/img@" + someDigest, "oci:*@latest",
+		"*:private", "*:*@*",
 	}
 	if err := upstream.CheckRules(upstream.Options{Spellings: Spellings(), Blocked: may, Allowed: may}); err != nil {
 		t.Errorf("patterns that may match are refused: %v", err)

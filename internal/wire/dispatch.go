@@ -73,6 +73,8 @@ type Deps struct {
 	Auth  auth.Provider
 	Base  *Base
 	Log   *slog.Logger
+	// Path is where clients find the protocol, such as "/npm", without a final slash; empty is its usual path.
+	Path string
 	// Upstreams are the remote registries to keep copies of; nil has none.
 	Upstreams *upstream.Registry
 }
