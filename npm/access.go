@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"larder/internal/registry"
 	"larder/store"
 )
 
@@ -44,12 +45,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 			p.notices, p.name+" is public, as new packages are here; npm access set status=private "+p.name+" changes that.",
 		)
 	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		pkg.Private = private
-		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(tx, func(pkg *store.Package) { pkg.Private = private })
 }
 
 // beginsPrivate reports whether a new package is for its owners only: as the operator says, and with public, which is

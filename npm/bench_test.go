@@ -12,8 +12,8 @@ import (
 
 	"larder/internal/rawjson"
 	"larder/internal/wiretest"
-	"larder/npm/naming"
-	"larder/npm/tarball"
+	"larder/npm/archive"
+	"larder/npm/names"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -41,8 +41,8 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 			for i := from; i < min(n, from+500); i++ {
 				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
 				m := manifestOfSize(name, id)
-				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: naming.Tarball(name, id), Digest: blob.Digest}}}
-				v.Meta = Meta{Manifest: part{JSON: m.Encode()}, Short: part{JSON: tarball.Short(m).Encode()}, Integrity: "sha512-x",
+				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: names.Tarball(name, id), Digest: blob.Digest}}}
+				v.Meta = Meta{Manifest: part{JSON: m.Encode()}, Short: part{JSON: archive.Short(m).Encode()}, Integrity: "sha512-x",
 					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`, strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
 				if err := tx.Publish(v); err != nil {
 					return err

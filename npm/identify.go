@@ -6,13 +6,13 @@ import (
 	"io"
 	"strings"
 
-	"larder/npm/tarball"
+	"larder/npm/archive"
 	"larder/store"
 )
 
 // Identify says which package and version a tarball is; false for what is none.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
-	t, err := tarball.Read(io.NewSectionReader(r, 0, size))
+	t, err := archive.Read(io.NewSectionReader(r, 0, size))
 	if err != nil {
 		return store.Found{}, false
 	}

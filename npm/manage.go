@@ -14,9 +14,10 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/npm/account"
-	"larder/npm/naming"
+	"larder/npm/names"
 	"larder/npm/putdoc"
 	"larder/npm/search"
+	"larder/npm/version"
 	"larder/store"
 )
 
@@ -39,7 +40,7 @@ func (s *server) deprecate(w http.ResponseWriter, r *http.Request, q Request, bo
 			if sent.Deprecated == nil {
 				continue
 			}
-			if err := setDeprecated(tx, sent.Key, naming.Clip(*sent.Deprecated, putdoc.MaxInline)); err != nil {
+			if err := setDeprecated(tx, sent.Key, names.Clip(*sent.Deprecated, putdoc.MaxInline)); err != nil {
 				return err
 			}
 		}
@@ -184,7 +185,7 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 	if !slices.Contains(plan.versions, latest) {
 		return plan, nil
 	}
-	plan.latest = naming.Newest(rest, func(v string) bool { return deprecated[v] })
+	plan.latest = version.Newest(rest, func(v string) bool { return deprecated[v] })
 	plan.manifest, plan.record, err = s.manifestOf(ctx, q.Name, plan.latest)
 	return plan, err
 }
@@ -247,10 +248,10 @@ func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) er
 
 // freeName gives up the package's place among the names that must not look alike.
 func freeName(tx *store.PackageTx[Meta]) error {
-	names := tx.KindIndex(namesTable)
-	for _, key := range naming.Keys(tx.Name()) {
-		if string(names.Get(key)) == tx.Name() {
-			if err := names.Delete(key); err != nil {
+	taken := tx.KindIndex(namesTable)
+	for _, key := range names.Keys(tx.Name()) {
+		if string(taken.Get(key)) == tx.Name() {
+			if err := taken.Delete(key); err != nil {
 				return err
 			}
 		}
@@ -310,10 +311,10 @@ func (s *server) setTag(w http.ResponseWriter, r *http.Request, q Request) error
 		return err
 	}
 	id := rawjson.TextOf(raw)
-	if err := naming.CheckVersion(id); err != nil {
+	if err := version.Check(id); err != nil {
 		return err
 	}
-	if err := naming.CheckTag(q.Tag); err != nil {
+	if err := names.CheckTag(q.Tag); err != nil {
 		return err
 	}
 	m, v, err := s.manifestOf(ctx, q.Name, id)

@@ -19,8 +19,9 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/npm/naming"
-	"larder/npm/tarball"
+	"larder/npm/archive"
+	"larder/npm/names"
+	"larder/npm/version"
 	"larder/store"
 	"larder/upstream"
 )
@@ -143,7 +144,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 		}
 		if offline {
 			// What is not here cannot be fetched: a resolver must not choose it.
-			if here, err := s.Up.Here(ctx, name, naming.Tarball(name, v.Key)); err != nil {
+			if here, err := s.Up.Here(ctx, name, names.Tarball(name, v.Key)); err != nil {
 				return nil, err
 			} else if !here {
 				held[v.Key] = true
@@ -167,14 +168,14 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 }
 
 func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool) json.RawMessage {
-	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, naming.Tarball(name, version))))
+	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, names.Tarball(name, version))))
 	if a := dist.Sub("attestations"); a != nil {
 		dist = dist.Set("attestations", a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
 	}
 	if isShort && m.Get("_id") != nil {
 		// An upstream that does not know the abbreviated form sent everything.
 		deprecated := m.Get("deprecated")
-		m = tarball.Short(m)
+		m = archive.Short(m)
 		if deprecated != nil {
 			m = m.Set("deprecated", deprecated)
 		}
@@ -190,7 +191,7 @@ func withoutHeld(doc, versions rawjson.Object, held map[string]bool) rawjson.Obj
 		case !held[rawjson.TextOf(t.Value)]:
 			tags = append(tags, t)
 		case t.Key == "latest":
-			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(naming.Newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
+			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(version.Newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
 		}
 	}
 	times := slices.DeleteFunc(doc.Sub("time"), func(m rawjson.Member) bool { return held[m.Key] })
@@ -270,7 +271,7 @@ func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Reques
 
 // versionOf takes the version out of a tarball's conventional name; "" for any other name.
 func versionOf(name, file string) string {
-	_, base := naming.Split(name)
+	_, base := names.Split(name)
 	rest, ok := strings.CutPrefix(file, base+"-")
 	v, tgz := strings.CutSuffix(rest, ".tgz")
 	if !ok || !tgz {

@@ -15,13 +15,13 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/budget"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
-	"larder/npm/naming"
+	"larder/npm/archive"
+	"larder/npm/names"
 	"larder/npm/putdoc"
-	"larder/npm/tarball"
+	"larder/npm/version"
 	"larder/store"
 )
 
@@ -84,7 +84,7 @@ type publication struct {
 
 	version   string
 	sent      rawjson.Object // manifest of the request
-	tarball   *tarball.Tarball
+	tarball   *archive.Archive
 	sha1      string
 	sha512    string
 	integrity string
@@ -118,30 +118,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if err := p.checkSums(); err != nil {
 		return err
 	}
-	switch same, err := p.repeated(ctx); {
-	case err != nil:
-		return err
-	case same:
-		if err := p.repair(ctx); err != nil {
-			return err
-		}
-		return published(w)
-	}
-	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
-		return err
-	}
-	if err := p.s.MayClaim(ctx, p.name); err != nil {
-		return err
-	}
-	if err := p.assemble(ctx); err != nil {
-		return err
-	}
-	again := false
-	err := p.s.Repo.Update(ctx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
-		p.notices = nil
-		again, err = p.commit(tx)
-		return err
-	})
+	again, err := p.s.Publish(ctx, p.name, p.stage, inspectionSize, p)
 	if err != nil {
 		return err
 	}
@@ -171,7 +148,7 @@ func (p *publication) checkManifest() error {
 	}
 	v := p.body.Versions[0]
 	p.version, p.sent = v.Key, v.Manifest
-	if err := naming.CheckVersion(p.version); err != nil {
+	if err := version.Check(p.version); err != nil {
 		return err
 	}
 	if n, id := p.sent.Text("name"), p.sent.Text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
@@ -181,7 +158,7 @@ func (p *publication) checkManifest() error {
 		return problem.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
 	}
 	for tag, version := range p.body.Tags {
-		if err := naming.CheckTag(tag); err != nil {
+		if err := names.CheckTag(tag); err != nil {
 			return err
 		}
 		if version != p.version {
@@ -216,31 +193,8 @@ func (p *publication) checkSums() error {
 	return nil
 }
 
-// repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
-// and must learn that it has succeeded.
-func (p *publication) repeated(ctx context.Context) (same bool, err error) {
-	err = p.s.Repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
-		same, err = p.taken(tx)
-		return err
-	})
-	return same, err
-}
-
-// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
-// tarball's, and what was made of it when anything at all is known to be damaged.
-func (p *publication) repair(ctx context.Context) error {
-	if p.s.Store.DamagedBlobs() == 0 {
-		_, err := p.stage.Commit(ctx)
-		return err
-	}
-	if err := p.inspect(); err != nil {
-		return err
-	}
-	return p.assemble(ctx)
-}
-
-// taken is nil when the version is free, and true when it is this very tarball.
-func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
+// Taken compares the tarball with the one that is here.
+func (p *publication) Taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	v, err := tx.Version(p.version)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.version):
@@ -259,9 +213,9 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 // unpacks to.
 const inspectionSize = 4 << 20
 
-// inspect opens the tarball; what it says of itself must be what the request says.
-func (p *publication) inspect() error {
-	t, err := tarball.Read(io.NewSectionReader(p.stage, 0, p.stage.Size()))
+// Inspect opens the tarball; what it says of itself must be what the request says.
+func (p *publication) Inspect() error {
+	t, err := archive.Read(io.NewSectionReader(p.stage, 0, p.stage.Size()))
 	if err != nil {
 		return err
 	}
@@ -274,8 +228,8 @@ func (p *publication) inspect() error {
 	return nil
 }
 
-// assemble makes the record and commits every blob it needs.
-func (p *publication) assemble(ctx context.Context) error {
+// Assemble makes the record and stores every blob it needs beside the tarball.
+func (p *publication) Assemble(ctx context.Context) error {
 	m, differs, err := p.tarball.Manifest(p.sent, p.name, p.version)
 	if err != nil {
 		return err
@@ -287,12 +241,8 @@ func (p *publication) assemble(ctx context.Context) error {
 	if meta.Dist, err = p.dist(); err != nil {
 		return err
 	}
-	blob, err := p.stage.Commit(ctx)
-	if err != nil {
-		return err
-	}
 	p.record = store.Version[Meta]{ID: p.version, Files: []store.File{{
-		Name: naming.Tarball(p.name, p.version), Digest: blob.Digest, Size: blob.Size, Type: "application/octet-stream",
+		Name: names.Tarball(p.name, p.version), Digest: p.stage.Digest(), Size: p.stage.Size(), Type: "application/octet-stream",
 		Sums: map[string]string{"sha1": p.sha1, "sha512": p.sha512},
 	}}}
 	readme, readmeName := p.readme()
@@ -300,7 +250,7 @@ func (p *publication) assemble(ctx context.Context) error {
 	for _, x := range []struct {
 		to  *part
 		raw []byte
-	}{{&meta.Manifest, m.Encode()}, {&meta.Short, tarball.Short(m).Encode()}, {&meta.Readme, readme}} {
+	}{{&meta.Manifest, m.Encode()}, {&meta.Short, archive.Short(m).Encode()}, {&meta.Readme, readme}} {
 		if err := p.keep(ctx, x.to, x.raw); err != nil {
 			return err
 		}
@@ -325,7 +275,7 @@ func (p *publication) readme() (text json.RawMessage, name string) {
 	if s == "" {
 		return nil, ""
 	}
-	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), tarball.MaxReadme)], "")), name[:min(len(name), 64)]
+	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), archive.MaxReadme)], "")), name[:min(len(name), 64)]
 }
 
 // keep puts JSON into the record, or into a blob when it is large.
@@ -392,23 +342,21 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 	return p.keep(ctx, &meta.Attestations, rawjson.Object{}.Add("attestations", append(append([]byte{'['}, one.Encode()...), ']')).Encode())
 }
 
-// commit is the one transaction of a publish. It reports whether the version was there already with these bytes.
-func (p *publication) commit(tx *store.PackageTx[Meta]) (again bool, err error) {
-	if again, err = p.taken(tx); again || err != nil {
-		return again, err
-	}
+// Commit is the one transaction of a publish.
+func (p *publication) Commit(tx *store.PackageTx[Meta], _ store.Blob) error {
+	p.notices = nil
 	if err := p.claim(tx); err != nil {
-		return false, err
+		return err
 	}
 	v := &p.record
 	v.Published, v.By = tx.Tx().Now(), tx.Tx().Actor().User
 	if err := tx.Publish(*v); err != nil {
-		return false, err
+		return err
 	}
 	if err := putFragment(tx, *v); err != nil {
-		return false, err
+		return err
 	}
-	return false, p.setTags(tx)
+	return p.setTags(tx)
 }
 
 func putFragment(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
@@ -416,23 +364,23 @@ func putFragment(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	return tx.Index(indexFragments).Put(f.key(), f.encode())
 }
 
-// namesTable has a row for each key of naming.Keys → the name that took it first.
+// namesTable has a row for each key of names.Keys → the name that took it first.
 const namesTable = "names"
 
 // takeName refuses a name that people would mistake for an existing one.
 func (s *server) takeName(tx *store.PackageTx[Meta]) error {
 	name := tx.Name()
 	if !s.opt.AnyName {
-		if err := naming.CheckNew(name); err != nil {
+		if err := names.CheckNew(name); err != nil {
 			return err
 		}
 	}
-	names := tx.KindIndex(namesTable)
-	for i, key := range naming.Keys(name) {
-		other := names.Get(key)
+	taken := tx.KindIndex(namesTable)
+	for i, key := range names.Keys(name) {
+		other := taken.Get(key)
 		switch {
 		case other == nil:
-			if err := names.Put(key, []byte(name)); err != nil {
+			if err := taken.Put(key, []byte(name)); err != nil {
 				return err
 			}
 		case string(other) != name && (i == 0 || !s.opt.AnyName):

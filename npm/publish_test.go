@@ -14,9 +14,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wiretest"
-	"larder/npm/naming"
+	"larder/npm/archive"
+	"larder/npm/names"
 	"larder/npm/putdoc"
-	"larder/npm/tarball"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -295,7 +295,7 @@ func (g *rig) rev(name string) string {
 func TestE_DeviceNames(t *testing.T) {
 	g := newRig(t)
 	for _, name := range []string{"nul", "nul.a", "nul.b", "con", "aux", "constructor", "toString", "hasownproperty"} {
-		if naming.CheckNew(name) == nil {
+		if names.CheckNew(name) == nil {
 			g.publish(name, "1.0.0")
 		}
 	}
@@ -364,7 +364,7 @@ func TestLargeParts(t *testing.T) {
 		}
 		g.Want(g.Ada("PUT", "/-/package/demo/dist-tags/latest", `"1.0.0"`), 201, "")
 	}
-	if doc := g.packument("ada", "demo"); len(fmt.Sprint(doc["readme"])) != tarball.MaxReadme {
+	if doc := g.packument("ada", "demo"); len(fmt.Sprint(doc["readme"])) != archive.MaxReadme {
 		t.Errorf("README of %d bytes", len(fmt.Sprint(doc["readme"])))
 	}
 	if v := g.Want(g.Do("GET", "/demo/1.0.0", nil), 200, "").Object(t); wiretest.At(v, "exports", "x") == nil {

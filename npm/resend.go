@@ -6,12 +6,12 @@ import (
 	"io"
 
 	"larder/internal/rawjson"
-	"larder/npm/tarball"
+	"larder/npm/archive"
 )
 
 // Resend returns the package.json of a tarball as one JSON object that has the tarball's integrity. store.ErrInvalid.
 func Resend(r io.ReaderAt, size int64, integrity string) ([]byte, error) {
-	t, err := tarball.Read(io.NewSectionReader(r, 0, size))
+	t, err := archive.Read(io.NewSectionReader(r, 0, size))
 	if err != nil {
 		return nil, err
 	}

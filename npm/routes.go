@@ -12,7 +12,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/route"
 	"larder/internal/wire"
-	"larder/npm/naming"
+	"larder/npm/names"
 )
 
 // root is where the handler sees itself; wire.Deps.Path is where clients do.
@@ -118,7 +118,7 @@ func (q *Request) setName(segs []string) error {
 	case name[0] != '@' && strings.Contains(name, "/"):
 		return badPath("the package name is malformed")
 	}
-	if err := naming.Check(name); err != nil {
+	if err := names.Check(name); err != nil {
 		return problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
 	q.Name = name
@@ -137,18 +137,18 @@ func (q *Request) setLastName(segs []string) error {
 
 // checkScope takes the scope that some clients wrote into lockfiles once more before the file.
 func (q *Request) checkScope(v string) error {
-	if scope, _ := naming.Split(q.Name); scope == "" || scope != v {
+	if scope, _ := names.Split(q.Name); scope == "" || scope != v {
 		return route.ErrOther
 	}
 	return nil
 }
 
 func (q *Request) setFile(v string) error {
-	if scope, _ := naming.Split(q.Name); scope != "" {
+	if scope, _ := names.Split(q.Name); scope != "" {
 		v = strings.TrimPrefix(v, scope+"/")
 	}
 	q.File = v
-	return naming.CheckFile(v)
+	return names.CheckFile(v)
 }
 
 func (q *Request) setRev(v string) error {
@@ -163,7 +163,7 @@ func (q *Request) setSpec(spec string) error {
 		return route.ErrOther
 	}
 	q.Name, q.Version = spec[:i], spec[i+1:]
-	if err := naming.Check(q.Name); err != nil || q.Version == "" || strings.Contains(q.Version, "/") {
+	if err := names.Check(q.Name); err != nil || q.Version == "" || strings.Contains(q.Version, "/") {
 		return badPath("%.80q is not name@version", spec)
 	}
 	return nil

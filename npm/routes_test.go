@@ -9,7 +9,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/wiretest"
-	"larder/npm/naming"
+	"larder/npm/names"
 )
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
@@ -187,7 +187,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Name != "" && naming.Check(q.Name) != nil {
+		if q.Name != "" && names.Check(q.Name) != nil {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
 		op2, again, err := parseRaw(t, method, table.Link(op, q))

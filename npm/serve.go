@@ -16,8 +16,8 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/npm/naming"
 	"larder/npm/putdoc"
+	"larder/npm/version"
 	"larder/store"
 )
 
@@ -219,16 +219,16 @@ func (s *server) renderVersion(ctx context.Context, name, base, version string) 
 }
 
 // version finds a version by its number or a dist-tag; ErrNotFound.
-func (s *server) version(ctx context.Context, name, version string) (v store.Version[Meta], err error) {
+func (s *server) version(ctx context.Context, name, asked string) (v store.Version[Meta], err error) {
 	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-		if _, ok := naming.ParseVersion(version); !ok {
-			t, err := tx.Tag(version)
+		if _, ok := version.Parse(asked); !ok {
+			t, err := tx.Tag(asked)
 			if err != nil {
 				return err
 			}
-			version = t.Version
+			asked = t.Version
 		}
-		v, err = tx.Version(version)
+		v, err = tx.Version(asked)
 		return err
 	})
 	return v, err

@@ -16,7 +16,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/npm/tarball"
+	"larder/npm/archive"
 	"larder/store"
 )
 
@@ -29,8 +29,8 @@ func TestGoldenPackuments(t *testing.T) {
 		Name: "@acme/demo", Rev: "7-0123", Created: at(1), Modified: at(9), Owners: []string{"ada", "bob"}, Stars: []string{"cleo"}, Latest: latest,
 		Tags: []store.Tag{{Name: "latest", Version: "1.0.0"}, {Name: `odd "tag"`, Version: "2.0.0-rc.1"}}, Readme: "# Demo\n", ReadmeName: "README.md",
 		Fragments: []fragment{
-			{ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.Encode()), Short: inner(tarball.Short(pre).Encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob"},
-			{ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.Encode()), Short: inner(tarball.Short(latest).Encode()), Dist: `"integrity":"sha512-a"`, Predicate: "https://slsa.dev/provenance/v1", By: "ada"},
+			{ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.Encode()), Short: inner(archive.Short(pre).Encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob"},
+			{ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.Encode()), Short: inner(archive.Short(latest).Encode()), Dist: `"integrity":"sha512-a"`, Predicate: "https://slsa.dev/provenance/v1", By: "ada"},
 		},
 	}
 	for name, got := range map[string][]byte{"full.json": p.full("https://registry.example.com/npm"), "short.json": p.short("https://registry.example.com/npm")} {

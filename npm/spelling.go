@@ -5,7 +5,7 @@ package npm
 import (
 	"strings"
 
-	"larder/npm/naming"
+	"larder/npm/names"
 	"larder/upstream"
 )
 
@@ -13,7 +13,7 @@ import (
 // build.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
-		Name:      func(name string) (string, error) { return name, naming.Check(name) },
+		Name:      func(name string) (string, error) { return name, names.Check(name) },
 		Fold:      strings.ToLower,
 		Same:      upstream.SameSemVer,
 		Also:      upstream.AlsoSemVer,

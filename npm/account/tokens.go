@@ -16,7 +16,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wire"
-	"larder/npm/naming"
+	"larder/npm/names"
 	"larder/store"
 )
 
@@ -157,13 +157,13 @@ func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 func scopesOf(packages, scopes []string) (auth.Scopes, error) {
 	var out []string
 	for _, p := range packages {
-		if err := naming.Check(p); err != nil {
+		if err := names.Check(p); err != nil {
 			return nil, err
 		}
 		out = append(out, "npm:package:"+p+":*")
 	}
 	for _, sc := range scopes {
-		if err := naming.Check(sc + "/x"); err != nil {
+		if err := names.Check(sc + "/x"); err != nil {
 			return nil, problem.Errorf(problem.ErrInvalid, "%.80q is not a scope like @acme.", sc)
 		}
 		out = append(out, "npm:package:"+sc+"/*:*")

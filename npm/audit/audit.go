@@ -12,7 +12,7 @@ import (
 
 	"larder/internal/advisory"
 	"larder/internal/wire"
-	"larder/npm/naming"
+	"larder/npm/names"
 	"larder/store"
 )
 
@@ -36,7 +36,7 @@ func (a Advisory) About() string { return a.Package }
 // Fault implements advisory.Advisory.
 func (a Advisory) Fault() string {
 	switch _, ok := parseRange(a.Range); {
-	case naming.Check(a.Package) != nil:
+	case names.Check(a.Package) != nil:
 		return fmt.Sprintf("package %.80q is not a package name.", a.Package)
 	case !ok:
 		return fmt.Sprintf("vulnerable_versions %.80q is not a range of full versions like \">=1.0.0 <1.2.3 || 2.0.0\".", a.Range)
@@ -68,7 +68,7 @@ func (a *Audit) Get(w http.ResponseWriter, r *http.Request) error { return a.tab
 // audit reads a request with read and calls found with each advisory that some of its versions fall under, in the order
 // of the packages' names. Few audits are computed at once; none waits for its client meanwhile.
 func (a *Audit) audit(
-	r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*version),
+	r *http.Request, read func(*request, io.Reader) error, found func(Advisory, []*installed),
 ) (*request, error) {
 	ctx := r.Context()
 	// What is told is about the names and versions that the client sent itself: nothing has to be left out.
@@ -92,7 +92,7 @@ func (a *Audit) audit(
 }
 
 // affecting compares what was asked for with what is loaded.
-func (a *Audit) affecting(q *request, found func(Advisory, []*version)) error {
+func (a *Audit) affecting(q *request, found func(Advisory, []*installed)) error {
 	list, err := a.table.Of(q.ctx, slices.Sorted(maps.Keys(q.told)))
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (a *Audit) affecting(q *request, found func(Advisory, []*version)) error {
 		if !ok {
 			continue
 		}
-		var hit []*version
+		var hit []*installed
 		for _, v := range q.told[adv.Package] {
 			if vulnerable.contains(v.v) {
 				hit = append(hit, v)
@@ -121,7 +121,7 @@ func (a *Audit) affecting(q *request, found func(Advisory, []*version)) error {
 // Bulk answers npm 7 and later, pnpm 11, yarn 4 and bun; npm asks after every install.
 func (a *Audit) Bulk(w http.ResponseWriter, r *http.Request) error {
 	out := map[string][]Advisory{}
-	_, err := a.audit(r, (*request).bulk, func(adv Advisory, _ []*version) {
+	_, err := a.audit(r, (*request).bulk, func(adv Advisory, _ []*installed) {
 		name := adv.Package
 		adv.Package = ""
 		out[name] = append(out[name], adv)
@@ -145,7 +145,7 @@ func (a *Audit) Quick(w http.ResponseWriter, r *http.Request) error {
 		counts[sev] = 0
 	}
 	out := map[string]any{}
-	q, err := a.audit(r, (*request).tree, func(adv Advisory, hit []*version) {
+	q, err := a.audit(r, (*request).tree, func(adv Advisory, hit []*installed) {
 		findings := []finding{}
 		for _, v := range hit {
 			findings = append(findings, finding{v.text, v.paths})

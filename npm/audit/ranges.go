@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"larder/internal/semver"
-	"larder/npm/naming"
+	"larder/npm/version"
 )
 
 // comparator is one condition of a range.
@@ -35,7 +35,7 @@ func parseRange(s string) (versionRange, bool) {
 			if op == "" && w == "*" {
 				continue
 			}
-			v, ok := naming.ParseVersion(strings.TrimPrefix(w, "v"))
+			v, ok := version.Parse(strings.TrimPrefix(w, "v"))
 			if op == "" || op == "==" {
 				op = "="
 			}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/npm/naming"
+	"larder/npm/version"
 )
 
 func TestRanges(t *testing.T) {
@@ -22,11 +22,11 @@ func TestRanges(t *testing.T) {
 			t.Errorf("%q cannot be read", r)
 		}
 		for s := range strings.FieldsSeq(want) {
-			if v, _ := naming.ParseVersion(s); !parsed.contains(v) {
+			if v, _ := version.Parse(s); !parsed.contains(v) {
 				t.Errorf("%q does not contain %s", r, s)
 			}
 		}
-		if v, _ := naming.ParseVersion("1.5.0"); r != "*" && parsed.contains(v) {
+		if v, _ := version.Parse("1.5.0"); r != "*" && parsed.contains(v) {
 			t.Errorf("%q contains 1.5.0", r)
 		}
 	}

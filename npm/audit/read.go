@@ -18,7 +18,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/semver"
 	"larder/internal/wire"
-	"larder/npm/naming"
+	"larder/npm/version"
 )
 
 // Limits of one audit. The largest workspaces have some ten thousand packages.
@@ -78,8 +78,8 @@ func (u *unpacked) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// version is one of a package with advisories, and where it was found in the tree.
-type version struct {
+// installed is one of a package with advisories, and where it was found in the tree.
+type installed struct {
 	text  string
 	v     semver.Version
 	paths []string
@@ -89,8 +89,8 @@ type version struct {
 type request struct {
 	ctx   context.Context
 	about map[string]bool
-	told  map[string][]*version  // by package; each version once
-	seen  map[[2]string]*version // by package and text
+	told  map[string][]*installed  // by package; each version once
+	seen  map[[2]string]*installed // by package and text
 
 	packages, versions int // as they came
 	pathText           int
@@ -102,13 +102,13 @@ type request struct {
 
 func newRequest(ctx context.Context, about map[string]bool) *request {
 	return &request{
-		ctx: ctx, about: about, told: map[string][]*version{}, seen: map[[2]string]*version{}, seed: maphash.MakeSeed(),
+		ctx: ctx, about: about, told: map[string][]*installed{}, seen: map[[2]string]*installed{}, seed: maphash.MakeSeed(),
 		distinct: map[uint64]struct{}{},
 	}
 }
 
 // add counts a version, and keeps it when there are advisories about its package; nil when not.
-func (q *request) add(name, text string) (*version, error) {
+func (q *request) add(name, text string) (*installed, error) {
 	if q.versions++; q.versions > maxVersions {
 		return nil, problem.Errorf(problem.ErrTooLarge, "An audit has at most %d versions of packages.", maxVersions)
 	}
@@ -121,7 +121,7 @@ func (q *request) add(name, text string) (*version, error) {
 	if known := q.seen[[2]string{name, text}]; known != nil {
 		return known, nil
 	}
-	v, ok := naming.ParseVersion(text)
+	v, ok := version.Parse(text)
 	if !ok {
 		return nil, nil
 	}
@@ -130,7 +130,7 @@ func (q *request) add(name, text string) (*version, error) {
 			problem.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne,
 		)
 	}
-	kept := &version{text: text, v: v, paths: []string{}}
+	kept := &installed{text: text, v: v, paths: []string{}}
 	q.seen[[2]string{name, text}] = kept
 	q.told[name] = append(q.told[name], kept)
 	return kept, nil

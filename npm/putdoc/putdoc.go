@@ -10,7 +10,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/npm/naming"
+	"larder/npm/version"
 )
 
 // Document is what it said.
@@ -79,7 +79,7 @@ func Read(r io.Reader, open func() (io.Writer, error)) (*Document, error) {
 				if len(b.Tags) >= maxListed {
 					return rawjson.Errorf("has more than %d dist-tags", maxListed)
 				}
-				b.Tags[tag], err = s.Str(naming.MaxVersion)
+				b.Tags[tag], err = s.Str(version.MaxLen)
 				return err
 			})
 		case "versions":

@@ -11,7 +11,8 @@ import (
 	"unicode"
 
 	"larder/internal/rawjson"
-	"larder/npm/naming"
+	"larder/npm/names"
+	"larder/npm/version"
 	"larder/store"
 )
 
@@ -55,7 +56,7 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 	}
 	keywords = keywords[:min(len(keywords), 50)]
 	sum := summary{
-		Version: latest.Version, Description: naming.Clip(m.Text("description"), 500), Keywords: keywords, License: m.Text("license"),
+		Version: latest.Version, Description: names.Clip(m.Text("description"), 500), Keywords: keywords, License: m.Text("license"),
 		Homepage: webURL(m.Text("homepage")), Repository: webURL(linkOf(m, "repository")), Bugs: webURL(linkOf(m, "bugs")),
 		Author: m.Get("author"), Date: latest.Published, By: latest.By,
 	}
@@ -71,7 +72,7 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 		}
 	}
 	add(weightDescription, words(sum.Description)...)
-	scope, base := naming.Split(strings.ToLower(name))
+	scope, base := names.Split(strings.ToLower(name))
 	for _, k := range keywords {
 		k = strings.ToLower(strings.TrimSpace(k))
 		add(weightKeyword, append(words(k), k)...)
@@ -86,7 +87,7 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 	if a := m.Sub("author").Text("name"); a != "" {
 		l.Marks = append(l.Marks, "author:"+strings.ToLower(a))
 	}
-	if naming.Unstable(latest.Version) {
+	if version.Unstable(latest.Version) {
 		l.Marks = append(l.Marks, markUnstable)
 	}
 	l.Marks = append(l.Marks, owned(latest.Owners)...)
@@ -113,7 +114,7 @@ func webURL(u string) string {
 		u = "https://" + rest
 	}
 	if strings.HasPrefix(u, "https://") || strings.HasPrefix(u, "http://") {
-		return naming.Clip(strings.TrimSuffix(u, ".git"), 500)
+		return names.Clip(strings.TrimSuffix(u, ".git"), 500)
 	}
 	return ""
 }
@@ -233,7 +234,7 @@ func NewHit(m store.Match, best int, data json.RawMessage, owners []string) (Hit
 			return Hit{}, fmt.Errorf("listing of %s: %w", m.Name, err)
 		}
 	}
-	scope, _ := naming.Split(m.Name)
+	scope, _ := names.Split(m.Name)
 	p := result{
 		Name: m.Name, Scope: strings.TrimPrefix(scope, "@"), Version: sum.Version, Description: sum.Description, Keywords: sum.Keywords,
 		Date: sum.Date.UTC().Format(TimeForm), Links: map[string]string{}, Author: sum.Author, License: sum.License,
@@ -255,7 +256,7 @@ func NewHit(m store.Match, best int, data json.RawMessage, owners []string) (Hit
 	}
 	relevance := float64(m.Score) / float64(max(best, 1))
 	return Hit{
-		Package: p, SearchScore: float64(m.Score), Flags: flags{Unstable: naming.Unstable(sum.Version)},
+		Package: p, SearchScore: float64(m.Score), Flags: flags{Unstable: version.Unstable(sum.Version)},
 		Score: score{Final: relevance, Detail: map[string]float64{"quality": sum.Quality, "popularity": 0, "maintenance": 0}},
 	}, nil
 }

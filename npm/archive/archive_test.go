@@ -1,4 +1,4 @@
-package tarball
+package archive
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ func pack(files wiretest.Files) []byte {
 	return wiretest.TarGz(all)
 }
 
-func read(files wiretest.Files) (*Tarball, error) { return Read(bytes.NewReader(pack(files))) }
+func read(files wiretest.Files) (*Archive, error) { return Read(bytes.NewReader(pack(files))) }
 
 // TestRead: what is computed, whatever the top folder is called.
 func TestRead(t *testing.T) {

@@ -1,4 +1,4 @@
-package tarball
+package archive
 
 // From a publisher's manifest and the tarball's package.json to the manifest that is served. What a resolver or an
 // installer acts on is taken from the tarball: a document that says something else than the code is an attack or a bug.
@@ -13,7 +13,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/rawjson"
-	"larder/npm/naming"
+	"larder/npm/names"
 )
 
 // fromTarball are the fields the tarball decides, whatever the request's manifest says.
@@ -40,7 +40,7 @@ var private = []string{
 }
 
 // Manifest builds what is served. differs names the fields in which sent was not what the tarball says.
-func (t *Tarball) Manifest(sent rawjson.Object, name, version string) (m rawjson.Object, differs []string, err error) {
+func (t *Archive) Manifest(sent rawjson.Object, name, version string) (m rawjson.Object, differs []string, err error) {
 	own, err := t.ownFields()
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +71,7 @@ func (t *Tarball) Manifest(sent rawjson.Object, name, version string) (m rawjson
 }
 
 // ownFields are the tarball's own values of fromTarball, in one spelling.
-func (t *Tarball) ownFields() (rawjson.Object, error) {
+func (t *Archive) ownFields() (rawjson.Object, error) {
 	var out rawjson.Object
 	for _, key := range fromTarball {
 		v := t.Package.Get(key)
@@ -102,7 +102,7 @@ func (t *Tarball) ownFields() (rawjson.Object, error) {
 
 // bin is the object of commands: a string or a folder of them is expanded. Names and targets that would let an install
 // write outside its own folders are refused (CVE-2019-16775 to 16777).
-func (t *Tarball) bin() (json.RawMessage, error) {
+func (t *Archive) bin() (json.RawMessage, error) {
 	var out rawjson.Object
 	add := func(name, target string) error {
 		if _, base, scoped := strings.Cut(name, "/"); scoped && strings.HasPrefix(name, "@") {
@@ -119,7 +119,7 @@ func (t *Tarball) bin() (json.RawMessage, error) {
 	switch v := t.Package.Get("bin"); {
 	case len(v) > 0 && v[0] == '"':
 		if target := rawjson.TextOf(v); target != "" {
-			_, base := naming.Split(t.Package.Text("name"))
+			_, base := names.Split(t.Package.Text("name"))
 			err = add(base, target)
 		}
 	case len(v) > 0 && v[0] == '{':
@@ -163,7 +163,7 @@ func checkDirectories(d rawjson.Object) error {
 }
 
 // differences compares what was sent with what the tarball holds, after undoing what clients normalise.
-func (t *Tarball) differences(sent, own rawjson.Object) (out []string) {
+func (t *Archive) differences(sent, own rawjson.Object) (out []string) {
 	for _, key := range compared {
 		if key == "bin" {
 			if b := sent.Get(key); len(b) > 0 && b[0] == '{' && !sameJSON(commands(sent.Sub(key)), commands(own.Sub(key))) {

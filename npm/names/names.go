@@ -1,7 +1,8 @@
-// Package naming says what npm's packages, versions, dist-tags and tarballs may be called. Pure.
-package naming
+// Package names says what npm's packages, dist-tags and tarballs may be called.
+package names
 
 import (
+	"regexp"
 	"strings"
 
 	"larder/internal/problem"
@@ -10,6 +11,7 @@ import (
 const (
 	maxNameLen = 214 // of a package, scope included
 	maxTagLen  = 214 // of a dist-tag
+	maxVersion = 256 // of a version
 )
 
 // Split returns scope ("" or "@acme") and base name.
@@ -87,9 +89,17 @@ func CheckTag(tag string) error {
 	return nil
 }
 
+// partial matches one side of an npm range: 1, 1.x, v1.2.3-beta, *.
+var partial = regexp.MustCompile(`^[<>=~^]*[vV=]*([xX*]|\d+)(\.([xX*]|\d+)(\.([xX*]|\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$`)
+
+// looksLikeRange reports whether a client would take s for a version or range instead of a tag.
+func looksLikeRange(s string) bool {
+	return strings.ContainsAny(s, " |<>") || partial.MatchString(s)
+}
+
 // CheckFile accepts the names tarballs have.
 func CheckFile(name string) error {
-	if name == "" || len(name) > maxNameLen+MaxVersion+5 || strings.Trim(name, nameChars+"+@") != "" {
+	if name == "" || len(name) > maxNameLen+maxVersion+5 || strings.Trim(name, nameChars+"+@") != "" {
 		return problem.Errorf(problem.ErrBadPath, "the file name is malformed")
 	}
 	return nil

@@ -1,6 +1,6 @@
-// Package tarball reads what an npm package's archive says of itself, and makes of it the manifest that is served. Pure;
+// Package archive reads what an npm package's archive says of itself, and makes of it the manifest that is served. Pure;
 // the limits hold whatever the archive's headers claim.
-package tarball
+package archive
 
 import (
 	"errors"
@@ -23,8 +23,8 @@ const (
 	maxUnpacked    = 4 << 30
 )
 
-// Tarball is what publishing needs to know of an uploaded archive.
-type Tarball struct {
+// Archive is what publishing needs to know of an uploaded archive.
+type Archive struct {
 	Package    rawjson.Object // package.json
 	Files      int            // regular files
 	Unpacked   int64          // bytes of all files
@@ -36,8 +36,8 @@ type Tarball struct {
 }
 
 // Read reads a package's archive: one folder of any name that holds package.json.
-func Read(r io.Reader) (*Tarball, error) {
-	t := &Tarball{}
+func Read(r io.Reader) (*Archive, error) {
+	t := &Archive{}
 	root := ""
 	err := archive.Tar(r, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked}, func(e *archive.Entry) error {
 		if !e.Regular {
@@ -74,7 +74,7 @@ func Read(r io.Reader) (*Tarball, error) {
 }
 
 // take looks at one file of the top folder.
-func (t *Tarball) take(name string, e *archive.Entry) error {
+func (t *Archive) take(name string, e *archive.Entry) error {
 	switch {
 	case name == "package.json":
 		raw, err := e.Bytes(maxPackageJSON)
@@ -105,14 +105,14 @@ func isReadme(name string) bool {
 }
 
 // installScript reports whether installing the package runs code, as clients compute it.
-func (t *Tarball) installScript() bool {
+func (t *Archive) installScript() bool {
 	scripts := t.Package.Sub("scripts")
 	own := scripts.Text("install") != "" || scripts.Text("preinstall") != ""
 	return own || scripts.Text("postinstall") != "" || t.Gyp
 }
 
 // below lists the files of a folder of the package, for directories.bin.
-func (t *Tarball) below(folder string) []string {
+func (t *Archive) below(folder string) []string {
 	var out []string
 	for _, n := range t.names {
 		if rest, ok := strings.CutPrefix(n, folder+"/"); ok && !strings.HasPrefix(path.Base(rest), ".") {
