@@ -44,6 +44,7 @@ type shelf struct {
 	touches touches
 	small   blobCache
 	damages damages
+	vetted  vetted
 }
 
 func (s *shelf) init() {
