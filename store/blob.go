@@ -33,11 +33,12 @@ const (
 type blobIndex struct {
 	// A commit of a digest holds its stripe for reading around rename and record, the sweeper holds it for writing around
 	// record and unlink: so they exclude each other, and commits do not. No transaction's function may take one.
-	stripes [disk.Shards]sync.RWMutex
-	gate    gate
-	touches touches
-	small   blobCache
-	damages damages
+	stripes   [disk.Shards]sync.RWMutex
+	gate      gate
+	touches   touches
+	small     blobCache
+	damages   damages
+	rechecked recheckedFiles
 }
 
 func (s *blobIndex) init() {
