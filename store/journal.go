@@ -1,5 +1,7 @@
 package store
 
+// This file has the journal: the ordered log of every change, written in the transaction of the change.
+
 import (
 	"context"
 	"errors"

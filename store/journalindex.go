@@ -15,9 +15,9 @@ import (
 )
 
 // indexBatch is how many entries get their index rows in one transaction. A publish writes none: that would cost it two
-// more pages. The sequence of the index's bucket is the number of the entry up to which all have their rows; it moves in
-// the transaction that writes them. What follows, a query reads itself, in 7 µs an entry: up to a batch, 4 ms, and what
-// is written between two runs of IndexJournal, 30 ms after ten seconds of 400 publishes each.
+// more pages. The sequence of the index's bucket is the number of the entry up to which all have their rows; it moves
+// in the transaction that writes them. What follows, a query reads itself, in 7 µs an entry: up to a batch, 4 ms, and
+// what is written between two runs of IndexJournal, 30 ms after ten seconds of 400 publishes each.
 const indexBatch = 500
 
 // indexKeys are the rows of an entry: by kind and package, by user, by operation; the number stands last.

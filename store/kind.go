@@ -28,9 +28,11 @@ func Kinds() []Kind {
 	return []Kind{OCI, NPM, PyPI, Cargo, Maven, Composer, RubyGems}
 }
 
-// Documents and CachedFiles are the kinds under which copies of remote registries' documents and files of kind k are
-// recorded: they never mix with what is hosted here, and are counted, checked and swept like it.
-func (k Kind) Documents() Kind   { return k + ".documents" }
+// Documents is the kind under which copies of remote registries' documents of kind k are recorded: they never mix with
+// what is hosted here, and are counted, checked and swept like it.
+func (k Kind) Documents() Kind { return k + ".documents" }
+
+// CachedFiles is the kind under which copies of remote registries' files of kind k are recorded, as Documents.
 func (k Kind) CachedFiles() Kind { return k + ".files" }
 
 // original is the kind that k's copies are of; copied is false when k is a kind itself.

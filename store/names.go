@@ -1,7 +1,8 @@
 package store
 
-// Names that are ours. A name is ours from its first publish, or from an administrator's word, until an administrator
-// releases it: what a package was called must not become somebody else's package when it is deleted.
+// This file keeps the names that are ours. A name is ours from its first publish, or from an administrator's word,
+// until an administrator releases it: what a package was called must not become somebody else's package when it is
+// deleted.
 
 import (
 	"bytes"
@@ -44,13 +45,13 @@ func (r *packageRow) nameRow() nameRow {
 	return nameRow{Time: since, By: r.By}
 }
 
-// own notes that the package's name is ours, in the package's row, with the publish that makes the package.
-func (p *pkg) own() error {
+// ownName notes that the package's name is ours, in the package's row, with the publish that makes the package.
+func (p *pkg) ownName() error {
 	if !slices.Contains(Kinds(), p.kind) {
 		return nil
 	}
 	known := p.tx.get(bucketName, p.key()) != nil
-	if err := p.stand(known); err != nil || known {
+	if err := p.refuseLookAlike(known); err != nil || known {
 		return err
 	}
 	p.row.By = p.tx.actor.User
@@ -70,26 +71,27 @@ func (p *pkg) keepName() error {
 	return p.tx.putRow(bucketName, p.key(), row)
 }
 
-// alikeTable has rows: skeleton → name of the package that has it. A package whose name is its own skeleton needs none.
-const alikeTable = "alike"
+// lookAlikeTable has rows: skeleton → name of the package that has it. A package whose name is its own skeleton needs
+// none.
+const lookAlikeTable = "alike"
 
-// standsApart are the kinds whose look-alikes are kept apart here. The others have rules of their own for that: PyPI's
-// look-alikes are one name, npm, Cargo and RubyGems refuse them in their own ways.
-var standsApart = []Kind{OCI, Maven, Composer}
+// lookAlikeKinds are the kinds whose look-alikes are kept apart here. The others have rules of their own for that:
+// PyPI's look-alikes are one name, npm, Cargo and RubyGems refuse them in their own ways.
+var lookAlikeKinds = []Kind{OCI, Maven, Composer}
 
 // skeleton is what two names share that people would mistake for each other: they differ in case or separators only.
 func skeleton(name string) []byte {
 	return []byte(strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name)))
 }
 
-// stand refuses a new name that looks like that of another package. A name that is ours already may be: an
+// refuseLookAlike refuses a new name that looks like that of another package. A name that is ours already may be: an
 // administrator claimed it, or it was here before.
-func (p *pkg) stand(known bool) error {
-	if !slices.Contains(standsApart, p.kind) {
+func (p *pkg) refuseLookAlike(known bool) error {
+	if !slices.Contains(lookAlikeKinds, p.kind) {
 		return nil
 	}
 	skeleton := skeleton(p.name)
-	alike := p.tx.kindIndex(p.kind, alikeTable)
+	alike := p.tx.kindIndex(p.kind, lookAlikeTable)
 	other := string(alike.Get(skeleton))
 	if other == "" && string(skeleton) != p.name {
 		hosted, err := p.tx.hosted(key(string(p.kind), string(skeleton)))
@@ -117,12 +119,12 @@ func (p *pkg) stand(known bool) error {
 	)
 }
 
-// leave is called when the package goes: its name stays ours, but not its place among names that look alike.
-func (p *pkg) leave() error {
+// afterDelete is called when the package goes: its name stays ours, but not its place among names that look alike.
+func (p *pkg) afterDelete() error {
 	if err := p.keepName(); err != nil {
 		return err
 	}
-	alike := p.tx.kindIndex(p.kind, alikeTable)
+	alike := p.tx.kindIndex(p.kind, lookAlikeTable)
 	if string(alike.Get(skeleton(p.name))) != p.name {
 		return nil
 	}
@@ -308,8 +310,8 @@ func ownKnownNames(tx *bolt.Tx) error {
 				}
 			}
 			kind, name := Kind(parts[0]), string(parts[1])
-			if at := append(prefix(string(kind), "", alikeTable), skeleton(name)...); row.Listed &&
-				slices.Contains(standsApart, kind) && string(skeleton(name)) != name {
+			if at := append(prefix(string(kind), "", lookAlikeTable), skeleton(name)...); row.Listed &&
+				slices.Contains(lookAlikeKinds, kind) && string(skeleton(name)) != name {
 				if err := tx.Bucket([]byte(bucketIndex)).Put(at, []byte(name)); err != nil {
 					return err
 				}

@@ -176,7 +176,8 @@ func TestLookAlikesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]string{
-			"acme/left_pad": "looks like acme/left-pad", "acme/Left.Pad": "looks like acme/left-pad", "acme/se-cret": "looks like a name that is taken",
+			"acme/left_pad": "looks like acme/left-pad", "acme/Left.Pad": "looks like acme/left-pad",
+			"acme/se-cret": "looks like a name that is taken",
 		} {
 			err := publishAs(k, name, false)
 			if !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "se_cret") {
@@ -195,7 +196,8 @@ func TestLookAlikesAreRefused(t *testing.T) {
 		if err := publishAs(k, "acme/leftpad", false); err != nil {
 			t.Errorf("%s: a name that is like no other is refused: %v", k, err)
 		}
-		if err := NewRepo[int](s, k).Update(ctx, "acme/left-pad", func(p *PackageTx[int]) error { return p.DeletePackage() }); err != nil {
+		err := NewRepo[int](s, k).Update(ctx, "acme/left-pad", func(p *PackageTx[int]) error { return p.DeletePackage() })
+		if err != nil {
 			t.Fatal(err)
 		}
 		if err := publishAs(k, "acme/left.pad", false); err != nil {
@@ -204,8 +206,9 @@ func TestLookAlikesAreRefused(t *testing.T) {
 	}
 }
 
-// TestClaims: a name can be ours without a package; claims and releases are in the journal, once each.
-func TestClaims(t *testing.T) {
+// TestClaimedNamesAreOursUntilReleased: a name can be ours without a package; claims and releases are in the journal,
+// once each.
+func TestClaimedNamesAreOursUntilReleased(t *testing.T) {
 	ctx := WithActor(context.Background(), Actor{User: "root"})
 	s := storetest.New(t)
 	for range 2 {
@@ -249,9 +252,11 @@ func TestClaims(t *testing.T) {
 			got = append(got, fmt.Sprint(e.Op, " ", e.Kind, " ", e.Package, " ", e.Actor.User))
 		}
 	}
-	if want := []string{"claim npm left-pad root", "claim maven com.acme:a root", "claim maven com.acme:b root", "release maven com.acme:a root"}; !slices.Equal(
-		got, want,
-	) {
+	want := []string{
+		"claim npm left-pad root", "claim maven com.acme:a root", "claim maven com.acme:b root",
+		"release maven com.acme:a root",
+	}
+	if !slices.Equal(got, want) {
 		t.Errorf("the journal has %q, want %q", got, want)
 	}
 }

@@ -223,11 +223,11 @@ func (p *pkg) flush() error {
 		row.Created = tx.now
 	}
 	if row.Listed && !was.Listed {
-		if err := p.own(); err != nil {
+		if err := p.ownName(); err != nil {
 			return err
 		}
 	} else if was.Listed && !row.Listed {
-		if err := p.leave(); err != nil {
+		if err := p.afterDelete(); err != nil {
 			return err
 		}
 	}

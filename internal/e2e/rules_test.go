@@ -117,7 +117,8 @@ func below(pkg, imp string) bool {
 	return folderOf(pkg) == folderOf(imp) && folderOf(pkg) != "internal" && !strings.HasPrefix(pkg, imp+"/")
 }
 
-// TestImports keeps imports pointing down, bbolt inside store, HTTP outside it, and the rigs of tests in tests.
+// TestImports keeps imports pointing down, bbolt and files inside store, HTTP outside it, and the rigs of tests in
+// tests.
 func TestImports(t *testing.T) {
 	for _, p := range listPackages(t) {
 		if layerOf(p.ImportPath) < 0 {
@@ -135,6 +136,9 @@ func TestImports(t *testing.T) {
 			}
 			if imp == "go.etcd.io/bbolt" && p.ImportPath != "larder/store" {
 				t.Errorf("%s imports bbolt: only store may", p.ImportPath)
+			}
+			if imp == "larder/store/disk" && p.ImportPath != "larder/store" {
+				t.Errorf("%s imports store/disk: only store may", p.ImportPath)
 			}
 			if imp == "net/http" && slices.Contains([]string{"auth", "store"}, folderOf(p.ImportPath)) {
 				t.Errorf("%s imports net/http: HTTP belongs to internal/wire and above", p.ImportPath)
@@ -248,7 +252,8 @@ func quantile(values []int, percent int) int {
 	return sorted[(len(sorted)-1)*percent/100]
 }
 
-// fileCalls are the calls that make, move or remove files; in the data folder only store/durable.go may do so.
+// fileCalls are the calls that make, move or remove files; in the data folder only store/disk/durable.go may
+// do so.
 var fileCalls = []string{
 	"os.Rename", "os.WriteFile", "os.Create", "os.OpenFile", "os.Remove", "os.RemoveAll", "os.Mkdir", "os.MkdirAll",
 	"os.CreateTemp", "os.Link",
@@ -259,8 +264,7 @@ var loggerCalls = []string{"slog.Info", "slog.Warn", "slog.Error", "slog.Debug",
 
 // mayWriteFiles names the files, and with a slash at the end the folders, that call fileCalls, and why.
 var mayWriteFiles = map[string]string{
-	"store/durable.go":          "the one place for files of the data folder",
-	"store/disk/":               "the one place for files of the data folder",
+	"store/disk/durable.go":     "the one place for files of the data folder",
 	"internal/server/listen.go": "--addr-file and the admin socket",
 	"internal/cli/backup.go":    "the backup file an operator names",
 	"internal/cli/rebuild.go":   "the folder that check --rebuild --export names",
@@ -278,7 +282,7 @@ func TestDurable(t *testing.T) {
 			}
 			name := callName(call)
 			if slices.Contains(fileCalls, name) && !mayWrite {
-				t.Errorf("%s calls %s: files of the data folder are made in store/durable.go", path, name)
+				t.Errorf("%s calls %s: files of the data folder are made in store/disk/durable.go", path, name)
 			}
 			if strings.HasPrefix(name, "log.") || slices.Contains(loggerCalls, name) {
 				t.Errorf("%s calls %s: loggers are passed in", path, name)

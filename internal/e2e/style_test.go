@@ -22,7 +22,7 @@ var done = []string{
 	"internal/advisory", "internal/archive", "internal/bench", "internal/budget", "internal/compress", "internal/e2e",
 	"internal/gemspec", "internal/ledger", "internal/miniclient", "internal/multiform", "internal/pep440",
 	"internal/pydist", "internal/rawjson", "internal/rebuild", "internal/rubymarshal", "internal/semver",
-	"internal/sortedlist", "internal/trust", "internal/xmlrpc",
+	"internal/sortedlist", "internal/trust", "internal/xmlrpc", "store",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 

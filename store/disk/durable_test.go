@@ -5,6 +5,7 @@ package disk
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -304,4 +305,176 @@ func TestLeftoversGo(t *testing.T) {
 	must(t, os.Mkdir(f.Path(UploadsDir+"/folder"), 0o700))
 	must(t, f.RemoveLeftovers(ctx))
 	wantUploads(t, f, id, "folder", filepath.Base(live.k.path))
+}
+
+// nth fails the nth durable step while it is armed, before or after it was done, and remembers which one that was.
+type nth struct {
+	n     int
+	after bool
+
+	mu    sync.Mutex // guards the rest
+	armed bool
+	count int
+	hit   string
+}
+
+func (h *nth) arm(on bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.armed = on
+}
+
+// Before implements Faults.
+func (h *nth) Before(op, _ string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.armed || op == "statfs" {
+		return nil
+	}
+	if h.count++; h.count != h.n {
+		return nil
+	}
+	h.hit = op
+	if h.after {
+		return nil
+	}
+	return errFault
+}
+
+// After implements Faults.
+func (h *nth) After(op, _ string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.armed || !h.after || op == "statfs" || h.count != h.n {
+		return nil
+	}
+	h.count++ // once
+	return errFault
+}
+
+// bodies are the ways in which a body becomes a blob.
+func bodies() map[string]func(t *testing.T, f *Folder, body []byte) error {
+	return map[string]func(*testing.T, *Folder, []byte) error{
+		"stage": func(t *testing.T, f *Folder, body []byte) error {
+			st, err := f.NewStage(ctx, StageOptions{Size: int64(len(body)), Sums: []string{"md5"}})
+			if err != nil {
+				return err
+			}
+			defer st.Abort()
+			if _, err := st.ReadFrom(bytes.NewReader(body)); err != nil {
+				return err
+			}
+			_, err = file(t, st)
+			return err
+		},
+		"upload": func(t *testing.T, f *Folder, body []byte) error {
+			id, err := f.StartUpload(key, app)
+			if err != nil {
+				return err
+			}
+			for i, part := range [][]byte{body[:len(body)/2], body[len(body)/2:], nil} {
+				s, err := f.FindUpload(key, app, id)
+				if err != nil {
+					return err
+				}
+				u, err := s.Resume(ctx)
+				if err != nil {
+					return err
+				}
+				defer u.Release()
+				if i < 2 {
+					_, err = u.Append(ctx, bytes.NewReader(part), -1)
+					u.Release()
+					if err != nil {
+						return err
+					}
+					continue
+				}
+				k, b, _, err := u.Finish(ctx, digest.FromBytes(body))
+				if err != nil {
+					return err
+				}
+				if err = k.Sync(b.Digest); err == nil {
+					err = k.Place(b.Digest)
+				}
+				u.Tried(b)
+				if err != nil {
+					return err
+				}
+				u.Committed()
+			}
+			return nil
+		},
+	}
+}
+
+// TestEveryFailedStepLeavesNothingBehind: whatever step fails, with or without its effect, the blob is whole or not
+// there, housekeeping removes what is left, every buffer is given back, and the same body can be brought again as long
+// as the folder takes writes.
+func TestEveryFailedStepLeavesNothingBehind(t *testing.T) {
+	for how, bring := range bodies() {
+		for _, size := range []int{100, 3 * smallBuffer} {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s of %d bytes/persisted=%t", how, size, after), func(t *testing.T) {
+					t.Parallel()
+					for n := 1; bringWithFault(t, &nth{n: n, after: after}, random(uint64(size), size), bring); n++ {
+					}
+				})
+			}
+		}
+	}
+}
+
+// bringWithFault reports false when bringing the body takes fewer than h.n steps.
+func bringWithFault(t *testing.T, h *nth, body []byte, bring func(*testing.T, *Folder, []byte) error) (more bool) {
+	f := openFolder(t, t.TempDir(), Options{Faults: h})
+	defer f.Close()
+	h.arm(true)
+	err := bring(t, f, body)
+	h.arm(false)
+	what := fmt.Sprintf("step %d (%s)", h.n, h.hit)
+	b := Blob{Digest: digest.FromBytes(body), Size: int64(len(body))}
+	if missing := f.StatBlob(b); missing != nil && !errors.Is(missing, fs.ErrNotExist) {
+		t.Errorf("%s: the blob is neither there nor not: %v", what, missing)
+	}
+	if lent := f.lent.Load(); lent != 0 {
+		t.Errorf("%s: %d bytes of buffers were not given back", what, lent)
+	}
+	if final := h.hit == "fsync" || h.hit == "syncdir"; final != (f.Failure() != nil) {
+		t.Errorf("%s: read-only from now on: %v, want %t", what, f.Failure(), final)
+	}
+	must(t, f.RemoveLeftovers(ctx))
+	must(t, f.ExpireUploads(ctx, -1))
+	wantUploads(t, f)
+	if f.Failure() == nil {
+		must(t, bring(t, f, body))
+		wantBlob(t, f, b, body)
+	}
+	if h.hit == "" {
+		must(t, err)
+	}
+	return h.hit != ""
+}
+
+// TestUploadOfAFailedCommitIsOpenedAgain: its file has lost the right to be written, and gets it back.
+func TestUploadOfAFailedCommitIsOpenedAgain(t *testing.T) {
+	dir := t.TempDir()
+	f := openFolder(t, dir, Options{})
+	id := start(t, f, app)
+	appendTo(t, f, id, []byte("abc"))
+	f.Close()
+	path := UploadsDir + "/" + id
+	must(t, os.Chmod(f.Path(path), 0o440))
+	h := &fault{op: "open", err: fs.ErrPermission, once: true} // as for any user but root
+	f = openFolder(t, dir, Options{Faults: h})
+	h.arm(true)
+	appendTo(t, f, id, []byte("def"))
+	if got, want := h.seen(), "open chmod open write"; got != want {
+		t.Errorf("steps %s, want %s", got, want)
+	}
+	h.arm(false)
+	if st, err := os.Stat(f.Path(path)); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the file's mode is %v, %v; want 0600", st.Mode(), err)
+	}
+	wantBlob(t, f, commit(t, f, id, digest.FromString("abcdef")), []byte("abcdef"))
 }

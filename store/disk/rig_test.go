@@ -207,16 +207,17 @@ func (c *clock) move(d time.Duration) {
 
 var errFault = errors.New("injected fault")
 
-// fault fails every step op whose path begins with prefix while it is armed, before or after it was done, and
-// remembers the steps that it saw.
+// fault fails every step op while it is armed, before or after it was done, and remembers the steps that it saw.
 type fault struct {
-	op, prefix string
-	after      bool
-	err        error // nil: errFault
+	op    string
+	after bool
+	once  bool  // only the first one
+	err   error // nil: errFault
 
-	mu    sync.Mutex // guards the rest
-	armed bool
-	steps []string
+	mu     sync.Mutex // guards the rest
+	armed  bool
+	struck bool
+	steps  []string
 }
 
 func (h *fault) arm(on bool) {
@@ -231,7 +232,7 @@ func (h *fault) seen() string {
 	return strings.Join(h.steps, " ")
 }
 
-func (h *fault) strike(op, path string, after bool) error {
+func (h *fault) strike(op string, after bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.armed {
@@ -240,9 +241,10 @@ func (h *fault) strike(op, path string, after bool) error {
 	if !after && op != "statfs" {
 		h.steps = append(h.steps, op)
 	}
-	if op != h.op || after != h.after || !strings.HasPrefix(path, h.prefix) {
+	if op != h.op || after != h.after || h.struck && h.once {
 		return nil
 	}
+	h.struck = true
 	if h.err != nil {
 		return h.err
 	}
@@ -250,10 +252,10 @@ func (h *fault) strike(op, path string, after bool) error {
 }
 
 // Before implements Faults.
-func (h *fault) Before(op, path string) error { return h.strike(op, path, false) }
+func (h *fault) Before(op, _ string) error { return h.strike(op, false) }
 
 // After implements Faults.
-func (h *fault) After(op, path string) error { return h.strike(op, path, true) }
+func (h *fault) After(op, _ string) error { return h.strike(op, true) }
 
 // trickle hands out at most n bytes a read and ends with err.
 type trickle struct {

@@ -30,11 +30,13 @@ func TestIdsBelongToTheirOwners(t *testing.T) {
 		"nobody":          {Kind: "oci", Package: "app"},
 		"another package": {Kind: "oci", Package: "app2", User: "ada"},
 		"another kind":    {Kind: "npm", Package: "app", User: "ada"},
-		"parts shifted":   {Kind: "oci", Package: "app\" \"ada", User: ""},
 	} {
 		_, err := f.FindUpload(key, owner, id)
 		wantErr(t, what, err, problem.ErrNotFound)
 	}
+	apart := start(t, f, Owner{Kind: "oci", Package: "app", User: "ada x"})
+	_, err = f.FindUpload(key, Owner{Kind: "oci", Package: "app ada", User: "x"}, apart)
+	wantErr(t, "the same words, divided otherwise", err, problem.ErrNotFound)
 	_, err = f.FindUpload([]byte("another key"), ada, id)
 	wantErr(t, "another key", err, problem.ErrNotFound)
 	for i := range id {
