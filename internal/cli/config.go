@@ -3,8 +3,11 @@ package cli
 // This file has larder config: what is in force, and what can be set.
 
 import (
-	"github.com/goccy/go-yaml"
+	"bytes"
+	"errors"
+
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"larder/internal/config"
 )
@@ -28,14 +31,16 @@ func (a *app) configCommand() *cobra.Command {
 		if *asJSON {
 			return a.printJSON(cfg)
 		}
-		text, err := yaml.Marshal(cfg)
-		if err != nil {
+		var text bytes.Buffer
+		e := yaml.NewEncoder(&text)
+		e.SetIndent(2)
+		if err := errors.Join(e.Encode(cfg), e.Close()); err != nil {
 			return err
 		}
 		if cfg.AdminPassword != "" {
-			text = append(text, "# LARDER_ADMIN_PASSWORD is set and not shown.\n"...)
+			text.WriteString("# LARDER_ADMIN_PASSWORD is set and not shown.\n")
 		}
-		_, err = a.stdout.Write(text)
+		_, err = a.stdout.Write(text.Bytes())
 		return err
 	}
 	return cmd

@@ -7,8 +7,31 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 )
+
+// document is a mapping in its order.
+type document []entry
+
+// entry is a key of a document and its value: a text, number, boolean, list of texts, document or list of documents.
+type entry struct {
+	key   string
+	value any
+}
+
+// MarshalYAML returns the node of the mapping.
+func (d document) MarshalYAML() (any, error) {
+	n := &yaml.Node{Kind: yaml.MappingNode}
+	for _, e := range d {
+		var key, value yaml.Node
+		key.SetString(e.key)
+		if err := value.Encode(e.value); err != nil {
+			return nil, err
+		}
+		n.Content = append(n.Content, &key, &value)
+	}
+	return n, nil
+}
 
 // MarshalYAML is the file that sets what c has, all defaults written out.
 func (c Config) MarshalYAML() (any, error) { return c.document(), nil }
@@ -21,8 +44,8 @@ func (c Config) MarshalJSON() ([]byte, error) {
 }
 
 // document has the settings of the file in the order of the rows.
-func (c Config) document() yaml.MapSlice {
-	var doc yaml.MapSlice
+func (c Config) document() document {
+	var doc document
 	for _, s := range settings() {
 		if !s.in(fromFile) {
 			continue
@@ -37,22 +60,22 @@ func (c Config) document() yaml.MapSlice {
 }
 
 // put sets the value at path. Mappings on the way to it are made, or continued where they stand.
-func put(doc *yaml.MapSlice, path []string, v any) {
+func put(doc *document, path []string, v any) {
 	if len(path) == 1 {
-		*doc = append(*doc, yaml.MapItem{Key: path[0], Value: v})
+		*doc = append(*doc, entry{path[0], v})
 		return
 	}
 	for i, item := range *doc {
-		if item.Key == path[0] {
-			inner := item.Value.(yaml.MapSlice)
+		if item.key == path[0] {
+			inner := item.value.(document)
 			put(&inner, path[1:], v)
-			(*doc)[i].Value = inner
+			(*doc)[i].value = inner
 			return
 		}
 	}
-	var inner yaml.MapSlice
+	var inner document
 	put(&inner, path[1:], v)
-	*doc = append(*doc, yaml.MapItem{Key: path[0], Value: inner})
+	*doc = append(*doc, entry{path[0], inner})
 }
 
 // printed is v as the file would have it.
@@ -74,13 +97,13 @@ func printed(v value) any {
 
 // printed is the list with the keys of each mapping that say something.
 func (o objects[T]) printed() any {
-	var all []yaml.MapSlice
+	var all []document
 	for i := range *o.list {
-		doc := yaml.MapSlice{}
+		doc := document{}
 		for _, f := range o.rows {
 			v := valueOf(f.at(&(*o.list)[i]))
 			if !f.secret && (f.required || v.String() != valueOf(f.at(new(T))).String()) {
-				doc = append(doc, yaml.MapItem{Key: f.name, Value: printed(v)})
+				doc = append(doc, entry{f.name, printed(v)})
 			}
 		}
 		all = append(all, doc)
@@ -91,22 +114,22 @@ func (o objects[T]) printed() any {
 // writeJSON writes what document returns; mappings keep their order.
 func writeJSON(b *bytes.Buffer, v any) error {
 	switch v := v.(type) {
-	case yaml.MapSlice:
+	case document:
 		b.WriteByte('{')
 		for i, item := range v {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := writeJSON(b, item.Key); err != nil {
+			if err := writeJSON(b, item.key); err != nil {
 				return err
 			}
 			b.WriteByte(':')
-			if err := writeJSON(b, item.Value); err != nil {
+			if err := writeJSON(b, item.value); err != nil {
 				return err
 			}
 		}
 		b.WriteByte('}')
-	case []yaml.MapSlice:
+	case []document:
 		b.WriteByte('[')
 		for i, item := range v {
 			if i > 0 {

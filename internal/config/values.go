@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
+	"go.yaml.in/yaml/v3"
 
 	"larder/store"
 )
@@ -182,7 +182,7 @@ func kindNames() string {
 type objectList interface {
 	value
 	fields() []fieldText
-	read(r *fileReader, path string, n ast.Node)
+	read(r *fileReader, path string, n *yaml.Node)
 	printed() any
 }
 

@@ -3,17 +3,19 @@ package config
 // This file reads the YAML file, strictly: every complaint has the file and the line.
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
+	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"go.yaml.in/yaml/v3"
 )
 
-// fileReader walks the syntax tree of a configuration file. The tree, not a struct decoder, is read,
-// so that every complaint names its line and all of them are reported at once.
+// fileReader walks the nodes of a configuration file. It does not decode into a struct, so that every complaint names
+// its line and all of them are reported at once.
 type fileReader struct {
 	c        *Config
 	file     string
@@ -29,53 +31,72 @@ func readYAML(c *Config, file string, src []byte) Problems {
 			r.settings[s.name] = s
 		}
 	}
-	tree, err := parser.ParseBytes(src, 0)
-	if err != nil {
-		return Problems{r.syntax(err)}
-	}
-	for i, doc := range tree.Docs {
-		if doc.Body == nil || doc.Body.Type() == ast.NullType || doc.Body.Type() == ast.CommentType {
+	d := yaml.NewDecoder(bytes.NewReader(src))
+	for i := 0; ; i++ {
+		var doc yaml.Node
+		err := d.Decode(&doc)
+		if errors.Is(err, io.EOF) {
+			return r.problems
+		}
+		if err != nil {
+			return Problems{r.syntax(err)}
+		}
+		body := doc.Content[0]
+		if isNull(body) {
 			continue
 		}
 		if i > 0 {
-			r.complain(doc.Body, "the file may hold one document only")
-			break
+			r.complain(body, "the file may hold one document only")
+			return r.problems
 		}
-		r.mapping("", doc.Body)
+		r.mapping("", body)
 	}
-	return r.problems
 }
 
-// syntax turns the parser's error, a drawing of several lines, into one line.
+// lineOf finds the line in an error of the parser.
+var lineOf = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// syntax writes the parser's error as all others are written.
 func (r *fileReader) syntax(err error) string {
-	if e, ok := err.(yaml.Error); ok && e.GetToken() != nil && e.GetToken().Position != nil {
-		return fmt.Sprintf("%s:%d: %s", r.file, e.GetToken().Position.Line, e.GetMessage())
+	text := err.Error()
+	m := lineOf.FindStringSubmatch(text)
+	if m == nil {
+		return r.file + ": " + text
 	}
-	first, _, _ := strings.Cut(err.Error(), "\n")
-	return r.file + ": " + first
+	text = strings.TrimPrefix(text, m[0])
+	if m[1] == "" {
+		return r.file + ": " + text
+	}
+	return r.file + ":" + m[1] + ": " + text
 }
 
 // complain records a problem at the line of n.
-func (r *fileReader) complain(n ast.Node, format string, args ...any) {
-	line := 0
-	if t := n.GetToken(); t != nil && t.Position != nil {
-		line = t.Position.Line
-	}
-	r.problems = append(r.problems, fmt.Sprintf("%s:%d: %s", r.file, line, fmt.Sprintf(format, args...)))
+func (r *fileReader) complain(n *yaml.Node, format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf("%s:%d: %s", r.file, n.Line, fmt.Sprintf(format, args...)))
 }
 
+// kindOf returns the kind of n. A node with an anchor has that of an alias, which no setting accepts.
+func kindOf(n *yaml.Node) yaml.Kind {
+	if n.Anchor != "" {
+		return yaml.AliasNode
+	}
+	return n.Kind
+}
+
+func isNull(n *yaml.Node) bool { return kindOf(n) == yaml.ScalarNode && n.ShortTag() == "!!null" }
+
 // mapping reads the keys of n, whose own path is prefix (empty, or ending in a dot).
-func (r *fileReader) mapping(prefix string, n ast.Node) {
+func (r *fileReader) mapping(prefix string, n *yaml.Node) {
 	for _, kv := range r.pairs(strings.TrimSuffix(prefix, "."), n) {
-		path := prefix + kv.Key.GetToken().Value
+		path := prefix + kv.key.Value
 		s, leaf := r.settings[path]
 		switch {
 		case leaf:
-			r.leaf(path, s.value(r.c), kv.Value)
+			r.leaf(path, s.value(r.c), kv.value)
 		case r.isBranch(path):
-			r.mapping(path+".", kv.Value)
+			r.mapping(path+".", kv.value)
 		default:
-			r.complain(kv.Key, "unknown key %q", path)
+			r.complain(kv.key, "unknown key %q", path)
 		}
 	}
 }
@@ -90,38 +111,54 @@ func (r *fileReader) isBranch(path string) bool {
 	return false
 }
 
-// pairs are the entries of the mapping n; nothing at all is an empty mapping, so that a section may be commented out.
-func (r *fileReader) pairs(path string, n ast.Node) []*ast.MappingValueNode {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
-	case *ast.NullNode:
+// pair is an entry of a mapping.
+type pair struct{ key, value *yaml.Node }
+
+// pairs returns the entries of the mapping n. Nothing at all is an empty mapping, so that the keys of a section may be
+// commented out.
+func (r *fileReader) pairs(path string, n *yaml.Node) (out []pair) {
+	switch {
+	case isNull(n):
+		return nil
+	case kindOf(n) != yaml.MappingNode && path == "":
+		r.complain(n, "the file must hold keys and values")
+		return nil
+	case kindOf(n) != yaml.MappingNode:
+		r.complain(n, "%s must hold keys and values", path)
 		return nil
 	}
-	if path == "" {
-		r.complain(n, "the file must hold keys and values")
-	} else {
-		r.complain(n, "%s must hold keys and values", path)
+	lines := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if line, ok := lines[key.Value]; ok {
+			r.complain(key, "the key %q is there already, in line %d", key.Value, line)
+			continue
+		}
+		lines[key.Value] = key.Line
+		out = append(out, pair{key, n.Content[i+1]})
 	}
-	return nil
+	return out
 }
 
-// sequence are the items of the list n.
-func (r *fileReader) sequence(path string, n ast.Node) []ast.Node {
-	switch n := n.(type) {
-	case *ast.SequenceNode:
-		return n.Values
-	case *ast.NullNode:
+// sequence returns the items of the list n.
+func (r *fileReader) sequence(path string, n *yaml.Node) []*yaml.Node {
+	switch {
+	case isNull(n):
+		return nil
+	case kindOf(n) != yaml.SequenceNode:
+		r.complain(n, "%s must be a list", path)
 		return nil
 	}
-	r.complain(n, "%s must be a list", path)
-	return nil
+	return n.Content
+}
+
+// isText reports whether n is a text: one that is quoted, or that looks like nothing else.
+func isText(n *yaml.Node) bool {
+	return kindOf(n) == yaml.ScalarNode && (n.ShortTag() == "!!str" || n.ShortTag() == "!!timestamp")
 }
 
 // leaf sets v from the scalar or list n.
-func (r *fileReader) leaf(path string, v value, n ast.Node) {
+func (r *fileReader) leaf(path string, v value, n *yaml.Node) {
 	if mappings, ok := v.(objectList); ok {
 		mappings.read(r, path, n)
 		return
@@ -133,12 +170,11 @@ func (r *fileReader) leaf(path string, v value, n ast.Node) {
 	}
 	var items []string
 	for _, item := range r.sequence(path, n) {
-		s, ok := item.(*ast.StringNode)
-		if !ok {
+		if !isText(item) {
 			r.complain(item, "%s must be a list of texts", path)
 			return
 		}
-		items = append(items, s.Value)
+		items = append(items, item.Value)
 	}
 	if err := list.setAll(items); err != nil {
 		r.complain(n, "%s: %s", path, err)
@@ -146,23 +182,24 @@ func (r *fileReader) leaf(path string, v value, n ast.Node) {
 }
 
 // scalar sets v from n if n is of v's YAML type: true and "true" differ, as do 8080 and "8080".
-func (r *fileReader) scalar(path string, v value, n ast.Node) {
-	text, ok := "", false
-	switch n := n.(type) {
-	case *ast.StringNode:
-		text, ok = n.Value, v.Type() != "bool" && v.Type() != "int"
-	case *ast.LiteralNode:
-		text, ok = n.Value.Value, v.Type() == "string"
-	case *ast.BoolNode:
-		text, ok = n.Token.Value, v.Type() == "bool"
-	case *ast.IntegerNode:
-		text, ok = n.Token.Value, v.Type() == "size" || v.Type() == "int"
+func (r *fileReader) scalar(path string, v value, n *yaml.Node) {
+	ok := false
+	switch typ := v.Type(); {
+	case kindOf(n) != yaml.ScalarNode:
+	case isText(n) && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		ok = typ == "string"
+	case isText(n):
+		ok = typ != "bool" && typ != "int"
+	case n.ShortTag() == "!!bool":
+		ok = typ == "bool"
+	case n.ShortTag() == "!!int":
+		ok = typ == "size" || typ == "int"
 	}
 	if !ok {
 		r.complain(n, "%s must be %s", path, typeWords(v.Type()))
 		return
 	}
-	if err := v.Set(text); err != nil {
+	if err := v.Set(n.Value); err != nil {
 		r.complain(n, "%s: %s", path, err)
 	}
 }
@@ -183,19 +220,19 @@ func typeWords(typ string) string {
 }
 
 // read sets the list from the mappings of n.
-func (o objects[T]) read(r *fileReader, path string, n ast.Node) {
+func (o objects[T]) read(r *fileReader, path string, n *yaml.Node) {
 	*o.list = nil
 	for i, item := range r.sequence(path, n) {
 		var v T
 		at := fmt.Sprintf("%s[%d]", path, i)
 		for _, kv := range r.pairs(at, item) {
-			key := kv.Key.GetToken().Value
+			key := kv.key.Value
 			f := slices.IndexFunc(o.rows, func(f field[T]) bool { return f.name == key })
 			if f < 0 {
-				r.complain(kv.Key, "unknown key %q", at+"."+key)
+				r.complain(kv.key, "unknown key %q", at+"."+key)
 				continue
 			}
-			r.leaf(at+"."+key, valueOf(o.rows[f].at(&v)), kv.Value)
+			r.leaf(at+"."+key, valueOf(o.rows[f].at(&v)), kv.value)
 		}
 		*o.list = append(*o.list, v)
 	}
