@@ -30,7 +30,7 @@ var layers = [][]string{
 	{
 		"larder/web", "larder/internal/wiretest", "larder/oci", "larder/oci/manifest",
 		"larder/npm", "larder/npm/account", "larder/npm/audit", "larder/npm/names", "larder/npm/putdoc",
-		"larder/npm/search", "larder/npm/archive",
+		"larder/npm/search", "larder/npm/archive", "larder/npm/version",
 		"larder/pypi", "larder/pypi/sidecar", "larder/pypi/simple",
 		"larder/cargo", "larder/cargo/crate",
 		"larder/maven", "larder/maven/browse", "larder/maven/inside", "larder/maven/layout", "larder/maven/metadata",
