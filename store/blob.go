@@ -38,6 +38,8 @@ type blobIndex struct {
 	touches touches
 	small   blobCache
 	damages damages
+
+	rechecked rechecked
 }
 
 func (s *blobIndex) init() {

@@ -350,14 +350,53 @@ func (tx *Tx) forgetDamage(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// recheck reads a blob whose bytes came once more, so that they repair it when they are needed. What it cannot say is
-// not said.
+// recheck reads a blob whose bytes came once more, so that they repair it when they are needed, unless it was read
+// lately and its file is the same: images share their small blobs. What it cannot say is not said.
 func (s *Store) recheck(ctx context.Context, b Blob) error {
+	seen := s.markNow(b.Digest)
+	if s.rechecked.has(b.Digest, seen, s.opt.Now()) {
+		return nil
+	}
 	err := s.examine(ctx, b, nil)
+	if err == nil {
+		s.rechecked.add(b.Digest, seen, s.opt.Now())
+	}
 	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrBusy) {
 		return nil
 	}
 	return err
+}
+
+// rechecked remembers in which state blobs' files were read and found right.
+type rechecked struct {
+	mu    sync.Mutex // guards right
+	right map[digest.Digest]recheckedFile
+}
+
+type recheckedFile struct {
+	mark fileMark
+	at   time.Time
+}
+
+const (
+	recheckAgain = 10 * time.Minute
+	maxRechecked = 1000 // files; with more, all are forgotten
+)
+
+func (v *rechecked) has(d digest.Digest, mark fileMark, now time.Time) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	f, ok := v.right[d]
+	return ok && f.mark == mark && now.Sub(f.at).Abs() < recheckAgain
+}
+
+func (v *rechecked) add(d digest.Digest, mark fileMark, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.right == nil || len(v.right) >= maxRechecked {
+		v.right = make(map[digest.Digest]recheckedFile)
+	}
+	v.right[d] = recheckedFile{mark, now}
 }
 
 // Place is where a blob is used.

@@ -342,3 +342,35 @@ func TestDamageNamesWhereItMatters(t *testing.T) {
 	}
 	storetest.Put(t, s, "shared")
 }
+
+// TestRepeatedBytesAreReadOnceInAWhile: a blob that comes again and again is read when its file has changed, or ten
+// minutes later, and repaired then; not each time.
+func TestRepeatedBytesAreReadOnceInAWhile(t *testing.T) {
+	dir, clock := t.TempDir(), storetest.NewClock()
+	s := storetest.Open(t, dir, storetest.WithClock(clock))
+	const body = "the configuration that all images share"
+	b := storetest.Put(t, s, body)
+	publish(t, s, "a", version{ID: "1", Files: []store.File{{Digest: b.Digest}}})
+	path := storetest.BlobPath(dir, b.Digest)
+	right := func(when string, want bool) {
+		t.Helper()
+		storetest.Put(t, s, body)
+		got, err := os.ReadFile(path)
+		must(t, err)
+		if (string(got) == body) != want {
+			t.Errorf("%s, the bytes came again: the file has %q; want it repaired %t", when, got, want)
+		}
+	}
+	right("intact", true)
+	storetest.Damage(t, dir, b.Digest, "flip")
+	right("changed", true)
+	right("intact again", true)
+
+	st, err := os.Stat(path)
+	must(t, err)
+	storetest.Damage(t, dir, b.Digest, "flip")
+	must(t, os.Chtimes(path, st.ModTime(), st.ModTime()))
+	right("changed without a trace", false)
+	clock.Advance(10 * time.Minute)
+	right("ten minutes later", true)
+}
