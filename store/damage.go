@@ -350,8 +350,8 @@ func (tx *Tx) forgetDamage(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// recheck reads a blob whose bytes came once more, so that they repair it when they are needed, unless it was read so lately
-// and its file is the same: images share their small blobs. What it cannot say is not said.
+// recheck reads a blob whose bytes came once more, so that they repair it when they are needed, unless it was read so
+// lately and its file is the same: images share their small blobs. What it cannot say is not said.
 func (s *Store) recheck(ctx context.Context, b Blob) error {
 	seen := s.markNow(b.Digest)
 	if s.rechecked.has(b.Digest, seen, s.opt.Now()) {
