@@ -350,8 +350,8 @@ func (tx *Tx) forgetDamage(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// recheck reads a blob whose bytes were sent once more, so that they replace it when it is damaged; not when it was read
-// lately and its file is the same: images share their small blobs. That it is damaged is no error here.
+// recheck reads a blob whose bytes were sent once more, so that they replace it when it is damaged; not when it was
+// read lately and its file is the same: images share their small blobs. That it is damaged is no error here.
 func (s *Store) recheck(ctx context.Context, b Blob) error {
 	seen := s.markNow(b.Digest)
 	if s.rechecked.has(b.Digest, seen, s.opt.Now()) {
@@ -379,21 +379,21 @@ type recheckedFile struct {
 }
 
 const (
-	vetAgain  = 10 * time.Minute
-	maxVetted = 1000 // files; with more, all are forgotten
+	recheckAfter = 10 * time.Minute
+	maxChecked   = 1000 // files; with more, all are forgotten
 )
 
 func (v *recheckedFiles) has(d digest.Digest, mark fileMark, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f, ok := v.right[d]
-	return ok && f.mark == mark && now.Sub(f.at).Abs() < vetAgain
+	return ok && f.mark == mark && now.Sub(f.at).Abs() < recheckAfter
 }
 
 func (v *recheckedFiles) add(d digest.Digest, mark fileMark, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.right == nil || len(v.right) >= maxVetted {
+	if v.right == nil || len(v.right) >= maxChecked {
 		v.right = make(map[digest.Digest]recheckedFile)
 	}
 	v.right[d] = recheckedFile{mark, now}
