@@ -231,8 +231,8 @@ func archives(f *disk.Folder) (names []string, err error) {
 var errPast = errors.New("the rest is in the database")
 
 // ArchivedEntries calls fn with the entries after the one numbered after that are no longer in the database and that f
-// selects, oldest first, and returns the number up to which all were told: Entries goes on from there. Entries that are
-// pruned meanwhile are told too, and none is told twice.
+// selects, oldest first, and returns the number up to which fn was called: Entries goes on from there. Entries that are
+// pruned meanwhile are included, and none comes twice.
 func (s *Store) ArchivedEntries(
 	ctx context.Context, f EntryFilter, after uint64, fn func(Entry) error,
 ) (last uint64, err error) {

@@ -29,7 +29,7 @@ type BackupReport struct {
 
 // Backup writes a tar of the store as it is now to w: larder.db, then the blobs it knows in the order of their digests.
 // The store stays in use. The snapshot of the records is copied to disk first, so a slow w holds no transaction open;
-// nothing is swept until Backup returns. Progress is told in bytes of blobs. Of the journal it has what is in
+// nothing is swept until Backup returns. Progress counts bytes of blobs. Of the journal the backup has what is in
 // larder.db.
 func (s *Store) Backup(ctx context.Context, w io.Writer, progress func(done, total int64)) (BackupReport, error) {
 	return s.BackupAll(ctx, w, progress, false)

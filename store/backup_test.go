@@ -58,13 +58,13 @@ func TestBackupWhileWriting(t *testing.T) {
 	wg.Wait()
 	must(t, err)
 	if rep.Blobs < 20 || last != rep.Bytes {
-		t.Errorf("report %+v, progress %d", rep, last)
+		t.Errorf("the backup says %+v and came to %d; want 20 blobs or more, and their bytes", rep, last)
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
 	got, err := store.Restore(ctx, dir, bytes.NewReader(buf.Bytes()), nil)
 	must(t, err)
 	if got != rep {
-		t.Errorf("restored %+v, backed up %+v", got, rep)
+		t.Errorf("restored are %+v, want what was backed up: %+v", got, rep)
 	}
 	r := storetest.Open(t, dir)
 	for i := range 20 {
@@ -75,7 +75,7 @@ func TestBackupWhileWriting(t *testing.T) {
 	publish(t, r, "after", version{ID: "1"})
 	left, err := os.ReadDir(filepath.Join(dir, "uploads"))
 	if err != nil || len(left) != 0 {
-		t.Errorf("left in uploads: %v %v", left, err)
+		t.Errorf("left in uploads/: %v, %v; want nothing", left, err)
 	}
 }
 
@@ -150,7 +150,7 @@ func TestRestoreRefuses(t *testing.T) {
 			_, err := store.Restore(ctx, dir, bytes.NewReader(c.tar), nil)
 			wantErr(t, err, c.want)
 			if left, _ := os.ReadDir(dir); len(left) != 0 {
-				t.Errorf("left behind: %v", left)
+				t.Errorf("left behind: %v, want an empty folder", left)
 			}
 		})
 	}

@@ -69,7 +69,7 @@ func nibble(c byte) byte {
 	return c - '0'
 }
 
-// touches remembers when somebody was told that a blob exists: clients then skip the upload and rely on it.
+// touches remembers when a client was last told that a blob exists: it then skips the upload and relies on the blob.
 type touches struct {
 	mu   sync.Mutex
 	last map[[sha256.Size]byte]int64 // Unix nanoseconds
@@ -208,8 +208,9 @@ func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, erro
 	return p, err
 }
 
-// HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: whoever is told
-// that a blob exists skips the upload. ErrNotFound otherwise: to whom it does not belong, a blob does not exist.
+// HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: a client that
+// is told that a blob exists skips the upload. ErrNotFound otherwise: through a package that does not hold it, a blob
+// does not exist.
 func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (Blob, error) {
 	b, err := s.heldBlob(ctx, k, name, d)
 	if err != nil {

@@ -154,7 +154,7 @@ func TestCheckCountsOrphans(t *testing.T) {
 	}
 	r, err := s.Check(context.Background(), CheckOptions{})
 	if err != nil || r.Orphans != 1 || len(r.Problems) != 0 || r.Blobs != 1 || r.Versions != 1 || r.Packages != 1 {
-		t.Errorf("%+v %v", r, err)
+		t.Errorf("the check says %+v, %v; want one orphan, one blob, one version, one package, no problem", r, err)
 	}
 }
 

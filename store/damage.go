@@ -1,8 +1,8 @@
 package store
 
 // This file deals with blobs whose bytes on disk are not those of their digest. What is known of one is a row of the
-// bucket damage and an entry in memory; nobody is given such a blob, and whoever brings the right bytes again repairs
-// it (Stage, PutBytes, Upload).
+// bucket damage and an entry in memory; such a blob is not served, and sending the right bytes again repairs it (Stage,
+// PutBytes, Upload).
 
 import (
 	"context"
@@ -350,8 +350,8 @@ func (tx *Tx) forgetDamage(d digest.Digest) error {
 	return tx.del(bucketDamage, []byte(d))
 }
 
-// recheck reads a blob whose bytes came once more, so that they repair it when they are needed, unless it was read so
-// lately and its file is the same: images share their small blobs. What it cannot say is not said.
+// recheck reads a blob whose bytes were sent once more, so that they replace it when it is damaged; not when it was
+// read lately and its file is the same: images share their small blobs. That it is damaged is no error here.
 func (s *Store) recheck(ctx context.Context, b Blob) error {
 	seen := s.markNow(b.Digest)
 	if s.rechecked.has(b.Digest, seen, s.opt.Now()) {
@@ -379,21 +379,21 @@ type recheckedFile struct {
 }
 
 const (
-	vetAgain  = 10 * time.Minute
-	maxVetted = 1000 // files; with more, all are forgotten
+	recheckAfter = 10 * time.Minute
+	maxChecked   = 1000 // files; with more, all are forgotten
 )
 
 func (v *recheckedFiles) has(d digest.Digest, mark fileMark, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	f, ok := v.right[d]
-	return ok && f.mark == mark && now.Sub(f.at).Abs() < vetAgain
+	return ok && f.mark == mark && now.Sub(f.at).Abs() < recheckAfter
 }
 
 func (v *recheckedFiles) add(d digest.Digest, mark fileMark, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.right == nil || len(v.right) >= maxVetted {
+	if v.right == nil || len(v.right) >= maxChecked {
 		v.right = make(map[digest.Digest]recheckedFile)
 	}
 	v.right[d] = recheckedFile{mark, now}

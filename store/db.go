@@ -33,7 +33,7 @@ type Options struct {
 	Log         *slog.Logger       // nil: nothing is logged
 	Policies    []Policy           // asked in order before each change
 	Faults      Faults             // nil except in tests
-	Touched     func(Kind, string) // hears of every package that is looked at or changed by name; nil except in tests
+	Touched     func(Kind, string) // called with each package that is read or changed by name; nil except in tests
 	LockTimeout time.Duration      // how long to wait for another process to let go of the folder; 0: 1 s
 	CacheBytes  int64              // memory for rendered documents; 0: 32 MiB
 
@@ -92,7 +92,7 @@ type Store struct {
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
 	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
 	stuck    atomic.Bool            // a transaction could not be ended: the database cannot be closed either
-	orphans  orphanState            // orphans that wait for an operator's word
+	orphans  orphanState            // orphans that wait for an operator's decision
 }
 
 // dbName is the records' file inside the data folder.
@@ -206,7 +206,7 @@ func openDB(path string, o Options) (*bolt.DB, error) {
 	return db, nil
 }
 
-// haveBuckets is the sentence about a database one of whose tables is lost: those that every format has.
+// haveBuckets is an error when one of the tables that every format has is missing.
 func haveBuckets(tx *bolt.Tx) error {
 	for _, name := range []string{
 		bucketMeta, bucketPackage, bucketVersion, bucketFile, bucketTag, bucketTagged, bucketTagHistory, bucketHold,

@@ -36,7 +36,7 @@ func TestMigrationsRunOnce(t *testing.T) {
 		}}
 	}
 	if err := migrate(db, []migration{step("one", nil), step("two", broken)}); !errors.Is(err, broken) {
-		t.Fatalf("got %v", err)
+		t.Fatalf("a migration that fails: %v, want %v", err, broken)
 	}
 	if at, err := readFormat(db); at != 1 || err != nil {
 		t.Errorf("format %d %v, want 1", at, err)
@@ -49,10 +49,10 @@ func TestMigrationsRunOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := 4; len(ran) != want { // one, two (rolled back), two, three
-		t.Errorf("ran %q", ran)
+		t.Errorf("%q ran, want one and two, then two again and three", ran)
 	}
 	if err := migrate(db, steps[:1]); !errors.Is(err, ErrFormat) {
-		t.Errorf("a newer format was opened: %v", err)
+		t.Errorf("a newer format: %v, want ErrFormat", err)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestDatabaseOfAnotherProgramIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Open(dir, Options{}); !errors.Is(err, ErrFormat) {
-		t.Errorf("got %v", err)
+		t.Errorf("another program's database: %v, want ErrFormat", err)
 	}
 }
 
@@ -78,12 +78,12 @@ func TestDatabaseOfAnotherProgramIsRefused(t *testing.T) {
 func TestRecordsOfAnotherFormatAreRefused(t *testing.T) {
 	b, err := encode(blobRow{Size: 1})
 	if err != nil || b[0] != recordFormat {
-		t.Fatalf("%q %v", b, err)
+		t.Fatalf("a record is %q, %v; want it to begin with %d", b, err, recordFormat)
 	}
 	var row blobRow
 	for _, bad := range [][]byte{nil, {}, {recordFormat}, append([]byte{recordFormat + 1}, b[1:]...), b[1:]} {
 		if err := decode(bad, &row); !errors.Is(err, ErrFormat) {
-			t.Errorf("%q: %v", bad, err)
+			t.Errorf("decode(%q): %v, want ErrFormat", bad, err)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Package store is Larder's memory: blobs as files, records in bbolt, one folder. It knows no HTTP and no protocol.
-// This page is the map; read it first.
+// Package store keeps everything that Larder stores, in one data folder: blobs as files, records in a bbolt database.
+// It knows neither HTTP nor any protocol. Read this page first.
 //
 // # Words
 //
@@ -61,12 +61,12 @@
 // deletion turns its holds loose and queues a review of each blob; the sweeper's transaction expires loose holds,
 // deletes the blob row when no holder is left, commits, and only then unlinks the file.
 //
-// # What is not believed
+// # What is verified
 //
-// The database is not believed against the disk, nor its pages at all. A folder with blobs whose database is missing,
-// empty or another folder's does not start, nor one that lacks most of the blobs its database knows (identity.go,
-// orphans.go). Every page is looked at before bbolt follows it (inspect.go); what goes wrong all the same, with pages
-// damaged while the store is open, turns it read-only (guard.go). Blobs without a record are moved to orphans/.
+// The database is compared with the files, and its pages are inspected before they are used. A folder with blobs whose
+// database is missing, empty or another folder's does not start, nor one that lacks most of the blobs its database
+// knows (identity.go, orphans.go). Every page is inspected before bbolt follows it (inspect.go); pages that are damaged
+// while the store is open turn it read-only (guard.go). Blobs without a record are moved to orphans/.
 //
 // # Rules
 //
@@ -82,11 +82,11 @@
 //	names.go     names that are ours           find.go               finding packages in bounded steps
 //	search.go    what packages are found by     journal.go            the log
 //	stats.go     counters                      encoding.go           what rendered documents are sent in
-//	policy.go    the seam for refusals         policies.go           quotas, protected, immutable
+//	policy.go    refusing changes              policies.go           quotas, protected, immutable
 //	document.go  rendered documents            generation.go         has it changed
 //	check.go     is everything consistent      recount.go            are the counters right
 //	backup.go    hot backup                    restore.go            and back
-//	identity.go  folder and database agree     orphans.go            blobs without a record
+//	identity.go  folder and database match     orphans.go            blobs without a record
 //	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
 //	journalindex.go  entries by package, user  archive.go            old entries
 //	compact.go   the database's size           found.go              files without their records

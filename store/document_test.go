@@ -63,15 +63,15 @@ func TestDocumentIsTheSameInEveryEncoding(t *testing.T) {
 	}
 	tags := map[string]bool{d.ETag: true, d.ETagFor("gzip"): true, d.ETagFor("zstd"): true}
 	if len(tags) != 3 || d.ETagFor("") != d.ETag || d.ETag[0] != '"' {
-		t.Errorf("tags %v", tags)
+		t.Errorf("the ETags are %v, want three, quoted, and the first for no encoding", tags)
 	}
 	again, err := s.Document(ctx, docKey, static(&n, "never rendered"))
 	if err != nil || again != d || n.Load() != 1 {
-		t.Errorf("rendered %d times, %v", n.Load(), err)
+		t.Errorf("rendered %d times, %v; want once", n.Load(), err)
 	}
 	small, err := s.Document(ctx, store.DocKey{Kind: store.NPM, Package: "b"}, static(&n, "tiny"))
 	if err != nil || encoded(t, small, store.Gzip) != nil || encoded(t, small, store.Zstd) != nil {
-		t.Errorf("a tiny document was compressed: %+v, %v", small, err)
+		t.Errorf("a tiny document: %v; want it without compressed encodings", err)
 	}
 }
 
@@ -86,7 +86,8 @@ func TestDocumentKeepsTheETagItWasGiven(t *testing.T) {
 	must(t, err)
 	if d.ETag != `"md5"` || d.ETagFor("gzip") != `"md5-gzip"` || encoded(t, d, store.Gzip) != nil ||
 		encoded(t, d, store.Zstd) != nil || d.Sum != sha256.Sum256(body) {
-		t.Errorf("%q %x", d.ETag, d.Sum)
+		t.Errorf("ETag %s and %s, sum %x; want those given, the body's sum, and no other encoding",
+			d.ETag, d.ETagFor("gzip"), d.Sum)
 	}
 }
 
@@ -124,7 +125,7 @@ func TestDocumentErrorsAreNotKept(t *testing.T) {
 	var n atomic.Int64
 	_, err = s.Document(ctx, docKey, static(&n, "x"))
 	if err != nil || n.Load() != 1 {
-		t.Errorf("an error was kept: %v", err)
+		t.Errorf("after an error: %v, rendered %d times; want it rendered anew", err, n.Load())
 	}
 	func() {
 		defer func() {
@@ -228,7 +229,7 @@ func TestDocumentKeepsWhatIsAskedFor(t *testing.T) {
 	for _, encoding := range []string{store.Identity, store.Zstd, store.Gzip, store.Identity} {
 		wg.Go(func() {
 			if p := ask(0, encoding); encoding == store.Identity && string(p) != body || len(p) == 0 {
-				t.Errorf("%q: %d bytes", encoding, len(p))
+				t.Errorf("encoding %q has %d bytes, want the body's", encoding, len(p))
 			}
 		})
 	}
@@ -312,6 +313,6 @@ func TestDocumentHitNeedsNoDisk(t *testing.T) {
 	must(t, s.Close())
 	d, err := s.Document(ctx, docKey, static(&n, "y"))
 	if err != nil || string(encoded(t, d, store.Identity)) != "x" {
-		t.Errorf("%+v %v", d, err)
+		t.Errorf("the document of a closed store: %v, want it from memory", err)
 	}
 }

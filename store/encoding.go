@@ -40,7 +40,7 @@ type Document struct {
 
 	gzipTag, zstdTag string       // made once: they are compared with what every client holds
 	held             atomic.Int64 // bytes of memory, about
-	resized          func()       // nil, or hears that held changed
+	resized          func()       // called when held has changed; nil for none
 
 	mu         sync.Mutex // guards the rest
 	body       []byte     // nil while only another encoding is kept

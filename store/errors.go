@@ -30,8 +30,8 @@ var (
 	ErrProtected = problem.New(403, "protected", "protected from this change")
 	// ErrDenied: the caller may create but not overwrite.
 	ErrDenied = problem.New(403, "not allowed", "permission denied")
-	// ErrDamaged: the bytes of a blob are missing or not those of its digest. It is no 404, which clients would believe:
-	// the thing exists, and comes back.
+	// ErrDamaged: the bytes of a blob are missing or not those of its digest. It is no 404, which clients would take as
+	// final: the blob exists, and may be repaired.
 	ErrDamaged = problem.New(500, "damaged on disk", "the file is damaged on the registry's disk")
 	// ErrConflict: a compare-and-set lost.
 	ErrConflict = problem.New(412, "precondition failed", "changed by someone else in the meantime")

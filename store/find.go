@@ -37,7 +37,7 @@ const (
 // packages are selected. Of a query that selects more than MaxMatches packages, or that has a word or mark with more
 // rows than one search reads, the first by word and name are found, and always the package whose name is the word; the
 // answer is the same until the index changes. Few searches run at once: a *budget.Busy after some seconds in line,
-// ctx's error when whoever asks has left.
+// ctx's error when the client has left.
 func (s *Store) Search(ctx context.Context, k Kind, q Query) (out []Match, err error) {
 	err = s.Heavy(ctx, func() error {
 		return s.View(ctx, func(tx *Tx) error {
@@ -49,14 +49,14 @@ func (s *Store) Search(ctx context.Context, k Kind, q Query) (out []Match, err e
 	return out, err
 }
 
-// newHeavy leaves half of the processors to what is quick.
+// newHeavy keeps heavy work to half of the processors, so that quick requests always find one.
 func newHeavy() *budget.Pool {
 	const busy = "The server is busy with other searches and lists; try again in a moment."
 	return budget.NewPool(int64(max(1, runtime.GOMAXPROCS(0)/2)), budget.Wait, busy)
 }
 
 // Heavy runs work that takes a processor for more than a moment: searches, lists made for one client, audits. Few run
-// at once, with a pause as long as the work after each; the others stand in line. See Search for the errors. Work must
+// at once, with a pause as long as the work after each; the others wait in line. See Search for the errors. Work must
 // neither wait for a client nor call Heavy.
 func (s *Store) Heavy(ctx context.Context, work func() error) error {
 	pool := s.heavy
@@ -65,7 +65,8 @@ func (s *Store) Heavy(ctx context.Context, work func() error) error {
 	}
 	start := time.Now()
 	defer func() {
-		// As long again the processor is for what is quick: without a pause, whoever floods the line keeps it busy for ever.
+		// The processor is left to quick work for as long again: without a pause, a client that floods the line would keep it
+		// busy for ever.
 		time.AfterFunc(min(time.Since(start), maxPause), func() { pool.Release(1) })
 	}()
 	return work()

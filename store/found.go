@@ -1,6 +1,6 @@
 package store
 
-// This file lists the blobs of a folder without asking its database, for whoever has to say what they are.
+// This file lists the blobs of a folder without its database, so that their contents can be identified.
 
 import (
 	"context"

@@ -29,7 +29,7 @@ type writer struct {
 	queue   []*call
 }
 
-// call is one Update on its way. Its leader owns it until done is closed.
+// call is one Update that waits for its transaction or is in it. Its leader owns it until done is closed.
 type call struct {
 	ctx  context.Context
 	fn   func(*Tx) error
@@ -196,7 +196,8 @@ func (c *call) call() error {
 	return c.tx.err
 }
 
-// finishGroup commits and then tells the world: generations first, so that whoever a hook wakes renders anew.
+// finishGroup commits, moves the generations, runs the hooks and wakes the readers of the journal: generations first,
+// so that a reader who is woken renders anew.
 func (s *Store) finishGroup(b *bolt.Tx, group []*call) {
 	writes := 0
 	for _, c := range group {

@@ -50,15 +50,15 @@ func TestWritersThatShareACommitFailAlone(t *testing.T) {
 				switch w % 8 {
 				case 5, 6:
 					if !errors.Is(err, errMine) {
-						t.Errorf("writer %d: %v", w, err)
+						t.Errorf("writer %d, which refuses: %v, want its own error", w, err)
 					}
 				case 7:
 					if err == nil || !strings.Contains(err.Error(), "oops") {
-						t.Errorf("writer %d: %v", w, err)
+						t.Errorf("writer %d, which panics: %v, want an error with its panic", w, err)
 					}
 				default:
 					if err != nil {
-						t.Errorf("writer %d: %v", w, err)
+						t.Errorf("writer %d: %v, want success", w, err)
 					}
 				}
 			}
@@ -101,7 +101,7 @@ func TestSharedCommitsCountOnce(t *testing.T) {
 				return nil
 			})
 			if (w%4 == 0) != errors.Is(err, errMine) {
-				t.Errorf("writer %d: %v", w, err)
+				t.Errorf("writer %d: %v, want its own error %t", w, err, w%4 == 0)
 			}
 		})
 	}

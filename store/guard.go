@@ -30,8 +30,8 @@ func Unusable(err error) string {
 	return r.Text
 }
 
-// damage is the sentence about a database that cannot be used. It is an ErrDatabase and, as everything that cannot be
-// read, an ErrFormat.
+// damage is the error of a database that cannot be used, with a sentence for operators. It is an ErrDatabase and, as
+// everything that cannot be read, an ErrFormat.
 func damage(seen string) error {
 	return &problem.Refusal{Err: fmt.Errorf("%w: %w", ErrDatabase, ErrFormat),
 		Text: fmt.Sprintf("%s is damaged: %s. %s %s", dbName, seen, recoveryHelp, newDatabaseHelp)}

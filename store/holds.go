@@ -69,14 +69,14 @@ func (p *pkg) drop(d digest.Digest, version string) error {
 		return err
 	}
 	p.row.Bytes -= row.Size
-	p.tx.touch(p.kind, p.name) // the right to read the blob is gone: nobody may go by what he remembers
+	p.tx.touch(p.kind, p.name) // the right to read the blob is gone: remembered answers are outdated
 	if err := p.countUser(row.By, -row.Size); err != nil {
 		return err
 	}
 	return p.tx.del(bucketHolder, key(string(d), string(p.kind), p.name))
 }
 
-// loosen turns a version's hold into a loose one, so that whoever has just read the version still gets its blobs.
+// loosen turns a version's hold into a loose one, so that a client that has just read the version still gets its blobs.
 func (p *pkg) loosen(b Blob, version string) error {
 	row, ok, err := p.holder(b.Digest)
 	if !ok || err != nil {

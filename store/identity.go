@@ -160,8 +160,8 @@ func makeDB(f *disk.Folder, o Options, id string) error {
 	return f.SyncDir(".")
 }
 
-// setAside gives a damaged database another name, for whoever can still read something of it. What may be replaced by
-// an empty one was accepted before.
+// setAside gives a damaged database another name, so that what is still readable can be recovered. What may be replaced
+// by an empty one was accepted before.
 func setAside(f *disk.Folder, o Options) (bool, error) {
 	err := inspectFile(f.Path(dbName), o)
 	if !errors.Is(err, ErrDatabase) {

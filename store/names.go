@@ -1,6 +1,6 @@
 package store
 
-// This file keeps the names that are ours. A name is ours from its first publish, or from an administrator's word,
+// This file keeps the names that are ours. A name is ours from its first publish, or from an administrator's claim,
 // until an administrator releases it: what a package was called must not become somebody else's package when it is
 // deleted.
 
@@ -24,7 +24,7 @@ type OwnedName struct {
 	Name    string    `json:"name"`
 	Since   time.Time `json:"since"`
 	By      string    `json:"by,omitempty"`
-	Claimed bool      `json:"claimed,omitempty"` // by an administrator's word, whether or not it was ever published
+	Claimed bool      `json:"claimed,omitempty"` // by an administrator, whether or not it was ever published
 	Hosted  bool      `json:"hosted,omitempty"`  // there is a package of this name now
 }
 

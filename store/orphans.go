@@ -22,7 +22,7 @@ import (
 const (
 	// orphanKeep is how long an orphan is kept.
 	orphanKeep = 7 * 24 * time.Hour
-	// orphanMost and orphanShare bound what is moved aside without being told to: 100 files, or one in a hundred.
+	// orphanMost and orphanShare bound what is moved aside without an operator's decision: 100 files, or one in a hundred.
 	orphanMost  = 100
 	orphanShare = 100
 )
@@ -33,7 +33,7 @@ type OrphanReport struct {
 	Bytes    int64 `json:"bytes"`    // of the moved
 	Returned int64 `json:"returned"` // brought back: they have a record
 	Removed  int64 `json:"removed"`  // gone for good after their week
-	Waiting  int64 `json:"waiting"`  // left where they are: they wait for an operator's word
+	Waiting  int64 `json:"waiting"`  // left where they are: they wait for an operator's decision
 	Kept     int64 `json:"kept"`     // in orphans/ now
 }
 
@@ -60,7 +60,7 @@ func (s *Store) setOrphans(r OrphanReport, err error) {
 	}
 }
 
-// MoveOrphans moves every blob without a record aside, however many they are: an operator's word after ErrOrphans.
+// MoveOrphans moves every blob without a record aside, however many they are: an operator's decision after ErrOrphans.
 func (s *Store) MoveOrphans(ctx context.Context) (OrphanReport, error) {
 	err := s.writable()
 	var r OrphanReport
@@ -168,7 +168,7 @@ func (s *Store) withoutRecord(ctx context.Context, entries []fs.DirEntry) (unkno
 }
 
 // young reports whether a file without a record may belong to work under way: a commit has touched its digest before
-// its rename; the file's age protects the work of whoever repairs a folder by hand. A time far in the future is a
+// its rename; the file's age protects the work of somebody who repairs a folder by hand. A time far in the future is a
 // clock's mistake and would keep the file for ever.
 func (s *Store) young(d digest.Digest, st fs.FileInfo) bool {
 	now := s.opt.Now()

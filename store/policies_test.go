@@ -37,10 +37,10 @@ func TestQuotasRefuseWhatIsAbove(t *testing.T) {
 			publish(t, s, "abc", ver("1-again", one)) // no more bytes: always admitted
 			err := npm(s).Update(ctx, "abc", func(p *packageTx) error { return p.Publish(ver("2", two)) })
 			if errors.Is(err, store.ErrQuota) != c.want || (err != nil) != c.want {
-				t.Errorf("publish: %v", err)
+				t.Errorf("publish: %v, want it refused %t", err, c.want)
 			}
 			if err := s.Admit(ctx, store.NPM, "abc", 6); errors.Is(err, store.ErrQuota) != (c.want || c.q.Bytes == 10) {
-				t.Errorf("admit: %v", err)
+				t.Errorf("admit of 6 bytes: %v, want it refused %t", err, c.want || c.q.Bytes == 10)
 			}
 		})
 	}
@@ -58,10 +58,10 @@ func TestQuotaCountsWhatTheTransactionAdded(t *testing.T) {
 	wantErr(t, err, store.ErrQuota)
 	var r *problem.Refusal
 	if !errors.As(err, &r) || !strings.Contains(r.Public(), "quota") || strings.Contains(r.Public(), "publish npm") {
-		t.Errorf("the public text is %v", r)
+		t.Errorf("the client's user reads %v, want the quota and nothing of the operation", r)
 	}
 	if list, _ := npm(s).Packages(ctx, "", 0); len(list) != 0 {
-		t.Errorf("half a transaction committed: %+v", list)
+		t.Errorf("packages after the refusal: %+v, want none: half a transaction was committed", list)
 	}
 }
 
@@ -133,7 +133,7 @@ func TestStarMatchesAnyRunOfCharacters(t *testing.T) {
 		s := store.NewRules(store.RulesConfig{Protected: []store.Protected{{Package: c.pattern}}})
 		err := s.Check(nil, store.Change{Op: store.OpPublish, Package: c.name})
 		if c.pattern != "" && errors.Is(err, store.ErrProtected) != c.want {
-			t.Errorf("%q matches %q: %v", c.pattern, c.name, err)
+			t.Errorf("%q against %q: %v, want it to match %t", c.pattern, c.name, err, c.want)
 		}
 	}
 }

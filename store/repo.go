@@ -174,7 +174,7 @@ type pkg struct {
 	changed bool       // something that documents show is different: the generation moves
 }
 
-// openPackage is the way in for code that has no M: the sweeper's, and DeletePackage's.
+// openPackage opens a package for code that does not know M: the sweeper and the check.
 func openPackage(tx *Tx, k Kind, name string) (*pkg, error) {
 	p := &pkg{tx: tx, kind: k, name: name}
 	return p, p.load()

@@ -71,22 +71,22 @@ func TestSearchFindsByWordsAndMarks(t *testing.T) {
 	}
 	data, err := s.Listings(context.Background(), store.NPM, []string{"pad", "absent"})
 	if err != nil || string(data[0]) != `{"v":1}` || data[1] != nil {
-		t.Errorf("%q %v", data, err)
+		t.Errorf("Listings of pad and absent: %q, %v; want {\"v\":1} and nothing", data, err)
 	}
 	// A listing is replaced as a whole.
 	list(t, s, store.NPM, "left-pad", &store.Listing{Words: map[string]int{"other": 1}, Data: json.RawMessage(`5`)})
 	byWord, byMark := found(t, s, store.Query{Words: []string{"left"}}), found(t, s, store.Query{Marks: []string{"old"}})
 	if got := byWord + byMark; got != "" {
-		t.Errorf("what was is still found: %q", got)
+		t.Errorf("by its old word and mark %q is found, want nothing", got)
 	}
 	list(t, s, store.NPM, "left-pad", nil)
 	if got := found(t, s, store.Query{}); got != "pad padding" {
-		t.Errorf("%q", got)
+		t.Errorf("without its listing the search finds %q, want pad and padding", got)
 	}
 	repo := store.NewRepo[struct{}](s, store.NPM)
 	err = repo.Update(context.Background(), "pad", func(tx *store.PackageTx[struct{}]) error { return tx.DeletePackage() })
 	if got := found(t, s, store.Query{Words: []string{"pad"}}); err != nil || got != "padding" {
-		t.Errorf("%q %v", got, err)
+		t.Errorf("after the deletion of pad the search finds %q, %v; want padding", got, err)
 	}
 }
 
@@ -129,14 +129,14 @@ func TestOwnersAreKeptWithThePackage(t *testing.T) {
 	})
 	step(func(tx *store.PackageTx[struct{}]) error {
 		if p, err := tx.Package(); err != nil || fmt.Sprint(p.Owners) != "[ada bob]" || !p.Private {
-			t.Errorf("%+v %v", p, err)
+			t.Errorf("the package is %+v, %v; want it private, owned by ada and bob", p, err)
 		}
 		return tx.DeletePackage()
 	})
 	step(func(tx *store.PackageTx[struct{}]) error {
 		return tx.SetPackage(func(p *store.Package) {
 			if len(p.Owners) != 0 || p.Private {
-				t.Errorf("a name that was given up has %+v", p)
+				t.Errorf("the package that was deleted comes back as %+v, want no owners and not private", p)
 			}
 		})
 	})

@@ -17,7 +17,7 @@ import (
 // StageOptions says what is known about a body before it arrives.
 type StageOptions = disk.StageOptions
 
-// Stage is a body on its way into the store: write it, inspect it, then Commit or Abort. One goroutine uses it. A small
+// Stage is a body that is being taken in: write it, inspect it, then Commit or Abort. One goroutine uses it. A small
 // body stays in memory until Commit; a larger one is a file of uploads/ that a crash leaves for Reconcile.
 type Stage struct {
 	*disk.Stage // Write, ReadFrom; Size, Digest, Sum; ReadAt, Flush, Follow; Abort

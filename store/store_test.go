@@ -29,22 +29,25 @@ func TestPublishedVersionCanBeRead(t *testing.T) {
 	err := npm(s).View(ctx, "left-pad", func(p *packageTx) error {
 		got, err := p.Version("1.0.0")
 		must(t, err)
-		if got.By != "ada" || got.Meta.Note != "first" || got.Source != store.Hosted || !got.Published.Equal(clock.Now()) {
-			t.Errorf("version is %+v", got)
+		if got.By != "ada" || got.Source != store.Hosted || !got.Published.Equal(clock.Now()) {
+			t.Errorf("the version is by %q, %s, of %v; want ada, hosted, %v", got.By, got.Source, got.Published, clock.Now())
+		}
+		if got.Meta.Note != "first" {
+			t.Errorf("its metadata says %q, want first", got.Meta.Note)
 		}
 		if got.Files[0].Size != b.Size {
-			t.Errorf("size %d was not filled in", got.Files[0].Size)
+			t.Errorf("its file has %d bytes, want %d filled in", got.Files[0].Size, b.Size)
 		}
 		id, f, err := p.File("1.0.0-0.tgz")
 		if err != nil || id != "1.0.0" || f.Digest != b.Digest {
-			t.Errorf("File: %q %+v %v", id, f, err)
+			t.Errorf("File: version %q, %s, %v; want 1.0.0, %s", id, f.Digest, err, b.Digest)
 		}
 		if size, ok := p.Holds(b.Digest); !ok || size != b.Size {
-			t.Errorf("Holds: %d %v", size, ok)
+			t.Errorf("Holds: %d, %t; want %d, true", size, ok, b.Size)
 		}
 		row, err := p.Package()
 		if err != nil || row.Versions != 1 || row.Bytes != 5 || row.Name != "left-pad" || row.Gen == 0 {
-			t.Errorf("Package: %+v %v", row, err)
+			t.Errorf("Package: %+v, %v; want left-pad with one version, 5 bytes and a generation", row, err)
 		}
 		_, err = p.Version("2.0.0")
 		wantErr(t, err, store.ErrNotFound)
@@ -145,7 +148,7 @@ func TestSweepAfterDelete(t *testing.T) {
 	st, err := s.Stats(ctx)
 	must(t, err)
 	if st.Kinds[store.NPM] != (store.KindStats{}) || st.Users["ada"] != 0 {
-		t.Errorf("counters after deletion: %+v", st)
+		t.Errorf("after the deletion npm counts %+v and ada %d bytes, want nothing", st.Kinds[store.NPM], st.Users["ada"])
 	}
 }
 
@@ -165,7 +168,7 @@ func TestReplaceMovesHoldsWithFiles(t *testing.T) {
 		v, err := p.Version("1")
 		must(t, err)
 		if !v.Yanked || v.Updated.IsZero() || len(v.Files) != 2 || v.By != "ada" {
-			t.Errorf("version is %+v", v)
+			t.Errorf("the version is %+v, want it yanked and updated, with two files, still by ada", v)
 		}
 		return nil
 	}))
@@ -227,23 +230,23 @@ func TestTagsMoveUnderTheirConditions(t *testing.T) {
 			names = append(names, tag.Name+"="+tag.Version)
 		}
 		if !slices.Equal(names, []string{"next=3"}) {
-			t.Errorf("tags: %q", names)
+			t.Errorf("tags are %q, want next=3 alone", names)
 		}
 		for e, err := range p.TagHistory("latest") {
 			must(t, err)
 			history = append(history, e.Event+" "+e.Version)
 			if e.Digest != b.Digest || e.By != "ada" {
-				t.Errorf("event %+v", e)
+				t.Errorf("event %+v, want it by ada with the digest %s", e, b.Digest)
 			}
 		}
 		if want := []string{"deleted 3", "created 3", "created 2", "created 1"}; !slices.Equal(history, want) {
 			t.Errorf("history %q, want %q", history, want)
 		}
 		for range p.TagHistory("latest-but-not-this") {
-			t.Error("a history of nothing")
+			t.Error("a tag that never was has a history, want none")
 		}
 		if of := slices.Collect(p.TagsOf("3")); !slices.Equal(of, []string{"next"}) {
-			t.Errorf("tags of 3: %q", of)
+			t.Errorf("tags of version 3 are %q, want next alone", of)
 		}
 		return nil
 	}))
@@ -261,24 +264,24 @@ func TestHoldGivesTheRightToRead(t *testing.T) {
 
 	names, err := s.Holders(ctx, store.OCI, b.Digest, "", 0)
 	if err != nil || !slices.Equal(names, []string{"app", "zoo"}) {
-		t.Errorf("holders %q, %v", names, err)
+		t.Errorf("holders are %q, %v; want app and zoo", names, err)
 	}
 	names, _ = s.Holders(ctx, store.OCI, b.Digest, "app", 1)
 	if !slices.Equal(names, []string{"zoo"}) {
-		t.Errorf("holders after app: %q", names)
+		t.Errorf("holders after app are %q, want zoo", names)
 	}
 	if names, _ = s.Holders(ctx, store.NPM, b.Digest, "", 0); len(names) != 0 {
-		t.Errorf("holders of another kind: %q", names)
+		t.Errorf("holders of another kind are %q, want none", names)
 	}
 	list, err := r.Packages(ctx, "", 0)
 	if err != nil || len(list) != 1 || list[0].Name != "zoo" {
-		t.Errorf("a package that only holds blobs is listed: %+v, %v", list, err)
+		t.Errorf("listed are %+v, %v; want zoo without app, which only holds a blob", list, err)
 	}
 	must(t, r.Update(ctx, "app", func(p *packageTx) error { return p.Unhold(b.Digest) }))
 	st, err := s.Stats(ctx)
 	must(t, err)
 	if got := st.Kinds[store.OCI]; got != (store.KindStats{Packages: 1, Versions: 1, Bytes: b.Size}) {
-		t.Errorf("counters %+v", got)
+		t.Errorf("the kind counts %+v, want one package, one version, %d bytes", got, b.Size)
 	}
 }
 
@@ -329,10 +332,10 @@ func TestIndexRowsGoWithTheirPackage(t *testing.T) {
 			keys = append(keys, string(k)+"="+string(v))
 		}
 		if !slices.Equal(keys, []string{"y=vy"}) {
-			t.Errorf("rows %q", keys)
+			t.Errorf("rows left are %q, want y=vy alone", keys)
 		}
 		if v := p.KindIndex("names").Get([]byte("a")); string(v) != "1" {
-			t.Errorf("kind index: %q", v)
+			t.Errorf("the kind's row is %q, want 1", v)
 		}
 		if p.Index("own").Get([]byte("ers")) != nil {
 			t.Error("tables overlap")
@@ -403,10 +406,10 @@ func TestReadOnlySwitchSaysWhy(t *testing.T) {
 	wantErr(t, s.Admit(ctx, store.NPM, "a", 1), store.ErrReadOnly)
 	var pub *problem.Refusal
 	if !errors.As(err, &pub) || !strings.Contains(pub.Public(), "moving house") {
-		t.Errorf("the reason is lost: %v", err)
+		t.Errorf("the refusal is %v, want the reason in its public text", err)
 	}
 	if _, err := s.Secret(ctx, "jwt", 32); err != nil {
-		t.Errorf("a server that only serves has to sign: %v", err)
+		t.Errorf("Secret: %v; want success, since a server that only serves has to sign", err)
 	}
 	s.SetReadOnly("")
 	must(t, s.Update(ctx, func(*store.Tx) error { return nil }))
@@ -464,18 +467,18 @@ func TestJournalHasEveryChangeInOrder(t *testing.T) {
 	for i, e := range all {
 		ops = append(ops, string(e.Op))
 		if e.Seq != uint64(i+1) || e.Actor.User != "ada" || e.Time.IsZero() {
-			t.Errorf("entry %+v", e)
+			t.Errorf("entry %d is %+v, want it numbered %d, by ada, with a time", i, e, i+1)
 		}
 	}
 	if !slices.Equal(ops, []string{"publish", "tag", "mount"}) || all[0].Bytes != 5 {
-		t.Errorf("journal %+v", all)
+		t.Errorf("the journal has %q with %d bytes first; want publish, tag, mount and 5", ops, all[0].Bytes)
 	}
 	rest, err := s.Journal(ctx, 1, 1)
 	if err != nil || len(rest) != 1 || rest[0].Seq != 2 {
-		t.Errorf("after 1: %+v %v", rest, err)
+		t.Errorf("Journal(after 1, limit 1): %+v, %v; want entry 2", rest, err)
 	}
 	tail, err := s.JournalTail(ctx, 2)
 	if err != nil || len(tail) != 2 || tail[0].Seq != 3 {
-		t.Errorf("tail: %+v %v", tail, err)
+		t.Errorf("JournalTail(2): %+v, %v; want two entries, number 3 first", tail, err)
 	}
 }

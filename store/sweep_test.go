@@ -27,7 +27,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 		t.Fatal(err)
 	}
 	if rep := mustSweep(t, s, SweepOptions{}); rep != (SweepReport{}) {
-		t.Errorf("at once: %+v", rep)
+		t.Errorf("a sweep at once: %+v, want nothing reviewed", rep)
 	}
 	c.move(40 * time.Minute)
 	s.Touch(touched.Digest)
@@ -46,7 +46,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	mustLack(t, s, loose.Digest)
 	c.move(2 * time.Hour)
 	if rep := mustSweep(t, s, SweepOptions{}); rep.Blobs != 1 {
-		t.Errorf("after the touch ran out: %+v", rep)
+		t.Errorf("the sweep after the touch ran out: %+v, want one blob removed", rep)
 	}
 	mustLack(t, s, touched.Digest)
 	mustHave(t, s, held.Digest, []byte("held"))
@@ -58,7 +58,7 @@ func TestSweepWaitsForTheGrace(t *testing.T) {
 	mustHave(t, s, held.Digest, []byte("held"))
 	c.move(2 * time.Hour)
 	if rep := mustSweep(t, s, SweepOptions{}); rep.Blobs != 1 {
-		t.Errorf("after the delete: %+v", rep)
+		t.Errorf("the sweep after the deletion: %+v, want one blob removed", rep)
 	}
 	mustLack(t, s, held.Digest)
 }
@@ -67,15 +67,15 @@ func TestSweptBlobsLeaveTheMemory(t *testing.T) {
 	s := openBytes(t, t.TempDir(), Options{})
 	b := mustPut(t, s, []byte("small"))
 	if p, err := s.ReadBlob(context.Background(), b.Digest, 5); err != nil || string(p) != "small" {
-		t.Fatalf("%q, %v", p, err)
+		t.Fatalf("ReadBlob: %q, %v; want small", p, err)
 	}
 	if _, err := s.ReadBlob(context.Background(), b.Digest, 4); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("above the limit: %v", err)
+		t.Errorf("ReadBlob above the limit: %v, want ErrTooLarge", err)
 	}
 	zero := time.Duration(0)
 	mustSweep(t, s, SweepOptions{Grace: &zero})
 	if _, err := s.ReadBlob(context.Background(), b.Digest, 5); !errors.Is(err, ErrNotFound) {
-		t.Errorf("swept: %v", err)
+		t.Errorf("ReadBlob of a swept blob: %v, want ErrNotFound", err)
 	}
 	if s.small.get(b.Digest) != nil {
 		t.Error("the bytes are still in memory")
@@ -88,21 +88,21 @@ func TestSweepRefusesAndPauses(t *testing.T) {
 	zero := time.Duration(0)
 	resume := s.pauseSweep()
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero}); !rep.Paused || rep.Blobs != 0 {
-		t.Errorf("paused: %+v", rep)
+		t.Errorf("a paused sweep: %+v, want it to say so and remove nothing", rep)
 	}
 	mustHave(t, s, b.Digest, []byte("x"))
 	resume()
 	resume()
 	s.SetReadOnly("test")
 	if _, err := s.Sweep(context.Background(), SweepOptions{Grace: &zero}); !errors.Is(err, ErrReadOnly) {
-		t.Errorf("read-only: %v", err)
+		t.Errorf("a sweep of a read-only store: %v, want ErrReadOnly", err)
 	}
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero, DryRun: true}); rep.Blobs != 1 {
-		t.Errorf("read-only dry run: %+v", rep)
+		t.Errorf("a dry run on a read-only store: %+v, want one blob", rep)
 	}
 	s.SetReadOnly("")
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero}); rep.Blobs != 1 {
-		t.Errorf("sweep: %+v", rep)
+		t.Errorf("the sweep after that: %+v, want one blob removed", rep)
 	}
 }
 
@@ -115,13 +115,13 @@ func TestSweepGoesThroughManyPages(t *testing.T) {
 	}
 	zero := time.Duration(0)
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero, DryRun: true}); rep.Blobs != n {
-		t.Errorf("dry run: %+v", rep)
+		t.Errorf("the dry run: %+v, want %d blobs", rep, n)
 	}
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero}); rep.Blobs != n {
-		t.Errorf("sweep: %+v", rep)
+		t.Errorf("the sweep: %+v, want %d blobs", rep, n)
 	}
 	if rep := mustSweep(t, s, SweepOptions{Grace: &zero}); rep.Reviewed != 0 {
-		t.Errorf("second sweep: %+v", rep)
+		t.Errorf("the second sweep: %+v, want nothing reviewed", rep)
 	}
 }
 
@@ -289,7 +289,7 @@ func TestDamagedBlobIsRepairedByAPush(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, _, err := s.OpenBlob(ctx, b.Digest); err == nil || errors.Is(err, ErrNotFound) {
-			t.Errorf("a damaged blob opens with %v", err)
+			t.Errorf("OpenBlob of a damaged blob: %v, want an error, and not ErrNotFound", err)
 		}
 		mustPut(t, s, []byte("whole")) // pushing it again repairs it
 		mustHave(t, s, b.Digest, []byte("whole"))

@@ -12,7 +12,7 @@ const (
 	// commit.
 	smallBuffer = 32 << 10
 	largeBuffer = 1 << 20
-	// largeBudget is how many bytes of large buffers are in use at once; whoever comes later takes small ones.
+	// largeBudget is how many bytes of large buffers are in use at once; streams that come later take small ones.
 	largeBudget = 24 << 20
 )
 

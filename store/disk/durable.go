@@ -248,7 +248,7 @@ func (f *Folder) chmod(file *os.File, path string, mode fs.FileMode) error {
 	return f.Step("chmod", path, func() error { return file.Chmod(mode) })
 }
 
-// setTime sets the time by which a file's age is told.
+// setTime sets the time of the file's last change, which says how old it is.
 func (f *Folder) setTime(path string, t time.Time) error {
 	return f.Step("chtimes", path, func() error { return os.Chtimes(f.Path(path), t, t) })
 }

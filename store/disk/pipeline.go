@@ -11,8 +11,7 @@ import (
 // ringSize is how many buffers one stream may have in flight: one filling, one or two being hashed.
 const ringSize = 3
 
-// chunk is a buffer on its way: filled and written to the file by the sink's goroutine, then read by one lane for each
-// sum.
+// chunk is a buffer that the sink's goroutine fills and writes to the file, and that one lane for each sum reads then.
 type chunk struct {
 	buf  *[]byte
 	n    int

@@ -221,7 +221,7 @@ func (u *Session) Offset() (int64, error) {
 	return st.Size(), nil
 }
 
-// offset is Offset for whoever owns the session.
+// offset is Offset for the owner of the session.
 func (u *Session) offset() int64 {
 	switch {
 	case u.landed != nil:
@@ -338,8 +338,8 @@ func (f *Folder) Uploads() (ids []string, err error) {
 	return ids, err
 }
 
-// makeRoom ends the session of a user that rests longest; false when a request is writing to each of them. Whoever owns
-// it finds no such upload and starts anew.
+// makeRoom ends the session of a user that rests longest; false when a request is writing to each of them. Its client
+// finds no such upload and starts anew.
 func (f *Folder) makeRoom(user string) (made bool, err error) {
 	var resting []*Session
 	used := make(map[*Session]time.Time)

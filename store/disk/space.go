@@ -61,7 +61,7 @@ func (f *Folder) ForgetSpace() {
 	f.space.checked = time.Time{}
 }
 
-// Free is how many bytes an unprivileged process may still write, by the kernel's word.
+// Free is how many bytes an unprivileged process may still write, as the kernel says.
 func (f *Folder) Free() (int64, error) {
 	free, _, err := fileSystem(f.dir)
 	return free, err

@@ -25,8 +25,8 @@ type StageOptions struct {
 	Sums  []string // computed beside sha256 while writing: "md5", "sha1", "sha512", "blake2b-256"
 }
 
-// Stage is a body on its way in. One goroutine uses it. A small body stays in memory until it is filed; a larger one is
-// a file of uploads/ that a crash leaves for RemoveLeftovers.
+// Stage is a body that is being taken in. One goroutine uses it. A small body stays in memory until its commit; a
+// larger one is a file of uploads/ that a crash leaves for RemoveLeftovers.
 type Stage struct {
 	ctx  context.Context
 	opt  StageOptions

@@ -42,9 +42,9 @@ func (u *Session) Resume(ctx context.Context) (*Upload, error) {
 // Offset is the number of bytes the upload has.
 func (u *Upload) Offset() int64 { return u.u.offset() }
 
-// Append adds all of r to the end and returns how many bytes were kept. at is where the client believes the end to be,
-// -1 when it did not say: ErrOffset unless it is right. When r fails, or the disk is full (ErrFull), what arrived
-// before stays and the upload can be continued at Offset.
+// Append adds all of r to the end and returns how many bytes were kept. at is the offset that the client sent, -1 for
+// none: ErrOffset unless it is the upload's end. When r fails, or the disk is full (ErrFull), what arrived before stays
+// and the upload can be continued at Offset.
 func (u *Upload) Append(ctx context.Context, r io.Reader, at int64) (n int64, err error) {
 	switch {
 	case u.done:

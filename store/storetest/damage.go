@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 )
@@ -42,6 +43,11 @@ func Damage(t testing.TB, dir string, d digest.Digest, how string) {
 		t.Fatalf("no damage is called %q", how)
 	}
 	if err := os.WriteFile(path, body, 0o440); err != nil {
+		t.Fatal(err)
+	}
+	// A file that is put right at once must have another time than this one, and clocks of file systems are coarse.
+	past := time.Now().Add(-time.Minute)
+	if err := os.Chtimes(path, past, past); err != nil {
 		t.Fatal(err)
 	}
 }
