@@ -1,5 +1,7 @@
 package upstream
 
+// This file holds requests against the rules about names, versions, ages and credentials.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file plays upstreams that want to make us do something.
+
 import (
 	"context"
 	"crypto/tls"

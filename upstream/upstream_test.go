@@ -1,5 +1,7 @@
 package upstream
 
+// This file asks for documents and files, with upstreams that work and that do not.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package config
 
+// This file has sizes and durations: how they are read, and how they are written.
+
 import (
 	"errors"
 	"fmt"

@@ -1,5 +1,7 @@
 package server
 
+// This file looks for addresses of the upstream in every answer, and for claimed names in every request.
+
 import (
 	"bytes"
 	"compress/gzip"
