@@ -200,8 +200,8 @@ func TestWrongBytesAreNeverKept(t *testing.T) {
 	}
 }
 
-// TestVersionsAreHeldBackUntilTheyAreOfAge: what was there at the first sync is old, what comes later is held back until it is; what is blocked
-// never opens.
+// TestVersionsAreHeldBackUntilTheyAreOfAge: what was there at the first sync is old, what comes later is held back
+// until it is; what is blocked never opens.
 func TestVersionsAreHeldBackUntilTheyAreOfAge(t *testing.T) {
 	g := newRig(t, func(o *Options) {
 		o.MinAge, o.Blocked, o.Allowed = 72*time.Hour, []string{"npm:demo@6.*", "npm:evil"}, []string{"npm:demo@7.0.0"}
@@ -290,8 +290,8 @@ func mustParse(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// TestEvictionTakesWhatWasNotUsedForLongest: what was not used for longest goes first, until the limit holds; a purge takes all of a
-// package.
+// TestEvictionTakesWhatWasNotUsedForLongest: what was not used for longest goes first, until the limit holds; a purge
+// takes all of a package.
 func TestEvictionTakesWhatWasNotUsedForLongest(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.CacheSize = 25_000 })
 	body := string(noise(10_000))

@@ -273,8 +273,9 @@ func (d *slowDisk) Before(string, string) error {
 
 func (d *slowDisk) After(string, string) error { return nil }
 
-// TestNewDocumentIsAnsweredBeforeItIsOnDisk: a document that is new is answered while the disk is busy, and nobody asks for it again
-// meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held back waits.
+// TestNewDocumentIsAnsweredBeforeItIsOnDisk: a document that is new is answered while the disk is busy, and nobody
+// asks for it again meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held
+// back waits.
 func TestNewDocumentIsAnsweredBeforeItIsOnDisk(t *testing.T) {
 	disk := &slowDisk{}
 	g := newRig(t)
