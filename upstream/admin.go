@@ -1,5 +1,7 @@
 package upstream
 
+// This file has what operators see of upstreams, and do to them.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file holds back versions that are too young, and those that are blocked.
+
 import (
 	"context"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file keeps us from asking hosts that are down.
+
 import (
 	"sync"
 	"time"
@@ -29,7 +31,7 @@ const (
 	firstPause  = 10 * time.Second
 	longPause   = 5 * time.Minute
 	probeLease  = 15 * time.Second // a probe that stalls does not keep the next one from leaving
-	longNotice  = 10 * time.Minute // the longest Retry-After that is believed
+	longNotice  = 10 * time.Minute // the longest Retry-After that is obeyed
 )
 
 // breakers are those of the hosts that a registry's documents name for its files: trouble with one of them is not the

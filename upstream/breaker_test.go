@@ -1,5 +1,7 @@
 package upstream
 
+// This file drives breakers by a clock of its own, and by registries that fail.
+
 import (
 	"context"
 	"errors"

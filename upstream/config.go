@@ -1,5 +1,7 @@
 package upstream
 
+// This file has what an operator may say of upstreams.
+
 import (
 	"fmt"
 	"net/netip"
@@ -44,7 +46,7 @@ type Config struct {
 
 	// Fresh is used instead of the protocol's own lifetime of documents; negative means always ask.
 	Fresh time.Duration
-	// Trusted believes the registry's word on when a version was published, for Options.MinAge.
+	// Trusted takes the registry's word for when a version was published, for Options.MinAge.
 	Trusted bool
 	// Offline begins with the registry switched off.
 	Offline bool

@@ -1,5 +1,7 @@
 package upstream
 
+// This file gives upstreams configurations that make no sense.
+
 import (
 	"errors"
 	"strings"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file decides where we may connect to, and how we know who answers.
+
 import (
 	"context"
 	"crypto/tls"
@@ -37,7 +39,7 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("2002::/16"),
 }
 
-// dialer connects to public addresses, and to the private ones of hosts the operator named. The address is judged when
+// dialer connects to public addresses, and to the private ones of hosts the operator named. The address is checked when
 // it is dialled, after the name was looked up: a name that answers with another address the second time gains nothing.
 type dialer struct {
 	private []string // hosts, or hosts with ports, that may be on any address

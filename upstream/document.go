@@ -1,5 +1,7 @@
 package upstream
 
+// This file answers documents: what changes at the upstream.
+
 import (
 	"cmp"
 	"compress/gzip"
@@ -44,7 +46,7 @@ type Query struct {
 	Head bool
 	// Absent is how long it is remembered that it does not exist; 0: a minute.
 	Absent time.Duration
-	// Tail is for what only grows at its end: only that is asked for, and believed if it begins with the last byte we have
+	// Tail is for what only grows at its end: only that is asked for, and accepted if it begins with the last byte we have
 	// and the upstream's digest of the whole is right. An upstream that gives no digest is asked for the whole.
 	Tail bool
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.

@@ -1,5 +1,7 @@
 package upstream
 
+// This file has the records of what is kept, and documents as protocols get them.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file makes room: it notes what is used, removes what is not, and lists what was missed offline.
+
 import (
 	"context"
 	"encoding/binary"

@@ -1,5 +1,7 @@
 package upstream_test
 
+// This file shows the package to those who want to use it.
+
 import (
 	"context"
 	"errors"

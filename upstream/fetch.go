@@ -1,5 +1,7 @@
 package upstream
 
+// This file sends one request: retries, time limits, and which answers count.
+
 import (
 	"context"
 	"errors"
@@ -22,7 +24,7 @@ const userAgent = "larder"
 // Errors of this package. ErrNotFound of store is the one that says "no upstream has it".
 var (
 	// ErrUnavailable: trouble with an upstream; nobody knows whether what was asked for exists. See Unavailable. It is
-	// never a 404: clients would believe it, and some remember it.
+	// never a 404: clients would take it for the truth, and some remember it.
 	ErrUnavailable = problem.New(503, "upstream unavailable", "an upstream registry cannot be reached")
 	// ErrOffline: not kept, and upstreams are switched off.
 	ErrOffline = problem.New(404, "offline, and not in the cache", "offline: not in the cache")
@@ -180,7 +182,7 @@ type retryAfter struct {
 
 func (e *retryAfter) Unwrap() error { return &e.statusError }
 
-// once sends one request and judges the answer.
+// once sends one request and checks the status of the answer.
 func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
 	at := u.breakerOf(q.ref)
 	gen, wait := at.ask()
@@ -224,8 +226,8 @@ func (e *redirectedError) Error() string { return "redirected to " + e.host + ":
 
 func (e *redirectedError) Unwrap() error { return e.err }
 
-// elsewhere is err, said of the host of the URL at which it happened if that is not the one that was asked.
-func elsewhere(at, asked string, err error) error {
+// redirected is err, attributed to the host of the URL at which it happened when that is not the host that was asked.
+func redirected(at, asked string, err error) error {
 	if host := hostOf(at); host != "" && host != asked {
 		return &redirectedError{host, err}
 	}
@@ -272,8 +274,8 @@ func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*ht
 		resp, err = u.exchange(ctx, q, deadline)
 	}
 	if err == nil {
-		if err = judge(u, resp); err != nil {
-			err = elsewhere(resp.Request.URL.String(), hostOf(q.ref), err)
+		if err = statusProblem(u, resp); err != nil {
+			err = redirected(resp.Request.URL.String(), hostOf(q.ref), err)
 		}
 	}
 	if err != nil {
@@ -325,7 +327,7 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 		cancel()
 		var failed *url.Error
 		if errors.As(err, &failed) {
-			err = elsewhere(failed.URL, r.URL.Host, err)
+			err = redirected(failed.URL, r.URL.Host, err)
 		}
 		return nil, err
 	}
@@ -336,8 +338,8 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 	return resp, nil
 }
 
-// judge is nil for an answer that says something about what was asked for.
-func judge(u *Upstream, resp *http.Response) error {
+// statusProblem is nil for an answer that says something about what was asked for.
+func statusProblem(u *Upstream, resp *http.Response) error {
 	switch c := resp.StatusCode; {
 	case c >= 200 && c < 300, c == http.StatusNotModified, Absent(c), c == http.StatusRequestedRangeNotSatisfiable:
 		return nil

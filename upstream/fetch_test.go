@@ -298,7 +298,7 @@ func TestCredentialsDoNotFollowRedirects(t *testing.T) {
 
 // TestTroubleOfARedirectsTargetIsNotTheRegistrys: the host that redirected did its part.
 func TestTroubleOfARedirectsTargetIsNotTheRegistrys(t *testing.T) {
-	err := elsewhere("http://files.example.com/x", "registry.example.com", &statusError{500, "files.example.com"})
+	err := redirected("http://files.example.com/x", "registry.example.com", &statusError{500, "files.example.com"})
 	if hostTrouble(err) != nil {
 		t.Errorf("%v counts against the registry", err)
 	}
@@ -309,7 +309,7 @@ func TestTroubleOfARedirectsTargetIsNotTheRegistrys(t *testing.T) {
 	if !errors.As(err, &reason) || reason.code != 500 {
 		t.Errorf("the reason is lost: %v", err)
 	}
-	same := elsewhere("http://registry.example.com/x", "registry.example.com", reason)
+	same := redirected("http://registry.example.com/x", "registry.example.com", reason)
 	if hostTrouble(same) == nil {
 		t.Errorf("%v does not count against the registry", same)
 	}

@@ -1,5 +1,7 @@
 package upstream
 
+// This file answers files: what never changes at the upstream.
+
 import (
 	"cmp"
 	"context"

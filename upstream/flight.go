@@ -1,5 +1,7 @@
 package upstream
 
+// This file fetches files while those who asked follow.
+
 import (
 	"context"
 	"errors"

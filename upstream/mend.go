@@ -1,5 +1,7 @@
 package upstream
 
+// This file mends copies whose bytes went bad on disk: where they came from they can be had again.
+
 import (
 	"cmp"
 	"context"
@@ -10,8 +12,6 @@ import (
 
 	"larder/store"
 )
-
-// Here: copies whose bytes went bad on disk. Where they came from they can be had again.
 
 // sound is k unless its bytes are known to be damaged: then it counts as not kept, and is fetched again.
 func (s *Set) sound(k *kept) *kept {

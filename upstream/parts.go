@@ -1,5 +1,7 @@
 package upstream
 
+// This file reads pieces of files that are not kept.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file holds requests against the rules about names, versions, ages and credentials.
+
 import (
 	"context"
 	"errors"
@@ -26,8 +28,8 @@ func (g *rig) fileOf(name, version string, head bool) (*File, error) {
 		}})
 }
 
-// TestB7_ClaimsHideWhatWasCachedBefore: a rule about a name is asked before anything that is kept, on every route.
-func TestB7_ClaimsHideWhatWasCachedBefore(t *testing.T) {
+// TestClaimsHideWhatWasCachedBefore: a rule about a name is asked before anything that is kept, on every route.
+func TestClaimsHideWhatWasCachedBefore(t *testing.T) {
 	g := newRig(t)
 	g.origin.answer(answers("theirs"))
 	if _, _, err := g.doc("acme-secret"); err != nil {
@@ -66,8 +68,8 @@ func TestB7_ClaimsHideWhatWasCachedBefore(t *testing.T) {
 	}
 }
 
-// TestB7_NoSpellingEscapesAClaim: names and patterns are compared folded, as the protocol folds them.
-func TestB7_NoSpellingEscapesAClaim(t *testing.T) {
+// TestNoSpellingEscapesAClaim: names and patterns are compared folded, as the protocol folds them.
+func TestNoSpellingEscapesAClaim(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:Acme-*", "*:private"} })
 	g.set = g.reg.Set(
 		store.NPM,
@@ -83,8 +85,8 @@ func TestB7_NoSpellingEscapesAClaim(t *testing.T) {
 	}
 }
 
-// TestB7_FirstPublishNeedsAClaim: a name that an upstream has, or may have, is not taken by accident.
-func TestB7_FirstPublishNeedsAClaim(t *testing.T) {
+// TestFirstPublishNeedsAClaim: a name that an upstream has, or may have, is not taken by accident.
+func TestFirstPublishNeedsAClaim(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:mine"} })
 	g.set = g.reg.Set(store.NPM, Protocol{Probe: func(name string) Query {
 		return Query{Package: name, Key: "doc",
@@ -107,8 +109,8 @@ func TestB7_FirstPublishNeedsAClaim(t *testing.T) {
 	}
 }
 
-// TestB7_TroubleDoesNotLeadToTheNextUpstream: the first that has a name owns it; only a real absence leads on.
-func TestB7_TroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
+// TestTroubleDoesNotLeadToTheNextUpstream: the first that has a name owns it; only a real absence leads on.
+func TestTroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
 	second := newOrigin(t)
 	second.answer(answers("second"))
 	g := newRig(t, func(o *Options) {
@@ -128,8 +130,8 @@ func TestB7_TroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
 	}
 }
 
-// TestB5_RedirectsLeadNowhereForbidden: to private addresses, out of the list, from https to http, in circles.
-func TestB5_RedirectsLeadNowhereForbidden(t *testing.T) {
+// TestRedirectsLeadNowhereForbidden: to private addresses, out of the list, from https to http, in circles.
+func TestRedirectsLeadNowhereForbidden(t *testing.T) {
 	other := newOrigin(t)
 	other.answer(answers("inside"))
 	for name, target := range map[string]string{"list": other.URL +
@@ -159,8 +161,8 @@ func TestB5_RedirectsLeadNowhereForbidden(t *testing.T) {
 	}
 }
 
-// TestB5_CredentialsAreBoundToHostAndPath: they go to the registry's scheme, host, port and path, and nowhere else.
-func TestB5_CredentialsAreBoundToHostAndPath(t *testing.T) {
+// TestCredentialsAreBoundToHostAndPath: they go to the registry's scheme, host, port and path, and nowhere else.
+func TestCredentialsAreBoundToHostAndPath(t *testing.T) {
 	u := &Upstream{conf: Config{}, base: mustParse(t, "https://registry.example.com/team")}
 	for address, want := range map[string]bool{
 		"https://registry.example.com/team/x": true, "https://registry.example.com:443/team": true,
@@ -176,8 +178,8 @@ func TestB5_CredentialsAreBoundToHostAndPath(t *testing.T) {
 	}
 }
 
-// TestB5_WrongBytesAreNeverKept: a document that is not one, and a file with another sum, leave nothing behind.
-func TestB5_WrongBytesAreNeverKept(t *testing.T) {
+// TestWrongBytesAreNeverKept: a document that is not one, and a file with another sum, leave nothing behind.
+func TestWrongBytesAreNeverKept(t *testing.T) {
 	g := newRig(t)
 	g.origin.answer(answers("<html>please log in</html>"))
 	q := Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute, Check: func(body []byte, _ string) error {
@@ -198,9 +200,9 @@ func TestB5_WrongBytesAreNeverKept(t *testing.T) {
 	}
 }
 
-// TestB8_AgeGate: what was there at the first sync is old, what comes later is held back until it is; what is blocked
-// never opens.
-func TestB8_AgeGate(t *testing.T) {
+// TestVersionsAreHeldBackUntilTheyAreOfAge: what was there at the first sync is old, what comes later is held back
+// until it is; what is blocked never opens.
+func TestVersionsAreHeldBackUntilTheyAreOfAge(t *testing.T) {
 	g := newRig(t, func(o *Options) {
 		o.MinAge, o.Blocked, o.Allowed = 72*time.Hour, []string{"npm:demo@6.*", "npm:evil"}, []string{"npm:demo@7.0.0"}
 	})
@@ -248,8 +250,8 @@ func TestB8_AgeGate(t *testing.T) {
 	}
 }
 
-// TestB6_OfflineAsksNobody: what is kept is fresh, what is not is absent at once and written down.
-func TestB6_OfflineAsksNobody(t *testing.T) {
+// TestOfflineAsksNobody: what is kept is fresh, what is not is absent at once and written down.
+func TestOfflineAsksNobody(t *testing.T) {
 	g := newRig(t)
 	g.origin.answer(answers("kept"))
 	if _, _, err := g.doc("demo"); err != nil {
@@ -288,9 +290,9 @@ func mustParse(t *testing.T, s string) *url.URL {
 	return u
 }
 
-// TestB3_EvictAndPurge: what was not used for longest goes first, until the limit holds; a purge takes all of a
-// package.
-func TestB3_EvictAndPurge(t *testing.T) {
+// TestEvictionTakesWhatWasNotUsedForLongest: what was not used for longest goes first, until the limit holds; a purge
+// takes all of a package.
+func TestEvictionTakesWhatWasNotUsedForLongest(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.CacheSize = 25_000 })
 	body := string(noise(10_000))
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path+body) })

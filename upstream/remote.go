@@ -1,5 +1,7 @@
 package upstream
 
+// This file has one remote registry: its client, where it may lead, and its credentials.
+
 import (
 	"encoding/base64"
 	"errors"
@@ -113,9 +115,9 @@ func (u *Upstream) resolve(ref string) (*url.URL, error) {
 	return to, nil
 }
 
-// mayAsk judges where documents and redirects send us. What began encrypted stays encrypted. Many registries keep their
-// files on hosts of another name, so any will do unless the operator lists them: credentials do not go along, sums are
-// checked, and the dialer keeps addresses out that are not public.
+// mayAsk decides where documents and redirects may send us. What began encrypted stays encrypted. Many registries keep
+// their files on hosts of another name, so any will do unless the operator lists them: credentials do not go along,
+// sums are checked, and the dialer keeps addresses out that are not public.
 func (u *Upstream) mayAsk(to *url.URL) bool {
 	if u.base.Scheme == "https" && to.Scheme != "https" {
 		return false
@@ -124,7 +126,7 @@ func (u *Upstream) mayAsk(to *url.URL) bool {
 	if strings.EqualFold(to.Host, u.base.Host) || strings.EqualFold(hostPort(to), hostPort(u.base)) {
 		return true
 	}
-	// The dialer judges addresses, but what goes through a proxy it never sees.
+	// The dialer checks addresses, but it never sees what goes through a proxy.
 	if len(u.conf.Hosts) == 0 {
 		return !namesPrivate(to.Hostname())
 	}

@@ -1,5 +1,7 @@
 package upstream
 
+// This file has the rig of the other tests: upstreams on a real store, and a registry whose answers a test writes.
+
 import (
 	"context"
 	"crypto/sha256"

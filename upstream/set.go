@@ -1,5 +1,7 @@
 package upstream
 
+// This file has the upstreams of all kinds, those of one kind, and who may be asked for a name.
+
 import (
 	"context"
 	"errors"

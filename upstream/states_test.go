@@ -1,5 +1,7 @@
 package upstream
 
+// This file looks at what is remembered of documents.
+
 import (
 	"fmt"
 	"testing"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file compares sums, and keeps the last bytes back until they are right.
+
 import (
 	"crypto/md5"
 	"crypto/sha1"

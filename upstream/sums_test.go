@@ -1,5 +1,7 @@
 package upstream
 
+// This file gives bytes out that have other sums than announced.
+
 import (
 	"bytes"
 	"crypto/md5"

@@ -1,5 +1,7 @@
 package upstream
 
+// This file plays upstreams that want to make us do something.
+
 import (
 	"context"
 	"crypto/tls"
@@ -46,10 +48,10 @@ func (g *rig) image() (*Document, error) {
 		Scope: "repository:team/app:pull", Fresh: time.Minute})
 }
 
-// TestB5_TheRealmIsAttackersText: who answers for a registry writes where its tokens are. The password goes to the
+// TestTheRealmIsAttackersText: who answers for a registry writes where its tokens are. The password goes to the
 // registry itself and to realms that the operator named; a realm elsewhere is asked without it, one inside is not
 // asked at all.
-func TestB5_TheRealmIsAttackersText(t *testing.T) {
+func TestTheRealmIsAttackersText(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		host     bool // the operator lets files come from there
@@ -90,8 +92,8 @@ func TestB5_TheRealmIsAttackersText(t *testing.T) {
 	}
 }
 
-// TestB5_OwnRealm: the registry's own realm gets the password, once for many requests.
-func TestB5_OwnRealm(t *testing.T) {
+// TestOwnRealmGetsThePasswordOnce: the registry's own realm gets the password, once for many requests.
+func TestOwnRealmGetsThePasswordOnce(t *testing.T) {
 	g := newImages(t, func(*Config) {})
 	tokens := 0
 	images := demands(func() string { return g.origin.URL + "/token" })
@@ -118,8 +120,8 @@ func TestB5_OwnRealm(t *testing.T) {
 	}
 }
 
-// TestB5_TokensTakeTheSameWay: the operator's roots and client certificate are for token requests as well.
-func TestB5_TokensTakeTheSameWay(t *testing.T) {
+// TestTokensTakeTheSameWay: the operator's roots and client certificate are for token requests as well.
+func TestTokensTakeTheSameWay(t *testing.T) {
 	var tokens int
 	var images http.HandlerFunc
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,9 +159,9 @@ func TestB5_TokensTakeTheSameWay(t *testing.T) {
 	}
 }
 
-// TestB5_DocumentsReachNobodyInside: an address in a document, written in any way, leads to no machine near us, even
+// TestDocumentsReachNobodyInside: an address in a document, written in any way, leads to no machine near us, even
 // when the registry itself is near, unless the operator named it.
-func TestB5_DocumentsReachNobodyInside(t *testing.T) {
+func TestDocumentsReachNobodyInside(t *testing.T) {
 	inside := newOrigin(t)
 	inside.answer(answers("secret"))
 	port := inside.URL[strings.LastIndexByte(inside.URL, ':'):]
@@ -192,8 +194,8 @@ func TestB5_DocumentsReachNobodyInside(t *testing.T) {
 	}
 }
 
-// TestB5_TheProxyItselfIsNotOpen: that the operator's proxy is near opens its own port only.
-func TestB5_TheProxyItselfIsNotOpen(t *testing.T) {
+// TestTheProxyItselfIsNotOpen: that the operator's proxy is near opens its own port only.
+func TestTheProxyItselfIsNotOpen(t *testing.T) {
 	inside := newOrigin(t)
 	u, err := newUpstream(Config{Kind: store.NPM, URL: "http://registry.example.com", Proxy: "http://127.0.0.1:3128"},
 		Options{PerHost: 1, Now: time.Now}, newGate(1))
@@ -210,8 +212,8 @@ func TestB5_TheProxyItselfIsNotOpen(t *testing.T) {
 	}
 }
 
-// TestB7_NoSearchTellsAClaimedName: what is searched for may be a name that is ours.
-func TestB7_NoSearchTellsAClaimedName(t *testing.T) {
+// TestNoSearchTellsAClaimedName: what is searched for may be a name that is ours.
+func TestNoSearchTellsAClaimedName(t *testing.T) {
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:@acme/*", "npm:secret-*"} })
 	for text, want := range map[string]bool{"left pad": true, "": true, "@acme/payments": false,
 		"keywords:x secret-plan": false, "scope:@acme/x": false, "acme": true, `"secret-plan"`: false} {

@@ -1,5 +1,8 @@
 package upstream
 
+// This file has the token flow of container registries (distribution specification, "token authentication"): a 401
+// names a realm that gives out bearer tokens.
+
 import (
 	"context"
 	"encoding/json"
@@ -11,9 +14,6 @@ import (
 	"strings"
 	"time"
 )
-
-// The token flow of container registries (distribution specification, "token authentication"): a 401 names a realm that
-// gives out bearer tokens.
 
 // challenge is a WWW-Authenticate header.
 type challenge struct{ scheme, realm, service, scope string }

@@ -1,5 +1,7 @@
 package upstream
 
+// This file asks for documents and files, with upstreams that work and that do not.
+
 import (
 	"bytes"
 	"context"
@@ -18,7 +20,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestDocument_FreshStaleOld(t *testing.T) {
+func TestDocumentIsFreshThenStaleThenOld(t *testing.T) {
 	g := newRig(t)
 	version := "one"
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +59,7 @@ func TestDocument_FreshStaleOld(t *testing.T) {
 	ask("two", "HIT", 0)
 }
 
-func TestDocument_TroubleIsNeverNotFound(t *testing.T) {
+func TestTroubleIsNeverNotFound(t *testing.T) {
 	for name, h := range map[string]http.HandlerFunc{
 		"500": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) },
 		"403": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
@@ -82,7 +84,7 @@ func TestDocument_TroubleIsNeverNotFound(t *testing.T) {
 	}
 }
 
-func TestDocument_Absent(t *testing.T) {
+func TestAbsentDocumentIsRememberedForAMinute(t *testing.T) {
 	g := newRig(t)
 	for range 3 {
 		if _, _, err := g.doc("demo"); !errors.Is(err, store.ErrNotFound) {
@@ -98,7 +100,7 @@ func TestDocument_Absent(t *testing.T) {
 	}
 }
 
-func TestDocument_OneBlipIsAbsorbed(t *testing.T) {
+func TestOneFailedRequestIsNotNoticed(t *testing.T) {
 	g := newRig(t)
 	var once sync.Once
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +131,7 @@ func TestClaimedNamesAreNeverAsked(t *testing.T) {
 	}
 }
 
-func TestFile_OneFetchForAll(t *testing.T) {
+func TestFileIsFetchedOnceForAll(t *testing.T) {
 	g := newRig(t)
 	body := noise(3 << 20)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -163,7 +165,7 @@ func TestFile_OneFetchForAll(t *testing.T) {
 	}
 }
 
-func TestFile_WrongByte(t *testing.T) {
+func TestFileWithAWrongByteIsNeverCompleted(t *testing.T) {
 	g := newRig(t)
 	body := noise(1 << 20)
 	wrong := bytes.Clone(body)
@@ -186,7 +188,7 @@ func TestFile_WrongByte(t *testing.T) {
 	}
 }
 
-func TestFile_Resumes(t *testing.T) {
+func TestBrokenDownloadIsResumed(t *testing.T) {
 	g := newRig(t)
 	body := noise(1 << 20)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -210,7 +212,7 @@ func TestFile_Resumes(t *testing.T) {
 	}
 }
 
-func TestBreaker(t *testing.T) {
+func TestHostThatFailsIsLeftAlone(t *testing.T) {
 	g := newRig(t)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
 	for i := range 3 {
@@ -250,7 +252,7 @@ func TestCredentialsStayHome(t *testing.T) {
 	}
 }
 
-func TestElsewhere(t *testing.T) {
+func TestAddressesOfNobodysBusinessAreNotAsked(t *testing.T) {
 	g := newRig(t)
 	for _, ref := range []string{"http://169.254.169.254/latest", "http://localhost:1/x", "http://127.0.0.1:22/",
 		"http://[::1]:80/", "http://0.0.0.0/", "file:///etc/passwd", "gopher://x/"} {
@@ -271,9 +273,10 @@ func (d *slowDisk) Before(string, string) error {
 
 func (d *slowDisk) After(string, string) error { return nil }
 
-// TestB4_EarlyAnswers: a document that is new is answered while the disk is busy, and nobody asks for it again
-// meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held back waits.
-func TestB4_EarlyAnswers(t *testing.T) {
+// TestNewDocumentIsAnsweredBeforeItIsOnDisk: a document that is new is answered while the disk is busy, and nobody
+// asks for it again meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held
+// back waits.
+func TestNewDocumentIsAnsweredBeforeItIsOnDisk(t *testing.T) {
 	disk := &slowDisk{}
 	g := newRig(t)
 	g.store = storetest.New(t, storetest.WithClock(g.clock), storetest.WithFaults(disk))

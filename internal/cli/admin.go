@@ -1,5 +1,7 @@
 package cli
 
+// This file has the commands for users and tokens.
+
 import (
 	"context"
 	"errors"
@@ -21,7 +23,7 @@ func (a *app) withClient(ctx context.Context, s settings, create bool, work func
 	if err != nil {
 		return err
 	}
-	c, err := a.connect(ctx, cfg, create)
+	c, err := a.openAdmin(ctx, cfg, create)
 	if err != nil {
 		return err
 	}

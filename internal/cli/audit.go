@@ -1,5 +1,7 @@
 package cli
 
+// This file has larder audit: reading, following and filtering the journal.
+
 import (
 	"context"
 	"encoding/json"

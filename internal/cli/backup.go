@@ -1,5 +1,7 @@
 package cli
 
+// This file has larder backup and larder restore.
+
 import (
 	"context"
 	"encoding/json"

@@ -1,6 +1,6 @@
 package cli
 
-// larder claim: names that are this registry's own.
+// This file has larder claim: names that are this registry's own.
 
 import (
 	"net/http"

@@ -1,10 +1,12 @@
 // Package cli is the command line: the tree of commands, how they print, and their exit codes.
 //
-//	cli.go      Main, errors and exit codes              serve.go     larder serve
-//	root.go     the tree, what all commands share        admin.go     user, token
-//	client.go   the admin API, from a server or folder   maintain.go  gc, check, stats, config, version
-//	output.go   tables, JSON, progress                   backup.go    backup, restore
-//	password.go how a password is asked for              audit.go     the journal
+//	cli.go       Main, errors and exit codes             serve.go      serve            log.go     the log of serve
+//	root.go      the tree, what all commands share       config.go     config           help.go    help by subject
+//	client.go    the admin API, of a server or folder    admin.go      user, token      userset.go user set
+//	output.go    tables, JSON, progress                  maintain.go   gc, check, compact, stats, version
+//	password.go  asking for a password                   backup.go     backup, restore  audit.go   audit
+//	upstream.go  upstream                                claim.go      claim            scrub.go   scrub
+//	rebuild.go   check --rebuild                         republish.go  check --rebuild --publish
 //
 // Every command that works on a data folder is a client of web's admin API. It finds a running server at
 // DATA/admin.sock; if there is none, it opens the folder and serves the same API to itself.

@@ -1,5 +1,7 @@
 package cli
 
+// This file runs commands on closed folders and reads what they print.
+
 import (
 	"bufio"
 	"bytes"

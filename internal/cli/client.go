@@ -1,5 +1,7 @@
 package cli
 
+// This file has the client of the admin API, of a running server or of a folder opened here.
+
 import (
 	"bufio"
 	"bytes"
@@ -40,9 +42,9 @@ type client struct {
 	closers []func() error
 }
 
-// connect finds the admin API for cfg.Data: the running server's, or that of the folder, opened here. With create, a
+// openAdmin finds the admin API for cfg.Data: the running server's, or that of the folder, opened here. With create, a
 // folder that does not exist yet is made.
-func (a *app) connect(ctx context.Context, cfg config.Config, create bool) (*client, error) {
+func (a *app) openAdmin(ctx context.Context, cfg config.Config, create bool) (*client, error) {
 	live, err := serverAnswers(ctx, cfg.Data)
 	if err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	return nil
 }
 
-// openUpstreams prepares the upstreams for a command; nil when there are none, and no copies.
+// openUpstreams builds the upstream clients. It makes no network request. nil without upstreams and copies.
 func openUpstreams(cfg config.Config, s *store.Store, log *slog.Logger) (*upstream.Registry, error) {
 	o, err := cfg.UpstreamOptions()
 	if err != nil {

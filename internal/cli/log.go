@@ -1,5 +1,7 @@
 package cli
 
+// This file has the log of larder serve: its forms, and how prompts and log lines share a terminal.
+
 import (
 	"context"
 	"io"

@@ -1,5 +1,7 @@
 package cli
 
+// This file writes log lines in every form.
+
 import (
 	"bytes"
 	"log/slog"

@@ -1,5 +1,7 @@
 package cli
 
+// This file has the commands that look after a folder: gc, check, compact, stats; and version.
+
 import (
 	"context"
 	"encoding/json"

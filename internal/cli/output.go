@@ -1,5 +1,7 @@
 package cli
 
+// This file prints tables, JSON, sizes, times and progress.
+
 import (
 	"encoding/json"
 	"fmt"

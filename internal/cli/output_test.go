@@ -1,5 +1,7 @@
 package cli
 
+// This file reads what is printed for people.
+
 import (
 	"bytes"
 	"strconv"

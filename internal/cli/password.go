@@ -1,5 +1,7 @@
 package cli
 
+// This file asks for passwords.
+
 import (
 	"bufio"
 	"errors"

@@ -1,6 +1,6 @@
 package cli
 
-// This file is larder check --rebuild: what can be known of files that no record knows, by their content alone.
+// This file has larder check --rebuild: what can be known of files that no record knows, by their content alone.
 
 import (
 	"context"
@@ -43,7 +43,7 @@ func (a *app) rebuild(ctx context.Context, s settings, asJSON bool, export strin
 
 // unrecorded selects the files that no record knows; all files when the database cannot be used.
 func (a *app) unrecorded(ctx context.Context, cfg config.Config) (func(digest.Digest) bool, error) {
-	c, err := a.connect(ctx, cfg, false)
+	c, err := a.openAdmin(ctx, cfg, false)
 	var unusable *unusableError
 	if errors.As(err, &unusable) {
 		a.complain(err.Error())

@@ -1,6 +1,6 @@
 package cli
 
-// This file is larder check --rebuild --publish: files without a record become hosted packages again.
+// This file has larder check --rebuild --publish: files without a record become hosted packages again.
 
 import (
 	"context"
@@ -21,7 +21,7 @@ func (a *app) republish(ctx context.Context, s settings, asJSON bool, q web.Rebu
 	if err != nil {
 		return err
 	}
-	c, err := a.connectWhole(ctx, cfg)
+	c, err := a.openWholeAdmin(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -35,14 +35,14 @@ func (a *app) republish(ctx context.Context, s settings, asJSON bool, q web.Rebu
 	return a.sayRebuilt(list, asJSON)
 }
 
-// connectWhole is connect for what needs the protocols: a closed folder is opened with all that a server has.
-func (a *app) connectWhole(ctx context.Context, cfg config.Config) (*client, error) {
+// openWholeAdmin is openAdmin for what needs the protocols: a closed folder is opened with all that a server has.
+func (a *app) openWholeAdmin(ctx context.Context, cfg config.Config) (*client, error) {
 	live, err := serverAnswers(ctx, cfg.Data)
 	if err != nil {
 		return nil, err
 	}
 	if live || !store.Exists(cfg.Data) {
-		return a.connect(ctx, cfg, false) // which has the sentence for what is no folder
+		return a.openAdmin(ctx, cfg, false) // which has the sentence for what is no folder
 	}
 	cfg.TLSCert, cfg.TLSKey, cfg.Store.AcceptMissingBlobs = "", "", true
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelError}))

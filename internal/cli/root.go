@@ -1,5 +1,7 @@
 package cli
 
+// This file has the tree of commands, and what all of them share.
+
 import (
 	"fmt"
 	"strings"

@@ -1,5 +1,7 @@
 package cli
 
+// This file has larder scrub.
+
 import (
 	"fmt"
 	"os"

@@ -1,5 +1,7 @@
 package cli
 
+// This file scrubs folders, and heals what is damaged.
+
 import (
 	"os"
 	"path/filepath"

@@ -1,5 +1,7 @@
 package cli
 
+// This file has larder serve.
+
 import (
 	"context"
 	"log/slog"

@@ -1,5 +1,7 @@
 package cli
 
+// This file starts servers by the command line, and administers them while they run.
+
 import (
 	"bytes"
 	"context"

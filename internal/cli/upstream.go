@@ -1,5 +1,7 @@
 package cli
 
+// This file has the commands for upstreams and what is kept of them.
+
 import (
 	"fmt"
 	"net/http"

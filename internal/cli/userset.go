@@ -1,6 +1,6 @@
 package cli
 
-// larder user set: what a user may do, and whether at all.
+// This file has larder user set: what a user may do, and whether at all.
 
 import (
 	"net/http"

@@ -1,5 +1,7 @@
 package config
 
+// This file loads configurations from each source, and keeps every sentence that an operator may be told.
+
 import (
 	"errors"
 	"flag"

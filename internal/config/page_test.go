@@ -1,5 +1,7 @@
 package config
 
+// This file holds the reference page against the rows.
+
 import (
 	"path/filepath"
 	"strings"

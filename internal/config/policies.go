@@ -16,23 +16,19 @@ func policySettings() group {
 			"file. In patterns `*` matches any run of characters, `/` included; without a `kind` a rule is about all " +
 			"protocols.",
 		rows: []setting{
-			{
-				name: "policies.quotas", only: fromFile, help: "limits of stored bytes",
+			{name: "policies.quotas", only: fromFile, help: "limits of stored bytes",
 				more: "A quota limits the bytes of what all its keys select; it needs at least one of `kind`, `user` and " +
 					"`package`.",
 				example: "policies:\n  quotas:\n    - {kind: oci, package: \"team/*\", bytes: 50GB}\n" +
 					"    - {user: ci, bytes: 10GB}",
-				at: func(c *Config) any { return objects[store.Quota]{&c.Policies.Quotas, quotaFields()} },
-			},
-			{
-				name: "policies.protected", only: fromFile, help: "packages that only some users may change",
+				at: func(c *Config) any { return objects[store.Quota]{&c.Policies.Quotas, quotaFields()} }},
+			{name: "policies.protected", only: fromFile, help: "packages that only some users may change",
 				example: "policies:\n  protected:\n    - {kind: npm, package: \"@acme/*\", users: [ada, ci]}",
 				at: func(c *Config) any {
 					return objects[store.Protected]{&c.Policies.Protected, protectedFields()}
 				},
 			},
-			{
-				name: "policies.immutable", only: fromFile,
+			{name: "policies.immutable", only: fromFile,
 				help: "versions and tags that can be added, never replaced, moved or deleted",
 				more: "The rule holds for everyone. Yanking is allowed.",
 				example: "policies:\n  immutable:\n    - {kind: npm, package: \"*\"}\n    - {kind: oci, package: \"*\", tag: " +
@@ -49,14 +45,10 @@ func policySettings() group {
 func quotaFields() []field[store.Quota] {
 	return []field[store.Quota]{
 		{name: "kind", help: "Limits one protocol.", at: func(q *store.Quota) any { return &q.Kind }},
-		{
-			name: "user", help: "Limits what one user has published; `*` limits each user.",
-			at: func(q *store.Quota) any { return &q.User },
-		},
-		{
-			name: "package", help: "A pattern; the limit holds for each package that matches.",
-			at: func(q *store.Quota) any { return &q.Package },
-		},
+		{name: "user", help: "Limits what one user has published; `*` limits each user.",
+			at: func(q *store.Quota) any { return &q.User }},
+		{name: "package", help: "A pattern; the limit holds for each package that matches.",
+			at: func(q *store.Quota) any { return &q.Package }},
 		{name: "bytes", help: "The limit.", required: true, at: func(q *store.Quota) any { return &q.Bytes }},
 	}
 }
@@ -64,28 +56,20 @@ func quotaFields() []field[store.Quota] {
 func protectedFields() []field[store.Protected] {
 	return []field[store.Protected]{
 		{name: "kind", help: "Selects one protocol.", at: func(r *store.Protected) any { return &r.Kind }},
-		{
-			name: "package", help: "A pattern of names.", required: true,
-			at: func(r *store.Protected) any { return &r.Package },
-		},
-		{
-			name: "users", help: "Who may change the packages; without it nobody.",
-			at: func(r *store.Protected) any { return &r.Users },
-		},
+		{name: "package", help: "A pattern of names.", required: true,
+			at: func(r *store.Protected) any { return &r.Package }},
+		{name: "users", help: "Who may change the packages; without it nobody.",
+			at: func(r *store.Protected) any { return &r.Users }},
 	}
 }
 
 func immutableFields() []field[store.Immutable] {
 	return []field[store.Immutable]{
 		{name: "kind", help: "Selects one protocol.", at: func(r *store.Immutable) any { return &r.Kind }},
-		{
-			name: "package", help: "A pattern of names.", required: true,
-			at: func(r *store.Immutable) any { return &r.Package },
-		},
-		{
-			name: "tag", help: "A pattern of tags; without it the rule is about versions.",
-			at: func(r *store.Immutable) any { return &r.Tag },
-		},
+		{name: "package", help: "A pattern of names.", required: true,
+			at: func(r *store.Immutable) any { return &r.Package }},
+		{name: "tag", help: "A pattern of tags; without it the rule is about versions.",
+			at: func(r *store.Immutable) any { return &r.Tag }},
 	}
 }
 

@@ -16,14 +16,12 @@ import (
 func protocols() group {
 	var rows []setting
 	for _, k := range store.Kinds() {
-		rows = append(rows, setting{
-			name: "kinds." + string(k) + ".enabled", shown: "kinds.KIND.enabled",
+		rows = append(rows, setting{name: "kinds." + string(k) + ".enabled", shown: "kinds.KIND.enabled",
 			help:    "serve the protocol",
 			more:    "Switched off, its paths answer 404; what is stored stays.",
 			example: "kinds:\n  rubygems: {enabled: false}",
 			at:      func(c *Config) any { return &c.Kinds[k].Enabled },
-		}, setting{
-			name: "kinds." + string(k) + ".base", shown: "kinds.KIND.base",
+		}, setting{name: "kinds." + string(k) + ".base", shown: "kinds.KIND.base",
 			help: "path of the protocol, without a final slash",
 			more: "OCI Distribution answers under `/v2` in any case, which its clients insist on; its base is an alias. The " +
 				"index of Python packages is also at `/simple`.",
@@ -73,8 +71,7 @@ func ociSettings() group {
 	return group{
 		title: "OCI Distribution",
 		rows: []setting{
-			{
-				name: "oci.immutable-tags", help: "patterns repository:tag of tags that never move once set",
+			{name: "oci.immutable-tags", help: "patterns repository:tag of tags that never move once set",
 				more:    "Such a tag can be pushed once, and neither be pushed again nor deleted.",
 				example: "oci:\n  immutable-tags: [\"*:v*\", \"prod/*:*\"]",
 				unset:   "every tag can move",
@@ -84,26 +81,18 @@ func ociSettings() group {
 					return ok && repository != "" && tag != ""
 				}),
 			},
-			{
-				name: "oci.strict-indexes", help: "refuse an image index some of whose manifests are absent",
+			{name: "oci.strict-indexes", help: "refuse an image index some of whose manifests are absent",
 				more: "Partial copies and mirrors push such indexes all the time.",
-				at:   func(c *Config) any { return &c.OCI.StrictIndexes },
-			},
-			{
-				name: "oci.sparse-images", help: "accept an image manifest some of whose layers are absent",
+				at:   func(c *Config) any { return &c.OCI.StrictIndexes }},
+			{name: "oci.sparse-images", help: "accept an image manifest some of whose layers are absent",
 				more: "Without it a push that lost a layer is an error at once, and not for whoever pulls.",
-				at:   func(c *Config) any { return &c.OCI.SparseImages },
-			},
-			{
-				name: "oci.no-delete", help: "refuse every deletion of a tag, manifest or blob",
-				at: func(c *Config) any { return &c.OCI.NoDelete },
-			},
-			{
-				name: "oci.max-manifest", help: "largest manifest accepted",
+				at:   func(c *Config) any { return &c.OCI.SparseImages }},
+			{name: "oci.no-delete", help: "refuse every deletion of a tag, manifest or blob",
+				at: func(c *Config) any { return &c.OCI.NoDelete }},
+			{name: "oci.max-manifest", help: "largest manifest accepted",
 				more: "The default is the least the specification asks for.",
 				at:   func(c *Config) any { return &c.OCI.MaxManifest },
-				must: between(64<<10, 64<<20),
-			},
+				must: between(64<<10, 64<<20)},
 		},
 	}
 }
@@ -112,31 +101,23 @@ func npmSettings() group {
 	return group{
 		title: "npm",
 		rows: []setting{
-			{
-				name: "npm.max-tarball", help: "largest tarball accepted",
+			{name: "npm.max-tarball", help: "largest tarball accepted",
 				at:   func(c *Config) any { return &c.NPM.MaxTarball },
-				must: between(1<<20, 1<<40),
-			},
-			{
-				name: "npm.any-name", help: "accept names that the public registry no longer gives out",
+				must: between(1<<20, 1<<40)},
+			{name: "npm.any-name", help: "accept names that the public registry no longer gives out",
 				more: "These have capitals or any of `~'!()*`, or differ from an existing name in separators only. For mirrors " +
 					"of old packages.",
-				at: func(c *Config) any { return &c.NPM.AnyName },
-			},
-			{
-				name: "npm.access", help: "who sees a package that is published for the first time",
+				at: func(c *Config) any { return &c.NPM.AnyName }},
+			{name: "npm.access", help: "who sees a package that is published for the first time",
 				more: "`public`: everybody who may read, unless the publisher asked for restricted (npm since 9, or " +
 					"`publishConfig` in package.json). `restricted`: its owners. `client`: whom the client says, although yarn 4 " +
 					"and npm up to 8 call every scoped package restricted. Afterwards `npm access` changes it, and no publish does.",
 				example: "npm: {access: restricted}",
 				at:      func(c *Config) any { return &c.NPM.Access },
-				must:    oneOf(npm.AccessPublic, npm.AccessRestricted, npm.AccessClient),
-			},
-			{
-				name: "npm.strict-manifests", help: "refuse a publish whose manifest says something else than its tarball",
+				must:    oneOf(npm.AccessPublic, npm.AccessRestricted, npm.AccessClient)},
+			{name: "npm.strict-manifests", help: "refuse a publish whose manifest says something else than its tarball",
 				more: "Without it the tarball's word counts, and the publisher gets a warning.",
-				at:   func(c *Config) any { return &c.NPM.StrictManifests },
-			},
+				at:   func(c *Config) any { return &c.NPM.StrictManifests }},
 		},
 	}
 }
@@ -145,28 +126,20 @@ func pypiSettings() group {
 	return group{
 		title: "PyPI",
 		rows: []setting{
-			{
-				name: "pypi.max-file", help: "largest wheel or source archive accepted",
+			{name: "pypi.max-file", help: "largest wheel or source archive accepted",
 				at:   func(c *Config) any { return &c.PyPI.MaxFile },
-				must: between(1<<20, 1<<40),
-			},
-			{
-				name: "pypi.strict", help: "refuse what is otherwise accepted with a warning",
+				must: between(1<<20, 1<<40)},
+			{name: "pypi.strict", help: "refuse what is otherwise accepted with a warning",
 				more: "That is: file names of old tools, archives whose sizes stand behind the data, a `RECORD` that lists " +
 					"other files, a form that differs from the file's metadata.",
-				at: func(c *Config) any { return &c.PyPI.Strict },
-			},
-			{
-				name: "pypi.close-releases", help: "how long after its first file a release takes others; 0: for ever",
+				at: func(c *Config) any { return &c.PyPI.Strict }},
+			{name: "pypi.close-releases", help: "how long after its first file a release takes others; 0: for ever",
 				more:    "So that a stolen token cannot add a wheel to what people have installed for years.",
 				example: "pypi: {close-releases: 14d}",
-				at:      func(c *Config) any { return &c.PyPI.CloseReleases },
-			},
-			{
-				name: "pypi.provenance", help: "put links to attestations into index pages",
+				at:      func(c *Config) any { return &c.PyPI.CloseReleases }},
+			{name: "pypi.provenance", help: "put links to attestations into index pages",
 				more: "Only the structure of attestations is checked.",
-				at:   func(c *Config) any { return &c.PyPI.Provenance },
-			},
+				at:   func(c *Config) any { return &c.PyPI.Provenance }},
 		},
 	}
 }
@@ -175,43 +148,29 @@ func cargoSettings() group {
 	return group{
 		title: "Cargo",
 		rows: []setting{
-			{
-				name: "cargo.auth-required", help: "answer nobody without a token, whatever anonymous may do elsewhere",
+			{name: "cargo.auth-required", help: "answer nobody without a token, whatever anonymous may do elsewhere",
 				more: "Without it only `/cargo/private/` is closed: cargo sends its token to an index that asks for it and to " +
 					"no other, so that crates that not everybody may read are found there.",
-				at: func(c *Config) any { return &c.Cargo.AuthRequired },
-			},
-			{
-				name: "cargo.max-crate", help: "largest crate accepted",
+				at: func(c *Config) any { return &c.Cargo.AuthRequired }},
+			{name: "cargo.max-crate", help: "largest crate accepted",
 				at:   func(c *Config) any { return &c.Cargo.MaxCrate },
-				must: between(64<<10, 4<<30),
-			},
-			{
-				name: "cargo.max-unpacked", help: "size that a crate may unpack to",
+				must: between(64<<10, 4<<30)},
+			{name: "cargo.max-unpacked", help: "size that a crate may unpack to",
 				more: "Up to twenty times a crate's size is accepted in any case, as cargo itself does.",
 				at:   func(c *Config) any { return &c.Cargo.MaxUnpacked },
-				must: between(1<<20, 1<<40),
-			},
-			{
-				name: "cargo.max-features", help: "how many features a crate may have, and how many others one may switch on",
+				must: between(1<<20, 1<<40)},
+			{name: "cargo.max-features", help: "how many features a crate may have, and how many others one may switch on",
 				at:   func(c *Config) any { return &c.Cargo.MaxFeatures },
-				must: countBetween(1, 100_000),
-			},
-			{
-				name: "cargo.max-dependencies", help: "how many dependencies a crate may have",
+				must: countBetween(1, 100_000)},
+			{name: "cargo.max-dependencies", help: "how many dependencies a crate may have",
 				at:   func(c *Config) any { return &c.Cargo.MaxDependencies },
-				must: countBetween(1, 100_000),
-			},
-			{
-				name: "cargo.require-metadata", help: "refuse crates without a description and a license",
-				at: func(c *Config) any { return &c.Cargo.RequireMetadata },
-			},
-			{
-				name: "cargo.notice", help: "sentence that cargo publish prints to every publisher",
+				must: countBetween(1, 100_000)},
+			{name: "cargo.require-metadata", help: "refuse crates without a description and a license",
+				at: func(c *Config) any { return &c.Cargo.RequireMetadata }},
+			{name: "cargo.notice", help: "sentence that cargo publish prints to every publisher",
 				example: "cargo: {notice: \"Use the staging registry for experiments.\"}",
 				unset:   "nothing is printed",
-				at:      func(c *Config) any { return &c.Cargo.Notice },
-			},
+				at:      func(c *Config) any { return &c.Cargo.Notice }},
 		},
 	}
 }
@@ -220,56 +179,36 @@ func mavenSettings() group {
 	return group{
 		title: "Maven",
 		rows: []setting{
-			{
-				name: "maven.max-file", help: "largest file accepted",
+			{name: "maven.max-file", help: "largest file accepted",
 				at:   func(c *Config) any { return &c.Maven.MaxFile },
-				must: between(1<<20, 1<<40),
-			},
-			{
-				name: "maven.versions", help: "what may be deployed: all versions, releases or snapshots",
+				must: between(1<<20, 1<<40)},
+			{name: "maven.versions", help: "what may be deployed: all versions, releases or snapshots",
 				at:   func(c *Config) any { return &c.Maven.Versions },
-				must: oneOf(maven.AllVersions, maven.ReleasesOnly, maven.SnapshotsOnly),
-			},
-			{
-				name: "maven.redeploy", help: "let whoever may write replace files of a release",
+				must: oneOf(maven.AllVersions, maven.ReleasesOnly, maven.SnapshotsOnly)},
+			{name: "maven.redeploy", help: "let whoever may write replace files of a release",
 				more: "Nobody can tell then which of two files somebody has built with.",
-				at:   func(c *Config) any { return &c.Maven.Redeploy },
-			},
-			{
-				name: "maven.strict-poms", help: "refuse POMs that cannot be read or are about other coordinates than their path",
+				at:   func(c *Config) any { return &c.Maven.Redeploy }},
+			{name: "maven.strict-poms", help: "refuse POMs that cannot be read or are about other coordinates than their path",
 				more: "Without it they are accepted with a note.",
-				at:   func(c *Config) any { return &c.Maven.StrictPOMs },
-			},
-			{
-				name: "maven.any-script", help: "accept letters of every script in coordinates, not only Latin ones",
-				at: func(c *Config) any { return &c.Maven.AnyScript },
-			},
-			{
-				name: "maven.realm", help: "text of the login challenge",
+				at:   func(c *Config) any { return &c.Maven.StrictPOMs }},
+			{name: "maven.any-script", help: "accept letters of every script in coordinates, not only Latin ones",
+				at: func(c *Config) any { return &c.Maven.AnyScript }},
+			{name: "maven.realm", help: "text of the login challenge",
 				more: "sbt and Ivy compare it with their settings.",
 				at:   func(c *Config) any { return &c.Maven.Realm },
-				must: check{find: checkRealm},
-			},
-			{
-				name: "maven.snapshot-builds", help: "how many builds of each snapshot stay whatever their age; 0 keeps all",
+				must: check{find: checkRealm}},
+			{name: "maven.snapshot-builds", help: "how many builds of each snapshot stay whatever their age; 0 keeps all",
 				more:    "`1` is refused: a client may just have read of the build before.",
 				example: "maven: {snapshot-builds: 5, snapshot-age: 30d}",
 				at:      func(c *Config) any { return &c.Maven.SnapshotBuilds },
-				must:    check{find: checkBuilds},
-			},
-			{
-				name: "maven.snapshot-age", help: "how old the builds beyond maven.snapshot-builds may get; 0: they go at once",
-				at: func(c *Config) any { return &c.Maven.SnapshotAge },
-			},
-			{
-				name: "maven.drop-released", help: "remove a snapshot when its release has been there for so long; 0: never",
-				at: func(c *Config) any { return &c.Maven.DropReleased },
-			},
-			{
-				name: "maven.keep-incomplete", help: "how long the files of a deploy that was never finished stay",
+				must:    check{find: checkBuilds}},
+			{name: "maven.snapshot-age", help: "how old the builds beyond maven.snapshot-builds may get; 0: they go at once",
+				at: func(c *Config) any { return &c.Maven.SnapshotAge }},
+			{name: "maven.drop-released", help: "remove a snapshot when its release has been there for so long; 0: never",
+				at: func(c *Config) any { return &c.Maven.DropReleased }},
+			{name: "maven.keep-incomplete", help: "how long the files of a deploy that was never finished stay",
 				at:   func(c *Config) any { return &c.Maven.KeepIncomplete },
-				must: positive(),
-			},
+				must: positive()},
 		},
 	}
 }
@@ -287,8 +226,7 @@ func checkBuilds(name string, v value, p *Problems) {
 func composerSettings() group {
 	return group{
 		title: "Composer",
-		rows: []setting{{
-			name: "composer.max-archive", help: "largest archive accepted",
+		rows: []setting{{name: "composer.max-archive", help: "largest archive accepted",
 			at:   func(c *Config) any { return &c.Composer.MaxArchive },
 			must: between(1<<20, 1<<40),
 		}},
@@ -299,16 +237,12 @@ func rubygemsSettings() group {
 	return group{
 		title: "RubyGems",
 		rows: []setting{
-			{
-				name: "rubygems.max-gem", help: "largest gem accepted",
+			{name: "rubygems.max-gem", help: "largest gem accepted",
 				at:   func(c *Config) any { return &c.RubyGems.MaxGem },
-				must: between(1<<20, 1<<40),
-			},
-			{
-				name: "rubygems.serve-yanked", help: "go on serving the files of yanked versions",
+				must: between(1<<20, 1<<40)},
+			{name: "rubygems.serve-yanked", help: "go on serving the files of yanked versions",
 				more: "No index shows them any more, but lock files may name them.",
-				at:   func(c *Config) any { return &c.RubyGems.ServeYanked },
-			},
+				at:   func(c *Config) any { return &c.RubyGems.ServeYanked }},
 		},
 	}
 }

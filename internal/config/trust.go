@@ -24,13 +24,10 @@ func trustSettings() group {
 		about: "CI jobs upload without a password: an OpenID Connect issuer says what a job is, and a rule says what such " +
 			"a job may upload.",
 		rows: []setting{
-			{
-				name: "trusted-audience", help: "audience that tokens of CI jobs must have",
+			{name: "trusted-audience", help: "audience that tokens of CI jobs must have",
 				at:   func(c *Config) any { return &c.TrustedAudience },
-				must: notEmpty("must say something"),
-			},
-			{
-				name: "trusted-publishers", only: fromFile, help: "rules of which jobs may upload what",
+				must: notEmpty("must say something")},
+			{name: "trusted-publishers", only: fromFile, help: "rules of which jobs may upload what",
 				example: "trusted-publishers:\n  - issuer: https://gitlab.example.com\n" +
 					"    claims: [project_path=acme/tools, \"ref=refs/tags/*\"]\n    packages: [\"pypi:package:acme-*\"]\n    " +
 					"user: ci",
@@ -50,23 +47,15 @@ func trustSettings() group {
 
 func publisherFields() []field[TrustedPublisher] {
 	return []field[TrustedPublisher]{
-		{
-			name: "issuer", help: "The provider's URL, exactly as its tokens have it.", required: true,
-			at: func(p *TrustedPublisher) any { return &p.Issuer },
-		},
-		{
-			name: "claims", required: true,
+		{name: "issuer", help: "The provider's URL, exactly as its tokens have it.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.Issuer }},
+		{name: "claims", required: true,
 			help: "What a token must say, as `name=pattern`; all must match, and `*` matches any run of characters.",
-			at:   func(p *TrustedPublisher) any { return &p.Claims },
-		},
-		{
-			name: "packages", help: "Patterns `kind:type:name` of what may be uploaded.", required: true,
-			at: func(p *TrustedPublisher) any { return &p.Packages },
-		},
-		{
-			name: "user", help: "The user in whose name that happens; the user's own rights are a limit.", required: true,
-			at: func(p *TrustedPublisher) any { return &p.User },
-		},
+			at:   func(p *TrustedPublisher) any { return &p.Claims }},
+		{name: "packages", help: "Patterns `kind:type:name` of what may be uploaded.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.Packages }},
+		{name: "user", help: "The user in whose name that happens; the user's own rights are a limit.", required: true,
+			at: func(p *TrustedPublisher) any { return &p.User }},
 	}
 }
 

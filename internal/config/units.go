@@ -1,5 +1,7 @@
 package config
 
+// This file has sizes and durations: how they are read, and how they are written.
+
 import (
 	"errors"
 	"fmt"
@@ -85,9 +87,6 @@ func (s *Size) Set(text string) (err error) { return setTo(s, text, ParseSize) }
 // Type names the value in a command's help.
 func (s *Size) Type() string { return "size" }
 
-// MarshalText is String.
-func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
 // Duration is a length of time; its text form is read by ParseDuration.
 type Duration time.Duration
 
@@ -155,9 +154,6 @@ func (d *Duration) Set(text string) error { return setTo(d, text, ParseDuration)
 
 // Type names the value in a command's help.
 func (d *Duration) Type() string { return "duration" }
-
-// MarshalText is String.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // setTo parses text into *dst and leaves it alone on error.
 func setTo[T any](dst *T, text string, parse func(string) (T, error)) error {

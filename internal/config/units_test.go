@@ -1,5 +1,7 @@
 package config
 
+// This file reads and writes sizes and durations.
+
 import (
 	"math"
 	"testing"

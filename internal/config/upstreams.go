@@ -28,8 +28,7 @@ func upstreamSettings() group {
 		check: checkUpstreams,
 	}
 	for _, k := range store.Kinds() {
-		g.rows = append(g.rows, setting{
-			name: "upstream." + string(k), shown: "upstream.KIND",
+		g.rows = append(g.rows, setting{name: "upstream." + string(k), shown: "upstream.KIND",
 			help: "URL of a remote registry to keep copies of",
 			more: "The short form, one for a kind: what the protocol's own client would be given. As a flag it is " +
 				"`--upstream KIND=URL`.",
@@ -38,13 +37,11 @@ func upstreamSettings() group {
 			at:      func(c *Config) any { return &upstreamURL{c, k} },
 		})
 	}
-	g.rows = append(g.rows, setting{
-		name: "upstream", help: "keep copies of a remote registry, as `KIND=URL`; repeatable",
+	g.rows = append(g.rows, setting{name: "upstream", help: "keep copies of a remote registry, as `KIND=URL`; repeatable",
 		more:  "The flag, or a variable with commas between several, for what the file has as `upstream.KIND`.",
 		unset: "none", only: fromFlag | fromVariable,
 		at: func(c *Config) any { return &upstreams{c} },
-	}, setting{
-		name: "upstreams", only: fromFile, help: "remote registries in full",
+	}, setting{name: "upstreams", only: fromFile, help: "remote registries in full",
 		more: "Those of one kind are asked in this order, after that of `upstream.KIND`. A secret can be `$NAME`, which " +
 			"takes it from the environment, or stand in a file of its own.",
 		example: "upstreams:\n  - {kind: npm, name: team, url: https://npm.example.com, include: [\"@team/*\"], token: " +
@@ -58,47 +55,33 @@ func upstreamSettings() group {
 
 func copySettings() []setting {
 	return []setting{
-		{
-			name: "offline", help: "make no request to upstreams",
+		{name: "offline", help: "make no request to upstreams",
 			more: "What is kept is served; what is not is absent.",
-			at:   func(c *Config) any { return &c.Copies.Offline },
-		},
-		{
-			name: "claims", help: "patterns kind:name of names that upstreams are never asked for",
+			at:   func(c *Config) any { return &c.Copies.Offline }},
+		{name: "claims", help: "patterns kind:name of names that upstreams are never asked for",
 			more:    "They are yours, whether anything was published or not. `larder claim` adds others while the server runs.",
 			example: "claims: [\"npm:@acme/*\", \"maven:com.acme.*\"]", unset: "only names that were published here",
 			at:   func(c *Config) any { return &c.Copies.Claims },
-			must: rules(),
-		},
-		{
-			name: "blocked", help: "patterns kind:name or kind:name@version that are never fetched from upstreams",
+			must: rules()},
+		{name: "blocked", help: "patterns kind:name or kind:name@version that are never fetched from upstreams",
 			more:    "Nor are they served from copies. A version means every spelling that the protocol takes for the same.",
 			example: "blocked: [\"npm:left-pad@1.3.0\"]", unset: "nothing is blocked",
 			at:   func(c *Config) any { return &c.Copies.Blocked },
-			must: rules(),
-		},
-		{
-			name: "min-age", help: "hold back upstreams' versions younger than this",
+			must: rules()},
+		{name: "min-age", help: "hold back upstreams' versions younger than this",
 			more:    "So that a release that is taken back within days never gets here.",
 			example: "min-age: 3d",
-			at:      func(c *Config) any { return &c.Copies.MinAge },
-		},
-		{
-			name: "allowed", help: "patterns kind:name or kind:name@version that min-age does not hold back",
+			at:      func(c *Config) any { return &c.Copies.MinAge }},
+		{name: "allowed", help: "patterns kind:name or kind:name@version that min-age does not hold back",
 			example: "allowed: [\"npm:@acme/*\"]", unset: "none",
 			at:   func(c *Config) any { return &c.Copies.Allowed },
-			must: rules(),
-		},
-		{
-			name: "cache.size", help: "largest sum of copies; above it those not used for longest go; 0 is no limit",
+			must: rules()},
+		{name: "cache.size", help: "largest sum of copies; above it those not used for longest go; 0 is no limit",
 			more:    "What is hosted is never removed.",
 			example: "cache: {size: 200GB, age: 180d}",
-			at:      func(c *Config) any { return &c.Copies.CacheSize },
-		},
-		{
-			name: "cache.age", help: "remove copies that were not used for so long; 0 is no limit",
-			at: func(c *Config) any { return &c.Copies.CacheAge },
-		},
+			at:      func(c *Config) any { return &c.Copies.CacheSize }},
+		{name: "cache.age", help: "remove copies that were not used for so long; 0 is no limit",
+			at: func(c *Config) any { return &c.Copies.CacheAge }},
 	}
 }
 
@@ -115,77 +98,45 @@ func rules() check {
 func remoteFields() []field[Upstream] {
 	return []field[Upstream]{
 		{name: "kind", help: "Its protocol.", required: true, at: func(u *Upstream) any { return &u.Kind }},
-		{
-			name: "url", help: "What the protocol's own client would be given.", required: true,
-			at: func(u *Upstream) any { return &u.URL },
-		},
-		{
-			name: "was", help: "URLs by which the same registry was reached before: what is kept of them stays.",
-			at: func(u *Upstream) any { return &u.Was },
-		},
-		{
-			name: "name", help: "What commands and the log call it. Default: its host. Images of an upstream `hub` are " +
-				"`hub/NAME`.",
-			at: func(u *Upstream) any { return &u.Name },
-		},
-		{
-			name: "include", help: "Patterns of the names it may be asked for. Default: all.",
-			at: func(u *Upstream) any { return &u.Include },
-		},
-		{
-			name: "exclude", help: "Patterns of the names it may not be asked for.",
-			at: func(u *Upstream) any { return &u.Exclude },
-		},
-		{
-			name: "user", help: "Sent with `password`, to the URL's own host only.",
-			at: func(u *Upstream) any { return &u.User },
-		},
+		{name: "url", help: "What the protocol's own client would be given.", required: true,
+			at: func(u *Upstream) any { return &u.URL }},
+		{name: "was", help: "URLs by which the same registry was reached before: what is kept of them stays.",
+			at: func(u *Upstream) any { return &u.Was }},
+		{name: "name", help: "What commands and the log call it. Default: its host. Images of an upstream `hub` are " +
+			"`hub/NAME`.",
+			at: func(u *Upstream) any { return &u.Name }},
+		{name: "include", help: "Patterns of the names it may be asked for. Default: all.",
+			at: func(u *Upstream) any { return &u.Include }},
+		{name: "exclude", help: "Patterns of the names it may not be asked for.",
+			at: func(u *Upstream) any { return &u.Exclude }},
+		{name: "user", help: "Sent with `password`, to the URL's own host only.",
+			at: func(u *Upstream) any { return &u.User }},
 		{name: "password", help: "A secret.", secret: true, at: func(u *Upstream) any { return &u.Password }},
-		{
-			name: "password-file", help: "A file that holds the password.",
-			at: func(u *Upstream) any { return &u.PasswordFile },
-		},
-		{
-			name: "token", help: "A secret, sent as a bearer token instead of user and password.", secret: true,
-			at: func(u *Upstream) any { return &u.Token },
-		},
+		{name: "password-file", help: "A file that holds the password.",
+			at: func(u *Upstream) any { return &u.PasswordFile }},
+		{name: "token", help: "A secret, sent as a bearer token instead of user and password.", secret: true,
+			at: func(u *Upstream) any { return &u.Token }},
 		{name: "token-file", help: "A file that holds the token.", at: func(u *Upstream) any { return &u.TokenFile }},
-		{
-			name: "header", help: "A secret, sent as the header `Name: value`.", secret: true,
-			at: func(u *Upstream) any { return &u.Header },
-		},
-		{
-			name: "realms", help: "Further origins that may be given user and password, where a container registry has its " +
-				"tokens elsewhere.",
-			at: func(u *Upstream) any { return &u.Realms },
-		},
-		{
-			name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any " +
-				"below. Default: any public address.",
-			at: func(u *Upstream) any { return &u.Hosts },
-		},
-		{
-			name: "private", help: "Allows it to be on an address that is not public.",
-			at: func(u *Upstream) any { return &u.Private },
-		},
+		{name: "header", help: "A secret, sent as the header `Name: value`.", secret: true,
+			at: func(u *Upstream) any { return &u.Header }},
+		{name: "realms", help: "Further origins that may be given user and password, where a container registry has its " +
+			"tokens elsewhere.",
+			at: func(u *Upstream) any { return &u.Realms }},
+		{name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any " +
+			"below. Default: any public address.",
+			at: func(u *Upstream) any { return &u.Hosts }},
+		{name: "private", help: "Allows it to be on an address that is not public.",
+			at: func(u *Upstream) any { return &u.Private }},
 		{name: "ca", help: "A PEM file with further roots.", at: func(u *Upstream) any { return &u.CA }},
-		{
-			name: "cert", help: "A PEM file with a client certificate; set together with `key`.",
-			at: func(u *Upstream) any { return &u.Cert },
-		},
+		{name: "cert", help: "A PEM file with a client certificate; set together with `key`.",
+			at: func(u *Upstream) any { return &u.Cert }},
 		{name: "key", help: "A PEM file with its key.", at: func(u *Upstream) any { return &u.Key }},
-		{
-			name: "proxy", help: "URL of a proxy, instead of the environment's.",
-			at: func(u *Upstream) any { return &u.Proxy },
-		},
-		{
-			name: "fresh", help: "How long its documents are not asked for again, instead of the protocol's own time.",
-			at: func(u *Upstream) any { return &u.Fresh },
-		},
-		{
-			name: "trusted", help: "Takes its word for when a version was published, for `min-age`.",
-			at: func(u *Upstream) any { return &u.Trusted },
-		},
+		{name: "proxy", help: "URL of a proxy, instead of the environment's.",
+			at: func(u *Upstream) any { return &u.Proxy }},
+		{name: "fresh", help: "How long its documents are not asked for again, instead of the protocol's own time.",
+			at: func(u *Upstream) any { return &u.Fresh }},
+		{name: "trusted", help: "Takes its word for when a version was published, for `min-age`.",
+			at: func(u *Upstream) any { return &u.Trusted }},
 		{name: "offline", help: "Begins with it switched off.", at: func(u *Upstream) any { return &u.Offline }},
 	}
 }
@@ -317,8 +268,12 @@ func checkUpstreams(c *Config, p *Problems) {
 		p.check(u.Password == "" || u.PasswordFile == "", "%s has both password and password-file", at)
 		p.check(u.Token == "" || u.TokenFile == "", "%s has both token and token-file", at)
 		u.PasswordFile, u.TokenFile = "", ""
-		for _, s := range []*string{&u.Password, &u.Token, &u.Header} {
-			*s = strings.TrimPrefix(*s, "$") // only the form is checked here
+		// Only the form is checked here: the environment may lack a secret where the configuration is looked at.
+		for _, s := range []*string{&u.Password, &u.Token} {
+			*s = strings.TrimPrefix(*s, "$")
+		}
+		if strings.HasPrefix(u.Header, "$") {
+			u.Header = "Name: value"
 		}
 		conf, err := u.config()
 		if err == nil {

@@ -1,5 +1,7 @@
 package server
 
+// This file puts faults between a server and its upstream, for every protocol.
+
 import (
 	"bytes"
 	"crypto/sha1"

@@ -1,5 +1,7 @@
 package server
 
+// This file lets many clients ask a server for one thing of an upstream.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package server
 
+// This file looks for addresses of the upstream in every answer, and for claimed names in every request.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -242,11 +244,11 @@ func accepts(k store.Kind) []string {
 	return []string{"*/*"}
 }
 
-// TestB5_NoAnswerNamesTheUpstream goes over everything that can be read, of every kind: cold, warm, while the upstream
+// TestNoAnswerNamesTheUpstream goes over everything that can be read, of every kind: cold, warm, while the upstream
 // is in trouble, for what exists and what does not, by anybody and by an administrator. Neither body nor header may
 // hold the upstream's address, whatever it wrote of itself: clients would go there past us, and offline they would
 // wait for it.
-func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
+func TestNoAnswerNamesTheUpstream(t *testing.T) {
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {
 			t.Parallel()
@@ -285,9 +287,9 @@ func TestB5_NoAnswerNamesTheUpstream(t *testing.T) {
 	}
 }
 
-// TestB7_ClaimsHoldOnEveryRoute: whatever is asked for, by whatever address, the upstream never hears a name that is
+// TestClaimsHoldOnEveryRoute: whatever is asked for, by whatever address, the upstream never hears a name that is
 // claimed.
-func TestB7_ClaimsHoldOnEveryRoute(t *testing.T) {
+func TestClaimsHoldOnEveryRoute(t *testing.T) {
 	claimed := map[store.Kind]string{store.OCI: "team/app", store.Maven: "com.acme*", store.Composer: "acme/*"}
 	for _, sp := range specimens() {
 		t.Run(string(sp.kind), func(t *testing.T) {

@@ -1,5 +1,7 @@
 package server
 
+// This file runs background work: each job at its time, never twice at once.
+
 import (
 	"context"
 	"errors"
@@ -19,7 +21,7 @@ import (
 // maxFirstDelay bounds the wait before a job's first run, so that a restart also catches up on rare jobs.
 const maxFirstDelay = 30 * time.Second
 
-// jobState is a job and how it fares.
+// jobState is a job and how its last runs ended.
 type jobState struct {
 	wire.Job
 
@@ -50,7 +52,7 @@ func newJobs(log *slog.Logger, list ...wire.Job) *jobs {
 	return j
 }
 
-// start begins the waiting for the first runs.
+// start starts the goroutine of each job.
 func (j *jobs) start() {
 	for _, s := range j.states {
 		j.done.Go(func() { j.loop(s) })

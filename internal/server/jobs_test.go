@@ -1,5 +1,7 @@
 package server
 
+// This file runs jobs that fail, panic and take long.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package server
 
+// This file has the admin socket, the file with the address, and the files of the certificate.
+
 import (
 	"context"
 	"crypto/tls"

@@ -1,5 +1,7 @@
 package server
 
+// This file listens where it must not, and replaces certificates.
+
 import (
 	"bytes"
 	"crypto/ecdsa"

@@ -1,5 +1,7 @@
 package server
 
+// This file has the figures at /metrics.
+
 import (
 	"context"
 	"log/slog"

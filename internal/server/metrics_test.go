@@ -1,5 +1,7 @@
 package server
 
+// This file reads the figures at /metrics.
+
 import (
 	"context"
 	"errors"

@@ -1,6 +1,7 @@
 package server
 
-// Files that no record knows are published again, by the handlers of their protocols, for a user of this registry.
+// This file publishes files without a record again, through the handlers of their protocols, for a user of this
+// registry.
 
 import (
 	"cmp"
@@ -48,7 +49,7 @@ func (s *Server) rebuild(
 	}
 	defer func() { err = errors.Join(err, s.auth.RevokeToken(context.WithoutCancel(ctx), id)) }()
 	p := &rebuild.Publisher{
-		Data: s.cfg.Data, Serve: s.inside, Token: token, Spellings: Spellings(),
+		Data: s.cfg.Data, Serve: s.inner, Token: token, Spellings: Spellings(),
 		Held: s.store.Held,
 	}
 	list, err = p.Publish(ctx, found, choices, progress)

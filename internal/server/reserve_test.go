@@ -1,5 +1,7 @@
 package server
 
+// This file fills the disk up to the reserve, and looks at what still works.
+
 import (
 	"fmt"
 	"io"

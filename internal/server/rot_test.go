@@ -1,5 +1,7 @@
 package server
 
+// This file damages files on the disk of a server.
+
 import (
 	"io"
 	"net/http"

@@ -1,5 +1,7 @@
 package server
 
+// This file runs a server: listening, serving, and the order of stopping.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package server
 
+// This file has the job that reads what is due of the blobs, and fetches damaged copies again.
+
 import (
 	"context"
 	"errors"
@@ -8,8 +10,6 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 )
-
-// Here: the job that reads what is due of the blobs, and fetches again what went bad of copies.
 
 // scrubEvery is how often a part of the blobs is read; what is due then is read at the configured rate.
 const scrubEvery = 10 * time.Minute

@@ -1,5 +1,7 @@
 package server
 
+// This file starts servers, talks to them, and stops them.
+
 import (
 	"bufio"
 	"bytes"

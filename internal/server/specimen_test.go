@@ -1,5 +1,7 @@
 package server
 
+// This file has one package of each protocol, for tests that go over all of them.
+
 import (
 	"archive/tar"
 	"bytes"

@@ -1,6 +1,6 @@
 package server
 
-// How all kinds spell names and versions, for rules and for commands that name a package.
+// This file says how all kinds spell names and versions, for rules and for commands that name a package.
 
 import (
 	"larder/cargo"

@@ -1,5 +1,7 @@
 package server
 
+// This file has the limits of the HTTP servers.
+
 import (
 	"log/slog"
 	"net/http"
