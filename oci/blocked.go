@@ -9,13 +9,14 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/problem"
+	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
 )
 
 // taggedThere is the manifest that an upstream's tag points at.
 func (s *server) taggedThere(ctx context.Context, e elsewhere, tag string) (*upstream.Document, error) {
-	return s.up.DocumentFrom(ctx, e.up, upstream.Query{
+	return s.Up.DocumentFrom(ctx, e.up, upstream.Query{
 		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: acceptManifests, Scope: e.scope(), Head: true,
 		Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
 	})
@@ -25,12 +26,12 @@ func (s *server) taggedThere(ctx context.Context, e elsewhere, tag string) (*ups
 // upstream knows, so it is asked, of repositories that have such rules; where it has no such tag there is nothing to
 // forbid.
 func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) error {
-	if err := s.up.Blocked(e.name, d.String()); err != nil {
+	if err := s.Up.Blocked(e.name, d.String()); err != nil {
 		return err
 	}
-	versions, _ := s.up.BlockedVersions(e.name)
+	versions, _ := s.Up.BlockedVersions(e.name)
 	for _, tag := range versions {
-		if !isTag(tag) {
+		if !names.IsTag(tag) {
 			continue
 		}
 		doc, err := s.taggedThere(ctx, e, tag)
@@ -50,7 +51,7 @@ func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) err
 
 // hasTwoDigests reports whether rules may call something by another digest than it was asked for by.
 func (s *server) hasTwoDigests(e elsewhere, d digest.Digest) bool {
-	_, some := s.up.BlockedVersions(e.name)
+	_, some := s.Up.BlockedVersions(e.name)
 	return some && d.Algorithm() != digest.SHA256
 }
 

@@ -123,7 +123,7 @@ type searchHit struct {
 }
 
 // setNext announces a further page of the same request after last (RFC 5988).
-func setNext(h http.Header, q Request, n int, last string) {
+func (s *server) setNext(h http.Header, op string, q Request, n int, last string) {
 	q.N, q.Last = n, last
-	h.Set("Link", "<"+link(q)+`>; rel="next"`)
+	h.Set("Link", "<"+s.table.Link(op, q)+`>; rel="next"`)
 }

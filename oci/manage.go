@@ -22,7 +22,7 @@ func (s *server) deleteManifest(w http.ResponseWriter, r *http.Request, q Reques
 		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
 	}
 	m := matchOf(r)
-	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
 		if q.byDigest() {
 			return forget(p, q.Digest.String())
 		}
@@ -71,7 +71,7 @@ func (s *server) deleteBlob(w http.ResponseWriter, r *http.Request, q Request) e
 	if s.opt.NoDelete {
 		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
 	}
-	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error { return p.Unhold(q.Digest) })
+	err := s.Repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error { return p.Unhold(q.Digest) })
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	if err != nil {
 		return faultf(codeUnsupported, problem.ErrBadPath, "the form is malformed")
 	}
-	c := auth.Credentials{Addr: s.base.ClientAddr(r)}
+	c := auth.Credentials{Addr: wire.AddrFrom(r.Context())}
 	switch form.Get("grant_type") {
 	case "password":
 		c.User, c.Password = form.Get("username"), form.Get("password")
@@ -154,7 +154,7 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	if c.Password == "" && c.Token == "" {
 		return problem.Errorf(auth.ErrCredentials, "the request has no password and no refresh token")
 	}
-	id, err := s.auth.Authenticate(r.Context(), c)
+	id, err := s.Auth.Authenticate(r.Context(), c)
 	if err != nil {
 		return err
 	}
@@ -184,6 +184,7 @@ func (s *server) buy(ctx context.Context, id auth.Identity, fields []string) (to
 	if s.jwt == nil {
 		return tokenAnswer{}, faultf(codeUnsupported, errDisabled, "tokens are switched off here, use Basic")
 	}
+	wire.Asked(ctx) // with no scope at all nobody asks for a right, and gets none
 	wanted, err := parseScopes(fields)
 	if err != nil {
 		return tokenAnswer{}, err
@@ -281,7 +282,7 @@ func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (au
 			access := auth.Access{Kind: store.OCI, Type: w.typ, Name: w.name, Action: a}
 			may := func(name string) bool {
 				access.Name = name
-				return s.auth.Authorize(ctx, id, access) == nil
+				return s.Auth.Authorize(ctx, id, access) == nil
 			}
 			// Which of them is asked for with the token only ?ns= will tell, and its right is asked then.
 			if may(w.name) || a == auth.Read && slices.ContainsFunc(s.elsewhere(w.name), may) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/oci/manifest"
 	"larder/store"
@@ -392,8 +393,7 @@ func TestPublishFaults(t *testing.T) {
 	}
 	d := digest.FromBytes(body)
 	commit := func(s *store.Store) error {
-		sv := &server{repo: store.NewRepo[Meta](s, store.OCI), store: s}
-		p := &push{s: sv, name: "app", digest: d, manifest: m, tags: []string{"v1", "v2"}}
+		p := &push{s: newServer(wire.Deps{Store: s}, Options{}), name: "app", digest: d, manifest: m, tags: []string{"v1", "v2"}}
 		return p.commit(context.Background(), body)
 	}
 	prepare := func(t *testing.T, s *store.Store) {

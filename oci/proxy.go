@@ -32,20 +32,15 @@ const (
 // acceptManifests is every type we can keep; an upstream that is not told converts to the oldest.
 var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeImage, manifest.TypeDockerList, manifest.TypeDockerImage, manifest.TypeArtifact, "*/*;q=0.1"}, ", ")
 
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(
-		store.OCI,
-		upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: func(name string) upstream.Query {
-			return upstream.Query{
-				Package: name, Key: "tags", Fresh: freshList,
-				For: func(u *upstream.Upstream) (ref, scope string) {
-					e := elsewhereAt(u, name)
-					return e.tags(), e.scope()
-				},
-			}
-		}},
-	)
+// probe is how upstreams are asked whether they have a repository.
+func probe(name string) upstream.Query {
+	return upstream.Query{
+		Package: name, Key: "tags", Fresh: freshList,
+		For: func(u *upstream.Upstream) (ref, scope string) {
+			e := elsewhereAt(u, name)
+			return e.tags(), e.scope()
+		},
+	}
 }
 
 func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
@@ -63,7 +58,7 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
-	if err := s.up.Blocked(e.name, q.Tag); err != nil {
+	if err := s.Up.Blocked(e.name, q.Tag); err != nil {
 		return err
 	}
 	d, err := s.taggedThere(ctx, e, q.Tag)
@@ -73,8 +68,8 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 	if err := s.mayOffer(ctx, e, d.Digest); err != nil {
 		return err
 	}
-	if err := s.up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", e.name), slog.Any("error", err))
+	if err := s.Up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", e.name), slog.Any("error", err))
 	}
 	wire.CacheHead(w, d, time.Now())
 	if d.Cache == "STALE" {
@@ -114,7 +109,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 	if kind == "blobs" {
 		place.Type = "application/octet-stream"
 	}
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
 		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead && !s.hasTwoDigests(e, q.Digest),
 		Find: func(context.Context) (upstream.Place, error) { return place, nil },
 	})
@@ -127,16 +122,19 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 		}
 	}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
 }
 
 // proxiedList passes on a page of a list; its links lead to our pages.
-func (s *server) proxiedList(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, key, ref, accept string) (body []byte, err error) {
+func (s *server) proxiedList(
+	w http.ResponseWriter, r *http.Request, op string, q Request, key, ref, accept string,
+) (body []byte, err error) {
+	e := q.from
 	if values := pageOf(q); len(values) > 0 {
 		ref += "?" + values.Encode()
 		key += " " + values.Encode()
 	}
-	d, err := s.up.DocumentFrom(r.Context(), e.up, upstream.Query{Package: e.name, Key: key, Ref: ref, Accept: accept, Scope: e.scope(), Fresh: freshList})
+	d, err := s.Up.DocumentFrom(r.Context(), e.up, upstream.Query{Package: e.name, Key: key, Ref: ref, Accept: accept, Scope: e.scope(), Fresh: freshList})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +144,7 @@ func (s *server) proxiedList(w http.ResponseWriter, r *http.Request, q Request, 
 		if i, err := strconv.Atoi(next.Get("n")); err == nil {
 			n = i
 		}
-		setNext(w.Header(), q, n, last)
+		s.setNext(w.Header(), op, q, n, last)
 	}
 	return d.Bytes(r.Context())
 }
@@ -173,8 +171,9 @@ func nextPage(link string) url.Values {
 	return u.Query()
 }
 
-func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "tags", e.tags(), "application/json")
+func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request) error {
+	e := q.from
+	body, err := s.proxiedList(w, r, "oci.tags", q, "tags", e.tags(), "application/json")
 	if err != nil {
 		return err
 	}
@@ -183,13 +182,14 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 		return err
 	}
 	list.Name = cmp.Or(q.Asked, q.Name)
-	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.up.Blocked(e.name, tag) != nil })
+	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.Up.Blocked(e.name, tag) != nil })
 	return writeList(w, list)
 }
 
 // proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none.
-func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), manifest.TypeIndex)
+func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request) error {
+	e := q.from
+	body, err := s.proxiedList(w, r, "oci.referrers", q, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), manifest.TypeIndex)
 	if errors.Is(err, store.ErrNotFound) {
 		body, err = s.fallbackIndex(r.Context(), e, q.Digest)
 	}
@@ -205,7 +205,7 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 	kept := index.Manifests[:0]
 	for _, m := range index.Manifests {
 		var d struct{ Digest string }
-		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.up.Blocked(e.name, d.Digest) == nil {
+		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.Up.Blocked(e.name, d.Digest) == nil {
 			kept = append(kept, m)
 		}
 	}
@@ -214,7 +214,7 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 
 func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest) ([]byte, error) {
 	tag := manifest.FallbackTag(d)
-	doc, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
+	doc, err := s.Up.DocumentFrom(ctx, e.up, upstream.Query{
 		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: manifest.TypeIndex, Scope: e.scope(), Fresh: freshList,
 	})
 	if errors.Is(err, store.ErrNotFound) {
@@ -228,17 +228,11 @@ func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest
 
 // mayPush refuses to write where an upstream's copies are, and to begin a repository that would hide an upstream's.
 func (s *server) mayPush(r *http.Request, q Request) error {
-	if s.up == nil {
-		return nil
-	}
 	if u := q.from.up; u != nil {
 		return faultf(
 			codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", q.Name,
 			u.Name(),
 		)
 	}
-	if s.known(r, q.Name) {
-		return nil
-	}
-	return s.up.MayPublish(r.Context(), q.Name)
+	return s.MayClaim(r.Context(), q.Name)
 }

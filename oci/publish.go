@@ -59,13 +59,12 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if p.sparse > 0 {
 		warn(h, fmt.Sprintf("the manifest refers to %d objects that %s does not have", p.sparse, q.Name))
 	}
-	return created(w, q.manifestPath(d), d)
+	return created(w, s.manifestPath(q, d), d)
 }
 
 // mayOverwrite reports whether the identity may move existing tags, or only make new ones.
 func (s *server) mayOverwrite(ctx context.Context, name string) bool {
-	a := auth.Access{Kind: store.OCI, Type: typeRepository, Name: name, Action: auth.Write}
-	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), a) == nil
+	return s.May(ctx, auth.Write, name) == nil
 }
 
 // push is one manifest on its way into a repository.
@@ -84,8 +83,8 @@ type push struct {
 
 // commit stores the bytes, then everything about them in one transaction.
 func (p *push) commit(ctx context.Context, body []byte) error {
-	_, err := p.s.store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
-		return p.s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.link(tx, b) })
+	_, err := p.s.Store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
+		return p.s.Repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.link(tx, b) })
 	})
 	return err
 }
@@ -330,7 +329,7 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
+	body, err := s.Store.ReadBlob(ctx, row.blob, row.size)
 	if err != nil {
 		return err
 	}
@@ -346,12 +345,12 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	if !stored {
 		warn(w.Header(), "the manifest had been deleted and is back")
 	}
-	return created(w, q.manifestPath(d), d)
+	return created(w, s.manifestPath(q, d), d)
 }
 
 // lost finds what restore is to bring back. ErrNotFound when the history has nothing, or the bytes are gone.
 func (s *server) lost(ctx context.Context, q Request) (row manifestRow, d digest.Digest, stored bool, err error) {
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		current, err := p.Tag(q.Tag)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

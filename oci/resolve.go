@@ -13,7 +13,8 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
-	"larder/internal/wire"
+	"larder/internal/registry"
+	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -45,28 +46,20 @@ type elsewhere struct {
 	path string // that the upstream knows it by
 }
 
-// pathAt is what the registry at a host calls the repository that clients call path.
-func pathAt(host, path string) string {
-	if isHub(host) && !strings.Contains(path, "/") {
-		return "library/" + path
-	}
-	return path
-}
-
 func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
-	path = pathAt(u.Host(), path)
+	path = names.At(u.Host(), path)
 	return elsewhere{up: u, name: u.Name() + "/" + path, path: path}
 }
 
 // resolve puts the name of what is served into q, and where it comes from if that is an upstream. What is here wins.
-func (s *server) resolve(ctx context.Context, q Request) (Request, error) {
-	if s.up == nil || !q.ofRepository() {
+func (s *server) resolve(ctx context.Context, op string, q Request) (Request, error) {
+	if s.Up == nil || q.Name == "" {
 		return q, nil
 	}
 	e, ok := s.routed(q)
 	if !ok {
 		var err error
-		if e, ok, err = s.fallback(ctx, q); err != nil || !ok {
+		if e, ok, err = s.fallback(ctx, op, q); err != nil || !ok {
 			return q, err
 		}
 	}
@@ -74,7 +67,7 @@ func (s *server) resolve(ctx context.Context, q Request) (Request, error) {
 		q.Asked, q.Name = q.Name, e.name
 	}
 	// The name of an upstream can have what that of a repository cannot.
-	if checkName(q.Name) != nil || !s.up.Ours(ctx, q.Name) {
+	if checkName(q.Name) != nil || !s.Up.Ours(ctx, q.Name) {
 		q.from = e
 	}
 	return q, nil
@@ -88,7 +81,7 @@ func (s *server) routed(q Request) (e elsewhere, ok bool) {
 		}
 	}
 	if first, rest, cut := strings.Cut(q.Name, "/"); cut {
-		for _, u := range s.up.Upstreams() {
+		for _, u := range s.Up.Upstreams() {
 			if u.Name() == first {
 				return elsewhereAt(u, rest), true
 			}
@@ -99,7 +92,7 @@ func (s *server) routed(q Request) (e elsewhere, ok bool) {
 
 // elsewhere are the names of all upstreams' repositories that a client may mean by a name.
 func (s *server) elsewhere(name string) (names []string) {
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		names = append(names, elsewhereAt(u, name).name)
 		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
 			names = append(names, elsewhereAt(u, rest).name)
@@ -110,22 +103,22 @@ func (s *server) elsewhere(name string) (names []string) {
 
 // fallback is where reading a name goes that is not here. A private name that is not here goes nowhere for who may not
 // read it: the upstream's answer, or its silence, would tell it from one that is.
-func (s *server) fallback(ctx context.Context, q Request) (e elsewhere, ok bool, err error) {
-	switch q.Op {
-	case opManifestGet, opBlobGet, opTags, opReferrers:
+func (s *server) fallback(ctx context.Context, op string, q Request) (e elsewhere, ok bool, err error) {
+	switch op {
+	case "oci.manifest.get", "oci.blob.get", "oci.tags", "oci.referrers":
 	default:
 		return e, false, nil
 	}
-	here, err := s.isHere(ctx, q)
-	if err != nil || here || s.up.Claimed(q.Name) {
+	here, err := s.isHere(ctx, op, q)
+	if err != nil || here || s.Up.Claimed(q.Name) {
 		return e, false, err
 	}
 	read := auth.Access{Kind: store.OCI, Type: typeRepository, Name: q.Name, Action: auth.Read}
-	err = s.auth.Authorize(ctx, auth.Anonymous(), read)
-	if errors.Is(err, auth.ErrHidden) && !s.mayPull(ctx, wire.IdentityFrom(ctx).Credential(), q.Name) {
+	err = s.Auth.Authorize(ctx, auth.Anonymous(), read)
+	if errors.Is(err, auth.ErrHidden) && !s.mayPull(ctx, q.Name) {
 		return e, false, nil
 	}
-	if err != nil && !isOneOf(err, auth.ErrHidden, auth.ErrNoCredentials) {
+	if err != nil && !registry.IsOneOf(err, auth.ErrHidden, auth.ErrNoCredentials) {
 		return e, false, err
 	}
 	return s.first(ctx, q.Name)
@@ -134,8 +127,8 @@ func (s *server) fallback(ctx context.Context, q Request) (e elsewhere, ok bool,
 // first is the repository of the first upstream that takes a name; while none can be asked, of the first that something
 // is kept of, if any.
 func (s *server) first(ctx context.Context, name string) (e elsewhere, ok bool, err error) {
-	offline := s.up.Offline()
-	for _, u := range s.up.Upstreams() {
+	offline := s.Up.Offline()
+	for _, u := range s.Up.Upstreams() {
 		at := elsewhereAt(u, name)
 		if !u.Takes(append(s.spellings(at.name), name)...) {
 			continue
@@ -146,7 +139,7 @@ func (s *server) first(ctx context.Context, name string) (e elsewhere, ok bool, 
 		if !offline {
 			break
 		}
-		if held, err := s.up.Holds(ctx, u, at.name); held || err != nil {
+		if held, err := s.Up.Holds(ctx, u, at.name); held || err != nil {
 			return at, err == nil, err
 		}
 	}
@@ -154,11 +147,11 @@ func (s *server) first(ctx context.Context, name string) (e elsewhere, ok bool, 
 }
 
 // isHere reports whether the name is ours, or the blob is that of a push whose manifest is still to come.
-func (s *server) isHere(ctx context.Context, q Request) (bool, error) {
-	if ours := s.up.Ours(ctx, q.Name); ours || q.Op != opBlobGet {
+func (s *server) isHere(ctx context.Context, op string, q Request) (bool, error) {
+	if ours := s.Up.Ours(ctx, q.Name); ours || op != "oci.blob.get" {
 		return ours, nil
 	}
-	_, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
+	_, err := s.Store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -177,11 +170,11 @@ func (s *server) mayAsk(e elsewhere) error {
 // without, and without "library/" where its own users leave that out.
 func (s *server) spellings(name string) []string {
 	first, path, _ := strings.Cut(name, "/")
-	u := s.up.Upstream(first)
+	u := s.Up.Upstream(first)
 	if u == nil {
 		return []string{name}
 	}
-	if short, ok := strings.CutPrefix(path, "library/"); ok && isHub(u.Host()) {
+	if short, ok := strings.CutPrefix(path, "library/"); ok && names.IsHub(u.Host()) {
 		return []string{name, path, short}
 	}
 	return []string{name, path}
@@ -190,15 +183,12 @@ func (s *server) spellings(name string) []string {
 // upstreamOf looks a registry's host up in the closed table of upstreams; it is never dialled by what the client said.
 func (s *server) upstreamOf(ns string) *upstream.Upstream {
 	ns = strings.ToLower(ns)
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		host := strings.ToLower(u.Host())
 		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host ||
-			isHub(ns) && isHub(host) {
+			names.IsHub(ns) && names.IsHub(host) {
 			return u
 		}
 	}
 	return nil
 }
-
-// isHub is the one registry whose one-component names have a second form.
-func isHub(host string) bool { return host == "docker.io" || strings.HasSuffix(host, ".docker.io") }

@@ -14,7 +14,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/problem"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -30,17 +29,17 @@ func (s *server) startUpload(w http.ResponseWriter, r *http.Request, q Request) 
 		if d, ok, err := s.mount(r.Context(), q); err != nil {
 			return err
 		} else if ok {
-			return created(w, q.blobPath(d), d)
+			return created(w, s.blobPath(q, d), d)
 		}
 	}
 	if q.Digest != "" {
 		return s.pushWhole(w, r, q)
 	}
-	id, err := s.store.StartUpload(r.Context(), store.OCI, q.Name)
+	id, err := s.Store.StartUpload(r.Context(), store.OCI, q.Name)
 	if err != nil {
 		return err
 	}
-	progress(w.Header(), q, id, 0)
+	s.progress(w.Header(), q, id, 0)
 	w.Header().Set("Docker-Upload-UUID", id)
 	return empty(w, http.StatusAccepted)
 }
@@ -62,8 +61,8 @@ func created(w http.ResponseWriter, location string, d digest.Digest) error {
 }
 
 // progress tells where the session is and how much it has. Nothing at all is "0-0", as it is everywhere else.
-func progress(h http.Header, q Request, id string, size int64) {
-	h.Set("Location", q.uploadPath(id))
+func (s *server) progress(h http.Header, q Request, id string, size int64) {
+	h.Set("Location", s.uploadPath(q, id))
 	h.Set("Range", "0-"+strconv.FormatInt(max(0, size-1), 10))
 }
 
@@ -74,10 +73,8 @@ func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool
 	if err != nil {
 		return "", false, nil // as with any other blob that cannot be mounted
 	}
-	// What counts is the user's right, and what limits the credential behind the token: clients buy tokens for the target alone.
-	id := wire.IdentityFrom(ctx).Credential()
 	if !q.Anonymous {
-		if checkName(q.From) != nil || !s.mayPull(ctx, id, q.From) {
+		if checkName(q.From) != nil || !s.mayPull(ctx, q.From) {
 			return d, false, nil
 		}
 		ok, err = s.link(ctx, q.From, q.Name, d)
@@ -85,13 +82,13 @@ func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool
 	}
 	const batch = 100
 	for after, more := "", true; more; {
-		names, err := s.store.Holders(ctx, store.OCI, d, after, batch)
+		names, err := s.Store.Holders(ctx, store.OCI, d, after, batch)
 		if err != nil {
 			return d, false, err
 		}
 		for _, from := range names {
 			after = from
-			if !s.mayPull(ctx, id, from) {
+			if !s.mayPull(ctx, from) {
 				continue
 			}
 			if ok, err := s.link(ctx, from, q.Name, d); ok || err != nil {
@@ -105,12 +102,12 @@ func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool
 
 // link makes to hold a blob that from holds at this moment.
 func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok bool, err error) {
-	b, err := s.store.StatBlob(ctx, d)
+	b, err := s.Store.StatBlob(ctx, d)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err == nil {
-		err = s.store.Sound(ctx, b)
+		err = s.Store.Sound(ctx, b)
 	}
 	if errors.Is(err, store.ErrDamaged) {
 		return false, nil // a client that cannot mount it pushes it, which repairs it
@@ -118,14 +115,14 @@ func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok
 	if err != nil {
 		return false, err
 	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		if err := s.repo.In(tx, from, func(p *store.PackageTx[Meta]) error {
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := s.Repo.In(tx, from, func(p *store.PackageTx[Meta]) error {
 			_, ok = p.Holds(d)
 			return nil
 		}); err != nil || !ok {
 			return err
 		}
-		return s.repo.In(tx, to, func(p *store.PackageTx[Meta]) error {
+		return s.Repo.In(tx, to, func(p *store.PackageTx[Meta]) error {
 			if err := holdAs(p, d, b); err != nil {
 				return err
 			}
@@ -145,17 +142,17 @@ func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok
 // pushWhole is end-4b, the blob in the body of the POST.
 func (s *server) pushWhole(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
+	if err := s.Store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
 		return err
 	}
 	body := &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}
 	err := s.take(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
-		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+		return s.Repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
 	})
 	if err != nil {
 		return err
 	}
-	return created(w, q.blobPath(q.Digest), q.Digest)
+	return created(w, s.blobPath(q, q.Digest), q.Digest)
 }
 
 // holdAs gives the repository a blob that has just come in under the name d.
@@ -175,7 +172,7 @@ func (s *server) take(ctx context.Context, body io.Reader, size int64, want dige
 	if want.Algorithm() == digest.SHA512 {
 		o.Sums = []string{"sha512"}
 	}
-	st, err := s.store.Stage(ctx, o)
+	st, err := s.Store.Stage(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -212,7 +209,7 @@ const admitStep = 64 << 20
 func (a *admitted) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
 	if a.n += int64(n); a.n > a.next {
-		if err := a.s.store.Admit(a.ctx, store.OCI, a.name, a.n); err != nil {
+		if err := a.s.Store.Admit(a.ctx, store.OCI, a.name, a.n); err != nil {
 			return n, err
 		}
 		a.next = a.n + admitStep
@@ -262,7 +259,7 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 	}
 	n, err := u.Append(r.Context(), body, c.start)
 	if errors.Is(err, store.ErrOffset) {
-		progress(w.Header(), q, q.Upload, u.Offset())
+		s.progress(w.Header(), q, q.Upload, u.Offset())
 		return faultf(codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset())
 	}
 	if err == nil && c.size >= 0 && n != c.size {
@@ -273,7 +270,7 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 
 // patchUpload is end-5. A body that is cut short keeps what arrived, and the client can ask how much that is.
 func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) error {
-	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
@@ -281,7 +278,7 @@ func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := s.appendChunk(w, r, q, u); err != nil {
 		return err
 	}
-	progress(w.Header(), q, q.Upload, u.Offset())
+	s.progress(w.Header(), q, q.Upload, u.Offset())
 	w.Header().Set("Docker-Upload-UUID", q.Upload)
 	return empty(w, http.StatusAccepted)
 }
@@ -292,7 +289,7 @@ func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request)
 		return faultf(codeDigestInvalid, problem.ErrBadPath, "the digest parameter is missing")
 	}
 	ctx := r.Context()
-	u, err := s.store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
@@ -303,28 +300,28 @@ func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request)
 		}
 	}
 	_, err = u.Commit(ctx, q.Digest, func(tx *store.Tx, b store.Blob) error {
-		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+		return s.Repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
 	})
 	if err != nil {
 		return err
 	}
-	return created(w, q.blobPath(q.Digest), q.Digest)
+	return created(w, s.blobPath(q, q.Digest), q.Digest)
 }
 
 // uploadStatus is end-13.
 func (s *server) uploadStatus(w http.ResponseWriter, r *http.Request, q Request) error {
-	n, err := s.store.UploadOffset(r.Context(), store.OCI, q.Name, q.Upload)
+	n, err := s.Store.UploadOffset(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
-	progress(w.Header(), q, q.Upload, n)
+	s.progress(w.Header(), q, q.Upload, n)
 	w.Header().Set("Docker-Upload-UUID", q.Upload)
 	return empty(w, http.StatusNoContent)
 }
 
 // cancelUpload is end-14.
 func (s *server) cancelUpload(w http.ResponseWriter, r *http.Request, q Request) error {
-	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,17 @@
-package oci
+// Package names says what repositories and tags may be called. It is written by hand: every request passes it, and a regular
+// expression took a twentieth of a small pull. The specification's expressions stand beside the functions, and the tests
+// hold one against the other.
+package names
 
 import "strings"
 
-// The grammars of names and tags, by hand: every request passes them, and a regular expression took a twentieth of a
-// small pull. The specification's expressions stand beside them, and the tests hold one against the other.
+// MaxRepository is the most bytes of a repository's name.
+const MaxRepository = 255
 
-// isName reports whether s is a repository name:
+// IsRepository reports whether s is a repository's name of any length:
 //
 //	[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*
-func isName(s string) bool {
+func IsRepository(s string) bool {
 	for s != "" {
 		component, rest, more := strings.Cut(s, "/")
 		if !isComponent(component) || more && rest == "" {
@@ -54,8 +57,8 @@ func separator(s string) int {
 	return 0
 }
 
-// isTag reports whether s is a tag: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
-func isTag(s string) bool {
+// IsTag reports whether s is a tag: [a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}
+func IsTag(s string) bool {
 	if s == "" || len(s) > 128 || s[0] == '.' || s[0] == '-' {
 		return false
 	}
@@ -67,4 +70,20 @@ func isTag(s string) bool {
 		}
 	}
 	return true
+}
+
+// IsUpload reports whether s can be the id of an upload session: up to 64 letters, digits, '-' and '_'. Ours are UUIDs of 36.
+func IsUpload(s string) bool {
+	return len(s) <= 64 && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == ""
+}
+
+// IsHub reports whether a host is that of the one registry whose one-component names have a second form.
+func IsHub(host string) bool { return host == "docker.io" || strings.HasSuffix(host, ".docker.io") }
+
+// At is what the registry at a host calls the repository that clients call name: "library/alpine" for "alpine".
+func At(host, name string) string {
+	if IsHub(host) && !strings.Contains(name, "/") {
+		return "library/" + name
+	}
+	return name
 }
