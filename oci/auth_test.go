@@ -82,7 +82,7 @@ func TestA5_Token(t *testing.T) {
 	g.want(g.Do("POST", "/v2/app/blobs/uploads/", nil, as), 202, "")
 	c := g.want(g.Do("POST", "/v2/other/blobs/uploads/", nil, as), 401, codeUnauthorized)
 	if h := c.Header.Get("WWW-Authenticate"); !strings.HasSuffix(h, `scope="repository:other:pull,push",error="insufficient_scope"`) {
-		t.Errorf("a token bought for something else: %s", h)
+		t.Errorf("a token issued for something else: %s", h)
 	}
 	a = g.want(g.Do("GET", "/v2/token?scope=repository:app:pull", nil, wiretest.Basic("ada", "wrong")), 401, codeUnauthorized)
 	if h := a.Header.Get("WWW-Authenticate"); h != `Basic realm="`+g.Srv.URL+`/v2/token"` {

@@ -1,9 +1,9 @@
-// Package oci serves the OCI Distribution API: images, charts and other artifacts for docker, containerd, podman, skopeo,
-// crane, oras, regctl, helm and cosign.
+// Package oci serves the OCI Distribution API: images, charts and other artifacts for docker, containerd, podman,
+// skopeo, crane, oras, regctl, helm and cosign.
 //
 // A repository is a store package of kind oci, a manifest is a version called by the digest the client pushed it under,
-// and its bytes are a blob like its layers. A blob in no manifest yet is a loose hold. Manifests, tags, their history and
-// the referrers rows change in one transaction.
+// and its bytes are a blob like its layers. A blob in no manifest yet is a loose hold. Manifests, tags, their history
+// and the referrers rows change in one transaction.
 //
 // # Wire table
 //

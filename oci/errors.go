@@ -1,6 +1,6 @@
 package oci
 
-// Everything a client reads when something goes wrong is written here, and only here.
+// The one place that writes error bodies: codes, statuses, challenges and warnings.
 
 import (
 	"encoding/json"
@@ -18,7 +18,8 @@ import (
 	"larder/store"
 )
 
-// The codes of the specification's closed list (code-1 to code-14), and the four that clients know from Docker's registry.
+// The codes of the specification's closed list (code-1 to code-14), and the four that clients know from Docker's
+// registry.
 const (
 	codeBlobUnknown         = "BLOB_UNKNOWN"
 	codeUploadInvalid       = "BLOB_UPLOAD_INVALID"
@@ -46,8 +47,8 @@ var (
 	errDisabled    = fmt.Errorf("switched off: %w", problem.ErrMethod)                 // 405
 )
 
-// fault is an error with a code of this protocol. Its sentinel decides the status (problem.Status), so that status and code
-// are chosen in one place each.
+// fault is an error with a code of this protocol. Its sentinel decides the status (problem.Status), so that status and
+// code are chosen in one place each.
 type fault struct {
 	code   string
 	err    error    // the sentinel, with the sentence for the user
@@ -145,7 +146,8 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 		return http.StatusForbidden
 	case registry.IsOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
 		return refusal(r, f)
-	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !given(r) && !s.known(r, f.Name):
+	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !hasCredentials(r) &&
+		!s.known(r, f.Name):
 		return http.StatusUnauthorized
 	}
 	return f.Status
@@ -153,12 +155,13 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 
 // refusal is the status of something the identity may not do.
 //
-// Without credentials it asks for some, since containerd, oras and regctl send theirs only then; so does an unknown
-// repository (status), and hidden and unknown look the same. With credentials, reading what is hidden looks like reading
-// what is absent. A token bought for something else gets the challenge once more, and the client asks for the right one.
+// Without credentials it is a 401, since containerd, oras and regctl send theirs only then. An unknown repository is a
+// 401 as well (status), so that it looks like a hidden one. With credentials, reading what is hidden is answered like
+// reading what is absent. A token that was issued for something else gets the challenge again, and the client requests
+// the right one.
 func refusal(r *http.Request, f wire.Failure) int {
 	switch {
-	case errors.Is(f.Err, auth.ErrScope), !given(r):
+	case errors.Is(f.Err, auth.ErrScope), !hasCredentials(r):
 		return http.StatusUnauthorized
 	case f.Need.Kind() == wire.Read:
 		return http.StatusNotFound
@@ -168,8 +171,8 @@ func refusal(r *http.Request, f wire.Failure) int {
 	return http.StatusForbidden
 }
 
-// given reports whether the request came with credentials.
-func given(r *http.Request) bool {
+// hasCredentials reports whether the request came with credentials.
+func hasCredentials(r *http.Request) bool {
 	_, ok := wire.CredentialsFrom(r)
 	return ok
 }
@@ -180,7 +183,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	h := w.Header()
 	versionHeader(h)
 	if status == http.StatusNotFound && (f.Op == "oci.referrers" || f.Op == "oci.tag.history") {
-		// These are never a 404 (end-12, #606): what is absent or hidden has none. An error here is the client's leaving.
+		// These are never a 404 (end-12, #606): what is absent or hidden has none. Writing fails only if the client has left.
 		_ = writeIndex(w, r.URL.Query()["artifactType"], nil)
 		return
 	}
@@ -213,7 +216,8 @@ func (s *server) allowed(r *http.Request) string {
 	return strings.Join(methods, ", ")
 }
 
-// errorBody renders errors[]. It depends on status and operation alone where the difference would tell absent from hidden.
+// errorBody renders errors[]. It depends on status and operation alone where the difference would tell absent from
+// hidden.
 func errorBody(status int, f wire.Failure) []byte {
 	entries := []errorEntry{{Code: code(f, status), Message: message(status, f)}}
 	var ft *fault
@@ -273,7 +277,8 @@ func (s *server) challenge(r *http.Request, f wire.Failure) string {
 	return c
 }
 
-// challengeScope says what a token must carry for the request to pass, in the words clients repeat to the token end point.
+// challengeScope says what a token must carry for the request to pass, in the words clients repeat to the token end
+// point.
 func challengeScope(r *http.Request, f wire.Failure) string {
 	switch {
 	case f.Op == "oci.catalog" || f.Op == "oci.repositories":
@@ -296,7 +301,7 @@ func challengeScope(r *http.Request, f wire.Failure) string {
 	return ""
 }
 
-// quote makes a quoted-string of RFC 9110; nothing that needs escaping occurs in our values, so it is dropped.
+// quote makes a quoted-string of RFC 9110. What would need an escape does not occur in our values, and is dropped.
 func quote(s string) string {
 	return `"` + strings.Map(func(c rune) rune {
 		if c < ' ' || c == '"' || c == '\\' || c > '~' {
@@ -316,7 +321,8 @@ var apiVersion = []string{"registry/2.0"}
 // maxWarnings is what the specification allows all warnings of one answer to add up to.
 const maxWarnings = 4096
 
-// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are dropped.
+// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are
+// dropped.
 func warn(h http.Header, text string) {
 	v := `299 - ` + quote(text)
 	total := len(v)

@@ -1,6 +1,6 @@
 package oci
 
-// Reading lists: tags, referrers, tag histories, repositories.
+// Lists: tags, referrers, tag histories, repositories, searches and extensions.
 
 import (
 	"bytes"
@@ -74,12 +74,12 @@ type referrersPage struct {
 	last        string // digest of the last entry looked at
 }
 
-// referrers is end-12. It never says 404: what nobody refers to has no referrers.
+// referrers is end-12. It is never a 404: a digest that nothing refers to has an empty list.
 func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.from.up != nil {
 		return s.proxiedReferrers(w, r, q)
 	}
-	if err := s.mustShow(r, q.Name); err != nil {
+	if err := s.requireKnown(r, q.Name); err != nil {
 		return err
 	}
 	page, err := s.referrersOf(r.Context(), q)
@@ -92,9 +92,10 @@ func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) er
 	return writeIndex(w, q.Types, page.descriptors)
 }
 
-// mustShow makes an anonymous request for an unknown repository fail as it does for a hidden one, where the list would be empty.
-func (s *server) mustShow(r *http.Request, name string) error {
-	if !given(r) && !s.known(r, name) {
+// requireKnown makes an anonymous request for an unknown repository fail, as it does for a hidden one. The list would
+// be empty otherwise.
+func (s *server) requireKnown(r *http.Request, name string) error {
+	if !hasCredentials(r) && !s.known(r, name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", name)
 	}
 	return nil
@@ -172,7 +173,8 @@ func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage
 	return page, s.addFallback(ctx, q, fallback, &page)
 }
 
-// The first byte of a referrers row: the whole descriptor, or one without its annotations, which are too large for a record.
+// The first byte of a referrers row: the whole descriptor, or one without its annotations, which are too large for a
+// record.
 const (
 	referrerWhole = 'w'
 	referrerLarge = 'l'
@@ -203,6 +205,7 @@ func encodeReferrer(m *manifest.Manifest, d digest.Digest, size int64) ([]byte, 
 	return append([]byte{referrerLarge}, b...), err
 }
 
+// typeOf is the artifactType of a descriptor, "" without one.
 func typeOf(descriptor []byte) string {
 	var d struct {
 		ArtifactType string `json:"artifactType"`
@@ -235,8 +238,8 @@ func (s *server) readManifest(ctx context.Context, row manifestRow) (manifest.Ma
 // maxFallback bounds how many manifests of a fallback tag are read for one request.
 const maxFallback = 1000
 
-// addFallback merges what an index under the fallback tag lists: clients keep it for manifests whose subject was not
-// acknowledged with OCI-Subject. Only the digests are believed, everything else comes from the manifests.
+// addFallback adds what an index under the fallback tag lists: clients keep it for manifests whose subject was not
+// acknowledged with OCI-Subject. Only the digests are taken from it, everything else from the manifests.
 func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, page *referrersPage) error {
 	index, err := s.readManifest(ctx, tag)
 	if err != nil {
@@ -278,7 +281,7 @@ func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, pa
 
 // history is the tag history of distribution-spec #606, newest first. It survives the tag and its manifests.
 func (s *server) history(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mustShow(r, q.Name); err != nil {
+	if err := s.requireKnown(r, q.Name); err != nil {
 		return err
 	}
 	events, more, err := s.events(r.Context(), q)
@@ -298,7 +301,10 @@ func (s *server) history(w http.ResponseWriter, r *http.Request, q Request) erro
 }
 
 func historyOf(e store.TagEvent) historyEvent {
-	return historyEvent{time: e.Time, event: e.Event, digest: digest.Digest(e.Version), row: manifestRow{size: e.Size, blob: e.Digest, mediaType: e.Type}}
+	return historyEvent{
+		time: e.Time, event: e.Event, digest: digest.Digest(e.Version),
+		row: manifestRow{size: e.Size, blob: e.Digest, mediaType: e.Type},
+	}
 }
 
 // defaultHistory is how many entries a history shows when the client names no number.
@@ -396,7 +402,8 @@ func (s *server) mayPull(ctx context.Context, name string) bool {
 
 func everyName(string) (ok, stop bool) { return true, false }
 
-// catalog is /v2/_catalog: not in the specification, but crane, oras, regctl, podman and every user interface ask for it.
+// catalog is /v2/_catalog: not in the specification, but crane, oras, regctl, podman and every user interface ask for
+// it.
 func (s *server) catalog(w http.ResponseWriter, r *http.Request, q Request) error {
 	n := pageSize(q.N, maxPage)
 	found, more, err := s.visible(r, q.Last, n, everyName)
@@ -447,7 +454,7 @@ const (
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	n := min(pageSize(q.N, defaultSearch), maxSearch)
 	words := strings.Fields(strings.ToLower(q.Query))
-	if !given(r) && s.May(r.Context(), auth.Read, "") != nil {
+	if !hasCredentials(r) && s.May(r.Context(), auth.Read, "") != nil {
 		n = 0 // whoever may read nothing finds nothing
 	}
 	looked := 0
@@ -477,7 +484,8 @@ func (s *server) discover(w http.ResponseWriter, _ *http.Request, q Request) err
 	return writeList(w, discovery(q.Root, ""))
 }
 
-// discoverRepository lists a repository's extensions, which depend on nothing but the right to read it, and its existence.
+// discoverRepository lists a repository's extensions, which depend on nothing but the right to read it, and its
+// existence.
 func (s *server) discoverRepository(w http.ResponseWriter, r *http.Request, q Request) error {
 	if !s.known(r, q.Name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", q.Name)

@@ -1,6 +1,6 @@
 package oci
 
-// Names: what is legal; and what is kept of a manifest. Pure.
+// Which names are legal, with this protocol's errors, and what the record of a manifest has. Pure.
 
 import (
 	"time"
@@ -24,7 +24,10 @@ const typeRepository = "repository"
 // checkName accepts a repository name; clients refuse names that are longer together with the host (checkFullName).
 func checkName(name string) error {
 	if len(name) > names.MaxRepository || !names.IsRepository(name) {
-		return faultf(codeNameInvalid, problem.ErrBadPath, "invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /")
+		return faultf(
+			codeNameInvalid, problem.ErrBadPath,
+			"invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /",
+		)
 	}
 	return nil
 }
@@ -32,14 +35,20 @@ func checkName(name string) error {
 // checkFullName keeps host, slash and name within the 255 bytes that docker and podman can address.
 func checkFullName(host, name string) error {
 	if len(host)+1+len(name) > names.MaxRepository {
-		return faultf(codeNameInvalid, problem.ErrBadPath, "host and repository name together are longer than %d bytes", names.MaxRepository)
+		return faultf(
+			codeNameInvalid, problem.ErrBadPath, "host and repository name together are longer than %d bytes",
+			names.MaxRepository,
+		)
 	}
 	return nil
 }
 
 func checkTag(tag string) error {
 	if !names.IsTag(tag) {
-		return faultf(codeTagInvalid, problem.ErrBadPath, "invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'")
+		return faultf(
+			codeTagInvalid, problem.ErrBadPath,
+			"invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'",
+		)
 	}
 	return nil
 }

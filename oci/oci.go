@@ -53,7 +53,7 @@ type server struct {
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
 func New(d wire.Deps, o Options) wire.Protocol {
 	e := newServer(d, o).endpoint()
-	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: envelope(e.Handler(d))}
+	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: middleware(e.Handler(d))}
 }
 
 func newServer(d wire.Deps, o Options) *server {
@@ -82,8 +82,8 @@ func target(q Request) (typ, name string) {
 	return typeRepository, q.Name
 }
 
-// routes is everything the registry answers. The ids are those of distribution-spec; "docker" marks what only Docker's API
-// describes, "#606" and "#611" proposals to the specification, "ours" what nobody else has.
+// routes is everything the registry answers. The ids are those of distribution-spec; "docker" marks what only Docker's
+// API describes, "#606" and "#611" proposals to the specification, "ours" what nobody else has.
 func (s *server) routes() []wire.Route[Request] {
 	return []wire.Route[Request]{
 		wire.GET("/{root}/", "oci.ping", wire.Open, s.ping, "docker, podman, skopeo, crane: log in after the 401 (end-1)"),
@@ -106,7 +106,8 @@ func (s *server) routes() []wire.Route[Request] {
 			"skopeo by digest, regctl and crane also by tag (end-9)"),
 		wire.GET("/{root}/{name...}/blobs/{digest}", "oci.blob.get", wire.Read, s.getBlob,
 			"all; podman with several ranges (end-2)"),
-		wire.DELETE("/{root}/{name...}/blobs/{digest}", "oci.blob.delete", wire.Delete, s.deleteBlob, "regctl, oras (end-10)"),
+		wire.DELETE("/{root}/{name...}/blobs/{digest}", "oci.blob.delete", wire.Delete, s.deleteBlob,
+			"regctl, oras (end-10)"),
 		wire.POST("/{root}/{name...}/blobs/uploads/", "oci.upload.start", wire.Create, s.startUpload,
 			"all; regctl mounts without from (end-4a, end-4b, end-4c, end-11)"),
 		wire.POST("/{root}/{name...}/blobs/uploads", "oci.upload.start", wire.Create, s.startUpload,
@@ -132,9 +133,9 @@ func (s *server) routes() []wire.Route[Request] {
 	}
 }
 
-// envelope sets what every answer carries, and takes away Basic credentials without user and password, which
-// docker search and anonymous clients send where they mean none.
-func envelope(next http.Handler) http.Handler {
+// middleware sets the header that every answer has, and drops Basic credentials without user and password: docker
+// search and anonymous clients send them when they have none.
+func middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		versionHeader(w.Header())
 		if v := r.Header.Get("Authorization"); len(v) <= len("Basic Og==") && v != "" {
@@ -147,9 +148,9 @@ func envelope(next http.Handler) http.Handler {
 	})
 }
 
-// mayList lets a list of repositories be asked for with any credentials except a token that was bought for something
-// else. Without any the client is asked for some: oras and regctl would otherwise show the public part as everything.
-// Searches come with whatever credentials a client has for this host, or without.
+// mayList allows lists of repositories with any credentials but a token that was issued for something else. Without any
+// the client is asked for some: oras and regctl would show the public repositories as if they were all. Searches are
+// allowed to everybody, since their clients send credentials only if they have them for this host.
 func mayList(ctx context.Context, op string) error {
 	id := wire.IdentityFrom(ctx)
 	switch {

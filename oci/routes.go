@@ -1,7 +1,7 @@
 package oci
 
-// How paths and queries become requests, and back. Pure: no handler, no store, no clock. What follows a repository's name is
-// read from the right, because the name may itself have components called manifests, blobs, tags or uploads.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. What follows a repository's
+// name is read from the right, because the name may itself have components called manifests, blobs, tags or uploads.
 
 import (
 	"cmp"
@@ -51,7 +51,7 @@ type Request struct {
 	Query         string // search words
 	Namespace     string // ?ns= as sent: the registry a client would ask if it were not for this one
 
-	from elsewhere // the upstream's repository that is served, once resolved; the zero value for what is here
+	from source // the upstream's repository that is served, once resolved; the zero value for what is here
 }
 
 // grammar is what the fields of the routes mean.
@@ -64,10 +64,12 @@ var grammar = route.Grammar[Request]{
 		"name":      {SetMany: (*Request).setName, Get: (*Request).asked, None: true, Absent: absentName},
 		"prefix":    {SetMany: (*Request).setPrefix, Get: func(q *Request) string { return q.Prefix }},
 		"reference": {Set: (*Request).setReference, Get: (*Request).reference, Absent: absentManifest},
-		"digest":    {Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest.String() }, Absent: absentBlob},
-		"subject":   {Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest.String() }},
-		"upload":    {Set: (*Request).setUpload, Get: func(q *Request) string { return q.Upload }, Absent: absentUpload},
-		"tag":       {Set: (*Request).setTag, Get: func(q *Request) string { return q.Tag }, Absent: absentManifest},
+		"digest": {
+			Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest.String() }, Absent: absentBlob,
+		},
+		"subject": {Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest.String() }},
+		"upload":  {Set: (*Request).setUpload, Get: func(q *Request) string { return q.Upload }, Absent: absentUpload},
+		"tag":     {Set: (*Request).setTag, Get: func(q *Request) string { return q.Tag }, Absent: absentManifest},
 	},
 	Queries: map[string]route.Query[Request]{
 		"oci.catalog":         {Parse: (*Request).parsePage, Format: (*Request).format},

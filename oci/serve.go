@@ -1,6 +1,6 @@
 package oci
 
-// The registry itself, and reading single things: manifests and blobs. Lists of things are in list.go.
+// Reading manifests and blobs. Lists are in list.go.
 
 import (
 	"bytes"
@@ -26,7 +26,7 @@ const (
 	indexWanted    = "wanted"    // blob␀digest → nothing: the manifest refers to a blob that is not here yet
 )
 
-// manifestRow is what answering a manifest request needs, in a form that costs nothing to read.
+// manifestRow is all that an answer with a manifest needs, in a form that is cheap to read.
 type manifestRow struct {
 	size      int64
 	blob      digest.Digest // sha256 of the bytes, also for a manifest pushed under its sha512
@@ -106,19 +106,19 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	return wire.ServeBytes(w, r, body, head)
 }
 
-// cacheControl lets content addressed by digest be kept for ever, and tags be asked for each time.
+// cacheControl is Cache-Control: what is named by its digest never changes, and tags are asked for each time.
 func cacheControl(r *http.Request, byDigest bool) string {
 	if !byDigest {
 		return "no-cache"
 	}
-	if len(r.Header["Authorization"]) > 0 { // it was read and judged before the operation began
+	if len(r.Header["Authorization"]) > 0 { // it was checked before the operation began
 		return "private, max-age=31536000, immutable"
 	}
 	return "max-age=31536000, immutable"
 }
 
-// missing makes of damage what whoever asks with HEAD needs to hear: a client that is told that a blob is not here
-// pushes it again, which repairs it.
+// missing turns store.ErrDamaged into store.ErrNotFound for HEAD: a client that is told that a blob is not here pushes
+// it again, which repairs it.
 func missing(err error) error {
 	if errors.Is(err, store.ErrDamaged) {
 		return problem.Wrap(err, store.ErrNotFound, "it is damaged on the registry's disk; pushing it again repairs it")
@@ -143,7 +143,7 @@ func (s *server) getBlob(w http.ResponseWriter, r *http.Request, q Request) erro
 	return err
 }
 
-// origin is scheme, host and port as the client knows them: the API is always at the root of a host.
+// origin is scheme, host and port as the client knows them. The API is always at the root of a host.
 func (s *server) origin(r *http.Request) string {
 	u, err := url.Parse(s.URL(r))
 	if err != nil {

@@ -56,7 +56,8 @@ func TestShortcutSaysWhatTheTableSays(t *testing.T) {
 	}
 }
 
-// TestShortcutIsForPulls: it is taken for what nearly every request of a pull asks, below both roots, and for nothing else.
+// TestShortcutIsForPulls: it is taken for what nearly every request of a pull asks, below both roots, and for nothing
+// else.
 func TestShortcutIsForPulls(t *testing.T) {
 	name := strings.Repeat("a", names.MaxRepository)
 	for line, want := range map[string]bool{

@@ -1,6 +1,6 @@
 package oci
 
-// Blobs on their way in: sessions, chunks, whole blobs and mounts.
+// Pushing blobs: sessions, chunks, whole blobs and mounts.
 
 import (
 	"context"
@@ -60,14 +60,14 @@ func created(w http.ResponseWriter, location string, d digest.Digest) error {
 	return empty(w, http.StatusCreated)
 }
 
-// progress tells where the session is and how much it has. Nothing at all is "0-0", as it is everywhere else.
+// progress sets the address of a session and how many bytes it has. None at all is "0-0", as in other registries.
 func (s *server) progress(h http.Header, q Request, id string, size int64) {
 	h.Set("Location", s.uploadPath(q, id))
 	h.Set("Range", "0-"+strconv.FormatInt(max(0, size-1), 10))
 }
 
-// mount links a blob of another repository (end-11). When there is nothing to mount, or nothing that the user may pull,
-// the answer is the same: an upload session. Without from, any repository that holds the blob will do.
+// mount links a blob of another repository (end-11). If there is none, or none that the user may pull, ok is false and
+// the client gets an upload session in both cases. Without from, any repository that holds the blob is good enough.
 func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool, err error) {
 	d, err = store.ParseDigest(q.Mount)
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *server) pushWhole(w http.ResponseWriter, r *http.Request, q Request) er
 		return err
 	}
 	body := &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}
-	err := s.take(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
+	err := s.storeBlob(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
 		return s.Repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
 	})
 	if err != nil {
@@ -166,8 +166,11 @@ func holdAs(p *store.PackageTx[Meta], d digest.Digest, b store.Blob) error {
 	return adopt(p, d)
 }
 
-// take stores a body of size bytes (-1 unknown), which must have the digest want, and links it in the same transaction.
-func (s *server) take(ctx context.Context, body io.Reader, size int64, want digest.Digest, link func(*store.Tx, store.Blob) error) error {
+// storeBlob stores a body of size bytes (-1 unknown), which must have the digest want, and links it in the same
+// transaction.
+func (s *server) storeBlob(
+	ctx context.Context, body io.Reader, size int64, want digest.Digest, link func(*store.Tx, store.Blob) error,
+) error {
 	o := store.StageOptions{Size: size}
 	if want.Algorithm() == digest.SHA512 {
 		o.Sums = []string{"sha512"}
@@ -194,14 +197,14 @@ func digestOf(st *store.Stage, alg digest.Algorithm) digest.Digest {
 	return st.Digest()
 }
 
-// admitted asks for room again while a body of unknown size grows.
+// admitted is a body of unknown size: the store is asked for room again as it grows.
 type admitted struct {
 	ctx  context.Context
 	s    *server
 	name string
 	r    io.Reader
 	n    int64
-	next int64 // asked up to here
+	next int64 // the store has been asked up to here
 }
 
 const admitStep = 64 << 20
@@ -225,7 +228,7 @@ type chunk struct {
 
 var contentRange = regexp.MustCompile(`^([0-9]{1,18})-([0-9]{1,18})$`)
 
-// parseChunk reads Content-Range, which docker, crane and everybody who streams leave out.
+// parseChunk reads Content-Range, which docker, crane and all clients that stream leave out.
 func parseChunk(r *http.Request) (chunk, error) {
 	c := chunk{start: -1, size: r.ContentLength}
 	v := r.Header.Get("Content-Range")
@@ -247,7 +250,8 @@ func parseChunk(r *http.Request) (chunk, error) {
 	return c, nil
 }
 
-// appendChunk adds the request's body to the session. When it does not continue what is there, the answer tells where it would.
+// appendChunk adds the request's body to the session. If the chunk does not begin where the session ends, the answer
+// says where that is.
 func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, u *store.Upload) error {
 	c, err := parseChunk(r)
 	if err != nil {
@@ -260,7 +264,9 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 	n, err := u.Append(r.Context(), body, c.start)
 	if errors.Is(err, store.ErrOffset) {
 		s.progress(w.Header(), q, q.Upload, u.Offset())
-		return faultf(codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset())
+		return faultf(
+			codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset(),
+		)
 	}
 	if err == nil && c.size >= 0 && n != c.size {
 		return faultf(codeSizeInvalid, problem.ErrTruncated, "the chunk has %d bytes, not the %d announced", n, c.size)
@@ -268,7 +274,7 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 	return err
 }
 
-// patchUpload is end-5. A body that is cut short keeps what arrived, and the client can ask how much that is.
+// patchUpload is end-5. What arrived of a body that is cut short is kept, and the client can ask how much that is.
 func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) error {
 	u, err := s.Store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
@@ -283,7 +289,7 @@ func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) 
 	return empty(w, http.StatusAccepted)
 }
 
-// commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides about the algorithm.
+// commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides the algorithm.
 func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Digest == "" {
 		return faultf(codeDigestInvalid, problem.ErrBadPath, "the digest parameter is missing")

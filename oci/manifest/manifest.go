@@ -1,5 +1,5 @@
-// Package manifest reads container manifests: what type one is, what it refers to, and whether two readers could see two
-// different things in it, in which case it is refused. It knows nothing of repositories.
+// Package manifest reads container manifests: what type one is, what it refers to, and whether two readers could see
+// two different things in it, in which case it is refused. It knows nothing of repositories.
 package manifest
 
 import (
@@ -50,7 +50,8 @@ type Descriptor struct {
 
 // Foreign reports whether the blob is meant to be fetched from elsewhere, so that it may be missing here.
 func (d Descriptor) Foreign() bool {
-	return len(d.URLs) > 0 || strings.Contains(d.MediaType, "nondistributable") || strings.Contains(d.MediaType, "rootfs.foreign")
+	return len(d.URLs) > 0 || strings.Contains(d.MediaType, "nondistributable") ||
+		strings.Contains(d.MediaType, "rootfs.foreign")
 }
 
 // Manifest is what a pushed manifest says, as far as the registry acts on it.
@@ -154,7 +155,9 @@ func depth(body []byte) int {
 }
 
 // significant are the top-level fields that decide what a manifest is.
-var significant = [...]string{"schemaVersion", "mediaType", "artifactType", "config", "layers", "blobs", "manifests", "subject", "annotations"}
+var significant = [...]string{
+	"schemaVersion", "mediaType", "artifactType", "config", "layers", "blobs", "manifests", "subject", "annotations",
+}
 
 // topLevel splits body into its top-level fields. A significant field given twice, or in another case (which Go clients
 // would read as the same field), is refused: two readers could see two different manifests.
@@ -261,7 +264,9 @@ func decode(fields map[string]json.RawMessage, key string, v any) error {
 }
 
 func (m *Manifest) readCommon(fields map[string]json.RawMessage) error {
-	for key, v := range map[string]any{"artifactType": &m.ArtifactType, "annotations": &m.Annotations, "subject": &m.Subject} {
+	for key, v := range map[string]any{
+		"artifactType": &m.ArtifactType, "annotations": &m.Annotations, "subject": &m.Subject,
+	} {
 		if err := decode(fields, key, v); err != nil {
 			return err
 		}
@@ -324,8 +329,8 @@ func (m *Manifest) readArtifact(fields map[string]json.RawMessage) error {
 	return m.readCommon(fields)
 }
 
-// check validates every descriptor. Blobs must be of an algorithm we can store; children and subject need not exist here
-// at all, so any digest of the grammar is good enough for them.
+// check validates every descriptor. Blobs must be of an algorithm we can store; children and subject need not exist
+// here at all, so any digest of the grammar is good enough for them.
 func (m *Manifest) check() error {
 	if n := len(m.Blobs) + len(m.Children); n > maxDescriptors {
 		return invalid("the manifest has %d descriptors, at most %d are supported", n, maxDescriptors)
@@ -363,8 +368,8 @@ func (m *Manifest) References() []Descriptor {
 	return append([]Descriptor{*m.Config}, m.Blobs...)
 }
 
-// EffectiveType is the artifactType a referrers list shows: an image manifest without one falls back to its config's type,
-// an index without one has none.
+// EffectiveType is the artifactType a referrers list shows: an image manifest without one falls back to its config's
+// type, an index without one has none.
 func (m *Manifest) EffectiveType() string {
 	if m.ArtifactType == "" && m.Config != nil {
 		return m.Config.MediaType
@@ -374,7 +379,9 @@ func (m *Manifest) EffectiveType() string {
 
 // Descriptor is the entry of a referrers list (end-12a).
 func (m *Manifest) Descriptor(d digest.Digest, size int64) Descriptor {
-	return Descriptor{MediaType: m.MediaType, Digest: d, Size: size, ArtifactType: m.EffectiveType(), Annotations: m.Annotations}
+	return Descriptor{
+		MediaType: m.MediaType, Digest: d, Size: size, ArtifactType: m.EffectiveType(), Annotations: m.Annotations,
+	}
 }
 
 // FallbackTag is the tag under which clients keep referrers where there is no referrers API.

@@ -1,6 +1,6 @@
-// Package names says what repositories and tags may be called. It is written by hand: every request passes it, and a regular
-// expression took a twentieth of a small pull. The specification's expressions stand beside the functions, and the tests
-// hold one against the other.
+// Package names says what repositories and tags may be called. It is written by hand: every request passes it, and a
+// regular expression took a twentieth of a small pull. The specification's expressions stand beside the functions, and
+// the tests hold one against the other.
 package names
 
 import "strings"
@@ -72,7 +72,8 @@ func IsTag(s string) bool {
 	return true
 }
 
-// IsUpload reports whether s can be the id of an upload session: up to 64 letters, digits, '-' and '_'. Ours are UUIDs of 36.
+// IsUpload reports whether s can be the id of an upload session: up to 64 letters, digits, '-' and '_'. Ours are UUIDs
+// of 36.
 func IsUpload(s string) bool {
 	return len(s) <= 64 && strings.Trim(s, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_") == ""
 }
