@@ -82,7 +82,7 @@ func TestA5_Token(t *testing.T) {
 	g.want(g.Do("POST", "/v2/app/blobs/uploads/", nil, as), 202, "")
 	c := g.want(g.Do("POST", "/v2/other/blobs/uploads/", nil, as), 401, codeUnauthorized)
 	if h := c.Header.Get("WWW-Authenticate"); !strings.HasSuffix(h, `scope="repository:other:pull,push",error="insufficient_scope"`) {
-		t.Errorf("a token bought for something else: %s", h)
+		t.Errorf("a token issued for something else: %s", h)
 	}
 	a = g.want(g.Do("GET", "/v2/token?scope=repository:app:pull", nil, wiretest.Basic("ada", "wrong")), 401, codeUnauthorized)
 	if h := a.Header.Get("WWW-Authenticate"); h != `Basic realm="`+g.Srv.URL+`/v2/token"` {
@@ -287,31 +287,31 @@ func (g *rig) cases(repo, actor string) map[string]wiretest.Case {
 	add := func(op, method, path string, body any, status int) {
 		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Opts: []option{wiretest.Header("Content-Type", manifest.TypeImage)}}
 	}
-	add(opPing, "GET", "/v2/", nil, 200)
-	add(opToken, "GET", "/v2/token", nil, 200)
-	add(opGrant, "POST", "/v2/token", "grant_type=password&username=ada&password=secret", 200)
-	add(opCatalog, "GET", "/v2/_catalog", nil, 200)
-	add(opRepositories, "GET", "/v2/_oci/repositories", nil, 200)
-	add(opDiscover, "GET", "/v2/_oci/ext/discover", nil, 200)
-	add(opV1Ping, "GET", "/v1/_ping", nil, 200)
-	add(opSearch, "GET", "/v1/search?q=x", nil, 200)
-	add(opRepoDiscover, "GET", v2+"/_oci/ext/discover", nil, 200)
-	add(opManifestGet, "GET", v2+"/manifests/v1", nil, 200)
-	add(opBlobGet, "GET", v2+"/blobs/"+layer.String(), nil, 200)
-	add(opTags, "GET", v2+"/tags/list", nil, 200)
-	add(opReferrers, "GET", v2+"/referrers/"+digest.FromString(image).String(), nil, 200)
-	add(opHistory, "GET", v2+"/_oci/tag-history/v1", nil, 200)
-	add(opManifestPut, "PUT", v2+"/manifests/v2", image, 201)
-	add(opRestore, "POST", v2+"/_oci/tag-history/gone", nil, 201)
-	add(opUploadStart, "POST", v2+"/blobs/uploads/", nil, 202)
-	add(opUploadStatus, "GET", upload, nil, 204)
-	add(opUploadPatch, "PATCH", upload, "x", 202)
-	add(opUploadCommit, "PUT", upload+"?digest="+digest.FromString("y").String(), "y", 201)
-	add(opUploadCancel, "DELETE", upload, nil, 204)
-	add(opManifestDel, "DELETE", v2+"/manifests/v1", nil, 202)
-	add(opBlobDel, "DELETE", v2+"/blobs/"+digest.FromString("loose").String(), nil, 202)
+	add("oci.ping", "GET", "/v2/", nil, 200)
+	add("oci.token", "GET", "/v2/token", nil, 200)
+	add("oci.grant", "POST", "/v2/token", "grant_type=password&username=ada&password=secret", 200)
+	add("oci.catalog", "GET", "/v2/_catalog", nil, 200)
+	add("oci.repositories", "GET", "/v2/_oci/repositories", nil, 200)
+	add("oci.discover", "GET", "/v2/_oci/ext/discover", nil, 200)
+	add("oci.v1.ping", "GET", "/v1/_ping", nil, 200)
+	add("oci.v1.search", "GET", "/v1/search?q=x", nil, 200)
+	add("oci.repo.discover", "GET", v2+"/_oci/ext/discover", nil, 200)
+	add("oci.manifest.get", "GET", v2+"/manifests/v1", nil, 200)
+	add("oci.blob.get", "GET", v2+"/blobs/"+layer.String(), nil, 200)
+	add("oci.tags", "GET", v2+"/tags/list", nil, 200)
+	add("oci.referrers", "GET", v2+"/referrers/"+digest.FromString(image).String(), nil, 200)
+	add("oci.tag.history", "GET", v2+"/_oci/tag-history/v1", nil, 200)
+	add("oci.manifest.put", "PUT", v2+"/manifests/v2", image, 201)
+	add("oci.tag.restore", "POST", v2+"/_oci/tag-history/gone", nil, 201)
+	add("oci.upload.start", "POST", v2+"/blobs/uploads/", nil, 202)
+	add("oci.upload.status", "GET", upload, nil, 204)
+	add("oci.upload.patch", "PATCH", upload, "x", 202)
+	add("oci.upload.commit", "PUT", upload+"?digest="+digest.FromString("y").String(), "y", 201)
+	add("oci.upload.cancel", "DELETE", upload, nil, 204)
+	add("oci.manifest.delete", "DELETE", v2+"/manifests/v1", nil, 202)
+	add("oci.blob.delete", "DELETE", v2+"/blobs/"+digest.FromString("loose").String(), nil, 202)
 	// A 401 is what makes clients log in.
-	for _, op := range []string{opPing, opCatalog, opRepositories} {
+	for _, op := range []string{"oci.ping", "oci.catalog", "oci.repositories"} {
 		c := all[op]
 		c.Login = true
 		all[op] = c
@@ -333,7 +333,7 @@ func (g *rig) prepare(repo string) {
 func TestE_CVE_2026_27771_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"oci:repository:secret/*"} })
 	wiretest.Matrix[Request]{
-		Routes: (&server{}).operations(), Scope: "oci:repository",
+		Routes: (&server{}).routes(), Scope: "oci:repository",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "app%d", true: "secret/app%d"}[private], n)
 		},
@@ -351,7 +351,7 @@ func TestE_CVE_2026_27771_Matrix(t *testing.T) {
 				return status
 			case q.Actor == "", q.Actor == "anonymous" && q.Need.Kind() != wire.Read:
 				return http.StatusUnauthorized
-			case q.Op == opReferrers || q.Op == opHistory:
+			case q.Op == "oci.referrers" || q.Op == "oci.tag.history":
 				return http.StatusOK
 			case q.Need.Kind() == wire.Read:
 				return http.StatusNotFound

@@ -1,6 +1,7 @@
 package oci
 
-// Rules about tags and digests of upstreams' images: what a tag that is blocked points at is blocked under every name.
+// Rules about tags and digests of upstreams' images: a manifest that a blocked tag points at is blocked by its digest
+// too.
 
 import (
 	"context"
@@ -9,38 +10,38 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/problem"
+	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
 )
 
-// taggedThere is the manifest that an upstream's tag points at.
-func (s *server) taggedThere(ctx context.Context, e elsewhere, tag string) (*upstream.Document, error) {
-	return s.up.DocumentFrom(ctx, e.up, upstream.Query{
-		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: acceptManifests, Scope: e.scope(), Head: true,
-		Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
+// upstreamTag is the manifest that an upstream's tag points at.
+func (s *server) upstreamTag(ctx context.Context, src source, tag string) (*upstream.Document, error) {
+	return s.Up.DocumentFrom(ctx, src.up, upstream.Query{
+		Package: src.name, Key: "tag " + tag, Ref: src.ref("manifests", tag), Accept: acceptManifests, Scope: src.scope(),
+		Head: true, Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
 	})
 }
 
-// mayOffer is nil unless a rule forbids the digest, or a tag that points at it. Which tags point where only the
-// upstream knows, so it is asked, of repositories that have such rules; where it has no such tag there is nothing to
-// forbid.
-func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) error {
-	if err := s.up.Blocked(e.name, d.String()); err != nil {
+// mayServe is an error if a rule forbids the digest, or a tag that points at it. Only the upstream knows where its tags
+// point, so it is asked if there are rules about tags of the repository. A tag that it does not have forbids nothing.
+func (s *server) mayServe(ctx context.Context, src source, d digest.Digest) error {
+	if err := s.Up.Blocked(src.name, d.String()); err != nil {
 		return err
 	}
-	versions, _ := s.up.BlockedVersions(e.name)
+	versions, _ := s.Up.BlockedVersions(src.name)
 	for _, tag := range versions {
-		if !isTag(tag) {
+		if !names.IsTag(tag) {
 			continue
 		}
-		doc, err := s.taggedThere(ctx, e, tag)
+		doc, err := s.upstreamTag(ctx, src, tag)
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, upstream.ErrOffline):
 		case err != nil:
 			return err
 		case doc.Digest == d:
 			return problem.Errorf(
-				store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, e.name,
+				store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, src.name,
 				tag,
 			)
 		}
@@ -48,17 +49,17 @@ func (s *server) mayOffer(ctx context.Context, e elsewhere, d digest.Digest) err
 	return nil
 }
 
-// hasTwoDigests reports whether rules may call something by another digest than it was asked for by.
-func (s *server) hasTwoDigests(e elsewhere, d digest.Digest) bool {
-	_, some := s.up.BlockedVersions(e.name)
+// hasTwoDigests reports whether a rule may name something by another digest than the client does.
+func (s *server) hasTwoDigests(src source, d digest.Digest) bool {
+	_, some := s.Up.BlockedVersions(src.name)
 	return some && d.Algorithm() != digest.SHA256
 }
 
-// mayOfferBytes is mayOffer for a file by the digest that it turns out to have.
-func (s *server) mayOfferBytes(ctx context.Context, e elsewhere, f *upstream.File) error {
+// mayServeBytes is mayServe for the sha256 of a file, which is known when it has come.
+func (s *server) mayServeBytes(ctx context.Context, src source, f *upstream.File) error {
 	b, err := f.Wait(ctx)
 	if err != nil {
 		return err
 	}
-	return s.mayOffer(ctx, e, b.Digest)
+	return s.mayServe(ctx, src, b.Digest)
 }

@@ -28,7 +28,8 @@ func (g *rig) ref(s string) name.Reference {
 	return ref
 }
 
-// TestB_GoContainerRegistry is the client behind crane, ko and kaniko: push, pull, copy with mounts, index, referrers, lists, delete.
+// TestB_GoContainerRegistry is the client behind crane, ko and kaniko: push, pull, copy with mounts, index, referrers,
+// lists, delete.
 func TestB_GoContainerRegistry(t *testing.T) {
 	g := newRig(t)
 	login := remote.WithAuth(&authn.Basic{Username: "ada", Password: "secret"})

@@ -1,6 +1,6 @@
 package oci
 
-// Everything a client reads when something goes wrong is written here, and only here.
+// The one place that writes error bodies: codes, statuses, challenges and warnings.
 
 import (
 	"encoding/json"
@@ -13,11 +13,13 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
 
-// The codes of the specification's closed list (code-1 to code-14), and the four that clients know from Docker's registry.
+// The codes of the specification's closed list (code-1 to code-14), and the four that clients know from Docker's
+// registry.
 const (
 	codeBlobUnknown         = "BLOB_UNKNOWN"
 	codeUploadInvalid       = "BLOB_UPLOAD_INVALID"
@@ -45,16 +47,16 @@ var (
 	errDisabled    = fmt.Errorf("switched off: %w", problem.ErrMethod)                 // 405
 )
 
-// fault is an error with a code of this protocol. Its sentinel decides the status (problem.Status), so that status and code are chosen in one place each.
+// fault is an error with a code of this protocol. Its sentinel decides the status (problem.Status), so that status and
+// code are chosen in one place each.
 type fault struct {
 	code   string
-	err    error // sentinel
-	text   string
+	err    error    // the sentinel, with the sentence for the user
 	detail []string // one entry of errors[] per detail; none makes one entry without detail
 }
 
 func faultf(code string, sentinel error, format string, args ...any) *fault {
-	return &fault{code: code, err: problem.Errorf(sentinel, format, args...), text: problem.Public(problem.Errorf(sentinel, format, args...))}
+	return &fault{code: code, err: problem.Errorf(sentinel, format, args...)}
 }
 
 func (f *fault) with(detail ...string) *fault {
@@ -65,11 +67,8 @@ func (f *fault) with(detail ...string) *fault {
 // Error is the text for the log.
 func (f *fault) Error() string { return f.code + ": " + f.err.Error() }
 
-// Unwrap returns the error that decides the status.
+// Unwrap returns the error that decides the status, and has the text for the client's user.
 func (f *fault) Unwrap() error { return f.err }
-
-// Public is the text for the client's user.
-func (f *fault) Public() string { return f.text }
 
 // errorEntry is one element of errors[].
 type errorEntry struct {
@@ -78,22 +77,30 @@ type errorEntry struct {
 	Detail  any    `json:"detail"`
 }
 
-// absent is the one answer of each operation to something that is not there or must not be seen:
-// both go through this function, so that they cannot differ by a byte.
-func absent(op string) (code, text string) {
-	switch op {
-	case opBlobGet, opBlobDel:
-		return codeBlobUnknown, "blob unknown to this repository"
-	case opUploadStatus, opUploadPatch, opUploadCommit, opUploadCancel:
-		return codeUploadUnknown, "upload unknown to this repository: it may have expired, start a new one"
-	case opManifestGet, opManifestPut, opManifestDel, opRestore, opHistory:
-		return codeManifestUnknown, "manifest unknown to this repository"
+// The texts of a 404, by what the address names.
+const (
+	absentName     = "repository unknown to this registry"
+	absentManifest = "manifest unknown to this repository"
+	absentBlob     = "blob unknown to this repository"
+	absentUpload   = "upload unknown to this repository: it may have expired, start a new one"
+)
+
+// absent is the one answer to something that is not there or must not be seen: both go through this function, so that
+// they cannot differ by a byte.
+func absent(f wire.Failure) (code, text string) {
+	switch f.Absent {
+	case absentManifest:
+		return codeManifestUnknown, absentManifest
+	case absentBlob:
+		return codeBlobUnknown, absentBlob
+	case absentUpload:
+		return codeUploadUnknown, absentUpload
 	}
-	return codeNameUnknown, "repository unknown to this registry"
+	return codeNameUnknown, absentName
 }
 
 // code names the error of status in the words of the specification, for an error that came from below without one.
-func code(op string, status int, err error) string {
+func code(f wire.Failure, status int) string {
 	switch status {
 	case http.StatusUnauthorized:
 		return codeUnauthorized
@@ -106,23 +113,23 @@ func code(op string, status int, err error) string {
 	case http.StatusServiceUnavailable:
 		return codeUnavailable
 	case http.StatusNotFound:
-		c, _ := absent(op)
+		c, _ := absent(f)
 		return c
 	case http.StatusRequestEntityTooLarge:
-		if errors.Is(err, store.ErrQuota) {
+		if errors.Is(f.Err, store.ErrQuota) {
 			return codeDenied
 		}
 	}
 	switch {
 	case status >= http.StatusInternalServerError:
 		return codeUnknown
-	case errors.Is(err, store.ErrDigest):
+	case errors.Is(f.Err, store.ErrDigest):
 		return codeDigestInvalid
-	case op == opManifestGet || op == opManifestPut || op == opManifestDel || op == opRestore:
+	case strings.HasPrefix(f.Op, "oci.manifest.") || f.Op == "oci.tag.restore":
 		return codeManifestInvalid
-	case errors.Is(err, problem.ErrTruncated):
+	case errors.Is(f.Err, problem.ErrTruncated):
 		return codeSizeInvalid
-	case strings.HasPrefix(op, "oci.upload.") || strings.HasPrefix(op, "oci.blob."):
+	case strings.HasPrefix(f.Op, "oci.upload.") || strings.HasPrefix(f.Op, "oci.blob."):
 		return codeUploadInvalid
 	}
 	return codeUnsupported
@@ -135,11 +142,12 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 		return http.StatusRequestURITooLong
 	case errors.Is(f.Err, store.ErrReferenced):
 		return http.StatusMethodNotAllowed
-	case isOneOf(f.Err, store.ErrImmutable, store.ErrProtected, store.ErrExists):
+	case registry.IsOneOf(f.Err, store.ErrImmutable, store.ErrProtected, store.ErrExists):
 		return http.StatusForbidden
-	case isOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
+	case registry.IsOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
 		return refusal(r, f)
-	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !given(r) && !s.known(r, f.Name):
+	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !hasCredentials(r) &&
+		!s.known(r, f.Name):
 		return http.StatusUnauthorized
 	}
 	return f.Status
@@ -147,12 +155,13 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 
 // refusal is the status of something the identity may not do.
 //
-// Without credentials it asks for some, since containerd, oras and regctl send theirs only then; so does an unknown
-// repository (status), and hidden and unknown look the same. With credentials, reading what is hidden looks like reading
-// what is absent. A token bought for something else gets the challenge once more, and the client asks for the right one.
+// Without credentials it is a 401, since containerd, oras and regctl send theirs only then. An unknown repository is a
+// 401 as well (status), so that it looks like a hidden one. With credentials, reading what is hidden is answered like
+// reading what is absent. A token that was issued for something else gets the challenge again, and the client requests
+// the right one.
 func refusal(r *http.Request, f wire.Failure) int {
 	switch {
-	case errors.Is(f.Err, auth.ErrScope), !given(r):
+	case errors.Is(f.Err, auth.ErrScope), !hasCredentials(r):
 		return http.StatusUnauthorized
 	case f.Need.Kind() == wire.Read:
 		return http.StatusNotFound
@@ -162,8 +171,8 @@ func refusal(r *http.Request, f wire.Failure) int {
 	return http.StatusForbidden
 }
 
-// given reports whether the request came with credentials.
-func given(r *http.Request) bool {
+// hasCredentials reports whether the request came with credentials.
+func hasCredentials(r *http.Request) bool {
 	_, ok := wire.CredentialsFrom(r)
 	return ok
 }
@@ -173,8 +182,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	status := s.status(r, f)
 	h := w.Header()
 	versionHeader(h)
-	if status == http.StatusNotFound && (f.Op == opReferrers || f.Op == opHistory) {
-		// These are never a 404 (end-12, #606): what is absent or hidden has none. An error here is the client's leaving.
+	if status == http.StatusNotFound && (f.Op == "oci.referrers" || f.Op == "oci.tag.history") {
+		// These are never a 404 (end-12, #606): what is absent or hidden has none. Writing fails only if the client has left.
 		_ = writeIndex(w, r.URL.Query()["artifactType"], nil)
 		return
 	}
@@ -183,7 +192,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", s.challenge(r, f))
 	case http.StatusMethodNotAllowed:
-		h.Set("Allow", allowed(r.URL.EscapedPath(), r.Method))
+		h.Set("Allow", s.allowed(r))
 	}
 	body := errorBody(status, f)
 	h.Del("ETag")
@@ -198,9 +207,19 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	}
 }
 
-// errorBody renders errors[]. It depends on status and operation alone where the difference would tell absent from hidden.
+// allowed lists the methods of an address for the Allow header of a 405, without the one that was refused.
+func (s *server) allowed(r *http.Request) string {
+	methods := slices.DeleteFunc(s.table.Methods(r.URL.EscapedPath()), func(m string) bool { return m == r.Method })
+	if slices.Contains(methods, http.MethodGet) {
+		methods = append(methods, http.MethodHead)
+	}
+	return strings.Join(methods, ", ")
+}
+
+// errorBody renders errors[]. It depends on status and operation alone where the difference would tell absent from
+// hidden.
 func errorBody(status int, f wire.Failure) []byte {
-	entries := []errorEntry{{Code: code(f.Op, status, f.Err), Message: message(status, f)}}
+	entries := []errorEntry{{Code: code(f, status), Message: message(status, f)}}
 	var ft *fault
 	hide := status == http.StatusNotFound && f.Op != "" || status == http.StatusUnauthorized
 	if errors.As(f.Err, &ft) && !hide {
@@ -222,14 +241,14 @@ func errorBody(status int, f wire.Failure) []byte {
 func message(status int, f wire.Failure) string {
 	switch {
 	case status == http.StatusNotFound && f.Op != "":
-		_, text := absent(f.Op)
+		_, text := absent(f)
 		return text
 	case status == http.StatusUnauthorized:
 		if errors.Is(f.Err, auth.ErrCredentials) {
 			return f.Public
 		}
 		return "authentication required"
-	case isOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
+	case registry.IsOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
 		return "requested access to the resource is denied"
 	case errors.Is(f.Err, store.ErrReferenced):
 		return "the blob is still referenced by a manifest of this repository"
@@ -242,7 +261,7 @@ func message(status int, f wire.Failure) string {
 // challenge is the WWW-Authenticate header: Bearer with absolute realm and scope; at the token end point itself, Basic.
 func (s *server) challenge(r *http.Request, f wire.Failure) string {
 	realm := s.origin(r) + rootV2 + "/token"
-	if f.Op == opToken || f.Op == opGrant {
+	if f.Op == "oci.token" || f.Op == "oci.grant" {
 		return `Basic realm=` + quote(realm)
 	}
 	c := `Bearer realm=` + quote(realm) + `,service=` + quote(service)
@@ -258,10 +277,11 @@ func (s *server) challenge(r *http.Request, f wire.Failure) string {
 	return c
 }
 
-// challengeScope says what a token must carry for the request to pass, in the words clients repeat to the token end point.
+// challengeScope says what a token must carry for the request to pass, in the words clients repeat to the token end
+// point.
 func challengeScope(r *http.Request, f wire.Failure) string {
 	switch {
-	case f.Op == opCatalog || f.Op == opRepositories:
+	case f.Op == "oci.catalog" || f.Op == "oci.repositories":
 		return "registry:catalog:*"
 	case f.Name == "" || f.Type != typeRepository:
 		return ""
@@ -271,7 +291,7 @@ func challengeScope(r *http.Request, f wire.Failure) string {
 		return "repository:" + f.Name + ":pull"
 	case wire.Create, wire.Write:
 		scope := "repository:" + f.Name + ":pull,push"
-		if from := r.URL.Query().Get("from"); f.Op == opUploadStart && checkName(from) == nil {
+		if from := r.URL.Query().Get("from"); f.Op == "oci.upload.start" && checkName(from) == nil {
 			scope += " repository:" + from + ":pull"
 		}
 		return scope
@@ -281,7 +301,7 @@ func challengeScope(r *http.Request, f wire.Failure) string {
 	return ""
 }
 
-// quote makes a quoted-string of RFC 9110; nothing that needs escaping occurs in our values, so it is dropped.
+// quote makes a quoted-string of RFC 9110. What would need an escape does not occur in our values, and is dropped.
 func quote(s string) string {
 	return `"` + strings.Map(func(c rune) rune {
 		if c < ' ' || c == '"' || c == '\\' || c > '~' {
@@ -301,7 +321,8 @@ var apiVersion = []string{"registry/2.0"}
 // maxWarnings is what the specification allows all warnings of one answer to add up to.
 const maxWarnings = 4096
 
-// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are dropped.
+// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are
+// dropped.
 func warn(h http.Header, text string) {
 	v := `299 - ` + quote(text)
 	total := len(v)
@@ -311,8 +332,4 @@ func warn(h http.Header, text string) {
 	if total <= maxWarnings {
 		h.Add("Warning", v)
 	}
-}
-
-func isOneOf(err error, targets ...error) bool {
-	return slices.ContainsFunc(targets, func(t error) bool { return errors.Is(err, t) })
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,11 +22,11 @@ import (
 func TestErrors(t *testing.T) {
 	g := newRig(t)
 	g.push("app", "v1", "layer")
-	s := &server{repo: store.NewRepo[Meta](g.Store, store.OCI), store: g.Store, auth: g.Auth}
-	var err error
-	if s.base, err = wire.NewBase("http://registry.example.com", nil); err != nil {
+	base, err := wire.NewBase("http://registry.example.com", nil)
+	if err != nil {
 		t.Fatal(err)
 	}
+	s := newServer(wire.Deps{Store: g.Store, Auth: g.Auth, Base: base}, Options{})
 	sentinels := []struct {
 		name string
 		err  error
@@ -41,7 +42,7 @@ func TestErrors(t *testing.T) {
 	var got strings.Builder
 	for _, c := range sentinels {
 		for _, o := range []struct{ op, method string }{
-			{opManifestGet, "GET"}, {opBlobGet, "HEAD"}, {opTags, "GET"}, {opManifestPut, "PUT"}, {opUploadPatch, "PATCH"}, {opManifestDel, "DELETE"},
+			{"oci.manifest.get", "GET"}, {"oci.blob.get", "HEAD"}, {"oci.tags", "GET"}, {"oci.manifest.put", "PUT"}, {"oci.upload.patch", "PATCH"}, {"oci.manifest.delete", "DELETE"},
 		} {
 			got.WriteString(renderFailure(t, s, c.name, o.op, o.method, c.err))
 		}
@@ -51,17 +52,15 @@ func TestErrors(t *testing.T) {
 
 func renderFailure(t *testing.T, s *server, name, op, method string, err error) string {
 	t.Helper()
-	need := wire.Read
-	for _, o := range s.operations() {
-		if o.Op == op {
-			need = o.Need
-		}
-	}
+	i := slices.IndexFunc(s.routes(), func(r wire.Route[Request]) bool { return r.Op == op })
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(method, "/v2/app/manifests/v1", nil)
 	r.Header.Set("Authorization", "Bearer x")
 	err = fmt.Errorf("wrapped: %w", err)
-	s.fail(w, r, wire.Failure{Status: problem.Status(err), Err: err, Public: problem.Public(err), Op: op, Need: need, Type: typeRepository, Name: "app"})
+	s.fail(w, r, wire.Failure{
+		Status: problem.Status(err), Err: err, Public: problem.Public(err),
+		Op: op, Need: s.routes()[i].Need, Type: typeRepository, Name: "app", Absent: s.table.Absent(i),
+	})
 	body := strings.TrimSpace(w.Body.String())
 	switch {
 	case method == http.MethodHead && body != "":
@@ -88,9 +87,9 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 
 // TestA2_Codes: the codes we send with a 4xx of the specification's own statuses are in its list or known from Docker.
 func TestA2_Codes(t *testing.T) {
-	for _, op := range (&server{}).operations() {
+	for _, op := range (&server{}).routes() {
 		for status := 400; status < 600; status++ {
-			c := code(op.Op, status, nil)
+			c := code(wire.Failure{Op: op.Op}, status)
 			if c == "" || strings.Trim(c, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
 				t.Errorf("%s %d: %q", op.Op, status, c)
 			}

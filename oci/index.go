@@ -1,6 +1,6 @@
 package oci
 
-// Records into documents. Pure: nothing here reads the store, and no document contains an absolute URL.
+// Documents from records. Pure: nothing here reads the store, and no document contains an absolute URL.
 
 import (
 	"encoding/json"
@@ -76,7 +76,7 @@ func (e historyEvent) descriptor() manifest.Descriptor {
 	}
 }
 
-// encodeDescriptor cannot fail: a descriptor is made of strings and a number.
+// encodeDescriptor is a descriptor as JSON.
 func encodeDescriptor(d manifest.Descriptor) (json.RawMessage, error) { return json.Marshal(d) }
 
 // extension is one element of the ext/discover answer.
@@ -98,7 +98,10 @@ func discovery(root, name string) extensionList {
 	e := extension{Name: "_oci", URL: specURL + "/_oci.md", Description: "extension discovery and repository listing"}
 	if name == "" {
 		e.Endpoints = []string{root + "/_oci/ext/discover", root + "/_oci/repositories"}
-		c := extension{Name: "_catalog", URL: specURL + "/README.md", Description: "list of repositories", Endpoints: []string{root + "/_catalog"}}
+		c := extension{
+			Name: "_catalog", URL: specURL + "/README.md", Description: "list of repositories",
+			Endpoints: []string{root + "/_catalog"},
+		}
 		return extensionList{Extensions: []extension{e, c}}
 	}
 	repo := root + "/" + name + "/_oci/"
@@ -123,7 +126,7 @@ type searchHit struct {
 }
 
 // setNext announces a further page of the same request after last (RFC 5988).
-func setNext(h http.Header, q Request, n int, last string) {
+func (s *server) setNext(h http.Header, op string, q Request, n int, last string) {
 	q.N, q.Last = n, last
-	h.Set("Link", "<"+link(q)+`>; rel="next"`)
+	h.Set("Link", "<"+s.table.Link(op, q)+`>; rel="next"`)
 }

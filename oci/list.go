@@ -1,6 +1,6 @@
 package oci
 
-// Reading lists: tags, referrers, tag histories, repositories.
+// Lists: tags, referrers, tag histories, repositories, searches and extensions.
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/oci/manifest"
 	"larder/store"
@@ -23,12 +24,12 @@ import (
 // tags is end-8.
 func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.from.up != nil {
-		return s.proxiedTags(w, r, q, q.from)
+		return s.proxiedTags(w, r, q)
 	}
 	n := pageSize(q.N, maxPage)
 	list := tagList{Name: cmp.Or(q.Asked, q.Name), Tags: []string{}}
 	more := false
-	err := s.repo.View(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
 		if _, err := p.Package(); err != nil || n == 0 {
 			return err
 		}
@@ -47,7 +48,7 @@ func (s *server) tags(w http.ResponseWriter, r *http.Request, q Request) error {
 		return err
 	}
 	if more {
-		setNext(w.Header(), q, n, list.Tags[n-1])
+		s.setNext(w.Header(), "oci.tags", q, n, list.Tags[n-1])
 	}
 	return writeList(w, list)
 }
@@ -73,12 +74,12 @@ type referrersPage struct {
 	last        string // digest of the last entry looked at
 }
 
-// referrers is end-12. It never says 404: what nobody refers to has no referrers.
+// referrers is end-12. It is never a 404: a digest that nothing refers to has an empty list.
 func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.from.up != nil {
-		return s.proxiedReferrers(w, r, q, q.from)
+		return s.proxiedReferrers(w, r, q)
 	}
-	if err := s.mustShow(r, q.Name); err != nil {
+	if err := s.requireKnown(r, q.Name); err != nil {
 		return err
 	}
 	page, err := s.referrersOf(r.Context(), q)
@@ -86,14 +87,15 @@ func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) er
 		return err
 	}
 	if page.more {
-		setNext(w.Header(), q, pageSize(q.N, maxPage), page.last)
+		s.setNext(w.Header(), "oci.referrers", q, pageSize(q.N, maxPage), page.last)
 	}
 	return writeIndex(w, q.Types, page.descriptors)
 }
 
-// mustShow makes an anonymous request for an unknown repository fail as it does for a hidden one, where the list would be empty.
-func (s *server) mustShow(r *http.Request, name string) error {
-	if !given(r) && !s.known(r, name) {
+// requireKnown makes an anonymous request for an unknown repository fail, as it does for a hidden one. The list would
+// be empty otherwise.
+func (s *server) requireKnown(r *http.Request, name string) error {
+	if !hasCredentials(r) && !s.known(r, name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", name)
 	}
 	return nil
@@ -101,7 +103,7 @@ func (s *server) mustShow(r *http.Request, name string) error {
 
 // known reports whether the repository exists.
 func (s *server) known(r *http.Request, name string) bool {
-	return s.repo.View(r.Context(), name, func(p *store.PackageTx[Meta]) error {
+	return s.Repo.View(r.Context(), name, func(p *store.PackageTx[Meta]) error {
 		_, err := p.Package()
 		return err
 	}) == nil
@@ -123,7 +125,7 @@ func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage
 	var rows []manifestRow
 	var digests []digest.Digest
 	var fallback manifestRow
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		page, large, rows, digests = referrersPage{}, nil, nil, nil
 		total := 0
 		for k, v := range p.Index(indexReferrers).Scan(referrerKey(q.Digest, ""), lastReferrer(q)) {
@@ -171,7 +173,8 @@ func (s *server) referrersOf(ctx context.Context, q Request) (page referrersPage
 	return page, s.addFallback(ctx, q, fallback, &page)
 }
 
-// The first byte of a referrers row: the whole descriptor, or one without its annotations, which are too large for a record.
+// The first byte of a referrers row: the whole descriptor, or one without its annotations, which are too large for a
+// record.
 const (
 	referrerWhole = 'w'
 	referrerLarge = 'l'
@@ -202,6 +205,7 @@ func encodeReferrer(m *manifest.Manifest, d digest.Digest, size int64) ([]byte, 
 	return append([]byte{referrerLarge}, b...), err
 }
 
+// typeOf is the artifactType of a descriptor, "" without one.
 func typeOf(descriptor []byte) string {
 	var d struct {
 		ArtifactType string `json:"artifactType"`
@@ -224,7 +228,7 @@ func (q Request) wants(artifactType string) bool {
 
 // readManifest reads and parses a stored manifest.
 func (s *server) readManifest(ctx context.Context, row manifestRow) (manifest.Manifest, error) {
-	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
+	body, err := s.Store.ReadBlob(ctx, row.blob, row.size)
 	if err != nil {
 		return manifest.Manifest{}, err
 	}
@@ -234,8 +238,8 @@ func (s *server) readManifest(ctx context.Context, row manifestRow) (manifest.Ma
 // maxFallback bounds how many manifests of a fallback tag are read for one request.
 const maxFallback = 1000
 
-// addFallback merges what an index under the fallback tag lists: clients keep it for manifests whose subject was not
-// acknowledged with OCI-Subject. Only the digests are believed, everything else comes from the manifests.
+// addFallback adds what an index under the fallback tag lists: clients keep it for manifests whose subject was not
+// acknowledged with OCI-Subject. Only the digests are taken from it, everything else from the manifests.
 func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, page *referrersPage) error {
 	index, err := s.readManifest(ctx, tag)
 	if err != nil {
@@ -243,7 +247,7 @@ func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, pa
 	}
 	found := map[digest.Digest]manifestRow{}
 	var order []digest.Digest
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		order = order[:0]
 		for _, c := range index.Children[:min(len(index.Children), maxFallback)] {
 			if p.Index(indexReferrers).Get(referrerKey(q.Digest, c.Digest)) != nil {
@@ -277,7 +281,7 @@ func (s *server) addFallback(ctx context.Context, q Request, tag manifestRow, pa
 
 // history is the tag history of distribution-spec #606, newest first. It survives the tag and its manifests.
 func (s *server) history(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mustShow(r, q.Name); err != nil {
+	if err := s.requireKnown(r, q.Name); err != nil {
 		return err
 	}
 	events, more, err := s.events(r.Context(), q)
@@ -291,13 +295,16 @@ func (s *server) history(w http.ResponseWriter, r *http.Request, q Request) erro
 		}
 	}
 	if more {
-		setNext(w.Header(), q, len(events), strconv.FormatUint(events[len(events)-1].Seq, 10))
+		s.setNext(w.Header(), "oci.tag.history", q, len(events), strconv.FormatUint(events[len(events)-1].Seq, 10))
 	}
 	return writeIndex(w, nil, descriptors)
 }
 
 func historyOf(e store.TagEvent) historyEvent {
-	return historyEvent{time: e.Time, event: e.Event, digest: digest.Digest(e.Version), row: manifestRow{size: e.Size, blob: e.Digest, mediaType: e.Type}}
+	return historyEvent{
+		time: e.Time, event: e.Event, digest: digest.Digest(e.Version),
+		row: manifestRow{size: e.Size, blob: e.Digest, mediaType: e.Type},
+	}
 }
 
 // defaultHistory is how many entries a history shows when the client names no number.
@@ -317,7 +324,7 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 		return nil, false, faultf(codePaginationInvalid, problem.ErrBadPath, "last is not an entry of this history")
 	}
 	n := pageSize(q.N, defaultHistory)
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		for e, err := range p.TagHistory(q.Tag) {
 			switch {
 			case err != nil:
@@ -341,9 +348,12 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 }
 
 // visible collects up to n repositories after q.Last that keep accepts and the client may pull.
-func (s *server) visible(r *http.Request, after string, n int, keep func(name string) (ok, stop bool)) (out []store.Package, more bool, err error) {
-	err = s.store.Heavy(r.Context(), func() error {
-		out, more, err = s.walk(r.Context(), after, n, keep)
+func (s *server) visible(
+	r *http.Request, after string, n int, keep func(name string) (ok, stop bool),
+) (out []store.Package, more bool, err error) {
+	view := s.ViewAs(r.Context(), wire.IdentityFrom(r.Context()).Credential())
+	err = s.Store.Heavy(r.Context(), func() error {
+		out, more, err = s.walk(r.Context(), view, after, n, keep)
 		return err
 	})
 	return out, more, err
@@ -351,22 +361,26 @@ func (s *server) visible(r *http.Request, after string, n int, keep func(name st
 
 // walk reads the repositories in their order; it ends when the client leaves.
 func (s *server) walk(
-	ctx context.Context, after string, n int, keep func(name string) (ok, stop bool),
+	ctx context.Context, view registry.View, after string, n int, keep func(name string) (ok, stop bool),
 ) (out []store.Package, more bool, err error) {
 	const batch = 256
-	id := wire.IdentityFrom(ctx).Credential()
 	for n > 0 && ctx.Err() == nil {
-		page, err := s.repo.Packages(ctx, after, batch)
+		page, err := s.Repo.Packages(ctx, after, batch)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, p := range page {
 			after = p.Name
 			ok, stop := keep(p.Name)
+			if ok && !stop {
+				ok, err = view.Sees(p.Name)
+			}
 			switch {
+			case err != nil:
+				return nil, false, err
 			case stop:
 				return out, false, nil
-			case !ok || !s.mayPull(ctx, id, p.Name):
+			case !ok:
 				continue
 			case len(out) == n:
 				return out, true, nil
@@ -380,30 +394,17 @@ func (s *server) walk(
 	return out, false, ctx.Err()
 }
 
-func (s *server) mayPull(ctx context.Context, id auth.Identity, name string) bool {
-	return s.auth.Authorize(ctx, id, auth.Access{Kind: store.OCI, Type: typeRepository, Name: name, Action: auth.Read}) == nil
-}
-
-// mayList lets a list of repositories be asked for with any credentials except a token that was bought for something
-// else. Without any the client is asked for some: oras and regctl would otherwise show the public part as everything.
-func (s *server) mayList(r *http.Request) error {
-	if !given(r) {
-		return auth.ErrNoCredentials
-	}
-	id := wire.IdentityFrom(r.Context())
-	if !id.JWT || id.Limits[len(id.Limits)-1].Allow(auth.Access{Kind: store.OCI, Type: "registry", Name: "catalog", Action: auth.Read}) {
-		return nil
-	}
-	return auth.ErrScope
+// mayPull reports whether the user may read a repository beside the one that the request is about. What counts is the
+// user's right, and what limits the credential behind a JWT: clients buy one for the target alone.
+func (s *server) mayPull(ctx context.Context, name string) bool {
+	return s.MayAs(ctx, wire.IdentityFrom(ctx).Credential(), auth.Read, name) == nil
 }
 
 func everyName(string) (ok, stop bool) { return true, false }
 
-// catalog is /v2/_catalog: not in the specification, but crane, oras, regctl, podman and every user interface ask for it.
+// catalog is /v2/_catalog: not in the specification, but crane, oras, regctl, podman and every user interface ask for
+// it.
 func (s *server) catalog(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
 	n := pageSize(q.N, maxPage)
 	found, more, err := s.visible(r, q.Last, n, everyName)
 	if err != nil {
@@ -414,19 +415,16 @@ func (s *server) catalog(w http.ResponseWriter, r *http.Request, q Request) erro
 		c.Repositories[i] = p.Name
 	}
 	if more {
-		setNext(w.Header(), q, n, c.Repositories[n-1])
+		s.setNext(w.Header(), "oci.catalog", q, n, c.Repositories[n-1])
 	}
 	return writeList(w, c)
 }
 
 // repositories is the repository listing of distribution-spec #611; a prefix consists of whole components.
 func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mayList(r); err != nil {
-		return err
-	}
 	n, below := pageSize(q.N, maxPage), ""
-	if q.Name != "" {
-		below = q.Name + "/"
+	if q.Prefix != "" {
+		below = q.Prefix + "/"
 	}
 	found, more, err := s.visible(r, max(q.Last, below), n, func(name string) (ok, stop bool) {
 		in := strings.HasPrefix(name, below)
@@ -440,7 +438,7 @@ func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request)
 		entries[i] = repositoryEntryOf(p)
 	}
 	if more {
-		setNext(w.Header(), q, n, entries[n-1].Name)
+		s.setNext(w.Header(), "oci.repositories", q, n, entries[n-1].Name)
 	}
 	return writeList(w, entries)
 }
@@ -456,10 +454,7 @@ const (
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	n := min(pageSize(q.N, defaultSearch), maxSearch)
 	words := strings.Fields(strings.ToLower(q.Query))
-	if !given(r) &&
-		s.auth.Authorize(
-			r.Context(), wire.IdentityFrom(r.Context()), auth.Access{Kind: store.OCI, Type: typeRepository, Action: auth.Read},
-		) != nil {
+	if !hasCredentials(r) && s.May(r.Context(), auth.Read, "") != nil {
 		n = 0 // whoever may read nothing finds nothing
 	}
 	looked := 0
@@ -484,9 +479,15 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	return writeList(w, res)
 }
 
-// discover lists extensions. For a repository it depends on nothing but the right to read it, and on its existence.
-func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
-	if q.Name != "" && !s.known(r, q.Name) {
+// discover lists the registry's extensions.
+func (s *server) discover(w http.ResponseWriter, _ *http.Request, q Request) error {
+	return writeList(w, discovery(q.Root, ""))
+}
+
+// discoverRepository lists a repository's extensions, which depend on nothing but the right to read it, and its
+// existence.
+func (s *server) discoverRepository(w http.ResponseWriter, r *http.Request, q Request) error {
+	if !s.known(r, q.Name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", q.Name)
 	}
 	return writeList(w, discovery(q.Root, q.Name))

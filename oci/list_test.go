@@ -119,7 +119,8 @@ func (g *rig) refer(subject digest.Digest, artifactType string, index bool, anno
 	return d
 }
 
-// TestA3_Referrers is end-12: before and after the subject exists, with and without artifactType, filtered, paged, deleted.
+// TestA3_Referrers is end-12: before and after the subject exists, with and without artifactType, filtered, paged,
+// deleted.
 func TestA3_Referrers(t *testing.T) {
 	g := newRig(t)
 	subject := digest.FromString("to come")
@@ -180,7 +181,8 @@ func sorted(s []string) []string {
 	return s
 }
 
-// TestA4_ReferrersPages: no page outgrows what clients read, and large annotations are neither lost nor kept in a record.
+// TestA4_ReferrersPages: no page outgrows what clients read, and large annotations are neither lost nor kept in a
+// record.
 func TestA4_ReferrersPages(t *testing.T) {
 	g := newRig(t)
 	subject := digest.FromString("s")

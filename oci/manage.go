@@ -1,6 +1,6 @@
 package oci
 
-// Deleting, logging in, and finding out whether this is a registry at all.
+// Deleting, tokens, and the addresses by which clients find out that this is a registry.
 
 import (
 	"context"
@@ -22,9 +22,9 @@ func (s *server) deleteManifest(w http.ResponseWriter, r *http.Request, q Reques
 		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
 	}
 	m := matchOf(r)
-	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error {
 		if q.byDigest() {
-			return forget(p, q.Digest.String())
+			return removeManifest(p, q.Digest.String())
 		}
 		t, err := p.Tag(q.Tag)
 		if err != nil {
@@ -41,8 +41,8 @@ func (s *server) deleteManifest(w http.ResponseWriter, r *http.Request, q Reques
 	return empty(w, http.StatusAccepted)
 }
 
-// forget removes a manifest with its rows.
-func forget(p *store.PackageTx[Meta], id string) error {
+// removeManifest removes a manifest and its rows. store.ErrNotFound.
+func removeManifest(p *store.PackageTx[Meta], id string) error {
 	v, err := p.Version(id)
 	if err != nil {
 		return err
@@ -66,22 +66,23 @@ func forget(p *store.PackageTx[Meta], id string) error {
 	return p.Index(indexManifests).Delete([]byte(id))
 }
 
-// deleteBlob is end-10: the repository can no longer read it. While a manifest of the repository needs the blob, it stays.
+// deleteBlob is end-10: the repository can no longer read it. While a manifest of the repository needs the blob, it
+// stays.
 func (s *server) deleteBlob(w http.ResponseWriter, r *http.Request, q Request) error {
 	if s.opt.NoDelete {
 		return faultf(codeUnsupported, errDisabled, "deleting is switched off here")
 	}
-	err := s.repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error { return p.Unhold(q.Digest) })
+	err := s.Repo.Update(r.Context(), q.Name, func(p *store.PackageTx[Meta]) error { return p.Unhold(q.Digest) })
 	if err != nil {
 		return err
 	}
 	return empty(w, http.StatusAccepted)
 }
 
-// ping is end-1. Without credentials it is a 401 even where everybody may read: docker login and docker push, skopeo and
-// crane learn here, and only here, that they have to log in.
+// ping is end-1. Without credentials it is a 401 even where everybody may read: this is the only request from which
+// docker login, docker push, skopeo and crane learn that they have to log in.
 func (s *server) ping(w http.ResponseWriter, r *http.Request, _ Request) error {
-	if !given(r) {
+	if !hasCredentials(r) {
 		return auth.ErrNoCredentials
 	}
 	return wire.JSON(w, http.StatusOK, struct{}{})
@@ -93,10 +94,10 @@ func (s *server) v1Ping(w http.ResponseWriter, _ *http.Request, _ Request) error
 	return wire.JSON(w, http.StatusOK, true)
 }
 
-// service is the name clients repeat between challenge and token request.
+// service is the name of the registry in challenges, which clients repeat in token requests.
 const service = "larder"
 
-// tokenLife is how long a token is good for. An upload may outlive it: it is checked when a request starts.
+// tokenLife is how long a token is valid. It is checked when a request begins, so an upload may take longer.
 const tokenLife = 5 * time.Minute
 
 // Limits of one token request.
@@ -105,13 +106,15 @@ const (
 	maxFormBody = 64 << 10
 )
 
-// issuer makes the short tokens of the token end point.
+// issuer makes the short-lived tokens of the token end point.
 type issuer interface {
 	// IssueJWT makes a token for id that is limited to granted on top of id's own limits.
-	IssueJWT(ctx context.Context, id auth.Identity, granted auth.Scopes, ttl time.Duration) (token string, expires time.Time, err error)
+	IssueJWT(
+		ctx context.Context, id auth.Identity, granted auth.Scopes, ttl time.Duration,
+	) (token string, expires time.Time, err error)
 }
 
-// tokenAnswer is what docker's token protocol expects, under both of the names clients look for.
+// tokenAnswer is the answer of docker's token protocol, with the token under both names that clients look for.
 type tokenAnswer struct {
 	Token        string `json:"token"`
 	AccessToken  string `json:"access_token"`
@@ -124,7 +127,7 @@ type tokenAnswer struct {
 // token is the GET form: Basic credentials, or none for an anonymous token. It never returns a refresh token, because
 // docker would forget the password for it, and then search and other tools have none.
 func (s *server) token(w http.ResponseWriter, r *http.Request, _ Request) error {
-	answer, err := s.buy(r.Context(), wire.IdentityFrom(r.Context()), r.URL.Query()["scope"])
+	answer, err := s.issue(r.Context(), wire.IdentityFrom(r.Context()), r.URL.Query()["scope"])
 	if err != nil {
 		return err
 	}
@@ -142,7 +145,7 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	if err != nil {
 		return faultf(codeUnsupported, problem.ErrBadPath, "the form is malformed")
 	}
-	c := auth.Credentials{Addr: s.base.ClientAddr(r)}
+	c := auth.Credentials{Addr: wire.AddrFrom(r.Context())}
 	switch form.Get("grant_type") {
 	case "password":
 		c.User, c.Password = form.Get("username"), form.Get("password")
@@ -154,11 +157,11 @@ func (s *server) grant(w http.ResponseWriter, r *http.Request, _ Request) error 
 	if c.Password == "" && c.Token == "" {
 		return problem.Errorf(auth.ErrCredentials, "the request has no password and no refresh token")
 	}
-	id, err := s.auth.Authenticate(r.Context(), c)
+	id, err := s.Auth.Authenticate(r.Context(), c)
 	if err != nil {
 		return err
 	}
-	answer, err := s.buy(r.Context(), id, form["scope"])
+	answer, err := s.issue(r.Context(), id, form["scope"])
 	if err != nil {
 		return err
 	}
@@ -179,18 +182,19 @@ func writeToken(w http.ResponseWriter, a tokenAnswer) error {
 	return wire.JSON(w, http.StatusOK, a)
 }
 
-// buy issues a token for as much of the wanted scopes as the identity may have, which can be nothing.
-func (s *server) buy(ctx context.Context, id auth.Identity, fields []string) (tokenAnswer, error) {
+// issue makes a token for those of the requested scopes that the identity may have, which can be none.
+func (s *server) issue(ctx context.Context, id auth.Identity, fields []string) (tokenAnswer, error) {
 	if s.jwt == nil {
 		return tokenAnswer{}, faultf(codeUnsupported, errDisabled, "tokens are switched off here, use Basic")
 	}
-	wanted, err := parseScopes(fields)
+	wire.Asked(ctx) // a request without scopes asks for no right: its token has none
+	requested, err := parseScopes(fields)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
 	var granted auth.Scopes
 	var words []string
-	for _, w := range wanted {
+	for _, w := range requested {
 		scope, text := s.allow(ctx, id, w)
 		if text != "" {
 			granted, words = append(granted, scope), append(words, text)
@@ -207,16 +211,16 @@ func (s *server) buy(ctx context.Context, id auth.Identity, fields []string) (to
 	}, nil
 }
 
-// wantedScope is one resource of a token request with the actions asked for, in docker's words.
-type wantedScope struct {
+// requestedScope is a resource in a token request and the actions asked for: pull, push, delete.
+type requestedScope struct {
 	typ, name string
 	actions   []string
 }
 
-// parseScopes reads scope fields: repeated, or several in one, separated by spaces (containerd). The name is what lies
-// between the first and the last colon. What is unknown is left out, as it could not be granted anyway.
-func parseScopes(fields []string) ([]wantedScope, error) {
-	var out []wantedScope
+// parseScopes reads scope fields: repeated, or several in one, separated by spaces (containerd). The name stands
+// between the first and the last colon. Unknown types and actions are left out: they cannot be granted.
+func parseScopes(fields []string) ([]requestedScope, error) {
+	var out []requestedScope
 	n := 0
 	for _, field := range fields {
 		for text := range strings.FieldsSeq(field) {
@@ -231,12 +235,12 @@ func parseScopes(fields []string) ([]wantedScope, error) {
 	return out, nil
 }
 
-func parseScope(text string) (wantedScope, bool) {
+func parseScope(text string) (requestedScope, bool) {
 	first, last := strings.IndexByte(text, ':'), strings.LastIndexByte(text, ':')
 	if first < 0 || first == last {
-		return wantedScope{}, false
+		return requestedScope{}, false
 	}
-	w := wantedScope{typ: text[:first], name: text[first+1 : last]}
+	w := requestedScope{typ: text[:first], name: text[first+1 : last]}
 	for a := range strings.SplitSeq(text[last+1:], ",") {
 		switch a {
 		case "pull", "push", "delete":
@@ -254,11 +258,11 @@ func parseScope(text string) (wantedScope, bool) {
 	return w, false
 }
 
-// merge joins what is asked for about one resource, in the fixed order of actions.
-func merge(list []wantedScope, w wantedScope) []wantedScope {
-	i := slices.IndexFunc(list, func(o wantedScope) bool { return o.typ == w.typ && o.name == w.name })
+// merge adds a scope to a list. A resource is in it once, with its actions in the order pull, push, delete.
+func merge(list []requestedScope, w requestedScope) []requestedScope {
+	i := slices.IndexFunc(list, func(o requestedScope) bool { return o.typ == w.typ && o.name == w.name })
 	if i < 0 {
-		list = append(list, wantedScope{typ: w.typ, name: w.name})
+		list = append(list, requestedScope{typ: w.typ, name: w.name})
 		i = len(list) - 1
 	}
 	all := append(list[i].actions, w.actions...)
@@ -271,9 +275,9 @@ func merge(list []wantedScope, w wantedScope) []wantedScope {
 	return list
 }
 
-// allow cuts a wish down to what the identity may do; the text is empty when nothing is left. The catalog is granted to
-// everybody, since it shows only what its reader may pull.
-func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (auth.Scope, string) {
+// allow is the part of a requested scope that the identity may have, and its text in docker's words; "" if it may have
+// nothing of it. The catalog is granted to everybody, since it shows only what its reader may pull.
+func (s *server) allow(ctx context.Context, id auth.Identity, w requestedScope) (auth.Scope, string) {
 	var words []string
 	var actions []auth.Action
 	try := func(word string, list ...auth.Action) {
@@ -281,10 +285,10 @@ func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (au
 			access := auth.Access{Kind: store.OCI, Type: w.typ, Name: w.name, Action: a}
 			may := func(name string) bool {
 				access.Name = name
-				return s.auth.Authorize(ctx, id, access) == nil
+				return s.Auth.Authorize(ctx, id, access) == nil
 			}
-			// Which of them is asked for with the token only ?ns= will tell, and its right is asked then.
-			if may(w.name) || a == auth.Read && slices.ContainsFunc(s.elsewhere(w.name), may) {
+			// Only a later request says by ?ns= which of them it means. Its right is asked then.
+			if may(w.name) || a == auth.Read && slices.ContainsFunc(s.sourceNames(w.name), may) {
 				words, actions = append(words, word), append(actions, a)
 				return
 			}
@@ -308,7 +312,7 @@ func (s *server) allow(ctx context.Context, id auth.Identity, w wantedScope) (au
 	}
 	scope, err := auth.NewScope(store.OCI, w.typ, w.name, actions...)
 	if err != nil {
-		return auth.Scope{}, "" // a name the scope grammar does not have; the token is issued without it
+		return auth.Scope{}, "" // the name is none of the scope grammar: the token is issued without it
 	}
 	return scope, w.typ + ":" + w.name + ":" + strings.Join(words, ",")
 }

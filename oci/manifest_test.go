@@ -9,6 +9,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/oci/manifest"
 	"larder/store"
@@ -151,7 +152,8 @@ func TestA3_PushByDigest(t *testing.T) {
 	}
 }
 
-// TestA3_TagParameters is end-7b: each tag is answered, points at the digest the client used, and passes its own checks.
+// TestA3_TagParameters is end-7b: each tag is answered, points at the digest the client used, and passes its own
+// checks.
 func TestA3_TagParameters(t *testing.T) {
 	g := newRig(t)
 	m := g.image("app", "{}", "layer")
@@ -172,7 +174,8 @@ func TestA3_TagParameters(t *testing.T) {
 	g.want(g.put("app", digest.FromString(m).String()+many, m), 414, codeManifestInvalid)
 }
 
-// TestE_CVE_2026_31801_TagOverwrite: who may only create moves no tag, in whichever way, latest included; nor does anybody an immutable one.
+// TestE_CVE_2026_31801_TagOverwrite: who may only create moves no tag, in whichever way, latest included; nor does
+// anybody an immutable one.
 func TestE_CVE_2026_31801_TagOverwrite(t *testing.T) {
 	rules := store.NewRules(store.RulesConfig{Immutable: []store.Immutable{{Kind: store.OCI, Package: "app", Tag: "v*"}}})
 	g := newRig(t, withPolicies(rules))
@@ -259,7 +262,8 @@ func TestE_CVE_2026_41888_DeleteDisabled(t *testing.T) {
 	g.serves("app", "v1", m, manifest.TypeImage, d)
 }
 
-// TestE_CVE_2026_35172_ReadableAfterDelete: what a repository deleted it cannot read, although another one still has it.
+// TestE_CVE_2026_35172_ReadableAfterDelete: what a repository deleted it cannot read, although another one still has
+// it.
 func TestE_CVE_2026_35172_ReadableAfterDelete(t *testing.T) {
 	g := newRig(t)
 	d := g.blob("app", "layer")
@@ -357,7 +361,8 @@ func TestC_TagHistory(t *testing.T) {
 	g.want(g.Ada("GET", path+"?last=x", nil), 400, codePaginationInvalid)
 }
 
-// TestH3_NoExistenceLies: whoever was told that a blob exists can rely on it for the grace period, and what is tagged pulls.
+// TestH3_NoExistenceLies: whoever was told that a blob exists can rely on it for the grace period, and what is tagged
+// pulls.
 func TestH3_NoExistenceLies(t *testing.T) {
 	clock := newClock()
 	g := newRig(t, withClock(clock))
@@ -392,8 +397,7 @@ func TestPublishFaults(t *testing.T) {
 	}
 	d := digest.FromBytes(body)
 	commit := func(s *store.Store) error {
-		sv := &server{repo: store.NewRepo[Meta](s, store.OCI), store: s}
-		p := &push{s: sv, name: "app", digest: d, manifest: m, tags: []string{"v1", "v2"}}
+		p := &push{s: newServer(wire.Deps{Store: s}, Options{}), name: "app", digest: d, manifest: m, tags: []string{"v1", "v2"}}
 		return p.commit(context.Background(), body)
 	}
 	prepare := func(t *testing.T, s *store.Store) {

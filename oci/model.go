@@ -1,6 +1,6 @@
 package oci
 
-// Names: what is legal; and what is kept of a manifest. Pure.
+// Which names are legal, with this protocol's errors, and what the record of a manifest has. Pure.
 
 import (
 	"time"
@@ -9,11 +9,11 @@ import (
 
 	"larder/internal/problem"
 	"larder/oci/manifest"
+	"larder/oci/names"
 )
 
-// Limits of names and of what is kept of a manifest.
+// Limits of what is kept of a manifest.
 const (
-	maxNameLength      = 255
 	maxMetaAnnotations = 4 << 10 // annotations above this stay in the manifest only
 	maxMetaChildren    = 64
 )
@@ -23,23 +23,32 @@ const typeRepository = "repository"
 
 // checkName accepts a repository name; clients refuse names that are longer together with the host (checkFullName).
 func checkName(name string) error {
-	if len(name) > maxNameLength || !isName(name) {
-		return faultf(codeNameInvalid, problem.ErrBadPath, "invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /")
+	if len(name) > names.MaxRepository || !names.IsRepository(name) {
+		return faultf(
+			codeNameInvalid, problem.ErrBadPath,
+			"invalid repository name: components are lower-case letters and digits, separated by one of . _ __ - and /",
+		)
 	}
 	return nil
 }
 
 // checkFullName keeps host, slash and name within the 255 bytes that docker and podman can address.
 func checkFullName(host, name string) error {
-	if len(host)+1+len(name) > maxNameLength {
-		return faultf(codeNameInvalid, problem.ErrBadPath, "host and repository name together are longer than %d bytes", maxNameLength)
+	if len(host)+1+len(name) > names.MaxRepository {
+		return faultf(
+			codeNameInvalid, problem.ErrBadPath, "host and repository name together are longer than %d bytes",
+			names.MaxRepository,
+		)
 	}
 	return nil
 }
 
 func checkTag(tag string) error {
-	if !isTag(tag) {
-		return faultf(codeTagInvalid, problem.ErrBadPath, "invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'")
+	if !names.IsTag(tag) {
+		return faultf(
+			codeTagInvalid, problem.ErrBadPath,
+			"invalid tag: up to 128 letters, digits, '.', '_' and '-', not beginning with '.' or '-'",
+		)
 	}
 	return nil
 }

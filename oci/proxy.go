@@ -1,6 +1,6 @@
 package oci
 
-// Copies of remote registries (oci.md A7); resolve.go has which repository of which one a request is about.
+// Answers from upstream registries and the copies that are kept of them. resolve.go finds the repository.
 
 import (
 	"cmp"
@@ -23,58 +23,61 @@ import (
 	"larder/upstream"
 )
 
-// Lifetimes of what upstreams' tags and lists say.
+// How long an upstream's answer is used without asking again.
 const (
 	freshTag  = time.Minute
 	freshList = time.Minute
 )
 
-// acceptManifests is every type we can keep; an upstream that is not told converts to the oldest.
-var acceptManifests = strings.Join([]string{manifest.TypeIndex, manifest.TypeImage, manifest.TypeDockerList, manifest.TypeDockerImage, manifest.TypeArtifact, "*/*;q=0.1"}, ", ")
+// acceptManifests is every type that is kept: an upstream that is not told them converts to the oldest.
+var acceptManifests = strings.Join(
+	[]string{
+		manifest.TypeIndex, manifest.TypeImage, manifest.TypeDockerList, manifest.TypeDockerImage, manifest.TypeArtifact,
+		"*/*;q=0.1",
+	},
+	", ",
+)
 
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(
-		store.OCI,
-		upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: func(name string) upstream.Query {
-			return upstream.Query{
-				Package: name, Key: "tags", Fresh: freshList,
-				For: func(u *upstream.Upstream) (ref, scope string) {
-					e := elsewhereAt(u, name)
-					return e.tags(), e.scope()
-				},
-			}
-		}},
-	)
+// probe is how upstreams are asked whether they have a repository.
+func probe(name string) upstream.Query {
+	return upstream.Query{
+		Package: name, Key: "tags", Fresh: freshList,
+		For: func(u *upstream.Upstream) (ref, scope string) {
+			src := sourceAt(u, name)
+			return src.tags(), src.scope()
+		},
+	}
 }
 
-func (e elsewhere) scope() string { return "repository:" + e.path + ":pull" }
+func (src source) scope() string { return "repository:" + src.path + ":pull" }
 
-func (e elsewhere) tags() string { return "v2/" + e.path + "/tags/list" }
+func (src source) tags() string { return "v2/" + src.path + "/tags/list" }
 
-func (e elsewhere) ref(kind, ref string) string { return "v2/" + e.path + "/" + kind + "/" + ref }
+func (src source) ref(kind, ref string) string { return "v2/" + src.path + "/" + kind + "/" + ref }
 
-// proxiedManifest answers with a manifest of an upstream. What a tag pointed at stays here under its digest.
-func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
+// proxiedManifest answers with a manifest of an upstream. One that was asked for by tag is kept by its digest as well.
+func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Request, src source) error {
 	if q.Namespace != "" {
 		w.Header().Set("OCI-Namespace", q.Namespace)
 	}
 	if q.byDigest() {
-		return s.proxiedFile(w, r, q, e, "manifests", acceptManifests)
+		return s.proxiedFile(w, r, q, src, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
-	if err := s.up.Blocked(e.name, q.Tag); err != nil {
+	if err := s.Up.Blocked(src.name, q.Tag); err != nil {
 		return err
 	}
-	d, err := s.taggedThere(ctx, e, q.Tag)
+	d, err := s.upstreamTag(ctx, src, q.Tag)
 	if err != nil {
 		return err
 	}
-	if err := s.mayOffer(ctx, e, d.Digest); err != nil {
+	if err := s.mayServe(ctx, src, d.Digest); err != nil {
 		return err
 	}
-	if err := s.up.KeepFile(ctx, e.name, d.Digest.String(), d); err != nil {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", e.name), slog.Any("error", err))
+	if err := s.Up.KeepFile(ctx, src.name, d.Digest.String(), d); err != nil {
+		s.Log.LogAttrs(
+			ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", src.name), slog.Any("error", err),
+		)
 	}
 	wire.CacheHead(w, d, time.Now())
 	if d.Cache == "STALE" {
@@ -85,7 +88,10 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 	if err != nil {
 		return err
 	}
-	return wire.ServeBytes(w, r, body, wire.BlobHead{Digest: d.Digest, Size: d.Size, Type: manifestType(body, d.Type), CacheControl: cacheControl(r, false)})
+	return wire.ServeBytes(
+		w, r, body,
+		wire.BlobHead{Digest: d.Digest, Size: d.Size, Type: manifestType(body, d.Type), CacheControl: cacheControl(r, false)},
+	)
 }
 
 // manifestType is what the manifest says it is, else what the upstream said.
@@ -93,50 +99,56 @@ func manifestType(body []byte, announced string) string {
 	return cmp.Or(manifest.TypeOf(body), manifest.BareType(announced))
 }
 
-// checkManifest keeps what is no manifest out of the cache.
+// checkManifest refuses to cache what is no manifest.
 func checkManifest(body []byte, contentType string) error {
 	_, err := manifest.Parse(manifest.BareType(contentType), body)
 	return err
 }
 
-// proxiedFile answers with something that is called by its digest: it needs neither token nor upstream once it is here.
-func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, kind, accept string) error {
-	if err := s.mayAsk(e); err != nil {
+// proxiedFile answers with a blob or manifest by its digest. Once it is kept, the upstream is not asked for it again.
+func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, src source, kind, accept string) error {
+	if err := s.mayAsk(src); err != nil {
 		return err
 	}
-	if err := s.mayOffer(r.Context(), e, q.Digest); err != nil {
+	if err := s.mayServe(r.Context(), src, q.Digest); err != nil {
 		return err
 	}
 	place := upstream.Place{
-		Upstream: e.up, Ref: e.ref(kind, q.Digest.String()), Accept: accept, Scope: e.scope(),
+		Upstream: src.up, Ref: src.ref(kind, q.Digest.String()), Accept: accept, Scope: src.scope(),
 		Sums: map[string]string{q.Digest.Algorithm().String(): q.Digest.Encoded()},
 	}
 	if kind == "blobs" {
 		place.Type = "application/octet-stream"
 	}
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: e.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead && !s.hasTwoDigests(e, q.Digest),
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
+		Package: src.name, Key: q.Digest.String(), Head: r.Method == http.MethodHead && !s.hasTwoDigests(src, q.Digest),
 		Find: func(context.Context) (upstream.Place, error) { return place, nil },
 	})
 	if err != nil {
 		return err
 	}
-	if s.hasTwoDigests(e, q.Digest) {
-		if err := s.mayOfferBytes(r.Context(), e, f); err != nil {
+	if s.hasTwoDigests(src, q.Digest) {
+		if err := s.mayServeBytes(r.Context(), src, f); err != nil {
 			return errors.Join(err, f.Close())
 		}
 	}
 	w.Header().Set("Docker-Content-Digest", q.Digest.String())
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Digest: q.Digest, CacheControl: cacheControl(r, true)})
 }
 
-// proxiedList passes on a page of a list; its links lead to our pages.
-func (s *server) proxiedList(w http.ResponseWriter, r *http.Request, q Request, e elsewhere, key, ref, accept string) (body []byte, err error) {
+// proxiedList returns a page of an upstream's list. The link to the next page leads here, not to the upstream.
+func (s *server) proxiedList(
+	w http.ResponseWriter, r *http.Request, op string, q Request, key, ref, accept string,
+) (body []byte, err error) {
+	src := q.from
 	if values := pageOf(q); len(values) > 0 {
 		ref += "?" + values.Encode()
 		key += " " + values.Encode()
 	}
-	d, err := s.up.DocumentFrom(r.Context(), e.up, upstream.Query{Package: e.name, Key: key, Ref: ref, Accept: accept, Scope: e.scope(), Fresh: freshList})
+	d, err := s.Up.DocumentFrom(
+		r.Context(), src.up,
+		upstream.Query{Package: src.name, Key: key, Ref: ref, Accept: accept, Scope: src.scope(), Fresh: freshList},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +158,7 @@ func (s *server) proxiedList(w http.ResponseWriter, r *http.Request, q Request, 
 		if i, err := strconv.Atoi(next.Get("n")); err == nil {
 			n = i
 		}
-		setNext(w.Header(), q, n, last)
+		s.setNext(w.Header(), op, q, n, last)
 	}
 	return d.Bytes(r.Context())
 }
@@ -173,8 +185,9 @@ func nextPage(link string) url.Values {
 	return u.Query()
 }
 
-func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "tags", e.tags(), "application/json")
+func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request) error {
+	src := q.from
+	body, err := s.proxiedList(w, r, "oci.tags", q, "tags", src.tags(), "application/json")
 	if err != nil {
 		return err
 	}
@@ -183,15 +196,18 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request, 
 		return err
 	}
 	list.Name = cmp.Or(q.Asked, q.Name)
-	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.up.Blocked(e.name, tag) != nil })
+	list.Tags = slices.DeleteFunc(list.Tags, func(tag string) bool { return s.Up.Blocked(src.name, tag) != nil })
 	return writeList(w, list)
 }
 
 // proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none.
-func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request, e elsewhere) error {
-	body, err := s.proxiedList(w, r, q, e, "referrers "+q.Digest.String(), e.ref("referrers", q.Digest.String()), manifest.TypeIndex)
+func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request) error {
+	src := q.from
+	body, err := s.proxiedList(
+		w, r, "oci.referrers", q, "referrers "+q.Digest.String(), src.ref("referrers", q.Digest.String()), manifest.TypeIndex,
+	)
 	if errors.Is(err, store.ErrNotFound) {
-		body, err = s.fallbackIndex(r.Context(), e, q.Digest)
+		body, err = s.fallbackIndex(r.Context(), src, q.Digest)
 	}
 	if err != nil {
 		return err
@@ -205,17 +221,18 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 	kept := index.Manifests[:0]
 	for _, m := range index.Manifests {
 		var d struct{ Digest string }
-		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.up.Blocked(e.name, d.Digest) == nil {
+		if q.wants(typeOf(m)) && json.Unmarshal(m, &d) == nil && s.Up.Blocked(src.name, d.Digest) == nil {
 			kept = append(kept, m)
 		}
 	}
 	return writeIndex(w, q.Types, kept)
 }
 
-func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest) ([]byte, error) {
+func (s *server) fallbackIndex(ctx context.Context, src source, d digest.Digest) ([]byte, error) {
 	tag := manifest.FallbackTag(d)
-	doc, err := s.up.DocumentFrom(ctx, e.up, upstream.Query{
-		Package: e.name, Key: "tag " + tag, Ref: e.ref("manifests", tag), Accept: manifest.TypeIndex, Scope: e.scope(), Fresh: freshList,
+	doc, err := s.Up.DocumentFrom(ctx, src.up, upstream.Query{
+		Package: src.name, Key: "tag " + tag, Ref: src.ref("manifests", tag), Accept: manifest.TypeIndex,
+		Scope: src.scope(), Fresh: freshList,
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return []byte(`{}`), nil
@@ -226,19 +243,13 @@ func (s *server) fallbackIndex(ctx context.Context, e elsewhere, d digest.Digest
 	return doc.Bytes(ctx)
 }
 
-// mayPush refuses to write where an upstream's copies are, and to begin a repository that would hide an upstream's.
+// mayPush refuses to write to an upstream's repository, and to begin one that would hide an upstream's.
 func (s *server) mayPush(r *http.Request, q Request) error {
-	if s.up == nil {
-		return nil
-	}
 	if u := q.from.up; u != nil {
 		return faultf(
 			codeUnsupported, errDisabled, "%s holds copies of the upstream registry %s: it cannot be pushed to", q.Name,
 			u.Name(),
 		)
 	}
-	if s.known(r, q.Name) {
-		return nil
-	}
-	return s.up.MayPublish(r.Context(), q.Name)
+	return s.MayClaim(r.Context(), q.Name)
 }

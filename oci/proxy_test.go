@@ -127,8 +127,8 @@ func newCopy(t *testing.T, h *hub, change ...func(*upstream.Config)) (*rig, *sto
 	}), clock
 }
 
-// TestH4_CacheWhenItMatters: what was pulled once is pulled again with registry, token server and file host all gone, by
-// tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
+// TestH4_CacheWhenItMatters: what was pulled once is pulled again with registry, token server and file host all gone,
+// by tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
 func TestH4_CacheWhenItMatters(t *testing.T) {
 	h := newHub(t)
 	image, id := h.push("library/app", "v1", "layer")
@@ -285,10 +285,10 @@ func TestA7_Names(t *testing.T) {
 		}
 		t.Cleanup(reg.Close)
 		u := reg.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
-		if got := elsewhereAt(u, "alpine").path; got != want {
+		if got := sourceAt(u, "alpine").path; got != want {
 			t.Errorf("%s: %s", address, got)
 		}
-		if got := elsewhereAt(u, "library/alpine").path; got != "library/alpine" {
+		if got := sourceAt(u, "library/alpine").path; got != "library/alpine" {
 			t.Errorf("%s: library twice: %s", address, got)
 		}
 	}
@@ -305,7 +305,8 @@ func TestA7_Writes(t *testing.T) {
 	g.want(g.Ada("POST", "/v2/mine/app/blobs/uploads/", nil), 202, "")
 }
 
-// TestA7_Lists: tags page by page, and what refers to an image, be it listed by the registry's own API or only by a tag.
+// TestA7_Lists: tags page by page, and what refers to an image, be it listed by the registry's own API or only by a
+// tag.
 func TestA7_Lists(t *testing.T) {
 	h := newHub(t)
 	_, subject := h.push("app", "v1", "layer")

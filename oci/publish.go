@@ -1,6 +1,6 @@
 package oci
 
-// Manifests on their way in, with the tags that are to point at them.
+// Pushing manifests, with the tags that point at them, and restoring tags.
 
 import (
 	"context"
@@ -45,7 +45,10 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	p := &push{s: s, name: q.Name, digest: d, manifest: m, tags: tags, match: matchOf(r), create: !s.mayOverwrite(r.Context(), q.Name)}
+	p := &push{
+		s: s, name: q.Name, digest: d, manifest: m, tags: tags, match: matchOf(r),
+		create: !s.mayOverwrite(r.Context(), q.Name),
+	}
 	if err := p.commit(r.Context(), body); err != nil {
 		return err
 	}
@@ -59,16 +62,15 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if p.sparse > 0 {
 		warn(h, fmt.Sprintf("the manifest refers to %d objects that %s does not have", p.sparse, q.Name))
 	}
-	return created(w, q.manifestPath(d), d)
+	return created(w, s.manifestPath(q, d), d)
 }
 
 // mayOverwrite reports whether the identity may move existing tags, or only make new ones.
 func (s *server) mayOverwrite(ctx context.Context, name string) bool {
-	a := auth.Access{Kind: store.OCI, Type: typeRepository, Name: name, Action: auth.Write}
-	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), a) == nil
+	return s.May(ctx, auth.Write, name) == nil
 }
 
-// push is one manifest on its way into a repository.
+// push is a manifest that is being pushed to a repository.
 type push struct {
 	s        *server
 	name     string
@@ -78,14 +80,14 @@ type push struct {
 	match    match
 	create   bool // existing tags must not move
 
-	sparse int             // references the repository does not have, and need not
-	wanted []digest.Digest // blobs among them
+	sparse int             // number of references that the repository does not have and need not have
+	wanted []digest.Digest // blobs that the repository does not have: they belong to the manifest when they come
 }
 
 // commit stores the bytes, then everything about them in one transaction.
 func (p *push) commit(ctx context.Context, body []byte) error {
-	_, err := p.s.store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
-		return p.s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.link(tx, b) })
+	_, err := p.s.Store.PutBytesWith(ctx, body, func(tx *store.Tx, b store.Blob) error {
+		return p.s.Repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.link(tx, b) })
 	})
 	return err
 }
@@ -117,7 +119,10 @@ func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
 	}
 	if exists {
 		if known.mediaType != p.manifest.MediaType {
-			return faultf(codeManifestInvalid, store.ErrInvalid, "the manifest is stored as %s already and cannot become %s", known.mediaType, p.manifest.MediaType)
+			return faultf(
+				codeManifestInvalid, store.ErrInvalid, "the manifest is stored as %s already and cannot become %s", known.mediaType,
+				p.manifest.MediaType,
+			)
 		}
 		return p.complete(tx, files)
 	}
@@ -132,14 +137,14 @@ func (p *push) record(tx *store.PackageTx[Meta], b store.Blob) error {
 	if err := tx.Index(indexManifests).Put([]byte(p.digest), row.encode()); err != nil {
 		return err
 	}
-	if err := p.want(tx); err != nil {
+	if err := p.addWanted(tx); err != nil {
 		return err
 	}
-	return p.refer(tx, b.Size)
+	return p.addReferrer(tx, b.Size)
 }
 
-// want makes the blobs that are not here yet part of the manifest when they come.
-func (p *push) want(tx *store.PackageTx[Meta]) error {
+// addWanted notes which blobs become part of the manifest when they come.
+func (p *push) addWanted(tx *store.PackageTx[Meta]) error {
 	for _, d := range p.wanted {
 		if err := tx.Index(indexWanted).Put(referrerKey(d, p.digest), []byte{1}); err != nil {
 			return err
@@ -148,7 +153,7 @@ func (p *push) want(tx *store.PackageTx[Meta]) error {
 	return nil
 }
 
-// complete lets a manifest that is here hold what it did not: blobs that have come since, whatever way they came.
+// complete adds to a manifest that is here already the blobs that have come since, in whatever way.
 func (p *push) complete(tx *store.PackageTx[Meta], files []store.File) error {
 	v, err := tx.Version(p.digest.String())
 	if err != nil {
@@ -166,7 +171,7 @@ func (p *push) complete(tx *store.PackageTx[Meta], files []store.File) error {
 	return tx.Replace(v, store.OpReplace)
 }
 
-// adopt makes a blob that has just come in part of the manifests that were pushed before it.
+// adopt makes a blob part of the manifests that were pushed before it.
 func adopt(tx *store.PackageTx[Meta], blob digest.Digest) error {
 	wanted := tx.Index(indexWanted)
 	for k := range wanted.Scan(referrerKey(blob, ""), nil) {
@@ -189,8 +194,8 @@ func adopt(tx *store.PackageTx[Meta], blob digest.Digest) error {
 	return nil
 }
 
-// refer writes the row by which the subject's referrers are listed.
-func (p *push) refer(tx *store.PackageTx[Meta], size int64) error {
+// addReferrer writes the row by which the subject's referrers are listed.
+func (p *push) addReferrer(tx *store.PackageTx[Meta], size int64) error {
 	if p.manifest.Subject == nil {
 		return nil
 	}
@@ -226,7 +231,7 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 		}
 	}
 	for _, d := range p.manifest.Children {
-		if p.beside(tx, d.Digest, d.MediaType, seen, &files) {
+		if p.hasOther(tx, d.Digest, d.MediaType, seen, &files) {
 			continue
 		}
 		p.sparse++
@@ -235,18 +240,20 @@ func (p *push) files(tx *store.PackageTx[Meta], b store.Blob) ([]store.File, err
 		}
 	}
 	for _, d := range p.manifest.Others {
-		p.beside(tx, d, "", seen, &files)
+		p.hasOther(tx, d, "", seen, &files)
 	}
 	if len(missing) > 0 {
-		return nil, faultf(codeManifestBlobUnknown, store.ErrInvalid, "manifest references a manifest or blob unknown to this repository").with(missing...)
+		return nil, faultf(
+			codeManifestBlobUnknown, store.ErrInvalid, "manifest references a manifest or blob unknown to this repository",
+		).with(missing...)
 	}
 	return files, nil
 }
 
-// beside reports whether the repository has what an index lists or a manifest names besides: usually a manifest, which
-// is a version of its own, but BuildKit's caches list layers, which are held like an image's. What comes later is held
-// then.
-func (p *push) beside(
+// hasOther reports whether the repository has what an index lists, or a manifest names in another field. It is usually
+// a manifest, which is a version of its own. BuildKit's caches list layers: they are held like an image's, also when
+// they come later.
+func (p *push) hasOther(
 	tx *store.PackageTx[Meta], d digest.Digest, mediaType string, seen map[digest.Digest]bool, files *[]store.File,
 ) bool {
 	if tx.Index(indexManifests).Get([]byte(d)) != nil {
@@ -267,7 +274,7 @@ func (p *push) beside(
 	return true
 }
 
-// setTag moves one tag. Each passes the same checks, however it was asked for.
+// setTag moves a tag. The checks are the same for a tag in the path, in a parameter and in a restore.
 func (p *push) setTag(tx *store.PackageTx[Meta], tag string) error {
 	current, err := tx.Tag(tag)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -322,15 +329,15 @@ func (m match) check(name, current string, exists bool) error {
 	return nil
 }
 
-// restore makes a tag point again at what its history says: at ?digest=, or at what it pointed at before its last change.
-// A manifest that was deleted comes back with it as long as its blobs are there.
+// restore makes a tag point at a manifest of its history: ?digest=, or the one before its last change. A manifest that
+// was deleted is restored as well while its blobs are there.
 func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	row, d, stored, err := s.lost(ctx, q)
+	row, d, stored, err := s.restorable(ctx, q)
 	if err != nil {
 		return err
 	}
-	body, err := s.store.ReadBlob(ctx, row.blob, row.size)
+	body, err := s.Store.ReadBlob(ctx, row.blob, row.size)
 	if err != nil {
 		return err
 	}
@@ -338,7 +345,10 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	p := &push{s: s, name: q.Name, digest: d, manifest: m, tags: []string{q.Tag}, match: matchOf(r), create: !s.mayOverwrite(ctx, q.Name)}
+	p := &push{
+		s: s, name: q.Name, digest: d, manifest: m, tags: []string{q.Tag}, match: matchOf(r),
+		create: !s.mayOverwrite(ctx, q.Name),
+	}
 	if err := p.commit(ctx, body); err != nil {
 		return err
 	}
@@ -346,12 +356,12 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	if !stored {
 		warn(w.Header(), "the manifest had been deleted and is back")
 	}
-	return created(w, q.manifestPath(d), d)
+	return created(w, s.manifestPath(q, d), d)
 }
 
-// lost finds what restore is to bring back. ErrNotFound when the history has nothing, or the bytes are gone.
-func (s *server) lost(ctx context.Context, q Request) (row manifestRow, d digest.Digest, stored bool, err error) {
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+// restorable finds what restore restores. store.ErrNotFound if the history has nothing, or the bytes are gone.
+func (s *server) restorable(ctx context.Context, q Request) (row manifestRow, d digest.Digest, stored bool, err error) {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		current, err := p.Tag(q.Tag)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err

@@ -227,7 +227,8 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the client's disk broke") }
 
-// TestA6b_Restart: a session survives the process, its bytes are hashed anew, and it stays bound to repository and user.
+// TestA6b_Restart: a session survives the process, its bytes are hashed anew, and it stays bound to repository and
+// user.
 func TestA6b_Restart(t *testing.T) {
 	dir := t.TempDir()
 	g := newRig(t, func(o *rigOptions) { o.Dir = dir })

@@ -121,8 +121,8 @@ func TestC_CompareAndSetRace(t *testing.T) {
 	}
 }
 
-// TestH3_PushDeleteSweep: clients that skip uploads after a HEAD, while tags are deleted and blobs swept. Every push that
-// was answered with 201 pulls completely, at once.
+// TestH3_PushDeleteSweep: clients that skip uploads after a HEAD, while tags are deleted and blobs swept. Every push
+// that was answered with 201 pulls completely, at once.
 func TestH3_PushDeleteSweep(t *testing.T) {
 	clock := newClock()
 	g := newRig(t, withClock(clock))

@@ -1,9 +1,9 @@
 package oci
 
-// Which repository a request is about. Each upstream is a name space of its own: hub/library/alpine is library/alpine
-// of the upstream called hub, however a client spells it: by that prefix, by ?ns= of the upstream's name or host
-// (containerd), or by neither (docker's registry-mirrors), when no repository here has the name and hub is the first
-// upstream that takes it. That one name is what rights, private patterns, rules, copies and logs are about.
+// Which repository a request is about. Every upstream has a prefix of its own: hub/library/alpine is library/alpine of
+// the upstream called hub. A client may ask for it by that prefix, by ?ns= with the upstream's name or host
+// (containerd), or by neither (docker's registry-mirrors) if no repository here has the name and hub is the first
+// upstream that takes it. Rights, private patterns, rules, copies and logs all use the one name.
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
-	"larder/internal/wire"
+	"larder/internal/registry"
+	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -38,137 +39,130 @@ func CheckUpstreams(ctx context.Context, s *store.Store, r *upstream.Registry) e
 	return nil
 }
 
-// elsewhere is a repository of an upstream.
-type elsewhere struct {
+// source is a repository of an upstream.
+type source struct {
 	up   *upstream.Upstream
 	name string // by which it is known here: the upstream's name and the path
 	path string // that the upstream knows it by
 }
 
-// pathAt is what the registry at a host calls the repository that clients call path.
-func pathAt(host, path string) string {
-	if isHub(host) && !strings.Contains(path, "/") {
-		return "library/" + path
-	}
-	return path
+func sourceAt(u *upstream.Upstream, path string) source {
+	path = names.At(u.Host(), path)
+	return source{up: u, name: u.Name() + "/" + path, path: path}
 }
 
-func elsewhereAt(u *upstream.Upstream, path string) elsewhere {
-	path = pathAt(u.Host(), path)
-	return elsewhere{up: u, name: u.Name() + "/" + path, path: path}
-}
-
-// resolve puts the name of what is served into q, and where it comes from if that is an upstream. What is here wins.
-func (s *server) resolve(ctx context.Context, q Request) (Request, error) {
-	if s.up == nil || !q.ofRepository() {
+// resolve puts the name of what is served into q, and its source if that is an upstream. A repository that is here goes
+// before an upstream's of the same name.
+func (s *server) resolve(ctx context.Context, op string, q Request) (Request, error) {
+	if s.Up == nil || q.Name == "" {
 		return q, nil
 	}
-	e, ok := s.routed(q)
+	src, ok := s.routed(q)
 	if !ok {
 		var err error
-		if e, ok, err = s.fallback(ctx, q); err != nil || !ok {
+		if src, ok, err = s.fallback(ctx, op, q); err != nil || !ok {
 			return q, err
 		}
 	}
-	if e.name != q.Name {
-		q.Asked, q.Name = q.Name, e.name
+	if src.name != q.Name {
+		q.Asked, q.Name = q.Name, src.name
 	}
 	// The name of an upstream can have what that of a repository cannot.
-	if checkName(q.Name) != nil || !s.up.Ours(ctx, q.Name) {
-		q.from = e
+	if checkName(q.Name) != nil || !s.Up.Ours(ctx, q.Name) {
+		q.from = src
 	}
 	return q, nil
 }
 
 // routed reports whether a request names an upstream by prefix or ?ns=.
-func (s *server) routed(q Request) (e elsewhere, ok bool) {
+func (s *server) routed(q Request) (src source, ok bool) {
 	if q.Namespace != "" {
 		if u := s.upstreamOf(q.Namespace); u != nil {
-			return elsewhereAt(u, q.Name), true
+			return sourceAt(u, q.Name), true
 		}
 	}
 	if first, rest, cut := strings.Cut(q.Name, "/"); cut {
-		for _, u := range s.up.Upstreams() {
+		for _, u := range s.Up.Upstreams() {
 			if u.Name() == first {
-				return elsewhereAt(u, rest), true
+				return sourceAt(u, rest), true
 			}
 		}
 	}
-	return e, false
+	return src, false
 }
 
-// elsewhere are the names of all upstreams' repositories that a client may mean by a name.
-func (s *server) elsewhere(name string) (names []string) {
-	for _, u := range s.up.Upstreams() {
-		names = append(names, elsewhereAt(u, name).name)
+// sourceNames are the names of all upstreams' repositories that a client may mean by a name.
+func (s *server) sourceNames(name string) (names []string) {
+	for _, u := range s.Up.Upstreams() {
+		names = append(names, sourceAt(u, name).name)
 		if rest, ok := strings.CutPrefix(name, u.Name()+"/"); ok {
-			names = append(names, elsewhereAt(u, rest).name)
+			names = append(names, sourceAt(u, rest).name)
 		}
 	}
 	return names
 }
 
-// fallback is where reading a name goes that is not here. A private name that is not here goes nowhere for who may not
-// read it: the upstream's answer, or its silence, would tell it from one that is.
-func (s *server) fallback(ctx context.Context, q Request) (e elsewhere, ok bool, err error) {
-	switch q.Op {
-	case opManifestGet, opBlobGet, opTags, opReferrers:
+// fallback is the source of a name that is not here, for requests that read. There is none for a private name that the
+// client may not read: the upstream's answer, or its silence, would tell an absent name from a hidden one.
+func (s *server) fallback(ctx context.Context, op string, q Request) (src source, ok bool, err error) {
+	switch op {
+	case "oci.manifest.get", "oci.blob.get", "oci.tags", "oci.referrers":
 	default:
-		return e, false, nil
+		return src, false, nil
 	}
-	here, err := s.isHere(ctx, q)
-	if err != nil || here || s.up.Claimed(q.Name) {
-		return e, false, err
+	here, err := s.isHere(ctx, op, q)
+	if err != nil || here || s.Up.Claimed(q.Name) {
+		return src, false, err
 	}
 	read := auth.Access{Kind: store.OCI, Type: typeRepository, Name: q.Name, Action: auth.Read}
-	err = s.auth.Authorize(ctx, auth.Anonymous(), read)
-	if errors.Is(err, auth.ErrHidden) && !s.mayPull(ctx, wire.IdentityFrom(ctx).Credential(), q.Name) {
-		return e, false, nil
+	err = s.Auth.Authorize(ctx, auth.Anonymous(), read)
+	if errors.Is(err, auth.ErrHidden) && !s.mayPull(ctx, q.Name) {
+		return src, false, nil
 	}
-	if err != nil && !isOneOf(err, auth.ErrHidden, auth.ErrNoCredentials) {
-		return e, false, err
+	if err != nil && !registry.IsOneOf(err, auth.ErrHidden, auth.ErrNoCredentials) {
+		return src, false, err
 	}
 	return s.first(ctx, q.Name)
 }
 
-// first is the repository of the first upstream that takes a name; while none can be asked, of the first that something
-// is kept of, if any.
-func (s *server) first(ctx context.Context, name string) (e elsewhere, ok bool, err error) {
-	offline := s.up.Offline()
-	for _, u := range s.up.Upstreams() {
-		at := elsewhereAt(u, name)
+// first is the repository of the first upstream that takes a name. While no upstream can be asked, it is that of the
+// first of which a copy is kept, if there is one.
+func (s *server) first(ctx context.Context, name string) (src source, ok bool, err error) {
+	offline := s.Up.Offline()
+	for _, u := range s.Up.Upstreams() {
+		at := sourceAt(u, name)
 		if !u.Takes(append(s.spellings(at.name), name)...) {
 			continue
 		}
 		if !ok {
-			e, ok = at, true
+			src, ok = at, true
 		}
 		if !offline {
 			break
 		}
-		if held, err := s.up.Holds(ctx, u, at.name); held || err != nil {
+		if held, err := s.Up.Holds(ctx, u, at.name); held || err != nil {
 			return at, err == nil, err
 		}
 	}
-	return e, ok, nil
+	return src, ok, nil
 }
 
-// isHere reports whether the name is ours, or the blob is that of a push whose manifest is still to come.
-func (s *server) isHere(ctx context.Context, q Request) (bool, error) {
-	if ours := s.up.Ours(ctx, q.Name); ours || q.Op != opBlobGet {
+// isHere reports whether the repository is hosted here, or holds the blob for a push whose manifest has not come yet.
+func (s *server) isHere(ctx context.Context, op string, q Request) (bool, error) {
+	if ours := s.Up.Ours(ctx, q.Name); ours || op != "oci.blob.get" {
 		return ours, nil
 	}
-	_, err := s.store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
+	_, err := s.Store.HeldBlob(ctx, store.OCI, q.Name, q.Digest)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
-// mayAsk is ErrNotFound when the operator keeps the repository from its upstream.
-func (s *server) mayAsk(e elsewhere) error {
-	if !e.up.Takes(s.spellings(e.name)...) {
-		return problem.Errorf(store.ErrNotFound, "the upstream %s is not for %s", e.up.Name(), e.path)
+// mayAsk is store.ErrNotFound if the upstream is configured not to be asked for the repository.
+func (s *server) mayAsk(src source) error {
+	if !src.up.Takes(s.spellings(src.name)...) {
+		return problem.Errorf(store.ErrNotFound, "the upstream %s is not for %s", src.up.Name(), src.path)
 	}
 	return nil
 }
@@ -177,28 +171,25 @@ func (s *server) mayAsk(e elsewhere) error {
 // without, and without "library/" where its own users leave that out.
 func (s *server) spellings(name string) []string {
 	first, path, _ := strings.Cut(name, "/")
-	u := s.up.Upstream(first)
+	u := s.Up.Upstream(first)
 	if u == nil {
 		return []string{name}
 	}
-	if short, ok := strings.CutPrefix(path, "library/"); ok && isHub(u.Host()) {
+	if short, ok := strings.CutPrefix(path, "library/"); ok && names.IsHub(u.Host()) {
 		return []string{name, path, short}
 	}
 	return []string{name, path}
 }
 
-// upstreamOf looks a registry's host up in the closed table of upstreams; it is never dialled by what the client said.
+// upstreamOf finds a registry's host among the configured upstreams: an address that a client sends is never dialled.
 func (s *server) upstreamOf(ns string) *upstream.Upstream {
 	ns = strings.ToLower(ns)
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		host := strings.ToLower(u.Host())
 		if ns == host || ns == strings.ToLower(u.Name()) || strings.TrimSuffix(ns, ":443") == host ||
-			isHub(ns) && isHub(host) {
+			names.IsHub(ns) && names.IsHub(host) {
 			return u
 		}
 	}
 	return nil
 }
-
-// isHub is the one registry whose one-component names have a second form.
-func isHub(host string) bool { return host == "docker.io" || strings.HasSuffix(host, ".docker.io") }

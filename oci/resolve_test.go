@@ -20,8 +20,8 @@ func (h *hub) spelt(repo, rest string) []string {
 	}
 }
 
-// bought is a token of the token end point for pulling what stands in a path, as clients ask for it.
-func (g *rig) bought(actor, path string) option {
+// tokenFor is a token of the token end point for pulling what stands in a path, as clients ask for it.
+func (g *rig) tokenFor(actor, path string) option {
 	g.T.Helper()
 	name, _, _ := strings.Cut(strings.SplitN(path, "/", 3)[2], "/manifests/")
 	name, _, _ = strings.Cut(name, "/blobs/")
@@ -66,9 +66,9 @@ func TestServedNameIsAuthorised(t *testing.T) {
 					ask("nobody", 401)
 					ask("own", hidden, g.As("own"))
 					ask("copies", 200, g.As("copies"))
-					ask("copies", 200, g.bought("copies", path))
+					ask("copies", 200, g.tokenFor("copies", path))
 					if policy == "read" {
-						ask("nobody with a token", hidden, g.bought("", path))
+						ask("nobody with a token", hidden, g.tokenFor("", path))
 					}
 				}
 			}
@@ -191,7 +191,7 @@ func TestPrivateNamesDoNotFallBack(t *testing.T) {
 	g.User("other", []string{"oci:repository:public/*:*"})
 	g.push("payroll/here", "v1", "layer")
 	h.status.Store(500)
-	for _, opts := range [][]option{nil, {g.As("other")}, {g.bought("other", "/v2/payroll/here/manifests/v1")}} {
+	for _, opts := range [][]option{nil, {g.As("other")}, {g.tokenFor("other", "/v2/payroll/here/manifests/v1")}} {
 		here, gone := g.Do(
 			"GET", "/v2/payroll/here/manifests/v1", nil,
 			opts...), g.Do(
@@ -203,8 +203,8 @@ func TestPrivateNamesDoNotFallBack(t *testing.T) {
 	}
 	h.status.Store(0)
 	g.User("narrow", []string{"oci:repository:*:read"})
-	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.bought("narrow", "/v2/public/app/manifests/v1")), 401, "")
-	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.bought("narrow", "/v2/payroll/here/manifests/v1")), 200, "")
+	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.tokenFor("narrow", "/v2/public/app/manifests/v1")), 401, "")
+	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.tokenFor("narrow", "/v2/payroll/here/manifests/v1")), 200, "")
 }
 
 // TestUpstreamNamedLikeRepositories: the start is refused with the repository that would be hidden.

@@ -22,6 +22,9 @@ type (
 	fields = wiretest.Fields
 )
 
+// smallBlob is the size in bytes up to which a blob is sent from memory.
+const smallBlob = 64 << 10
+
 // rig is a whole registry in-process.
 type rig struct{ *wiretest.Rig }
 

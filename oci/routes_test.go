@@ -2,15 +2,14 @@ package oci
 
 import (
 	"errors"
-	"go/doc/comment"
-	"go/parser"
-	"go/token"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"strings"
 	"testing"
 
 	"larder/internal/problem"
+	"larder/internal/wiretest"
 )
 
 const (
@@ -22,41 +21,41 @@ const (
 // TestA3_EveryPathParses covers the table of end points, below /v2 and below its alias.
 func TestA3_EveryPathParses(t *testing.T) {
 	cases := []struct{ method, path, op, name, rest string }{
-		{"GET", "/v2", opPing, "", ""},
-		{"HEAD", "/v2/", opPing, "", ""},
-		{"GET", "/v2/token?scope=x", opToken, "", ""},
-		{"POST", "/v2/token", opGrant, "", ""},
-		{"GET", "/v2/_catalog?n=1000", opCatalog, "", ""},
-		{"GET", "/v2/_oci/ext/discover", opDiscover, "", ""},
-		{"GET", "/v2/_oci/repositories", opRepositories, "", ""},
-		{"GET", "/v2/a/b/_oci/repositories", opRepositories, "a/b", ""},
-		{"GET", "/v2/a/b/_oci/ext/discover", opRepoDiscover, "a/b", ""},
-		{"GET", "/v2/a/_oci/tag-history/v1", opHistory, "a", "v1"},
-		{"POST", "/v2/a/_oci/tag-history/v1", opRestore, "a", "v1"},
-		{"GET", "/v1/_ping", opV1Ping, "", ""},
-		{"GET", "/v1/search?q=x", opSearch, "", ""},
-		{"GET", "/v2/a/manifests/latest", opManifestGet, "a", "latest"},
-		{"HEAD", "/v2/a/b-c/d__e/manifests/" + someDigest, opManifestGet, "a/b-c/d__e", someDigest},
-		{"PUT", "/v2/a/manifests/" + someSHA512 + "?tag=x&tag=y", opManifestPut, "a", someSHA512},
-		{"DELETE", "/v2/a/manifests/x", opManifestDel, "a", "x"},
-		{"GET", "/v2/a/blobs/" + someDigest, opBlobGet, "a", someDigest},
-		{"GET", "/v2/a/blobs/sha256%3A" + someHex, opBlobGet, "a", someDigest},
-		{"DELETE", "/v2/a/blobs/" + someDigest, opBlobDel, "a", someDigest},
-		{"POST", "/v2/a/blobs/uploads/", opUploadStart, "a", ""},
-		{"POST", "/v2/a/blobs/uploads", opUploadStart, "a", ""},
-		{"PATCH", "/v2/a/blobs/uploads/0198-ab", opUploadPatch, "a", "0198-ab"},
-		{"PUT", "/v2/a/blobs/uploads/x?_state=1&digest=" + someDigest, opUploadCommit, "a", "x"},
-		{"GET", "/v2/a/blobs/uploads/x", opUploadStatus, "a", "x"},
-		{"DELETE", "/v2/a/blobs/uploads/x", opUploadCancel, "a", "x"},
-		{"GET", "/v2/a/tags/list", opTags, "a", ""},
-		{"GET", "/v2/a/referrers/" + someDigest, opReferrers, "a", someDigest},
+		{"GET", "/v2", "oci.ping", "", ""},
+		{"HEAD", "/v2/", "oci.ping", "", ""},
+		{"GET", "/v2/token?scope=x", "oci.token", "", ""},
+		{"POST", "/v2/token", "oci.grant", "", ""},
+		{"GET", "/v2/_catalog?n=1000", "oci.catalog", "", ""},
+		{"GET", "/v2/_oci/ext/discover", "oci.discover", "", ""},
+		{"GET", "/v2/_oci/repositories", "oci.repositories", "", ""},
+		{"GET", "/v2/a/b/_oci/repositories", "oci.repositories", "a/b", ""},
+		{"GET", "/v2/a/b/_oci/ext/discover", "oci.repo.discover", "a/b", ""},
+		{"GET", "/v2/a/_oci/tag-history/v1", "oci.tag.history", "a", "v1"},
+		{"POST", "/v2/a/_oci/tag-history/v1", "oci.tag.restore", "a", "v1"},
+		{"GET", "/v1/_ping", "oci.v1.ping", "", ""},
+		{"GET", "/v1/search?q=x", "oci.v1.search", "", ""},
+		{"GET", "/v2/a/manifests/latest", "oci.manifest.get", "a", "latest"},
+		{"HEAD", "/v2/a/b-c/d__e/manifests/" + someDigest, "oci.manifest.get", "a/b-c/d__e", someDigest},
+		{"PUT", "/v2/a/manifests/" + someSHA512 + "?tag=x&tag=y", "oci.manifest.put", "a", someSHA512},
+		{"DELETE", "/v2/a/manifests/x", "oci.manifest.delete", "a", "x"},
+		{"GET", "/v2/a/blobs/" + someDigest, "oci.blob.get", "a", someDigest},
+		{"GET", "/v2/a/blobs/sha256%3A" + someHex, "oci.blob.get", "a", someDigest},
+		{"DELETE", "/v2/a/blobs/" + someDigest, "oci.blob.delete", "a", someDigest},
+		{"POST", "/v2/a/blobs/uploads/", "oci.upload.start", "a", ""},
+		{"POST", "/v2/a/blobs/uploads", "oci.upload.start", "a", ""},
+		{"PATCH", "/v2/a/blobs/uploads/0198-ab", "oci.upload.patch", "a", "0198-ab"},
+		{"PUT", "/v2/a/blobs/uploads/x?_state=1&digest=" + someDigest, "oci.upload.commit", "a", "x"},
+		{"GET", "/v2/a/blobs/uploads/x", "oci.upload.status", "a", "x"},
+		{"DELETE", "/v2/a/blobs/uploads/x", "oci.upload.cancel", "a", "x"},
+		{"GET", "/v2/a/tags/list", "oci.tags", "a", ""},
+		{"GET", "/v2/a/referrers/" + someDigest, "oci.referrers", "a", someDigest},
 		// A1, routing from the right: repositories may have components called like ours.
-		{"GET", "/v2/blobs/uploads/manifests/latest", opManifestGet, "blobs/uploads", "latest"},
-		{"GET", "/v2/a/blobs/uploads/tags/list", opTags, "a/blobs/uploads", ""},
-		{"POST", "/v2/a/manifests/blobs/uploads/", opUploadStart, "a/manifests", ""},
-		{"POST", "/v2/a/blobs/uploads/blobs/uploads", opUploadStart, "a/blobs/uploads", ""},
-		{"GET", "/v2/a/tags/manifests/list", opManifestGet, "a/tags", "list"},
-		{"GET", "/v2/token/tags/list", opTags, "token", ""},
+		{"GET", "/v2/blobs/uploads/manifests/latest", "oci.manifest.get", "blobs/uploads", "latest"},
+		{"GET", "/v2/a/blobs/uploads/tags/list", "oci.tags", "a/blobs/uploads", ""},
+		{"POST", "/v2/a/manifests/blobs/uploads/", "oci.upload.start", "a/manifests", ""},
+		{"POST", "/v2/a/blobs/uploads/blobs/uploads", "oci.upload.start", "a/blobs/uploads", ""},
+		{"GET", "/v2/a/tags/manifests/list", "oci.manifest.get", "a/tags", "list"},
+		{"GET", "/v2/token/tags/list", "oci.tags", "token", ""},
 	}
 	for _, c := range cases {
 		for _, root := range []string{rootV2, rootAlias} {
@@ -70,15 +69,27 @@ func TestA3_EveryPathParses(t *testing.T) {
 				continue
 			}
 			rest := q.Upload + q.Tag
-			if op != opUploadCommit {
+			if op != "oci.upload.commit" {
 				rest += q.Digest.String()
 			}
-			if op != c.op || q.Name != c.name || rest != c.rest {
-				t.Errorf("%s %s: %s %q %q, want %s %q %q", c.method, path, op, q.Name, rest, c.op, c.name, c.rest)
+			if name := q.Name + q.Prefix; op != c.op || name != c.name || rest != c.rest {
+				t.Errorf("%s %s: %s %q %q, want %s %q %q", c.method, path, op, name, rest, c.op, c.name, c.rest)
 			}
 			roundTrip(t, c.method, path)
 		}
 	}
+}
+
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
+
+// parse reads a request line as the dispatcher does.
+func parse(method, escaped string, query url.Values) (op string, q Request, err error) {
+	i, q, err := table.Parse(method, escaped, query)
+	if err != nil {
+		return "", q, err
+	}
+	return table.Row(i).Op, q, nil
 }
 
 func parseURL(t testing.TB, method, raw string) (string, Request, error) {
@@ -90,16 +101,17 @@ func parseURL(t testing.TB, method, raw string) (string, Request, error) {
 	return parse(method, u.EscapedPath(), u.Query())
 }
 
-// roundTrip checks that link is parse's inverse.
+// roundTrip checks that a link leads back.
 func roundTrip(t testing.TB, method, raw string) {
 	t.Helper()
-	_, q, err := parseURL(t, method, raw)
+	op, q, err := parseURL(t, method, raw)
 	if err != nil {
 		return
 	}
-	_, again, err := parseURL(t, method, link(q))
-	if err != nil || !reflect.DeepEqual(q, again) {
-		t.Errorf("%s %s → %s\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+	back := table.Link(op, q)
+	op2, again, err := parseURL(t, method, back)
+	if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
+		t.Errorf("%s %s → %s\n%+v\n%+v %v", method, raw, back, q, again, err)
 	}
 }
 
@@ -194,64 +206,20 @@ func TestA3_MountParameters(t *testing.T) {
 	}
 }
 
-// docTable reads the wire table out of the package comment.
-func docTable(t *testing.T) (rows [][]string) {
-	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, b := range new(comment.Parser).Parse(f.Doc.Text()).Content {
-		code, ok := b.(*comment.Code)
-		if !ok {
-			continue
-		}
-		for line := range strings.Lines(code.Text) {
-			rows = append(rows, strings.Fields(line))
-		}
-	}
-	return rows
-}
-
-// TestDocTable compares doc.go with the routes and with the operations.
-func TestDocTable(t *testing.T) {
-	fill := strings.NewReplacer("/N/", "/some/repo/", "/R", "/latest", "/D", "/"+someDigest, "/U", "/0198-ab", "/T", "/v1")
-	seen := map[string]bool{}
-	for _, row := range docTable(t) {
-		if len(row) < 5 {
-			t.Errorf("short row %q", row)
-			continue
-		}
-		op, _, err := parseURL(t, row[0], fill.Replace(row[1]))
-		if err != nil || op != row[2] {
-			t.Errorf("%s %s is %q (%v), doc.go says %s", row[0], row[1], op, err, row[2])
-		}
-		seen[row[2]] = true
-	}
-	ops := map[string]bool{}
-	for _, o := range (&server{}).operations() {
-		ops[o.Op] = true
-		if !seen[o.Op] {
-			t.Errorf("operation %s is not in doc.go", o.Op)
-		}
-	}
-	for _, r := range routes {
-		if !ops[r.op] {
-			t.Errorf("route %s has no operation", r.op)
-		}
-	}
-	if len(ops) != len(routes) {
-		t.Errorf("%d operations, %d routes", len(ops), len(routes))
-	}
-}
+// TestDocTable: the table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 // TestAllowed: the Allow header of a 405 names what would work.
 func TestAllowed(t *testing.T) {
-	if a := allowed("/v2/a/manifests/x", "DELETE"); a != "GET, PUT, HEAD" {
-		t.Errorf("Allow %q", a)
-	}
-	if a := allowed("/v2/A/manifests/x", "GET"); a != "" {
-		t.Errorf("Allow %q for a path that is none", a)
+	s := &server{table: table}
+	for line, want := range map[string]string{
+		"DELETE /v2/a/manifests/x": "GET, PUT, HEAD",
+		"GET /v2/A/manifests/x":    "", // no path at all
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		if a := s.allowed(httptest.NewRequest(method, path, nil)); a != want {
+			t.Errorf("%s: Allow %q, want %q", line, a, want)
+		}
 	}
 }
 
@@ -284,14 +252,15 @@ func FuzzParse(f *testing.F) {
 		if typ, name := target(q); typ == typeRepository && checkName(name) != nil {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, name)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
+		back := table.Link(op, q)
+		p2, q2, _ := strings.Cut(back, "?")
 		v2, err := url.ParseQuery(q2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		op2, again, err := parse(method, p2, v2)
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, back, q, again, err)
 		}
 	})
 }

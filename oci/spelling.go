@@ -4,6 +4,7 @@ package oci
 
 import (
 	"larder/internal/problem"
+	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -12,14 +13,14 @@ import (
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) {
-			if !isName(name) {
+			if !names.IsRepository(name) {
 				return "", problem.Errorf(
 					store.ErrInvalid, "%.200q is not a repository's name; a tag or digest stands behind an @.", name,
 				)
 			}
 			return name, nil
 		},
-		Path:      pathAt,
+		Path:      names.At,
 		NameChars: "-_./", VersionChars: "-_.:+",
 	}
 }

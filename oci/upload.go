@@ -1,6 +1,6 @@
 package oci
 
-// Blobs on their way in: sessions, chunks, whole blobs and mounts.
+// Pushing blobs: sessions, chunks, whole blobs and mounts.
 
 import (
 	"context"
@@ -14,7 +14,6 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/problem"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -30,17 +29,17 @@ func (s *server) startUpload(w http.ResponseWriter, r *http.Request, q Request) 
 		if d, ok, err := s.mount(r.Context(), q); err != nil {
 			return err
 		} else if ok {
-			return created(w, q.blobPath(d), d)
+			return created(w, s.blobPath(q, d), d)
 		}
 	}
 	if q.Digest != "" {
 		return s.pushWhole(w, r, q)
 	}
-	id, err := s.store.StartUpload(r.Context(), store.OCI, q.Name)
+	id, err := s.Store.StartUpload(r.Context(), store.OCI, q.Name)
 	if err != nil {
 		return err
 	}
-	progress(w.Header(), q, id, 0)
+	s.progress(w.Header(), q, id, 0)
 	w.Header().Set("Docker-Upload-UUID", id)
 	return empty(w, http.StatusAccepted)
 }
@@ -61,23 +60,21 @@ func created(w http.ResponseWriter, location string, d digest.Digest) error {
 	return empty(w, http.StatusCreated)
 }
 
-// progress tells where the session is and how much it has. Nothing at all is "0-0", as it is everywhere else.
-func progress(h http.Header, q Request, id string, size int64) {
-	h.Set("Location", q.uploadPath(id))
+// progress sets the address of a session and how many bytes it has. None at all is "0-0", as in other registries.
+func (s *server) progress(h http.Header, q Request, id string, size int64) {
+	h.Set("Location", s.uploadPath(q, id))
 	h.Set("Range", "0-"+strconv.FormatInt(max(0, size-1), 10))
 }
 
-// mount links a blob of another repository (end-11). When there is nothing to mount, or nothing that the user may pull,
-// the answer is the same: an upload session. Without from, any repository that holds the blob will do.
+// mount links a blob of another repository (end-11). If there is none, or none that the user may pull, ok is false and
+// the client gets an upload session in both cases. Without from, any repository that holds the blob is good enough.
 func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool, err error) {
 	d, err = store.ParseDigest(q.Mount)
 	if err != nil {
 		return "", false, nil // as with any other blob that cannot be mounted
 	}
-	// What counts is the user's right, and what limits the credential behind the token: clients buy tokens for the target alone.
-	id := wire.IdentityFrom(ctx).Credential()
 	if !q.Anonymous {
-		if checkName(q.From) != nil || !s.mayPull(ctx, id, q.From) {
+		if checkName(q.From) != nil || !s.mayPull(ctx, q.From) {
 			return d, false, nil
 		}
 		ok, err = s.link(ctx, q.From, q.Name, d)
@@ -85,13 +82,13 @@ func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool
 	}
 	const batch = 100
 	for after, more := "", true; more; {
-		names, err := s.store.Holders(ctx, store.OCI, d, after, batch)
+		names, err := s.Store.Holders(ctx, store.OCI, d, after, batch)
 		if err != nil {
 			return d, false, err
 		}
 		for _, from := range names {
 			after = from
-			if !s.mayPull(ctx, id, from) {
+			if !s.mayPull(ctx, from) {
 				continue
 			}
 			if ok, err := s.link(ctx, from, q.Name, d); ok || err != nil {
@@ -105,12 +102,12 @@ func (s *server) mount(ctx context.Context, q Request) (d digest.Digest, ok bool
 
 // link makes to hold a blob that from holds at this moment.
 func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok bool, err error) {
-	b, err := s.store.StatBlob(ctx, d)
+	b, err := s.Store.StatBlob(ctx, d)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
 	if err == nil {
-		err = s.store.Sound(ctx, b)
+		err = s.Store.Sound(ctx, b)
 	}
 	if errors.Is(err, store.ErrDamaged) {
 		return false, nil // a client that cannot mount it pushes it, which repairs it
@@ -118,14 +115,14 @@ func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok
 	if err != nil {
 		return false, err
 	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		if err := s.repo.In(tx, from, func(p *store.PackageTx[Meta]) error {
+	err = s.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := s.Repo.In(tx, from, func(p *store.PackageTx[Meta]) error {
 			_, ok = p.Holds(d)
 			return nil
 		}); err != nil || !ok {
 			return err
 		}
-		return s.repo.In(tx, to, func(p *store.PackageTx[Meta]) error {
+		return s.Repo.In(tx, to, func(p *store.PackageTx[Meta]) error {
 			if err := holdAs(p, d, b); err != nil {
 				return err
 			}
@@ -145,17 +142,17 @@ func (s *server) link(ctx context.Context, from, to string, d digest.Digest) (ok
 // pushWhole is end-4b, the blob in the body of the POST.
 func (s *server) pushWhole(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
+	if err := s.Store.Admit(ctx, store.OCI, q.Name, max(0, r.ContentLength)); err != nil {
 		return err
 	}
 	body := &admitted{ctx: ctx, s: s, name: q.Name, r: r.Body}
-	err := s.take(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
-		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+	err := s.storeBlob(ctx, body, r.ContentLength, q.Digest, func(tx *store.Tx, b store.Blob) error {
+		return s.Repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
 	})
 	if err != nil {
 		return err
 	}
-	return created(w, q.blobPath(q.Digest), q.Digest)
+	return created(w, s.blobPath(q, q.Digest), q.Digest)
 }
 
 // holdAs gives the repository a blob that has just come in under the name d.
@@ -169,13 +166,16 @@ func holdAs(p *store.PackageTx[Meta], d digest.Digest, b store.Blob) error {
 	return adopt(p, d)
 }
 
-// take stores a body of size bytes (-1 unknown), which must have the digest want, and links it in the same transaction.
-func (s *server) take(ctx context.Context, body io.Reader, size int64, want digest.Digest, link func(*store.Tx, store.Blob) error) error {
+// storeBlob stores a body of size bytes (-1 unknown), which must have the digest want, and links it in the same
+// transaction.
+func (s *server) storeBlob(
+	ctx context.Context, body io.Reader, size int64, want digest.Digest, link func(*store.Tx, store.Blob) error,
+) error {
 	o := store.StageOptions{Size: size}
 	if want.Algorithm() == digest.SHA512 {
 		o.Sums = []string{"sha512"}
 	}
-	st, err := s.store.Stage(ctx, o)
+	st, err := s.Store.Stage(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -197,14 +197,14 @@ func digestOf(st *store.Stage, alg digest.Algorithm) digest.Digest {
 	return st.Digest()
 }
 
-// admitted asks for room again while a body of unknown size grows.
+// admitted is a body of unknown size: the store is asked for room again as it grows.
 type admitted struct {
 	ctx  context.Context
 	s    *server
 	name string
 	r    io.Reader
 	n    int64
-	next int64 // asked up to here
+	next int64 // the store has been asked up to here
 }
 
 const admitStep = 64 << 20
@@ -212,7 +212,7 @@ const admitStep = 64 << 20
 func (a *admitted) Read(p []byte) (int, error) {
 	n, err := a.r.Read(p)
 	if a.n += int64(n); a.n > a.next {
-		if err := a.s.store.Admit(a.ctx, store.OCI, a.name, a.n); err != nil {
+		if err := a.s.Store.Admit(a.ctx, store.OCI, a.name, a.n); err != nil {
 			return n, err
 		}
 		a.next = a.n + admitStep
@@ -228,7 +228,7 @@ type chunk struct {
 
 var contentRange = regexp.MustCompile(`^([0-9]{1,18})-([0-9]{1,18})$`)
 
-// parseChunk reads Content-Range, which docker, crane and everybody who streams leave out.
+// parseChunk reads Content-Range, which docker, crane and all clients that stream leave out.
 func parseChunk(r *http.Request) (chunk, error) {
 	c := chunk{start: -1, size: r.ContentLength}
 	v := r.Header.Get("Content-Range")
@@ -250,7 +250,8 @@ func parseChunk(r *http.Request) (chunk, error) {
 	return c, nil
 }
 
-// appendChunk adds the request's body to the session. When it does not continue what is there, the answer tells where it would.
+// appendChunk adds the request's body to the session. If the chunk does not begin where the session ends, the answer
+// says where that is.
 func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, u *store.Upload) error {
 	c, err := parseChunk(r)
 	if err != nil {
@@ -262,8 +263,10 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 	}
 	n, err := u.Append(r.Context(), body, c.start)
 	if errors.Is(err, store.ErrOffset) {
-		progress(w.Header(), q, q.Upload, u.Offset())
-		return faultf(codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset())
+		s.progress(w.Header(), q, q.Upload, u.Offset())
+		return faultf(
+			codeUploadInvalid, store.ErrOffset, "the chunk starts at %d, the upload continues at %d", c.start, u.Offset(),
+		)
 	}
 	if err == nil && c.size >= 0 && n != c.size {
 		return faultf(codeSizeInvalid, problem.ErrTruncated, "the chunk has %d bytes, not the %d announced", n, c.size)
@@ -271,9 +274,9 @@ func (s *server) appendChunk(w http.ResponseWriter, r *http.Request, q Request, 
 	return err
 }
 
-// patchUpload is end-5. A body that is cut short keeps what arrived, and the client can ask how much that is.
+// patchUpload is end-5. What arrived of a body that is cut short is kept, and the client can ask how much that is.
 func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) error {
-	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
@@ -281,18 +284,18 @@ func (s *server) patchUpload(w http.ResponseWriter, r *http.Request, q Request) 
 	if err := s.appendChunk(w, r, q, u); err != nil {
 		return err
 	}
-	progress(w.Header(), q, q.Upload, u.Offset())
+	s.progress(w.Header(), q, q.Upload, u.Offset())
 	w.Header().Set("Docker-Upload-UUID", q.Upload)
 	return empty(w, http.StatusAccepted)
 }
 
-// commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides about the algorithm.
+// commitUpload is end-6: the last chunk, if there is one, and the digest, which also decides the algorithm.
 func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Digest == "" {
 		return faultf(codeDigestInvalid, problem.ErrBadPath, "the digest parameter is missing")
 	}
 	ctx := r.Context()
-	u, err := s.store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(ctx, store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
@@ -303,28 +306,28 @@ func (s *server) commitUpload(w http.ResponseWriter, r *http.Request, q Request)
 		}
 	}
 	_, err = u.Commit(ctx, q.Digest, func(tx *store.Tx, b store.Blob) error {
-		return s.repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
+		return s.Repo.In(tx, q.Name, func(p *store.PackageTx[Meta]) error { return holdAs(p, q.Digest, b) })
 	})
 	if err != nil {
 		return err
 	}
-	return created(w, q.blobPath(q.Digest), q.Digest)
+	return created(w, s.blobPath(q, q.Digest), q.Digest)
 }
 
 // uploadStatus is end-13.
 func (s *server) uploadStatus(w http.ResponseWriter, r *http.Request, q Request) error {
-	n, err := s.store.UploadOffset(r.Context(), store.OCI, q.Name, q.Upload)
+	n, err := s.Store.UploadOffset(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}
-	progress(w.Header(), q, q.Upload, n)
+	s.progress(w.Header(), q, q.Upload, n)
 	w.Header().Set("Docker-Upload-UUID", q.Upload)
 	return empty(w, http.StatusNoContent)
 }
 
 // cancelUpload is end-14.
 func (s *server) cancelUpload(w http.ResponseWriter, r *http.Request, q Request) error {
-	u, err := s.store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
+	u, err := s.Store.ResumeUpload(r.Context(), store.OCI, q.Name, q.Upload)
 	if err != nil {
 		return err
 	}

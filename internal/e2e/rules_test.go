@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"larder/internal/server"},
 	{"larder/internal/config", "larder/internal/rebuild"},
 	{
-		"larder/web", "larder/internal/wiretest", "larder/oci", "larder/oci/manifest",
+		"larder/web", "larder/internal/wiretest", "larder/oci",
 		"larder/npm", "larder/npm/account", "larder/npm/audit", "larder/npm/names", "larder/npm/putdoc",
 		"larder/npm/search", "larder/npm/archive", "larder/npm/version",
 		"larder/pypi", "larder/pypi/sidecar", "larder/pypi/simple",
@@ -54,6 +54,7 @@ var leaves = []string{
 	"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/miniclient",
 	"larder/internal/pep440", "larder/internal/rubymarshal", "larder/internal/semver", "larder/internal/xmlrpc",
 	"larder/composer/semver", "larder/maven/checksum", "larder/maven/markup", "larder/maven/order", "larder/npm/sign",
+	"larder/oci/manifest", "larder/oci/names",
 }
 
 // folderOf is the first folder of a package's path: npm of larder/npm/search.

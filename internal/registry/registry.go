@@ -63,8 +63,13 @@ func (g *Registry[M]) Path() string { return g.about.Path }
 // May asks whether the client may do more than the operation's row says, or what its body is about: nil, auth.ErrDenied,
 // auth.ErrNoCredentials, or auth.ErrHidden for a name the client may not know of.
 func (g *Registry[M]) May(ctx context.Context, a auth.Action, name string) error {
+	return g.MayAs(ctx, wire.IdentityFrom(ctx), a, name)
+}
+
+// MayAs is May for an identity that is not the request's own, such as the one a token was bought with.
+func (g *Registry[M]) MayAs(ctx context.Context, id auth.Identity, a auth.Action, name string) error {
 	wire.Asked(ctx)
-	return g.may(ctx, wire.IdentityFrom(ctx), a, name)
+	return g.may(ctx, id, a, name)
 }
 
 func (g *Registry[M]) may(ctx context.Context, id auth.Identity, a auth.Action, name string) error {
@@ -83,9 +88,11 @@ type View struct {
 
 // View is for lists: every name in an answer is one that the client sees. It outlives the request, so that a list can be
 // made once for all who see the same.
-func (g *Registry[M]) View(ctx context.Context) View {
+func (g *Registry[M]) View(ctx context.Context) View { return g.ViewAs(ctx, wire.IdentityFrom(ctx)) }
+
+// ViewAs is View for an identity that is not the request's own.
+func (g *Registry[M]) ViewAs(ctx context.Context, id auth.Identity) View {
 	wire.Asked(ctx)
-	id := wire.IdentityFrom(ctx)
 	all, ok := g.Auth.(interface {
 		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
 	})

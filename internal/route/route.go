@@ -34,6 +34,8 @@ type Field[R any] struct {
 	// Get returns the value for a link, escaped; "" if the request has none, so that another row of the Op is tried. Without
 	// it the field's rows only read.
 	Get func(q *R) string
+	// None: a {field...} with SetMany takes no segment as well, to say what is wrong with that.
+	None bool
 	// Absent is the text of a 404 of a row that has the field; a later field of the row goes before an earlier one.
 	Absent string
 }
@@ -46,7 +48,9 @@ type Query[R any] struct {
 
 // Grammar is what the rows of a protocol have in common.
 type Grammar[R any] struct {
-	Root    string              // what every path begins with, such as "/npm"
+	Root string // what every path begins with, such as "/npm"
+	// Roots, if set, are what a path may begin with, as it stands there; rows have them in their paths, and Root is "".
+	Roots   []string
 	Fields  map[string]Field[R] // by the name in the rows
 	Queries map[string]Query[R] // by Op; other parameters are ignored
 	Start   R                   // the request before anything is read
@@ -69,7 +73,10 @@ type Table[R any] struct {
 type row[R any] struct {
 	Row
 	parts  []part[R]
-	many   int // index of the part that takes several segments, -1 without
+	order  []int // indexes of the parts in the order in which they are compared
+	many   int   // index of the part that takes several segments, -1 without
+	none   bool  // that part takes no segment as well
+	query  Query[R]
 	absent string
 }
 
@@ -103,7 +110,7 @@ func New[R any](g Grammar[R], rows []Row) *Table[R] {
 }
 
 func (t *Table[R]) compile(r Row) row[R] {
-	c := row[R]{Row: r, many: -1}
+	c := row[R]{Row: r, many: -1, query: t.Queries[r.Op]}
 	for i, s := range t.Split.pattern(r.Path) {
 		before, rest, found := strings.Cut(s, "{")
 		if !found {
@@ -117,14 +124,28 @@ func (t *Table[R]) compile(r Row) row[R] {
 			panic("route: " + r.Path + ": field " + name + " is unknown, or the second that takes several segments")
 		}
 		if many {
-			c.many = i
+			c.many, c.none = i, f.None
 		}
 		if f.Absent != "" {
 			c.absent = f.Absent
 		}
 		c.parts = append(c.parts, part[R]{before, name, after, f})
 	}
+	c.order = c.compareOrder()
 	return c
+}
+
+// compareOrder begins with the literals, the last of them first: it is there that most rows differ from a path. The part
+// that takes several segments is left out: it may begin and end with text of its own, which take looks at.
+func (r *row[R]) compareOrder() (order []int) {
+	for _, field := range []bool{false, true} {
+		for i, p := range slices.Backward(r.parts) {
+			if (p.name != "") == field && i != r.many {
+				order = append(order, i)
+			}
+		}
+	}
+	return order
 }
 
 // Parse reads a request line and says which row it fits.
@@ -137,35 +158,61 @@ func (t *Table[R]) Parse(method, escaped string, query url.Values) (index int, q
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	index, q, err = t.find(method, segs)
+	index, err = t.find(method, segs, &q)
 	if err == nil {
-		if parse := t.Queries[t.rows[index].Op].Parse; parse != nil {
-			err = parse(&q, query)
-		}
+		err = t.ParseQuery(index, &q, query)
 	}
 	return index, q, err
 }
 
-func (t *Table[R]) find(method string, segs []string) (index int, q R, err error) {
-	candidates := t.other
-	if len(segs) > 0 {
-		if list, ok := t.first[segs[0]]; ok {
-			candidates = list
+// ParseQuery is the part of Parse that reads the query string of a row.
+func (t *Table[R]) ParseQuery(index int, q *R, query url.Values) error {
+	if parse := t.rows[index].query.Parse; parse != nil {
+		return parse(q, query)
+	}
+	return nil
+}
+
+// Methods are the methods of an address, in the order of the rows; HEAD is not among them.
+func (t *Table[R]) Methods(escaped string) (methods []string) {
+	var buf [16]string
+	segs, err := t.split(escaped, buf[:0])
+	if err != nil {
+		return nil
+	}
+	for _, i := range t.candidates(segs) {
+		r, q := &t.rows[i], t.Start
+		if r.fits(segs) && r.take(&q, segs) == nil && !slices.Contains(methods, r.Method) {
+			methods = append(methods, r.Method)
 		}
 	}
+	return methods
+}
+
+// candidates are the indexes of the rows that may fit.
+func (t *Table[R]) candidates(segs []string) []int {
+	if len(segs) > 0 {
+		if list, ok := t.first[segs[0]]; ok {
+			return list
+		}
+	}
+	return t.other
+}
+
+func (t *Table[R]) find(method string, segs []string, q *R) (index int, err error) {
 	var allow []string
-	for _, i := range candidates {
+	for _, i := range t.candidates(segs) {
 		r := &t.rows[i]
 		if !r.fits(segs) {
 			continue
 		}
-		q := t.Start
-		switch e := r.take(&q, segs); {
+		*q = t.Start
+		switch e := r.take(q, segs); {
 		case e == ErrOther:
 		case e != nil:
 			err = first(err, e)
 		case r.Method == method:
-			return i, q, nil
+			return i, nil
 		default:
 			allow = append(allow, r.Method)
 		}
@@ -176,7 +223,8 @@ func (t *Table[R]) find(method string, segs []string) (index int, q R, err error
 	case err == nil:
 		err = t.noRoute(method)
 	}
-	return -1, t.Start, err
+	*q = t.Start
+	return -1, err
 }
 
 // first is the first of two errors that is one.
@@ -190,15 +238,12 @@ func first(a, b error) error {
 // fits compares the number of segments and the literal text.
 func (r *row[R]) fits(segs []string) bool {
 	extra := len(segs) - len(r.parts)
-	if extra < 0 || extra > 0 && r.many < 0 {
+	if extra < 0 && !(extra == -1 && r.none) || extra > 0 && r.many < 0 {
 		return false
 	}
-	for i := range r.parts {
+	for _, i := range r.order {
 		p, at := &r.parts[i], i
-		switch {
-		case i == r.many:
-			continue // it may begin and end with text of its own, which take looks at
-		case r.many >= 0 && i > r.many:
+		if r.many >= 0 && i > r.many {
 			at += extra
 		}
 		s := segs[at]
@@ -302,7 +347,7 @@ func (t *Table[R]) Link(op string, q R) string {
 			continue
 		}
 		v := url.Values{}
-		if format := t.Queries[op].Format; format != nil {
+		if format := r.query.Format; format != nil {
 			format(&q, v)
 		}
 		if len(v) > 0 {

@@ -198,3 +198,60 @@ func BenchmarkParse(b *testing.B) {
 		}
 	}
 }
+
+// TestSeveralRoots: each counts only as it stands, and is the first segment of the rows.
+func TestSeveralRoots(t *testing.T) {
+	toy := route.New(route.Grammar[request]{
+		Roots:  []string{"/v1", "/v2"},
+		Fields: map[string]route.Field[request]{"name": text(func(q *request) *string { return &q.Name })},
+	}, []route.Row{{Method: "GET", Path: "/v1/ping", Op: "ping"}, {Method: "GET", Path: "/{name}/list", Op: "list"}})
+	for path, want := range map[string]string{
+		"/v1/ping": "ping", "/v1/list": "list", "/v2/list": "list", "/v2/ping": "", "/v3/list": "", "/v22/list": "",
+		"/%76%32/list": "", "/other/%zz": "",
+	} {
+		i, _, err := toy.Parse("GET", path, nil)
+		got := ""
+		if err == nil {
+			got = toy.Row(i).Op
+		}
+		if got != want || err != nil && !errors.Is(err, problem.ErrNoRoute) {
+			t.Errorf("GET %s: %q, %v; want %q", path, got, err, want)
+		}
+	}
+	if link := toy.Link("list", request{Name: "v2"}); link != "/v2/list" {
+		t.Errorf("the link is %s, want /v2/list", link)
+	}
+}
+
+// TestFieldOfNoSegment says what is wrong with a name that is left out, where the address is plain otherwise.
+func TestFieldOfNoSegment(t *testing.T) {
+	missing := problem.Errorf(problem.ErrBadPath, "a name is missing")
+	name := route.Field[request]{None: true, SetMany: func(q *request, segs []string) error {
+		q.Name = strings.Join(segs, "/")
+		if q.Name == "" {
+			return missing
+		}
+		return nil
+	}}
+	toy := route.New(route.Grammar[request]{Root: "/toy", Fields: map[string]route.Field[request]{"name": name}},
+		[]route.Row{{Method: "GET", Path: "/{name...}/tags/list", Op: "tags"}})
+	for path, want := range map[string]error{
+		"/toy/a/tags/list": nil, "/toy/a/b/tags/list": nil, "/toy/tags/list": missing, "/toy/list": problem.ErrNoRoute,
+	} {
+		if _, _, err := toy.Parse("GET", path, nil); !errors.Is(err, want) {
+			t.Errorf("GET %s: %v, want %v", path, err, want)
+		}
+	}
+}
+
+func TestMethodsOfAnAddress(t *testing.T) {
+	toy := table(route.Split{}, rows...)
+	for path, want := range map[string][]string{
+		"/toy/tags/a/b": {"GET", "PUT", "DELETE"}, "/toy/a": {"GET", "DELETE"}, "/toy/ping": {"GET", "DELETE"},
+		"/toy/bad": nil, "/toy/%zz": nil,
+	} {
+		if got := toy.Methods(path); !slices.Equal(got, want) {
+			t.Errorf("methods of %s: %q, want %q", path, got, want)
+		}
+	}
+}

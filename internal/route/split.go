@@ -57,8 +57,8 @@ func (s Split) pattern(path string) []string {
 
 // split cuts the root off and appends the decoded segments to segs.
 func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
-	rest, ok := strings.CutPrefix(escaped, t.Root)
-	if !ok || rest != "" && rest[0] != '/' {
+	rest, ok := t.below(escaped)
+	if !ok {
 		return nil, t.noRoute("GET")
 	}
 	if rest == "" {
@@ -96,6 +96,24 @@ func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
 		return nil, t.malformed()
 	}
 	return segs, nil
+}
+
+// below cuts the root off; one of several stays, and is the first segment.
+func (t *Table[R]) below(escaped string) (rest string, ok bool) {
+	for _, root := range t.Roots {
+		if rest, ok = cutRoot(escaped, root); ok {
+			return escaped, true
+		}
+	}
+	if t.Roots != nil {
+		return "", false
+	}
+	return cutRoot(escaped, t.Root)
+}
+
+func cutRoot(escaped, root string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(escaped, root)
+	return rest, ok && (rest == "" || rest[0] == '/')
 }
 
 // allow checks the decoded segments. Only the last may be empty, where a slash at the end is kept.

@@ -26,19 +26,20 @@ type Endpoint[R any] struct {
 	// Routes is the table of everything the protocol answers. Grammar says how their paths become requests.
 	Routes  []Route[R]
 	Grammar route.Grammar[R]
-	// Shortcut, if set, reads the paths of nearly every request without the table, and says what the table would say.
+	// Shortcut, if set, reads the paths of nearly every request without the table, and says what the table would say of
+	// them; the query string is read by the table.
 	Shortcut func(method, escapedPath string) (op string, q R, ok bool)
 	// Parse is the grammar of a protocol that has no table of paths; its routes have neither method nor path.
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
 	// Resolve, if set, finds what is served before the right is asked: aliases, upstreams' prefixes and fallbacks end
 	// here. The name of what it returns is the one whose right is asked, and Serve gets nothing else. It may look whether
 	// names exist; whoever asked is known already.
-	Resolve func(ctx context.Context, q R) (R, error)
+	Resolve func(ctx context.Context, op string, q R) (R, error)
 	// Target is the type and name of what the request is about, in the words of auth scopes.
 	Target func(q R) (typ, name string)
 	// MayList, if set, says who may ask for lists, instead of the usual rule: users, and anonymous clients who may read
 	// something.
-	MayList func(ctx context.Context) error
+	MayList func(ctx context.Context, op string) error
 	// Writer refuses who may change nothing; routes with the flag Writer need it.
 	Writer func(ctx context.Context) error
 	// Fail writes the error body and challenge; it is the only one that does.
@@ -161,7 +162,7 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	}
 	access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
 	if h.Resolve != nil {
-		if q, err = h.Resolve(x, q); err != nil {
+		if q, err = h.Resolve(x, op.Op, q); err != nil {
 			return err
 		}
 		if access.Type, access.Name = h.Target(q); access.Name != f.Name {
@@ -186,6 +187,7 @@ func (h *dispatcher[R]) find(method, path string, query url.Values, f *Failure) 
 	}
 	switch {
 	case found:
+		err = h.table.ParseQuery(i, &q, query)
 	case h.Parse != nil:
 		var name string
 		if name, q, err = h.Parse(method, path, query); err != nil {
@@ -195,9 +197,10 @@ func (h *dispatcher[R]) find(method, path string, query url.Values, f *Failure) 
 			return nil, q, fmt.Errorf("dispatch %s %s: no operation %q", method, h.Kind, name)
 		}
 	default:
-		if i, q, err = h.table.Parse(method, path, query); err != nil {
-			return nil, q, err
-		}
+		i, q, err = h.table.Parse(method, path, query)
+	}
+	if err != nil {
+		return nil, q, err
 	}
 	if h.table != nil {
 		f.Absent = h.table.Absent(i)
@@ -236,7 +239,7 @@ func (h *dispatcher[R]) admit(x *exchange, need Need, access auth.Access) error 
 // mayList is nil for whoever may see a list at all; what is in it is filtered by name.
 func (h *dispatcher[R]) mayList(x *exchange, access auth.Access) error {
 	if h.MayList != nil {
-		return h.MayList(x)
+		return h.MayList(x, x.op)
 	}
 	if !x.identity.Anonymous {
 		return nil

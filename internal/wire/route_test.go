@@ -3,8 +3,10 @@ package wire
 // The table of routes: a row says its right, and an operation that forgets to ask for one does not answer.
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -80,6 +82,54 @@ func TestRowWithoutNeedPanics(t *testing.T) {
 			}()
 			Endpoint[struct{}]{Routes: rows}.Handler(Deps{})
 		}()
+	}
+}
+
+// TestOwnRuleForLists: it is asked with the operation, and instead of the usual one.
+func TestOwnRuleForLists(t *testing.T) {
+	asks := func(w http.ResponseWriter, r *http.Request, _ struct{}) error {
+		Asked(r.Context())
+		return JSON(w, http.StatusOK, []string{})
+	}
+	e := Endpoint[struct{}]{
+		Grammar: route.Grammar[struct{}]{Root: "/toy"},
+		Routes:  []Route[struct{}]{GET("/open", "toy.open", List, asks, ""), GET("/closed", "toy.closed", List, asks, "")},
+		Target:  func(struct{}) (string, string) { return "package", "" },
+		MayList: func(_ context.Context, op string) error {
+			if op == "toy.closed" {
+				return auth.ErrDenied
+			}
+			return nil
+		},
+		Fail: func(w http.ResponseWriter, _ *http.Request, f Failure) { http.Error(w, f.Public, f.Status) },
+	}
+	h := e.Handler(Deps{})
+	for path, want := range map[string]int{"/toy/open": 200, "/toy/closed": 403} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest("GET", path, nil)); w.Code != want {
+			t.Errorf("GET %s: %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
+// TestQueryBehindAShortcut: the path is read by the shortcut, the parameters by the table.
+func TestQueryBehindAShortcut(t *testing.T) {
+	type request struct{ Path, Page string }
+	var got request
+	e := Endpoint[request]{
+		Grammar: route.Grammar[request]{Root: "/toy", Queries: map[string]route.Query[request]{
+			"toy.list": {Parse: func(q *request, v url.Values) error { q.Page = v.Get("page"); return nil }},
+		}},
+		Routes: []Route[request]{GET("/list", "toy.list", Open,
+			func(_ http.ResponseWriter, _ *http.Request, q request) error { got = q; return nil }, "")},
+		Shortcut: func(_, path string) (string, request, bool) {
+			return "toy.list", request{Path: path}, path == "/toy/list"
+		},
+		Target: func(request) (string, string) { return "package", "" },
+	}
+	e.Handler(Deps{}).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/toy/list?page=3", nil))
+	if want := (request{"/toy/list", "3"}); got != want {
+		t.Errorf("the operation gets %+v, want %+v", got, want)
 	}
 }
 

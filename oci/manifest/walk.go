@@ -1,5 +1,7 @@
 package manifest
 
+// What a manifest refers to beyond the fields this package knows, so that nothing it needs is ever collected.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -7,11 +9,7 @@ import (
 	"slices"
 
 	"github.com/opencontainers/go-digest"
-
-	"larder/store"
 )
-
-// Here: what a manifest refers to beyond the fields this package knows, so that nothing it needs is ever collected.
 
 // walk finds every digest that body refers to: the digest of every descriptor, at any depth, and with all any string
 // that is a digest. Only digests that the store can have count; each is named once.
@@ -57,8 +55,7 @@ func (w *walker) visit(v any) {
 }
 
 func (w *walker) take(text string) {
-	d, err := store.ParseDigest(text)
-	if err == nil && !w.seen[d] {
+	if d := digest.Digest(text); !w.seen[d] && storable(d) {
 		w.seen[d] = true
 		w.found = append(w.found, d)
 	}

@@ -1,9 +1,13 @@
-package oci
+package names_test
+
+// The hand-written grammars are those of the specification.
 
 import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"larder/oci/names"
 )
 
 // FuzzGrammar holds the hand-written grammars against the specification's expressions.
@@ -20,11 +24,11 @@ func FuzzGrammar(f *testing.F) {
 		if strings.HasSuffix(s, "\n") {
 			return // $ matches before it
 		}
-		if got, want := isName(s), name.MatchString(s); got != want {
-			t.Errorf("isName(%q) = %v", s, got)
+		if got, want := names.IsRepository(s), name.MatchString(s); got != want {
+			t.Errorf("IsRepository(%q) = %t, want %t", s, got, want)
 		}
-		if got, want := isTag(s), tag.MatchString(s); got != want {
-			t.Errorf("isTag(%q) = %v", s, got)
+		if got, want := names.IsTag(s), tag.MatchString(s); got != want {
+			t.Errorf("IsTag(%q) = %t, want %t", s, got, want)
 		}
 	})
 }
