@@ -29,7 +29,7 @@ import (
 func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	if id := wire.IdentityFrom(ctx); id.Anonymous || id.ReadOnly {
-		if err := s.may(ctx, auth.Create, ""); err != nil {
+		if err := s.May(ctx, auth.Create, ""); err != nil {
 			return err
 		}
 	}
@@ -46,7 +46,8 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error
 	case err != nil:
 		return err
 	case !isUpload:
-		// Projects come into being with their first file; there is nothing to register.
+		// Projects come into being with their first file; there is nothing to register, so there is no right to ask for.
+		wire.Asked(ctx)
 		return done(w, nil)
 	}
 	return p.publish(ctx, w)
@@ -93,7 +94,7 @@ func (p *publication) open(f *multiform.Form) (io.Writer, error) {
 		}
 	}
 	var err error
-	p.stage, err = p.s.store.Stage(ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}})
+	p.stage, err = p.s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}})
 	return p.stage, err
 }
 
@@ -103,13 +104,13 @@ func (p *publication) claim(ctx context.Context, name string) error {
 		return err
 	}
 	p.name = pydist.Normalise(name)
-	if err := p.s.may(ctx, auth.Create, p.name); err != nil {
+	if err := p.s.May(ctx, auth.Create, p.name); err != nil {
 		return err
 	}
-	if err := p.s.mayTake(ctx, p.name); err != nil {
+	if err := p.s.mayClaim(ctx, p.name); err != nil {
 		return err
 	}
-	return p.s.store.Admit(ctx, store.PyPI, p.name, max(p.request.ContentLength, 0))
+	return p.s.Store.Admit(ctx, store.PyPI, p.name, max(p.request.ContentLength, 0))
 }
 
 // publish checks in the order of cost and writes only when nothing can be wrong any more.
@@ -136,7 +137,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	again := false
 	_, err := p.stage.CommitWith(ctx, func(tx *store.Tx, _ store.Blob) error {
-		return p.s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
+		return p.s.Repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
 			again, err = p.commit(tx)
 			return err
 		})
@@ -149,7 +150,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	if len(p.warnings) > 0 {
 		text := strings.Join(p.warnings, " ")
-		p.s.log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
+		p.s.Log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
 	}
 	return done(w, p.warnings)
 }
@@ -218,7 +219,7 @@ func (p *publication) checkSums() error {
 // repeated reports whether this very file is here already: a client whose connection broke asks again, and must learn
 // that it has succeeded. It is what twine knows instead of --skip-existing.
 func (p *publication) repeated(ctx context.Context) (same bool, err error) {
-	err = p.s.repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
+	err = p.s.Repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
 		same, err = p.taken(tx)
 		return err
 	})
@@ -228,7 +229,7 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 // repair gives the bytes of a file that is here once more to the store, which needs them when they went bad: the
 // file's, and what stands beside it when anything at all is known to be damaged.
 func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() > 0 {
+	if p.s.Store.DamagedBlobs() > 0 {
 		if err := p.inspect(); err != nil {
 			return err
 		}
@@ -282,19 +283,19 @@ func (p *publication) inspect() (err error) {
 func (p *publication) assemble(ctx context.Context) error {
 	a := &p.artifact
 	a.Requires = p.dist.Metadata.Get("Requires-Python")
-	b, err := p.s.store.PutBytes(ctx, p.dist.Raw)
+	b, err := p.s.Store.PutBytes(ctx, p.dist.Raw)
 	if err != nil {
 		return err
 	}
 	a.Metadata = b.Digest
 	if signature := p.form.get(fieldSignature); signature != "" {
-		if b, err = p.s.store.PutBytes(ctx, []byte(signature)); err != nil {
+		if b, err = p.s.Store.PutBytes(ctx, []byte(signature)); err != nil {
 			return err
 		}
 		a.Signature = b.Digest
 	}
 	if p.provenance != nil {
-		if b, err = p.s.store.PutBytes(ctx, p.provenance); err != nil {
+		if b, err = p.s.Store.PutBytes(ctx, p.provenance); err != nil {
 			return err
 		}
 		a.Attestations = b.Digest

@@ -69,7 +69,8 @@ type Table[R any] struct {
 type row[R any] struct {
 	Row
 	parts  []part[R]
-	many   int // index of the part that takes several segments, -1 without
+	many   int  // index of the part that takes several segments, -1 without
+	bare   bool // a slash at the end of the path is not looked at
 	absent string
 }
 
@@ -124,6 +125,7 @@ func (t *Table[R]) compile(r Row) row[R] {
 		}
 		c.parts = append(c.parts, part[R]{before, name, after, f})
 	}
+	c.bare = t.Split.Slash == SlashOptional && !strings.HasSuffix(r.Path, "/")
 	return c
 }
 
@@ -153,9 +155,16 @@ func (t *Table[R]) find(method string, segs []string) (index int, q R, err error
 			candidates = list
 		}
 	}
+	bare := segs
+	if n := len(segs); n > 0 && segs[n-1] == "" {
+		bare = segs[:n-1]
+	}
 	var allow []string
 	for _, i := range candidates {
-		r := &t.rows[i]
+		r, segs := &t.rows[i], segs
+		if r.bare {
+			segs = bare
+		}
 		if !r.fits(segs) {
 			continue
 		}
