@@ -65,10 +65,7 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		if mediaType == simple.JSON {
-			return store.Rendered{Body: p.JSON(l), Type: mediaType}, nil
-		}
-		return store.Rendered{Body: p.HTML(l, mediaType), Type: mediaType}, nil
+		return renderPage(p, l, mediaType), nil
 	})
 	if err != nil {
 		return err

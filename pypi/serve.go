@@ -91,16 +91,21 @@ func (s *server) getProject(w http.ResponseWriter, r *http.Request, q Request) e
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		if mediaType == simple.JSON {
-			return store.Rendered{Body: p.JSON(l), Type: mediaType}, nil
-		}
-		return store.Rendered{Body: p.HTML(l, mediaType), Type: mediaType}, nil
+		return renderPage(p, l, mediaType), nil
 	})
 	if err != nil {
 		return err
 	}
 	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(h.Serial, 10))
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
+}
+
+// renderPage is a page in one of its forms.
+func renderPage(p *simple.Page, l simple.Links, mediaType string) store.Rendered {
+	if mediaType == simple.JSON {
+		return store.Rendered{Body: p.JSON(l), Type: mediaType}
+	}
+	return store.Rendered{Body: p.HTML(l, mediaType), Type: mediaType}
 }
 
 // head is what is asked of a project at every request.
