@@ -39,16 +39,6 @@ func redirect(w http.ResponseWriter, to string) error {
 	return nil
 }
 
-// negotiate is choose for a request; ErrNotAcceptable.
-func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, error) {
-	w.Header().Set("Vary", "Accept")
-	t := simple.Choose(format, r.Header["Accept"])
-	if t == "" {
-		return "", problem.Errorf(problem.ErrNotAcceptable, "This address answers with %s, %s or text/html.", simple.JSON, simple.V1)
-	}
-	return t, nil
-}
-
 // linksFor says how a page that was asked for at a place of the API gets to files. Absolute addresses are faster for installers
 // to read, but only right when it is known how the server is reached.
 func (s *server) linksFor(r *http.Request, index int) simple.Links {
