@@ -35,25 +35,25 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	form := []option{wiretest.Header("Content-Type", typ)}
 	manage := "/pypi/-/" + name
 	return map[string]wiretest.Case{
-		opSimple:     {Method: "GET", Path: "/simple/", Status: 200, Whole: true},
-		opProject:    {Method: "GET", Path: "/simple/" + name + "/", Status: 200},
-		opRedirect:   {Method: "GET", Path: "/simple/" + name, Status: 301, Whole: true},
-		opFile:       {Method: "GET", Path: file, Status: 200},
-		opMetadata:   {Method: "GET", Path: file + ".metadata", Status: 200},
-		opSignature:  {Method: "GET", Path: file + ".asc", Status: 200},
-		opProvenance: {Method: "GET", Path: "/pypi/integrity/" + name + "/1.0/" + u.file + "/provenance", Status: 200},
-		opUpload:     {Method: "POST", Path: "/pypi/legacy/", Body: body, Opts: form, Status: 200},
-		opPost:       {Method: "POST", Path: "/pypi/", Body: body, Opts: form, Status: 200},
-		opRPC:        {Method: "POST", Path: "/RPC2", Body: "<methodCall><methodName>changelog_last_serial</methodName></methodCall>", Status: 200, Whole: true},
-		opJSON:       {Method: "GET", Path: "/pypi/" + name + "/json", Status: 200}, opVersionJSON: {Method: "GET", Path: "/pypi/" + name + "/1.0/json", Status: 200},
-		opAudience: {Method: "GET", Path: "/_/oidc/audience", Status: 422, Whole: true}, opMint: {Method: "POST", Path: "/_/oidc/mint-token", Body: "{}", Status: 422, Whole: true},
-		opDiscover: {Method: "GET", Path: "/.well-known/pytp?discover=/pypi/legacy/", Status: 404, Whole: true},
-		opYank:     {Method: "PUT", Path: manage + "/1.0/yank", Status: 204}, opUnyank: {Method: "DELETE", Path: manage + "/1.0/yank", Status: 204},
-		opDeleteFile:    {Method: "DELETE", Path: manage + "/files/" + u.file, Status: 204},
-		opDeleteVersion: {Method: "DELETE", Path: manage + "/1.0", Status: 204},
-		opDelete:        {Method: "DELETE", Path: manage, Status: 204},
-		opStatus:        {Method: "PUT", Path: manage + "/status", Body: fields{"status": "deprecated"}, Status: 204},
-		opForget:        {Method: "DELETE", Path: manage + "/tombstones/" + stem + "-0.1-py3-none-any.whl", Status: 204},
+		"pypi.simple":     {Method: "GET", Path: "/simple/", Status: 200, Whole: true},
+		"pypi.project":    {Method: "GET", Path: "/simple/" + name + "/", Status: 200},
+		"pypi.redirect":   {Method: "GET", Path: "/simple/" + name, Status: 301, Whole: true},
+		"pypi.file":       {Method: "GET", Path: file, Status: 200},
+		"pypi.metadata":   {Method: "GET", Path: file + ".metadata", Status: 200},
+		"pypi.signature":  {Method: "GET", Path: file + ".asc", Status: 200},
+		"pypi.provenance": {Method: "GET", Path: "/pypi/integrity/" + name + "/1.0/" + u.file + "/provenance", Status: 200},
+		"pypi.upload":     {Method: "POST", Path: "/pypi/legacy/", Body: body, Opts: form, Status: 200},
+		"pypi.post":       {Method: "POST", Path: "/pypi/", Body: body, Opts: form, Status: 200},
+		"pypi.rpc":        {Method: "POST", Path: "/RPC2", Body: "<methodCall><methodName>changelog_last_serial</methodName></methodCall>", Status: 200, Whole: true},
+		"pypi.json":       {Method: "GET", Path: "/pypi/" + name + "/json", Status: 200}, "pypi.json.version": {Method: "GET", Path: "/pypi/" + name + "/1.0/json", Status: 200},
+		"pypi.oidc.audience": {Method: "GET", Path: "/_/oidc/audience", Status: 422, Whole: true}, "pypi.oidc.mint": {Method: "POST", Path: "/_/oidc/mint-token", Body: "{}", Status: 422, Whole: true},
+		"pypi.oidc.discover": {Method: "GET", Path: "/.well-known/pytp?discover=/pypi/legacy/", Status: 404, Whole: true},
+		"pypi.yank":          {Method: "PUT", Path: manage + "/1.0/yank", Status: 204}, "pypi.unyank": {Method: "DELETE", Path: manage + "/1.0/yank", Status: 204},
+		"pypi.delete.file":    {Method: "DELETE", Path: manage + "/files/" + u.file, Status: 204},
+		"pypi.delete.version": {Method: "DELETE", Path: manage + "/1.0", Status: 204},
+		"pypi.delete":         {Method: "DELETE", Path: manage, Status: 204},
+		"pypi.status":         {Method: "PUT", Path: manage + "/status", Body: fields{"status": "deprecated"}, Status: 204},
+		"pypi.forget":         {Method: "DELETE", Path: manage + "/tombstones/" + stem + "-0.1-py3-none-any.whl", Status: 204},
 	}
 }
 
@@ -63,16 +63,16 @@ func TestMatrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"pypi:package:secret*"} })
 	n := 0
 	wiretest.Matrix[Request]{
-		Routes: (&server{}).operations(), Scope: "pypi:package",
+		Routes: (&server{}).routes(), Scope: "pypi:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "pkg-%d", true: "secret-%d"}[private], n)
 		},
 		Prepare:   func(w *wiretest.Rig, name string) { (&rig{w, g.s}).prepare(name) },
-		Creating:  []string{opUpload, opPost},
+		Creating:  []string{"pypi.upload", "pypi.post"},
 		Spellings: func(name string) []string { return []string{name, strings.ReplaceAll(name, "-", "_")} },
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			all := (&rig{w, g.s}).cases(name)
-			for _, op := range []string{opUpload, opPost} {
+			for _, op := range []string{"pypi.upload", "pypi.post"} {
 				// A file of its own for each time it is asked, so that the journal tells whether it came in.
 				n++
 				typ, body := newUpload(fmt.Sprintf("%s-3.%d-py3-none-any.whl", strings.ReplaceAll(name, "-", "_"), n)).encode(0)
@@ -83,7 +83,7 @@ func TestMatrix(t *testing.T) {
 			return all
 		},
 		Want: func(q wiretest.Question, status int) int {
-			if q.Op != opUpload && q.Op != opPost {
+			if q.Op != "pypi.upload" && q.Op != "pypi.post" {
 				return status
 			}
 			switch {
@@ -103,8 +103,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	g.prepare("demo-pkg")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	all, before := g.cases("demo-pkg"), g.project("demo-pkg")
-	for _, op := range (&server{}).operations() {
-		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == opUpload || op.Op == opPost {
+	for _, op := range (&server{}).routes() {
+		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == "pypi.upload" || op.Op == "pypi.post" {
 			g.Want(g.Do(c.Method, c.Path, c.Body, append(c.Opts, g.As("reader"))...), 403, "")
 		}
 	}
@@ -209,7 +209,7 @@ func TestA5_4_Errors(t *testing.T) {
 // TestE_NoServerError: a full disk and a store that takes no changes are no reason for twine to send the body five times.
 func TestE_NoServerError(t *testing.T) {
 	g := newRig(t)
-	f := wire.Failure{Status: 507, Err: problem.Errorf(store.ErrFull, "full"), Op: opUpload}
+	f := wire.Failure{Status: 507, Err: problem.Errorf(store.ErrFull, "full"), Op: "pypi.upload"}
 	if got := statusFor(f); got != http.StatusRequestEntityTooLarge {
 		t.Errorf("a full disk: %d", got)
 	}

@@ -22,7 +22,7 @@ func fill(t testing.TB, g *rig, name string, n int) {
 	t.Helper()
 	b := storetest.Put(t, g.Store, "content of "+name)
 	for from := 0; from < n; from += 500 {
-		err := g.s.repo.Update(t.Context(), name, func(tx *store.PackageTx[Meta]) error {
+		err := g.s.Repo.Update(t.Context(), name, func(tx *store.PackageTx[Meta]) error {
 			if err := tx.SetPackage(func(pkg *store.Package) { pkg.Display = name }); err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ func fillProjects(t testing.TB, g *rig, n int) {
 	t.Helper()
 	for from := 0; from < n; from += 5000 {
 		err := g.Store.Update(t.Context(), func(tx *store.Tx) error {
-			table, changes := g.s.repo.KindIndex(tx, tableProjects), g.s.repo.KindIndex(tx, tableChanges)
+			table, changes := g.s.Repo.KindIndex(tx, tableProjects), g.s.Repo.KindIndex(tx, tableChanges)
 			for i := from; i < min(n, from+5000); i++ {
 				name := fmt.Sprintf("project-%06d", i)
 				if err := putJSON(table, []byte(name), listed{Display: name, Serial: uint64(i + 1)}); err != nil {
@@ -71,7 +71,7 @@ func fillProjects(t testing.TB, g *rig, n int) {
 					return err
 				}
 			}
-			return g.s.repo.KindIndex(tx, tableSerial).Put([]byte(keySerial), key64(uint64(min(n, from+5000))))
+			return g.s.Repo.KindIndex(tx, tableSerial).Put([]byte(keySerial), key64(uint64(min(n, from+5000))))
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -10,32 +10,40 @@
 //
 // # Wire table
 //
-// P is a project, V a version, F a file's name, S its sha256. HEAD is answered wherever GET is. Paths below /simple are
-// the same below /pypi/simple and, for hatch, below UPLOAD/+simple. "Simple" is the simple repository API (PEP 503, 592,
-// 629, 658, 691, 700, 714, 740, 792), "legacy" the public index's documentation, "ours" what nobody else has.
+// Method, path, operation and what it needs; who asks for it stands with the routes in pypi.go, from which the table is
+// made. {index...} is a place of the simple API: /simple, /pypi/simple and, for hatch, /+simple below each address that
+// it uploads to. {project} is normalised, {name} a project in any spelling. HEAD is answered wherever GET is; a slash at
+// the end counts only where a row has one.
 //
-//	GET     /simple/                          pypi.simple          Simple       mirrors, uv, poetry search, browsers
-//	GET     /simple/P/                        pypi.project         Simple       every installer
-//	GET     /simple, /simple/P                pypi.redirect        Simple       who forgets the slash or the normalisation
-//	GET     /pypi/files/S/F                   pypi.file            Simple       every installer, lockfiles
-//	GET     /pypi/files/S/F.metadata          pypi.metadata        PEP 658      pip from 23.2, uv, poetry 2, pdm
-//	GET     /pypi/files/S/F.asc               pypi.signature       PEP 503      people
-//	GET     /pypi/integrity/P/V/F/provenance  pypi.provenance      PEP 740      pypi-attestations
-//	POST    /pypi/legacy/                     pypi.upload          legacy       twine, uv, flit, hatch, poetry, pdm; also /simple/
-//	POST    /pypi/                            pypi.post            legacy       upload, or XML-RPC by its media type
-//	POST    /RPC2                             pypi.rpc             XML-RPC      pip search, mirrors
-//	GET     /pypi/P/json                      pypi.json            legacy       renovate, pip-audit, scripts
-//	GET     /pypi/P/V/json                    pypi.json.version    legacy       the same
-//	GET     /_/oidc/audience                  pypi.oidc.audience   legacy       uv, pdm, CI actions
-//	POST    /_/oidc/mint-token                pypi.oidc.mint       legacy       the same
-//	GET     /.well-known/pytp                 pypi.oidc.discover   PEP 807      trusted publishing on any index
-//	PUT     /pypi/-/P/V/yank                  pypi.yank            PEP 592      ours: curl; also /pypi/-/P/files/F/yank
-//	DELETE  /pypi/-/P/V/yank                  pypi.unyank          PEP 592      ours; also /pypi/-/P/files/F/yank
-//	DELETE  /pypi/-/P/files/F                 pypi.delete.file     -            ours
-//	DELETE  /pypi/-/P/V                       pypi.delete.version  -            ours
-//	DELETE  /pypi/-/P                         pypi.delete          -            ours
-//	PUT     /pypi/-/P/status                  pypi.status          PEP 792      ours
-//	DELETE  /pypi/-/P/tombstones/F            pypi.forget          -            ours: administrators let a deleted file's name be used again
+//	GET     /{index...}/{project}/                              pypi.project         read
+//	GET     /pypi/files/{sha256}/{file}.metadata                pypi.metadata        read
+//	GET     /pypi/files/{sha256}/{file}.asc                     pypi.signature       read
+//	GET     /pypi/files/{sha256}/{file}                         pypi.file            read
+//	GET     /{index...}/                                        pypi.simple          list
+//	POST    /pypi/legacy                                        pypi.upload          body
+//	POST    /pypi/simple                                        pypi.upload          body
+//	POST    /simple                                             pypi.upload          body
+//	POST    /pypi                                               pypi.post            body
+//	POST    /RPC2                                               pypi.rpc             list
+//	GET     /pypi/{project}/json                                pypi.json            read
+//	GET     /pypi/{project}/{version}/json                      pypi.json.version    read
+//	GET     /pypi/{name}/json                                   pypi.redirect        open
+//	GET     /pypi/{name}/{version}/json                         pypi.redirect        open
+//	GET     /{index...}                                         pypi.redirect        open
+//	GET     /{index...}/{name}                                  pypi.redirect        open
+//	GET     /pypi/integrity/{name}/{version}/{file}/provenance  pypi.provenance      read
+//	GET     /_/oidc/audience                                    pypi.oidc.audience   open
+//	POST    /_/oidc/mint-token                                  pypi.oidc.mint       login
+//	GET     /.well-known/pytp                                   pypi.oidc.discover   open
+//	PUT     /pypi/-/{name}/{release}/yank                       pypi.yank            write
+//	PUT     /pypi/-/{name}/files/{file}/yank                    pypi.yank            write
+//	DELETE  /pypi/-/{name}/{release}/yank                       pypi.unyank          write
+//	DELETE  /pypi/-/{name}/files/{file}/yank                    pypi.unyank          write
+//	DELETE  /pypi/-/{name}/files/{file}                         pypi.delete.file     delete
+//	DELETE  /pypi/-/{name}/{release}                            pypi.delete.version  delete
+//	DELETE  /pypi/-/{name}                                      pypi.delete          delete
+//	PUT     /pypi/-/{name}/status                               pypi.status          write
+//	DELETE  /pypi/-/{name}/tombstones/{file}                    pypi.forget          admin
 //
 // # Rights
 //

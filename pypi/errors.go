@@ -4,6 +4,7 @@ package pypi
 // status line, so that is where the sentence goes; uv reads a member of a JSON body.
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -29,17 +30,15 @@ type mintError struct {
 func (e *mintError) Error() string { return "mint token: " + e.code + ": " + e.err.Error() }
 func (e *mintError) Unwrap() error { return e.err }
 
-// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
-func absent(op string) string {
-	switch op {
+// absent is the text of a 404: of what the address names, or the address itself.
+func absent(f wire.Failure) string {
+	switch f.Op {
 	case "":
 		return "this index has no such address"
-	case opFile, opMetadata, opSignature, opProvenance, opDeleteFile, opForget:
-		return "file not found"
-	case opVersionJSON, opYank, opUnyank, opDeleteVersion:
-		return "release not found"
+	case "pypi.yank", "pypi.unyank":
+		return "release not found" // of one file as well
 	}
-	return "project not found"
+	return cmp.Or(f.Absent, "project not found")
 }
 
 // statusFor is the status of a failure as Python's clients need it.
@@ -50,7 +49,7 @@ func statusFor(f wire.Failure) int {
 		return http.StatusUnprocessableEntity
 	case errors.Is(f.Err, errGone):
 		return http.StatusGone
-	case errors.Is(f.Err, auth.ErrHidden) && (f.Op == opUpload || f.Op == opPost):
+	case errors.Is(f.Err, auth.ErrHidden) && (f.Op == "pypi.upload" || f.Op == "pypi.post"):
 		return http.StatusForbidden
 	case errors.Is(f.Err, store.ErrFull):
 		// A refusal with 5xx has twine send the whole body five times.
@@ -63,7 +62,7 @@ func statusFor(f wire.Failure) int {
 func publicText(f wire.Failure, code int) string {
 	switch {
 	case code == http.StatusNotFound:
-		return absent(f.Op)
+		return absent(f)
 	case code == http.StatusGone:
 		return "This file was deleted."
 	case code == http.StatusForbidden && errors.Is(f.Err, auth.ErrHidden):
@@ -77,7 +76,7 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	code := statusFor(f)
 	text := publicText(f, code)
 	h := w.Header()
-	call := f.Op == opRPC || f.Op == opPost && errors.Is(f.Err, xmlrpc.ErrCall)
+	call := f.Op == "pypi.rpc" || f.Op == "pypi.post" && errors.Is(f.Err, xmlrpc.ErrCall)
 	if call && !errors.Is(f.Err, problem.ErrCrossSite) {
 		failRPC(w, f, text)
 		return
@@ -104,7 +103,7 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 // get all the time, and those that clients act on by themselves, do without.
 func phrased(r *http.Request, f wire.Failure, code int) bool {
 	switch {
-	case f.Op == opMint || f.Op == opAudience || f.Op == opDiscover:
+	case f.Op == "pypi.oidc.mint" || f.Op == "pypi.oidc.audience" || f.Op == "pypi.oidc.discover":
 		return false
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		return code == http.StatusForbidden || code == http.StatusGone || code == http.StatusNotAcceptable
@@ -117,13 +116,13 @@ func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text st
 	var minting *mintError
 	var v any
 	switch {
-	case f.Op == opMint || f.Op == opAudience || f.Op == opDiscover:
+	case f.Op == "pypi.oidc.mint" || f.Op == "pypi.oidc.audience" || f.Op == "pypi.oidc.discover":
 		reason := "invalid-payload"
 		if errors.As(f.Err, &minting) {
 			reason = minting.code
 		}
 		v = map[string]any{"message": text, "errors": []map[string]string{{"code": reason, "description": text}}}
-	case f.Op == opProvenance || f.Op == opJSON || f.Op == opVersionJSON || wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
+	case f.Op == "pypi.provenance" || f.Op == "pypi.json" || f.Op == "pypi.json.version" || wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
 		// uv prints code, and reads it only if the type has no parameter.
 		v = map[string]string{"message": text, "code": strconv.Itoa(code) + " " + text, "title": http.StatusText(code)}
 	}
@@ -152,13 +151,4 @@ func failRPC(w http.ResponseWriter, f wire.Failure, text string) {
 	w.WriteHeader(code)
 	// The client is gone when this fails.
 	_, _ = w.Write(body)
-}
-
-func isOneOf(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

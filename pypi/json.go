@@ -17,6 +17,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/pypi/simple"
 	"larder/store"
@@ -49,7 +50,7 @@ type described struct {
 // describe reads a project with the release asked for, or with its latest one.
 func (s *server) describe(ctx context.Context, name, version string) (d described, err error) {
 	d.whole = version == ""
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		if d.head, err = headOf(tx); err != nil {
 			return err
 		}
@@ -101,9 +102,9 @@ func releaseOf(tx *store.PackageTx[Meta], version string) (rel release, key []by
 
 // getJSON answers with the document of a project or release.
 func (s *server) getJSON(w http.ResponseWriter, r *http.Request, q Request) error {
-	base := s.absolute(r)
+	base := s.URL(r)
 	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: base, Format: "json " + q.Version}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		d, err := s.describe(ctx, q.Name, q.Version)
 		if err != nil {
 			return store.Rendered{}, err
@@ -123,7 +124,7 @@ func (s *server) getJSON(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(h.Serial, 10))
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // metadataOf reads the metadata that came in a file.
@@ -132,7 +133,7 @@ func (s *server) metadataOf(ctx context.Context, a *artifact) (*pydist.Metadata,
 	if a != nil {
 		d = a.Metadata
 	}
-	raw, err := s.store.ReadBlob(ctx, d, maxDocument)
+	raw, err := s.Store.ReadBlob(ctx, d, maxDocument)
 	if err != nil {
 		return nil, err
 	}

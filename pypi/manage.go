@@ -19,18 +19,25 @@ import (
 // opProjectStatus is the journal's word for a change of a project's marker.
 const opProjectStatus store.Op = "status"
 
-// yank takes a release, or one file of it, out of the sight of who does not ask for it, or brings it back.
+// yank takes a release, or one file of it, out of the sight of who does not ask for it.
 func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
-	reason, err := "", error(nil)
-	if q.Op == opYank {
-		if reason, err = readReason(r, nil); err != nil {
-			return err
-		}
+	reason, err := readReason(r, nil)
+	if err != nil {
+		return err
 	}
-	set := func(yanked *bool, why *string) { *yanked, *why = q.Op == opYank, reason }
-	action, op := "yank", store.OpYank
-	if q.Op == opUnyank {
-		action, op = "unyank", store.OpUnyank
+	return s.setYanked(w, r, q, true, reason)
+}
+
+// unyank brings back what yank took away.
+func (s *server) unyank(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.setYanked(w, r, q, false, "")
+}
+
+func (s *server) setYanked(w http.ResponseWriter, r *http.Request, q Request, yanked bool, reason string) error {
+	set := func(flag *bool, why *string) { *flag, *why = yanked, reason }
+	action, op := "unyank", store.OpUnyank
+	if yanked {
+		action, op = "yank", store.OpYank
 	}
 	return s.change(w, r, q, func(tx *store.PackageTx[Meta], v *store.Version[Meta]) error {
 		if q.File == "" {
@@ -53,8 +60,8 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
 
 // change runs fn on the release a request is about, or on that of its file.
 func (s *server) change(w http.ResponseWriter, r *http.Request, q Request, fn func(*store.PackageTx[Meta], *store.Version[Meta]) error) error {
-	isAdmin := s.may(r.Context(), auth.Admin, q.Name)
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	isAdmin := s.May(r.Context(), auth.Admin, q.Name)
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := sealed(tx, isAdmin); err != nil {
 			return err
 		}
@@ -209,8 +216,8 @@ func removeRelease(tx *store.PackageTx[Meta], v *store.Version[Meta], actions ..
 
 // deleteProject removes a project; the names of its files stay taken.
 func (s *server) deleteProject(w http.ResponseWriter, r *http.Request, q Request) error {
-	isAdmin := s.may(r.Context(), auth.Admin, q.Name)
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	isAdmin := s.May(r.Context(), auth.Admin, q.Name)
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := sealed(tx, isAdmin); err != nil {
 			return err
 		}
@@ -247,8 +254,8 @@ func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) er
 	if !slices.Contains([]string{simple.Active, simple.Archived, simple.Quarantined, simple.Deprecated}, next.Status) {
 		return problem.Errorf(store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status)
 	}
-	isAdmin := s.may(ctx, auth.Admin, q.Name)
-	err = s.repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	isAdmin := s.May(ctx, auth.Admin, q.Name)
+	err = s.Repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -274,7 +281,7 @@ func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) er
 
 // forget lets a deleted file's name be used again.
 func (s *server) forget(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		gone, key := tx.KindIndex(tableGone), goneKey(q.Name, q.File)
 		if gone.Get(key) == nil {
 			return problem.Errorf(store.ErrNotFound, "no tombstone of %s", q.File)

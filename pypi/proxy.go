@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"larder/internal/problem"
+	"larder/internal/pydist"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/pypi/sidecar"
 	"larder/pypi/simple"
@@ -24,25 +26,21 @@ const freshPage = 10 * time.Minute
 // acceptPage is what installers send; an index that knows only HTML answers with that.
 const acceptPage = simple.JSON + ", " + simple.V1 + ";q=0.2, text/html;q=0.01"
 
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.PyPI, upstream.Protocol{Spelling: Spelling(), Probe: pageQuery})
+// tryUpstream reports whether an upstream may have what is not here. What was deleted here is not looked for.
+func (s *server) tryUpstream(err error) bool {
+	return !errors.Is(err, errGone) && s.TryUpstream(err)
 }
 
-// elsewhere reports whether an upstream may have what is not here.
-func (s *server) elsewhere(err error) bool {
-	return s.up != nil && errors.Is(err, store.ErrNotFound) && !errors.Is(err, errGone)
-}
-
-// mayTake refuses the first upload of a name that an upstream has: it would hide a project people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
+// mayClaim refuses the first upload of a name that an upstream has: it would hide a project people rely on. A project
+// without releases counts as none.
+func (s *server) mayClaim(ctx context.Context, name string) error {
+	if s.Up == nil {
 		return nil
 	}
 	if _, err := s.head(ctx, name); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return s.up.MayPublish(ctx, name)
+	return s.Up.MayPublish(ctx, name)
 }
 
 func pageQuery(name string) upstream.Query {
@@ -56,26 +54,23 @@ func checkPage(body []byte, _ string) error { return simple.Check(body) }
 
 // proxiedPage answers with an upstream's page in the form the client wants.
 func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, mediaType string) error {
-	d, err := s.up.Document(r.Context(), pageQuery(q.Name))
+	d, err := s.Up.Document(r.Context(), pageQuery(q.Name))
 	if err != nil {
 		return err
 	}
 	wire.CacheHead(w, d, time.Now())
-	l, offline := s.linksFor(r, q.Alias), s.up.Offline()
-	doc, err := s.store.Document(r.Context(), d.Rendered(q.Name, l.Key(), mediaType), func(ctx context.Context) (store.Rendered, error) {
+	l, offline := s.linksFor(r, q.Index), s.Up.Offline()
+	doc, err := s.Store.Document(r.Context(), d.Rendered(q.Name, l.Key(), mediaType), func(ctx context.Context) (store.Rendered, error) {
 		p, err := s.remotePage(ctx, q.Name, d, offline, mediaType)
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		if mediaType == simple.JSON {
-			return store.Rendered{Body: p.JSON(l), Type: mediaType}, nil
-		}
-		return store.Rendered{Body: p.HTML(l, mediaType), Type: mediaType}, nil
+		return renderPage(p, l, mediaType), nil
 	})
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // remotePage is a page without what is held back or, offline, not here.
@@ -89,7 +84,7 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 		return nil, err
 	}
 	p := &simple.Page{Name: name, Status: remote.Status.Filled(), Versions: remote.Versions, Rows: make([]simple.Row, 0, len(remote.Files))}
-	if !offline && !s.up.Gated() {
+	if !offline && !s.Up.Gated() {
 		for i := range remote.Files {
 			p.Rows = append(p.Rows, remote.Files[i].Row(mediaType))
 		}
@@ -100,11 +95,11 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 		f := &remote.Files[i]
 		here, release := true, f.Release(name)
 		if offline {
-			if here, err = s.up.Here(ctx, name, f.Name); err != nil {
+			if here, err = s.Up.Here(ctx, name, f.Name); err != nil {
 				return nil, err
 			}
 		}
-		switch err := s.up.Allowed(ctx, name, release); {
+		switch err := s.Up.Allowed(ctx, name, release); {
 		case errors.Is(err, store.ErrDenied):
 			here = false
 		case err != nil:
@@ -119,60 +114,79 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 	return p, nil
 }
 
-// proxiedFile answers with a file of an upstream, or with its METADATA.
+// proxiedFile answers with a file of an upstream.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) error {
-	if q.Op == opSignature {
-		return problem.Errorf(store.ErrNotFound, "signatures of upstreams' files are not kept")
-	}
-	probe := simple.File{Name: q.File}
-	key := q.File
-	if q.Op == opMetadata {
-		key = q.SHA + "/" + key + ".metadata"
-	}
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: probe.Release(q.Name), Key: key, Head: r.Method == http.MethodHead && q.Op == opFile, Local: q.Op == opMetadata,
-		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
+		Package: q.Name, Version: releaseOfFile(q), Key: q.File, Head: r.Method == http.MethodHead,
+		Find: func(ctx context.Context) (upstream.Place, error) {
+			p, _, err := s.place(ctx, q, false)
+			return p, err
+		},
 	})
 	if err != nil {
 		return err
 	}
-	if q.Op == opFile && f.Digest != "" && f.Digest.Encoded() != q.SHA {
+	if f.Digest != "" && f.Digest.Encoded() != q.SHA {
 		return errors.Join(problem.Errorf(store.ErrNotFound, "the file has another hash"), f.Close())
 	}
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: forever(r)})
+	return s.sendCopy(w, r, f)
 }
 
-// place finds a file on its project's page. A lockfile's address works although nobody asked for the page before.
-func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
+// proxiedMetadata answers with the METADATA of an upstream's file.
+func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) error {
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
+		Package: q.Name, Version: releaseOfFile(q), Key: q.SHA + "/" + q.File + sideMetadata, Local: true,
+		Find: func(ctx context.Context) (upstream.Place, error) {
+			p, file, err := s.place(ctx, q, true)
+			if err != nil {
+				return upstream.Place{}, err
+			}
+			return s.beside(ctx, q, &file, p)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return s.sendCopy(w, r, f)
+}
+
+func (s *server) sendCopy(w http.ResponseWriter, r *http.Request, f *upstream.File) error {
+	head := wire.BlobHead{Type: "application/octet-stream", CacheControl: registry.Immutable(r)}
+	return s.SendCopy(w, r, f, head)
+}
+
+// releaseOfFile is the release that an upstream's file belongs to.
+func releaseOfFile(q Request) string { return pydist.ReleaseOf(q.Name, q.File) }
+
+// place finds a file on its project's page. A lockfile's address works although nobody asked for the page before. With
+// exact, a file whose hash is not that of the request is not found.
+func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.Place, f simple.File, err error) {
 	query := pageQuery(q.Name)
 	for _, again := range []bool{false, true} {
 		if again {
 			query.Fresh, query.Stale = -1, -1
 		}
-		d, err := s.up.Document(ctx, query)
+		d, err := s.Up.Document(ctx, query)
 		if err != nil {
-			return upstream.Place{}, err
+			return p, f, err
 		}
 		body, err := d.Bytes(ctx)
 		if err != nil {
-			return upstream.Place{}, err
+			return p, f, err
 		}
 		f, ok, err := simple.Find(body, d.URL, q.File)
 		if err != nil {
-			return upstream.Place{}, err
+			return p, f, err
 		}
 		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name, with
 		// the page's hash, and who asked gets nothing.
-		if !ok || f.SHA256 != q.SHA && (!again || q.Op == opMetadata) {
+		if !ok || f.SHA256 != q.SHA && (!again || exact) {
 			continue
 		}
-		p := upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
-		if q.Op == opMetadata {
-			return s.beside(ctx, q, &f, p)
-		}
-		return p, nil
+		p = upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
+		return p, f, nil
 	}
-	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no such file", q.Name)
+	return p, f, problem.Errorf(store.ErrNotFound, "%s has no such file", q.Name)
 }
 
 // beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.
@@ -190,9 +204,9 @@ func (s *server) beside(ctx context.Context, q Request, f *simple.File, file ups
 	}
 	inside := p
 	inside.Make = func(ctx context.Context) ([]byte, error) {
-		return sidecar.Read(ctx, s.store, s.up, q.Name, q.File, file)
+		return sidecar.Read(ctx, s.Store, s.Up, q.Name, q.File, file)
 	}
-	here, err := s.up.Here(ctx, q.Name, q.File)
+	here, err := s.Up.Here(ctx, q.Name, q.File)
 	if err != nil || here || !offered {
 		return inside, err
 	}

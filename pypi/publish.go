@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"larder/auth"
-	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/pep440"
 	"larder/internal/problem"
 	"larder/internal/pydist"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/pypi/simple"
 	"larder/store"
@@ -29,7 +29,7 @@ import (
 func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	if id := wire.IdentityFrom(ctx); id.Anonymous || id.ReadOnly {
-		if err := s.may(ctx, auth.Create, ""); err != nil {
+		if err := s.May(ctx, auth.Create, ""); err != nil {
 			return err
 		}
 	}
@@ -46,7 +46,8 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error
 	case err != nil:
 		return err
 	case !isUpload:
-		// Projects come into being with their first file; there is nothing to register.
+		// Projects come into being with their first file; there is nothing to register, so there is no right to ask for.
+		wire.Asked(ctx)
 		return done(w, nil)
 	}
 	return p.publish(ctx, w)
@@ -93,7 +94,7 @@ func (p *publication) open(f *multiform.Form) (io.Writer, error) {
 		}
 	}
 	var err error
-	p.stage, err = p.s.store.Stage(ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}})
+	p.stage, err = p.s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}})
 	return p.stage, err
 }
 
@@ -103,13 +104,13 @@ func (p *publication) claim(ctx context.Context, name string) error {
 		return err
 	}
 	p.name = pydist.Normalise(name)
-	if err := p.s.may(ctx, auth.Create, p.name); err != nil {
+	if err := p.s.May(ctx, auth.Create, p.name); err != nil {
 		return err
 	}
-	if err := p.s.mayTake(ctx, p.name); err != nil {
+	if err := p.s.mayClaim(ctx, p.name); err != nil {
 		return err
 	}
-	return p.s.store.Admit(ctx, store.PyPI, p.name, max(p.request.ContentLength, 0))
+	return p.s.Store.Admit(ctx, store.PyPI, p.name, max(p.request.ContentLength, 0))
 }
 
 // publish checks in the order of cost and writes only when nothing can be wrong any more.
@@ -120,27 +121,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if err := p.checkSums(); err != nil {
 		return err
 	}
-	if same, err := p.repeated(ctx); err != nil {
-		return err
-	} else if same {
-		if err := p.repair(ctx); err != nil {
-			return err
-		}
-		return done(w, nil)
-	}
-	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
-		return err
-	}
-	if err := p.assemble(ctx); err != nil {
-		return err
-	}
-	again := false
-	_, err := p.stage.CommitWith(ctx, func(tx *store.Tx, _ store.Blob) error {
-		return p.s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) (err error) {
-			again, err = p.commit(tx)
-			return err
-		})
-	})
+	again, err := p.s.Publish(ctx, p.name, p.stage, inspectionSize, p)
 	if err != nil {
 		return err
 	}
@@ -149,7 +130,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	if len(p.warnings) > 0 {
 		text := strings.Join(p.warnings, " ")
-		p.s.log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
+		p.s.Log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
 	}
 	return done(w, p.warnings)
 }
@@ -215,33 +196,9 @@ func (p *publication) checkSums() error {
 	return nil
 }
 
-// repeated reports whether this very file is here already: a client whose connection broke asks again, and must learn
-// that it has succeeded. It is what twine knows instead of --skip-existing.
-func (p *publication) repeated(ctx context.Context) (same bool, err error) {
-	err = p.s.repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
-		same, err = p.taken(tx)
-		return err
-	})
-	return same, err
-}
-
-// repair gives the bytes of a file that is here once more to the store, which needs them when they went bad: the
-// file's, and what stands beside it when anything at all is known to be damaged.
-func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() > 0 {
-		if err := p.inspect(); err != nil {
-			return err
-		}
-		if err := p.assemble(ctx); err != nil {
-			return err
-		}
-	}
-	_, err := p.stage.Commit(ctx)
-	return err
-}
-
-// taken is nil when the file's name is free, and true when it stands for these bytes already.
-func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
+// Taken compares the file with the one of its name that is here. That the same file may come again is what twine knows
+// instead of --skip-existing.
+func (p *publication) Taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	_, f, err := tx.File(p.file.Text)
 	switch {
 	case err == nil && f.Digest == p.artifact.Digest:
@@ -261,8 +218,8 @@ func (p *publication) taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 // it unpacks to.
 const inspectionSize = 12 << 20
 
-// inspect opens the distribution; what it says of itself must be what its name says.
-func (p *publication) inspect() (err error) {
+// Inspect opens the distribution; what it says of itself must be what its name says.
+func (p *publication) Inspect() (err error) {
 	if p.dist, err = pydist.Read(p.stage, p.stage.Size(), p.file, p.s.opt.Strict); err != nil {
 		return err
 	}
@@ -278,23 +235,23 @@ func (p *publication) inspect() (err error) {
 	return err
 }
 
-// assemble commits what stands beside the file.
-func (p *publication) assemble(ctx context.Context) error {
+// Assemble stores what stands beside the file.
+func (p *publication) Assemble(ctx context.Context) error {
 	a := &p.artifact
 	a.Requires = p.dist.Metadata.Get("Requires-Python")
-	b, err := p.s.store.PutBytes(ctx, p.dist.Raw)
+	b, err := p.s.Store.PutBytes(ctx, p.dist.Raw)
 	if err != nil {
 		return err
 	}
 	a.Metadata = b.Digest
 	if signature := p.form.get(fieldSignature); signature != "" {
-		if b, err = p.s.store.PutBytes(ctx, []byte(signature)); err != nil {
+		if b, err = p.s.Store.PutBytes(ctx, []byte(signature)); err != nil {
 			return err
 		}
 		a.Signature = b.Digest
 	}
 	if p.provenance != nil {
-		if b, err = p.s.store.PutBytes(ctx, p.provenance); err != nil {
+		if b, err = p.s.Store.PutBytes(ctx, p.provenance); err != nil {
 			return err
 		}
 		a.Attestations = b.Digest
@@ -302,17 +259,14 @@ func (p *publication) assemble(ctx context.Context) error {
 	return nil
 }
 
-// commit is the one transaction of an upload. It reports whether the file was there already.
-func (p *publication) commit(tx *store.PackageTx[Meta]) (again bool, err error) {
-	if again, err = p.taken(tx); again || err != nil {
-		return again, err
-	}
+// Commit is the one transaction of an upload.
+func (p *publication) Commit(tx *store.PackageTx[Meta], _ store.Blob) error {
 	if err := p.checkStatus(tx); err != nil {
-		return false, err
+		return err
 	}
 	v, isNew, err := p.release(tx)
 	if err != nil {
-		return false, err
+		return err
 	}
 	a := p.artifact
 	a.Uploaded, a.By = tx.Tx().Now(), tx.Tx().Actor().User
@@ -322,22 +276,22 @@ func (p *publication) commit(tx *store.PackageTx[Meta]) (again bool, err error) 
 	if isNew {
 		actions = append([]string{"new release"}, actions...)
 		if err := p.create(tx, &actions); err != nil {
-			return false, err
+			return err
 		}
 		err = tx.Publish(v)
 	} else {
 		err = tx.Replace(v, store.OpPublish)
 	}
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := putRow(tx, &v, &a); err != nil {
-		return false, err
+		return err
 	}
 	if err := p.list(tx, &v); err != nil {
-		return false, err
+		return err
 	}
-	return false, note(tx, v.ID, actions...)
+	return note(tx, v.ID, actions...)
 }
 
 // checkStatus refuses what a project's status forbids.
@@ -399,17 +353,12 @@ func (p *publication) action() string {
 
 // create makes a project that is new, with its first uploader as owner and its name as the metadata spells it.
 func (p *publication) create(tx *store.PackageTx[Meta], actions *[]string) error {
-	_, err := tx.Package()
-	if err == nil || !errors.Is(err, store.ErrNotFound) {
+	isNew, err := registry.IsNew(tx)
+	if err != nil || !isNew {
 		return err
 	}
 	*actions = append([]string{"create"}, *actions...)
-	return tx.SetPackage(func(pkg *store.Package) {
-		pkg.Display = p.dist.Metadata.Get("Name")
-		if user := tx.Tx().Actor().User; user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(tx, func(pkg *store.Package) { pkg.Display = p.dist.Metadata.Get("Name") })
 }
 
 // list keeps the release's row, and what the project is found by.

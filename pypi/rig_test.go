@@ -72,12 +72,12 @@ func serve(t testing.TB, s *store.Store) *rig {
 // checkRows compares every row of ours with what it is derived from.
 func (g *rig) checkRows() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkProject(tx) })
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkProject(tx) })
 		if err != nil {
 			g.T.Errorf("%s: %v", pkg.Name, err)
 		}

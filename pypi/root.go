@@ -14,9 +14,9 @@ import (
 	"strconv"
 	"sync"
 
-	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/sortedlist"
 	"larder/internal/wire"
 	"larder/pypi/simple"
@@ -43,13 +43,13 @@ func newProjects(s *server) *projects {
 
 // refresh brings the list up to date: once everything is read, later what the change log names.
 func (p *projects) refresh(ctx context.Context) error {
-	gen := p.s.store.Generation(store.PyPI, "")
+	gen := p.s.Store.Generation(store.PyPI, "")
 	if p.loaded && gen == p.gen {
 		return nil
 	}
-	err := p.s.store.View(ctx, func(tx *store.Tx) error {
-		table := p.s.repo.KindIndex(tx, tableProjects)
-		serial := number(p.s.repo.KindIndex(tx, tableSerial).Get([]byte(keySerial)))
+	err := p.s.Store.View(ctx, func(tx *store.Tx) error {
+		table := p.s.Repo.KindIndex(tx, tableProjects)
+		serial := number(p.s.Repo.KindIndex(tx, tableSerial).Get([]byte(keySerial)))
 		if !p.loaded {
 			for name, value := range table.Scan(nil, nil) {
 				if err := p.take(string(name), value); err != nil {
@@ -59,7 +59,7 @@ func (p *projects) refresh(ctx context.Context) error {
 			p.serial, p.docs = serial, map[string]*store.Document{}
 			return nil
 		}
-		for _, value := range p.s.repo.KindIndex(tx, tableChanges).Scan(nil, key64(p.serial)) {
+		for _, value := range p.s.Repo.KindIndex(tx, tableChanges).Scan(nil, key64(p.serial)) {
 			var c change
 			if err := json.Unmarshal(value, &c); err != nil {
 				return fmt.Errorf("change log: %w", err)
@@ -193,51 +193,20 @@ func (p *projects) snapshot(ctx context.Context) ([]project, uint64, error) {
 	return out, p.serial, nil
 }
 
-// readsAll is what a provider of identity may know beyond Authorize: that nothing has to be left out for somebody.
-type readsAll interface {
-	ReadsAll(id auth.Identity, k store.Kind, typ string) bool
-}
-
-// seesAll says whether a list need not be filtered for who asks.
-func (s *server) seesAll(ctx context.Context) bool {
-	all, ok := s.auth.(readsAll)
-	return ok && all.ReadsAll(wire.IdentityFrom(ctx), store.PyPI, typePackage)
-}
-
-// mayList is nil for whoever may see a list of projects at all; what is in it is filtered by project.
-func (s *server) mayList(ctx context.Context) error {
-	if !wire.IdentityFrom(ctx).Anonymous {
-		return nil
-	}
-	return s.may(ctx, auth.Read, "")
-}
-
-// maySee is may for reading, with no as an answer instead of an error.
-func (s *server) maySee(ctx context.Context, name string) (bool, error) {
-	err := s.may(ctx, auth.Read, name)
-	if isOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
 // getAll answers with the list of all projects.
 func (s *server) getAll(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	mediaType, err := negotiate(w, r, q.Format)
 	if err != nil {
 		return err
 	}
 	var doc *store.Document
 	var serial uint64
-	if s.seesAll(ctx) {
+	if view := s.View(ctx); view.All {
 		doc, serial, err = s.all.document(ctx, mediaType)
 	} else {
-		err = s.store.Heavy(ctx, func() (err error) {
-			doc, serial, err = s.all.visible(ctx, mediaType, func(name string) (bool, error) { return s.maySee(ctx, name) })
+		err = s.Store.Heavy(ctx, func() (err error) {
+			doc, serial, err = s.all.visible(ctx, mediaType, view.Sees)
 			return err
 		})
 	}
@@ -245,5 +214,5 @@ func (s *server) getAll(w http.ResponseWriter, r *http.Request, q Request) error
 		return err
 	}
 	w.Header().Set("X-PyPI-Last-Serial", strconv.FormatUint(serial, 10))
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }

@@ -1,9 +1,10 @@
 package pypi
 
-// The grammar of paths: no handler, no store, no clock in this file.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. The simple API has several
+// places, and a slash at the end of its addresses matters: without it, or with a name that is not normalised, they
+// redirect. Everywhere else a slash at the end is forgiven.
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 	"larder/internal/pep440"
 	"larder/internal/problem"
 	"larder/internal/pydist"
-	"larder/pypi/simple"
+	"larder/internal/route"
 )
 
 // root is where the handler sees itself; wire.Deps.Path is where clients do. The others stand at the host's root, because
@@ -26,228 +27,22 @@ const (
 	rootDiscover = "/.well-known/pytp"
 )
 
-// The operations. Their names are stable: the audit log and the metrics use them.
-const (
-	opSimple        = "pypi.simple"
-	opProject       = "pypi.project"
-	opRedirect      = "pypi.redirect"
-	opFile          = "pypi.file"
-	opMetadata      = "pypi.metadata"
-	opSignature     = "pypi.signature"
-	opProvenance    = "pypi.provenance"
-	opUpload        = "pypi.upload"
-	opPost          = "pypi.post"
-	opRPC           = "pypi.rpc"
-	opJSON          = "pypi.json"
-	opVersionJSON   = "pypi.json.version"
-	opAudience      = "pypi.oidc.audience"
-	opMint          = "pypi.oidc.mint"
-	opDiscover      = "pypi.oidc.discover"
-	opYank          = "pypi.yank"
-	opUnyank        = "pypi.unyank"
-	opDeleteFile    = "pypi.delete.file"
-	opDeleteVersion = "pypi.delete.version"
-	opDelete        = "pypi.delete"
-	opStatus        = "pypi.status"
-	opForget        = "pypi.forget"
-)
+// indexes are the places of the simple API. Hatch looks for it below whatever address it uploads to.
+var indexes = []string{
+	root + "/simple", rootSimple, root + "/legacy/+simple", root + "/+simple", rootSimple + "/+simple",
+	root + "/simple/+simple",
+}
 
-// aliases are the places of the simple API. Hatch looks for it below whatever address it uploads to.
-var aliases = []string{root + "/simple", rootSimple, root + "/legacy/+simple", root + "/+simple", rootSimple + "/+simple", root + "/simple/+simple"}
+// indexSegments are the segments of indexes.
+var indexSegments = func() (out [][]string) {
+	for _, path := range indexes {
+		out = append(out, strings.Split(path[1:], "/"))
+	}
+	return out
+}()
 
+// maxDiscover is how many bytes count of the address that a discovery asks about.
 const maxDiscover = 1024
-
-// Request is a parsed request line. Which fields count depends on the operation.
-type Request struct {
-	Op      string
-	Name    string // normalised
-	Version string // as asked for
-	File    string // without the suffix of what stands beside it
-	SHA     string // sha256 in hex
-	Alias   int    // of aliases
-	Format  string // media type that counts instead of Accept
-	To      string // where a redirect leads, relative
-	Path    string // the upload address a discovery asks about
-}
-
-// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
-func parse(method, escapedPath string, query url.Values) (string, Request, error) {
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	segs, slash, err := splitPath(escapedPath)
-	if err != nil {
-		return "", Request{}, err
-	}
-	var q Request
-	switch segs[0] {
-	case "simple":
-		q, err = parseSimple(method, segs[1:], slash, rootSimple)
-	case "RPC2":
-		q, err = only(len(segs) == 1, method, http.MethodPost, opRPC)
-	case "_":
-		q, err = parseOIDC(method, segs)
-	case ".well-known":
-		q, err = only(len(segs) == 2 && segs[1] == "pytp", method, http.MethodGet, opDiscover)
-		q.Path = query.Get("discover")
-		q.Path = q.Path[:min(len(q.Path), maxDiscover)]
-	case "pypi":
-		q, err = parseRoot(method, segs[1:], slash)
-	default:
-		err = noRoute()
-	}
-	if q.Op == opSimple || q.Op == opProject {
-		q.Format = query.Get("format")
-	}
-	if q.Op == opRedirect && query.Get("format") != "" {
-		q.To += "?" + url.Values{"format": query["format"][:1]}.Encode()
-	}
-	return q.Op, q, err
-}
-
-func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this index has no such address") }
-
-// splitPath cuts the path at its slashes, then decodes. It says whether there is a slash at the end.
-func splitPath(escaped string) (segs []string, slash bool, err error) {
-	rest, ok := strings.CutPrefix(escaped, "/")
-	if !ok {
-		return nil, false, noRoute()
-	}
-	rest, slash = strings.CutSuffix(rest, "/")
-	segs = strings.Split(rest, "/")
-	for i, s := range segs {
-		d, err := url.PathUnescape(s)
-		if err != nil || d == "" || d == "." || d == ".." || strings.ContainsAny(d, "/\\\x00") || len(d) > 1024 {
-			return nil, false, problem.Errorf(problem.ErrBadPath, "the path is malformed")
-		}
-		segs[i] = d
-	}
-	return segs, slash, nil
-}
-
-// only is the operation of an address that knows one method.
-func only(found bool, method, want, op string) (Request, error) {
-	if !found {
-		return Request{}, noRoute()
-	}
-	return oneOf(method, Request{}, map[string]string{want: op})
-}
-
-// oneOf picks the operation for a method.
-func oneOf(method string, q Request, ops map[string]string) (Request, error) {
-	if q.Op = ops[method]; q.Op != "" {
-		return q, nil
-	}
-	var allow []string
-	for m := range ops {
-		allow = append(allow, m)
-		if m == http.MethodGet {
-			allow = append(allow, http.MethodHead)
-		}
-	}
-	slices.Sort(allow)
-	return Request{}, problem.NotAllowed(allow...)
-}
-
-func parseOIDC(method string, segs []string) (Request, error) {
-	switch {
-	case len(segs) == 3 && segs[1] == "oidc" && segs[2] == "audience":
-		return only(true, method, http.MethodGet, opAudience)
-	case len(segs) == 3 && segs[1] == "oidc" && segs[2] == "mint-token":
-		return only(true, method, http.MethodPost, opMint)
-	}
-	return Request{}, noRoute()
-}
-
-// parseRoot recognises what stands below /pypi. No project can be called "-" or "+simple"; one that is called as another
-// address has its JSON all the same.
-func parseRoot(method string, segs []string, slash bool) (Request, error) {
-	n := len(segs)
-	switch {
-	case n == 0:
-		return only(true, method, http.MethodPost, opPost)
-	case segs[0] == "-":
-		return parseManage(method, segs[1:])
-	case n == 2 && segs[1] == "json" && !(segs[0] == "simple" && slash), n == 3 && segs[2] == "json":
-		return parseJSON(method, segs, slash)
-	}
-	switch segs[0] {
-	case "simple":
-		return parseSimple(method, segs[1:], slash, root+"/simple")
-	case "+simple":
-		return parseSimple(method, segs, slash, root)
-	case "legacy":
-		if n > 1 {
-			return parseSimple(method, segs[1:], slash, root+"/legacy")
-		}
-		return only(true, method, http.MethodPost, opUpload)
-	case "files":
-		return parseFile(method, segs[1:])
-	case "integrity":
-		return parseProvenance(method, segs[1:])
-	}
-	return Request{}, noRoute()
-}
-
-// parseSimple recognises the simple API below prefix, and the uploads of who gives one address for both.
-func parseSimple(method string, segs []string, slash bool, prefix string) (Request, error) {
-	if len(segs) > 0 && segs[0] == "+simple" {
-		prefix, segs = prefix+"/+simple", segs[1:]
-	}
-	q := Request{Alias: slices.Index(aliases, prefix)}
-	switch {
-	case q.Alias < 0 || len(segs) > 1:
-		return Request{}, noRoute()
-	case len(segs) == 0 && method == http.MethodPost && !strings.HasSuffix(prefix, "+simple"):
-		return Request{Op: opUpload}, nil
-	case len(segs) == 0 && !slash:
-		q.To = prefix[strings.LastIndexByte(prefix, '/')+1:] + "/"
-		return oneOf(method, q, map[string]string{http.MethodGet: opRedirect})
-	case len(segs) == 0:
-		return oneOf(method, q, map[string]string{http.MethodGet: opSimple})
-	}
-	name, ok := projectName(segs[0])
-	switch {
-	case !ok:
-		return Request{}, noRoute()
-	case !slash:
-		q.To = name + "/"
-	case name != segs[0]:
-		q.To = "../" + name + "/"
-	default:
-		q.Name = name
-		return oneOf(method, q, map[string]string{http.MethodGet: opProject})
-	}
-	return oneOf(method, q, map[string]string{http.MethodGet: opRedirect})
-}
-
-func projectName(s string) (string, bool) {
-	if pydist.CheckName(s) != nil {
-		return "", false
-	}
-	return pydist.Normalise(s), true
-}
-
-// parseJSON recognises P/json and P/V/json.
-func parseJSON(method string, segs []string, slash bool) (Request, error) {
-	name, ok := projectName(segs[0])
-	if !ok {
-		return Request{}, noRoute()
-	}
-	q, op := Request{Name: name}, opJSON
-	if len(segs) == 3 {
-		q.Version, op = segs[1], opVersionJSON
-	}
-	if name != segs[0] {
-		up, end := strings.Repeat("../", len(segs)-1), ""
-		if slash {
-			up, end = up+"../", "/"
-		}
-		to := name + "/" + strings.Join(segs[1:], "/")
-		return oneOf(method, Request{To: up + (&url.URL{Path: to}).EscapedPath() + end}, map[string]string{http.MethodGet: opRedirect})
-	}
-	return oneOf(method, q, map[string]string{http.MethodGet: op})
-}
 
 // The suffixes of what stands beside a file.
 const (
@@ -255,138 +50,153 @@ const (
 	sideSignature = ".asc"
 )
 
-// parseFile recognises S/F and what stands beside it. Which project a file belongs to follows from its name.
-func parseFile(method string, segs []string) (Request, error) {
-	if len(segs) != 2 || digest.NewDigestFromEncoded(digest.SHA256, segs[0]).Validate() != nil {
-		return Request{}, noRoute()
-	}
-	q, op := Request{SHA: segs[0], File: segs[1]}, opFile
-	if file, ok := strings.CutSuffix(q.File, sideMetadata); ok {
-		q.File, op = file, opMetadata
-	} else if file, ok := strings.CutSuffix(q.File, sideSignature); ok {
-		q.File, op = file, opSignature
-	}
-	if !q.takeFile() {
-		return Request{}, noRoute()
-	}
-	return oneOf(method, q, map[string]string{http.MethodGet: op})
+// Request is a parsed request line. Which fields count depends on the operation.
+type Request struct {
+	Name    string // normalised
+	Version string // as asked for
+	File    string // without the suffix of what stands beside it
+	SHA     string // sha256 in hex
+	Index   int    // of indexes
+	Format  string // media type that counts instead of Accept
+	Path    string // the upload address a discovery asks about
 }
 
-func (q *Request) takeFile() bool {
-	f, err := pydist.ParseFilename(q.File)
-	q.Name = f.Project
-	return err == nil
+// grammar is what the fields of the routes mean.
+var grammar = route.Grammar[Request]{
+	Split: route.Split{Slash: route.SlashOptional},
+	Fields: map[string]route.Field[Request]{
+		"index":   {SetMany: (*Request).setIndex, Get: func(q *Request) string { return indexes[q.Index][1:] }},
+		"project": {Set: (*Request).setProject, Get: func(q *Request) string { return q.Name }},
+		"name":    {Set: (*Request).setName, Get: func(q *Request) string { return q.Name }},
+		"version": {Set: (*Request).setVersion, Get: (*Request).version, Absent: "release not found"},
+		"release": {Set: (*Request).setRelease, Get: (*Request).version, Absent: "release not found"},
+		"sha256":  {Set: (*Request).setSHA, Get: func(q *Request) string { return q.SHA }},
+		"file":    {Set: (*Request).setFile, Get: (*Request).file, Absent: "file not found"},
+	},
+	Queries: map[string]route.Query[Request]{
+		"pypi.simple":        {Parse: (*Request).parseFormat, Format: (*Request).addFormat},
+		"pypi.project":       {Parse: (*Request).parseFormat, Format: (*Request).addFormat},
+		"pypi.redirect":      {Parse: (*Request).parseFormat, Format: (*Request).addFormat},
+		"pypi.oidc.discover": {Parse: (*Request).parseDiscover, Format: (*Request).addDiscover},
+	},
+	NoRoute: func(string) error { return problem.Errorf(problem.ErrNoRoute, "this index has no such address") },
 }
 
-// parseProvenance recognises P/V/F/provenance.
-func parseProvenance(method string, segs []string) (Request, error) {
-	if len(segs) != 4 || segs[3] != "provenance" {
-		return Request{}, noRoute()
+func (q *Request) setIndex(segs []string) error {
+	for i, path := range indexSegments {
+		if slices.Equal(path, segs) {
+			q.Index = i
+			return nil
+		}
 	}
-	q := Request{File: segs[2], Version: segs[1]}
-	name, ok := projectName(segs[0])
-	if !ok || !q.takeFile() || q.Name != name {
-		return Request{}, noRoute()
-	}
-	return oneOf(method, q, map[string]string{http.MethodGet: opProvenance})
+	return route.ErrOther
 }
 
-// parseManage recognises what is below /pypi/-/.
-func parseManage(method string, segs []string) (Request, error) {
-	if len(segs) == 0 {
-		return Request{}, noRoute()
+// setName takes a project in any spelling.
+func (q *Request) setName(v string) error {
+	if pydist.CheckName(v) != nil {
+		return route.ErrOther
 	}
-	name, ok := projectName(segs[0])
-	if !ok {
-		return Request{}, noRoute()
-	}
-	q := Request{Name: name}
-	n := len(segs)
-	yanks := map[string]string{http.MethodPut: opYank, http.MethodDelete: opUnyank}
-	switch {
-	case n == 1:
-		return oneOf(method, q, map[string]string{http.MethodDelete: opDelete})
-	case n == 2 && segs[1] == "status":
-		return oneOf(method, q, map[string]string{http.MethodPut: opStatus})
-	case (n == 3 || n == 4 && segs[3] == "yank") && segs[1] == "files", n == 3 && segs[1] == "tombstones":
-		if q.File = segs[2]; !q.takeFile() || q.Name != name {
-			return Request{}, noRoute()
-		}
-		if segs[1] == "tombstones" {
-			return oneOf(method, q, map[string]string{http.MethodDelete: opForget})
-		}
-		if n == 4 {
-			return oneOf(method, q, yanks)
-		}
-		return oneOf(method, q, map[string]string{http.MethodDelete: opDeleteFile})
-	case n == 2 || n == 3 && segs[2] == "yank":
-		if _, err := pep440.Parse(segs[1]); err != nil {
-			return Request{}, noRoute()
-		}
-		q.Version = segs[1]
-		if n == 3 {
-			return oneOf(method, q, yanks)
-		}
-		return oneOf(method, q, map[string]string{http.MethodDelete: opDeleteVersion})
-	}
-	return Request{}, noRoute()
+	q.Name = pydist.Normalise(v)
+	return nil
 }
 
-// link is the inverse of parse: the path, with escapes and query.
-func link(q Request) string {
-	p := ""
-	switch q.Op {
-	case opSimple:
-		p = aliases[q.Alias] + "/"
-	case opProject:
-		p = aliases[q.Alias] + "/" + q.Name + "/"
-	case opFile, opMetadata, opSignature:
-		p = root + "/files" + simple.FilePath(q.SHA, q.File) + map[string]string{opMetadata: sideMetadata, opSignature: sideSignature}[q.Op]
-	case opProvenance:
-		p = root + simple.ProvenancePath(q.Name, q.Version, q.File)
-	case opUpload:
-		p = root + "/legacy/"
-	case opPost:
-		p = root + "/"
-	case opRPC:
-		p = rootRPC
-	case opJSON:
-		p = root + "/" + q.Name + "/json"
-	case opVersionJSON:
-		p = root + "/" + q.Name + "/" + url.PathEscape(q.Version) + "/json"
-	case opAudience:
-		p = rootOIDC + "/audience"
-	case opMint:
-		p = rootOIDC + "/mint-token"
-	case opDiscover:
-		p = rootDiscover
-		if q.Path != "" {
-			p += "?" + url.Values{"discover": {q.Path}}.Encode()
-		}
-	default:
-		p = root + "/-/" + q.Name + q.managePath()
+// setProject takes a project in its one spelling.
+func (q *Request) setProject(v string) error {
+	if err := q.setName(v); err != nil || q.Name != v {
+		return route.ErrOther
 	}
+	return nil
+}
+
+func (q *Request) setVersion(v string) error {
+	q.Version = v
+	return nil
+}
+
+// setRelease takes what is a version (PEP 440): other addresses stand beside it.
+func (q *Request) setRelease(v string) error {
+	if _, err := pep440.Parse(v); err != nil {
+		return route.ErrOther
+	}
+	return q.setVersion(v)
+}
+
+func (q *Request) version() string { return url.PathEscape(q.Version) }
+
+func (q *Request) setSHA(v string) error {
+	if digest.NewDigestFromEncoded(digest.SHA256, v).Validate() != nil {
+		return route.ErrOther
+	}
+	q.SHA = v
+	return nil
+}
+
+// setFile takes a file. Which project it belongs to follows from its name, and must not be another than the path's.
+func (q *Request) setFile(v string) error {
+	f, err := pydist.ParseFilename(v)
+	if err != nil || q.Name != "" && q.Name != f.Project {
+		return route.ErrOther
+	}
+	q.Name, q.File = f.Project, v
+	return nil
+}
+
+func (q *Request) file() string { return url.PathEscape(q.File) }
+
+func (q *Request) parseFormat(v url.Values) error {
+	q.Format = v.Get("format")
+	return nil
+}
+
+func (q *Request) addFormat(v url.Values) {
 	if q.Format != "" {
-		p += "?" + url.Values{"format": {q.Format}}.Encode()
+		v.Set("format", q.Format)
 	}
-	return p
 }
 
-// managePath is the part behind the project's name.
-func (q Request) managePath() string {
-	target := "/" + url.PathEscape(q.Version)
-	if q.File != "" {
-		target = "/files/" + url.PathEscape(q.File)
+func (q *Request) parseDiscover(v url.Values) error {
+	path := v.Get("discover")
+	q.Path = path[:min(len(path), maxDiscover)]
+	return nil
+}
+
+func (q *Request) addDiscover(v url.Values) {
+	if q.Path != "" {
+		v.Set("discover", q.Path)
 	}
-	switch q.Op {
-	case opYank, opUnyank:
-		return target + "/yank"
-	case opDeleteFile, opDeleteVersion:
-		return target
-	case opStatus:
-		return "/status"
-	case opForget:
-		return "/tombstones/" + url.PathEscape(q.File)
+}
+
+// pageLocation is where a page of the simple API is, relative to an address of it that lacks the slash at its end, or
+// whose name is not normalised.
+func pageLocation(q Request, slash bool) string {
+	to := q.Name + "/"
+	switch {
+	case q.Name == "":
+		path := indexes[q.Index]
+		to = path[strings.LastIndexByte(path, '/')+1:] + "/"
+	case slash:
+		to = "../" + to
 	}
-	return ""
+	return to + formatQuery(q)
+}
+
+// jsonLocation is where a document of the JSON API is, relative to an address of it whose name is not normalised. A
+// slash at the end stays.
+func jsonLocation(q Request, slash bool) string {
+	up, to := "../", q.Name+"/json"
+	if q.Version != "" {
+		up, to = "../../", q.Name+"/"+q.Version+"/json"
+	}
+	if slash {
+		up, to = "../"+up, to+"/"
+	}
+	return up + (&url.URL{Path: to}).EscapedPath() + formatQuery(q)
+}
+
+func formatQuery(q Request) string {
+	if q.Format == "" {
+		return ""
+	}
+	return "?" + url.Values{"format": {q.Format}}.Encode()
 }

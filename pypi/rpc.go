@@ -6,14 +6,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/internal/xmlrpc"
 	"larder/store"
@@ -25,12 +28,23 @@ const (
 	maxWords   = 5      // of a search; each costs a look
 )
 
+// post tells the two things that are sent to the index's own address apart.
+func (s *server) post(w http.ResponseWriter, r *http.Request, q Request) error {
+	if t := r.Header.Get("Content-Type"); !strings.HasPrefix(t, "text/xml") && !strings.HasPrefix(t, "application/xml") {
+		return s.upload(w, r, q)
+	}
+	if ctx := r.Context(); wire.IdentityFrom(ctx).Anonymous {
+		if err := s.May(ctx, auth.Read, ""); err != nil {
+			return err
+		}
+	}
+	return s.rpc(w, r, q)
+}
+
 // rpc answers a call. Whoever may read some projects sees those.
 func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	body, err := wire.ReadBody(r, maxSmallBody)
 	if err != nil {
 		return err
@@ -42,17 +56,17 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	var v any
 	switch call.Method {
 	case "search":
-		v, err = s.rpcSearch(ctx, call.Params)
+		v, err = s.rpcSearch(ctx, view, call.Params)
 	case "changelog_last_serial":
 		last, lastErr := s.all.last(ctx)
 		v, err = int64(last), lastErr
 	case "changelog_since_serial":
-		err = s.store.Heavy(ctx, func() (err error) {
-			v, err = s.rpcChanges(ctx, call.Params)
+		err = s.Store.Heavy(ctx, func() (err error) {
+			v, err = s.rpcChanges(ctx, view, call.Params)
 			return err
 		})
 	case "list_packages_with_serial":
-		return s.rpcAll(w, r)
+		return s.rpcAll(ctx, view, w)
 	default:
 		err = badCall("This index does not know the method %.60q; it knows search, changelog_last_serial, changelog_since_serial "+
 			"and list_packages_with_serial.", call.Method)
@@ -64,11 +78,10 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 }
 
 // rpcAll answers with all projects: for those who see all of them, what was made of the index as it is now.
-func (s *server) rpcAll(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
+func (s *server) rpcAll(ctx context.Context, view registry.View, w http.ResponseWriter) error {
 	render := func(ctx context.Context) (body []byte, err error) {
-		err = s.store.Heavy(ctx, func() error {
-			v, err := s.rpcList(ctx, func(p project) (string, any) { return p.Display, int64(p.Serial) })
+		err = s.Store.Heavy(ctx, func() error {
+			v, err := s.rpcList(ctx, view, func(p project) (string, any) { return p.Display, int64(p.Serial) })
 			if err == nil {
 				body = xmlrpc.Response(v)
 			}
@@ -76,7 +89,7 @@ func (s *server) rpcAll(w http.ResponseWriter, r *http.Request) error {
 		})
 		return body, err
 	}
-	if !s.seesAll(ctx) {
+	if !view.All {
 		body, err := render(ctx)
 		if err != nil {
 			return err
@@ -84,7 +97,7 @@ func (s *server) rpcAll(w http.ResponseWriter, r *http.Request) error {
 		return sendRPC(w, body)
 	}
 	key := store.DocKey{Kind: store.PyPI, Format: "list_packages_with_serial"}
-	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := render(ctx)
 		return store.Rendered{Body: body, Type: typeXML}, err
 	})
@@ -109,23 +122,21 @@ func sendRPC(w http.ResponseWriter, answer []byte) error {
 }
 
 // rpcList is one entry for each project that may be seen.
-func (s *server) rpcList(ctx context.Context, entry func(project) (string, any)) (any, error) {
+func (s *server) rpcList(
+	ctx context.Context, view registry.View, entry func(project) (string, any),
+) (any, error) {
 	all, _, err := s.all.snapshot(ctx)
 	if err == nil {
 		err = budget.Take(ctx, int64(len(all))*listedSize)
 	}
+	if err == nil {
+		all, err = registry.Visible(view, all, func(p project) string { return p.name })
+	}
 	if err != nil {
 		return nil, err
 	}
-	out, seesAll := make(map[string]any, len(all)), s.seesAll(ctx)
+	out := make(map[string]any, len(all))
 	for _, p := range all {
-		if !seesAll {
-			if ok, err := s.maySee(ctx, p.name); err != nil {
-				return nil, err
-			} else if !ok {
-				continue
-			}
-		}
 		key, value := entry(p)
 		out[key] = value
 	}
@@ -133,7 +144,7 @@ func (s *server) rpcList(ctx context.Context, entry func(project) (string, any))
 }
 
 // rpcChanges are rows [name, version, time, action, serial] after a serial.
-func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
+func (s *server) rpcChanges(ctx context.Context, view registry.View, params []any) (any, error) {
 	if len(params) != 1 {
 		return nil, badCall("changelog_since_serial takes one number.")
 	}
@@ -141,9 +152,9 @@ func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
 	if !ok || since < 0 {
 		return nil, badCall("changelog_since_serial takes a number.")
 	}
-	rows, seesAll := []any{}, s.seesAll(ctx)
-	err := s.store.View(ctx, func(tx *store.Tx) error {
-		for key, value := range s.repo.KindIndex(tx, tableChanges).Scan(nil, key64(uint64(since))) {
+	rows := []any{}
+	err := s.Store.View(ctx, func(tx *store.Tx) error {
+		for key, value := range s.Repo.KindIndex(tx, tableChanges).Scan(nil, key64(uint64(since))) {
 			var c change
 			if err := json.Unmarshal(value, &c); err != nil {
 				return fmt.Errorf("change log: %w", err)
@@ -158,14 +169,14 @@ func (s *server) rpcChanges(ctx context.Context, params []any) (any, error) {
 		}
 		return nil
 	})
-	if err != nil || seesAll {
+	if err != nil || view.All {
 		return rows, err
 	}
 	visible := map[string]bool{}
 	for _, row := range rows {
 		name, _ := row.([]any)[0].(string)
 		if _, known := visible[name]; !known {
-			if visible[name], err = s.maySee(ctx, name); err != nil {
+			if visible[name], err = view.Sees(name); err != nil {
 				return nil, err
 			}
 		}
@@ -181,7 +192,7 @@ func badCall(format string, args ...any) error {
 }
 
 // rpcSearch answers pip search: {name: words, summary: words}, "or".
-func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
+func (s *server) rpcSearch(ctx context.Context, view registry.View, params []any) (any, error) {
 	if len(params) == 0 {
 		return nil, badCall("search takes a struct of words.")
 	}
@@ -191,7 +202,7 @@ func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
 	}
 	scores := map[string]int{}
 	for _, w := range searchWords(fields) {
-		found, err := s.store.Search(ctx, store.PyPI, store.Query{Words: []string{w}})
+		found, err := s.Store.Search(ctx, store.PyPI, store.Query{Words: []string{w}})
 		if err != nil {
 			return nil, err
 		}
@@ -199,19 +210,9 @@ func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
 			scores[m.Name] += m.Score
 		}
 	}
-	var names []string
-	seesAll := s.seesAll(ctx)
-	for name := range scores {
-		ok := seesAll
-		if !ok {
-			var err error
-			if ok, err = s.maySee(ctx, name); err != nil {
-				return nil, err
-			}
-		}
-		if ok {
-			names = append(names, name)
-		}
+	names, err := registry.Visible(view, slices.Collect(maps.Keys(scores)), func(name string) string { return name })
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		if scores[a] != scores[b] {
@@ -243,7 +244,7 @@ func searchWords(fields map[string]any) (out []string) {
 
 // hits are the structs of a search's answer.
 func (s *server) hits(ctx context.Context, names []string) (any, error) {
-	data, err := s.store.Listings(ctx, store.PyPI, names)
+	data, err := s.Store.Listings(ctx, store.PyPI, names)
 	if err != nil {
 		return nil, err
 	}

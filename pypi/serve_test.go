@@ -226,7 +226,7 @@ func TestH5_Ranges(t *testing.T) {
 func TestA1_Aliases(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
-	for _, alias := range aliases {
+	for _, alias := range indexes {
 		page := g.Want(g.Do("GET", alias+"/demo-pkg/", nil, asJSON), 200, "").Object(t)
 		base, err := url.Parse(g.Base + alias + "/demo-pkg/")
 		if err != nil {
@@ -254,8 +254,9 @@ func TestA4_PublicURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, r := *g.s, httptest.NewRequest("GET", "/", nil)
-	s.base, s.path, s.opt.Provenance = base, "/py", true
+	d, r := g.Deps, httptest.NewRequest("GET", "/", nil)
+	d.Base, d.Path = base, "/py"
+	s := newServer(d, Options{Provenance: true})
 	if l := s.linksFor(r, 0); l != (simple.Links{Files: "https://registry.example.com/larder/py/files", Integrity: "https://registry.example.com/larder/py"}) {
 		t.Errorf("%+v", l)
 	}
@@ -263,7 +264,7 @@ func TestA4_PublicURL(t *testing.T) {
 	for alias, want := range []string{"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files"} {
 		s.opt.Provenance = false
 		if l := s.linksFor(r, alias); l.Files != want {
-			t.Errorf("%s: %+v, want %s", aliases[alias], l, want)
+			t.Errorf("%s: %+v, want %s", indexes[alias], l, want)
 		}
 	}
 }
@@ -535,7 +536,7 @@ func TestMemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := testing.AllocsPerRun(10, func() {
-		if f, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil || f.Digest == "" {
+		if f, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil || f.File.Digest == "" {
 			t.Fatal(err)
 		}
 	}); got > 10 {

@@ -74,7 +74,7 @@ func TestE_Quarantine(t *testing.T) {
 	g.prepare("demo-pkg")
 	all := g.cases("demo-pkg")
 	g.Want(g.Do("PUT", "/pypi/-/demo-pkg/status", fields{"status": "quarantined"}, g.As("root")), 204, "")
-	for _, op := range []string{opFile, opMetadata, opSignature, opProvenance} {
+	for _, op := range []string{"pypi.file", "pypi.metadata", "pypi.signature", "pypi.provenance"} {
 		for _, method := range []string{"GET", "HEAD"} {
 			if a := g.Do(method, all[op].Path, nil, g.As("root")); a.Status != 403 {
 				t.Errorf("%s %s: %v", method, op, a)

@@ -11,6 +11,7 @@ import (
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/trust"
 	"larder/internal/wire"
 	"larder/store"
@@ -34,7 +35,7 @@ func (s *server) audience(w http.ResponseWriter, _ *http.Request, _ Request) err
 // discover says where audience and tokens are to be had for an upload address of ours.
 func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
 	path := strings.TrimSuffix(q.Path, "/")
-	ours := slices.ContainsFunc([]string{s.path, s.path + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
+	ours := slices.ContainsFunc([]string{s.Path(), s.Path() + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
 	if s.trust == nil || !ours {
 		return problem.Errorf(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
 	}
@@ -62,7 +63,7 @@ func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
 	secret, expires, err := s.trust.Mint(r.Context(), body.Text("token"))
 	switch {
 	case err == nil:
-	case isOneOf(err, auth.ErrIssuer, trust.ErrRule):
+	case registry.IsOneOf(err, auth.ErrIssuer, trust.ErrRule):
 		return &mintError{"invalid-publisher", err}
 	case errors.Is(err, auth.ErrUsed):
 		return &mintError{"invalid-reuse-token", err}

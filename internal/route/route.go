@@ -76,6 +76,7 @@ type row[R any] struct {
 	order  []int // indexes of the parts in the order in which they are compared
 	many   int   // index of the part that takes several segments, -1 without
 	none   bool  // that part takes no segment as well
+	bare   bool  // a slash at the end of the path is not looked at
 	query  Query[R]
 	absent string
 }
@@ -132,6 +133,7 @@ func (t *Table[R]) compile(r Row) row[R] {
 		c.parts = append(c.parts, part[R]{before, name, after, f})
 	}
 	c.order = c.compareOrder()
+	c.bare = t.Split.Slash == SlashOptional && !strings.HasSuffix(r.Path, "/")
 	return c
 }
 
@@ -182,6 +184,7 @@ func (t *Table[R]) Methods(escaped string) (methods []string) {
 	}
 	for _, i := range t.candidates(segs) {
 		r, q := &t.rows[i], t.Start
+		segs := r.cut(segs)
 		if r.fits(segs) && r.take(&q, segs) == nil && !slices.Contains(methods, r.Method) {
 			methods = append(methods, r.Method)
 		}
@@ -203,6 +206,7 @@ func (t *Table[R]) find(method string, segs []string, q *R) (index int, err erro
 	var allow []string
 	for _, i := range t.candidates(segs) {
 		r := &t.rows[i]
+		segs := r.cut(segs)
 		if !r.fits(segs) {
 			continue
 		}
@@ -225,6 +229,14 @@ func (t *Table[R]) find(method string, segs []string, q *R) (index int, err erro
 	}
 	*q = t.Start
 	return -1, err
+}
+
+// cut leaves out the slash at the end where the row does not look at it.
+func (r *row[R]) cut(segs []string) []string {
+	if n := len(segs); r.bare && n > 0 && segs[n-1] == "" {
+		return segs[:n-1]
+	}
+	return segs
 }
 
 // first is the first of two errors that is one.

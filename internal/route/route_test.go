@@ -124,10 +124,12 @@ func TestSlashAtTheEnd(t *testing.T) {
 		{route.SlashIgnored, "/toy/d/", "dir"}, {route.SlashIgnored, "/toy/d//", ""}, {route.SlashRefused, "/toy/d/", ""},
 		{route.SlashRefused, "/toy/d", "dir"}, {route.SlashKept, "/toy/d", "dir"}, {route.SlashKept, "/toy/d/", "slash"},
 		{route.SlashKept, "/toy/", "slash root"}, {route.SlashKept, "/toy", ""},
+		{route.SlashOptional, "/toy/d", "dir"}, {route.SlashOptional, "/toy/d/", "slash"}, {route.SlashOptional, "/toy/d//", ""},
+		{route.SlashOptional, "/toy/e", "other"}, {route.SlashOptional, "/toy/e/", "other"}, {route.SlashOptional, "/toy", ""},
 	} {
 		rows := []string{"GET /d dir"}
-		if c.rule == route.SlashKept {
-			rows = append(rows, "GET /d/ slash", "GET / slash-root")
+		if c.rule == route.SlashKept || c.rule == route.SlashOptional {
+			rows = []string{"GET /d/ slash", "GET /d dir", "GET / slash-root", "GET /e other"}
 		}
 		toy := table(route.Split{Slash: c.rule}, rows...)
 		i, _, err := toy.Parse("GET", c.path, nil)

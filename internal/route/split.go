@@ -30,7 +30,11 @@ const (
 	SlashIgnored Slash = iota // one is forgiven
 	SlashRefused              // it makes an empty segment, which is malformed
 	SlashKept                 // it makes an empty last segment: rows with a slash at their end fit
+	SlashOptional             // rows with a slash at their end fit only with one, the others with and without
 )
+
+// kept reports whether a slash at the end makes an empty last segment.
+func (s Slash) kept() bool { return s == SlashKept || s == SlashOptional }
 
 // EscapedSlash is a rule for a slash that was escaped.
 type EscapedSlash int
@@ -45,7 +49,7 @@ const (
 // pattern cuts the path of a row.
 func (s Split) pattern(path string) []string {
 	rest, found := strings.CutPrefix(path, "/")
-	if s.Slash != SlashKept {
+	if !s.Slash.kept() {
 		rest = strings.TrimSuffix(rest, "/")
 		found = rest != ""
 	}
@@ -68,7 +72,7 @@ func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
 	if t.Split.Slash == SlashIgnored {
 		rest = strings.TrimSuffix(rest, "/")
 	}
-	if rest == "" && t.Split.Slash != SlashKept {
+	if rest == "" && !t.Split.Slash.kept() {
 		return nil, nil
 	}
 	plain := strings.IndexByte(rest, '%') < 0
@@ -126,7 +130,7 @@ func (s Split) allow(path string, segs []string) bool {
 		most = 1024
 	}
 	for i, seg := range segs {
-		if seg == "" && s.Slash == SlashKept && i == len(segs)-1 {
+		if seg == "" && s.Slash.kept() && i == len(segs)-1 {
 			continue
 		}
 		if seg == "" || seg == "." || seg == ".." || len(seg) > most || strings.ContainsAny(seg, "\\\x00") ||

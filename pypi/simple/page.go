@@ -6,16 +6,13 @@ package simple
 
 import (
 	"encoding/binary"
-	"fmt"
+	"errors"
 	"html"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
 	"larder/internal/rawjson"
-	"larder/internal/wire"
-	"larder/store"
 )
 
 // The media types of the simple API, the only ones its answers have.
@@ -27,44 +24,6 @@ const (
 
 // APIVersion is the simple API's; the HTML form stays at it for good (PEP 833).
 const APIVersion = "1.4"
-
-// offer is a media type of the simple API with its names.
-type offer struct {
-	mediaType string
-	names     []string // as they stand in Accept and ?format=; "latest" is answered with the type it means
-}
-
-// offers are in the order in which they win when a client names several as equally welcome.
-var offers = []offer{
-	{JSON, []string{JSON, "application/vnd.pypi.simple.latest+json"}},
-	{V1, []string{V1, "application/vnd.pypi.simple.latest+html"}},
-	{HTML, []string{"text/html"}},
-}
-
-// Choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it names
-// goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
-func Choose(format string, accept []string) string {
-	if format != "" {
-		for _, o := range offers {
-			if slices.Contains(o.names, format) {
-				return o.mediaType
-			}
-		}
-		return ""
-	}
-	ranges := wire.ParseAccept(accept)
-	if len(ranges) == 0 {
-		return HTML
-	}
-	best, weight, named := "", 0, false
-	for _, o := range offers {
-		w, n := ranges.Weight(o.names...)
-		if w > weight || w == weight && w > 0 && !n && !named {
-			best, weight, named = o.mediaType, w, n
-		}
-	}
-	return best
-}
 
 // Row is what documents show of one file, ready to be copied. It is derived from the release's record.
 type Row struct {
@@ -101,7 +60,7 @@ func DecodeRow(value []byte) (r Row, err error) {
 	for i := range parts {
 		n, size := binary.Uvarint([]byte(text[:min(len(text), binary.MaxVarintLen64)]))
 		if size <= 0 || n > uint64(len(text)-size) {
-			return r, fmt.Errorf("row of a file: %w", store.ErrFormat)
+			return r, errors.New("the row of a file is cut off")
 		}
 		parts[i], text = text[size:size+int(n)], text[size+int(n):]
 	}
