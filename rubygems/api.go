@@ -14,6 +14,7 @@ import (
 
 	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/gemfile"
 	"larder/rubygems/naming"
@@ -171,7 +172,7 @@ func (x shown) version() versionJSON {
 // open reads a version's specification.
 func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (shown, error) {
 	x := shown{name: name, v: v, spec: &gemspec.Specification{}}
-	raw, err := s.part(ctx, v.Meta.Spec)
+	raw, err := s.ReadPart(ctx, v.Meta.Spec, gemfile.MaxMember)
 	if err == nil {
 		err = json.Unmarshal(raw, x.spec)
 	}
@@ -185,7 +186,7 @@ func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (
 // latestOf is the version that stands for a gem; ErrNotFound when all are yanked.
 func (s *server) latestOf(ctx context.Context, name string) (x shown, err error) {
 	var v store.Version[Meta]
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		st, err := readState(tx)
 		if err != nil {
 			return err
@@ -202,7 +203,7 @@ func (s *server) latestOf(ctx context.Context, name string) (x shown, err error)
 // document answers with JSON about one gem, rendered when the gem has changed.
 func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error)) error {
 	key := store.DocKey{Kind: store.RubyGems, Package: name, Base: base, Format: form}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		v, err := value(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -216,12 +217,12 @@ func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, fo
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // show is a gem with its latest version.
 func (s *server) show(w http.ResponseWriter, r *http.Request, q Request) error {
-	base := s.url(r)
+	base := s.URL(r)
 	return s.document(w, r, q.Name, base, "gem", func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
 		return x.gemOr(err, base)
@@ -239,7 +240,7 @@ func (x shown) gemOr(err error, base string) (any, error) {
 func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.document(w, r, q.Name, "", "versions", func(ctx context.Context) (any, error) {
 		var all []store.Version[Meta]
-		err := s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+		err := s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 			all = all[:0]
 			for v, err := range tx.Versions("") {
 				if err != nil {
@@ -274,7 +275,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.document(w, r, q.Name, "", "latest", func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
-		if isOneOf(err, store.ErrNotFound) {
+		if registry.IsOneOf(err, store.ErrNotFound) {
 			return map[string]string{"version": "unknown"}, nil
 		}
 		return map[string]string{"version": x.v.Meta.Number}, err
@@ -283,7 +284,7 @@ func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error
 
 // release is one version; without a platform the one for all, or else the first there is.
 func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) error {
-	base := s.url(r)
+	base := s.URL(r)
 	return s.document(w, r, q.Name, base, "version "+q.Version+" "+q.Platform, func(ctx context.Context) (any, error) {
 		v, err := s.releaseOf(ctx, q)
 		if err != nil {
@@ -298,10 +299,10 @@ func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) erro
 }
 
 func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[Meta], err error) {
-	err = s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if q.Platform != "" {
 			found, err = tx.Version(naming.VersionID(q.Version, q.Platform))
-		} else if found, err = tx.Version(q.Version); isOneOf(err, store.ErrNotFound) {
+		} else if found, err = tx.Version(q.Version); registry.IsOneOf(err, store.ErrNotFound) {
 			for v, e := range tx.Versions(q.Version + "-") {
 				if e != nil {
 					return e
@@ -343,11 +344,8 @@ func (s *server) timeframe(w http.ResponseWriter, r *http.Request, q Request) er
 // news lists versions or gems: a page of q's window, or without one the newest.
 func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	var rows [][2]string
-	err := s.store.Heavy(ctx, func() (err error) {
+	err := s.Store.Heavy(ctx, func() (err error) {
 		rows, err = s.newsOf(ctx, what, q)
 		return err
 	})
@@ -358,7 +356,7 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 		slices.Reverse(rows)
 		rows = rows[min(len(rows), (q.Page-1)*pageSize):min(len(rows), q.Page*pageSize)]
 	}
-	return listed(w, r, s.url(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
+	return listed(w, r, s.URL(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
 }
 
 // listed answers with a list of gems; what was yanked in the meantime is not in it.
@@ -366,7 +364,7 @@ func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R
 	out := []gemJSON{}
 	for _, row := range rows {
 		x, err := open(row)
-		if isOneOf(err, store.ErrNotFound) {
+		if registry.IsOneOf(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -374,7 +372,7 @@ func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R
 		}
 		out = append(out, x.gem(base))
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, out)
 }
 
@@ -391,12 +389,12 @@ func (s *server) newsItem(ctx context.Context, row [2]string) (shown, error) {
 
 // newsOf reads gems and versions, newest first.
 func (s *server) newsOf(ctx context.Context, what byte, q Request) (rows [][2]string, err error) {
-	view := s.view(ctx)
+	view := s.View(ctx)
 	var after []byte
 	if q.Page > 0 {
 		after = recentKey(what, q.To.Add(1), "")
 	}
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		seen := 0
 		for key, row := range s.tablesOf(tx)(recentTable).Scan([]byte{what}, after) {
 			t := timeOf(key)
@@ -404,7 +402,7 @@ func (s *server) newsOf(ctx context.Context, what byte, q Request) (rows [][2]st
 				return nil
 			}
 			name, id, _ := strings.Cut(string(row), "\x00")
-			ok, err := view.visible(name)
+			ok, err := view.Sees(name)
 			if err != nil {
 				return err
 			}

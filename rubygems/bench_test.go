@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"larder/internal/gemspec"
+	"larder/internal/registry"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/gemfile"
 	"larder/rubygems/naming"
@@ -66,7 +67,7 @@ func fillGem(tx *store.PackageTx[Meta], name, number string, blob store.Blob) er
 		return err
 	}
 	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: naming.FullName(name, number) + ".gem", Digest: blob.Digest}}}
-	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
+	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: registry.Part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
 	if err := tx.Publish(v); err != nil {
 		return err
 	}

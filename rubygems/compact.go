@@ -29,7 +29,7 @@ const (
 
 // compact is the operator's way to a short list now.
 func (s *server) compact(w http.ResponseWriter, r *http.Request, _ Request) error {
-	h, err := compactList(r.Context(), s.store)
+	h, err := compactList(r.Context(), s.Store)
 	if err != nil {
 		return err
 	}
@@ -41,20 +41,20 @@ const compactEvery = 24 * time.Hour
 
 // compactDue shortens the list of versions when that is old and says most things twice.
 func (s *server) compactDue(ctx context.Context) error {
-	stats, err := s.store.Stats(ctx)
+	stats, err := s.Store.Stats(ctx)
 	if err != nil {
 		return err
 	}
 	due := false
-	err = s.store.View(ctx, func(tx *store.Tx) error {
-		h, ok, err := versions.Head(kindTables(s.repo, tx))
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		h, ok, err := versions.Head(kindTables(s.Repo, tx))
 		due = ok && tx.Now().Sub(h.Created) > dueAge && h.Lines > dueFactor*int64(stats.Kinds[store.RubyGems].Packages)
 		return err
 	})
 	if err != nil || !due {
 		return err
 	}
-	_, err = compactList(ctx, s.store)
+	_, err = compactList(ctx, s.Store)
 	return err
 }
 

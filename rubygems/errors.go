@@ -3,6 +3,7 @@ package rubygems
 // The one place that writes error bodies: plain text, which gem and Bundler print as it is.
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -15,19 +16,12 @@ import (
 	"larder/store"
 )
 
-// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
-func absent(op string) string {
-	switch op {
-	case "", opDependencies:
-		return "This registry has no such address."
-	case opQuick, opGem, opAttestations, opRelease:
-		return "This version could not be found."
-	case opOwnerAdd, opOwnerRemove, opOwnerChange:
-		return "This gem or user could not be found."
-	case opKeyChange:
-		return "This key could not be found."
+// absent is the text of a 404: what is not there and what must not be seen differ by no byte.
+func absent(f wire.Failure) string {
+	if f.Op == "" {
+		return noAddress
 	}
-	return "This gem could not be found."
+	return cmp.Or(f.Absent, absentGem)
 }
 
 // status is the status of a failure as RubyGems' clients know it.
@@ -47,10 +41,9 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	h := w.Header()
 	switch code {
 	case http.StatusNotFound:
-		// A sentence of our own about a version may only stand where the gem may be seen.
-		var seen *seenAbsent
-		if !errors.As(f.Err, &seen) {
-			text = absent(f.Op)
+		var plain *plainAbsent
+		if !errors.As(f.Err, &plain) {
+			text = absent(f)
 		}
 	case http.StatusUnauthorized:
 		// Bundler and gem send what they have at once; the challenge is for curl and browsers.
@@ -71,10 +64,10 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	_, _ = w.Write([]byte(text))
 }
 
-// seenAbsent is a 404 about something of a gem that may be seen: its text is shown.
-type seenAbsent struct{ error }
+// plainAbsent is a 404 whose own text is shown. It may only stand where the gem may be seen, or for what is no gem.
+type plainAbsent struct{ error }
 
-func (e *seenAbsent) Unwrap() error { return e.error }
+func (e *plainAbsent) Unwrap() error { return e.error }
 
 // printable drops what a terminal would obey instead of showing.
 func printable(s string) string {
@@ -89,13 +82,4 @@ func printable(s string) string {
 // needLogin is the error of what only users can do.
 func needLogin() error {
 	return problem.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
-}
-
-func isOneOf(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

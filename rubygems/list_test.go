@@ -64,7 +64,7 @@ func TestCompactAgainstChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := g.get("/versions").Body
-	c := &compaction{repo: g.s.repo, store: g.Store}
+	c := &compaction{repo: g.s.Repo, store: g.Store}
 	if err := c.begin(ctx); err != nil {
 		t.Fatal(err)
 	}

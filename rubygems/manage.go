@@ -12,6 +12,7 @@ import (
 	"larder/auth"
 	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/form"
 	"larder/rubygems/naming"
@@ -64,23 +65,20 @@ func noVersion(number, platform string) error {
 	if platform != gemspec.Ruby {
 		number += " (" + platform + ")"
 	}
-	return &seenAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
+	return &plainAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
 }
 
 // change finds the version a request is about, for somebody who may do that to its gem, and has fn change it.
 func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx *store.PackageTx[Meta], v store.Version[Meta]) error) (d doomed, err error) {
 	ctx := r.Context()
-	if err := mayWrite(ctx); err != nil {
-		return d, err
-	}
 	if d, err = readDoomed(r); err != nil {
 		return d, err
 	}
-	if err := s.may(ctx, a, d.name); err != nil {
+	if err := s.May(ctx, a, d.name); err != nil {
 		return d, err
 	}
 	id := wire.IdentityFrom(ctx)
-	return d, s.repo.Update(ctx, d.name, func(tx *store.PackageTx[Meta]) error {
+	return d, s.Repo.Update(ctx, d.name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg, what)
@@ -136,10 +134,7 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) erro
 }
 
 // unyank is what old clients called restoring; its users are told who can do it.
-func (s *server) unyank(_ http.ResponseWriter, r *http.Request, _ Request) error {
-	if err := mayWrite(r.Context()); err != nil {
-		return err
-	}
+func (s *server) unyank(http.ResponseWriter, *http.Request, Request) error {
 	return problem.Errorf(auth.ErrDenied, "A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.")
 }
 
@@ -156,7 +151,7 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if q.Form == "json" {
 		out := []ownerJSON{}
 		for _, o := range pkg.Owners {
@@ -190,7 +185,7 @@ const opJournalOwners store.Op = "owners"
 // setOwners changes the list, which never becomes empty.
 func (s *server) setOwners(ctx context.Context, name string, change func([]string) ([]string, error)) error {
 	id := wire.IdentityFrom(ctx)
-	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg, "change the owners of")

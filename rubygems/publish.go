@@ -14,12 +14,12 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"slices"
 
 	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/form"
@@ -45,10 +45,7 @@ type publication struct {
 // push takes the file in, and writes only when nothing can be wrong any more.
 func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
-	if err := mayWrite(ctx); err != nil {
-		return err
-	}
-	stage, err := s.store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
+	stage, err := s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
 	if err != nil {
 		return err
 	}
@@ -68,25 +65,16 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err := gemfile.Check(spec); err != nil {
 		return err
 	}
-	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
-		return err
-	}
-	if err := s.mayTake(ctx, spec.Name); err != nil {
+	if err := s.May(ctx, auth.Create, spec.Name); err != nil {
 		return err
 	}
 	p.id, p.sha = naming.VersionID(spec.Version, spec.Platform), stage.Digest().Encoded()
-	again, err := p.repeated(ctx)
-	switch {
-	case err == nil && again:
-		err = p.repair(ctx)
-	case err == nil:
-		again, err = p.publish(ctx)
-	}
+	again, err := s.Publish(ctx, spec.Name, stage, 0, p)
 	if err != nil {
 		return err
 	}
 	if p.gem.Unchecked && !again {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
 	}
 	if again {
 		return say(w, "Gem was already pushed: %s", p.title())
@@ -127,7 +115,7 @@ func (p *publication) receive(r *http.Request) error {
 			return nil
 		case errors.Is(err, io.EOF):
 			return problem.Errorf(store.ErrInvalid, "The form has no part called gem.")
-		case isOneOf(err, problem.ErrTruncated, problem.ErrSlow):
+		case registry.IsOneOf(err, problem.ErrTruncated, problem.ErrSlow):
 			return err
 		case err != nil:
 			return form.Bad()
@@ -150,30 +138,8 @@ func (p *publication) receive(r *http.Request) error {
 	}
 }
 
-// repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
-// and must learn that it has succeeded.
-func (p *publication) repeated(ctx context.Context) (again bool, err error) {
-	err = p.s.repo.View(ctx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
-		again, err = p.taken(tx)
-		return err
-	})
-	return again, err
-}
-
-// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
-// gem's, and what was made of it when anything at all is known to be damaged.
-func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() > 0 {
-		if err := p.assemble(ctx); err != nil {
-			return err
-		}
-	}
-	_, err := p.stage.Commit(ctx)
-	return err
-}
-
-// taken is nil when the version is free, and true when it is this very file.
-func (p *publication) taken(tx *store.PackageTx[Meta]) (again bool, err error) {
+// Taken is false when the version is free, and true when it is this very file.
+func (p *publication) Taken(tx *store.PackageTx[Meta]) (again bool, err error) {
 	if err := p.owned(tx); err != nil {
 		return false, err
 	}
@@ -205,26 +171,11 @@ func (p *publication) owned(tx *store.PackageTx[Meta]) error {
 	return owns(p.who, pkg, "push to")
 }
 
-// publish makes the record, commits what is large, and then the file with the record in one transaction.
-func (p *publication) publish(ctx context.Context) (again bool, err error) {
-	if err := p.assemble(ctx); err != nil {
-		return false, err
-	}
-	_, err = p.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
-		return p.s.repo.In(tx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
-			if again, err = p.taken(tx); again || err != nil {
-				return err
-			}
-			v := p.record
-			v.Files = append([]store.File{{Name: naming.FullName(tx.Name(), p.id) + ".gem", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}}, v.Files...)
-			return p.commit(tx, v)
-		})
-	})
-	return again, err
-}
+// Inspect has nothing to do: the gem was opened first, since its name and number stand inside only.
+func (p *publication) Inspect() error { return nil }
 
-// assemble makes all of the record that does not depend on the transaction.
-func (p *publication) assemble(ctx context.Context) (err error) {
+// Assemble makes all of the record that does not depend on the transaction.
+func (p *publication) Assemble(ctx context.Context) (err error) {
 	spec := p.gem.Spec
 	if p.quick, err = spec.Quick(); err != nil {
 		return err
@@ -237,15 +188,15 @@ func (p *publication) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := p.keep(ctx, &m.Spec, raw); err != nil {
+	if err := p.s.Keep(ctx, &p.record, &m.Spec, raw); err != nil {
 		return err
 	}
-	if len(p.quick) > maxInline {
-		b, err := p.s.store.PutBytes(ctx, p.quick)
+	if len(p.quick) > registry.MaxInline {
+		b, err := p.s.Store.PutBytes(ctx, p.quick)
 		if err != nil {
 			return err
 		}
-		p.record.Files = append(p.record.Files, store.File{Name: naming.FullName(spec.Name, p.id) + ".gemspec.rz", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+		p.record.Files = append(p.record.Files, store.File{Name: naming.FullName(spec.Name, p.id) + suffixSpec, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
 	}
 	if p.bundles == nil {
 		return nil
@@ -253,28 +204,16 @@ func (p *publication) assemble(ctx context.Context) (err error) {
 	if err := gemfile.CheckBundles(p.bundles, p.sha); err != nil {
 		return err
 	}
-	return p.keep(ctx, &m.Attestations, p.bundles)
+	return p.s.Keep(ctx, &p.record, &m.Attestations, p.bundles)
 }
 
-// keep puts JSON into the record, or into a blob when it is large.
-func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
-	if len(raw) <= maxInline {
-		to.JSON = raw
-		return nil
+// Commit is the one transaction of a push.
+func (p *publication) Commit(tx *store.PackageTx[Meta], b store.Blob) error {
+	v := p.record
+	file := store.File{
+		Name: naming.FullName(tx.Name(), p.id) + suffixGem, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream",
 	}
-	b, err := p.s.store.PutBytes(ctx, raw)
-	if err != nil {
-		return err
-	}
-	to.Blob = b.Digest
-	if !slices.ContainsFunc(p.record.Files, func(f store.File) bool { return f.Digest == b.Digest }) {
-		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: "application/json"})
-	}
-	return nil
-}
-
-// commit is the one transaction of a push.
-func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	v.Files = append([]store.File{file}, v.Files...)
 	if err := p.claim(tx); err != nil {
 		return err
 	}
@@ -283,7 +222,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 	if err := tx.Publish(v); err != nil {
 		return err
 	}
-	if len(p.quick) <= maxInline {
+	if len(p.quick) <= registry.MaxInline {
 		if err := tx.Index(quickTable).Put([]byte(p.id), p.quick); err != nil {
 			return err
 		}
@@ -294,12 +233,11 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 // claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	spec, name := p.gem.Spec, tx.Name()
-	switch _, err := tx.Package(); {
-	case errors.Is(err, store.ErrNotFound):
-		if err := claimName(tx); err != nil {
-			return err
-		}
-	case err != nil:
+	isNew, err := registry.IsNew(tx)
+	if isNew {
+		err = claimName(tx)
+	}
+	if err != nil {
 		return err
 	}
 	equal, key := tx.KindIndex(equalTable), pairKey(name, naming.CanonicalID(spec))
@@ -327,9 +265,5 @@ func claimName(tx *store.PackageTx[Meta]) error {
 	if err := tx.KindIndex(recentTable).Put(recentKey('g', tx.Tx().Now(), tx.Name()), []byte(tx.Name())); err != nil {
 		return err
 	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(tx, nil)
 }

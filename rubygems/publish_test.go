@@ -549,7 +549,7 @@ func TestPushCost(t *testing.T) {
 	fill(t, large.Store, 0, 4_000)
 	for i := range 300 {
 		blob := storetest.Put(t, large.Store, "a gem")
-		err := large.s.repo.Update(context.Background(), "many", func(tx *store.PackageTx[Meta]) error { return fillGem(tx, "many", fmt.Sprintf("1.%d", i), blob) })
+		err := large.s.Repo.Update(context.Background(), "many", func(tx *store.PackageTx[Meta]) error { return fillGem(tx, "many", fmt.Sprintf("1.%d", i), blob) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -92,13 +92,13 @@ func (g *rig) want(a answer, status int, text string) answer {
 // checkIndexes compares everything derived with the records it comes from.
 func (g *rig) checkIndexes() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	sums, specs := map[string]string{}, map[string]bool{}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkGem(tx, sums, specs) })
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkGem(tx, sums, specs) })
 		if err != nil {
 			g.T.Error(err)
 		}

@@ -6,10 +6,10 @@ package rubygems
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -77,9 +77,6 @@ func listOwners(tx *store.PackageTx[Meta], owners []string) error {
 
 // search finds gems by name and summary.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mayList(r.Context()); err != nil {
-		return err
-	}
 	var query store.Query
 	for _, w := range strings.Fields(strings.ToLower(q.Query)) {
 		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" && strings.Trim(w, "-._") != "" {
@@ -114,21 +111,15 @@ func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query,
 		return err
 	}
 	page := found[min(from, len(found)):min(from+size, len(found))]
-	return listed(w, r, s.url(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
+	return listed(w, r, s.URL(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
 }
 
+// find returns what a query selects and whoever asks may read.
 func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	found, err := s.store.Search(ctx, store.RubyGems, q)
+	view := s.View(ctx)
+	found, err := s.Store.Search(ctx, store.RubyGems, q)
 	if err != nil {
 		return nil, err
 	}
-	v := s.view(ctx)
-	visible := slices.DeleteFunc(found, func(m store.Match) bool {
-		ok, e := v.visible(m.Name)
-		if e != nil {
-			err = e
-		}
-		return !ok
-	})
-	return visible, err
+	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }

@@ -20,6 +20,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/ledger"
+	"larder/internal/registry"
 	"larder/internal/rubymarshal"
 	"larder/internal/rubymarshal/marshaltest"
 	"larder/internal/wiretest"
@@ -394,7 +395,7 @@ func TestLargeFiles(t *testing.T) {
 	}
 	g.want(g.Do("GET", "/gems/demo-1.0.gem", nil, header("Range", "bytes=0-9")), 206, "")
 	a := g.want(g.Do("GET", "/quick/Marshal.4.8/demo-1.0.gemspec.rz", nil), 200, "")
-	if len(a.Body) <= maxInline {
+	if len(a.Body) <= registry.MaxInline {
 		t.Errorf("%d bytes", len(a.Body))
 	}
 	for _, path := range []string{"/api/v1/gems/demo.json", "/api/v1/versions/demo.json", "/api/v2/rubygems/demo/versions/1.0.json"} {
