@@ -12,12 +12,13 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/gemspec"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/archive"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -147,7 +148,7 @@ func (x shown) gem(base string) gemJSON {
 	return gemJSON{
 		Name: x.name, Version: s.Version, VersionCreatedAt: x.v.Published.UTC().Format(timeForm), Platform: s.Platform, Authors: strings.Join(s.Authors, ", "),
 		Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(), Yanked: x.v.Yanked, SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
-		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + naming.FullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
+		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + names.FullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
 		WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"), MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
 		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"), Dependencies: deps,
 	}
@@ -163,7 +164,7 @@ func (x shown) version() versionJSON {
 		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
 			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: gemspec.Text(s.Description), Number: s.Version,
-			Summary: gemspec.Text(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
+			Summary: gemspec.Text(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: version.IsPrerelease(s.Version),
 			Requirements: orEmpty(s.Requirements),
 		},
 	}
@@ -172,14 +173,14 @@ func (x shown) version() versionJSON {
 // open reads a version's specification.
 func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (shown, error) {
 	x := shown{name: name, v: v, spec: &gemspec.Specification{}}
-	raw, err := s.ReadPart(ctx, v.Meta.Spec, gemfile.MaxMember)
+	raw, err := s.ReadPart(ctx, v.Meta.Spec, archive.MaxMember)
 	if err == nil {
 		err = json.Unmarshal(raw, x.spec)
 	}
 	if err != nil {
-		return x, fmt.Errorf("specification of %s: %w", naming.FullName(name, v.ID), err)
+		return x, fmt.Errorf("specification of %s: %w", names.FullName(name, v.ID), err)
 	}
-	gemfile.Disarm(x.spec)
+	archive.Disarm(x.spec)
 	return x, nil
 }
 
@@ -258,7 +259,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 		if err != nil {
 			return nil, err
 		}
-		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return naming.NewerFirst(a.ID, b.ID) })
+		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return version.NewerFirst(a.ID, b.ID) })
 		out := make([]versionJSON, len(all))
 		for i, v := range all {
 			x, err := s.open(ctx, q.Name, v)
@@ -301,7 +302,7 @@ func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) erro
 func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[Meta], err error) {
 	err = s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if q.Platform != "" {
-			found, err = tx.Version(naming.VersionID(q.Version, q.Platform))
+			found, err = tx.Version(version.ID(q.Version, q.Platform))
 		} else if found, err = tx.Version(q.Version); registry.IsOneOf(err, store.ErrNotFound) {
 			for v, e := range tx.Versions(q.Version + "-") {
 				if e != nil {

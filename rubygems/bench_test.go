@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/gemspec"
 	"larder/internal/registry"
+	"larder/rubygems/archive"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -62,11 +62,11 @@ func fill(t testing.TB, s *store.Store, from, to int) {
 func fillGem(tx *store.PackageTx[Meta], name, number string, blob store.Blob) error {
 	summary := "About " + name
 	spec := &gemspec.Specification{Name: name, Version: number, Platform: "ruby", Summary: &summary, Authors: []string{"Ada"}}
-	p := &publication{gem: &gemfile.File{Spec: spec}, id: number}
+	p := &publication{gem: &archive.Gem{Spec: spec}, id: number}
 	if err := p.claim(tx); err != nil {
 		return err
 	}
-	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: naming.FullName(name, number) + ".gem", Digest: blob.Digest}}}
+	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: names.FullName(name, number) + ".gem", Digest: blob.Digest}}}
 	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: registry.Part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
 	if err := tx.Publish(v); err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -160,7 +160,7 @@ func nextGems(t ledger.Tables, after []byte) (names []string, ids [][]string, la
 func (c *compaction) line(tx *store.Tx, name string, ids []string) (line []byte, err error) {
 	err = c.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 		sum := md5.Sum(infoBody(tx))
-		slices.SortFunc(ids, func(a, b string) int { return naming.NewerFirst(b, a) })
+		slices.SortFunc(ids, func(a, b string) int { return version.NewerFirst(b, a) })
 		line = compactindex.VersionsLine(name, strings.Join(ids, ","), hex.EncodeToString(sum[:]))
 		return nil
 	})

@@ -65,11 +65,12 @@
 //
 // What can be understood by itself lies in folders:
 //
-//	naming        what gems, versions and files may be called
-//	gemfile       what a .gem says of itself, and the rules for it (archive.go of the other protocols)
+//	names         what gems and their files may be called
+//	version       numbers and platforms, and which version is newer
+//	archive       what a .gem says of itself, and the rules for it
+//	gemspec       specifications, in YAML and in Ruby's binary format
 //	compactindex  the lines of the compact index
 //	form          forms as gem sends them
 //
-// What the files of RubyGems say is internal/gemspec, in Ruby's binary format by internal/rubymarshal; how a list that only
-// grows is kept and served is internal/ledger.
+// How a list that only grows is kept and served is internal/ledger.
 package rubygems

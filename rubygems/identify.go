@@ -5,13 +5,13 @@ package rubygems
 import (
 	"io"
 
-	"larder/rubygems/gemfile"
+	"larder/rubygems/archive"
 	"larder/store"
 )
 
 // Identify says which gem, version and platform a file is; false for what is none.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
-	g, err := gemfile.Read(io.NewSectionReader(r, 0, size))
+	g, err := archive.Read(io.NewSectionReader(r, 0, size))
 	if err != nil || g.Spec == nil || g.Spec.Name == "" {
 		return store.Found{}, false
 	}

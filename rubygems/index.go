@@ -15,10 +15,11 @@ import (
 	"strings"
 	"time"
 
-	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -109,7 +110,7 @@ func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum
 		return st, "", err
 	}
 	st.Live++
-	if st.Latest == "" || naming.Prefers(v.ID, st.Latest) {
+	if st.Latest == "" || version.Prefers(v.ID, st.Latest) {
 		st.Latest = v.ID
 	}
 	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
@@ -122,7 +123,7 @@ func recount(tx *store.PackageTx[Meta]) (st gemState, sum string, err error) {
 	for key, line := range tx.Index(infoTable).Scan(nil, nil) {
 		h.Write(line)
 		st.Live++
-		if id := string(key[8:]); st.Latest == "" || naming.Prefers(id, st.Latest) {
+		if id := string(key[8:]); st.Latest == "" || version.Prefers(id, st.Latest) {
 			st.Latest = id
 		}
 	}
@@ -160,6 +161,15 @@ func decodePlace(row []byte) (p place, err error) {
 		return p, fmt.Errorf("place of a file: %w", store.ErrFormat)
 	}
 	return place{Full: parts[0][1:], Name: parts[1], ID: parts[2], Yanked: parts[0][0] == '-'}, nil
+}
+
+// fullNames are the names of a version's files: as the gem spells its platform, and as RubyGems does.
+func fullNames(name, number, platform string) []string {
+	full := version.IDs(number, platform)
+	for i, id := range full {
+		full[i] = names.FullName(name, id)
+	}
+	return full
 }
 
 func fullKey(full string) []byte { return []byte(strings.ToLower(full)) }
@@ -212,14 +222,14 @@ func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 // setRows writes or removes a version's rows in the kind's ledger.Tables.
 func setRows(tx *store.PackageTx[Meta], v store.Version[Meta], yanked bool) error {
 	full := tx.KindIndex(fullTable)
-	for _, f := range naming.FullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+	for _, f := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 		if err := full.Put(fullKey(f), place{f, tx.Name(), v.ID, yanked}.encode()); err != nil {
 			return err
 		}
 	}
 	specs, recent := tx.KindIndex(specsTable), tx.KindIndex(recentTable)
 	pair := pairKey(tx.Name(), v.ID)
-	news := recentKey('v', v.Published, naming.FullName(tx.Name(), v.ID))
+	news := recentKey('v', v.Published, names.FullName(tx.Name(), v.ID))
 	if yanked {
 		return cmp.Or(specs.Delete(pair), recent.Delete(news))
 	}
@@ -249,9 +259,9 @@ func live(t ledger.Tables, visible func(name string) (bool, error), yield func(g
 		if err != nil || !ok {
 			return err
 		}
-		slices.SortFunc(ids, naming.NewerFirst)
+		slices.SortFunc(ids, version.NewerFirst)
 		for _, id := range ids {
-			number, platform := naming.SplitID(id)
+			number, platform := version.Split(id)
 			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 		return nil
@@ -273,8 +283,8 @@ func live(t ledger.Tables, visible func(name string) (bool, error), yield func(g
 func choose(index string) func(gemspec.Tuple) bool {
 	seen, of := map[string]bool{}, ""
 	return func(t gemspec.Tuple) bool {
-		if gemspec.IsPrerelease(t.Number) || index == indexPrereleases {
-			return gemspec.IsPrerelease(t.Number) && index == indexPrereleases
+		if version.IsPrerelease(t.Number) || index == indexPrereleases {
+			return version.IsPrerelease(t.Number) && index == indexPrereleases
 		}
 		if index == indexReleases {
 			return true

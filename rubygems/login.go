@@ -13,7 +13,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/form"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
 	"larder/store"
 )
 
@@ -65,7 +65,7 @@ var keyActions = map[string][]auth.Action{
 func keyScopes(f form.Form) (auth.Scopes, error) {
 	name := "*"
 	if one := f["rubygem_name"]; one != "" {
-		if err := naming.CheckName(one); err != nil {
+		if err := names.Check(one); err != nil {
 			return nil, err
 		}
 		name = one

@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"larder/auth"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/form"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -49,20 +49,20 @@ func readDoomed(r *http.Request) (d doomed, err error) {
 	}
 	platform := f["platform"]
 	if platform == "" {
-		platform = gemspec.Ruby
+		platform = version.Ruby
 	}
-	if d.name = f["gem_name"]; naming.CheckName(d.name) != nil {
+	if d.name = f["gem_name"]; names.Check(d.name) != nil {
 		return d, problem.Errorf(store.ErrNotFound, "This gem could not be found.")
 	}
-	if !gemspec.IsVersion(f["version"]) || naming.CheckPlatform(platform) != nil {
+	if !version.Valid(f["version"]) || version.CheckPlatform(platform) != nil {
 		return d, noVersion(f["version"], platform)
 	}
-	d.id = naming.VersionID(f["version"], platform)
+	d.id = version.ID(f["version"], platform)
 	return d, nil
 }
 
 func noVersion(number, platform string) error {
-	if platform != gemspec.Ruby {
+	if platform != version.Ruby {
 		number += " (" + platform + ")"
 	}
 	return &plainAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
@@ -88,7 +88,7 @@ func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx 
 		}
 		v, err := tx.Version(d.id)
 		if errors.Is(err, store.ErrNotFound) {
-			return noVersion(naming.SplitID(d.id))
+			return noVersion(version.Split(d.id))
 		}
 		if err != nil {
 			return err

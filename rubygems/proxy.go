@@ -17,13 +17,13 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
-	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -83,7 +83,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	out := []byte(compactindex.InfoHead)
 	for _, l := range compactindex.Entries(body) {
 		if offline {
-			if here, err := s.Up.Here(ctx, name, naming.FullName(name, l.ID)+".gem"); err != nil {
+			if here, err := s.Up.Here(ctx, name, names.FullName(name, l.ID)+".gem"); err != nil {
 				return nil, err
 			} else if !here {
 				continue
@@ -263,7 +263,7 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *join
 // a file, so the right is asked for each that it may be; miss is the error when it is none.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffix string, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
-	for _, name := range naming.Candidates(full) {
+	for _, name := range names.Candidates(full) {
 		if err := s.May(ctx, auth.Read, name); err != nil {
 			return err
 		}
@@ -320,7 +320,7 @@ func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entr
 				return l, d, nil
 			}
 		}
-		if k, err := s.Up.Kept(ctx, name, naming.FullName(name, id)+".gem"); err != nil || k != nil {
+		if k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem"); err != nil || k != nil {
 			return compactindex.Entry{ID: id}, d, err
 		}
 	}

@@ -17,14 +17,15 @@ import (
 
 	"larder/auth"
 	"larder/internal/budget"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/rubygems/archive"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/form"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -35,7 +36,7 @@ type publication struct {
 	stage *store.Stage
 
 	bundles []byte // attestations as they were sent
-	gem     *gemfile.File
+	gem     *archive.Gem
 	id      string
 	sha     string // of the file, hex
 	quick   []byte
@@ -55,20 +56,20 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 		return err
 	}
 	err = budget.During(ctx, inspectionSize, func() (err error) {
-		p.gem, err = gemfile.Read(io.NewSectionReader(stage, 0, stage.Size()))
+		p.gem, err = archive.Read(io.NewSectionReader(stage, 0, stage.Size()))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	spec := p.gem.Spec
-	if err := gemfile.Check(spec); err != nil {
+	if err := archive.Check(spec); err != nil {
 		return err
 	}
 	if err := s.May(ctx, auth.Create, spec.Name); err != nil {
 		return err
 	}
-	p.id, p.sha = naming.VersionID(spec.Version, spec.Platform), stage.Digest().Encoded()
+	p.id, p.sha = version.ID(spec.Version, spec.Platform), stage.Digest().Encoded()
 	again, err := s.Publish(ctx, spec.Name, stage, 0, p)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func say(w http.ResponseWriter, format string, args ...any) error {
 
 // inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it
 // unpacks to.
-const inspectionSize = 3 * gemfile.MaxMember
+const inspectionSize = 3 * archive.MaxMember
 
 // receive reads the body: the file itself, or a form with the file and attestations in any order.
 func (p *publication) receive(r *http.Request) error {
@@ -196,12 +197,12 @@ func (p *publication) Assemble(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		p.record.Files = append(p.record.Files, store.File{Name: naming.FullName(spec.Name, p.id) + suffixSpec, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+		p.record.Files = append(p.record.Files, store.File{Name: names.FullName(spec.Name, p.id) + suffixSpec, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
 	}
 	if p.bundles == nil {
 		return nil
 	}
-	if err := gemfile.CheckBundles(p.bundles, p.sha); err != nil {
+	if err := archive.CheckBundles(p.bundles, p.sha); err != nil {
 		return err
 	}
 	return p.s.Keep(ctx, &p.record, &m.Attestations, p.bundles)
@@ -211,7 +212,7 @@ func (p *publication) Assemble(ctx context.Context) (err error) {
 func (p *publication) Commit(tx *store.PackageTx[Meta], b store.Blob) error {
 	v := p.record
 	file := store.File{
-		Name: naming.FullName(tx.Name(), p.id) + suffixGem, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream",
+		Name: names.FullName(tx.Name(), p.id) + suffixGem, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream",
 	}
 	v.Files = append([]store.File{file}, v.Files...)
 	if err := p.claim(tx); err != nil {
@@ -240,12 +241,12 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	if err != nil {
 		return err
 	}
-	equal, key := tx.KindIndex(equalTable), pairKey(name, naming.CanonicalID(spec))
+	equal, key := tx.KindIndex(equalTable), pairKey(name, version.CanonicalID(spec.Version, spec.Platform))
 	if other := equal.Get(key); other != nil {
 		return problem.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
 	}
 	full := tx.KindIndex(fullTable)
-	for _, f := range naming.FullNames(name, spec.Version, spec.Platform) {
+	for _, f := range fullNames(name, spec.Version, spec.Platform) {
 		if full.Get(fullKey(f)) != nil {
 			return problem.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
@@ -255,11 +256,11 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 
 // claimName takes a name that no other gem has in another spelling.
 func claimName(tx *store.PackageTx[Meta]) error {
-	names, key := tx.KindIndex(namesTable), fullKey(tx.Name())
-	if other := names.Get(key); other != nil && string(other) != tx.Name() {
+	spelt, key := tx.KindIndex(namesTable), fullKey(tx.Name())
+	if other := spelt.Get(key); other != nil && string(other) != tx.Name() {
 		return problem.Errorf(store.ErrExists, "The name %s is taken in another spelling.", tx.Name())
 	}
-	if err := names.Put(key, []byte(tx.Name())); err != nil {
+	if err := spelt.Put(key, []byte(tx.Name())); err != nil {
 		return err
 	}
 	if err := tx.KindIndex(recentTable).Put(recentKey('g', tx.Tx().Now(), tx.Name()), []byte(tx.Name())); err != nil {

@@ -19,8 +19,8 @@ import (
 	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/archive"
+	"larder/rubygems/version"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -132,7 +132,7 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 		if err != nil {
 			return err
 		}
-		for _, full := range naming.FullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+		for _, full := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 			p, err := decodePlace(tx.KindIndex(fullTable).Get(fullKey(full)))
 			if err != nil || p != (place{full, tx.Name(), v.ID, v.Yanked}) {
 				g.T.Errorf("%s: place %+v %v", full, p, err)
@@ -141,7 +141,7 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 		if v.Yanked {
 			continue
 		}
-		if live++; latest == "" || naming.Prefers(v.ID, latest) {
+		if live++; latest == "" || version.Prefers(v.ID, latest) {
 			latest = v.ID
 		}
 		specs[string(pairKey(tx.Name(), v.ID))] = true
@@ -329,7 +329,7 @@ func (r *release) build() []byte {
 	if r.checksums != nil {
 		sums = r.checksums(sums)
 	}
-	list := []member{{gemfile.Metadata, metadata, 0}, {gemfile.Data, data, 0}, {gemfile.Checksums, zipped([]byte(sums)), 0}}
+	list := []member{{archive.Metadata, metadata, 0}, {archive.Data, data, 0}, {archive.Checksums, zipped([]byte(sums)), 0}}
 	if r.members != nil {
 		list = r.members(list)
 	}
@@ -347,7 +347,7 @@ func (g *rig) publish(name string, ids ...string) {
 	g.T.Helper()
 	for _, id := range ids {
 		r := newRelease(name, "")
-		r.version, r.platform = naming.SplitID(id)
+		r.version, r.platform = version.Split(id)
 		g.want(g.push("ada", r), 200, "Successfully registered gem: "+name+" ("+id+")")
 	}
 }

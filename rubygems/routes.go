@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"time"
 
-	"larder/internal/gemspec"
 	"larder/internal/problem"
 	"larder/internal/route"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 )
 
 // root is where the handler sees itself; wire.Deps.Path is where clients do.
@@ -60,8 +60,8 @@ var grammar = route.Grammar[Request]{
 		"name": text(func(q *Request) *string { return &q.Name }, isName, absentGem),
 		// The request's body names a user, and a 404 does not say which of the two is missing.
 		"owned":   text(func(q *Request) *string { return &q.Name }, isName, "This gem or user could not be found."),
-		"full":    text(func(q *Request) *string { return &q.Full }, naming.IsFullName, absentVersion),
-		"version": text(func(q *Request) *string { return &q.Version }, gemspec.IsVersion, absentVersion),
+		"full":    text(func(q *Request) *string { return &q.Full }, names.IsFullName, absentVersion),
+		"version": text(func(q *Request) *string { return &q.Version }, version.Valid, absentVersion),
 		"form":    text(func(q *Request) *string { return &q.Form }, isForm, ""),
 		"index":   text(func(q *Request) *string { return &q.Index }, isIndex, ""),
 	},
@@ -95,7 +95,7 @@ func text(at func(*Request) *string, valid func(string) bool, absent string) rou
 	}
 }
 
-func isName(v string) bool { return naming.CheckName(v) == nil }
+func isName(v string) bool { return names.Check(v) == nil }
 
 func isForm(v string) bool { return v == "json" || v == "yaml" }
 
@@ -105,7 +105,7 @@ func isIndex(v string) bool { return v == indexReleases || v == indexLatest || v
 
 func (q *Request) parsePlatform(v url.Values) error {
 	if q.Platform = v.Get("platform"); q.Platform != "" {
-		return naming.CheckPlatform(q.Platform)
+		return version.CheckPlatform(q.Platform)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
 )
 
 // table is the routes, compiled.
@@ -151,7 +151,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Name != "" && naming.CheckName(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
+		if q.Name != "" && names.Check(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
 			t.Fatalf("%s %q: operation %s on %+v", method, raw, op, q)
 		}
 		link := table.Link(op, q)

@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"larder/auth"
-	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/rubygems/archive"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
 	"larder/store"
 )
 
@@ -259,7 +259,7 @@ func (s *server) notHere(w http.ResponseWriter, r *http.Request, q Request, suff
 
 // file sends one of a version's files.
 func (s *server) file(w http.ResponseWriter, r *http.Request, q Request, suffix string) error {
-	f, err := s.File(r.Context(), q.Name, naming.FullName(q.Name, q.ID)+suffix)
+	f, err := s.File(r.Context(), q.Name, names.FullName(q.Name, q.ID)+suffix)
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (s *server) attestations(w http.ResponseWriter, r *http.Request, q Request)
 	if err != nil {
 		return err
 	}
-	raw, err := s.ReadPart(ctx, v.Meta.Attestations, gemfile.MaxMember)
+	raw, err := s.ReadPart(ctx, v.Meta.Attestations, archive.MaxMember)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ import (
 	"larder/internal/rubymarshal"
 	"larder/internal/rubymarshal/marshaltest"
 	"larder/internal/wiretest"
-	"larder/rubygems/naming"
+	"larder/rubygems/version"
 	"larder/store/storetest"
 )
 
@@ -106,11 +106,11 @@ func TestH3_Property(t *testing.T) {
 		name := fmt.Sprintf("gem%d", rnd.IntN(5))
 		if n := len(live[name]); n > 0 && rnd.IntN(3) == 0 {
 			at := rnd.IntN(n)
-			number, platform := naming.SplitID(live[name][at])
+			number, platform := version.Split(live[name][at])
 			g.want(g.yank("ada", name, number, platform), 200, "")
 			live[name] = slices.Delete(live[name], at, at+1)
 		} else {
-			id := naming.VersionID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
+			id := version.ID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
 			g.publish(name, id)
 			live[name] = append(live[name], id)
 		}

@@ -20,9 +20,9 @@ import (
 // done are the folders, with everything below them, and files that are written to these rules.
 var done = []string{
 	"internal/advisory", "internal/archive", "internal/bench", "internal/budget", "internal/compress", "internal/e2e",
-	"internal/gemspec", "internal/ledger", "internal/miniclient", "internal/multiform", "internal/pep440",
+	"internal/ledger", "internal/miniclient", "internal/multiform", "internal/pep440",
 	"internal/pydist", "internal/rawjson", "internal/rebuild", "internal/rubymarshal", "internal/semver",
-	"internal/sortedlist", "internal/trust", "internal/xmlrpc", "store",
+	"internal/sortedlist", "internal/trust", "internal/xmlrpc", "rubygems/gemspec", "rubygems/names", "rubygems/version", "store",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 

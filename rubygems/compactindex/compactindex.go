@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"larder/internal/gemspec"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 )
 
 // InfoHead is what every /info begins with, and what ends the head of a list.
@@ -23,7 +24,7 @@ func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 		}
 	}
 	slices.Sort(deps)
-	out := naming.VersionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
+	out := version.ID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
 	if !s.RubyVersion.Trivial() {
 		out += ",ruby:" + s.RubyVersion.Join("&")
 	}
@@ -144,9 +145,9 @@ func Tuples(list []byte, yield func(gemspec.Tuple)) {
 	for _, name := range names {
 		g := gems[name]
 		g.ids = slices.DeleteFunc(g.ids, func(id string) bool { return g.gone[id] })
-		slices.SortFunc(g.ids, naming.NewerFirst)
+		slices.SortFunc(g.ids, version.NewerFirst)
 		for _, id := range slices.Compact(g.ids) {
-			number, platform := naming.SplitID(id)
+			number, platform := version.Split(id)
 			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 	}
@@ -198,15 +199,12 @@ func (j *Joined) Continues(theirs, ours []byte) bool {
 	if len(ours) == len(j.Ours) {
 		return true
 	}
-	names := Fold(j.Theirs)
+	folded := names.Fold(j.Theirs)
 	for line := range bytes.Lines(ours[len(j.Ours):]) {
 		name, _, _ := bytes.Cut(line, []byte(" "))
-		if bytes.Contains(names, slices.Concat([]byte("\n"), Fold(name), []byte(" "))) {
+		if bytes.Contains(folded, slices.Concat([]byte("\n"), names.Fold(name), []byte(" "))) {
 			return false
 		}
 	}
 	return true
 }
-
-// Fold makes equal what people take for the same name: letters of either case, dash and underscore.
-func Fold(name []byte) []byte { return bytes.ReplaceAll(bytes.ToLower(name), []byte("_"), []byte("-")) }

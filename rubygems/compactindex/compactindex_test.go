@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/gemspec"
+	"larder/rubygems/gemspec"
 )
 
 // TestEntries: facts in any order, those nobody knows, tokens that name no platform; what must not be passed on is not there.

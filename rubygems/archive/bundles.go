@@ -1,4 +1,4 @@
-package gemfile
+package archive
 
 import (
 	"bytes"

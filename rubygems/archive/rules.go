@@ -1,12 +1,13 @@
-package gemfile
+package archive
 
 import (
 	"net/url"
 	"strings"
 
-	"larder/internal/gemspec"
 	"larder/internal/problem"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // Check is every rule for a gem that is published here.
 func Check(s *gemspec.Specification) error {
-	for _, err := range []error{naming.CheckName(s.Name), naming.CheckVersion(s.Version), naming.CheckPlatform(s.Platform), checkTexts(s), checkMetadata(s), checkDependencies(s)} {
+	for _, err := range []error{names.Check(s.Name), version.Check(s.Version), version.CheckPlatform(s.Platform), checkTexts(s), checkMetadata(s), checkDependencies(s)} {
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func checkMetadata(s *gemspec.Specification) error {
 
 func checkDependencies(s *gemspec.Specification) error {
 	for _, d := range s.Dependencies {
-		if err := naming.CheckName(d.Name); err != nil {
+		if err := names.Check(d.Name); err != nil {
 			return err
 		}
 		if err := checkRequirement(d.Requirement, d.Name); err != nil {

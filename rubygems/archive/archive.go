@@ -1,6 +1,6 @@
 // Package gemfile reads what a .gem file says of itself, and holds the rules for one that is published here. Pure over
 // io.Reader; the limits hold whatever its headers claim.
-package gemfile
+package archive
 
 import (
 	"crypto/sha256"
@@ -14,9 +14,8 @@ import (
 	"strings"
 
 	"larder/internal/archive"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
-	"larder/store"
+	"larder/rubygems/gemspec"
 )
 
 const (
@@ -34,8 +33,8 @@ const (
 	signature = ".sig"
 )
 
-// File is what publishing needs to know of an uploaded file.
-type File struct {
+// Gem is what publishing needs to know of an uploaded file.
+type Gem struct {
 	Spec      *gemspec.Specification
 	Sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
 	Own       map[string]map[string]string // the same as computed
@@ -44,8 +43,8 @@ type File struct {
 }
 
 // Read reads a .gem: an uncompressed tar of a specification, the files and checksums of both.
-func Read(r io.Reader) (*File, error) {
-	g := &File{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
+func Read(r io.Reader) (*Gem, error) {
+	g := &Gem{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
 	seen := map[string]bool{}
 	err := archive.Tar(r, archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}, func(e *archive.Entry) error {
 		base := strings.TrimSuffix(e.Name, signature)
@@ -88,7 +87,7 @@ func unreadable(err error, what string) error {
 }
 
 // take reads one member and hashes it.
-func (g *File) take(e *archive.Entry) error {
+func (g *Gem) take(e *archive.Entry) error {
 	s256, s512 := sha256.New(), sha512.New()
 	in := io.TeeReader(e, io.MultiWriter(s256, s512))
 	var err error
@@ -112,7 +111,7 @@ func (g *File) take(e *archive.Entry) error {
 }
 
 // small reads a member that fits into memory.
-func (g *File) small(name string, in io.Reader) error {
+func (g *Gem) small(name string, in io.Reader) error {
 	raw, err := io.ReadAll(io.LimitReader(in, MaxMember+1))
 	switch {
 	case err != nil:
@@ -161,7 +160,7 @@ func checkData(r io.Reader) error {
 func inside(p string) bool { return p != ".." && !strings.HasPrefix(p, "../") }
 
 // compare checks the sums the gem states; those of algorithms we do not compute are left alone.
-func (g *File) compare() error {
+func (g *Gem) compare() error {
 	if g.Unchecked {
 		return nil
 	}
@@ -173,7 +172,7 @@ func (g *File) compare() error {
 	for algorithm, own := range g.Own {
 		for name, want := range g.Sums[algorithm] {
 			if !strings.EqualFold(own[name], want) {
-				return problem.Errorf(store.ErrDigest, "The gem's %s is not the one its checksums are of.", name)
+				return problem.Errorf(problem.ErrInvalid, "The gem's %s is not the one its checksums are of.", name)
 			}
 		}
 	}
