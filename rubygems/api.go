@@ -1,7 +1,7 @@
 package rubygems
 
-// The JSON APIs that bots, dashboards and scripts read (A8). Everything comes from the specification and the record; there
-// is one rendering of each, whichever end point shows it.
+// The JSON APIs that bots, dashboards and scripts read. Everything comes from a version's record and its specification.
+// A gem and a version are rendered in one way, whichever endpoint shows them.
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ type gemJSON struct {
 	Dependencies     map[string][]needed `json:"dependencies"`
 }
 
-// needed is a dependency as the APIs show it.
+// needed is a dependency in the APIs' form.
 type needed struct {
 	Name         string `json:"name"`
 	Requirements string `json:"requirements"`
@@ -70,7 +70,7 @@ type versionJSON struct {
 	facts
 }
 
-// facts are what only versions have.
+// facts are the members that only versions have.
 type facts struct {
 	BuiltAt         string   `json:"built_at"`
 	CreatedAt       string   `json:"created_at"`
@@ -90,7 +90,7 @@ type releaseJSON struct {
 	facts
 }
 
-// shown is a version with its specification read.
+// shown is a version whose specification has been read.
 type shown struct {
 	name string
 	v    store.Version[Meta]
@@ -119,7 +119,7 @@ func (x shown) metadata() map[string]string {
 	return out
 }
 
-// uri is what the metadata says of a link.
+// uri returns a link of the metadata, nil if there is none.
 func (x shown) uri(key string) *string {
 	if v := x.spec.Meta(key); v != "" {
 		return &v
@@ -146,11 +146,15 @@ func (x shown) gem(base string) gemJSON {
 		info = gemspec.Text(s.Summary)
 	}
 	return gemJSON{
-		Name: x.name, Version: s.Version, VersionCreatedAt: x.v.Published.UTC().Format(timeForm), Platform: s.Platform, Authors: strings.Join(s.Authors, ", "),
-		Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(), Yanked: x.v.Yanked, SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
-		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + names.FullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
-		WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"), MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
-		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"), Dependencies: deps,
+		Name: x.name, Version: s.Version, Platform: s.Platform, Yanked: x.v.Yanked,
+		VersionCreatedAt: x.v.Published.UTC().Format(timeForm), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		Authors: strings.Join(s.Authors, ", "), Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(),
+		ProjectURI:  base + "/api/v1/gems/" + x.name + ".json",
+		GemURI:      base + "/gems/" + names.FullName(x.name, x.v.ID) + suffixGem,
+		HomepageURI: homepage, WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"),
+		MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
+		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"),
+		Dependencies: deps,
 	}
 }
 
@@ -161,11 +165,13 @@ func (x shown) version() versionJSON {
 		built = x.v.Published
 	}
 	return versionJSON{
-		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform,
+		Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
-			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: gemspec.Text(s.Description), Number: s.Version,
-			Summary: gemspec.Text(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: version.IsPrerelease(s.Version),
-			Requirements: orEmpty(s.Requirements),
+			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm),
+			Number: s.Version, Prerelease: version.IsPrerelease(s.Version), Requirements: orEmpty(s.Requirements),
+			Summary: gemspec.Text(s.Summary), Description: gemspec.Text(s.Description),
+			RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "),
 		},
 	}
 }
@@ -184,7 +190,7 @@ func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (
 	return x, nil
 }
 
-// latestOf is the version that stands for a gem; ErrNotFound when all are yanked.
+// latestOf returns the version that represents a gem. store.ErrNotFound when all are yanked.
 func (s *server) latestOf(ctx context.Context, name string) (x shown, err error) {
 	var v store.Version[Meta]
 	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
@@ -201,8 +207,10 @@ func (s *server) latestOf(ctx context.Context, name string) (x shown, err error)
 	return s.open(ctx, name, v)
 }
 
-// document answers with JSON about one gem, rendered when the gem has changed.
-func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error)) error {
+// document answers with JSON about one gem, which is rendered anew when the gem has changed.
+func (s *server) document(
+	w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error),
+) error {
 	key := store.DocKey{Kind: store.RubyGems, Package: name, Base: base, Format: form}
 	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		v, err := value(ctx)
@@ -272,7 +280,8 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 	})
 }
 
-// latest is the number of the version that stands for a gem. An unknown gem has the number "unknown", as upstream.
+// latest is the number of the version that represents a gem. An unknown gem has the number "unknown", as at the public
+// registry.
 func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.document(w, r, q.Name, "", "latest", func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
@@ -283,7 +292,7 @@ func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error
 	})
 }
 
-// release is one version; without a platform the one for all, or else the first there is.
+// release is one version. Without a platform in the request it is the one for all platforms, else the first there is.
 func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) error {
 	base := s.URL(r)
 	return s.document(w, r, q.Name, base, "version "+q.Version+" "+q.Platform, func(ctx context.Context) (any, error) {
@@ -322,27 +331,28 @@ func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[
 	return found, err
 }
 
-// The lists of news.
+// Limits of the lists of news.
 const (
 	maxNews  = 50
-	newsRows = 1000 // looked at for one answer that has no window
+	newsRows = 1000 // read for one answer whose request has no window of time
 )
 
-// newGems are the gems that came last, updated the versions.
+// newGems lists the newest gems.
 func (s *server) newGems(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.news(w, r, 'g', Request{})
 }
 
+// updated lists the newest versions.
 func (s *server) updated(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.news(w, r, 'v', Request{})
 }
 
-// timeframe are the versions that came between two times, oldest first in pages; mirrors read it.
+// timeframe lists the versions that were published between two times, oldest first, in pages. Mirrors read it.
 func (s *server) timeframe(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.news(w, r, 'v', q)
 }
 
-// news lists versions or gems: a page of q's window, or without one the newest.
+// news lists versions ('v') or gems ('g'): a page of q's window of time, or without one the newest.
 func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Request) error {
 	ctx := r.Context()
 	var rows [][2]string
@@ -360,7 +370,7 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 	return listed(w, r, s.URL(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
 }
 
-// listed answers with a list of gems; what was yanked in the meantime is not in it.
+// listed answers with a list of gems. What was yanked since the rows were read is left out.
 func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R, open func(R) (shown, error)) error {
 	out := []gemJSON{}
 	for _, row := range rows {

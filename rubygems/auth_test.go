@@ -127,8 +127,8 @@ func TestE_ReadOnlyKey(t *testing.T) {
 	}
 }
 
-// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is in our
-// log either, and that no answer leads elsewhere with one, is looked at after every test.
+// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is
+// in our log either, and that no answer leads elsewhere with one, is looked at after every test.
 func TestE_KeyInAddress(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("demo", "1.0")
@@ -143,7 +143,8 @@ func TestE_KeyInAddress(t *testing.T) {
 	}
 }
 
-// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only grow.
+// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only
+// grow.
 func TestA9_Private(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("open-a", "1.0")

@@ -17,8 +17,8 @@ import (
 	"larder/store/storetest"
 )
 
-// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it to have
-// large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
+// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it
+// to have large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
 func BenchmarkFill(b *testing.B) {
 	for line := range strings.Lines(os.Getenv("LARDER_BENCH_FILL")) {
 		dir, n, _ := strings.Cut(strings.TrimSpace(line), "=")

@@ -1,16 +1,17 @@
-// Package rubygems serves the RubyGems protocol: gem and Bundler, from RubyGems 3.3 to 4.0, publish to it, install from it
-// and manage what is there.
+// Package rubygems serves the RubyGems protocol. gem and Bundler, from RubyGems 3.3 to 4.0, publish to it, install from
+// it, and manage what is there.
 //
-// A gem is a store package of kind rubygems. A version is called by its number and, unless that is ruby, its platform
-// ("1.0-x86_64-linux"); its .gem is its first file. A version's record holds its specification, as data, and its line of the
-// compact index. Everything clients read of the whole registry is derived from records by the transaction that changes
-// them: a gem's lines and the state of their md5, the list /versions with the states of its sums, the rows of the Marshal
-// indexes, the specification in Ruby's format. So a push costs the same however many gems and versions there are.
+// A gem is a store package of kind rubygems. The ID of a version is its number and, unless that is ruby, its platform:
+// 1.0-x86_64-linux. Its .gem is its first file. Its record holds its specification, as data, and its line of the
+// compact index. Whatever clients read of the whole registry is derived from records, in the transaction that changes
+// them: the lines of a gem and the state of their MD5, the list /versions with the states of its sums, the rows of the
+// Marshal indexes, the specification in Ruby's binary format. So a push costs the same however many gems and versions
+// there are.
 //
 // # Wire table
 //
-// Method, path below /rubygems, operation and what it needs; who asks for it stands with the routes in rubygems.go, from
-// which the table is made. {full} is a name and a version as in the name of a file: rack-3.1.0, or
+// Method, path below /rubygems, operation and what it needs. Who asks for it is said with the routes in rubygems.go,
+// from which the table is made. {full} is a name and a version as in the name of a file: rack-3.1.0, or
 // nokogiri-1.18.0-x86_64-linux. HEAD is answered wherever GET is. Empty segments of a path count as none.
 //
 //	GET     /                                                rubygems.root              list
@@ -50,17 +51,19 @@
 //
 // # Rights
 //
-// Reading needs read, pushing create, yanking delete, owners write, restoring and compacting admin. What a key made with gem
-// signin may do follows the scopes clients know: push_rubygem is create, yank_rubygem delete, add_owner and its kin write.
-// Who pushes a gem first is its owner. A user to whom no administrator gave scopes changes only gems of which they are an
-// owner; scopes are the administrator's word on which gems somebody may change. Lists show what whoever asks may read: who
-// may read everything gets the stored list, others one rendered for them.
+// Reading needs read, pushing create, yanking delete, changing owners write, restoring and compacting admin. The scopes
+// of a key made by gem signin are those that clients know: push_rubygem is create, yank_rubygem delete, add_owner,
+// update_owner and remove_owner write. The first publisher of a gem is its owner. A user without scopes changes only
+// gems that they own; scopes are how an administrator says which gems a user may change. Lists have what the client may
+// read: clients who may read everything get the stored list, others one that is rendered for them. The name of a file
+// does not say where the name of the gem ends, so its gem is looked up before the right is asked.
 //
 // # Where is what
 //
-//	rubygems.go  options, routes     routes.go  their fields          model.go   what is stored    errors.go  every error body
-//	publish.go   a version comes in  index.go   rows of the indexes   serve.go   reading           proxy.go   upstreams
-//	manage.go    yank, owners        login.go   keys, profile         api.go     JSON              search.go  search
+//	rubygems.go  options, routes     routes.go  their fields          model.go   what is stored
+//	publish.go   a version comes in  index.go   rows of the indexes   serve.go   reading
+//	manage.go    yank, owners        login.go   keys, profile         api.go     JSON
+//	search.go    search              proxy.go   upstreams             errors.go  every error body
 //	compact.go   /versions, shortened
 //
 // What can be understood by itself lies in folders:
@@ -72,5 +75,5 @@
 //	compactindex  the lines of the compact index
 //	form          forms as gem sends them
 //
-// How a list that only grows is kept and served is internal/ledger.
+// Package ledger keeps and serves the list that only grows.
 package rubygems

@@ -1,6 +1,6 @@
 package rubygems
 
-// The one place that writes error bodies: plain text, which gem and Bundler print as it is.
+// The only place that writes error bodies: plain text, which gem and Bundler print as it is.
 
 import (
 	"cmp"
@@ -24,7 +24,7 @@ func absent(f wire.Failure) string {
 	return cmp.Or(f.Absent, absentGem)
 }
 
-// status is the status of a failure as RubyGems' clients know it.
+// status is the status of a failure as the clients of RubyGems expect it.
 func status(f wire.Failure) int {
 	switch {
 	case errors.Is(f.Err, problem.ErrBadPath), errors.Is(f.Err, problem.ErrTruncated):
@@ -46,7 +46,7 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 			text = absent(f)
 		}
 	case http.StatusUnauthorized:
-		// Bundler and gem send what they have at once; the challenge is for curl and browsers.
+		// Bundler and gem send their credentials with the first request; the challenge is for curl and browsers.
 		h.Set("WWW-Authenticate", `Basic realm="larder"`)
 		if errors.Is(f.Err, auth.ErrNoCredentials) {
 			text = "Access Denied. This needs a login: run gem signin, or give a key or user:password."
@@ -69,7 +69,7 @@ type plainAbsent struct{ error }
 
 func (e *plainAbsent) Unwrap() error { return e.error }
 
-// printable drops what a terminal would obey instead of showing.
+// printable removes control characters, which a terminal obeys.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
@@ -79,7 +79,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// needLogin is the error of what only users can do.
+// needLogin is the error of anonymous clients where a user is needed.
 func needLogin() error {
 	return problem.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
 }

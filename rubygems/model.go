@@ -1,6 +1,6 @@
 package rubygems
 
-// What is stored about a version. Pure.
+// What is stored of a version.
 
 import (
 	"unicode/utf8"
@@ -13,7 +13,7 @@ const typeGem = "gem"
 
 const (
 	maxBundles   = 4 << 20 // all attestations of one push
-	summaryWords = 300     // bytes of the summary kept for search
+	summaryBytes = 300     // bytes of the summary kept for search
 )
 
 // Meta is what a version's record holds beside the store's own fields. Documents and index lines are derived from it.
@@ -27,9 +27,9 @@ type Meta struct {
 	Line string `json:"line"`
 	// SpecSHA is the sha256 of the gemspec.rz.
 	SpecSHA string `json:"spec_sha"`
-	// Summary is the start of the summary, for search.
+	// Summary is the beginning of the summary, for search.
 	Summary string `json:"summary,omitempty"`
-	// Attestations is the answer of the attestations end point.
+	// Attestations are the Sigstore bundles as they were pushed.
 	Attestations registry.Part `json:"attestations,omitzero"`
 }
 

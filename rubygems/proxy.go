@@ -1,7 +1,8 @@
 package rubygems
 
-// Copies of remote registries. A gem's /info is passed on byte by byte; /versions is theirs with ours behind it, and only
-// grows as long as theirs does. Every gem is checked against its line's checksum, which gem install itself never looks at.
+// Copies of upstream registries. A gem's /info is passed on as it is. /versions is the upstream's list followed by our
+// own, and only grows as long as the upstream's does. Every gem is checked against the checksum in its line, which gem
+// install itself does not read.
 
 import (
 	"bytes"
@@ -28,7 +29,7 @@ import (
 	"larder/upstream"
 )
 
-// Lifetimes of upstreams' documents.
+// How long the documents of upstreams are fresh.
 const (
 	freshVersions = time.Minute
 	freshInfo     = 5 * time.Minute
@@ -46,7 +47,8 @@ func infoQuery(name string) upstream.Query {
 	}
 }
 
-// proxiedInfo answers with an upstream's /info, without the lines that are held back or, offline, whose gem is not here.
+// proxiedInfo answers with an upstream's /info, without versions that a rule refuses and, offline, those that are not
+// kept.
 func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string) error {
 	d, err := s.Up.Document(r.Context(), infoQuery(name))
 	if err != nil {
@@ -54,7 +56,8 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.Up.Offline()
-	doc, err := s.Store.Document(r.Context(), d.Rendered(name, "", "info"), func(ctx context.Context) (store.Rendered, error) {
+	key := d.Rendered(name, "", "info")
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -66,7 +69,10 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 			}
 		}
 		if bad > 0 {
-			s.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name), slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad))
+			s.Log.LogAttrs(
+				ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name),
+				slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad),
+			)
 		}
 		if bad > 0 || offline || s.Up.Gated() {
 			body, err = s.offered(ctx, name, body, offline)
@@ -79,6 +85,7 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
+// offered returns an upstream's /info without the lines that may not be passed on.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) ([]byte, error) {
 	out := []byte(compactindex.InfoHead)
 	for _, l := range compactindex.Entries(body) {
@@ -99,35 +106,38 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	return out, nil
 }
 
-// joins remembers what /versions was last for those who see the same of ours.
+// joins are the last /versions, by registry.View.Key of the clients that see the same of our own list.
 type joins struct {
 	mu   sync.Mutex // guards the rest
 	last map[string]*joined
 }
 
-// joined is theirs and ours in one list.
+// joined is the lists of the upstreams and our own in one.
 type joined struct {
 	compactindex.Joined
-	of     string // what it was made from
-	names  int64  // how many names had been claimed or released by then
+	of     string // identifies the lists and claims that it was made from
+	names  int64  // how many names had been claimed or released
 	digest digest.Digest
 }
 
-// maxJoins bounds the memory; each is as large as the upstream's list.
+// maxJoins is how many lists are remembered. Each is as large as the upstream's.
 const maxJoins = 8
 
-// versionsQuery asks for a list of which only the end changes.
+// versionsQuery asks for a list that only grows.
 func versionsQuery() upstream.Query {
-	return upstream.Query{Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30, Check: func(body []byte, _ string) error {
-		if !bytes.HasPrefix(body, []byte("created_at:")) {
-			return errors.New("not a list of the compact index")
-		}
-		return nil
-	}}
+	return upstream.Query{
+		Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30,
+		Check: func(body []byte, _ string) error {
+			if !bytes.HasPrefix(body, []byte("created_at:")) {
+				return errors.New("not a list of the compact index")
+			}
+			return nil
+		},
+	}
 }
 
-// bothLists is the upstreams' lists without our names, and our own list behind them, as v sees it. As long as both only
-// grow, so does what they make together; clients then fetch the end only.
+// bothLists is the lists of the upstreams without our names, followed by our own list as v sees it. As long as all of
+// them only grow, so does the joined one, and clients fetch only its end.
 func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error) {
 	h, err := s.list.Head(ctx)
 	if err != nil {
@@ -140,11 +150,11 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	for _, u := range s.Up.Upstreams() {
 		d, err := s.Up.DocumentFrom(ctx, u, versionsQuery())
 		if errors.Is(err, upstream.ErrOffline) {
-			missing = err // another one's list may be here
+			missing = err // the list of another upstream may be kept
 			continue
 		}
 		if !u.Configured() && errors.Is(err, store.ErrNotFound) {
-			continue // it need not have one
+			continue // of one that is not configured any more, the list need not be kept
 		}
 		if err != nil {
 			return nil, err
@@ -172,13 +182,14 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	}
 	lines := compactindex.ListLines(next.Ours)
 	if len(lists) == 0 {
-		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // what a list begins with
+		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // the head of our own
 	}
 	next.Ours = lines
 	if last == nil || last.names != next.names {
 		last = &joined{}
 	}
-	if err := next.Follow(&last.Joined, func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }); err != nil {
+	pass := func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }
+	if err := next.Follow(&last.Joined, pass); err != nil {
 		return nil, err
 	}
 	next.digest = digest.FromBytes(next.Body)
@@ -189,7 +200,7 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	return next, nil
 }
 
-// listOf is the first list with the lines of the others behind it.
+// listOf is the first list, followed by the lines of the others.
 func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err error) {
 	for _, d := range lists {
 		body, err := d.Bytes(ctx)
@@ -201,7 +212,7 @@ func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err er
 	return all, nil
 }
 
-// withoutOurs drops the lines of names that are not theirs to give, and those that must not be passed on.
+// withoutOurs removes the lines of gems that are ours or blocked, and those that may not be passed on.
 func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err error) {
 	known := map[string]bool{}
 	for line := range bytes.Lines(list) {
@@ -226,7 +237,7 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 	return out, nil
 }
 
-// proxiedVersions answers with both lists.
+// proxiedVersions is /versions of both lists.
 func (s *server) proxiedVersions(ctx context.Context, v registry.View) (ledger.Content, error) {
 	both, err := s.bothLists(ctx, v)
 	if err != nil {
@@ -259,8 +270,8 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *join
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
-// proxiedFile answers with a gem of an upstream, or with its specification. Which gem it is cannot be seen in the name of
-// a file, so the right is asked for each that it may be; miss is the error when it is none.
+// proxiedFile answers with a gem of an upstream, or with its specification. The name of the file does not say which gem
+// it is of, so the right is asked for every gem that it may be of. miss is the error if it is of none.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffix string, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
 	for _, name := range names.Candidates(full) {
@@ -287,7 +298,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffi
 	return miss
 }
 
-// placeOf is where an upstream has a file, and what it must be as far as the compact index says.
+// placeOf is where an upstream has a file. A gem must have the checksum of its line.
 func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) upstream.Place {
 	p := upstream.Place{Upstream: d.Upstream, Ref: "gems/" + full + suffix, Type: "application/octet-stream"}
 	switch {
@@ -299,8 +310,8 @@ func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) up
 	return p
 }
 
-// lineOf finds a version's line; one that is not there makes us ask for /info as it is now. A gem that is kept is found
-// although its line has gone: lock files still name it.
+// lineOf finds a version's line. If the kept /info has none, it asks the upstream for the present one. A gem that is
+// kept is found without a line, too, since lock files still name it.
 func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entry, *upstream.Document, error) {
 	query := infoQuery(name)
 	for _, again := range []bool{false, true} {

@@ -29,7 +29,7 @@ import (
 	"larder/store"
 )
 
-// publication is one version on its way in.
+// publication is one version that is being pushed. It is the steps of registry.Publish.
 type publication struct {
 	s     *server
 	who   auth.Identity
@@ -43,7 +43,7 @@ type publication struct {
 	record  store.Version[Meta]
 }
 
-// push takes the file in, and writes only when nothing can be wrong any more.
+// push receives a gem and publishes it. It writes only when every check has passed.
 func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	stage, err := s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
@@ -75,7 +75,10 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 		return err
 	}
 	if p.gem.Unchecked && !again {
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
+		s.Log.LogAttrs(
+			ctx, slog.LevelWarn, "gem has no checksums of its own",
+			slog.String("gem", spec.Name), slog.String("version", p.id),
+		)
 	}
 	if again {
 		return say(w, "Gem was already pushed: %s", p.title())
@@ -83,12 +86,12 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return say(w, "Successfully registered gem: %s", p.title())
 }
 
-// title is a version as clients print it.
+// title is the version as clients print it.
 func (p *publication) title() string { return title(p.gem.Spec.Name, p.id) }
 
 func title(name, id string) string { return fmt.Sprintf("%s (%s)", name, id) }
 
-// say answers with a sentence, which clients print.
+// say answers with a sentence, which gem prints.
 func say(w http.ResponseWriter, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...) + "\n"
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -97,8 +100,7 @@ func say(w http.ResponseWriter, format string, args ...any) error {
 	return err
 }
 
-// inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it
-// unpacks to.
+// inspectionSize is the most bytes of memory that reading a gem takes. Its members are small, but may unpack to much.
 const inspectionSize = 3 * archive.MaxMember
 
 // receive reads the body: the file itself, or a form with the file and attestations in any order.
@@ -139,7 +141,7 @@ func (p *publication) receive(r *http.Request) error {
 	}
 }
 
-// Taken is false when the version is free, and true when it is this very file.
+// Taken is false when the version is free, and true when this very file is here.
 func (p *publication) Taken(tx *store.PackageTx[Meta]) (again bool, err error) {
 	if err := p.owned(tx); err != nil {
 		return false, err
@@ -147,20 +149,27 @@ func (p *publication) Taken(tx *store.PackageTx[Meta]) (again bool, err error) {
 	v, err := tx.Version(p.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.id):
-		return false, problem.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(
+			store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name(),
+		)
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
 		return false, err
 	case v.Yanked:
-		return false, problem.Errorf(store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(
+			store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name(),
+		)
 	case len(v.Files) > 0 && v.Files[0].Digest.Encoded() == p.sha:
 		return true, nil
 	}
-	return false, problem.Errorf(store.ErrExists, "Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title())
+	return false, problem.Errorf(
+		store.ErrExists,
+		"Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title(),
+	)
 }
 
-// owned refuses those who own nothing of a gem that is there.
+// owned refuses a client that does not own the gem, if it exists.
 func (p *publication) owned(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	if errors.Is(err, store.ErrNotFound) {
@@ -172,7 +181,7 @@ func (p *publication) owned(tx *store.PackageTx[Meta]) error {
 	return owns(p.who, pkg, "push to")
 }
 
-// Inspect has nothing to do: the gem was opened first, since its name and number stand inside only.
+// Inspect does nothing: only the archive says which version it is, so it was read before.
 func (p *publication) Inspect() error { return nil }
 
 // Assemble makes all of the record that does not depend on the transaction.
@@ -184,7 +193,8 @@ func (p *publication) Assemble(ctx context.Context) (err error) {
 	sum := sha256.Sum256(p.quick)
 	m := &p.record.Meta
 	p.record.ID = p.id
-	m.Number, m.Platform, m.SpecSHA, m.Summary = spec.Version, spec.Platform, hex.EncodeToString(sum[:]), clip(gemspec.Text(spec.Summary), summaryWords)
+	m.Number, m.Platform, m.SpecSHA = spec.Version, spec.Platform, hex.EncodeToString(sum[:])
+	m.Summary = clip(gemspec.Text(spec.Summary), summaryBytes)
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return err
@@ -197,7 +207,7 @@ func (p *publication) Assemble(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		p.record.Files = append(p.record.Files, store.File{Name: names.FullName(spec.Name, p.id) + suffixSpec, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+		p.record.Files = append(p.record.Files, p.file(suffixSpec, b))
 	}
 	if p.bundles == nil {
 		return nil
@@ -208,13 +218,16 @@ func (p *publication) Assemble(ctx context.Context) (err error) {
 	return p.s.Keep(ctx, &p.record, &m.Attestations, p.bundles)
 }
 
-// Commit is the one transaction of a push.
+// file is a file of the version.
+func (p *publication) file(suffix string, b store.Blob) store.File {
+	name := names.FullName(p.gem.Spec.Name, p.id) + suffix
+	return store.File{Name: name, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}
+}
+
+// Commit writes the record and every row that is derived from it.
 func (p *publication) Commit(tx *store.PackageTx[Meta], b store.Blob) error {
 	v := p.record
-	file := store.File{
-		Name: names.FullName(tx.Name(), p.id) + suffixGem, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream",
-	}
-	v.Files = append([]store.File{file}, v.Files...)
+	v.Files = append([]store.File{p.file(suffixGem, b)}, v.Files...)
 	if err := p.claim(tx); err != nil {
 		return err
 	}
@@ -231,7 +244,7 @@ func (p *publication) Commit(tx *store.PackageTx[Meta], b store.Blob) error {
 	return enlist(tx, v)
 }
 
-// claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
+// claim takes the names that belong to the version alone. The owner of a new gem is its first publisher.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	spec, name := p.gem.Spec, tx.Name()
 	isNew, err := registry.IsNew(tx)
@@ -254,7 +267,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	return equal.Put(key, []byte(p.id))
 }
 
-// claimName takes a name that no other gem has in another spelling.
+// claimName takes the name of a new gem, which no other gem may have in another spelling.
 func claimName(tx *store.PackageTx[Meta]) error {
 	spelt, key := tx.KindIndex(namesTable), fullKey(tx.Name())
 	if other := spelt.Get(key); other != nil && string(other) != tx.Name() {

@@ -266,7 +266,8 @@ func sliceOf(got, name, number string) []byte {
 	return nil
 }
 
-// TestH4_Push: the file as it is or in a form, with any type and every way to send the key; paths with a slash too many.
+// TestH4_Push: the file as it is or in a form, with any type and every way to send the key; paths with a slash too
+// many.
 func TestH4_Push(t *testing.T) {
 	g := newRig(t)
 	key := g.Keys["ada"]

@@ -67,7 +67,8 @@ func serve(t testing.TB, s *store.Store) *rig {
 // in is the same registry in a subtest.
 func (g *rig) in(t testing.TB) *rig { return &rig{g.In(t), g.s} }
 
-// checkAnswer: what is refused is text, nothing redirects, and no answer begins with a sentence that means more to clients.
+// checkAnswer: what is refused is text, nothing redirects, and no answer begins with a sentence that means more to
+// clients.
 func checkAnswer(t testing.TB, r *http.Request, a answer) {
 	t.Helper()
 	switch {
@@ -163,8 +164,8 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 	return err
 }
 
-// checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the sums
-// are those of the bytes.
+// checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the
+// sums are those of the bytes.
 func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
 	h, ok, err := versions.Head(t)
 	if err != nil || !ok {

@@ -1,7 +1,7 @@
 package rubygems
 
-// How paths and queries become requests, and back. Pure: no handler, no store, no clock. Empty segments count as none: gem
-// push with a --host that ends in a slash asks for //api/v1/gems, and takes a redirect for the end of its work.
+// How paths and queries become requests, and back: no handler, no store, no clock. Empty segments count as none: gem
+// push with a --host that ends in a slash asks for //api/v1/gems, and does not follow a redirect.
 
 import (
 	"cmp"
@@ -22,7 +22,7 @@ const (
 	maxQuery  = 512 // bytes of a search text
 	pageSize  = 30
 	maxPage   = 10_000
-	maxWindow = 7 * 24 * time.Hour // of timeframe_versions, as upstream
+	maxWindow = 7 * 24 * time.Hour // of timeframe_versions, as at the public registry
 )
 
 // The Marshal indexes.
@@ -45,14 +45,14 @@ type Request struct {
 	Page     int    // from 1
 	From, To time.Time
 
-	// ID is the version that Full stands for, Name then is its gem; "" when there is none to be had. No path has it: it is
-	// looked up before the right is asked.
+	// ID is the version that Full stands for, and Name is then its gem; "" when there is none. The dispatcher sets it
+	// (server.resolve), no path does.
 	ID string
 }
 
 const absentGem, absentVersion = "This gem could not be found.", "This version could not be found."
 
-// grammar is what the fields of the routes mean. What can be no value of a field makes no address of its row.
+// grammar is what the fields of the routes mean. A value that a field does not take makes the path that of no row.
 var grammar = route.Grammar[Request]{
 	Root:  root,
 	Split: route.Split{SkipEmpty: true},
@@ -81,7 +81,7 @@ func badPath(format string, args ...any) error {
 	return problem.Errorf(problem.ErrBadPath, format, args...)
 }
 
-// text is a field that takes what valid accepts. Nothing that is accepted needs an escape.
+// text is a field that takes the values that valid accepts. None of them needs an escape.
 func text(at func(*Request) *string, valid func(string) bool, absent string) route.Field[Request] {
 	return route.Field[Request]{
 		Set: func(q *Request, v string) error {
@@ -101,7 +101,7 @@ func isForm(v string) bool { return v == "json" || v == "yaml" }
 
 func isIndex(v string) bool { return v == indexReleases || v == indexLatest || v == indexPrereleases }
 
-// Parameters that no operation knows are ignored. Keys are never read from here: addresses end up in logs.
+// Unknown parameters are ignored. Keys are never read from a query, since addresses are written to logs.
 
 func (q *Request) parsePlatform(v url.Values) error {
 	if q.Platform = v.Get("platform"); q.Platform != "" {
@@ -140,7 +140,7 @@ func (q *Request) parsePage(v url.Values) error {
 	return nil
 }
 
-// parseWindow reads from and to, and a page of what came between; without to the time ends a week after from.
+// parseWindow reads a window of time and a page of it. Without to, it ends a week after from.
 func (q *Request) parseWindow(v url.Values) (err error) {
 	if q.From, err = time.Parse(time.RFC3339, v.Get("from")); err != nil {
 		return badPath("from is not a time such as 2026-01-31T00:00:00Z.")

@@ -22,19 +22,21 @@ import (
 	"larder/store"
 )
 
-// whole returns a document about the kind, rendered when the kind has changed.
-func (s *server) whole(ctx context.Context, format string, render func(ctx context.Context) (store.Rendered, error)) (*store.Document, error) {
+// whole returns a document about all gems, which is rendered anew when any of them has changed.
+func (s *server) whole(
+	ctx context.Context, format string, render func(ctx context.Context) (store.Rendered, error),
+) (*store.Document, error) {
 	return s.Store.Document(ctx, store.DocKey{Kind: store.RubyGems, Format: format}, render)
 }
 
-// root answers the oldest clients, which ask here whether there is a compact index.
+// root answers the oldest clients, which ask here whether this is a registry.
 func (s *server) root(w http.ResponseWriter, r *http.Request, _ Request) error {
-	// It lists nothing; but who may not see a list must log in here as well.
+	// This is no list, but a client that must log in to see one must log in here, too.
 	wire.Asked(r.Context())
 	return say(w, "This is a registry of Ruby gems.")
 }
 
-// getVersions is the compact index's list of everything.
+// getVersions is the list of all versions of the compact index.
 func (s *server) getVersions(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	v := s.View(ctx)
@@ -107,7 +109,7 @@ func (s *server) names(w http.ResponseWriter, r *http.Request, _ Request) error 
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
-// info is a gem's part of the compact index. A gem whose versions are all yanked has an empty one.
+// info is a gem's document of the compact index. That of a gem whose versions are all yanked has no lines.
 func (s *server) info(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	key := store.DocKey{Kind: store.RubyGems, Package: q.Name, Format: "info"}
@@ -130,13 +132,13 @@ func (s *server) info(w http.ResponseWriter, r *http.Request, q Request) error {
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
-// specs is one of the Marshal indexes, which gem search, list and fetch read to this day. They have no parts: each is
-// rendered as a whole when somebody asks for it after a change.
+// specs is one of the Marshal indexes, which gem search, list and fetch of all versions read. It is rendered as a whole
+// by the first request after a change.
 func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	v := s.View(ctx)
-	// The gem clients (3.3 to 4.0) keep one copy for each address, whoever asked, and ask only whether it has changed since.
-	// Where not everybody sees the same, the copy may be what somebody else saw, and no time says that it still holds.
+	// The gem clients (3.3 to 4.0) keep one copy for each address, whichever user asked, and ask only whether it has
+	// changed since. Where users see different indexes the copy may be another user's, so the answer must not have a date.
 	dated := s.ReadsAll(auth.Anonymous())
 	format := fmt.Sprintf("%s %s %t", q.Index, v.Key, dated)
 	render := func(ctx context.Context) (store.Rendered, error) { return s.index(ctx, q.Index, v, dated) }
@@ -163,8 +165,8 @@ func (s *server) specs(w http.ResponseWriter, r *http.Request, q Request) error 
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// index renders a Marshal index of what is published here, with the time of the last change if dated. That time is read with
-// the rows: an older one would tell clients later that they know these rows.
+// index renders a Marshal index of the hosted gems, with the time of the last change if dated. The time is read in the
+// transaction that reads the rows: with an older one, clients would be told later that they have these rows.
 func (s *server) index(ctx context.Context, name string, v registry.View, dated bool) (store.Rendered, error) {
 	var rows []gemspec.Tuple
 	var changed time.Time
@@ -198,17 +200,17 @@ func marshalled(rows []gemspec.Tuple) (store.Rendered, error) {
 	return store.Rendered{Body: b.Bytes(), Type: "application/octet-stream", Packed: true}, err
 }
 
-// after is the full second after t: clients ask with the second of their download, in which something can have changed
-// since.
+// after is the full second after t. Clients ask with the second of their download, and a gem can have changed later in
+// that second.
 func after(t time.Time) time.Time { return t.Truncate(time.Second).Add(time.Second) }
 
-// The names of a version's files, behind its full name.
+// What follows the full name in the names of a version's files.
 const (
 	suffixGem  = ".gem"
 	suffixSpec = ".gemspec.rz"
 )
 
-// errAbsent is the error of a full name that stands for no version.
+// errAbsent is the error for a full name that stands for no version.
 func errAbsent(full string) error {
 	return problem.Errorf(store.ErrNotFound, "there is no %s", full)
 }
@@ -248,7 +250,7 @@ func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) err
 	return s.file(w, r, q, suffixGem)
 }
 
-// notHere answers for a file that is not here: an upstream may have it.
+// notHere answers with a file of an upstream.
 func (s *server) notHere(w http.ResponseWriter, r *http.Request, q Request, suffix string) error {
 	err := errAbsent(q.Full)
 	if s.TryUpstream(err) {
@@ -267,12 +269,13 @@ func (s *server) file(w http.ResponseWriter, r *http.Request, q Request, suffix 
 	return s.SendBlob(w, r, store.Blob{Digest: f.Digest, Size: f.Size}, head)
 }
 
-// dependencies is what Bundler falls back to when it has no /versions; nobody serves it any more, and its next try works.
+// dependencies is what Bundler asks for if it cannot read /versions. No registry serves it any more; after a 404
+// Bundler reads the Marshal indexes.
 func (s *server) dependencies(http.ResponseWriter, *http.Request, Request) error {
 	return &plainAbsent{problem.Errorf(store.ErrNotFound, noAddress)}
 }
 
-// attestations is what came with a push, as it came.
+// attestations are the Sigstore bundles of a version, as they were pushed.
 func (s *server) attestations(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if q.ID == "" {
@@ -296,7 +299,7 @@ func (s *server) attestations(w http.ResponseWriter, r *http.Request, q Request)
 	return err
 }
 
-// version reads a version's record; ErrNotFound.
+// version returns a version's record. store.ErrNotFound.
 func (s *server) version(ctx context.Context, name, id string) (v store.Version[Meta], err error) {
 	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		v, err = tx.Version(id)
@@ -305,7 +308,7 @@ func (s *server) version(ctx context.Context, name, id string) (v store.Version[
 	return v, err
 }
 
-// packageRecord reads a gem's own record; ErrNotFound.
+// packageRecord returns a gem's own record. store.ErrNotFound.
 func (s *server) packageRecord(ctx context.Context, name string) (pkg store.Package, err error) {
 	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err = tx.Package()

@@ -85,8 +85,8 @@ func TestA3_Versions(t *testing.T) {
 	}
 }
 
-// TestH3_Property: under random pushes and yanks every answer continues the one before, each gem's last md5 is that of its
-// /info, and a client that asks for the rest, as Bundler does, always ends with the whole.
+// TestH3_Property: under random pushes and yanks every answer continues the one before, each gem's last md5 is that of
+// its /info, and a client that asks for the rest, as Bundler does, always ends with the whole.
 func TestH3_Property(t *testing.T) {
 	g := newRig(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -315,8 +315,9 @@ func TestA5_ModifiedSince(t *testing.T) {
 	g.want(g.Do("GET", "/specs.4.8.gz", nil, since(time.Second)), 304, "")
 }
 
-// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing but the
-// time of its download. Where not all see the same, who logs in must get another index than the one fetched before.
+// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing
+// but the time of its download. Where not all see the same, who logs in must get another index than the one fetched
+// before.
 func TestA5_ModifiedForOthers(t *testing.T) {
 	for what, o := range map[string]auth.Options{"private names": {Private: []string{"rubygems:gem:secret-*"}}, "login for all": {Anonymous: "none"}} {
 		t.Run(what, func(t *testing.T) {
@@ -403,8 +404,8 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-// TestH2_Install: what gem install of RubyGems 3.3.15 asks for, in its order, and what gem search, list and fetch read: the
-// compact index is not enough for any of them.
+// TestH2_Install: what gem install of RubyGems 3.3.15 asks for, in its order, and what gem search, list and fetch read:
+// the compact index is not enough for any of them.
 func TestH2_Install(t *testing.T) {
 	g := newRig(t)
 	g.publish("base", "2.1", "3.0.pre")

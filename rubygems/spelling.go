@@ -1,6 +1,6 @@
 package rubygems
 
-// How gems' names and versions are written, and which of them are the same.
+// How rules of the operator write names and versions of gems, and which spellings are the same.
 
 import (
 	"strings"
@@ -10,8 +10,8 @@ import (
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions. A rule's number means it on every platform, unless the rule names
-// one.
+// Spelling is for rules about names and versions. A number in a rule means it on every platform, unless the rule names
+// a platform.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
 		Name: func(name string) (string, error) { return name, names.Check(name) },
@@ -32,7 +32,8 @@ func Spelling() upstream.Spelling {
 	}
 }
 
-// sameVersion compares numbers as Gem::Version does: 1.0 is 1.0.0, and 1.0.0-java is 1.0.0 on one platform.
+// sameVersion reports whether a rule's version is that of an ID. Numbers are compared as Gem::Version does: 1.0 is
+// 1.0.0.
 func sameVersion(rule, id string) bool {
 	wantNumber, wantPlatform, one := strings.Cut(strings.TrimPrefix(rule, "v"), "-")
 	number, platform := version.Split(id)

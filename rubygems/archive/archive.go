@@ -1,5 +1,5 @@
-// Package gemfile reads what a .gem file says of itself, and holds the rules for one that is published here. Pure over
-// io.Reader; the limits hold whatever its headers claim.
+// Package archive reads what a .gem file says of itself, and has the rules for gems that are published. It needs only
+// an io.Reader. The limits hold whatever the headers of the file claim.
 package archive
 
 import (
@@ -33,23 +33,26 @@ const (
 	signature = ".sig"
 )
 
-// Gem is what publishing needs to know of an uploaded file.
+// Gem is what a publish needs to know of an uploaded file.
 type Gem struct {
 	Spec      *gemspec.Specification
 	Sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
-	Own       map[string]map[string]string // the same as computed
+	Own       map[string]map[string]string // the same, as computed from its bytes
 	Signed    bool
-	Unchecked bool // it has no checksums: gems from before RubyGems 2.0
+	Unchecked bool // the gem states no checksums, as those of before RubyGems 2.0
 }
 
 // Read reads a .gem: an uncompressed tar of a specification, the files and checksums of both.
 func Read(r io.Reader) (*Gem, error) {
 	g := &Gem{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
 	seen := map[string]bool{}
-	err := archive.Tar(r, archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}, func(e *archive.Entry) error {
+	limits := archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}
+	err := archive.Tar(r, limits, func(e *archive.Entry) error {
 		base := strings.TrimSuffix(e.Name, signature)
 		if !e.Regular || seen[e.Name] || !slices.Contains([]string{Metadata, Data, Checksums}, base) {
-			return problem.Errorf(problem.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name)
+			return problem.Errorf(
+				problem.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name,
+			)
 		}
 		seen[e.Name] = true
 		return g.take(e)
@@ -70,12 +73,12 @@ func Read(r io.Reader) (*Gem, error) {
 	return g, nil
 }
 
-// unreadable gives an error of an archive the sentence for the client's user.
+// unreadable adds the sentence for the client's user to an error of an archive.
 func unreadable(err error, what string) error {
 	var explained interface{ Public() string }
 	switch {
 	case errors.As(err, &explained):
-		return err // by a member of it
+		return err // an error of one of its members, with a sentence already
 	case errors.Is(err, archive.ErrFormat):
 		return problem.Wrap(err, problem.ErrInvalid, "The %s is damaged or no archive.", what)
 	case errors.Is(err, archive.ErrLimit):
@@ -100,7 +103,7 @@ func (g *Gem) take(e *archive.Entry) error {
 	if err != nil {
 		return err
 	}
-	// The checksum is of every byte, also those a reader has no use for.
+	// The checksum is of every byte, also of those that the reader above did not need.
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return err
 	}
@@ -140,7 +143,7 @@ func (g *Gem) small(name string, in io.Reader) error {
 	return err
 }
 
-// checkData looks at the names in data.tar.gz without unpacking it anywhere: clients will extract them.
+// checkData checks the names in data.tar.gz, which clients will extract. It unpacks nothing to the disk.
 func checkData(r io.Reader) error {
 	err := archive.Tar(r, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked}, func(e *archive.Entry) error {
 		if e.Link == "" {
@@ -159,7 +162,7 @@ func checkData(r io.Reader) error {
 
 func inside(p string) bool { return p != ".." && !strings.HasPrefix(p, "../") }
 
-// compare checks the sums the gem states; those of algorithms we do not compute are left alone.
+// compare checks the sums that the gem states. Those of algorithms that are not computed here are ignored.
 func (g *Gem) compare() error {
 	if g.Unchecked {
 		return nil

@@ -22,7 +22,9 @@ var operators = []string{"=", "!=", ">", "<", ">=", "<=", "~>"}
 
 // Bad returns the first condition that clients cannot parse, and whether there is one.
 func (r Requirement) Bad() (Condition, bool) {
-	i := slices.IndexFunc(r, func(c Condition) bool { return !slices.Contains(operators, c.Op) || !version.Valid(c.Version) })
+	i := slices.IndexFunc(r, func(c Condition) bool {
+		return !slices.Contains(operators, c.Op) || !version.Valid(c.Version)
+	})
 	if i < 0 {
 		return Condition{}, false
 	}

@@ -1,6 +1,5 @@
 // Package gemspec reads and writes the formats of RubyGems: specifications in YAML and in Ruby's binary form, and the
-// requirements in them. The rules of the registry for what may be published are not
-// here.
+// requirements in them. The rules of the registry for what may be published are in package archive.
 //
 // Specifications are read as data: no tag creates an object. Tags that no specification has are refused, and so are
 // aliases, with which a small file can have huge contents.
