@@ -1,7 +1,7 @@
 package rubygems
 
-// The JSON APIs that bots, dashboards and scripts read (A8). Everything comes from the specification and the record; there
-// is one rendering of each, whichever end point shows it.
+// The JSON APIs that bots, dashboards and scripts read. Everything comes from a version's record and its specification.
+// A gem and a version are rendered in one way, whichever endpoint shows them.
 
 import (
 	"bytes"
@@ -12,11 +12,13 @@ import (
 	"slices"
 	"strings"
 
-	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/archive"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
@@ -51,7 +53,7 @@ type gemJSON struct {
 	Dependencies     map[string][]needed `json:"dependencies"`
 }
 
-// needed is a dependency as the APIs show it.
+// needed is a dependency in the APIs' form.
 type needed struct {
 	Name         string `json:"name"`
 	Requirements string `json:"requirements"`
@@ -68,7 +70,7 @@ type versionJSON struct {
 	facts
 }
 
-// facts are what only versions have.
+// facts are the members that only versions have.
 type facts struct {
 	BuiltAt         string   `json:"built_at"`
 	CreatedAt       string   `json:"created_at"`
@@ -88,7 +90,7 @@ type releaseJSON struct {
 	facts
 }
 
-// shown is a version with its specification read.
+// shown is a version whose specification has been read.
 type shown struct {
 	name string
 	v    store.Version[Meta]
@@ -117,7 +119,7 @@ func (x shown) metadata() map[string]string {
 	return out
 }
 
-// uri is what the metadata says of a link.
+// uri returns a link of the metadata, nil if there is none.
 func (x shown) uri(key string) *string {
 	if v := x.spec.Meta(key); v != "" {
 		return &v
@@ -144,11 +146,15 @@ func (x shown) gem(base string) gemJSON {
 		info = gemspec.Text(s.Summary)
 	}
 	return gemJSON{
-		Name: x.name, Version: s.Version, VersionCreatedAt: x.v.Published.UTC().Format(timeForm), Platform: s.Platform, Authors: strings.Join(s.Authors, ", "),
-		Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(), Yanked: x.v.Yanked, SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
-		ProjectURI: base + "/api/v1/gems/" + x.name + ".json", GemURI: base + "/gems/" + naming.FullName(x.name, x.v.ID) + ".gem", HomepageURI: homepage,
-		WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"), MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
-		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"), Dependencies: deps,
+		Name: x.name, Version: s.Version, Platform: s.Platform, Yanked: x.v.Yanked,
+		VersionCreatedAt: x.v.Published.UTC().Format(timeForm), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		Authors: strings.Join(s.Authors, ", "), Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(),
+		ProjectURI:  base + "/api/v1/gems/" + x.name + ".json",
+		GemURI:      base + "/gems/" + names.FullName(x.name, x.v.ID) + suffixGem,
+		HomepageURI: homepage, WikiURI: x.uri("wiki_uri"), DocumentationURI: x.uri("documentation_uri"),
+		MailingListURI: x.uri("mailing_list_uri"), SourceCodeURI: x.uri("source_code_uri"),
+		BugTrackerURI: x.uri("bug_tracker_uri"), ChangelogURI: x.uri("changelog_uri"), FundingURI: x.uri("funding_uri"),
+		Dependencies: deps,
 	}
 }
 
@@ -159,11 +165,13 @@ func (x shown) version() versionJSON {
 		built = x.v.Published
 	}
 	return versionJSON{
-		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform, Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform,
+		Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
-			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm), Description: gemspec.Text(s.Description), Number: s.Version,
-			Summary: gemspec.Text(s.Summary), RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "), Prerelease: gemspec.IsPrerelease(s.Version),
-			Requirements: orEmpty(s.Requirements),
+			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm),
+			Number: s.Version, Prerelease: version.IsPrerelease(s.Version), Requirements: orEmpty(s.Requirements),
+			Summary: gemspec.Text(s.Summary), Description: gemspec.Text(s.Description),
+			RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "),
 		},
 	}
 }
@@ -171,21 +179,21 @@ func (x shown) version() versionJSON {
 // open reads a version's specification.
 func (s *server) open(ctx context.Context, name string, v store.Version[Meta]) (shown, error) {
 	x := shown{name: name, v: v, spec: &gemspec.Specification{}}
-	raw, err := s.part(ctx, v.Meta.Spec)
+	raw, err := s.ReadPart(ctx, v.Meta.Spec, archive.MaxMember)
 	if err == nil {
 		err = json.Unmarshal(raw, x.spec)
 	}
 	if err != nil {
-		return x, fmt.Errorf("specification of %s: %w", naming.FullName(name, v.ID), err)
+		return x, fmt.Errorf("specification of %s: %w", names.FullName(name, v.ID), err)
 	}
-	gemfile.Disarm(x.spec)
+	archive.Disarm(x.spec)
 	return x, nil
 }
 
-// latestOf is the version that stands for a gem; ErrNotFound when all are yanked.
+// latestOf returns the version that represents a gem. store.ErrNotFound when all are yanked.
 func (s *server) latestOf(ctx context.Context, name string) (x shown, err error) {
 	var v store.Version[Meta]
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		st, err := readState(tx)
 		if err != nil {
 			return err
@@ -199,10 +207,12 @@ func (s *server) latestOf(ctx context.Context, name string) (x shown, err error)
 	return s.open(ctx, name, v)
 }
 
-// document answers with JSON about one gem, rendered when the gem has changed.
-func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error)) error {
+// document answers with JSON about one gem, which is rendered anew when the gem has changed.
+func (s *server) document(
+	w http.ResponseWriter, r *http.Request, name, base, form string, value func(ctx context.Context) (any, error),
+) error {
 	key := store.DocKey{Kind: store.RubyGems, Package: name, Base: base, Format: form}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		v, err := value(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -216,12 +226,12 @@ func (s *server) document(w http.ResponseWriter, r *http.Request, name, base, fo
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // show is a gem with its latest version.
 func (s *server) show(w http.ResponseWriter, r *http.Request, q Request) error {
-	base := s.url(r)
+	base := s.URL(r)
 	return s.document(w, r, q.Name, base, "gem", func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
 		return x.gemOr(err, base)
@@ -239,7 +249,7 @@ func (x shown) gemOr(err error, base string) (any, error) {
 func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.document(w, r, q.Name, "", "versions", func(ctx context.Context) (any, error) {
 		var all []store.Version[Meta]
-		err := s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+		err := s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 			all = all[:0]
 			for v, err := range tx.Versions("") {
 				if err != nil {
@@ -257,7 +267,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 		if err != nil {
 			return nil, err
 		}
-		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return naming.NewerFirst(a.ID, b.ID) })
+		slices.SortFunc(all, func(a, b store.Version[Meta]) int { return version.NewerFirst(a.ID, b.ID) })
 		out := make([]versionJSON, len(all))
 		for i, v := range all {
 			x, err := s.open(ctx, q.Name, v)
@@ -270,20 +280,21 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 	})
 }
 
-// latest is the number of the version that stands for a gem. An unknown gem has the number "unknown", as upstream.
+// latest is the number of the version that represents a gem. An unknown gem has the number "unknown", as at the public
+// registry.
 func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.document(w, r, q.Name, "", "latest", func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
-		if isOneOf(err, store.ErrNotFound) {
+		if registry.IsOneOf(err, store.ErrNotFound) {
 			return map[string]string{"version": "unknown"}, nil
 		}
 		return map[string]string{"version": x.v.Meta.Number}, err
 	})
 }
 
-// release is one version; without a platform the one for all, or else the first there is.
+// release is one version. Without a platform in the request it is the one for all platforms, else the first there is.
 func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) error {
-	base := s.url(r)
+	base := s.URL(r)
 	return s.document(w, r, q.Name, base, "version "+q.Version+" "+q.Platform, func(ctx context.Context) (any, error) {
 		v, err := s.releaseOf(ctx, q)
 		if err != nil {
@@ -298,10 +309,10 @@ func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) erro
 }
 
 func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[Meta], err error) {
-	err = s.repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 		if q.Platform != "" {
-			found, err = tx.Version(naming.VersionID(q.Version, q.Platform))
-		} else if found, err = tx.Version(q.Version); isOneOf(err, store.ErrNotFound) {
+			found, err = tx.Version(version.ID(q.Version, q.Platform))
+		} else if found, err = tx.Version(q.Version); registry.IsOneOf(err, store.ErrNotFound) {
 			for v, e := range tx.Versions(q.Version + "-") {
 				if e != nil {
 					return e
@@ -320,34 +331,32 @@ func (s *server) releaseOf(ctx context.Context, q Request) (found store.Version[
 	return found, err
 }
 
-// The lists of news.
+// Limits of the lists of news.
 const (
 	maxNews  = 50
-	newsRows = 1000 // looked at for one answer that has no window
+	newsRows = 1000 // read for one answer whose request has no window of time
 )
 
-// newGems are the gems that came last, updated the versions.
+// newGems lists the newest gems.
 func (s *server) newGems(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.news(w, r, 'g', Request{})
 }
 
+// updated lists the newest versions.
 func (s *server) updated(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.news(w, r, 'v', Request{})
 }
 
-// timeframe are the versions that came between two times, oldest first in pages; mirrors read it.
+// timeframe lists the versions that were published between two times, oldest first, in pages. Mirrors read it.
 func (s *server) timeframe(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.news(w, r, 'v', q)
 }
 
-// news lists versions or gems: a page of q's window, or without one the newest.
+// news lists versions ('v') or gems ('g'): a page of q's window of time, or without one the newest.
 func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	var rows [][2]string
-	err := s.store.Heavy(ctx, func() (err error) {
+	err := s.Store.Heavy(ctx, func() (err error) {
 		rows, err = s.newsOf(ctx, what, q)
 		return err
 	})
@@ -358,15 +367,15 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 		slices.Reverse(rows)
 		rows = rows[min(len(rows), (q.Page-1)*pageSize):min(len(rows), q.Page*pageSize)]
 	}
-	return listed(w, r, s.url(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
+	return listed(w, r, s.URL(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
 }
 
-// listed answers with a list of gems; what was yanked in the meantime is not in it.
+// listed answers with a list of gems. What was yanked since the rows were read is left out.
 func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R, open func(R) (shown, error)) error {
 	out := []gemJSON{}
 	for _, row := range rows {
 		x, err := open(row)
-		if isOneOf(err, store.ErrNotFound) {
+		if registry.IsOneOf(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -374,7 +383,7 @@ func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R
 		}
 		out = append(out, x.gem(base))
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, out)
 }
 
@@ -391,12 +400,12 @@ func (s *server) newsItem(ctx context.Context, row [2]string) (shown, error) {
 
 // newsOf reads gems and versions, newest first.
 func (s *server) newsOf(ctx context.Context, what byte, q Request) (rows [][2]string, err error) {
-	view := s.view(ctx)
+	view := s.View(ctx)
 	var after []byte
 	if q.Page > 0 {
 		after = recentKey(what, q.To.Add(1), "")
 	}
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		seen := 0
 		for key, row := range s.tablesOf(tx)(recentTable).Scan([]byte{what}, after) {
 			t := timeOf(key)
@@ -404,7 +413,7 @@ func (s *server) newsOf(ctx context.Context, what byte, q Request) (rows [][2]st
 				return nil
 			}
 			name, id, _ := strings.Cut(string(row), "\x00")
-			ok, err := view.visible(name)
+			ok, err := view.Sees(name)
 			if err != nil {
 				return err
 			}

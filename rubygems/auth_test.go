@@ -18,44 +18,44 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	g.T.Helper()
 	all := map[string]wiretest.Case{}
 	add := func(op, method, path string, body any, status int) {
-		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(fmt.Sprint(path, body), name) && op != opPush}
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(fmt.Sprint(path, body), name) && op != "rubygems.push"}
 	}
 	form := body("gem_name", name, "version", "1.0")
 	gone := body("gem_name", name, "version", "0.9")
 	owners := "/api/v1/gems/" + name + "/owners"
-	add(opRoot, "GET", "/", nil, 200)
-	add(opVersions, "GET", "/versions", nil, 200)
-	add(opNames, "GET", "/names", nil, 200)
-	add(opInfo, "GET", "/info/"+name, nil, 200)
-	add(opSpecs, "GET", "/specs.4.8.gz", nil, 200)
-	add(opQuick, "GET", "/quick/Marshal.4.8/"+name+"-1.0.gemspec.rz", nil, 200)
-	add(opGem, "GET", "/gems/"+name+"-1.0.gem", nil, 200)
-	add(opDependencies, "GET", "/api/v1/dependencies", nil, 404)
-	add(opPush, "POST", "/api/v1/gems", newRelease(name, "2.0").build(), 200)
-	add(opYank, "DELETE", "/api/v1/gems/yank", form, 200)
-	add(opUnyank, "PUT", "/api/v1/gems/unyank", "", 403)
-	add(opRestore, "POST", "/api/v1/gems/restore", gone, 200)
-	add(opShow, "GET", "/api/v1/gems/"+name+".json", nil, 200)
-	add(opOwn, "GET", "/api/v1/gems.json", nil, 200)
-	add(opReleases, "GET", "/api/v1/versions/"+name+".json", nil, 200)
-	add(opLatest, "GET", "/api/v1/versions/"+name+"/latest.json", nil, 200)
-	add(opRelease, "GET", "/api/v2/rubygems/"+name+"/versions/1.0.json", nil, 200)
-	add(opSearch, "GET", "/api/v1/search.json?query=x", nil, 200)
-	add(opTimeframe, "GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z", nil, 200)
-	add(opNewGems, "GET", "/api/v1/activity/latest.json", nil, 200)
-	add(opUpdated, "GET", "/api/v1/activity/just_updated.json", nil, 200)
-	add(opAttestations, "GET", "/api/v1/attestations/"+name+"-1.0.json", nil, 200)
-	add(opOwners, "GET", owners+".yaml", nil, 200)
-	add(opOwnerAdd, "POST", owners, body("email", "ada"), 200)
-	add(opOwnerRemove, "DELETE", owners, body("email", "guest"), 200)
-	add(opOwnerChange, "PATCH", owners, body("email", "ada", "role", "owner"), 200)
-	add(opKeyCreate, "POST", "/api/v1/api_key", body("push_rubygem", "true"), 401)
-	add(opKeyChange, "PUT", "/api/v1/api_key", body("push_rubygem", "true"), 401)
-	add(opKeyShow, "GET", "/api/v1/api_key", nil, 410)
-	add(opProfile, "GET", "/api/v1/profile/me.yaml", nil, 200)
-	add(opWebAuthn, "POST", "/api/v1/webauthn_verification", "", 422)
-	add(opCompact, "POST", "/api/v1/larder/compact", "", 200)
-	for _, op := range []string{opOwn, opProfile, opWebAuthn, opUnyank} {
+	add("rubygems.root", "GET", "/", nil, 200)
+	add("rubygems.versions", "GET", "/versions", nil, 200)
+	add("rubygems.names", "GET", "/names", nil, 200)
+	add("rubygems.info", "GET", "/info/"+name, nil, 200)
+	add("rubygems.specs", "GET", "/specs.4.8.gz", nil, 200)
+	add("rubygems.gemspec", "GET", "/quick/Marshal.4.8/"+name+"-1.0.gemspec.rz", nil, 200)
+	add("rubygems.download", "GET", "/gems/"+name+"-1.0.gem", nil, 200)
+	add("rubygems.dependencies", "GET", "/api/v1/dependencies", nil, 404)
+	add("rubygems.push", "POST", "/api/v1/gems", newRelease(name, "2.0").build(), 200)
+	add("rubygems.yank", "DELETE", "/api/v1/gems/yank", form, 200)
+	add("rubygems.unyank", "PUT", "/api/v1/gems/unyank", "", 403)
+	add("rubygems.restore", "POST", "/api/v1/gems/restore", gone, 200)
+	add("rubygems.show", "GET", "/api/v1/gems/"+name+".json", nil, 200)
+	add("rubygems.own", "GET", "/api/v1/gems.json", nil, 200)
+	add("rubygems.releases", "GET", "/api/v1/versions/"+name+".json", nil, 200)
+	add("rubygems.latest", "GET", "/api/v1/versions/"+name+"/latest.json", nil, 200)
+	add("rubygems.release", "GET", "/api/v2/rubygems/"+name+"/versions/1.0.json", nil, 200)
+	add("rubygems.search", "GET", "/api/v1/search.json?query=x", nil, 200)
+	add("rubygems.timeframe", "GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z", nil, 200)
+	add("rubygems.activity.latest", "GET", "/api/v1/activity/latest.json", nil, 200)
+	add("rubygems.activity.updated", "GET", "/api/v1/activity/just_updated.json", nil, 200)
+	add("rubygems.attestations", "GET", "/api/v1/attestations/"+name+"-1.0.json", nil, 200)
+	add("rubygems.owners", "GET", owners+".yaml", nil, 200)
+	add("rubygems.owner.add", "POST", owners, body("email", "ada"), 200)
+	add("rubygems.owner.remove", "DELETE", owners, body("email", "guest"), 200)
+	add("rubygems.owner.change", "PATCH", owners, body("email", "ada", "role", "owner"), 200)
+	add("rubygems.key.create", "POST", "/api/v1/api_key", body("push_rubygem", "true"), 401)
+	add("rubygems.key.change", "PUT", "/api/v1/api_key", body("push_rubygem", "true"), 401)
+	add("rubygems.key", "GET", "/api/v1/api_key", nil, 410)
+	add("rubygems.profile", "GET", "/api/v1/profile/me.yaml", nil, 200)
+	add("rubygems.webauthn", "POST", "/api/v1/webauthn_verification", "", 422)
+	add("rubygems.compact", "POST", "/api/v1/larder/compact", "", 200)
+	for _, op := range []string{"rubygems.own", "rubygems.profile", "rubygems.webauthn", "rubygems.unyank"} {
 		c := all[op]
 		c.Login = true
 		all[op] = c
@@ -63,16 +63,16 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	return all
 }
 
-// needs are the operations with the rights they ask for themselves, of what is in their body or behind a name.
+// needs are the routes with the rights that they ask for themselves, of what is in their body.
 func needs() []wire.Route[Request] {
-	own := map[string]wire.Need{opQuick: wire.Read, opGem: wire.Read, opAttestations: wire.Read, opPush: wire.Create, opYank: wire.Delete, opRestore: wire.Admin}
-	ops := (&server{}).operations()
-	for i := range ops {
-		if need, ok := own[ops[i].Op]; ok {
-			ops[i].Need = need
+	own := map[string]wire.Need{"rubygems.push": wire.Create, "rubygems.yank": wire.Delete, "rubygems.restore": wire.Admin}
+	routes := (&server{}).routes()
+	for i := range routes {
+		if need, ok := own[routes[i].Op]; ok {
+			routes[i].Need = need
 		}
 	}
-	return ops
+	return routes
 }
 
 // TestE_Matrix: every operation against every kind of user, on gems everybody reads and on private ones.
@@ -91,11 +91,11 @@ func TestE_Matrix(t *testing.T) {
 			g.want(g.Ada("POST", "/api/v1/gems/"+name+"/owners", body("email", "guest")), 200, "")
 			g.want(g.yank("ada", name, "0.9", ""), 200, "")
 		},
-		Creating: []string{opPush},
+		Creating: []string{"rubygems.push"},
 		Cases:    func(r *wiretest.Rig, name, actor string) map[string]wiretest.Case { return g.cases(name) },
 		Want: func(q wiretest.Question, status int) int {
 			switch {
-			case q.Op == opUnyank && q.Actor == "read-only":
+			case q.Op == "rubygems.unyank" && q.Actor == "read-only":
 				return 403
 			}
 			return status
@@ -127,8 +127,8 @@ func TestE_ReadOnlyKey(t *testing.T) {
 	}
 }
 
-// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is in our
-// log either, and that no answer leads elsewhere with one, is looked at after every test.
+// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is
+// in our log either, and that no answer leads elsewhere with one, is looked at after every test.
 func TestE_KeyInAddress(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("demo", "1.0")
@@ -143,7 +143,8 @@ func TestE_KeyInAddress(t *testing.T) {
 	}
 }
 
-// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only grow.
+// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only
+// grow.
 func TestA9_Private(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("open-a", "1.0")

@@ -8,16 +8,17 @@ import (
 	"strings"
 	"testing"
 
-	"larder/internal/gemspec"
+	"larder/internal/registry"
+	"larder/rubygems/archive"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
 	"larder/store"
 	"larder/store/storetest"
 )
 
-// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it to have
-// large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
+// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it
+// to have large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
 func BenchmarkFill(b *testing.B) {
 	for line := range strings.Lines(os.Getenv("LARDER_BENCH_FILL")) {
 		dir, n, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -61,12 +62,12 @@ func fill(t testing.TB, s *store.Store, from, to int) {
 func fillGem(tx *store.PackageTx[Meta], name, number string, blob store.Blob) error {
 	summary := "About " + name
 	spec := &gemspec.Specification{Name: name, Version: number, Platform: "ruby", Summary: &summary, Authors: []string{"Ada"}}
-	p := &publication{gem: &gemfile.File{Spec: spec}, id: number}
+	p := &publication{gem: &archive.Gem{Spec: spec}, id: number}
 	if err := p.claim(tx); err != nil {
 		return err
 	}
-	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: naming.FullName(name, number) + ".gem", Digest: blob.Digest}}}
-	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
+	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: names.FullName(name, number) + ".gem", Digest: blob.Digest}}}
+	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: registry.Part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
 	if err := tx.Publish(v); err != nil {
 		return err
 	}

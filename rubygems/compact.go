@@ -1,7 +1,7 @@
 package rubygems
 
-// Compaction: a new /versions with one line for each gem, made of the records, under a new epoch. It is the only work here
-// that looks at everything, so it does so in slices, while the old list goes on growing and being read.
+// Compaction: a new /versions with one line for each gem, made of the records, under a new epoch. Nothing else here
+// reads all gems, so it reads them in slices, while the old list still grows and is read.
 
 import (
 	"context"
@@ -16,45 +16,45 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
 const (
 	sliceGems = 500 // gems written in one transaction
-	// A list is due when it is a month old and has this many times the lines it needs.
+	// A list is compacted when it is older than dueAge and has dueFactor times the lines that it needs.
 	dueAge    = 30 * 24 * time.Hour
 	dueFactor = 2
 )
 
-// compact is the operator's way to a short list now.
+// compact makes a short list now, for operators.
 func (s *server) compact(w http.ResponseWriter, r *http.Request, _ Request) error {
-	h, err := compactList(r.Context(), s.store)
+	h, err := compactList(r.Context(), s.Store)
 	if err != nil {
 		return err
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{"size": h.Size, "lines": h.Lines})
 }
 
-// compactEvery is how often the list's length is looked at.
+// compactEvery is how often the job compactDue runs.
 const compactEvery = 24 * time.Hour
 
-// compactDue shortens the list of versions when that is old and says most things twice.
+// compactDue compacts the list if it is old, and most of its lines are superseded by later ones.
 func (s *server) compactDue(ctx context.Context) error {
-	stats, err := s.store.Stats(ctx)
+	stats, err := s.Store.Stats(ctx)
 	if err != nil {
 		return err
 	}
 	due := false
-	err = s.store.View(ctx, func(tx *store.Tx) error {
-		h, ok, err := versions.Head(kindTables(s.repo, tx))
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
+		h, ok, err := versions.Head(kindTables(s.Repo, tx))
 		due = ok && tx.Now().Sub(h.Created) > dueAge && h.Lines > dueFactor*int64(stats.Kinds[store.RubyGems].Packages)
 		return err
 	})
 	if err != nil || !due {
 		return err
 	}
-	_, err = compactList(ctx, s.store)
+	_, err = compactList(ctx, s.Store)
 	return err
 }
 
@@ -62,9 +62,9 @@ func kindTables(repo *store.Repo[Meta], tx *store.Tx) ledger.Tables {
 	return func(name string) store.Table { return repo.KindIndex(tx, name) }
 }
 
-// compactList writes the new list beside the old one: first what there is, gem by gem, then the lines that came meanwhile,
-// in the transaction that puts the new list in the old one's place. Whoever reads the old one can finish: its bytes stay
-// until the next compaction.
+// compactList writes the new list beside the old one: first the lines of all gems, then the lines that were appended to
+// the old list meanwhile, in the transaction that replaces it. Readers of the old list can finish: its bytes stay until
+// the next compaction.
 func compactList(ctx context.Context, st *store.Store) (ledger.Head, error) {
 	c := &compaction{repo: store.NewRepo[Meta](st, store.RubyGems), store: st}
 	if err := c.begin(ctx); err != nil || c.old.Epoch == 0 {
@@ -88,10 +88,10 @@ type compaction struct {
 	store *store.Store
 	old   ledger.Head // as it was at the beginning
 	head  ledger.Head // of the new list
-	after []byte      // last row of the specs that was taken
+	after []byte      // last row of the specs that is in the new list
 }
 
-// begin drops what no reader can still want: epochs other than the present, and what a compaction left that was broken off.
+// begin drops all epochs but the present one: those before it, and that of a compaction that did not finish.
 func (c *compaction) begin(ctx context.Context) error {
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
 		c.old, _, err = versions.Head(kindTables(c.repo, tx))
@@ -115,7 +115,7 @@ func (c *compaction) begin(ctx context.Context) error {
 	})
 }
 
-// slice adds the lines of the next gems.
+// slice adds the lines of the next gems, and reports whether there are more.
 func (c *compaction) slice(ctx context.Context) (more bool, err error) {
 	var head ledger.Head
 	var after []byte
@@ -139,7 +139,7 @@ func (c *compaction) slice(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// nextGems reads some gems and their versions; last is nil when there are no more.
+// nextGems reads sliceGems gems and their versions; last is nil when there are no more.
 func nextGems(t ledger.Tables, after []byte) (names []string, ids [][]string, last []byte) {
 	for key := range t(specsTable).Scan(nil, after) {
 		name, id, _ := strings.Cut(string(key), "\x00")
@@ -160,15 +160,15 @@ func nextGems(t ledger.Tables, after []byte) (names []string, ids [][]string, la
 func (c *compaction) line(tx *store.Tx, name string, ids []string) (line []byte, err error) {
 	err = c.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 		sum := md5.Sum(infoBody(tx))
-		slices.SortFunc(ids, func(a, b string) int { return naming.NewerFirst(b, a) })
+		slices.SortFunc(ids, func(a, b string) int { return version.NewerFirst(b, a) })
 		line = compactindex.VersionsLine(name, strings.Join(ids, ","), hex.EncodeToString(sum[:]))
 		return nil
 	})
 	return line, err
 }
 
-// finish adds what was appended to the old list meanwhile, and changes over. A version that is in a gem's line already
-// may come once more in these, which means nothing to a reader.
+// finish adds the lines that were appended to the old list meanwhile, and replaces it. Some of their versions may be in
+// a line of their gem already, which does readers no harm.
 func (c *compaction) finish(ctx context.Context) error {
 	return c.store.Update(ctx, func(tx *store.Tx) error {
 		t := kindTables(c.repo, tx)

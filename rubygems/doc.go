@@ -1,66 +1,79 @@
-// Package rubygems serves the RubyGems protocol: gem and Bundler, from RubyGems 3.3 to 4.0, publish to it, install from it
-// and manage what is there.
+// Package rubygems serves the RubyGems protocol. gem and Bundler, from RubyGems 3.3 to 4.0, publish to it, install from
+// it, and manage what is there.
 //
-// A gem is a store package of kind rubygems. A version is called by its number and, unless that is ruby, its platform
-// ("1.0-x86_64-linux"); its .gem is its first file. A version's record holds its specification, as data, and its line of the
-// compact index. Everything clients read of the whole registry is derived from records by the transaction that changes
-// them: a gem's lines and the state of their md5, the list /versions with the states of its sums, the rows of the Marshal
-// indexes, the specification in Ruby's format. So a push costs the same however many gems and versions there are.
+// A gem is a store package of kind rubygems. The ID of a version is its number and, unless that is ruby, its platform:
+// 1.0-x86_64-linux. Its .gem is its first file. Its record holds its specification, as data, and its line of the
+// compact index. Whatever clients read of the whole registry is derived from records, in the transaction that changes
+// them: the lines of a gem and the state of their MD5, the list /versions with the states of its sums, the rows of the
+// Marshal indexes, the specification in Ruby's binary format. So a push costs the same however many gems and versions
+// there are.
 //
 // # Wire table
 //
-// N is a gem, F a full name (rack-3.1.0, nokogiri-1.18.0-x86_64-linux), V a number, J json or yaml. HEAD is answered wherever
-// GET is. Empty segments of a path count as none. Paths are below /rubygems; "ours" marks what nobody else has.
+// Method, path below /rubygems, operation and what it needs. Who asks for it is said with the routes in rubygems.go,
+// from which the table is made. {full} is a name and a version as in the name of a file: rack-3.1.0, or
+// nokogiri-1.18.0-x86_64-linux. HEAD is answered wherever GET is. Empty segments of a path count as none.
 //
-//	GET     /                                  rubygems.root            A1-1   gem install up to 3.3, with HEAD
-//	GET     /versions                          rubygems.versions        A1-2   Bundler, gem install
-//	GET     /names                             rubygems.names           A1-5   tools
-//	GET     /info/N                            rubygems.info            A1-4   Bundler, gem install
-//	GET     /specs.4.8.gz                      rubygems.specs           A1-6   gem search, list, fetch; also latest_specs, prerelease_specs
-//	GET     /quick/Marshal.4.8/F.gemspec.rz    rubygems.gemspec         A1-7   every gem install
-//	GET     /gems/F.gem                        rubygems.download        A1-8   all
-//	GET     /api/v1/dependencies               rubygems.dependencies    A1-9   Bundler without /versions: always 404
-//	POST    /api/v1/gems                       rubygems.push            A2     gem push, also as a form with attestations
-//	DELETE  /api/v1/gems/yank                  rubygems.yank            A2     gem yank
-//	PUT     /api/v1/gems/unyank                rubygems.unyank          A2     old clients: always 403
-//	POST    /api/v1/gems/restore               rubygems.restore         ours   administrators
-//	GET     /api/v1/gems.json                  rubygems.own             A1-12  scripts
-//	GET     /api/v1/gems/N.json                rubygems.show            A1-10  bots
-//	GET     /api/v1/gems/N/owners.J            rubygems.owners          A2     gem owner
-//	POST    /api/v1/gems/N/owners              rubygems.owner.add       A2     gem owner --add
-//	DELETE  /api/v1/gems/N/owners              rubygems.owner.remove    A2     gem owner --remove
-//	PATCH   /api/v1/gems/N/owners              rubygems.owner.change    A2     scripts
-//	GET     /api/v1/versions/N.json            rubygems.releases        A1-10  bots
-//	GET     /api/v1/versions/N/latest.json     rubygems.latest          A1-10  dashboards
-//	GET     /api/v2/rubygems/N/versions/V.json  rubygems.release        A1-10  bots
-//	GET     /api/v1/search.json                rubygems.search          A1-11  scripts
-//	GET     /api/v1/timeframe_versions.json    rubygems.timeframe       A1-12  mirrors
-//	GET     /api/v1/activity/latest.json       rubygems.activity.latest   A1-12  bots
-//	GET     /api/v1/activity/just_updated.json  rubygems.activity.updated  A1-12  bots
-//	GET     /api/v1/attestations/F.json        rubygems.attestations    A1-13  the Sigstore plugin
-//	POST    /api/v1/api_key                    rubygems.key.create      A2     gem signin, gem push without a key
-//	PUT     /api/v1/api_key                    rubygems.key.change      A2     clients whose key lacks a scope: always 403
-//	GET     /api/v1/api_key                    rubygems.key             A2     clients up to 3.1: always 410
-//	GET     /api/v1/profile/me.J               rubygems.profile         A2     gem signin
-//	POST    /api/v1/webauthn_verification      rubygems.webauthn        A2     clients asked for a code: always 422
-//	POST    /api/v1/larder/compact             rubygems.compact         ours   operators: a short /versions now
+//	GET     /                                                rubygems.root              list
+//	GET     /versions                                        rubygems.versions          list
+//	GET     /names                                           rubygems.names             list
+//	GET     /info/{name}                                     rubygems.info              read
+//	GET     /{index}.4.8.gz                                  rubygems.specs             list
+//	GET     /quick/Marshal.4.8/{full}.gemspec.rz             rubygems.gemspec           read
+//	GET     /gems/{full}.gem                                 rubygems.download          read
+//	GET     /api/v1/dependencies.{form}                      rubygems.dependencies      list
+//	GET     /api/v1/dependencies                             rubygems.dependencies      list
+//	POST    /api/v1/gems                                     rubygems.push              body
+//	DELETE  /api/v1/gems/yank                                rubygems.yank              body
+//	PUT     /api/v1/gems/unyank                              rubygems.unyank            body
+//	POST    /api/v1/gems/restore                             rubygems.restore           body
+//	GET     /api/v1/gems.json                                rubygems.own               list
+//	GET     /api/v1/gems/{name}.json                         rubygems.show              read
+//	GET     /api/v1/gems/{name}/owners.{form}                rubygems.owners            read
+//	POST    /api/v1/gems/{owned}/owners                      rubygems.owner.add         write
+//	DELETE  /api/v1/gems/{owned}/owners                      rubygems.owner.remove      write
+//	PATCH   /api/v1/gems/{owned}/owners                      rubygems.owner.change      write
+//	GET     /api/v1/versions/{name}/latest.json              rubygems.latest            read
+//	GET     /api/v1/versions/{name}.json                     rubygems.releases          read
+//	GET     /api/v2/rubygems/{name}/versions/{version}.json  rubygems.release           read
+//	GET     /api/v1/search.json                              rubygems.search            list
+//	GET     /api/v1/timeframe_versions.json                  rubygems.timeframe         list
+//	GET     /api/v1/activity/latest.json                     rubygems.activity.latest   list
+//	GET     /api/v1/activity/just_updated.json               rubygems.activity.updated  list
+//	GET     /api/v1/attestations/{full}.json                 rubygems.attestations      read
+//	POST    /api/v1/api_key                                  rubygems.key.create        login
+//	PUT     /api/v1/api_key                                  rubygems.key.change        login
+//	GET     /api/v1/api_key.{form}                           rubygems.key               open
+//	GET     /api/v1/api_key                                  rubygems.key               open
+//	GET     /api/v1/profile/me.{form}                        rubygems.profile           login
+//	POST    /api/v1/webauthn_verification                    rubygems.webauthn          login
+//	POST    /api/v1/larder/compact                           rubygems.compact           admin
 //
 // # Rights
 //
-// Reading needs read, pushing create, yanking delete, owners write, restoring and compacting admin. What a key made with gem
-// signin may do follows the scopes clients know: push_rubygem is create, yank_rubygem delete, add_owner and its kin write.
-// Who pushes a gem first is its owner. A user to whom no administrator gave scopes changes only gems of which they are an
-// owner; scopes are the administrator's word on which gems somebody may change. Lists show what whoever asks may read: who
-// may read everything gets the stored list, others one rendered for them.
+// Reading needs read, pushing create, yanking delete, changing owners write, restoring and compacting admin. The scopes
+// of a key made by gem signin are those that clients know: push_rubygem is create, yank_rubygem delete, add_owner,
+// update_owner and remove_owner write. The first publisher of a gem is its owner. A user without scopes changes only
+// gems that they own; scopes are how an administrator says which gems a user may change. Lists have what the client may
+// read: clients who may read everything get the stored list, others one that is rendered for them. The name of a file
+// does not say where the name of the gem ends, so its gem is looked up before the right is asked.
 //
 // # Where is what
 //
-//	routes.go   paths             model.go              what is stored   naming/                names, versions, their order
-//	publish.go  a version comes in  index.go            rows of indexes  compact.go            /versions, shortened
-//	serve.go    reading           api.go, search.go     JSON            manage.go              yank, restore, owners
-//	login.go    keys              form/                 forms           errors.go              every error body
-//	proxy.go    others' gems      compactindex/         lines           gemfile/               what a .gem says, its rules
+//	rubygems.go  options, routes     routes.go  their fields          model.go   what is stored
+//	publish.go   a version comes in  index.go   rows of the indexes   serve.go   reading
+//	manage.go    yank, owners        login.go   keys, profile         api.go     JSON
+//	search.go    search              proxy.go   upstreams             errors.go  every error body
+//	compact.go   /versions, shortened
 //
-// What the files of RubyGems say is internal/gemspec, in Ruby's binary format by internal/rubymarshal; how a list that only
-// grows is kept and served is internal/ledger.
+// What can be understood by itself lies in folders:
+//
+//	names         what gems and their files may be called
+//	version       numbers and platforms, and which version is newer
+//	archive       what a .gem says of itself, and the rules for it
+//	gemspec       specifications, in YAML and in Ruby's binary format
+//	compactindex  the lines of the compact index
+//	form          forms as gem sends them
+//
+// Package ledger keeps and serves the list that only grows.
 package rubygems

@@ -1,8 +1,9 @@
 package rubygems
 
-// The one place that writes error bodies: plain text, which gem and Bundler print as it is.
+// The only place that writes error bodies: plain text, which gem and Bundler print as it is.
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -15,22 +16,15 @@ import (
 	"larder/store"
 )
 
-// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
-func absent(op string) string {
-	switch op {
-	case "", opDependencies:
-		return "This registry has no such address."
-	case opQuick, opGem, opAttestations, opRelease:
-		return "This version could not be found."
-	case opOwnerAdd, opOwnerRemove, opOwnerChange:
-		return "This gem or user could not be found."
-	case opKeyChange:
-		return "This key could not be found."
+// absent is the text of a 404: what is not there and what must not be seen differ by no byte.
+func absent(f wire.Failure) string {
+	if f.Op == "" {
+		return noAddress
 	}
-	return "This gem could not be found."
+	return cmp.Or(f.Absent, absentGem)
 }
 
-// status is the status of a failure as RubyGems' clients know it.
+// status is the status of a failure as the clients of RubyGems expect it.
 func status(f wire.Failure) int {
 	switch {
 	case errors.Is(f.Err, problem.ErrBadPath), errors.Is(f.Err, problem.ErrTruncated):
@@ -47,13 +41,12 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	h := w.Header()
 	switch code {
 	case http.StatusNotFound:
-		// A sentence of our own about a version may only stand where the gem may be seen.
-		var seen *seenAbsent
-		if !errors.As(f.Err, &seen) {
-			text = absent(f.Op)
+		var plain *plainAbsent
+		if !errors.As(f.Err, &plain) {
+			text = absent(f)
 		}
 	case http.StatusUnauthorized:
-		// Bundler and gem send what they have at once; the challenge is for curl and browsers.
+		// Bundler and gem send their credentials with the first request; the challenge is for curl and browsers.
 		h.Set("WWW-Authenticate", `Basic realm="larder"`)
 		if errors.Is(f.Err, auth.ErrNoCredentials) {
 			text = "Access Denied. This needs a login: run gem signin, or give a key or user:password."
@@ -71,12 +64,12 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	_, _ = w.Write([]byte(text))
 }
 
-// seenAbsent is a 404 about something of a gem that may be seen: its text is shown.
-type seenAbsent struct{ error }
+// plainAbsent is a 404 whose own text is shown. It may only stand where the gem may be seen, or for what is no gem.
+type plainAbsent struct{ error }
 
-func (e *seenAbsent) Unwrap() error { return e.error }
+func (e *plainAbsent) Unwrap() error { return e.error }
 
-// printable drops what a terminal would obey instead of showing.
+// printable removes control characters, which a terminal obeys.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r != '\n' && !unicode.IsPrint(r) {
@@ -86,16 +79,7 @@ func printable(s string) string {
 	}, s)
 }
 
-// needLogin is the error of what only users can do.
+// needLogin is the error of anonymous clients where a user is needed.
 func needLogin() error {
 	return problem.Errorf(auth.ErrNoCredentials, "Access Denied. This needs a login.")
-}
-
-func isOneOf(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

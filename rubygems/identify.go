@@ -1,26 +1,26 @@
 package rubygems
 
-// This file tells a gem from other bytes, for whoever looks at files that no record knows.
+// This file recognises gems among files that no record names.
 
 import (
+	"cmp"
 	"io"
 
-	"larder/rubygems/gemfile"
+	"larder/rubygems/archive"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
-// Identify says which gem, version and platform a file is; false for what is none.
+// Identify returns which gem, version and platform a file is; false for a file that is no gem.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
-	g, err := gemfile.Read(io.NewSectionReader(r, 0, size))
+	g, err := archive.Read(io.NewSectionReader(r, 0, size))
 	if err != nil || g.Spec == nil || g.Spec.Name == "" {
 		return store.Found{}, false
 	}
-	version := g.Spec.Version
-	if p := g.Spec.Platform; p != "" && p != "ruby" {
-		version += "-" + p
-	}
+	id := version.ID(g.Spec.Version, cmp.Or(g.Spec.Platform, version.Ruby))
 	return store.Found{
-		Kind: store.RubyGems, Name: g.Spec.Name, Version: version, File: g.Spec.Name + "-" + version + ".gem",
+		Kind: store.RubyGems, Name: g.Spec.Name, Version: id, File: names.FullName(g.Spec.Name, id) + suffixGem,
 		Confidence: store.Certain,
 	}, true
 }

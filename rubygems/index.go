@@ -1,7 +1,7 @@
 package rubygems
 
-// Records into the rows that indexes are made of. Rows are written in the transaction of the change and cost the same
-// however many versions and gems there are; documents copy them.
+// The rows that documents are made of. They are derived from records in the transaction of the change, and cost the
+// same however many versions and gems there are.
 
 import (
 	"bytes"
@@ -15,34 +15,34 @@ import (
 	"strings"
 	"time"
 
-	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
-// versions is /versions, the list of every version of every gem in the order of the changes (A3). A change adds its line in
-// its own transaction. The list is derived: the records, which the journal's entries made, hold all that is needed to write
-// it anew, see compact.go.
+// versions is /versions, the list of every version of every gem, in the order of the changes. A change adds its line in
+// its own transaction. The list is derived: compact.go writes it anew from the records.
 var versions = ledger.List{Name: "versions", Preamble: func(created time.Time) []byte {
 	return []byte("created_at: " + created.UTC().Format(time.RFC3339) + "\n---\n")
 }}
 
-// The rows below each gem.
+// The tables of each gem.
 const (
-	infoTable  = "info"  // time and version → line, so that a scan yields lines in the order of publishing
+	infoTable  = "info"  // time and version → line; a scan yields lines in the order of publishing
 	stateTable = "state" // stateKey → gemState
 	quickTable = "quick" // version → gemspec.rz, unless it is large
 )
 
-// The rows of the kind, beside those of /versions.
+// The tables of the kind, beside those of /versions.
 const (
 	namesTable  = "names"  // name without case → name: the spelling that came first
 	fullTable   = "full"   // full name without case → place
-	equalTable  = "equal"  // gem and canonical version → version: 1.0 keeps 1.0.0 out
+	equalTable  = "equal"  // gem and canonical version → version: where 1.0 is, 1.0.0 is refused
 	specsTable  = "specs"  // gem and version → nothing: what is not yanked
-	recentTable = "recent" // 'v' or 'g', time downwards, name → gem and version: news, of versions and of gems
+	recentTable = "recent" // 'v' or 'g', newest time first, name → gem and version: new versions, and new gems
 )
 
 var stateKey = []byte("state")
@@ -51,7 +51,7 @@ var stateKey = []byte("state")
 type gemState struct {
 	MD5    []byte `json:"md5"` // state of the sum over the body
 	Live   int    `json:"live"`
-	Latest string `json:"latest,omitempty"` // the version that stands for the gem
+	Latest string `json:"latest,omitempty"` // the version that represents the gem
 }
 
 // timeKey orders rows by time, then by what follows.
@@ -61,10 +61,10 @@ func timeKey(t time.Time, rest string) []byte {
 
 func infoKey(v store.Version[Meta]) []byte { return timeKey(v.Published, v.ID) }
 
-// pairKey joins a gem's name with something of its own.
+// pairKey is a gem's name and something within the gem.
 func pairKey(name, rest string) []byte { return []byte(name + "\x00" + rest) }
 
-// infoBody is the document as it is now.
+// infoBody is the gem's /info.
 func infoBody(tx *store.PackageTx[Meta]) []byte {
 	out := bytes.NewBufferString(compactindex.InfoHead)
 	for _, line := range tx.Index(infoTable).Scan(nil, nil) {
@@ -84,8 +84,8 @@ func readState(tx *store.PackageTx[Meta]) (st gemState, err error) {
 	return st, nil
 }
 
-// addLine puts a line into /info and returns the md5 of the whole. Only a line that is not the last, as after a restored
-// version or a clock that was set back, has the others read again.
+// addLine adds a line to /info and returns the MD5 of the whole. It reads the other lines only if the new one is not
+// the last, as when a version is restored or the clock was set back.
 func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum string, err error) {
 	if st, err = readState(tx); err != nil {
 		return st, "", err
@@ -109,20 +109,20 @@ func addLine(tx *store.PackageTx[Meta], v store.Version[Meta]) (st gemState, sum
 		return st, "", err
 	}
 	st.Live++
-	if st.Latest == "" || naming.Prefers(v.ID, st.Latest) {
+	if st.Latest == "" || version.Prefers(v.ID, st.Latest) {
 		st.Latest = v.ID
 	}
 	return st, hex.EncodeToString(h.Sum(nil)), writeState(tx, st)
 }
 
-// recount reads all lines, and returns the md5 of the whole.
+// recount computes the state from all lines of /info, and returns the MD5 of the whole.
 func recount(tx *store.PackageTx[Meta]) (st gemState, sum string, err error) {
 	h := md5.New()
 	h.Write([]byte(compactindex.InfoHead))
 	for key, line := range tx.Index(infoTable).Scan(nil, nil) {
 		h.Write(line)
 		st.Live++
-		if id := string(key[8:]); st.Latest == "" || naming.Prefers(id, st.Latest) {
+		if id := string(key[8:]); st.Latest == "" || version.Prefers(id, st.Latest) {
 			st.Latest = id
 		}
 	}
@@ -140,7 +140,7 @@ func writeState(tx *store.PackageTx[Meta], st gemState) error {
 	return tx.Index(stateTable).Put(stateKey, row)
 }
 
-// place is where a full name leads.
+// place is what a full name stands for.
 type place struct {
 	Full, Name, ID string
 	Yanked         bool
@@ -162,9 +162,18 @@ func decodePlace(row []byte) (p place, err error) {
 	return place{Full: parts[0][1:], Name: parts[1], ID: parts[2], Yanked: parts[0][0] == '-'}, nil
 }
 
+// fullNames are the names of a version's files: as the gem spells its platform, and as RubyGems does.
+func fullNames(name, number, platform string) []string {
+	full := version.IDs(number, platform)
+	for i, id := range full {
+		full[i] = names.FullName(name, id)
+	}
+	return full
+}
+
 func fullKey(full string) []byte { return []byte(strings.ToLower(full)) }
 
-// enlist makes a version visible in every index: after its publish, and when it is restored.
+// enlist adds a version to every index, when it is published or restored.
 func enlist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	before, err := readState(tx)
 	if err != nil {
@@ -185,7 +194,7 @@ func enlist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	return versions.Append(tx.KindIndex, tx.Tx().Now(), compactindex.VersionsLine(tx.Name(), v.ID, sum))
 }
 
-// delist takes a version out of every index. Its number, its names and its place stay taken.
+// delist removes a version from every index. Its number and its full names stay taken.
 func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	before, err := readState(tx)
 	if err != nil {
@@ -209,24 +218,24 @@ func delist(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	return versions.Append(tx.KindIndex, tx.Tx().Now(), compactindex.VersionsLine(tx.Name(), "-"+v.ID, sum))
 }
 
-// setRows writes or removes a version's rows in the kind's ledger.Tables.
+// setRows writes or removes a version's rows in the tables of the kind.
 func setRows(tx *store.PackageTx[Meta], v store.Version[Meta], yanked bool) error {
 	full := tx.KindIndex(fullTable)
-	for _, f := range naming.FullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+	for _, f := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 		if err := full.Put(fullKey(f), place{f, tx.Name(), v.ID, yanked}.encode()); err != nil {
 			return err
 		}
 	}
 	specs, recent := tx.KindIndex(specsTable), tx.KindIndex(recentTable)
 	pair := pairKey(tx.Name(), v.ID)
-	news := recentKey('v', v.Published, naming.FullName(tx.Name(), v.ID))
+	news := recentKey('v', v.Published, names.FullName(tx.Name(), v.ID))
 	if yanked {
 		return cmp.Or(specs.Delete(pair), recent.Delete(news))
 	}
 	return cmp.Or(specs.Put(pair, []byte{1}), recent.Put(news, pair))
 }
 
-// recentKey puts the newest first.
+// recentKey orders rows by time, newest first.
 func recentKey(what byte, t time.Time, name string) []byte {
 	key := binary.BigEndian.AppendUint64([]byte{what}, ^uint64(t.UnixNano()))
 	return append(key, name...)
@@ -237,21 +246,21 @@ func timeOf(key []byte) time.Time {
 	return time.Unix(0, int64(^binary.BigEndian.Uint64(key[1:9]))).UTC()
 }
 
-// live yields what the Marshal indexes hold: gem by gem, the newest version first.
-func live(t ledger.Tables, visible func(name string) (bool, error), yield func(gemspec.Tuple)) error {
+// live yields every version that is not yanked, of the gems that sees accepts: gem by gem, the newest version first.
+func live(t ledger.Tables, sees func(name string) (bool, error), yield func(gemspec.Tuple)) error {
 	var name string
 	var ids []string
 	flush := func() error {
 		if len(ids) == 0 {
 			return nil
 		}
-		ok, err := visible(name)
+		ok, err := sees(name)
 		if err != nil || !ok {
 			return err
 		}
-		slices.SortFunc(ids, naming.NewerFirst)
+		slices.SortFunc(ids, version.NewerFirst)
 		for _, id := range ids {
-			number, platform := naming.SplitID(id)
+			number, platform := version.Split(id)
 			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 		return nil
@@ -269,12 +278,12 @@ func live(t ledger.Tables, visible func(name string) (bool, error), yield func(g
 	return flush()
 }
 
-// choose keeps the rows of one of the three indexes. Rows come as live yields them.
+// choose returns a function that reports whether a row is in an index. It must be called in the order of live.
 func choose(index string) func(gemspec.Tuple) bool {
 	seen, of := map[string]bool{}, ""
 	return func(t gemspec.Tuple) bool {
-		if gemspec.IsPrerelease(t.Number) || index == indexPrereleases {
-			return gemspec.IsPrerelease(t.Number) && index == indexPrereleases
+		if version.IsPrerelease(t.Number) || index == indexPrereleases {
+			return version.IsPrerelease(t.Number) && index == indexPrereleases
 		}
 		if index == indexReleases {
 			return true

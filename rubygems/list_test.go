@@ -54,7 +54,8 @@ func TestCompactJob(t *testing.T) {
 	}
 }
 
-// TestCompactAgainstChanges: what is pushed and yanked while the new list is made is in it; whoever reads the old one finishes.
+// TestCompactAgainstChanges: what is pushed and yanked while the new list is made is in it; whoever reads the old one
+// finishes.
 func TestCompactAgainstChanges(t *testing.T) {
 	g := newRig(t)
 	fill(t, g.Store, 0, 2*sliceGems+10)
@@ -64,7 +65,7 @@ func TestCompactAgainstChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := g.get("/versions").Body
-	c := &compaction{repo: g.s.repo, store: g.Store}
+	c := &compaction{repo: g.s.Repo, store: g.Store}
 	if err := c.begin(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,8 @@ func TestCompactAgainstChanges(t *testing.T) {
 	}
 }
 
-// TestCompactFaults: at each durable step a compaction that breaks leaves the list as it was, or done, and the next one ends.
+// TestCompactFaults: at each durable step a compaction that breaks leaves the list as it was, or done, and the next one
+// ends.
 func TestCompactFaults(t *testing.T) {
 	prepare := func(t *testing.T, s *store.Store) {
 		g := serve(t, s)

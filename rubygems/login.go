@@ -1,9 +1,10 @@
 package rubygems
 
-// Who is asking: keys for user and password (gem signin), and what a client wants to know of its user.
+// Keys, which clients get for a user and a password (gem signin), and what a client asks about its user.
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -13,11 +14,11 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/rubygems/form"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
 	"larder/store"
 )
 
-// accounts is what the local provider adds to auth.Provider. With another provider users log in where that one lives.
+// accounts are the methods of auth.Local that auth.Provider has not. Users of another provider get their keys there.
 type accounts interface {
 	User(ctx context.Context, name string) (auth.User, error)
 	VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (auth.Identity, error)
@@ -40,7 +41,7 @@ func (s *server) knows(ctx context.Context, user string) error {
 	return err
 }
 
-// byPassword is who asked with user and password. A key does not make keys, as upstream.
+// byPassword returns the identity of a request with user and password. A key makes no keys, as at the public registry.
 func (s *server) byPassword(r *http.Request) (auth.Identity, error) {
 	c, given := wire.CredentialsFrom(r)
 	if !given || c.User == "" || c.Password == "" {
@@ -53,19 +54,20 @@ func (s *server) byPassword(r *http.Request) (auth.Identity, error) {
 	return a.VerifyPassword(r.Context(), c.User, c.Password, wire.AddrFrom(r.Context()))
 }
 
-// keyActions are the scopes of a key as clients know them, and what each allows here. Those of features this registry
-// does not have allow nothing.
+// keyActions are the scopes of a key as clients call them, and what each allows here. Those of features that this
+// registry lacks allow nothing.
 var keyActions = map[string][]auth.Action{
-	"index_rubygems": {auth.Read}, "show_dashboard": {auth.Read}, "push_rubygem": {auth.Read, auth.Create}, "yank_rubygem": {auth.Read, auth.Delete},
+	"index_rubygems": {auth.Read}, "show_dashboard": {auth.Read},
+	"push_rubygem": {auth.Read, auth.Create}, "yank_rubygem": {auth.Read, auth.Delete},
 	"add_owner": {auth.Read, auth.Write}, "update_owner": {auth.Read, auth.Write}, "remove_owner": {auth.Read, auth.Write},
 	"access_webhooks": {}, "configure_trusted_publishers": {},
 }
 
-// keyScopes are the scopes a form asks for, of one gem if it names one.
+// keyScopes are the scopes that a form asks for, limited to one gem if it names one.
 func keyScopes(f form.Form) (auth.Scopes, error) {
 	name := "*"
 	if one := f["rubygem_name"]; one != "" {
-		if err := naming.CheckName(one); err != nil {
+		if err := names.Check(one); err != nil {
 			return nil, err
 		}
 		name = one
@@ -91,7 +93,7 @@ func keyScopes(f form.Form) (auth.Scopes, error) {
 	return auth.Scopes{scope}, err
 }
 
-// createKey is gem signin, and what push does without a key. The answer is the key and nothing else.
+// createKey is gem signin, which gem push also does if it has no key. The answer is the key and nothing else.
 func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) error {
 	id, err := s.byPassword(r)
 	if err != nil {
@@ -125,7 +127,7 @@ func (s *server) createKey(w http.ResponseWriter, r *http.Request, _ Request) er
 	return err
 }
 
-// changeKey would give a key more scopes. Keys never change here.
+// changeKey is how clients ask for more scopes for a key. Keys never change here.
 func (s *server) changeKey(_ http.ResponseWriter, r *http.Request, _ Request) error {
 	if _, err := s.byPassword(r); err != nil {
 		return err
@@ -133,11 +135,13 @@ func (s *server) changeKey(_ http.ResponseWriter, r *http.Request, _ Request) er
 	return problem.Errorf(auth.ErrDenied, "The scopes of a key do not change; make another one with gem signin.")
 }
 
-// showKey is how clients up to RubyGems 3.1 signed in, to a key that could do everything; upstream has ended it too.
+// showKey is how clients up to RubyGems 3.1 signed in, for a key that could do everything. The public registry has
+// ended it too.
 func (s *server) showKey(w http.ResponseWriter, _ *http.Request, _ Request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusGone)
-	_, err := w.Write([]byte("Keys have scopes now. Update RubyGems with gem update --system, or make a key with POST api/v1/api_key.\n"))
+	_, err := io.WriteString(w, "Keys have scopes now. "+
+		"Update RubyGems with gem update --system, or make a key with POST api/v1/api_key.\n")
 	return err
 }
 
@@ -149,12 +153,15 @@ func (s *server) profile(w http.ResponseWriter, r *http.Request, q Request) erro
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if q.Form == "json" {
-		return wire.JSON(w, http.StatusOK, map[string]any{"id": id.User, "handle": id.User, "mfa": "disabled", "warning": nil})
+		return wire.JSON(w, http.StatusOK, map[string]any{
+			"id": id.User, "handle": id.User, "mfa": "disabled", "warning": nil,
+		})
 	}
 	return sayYAML(w, "---\nid: "+quoted(id.User)+"\nhandle: "+quoted(id.User)+"\nmfa: disabled\nwarning:")
 }
 
-// webAuthn says that there is no device; clients then ask for a code, and no answer of ours ever makes them.
+// webAuthn says that there is no device. Clients come here only after an answer that asks for a second factor, and this
+// registry has none.
 func (s *server) webAuthn(_ http.ResponseWriter, r *http.Request, _ Request) error {
 	if wire.IdentityFrom(r.Context()).User == "" {
 		return needLogin()

@@ -10,15 +10,16 @@ import (
 	"strings"
 
 	"larder/auth"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/form"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
-// mayWrite refuses at once who can change nothing, before a body is read.
+// mayWrite refuses clients that can change nothing, before the body is read.
 func mayWrite(ctx context.Context) error {
 	id := wire.IdentityFrom(ctx)
 	switch {
@@ -30,57 +31,61 @@ func mayWrite(ctx context.Context) error {
 	return nil
 }
 
-// owns refuses users whom nobody gave scopes, and who own nothing of the gem. What scopes say was asked before.
+// owns refuses users who have no scopes and do not own the gem. What scopes allow was asked before.
 func owns(id auth.Identity, pkg store.Package, what string) error {
 	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
 		return nil
 	}
-	return problem.Errorf(auth.ErrDenied, "You do not have permission to %s this gem. Ask an owner to add you with: gem owner %s --add %s", what, pkg.Name, id.User)
+	return problem.Errorf(
+		auth.ErrDenied, "You do not have permission to %s this gem. Ask an owner to add you with: gem owner %s --add %s",
+		what, pkg.Name, id.User,
+	)
 }
 
-// target of a yank or restore: what the form in its body says, looked up exactly and never cut out of a file's name.
-type doomed struct{ name, id string }
+// named is the version that the form of a yank or restore names.
+type named struct{ name, id string }
 
-func readDoomed(r *http.Request) (d doomed, err error) {
+func readNamed(r *http.Request) (n named, err error) {
 	f, err := form.Read(r)
 	if err != nil {
-		return d, err
+		return n, err
 	}
 	platform := f["platform"]
 	if platform == "" {
-		platform = gemspec.Ruby
+		platform = version.Ruby
 	}
-	if d.name = f["gem_name"]; naming.CheckName(d.name) != nil {
-		return d, problem.Errorf(store.ErrNotFound, "This gem could not be found.")
+	if n.name = f["gem_name"]; names.Check(n.name) != nil {
+		return n, problem.Errorf(store.ErrNotFound, absentGem)
 	}
-	if !gemspec.IsVersion(f["version"]) || naming.CheckPlatform(platform) != nil {
-		return d, noVersion(f["version"], platform)
+	if !version.Valid(f["version"]) || version.CheckPlatform(platform) != nil {
+		return n, noVersion(f["version"], platform)
 	}
-	d.id = naming.VersionID(f["version"], platform)
-	return d, nil
+	n.id = version.ID(f["version"], platform)
+	return n, nil
 }
 
+// noVersion is the error for a version that a gem does not have, or that no gem can have. The client may see the gem.
 func noVersion(number, platform string) error {
-	if platform != gemspec.Ruby {
+	if platform != version.Ruby {
 		number += " (" + platform + ")"
 	}
-	return &seenAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
+	return &plainAbsent{problem.Errorf(store.ErrNotFound, "The version %.300s does not exist.", number)}
 }
 
-// change finds the version a request is about, for somebody who may do that to its gem, and has fn change it.
-func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx *store.PackageTx[Meta], v store.Version[Meta]) error) (d doomed, err error) {
+// change finds the version that a request names, and calls fn if the client has the right a to its gem and owns it.
+// what is the change, in the sentence for a client that does not.
+func (s *server) change(
+	r *http.Request, a auth.Action, what string, fn func(tx *store.PackageTx[Meta], v store.Version[Meta]) error,
+) (n named, err error) {
 	ctx := r.Context()
-	if err := mayWrite(ctx); err != nil {
-		return d, err
+	if n, err = readNamed(r); err != nil {
+		return n, err
 	}
-	if d, err = readDoomed(r); err != nil {
-		return d, err
-	}
-	if err := s.may(ctx, a, d.name); err != nil {
-		return d, err
+	if err := s.May(ctx, a, n.name); err != nil {
+		return n, err
 	}
 	id := wire.IdentityFrom(ctx)
-	return d, s.repo.Update(ctx, d.name, func(tx *store.PackageTx[Meta]) error {
+	return n, s.Repo.Update(ctx, n.name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg, what)
@@ -88,9 +93,9 @@ func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx 
 		if err != nil {
 			return err
 		}
-		v, err := tx.Version(d.id)
+		v, err := tx.Version(n.id)
 		if errors.Is(err, store.ErrNotFound) {
-			return noVersion(naming.SplitID(d.id))
+			return noVersion(version.Split(n.id))
 		}
 		if err != nil {
 			return err
@@ -99,9 +104,9 @@ func (s *server) change(r *http.Request, a auth.Action, what string, fn func(tx 
 	})
 }
 
-// yank takes a version out of every index. Its file stays, its number is never given again.
+// yank removes a version from every index. Its file stays, and its number is never free again.
 func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
-	d, err := s.change(r, auth.Delete, "delete", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	n, err := s.change(r, auth.Delete, "delete", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if v.Yanked {
 			return problem.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
 		}
@@ -114,12 +119,12 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil {
 		return err
 	}
-	return say(w, "Successfully deleted gem: %s", title(d.name, d.id))
+	return say(w, "Successfully deleted gem: %s", title(n.name, n.id))
 }
 
-// restore takes a yank back; it is for administrators, and no client has a command for it.
+// restore undoes a yank. It is for administrators; no client has a command for it.
 func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) error {
-	d, err := s.change(r, auth.Admin, "restore", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	n, err := s.change(r, auth.Admin, "restore", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if !v.Yanked {
 			return problem.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
 		}
@@ -132,15 +137,15 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if err != nil {
 		return err
 	}
-	return say(w, "Successfully restored gem: %s", title(d.name, d.id))
+	return say(w, "Successfully restored gem: %s", title(n.name, n.id))
 }
 
-// unyank is what old clients called restoring; its users are told who can do it.
-func (s *server) unyank(_ http.ResponseWriter, r *http.Request, _ Request) error {
-	if err := mayWrite(r.Context()); err != nil {
-		return err
-	}
-	return problem.Errorf(auth.ErrDenied, "A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.")
+// unyank is how old clients asked for restoring. The answer says who can do it.
+func (s *server) unyank(http.ResponseWriter, *http.Request, Request) error {
+	return problem.Errorf(
+		auth.ErrDenied,
+		"A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.",
+	)
 }
 
 // ownerJSON is an owner as gem owner reads it. There are no mail addresses here: users are called by their names.
@@ -156,7 +161,7 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if q.Form == "json" {
 		out := []ownerJSON{}
 		for _, o := range pkg.Owners {
@@ -175,7 +180,7 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 	return sayYAML(w, b.String())
 }
 
-// quoted is a user's name as YAML text: names have nothing to escape, but may look like something else.
+// quoted is a user's name as a YAML string. Names need no escapes, but may look like a number or a truth value.
 func quoted(user string) string { return `"` + user + `"` }
 
 func sayYAML(w http.ResponseWriter, text string) error {
@@ -184,13 +189,13 @@ func sayYAML(w http.ResponseWriter, text string) error {
 	return err
 }
 
-// opJournalOwners is this package's word in the journal.
+// opJournalOwners is the operation of a change of owners in the journal.
 const opJournalOwners store.Op = "owners"
 
-// setOwners changes the list, which never becomes empty.
+// setOwners changes the owners of a gem. A gem never loses its last owner.
 func (s *server) setOwners(ctx context.Context, name string, change func([]string) ([]string, error)) error {
 	id := wire.IdentityFrom(ctx)
-	return s.repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg, "change the owners of")
@@ -215,7 +220,7 @@ func (s *server) setOwners(ctx context.Context, name string, change func([]strin
 	})
 }
 
-// readOwner is the user a form is about, who exists when a new owner is wanted.
+// readOwner returns the user whom a form names. With exists it fails for a user whom the registry does not know.
 func (s *server) readOwner(r *http.Request, exists bool) (user string, f form.Form, err error) {
 	if f, err = form.Read(r); err != nil {
 		return "", nil, err
@@ -238,7 +243,8 @@ func (s *server) addOwner(w http.ResponseWriter, r *http.Request, q Request) err
 	if err != nil {
 		return err
 	}
-	if err := s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) { return append(list, user), nil }); err != nil {
+	err = s.setOwners(r.Context(), q.Name, func(list []string) ([]string, error) { return append(list, user), nil })
+	if err != nil {
 		return err
 	}
 	return say(w, "%s was added as an owner of %s.", user, q.Name)
@@ -262,7 +268,7 @@ func (s *server) removeOwner(w http.ResponseWriter, r *http.Request, q Request) 
 	return say(w, "%s was removed from the owners of %s.", user, q.Name)
 }
 
-// changeOwner sets an owner's role; there is one.
+// changeOwner sets an owner's role. There is only one role.
 func (s *server) changeOwner(w http.ResponseWriter, r *http.Request, q Request) error {
 	user, f, err := s.readOwner(r, false)
 	if err != nil {

@@ -1,21 +1,19 @@
 package rubygems
 
-// What is stored about a version. Pure.
+// What is stored of a version.
 
 import (
-	"encoding/json"
 	"unicode/utf8"
 
-	"github.com/opencontainers/go-digest"
+	"larder/internal/registry"
 )
 
 // typeGem is the type of gems' names in auth scopes: rubygems:gem:rack:read.
 const typeGem = "gem"
 
 const (
-	maxInline    = 16 << 10 // larger JSON lives in a blob
-	maxBundles   = 4 << 20  // all attestations of one push
-	summaryWords = 300      // bytes of the summary kept for search
+	maxBundles   = 4 << 20 // all attestations of one push
+	summaryBytes = 300     // bytes of the summary kept for search
 )
 
 // Meta is what a version's record holds beside the store's own fields. Documents and index lines are derived from it.
@@ -24,21 +22,15 @@ type Meta struct {
 	Number   string `json:"number"`
 	Platform string `json:"platform"`
 	// Spec is the gem's specification.
-	Spec part `json:"spec"`
+	Spec registry.Part `json:"spec"`
 	// Line is the version's line of the compact index.
 	Line string `json:"line"`
 	// SpecSHA is the sha256 of the gemspec.rz.
 	SpecSHA string `json:"spec_sha"`
-	// Summary is the start of the summary, for search.
+	// Summary is the beginning of the summary, for search.
 	Summary string `json:"summary,omitempty"`
-	// Attestations is the answer of the attestations end point.
-	Attestations part `json:"attestations,omitzero"`
-}
-
-// part is JSON that is small, or a blob that is one of the version's files.
-type part struct {
-	JSON json.RawMessage `json:"json,omitempty"`
-	Blob digest.Digest   `json:"blob,omitempty"`
+	// Attestations are the Sigstore bundles as they were pushed.
+	Attestations registry.Part `json:"attestations,omitzero"`
 }
 
 // clip cuts a text to at most n bytes.

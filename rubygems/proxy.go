@@ -1,7 +1,8 @@
 package rubygems
 
-// Copies of remote registries. A gem's /info is passed on byte by byte; /versions is theirs with ours behind it, and only
-// grows as long as theirs does. Every gem is checked against its line's checksum, which gem install itself never looks at.
+// Copies of upstream registries. A gem's /info is passed on as it is. /versions is the upstream's list followed by our
+// own, and only grows as long as the upstream's does. Every gem is checked against the checksum in its line, which gem
+// install itself does not read.
 
 import (
 	"bytes"
@@ -17,40 +18,22 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
-	"larder/internal/gemspec"
 	"larder/internal/ledger"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
 	"larder/store"
 	"larder/upstream"
 )
 
-// Lifetimes of upstreams' documents.
+// How long the documents of upstreams are fresh.
 const (
 	freshVersions = time.Minute
 	freshInfo     = 5 * time.Minute
 )
-
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.RubyGems, upstream.Protocol{Spelling: Spelling(), Probe: infoQuery})
-}
-
-// elsewhere reports whether an upstream may have what is not here.
-func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
-
-// mayTake refuses the first push of a name that an upstream has: it would hide a gem people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
-		return nil
-	}
-	if _, err := s.packageRecord(ctx, name); !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	return s.up.MayPublish(ctx, name)
-}
 
 func infoQuery(name string) upstream.Query {
 	return upstream.Query{
@@ -64,15 +47,17 @@ func infoQuery(name string) upstream.Query {
 	}
 }
 
-// proxiedInfo answers with an upstream's /info, without the lines that are held back or, offline, whose gem is not here.
+// proxiedInfo answers with an upstream's /info, without versions that a rule refuses and, offline, those that are not
+// kept.
 func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string) error {
-	d, err := s.up.Document(r.Context(), infoQuery(name))
+	d, err := s.Up.Document(r.Context(), infoQuery(name))
 	if err != nil {
 		return err
 	}
 	wire.CacheHead(w, d, time.Now())
-	offline := s.up.Offline()
-	doc, err := s.store.Document(r.Context(), d.Rendered(name, "", "info"), func(ctx context.Context) (store.Rendered, error) {
+	offline := s.Up.Offline()
+	key := d.Rendered(name, "", "info")
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -84,9 +69,12 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 			}
 		}
 		if bad > 0 {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name), slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad))
+			s.Log.LogAttrs(
+				ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name),
+				slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad),
+			)
 		}
-		if bad > 0 || offline || s.up.Gated() {
+		if bad > 0 || offline || s.Up.Gated() {
 			body, err = s.offered(ctx, name, body, offline)
 		}
 		return plain(body), err
@@ -94,20 +82,21 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 	if err != nil {
 		return err
 	}
-	return ledger.Document(doc).Serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
+// offered returns an upstream's /info without the lines that may not be passed on.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) ([]byte, error) {
 	out := []byte(compactindex.InfoHead)
 	for _, l := range compactindex.Entries(body) {
 		if offline {
-			if here, err := s.up.Here(ctx, name, naming.FullName(name, l.ID)+".gem"); err != nil {
+			if here, err := s.Up.Here(ctx, name, names.FullName(name, l.ID)+".gem"); err != nil {
 				return nil, err
 			} else if !here {
 				continue
 			}
 		}
-		if err := s.up.Allowed(ctx, name, l.ID); errors.Is(err, store.ErrDenied) {
+		if err := s.Up.Allowed(ctx, name, l.ID); errors.Is(err, store.ErrDenied) {
 			continue
 		} else if err != nil {
 			return nil, err
@@ -117,52 +106,55 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	return out, nil
 }
 
-// joins remembers what /versions was last for those who see the same of ours.
+// joins are the last /versions, by registry.View.Key of the clients that see the same of our own list.
 type joins struct {
 	mu   sync.Mutex // guards the rest
 	last map[string]*joined
 }
 
-// joined is theirs and ours in one list.
+// joined is the lists of the upstreams and our own in one.
 type joined struct {
 	compactindex.Joined
-	of     string // what it was made from
-	names  int64  // how many names had been claimed or released by then
+	of     string // identifies the lists and claims that it was made from
+	names  int64  // how many names had been claimed or released
 	digest digest.Digest
 }
 
-// maxJoins bounds the memory; each is as large as the upstream's list.
+// maxJoins is how many lists are remembered. Each is as large as the upstream's.
 const maxJoins = 8
 
-// versionsQuery asks for a list of which only the end changes.
+// versionsQuery asks for a list that only grows.
 func versionsQuery() upstream.Query {
-	return upstream.Query{Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30, Check: func(body []byte, _ string) error {
-		if !bytes.HasPrefix(body, []byte("created_at:")) {
-			return errors.New("not a list of the compact index")
-		}
-		return nil
-	}}
+	return upstream.Query{
+		Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30,
+		Check: func(body []byte, _ string) error {
+			if !bytes.HasPrefix(body, []byte("created_at:")) {
+				return errors.New("not a list of the compact index")
+			}
+			return nil
+		},
+	}
 }
 
-// bothLists is the upstreams' lists without our names, and our own list behind them, as v sees it. As long as both only
-// grow, so does what they make together; clients then fetch the end only.
-func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
+// bothLists is the lists of the upstreams without our names, followed by our own list as v sees it. As long as all of
+// them only grow, so does the joined one, and clients fetch only its end.
+func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error) {
 	h, err := s.list.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
-	next := &joined{names: s.up.Renewals()}
+	next := &joined{names: s.Up.Renewals()}
 	next.of = fmt.Sprint(h.Created.UnixNano(), " ", h.Size, " ", next.names)
 	var lists []*upstream.Document
 	var missing error
-	for _, u := range s.up.Upstreams() {
-		d, err := s.up.DocumentFrom(ctx, u, versionsQuery())
+	for _, u := range s.Up.Upstreams() {
+		d, err := s.Up.DocumentFrom(ctx, u, versionsQuery())
 		if errors.Is(err, upstream.ErrOffline) {
-			missing = err // another one's list may be here
+			missing = err // the list of another upstream may be kept
 			continue
 		}
 		if !u.Configured() && errors.Is(err, store.ErrNotFound) {
-			continue // it need not have one
+			continue // of one that is not configured any more, the list need not be kept
 		}
 		if err != nil {
 			return nil, err
@@ -175,39 +167,40 @@ func (s *server) bothLists(ctx context.Context, v view) (*joined, error) {
 	}
 	s.joins.mu.Lock()
 	defer s.joins.mu.Unlock()
-	last := s.joins.last[v.who]
-	if v.who == "" && last != nil && last.of == next.of {
+	last := s.joins.last[v.Key]
+	if v.All && last != nil && last.of == next.of {
 		return last, nil
 	}
 	if next.Theirs, err = listOf(ctx, lists); err != nil {
 		return nil, err
 	}
-	if next.Ours, err = s.list.Bytes(ctx, h, 0, h.Size); err == nil && v.who != "" {
-		next.Ours, err = compactindex.Filtered(next.Ours, v.visible)
+	if next.Ours, err = s.list.Bytes(ctx, h, 0, h.Size); err == nil && !v.All {
+		next.Ours, err = compactindex.Filtered(next.Ours, v.Sees)
 	}
 	if err != nil {
 		return nil, err
 	}
 	lines := compactindex.ListLines(next.Ours)
 	if len(lists) == 0 {
-		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // what a list begins with
+		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // the head of our own
 	}
 	next.Ours = lines
 	if last == nil || last.names != next.names {
 		last = &joined{}
 	}
-	if err := next.Follow(&last.Joined, func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }); err != nil {
+	pass := func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }
+	if err := next.Follow(&last.Joined, pass); err != nil {
 		return nil, err
 	}
 	next.digest = digest.FromBytes(next.Body)
 	if s.joins.last == nil || len(s.joins.last) >= maxJoins {
 		s.joins.last = map[string]*joined{}
 	}
-	s.joins.last[v.who] = next
+	s.joins.last[v.Key] = next
 	return next, nil
 }
 
-// listOf is the first list with the lines of the others behind it.
+// listOf is the first list, followed by the lines of the others.
 func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err error) {
 	for _, d := range lists {
 		body, err := d.Bytes(ctx)
@@ -219,7 +212,7 @@ func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err er
 	return all, nil
 }
 
-// withoutOurs drops the lines of names that are not theirs to give, and those that must not be passed on.
+// withoutOurs removes the lines of gems that are ours or blocked, and those that may not be passed on.
 func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err error) {
 	known := map[string]bool{}
 	for line := range bytes.Lines(list) {
@@ -230,28 +223,28 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 		}
 		theirs, seen := known[name]
 		if !seen {
-			theirs = s.up.Theirs(ctx, name)
+			theirs = s.Up.Theirs(ctx, name)
 			known[name] = theirs
 		}
 		if !theirs || !compactindex.Harmless(line) {
 			continue
 		}
-		if _, some := s.up.BlockedVersions(name); some {
-			line = compactindex.Without(line, func(id string) bool { return s.up.Blocked(name, id) != nil })
+		if _, some := s.Up.BlockedVersions(name); some {
+			line = compactindex.Without(line, func(id string) bool { return s.Up.Blocked(name, id) != nil })
 		}
 		out = append(out, line...)
 	}
 	return out, nil
 }
 
-// proxiedVersions answers with both lists.
-func (s *server) proxiedVersions(ctx context.Context, v view) (ledger.Content, error) {
+// proxiedVersions is /versions of both lists.
+func (s *server) proxiedVersions(ctx context.Context, v registry.View) (ledger.Content, error) {
 	both, err := s.bothLists(ctx, v)
 	if err != nil {
 		return ledger.Content{}, err
 	}
 	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "versions " + both.digest.String()}
-	doc, err := s.store.Document(ctx, key, func(context.Context) (store.Rendered, error) { return plain(both.Body), nil })
+	doc, err := s.Store.Document(ctx, key, func(context.Context) (store.Rendered, error) { return plain(both.Body), nil })
 	if err != nil {
 		return ledger.Content{}, err
 	}
@@ -261,7 +254,7 @@ func (s *server) proxiedVersions(ctx context.Context, v view) (ledger.Content, e
 // proxiedNames answers with the names of both lists.
 func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *joined) error {
 	key := store.DocKey{Kind: store.RubyGems.Documents(), Package: "-", Format: "names " + both.digest.String()}
-	doc, err := s.store.Document(r.Context(), key, func(context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), key, func(context.Context) (store.Rendered, error) {
 		out, last := []byte(compactindex.InfoHead), ""
 		compactindex.Tuples(both.Body, func(t gemspec.Tuple) {
 			if t.Name != last {
@@ -274,51 +267,58 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *join
 	if err != nil {
 		return err
 	}
-	return ledger.Document(doc).Serve(w, r, revalidate(r))
+	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
-// proxiedFile answers with a gem of an upstream, or with its specification.
-func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, miss error) error {
+// proxiedFile answers with a gem of an upstream, or with its specification. The name of the file does not say which gem
+// it is of, so the right is asked for every gem that it may be of. miss is the error if it is of none.
+func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffix string, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
-	for _, name := range naming.Candidates(q.Full) {
-		if err := s.may(ctx, auth.Read, name); err != nil {
+	for _, name := range names.Candidates(full) {
+		if err := s.May(ctx, auth.Read, name); err != nil {
 			return err
 		}
-		l, d, err := s.lineOf(ctx, name, strings.TrimPrefix(q.Full, name+"-"))
+		l, d, err := s.lineOf(ctx, name, strings.TrimPrefix(full, name+"-"))
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		place, key := upstream.Place{Upstream: d.Upstream, Ref: "gems/" + q.Full + ".gem", Type: "application/octet-stream"}, q.Full+".gem"
-		if l.SHA256 != "" {
-			place.Sums = map[string]string{"sha256": l.SHA256}
-		}
-		if q.Op == opQuick {
-			place.Ref, place.Sums, key = "quick/Marshal.4.8/"+q.Full+".gemspec.rz", nil, q.Full+".gemspec.rz"
-		}
-		f, err := s.up.File(ctx, upstream.FileQuery{
-			Package: name, Version: l.ID, Key: key, Head: r.Method == http.MethodHead,
-			Find: func(context.Context) (upstream.Place, error) { return place, nil },
+		f, err := s.Up.File(ctx, upstream.FileQuery{
+			Package: name, Version: l.ID, Key: full + suffix, Head: r.Method == http.MethodHead,
+			Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, d), nil },
 		})
 		if err != nil {
 			return err
 		}
-		return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: "application/octet-stream", CacheControl: forever(r)})
+		head := wire.BlobHead{Type: "application/octet-stream", CacheControl: registry.Immutable(r)}
+		return s.SendCopy(w, r, f, head)
 	}
 	return miss
 }
 
-// lineOf finds a version's line; one that is not there makes us ask for /info as it is now. A gem that is kept is found
-// although its line has gone: lock files still name it.
+// placeOf is where an upstream has a file. A gem must have the checksum of its line.
+func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) upstream.Place {
+	p := upstream.Place{Upstream: d.Upstream, Ref: "gems/" + full + suffix, Type: "application/octet-stream"}
+	switch {
+	case suffix == suffixSpec:
+		p.Ref = "quick/Marshal.4.8/" + full + suffix
+	case l.SHA256 != "":
+		p.Sums = map[string]string{"sha256": l.SHA256}
+	}
+	return p
+}
+
+// lineOf finds a version's line. If the kept /info has none, it asks the upstream for the present one. A gem that is
+// kept is found without a line, too, since lock files still name it.
 func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entry, *upstream.Document, error) {
 	query := infoQuery(name)
 	for _, again := range []bool{false, true} {
 		if again {
 			query.Fresh, query.Stale = -1, -1
 		}
-		d, err := s.up.Document(ctx, query)
+		d, err := s.Up.Document(ctx, query)
 		if err != nil {
 			return compactindex.Entry{}, nil, err
 		}
@@ -331,7 +331,7 @@ func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entr
 				return l, d, nil
 			}
 		}
-		if k, err := s.up.Kept(ctx, name, naming.FullName(name, id)+".gem"); err != nil || k != nil {
+		if k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem"); err != nil || k != nil {
 			return compactindex.Entry{ID: id}, d, err
 		}
 	}

@@ -98,8 +98,8 @@ func TestA10_Copies(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2020_36327_Confusion: a name that is ours is ours in every document, and the other registry does not hear of it
-// (CVE-2013-0334 as well).
+// TestE_CVE_2020_36327_Confusion: a name that is ours is ours in every document, and the other registry does not hear
+// of it (CVE-2013-0334 as well).
 func TestE_CVE_2020_36327_Confusion(t *testing.T) {
 	o := newRemote(t)
 	o.publish("mine", "9.0")
@@ -161,8 +161,8 @@ func TestE_HashPinning(t *testing.T) {
 	}
 }
 
-// TestE_RemotePaths: what an upstream calls gems and versions becomes names of files and text on terminals; lines that would
-// lead elsewhere or be obeyed are left out, and the log says so.
+// TestE_RemotePaths: what an upstream calls gems and versions becomes names of files and text on terminals; lines that
+// would lead elsewhere or be obeyed are left out, and the log says so.
 func TestE_RemotePaths(t *testing.T) {
 	o := newRemote(t)
 	o.publish("demo", "1.0", "2.0")

@@ -14,41 +14,39 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"slices"
 
 	"larder/auth"
 	"larder/internal/budget"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/rubygems/archive"
 	"larder/rubygems/compactindex"
 	"larder/rubygems/form"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 )
 
-// publication is one version on its way in.
+// publication is one version that is being pushed. It is the steps of registry.Publish.
 type publication struct {
 	s     *server
 	who   auth.Identity
 	stage *store.Stage
 
 	bundles []byte // attestations as they were sent
-	gem     *gemfile.File
+	gem     *archive.Gem
 	id      string
 	sha     string // of the file, hex
 	quick   []byte
 	record  store.Version[Meta]
 }
 
-// push takes the file in, and writes only when nothing can be wrong any more.
+// push receives a gem and publishes it. It writes only when every check has passed.
 func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
-	if err := mayWrite(ctx); err != nil {
-		return err
-	}
-	stage, err := s.store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
+	stage, err := s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: s.opt.MaxGem})
 	if err != nil {
 		return err
 	}
@@ -58,35 +56,29 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 		return err
 	}
 	err = budget.During(ctx, inspectionSize, func() (err error) {
-		p.gem, err = gemfile.Read(io.NewSectionReader(stage, 0, stage.Size()))
+		p.gem, err = archive.Read(io.NewSectionReader(stage, 0, stage.Size()))
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	spec := p.gem.Spec
-	if err := gemfile.Check(spec); err != nil {
+	if err := archive.Check(spec); err != nil {
 		return err
 	}
-	if err := s.may(ctx, auth.Create, spec.Name); err != nil {
+	if err := s.May(ctx, auth.Create, spec.Name); err != nil {
 		return err
 	}
-	if err := s.mayTake(ctx, spec.Name); err != nil {
-		return err
-	}
-	p.id, p.sha = naming.VersionID(spec.Version, spec.Platform), stage.Digest().Encoded()
-	again, err := p.repeated(ctx)
-	switch {
-	case err == nil && again:
-		err = p.repair(ctx)
-	case err == nil:
-		again, err = p.publish(ctx)
-	}
+	p.id, p.sha = version.ID(spec.Version, spec.Platform), stage.Digest().Encoded()
+	again, err := s.Publish(ctx, spec.Name, stage, 0, p)
 	if err != nil {
 		return err
 	}
 	if p.gem.Unchecked && !again {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "gem has no checksums of its own", slog.String("gem", spec.Name), slog.String("version", p.id))
+		s.Log.LogAttrs(
+			ctx, slog.LevelWarn, "gem has no checksums of its own",
+			slog.String("gem", spec.Name), slog.String("version", p.id),
+		)
 	}
 	if again {
 		return say(w, "Gem was already pushed: %s", p.title())
@@ -94,12 +86,12 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return say(w, "Successfully registered gem: %s", p.title())
 }
 
-// title is a version as clients print it.
+// title is the version as clients print it.
 func (p *publication) title() string { return title(p.gem.Spec.Name, p.id) }
 
 func title(name, id string) string { return fmt.Sprintf("%s (%s)", name, id) }
 
-// say answers with a sentence, which clients print.
+// say answers with a sentence, which gem prints.
 func say(w http.ResponseWriter, format string, args ...any) error {
 	text := fmt.Sprintf(format, args...) + "\n"
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -108,9 +100,8 @@ func say(w http.ResponseWriter, format string, args ...any) error {
 	return err
 }
 
-// inspectionSize is the most that reading what a gem says of itself holds, in bytes: it is small, but not what it
-// unpacks to.
-const inspectionSize = 3 * gemfile.MaxMember
+// inspectionSize is the most bytes of memory that reading a gem takes. Its members are small, but may unpack to much.
+const inspectionSize = 3 * archive.MaxMember
 
 // receive reads the body: the file itself, or a form with the file and attestations in any order.
 func (p *publication) receive(r *http.Request) error {
@@ -127,7 +118,7 @@ func (p *publication) receive(r *http.Request) error {
 			return nil
 		case errors.Is(err, io.EOF):
 			return problem.Errorf(store.ErrInvalid, "The form has no part called gem.")
-		case isOneOf(err, problem.ErrTruncated, problem.ErrSlow):
+		case registry.IsOneOf(err, problem.ErrTruncated, problem.ErrSlow):
 			return err
 		case err != nil:
 			return form.Bad()
@@ -150,50 +141,35 @@ func (p *publication) receive(r *http.Request) error {
 	}
 }
 
-// repeated reports whether this version is here already with these bytes: a client whose connection broke asks again,
-// and must learn that it has succeeded.
-func (p *publication) repeated(ctx context.Context) (again bool, err error) {
-	err = p.s.repo.View(ctx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
-		again, err = p.taken(tx)
-		return err
-	})
-	return again, err
-}
-
-// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
-// gem's, and what was made of it when anything at all is known to be damaged.
-func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() > 0 {
-		if err := p.assemble(ctx); err != nil {
-			return err
-		}
-	}
-	_, err := p.stage.Commit(ctx)
-	return err
-}
-
-// taken is nil when the version is free, and true when it is this very file.
-func (p *publication) taken(tx *store.PackageTx[Meta]) (again bool, err error) {
+// Taken is false when the version is free, and true when this very file is here.
+func (p *publication) Taken(tx *store.PackageTx[Meta]) (again bool, err error) {
 	if err := p.owned(tx); err != nil {
 		return false, err
 	}
 	v, err := tx.Version(p.id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.id):
-		return false, problem.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(
+			store.ErrExists, "Version %s of %s was deleted and cannot be pushed again; choose a new number.", p.id, tx.Name(),
+		)
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
 		return false, err
 	case v.Yanked:
-		return false, problem.Errorf(store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name())
+		return false, problem.Errorf(
+			store.ErrExists, "Version %s of %s was yanked and cannot be pushed again; choose a new number.", p.id, tx.Name(),
+		)
 	case len(v.Files) > 0 && v.Files[0].Digest.Encoded() == p.sha:
 		return true, nil
 	}
-	return false, problem.Errorf(store.ErrExists, "Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title())
+	return false, problem.Errorf(
+		store.ErrExists,
+		"Repushing of gem versions is not allowed: %s is here with other contents. Choose a new number.", p.title(),
+	)
 }
 
-// owned refuses those who own nothing of a gem that is there.
+// owned refuses a client that does not own the gem, if it exists.
 func (p *publication) owned(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	if errors.Is(err, store.ErrNotFound) {
@@ -205,26 +181,11 @@ func (p *publication) owned(tx *store.PackageTx[Meta]) error {
 	return owns(p.who, pkg, "push to")
 }
 
-// publish makes the record, commits what is large, and then the file with the record in one transaction.
-func (p *publication) publish(ctx context.Context) (again bool, err error) {
-	if err := p.assemble(ctx); err != nil {
-		return false, err
-	}
-	_, err = p.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
-		return p.s.repo.In(tx, p.gem.Spec.Name, func(tx *store.PackageTx[Meta]) error {
-			if again, err = p.taken(tx); again || err != nil {
-				return err
-			}
-			v := p.record
-			v.Files = append([]store.File{{Name: naming.FullName(tx.Name(), p.id) + ".gem", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}}, v.Files...)
-			return p.commit(tx, v)
-		})
-	})
-	return again, err
-}
+// Inspect does nothing: only the archive says which version it is, so it was read before.
+func (p *publication) Inspect() error { return nil }
 
-// assemble makes all of the record that does not depend on the transaction.
-func (p *publication) assemble(ctx context.Context) (err error) {
+// Assemble makes all of the record that does not depend on the transaction.
+func (p *publication) Assemble(ctx context.Context) (err error) {
 	spec := p.gem.Spec
 	if p.quick, err = spec.Quick(); err != nil {
 		return err
@@ -232,49 +193,41 @@ func (p *publication) assemble(ctx context.Context) (err error) {
 	sum := sha256.Sum256(p.quick)
 	m := &p.record.Meta
 	p.record.ID = p.id
-	m.Number, m.Platform, m.SpecSHA, m.Summary = spec.Version, spec.Platform, hex.EncodeToString(sum[:]), clip(gemspec.Text(spec.Summary), summaryWords)
+	m.Number, m.Platform, m.SpecSHA = spec.Version, spec.Platform, hex.EncodeToString(sum[:])
+	m.Summary = clip(gemspec.Text(spec.Summary), summaryBytes)
 	raw, err := json.Marshal(spec)
 	if err != nil {
 		return err
 	}
-	if err := p.keep(ctx, &m.Spec, raw); err != nil {
+	if err := p.s.Keep(ctx, &p.record, &m.Spec, raw); err != nil {
 		return err
 	}
-	if len(p.quick) > maxInline {
-		b, err := p.s.store.PutBytes(ctx, p.quick)
+	if len(p.quick) > registry.MaxInline {
+		b, err := p.s.Store.PutBytes(ctx, p.quick)
 		if err != nil {
 			return err
 		}
-		p.record.Files = append(p.record.Files, store.File{Name: naming.FullName(spec.Name, p.id) + ".gemspec.rz", Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"})
+		p.record.Files = append(p.record.Files, p.file(suffixSpec, b))
 	}
 	if p.bundles == nil {
 		return nil
 	}
-	if err := gemfile.CheckBundles(p.bundles, p.sha); err != nil {
+	if err := archive.CheckBundles(p.bundles, p.sha); err != nil {
 		return err
 	}
-	return p.keep(ctx, &m.Attestations, p.bundles)
+	return p.s.Keep(ctx, &p.record, &m.Attestations, p.bundles)
 }
 
-// keep puts JSON into the record, or into a blob when it is large.
-func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
-	if len(raw) <= maxInline {
-		to.JSON = raw
-		return nil
-	}
-	b, err := p.s.store.PutBytes(ctx, raw)
-	if err != nil {
-		return err
-	}
-	to.Blob = b.Digest
-	if !slices.ContainsFunc(p.record.Files, func(f store.File) bool { return f.Digest == b.Digest }) {
-		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: "application/json"})
-	}
-	return nil
+// file is a file of the version.
+func (p *publication) file(suffix string, b store.Blob) store.File {
+	name := names.FullName(p.gem.Spec.Name, p.id) + suffix
+	return store.File{Name: name, Digest: b.Digest, Size: b.Size, Type: "application/octet-stream"}
 }
 
-// commit is the one transaction of a push.
-func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+// Commit writes the record and every row that is derived from it.
+func (p *publication) Commit(tx *store.PackageTx[Meta], b store.Blob) error {
+	v := p.record
+	v.Files = append([]store.File{p.file(suffixGem, b)}, v.Files...)
 	if err := p.claim(tx); err != nil {
 		return err
 	}
@@ -283,7 +236,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 	if err := tx.Publish(v); err != nil {
 		return err
 	}
-	if len(p.quick) <= maxInline {
+	if len(p.quick) <= registry.MaxInline {
 		if err := tx.Index(quickTable).Put([]byte(p.id), p.quick); err != nil {
 			return err
 		}
@@ -291,23 +244,22 @@ func (p *publication) commit(tx *store.PackageTx[Meta], v store.Version[Meta]) e
 	return enlist(tx, v)
 }
 
-// claim takes the names a version needs for itself. A gem that is new belongs to who pushed it.
+// claim takes the names that belong to the version alone. The owner of a new gem is its first publisher.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	spec, name := p.gem.Spec, tx.Name()
-	switch _, err := tx.Package(); {
-	case errors.Is(err, store.ErrNotFound):
-		if err := claimName(tx); err != nil {
-			return err
-		}
-	case err != nil:
+	isNew, err := registry.IsNew(tx)
+	if isNew {
+		err = claimName(tx)
+	}
+	if err != nil {
 		return err
 	}
-	equal, key := tx.KindIndex(equalTable), pairKey(name, naming.CanonicalID(spec))
+	equal, key := tx.KindIndex(equalTable), pairKey(name, version.CanonicalID(spec.Version, spec.Platform))
 	if other := equal.Get(key); other != nil {
 		return problem.Errorf(store.ErrExists, "Version %s of %s is equal to %s, which is there already.", p.id, name, other)
 	}
 	full := tx.KindIndex(fullTable)
-	for _, f := range naming.FullNames(name, spec.Version, spec.Platform) {
+	for _, f := range fullNames(name, spec.Version, spec.Platform) {
 		if full.Get(fullKey(f)) != nil {
 			return problem.Errorf(store.ErrExists, "The name %s is taken by another version or gem.", f)
 		}
@@ -315,21 +267,17 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	return equal.Put(key, []byte(p.id))
 }
 
-// claimName takes a name that no other gem has in another spelling.
+// claimName takes the name of a new gem, which no other gem may have in another spelling.
 func claimName(tx *store.PackageTx[Meta]) error {
-	names, key := tx.KindIndex(namesTable), fullKey(tx.Name())
-	if other := names.Get(key); other != nil && string(other) != tx.Name() {
+	spelt, key := tx.KindIndex(namesTable), fullKey(tx.Name())
+	if other := spelt.Get(key); other != nil && string(other) != tx.Name() {
 		return problem.Errorf(store.ErrExists, "The name %s is taken in another spelling.", tx.Name())
 	}
-	if err := names.Put(key, []byte(tx.Name())); err != nil {
+	if err := spelt.Put(key, []byte(tx.Name())); err != nil {
 		return err
 	}
 	if err := tx.KindIndex(recentTable).Put(recentKey('g', tx.Tx().Now(), tx.Name()), []byte(tx.Name())); err != nil {
 		return err
 	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		if user := tx.Tx().Actor().User; len(pkg.Owners) == 0 && user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(tx, nil)
 }

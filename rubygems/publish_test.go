@@ -16,9 +16,9 @@ import (
 
 	"larder/auth"
 	"larder/internal/wiretest"
+	"larder/rubygems/archive"
 	"larder/rubygems/form"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/version"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -26,7 +26,7 @@ import (
 // TestA7_Refused: what a push may not be, and that nothing of it stays.
 func TestA7_Refused(t *testing.T) {
 	g := newRig(t)
-	long := strings.Repeat("x", gemfile.MaxText+1)
+	long := strings.Repeat("x", archive.MaxText+1)
 	text := func(s string) func(*release) { return func(r *release) { r.more = s } }
 	for name, c := range map[string]struct {
 		status int
@@ -89,11 +89,11 @@ func TestA7_Refused(t *testing.T) {
 			r.checksums = nil
 		}},
 		"metadata bomb": {413, "unpacks to too much", func(r *release) {
-			r.members = func(l []member) []member { l[0].content = zipped(make([]byte, gemfile.MaxMember+1)); return l }
+			r.members = func(l []member) []member { l[0].content = zipped(make([]byte, archive.MaxMember+1)); return l }
 		}},
 		"large signature": {413, "has more than", func(r *release) {
 			r.members = func(l []member) []member {
-				return append([]member{{name: "metadata.gz.sig", content: make([]byte, gemfile.MaxMember+1)}}, l...)
+				return append([]member{{name: "metadata.gz.sig", content: make([]byte, archive.MaxMember+1)}}, l...)
 			}
 		}},
 		"metadata that is text": {422, "damaged", func(r *release) {
@@ -223,7 +223,7 @@ func TestH5_Names(t *testing.T) {
 		{"Foo", "9.0", "another spelling"}, {"FOO-2", "9.0", "another spelling"}, {"foo-2-x-1.0", "9.0", ""}, {"foo-1", "1.0", ""},
 	} {
 		r := newRelease(c.name, "")
-		r.version, r.platform = naming.SplitID(c.id)
+		r.version, r.platform = version.Split(c.id)
 		if c.text == "" {
 			g.want(g.push("ada", r), 200, "")
 			continue
@@ -266,7 +266,8 @@ func sliceOf(got, name, number string) []byte {
 	return nil
 }
 
-// TestH4_Push: the file as it is or in a form, with any type and every way to send the key; paths with a slash too many.
+// TestH4_Push: the file as it is or in a form, with any type and every way to send the key; paths with a slash too
+// many.
 func TestH4_Push(t *testing.T) {
 	g := newRig(t)
 	key := g.Keys["ada"]
@@ -549,7 +550,7 @@ func TestPushCost(t *testing.T) {
 	fill(t, large.Store, 0, 4_000)
 	for i := range 300 {
 		blob := storetest.Put(t, large.Store, "a gem")
-		err := large.s.repo.Update(context.Background(), "many", func(tx *store.PackageTx[Meta]) error { return fillGem(tx, "many", fmt.Sprintf("1.%d", i), blob) })
+		err := large.s.Repo.Update(context.Background(), "many", func(tx *store.PackageTx[Meta]) error { return fillGem(tx, "many", fmt.Sprintf("1.%d", i), blob) })
 		if err != nil {
 			t.Fatal(err)
 		}

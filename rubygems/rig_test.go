@@ -19,8 +19,8 @@ import (
 	"larder/internal/ledger"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/rubygems/gemfile"
-	"larder/rubygems/naming"
+	"larder/rubygems/archive"
+	"larder/rubygems/version"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -67,7 +67,8 @@ func serve(t testing.TB, s *store.Store) *rig {
 // in is the same registry in a subtest.
 func (g *rig) in(t testing.TB) *rig { return &rig{g.In(t), g.s} }
 
-// checkAnswer: what is refused is text, nothing redirects, and no answer begins with a sentence that means more to clients.
+// checkAnswer: what is refused is text, nothing redirects, and no answer begins with a sentence that means more to
+// clients.
 func checkAnswer(t testing.TB, r *http.Request, a answer) {
 	t.Helper()
 	switch {
@@ -92,13 +93,13 @@ func (g *rig) want(a answer, status int, text string) answer {
 // checkIndexes compares everything derived with the records it comes from.
 func (g *rig) checkIndexes() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	sums, specs := map[string]string{}, map[string]bool{}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkGem(tx, sums, specs) })
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkGem(tx, sums, specs) })
 		if err != nil {
 			g.T.Error(err)
 		}
@@ -132,7 +133,7 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 		if err != nil {
 			return err
 		}
-		for _, full := range naming.FullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
+		for _, full := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 			p, err := decodePlace(tx.KindIndex(fullTable).Get(fullKey(full)))
 			if err != nil || p != (place{full, tx.Name(), v.ID, v.Yanked}) {
 				g.T.Errorf("%s: place %+v %v", full, p, err)
@@ -141,7 +142,7 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 		if v.Yanked {
 			continue
 		}
-		if live++; latest == "" || naming.Prefers(v.ID, latest) {
+		if live++; latest == "" || version.Prefers(v.ID, latest) {
 			latest = v.ID
 		}
 		specs[string(pairKey(tx.Name(), v.ID))] = true
@@ -163,8 +164,8 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 	return err
 }
 
-// checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the sums
-// are those of the bytes.
+// checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the
+// sums are those of the bytes.
 func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
 	h, ok, err := versions.Head(t)
 	if err != nil || !ok {
@@ -329,7 +330,7 @@ func (r *release) build() []byte {
 	if r.checksums != nil {
 		sums = r.checksums(sums)
 	}
-	list := []member{{gemfile.Metadata, metadata, 0}, {gemfile.Data, data, 0}, {gemfile.Checksums, zipped([]byte(sums)), 0}}
+	list := []member{{archive.Metadata, metadata, 0}, {archive.Data, data, 0}, {archive.Checksums, zipped([]byte(sums)), 0}}
 	if r.members != nil {
 		list = r.members(list)
 	}
@@ -347,7 +348,7 @@ func (g *rig) publish(name string, ids ...string) {
 	g.T.Helper()
 	for _, id := range ids {
 		r := newRelease(name, "")
-		r.version, r.platform = naming.SplitID(id)
+		r.version, r.platform = version.Split(id)
 		g.want(g.push("ada", r), 200, "Successfully registered gem: "+name+" ("+id+")")
 	}
 }

@@ -11,8 +11,11 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
 )
+
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
 
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	t.Helper()
@@ -21,7 +24,11 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(method, path, v)
+	i, q, err := table.Parse(method, path, v)
+	if err != nil {
+		return "", q, err
+	}
+	return table.Row(i).Op, q, nil
 }
 
 // TestA1_EveryPathParses has every spelling that was seen on the wire.
@@ -31,65 +38,64 @@ func TestA1_EveryPathParses(t *testing.T) {
 		method, path, op string
 		want             Request
 	}{
-		{"GET", "", opRoot, Request{}},
-		{"HEAD", "/", opRoot, Request{}},
-		{"HEAD", "/versions", opVersions, Request{}},
-		{"GET", "//versions", opVersions, Request{}},
-		{"GET", "/names", opNames, Request{}},
-		{"GET", "/info/rack", opInfo, Request{Name: "rack"}},
-		{"GET", "/info/net-http%2Dpersistent", opInfo, Request{Name: "net-http-persistent"}},
-		{"GET", "/info/RedCloth", opInfo, Request{Name: "RedCloth"}},
-		{"GET", "/info/yank", opInfo, Request{Name: "yank"}},
-		{"GET", "/specs.4.8.gz", opSpecs, Request{Index: "specs"}},
-		{"GET", "/latest_specs.4.8.gz", opSpecs, Request{Index: "latest_specs"}},
-		{"GET", "/prerelease_specs.4.8.gz", opSpecs, Request{Index: "prerelease_specs"}},
-		{"GET", "/quick/Marshal.4.8/rack-3.1.0.gemspec.rz", opQuick, Request{Full: "rack-3.1.0"}},
-		{"GET", "/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", opQuick, Request{Full: "a-1.0-x86_64-linux-musl"}},
-		{"GET", "/gems/foo-2-1.0.gem", opGem, Request{Full: "foo-2-1.0"}},
-		{"HEAD", "//gems/rack-3.1.0.gem", opGem, Request{Full: "rack-3.1.0"}},
-		{"GET", "/api/v1/dependencies?gems=a,b", opDependencies, Request{}},
-		{"GET", "/api/v1/dependencies.json?gems=a,b", opDependencies, Request{Form: "json"}},
-		{"POST", "/api/v1/gems", opPush, Request{}},
-		{"POST", "//api/v1/gems", opPush, Request{}},
-		{"POST", "/api/v1/gems/", opPush, Request{}},
-		{"DELETE", "/api/v1/gems/yank", opYank, Request{}},
-		{"PUT", "/api/v1/gems/unyank", opUnyank, Request{}},
-		{"POST", "/api/v1/gems/restore", opRestore, Request{}},
-		{"GET", "/api/v1/gems.json", opOwn, Request{}},
-		{"GET", "/api/v1/gems/rack.json", opShow, Request{Name: "rack"}},
-		{"GET", "/api/v1/gems/yank.json", opShow, Request{Name: "yank"}},
-		{"GET", "/api/v1/gems/rack/owners.yaml", opOwners, Request{Name: "rack", Form: "yaml"}},
-		{"GET", "/api/v1/gems/rack/owners.json", opOwners, Request{Name: "rack", Form: "json"}},
-		{"POST", "/api/v1/gems/rack/owners", opOwnerAdd, Request{Name: "rack"}},
-		{"DELETE", "//api/v1/gems/rack/owners", opOwnerRemove, Request{Name: "rack"}},
-		{"PATCH", "/api/v1/gems/rack/owners", opOwnerChange, Request{Name: "rack"}},
-		{"GET", "/api/v1/versions/rack.json", opReleases, Request{Name: "rack"}},
-		{"GET", "/api/v1/versions/rack/latest.json", opLatest, Request{Name: "rack"}},
-		{"GET", "/api/v2/rubygems/rack/versions/1.0.0.rc1.json?platform=java", opRelease, Request{Name: "rack", Version: "1.0.0.rc1", Platform: "java"}},
-		{"GET", "/api/v1/search.json?query=a+b&page=2", opSearch, Request{Query: "a b", Page: 2}},
-		{"GET", "/api/v1/search.json?q=x", opSearch, Request{Query: "x", Page: 1}},
-		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-08T00:00:00Z&page=3", opTimeframe, Request{From: at(1), To: at(8), Page: 3}},
-		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T01:00:00%2B01:00", opTimeframe, Request{From: at(1), To: at(8), Page: 1}},
-		{"GET", "/api/v1/activity/latest.json", opNewGems, Request{}},
-		{"GET", "/api/v1/activity/just_updated.json", opUpdated, Request{}},
-		{"GET", "/api/v1/attestations/rack-3.1.0.json", opAttestations, Request{Full: "rack-3.1.0"}},
-		{"POST", "/api/v1/api_key", opKeyCreate, Request{}},
-		{"PUT", "/api/v1/api_key", opKeyChange, Request{}},
-		{"GET", "/api/v1/api_key", opKeyShow, Request{}},
-		{"GET", "/api/v1/api_key.yaml", opKeyShow, Request{Form: "yaml"}},
-		{"GET", "/api/v1/profile/me.yaml", opProfile, Request{Form: "yaml"}},
-		{"POST", "/api/v1/webauthn_verification", opWebAuthn, Request{}},
-		{"POST", "/api/v1/larder/compact", opCompact, Request{}},
+		{"GET", "", "rubygems.root", Request{}},
+		{"HEAD", "/", "rubygems.root", Request{}},
+		{"HEAD", "/versions", "rubygems.versions", Request{}},
+		{"GET", "//versions", "rubygems.versions", Request{}},
+		{"GET", "/names", "rubygems.names", Request{}},
+		{"GET", "/info/rack", "rubygems.info", Request{Name: "rack"}},
+		{"GET", "/info/net-http%2Dpersistent", "rubygems.info", Request{Name: "net-http-persistent"}},
+		{"GET", "/info/RedCloth", "rubygems.info", Request{Name: "RedCloth"}},
+		{"GET", "/info/yank", "rubygems.info", Request{Name: "yank"}},
+		{"GET", "/specs.4.8.gz", "rubygems.specs", Request{Index: "specs"}},
+		{"GET", "/latest_specs.4.8.gz", "rubygems.specs", Request{Index: "latest_specs"}},
+		{"GET", "/prerelease_specs.4.8.gz", "rubygems.specs", Request{Index: "prerelease_specs"}},
+		{"GET", "/quick/Marshal.4.8/rack-3.1.0.gemspec.rz", "rubygems.gemspec", Request{Full: "rack-3.1.0"}},
+		{"GET", "/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", "rubygems.gemspec", Request{Full: "a-1.0-x86_64-linux-musl"}},
+		{"GET", "/gems/foo-2-1.0.gem", "rubygems.download", Request{Full: "foo-2-1.0"}},
+		{"HEAD", "//gems/rack-3.1.0.gem", "rubygems.download", Request{Full: "rack-3.1.0"}},
+		{"GET", "/api/v1/dependencies?gems=a,b", "rubygems.dependencies", Request{}},
+		{"GET", "/api/v1/dependencies.json?gems=a,b", "rubygems.dependencies", Request{Form: "json"}},
+		{"POST", "/api/v1/gems", "rubygems.push", Request{}},
+		{"POST", "//api/v1/gems", "rubygems.push", Request{}},
+		{"POST", "/api/v1/gems/", "rubygems.push", Request{}},
+		{"DELETE", "/api/v1/gems/yank", "rubygems.yank", Request{}},
+		{"PUT", "/api/v1/gems/unyank", "rubygems.unyank", Request{}},
+		{"POST", "/api/v1/gems/restore", "rubygems.restore", Request{}},
+		{"GET", "/api/v1/gems.json", "rubygems.own", Request{}},
+		{"GET", "/api/v1/gems/rack.json", "rubygems.show", Request{Name: "rack"}},
+		{"GET", "/api/v1/gems/yank.json", "rubygems.show", Request{Name: "yank"}},
+		{"GET", "/api/v1/gems/rack/owners.yaml", "rubygems.owners", Request{Name: "rack", Form: "yaml"}},
+		{"GET", "/api/v1/gems/rack/owners.json", "rubygems.owners", Request{Name: "rack", Form: "json"}},
+		{"POST", "/api/v1/gems/rack/owners", "rubygems.owner.add", Request{Name: "rack"}},
+		{"DELETE", "//api/v1/gems/rack/owners", "rubygems.owner.remove", Request{Name: "rack"}},
+		{"PATCH", "/api/v1/gems/rack/owners", "rubygems.owner.change", Request{Name: "rack"}},
+		{"GET", "/api/v1/versions/rack.json", "rubygems.releases", Request{Name: "rack"}},
+		{"GET", "/api/v1/versions/rack/latest.json", "rubygems.latest", Request{Name: "rack"}},
+		{"GET", "/api/v2/rubygems/rack/versions/1.0.0.rc1.json?platform=java", "rubygems.release", Request{Name: "rack", Version: "1.0.0.rc1", Platform: "java"}},
+		{"GET", "/api/v1/search.json?query=a+b&page=2", "rubygems.search", Request{Query: "a b", Page: 2}},
+		{"GET", "/api/v1/search.json?q=x", "rubygems.search", Request{Query: "x", Page: 1}},
+		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-08T00:00:00Z&page=3", "rubygems.timeframe", Request{From: at(1), To: at(8), Page: 3}},
+		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T01:00:00%2B01:00", "rubygems.timeframe", Request{From: at(1), To: at(8), Page: 1}},
+		{"GET", "/api/v1/activity/latest.json", "rubygems.activity.latest", Request{}},
+		{"GET", "/api/v1/activity/just_updated.json", "rubygems.activity.updated", Request{}},
+		{"GET", "/api/v1/attestations/rack-3.1.0.json", "rubygems.attestations", Request{Full: "rack-3.1.0"}},
+		{"POST", "/api/v1/api_key", "rubygems.key.create", Request{}},
+		{"PUT", "/api/v1/api_key", "rubygems.key.change", Request{}},
+		{"GET", "/api/v1/api_key", "rubygems.key", Request{}},
+		{"GET", "/api/v1/api_key.yaml", "rubygems.key", Request{Form: "yaml"}},
+		{"GET", "/api/v1/profile/me.yaml", "rubygems.profile", Request{Form: "yaml"}},
+		{"POST", "/api/v1/webauthn_verification", "rubygems.webauthn", Request{}},
+		{"POST", "/api/v1/larder/compact", "rubygems.compact", Request{}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		c.want.Op = c.op
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %s %+v", c.method, c.path, op, q, err, c.op, c.want)
 			continue
 		}
-		method := c.method
-		if again, q2, err := parseRaw(t, method, link(q)); err != nil || again != op || !reflect.DeepEqual(q, q2) {
-			t.Errorf("%s %s → %s: %s %+v %v", c.method, c.path, link(q), again, q2, err)
+		link := table.Link(op, q)
+		if again, q2, err := parseRaw(t, c.method, link); err != nil || again != op || !reflect.DeepEqual(q, q2) {
+			t.Errorf("%s %s links to %s: %s %+v %v", c.method, c.path, link, again, q2, err)
 		}
 	}
 }
@@ -114,21 +120,13 @@ func TestE_Paths(t *testing.T) {
 			t.Errorf("%s: %+v %v, want %v", raw, q, err, want)
 		}
 	}
-	if _, _, err := parse("GET", "/rubygemsx/versions", nil); !errors.Is(err, problem.ErrNoRoute) {
+	if _, _, err := parseRaw(t, "GET", "/rubygemsx/versions"); !errors.Is(err, problem.ErrNoRoute) {
 		t.Error(err)
 	}
 }
 
-// TestDocTable: doc.go's table and the operations are the same.
-func TestDocTable(t *testing.T) {
-	sample := strings.NewReplacer("/F.", "/rack-1.0.", "/N/", "/rack/", "/N.", "/rack.", "/N", "/rack", "/V.", "/1.0.", ".J", ".json", "timeframe_versions.json", "timeframe_versions.json?from=2026-01-01T00:00:00Z")
-	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
-	for _, row := range table {
-		if !ops[row.op] {
-			t.Errorf("path %s has no operation", row.path)
-		}
-	}
-}
+// TestDocTable: the table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
@@ -141,29 +139,25 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {
-		path, query, _ := strings.Cut(raw, "?")
-		v, err := url.ParseQuery(query)
-		if err != nil {
+		_, query, _ := strings.Cut(raw, "?")
+		if _, err := url.ParseQuery(query); err != nil {
 			return
 		}
-		op, q, err := parse(method, path, v)
+		op, q, err := parseRaw(t, method, raw)
 		if err != nil {
-			if s := status(wire.Failure{Err: err, Status: problem.Status(err)}); s != 400 && s != 404 && s != 405 && s != 422 {
+			s := status(wire.Failure{Err: err, Status: problem.Status(err)})
+			if s != 400 && s != 404 && s != 405 && s != 422 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return
 		}
-		if q.Name != "" && naming.CheckName(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
+		if q.Name != "" && names.Check(q.Name) != nil || strings.ContainsAny(q.Full, "/\\\x00\n") {
 			t.Fatalf("%s %q: operation %s on %+v", method, raw, op, q)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
-		v2, err := url.ParseQuery(q2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		op2, again, err := parse(method, p2, v2)
+		link := table.Link(op, q)
+		op2, again, err := parseRaw(t, method, link)
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q links to %q:\n%+v\n%+v %v", method, raw, link, q, again, err)
 		}
 	})
 }

@@ -1,20 +1,20 @@
 package rubygems
 
-// Search, and the gems of a user. What a gem is found by is a listing of the store, replaced when its latest version or its
-// owners change: nothing here looks at all gems.
+// Search, and the gems of a user. What a gem is found by is a listing in the store, which is replaced when its latest
+// version or its owners change, so that no search reads all gems.
 
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
 
-// Weights of words by where they stand.
+// The weights of words, by where they are found.
 const (
 	weightName    = 60
 	weightPart    = 20
@@ -28,7 +28,7 @@ func words(s string) []string {
 	return strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 }
 
-// setListing makes a gem findable by its latest version.
+// setListing writes what a gem is found by: its name, its owners, and the summary of v, its latest version.
 func setListing(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	pkg, err := tx.Package()
 	if err != nil {
@@ -53,7 +53,7 @@ func ownerMarks(owners []string) (marks []string) {
 	return marks
 }
 
-// relist makes a gem findable by another version, or not at all.
+// relist replaces the listing when the latest version is another one; "" when there is none.
 func relist(tx *store.PackageTx[Meta], latest string) error {
 	if latest == "" {
 		return tx.SetListing(nil)
@@ -65,7 +65,7 @@ func relist(tx *store.PackageTx[Meta], latest string) error {
 	return setListing(tx, v)
 }
 
-// listOwners brings the listing along when the owners change.
+// listOwners changes the owners in the listing.
 func listOwners(tx *store.PackageTx[Meta], owners []string) error {
 	l, err := tx.Listing()
 	if err != nil || l.Data == nil {
@@ -77,9 +77,6 @@ func listOwners(tx *store.PackageTx[Meta], owners []string) error {
 
 // search finds gems by name and summary.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.mayList(r.Context()); err != nil {
-		return err
-	}
 	var query store.Query
 	for _, w := range strings.Fields(strings.ToLower(q.Query)) {
 		if strings.Trim(w, "abcdefghijklmnopqrstuvwxyz0123456789-._") == "" && strings.Trim(w, "-._") != "" {
@@ -94,7 +91,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	return s.gems(w, r, query, (q.Page-1)*pageSize, pageSize)
 }
 
-// own are the gems of whoever asks.
+// own lists the gems of the client's user.
 func (s *server) own(w http.ResponseWriter, r *http.Request, _ Request) error {
 	id := wire.IdentityFrom(r.Context())
 	if id.User == "" {
@@ -103,10 +100,10 @@ func (s *server) own(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.gems(w, r, store.Query{Marks: []string{markOwner + id.User}}, 0, maxOwn)
 }
 
-// maxOwn bounds the list of one user's gems.
+// maxOwn is the most gems in the list of one user.
 const maxOwn = 1000
 
-// gems answers with those a query selects and whoever asks may read.
+// gems answers with the gems that a query finds and the client may read.
 func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query, from, size int) error {
 	ctx := r.Context()
 	found, err := s.find(ctx, query)
@@ -114,21 +111,15 @@ func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query,
 		return err
 	}
 	page := found[min(from, len(found)):min(from+size, len(found))]
-	return listed(w, r, s.url(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
+	return listed(w, r, s.URL(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
 }
 
+// find returns the gems that a query finds and the client may read.
 func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	found, err := s.store.Search(ctx, store.RubyGems, q)
+	view := s.View(ctx)
+	found, err := s.Store.Search(ctx, store.RubyGems, q)
 	if err != nil {
 		return nil, err
 	}
-	v := s.view(ctx)
-	visible := slices.DeleteFunc(found, func(m store.Match) bool {
-		ok, e := v.visible(m.Name)
-		if e != nil {
-			err = e
-		}
-		return !ok
-	})
-	return visible, err
+	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }

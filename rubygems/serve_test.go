@@ -20,10 +20,11 @@ import (
 
 	"larder/auth"
 	"larder/internal/ledger"
+	"larder/internal/registry"
 	"larder/internal/rubymarshal"
 	"larder/internal/rubymarshal/marshaltest"
 	"larder/internal/wiretest"
-	"larder/rubygems/naming"
+	"larder/rubygems/version"
 	"larder/store/storetest"
 )
 
@@ -84,8 +85,8 @@ func TestA3_Versions(t *testing.T) {
 	}
 }
 
-// TestH3_Property: under random pushes and yanks every answer continues the one before, each gem's last md5 is that of its
-// /info, and a client that asks for the rest, as Bundler does, always ends with the whole.
+// TestH3_Property: under random pushes and yanks every answer continues the one before, each gem's last md5 is that of
+// its /info, and a client that asks for the rest, as Bundler does, always ends with the whole.
 func TestH3_Property(t *testing.T) {
 	g := newRig(t)
 	rnd := rand.New(rand.NewPCG(1, 2))
@@ -105,11 +106,11 @@ func TestH3_Property(t *testing.T) {
 		name := fmt.Sprintf("gem%d", rnd.IntN(5))
 		if n := len(live[name]); n > 0 && rnd.IntN(3) == 0 {
 			at := rnd.IntN(n)
-			number, platform := naming.SplitID(live[name][at])
+			number, platform := version.Split(live[name][at])
 			g.want(g.yank("ada", name, number, platform), 200, "")
 			live[name] = slices.Delete(live[name], at, at+1)
 		} else {
-			id := naming.VersionID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
+			id := version.ID(fmt.Sprintf("%d.%d", i, rnd.IntN(3)+1), []string{"ruby", "java", "x86_64-linux-musl"}[rnd.IntN(3)])
 			g.publish(name, id)
 			live[name] = append(live[name], id)
 		}
@@ -314,8 +315,9 @@ func TestA5_ModifiedSince(t *testing.T) {
 	g.want(g.Do("GET", "/specs.4.8.gz", nil, since(time.Second)), 304, "")
 }
 
-// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing but the
-// time of its download. Where not all see the same, who logs in must get another index than the one fetched before.
+// TestA5_ModifiedForOthers: gem keeps one copy of an index for all who use a registry's address, and asks with nothing
+// but the time of its download. Where not all see the same, who logs in must get another index than the one fetched
+// before.
 func TestA5_ModifiedForOthers(t *testing.T) {
 	for what, o := range map[string]auth.Options{"private names": {Private: []string{"rubygems:gem:secret-*"}}, "login for all": {Anonymous: "none"}} {
 		t.Run(what, func(t *testing.T) {
@@ -394,7 +396,7 @@ func TestLargeFiles(t *testing.T) {
 	}
 	g.want(g.Do("GET", "/gems/demo-1.0.gem", nil, header("Range", "bytes=0-9")), 206, "")
 	a := g.want(g.Do("GET", "/quick/Marshal.4.8/demo-1.0.gemspec.rz", nil), 200, "")
-	if len(a.Body) <= maxInline {
+	if len(a.Body) <= registry.MaxInline {
 		t.Errorf("%d bytes", len(a.Body))
 	}
 	for _, path := range []string{"/api/v1/gems/demo.json", "/api/v1/versions/demo.json", "/api/v2/rubygems/demo/versions/1.0.json"} {
@@ -402,8 +404,8 @@ func TestLargeFiles(t *testing.T) {
 	}
 }
 
-// TestH2_Install: what gem install of RubyGems 3.3.15 asks for, in its order, and what gem search, list and fetch read: the
-// compact index is not enough for any of them.
+// TestH2_Install: what gem install of RubyGems 3.3.15 asks for, in its order, and what gem search, list and fetch read:
+// the compact index is not enough for any of them.
 func TestH2_Install(t *testing.T) {
 	g := newRig(t)
 	g.publish("base", "2.1", "3.0.pre")

@@ -1,28 +1,27 @@
 package rubygems
 
-// How gems' names and versions are written, and which of them are the same.
+// How rules of the operator write names and versions of gems, and which spellings are the same.
 
 import (
 	"strings"
 
-	"larder/internal/gemspec"
-	"larder/rubygems/compactindex"
-	"larder/rubygems/naming"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/upstream"
 )
 
-// Spelling is for rules about names and versions. A rule's number means it on every platform, unless the rule names
-// one.
+// Spelling is for rules about names and versions. A number in a rule means it on every platform, unless the rule names
+// a platform.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
-		Name: func(name string) (string, error) { return name, naming.CheckName(name) },
-		Fold: func(name string) string { return string(compactindex.Fold([]byte(name))) },
+		Name: func(name string) (string, error) { return name, names.Check(name) },
+		Fold: func(name string) string { return string(names.Fold([]byte(name))) },
 		Same: sameVersion,
-		Also: func(version string) []string {
-			number, platform := naming.SplitID(version)
-			number = gemspec.Canonical(number)
+		Also: func(id string) []string {
+			number, platform := version.Split(id)
+			number = version.Canonical(number)
 			out := upstream.Padded(number)
-			if platform != gemspec.Ruby {
+			if platform != version.Ruby {
 				for _, n := range upstream.Padded(number) {
 					out = append(out, n+"-"+platform)
 				}
@@ -33,14 +32,15 @@ func Spelling() upstream.Spelling {
 	}
 }
 
-// sameVersion compares numbers as Gem::Version does: 1.0 is 1.0.0, and 1.0.0-java is 1.0.0 on one platform.
-func sameVersion(rule, version string) bool {
+// sameVersion reports whether a rule's version is that of an ID. Numbers are compared as Gem::Version does: 1.0 is
+// 1.0.0.
+func sameVersion(rule, id string) bool {
 	wantNumber, wantPlatform, one := strings.Cut(strings.TrimPrefix(rule, "v"), "-")
-	number, platform := naming.SplitID(version)
-	if !gemspec.IsVersion(wantNumber) || !gemspec.IsVersion(number) ||
-		gemspec.Canonical(wantNumber) != gemspec.Canonical(number) {
+	number, platform := version.Split(id)
+	if !version.Valid(wantNumber) || !version.Valid(number) ||
+		version.Canonical(wantNumber) != version.Canonical(number) {
 		return false
 	}
 	return !one || wantPlatform == platform ||
-		gemspec.ParsePlatform(wantPlatform).String() == gemspec.ParsePlatform(platform).String()
+		version.ParsePlatform(wantPlatform).String() == version.ParsePlatform(platform).String()
 }

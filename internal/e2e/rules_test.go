@@ -36,13 +36,13 @@ var layers = [][]string{
 		"larder/maven", "larder/maven/browse", "larder/maven/inside", "larder/maven/layout", "larder/maven/metadata",
 		"larder/maven/pom", "larder/maven/recent", "larder/maven/search",
 		"larder/composer", "larder/composer/manifest", "larder/composer/minify", "larder/composer/naming",
-		"larder/rubygems", "larder/rubygems/compactindex", "larder/rubygems/form", "larder/rubygems/gemfile",
-		"larder/rubygems/naming",
+		"larder/rubygems", "larder/rubygems/archive", "larder/rubygems/compactindex", "larder/rubygems/form",
+		"larder/rubygems/gemspec",
 	},
 	{"larder/internal/registry", "larder/internal/advisory", "larder/internal/multiform"},
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/trust"},
 	{
-		"larder/upstream", "larder/auth", "larder/internal/gemspec", "larder/internal/ledger", "larder/internal/rawjson",
+		"larder/upstream", "larder/auth", "larder/internal/ledger", "larder/internal/rawjson",
 		"larder/internal/sortedlist", "larder/store/storetest", "larder/internal/rubymarshal/marshaltest",
 	},
 	{"larder/store", "larder/store/disk"},
@@ -55,6 +55,7 @@ var leaves = []string{
 	"larder/internal/pep440", "larder/internal/rubymarshal", "larder/internal/semver", "larder/internal/xmlrpc",
 	"larder/composer/semver", "larder/maven/checksum", "larder/maven/markup", "larder/maven/order", "larder/npm/sign",
 	"larder/oci/manifest", "larder/oci/names",
+	"larder/rubygems/names", "larder/rubygems/version",
 }
 
 // folderOf is the first folder of a package's path: npm of larder/npm/search.

@@ -2,6 +2,7 @@
 // who may do what, what a list leaves out, how a stored file is sent, when an upstream is asked, and the order of a publish.
 //
 //	Registry    the server's store, upstreams and log; rights, and lists that leave out what may not be seen   registry.go
+//	Part        JSON of a version, in its record or in a blob                                                  part.go
 //	SendBlob    a stored file, from memory or by the kernel; Immutable and Revalidate, how long it is fresh    send.go
 //	Publish     the steps of a publish, in the order of their cost; Claim, the first publisher's ownership     publish.go
 package registry
@@ -93,10 +94,7 @@ func (g *Registry[M]) View(ctx context.Context) View { return g.ViewAs(ctx, wire
 // ViewAs is View for an identity that is not the request's own.
 func (g *Registry[M]) ViewAs(ctx context.Context, id auth.Identity) View {
 	wire.Asked(ctx)
-	all, ok := g.Auth.(interface {
-		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
-	})
-	if !g.about.Private && ok && all.ReadsAll(id, g.about.Kind, g.about.Type) {
+	if g.ReadsAll(id) {
 		return View{All: true, Sees: func(string) (bool, error) { return true, nil }}
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -110,6 +108,14 @@ func (g *Registry[M]) ViewAs(ctx context.Context, id auth.Identity) View {
 			return err == nil, err
 		},
 	}
+}
+
+// ReadsAll reports whether nothing has to be left out for id: no pattern and no package's own flag hides a name from it.
+func (g *Registry[M]) ReadsAll(id auth.Identity) bool {
+	all, ok := g.Auth.(interface {
+		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
+	})
+	return !g.about.Private && ok && all.ReadsAll(id, g.about.Kind, g.about.Type)
 }
 
 // Visible returns what of list the client sees. It reuses the list's memory.

@@ -27,10 +27,10 @@ type Slash int
 
 // The rules.
 const (
-	SlashIgnored Slash = iota // one is forgiven
-	SlashRefused              // it makes an empty segment, which is malformed
-	SlashKept                 // it makes an empty last segment: rows with a slash at their end fit
-	SlashOptional             // rows with a slash at their end fit only with one, the others with and without
+	SlashIgnored  Slash = iota // one is forgiven
+	SlashRefused               // it makes an empty segment, which is malformed
+	SlashKept                  // it makes an empty last segment: rows with a slash at their end fit
+	SlashOptional              // rows with a slash at their end fit only with one, the others with and without
 )
 
 // kept reports whether a slash at the end makes an empty last segment.

@@ -1,4 +1,4 @@
-// Package compactindex writes and reads the lines of the compact index: /info of a gem and /versions of all (A3, A4). Pure.
+// Package compactindex writes and reads the lines of the compact index: /info of one gem, and /versions of all.
 package compactindex
 
 import (
@@ -7,14 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"larder/internal/gemspec"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 )
 
-// InfoHead is what every /info begins with, and what ends the head of a list.
+// InfoHead is the line that every /info begins with, and that ends the head of /versions.
 const InfoHead = "---\n"
 
-// Line is a version's line of the compact index (A4), second format: with the time of publishing.
+// Line is a version's line of /info in the second format, which has the time of publishing.
 func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 	var deps []string
 	for _, d := range s.Dependencies {
@@ -23,7 +24,7 @@ func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 		}
 	}
 	slices.Sort(deps)
-	out := naming.VersionID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
+	out := version.ID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
 	if !s.RubyVersion.Trivial() {
 		out += ",ruby:" + s.RubyVersion.Join("&")
 	}
@@ -33,14 +34,14 @@ func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
 }
 
-// VersionsLine is what a change of a gem adds to the list: the version, with a dash before it when it was yanked, and
-// the md5 of what /info answers from now on.
+// VersionsLine is the line that a change of a gem adds to /versions: the version, after a dash when it was yanked, and
+// the MD5 of what /info answers from now on.
 func VersionsLine(name, versions, sum string) []byte {
 	return []byte(name + " " + versions + " " + sum + "\n")
 }
 
-// Filtered is the list for those who may not read every gem: the lines of those they may, and so still a list that only
-// grows. It is rendered anew after each change, which costs as much as the registry is large.
+// Filtered is /versions for a client who may not read every gem: the lines of the gems that visible accepts. It still
+// only grows. It is rendered anew after each change, in time proportional to the list.
 func Filtered(base []byte, visible func(name string) (bool, error)) ([]byte, error) {
 	var out bytes.Buffer
 	body := false
@@ -69,15 +70,15 @@ type Entry struct {
 	Raw        []byte // with its newline
 }
 
-// Harmless reports whether a line of an upstream may be passed on. What the compact index says becomes names of files and text
-// on terminals; all of it is printable ASCII, and no part of it is a path.
+// Harmless reports whether a line of an upstream may be passed on: it is printable ASCII, and no part of it is a path.
+// Clients make names of files of what the compact index says, and print it on terminals.
 func Harmless(line []byte) bool {
 	return !bytes.Contains(line, []byte("..")) && !bytes.ContainsFunc(bytes.TrimRight(line, "\r\n"), func(r rune) bool {
 		return r < ' ' || r > '~' || r == '/' || r == '\\'
 	})
 }
 
-// Entries reads what may be passed on.
+// Entries returns the lines of an /info that may be passed on.
 func Entries(body []byte) (lines []Entry) {
 	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(InfoHead))) {
 		l := Entry{Raw: raw}
@@ -90,7 +91,7 @@ func Entries(body []byte) (lines []Entry) {
 			case "checksum":
 				l.SHA256 = value
 			case "created_at":
-				l.Created, _ = time.Parse(time.RFC3339, value) // zero when nobody can read it
+				l.Created, _ = time.Parse(time.RFC3339, value) // zero when it is malformed
 			}
 		}
 		if l.ID != "" && Harmless(raw) {
@@ -100,7 +101,7 @@ func Entries(body []byte) (lines []Entry) {
 	return lines
 }
 
-// CreatedTimes are when versions were published, as far as their lines say.
+// CreatedTimes returns when versions were published, by ID; the zero time where a line does not say.
 func CreatedTimes(body []byte) map[string]time.Time {
 	out := map[string]time.Time{}
 	for _, l := range Entries(body) {
@@ -109,13 +110,13 @@ func CreatedTimes(body []byte) map[string]time.Time {
 	return out
 }
 
-// ListLines are a list's lines behind its head.
+// ListLines returns the lines of a list after its head.
 func ListLines(list []byte) []byte {
 	_, lines, _ := bytes.Cut(list, []byte(InfoHead))
 	return lines
 }
 
-// Tuples reads what a list says is there now; a version with a dash before it is not any more.
+// Tuples yields the versions that a list says exist now. A version after a dash is yanked.
 func Tuples(list []byte, yield func(gemspec.Tuple)) {
 	type gem struct {
 		ids  []string
@@ -144,19 +145,19 @@ func Tuples(list []byte, yield func(gemspec.Tuple)) {
 	for _, name := range names {
 		g := gems[name]
 		g.ids = slices.DeleteFunc(g.ids, func(id string) bool { return g.gone[id] })
-		slices.SortFunc(g.ids, naming.NewerFirst)
+		slices.SortFunc(g.ids, version.NewerFirst)
 		for _, id := range slices.Compact(g.ids) {
-			number, platform := naming.SplitID(id)
+			number, platform := version.Split(id)
 			yield(gemspec.Tuple{Name: name, Number: number, Platform: platform})
 		}
 	}
 }
 
-// Joined is a list of two registries: theirs, then ours, then whatever came to either since.
+// Joined is one list of two registries: the upstream's, then our own, then what was appended to either since.
 type Joined struct{ Theirs, Ours, Body []byte }
 
-// Follow makes the body from the two lists, by way of the last one if they only grew since. pass is what of theirs may be
-// passed on.
+// Follow makes the body of the two lists. If both only grew since last, it appends to last's body what is new. pass
+// returns what of the upstream's lines may be passed on.
 func (j *Joined) Follow(last *Joined, pass func(list []byte) ([]byte, error)) error {
 	if !last.Continues(j.Theirs, j.Ours) {
 		last = &Joined{}
@@ -166,7 +167,7 @@ func (j *Joined) Follow(last *Joined, pass func(list []byte) ([]byte, error)) er
 	return err
 }
 
-// Without is a line of the list of versions, without those that drop says; nil when none is left.
+// Without returns a line of /versions without the versions that drop reports; nil when none is left.
 func Without(line []byte, drop func(id string) bool) []byte {
 	fields := strings.Split(strings.TrimSuffix(string(line), "\n"), " ")
 	if len(fields) < 2 {
@@ -182,7 +183,7 @@ func Without(line []byte, drop func(id string) bool) []byte {
 	return []byte(strings.Join(fields, " ") + "\n")
 }
 
-// AppendList appends a registry's whole list to those of others.
+// AppendList appends the whole list of a registry to the joined lists of others.
 func AppendList(all, list []byte) []byte {
 	if len(all) == 0 {
 		return list
@@ -190,7 +191,7 @@ func AppendList(all, list []byte) []byte {
 	return append(bytes.Clone(all), ListLines(list)...)
 }
 
-// Continues reports whether both lists only grew since, by nothing that hides a name of theirs.
+// Continues reports whether both lists only grew since j, and nothing new in ours hides a name in theirs.
 func (j *Joined) Continues(theirs, ours []byte) bool {
 	if j == nil || !bytes.HasPrefix(theirs, j.Theirs) || !bytes.HasPrefix(ours, j.Ours) {
 		return false
@@ -198,15 +199,12 @@ func (j *Joined) Continues(theirs, ours []byte) bool {
 	if len(ours) == len(j.Ours) {
 		return true
 	}
-	names := Fold(j.Theirs)
+	folded := names.Fold(j.Theirs)
 	for line := range bytes.Lines(ours[len(j.Ours):]) {
 		name, _, _ := bytes.Cut(line, []byte(" "))
-		if bytes.Contains(names, slices.Concat([]byte("\n"), Fold(name), []byte(" "))) {
+		if bytes.Contains(folded, slices.Concat([]byte("\n"), names.Fold(name), []byte(" "))) {
 			return false
 		}
 	}
 	return true
 }
-
-// Fold makes equal what people take for the same name: letters of either case, dash and underscore.
-func Fold(name []byte) []byte { return bytes.ReplaceAll(bytes.ToLower(name), []byte("_"), []byte("-")) }

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"larder/internal/gemspec"
+	"larder/rubygems/gemspec"
 )
 
-// TestEntries: facts in any order, those nobody knows, tokens that name no platform; what must not be passed on is not there.
+// TestEntries: facts in any order, those nobody knows, tokens that name no platform; what must not be passed on is not
+// there.
 func TestEntries(t *testing.T) {
 	const sum = "ab12"
 	body := InfoHead + "1.0 |checksum:" + sum + "\n" +

@@ -1,5 +1,5 @@
-// Package form reads forms as RubyGems' clients send them: in the body of a DELETE, without a Content-Type, or in other
-// clothes.
+// Package form reads forms as the clients of RubyGems send them: also in the body of a DELETE, without a Content-Type,
+// as multipart or as JSON.
 package form
 
 import (
@@ -17,10 +17,10 @@ import (
 	"larder/internal/wire"
 )
 
-// MaxBytes bounds a form.
+// MaxBytes is the most bytes of a form.
 const MaxBytes = 64 << 10
 
-// Form is what a request says in its body; the first value of a name counts.
+// Form is the fields of a request's body. Of a field that occurs twice, the first value counts.
 type Form map[string]string
 
 // Bad is the error of a form that cannot be read.
@@ -90,7 +90,7 @@ func readJSON(raw []byte) (Form, error) {
 	return f, nil
 }
 
-// Yes says whether a checkbox is ticked.
+// Yes reports whether a checkbox is ticked.
 func (f Form) Yes(name string) bool {
 	return f[name] == "true" || f[name] == "1" || f[name] == "on"
 }

@@ -1,21 +1,23 @@
-package gemspec
-
-// This file reads and orders versions as Gem::Version does, and writes requirements.
+// Package version says what RubyGems takes for a version and for a platform, how the two are joined, and which version
+// of a gem is newer.
+package version
 
 import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"larder/internal/problem"
 )
 
-// MaxVersion bounds the bytes of versions, platforms and the versions of requirements. It is the public registry's
+// MaxLen bounds the bytes of versions, platforms and the versions of requirements. It is the public registry's
 // limit, and keeps comparisons cheap.
-const MaxVersion = 255
+const MaxLen = 255
 
-// IsVersion reports whether s is a version as gem build writes it: numbers and words joined by dots, a number first. A
+// Valid reports whether s is a version as gem build writes it: numbers and words joined by dots, a number first. A
 // dash is refused: in names of files it separates the version from the platform.
-func IsVersion(s string) bool {
-	if len(s) > MaxVersion {
+func Valid(s string) bool {
+	if len(s) > MaxLen {
 		return false
 	}
 	for i, part := range strings.Split(s, ".") {
@@ -24,6 +26,17 @@ func IsVersion(s string) bool {
 		}
 	}
 	return true
+}
+
+// Check returns the error that a publisher reads when s is no version.
+func Check(s string) error {
+	if !Valid(s) {
+		return problem.Errorf(
+			problem.ErrInvalid,
+			"%.80q is not a version of a gem: numbers and words joined by dots, at most %d characters.", s, MaxLen,
+		)
+	}
+	return nil
 }
 
 const (
@@ -115,42 +128,4 @@ func Canonical(version string) string {
 		out = append(out, s.text)
 	}
 	return cmp.Or(strings.Join(out, "."), "0")
-}
-
-// Requirement is a list of conditions that must all hold, in the order of the specification.
-type Requirement []Condition
-
-// Condition is an operator and a version.
-type Condition struct {
-	Op      string `json:"op"`
-	Version string `json:"version"`
-}
-
-var operators = []string{"=", "!=", ">", "<", ">=", "<=", "~>"}
-
-// Bad returns the first condition that clients cannot parse, and whether there is one.
-func (r Requirement) Bad() (Condition, bool) {
-	i := slices.IndexFunc(r, func(c Condition) bool { return !slices.Contains(operators, c.Op) || !IsVersion(c.Version) })
-	if i < 0 {
-		return Condition{}, false
-	}
-	return r[i], true
-}
-
-// Trivial reports whether every version meets the requirement; the index omits such ones.
-func (r Requirement) Trivial() bool {
-	return len(r) == 0 || len(r) == 1 && r[0] == Condition{">=", "0"}
-}
-
-// Join returns the conditions sorted as text, as the compact index and the JSON API have them.
-func (r Requirement) Join(separator string) string {
-	if len(r) == 0 {
-		return ">= 0"
-	}
-	out := make([]string, len(r))
-	for i, c := range r {
-		out[i] = c.Op + " " + c.Version
-	}
-	slices.Sort(out)
-	return strings.Join(out, separator)
 }

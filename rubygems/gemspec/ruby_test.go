@@ -16,6 +16,7 @@ import (
 
 	"larder/internal/rubymarshal"
 	"larder/internal/rubymarshal/marshaltest"
+	"larder/rubygems/version"
 )
 
 // eachRuby runs test with every generation of RubyGems that is installed. With LARDER_CLIENTS=all each must be.
@@ -86,10 +87,10 @@ func samples(t *testing.T, out []byte) (list []sample) {
 
 // fullName is the name clients give a version's files.
 func (s *Specification) fullName() string {
-	if s.Platform == Ruby {
+	if s.Platform == version.Ruby {
 		return s.Name + "-" + s.Version
 	}
-	return s.Name + "-" + s.Version + "-" + ParsePlatform(s.Platform).String()
+	return s.Name + "-" + s.Version + "-" + version.ParsePlatform(s.Platform).String()
 }
 
 // unlinked is a dump of a specification without links between equal texts, which differ with the versions of Ruby.

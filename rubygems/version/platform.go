@@ -1,10 +1,12 @@
-package gemspec
+package version
 
 // This file reads names of platforms as Gem::Platform does: several names may mean the same.
 
 import (
 	"regexp"
 	"strings"
+
+	"larder/internal/problem"
 )
 
 // Ruby is the platform of gems that run everywhere.
@@ -99,5 +101,13 @@ func readSystem(name string) (os, version string) {
 
 // IsPlatform reports whether s can be a part of a file's name and of the index.
 func IsPlatform(s string) bool {
-	return s != "" && len(s) <= MaxVersion && strings.Trim(s, alphanumeric+"._-") == "" && strings.Trim(s, ".-_") == s
+	return s != "" && len(s) <= MaxLen && strings.Trim(s, alphanumeric+"._-") == "" && strings.Trim(s, ".-_") == s
+}
+
+// CheckPlatform returns the error that a publisher reads when s is no platform.
+func CheckPlatform(s string) error {
+	if !IsPlatform(s) {
+		return problem.Errorf(problem.ErrInvalid, "%.80q is not a platform.", s)
+	}
+	return nil
 }

@@ -1,4 +1,6 @@
-package gemfile
+package archive
+
+// Attestations: which file a Sigstore bundle is about.
 
 import (
 	"bytes"
@@ -21,7 +23,8 @@ type bundle struct {
 	} `json:"dsseEnvelope"`
 }
 
-// CheckBundles accepts Sigstore bundles about the file with this sha256. Who signed is for clients to judge.
+// CheckBundles accepts a JSON array of Sigstore bundles about the file with the SHA-256 sha, in hex. It does not verify
+// the signatures: whom to trust is up to clients.
 func CheckBundles(raw []byte, sha string) error {
 	var list []bundle
 	if err := json.Unmarshal(raw, &list); err != nil || len(list) == 0 {

@@ -1,12 +1,15 @@
-package gemfile
+package archive
+
+// The rules for a specification that is published, and for texts that are shown.
 
 import (
 	"net/url"
 	"strings"
 
-	"larder/internal/gemspec"
 	"larder/internal/problem"
-	"larder/rubygems/naming"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
 )
 
 const (
@@ -17,9 +20,12 @@ const (
 	maxLicenses  = 64
 )
 
-// Check is every rule for a gem that is published here.
+// Check applies every rule for a gem that is published here.
 func Check(s *gemspec.Specification) error {
-	for _, err := range []error{naming.CheckName(s.Name), naming.CheckVersion(s.Version), naming.CheckPlatform(s.Platform), checkTexts(s), checkMetadata(s), checkDependencies(s)} {
+	for _, err := range []error{
+		names.Check(s.Name), version.Check(s.Version), version.CheckPlatform(s.Platform),
+		checkTexts(s), checkMetadata(s), checkDependencies(s),
+	} {
 		if err != nil {
 			return err
 		}
@@ -29,7 +35,10 @@ func Check(s *gemspec.Specification) error {
 
 func checkTexts(s *gemspec.Specification) error {
 	authors := strings.Join(s.Authors, ", ")
-	for what, text := range map[string]string{"summary": gemspec.Text(s.Summary), "description": gemspec.Text(s.Description), "authors": authors, "email": strings.Join(s.Emails, ", ")} {
+	for what, text := range map[string]string{
+		"summary": gemspec.Text(s.Summary), "description": gemspec.Text(s.Description),
+		"authors": authors, "email": strings.Join(s.Emails, ", "),
+	} {
 		if len(text) > MaxText {
 			return problem.Errorf(problem.ErrInvalid, "The gem's %s has more than %d bytes.", what, MaxText)
 		}
@@ -51,9 +60,14 @@ func checkMetadata(s *gemspec.Specification) error {
 		key, value := m[0], m[1]
 		switch {
 		case key == "" || len(key) > maxMetaKey || len(value) > maxMetaValue:
-			return problem.Errorf(problem.ErrInvalid, "A key of the gem's metadata has at most %d bytes, a value %d; see %.40q.", maxMetaKey, maxMetaValue, key)
+			return problem.Errorf(
+				problem.ErrInvalid, "A key of the gem's metadata has at most %d bytes, a value %d; see %.40q.",
+				maxMetaKey, maxMetaValue, key,
+			)
 		case strings.HasSuffix(key, "_uri") && value != "" && !isWebURL(value):
-			return problem.Errorf(problem.ErrInvalid, "The gem's metadata %.130q is %.200q, which is not an http or https URL.", key, value)
+			return problem.Errorf(
+				problem.ErrInvalid, "The gem's metadata %.130q is %.200q, which is not an http or https URL.", key, value,
+			)
 		}
 	}
 	return nil
@@ -61,7 +75,7 @@ func checkMetadata(s *gemspec.Specification) error {
 
 func checkDependencies(s *gemspec.Specification) error {
 	for _, d := range s.Dependencies {
-		if err := naming.CheckName(d.Name); err != nil {
+		if err := names.Check(d.Name); err != nil {
 			return err
 		}
 		if err := checkRequirement(d.Requirement, d.Name); err != nil {
@@ -86,8 +100,8 @@ func isWebURL(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && len(s) <= maxMetaValue
 }
 
-// Disarm takes out of texts what a terminal would obey: scripts print what they read here. The gem clients read
-// gemspec.rz instead, which stays as it was written; they clean texts themselves.
+// Disarm removes control characters from the texts that the JSON API shows, because scripts print them on terminals.
+// The gem clients read gemspec.rz instead, which stays as it was written; they clean texts themselves.
 func Disarm(s *gemspec.Specification) {
 	clean := func(text string) string {
 		return strings.Map(func(r rune) rune {

@@ -1,6 +1,5 @@
-// Package gemspec reads and writes the formats of RubyGems: specifications in YAML and in Ruby's binary form, versions,
-// requirements and platforms, and the order of versions. The rules of the registry for what may be published are not
-// here.
+// Package gemspec reads and writes the formats of RubyGems: specifications in YAML and in Ruby's binary form, and the
+// requirements in them. The rules of the registry for what may be published are in package archive.
 //
 // Specifications are read as data: no tag creates an object. Tags that no specification has are refused, and so are
 // aliases, with which a small file can have huge contents.
@@ -17,6 +16,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"larder/rubygems/version"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -269,17 +270,17 @@ func (r *reader) dependency(n *yaml.Node) (d Dependency) {
 // write the usual name as platform, and the spelling of the gem's author as original_platform.
 func (r *reader) platform(n, original *yaml.Node) string {
 	s := r.text(original, "the platform")
-	usual := Ruby
+	usual := version.Ruby
 	if n != nil && n.Kind == yaml.MappingNode {
 		part := func(key string) string { return r.text(member(n, key), "the platform") }
-		usual = Platform{part("cpu"), part("os"), part("version")}.String()
+		usual = version.Platform{CPU: part("cpu"), OS: part("os"), Version: part("version")}.String()
 	} else if t := r.text(n, "the platform"); t != "" {
 		usual = t
 	}
 	if s == "" {
 		return usual
 	}
-	if ParsePlatform(s) != ParsePlatform(usual) {
+	if version.ParsePlatform(s) != version.ParsePlatform(usual) {
 		r.fail("it has two platforms, %.80q and %.80q", usual, s)
 	}
 	return s

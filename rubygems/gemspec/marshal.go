@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"larder/internal/rubymarshal"
+	"larder/rubygems/version"
 )
 
 // Quick returns the version's gemspec.rz, which gem install reads of every gem it selects.
@@ -116,10 +117,10 @@ func marshalDate(t time.Time) any {
 }
 
 func marshalPlatform(s string) any {
-	if s == Ruby {
+	if s == version.Ruby {
 		return s
 	}
-	p := ParsePlatform(s)
+	p := version.ParsePlatform(s)
 	part := func(s string) any {
 		if s == "" {
 			return nil

@@ -1,6 +1,6 @@
-// Package gemfile reads what a .gem file says of itself, and holds the rules for one that is published here. Pure over
-// io.Reader; the limits hold whatever its headers claim.
-package gemfile
+// Package archive reads what a .gem file says of itself, and has the rules for gems that are published. It needs only
+// an io.Reader. The limits hold whatever the headers of the file claim.
+package archive
 
 import (
 	"crypto/sha256"
@@ -14,9 +14,8 @@ import (
 	"strings"
 
 	"larder/internal/archive"
-	"larder/internal/gemspec"
 	"larder/internal/problem"
-	"larder/store"
+	"larder/rubygems/gemspec"
 )
 
 const (
@@ -34,23 +33,26 @@ const (
 	signature = ".sig"
 )
 
-// File is what publishing needs to know of an uploaded file.
-type File struct {
+// Gem is what a publish needs to know of an uploaded file.
+type Gem struct {
 	Spec      *gemspec.Specification
 	Sums      map[string]map[string]string // algorithm → member → hex, as the gem states them
-	Own       map[string]map[string]string // the same as computed
+	Own       map[string]map[string]string // the same, as computed from its bytes
 	Signed    bool
-	Unchecked bool // it has no checksums: gems from before RubyGems 2.0
+	Unchecked bool // the gem states no checksums, as those of before RubyGems 2.0
 }
 
 // Read reads a .gem: an uncompressed tar of a specification, the files and checksums of both.
-func Read(r io.Reader) (*File, error) {
-	g := &File{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
+func Read(r io.Reader) (*Gem, error) {
+	g := &Gem{Own: map[string]map[string]string{"SHA256": {}, "SHA512": {}}}
 	seen := map[string]bool{}
-	err := archive.Tar(r, archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}, func(e *archive.Entry) error {
+	limits := archive.Limits{Entries: 16, Bytes: 64 << 30, Strict: true, Plain: true}
+	err := archive.Tar(r, limits, func(e *archive.Entry) error {
 		base := strings.TrimSuffix(e.Name, signature)
 		if !e.Regular || seen[e.Name] || !slices.Contains([]string{Metadata, Data, Checksums}, base) {
-			return problem.Errorf(problem.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name)
+			return problem.Errorf(
+				problem.ErrInvalid, "The gem has the member %.80q, which is twice or does not belong there.", e.Name,
+			)
 		}
 		seen[e.Name] = true
 		return g.take(e)
@@ -71,12 +73,12 @@ func Read(r io.Reader) (*File, error) {
 	return g, nil
 }
 
-// unreadable gives an error of an archive the sentence for the client's user.
+// unreadable adds the sentence for the client's user to an error of an archive.
 func unreadable(err error, what string) error {
 	var explained interface{ Public() string }
 	switch {
 	case errors.As(err, &explained):
-		return err // by a member of it
+		return err // an error of one of its members, with a sentence already
 	case errors.Is(err, archive.ErrFormat):
 		return problem.Wrap(err, problem.ErrInvalid, "The %s is damaged or no archive.", what)
 	case errors.Is(err, archive.ErrLimit):
@@ -88,7 +90,7 @@ func unreadable(err error, what string) error {
 }
 
 // take reads one member and hashes it.
-func (g *File) take(e *archive.Entry) error {
+func (g *Gem) take(e *archive.Entry) error {
 	s256, s512 := sha256.New(), sha512.New()
 	in := io.TeeReader(e, io.MultiWriter(s256, s512))
 	var err error
@@ -101,7 +103,7 @@ func (g *File) take(e *archive.Entry) error {
 	if err != nil {
 		return err
 	}
-	// The checksum is of every byte, also those a reader has no use for.
+	// The checksum is of every byte, also of those that the reader above did not need.
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func (g *File) take(e *archive.Entry) error {
 }
 
 // small reads a member that fits into memory.
-func (g *File) small(name string, in io.Reader) error {
+func (g *Gem) small(name string, in io.Reader) error {
 	raw, err := io.ReadAll(io.LimitReader(in, MaxMember+1))
 	switch {
 	case err != nil:
@@ -141,7 +143,7 @@ func (g *File) small(name string, in io.Reader) error {
 	return err
 }
 
-// checkData looks at the names in data.tar.gz without unpacking it anywhere: clients will extract them.
+// checkData checks the names in data.tar.gz, which clients will extract. It unpacks nothing to the disk.
 func checkData(r io.Reader) error {
 	err := archive.Tar(r, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked}, func(e *archive.Entry) error {
 		if e.Link == "" {
@@ -160,8 +162,8 @@ func checkData(r io.Reader) error {
 
 func inside(p string) bool { return p != ".." && !strings.HasPrefix(p, "../") }
 
-// compare checks the sums the gem states; those of algorithms we do not compute are left alone.
-func (g *File) compare() error {
+// compare checks the sums that the gem states. Those of algorithms that are not computed here are ignored.
+func (g *Gem) compare() error {
 	if g.Unchecked {
 		return nil
 	}
@@ -173,7 +175,7 @@ func (g *File) compare() error {
 	for algorithm, own := range g.Own {
 		for name, want := range g.Sums[algorithm] {
 			if !strings.EqualFold(own[name], want) {
-				return problem.Errorf(store.ErrDigest, "The gem's %s is not the one its checksums are of.", name)
+				return problem.Errorf(problem.ErrInvalid, "The gem's %s is not the one its checksums are of.", name)
 			}
 		}
 	}
