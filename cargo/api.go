@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -75,7 +76,7 @@ type versionEntry struct {
 // versionOf shows a version by its record and line.
 func (s *server) versionOf(v store.Version[Meta], line decoded) versionEntry {
 	m := v.Meta
-	at := s.path + "/api/v1/crates/" + line.Name + "/" + m.Version
+	at := s.Path() + "/api/v1/crates/" + line.Name + "/" + m.Version
 	e := versionEntry{
 		ID: idOf(line.Name + " " + m.Version), Crate: line.Name, Num: m.Version, DLPath: at + "/download", ReadmePath: at + "/readme",
 		Created: stamp(v.Published), Updated: stamp(v.Published), Features: line.Features, Yanked: v.Yanked, YankMessage: orNull(v.YankReason),
@@ -102,11 +103,20 @@ func (s *server) versionOf(v store.Version[Meta], line decoded) versionEntry {
 
 // getCrate answers with a crate and all its versions.
 func (s *server) getCrate(w http.ResponseWriter, r *http.Request, q Request) error {
-	doc, err := s.document(r.Context(), q.Name, q.Op, s.renderCrate)
+	return s.sendCrate(w, r, q.Name, formCrate)
+}
+
+// getVersions answers with the versions alone.
+func (s *server) getVersions(w http.ResponseWriter, r *http.Request, q Request) error {
+	return s.sendCrate(w, r, q.Name, formVersions)
+}
+
+func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form string) error {
+	doc, err := s.document(r.Context(), name, form, s.renderCrate)
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // renderCrate makes the document of a crate, or of its versions alone.
@@ -115,7 +125,7 @@ func (s *server) renderCrate(ctx context.Context, name, form string) (store.Rend
 	var sum summary
 	var rows []row
 	versions := map[string]store.Version[Meta]{}
-	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		l, err := tx.Listing()
 		if err != nil {
 			return err
@@ -149,7 +159,7 @@ func (s *server) renderCrate(ctx context.Context, name, form string) (store.Rend
 		}
 		list = append(list, s.versionOf(versions[rows[i].ID], line))
 	}
-	if form == opVersions {
+	if form == formVersions {
 		return rendered(map[string]any{"versions": list, "meta": map[string]any{"total": len(list), "next_page": nil}})
 	}
 	h := s.hitOf(sum)
@@ -180,7 +190,7 @@ func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) e
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 func (s *server) renderVersion(ctx context.Context, name, form string) (store.Rendered, error) {
@@ -229,7 +239,7 @@ func (s *server) dependencies(w http.ResponseWriter, r *http.Request, q Request)
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"dependencies": dependenciesOf(line)})
 }
 
@@ -250,7 +260,7 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 	deps, versions := []dependencyEntry{}, []versionEntry{}
 	for _, sum := range page {
 		v, line, err := s.version(ctx, sum.Name, sum.Default)
-		if isOneOf(err, store.ErrNotFound) {
+		if registry.IsOneOf(err, store.ErrNotFound) {
 			continue // deleted meanwhile
 		}
 		if err != nil {
@@ -263,13 +273,13 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 			}
 		}
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"dependencies": deps, "versions": versions, "meta": map[string]any{"total": len(found)}})
 }
 
 // display is a crate's name as it was published; ErrNotFound.
 func (s *server) display(ctx context.Context, name string) (display string, err error) {
-	err = s.repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		display = pkg.Display
 		return err

@@ -44,16 +44,16 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 		return wiretest.Case{Method: method, Path: path, Body: body, Status: 200}
 	}
 	return map[string]wiretest.Case{
-		opConfig: whole("GET", "/index/config.json", nil), opSearch: whole("GET", "/api/v1/crates?q=x", nil), opMe: whole("GET", "/me", nil),
-		opMeLogin: whole("POST", "/me", "user=ada&password=secret"),
-		opIndex:   one("GET", "/index/"+indexPath(name), nil), opDownload: one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
-		opPublish: one("PUT", pathNew, newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()), opYank: one("DELETE", at+"/1.1.0/yank", nil), opUnyank: one("PUT", at+"/1.1.0/unyank", nil),
-		opOwners: one("GET", at+"/owners", nil), opOwnersAdd: one("PUT", at+"/owners", fields{"users": []string{"third"}}),
-		opOwnersRemove: one("DELETE", at+"/owners", fields{"users": []string{"second"}}), opCrate: one("GET", at, nil),
-		opCrateSet: one("PATCH", at, fields{"crate": fields{"private": true}}), opCrateDelete: one("DELETE", at, nil), opVersions: one("GET", at+"/versions", nil),
-		opDependents: one("GET", at+"/reverse_dependencies", nil), opDownloads: one("GET", at+"/downloads", nil), opVersion: one("GET", at+"/1.0.0", nil),
-		opVersionSet: one("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": true, "yank_message": "broken"}}), opVersionDelete: one("DELETE", at+"/1.0.0", nil),
-		opReadme: one("GET", at+"/1.0.0/readme", nil), opDependencies: one("GET", at+"/1.0.0/dependencies", nil),
+		"cargo.config": whole("GET", "/index/config.json", nil), "cargo.search": whole("GET", "/api/v1/crates?q=x", nil), "cargo.me": whole("GET", "/me", nil),
+		"cargo.me.login": whole("POST", "/me", "user=ada&password=secret"),
+		"cargo.index":    one("GET", "/index/"+indexPath(name), nil), "cargo.download": one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
+		"cargo.publish": one("PUT", pathNew, newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()), "cargo.yank": one("DELETE", at+"/1.1.0/yank", nil), "cargo.unyank": one("PUT", at+"/1.1.0/unyank", nil),
+		"cargo.owners": one("GET", at+"/owners", nil), "cargo.owners.add": one("PUT", at+"/owners", fields{"users": []string{"third"}}),
+		"cargo.owners.remove": one("DELETE", at+"/owners", fields{"users": []string{"second"}}), "cargo.crate": one("GET", at, nil),
+		"cargo.crate.set": one("PATCH", at, fields{"crate": fields{"private": true}}), "cargo.crate.delete": one("DELETE", at, nil), "cargo.versions": one("GET", at+"/versions", nil),
+		"cargo.dependents": one("GET", at+"/reverse_dependencies", nil), "cargo.downloads": one("GET", at+"/downloads", nil), "cargo.version": one("GET", at+"/1.0.0", nil),
+		"cargo.version.set": one("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": true, "yank_message": "broken"}}), "cargo.version.delete": one("DELETE", at+"/1.0.0", nil),
+		"cargo.readme": one("GET", at+"/1.0.0/readme", nil), "cargo.dependencies": one("GET", at+"/1.0.0/dependencies", nil),
 	}
 }
 
@@ -64,7 +64,7 @@ func TestMatrix(t *testing.T) {
 	g.User("second", nil)
 	g.User("third", nil)
 	wiretest.Matrix[Request]{
-		Routes: (&server{}).operations(), Scope: "cargo:crate",
+		Routes: (&server{}).routes(), Scope: "cargo:crate",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "crate%d", true: "secret%d"}[private], n)
 		},
@@ -72,12 +72,12 @@ func TestMatrix(t *testing.T) {
 		Hide: func(w *wiretest.Rig, name string) {
 			g.Want(g.Ada("PATCH", "/api/v1/crates/"+name, fields{"crate": fields{"private": true}}), 200, "")
 		},
-		Creating: []string{opPublish},
+		Creating: []string{"cargo.publish"},
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			return (&rig{w, g.s}).cases(name, actor)
 		},
 		Want: func(q wiretest.Question, status int) int {
-			if q.Op == opPublish {
+			if q.Op == "cargo.publish" {
 				return wantOfPublish(q)
 			}
 			return status
@@ -325,7 +325,7 @@ func TestA7_Sentinels(t *testing.T) {
 		problem.ErrAuthorization: {401, 403}, problem.ErrBadPath: {400, 400}, problem.ErrNoRoute: {404, 404}, problem.ErrTruncated: {400, 400}, problem.ErrSlow: {408, 408},
 		&auth.Throttled{After: 1}: {429, 429},
 	} {
-		for i, op := range []string{opIndex, opPublish} {
+		for i, op := range []string{"cargo.index", "cargo.publish"} {
 			r, e := http.NewRequest("GET", "http://larder.example.com/cargo/x", nil)
 			if e != nil {
 				t.Fatal(e)

@@ -8,37 +8,42 @@
 //
 // # Wire table
 //
-// P is a crate's path in the index (se/rd/serde), D the hex of a crate's sha256, F its file (serde-1.0.0.crate), N its name,
-// V a version. HEAD is answered wherever GET is. Paths are below /cargo; "ours" marks what nobody else has.
+// Method, path below /cargo, operation and what it needs; who asks for it stands with the routes in cargo.go, from which
+// the table is made. HEAD is answered wherever GET is.
 //
-//	GET     /index/config.json             cargo.config          index-format  cargo, before everything else
-//	GET     /index/P                       cargo.index           index-format  cargo, for every crate it resolves
-//	GET     /dl/D/F                        cargo.download        index-format  cargo, renovate, cargo-binstall
-//	PUT     /api/v1/crates/new             cargo.publish         web-api       cargo publish
-//	DELETE  /api/v1/crates/N/V/yank        cargo.yank            web-api       cargo yank
-//	PUT     /api/v1/crates/N/V/unyank      cargo.unyank          web-api       cargo yank --undo
-//	GET     /api/v1/crates/N/owners        cargo.owners          web-api       cargo owner --list
-//	GET     /api/v1/crates/N/owner_user    cargo.owners          public        tools
-//	PUT     /api/v1/crates/N/owners        cargo.owners.add      web-api       cargo owner --add
-//	DELETE  /api/v1/crates/N/owners        cargo.owners.remove   web-api       cargo owner --remove
-//	GET     /api/v1/crates                 cargo.search          web-api       cargo search
-//	GET     /me                            cargo.me              web-api       the browser; cargo login names it
-//	POST    /me                            cargo.me.login        ours          the browser
-//	GET     /api/v1/crates/N/V/download    cargo.download        public        cargo-deny, crane, tools that know the classic address
-//	GET     /api/v1/crates/N               cargo.crate           public        tools
-//	PATCH   /api/v1/crates/N               cargo.crate.set       ours          owners: {"crate":{"private":true}}
-//	DELETE  /api/v1/crates/N               cargo.crate.delete    public        owners
-//	GET     /api/v1/crates/N/versions      cargo.versions        public        tools
-//	GET     /api/v1/crates/N/reverse_dependencies  cargo.dependents  public    tools
-//	GET     /api/v1/crates/N/downloads     cargo.downloads       public        tools
-//	GET     /api/v1/crates/N/V             cargo.version         public        tools
-//	PATCH   /api/v1/crates/N/V             cargo.version.set     public        yanking with a reason
-//	DELETE  /api/v1/crates/N/V             cargo.version.delete  ours          owners
-//	GET     /api/v1/crates/N/V/readme      cargo.readme          public        tools
-//	GET     /api/v1/crates/N/V/dependencies  cargo.dependencies  public        tools
-//	GET     /api/v1/crates/N/V/downloads   cargo.downloads       public        tools
-//
-// The specifications are the chapters of the Cargo Book; "public" are the shapes of the public registry's own API.
+//	GET     /{private}/index/config.json                   cargo.config          read
+//	GET     /{private}/config.json                         cargo.config          read
+//	GET     /index/config.json                             cargo.config          read
+//	GET     /config.json                                   cargo.config          read
+//	GET     /{private}/index/{index...}                    cargo.index           read
+//	GET     /{private}/{index...}                          cargo.index           read
+//	GET     /index/{index...}                              cargo.index           read
+//	GET     /{index...}                                    cargo.index           read
+//	GET     /{private}/dl/{digest}/{file}                  cargo.download        read
+//	GET     /dl/{digest}/{file}                            cargo.download        read
+//	PUT     /api/v1/crates/new                             cargo.publish         body
+//	DELETE  /api/v1/crates/{crate}/{version}/yank          cargo.yank            write
+//	PUT     /api/v1/crates/{crate}/{version}/unyank        cargo.unyank          write
+//	GET     /api/v1/crates/{crate}/owners                  cargo.owners          read
+//	GET     /api/v1/crates/{crate}/owner_user              cargo.owners          read
+//	PUT     /api/v1/crates/{crate}/owners                  cargo.owners.add      write
+//	DELETE  /api/v1/crates/{crate}/owners                  cargo.owners.remove   write
+//	GET     /api/v1/crates                                 cargo.search          list
+//	GET     /me                                            cargo.me              open
+//	POST    /me                                            cargo.me.login        login
+//	GET     /api/v1/crates/{crate}/{version}/download      cargo.download        read
+//	GET     /api/v1/crates/{crate}                         cargo.crate           read
+//	PATCH   /api/v1/crates/{crate}                         cargo.crate.set       write
+//	DELETE  /api/v1/crates/{crate}                         cargo.crate.delete    delete
+//	GET     /api/v1/crates/{crate}/versions                cargo.versions        read
+//	GET     /api/v1/crates/{crate}/reverse_dependencies    cargo.dependents      read
+//	GET     /api/v1/crates/{crate}/{version}/downloads     cargo.downloads       read
+//	GET     /api/v1/crates/{crate}/downloads               cargo.downloads       read
+//	GET     /api/v1/crates/{crate}/{version}               cargo.version         read
+//	PATCH   /api/v1/crates/{crate}/{version}               cargo.version.set     write
+//	DELETE  /api/v1/crates/{crate}/{version}               cargo.version.delete  delete
+//	GET     /api/v1/crates/{crate}/{version}/readme        cargo.readme          read
+//	GET     /api/v1/crates/{crate}/{version}/dependencies  cargo.dependencies    read
 //
 // The index is found without /index as well. Below /private there are index and downloads a second time, closed: they
 // answer nobody without a token, and their config.json says so, because cargo sends its token to an index that asks for

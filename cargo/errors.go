@@ -4,6 +4,7 @@ package cargo
 // from downloads it prints as it is, so there it is plain text.
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -11,25 +12,26 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
 
-// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
-func absent(op string) string {
-	switch op {
+// absent is the text of a 404: of what the address names, or the address itself.
+func absent(f wire.Failure) string {
+	switch f.Op {
 	case "":
 		return "this registry has no such address"
-	case opDownload, opVersion, opVersionSet, opVersionDelete, opYank, opUnyank, opReadme, opDependencies:
-		return "crate or version not found"
-	case opOwnersAdd, opOwnersRemove:
+	case "cargo.owners.add", "cargo.owners.remove":
 		return "crate or user not found"
 	}
-	return "crate not found"
+	return cmp.Or(f.Absent, "crate not found")
 }
 
 // isFile reports whether an operation is about the index or a crate's bytes.
-func isFile(op string) bool { return op == opConfig || op == opIndex || op == opDownload }
+func isFile(op string) bool {
+	return op == "cargo.config" || op == "cargo.index" || op == "cargo.download"
+}
 
 // status is the status of a failure as cargo needs it.
 func (s *server) status(r *http.Request, f wire.Failure) int {
@@ -38,7 +40,7 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 	case errors.Is(f.Err, auth.ErrHidden) && wire.IdentityFrom(r.Context()).Anonymous && s.closedPath(r.URL.Path):
 		// Only a 401 makes cargo send its token; the answer is the same whether the crate exists or not.
 		return http.StatusUnauthorized
-	case f.Status == http.StatusUnauthorized && !file && isOneOf(f.Err, auth.ErrCredentials, problem.ErrAuthorization):
+	case f.Status == http.StatusUnauthorized && !file && registry.IsOneOf(f.Err, auth.ErrCredentials, problem.ErrAuthorization):
 		return http.StatusForbidden
 	}
 	return f.Status
@@ -55,12 +57,12 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	h := w.Header()
 	switch code {
 	case http.StatusNotFound:
-		text = absent(f.Op)
+		text = absent(f)
 	case http.StatusUnauthorized:
 		if errors.Is(f.Err, auth.ErrHidden) || errors.Is(f.Err, auth.ErrNoCredentials) {
 			text = needToken
 		}
-		h.Set("WWW-Authenticate", `Cargo login_url="`+s.url(r)+`/me"`)
+		h.Set("WWW-Authenticate", `Cargo login_url="`+s.URL(r)+`/me"`)
 	}
 	for _, name := range []string{"ETag", "Last-Modified", "Vary"} {
 		h.Del(name)
@@ -88,13 +90,4 @@ func needLogin() error { return problem.Errorf(auth.ErrNoCredentials, needToken)
 // notFound is the error for the log; the client reads absent.
 func notFound(format string, args ...any) error {
 	return problem.Errorf(store.ErrNotFound, format, args...)
-}
-
-func isOneOf(err error, targets ...error) bool {
-	for _, t := range targets {
-		if errors.Is(err, t) {
-			return true
-		}
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -29,7 +30,7 @@ func done(w http.ResponseWriter, message string) error {
 // decided. Others may do everything by default, but not with what is somebody else's.
 func (s *server) change(ctx context.Context, name string, fn func(*store.PackageTx[Meta], store.Package) error) error {
 	id := wire.IdentityFrom(ctx)
-	return s.repo.Update(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg)
@@ -50,7 +51,7 @@ func owns(id auth.Identity, pkg store.Package) error {
 
 // yank hides a version from new resolutions, or shows it again; whoever has it locked can go on downloading it.
 func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
-	if err := s.setYanked(r.Context(), q, q.Op == opYank, ""); err != nil {
+	if err := s.setYanked(r.Context(), q, r.Method == http.MethodDelete, ""); err != nil {
 		return err
 	}
 	return done(w, "")
@@ -112,7 +113,7 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 // owners lists a crate's owners.
 func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error {
 	users := []userEntry{}
-	err := s.repo.View(r.Context(), key(q.Name), func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), key(q.Name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		for _, o := range pkg.Owners {
 			users = append(users, userOf(o))
@@ -122,7 +123,7 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"users": users})
 }
 
@@ -142,7 +143,7 @@ func (s *server) exists(ctx context.Context, user string) error {
 		return auth.CheckUserName(user)
 	}
 	_, err := s.accounts.User(ctx, user)
-	if isOneOf(err, store.ErrNotFound, store.ErrInvalid) {
+	if registry.IsOneOf(err, store.ErrNotFound, store.ErrInvalid) {
 		return problem.Errorf(store.ErrInvalid, "There is no user %.64q.", user)
 	}
 	return err
@@ -163,7 +164,7 @@ func (s *server) changeOwners(w http.ResponseWriter, r *http.Request, q Request)
 		return problem.Errorf(store.ErrInvalid, "The request names no users.")
 	}
 	change, what := func(list []string) []string { return append(list, users...) }, "added to"
-	if q.Op == opOwnersRemove {
+	if r.Method == http.MethodDelete {
 		change = func(list []string) []string {
 			return slices.DeleteFunc(list, func(o string) bool { return slices.Contains(users, o) })
 		}

@@ -35,7 +35,7 @@ func (s *server) me(w http.ResponseWriter, r *http.Request, _ Request) error {
 }
 
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePage) error {
-	p.Action = s.url(r) + "/me"
+	p.Action = s.URL(r) + "/me"
 	if u, err := url.Parse(p.Action); err == nil {
 		p.Host = u.Host
 	}

@@ -17,6 +17,7 @@ import (
 
 	"larder/cargo/crate"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -29,29 +30,6 @@ const (
 	freshConfig = time.Hour
 	freshSearch = 5 * time.Minute
 )
-
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.Cargo, upstream.Protocol{Spelling: Spelling(), Probe: indexQuery})
-}
-
-// elsewhere reports whether an upstream may have what is not here.
-func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
-
-// mayTake refuses the first publish of a name that an upstream has: it would hide a crate people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
-		return nil
-	}
-	err := s.repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
-		_, err := tx.Package()
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.up.MayPublish(ctx, key(name))
-	}
-	return err
-}
 
 func indexQuery(name string) upstream.Query {
 	return upstream.Query{
@@ -123,15 +101,15 @@ func publishedTimes(body []byte) map[string]time.Time {
 // proxiedIndex answers with an upstream's lines as they are, but for those that are held back or, offline, give way to
 // what is here.
 func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name string) error {
-	d, err := s.up.Document(r.Context(), indexQuery(name))
+	d, err := s.Up.Document(r.Context(), indexQuery(name))
 	if err != nil {
 		return err
 	}
 	wire.CacheHead(w, d, time.Now())
-	offline := s.up.Offline()
-	doc, err := s.store.Document(r.Context(), d.Rendered(key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
+	offline := s.Up.Offline()
+	doc, err := s.Store.Document(r.Context(), d.Rendered(key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
-		if err == nil && (offline || s.up.Gated()) {
+		if err == nil && (offline || s.Up.Gated()) {
 			body, err = s.offered(ctx, key(name), body, offline)
 		}
 		return store.Rendered{Body: body, Type: typePlain}, err
@@ -139,7 +117,7 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 // offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here; where
@@ -148,7 +126,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	here, served := map[string]bool{}, map[string]bool{}
 	if offline {
 		for v := range publishedTimes(body) {
-			if here[v], err = s.up.Here(ctx, name, v); err != nil {
+			if here[v], err = s.Up.Here(ctx, name, v); err != nil {
 				return nil, err
 			}
 			served[compatible(v)] = served[compatible(v)] || here[v]
@@ -162,7 +140,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 		if served[compatible(l.Vers)] && !here[l.Vers] {
 			continue
 		}
-		switch err := s.up.Allowed(ctx, name, l.Vers); {
+		switch err := s.Up.Allowed(ctx, name, l.Vers); {
 		case errors.Is(err, store.ErrDenied):
 			continue
 		case err != nil:
@@ -192,7 +170,7 @@ func compatible(version string) string {
 
 // proxiedCrate answers with an upstream's crate.
 func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
 		Package: key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
@@ -202,7 +180,7 @@ func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request)
 	if q.Digest != "" && f.Digest != "" && f.Digest.Encoded() != q.Digest {
 		return errors.Join(notFound("%s %s has another digest", q.Name, q.Version), f.Close())
 	}
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: typeArchive, CacheControl: forever(r)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Type: typeArchive, CacheControl: registry.Immutable(r)})
 }
 
 // place finds a crate by its line of the index; one that has none makes us ask for the index as it is now.
@@ -212,7 +190,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if again {
 			query.Fresh, query.Stale = -1, -1
 		}
-		d, err := s.up.Document(ctx, query)
+		d, err := s.Up.Document(ctx, query)
 		if err != nil {
 			return upstream.Place{}, err
 		}
@@ -266,7 +244,7 @@ type remoteConfig struct {
 }
 
 func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteConfig, err error) {
-	d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: func(body []byte, _ string) error {
+	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: func(body []byte, _ string) error {
 		var c remoteConfig
 		if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
 			return fmt.Errorf("not a registry's config.json: %w", err)
@@ -285,16 +263,16 @@ func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteCo
 
 // proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []json.RawMessage, total int) {
-	if !s.up.MaySearch(ctx, q.Query) {
+	if !s.Up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		c, err := s.configOf(ctx, u)
 		if err != nil || c.API == "" {
 			continue
 		}
 		values := url.Values{"q": {q.Query}, "page": {fmt.Sprint(q.Page)}, "per_page": {fmt.Sprint(q.Size)}}.Encode()
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values, Accept: "application/json", Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values, Accept: "application/json", Fresh: freshSearch})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}
@@ -311,10 +289,10 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 				Newest string `json:"max_version"`
 				Stable string `json:"max_stable_version"`
 			}
-			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.up.Theirs(ctx, key(hit.Name)) {
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, key(hit.Name)) {
 				continue
 			}
-			if s.up.Blocked(key(hit.Name), hit.Newest) == nil && s.up.Blocked(key(hit.Name), hit.Stable) == nil {
+			if s.Up.Blocked(key(hit.Name), hit.Newest) == nil && s.Up.Blocked(key(hit.Name), hit.Stable) == nil {
 				hits = append(hits, raw)
 			}
 		}

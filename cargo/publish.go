@@ -21,6 +21,7 @@ import (
 	"larder/cargo/crate"
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -40,7 +41,7 @@ type publication struct {
 
 // publish takes a new version. Which crate it is about, and so whether the client may, is known only from the body.
 func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) error {
-	p := &publication{s: s, ctx: r.Context(), base: s.url(r)}
+	p := &publication{s: s, ctx: r.Context(), base: s.URL(r)}
 	defer p.abort()
 	if wire.IdentityFrom(p.ctx).Anonymous {
 		return needLogin()
@@ -68,7 +69,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if p.was != nil {
 		return p.repair(w)
 	}
-	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.repo.In(tx, key(p.up.Name), p.commit) })
+	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.Repo.In(tx, key(p.up.Name), p.commit) })
 	if err != nil {
 		return p.explain(err)
 	}
@@ -86,19 +87,19 @@ func (p *publication) own(registry string) bool {
 // admit asks for everything that can be asked before the crate itself is read.
 func (p *publication) admit(size int64) error {
 	name := key(p.up.Name)
-	switch err := p.s.may(p.ctx, auth.Create, name); {
+	switch err := p.s.May(p.ctx, auth.Create, name); {
 	case errors.Is(err, auth.ErrHidden):
 		return problem.Errorf(auth.ErrDenied, "You may not publish the crate %s.", p.up.Name)
 	case err != nil:
 		return err
 	}
-	if err := p.s.store.Admit(p.ctx, store.Cargo, name, max(size, 0)); err != nil {
+	if err := p.s.Store.Admit(p.ctx, store.Cargo, name, max(size, 0)); err != nil {
 		return err
 	}
-	if err := p.s.mayTake(p.ctx, name); err != nil {
+	if err := p.s.MayClaim(p.ctx, name); err != nil {
 		return err
 	}
-	return p.explain(p.s.repo.View(p.ctx, name, func(tx *store.PackageTx[Meta]) error {
+	return p.explain(p.s.Repo.View(p.ctx, name, func(tx *store.PackageTx[Meta]) error {
 		err := p.free(tx)
 		if errors.Is(err, store.ErrExists) && p.damaged(tx) {
 			return nil
@@ -114,7 +115,7 @@ func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
 		return false
 	}
 	for _, f := range v.Files {
-		if p.s.store.Damaged(f.Digest) != nil {
+		if p.s.Store.Damaged(f.Digest) != nil {
 			p.was = &v
 			return true
 		}
@@ -126,7 +127,7 @@ func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
 // do.
 func (p *publication) repair(w http.ResponseWriter) error {
 	if len(p.was.Files) == 0 || p.was.Files[0].Digest != p.record.Files[0].Digest {
-		return p.s.repo.View(p.ctx, key(p.up.Name), p.free)
+		return p.s.Repo.View(p.ctx, key(p.up.Name), p.free)
 	}
 	if _, err := p.stage.Commit(p.ctx); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (p *publication) repair(w http.ResponseWriter) error {
 
 func (p *publication) open(size int64) (io.Writer, error) {
 	var err error
-	p.stage, err = p.s.store.Stage(p.ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxCrate})
+	p.stage, err = p.s.Store.Stage(p.ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxCrate})
 	return p.stage, err
 }
 
@@ -201,7 +202,7 @@ func (p *publication) explain(err error) error {
 	if !errors.As(err, &other) {
 		return err
 	}
-	if p.s.may(p.ctx, auth.Read, key(other.name)) != nil {
+	if p.s.May(p.ctx, auth.Read, key(other.name)) != nil {
 		return problem.Errorf(store.ErrInvalid, "The name %s is too similar to one that is taken.", p.up.Name)
 	}
 	return problem.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
@@ -275,7 +276,7 @@ func (p *publication) assemble() error {
 
 // keep puts large text into a blob that is a file of the version.
 func (p *publication) keep(raw []byte, media string) (digest.Digest, error) {
-	b, err := p.s.store.PutBytes(p.ctx, raw)
+	b, err := p.s.Store.PutBytes(p.ctx, raw)
 	if err != nil {
 		return "", err
 	}
@@ -301,7 +302,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta]) error {
 	if r.Tail, err = tail.encode(); err != nil {
 		return err
 	}
-	if err := p.claim(tx, by); err != nil {
+	if err := p.claim(tx); err != nil {
 		return err
 	}
 	if err := tx.Publish(*v); err != nil {
@@ -314,7 +315,7 @@ func (p *publication) commit(tx *store.PackageTx[Meta]) error {
 }
 
 // claim takes a name that is new, with its publisher as owner.
-func (p *publication) claim(tx *store.PackageTx[Meta], by string) error {
+func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	names, name := tx.KindIndex(namesTable), p.up.Name
 	if names.Get([]byte(canonical(name))) != nil {
 		return nil
@@ -322,12 +323,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta], by string) error {
 	if err := names.Put([]byte(canonical(name)), []byte(name)); err != nil {
 		return err
 	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		pkg.Display = name
-		if len(pkg.Owners) == 0 && by != "" {
-			pkg.Owners = []string{by}
-		}
-	})
+	return registry.Own(tx, func(pkg *store.Package) { pkg.Display = name })
 }
 
 // warnings are what cargo prints after a publish that succeeded.
@@ -357,11 +353,6 @@ func foreign(registry string) string {
 		return registry
 	}
 	return cmp.Or(u.Host, registry)
-}
-
-// may reports whether the identity may do more to a crate than the operation needed.
-func (s *server) may(ctx context.Context, a auth.Action, name string) error {
-	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.Cargo, Type: typeCrate, Name: name, Action: a})
 }
 
 // readObject reads a small JSON body into v.

@@ -90,7 +90,7 @@ func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 // one that cargo takes.
 func (g *rig) checkLines() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}

@@ -19,8 +19,15 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(method, path, v)
+	i, q, err := table.Parse(method, path, v)
+	if err != nil {
+		return "", q, err
+	}
+	return table.Row(i).Op, q, nil
 }
+
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
 
 const someSum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -31,58 +38,57 @@ func TestA1_EveryPathParses(t *testing.T) {
 		method, path, op string
 		want             Request
 	}{
-		{"GET", "/index/config.json", opConfig, Request{}},
-		{"GET", "/config.json", opConfig, Request{}},
-		{"HEAD", "/private/index/config.json", opConfig, Request{Closed: true}},
-		{"GET", "/private/config.json", opConfig, Request{Closed: true}},
-		{"GET", "/index/1/a", opIndex, Request{Name: "a"}},
-		{"GET", "/index/2/ab", opIndex, Request{Name: "ab"}},
-		{"GET", "/index/3/a/abc", opIndex, Request{Name: "abc"}},
-		{"GET", "/index/fo/o-/foo-bar", opIndex, Request{Name: "foo-bar"}},
-		{"GET", "/my/_c/my_crate", opIndex, Request{Name: "my_crate"}},
-		{"GET", "/index/dl/cr/dlcrate", opIndex, Request{Name: "dlcrate"}},
-		{"GET", "/dl/cr/dlcrate", opIndex, Request{Name: "dlcrate"}},
-		{"GET", "/private/index/se/rd/serde", opIndex, Request{Name: "serde", Closed: true}},
-		{"GET", "/dl/" + someSum + "/foo-bar-1.0.0.crate", opDownload, Request{Name: "foo-bar", Version: "1.0.0", Digest: someSum}},
-		{"GET", "/dl/" + someSum + "/foo-1-0.1.0-2.0.0+build.5.crate", opDownload, Request{Name: "foo-1", Version: "0.1.0-2.0.0+build.5", Digest: someSum}},
-		{"GET", "/dl/" + someSum + "/a_1-1.0.0-rc-1.2.crate", opDownload, Request{Name: "a_1", Version: "1.0.0-rc-1.2", Digest: someSum}},
-		{"GET", "/private/dl/" + someSum + "/A-1.0.0.crate", opDownload, Request{Name: "A", Version: "1.0.0", Digest: someSum, Closed: true}},
-		{"GET", api + "/foo-bar/0.1.0+build.5/download", opDownload, Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
-		{"GET", api + "/foo-bar/0.1.0%2Bbuild.5/download", opDownload, Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
-		{"PUT", api + "/new", opPublish, Request{}},
-		{"GET", api + "/new", opCrate, Request{Name: "new"}},
-		{"DELETE", api + "/demo/1.0.0/yank", opYank, Request{Name: "demo", Version: "1.0.0"}},
-		{"PUT", api + "/demo/1.0.0/unyank", opUnyank, Request{Name: "demo", Version: "1.0.0"}},
-		{"GET", api + "/demo/owners", opOwners, Request{Name: "demo"}},
-		{"GET", api + "/demo/owner_user", opOwners, Request{Name: "demo"}},
-		{"PUT", api + "/demo/owners", opOwnersAdd, Request{Name: "demo"}},
-		{"DELETE", api + "/demo/owners", opOwnersRemove, Request{Name: "demo"}},
-		{"GET", api + "?q=foo%20bar%2F%C3%A9&per_page=5", opSearch, Request{Query: "foo bar/é", Page: 1, Size: 5}},
-		{"GET", api + "?q=a&per_page=1000&page=3", opSearch, Request{Query: "a", Page: 3, Size: 100}},
-		{"GET", api, opSearch, Request{Page: 1, Size: 10}},
-		{"GET", "/me", opMe, Request{}},
-		{"POST", "/me", opMeLogin, Request{}},
-		{"GET", api + "/Demo", opCrate, Request{Name: "Demo"}},
-		{"PATCH", api + "/demo", opCrateSet, Request{Name: "demo"}},
-		{"DELETE", api + "/demo", opCrateDelete, Request{Name: "demo"}},
-		{"GET", api + "/demo/versions", opVersions, Request{Name: "demo"}},
-		{"GET", api + "/demo/reverse_dependencies?per_page=100", opDependents, Request{Name: "demo", Page: 1, Size: 100}},
-		{"GET", api + "/demo/downloads", opDownloads, Request{Name: "demo"}},
-		{"GET", api + "/demo/1.0.0", opVersion, Request{Name: "demo", Version: "1.0.0"}},
-		{"PATCH", api + "/demo/1.0.0", opVersionSet, Request{Name: "demo", Version: "1.0.0"}},
-		{"DELETE", api + "/demo/1.0.0", opVersionDelete, Request{Name: "demo", Version: "1.0.0"}},
-		{"GET", api + "/demo/1.0.0/readme", opReadme, Request{Name: "demo", Version: "1.0.0"}},
-		{"GET", api + "/demo/1.0.0/dependencies", opDependencies, Request{Name: "demo", Version: "1.0.0"}},
-		{"GET", api + "/demo/1.0.0/downloads", opDownloads, Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", "/index/config.json", "cargo.config", Request{}},
+		{"GET", "/config.json", "cargo.config", Request{}},
+		{"HEAD", "/private/index/config.json", "cargo.config", Request{Closed: true}},
+		{"GET", "/private/config.json", "cargo.config", Request{Closed: true}},
+		{"GET", "/index/1/a", "cargo.index", Request{Name: "a"}},
+		{"GET", "/index/2/ab", "cargo.index", Request{Name: "ab"}},
+		{"GET", "/index/3/a/abc", "cargo.index", Request{Name: "abc"}},
+		{"GET", "/index/fo/o-/foo-bar", "cargo.index", Request{Name: "foo-bar"}},
+		{"GET", "/my/_c/my_crate", "cargo.index", Request{Name: "my_crate"}},
+		{"GET", "/index/dl/cr/dlcrate", "cargo.index", Request{Name: "dlcrate"}},
+		{"GET", "/dl/cr/dlcrate", "cargo.index", Request{Name: "dlcrate"}},
+		{"GET", "/private/index/se/rd/serde", "cargo.index", Request{Name: "serde", Closed: true}},
+		{"GET", "/dl/" + someSum + "/foo-bar-1.0.0.crate", "cargo.download", Request{Name: "foo-bar", Version: "1.0.0", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/foo-1-0.1.0-2.0.0+build.5.crate", "cargo.download", Request{Name: "foo-1", Version: "0.1.0-2.0.0+build.5", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/a_1-1.0.0-rc-1.2.crate", "cargo.download", Request{Name: "a_1", Version: "1.0.0-rc-1.2", Digest: someSum}},
+		{"GET", "/private/dl/" + someSum + "/A-1.0.0.crate", "cargo.download", Request{Name: "A", Version: "1.0.0", Digest: someSum, Closed: true}},
+		{"GET", api + "/foo-bar/0.1.0+build.5/download", "cargo.download", Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"GET", api + "/foo-bar/0.1.0%2Bbuild.5/download", "cargo.download", Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"PUT", api + "/new", "cargo.publish", Request{}},
+		{"GET", api + "/new", "cargo.crate", Request{Name: "new"}},
+		{"DELETE", api + "/demo/1.0.0/yank", "cargo.yank", Request{Name: "demo", Version: "1.0.0"}},
+		{"PUT", api + "/demo/1.0.0/unyank", "cargo.unyank", Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/owners", "cargo.owners", Request{Name: "demo"}},
+		{"GET", api + "/demo/owner_user", "cargo.owners", Request{Name: "demo"}},
+		{"PUT", api + "/demo/owners", "cargo.owners.add", Request{Name: "demo"}},
+		{"DELETE", api + "/demo/owners", "cargo.owners.remove", Request{Name: "demo"}},
+		{"GET", api + "?q=foo%20bar%2F%C3%A9&per_page=5", "cargo.search", Request{Query: "foo bar/é", Page: 1, Size: 5}},
+		{"GET", api + "?q=a&per_page=1000&page=3", "cargo.search", Request{Query: "a", Page: 3, Size: 100}},
+		{"GET", api, "cargo.search", Request{Page: 1, Size: 10}},
+		{"GET", "/me", "cargo.me", Request{}},
+		{"POST", "/me", "cargo.me.login", Request{}},
+		{"GET", api + "/Demo", "cargo.crate", Request{Name: "Demo"}},
+		{"PATCH", api + "/demo", "cargo.crate.set", Request{Name: "demo"}},
+		{"DELETE", api + "/demo", "cargo.crate.delete", Request{Name: "demo"}},
+		{"GET", api + "/demo/versions", "cargo.versions", Request{Name: "demo"}},
+		{"GET", api + "/demo/reverse_dependencies?per_page=100", "cargo.dependents", Request{Name: "demo", Page: 1, Size: 100}},
+		{"GET", api + "/demo/downloads", "cargo.downloads", Request{Name: "demo"}},
+		{"GET", api + "/demo/1.0.0", "cargo.version", Request{Name: "demo", Version: "1.0.0"}},
+		{"PATCH", api + "/demo/1.0.0", "cargo.version.set", Request{Name: "demo", Version: "1.0.0"}},
+		{"DELETE", api + "/demo/1.0.0", "cargo.version.delete", Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/readme", "cargo.readme", Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/dependencies", "cargo.dependencies", Request{Name: "demo", Version: "1.0.0"}},
+		{"GET", api + "/demo/1.0.0/downloads", "cargo.downloads", Request{Name: "demo", Version: "1.0.0"}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		c.want.Op = c.op
 		if err != nil || op != c.op || q != c.want {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
 			continue
 		}
-		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || again != q {
-			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		if _, again, err := parseRaw(t, c.method, table.Link(op, q)); err != nil || again != q {
+			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, table.Link(op, q), again, err)
 		}
 	}
 }
@@ -148,24 +154,16 @@ func TestE_NamesAsPaths(t *testing.T) {
 	}
 }
 
-// TestDocTable: the table of the package comment, the operations and the routes are the same.
-func TestDocTable(t *testing.T) {
-	sample := strings.NewReplacer("/index/P", "/index/se/rd/serde", "/D/F", "/"+someSum+"/serde-1.0.0.crate", "/N", "/serde", "/V", "/1.0.0")
-	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
-	for _, row := range routes {
-		if !ops[row.op] {
-			t.Errorf("path %s has no operation", row.path)
-		}
-	}
-}
+// TestDocTable: the table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 // TestPlainIndex: the short cut is the long way, for every spelling.
 func TestPlainIndex(t *testing.T) {
 	for _, path := range []string{"1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "ab/c-/abc-", "1/A", "1/ab", "2/a", "3/b/abc", "3/abc", "ab/ce/abcd", "ab/cd/abcD", "AB/cd/ABcd", "", "a", "/a", "ab/cd/", "ab/cd/abc%64", "1/9", "ab/cd/abcd/", "x/ab/cd/abcd", "config.json"} {
-		name, ok := plainIndex(root + "/index/" + path)
-		_, q, err := parse("HEAD", root+"/index/"+path, nil)
-		if long := err == nil && q.Op == opIndex; ok != (long && !strings.Contains(path, "%")) || ok && name != q.Name {
-			t.Errorf("%s: %q %t, %+v %v", path, name, ok, q, err)
+		_, short, ok := plainIndex("GET", root+"/index/"+path)
+		op, q, err := parseRaw(t, "GET", root+"/index/"+path)
+		if long := err == nil && op == "cargo.index"; ok != (long && !strings.Contains(path, "%")) || ok && short != q {
+			t.Errorf("%s: %+v %t, %+v %v", path, short, ok, q, err)
 		}
 	}
 }
@@ -182,15 +180,12 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {
 		path, query, _ := strings.Cut(raw, "?")
-		v, err := url.ParseQuery(query)
-		if err != nil {
+		if _, err := url.ParseQuery(query); err != nil {
 			return
 		}
-		op, q, err := parse(method, path, v)
-		if method == "GET" { // which has a short cut
-			if other, head, err2 := parse("HEAD", path, v); other != op || head != q || (err == nil) != (err2 == nil) {
-				t.Fatalf("%q: GET is %+v %v, HEAD %+v %v", raw, q, err, head, err2)
-			}
+		op, q, err := parseRaw(t, method, raw)
+		if short, head, ok := plainIndex(method, path); ok && (err != nil || short != op || head != q) {
+			t.Fatalf("%s %q: the short cut is %s %+v, the table %s %+v %v", method, raw, short, head, op, q, err)
 		}
 		if err != nil {
 			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
@@ -201,14 +196,9 @@ func FuzzParse(f *testing.F) {
 		if q.Name != "" && crate.CheckName(q.Name) != nil || q.Version != "" && !crate.IsVersion(q.Version) {
 			t.Fatalf("%s %q: operation %s on the illegal %q %q", method, raw, op, q.Name, q.Version)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
-		v2, err := url.ParseQuery(q2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		op2, again, err := parse(method, p2, v2)
+		op2, again, err := parseRaw(t, method, table.Link(op, q))
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, table.Link(op, q), q, again, err)
 		}
 	})
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 	"unicode"
 
-	"larder/auth"
 	"larder/cargo/crate"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -252,7 +252,7 @@ func orEmpty(list []string) []string {
 
 // hitOf shows a crate by its summary.
 func (s *server) hitOf(sum summary) hit {
-	at := s.path + "/api/v1/crates/" + sum.Name
+	at := s.Path() + "/api/v1/crates/" + sum.Name
 	return hit{
 		ID: sum.Name, Name: sum.Name, Description: sum.Description, MaxVersion: sum.Default, MaxStable: orNull(sum.Stable), Newest: sum.Newest, Default: sum.Default,
 		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),
@@ -267,9 +267,6 @@ func (s *server) hitOf(sum summary) hit {
 // search answers cargo search. Without a text it lists every crate.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	found, err := s.find(ctx, store.Query{Words: searchWords(q.Query)})
 	if err != nil {
 		return err
@@ -288,7 +285,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	for _, h := range theirs {
 		hits = append(hits, h)
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"crates": hits, "meta": map[string]any{"total": len(found) + more}})
 }
 
@@ -312,7 +309,7 @@ func (s *server) page(ctx context.Context, found []store.Match, q Request) ([]su
 	for i, m := range part {
 		names[i] = m.Name
 	}
-	data, err := s.store.Listings(ctx, store.Cargo, names)
+	data, err := s.Store.Listings(ctx, store.Cargo, names)
 	if err != nil {
 		return nil, err
 	}
@@ -329,28 +326,12 @@ func (s *server) page(ctx context.Context, found []store.Match, q Request) ([]su
 	return out, nil
 }
 
-// find returns what matches and whoever asks may read.
+// find returns what matches and the client may read.
 func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	found, err := s.store.Search(ctx, store.Cargo, q)
+	view := s.View(ctx)
+	found, err := s.Store.Search(ctx, store.Cargo, q)
 	if err != nil {
 		return nil, err
 	}
-	visible := found[:0]
-	for _, m := range found {
-		switch err := s.may(ctx, auth.Read, m.Name); {
-		case err == nil:
-			visible = append(visible, m)
-		case !isOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials):
-			return nil, err
-		}
-	}
-	return visible, nil
-}
-
-// mayList is nil for whoever may see a list of crates at all; what is in it is filtered by crate.
-func (s *server) mayList(ctx context.Context) error {
-	if !wire.IdentityFrom(ctx).Anonymous {
-		return nil
-	}
-	return s.may(ctx, auth.Read, "")
+	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }

@@ -3,139 +3,26 @@ package cargo
 // The registry itself, and reading: config.json, the index, crates, their documents.
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
-	"larder/upstream"
 )
-
-// Options change what the registry accepts. The zero value is right for most sites.
-type Options struct {
-	// AuthRequired answers nobody without credentials, whatever anonymous may do elsewhere. Without it only what is below
-	// /private is closed: cargo sends its token to an index that asks for it and to no other, so crates that not everybody
-	// may read are found by way of a closed one alone.
-	AuthRequired bool
-	// MaxCrate is the largest crate in bytes, 0 means 10 MiB; MaxUnpacked what it may unpack to, 0 means 512 MiB. Cargo
-	// unpacks up to twenty times a crate's size, so that much is accepted always.
-	MaxCrate, MaxUnpacked int64
-	// MaxFeatures is how many features a crate has, and how many others one of them switches on; 0 means 300.
-	MaxFeatures int
-	// MaxDependencies is how many dependencies a crate has; 0 means 500.
-	MaxDependencies int
-	// RequireMetadata refuses crates without a description and a license.
-	RequireMetadata bool
-	// Notice is a sentence every publisher reads.
-	Notice string
-}
-
-// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
-func (o Options) WithDefaults() Options {
-	o.MaxCrate = cmp.Or(o.MaxCrate, 10<<20)
-	o.MaxUnpacked = cmp.Or(o.MaxUnpacked, 512<<20)
-	o.MaxFeatures = cmp.Or(o.MaxFeatures, 300)
-	o.MaxDependencies = cmp.Or(o.MaxDependencies, 500)
-	return o
-}
-
-// smallBlob is the size up to which a crate is served from memory.
-const smallBlob = 64 << 10
 
 const (
 	typeArchive = "application/gzip"
 	typeReadme  = "text/markdown"
 )
 
-type server struct {
-	repo     *store.Repo[Meta]
-	store    *store.Store
-	auth     auth.Provider
-	accounts accounts // nil when users and tokens are kept elsewhere
-	base     *wire.Base
-	path     string // where clients find the registry; it is part of the addresses in config.json
-	log      *slog.Logger
-	opt      Options
-	crates   *store.Memo[string, published] // by version, without build metadata
-	up       *upstream.Set                  // nil without upstreams
-}
-
-// New returns the registry's end points.
-func New(d wire.Deps, o Options) wire.Protocol {
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
-	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.Cargo, Parse: parse, Routes: s.operations(), Target: target, Fail: s.fail}
-	return wire.Protocol{Name: "cargo", Prefixes: []string{root}, Handler: e.Handler(d)}
-}
-
-func newServer(d wire.Deps, o Options) *server {
-	s := &server{
-		repo: store.NewRepo[Meta](d.Store, store.Cargo), store: d.Store, auth: d.Auth, base: d.Base, path: cmp.Or(d.Path, root), log: d.Log, opt: o.WithDefaults(),
-		crates: store.NewMemo[string, published](d.Store, store.Cargo),
-	}
-	s.accounts, _ = d.Auth.(accounts)
-	s.remote(d.Upstreams)
-	return s
-}
-
-// operations is the table of everything the registry does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Route[Request] {
-	return []wire.Route[Request]{
-		{Op: opConfig, Need: wire.Read, Serve: s.known(s.config)},
-		{Op: opIndex, Need: wire.Read, Serve: s.known(s.getIndex)},
-		{Op: opDownload, Need: wire.Read, Serve: s.known(s.download)},
-		{Op: opPublish, Need: wire.Open, Serve: s.publish},
-		{Op: opYank, Need: wire.Write | wire.Existing, Serve: s.yank},
-		{Op: opUnyank, Need: wire.Write | wire.Existing, Serve: s.yank},
-		{Op: opOwners, Need: wire.Read, Serve: s.known(s.owners)},
-		{Op: opOwnersAdd, Need: wire.Write | wire.Existing, Serve: s.changeOwners},
-		{Op: opOwnersRemove, Need: wire.Write | wire.Existing, Serve: s.changeOwners},
-		{Op: opSearch, Need: wire.Open, Serve: s.known(s.search)},
-		{Op: opMe, Need: wire.Open, Serve: s.me},
-		{Op: opMeLogin, Need: wire.Login | wire.Expired, Serve: s.meLogin},
-		{Op: opCrate, Need: wire.Read, Serve: s.known(s.getCrate)},
-		{Op: opCrateSet, Need: wire.Write | wire.Existing, Serve: s.setCrate},
-		{Op: opCrateDelete, Need: wire.Delete | wire.Existing, Serve: s.deleteCrate},
-		{Op: opVersions, Need: wire.Read, Serve: s.known(s.getCrate)},
-		{Op: opDependents, Need: wire.Read, Serve: s.known(s.dependents)},
-		{Op: opDownloads, Need: wire.Read, Serve: s.known(s.downloads)},
-		{Op: opVersion, Need: wire.Read, Serve: s.known(s.getVersion)},
-		{Op: opVersionSet, Need: wire.Write | wire.Existing, Serve: s.setVersion},
-		{Op: opVersionDelete, Need: wire.Delete | wire.Existing, Serve: s.deleteVersion},
-		{Op: opReadme, Need: wire.Read, Serve: s.known(s.readme)},
-		{Op: opDependencies, Need: wire.Read, Serve: s.known(s.dependencies)},
-	}
-}
-
-// target is what the right of an operation is about.
-func target(q Request) (typ, name string) { return typeCrate, key(q.Name) }
-
-// known keeps anonymous out of what is closed, with the 401 that makes cargo send its token.
-func (s *server) known(serve func(http.ResponseWriter, *http.Request, Request) error) func(http.ResponseWriter, *http.Request, Request) error {
-	return func(w http.ResponseWriter, r *http.Request, q Request) error {
-		if s.closed(q) && wire.IdentityFrom(r.Context()).Anonymous {
-			return needLogin()
-		}
-		return serve(w, r, q)
-	}
-}
-
-func (s *server) closed(q Request) bool { return q.Closed || s.opt.AuthRequired }
-
-// url is the registry's URL as the client of r knows it, without a final slash.
-func (s *server) url(r *http.Request) string { return s.base.URL(r) + s.path }
-
 // config answers what cargo reads first. Cargo sends its token to whatever host this names: only ever our own.
 func (s *server) config(w http.ResponseWriter, r *http.Request, q Request) error {
-	at := s.url(r)
+	at := s.URL(r)
 	c := struct {
 		DL           string `json:"dl"`
 		API          string `json:"api"`
@@ -147,55 +34,40 @@ func (s *server) config(w http.ResponseWriter, r *http.Request, q Request) error
 	c.DL = at + "/dl/{sha256-checksum}/{crate}-{version}.crate"
 	if !c.AuthRequired {
 		anyone := auth.Access{Kind: store.Cargo, Type: typeCrate, Action: auth.Read}
-		err := s.auth.Authorize(r.Context(), auth.Anonymous(), anyone)
-		if err != nil && !isOneOf(err, auth.ErrNoCredentials, auth.ErrHidden) {
+		err := s.Auth.Authorize(r.Context(), auth.Anonymous(), anyone)
+		if err != nil && !registry.IsOneOf(err, auth.ErrNoCredentials, auth.ErrHidden) {
 			return err
 		}
 		c.AuthRequired = err != nil
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, c)
-}
-
-// revalidate has clients ask each time: a publish is visible at once, and asking costs a 304.
-func revalidate(r *http.Request) string {
-	if _, given := wire.CredentialsFrom(r); given {
-		return "private, no-cache"
-	}
-	return "no-cache"
-}
-
-// forever is for what never changes.
-func forever(r *http.Request) string {
-	if _, given := wire.CredentialsFrom(r); given {
-		return "private, max-age=31536000, immutable"
-	}
-	return "public, max-age=31536000, immutable"
 }
 
 // The forms of documents; a version's own is the form and its number.
 const (
-	formIndex   = "index"
-	formCrate   = "crate"
-	formVersion = "version "
+	formIndex    = "index"
+	formCrate    = "crate"
+	formVersions = "versions"
+	formVersion  = "version "
 )
 
 // document returns a document from memory, rendered when the crate has changed. None holds an absolute URL.
 func (s *server) document(ctx context.Context, name, form string, render func(ctx context.Context, name, form string) (store.Rendered, error)) (*store.Document, error) {
 	k := store.DocKey{Kind: store.Cargo, Package: key(name), Format: form}
-	return s.store.Document(ctx, k, func(ctx context.Context) (store.Rendered, error) { return render(ctx, k.Package, form) })
+	return s.Store.Document(ctx, k, func(ctx context.Context) (store.Rendered, error) { return render(ctx, k.Package, form) })
 }
 
 // getIndex answers with the lines of a crate.
 func (s *server) getIndex(w http.ResponseWriter, r *http.Request, q Request) error {
 	doc, err := s.document(r.Context(), q.Name, formIndex, s.renderIndex)
-	if s.elsewhere(err) {
+	if s.TryUpstream(err) {
 		return s.proxiedIndex(w, r, q.Name)
 	}
 	if err != nil {
 		return err
 	}
-	return wire.ServeDocument(w, r, doc, revalidate(r))
+	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
 func (s *server) renderIndex(ctx context.Context, name, _ string) (store.Rendered, error) {
@@ -216,7 +88,7 @@ func (s *server) renderIndex(ctx context.Context, name, _ string) (store.Rendere
 
 // rows reads the lines of a crate in the order of publishing; ErrNotFound also for one whose last version is gone.
 func (s *server) rows(ctx context.Context, name string) (rows []row, err error) {
-	err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 		rows, err = readRows(tx)
 		return err
 	})
@@ -247,7 +119,7 @@ func (s *server) fill(ctx context.Context, rows []row) error {
 		if r.HeadBlob == "" {
 			continue
 		}
-		raw, err := s.store.ReadBlob(ctx, r.HeadBlob, 8*maxUpload)
+		raw, err := s.Store.ReadBlob(ctx, r.HeadBlob, 8*maxUpload)
 		if err != nil {
 			return fmt.Errorf("line of %s: %w", r.ID, err)
 		}
@@ -266,7 +138,7 @@ type published struct {
 func (s *server) published(ctx context.Context, q Request) (p published, err error) {
 	name, id := key(q.Name), versionID(q.Version)
 	p, err = s.crates.Get(name, id, func() (p published, err error) {
-		err = s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
+		err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 			v, err := tx.Version(id)
 			if err == nil && len(v.Files) > 0 {
 				p = published{v.Meta.Version, store.Blob{Digest: v.Files[0].Digest, Size: v.Files[0].Size}}
@@ -289,34 +161,20 @@ func (s *server) published(ctx context.Context, q Request) (p published, err err
 
 // download sends the bytes that were published, never encoded.
 func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) error {
-	ctx := r.Context()
-	p, err := s.published(ctx, q)
-	if s.elsewhere(err) {
+	p, err := s.published(r.Context(), q)
+	if s.TryUpstream(err) {
 		return s.proxiedCrate(w, r, q)
 	}
 	if err != nil {
 		return err
 	}
-	head := wire.BlobHead{Digest: p.blob.Digest, Size: p.blob.Size, Type: typeArchive, CacheControl: forever(r)}
-	if p.blob.Size <= smallBlob {
-		body, err := s.store.BlobBytes(ctx, p.blob)
-		if err != nil {
-			return err
-		}
-		return wire.ServeBytes(w, r, body, head)
-	}
-	f, _, err := s.store.OpenBlob(ctx, p.blob.Digest)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return wire.ServeBlob(w, r, f, head)
+	return s.SendBlob(w, r, p.blob, wire.BlobHead{Type: typeArchive, CacheControl: registry.Immutable(r)})
 }
 
 // version reads a version's record and line.
 func (s *server) version(ctx context.Context, name, version string) (v store.Version[Meta], line decoded, err error) {
 	var rows []row
-	err = s.repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
 		if v, err = exact(tx, version); err != nil {
 			return err
 		}
@@ -348,7 +206,7 @@ func exact(tx *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 func (s *server) readme(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	var text part
-	err := s.repo.View(ctx, key(q.Name), func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, key(q.Name), func(tx *store.PackageTx[Meta]) error {
 		v, err := exact(tx, q.Version)
 		text = v.Meta.Readme
 		return err
@@ -358,7 +216,7 @@ func (s *server) readme(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	raw := []byte(text.Text)
 	if text.Blob != "" {
-		if raw, err = s.store.ReadBlob(ctx, text.Blob, maxUpload); err != nil {
+		if raw, err = s.Store.ReadBlob(ctx, text.Blob, maxUpload); err != nil {
 			return err
 		}
 	}
@@ -366,7 +224,7 @@ func (s *server) readme(w http.ResponseWriter, r *http.Request, q Request) error
 		return notFound("%s %s has no readme", q.Name, q.Version)
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	return wire.ServeBytes(w, r, raw, wire.BlobHead{Digest: digest.FromBytes(raw), Type: typePlain, CacheControl: revalidate(r)})
+	return wire.ServeBytes(w, r, raw, wire.BlobHead{Digest: digest.FromBytes(raw), Type: typePlain, CacheControl: registry.Revalidate(r)})
 }
 
 const typePlain = "text/plain; charset=utf-8"
