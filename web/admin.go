@@ -59,10 +59,10 @@ func endpoint(d Deps) wire.Endpoint[request] {
 		rebuild: d.Rebuild,
 	}
 	return wire.Endpoint[request]{
-		Parse:  parse,
-		Routes: a.ops(),
-		Target: func(request) (typ, name string) { return "admin", "" },
-		Fail:   fail,
+		Routes:  a.routes(),
+		Grammar: grammar,
+		Target:  func(request) (typ, name string) { return "admin", "" },
+		Fail:    fail,
 	}
 }
 

@@ -112,7 +112,7 @@ func globRE(glob string) *regexp.Regexp {
 }
 
 func (a *api) journal(w http.ResponseWriter, r *http.Request, q request) error {
-	query, err := parseJournalQuery(q.query)
+	query, err := parseJournalQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ type archiveEnd struct {
 
 // journalArchive streams the matching entries that are in archives, one a line.
 func (a *api) journalArchive(w http.ResponseWriter, r *http.Request, q request) error {
-	query, err := parseJournalQuery(q.query)
+	query, err := parseJournalQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,12 @@
 package web
 
+// The admin API's table of routes, and how its paths become requests.
+
 import (
-	"net/http"
 	"net/url"
-	"strings"
 
 	"larder/internal/problem"
+	"larder/internal/route"
 	"larder/internal/wire"
 )
 
@@ -14,139 +15,73 @@ const apiPrefix = "/api/v1"
 
 // request is one parsed request of the admin API.
 type request struct {
-	op string
 	// name is the user of user operations and the token's id of token operations; empty for lists.
 	name string
-	// query holds the parameters of lists; the handlers check them.
-	query url.Values
 }
 
-// route is one row of the grammar: a path whose segment "*" is the request's name.
-type route struct {
-	method, path, op string
-}
-
-// routes is the grammar; doc.go shows it with the bodies.
-func routes() []route {
-	return []route{
-		{http.MethodGet, "users", "admin.user.list"},
-		{http.MethodPost, "users", "admin.user.add"},
-		{http.MethodPatch, "users/*", "admin.user.set"},
-		{http.MethodDelete, "users/*", "admin.user.remove"},
-		{http.MethodPost, "users/*/password", "admin.user.passwd"},
-		{http.MethodGet, "tokens", "admin.token.list"},
-		{http.MethodPost, "tokens", "admin.token.create"},
-		{http.MethodDelete, "tokens/*", "admin.token.revoke"},
-		{http.MethodPost, "gc", "admin.gc"},
-		{http.MethodPost, "check", "admin.check"},
-		{http.MethodPost, "rebuild", "admin.rebuild"},
-		{http.MethodPost, "scrub", "admin.scrub"},
-		{http.MethodPost, "heal", "admin.heal"},
-		{http.MethodPost, "backup", "admin.backup"},
-		{http.MethodGet, "stats", "admin.stats"},
-		{http.MethodGet, "journal", "admin.journal"},
-		{http.MethodGet, "journal/archive", "admin.journal.archive"},
-		{http.MethodPost, "read-only", "admin.read-only"},
-		{http.MethodGet, "upstreams", "admin.upstream.list"},
-		{http.MethodPost, "upstreams/check", "admin.upstream.check"},
-		{http.MethodPost, "upstreams/switch", "admin.upstream.switch"},
-		{http.MethodPost, "upstreams/purge", "admin.upstream.purge"},
-		{http.MethodGet, "upstreams/misses", "admin.upstream.misses"},
-		{http.MethodDelete, "upstreams/misses", "admin.upstream.misses.clear"},
-		{http.MethodGet, "claims", "admin.claim.list"},
-		{http.MethodPost, "claims", "admin.claim"},
-	}
-}
-
-// ops is the operations table: every operation needs an administrator.
-func (a *api) ops() []wire.Route[request] {
+// routes is everything the admin API answers: each needs an administrator. Next to a route stands the command that uses
+// it, the fields of its body and its parameters; doc.go shows the table.
+func (a *api) routes() []wire.Route[request] {
 	return []wire.Route[request]{
-		{Op: "admin.user.list", Need: wire.Admin, Serve: a.listUsers},
-		{Op: "admin.user.add", Need: wire.Admin, Serve: a.addUser},
-		{Op: "admin.user.set", Need: wire.Admin, Serve: a.changeUser},
-		{Op: "admin.user.remove", Need: wire.Admin, Serve: a.removeUser},
-		{Op: "admin.user.passwd", Need: wire.Admin, Serve: a.setPassword},
-		{Op: "admin.token.list", Need: wire.Admin, Serve: a.listTokens},
-		{Op: "admin.token.create", Need: wire.Admin, Serve: a.createToken},
-		{Op: "admin.token.revoke", Need: wire.Admin, Serve: a.revokeToken},
-		{Op: "admin.gc", Need: wire.Admin, Serve: a.gc},
-		{Op: "admin.check", Need: wire.Admin, Serve: a.check},
-		{Op: "admin.rebuild", Need: wire.Admin, Serve: a.republish},
-		{Op: "admin.scrub", Need: wire.Admin, Serve: a.scrub},
-		{Op: "admin.heal", Need: wire.Admin, Serve: a.heal},
-		{Op: "admin.backup", Need: wire.Admin, Serve: a.backup},
-		{Op: "admin.stats", Need: wire.Admin, Serve: a.stats},
-		{Op: "admin.journal", Need: wire.Admin, Serve: a.journal},
-		{Op: "admin.journal.archive", Need: wire.Admin, Serve: a.journalArchive},
-		{Op: "admin.read-only", Need: wire.Admin, Serve: a.readOnly},
-		{Op: "admin.upstream.list", Need: wire.Admin, Serve: a.listUpstreams},
-		{Op: "admin.upstream.check", Need: wire.Admin, Serve: a.checkUpstreams},
-		{Op: "admin.upstream.switch", Need: wire.Admin, Serve: a.switchUpstreams},
-		{Op: "admin.upstream.purge", Need: wire.Admin, Serve: a.purgeUpstreams},
-		{Op: "admin.upstream.misses", Need: wire.Admin, Serve: a.misses},
-		{Op: "admin.upstream.misses.clear", Need: wire.Admin, Serve: a.clearMisses},
-		{Op: "admin.claim.list", Need: wire.Admin, Serve: a.listClaims},
-		{Op: "admin.claim", Need: wire.Admin, Serve: a.claim},
+		wire.GET("/users", "admin.user.list", wire.Admin, a.listUsers, "larder user list"),
+		wire.POST("/users", "admin.user.add", wire.Admin, a.addUser, "larder user add: with name, password, admin, scopes"),
+		wire.PATCH("/users/{name}", "admin.user.set", wire.Admin, a.changeUser,
+			"larder user set: with admin, disabled, scopes"),
+		wire.DELETE("/users/{name}", "admin.user.remove", wire.Admin, a.removeUser, "larder user remove"),
+		wire.POST("/users/{name}/password", "admin.user.passwd", wire.Admin, a.setPassword,
+			"larder user passwd: with password, revoke_tokens"),
+		wire.GET("/tokens", "admin.token.list", wire.Admin, a.listTokens, "larder token list; ?user=NAME"),
+		wire.POST("/tokens", "admin.token.create", wire.Admin, a.createToken,
+			"larder token create: with user, name, scopes, expires, read_only, cidrs"),
+		wire.DELETE("/tokens/{name}", "admin.token.revoke", wire.Admin, a.revokeToken, "larder token revoke"),
+		wire.POST("/gc", "admin.gc", wire.Admin, a.gc, "larder gc: with dry_run, grace_seconds; answers NDJSON"),
+		wire.POST("/check", "admin.check", wire.Admin, a.check, "larder check: with deep; answers NDJSON"),
+		wire.POST("/rebuild", "admin.rebuild", wire.Admin, a.republish,
+			"larder check --rebuild --publish: with publish, as; answers NDJSON"),
+		wire.POST("/scrub", "admin.scrub", wire.Admin, a.scrub, "larder scrub: with rate; answers NDJSON"),
+		wire.POST("/heal", "admin.heal", wire.Admin, a.heal,
+			"larder scrub --heal: the bytes of a file that is damaged here"),
+		wire.POST("/backup", "admin.backup", wire.Admin, a.backup,
+			"larder backup; answers a tar, its report in the trailer Larder-Report"),
+		wire.GET("/stats", "admin.stats", wire.Admin, a.stats, "larder stats"),
+		wire.GET("/journal", "admin.journal", wire.Admin, a.journal,
+			"larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?op= ?since=TIME "+
+				"?wait=SECONDS"),
+		wire.GET("/journal/archive", "admin.journal.archive", wire.Admin, a.journalArchive,
+			"larder audit --archive: NDJSON, an entry a line, at last {last:SEQ}; ?after= and the filters"),
+		wire.POST("/read-only", "admin.read-only", wire.Admin, a.readOnly,
+			"with reason: refuse changes; an empty reason allows them again"),
+		wire.GET("/upstreams", "admin.upstream.list", wire.Admin, a.listUpstreams,
+			"larder upstream list; sources of copies without an upstream too"),
+		wire.POST("/upstreams/check", "admin.upstream.check", wire.Admin, a.checkUpstreams,
+			"larder upstream check: with kind, name"),
+		wire.POST("/upstreams/switch", "admin.upstream.switch", wire.Admin, a.switchUpstreams,
+			"larder upstream offline|online: with kind, name, offline"),
+		wire.POST("/upstreams/purge", "admin.upstream.purge", wire.Admin, a.purgeUpstreams,
+			"larder upstream purge: with kind, package, no_upstream"),
+		wire.GET("/upstreams/misses", "admin.upstream.misses", wire.Admin, a.misses, "larder upstream misses"),
+		wire.DELETE("/upstreams/misses", "admin.upstream.misses.clear", wire.Admin, a.clearMisses,
+			"larder upstream misses --clear"),
+		wire.GET("/claims", "admin.claim.list", wire.Admin, a.listClaims,
+			"larder claim list; ?kind= ?hosted=1 ?after=NAME"),
+		wire.POST("/claims", "admin.claim", wire.Admin, a.claim, "larder claim: with kind, name, release"),
 	}
 }
 
-// parse reads a request line; it is pure. HEAD is answered like GET.
-func parse(method, escapedPath string, query url.Values) (string, request, error) {
-	rest, ok := strings.CutPrefix(escapedPath, apiPrefix+"/")
-	if !ok {
-		return "", request{}, problem.Errorf(problem.ErrNoRoute, "the admin API has no such address")
-	}
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	segments := strings.Split(rest, "/")
-	var allowed []string
-	for _, rt := range routes() {
-		name, ok, err := match(rt.path, segments)
-		if err != nil {
-			return "", request{}, err
-		}
-		if ok && rt.method == method {
-			return rt.op, request{op: rt.op, name: name, query: query}, nil
-		}
-		if ok {
-			allowed = append(allowed, rt.method)
-		}
-	}
-	if len(allowed) > 0 {
-		return "", request{}, problem.NotAllowed(allowed...)
-	}
-	return "", request{}, problem.Errorf(problem.ErrNoRoute, "the admin API has no such address")
-}
-
-// match compares the segments with a row's path and unescapes what stands in the place of "*".
-func match(path string, segments []string) (name string, ok bool, err error) {
-	want := strings.Split(path, "/")
-	if len(want) != len(segments) {
-		return "", false, nil
-	}
-	for i, w := range want {
-		switch {
-		case w != "*" && w != segments[i]:
-			return "", false, nil
-		case w == "*":
-			if name, err = url.PathUnescape(segments[i]); err != nil {
-				return "", false, problem.Errorf(problem.ErrBadPath, "the path holds a malformed escape")
-			}
-			if name == "" || name == "." || name == ".." {
-				return "", false, problem.Errorf(problem.ErrBadPath, "the path holds an empty name")
-			}
-		}
-	}
-	return name, true, nil
-}
-
-// link is the inverse of parse: the method and path of an operation.
-func link(q request) (method, path string) {
-	for _, rt := range routes() {
-		if rt.op == q.op {
-			return rt.method, apiPrefix + "/" + strings.Replace(rt.path, "*", url.PathEscape(q.name), 1)
-		}
-	}
-	return "", ""
+// grammar is what the fields of the routes mean.
+var grammar = route.Grammar[request]{
+	Root:  apiPrefix,
+	Split: route.Split{Slash: route.SlashRefused, EscapedSlash: route.EscapeKept},
+	Fields: map[string]route.Field[request]{
+		"name": {
+			Set: func(q *request, v string) error { q.name = v; return nil },
+			Get: func(q *request) string { return url.PathEscape(q.name) },
+		},
+	},
+	NoRoute: func(string) error {
+		return problem.Errorf(problem.ErrNoRoute, "the admin API has no such address")
+	},
+	Malformed: func() error {
+		return problem.Errorf(problem.ErrBadPath, "the path has an empty name or a malformed escape")
+	},
 }

@@ -1,79 +1,47 @@
 package web
 
+// The admin API's table: every row needs an administrator, reads its address and links back.
+
 import (
-	"bufio"
 	"errors"
 	"net/http"
 	"net/url"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"larder/internal/problem"
 	"larder/internal/wire"
+	"larder/internal/wiretest"
 )
 
-// TestDocTable compares the wire table of doc.go with the grammar and the operations.
-func TestDocTable(t *testing.T) {
-	src, err := os.Open("doc.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer src.Close()
-	row := regexp.MustCompile(`^//\t(GET|POST|PATCH|DELETE) +/(\S+) +(admin\.\S+)`)
-	var documented []route
-	for lines := bufio.NewScanner(src); lines.Scan(); {
-		if m := row.FindStringSubmatch(lines.Text()); m != nil {
-			path := strings.NewReplacer("NAME", "*", "ID", "*").Replace(m[2])
-			documented = append(documented, route{m[1], path, m[3]})
+// table is the routes, compiled.
+var table = endpoint(Deps{}).Table()
+
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, new(api).routes()) }
+
+func TestEveryRouteNeedsAnAdministrator(t *testing.T) {
+	for _, r := range new(api).routes() {
+		if r.Need != wire.Admin {
+			t.Errorf("%s needs %v, want admin", r.Op, r.Need)
 		}
-	}
-	key := func(r route) string { return r.path + " " + r.method + " " + r.op }
-	sorted := func(rs []route) (keys []string) {
-		for _, r := range rs {
-			keys = append(keys, key(r))
-		}
-		slices.Sort(keys)
-		return keys
-	}
-	if got, want := sorted(documented), sorted(routes()); !slices.Equal(got, want) {
-		t.Errorf("doc.go has\n%s\nroutes() has\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
-func TestOpsAndRoutesAgree(t *testing.T) {
-	reachable := map[string]bool{}
-	for _, rt := range routes() {
-		reachable[rt.op] = true
-	}
-	for _, op := range new(api).ops() {
-		if op.Need.Kind() != wire.Admin {
-			t.Errorf("%s needs %v", op.Op, op.Need)
+func TestEveryRouteReadsItsAddress(t *testing.T) {
+	for _, r := range new(api).routes() {
+		want := request{}
+		if strings.Contains(r.Path, "{name}") {
+			want.name = "a name/with%odd?parts"
 		}
-		if !reachable[op.Op] {
-			t.Errorf("%s has no route", op.Op)
+		path := table.Link(r.Op, want)
+		i, got, err := table.Parse(r.Method, path, nil)
+		if err != nil || table.Row(i).Op != r.Op || got != want {
+			t.Errorf("%s %s: row %d, %+v, %v; want %s %+v", r.Method, path, i, got, err, r.Op, want)
 		}
-		delete(reachable, op.Op)
-	}
-	for name := range reachable {
-		t.Errorf("%s is in no row of ops", name)
 	}
 }
 
-func TestParse(t *testing.T) {
-	for _, rt := range routes() {
-		q := request{op: rt.op}
-		if strings.Contains(rt.path, "*") {
-			q.name = "a name/with%odd?parts"
-		}
-		method, path := link(q)
-		op, got, err := parse(method, path, nil)
-		if err != nil || op != rt.op || got.name != q.name {
-			t.Errorf("%s %s parses to %s %+v, %v", method, path, op, got, err)
-		}
-	}
+func TestMisfitsAreToldApart(t *testing.T) {
 	for line, want := range map[string]error{
 		"GET /api/v1":                     problem.ErrNoRoute,
 		"GET /api/v1/":                    problem.ErrNoRoute,
@@ -92,29 +60,29 @@ func TestParse(t *testing.T) {
 		"POST /api/v1/users/ada/password": nil,
 	} {
 		method, path, _ := strings.Cut(line, " ")
-		if _, _, err := parse(method, path, nil); !errors.Is(err, want) {
+		if _, _, err := table.Parse(method, path, nil); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", line, err, want)
 		}
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	for _, rt := range routes() {
-		f.Add(rt.method, apiPrefix+"/"+strings.ReplaceAll(rt.path, "*", "a%2Fb"))
+	for _, r := range new(api).routes() {
+		f.Add(r.Method, apiPrefix+strings.ReplaceAll(r.Path, "{name}", "a%2Fb"))
 	}
 	f.Add(http.MethodGet, "/api/v1//users")
 	f.Fuzz(func(t *testing.T, method, path string) {
-		op, q, err := parse(method, path, nil)
+		i, q, err := table.Parse(method, path, nil)
 		if err != nil {
-			if !errors.Is(err, problem.ErrBadPath) && !errors.Is(err, problem.ErrNoRoute) && !errors.Is(err, problem.ErrMethod) {
-				t.Fatalf("%s %q: %v", method, path, err)
+			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
+				t.Fatalf("%s %q: %v is a %d", method, path, err, s)
 			}
 			return
 		}
-		method, path = link(q)
-		again, q2, err := parse(method, path, url.Values{})
-		if err != nil || again != op || q2.name != q.name {
-			t.Fatalf("%s %q parses to %s %q, %v; was %s %q", method, path, again, q2.name, err, op, q.name)
+		link := table.Link(table.Row(i).Op, q)
+		again, q2, err := table.Parse(table.Row(i).Method, link, url.Values{})
+		if err != nil || again != i || q2 != q {
+			t.Fatalf("%s %q is row %d %+v; its link %s is row %d %+v, %v", method, path, i, q, link, again, q2, err)
 		}
 	})
 }

@@ -37,7 +37,7 @@ type TokenList struct {
 
 // listTokens answers 404 for a user who does not exist, so that a misspelt name does not look like one without tokens.
 func (a *api) listTokens(w http.ResponseWriter, r *http.Request, q request) error {
-	user := q.query.Get("user")
+	user := r.URL.Query().Get("user")
 	if user != "" {
 		if _, err := a.auth.User(r.Context(), user); err != nil {
 			return err

@@ -162,7 +162,7 @@ func everyOp() map[string][3]string {
 func TestPermissions(t *testing.T) {
 	b := newBox(t, nil)
 	bearer := func(may string) string { return "Bearer " + b.tokens[may] }
-	for _, op := range new(api).ops() {
+	for _, op := range new(api).routes() {
 		q, ok := everyOp()[op.Op]
 		if !ok {
 			t.Errorf("no request for %s", op.Op)
@@ -210,7 +210,7 @@ func TestPermissions(t *testing.T) {
 // TestOtherSitesChangeNothing: an administrator's browser is asked for every change by a page of another site.
 func TestOtherSitesChangeNothing(t *testing.T) {
 	b := newBox(t, nil)
-	for _, op := range new(api).ops() {
+	for _, op := range new(api).routes() {
 		q := everyOp()[op.Op]
 		r, err := http.NewRequest(q[0], b.tcp.URL+"/api/v1/"+q[1], strings.NewReader(q[2]))
 		if err != nil {
