@@ -37,18 +37,18 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 	meta := "<metadata><versioning><versions><version>3.0</version></versions></versioning></metadata>"
 	file := dir + "1.0/" + artifact + "-1.0"
 	return map[string]wiretest.Case{
-		opFile: {Method: "GET", Path: file + ".jar", Status: 200}, opSum: {Method: "GET", Path: file + ".jar.sha1", Status: 200},
-		opPut: {Method: "PUT", Path: file + "-new.jar", Body: "new", Status: 201}, opSumPut: {Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201},
-		opDelete: {Method: "DELETE", Path: file + ".jar", Status: 204}, opSnapshot: {Method: "GET", Path: dir + "2-SNAPSHOT/" + metadataFile, Status: 200},
-		opSnapshotPut: {Method: "PUT", Path: dir + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201}, opMetadata: {Method: "GET", Path: dir + metadataFile, Status: 200},
-		opMetadataPut: {Method: "PUT", Path: dir + metadataFile, Body: meta, Status: 201}, opDirectory: {Method: "GET", Path: dir + "1.0/", Status: 200},
-		opCommit: {Method: "POST", Path: dir + "3.0/", Status: 201}, opDirDelete: {Method: "DELETE", Path: fmt.Sprintf("%s%d/", dir, deleters[actor]), Status: 204}, opPrefixes: {Method: "GET", Path: "/.meta/prefixes.txt", Status: 200, Whole: true},
-		opArchetypes: {Method: "GET", Path: "/archetype-catalog.xml", Status: 200, Whole: true}, opSearch: {Method: "GET", Path: "/solrsearch/select?q=x", Status: 200, Whole: true},
+		"maven.file": {Method: "GET", Path: file + ".jar", Status: 200}, "maven.sum": {Method: "GET", Path: file + ".jar.sha1", Status: 200},
+		"maven.put": {Method: "PUT", Path: file + "-new.jar", Body: "new", Status: 201}, "maven.sum.put": {Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201},
+		"maven.delete": {Method: "DELETE", Path: file + ".jar", Status: 204}, "maven.snapshot": {Method: "GET", Path: dir + "2-SNAPSHOT/" + metadataFile, Status: 200},
+		"maven.snapshot.put": {Method: "PUT", Path: dir + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201}, "maven.metadata": {Method: "GET", Path: dir + metadataFile, Status: 200},
+		"maven.metadata.put": {Method: "PUT", Path: dir + metadataFile, Body: meta, Status: 201}, "maven.directory": {Method: "GET", Path: dir + "1.0/", Status: 200},
+		"maven.commit": {Method: "POST", Path: dir + "3.0/", Status: 201}, "maven.directory.delete": {Method: "DELETE", Path: fmt.Sprintf("%s%d/", dir, deleters[actor]), Status: 204}, "maven.prefixes": {Method: "GET", Path: "/.meta/prefixes.txt", Status: 200, Whole: true},
+		"maven.archetypes": {Method: "GET", Path: "/archetype-catalog.xml", Status: 200, Whole: true}, "maven.search": {Method: "GET", Path: "/solrsearch/select?q=x", Status: 200, Whole: true},
 	}
 }
 
 // needs are the rights of operations that decide by themselves: what they are about is known only from content or records.
-var needs = map[string]string{opMetadata: "r", opDirectory: "r", opMetadataPut: "c", opCommit: "c", opDirDelete: "d"}
+var needs = map[string]string{"maven.metadata": "r", "maven.directory": "r", "maven.metadata.put": "c", "maven.commit": "c", "maven.directory.delete": "d"}
 
 // TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on artifacts everybody reads and private
 // ones. Who has no credentials is asked for them, also where something hides: these clients send none before.
@@ -56,15 +56,15 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })
 	seenPrivate := false
 	wiretest.Matrix[Request]{
-		Routes: (&server{}).operations(), Scope: "maven:artifact",
+		Routes: (&server{}).routes(), Scope: "maven:artifact",
 		Name: func(private bool, n int) string {
 			seenPrivate = seenPrivate || private
 			return fmt.Sprintf(map[bool]string{false: "com.acme:pkg%d", true: "com.secret:pkg%d"}[private], n)
 		},
 		Prepare: func(w *wiretest.Rig, name string) { (&rig{w, g.s, g.clock}).prepare(name) },
 		// A path may be an artifact's or that of a group, whose plugins are filtered one by one.
-		Listings: []string{opMetadata},
-		Creating: []string{opMetadataPut, opCommit},
+		Listings: []string{"maven.metadata"},
+		Creating: []string{"maven.metadata.put", "maven.commit"},
 		Spellings: func(name string) []string {
 			group, artifact := layout.SplitName(name)
 			return []string{name, layout.Dir(name, ""), group + "." + artifact, artifact}
@@ -74,11 +74,11 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 		},
 		Want: func(q wiretest.Question, status int) int {
 			nobody, reads := q.Actor == "", !q.Private || q.Can != ""
-			writing := q.Need.Kind() > wire.Read || slices.Contains([]string{opMetadataPut, opCommit, opDirDelete}, q.Op)
+			writing := q.Need.Kind() > wire.Read || slices.Contains([]string{"maven.metadata.put", "maven.commit", "maven.directory.delete"}, q.Op)
 			switch letter := needs[q.Op]; {
-			case q.Op == opPrefixes && seenPrivate && q.Can == "":
+			case q.Op == "maven.prefixes" && seenPrivate && q.Can == "":
 				return 404
-			case q.Op == opDirectory && !reads:
+			case q.Op == "maven.directory" && !reads:
 				return 404
 			case letter != "" && (strings.Contains(q.Can, letter) || letter == "r" && reads):
 				return status
@@ -213,11 +213,10 @@ func TestH2_Challenge(t *testing.T) {
 		g.deploy(name+":1", contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": xml})})
 	}
 	h := newServer(g.Deps, Options{})
-	h.auth = hiding{g.Auth, "com.mixed:hello-maven-plugin"}
-	e := wire.Endpoint[Request]{Kind: "maven", Parse: parse, Routes: h.operations(), Target: target, Fail: h.fail}
+	h.Auth = hiding{g.Auth, "com.mixed:hello-maven-plugin"}
 	d := g.Deps
-	d.Auth = h.auth
-	srv := &http.Server{Handler: e.Handler(d)}
+	d.Auth = h.Auth
+	srv := &http.Server{Handler: h.endpoint().Handler(d)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

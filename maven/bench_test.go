@@ -20,9 +20,9 @@ import (
 func fillVersions(t testing.TB, s *server, name string, n int) {
 	t.Helper()
 	_, artifact := layout.SplitName(name)
-	blob := storetest.Put(t, s.store, "a POM")
+	blob := storetest.Put(t, s.Store, "a POM")
 	for from := 0; from < n; from += 500 {
-		err := s.repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
+		err := s.Repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
 			for i := from; i < min(n, from+500); i++ {
 				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
 				v.Meta = Meta{Base: v.ID, Open: true}
@@ -42,6 +42,28 @@ func fillVersions(t testing.TB, s *server, name string, n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkParse reads the request lines that resolving and deploying are made of.
+func BenchmarkParse(b *testing.B) {
+	for what, line := range map[string]string{
+		"file": "GET /maven/com/acme/lib/1.0/lib-1.0.jar", "sum": "GET /maven/com/acme/lib/1.0/lib-1.0.jar.sha1",
+		"metadata": "GET /maven/com/acme/lib/maven-metadata.xml", "put": "PUT /maven/com/acme/lib/1.0/lib-1.0.jar",
+		"long": "GET /maven/org/example/maven/plugins/example-maven-plugin/3.13.0/example-maven-plugin-3.13.0.jar",
+	} {
+		b.Run(what, func(b *testing.B) {
+			method, path, _ := strings.Cut(line, " ")
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, ok := shortcut(method, path); ok {
+					continue
+				}
+				if _, _, err := table.Parse(method, path, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/browse"
 	"larder/maven/layout"
@@ -63,25 +63,28 @@ func (s *server) redirect(w http.ResponseWriter, r *http.Request, q Request, mis
 
 // read collects what there is at a path; it can be a group, an artifact and a version at once. ErrNotFound.
 func (s *server) read(ctx context.Context, path string, details bool) (*browse.Directory, error) {
-	if err := s.mayList(ctx); err != nil {
-		return nil, err
-	}
+	view := s.View(ctx)
 	d := &browse.Directory{Path: path, Entries: []browse.Entry{}}
 	group := strings.ReplaceAll(strings.TrimSuffix(path, "/"), "/", ".")
 	artifact, version := places(path)
-	if version.Group != "" && s.may(ctx, auth.Read, version.Name) == nil {
-		if err := s.readVersion(ctx, d, version, details); err != nil {
-			return nil, err
+	for _, part := range []struct {
+		q    Request
+		read func(context.Context, *browse.Directory, Request, bool) error
+	}{{version, s.readVersion}, {artifact, s.readArtifact}} {
+		if part.q.Group == "" {
+			continue
 		}
-	}
-	if artifact.Group != "" && s.may(ctx, auth.Read, artifact.Name) == nil {
-		if err := s.readArtifact(ctx, d, artifact, details); err != nil {
+		sees, err := view.Sees(part.q.Name)
+		if err == nil && sees {
+			err = part.read(ctx, d, part.q, details)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	plain := strings.Count(path, "/") == strings.Count(group, ".")+min(len(path), 1)
 	if plain {
-		if err := s.store.Heavy(ctx, func() error { return s.readGroup(ctx, d, group) }); err != nil {
+		if err := s.Store.Heavy(ctx, func() error { return s.readGroup(ctx, view, d, group) }); err != nil {
 			return nil, err
 		}
 	}
@@ -93,14 +96,14 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 
 // readGroup adds the groups and artifacts directly below a group. The index of artifacts is sorted by name, so each
 // child is found by jumping over the one before, however much is below it.
-func (s *server) readGroup(ctx context.Context, d *browse.Directory, group string) error {
+func (s *server) readGroup(ctx context.Context, view registry.View, d *browse.Directory, group string) error {
 	if group != "" {
-		if err := s.children(ctx, d, group+":", ""); err != nil {
+		if err := s.children(ctx, view, d, group+":", ""); err != nil {
 			return err
 		}
-		return s.children(ctx, d, group+".", ".:")
+		return s.children(ctx, view, d, group+".", ".:")
 	}
-	return s.children(ctx, d, "", ".:")
+	return s.children(ctx, view, d, "", ".:")
 }
 
 // maxLooked is how many artifacts and groups a directory lists, the first by name.
@@ -110,14 +113,16 @@ const maxLooked = 10_000
 const beyond = "\xff"
 
 // children adds what follows the prefix up to one of the separators; without separators all of it.
-func (s *server) children(ctx context.Context, d *browse.Directory, prefix, separators string) error {
+func (s *server) children(
+	ctx context.Context, view registry.View, d *browse.Directory, prefix, separators string,
+) error {
 	batch := 200
 	if separators != "" {
 		batch = 1
 	}
 	looked := 0
 	for after := prefix; ctx.Err() == nil; {
-		list, err := s.repo.Packages(ctx, after, batch)
+		list, err := s.Repo.Packages(ctx, after, batch)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -130,7 +135,10 @@ func (s *server) children(ctx context.Context, d *browse.Directory, prefix, sepa
 			if looked++; looked > maxLooked {
 				return nil
 			}
-			if s.may(ctx, auth.Read, pkg.Name) != nil {
+			switch sees, err := view.Sees(pkg.Name); {
+			case err != nil:
+				return err
+			case !sees:
 				continue
 			}
 			if i := strings.IndexAny(rest, separators); i > 0 {
@@ -151,7 +159,7 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	}
 	info := &browse.Artifact{Group: q.Group, Artifact: q.Artifact, Versions: []string{}, Plugins: plugins}
 	times := map[string]time.Time{}
-	err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		info.Versions, info.Open = []string{}, nil
 		for v, at := range p.Index(indexVersions).Scan(nil, nil) {
 			info.Versions = append(info.Versions, string(v))
@@ -205,7 +213,7 @@ func openEntry(artifact string, v store.Version[Meta]) browse.Entry {
 // readVersion adds the files of a version; of a snapshot, those of all builds.
 func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request, details bool) error {
 	var latest store.Version[Meta]
-	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Reset()
 		latest = store.Version[Meta]{}
 		if layout.IsSnapshot(q.Version) {

@@ -75,7 +75,7 @@ func reschedule(p *store.PackageTx[Meta], id string, at time.Time) error {
 // announce lists the open versions that a client's metadata names. What it names beside them is ours to know.
 func (s *server) announce(ctx context.Context, name string, names map[string]bool) error {
 	var open []string
-	err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 		open = nil
 		for id := range p.Index(indexOpen).Scan(nil, nil) {
 			if names[string(id)] {
@@ -87,7 +87,7 @@ func (s *server) announce(ctx context.Context, name string, names map[string]boo
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	return s.repo.Update(ctx, name, func(p *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(p *store.PackageTx[Meta]) error {
 		for _, id := range open {
 			v, err := p.Version(id)
 			if err != nil || !v.Meta.Open {
@@ -264,7 +264,7 @@ func (s *server) extend(p *store.PackageTx[Meta], v store.Version[Meta], key str
 func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if j := v.Meta.Jar; j != nil && j.Prefix != "" {
 		group, artifact := layout.SplitName(p.Name())
-		err := s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
+		err := s.Repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 			return setPlugin(g, artifact, metadata.Plugin{Name: j.PluginName, Prefix: j.Prefix})
 		})
 		if err != nil {
@@ -391,9 +391,9 @@ func (s *server) settleDue(ctx context.Context) error {
 }
 
 func (s *server) dueRows(ctx context.Context) (rows []dueRow, err error) {
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		now := dueKey(tx.Now().Add(time.Second), "", "", "")
-		for key := range s.repo.KindIndex(tx, kindDue).Scan(nil, nil) {
+		for key := range s.Repo.KindIndex(tx, kindDue).Scan(nil, nil) {
 			if bytes.Compare(key, now) >= 0 || len(rows) == settleBatch {
 				return nil
 			}
@@ -413,7 +413,7 @@ const retryTime = time.Hour
 
 // settle does one row. A failure must not stand in the way of all others.
 func (s *server) settle(ctx context.Context, row dueRow) error {
-	err := s.repo.Update(ctx, row.name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(ctx, row.name, func(p *store.PackageTx[Meta]) error {
 		if err := p.KindIndex(kindDue).Delete(row.key); err != nil {
 			return err
 		}
@@ -430,8 +430,8 @@ func (s *server) settle(ctx context.Context, row dueRow) error {
 	if err == nil || errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) || ctx.Err() != nil {
 		return err
 	}
-	s.log.LogAttrs(ctx, slog.LevelWarn, "cannot do what is due", slog.String("what", row.what), slog.String("artifact", row.name), slog.String("version", row.id), slog.Any("error", err))
-	return s.repo.Update(ctx, row.name, func(p *store.PackageTx[Meta]) error {
+	s.Log.LogAttrs(ctx, slog.LevelWarn, "cannot do what is due", slog.String("what", row.what), slog.String("artifact", row.name), slog.String("version", row.id), slog.Any("error", err))
+	return s.Repo.Update(ctx, row.name, func(p *store.PackageTx[Meta]) error {
 		at := p.Tx().Now().Add(retryTime)
 		if row.what == dueSettle {
 			return reschedule(p, row.id, at)

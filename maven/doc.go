@@ -13,24 +13,43 @@
 //
 // # Wire table
 //
-// G is a group with slashes, A an artifact, V a version, F a file, D a directory, S a checksum's suffix (.md5, .sha1,
-// .sha256, .sha512). HEAD is answered wherever GET is, POST wherever PUT is. Paths are below /maven.
+// Paths are below /maven. HEAD is answered wherever GET is. {group...} is a group with slashes, {file.sum} a file's name
+// with the suffix of a checksum, {sum} such a suffix without its dot: md5, sha1, sha256 or sha512. {snapshot} is a version
+// that ends in SNAPSHOT. {artifact-or-group...} is the path of an artifact and, when the artifact is read as the last part
+// of a group, that of a group's plugins. {directory...} is any path with a slash at its end, or one of less than four
+// segments.
 //
-//	GET     /G/A/V/F                          maven.file              A2  all; plain -SNAPSHOT names stand for the newest build
-//	GET     /G/A/V/F.S                        maven.sum               A5  mvn, Ivy, coursier, Gradle
-//	PUT     /G/A/V/F                          maven.put               A2  all
-//	PUT     /G/A/V/F.S                        maven.sum.put           A5  all: compared, not kept
-//	DELETE  /G/A/V/F                          maven.delete            A2  scripts
-//	GET     /G/A/V-SNAPSHOT/maven-metadata.xml  maven.snapshot        A4  mvn, Gradle; also .S
-//	PUT     /G/A/V-SNAPSHOT/maven-metadata.xml  maven.snapshot.put    A4  mvn, Gradle; also .S
-//	GET     /G/A/maven-metadata.xml           maven.metadata          A4  mvn, Gradle: versions; plugins of the group G.A; also .S
-//	PUT     /G/A/maven-metadata.xml           maven.metadata.put      A4  mvn, Gradle; also .S
-//	GET     /D/                               maven.directory         A9  browsers, coursier; JSON for who accepts it
-//	POST    /D/                               maven.commit            A4  scripts: announce what is open, now
-//	DELETE  /D/                               maven.directory.delete  A2  scripts: a version, or an artifact
-//	GET     /.meta/prefixes.txt               maven.prefixes          A7  mvn 3.10 and 4; also .S
-//	GET     /archetype-catalog.xml            maven.archetypes        A9  mvn archetype:generate; also .S
-//	GET     /solrsearch/select                maven.search            A9  IDEs, dependency-check, scripts
+//	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}  maven.snapshot          read
+//	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml        maven.snapshot          read
+//	PUT     /{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}  maven.snapshot.put      create
+//	PUT     /{group...}/{artifact}/{snapshot}/maven-metadata.xml        maven.snapshot.put      create
+//	POST    /{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}  maven.snapshot.put      create
+//	POST    /{group...}/{artifact}/{snapshot}/maven-metadata.xml        maven.snapshot.put      create
+//	GET     /{artifact-or-group...}/maven-metadata.xml.{sum}            maven.metadata          list
+//	GET     /{artifact-or-group...}/maven-metadata.xml                  maven.metadata          list
+//	PUT     /{artifact-or-group...}/maven-metadata.xml.{sum}            maven.metadata.put      body
+//	PUT     /{artifact-or-group...}/maven-metadata.xml                  maven.metadata.put      body
+//	POST    /{artifact-or-group...}/maven-metadata.xml.{sum}            maven.metadata.put      body
+//	POST    /{artifact-or-group...}/maven-metadata.xml                  maven.metadata.put      body
+//	GET     /{group...}/{artifact}/{version}/{file}                     maven.file              read
+//	GET     /{group...}/{artifact}/{version}/{file.sum}                 maven.sum               read
+//	PUT     /{group...}/{artifact}/{version}/{file}                     maven.put               create
+//	POST    /{group...}/{artifact}/{version}/{file}                     maven.put               create
+//	PUT     /{group...}/{artifact}/{version}/{file.sum}                 maven.sum.put           create
+//	POST    /{group...}/{artifact}/{version}/{file.sum}                 maven.sum.put           create
+//	DELETE  /{group...}/{artifact}/{version}/{file}                     maven.delete            delete
+//	DELETE  /{group...}/{artifact}/{version}/{file.sum}                 maven.delete            delete
+//	GET     /{directory...}                                             maven.directory         list
+//	GET     /                                                           maven.directory         list
+//	POST    /{directory...}                                             maven.commit            body
+//	POST    /                                                           maven.commit            body
+//	DELETE  /{directory...}                                             maven.directory.delete  body
+//	DELETE  /                                                           maven.directory.delete  body
+//	GET     /.meta/prefixes.txt.{sum}                                   maven.prefixes          list
+//	GET     /.meta/prefixes.txt                                         maven.prefixes          list
+//	GET     /archetype-catalog.xml.{sum}                                maven.archetypes        list
+//	GET     /archetype-catalog.xml                                      maven.archetypes        list
+//	GET     /solrsearch/select                                          maven.search            list
 //
 // # Rights
 //
@@ -41,7 +60,8 @@
 //
 // # Where is what
 //
-//	routes.go   requests           model.go    records             index.go    rows beside the records
+//	maven.go    options, routes    routes.go   their fields
+//	model.go    records            index.go    rows beside the records
 //	publish.go  files come in      sums.go     checksums           commit.go   versions are announced
 //	manage.go   files go           serve.go    reading             proxy.go    copies of upstreams
 //	browse.go   directories        facts.go    one version, whole  search.go   search

@@ -4,6 +4,7 @@ package maven
 // the status only (A8). What is absent is plain text.
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -30,7 +31,7 @@ func status(f wire.Failure, anonymous, writing bool) int {
 		return http.StatusConflict
 	case errors.Is(f.Err, auth.ErrHidden) && writing:
 		return http.StatusForbidden
-	case f.Status == http.StatusNotFound && writing && f.Op != opDelete && f.Op != opDirDelete:
+	case f.Status == http.StatusNotFound && writing && f.Op != "maven.delete" && f.Op != "maven.directory.delete":
 		return http.StatusBadRequest
 	case f.Status == http.StatusTooManyRequests:
 		// mvn would wait for minutes, at each file, for a login that is wrong.
@@ -60,7 +61,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 			text = loginText
 		}
 	case http.StatusNotFound:
-		text = absent(f.Op)
+		text = absent(f)
 	case http.StatusForbidden:
 		if errors.Is(f.Err, auth.ErrHidden) {
 			text = "permission denied"
@@ -101,20 +102,15 @@ type problemDetails struct {
 	Instance string `json:"instance"`
 }
 
-// absent is the text of every 404 of an operation: what is not there and what must not be seen differ by no byte.
-func absent(op string) string {
-	switch op {
-	case "":
-		return "this repository has no such address"
-	case opSnapshot, opMetadata:
-		return "metadata not found"
-	case opDirectory, opDirDelete, opCommit:
-		return "directory not found"
-	case opPrefixes:
-		return "this repository has no list of prefixes"
-	}
-	return "file not found"
+// absentOf are the texts of a 404 where no field of the path says what is absent.
+var absentOf = map[string]string{
+	"":                       "this repository has no such address",
+	"maven.prefixes":         "this repository has no list of prefixes",
+	"maven.directory.delete": "directory not found",
 }
+
+// absent is the text of a 404: what is not there and what must not be seen differ by no byte.
+func absent(f wire.Failure) string { return cmp.Or(absentOf[f.Op], f.Absent, "file not found") }
 
 // loginText is what auth says of requests that need credentials; those for what hides must not differ.
 const loginText = "This needs a login or a token."

@@ -44,7 +44,7 @@ func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom.Proj
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
-	text, err := s.store.ReadBlob(ctx, f.File.Digest, maxPOM)
+	text, err := s.Store.ReadBlob(ctx, f.File.Digest, maxPOM)
 	if errors.Is(err, store.ErrTooLarge) {
 		return nil, nil
 	}
@@ -64,7 +64,7 @@ func (s *server) inherit(ctx context.Context, p *pom.Project, info *pom.Info) er
 		name := layout.PackageName(string(up.Group), string(up.Artifact))
 		version := string(up.Version)
 		var parent *pom.Project
-		if s.may(ctx, auth.Read, name) == nil {
+		if s.May(ctx, auth.Read, name) == nil {
 			var err error
 			if parent, err = s.pomOf(ctx, name, version, version); err != nil {
 				return err

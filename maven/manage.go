@@ -35,7 +35,7 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 		}
 		return gone(w)
 	}
-	err := s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		id, file, err := p.File(q.key())
 		if err != nil {
 			return err
@@ -73,15 +73,12 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 func places(path string) (artifact, version Request) {
 	segs := strings.Split(strings.TrimSuffix(path, "/"), "/")
 	n := len(segs)
-	if n > 1 {
-		artifact.Artifact = segs[n-1]
-		if artifact.setGroup(segs[:n-1]) != nil {
-			artifact = Request{}
-		}
+	if n > 1 && artifact.setNames(segs[:n-1], segs[n-1]) != nil {
+		artifact = Request{}
 	}
 	if n > 2 {
-		version.Artifact, version.Version = segs[n-2], segs[n-1]
-		if version.setGroup(segs[:n-2]) != nil {
+		version.Version = segs[n-1]
+		if version.setNames(segs[:n-2], segs[n-2], segs[n-1]) != nil {
 			version = Request{}
 		}
 	}
@@ -103,7 +100,7 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 		if place.q.Group == "" {
 			continue
 		}
-		if err := s.may(ctx, a, place.q.Name); err != nil {
+		if err := s.May(ctx, a, place.q.Name); err != nil {
 			denied = cmp.Or(denied, err)
 			continue
 		}
@@ -118,9 +115,9 @@ func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, ar
 func (s *server) deleteDirectory(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	err := s.inDirectory(ctx, q.Path, auth.Delete, func(q Request) error {
-		return s.repo.Update(ctx, q.Name, s.removeAll)
+		return s.Repo.Update(ctx, q.Name, s.removeAll)
 	}, func(q Request) error {
-		return s.repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error { return s.removeVersion(p, q.Version) })
+		return s.Repo.Update(ctx, q.Name, func(p *store.PackageTx[Meta]) error { return s.removeVersion(p, q.Version) })
 	})
 	if err != nil {
 		return err
@@ -134,7 +131,7 @@ func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request
 	ctx := r.Context()
 	list := func(q Request) error {
 		names := map[string]bool{}
-		err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			there := q.Version != "" && p.Index(indexVersions).Get([]byte(q.Version)) != nil
 			for id := range p.Index(indexOpen).Scan(nil, nil) {
 				v, err := p.Version(string(id))
@@ -361,7 +358,7 @@ func (s *server) forget(p *store.PackageTx[Meta]) error {
 			return err
 		}
 	}
-	return s.repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
+	return s.Repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 		return g.Index(indexPlugins).Delete([]byte(artifact))
 	})
 }

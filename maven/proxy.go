@@ -26,35 +26,6 @@ const (
 	absentFor     = 30 * time.Second
 )
 
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.Maven, upstream.Protocol{
-		Spelling: Spelling(),
-		Probe: func(name string) upstream.Query {
-			group, artifact := layout.SplitName(name)
-			return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})
-		},
-	})
-}
-
-// elsewhere reports whether an upstream may have what is not here.
-func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
-
-// mayTake refuses the first deploy of an artifact that an upstream has: it would hide one that people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
-		return nil
-	}
-	err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-		_, err := p.Package()
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.up.MayPublish(ctx, name)
-	}
-	return err
-}
-
 // remoteRef is a path as upstreams know it.
 func remoteRef(path string) string { return layout.Escape(path) }
 
@@ -71,18 +42,18 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 // proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back the
 // versions are ours to count.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) (*store.Document, error) {
-	if err := s.up.Blocked(q.Name, q.Version); err != nil {
+	if err := s.Up.Blocked(q.Name, q.Version); err != nil {
 		return nil, err
 	}
-	d, err := s.up.Document(r.Context(), s.metadataQuery(q))
+	d, err := s.Up.Document(r.Context(), s.metadataQuery(q))
 	if err != nil {
 		return nil, err
 	}
 	wire.CacheHead(w, d, time.Now())
 	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
-	return s.store.Document(r.Context(), d.Rendered(q.Name, "", q.Path), func(ctx context.Context) (store.Rendered, error) {
+	return s.Store.Document(r.Context(), d.Rendered(q.Name, "", q.Path), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
-		if err == nil && q.Version == "" && (s.up.Gated() || s.up.Offline()) {
+		if err == nil && q.Version == "" && (s.Up.Gated() || s.Up.Offline()) {
 			body, err = s.offered(ctx, q, body)
 		}
 		return store.Rendered{Body: body, Type: layout.TypeXML, Modified: modified}, err
@@ -99,12 +70,12 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 	for _, text := range sent.Versions {
 		version := string(text)
 		here := true
-		if s.up.Offline() && !layout.IsSnapshot(version) {
-			if here, err = s.up.Here(ctx, q.Name, layout.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+		if s.Up.Offline() && !layout.IsSnapshot(version) {
+			if here, err = s.Up.Here(ctx, q.Name, layout.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
 				return nil, err
 			}
 		}
-		switch err := s.up.Allowed(ctx, q.Name, version); {
+		switch err := s.Up.Allowed(ctx, q.Name, version); {
 		case errors.Is(err, store.ErrDenied):
 			here = false
 		case err != nil:
@@ -134,12 +105,12 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 		return nil, err
 	}
 	if q.final() {
-		return s.up.File(ctx, upstream.FileQuery{
+		return s.Up.File(ctx, upstream.FileQuery{
 			Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
 			Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
 		})
 	}
-	d, err := s.up.Document(ctx, upstream.Query{Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
+	d, err := s.Up.Document(ctx, upstream.Query{Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
 	if err != nil {
 		return nil, err
 	}
@@ -150,16 +121,16 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 
 // mayOffer refuses what a rule forbids: a version, and of a snapshot also a single build.
 func (s *server) mayOffer(q Request) error {
-	if err := s.up.Blocked(q.Name, q.Version); err != nil || !layout.IsSnapshot(q.Version) {
+	if err := s.Up.Blocked(q.Name, q.Version); err != nil || !layout.IsSnapshot(q.Version) {
 		return err
 	}
-	return s.up.Blocked(q.Name, layout.SplitFile(q.Artifact, q.Version, q.File).Version)
+	return s.Up.Blocked(q.Name, layout.SplitFile(q.Artifact, q.Version, q.File).Version)
 }
 
 // place is every upstream that takes the artifact, in order: there is no document that says who has it.
 func (s *server) place(q Request) (upstream.Place, error) {
 	var all []upstream.Place
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		if u.Takes(q.Name) {
 			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: layout.MediaType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
 		}
@@ -179,7 +150,7 @@ func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstrea
 				return compare(alg, want, sum)
 			}
 		}
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // not every repository has checksums
 		}
@@ -216,7 +187,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 		checksum.Set{MD5: f.Sums["md5"], SHA1: f.Sums["sha1"], SHA256: f.Digest.Encoded()}.Header(h)
 	}
 	disarm(h, f.Type)
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Modified: f.Modified, Type: f.Type, CacheControl: cacheControl(r, q.final())})
+	return s.SendCopy(w, r, f, wire.BlobHead{Modified: f.Modified, Type: f.Type, CacheControl: cacheControl(r, q.final())})
 }
 
 // proxiedSum answers with a checksum of what we serve; a client that has the file from elsewhere makes us fetch it.
@@ -231,7 +202,7 @@ func (s *server) proxiedSum(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	sums := f.Sums
-	if k, err := s.up.Kept(r.Context(), q.Name, q.key()); err != nil {
+	if k, err := s.Up.Kept(r.Context(), q.Name, q.key()); err != nil {
 		return err
 	} else if k != nil {
 		sums = k.Sums

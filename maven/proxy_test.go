@@ -192,12 +192,12 @@ func TestH5_BrokenFills(t *testing.T) {
 func TestH5_NoPrefixesThroughACache(t *testing.T) {
 	origin := newRig(t)
 	origin.deploy("com.acme:lib:1.0")
-	origin.Want(origin.Do("GET", "/"+prefixesFile, nil), 200, "/com/acme")
+	origin.Want(origin.Do("GET", "/.meta/prefixes.txt", nil), 200, "/com/acme")
 	y := newWay(t, origin)
 	g := newCache(t, y)
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "")
 	y.fault(nil)
-	for _, path := range []string{"/" + prefixesFile, "/" + prefixesFile + ".sha1"} {
+	for _, path := range []string{"/.meta/prefixes.txt", "/.meta/prefixes.txt" + ".sha1"} {
 		g.Want(g.Do("GET", path, nil), 404, "")
 	}
 	if asked := y.requests(); len(asked) > 0 {

@@ -19,6 +19,7 @@ import (
 	"larder/auth"
 	"larder/internal/budget"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/inside"
 	"larder/maven/layout"
@@ -116,10 +117,10 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 	case r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity":
 		return nil, problem.Errorf(problem.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
 	}
-	if err := s.mayTake(r.Context(), u.name); err != nil {
+	if err := s.MayClaim(r.Context(), u.name); err != nil {
 		return nil, err
 	}
-	return u, s.store.Admit(r.Context(), store.Maven, u.name, max(r.ContentLength, 0))
+	return u, s.Store.Admit(r.Context(), store.Maven, u.name, max(r.ContentLength, 0))
 }
 
 // receive takes the body in and looks into it.
@@ -130,7 +131,7 @@ func (u *upload) receive() error {
 		extra = append(extra, "sha512") // Gradle will ask to compare it; for all others it is computed when they do
 	}
 	var err error
-	u.stage, err = u.s.store.Stage(ctx, store.StageOptions{Size: max(u.r.ContentLength, 0), Limit: u.s.opt.MaxFile, Sums: extra})
+	u.stage, err = u.s.Store.Stage(ctx, store.StageOptions{Size: max(u.r.ContentLength, 0), Limit: u.s.opt.MaxFile, Sums: extra})
 	if err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ const (
 // store commits the file in one transaction with its version.
 func (u *upload) store(ctx context.Context) error {
 	var v verdict
-	err := u.s.repo.View(ctx, u.name, func(p *store.PackageTx[Meta]) (err error) {
+	err := u.s.Repo.View(ctx, u.name, func(p *store.PackageTx[Meta]) (err error) {
 		_, v, err = u.judge(p)
 		return err
 	})
@@ -250,12 +251,12 @@ func (u *upload) store(ctx context.Context) error {
 	}
 	if v == replaces {
 		// Overwriting is more than adding, and only that was asked for so far.
-		if err := u.s.may(ctx, auth.Write, u.name); err != nil {
+		if err := u.s.May(ctx, auth.Write, u.name); err != nil {
 			return err
 		}
 	}
 	_, err = u.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
-		return u.s.repo.In(tx, u.name, func(p *store.PackageTx[Meta]) error { return u.apply(p, b, v) })
+		return u.s.Repo.In(tx, u.name, func(p *store.PackageTx[Meta]) error { return u.apply(p, b, v) })
 	})
 	return err
 }
@@ -414,18 +415,14 @@ func without[V any](m map[string]V, key string) map[string]V {
 
 // claim makes the artifact, with its first publisher as owner.
 func (s *server) claim(p *store.PackageTx[Meta]) error {
-	if _, err := p.Package(); !errors.Is(err, store.ErrNotFound) {
+	if isNew, err := registry.IsNew(p); err != nil || !isNew {
 		return err
 	}
 	group, _ := layout.SplitName(p.Name())
 	if err := p.KindIndex(kindPrefixes).Put(prefixKey(group, p.Name()), nil); err != nil {
 		return err
 	}
-	return p.SetPackage(func(pkg *store.Package) {
-		if user := p.Tx().Actor().User; user != "" && len(pkg.Owners) == 0 {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(p, nil)
 }
 
 // indexSHA1 makes a file findable by its sha1, or no longer.
@@ -461,7 +458,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	if wire.IdentityFrom(ctx).Anonymous {
 		return needLogin()
 	}
-	own := s.may(ctx, auth.Create, q.Name)
+	own := s.May(ctx, auth.Create, q.Name)
 	m, err := s.readSent(r, q)
 	if err != nil {
 		return cmp.Or(own, err)
@@ -488,7 +485,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 func (s *server) mayGroup(ctx context.Context, q Request, m *metadata.Sent) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
-		return s.may(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
+		return s.May(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
 	})
 }
 
@@ -508,9 +505,4 @@ func (s *server) readSent(r *http.Request, q Request) (*metadata.Sent, error) {
 		return nil, problem.Wrap(err, store.ErrInvalid, "This is not Maven metadata.")
 	}
 	return m, nil
-}
-
-// may reports whether the identity may do more than the operation needed.
-func (s *server) may(ctx context.Context, a auth.Action, name string) error {
-	return s.auth.Authorize(ctx, wire.IdentityFrom(ctx), auth.Access{Kind: store.Maven, Type: typeArtifact, Name: name, Action: a})
 }

@@ -509,9 +509,9 @@ func TestPublishCost(t *testing.T) {
 func fillSnapshot(t testing.TB, s *server, name string, n int) {
 	t.Helper()
 	_, artifact := layout.SplitName(name)
-	blob := storetest.Put(t, s.store, "a jar of "+name)
+	blob := storetest.Put(t, s.Store, "a jar of "+name)
 	for from := 0; from < n; from += 100 {
-		err := s.repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
+		err := s.Repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
 			for i := from; i < min(n, from+100); i++ {
 				if err := s.claim(p); err != nil {
 					return err

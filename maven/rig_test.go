@@ -112,13 +112,13 @@ type rows struct {
 // checkRows derives every row from the records again and compares.
 func (g *rig) checkRows() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	sums, due := map[string]string{}, map[string]bool{}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(p *store.PackageTx[Meta]) error {
+		err := g.s.Repo.View(ctx, pkg.Name, func(p *store.PackageTx[Meta]) error {
 			want := rows{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, sums}
 			count := map[string]int{}
 			for v, err := range p.Versions("") {
@@ -215,13 +215,13 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 func (g *rig) compareKind(sums map[string]string, due map[string]bool) {
 	err := g.Store.View(context.Background(), func(tx *store.Tx) error {
 		have := map[string]string{}
-		for k := range g.s.repo.KindIndex(tx, kindSHA1).Scan(nil, nil) {
+		for k := range g.s.Repo.KindIndex(tx, kindSHA1).Scan(nil, nil) {
 			have[string(k)] = ""
 		}
 		if !maps.Equal(have, sums) {
 			g.T.Errorf("sha1 rows %q, should be %q", have, sums)
 		}
-		for k := range g.s.repo.KindIndex(tx, kindDue).Scan(nil, nil) {
+		for k := range g.s.Repo.KindIndex(tx, kindDue).Scan(nil, nil) {
 			if what, id, _ := strings.Cut(string(k[9:]), "\x00"); what == dueSettle && !due[id] {
 				g.T.Errorf("%q is due, but not open", id)
 			} else if what == dueSettle {

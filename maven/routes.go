@@ -1,7 +1,7 @@
 package maven
 
-// The grammar of paths: no handler, no store, no clock in this file. Segments are split before they are decoded, decoded
-// once, and refused when they could mean anything else decoded twice: one path is one file.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. A segment that could mean
+// something else decoded twice is refused: one path is one file.
 
 import (
 	"net/http"
@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"larder/internal/problem"
+	"larder/internal/route"
 	"larder/internal/wire"
 	"larder/maven/layout"
 )
@@ -19,38 +20,21 @@ import (
 // root is where the handler sees itself.
 const root = "/maven"
 
-// The operations. Their names are stable: the audit log and the metrics use them.
 const (
-	opFile         = "maven.file"
-	opSum          = "maven.sum"
-	opPut          = "maven.put"
-	opSumPut       = "maven.sum.put"
-	opDelete       = "maven.delete"
-	opSnapshot     = "maven.snapshot"
-	opSnapshotPut  = "maven.snapshot.put"
-	opMetadata     = "maven.metadata"
-	opMetadataPut  = "maven.metadata.put"
-	opDirectory    = "maven.directory"
-	opCommit       = "maven.commit"
-	opDirDelete    = "maven.directory.delete"
-	opPrefixes     = "maven.prefixes"
-	opArchetypes   = "maven.archetypes"
-	opSearch       = "maven.search"
-	metadataFile   = "maven-metadata.xml"
-	archetypeFile  = "archetype-catalog.xml"
-	prefixesFile   = ".meta/prefixes.txt"
-	searchPath     = "solrsearch/select"
-	maxQueryText   = 512
-	defaultRows    = 20
-	maxRows        = 200
-	minFileDepth   = 4 // group, artifact, version, file
-	minSnapshotDir = 3 // group, artifact, version
+	metadataFile  = "maven-metadata.xml"
+	archetypeFile = "archetype-catalog.xml"
+	searchPath    = "solrsearch/select"
+	maxQueryText  = 512
+	defaultRows   = 20
+	maxRows       = 200
+	minFileDepth  = 4 // group, artifact, version, file
 )
 
 // Request is a parsed request line. Which fields count depends on the operation.
 type Request struct {
-	Op       string
-	Path     string // below the root, decoded, without leading slash and checksum suffix; of a directory with its final slash, if it came with one
+	// Path is below the root, decoded, without leading slash and checksum suffix; of a directory with the slash at its
+	// end, if it came with one.
+	Path     string
 	Group    string // with dots
 	Artifact string
 	Version  string // the directory's: 2.0-SNAPSHOT for all of its builds
@@ -63,41 +47,53 @@ type Request struct {
 	Core  string // search: core, gav or ""
 	From  int    // search: start
 	Size  int    // search: rows
+
+	dirs []string // of the group, until the last field is read
 }
 
-// key is the file's name in the store, as fileKey makes it: the end of the path.
+// key is the file's name in the store, as layout.FileKey makes it: the end of the path.
 func (q Request) key() string { return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:] }
 
-// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
-func parse(method, escapedPath string, query url.Values) (string, Request, error) {
-	path, segs, dir, err := splitPath(escapedPath)
-	if err != nil {
-		return "", Request{}, err
-	}
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	var q Request
-	listed, sum := layout.CutSum(path)
-	switch {
-	case listed == prefixesFile && !dir:
-		q, err = oneOf(method, map[string]string{http.MethodGet: opPrefixes}, Request{Sum: sum})
-	case path == searchPath && !dir:
-		if q, err = oneOf(method, map[string]string{http.MethodGet: opSearch}, Request{}); err == nil {
-			err = q.parseSearch(query)
+// grammar is what the fields of the routes mean.
+var grammar = route.Grammar[Request]{
+	Root: root,
+	Split: route.Split{
+		Slash: route.SlashKept, BareRoot: true, MaxSegment: maxSegment, MaxPath: maxPath, Legal: legal,
+	},
+	NoRoute: noRoute,
+	NotAllowed: func(method, path string, allow []string) error {
+		if method == http.MethodPut && slices.Contains(allow, http.MethodPost) && path != root && !strings.HasSuffix(path, "/") {
+			return noRoute(method) // a file was meant, and the path is too short for one
 		}
-	case slices.ContainsFunc(segs, func(s string) bool { return s[0] == '.' }):
-		err = noRoute(method)
-	case dir:
-		q, err = parseDirectory(method, path, len(segs) > 0)
-	default:
-		q, err = parseFile(method, listed, sum, segs)
-	}
-	return q.Op, q, err
+		return problem.NotAllowed(allow...)
+	},
+	Fields: map[string]route.Field[Request]{
+		"group": {
+			SetMany: (*Request).setGroup,
+			Get:     func(q *Request) string { return layout.Escape(strings.ReplaceAll(q.Group, ".", "/")) },
+		},
+		"artifact": segment(func(q *Request) *string { return &q.Artifact }),
+		"version":  segment(func(q *Request) *string { return &q.Version }),
+		"file":     {Set: (*Request).setFile, Get: (*Request).file, Absent: "file not found"},
+		"file.sum": {Set: (*Request).setFileSum, Get: (*Request).fileSum, Absent: "file not found"},
+		"snapshot": {
+			Set: (*Request).setSnapshot, Get: func(q *Request) string { return url.PathEscape(q.Version) },
+			Absent: "metadata not found",
+		},
+		"artifact-or-group": {SetMany: (*Request).setEither, Get: (*Request).either, Absent: "metadata not found"},
+		"sum":               {Set: (*Request).setSum, Get: func(q *Request) string { return q.Sum }},
+		"directory": {
+			SetMany: (*Request).setDirectory, Get: func(q *Request) string { return layout.Escape(q.Path) },
+			Absent: "directory not found",
+		},
+	},
+	Queries: map[string]route.Query[Request]{
+		"maven.search": {Parse: (*Request).parseSearch, Format: (*Request).formatSearch},
+	},
 }
 
-// noRoute is an address that does not exist. What is written to one is a 400: clients take a 404 of a PUT for a missing
-// artifact (A8).
+// noRoute is the error for an address that does not exist. What is written to one is a 400: clients take a 404 of a PUT
+// for a missing artifact (A8).
 func noRoute(method string) error {
 	if method == http.MethodGet {
 		return problem.Errorf(problem.ErrNoRoute, "this repository has no such address")
@@ -109,138 +105,173 @@ func badPath(format string, args ...any) error {
 	return problem.Errorf(problem.ErrBadPath, format, args...)
 }
 
-// splitPath cuts the root off and decodes the segments; dir reports whether a slash stands at the end of the path.
-func splitPath(escaped string) (path string, segs []string, dir bool, err error) {
-	path, ok := strings.CutPrefix(escaped, root)
-	if !ok || path != "" && path[0] != '/' {
-		return "", nil, false, noRoute(http.MethodGet)
-	}
-	path = strings.TrimPrefix(path, "/")
-	if len(path) > 3*maxPath {
-		return "", nil, false, badPath("the path is too long")
-	}
-	path, dir = strings.CutSuffix(path, "/")
-	if path == "" {
-		if dir {
-			return "", nil, false, badPath("the path has an empty segment")
-		}
-		return "", nil, true, nil
-	}
-	escapes := strings.ContainsRune(path, '%')
-	segs = strings.Split(path, "/")
-	for i, s := range segs {
-		if escapes {
-			s, err = url.PathUnescape(s)
-		}
-		if err != nil || !legal(s) {
-			return "", nil, false, badPath("the path is malformed")
-		}
-		segs[i] = s
-	}
-	if escapes {
-		path = strings.Join(segs, "/")
-	}
-	if len(path) > maxPath {
-		return "", nil, false, badPath("the path is too long")
-	}
-	return path, segs, dir, nil
-}
-
 // legal accepts a decoded segment. What still holds a percent sign was escaped twice: some reader would take it for
 // another path.
 func legal(s string) bool {
-	return s != "" && s != "." && s != ".." && len(s) <= maxSegment && utf8.ValidString(s) && !strings.ContainsAny(s, `/\%:`) &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' })
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ', c == '%', c == ':', c == 0x7f:
+			return false
+		case c >= utf8.RuneSelf:
+			return legalRunes(s)
+		}
+	}
+	return true
 }
 
-// oneOf picks the operation for a method.
-func oneOf(method string, ops map[string]string, q Request) (Request, error) {
-	if q.Op = ops[method]; q.Op != "" {
-		return q, nil
-	}
-	var allow []string
-	for m := range ops {
-		allow = append(allow, m)
-	}
-	if slices.Contains(allow, http.MethodGet) {
-		allow = append(allow, http.MethodHead)
-	}
-	slices.Sort(allow)
-	return q, problem.NotAllowed(allow...)
+// legalRunes is legal for a segment with other characters than those of ASCII.
+func legalRunes(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' || r == '%' || r == ':' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029'
+	})
 }
 
-func parseDirectory(method, path string, slash bool) (Request, error) {
-	if slash {
-		path += "/"
+// hidden reports whether a segment begins with a dot: no artifact has one.
+func hidden(segs ...string) bool {
+	for _, s := range segs {
+		if s != "" && s[0] == '.' {
+			return true
+		}
 	}
-	return oneOf(method, map[string]string{http.MethodGet: opDirectory, http.MethodPost: opCommit, http.MethodDelete: opDirDelete}, Request{Path: path})
+	return false
 }
 
-// parseFile recognises what has no slash at its end: metadata, a file of a version, or a directory. Path and sum are what
-// was cut apart at the suffix of a checksum; segs still has it.
-func parseFile(method, path, sum string, segs []string) (Request, error) {
-	n := len(segs)
-	file := layout.Base(path)
-	if _, twice := layout.CutSum(file); sum != "" && twice != "" || file == "" {
-		return Request{}, noRoute(method)
+// segment is a field that takes any segment of the layout.
+func segment(at func(*Request) *string) route.Field[Request] {
+	return route.Field[Request]{
+		Set: func(q *Request, v string) error {
+			if hidden(v) {
+				return route.ErrOther
+			}
+			*at(q) = v
+			return nil
+		},
+		Get: func(q *Request) string { return url.PathEscape(*at(q)) },
 	}
-	q := Request{Path: path, Sum: sum}
-	dirs := segs[:n-1]
-	switch {
-	case file == archetypeFile && n == 1:
-		return oneOf(method, map[string]string{http.MethodGet: opArchetypes}, Request{Sum: sum})
-	case file == metadataFile && n > 1:
-		return parseMetadata(method, dirs, q)
-	case n < minFileDepth && method == http.MethodPut:
-		return q, noRoute(method)
-	case n < minFileDepth:
-		return parseDirectory(method, strings.Join(segs, "/"), false)
-	}
-	q.File, q.Version, q.Artifact = file, dirs[n-2], dirs[n-3]
-	if err := q.setGroup(dirs[:n-3]); err != nil {
-		return q, err
-	}
-	ops := fileOps
-	if sum != "" {
-		ops = sumOps
-	}
-	return oneOf(method, ops, q)
 }
 
-// The methods of paths that are asked for all the time; nobody changes them.
-var (
-	fileOps     = map[string]string{http.MethodGet: opFile, http.MethodPut: opPut, http.MethodPost: opPut, http.MethodDelete: opDelete}
-	sumOps      = map[string]string{http.MethodGet: opSum, http.MethodPut: opSumPut, http.MethodPost: opSumPut, http.MethodDelete: opDelete}
-	snapshotOps = map[string]string{http.MethodGet: opSnapshot, http.MethodPut: opSnapshotPut, http.MethodPost: opSnapshotPut}
-	metadataOps = map[string]string{http.MethodGet: opMetadata, http.MethodPut: opMetadataPut, http.MethodPost: opMetadataPut}
-)
-
-// parseMetadata recognises the metadata of a snapshot, and that of an artifact or a group, which only their content
-// tells apart.
-func parseMetadata(method string, dirs []string, q Request) (Request, error) {
-	n := len(dirs)
-	ops := metadataOps
-	if layout.IsSnapshot(dirs[n-1]) && n >= minSnapshotDir {
-		ops = snapshotOps
-		q.Version = dirs[n-1]
-		n--
-	}
-	q.Artifact = dirs[n-1]
-	if err := q.setGroup(dirs[:n-1]); err != nil {
-		return q, err
-	}
-	return oneOf(method, ops, q)
-}
-
-// setGroup joins the group's directories. A dot inside one would be another spelling of another group.
 func (q *Request) setGroup(dirs []string) error {
-	if slices.ContainsFunc(dirs, func(d string) bool { return strings.ContainsRune(d, '.') }) {
-		return badPath("This is not a path of the Maven layout: a directory of the group has a dot.")
+	if hidden(dirs...) {
+		return route.ErrOther
 	}
+	q.dirs = dirs
+	return nil
+}
+
+// setFile takes a file of a version. Metadata and checksums have rows of their own.
+func (q *Request) setFile(v string) error {
+	if _, sum := layout.CutSum(v); sum != "" || v == metadataFile || hidden(v) {
+		return route.ErrOther
+	}
+	return q.setPath(v)
+}
+
+func (q *Request) file() string {
+	if q.Sum != "" {
+		return ""
+	}
+	return url.PathEscape(q.File)
+}
+
+// setFileSum takes the checksum of a file. A checksum has none.
+func (q *Request) setFileSum(v string) error {
+	file, sum := layout.CutSum(v)
+	if _, twice := layout.CutSum(file); sum == "" || twice != "" || file == metadataFile || hidden(v) {
+		return route.ErrOther
+	}
+	q.Sum = sum
+	return q.setPath(file)
+}
+
+func (q *Request) fileSum() string {
+	if q.Sum == "" {
+		return ""
+	}
+	return url.PathEscape(q.File) + "." + q.Sum
+}
+
+// setPath takes the last segment of a file's path, when the others are known.
+func (q *Request) setPath(file string) error {
+	q.File = file
+	return q.setNames(q.dirs, q.Artifact, q.Version, file)
+}
+
+// setSnapshot takes the version of a snapshot's metadata, when group and artifact are known.
+func (q *Request) setSnapshot(v string) error {
+	if !layout.IsSnapshot(v) {
+		return route.ErrOther
+	}
+	q.Version = v
+	return q.setNames(q.dirs, q.Artifact, v, metadataFile)
+}
+
+// setEither takes the directory of an artifact. It may be that of a group as well, whose last part is then the artifact.
+func (q *Request) setEither(dirs []string) error {
+	if hidden(dirs...) {
+		return route.ErrOther
+	}
+	n := len(dirs) - 1
+	return q.setNames(dirs[:n], dirs[n], metadataFile)
+}
+
+func (q *Request) either() string {
+	return layout.Escape(strings.TrimSuffix(q.Path, "/"+metadataFile))
+}
+
+// setNames takes the group's directories and what follows them. A dot inside a directory would be another spelling of
+// another group.
+func (q *Request) setNames(dirs []string, artifact string, rest ...string) error {
+	for _, d := range dirs {
+		if strings.IndexByte(d, '.') >= 0 {
+			return badPath("This is not a path of the Maven layout: a directory of the group has a dot.")
+		}
+	}
+	q.Artifact = artifact
 	q.Group = strings.Join(dirs, ".")
-	q.Name = layout.PackageName(q.Group, q.Artifact)
+	q.Name = layout.PackageName(q.Group, artifact)
 	if len(q.Name) > maxPath/2 {
 		return badPath("the path is too long")
+	}
+	path := make([]byte, 0, 128)
+	for _, d := range dirs {
+		path = append(append(path, d...), '/')
+	}
+	path = append(path, artifact...)
+	for _, s := range rest {
+		path = append(append(path, '/'), s...)
+	}
+	q.Path, q.dirs = string(path), nil
+	return nil
+}
+
+func (q *Request) setSum(v string) error {
+	if !layout.IsSum(v) {
+		return route.ErrOther
+	}
+	q.Sum = v
+	return nil
+}
+
+// setDirectory takes a directory, with and without a slash at its end. Without one it must be nothing else.
+func (q *Request) setDirectory(segs []string) error {
+	n := len(segs)
+	dirs, slash := segs, segs[n-1] == ""
+	if slash {
+		dirs = segs[:n-1]
+	}
+	if len(dirs) == 0 || hidden(dirs...) {
+		return route.ErrOther
+	}
+	q.Path = strings.Join(segs, "/")
+	if slash {
+		return nil
+	}
+	file, sum := layout.CutSum(segs[n-1])
+	_, twice := layout.CutSum(file)
+	switch {
+	case n >= minFileDepth, sum != "" && twice != "", q.Path == searchPath,
+		n > 1 && file == metadataFile, n == 1 && file == archetypeFile:
+		return route.ErrOther
 	}
 	return nil
 }
@@ -266,21 +297,10 @@ func (q *Request) parseSearch(v url.Values) error {
 	return err
 }
 
-// link is the inverse of parse: the path, with escapes and query.
-func link(q Request) string {
-	if q.Op == opSearch {
-		v := url.Values{"q": {q.Query}, "wt": {q.Form}, "core": {q.Core}, "start": {strconv.Itoa(q.From)}, "rows": {strconv.Itoa(q.Size)}}
-		return root + "/" + searchPath + "?" + v.Encode()
-	}
-	path := q.Path
-	switch q.Op {
-	case opArchetypes:
-		path = archetypeFile
-	case opPrefixes:
-		path = prefixesFile
-	}
-	if q.Sum != "" {
-		path += "." + q.Sum
-	}
-	return root + "/" + layout.Escape(path)
+func (q *Request) formatSearch(v url.Values) {
+	v.Set("q", q.Query)
+	v.Set("wt", q.Form)
+	v.Set("core", q.Core)
+	v.Set("start", strconv.Itoa(q.From))
+	v.Set("rows", strconv.Itoa(q.Size))
 }

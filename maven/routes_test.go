@@ -12,6 +12,7 @@ import (
 	"larder/maven/layout"
 )
 
+// parseRaw reads a request line by the table. Wherever the shortcut reads it, too, they must agree.
 func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	t.Helper()
 	path, query, _ := strings.Cut(raw, "?")
@@ -19,8 +20,19 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(method, path, v)
+	i, q, err := table.Parse(method, path, v)
+	op := ""
+	if err == nil {
+		op = table.Row(i).Op
+	}
+	if short, q2, ok := shortcut(method, path); ok && (err != nil || short != op || !reflect.DeepEqual(q2, q)) {
+		t.Errorf("%s %s: the shortcut says %s %+v; want what the table says: %s %+v %v", method, raw, short, q2, op, q, err)
+	}
+	return op, q, err
 }
+
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
 
 // TestA1_EveryPathParses has every form of path that was seen on the wire.
 func TestA1_EveryPathParses(t *testing.T) {
@@ -32,49 +44,50 @@ func TestA1_EveryPathParses(t *testing.T) {
 		method, path, op string
 		want             Request
 	}{
-		{"GET", "", opDirectory, Request{}},
-		{"GET", "/", opDirectory, Request{}},
-		{"GET", "/com", opDirectory, Request{Path: "com"}},
-		{"GET", "/com/acme/", opDirectory, Request{Path: "com/acme/"}},
-		{"HEAD", "/com/acme/lib/1.0/", opDirectory, Request{Path: "com/acme/lib/1.0/"}},
-		{"DELETE", "/com/acme/lib/1.0/", opDirDelete, Request{Path: "com/acme/lib/1.0/"}},
-		{"DELETE", "/com/acme/lib", opDirDelete, Request{Path: "com/acme/lib"}},
-		{"POST", "/com/acme/lib/1.0/", opCommit, Request{Path: "com/acme/lib/1.0/"}},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar", opFile, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
-		{"HEAD", "/junit/junit/4.13/junit-4.13.pom", opFile, Request{Path: "junit/junit/4.13/junit-4.13.pom", Group: "junit", Artifact: "junit", Version: "4.13", File: "junit-4.13.pom"}},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.sha1", opSum, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar", Sum: "sha1"})},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.asc.sha512", opSum, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar.asc", Version: "1.0", File: "lib-1.0.jar.asc", Sum: "sha512"})},
-		{"PUT", "/com/acme/lib/1.0+b1/lib-1.0+b1.jar", opPut, lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
-		{"PUT", "/com/acme/lib/1.0%2Bb1/lib-1.0%2bb1.jar", opPut, lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
-		{"POST", "/com/acme/lib/1.0/lib-1.0.jar", opPut, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
-		{"PUT", "/com/acme/lib/1.0/lib-1.0.module.sha256", opSumPut, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.module", Version: "1.0", File: "lib-1.0.module", Sum: "sha256"})},
-		{"PUT", "/com/acme/lib/1.0/ivy-1.0.xml", opPut, lib(Request{Path: "com/acme/lib/1.0/ivy-1.0.xml", Version: "1.0", File: "ivy-1.0.xml"})},
-		{"PUT", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", opPut, Request{Path: "com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", Group: "com.acme", Artifact: "sbt-x_2.12_1.0", Version: "1.0", File: "sbt-x-1.0.jar"}},
-		{"GET", "/com/acme/lib/%C3%BC/lib-%C3%BC.jar", opFile, lib(Request{Path: "com/acme/lib/ü/lib-ü.jar", Version: "ü", File: "lib-ü.jar"})},
-		{"DELETE", "/com/acme/lib/1.0/lib-1.0.jar", opDelete, lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
-		{"GET", "/com/acme/lib/maven-metadata.xml", opMetadata, lib(Request{Path: "com/acme/lib/maven-metadata.xml"})},
-		{"GET", "/junit/maven-metadata.xml", opMetadata, Request{Path: "junit/maven-metadata.xml", Artifact: "junit"}},
-		{"GET", "/com/acme/lib/maven-metadata.xml.sha1", opMetadata, lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha1"})},
-		{"PUT", "/com/acme/lib/maven-metadata.xml.sha512", opMetadataPut, lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha512"})},
-		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", opSnapshot, lib(Request{Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT"})},
-		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", opSnapshotPut, lib(Request{Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT"})},
-		{"GET", "/.meta/prefixes.txt", opPrefixes, Request{}},
-		{"GET", "/.meta/prefixes.txt.sha1", opPrefixes, Request{Sum: "sha1"}},
-		{"GET", "/archetype-catalog.xml", opArchetypes, Request{}},
-		{"GET", "/archetype-catalog.xml.md5", opArchetypes, Request{Sum: "md5"}},
-		{"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", opSearch, Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5}},
-		{"GET", "/solrsearch/select?q=x&rows=9999&wt=yaml", opSearch, Request{Query: "x", Form: "json", Size: maxRows}},
+		{"GET", "", "maven.directory", Request{}},
+		{"GET", "/", "maven.directory", Request{}},
+		{"GET", "/com", "maven.directory", Request{Path: "com"}},
+		{"GET", "/com/acme/", "maven.directory", Request{Path: "com/acme/"}},
+		{"HEAD", "/com/acme/lib/1.0/", "maven.directory", Request{Path: "com/acme/lib/1.0/"}},
+		{"DELETE", "/com/acme/lib/1.0/", "maven.directory.delete", Request{Path: "com/acme/lib/1.0/"}},
+		{"DELETE", "/com/acme/lib", "maven.directory.delete", Request{Path: "com/acme/lib"}},
+		{"POST", "/com/acme/lib/1.0/", "maven.commit", Request{Path: "com/acme/lib/1.0/"}},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar", "maven.file", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
+		{"HEAD", "/junit/junit/4.13/junit-4.13.pom", "maven.file", Request{Path: "junit/junit/4.13/junit-4.13.pom", Group: "junit", Artifact: "junit", Version: "4.13", File: "junit-4.13.pom"}},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.sha1", "maven.sum", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar", Sum: "sha1"})},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.asc.sha512", "maven.sum", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar.asc", Version: "1.0", File: "lib-1.0.jar.asc", Sum: "sha512"})},
+		{"PUT", "/com/acme/lib/1.0+b1/lib-1.0+b1.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
+		{"PUT", "/com/acme/lib/1.0%2Bb1/lib-1.0%2bb1.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
+		{"POST", "/com/acme/lib/1.0/lib-1.0.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
+		{"PUT", "/com/acme/lib/1.0/lib-1.0.module.sha256", "maven.sum.put", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.module", Version: "1.0", File: "lib-1.0.module", Sum: "sha256"})},
+		{"PUT", "/com/acme/lib/1.0/ivy-1.0.xml", "maven.put", lib(Request{Path: "com/acme/lib/1.0/ivy-1.0.xml", Version: "1.0", File: "ivy-1.0.xml"})},
+		{"PUT", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", "maven.put", Request{Path: "com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", Group: "com.acme", Artifact: "sbt-x_2.12_1.0", Version: "1.0", File: "sbt-x-1.0.jar"}},
+		{"GET", "/com/acme/lib/%C3%BC/lib-%C3%BC.jar", "maven.file", lib(Request{Path: "com/acme/lib/ü/lib-ü.jar", Version: "ü", File: "lib-ü.jar"})},
+		{"DELETE", "/com/acme/lib/1.0/lib-1.0.jar", "maven.delete", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
+		{"GET", "/com/acme/lib/maven-metadata.xml", "maven.metadata", lib(Request{Path: "com/acme/lib/maven-metadata.xml"})},
+		{"GET", "/junit/maven-metadata.xml", "maven.metadata", Request{Path: "junit/maven-metadata.xml", Artifact: "junit"}},
+		{"GET", "/com/acme/lib/maven-metadata.xml.sha1", "maven.metadata", lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha1"})},
+		{"PUT", "/com/acme/lib/maven-metadata.xml.sha512", "maven.metadata.put", lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha512"})},
+		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", "maven.snapshot", lib(Request{Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT"})},
+		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", "maven.snapshot.put", lib(Request{Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT"})},
+		{"GET", "/.meta/prefixes.txt", "maven.prefixes", Request{}},
+		{"GET", "/.meta/prefixes.txt.sha1", "maven.prefixes", Request{Sum: "sha1"}},
+		{"GET", "/archetype-catalog.xml", "maven.archetypes", Request{}},
+		{"GET", "/archetype-catalog.xml.md5", "maven.archetypes", Request{Sum: "md5"}},
+		{"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", "maven.search", Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5}},
+		{"GET", "/solrsearch/select?q=x&rows=9999&wt=yaml", "maven.search", Request{Query: "x", Form: "json", Size: maxRows}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		if c.want.Op = c.op; c.want.Artifact != "" {
+		if c.want.Artifact != "" {
 			c.want.Name = layout.PackageName(c.want.Group, c.want.Artifact)
 		}
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
 			continue
 		}
-		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || !reflect.DeepEqual(q, again) {
-			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		to := table.Link(op, q)
+		if op2, again, err := parseRaw(t, c.method, to); err != nil || op2 != op || !reflect.DeepEqual(q, again) {
+			t.Errorf("%s %s → %s: %s %+v %v", c.method, c.path, to, op2, again, err)
 		}
 	}
 }
@@ -140,11 +153,23 @@ func TestE_CVE_2024_4956_Paths(t *testing.T) {
 	}
 }
 
-// TestDocTable: the table of the package comment, the operations and the routes are the same.
-func TestDocTable(t *testing.T) {
-	sample := strings.NewReplacer("/G", "/com/acme", "/A/", "/lib/", "/V", "/1.0", "/F.S", "/lib-1.0.jar.sha1", "/F", "/lib-1.0.jar", "/D/", "/com/")
-	wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
+// TestShortcutTakesWhatResolvingAsksFor: what all clients ask for is read without the table; parseRaw compares.
+func TestShortcutTakesWhatResolvingAsksFor(t *testing.T) {
+	for path, want := range map[string]string{
+		"/com/acme/lib/1.0/lib-1.0.jar": "maven.file", "/com/acme/lib/1.0/lib-1.0.jar.sha1": "maven.sum",
+		"/com/acme/lib/maven-metadata.xml": "maven.metadata", "/junit/maven-metadata.xml.md5": "maven.metadata",
+		"/com/acme/lib/2-SNAPSHOT/maven-metadata.xml": "maven.snapshot", "/a/2-SNAPSHOT/maven-metadata.xml": "maven.metadata",
+		"/junit/junit/4/junit-4.pom": "maven.file", "/com/acme/lib/1.0/lib-1.0.jar.asc.sha512": "maven.sum",
+	} {
+		op, _, ok := shortcut("HEAD", root+path)
+		if got, _, err := parseRaw(t, "HEAD", root+path); !ok || op != want || got != want || err != nil {
+			t.Errorf("%s: %q %t, the table %q %v; want %s", path, op, ok, got, err, want)
+		}
+	}
 }
+
+// TestDocTable: the wire table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
@@ -157,12 +182,11 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {
-		path, query, _ := strings.Cut(raw, "?")
-		v, err := url.ParseQuery(query)
-		if err != nil {
+		_, query, _ := strings.Cut(raw, "?")
+		if _, err := url.ParseQuery(query); err != nil {
 			return
 		}
-		op, q, err := parse(method, path, v)
+		op, q, err := parseRaw(t, method, raw)
 		if err != nil {
 			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
@@ -176,14 +200,10 @@ func FuzzParse(f *testing.F) {
 		if q.File != "" && (layout.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != layout.FileKey(q.Version, q.File)) {
 			t.Fatalf("%s %q: %q is not %q", method, raw, layout.Dir(q.Name, q.Version)+q.File, q.Path)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
-		v2, err := url.ParseQuery(q2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		op2, again, err := parse(method, p2, v2)
+		to := table.Link(op, q)
+		op2, again, err := parseRaw(t, method, to)
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, to, q, again, err)
 		}
 	})
 }

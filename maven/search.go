@@ -7,14 +7,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
-	"larder/auth"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/layout"
 	"larder/maven/metadata"
@@ -66,9 +65,7 @@ func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 // search answers GET /solrsearch/select.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	query := search.Parse(q.Query)
 	var hits []search.Hit
 	var total int
@@ -76,13 +73,13 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	switch {
 	case query.None:
 	case query.SHA1 != "":
-		hits, total, err = s.bySHA1(ctx, query.SHA1, q.From, q.Size)
+		hits, total, err = s.bySHA1(ctx, view, query.SHA1, q.From, q.Size)
 	case query.Classifier != "" && (q.Core == "gav" || query.Version != ""):
-		hits, total, err = s.classifiedHits(ctx, query, q.From, q.Size)
+		hits, total, err = s.classifiedHits(ctx, view, query, q.From, q.Size)
 	case q.Core == "gav" || query.Version != "":
-		hits, total, err = s.versionHits(ctx, query, q.From, q.Size)
+		hits, total, err = s.versionHits(ctx, view, query, q.From, q.Size)
 	default:
-		hits, total, err = s.artifactHits(ctx, query, q.From, q.Size)
+		hits, total, err = s.artifactHits(ctx, view, query, q.From, q.Size)
 	}
 	if err != nil {
 		return err
@@ -103,20 +100,16 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 }
 
 // visible are the artifacts a query selects that whoever asks may read.
-func (s *server) visible(ctx context.Context, q store.Query) (names []string, err error) {
-	found, err := s.store.Search(ctx, store.Maven, q)
+func (s *server) visible(ctx context.Context, view registry.View, q store.Query) ([]string, error) {
+	found, err := s.Store.Search(ctx, store.Maven, q)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range found {
-		switch err := s.may(ctx, auth.Read, m.Name); {
-		case err == nil:
-			names = append(names, m.Name)
-		case !errors.Is(err, auth.ErrDenied) && !errors.Is(err, auth.ErrHidden) && !errors.Is(err, auth.ErrNoCredentials):
-			return nil, err
-		}
+	names := make([]string, len(found))
+	for i, m := range found {
+		names[i] = m.Name
 	}
-	return names, nil
+	return registry.Visible(view, names, func(name string) string { return name })
 }
 
 // page cuts out what was asked for.
@@ -124,13 +117,15 @@ func page[T any](list []T, from, size int) []T {
 	return list[min(from, len(list)):min(from+size, len(list))]
 }
 
-func (s *server) artifactHits(ctx context.Context, q search.Query, from, size int) ([]search.Hit, int, error) {
-	names, err := s.visible(ctx, q.Query)
+func (s *server) artifactHits(
+	ctx context.Context, view registry.View, q search.Query, from, size int,
+) ([]search.Hit, int, error) {
+	names, err := s.visible(ctx, view, q.Query)
 	if err != nil {
 		return nil, 0, err
 	}
 	shown := page(names, from, size)
-	data, err := s.store.Listings(ctx, store.Maven, shown)
+	data, err := s.Store.Listings(ctx, store.Maven, shown)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -149,12 +144,14 @@ func (s *server) artifactHits(ctx context.Context, q search.Query, from, size in
 }
 
 // versionHits lists the versions of the artifacts a query selects, newest first.
-func (s *server) versionHits(ctx context.Context, q search.Query, from, size int) (hits []search.Hit, total int, err error) {
-	names, err := s.visible(ctx, q.Query)
+func (s *server) versionHits(
+	ctx context.Context, view registry.View, q search.Query, from, size int,
+) (hits []search.Hit, total int, err error) {
+	names, err := s.visible(ctx, view, q.Query)
 	if err != nil {
 		return nil, 0, err
 	}
-	err = s.store.Heavy(ctx, func() error {
+	err = s.Store.Heavy(ctx, func() error {
 		hits, total, err = s.versionsOf(ctx, q, names[:min(len(names), maxMatches)], from, size)
 		return err
 	})
@@ -166,7 +163,7 @@ func (s *server) versionsOf(
 	ctx context.Context, q search.Query, names []string, from, size int,
 ) (hits []search.Hit, total int, err error) {
 	for _, name := range names {
-		err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+		err := s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			var versions []string
 			for v := range p.Index(indexVersions).Scan(nil, nil) {
 				if q.Version == "" || q.Version == string(v) {
@@ -194,8 +191,10 @@ func (s *server) versionsOf(
 
 // classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up to
 // a limit, before the page is cut.
-func (s *server) classifiedHits(ctx context.Context, q search.Query, from, size int) ([]search.Hit, int, error) {
-	hits, _, err := s.versionHits(ctx, q, 0, maxMatches)
+func (s *server) classifiedHits(
+	ctx context.Context, view registry.View, q search.Query, from, size int,
+) ([]search.Hit, int, error) {
+	hits, _, err := s.versionHits(ctx, view, q, 0, maxMatches)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -206,11 +205,13 @@ func (s *server) classifiedHits(ctx context.Context, q search.Query, from, size 
 }
 
 // bySHA1 finds the versions that have a file with the checksum.
-func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits []search.Hit, total int, err error) {
+func (s *server) bySHA1(
+	ctx context.Context, view registry.View, sum string, from, size int,
+) (hits []search.Hit, total int, err error) {
 	var names, keys []string
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		names, keys = nil, nil
-		for key := range s.repo.KindIndex(tx, kindSHA1).Scan([]byte(sum+"\x00"), nil) {
+		for key := range s.Repo.KindIndex(tx, kindSHA1).Scan([]byte(sum+"\x00"), nil) {
 			parts := strings.Split(string(key), "\x00")
 			if len(parts) == 3 && len(names) < maxMatches {
 				names, keys = append(names, parts[1]), append(keys, parts[2])
@@ -222,10 +223,14 @@ func (s *server) bySHA1(ctx context.Context, sum string, from, size int) (hits [
 		return nil, 0, err
 	}
 	for i, name := range names {
-		if s.may(ctx, auth.Read, name) != nil {
+		sees, err := view.Sees(name)
+		if err == nil && !sees {
 			continue
 		}
-		err := s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+		if err != nil {
+			return nil, 0, err
+		}
+		err = s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			id, _, err := p.File(keys[i])
 			if err != nil {
 				return ignoreMissing(err)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,6 +17,7 @@ import (
 
 	"larder/auth"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/checksum"
 	"larder/maven/layout"
@@ -25,119 +25,7 @@ import (
 	"larder/maven/order"
 	"larder/maven/recent"
 	"larder/store"
-	"larder/upstream"
 )
-
-// What a repository takes.
-const (
-	AllVersions   = "all"
-	ReleasesOnly  = "releases"
-	SnapshotsOnly = "snapshots"
-)
-
-// Options change what the repository accepts and keeps. The zero value is right for most sites.
-type Options struct {
-	// MaxFile is the largest file in bytes; 0 means 16 GiB.
-	MaxFile int64
-	// Versions is AllVersions (the default), ReleasesOnly or SnapshotsOnly.
-	Versions string
-	// Redeploy lets files of a release be replaced by whoever may write. Nobody can tell then which of two files somebody
-	// has built with.
-	Redeploy bool
-	// StrictPOMs refuses a POM that cannot be read, or that is about other coordinates, instead of noting it.
-	StrictPOMs bool
-	// AnyScript accepts letters of every script in coordinates.
-	AnyScript bool
-	// Realm is the text of the challenge, "Larder" if empty. Clients that keep passwords by realm (sbt, Ivy) compare it.
-	Realm string
-	// SnapshotBuilds is how many builds of a snapshot stay whatever their age, and SnapshotAge how old the others may
-	// get. 0 builds: all stay.
-	SnapshotBuilds int
-	SnapshotAge    time.Duration
-	// DropReleased removes a snapshot when its release has been there for so long; 0 keeps it.
-	DropReleased time.Duration
-	// KeepIncomplete is how long a deploy that was never finished is kept; 0 means 14 days.
-	KeepIncomplete time.Duration
-}
-
-// WithDefaults is o with what a repository uses that nobody configured in the place of what is zero.
-func (o Options) WithDefaults() Options {
-	o.MaxFile = cmp.Or(o.MaxFile, 16<<30)
-	o.Versions = cmp.Or(o.Versions, AllVersions)
-	o.Realm = cmp.Or(o.Realm, "Larder")
-	o.KeepIncomplete = cmp.Or(o.KeepIncomplete, 14*24*time.Hour)
-	return o
-}
-
-// smallBlob is the size up to which a file is served from memory.
-const smallBlob = 64 << 10
-
-type server struct {
-	repo  *store.Repo[Meta]
-	store *store.Store
-	auth  auth.Provider
-	base  *wire.Base
-	log   *slog.Logger
-	opt   Options
-
-	files    *store.Memo[string, found]
-	sums512  *store.Memo[digest.Digest, string]
-	docSums  *store.Memo[string, checksum.Set]
-	groups   *store.Memo[string, []metadata.Plugin]
-	arrivals recent.Arrivals
-	busy     recent.Busy
-	sent     recent.Sent
-	up       *upstream.Set // nil without upstreams
-}
-
-// New returns the repository's end points.
-func New(d wire.Deps, o Options) wire.Protocol {
-	s := newServer(d, o)
-	e := wire.Endpoint[Request]{Kind: store.Maven, Parse: parse, Routes: s.operations(), Target: target, Fail: s.fail}
-	return wire.Protocol{Name: "maven", Prefixes: []string{root}, Handler: e.Handler(d), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}}}
-}
-
-func newServer(d wire.Deps, o Options) *server {
-	if d.Log == nil {
-		d.Log = slog.New(slog.DiscardHandler)
-	}
-	s := &server{
-		repo: store.NewRepo[Meta](d.Store, store.Maven), store: d.Store, auth: d.Auth, base: d.Base, log: d.Log, opt: o.WithDefaults(),
-		files: store.NewMemo[string, found](d.Store, store.Maven), sums512: store.NewMemo[digest.Digest, string](d.Store, store.Maven),
-		docSums: store.NewMemo[string, checksum.Set](d.Store, store.Maven), groups: store.NewMemo[string, []metadata.Plugin](d.Store, store.Maven),
-	}
-	s.remote(d.Upstreams)
-	return s
-}
-
-// operations is the table of everything the repository does; doc.go shows it with methods and paths.
-func (s *server) operations() []wire.Route[Request] {
-	return []wire.Route[Request]{
-		{Op: opFile, Need: wire.Read, Serve: s.getFile},
-		{Op: opSum, Need: wire.Read, Serve: s.getSum},
-		{Op: opPut, Need: wire.Create, Serve: s.putFile},
-		{Op: opSumPut, Need: wire.Create, Serve: s.putSum},
-		{Op: opDelete, Need: wire.Delete, Serve: s.deleteFile},
-		{Op: opSnapshot, Need: wire.Read, Serve: s.getSnapshot},
-		{Op: opSnapshotPut, Need: wire.Create, Serve: s.putSnapshot},
-		{Op: opMetadata, Need: wire.Open, Serve: s.getMetadata},
-		{Op: opMetadataPut, Need: wire.Open, Serve: s.putMetadata},
-		{Op: opDirectory, Need: wire.Open, Serve: s.getDirectory},
-		{Op: opCommit, Need: wire.Open, Serve: s.postDirectory},
-		{Op: opDirDelete, Need: wire.Open, Serve: s.deleteDirectory},
-		{Op: opPrefixes, Need: wire.Open, Serve: s.prefixes},
-		{Op: opArchetypes, Need: wire.Open, Serve: s.archetypes},
-		{Op: opSearch, Need: wire.Open, Serve: s.search},
-	}
-}
-
-// target is what the right of an operation is about.
-func target(q Request) (typ, name string) {
-	if q.Artifact == "" {
-		return typeArtifact, ""
-	}
-	return typeArtifact, q.Name
-}
 
 // found is a file and what its answer's header needs.
 type found struct {
@@ -150,7 +38,7 @@ type found struct {
 // find looks a file up; a snapshot's plain name stands for the newest build's file. ErrNotFound.
 func (s *server) find(ctx context.Context, name, key string) (found, error) {
 	return s.files.Get(name, key, func() (f found, err error) {
-		err = s.repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
+		err = s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			id, file, err := p.File(key)
 			alias := ""
 			if errors.Is(err, store.ErrNotFound) {
@@ -193,7 +81,7 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	f, err := s.find(ctx, q.Name, q.key())
-	if s.elsewhere(err) {
+	if s.TryUpstream(err) {
 		err = s.proxiedFile(w, r, q)
 		if err == nil {
 			return nil
@@ -208,20 +96,8 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	h := w.Header()
 	checksum.Set{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.Header(h)
 	disarm(h, f.File.Type)
-	head := wire.BlobHead{Digest: f.File.Digest, Size: f.File.Size, Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)}
-	if f.File.Size <= smallBlob {
-		body, err := s.store.BlobBytes(ctx, store.Blob{Digest: f.File.Digest, Size: f.File.Size})
-		if err != nil {
-			return err
-		}
-		return wire.ServeBytes(w, r, body, head)
-	}
-	file, _, err := s.store.OpenBlob(ctx, f.File.Digest)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return wire.ServeBlob(w, r, file, head)
+	b := store.Blob{Digest: f.File.Digest, Size: f.File.Size}
+	return s.SendBlob(w, r, b, wire.BlobHead{Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)})
 }
 
 // Values of headers, shared by all answers; nobody changes them.
@@ -239,16 +115,10 @@ func disarm(h http.Header, mediaType string) {
 
 // cacheControl: what never changes may be kept for ever, all else must be asked for.
 func cacheControl(r *http.Request, final bool) string {
-	_, given := wire.CredentialsFrom(r)
-	switch {
-	case final && given:
-		return "private, max-age=31536000, immutable"
-	case final:
-		return "public, max-age=31536000, immutable"
-	case given:
-		return "private, no-cache"
+	if final {
+		return registry.Immutable(r)
 	}
-	return "no-cache"
+	return registry.Revalidate(r)
 }
 
 // Formats of documents, beside those of groups.
@@ -257,8 +127,8 @@ const formatSnapshot = "snapshot "
 // getSnapshot answers with the metadata of a snapshot, or a checksum of it.
 func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
 	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: formatSnapshot + q.Version}
-	doc, err := s.store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
-	if s.elsewhere(err) {
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
+	if s.TryUpstream(err) {
 		doc, err = s.proxiedMetadata(w, r, q)
 	}
 	return s.sendDocument(w, r, q, doc, err)
@@ -266,7 +136,7 @@ func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 
 func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered, error) {
 	m := &metadata.Snapshot{Group: q.Group, Artifact: q.Artifact, Version: q.Version}
-	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		there, err := getRow(p.Index(indexBases), q.Version, &m.Base)
 		if err == nil && !there {
 			err = store.ErrNotFound
@@ -298,7 +168,9 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	ctx := r.Context()
 	denied := error(nil)
 	if q.Group != "" {
-		denied = s.may(ctx, auth.Read, q.Name)
+		denied = s.May(ctx, auth.Read, q.Name)
+	} else {
+		wire.Asked(ctx) // only a group can have this path, and each of its plugins is asked for by itself
 	}
 	plugins, err := s.plugins(ctx, q)
 	if err != nil {
@@ -315,10 +187,10 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 		format += " " + p.Artifact
 	}
 	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: format}
-	doc, err := s.store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderMetadata(ctx, q, denied == nil, plugins)
 	})
-	if s.elsewhere(err) && denied == nil {
+	if s.TryUpstream(err) && denied == nil {
 		doc, err = s.proxiedMetadata(w, r, q)
 	}
 	return s.sendDocument(w, r, q, doc, err)
@@ -327,7 +199,7 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 // plugins are those of the path's group that the request may know of.
 func (s *server) plugins(ctx context.Context, q Request) ([]metadata.Plugin, error) {
 	all, err := s.groups.Get(q.Name, "", func() (all []metadata.Plugin, err error) {
-		err = s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			all, err = pluginRows(p)
 			return err
 		})
@@ -338,7 +210,7 @@ func (s *server) plugins(ctx context.Context, q Request) ([]metadata.Plugin, err
 	}
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.DeleteFunc(slices.Clone(all), func(p metadata.Plugin) bool {
-		return s.may(ctx, auth.Read, layout.PackageName(group, p.Artifact)) != nil
+		return s.May(ctx, auth.Read, layout.PackageName(group, p.Artifact)) != nil
 	}), nil
 }
 
@@ -356,7 +228,7 @@ func pluginRows(p *store.PackageTx[Meta]) (all []metadata.Plugin, err error) {
 // renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
 func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []metadata.Plugin) (store.Rendered, error) {
 	m := &metadata.Artifact{Group: q.Group, Artifact: q.Artifact}
-	err := s.repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		all, err := pluginRows(p)
 		if err != nil {
 			return err
@@ -433,16 +305,15 @@ func recipients(r *http.Request) (conn, client recent.Recipient) {
 // may not read all of it gets none, and nobody gets one where upstreams have what cannot be listed.
 func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	none := func() error {
-		return cmp.Or(s.mayList(ctx), problem.Errorf(store.ErrNotFound, "this repository has no list of prefixes"))
+	none := problem.Errorf(store.ErrNotFound, "this repository has no list of prefixes")
+	if s.Up != nil {
+		return none
 	}
-	if s.up != nil {
-		return none()
-	}
+	view := s.View(ctx)
 	var lines, names []string
-	err := s.store.View(ctx, func(tx *store.Tx) error {
+	err := s.Store.View(ctx, func(tx *store.Tx) error {
 		lines, names = nil, nil
-		for key := range s.repo.KindIndex(tx, kindPrefixes).Scan(nil, nil) {
+		for key := range s.Repo.KindIndex(tx, kindPrefixes).Scan(nil, nil) {
 			line, name, _ := strings.Cut(string(key), "\x00")
 			if names = append(names, name); len(lines) == 0 || lines[len(lines)-1] != line {
 				lines = append(lines, line)
@@ -453,9 +324,13 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 	if err != nil {
 		return err
 	}
-	unreadable := func(name string) bool { return s.may(ctx, auth.Read, name) != nil }
-	if len(lines) == 0 || len(lines) > maxPrefixes || slices.ContainsFunc(names, unreadable) {
-		return none()
+	if len(lines) == 0 || len(lines) > maxPrefixes {
+		return none
+	}
+	for _, name := range names {
+		if sees, err := view.Sees(name); err != nil || !sees {
+			return cmp.Or(err, none)
+		}
 	}
 	return sendList(w, r, q, metadata.Prefixes(lines), layout.TypeText)
 }
@@ -472,13 +347,11 @@ func send(w http.ResponseWriter, r *http.Request, body []byte, mediaType string)
 // archetypes answers with the archetypes whoever asks may read.
 func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	var entries []metadata.Archetype
-	err := s.store.View(ctx, func(tx *store.Tx) error {
+	err := s.Store.View(ctx, func(tx *store.Tx) error {
 		entries = nil
-		for key, text := range s.repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
+		for key, text := range s.Repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
 			name, version, _ := strings.Cut(string(key), "\x00")
 			group, artifact := layout.SplitName(name)
 			entries = append(entries, metadata.Archetype{Group: group, Artifact: artifact, Version: version, Description: string(text)})
@@ -488,9 +361,12 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 	if err != nil {
 		return err
 	}
-	entries = slices.DeleteFunc(entries, func(e metadata.Archetype) bool {
-		return s.may(ctx, auth.Read, layout.PackageName(e.Group, e.Artifact)) != nil
+	entries, err = registry.Visible(view, entries, func(e metadata.Archetype) string {
+		return layout.PackageName(e.Group, e.Artifact)
 	})
+	if err != nil {
+		return err
+	}
 	return sendList(w, r, q, metadata.Archetypes(entries), layout.TypeXML)
 }
 
@@ -503,12 +379,4 @@ func sendList(w http.ResponseWriter, r *http.Request, q Request, body []byte, me
 	sums.Header(w.Header())
 	w.Header()["Content-Security-Policy"] = sandbox
 	return send(w, r, body, mediaType)
-}
-
-// mayList is nil for whoever may see a list of artifacts at all; what is in it is filtered by artifact.
-func (s *server) mayList(ctx context.Context) error {
-	if !wire.IdentityFrom(ctx).Anonymous {
-		return nil
-	}
-	return s.may(ctx, auth.Read, "")
 }

@@ -21,13 +21,13 @@ import (
 // stored lists the path of every file and document that can be fetched.
 func (g *rig) stored() (paths []string) {
 	g.T.Helper()
-	packages, err := g.s.repo.Packages(context.Background(), "", 0)
+	packages, err := g.s.Repo.Packages(context.Background(), "", 0)
 	if err != nil {
 		g.T.Fatal(err)
 	}
 	for _, pkg := range packages {
 		paths = append(paths, "/"+layout.Dir(pkg.Name, "")+metadataFile)
-		err := g.s.repo.View(context.Background(), pkg.Name, func(p *store.PackageTx[Meta]) error {
+		err := g.s.Repo.View(context.Background(), pkg.Name, func(p *store.PackageTx[Meta]) error {
 			for v, err := range p.Versions("") {
 				if err != nil {
 					return err
@@ -51,7 +51,7 @@ func (g *rig) stored() (paths []string) {
 // fill deploys some of everything.
 func (g *rig) fill() {
 	g.T.Helper()
-	large := strings.Repeat("0123456789abcdef", smallBlob/8)
+	large := strings.Repeat("0123456789abcdef", 8<<10) // larger than what is sent from memory
 	g.deploy("com.acme:lib:1.0", contents{"-sources.jar": large, ".jar.asc": "asc", ".module": "{}", "-docs.html": "<script>alert(1)</script>"})
 	for i := range 40 {
 		g.deploy(fmt.Sprintf("com.acme:lib:1.%d.%d", i/10, i)) // enough for the document to be compressed

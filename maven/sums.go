@@ -27,7 +27,7 @@ import (
 // getSum answers with a checksum of what the same request without suffix would get.
 func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.find(r.Context(), q.Name, q.key())
-	if s.elsewhere(err) {
+	if s.TryUpstream(err) {
 		return s.proxiedSum(w, r, q)
 	}
 	if err != nil {
@@ -55,7 +55,7 @@ func (s *server) sum(ctx context.Context, f store.File, alg string) (string, err
 	}
 	// Under a name that no artifact has: bytes have the same sum whatever happens to artifacts.
 	return s.sums512.Get("sha512", f.Digest, func() (string, error) {
-		file, _, err := s.store.OpenBlob(ctx, f.Digest)
+		file, _, err := s.Store.OpenBlob(ctx, f.Digest)
 		if err != nil {
 			return "", err
 		}
@@ -114,7 +114,7 @@ func (s *server) putSum(w http.ResponseWriter, r *http.Request, q Request) error
 // until it comes again. What is announced already stays: its checksums were right once.
 func (s *server) quarantine(ctx context.Context, q Request, f found, reason error) error {
 	name := q.Name
-	return s.repo.Update(ctx, name, func(p *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, name, func(p *store.PackageTx[Meta]) error {
 		v, err := p.Version(f.Version)
 		if err != nil || !v.Meta.Open {
 			return ignoreMissing(err)
@@ -128,7 +128,7 @@ func (s *server) quarantine(ctx context.Context, q Request, f found, reason erro
 		}
 		v.Files = slices.Delete(slices.Clone(v.Files), i, i+1)
 		v.Meta.Broken = with(v.Meta.Broken, q.File, problem.Public(reason))
-		s.log.LogAttrs(ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name), slog.String("version", v.ID), slog.String("file", q.File))
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name), slog.String("version", v.ID), slog.String("file", q.File))
 		return p.Replace(v, opBreak)
 	})
 }

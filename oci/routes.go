@@ -95,7 +95,7 @@ var grammar = route.Grammar[Request]{
 		return faultf(codeNameUnknown, problem.ErrNoRoute, "no such end point")
 	},
 	Malformed: func() error { return faultf(codeNameInvalid, problem.ErrBadPath, "the path is malformed") },
-	NotAllowed: func(method string, _ []string) error {
+	NotAllowed: func(method, _ string, _ []string) error {
 		return faultf(codeUnsupported, problem.ErrMethod, "%s is not supported here", method)
 	},
 }

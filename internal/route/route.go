@@ -57,9 +57,10 @@ type Grammar[R any] struct {
 	Split   Split
 	// NoRoute is the error for an address that does not exist, Malformed that for a path that can be none, NotAllowed that
 	// for an address that does not have the method. Without them they are problem.ErrNoRoute, ErrBadPath and ErrMethod.
+	// path is as the client wrote it.
 	NoRoute    func(method string) error
 	Malformed  func() error
-	NotAllowed func(method string, allow []string) error
+	NotAllowed func(method, path string, allow []string) error
 }
 
 // Table is a compiled grammar. It is for use by many goroutines.
@@ -160,10 +161,10 @@ func (t *Table[R]) Parse(method, escaped string, query url.Values) (index int, q
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	index, err = t.find(method, segs, &q)
-	if err == nil {
-		err = t.ParseQuery(index, &q, query)
+	if index = t.find(method, segs, &q); index < 0 {
+		return -1, t.Start, t.misfit(method, escaped, segs)
 	}
+	err = t.ParseQuery(index, &q, query)
 	return index, q, err
 }
 
@@ -202,33 +203,49 @@ func (t *Table[R]) candidates(segs []string) []int {
 	return t.other
 }
 
-func (t *Table[R]) find(method string, segs []string, q *R) (index int, err error) {
-	var allow []string
+// find reads the first row that fits, -1 without one.
+func (t *Table[R]) find(method string, segs []string, q *R) (index int) {
 	for _, i := range t.candidates(segs) {
 		r := &t.rows[i]
+		if r.Method != method {
+			continue
+		}
 		segs := r.cut(segs)
 		if !r.fits(segs) {
 			continue
 		}
 		*q = t.Start
-		switch e := r.take(q, segs); {
+		if r.take(q, segs) == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// misfit is the error for a path that no row fits: other methods would, or a field has one, or there is no such address.
+func (t *Table[R]) misfit(method, path string, segs []string) (err error) {
+	var allow []string
+	for _, i := range t.candidates(segs) {
+		r, q := &t.rows[i], t.Start
+		segs := r.cut(segs)
+		if !r.fits(segs) {
+			continue
+		}
+		switch e := r.take(&q, segs); {
 		case e == ErrOther:
 		case e != nil:
 			err = first(err, e)
-		case r.Method == method:
-			return i, nil
 		default:
 			allow = append(allow, r.Method)
 		}
 	}
 	switch {
 	case len(allow) > 0:
-		err = t.notAllowed(method, allow)
+		return t.notAllowed(method, path, allow)
 	case err == nil:
-		err = t.noRoute(method)
+		return t.noRoute(method)
 	}
-	*q = t.Start
-	return -1, err
+	return err
 }
 
 // cut leaves out the slash at the end where the row does not look at it.
@@ -328,14 +345,21 @@ func (t *Table[R]) malformed() error {
 	return problem.Errorf(problem.ErrBadPath, "the path is malformed")
 }
 
-func (t *Table[R]) notAllowed(method string, allow []string) error {
+func (t *Table[R]) tooLong() error {
+	if t.Malformed != nil {
+		return t.Malformed()
+	}
+	return problem.Errorf(problem.ErrBadPath, "the path is too long")
+}
+
+func (t *Table[R]) notAllowed(method, path string, allow []string) error {
 	if slices.Contains(allow, http.MethodGet) {
 		allow = append(allow, http.MethodHead)
 	}
 	slices.Sort(allow)
 	allow = slices.Compact(allow)
 	if t.NotAllowed != nil {
-		return t.NotAllowed(method, allow)
+		return t.NotAllowed(method, path, allow)
 	}
 	return problem.NotAllowed(allow...)
 }

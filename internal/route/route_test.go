@@ -143,6 +143,39 @@ func TestSlashAtTheEnd(t *testing.T) {
 	}
 }
 
+func TestBareRootIsTheRootWithASlash(t *testing.T) {
+	toy := table(route.Split{Slash: route.SlashKept, BareRoot: true}, "GET / root")
+	for _, path := range []string{"/toy", "/toy/"} {
+		if i, _, err := toy.Parse("GET", path, nil); err != nil || toy.Row(i).Op != "root" {
+			t.Errorf("%s: row %d, %v; want that of the root", path, i, err)
+		}
+	}
+}
+
+func TestLengthOfAPathIsThatOfItsDecodedBytes(t *testing.T) {
+	toy := table(route.Split{MaxPath: 7}, "GET /{name...} show")
+	for path, want := range map[string]error{
+		"/toy/abc/def": nil, "/toy/%61b%63/d%65f": nil, "/toy/abc/defg": problem.ErrBadPath, "/toy/abc/d%65fg": problem.ErrBadPath,
+		"/toy/%61%61%61%61%61%61%61%61": problem.ErrBadPath,
+	} {
+		if _, q, err := toy.Parse("GET", path, nil); !errors.Is(err, want) || err != nil && problem.Public(err) != "the path is too long" {
+			t.Errorf("%s: %+v, %v; want %v", path, q, err, want)
+		}
+	}
+}
+
+func TestNotAllowedKnowsThePath(t *testing.T) {
+	var asked []string
+	g := route.Grammar[request]{Root: "/toy", NotAllowed: func(method, path string, allow []string) error {
+		asked = append([]string{method, path}, allow...)
+		return problem.ErrBadPath
+	}}
+	_, _, err := route.New(g, []route.Row{{Method: "GET", Path: "/a", Op: "a"}}).Parse("PUT", "/toy/a/", nil)
+	if want := []string{"PUT", "/toy/a/", "GET", "HEAD"}; err != problem.ErrBadPath || !slices.Equal(asked, want) {
+		t.Errorf("%v after %q was asked, want the error of the question %q", err, asked, want)
+	}
+}
+
 func TestEscapedSlashes(t *testing.T) {
 	for rule, want := range map[route.EscapedSlash]string{
 		route.EscapeRefused: "", route.EscapeKept: "one a/b", route.EscapeCuts: "two a b",

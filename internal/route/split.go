@@ -16,6 +16,8 @@ type Split struct {
 	EscapedSlash EscapedSlash
 	// SkipEmpty forgives every empty segment.
 	SkipEmpty bool
+	// BareRoot makes the root without a slash the root with one, where a slash at the end is kept.
+	BareRoot bool
 	// MaxSegment and MaxPath are the most bytes, decoded; 0 is 1024 for a segment and no limit for the path.
 	MaxSegment, MaxPath int
 	// Legal, if set, has further rules for a decoded segment.
@@ -65,10 +67,13 @@ func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
 	if !ok {
 		return nil, t.noRoute("GET")
 	}
-	if rest == "" {
+	if rest == "" && !t.Split.BareRoot {
 		return nil, nil
 	}
-	rest = rest[1:]
+	rest = strings.TrimPrefix(rest, "/")
+	if most := t.Split.MaxPath; most > 0 && len(rest) > 3*most { // a byte has three when it is escaped
+		return nil, t.tooLong()
+	}
 	if t.Split.Slash == SlashIgnored {
 		rest = strings.TrimSuffix(rest, "/")
 	}
@@ -96,8 +101,11 @@ func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
 		}
 		segs = append(segs, s)
 	}
-	if !t.Split.allow(rest, segs) {
+	if !t.Split.allow(segs) {
 		return nil, t.malformed()
+	}
+	if t.Split.MaxPath > 0 && length(segs) > t.Split.MaxPath {
+		return nil, t.tooLong()
 	}
 	return segs, nil
 }
@@ -121,10 +129,7 @@ func cutRoot(escaped, root string) (rest string, ok bool) {
 }
 
 // allow checks the decoded segments. Only the last may be empty, where a slash at the end is kept.
-func (s Split) allow(path string, segs []string) bool {
-	if s.MaxPath > 0 && len(path) > s.MaxPath {
-		return false
-	}
+func (s Split) allow(segs []string) bool {
 	most := s.MaxSegment
 	if most == 0 {
 		most = 1024
@@ -133,10 +138,28 @@ func (s Split) allow(path string, segs []string) bool {
 		if seg == "" && s.Slash.kept() && i == len(segs)-1 {
 			continue
 		}
-		if seg == "" || seg == "." || seg == ".." || len(seg) > most || strings.ContainsAny(seg, "\\\x00") ||
-			s.EscapedSlash == EscapeRefused && strings.Contains(seg, "/") || s.Legal != nil && !s.Legal(seg) {
+		if seg == "" || seg == "." || seg == ".." || len(seg) > most || !s.plain(seg) || s.Legal != nil && !s.Legal(seg) {
 			return false
 		}
 	}
 	return true
+}
+
+// plain reports whether a segment is free of what cuts paths elsewhere.
+func (s Split) plain(seg string) bool {
+	for i := range len(seg) {
+		if c := seg[i]; c == '\\' || c == 0 || c == '/' && s.EscapedSlash == EscapeRefused {
+			return false
+		}
+	}
+	return true
+}
+
+// length is the bytes of a path of these segments.
+func length(segs []string) int {
+	n := len(segs) - 1
+	for _, seg := range segs {
+		n += len(seg)
+	}
+	return n
 }

@@ -110,20 +110,25 @@ type File struct {
 	Sig        string // "", or the suffix of a signature, such as .asc
 }
 
-// sumNames are the checksums that belong to every file; names are those of the store.
-var sumNames = []string{"md5", "sha1", "sha256", "sha512"}
-
 // sigSuffixes are longest first, for cutting.
 var sigSuffixes = []string{".sigstore.json", ".sigstore", ".asc", ".sig"}
 
+// IsSum reports whether a checksum is one of those that belong to every file. The names are those of the store.
+func IsSum(name string) bool {
+	switch name {
+	case "md5", "sha1", "sha256", "sha512":
+		return true
+	}
+	return false
+}
+
 // CutSum takes the suffix of a checksum off.
 func CutSum(file string) (rest, sum string) {
-	for _, s := range sumNames {
-		if rest, ok := strings.CutSuffix(file, "."+s); ok && rest != "" {
-			return rest, s
-		}
+	i := strings.LastIndexByte(file, '.')
+	if i <= 0 || !IsSum(file[i+1:]) {
+		return file, ""
 	}
-	return file, ""
+	return file[:i], file[i+1:]
 }
 
 func cutSig(file string) (rest, sig string) {
