@@ -1,5 +1,7 @@
 package web
 
+// The admin API: who may use it, and how bodies are read.
+
 import (
 	"bytes"
 	"context"
@@ -106,7 +108,8 @@ func badJSON(err error) error {
 	if errors.As(err, &wrongType) {
 		return problem.Errorf(store.ErrInvalid, "the request's JSON has a %s in field %q", wrongType.Value, wrongType.Field)
 	}
-	return problem.Errorf(store.ErrInvalid, "the request's JSON cannot be used: %s", strings.TrimPrefix(err.Error(), "json: "))
+	return problem.Errorf(store.ErrInvalid, "the request's JSON cannot be used: %s",
+		strings.TrimPrefix(err.Error(), "json: "))
 }
 
 // answer writes v; nothing of the admin API may be kept by a cache.

@@ -31,7 +31,9 @@ const claimsPage = 1000
 
 // listClaims answers with a page of names; ?kind=, ?hosted=1 (those of packages that are here as well), ?after=NAME.
 func (a *api) listClaims(w http.ResponseWriter, r *http.Request, q request) error {
-	ask := store.NamesQuery{Hosted: r.URL.Query().Get("hosted") != "", After: r.URL.Query().Get("after"), Limit: claimsPage + 1}
+	ask := store.NamesQuery{
+		Hosted: r.URL.Query().Get("hosted") != "", After: r.URL.Query().Get("after"), Limit: claimsPage + 1,
+	}
 	var err error
 	if k := r.URL.Query().Get("kind"); k != "" {
 		if ask.Kind, err = store.ParseKind(k); err != nil {

@@ -36,8 +36,9 @@
 //	GET     /claims                 admin.claim.list             admin
 //	POST    /claims                 admin.claim                  admin
 //
-// An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or {"error":…,"request_id":…}.
-// Errors before that are {"error": sentence, "request_id": id} with the status of internal/wire's table.
+// An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or
+// {"error":…,"request_id":…}. Errors before that are {"error": sentence, "request_id": id} with the
+// status of internal/wire's table.
 //
 // Other addresses, open to everyone who reaches the port. Under anonymous: none, who is not logged in gets /healthz and
 // /readyz without details and no metrics; what a job failed with is for those who are logged in, always. Any user and

@@ -1,5 +1,7 @@
 package web
 
+// Error bodies of the admin API.
+
 import (
 	"net/http"
 

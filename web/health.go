@@ -1,5 +1,7 @@
 package web
 
+// The probes /healthz and /readyz.
+
 import (
 	"errors"
 	"net/http"

@@ -1,5 +1,7 @@
 package web
 
+// The journal: its queries, long polls, and the archives.
+
 import (
 	"context"
 	"net/http"

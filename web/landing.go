@@ -1,5 +1,7 @@
 package web
 
+// The page at /: what this server is and how to use it, for people.
+
 import (
 	"bytes"
 	_ "embed"
@@ -16,7 +18,8 @@ import (
 var landingHTML string
 
 // landingCSP allows the page's own style and nothing else: no scripts, no frames, no forms, no requests.
-const landingCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const landingCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; " +
+	"frame-ancestors 'none'"
 
 // landingPage is what the template gets; html/template escapes all of it.
 type landingPage struct {
@@ -74,22 +77,44 @@ func describe(p Protocol, base string) landingProtocol {
 	}
 	switch p.Kind {
 	case store.OCI:
-		return landingProtocol{"OCI images and artifacts", host, []string{"docker login " + host, "docker push " + host + "/name:tag"}}
+		return landingProtocol{
+			"OCI images and artifacts", host, []string{"docker login " + host, "docker push " + host + "/name:tag"},
+		}
 	case store.NPM:
-		return landingProtocol{"npm", at + "/", []string{"npm login --registry " + at + "/", "npm publish --registry " + at + "/"}}
+		return landingProtocol{
+			"npm", at + "/", []string{"npm login --registry " + at + "/", "npm publish --registry " + at + "/"},
+		}
 	case store.PyPI:
-		return landingProtocol{"PyPI", at + "/", []string{"twine upload --repository-url " + at + "/legacy/ dist/*", "pip install --index-url " + at + "/simple/ NAME"}}
+		return landingProtocol{
+			"PyPI", at + "/",
+			[]string{
+				"twine upload --repository-url " + at + "/legacy/ dist/*", "pip install --index-url " + at + "/simple/ NAME",
+			},
+		}
 	case store.Cargo:
 		return landingProtocol{"Cargo", "sparse+" + at + "/index/", []string{
-			"export CARGO_REGISTRIES_LARDER_INDEX=sparse+" + at + "/index/ CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS=cargo:token",
+			"export CARGO_REGISTRIES_LARDER_INDEX=sparse+" + at +
+				"/index/ CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS=cargo:token",
 			"cargo login --registry larder", "cargo publish --registry larder",
 		}}
 	case store.Maven:
 		return landingProtocol{"Maven", at + "/", []string{"mvn deploy -DaltDeploymentRepository=larder::" + at + "/"}}
 	case store.Composer:
-		return landingProtocol{"Composer", at + "/", []string{"composer config repositories.larder composer " + at, `curl -u USER:TOKEN -T package.zip "` + at + `/?version=1.0.0"`}}
+		return landingProtocol{
+			"Composer", at + "/",
+			[]string{
+				"composer config repositories.larder composer " + at,
+				`curl -u USER:TOKEN -T package.zip "` + at + `/?version=1.0.0"`,
+			},
+		}
 	case store.RubyGems:
-		return landingProtocol{"RubyGems", at + "/", []string{"RUBYGEMS_HOST=" + at + " gem signin", "gem push --host " + at + " NAME.gem", "gem install --clear-sources --source " + at + "/ NAME"}}
+		return landingProtocol{
+			"RubyGems", at + "/",
+			[]string{
+				"RUBYGEMS_HOST=" + at + " gem signin", "gem push --host " + at + " NAME.gem",
+				"gem install --clear-sources --source " + at + "/ NAME",
+			},
+		}
 	}
 	return landingProtocol{string(p.Kind), at + "/", nil}
 }

@@ -1,5 +1,7 @@
 package web
 
+// Maintenance: garbage collection, checks, backups, statistics, read-only.
+
 import (
 	"encoding/json"
 	"net/http"

@@ -1,5 +1,7 @@
 package web
 
+// Scrubbing: the bytes of files are read and compared, and damaged ones healed.
+
 import (
 	"net/http"
 

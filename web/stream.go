@@ -1,5 +1,7 @@
 package web
 
+// Answers that take long: a line of JSON for each step, then the result.
+
 import (
 	"encoding/json"
 	"net/http"
@@ -25,7 +27,9 @@ type resultLine struct {
 
 // stream runs work and reports its progress line by line; the last line is the result or the error.
 // An error before the first line, such as a store that takes no changes, still gets a status of its own.
-func (a *api) stream(w http.ResponseWriter, r *http.Request, work func(progress func(done, total int64)) (any, error)) error {
+func (a *api) stream(
+	w http.ResponseWriter, r *http.Request, work func(progress func(done, total int64)) (any, error),
+) error {
 	s := &lines{w: w, rc: http.NewResponseController(w), r: r}
 	result, err := work(s.progress)
 	s.mu.Lock()

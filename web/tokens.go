@@ -1,5 +1,7 @@
 package web
 
+// Tokens: lists, creation and revocation by an administrator.
+
 import (
 	"net/http"
 	"net/netip"
@@ -59,7 +61,9 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, _ request) err
 	if err != nil {
 		return err
 	}
-	spec := auth.TokenSpec{User: body.User, Name: body.Name, Scopes: scopes, Expires: body.Expires, ReadOnly: body.ReadOnly}
+	spec := auth.TokenSpec{
+		User: body.User, Name: body.Name, Scopes: scopes, Expires: body.Expires, ReadOnly: body.ReadOnly,
+	}
 	if spec.CIDRs, err = parseNetworks(body.CIDRs); err != nil {
 		return err
 	}

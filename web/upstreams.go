@@ -1,5 +1,7 @@
 package web
 
+// Upstreams: their state, checks, switches, and what is kept of them.
+
 import (
 	"net/http"
 

@@ -1,5 +1,7 @@
 package web
 
+// Users: lists, creation, changes and removal.
+
 import (
 	"net/http"
 
@@ -55,7 +57,9 @@ func (a *api) addUser(w http.ResponseWriter, r *http.Request, _ request) error {
 	if err != nil {
 		return err
 	}
-	err = a.auth.AddUser(r.Context(), auth.User{Name: body.Name, Password: body.Password, Admin: body.Admin, Scopes: scopes})
+	err = a.auth.AddUser(r.Context(), auth.User{
+		Name: body.Name, Password: body.Password, Admin: body.Admin, Scopes: scopes,
+	})
 	if err != nil {
 		return err
 	}

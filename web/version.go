@@ -1,5 +1,7 @@
 package web
 
+// The version of the program.
+
 import (
 	"runtime/debug"
 	"strings"

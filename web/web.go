@@ -1,5 +1,7 @@
 package web
 
+// What is mounted beside the protocols, and on which addresses.
+
 import (
 	"context"
 	"html/template"

@@ -1,5 +1,7 @@
 package web
 
+// The admin API over TCP and on the socket, the probes and the page.
+
 import (
 	"bytes"
 	"context"
@@ -63,7 +65,8 @@ func newBoxFor(t *testing.T, o auth.Options, change func(*Deps)) *box {
 		t.Fatal(err)
 	}
 	for may, spec := range map[string]auth.TokenSpec{
-		"admin": {User: "ada"}, "admin reads": {User: "ada", ReadOnly: true}, "admin of npm": {User: "ada", Scopes: scopes}, "user": {User: "bob"},
+		"admin": {User: "ada"}, "admin reads": {User: "ada", ReadOnly: true}, "admin of npm": {User: "ada", Scopes: scopes},
+		"user": {User: "bob"},
 	} {
 		if _, b.tokens[may], err = local.CreateToken(ctx, spec); err != nil {
 			t.Fatal(err)
@@ -78,7 +81,7 @@ func newBoxFor(t *testing.T, o auth.Options, change func(*Deps)) *box {
 	}
 	rt := wire.NewRouter(http.NotFoundHandler())
 	New(b.deps).Mount(rt)
-	b.tcp = httptest.NewServer(&wire.Edge{Next: rt, Base: base, Log: log})
+	b.tcp = httptest.NewServer(&wire.Middleware{Next: rt, Base: base, Log: log})
 	b.socket = httptest.NewServer(LocalAdmin(b.deps))
 	t.Cleanup(b.tcp.Close)
 	t.Cleanup(b.socket.Close)
@@ -196,7 +199,8 @@ func TestPermissions(t *testing.T) {
 				t.Errorf("%s with %q: %s %s", op.Op, auth, resp.Status, text)
 			}
 			checkErrorBody(t, resp, text)
-			if got := resp.Header.Get("WWW-Authenticate"); (want == http.StatusUnauthorized) != strings.HasPrefix(got, "Basic ") {
+			got := resp.Header.Get("WWW-Authenticate")
+			if (want == http.StatusUnauthorized) != strings.HasPrefix(got, "Basic ") {
 				t.Errorf("%s with %q: challenge %q", op.Op, auth, got)
 			}
 		}
@@ -302,8 +306,11 @@ func TestErrors(t *testing.T) {
 // TestForeignForms sends what a web page of another site could make an administrator's browser send.
 func TestForeignForms(t *testing.T) {
 	b := newBox(t, nil)
-	for _, typ := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"} {
-		r, err := http.NewRequest("POST", b.tcp.URL+"/api/v1/users", strings.NewReader(`{"name":"eve","password":"`+goodPassword+`","admin":true}`))
+	for _, typ := range []string{
+		"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+	} {
+		r, err := http.NewRequest("POST", b.tcp.URL+"/api/v1/users",
+			strings.NewReader(`{"name":"eve","password":"`+goodPassword+`","admin":true}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,7 +332,8 @@ func TestForeignForms(t *testing.T) {
 func TestUsers(t *testing.T) {
 	b := newBox(t, nil)
 	var made auth.User
-	b.local("POST", "users", `{"name":"eve","password":"`+goodPassword+`","scopes":["npm:package:@acme/*:write"]}`, 201, &made)
+	b.local("POST", "users", `{"name":"eve","password":"`+goodPassword+`","scopes":["npm:package:@acme/*:write"]}`, 201,
+		&made)
 	if made.Name != "eve" || made.Admin || made.Scopes.String() != "npm:package:@acme/*:write" {
 		t.Errorf("made %+v", made)
 	}
@@ -347,7 +355,8 @@ func TestUsers(t *testing.T) {
 	if resp.StatusCode != 400 || !strings.Contains(text, "yourself") {
 		t.Errorf("removing oneself: %s %s", resp.Status, text)
 	}
-	if _, text := b.do(b.socket, "GET", "/api/v1/users", "", ""); strings.Contains(text, "assword") || strings.Contains(text, "$2") {
+	if _, text := b.do(b.socket, "GET", "/api/v1/users", "", ""); strings.Contains(text, "assword") ||
+		strings.Contains(text, "$2") {
 		t.Errorf("the list shows passwords: %s", text)
 	}
 }
@@ -424,11 +433,15 @@ func TestTokens(t *testing.T) {
 	b := newBox(t, nil)
 	var made CreatedToken
 	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
-	b.local("POST", "tokens", fmt.Sprintf(`{"user":"bob","name":"ci","scopes":["oci:repository:app:push"],"expires":%q,"read_only":true,"cidrs":["10.1.2.3/8","192.0.2.1"]}`, expires.Format(time.RFC3339)), 201, &made)
+	b.local("POST", "tokens",
+		fmt.Sprintf(`{"user":"bob","name":"ci","scopes":["oci:repository:app:push"],"expires":%q,"read_only":true,`+
+			`"cidrs":["10.1.2.3/8","192.0.2.1"]}`,
+			expires.Format(time.RFC3339)), 201, &made)
 	var list TokenList
 	b.local("GET", "tokens?user=bob", "", 200, &list)
 	got := list.Tokens[len(list.Tokens)-1]
-	if got.ID != made.ID || got.Name != "ci" || !got.ReadOnly || !got.Expires.Equal(expires) || fmt.Sprint(got.CIDRs) != "[10.0.0.0/8 192.0.2.1/32]" {
+	if got.ID != made.ID || got.Name != "ci" || !got.ReadOnly || !got.Expires.Equal(expires) ||
+		fmt.Sprint(got.CIDRs) != "[10.0.0.0/8 192.0.2.1/32]" {
 		t.Errorf("token %+v", got)
 	}
 	if _, text := b.do(b.socket, "GET", "/api/v1/tokens", "", ""); strings.Contains(text, made.Token) {
@@ -505,7 +518,8 @@ func TestBackup(t *testing.T) {
 	if err := json.Unmarshal([]byte(resp.Trailer.Get(ReportTrailer)), &report); err != nil || resp.StatusCode != 200 {
 		t.Fatalf("%s, trailer %v: %v", resp.Status, resp.Trailer, err)
 	}
-	got, err := store.Restore(context.Background(), t.TempDir()+"/copy", bytes.NewReader([]byte(tar)), func(int64, int64) {})
+	got, err := store.Restore(context.Background(), t.TempDir()+"/copy", bytes.NewReader([]byte(tar)), func(int64, int64) {
+	})
 	if err != nil || got.Blobs != report.Blobs || report.Database == 0 {
 		t.Errorf("restored %+v of %+v: %v", got, report, err)
 	}
@@ -541,7 +555,8 @@ func TestJournal(t *testing.T) {
 	}
 	b.local("POST", "users", `{"name":"eve","password":"`+goodPassword+`"}`, 201, nil)
 	for _, query := range []string{"?user=local:unknown", "?user=local:*", "?tail=1&user=local:*", "?after=6"} {
-		if p := page(query); len(p.Entries) != 1 || p.Entries[0].Op != store.OpUserAdd || p.Entries[0].Actor.User != "local:unknown" {
+		if p := page(query); len(p.Entries) != 1 || p.Entries[0].Op != store.OpUserAdd ||
+			p.Entries[0].Actor.User != "local:unknown" {
 			t.Errorf("%s: %+v", query, p)
 		}
 	}
@@ -642,7 +657,8 @@ func TestReadOnlyAndProbes(t *testing.T) {
 		t.Helper()
 		var body healthBody
 		resp, text := b.do(b.tcp, "GET", "/healthz", "", "")
-		if err := json.Unmarshal([]byte(text), &body); err != nil || resp.StatusCode != 200 || body.Status != status || len(body.Jobs) != 1 || body.Version != "1.2.3" {
+		if err := json.Unmarshal([]byte(text), &body); err != nil || resp.StatusCode != 200 || body.Status != status ||
+			len(body.Jobs) != 1 || body.Version != "1.2.3" {
 			t.Errorf("%s %s: %v", resp.Status, text, err)
 		}
 	}
@@ -655,7 +671,8 @@ func TestReadyWhenStartedReadOnly(t *testing.T) {
 	b := newBox(t, func(d *Deps) { d.ReadOnly = true })
 	b.deps.Wire.Store.SetReadOnly("it was started so")
 	t.Cleanup(func() { b.deps.Wire.Store.SetReadOnly("") })
-	if resp, text := b.do(b.tcp, "GET", "/readyz", "", ""); resp.StatusCode != 200 || !strings.Contains(text, `"read_only":true`) {
+	if resp, text := b.do(b.tcp, "GET", "/readyz", "", ""); resp.StatusCode != 200 ||
+		!strings.Contains(text, `"read_only":true`) {
 		t.Errorf("%s %s", resp.Status, text)
 	}
 }
@@ -681,11 +698,15 @@ func TestLanding(t *testing.T) {
 		}
 	})
 	resp, page := b.do(b.tcp, "GET", "/", "", "")
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Security-Policy") != landingCSP || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if resp.StatusCode != 200 || resp.Header.Get("Content-Security-Policy") != landingCSP ||
+		resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
 	host := strings.TrimPrefix(b.tcp.URL, "http://")
-	for _, want := range []string{"docker login " + host, "npm publish --registry " + b.tcp.URL + "/npm", "twine upload", "cargo login", "mvn deploy", "composer config", "gem push", "&lt;script&gt;"} {
+	for _, want := range []string{
+		"docker login " + host, "npm publish --registry " + b.tcp.URL + "/npm", "twine upload", "cargo login", "mvn deploy",
+		"composer config", "gem push", "&lt;script&gt;",
+	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -700,7 +721,8 @@ func TestLanding(t *testing.T) {
 		t.Errorf("HEAD: %s, %d bytes", head.Status, head.ContentLength)
 	}
 	none := newBox(t, nil)
-	if _, page := none.do(none.tcp, "GET", "/", "", ""); !strings.Contains(page, "No protocol is switched on") || !strings.Contains(page, "1.2.3") {
+	if _, page := none.do(none.tcp, "GET", "/", "", ""); !strings.Contains(page, "No protocol is switched on") ||
+		!strings.Contains(page, "1.2.3") {
 		t.Errorf("page without protocols:\n%s", page)
 	}
 }

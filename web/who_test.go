@@ -1,5 +1,7 @@
 package web
 
+// What the server tells of itself, and to whom.
+
 import (
 	"encoding/base64"
 	"io"

@@ -1,6 +1,6 @@
-// Package problem is what the registry's errors are made of: what went wrong, the HTTP status that says so, and two texts.
-// The log has the whole chain of an error; the client's user reads the sentence that was written for them, and nothing of
-// the chain. It imports nothing of the registry's, so that every package can use it.
+// Package problem is what the registry's errors are made of: what went wrong, the HTTP status that says so, and two
+// texts. The log has the whole chain of an error; the client's user reads the sentence that was written for them, and
+// nothing of the chain. It imports nothing of the registry's, so that every package can use it.
 package problem
 
 import (
@@ -19,8 +19,8 @@ type kind struct {
 	quiet  bool
 }
 
-// New declares a kind of problem: a sentinel for errors.Is. log is its text in logs; text is what the client's user reads where no sentence was written with
-// Errorf, "" for the text of the log.
+// New declares a kind of problem: a sentinel for errors.Is. log is its text in logs; text is what the client's user
+// reads where no sentence was written with Errorf, "" for the text of the log.
 func New(status int, log, text string) error {
 	if text == "" {
 		text = log
@@ -42,8 +42,8 @@ type Refusal struct {
 	Text string
 }
 
-// Errorf returns a *Refusal of a kind, or of an error that wraps one. Clients print the text verbatim: it says which thing,
-// what was seen and what to change, and names neither paths nor other internals.
+// Errorf returns a *Refusal of a kind, or of an error that wraps one. Clients print the text verbatim: it says which
+// thing, what was seen and what to change, and names neither paths nor other internals.
 func Errorf(kind error, format string, args ...any) error {
 	return &Refusal{Err: kind, Text: fmt.Sprintf(format, args...)}
 }
@@ -63,8 +63,8 @@ type wrapped struct{ cause, refusal error }
 func (e *wrapped) Error() string   { return e.cause.Error() }
 func (e *wrapped) Unwrap() []error { return []error{e.refusal, e.cause} }
 
-// Wrap is Errorf for an error that has a cause: the client's user reads the text, the log has the cause, and errors.Is finds
-// both. The kind alone decides the status.
+// Wrap is Errorf for an error that has a cause: the client's user reads the text, the log has the cause, and errors.Is
+// finds both. The kind alone decides the status.
 func Wrap(cause, kind error, format string, args ...any) error {
 	return &wrapped{cause, Errorf(kind, format, args...)}
 }
@@ -117,8 +117,8 @@ func Public(err error) string {
 	return refusal.Public()
 }
 
-// RetryAfter is how long the client should wait before it tries again: what the outermost error with a method RetryAfter
-// says, 0 without one.
+// RetryAfter is how long the client should wait before it tries again: what the outermost error with a method
+// RetryAfter says, 0 without one.
 func RetryAfter(err error) time.Duration {
 	var e interface{ RetryAfter() time.Duration }
 	if errors.As(err, &e) {

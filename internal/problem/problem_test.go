@@ -90,11 +90,13 @@ func TestErrorfHasItsKindAndItsText(t *testing.T) {
 	}
 }
 
-// TestKindOfARefusalDecidesWhateverItsCause: the sentinel decides what the client gets, whatever the cause wraps; the log has the cause.
+// TestKindOfARefusalDecidesWhateverItsCause: the sentinel decides what the client gets, whatever the cause
+// wraps; the log has the cause.
 func TestKindOfARefusalDecidesWhateverItsCause(t *testing.T) {
 	cause := fmt.Errorf("gzip: %w", store.ErrNotFound)
 	err := fmt.Errorf("publish: %w", problem.Wrap(cause, store.ErrInvalid, "The archive is damaged: it has %d bytes.", 3))
-	if problem.Status(err) != 400 || problem.Public(err) != "The archive is damaged: it has 3 bytes." || !strings.Contains(err.Error(), "gzip") {
+	if problem.Status(err) != 400 || problem.Public(err) != "The archive is damaged: it has 3 bytes." ||
+		!strings.Contains(err.Error(), "gzip") {
 		t.Errorf("%d %q %v", problem.Status(err), problem.Public(err), err)
 	}
 	if !errors.Is(err, store.ErrInvalid) || !errors.Is(err, store.ErrNotFound) {

@@ -11,8 +11,8 @@ import (
 	"larder/store"
 )
 
-// Steps are the parts of a publish that differ by protocol, in the order in which they are taken. The file is staged, and
-// compared with what was announced, before.
+// Steps are the parts of a publish that differ by protocol, in the order in which they are taken. The file is staged,
+// and compared with what was announced, before.
 type Steps[M any] interface {
 	// Taken is false when the version is free, and true when it is here with these very bytes: a client whose connection
 	// broke asks again, and must learn that it has succeeded. store.ErrExists when it is here with others, or was.
@@ -25,8 +25,8 @@ type Steps[M any] interface {
 	Commit(tx *store.PackageTx[M], b store.Blob) error
 }
 
-// Publish takes the steps for a file that is staged. memory is the most bytes that Inspect holds. again is true when the
-// version was here already: nothing has changed then, but for bytes on the disk that were damaged.
+// Publish takes the steps for a file that is staged. memory is the most bytes that Inspect holds. again is true when
+// the version was here already: nothing has changed then, but for bytes on the disk that were damaged.
 func (g *Registry[M]) Publish(
 	ctx context.Context, name string, stage *store.Stage, memory int64, p Steps[M],
 ) (again bool, err error) {
@@ -60,8 +60,8 @@ func (g *Registry[M]) Publish(
 	return again, err
 }
 
-// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: those of
-// the file, and of what was made of it when anything at all is known to be damaged.
+// repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: those
+// of the file, and of what was made of it when anything at all is known to be damaged.
 func (g *Registry[M]) repair(ctx context.Context, stage *store.Stage, p Steps[M]) error {
 	if g.Store.DamagedBlobs() > 0 {
 		if err := p.Inspect(); err != nil {

@@ -1,7 +1,8 @@
-// Package registry is what the servers of all protocols have in common, so that a handler says only what is its protocol's:
-// who may do what, what a list leaves out, how a stored file is sent, when an upstream is asked, and the order of a publish.
+// Package registry is what the servers of all protocols have in common, so that a handler says only what is its
+// protocol's: who may do what, what a list leaves out, how a stored file is sent, when an upstream is asked,
+// and the order of a publish.
 //
-//	Registry    the server's store, upstreams and log; rights, and lists that leave out what may not be seen   registry.go
+//	Registry    the server's store, upstreams and log; rights; lists without what may not be seen          registry.go
 //	Part        JSON of a version, in its record or in a blob                                                  part.go
 //	SendBlob    a stored file, from memory or by the kernel; Immutable and Revalidate, how long it is fresh    send.go
 //	Publish     the steps of a publish, in the order of their cost; Claim, the first publisher's ownership     publish.go
@@ -61,8 +62,8 @@ func (g *Registry[M]) URL(r *http.Request) string { return g.base.URL(r) + g.abo
 // Path is where clients find the registry below the host, without a slash at its end.
 func (g *Registry[M]) Path() string { return g.about.Path }
 
-// May asks whether the client may do more than the operation's row says, or what its body is about: nil, auth.ErrDenied,
-// auth.ErrNoCredentials, or auth.ErrHidden for a name the client may not know of.
+// May asks whether the client may do more than the operation's row says, or what its body is about: nil,
+// auth.ErrDenied, auth.ErrNoCredentials, or auth.ErrHidden for a name the client may not know of.
 func (g *Registry[M]) May(ctx context.Context, a auth.Action, name string) error {
 	return g.MayAs(ctx, wire.IdentityFrom(ctx), a, name)
 }
@@ -87,8 +88,8 @@ type View struct {
 	Sees func(name string) (bool, error)
 }
 
-// View is for lists: every name in an answer is one that the client sees. It outlives the request, so that a list can be
-// made once for all who see the same.
+// View is for lists: every name in an answer is one that the client sees. It outlives the request, so that a list can
+// be made once for all who see the same.
 func (g *Registry[M]) View(ctx context.Context) View { return g.ViewAs(ctx, wire.IdentityFrom(ctx)) }
 
 // ViewAs is View for an identity that is not the request's own.
@@ -110,7 +111,8 @@ func (g *Registry[M]) ViewAs(ctx context.Context, id auth.Identity) View {
 	}
 }
 
-// ReadsAll reports whether nothing has to be left out for id: no pattern and no package's own flag hides a name from it.
+// ReadsAll reports whether nothing has to be left out for id: no pattern and no package's own flag
+// hides a name from it.
 func (g *Registry[M]) ReadsAll(id auth.Identity) bool {
 	all, ok := g.Auth.(interface {
 		ReadsAll(id auth.Identity, k store.Kind, typ string) bool
@@ -141,8 +143,8 @@ func (g *Registry[M]) TryUpstream(err error) bool {
 	return g.Up != nil && errors.Is(err, store.ErrNotFound)
 }
 
-// MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is that
-// of the package in the store. store.ErrExists, upstream.ErrUnavailable.
+// MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is
+// that of the package in the store. store.ErrExists, upstream.ErrUnavailable.
 func (g *Registry[M]) MayClaim(ctx context.Context, name string) error {
 	if g.Up == nil {
 		return nil

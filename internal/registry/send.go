@@ -16,8 +16,8 @@ import (
 // smallBlob is the size in bytes up to which a file is sent from memory.
 const smallBlob = 64 << 10
 
-// Revalidate is the Cache-Control of what changes: clients ask each time, so that a publish is visible at once, and asking
-// costs a 304.
+// Revalidate is the Cache-Control of what changes: clients ask each time, so that a publish is visible at
+// once, and asking costs a 304.
 func Revalidate(r *http.Request) string {
 	if _, given := wire.CredentialsFrom(r); given {
 		return "private, no-cache"
@@ -42,9 +42,9 @@ func (g *Registry[M]) File(ctx context.Context, name, file string) (f store.File
 	return f, err
 }
 
-// SendBlob answers with the bytes of a blob. A small one comes from memory, for HEAD as well, so that the next request finds
-// the bytes there and looks at no file; a large one is sent by the kernel, and HEAD does not open it. The digest of head is
-// the blob's where it has none. store.ErrDamaged.
+// SendBlob answers with the bytes of a blob. A small one comes from memory, for HEAD as well, so that the next request
+// finds the bytes there and looks at no file; a large one is sent by the kernel, and HEAD does not open it. The digest
+// of head is the blob's where it has none. store.ErrDamaged.
 func (g *Registry[M]) SendBlob(w http.ResponseWriter, r *http.Request, b store.Blob, head wire.BlobHead) error {
 	head.Size = b.Size
 	if head.Digest == "" {

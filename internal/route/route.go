@@ -4,9 +4,9 @@
 //	GET  /-/package/{pkg...}/dist-tags/{tag}
 //
 // A path is segments of literal text with at most one {field} each, which may have text around it. {field...} takes one
-// segment or more; a path has at most one of those, so that what stands behind it is read from the right. Segments are cut
-// before they are decoded and decoded once. The first row that fits counts: all literals are there and every field takes
-// its value. HEAD is GET.
+// segment or more; a path has at most one of those, so that what stands behind it is read from the right. Segments are
+// cut before they are decoded and decoded once. The first row that fits counts: all literals are there and every field
+// takes its value. HEAD is GET.
 package route
 
 import (
@@ -31,8 +31,8 @@ type Field[R any] struct {
 	Set func(q *R, value string) error
 	// SetMany is Set for a {field...} that has to know where its segments end: npm's @acme%2fdemo is one, @acme/demo two.
 	SetMany func(q *R, segs []string) error
-	// Get returns the value for a link, escaped; "" if the request has none, so that another row of the Op is tried. Without
-	// it the field's rows only read.
+	// Get returns the value for a link, escaped; "" if the request has none, so that another row of the Op is tried.
+	// Without it the field's rows only read.
 	Get func(q *R) string
 	// None: a {field...} with SetMany takes no segment as well, to say what is wrong with that.
 	None bool
@@ -87,8 +87,8 @@ type part[R any] struct {
 	field               Field[R]
 }
 
-// New compiles the rows. It panics when a path names an unknown field or has two that take several segments: the table is
-// the program's own.
+// New compiles the rows. It panics when a path names an unknown field or has two that take several segments: the
+// table is the program's own.
 func New[R any](g Grammar[R], rows []Row) *Table[R] {
 	t := &Table[R]{Grammar: g, rows: make([]row[R], len(rows)), first: map[string][]int{}}
 	for i, r := range rows {
@@ -138,8 +138,8 @@ func (t *Table[R]) compile(r Row) row[R] {
 	return c
 }
 
-// compareOrder begins with the literals, the last of them first: it is there that most rows differ from a path. The part
-// that takes several segments is left out: it may begin and end with text of its own, which take looks at.
+// compareOrder begins with the literals, the last of them first: it is there that most rows differ from a path. The
+// part that takes several segments is left out: it may begin and end with text of its own, which take looks at.
 func (r *row[R]) compareOrder() (order []int) {
 	for _, field := range []bool{false, true} {
 		for i, p := range slices.Backward(r.parts) {
@@ -222,7 +222,8 @@ func (t *Table[R]) find(method string, segs []string, q *R) (index int) {
 	return -1
 }
 
-// misfit is the error for a path that no row fits: other methods would, or a field has one, or there is no such address.
+// misfit is the error for a path that no row fits: other methods would, or a field has one, or
+// there is no such address.
 func (t *Table[R]) misfit(method, path string, segs []string) (err error) {
 	var allow []string
 	for _, i := range t.candidates(segs) {
@@ -370,8 +371,8 @@ func (t *Table[R]) Row(index int) Row { return t.rows[index].Row }
 // Absent is the text of a 404 of a row; "" when none of its fields has one.
 func (t *Table[R]) Absent(index int) string { return t.rows[index].absent }
 
-// Link is the inverse of Parse: the path, with its escapes and query, of the first row of op whose fields the request has.
-// "" if there is none.
+// Link is the inverse of Parse: the path, with its escapes and query, of the first row of op whose fields the
+// request has. "" if there is none.
 func (t *Table[R]) Link(op string, q R) string {
 	for i := range t.rows {
 		r := &t.rows[i]

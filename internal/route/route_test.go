@@ -90,7 +90,8 @@ func TestEveryRowReadsItsAddressAndLinksBack(t *testing.T) {
 		if v, err = url.ParseQuery(query); err != nil {
 			t.Fatal(err)
 		}
-		if again, q2, err := toy.Parse(c.method, strings.ReplaceAll(path, "%2F", "/"), v); err != nil || again != i || q2 != q {
+		if again, q2, err := toy.Parse(c.method, strings.ReplaceAll(path, "%2F", "/"), v); err != nil || again != i ||
+			q2 != q {
 			t.Errorf("%s %s links to %s: row %d, %+v, %v", c.method, c.path, path, again, q2, err)
 		}
 	}
@@ -124,8 +125,9 @@ func TestSlashAtTheEnd(t *testing.T) {
 		{route.SlashIgnored, "/toy/d/", "dir"}, {route.SlashIgnored, "/toy/d//", ""}, {route.SlashRefused, "/toy/d/", ""},
 		{route.SlashRefused, "/toy/d", "dir"}, {route.SlashKept, "/toy/d", "dir"}, {route.SlashKept, "/toy/d/", "slash"},
 		{route.SlashKept, "/toy/", "slash root"}, {route.SlashKept, "/toy", ""},
-		{route.SlashOptional, "/toy/d", "dir"}, {route.SlashOptional, "/toy/d/", "slash"}, {route.SlashOptional, "/toy/d//", ""},
-		{route.SlashOptional, "/toy/e", "other"}, {route.SlashOptional, "/toy/e/", "other"}, {route.SlashOptional, "/toy", ""},
+		{route.SlashOptional, "/toy/d", "dir"}, {route.SlashOptional, "/toy/d/", "slash"},
+		{route.SlashOptional, "/toy/d//", ""}, {route.SlashOptional, "/toy/e", "other"},
+		{route.SlashOptional, "/toy/e/", "other"}, {route.SlashOptional, "/toy", ""},
 	} {
 		rows := []string{"GET /d dir"}
 		if c.rule == route.SlashKept || c.rule == route.SlashOptional {
@@ -155,10 +157,12 @@ func TestBareRootIsTheRootWithASlash(t *testing.T) {
 func TestLengthOfAPathIsThatOfItsDecodedBytes(t *testing.T) {
 	toy := table(route.Split{MaxPath: 7}, "GET /{name...} show")
 	for path, want := range map[string]error{
-		"/toy/abc/def": nil, "/toy/%61b%63/d%65f": nil, "/toy/abc/defg": problem.ErrBadPath, "/toy/abc/d%65fg": problem.ErrBadPath,
+		"/toy/abc/def": nil, "/toy/%61b%63/d%65f": nil, "/toy/abc/defg": problem.ErrBadPath,
+		"/toy/abc/d%65fg":               problem.ErrBadPath,
 		"/toy/%61%61%61%61%61%61%61%61": problem.ErrBadPath,
 	} {
-		if _, q, err := toy.Parse("GET", path, nil); !errors.Is(err, want) || err != nil && problem.Public(err) != "the path is too long" {
+		if _, q, err := toy.Parse("GET", path, nil); !errors.Is(err, want) ||
+			err != nil && problem.Public(err) != "the path is too long" {
 			t.Errorf("%s: %+v, %v; want %v", path, q, err, want)
 		}
 	}

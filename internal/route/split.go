@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Split says how a path is cut into segments. The zero value forgives one slash at the end, and refuses an empty segment,
-// ".", "..", NUL, a backslash, and a slash that was escaped.
+// Split says how a path is cut into segments. The zero value forgives one slash at the end, and refuses an empty
+// segment, ".", "..", NUL, a backslash, and a slash that was escaped.
 type Split struct {
 	// Slash says what a slash at the end of the path is.
 	Slash Slash

@@ -83,7 +83,7 @@ func (m *metrics) handler() http.Handler {
 	})
 }
 
-// observe is wire.Edge.Observe.
+// observe is wire.Middleware.Observe.
 func (m *metrics) observe(o wire.Observation) {
 	s := m.seriesOf(seriesKey{o.Op, o.Status})
 	s.requests.Inc()

@@ -113,16 +113,16 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	for _, p := range protocols {
 		wire.Mount(rt, p.Protocol)
 		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
-		s.inner[p.kind] = &wire.Edge{
+		s.inner[p.kind] = &wire.Middleware{
 			Next: p.Handler, Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory, Stall: -1,
 		}
 	}
 	web.New(pages).Mount(rt)
-	edge := &wire.Edge{
+	edge := &wire.Middleware{
 		Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory,
 	}
 	// An operator's own command may pause for as long as it likes: the socket has no deadlines.
-	s.admin = &wire.Edge{
+	s.admin = &wire.Middleware{
 		Next: web.LocalAdmin(pages), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory,
 		Stall: -1,
 	}

@@ -321,7 +321,7 @@ func TestLongPollEndsAtStop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.public = upgrader(t, &wire.Edge{Base: base, Log: quiet(), Stopping: s.stopping,
+		s.public = upgrader(t, &wire.Middleware{Base: base, Log: quiet(), Stopping: s.stopping,
 			Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				close(arrived)
 				<-wire.Stopping(r.Context())

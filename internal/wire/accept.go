@@ -1,5 +1,7 @@
 package wire
 
+// Which of several media types a client would rather have.
+
 import (
 	"strconv"
 	"strings"

@@ -1,5 +1,7 @@
 package wire
 
+// The address clients use: what the operator says, and what a trusted proxy says of a request.
+
 import (
 	"fmt"
 	"net/http"
@@ -24,7 +26,8 @@ func NewBase(publicURL string, trusted []netip.Prefix) (*Base, error) {
 		return b, nil
 	}
 	u, err := url.Parse(publicURL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" ||
+		u.User != nil {
 		return nil, fmt.Errorf("public URL %q is not of the form https://registry.example.com/path", publicURL)
 	}
 	b.public = strings.TrimRight(publicURL, "/")

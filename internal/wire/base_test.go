@@ -1,5 +1,7 @@
 package wire
 
+// The address clients use, behind proxies that count and proxies that do not.
+
 import (
 	"crypto/tls"
 	"net/http"
@@ -28,49 +30,124 @@ func TestBaseWalk(t *testing.T) {
 	}{
 		{"no headers", proxy, nil, "http://direct.example.com", "10.0.0.1"},
 		{"stranger's headers count for nothing", stranger,
-			http.Header{"X-Forwarded-For": {"1.2.3.4"}, "X-Forwarded-Host": {"evil.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Prefix": {"/x"}},
+			http.Header{
+				"X-Forwarded-For": {"1.2.3.4"}, "X-Forwarded-Host": {"evil.example.com"}, "X-Forwarded-Proto": {"https"},
+				"X-Forwarded-Prefix": {"/x"},
+			},
 			"http://direct.example.com", "203.0.113.9"},
 		{"one proxy", proxy,
-			http.Header{"X-Forwarded-For": {"198.51.100.7"}, "X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"}},
+			http.Header{
+				"X-Forwarded-For": {"198.51.100.7"}, "X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"},
+			},
 			"https://registry.example.com", "198.51.100.7"},
-		{"proxy sets the scheme only", proxy, http.Header{"X-Forwarded-Proto": {"https"}}, "https://direct.example.com", "10.0.0.1"},
+		{
+			"proxy sets the scheme only", proxy, http.Header{"X-Forwarded-Proto": {"https"}}, "https://direct.example.com",
+			"10.0.0.1",
+		},
 		{"invented entries stand left of the stranger", proxy,
-			http.Header{"X-Forwarded-For": {"6.6.6.6, 198.51.100.7"}, "X-Forwarded-Host": {"evil.example.com, registry.example.com"}, "X-Forwarded-Proto": {"http, https"}},
+			http.Header{
+				"X-Forwarded-For": {"6.6.6.6, 198.51.100.7"}, "X-Forwarded-Host": {"evil.example.com, registry.example.com"},
+				"X-Forwarded-Proto": {"http, https"},
+			},
 			"https://registry.example.com", "198.51.100.7"},
 		{"two proxies", proxy,
-			http.Header{"X-Forwarded-For": {"6.6.6.6, 198.51.100.7, 10.0.0.2"}, "X-Forwarded-Host": {"evil.example.com, registry.example.com, inner.example.com"}},
+			http.Header{
+				"X-Forwarded-For":  {"6.6.6.6, 198.51.100.7, 10.0.0.2"},
+				"X-Forwarded-Host": {"evil.example.com, registry.example.com, inner.example.com"},
+			},
 			"http://registry.example.com", "198.51.100.7"},
 		{"two proxies, headers repeated", proxy,
-			http.Header{"X-Forwarded-For": {"6.6.6.6", "198.51.100.7", "10.0.0.2"}, "X-Forwarded-Proto": {"http", "https", "http"}},
+			http.Header{
+				"X-Forwarded-For": {"6.6.6.6", "198.51.100.7", "10.0.0.2"}, "X-Forwarded-Proto": {"http", "https", "http"},
+			},
 			"https://direct.example.com", "198.51.100.7"},
 		{"two proxies, the inner overwrites", proxy,
 			http.Header{"X-Forwarded-For": {"198.51.100.7, 10.0.0.2"}, "X-Forwarded-Proto": {"https"}},
 			"https://direct.example.com", "198.51.100.7"},
-		{"only proxies in the list", proxy, http.Header{"X-Forwarded-For": {"10.0.0.3, 10.0.0.2"}}, "http://direct.example.com", "10.0.0.3"},
-		{"unknown ends the walk", proxy, http.Header{"X-Forwarded-For": {"198.51.100.7, unknown"}}, "http://direct.example.com", "10.0.0.1"},
-		{"unknown behind a proxy", proxy, http.Header{"X-Forwarded-For": {"unknown, 10.0.0.2"}}, "http://direct.example.com", "10.0.0.2"},
-		{"address with port", proxy, http.Header{"X-Forwarded-For": {"198.51.100.7:5555"}}, "http://direct.example.com", "198.51.100.7"},
-		{"IPv6 in brackets", proxy, http.Header{"X-Forwarded-For": {"[2001:db8::7]:5555"}}, "http://direct.example.com", "2001:db8::7"},
+		{
+			"only proxies in the list", proxy, http.Header{"X-Forwarded-For": {"10.0.0.3, 10.0.0.2"}},
+			"http://direct.example.com", "10.0.0.3",
+		},
+		{
+			"unknown ends the walk", proxy, http.Header{"X-Forwarded-For": {"198.51.100.7, unknown"}},
+			"http://direct.example.com", "10.0.0.1",
+		},
+		{
+			"unknown behind a proxy", proxy, http.Header{"X-Forwarded-For": {"unknown, 10.0.0.2"}}, "http://direct.example.com",
+			"10.0.0.2",
+		},
+		{
+			"address with port", proxy, http.Header{"X-Forwarded-For": {"198.51.100.7:5555"}}, "http://direct.example.com",
+			"198.51.100.7",
+		},
+		{
+			"IPv6 in brackets", proxy, http.Header{"X-Forwarded-For": {"[2001:db8::7]:5555"}}, "http://direct.example.com",
+			"2001:db8::7",
+		},
 		{"IPv6 bare", proxy, http.Header{"X-Forwarded-For": {"2001:db8::7"}}, "http://direct.example.com", "2001:db8::7"},
-		{"IPv6 trusted peer", "[2001:db8:1::1]:80", http.Header{"X-Forwarded-For": {"198.51.100.7"}}, "http://direct.example.com", "198.51.100.7"},
-		{"IPv4 in IPv6", "[::ffff:10.0.0.1]:80", http.Header{"X-Forwarded-For": {"::ffff:198.51.100.7"}}, "http://direct.example.com", "198.51.100.7"},
-		{"prefix", proxy, http.Header{"X-Forwarded-Prefix": {"/tools/larder/"}}, "http://direct.example.com/tools/larder", "10.0.0.1"},
-		{"prefix that climbs", proxy, http.Header{"X-Forwarded-Prefix": {"/a/../b"}}, "http://direct.example.com", "10.0.0.1"},
-		{"prefix that is another host", proxy, http.Header{"X-Forwarded-Prefix": {"//evil.example.com"}}, "http://direct.example.com", "10.0.0.1"},
+		{
+			"IPv6 trusted peer", "[2001:db8:1::1]:80", http.Header{"X-Forwarded-For": {"198.51.100.7"}},
+			"http://direct.example.com", "198.51.100.7",
+		},
+		{
+			"IPv4 in IPv6", "[::ffff:10.0.0.1]:80", http.Header{"X-Forwarded-For": {"::ffff:198.51.100.7"}},
+			"http://direct.example.com", "198.51.100.7",
+		},
+		{
+			"prefix", proxy, http.Header{"X-Forwarded-Prefix": {"/tools/larder/"}}, "http://direct.example.com/tools/larder",
+			"10.0.0.1",
+		},
+		{
+			"prefix that climbs", proxy, http.Header{"X-Forwarded-Prefix": {"/a/../b"}}, "http://direct.example.com", "10.0.0.1",
+		},
+		{
+			"prefix that is another host", proxy, http.Header{"X-Forwarded-Prefix": {"//evil.example.com"}},
+			"http://direct.example.com", "10.0.0.1",
+		},
 		{"prefix with markup", proxy, http.Header{"X-Forwarded-Prefix": {`/"><b>`}}, "http://direct.example.com", "10.0.0.1"},
-		{"port", proxy, http.Header{"X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"8443"}}, "https://registry.example.com:8443", "10.0.0.1"},
-		{"port of the scheme", proxy, http.Header{"X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"}}, "https://registry.example.com", "10.0.0.1"},
-		{"port said twice", proxy, http.Header{"X-Forwarded-Host": {"registry.example.com:81"}, "X-Forwarded-Port": {"82"}}, "http://registry.example.com:81", "10.0.0.1"},
+		{
+			"port", proxy,
+			http.Header{
+				"X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"8443"},
+			},
+			"https://registry.example.com:8443", "10.0.0.1",
+		},
+		{
+			"port of the scheme", proxy,
+			http.Header{
+				"X-Forwarded-Host": {"registry.example.com"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Port": {"443"},
+			},
+			"https://registry.example.com", "10.0.0.1",
+		},
+		{
+			"port said twice", proxy, http.Header{"X-Forwarded-Host": {"registry.example.com:81"}, "X-Forwarded-Port": {"82"}},
+			"http://registry.example.com:81", "10.0.0.1",
+		},
 		{"bad host", proxy, http.Header{"X-Forwarded-Host": {"a b/c"}}, "http://direct.example.com", "10.0.0.1"},
 		{"bad scheme", proxy, http.Header{"X-Forwarded-Proto": {"javascript"}}, "http://direct.example.com", "10.0.0.1"},
-		{"Forwarded", proxy, http.Header{"Forwarded": {`for=198.51.100.7;proto=https;host=registry.example.com`}}, "https://registry.example.com", "198.51.100.7"},
+		{
+			"Forwarded", proxy, http.Header{"Forwarded": {`for=198.51.100.7;proto=https;host=registry.example.com`}},
+			"https://registry.example.com", "198.51.100.7",
+		},
 		{"Forwarded, quoted and invented", proxy,
-			http.Header{"Forwarded": {`for="6.6.6.6, x";host=evil.example.com, For="[2001:db8::7]:99";Proto=https;Host="registry.example.com:8443"`}},
+			http.Header{
+				"Forwarded": {
+					`for="6.6.6.6, x";host=evil.example.com, For="[2001:db8::7]:99";Proto=https;Host="registry.example.com:8443"`,
+				},
+			},
 			"https://registry.example.com:8443", "2001:db8::7"},
 		{"Forwarded, two proxies", proxy,
-			http.Header{"Forwarded": {"for=6.6.6.6;host=evil.example.com", "for=198.51.100.7;host=registry.example.com;proto=https, for=10.0.0.2;host=inner.example.com;proto=http"}},
+			http.Header{
+				"Forwarded": {
+					"for=6.6.6.6;host=evil.example.com",
+					"for=198.51.100.7;host=registry.example.com;proto=https, for=10.0.0.2;host=inner.example.com;proto=http",
+				},
+			},
 			"https://registry.example.com", "198.51.100.7"},
-		{"Forwarded, hidden", proxy, http.Header{"Forwarded": {"for=_hidden;proto=https"}}, "https://direct.example.com", "10.0.0.1"},
+		{
+			"Forwarded, hidden", proxy, http.Header{"Forwarded": {"for=_hidden;proto=https"}}, "https://direct.example.com",
+			"10.0.0.1",
+		},
 		{"the client's Forwarded beside the proxy's own", proxy,
 			http.Header{"Forwarded": {"for=6.6.6.6;host=evil.example.com"}, "X-Forwarded-For": {"198.51.100.7"}},
 			"http://direct.example.com", "198.51.100.7"},
@@ -151,7 +228,10 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("%s reaches the router as %s, want %s", in, seen, want)
 		}
 	}
-	for _, bad := range []string{"registry.example.com", "ftp://registry.example.com", "https://", "https://u:p@registry.example.com", "https://registry.example.com/?x", "::"} {
+	for _, bad := range []string{
+		"registry.example.com", "ftp://registry.example.com", "https://", "https://u:p@registry.example.com",
+		"https://registry.example.com/?x", "::",
+	} {
 		if _, err := NewBase(bad, nil); err == nil {
 			t.Errorf("public URL %q was accepted", bad)
 		}

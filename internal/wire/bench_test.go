@@ -1,5 +1,7 @@
 package wire
 
+// The hot path at handler level: what Middleware and dispatch add to net/http.
+
 import (
 	"io"
 	"log/slog"
@@ -44,12 +46,12 @@ func benchHandler(b *testing.B, h http.Handler, authorization string) {
 	}
 }
 
-func benchEdge(b testing.TB, next http.Handler, log *slog.Logger) *Edge {
+func withMiddleware(b testing.TB, next http.Handler, log *slog.Logger) *Middleware {
 	base, err := NewBase("", nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &Edge{Next: next, Base: base, Log: log, Observe: func(Observation) {}}
+	return &Middleware{Next: next, Base: base, Log: log, Observe: func(Observation) {}}
 }
 
 func benchDispatch(b *testing.B) (*demo, http.Handler) {
@@ -60,32 +62,34 @@ func benchDispatch(b *testing.B) (*demo, http.Handler) {
 		return nil
 	}
 	rt := NewRouter(http.NotFoundHandler())
-	Mount(rt, Protocol{Name: "demo", Prefixes: []string{"/demo"}, Handler: e.Handler(Deps{Store: d.store, Auth: d.auth, Log: quiet()})})
+	Mount(rt, Protocol{
+		Name: "demo", Prefixes: []string{"/demo"}, Handler: e.Handler(Deps{Store: d.store, Auth: d.auth, Log: quiet()}),
+	})
 	return d, rt
 }
 
 func BenchmarkHandlerBare(b *testing.B) { benchHandler(b, http.HandlerFunc(bare), "") }
 
-func BenchmarkHandlerEdge(b *testing.B) {
-	benchHandler(b, benchEdge(b, http.HandlerFunc(bare), quiet()), "")
+func BenchmarkHandlerMiddleware(b *testing.B) {
+	benchHandler(b, withMiddleware(b, http.HandlerFunc(bare), quiet()), "")
 }
 
-func BenchmarkHandlerEdgeLogged(b *testing.B) {
-	benchHandler(b, benchEdge(b, http.HandlerFunc(bare), slog.New(slog.NewTextHandler(io.Discard, nil))), "")
+func BenchmarkHandlerMiddlewareLogged(b *testing.B) {
+	benchHandler(b, withMiddleware(b, http.HandlerFunc(bare), slog.New(slog.NewTextHandler(io.Discard, nil))), "")
 }
 
 func BenchmarkHandlerDispatchAnonymous(b *testing.B) {
 	_, h := benchDispatch(b)
-	benchHandler(b, benchEdge(b, h, quiet()), "")
+	benchHandler(b, withMiddleware(b, h, quiet()), "")
 }
 
 func BenchmarkHandlerDispatchToken(b *testing.B) {
 	d, h := benchDispatch(b)
-	benchHandler(b, benchEdge(b, h, slog.New(slog.NewTextHandler(io.Discard, nil))), "Bearer "+d.token)
+	benchHandler(b, withMiddleware(b, h, slog.New(slog.NewTextHandler(io.Discard, nil))), "Bearer "+d.token)
 }
 
-// rawClient sends the same request over one connection and reads a fixed number of bytes back: the cheapest client there
-// is, so that the server's share shows.
+// rawClient sends the same request over one connection and reads a fixed number of bytes back: the cheapest client
+// there is, so that the server's share shows.
 func benchLoopback(b *testing.B, h http.Handler) {
 	srv := httptest.NewServer(h)
 	b.Cleanup(srv.Close)
@@ -111,7 +115,7 @@ func BenchmarkLoopbackBare(b *testing.B) { benchLoopback(b, http.HandlerFunc(bar
 
 func BenchmarkLoopbackDispatchLogged(b *testing.B) {
 	_, h := benchDispatch(b)
-	benchLoopback(b, benchEdge(b, h, slog.New(slog.NewTextHandler(io.Discard, nil))))
+	benchLoopback(b, withMiddleware(b, h, slog.New(slog.NewTextHandler(io.Discard, nil))))
 }
 
 func benchDownload(b *testing.B, wrap func(http.Handler) http.Handler) {
@@ -136,6 +140,6 @@ func BenchmarkDownloadBare(b *testing.B) {
 	benchDownload(b, func(h http.Handler) http.Handler { return h })
 }
 
-func BenchmarkDownloadEdge(b *testing.B) {
-	benchDownload(b, func(h http.Handler) http.Handler { return benchEdge(b, h, quiet()) })
+func BenchmarkDownloadMiddleware(b *testing.B) {
+	benchDownload(b, func(h http.Handler) http.Handler { return withMiddleware(b, h, quiet()) })
 }

@@ -1,5 +1,7 @@
 package wire
 
+// Answers with a file: byte ranges, conditions, ETag.
+
 import (
 	"bytes"
 	"fmt"
@@ -18,7 +20,7 @@ import (
 type BlobHead struct {
 	// Digest is the strong ETag: the one the client asked for, if it asked by digest.
 	Digest digest.Digest
-	// Size in bytes; ranges are judged by it.
+	// Size in bytes; ranges are checked against it.
 	Size int64
 	// Type is the Content-Type, application/octet-stream if empty. It is never guessed from the content.
 	Type string
@@ -31,8 +33,8 @@ type BlobHead struct {
 }
 
 // ServeBlob answers GET or HEAD with content, usually an *os.File, which the kernel then sends by itself. It knows byte
-// ranges, several of them as multipart/byteranges (podman's partial pulls), If-Range, and If-None-Match with and without
-// quotes. A range outside the content is problem.ErrRange, with Content-Range set as RFC 9110 15.5.17 wants it.
+// ranges, several of them as multipart/byteranges (podman's partial pulls), If-Range, and If-None-Match with and
+// without quotes. A range outside the content is problem.ErrRange, with Content-Range set as RFC 9110 15.5.17 wants it.
 // The content is never encoded. The caller closes it.
 func ServeBlob(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, head BlobHead) error {
 	h := w.Header()
@@ -41,14 +43,14 @@ func ServeBlob(w http.ResponseWriter, r *http.Request, content io.ReadSeeker, he
 	head.set(h)
 	r = quoteBare(r, etag)
 	if spec := r.Header.Get("Range"); spec != "" {
-		verdict := rangeIgnored
+		result := rangeIgnored
 		if r.Method == http.MethodGet {
-			verdict = judgeRange(spec, head.Size)
+			result = checkRange(spec, head.Size)
 		}
 		switch {
-		case verdict == rangeIgnored:
+		case result == rangeIgnored:
 			r = withHeader(r, "Range", "")
-		case verdict == rangeOutside && rangeApplies(r, etag):
+		case result == rangeOutside && rangeApplies(r, etag):
 			return outOfRange(h, head.Size)
 		}
 	}
@@ -91,7 +93,9 @@ var acceptRanges = []string{"bytes"}
 
 // conditional reports whether anything but the whole content may be the answer.
 func conditional(h http.Header) bool {
-	for _, name := range []string{"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since"} {
+	for _, name := range []string{
+		"Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	} {
 		if _, ok := h[name]; ok {
 			return true
 		}
@@ -167,50 +171,50 @@ func matches(list, etag string) bool {
 	return false
 }
 
-type rangeVerdict int
+type rangeResult int
 
 const (
-	rangeGood    rangeVerdict = iota
-	rangeIgnored              // not GET, another unit, or not a range at all: the header counts as absent (RFC 9110 14.2)
-	rangeOutside              // understood, but nothing of it exists
-	rangeInvalid              // ends before it begins: the whole header is refused
+	rangeGood    rangeResult = iota
+	rangeIgnored             // not GET, another unit, or not a range at all: the header counts as absent (RFC 9110 14.2)
+	rangeOutside             // understood, but nothing of it exists
+	rangeInvalid             // ends before it begins: the whole header is refused
 )
 
 // maxRanges is the most parts of a multi-range answer; podman merges its requests to fewer.
 const maxRanges = 2048
 
-func judgeRange(spec string, size int64) rangeVerdict {
+func checkRange(spec string, size int64) rangeResult {
 	list, ok := strings.CutPrefix(spec, "bytes=")
 	if !ok || strings.Count(list, ",") >= maxRanges {
 		return rangeIgnored
 	}
-	verdict := rangeIgnored
+	result := rangeIgnored
 	for part := range strings.SplitSeq(list, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
 			continue
 		}
-		switch judgePart(part, size) {
+		switch checkPart(part, size) {
 		case rangeIgnored:
 			return rangeIgnored
 		case rangeGood:
-			verdict = rangeGood
+			result = rangeGood
 		case rangeInvalid:
 			return rangeOutside
 		case rangeOutside:
-			if verdict != rangeGood {
-				verdict = rangeOutside
+			if result != rangeGood {
+				result = rangeOutside
 			}
 		}
 	}
-	if size == 0 && verdict == rangeOutside {
+	if size == 0 && result == rangeOutside {
 		// An empty file is sent whole: clients that always ask for ranges could not fetch it otherwise.
 		return rangeIgnored
 	}
-	return verdict
+	return result
 }
 
-func judgePart(part string, size int64) rangeVerdict {
+func checkPart(part string, size int64) rangeResult {
 	first, last, ok := strings.Cut(part, "-")
 	if !ok || first == "" && last == "" {
 		return rangeIgnored

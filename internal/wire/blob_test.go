@@ -1,5 +1,7 @@
 package wire
 
+// Answers with a file: ranges, conditions, HEAD, slow clients.
+
 import (
 	"bytes"
 	"crypto/sha256"
@@ -27,7 +29,9 @@ import (
 const tenDigits = "0123456789"
 
 func head(content string) BlobHead {
-	return BlobHead{Digest: digest.FromString(content), Size: int64(len(content)), CacheControl: "max-age=31536000, immutable"}
+	return BlobHead{
+		Digest: digest.FromString(content), Size: int64(len(content)), CacheControl: "max-age=31536000, immutable",
+	}
 }
 
 func TestBlobRanges(t *testing.T) {
@@ -100,7 +104,7 @@ func TestBytesHeader(t *testing.T) {
 		for _, size := range []int{0, 1, counted - 1, counted, counted + 1, 4097, sliceBytes + 1} {
 			content := strings.Repeat("x", size)
 			whole := size%2 == 1
-			srv := httptest.NewUnstartedServer(benchEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			srv := httptest.NewUnstartedServer(withMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				head := head(content)
 				head.Whole = whole
 				if err := ServeBytes(w, r, []byte(content), head); err != nil {
@@ -116,7 +120,8 @@ func TestBytesHeader(t *testing.T) {
 			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
 			offered := resp.Header.Get("Accept-Ranges") == "bytes"
-			if err != nil || string(body) != content || resp.ContentLength != int64(size) || len(resp.TransferEncoding) > 0 || offered == whole {
+			if err != nil || string(body) != content || resp.ContentLength != int64(size) || len(resp.TransferEncoding) > 0 ||
+				offered == whole {
 				t.Errorf("http2 %v, %d bytes: got %d, length %d, %v: %v", h2, size, len(body), resp.ContentLength, err, resp.Header)
 			}
 			if size > 1 {
@@ -166,7 +171,10 @@ func TestBlobMultiRange(t *testing.T) {
 		}
 		got = append(got, p.Header.Get("Content-Range")+" "+p.Header.Get("Content-Type")+" "+string(body))
 	}
-	want := []string{"bytes 0-1/10 application/octet-stream 01", "bytes 4-5/10 application/octet-stream 45", "bytes 9-9/10 application/octet-stream 9"}
+	want := []string{
+		"bytes 0-1/10 application/octet-stream 01", "bytes 4-5/10 application/octet-stream 45",
+		"bytes 9-9/10 application/octet-stream 9",
+	}
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("parts are\n%q, want\n%q", got, want)
 	}
@@ -198,7 +206,10 @@ func TestBlobConditions(t *testing.T) {
 		{"If-Match fails before a bad range", "GET", map[string]string{"If-Match": `"x"`, "Range": "bytes=90-"}, 412, ""},
 		{"If-Range holds", "GET", map[string]string{"If-Range": etag, "Range": "bytes=0-1"}, 206, "01"},
 		{"If-Range fails", "GET", map[string]string{"If-Range": `"x"`, "Range": "bytes=0-1"}, 200, tenDigits},
-		{"If-Range fails before a bad range", "GET", map[string]string{"If-Range": `"x"`, "Range": "bytes=90-"}, 200, tenDigits},
+		{
+			"If-Range fails before a bad range", "GET", map[string]string{"If-Range": `"x"`, "Range": "bytes=90-"}, 200,
+			tenDigits,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -272,14 +283,14 @@ func (l spyListener) Accept() (net.Conn, error) {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// startEdge serves h behind an Edge, as in production, and returns its URL.
-func startEdge(t testing.TB, h http.Handler, stall time.Duration, s *spy) string {
+// startMiddleware serves h behind a Middleware, as in production, and returns its URL.
+func startMiddleware(t testing.TB, h http.Handler, stall time.Duration, s *spy) string {
 	t.Helper()
 	base, err := NewBase("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(&Edge{Next: h, Base: base, Log: quiet(), Stall: stall})
+	srv := httptest.NewUnstartedServer(&Middleware{Next: h, Base: base, Log: quiet(), Stall: stall})
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	srv.Config.ConnContext = ConnContext
 	if s != nil {
@@ -323,7 +334,7 @@ func TestSendfileKept(t *testing.T) {
 	const size = 5<<20 + 123
 	content, h := bigFile(t, size)
 	var s spy
-	url := startEdge(t, h, time.Minute, &s)
+	url := startMiddleware(t, h, time.Minute, &s)
 	for _, tt := range []struct {
 		spec   string
 		want   []byte
@@ -394,7 +405,7 @@ func readSlowly(t *testing.T, url string, pause time.Duration, limit int) (int, 
 func TestSlowReaderIsServed(t *testing.T) {
 	const size = 24 << 20
 	_, h := bigFile(t, size)
-	url := startEdge(t, h, 500*time.Millisecond, nil)
+	url := startMiddleware(t, h, 500*time.Millisecond, nil)
 	start := time.Now()
 	got, err := readSlowly(t, url, 40*time.Millisecond, 1<<30)
 	if err != nil || got < size {
@@ -408,7 +419,7 @@ func TestSlowReaderIsServed(t *testing.T) {
 func TestStalledReaderIsCut(t *testing.T) {
 	_, h := bigFile(t, 64<<20)
 	done := make(chan error, 1)
-	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h(w, r)
 		_, err := w.Write(nil)
 		done <- err
@@ -426,12 +437,13 @@ func TestStalledReaderIsCut(t *testing.T) {
 	}
 }
 
-// TestEveryAnswerHasADeadline: a client that asks and asks and never reads is cut, one that pauses between answers is not.
+// TestEveryAnswerHasADeadline: a client that asks and asks and never reads is cut, one that pauses
+// between answers is not.
 func TestEveryAnswerHasADeadline(t *testing.T) {
 	const stall = 200 * time.Millisecond
 	cut := make(chan error, 1)
 	body := make([]byte, 64<<10)
-	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := w.Write(body); err != nil {
 			select {
 			case cut <- err:
@@ -457,7 +469,8 @@ func TestEveryAnswerHasADeadline(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, strings.Repeat("GET / HTTP/1.1\r\nHost: registry.example.com\r\n\r\n", 1000)); err != nil {
+	if _, err := io.WriteString(conn,
+		strings.Repeat("GET / HTTP/1.1\r\nHost: registry.example.com\r\n\r\n", 1000)); err != nil {
 		t.Fatal(err)
 	}
 	select {

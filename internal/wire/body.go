@@ -1,5 +1,7 @@
 package wire
 
+// The body of a request: its limits, its deadlines, and what is left of it after an error.
+
 import (
 	"errors"
 	"fmt"
@@ -16,7 +18,8 @@ import (
 )
 
 const (
-	// drainBytes of an unwanted body are read before an early answer; a client that still sends more sees a reset connection.
+	// drainBytes of an unwanted body are read before an early answer; a client that still sends more
+	// sees a reset connection.
 	drainBytes = 256 << 10
 	drainTime  = 5 * time.Second
 	// minRate in bytes per second is what a body must bring on average over rateWindow of waiting for it.
@@ -94,8 +97,8 @@ func (b *body) end(err error) error {
 }
 
 // ReadBody reads the whole body of a small request. A body over limit bytes is store.ErrTooLarge, at once if its length
-// was announced; one that ends early is problem.ErrTruncated, one that trickles problem.ErrSlow. What is read is of the request's share
-// of the memory: a *budget.Busy when there is none.
+// was announced; one that ends early is problem.ErrTruncated, one that trickles problem.ErrSlow. What is read is of the
+// request's share of the memory: a *budget.Busy when there is none.
 func ReadBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
@@ -133,9 +136,9 @@ func ReadObject(r *http.Request, limit int64) (rawjson.Object, error) {
 // remembered.
 const parsedSize = 2
 
-// Drain reads and forgets up to 256 KiB of a body nobody wants, so that the client, which sends it all before it looks for
-// an answer, sees the status instead of a broken pipe (oras sends its first manifest PUT without credentials). A body
-// that is known to be longer, or that the client holds back until it is told to continue, is left alone.
+// Drain reads and forgets up to 256 KiB of a body nobody wants, so that the client, which sends it all before it looks
+// for an answer, sees the status instead of a broken pipe (oras sends its first manifest PUT without credentials). A
+// body that is known to be longer, or that the client holds back until it is told to continue, is left alone.
 func Drain(r *http.Request) { DrainUpTo(r, drainBytes) }
 
 // DrainUpTo is Drain with another limit, for protocols whose clients send large bodies twice.
@@ -153,6 +156,7 @@ func DrainUpTo(r *http.Request, limit int64) {
 	if b != nil {
 		b.until, b.renewed = time.Now().Add(drainTime), time.Time{}
 	}
-	// A failure here changes nothing: the answer is an error already, and the connection is closed if the body is not done.
+	// A failure here changes nothing: the answer is an error already, and the connection is closed if
+	// the body is not done.
 	io.CopyN(io.Discard, r.Body, limit)
 }

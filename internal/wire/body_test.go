@@ -1,5 +1,7 @@
 package wire
 
+// Bodies that are too large, too slow or cut off.
+
 import (
 	"bytes"
 	"errors"
@@ -90,7 +92,10 @@ func bodyHandler(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestReadObject(t *testing.T) {
-	for body, want := range map[string]error{`{"a":"b"}`: nil, `{"a":1,"a":2}`: store.ErrInvalid, `[]`: store.ErrInvalid, ``: store.ErrInvalid, `{"a":"` + strings.Repeat("x", 64) + `"}`: store.ErrTooLarge} {
+	for body, want := range map[string]error{
+		`{"a":"b"}`: nil, `{"a":1,"a":2}`: store.ErrInvalid, `[]`: store.ErrInvalid, ``: store.ErrInvalid,
+		`{"a":"` + strings.Repeat("x", 64) + `"}`: store.ErrTooLarge,
+	} {
 		o, err := ReadObject(httptest.NewRequest("PUT", "/", strings.NewReader(body)), 64)
 		if !errors.Is(err, want) || want == nil && o.Text("a") != "b" {
 			t.Errorf("%.20s: %v %v", body, o, err)
@@ -99,7 +104,7 @@ func TestReadObject(t *testing.T) {
 }
 
 func TestBodyDeadlines(t *testing.T) {
-	url := startEdge(t, http.HandlerFunc(bodyHandler), 300*time.Millisecond, nil)
+	url := startMiddleware(t, http.HandlerFunc(bodyHandler), 300*time.Millisecond, nil)
 	const header = "PUT / HTTP/1.1\r\nHost: registry.example.com\r\nConnection: close\r\nContent-Length: 6\r\n\r\n"
 	tests := []struct {
 		name   string
@@ -124,7 +129,7 @@ func TestBodyDeadlines(t *testing.T) {
 
 // TestNoDeadlineAfterBody: a handler that works longer than Stall after it has read the body is not cancelled.
 func TestNoDeadlineAfterBody(t *testing.T) {
-	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		select {
 		case <-r.Context().Done():
@@ -143,7 +148,7 @@ func TestNoDeadlineAfterBody(t *testing.T) {
 	}
 }
 
-// trickle hands out a byte at a time, each after a wait that a fake exchange believes.
+// trickle hands out a byte at a time, each after a wait by a clock of its own.
 type trickle struct{ wait time.Duration }
 
 func (s trickle) Read(p []byte) (int, error) {

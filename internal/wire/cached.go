@@ -1,5 +1,7 @@
 package wire
 
+// Answers with a file of an upstream, kept or still on its way.
+
 import (
 	"io"
 	"net/http"
@@ -14,9 +16,9 @@ import (
 // smallFile is what is answered from memory.
 const smallFile = 64 << 10
 
-// ServeCached answers GET or HEAD with a file of an upstream, kept or still on its way. f is closed. A file that is kept is
-// answered like a hosted one; one on its way is passed on as it comes, a single range of it as well, and when it turns out
-// to be wrong the connection breaks before its end.
+// ServeCached answers GET or HEAD with a file of an upstream, kept or still on its way. f is closed. A file that is
+// kept is answered like a hosted one; one on its way is passed on as it comes, a single range of it as well, and when
+// it turns out to be wrong the connection breaks before its end.
 func ServeCached(w http.ResponseWriter, r *http.Request, s *store.Store, f *upstream.File, head BlobHead) error {
 	defer f.Close()
 	w.Header().Set("X-Cache", f.Cache)
@@ -60,8 +62,8 @@ func serveKept(w http.ResponseWriter, r *http.Request, s *store.Store, b store.B
 	return ServeBlob(w, r, content, head)
 }
 
-// piecemeal reports whether follow can answer r: the whole file, or one range of a file whose size is known. Conditions are
-// judged only when the digest is known, since until then there is no ETag they could be about.
+// piecemeal reports whether follow can answer r: the whole file, or one range of a file whose size is known. Conditions
+// are looked at only when the digest is known, since until then there is no ETag they could be about.
 func piecemeal(r *http.Request, f *upstream.File) bool {
 	h := r.Header
 	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
@@ -70,7 +72,9 @@ func piecemeal(r *http.Request, f *upstream.File) bool {
 		}
 	}
 	spec := h.Get("Range")
-	return spec == "" || h.Get("If-Range") == "" && f.Seekable() && f.Size >= 0 && !strings.Contains(spec, ",") && judgeRange(spec, f.Size) == rangeGood
+	return spec == "" ||
+		h.Get("If-Range") == "" && f.Seekable() && f.Size >= 0 && !strings.Contains(spec, ",") &&
+			checkRange(spec, f.Size) == rangeGood
 }
 
 // follow passes on what comes.
@@ -92,7 +96,8 @@ func follow(w http.ResponseWriter, r *http.Request, f *upstream.File, head BlobH
 		if spec := r.Header.Get("Range"); spec != "" && r.Method == http.MethodGet {
 			from, to = oneRange(spec, f.Size)
 			status = http.StatusPartialContent
-			h.Set("Content-Range", "bytes "+strconv.FormatInt(from, 10)+"-"+strconv.FormatInt(to-1, 10)+"/"+strconv.FormatInt(f.Size, 10))
+			h.Set("Content-Range",
+				"bytes "+strconv.FormatInt(from, 10)+"-"+strconv.FormatInt(to-1, 10)+"/"+strconv.FormatInt(f.Size, 10))
 		}
 	}
 	if to >= 0 {
@@ -117,7 +122,7 @@ func (f flushing) Flush() {
 
 var _ io.Writer = flushing{}
 
-// oneRange is the range of a specification that judgeRange found good and that has one part.
+// oneRange is the range of a specification that checkRange found good and that has one part.
 func oneRange(spec string, size int64) (from, to int64) {
 	first, last, _ := strings.Cut(strings.TrimSpace(strings.TrimPrefix(spec, "bytes=")), "-")
 	a, _ := rangeNumber(first)
@@ -131,7 +136,8 @@ func oneRange(spec string, size int64) (from, to int64) {
 	return a, min(b+1, size)
 }
 
-// CacheHead says in an answer's header how a document of an upstream was come by: from what is kept, or how old that is.
+// CacheHead says in an answer's header how a document of an upstream was come by: from what is
+// kept, or how old that is.
 func CacheHead(w http.ResponseWriter, d *upstream.Document, now time.Time) {
 	h := w.Header()
 	h.Set("X-Cache", d.Cache)

@@ -1,5 +1,7 @@
 package wire
 
+// What the Authorization header says.
+
 import (
 	"encoding/base64"
 	"net/http"
@@ -62,7 +64,8 @@ func token(s string) (string, error) {
 	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
-			return "", problem.Errorf(problem.ErrAuthorization, "the token in the Authorization header has a space or a special character in it")
+			return "", problem.Errorf(problem.ErrAuthorization,
+				"the token in the Authorization header has a space or a special character in it")
 		}
 	}
 	return s, nil
@@ -75,12 +78,14 @@ func basic(s string) (auth.Credentials, error) {
 		raw, err = base64.RawStdEncoding.DecodeString(s)
 	}
 	if err != nil || !utf8.Valid(raw) {
-		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization, "the Basic credentials are not base64 of UTF-8 text")
+		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization,
+			"the Basic credentials are not base64 of UTF-8 text")
 	}
 	user, secret, found := strings.Cut(string(raw), ":")
 	switch {
 	case !found:
-		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization, "the Basic credentials have no colon between user and password")
+		return auth.Credentials{}, problem.Errorf(problem.ErrAuthorization,
+			"the Basic credentials have no colon between user and password")
 	case strings.HasPrefix(secret, tokenPrefix):
 		return auth.Credentials{User: user, Token: secret}, nil
 	case strings.HasPrefix(user, tokenPrefix):

@@ -1,5 +1,7 @@
 package wire
 
+// Which Authorization headers are read, and how.
+
 import (
 	"encoding/base64"
 	"errors"
@@ -22,15 +24,36 @@ func TestCredentials(t *testing.T) {
 	}{
 		{name: "none"},
 		{name: "bearer", header: []string{"Bearer larder_abc"}, given: true, want: auth.Credentials{Token: "larder_abc"}},
-		{name: "bearer in lower case", header: []string{"bearer  eyJ.x.y "}, given: true, want: auth.Credentials{Token: "eyJ.x.y"}},
+		{
+			name: "bearer in lower case", header: []string{"bearer  eyJ.x.y "}, given: true,
+			want: auth.Credentials{Token: "eyJ.x.y"},
+		},
 		{name: "bare token", header: []string{"larder_abc"}, given: true, want: auth.Credentials{Token: "larder_abc"}},
-		{name: "basic", header: []string{"Basic " + b64("ann:s3cret:x")}, given: true, want: auth.Credentials{User: "ann", Password: "s3cret:x"}},
-		{name: "basic without padding", header: []string{"basic " + strings.TrimRight(b64("ann:pw"), "=")}, given: true, want: auth.Credentials{User: "ann", Password: "pw"}},
-		{name: "token as password", header: []string{"Basic " + b64("__token__:larder_abc")}, given: true, want: auth.Credentials{User: "__token__", Token: "larder_abc"}},
-		{name: "token as user", header: []string{"Basic " + b64("larder_abc:")}, given: true, want: auth.Credentials{Token: "larder_abc"}},
-		{name: "token as user beside x-oauth-basic", header: []string{"Basic " + b64("larder_abc:x-oauth-basic")}, given: true, want: auth.Credentials{Token: "larder_abc"}},
+		{
+			name: "basic", header: []string{"Basic " + b64("ann:s3cret:x")}, given: true,
+			want: auth.Credentials{User: "ann", Password: "s3cret:x"},
+		},
+		{
+			name: "basic without padding", header: []string{"basic " + strings.TrimRight(b64("ann:pw"), "=")}, given: true,
+			want: auth.Credentials{User: "ann", Password: "pw"},
+		},
+		{
+			name: "token as password", header: []string{"Basic " + b64("__token__:larder_abc")}, given: true,
+			want: auth.Credentials{User: "__token__", Token: "larder_abc"},
+		},
+		{
+			name: "token as user", header: []string{"Basic " + b64("larder_abc:")}, given: true,
+			want: auth.Credentials{Token: "larder_abc"},
+		},
+		{
+			name: "token as user beside x-oauth-basic", header: []string{"Basic " + b64("larder_abc:x-oauth-basic")},
+			given: true, want: auth.Credentials{Token: "larder_abc"},
+		},
 		{name: "empty user and password", header: []string{"Basic " + b64(":")}, given: true},
-		{name: "utf-8", header: []string{"Basic " + b64("änn:pä")}, given: true, want: auth.Credentials{User: "änn", Password: "pä"}},
+		{
+			name: "utf-8", header: []string{"Basic " + b64("änn:pä")}, given: true,
+			want: auth.Credentials{User: "änn", Password: "pä"},
+		},
 		{name: "empty", header: []string{""}, given: true, bad: "no credentials"},
 		{name: "scheme alone", header: []string{"Bearer"}, given: true, bad: "no credentials"},
 		{name: "scheme and blanks", header: []string{"Bearer   "}, given: true, bad: "no credentials"},

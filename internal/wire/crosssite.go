@@ -10,17 +10,17 @@ import (
 	"larder/internal/problem"
 )
 
-// crossOrigin judges by Sec-Fetch-Site and, for browsers that do not send it, by Origin against Host.
+// crossOrigin decides by Sec-Fetch-Site and, for browsers that do not send it, by Origin against Host.
 var crossOrigin = http.NewCrossOriginProtection()
 
-// sameSite refuses with problem.ErrCrossSite a change that a browser sends for a page of another site. Reading is always let
-// through: its answers carry no CORS headers, so that no other page sees them. b may be nil.
+// sameSite refuses with problem.ErrCrossSite a change that a browser sends for a page of another site. Reading is
+// always let through: its answers carry no CORS headers, so that no other page sees them. b may be nil.
 func (b *Base) sameSite(r *http.Request) error {
 	site, origin := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")
 	if site == "" && origin == "" || crossOrigin.Check(r) == nil {
 		return nil
 	}
-	// A reverse proxy may pass on a Host of its own: then the address clients know decides. Where the browser has judged
+	// A reverse proxy may pass on a Host of its own: then the address clients know decides. Where the browser has decided
 	// itself there is nothing to compare.
 	if site == "" && b != nil && sameOrigin(origin, b.URL(r)) {
 		return nil

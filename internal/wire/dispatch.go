@@ -1,5 +1,7 @@
 package wire
 
+// The way of a request to its operation, and of an error to the client.
+
 import (
 	"context"
 	"errors"
@@ -59,8 +61,8 @@ type Failure struct {
 	Op         string
 	Need       Need
 	Type, Name string
-	// Absent is the text of a 404 by what the address names; what is not there and what must not be seen differ by no byte.
-	// It is empty if no field of the row has one.
+	// Absent is the text of a 404 by what the address names; what is not there and what must not be seen differ by no
+	// byte. It is empty if no field of the row has one.
 	Absent string
 	// Served is the name of what is served for it, whose right was asked; for the log.
 	Served string
@@ -123,7 +125,7 @@ type dispatcher[R any] struct {
 func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := exchangeFrom(r.Context())
 	if x == nil {
-		// Without an Edge around it, as in a protocol's own tests.
+		// Without a Middleware around it, as in a protocol's own tests.
 		x, w, r = enter(w, r, requestID(r), h.clientAddr(r), -1)
 	}
 	f := Failure{}
@@ -208,8 +210,8 @@ func (h *dispatcher[R]) find(method, path string, query url.Values, f *Failure) 
 	return &h.Routes[i], q, nil
 }
 
-// admit asks for the right of an operation. Where only the operation knows which, the answer's success is held back until
-// it has asked.
+// admit asks for the right of an operation. Where only the operation knows which, the answer's success is
+// held back until it has asked.
 func (h *dispatcher[R]) admit(x *exchange, need Need, access auth.Access) error {
 	if need&Writer != 0 {
 		if err := h.Writer(x); err != nil {
@@ -358,8 +360,9 @@ func (h *dispatcher[R]) log(x *exchange, r *http.Request, f Failure, gone bool) 
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method), slog.String("path", redact(x.escapedPath(r.URL), r.URL.RawQuery)),
-		slog.Int("status", f.Status), slog.Any("error", f.Err),
+		slog.String("id", x.id), slog.String("op", x.op), slog.String("method", r.Method),
+		slog.String("path", redact(x.escapedPath(r.URL), r.URL.RawQuery)), slog.Int("status", f.Status),
+		slog.Any("error", f.Err),
 	}
 	if f.Served != "" {
 		attrs = append(attrs, slog.String("served", f.Served))

@@ -1,5 +1,7 @@
 package wire
 
+// The way of a request to its operation, and of an error to the client.
+
 import (
 	"bytes"
 	"context"
@@ -83,7 +85,10 @@ func newDemo(t testing.TB) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &demo{auth: local, store: s, log: new(lockedBuffer), observed: make(chan Observation, 100), actors: make(chan store.Actor, 100), arrived: make(chan struct{}, 1)}
+	d := &demo{
+		auth: local, store: s, log: new(lockedBuffer), observed: make(chan Observation, 100),
+		actors: make(chan store.Actor, 100), arrived: make(chan struct{}, 1),
+	}
 	if err := local.AddUser(ctx, auth.User{Name: "ann", Password: "correct-horse"}); err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +104,13 @@ func newDemo(t testing.TB) *demo {
 		t.Fatal(err)
 	}
 	rt := NewRouter(http.NotFoundHandler())
-	Mount(rt, Protocol{Name: "demo", Prefixes: []string{"/demo"}, Handler: d.endpoint().Handler(Deps{Store: s, Auth: local, Base: base, Log: d.logger})})
-	srv := httptest.NewUnstartedServer(&Edge{Next: rt, Base: base, Log: d.logger, Observe: func(o Observation) { d.observed <- o }})
+	Mount(rt, Protocol{
+		Name: "demo", Prefixes: []string{"/demo"},
+		Handler: d.endpoint().Handler(Deps{Store: s, Auth: local, Base: base, Log: d.logger}),
+	})
+	srv := httptest.NewUnstartedServer(&Middleware{
+		Next: rt, Base: base, Log: d.logger, Observe: func(o Observation) { d.observed <- o },
+	})
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	srv.Start()
 	t.Cleanup(srv.Close)
@@ -130,7 +140,10 @@ func (d *demo) endpoint() Endpoint[demoRequest] {
 			{Op: "demo.full", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error {
 				return fmt.Errorf("stage blob: %w", store.ErrFull)
 			}},
-			{Op: "demo.panic", Need: Read, Serve: func(http.ResponseWriter, *http.Request, demoRequest) error { panic("at the disco") }},
+			{
+				Op: "demo.panic", Need: Read,
+				Serve: func(http.ResponseWriter, *http.Request, demoRequest) error { panic("at the disco") },
+			},
 			{Op: "demo.late", Need: Read, Serve: func(w http.ResponseWriter, _ *http.Request, _ demoRequest) error {
 				io.WriteString(w, "half of it")
 				w.(http.Flusher).Flush()
@@ -147,7 +160,9 @@ func (d *demo) endpoint() Endpoint[demoRequest] {
 
 func (d *demo) serve(w http.ResponseWriter, r *http.Request, q demoRequest) error {
 	d.actors <- store.ActorFrom(r.Context())
-	return JSON(w, http.StatusOK, map[string]string{"op": q.op, "name": q.name, "user": IdentityFrom(r.Context()).User, "path": r.URL.EscapedPath()})
+	return JSON(w, http.StatusOK, map[string]string{
+		"op": q.op, "name": q.name, "user": IdentityFrom(r.Context()).User, "path": r.URL.EscapedPath(),
+	})
 }
 
 // send returns the answer with its body read.
@@ -220,7 +235,8 @@ func TestDispatch(t *testing.T) {
 			if strings.Contains(body, "/srv/data") || strings.Contains(body, "disco") {
 				t.Errorf("internal text reached the client: %s", body)
 			}
-			if id := resp.Header.Get("X-Request-Id"); id == "" || strings.Contains(body, "(request ") && !strings.Contains(body, "(request "+id+")") {
+			if id := resp.Header.Get("X-Request-Id"); id == "" ||
+				strings.Contains(body, "(request ") && !strings.Contains(body, "(request "+id+")") {
 				t.Errorf("request id %q, body %s", id, body)
 			}
 			o := <-d.observed
@@ -323,8 +339,8 @@ func TestUnwantedBodyIsDrained(t *testing.T) {
 	}
 }
 
-// TestWithoutEdge: a protocol's own tests call its handler directly.
-func TestWithoutEdge(t *testing.T) {
+// TestWithoutMiddleware: a protocol's own tests call its handler directly.
+func TestWithoutMiddleware(t *testing.T) {
 	d := newDemo(t)
 	h := d.endpoint().Handler(Deps{Store: d.store, Auth: d.auth})
 	for _, tt := range []struct {
@@ -344,7 +360,9 @@ func TestMountKeepsPaths(t *testing.T) {
 	var got string
 	rt := NewRouter(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { got = "not found" }))
 	seen := func(name string) http.Handler {
-		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = name + " " + r.Method + " " + r.URL.EscapedPath() })
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got = name + " " + r.Method + " " + r.URL.EscapedPath()
+		})
 	}
 	Mount(rt, Protocol{Name: "oci", Prefixes: []string{"/v2", "/oci"}, Handler: seen("oci")})
 	Mount(rt, Protocol{Name: "npm", Prefixes: []string{"/npm"}, Handler: seen("npm")})
@@ -377,7 +395,9 @@ func TestMountKeepsPaths(t *testing.T) {
 }
 
 func TestNeeds(t *testing.T) {
-	want := map[Need]auth.Action{Open: "", Read: auth.Read, Create: auth.Create, Write: auth.Write, Delete: auth.Delete, Admin: auth.Admin}
+	want := map[Need]auth.Action{
+		Open: "", Read: auth.Read, Create: auth.Create, Write: auth.Write, Delete: auth.Delete, Admin: auth.Admin,
+	}
 	for n, a := range want {
 		if n.Action() != a {
 			t.Errorf("need %d asks for %q", n, n.Action())
@@ -390,12 +410,14 @@ func TestJSON(t *testing.T) {
 	if err := JSON(w, 201, map[string]string{"a": "<b>"}); err != nil {
 		t.Fatal(err)
 	}
-	if w.Code != 201 || w.Body.String() != `{"a":"<b>"}`+"\n" || w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Content-Length") != "12" {
+	if w.Code != 201 || w.Body.String() != `{"a":"<b>"}`+"\n" || w.Header().Get("Content-Type") != "application/json" ||
+		w.Header().Get("Content-Length") != "12" {
 		t.Errorf("%d %q %v", w.Code, w.Body, w.Header())
 	}
 	w = httptest.NewRecorder()
 	w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
-	if err := JSON(w, 200, json.RawMessage(`{}`)); err != nil || w.Header().Get("Content-Type") != "application/vnd.oci.image.index.v1+json" {
+	if err := JSON(w, 200, json.RawMessage(`{}`)); err != nil ||
+		w.Header().Get("Content-Type") != "application/vnd.oci.image.index.v1+json" {
 		t.Errorf("%v %v", err, w.Header())
 	}
 	if err := JSON(httptest.NewRecorder(), 200, func() {}); err == nil {
@@ -408,12 +430,15 @@ func TestJSON(t *testing.T) {
 func TestLoginIgnoresBadCredentials(t *testing.T) {
 	d := newDemo(t)
 	e := d.endpoint()
-	e.Routes = []Route[demoRequest]{{Op: "demo.login", Need: Login | Expired, Serve: func(w http.ResponseWriter, r *http.Request, _ demoRequest) error {
+	e.Routes = []Route[demoRequest]{{Op: "demo.login", Need: Login | Expired, Serve: func(w http.ResponseWriter,
+		r *http.Request, _ demoRequest) error {
 		_, err := fmt.Fprint(w, "user ", IdentityFrom(r.Context()).User)
 		return err
 	}}}
 	h := e.Handler(Deps{Store: d.store, Auth: d.auth, Log: d.logger})
-	for authorization, want := range map[string]string{"": "user ", "Bearer larder_expired": "user ", "Basic YW5uOndyb25n": "user ", "Bearer " + d.token: "user ann"} {
+	for authorization, want := range map[string]string{
+		"": "user ", "Bearer larder_expired": "user ", "Basic YW5uOndyb25n": "user ", "Bearer " + d.token: "user ann",
+	} {
 		r := httptest.NewRequest("GET", "/demo/login", nil)
 		if authorization != "" {
 			r.Header.Set("Authorization", authorization)

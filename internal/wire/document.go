@@ -1,5 +1,7 @@
 package wire
 
+// Answers with a rendered document: encodings, conditions, ETag.
+
 import (
 	"fmt"
 	"net/http"
@@ -59,8 +61,9 @@ func ServeDocument(w http.ResponseWriter, r *http.Request, doc *store.Document, 
 // varyEncoding is shared by all answers; nobody changes it.
 var varyEncoding = []string{"Accept-Encoding"}
 
-// notModified follows RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. The tag of any encoding of the
-// document matches, what the client holds is just as fresh; held is the tag that matched, "" where none was asked for.
+// notModified follows RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match. The tag of any
+// encoding of the document matches, what the client holds is just as fresh; held is the tag that matched,
+// "" where none was asked for.
 func notModified(r *http.Request, doc *store.Document) (held string, fresh bool) {
 	if lines := r.Header["If-None-Match"]; len(lines) > 0 {
 		for _, tag := range [...]string{doc.ETagFor(""), doc.ETagFor("gzip"), doc.ETagFor("zstd")} {

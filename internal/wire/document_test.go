@@ -1,5 +1,7 @@
 package wire
 
+// Answers with a rendered document: which encoding, and when 304.
+
 import (
 	"context"
 	"net/http"
@@ -17,9 +19,12 @@ import (
 func renderDocument(t testing.TB) *store.Document {
 	t.Helper()
 	s := storetest.New(t)
-	doc, err := s.Document(context.Background(), store.DocKey{Kind: store.NPM, Package: "demo", Base: "http://registry.example.com", Format: "full"},
+	doc, err := s.Document(context.Background(), store.DocKey{
+		Kind: store.NPM, Package: "demo", Base: "http://registry.example.com", Format: "full",
+	},
 		func(context.Context) (store.Rendered, error) {
-			return store.Rendered{Body: []byte(`{"name":"demo","filler":"` + strings.Repeat("larder ", 2000) + `"}`), Type: "application/json",
+			return store.Rendered{Body: []byte(`{"name":"demo","filler":"` + strings.Repeat("larder ", 2000) + `"}`),
+				Type:     "application/json",
 				Modified: time.Date(2024, 5, 1, 12, 0, 0, 500, time.UTC)}, nil
 		})
 	if err != nil {
@@ -67,10 +72,12 @@ func TestDocumentEncodings(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := h.Get("Content-Encoding"); got != tt.want || h.Get("Content-Length") != strconv.Itoa(len(want)) || h.Get("ETag") != doc.ETagFor(tt.want) {
+			if got := h.Get("Content-Encoding"); got != tt.want || h.Get("Content-Length") != strconv.Itoa(len(want)) ||
+				h.Get("ETag") != doc.ETagFor(tt.want) {
 				t.Errorf("%s %q: encoding %q, header %v", method, tt.accept, got, h)
 			}
-			if h.Get("Vary") != "Accept-Encoding" || h.Get("Cache-Control") != "no-cache" || h.Get("Content-Type") != "application/json" || h.Get("Last-Modified") != "Wed, 01 May 2024 12:00:00 GMT" {
+			if h.Get("Vary") != "Accept-Encoding" || h.Get("Cache-Control") != "no-cache" ||
+				h.Get("Content-Type") != "application/json" || h.Get("Last-Modified") != "Wed, 01 May 2024 12:00:00 GMT" {
 				t.Errorf("%s %q: header %v", method, tt.accept, h)
 			}
 			if body := w.Body.String(); method == "GET" && body != string(want) || method == "HEAD" && body != "" {
@@ -99,7 +106,10 @@ func TestDocumentConditions(t *testing.T) {
 		{"not newer", http.Header{"If-Modified-Since": {"Wed, 01 May 2024 12:00:00 GMT"}}, 304},
 		{"newer", http.Header{"If-Modified-Since": {"Wed, 01 May 2024 11:59:59 GMT"}}, 200},
 		{"no date", http.Header{"If-Modified-Since": {"yesterday"}}, 200},
-		{"the tag counts, not the date", http.Header{"If-None-Match": {`"nope"`}, "If-Modified-Since": {"Wed, 01 May 2024 12:00:00 GMT"}}, 200},
+		{
+			"the tag counts, not the date",
+			http.Header{"If-None-Match": {`"nope"`}, "If-Modified-Since": {"Wed, 01 May 2024 12:00:00 GMT"}}, 200,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,7 @@
 package wire
 
+// What one request carries from layer to layer, and the response its handler sees.
+
 import (
 	"bufio"
 	"context"
@@ -19,8 +21,8 @@ import (
 // about 9 kB/s; at full speed a slice passes in a millisecond, so that renewing costs nothing that can be measured.
 const sliceBytes = 512 << 10
 
-// exchange is what one request carries from layer to layer. It is the request's context itself, which saves an allocation
-// and a lookup for each of its values.
+// exchange is what one request carries from layer to layer. It is the request's context itself, which saves an
+// allocation and a lookup for each of its values.
 type exchange struct {
 	context.Context
 
@@ -34,7 +36,7 @@ type exchange struct {
 	admitted bool // the identity may do what was asked for
 	unasked  bool // the operation has yet to ask for a right: no success before
 	stopping <-chan struct{}
-	entered  time.Time // zero without an Edge
+	entered  time.Time // zero without a Middleware
 	url      *url.URL  // whose escaped path is path
 	path     string
 
@@ -77,8 +79,12 @@ func exchangeFrom(ctx context.Context) *exchange {
 }
 
 // enter starts an exchange for r: it wraps w and, if there is one, the body.
-func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration) (*exchange, http.ResponseWriter, *http.Request) {
-	x := &exchange{Context: r.Context(), id: id, addr: addr, agent: r.UserAgent(), identity: auth.Anonymous(), stall: stall}
+func enter(
+	w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, stall time.Duration,
+) (*exchange, http.ResponseWriter, *http.Request) {
+	x := &exchange{
+		Context: r.Context(), id: id, addr: addr, agent: r.UserAgent(), identity: auth.Anonymous(), stall: stall,
+	}
 	x.idHeader[0] = id
 	if p := peerOf(r.Context()); p != nil && p.addr == addr {
 		x.addrText = p.text
@@ -95,9 +101,9 @@ func enter(w http.ResponseWriter, r *http.Request, id string, addr netip.Addr, s
 	return x, &x.w, r
 }
 
-// response is the ResponseWriter handlers see: it counts what is written and renews write deadlines. It has every optional
-// interface of net/http's own, and keeps io.ReaderFrom above all: without it the kernel could no longer send files by
-// itself. It is part of its exchange, so that wrapping costs no allocation.
+// response is the ResponseWriter handlers see: it counts what is written and renews write deadlines. It has every
+// optional interface of net/http's own, and keeps io.ReaderFrom above all: without it the kernel could no longer send
+// files by itself. It is part of its exchange, so that wrapping costs no allocation.
 type response struct {
 	http.ResponseWriter
 	x *exchange
@@ -174,7 +180,8 @@ func (x *exchange) sign(h http.Header) {
 	h["X-Content-Type-Options"], h["X-Request-Id"] = nosniff, x.idHeader[:]
 }
 
-// pace takes n bytes off the present deadline's share, and sets the next one first when they exceed it or it is getting old.
+// pace takes n bytes off the present deadline's share, and sets the next one first when they exceed
+// it or it is getting old.
 func (x *exchange) pace(n int64) {
 	if x.stall <= 0 {
 		return
@@ -263,7 +270,7 @@ func IdentityFrom(ctx context.Context) auth.Identity {
 	return auth.Anonymous()
 }
 
-// AddrFrom is the client's address, for what judges credentials; invalid outside a request, and on the admin socket.
+// AddrFrom is the client's address, for who checks credentials; invalid outside a request, and on the admin socket.
 func AddrFrom(ctx context.Context) netip.Addr {
 	if x := exchangeFrom(ctx); x != nil {
 		return x.addr
@@ -271,8 +278,8 @@ func AddrFrom(ctx context.Context) netip.Addr {
 	return netip.Addr{}
 }
 
-// Stopping is closed when the server begins to stop. A handler that only waits for news (a long poll) ends then, instead
-// of holding the stop up; one that works goes on. It is nil, which never closes, outside a request.
+// Stopping is closed when the server begins to stop. A handler that only waits for news (a long poll) ends then,
+// instead of holding the stop up; one that works goes on. It is nil, which never closes, outside a request.
 func Stopping(ctx context.Context) <-chan struct{} {
 	if x := exchangeFrom(ctx); x != nil {
 		return x.stopping
@@ -280,7 +287,8 @@ func Stopping(ctx context.Context) <-chan struct{} {
 	return nil
 }
 
-// SetOp names the operation of the request for access log and metrics; handlers that do not run through an Endpoint call it.
+// SetOp names the operation of the request for access log and metrics; handlers that do not run
+// through an Endpoint call it.
 func SetOp(ctx context.Context, op string) {
 	if x := exchangeFrom(ctx); x != nil {
 		x.op = op

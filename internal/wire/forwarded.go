@@ -1,12 +1,14 @@
 package wire
 
+// The headers in which a proxy says what the client asked it for.
+
 import (
 	"net/http"
 	"net/netip"
 	"strings"
 )
 
-// forwarded is what trusted proxies say of a request; empty fields were not said or not believable.
+// forwarded is what trusted proxies say of a request; empty fields were not sent or not usable.
 type forwarded struct {
 	client              netip.Addr
 	proto, host, prefix string
@@ -15,10 +17,10 @@ type forwarded struct {
 // hop is what one proxy appended.
 type hop struct{ addr, proto, host string }
 
-// walk reads the headers of a request that came from the trusted peer. Every proxy appends on the right what it saw, and
-// what stands left of the first stranger was written by that stranger: so entries are read from the right for as long as
-// the address they name is a trusted proxy's as well. Forwarded (RFC 7239) counts only without any X-Forwarded-… header,
-// because proxies that set those pass a Forwarded of the client's on as it is.
+// walk reads the headers of a request that came from the trusted peer. Every proxy appends on the right what it saw,
+// and what stands left of the first stranger was written by that stranger: so entries are read from the right for as
+// long as the address they name is a trusted proxy's as well. Forwarded (RFC 7239) counts only without any
+// X-Forwarded-… header, because proxies that set those pass a Forwarded of the client's on as it is.
 func (b *Base) walk(h http.Header, peer netip.Addr) forwarded {
 	if h["X-Forwarded-For"] == nil && h["X-Forwarded-Proto"] == nil && h["X-Forwarded-Host"] == nil {
 		if lines := h["Forwarded"]; lines != nil {
@@ -122,7 +124,8 @@ func elements(lines []string) []string {
 	return list
 }
 
-// parseNode reads an address with or without port; IPv6 may stand in brackets. "unknown" and hidden names are no address.
+// parseNode reads an address with or without port; IPv6 may stand in brackets. "unknown" and hidden
+// names are no address.
 func parseNode(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")); err == nil {
 		return a.Unmap().WithZone(""), true

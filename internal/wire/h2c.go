@@ -1,6 +1,9 @@
 package wire
 
-//lint:file-ignore SA1019 net/http speaks HTTP/2 without TLS only by prior knowledge; cargo asks for an upgrade, and only http2.Server.ServeConn can take over a connection with its first request.
+// HTTP/2 on a connection without TLS, for clients that ask to upgrade. net/http speaks it only by prior knowledge;
+// cargo asks for an upgrade, and only http2.Server.ServeConn can take over a connection with its first request.
+
+//lint:file-ignore SA1019 see above
 
 import (
 	"bufio"
@@ -18,12 +21,12 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Upgrader moves plain-http clients that offer it (Upgrade: h2c; cargo does for every index file) to HTTP/2, which turns
-// hundreds of requests one after another into one connection's worth of parallel ones.
+// Upgrader moves plain-http clients that offer it (Upgrade: h2c; cargo does for every index file) to HTTP/2, which
+// turns hundreds of requests one after another into one connection's worth of parallel ones.
 //
-// Only GET and HEAD without a body are upgraded, and only from a client itself: a request with a Via or Forwarded header
-// came through a proxy, which would not know what the connection has become. Every request on the upgraded connection
-// passes through the same handler, with its own authentication and log line.
+// Only GET and HEAD without a body are upgraded, and only from a client itself: a request with a Via or Forwarded
+// header came through a proxy, which would not know what the connection has become. Every request on the upgraded
+// connection passes through the same handler, with its own authentication and log line.
 type Upgrader struct {
 	// Off serves everyone as they came. It is set before the first request.
 	Off bool
@@ -49,7 +52,10 @@ const goodbyeEvery = 50 * time.Millisecond
 // H2C wraps next. idle is how long an upgraded connection without requests is kept.
 func H2C(next http.Handler, log *slog.Logger, idle time.Duration) (*Upgrader, error) {
 	u := &Upgrader{next: next, log: log, conns: make(map[net.Conn]struct{}), idle: make(chan struct{})}
-	u.base = &http.Server{Handler: http.HandlerFunc(u.serveStream), IdleTimeout: idle, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	u.base = &http.Server{
+		Handler: http.HandlerFunc(u.serveStream), IdleTimeout: idle,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 	u.h2 = &http2.Server{IdleTimeout: idle}
 	if err := http2.ConfigureServer(u.base, u.h2); err != nil {
 		return nil, fmt.Errorf("configure h2c: %w", err)
@@ -93,13 +99,16 @@ func offersH2C(r *http.Request) bool {
 	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 || len(r.Header["Http2-Settings"]) != 1 {
 		return false
 	}
-	for _, name := range []string{"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
+	for _, name := range []string{
+		"Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip",
+	} {
 		if r.Header[name] != nil {
 			return false
 		}
 	}
 	connection := r.Header["Connection"]
-	return hasToken(r.Header["Upgrade"], "h2c") && hasToken(connection, "Upgrade") && hasToken(connection, "HTTP2-Settings")
+	return hasToken(r.Header["Upgrade"], "h2c") && hasToken(connection, "Upgrade") &&
+		hasToken(connection, "HTTP2-Settings")
 }
 
 func hasToken(lines []string, token string) bool {

@@ -1,5 +1,7 @@
 package wire
 
+// HTTP/2 without TLS, by an upgrade and by prior knowledge.
+
 import (
 	"bufio"
 	"bytes"
@@ -24,14 +26,14 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// startH2C serves h with the upgrade, and an Edge inside it, as in production.
+// startH2C serves h with the upgrade, and a Middleware inside it, as in production.
 func startH2C(t *testing.T, h http.Handler) (*Upgrader, *httptest.Server) {
 	t.Helper()
 	base, err := NewBase("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	up, err := H2C(&Edge{Next: h, Base: base, Log: quiet()}, quiet(), time.Minute)
+	up, err := H2C(&Middleware{Next: h, Base: base, Log: quiet()}, quiet(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +90,9 @@ func dialUpgrade(t *testing.T, srv *httptest.Server, method, path string) *upgra
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: registry.example.com\r\nAuthorization: first\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: %s\r\n\r\n", method, path, settingsHeader())
+	fmt.Fprintf(conn,
+		"%s %s HTTP/1.1\r\nHost: registry.example.com\r\nAuthorization: first\r\nConnection: Upgrade, HTTP2-Settings\r\n"+
+			"Upgrade: h2c\r\nHTTP2-Settings: %s\r\n\r\n", method, path, settingsHeader())
 	br := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(br, nil)
 	if err != nil {
@@ -113,10 +117,15 @@ func dialUpgrade(t *testing.T, srv *httptest.Server, method, path string) *upgra
 func (c *upgradeClient) request(stream uint32, method, path string) {
 	c.t.Helper()
 	c.block.Reset()
-	for _, f := range [][2]string{{":method", method}, {":scheme", "http"}, {":authority", "registry.example.com"}, {":path", path}, {"authorization", strconv.Itoa(int(stream))}} {
+	for _, f := range [][2]string{
+		{":method", method}, {":scheme", "http"}, {":authority", "registry.example.com"}, {":path", path},
+		{"authorization", strconv.Itoa(int(stream))},
+	} {
 		c.enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 	}
-	err := c.fr.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: c.block.Bytes(), EndStream: true, EndHeaders: true})
+	err := c.fr.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: stream, BlockFragment: c.block.Bytes(), EndStream: true, EndHeaders: true,
+	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -216,8 +225,14 @@ func TestH2CDeclined(t *testing.T) {
 		{"settings twice", "GET", offer + "HTTP2-Settings: AAMAAABk\r\n", ""},
 		{"settings not in Connection", "GET", "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n", ""},
 		{"settings not base64", "GET", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: %%\r\n", ""},
-		{"settings of a wrong length", "GET", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", ""},
-		{"another protocol", "GET", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: websocket\r\nHTTP2-Settings: AAMAAABk\r\n", ""},
+		{
+			"settings of a wrong length", "GET",
+			"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n", "",
+		},
+		{
+			"another protocol", "GET",
+			"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: websocket\r\nHTTP2-Settings: AAMAAABk\r\n", "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -247,7 +262,9 @@ func TestH2COff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Header = http.Header{"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {settingsHeader()}}
+	r.Header = http.Header{
+		"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {settingsHeader()},
+	}
 	resp, err := http.DefaultTransport.RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
@@ -316,8 +333,8 @@ func TestH2CShutdownDeadline(t *testing.T) {
 	close(release)
 }
 
-// slowConn lets the shutdown pass between the moment a connection is taken over and the one in which HTTP/2 knows of it:
-// its address is what HTTP/2 asks for in between.
+// slowConn lets the shutdown pass between the moment a connection is taken over and the one in which HTTP/2 knows of
+// it: its address is what HTTP/2 asks for in between.
 type slowConn struct {
 	net.Conn
 	once        sync.Once
@@ -355,7 +372,9 @@ func TestH2CShutdownDuringUpgrade(t *testing.T) {
 	}()
 	slow := &slowConn{Conn: here, asked: make(chan struct{}), goOn: make(chan struct{})}
 	r := httptest.NewRequest("GET", "/x", nil)
-	for k, v := range map[string]string{"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": settingsHeader()} {
+	for k, v := range map[string]string{
+		"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": settingsHeader(),
+	} {
 		r.Header.Set(k, v)
 	}
 	go up.ServeHTTP(hijackable{httptest.NewRecorder(), slow}, r)
@@ -392,7 +411,8 @@ func TestH2CCurl(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, srv := startH2C(t, http.HandlerFunc(echo))
-	out, err := exec.Command(curl, "-sS", "--noproxy", "*", "--http2", "-w", "%{http_version} %{num_connects} ", srv.URL+"/one", srv.URL+"/two").CombinedOutput()
+	out, err := exec.Command(curl, "-sS", "--noproxy", "*", "--http2", "-w", "%{http_version} %{num_connects} ",
+		srv.URL+"/one", srv.URL+"/two").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

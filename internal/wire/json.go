@@ -1,5 +1,7 @@
 package wire
 
+// Answers in JSON.
+
 import (
 	"bytes"
 	"encoding/json"

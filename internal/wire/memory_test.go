@@ -1,5 +1,7 @@
 package wire
 
+// What a request holds of the server's memory.
+
 import (
 	"bytes"
 	"io"
@@ -41,7 +43,7 @@ func TestRequestsShareTheMemory(t *testing.T) {
 			panic("while it holds something")
 		},
 	}
-	edge := &Edge{
+	edge := &Middleware{
 		Base: base, Log: slog.New(slog.DiscardHandler), Memory: pool,
 		Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			err := ends[r.URL.Path](w, r)

@@ -1,5 +1,7 @@
 package wire
 
+// Protocols and their place in the router.
+
 import (
 	"context"
 	"net/http"
@@ -8,8 +10,8 @@ import (
 	"github.com/julienschmidt/httprouter"
 )
 
-// Protocol is one protocol, ready to be mounted. Its handler sees requests with their path unchanged, prefix and escapes
-// included, under each of its prefixes ("/v2", without a final slash).
+// Protocol is one protocol, ready to be mounted. Its handler sees requests with their path unchanged, prefix and
+// escapes included, under each of its prefixes ("/v2", without a final slash).
 type Protocol struct {
 	Name     string
 	Prefixes []string
@@ -36,8 +38,8 @@ func NewRouter(notFound http.Handler) *httprouter.Router {
 	return rt
 }
 
-// Mount adds p to rt: two routes for each prefix and method, the bare prefix and everything below it, because httprouter
-// refuses anything finer that the seven grammars would need.
+// Mount adds p to rt: two routes for each prefix and method, the bare prefix and everything below it, because
+// httprouter refuses anything finer that the seven grammars would need.
 func Mount(rt *httprouter.Router, p Protocol) {
 	handle := func(w http.ResponseWriter, r *http.Request, _ httprouter.Params) { p.Handler.ServeHTTP(w, r) }
 	for _, prefix := range p.Prefixes {

@@ -1,5 +1,7 @@
 package wire
 
+// The address of a connection's other end.
+
 import (
 	"context"
 	"net"

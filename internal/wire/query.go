@@ -1,5 +1,7 @@
 package wire
 
+// Parameters of queries.
+
 import (
 	"net/url"
 	"strconv"

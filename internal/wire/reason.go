@@ -1,5 +1,7 @@
 package wire
 
+// The sentence of an error in the status line, for clients that print nothing else.
+
 import (
 	"bufio"
 	"fmt"

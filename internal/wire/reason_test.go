@@ -1,5 +1,7 @@
 package wire
 
+// The sentence of an error in the status line.
+
 import (
 	"bufio"
 	"io"
@@ -13,8 +15,8 @@ import (
 
 func TestReasonPhrase(t *testing.T) {
 	for text, want := range map[string]string{
-		"File already exists (x.whl).": "File already exists (x.whl).", "two\r\nX-Evil: lines": "two  X-Evil: lines", "": "Conflict", "\n": "Conflict",
-		"ä\x00\x7fb": "?  b", strings.Repeat("x", 300): strings.Repeat("x", 200),
+		"File already exists (x.whl).": "File already exists (x.whl).", "two\r\nX-Evil: lines": "two  X-Evil: lines",
+		"": "Conflict", "\n": "Conflict", "ä\x00\x7fb": "?  b", strings.Repeat("x", 300): strings.Repeat("x", 200),
 	} {
 		if got := reasonPhrase(409, text); got != want {
 			t.Errorf("%q is %q", text, got)
@@ -22,8 +24,8 @@ func TestReasonPhrase(t *testing.T) {
 	}
 }
 
-// TestWriteReason: the sentence is in the status line and in the body, the connection is closed, and a client that is still
-// sending gets the answer all the same.
+// TestWriteReason: the sentence is in the status line and in the body, the connection is closed, and a client that is
+// still sending gets the answer all the same.
 func TestWriteReason(t *testing.T) {
 	var seen Observation
 	done := make(chan struct{}, 1)
@@ -35,7 +37,7 @@ func TestWriteReason(t *testing.T) {
 		w.Header().Set("X-Own", "1")
 		WriteReason(w, r, 409, "It exists\r\n already", []byte("body\n"))
 	})
-	edge := &Edge{Next: h, Base: base, Log: quiet(), Observe: func(o Observation) { seen = o; done <- struct{}{} }}
+	edge := &Middleware{Next: h, Base: base, Log: quiet(), Observe: func(o Observation) { seen = o; done <- struct{}{} }}
 	srv := httptest.NewServer(edge)
 	defer srv.Close()
 	resp, err := http.Post(srv.URL, "text/plain", strings.NewReader("x"))
@@ -43,7 +45,8 @@ func TestWriteReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.Status != "409 It exists   already" || string(body) != "body\n" || !resp.Close || resp.Header.Get("X-Own") != "1" || resp.Header.Get("X-Request-Id") == "" {
+	if err != nil || resp.Status != "409 It exists   already" || string(body) != "body\n" || !resp.Close ||
+		resp.Header.Get("X-Own") != "1" || resp.Header.Get("X-Request-Id") == "" {
 		t.Errorf("%+v %q %v", resp, body, err)
 	}
 	<-done

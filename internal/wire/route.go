@@ -13,8 +13,8 @@ import (
 // Need is what an operation needs, so that it is in its row and cannot be forgotten: one right, and flags.
 type Need uint8
 
-// The rights. Read to Admin are rights to what the path names. With List and Body only the operation knows what it is about:
-// the dispatcher refuses to begin an answer of success until the operation has asked (Asked).
+// The rights. Read to Admin are rights to what the path names. With List and Body only the operation knows what it is
+// about: the dispatcher refuses to begin an answer of success until the operation has asked (Asked).
 const (
 	Open  Need = iota + 1 // nothing: a ping, a configuration, public keys
 	List                  // whoever may see lists; the operation leaves out what the client may not see
@@ -78,7 +78,8 @@ type Serve[R any] = func(w http.ResponseWriter, r *http.Request, q R) error
 // Route is a row: everything there is to say of an endpoint.
 type Route[R any] struct {
 	Method, Path string // see package route
-	// Op is stable ("npm.publish"): access log, audit log and metrics use it. Rows of one Op are addresses of one operation.
+	// Op is stable ("npm.publish"): access log, audit log and metrics use it. Rows of one Op are
+	// addresses of one operation.
 	Op    string
 	Need  Need
 	Serve Serve[R]

@@ -38,8 +38,8 @@ func serveRow(t *testing.T, need Need, serve Serve[struct{}]) *httptest.Response
 	return w
 }
 
-// TestForgettingToAskIsAnError: a row with List or Body whose operation asks for no right answers 500, and nothing of what
-// it would have said.
+// TestForgettingToAskIsAnError: a row with List or Body whose operation asks for no right answers 500, and nothing
+// of what it would have said.
 func TestForgettingToAskIsAnError(t *testing.T) {
 	forgetful := func(w http.ResponseWriter, _ *http.Request, _ struct{}) error {
 		return JSON(w, http.StatusOK, []string{"secret"})
@@ -70,7 +70,11 @@ func TestForgettingToAskIsAnError(t *testing.T) {
 // TestRowWithoutNeedPanics: the zero Need is no right, so that a row cannot leave it out.
 func TestRowWithoutNeedPanics(t *testing.T) {
 	for what, rows := range map[string][]Route[struct{}]{
-		"no need":         {{Method: "GET", Path: "/", Op: "toy", Serve: func(http.ResponseWriter, *http.Request, struct{}) error { return nil }}},
+		"no need": {
+			{
+				Method: "GET", Path: "/", Op: "toy", Serve: func(http.ResponseWriter, *http.Request, struct{}) error { return nil },
+			},
+		},
 		"no operation":    {{Method: "GET", Path: "/", Op: "toy", Need: Open}},
 		"different needs": {GET("/a", "toy", Open, noop, ""), GET("/b", "toy", Read, noop, "")},
 	} {

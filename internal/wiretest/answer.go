@@ -1,5 +1,7 @@
 package wiretest
 
+// Answers of a server under test, and archives to send to it.
+
 import (
 	"archive/tar"
 	"archive/zip"
@@ -120,8 +122,8 @@ func Zip(files map[string]string) []byte {
 	return b.Bytes()
 }
 
-// Golden compares got with a file of the package's testdata folder. With LARDER_GOLDEN=write in the environment it writes
-// the file instead: read the difference before you commit it.
+// Golden compares got with a file of the package's testdata folder. With LARDER_GOLDEN=write in the environment it
+// writes the file instead: read the difference before you commit it.
 func Golden(t testing.TB, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", name)

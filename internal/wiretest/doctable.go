@@ -16,7 +16,8 @@ import (
 // wireTitle is the heading in doc.go below which the table is the first indented block.
 const wireTitle = "// # Wire table\n"
 
-// DocTable compares the wire table in the present package's doc.go with its routes. With LARDER_UPDATE set it writes it.
+// DocTable compares the wire table in the present package's doc.go with its routes. With
+// LARDER_UPDATE set it writes it.
 func DocTable[R any](t *testing.T, routes []wire.Route[R]) {
 	t.Helper()
 	source, err := os.ReadFile("doc.go")
@@ -33,7 +34,8 @@ func DocTable[R any](t *testing.T, routes []wire.Route[R]) {
 		return
 	}
 	if os.Getenv("LARDER_UPDATE") == "" {
-		t.Errorf("doc.go's wire table is not that of the routes; LARDER_UPDATE=1 go test -run %s writes it. It has\n%swant\n%s",
+		t.Errorf("doc.go's wire table is not that of the routes; LARDER_UPDATE=1 go test -run %s writes it. It has\n"+
+			"%swant\n%s",
 			t.Name(), old, want)
 		return
 	}

@@ -1,5 +1,7 @@
 package wiretest
 
+// Packages that a client may not see answer like packages that are not there.
+
 import (
 	"bytes"
 	"fmt"
@@ -120,7 +122,8 @@ func (m Matrix[R]) checkBrowsers(g *Rig) {
 	for _, op := range m.operations() {
 		c := cases[op.Op]
 		for site, head := range map[string][]string{
-			"Sec-Fetch-Site": {"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"}, "Origin": {"Origin", "https://evil.example"}, "a sandbox": {"Origin", "null"},
+			"Sec-Fetch-Site": {"Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example"},
+			"Origin":         {"Origin", "https://evil.example"}, "a sandbox": {"Origin", "null"},
 		} {
 			before := g.Journal()
 			a := g.Do(c.Method, c.Path, c.Body, append(append([]Option{g.As("root")}, c.Opts...), Header(head...))...)

@@ -1,5 +1,7 @@
 package wiretest
 
+// Every operation of a protocol against every kind of user.
+
 import (
 	"fmt"
 	"maps"
@@ -23,8 +25,8 @@ type Case struct {
 	Opts  []Option
 }
 
-// Matrix is every operation of a protocol against every kind of user, on packages everybody reads and on private ones. It
-// is made from the operations table, so that no operation can be forgotten.
+// Matrix is every operation of a protocol against every kind of user, on packages everybody reads and on private ones.
+// It is made from the operations table, so that no operation can be forgotten.
 type Matrix[R any] struct {
 	// Routes is the protocol's table.
 	Routes []wire.Route[R]
@@ -63,12 +65,13 @@ type Question struct {
 	Can string
 }
 
-// actors are the kinds of users, and the actions they have on all packages beside what everybody has. Beside ada and root
-// they are tokens of root, who administers, so that it is the token that limits them; but for "guest", who is a user.
+// actors are the kinds of users, and the actions they have on all packages beside what everybody has.
+// Beside ada and root they are tokens of root, who administers, so that it is the token that limits them;
+// but for "guest", who is a user.
 func actors() map[string]string {
 	return map[string]string{
-		"": "", "other kind": "", "other name": "", "reader": "r", "read-only": "r", "guest": "r", "creator": "rc", "writer": "rcw", "deleter": "rd",
-		"ada": "rcwd", "root": "rcwda",
+		"": "", "other kind": "", "other name": "", "reader": "r", "read-only": "r", "guest": "r", "creator": "rc",
+		"writer": "rcw", "deleter": "rd", "ada": "rcwd", "root": "rcwda",
 	}
 }
 
@@ -82,7 +85,9 @@ func (m Matrix[R]) prepare(g *Rig) {
 	}
 	g.Scoped("other kind", "root", other)
 	g.Scoped("other name", "root", m.Scope+":zzz-other:*")
-	for actor, actions := range map[string]string{"reader": "read", "creator": "read,create", "writer": "read,write", "deleter": "read,delete"} {
+	for actor, actions := range map[string]string{
+		"reader": "read", "creator": "read,create", "writer": "read,write", "deleter": "read,delete",
+	} {
 		g.Scoped(actor, "root", m.Scope+":*:"+actions)
 	}
 }
@@ -135,7 +140,9 @@ func (m Matrix[R]) operations() []wire.Route[R] {
 }
 
 func (q Question) may() bool {
-	letter := map[wire.Need]string{wire.Read: "r", wire.Create: "c", wire.Write: "w", wire.Delete: "d", wire.Admin: "a"}[q.Need.Kind()]
+	letter := map[wire.Need]string{
+		wire.Read: "r", wire.Create: "c", wire.Write: "w", wire.Delete: "d", wire.Admin: "a",
+	}[q.Need.Kind()]
 	return strings.Contains(q.Can, letter) || q.Need.Kind() == wire.Read && !q.Private
 }
 

@@ -10,9 +10,13 @@ import (
 	"larder/internal/wire"
 )
 
-// OldDocTable compares the wire table of the present package's doc.go with its operations: what each row says, with sample in
-// place of its letters, parses to the row's operation, and every operation has a row. It returns the operations' names.
-func OldDocTable[R any](t *testing.T, ops []wire.Route[R], root string, sample *strings.Replacer, parse func(t testing.TB, method, path string) (string, R, error)) map[string]bool {
+// OldDocTable compares the wire table of the present package's doc.go with its operations: what each row
+// says, with sample in place of its letters, parses to the row's operation, and every operation has a row. It
+// returns the operations' names.
+func OldDocTable[R any](
+	t *testing.T, ops []wire.Route[R], root string, sample *strings.Replacer,
+	parse func(t testing.TB, method, path string) (string, R, error),
+) map[string]bool {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	if err != nil {

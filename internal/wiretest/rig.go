@@ -1,6 +1,6 @@
-// Package wiretest is the rig that the tests of the protocols stand on: a whole registry in-process, with a real store that
-// is checked in full when the test ends, real users and tokens, and real dispatch behind a real listener. Only tests import
-// it. A protocol's own rig_test.go embeds Rig and adds what only its clients say:
+// Package wiretest is the rig that the tests of the protocols stand on: a whole registry in-process, with a real store
+// that is checked in full when the test ends, real users and tokens, and real dispatch behind a real listener. Only
+// tests import it. A protocol's own rig_test.go embeds Rig and adds what only its clients say:
 //
 //	type rig struct{ *wiretest.Rig }
 //
@@ -134,7 +134,7 @@ func serve(t testing.TB, s *store.Store, o Options, protocol func(wire.Deps) wir
 	}
 	rt := wire.NewRouter(http.NotFoundHandler())
 	wire.Mount(rt, protocol(g.Deps))
-	g.Handler = &wire.Edge{Next: rt, Base: base, Log: log}
+	g.Handler = &wire.Middleware{Next: rt, Base: base, Log: log}
 	g.Srv = httptest.NewServer(g.Handler)
 	t.Cleanup(g.Srv.Close)
 	g.Base = g.Srv.URL + o.Under

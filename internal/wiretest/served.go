@@ -1,5 +1,7 @@
 package wiretest
 
+// What is served is what was asked for: no operation looks at another name.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package wiretest
 
+// The matrix finds what it is there to find.
+
 import (
 	"fmt"
 	"io"
@@ -136,7 +138,8 @@ func TestRig(t *testing.T) {
 	g.Want(g.Do("PUT", "y", nil, g.As("narrow")), 403, "")
 	g.Want(g.In(t).Do("PUT", g.Base+"x", []byte(`{"a":{"b":1}}`)), 401, "")
 	a := g.Ada("PUT", "x", Fields{"a": Fields{"b": 1}}, Header("X-A", "1", "X-A", "2"))
-	if At(a.Object(t), "a", "b") != 1.0 || At(a.Object(t), "a", "b", "c") != nil || !slices.Equal(KeysOf(a.Object(t)["a"]), []string{"b"}) {
+	if At(a.Object(t), "a", "b") != 1.0 || At(a.Object(t), "a", "b", "c") != nil ||
+		!slices.Equal(KeysOf(a.Object(t)["a"]), []string{"b"}) {
 		t.Error(a)
 	}
 	if checked != 19 || !strings.Contains(g.Log.String(), "path=/toy/x") || g.Journal() < 17 {

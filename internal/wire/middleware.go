@@ -1,5 +1,7 @@
 package wire
 
+// The outermost handler: request id, access log, panics, deadlines, counters.
+
 import (
 	"context"
 	"log/slog"
@@ -27,9 +29,9 @@ type Observation struct {
 	Duration time.Duration
 }
 
-// Edge is the outermost handler of a request: it gives the request its id, counts it, logs one line, survives panics and
-// keeps clients from holding a connection without moving bytes.
-type Edge struct {
+// Middleware is the outermost handler of a request: it gives the request its id, counts it, logs one line, survives
+// panics and keeps clients from holding a connection without moving bytes.
+type Middleware struct {
 	// Next serves the request.
 	Next http.Handler
 	// Base tells the client's address.
@@ -80,7 +82,7 @@ const defaultStall = time.Minute
 // nosniff is shared by all answers; nobody changes it.
 var nosniff = []string{"nosniff"}
 
-func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (e *Middleware) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	stall := e.Stall
 	if stall == 0 {
@@ -97,7 +99,7 @@ func (e *Edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // finish logs, counts, and answers 500 in place of a handler that panicked.
-func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start time.Time, failure any) {
+func (e *Middleware) finish(x *exchange, w http.ResponseWriter, r *http.Request, start time.Time, failure any) {
 	x.share.Close()
 	abort := failure == http.ErrAbortHandler
 	if failure != nil && !abort {
@@ -119,7 +121,7 @@ func (e *Edge) finish(x *exchange, w http.ResponseWriter, r *http.Request, start
 	}
 }
 
-func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
+func (e *Middleware) record(x *exchange, r *http.Request, start time.Time) {
 	took := time.Since(start)
 	o := Observation{Op: x.op, Status: x.status, In: x.body.got, Out: x.sent, Duration: took}
 	if o.Op == "" {
@@ -136,8 +138,8 @@ func (e *Edge) record(x *exchange, r *http.Request, start time.Time) {
 		return
 	}
 	line := Access{
-		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(x.escapedPath(r.URL), r.URL.RawQuery), Status: o.Status, In: o.In, Out: o.Out,
-		Took: took, User: x.identity.User, Addr: x.addrText, Agent: x.agent,
+		Time: start.Add(took), ID: x.id, Op: o.Op, Method: r.Method, Path: redact(x.escapedPath(r.URL), r.URL.RawQuery),
+		Status: o.Status, In: o.In, Out: o.Out, Took: took, User: x.identity.User, Addr: x.addrText, Agent: x.agent,
 	}
 	if direct, ok := h.(AccessHandler); ok {
 		// A log that cannot be written has nobody to complain to.
@@ -176,7 +178,8 @@ func redact(escapedPath, query string) string {
 
 func secretParameter(name string) bool {
 	switch strings.ToLower(name) {
-	case "token", "access_token", "refresh_token", "id_token", "api_key", "apikey", "auth", "authorization", "password", "passwd", "secret", "code":
+	case "token", "access_token", "refresh_token", "id_token", "api_key", "apikey", "auth", "authorization", "password",
+		"passwd", "secret", "code":
 		return true
 	}
 	return false

@@ -1,5 +1,7 @@
 package wire
 
+// The outermost handler: request id, access log, panics, deadlines, counters.
+
 import (
 	"bufio"
 	"encoding/json"
@@ -41,8 +43,8 @@ func TestAccessLog(t *testing.T) {
 		t.Fatalf("%v: %s", err, first)
 	}
 	for key, want := range map[string]any{
-		"level": "INFO", "msg": "request", "id": "build-17", "op": "demo.put", "method": "PUT", "path": "/demo/x?access_token=***&b=2",
-		"status": 200.0, "user": "ann", "addr": "127.0.0.1", "agent": "demo/1",
+		"level": "INFO", "msg": "request", "id": "build-17", "op": "demo.put", "method": "PUT",
+		"path": "/demo/x?access_token=***&b=2", "status": 200.0, "user": "ann", "addr": "127.0.0.1", "agent": "demo/1",
 	} {
 		if line[key] != want {
 			t.Errorf("%s is %v, want %v", key, line[key], want)
@@ -106,7 +108,9 @@ func TestPanicGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	var seen []Observation
-	e := &Edge{Base: base, Log: slog.New(slog.NewTextHandler(log, nil)), Observe: func(o Observation) { seen = append(seen, o) },
+	e := &Middleware{Base: base, Log: slog.New(slog.NewTextHandler(log, nil)), Observe: func(o Observation) {
+		seen = append(seen, o)
+	},
 		Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			SetOp(r.Context(), "demo.boom")
 			switch r.URL.Path {
@@ -124,7 +128,8 @@ func TestPanicGuard(t *testing.T) {
 		return w, nil
 	}
 	w, p := serve("/early")
-	if p != nil || w.Code != 500 || strings.Contains(w.Body.String(), "boom") || !strings.Contains(w.Body.String(), "internal error (request ") {
+	if p != nil || w.Code != 500 || strings.Contains(w.Body.String(), "boom") ||
+		!strings.Contains(w.Body.String(), "internal error (request ") {
 		t.Errorf("early panic: %v, %d %q", p, w.Code, w.Body)
 	}
 	if !strings.Contains(log.String(), "boom at /srv/data") || !strings.Contains(log.String(), "edge_test.go") {
@@ -148,7 +153,7 @@ func TestWriterKeepsInterfaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &Edge{Base: base, Log: quiet(), Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	e := &Middleware{Base: base, Log: quiet(), Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, readerFrom := w.(io.ReaderFrom)
 		_, flusher := w.(http.Flusher)
 		hijack := "can be"
@@ -156,7 +161,8 @@ func TestWriterKeepsInterfaces(t *testing.T) {
 			_, _, err := w.(http.Hijacker).Hijack()
 			hijack = fmt.Sprint(err)
 		}
-		fmt.Fprint(w, r.ProtoMajor, readerFrom, flusher, http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)), " ", hijack)
+		fmt.Fprint(w, r.ProtoMajor, readerFrom, flusher,
+			http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)), " ", hijack)
 		if _, err := io.Copy(w, strings.NewReader(", copied")); err != nil {
 			t.Error(err)
 		}
@@ -188,7 +194,7 @@ func TestSilenceAfterFlush(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, h2 := range []bool{false, true} {
-		srv := httptest.NewUnstartedServer(&Edge{Base: base, Log: quiet(), Stall: 100 * time.Millisecond,
+		srv := httptest.NewUnstartedServer(&Middleware{Base: base, Log: quiet(), Stall: 100 * time.Millisecond,
 			Next: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				io.WriteString(w, "progress\n")
 				if err := http.NewResponseController(w).Flush(); err != nil {
@@ -212,8 +218,8 @@ func TestSilenceAfterFlush(t *testing.T) {
 	}
 }
 
-func TestHijackThroughEdge(t *testing.T) {
-	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+func TestHijackThroughMiddleware(t *testing.T) {
+	url := startMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, buf, err := w.(http.Hijacker).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -234,7 +240,7 @@ func TestHijackThroughEdge(t *testing.T) {
 func TestLongWriteInSlices(t *testing.T) {
 	var s spy
 	const size = 3*sliceBytes + 17
-	url := startEdge(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startMiddleware(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if n, err := w.Write(make([]byte, size)); n != size || err != nil {
 			t.Errorf("wrote %d, %v", n, err)
 		}
