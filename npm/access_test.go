@@ -81,9 +81,8 @@ func TestRestrictedThatIsNotDoneIsSaid(t *testing.T) {
 	r := newRelease("@team/lib", "1.0.0")
 	r.access = "restricted"
 	a := g.Want(g.putBy("yarn/4.18.1", r), 201, "")
-	if want := "@team/lib is public, as new packages are here; npm access set status=private @team/lib changes that."; a.Header.Get(
-		"npm-notice",
-	) != want {
+	want := "@team/lib is public, as new packages are here; npm access set status=private @team/lib changes that."
+	if a.Header.Get("npm-notice") != want {
 		t.Errorf("a publish by yarn answers with the notice %q, want %q", a.Header.Get("npm-notice"), want)
 	}
 	a = g.Want(g.putBy("npm/11.0.0", newRelease("@team/lib", "1.0.1", restricted)), 201, "")

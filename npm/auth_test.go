@@ -1,5 +1,7 @@
 package npm
 
+// Rights, logins, tokens, and the errors that clients read.
+
 import (
 	"context"
 	"fmt"
@@ -72,7 +74,10 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("npm.unstar", "DELETE", "/-/user/package/"+name+"/star", nil, 200)
 	add("npm.star.ping", "PUT", "/-/user/v1/star", nil, 200)
 	add("npm.starred", "GET", "/-/_view/starredByUser?key=ada", nil, 200)
-	for _, op := range []string{"npm.whoami", "npm.user", "npm.tokens", "npm.token.create", "npm.token.revoke", "npm.profile", "npm.profile.set", "npm.star", "npm.unstar", "npm.star.ping"} {
+	for _, op := range []string{
+		"npm.whoami", "npm.user", "npm.tokens", "npm.token.create", "npm.token.revoke", "npm.profile", "npm.profile.set",
+		"npm.star", "npm.unstar", "npm.star.ping",
+	} {
 		c := all[op]
 		c.Login = true
 		all[op] = c
@@ -90,9 +95,9 @@ func (g *rig) prepare(name string) {
 // readOnlyRefuses are the operations that ask for no right of a package and still change something for good.
 var readOnlyRefuses = []string{"npm.token.create", "npm.token.revoke", "npm.profile.set", "npm.star", "npm.unstar"}
 
-// TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on public and on private packages. A right
-// that is missing is refused before anything happens; one that is there is enough.
-func TestE_GHSA_vvc3_Matrix(t *testing.T) {
+// TestEveryOperationAsksForItsRight (GHSA-vvc3): every operation of the table against every right, on public and on
+// private packages. A right that is missing is refused before anything happens; one that is there is enough.
+func TestEveryOperationAsksForItsRight(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"npm:package:secret*"} })
 	wiretest.Matrix[Request]{
 		Routes: (&server{}).routes(), Scope: "npm:package",
@@ -113,8 +118,8 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
-func TestE_ReadOnlyToken(t *testing.T) {
+// TestReadOnlyTokenChangesNothing: a read-only token changes nothing, whatever its user may.
+func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.prepare("demo")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -133,8 +138,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
-// TestA9_Errors: bodies and challenges of every sentinel, as a golden file.
-func TestA9_Errors(t *testing.T) {
+// TestErrorsAsClientsReadThem: bodies and challenges of every sentinel, as a golden file.
+func TestErrorsAsClientsReadThem(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	var out strings.Builder
@@ -154,7 +159,10 @@ func TestA9_Errors(t *testing.T) {
 		{"unknown address", "GET", "/-/npm/v1/hooks", nil, nil},
 		{"wrong method", "PATCH", "/demo", nil, nil},
 		{"bad path", "GET", "/a%5Cb", nil, nil},
-		{"over a version", "PUT", "/demo", func() fields { r := newRelease("demo", "1.0.0"); r.files["x"] = "y"; return r.document() }(), []option{g.As("ada")}},
+		{
+			"over a version", "PUT", "/demo",
+			func() fields { r := newRelease("demo", "1.0.0"); r.files["x"] = "y"; return r.document() }(), []option{g.As("ada")},
+		},
 		{"bad JSON", "PUT", "/demo", "{", []option{g.As("ada")}},
 		{"old revision", "DELETE", "/demo/-rev/1-x", nil, []option{g.As("ada")}},
 		{"no admin", "GET", "/-/larder/advisories", nil, []option{g.As("ada")}},
@@ -163,7 +171,8 @@ func TestA9_Errors(t *testing.T) {
 		g.Want(a, max(a.Status, 400), "")
 		body := strings.ReplaceAll(a.Body, strings.SplitN(g.rev("demo"), "-", 2)[1], "HASH")
 		body = strings.ReplaceAll(body, g.rev("demo")[:strings.Index(g.rev("demo"), "-")]+"-HASH", "REV")
-		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Cache-Control"), a.Header.Get("WWW-Authenticate"), body)
+		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Cache-Control"),
+			a.Header.Get("WWW-Authenticate"), body)
 		if strings.Contains(a.Header.Get("WWW-Authenticate"), "Basic") {
 			t.Errorf("%s: Basic", c.what)
 		}
@@ -171,12 +180,17 @@ func TestA9_Errors(t *testing.T) {
 	wiretest.Golden(t, "errors.txt", out.String())
 }
 
-// TestA2_Login: the old form, also with stale credentials beside it.
-func TestA2_Login(t *testing.T) {
+// TestLoginWithAPassword: the old form, also with stale credentials beside it.
+func TestLoginWithAPassword(t *testing.T) {
 	g := newRig(t)
-	body := fields{"_id": "org.couchdb.user:ada", "name": "ada", "password": "secret", "type": "user", "roles": []string{}, "date": "2026-01-01T00:00:00.000Z"}
+	body := fields{
+		"_id": "org.couchdb.user:ada", "name": "ada", "password": "secret", "type": "user", "roles": []string{},
+		"date": "2026-01-01T00:00:00.000Z",
+	}
 	for _, path := range []string{"/-/user/org.couchdb.user:ada", "/-/user/org.couchdb.user:ada/-rev/1-ada"} {
-		for _, o := range []option{wiretest.Header(), wiretest.Bearer("larder_expired"), wiretest.Basic("ada", "secret"), wiretest.Basic("ada", "old")} {
+		for _, o := range []option{
+			wiretest.Header(), wiretest.Bearer("larder_expired"), wiretest.Basic("ada", "secret"), wiretest.Basic("ada", "old"),
+		} {
 			a := g.Want(g.Do("PUT", path, body, o), 201, `"ok":true`).Object(t)
 			g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Bearer(fmt.Sprint(a["token"]))), 200, `{"username":"ada"}`)
 		}
@@ -188,7 +202,8 @@ func TestA2_Login(t *testing.T) {
 	// A login's token reaches npm alone.
 	a := g.Want(g.Do("PUT", "/-/user/org.couchdb.user:ada", body), 201, "").Object(t)
 	id, err := g.Auth.Authenticate(context.Background(), auth.Credentials{Token: fmt.Sprint(a["token"])})
-	if err != nil || id.Can(auth.Access{Kind: store.OCI, Type: "repository", Name: "x", Action: auth.Write}) || !id.Can(auth.Access{Kind: store.NPM, Type: typePackage, Name: "x", Action: auth.Write}) {
+	if err != nil || id.Can(auth.Access{Kind: store.OCI, Type: "repository", Name: "x", Action: auth.Write}) ||
+		!id.Can(auth.Access{Kind: store.NPM, Type: typePackage, Name: "x", Action: auth.Write}) {
 		t.Errorf("%+v %v", id, err)
 	}
 }
@@ -211,8 +226,8 @@ func TestLoginTakesNoToken(t *testing.T) {
 	g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Basic("ada", "secret")), 200, "ada")
 }
 
-// TestE_LoginLimit: guessing is slowed down, on every way in.
-func TestE_LoginLimit(t *testing.T) {
+// TestGuessingIsSlowedDown: guessing is slowed down, on every way in.
+func TestGuessingIsSlowedDown(t *testing.T) {
 	for way, guess := range map[string]func(g *rig, password string) answer{
 		"npm login": func(g *rig, password string) answer {
 			return g.Do("PUT", "/-/user/org.couchdb.user:ada", fields{"name": "ada", "password": password})
@@ -247,8 +262,9 @@ func TestE_LoginLimit(t *testing.T) {
 	}
 }
 
-// TestE_BodyNamesAnother: who may publish one package publishes no other by naming it in the body or in the tarball.
-func TestE_BodyNamesAnother(t *testing.T) {
+// TestBodyCannotNameAnotherPackage: who may publish one package publishes no other by naming it in
+// the body or in the tarball.
+func TestBodyCannotNameAnotherPackage(t *testing.T) {
 	g := newRig(t)
 	g.publish("theirs", "1.0.0")
 	g.publish("mine", "1.0.0")
@@ -269,7 +285,10 @@ func TestE_BodyNamesAnother(t *testing.T) {
 			t.Errorf("%s: %v", what, a)
 		}
 	}
-	for _, body := range []fields{{"_id": "theirs", "users": fields{"ada": true}}, {"name": "theirs", "versions": fields{"1.0.0": fields{"deprecated": "x"}}}} {
+	for _, body := range []fields{
+		{"_id": "theirs", "users": fields{"ada": true}},
+		{"name": "theirs", "versions": fields{"1.0.0": fields{"deprecated": "x"}}},
+	} {
 		g.Want(g.Do("PUT", "/mine", body, g.As("mine")), 400, "is about mine")
 		g.Want(g.Do("PUT", "/mine/-rev/"+g.rev("mine"), body, g.As("mine")), 400, "is about mine")
 	}
@@ -280,20 +299,23 @@ func TestE_BodyNamesAnother(t *testing.T) {
 	}
 }
 
-// TestE_GHSA_9rqp_PathNamesAnother: the package that the right is judged by is the one that is acted on, however the path
-// is spelled.
-func TestE_GHSA_9rqp_PathNamesAnother(t *testing.T) {
+// TestPathCannotNameAnotherPackage (GHSA-9rqp): the package that the right is judged by is the one that is acted on,
+// however the path is spelled.
+func TestPathCannotNameAnotherPackage(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"npm:package:@their/*"} })
 	g.publish("@their/p", "1.0.0", "1.1.0")
 	g.publish("@my/p", "1.0.0", "1.1.0")
 	g.Scoped("me", "ada", "npm:package:@my/*:*", "npm:package:npm:*", "npm:package:p:*")
 	rev, before := g.rev("@their/p"), g.Journal()
 	for path, methods := range map[string]string{
-		"/@their%2fp": "GET PUT", "/@their/p/1.0.0": "GET", "/@their/p/-/p-1.0.0.tgz": "GET", "/@their%2Fp/-/p-1.0.0.tgz": "GET", "/%40their%2fp": "GET PUT",
-		"/@their/p/-/@their/p-1.0.0.tgz": "GET", "/@their/p/-rev/" + rev: "DELETE PUT", "/@my/@their%2fp/-/p-1.0.0.tgz/-rev/" + rev: "DELETE",
-		"/npm/@their/p/-/p-1.0.0.tgz/-rev/" + rev: "DELETE", "/@my/p/@their/p/-/p-1.0.0.tgz/-rev/" + rev: "DELETE", "/-/package/@their%2fp/dist-tags": "GET",
-		"/-/package/@their/p/dist-tags/x": "PUT DELETE", "/-/user/package/@their%2fp/star": "PUT DELETE", "/-/package/@their/p/access": "GET POST",
-		"/-/npm/v1/attestations/@their/p@1.0.0": "GET", "/@my/p/-/@their/p-1.0.0.tgz": "GET", "/@my/p/-/@their%2fp-1.0.0.tgz": "GET",
+		"/@their%2fp": "GET PUT", "/@their/p/1.0.0": "GET", "/@their/p/-/p-1.0.0.tgz": "GET",
+		"/@their%2Fp/-/p-1.0.0.tgz": "GET", "/%40their%2fp": "GET PUT", "/@their/p/-/@their/p-1.0.0.tgz": "GET",
+		"/@their/p/-rev/" + rev: "DELETE PUT", "/@my/@their%2fp/-/p-1.0.0.tgz/-rev/" + rev: "DELETE",
+		"/npm/@their/p/-/p-1.0.0.tgz/-rev/" + rev: "DELETE", "/@my/p/@their/p/-/p-1.0.0.tgz/-rev/" + rev: "DELETE",
+		"/-/package/@their%2fp/dist-tags": "GET", "/-/package/@their/p/dist-tags/x": "PUT DELETE",
+		"/-/user/package/@their%2fp/star": "PUT DELETE", "/-/package/@their/p/access": "GET POST",
+		"/-/npm/v1/attestations/@their/p@1.0.0": "GET", "/@my/p/-/@their/p-1.0.0.tgz": "GET",
+		"/@my/p/-/@their%2fp-1.0.0.tgz": "GET",
 	} {
 		for method := range strings.FieldsSeq(methods) {
 			if a := g.Do(method, path, "{}", g.As("me")); a.Status != 404 && a.Status != 400 {
@@ -307,8 +329,8 @@ func TestE_GHSA_9rqp_PathNamesAnother(t *testing.T) {
 	g.Want(g.Do("DELETE", "/npm/@my/p/-/gone-1.0.0.tgz/-rev/x", nil, g.As("me")), 200, "")
 }
 
-// TestA2_WebLogin: the page, the form, and the one answer with the token.
-func TestA2_WebLogin(t *testing.T) {
+// TestLoginInTheBrowser: the page, the form, and the one answer with the token.
+func TestLoginInTheBrowser(t *testing.T) {
 	g := newRig(t)
 	start := g.Want(g.Do("POST", "/-/v1/login", fields{}, wiretest.Bearer("larder_expired")), 200, "").Object(t)
 	page, doneURL := fmt.Sprint(start["loginUrl"]), fmt.Sprint(start["doneUrl"])
@@ -317,14 +339,16 @@ func TestA2_WebLogin(t *testing.T) {
 		t.Error("no Retry-After")
 	}
 	html := g.Want(g.Do("GET", page, nil), 200, `action="`+page+`"`)
-	if csp := html.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
+	if csp := html.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+		!strings.Contains(csp, "frame-ancestors 'none'") {
 		t.Error(csp)
 	}
 	if strings.Contains(html.Body, doneURL[strings.LastIndex(doneURL, "/")+1:]) {
 		t.Error("the page knows what npm polls")
 	}
 	form := func(user, password string) answer {
-		return g.Do("POST", page, url.Values{"user": {user}, "password": {password}}.Encode(), wiretest.Header("Content-Type", "application/x-www-form-urlencoded"))
+		return g.Do("POST", page, url.Values{"user": {user}, "password": {password}}.Encode(),
+			wiretest.Header("Content-Type", "application/x-www-form-urlencoded"))
 	}
 	if a := form("<script>", "x"); a.Status != 401 || strings.Contains(a.Body, "<script>") {
 		t.Errorf("%v", a)
@@ -341,19 +365,25 @@ func TestA2_WebLogin(t *testing.T) {
 	g.Want(g.Do("GET", g.Base+"/-/v1/login/done/guess", nil), 404, "expired")
 }
 
-// TestA2_Tokens: create as npm 10, 11 and 12 do, list in pages, revoke by key and by token, log out.
-func TestA2_Tokens(t *testing.T) {
+// TestTokensAreListedAndRevoked: create as npm 10, 11 and 12 do, list in pages, revoke by key and by token, log out.
+func TestTokensAreListedAndRevoked(t *testing.T) {
 	g := newRig(t)
 	tokens := "/-/npm/v1/tokens"
 	g.Want(g.Ada("POST", tokens, fields{"password": "wrong"}), 403, "password is wrong")
-	old := g.Want(g.Ada("POST", tokens, fields{"password": "secret", "readonly": true, "cidr_whitelist": []string{"127.0.0.0/8"}}), 200, "").Object(t)
-	if old["readonly"] != true || wiretest.JSON(old["cidr_whitelist"]) != `["127.0.0.0/8"]` || !auth.IsToken(fmt.Sprint(old["token"])) || fmt.Sprint(old["key"]) == "" {
+	old := g.Want(g.Ada("POST", tokens, fields{
+		"password": "secret", "readonly": true, "cidr_whitelist": []string{"127.0.0.0/8"},
+	}), 200, "").Object(t)
+	if old["readonly"] != true || wiretest.JSON(old["cidr_whitelist"]) != `["127.0.0.0/8"]` ||
+		!auth.IsToken(fmt.Sprint(old["token"])) || fmt.Sprint(old["key"]) == "" {
 		t.Errorf("%v", old)
 	}
 	g.Want(g.put("", newRelease("x", "1.0.0")), 401, "")
 	g.Keys["old"] = fmt.Sprint(old["token"])
 	g.Want(g.put("old", newRelease("demo", "1.0.0")), 403, "read-only")
-	fine := g.Want(g.Ada("POST", tokens, fields{"password": "secret", "name": "ci", "expires": 30, "packages": []string{"demo"}, "scopes": []string{"@sc"}, "packages_and_scopes_permission": "read-write"}), 200, "").Object(t)
+	fine := g.Want(g.Ada("POST", tokens, fields{
+		"password": "secret", "name": "ci", "expires": 30, "packages": []string{"demo"},
+		"scopes": []string{"@sc"}, "packages_and_scopes_permission": "read-write",
+	}), 200, "").Object(t)
 	g.Keys["fine"] = fmt.Sprint(fine["token"])
 	g.Want(g.put("fine", newRelease("demo", "1.0.0")), 201, "")
 	g.Want(g.put("fine", newRelease("@sc/demo", "1.0.0")), 201, "")
@@ -363,8 +393,10 @@ func TestA2_Tokens(t *testing.T) {
 	g.Keys["child"] = fmt.Sprint(child["token"])
 	g.Want(g.put("child", newRelease("other", "1.0.0")), 403, "")
 	for text, body := range map[string]fields{
-		"organisations": {"orgs": []string{"acme"}}, "not a network": {"cidr_whitelist": []string{"x"}}, "number of days": {"expires": "soon"}, "not a scope": {"scopes": []string{"../x"}},
-		"permission": {"packages_and_scopes_permission": "read-write-stage-only"}, "not a package name": {"packages": []string{"a b"}}, "list of words": {"packages": "demo"},
+		"organisations": {"orgs": []string{"acme"}}, "not a network": {"cidr_whitelist": []string{"x"}},
+		"number of days": {"expires": "soon"}, "not a scope": {"scopes": []string{"../x"}},
+		"permission":         {"packages_and_scopes_permission": "read-write-stage-only"},
+		"not a package name": {"packages": []string{"a b"}}, "list of words": {"packages": "demo"},
 	} {
 		body["password"] = "secret"
 		g.Want(g.Ada("POST", tokens, body), 400, text)
@@ -405,19 +437,21 @@ func TestA2_Tokens(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/-/user/token/rubbish", nil), 404, "token not found")
 }
 
-// TestA2_Profile: the password and nothing else.
-func TestA2_Profile(t *testing.T) {
+// TestProfileSetsThePasswordOnly: the password and nothing else.
+func TestProfileSetsThePasswordOnly(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.Ada("GET", "/-/npm/v1/user", nil), 200, `"name":"ada"`)
 	g.Want(g.Ada("POST", "/-/npm/v1/user", fields{"fullname": "Ada"}), 400, "keeps no profiles")
-	g.Want(g.Ada("POST", "/-/npm/v1/user", fields{"password": fields{"old": "wrong", "new": "another"}}), 403, "present password is wrong")
-	g.Want(g.Ada("POST", "/-/npm/v1/user", fields{"password": fields{"old": "secret", "new": "another"}}), 200, `"name":"ada"`)
+	g.Want(g.Ada("POST", "/-/npm/v1/user", fields{"password": fields{"old": "wrong", "new": "another"}}), 403,
+		"present password is wrong")
+	g.Want(g.Ada("POST", "/-/npm/v1/user", fields{"password": fields{"old": "secret", "new": "another"}}), 200,
+		`"name":"ada"`)
 	g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Basic("ada", "another")), 200, "ada")
 	g.Want(g.Do("GET", "/-/whoami", nil, wiretest.Basic("ada", "secret")), 401, "")
 }
 
-// TestE_TokenInPath: the token of a logout is in no log.
-func TestE_TokenInPath(t *testing.T) {
+// TestTokenOfALogoutIsInNoLog: the token of a logout is in no log.
+func TestTokenOfALogoutIsInNoLog(t *testing.T) {
 	g := newRig(t)
 	secret := g.Key("leak", auth.TokenSpec{User: "ada"})
 	g.Want(g.Do("DELETE", "/-/user/token/"+secret, nil), 200, "")
@@ -431,7 +465,10 @@ func TestE_TokenInPath(t *testing.T) {
 func TestAnonymousNone(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("demo", "1.0.0")
-	for _, path := range []string{"/demo", "/absent", "/demo/-/demo-1.0.0.tgz", "/-/v1/search?text=demo", "/-/user/ada/package", "/-/_view/starredByUser?key=ada", "/-/package/demo/dist-tags"} {
+	for _, path := range []string{
+		"/demo", "/absent", "/demo/-/demo-1.0.0.tgz", "/-/v1/search?text=demo", "/-/user/ada/package",
+		"/-/_view/starredByUser?key=ada", "/-/package/demo/dist-tags",
+	} {
 		a := g.Want(g.Do("GET", path, nil), 401, "")
 		if a.Header.Get("WWW-Authenticate") != `Bearer realm="larder"` {
 			t.Errorf("%s: %v", path, a)

@@ -1,5 +1,7 @@
 package npm
 
+// What publishing and reading cost, by the number of versions.
+
 import (
 	"context"
 	"fmt"
@@ -25,8 +27,8 @@ func manifestOfSize(name, version string) rawjson.Object {
 		deps[fmt.Sprintf("dependency-%02d", i)] = "^1.2.3"
 	}
 	return object(wiretest.JSON(fields{
-		"name": name, "version": version, "description": strings.Repeat("what it does ", 8), "dependencies": deps, "devDependencies": deps,
-		"license": "MIT", "main": "index.js", "gitHead": fmt.Sprintf("%040x", len(version)),
+		"name": name, "version": version, "description": strings.Repeat("what it does ", 8), "dependencies": deps,
+		"devDependencies": deps, "license": "MIT", "main": "index.js", "gitHead": fmt.Sprintf("%040x", len(version)),
 		"repository": fields{"type": "git", "url": "git+https://git.example.com/a/b.git"},
 	}))
 }
@@ -41,9 +43,14 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 			for i := from; i < min(n, from+500); i++ {
 				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
 				m := manifestOfSize(name, id)
-				v := store.Version[Meta]{ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada", Files: []store.File{{Name: names.Tarball(name, id), Digest: blob.Digest}}}
+				v := store.Version[Meta]{
+					ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada",
+					Files: []store.File{{Name: names.Tarball(name, id), Digest: blob.Digest}},
+				}
 				v.Meta = Meta{Manifest: part{JSON: m.Encode()}, Short: part{JSON: archive.Short(m).Encode()}, Integrity: "sha512-x",
-					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`, strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
+					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,`+
+						`"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`,
+						strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
 				if err := tx.Publish(v); err != nil {
 					return err
 				}

@@ -9,8 +9,8 @@
 //
 // # Wire table
 //
-// Method, path below /npm, operation and what it needs; who asks for it stands with the routes in npm.go, from which the
-// table is made. A package is @acme/demo, @acme%2fdemo or %40acme%2Fdemo. HEAD is answered wherever GET is.
+// Method, path below /npm, operation and what it needs; who asks for it stands with the routes in npm.go, from which
+// the table is made. A package is @acme/demo, @acme%2fdemo or %40acme%2Fdemo. HEAD is answered wherever GET is.
 //
 //	GET     /-/ping                                     npm.ping              open
 //	GET     /-/whoami                                   npm.whoami            login
@@ -63,10 +63,10 @@
 // # Rights
 //
 // Reading needs read, publishing create, deprecating and dist-tags, owners and access write, unpublishing delete (and
-// write, when it is one version of several). The first publisher of a package is its owner. A package that is restricted
-// is seen by its owners, by administrators and by users to whom scopes were given for it; to everybody else it answers
-// as one that does not exist. A new package is as public as Options.Access says; afterwards npm access changes it, and
-// no publish does, whatever "access" it sends.
+// write, when it is one version of several). The first publisher of a package is its owner. A package that is
+// restricted is seen by its owners, by administrators and by users to whom scopes were given for it; to everybody else
+// it answers as one that does not exist. A new package is as public as Options.Access says; afterwards npm access
+// changes it, and no publish does, whatever "access" it sends.
 //
 // # Where is what
 //

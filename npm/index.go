@@ -40,8 +40,9 @@ type fragment struct {
 // fragmentOf derives a version's fragment.
 func fragmentOf(v store.Version[Meta]) fragment {
 	f := fragment{
-		ID: v.ID, Published: v.Published, Dist: v.Meta.Dist, Predicate: v.Meta.Predicate, Deprecated: v.Meta.Deprecated, By: v.By,
-		Full: inner(v.Meta.Manifest.JSON), Short: inner(v.Meta.Short.JSON), FullBlob: v.Meta.Manifest.Blob, ShortBlob: v.Meta.Short.Blob,
+		ID: v.ID, Published: v.Published, Dist: v.Meta.Dist, Predicate: v.Meta.Predicate, Deprecated: v.Meta.Deprecated,
+		By: v.By, Full: inner(v.Meta.Manifest.JSON), Short: inner(v.Meta.Short.JSON), FullBlob: v.Meta.Manifest.Blob,
+		ShortBlob: v.Meta.Short.Blob,
 	}
 	if len(v.Files) > 0 {
 		f.File = v.Files[0].Name
@@ -76,7 +77,10 @@ func (f *fragment) encode() []byte {
 }
 
 func (f *fragment) fields() [9][]byte {
-	return [9][]byte{f.Full, f.Short, []byte(f.File), []byte(f.Dist), []byte(f.Predicate), []byte(f.Deprecated), []byte(f.By), []byte(f.FullBlob), []byte(f.ShortBlob)}
+	return [9][]byte{
+		f.Full, f.Short, []byte(f.File), []byte(f.Dist), []byte(f.Predicate), []byte(f.Deprecated), []byte(f.By),
+		[]byte(f.FullBlob), []byte(f.ShortBlob),
+	}
 }
 
 // decodeFragment reads a row; the fragment keeps none of its bytes.
@@ -96,7 +100,8 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 		parts[i], row = row[size:size+int(n)], row[size+int(n):]
 	}
 	f.Full, f.Short, f.File, f.Dist, f.Predicate = parts[0], parts[1], string(parts[2]), string(parts[3]), string(parts[4])
-	f.Deprecated, f.By, f.FullBlob, f.ShortBlob = string(parts[5]), string(parts[6]), digest.Digest(parts[7]), digest.Digest(parts[8])
+	f.Deprecated, f.By, f.FullBlob, f.ShortBlob = string(parts[5]), string(parts[6]), digest.Digest(parts[7]),
+		digest.Digest(parts[8])
 	return f, nil
 }
 
@@ -149,7 +154,8 @@ func (p *packument) full(base string) []byte {
 	return append(out, '}', '\n')
 }
 
-// short renders the abbreviated document, with time: clients that hide young versions would ask for the full one otherwise.
+// short renders the abbreviated document, with time: clients that hide young versions would ask for
+// the full one otherwise.
 func (p *packument) short(base string) []byte {
 	out := make([]byte, 0, p.size()+len(p.Fragments)*(len(base)+320)+1024)
 	out = appendMember(append(out, '{'), "name", p.Name)
@@ -227,7 +233,8 @@ func (f *fragment) append(out []byte, base, name string, full bool) []byte {
 	out = append(out, `,"dist":{`...)
 	out = append(out, f.Dist...)
 	if f.Predicate != "" {
-		out = appendMember(append(out, `,"attestations":{`...), "url", base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+f.ID)
+		out = appendMember(append(out, `,"attestations":{`...), "url",
+			base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+f.ID)
 		out = append(appendMember(append(out, `,"provenance":{`...), "predicateType", f.Predicate), '}', '}')
 	}
 	out = appendMember(append(out, ','), "tarball", base+tarballPath(name, f.File))

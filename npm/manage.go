@@ -106,7 +106,8 @@ func checkRev(tx *store.PackageTx[Meta], rev string) (store.Package, error) {
 		return pkg, err
 	}
 	if now := revOf(pkg); rev != now {
-		return pkg, problem.Errorf(store.ErrConflict, "The package has changed since it was read (revision %.64q, now %s); try again.", rev, now)
+		return pkg, problem.Errorf(store.ErrConflict,
+			"The package has changed since it was read (revision %.64q, now %s); try again.", rev, now)
 	}
 	return pkg, nil
 }
@@ -180,7 +181,8 @@ func (s *server) planRemoval(ctx context.Context, q Request, keep map[string]boo
 		return plan, err
 	}
 	if len(rest) == 0 {
-		return plan, problem.Errorf(store.ErrInvalid, "This would remove every version; unpublish the whole package instead (npm unpublish %s --force).", q.Name)
+		return plan, problem.Errorf(store.ErrInvalid,
+			"This would remove every version; unpublish the whole package instead (npm unpublish %s --force).", q.Name)
 	}
 	if !slices.Contains(plan.versions, latest) {
 		return plan, nil
@@ -270,7 +272,8 @@ func (s *server) deleteTarball(w http.ResponseWriter, r *http.Request, q Request
 		if err != nil {
 			return err
 		}
-		return problem.Errorf(store.ErrConflict, "Version %s still has this tarball; remove the version from the package's document first.", id)
+		return problem.Errorf(store.ErrConflict,
+			"Version %s still has this tarball; remove the version from the package's document first.", id)
 	})
 	if err != nil {
 		return err
@@ -464,7 +467,8 @@ func (s *server) setAccess(w http.ResponseWriter, r *http.Request, q Request) er
 	case "restricted", "private":
 		private = true
 	default:
-		return problem.Errorf(store.ErrInvalid, "Access is public or restricted; this registry knows no second factor for publishing.")
+		return problem.Errorf(store.ErrInvalid,
+			"Access is public or restricted; this registry knows no second factor for publishing.")
 	}
 	err = s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()

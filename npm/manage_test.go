@@ -1,5 +1,7 @@
 package npm
 
+// Changing what is published: deprecation, unpublishing, tags, owners, access, stars, advisories.
+
 import (
 	"fmt"
 	"slices"
@@ -11,13 +13,14 @@ import (
 	"larder/store"
 )
 
-// TestH1_ThreeBodies: a star or a deprecation by PUT /:pkg changes nothing but what it is about.
-func TestH1_ThreeBodies(t *testing.T) {
+// TestStarAndDeprecationChangeNothingElse: a star or a deprecation by PUT /:pkg changes nothing but what it is about.
+func TestStarAndDeprecationChangeNothingElse(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.1.0")
 	before := g.packument("ada", "demo")
 	g.Want(g.Ada("PUT", "/demo", fields{"_id": "demo", "_rev": before["_rev"], "users": fields{"ada": true}}), 201, "")
-	if doc := g.packument("ada", "demo"); !slices.Equal(wiretest.KeysOf(doc["versions"]), []string{"1.0.0", "1.1.0"}) || wiretest.At(doc, "users", "ada") != true {
+	if doc := g.packument("ada", "demo"); !slices.Equal(wiretest.KeysOf(doc["versions"]), []string{"1.0.0", "1.1.0"}) ||
+		wiretest.At(doc, "users", "ada") != true {
 		t.Fatalf("a star: %v", doc)
 	}
 	doc := g.packument("ada", "demo")
@@ -30,7 +33,8 @@ func TestH1_ThreeBodies(t *testing.T) {
 	doc["maintainers"] = []any{fields{"name": "mallory"}}
 	g.Want(g.Ada("PUT", "/demo", doc), 200, "")
 	after := g.packument("ada", "demo")
-	if wiretest.At(after, "versions", "1.0.0", "deprecated") != "use 1.1.0" || wiretest.At(after, "versions", "1.1.0", "deprecated") != nil {
+	if wiretest.At(after, "versions", "1.0.0", "deprecated") != "use 1.1.0" ||
+		wiretest.At(after, "versions", "1.1.0", "deprecated") != nil {
 		t.Errorf("deprecate: %v", after["versions"])
 	}
 	short := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept", typeShort)), 200, "").Object(t)
@@ -38,21 +42,27 @@ func TestH1_ThreeBodies(t *testing.T) {
 		t.Error("the short form does not say it")
 	}
 	// pnpm 12 leaves _id out; an empty message takes it back.
-	g.Want(g.Ada("PUT", "/demo", fields{"name": "demo", "versions": fields{"1.1.0": fields{}, "1.0.0": fields{"deprecated": ""}}}), 200, "")
+	g.Want(g.Ada("PUT", "/demo", fields{
+		"name": "demo", "versions": fields{"1.1.0": fields{}, "1.0.0": fields{"deprecated": ""}},
+	}), 200, "")
 	after = g.packument("ada", "demo")
 	for _, v := range []string{"1.0.0", "1.1.0"} {
-		if wiretest.At(after, "versions", v, "dist", "integrity") != wiretest.At(before, "versions", v, "dist", "integrity") || wiretest.At(after, "versions", v, "deprecated") != nil || wiretest.At(after, "versions", v, "dependencies") != nil {
+		if wiretest.At(after, "versions", v, "dist", "integrity") != wiretest.At(before, "versions", v, "dist",
+			"integrity") || wiretest.At(after, "versions", v, "deprecated") != nil ||
+			wiretest.At(after, "versions", v, "dependencies") != nil {
 			t.Errorf("%s: %v", v, wiretest.At(after, "versions", v))
 		}
 	}
-	if !slices.Equal(wiretest.KeysOf(after["versions"]), []string{"1.0.0", "1.1.0"}) || wiretest.At(after, "dist-tags", "latest") != "1.1.0" || wiretest.JSON(after["maintainers"]) != wiretest.JSON(before["maintainers"]) {
+	if !slices.Equal(wiretest.KeysOf(after["versions"]), []string{"1.0.0", "1.1.0"}) ||
+		wiretest.At(after, "dist-tags", "latest") != "1.1.0" ||
+		wiretest.JSON(after["maintainers"]) != wiretest.JSON(before["maintainers"]) {
 		t.Errorf("%v", after)
 	}
 	g.Want(g.Ada("PUT", "/absent", fields{"versions": fields{"1.0.0": fields{"deprecated": "x"}}}), 404, "")
 }
 
-// TestH4_Unpublish is the dance of npm 10 to 12, with the doubled prefix of its last step.
-func TestH4_Unpublish(t *testing.T) {
+// TestUnpublishAsNpmDoesIt is the dance of npm 10 to 12, with the doubled prefix of its last step.
+func TestUnpublishAsNpmDoesIt(t *testing.T) {
 	g := newRig(t)
 	g.publish("@sc/p", "1.0.0", "1.1.0", "2.0.0-rc.1")
 	g.Want(g.Ada("PUT", "/-/package/@sc%2fp/dist-tags/next", `"2.0.0-rc.1"`), 201, "")
@@ -64,10 +74,14 @@ func TestH4_Unpublish(t *testing.T) {
 	g.Want(g.Ada("PUT", "/@sc%2fp/-rev/undefined", doc), 409, "has changed")
 	g.Want(g.Ada("PUT", "/@sc%2fp/-rev/"+old, doc), 201, "")
 	now := g.packument("ada", "@sc/p")
-	if !slices.Equal(wiretest.KeysOf(now["versions"]), []string{"1.0.0", "2.0.0-rc.1"}) || wiretest.At(now, "dist-tags", "latest") != "1.0.0" || wiretest.At(now, "dist-tags", "next") != "2.0.0-rc.1" || wiretest.At(now, "time", "1.1.0") != nil {
+	if !slices.Equal(wiretest.KeysOf(now["versions"]), []string{"1.0.0", "2.0.0-rc.1"}) ||
+		wiretest.At(now, "dist-tags", "latest") != "1.0.0" || wiretest.At(now, "dist-tags", "next") != "2.0.0-rc.1" ||
+		wiretest.At(now, "time", "1.1.0") != nil {
 		t.Fatalf("%v", now)
 	}
-	for _, path := range []string{"/npm/@sc/p/-/p-1.1.0.tgz/-rev/" + g.rev("@sc/p"), "/@sc/p/-/p-1.1.0.tgz/-rev/x", "/@sc%2fp/-/p-1.1.0.tgz/-rev/x"} {
+	for _, path := range []string{
+		"/npm/@sc/p/-/p-1.1.0.tgz/-rev/" + g.rev("@sc/p"), "/@sc/p/-/p-1.1.0.tgz/-rev/x", "/@sc%2fp/-/p-1.1.0.tgz/-rev/x",
+	} {
 		g.Want(g.Ada("DELETE", path, nil), 200, "")
 	}
 	g.Want(g.Ada("DELETE", "/@sc/p/-/p-1.0.0.tgz/-rev/x", nil), 409, "still has this tarball")
@@ -94,8 +108,9 @@ func TestH4_Unpublish(t *testing.T) {
 	g.publish("@sc/p", "3.0.0")
 }
 
-// TestE_Replay: the number of a version that was taken away is never given again, not even to the same bytes.
-func TestE_Replay(t *testing.T) {
+// TestUnpublishedVersionIsNeverGivenAgain: the number of a version that was taken away is never given again,
+// not even to the same bytes.
+func TestUnpublishedVersionIsNeverGivenAgain(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.1.0")
 	same, other := newRelease("demo", "1.0.0"), newRelease("demo", "1.0.0", fields{"description": "not the same"})
@@ -114,8 +129,9 @@ func TestE_Replay(t *testing.T) {
 	refused()
 }
 
-// TestE_StaleAccess: what was served to everybody is gone for them the moment the package is closed, from memory too.
-func TestE_StaleAccess(t *testing.T) {
+// TestClosedPackageIsGoneAtOnce: what was served to everybody is gone for them the moment the package
+// is closed, from memory too.
+func TestClosedPackageIsGoneAtOnce(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	paths := []string{"/demo", "/demo/1.0.0", "/demo/-/demo-1.0.0.tgz", "/-/package/demo/dist-tags"}
@@ -123,7 +139,8 @@ func TestE_StaleAccess(t *testing.T) {
 	for _, path := range paths {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
 		etags[path] = a.Header.Get("ETag")
-		if own := g.Want(g.Ada("GET", path, nil), 200, ""); !strings.HasPrefix(own.Header.Get("Cache-Control"), "private") || strings.HasPrefix(a.Header.Get("Cache-Control"), "private") {
+		if own := g.Want(g.Ada("GET", path, nil), 200, ""); !strings.HasPrefix(own.Header.Get("Cache-Control"), "private") ||
+			strings.HasPrefix(a.Header.Get("Cache-Control"), "private") {
 			t.Errorf("%s: %q for a user, %q for all", path, own.Header.Get("Cache-Control"), a.Header.Get("Cache-Control"))
 		}
 	}
@@ -135,8 +152,8 @@ func TestE_StaleAccess(t *testing.T) {
 	}
 }
 
-// TestH4_UnpublishNeedsDelete: the right to write is not the right to take away.
-func TestH4_UnpublishNeedsDelete(t *testing.T) {
+// TestUnpublishNeedsDelete: the right to write is not the right to take away.
+func TestUnpublishNeedsDelete(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.1.0")
 	g.Scoped("writer", "ada", "npm:package:demo:read,write")
@@ -146,8 +163,8 @@ func TestH4_UnpublishNeedsDelete(t *testing.T) {
 	g.Want(g.Do("GET", "/demo/1.0.0", nil), 200, "")
 }
 
-// TestA7_DistTags: set, move, refuse, remove.
-func TestA7_DistTags(t *testing.T) {
+// TestDistTagsAreSetMovedAndRemoved: set, move, refuse, remove.
+func TestDistTagsAreSetMovedAndRemoved(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "2.0.0")
 	tags := "/-/package/demo/dist-tags"
@@ -168,8 +185,8 @@ func TestA7_DistTags(t *testing.T) {
 	g.Want(g.Do("GET", "/-/package/absent/dist-tags", nil), 404, "package not found")
 }
 
-// TestA7_Owners: npm's list, pnpm's end points, and yarn 1, which would drop everybody else.
-func TestA7_Owners(t *testing.T) {
+// TestOwnersAreAddedAndRemoved: npm's list, pnpm's end points, and yarn 1, which would drop everybody else.
+func TestOwnersAreAddedAndRemoved(t *testing.T) {
 	g := newRig(t)
 	g.User("bob", nil)
 	g.User("cleo", nil)
@@ -179,7 +196,9 @@ func TestA7_Owners(t *testing.T) {
 	g.Want(g.Ada("GET", "/-/user/org.couchdb.user:nobody", nil), 404, "")
 	g.Want(g.Do("GET", "/-/user/org.couchdb.user:bob", nil), 401, "")
 	g.Want(g.Ada("PUT", "/demo/-rev/undefined", fields{"maintainers": []any{fields{"name": "bob"}}}), 409, "has changed")
-	g.Want(g.Ada("PUT", "/demo/-rev/"+g.rev("demo"), fields{"_id": "demo", "maintainers": []any{fields{"name": "ada", "email": ""}, "bob <b@example.com>"}}), 201, "")
+	g.Want(g.Ada("PUT", "/demo/-rev/"+g.rev("demo"), fields{
+		"_id": "demo", "maintainers": []any{fields{"name": "ada", "email": ""}, "bob <b@example.com>"},
+	}), 201, "")
 	if o := owners(); o != `[{"email":"","name":"ada"},{"email":"","name":"bob"}]` {
 		t.Error(o)
 	}
@@ -197,16 +216,19 @@ func TestA7_Owners(t *testing.T) {
 	g.Want(g.Ada("GET", "/-/package/demo/collaborators", nil), 200, `{"ada":"write"}`)
 }
 
-// TestE_Private: a restricted package is seen by owners, administrators and those who were given it; to everybody else
-// it is byte for byte one that does not exist.
-func TestE_Private(t *testing.T) {
+// TestPrivatePackageLooksAbsent: a restricted package is seen by owners, administrators and those who were given it; to
+// everybody else it is byte for byte one that does not exist.
+func TestPrivatePackageLooksAbsent(t *testing.T) {
 	g := newRig(t)
 	g.User("bob", nil)
 	g.User("root", nil, true)
 	g.User("given", []string{"npm:package:@sc/*:read"})
 	r := newRelease("@sc/p", "1.0.0", restricted)
 	g.Want(g.put("ada", r), 201, "")
-	paths := []string{"/@sc%2fp", "/@sc%2fp/1.0.0", "/@sc/p/-/p-1.0.0.tgz", "/-/package/@sc%2fp/dist-tags", "/-/package/@sc%2fp/visibility", "/-/npm/v1/attestations/@sc%2fp@1.0.0", "/-/package/@sc%2fp/collaborators"}
+	paths := []string{
+		"/@sc%2fp", "/@sc%2fp/1.0.0", "/@sc/p/-/p-1.0.0.tgz", "/-/package/@sc%2fp/dist-tags", "/-/package/@sc%2fp/visibility",
+		"/-/npm/v1/attestations/@sc%2fp@1.0.0", "/-/package/@sc%2fp/collaborators",
+	}
 	for _, path := range paths {
 		absent := strings.NewReplacer("@sc%2fp", "@sc%2fq", "@sc/p/-/p", "@sc/q/-/q").Replace(path)
 		for _, actor := range []string{"", "bob"} {
@@ -218,7 +240,8 @@ func TestE_Private(t *testing.T) {
 			}
 		}
 		for _, actor := range []string{"ada", "root", "given"} {
-			if a := g.Do("GET", path, nil, g.As(actor)); a.Status != 200 && !strings.Contains(path, "attestations") || strings.HasPrefix(a.Header.Get("Cache-Control"), "public") {
+			if a := g.Do("GET", path, nil, g.As(actor)); a.Status != 200 && !strings.Contains(path, "attestations") ||
+				strings.HasPrefix(a.Header.Get("Cache-Control"), "public") {
 				t.Errorf("%s as %s: %v", path, actor, a)
 			}
 		}
@@ -258,11 +281,14 @@ func (g *rig) search(query string, opts ...option) (names []string) {
 	return names
 }
 
-// TestA8_Search: ranking, qualifiers, shape, paging.
-func TestA8_Search(t *testing.T) {
+// TestSearchRanksAndPages: ranking, qualifiers, shape, paging.
+func TestSearchRanksAndPages(t *testing.T) {
 	g := newRig(t)
 	put := func(name, version, description string, keywords ...string) {
-		r := newRelease(name, version, fields{"description": description, "keywords": keywords, "homepage": "javascript:alert(1)", "repository": fields{"url": "git+https://git.example.com/a/b.git"}})
+		r := newRelease(name, version, fields{
+			"description": description, "keywords": keywords, "homepage": "javascript:alert(1)",
+			"repository": fields{"url": "git+https://git.example.com/a/b.git"},
+		})
 		g.Want(g.put("ada", r), 201, "")
 	}
 	put("left-pad", "1.0.0", "String left pad", "pad", "string")
@@ -271,9 +297,11 @@ func TestA8_Search(t *testing.T) {
 	put("@acme/strings", "1.0.0", "helps to pad words", "text")
 	put("other", "1.0.0", "nothing to see")
 	for query, want := range map[string]string{
-		"pad": "[pad left-pad padding-tool @acme/strings]", "left pad": "[left-pad]", "leftp": "[left-pad]", "LEFT-PAD": "[left-pad]", "scope:acme": "[@acme/strings]",
-		"@acme/": "[@acme/strings]", "@acme/strings": "[@acme/strings]", "keywords:pad": "[left-pad]", "pad not:unstable": "[left-pad padding-tool @acme/strings]",
-		"maintainer:ada scope:acme": "[@acme/strings]", "maintainer:bob": "[]", "nonsense": "[]", "pad is:unstable": "[pad]",
+		"pad": "[pad left-pad padding-tool @acme/strings]", "left pad": "[left-pad]", "leftp": "[left-pad]",
+		"LEFT-PAD": "[left-pad]", "scope:acme": "[@acme/strings]", "@acme/": "[@acme/strings]",
+		"@acme/strings": "[@acme/strings]", "keywords:pad": "[left-pad]",
+		"pad not:unstable": "[left-pad padding-tool @acme/strings]", "maintainer:ada scope:acme": "[@acme/strings]",
+		"maintainer:bob": "[]", "nonsense": "[]", "pad is:unstable": "[pad]",
 	} {
 		if got := fmt.Sprint(g.search(query)); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
@@ -285,7 +313,9 @@ func TestA8_Search(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 	p := wiretest.At(one[0], "package").(map[string]any)
-	if wiretest.JSON(p["maintainers"]) != `[{"email":"","username":"ada"}]` || wiretest.JSON(p["links"]) != `{"repository":"https://git.example.com/a/b"}` || p["scope"] != "unscoped" || p["version"] != "1.0.0" || wiretest.At(one[0], "score", "final") == nil {
+	if wiretest.JSON(p["maintainers"]) != `[{"email":"","username":"ada"}]` ||
+		wiretest.JSON(p["links"]) != `{"repository":"https://git.example.com/a/b"}` || p["scope"] != "unscoped" ||
+		p["version"] != "1.0.0" || wiretest.At(one[0], "score", "final") == nil {
 		t.Errorf("%v", p)
 	}
 	g.Want(g.Do("GET", "/-/v1/search", nil), 400, "needs a text")
@@ -331,14 +361,23 @@ func TestAudit(t *testing.T) {
 	bulk := "/-/npm/v1/security/advisories/bulk"
 	g.Want(g.Do("POST", bulk, fields{"demo": []string{"1.0.0"}}), 200, "{}")
 	list := []fields{
-		{"id": 7, "package": "demo", "title": "Bad", "url": "https://advisories.example.com/7", "severity": "high", "vulnerable_versions": "<1.2.0", "cwe": []string{"CWE-1"}, "cvss": fields{"score": 7.5}},
-		{"id": "X-8", "package": "@sc/demo", "title": "Worse", "severity": "critical", "vulnerable_versions": ">=2.0.0 <2.1.0"},
+		{
+			"id": 7, "package": "demo", "title": "Bad", "url": "https://advisories.example.com/7", "severity": "high",
+			"vulnerable_versions": "<1.2.0", "cwe": []string{"CWE-1"}, "cvss": fields{"score": 7.5},
+		},
+		{
+			"id": "X-8", "package": "@sc/demo", "title": "Worse", "severity": "critical",
+			"vulnerable_versions": ">=2.0.0 <2.1.0",
+		},
 	}
 	g.Want(g.Ada("PUT", "/-/larder/advisories", list), 403, "")
 	g.Want(g.Do("PUT", "/-/larder/advisories", list), 401, "")
 	g.Want(g.Do("PUT", "/-/larder/advisories", list, g.As("root")), 200, `"advisories":2`)
 	g.Want(g.Do("GET", "/-/larder/advisories", nil, g.As("root")), 200, `"package":"@sc/demo"`)
-	for name, broken := range map[string]fields{"vulnerable_versions": {"vulnerable_versions": "^1"}, "severity": {"severity": "bad"}, "package": {"package": "../x"}, "title": {"title": ""}, "url": {"url": "javascript:x"}} {
+	for name, broken := range map[string]fields{
+		"vulnerable_versions": {"vulnerable_versions": "^1"}, "severity": {"severity": "bad"}, "package": {"package": "../x"},
+		"title": {"title": ""}, "url": {"url": "javascript:x"},
+	} {
 		one := fields{}
 		for k, v := range list[0] {
 			one[k] = v
@@ -348,20 +387,30 @@ func TestAudit(t *testing.T) {
 		}
 		g.Want(g.Do("PUT", "/-/larder/advisories", []fields{one}, g.As("root")), 400, name)
 	}
-	body := wiretest.JSON(fields{"demo": []string{"1.0.0", "1.2.0"}, "@sc/demo": []string{"2.1.0"}, "other": []string{"1.0.0"}})
-	want := `{"demo":[{"id":7,"title":"Bad","url":"https://advisories.example.com/7","severity":"high","vulnerable_versions":"<1.2.0","cwe":["CWE-1"],"cvss":{"score":7.5}}]}` + "\n"
-	for _, a := range []answer{g.Do("POST", bulk, body), g.Do("POST", bulk, wiretest.Gzip(body), wiretest.Header("Content-Encoding", "gzip"))} {
+	body := wiretest.JSON(fields{
+		"demo": []string{"1.0.0", "1.2.0"}, "@sc/demo": []string{"2.1.0"}, "other": []string{"1.0.0"},
+	})
+	want := `{"demo":[{"id":7,"title":"Bad","url":"https://advisories.example.com/7","severity":"high",` +
+		`"vulnerable_versions":"<1.2.0","cwe":["CWE-1"],"cvss":{"score":7.5}}]}` + "\n"
+	for _, a := range []answer{
+		g.Do("POST", bulk, body), g.Do("POST", bulk, wiretest.Gzip(body), wiretest.Header("Content-Encoding", "gzip")),
+	} {
 		if g.Want(a, 200, ""); a.Body != want {
 			t.Errorf("%s", a.Body)
 		}
 	}
 	g.Want(g.Do("POST", bulk, "no gzip", wiretest.Header("Content-Encoding", "gzip")), 400, "not gzip")
-	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", 32<<20+1)), wiretest.Header("Content-Encoding", "gzip")), 413, "unpacks to more")
+	g.Want(g.Do("POST", bulk, wiretest.Gzip(strings.Repeat(" ", 32<<20+1)), wiretest.Header("Content-Encoding", "gzip")),
+		413, "unpacks to more")
 	g.Want(g.Do("POST", bulk, "[]"), 400, "")
-	tree := fields{"name": "app", "dependencies": fields{"a": fields{"version": "1.0.0", "dependencies": fields{"demo": fields{"version": "1.1.0"}}}}}
+	tree := fields{
+		"name":         "app",
+		"dependencies": fields{"a": fields{"version": "1.0.0", "dependencies": fields{"demo": fields{"version": "1.1.0"}}}},
+	}
 	for _, path := range []string{"/-/npm/v1/security/audits/quick", "/-/npm/v1/security/audits"} {
 		a := g.Want(g.Do("POST", path, tree), 200, "").Object(t)
-		if wiretest.At(a, "metadata", "vulnerabilities", "high") != 1.0 || wiretest.JSON(wiretest.At(a, "advisories", "7", "findings")) != `[{"paths":["a\u003edemo"],"version":"1.1.0"}]` {
+		if wiretest.At(a, "metadata", "vulnerabilities", "high") != 1.0 ||
+			wiretest.JSON(wiretest.At(a, "advisories", "7", "findings")) != `[{"paths":["a\u003edemo"],"version":"1.1.0"}]` {
 			t.Errorf("%v", a)
 		}
 	}
@@ -371,7 +420,10 @@ func TestAudit(t *testing.T) {
 
 // TestPolicies: what the operator's rules refuse is a 403 with the rule's own words.
 func TestPolicies(t *testing.T) {
-	rules := store.NewRules(store.RulesConfig{Protected: []store.Protected{{Kind: store.NPM, Package: "@corp/*", Users: []string{"root"}}}, Immutable: []store.Immutable{{Kind: store.NPM, Package: "demo"}}})
+	rules := store.NewRules(store.RulesConfig{
+		Protected: []store.Protected{{Kind: store.NPM, Package: "@corp/*", Users: []string{"root"}}},
+		Immutable: []store.Immutable{{Kind: store.NPM, Package: "demo"}},
+	})
 	g := newRig(t, withPolicies(rules))
 	g.Want(g.put("ada", newRelease("@corp/x", "1.0.0")), 403, "protected")
 	g.publish("demo", "1.0.0")

@@ -1,7 +1,7 @@
 package npm
 
-// Copies of remote registries: what a miss asks for, and how what comes is turned into documents of ours. Only names that
-// are not ours get here; the rules about that are upstream's.
+// Copies of remote registries: what a miss asks for, and how what comes is turned into documents of ours. Only names
+// that are not ours get here; the rules about that are upstream's.
 
 import (
 	"context"
@@ -35,15 +35,18 @@ const (
 
 // packumentQuery asks for one form of a packument. Private registries insist on the escaped slash.
 func packumentQuery(name, form string) upstream.Query {
-	q := upstream.Query{Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument, Early: true, Check: checkPackument, Versions: publishedTimes, Accept: "application/json"}
+	q := upstream.Query{
+		Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument,
+		Early: true, Check: checkPackument, Versions: publishedTimes, Accept: "application/json",
+	}
 	if form == formShort {
 		q.Accept = typeShort + "; q=1.0, application/json; q=0.8"
 	}
 	return q
 }
 
-// checkPackument keeps login pages and error objects with status 200 out of the cache. Afterwards the body is known to be
-// JSON.
+// checkPackument keeps login pages and error objects with status 200 out of the cache. Afterwards
+// the body is known to be JSON.
 func checkPackument(body []byte, _ string) error {
 	if !json.Valid(body) {
 		return errors.New("not JSON")
@@ -170,7 +173,8 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool) json.RawMessage {
 	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, names.Tarball(name, version))))
 	if a := dist.Sub("attestations"); a != nil {
-		dist = dist.Set("attestations", a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
+		dist = dist.Set("attestations",
+			a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
 	}
 	if isShort && m.Get("_id") != nil {
 		// An upstream that does not know the abbreviated form sent everything.
@@ -191,7 +195,12 @@ func withoutHeld(doc, versions rawjson.Object, held map[string]bool) rawjson.Obj
 		case !held[rawjson.TextOf(t.Value)]:
 			tags = append(tags, t)
 		case t.Key == "latest":
-			tags = append(tags, rawjson.Member{Key: "latest", Value: rawjson.Quote(version.Newest(idsOf(versions), func(v string) bool { return versions.Sub(v).Get("deprecated") != nil }))})
+			tags = append(tags, rawjson.Member{
+				Key: "latest",
+				Value: rawjson.Quote(version.Newest(idsOf(versions), func(v string) bool {
+					return versions.Sub(v).Get("deprecated") != nil
+				})),
+			})
 		}
 	}
 	times := slices.DeleteFunc(doc.Sub("time"), func(m rawjson.Member) bool { return held[m.Key] })
@@ -214,14 +223,18 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 	return d.Tags, json.Unmarshal(body, &d)
 }
 
-// proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its own pages. Ours
-// hide theirs.
-func (s *server) proxiedSearch(ctx context.Context, text, rawQuery string, room int) (hits []json.RawMessage, total int) {
+// proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its
+// own pages. Ours hide theirs.
+func (s *server) proxiedSearch(
+	ctx context.Context, text, rawQuery string, room int,
+) (hits []json.RawMessage, total int) {
 	if !s.Up.MaySearch(ctx, text) {
 		return nil, 0
 	}
 	for _, u := range s.Up.Upstreams() {
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Key: "search " + rawQuery, Ref: "-/v1/search?" + rawQuery, Fresh: freshSearch,
+		})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}
@@ -312,11 +325,14 @@ func (s *server) place(ctx context.Context, name, file string) (upstream.Place, 
 
 // placeOf reads dist: the address, and the strongest sum there is.
 func placeOf(u *upstream.Upstream, dist rawjson.Object) upstream.Place {
-	p := upstream.Place{Upstream: u, Ref: dist.Text("tarball"), Sums: map[string]string{}, Type: "application/octet-stream"}
+	p := upstream.Place{
+		Upstream: u, Ref: dist.Text("tarball"), Sums: map[string]string{}, Type: "application/octet-stream",
+	}
 	for word := range strings.FieldsSeq(dist.Text("integrity")) {
 		alg, sum, _ := strings.Cut(word, "-")
 		sum, _, _ = strings.Cut(sum, "?")
-		if raw, err := base64.StdEncoding.DecodeString(sum); err == nil && (alg == "sha512" || alg == "sha256" || alg == "sha1") {
+		if raw, err := base64.StdEncoding.DecodeString(sum); err == nil &&
+			(alg == "sha512" || alg == "sha256" || alg == "sha1") {
 			p.Sums[alg] = hex.EncodeToString(raw)
 		}
 	}
@@ -353,7 +369,9 @@ func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q R
 	if err != nil {
 		return err
 	}
-	doc, err := s.Store.Document(r.Context(), d.Rendered(q.Name, "", "attestations"), func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), d.Rendered(q.Name, "",
+		"attestations"), func(ctx context.Context) (store.Rendered,
+		error) {
 		body, err := d.Bytes(ctx)
 		return store.Rendered{Body: body, Type: "application/json"}, err
 	})

@@ -1,5 +1,7 @@
 package npm
 
+// Copies of upstreams.
+
 import (
 	"encoding/json"
 	"net/http"
@@ -29,7 +31,8 @@ func TestProxyPackumentAndTarball(t *testing.T) {
 	g := newCache(t, origin)
 	for _, accept := range []string{typeShort, "application/json"} {
 		a := g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept))
-		if a.Status != 200 || strings.Contains(a.Body, origin.Base) || !strings.Contains(a.Body, g.Base+"/demo/-/demo-1.1.0.tgz") {
+		if a.Status != 200 || strings.Contains(a.Body, origin.Base) ||
+			!strings.Contains(a.Body, g.Base+"/demo/-/demo-1.1.0.tgz") {
 			t.Fatalf("%s: %v", accept, a)
 		}
 		if got, want := a.Header.Get("X-Cache"), "MISS"; got != want {
@@ -55,8 +58,8 @@ func TestProxyPackumentAndTarball(t *testing.T) {
 	}
 }
 
-// TestB4_OnePackumentForATarball: in whichever form a client asked for the packument, its tarballs need no other.
-func TestB4_OnePackumentForATarball(t *testing.T) {
+// TestTarballNeedsNoSecondPackument: in whichever form a client asked for the packument, its tarballs need no other.
+func TestTarballNeedsNoSecondPackument(t *testing.T) {
 	origin := newRig(t)
 	origin.publish("demo", "1.0.0")
 	var asked []string
@@ -99,7 +102,8 @@ func TestProxyFirstPublishOfATakenNameIsRefused(t *testing.T) {
 	origin := newRig(t)
 	origin.publish("demo", "9.0.0")
 	g := newCache(t, origin)
-	if a := g.put("ada", newRelease("demo", "1.0.0")); a.Status != http.StatusForbidden || !strings.Contains(a.Body, "claim") {
+	if a := g.put("ada", newRelease("demo", "1.0.0")); a.Status != http.StatusForbidden ||
+		!strings.Contains(a.Body, "claim") {
 		t.Fatal(a)
 	}
 	if a := g.put("ada", newRelease("mine", "1.0.0")); a.Status != http.StatusCreated {

@@ -1,7 +1,7 @@
 package npm
 
-// PUT /:pkg: three different bodies come by one route. What has a tarball is a publish, what has versions a deprecation,
-// what has users a star; nothing else changes anything, and none of them replaces the document.
+// PUT /:pkg: three different bodies come by one route. What has a tarball is a publish, what has versions a
+// deprecation, what has users a star; nothing else changes anything, and none of them replaces the document.
 
 import (
 	"context"
@@ -48,7 +48,8 @@ func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
 	case body.HasUsers:
 		return s.starDocument(w, r, q, body)
 	}
-	return problem.Errorf(store.ErrInvalid, "The request holds nothing to publish: it has no _attachments, versions or users.")
+	return problem.Errorf(store.ErrInvalid,
+		"The request holds nothing to publish: it has no _attachments, versions or users.")
 }
 
 // capped ends a body that grows beyond all that can be in it.
@@ -100,7 +101,9 @@ func (p *publication) open() (io.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.stage, err = p.s.Store.Stage(p.request.Context(), store.StageOptions{Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"}})
+	p.stage, err = p.s.Store.Stage(p.request.Context(), store.StageOptions{
+		Size: -1, Limit: p.s.opt.MaxTarball, Sums: []string{"sha1", "sha512"},
+	})
 	return p.stage, err
 }
 
@@ -152,17 +155,20 @@ func (p *publication) checkManifest() error {
 		return err
 	}
 	if n, id := p.sent.Text("name"), p.sent.Text("_id"); n != p.name || id != "" && id != p.name+"@"+p.version {
-		return problem.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name, p.version, n)
+		return problem.Errorf(store.ErrInvalid, "The request is about %s@%s, but its manifest about %.214q.", p.name,
+			p.version, n)
 	}
 	if n := p.sent.Text("version"); n != p.version {
-		return problem.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version, n)
+		return problem.Errorf(store.ErrInvalid, "The request is about version %s, but its manifest about %.80q.", p.version,
+			n)
 	}
 	for tag, version := range p.body.Tags {
 		if err := names.CheckTag(tag); err != nil {
 			return err
 		}
 		if version != p.version {
-			return problem.Errorf(store.ErrInvalid, "The dist-tag %q of this publish points at %.80q instead of %s.", tag, version, p.version)
+			return problem.Errorf(store.ErrInvalid, "The dist-tag %q of this publish points at %.80q instead of %s.", tag,
+				version, p.version)
 		}
 	}
 	return nil
@@ -198,7 +204,8 @@ func (p *publication) Taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	v, err := tx.Version(p.version)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(p.version):
-		return false, problem.Errorf(store.ErrExists, "Version %s of %s was unpublished and cannot be published again; choose a new version.", p.version, p.name)
+		return false, problem.Errorf(store.ErrExists,
+			"Version %s of %s was unpublished and cannot be published again; choose a new version.", p.version, p.name)
 	case errors.Is(err, store.ErrNotFound):
 		return false, nil
 	case err != nil:
@@ -206,7 +213,8 @@ func (p *publication) Taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	case v.Meta.Integrity == p.integrity:
 		return true, nil
 	}
-	return false, problem.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.", p.version)
+	return false, problem.Errorf(store.ErrExists, "You cannot publish over the previously published versions: %s.",
+		p.version)
 }
 
 // inspectionSize is the most that reading what a tarball says of itself holds, in bytes: it is small, but not what it
@@ -222,7 +230,8 @@ func (p *publication) Inspect() error {
 	own := strings.TrimLeft(t.Package.Text("version"), "v= ")
 	own, _, _ = strings.Cut(strings.TrimSpace(own), "+")
 	if name := t.Package.Text("name"); name != p.name || own != p.version {
-		return problem.Errorf(store.ErrInvalid, "The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
+		return problem.Errorf(store.ErrInvalid,
+			"The request is about %s@%s, but the tarball's package.json about %.214s@%.80s.", p.name, p.version, name, own)
 	}
 	p.tarball = t
 	return nil
@@ -235,14 +244,16 @@ func (p *publication) Assemble(ctx context.Context) error {
 		return err
 	}
 	if len(differs) > 0 && p.s.opt.StrictManifests {
-		return problem.Errorf(store.ErrInvalid, "The manifest that was sent differs from the tarball's package.json in %s.", strings.Join(differs, ", "))
+		return problem.Errorf(store.ErrInvalid, "The manifest that was sent differs from the tarball's package.json in %s.",
+			strings.Join(differs, ", "))
 	}
 	meta := Meta{Integrity: p.integrity, Differs: differs}
 	if meta.Dist, err = p.dist(); err != nil {
 		return err
 	}
 	p.record = store.Version[Meta]{ID: p.version, Files: []store.File{{
-		Name: names.Tarball(p.name, p.version), Digest: p.stage.Digest(), Size: p.stage.Size(), Type: "application/octet-stream",
+		Name: names.Tarball(p.name, p.version), Digest: p.stage.Digest(), Size: p.stage.Size(),
+		Type: "application/octet-stream",
 		Sums: map[string]string{"sha1": p.sha1, "sha512": p.sha512},
 	}}}
 	readme, readmeName := p.readme()
@@ -335,11 +346,14 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 		return problem.Errorf(store.ErrInvalid, "The provenance is not a Sigstore bundle with an in-toto statement.")
 	}
 	if len(statement.Subject) != 1 || statement.Subject[0].Digest["sha512"] != p.sha512 {
-		return problem.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.", p.sha512)
+		return problem.Errorf(store.ErrInvalid, "The provenance is about another tarball: its subject's sha512 is not %s.",
+			p.sha512)
 	}
 	meta.Predicate = statement.PredicateType
-	one := rawjson.Object{}.Add("predicateType", rawjson.Quote(statement.PredicateType)).Add("bundle", rawjson.Compact([]byte(p.body.Bundle)))
-	return p.keep(ctx, &meta.Attestations, rawjson.Object{}.Add("attestations", append(append([]byte{'['}, one.Encode()...), ']')).Encode())
+	one := rawjson.Object{}.Add("predicateType", rawjson.Quote(statement.PredicateType)).Add("bundle",
+		rawjson.Compact([]byte(p.body.Bundle)))
+	return p.keep(ctx, &meta.Attestations,
+		rawjson.Object{}.Add("attestations", append(append([]byte{'['}, one.Encode()...), ']')).Encode())
 }
 
 // Commit is the one transaction of a publish.

@@ -1,5 +1,7 @@
 package npm
 
+// Publishing: what is accepted, what is refused, what documents show of it.
+
 import (
 	"bytes"
 	"context"
@@ -21,36 +23,43 @@ import (
 	"larder/store/storetest"
 )
 
-// TestA5_Fields: what a version shows, in both forms.
-func TestA5_Fields(t *testing.T) {
+// TestDocumentsShowWhatWasPublished: what a version shows, in both forms.
+func TestDocumentsShowWhatWasPublished(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("@sc/demo", "1.0.0", fields{
 		"description": "A demo", "bin": "./cli.js", "dependencies": fields{"a": "^1"}, "peerDependencies": fields{"p": "1"},
-		"peerDependenciesMeta": fields{"p": fields{"optional": true}}, "scripts": fields{"postinstall": "node x.js"}, "libc": []string{"glibc"},
-		"exports": fields{".": "./index.js"}, "author": "Al <a@example.com>", "bundledDependencies": []string{"a"}, "license": "MIT", "funding": "https://example.com",
+		"peerDependenciesMeta": fields{"p": fields{"optional": true}}, "scripts": fields{"postinstall": "node x.js"},
+		"libc":    []string{"glibc"},
+		"exports": fields{".": "./index.js"}, "author": "Al <a@example.com>", "bundledDependencies": []string{"a"},
+		"license": "MIT", "funding": "https://example.com",
 	})
 	r.files["README.md"] = "# Demo"
 	r.files["npm-shrinkwrap.json"] = "{}"
 	r.manifest = func(m fields) {
-		m["_npmUser"], m["maintainers"], m["_resolved"], m["integrity"] = fields{"name": "mallory"}, []any{fields{"name": "mallory"}}, "/home/ada/x.tgz", "x"
+		m["_npmUser"], m["maintainers"], m["_resolved"], m["integrity"] = fields{"name": "mallory"}, []any{
+			fields{"name": "mallory"},
+		}, "/home/ada/x.tgz", "x"
 		m["_npmVersion"], m["deprecated"] = "12.0.0", "sneaky"
 	}
 	g.Want(g.put("ada", r), 201, "")
 	doc := g.packument("ada", "@sc/demo")
 	v := wiretest.At(doc, "versions", "1.0.0")
 	for path, want := range map[string]any{
-		"name": "@sc/demo", "version": "1.0.0", "_id": "@sc/demo@1.0.0", "hasInstallScript": true, "_hasShrinkwrap": true, "_npmVersion": "12.0.0",
-		"bin/demo": "cli.js", "peerDependenciesMeta/p/optional": true, "exports/.": "./index.js", "author/email": "a@example.com", "_npmUser/name": "ada",
-		"dist/tarball": g.Base + "/@sc/demo/-/demo-1.0.0.tgz", "dist/fileCount": 4.0, "deprecated": nil, "maintainers": nil, "_resolved": nil, "integrity": nil, "readme": nil,
+		"name": "@sc/demo", "version": "1.0.0", "_id": "@sc/demo@1.0.0", "hasInstallScript": true, "_hasShrinkwrap": true,
+		"_npmVersion": "12.0.0", "bin/demo": "cli.js", "peerDependenciesMeta/p/optional": true, "exports/.": "./index.js",
+		"author/email": "a@example.com", "_npmUser/name": "ada", "dist/tarball": g.Base + "/@sc/demo/-/demo-1.0.0.tgz",
+		"dist/fileCount": 4.0, "deprecated": nil, "maintainers": nil, "_resolved": nil, "integrity": nil, "readme": nil,
 	} {
 		if got := wiretest.At(v, strings.Split(path, "/")...); got != want {
 			t.Errorf("%s: %v, want %v", path, got, want)
 		}
 	}
-	if wiretest.At(doc, "readme") != "# Demo" || wiretest.At(doc, "readmeFilename") != "README.md" || wiretest.At(doc, "license") != "MIT" || wiretest.At(doc, "time", "1.0.0") == nil || wiretest.At(doc, "_rev") == nil {
+	if wiretest.At(doc, "readme") != "# Demo" || wiretest.At(doc, "readmeFilename") != "README.md" ||
+		wiretest.At(doc, "license") != "MIT" || wiretest.At(doc, "time", "1.0.0") == nil || wiretest.At(doc, "_rev") == nil {
 		t.Errorf("%v", doc)
 	}
-	short := g.Want(g.Do("GET", "/@sc%2fdemo", nil, wiretest.Header("Accept", typeShort+"; q=1.0, application/json; q=0.8, */*")), 200, "")
+	short := g.Want(g.Do("GET", "/@sc%2fdemo", nil,
+		wiretest.Header("Accept", typeShort+"; q=1.0, application/json; q=0.8, */*")), 200, "")
 	if short.Header.Get("Content-Type") != typeShort {
 		t.Errorf("%v", short)
 	}
@@ -58,36 +67,48 @@ func TestA5_Fields(t *testing.T) {
 	if got := wiretest.KeysOf(sdoc); !slices.Equal(got, []string{"dist-tags", "modified", "name", "time", "versions"}) {
 		t.Errorf("short form has %q", got)
 	}
-	want := []string{"_hasShrinkwrap", "bin", "bundleDependencies", "dependencies", "dist", "funding", "hasInstallScript", "libc", "name", "peerDependencies", "peerDependenciesMeta", "version"}
+	want := []string{
+		"_hasShrinkwrap", "bin", "bundleDependencies", "dependencies", "dist", "funding", "hasInstallScript", "libc", "name",
+		"peerDependencies", "peerDependenciesMeta", "version",
+	}
 	if got := wiretest.KeysOf(wiretest.At(sdoc, "versions", "1.0.0")); !slices.Equal(got, want) {
 		t.Errorf("short version has %q", got)
 	}
 }
 
-// TestA6_Refused: what a publish may not be, and that nothing of it stays.
-func TestA6_Refused(t *testing.T) {
+// TestRefusedPublishLeavesNothing: what a publish may not be, and that nothing of it stays.
+func TestRefusedPublishLeavesNothing(t *testing.T) {
 	g := newRig(t)
 	for name, c := range map[string]struct {
 		status int
 		text   string
 		change func(*release)
 	}{
-		"name of document":    {400, "is about demo", func(r *release) { r.body = func(d fields) { d["name"] = "other" } }},
-		"id of document":      {400, "is about demo", func(r *release) { r.body = func(d fields) { d["_id"] = "other" } }},
-		"name of manifest":    {400, "its manifest about \\\"other", func(r *release) { r.manifest = func(m fields) { m["name"] = "other" } }},
-		"version of manifest": {400, "its manifest about", func(r *release) { r.manifest = func(m fields) { m["version"] = "1.0.1" } }},
+		"name of document": {400, "is about demo", func(r *release) { r.body = func(d fields) { d["name"] = "other" } }},
+		"id of document":   {400, "is about demo", func(r *release) { r.body = func(d fields) { d["_id"] = "other" } }},
+		"name of manifest": {
+			400, "its manifest about \\\"other", func(r *release) { r.manifest = func(m fields) { m["name"] = "other" } },
+		},
+		"version of manifest": {
+			400, "its manifest about", func(r *release) { r.manifest = func(m fields) { m["version"] = "1.0.1" } },
+		},
 		"name in tarball": {400, "package.json about other", func(r *release) {
 			r.tarball = pack(map[string]string{"package.json": `{"name":"other","version":"1.0.0"}`})
 		}},
 		"version in tarball": {400, "package.json about demo@2.0.0", func(r *release) {
 			r.tarball = pack(map[string]string{"package.json": `{"name":"demo","version":"2.0.0"}`})
 		}},
-		"case of a key":   {400, "about demo@1.0.0, but its manifest about", func(r *release) { r.manifest = func(m fields) { m["Name"] = m["name"]; delete(m, "name") } }},
+		"case of a key": {
+			400, "about demo@1.0.0, but its manifest about",
+			func(r *release) { r.manifest = func(m fields) { m["Name"] = m["name"]; delete(m, "name") } },
+		},
 		"no package.json": {400, "no package.json", func(r *release) { r.tarball = pack(map[string]string{"a": "b"}) }},
 		"two package.json": {400, "two files package.json", func(r *release) {
 			r.tarball = pack(map[string]string{"package.json": `{"name":"demo","version":"1.0.0"}`, "!other/package.json": "{}"})
 		}},
-		"package.json no JSON": {400, "cannot be used", func(r *release) { r.tarball = pack(map[string]string{"package.json": "{"}) }},
+		"package.json no JSON": {
+			400, "cannot be used", func(r *release) { r.tarball = pack(map[string]string{"package.json": "{"}) },
+		},
 		"duplicate in tarball": {400, "twice", func(r *release) {
 			r.tarball = pack(map[string]string{"package.json": `{"name":"demo","version":"1.0.0","bin":{"a":"b","a":"c"}}`})
 		}},
@@ -101,27 +122,52 @@ func TestA6_Refused(t *testing.T) {
 		"bin name with slash": {400, "leads outside", func(r *release) { r.pkg["bin"] = fields{"../x": "x"} }},
 		"bin name backslash":  {400, "leads outside", func(r *release) { r.pkg["bin"] = fields{`..\x`: "x"} }},
 		"directories outside": {400, "leads outside", func(r *release) { r.pkg["directories"] = fields{"bin": "../../bin"} }},
-		"integrity":           {400, "integrity is sha512-", func(r *release) { r.manifest = func(m fields) { m["dist"] = fields{"integrity": "sha512-AAAA"} } }},
+		"integrity": {
+			400, "integrity is sha512-",
+			func(r *release) { r.manifest = func(m fields) { m["dist"] = fields{"integrity": "sha512-AAAA"} } },
+		},
 		"shasum": {400, "shasum is", func(r *release) {
 			r.manifest = func(m fields) { m["dist"] = fields{"shasum": strings.Repeat("0", 40)} }
 		}},
-		"length":           {400, "were announced", func(r *release) { r.body = func(d fields) { attachmentOf(d)["length"] = 3 } }},
-		"no base64":        {400, "not base64", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "a*b=" } }},
-		"cut base64":       {400, "cut off", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "YWJjZ" } }},
-		"padding inside":   {400, "not base64", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "YWI=YWJj" } }},
-		"no data":          {400, "no data", func(r *release) { r.body = func(d fields) { delete(attachmentOf(d), "data") } }},
-		"two tarballs":     {400, "two tarballs", func(r *release) { r.body = func(d fields) { d["_attachments"].(fields)["x.tgz"] = attachmentOf(d) } }},
-		"two versions":     {400, "has 2", func(r *release) { r.body = func(d fields) { d["versions"].(fields)["2.0.0"] = fields{} } }},
-		"tag to another":   {400, "points at", func(r *release) { r.body = func(d fields) { d["dist-tags"] = fields{"latest": "9.9.9"} } }},
+		"length": {
+			400, "were announced", func(r *release) { r.body = func(d fields) { attachmentOf(d)["length"] = 3 } },
+		},
+		"no base64": {
+			400, "not base64", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "a*b=" } },
+		},
+		"cut base64": {
+			400, "cut off", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "YWJjZ" } },
+		},
+		"padding inside": {
+			400, "not base64", func(r *release) { r.body = func(d fields) { attachmentOf(d)["data"] = "YWI=YWJj" } },
+		},
+		"no data": {
+			400, "no data", func(r *release) { r.body = func(d fields) { delete(attachmentOf(d), "data") } },
+		},
+		"two tarballs": {
+			400, "two tarballs",
+			func(r *release) { r.body = func(d fields) { d["_attachments"].(fields)["x.tgz"] = attachmentOf(d) } },
+		},
+		"two versions": {
+			400, "has 2", func(r *release) { r.body = func(d fields) { d["versions"].(fields)["2.0.0"] = fields{} } },
+		},
+		"tag to another": {
+			400, "points at", func(r *release) { r.body = func(d fields) { d["dist-tags"] = fields{"latest": "9.9.9"} } },
+		},
 		"tag like a range": {400, "taken for a version", func(r *release) { r.tag = "1.x" }},
-		"__proto__":        {400, "__proto__", func(r *release) { r.manifest = func(m fields) { m["x"] = fields{"__proto__": 1} } }},
+		"__proto__": {
+			400, "__proto__", func(r *release) { r.manifest = func(m fields) { m["x"] = fields{"__proto__": 1} } },
+		},
 		"only provenance": {400, "no tarball", func(r *release) {
 			r.body = func(d fields) { d["_attachments"] = fields{"x.sigstore": fields{"data": "{}"}} }
 		}},
 		"foreign provenance": {400, "provenance", func(r *release) {
 			r.body = func(d fields) { d["_attachments"].(fields)["x.sigstore"] = fields{"data": "{}"} }
 		}},
-		"nothing":               {400, "nothing to publish", func(r *release) { r.body = func(d fields) { delete(d, "_attachments"); delete(d, "versions") } }},
+		"nothing": {
+			400, "nothing to publish",
+			func(r *release) { r.body = func(d fields) { delete(d, "_attachments"); delete(d, "versions") } },
+		},
 		"more after the end":    {400, "", nil},
 		"an array":              {400, "", nil},
 		"version with metadata": {400, "build metadata", nil},
@@ -159,10 +205,13 @@ func attachmentOf(d fields) fields {
 	return nil
 }
 
-// TestA6_KeyOrder: the tarball may come before what describes it (yarn 4), and in any pieces.
-func TestA6_KeyOrder(t *testing.T) {
+// TestTarballMayComeFirst: the tarball may come before what describes it (yarn 4), and in any pieces.
+func TestTarballMayComeFirst(t *testing.T) {
 	g := newRig(t)
-	for i, keys := range [][]string{{"_attachments", "versions", "name", "_id", "dist-tags"}, {"versions", "_attachments", "dist-tags"}, {"dist-tags", "_id", "versions", "_attachments"}} {
+	for i, keys := range [][]string{
+		{"_attachments", "versions", "name", "_id", "dist-tags"}, {"versions", "_attachments", "dist-tags"},
+		{"dist-tags", "_id", "versions", "_attachments"},
+	} {
 		r := newRelease("demo", fmt.Sprintf("1.0.%d", i))
 		r.files["big"] = strings.Repeat("incompressible? no, but long ", 20_000)
 		d := r.document()
@@ -185,8 +234,9 @@ func TestA6_KeyOrder(t *testing.T) {
 	g.Want(g.Ada("PUT", "/demo", body), 201, "")
 }
 
-// TestA6_Republish: the same bytes again are a success, for clients that lost the first answer; others are refused.
-func TestA6_Republish(t *testing.T) {
+// TestSameBytesAgainAreASuccess: the same bytes again are a success, for clients that lost the first
+// answer; others are refused.
+func TestSameBytesAgainAreASuccess(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	before := g.packument("ada", "demo")
@@ -199,8 +249,9 @@ func TestA6_Republish(t *testing.T) {
 	g.Want(g.put("ada", r), 403, "You cannot publish over the previously published versions: 1.0.0.")
 }
 
-// TestH4_LostAnswer: the connection breaks after the commit; the client asks again and learns that it has worked.
-func TestH4_LostAnswer(t *testing.T) {
+// TestLostAnswerIsAskedForAgain: the connection breaks after the commit; the client asks again and
+// learns that it has worked.
+func TestLostAnswerIsAskedForAgain(t *testing.T) {
 	g := newRig(t)
 	body := wiretest.JSON(newRelease("demo", "1.0.0").document())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -217,8 +268,8 @@ func TestH4_LostAnswer(t *testing.T) {
 	g.Want(g.Ada("PUT", "/demo", body), 201, "")
 }
 
-// TestA6_FirstTag: every package has latest, and publishing moves it only when asked to.
-func TestA6_FirstTag(t *testing.T) {
+// TestLatestMovesOnlyWhenAsked: every package has latest, and publishing moves it only when asked to.
+func TestLatestMovesOnlyWhenAsked(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0-rc.1")
 	r.tag = "beta"
@@ -232,10 +283,12 @@ func TestA6_FirstTag(t *testing.T) {
 	}
 }
 
-// TestE_ManifestConfusion: what installs act on comes from the tarball, and the difference is told.
-func TestE_ManifestConfusion(t *testing.T) {
+// TestTarballsManifestIsServed: what installs act on comes from the tarball, and the difference is told.
+func TestTarballsManifestIsServed(t *testing.T) {
 	confuse := func(version string) *release {
-		r := newRelease("demo", version, fields{"dependencies": fields{"evil": "1"}, "scripts": fields{"install": "evil"}, "bin": fields{"a": "evil.js"}})
+		r := newRelease("demo", version, fields{
+			"dependencies": fields{"evil": "1"}, "scripts": fields{"install": "evil"}, "bin": fields{"a": "evil.js"},
+		})
 		r.manifest = func(m fields) {
 			m["dependencies"], m["scripts"], m["bin"] = fields{"good": "1"}, fields{}, fields{"a": "good.js"}
 		}
@@ -247,16 +300,22 @@ func TestE_ManifestConfusion(t *testing.T) {
 		t.Errorf("notice %q", n)
 	}
 	v := wiretest.At(g.packument("ada", "demo"), "versions", "1.0.0")
-	if wiretest.At(v, "dependencies", "evil") != "1" || wiretest.At(v, "dependencies", "good") != nil || wiretest.At(v, "hasInstallScript") != true || wiretest.At(v, "bin", "a") != "evil.js" {
+	if wiretest.At(v, "dependencies", "evil") != "1" || wiretest.At(v, "dependencies", "good") != nil ||
+		wiretest.At(v, "hasInstallScript") != true || wiretest.At(v, "bin", "a") != "evil.js" {
 		t.Errorf("%v", v)
 	}
 	strict := newRig(t, func(o *rigOptions) { o.npm.StrictManifests = true })
-	strict.Want(strict.put("ada", confuse("1.0.0")), 400, "differs from the tarball's package.json in dependencies, bin, scripts")
+	strict.Want(strict.put("ada", confuse("1.0.0")), 400,
+		"differs from the tarball's package.json in dependencies, bin, scripts")
 	// What clients normalise is no difference.
-	same := newRelease("same", "1.0.0", fields{"dependencies": fields{"a": "1", "o": "1"}, "optionalDependencies": fields{"o": "1"}, "bin": "./x.js"})
+	same := newRelease("same", "1.0.0", fields{
+		"dependencies": fields{"a": "1", "o": "1"}, "optionalDependencies": fields{"o": "1"}, "bin": "./x.js",
+	})
 	same.files["binding.gyp"] = "{}"
 	same.manifest = func(m fields) {
-		m["dependencies"], m["scripts"], m["bin"] = fields{"a": "1"}, fields{"install": "node-gyp rebuild"}, fields{"same": "x.js"}
+		m["dependencies"], m["scripts"], m["bin"] = fields{"a": "1"}, fields{"install": "node-gyp rebuild"}, fields{
+			"same": "x.js",
+		}
 	}
 	strict.Want(strict.put("ada", same), 201, "")
 	if v := wiretest.At(strict.packument("ada", "same"), "versions", "1.0.0"); wiretest.At(v, "hasInstallScript") != true {
@@ -264,8 +323,9 @@ func TestE_ManifestConfusion(t *testing.T) {
 	}
 }
 
-// TestE_ConfusableNames: case always, separators unless the operator allows it; the refusal tells nothing of private packages.
-func TestE_ConfusableNames(t *testing.T) {
+// TestLookAlikesAreRefused: case always, separators unless the operator allows it; the refusal tells
+// nothing of private packages.
+func TestLookAlikesAreRefused(t *testing.T) {
 	g := newRig(t)
 	secret := newRelease("left-pad", "1.0.0", restricted)
 	g.Want(g.put("ada", secret), 201, "")
@@ -291,8 +351,8 @@ func (g *rig) rev(name string) string {
 	return fmt.Sprint(g.packument("ada", name)["_rev"])
 }
 
-// TestE_DeviceNames: names that are special on some systems are names like others, each with its own bytes.
-func TestE_DeviceNames(t *testing.T) {
+// TestDeviceNamesAreNames: names that are special on some systems are names like others, each with its own bytes.
+func TestDeviceNamesAreNames(t *testing.T) {
 	g := newRig(t)
 	for _, name := range []string{"nul", "nul.a", "nul.b", "con", "aux", "constructor", "toString", "hasownproperty"} {
 		if names.CheckNew(name) == nil {
@@ -306,8 +366,8 @@ func TestE_DeviceNames(t *testing.T) {
 	}
 }
 
-// TestE_Limits: bodies beyond the limit are a 413, whether announced or not.
-func TestE_Limits(t *testing.T) {
+// TestLimits: bodies beyond the limit are a 413, whether announced or not.
+func TestLimits(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.npm.MaxTarball = 4 << 10 })
 	r := newRelease("demo", "1.0.0")
 	r.tarball = bytes.Repeat([]byte("x"), 8<<10)
@@ -323,8 +383,8 @@ func TestE_Limits(t *testing.T) {
 	quota.Want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
 }
 
-// TestE_Bombs: small uploads that unpack to much, or deeply, are refused before they cost anything.
-func TestE_Bombs(t *testing.T) {
+// TestArchiveBombsAreRefused: small uploads that unpack to much, or deeply, are refused before they cost anything.
+func TestArchiveBombsAreRefused(t *testing.T) {
 	g := newRig(t)
 	many := wiretest.Files{"package.json": wiretest.JSON(fields{"name": "demo", "version": "1.0.0"})}
 	for i := range 100_001 {
@@ -334,9 +394,16 @@ func TestE_Bombs(t *testing.T) {
 		status int
 		files  wiretest.Files
 	}{
-		"entries":      {413, many},
-		"package.json": {413, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":"` + strings.Repeat("x", 1<<20) + `"}`}},
-		"nesting":      {400, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`}},
+		"entries": {413, many},
+		"package.json": {
+			413, wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","x":"` + strings.Repeat("x", 1<<20) + `"}`},
+		},
+		"nesting": {
+			400,
+			wiretest.Files{
+				"package.json": `{"name":"demo","version":"1.0.0","x":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`,
+			},
+		},
 	} {
 		r := newRelease("demo", "1.0.0")
 		if r.tarball = pack(c.files); len(r.tarball) > 2<<20 {
@@ -345,14 +412,19 @@ func TestE_Bombs(t *testing.T) {
 		g.Want(g.put("ada", r), c.status, "")
 	}
 	deep := newRelease("demo", "1.0.0")
-	g.Want(g.Ada("PUT", "/demo", strings.Replace(wiretest.JSON(deep.document()), `"_id"`, `"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`,"_id"`, 1)), 400, "nested")
+	g.Want(g.Ada("PUT", "/demo",
+		strings.Replace(wiretest.JSON(deep.document()), `"_id"`,
+			`"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`,"_id"`, 1)), 400, "nested")
 	g.Want(g.Do("GET", "/demo", nil), 404, "")
 }
 
 // TestLargeParts: manifests, READMEs and provenance beyond 16 KiB live in blobs and come back whole.
 func TestLargeParts(t *testing.T) {
 	g := newRig(t)
-	r := newRelease("demo", "1.0.0", fields{"exports": fields{"x": strings.Repeat("e", 20<<10)}, "dependencies": fields{strings.Repeat("d", 200): strings.Repeat("1", 20<<10)}})
+	r := newRelease("demo", "1.0.0", fields{
+		"exports":      fields{"x": strings.Repeat("e", 20<<10)},
+		"dependencies": fields{strings.Repeat("d", 200): strings.Repeat("1", 20<<10)},
+	})
 	r.files["README"] = strings.Repeat("r", 70<<10)
 	g.Want(g.put("ada", r), 201, "")
 	g.publish("demo", "1.0.1")
@@ -372,8 +444,8 @@ func TestLargeParts(t *testing.T) {
 	}
 }
 
-// TestA6_Provenance: a bundle is kept when it is about this tarball, and served.
-func TestA6_Provenance(t *testing.T) {
+// TestProvenanceIsKeptAndServed: a bundle is kept when it is about this tarball, and served.
+func TestProvenanceIsKeptAndServed(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("@sc/demo", "1.0.0")
 	r.body = func(d fields) {
@@ -382,26 +454,35 @@ func TestA6_Provenance(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		statement := wiretest.JSON(fields{"predicateType": "https://slsa.dev/provenance/v1", "subject": []fields{{"digest": fields{"sha512": fmt.Sprintf("%x", raw)}}}})
-		bundle := fields{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "dsseEnvelope": fields{"payload": base64.StdEncoding.EncodeToString([]byte(statement))}, "pad": strings.Repeat("p", 20<<10)}
+		statement := wiretest.JSON(fields{
+			"predicateType": "https://slsa.dev/provenance/v1",
+			"subject":       []fields{{"digest": fields{"sha512": fmt.Sprintf("%x", raw)}}},
+		})
+		bundle := fields{
+			"mediaType":    "application/vnd.dev.sigstore.bundle.v0.3+json",
+			"dsseEnvelope": fields{"payload": base64.StdEncoding.EncodeToString([]byte(statement))},
+			"pad":          strings.Repeat("p", 20<<10),
+		}
 		d["_attachments"].(fields)["@sc/demo-1.0.0.sigstore"] = fields{"content_type": "x", "data": wiretest.JSON(bundle)}
 	}
 	g.Want(g.put("ada", r), 201, "")
 	v := wiretest.At(g.packument("ada", "@sc/demo"), "versions", "1.0.0", "dist", "attestations")
-	if wiretest.At(v, "url") != g.Base+"/-/npm/v1/attestations/@sc%2fdemo@1.0.0" || wiretest.At(v, "provenance", "predicateType") != "https://slsa.dev/provenance/v1" {
+	if wiretest.At(v, "url") != g.Base+"/-/npm/v1/attestations/@sc%2fdemo@1.0.0" ||
+		wiretest.At(v, "provenance", "predicateType") != "https://slsa.dev/provenance/v1" {
 		t.Errorf("%v", v)
 	}
 	a := g.Want(g.Do("GET", fmt.Sprint(wiretest.At(v, "url")), nil), 200, "")
 	list, _ := a.Object(t)["attestations"].([]any)
-	if len(list) != 1 || wiretest.At(list[0], "predicateType") != "https://slsa.dev/provenance/v1" || wiretest.At(list[0], "bundle", "dsseEnvelope", "payload") == nil {
+	if len(list) != 1 || wiretest.At(list[0], "predicateType") != "https://slsa.dev/provenance/v1" ||
+		wiretest.At(list[0], "bundle", "dsseEnvelope", "payload") == nil {
 		t.Errorf("%.300s", a.Body)
 	}
 	g.publish("plain", "1.0.0")
 	g.Want(g.Do("GET", "/-/npm/v1/attestations/plain@1.0.0", nil), 404, "version not found")
 }
 
-// TestH4_ConcurrentPublishes: different versions at the same time all survive.
-func TestH4_ConcurrentPublishes(t *testing.T) {
+// TestConcurrentPublishesAllSurvive: different versions at the same time all survive.
+func TestConcurrentPublishesAllSurvive(t *testing.T) {
 	g := newRig(t)
 	const n = 8
 	results := make(chan answer, n)

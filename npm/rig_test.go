@@ -1,5 +1,7 @@
 package npm
 
+// The registry under test, and releases to publish to it.
+
 import (
 	"context"
 	"crypto/sha1"
@@ -143,7 +145,10 @@ type release struct {
 }
 
 func newRelease(name, version string, pkg ...fields) *release {
-	r := &release{name: name, version: version, pkg: fields{"name": name, "version": version}, files: map[string]string{"index.js": "module.exports = 1\n"}, tag: "latest"}
+	r := &release{
+		name: name, version: version, pkg: fields{"name": name, "version": version},
+		files: map[string]string{"index.js": "module.exports = 1\n"}, tag: "latest",
+	}
 	for _, p := range pkg {
 		for k, v := range p {
 			r.pkg[k] = v
@@ -178,9 +183,11 @@ func (r *release) document() fields {
 		r.access = c["access"] // as clients do
 	}
 	doc := fields{
-		"_id": r.name, "name": r.name, "dist-tags": fields{r.tag: r.version}, "versions": fields{r.version: m}, "access": r.access,
+		"_id": r.name, "name": r.name, "dist-tags": fields{r.tag: r.version}, "versions": fields{r.version: m},
+		"access": r.access,
 		"_attachments": fields{r.name + "-" + r.version + ".tgz": fields{
-			"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString(r.tarball), "length": len(r.tarball),
+			"content_type": "application/octet-stream", "data": base64.StdEncoding.EncodeToString(r.tarball),
+			"length": len(r.tarball),
 		}},
 	}
 	if r.body != nil {
@@ -195,7 +202,8 @@ var restricted = fields{"publishConfig": fields{"access": "restricted"}}
 // put publishes as an actor.
 func (g *rig) put(actor string, r *release) answer {
 	g.T.Helper()
-	return g.Do("PUT", "/"+escapeName(r.name), r.document(), g.As(actor), wiretest.Header("Content-Type", "application/json"))
+	return g.Do("PUT", "/"+escapeName(r.name), r.document(), g.As(actor),
+		wiretest.Header("Content-Type", "application/json"))
 }
 
 // publish publishes versions of a package as ada.

@@ -1,7 +1,7 @@
 package npm
 
-// How paths and queries become requests, and back. Pure: no handler, no store, no clock. A package arrives as @acme/demo,
-// @acme%2fdemo, @acme%2Fdemo and %40acme%2Fdemo.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. A package arrives as
+// @acme/demo, @acme%2fdemo, @acme%2Fdemo and %40acme%2Fdemo.
 
 import (
 	"errors"
@@ -47,12 +47,14 @@ var grammar = route.Grammar[Request]{
 	Root:  root,
 	Split: route.Split{EscapedSlash: route.EscapeKept},
 	Fields: map[string]route.Field[Request]{
-		"pkg":     {SetMany: (*Request).setName, Get: func(q *Request) string { return escapeName(q.Name) }},
-		"spec":    {Set: (*Request).setSpec, Get: (*Request).spec, Absent: "version not found"},
-		"path":    {SetMany: (*Request).setName, Get: func(q *Request) string { return q.Name }},
-		"any":     {SetMany: (*Request).setLastName, Get: func(q *Request) string { return escapeName(q.Name) }},
-		"scope":   {Set: (*Request).checkScope},
-		"file":    {Set: (*Request).setFile, Get: func(q *Request) string { return url.PathEscape(q.File) }, Absent: "file not found"},
+		"pkg":   {SetMany: (*Request).setName, Get: func(q *Request) string { return escapeName(q.Name) }},
+		"spec":  {Set: (*Request).setSpec, Get: (*Request).spec, Absent: "version not found"},
+		"path":  {SetMany: (*Request).setName, Get: func(q *Request) string { return q.Name }},
+		"any":   {SetMany: (*Request).setLastName, Get: func(q *Request) string { return escapeName(q.Name) }},
+		"scope": {Set: (*Request).checkScope},
+		"file": {
+			Set: (*Request).setFile, Get: func(q *Request) string { return url.PathEscape(q.File) }, Absent: "file not found",
+		},
 		"version": text(func(q *Request) *string { return &q.Version }, "version not found"),
 		"tag":     text(func(q *Request) *string { return &q.Tag }, "package, version or dist-tag not found"),
 		"user":    text(func(q *Request) *string { return &q.User }, "package or user not found"),
@@ -125,8 +127,8 @@ func (q *Request) setName(segs []string) error {
 	return nil
 }
 
-// setLastName takes the package at the end of a path that repeats the registry's own, as the last step of npm's unpublish
-// does when a scope has a registry of its own: npm/npm/@acme/demo.
+// setLastName takes the package at the end of a path that repeats the registry's own, as the last step of npm's
+// unpublish does when a scope has a registry of its own: npm/npm/@acme/demo.
 func (q *Request) setLastName(segs []string) error {
 	n := len(segs)
 	if n >= 2 && segs[n-2][0] == '@' && !strings.Contains(segs[n-2], "/") {

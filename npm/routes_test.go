@@ -1,5 +1,7 @@
 package npm
 
+// Which paths are read, and as what.
+
 import (
 	"errors"
 	"net/url"
@@ -29,8 +31,8 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 // table is the routes, compiled.
 var table = (&server{}).endpoint().Table()
 
-// TestA1_EveryPathParses has every spelling that was seen on the wire.
-func TestA1_EveryPathParses(t *testing.T) {
+// TestEveryPathParses has every spelling that was seen on the wire.
+func TestEveryPathParses(t *testing.T) {
 	demo := func(q Request) Request { q.Name = "@sc/demo"; return q }
 	for _, c := range []struct {
 		method, path, op string
@@ -59,11 +61,26 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"PUT", "/@sc%2fdemo/-rev/3-abc", "npm.put.rev", demo(Request{Rev: "3-abc"})},
 		{"PUT", "/demo/-rev/undefined", "npm.put.rev", Request{Name: "demo", Rev: "undefined"}},
 		{"DELETE", "/@sc%2fdemo/-rev/3-abc", "npm.unpublish", demo(Request{Rev: "3-abc"})},
-		{"DELETE", "/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
-		{"DELETE", "/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
-		{"DELETE", "/larder/npm/@sc%2fdemo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"})},
-		{"DELETE", "/npm/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"}},
-		{"DELETE", "/npm/-/npm-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete", Request{Name: "npm", File: "npm-1.0.0.tgz", Rev: "3-abc"}},
+		{
+			"DELETE", "/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete",
+			Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"},
+		},
+		{
+			"DELETE", "/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete",
+			demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"}),
+		},
+		{
+			"DELETE", "/larder/npm/@sc%2fdemo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete",
+			demo(Request{File: "demo-1.0.0.tgz", Rev: "3-abc"}),
+		},
+		{
+			"DELETE", "/npm/demo/-/demo-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete",
+			Request{Name: "demo", File: "demo-1.0.0.tgz", Rev: "3-abc"},
+		},
+		{
+			"DELETE", "/npm/-/npm-1.0.0.tgz/-rev/3-abc", "npm.tarball.delete",
+			Request{Name: "npm", File: "npm-1.0.0.tgz", Rev: "3-abc"},
+		},
 		{"GET", "/-/ping?write=true", "npm.ping", Request{}},
 		{"GET", "/-/whoami", "npm.whoami", Request{}},
 		{"PUT", "/-/user/org.couchdb.user:ada", "npm.login", Request{User: "ada"}},
@@ -109,8 +126,8 @@ func TestA1_EveryPathParses(t *testing.T) {
 	}
 }
 
-// TestE_PathAttacks: what is not of the grammar never reaches a handler.
-func TestE_PathAttacks(t *testing.T) {
+// TestPathAttacksReachNoHandler: what is not of the grammar never reaches a handler.
+func TestPathAttacksReachNoHandler(t *testing.T) {
 	for path, want := range map[string]error{
 		"/../etc":                         problem.ErrBadPath,
 		"/%2e%2e/x":                       problem.ErrBadPath,
@@ -154,7 +171,9 @@ func TestE_PathAttacks(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for method, path := range map[string]string{"POST": "/demo", "DELETE": "/demo", "PATCH": "/-/ping", "PUT": "/demo/-/demo-1.0.0.tgz"} {
+	for method, path := range map[string]string{
+		"POST": "/demo", "DELETE": "/demo", "PATCH": "/-/ping", "PUT": "/demo/-/demo-1.0.0.tgz",
+	} {
 		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
@@ -166,10 +185,12 @@ func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"/npm/", "/npm/@sc%2fdemo", "/npm/@sc/demo/-/@sc/demo-1.0.0.tgz", "/npm/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/1-a", "/npm/demo/-rev/2-b",
-		"/npm/-/package/@sc%2fdemo/dist-tags/next%2Fx", "/npm/-/v1/search?text=a&size=3&from=4", "/npm/-/user/org.couchdb.user:ada/-rev/1-a",
-		"/npm/-/npm/v1/attestations/@sc%2fdemo@1.0.0", "/npm/-/npm/v1/tokens?page=1&perPage=2", "/npm/-/user/token/larder_x", "/npm/..%2f", "/npm/a/%2e",
-		"/npm/-/_view/starredByUser?key=%22a%22", "/npm/demo/latest?write=true", "/npm/-/user/package/a/star", "/npm/-/package/a/owners/b",
+		"/npm/", "/npm/@sc%2fdemo", "/npm/@sc/demo/-/@sc/demo-1.0.0.tgz", "/npm/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/1-a",
+		"/npm/demo/-rev/2-b", "/npm/-/package/@sc%2fdemo/dist-tags/next%2Fx", "/npm/-/v1/search?text=a&size=3&from=4",
+		"/npm/-/user/org.couchdb.user:ada/-rev/1-a", "/npm/-/npm/v1/attestations/@sc%2fdemo@1.0.0",
+		"/npm/-/npm/v1/tokens?page=1&perPage=2", "/npm/-/user/token/larder_x", "/npm/..%2f", "/npm/a/%2e",
+		"/npm/-/_view/starredByUser?key=%22a%22", "/npm/demo/latest?write=true", "/npm/-/user/package/a/star",
+		"/npm/-/package/a/owners/b",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD"} {
 			f.Add(m, s)

@@ -1,6 +1,7 @@
 package npm
 
-// Search. What a package is found by is a listing of the store, replaced when latest moves: nothing here looks at all packages.
+// Search. What a package is found by is a listing of the store, replaced when latest moves: nothing
+// here looks at all packages.
 
 import (
 	"context"
@@ -22,7 +23,9 @@ func setListing(tx *store.PackageTx[Meta], m rawjson.Object, v store.Version[Met
 	if err != nil {
 		return err
 	}
-	l := search.List(tx.Name(), m, search.Latest{Version: v.ID, Published: v.Published, By: v.By, Readme: v.Meta.ReadmeName != "", Owners: pkg.Owners})
+	l := search.List(tx.Name(), m, search.Latest{
+		Version: v.ID, Published: v.Published, By: v.By, Readme: v.Meta.ReadmeName != "", Owners: pkg.Owners,
+	})
 	return tx.SetListing(&l)
 }
 
@@ -72,7 +75,9 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		hits = append(hits, h)
 	}
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(search.TimeForm)})
+	return wire.JSON(w, http.StatusOK, map[string]any{
+		"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(search.TimeForm),
+	})
 }
 
 // find returns what matches and the client may read.

@@ -27,7 +27,9 @@ func (s *server) root(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil {
 		return err
 	}
-	return wire.JSON(w, http.StatusOK, map[string]any{"db_name": "registry", "doc_count": stats.Kinds[store.NPM].Packages, "update_seq": stats.Journal})
+	return wire.JSON(w, http.StatusOK, map[string]any{
+		"db_name": "registry", "doc_count": stats.Kinds[store.NPM].Packages, "update_seq": stats.Journal,
+	})
 }
 
 // ping is an object, because npm counts its keys.

@@ -1,5 +1,7 @@
 package npm
 
+// Documents and tarballs: forms, conditions, addresses.
+
 import (
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -23,17 +25,29 @@ import (
 // TestGoldenPackuments: the documents of one package in full, byte for byte.
 func TestGoldenPackuments(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 3, 4, 5, 6_000_000, time.UTC) }
-	latest := object(`{"name":"@acme/demo","version":"1.0.0","description":"It's \"quoted\" <ok>","license":"MIT","dependencies":{"a":"^1.0.0"},"_id":"@acme/demo@1.0.0"}`)
+	latest := object(`{"name":"@acme/demo","version":"1.0.0","description":"It's \"quoted\" ` +
+		`<ok>","license":"MIT","dependencies":{"a":"^1.0.0"},"_id":"@acme/demo@1.0.0"}`)
 	pre := object(`{"name":"@acme/demo","version":"2.0.0-rc.1","_id":"@acme/demo@2.0.0-rc.1"}`)
 	p := &packument{
-		Name: "@acme/demo", Rev: "7-0123", Created: at(1), Modified: at(9), Owners: []string{"ada", "bob"}, Stars: []string{"cleo"}, Latest: latest,
-		Tags: []store.Tag{{Name: "latest", Version: "1.0.0"}, {Name: `odd "tag"`, Version: "2.0.0-rc.1"}}, Readme: "# Demo\n", ReadmeName: "README.md",
+		Name: "@acme/demo", Rev: "7-0123", Created: at(1), Modified: at(9), Owners: []string{"ada", "bob"},
+		Stars: []string{"cleo"}, Latest: latest,
+		Tags: []store.Tag{{Name: "latest", Version: "1.0.0"}, {Name: `odd "tag"`, Version: "2.0.0-rc.1"}}, Readme: "# Demo\n",
+		ReadmeName: "README.md",
 		Fragments: []fragment{
-			{ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.Encode()), Short: inner(archive.Short(pre).Encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob"},
-			{ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.Encode()), Short: inner(archive.Short(latest).Encode()), Dist: `"integrity":"sha512-a"`, Predicate: "https://slsa.dev/provenance/v1", By: "ada"},
+			{
+				ID: "2.0.0-rc.1", Published: at(2), File: "demo-2.0.0-rc.1.tgz", Full: inner(pre.Encode()),
+				Short: inner(archive.Short(pre).Encode()), Dist: `"integrity":"sha512-b"`, Deprecated: "use 1.0.0", By: "bob",
+			},
+			{
+				ID: "1.0.0", Published: at(3), File: "demo-1.0.0.tgz", Full: inner(latest.Encode()),
+				Short: inner(archive.Short(latest).Encode()), Dist: `"integrity":"sha512-a"`,
+				Predicate: "https://slsa.dev/provenance/v1", By: "ada",
+			},
 		},
 	}
-	for name, got := range map[string][]byte{"full.json": p.full("https://registry.example.com/npm"), "short.json": p.short("https://registry.example.com/npm")} {
+	for name, got := range map[string][]byte{
+		"full.json": p.full("https://registry.example.com/npm"), "short.json": p.short("https://registry.example.com/npm"),
+	} {
 		wiretest.Golden(t, name, string(got))
 		if _, err := rawjson.Parse(got); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -51,8 +65,9 @@ func TestGoldenPackuments(t *testing.T) {
 	}
 }
 
-// TestH3_CacheKeys: forms never share a tag, a 304 says what the 200 said, nothing has a lifetime, and time is complete.
-func TestH3_CacheKeys(t *testing.T) {
+// TestFormsAreCachedApart: forms never share a tag, a 304 says what the 200 said, nothing has a lifetime,
+// and time is complete.
+func TestFormsAreCachedApart(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.1.0")
 	short := wiretest.Header("Accept", typeShort)
@@ -62,15 +77,18 @@ func TestH3_CacheKeys(t *testing.T) {
 		t.Errorf("%v\n%v", full, abbreviated)
 	}
 	g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-None-Match", abbreviated.Header.Get("ETag"))), 200, `"_rev"`)
-	g.Want(g.Do("GET", "/demo?write=true", nil, wiretest.Header("If-None-Match", abbreviated.Header.Get("ETag"))), 200, `"_rev"`)
-	g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))), 200, "")
+	g.Want(g.Do("GET", "/demo?write=true", nil, wiretest.Header("If-None-Match", abbreviated.Header.Get("ETag"))), 200,
+		`"_rev"`)
+	g.Want(g.Do("GET", "/demo", nil,
+		wiretest.Header("If-Modified-Since", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))), 200, "")
 	a := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("If-None-Match", full.Header.Get("ETag"))), 304, "")
 	for _, name := range []string{"ETag", "Vary", "Cache-Control"} {
 		if wiretest.JSON(a.Header.Values(name)) != wiretest.JSON(full.Header.Values(name)) || a.Header.Get(name) == "" {
 			t.Errorf("%s: %q in the 304, %q in the 200", name, a.Header.Values(name), full.Header.Values(name))
 		}
 	}
-	if v := strings.Join(full.Header.Values("Vary"), ", "); v != "Accept, Accept-Encoding" || full.Header.Get("Cache-Control") != "no-cache" {
+	if v := strings.Join(full.Header.Values("Vary"), ", "); v != "Accept, Accept-Encoding" ||
+		full.Header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("%v", full)
 	}
 	if c := g.Ada("GET", "/demo", nil).Header.Get("Cache-Control"); c != "private, no-cache" {
@@ -100,13 +118,14 @@ func TestH3_CacheKeys(t *testing.T) {
 	}
 }
 
-// TestA3_Negotiation: the short form only to who names its type, and only for packuments.
-func TestA3_Negotiation(t *testing.T) {
+// TestShortFormIsForWhoAsks: the short form only to who names its type, and only for packuments.
+func TestShortFormIsForWhoAsks(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	for accept, short := range map[string]bool{
 		"": false, "application/json": false, "*/*": false, "text/html": false, "application/json, */*": false,
-		typeShort: true, typeShort + "; q=1.0, application/json; q=0.8, */*": true, "application/json;q=0.8, " + typeShort: true,
+		typeShort: true, typeShort + "; q=1.0, application/json; q=0.8, */*": true,
+		"application/json;q=0.8, " + typeShort: true,
 	} {
 		a := g.Want(g.Do("GET", "/demo", nil, wiretest.Header("Accept", accept)), 200, "")
 		if (a.Header.Get("Content-Type") == typeShort) != short || short == strings.Contains(a.Body, `"_id"`) {
@@ -118,9 +137,9 @@ func TestA3_Negotiation(t *testing.T) {
 	}
 }
 
-// TestH2_TarballURLs: every document carries the origin and prefix it was asked under, and every spelling of a tarball's
-// path is served.
-func TestH2_TarballURLs(t *testing.T) {
+// TestTarballURLsHaveTheOriginThatWasAsked: every document carries the origin and prefix it was asked under, and every
+// spelling of a tarball's path is served.
+func TestTarballURLsHaveTheOriginThatWasAsked(t *testing.T) {
 	g := newRig(t)
 	g.publish("@sc/demo", "1.0.0")
 	proxied, err := wire.NewBase("", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
@@ -138,7 +157,11 @@ func TestH2_TarballURLs(t *testing.T) {
 		want   string
 	}{
 		{proxied, nil, "", "http://one.example.com/npm"},
-		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "", "https://two.example.com/repo/npm"},
+		{
+			proxied,
+			[]string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "",
+			"https://two.example.com/repo/npm",
+		},
 		{public, []string{"X-Forwarded-Host", "evil.example.com"}, "/js", "https://registry.example.com/larder/js"},
 	} {
 		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base, Path: c.path}, Options{}).Handler
@@ -154,10 +177,15 @@ func TestH2_TarballURLs(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/@sc/demo/-/demo-1.0.0.tgz", "/@sc%2fdemo/-/demo-1.0.0.tgz", "/@sc%2Fdemo/-/demo-1.0.0.tgz", "/@sc/demo/-/@sc/demo-1.0.0.tgz"} {
+	for _, path := range []string{
+		"/@sc/demo/-/demo-1.0.0.tgz", "/@sc%2fdemo/-/demo-1.0.0.tgz", "/@sc%2Fdemo/-/demo-1.0.0.tgz",
+		"/@sc/demo/-/@sc/demo-1.0.0.tgz",
+	} {
 		a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", "gzip, zstd")), 200, "")
-		if a.Header.Get("Content-Type") != "application/octet-stream" || a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
-			a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" || !strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
+		if a.Header.Get("Content-Type") != "application/octet-stream" || a.Header.Get("Content-Encoding") != "" ||
+			a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
+			a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" ||
+			!strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
 			t.Errorf("%s: %v", path, a.Header)
 		}
 		head := g.Want(g.Do("HEAD", path, nil), 200, "")
@@ -169,8 +197,8 @@ func TestH2_TarballURLs(t *testing.T) {
 	g.Want(g.Do("GET", "/@sc/demo/-/demo-9.9.9.tgz", nil), 404, "file not found")
 }
 
-// TestE_HostHeader: an odd Host gets no place in a document.
-func TestE_HostHeader(t *testing.T) {
+// TestOddHostIsInNoDocument: an odd Host gets no place in a document.
+func TestOddHostIsInNoDocument(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	for _, host := range []string{`evil"host`, "a b", "x/y", "a@b"} {
@@ -204,8 +232,9 @@ func TestLargeTarball(t *testing.T) {
 	g.Want(g.Do("GET", "/demo/-/demo-1.0.0.tgz", nil, wiretest.Header("Range", "bytes=0-9")), 206, "")
 }
 
-// TestA12_Signatures: what audit signatures does: the key by its id, the signature over name, version and integrity.
-func TestA12_Signatures(t *testing.T) {
+// TestSignaturesAsNpmChecksThem: what audit signatures does: the key by its id, the signature over
+// name, version and integrity.
+func TestSignaturesAsNpmChecksThem(t *testing.T) {
 	g := newRig(t)
 	g.publish("@sc/demo", "1.0.0")
 	keys := g.Want(g.Do("GET", "/-/npm/v1/keys", nil), 200, `"expires":null`).Object(t)["keys"].([]any)
@@ -214,7 +243,8 @@ func TestA12_Signatures(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(der)
-	if len(keys) != 1 || wiretest.At(keys[0], "keyid") != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) || wiretest.At(keys[0], "keytype") != "ecdsa-sha2-nistp256" {
+	if len(keys) != 1 || wiretest.At(keys[0], "keyid") != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) ||
+		wiretest.At(keys[0], "keytype") != "ecdsa-sha2-nistp256" {
 		t.Errorf("%v", keys)
 	}
 	pub, err := x509.ParsePKIXPublicKey(der)
@@ -241,8 +271,8 @@ func TestA12_Signatures(t *testing.T) {
 	}
 }
 
-// TestA2_Small: the end points that answer a constant.
-func TestA2_Small(t *testing.T) {
+// TestConstantAnswers: the end points that answer a constant.
+func TestConstantAnswers(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.Do("GET", "", nil), 200, `"db_name":"registry"`)
 	if a := g.Want(g.Do("GET", "/-/ping?write=true", nil), 200, ""); a.Body != "{}\n" {

@@ -42,5 +42,7 @@ func (s *server) keys(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if err != nil {
 		return err
 	}
-	return wire.JSON(w, http.StatusOK, map[string][]json.RawMessage{"keys": s.proxiedKeys(r.Context(), []json.RawMessage{own})})
+	return wire.JSON(w, http.StatusOK, map[string][]json.RawMessage{
+		"keys": s.proxiedKeys(r.Context(), []json.RawMessage{own}),
+	})
 }

@@ -40,8 +40,8 @@ type Accounts struct {
 	logins *logins
 }
 
-// New stands on the users of p. path is where clients find the registry, url the same with the origin that the client of
-// a request knows; neither has a slash at its end.
+// New stands on the users of p. path is where clients find the registry, url the same with the origin that the client
+// of a request knows; neither has a slash at its end.
 func New(p auth.Provider, path string, url func(*http.Request) string) *Accounts {
 	a := &Accounts{path: path, url: url, logins: newLogins()}
 	a.local, _ = p.(provider)
@@ -159,7 +159,9 @@ func (a *Accounts) Login(w http.ResponseWriter, r *http.Request, user string) er
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	return wire.JSON(w, http.StatusCreated, map[string]any{"ok": true, "id": UserPrefix + user, "rev": "1-" + user, "token": token})
+	return wire.JSON(w, http.StatusCreated, map[string]any{
+		"ok": true, "id": UserPrefix + user, "rev": "1-" + user, "token": token,
+	})
 }
 
 // everything is the scope of a token that nobody limited: it reaches no further than npm.
@@ -215,7 +217,9 @@ func (a *Accounts) SetProfile(w http.ResponseWriter, r *http.Request) error {
 }
 
 // self is the user who asks, Who or Writer, and where users are kept.
-func (a *Accounts) self(ctx context.Context, who func(context.Context) (auth.Identity, error)) (provider, auth.Identity, error) {
+func (a *Accounts) self(
+	ctx context.Context, who func(context.Context) (auth.Identity, error),
+) (provider, auth.Identity, error) {
 	id, err := who(ctx)
 	if err != nil {
 		return nil, id, err

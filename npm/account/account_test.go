@@ -1,5 +1,7 @@
 package account
 
+// Logins that end, and what they may be asked for.
+
 import (
 	"fmt"
 	"net/http"
@@ -46,7 +48,10 @@ func TestElsewhere(t *testing.T) {
 		return httptest.NewRequest("POST", "/", strings.NewReader(`{"name":"ada","password":"x"}`))
 	}
 	w := httptest.NewRecorder()
-	for what, err := range map[string]error{"login": a.Login(w, body(), "ada"), "web": a.Start(w, body()), "logout": a.Logout(w, body(), "larder_x"), "user": a.Knows(t.Context(), "ada")} {
+	for what, err := range map[string]error{
+		"login": a.Login(w, body(), "ada"), "web": a.Start(w, body()), "logout": a.Logout(w, body(), "larder_x"),
+		"user": a.Knows(t.Context(), "ada"),
+	} {
 		if problem.Status(err) != 403 || !strings.Contains(problem.Public(err), "managed elsewhere") {
 			t.Errorf("%s: %v", what, err)
 		}
@@ -66,11 +71,15 @@ func object(t *testing.T, text string) rawjson.Object {
 func TestSpec(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
-		`{"password":"x","readonly":true,"cidr_whitelist":["192.0.2.0/24","2001:db8::/32"]}`: "npm token readonly [npm:*:*:*] [192.0.2.0/24 2001:db8::/32]",
-		`{"name":"ci","expires":30,"packages":["demo","@sc/x"],"scopes":["@sc"]}`:            "ci [npm:package:@sc/*:* npm:package:demo:*] [] 2026-03-02",
-		`{"packages_and_scopes_permission":"read-only"}`:                                     "npm token readonly [npm:*:*:*] []",
-		`{"packages_and_scopes_permission":"no-access","orgs":[]}`:                           "npm token readonly [npm:*:*:*] []",
-		`{"packages_and_scopes_permission":"read-write","readonly":false}`:                   "npm token [npm:*:*:*] []",
+		`{"password":"x","readonly":true,"cidr_whitelist":["192.0.2.0/24","2001:db8::/32"]}`: "npm token readonly " +
+			"[npm:*:*:*] [192.0.2.0/24 2001:db8::/32]",
+		`{"name":"ci","expires":30,"packages":["demo","@sc/x"],"scopes":["@sc"]}`: "ci [npm:package:@sc/*:* " +
+			"npm:package:demo:*] [] 2026-03-02",
+		`{"packages_and_scopes_permission":"read-only"}`: "npm token readonly " +
+			"[npm:*:*:*] []",
+		`{"packages_and_scopes_permission":"no-access","orgs":[]}`: "npm token readonly " +
+			"[npm:*:*:*] []",
+		`{"packages_and_scopes_permission":"read-write","readonly":false}`: "npm token [npm:*:*:*] []",
 	} {
 		s, err := specOf(object(t, text), now)
 		got := s.Name
@@ -86,11 +95,14 @@ func TestSpec(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		`{"orgs":["acme"]}`: "no organisations", `{"cidr_whitelist":["x"]}`: "is not a network", `{"cidr_whitelist":"192.0.2.0/24"}`: "not a list", `{"expires":0}`: "number of days",
-		`{"expires":"soon"}`: "number of days", `{"expires":-1}`: "number of days", `{"scopes":["acme"]}`: "not a scope", `{"scopes":["../x"]}`: "not a scope", `{"packages":["a b"]}`: "not a package name",
+		`{"orgs":["acme"]}`: "no organisations", `{"cidr_whitelist":["x"]}`: "is not a network",
+		`{"cidr_whitelist":"192.0.2.0/24"}`: "not a list", `{"expires":0}`: "number of days",
+		`{"expires":"soon"}`: "number of days", `{"expires":-1}`: "number of days", `{"scopes":["acme"]}`: "not a scope",
+		`{"scopes":["../x"]}`: "not a scope", `{"packages":["a b"]}`: "not a package name",
 		`{"packages_and_scopes_permission":"read-write-stage-only"}`: "read-only or read-write",
 	} {
-		if s, err := specOf(object(t, text), now); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), want) {
+		if s, err := specOf(object(t, text), now); problem.Status(err) != 400 ||
+			!strings.Contains(problem.Public(err), want) {
 			t.Errorf("%s: %+v %v", text, s, err)
 		}
 	}

@@ -35,7 +35,10 @@ type entry struct {
 }
 
 func entryOf(t auth.Token) entry {
-	e := entry{Token: "larder_…", Key: t.ID, Name: t.Name, CIDRs: []string{}, ReadOnly: t.ReadOnly, Created: t.Created, Updated: t.Created, Expires: t.Expires, LastUsed: t.LastUsed}
+	e := entry{
+		Token: "larder_…", Key: t.ID, Name: t.Name, CIDRs: []string{}, ReadOnly: t.ReadOnly, Created: t.Created,
+		Updated: t.Created, Expires: t.Expires, LastUsed: t.LastUsed,
+	}
 	for _, c := range t.CIDRs {
 		e.CIDRs = append(e.CIDRs, c.String())
 	}
@@ -117,7 +120,9 @@ func made(ctx context.Context, p provider, user, secret string) (auth.Token, err
 // What Larder has no form of is refused rather than left out: the token would reach further than was asked for.
 func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	var packages, scopes, orgs, cidrs []string
-	for key, list := range map[string]*[]string{"packages": &packages, "scopes": &scopes, "orgs": &orgs, "cidr_whitelist": &cidrs} {
+	for key, list := range map[string]*[]string{
+		"packages": &packages, "scopes": &scopes, "orgs": &orgs, "cidr_whitelist": &cidrs,
+	} {
 		if v := o.Get(key); v != nil && json.Unmarshal(v, list) != nil {
 			return spec, problem.Errorf(problem.ErrInvalid, "%s is not a list of words.", key)
 		}
@@ -129,7 +134,8 @@ func specOf(o rawjson.Object, now time.Time) (spec auth.TokenSpec, err error) {
 	permission := o.Text("packages_and_scopes_permission")
 	switch {
 	case len(orgs) > 0:
-		return spec, problem.Errorf(problem.ErrInvalid, "This registry has no organisations; limit the token to packages or scopes.")
+		return spec, problem.Errorf(problem.ErrInvalid,
+			"This registry has no organisations; limit the token to packages or scopes.")
 	case permission != "" && permission != "read-only" && permission != "read-write" && permission != "no-access":
 		return spec, problem.Errorf(problem.ErrInvalid, "The permission is read-only or read-write.")
 	}

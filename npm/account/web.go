@@ -113,7 +113,9 @@ func (a *Accounts) Start(w http.ResponseWriter, r *http.Request) error {
 	}
 	l := a.logins.start()
 	w.Header().Set("Cache-Control", "no-store")
-	return wire.JSON(w, http.StatusOK, map[string]string{"loginUrl": a.page(r, l.page), "doneUrl": a.url(r) + "/-/v1/login/done/" + l.done})
+	return wire.JSON(w, http.StatusOK, map[string]string{
+		"loginUrl": a.page(r, l.page), "doneUrl": a.url(r) + "/-/v1/login/done/" + l.done,
+	})
 }
 
 func (a *Accounts) page(r *http.Request, id string) string {
@@ -146,7 +148,8 @@ type loginPage struct {
 }
 
 // loginCSP allows the page's own style and its own form, and nothing else.
-const loginCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const loginCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; " +
+	"frame-ancestors 'none'"
 
 // Page shows the form.
 func (a *Accounts) Page(w http.ResponseWriter, r *http.Request, id string) error {

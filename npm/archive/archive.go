@@ -1,5 +1,5 @@
-// Package archive reads what an npm package's archive says of itself, and makes of it the manifest that is served. Pure;
-// the limits hold whatever the archive's headers claim.
+// Package archive reads what an npm package's archive says of itself, and makes of it the manifest that is served.
+// Pure; the limits hold whatever the archive's headers claim.
 package archive
 
 import (
@@ -51,7 +51,8 @@ func Read(r io.Reader) (*Archive, error) {
 		}
 		t.names = append(t.names, name)
 		if name == "package.json" && root != "" {
-			return problem.Errorf(problem.ErrInvalid, "The tarball has two files package.json; which one counts would depend on the client.")
+			return problem.Errorf(problem.ErrInvalid,
+				"The tarball has two files package.json; which one counts would depend on the client.")
 		}
 		if name == "package.json" {
 			root = folder
@@ -62,7 +63,8 @@ func Read(r io.Reader) (*Archive, error) {
 	case errors.Is(err, archive.ErrFormat):
 		return nil, problem.Wrap(err, problem.ErrInvalid, "The tarball is damaged or not a gzipped tar archive.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, problem.Wrap(err, problem.ErrTooLarge, "The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)
+		return nil, problem.Wrap(err, problem.ErrTooLarge,
+			"The tarball unpacks to too much: at most %d files and %d GiB are accepted.", maxEntries, maxUnpacked>>30)
 	case errors.Is(err, archive.ErrName):
 		return nil, problem.Wrap(err, problem.ErrInvalid, "The tarball has a file whose name leads outside of it.")
 	case err != nil:

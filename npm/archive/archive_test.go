@@ -1,5 +1,7 @@
 package archive
 
+// What is read of tarballs, and which are refused.
+
 import (
 	"bytes"
 	"slices"
@@ -30,11 +32,17 @@ func read(files wiretest.Files) (*Archive, error) { return Read(bytes.NewReader(
 
 // TestRead: what is computed, whatever the top folder is called.
 func TestRead(t *testing.T) {
-	p, err := read(wiretest.Files{"package.json": plainPackage, "a.js": "12345", "deep/npm-shrinkwrap.json": "{}", "deep/package.json": "{"})
-	if err != nil || p.Files != 4 || p.Unpacked != int64(len(plainPackage)+5+2+1) || p.Shrinkwrap || p.Gyp || p.Package.Text("name") != "demo" {
+	p, err := read(wiretest.Files{
+		"package.json": plainPackage, "a.js": "12345", "deep/npm-shrinkwrap.json": "{}", "deep/package.json": "{",
+	})
+	if err != nil || p.Files != 4 || p.Unpacked != int64(len(plainPackage)+5+2+1) || p.Shrinkwrap || p.Gyp ||
+		p.Package.Text("name") != "demo" {
 		t.Errorf("%+v %v", p, err)
 	}
-	p, err = read(wiretest.Files{"!some-repo-1a2b/package.json": "\ufeff" + plainPackage, "!some-repo-1a2b/npm-shrinkwrap.json": "{}", "!some-repo-1a2b/readme": "hi"})
+	p, err = read(wiretest.Files{
+		"!some-repo-1a2b/package.json": "\ufeff" + plainPackage, "!some-repo-1a2b/npm-shrinkwrap.json": "{}",
+		"!some-repo-1a2b/readme": "hi",
+	})
 	if err != nil || !p.Shrinkwrap || p.Readme != "hi" || p.ReadmeName != "readme" {
 		t.Errorf("%+v %v", p, err)
 	}
@@ -42,7 +50,10 @@ func TestRead(t *testing.T) {
 
 // TestInstallScript: no client says it, so it is computed.
 func TestInstallScript(t *testing.T) {
-	for scripts, want := range map[string]bool{`{}`: false, `{"test":"x"}`: false, `{"install":"x"}`: true, `{"preinstall":"x"}`: true, `{"postinstall":"x"}`: true, `{"install":""}`: false, `"x"`: false} {
+	for scripts, want := range map[string]bool{
+		`{}`: false, `{"test":"x"}`: false, `{"install":"x"}`: true, `{"preinstall":"x"}`: true, `{"postinstall":"x"}`: true,
+		`{"install":""}`: false, `"x"`: false,
+	} {
 		for gyp, runs := range map[bool]bool{false: want, true: true} {
 			files := wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","scripts":` + scripts + `}`}
 			if gyp {
@@ -56,13 +67,18 @@ func TestInstallScript(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2019_16775_Bin: every form of bin becomes an object of plain names and inner paths, or is refused.
-func TestE_CVE_2019_16775_Bin(t *testing.T) {
+// TestBinIsPlainNamesAndInnerPaths (CVE-2019-16775): every form of bin becomes an object of plain names and
+// inner paths, or is refused.
+func TestBinIsPlainNamesAndInnerPaths(t *testing.T) {
 	for bin, want := range map[string]string{
-		`"bin":"./cli.js"`: `{"demo":"cli.js"}`, `"bin":{"a":"x\\y.js","@sc/b":"./z"}`: `{"a":"x/y.js","b":"z"}`, `"bin":{}`: "", `"bin":{"a":""}`: "",
+		`"bin":"./cli.js"`: `{"demo":"cli.js"}`, `"bin":{"a":"x\\y.js","@sc/b":"./z"}`: `{"a":"x/y.js","b":"z"}`,
+		`"bin":{}`: "", `"bin":{"a":""}`: "",
 		`"directories":{"bin":"./tools"}`: `{"one":"tools/one","two.js":"tools/two.js"}`,
 	} {
-		p, err := read(wiretest.Files{"package.json": `{"name":"@sc/demo","version":"1.0.0",` + bin + `}`, "tools/one": "", "tools/two.js": "", "tools/.x": ""})
+		p, err := read(wiretest.Files{
+			"package.json": `{"name":"@sc/demo","version":"1.0.0",` + bin + `}`, "tools/one": "", "tools/two.js": "",
+			"tools/.x": "",
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,12 +86,16 @@ func TestE_CVE_2019_16775_Bin(t *testing.T) {
 			t.Errorf("%s: %s %v", bin, got, err)
 		}
 	}
-	for _, bin := range []string{`{"a":"../x"}`, `{"a":"/x"}`, `{"a":"x/../../y"}`, `{"a":"c:\\x"}`, `{"..":"x"}`, `{"a/b":"x"}`, `{"a\\b":"x"}`, `{"@sc/../x":"y"}`, `{"c:":"x"}`, `"../x"`} {
+	for _, bin := range []string{
+		`{"a":"../x"}`, `{"a":"/x"}`, `{"a":"x/../../y"}`, `{"a":"c:\\x"}`, `{"..":"x"}`, `{"a/b":"x"}`, `{"a\\b":"x"}`,
+		`{"@sc/../x":"y"}`, `{"c:":"x"}`, `"../x"`,
+	} {
 		p, err := read(wiretest.Files{"package.json": `{"name":"demo","version":"1.0.0","bin":` + bin + `}`})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := p.bin(); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "outside of the package") {
+		if got, err := p.bin(); problem.Status(err) != 400 ||
+			!strings.Contains(problem.Public(err), "outside of the package") {
 			t.Errorf("%s: %s %v", bin, got, err)
 		}
 	}
@@ -83,7 +103,9 @@ func TestE_CVE_2019_16775_Bin(t *testing.T) {
 
 func FuzzArchive(f *testing.F) {
 	f.Add(pack(wiretest.Files{"package.json": plainPackage, "README.md": "x", "binding.gyp": "{}", "bin/x": "y"}))
-	f.Add(pack(wiretest.Files{"package.json": `{"name":"demo","bin":{"a":"../b"},"scripts":{"install":"x"},"directories":{"bin":"bin"}}`}))
+	f.Add(pack(wiretest.Files{
+		"package.json": `{"name":"demo","bin":{"a":"../b"},"scripts":{"install":"x"},"directories":{"bin":"bin"}}`,
+	}))
 	f.Add(pack(wiretest.Files{"../x": "y"}))
 	f.Add([]byte{0x1f, 0x8b})
 	f.Fuzz(func(t *testing.T, p []byte) {

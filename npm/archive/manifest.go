@@ -27,16 +27,17 @@ var compared = []string{"dependencies", "peerDependencies", "bundleDependencies"
 
 // inShort are the fields of the abbreviated form (package-metadata.md), beside those that are computed.
 var inShort = []string{
-	"name", "version", "dependencies", "optionalDependencies", "devDependencies", "peerDependencies", "peerDependenciesMeta",
-	"bundleDependencies", "acceptDependencies", "bin", "engines", "os", "cpu", "libc", "funding", "directories",
-	"hasInstallScript", "_hasShrinkwrap",
+	"name", "version", "dependencies", "optionalDependencies", "devDependencies", "peerDependencies",
+	"peerDependenciesMeta", "bundleDependencies", "acceptDependencies", "bin", "engines", "os", "cpu", "libc", "funding",
+	"directories", "hasInstallScript", "_hasShrinkwrap",
 }
 
 // private are fields that say something of the publisher's machine, of the request, or that only the registry may set.
 var private = []string{
-	"readme", "readmeFilename", "dist", "deprecated", "users", "time", "_attachments", "_integrity", "_shasum", "_resolved", "_from",
-	"_where", "_requested", "_args", "_spec", "_phantomChildren", "_inBundle", "_rev", "_revisions", "_npmUser", "_npmOperationalInternal",
-	"integrity", "shasum", "maintainers", "hasInstallScript", "_hasShrinkwrap", "_id", "bundledDependencies", "publish_time", "_cnpm_publish_time",
+	"readme", "readmeFilename", "dist", "deprecated", "users", "time", "_attachments", "_integrity", "_shasum",
+	"_resolved", "_from", "_where", "_requested", "_args", "_spec", "_phantomChildren", "_inBundle", "_rev", "_revisions",
+	"_npmUser", "_npmOperationalInternal", "integrity", "shasum", "maintainers", "hasInstallScript", "_hasShrinkwrap",
+	"_id", "bundledDependencies", "publish_time", "_cnpm_publish_time",
 }
 
 // Manifest builds what is served. differs names the fields in which sent was not what the tarball says.
@@ -110,7 +111,8 @@ func (t *Archive) bin() (json.RawMessage, error) {
 		}
 		target = strings.ReplaceAll(target, `\`, "/")
 		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\:`) || !inside(target) {
-			return problem.Errorf(problem.ErrInvalid, "package.json has the command %.80q → %.200q in bin, which leads outside of the package.", name, target)
+			return problem.Errorf(problem.ErrInvalid,
+				"package.json has the command %.80q → %.200q in bin, which leads outside of the package.", name, target)
 		}
 		out = out.Set(name, rawjson.Quote(path.Clean(target)))
 		return nil
@@ -156,7 +158,8 @@ func inside(p string) bool {
 func checkDirectories(d rawjson.Object) error {
 	for _, f := range d {
 		if p := rawjson.TextOf(f.Value); p != "" && !inside(p) {
-			return problem.Errorf(problem.ErrInvalid, "package.json has %.200q in directories.%.80s, which leads outside of the package.", p, f.Key)
+			return problem.Errorf(problem.ErrInvalid,
+				"package.json has %.200q in directories.%.80s, which leads outside of the package.", p, f.Key)
 		}
 	}
 	return nil

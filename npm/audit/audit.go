@@ -39,7 +39,8 @@ func (a Advisory) Fault() string {
 	case names.Check(a.Package) != nil:
 		return fmt.Sprintf("package %.80q is not a package name.", a.Package)
 	case !ok:
-		return fmt.Sprintf("vulnerable_versions %.80q is not a range of full versions like \">=1.0.0 <1.2.3 || 2.0.0\".", a.Range)
+		return fmt.Sprintf("vulnerable_versions %.80q is not a range of full versions like \">=1.0.0 <1.2.3 || 2.0.0\".",
+			a.Range)
 	case !slices.Contains(severities, a.Severity):
 		return fmt.Sprintf("severity %.80q is not one of %s.", a.Severity, strings.Join(severities, ", "))
 	case len(a.ID) == 0 || a.Title == "":
@@ -153,16 +154,19 @@ func (a *Audit) Quick(w http.ResponseWriter, r *http.Request) error {
 		counts[adv.Severity] += len(findings)
 		id := strings.Trim(string(adv.ID), `"`)
 		out[id] = map[string]any{
-			"id": adv.ID, "module_name": adv.Package, "title": adv.Title, "url": adv.URL, "severity": adv.Severity, "findings": findings,
-			"vulnerable_versions": adv.Range, "patched_versions": "<0.0.0", "cwe": adv.CWE, "cves": []string{}, "overview": adv.Title,
-			"recommendation": "", "references": "", "access": "public", "github_advisory_id": id,
+			"id": adv.ID, "module_name": adv.Package, "title": adv.Title, "url": adv.URL, "severity": adv.Severity,
+			"findings": findings, "vulnerable_versions": adv.Range, "patched_versions": "<0.0.0", "cwe": adv.CWE,
+			"cves": []string{}, "overview": adv.Title, "recommendation": "", "references": "", "access": "public",
+			"github_advisory_id": id,
 		}
 	})
 	if err != nil {
 		return err
 	}
 	total := len(q.distinct)
-	return wire.JSON(w, http.StatusOK, map[string]any{"actions": []any{}, "advisories": out, "muted": []any{}, "metadata": map[string]any{
-		"vulnerabilities": counts, "dependencies": total, "devDependencies": 0, "optionalDependencies": 0, "totalDependencies": total,
-	}})
+	return wire.JSON(w, http.StatusOK, map[string]any{"actions": []any{}, "advisories": out, "muted": []any{},
+		"metadata": map[string]any{
+			"vulnerabilities": counts, "dependencies": total, "devDependencies": 0, "optionalDependencies": 0,
+			"totalDependencies": total,
+		}})
 }

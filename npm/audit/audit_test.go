@@ -1,5 +1,7 @@
 package audit
 
+// Audits as clients ask for them, and their limits.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -40,7 +42,8 @@ func ask(serve func(http.ResponseWriter, *http.Request) error, body string) (ans
 func TestBulk(t *testing.T) {
 	a := newAudit(t)
 	for body, want := range map[string]string{
-		`{}`: "", `{"demo":["1.2.0"]}`: "", `{"demo":["1.0.0"]}`: "7", `{"demo":["1.1.0","2.0.0"]}`: `7 "X-8"`, `{"demo":["latest","1.1"]}`: "", `{"absent":["1.0.0"],"":["1.0.0"]}`: "",
+		`{}`: "", `{"demo":["1.2.0"]}`: "", `{"demo":["1.0.0"]}`: "7", `{"demo":["1.1.0","2.0.0"]}`: `7 "X-8"`,
+		`{"demo":["latest","1.1"]}`: "", `{"absent":["1.0.0"],"":["1.0.0"]}`: "",
 	} {
 		answer, err := ask(a.Bulk, body)
 		if err != nil {
@@ -61,7 +64,7 @@ func TestBulk(t *testing.T) {
 	}
 }
 
-// TestE_Limits: neither too many packages nor anything but an object of lists is audited.
+// TestLimits: neither too many packages nor anything but an object of lists is audited.
 // packed is a request with a body in gzip.
 func packed(t *testing.T, body string) *http.Request {
 	t.Helper()
@@ -156,7 +159,7 @@ func TestAuditNamesWhatIsNew(t *testing.T) {
 	}
 }
 
-func TestE_Limits(t *testing.T) {
+func TestLimits(t *testing.T) {
 	a := newAudit(t)
 	many := map[string][]string{}
 	for i := range maxPackages + 1 {
@@ -178,13 +181,16 @@ func TestE_Limits(t *testing.T) {
 // TestQuick: where in the tree a vulnerable version is, and how many there are of each severity.
 func TestQuick(t *testing.T) {
 	a := newAudit(t)
-	answer, err := ask(a.Quick, `{"dependencies":{"a":{"version":"1.0.0","dependencies":{"demo":{"version":"1.1.0"}}},"demo":{"version":"1.0.0"},"b":{"version":"1.0.0","dependencies":{"demo":{"version":"1.1.0"}}}}}`)
+	answer, err := ask(a.Quick,
+		`{"dependencies":{"a":{"version":"1.0.0","dependencies":{"demo":{"version":"1.1.0"}}},"demo":{"version":"1.0.0"},`+
+			`"b":{"version":"1.0.0","dependencies":{"demo":{"version":"1.1.0"}}}}}`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := answer.Object(t)
 	counts := wiretest.At(got, "metadata", "vulnerabilities")
-	if wiretest.At(counts, "high") != 2.0 || wiretest.At(counts, "critical") != 1.0 || wiretest.At(counts, "info") != 0.0 || wiretest.At(got, "metadata", "totalDependencies") != 4.0 {
+	if wiretest.At(counts, "high") != 2.0 || wiretest.At(counts, "critical") != 1.0 ||
+		wiretest.At(counts, "info") != 0.0 || wiretest.At(got, "metadata", "totalDependencies") != 4.0 {
 		t.Errorf("%v", answer)
 	}
 	findings := wiretest.At(got, "advisories", "X-8", "findings").([]any)
@@ -205,13 +211,17 @@ func TestQuick(t *testing.T) {
 }
 
 func TestFault(t *testing.T) {
-	good := Advisory{ID: []byte("7"), Package: "demo", Title: "Bad", Severity: "high", Range: "<1.0.0", URL: "https://advisories.example.com/7"}
+	good := Advisory{
+		ID: []byte("7"), Package: "demo", Title: "Bad", Severity: "high", Range: "<1.0.0",
+		URL: "https://advisories.example.com/7",
+	}
 	if f := good.Fault(); f != "" {
 		t.Error(f)
 	}
 	for want, change := range map[string]func(*Advisory){
-		"package": func(a *Advisory) { a.Package = "../x" }, "vulnerable_versions": func(a *Advisory) { a.Range = "^1" }, "severity": func(a *Advisory) { a.Severity = "bad" },
-		"an id": func(a *Advisory) { a.ID = nil }, "a title": func(a *Advisory) { a.Title = "" }, "url": func(a *Advisory) { a.URL = "javascript:x" },
+		"package": func(a *Advisory) { a.Package = "../x" }, "vulnerable_versions": func(a *Advisory) { a.Range = "^1" },
+		"severity": func(a *Advisory) { a.Severity = "bad" }, "an id": func(a *Advisory) { a.ID = nil },
+		"a title": func(a *Advisory) { a.Title = "" }, "url": func(a *Advisory) { a.URL = "javascript:x" },
 	} {
 		bad := good
 		change(&bad)

@@ -1,5 +1,7 @@
 package audit
 
+// The ranges advisories are written in.
+
 import (
 	"strings"
 	"testing"

@@ -127,7 +127,8 @@ func (q *request) add(name, text string) (*installed, error) {
 	}
 	if len(q.seen) == maxTold || len(q.told[name]) == maxOfOne {
 		return nil, problem.Errorf(
-			problem.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold, maxOfOne,
+			problem.ErrTooLarge, "An audit has at most %d versions of packages with advisories, and %d of one.", maxTold,
+			maxOfOne,
 		)
 	}
 	kept := &installed{text: text, v: v, paths: []string{}}

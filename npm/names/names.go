@@ -53,11 +53,15 @@ func CheckNew(name string) error {
 	case Check(name) != nil:
 		return Check(name)
 	case name != strings.ToLower(name):
-		return problem.Errorf(problem.ErrInvalid, "The name %q has capital letters; names of new packages are lower case.", name)
+		return problem.Errorf(problem.ErrInvalid, "The name %q has capital letters; names of new packages are lower case.",
+			name)
 	case strings.ContainsAny(name, "~'!()*"):
-		return problem.Errorf(problem.ErrInvalid, "The name %q has one of the characters ~'!()*, which names of new packages must not have.", name)
-	case strings.HasPrefix(base, "-"), scope == "" && strings.HasPrefix(base, "_"), strings.HasPrefix(scope, "@-"), strings.HasPrefix(scope, "@."):
-		return problem.Errorf(problem.ErrInvalid, "The name %q starts with a character that names of new packages must not start with.", name)
+		return problem.Errorf(problem.ErrInvalid,
+			"The name %q has one of the characters ~'!()*, which names of new packages must not have.", name)
+	case strings.HasPrefix(base, "-"), scope == "" &&
+		strings.HasPrefix(base, "_"), strings.HasPrefix(scope, "@-"), strings.HasPrefix(scope, "@."):
+		return problem.Errorf(problem.ErrInvalid,
+			"The name %q starts with a character that names of new packages must not start with.", name)
 	}
 	return nil
 }
@@ -81,16 +85,19 @@ func Tarball(name, version string) string {
 // CheckTag accepts what clients cannot take for a version.
 func CheckTag(tag string) error {
 	switch {
-	case tag == "" || len(tag) > maxTagLen || strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
+	case tag == "" || len(tag) > maxTagLen ||
+		strings.ContainsFunc(tag, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }):
 		return problem.Errorf(problem.ErrInvalid, "%.80q is not a dist-tag.", tag)
 	case looksLikeRange(tag):
-		return problem.Errorf(problem.ErrInvalid, "The dist-tag %.80q would be taken for a version or range; choose a word.", tag)
+		return problem.Errorf(problem.ErrInvalid, "The dist-tag %.80q would be taken for a version or range; choose a word.",
+			tag)
 	}
 	return nil
 }
 
 // partial matches one side of an npm range: 1, 1.x, v1.2.3-beta, *.
-var partial = regexp.MustCompile(`^[<>=~^]*[vV=]*([xX*]|\d+)(\.([xX*]|\d+)(\.([xX*]|\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$`)
+var partial = regexp.MustCompile(
+	`^[<>=~^]*[vV=]*([xX*]|\d+)(\.([xX*]|\d+)(\.([xX*]|\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?)?)?$`)
 
 // looksLikeRange reports whether a client would take s for a version or range instead of a tag.
 func looksLikeRange(s string) bool {

@@ -1,5 +1,6 @@
-// Package putdoc reads the body of PUT /:pkg as a stream. It has the tarball as base64 in the middle of a JSON document,
-// before or after what describes it: the tarball goes straight into a writer, everything else is small or dropped.
+// Package putdoc reads the body of PUT /:pkg as a stream. It has the tarball as base64 in the middle of
+// a JSON document, before or after what describes it: the tarball goes straight into a writer,
+// everything else is small or dropped.
 package putdoc
 
 import (

@@ -1,5 +1,5 @@
-// Package search makes npm's packages findable: what a version is found by, what a search text asks for, and what a result
-// shows. Pure; the store keeps the index.
+// Package search makes npm's packages findable: what a version is found by, what a search text asks for, and what a
+// result shows. Pure; the store keeps the index.
 package search
 
 import (
@@ -56,11 +56,13 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 	}
 	keywords = keywords[:min(len(keywords), 50)]
 	sum := summary{
-		Version: latest.Version, Description: names.Clip(m.Text("description"), 500), Keywords: keywords, License: m.Text("license"),
-		Homepage: webURL(m.Text("homepage")), Repository: webURL(linkOf(m, "repository")), Bugs: webURL(linkOf(m, "bugs")),
-		Author: m.Get("author"), Date: latest.Published, By: latest.By,
+		Version: latest.Version, Description: names.Clip(m.Text("description"), 500), Keywords: keywords,
+		License: m.Text("license"), Homepage: webURL(m.Text("homepage")), Repository: webURL(linkOf(m, "repository")),
+		Bugs: webURL(linkOf(m, "bugs")), Author: m.Get("author"), Date: latest.Published, By: latest.By,
 	}
-	for _, good := range []bool{latest.Readme, sum.Description != "", sum.License != "", sum.Repository != "", len(keywords) > 0} {
+	for _, good := range []bool{
+		latest.Readme, sum.Description != "", sum.License != "", sum.Repository != "", len(keywords) > 0,
+	} {
 		if good {
 			sum.Quality += 0.2
 		}
@@ -236,9 +238,9 @@ func NewHit(m store.Match, best int, data json.RawMessage, owners []string) (Hit
 	}
 	scope, _ := names.Split(m.Name)
 	p := result{
-		Name: m.Name, Scope: strings.TrimPrefix(scope, "@"), Version: sum.Version, Description: sum.Description, Keywords: sum.Keywords,
-		Date: sum.Date.UTC().Format(TimeForm), Links: map[string]string{}, Author: sum.Author, License: sum.License,
-		Publisher: userEntry{Username: sum.By}, Maintainers: []userEntry{},
+		Name: m.Name, Scope: strings.TrimPrefix(scope, "@"), Version: sum.Version, Description: sum.Description,
+		Keywords: sum.Keywords, Date: sum.Date.UTC().Format(TimeForm), Links: map[string]string{}, Author: sum.Author,
+		License: sum.License, Publisher: userEntry{Username: sum.By}, Maintainers: []userEntry{},
 	}
 	if scope == "" {
 		p.Scope = "unscoped"

@@ -1,5 +1,5 @@
-// Package sign makes registry signatures: ECDSA P-256 over "name@version:integrity", which npm and pnpm audit signatures
-// verify.
+// Package sign makes registry signatures: ECDSA P-256 over "name@version:integrity", which npm and
+// pnpm audit signatures verify.
 package sign
 
 import (

@@ -1,5 +1,7 @@
 package sign
 
+// Signatures and the key that verifies them.
+
 import (
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -8,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestA12_Verify: with the public key alone a signature can be checked, for these words and no others.
-func TestA12_Verify(t *testing.T) {
+// TestPublicKeyVerifies: with the public key alone a signature can be checked, for these words and no others.
+func TestPublicKeyVerifies(t *testing.T) {
 	k, err := New([]byte("secret"))
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +29,8 @@ func TestA12_Verify(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(der)
-	if p.KeyID != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) || p.KeyID != k.ID() || p.KeyType != "ecdsa-sha2-nistp256" || p.Scheme != p.KeyType || p.Expires != nil {
+	if p.KeyID != "SHA256:"+base64.StdEncoding.EncodeToString(sum[:]) || p.KeyID != k.ID() ||
+		p.KeyType != "ecdsa-sha2-nistp256" || p.Scheme != p.KeyType || p.Expires != nil {
 		t.Errorf("%+v", p)
 	}
 	public, err := x509.ParsePKIXPublicKey(der)
@@ -42,7 +45,9 @@ func TestA12_Verify(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for message, want := range map[string]bool{"@sc/demo@1.0.0:sha512-x": true, "@sc/demo@1.0.1:sha512-x": false, "@sc/demo@1.0.0:sha512-y": false} {
+	for message, want := range map[string]bool{
+		"@sc/demo@1.0.0:sha512-x": true, "@sc/demo@1.0.1:sha512-x": false, "@sc/demo@1.0.0:sha512-y": false,
+	} {
 		digest := sha256.Sum256([]byte(message))
 		if got := ecdsa.VerifyASN1(public.(*ecdsa.PublicKey), digest[:], sig); got != want {
 			t.Errorf("%s: %v", message, got)

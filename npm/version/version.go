@@ -28,7 +28,8 @@ func Check(s string) error {
 	}
 	if base, _, found := strings.Cut(s, "+"); found {
 		if _, ok := Parse(base); ok {
-			return problem.Errorf(problem.ErrInvalid, "The version %.80q has build metadata (+…), which npm ignores when it compares versions: leave it out.", s)
+			return problem.Errorf(problem.ErrInvalid,
+				"The version %.80q has build metadata (+…), which npm ignores when it compares versions: leave it out.", s)
 		}
 	}
 	return problem.Errorf(problem.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)

@@ -11,8 +11,9 @@ import (
 // TestVersionsAreCanonicalAndOrdered: only what every client reads in the same way is a version.
 func TestVersionsAreCanonicalAndOrdered(t *testing.T) {
 	ordered := []string{
-		"0.0.1", "0.1.0", "1.0.0-0", "1.0.0-1", "1.0.0-9", "1.0.0-10", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
-		"1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0-rc.1.x", "1.0.0", "1.0.1", "1.2.0", "1.10.0", "2.0.0", "9007199254740991.0.0",
+		"0.0.1", "0.1.0", "1.0.0-0", "1.0.0-1", "1.0.0-9", "1.0.0-10", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+		"1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0-rc.1.x", "1.0.0", "1.0.1", "1.2.0", "1.10.0",
+		"2.0.0", "9007199254740991.0.0",
 	}
 	for i, a := range ordered {
 		v, ok := Parse(a)
@@ -27,8 +28,9 @@ func TestVersionsAreCanonicalAndOrdered(t *testing.T) {
 		}
 	}
 	for _, s := range []string{
-		"", "1", "1.0", "v1.0.0", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0-a..b", "1.0.0-ä", " 1.0.0", "1.0.0+build", "1.0.0-a+b",
-		"9007199254740992.0.0", "99999999999999999999.0.0", "1.0.0-" + strings.Repeat("a", 256), "latest", "1.x.0",
+		"", "1", "1.0", "v1.0.0", "1.0.0.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0-a..b", "1.0.0-ä", " 1.0.0", "1.0.0+build",
+		"1.0.0-a+b", "9007199254740992.0.0", "99999999999999999999.0.0", "1.0.0-" + strings.Repeat("a", 256), "latest",
+		"1.x.0",
 	} {
 		if _, ok := Parse(s); ok || Check(s) == nil {
 			t.Errorf("%q is a version", s)
