@@ -85,9 +85,9 @@ func (s *Store) Held(ctx context.Context, d digest.Digest) (held bool, err error
 	return held, err
 }
 
-// Unrecord makes the blob d a file that no record knows again, unless a version holds it: an attempt to publish it was
-// refused, and the sweeper must not take for garbage what was there before. The file stays where it is.
-func (s *Store) Unrecord(ctx context.Context, d digest.Digest) error {
+// DropRecord makes the blob d a file that no record knows again, unless a version holds it: an attempt to publish it
+// was refused, and the sweeper must not take for garbage what was there before. The file stays where it is.
+func (s *Store) DropRecord(ctx context.Context, d digest.Digest) error {
 	lock := s.stripe(d)
 	lock.Lock()
 	defer lock.Unlock()

@@ -60,19 +60,19 @@ func TestWalkBlobsFindsEveryFile(t *testing.T) {
 	must(t, store.WalkBlobs(ctx, t.TempDir(), func(store.Found, string) error { return errMine })) // no folders: nothing
 }
 
-// TestExistsForWhatWasADataFolder: a database, an id or blobs are signs of one; other files are not.
-func TestExistsForWhatWasADataFolder(t *testing.T) {
+// TestIsDataFolderForWhatWasOne: a database, an id or blobs are signs of one; other files are not.
+func TestIsDataFolderForWhatWasOne(t *testing.T) {
 	for name, want := range map[string]bool{
 		"larder.db": true, "larder.id": true, "blobs/sha256/x": true, "admin.sock": false, "uploads/x": false,
 	} {
 		dir := t.TempDir()
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o700))
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o600))
-		if got := store.Exists(dir); got != want {
-			t.Errorf("a folder with %s: Exists is %t, want %t", name, got, want)
+		if got := store.IsDataFolder(dir); got != want {
+			t.Errorf("a folder with %s: IsDataFolder is %t, want %t", name, got, want)
 		}
 	}
-	if store.Exists(filepath.Join(t.TempDir(), "absent")) {
+	if store.IsDataFolder(filepath.Join(t.TempDir(), "absent")) {
 		t.Error("a folder that is not there was a data folder")
 	}
 }
@@ -104,7 +104,7 @@ func TestUnrecordedAgain(t *testing.T) {
 		return errors.Join(p.Hold(refused), p.Publish(ver("1", kept)))
 	}))
 	for b, want := range map[store.Blob]bool{refused: false, kept: true} {
-		must(t, s.Unrecord(ctx, b.Digest))
+		must(t, s.DropRecord(ctx, b.Digest))
 		if held, err := s.Held(ctx, b.Digest); held != want || err != nil {
 			t.Errorf("%s is held: %t, %v; want %t", b.Digest, held, err, want)
 		}
@@ -116,7 +116,7 @@ func TestUnrecordedAgain(t *testing.T) {
 	wantErr(t, err, store.ErrNotFound)
 	_, err = s.StatBlob(ctx, kept.Digest)
 	must(t, err)
-	must(t, s.Unrecord(ctx, digest.FromString("never here")))
+	must(t, s.DropRecord(ctx, digest.FromString("never here")))
 	must(t, os.Remove(storetest.BlobPath(dir, refused.Digest)))
 }
 

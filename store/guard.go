@@ -18,8 +18,9 @@ import (
 	"larder/internal/problem"
 )
 
-// Unusable is the sentence for an operator about a folder or database that cannot be used; "" for any other error.
-func Unusable(err error) string {
+// OperatorMessage is the sentence for an operator about a folder or database that cannot be used; "" for any other
+// error.
+func OperatorMessage(err error) string {
 	var r *problem.Refusal
 	if !errors.Is(err, ErrDatabase) || !errors.As(err, &r) {
 		return ""

@@ -56,8 +56,8 @@ func inspectFolder(dir string) (f folder, err error) {
 	return f, nil
 }
 
-// Exists reports whether dir is, or was, a data folder: it has a database, an id or blobs.
-func Exists(dir string) bool {
+// IsDataFolder reports whether dir is, or was, a data folder: it has a database, an id or blobs.
+func IsDataFolder(dir string) bool {
 	for _, name := range []string{dbName, idName, disk.BlobsDir} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true

@@ -118,7 +118,7 @@ func TestFolderRefusesTheWrongDatabase(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Open(dir, Options{Reserve: -1})
-			text := Unusable(err)
+			text := OperatorMessage(err)
 			if !errors.Is(err, ErrDatabase) {
 				t.Fatalf("open: %v, want ErrDatabase", err)
 			}
@@ -256,7 +256,7 @@ func TestMissingBlobsRefuseToStart(t *testing.T) {
 				t.Fatalf("open: %v, refused is to be %v", err, c.refuse)
 			}
 			if c.refuse {
-				if text := Unusable(err); !strings.Contains(text, "are missing") ||
+				if text := OperatorMessage(err); !strings.Contains(text, "are missing") ||
 					!strings.Contains(text, "--accept-missing-blobs") {
 					t.Errorf("the sentence is: %s", text)
 				}

@@ -82,7 +82,7 @@ func exercise(dir string) (opened bool, err error) {
 	ctx := context.Background()
 	s, err := Open(dir, Options{Reserve: -1, AcceptMissingBlobs: true})
 	if err != nil {
-		text := Unusable(err)
+		text := OperatorMessage(err)
 		if errors.Is(err, ErrDatabase) && (!strings.Contains(text, dbName) || !strings.Contains(text, "larder restore")) {
 			return false, fmt.Errorf("the sentence names neither the file nor a way back: %v", err)
 		}
@@ -184,7 +184,7 @@ func TestOpenFindsEveryKindOfDamagedPage(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := Open(dir, Options{Reserve: -1, AcceptMissingBlobs: true})
-			if !errors.Is(err, ErrDatabase) || !strings.Contains(Unusable(err), c.want) {
+			if !errors.Is(err, ErrDatabase) || !strings.Contains(OperatorMessage(err), c.want) {
 				t.Errorf("open says %v, want a sentence with %q", err, c.want)
 			}
 		})
@@ -228,7 +228,7 @@ func TestOpenFindsDamagedFreePages(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(dir, Options{Reserve: -1})
-		if !errors.Is(err, ErrDatabase) || !strings.Contains(Unusable(err), c.want) {
+		if !errors.Is(err, ErrDatabase) || !strings.Contains(OperatorMessage(err), c.want) {
 			t.Errorf("%s: open says %v, want a sentence with %q", c.what, err, c.want)
 		}
 	}
@@ -238,19 +238,20 @@ func TestOpenFindsDamagedFreePages(t *testing.T) {
 	mustBeSound(t, dir)
 }
 
-// TestSentencesAreForOperatorsOnly: Unusable has one for a folder or database that cannot be used, and none for other
-// errors.
+// TestSentencesAreForOperatorsOnly: OperatorMessage has one for a folder or database that cannot be used, and none for
+// other errors.
 func TestSentencesAreForOperatorsOnly(t *testing.T) {
 	for _, err := range []error{nil, errFault, ErrDatabase, problem.Errorf(ErrNotFound, "no such package")} {
-		if got := Unusable(err); got != "" {
-			t.Errorf("Unusable(%v) is %q, want nothing", err, got)
+		if got := OperatorMessage(err); got != "" {
+			t.Errorf("OperatorMessage(%v) is %q, want nothing", err, got)
 		}
 	}
 	inner := damage("page 7 is used twice")
 	public := &problem.Refusal{Err: inner, Text: "the server's database is damaged"}
 	for _, err := range []error{inner, fmt.Errorf("open: %w", inner), public} {
-		if got := Unusable(err); !strings.Contains(got, "page 7 is used twice") || !strings.Contains(got, "larder restore") {
-			t.Errorf("Unusable(%v) is %q, want what was seen and the ways back", err, got)
+		got := OperatorMessage(err)
+		if !strings.Contains(got, "page 7 is used twice") || !strings.Contains(got, "larder restore") {
+			t.Errorf("OperatorMessage(%v) is %q, want what was seen and the ways back", err, got)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (a *app) openAdmin(ctx context.Context, cfg config.Config, create bool) (*c
 		c.use(func(ctx context.Context) (net.Conn, error) { return dialSocket(ctx, cfg.Data) })
 		return c, nil
 	}
-	if !create && !store.Exists(cfg.Data) {
+	if !create && !store.IsDataFolder(cfg.Data) {
 		return nil, fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
 	}
 	return c, a.openFolder(ctx, c, cfg)
@@ -120,7 +120,7 @@ func (a *app) openFolder(ctx context.Context, c *client, cfg config.Config) erro
 	folder.Log, users.Log = log, log
 	folder.AcceptMissingBlobs = true
 	s, err := store.Open(cfg.Data, folder)
-	if text := store.Unusable(err); text != "" {
+	if text := store.OperatorMessage(err); text != "" {
 		return &unusableError{fmt.Sprintf("the data folder %s cannot be opened: %s", cfg.Data, text)}
 	}
 	if errors.Is(err, store.ErrLocked) {

@@ -163,11 +163,11 @@ func (a *app) compactCommand() *cobra.Command {
 			return err
 		case live:
 			return fmt.Errorf("a server runs on %s; stop it, compact, and start it again", cfg.Data)
-		case !store.Exists(cfg.Data):
+		case !store.IsDataFolder(cfg.Data):
 			return fmt.Errorf("%s is not a data folder; name it with --data or LARDER_DATA", cfg.Data)
 		}
 		r, err := store.Compact(cmd.Context(), cfg.Data, store.Options{Reserve: cfg.Store.Reserve})
-		if text := store.Unusable(err); text != "" {
+		if text := store.OperatorMessage(err); text != "" {
 			return fmt.Errorf("the data folder %s cannot be opened: %s", cfg.Data, text)
 		}
 		if err != nil {

@@ -41,7 +41,7 @@ func (a *app) openWholeAdmin(ctx context.Context, cfg config.Config) (*client, e
 	if err != nil {
 		return nil, err
 	}
-	if live || !store.Exists(cfg.Data) {
+	if live || !store.IsDataFolder(cfg.Data) {
 		return a.openAdmin(ctx, cfg, false) // which has the sentence for what is no folder
 	}
 	cfg.TLSCert, cfg.TLSKey, cfg.Store.AcceptMissingBlobs = "", "", true

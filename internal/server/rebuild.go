@@ -67,7 +67,7 @@ func (s *Server) unrecord(ctx context.Context, list []web.Rebuilt) error {
 			continue
 		}
 		if err == nil {
-			err = s.store.Unrecord(ctx, r.Digest)
+			err = s.store.DropRecord(ctx, r.Digest)
 		}
 		if err != nil {
 			return err

@@ -56,7 +56,7 @@ func New(ctx context.Context, cfg config.Config, log *slog.Logger, out io.Writer
 		}
 	}
 	if s.store, err = store.Open(cfg.Data, storeOptions(cfg, log)); err != nil {
-		if text := store.Unusable(err); text != "" {
+		if text := store.OperatorMessage(err); text != "" {
 			return nil, fmt.Errorf("the data folder %s does not start: %s", cfg.Data, text)
 		}
 		return nil, fmt.Errorf("open data folder: %w", err)
