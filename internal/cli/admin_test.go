@@ -27,7 +27,8 @@ func users(t *testing.T, data string) map[string]auth.User {
 
 func TestUserSetChangesWhatIsGivenOnly(t *testing.T) {
 	data := newFolder(t)
-	must(t, "correct horse battery\n", "user", "add", "bob", "--password-stdin", "--scope", "npm:package:x:read", "--data", data)
+	must(t, "correct horse battery\n", "user", "add", "bob", "--password-stdin", "--scope", "npm:package:x:read",
+		"--data", data)
 	for _, c := range []struct {
 		flags string
 		want  func(u auth.User) bool
@@ -85,7 +86,8 @@ func TestPasswordsComeFromStandardInput(t *testing.T) {
 		}
 	}
 	r := run(t, "correct horse battery\n", "user", "add", "bob", "--data", data)
-	if r.code != exitUsage || !strings.Contains(r.err, "there is no terminal to ask for a password; use --password-stdin") {
+	if r.code != exitUsage ||
+		!strings.Contains(r.err, "there is no terminal to ask for a password; use --password-stdin") {
 		t.Errorf("without a terminal: %+v, want exit 2", r)
 	}
 	if len(users(t, data)) != 1 {
@@ -118,7 +120,8 @@ func TestTokenListShowsLimits(t *testing.T) {
 			t.Errorf("token list lacks %q:\n%s", want, out)
 		}
 	}
-	if out := must(t, "", "token", "list", "bob", "--data", data); strings.Contains(out, "laptop") || !strings.Contains(out, "ci") {
+	if out := must(t, "", "token", "list", "bob", "--data", data); strings.Contains(out, "laptop") ||
+		!strings.Contains(out, "ci") {
 		t.Errorf("token list bob: %q, want bob's only", out)
 	}
 	var list []auth.Token

@@ -115,7 +115,8 @@ func TestRequestsSayWhoRunsTheCommand(t *testing.T) {
 func TestCompactRefusesAFolderThatIsServed(t *testing.T) {
 	data := answering(t, http.NotFound)
 	r := run(t, "", "compact", "--data", data)
-	if r.code != exitFailure || !strings.Contains(r.err, "a server runs on "+data+"; stop it, compact, and start it again") {
+	if r.code != exitFailure ||
+		!strings.Contains(r.err, "a server runs on "+data+"; stop it, compact, and start it again") {
 		t.Errorf("%+v, want that a server runs", r)
 	}
 }

@@ -80,7 +80,8 @@ func TestUpstreamListShowsWhatIsKept(t *testing.T) {
 	wantFile(t, s, 200)
 	wantFile(t, s, 200)
 	out := larder(t, "upstream list", flags...)
-	for _, want := range []string{"KIND", "SAVED", "npm", strings.TrimPrefix(g.URL, "http://"), g.URL, "online", "of files are kept"} {
+	for _, want := range []string{"KIND", "SAVED", "npm", strings.TrimPrefix(g.URL, "http://"), g.URL, "online",
+		"of files are kept"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("upstream list lacks %q:\n%s", want, out)
 		}
@@ -102,15 +103,18 @@ func TestUpstreamCheckExitsWithOneWhenOneDoesNotAnswer(t *testing.T) {
 	if out := larder(t, "upstream check", flags...); !strings.Contains(out, "answers") {
 		t.Errorf("upstream check: %q, want that it answers", out)
 	}
-	if out := larder(t, "upstream check npm --json", flags...); !strings.Contains(out, `"npm"`) || !json.Valid([]byte(out)) {
+	if out := larder(t, "upstream check npm --json", flags...); !strings.Contains(out, `"npm"`) ||
+		!json.Valid([]byte(out)) {
 		t.Errorf("upstream check --json: %q", out)
 	}
 	g.down.Store(true)
 	r := run(t, "", append([]string{"upstream", "check"}, flags...)...)
-	if r.code != exitFailure || !strings.Contains(r.out, "answered 403") || !strings.Contains(r.err, "1 upstream does not answer") {
+	if r.code != exitFailure || !strings.Contains(r.out, "answered 403") ||
+		!strings.Contains(r.err, "1 upstream does not answer") {
 		t.Errorf("with one that refuses: %+v, want exit 1 and why", r)
 	}
-	for _, args := range []string{"upstream check deb", "upstream check npm a b", "upstream offline deb", "upstream purge deb x"} {
+	for _, args := range []string{"upstream check deb", "upstream check npm a b", "upstream offline deb",
+		"upstream purge deb x"} {
 		if r := run(t, "", append(strings.Fields(args), flags...)...); r.code == exitOK || r.out != "" {
 			t.Errorf("%s: %+v, want a refusal", args, r)
 		}
@@ -180,7 +184,8 @@ func TestUpstreamsOfAClosedFolder(t *testing.T) {
 	if r := <-s.done; r.code != exitOK {
 		t.Fatalf("the server ended with %+v", r)
 	}
-	if out := larder(t, "upstream list", flags...); !strings.Contains(out, g.URL) || !strings.Contains(out, "of files are kept") {
+	if out := larder(t, "upstream list", flags...); !strings.Contains(out, g.URL) ||
+		!strings.Contains(out, "of files are kept") {
 		t.Errorf("upstream list: %q", out)
 	}
 	if out := larder(t, "upstream check", flags...); !strings.Contains(out, "answers") {
