@@ -56,6 +56,7 @@ func TestStatusCountsWhatWasAnswered(t *testing.T) {
 }
 
 func TestStatusSaysWhyAnUpstreamIsNotAsked(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.fails()
 	for _, name := range []string{"a", "b"} {
@@ -74,6 +75,7 @@ func TestStatusSaysWhyAnUpstreamIsNotAsked(t *testing.T) {
 }
 
 func TestUpstreamSwitchedOnIsAskedAgainAtOnce(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.fails()
 	for _, name := range []string{"a", "b"} {
@@ -162,6 +164,7 @@ func TestCheckAsksWhatEveryRegistryOfTheKindHas(t *testing.T) {
 }
 
 func TestCheckFailsOnTrouble(t *testing.T) {
+	t.Parallel()
 	for _, status := range []int{401, 403, 429, 500, 503} {
 		g := newRig(t)
 		g.origin.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })

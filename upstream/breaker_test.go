@@ -178,6 +178,7 @@ func TestEachHostHasABreakerOfItsOwn(t *testing.T) {
 // that host is dead or answers 500: the registry is asked for other packages as before, and the dead host is left
 // alone.
 func TestDeadFileHostIsNotTheRegistry(t *testing.T) {
+	t.Parallel()
 	failing := newOrigin(t)
 	failing.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	gone := httptest.NewServer(http.NotFoundHandler())

@@ -67,6 +67,7 @@ func TestHostsThatNameAPrivateAddress(t *testing.T) {
 
 // TestRegistryOverTLSMustBeKnown asks one whose certificate nobody signed, without its root and with it.
 func TestRegistryOverTLSMustBeKnown(t *testing.T) {
+	t.Parallel()
 	srv := httptest.NewUnstartedServer(answers("secret"))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // the client that does not know it says so
 	srv.StartTLS()

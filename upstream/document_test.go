@@ -150,6 +150,7 @@ func TestDocumentsAreDecoded(t *testing.T) {
 }
 
 func TestDocumentAboveItsLimitIsTrouble(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(answers(strings.Repeat("x", 1001)))
 	q := always("demo")
@@ -164,6 +165,7 @@ func TestDocumentAboveItsLimitIsTrouble(t *testing.T) {
 
 // TestUnzippedDocumentIsLimitedToo: what is small on the wire may be large.
 func TestUnzippedDocumentIsLimitedToo(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -197,6 +199,7 @@ func TestBodyThatBreaksOffIsAskedForAgain(t *testing.T) {
 
 // TestBodyThatStopsIsNotWaitedFor: its header came, and then nothing.
 func TestBodyThatStopsIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	stopped := make(chan struct{})
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -262,6 +265,7 @@ func TestFreshnessOfTheOperatorWins(t *testing.T) {
 
 // TestFailedRefreshIsNotRepeatedAtOnce: what is kept counts as checked for some seconds.
 func TestFailedRefreshIsNotRepeatedAtOnce(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	q := Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute}
 	g.origin.says("kept", "")
@@ -362,6 +366,7 @@ func reprDigest(body string) string {
 }
 
 func TestGrownListIsAskedForItsEnd(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what, then string
 		digest     func(string) string

@@ -119,6 +119,7 @@ func TestRetryAfterIsSecondsOrADate(t *testing.T) {
 }
 
 func TestTroubleTellsTheNameAndNeverTheAddress(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(status(500))
 	_, _, err := g.doc("demo")

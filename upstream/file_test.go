@@ -160,6 +160,7 @@ func TestPlacesAreAskedInTurn(t *testing.T) {
 }
 
 func TestWrongFilesAreRefusedByEverySum(t *testing.T) {
+	t.Parallel()
 	body := []byte("the file")
 	for alg := range sumsOf(body) {
 		g := newRig(t)
@@ -182,6 +183,7 @@ func TestWrongFilesAreRefusedByEverySum(t *testing.T) {
 }
 
 func TestFileOfAnotherSizeIsRefusedBeforeItComes(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.says("", "eight by")
 	_, _, err := g.fetch(g.at("f", func(p *Place) { p.Size = 9 }))
@@ -197,6 +199,7 @@ func TestFileOfAnotherSizeIsRefusedBeforeItComes(t *testing.T) {
 }
 
 func TestFileThatComesEncodedIsRefused(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
@@ -528,6 +531,7 @@ func TestFileIsPassedOnWhenItCannotBeKept(t *testing.T) {
 // TestDesertedFetchPausesAndGoesOn: the connection of a large file that nobody waits for is given back, and whoever
 // comes next gets what was fetched before.
 func TestDesertedFetchPausesAndGoesOn(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	size := finishBelow + 8<<20
 	body := noise(1 << 20)

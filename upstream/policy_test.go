@@ -87,6 +87,7 @@ func TestNoSpellingEscapesAClaim(t *testing.T) {
 
 // TestFirstPublishNeedsAClaim: a name that an upstream has, or may have, is not taken by accident.
 func TestFirstPublishNeedsAClaim(t *testing.T) {
+	t.Parallel()
 	g := newRig(t, func(o *Options) { o.Claims = []string{"npm:mine"} })
 	g.set = g.reg.Set(store.NPM, Protocol{Probe: func(name string) Query {
 		return Query{Package: name, Key: "doc",
@@ -132,6 +133,7 @@ func TestTroubleDoesNotLeadToTheNextUpstream(t *testing.T) {
 
 // TestRedirectsLeadNowhereForbidden: to private addresses, out of the list, from https to http, in circles.
 func TestRedirectsLeadNowhereForbidden(t *testing.T) {
+	t.Parallel()
 	other := newOrigin(t)
 	other.answer(answers("inside"))
 	for name, target := range map[string]string{"list": other.URL +
@@ -180,6 +182,7 @@ func TestCredentialsAreBoundToHostAndPath(t *testing.T) {
 
 // TestWrongBytesAreNeverKept: a document that is not one, and a file with another sum, leave nothing behind.
 func TestWrongBytesAreNeverKept(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(answers("<html>please log in</html>"))
 	q := Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute, Check: func(body []byte, _ string) error {

@@ -135,6 +135,7 @@ func TestRecordsFromBeforeKeepTheirUpstream(t *testing.T) {
 }
 
 func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	second := newOrigin(t)
 	g.origin.answer(http.NotFound)
@@ -178,6 +179,7 @@ func TestNameOfOneIsNotAnsweredByCopiesOfAnother(t *testing.T) {
 }
 
 func TestFileOfALaterUpstreamIsNotAnsweredForTheFirst(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	second := newOrigin(t)
 	second.says("second's", "second's file")

@@ -151,6 +151,7 @@ func TestRealmsThatGiveNoToken(t *testing.T) {
 
 // TestChallengesThatCannotBeAnswered are a refusal, and lead nowhere.
 func TestChallengesThatCannotBeAnswered(t *testing.T) {
+	t.Parallel()
 	for _, header := range []string{"", "Basic realm=x", "Bearer service=x", "Bearer realm=\"https://%zz/\"",
 		"Bearer realm=nowhere"} {
 		g := newImages(t, func(*Config) {})

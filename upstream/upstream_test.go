@@ -21,6 +21,7 @@ import (
 )
 
 func TestDocumentIsFreshThenStaleThenOld(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	version := "one"
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -60,6 +61,7 @@ func TestDocumentIsFreshThenStaleThenOld(t *testing.T) {
 }
 
 func TestTroubleIsNeverNotFound(t *testing.T) {
+	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"500": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) },
 		"403": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
@@ -132,6 +134,7 @@ func TestClaimedNamesAreNeverAsked(t *testing.T) {
 }
 
 func TestFileIsFetchedOnceForAll(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	body := noise(3 << 20)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -213,6 +216,7 @@ func TestBrokenDownloadIsResumed(t *testing.T) {
 }
 
 func TestHostThatFailsIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
 	for i := range 3 {
@@ -277,6 +281,7 @@ func (d *slowDisk) After(string, string) error { return nil }
 // asks for it again meanwhile; a newer one that comes before it is stored is the one that stays. One that may be held
 // back waits.
 func TestNewDocumentIsAnsweredBeforeItIsOnDisk(t *testing.T) {
+	t.Parallel()
 	disk := &slowDisk{}
 	g := newRig(t)
 	g.store = storetest.New(t, storetest.WithClock(g.clock), storetest.WithFaults(disk))

@@ -3,13 +3,18 @@ package cli
 // Looking after a folder: archives of the journal, orphans, the database's size.
 
 import (
+	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"larder/store"
+	"larder/store/storetest"
+	"larder/web"
 )
 
 // TestArchivedEntriesAreShownAndBackedUp: what has left the database is shown with --archive, and with --since where
@@ -108,5 +113,52 @@ func TestOrphansAreMovedAside(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(data, "orphans", name)); err != nil {
 			t.Errorf("gc --orphans, served %t: %v; want the file in orphans/", open, err)
 		}
+	}
+}
+
+func TestVersionSaysWhatItWasBuiltWith(t *testing.T) {
+	out := must(t, "", "version")
+	want := "larder " + web.Version() + " (" + runtime.Version() + ", " + runtime.GOOS + "/" + runtime.GOARCH + ")\n"
+	if out != want {
+		t.Errorf("larder version says %q, want %q", out, want)
+	}
+	var b build
+	err := json.Unmarshal([]byte(must(t, "", "version", "--json")), &b)
+	if err != nil || b.Go != runtime.Version() || b.Version != web.Version() {
+		t.Errorf("larder version --json is %+v, %v", b, err)
+	}
+}
+
+func TestStatsCountWhatIsStored(t *testing.T) {
+	data := newFolder(t)
+	s, err := store.Open(data, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := storetest.Put(t, s, "some bytes")
+	err = store.NewRepo[int](s, store.NPM).Update(t.Context(), "left", func(p *store.PackageTx[int]) error {
+		f := store.File{Name: "f", Digest: blob.Digest, Size: blob.Size}
+		return p.Publish(store.Version[int]{ID: "1.0.0", Files: []store.File{f}})
+	})
+	if err := errors.Join(err, s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	out := must(t, "", "stats", "--data", data)
+	for _, want := range []string{"KIND", "DATABASE", "10 B"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("stats lacks %q:\n%s", want, out)
+		}
+	}
+	for _, k := range store.Kinds() {
+		if !strings.Contains(out, "\n"+string(k)) {
+			t.Errorf("stats has no line for %s:\n%s", k, out)
+		}
+	}
+	var stats store.Stats
+	if err := json.Unmarshal([]byte(must(t, "", "stats", "--json", "--data", data)), &stats); err != nil {
+		t.Fatal(err)
+	}
+	if n := stats.Kinds[store.NPM]; n.Packages != 1 || n.Versions != 1 || n.Bytes != 10 || stats.Blobs != 1 {
+		t.Errorf("as JSON npm has %+v and there are %d blobs, want one of each and 10 bytes", n, stats.Blobs)
 	}
 }

@@ -101,7 +101,7 @@ func positive() check {
 	}
 }
 
-// not allows every text except the empty one, for which the sentence is the setting's name and complaint.
+// notEmpty allows every text except the empty one, for which the sentence is the setting's name and complaint.
 func notEmpty(complaint string) check {
 	return check{find: func(name string, v value, p *Problems) { p.check(v.String() != "", "%s %s", name, complaint) }}
 }
