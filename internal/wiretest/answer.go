@@ -26,10 +26,42 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   string
+	// Asked is the method and address of the request.
+	Asked string
+	t     testing.TB
 }
 
 // String shows the beginning of the answer.
 func (a Answer) String() string { return fmt.Sprintf("%d %v %.400q", a.Status, a.Header, a.Body) }
+
+// WantHeader fails unless a header has a value; "" is for one that is not there.
+func (a Answer) WantHeader(name, want string) Answer {
+	a.t.Helper()
+	if got := a.Header.Get(name); got != want {
+		a.t.Errorf("%s: header %s is %q, want %q", a.Asked, name, got, want)
+	}
+	return a
+}
+
+// WantBody fails unless the body is the text.
+func (a Answer) WantBody(want string) Answer {
+	a.t.Helper()
+	if a.Body != want {
+		a.t.Errorf("%s: the body is %.400q, want %.400q", a.Asked, a.Body, want)
+	}
+	return a
+}
+
+// WantText fails unless the body has each of the texts in it.
+func (a Answer) WantText(parts ...string) Answer {
+	a.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(a.Body, part) {
+			a.t.Errorf("%s: the body is %.400q, want %q in it", a.Asked, a.Body, part)
+		}
+	}
+	return a
+}
 
 // Decode reads the body as JSON into v.
 func (a Answer) Decode(t testing.TB, v any) {
