@@ -28,7 +28,7 @@ func TestPingAsksForCredentials(t *testing.T) {
 	want := fmt.Sprintf(`Bearer realm="%s/v2/token",service="larder"`, g.Srv.URL)
 	for _, path := range []string{"/v2", "/v2/", "/oci/"} {
 		for _, method := range []string{"GET", "HEAD"} {
-			g.want(g.Do(method, path, nil), 401, "").WantHeader("WWW-Authenticate", want)
+			g.want(g.Do(method, path, nil), 401, "").WantHeader(t, "WWW-Authenticate", want)
 		}
 	}
 	g.want(g.Do("GET", "/v2/", nil), 401, codeUnauthorized)
@@ -37,7 +37,7 @@ func TestPingAsksForCredentials(t *testing.T) {
 	for _, o := range []option{
 		g.As("ada"), wiretest.Basic("ada", "secret"), wiretest.Basic("anything", g.Keys["ada"]), g.anonymousToken(),
 	} {
-		g.want(g.Do("GET", "/v2/", nil, o), 200, "").WantBody("{}\n").WantHeader("Content-Type", "application/json")
+		g.want(g.Do("GET", "/v2/", nil, o), 200, "").WantExactly(t, "{}\n").WantHeader(t, "Content-Type", "application/json")
 	}
 }
 
@@ -56,7 +56,7 @@ func TestChallengeHasTheScopeThatIsMissing(t *testing.T) {
 		{"GET", "/v2/_catalog", "registry:catalog:*"},
 	} {
 		want := fmt.Sprintf(`Bearer realm="%s/v2/token",service="larder",scope="%s"`, g.Srv.URL, c.scope)
-		g.want(g.Do(c.method, c.path, nil), 401, "").WantHeader("WWW-Authenticate", want)
+		g.want(g.Do(c.method, c.path, nil), 401, "").WantHeader(t, "WWW-Authenticate", want)
 	}
 	a := g.Do("GET", "/v2/app/tags/list", nil, wiretest.Bearer("x.y.z"))
 	wantChallenge(t, a, `scope="repository:app:pull",error="invalid_token"`)
@@ -66,7 +66,7 @@ func TestChallengeHasTheScopeThatIsMissing(t *testing.T) {
 func wantChallenge(t *testing.T, a answer, end string) {
 	t.Helper()
 	if c := a.Header.Get("WWW-Authenticate"); !strings.HasSuffix(c, end) {
-		t.Errorf("%s: the challenge is %s, want %s at its end", a.Asked, c, end)
+		t.Errorf("%s: the challenge is %s, want %s at its end", a.Request, c, end)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestTokenByGET(t *testing.T) {
 	path := "/v2/token?service=larder&account=ada&client_id=docker&offline_token=true" +
 		"&scope=repository:app:pull,push&scope=repository:other:pull"
 	a := g.want(g.Do("GET", path, nil, wiretest.Basic("ada", "secret")), 200, "")
-	a.WantHeader("Cache-Control", "no-store")
+	a.WantHeader(t, "Cache-Control", "no-store")
 	raw := a.Object(t)
 	issued, err := time.Parse(time.RFC3339, fmt.Sprint(raw["issued_at"]))
 	if err != nil || time.Since(issued).Abs() > time.Minute {
@@ -96,7 +96,7 @@ func TestTokenByGET(t *testing.T) {
 	other := g.want(g.Do("POST", "/v2/other/blobs/uploads/", nil, as), 401, codeUnauthorized)
 	wantChallenge(t, other, `scope="repository:other:pull,push",error="insufficient_scope"`)
 	a = g.Do("GET", "/v2/token?scope=repository:app:pull", nil, wiretest.Basic("ada", "wrong"))
-	g.want(a, 401, codeUnauthorized).WantHeader("WWW-Authenticate", `Basic realm="`+g.Srv.URL+`/v2/token"`)
+	g.want(a, 401, codeUnauthorized).WantHeader(t, "WWW-Authenticate", `Basic realm="`+g.Srv.URL+`/v2/token"`)
 	// Anonymous tokens are for reading, whatever was asked for.
 	g.push("app", "v1", "layer")
 	anon := g.anonymousToken("repository:app:pull,push")
@@ -219,7 +219,7 @@ func TestTokenForARepositoryListsNothing(t *testing.T) {
 	tok := g.fetchToken([]string{"repository:app:pull"}, g.As("ada"))
 	g.want(g.Do("GET", "/v2/_catalog", nil, wiretest.Bearer(tok)), 401, codeUnauthorized)
 	tok = g.fetchToken([]string{"registry:catalog:*"}, g.As("ada"))
-	g.want(g.Do("GET", "/v2/_catalog", nil, wiretest.Bearer(tok)), 200, "").WantText(`"app"`)
+	g.want(g.Do("GET", "/v2/_catalog", nil, wiretest.Bearer(tok)), 200, "").WantBody(t, `"app"`)
 }
 
 // TestMountTellsNothingOfUnreadableRepositories: not a byte tells whether a repository has a blob that the user may not
@@ -400,6 +400,6 @@ func TestTooManyWrongPasswords(t *testing.T) {
 	}
 	g.want(a, 429, codeTooManyRequests)
 	if a.Header.Get("Retry-After") == "" {
-		t.Errorf("%s: no Retry-After in %v", a.Asked, a)
+		t.Errorf("%s: no Retry-After in %v", a.Request, a)
 	}
 }

@@ -119,9 +119,9 @@ func TestEveryAnswerHasTheVersionHeader(t *testing.T) {
 		g.put("app", "v2", m), g.Ada("POST", "/v2/app/tags/list", nil), g.Do("GET", "/v2/token", nil),
 		g.Do("GET", "/v1/_ping", nil), g.Ada("GET", "/v2/app/tags/list?x=%zz", nil),
 	} {
-		a.WantHeader("Docker-Distribution-Api-Version", "registry/2.0").WantHeader("X-Content-Type-Options", "nosniff")
+		a.WantHeader(t, "Docker-Distribution-Api-Version", "registry/2.0").WantHeader(t, "X-Content-Type-Options", "nosniff")
 	}
-	g.want(g.Ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported).WantHeader("Allow", "GET, HEAD")
+	g.want(g.Ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported).WantHeader(t, "Allow", "GET, HEAD")
 }
 
 // TestWarningsAreCleanAndLimited: texts are cleaned, and all of them together stay below the limit.

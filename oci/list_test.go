@@ -77,16 +77,16 @@ func TestTagsArePaged(t *testing.T) {
 // isIndex fails unless the answer is an image index of exactly the three fields, with a list that is not null.
 func (g *rig) isIndex(a answer) {
 	g.T.Helper()
-	a.WantHeader("Content-Type", manifest.TypeIndex)
+	a.WantHeader(g.T, "Content-Type", manifest.TypeIndex)
 	top := a.Object(g.T)
 	if got := wiretest.KeysOf(top); !slices.Equal(got, []string{"manifests", "mediaType", "schemaVersion"}) {
-		g.T.Errorf("%s: an index with the fields %q: %s", a.Asked, got, a.Body)
+		g.T.Errorf("%s: an index with the fields %q: %s", a.Request, got, a.Body)
 	}
 	if top["schemaVersion"] != 2.0 || top["mediaType"] != manifest.TypeIndex {
-		g.T.Errorf("%s: version %v of %v, want 2 of an index", a.Asked, top["schemaVersion"], top["mediaType"])
+		g.T.Errorf("%s: version %v of %v, want 2 of an index", a.Request, top["schemaVersion"], top["mediaType"])
 	}
 	if top["manifests"] == nil {
-		g.T.Errorf("%s: manifests is null", a.Asked)
+		g.T.Errorf("%s: manifests is null", a.Request)
 	}
 }
 
@@ -129,7 +129,7 @@ func (g *rig) refer(subject digest.Digest, artifactType string, index bool, anno
 	body := wiretest.JSON(m)
 	d := digest.FromString(body)
 	a := g.want(g.put("app", d.String(), body), 201, "")
-	a.WantHeader("OCI-Subject", subject.String())
+	a.WantHeader(g.T, "OCI-Subject", subject.String())
 	return d
 }
 
@@ -242,7 +242,7 @@ func TestReferrersOfTheFallbackTag(t *testing.T) {
 			"annotations": fields{"k": "v"},
 		})
 		a := g.want(g.put("app", digest.FromString(m).String(), m), 201, "")
-		a.WantHeader("OCI-Subject", "") // a type that means nothing to the registry is not read
+		a.WantHeader(t, "OCI-Subject", "") // a type that means nothing to the registry is not read
 		return fields{"mediaType": "text/wrong", "digest": digest.FromString(m), "size": 1, "artifactType": "wrong"}
 	}
 	mine, other := push(subject), push(digest.FromString("another subject"))
@@ -338,7 +338,7 @@ func TestCatalogShowsWhatTheClientMayPull(t *testing.T) {
 	if next := nextOf(t, a); next != "/v2/_oci/repositories?last=team%2Fa&n=4" {
 		t.Errorf("the next page is %q", next)
 	}
-	g.Ada("GET", "/v2/tea/_oci/repositories", nil).WantBody("[]\n") // a prefix has whole components
+	g.Ada("GET", "/v2/tea/_oci/repositories", nil).WantExactly(t, "[]\n") // a prefix has whole components
 }
 
 // TestSearchOfDockerAndPodman is what docker search and podman search send.
@@ -347,7 +347,7 @@ func TestSearchOfDockerAndPodman(t *testing.T) {
 	for _, name := range []string{"library/nginx", "team/nginx-proxy", "secret/nginx", "other"} {
 		g.push(name, "v1", "layer")
 	}
-	g.want(g.Do("GET", "/v1/_ping", nil), 200, "").WantBody("true\n")
+	g.want(g.Do("GET", "/v1/_ping", nil), 200, "").WantExactly(t, "true\n")
 	search := func(query string, opts ...option) (names []string) {
 		t.Helper()
 		a := g.want(g.Do("GET", "/v1/search?"+query, nil, opts...), 200, "")

@@ -26,11 +26,11 @@ func (g *rig) serves(repo, ref, body, mediaType string, d digest.Digest) {
 		for _, method := range []string{"GET", "HEAD"} {
 			a := g.want(g.Ada(method, "/v2/"+repo+"/manifests/"+ref, nil, wiretest.Header("Accept", accept)), 200, "")
 			if method == "GET" {
-				a.WantBody(body)
+				a.WantExactly(g.T, body)
 			}
-			a.WantHeader("Content-Type", mediaType)
-			a.WantHeader("Docker-Content-Digest", d.String())
-			a.WantHeader("Content-Length", fmt.Sprint(len(body)))
+			a.WantHeader(g.T, "Content-Type", mediaType)
+			a.WantHeader(g.T, "Docker-Content-Digest", d.String())
+			a.WantHeader(g.T, "Content-Length", fmt.Sprint(len(body)))
 		}
 	}
 }
@@ -62,9 +62,9 @@ func TestManifestsComeBackByteForByte(t *testing.T) {
 		tag := fmt.Sprintf("t%d", i)
 		d := digest.FromString(body)
 		a := g.want(g.put("app", tag, body), 201, "")
-		a.WantHeader("Location", "/v2/app/manifests/"+d.String())
-		a.WantHeader("Docker-Content-Digest", d.String())
-		a.WantHeader("OCI-Tag", "")
+		a.WantHeader(t, "Location", "/v2/app/manifests/"+d.String())
+		a.WantHeader(t, "Docker-Content-Digest", d.String())
+		a.WantHeader(t, "OCI-Tag", "")
 		g.serves("app", tag, body, mediaType, d)
 		g.serves("app", d.String(), body, mediaType, d)
 		d512 := digest.SHA512.FromString(body)
@@ -90,7 +90,7 @@ func TestBlobsOfAManifestMustBeInItsRepository(t *testing.T) {
 	layers := m["layers"].([]fields)
 	m["layers"] = append(layers, descriptor("x/y", a, 1), descriptor("x/y", b, 1), descriptor("x/y", a, 1))
 	got := g.want(g.put("app", "v1", wiretest.JSON(m)), 400, codeManifestBlobUnknown)
-	got.WantText(a.String(), b.String())
+	got.WantBody(t, a.String(), b.String())
 	if n := strings.Count(got.Body, codeManifestBlobUnknown); n != 2 {
 		t.Errorf("%d errors, want 2: %s", n, got.Body)
 	}
@@ -103,7 +103,7 @@ func TestBlobsOfAManifestMustBeInItsRepository(t *testing.T) {
 	m["layers"] = append(layers, foreign)
 	m["subject"] = descriptor(manifest.TypeImage, b, 7)
 	res := g.want(g.put("app", "v1", wiretest.JSON(m)), 201, "")
-	res.WantHeader("OCI-Subject", b.String())
+	res.WantHeader(t, "OCI-Subject", b.String())
 	index := fields{
 		"schemaVersion": 2, "mediaType": manifest.TypeIndex,
 		"manifests": []fields{descriptor(manifest.TypeImage, a, 5), descriptor(manifest.TypeIndex, b, 5)},
@@ -116,7 +116,7 @@ func TestBlobsOfAManifestMustBeInItsRepository(t *testing.T) {
 		"schemaVersion": 2, "mediaType": manifest.TypeIndex,
 		"manifests": []fields{descriptor(manifest.TypeIndex, digest.FromString(wiretest.JSON(index)), 5)},
 	}
-	g.want(g.put("app", "nested", wiretest.JSON(nested)), 201, "").WantHeader("Warning", "")
+	g.want(g.put("app", "nested", wiretest.JSON(nested)), 201, "").WantHeader(t, "Warning", "")
 	empty := fields{
 		"schemaVersion": 2, "mediaType": manifest.TypeImage,
 		"config": descriptor("application/vnd.oci.empty.v1+json", g.blob("app", "{}"), 2), "layers": []fields{},
@@ -220,7 +220,7 @@ func TestCreatorsMoveNoTag(t *testing.T) {
 
 	for _, ref := range []string{"v1", d.String() + "?tag=v1", d.String() + "?tag=v2&tag=v1"} {
 		a := g.want(g.put("app", ref, two), 403, codeDenied)
-		a.WantText("tag v1")
+		a.WantBody(t, "tag v1")
 	}
 	g.want(g.Ada("GET", "/v2/app/manifests/v2", nil), 404, codeManifestUnknown)
 	g.want(g.Ada("DELETE", "/v2/app/manifests/v1", nil), 403, codeDenied)
@@ -243,7 +243,7 @@ func TestTagsAreComparedAndSet(t *testing.T) {
 	g.want(g.put("app", "v1", two, wiretest.Header("If-None-Match", etag)), 412, codeDenied)
 	g.want(g.put("app", "v1", two, wiretest.Header("If-Match", `"x", `+etag)), 201, "")
 	// Who comes too late is told what the tag points at now.
-	g.want(g.put("app", "v1", one, wiretest.Header("If-Match", etag)), 412, codeDenied).WantText(d2.String())
+	g.want(g.put("app", "v1", one, wiretest.Header("If-Match", etag)), 412, codeDenied).WantBody(t, d2.String())
 	g.want(g.put("app", d1.String()+"?tag=v1&tag=v9", one, wiretest.Header("If-None-Match", "*")), 412, codeDenied)
 	g.want(g.Ada("HEAD", "/v2/app/manifests/v9", nil), 404, "")
 	g.want(g.put("app", "v9", one, wiretest.Header("If-None-Match", "*")), 201, "")
@@ -308,10 +308,10 @@ func (g *rig) historyOf(path string) (lines []string, next string) {
 	g.isIndex(a)
 	for _, m := range index.Manifests {
 		if _, err := parseTime(m.Annotations[annotationTime]); err != nil {
-			g.T.Errorf("%s: the time of %+v: %v", a.Asked, m, err)
+			g.T.Errorf("%s: the time of %+v: %v", a.Request, m, err)
 		}
 		if m.MediaType == "" || m.Size == 0 {
-			g.T.Errorf("%s: %+v has no type or no size", a.Asked, m)
+			g.T.Errorf("%s: %+v has no type or no size", a.Request, m)
 		}
 		lines = append(lines, m.Annotations[annotationEvent]+" "+m.Digest.String())
 	}
@@ -359,9 +359,9 @@ func TestTagHistorySurvivesTheTag(t *testing.T) {
 	}
 
 	a := g.want(g.Ada("POST", path, nil), 201, "")
-	a.WantHeader("Docker-Content-Digest", d2.String())
-	a.WantHeader("OCI-Tag", "v1")
-	a.WantHeader("Location", "/v2/app/manifests/"+d2.String())
+	a.WantHeader(t, "Docker-Content-Digest", d2.String())
+	a.WantHeader(t, "OCI-Tag", "v1")
+	a.WantHeader(t, "Location", "/v2/app/manifests/"+d2.String())
 	g.want(g.Ada("POST", path, nil), 201, "")
 	g.serves("app", "v1", m1, manifest.TypeImage, d1)
 

@@ -145,18 +145,18 @@ func TestCopiesOutliveTheirUpstream(t *testing.T) {
 	}
 	gets := h.gets.Load()
 	clock.Advance(2 * freshTag)
-	g.want(g.Ada("GET", byTag, nil), 200, "").WantBody(image)
+	g.want(g.Ada("GET", byTag, nil), 200, "").WantExactly(t, image)
 	if h.heads.Load() == 0 || h.gets.Load() != gets {
 		t.Errorf("the tag was looked at again with %d HEAD and %d GET, want HEAD alone", h.heads.Load(), h.gets.Load()-gets)
 	}
 	h.close()
 	clock.Advance(24 * time.Hour)
-	a := g.want(g.Ada("GET", byTag, nil), 200, "").WantBody(image)
+	a := g.want(g.Ada("GET", byTag, nil), 200, "").WantExactly(t, image)
 	if w := a.Header.Get("Warning"); !strings.HasPrefix(w, "299 ") {
 		t.Errorf("by tag: the warning is %q, want one", w)
 	}
-	g.want(g.Ada("GET", byDigest, nil), 200, "").WantBody(image).WantHeader("Warning", "")
-	g.want(g.Ada("GET", blob, nil), 200, "").WantBody("layer")
+	g.want(g.Ada("GET", byDigest, nil), 200, "").WantExactly(t, image).WantHeader(t, "Warning", "")
+	g.want(g.Ada("GET", blob, nil), 200, "").WantExactly(t, "layer")
 	if a := g.want(g.Ada("GET", "/v2/hub/library/app/manifests/v2", nil), 503, ""); a.Header.Get("Retry-After") == "" {
 		t.Errorf("never pulled: no Retry-After in %v", a)
 	}
@@ -215,7 +215,7 @@ func TestUpstreamThatAsksForRestIsLeftAlone(t *testing.T) {
 	asked := g.Deps.Upstreams.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
 	before := asked.Counts.Requests.Load()
 	for range 50 {
-		g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, "").WantBody(image)
+		g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, "").WantExactly(t, image)
 	}
 	if n := asked.Counts.Requests.Load() - before; n > 3 {
 		t.Errorf("%d requests to a registry that asked for rest, want at most 3", n)
@@ -276,7 +276,7 @@ func TestNamesOfUpstreamRepositories(t *testing.T) {
 		"/v2/team/app/manifests/v1?ns=hub", "/v2/team/app/manifests/v1",
 	} {
 		_, ns, _ := strings.Cut(path, "?ns=")
-		g.want(g.Ada("GET", path, nil), 200, "").WantBody(image).WantHeader("OCI-Namespace", ns)
+		g.want(g.Ada("GET", path, nil), 200, "").WantExactly(t, image).WantHeader(t, "OCI-Namespace", ns)
 	}
 	for address, want := range map[string]string{
 		"https://registry-1.docker.io": "library/alpine", "https://registry.example.com": "alpine",
@@ -318,11 +318,11 @@ func TestListsOfAnUpstream(t *testing.T) {
 	h.push("app", "v2", "layer")
 	h.push("app", "v3", "layer")
 	g, _ := newCopy(t, h)
-	a := g.want(g.Ada("GET", "/v2/hub/app/tags/list?n=2", nil), 200, "").WantText(`"v1","v2"`)
+	a := g.want(g.Ada("GET", "/v2/hub/app/tags/list?n=2", nil), 200, "").WantBody(t, `"v1","v2"`)
 	next := nextOf(t, a)
 	if !strings.HasPrefix(next, "/v2/hub/app/tags/list?") {
 		t.Errorf("the next page is %s, want one of this registry", next)
 	}
-	g.want(g.Ada("GET", next, nil), 200, "").WantText(`["v3"]`)
-	g.want(g.Ada("GET", "/v2/hub/app/referrers/"+subject.String(), nil), 200, "").WantText(`"manifests":[]`)
+	g.want(g.Ada("GET", next, nil), 200, "").WantBody(t, `["v3"]`)
+	g.want(g.Ada("GET", "/v2/hub/app/referrers/"+subject.String(), nil), 200, "").WantBody(t, `"manifests":[]`)
 }

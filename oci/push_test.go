@@ -24,9 +24,9 @@ func (g *rig) session(repo string) string {
 	g.T.Helper()
 	a := g.want(g.Ada("POST", "/v2/"+repo+"/blobs/uploads/", nil), 202, "")
 	loc := a.Header.Get("Location")
-	a.WantHeader("Range", "0-0")
+	a.WantHeader(g.T, "Range", "0-0")
 	if want := "/v2/" + repo + "/blobs/uploads/" + a.Header.Get("Docker-Upload-UUID"); loc != want {
-		g.T.Fatalf("%s: the session is at %s, want %s", a.Asked, loc, want)
+		g.T.Fatalf("%s: the session is at %s, want %s", a.Request, loc, want)
 	}
 	return loc
 }
@@ -36,16 +36,16 @@ func (g *rig) pullable(repo string, d digest.Digest, content string) {
 	g.T.Helper()
 	path := "/v2/" + repo + "/blobs/" + d.String()
 	a := g.want(g.Ada("GET", path, nil), 200, "")
-	a.WantBody(content)
-	a.WantHeader("Docker-Content-Digest", d.String())
-	a.WantHeader("ETag", `"`+d.String()+`"`)
-	a.WantHeader("Content-Type", "application/octet-stream")
-	a.WantHeader("Accept-Ranges", "bytes")
-	a.WantHeader("Content-Encoding", "")
+	a.WantExactly(g.T, content)
+	a.WantHeader(g.T, "Docker-Content-Digest", d.String())
+	a.WantHeader(g.T, "ETag", `"`+d.String()+`"`)
+	a.WantHeader(g.T, "Content-Type", "application/octet-stream")
+	a.WantHeader(g.T, "Accept-Ranges", "bytes")
+	a.WantHeader(g.T, "Content-Encoding", "")
 	a = g.want(g.Ada("HEAD", path, nil), 200, "")
-	a.WantBody("")
-	a.WantHeader("Content-Length", fmt.Sprint(len(content)))
-	a.WantHeader("Docker-Content-Digest", d.String())
+	a.WantExactly(g.T, "")
+	a.WantHeader(g.T, "Content-Length", fmt.Sprint(len(content)))
+	a.WantHeader(g.T, "Docker-Content-Digest", d.String())
 }
 
 // chunkOf says which bytes a chunk is, from first to last.
@@ -86,7 +86,7 @@ func TestEveryWayToPushABlob(t *testing.T) {
 			for at := 0; at < len(content); at += 100_000 {
 				end := min(at+100_000, len(content))
 				a := g.want(g.Ada("PATCH", loc, content[at:end], chunkOf(at, end-1)), 202, "")
-				a.WantHeader("Range", fmt.Sprintf("0-%d", end-1))
+				a.WantHeader(t, "Range", fmt.Sprintf("0-%d", end-1))
 				loc = a.Header.Get("Location")
 			}
 			return g.Ada("PUT", loc+"?digest="+d.String(), nil)
@@ -110,8 +110,8 @@ func TestEveryWayToPushABlob(t *testing.T) {
 					t.Errorf("%s of %d bytes as %s: %v, want 201", name, len(c), d.Algorithm(), a)
 					continue
 				}
-				a.WantHeader("Location", "/v2/app/blobs/"+d.String())
-				a.WantHeader("Docker-Content-Digest", d.String())
+				a.WantHeader(t, "Location", "/v2/app/blobs/"+d.String())
+				a.WantHeader(t, "Docker-Content-Digest", d.String())
 				g.pullable("app", d, c)
 			}
 		}
@@ -158,10 +158,10 @@ func TestChunkOutOfOrderSaysWhereToGoOn(t *testing.T) {
 	for _, method := range []string{"PATCH", "PUT"} {
 		for _, at := range []string{"0-4", "6-10", "4-8"} {
 			a := g.Ada(method, loc+"?digest="+whole.String(), "xxxxx", wiretest.Header("Content-Range", at))
-			g.want(a, 416, codeUploadInvalid).WantHeader("Location", loc).WantHeader("Range", "0-4")
+			g.want(a, 416, codeUploadInvalid).WantHeader(t, "Location", loc).WantHeader(t, "Range", "0-4")
 		}
 	}
-	g.want(g.Ada("GET", loc, nil), 204, "").WantHeader("Location", loc).WantHeader("Range", "0-4") // end-13
+	g.want(g.Ada("GET", loc, nil), 204, "").WantHeader(t, "Location", loc).WantHeader(t, "Range", "0-4") // end-13
 	g.want(g.Ada("PUT", loc+"?digest="+whole.String(), "56789", wiretest.Header("Content-Range", "5-9")), 201, "")
 	g.pullable("app", whole, "0123456789")
 }
@@ -177,7 +177,7 @@ func TestContentRangeMustBeTrue(t *testing.T) {
 		g.want(g.Ada("PATCH", loc, "01234", wiretest.Header("Content-Range", v)), 400, codeSizeInvalid)
 	}
 	g.want(g.Ada("PATCH", loc, strings.NewReader("01234"), wiretest.Header("Content-Range", "0-9")), 400, codeSizeInvalid)
-	g.Ada("GET", loc, nil).WantHeader("Range", "0-4") // a short chunk is kept
+	g.Ada("GET", loc, nil).WantHeader(t, "Range", "0-4") // a short chunk is kept
 	g.want(g.Ada("PATCH", loc, "", wiretest.Header("Content-Length", "0")), 202, "")
 }
 
@@ -245,7 +245,7 @@ func TestUploadSurvivesARestart(t *testing.T) {
 	keys := g.Keys
 	g = newRig(t, func(o *rigOptions) { o.Dir = dir })
 	g.Keys = keys
-	g.want(g.Ada("GET", loc, nil), 204, "").WantHeader("Range", "0-4")
+	g.want(g.Ada("GET", loc, nil), 204, "").WantHeader(t, "Range", "0-4")
 	g.User("eve", nil)
 	g.want(g.Do("GET", loc, nil, g.As("eve")), 404, codeUploadUnknown)
 	g.want(g.Ada("GET", strings.Replace(loc, "/app/", "/other/", 1), nil), 404, codeUploadUnknown)
@@ -262,8 +262,8 @@ func TestMountWithAndWithoutFrom(t *testing.T) {
 		g.want(g.Ada("POST", "/v2/source/blobs/uploads/?digest="+d.String(), content), 201, "")
 		query := "?from=source&origin=registry.example.com&mount=" + d.String()
 		a := g.want(g.Ada("POST", "/v2/named/blobs/uploads/"+query, nil), 201, "")
-		a.WantHeader("Location", "/v2/named/blobs/"+d.String())
-		a.WantHeader("Docker-Content-Digest", d.String())
+		a.WantHeader(t, "Location", "/v2/named/blobs/"+d.String())
+		a.WantHeader(t, "Docker-Content-Digest", d.String())
 		g.want(g.Ada("POST", "/v2/anonymous/blobs/uploads/?mount="+d.String(), nil), 201, "")
 		g.pullable("named", d, content)
 		g.pullable("anonymous", d, content)
@@ -304,12 +304,12 @@ func TestRangesOfBlobs(t *testing.T) {
 				if a.Status != want.status {
 					t.Errorf("%s: %v, want %d", spec, a, want.status)
 				}
-				a.WantHeader("Content-Range", want.rng)
+				a.WantHeader(t, "Content-Range", want.rng)
 				if a.Status == 206 {
-					a.WantBody(want.body)
+					a.WantExactly(t, want.body)
 				}
 				if a.Status == 416 {
-					a.WantHeader("Content-Type", "application/json")
+					a.WantHeader(t, "Content-Type", "application/json")
 				}
 			}
 			a := g.want(g.Ada("GET", path, nil, wiretest.Header("Range", "bytes=0-9,100-109")), 206, "")
@@ -336,7 +336,7 @@ func TestEntityTagsAndLifetimes(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD"} {
 			a := g.want(g.Ada(method, path, nil), 200, "")
 			tag := `"` + a.Header.Get("Docker-Content-Digest") + `"`
-			a.WantHeader("Cache-Control", cache).WantHeader("ETag", tag)
+			a.WantHeader(t, "Cache-Control", cache).WantHeader(t, "ETag", tag)
 			for _, v := range []string{tag, strings.Trim(tag, `"`), `"x", ` + tag} {
 				g.want(g.Ada(method, path, nil, wiretest.Header("If-None-Match", v)), 304, "")
 			}
@@ -344,7 +344,7 @@ func TestEntityTagsAndLifetimes(t *testing.T) {
 		}
 	}
 	// What anonymous clients may read, shared caches may keep.
-	g.Do("GET", "/v2/app/manifests/"+d.String(), nil).WantHeader("Cache-Control", "max-age=31536000, immutable")
+	g.Do("GET", "/v2/app/manifests/"+d.String(), nil).WantHeader(t, "Cache-Control", "max-age=31536000, immutable")
 }
 
 // TestManifestAboveTheLimitIsRefused: a manifest above the limit is a 413 of this protocol, however it is announced
@@ -389,7 +389,7 @@ func TestQuotaIsExplainedInEveryWayOfPushing(t *testing.T) {
 	g := newRig(t, withPolicies(rules))
 	content := strings.Repeat("x", 200)
 	d := digest.FromString(content)
-	g.want(g.Ada("POST", "/v2/small/app/blobs/uploads/?digest="+d.String(), content), 413, codeDenied).WantText("quota")
+	g.want(g.Ada("POST", "/v2/small/app/blobs/uploads/?digest="+d.String(), content), 413, codeDenied).WantBody(t, "quota")
 	g.want(g.Ada("POST", "/v2/small/app/blobs/uploads/?digest="+d.String(), strings.NewReader(content)), 413, codeDenied)
 	g.want(g.Ada("PUT", g.session("small/app")+"?digest="+d.String(), content), 413, codeDenied)
 	g.blob("large", content)

@@ -102,7 +102,7 @@ func TestOneCopyOfAllSpellings(t *testing.T) {
 	g.want(g.Ada("GET", tags[0], nil), 200, "")
 	h.close()
 	for _, path := range tags {
-		g.want(g.Ada("GET", path, nil), 200, "").WantBody(image)
+		g.want(g.Ada("GET", path, nil), 200, "").WantExactly(t, image)
 	}
 }
 
@@ -149,7 +149,7 @@ func TestHereWins(t *testing.T) {
 		),
 	}
 	g.Keys = before.Keys
-	g.want(g.Ada("GET", "/v2/team/app/manifests/v1", nil), 200, "").WantBody(ours)
+	g.want(g.Ada("GET", "/v2/team/app/manifests/v1", nil), 200, "").WantExactly(t, ours)
 	if a := g.want(g.Ada("GET", "/v2/team/app/manifests/v1?ns=hub", nil), 200, ""); a.Body == ours {
 		t.Errorf("the upstream's, by ?ns=: %v", a)
 	}
@@ -172,8 +172,8 @@ func TestPushBesideUpstreams(t *testing.T) {
 	if !strings.HasPrefix(next, "/v2/team/app/tags/list?") {
 		t.Errorf("the next page is %s, want it in the client's spelling", next)
 	}
-	a.WantText(`"name":"team/app"`)
-	g.want(g.Ada("GET", next, nil), 200, "").WantText(`["v2"]`)
+	a.WantBody(t, `"name":"team/app"`)
+	g.want(g.Ada("GET", next, nil), 200, "").WantBody(t, `["v2"]`)
 }
 
 // TestPrivateNamesDoNotFallBack: a private name that is not here is answered like one that is, even while the upstream
@@ -197,8 +197,9 @@ func TestPrivateNamesDoNotFallBack(t *testing.T) {
 	}
 	h.status.Store(0)
 	g.User("narrow", []string{"oci:repository:*:read"})
-	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.tokenFor("narrow", "/v2/public/app/manifests/v1")), 401, "")
-	g.want(g.Do("GET", "/v2/payroll/here/manifests/v1", nil, g.tokenFor("narrow", "/v2/payroll/here/manifests/v1")), 200, "")
+	const path = "/v2/payroll/here/manifests/v1"
+	g.want(g.Do("GET", path, nil, g.tokenFor("narrow", "/v2/public/app/manifests/v1")), 401, "")
+	g.want(g.Do("GET", path, nil, g.tokenFor("narrow", path)), 200, "")
 }
 
 // TestUpstreamNamedLikeRepositories: the start is refused with the repository that would be hidden.

@@ -61,7 +61,7 @@ func checkVersion(t testing.TB, r *http.Request, a answer) {
 func (g *rig) want(a answer, status int, code string) answer {
 	g.T.Helper()
 	if a.Status != status || (code != "" && codeOf(a) != code) {
-		g.T.Fatalf("%s: got %v, want %d %s", a.Asked, a, status, code)
+		g.T.Fatalf("got %v, want %d %s", a, status, code)
 	}
 	return a
 }

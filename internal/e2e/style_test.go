@@ -22,8 +22,10 @@ var done = []string{
 	"internal/advisory", "internal/archive", "internal/bench", "internal/budget", "internal/cli", "internal/compress",
 	"internal/config", "internal/e2e", "internal/ledger", "internal/miniclient",
 	"internal/multiform", "internal/pep440", "internal/problem", "internal/pydist", "internal/rawjson",
-	"internal/rebuild", "internal/registry", "internal/route", "internal/rubymarshal", "internal/semver", "internal/server", "internal/sortedlist", "internal/trust",
-	"internal/wire", "internal/xmlrpc", "rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream", "web",
+	"internal/rebuild", "internal/registry", "internal/route", "internal/rubymarshal", "internal/semver",
+	"internal/server", "internal/sortedlist", "internal/trust", "internal/wire", "internal/xmlrpc",
+	"oci",
+	"rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream", "web",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 

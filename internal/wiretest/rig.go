@@ -268,7 +268,7 @@ func (g *Rig) Send(r *http.Request) Answer {
 	// Without what differs from one answer to the next, so that a test can compare them whole.
 	resp.Header.Del("Date")
 	resp.Header.Del("X-Request-Id")
-	a := Answer{resp.StatusCode, resp.Header, string(raw), r.Method + " " + r.URL.RequestURI(), g.T}
+	a := Answer{resp.StatusCode, resp.Header, string(raw), r.Method + " " + r.URL.RequestURI()}
 	if g.check != nil {
 		g.check(g.T, r, a)
 	}
@@ -293,7 +293,7 @@ func reader(body any) io.Reader {
 func (g *Rig) Want(a Answer, status int, text string) Answer {
 	g.T.Helper()
 	if a.Status != status || !strings.Contains(a.Body, text) {
-		g.T.Fatalf("%s: got %v, want %d %s", a.Asked, a, status, text)
+		g.T.Fatalf("got %v, want %d %s", a, status, text)
 	}
 	return a
 }
