@@ -1,5 +1,7 @@
 package oci
 
+// What pulls cost.
+
 import (
 	"fmt"
 	"net/http"

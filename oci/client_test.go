@@ -1,5 +1,7 @@
 package oci
 
+// The registry with the client library behind crane, ko and kaniko.
+
 import (
 	"errors"
 	"io"
@@ -28,9 +30,9 @@ func (g *rig) ref(s string) name.Reference {
 	return ref
 }
 
-// TestB_GoContainerRegistry is the client behind crane, ko and kaniko: push, pull, copy with mounts, index, referrers,
-// lists, delete.
-func TestB_GoContainerRegistry(t *testing.T) {
+// TestGoContainerRegistryClient is the client behind crane, ko and kaniko: push, pull, copy with mounts, index,
+// referrers, lists, delete.
+func TestGoContainerRegistryClient(t *testing.T) {
 	g := newRig(t)
 	login := remote.WithAuth(&authn.Basic{Username: "ada", Password: "secret"})
 	img, err := random.Image(100_000, 3)
@@ -53,13 +55,19 @@ func TestB_GoContainerRegistry(t *testing.T) {
 
 	desc, err := remote.Head(g.ref("team/app:v1"), login)
 	must(t, err)
-	sig := mutate.Subject(mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), "application/vnd.example.signature"), *desc).(v1.Image)
+	const sigType = "application/vnd.example.signature"
+	sig := mutate.ConfigMediaType(mutate.MediaType(img, types.OCIManifestSchema1), sigType)
+	sig = mutate.Subject(sig, *desc).(v1.Image)
 	sigDigest, err := sig.Digest()
 	must(t, err)
 	must(t, remote.Write(g.ref("team/app@"+sigDigest.String()), sig, login))
-	referrers, err := remote.Referrers(g.ref("team/app@"+desc.Digest.String()).(name.Digest), login, remote.WithFilter("artifactType", "application/vnd.example.signature"))
+	referrers, err := remote.Referrers(
+		g.ref("team/app@"+desc.Digest.String()).(name.Digest), login,
+		remote.WithFilter("artifactType", "application/vnd.example.signature"),
+	)
 	must(t, err)
-	if list, err := referrers.IndexManifest(); err != nil || len(list.Manifests) != 1 || list.Manifests[0].Digest != sigDigest {
+	if list, err := referrers.IndexManifest(); err != nil || len(list.Manifests) != 1 ||
+		list.Manifests[0].Digest != sigDigest {
 		t.Errorf("referrers %+v, %v", list, err)
 	}
 
@@ -76,12 +84,14 @@ func TestB_GoContainerRegistry(t *testing.T) {
 	_, err = remote.Head(g.ref("team/app:v1"), login)
 	wantStatus(t, err, http.StatusNotFound)
 
-	// H1: a wrong password fails, and nobody pushes without one.
+	// A wrong password fails, and nobody pushes without one.
 	wrong := remote.WithAuth(&authn.Basic{Username: "ada", Password: "wrong"})
 	wantStatus(t, remote.Write(g.ref("team/app:v3"), img, wrong), http.StatusUnauthorized)
 	wantStatus(t, remote.Write(g.ref("team/app:v3"), img), http.StatusUnauthorized)
 	// A personal token as password, as people paste it.
-	must(t, remote.Write(g.ref("team/app:v3"), img, remote.WithAuth(&authn.Basic{Username: "token", Password: g.Keys["ada"]})))
+	must(
+		t, remote.Write(g.ref("team/app:v3"), img, remote.WithAuth(&authn.Basic{Username: "token", Password: g.Keys["ada"]})),
+	)
 	// Streamed layers have no digest until they are through (PATCH without length).
 	layer, err := remote.Layer(g.ref("team/app@"+layerDigest(t, img)).(name.Digest), login)
 	must(t, err)

@@ -1,5 +1,7 @@
 package oci
 
+// What clients get when something goes wrong.
+
 import (
 	"encoding/json"
 	"errors"
@@ -18,8 +20,8 @@ import (
 	"larder/store"
 )
 
-// TestErrors is the table of every sentinel × operation × method; testdata/errors.golden has what each client gets.
-func TestErrors(t *testing.T) {
+// TestErrorsOfEveryOperation has every sentinel, operation and method; errors.golden has what each client gets.
+func TestErrorsOfEveryOperation(t *testing.T) {
 	g := newRig(t)
 	g.push("app", "v1", "layer")
 	base, err := wire.NewBase("http://registry.example.com", nil)
@@ -31,18 +33,22 @@ func TestErrors(t *testing.T) {
 		name string
 		err  error
 	}{
-		{"not found", store.ErrNotFound}, {"hidden", auth.ErrHidden}, {"no credentials", auth.ErrNoCredentials}, {"credentials", auth.ErrCredentials},
-		{"denied", auth.ErrDenied}, {"scope", auth.ErrScope}, {"throttled", &auth.Throttled{After: time.Minute}}, {"create only", store.ErrDenied},
-		{"protected", store.ErrProtected}, {"immutable", store.ErrImmutable}, {"exists", store.ErrExists}, {"too large", store.ErrTooLarge},
-		{"quota", store.ErrQuota}, {"busy", store.ErrBusy}, {"referenced", store.ErrReferenced}, {"conflict", store.ErrConflict},
-		{"digest", store.ErrDigest}, {"offset", store.ErrOffset}, {"invalid", store.ErrInvalid}, {"full", store.ErrFull},
-		{"read-only", store.ErrReadOnly}, {"truncated", problem.ErrTruncated}, {"range", problem.ErrRange}, {"method", problem.ErrMethod},
-		{"disabled", errDisabled}, {"too many tags", errTooManyTags}, {"bad path", problem.ErrBadPath}, {"unknown", errors.New("a secret path /data")},
+		{"not found", store.ErrNotFound}, {"hidden", auth.ErrHidden}, {"no credentials", auth.ErrNoCredentials},
+		{"credentials", auth.ErrCredentials}, {"denied", auth.ErrDenied}, {"scope", auth.ErrScope},
+		{"throttled", &auth.Throttled{After: time.Minute}}, {"create only", store.ErrDenied},
+		{"protected", store.ErrProtected}, {"immutable", store.ErrImmutable}, {"exists", store.ErrExists},
+		{"too large", store.ErrTooLarge}, {"quota", store.ErrQuota}, {"busy", store.ErrBusy},
+		{"referenced", store.ErrReferenced}, {"conflict", store.ErrConflict}, {"digest", store.ErrDigest},
+		{"offset", store.ErrOffset}, {"invalid", store.ErrInvalid}, {"full", store.ErrFull}, {"read-only", store.ErrReadOnly},
+		{"truncated", problem.ErrTruncated}, {"range", problem.ErrRange}, {"method", problem.ErrMethod},
+		{"disabled", errDisabled}, {"too many tags", errTooManyTags}, {"bad path", problem.ErrBadPath},
+		{"unknown", errors.New("a secret path /data")},
 	}
 	var got strings.Builder
 	for _, c := range sentinels {
 		for _, o := range []struct{ op, method string }{
-			{"oci.manifest.get", "GET"}, {"oci.blob.get", "HEAD"}, {"oci.tags", "GET"}, {"oci.manifest.put", "PUT"}, {"oci.upload.patch", "PATCH"}, {"oci.manifest.delete", "DELETE"},
+			{"oci.manifest.get", "GET"}, {"oci.blob.get", "HEAD"}, {"oci.tags", "GET"}, {"oci.manifest.put", "PUT"},
+			{"oci.upload.patch", "PATCH"}, {"oci.manifest.delete", "DELETE"},
 		} {
 			got.WriteString(renderFailure(t, s, c.name, o.op, o.method, c.err))
 		}
@@ -71,9 +77,14 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 		t.Errorf("%s: the log's text reached the client: %s", name, body)
 	case w.Code == 401 && w.Header().Get("WWW-Authenticate") == "":
 		t.Errorf("%s: a 401 without challenge", name)
-	case w.Header().Get("Docker-Distribution-Api-Version") != "registry/2.0" || w.Header().Get("Content-Type") != "application/json" ||
-		w.Header().Get("X-Content-Type-Options") != "nosniff":
-		t.Errorf("%s: header %v", name, w.Header())
+	}
+	for header, want := range map[string]string{
+		"Docker-Distribution-Api-Version": "registry/2.0", "Content-Type": "application/json",
+		"X-Content-Type-Options": "nosniff",
+	} {
+		if got := w.Header().Get(header); got != want {
+			t.Errorf("%s: header %s is %q, want %q", name, header, got, want)
+		}
 	}
 	line := fmt.Sprintf("%-14s %-6s %-19s %d %s", name, method, op, w.Code, body)
 	if c := w.Header().Get("WWW-Authenticate"); c != "" {
@@ -85,8 +96,9 @@ func renderFailure(t *testing.T, s *server, name, op, method string, err error) 
 	return strings.TrimSpace(line) + "\n"
 }
 
-// TestA2_Codes: the codes we send with a 4xx of the specification's own statuses are in its list or known from Docker.
-func TestA2_Codes(t *testing.T) {
+// TestEveryStatusHasACode: the codes we send with a 4xx of the specification's own statuses are in its list or known
+// from Docker.
+func TestEveryStatusHasACode(t *testing.T) {
 	for _, op := range (&server{}).routes() {
 		for status := 400; status < 600; status++ {
 			c := code(wire.Failure{Op: op.Op}, status)
@@ -97,26 +109,23 @@ func TestA2_Codes(t *testing.T) {
 	}
 }
 
-// TestA2_Headers: what every answer carries, whatever it is.
-func TestA2_Headers(t *testing.T) {
+// TestEveryAnswerHasTheVersionHeader: what every answer carries, whatever it is.
+func TestEveryAnswerHasTheVersionHeader(t *testing.T) {
 	g := newRig(t)
 	m, _ := g.push("app", "v1", "layer")
 	for _, a := range []answer{
-		g.Do("GET", "/v2/", nil), g.Ada("GET", "/v2/", nil), g.Ada("GET", "/v2/app/manifests/v1", nil), g.Ada("GET", "/v2/app/manifests/none", nil),
-		g.Ada("HEAD", "/v2/app/manifests/none", nil), g.Ada("GET", "/v2/A", nil), g.put("app", "v2", m), g.Ada("POST", "/v2/app/tags/list", nil),
-		g.Do("GET", "/v2/token", nil), g.Do("GET", "/v1/_ping", nil), g.Ada("GET", "/v2/app/tags/list?x=%zz", nil),
+		g.Do("GET", "/v2/", nil), g.Ada("GET", "/v2/", nil), g.Ada("GET", "/v2/app/manifests/v1", nil),
+		g.Ada("GET", "/v2/app/manifests/none", nil), g.Ada("HEAD", "/v2/app/manifests/none", nil), g.Ada("GET", "/v2/A", nil),
+		g.put("app", "v2", m), g.Ada("POST", "/v2/app/tags/list", nil), g.Do("GET", "/v2/token", nil),
+		g.Do("GET", "/v1/_ping", nil), g.Ada("GET", "/v2/app/tags/list?x=%zz", nil),
 	} {
-		if a.Header.Get("Docker-Distribution-Api-Version") != "registry/2.0" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%v", a)
-		}
+		a.WantHeader(t, "Docker-Distribution-Api-Version", "registry/2.0").WantHeader(t, "X-Content-Type-Options", "nosniff")
 	}
-	if a := g.want(g.Ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported); a.Header.Get("Allow") != "GET, HEAD" {
-		t.Errorf("%v", a)
-	}
+	g.want(g.Ada("POST", "/v2/app/tags/list", nil), 405, codeUnsupported).WantHeader(t, "Allow", "GET, HEAD")
 }
 
-// TestA2_Warning: texts are cleaned, and all of them together stay below the limit.
-func TestA2_Warning(t *testing.T) {
+// TestWarningsAreCleanAndLimited: texts are cleaned, and all of them together stay below the limit.
+func TestWarningsAreCleanAndLimited(t *testing.T) {
 	h := http.Header{}
 	warn(h, "quota \"nearly\" used\r\nX-Evil: 1 é")
 	if got := h.Get("Warning"); got != `299 - "quota nearly usedX-Evil: 1 "` {

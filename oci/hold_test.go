@@ -1,5 +1,7 @@
 package oci
 
+// What a manifest refers to stays as long as the manifest.
+
 import (
 	"testing"
 

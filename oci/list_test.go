@@ -1,8 +1,9 @@
 package oci
 
+// Lists: tags, referrers, repositories, searches and extensions.
+
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -30,8 +31,8 @@ func nextOf(t testing.TB, a answer) string {
 	return target[1:]
 }
 
-// TestA3_TagsList is end-8: order, pages, n=0, last that need not exist, and clamping.
-func TestA3_TagsList(t *testing.T) {
+// TestTagsArePaged is end-8: order, pages, n=0, last that need not exist, and clamping.
+func TestTagsArePaged(t *testing.T) {
 	g := newRig(t)
 	g.want(g.Ada("GET", "/v2/app/tags/list", nil), 404, codeNameUnknown)
 	m := g.image("app", "{}", "layer")
@@ -57,8 +58,14 @@ func TestA3_TagsList(t *testing.T) {
 		a := g.want(g.Ada("GET", "/v2/app/tags/list"+query, nil), 200, "")
 		var list tagList
 		a.Decode(t, &list)
-		if list.Name != "app" || list.Tags == nil || !slices.Equal(list.Tags, want.tags) || nextOf(t, a) != want.next {
-			t.Errorf("%s: %v", query, a)
+		if list.Name != "app" {
+			t.Errorf("%s: the repository is %q, want app", query, list.Name)
+		}
+		if list.Tags == nil || !slices.Equal(list.Tags, want.tags) {
+			t.Errorf("%s: the tags are %q, want %q", query, list.Tags, want.tags)
+		}
+		if next := nextOf(t, a); next != want.next {
+			t.Errorf("%s: the next page is %q, want %q", query, next, want.next)
 		}
 	}
 	g.want(g.Ada("GET", "/v2/app/tags/list?n=x", nil), 400, codePaginationInvalid)
@@ -67,24 +74,30 @@ func TestA3_TagsList(t *testing.T) {
 	}
 }
 
+// isIndex fails unless the answer is an image index of exactly the three fields, with a list that is not null.
+func (g *rig) isIndex(a answer) {
+	g.T.Helper()
+	a.WantHeader(g.T, "Content-Type", manifest.TypeIndex)
+	top := a.Object(g.T)
+	if got := wiretest.KeysOf(top); !slices.Equal(got, []string{"manifests", "mediaType", "schemaVersion"}) {
+		g.T.Errorf("%s: an index with the fields %q: %s", a.Request, got, a.Body)
+	}
+	if top["schemaVersion"] != 2.0 || top["mediaType"] != manifest.TypeIndex {
+		g.T.Errorf("%s: version %v of %v, want 2 of an index", a.Request, top["schemaVersion"], top["mediaType"])
+	}
+	if top["manifests"] == nil {
+		g.T.Errorf("%s: manifests is null", a.Request)
+	}
+}
+
 // referrers lists the digests of all pages.
 func (g *rig) referrers(path string) (list []manifest.Descriptor, filtered string) {
 	g.T.Helper()
 	for path != "" {
 		a := g.want(g.Ada("GET", path, nil), 200, "")
-		var index struct {
-			SchemaVersion int
-			MediaType     string
-			Manifests     []manifest.Descriptor
-		}
+		var index struct{ Manifests []manifest.Descriptor }
 		a.Decode(g.T, &index)
-		if index.SchemaVersion != 2 || index.MediaType != manifest.TypeIndex || a.Header.Get("Content-Type") != manifest.TypeIndex || index.Manifests == nil {
-			g.T.Errorf("%s: %v", path, a)
-		}
-		var top map[string]json.RawMessage
-		if a.Decode(g.T, &top); len(top) != 3 {
-			g.T.Errorf("%s has more than the three fields: %s", path, a.Body)
-		}
+		g.isIndex(a)
 		list, filtered = append(list, index.Manifests...), a.Header.Get("OCI-Filters-Applied")
 		path = nextOf(g.T, a)
 	}
@@ -102,7 +115,10 @@ func digestsOf(list []manifest.Descriptor) (out []string) {
 // refer pushes an image (or an index, without config) that refers to subject.
 func (g *rig) refer(subject digest.Digest, artifactType string, index bool, annotations fields) digest.Digest {
 	g.T.Helper()
-	m := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{}, "subject": descriptor(manifest.TypeImage, subject, 7), "annotations": annotations}
+	m := fields{
+		"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{},
+		"subject": descriptor(manifest.TypeImage, subject, 7), "annotations": annotations,
+	}
 	if !index {
 		m = g.imageFields("app", "{}")
 		m["subject"], m["annotations"] = descriptor(manifest.TypeImage, subject, 7), annotations
@@ -113,15 +129,13 @@ func (g *rig) refer(subject digest.Digest, artifactType string, index bool, anno
 	body := wiretest.JSON(m)
 	d := digest.FromString(body)
 	a := g.want(g.put("app", d.String(), body), 201, "")
-	if a.Header.Get("OCI-Subject") != subject.String() {
-		g.T.Errorf("OCI-Subject: %v", a)
-	}
+	a.WantHeader(g.T, "OCI-Subject", subject.String())
 	return d
 }
 
-// TestA3_Referrers is end-12: before and after the subject exists, with and without artifactType, filtered, paged,
-// deleted.
-func TestA3_Referrers(t *testing.T) {
+// TestReferrersAreListedAndFiltered is end-12: before and after the subject exists, with and without artifactType,
+// filtered, paged, deleted.
+func TestReferrersAreListedAndFiltered(t *testing.T) {
 	g := newRig(t)
 	subject := digest.FromString("to come")
 	path := "/v2/app/referrers/" + subject.String()
@@ -136,18 +150,26 @@ func TestA3_Referrers(t *testing.T) {
 	typed := g.refer(subject, "application/vnd.example.sig", true, nil)
 	g.refer(digest.FromString("another"), "application/vnd.example.sbom", true, nil)
 	list, filtered := g.referrers(path)
-	if want := []string{sbom.String(), image.String(), index.String(), typed.String()}; filtered != "" || !slices.Equal(digestsOf(list), sorted(want)) {
+	if want := []string{sbom.String(), image.String(), index.String(), typed.String()}; filtered != "" ||
+		!slices.Equal(digestsOf(list), sorted(want)) {
 		t.Errorf("referrers %v, filter %q", digestsOf(list), filtered)
 	}
 	for _, d := range list {
 		want := map[digest.Digest]manifest.Descriptor{
-			sbom:  {MediaType: manifest.TypeImage, ArtifactType: "application/vnd.example.sbom", Annotations: map[string]string{"org.example.format": "<json>"}},
+			sbom: {
+				MediaType: manifest.TypeImage, ArtifactType: "application/vnd.example.sbom",
+				Annotations: map[string]string{"org.example.format": "<json>"},
+			},
 			image: {MediaType: manifest.TypeImage, ArtifactType: "application/vnd.oci.image.config.v1+json"},
 			index: {MediaType: manifest.TypeIndex, Annotations: map[string]string{"a": "b"}},
 			typed: {MediaType: manifest.TypeIndex, ArtifactType: "application/vnd.example.sig"},
 		}[d.Digest]
-		if d.MediaType != want.MediaType || d.ArtifactType != want.ArtifactType || fmt.Sprint(d.Annotations) != fmt.Sprint(want.Annotations) || d.Size == 0 {
-			t.Errorf("%+v, want %+v", d, want)
+		if d.Size == 0 {
+			t.Errorf("%s has no size", d.Digest)
+		}
+		want.Digest, want.Size = d.Digest, d.Size
+		if got := fmt.Sprint(d); got != fmt.Sprint(want) {
+			t.Errorf("the descriptor is %s, want %v", got, want)
 		}
 	}
 	for query, want := range map[string][]string{
@@ -181,9 +203,9 @@ func sorted(s []string) []string {
 	return s
 }
 
-// TestA4_ReferrersPages: no page outgrows what clients read, and large annotations are neither lost nor kept in a
-// record.
-func TestA4_ReferrersPages(t *testing.T) {
+// TestReferrersPagesStayBelowTheLimitOfClients: no page outgrows what clients read, and large annotations are neither
+// lost nor kept in a record.
+func TestReferrersPagesStayBelowTheLimitOfClients(t *testing.T) {
 	g := newRig(t)
 	subject := digest.FromString("s")
 	want := []string{}
@@ -207,30 +229,39 @@ func TestA4_ReferrersPages(t *testing.T) {
 	}
 }
 
-// TestA4_FallbackImport: what a client listed under the fallback tag is merged in, as far as the manifests confirm it.
-func TestA4_FallbackImport(t *testing.T) {
+// TestReferrersOfTheFallbackTag: what a client listed under the fallback tag is merged in, as far as the manifests
+// confirm it.
+func TestReferrersOfTheFallbackTag(t *testing.T) {
 	g := newRig(t)
 	_, subject := g.push("app", "v1", "layer")
 	known := g.refer(subject, "known", false, nil)
 	const opaque = "application/vnd.example.signature+json"
 	push := func(subject digest.Digest) fields {
-		m := wiretest.JSON(fields{"mediaType": opaque, "artifactType": "imported", "subject": descriptor(manifest.TypeImage, subject, 7), "annotations": fields{"k": "v"}})
+		m := wiretest.JSON(fields{
+			"mediaType": opaque, "artifactType": "imported", "subject": descriptor(manifest.TypeImage, subject, 7),
+			"annotations": fields{"k": "v"},
+		})
 		a := g.want(g.put("app", digest.FromString(m).String(), m), 201, "")
-		if a.Header.Get("OCI-Subject") != "" {
-			t.Errorf("an opaque manifest was read: %v", a)
-		}
+		a.WantHeader(t, "OCI-Subject", "") // a type that means nothing to the registry is not read
 		return fields{"mediaType": "text/wrong", "digest": digest.FromString(m), "size": 1, "artifactType": "wrong"}
 	}
 	mine, other := push(subject), push(digest.FromString("another subject"))
-	index := fields{"schemaVersion": 2, "mediaType": manifest.TypeIndex, "manifests": []fields{mine, mine, other, descriptor(manifest.TypeImage, known, 1), descriptor(manifest.TypeImage, someDigest, 2)}}
+	index := fields{
+		"schemaVersion": 2, "mediaType": manifest.TypeIndex,
+		"manifests": []fields{
+			mine, mine, other, descriptor(manifest.TypeImage, known, 1), descriptor(manifest.TypeImage, someDigest, 2),
+		},
+	}
 	g.want(g.put("app", manifest.FallbackTag(subject), wiretest.JSON(index)), 201, "")
 	path := "/v2/app/referrers/" + subject.String()
 	list, _ := g.referrers(path)
-	if want := sorted([]string{known.String(), mine["digest"].(digest.Digest).String()}); !slices.Equal(digestsOf(list), want) {
+	want := sorted([]string{known.String(), mine["digest"].(digest.Digest).String()})
+	if !slices.Equal(digestsOf(list), want) {
 		t.Fatalf("referrers %v, want %v", digestsOf(list), want)
 	}
 	for _, d := range list {
-		if d.Digest != known && (d.MediaType != opaque || d.ArtifactType != "imported" || d.Size < 10 || d.Annotations["k"] != "v") {
+		if d.Digest != known &&
+			(d.MediaType != opaque || d.ArtifactType != "imported" || d.Size < 10 || d.Annotations["k"] != "v") {
 			t.Errorf("the tag was believed: %+v", d)
 		}
 	}
@@ -246,8 +277,8 @@ func TestA4_FallbackImport(t *testing.T) {
 	}
 }
 
-// TestA3_Catalog: pages, order, and only what the client may pull.
-func TestA3_Catalog(t *testing.T) {
+// TestCatalogShowsWhatTheClientMayPull: pages, order, and only what the client may pull.
+func TestCatalogShowsWhatTheClientMayPull(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"oci:repository:secret/*"} })
 	g.User("eve", []string{"oci:repository:team/*:pull"})
 	all := []string{"a", "secret/x", "team-x", "team/a", "team/b"}
@@ -286,33 +317,37 @@ func TestA3_Catalog(t *testing.T) {
 	if names := read("/v2/_catalog?last=secret/w", g.As("ada")); !slices.Equal(names, all[1:]) {
 		t.Errorf("last: %q", names)
 	}
-	if a := g.Do("GET", "/v2/_catalog", nil); a.Status != 401 || !strings.Contains(a.Header.Get("WWW-Authenticate"), `scope="registry:catalog:*"`) {
-		t.Errorf("without credentials: %v", a)
-	}
+	wantChallenge(t, g.want(g.Do("GET", "/v2/_catalog", nil), 401, ""), `scope="registry:catalog:*"`)
 
 	var entries []repositoryEntry
 	g.Ada("GET", "/v2/team/_oci/repositories", nil).Decode(t, &entries)
-	if len(entries) != 2 || entries[0].Name != "team/a" || entries[0].Tags != 1 || entries[0].Manifests != 1 || entries[0].Size == 0 || entries[0].Updated.IsZero() {
-		t.Errorf("#611 below a prefix: %+v", entries)
+	if len(entries) != 2 {
+		t.Fatalf("below a prefix: %+v, want two repositories", entries)
+	}
+	first := entries[0]
+	if first.Name != "team/a" || first.Tags != 1 || first.Manifests != 1 {
+		t.Errorf("below a prefix: %+v first, want team/a with one tag and one manifest", first)
+	}
+	if first.Size == 0 || first.Updated.IsZero() {
+		t.Errorf("below a prefix: %+v has no size or no time", first)
 	}
 	a := g.Ada("GET", "/v2/_oci/repositories?n=4", nil)
-	if a.Decode(t, &entries); len(entries) != 4 || nextOf(t, a) != "/v2/_oci/repositories?last=team%2Fa&n=4" {
-		t.Errorf("#611: %v", a)
+	if a.Decode(t, &entries); len(entries) != 4 {
+		t.Errorf("%d repositories on a page of 4", len(entries))
 	}
-	if a := g.Ada("GET", "/v2/tea/_oci/repositories", nil); a.Body != "[]\n" {
-		t.Errorf("#611 below half a component: %v", a)
+	if next := nextOf(t, a); next != "/v2/_oci/repositories?last=team%2Fa&n=4" {
+		t.Errorf("the next page is %q", next)
 	}
+	g.Ada("GET", "/v2/tea/_oci/repositories", nil).WantExactly(t, "[]\n") // a prefix has whole components
 }
 
-// TestA3_Search is what docker search and podman search send.
-func TestA3_Search(t *testing.T) {
+// TestSearchOfDockerAndPodman is what docker search and podman search send.
+func TestSearchOfDockerAndPodman(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"oci:repository:secret/*"} })
 	for _, name := range []string{"library/nginx", "team/nginx-proxy", "secret/nginx", "other"} {
 		g.push(name, "v1", "layer")
 	}
-	if a := g.want(g.Do("GET", "/v1/_ping", nil), 200, ""); a.Body != "true\n" {
-		t.Errorf("_ping: %v", a)
-	}
+	g.want(g.Do("GET", "/v1/_ping", nil), 200, "").WantExactly(t, "true\n")
 	search := func(query string, opts ...option) (names []string) {
 		t.Helper()
 		a := g.want(g.Do("GET", "/v1/search?"+query, nil, opts...), 200, "")
@@ -345,22 +380,32 @@ func TestA3_Search(t *testing.T) {
 	}
 }
 
-// TestA3_Discover is extensions/_oci.
-func TestA3_Discover(t *testing.T) {
+// TestDiscoveryOfExtensions is extensions/_oci.
+func TestDiscoveryOfExtensions(t *testing.T) {
 	g := newRig(t)
 	g.push("app", "v1", "layer")
-	for path, endpoint := range map[string]string{"/v2/_oci/ext/discover": "/v2/_oci/repositories", "/v2/app/_oci/ext/discover": "/v2/app/_oci/tag-history/<tag>"} {
+	for path, endpoint := range map[string]string{
+		"/v2/_oci/ext/discover":     "/v2/_oci/repositories",
+		"/v2/app/_oci/ext/discover": "/v2/app/_oci/tag-history/<tag>",
+	} {
 		var list extensionList
 		g.want(g.Ada("GET", path, nil), 200, "").Decode(t, &list)
-		if len(list.Extensions) == 0 || list.Extensions[0].Name != "_oci" || list.Extensions[0].URL == "" || !slices.Contains(list.Extensions[0].Endpoints, endpoint) {
-			t.Errorf("%s: %+v", path, list)
+		if len(list.Extensions) == 0 {
+			t.Fatalf("GET %s: no extension", path)
+		}
+		first := list.Extensions[0]
+		if first.Name != "_oci" || first.URL == "" {
+			t.Errorf("GET %s: %+v is first, want _oci with an address", path, first)
+		}
+		if !slices.Contains(first.Endpoints, endpoint) {
+			t.Errorf("GET %s: the end points are %q, want %s among them", path, first.Endpoints, endpoint)
 		}
 	}
 	g.want(g.Ada("GET", "/v2/nothing/_oci/ext/discover", nil), 404, codeNameUnknown)
 }
 
-// TestReadOnlyStore: reading goes on, writing is a 503 that says why.
-func TestReadOnlyStore(t *testing.T) {
+// TestReadOnlyStoreServesAndRefusesPushes: reading goes on, writing is a 503 that says why.
+func TestReadOnlyStoreServesAndRefusesPushes(t *testing.T) {
 	g := newRig(t)
 	m, d := g.push("app", "v1", "layer")
 	g.Store.SetReadOnly("maintenance")
@@ -375,8 +420,8 @@ func TestReadOnlyStore(t *testing.T) {
 	g.want(g.put("app", "v2", m), 201, "")
 }
 
-// TestStatsFollow: what the store counts for lists is what was pushed.
-func TestStatsFollow(t *testing.T) {
+// TestStatsCountWhatWasPushed: what the store counts for lists is what was pushed.
+func TestStatsCountWhatWasPushed(t *testing.T) {
 	g := newRig(t)
 	m, _ := g.push("app", "v1", "layer")
 	packages, err := store.NewRepo[Meta](g.Store, store.OCI).Packages(context.Background(), "", 0)
@@ -384,8 +429,11 @@ func TestStatsFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := int64(len(m) + len("layer") + len(`{"layer":"layer"}`))
-	if len(packages) != 1 || packages[0].Versions != 1 || packages[0].Tags != 1 || packages[0].Bytes != want {
-		t.Errorf("%+v, want %d bytes", packages, want)
+	if len(packages) != 1 {
+		t.Fatalf("%+v, want one repository", packages)
+	}
+	if p := packages[0]; p.Versions != 1 || p.Tags != 1 || p.Bytes != want {
+		t.Errorf("%d versions, %d tags, %d bytes; want 1, 1, %d", p.Versions, p.Tags, p.Bytes, want)
 	}
 }
 

@@ -1,6 +1,6 @@
 package oci
 
-// Copies of before each repository of an upstream had one name: what is kept under the name that a client asked by.
+// Copies that were fetched when they were kept under the name that a client asked by.
 
 import (
 	"strings"
@@ -46,7 +46,8 @@ func (g *rig) oldCopy(pkg, source, layer string, fetched time.Time) (image strin
 func imageOf(config, layer digest.Digest) string {
 	return strings.NewReplacer("CONFIG", config.String(), "LAYER", layer.String()).Replace(
 		`{"schemaVersion":2,"mediaType":"` + manifest.TypeImage +
-			`","config":{"mediaType":"x/config","digest":"CONFIG","size":2},"layers":[{"mediaType":"x/layer","digest":"LAYER","size":1}]}`)
+			`","config":{"mediaType":"x/config","digest":"CONFIG","size":2},` +
+			`"layers":[{"mediaType":"x/layer","digest":"LAYER","size":1}]}`)
 }
 
 // after is the registry on the store of g with upstreams, as a start makes it.

@@ -1,5 +1,7 @@
 package oci
 
+// Copies of upstream registries, against an upstream that behaves like a large one.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -127,9 +129,9 @@ func newCopy(t *testing.T, h *hub, change ...func(*upstream.Config)) (*rig, *sto
 	}), clock
 }
 
-// TestH4_CacheWhenItMatters: what was pulled once is pulled again with registry, token server and file host all gone,
-// by tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
-func TestH4_CacheWhenItMatters(t *testing.T) {
+// TestCopiesOutliveTheirUpstream: what was pulled once is pulled again with registry, token server and file host all
+// gone, by tag, by digest and as a blob; a tag is looked at with HEAD, which the big ones do not count.
+func TestCopiesOutliveTheirUpstream(t *testing.T) {
 	h := newHub(t)
 	image, id := h.push("library/app", "v1", "layer")
 	g, clock := newCopy(t, h)
@@ -143,28 +145,26 @@ func TestH4_CacheWhenItMatters(t *testing.T) {
 	}
 	gets := h.gets.Load()
 	clock.Advance(2 * freshTag)
-	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != image || h.heads.Load() == 0 || h.gets.Load() != gets {
-		t.Errorf("looked again with %d HEAD and %d GET: %v", h.heads.Load(), h.gets.Load()-gets, a)
+	g.want(g.Ada("GET", byTag, nil), 200, "").WantExactly(t, image)
+	if h.heads.Load() == 0 || h.gets.Load() != gets {
+		t.Errorf("the tag was looked at again with %d HEAD and %d GET, want HEAD alone", h.heads.Load(), h.gets.Load()-gets)
 	}
 	h.close()
 	clock.Advance(24 * time.Hour)
-	if a := g.want(g.Ada("GET", byTag, nil), 200, ""); a.Body != image || !strings.HasPrefix(a.Header.Get("Warning"), "299 ") {
-		t.Errorf("by tag: %v", a)
+	a := g.want(g.Ada("GET", byTag, nil), 200, "").WantExactly(t, image)
+	if w := a.Header.Get("Warning"); !strings.HasPrefix(w, "299 ") {
+		t.Errorf("by tag: the warning is %q, want one", w)
 	}
-	if a := g.want(g.Ada("GET", byDigest, nil), 200, ""); a.Body != image || a.Header.Get("Warning") != "" {
-		t.Errorf("by digest: %v", a)
-	}
-	if a := g.want(g.Ada("GET", blob, nil), 200, ""); a.Body != "layer" {
-		t.Errorf("blob: %v", a)
-	}
+	g.want(g.Ada("GET", byDigest, nil), 200, "").WantExactly(t, image).WantHeader(t, "Warning", "")
+	g.want(g.Ada("GET", blob, nil), 200, "").WantExactly(t, "layer")
 	if a := g.want(g.Ada("GET", "/v2/hub/library/app/manifests/v2", nil), 503, ""); a.Header.Get("Retry-After") == "" {
-		t.Errorf("never pulled: %v", a)
+		t.Errorf("never pulled: no Retry-After in %v", a)
 	}
 }
 
-// TestH4_OneFetch: many cold pulls are one of the upstream's, and each has its first byte before the upstream has sent
-// its last.
-func TestH4_OneFetch(t *testing.T) {
+// TestColdPullsAreOneFetch: many cold pulls are one of the upstream's, and each has its first byte before the upstream
+// has sent its last.
+func TestColdPullsAreOneFetch(t *testing.T) {
 	const size, readers = 4 << 20, 20
 	h := newHub(t)
 	h.hold = make(chan struct{})
@@ -199,12 +199,13 @@ func TestH4_OneFetch(t *testing.T) {
 	close(h.hold)
 	done.Wait()
 	if n := h.blobs.Load(); n != 1 {
-		t.Errorf("%d fetches", n)
+		t.Errorf("the upstream was asked %d times, want once", n)
 	}
 }
 
-// TestH4_NoStorm: a registry that says "too many" is left alone until its own time, and its tags go on from here.
-func TestH4_NoStorm(t *testing.T) {
+// TestUpstreamThatAsksForRestIsLeftAlone: a registry that says "too many" is left alone until its own time, and its
+// tags go on from here.
+func TestUpstreamThatAsksForRestIsLeftAlone(t *testing.T) {
 	h := newHub(t)
 	image, _ := h.push("app", "v1", "layer")
 	g, clock := newCopy(t, h)
@@ -214,18 +215,16 @@ func TestH4_NoStorm(t *testing.T) {
 	asked := g.Deps.Upstreams.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
 	before := asked.Counts.Requests.Load()
 	for range 50 {
-		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, ""); a.Body != image {
-			t.Fatalf("%v", a)
-		}
+		g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 200, "").WantExactly(t, image)
 	}
 	if n := asked.Counts.Requests.Load() - before; n > 3 {
-		t.Errorf("%d requests to a registry that asked for rest", n)
+		t.Errorf("%d requests to a registry that asked for rest, want at most 3", n)
 	}
 }
 
-// TestE_CVE_2026_12566_Realm: whoever answers in a registry's place names a realm of his own. The password does not go
-// there, and a realm on an address nobody named is not even dialled.
-func TestE_CVE_2026_12566_Realm(t *testing.T) {
+// TestPasswordGoesToNamedRealmsOnly: whoever answers in a registry's place names a realm of his own. The password does
+// not go there, and a realm on an address nobody named is not even dialled (CVE-2026-12566).
+func TestPasswordGoesToNamedRealmsOnly(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change       func(*upstream.Config, string)
 		status       int
@@ -241,87 +240,89 @@ func TestE_CVE_2026_12566_Realm(t *testing.T) {
 			g, _ := newCopy(t, h, func(c *upstream.Config) { tt.change(c, h.tokens.URL) })
 			g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), tt.status, "")
 			if asked := h.tokensAsked.Load() > 0; asked != tt.asked {
-				t.Errorf("asked %t", asked)
+				t.Errorf("the realm was asked: %t, want %t", asked, tt.asked)
 			}
 			if got, _ := h.password.Load().(string); strings.HasPrefix(got, "Basic ") != tt.basic {
-				t.Errorf("the realm was given %q", got)
+				t.Errorf("the realm was given %q, want a password: %t", got, tt.basic)
 			}
 		})
 	}
 }
 
-// TestE_GHSA_2v5f_FailClosed: a token server that refuses or is in trouble is neither "not found" nor a reason to go on
-// without a token.
-func TestE_GHSA_2v5f_FailClosed(t *testing.T) {
+// TestTokenServerInTroubleIsNoNotFound: a token server that refuses or is in trouble is neither "not found" nor a
+// reason to go on without a token (GHSA-2v5f).
+func TestTokenServerInTroubleIsNoNotFound(t *testing.T) {
 	for _, status := range []int{401, 403, 429, 500} {
 		h := newHub(t)
 		h.push("app", "v1", "layer")
 		h.refused.Store(int64(status))
 		g, _ := newCopy(t, h)
-		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 503, ""); strings.Contains(a.Body, h.tokens.URL) || h.gets.Load() != 0 {
-			t.Errorf("%d: %v", status, a)
+		if a := g.want(g.Ada("GET", "/v2/hub/app/manifests/v1", nil), 503, ""); strings.Contains(a.Body, h.tokens.URL) {
+			t.Errorf("%d: the address of the token server is in %v", status, a)
+		}
+		if n := h.gets.Load(); n != 0 {
+			t.Errorf("%d: the registry was asked %d times without a token", status, n)
 		}
 	}
 }
 
-// TestA7_Names: the three ways to name an upstream's repository, and what the upstream is asked for.
-func TestA7_Names(t *testing.T) {
+// TestNamesOfUpstreamRepositories: the three ways to name an upstream's repository, and what the upstream is asked for.
+func TestNamesOfUpstreamRepositories(t *testing.T) {
 	h := newHub(t)
 	image, _ := h.push("team/app", "v1", "layer")
 	g, _ := newCopy(t, h)
 	for _, path := range []string{
-		"/v2/hub/team/app/manifests/v1", "/v2/team/app/manifests/v1?ns=" + strings.ToUpper(hostOf(h.front.URL)), "/v2/team/app/manifests/v1?ns=hub", "/v2/team/app/manifests/v1",
+		"/v2/hub/team/app/manifests/v1", "/v2/team/app/manifests/v1?ns=" + strings.ToUpper(hostOf(h.front.URL)),
+		"/v2/team/app/manifests/v1?ns=hub", "/v2/team/app/manifests/v1",
 	} {
-		a := g.want(g.Ada("GET", path, nil), 200, "")
 		_, ns, _ := strings.Cut(path, "?ns=")
-		if a.Body != image || a.Header.Get("OCI-Namespace") != ns {
-			t.Errorf("%s: %v", path, a)
-		}
+		g.want(g.Ada("GET", path, nil), 200, "").WantExactly(t, image).WantHeader(t, "OCI-Namespace", ns)
 	}
-	for address, want := range map[string]string{"https://registry-1.docker.io": "library/alpine", "https://registry.example.com": "alpine"} {
-		reg, err := upstream.New(g.Store, nil, upstream.Options{Upstreams: []upstream.Config{{Kind: store.OCI, Name: "other", URL: address}}})
+	for address, want := range map[string]string{
+		"https://registry-1.docker.io": "library/alpine", "https://registry.example.com": "alpine",
+	} {
+		reg, err := upstream.New(
+			g.Store, nil, upstream.Options{Upstreams: []upstream.Config{{Kind: store.OCI, Name: "other", URL: address}}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(reg.Close)
 		u := reg.Set(store.OCI, upstream.Protocol{}).Upstreams()[0]
 		if got := sourceAt(u, "alpine").path; got != want {
-			t.Errorf("%s: %s", address, got)
+			t.Errorf("alpine is %s at %s, want %s", got, address, want)
 		}
 		if got := sourceAt(u, "library/alpine").path; got != "library/alpine" {
-			t.Errorf("%s: library twice: %s", address, got)
+			t.Errorf("library/alpine is %s at %s", got, address)
 		}
 	}
 }
 
-// TestA7_Writes: copies cannot be pushed to, nor may a push hide a name of the upstream.
-func TestA7_Writes(t *testing.T) {
+// TestCopiesCannotBePushedTo: copies cannot be pushed to, nor may a push hide a name of the upstream.
+func TestCopiesCannotBePushedTo(t *testing.T) {
 	h := newHub(t)
 	h.push("team/app", "v1", "layer")
 	g, _ := newCopy(t, h)
 	g.want(g.Ada("POST", "/v2/hub/team/app/blobs/uploads/", nil), 405, codeUnsupported)
-	g.want(g.Ada("PUT", "/v2/hub/team/app/manifests/v1", "{}", wiretest.Header("Content-Type", manifest.TypeImage)), 405, codeUnsupported)
+	asImage := wiretest.Header("Content-Type", manifest.TypeImage)
+	g.want(g.Ada("PUT", "/v2/hub/team/app/manifests/v1", "{}", asImage), 405, codeUnsupported)
 	g.want(g.Ada("POST", "/v2/team/app/blobs/uploads/", nil), 403, codeDenied)
 	g.want(g.Ada("POST", "/v2/mine/app/blobs/uploads/", nil), 202, "")
 }
 
-// TestA7_Lists: tags page by page, and what refers to an image, be it listed by the registry's own API or only by a
-// tag.
-func TestA7_Lists(t *testing.T) {
+// TestListsOfAnUpstream: tags page by page, and what refers to an image, be it listed by the registry's own API or only
+// by a tag.
+func TestListsOfAnUpstream(t *testing.T) {
 	h := newHub(t)
 	_, subject := h.push("app", "v1", "layer")
 	h.push("app", "v2", "layer")
 	h.push("app", "v3", "layer")
 	g, _ := newCopy(t, h)
-	a := g.want(g.Ada("GET", "/v2/hub/app/tags/list?n=2", nil), 200, "")
-	if !strings.Contains(a.Body, `"v1","v2"`) || !strings.Contains(a.Header.Get("Link"), "/v2/hub/app/tags/list?") || strings.Contains(a.Header.Get("Link"), hostOf(h.front.URL)) {
-		t.Errorf("%v", a)
+	a := g.want(g.Ada("GET", "/v2/hub/app/tags/list?n=2", nil), 200, "").WantBody(t, `"v1","v2"`)
+	next := nextOf(t, a)
+	if !strings.HasPrefix(next, "/v2/hub/app/tags/list?") {
+		t.Errorf("the next page is %s, want one of this registry", next)
 	}
-	next, _, _ := strings.Cut(strings.TrimPrefix(a.Header.Get("Link"), "<"), ">")
-	if a := g.want(g.Ada("GET", next, nil), 200, ""); !strings.Contains(a.Body, `["v3"]`) {
-		t.Errorf("%s: %v", next, a)
-	}
-	if a := g.want(g.Ada("GET", "/v2/hub/app/referrers/"+subject.String(), nil), 200, ""); !strings.Contains(a.Body, `"manifests":[]`) {
-		t.Errorf("%v", a)
-	}
+	g.want(g.Ada("GET", next, nil), 200, "").WantBody(t, `["v3"]`)
+	g.want(g.Ada("GET", "/v2/hub/app/referrers/"+subject.String(), nil), 200, "").WantBody(t, `"manifests":[]`)
 }

@@ -1,5 +1,7 @@
 package oci
 
+// Many clients at once.
+
 import (
 	"context"
 	"fmt"
@@ -32,8 +34,8 @@ func together(n int, fn func(i int)) {
 	wg.Wait()
 }
 
-// TestA6b_ParallelPushes: many push the same digest to one repository and to others, and all succeed.
-func TestA6b_ParallelPushes(t *testing.T) {
+// TestParallelPushesAllSucceed: many push the same digest to one repository and to others, and all succeed.
+func TestParallelPushesAllSucceed(t *testing.T) {
 	g := newRig(t)
 	content := strings.Repeat("shared layer", 30<<10)
 	d := digest.FromString(content)
@@ -55,8 +57,8 @@ func TestA6b_ParallelPushes(t *testing.T) {
 	})
 }
 
-// TestA6b_OneWriter: a second writer on a session is refused with 409, and not one byte of it gets in.
-func TestA6b_OneWriter(t *testing.T) {
+// TestUploadHasOneWriter: a second writer on a session is refused with 409, and not one byte of it gets in.
+func TestUploadHasOneWriter(t *testing.T) {
 	g := newRig(t)
 	g.Srv.Client().Transport.(*http.Transport).ExpectContinueTimeout = time.Minute
 	loc := g.session("app")
@@ -88,8 +90,8 @@ func TestA6b_OneWriter(t *testing.T) {
 	g.pullable("app", d, "first")
 }
 
-// TestC_CompareAndSetRace: of many writers with one precondition exactly one wins.
-func TestC_CompareAndSetRace(t *testing.T) {
+// TestOneOfManyWritersWins: of many writers with one precondition exactly one wins.
+func TestOneOfManyWritersWins(t *testing.T) {
 	g := newRig(t)
 	const n = 10
 	manifests := make([]string, n)
@@ -121,9 +123,9 @@ func TestC_CompareAndSetRace(t *testing.T) {
 	}
 }
 
-// TestH3_PushDeleteSweep: clients that skip uploads after a HEAD, while tags are deleted and blobs swept. Every push
-// that was answered with 201 pulls completely, at once.
-func TestH3_PushDeleteSweep(t *testing.T) {
+// TestPushesDuringDeletesAndSweepsPull: clients that skip uploads after a HEAD, while tags are deleted and blobs swept.
+// Every push that was answered with 201 pulls completely, at once.
+func TestPushesDuringDeletesAndSweepsPull(t *testing.T) {
 	clock := newClock()
 	g := newRig(t, withClock(clock))
 	m, d := g.push("app", "v0", "layer")

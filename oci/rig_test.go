@@ -1,5 +1,7 @@
 package oci
 
+// The registry that tests stand on, and what its clients do.
+
 import (
 	"context"
 	"encoding/json"
@@ -147,6 +149,9 @@ func putBlob(t testing.TB, s *store.Store, content string) store.Blob {
 	return storetest.Put(t, s, content)
 }
 
-func brokenAt(t *testing.T, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error, test func(*testing.T, string, error)) {
+func brokenAt(
+	t *testing.T, prepare func(*testing.T, *store.Store), action func(*testing.T, *store.Store) error,
+	test func(*testing.T, string, error),
+) {
 	storetest.BrokenAt(t, prepare, action, test)
 }

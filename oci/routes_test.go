@@ -1,5 +1,7 @@
 package oci
 
+// How paths and queries become requests, and back.
+
 import (
 	"errors"
 	"net/http/httptest"
@@ -18,8 +20,8 @@ const (
 	someSHA512 = "sha512:" + someHex + someHex
 )
 
-// TestA3_EveryPathParses covers the table of end points, below /v2 and below its alias.
-func TestA3_EveryPathParses(t *testing.T) {
+// TestEveryPathIsReadAndLinksBack covers the table of end points, below /v2 and below its alias.
+func TestEveryPathIsReadAndLinksBack(t *testing.T) {
 	cases := []struct{ method, path, op, name, rest string }{
 		{"GET", "/v2", "oci.ping", "", ""},
 		{"HEAD", "/v2/", "oci.ping", "", ""},
@@ -49,7 +51,7 @@ func TestA3_EveryPathParses(t *testing.T) {
 		{"DELETE", "/v2/a/blobs/uploads/x", "oci.upload.cancel", "a", "x"},
 		{"GET", "/v2/a/tags/list", "oci.tags", "a", ""},
 		{"GET", "/v2/a/referrers/" + someDigest, "oci.referrers", "a", someDigest},
-		// A1, routing from the right: repositories may have components called like ours.
+		// Read from the right: repositories may have components called like ours.
 		{"GET", "/v2/blobs/uploads/manifests/latest", "oci.manifest.get", "blobs/uploads", "latest"},
 		{"GET", "/v2/a/blobs/uploads/tags/list", "oci.tags", "a/blobs/uploads", ""},
 		{"POST", "/v2/a/manifests/blobs/uploads/", "oci.upload.start", "a/manifests", ""},
@@ -115,8 +117,8 @@ func roundTrip(t testing.TB, method, raw string) {
 	}
 }
 
-// TestE_PathAttacks: what is not of the grammar never reaches a handler.
-func TestE_PathAttacks(t *testing.T) {
+// TestMisfitsAreToldApart: what is not of the grammar never reaches a handler.
+func TestMisfitsAreToldApart(t *testing.T) {
 	cases := []struct {
 		method, path string
 		is           error
@@ -157,7 +159,10 @@ func TestE_PathAttacks(t *testing.T) {
 		{"GET", "/v2/a/tags/list?n=-1", problem.ErrBadPath, codePaginationInvalid},
 		{"GET", "/v2/a/_oci/tag-history/x?before=yesterday", problem.ErrBadPath, codeUnsupported},
 		{"GET", "/v2/a/_oci/tag-history/x?digest=z", problem.ErrBadPath, codeDigestInvalid},
-		{"GET", "/v2/a/referrers/" + someDigest + "?" + strings.Repeat("artifactType=a&", 51), problem.ErrBadPath, codeUnsupported},
+		{
+			"GET", "/v2/a/referrers/" + someDigest + "?" + strings.Repeat("artifactType=a&", 51), problem.ErrBadPath,
+			codeUnsupported,
+		},
 		{"PUT", "/v2/a/manifests/x?tag=y", problem.ErrBadPath, codeManifestInvalid},
 		{"PUT", "/v2/a/manifests/" + someDigest + "?tag=.y", problem.ErrBadPath, codeTagInvalid},
 		{"PUT", "/v2/a/manifests/" + someDigest + "?" + strings.Repeat("tag=x&", 101), errTooManyTags, codeManifestInvalid},
@@ -179,8 +184,8 @@ func TestE_PathAttacks(t *testing.T) {
 	}
 }
 
-// TestE_HugeN: a page size is clamped, never an allocation (CVE-2023-2253).
-func TestE_HugeN(t *testing.T) {
+// TestPageSizeIsClamped: a page size is clamped, never an allocation (CVE-2023-2253).
+func TestPageSizeIsClamped(t *testing.T) {
 	for _, n := range []string{"100000", "9223372036854775807", "99999999999999999999999"} {
 		_, q, err := parseURL(t, "GET", "/v2/a/tags/list?n="+n)
 		if err != nil || q.N != maxPage {
@@ -192,11 +197,11 @@ func TestE_HugeN(t *testing.T) {
 	}
 }
 
-// TestA3_MountParameters: whatever is wrong with a mount, it only means that nothing is mounted.
-func TestA3_MountParameters(t *testing.T) {
+// TestMalformedMountParametersMountNothing: whatever is wrong with a mount, it only means that nothing is mounted.
+func TestMalformedMountParametersMountNothing(t *testing.T) {
 	_, q, err := parseURL(t, "POST", "/v2/a/blobs/uploads/?mount=nonsense&from=BAD&origin=x")
 	if err != nil || q.Mount != "nonsense" || q.From != "BAD" || q.Anonymous {
-		t.Errorf("%+v, %v", q, err)
+		t.Errorf("a malformed mount is read as %+v, %v; want it as it is", q, err)
 	}
 	if _, q, _ := parseURL(t, "POST", "/v2/a/blobs/uploads/?mount="+someDigest); !q.Anonymous {
 		t.Error("a mount without from is not anonymous")
@@ -209,8 +214,8 @@ func TestA3_MountParameters(t *testing.T) {
 // TestDocTable: the table of the package comment is that of the routes.
 func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
-// TestAllowed: the Allow header of a 405 names what would work.
-func TestAllowed(t *testing.T) {
+// TestAllowNamesOtherMethods: the Allow header of a 405 names what would work.
+func TestAllowNamesOtherMethods(t *testing.T) {
 	s := &server{table: table}
 	for line, want := range map[string]string{
 		"DELETE /v2/a/manifests/x": "GET, PUT, HEAD",
@@ -229,7 +234,8 @@ func FuzzParse(f *testing.F) {
 		"/v2/a/blobs/uploads/?mount=" + someDigest + "&from=b", "/v2/a/blobs/uploads/x?digest=" + someSHA512,
 		"/v2/a/tags/list?n=5&last=z", "/v2/a/referrers/" + someDigest + "?artifactType=a&artifactType=b&n=1&last=x",
 		"/v2/a/_oci/tag-history/v1?before=2026-01-02T03:04:05Z&n=3", "/v2/x/_oci/repositories?n=1", "/v1/search?q=a+b&n=1",
-		"/v2/blobs/uploads/manifests/x", "/v2/%2e%2e/blobs/uploads/", "/v2/a/blobs/uploads/?digest-algorithm=sha512&mount=&from=",
+		"/v2/blobs/uploads/manifests/x", "/v2/%2e%2e/blobs/uploads/",
+		"/v2/a/blobs/uploads/?digest-algorithm=sha512&mount=&from=",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "PATCH", "DELETE"} {
 			f.Add(m, s)

@@ -23,13 +23,16 @@ import (
 
 // Answer is a response with its body read.
 type Answer struct {
-	Status int
-	Header http.Header
-	Body   string
+	Status  int
+	Header  http.Header
+	Body    string
+	Request string // what was asked: method and URL
 }
 
-// String shows the beginning of the answer.
-func (a Answer) String() string { return fmt.Sprintf("%d %v %.400q", a.Status, a.Header, a.Body) }
+// String shows what was asked, and the beginning of the answer.
+func (a Answer) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d %v %.400q", a.Request, a.Status, a.Header, a.Body))
+}
 
 // Decode reads the body as JSON into v.
 func (a Answer) Decode(t testing.TB, v any) {
@@ -37,6 +40,15 @@ func (a Answer) Decode(t testing.TB, v any) {
 	if err := json.Unmarshal([]byte(a.Body), v); err != nil {
 		t.Fatalf("%v: %v", a, err)
 	}
+}
+
+// WantExactly fails unless the body is the text, and nothing else.
+func (a Answer) WantExactly(t testing.TB, body string) Answer {
+	t.Helper()
+	if a.Body != body {
+		t.Errorf("%s: the body is %.400q, want %.400q", a.Request, a.Body, body)
+	}
+	return a
 }
 
 // Object reads the body as a JSON object.

@@ -46,8 +46,8 @@ func TestRead(t *testing.T) {
 
 // TestReadOthers: documents without a tarball, and values of the wrong type, which clients send as null.
 func TestReadOthers(t *testing.T) {
-	d, _,
-		err := read(`{"_id":null,"versions":{"1.0.0":{"deprecated":"x","dist":{}},"1.0.1":{"deprecated":null,"a":[]},"1.0.2":{}},` +
+	d, _, err := read(`{"_id":null,` +
+		`"versions":{"1.0.0":{"deprecated":"x","dist":{}},"1.0.1":{"deprecated":null,"a":[]},"1.0.2":{}},` +
 		`"maintainers":["a <b>",{"name":"c"},7],"users":{"ada":true,"bob":false}}`)
 	if err != nil || len(d.Versions) != 3 || *d.Versions[0].Deprecated != "x" || *d.Versions[1].Deprecated != "" ||
 		d.Versions[2].Deprecated != nil {

@@ -1,5 +1,7 @@
 package manifest
 
+// Which manifests are accepted, and what they are read as.
+
 import (
 	"encoding/json"
 	"errors"
@@ -24,8 +26,8 @@ func imageWith(extra string) string {
 	return `{"schemaVersion":2,"config":` + config + `,"layers":[]` + extra + `}`
 }
 
-// TestA4_ManifestTypes: which types are accepted, recognised and refused.
-func TestA4_ManifestTypes(t *testing.T) {
+// TestTypesOfManifests: which types are accepted, recognised and refused.
+func TestTypesOfManifests(t *testing.T) {
 	index := `{"schemaVersion":2,"manifests":[]}`
 	cases := []struct {
 		name, contentType, body, want string // want "" = refused
@@ -38,8 +40,14 @@ func TestA4_ManifestTypes(t *testing.T) {
 		{"no header, by mediaType", "", imageWith(`,"mediaType":"` + TypeDockerImage + `"`), TypeDockerImage},
 		{"no header, image by shape", "", imageWith(""), TypeImage},
 		{"no header, index by shape", "", index, TypeIndex},
-		{"old artifact manifest", TypeArtifact, `{"mediaType":"` + TypeArtifact + `","artifactType":"x/y","blobs":[` + config + `]}`, TypeArtifact},
-		{"unknown type is opaque", "application/vnd.example.thing+json", `{"whatever":[1,2]}`, "application/vnd.example.thing+json"},
+		{
+			"old artifact manifest", TypeArtifact,
+			`{"mediaType":"` + TypeArtifact + `","artifactType":"x/y","blobs":[` + config + `]}`, TypeArtifact,
+		},
+		{
+			"unknown type is opaque", "application/vnd.example.thing+json", `{"whatever":[1,2]}`,
+			"application/vnd.example.thing+json",
+		},
 		{"unknown fields", TypeImage, imageWith(`,"x":{"y":[1]}`), TypeImage},
 		{"any artifactType", TypeImage, imageWith(`,"artifactType":"my own thing"`), TypeImage},
 		{"null layers", TypeImage, `{"schemaVersion":2,"config":` + config + `,"layers":null}`, TypeImage},
@@ -62,7 +70,10 @@ func TestA4_ManifestTypes(t *testing.T) {
 		{"index without manifests", TypeIndex, `{"schemaVersion":2}`, ""},
 		{"config of the wrong type", TypeImage, `{"schemaVersion":2,"config":[],"layers":[]}`, ""},
 		{"layer without digest", TypeImage, `{"schemaVersion":2,"config":` + config + `,"layers":[{"size":1}]}`, ""},
-		{"negative size", TypeImage, `{"schemaVersion":2,"config":` + config + `,"layers":[{"digest":"` + someDigest + `","size":-1}]}`, ""},
+		{
+			"negative size", TypeImage,
+			`{"schemaVersion":2,"config":` + config + `,"layers":[{"digest":"` + someDigest + `","size":-1}]}`, "",
+		},
 		{"bad subject", TypeImage, imageWith(`,"subject":{"digest":"sha256:x","size":1}`), ""},
 		{"subject of an unknown algorithm", TypeImage, imageWith(`,"subject":{"digest":"blake3:abc","size":1}`), TypeImage},
 		{"bad child", TypeIndex, `{"schemaVersion":2,"manifests":[{"digest":"x"}]}`, ""},
@@ -81,8 +92,9 @@ func TestA4_ManifestTypes(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2021_41190: a manifest that two readers could read as two different things is refused.
-func TestE_CVE_2021_41190(t *testing.T) {
+// TestAmbiguousManifestsAreRefused: a manifest that two readers could read as two different things is refused
+// (CVE-2021-41190).
+func TestAmbiguousManifestsAreRefused(t *testing.T) {
 	for name, body := range map[string]string{
 		"manifests and layers":    `{"schemaVersion":2,"manifests":[],"layers":[]}`,
 		"manifests and config":    `{"schemaVersion":2,"manifests":[],"config":` + config + `}`,
@@ -100,8 +112,9 @@ func TestE_CVE_2021_41190(t *testing.T) {
 	}
 }
 
-// TestE_ManifestLimits: depth and number of descriptors are bounded (CVE-2017-11468 is the size, checked when reading).
-func TestE_ManifestLimits(t *testing.T) {
+// TestDepthAndDescriptorsAreLimited: depth and number of descriptors are bounded (CVE-2017-11468 is the size, checked
+// when reading).
+func TestDepthAndDescriptorsAreLimited(t *testing.T) {
 	deep := imageWith(`,"x":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth))
 	if _, err := Parse(TypeImage, []byte(deep)); !errors.Is(err, problem.ErrInvalid) {
 		t.Errorf("deep manifest: %v", err)
@@ -118,13 +131,15 @@ func TestE_ManifestLimits(t *testing.T) {
 	}
 }
 
-// TestA4_ArtifactType: a referrers list shows the manifest's own type, else an image's config type, else nothing.
-func TestA4_ArtifactType(t *testing.T) {
+// TestArtifactTypeOfReferrers: a referrers list shows the manifest's own type, else an image's config type, else
+// nothing.
+func TestArtifactTypeOfReferrers(t *testing.T) {
+	const sbom, sbom2 = "application/vnd.example.sbom", "application/vnd.example.sbom.v2"
 	for body, want := range map[string]string{
 		imageWith(""): "application/vnd.oci.image.config.v1+json",
-		imageWith(`,"artifactType":"application/vnd.example.sbom"`):                           "application/vnd.example.sbom",
-		`{"schemaVersion":2,"manifests":[]}`:                                                  "",
-		`{"schemaVersion":2,"manifests":[],"artifactType":"application/vnd.example.sbom.v2"}`: "application/vnd.example.sbom.v2",
+		imageWith(`,"artifactType":"` + sbom + `"`):                         sbom,
+		`{"schemaVersion":2,"manifests":[]}`:                                "",
+		`{"schemaVersion":2,"manifests":[],"artifactType":"` + sbom2 + `"}`: sbom2,
 	} {
 		m, err := Parse("", []byte(body))
 		if err != nil || m.EffectiveType() != want {
@@ -133,22 +148,24 @@ func TestA4_ArtifactType(t *testing.T) {
 	}
 }
 
-// TestA4_FallbackTag has the three examples of the specification's referrers tag schema.
-func TestA4_FallbackTag(t *testing.T) {
+// TestFallbackTagOfASubject has the three examples of the specification's referrers tag schema.
+func TestFallbackTagOfASubject(t *testing.T) {
 	a64, a128 := strings.Repeat("a", 64), strings.Repeat("a", 128)
+	long := "test+algorithm+using+algorithm+separators+and+lots+of+characters+to+excercise+overall+truncation:" +
+		"alsoSome=InTheEncodedSectionToShowHyphenReplacementAndLotsAndLotsOfCharactersToExcerciseEncodedTruncation"
 	for d, want := range map[string]string{
 		"sha256:" + a64:  "sha256-" + a64,
 		"sha512:" + a128: "sha512-" + a64,
-		"test+algorithm+using+algorithm+separators+and+lots+of+characters+to+excercise+overall+truncation:alsoSome=InTheEncodedSectionToShowHyphenReplacementAndLotsAndLotsOfCharactersToExcerciseEncodedTruncation": "test-algorithm-using-algorithm-s-alsoSome-InTheEncodedSectionToShowHyphenReplacementAndLotsAndLot",
+		long:             "test-algorithm-using-algorithm-s-alsoSome-InTheEncodedSectionToShowHyphenReplacementAndLotsAndLot",
 	} {
 		if got := FallbackTag(digest.Digest(d)); got != want || !tagGrammar.MatchString(got) {
-			t.Errorf("%s: %s, want %s", d, got, want)
+			t.Errorf("the tag of %s is %s, want %s", d, got, want)
 		}
 	}
 }
 
-// TestA4_ForeignLayers: what is meant to be fetched elsewhere may be missing here.
-func TestA4_ForeignLayers(t *testing.T) {
+// TestForeignLayersMayBeMissing: what is meant to be fetched elsewhere may be missing here.
+func TestForeignLayersMayBeMissing(t *testing.T) {
 	for want, list := range map[bool][]Descriptor{
 		true: {
 			{MediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
@@ -168,8 +185,9 @@ func TestA4_ForeignLayers(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		imageWith(""), imageWith(`,"subject":` + config + `,"annotations":{"a":"b"},"artifactType":"x"`),
-		`{"schemaVersion":2,"manifests":[` + config + `]}`, `{"schemaVersion":2,"Manifests":[],"layers":[]}`, `{"x":"\"[[[["}`,
-		`{"mediaType":"` + TypeArtifact + `","blobs":[` + config + `]}`, `{"schemaVersion":2,"config":null,"layers":[null]}`, `{} {}`, `[`,
+		`{"schemaVersion":2,"manifests":[` + config + `]}`, `{"schemaVersion":2,"Manifests":[],"layers":[]}`,
+		`{"x":"\"[[[["}`, `{"mediaType":"` + TypeArtifact + `","blobs":[` + config + `]}`,
+		`{"schemaVersion":2,"config":null,"layers":[null]}`, `{} {}`, `[`,
 	} {
 		for _, typ := range []string{"", TypeImage, TypeIndex, TypeArtifact, "application/vnd.x+json"} {
 			f.Add(typ, s)
