@@ -57,9 +57,9 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	}
 }
 
-// TestMatrix: every operation of the table against every right, on public and on private projects. An upload names its
+// TestEveryOperationAsksForItsRight: every operation of the table against every right, on public and on private projects. An upload names its
 // project in the body, so its right is judged there; who may not upload learns nothing of whether a name is taken.
-func TestMatrix(t *testing.T) {
+func TestEveryOperationAsksForItsRight(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"pypi:package:secret*"} })
 	n := 0
 	wiretest.Matrix[Request]{
@@ -97,8 +97,8 @@ func TestMatrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
-func TestE_ReadOnlyToken(t *testing.T) {
+// TestReadOnlyTokenChangesNothing: a read-only token changes nothing, whatever its user may.
+func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.prepare("demo-pkg")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -113,8 +113,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
-// TestE_EarlyRefusal: who may not upload is told before the file is read.
-func TestE_EarlyRefusal(t *testing.T) {
+// TestUploadIsRefusedBeforeFileIsRead: who may not upload is told before the file is read.
+func TestUploadIsRefusedBeforeFileIsRead(t *testing.T) {
 	g := newRig(t)
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	g.User("guest", []string{"pypi:package:other:create"})
@@ -148,8 +148,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestA5_4_Errors: status, challenge, body and type of every kind of failure, as a golden file.
-func TestA5_4_Errors(t *testing.T) {
+// TestErrorsAsClientsReadThem: status, challenge, body and type of every kind of failure, as a golden file.
+func TestErrorsAsClientsReadThem(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
 	g.User("guest", []string{"pypi:package:other:read,create"})
 	g.publish(demoWheel)
@@ -206,8 +206,9 @@ func TestA5_4_Errors(t *testing.T) {
 	wiretest.Golden(t, "errors.txt", strings.ReplaceAll(out.String(), g.Srv.URL, ""))
 }
 
-// TestE_NoServerError: a full disk and a store that takes no changes are no reason for twine to send the body five times.
-func TestE_NoServerError(t *testing.T) {
+// TestFullDiskIsNoReasonToTryAgain: a full disk and a store that takes no changes are no reason for twine to send the body five
+// times.
+func TestFullDiskIsNoReasonToTryAgain(t *testing.T) {
 	g := newRig(t)
 	f := wire.Failure{Status: 507, Err: problem.Errorf(store.ErrFull, "full"), Op: "pypi.upload"}
 	if got := statusFor(f); got != http.StatusRequestEntityTooLarge {
@@ -218,8 +219,8 @@ func TestE_NoServerError(t *testing.T) {
 	g.Want(g.put("ada", newUpload(demoWheel)), 503, "read-only") // this passes: to try again is right
 }
 
-// TestE_TokenScope: a token for one project, or for names that begin alike, uploads nothing else.
-func TestE_TokenScope(t *testing.T) {
+// TestTokenUploadsWithinItsScopesOnly: a token for one project, or for names that begin alike, uploads nothing else.
+func TestTokenUploadsWithinItsScopesOnly(t *testing.T) {
 	g := newRig(t)
 	g.Scoped("one", "ada", "pypi:package:acme-tools:create")
 	g.Scoped("prefix", "ada", "pypi:package:acme-*:create")

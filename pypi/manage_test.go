@@ -14,8 +14,9 @@ func (g *rig) latest(name string) any {
 	return wiretest.At(g.Want(g.Do("GET", "/pypi/"+name+"/json", nil, g.As("ada")), 200, "").Object(g.T), "info", "version")
 }
 
-// TestYank: a release or one of its files, with a reason or without, and back; the latest release is another one meanwhile.
-func TestYank(t *testing.T) {
+// TestYankHidesReleaseOrFile: a release or one of its files, with a reason or without, and back; the latest release is another one
+// meanwhile.
+func TestYankHidesReleaseOrFile(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo-1.0-py3-none-any.whl", "demo-2.0-py3-none-any.whl", "demo-2.0.tar.gz", "demo-3.0rc1-py3-none-any.whl")
 	yank := func(method, what string, body any) {
@@ -64,8 +65,8 @@ func TestYank(t *testing.T) {
 	want("2.0", map[string]any{"demo-2.0-py3-none-any.whl": true, "demo-1.0-py3-none-any.whl": true, "demo-1.0.tar.gz": true})
 }
 
-// TestDelete: a file, a release with its last file, a project; what stays is in order.
-func TestDelete(t *testing.T) {
+// TestNamesOfDeletedFilesStayTaken: a file, a release with its last file, a project; what stays is in order.
+func TestNamesOfDeletedFilesStayTaken(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo-1.0-py3-none-any.whl", "demo-1.0.tar.gz", "demo-2.0-py3-none-any.whl", "demo-3.0.tar.gz")
 	at := g.url("demo", "demo-1.0-py3-none-any.whl")
@@ -95,8 +96,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestStatus: every marker of PEP 792, what it shows and what it forbids.
-func TestStatus(t *testing.T) {
+// TestStatusShowsAndForbids: every marker of PEP 792, what it shows and what it forbids.
+func TestStatusShowsAndForbids(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.publish(demoWheel)
@@ -156,8 +157,8 @@ func (g *rig) rpcCall(actor, path, method, params string) answer {
 	return g.Do("POST", path, body, g.As(actor), wiretest.Header("Content-Type", "text/xml"))
 }
 
-// TestA10_RPC: pip's search, and what mirrors follow.
-func TestA10_RPC(t *testing.T) {
+// TestXMLRPCSearchAndChangeFeed: pip's search, and what mirrors follow.
+func TestXMLRPCSearchAndChangeFeed(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
 	g.Want(g.put("ada", newUpload("acme_tools-1.0-py3-none-any.whl", func(u *upload) { u.headers = "Summary: hammers & nails\nKeywords: iron,steel\n" })), 200, "")
 	g.Want(g.put("ada", newUpload("acme_tools-1.1rc1-py3-none-any.whl")), 200, "")
@@ -190,8 +191,8 @@ func TestA10_RPC(t *testing.T) {
 	}
 }
 
-// TestE_RPC: calls that make no sense are faults with status 200, large ones and document types are refused.
-func TestE_RPC(t *testing.T) {
+// TestSenselessCallsAreFaults: calls that make no sense are faults with status 200, large ones and document types are refused.
+func TestSenselessCallsAreFaults(t *testing.T) {
 	g := newRig(t)
 	for name, c := range map[string][2]string{
 		"unknown method": {"system.listMethods", ""}, "no serial": {"changelog_since_serial", ""}, "text as serial": {"changelog_since_serial", "<param><value>x</value></param>"},

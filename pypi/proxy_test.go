@@ -74,9 +74,9 @@ func lists(file, at, sha string, more ...string) http.HandlerFunc {
 
 func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
-// TestH2_SidecarsOfCopies: whatever a copied page advertises is there too, cold, warm and with the origin gone, escaped as
-// clients escape it, with the hash that was advertised.
-func TestH2_SidecarsOfCopies(t *testing.T) {
+// TestCopiesHaveTheMetadataThatPagesPromise: whatever a copied page advertises is there too, cold, warm and with the origin gone, escaped
+// as clients escape it, with the hash that was advertised.
+func TestCopiesHaveTheMetadataThatPagesPromise(t *testing.T) {
 	origin := newRig(t)
 	origin.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz")
 	g := newCache(t, []string{origin.Base})
@@ -110,9 +110,9 @@ func TestH2_SidecarsOfCopies(t *testing.T) {
 	}
 }
 
-// TestH4_OwnNamesHideTheirs: what is here under one spelling hides what an upstream has under another, in the page, by the
-// file's own address and in the JSON API, and so it stays while the upstream is in trouble.
-func TestH4_OwnNamesHideTheirs(t *testing.T) {
+// TestHostedNamesHideThoseOfUpstreams: what is here under one spelling hides what an upstream has under another, in the page, by
+// the file's own address and in the JSON API, and so it stays while the upstream is in trouble.
+func TestHostedNamesHideThoseOfUpstreams(t *testing.T) {
 	origin := newRig(t)
 	origin.publish("foo.bar-99.0-py3-none-any.whl", "foo.bar-1.0-py3-none-any.whl")
 	theirs := strings.TrimPrefix(origin.url("foo-bar", "foo.bar-99.0-py3-none-any.whl"), origin.Srv.URL)
@@ -140,9 +140,9 @@ func TestH4_OwnNamesHideTheirs(t *testing.T) {
 	}
 }
 
-// TestE_NeverMerged: a release's files are all from one place; an upstream's wheel, even one that suits more machines,
+// TestReleasesAreNeverMerged: a release's files are all from one place; an upstream's wheel, even one that suits more machines,
 // never joins ours. Nor can a name be taken that an upstream has, unless an administrator claims it.
-func TestE_NeverMerged(t *testing.T) {
+func TestReleasesAreNeverMerged(t *testing.T) {
 	origin := newRig(t)
 	g := newCache(t, []string{origin.Base})
 	g.publish("mine-1.0-cp311-cp311-linux_x86_64.whl")
@@ -156,9 +156,9 @@ func TestE_NeverMerged(t *testing.T) {
 	}
 }
 
-// TestE_DependencyConfusion: names that are reserved are asked of nobody, in whatever spelling, though there is no file yet;
-// and an upstream in trouble does not lead to the next.
-func TestE_DependencyConfusion(t *testing.T) {
+// TestReservedNamesAreNotAskedOfUpstreams: names that are reserved are asked of nobody, in whatever spelling, though there is no file
+// yet; and an upstream in trouble does not lead to the next.
+func TestReservedNamesAreNotAskedOfUpstreams(t *testing.T) {
 	evil := newRig(t)
 	evil.publish("acme-9.0.tar.gz", "acme_tools-9.0.tar.gz", "acmefoo-9.0.tar.gz", "demo_pkg-9.0.tar.gz")
 	g := newCache(t, []string{evil.Base}, func(o *upstream.Options) { o.Claims = []string{"pypi:acme", "pypi:acme-*"} })
@@ -184,9 +184,9 @@ func TestE_DependencyConfusion(t *testing.T) {
 	}
 }
 
-// TestE_SSRF: a page's links lead nowhere but to where its operator lets them: no other scheme, no address that is not
+// TestLinksAreFollowedOnlyWhereAllowed: a page's links lead nowhere but to where its operator lets them: no other scheme, no address that is not
 // public, not even after a redirect.
-func TestE_SSRF(t *testing.T) {
+func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 	secret := newIndex(t)
 	const file = "demo_pkg-1.0.tar.gz"
 	content := newUpload(file).bytes()
@@ -211,9 +211,9 @@ func TestE_SSRF(t *testing.T) {
 	g.Want(g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil), 200, string(content))
 }
 
-// TestE_CachePoisoning: bytes that are not those of the page's hash reach no client whole and are not kept; a file's name
-// that later has another hash does not change what it means here.
-func TestE_CachePoisoning(t *testing.T) {
+// TestBytesOfAnotherHashAreNotKept: bytes that are not those of the page's hash reach no client whole and are not kept; a file's
+// name that later has another hash does not change what it means here.
+func TestBytesOfAnotherHashAreNotKept(t *testing.T) {
 	const file = "demo_pkg-1.0.tar.gz"
 	good, evil := newUpload(file).bytes(), newUpload(file, func(u *upload) { u.files["demo_pkg-1.0/evil.py"] = "x" }).bytes()
 	up := newIndex(t)
@@ -242,9 +242,9 @@ func TestE_CachePoisoning(t *testing.T) {
 	}
 }
 
-// TestE_NothingRelayed (CVE-2019-20916): of what an upstream answers with a file, only the bytes reach a client; of a page,
-// only what it says of files, and nothing of it is markup.
-func TestE_NothingRelayed(t *testing.T) {
+// TestOnlyBytesOfUpstreamsAreRelayed (CVE-2019-20916): of what an upstream answers with a file, only the bytes reach a client; of a
+// page, only what it says of files, and nothing of it is markup.
+func TestOnlyBytesOfUpstreamsAreRelayed(t *testing.T) {
 	const file, evil = "demo_pkg-1.0.tar.gz", `"><script>alert(1)</script>`
 	content := newUpload(file).bytes()
 	up := newIndex(t)
@@ -287,9 +287,9 @@ func TestE_NothingRelayed(t *testing.T) {
 	}
 }
 
-// TestE_CooldownByFileURL: what is too young is not in the page, and a lockfile's address of it is refused too, of the file
-// and of its metadata.
-func TestE_CooldownByFileURL(t *testing.T) {
+// TestYoungFilesAreRefusedByTheirAddressToo: what is too young is not in the page, and a lockfile's address of it is refused too, of the
+// file and of its metadata.
+func TestYoungFilesAreRefusedByTheirAddressToo(t *testing.T) {
 	const file = "demo_pkg-1.0-py3-none-any.whl"
 	u := newUpload(file)
 	now := time.Now().UTC()
@@ -315,9 +315,9 @@ func TestE_CooldownByFileURL(t *testing.T) {
 	}
 }
 
-// TestB5_WrongHashHidesNothing: who asks for a file by a hash that nobody has makes us remember that, and nothing about the
-// file of the same name.
-func TestB5_WrongHashHidesNothing(t *testing.T) {
+// TestWrongHashHidesNothing: who asks for a file by a hash that nobody has makes us remember that, and nothing about
+// the file of the same name.
+func TestWrongHashHidesNothing(t *testing.T) {
 	origin := newRig(t)
 	origin.publish("demo-1.0.0-py3-none-any.whl")
 	g := newCache(t, []string{origin.Srv.URL})

@@ -22,8 +22,8 @@ import (
 
 const demoWheel = "demo_pkg-1.0-py3-none-any.whl"
 
-// TestA4_Page: every key of PEP 691, 700, 714 and 592 from an upload, in both forms.
-func TestA4_Page(t *testing.T) {
+// TestPageShowsWhatWasUploaded: every key of PEP 691, 700, 714 and 592 from an upload, in both forms.
+func TestPageShowsWhatWasUploaded(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	wheel := newUpload(demoWheel, func(u *upload) { u.name, u.headers = "Demo.Pkg", "Requires-Python: >=3.8,<4\nSummary: a <demo>\n" })
@@ -58,8 +58,8 @@ func TestA4_Page(t *testing.T) {
 	}
 }
 
-// TestA4_Order: files by version, then name; versions as PEP 440 orders them.
-func TestA4_Order(t *testing.T) {
+// TestPageOrdersFilesByVersion: files by version, then name; versions as PEP 440 orders them.
+func TestPageOrdersFilesByVersion(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo-1.10-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.9-py3-none-any.whl", "demo-1!0.1-py3-none-any.whl", "demo-1.10rc1-py3-none-any.whl", "demo-1.10+cpu-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl", "demo-1.10.dev1-py3-none-any.whl")
 	page := g.project("demo")
@@ -71,8 +71,9 @@ func TestA4_Order(t *testing.T) {
 	}
 }
 
-// TestH1_NoPoison: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums, nulls, other media types.
-func TestH1_NoPoison(t *testing.T) {
+// TestPagesHaveNothingThatBreaksClients: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums, nulls, other media
+// types.
+func TestPagesHaveNothingThatBreaksClients(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel, "demo_pkg-1.0.tar.gz")
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.0/yank", nil), 204, "")
@@ -85,8 +86,9 @@ func TestH1_NoPoison(t *testing.T) {
 	}
 }
 
-// TestH3_Forms replays what clients send, in several orders: fields, spellings, digests and labels differ, the result does not.
-func TestH3_Forms(t *testing.T) {
+// TestFormsOfEveryClientAreRead replays what clients send, in several orders: fields, spellings, digests and labels differ, the result
+// does not.
+func TestFormsOfEveryClientAreRead(t *testing.T) {
 	forms := map[string]func(*upload){
 		"twine 4": func(u *upload) {
 			u.form["pyversion"] = ""
@@ -122,8 +124,8 @@ func TestH3_Forms(t *testing.T) {
 	}
 }
 
-// TestA1_UploadAddresses: whatever address a client has, with slash or without, and the action in the query.
-func TestA1_UploadAddresses(t *testing.T) {
+// TestEveryUploadAddressWorks: whatever address a client has, with slash or without, and the action in the query.
+func TestEveryUploadAddressWorks(t *testing.T) {
 	g := newRig(t)
 	for i, path := range []string{"/pypi/legacy/", "/pypi/legacy", "/pypi/", "/pypi", "/simple/", "/simple", "/pypi/simple/", "/pypi/legacy/?:action=file_upload"} {
 		u := newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
@@ -138,8 +140,8 @@ func TestA1_UploadAddresses(t *testing.T) {
 	g.Want(g.put("ada", docs), 400, "documentation")
 }
 
-// TestA5_Refusals: every rule of A.5.2 with its sentence, in body and status line.
-func TestA5_Refusals(t *testing.T) {
+// TestRefusedUploadsSayWhy: every rule of A.5.2 with its sentence, in body and status line.
+func TestRefusedUploadsSayWhy(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo_pkg-1.0.tar.gz")
 	for name, c := range map[string]struct {
@@ -198,9 +200,9 @@ func TestA5_Refusals(t *testing.T) {
 	small.Want(small.put("ada", newUpload(demoWheel)), 413, "larger than 100 bytes")
 }
 
-// TestH4_Duplicates: the same bytes are a success that changes nothing, others a conflict that changes nothing; a deleted
-// name stays taken, until an administrator forgets it.
-func TestH4_Duplicates(t *testing.T) {
+// TestSameBytesSucceedAndOthersConflict: the same bytes are a success that changes nothing, others a conflict that changes nothing; a
+// deleted name stays taken, until an administrator forgets it.
+func TestSameBytesSucceedAndOthersConflict(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	u := newUpload(demoWheel)
@@ -232,8 +234,8 @@ func TestH4_Duplicates(t *testing.T) {
 	g.Want(g.put("ada", other), 200, "")
 }
 
-// TestA5_Warnings: what is odd and installs all the same comes with a word in the body; strict sites refuse it.
-func TestA5_Warnings(t *testing.T) {
+// TestOddUploadsAreWarnedOf: what is odd and installs all the same comes with a word in the body; strict sites refuse it.
+func TestOddUploadsAreWarnedOf(t *testing.T) {
 	odd := map[string]func(*upload){
 		"differs": func(u *upload) { u.form["summary"] = "another" }, "RECORD": func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "x,,\n" },
 		"digest": func(u *upload) {
@@ -254,8 +256,8 @@ func TestA5_Warnings(t *testing.T) {
 	strict.Want(strict.put("ada", newUpload("Demo.Pkg-1.0.tar.gz")), 400, "PEP 625")
 }
 
-// TestE_StreamedZip: sizes behind the data, as streaming writers leave them, are a warning; with strict a refusal.
-func TestE_StreamedZip(t *testing.T) {
+// TestStreamedZipIsWarnedOf: sizes behind the data, as streaming writers leave them, are a warning; with strict a refusal.
+func TestStreamedZipIsWarnedOf(t *testing.T) {
 	u := newUpload(demoWheel)
 	u.content = streamed(t, u.bytes())
 	g := newRig(t)
@@ -264,8 +266,8 @@ func TestE_StreamedZip(t *testing.T) {
 	strict.Want(strict.put("ada", u), 400, "size stands behind")
 }
 
-// TestE_ZipDifferential (CVE-2025-54368): an archive that readers could see in two ways is refused.
-func TestE_ZipDifferential(t *testing.T) {
+// TestAmbiguousZipIsRefused (CVE-2025-54368): an archive that readers could see in two ways is refused.
+func TestAmbiguousZipIsRefused(t *testing.T) {
 	good := newUpload(demoWheel).bytes()
 	evil := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/evil.py"] = "x" }).bytes()
 	comment := slices.Concat(good[:len(good)-2], []byte{3, 0, 'a', 'b', 'c'})
@@ -282,8 +284,8 @@ func TestE_ZipDifferential(t *testing.T) {
 	}
 }
 
-// TestE_WheelTraversal (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is installed.
-func TestE_WheelTraversal(t *testing.T) {
+// TestWheelStaysInItsFolder (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is installed.
+func TestWheelStaysInItsFolder(t *testing.T) {
 	g := newRig(t)
 	for _, files := range []map[string]string{
 		{"../evil.py": "x"}, {"/etc/evil": "x"}, {`a\..\evil.py`: "x"}, {"C:evil.py": "x"}, {"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n../../bin/ls = a:b\n"},
@@ -292,8 +294,8 @@ func TestE_WheelTraversal(t *testing.T) {
 	}
 }
 
-// TestE_Bombs: archives that unpack to far more than they are, and metadata that is too large.
-func TestE_Bombs(t *testing.T) {
+// TestArchiveBombsAreRefused: archives that unpack to far more than they are, and metadata that is too large.
+func TestArchiveBombsAreRefused(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
 	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
@@ -302,15 +304,16 @@ func TestE_Bombs(t *testing.T) {
 	g.Want(g.put("ada", u), 413, "unpack")
 }
 
-// TestE_Record: a RECORD that is not the archive's is told, and refused where that is asked for.
-func TestE_Record(t *testing.T) {
+// TestRecordMustListTheArchive: a RECORD that is not the archive's is told, and refused where that is asked for.
+func TestRecordMustListTheArchive(t *testing.T) {
 	g := newRig(t)
 	u := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "demo_pkg/other.py,,\n" })
 	g.Want(g.put("ada", u), 200, "RECORD does not list")
 }
 
-// TestA5_Attestations: kept and served as they came; links stand in pages only where that was asked for and the origin is secure.
-func TestA5_Attestations(t *testing.T) {
+// TestAttestationsAreServedAsTheyCame: kept and served as they came; links stand in pages only where that was asked for and the origin
+// is secure.
+func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.pypi.Provenance = true })
 	u := newUpload(demoWheel)
 	one := attestation(demoWheel, u.bytes())
@@ -344,8 +347,8 @@ func TestA5_Attestations(t *testing.T) {
 	g.Want(g.put("ada", other), 400, "about the file")
 }
 
-// TestA5_Signature: a PGP signature is kept beside its file.
-func TestA5_Signature(t *testing.T) {
+// TestSignatureIsServedBesideItsFile: a PGP signature is kept beside its file.
+func TestSignatureIsServedBesideItsFile(t *testing.T) {
 	g := newRig(t)
 	const sig = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n"
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.more = [][2]string{{"gpg_signature", sig}} })), 200, "")
@@ -359,8 +362,8 @@ func TestA5_Signature(t *testing.T) {
 	g.Want(g.Do("GET", g.url("demo-pkg", "demo_pkg-1.1-py3-none-any.whl")+".asc", nil), 404, "")
 }
 
-// TestE_ClosedReleases: a stolen token adds no wheel to what people have installed for long.
-func TestE_ClosedReleases(t *testing.T) {
+// TestClosedReleasesTakeNoFiles: a stolen token adds no wheel to what people have installed for long.
+func TestClosedReleasesTakeNoFiles(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock); o.pypi.CloseReleases = 14 * 24 * time.Hour })
 	g.publish(demoWheel)
@@ -371,8 +374,8 @@ func TestE_ClosedReleases(t *testing.T) {
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 }
 
-// TestE_ReasonPhrase: the sentence is in the status line, on one line, whatever the upload called itself.
-func TestE_ReasonPhrase(t *testing.T) {
+// TestStatusLineSaysWhy: the sentence is in the status line, on one line, whatever the upload called itself.
+func TestStatusLineSaysWhy(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	typ, body := newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }).encode(0)
@@ -406,8 +409,8 @@ func TestE_ReasonPhrase(t *testing.T) {
 	}
 }
 
-// TestH3_Memory: a large file goes through without being held.
-func TestH3_Memory(t *testing.T) {
+// TestLargeUploadIsNotHeldInMemory: a large file goes through without being held.
+func TestLargeUploadIsNotHeldInMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 96 MiB")
 	}
@@ -432,8 +435,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestE_Concurrent: uploads to one project at the same time all survive; of the same name with other bytes one does.
-func TestE_Concurrent(t *testing.T) {
+// TestConcurrentUploadsSurvive: uploads to one project at the same time all survive; of the same name with other bytes one does.
+func TestConcurrentUploadsSurvive(t *testing.T) {
 	g := newRig(t)
 	const n = 8
 	results := make(chan int, 2*n)
@@ -459,8 +462,8 @@ func TestE_Concurrent(t *testing.T) {
 	}
 }
 
-// TestPublishFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
-func TestPublishFaults(t *testing.T) {
+// TestUploadSurvivesFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
+func TestUploadSurvivesFaults(t *testing.T) {
 	u := newUpload(demoWheel)
 	u.files["large"] = strings.Repeat("noise", 20_000)
 	u.more = [][2]string{{"attestations", "[" + attestation(demoWheel, u.bytes()) + "]"}}
@@ -496,8 +499,8 @@ func TestPublishFaults(t *testing.T) {
 	})
 }
 
-// TestPublishPolicies: quotas and protected names are refused with their sentence, and leave nothing.
-func TestPublishPolicies(t *testing.T) {
+// TestPoliciesRefuseUploads: quotas and protected names are refused with their sentence, and leave nothing.
+func TestPoliciesRefuseUploads(t *testing.T) {
 	g := newRig(t, withPolicies(store.NewRules(store.RulesConfig{
 		Quotas: []store.Quota{{Kind: store.PyPI, Package: "demo-pkg", Bytes: 700}}, Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
 		Immutable: []store.Immutable{{Kind: store.PyPI, Package: "fixed"}},
@@ -511,8 +514,8 @@ func TestPublishPolicies(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/pypi/-/fixed/files/fixed-1.0.tar.gz", nil), 409, "cannot be changed")
 }
 
-// TestPublishCost: what an upload allocates does not depend on how many files there are.
-func TestPublishCost(t *testing.T) {
+// TestUploadCostDoesNotGrowWithFiles: what an upload allocates does not depend on how many files there are.
+func TestUploadCostDoesNotGrowWithFiles(t *testing.T) {
 	g := newRig(t)
 	fill(t, g, "small", 10)
 	fill(t, g, "large", 2000)

@@ -23,8 +23,8 @@ import (
 	"larder/store/storetest"
 )
 
-// TestA2_Negotiation is the table of what clients send as Accept, and what they must get.
-func TestA2_Negotiation(t *testing.T) {
+// TestClientsGetTheFormTheyAskFor is the table of what clients send as Accept, and what they must get.
+func TestClientsGetTheFormTheyAskFor(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	for _, c := range []struct{ client, accept, want string }{
@@ -77,8 +77,9 @@ func TestA2_Negotiation(t *testing.T) {
 	g.Want(g.Do("GET", "/simple/demo-pkg/?format=x", nil), 406, "")
 }
 
-// TestH2_Sidecars: whatever a page advertises is there, escaped as clients escape it, with the hash that was advertised.
-func TestH2_Sidecars(t *testing.T) {
+// TestPagesPromiseOnlyWhatIsThere: whatever a page advertises is there, escaped as clients escape it, with the hash that was
+// advertised.
+func TestPagesPromiseOnlyWhatIsThere(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz", "demo_pkg-1.0-1-py2.py3-none-any.whl")
 	for name, e := range entries(g.project("demo-pkg")) {
@@ -101,8 +102,8 @@ func TestH2_Sidecars(t *testing.T) {
 	}
 }
 
-// TestA6_Headers: pages are asked for each time, files never again.
-func TestA6_Headers(t *testing.T) {
+// TestPagesAreRevalidatedAndFilesKept: pages are asked for each time, files never again.
+func TestPagesAreRevalidatedAndFilesKept(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	file := g.url("demo-pkg", demoWheel)
@@ -134,8 +135,8 @@ func TestA6_Headers(t *testing.T) {
 	}
 }
 
-// TestH5_Caching: encodings and forms differ in their tags, 304 holds, and a publish is seen at once.
-func TestH5_Caching(t *testing.T) {
+// TestFormsAndEncodingsHaveTheirOwnTags: encodings and forms differ in their tags, 304 holds, and a publish is seen at once.
+func TestFormsAndEncodingsHaveTheirOwnTags(t *testing.T) {
 	g := newRig(t)
 	for i := range 20 {
 		g.publish(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
@@ -190,8 +191,8 @@ func decoded(t testing.TB, a answer) string {
 	return string(b)
 }
 
-// TestH5_Ranges: what lazy wheels and resumed downloads ask for, also of who offers gzip.
-func TestH5_Ranges(t *testing.T) {
+// TestRangesOfFiles: what lazy wheels and resumed downloads ask for, also of who offers gzip.
+func TestRangesOfFiles(t *testing.T) {
 	g := newRig(t)
 	big := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/data"] = strings.Repeat("0123456789", 20_000) })
 	g.Want(g.put("ada", big), 200, "")
@@ -222,8 +223,8 @@ func TestH5_Ranges(t *testing.T) {
 	}
 }
 
-// TestA1_Aliases: the same page under every address, with links that lead to the files from each.
-func TestA1_Aliases(t *testing.T) {
+// TestEveryIndexLeadsToTheFiles: the same page under every address, with links that lead to the files from each.
+func TestEveryIndexLeadsToTheFiles(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	for _, alias := range indexes {
@@ -246,8 +247,8 @@ func TestA1_Aliases(t *testing.T) {
 	}
 }
 
-// TestA4_PublicURL: with a known address links are absolute, which newer installers read faster.
-func TestA4_PublicURL(t *testing.T) {
+// TestLinksAreAbsoluteWithPublicURL: with a known address links are absolute, which newer installers read faster.
+func TestLinksAreAbsoluteWithPublicURL(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	base, err := wire.NewBase("https://registry.example.com/larder", nil)
@@ -269,8 +270,8 @@ func TestA4_PublicURL(t *testing.T) {
 	}
 }
 
-// TestA7_JSON: the documents of a project and of a release.
-func TestA7_JSON(t *testing.T) {
+// TestJSONDocumentsOfProjectAndRelease: the documents of a project and of a release.
+func TestJSONDocumentsOfProjectAndRelease(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.headers = "Summary: from the archive\n" })), 200, "")
@@ -327,8 +328,8 @@ func TestA7_JSON(t *testing.T) {
 	}
 }
 
-// TestA3_Root: the list of all projects follows what happens, for everybody what they may see.
-func TestA3_Root(t *testing.T) {
+// TestListOfAllShowsWhatMayBeSeen: the list of all projects follows what happens, for everybody what they may see.
+func TestListOfAllShowsWhatMayBeSeen(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret-*"} })
 	g.User("root", nil, true)
 	g.User("guest", []string{"pypi:package:secret-a:read"})
@@ -385,8 +386,8 @@ func TestA3_Root(t *testing.T) {
 	}
 }
 
-// TestA3_RootIsNotRendered: with many projects a request is answered from memory, and after an upload from pieces.
-func TestA3_RootIsNotRendered(t *testing.T) {
+// TestListOfAllIsNotRenderedForEachRequest: with many projects a request is answered from memory, and after an upload from pieces.
+func TestListOfAllIsNotRenderedForEachRequest(t *testing.T) {
 	const n = 20_000
 	g := newRig(t)
 	fillProjects(t, g, n)
@@ -420,8 +421,8 @@ func TestA3_RootIsNotRendered(t *testing.T) {
 	}
 }
 
-// TestA8_Credentials: the ways in which clients send a token, and what closed indexes answer.
-func TestA8_Credentials(t *testing.T) {
+// TestCredentialsOfEveryClient: the ways in which clients send a token, and what closed indexes answer.
+func TestCredentialsOfEveryClient(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish(demoWheel)
 	token := g.Keys["ada"]
@@ -441,8 +442,8 @@ func TestA8_Credentials(t *testing.T) {
 	g.Want(g.Ada("GET", "/simple/absent/", nil), 404, "")
 }
 
-// TestE_PathIsNoRight: the hash of a private file opens nothing, with its name or another.
-func TestE_PathIsNoRight(t *testing.T) {
+// TestHashInPathIsNoRight: the hash of a private file opens nothing, with its name or another.
+func TestHashInPathIsNoRight(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
 	g.publish("secret-1.0-py3-none-any.whl", "open-1.0-py3-none-any.whl")
 	at := g.url("secret", "secret-1.0-py3-none-any.whl")
@@ -459,8 +460,8 @@ func TestE_PathIsNoRight(t *testing.T) {
 	g.Want(g.Do("GET", strings.Replace(at, "/files/"+strings.Split(at, "/")[5], "/files/"+strings.Repeat("0", 64), 1), nil, g.As("ada")), 404, "")
 }
 
-// TestE_StoredXSS: nothing an uploader wrote is markup in a page.
-func TestE_StoredXSS(t *testing.T) {
+// TestNothingUploadedIsMarkup: nothing an uploader wrote is markup in a page.
+func TestNothingUploadedIsMarkup(t *testing.T) {
 	g := newRig(t)
 	const evil = `"><script>alert(1)</script>`
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) {
@@ -480,8 +481,8 @@ func TestE_StoredXSS(t *testing.T) {
 	}
 }
 
-// TestE_CRLF: no path puts a line into a header.
-func TestE_CRLF(t *testing.T) {
+// TestNoPathReachesHeaders: no path puts a line into a header.
+func TestNoPathReachesHeaders(t *testing.T) {
 	g := newRig(t)
 	for _, path := range []string{"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json", "/simple?format=%0d%0aX-Evil:1"} {
 		a := g.Do("GET", path, nil)
@@ -491,8 +492,8 @@ func TestE_CRLF(t *testing.T) {
 	}
 }
 
-// TestGolden: whole pages of both forms and the JSON documents, as they go to clients.
-func TestGolden(t *testing.T) {
+// TestDocumentsAreGolden: whole pages of both forms and the JSON documents, as they go to clients.
+func TestDocumentsAreGolden(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	for i, u := range []*upload{
@@ -528,8 +529,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestMemo: what requests ask each time is read once for each change.
-func TestMemo(t *testing.T) {
+// TestRecordsAreReadOnceForEachChange: what requests ask each time is read once for each change.
+func TestRecordsAreReadOnceForEachChange(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	if _, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil {

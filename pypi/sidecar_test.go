@@ -51,9 +51,9 @@ func (c *counting) Write(p []byte) (int, error) {
 
 const sideFile = "demo_pkg-1.0-py3-none-any.whl"
 
-// TestB3_MetadataInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel itself comes, and is
-// checked, when somebody wants it.
-func TestB3_MetadataInPieces(t *testing.T) {
+// TestMetadataOfLargeWheelIsReadInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel itself comes, and
+// is checked, when somebody wants it.
+func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 	for _, where := range []string{"aaa/data.bin", "zzz/data.bin"} {
 		u := newUpload(sideFile, func(u *upload) { u.files[where] = strings.Repeat("0123456789abcdef", 4<<16) })
 		w := newWheels(t, sideFile, u.bytes())
@@ -79,9 +79,9 @@ func TestB3_MetadataInPieces(t *testing.T) {
 	}
 }
 
-// TestB3_MetadataOfWholeWheel: a small wheel is fetched for its METADATA and need not be fetched again; so is one whose
+// TestSmallWheelIsFetchedForItsMetadata: a small wheel is fetched for its METADATA and need not be fetched again; so is one whose
 // upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its METADATA.
-func TestB3_MetadataOfWholeWheel(t *testing.T) {
+func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 	large := func(u *upload) { u.files["zzz/data.bin"] = strings.Repeat("0123456789abcdef", 4<<16) }
 	whole := func(content []byte) http.HandlerFunc {
 		return func(rw http.ResponseWriter, r *http.Request) {
@@ -132,9 +132,9 @@ func TestB3_MetadataOfWholeWheel(t *testing.T) {
 	}
 }
 
-// TestB3_MetadataThatIsNone: a wheel that has none, or is damaged, is no reason for anything but a 404; trouble is a 503,
-// and bytes of another hash say nothing at all.
-func TestB3_MetadataThatIsNone(t *testing.T) {
+// TestWheelWithoutMetadataIsNotFound: a wheel that has none, or is damaged, is no reason for anything but a 404; trouble is a
+// 503, and bytes of another hash say nothing at all.
+func TestWheelWithoutMetadataIsNotFound(t *testing.T) {
 	info := "demo_pkg-1.0.dist-info/METADATA"
 	good := newUpload(sideFile)
 	for name, c := range map[string]struct {

@@ -10,8 +10,8 @@ import (
 	"larder/internal/wiretest"
 )
 
-// TestE_UploadFilename: the file's name is data. However it is written, nothing but a plain name comes in.
-func TestE_UploadFilename(t *testing.T) {
+// TestUploadedFileNameMustBePlain: the file's name is data. However it is written, nothing but a plain name comes in.
+func TestUploadedFileNameMustBePlain(t *testing.T) {
 	g := newRig(t)
 	content := newUpload(demoWheel)
 	for _, name := range []string{
@@ -29,8 +29,8 @@ func TestE_UploadFilename(t *testing.T) {
 	}
 }
 
-// TestE_DecodedSlash: net/http hands escaped slashes on decoded; here they lead nowhere.
-func TestE_DecodedSlash(t *testing.T) {
+// TestEscapedSlashesLeadNowhere: net/http hands escaped slashes on decoded; here they lead nowhere.
+func TestEscapedSlashesLeadNowhere(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	sum := newUpload(demoWheel).fields()["sha256_digest"]
@@ -44,8 +44,8 @@ func TestE_DecodedSlash(t *testing.T) {
 	}
 }
 
-// TestE_Homoglyphs: letters that Unicode folds to those of another name are no letters of a name.
-func TestE_Homoglyphs(t *testing.T) {
+// TestHomoglyphsAreNoNames: letters that Unicode folds to those of another name are no letters of a name.
+func TestHomoglyphsAreNoNames(t *testing.T) {
 	g := newRig(t)
 	g.publish("keras-1.0-py3-none-any.whl")
 	for _, name := range []string{"\u212aeras", "ker\u0430s", "kera\u017f", "ker\u00e4s", "keras\u200b", "ｋeras"} {
@@ -66,9 +66,9 @@ func TestE_Homoglyphs(t *testing.T) {
 	}
 }
 
-// TestE_Quarantine: what is quarantined is neither listed nor served, whatever address a lockfile has; only an administrator
-// lifts it.
-func TestE_Quarantine(t *testing.T) {
+// TestQuarantinedProjectIsClosed: what is quarantined is neither listed nor served, whatever address a lockfile has; only an
+// administrator lifts it.
+func TestQuarantinedProjectIsClosed(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.prepare("demo-pkg")
@@ -90,9 +90,9 @@ func TestE_Quarantine(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/1.0", nil), 403, "")
 }
 
-// TestE_DeleteRace: a file that is deleted while it is uploaded again is gone, or was never deleted; its name never gets
-// other bytes.
-func TestE_DeleteRace(t *testing.T) {
+// TestDeletedNameNeverGetsOtherBytes: a file that is deleted while it is uploaded again is gone, or was never deleted; its name never
+// gets other bytes.
+func TestDeletedNameNeverGetsOtherBytes(t *testing.T) {
 	g := newRig(t)
 	u, other := newUpload(demoWheel), newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" })
 	g.Want(g.put("ada", u), 200, "")
@@ -117,8 +117,8 @@ func TestE_DeleteRace(t *testing.T) {
 	}
 }
 
-// TestE_SecondSdist: some tools take the first source archive of a release, so there is one.
-func TestE_SecondSdist(t *testing.T) {
+// TestReleaseHasOneSourceArchive: some tools take the first source archive of a release, so there is one.
+func TestReleaseHasOneSourceArchive(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo_pkg-1.0.tar.gz")
 	for _, file := range []string{"demo_pkg-1.0.zip", "Demo.Pkg-1.0.0.tar.gz"} {
@@ -128,9 +128,9 @@ func TestE_SecondSdist(t *testing.T) {
 	}
 }
 
-// TestE_Attestations: a bundle that is not about this file, or of a form nobody could check, refuses the upload, and
+// TestAttestationsOfOthersAreRefused: a bundle that is not about this file, or of a form nobody could check, refuses the upload, and
 // nothing stays; one that is kept is never called verified.
-func TestE_Attestations(t *testing.T) {
+func TestAttestationsOfOthersAreRefused(t *testing.T) {
 	g := newRig(t)
 	u := newUpload(demoWheel)
 	one := attestation(demoWheel, u.bytes())
@@ -153,8 +153,8 @@ func TestE_Attestations(t *testing.T) {
 	}
 }
 
-// TestE_SparseArchive: a member that takes no room in the archive and any amount where it is unpacked.
-func TestE_SparseArchive(t *testing.T) {
+// TestSparseArchiveIsRefused: a member that takes no room in the archive and any amount where it is unpacked.
+func TestSparseArchiveIsRefused(t *testing.T) {
 	g := newRig(t)
 	content, err := os.ReadFile("../internal/pydist/testdata/sparse.tar.gz")
 	if err != nil {
@@ -165,8 +165,8 @@ func TestE_SparseArchive(t *testing.T) {
 	g.Want(g.put("ada", u), 400, "sparse")
 }
 
-// TestE_Secrets: whatever way a client sends a token or a password, the log does not have it.
-func TestE_Secrets(t *testing.T) {
+// TestSecretsAreNotLogged: whatever way a client sends a token or a password, the log does not have it.
+func TestSecretsAreNotLogged(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	token := g.Keys["ada"]

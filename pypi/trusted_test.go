@@ -81,8 +81,8 @@ func trusting(t *testing.T, i *issuer) *rig {
 	return g
 }
 
-// TestA11_TrustedPublishing goes the way a CI job goes: audience, token of the CI, token of ours, upload.
-func TestA11_TrustedPublishing(t *testing.T) {
+// TestCIJobUploadsWithItsToken goes the way a CI job goes: audience, token of the CI, token of ours, upload.
+func TestCIJobUploadsWithItsToken(t *testing.T) {
 	i := newIssuer(t)
 	g := trusting(t, i)
 	audience := g.Want(g.Do("GET", "/_/oidc/audience", nil), 200, "").Object(t)["audience"]
@@ -121,8 +121,8 @@ func TestA11_TrustedPublishing(t *testing.T) {
 	}
 }
 
-// TestA11_Discovery is PEP 807: where to go, for an upload address that is ours.
-func TestA11_Discovery(t *testing.T) {
+// TestDiscoveryOfUploadAddresses is PEP 807: where to go, for an upload address that is ours.
+func TestDiscoveryOfUploadAddresses(t *testing.T) {
 	g := trusting(t, newIssuer(t))
 	for path, status := range map[string]int{"/pypi/legacy/": 200, "/pypi/legacy": 200, "/pypi/": 200, "/simple/": 200, "/larder/pypi/legacy/": 200, "/other/": 404, "": 404} {
 		a := g.Want(g.Do("GET", "/.well-known/pytp?discover="+strings.ReplaceAll(path, "/", "%2F"), nil), status, "")
@@ -137,8 +137,8 @@ func TestA11_Discovery(t *testing.T) {
 	}
 }
 
-// TestE_OIDC: an issuer that is down is the server's trouble, not an opening.
-func TestE_OIDC(t *testing.T) {
+// TestIssuerInTroubleOpensNothing: an issuer that is down is the server's trouble, not an opening.
+func TestIssuerInTroubleOpensNothing(t *testing.T) {
 	i := newIssuer(t)
 	g := trusting(t, i)
 	proof := i.token(t, nil)

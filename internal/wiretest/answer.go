@@ -21,13 +21,16 @@ import (
 
 // Answer is a response with its body read.
 type Answer struct {
-	Status int
-	Header http.Header
-	Body   string
+	Status  int
+	Header  http.Header
+	Body    string
+	Request string // what was asked: method and URL
 }
 
-// String shows the beginning of the answer.
-func (a Answer) String() string { return fmt.Sprintf("%d %v %.400q", a.Status, a.Header, a.Body) }
+// String shows what was asked, and the beginning of the answer.
+func (a Answer) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %d %v %.400q", a.Request, a.Status, a.Header, a.Body))
+}
 
 // Decode reads the body as JSON into v.
 func (a Answer) Decode(t testing.TB, v any) {

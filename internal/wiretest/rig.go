@@ -268,7 +268,7 @@ func (g *Rig) Send(r *http.Request) Answer {
 	// Without what differs from one answer to the next, so that a test can compare them whole.
 	resp.Header.Del("Date")
 	resp.Header.Del("X-Request-Id")
-	a := Answer{resp.StatusCode, resp.Header, string(raw)}
+	a := Answer{resp.StatusCode, resp.Header, string(raw), r.Method + " " + r.URL.RequestURI()}
 	if g.check != nil {
 		g.check(g.T, r, a)
 	}

@@ -10,8 +10,8 @@ import (
 
 const sum = "50aa83ff220dc09b9fb3e9827307b8290761c661922580cec2173f41b950aca7"
 
-// TestRead: one page in the forms that indexes have it in says the same.
-func TestRead(t *testing.T) {
+// TestEveryFormOfPageIsRead: one page in the forms that indexes have it in says the same.
+func TestEveryFormOfPageIsRead(t *testing.T) {
 	const from = "https://index.example.com/simple/demo/"
 	attributes := fmt.Sprintf(`data-requires-python="&gt;=3.8" data-core-metadata="sha256=%s" data-yanked="bad" data-size="7" data-upload-time="2024-01-02T03:04:05.600000Z"`, sum)
 	link := func(href string) string {
@@ -50,9 +50,9 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestRead_Hostile: a page's file that has no SHA-256, or something else in its place, is passed over; what a page says
+// TestHostilePagesAreHarmless: a page's file that has no SHA-256, or something else in its place, is passed over; what a page says
 // reaches ours as text.
-func TestRead_Hostile(t *testing.T) {
+func TestHostilePagesAreHarmless(t *testing.T) {
 	evil := `"><script>alert(1)</script>`
 	long := evil + strings.Repeat("a", 64-len(evil))
 	list := []string{long, "", strings.Repeat("g", 64), sum[:63], sum + "a"}
@@ -79,8 +79,8 @@ func TestRead_Hostile(t *testing.T) {
 	}
 }
 
-// TestRow: a row is read as it was written; what is cut short is an error.
-func TestRow(t *testing.T) {
+// TestRowIsReadAsWritten: a row is read as it was written; what is cut short is an error.
+func TestRowIsReadAsWritten(t *testing.T) {
 	want := Row{"a", "1", "/x/a", `,"size":1`, " data-x", strings.Repeat("f", 300), true}
 	raw := want.Encode()
 	if got, err := DecodeRow(raw); err != nil || got != want {
