@@ -1,5 +1,7 @@
 package pypi
 
+// Copies of other indexes: what is shown and served, and what an upstream cannot do.
+
 import (
 	"crypto/sha256"
 	"fmt"
@@ -74,8 +76,8 @@ func lists(file, at, sha string, more ...string) http.HandlerFunc {
 
 func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
-// TestCopiesHaveTheMetadataThatPagesPromise: whatever a copied page advertises is there too, cold, warm and with the origin gone, escaped
-// as clients escape it, with the hash that was advertised.
+// TestCopiesHaveTheMetadataThatPagesPromise: whatever a copied page advertises is there too, cold, warm and with the
+// origin gone, escaped as clients escape it, with the hash that was advertised.
 func TestCopiesHaveTheMetadataThatPagesPromise(t *testing.T) {
 	origin := newRig(t)
 	origin.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz")
@@ -110,8 +112,8 @@ func TestCopiesHaveTheMetadataThatPagesPromise(t *testing.T) {
 	}
 }
 
-// TestHostedNamesHideThoseOfUpstreams: what is here under one spelling hides what an upstream has under another, in the page, by
-// the file's own address and in the JSON API, and so it stays while the upstream is in trouble.
+// TestHostedNamesHideThoseOfUpstreams: what is here under one spelling hides what an upstream has under another, in the
+// page, by the file's own address and in the JSON API, and so it stays while the upstream is in trouble.
 func TestHostedNamesHideThoseOfUpstreams(t *testing.T) {
 	origin := newRig(t)
 	origin.publish("foo.bar-99.0-py3-none-any.whl", "foo.bar-1.0-py3-none-any.whl")
@@ -140,8 +142,8 @@ func TestHostedNamesHideThoseOfUpstreams(t *testing.T) {
 	}
 }
 
-// TestReleasesAreNeverMerged: a release's files are all from one place; an upstream's wheel, even one that suits more machines,
-// never joins ours. Nor can a name be taken that an upstream has, unless an administrator claims it.
+// TestReleasesAreNeverMerged: a release's files are all from one place; an upstream's wheel, even one that suits more
+// machines, never joins ours. Nor can a name be taken that an upstream has, unless an administrator claims it.
 func TestReleasesAreNeverMerged(t *testing.T) {
 	origin := newRig(t)
 	g := newCache(t, []string{origin.Base})
@@ -156,8 +158,8 @@ func TestReleasesAreNeverMerged(t *testing.T) {
 	}
 }
 
-// TestReservedNamesAreNotAskedOfUpstreams: names that are reserved are asked of nobody, in whatever spelling, though there is no file
-// yet; and an upstream in trouble does not lead to the next.
+// TestReservedNamesAreNotAskedOfUpstreams: names that are reserved are asked of nobody, in whatever spelling, though
+// there is no file yet; and an upstream in trouble does not lead to the next.
 func TestReservedNamesAreNotAskedOfUpstreams(t *testing.T) {
 	evil := newRig(t)
 	evil.publish("acme-9.0.tar.gz", "acme_tools-9.0.tar.gz", "acmefoo-9.0.tar.gz", "demo_pkg-9.0.tar.gz")
@@ -184,8 +186,8 @@ func TestReservedNamesAreNotAskedOfUpstreams(t *testing.T) {
 	}
 }
 
-// TestLinksAreFollowedOnlyWhereAllowed: a page's links lead nowhere but to where its operator lets them: no other scheme, no address that is not
-// public, not even after a redirect.
+// TestLinksAreFollowedOnlyWhereAllowed: a page's links lead nowhere but to where its operator lets them: no other
+// scheme, no address that is not public, not even after a redirect.
 func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 	secret := newIndex(t)
 	const file = "demo_pkg-1.0.tar.gz"
@@ -194,7 +196,10 @@ func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 	inside := strings.Replace(secret.URL, "127.0.0.1", "localhost", 1) + "/" + file
 	up := newIndex(t)
 	up.at("/hop", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, inside, http.StatusFound) })
-	for _, link := range []string{inside, "../../hop", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://169.254.169.254/" + file, "http://10.0.0.1/" + file, "http://[::1]:1/" + file, "//localhost/x"} {
+	for _, link := range []string{
+		inside, "../../hop", "file:///etc/passwd", "ftp://127.0.0.1/x", "http://169.254.169.254/" + file,
+		"http://10.0.0.1/" + file, "http://[::1]:1/" + file, "//localhost/x",
+	} {
 		up.at("/simple/demo-pkg/", lists(file, link, sumOf(content)))
 		g := newCache(t, []string{up.URL})
 		start := time.Now()
@@ -211,8 +216,8 @@ func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 	g.Want(g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil), 200, string(content))
 }
 
-// TestBytesOfAnotherHashAreNotKept: bytes that are not those of the page's hash reach no client whole and are not kept; a file's
-// name that later has another hash does not change what it means here.
+// TestBytesOfAnotherHashAreNotKept: bytes that are not those of the page's hash reach no client whole and are not kept;
+// a file's name that later has another hash does not change what it means here.
 func TestBytesOfAnotherHashAreNotKept(t *testing.T) {
 	const file = "demo_pkg-1.0.tar.gz"
 	good, evil := newUpload(file).bytes(), newUpload(file, func(u *upload) { u.files["demo_pkg-1.0/evil.py"] = "x" }).bytes()
@@ -242,8 +247,8 @@ func TestBytesOfAnotherHashAreNotKept(t *testing.T) {
 	}
 }
 
-// TestOnlyBytesOfUpstreamsAreRelayed (CVE-2019-20916): of what an upstream answers with a file, only the bytes reach a client; of a
-// page, only what it says of files, and nothing of it is markup.
+// TestOnlyBytesOfUpstreamsAreRelayed (CVE-2019-20916): of what an upstream answers with a file, only the bytes reach a
+// client; of a page, only what it says of files, and nothing of it is markup.
 func TestOnlyBytesOfUpstreamsAreRelayed(t *testing.T) {
 	const file, evil = "demo_pkg-1.0.tar.gz", `"><script>alert(1)</script>`
 	content := newUpload(file).bytes()
@@ -261,7 +266,9 @@ func TestOnlyBytesOfUpstreamsAreRelayed(t *testing.T) {
 	up.at("/simple/demo-pkg/", bad(page))
 	up.at("/f/"+file, bad(says(string(content))))
 	g := newCache(t, []string{up.URL})
-	for path, typ := range map[string]string{"/simple/demo-pkg/": simple.HTML, "/pypi/files/" + sumOf(content) + "/" + file: "application/octet-stream"} {
+	for path, typ := range map[string]string{
+		"/simple/demo-pkg/": simple.HTML, "/pypi/files/" + sumOf(content) + "/" + file: "application/octet-stream",
+	} {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
 		for _, name := range []string{"Set-Cookie", "X-Evil", "Refresh", "Link", "Content-Disposition"} {
 			if v := a.Header.Get(name); v != "" {
@@ -287,8 +294,8 @@ func TestOnlyBytesOfUpstreamsAreRelayed(t *testing.T) {
 	}
 }
 
-// TestYoungFilesAreRefusedByTheirAddressToo: what is too young is not in the page, and a lockfile's address of it is refused too, of the
-// file and of its metadata.
+// TestYoungFilesAreRefusedByTheirAddressToo: what is too young is not in the page, and a lockfile's address of it is
+// refused too, of the file and of its metadata.
 func TestYoungFilesAreRefusedByTheirAddressToo(t *testing.T) {
 	const file = "demo_pkg-1.0-py3-none-any.whl"
 	u := newUpload(file)

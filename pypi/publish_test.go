@@ -1,5 +1,7 @@
 package pypi
 
+// Uploading: what comes of it, what is refused, and that faults lose nothing.
+
 import (
 	"bytes"
 	"crypto/sha256"
@@ -40,8 +42,14 @@ func TestPageShowsWhatWasUploaded(t *testing.T) {
 	metadata := fmt.Sprintf("%x", sha256.Sum256([]byte(wheel.metadata())))
 	e := entries(page)[demoWheel]
 	want := fields{
-		"filename": demoWheel, "url": "../../pypi/files/" + sum + "/" + demoWheel, "hashes": fields{"sha256": sum}, "size": float64(len(wheel.bytes())),
-		"upload-time": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "requires-python": ">=3.8,<4", "core-metadata": fields{"sha256": metadata}, "yanked": false,
+		"filename":        demoWheel,
+		"url":             "../../pypi/files/" + sum + "/" + demoWheel,
+		"hashes":          fields{"sha256": sum},
+		"size":            float64(len(wheel.bytes())),
+		"upload-time":     clock.Now().Format("2006-01-02T15:04:05.000000Z"),
+		"requires-python": ">=3.8,<4",
+		"core-metadata":   fields{"sha256": metadata},
+		"yanked":          false,
 	}
 	if wiretest.JSON(e) != wiretest.JSON(want) {
 		t.Errorf("%s\nwant\n%s", wiretest.JSON(e), wiretest.JSON(want))
@@ -51,7 +59,10 @@ func TestPageShowsWhatWasUploaded(t *testing.T) {
 		t.Errorf("%v", sdist)
 	}
 	html := g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 200, `data-requires-python="&gt;=3.8,&lt;4"`).Body
-	for _, want := range []string{`<a href="../../pypi/files/` + sum + "/" + demoWheel + "#sha256=" + sum + `"`, `data-core-metadata="sha256=` + metadata + `"`, ">" + demoWheel + "</a>", `content="1.4"`} {
+	for _, want := range []string{
+		`<a href="../../pypi/files/` + sum + "/" + demoWheel + "#sha256=" + sum + `"`,
+		`data-core-metadata="sha256=` + metadata + `"`, ">" + demoWheel + "</a>", `content="1.4"`,
+	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%s is not in\n%s", want, html)
 		}
@@ -71,14 +82,20 @@ func TestPageOrdersFilesByVersion(t *testing.T) {
 	}
 }
 
-// TestPagesHaveNothingThatBreaksClients: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums, nulls, other media
-// types.
+// TestPagesHaveNothingThatBreaksClients: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums,
+// nulls, other media types.
 func TestPagesHaveNothingThatBreaksClients(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel, "demo_pkg-1.0.tar.gz")
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.0/yank", nil), 204, "")
-	for _, a := range []answer{g.Do("GET", "/simple/demo-pkg/", nil, asJSON), g.Do("GET", "/simple/demo-pkg/", nil), g.Do("GET", "/simple/", nil, asJSON)} {
-		for _, poison := range []string{"dist-info-metadata", "blake2", `"yanked":null`, `"size":null`, `"upload-time":null`, `"core-metadata":null`, `"yanked":""`} {
+	for _, a := range []answer{
+		g.Do("GET", "/simple/demo-pkg/", nil, asJSON), g.Do("GET", "/simple/demo-pkg/", nil),
+		g.Do("GET", "/simple/", nil, asJSON),
+	} {
+		for _, poison := range []string{
+			"dist-info-metadata", "blake2", `"yanked":null`, `"size":null`, `"upload-time":null`, `"core-metadata":null`,
+			`"yanked":""`,
+		} {
 			if strings.Contains(a.Body, poison) {
 				t.Errorf("%s in %s", poison, a.Body)
 			}
@@ -86,8 +103,8 @@ func TestPagesHaveNothingThatBreaksClients(t *testing.T) {
 	}
 }
 
-// TestFormsOfEveryClientAreRead replays what clients send, in several orders: fields, spellings, digests and labels differ, the result
-// does not.
+// TestFormsOfEveryClientAreRead replays what clients send, in several orders: fields, spellings, digests and labels
+// differ, the result does not.
 func TestFormsOfEveryClientAreRead(t *testing.T) {
 	forms := map[string]func(*upload){
 		"twine 4": func(u *upload) {
@@ -127,7 +144,10 @@ func TestFormsOfEveryClientAreRead(t *testing.T) {
 // TestEveryUploadAddressWorks: whatever address a client has, with slash or without, and the action in the query.
 func TestEveryUploadAddressWorks(t *testing.T) {
 	g := newRig(t)
-	for i, path := range []string{"/pypi/legacy/", "/pypi/legacy", "/pypi/", "/pypi", "/simple/", "/simple", "/pypi/simple/", "/pypi/legacy/?:action=file_upload"} {
+	for i, path := range []string{
+		"/pypi/legacy/", "/pypi/legacy", "/pypi/", "/pypi", "/simple/", "/simple", "/pypi/simple/",
+		"/pypi/legacy/?:action=file_upload",
+	} {
 		u := newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
 		if strings.Contains(path, "?") {
 			u.form[":action"] = "-"
@@ -200,8 +220,8 @@ func TestRefusedUploadsSayWhy(t *testing.T) {
 	small.Want(small.put("ada", newUpload(demoWheel)), 413, "larger than 100 bytes")
 }
 
-// TestSameBytesSucceedAndOthersConflict: the same bytes are a success that changes nothing, others a conflict that changes nothing; a
-// deleted name stays taken, until an administrator forgets it.
+// TestSameBytesSucceedAndOthersConflict: the same bytes are a success that changes nothing, others a conflict that
+// changes nothing; a deleted name stays taken, until an administrator forgets it.
 func TestSameBytesSucceedAndOthersConflict(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
@@ -234,10 +254,12 @@ func TestSameBytesSucceedAndOthersConflict(t *testing.T) {
 	g.Want(g.put("ada", other), 200, "")
 }
 
-// TestOddUploadsAreWarnedOf: what is odd and installs all the same comes with a word in the body; strict sites refuse it.
+// TestOddUploadsAreWarnedOf: what is odd and installs all the same comes with a word in the body; strict sites refuse
+// it.
 func TestOddUploadsAreWarnedOf(t *testing.T) {
 	odd := map[string]func(*upload){
-		"differs": func(u *upload) { u.form["summary"] = "another" }, "RECORD": func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "x,,\n" },
+		"differs": func(u *upload) { u.form["summary"] = "another" },
+		"RECORD":  func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "x,,\n" },
 		"digest": func(u *upload) {
 			u.form["sha256_digest"], u.form["md5_digest"], u.form["blake2_256_digest"] = "-", "-", "-"
 		},
@@ -256,7 +278,8 @@ func TestOddUploadsAreWarnedOf(t *testing.T) {
 	strict.Want(strict.put("ada", newUpload("Demo.Pkg-1.0.tar.gz")), 400, "PEP 625")
 }
 
-// TestStreamedZipIsWarnedOf: sizes behind the data, as streaming writers leave them, are a warning; with strict a refusal.
+// TestStreamedZipIsWarnedOf: sizes behind the data, as streaming writers leave them, are a warning; with strict a
+// refusal.
 func TestStreamedZipIsWarnedOf(t *testing.T) {
 	u := newUpload(demoWheel)
 	u.content = streamed(t, u.bytes())
@@ -273,7 +296,8 @@ func TestAmbiguousZipIsRefused(t *testing.T) {
 	comment := slices.Concat(good[:len(good)-2], []byte{3, 0, 'a', 'b', 'c'})
 	g := newRig(t)
 	for name, content := range map[string][]byte{
-		"two archives": slices.Concat(evil, good), "prefix": slices.Concat([]byte("#!/bin/sh\n"), good), "suffix": slices.Concat(good, []byte("x")), "comment": comment,
+		"two archives": slices.Concat(evil, good), "prefix": slices.Concat([]byte("#!/bin/sh\n"), good),
+		"suffix": slices.Concat(good, []byte("x")), "comment": comment,
 		"local name": bytes.Replace(good, []byte("__init__.py"), []byte("__evil__.py"), 1),
 	} {
 		u := newUpload(demoWheel)
@@ -284,11 +308,13 @@ func TestAmbiguousZipIsRefused(t *testing.T) {
 	}
 }
 
-// TestWheelStaysInItsFolder (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is installed.
+// TestWheelStaysInItsFolder (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is
+// installed.
 func TestWheelStaysInItsFolder(t *testing.T) {
 	g := newRig(t)
 	for _, files := range []map[string]string{
-		{"../evil.py": "x"}, {"/etc/evil": "x"}, {`a\..\evil.py`: "x"}, {"C:evil.py": "x"}, {"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n../../bin/ls = a:b\n"},
+		{"../evil.py": "x"}, {"/etc/evil": "x"}, {`a\..\evil.py`: "x"}, {"C:evil.py": "x"},
+		{"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n../../bin/ls = a:b\n"},
 	} {
 		g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.files = files })), 400, "")
 	}
@@ -311,8 +337,8 @@ func TestRecordMustListTheArchive(t *testing.T) {
 	g.Want(g.put("ada", u), 200, "RECORD does not list")
 }
 
-// TestAttestationsAreServedAsTheyCame: kept and served as they came; links stand in pages only where that was asked for and the origin
-// is secure.
+// TestAttestationsAreServedAsTheyCame: kept and served as they came; links stand in pages only where that was asked for
+// and the origin is secure.
 func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.pypi.Provenance = true })
 	u := newUpload(demoWheel)
@@ -320,7 +346,9 @@ func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 	u.more = [][2]string{{"attestations", "[" + one + "]"}} // after the file, as uv sends them
 	g.Want(g.put("ada", u), 200, "")
 	path := "/pypi/integrity/demo-pkg/1.0.0/" + demoWheel + "/provenance"
-	for accept, want := range map[string]string{"": typeIntegrity, typeIntegrity: typeIntegrity, "application/json": "application/json", "*/*": typeIntegrity} {
+	for accept, want := range map[string]string{
+		"": typeIntegrity, typeIntegrity: typeIntegrity, "application/json": "application/json", "*/*": typeIntegrity,
+	} {
 		a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", accept)), 200, one)
 		if a.Header.Get("Content-Type") != want || wiretest.At(a.Object(t), "version") != 1.0 {
 			t.Errorf("%q: %v", accept, a)
@@ -435,7 +463,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestConcurrentUploadsSurvive: uploads to one project at the same time all survive; of the same name with other bytes one does.
+// TestConcurrentUploadsSurvive: uploads to one project at the same time all survive; of the same name with other bytes
+// one does.
 func TestConcurrentUploadsSurvive(t *testing.T) {
 	g := newRig(t)
 	const n = 8
@@ -502,7 +531,8 @@ func TestUploadSurvivesFaults(t *testing.T) {
 // TestPoliciesRefuseUploads: quotas and protected names are refused with their sentence, and leave nothing.
 func TestPoliciesRefuseUploads(t *testing.T) {
 	g := newRig(t, withPolicies(store.NewRules(store.RulesConfig{
-		Quotas: []store.Quota{{Kind: store.PyPI, Package: "demo-pkg", Bytes: 700}}, Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
+		Quotas:    []store.Quota{{Kind: store.PyPI, Package: "demo-pkg", Bytes: 700}},
+		Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
 		Immutable: []store.Immutable{{Kind: store.PyPI, Package: "fixed"}},
 	})))
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = strings.Repeat("x", 1000) })), 413, "quota")

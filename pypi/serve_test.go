@@ -1,5 +1,7 @@
 package pypi
 
+// Reading: forms, links, caching, ranges, the JSON API and the list of all projects.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -68,7 +70,9 @@ func TestClientsGetTheFormTheyAskFor(t *testing.T) {
 			}
 		}
 	}
-	for format, want := range map[string]string{simple.JSON: simple.JSON, "text/html": simple.HTML, "application/vnd.pypi.simple.latest+json": simple.JSON} {
+	for format, want := range map[string]string{
+		simple.JSON: simple.JSON, "text/html": simple.HTML, "application/vnd.pypi.simple.latest+json": simple.JSON,
+	} {
 		a := g.Do("GET", "/simple/demo-pkg/?format="+url.QueryEscape(format), nil, wiretest.Header("Accept", "image/png"))
 		if a.Status != 200 || a.Header.Get("Content-Type") != want {
 			t.Errorf("format %s: %v", format, a)
@@ -77,8 +81,8 @@ func TestClientsGetTheFormTheyAskFor(t *testing.T) {
 	g.Want(g.Do("GET", "/simple/demo-pkg/?format=x", nil), 406, "")
 }
 
-// TestPagesPromiseOnlyWhatIsThere: whatever a page advertises is there, escaped as clients escape it, with the hash that was
-// advertised.
+// TestPagesPromiseOnlyWhatIsThere: whatever a page advertises is there, escaped as clients escape it, with the hash
+// that was advertised.
 func TestPagesPromiseOnlyWhatIsThere(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz", "demo_pkg-1.0-1-py2.py3-none-any.whl")
@@ -112,7 +116,8 @@ func TestPagesAreRevalidatedAndFilesKept(t *testing.T) {
 		"/simple/":            {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3"},
 		"/pypi/demo-pkg/json": {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Content-Type": "application/json"},
 		file: {
-			"Cache-Control": "public, max-age=31536000, immutable", "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Disposition": "",
+			"Cache-Control": "public, max-age=31536000, immutable", "Accept-Ranges": "bytes",
+			"Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Disposition": "",
 			"X-Content-Type-Options": "nosniff", "Vary": "",
 		},
 		file + ".metadata": {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "application/octet-stream"},
@@ -135,7 +140,8 @@ func TestPagesAreRevalidatedAndFilesKept(t *testing.T) {
 	}
 }
 
-// TestFormsAndEncodingsHaveTheirOwnTags: encodings and forms differ in their tags, 304 holds, and a publish is seen at once.
+// TestFormsAndEncodingsHaveTheirOwnTags: encodings and forms differ in their tags, 304 holds, and a publish is seen at
+// once.
 func TestFormsAndEncodingsHaveTheirOwnTags(t *testing.T) {
 	g := newRig(t)
 	for i := range 20 {
@@ -208,9 +214,13 @@ func TestRangesOfFiles(t *testing.T) {
 			status int
 			body   string
 		}{
-			{"bytes=0-9", nil, 206, whole[:10]}, {fmt.Sprintf("bytes=%d-", n-5), nil, 206, whole[n-5:]}, {"bytes=-16", nil, 206, whole[n-16:]}, {fmt.Sprintf("bytes=-%d", n+9), nil, 206, whole},
-			{fmt.Sprintf("bytes=%d-", n), nil, 416, ""}, {"bytes=10-19", []option{wiretest.Header("If-Range", etag)}, 206, whole[10:20]}, {"bytes=10-19", []option{wiretest.Header("If-Range", `"other"`)}, 200, whole},
-			{"bytes=10-19", []option{wiretest.Header("If-Range", "W/"+etag)}, 200, whole}, {"bytes=10-19", []option{wiretest.Header("Accept-Encoding", "gzip, deflate, br")}, 206, whole[10:20]},
+			{"bytes=0-9", nil, 206, whole[:10]}, {fmt.Sprintf("bytes=%d-", n-5), nil, 206, whole[n-5:]},
+			{"bytes=-16", nil, 206, whole[n-16:]}, {fmt.Sprintf("bytes=-%d", n+9), nil, 206, whole},
+			{fmt.Sprintf("bytes=%d-", n), nil, 416, ""},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", etag)}, 206, whole[10:20]},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", `"other"`)}, 200, whole},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", "W/"+etag)}, 200, whole},
+			{"bytes=10-19", []option{wiretest.Header("Accept-Encoding", "gzip, deflate, br")}, 206, whole[10:20]},
 		} {
 			a := g.Do("GET", at, nil, append(c.opts, wiretest.Header("Range", c.header))...)
 			if a.Status != c.status || c.status != 416 && a.Body != c.body || a.Header.Get("Content-Encoding") != "" {
@@ -262,7 +272,9 @@ func TestLinksAreAbsoluteWithPublicURL(t *testing.T) {
 		t.Errorf("%+v", l)
 	}
 	s.base = g.s.base
-	for alias, want := range []string{"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files"} {
+	for alias, want := range []string{
+		"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files",
+	} {
 		s.opt.Provenance = false
 		if l := s.linksFor(r, alias); l.Files != want {
 			t.Errorf("%s: %+v, want %s", indexes[alias], l, want)
@@ -290,8 +302,10 @@ func TestJSONDocumentsOfProjectAndRelease(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	for path, want := range map[string]any{
-		"info/version": "1.0", "info/name": "Demo_Pkg", "info/summary": "from the wheel", "info/author": "A <b>", "info/license_expression": "MIT", "info/requires_python": ">=3.8",
-		"info/description": "# Text <script>\n", "info/description_content_type": "text/markdown", "info/project_urls/Docs": "https://example.com/docs", "info/keywords": "a,b", "info/yanked": false,
+		"info/version": "1.0", "info/name": "Demo_Pkg", "info/summary": "from the wheel", "info/author": "A <b>",
+		"info/license_expression": "MIT", "info/requires_python": ">=3.8",
+		"info/description": "# Text <script>\n", "info/description_content_type": "text/markdown",
+		"info/project_urls/Docs": "https://example.com/docs", "info/keywords": "a,b", "info/yanked": false,
 		"info/home_page": nil, "info/downloads/last_day": -1.0, "last_serial": 9.0, "info/docs_url": nil,
 	} {
 		if got := wiretest.At(doc, strings.Split(path, "/")...); got != want {
@@ -311,8 +325,11 @@ func TestJSONDocumentsOfProjectAndRelease(t *testing.T) {
 	file := urls[0].(fields)
 	all := wheel.fields()
 	for path, want := range map[string]any{
-		"digests/sha256": all["sha256_digest"], "digests/md5": all["md5_digest"], "digests/blake2b_256": all["blake2_256_digest"], "md5_digest": all["md5_digest"], "upload_time": clock.Now().Format("2006-01-02T15:04:05"),
-		"upload_time_iso_8601": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "size": float64(len(wheel.bytes())), "filename": demoWheel, "has_sig": false, "downloads": -1.0, "yanked_reason": nil,
+		"digests/sha256": all["sha256_digest"], "digests/md5": all["md5_digest"],
+		"digests/blake2b_256": all["blake2_256_digest"], "md5_digest": all["md5_digest"],
+		"upload_time":          clock.Now().Format("2006-01-02T15:04:05"),
+		"upload_time_iso_8601": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "size": float64(len(wheel.bytes())),
+		"filename": demoWheel, "has_sig": false, "downloads": -1.0, "yanked_reason": nil,
 	} {
 		if got := wiretest.At(file, strings.Split(path, "/")...); got != want {
 			t.Errorf("file %s: %v, want %v", path, got, want)
@@ -323,7 +340,9 @@ func TestJSONDocumentsOfProjectAndRelease(t *testing.T) {
 	if one["releases"] != nil || wiretest.At(one, "info", "yanked_reason") != "broken" || wiretest.At(one, "info", "version") != "1.5" {
 		t.Errorf("%v", one)
 	}
-	for path, status := range map[string]int{"/pypi/absent/json": 404, "/pypi/demo-pkg/9.9/json": 404, "/pypi/demo-pkg/x/json": 404, "/pypi/Demo_Pkg/json": 301} {
+	for path, status := range map[string]int{
+		"/pypi/absent/json": 404, "/pypi/demo-pkg/9.9/json": 404, "/pypi/demo-pkg/x/json": 404, "/pypi/Demo_Pkg/json": 301,
+	} {
 		g.Want(g.Do("GET", path, nil), status, "")
 	}
 }
@@ -364,7 +383,9 @@ func TestListOfAllShowsWhatMayBeSeen(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	g.publish("b-1.0.tar.gz", "a_x-1.0.tar.gz", "secret_a-1.0.tar.gz", "secret_b-1.0.tar.gz", "c-1.0.tar.gz")
-	for actor, want := range map[string]string{"": "a_x b c", "guest": "a_x b c secret_a", "root": "a_x b c secret_a secret_b", "ada": "a_x b c secret_a secret_b"} {
+	for actor, want := range map[string]string{
+		"": "a_x b c", "guest": "a_x b c secret_a", "root": "a_x b c secret_a secret_b", "ada": "a_x b c secret_a secret_b",
+	} {
 		if got := strings.Join(names(actor), " "); got != want {
 			t.Errorf("%q sees %s", actor, got)
 		}
@@ -386,7 +407,8 @@ func TestListOfAllShowsWhatMayBeSeen(t *testing.T) {
 	}
 }
 
-// TestListOfAllIsNotRenderedForEachRequest: with many projects a request is answered from memory, and after an upload from pieces.
+// TestListOfAllIsNotRenderedForEachRequest: with many projects a request is answered from memory, and after an upload
+// from pieces.
 func TestListOfAllIsNotRenderedForEachRequest(t *testing.T) {
 	const n = 20_000
 	g := newRig(t)
@@ -430,8 +452,14 @@ func TestCredentialsOfEveryClient(t *testing.T) {
 		opt    option
 		status int
 	}{
-		"nobody": {g.As(""), 401}, "__token__": {wiretest.Basic("__token__", token), 200}, "any user": {wiretest.Basic("x", token), 200}, "token as user": {wiretest.Basic(token, ""), 200},
-		"bearer": {wiretest.Bearer(token), 200}, "password": {wiretest.Basic("ada", "secret"), 200}, "wrong": {wiretest.Basic("__token__", "larder_x"), 401}, "wrong password": {wiretest.Basic("ada", "x"), 401},
+		"nobody":         {g.As(""), 401},
+		"__token__":      {wiretest.Basic("__token__", token), 200},
+		"any user":       {wiretest.Basic("x", token), 200},
+		"token as user":  {wiretest.Basic(token, ""), 200},
+		"bearer":         {wiretest.Bearer(token), 200},
+		"password":       {wiretest.Basic("ada", "secret"), 200},
+		"wrong":          {wiretest.Basic("__token__", "larder_x"), 401},
+		"wrong password": {wiretest.Basic("ada", "x"), 401},
 	} {
 		a := g.Do("GET", "/simple/demo-pkg/", nil, c.opt)
 		if a.Status != c.status || c.status == 401 && a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
@@ -449,7 +477,10 @@ func TestHashInPathIsNoRight(t *testing.T) {
 	at := g.url("secret", "secret-1.0-py3-none-any.whl")
 	g.Want(g.Ada("GET", at, nil), 200, "")
 	g.Want(g.Ada("GET", at+".metadata", nil), 200, "")
-	for _, u := range []string{at, at + ".metadata", at + ".asc", "/simple/secret/", "/pypi/secret/json", "/pypi/integrity/secret/1.0/secret-1.0-py3-none-any.whl/provenance"} {
+	for _, u := range []string{
+		at, at + ".metadata", at + ".asc", "/simple/secret/", "/pypi/secret/json",
+		"/pypi/integrity/secret/1.0/secret-1.0-py3-none-any.whl/provenance",
+	} {
 		hidden, absent := g.Do("GET", u, nil), g.Do("GET", strings.ReplaceAll(u, "secret", "absent"), nil)
 		if hidden.Status != 404 || hidden.Body != absent.Body || fmt.Sprint(hidden.Header) != fmt.Sprint(absent.Header) {
 			t.Errorf("%s: %v, absent is %v", u, hidden, absent)
@@ -484,7 +515,10 @@ func TestNothingUploadedIsMarkup(t *testing.T) {
 // TestNoPathReachesHeaders: no path puts a line into a header.
 func TestNoPathReachesHeaders(t *testing.T) {
 	g := newRig(t)
-	for _, path := range []string{"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json", "/simple?format=%0d%0aX-Evil:1"} {
+	for _, path := range []string{
+		"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json",
+		"/simple?format=%0d%0aX-Evil:1",
+	} {
 		a := g.Do("GET", path, nil)
 		if a.Header.Get("X-Evil") != "" || strings.ContainsAny(a.Header.Get("Location"), "\r\n") {
 			t.Errorf("%s: %v", path, a)
@@ -500,7 +534,8 @@ func TestDocumentsAreGolden(t *testing.T) {
 		newUpload("Golden.Pkg-1.0.tar.gz"), newUpload("golden_pkg-1.0-py2.py3-none-any.whl", func(u *upload) {
 			u.name, u.headers = "Golden.Pkg", "Requires-Python: >=3.8\nSummary: all \"that\" glitters\n"
 		}),
-		newUpload("golden_pkg-1!1.0+cpu.1-cp311-cp311-manylinux_2_17_x86_64.whl"), newUpload("golden_pkg-1.1rc1-py3-none-any.whl"),
+		newUpload("golden_pkg-1!1.0+cpu.1-cp311-cp311-manylinux_2_17_x86_64.whl"),
+		newUpload("golden_pkg-1.1rc1-py3-none-any.whl"),
 	} {
 		clock.Advance(time.Duration(i) * 1234567 * time.Microsecond)
 		if i == 1 {
@@ -512,10 +547,13 @@ func TestDocumentsAreGolden(t *testing.T) {
 	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/files/Golden.Pkg-1.0.tar.gz/yank", nil), 204, "")
 	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/status", fields{"status": "deprecated", "reason": "use silver"}), 204, "")
 	for name, get := range map[string]func() answer{
-		"project.json": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) }, "project.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
-		"project.v1.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", simple.V1)) },
-		"root.json":       func() answer { return g.Do("GET", "/simple/", nil, asJSON) }, "root.html": func() answer { return g.Do("GET", "/simple/", nil) },
-		"api.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) }, "api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
+		"project.json":     func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) },
+		"project.html":     func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
+		"project.v1.html":  func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", simple.V1)) },
+		"root.json":        func() answer { return g.Do("GET", "/simple/", nil, asJSON) },
+		"root.html":        func() answer { return g.Do("GET", "/simple/", nil) },
+		"api.json":         func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) },
+		"api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
 	} {
 		body := strings.ReplaceAll(g.Want(get(), 200, "").Body, g.Srv.URL, "https://registry.example.com")
 		if strings.HasSuffix(name, ".json") {

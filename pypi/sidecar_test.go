@@ -1,5 +1,7 @@
 package pypi
 
+// METADATA of upstreams' wheels, which is made here where they have none beside a wheel.
+
 import (
 	"bytes"
 	"net/http"
@@ -51,8 +53,8 @@ func (c *counting) Write(p []byte) (int, error) {
 
 const sideFile = "demo_pkg-1.0-py3-none-any.whl"
 
-// TestMetadataOfLargeWheelIsReadInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel itself comes, and
-// is checked, when somebody wants it.
+// TestMetadataOfLargeWheelIsReadInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel
+// itself comes, and is checked, when somebody wants it.
 func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 	for _, where := range []string{"aaa/data.bin", "zzz/data.bin"} {
 		u := newUpload(sideFile, func(u *upload) { u.files[where] = strings.Repeat("0123456789abcdef", 4<<16) })
@@ -79,8 +81,9 @@ func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 	}
 }
 
-// TestSmallWheelIsFetchedForItsMetadata: a small wheel is fetched for its METADATA and need not be fetched again; so is one whose
-// upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its METADATA.
+// TestSmallWheelIsFetchedForItsMetadata: a small wheel is fetched for its METADATA and need not be fetched again; so is
+// one whose upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its
+// METADATA.
 func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 	large := func(u *upload) { u.files["zzz/data.bin"] = strings.Repeat("0123456789abcdef", 4<<16) }
 	whole := func(content []byte) http.HandlerFunc {
@@ -132,8 +135,8 @@ func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 	}
 }
 
-// TestWheelWithoutMetadataIsNotFound: a wheel that has none, or is damaged, is no reason for anything but a 404; trouble is a
-// 503, and bytes of another hash say nothing at all.
+// TestWheelWithoutMetadataIsNotFound: a wheel that has none, or is damaged, is no reason for anything but a 404;
+// trouble is a 503, and bytes of another hash say nothing at all.
 func TestWheelWithoutMetadataIsNotFound(t *testing.T) {
 	info := "demo_pkg-1.0.dist-info/METADATA"
 	good := newUpload(sideFile)

@@ -1,5 +1,7 @@
 package pypi
 
+// What an attacker tries: names, paths, archives, races.
+
 import (
 	"fmt"
 	"net/http"
@@ -15,8 +17,10 @@ func TestUploadedFileNameMustBePlain(t *testing.T) {
 	g := newRig(t)
 	content := newUpload(demoWheel)
 	for _, name := range []string{
-		"../" + demoWheel, `..\\` + demoWheel, `..\\..\\x\\` + demoWheel, "/etc/" + demoWheel, "C:" + demoWheel, demoWheel + "\x00", "a\tb-1.0.tar.gz", "%2e%2e%2f" + demoWheel, ".." + demoWheel, "",
-		"demo_pkg-1.0-py3-none-any.whl/", "~/" + demoWheel, "demo_pkg-1.0-py3-none-any.whl.metadata", "demo_pkg-1.0-py3-none-any.whl.asc",
+		"../" + demoWheel, `..\\` + demoWheel, `..\\..\\x\\` + demoWheel, "/etc/" + demoWheel, "C:" + demoWheel,
+		demoWheel + "\x00", "a\tb-1.0.tar.gz", "%2e%2e%2f" + demoWheel, ".." + demoWheel, "",
+		"demo_pkg-1.0-py3-none-any.whl/", "~/" + demoWheel, "demo_pkg-1.0-py3-none-any.whl.metadata",
+		"demo_pkg-1.0-py3-none-any.whl.asc",
 	} {
 		u := newUpload(demoWheel)
 		u.content, u.file = content.bytes(), name
@@ -35,7 +39,8 @@ func TestEscapedSlashesLeadNowhere(t *testing.T) {
 	g.publish(demoWheel)
 	sum := newUpload(demoWheel).fields()["sha256_digest"]
 	for _, path := range []string{
-		"/pypi/files/" + sum + "/..%2f..%2f..%2fetc%2fpasswd", "/pypi/files/..%2f" + sum + "/" + demoWheel, "/pypi/files/" + sum + "/%2e%2e/" + demoWheel, "/simple/..%2fdemo-pkg/", "/pypi/demo-pkg%2fjson",
+		"/pypi/files/" + sum + "/..%2f..%2f..%2fetc%2fpasswd", "/pypi/files/..%2f" + sum + "/" + demoWheel,
+		"/pypi/files/" + sum + "/%2e%2e/" + demoWheel, "/simple/..%2fdemo-pkg/", "/pypi/demo-pkg%2fjson",
 		"/pypi/files/" + sum + "/..%5c" + demoWheel, "/pypi/files/" + sum + "/" + demoWheel + "%00",
 	} {
 		if a := g.Do("GET", path, nil); a.Status != 400 && a.Status != 404 {
@@ -66,8 +71,8 @@ func TestHomoglyphsAreNoNames(t *testing.T) {
 	}
 }
 
-// TestQuarantinedProjectIsClosed: what is quarantined is neither listed nor served, whatever address a lockfile has; only an
-// administrator lifts it.
+// TestQuarantinedProjectIsClosed: what is quarantined is neither listed nor served, whatever address a lockfile has;
+// only an administrator lifts it.
 func TestQuarantinedProjectIsClosed(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
@@ -90,8 +95,8 @@ func TestQuarantinedProjectIsClosed(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/1.0", nil), 403, "")
 }
 
-// TestDeletedNameNeverGetsOtherBytes: a file that is deleted while it is uploaded again is gone, or was never deleted; its name never
-// gets other bytes.
+// TestDeletedNameNeverGetsOtherBytes: a file that is deleted while it is uploaded again is gone, or was never deleted;
+// its name never gets other bytes.
 func TestDeletedNameNeverGetsOtherBytes(t *testing.T) {
 	g := newRig(t)
 	u, other := newUpload(demoWheel), newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" })
@@ -128,15 +133,18 @@ func TestReleaseHasOneSourceArchive(t *testing.T) {
 	}
 }
 
-// TestAttestationsOfOthersAreRefused: a bundle that is not about this file, or of a form nobody could check, refuses the upload, and
-// nothing stays; one that is kept is never called verified.
+// TestAttestationsOfOthersAreRefused: a bundle that is not about this file, or of a form nobody could check, refuses
+// the upload, and nothing stays; one that is kept is never called verified.
 func TestAttestationsOfOthersAreRefused(t *testing.T) {
 	g := newRig(t)
 	u := newUpload(demoWheel)
 	one := attestation(demoWheel, u.bytes())
 	for name, sent := range map[string]string{
-		"no list": one, "empty": "[]", "no JSON": "[", "other file": "[" + attestation("other-1.0-py3-none-any.whl", u.bytes()) + "]", "other bytes": "[" + attestation(demoWheel, []byte("x")) + "]",
-		"version": "[" + strings.Replace(one, `"version":1`, `"version":2`, 1) + "]", "one of two": "[" + one + "," + attestation(demoWheel, nil) + "]",
+		"no list": one, "empty": "[]", "no JSON": "[",
+		"other file":  "[" + attestation("other-1.0-py3-none-any.whl", u.bytes()) + "]",
+		"other bytes": "[" + attestation(demoWheel, []byte("x")) + "]",
+		"version":     "[" + strings.Replace(one, `"version":1`, `"version":2`, 1) + "]",
+		"one of two":  "[" + one + "," + attestation(demoWheel, nil) + "]",
 	} {
 		bad := newUpload(demoWheel)
 		bad.more = [][2]string{{"attestations", sent}}
@@ -170,7 +178,10 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	token := g.Keys["ada"]
-	for _, opt := range []option{wiretest.Basic("__token__", token), wiretest.Basic(token, ""), wiretest.Bearer(token), wiretest.Basic("ada", "secret-wrong"), wiretest.Basic(token+"x", "secret-wrong")} {
+	for _, opt := range []option{
+		wiretest.Basic("__token__", token), wiretest.Basic(token, ""), wiretest.Bearer(token),
+		wiretest.Basic("ada", "secret-wrong"), wiretest.Basic(token+"x", "secret-wrong"),
+	} {
 		g.Do("GET", "/simple/demo-pkg/", nil, opt)
 		g.put("", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), opt)
 	}

@@ -1,5 +1,7 @@
 package simple
 
+// Pages of other indexes in every form, hostile ones too, and rows.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -40,7 +42,10 @@ func TestEveryFormOfPageIsRead(t *testing.T) {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	for name, body := range map[string]string{"cut off": `{"meta":{},"files":[`, "no list": `{"meta":{},"files":{}}`, "text": "no", "nothing": "", "sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`} {
+	for name, body := range map[string]string{
+		"cut off": `{"meta":{},"files":[`, "no list": `{"meta":{},"files":{}}`, "text": "no", "nothing": "",
+		"sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`,
+	} {
 		if err := Check([]byte(body)); err == nil {
 			t.Errorf("%s: %s", name, body)
 		}
@@ -50,14 +55,17 @@ func TestEveryFormOfPageIsRead(t *testing.T) {
 	}
 }
 
-// TestHostilePagesAreHarmless: a page's file that has no SHA-256, or something else in its place, is passed over; what a page says
-// reaches ours as text.
+// TestHostilePagesAreHarmless: a page's file that has no SHA-256, or something else in its place, is passed over; what
+// a page says reaches ours as text.
 func TestHostilePagesAreHarmless(t *testing.T) {
 	evil := `"><script>alert(1)</script>`
 	long := evil + strings.Repeat("a", 64-len(evil))
 	list := []string{long, "", strings.Repeat("g", 64), sum[:63], sum + "a"}
 	for _, hash := range list {
-		raw, err := json.Marshal(map[string]any{"meta": map[string]any{}, "files": []any{map[string]any{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": map[string]string{"sha256": hash}}}})
+		raw, err := json.Marshal(map[string]any{
+			"meta":  map[string]any{},
+			"files": []any{map[string]any{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": map[string]string{"sha256": hash}}},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
