@@ -26,7 +26,8 @@ func newCache(t *testing.T, origins []string, change ...func(*upstream.Options))
 	t.Helper()
 	var o upstream.Options
 	for i, base := range origins {
-		o.Upstreams = append(o.Upstreams, upstream.Config{Kind: store.PyPI, Name: fmt.Sprintf("up%d", i), URL: base + "/simple"})
+		up := upstream.Config{Kind: store.PyPI, Name: fmt.Sprintf("up%d", i), URL: base + "/simple"}
+		o.Upstreams = append(o.Upstreams, up)
 	}
 	for _, f := range change {
 		f(&o)
@@ -69,9 +70,14 @@ func says(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }
 }
 
+func fails(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+}
+
 // lists answers with a page of one file.
 func lists(file, at, sha string, more ...string) http.HandlerFunc {
-	return says(fmt.Sprintf(`{"meta":{"api-version":"1.1"},"name":"x","files":[{"filename":%q,"url":%q,"hashes":{"sha256":%q}%s}]}`, file, at, sha, strings.Join(more, "")))
+	const page = `{"meta":{"api-version":"1.1"},"name":"x","files":[{"filename":%q,"url":%q,"hashes":{"sha256":%q}%s}]}`
+	return says(fmt.Sprintf(page, file, at, sha, strings.Join(more, "")))
 }
 
 func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
@@ -80,7 +86,9 @@ func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 // origin gone, escaped as clients escape it, with the hash that was advertised.
 func TestCopiesHaveTheMetadataThatPagesPromise(t *testing.T) {
 	origin := newRig(t)
-	origin.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz")
+	origin.publish(
+		demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz",
+	)
 	g := newCache(t, []string{origin.Base})
 	for _, state := range []string{"cold", "warm", "alone"} {
 		if state == "alone" {
@@ -96,16 +104,18 @@ func TestCopiesHaveTheMetadataThatPagesPromise(t *testing.T) {
 				t.Errorf("%s: %s leads past the copy", state, at)
 			}
 			for _, u := range []string{at, strings.NewReplacer("+", "%2B", "!", "%21").Replace(at)} {
-				if a := g.Do("GET", u, nil); a.Status != 200 || sumOf([]byte(a.Body)) != wiretest.At(e, "hashes", "sha256") {
-					t.Errorf("%s %s: %v", state, u, a)
-				}
+				what := state + " " + u
+				a := g.Do("GET", u, nil).WantStatus(t, 200)
+				wiretest.Equal(t, what+": sum", any(sumOf([]byte(a.Body))), wiretest.At(e, "hashes", "sha256"))
 				want, isWheel := wiretest.At(e, "core-metadata", "sha256").(string)
+				wiretest.Equal(t, what+": metadata is promised", isWheel, strings.HasSuffix(name, ".whl"))
 				side := g.Do("GET", u+".metadata", nil)
-				if isWheel != strings.HasSuffix(name, ".whl") || isWheel && (side.Status != 200 || sumOf([]byte(side.Body)) != want) {
-					t.Errorf("%s %s: metadata %v", state, u, side)
-				}
-				if !isWheel && state != "alone" && side.Status != 404 {
-					t.Errorf("%s %s: %v", state, u, side)
+				switch {
+				case isWheel:
+					side.WantStatus(t, 200)
+					wiretest.Equal(t, what+": sum of metadata", sumOf([]byte(side.Body)), want)
+				case state != "alone":
+					side.WantStatus(t, 404)
 				}
 			}
 		}
@@ -119,22 +129,18 @@ func TestHostedNamesHideThoseOfUpstreams(t *testing.T) {
 	origin.publish("foo.bar-99.0-py3-none-any.whl", "foo.bar-1.0-py3-none-any.whl")
 	theirs := strings.TrimPrefix(origin.url("foo-bar", "foo.bar-99.0-py3-none-any.whl"), origin.Srv.URL)
 	trouble := newIndex(t)
-	trouble.at("/simple/foo-bar/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	trouble.at("/simple/foo-bar/", fails(http.StatusServiceUnavailable))
 	for name, origins := range map[string][]string{"well": {origin.Base}, "in trouble": {trouble.URL, origin.Base}} {
 		t.Run(name, func(t *testing.T) {
 			g := newCache(t, origins, func(o *upstream.Options) { o.Claims = []string{"pypi:foo-bar"} })
 			g.publish("Foo_Bar-1.0-py3-none-any.whl")
-			if got := order(g.project("foo-bar")); len(got) != 1 || got[0] != "Foo_Bar-1.0-py3-none-any.whl" {
-				t.Errorf("%q", got)
-			}
+			wiretest.EqualJSON(t, "files", order(g.project("foo-bar")), []string{"Foo_Bar-1.0-py3-none-any.whl"})
 			for _, at := range []string{theirs, theirs + ".metadata", "/pypi/foo-bar/99.0/json", "/pypi/foo.bar/99.0/json"} {
 				if a := g.Do("GET", at, nil); a.Status != 404 && a.Status != 301 {
 					t.Errorf("%s: %v", at, a)
 				}
 			}
-			if a := g.Want(g.Do("GET", "/pypi/foo-bar/json", nil), 200, ""); strings.Contains(a.Body, "99.0") {
-				t.Error(a)
-			}
+			g.Want(g.Do("GET", "/pypi/foo-bar/json", nil), 200, "").WantNot(t, "99.0")
 		})
 	}
 	if n := trouble.asked.Load(); n != 0 {
@@ -149,13 +155,9 @@ func TestReleasesAreNeverMerged(t *testing.T) {
 	g := newCache(t, []string{origin.Base})
 	g.publish("mine-1.0-cp311-cp311-linux_x86_64.whl")
 	origin.publish("mine-1.0-py3-none-any.whl", "theirs-1.0-py3-none-any.whl")
-	if got := order(g.project("mine")); len(got) != 1 || got[0] != "mine-1.0-cp311-cp311-linux_x86_64.whl" {
-		t.Errorf("%q", got)
-	}
+	wiretest.EqualJSON(t, "files of mine", order(g.project("mine")), []string{"mine-1.0-cp311-cp311-linux_x86_64.whl"})
 	g.Want(g.put("ada", newUpload("Theirs-2.0-py3-none-any.whl")), 409, "claim")
-	if got := order(g.project("theirs")); len(got) != 1 || got[0] != "theirs-1.0-py3-none-any.whl" {
-		t.Errorf("%q", got)
-	}
+	wiretest.EqualJSON(t, "files of theirs", order(g.project("theirs")), []string{"theirs-1.0-py3-none-any.whl"})
 }
 
 // TestReservedNamesAreNotAskedOfUpstreams: names that are reserved are asked of nobody, in whatever spelling, though
@@ -178,10 +180,11 @@ func TestReservedNamesAreNotAskedOfUpstreams(t *testing.T) {
 
 	trouble := newIndex(t)
 	for _, status := range []int{500, 503, 403, 401} {
-		trouble.at("/simple/demo-pkg/", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		trouble.at("/simple/demo-pkg/", fails(status))
 		g := newCache(t, []string{trouble.URL, evil.Base})
-		if a := g.Do("GET", "/simple/demo-pkg/", nil); a.Status < 500 || strings.Contains(a.Body, "9.0") {
-			t.Errorf("%d: %v", status, a)
+		a := g.Do("GET", "/simple/demo-pkg/", nil).WantNot(t, "9.0")
+		if a.Status < 500 {
+			t.Errorf("the upstream's %d became %v, want an error of ours", status, a)
 		}
 	}
 }
@@ -203,8 +206,12 @@ func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 		up.at("/simple/demo-pkg/", lists(file, link, sumOf(content)))
 		g := newCache(t, []string{up.URL})
 		start := time.Now()
-		if a := g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil); a.Status < 400 || time.Since(start) > 5*time.Second {
-			t.Errorf("%s: %v after %v", link, a, time.Since(start))
+		a := g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil)
+		if a.Status < 400 {
+			t.Errorf("%s was followed: %v", link, a)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s took %v to be refused", link, took)
 		}
 	}
 	if n := secret.asked.Load(); n != 0 {
@@ -212,7 +219,9 @@ func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 	}
 	// The same link is followed when the operator has named the host.
 	up.at("/simple/demo-pkg/", lists(file, inside, sumOf(content)))
-	g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.Upstreams[0].Hosts, o.Upstreams[0].Private = []string{"localhost"}, true })
+	g := newCache(t, []string{up.URL}, func(o *upstream.Options) {
+		o.Upstreams[0].Hosts, o.Upstreams[0].Private = []string{"localhost"}, true
+	})
 	g.Want(g.Do("GET", "/pypi/files/"+sumOf(content)+"/"+file, nil), 200, string(content))
 }
 
@@ -220,7 +229,8 @@ func TestLinksAreFollowedOnlyWhereAllowed(t *testing.T) {
 // a file's name that later has another hash does not change what it means here.
 func TestBytesOfAnotherHashAreNotKept(t *testing.T) {
 	const file = "demo_pkg-1.0.tar.gz"
-	good, evil := newUpload(file).bytes(), newUpload(file, func(u *upload) { u.files["demo_pkg-1.0/evil.py"] = "x" }).bytes()
+	good := newUpload(file).bytes()
+	evil := newUpload(file, func(u *upload) { u.files["demo_pkg-1.0/evil.py"] = "x" }).bytes()
 	up := newIndex(t)
 	up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(good)))
 	up.at("/f/"+file, says(string(evil)))
@@ -271,26 +281,20 @@ func TestOnlyBytesOfUpstreamsAreRelayed(t *testing.T) {
 	} {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
 		for _, name := range []string{"Set-Cookie", "X-Evil", "Refresh", "Link", "Content-Disposition"} {
-			if v := a.Header.Get(name); v != "" {
-				t.Errorf("%s: %s: %s", path, name, v)
-			}
+			a.WantHeader(t, name, "")
 		}
-		if a.Header.Get("Content-Type") != typ || a.Header.Get("X-Content-Type-Options") != "nosniff" || strings.Contains(a.Body, "<script") {
-			t.Errorf("%s: %v", path, a)
-		}
+		a.WantHeader(t, "Content-Type", typ).WantHeader(t, "X-Content-Type-Options", "nosniff").WantNot(t, "<script")
 	}
-	if e := entries(g.project("demo-pkg"))[file]; e["yanked"] != evil || e["requires-python"] != evil {
-		t.Errorf("%v", e)
-	}
+	wiretest.WantMembers(t, "the file", entries(g.project("demo-pkg"))[file], fields{
+		"yanked": evil, "requires-python": evil,
+	})
 	// Nor is what stands where a hash should.
 	up.at("/simple/hostile/", lists(file, "../../f/"+file, evil+strings.Repeat("a", 64-len(evil))))
-	if a := g.Want(g.Do("GET", "/simple/hostile/", nil), 200, ""); strings.Contains(a.Body, "<script") || strings.Contains(a.Body, file) {
-		t.Error(a)
-	}
+	g.Want(g.Do("GET", "/simple/hostile/", nil), 200, "").WantNot(t, "<script", file)
 	// A proxy's own page in place of the index's is no page.
 	up.at("/simple/other/", says("<html><title>Please sign in</title></html>"))
-	if a := g.Do("GET", "/simple/other/", nil); a.Status < 500 || strings.Contains(a.Body, "sign in") {
-		t.Error(a)
+	if a := g.Do("GET", "/simple/other/", nil).WantNot(t, "sign in"); a.Status < 500 {
+		t.Errorf("a page of a proxy became %v, want an error", a)
 	}
 }
 
@@ -308,8 +312,11 @@ func TestYoungFilesAreRefusedByTheirAddressToo(t *testing.T) {
 		age    time.Duration
 		status int
 	}{{time.Hour, 403}, {72 * time.Hour, 200}} {
-		up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(u.bytes()), core, `,"upload-time":"`, now.Add(-c.age).Format(simple.TimeForm), `"`))
-		g := newCache(t, []string{up.URL}, func(o *upstream.Options) { o.MinAge, o.Upstreams[0].Trusted = 48*time.Hour, true })
+		uploaded := `,"upload-time":"` + now.Add(-c.age).Format(simple.TimeForm) + `"`
+		up.at("/simple/demo-pkg/", lists(file, "../../f/"+file, sumOf(u.bytes()), core, uploaded))
+		g := newCache(t, []string{up.URL}, func(o *upstream.Options) {
+			o.MinAge, o.Upstreams[0].Trusted = 48*time.Hour, true
+		})
 		if got := len(order(g.project("demo-pkg"))); (got == 1) != (c.status == 200) {
 			t.Errorf("%v: %d files", c.age, got)
 		}
@@ -336,7 +343,7 @@ func TestWrongHashHidesNothing(t *testing.T) {
 			t.Errorf("%s by a hash that nobody has: %v", method, a)
 		}
 	}
-	if a := g.Do("GET", path, nil); a.Status != 200 || a.Body != want.Body || want.Status != 200 {
-		t.Errorf("the file: %v, at the origin %v", a, want)
-	}
+	want.WantStatus(t, 200)
+	a := g.Do("GET", path, nil).WantStatus(t, 200)
+	wiretest.Equal(t, "the file", a.Body, want.Body)
 }

@@ -28,16 +28,17 @@ const demoWheel = "demo_pkg-1.0-py3-none-any.whl"
 func TestPageShowsWhatWasUploaded(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
-	wheel := newUpload(demoWheel, func(u *upload) { u.name, u.headers = "Demo.Pkg", "Requires-Python: >=3.8,<4\nSummary: a <demo>\n" })
+	wheel := newUpload(demoWheel, func(u *upload) {
+		u.name, u.headers = "Demo.Pkg", "Requires-Python: >=3.8,<4\nSummary: a <demo>\n"
+	})
 	g.Want(g.put("ada", wheel), 200, "")
 	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz")), 200, "")
 	page := g.project("demo-pkg")
-	if got := wiretest.KeysOf(page); !slices.Equal(got, []string{"files", "meta", "name", "project-status", "versions"}) {
-		t.Errorf("keys %q", got)
-	}
-	if wiretest.At(page, "meta", "api-version") != "1.4" || wiretest.At(page, "project-status", "status") != "active" || page["name"] != "demo-pkg" || fmt.Sprint(page["versions"]) != "[1.0]" {
-		t.Errorf("%v", page)
-	}
+	keys := strings.Join(wiretest.KeysOf(page), " ")
+	wiretest.Equal(t, "keys of the page", keys, "files meta name project-status versions")
+	wiretest.WantMembers(t, "page", page, fields{
+		"meta/api-version": "1.4", "project-status/status": "active", "name": "demo-pkg", "versions": []string{"1.0"},
+	})
 	sum := fmt.Sprintf("%x", sha256.Sum256(wheel.bytes()))
 	metadata := fmt.Sprintf("%x", sha256.Sum256([]byte(wheel.metadata())))
 	e := entries(page)[demoWheel]
@@ -51,13 +52,9 @@ func TestPageShowsWhatWasUploaded(t *testing.T) {
 		"core-metadata":   fields{"sha256": metadata},
 		"yanked":          false,
 	}
-	if wiretest.JSON(e) != wiretest.JSON(want) {
-		t.Errorf("%s\nwant\n%s", wiretest.JSON(e), wiretest.JSON(want))
-	}
+	wiretest.EqualJSON(t, "the wheel", e, want)
 	sdist := entries(page)["demo_pkg-1.0.tar.gz"]
-	if sdist["core-metadata"] != false || sdist["requires-python"] != nil {
-		t.Errorf("%v", sdist)
-	}
+	wiretest.WantMembers(t, "the source archive", sdist, fields{"core-metadata": false, "requires-python": nil})
 	html := g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 200, `data-requires-python="&gt;=3.8,&lt;4"`).Body
 	for _, want := range []string{
 		`<a href="../../pypi/files/` + sum + "/" + demoWheel + "#sha256=" + sum + `"`,
@@ -72,14 +69,18 @@ func TestPageShowsWhatWasUploaded(t *testing.T) {
 // TestPageOrdersFilesByVersion: files by version, then name; versions as PEP 440 orders them.
 func TestPageOrdersFilesByVersion(t *testing.T) {
 	g := newRig(t)
-	g.publish("demo-1.10-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.9-py3-none-any.whl", "demo-1!0.1-py3-none-any.whl", "demo-1.10rc1-py3-none-any.whl", "demo-1.10+cpu-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl", "demo-1.10.dev1-py3-none-any.whl")
+	g.publish(
+		"demo-1.10-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.9-py3-none-any.whl", "demo-1!0.1-py3-none-any.whl",
+		"demo-1.10rc1-py3-none-any.whl", "demo-1.10+cpu-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl",
+		"demo-1.10.dev1-py3-none-any.whl",
+	)
 	page := g.project("demo")
-	if got := fmt.Sprint(page["versions"]); got != "[1.9 1.10.dev1 1.10rc1 1.10 1.10+cpu 1!0.1]" {
-		t.Error(got)
-	}
-	if got := order(page); strings.Join(got, " ") != "demo-1.9-py3-none-any.whl demo-1.9.tar.gz demo-1.10.dev1-py3-none-any.whl demo-1.10rc1-py3-none-any.whl demo-1.10-py3-none-any.whl demo-1.10.0-cp39-cp39-win32.whl demo-1.10+cpu-py3-none-any.whl demo-1!0.1-py3-none-any.whl" {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "versions", fmt.Sprint(page["versions"]), "[1.9 1.10.dev1 1.10rc1 1.10 1.10+cpu 1!0.1]")
+	wiretest.EqualJSON(t, "files", order(page), []string{
+		"demo-1.9-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.10.dev1-py3-none-any.whl", "demo-1.10rc1-py3-none-any.whl",
+		"demo-1.10-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl", "demo-1.10+cpu-py3-none-any.whl",
+		"demo-1!0.1-py3-none-any.whl",
+	})
 }
 
 // TestPagesHaveNothingThatBreaksClients: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums,
@@ -109,12 +110,17 @@ func TestFormsOfEveryClientAreRead(t *testing.T) {
 	forms := map[string]func(*upload){
 		"twine 4": func(u *upload) {
 			u.form["pyversion"] = ""
-			u.more = [][2]string{{"provides_extras", "a"}, {"provides_extras", "b"}, {"classifiers", "x"}, {"classifiers", "y"}, {"comment", "hello"}}
+			u.more = [][2]string{
+				{"provides_extras", "a"}, {"provides_extras", "b"}, {"classifiers", "x"}, {"classifiers", "y"},
+				{"comment", "hello"},
+			}
 		},
-		"twine 7":    func(u *upload) { u.form["md5_digest"], u.last, u.form["name"] = "-", true, "demo-pkg" },
-		"uv":         func(u *upload) { u.form["md5_digest"], u.form["requires_python"] = "-", "" },
-		"flit":       func(u *upload) { u.form["blake2_256_digest"], u.form["pyversion"] = "-", "py3" },
-		"poetry":     func(u *upload) { u.form["pyversion"], u.form["md5_digest"], u.form["blake2_256_digest"] = "", "-", "-" },
+		"twine 7": func(u *upload) { u.form["md5_digest"], u.last, u.form["name"] = "-", true, "demo-pkg" },
+		"uv":      func(u *upload) { u.form["md5_digest"], u.form["requires_python"] = "-", "" },
+		"flit":    func(u *upload) { u.form["blake2_256_digest"], u.form["pyversion"] = "-", "py3" },
+		"poetry": func(u *upload) {
+			u.form["pyversion"], u.form["md5_digest"], u.form["blake2_256_digest"] = "", "-", "-"
+		},
 		"FIPS":       func(u *upload) { u.form["md5_digest"], u.form["blake2_256_digest"] = "-", "-" },
 		"upper case": func(u *upload) { u.form["sha256_digest"] = strings.ToUpper(u.fields()["sha256_digest"]) },
 		"UNKNOWN":    func(u *upload) { u.form["license"], u.form["summary"] = "UNKNOWN", "UNKNOWN" },
@@ -134,9 +140,7 @@ func TestFormsOfEveryClientAreRead(t *testing.T) {
 				u := newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", shuffle), change)
 				g.Want(g.putTo("/pypi/legacy/", "ada", u, shuffle*5), 200, "")
 			}
-			if got := order(g.project("demo-pkg")); len(got) != 3 {
-				t.Errorf("%q", got)
-			}
+			wiretest.Equal(t, "number of files", len(order(g.project("demo-pkg"))), 3)
 		})
 	}
 }
@@ -160,10 +164,11 @@ func TestEveryUploadAddressWorks(t *testing.T) {
 	g.Want(g.put("ada", docs), 400, "documentation")
 }
 
-// TestRefusedUploadsSayWhy: every rule of A.5.2 with its sentence, in body and status line.
+// TestRefusedUploadsSayWhy: every rule with its sentence, in body and status line.
 func TestRefusedUploadsSayWhy(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo_pkg-1.0.tar.gz")
+	zeros32, zeros64 := strings.Repeat("0", 32), strings.Repeat("0", 64)
 	for name, c := range map[string]struct {
 		file   string
 		change func(*upload)
@@ -181,19 +186,23 @@ func TestRefusedUploadsSayWhy(t *testing.T) {
 		"protocol":         {demoWheel, func(u *upload) { u.form["protocol_version"] = "2" }, 400, "protocol_version"},
 		"action":           {demoWheel, func(u *upload) { u.form[":action"] = "x" }, 400, ":action"},
 		"filetype":         {demoWheel, func(u *upload) { u.form["filetype"] = "sdist" }, 400, "filetype"},
-		"traversal":        {demoWheel, func(u *upload) { u.file = `..\\..\\demo_pkg-1.0-py3-none-any.whl` }, 400, "characters"},
+		"traversal":        {demoWheel, func(u *upload) { u.file = `..\\..\\` + demoWheel }, 400, "characters"},
 		"folder":           {demoWheel, func(u *upload) { u.file = "../demo_pkg-1.0-py3-none-any.whl" }, 400, "characters"},
 		"egg":              {demoWheel, func(u *upload) { u.file = "demo_pkg-1.0-py3.egg" }, 400, "neither a wheel"},
-		"sha256":           {demoWheel, func(u *upload) { u.form["sha256_digest"] = strings.Repeat("0", 64) }, 400, "sha256_digest"},
-		"md5":              {demoWheel, func(u *upload) { u.form["md5_digest"] = strings.Repeat("0", 32) }, 400, "md5_digest"},
-		"blake2":           {demoWheel, func(u *upload) { u.form["blake2_256_digest"] = strings.Repeat("0", 64) }, 400, "blake2_256_digest"},
-		"metadata's name":  {demoWheel, func(u *upload) { u.name = "other"; u.form["name"] = "demo_pkg" }, 400, "metadata is that of"},
+		"sha256":           {demoWheel, func(u *upload) { u.form["sha256_digest"] = zeros64 }, 400, "sha256_digest"},
+		"md5":              {demoWheel, func(u *upload) { u.form["md5_digest"] = zeros32 }, 400, "md5_digest"},
+		"blake2":           {demoWheel, func(u *upload) { u.form["blake2_256_digest"] = zeros64 }, 400, "blake2_256_digest"},
+		"metadata's name": {
+			demoWheel, func(u *upload) { u.name, u.form["name"] = "other", "demo_pkg" }, 400, "metadata is that of",
+		},
 		"no archive":       {demoWheel, func(u *upload) { u.content = []byte("hello") }, 400, "damaged"},
 		"empty":            {demoWheel, func(u *upload) { u.content = []byte{} }, 400, "damaged"},
 		"second sdist":     {"demo_pkg-1.0.zip", func(*upload) {}, 400, "source archive already"},
 		"signature":        {demoWheel, func(u *upload) { u.more = [][2]string{{"gpg_signature", "x"}} }, 400, "signature"},
 		"long description": {demoWheel, func(u *upload) { u.form["description"] = strings.Repeat("d", 5<<20) }, 413, "field"},
-		"attestations":     {demoWheel, func(u *upload) { u.more = [][2]string{{"attestations", "[]"}} }, 400, "attestations"},
+		"attestations": {
+			demoWheel, func(u *upload) { u.more = [][2]string{{"attestations", "[]"}} }, 400, "attestations",
+		},
 	} {
 		u := newUpload(c.file)
 		u.bytes() // before its file is called otherwise
@@ -209,9 +218,7 @@ func TestRefusedUploadsSayWhy(t *testing.T) {
 			t.Errorf("%s: something has changed", name)
 		}
 	}
-	if got := order(g.project("demo-pkg")); len(got) != 1 {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "number of files after the refusals", len(order(g.project("demo-pkg"))), 1)
 	two := newUpload(demoWheel)
 	two.form["content"] = "another"
 	g.Want(g.put("ada", two), 400, "several files")
@@ -235,9 +242,9 @@ func TestSameBytesSucceedAndOthersConflict(t *testing.T) {
 	renamed := newUpload("Demo_Pkg-1.0.0-py3-none-any.whl", func(u *upload) { u.version = "1.0" })
 	renamed.content = newUpload("demo_pkg-1.0-py3-none-any.whl", func(u *upload) { u.files["x"] = "y" }).bytes()
 	g.Want(g.put("ada", renamed), 409, "spelled otherwise")
-	if after := g.Do("GET", "/simple/demo-pkg/", nil, asJSON); g.Journal() != before || after.Body != page.Body || after.Header.Get("ETag") != page.Header.Get("ETag") {
-		t.Errorf("something has changed: %v", after)
-	}
+	after := g.Do("GET", "/simple/demo-pkg/", nil, asJSON).WantHeader(t, "ETag", page.Header.Get("ETag"))
+	wiretest.Equal(t, "the page", after.Body, page.Body)
+	wiretest.Equal(t, "the journal", g.Journal(), before)
 	url := g.url("demo-pkg", demoWheel)
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/files/"+demoWheel, nil), 204, "")
@@ -323,8 +330,10 @@ func TestWheelStaysInItsFolder(t *testing.T) {
 // TestArchiveBombsAreRefused: archives that unpack to far more than they are, and metadata that is too large.
 func TestArchiveBombsAreRefused(t *testing.T) {
 	g := newRig(t)
-	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
-	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
+	for _, file := range []string{demoWheel, "demo_pkg-1.0.tar.gz"} {
+		large := newUpload(file, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })
+		g.Want(g.put("ada", large), 413, "unpacks to more")
+	}
 	u := newUpload(demoWheel)
 	u.content = bomb(t, 65<<20)
 	g.Want(g.put("ada", u), 413, "unpack")
@@ -350,9 +359,8 @@ func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 		"": typeIntegrity, typeIntegrity: typeIntegrity, "application/json": "application/json", "*/*": typeIntegrity,
 	} {
 		a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", accept)), 200, one)
-		if a.Header.Get("Content-Type") != want || wiretest.At(a.Object(t), "version") != 1.0 {
-			t.Errorf("%q: %v", accept, a)
-		}
+		a.WantHeader(t, "Content-Type", want)
+		wiretest.WantMembers(t, a.Request, a.Object(t), fields{"version": 1})
 	}
 	g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", "text/html")), 406, "")
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
@@ -367,9 +375,8 @@ func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 	}
 	l := simple.Links{Files: "https://registry.example.com/pypi/files", Integrity: "https://registry.example.com/pypi"}
 	link := `https://registry.example.com/pypi/integrity/demo-pkg/1.0/` + demoWheel + `/provenance"`
-	if js, ht := string(p.JSON(l)), string(p.HTML(l, simple.HTML)); strings.Count(js, `"provenance":"`+link) != 1 || strings.Count(ht, `data-provenance="`+link) != 1 {
-		t.Errorf("%s\n%s", js, ht)
-	}
+	wiretest.Equal(t, "links in JSON", strings.Count(string(p.JSON(l)), `"provenance":"`+link), 1)
+	wiretest.Equal(t, "links in HTML", strings.Count(string(p.HTML(l, simple.HTML)), `data-provenance="`+link), 1)
 	other := newUpload("demo_pkg-1.2-py3-none-any.whl")
 	other.more = [][2]string{{"attestations", "[" + one + "]"}}
 	g.Want(g.put("ada", other), 400, "about the file")
@@ -380,12 +387,9 @@ func TestSignatureIsServedBesideItsFile(t *testing.T) {
 	g := newRig(t)
 	const sig = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n"
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.more = [][2]string{{"gpg_signature", sig}} })), 200, "")
-	if a := g.Do("GET", g.url("demo-pkg", demoWheel)+".asc", nil); a.Status != 200 || a.Body != sig {
-		t.Error(a)
-	}
-	if e := entries(g.project("demo-pkg"))[demoWheel]; e["gpg-sig"] != true {
-		t.Errorf("%v", e)
-	}
+	a := g.Want(g.Do("GET", g.url("demo-pkg", demoWheel)+".asc", nil), 200, "")
+	wiretest.Equal(t, "the signature", a.Body, sig)
+	wiretest.WantMembers(t, "the page's file", entries(g.project("demo-pkg"))[demoWheel], fields{"gpg-sig": true})
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 	g.Want(g.Do("GET", g.url("demo-pkg", "demo_pkg-1.1-py3-none-any.whl")+".asc", nil), 404, "")
 }
@@ -408,11 +412,15 @@ func TestStatusLineSaysWhy(t *testing.T) {
 	g.publish(demoWheel)
 	typ, body := newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }).encode(0)
 	evil, evilBody := newUpload(demoWheel, func(u *upload) { u.form["name"] = "a\r\nX-Evil: 1" }).encode(0)
+	conflict := "409 File already exists (" + demoWheel + ") with different content; choose a new version."
 	for _, c := range []struct {
 		typ  string
 		body []byte
 		want string
-	}{{typ, body, "409 File already exists (" + demoWheel + ") with different content; choose a new version."}, {evil, evilBody, `400 "a\r\nX-Evil: 1" is not a project name: `}} {
+	}{
+		{typ, body, conflict},
+		{evil, evilBody, `400 "a\r\nX-Evil: 1" is not a project name: `},
+	} {
 		r, err := http.NewRequest("POST", g.Base+"/pypi/legacy/", bytes.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
@@ -427,14 +435,15 @@ func TestStatusLineSaysWhy(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if !strings.HasPrefix(resp.Status, c.want) || resp.Header.Get("X-Evil") != "" {
-			t.Errorf("%q %v", resp.Status, resp.Header)
+		if !strings.HasPrefix(resp.Status, c.want) {
+			t.Errorf("the status line is %q, want %q at its beginning", resp.Status, c.want)
 		}
+		wiretest.Equal(t, "the header X-Evil", resp.Header.Get("X-Evil"), "")
 	}
-	a := g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), wiretest.Header("Accept", "application/json;q=0.9, text/plain;q=0.8"))
-	if a.Header.Get("Content-Type") != "application/json" || wiretest.At(a.Object(t), "code") != "409 File already exists ("+demoWheel+") with different content; choose a new version." {
-		t.Error(a)
-	}
+	uv := wiretest.Header("Accept", "application/json;q=0.9, text/plain;q=0.8")
+	a := g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), uv)
+	a.WantHeader(t, "Content-Type", "application/json")
+	wiretest.WantMembers(t, a.Request, a.Object(t), fields{"code": conflict})
 }
 
 // TestLargeUploadIsNotHeldInMemory: a large file goes through without being held.
@@ -450,7 +459,8 @@ func TestLargeUploadIsNotHeldInMemory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	stream := io.MultiReader(bytes.NewReader(body[:at]), io.LimitReader(zeros{}, size), bytes.NewReader(body[at+len(head.bytes()):]))
+	tail := body[at+len(head.bytes()):]
+	stream := io.MultiReader(bytes.NewReader(body[:at]), io.LimitReader(zeros{}, size), bytes.NewReader(tail))
 	a := g.Ada("POST", "/pypi/legacy/", stream, wiretest.Header("Content-Type", typ))
 	runtime.ReadMemStats(&after)
 	g.Want(a, 400, "announced")
@@ -472,23 +482,19 @@ func TestConcurrentUploadsSurvive(t *testing.T) {
 	for i := range n {
 		go func() { results <- g.put("ada", newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))).Status }()
 		go func() {
-			results <- g.put("ada", newUpload("demo_pkg-2.0-py3-none-any.whl", func(u *upload) { u.files["x"] = fmt.Sprint(i) })).Status
+			u := newUpload("demo_pkg-2.0-py3-none-any.whl", func(u *upload) { u.files["x"] = fmt.Sprint(i) })
+			results <- g.put("ada", u).Status
 		}()
 	}
 	got := map[int]int{}
 	for range 2 * n {
 		got[<-results]++
 	}
-	if got[200] != n+1 || got[409] != n-1 {
-		t.Errorf("%v", got)
-	}
-	if files := order(g.project("demo-pkg")); len(files) != n+1 {
-		t.Errorf("%q", files)
-	}
+	wiretest.Equal(t, "uploads that succeeded", got[200], n+1)
+	wiretest.Equal(t, "uploads that are conflicts", got[409], n-1)
+	wiretest.Equal(t, "number of files", len(order(g.project("demo-pkg"))), n+1)
 	all := g.Want(g.Do("GET", "/simple/", nil, asJSON), 200, "").Object(t)
-	if serial := wiretest.At(all, "meta", "_last-serial"); serial != float64(2*(n+1)+1) {
-		t.Errorf("the serial is %v", serial)
-	}
+	wiretest.WantMembers(t, "list of all", all, fields{"meta/_last-serial": 2*(n+1) + 1})
 }
 
 // TestUploadSurvivesFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
@@ -519,9 +525,8 @@ func TestUploadSurvivesFaults(t *testing.T) {
 		}
 		g.Keys["ada"] = g.Keys["ada2"]
 		url := g.url("demo-pkg", demoWheel)
-		if a := g.Do("GET", url, nil); a.Status != 200 || a.Body != string(u.bytes()) {
-			t.Error(a)
-		}
+		a := g.Do("GET", url, nil).WantStatus(t, 200)
+		wiretest.Equal(t, "the file", a.Body, string(u.bytes()))
 		g.Want(g.Do("GET", url+".metadata", nil), 200, u.metadata())
 		g.Want(g.Do("GET", "/pypi/integrity/demo-pkg/1.0/"+demoWheel+"/provenance", nil), 200, "")
 		g.checkRows()
@@ -535,7 +540,8 @@ func TestPoliciesRefuseUploads(t *testing.T) {
 		Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
 		Immutable: []store.Immutable{{Kind: store.PyPI, Package: "fixed"}},
 	})))
-	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = strings.Repeat("x", 1000) })), 413, "quota")
+	large := newUpload(demoWheel, func(u *upload) { u.files["x"] = strings.Repeat("x", 1000) })
+	g.Want(g.put("ada", large), 413, "quota")
 	g.Want(g.put("ada", newUpload("core_lib-1.0-py3-none-any.whl")), 403, "")
 	g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 404, "")
 	// What exists cannot change, but a release gets its other files.

@@ -4,6 +4,7 @@ package pypi
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -69,9 +70,9 @@ func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 				t.Errorf("%s: %q", where, a.Body)
 			}
 		}
-		if head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, ""); head.Header.Get("Content-Length") == "" || head.Body != "" {
-			t.Errorf("%s: %v", where, head)
-		}
+		head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, "")
+		head.WantHeader(t, "Content-Length", fmt.Sprint(len(u.metadata())))
+		wiretest.Equal(t, where+": body of HEAD", head.Body, "")
 		if requests, sent := w.requests.Load(), w.bytes.Load(); requests > 2 || sent > 400<<10 {
 			t.Errorf("%s: %d requests, %d bytes for %d of metadata", where, requests, sent, len(u.metadata()))
 		}
@@ -140,21 +141,27 @@ func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 func TestWheelWithoutMetadataIsNotFound(t *testing.T) {
 	info := "demo_pkg-1.0.dist-info/METADATA"
 	good := newUpload(sideFile)
+	wheelWith := func(name, content string) []byte {
+		return newUpload(sideFile, func(u *upload) { u.files[name] = content }).bytes()
+	}
+	promised := func(metadata string) string {
+		return `,"core-metadata":{"sha256":"` + sumOf([]byte(metadata)) + `"}`
+	}
 	for name, c := range map[string]struct {
 		content []byte
 		more    string
 		serves  http.HandlerFunc
 		status  int
 	}{
-		"none":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = "-" }).bytes(), status: 404},
-		"two":              {content: newUpload(sideFile, func(u *upload) { u.files["other.dist-info/METADATA"] = "x" }).bytes(), status: 404},
-		"huge":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = strings.Repeat("x", 5<<20) }).bytes(), status: 404},
+		"none":             {content: wheelWith(info, "-"), status: 404},
+		"two":              {content: wheelWith("other.dist-info/METADATA", "x"), status: 404},
+		"huge":             {content: wheelWith(info, strings.Repeat("x", 5<<20)), status: 404},
 		"no archive":       {content: bytes.Repeat([]byte("x"), 3<<20), status: 404},
 		"gone":             {content: good.bytes(), serves: http.NotFound, status: 404},
-		"in trouble":       {content: good.bytes(), serves: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, status: 503},
+		"in trouble":       {content: good.bytes(), serves: fails(500), status: 503},
 		"another":          {content: good.bytes(), more: `,"size":700`, serves: says("PK"), status: 503},
-		"promised only":    {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte(good.metadata())) + `"}`, status: 200},
-		"promised another": {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte("x")) + `"}`, status: 503},
+		"promised only":    {content: good.bytes(), more: promised(good.metadata()), status: 200},
+		"promised another": {content: good.bytes(), more: promised("x"), status: 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWheels(t, sideFile, c.content, c.more)
@@ -162,9 +169,10 @@ func TestWheelWithoutMetadataIsNotFound(t *testing.T) {
 				w.serves(c.serves)
 			}
 			g := newCache(t, []string{w.URL})
-			a := g.Do("GET", w.at+".metadata", nil)
-			if a.Status != c.status || (c.status == 503) != (a.Header.Get("Retry-After") != "") || c.status == 200 && a.Body != good.metadata() {
-				t.Errorf("%v, want %d", a, c.status)
+			a := g.Do("GET", w.at+".metadata", nil).WantStatus(t, c.status)
+			wiretest.Equal(t, "Retry-After is there", a.Header.Get("Retry-After") != "", c.status == 503)
+			if c.status == 200 {
+				wiretest.Equal(t, "the metadata", a.Body, good.metadata())
 			}
 		})
 	}

@@ -66,9 +66,7 @@ func TestHomoglyphsAreNoNames(t *testing.T) {
 	}
 	// The same name in another spelling is the same project.
 	g.publish("Keras-1.1-py3-none-any.whl")
-	if got := order(g.project("keras")); len(got) != 2 {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "number of files", len(order(g.project("keras"))), 2)
 }
 
 // TestQuarantinedProjectIsClosed: what is quarantined is neither listed nor served, whatever address a lockfile has;
@@ -86,9 +84,9 @@ func TestQuarantinedProjectIsClosed(t *testing.T) {
 			}
 		}
 	}
-	if page := g.project("demo-pkg"); len(order(page)) != 0 || wiretest.At(page, "project-status", "status") != "quarantined" {
-		t.Errorf("%v", page)
-	}
+	page := g.project("demo-pkg")
+	wiretest.Equal(t, "number of files", len(order(page)), 0)
+	wiretest.WantMembers(t, "page", page, fields{"project-status/status": "quarantined"})
 	// Deleting it and uploading anew does not lift it: the name's owner could do that.
 	g.Want(g.put("ada", newUpload("demo_pkg-9.0-py3-none-any.whl")), 403, "quarantined")
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg", nil), 403, "")
@@ -114,12 +112,10 @@ func TestDeletedNameNeverGetsOtherBytes(t *testing.T) {
 	for range 9 {
 		seen[<-done]++
 	}
-	if seen["delete 204"] != 1 || seen["other 409"] != 4 || seen["same 200"]+seen["same 409"] != 4 {
-		t.Errorf("%v", seen)
-	}
-	if got := strings.Join(order(g.project("demo-pkg")), " "); got != "demo_pkg-2.0-py3-none-any.whl" {
-		t.Error(got)
-	}
+	wiretest.Equal(t, "deletes that succeeded", seen["delete 204"], 1)
+	wiretest.Equal(t, "uploads of other bytes that are conflicts", seen["other 409"], 4)
+	wiretest.Equal(t, "uploads of the same bytes, done or refused", seen["same 200"]+seen["same 409"], 4)
+	wiretest.EqualJSON(t, "files", order(g.project("demo-pkg")), []string{"demo_pkg-2.0-py3-none-any.whl"})
 }
 
 // TestReleaseHasOneSourceArchive: some tools take the first source archive of a release, so there is one.
@@ -156,9 +152,8 @@ func TestAttestationsOfOthersAreRefused(t *testing.T) {
 	u.more = [][2]string{{"attestations", "[" + one + "]"}}
 	g.Want(g.put("ada", u), 200, "")
 	g.Want(g.Do("GET", "/pypi/integrity/demo-pkg/1.0/"+demoWheel+"/provenance", nil), 200, `"kind":"unverified"`)
-	if a := g.Do("GET", "/simple/demo-pkg/", nil, asJSON); strings.Contains(a.Body, "provenance") {
-		t.Errorf("a page points at what nobody has verified: %v", a)
-	}
+	// A page does not point at what nobody has verified.
+	g.Do("GET", "/simple/demo-pkg/", nil, asJSON).WantNot(t, "provenance")
 }
 
 // TestSparseArchiveIsRefused: a member that takes no room in the archive and any amount where it is unpacked.
