@@ -1,5 +1,7 @@
 package pypi
 
+// Rights: every operation against every kind of user, and how errors look.
+
 import (
 	"fmt"
 	"net/http"
@@ -19,7 +21,9 @@ func (g *rig) prepare(name string) {
 	g.T.Helper()
 	stem := strings.ReplaceAll(name, "-", "_")
 	u := newUpload(stem + "-1.0-py3-none-any.whl")
-	u.more = [][2]string{{"attestations", "[" + attestation(u.file, u.bytes()) + "]"}, {"gpg_signature", "-----BEGIN PGP SIGNATURE-----"}}
+	u.more = [][2]string{
+		{"attestations", "[" + attestation(u.file, u.bytes()) + "]"}, {"gpg_signature", "-----BEGIN PGP SIGNATURE-----"},
+	}
 	g.Want(g.put("ada", u), 200, "")
 	g.publish(stem+"-2.0-py3-none-any.whl", stem+"-0.1-py3-none-any.whl")
 	g.Want(g.Ada("DELETE", "/pypi/-/"+name+"/0.1", nil), 204, "")
@@ -34,32 +38,39 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	typ, body := newUpload(stem + "-3.0-py3-none-any.whl").encode(0)
 	form := []option{wiretest.Header("Content-Type", typ)}
 	manage := "/pypi/-/" + name
+	call := "<methodCall><methodName>changelog_last_serial</methodName></methodCall>"
+	provenance := "/pypi/integrity/" + name + "/1.0/" + u.file + "/provenance"
+	gone := manage + "/tombstones/" + stem + "-0.1-py3-none-any.whl"
 	return map[string]wiretest.Case{
-		"pypi.simple":     {Method: "GET", Path: "/simple/", Status: 200, Whole: true},
-		"pypi.project":    {Method: "GET", Path: "/simple/" + name + "/", Status: 200},
-		"pypi.redirect":   {Method: "GET", Path: "/simple/" + name, Status: 301, Whole: true},
-		"pypi.file":       {Method: "GET", Path: file, Status: 200},
-		"pypi.metadata":   {Method: "GET", Path: file + ".metadata", Status: 200},
-		"pypi.signature":  {Method: "GET", Path: file + ".asc", Status: 200},
-		"pypi.provenance": {Method: "GET", Path: "/pypi/integrity/" + name + "/1.0/" + u.file + "/provenance", Status: 200},
-		"pypi.upload":     {Method: "POST", Path: "/pypi/legacy/", Body: body, Opts: form, Status: 200},
-		"pypi.post":       {Method: "POST", Path: "/pypi/", Body: body, Opts: form, Status: 200},
-		"pypi.rpc":        {Method: "POST", Path: "/RPC2", Body: "<methodCall><methodName>changelog_last_serial</methodName></methodCall>", Status: 200, Whole: true},
-		"pypi.json":       {Method: "GET", Path: "/pypi/" + name + "/json", Status: 200}, "pypi.json.version": {Method: "GET", Path: "/pypi/" + name + "/1.0/json", Status: 200},
-		"pypi.oidc.audience": {Method: "GET", Path: "/_/oidc/audience", Status: 422, Whole: true}, "pypi.oidc.mint": {Method: "POST", Path: "/_/oidc/mint-token", Body: "{}", Status: 422, Whole: true},
-		"pypi.oidc.discover": {Method: "GET", Path: "/.well-known/pytp?discover=/pypi/legacy/", Status: 404, Whole: true},
-		"pypi.yank":          {Method: "PUT", Path: manage + "/1.0/yank", Status: 204}, "pypi.unyank": {Method: "DELETE", Path: manage + "/1.0/yank", Status: 204},
+		"pypi.simple":         {Method: "GET", Path: "/simple/", Status: 200, Whole: true},
+		"pypi.project":        {Method: "GET", Path: "/simple/" + name + "/", Status: 200},
+		"pypi.redirect":       {Method: "GET", Path: "/simple/" + name, Status: 301, Whole: true},
+		"pypi.file":           {Method: "GET", Path: file, Status: 200},
+		"pypi.metadata":       {Method: "GET", Path: file + ".metadata", Status: 200},
+		"pypi.signature":      {Method: "GET", Path: file + ".asc", Status: 200},
+		"pypi.provenance":     {Method: "GET", Path: provenance, Status: 200},
+		"pypi.upload":         {Method: "POST", Path: "/pypi/legacy/", Body: body, Opts: form, Status: 200},
+		"pypi.post":           {Method: "POST", Path: "/pypi/", Body: body, Opts: form, Status: 200},
+		"pypi.rpc":            {Method: "POST", Path: "/RPC2", Body: call, Status: 200, Whole: true},
+		"pypi.json":           {Method: "GET", Path: "/pypi/" + name + "/json", Status: 200},
+		"pypi.json.version":   {Method: "GET", Path: "/pypi/" + name + "/1.0/json", Status: 200},
+		"pypi.oidc.audience":  {Method: "GET", Path: "/_/oidc/audience", Status: 422, Whole: true},
+		"pypi.oidc.mint":      {Method: "POST", Path: "/_/oidc/mint-token", Body: "{}", Status: 422, Whole: true},
+		"pypi.oidc.discover":  {Method: "GET", Path: "/.well-known/pytp?discover=/pypi/legacy/", Status: 404, Whole: true},
+		"pypi.yank":           {Method: "PUT", Path: manage + "/1.0/yank", Status: 204},
+		"pypi.unyank":         {Method: "DELETE", Path: manage + "/1.0/yank", Status: 204},
 		"pypi.delete.file":    {Method: "DELETE", Path: manage + "/files/" + u.file, Status: 204},
 		"pypi.delete.version": {Method: "DELETE", Path: manage + "/1.0", Status: 204},
 		"pypi.delete":         {Method: "DELETE", Path: manage, Status: 204},
 		"pypi.status":         {Method: "PUT", Path: manage + "/status", Body: fields{"status": "deprecated"}, Status: 204},
-		"pypi.forget":         {Method: "DELETE", Path: manage + "/tombstones/" + stem + "-0.1-py3-none-any.whl", Status: 204},
+		"pypi.forget":         {Method: "DELETE", Path: gone, Status: 204},
 	}
 }
 
-// TestMatrix: every operation of the table against every right, on public and on private projects. An upload names its
-// project in the body, so its right is judged there; who may not upload learns nothing of whether a name is taken.
-func TestMatrix(t *testing.T) {
+// TestEveryOperationAsksForItsRight: every operation of the table against every right, on public and on private
+// projects. An upload names its project in the body, so its right is judged there; who may not upload learns nothing of
+// whether a name is taken.
+func TestEveryOperationAsksForItsRight(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"pypi:package:secret*"} })
 	n := 0
 	wiretest.Matrix[Request]{
@@ -97,8 +108,8 @@ func TestMatrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
-func TestE_ReadOnlyToken(t *testing.T) {
+// TestReadOnlyTokenChangesNothing: a read-only token changes nothing, whatever its user may.
+func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.prepare("demo-pkg")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -113,8 +124,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
-// TestE_EarlyRefusal: who may not upload is told before the file is read.
-func TestE_EarlyRefusal(t *testing.T) {
+// TestUploadIsRefusedBeforeFileIsRead: who may not upload is told before the file is read.
+func TestUploadIsRefusedBeforeFileIsRead(t *testing.T) {
 	g := newRig(t)
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	g.User("guest", []string{"pypi:package:other:create"})
@@ -148,8 +159,8 @@ func (e *endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestA5_4_Errors: status, challenge, body and type of every kind of failure, as a golden file.
-func TestA5_4_Errors(t *testing.T) {
+// TestErrorsAsClientsReadThem: status, challenge, body and type of every kind of failure, as a golden file.
+func TestErrorsAsClientsReadThem(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
 	g.User("guest", []string{"pypi:package:other:read,create"})
 	g.publish(demoWheel)
@@ -159,6 +170,9 @@ func TestA5_4_Errors(t *testing.T) {
 		return body, wiretest.Header("Content-Type", typ)
 	}
 	other := func() *upload { return newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }) }
+	with := func(field, value string) *upload {
+		return newUpload(demoWheel, func(u *upload) { u.form[field] = value })
+	}
 	var out strings.Builder
 	for _, c := range []struct {
 		what, method, path string
@@ -172,8 +186,8 @@ func TestA5_4_Errors(t *testing.T) {
 		{"no right, private", "POST", "/pypi/legacy/", newUpload("secret-1.0.tar.gz"), []option{g.As("guest")}},
 		{"conflict", "POST", "/pypi/legacy/", other(), []option{g.As("ada")}},
 		{"conflict, uv", "POST", "/pypi/legacy/", other(), []option{g.As("ada"), uv}},
-		{"invalid", "POST", "/pypi/legacy/", newUpload(demoWheel, func(u *upload) { u.form["name"] = "other" }), []option{g.As("ada")}},
-		{"digest", "POST", "/pypi/legacy/", newUpload(demoWheel, func(u *upload) { u.form["md5_digest"] = "00" }), []option{g.As("ada")}},
+		{"invalid", "POST", "/pypi/legacy/", with("name", "other"), []option{g.As("ada")}},
+		{"digest", "POST", "/pypi/legacy/", with("md5_digest", "00"), []option{g.As("ada")}},
 		{"no form", "POST", "/pypi/legacy/", nil, []option{g.As("ada")}},
 		{"wrong method", "GET", "/pypi/legacy/", nil, nil},
 		{"absent project", "GET", "/simple/absent/", nil, nil},
@@ -196,7 +210,9 @@ func TestA5_4_Errors(t *testing.T) {
 		}
 		a := g.Do(c.method, c.path, body, c.opts...)
 		fmt.Fprintf(&out, "%s: %d\n", c.what, a.Status)
-		for _, name := range []string{"Allow", "Content-Range", "Content-Type", "WWW-Authenticate", "Cache-Control", "Connection"} {
+		for _, name := range []string{
+			"Allow", "Content-Range", "Content-Type", "WWW-Authenticate", "Cache-Control", "Connection",
+		} {
 			if v := a.Header.Get(name); v != "" {
 				fmt.Fprintf(&out, "\t%s: %s\n", name, v)
 			}
@@ -206,8 +222,9 @@ func TestA5_4_Errors(t *testing.T) {
 	wiretest.Golden(t, "errors.txt", strings.ReplaceAll(out.String(), g.Srv.URL, ""))
 }
 
-// TestE_NoServerError: a full disk and a store that takes no changes are no reason for twine to send the body five times.
-func TestE_NoServerError(t *testing.T) {
+// TestFullDiskIsNoReasonToTryAgain: a full disk and a store that takes no changes are no reason for twine to send the
+// body five times.
+func TestFullDiskIsNoReasonToTryAgain(t *testing.T) {
 	g := newRig(t)
 	f := wire.Failure{Status: 507, Err: problem.Errorf(store.ErrFull, "full"), Op: "pypi.upload"}
 	if got := statusFor(f); got != http.StatusRequestEntityTooLarge {
@@ -218,8 +235,8 @@ func TestE_NoServerError(t *testing.T) {
 	g.Want(g.put("ada", newUpload(demoWheel)), 503, "read-only") // this passes: to try again is right
 }
 
-// TestE_TokenScope: a token for one project, or for names that begin alike, uploads nothing else.
-func TestE_TokenScope(t *testing.T) {
+// TestTokenUploadsWithinItsScopesOnly: a token for one project, or for names that begin alike, uploads nothing else.
+func TestTokenUploadsWithinItsScopesOnly(t *testing.T) {
 	g := newRig(t)
 	g.Scoped("one", "ada", "pypi:package:acme-tools:create")
 	g.Scoped("prefix", "ada", "pypi:package:acme-*:create")
@@ -227,7 +244,8 @@ func TestE_TokenScope(t *testing.T) {
 		actor, file string
 		status      int
 	}{
-		{"one", "acme_tools-1.0.tar.gz", 200}, {"one", "Acme.Tools-1.1.tar.gz", 200}, {"one", "acme_other-1.0.tar.gz", 403}, {"prefix", "acme_other-1.0.tar.gz", 200}, {"prefix", "acmefoo-1.0.tar.gz", 403},
+		{"one", "acme_tools-1.0.tar.gz", 200}, {"one", "Acme.Tools-1.1.tar.gz", 200}, {"one", "acme_other-1.0.tar.gz", 403},
+		{"prefix", "acme_other-1.0.tar.gz", 200}, {"prefix", "acmefoo-1.0.tar.gz", 403},
 	} {
 		g.Want(g.put(c.actor, newUpload(c.file)), c.status, "")
 	}
@@ -271,7 +289,8 @@ func FuzzUpload(f *testing.F) {
 		if strings.ContainsFunc(boundary, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 			return // no client could send it
 		}
-		a := g.In(t).Do("POST", "/pypi/legacy/", body, g.As("ada"), wiretest.Header("Content-Type", `multipart/form-data; boundary="`+boundary+`"`))
+		form := wiretest.Header("Content-Type", `multipart/form-data; boundary="`+boundary+`"`)
+		a := g.In(t).Do("POST", "/pypi/legacy/", body, g.As("ada"), form)
 		if a.Status >= 500 {
 			t.Fatal(a)
 		}

@@ -1,5 +1,7 @@
 package pypi
 
+// Benchmarks of uploads and pages by how much there is, and archives that only tests make.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -28,7 +30,10 @@ func fill(t testing.TB, g *rig, name string, n int) {
 			}
 			for i := from; i < min(n, from+500); i++ {
 				id := fmt.Sprintf("%d.%d", i/100, i%100)
-				a := artifact{Name: name + "-" + id + "-py3-none-any.whl", Kind: pydist.Wheel, Python: "py3", Version: id, Digest: b.Digest, Size: b.Size, Metadata: b.Digest, Requires: ">=3.8", Uploaded: tx.Tx().Now()}
+				a := artifact{
+					Name: name + "-" + id + "-py3-none-any.whl", Kind: pydist.Wheel, Python: "py3", Version: id,
+					Digest: b.Digest, Size: b.Size, Metadata: b.Digest, Requires: ">=3.8", Uploaded: tx.Tx().Now(),
+				}
 				v := store.Version[Meta]{ID: id, Meta: Meta{Files: []artifact{a}}}
 				v.Files = v.Meta.files()
 				if err := tx.Publish(v); err != nil {
@@ -87,8 +92,9 @@ func attestation(name string, content []byte) string {
 		"subject": []any{fields{"name": name, "digest": fields{"sha256": hexOf(sum[:])}}},
 	})
 	return wiretest.JSON(fields{
-		"version": 1, "verification_material": fields{"certificate": "Y2VydA==", "transparency_entries": []any{fields{"logIndex": "1"}}},
-		"envelope": fields{"statement": base64.StdEncoding.EncodeToString([]byte(st)), "signature": "c2ln"},
+		"version":               1,
+		"verification_material": fields{"certificate": "Y2VydA==", "transparency_entries": []any{fields{"logIndex": "1"}}},
+		"envelope":              fields{"statement": base64.StdEncoding.EncodeToString([]byte(st)), "signature": "c2ln"},
 	})
 }
 

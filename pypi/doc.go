@@ -3,17 +3,17 @@
 //
 // A project is a store package of kind pypi under its normalised name, a release is a version, called as its first file
 // spells it, and a distribution (wheel or source archive) is a file of its release. What the simple API shows of a file
-// is a row, derived from the release's record and kept in the order of versions; a page is the rows, copied. So an upload
-// costs the same however many files there are, and a page is put together once for each change and form. METADATA,
-// signature and attestations of a file are blobs beside it. Wheels of upstreams have METADATA here whether the upstream has
-// it beside them or not (package sidecar): resolvers are spared the wheels they do not choose.
+// is a row, derived from the release's record and kept in the order of versions; a page is the rows, copied. So an
+// upload costs the same however many files there are, and a page is put together once for each change and form.
+// METADATA, signature and attestations of a file are blobs beside it. Wheels of upstreams have METADATA here whether
+// the upstream has it beside them or not (package sidecar): resolvers are spared the wheels they do not choose.
 //
 // # Wire table
 //
 // Method, path, operation and what it needs; who asks for it stands with the routes in pypi.go, from which the table is
 // made. {index...} is a place of the simple API: /simple, /pypi/simple and, for hatch, /+simple below each address that
-// it uploads to. {project} is normalised, {name} a project in any spelling. HEAD is answered wherever GET is; a slash at
-// the end counts only where a row has one.
+// it uploads to. {project} is normalised, {name} a project in any spelling. HEAD is answered wherever GET is; a slash
+// at the end counts only where a row has one.
 //
 //	GET     /{index...}/{project}/                              pypi.project         read
 //	GET     /pypi/files/{sha256}/{file}.metadata                pypi.metadata        read
@@ -49,15 +49,19 @@
 //
 // Reading needs read, uploading create, yanking and status write, deleting delete; quarantine and tombstones are an
 // administrator's. The scope's type is package: pypi:package:acme-*:create. An upload names its project in the body, so
-// its right is judged when that is known, and at once for who has no credentials at all.
+// its right is asked when that is known, and at once for who has no credentials at all.
 //
 // # Where is what
 //
-//	routes.go  paths        model.go    what is stored     form.go     the upload's body   publish.go  a file comes in
-//	index.go   documents    root.go     the list of all    serve.go    reading             json.go     JSON API
-//	rpc.go     XML-RPC      manage.go   changing           attest.go   attestations        trusted.go  trusted publishing
-//	errors.go  every error body
+//	pypi.go      options, routes  routes.go  their fields       negotiate.go  the form of an answer
+//	model.go     what is stored   index.go   its rows           errors.go     every error body
+//	publish.go   uploading        form.go    an upload's form   manage.go     changing
+//	serve.go     reading          root.go    the list of all    json.go       the JSON API
+//	proxy.go     upstreams        rpc.go     XML-RPC            trusted.go    trusted publishing
+//	identify.go  what a file is   spelling.go  names and versions for rules
 //
-// Versions are internal/pep440's business, reading wheels and source archives internal/pydist's, the long list of all
-// projects internal/roll's.
+//	simple   pages of the simple API: how ours are written, how those of other indexes are read
+//	sidecar  METADATA of an upstream's wheel
+//
+// Names, versions and archives are read by internal/pydist and internal/pep440.
 package pypi

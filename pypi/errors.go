@@ -1,6 +1,6 @@
 package pypi
 
-// The one place that writes error bodies (A.5.4). pip and twine show their users nothing but the reason phrase of the
+// The only place that writes error bodies. pip and twine show their users nothing but the reason phrase of the
 // status line, so that is where the sentence goes; uv reads a member of a JSON body.
 
 import (
@@ -122,7 +122,8 @@ func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text st
 			reason = minting.code
 		}
 		v = map[string]any{"message": text, "errors": []map[string]string{{"code": reason, "description": text}}}
-	case f.Op == "pypi.provenance" || f.Op == "pypi.json" || f.Op == "pypi.json.version" || wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
+	case f.Op == "pypi.provenance" || f.Op == "pypi.json" || f.Op == "pypi.json.version" ||
+		wire.ParseAccept(r.Header["Accept"])["application/json"] > 0:
 		// uv prints code, and reads it only if the type has no parameter.
 		v = map[string]string{"message": text, "code": strconv.Itoa(code) + " " + text, "title": http.StatusText(code)}
 	}

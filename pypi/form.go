@@ -16,7 +16,8 @@ type form struct{ *multiform.Form }
 
 // spellings are field names that some client writes otherwise.
 var spellings = map[string]string{
-	"action": ":action", "provides_extras": "provides_extra", "import_name": "import_names", "import_namespace": "import_namespaces",
+	"action": ":action", "provides_extras": "provides_extra",
+	"import_name": "import_names", "import_namespace": "import_namespaces",
 	"classifier": "classifiers", "project_url": "project_urls", "license_files": "license_file",
 }
 
@@ -56,7 +57,8 @@ func (f form) action() (upload bool, err error) {
 func (f form) differs(get func(string) string) []string {
 	var out []string
 	for field, header := range map[string]string{
-		"summary": "Summary", "requires_python": "Requires-Python", "license": "License", "license_expression": "License-Expression",
+		"summary": "Summary", "requires_python": "Requires-Python",
+		"license": "License", "license_expression": "License-Expression",
 		"author": "Author", "author_email": "Author-email", "home_page": "Home-page",
 	} {
 		sent := strings.Join(strings.Fields(f.get(field)), " ")

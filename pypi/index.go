@@ -22,7 +22,9 @@ const timeShort = "2006-01-02T15:04:05"
 
 // rowOf derives a file's row.
 func rowOf(v *store.Version[Meta], a *artifact) simple.Row {
-	r := simple.Row{Name: a.Name, Version: v.ID, Path: simple.FilePath(a.Digest.Encoded(), a.Name), Provenance: a.Attestations != ""}
+	r := simple.Row{
+		Name: a.Name, Version: v.ID, Path: simple.FilePath(a.Digest.Encoded(), a.Name), Provenance: a.Attestations != "",
+	}
 	y, reason := yankOf(v, a)
 	r.Simple = simpleMembers(a, y, reason)
 	r.HTML = htmlAttributes(a, y, reason)

@@ -155,7 +155,9 @@ func (d *described) render(name, base string, m *pydist.Metadata) ([]byte, error
 		return nil, err
 	}
 	out := append([]byte(`{"info":`), bytes.TrimSpace(b.Bytes())...)
-	out = append(strconv.AppendUint(append(out, `,"last_serial":`...), d.head.Serial, 10), `,"ownership":{"organization":null,"roles":[`...)
+	out = append(
+		strconv.AppendUint(append(out, `,"last_serial":`...), d.head.Serial, 10),
+		`,"ownership":{"organization":null,"roles":[`...)
 	for i, owner := range d.owners {
 		out = append(rawjson.AppendString(append(rawjson.AppendComma(out, i), `{"role":"Owner","user":`...), owner), '}')
 	}

@@ -59,7 +59,9 @@ func (s *server) setYanked(w http.ResponseWriter, r *http.Request, q Request, ya
 }
 
 // change runs fn on the release a request is about, or on that of its file.
-func (s *server) change(w http.ResponseWriter, r *http.Request, q Request, fn func(*store.PackageTx[Meta], *store.Version[Meta]) error) error {
+func (s *server) change(
+	w http.ResponseWriter, r *http.Request, q Request, fn func(*store.PackageTx[Meta], *store.Version[Meta]) error,
+) error {
 	isAdmin := s.May(r.Context(), auth.Admin, q.Name)
 	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := sealed(tx, isAdmin); err != nil {
@@ -160,7 +162,9 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 		if err := removeFile(tx, &a); err != nil {
 			return err
 		}
-		v.Meta.Files = slices.DeleteFunc(slices.Clone(v.Meta.Files), func(other artifact) bool { return other.Name == a.Name })
+		v.Meta.Files = slices.DeleteFunc(
+			slices.Clone(v.Meta.Files), func(other artifact) bool { return other.Name == a.Name },
+		)
 		v.Files = v.Meta.files()
 		if err := tx.Replace(*v, store.OpDelete); err != nil {
 			return err
@@ -252,7 +256,9 @@ func (s *server) setStatus(w http.ResponseWriter, r *http.Request, q Request) er
 		return err
 	}
 	if !slices.Contains([]string{simple.Active, simple.Archived, simple.Quarantined, simple.Deprecated}, next.Status) {
-		return problem.Errorf(store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status)
+		return problem.Errorf(
+			store.ErrInvalid, "The status is %.40q, not active, archived, deprecated or quarantined.", next.Status,
+		)
 	}
 	isAdmin := s.May(ctx, auth.Admin, q.Name)
 	err = s.Repo.Update(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {

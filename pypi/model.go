@@ -35,7 +35,7 @@ type Meta struct {
 	Files []artifact `json:"files"`
 }
 
-// artifact is one distribution and what stands beside it.
+// artifact is one distribution with what is served beside it.
 type artifact struct {
 	Name     string        `json:"name"`
 	Kind     string        `json:"kind"`             // pydist.Wheel or pydist.Sdist
@@ -58,12 +58,14 @@ type artifact struct {
 	YankReason string `json:"yank_reason,omitempty"`
 }
 
-// blobs are the bytes that stand beside the file and have no name of their own.
+// blobs are what is served beside the file and has no name of its own.
 func (a *artifact) blobs() []digest.Digest {
-	return slices.DeleteFunc([]digest.Digest{a.Metadata, a.Signature, a.Attestations}, func(d digest.Digest) bool { return d == "" })
+	return slices.DeleteFunc(
+		[]digest.Digest{a.Metadata, a.Signature, a.Attestations}, func(d digest.Digest) bool { return d == "" },
+	)
 }
 
-// files are what the store holds of a release: its distributions by name, and what stands beside them.
+// files are what the store holds of a release: its distributions by name, and what is served beside them.
 func (m *Meta) files() []store.File {
 	var named, beside []store.File
 	for i := range m.Files {
@@ -196,7 +198,7 @@ func number(b []byte) uint64 {
 
 func key64(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// putJSON stores v in a table of ours.
+// putJSON stores v in a table.
 func putJSON(t store.Table, key []byte, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {

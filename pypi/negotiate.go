@@ -16,7 +16,8 @@ func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, e
 	w.Header().Set("Vary", "Accept")
 	t := choose(format, r.Header["Accept"])
 	if t == "" {
-		return "", problem.Errorf(problem.ErrNotAcceptable, "This address answers with %s, %s or text/html.", simple.JSON, simple.V1)
+		const text = "This address answers with %s, %s or text/html."
+		return "", problem.Errorf(problem.ErrNotAcceptable, text, simple.JSON, simple.V1)
 	}
 	return t, nil
 }
@@ -24,7 +25,7 @@ func negotiate(w http.ResponseWriter, r *http.Request, format string) (string, e
 // offer is a media type of the simple API with its names.
 type offer struct {
 	mediaType string
-	names     []string // as they stand in Accept and ?format=; "latest" is answered with the type it means
+	names     []string // as they are in Accept and ?format=; "latest" is answered with the type it means
 }
 
 // offers are in the order in which they win when a client names several as equally welcome.
@@ -34,8 +35,8 @@ var offers = []offer{
 	{simple.HTML, []string{"text/html"}},
 }
 
-// choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it names
-// goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
+// choose finds the media type of an answer, "" when the client takes none (RFC 9110 12.5.1). A tie between types it
+// names goes to JSON, one that only wildcards make to HTML, which is what urllib and browsers mean.
 func choose(format string, accept []string) string {
 	if format != "" {
 		for _, o := range offers {

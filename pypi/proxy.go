@@ -1,7 +1,7 @@
 package pypi
 
-// Copies of remote indexes. Whatever form a project's page comes in, it becomes the page type that ours are rendered from;
-// a file is called by the hash its page gave, and checked against it. Pages of upstreams never mix with ours.
+// Copies of remote indexes. Whatever form a project's page comes in, it becomes the page type that ours are rendered
+// from; a file is called by the hash its page gave, and checked against it. Pages of upstreams never mix with ours.
 
 import (
 	"context"
@@ -60,7 +60,8 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 	}
 	wire.CacheHead(w, d, time.Now())
 	l, offline := s.linksFor(r, q.Index), s.Up.Offline()
-	doc, err := s.Store.Document(r.Context(), d.Rendered(q.Name, l.Key(), mediaType), func(ctx context.Context) (store.Rendered, error) {
+	key := d.Rendered(q.Name, l.Key(), mediaType)
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		p, err := s.remotePage(ctx, q.Name, d, offline, mediaType)
 		if err != nil {
 			return store.Rendered{}, err
@@ -74,7 +75,9 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 }
 
 // remotePage is a page without what is held back or, offline, not here.
-func (s *server) remotePage(ctx context.Context, name string, d *upstream.Document, offline bool, mediaType string) (*simple.Page, error) {
+func (s *server) remotePage(
+	ctx context.Context, name string, d *upstream.Document, offline bool, mediaType string,
+) (*simple.Page, error) {
 	body, err := d.Bytes(ctx)
 	if err != nil {
 		return nil, err
@@ -83,7 +86,10 @@ func (s *server) remotePage(ctx context.Context, name string, d *upstream.Docume
 	if err != nil {
 		return nil, err
 	}
-	p := &simple.Page{Name: name, Status: remote.Status.Filled(), Versions: remote.Versions, Rows: make([]simple.Row, 0, len(remote.Files))}
+	p := &simple.Page{
+		Name: name, Status: remote.Status.Filled(), Versions: remote.Versions,
+		Rows: make([]simple.Row, 0, len(remote.Files)),
+	}
 	if !offline && !s.Up.Gated() {
 		for i := range remote.Files {
 			p.Rows = append(p.Rows, remote.Files[i].Row(mediaType))
@@ -178,8 +184,8 @@ func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.P
 		if err != nil {
 			return p, f, err
 		}
-		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name, with
-		// the page's hash, and who asked gets nothing.
+		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name,
+		// with the page's hash, and who asked gets nothing.
 		if !ok || f.SHA256 != q.SHA && (!again || exact) {
 			continue
 		}

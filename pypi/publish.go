@@ -1,6 +1,6 @@
 package pypi
 
-// A distribution comes in. What it says of itself counts; what the form says is compared with it.
+// Uploads. What a distribution says of itself counts; what the form says is compared with it.
 
 import (
 	"cmp"
@@ -25,7 +25,7 @@ import (
 	"larder/store"
 )
 
-// upload takes a form in. Who may not upload anything is told before the file is read.
+// upload reads the form. Who may not upload anything is told before the file is read.
 func (s *server) upload(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	if id := wire.IdentityFrom(ctx); id.Anonymous || id.ReadOnly {
@@ -64,14 +64,14 @@ func done(w http.ResponseWriter, warnings []string) error {
 	return nil
 }
 
-// publication is one file on its way in.
+// publication is a file that is being uploaded.
 type publication struct {
 	s       *server
 	request *http.Request
 	form    form
 	stage   *store.Stage
 
-	name       string // normalised, once it is known and the right was judged
+	name       string // normalised; "" before it is known and its right was asked
 	file       pydist.Filename
 	dist       *pydist.Distribution
 	provenance []byte
@@ -94,11 +94,13 @@ func (p *publication) open(f *multiform.Form) (io.Writer, error) {
 		}
 	}
 	var err error
-	p.stage, err = p.s.Store.Stage(ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}})
+	p.stage, err = p.s.Store.Stage(
+		ctx, store.StageOptions{Size: -1, Limit: p.s.opt.MaxFile, Sums: []string{"md5", "blake2b-256"}},
+	)
 	return p.stage, err
 }
 
-// claim judges the right to upload to the project the form names.
+// claim asks whether the client may upload to the project that the form names.
 func (p *publication) claim(ctx context.Context, name string) error {
 	if err := pydist.CheckName(name); err != nil {
 		return err
@@ -130,7 +132,9 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	}
 	if len(p.warnings) > 0 {
 		text := strings.Join(p.warnings, " ")
-		p.s.Log.LogAttrs(ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text))
+		p.s.Log.LogAttrs(
+			ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text),
+		)
 	}
 	return done(w, p.warnings)
 }
@@ -158,15 +162,21 @@ func (p *publication) checkForm(ctx context.Context) (err error) {
 	case p.file.Project != p.name:
 		return problem.Errorf(store.ErrInvalid, "The upload is about %s, but its file is called %s.", p.name, p.file.Text)
 	case !pep440.Equal(f.get("version"), p.file.Version.String()):
-		return problem.Errorf(store.ErrInvalid, "The upload is about version %.80q, but its file is called %s.", f.get("version"), p.file.Text)
+		return problem.Errorf(
+			store.ErrInvalid, "The upload is about version %.80q, but its file is called %s.", f.get("version"), p.file.Text,
+		)
 	case f.get("filetype") != "" && f.get("filetype") != p.file.Kind:
-		return problem.Errorf(store.ErrInvalid, "The upload's filetype is %.40q, but its file is called %s.", f.get("filetype"), p.file.Text)
+		return problem.Errorf(
+			store.ErrInvalid, "The upload's filetype is %.40q, but its file is called %s.", f.get("filetype"), p.file.Text,
+		)
 	case len(signature) > maxSignature:
 		return problem.Errorf(store.ErrTooLarge, "The signature has more than %d bytes.", maxSignature)
 	case len(signature) > 0 && !strings.HasPrefix(signature, "-----BEGIN PGP SIGNATURE-----"):
 		return problem.Errorf(store.ErrInvalid, "The signature is not an ASCII-armored PGP signature.")
 	case p.s.opt.Strict && !p.file.Strict():
-		return problem.Errorf(store.ErrInvalid, "The file name %s is not written as the specifications ask (PEP 625, PEP 427).", p.file.Text)
+		return problem.Errorf(
+			store.ErrInvalid, "The file name %s is not written as the specifications ask (PEP 625, PEP 427).", p.file.Text,
+		)
 	}
 	return nil
 }
@@ -176,13 +186,16 @@ func (p *publication) checkSums() error {
 	a := &p.artifact
 	*a = artifact{
 		Name: p.file.Text, Kind: p.file.Kind, Python: cmp.Or(p.file.Python, "source"), Version: p.file.Version.String(),
-		Digest: p.stage.Digest(), Size: p.stage.Size(), MD5: p.stage.Sum("md5"), Blake2: p.stage.Sum("blake2b-256"), Comment: p.form.get("comment"),
+		Digest: p.stage.Digest(), Size: p.stage.Size(), MD5: p.stage.Sum("md5"), Blake2: p.stage.Sum("blake2b-256"),
+		Comment: p.form.get("comment"),
 	}
 	if a.Digest == "" {
 		return errors.New("the stage has no digest")
 	}
 	sent := false
-	for field, sum := range map[string]string{"sha256_digest": a.Digest.Encoded(), "md5_digest": a.MD5, "blake2_256_digest": a.Blake2} {
+	for field, sum := range map[string]string{
+		"sha256_digest": a.Digest.Encoded(), "md5_digest": a.MD5, "blake2_256_digest": a.Blake2,
+	} {
 		want := strings.TrimSpace(p.form.get(field))
 		sent = sent || want != ""
 		if want != "" && !strings.EqualFold(want, sum) {
@@ -204,12 +217,16 @@ func (p *publication) Taken(tx *store.PackageTx[Meta]) (same bool, err error) {
 	case err == nil && f.Digest == p.artifact.Digest:
 		return true, nil
 	case err == nil:
-		return false, problem.Errorf(store.ErrExists, "File already exists (%s) with different content; choose a new version.", p.file.Text)
+		return false, problem.Errorf(
+			store.ErrExists, "File already exists (%s) with different content; choose a new version.", p.file.Text,
+		)
 	case !errors.Is(err, store.ErrNotFound):
 		return false, err
 	}
 	if tx.KindIndex(tableGone).Get(goneKey(p.name, p.file.Text)) != nil {
-		return false, problem.Errorf(store.ErrExists, "File already existed (%s) and was deleted; its name cannot be used again.", p.file.Text)
+		return false, problem.Errorf(
+			store.ErrExists, "File already existed (%s) and was deleted; its name cannot be used again.", p.file.Text,
+		)
 	}
 	return false, nil
 }
@@ -235,7 +252,7 @@ func (p *publication) Inspect() (err error) {
 	return err
 }
 
-// Assemble stores what stands beside the file.
+// Assemble stores what belongs to the file: metadata, signature and attestations.
 func (p *publication) Assemble(ctx context.Context) error {
 	a := &p.artifact
 	a.Requires = p.dist.Metadata.Get("Requires-Python")
@@ -320,7 +337,10 @@ func (p *publication) release(tx *store.PackageTx[Meta]) (v store.Version[Meta],
 		return v, false, err
 	}
 	if limit := p.s.opt.CloseReleases; limit > 0 && tx.Tx().Now().Sub(v.Published) > limit {
-		return v, false, problem.Errorf(store.ErrDenied, "Release %s of %s is closed: it takes files for %s after its first one.", v.ID, p.name, days(limit))
+		return v, false, problem.Errorf(
+			store.ErrDenied, "Release %s of %s is closed: it takes files for %s after its first one.", v.ID, p.name,
+			days(limit),
+		)
 	}
 	for _, other := range v.Meta.Files {
 		f, err := pydist.ParseFilename(other.Name)
@@ -328,9 +348,14 @@ func (p *publication) release(tx *store.PackageTx[Meta]) (v store.Version[Meta],
 		case err != nil:
 			return v, false, fmt.Errorf("file %s: %w", other.Name, err)
 		case f.Kind == pydist.Sdist && p.file.Kind == pydist.Sdist:
-			return v, false, problem.Errorf(store.ErrInvalid, "Release %s of %s has its source archive already (%s); it can have one.", v.ID, p.name, other.Name)
+			return v, false, problem.Errorf(
+				store.ErrInvalid, "Release %s of %s has its source archive already (%s); it can have one.", v.ID, p.name,
+				other.Name,
+			)
 		case f.Same() == p.file.Same():
-			return v, false, problem.Errorf(store.ErrExists, "File already exists (%s), with its name spelled otherwise.", other.Name)
+			return v, false, problem.Errorf(
+				store.ErrExists, "File already exists (%s), with its name spelled otherwise.", other.Name,
+			)
 		}
 	}
 	return v, false, nil

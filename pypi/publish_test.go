@@ -1,5 +1,7 @@
 package pypi
 
+// Uploading: what comes of it, what is refused, and that faults lose nothing.
+
 import (
 	"bytes"
 	"crypto/sha256"
@@ -22,62 +24,79 @@ import (
 
 const demoWheel = "demo_pkg-1.0-py3-none-any.whl"
 
-// TestA4_Page: every key of PEP 691, 700, 714 and 592 from an upload, in both forms.
-func TestA4_Page(t *testing.T) {
+// TestPageShowsWhatWasUploaded: every key of PEP 691, 700, 714 and 592 from an upload, in both forms.
+func TestPageShowsWhatWasUploaded(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
-	wheel := newUpload(demoWheel, func(u *upload) { u.name, u.headers = "Demo.Pkg", "Requires-Python: >=3.8,<4\nSummary: a <demo>\n" })
+	wheel := newUpload(demoWheel, func(u *upload) {
+		u.name, u.headers = "Demo.Pkg", "Requires-Python: >=3.8,<4\nSummary: a <demo>\n"
+	})
 	g.Want(g.put("ada", wheel), 200, "")
 	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz")), 200, "")
 	page := g.project("demo-pkg")
-	if got := wiretest.KeysOf(page); !slices.Equal(got, []string{"files", "meta", "name", "project-status", "versions"}) {
-		t.Errorf("keys %q", got)
-	}
-	if wiretest.At(page, "meta", "api-version") != "1.4" || wiretest.At(page, "project-status", "status") != "active" || page["name"] != "demo-pkg" || fmt.Sprint(page["versions"]) != "[1.0]" {
-		t.Errorf("%v", page)
-	}
+	keys := strings.Join(wiretest.KeysOf(page), " ")
+	wiretest.Equal(t, "keys of the page", keys, "files meta name project-status versions")
+	wiretest.WantMembers(t, "page", page, fields{
+		"meta/api-version": "1.4", "project-status/status": "active", "name": "demo-pkg", "versions": []string{"1.0"},
+	})
 	sum := fmt.Sprintf("%x", sha256.Sum256(wheel.bytes()))
 	metadata := fmt.Sprintf("%x", sha256.Sum256([]byte(wheel.metadata())))
 	e := entries(page)[demoWheel]
 	want := fields{
-		"filename": demoWheel, "url": "../../pypi/files/" + sum + "/" + demoWheel, "hashes": fields{"sha256": sum}, "size": float64(len(wheel.bytes())),
-		"upload-time": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "requires-python": ">=3.8,<4", "core-metadata": fields{"sha256": metadata}, "yanked": false,
+		"filename":        demoWheel,
+		"url":             "../../pypi/files/" + sum + "/" + demoWheel,
+		"hashes":          fields{"sha256": sum},
+		"size":            float64(len(wheel.bytes())),
+		"upload-time":     clock.Now().Format("2006-01-02T15:04:05.000000Z"),
+		"requires-python": ">=3.8,<4",
+		"core-metadata":   fields{"sha256": metadata},
+		"yanked":          false,
 	}
-	if wiretest.JSON(e) != wiretest.JSON(want) {
-		t.Errorf("%s\nwant\n%s", wiretest.JSON(e), wiretest.JSON(want))
-	}
+	wiretest.EqualJSON(t, "the wheel", e, want)
 	sdist := entries(page)["demo_pkg-1.0.tar.gz"]
-	if sdist["core-metadata"] != false || sdist["requires-python"] != nil {
-		t.Errorf("%v", sdist)
-	}
+	wiretest.WantMembers(t, "the source archive", sdist, fields{"core-metadata": false, "requires-python": nil})
 	html := g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 200, `data-requires-python="&gt;=3.8,&lt;4"`).Body
-	for _, want := range []string{`<a href="../../pypi/files/` + sum + "/" + demoWheel + "#sha256=" + sum + `"`, `data-core-metadata="sha256=` + metadata + `"`, ">" + demoWheel + "</a>", `content="1.4"`} {
+	for _, want := range []string{
+		`<a href="../../pypi/files/` + sum + "/" + demoWheel + "#sha256=" + sum + `"`,
+		`data-core-metadata="sha256=` + metadata + `"`, ">" + demoWheel + "</a>", `content="1.4"`,
+	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%s is not in\n%s", want, html)
 		}
 	}
 }
 
-// TestA4_Order: files by version, then name; versions as PEP 440 orders them.
-func TestA4_Order(t *testing.T) {
+// TestPageOrdersFilesByVersion: files by version, then name; versions as PEP 440 orders them.
+func TestPageOrdersFilesByVersion(t *testing.T) {
 	g := newRig(t)
-	g.publish("demo-1.10-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.9-py3-none-any.whl", "demo-1!0.1-py3-none-any.whl", "demo-1.10rc1-py3-none-any.whl", "demo-1.10+cpu-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl", "demo-1.10.dev1-py3-none-any.whl")
+	g.publish(
+		"demo-1.10-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.9-py3-none-any.whl", "demo-1!0.1-py3-none-any.whl",
+		"demo-1.10rc1-py3-none-any.whl", "demo-1.10+cpu-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl",
+		"demo-1.10.dev1-py3-none-any.whl",
+	)
 	page := g.project("demo")
-	if got := fmt.Sprint(page["versions"]); got != "[1.9 1.10.dev1 1.10rc1 1.10 1.10+cpu 1!0.1]" {
-		t.Error(got)
-	}
-	if got := order(page); strings.Join(got, " ") != "demo-1.9-py3-none-any.whl demo-1.9.tar.gz demo-1.10.dev1-py3-none-any.whl demo-1.10rc1-py3-none-any.whl demo-1.10-py3-none-any.whl demo-1.10.0-cp39-cp39-win32.whl demo-1.10+cpu-py3-none-any.whl demo-1!0.1-py3-none-any.whl" {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "versions", fmt.Sprint(page["versions"]), "[1.9 1.10.dev1 1.10rc1 1.10 1.10+cpu 1!0.1]")
+	wiretest.EqualJSON(t, "files", order(page), []string{
+		"demo-1.9-py3-none-any.whl", "demo-1.9.tar.gz", "demo-1.10.dev1-py3-none-any.whl", "demo-1.10rc1-py3-none-any.whl",
+		"demo-1.10-py3-none-any.whl", "demo-1.10.0-cp39-cp39-win32.whl", "demo-1.10+cpu-py3-none-any.whl",
+		"demo-1!0.1-py3-none-any.whl",
+	})
 }
 
-// TestH1_NoPoison: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums, nulls, other media types.
-func TestH1_NoPoison(t *testing.T) {
+// TestPagesHaveNothingThatBreaksClients: what breaks some client stands in no page: dist-info-metadata, BLAKE2 sums,
+// nulls, other media types.
+func TestPagesHaveNothingThatBreaksClients(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel, "demo_pkg-1.0.tar.gz")
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.0/yank", nil), 204, "")
-	for _, a := range []answer{g.Do("GET", "/simple/demo-pkg/", nil, asJSON), g.Do("GET", "/simple/demo-pkg/", nil), g.Do("GET", "/simple/", nil, asJSON)} {
-		for _, poison := range []string{"dist-info-metadata", "blake2", `"yanked":null`, `"size":null`, `"upload-time":null`, `"core-metadata":null`, `"yanked":""`} {
+	for _, a := range []answer{
+		g.Do("GET", "/simple/demo-pkg/", nil, asJSON), g.Do("GET", "/simple/demo-pkg/", nil),
+		g.Do("GET", "/simple/", nil, asJSON),
+	} {
+		for _, poison := range []string{
+			"dist-info-metadata", "blake2", `"yanked":null`, `"size":null`, `"upload-time":null`, `"core-metadata":null`,
+			`"yanked":""`,
+		} {
 			if strings.Contains(a.Body, poison) {
 				t.Errorf("%s in %s", poison, a.Body)
 			}
@@ -85,17 +104,23 @@ func TestH1_NoPoison(t *testing.T) {
 	}
 }
 
-// TestH3_Forms replays what clients send, in several orders: fields, spellings, digests and labels differ, the result does not.
-func TestH3_Forms(t *testing.T) {
+// TestFormsOfEveryClientAreRead replays what clients send, in several orders: fields, spellings, digests and labels
+// differ, the result does not.
+func TestFormsOfEveryClientAreRead(t *testing.T) {
 	forms := map[string]func(*upload){
 		"twine 4": func(u *upload) {
 			u.form["pyversion"] = ""
-			u.more = [][2]string{{"provides_extras", "a"}, {"provides_extras", "b"}, {"classifiers", "x"}, {"classifiers", "y"}, {"comment", "hello"}}
+			u.more = [][2]string{
+				{"provides_extras", "a"}, {"provides_extras", "b"}, {"classifiers", "x"}, {"classifiers", "y"},
+				{"comment", "hello"},
+			}
 		},
-		"twine 7":    func(u *upload) { u.form["md5_digest"], u.last, u.form["name"] = "-", true, "demo-pkg" },
-		"uv":         func(u *upload) { u.form["md5_digest"], u.form["requires_python"] = "-", "" },
-		"flit":       func(u *upload) { u.form["blake2_256_digest"], u.form["pyversion"] = "-", "py3" },
-		"poetry":     func(u *upload) { u.form["pyversion"], u.form["md5_digest"], u.form["blake2_256_digest"] = "", "-", "-" },
+		"twine 7": func(u *upload) { u.form["md5_digest"], u.last, u.form["name"] = "-", true, "demo-pkg" },
+		"uv":      func(u *upload) { u.form["md5_digest"], u.form["requires_python"] = "-", "" },
+		"flit":    func(u *upload) { u.form["blake2_256_digest"], u.form["pyversion"] = "-", "py3" },
+		"poetry": func(u *upload) {
+			u.form["pyversion"], u.form["md5_digest"], u.form["blake2_256_digest"] = "", "-", "-"
+		},
 		"FIPS":       func(u *upload) { u.form["md5_digest"], u.form["blake2_256_digest"] = "-", "-" },
 		"upper case": func(u *upload) { u.form["sha256_digest"] = strings.ToUpper(u.fields()["sha256_digest"]) },
 		"UNKNOWN":    func(u *upload) { u.form["license"], u.form["summary"] = "UNKNOWN", "UNKNOWN" },
@@ -115,17 +140,18 @@ func TestH3_Forms(t *testing.T) {
 				u := newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", shuffle), change)
 				g.Want(g.putTo("/pypi/legacy/", "ada", u, shuffle*5), 200, "")
 			}
-			if got := order(g.project("demo-pkg")); len(got) != 3 {
-				t.Errorf("%q", got)
-			}
+			wiretest.Equal(t, "number of files", len(order(g.project("demo-pkg"))), 3)
 		})
 	}
 }
 
-// TestA1_UploadAddresses: whatever address a client has, with slash or without, and the action in the query.
-func TestA1_UploadAddresses(t *testing.T) {
+// TestEveryUploadAddressWorks: whatever address a client has, with slash or without, and the action in the query.
+func TestEveryUploadAddressWorks(t *testing.T) {
 	g := newRig(t)
-	for i, path := range []string{"/pypi/legacy/", "/pypi/legacy", "/pypi/", "/pypi", "/simple/", "/simple", "/pypi/simple/", "/pypi/legacy/?:action=file_upload"} {
+	for i, path := range []string{
+		"/pypi/legacy/", "/pypi/legacy", "/pypi/", "/pypi", "/simple/", "/simple", "/pypi/simple/",
+		"/pypi/legacy/?:action=file_upload",
+	} {
 		u := newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
 		if strings.Contains(path, "?") {
 			u.form[":action"] = "-"
@@ -138,10 +164,11 @@ func TestA1_UploadAddresses(t *testing.T) {
 	g.Want(g.put("ada", docs), 400, "documentation")
 }
 
-// TestA5_Refusals: every rule of A.5.2 with its sentence, in body and status line.
-func TestA5_Refusals(t *testing.T) {
+// TestRefusedUploadsSayWhy: every rule with its sentence, in body and status line.
+func TestRefusedUploadsSayWhy(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo_pkg-1.0.tar.gz")
+	zeros32, zeros64 := strings.Repeat("0", 32), strings.Repeat("0", 64)
 	for name, c := range map[string]struct {
 		file   string
 		change func(*upload)
@@ -159,19 +186,23 @@ func TestA5_Refusals(t *testing.T) {
 		"protocol":         {demoWheel, func(u *upload) { u.form["protocol_version"] = "2" }, 400, "protocol_version"},
 		"action":           {demoWheel, func(u *upload) { u.form[":action"] = "x" }, 400, ":action"},
 		"filetype":         {demoWheel, func(u *upload) { u.form["filetype"] = "sdist" }, 400, "filetype"},
-		"traversal":        {demoWheel, func(u *upload) { u.file = `..\\..\\demo_pkg-1.0-py3-none-any.whl` }, 400, "characters"},
+		"traversal":        {demoWheel, func(u *upload) { u.file = `..\\..\\` + demoWheel }, 400, "characters"},
 		"folder":           {demoWheel, func(u *upload) { u.file = "../demo_pkg-1.0-py3-none-any.whl" }, 400, "characters"},
 		"egg":              {demoWheel, func(u *upload) { u.file = "demo_pkg-1.0-py3.egg" }, 400, "neither a wheel"},
-		"sha256":           {demoWheel, func(u *upload) { u.form["sha256_digest"] = strings.Repeat("0", 64) }, 400, "sha256_digest"},
-		"md5":              {demoWheel, func(u *upload) { u.form["md5_digest"] = strings.Repeat("0", 32) }, 400, "md5_digest"},
-		"blake2":           {demoWheel, func(u *upload) { u.form["blake2_256_digest"] = strings.Repeat("0", 64) }, 400, "blake2_256_digest"},
-		"metadata's name":  {demoWheel, func(u *upload) { u.name = "other"; u.form["name"] = "demo_pkg" }, 400, "metadata is that of"},
+		"sha256":           {demoWheel, func(u *upload) { u.form["sha256_digest"] = zeros64 }, 400, "sha256_digest"},
+		"md5":              {demoWheel, func(u *upload) { u.form["md5_digest"] = zeros32 }, 400, "md5_digest"},
+		"blake2":           {demoWheel, func(u *upload) { u.form["blake2_256_digest"] = zeros64 }, 400, "blake2_256_digest"},
+		"metadata's name": {
+			demoWheel, func(u *upload) { u.name, u.form["name"] = "other", "demo_pkg" }, 400, "metadata is that of",
+		},
 		"no archive":       {demoWheel, func(u *upload) { u.content = []byte("hello") }, 400, "damaged"},
 		"empty":            {demoWheel, func(u *upload) { u.content = []byte{} }, 400, "damaged"},
 		"second sdist":     {"demo_pkg-1.0.zip", func(*upload) {}, 400, "source archive already"},
 		"signature":        {demoWheel, func(u *upload) { u.more = [][2]string{{"gpg_signature", "x"}} }, 400, "signature"},
 		"long description": {demoWheel, func(u *upload) { u.form["description"] = strings.Repeat("d", 5<<20) }, 413, "field"},
-		"attestations":     {demoWheel, func(u *upload) { u.more = [][2]string{{"attestations", "[]"}} }, 400, "attestations"},
+		"attestations": {
+			demoWheel, func(u *upload) { u.more = [][2]string{{"attestations", "[]"}} }, 400, "attestations",
+		},
 	} {
 		u := newUpload(c.file)
 		u.bytes() // before its file is called otherwise
@@ -187,9 +218,7 @@ func TestA5_Refusals(t *testing.T) {
 			t.Errorf("%s: something has changed", name)
 		}
 	}
-	if got := order(g.project("demo-pkg")); len(got) != 1 {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "number of files after the refusals", len(order(g.project("demo-pkg"))), 1)
 	two := newUpload(demoWheel)
 	two.form["content"] = "another"
 	g.Want(g.put("ada", two), 400, "several files")
@@ -198,9 +227,9 @@ func TestA5_Refusals(t *testing.T) {
 	small.Want(small.put("ada", newUpload(demoWheel)), 413, "larger than 100 bytes")
 }
 
-// TestH4_Duplicates: the same bytes are a success that changes nothing, others a conflict that changes nothing; a deleted
-// name stays taken, until an administrator forgets it.
-func TestH4_Duplicates(t *testing.T) {
+// TestSameBytesSucceedAndOthersConflict: the same bytes are a success that changes nothing, others a conflict that
+// changes nothing; a deleted name stays taken, until an administrator forgets it.
+func TestSameBytesSucceedAndOthersConflict(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	u := newUpload(demoWheel)
@@ -213,9 +242,9 @@ func TestH4_Duplicates(t *testing.T) {
 	renamed := newUpload("Demo_Pkg-1.0.0-py3-none-any.whl", func(u *upload) { u.version = "1.0" })
 	renamed.content = newUpload("demo_pkg-1.0-py3-none-any.whl", func(u *upload) { u.files["x"] = "y" }).bytes()
 	g.Want(g.put("ada", renamed), 409, "spelled otherwise")
-	if after := g.Do("GET", "/simple/demo-pkg/", nil, asJSON); g.Journal() != before || after.Body != page.Body || after.Header.Get("ETag") != page.Header.Get("ETag") {
-		t.Errorf("something has changed: %v", after)
-	}
+	after := g.Do("GET", "/simple/demo-pkg/", nil, asJSON).WantHeader(t, "ETag", page.Header.Get("ETag"))
+	wiretest.Equal(t, "the page", after.Body, page.Body)
+	wiretest.Equal(t, "the journal", g.Journal(), before)
 	url := g.url("demo-pkg", demoWheel)
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/files/"+demoWheel, nil), 204, "")
@@ -232,10 +261,12 @@ func TestH4_Duplicates(t *testing.T) {
 	g.Want(g.put("ada", other), 200, "")
 }
 
-// TestA5_Warnings: what is odd and installs all the same comes with a word in the body; strict sites refuse it.
-func TestA5_Warnings(t *testing.T) {
+// TestOddUploadsAreWarnedOf: what is odd and installs all the same comes with a word in the body; strict sites refuse
+// it.
+func TestOddUploadsAreWarnedOf(t *testing.T) {
 	odd := map[string]func(*upload){
-		"differs": func(u *upload) { u.form["summary"] = "another" }, "RECORD": func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "x,,\n" },
+		"differs": func(u *upload) { u.form["summary"] = "another" },
+		"RECORD":  func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "x,,\n" },
 		"digest": func(u *upload) {
 			u.form["sha256_digest"], u.form["md5_digest"], u.form["blake2_256_digest"] = "-", "-", "-"
 		},
@@ -254,8 +285,9 @@ func TestA5_Warnings(t *testing.T) {
 	strict.Want(strict.put("ada", newUpload("Demo.Pkg-1.0.tar.gz")), 400, "PEP 625")
 }
 
-// TestE_StreamedZip: sizes behind the data, as streaming writers leave them, are a warning; with strict a refusal.
-func TestE_StreamedZip(t *testing.T) {
+// TestStreamedZipIsWarnedOf: sizes behind the data, as streaming writers leave them, are a warning; with strict a
+// refusal.
+func TestStreamedZipIsWarnedOf(t *testing.T) {
 	u := newUpload(demoWheel)
 	u.content = streamed(t, u.bytes())
 	g := newRig(t)
@@ -264,14 +296,15 @@ func TestE_StreamedZip(t *testing.T) {
 	strict.Want(strict.put("ada", u), 400, "size stands behind")
 }
 
-// TestE_ZipDifferential (CVE-2025-54368): an archive that readers could see in two ways is refused.
-func TestE_ZipDifferential(t *testing.T) {
+// TestAmbiguousZipIsRefused (CVE-2025-54368): an archive that readers could see in two ways is refused.
+func TestAmbiguousZipIsRefused(t *testing.T) {
 	good := newUpload(demoWheel).bytes()
 	evil := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/evil.py"] = "x" }).bytes()
 	comment := slices.Concat(good[:len(good)-2], []byte{3, 0, 'a', 'b', 'c'})
 	g := newRig(t)
 	for name, content := range map[string][]byte{
-		"two archives": slices.Concat(evil, good), "prefix": slices.Concat([]byte("#!/bin/sh\n"), good), "suffix": slices.Concat(good, []byte("x")), "comment": comment,
+		"two archives": slices.Concat(evil, good), "prefix": slices.Concat([]byte("#!/bin/sh\n"), good),
+		"suffix": slices.Concat(good, []byte("x")), "comment": comment,
 		"local name": bytes.Replace(good, []byte("__init__.py"), []byte("__evil__.py"), 1),
 	} {
 		u := newUpload(demoWheel)
@@ -282,46 +315,52 @@ func TestE_ZipDifferential(t *testing.T) {
 	}
 }
 
-// TestE_WheelTraversal (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is installed.
-func TestE_WheelTraversal(t *testing.T) {
+// TestWheelStaysInItsFolder (CVE-2026-8643 and its kind): no member and no entry point leads out of where it is
+// installed.
+func TestWheelStaysInItsFolder(t *testing.T) {
 	g := newRig(t)
 	for _, files := range []map[string]string{
-		{"../evil.py": "x"}, {"/etc/evil": "x"}, {`a\..\evil.py`: "x"}, {"C:evil.py": "x"}, {"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n../../bin/ls = a:b\n"},
+		{"../evil.py": "x"}, {"/etc/evil": "x"}, {`a\..\evil.py`: "x"}, {"C:evil.py": "x"},
+		{"demo_pkg-1.0.dist-info/entry_points.txt": "[console_scripts]\n../../bin/ls = a:b\n"},
 	} {
 		g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.files = files })), 400, "")
 	}
 }
 
-// TestE_Bombs: archives that unpack to far more than they are, and metadata that is too large.
-func TestE_Bombs(t *testing.T) {
+// TestArchiveBombsAreRefused: archives that unpack to far more than they are, and metadata that is too large.
+func TestArchiveBombsAreRefused(t *testing.T) {
 	g := newRig(t)
-	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
-	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.body = strings.Repeat("x", 5<<20) })), 413, "unpacks to more")
+	for _, file := range []string{demoWheel, "demo_pkg-1.0.tar.gz"} {
+		large := newUpload(file, func(u *upload) { u.body = strings.Repeat("x", 5<<20) })
+		g.Want(g.put("ada", large), 413, "unpacks to more")
+	}
 	u := newUpload(demoWheel)
 	u.content = bomb(t, 65<<20)
 	g.Want(g.put("ada", u), 413, "unpack")
 }
 
-// TestE_Record: a RECORD that is not the archive's is told, and refused where that is asked for.
-func TestE_Record(t *testing.T) {
+// TestRecordMustListTheArchive: a RECORD that is not the archive's is told, and refused where that is asked for.
+func TestRecordMustListTheArchive(t *testing.T) {
 	g := newRig(t)
 	u := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg-1.0.dist-info/RECORD"] = "demo_pkg/other.py,,\n" })
 	g.Want(g.put("ada", u), 200, "RECORD does not list")
 }
 
-// TestA5_Attestations: kept and served as they came; links stand in pages only where that was asked for and the origin is secure.
-func TestA5_Attestations(t *testing.T) {
+// TestAttestationsAreServedAsTheyCame: kept and served as they came; links stand in pages only where that was asked for
+// and the origin is secure.
+func TestAttestationsAreServedAsTheyCame(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.pypi.Provenance = true })
 	u := newUpload(demoWheel)
 	one := attestation(demoWheel, u.bytes())
 	u.more = [][2]string{{"attestations", "[" + one + "]"}} // after the file, as uv sends them
 	g.Want(g.put("ada", u), 200, "")
 	path := "/pypi/integrity/demo-pkg/1.0.0/" + demoWheel + "/provenance"
-	for accept, want := range map[string]string{"": typeIntegrity, typeIntegrity: typeIntegrity, "application/json": "application/json", "*/*": typeIntegrity} {
+	for accept, want := range map[string]string{
+		"": typeIntegrity, typeIntegrity: typeIntegrity, "application/json": "application/json", "*/*": typeIntegrity,
+	} {
 		a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", accept)), 200, one)
-		if a.Header.Get("Content-Type") != want || wiretest.At(a.Object(t), "version") != 1.0 {
-			t.Errorf("%q: %v", accept, a)
-		}
+		a.WantHeader(t, "Content-Type", want)
+		wiretest.WantMembers(t, a.Request, a.Object(t), fields{"version": 1})
 	}
 	g.Want(g.Do("GET", path, nil, wiretest.Header("Accept", "text/html")), 406, "")
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
@@ -336,31 +375,27 @@ func TestA5_Attestations(t *testing.T) {
 	}
 	l := simple.Links{Files: "https://registry.example.com/pypi/files", Integrity: "https://registry.example.com/pypi"}
 	link := `https://registry.example.com/pypi/integrity/demo-pkg/1.0/` + demoWheel + `/provenance"`
-	if js, ht := string(p.JSON(l)), string(p.HTML(l, simple.HTML)); strings.Count(js, `"provenance":"`+link) != 1 || strings.Count(ht, `data-provenance="`+link) != 1 {
-		t.Errorf("%s\n%s", js, ht)
-	}
+	wiretest.Equal(t, "links in JSON", strings.Count(string(p.JSON(l)), `"provenance":"`+link), 1)
+	wiretest.Equal(t, "links in HTML", strings.Count(string(p.HTML(l, simple.HTML)), `data-provenance="`+link), 1)
 	other := newUpload("demo_pkg-1.2-py3-none-any.whl")
 	other.more = [][2]string{{"attestations", "[" + one + "]"}}
 	g.Want(g.put("ada", other), 400, "about the file")
 }
 
-// TestA5_Signature: a PGP signature is kept beside its file.
-func TestA5_Signature(t *testing.T) {
+// TestSignatureIsServedBesideItsFile: a PGP signature is kept beside its file.
+func TestSignatureIsServedBesideItsFile(t *testing.T) {
 	g := newRig(t)
 	const sig = "-----BEGIN PGP SIGNATURE-----\n\nabc\n-----END PGP SIGNATURE-----\n"
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.more = [][2]string{{"gpg_signature", sig}} })), 200, "")
-	if a := g.Do("GET", g.url("demo-pkg", demoWheel)+".asc", nil); a.Status != 200 || a.Body != sig {
-		t.Error(a)
-	}
-	if e := entries(g.project("demo-pkg"))[demoWheel]; e["gpg-sig"] != true {
-		t.Errorf("%v", e)
-	}
+	a := g.Want(g.Do("GET", g.url("demo-pkg", demoWheel)+".asc", nil), 200, "")
+	wiretest.Equal(t, "the signature", a.Body, sig)
+	wiretest.WantMembers(t, "the page's file", entries(g.project("demo-pkg"))[demoWheel], fields{"gpg-sig": true})
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 	g.Want(g.Do("GET", g.url("demo-pkg", "demo_pkg-1.1-py3-none-any.whl")+".asc", nil), 404, "")
 }
 
-// TestE_ClosedReleases: a stolen token adds no wheel to what people have installed for long.
-func TestE_ClosedReleases(t *testing.T) {
+// TestClosedReleasesTakeNoFiles: a stolen token adds no wheel to what people have installed for long.
+func TestClosedReleasesTakeNoFiles(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock); o.pypi.CloseReleases = 14 * 24 * time.Hour })
 	g.publish(demoWheel)
@@ -371,17 +406,21 @@ func TestE_ClosedReleases(t *testing.T) {
 	g.publish("demo_pkg-1.1-py3-none-any.whl")
 }
 
-// TestE_ReasonPhrase: the sentence is in the status line, on one line, whatever the upload called itself.
-func TestE_ReasonPhrase(t *testing.T) {
+// TestStatusLineSaysWhy: the sentence is in the status line, on one line, whatever the upload called itself.
+func TestStatusLineSaysWhy(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	typ, body := newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }).encode(0)
 	evil, evilBody := newUpload(demoWheel, func(u *upload) { u.form["name"] = "a\r\nX-Evil: 1" }).encode(0)
+	conflict := "409 File already exists (" + demoWheel + ") with different content; choose a new version."
 	for _, c := range []struct {
 		typ  string
 		body []byte
 		want string
-	}{{typ, body, "409 File already exists (" + demoWheel + ") with different content; choose a new version."}, {evil, evilBody, `400 "a\r\nX-Evil: 1" is not a project name: `}} {
+	}{
+		{typ, body, conflict},
+		{evil, evilBody, `400 "a\r\nX-Evil: 1" is not a project name: `},
+	} {
 		r, err := http.NewRequest("POST", g.Base+"/pypi/legacy/", bytes.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
@@ -396,18 +435,19 @@ func TestE_ReasonPhrase(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if !strings.HasPrefix(resp.Status, c.want) || resp.Header.Get("X-Evil") != "" {
-			t.Errorf("%q %v", resp.Status, resp.Header)
+		if !strings.HasPrefix(resp.Status, c.want) {
+			t.Errorf("the status line is %q, want %q at its beginning", resp.Status, c.want)
 		}
+		wiretest.Equal(t, "the header X-Evil", resp.Header.Get("X-Evil"), "")
 	}
-	a := g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), wiretest.Header("Accept", "application/json;q=0.9, text/plain;q=0.8"))
-	if a.Header.Get("Content-Type") != "application/json" || wiretest.At(a.Object(t), "code") != "409 File already exists ("+demoWheel+") with different content; choose a new version." {
-		t.Error(a)
-	}
+	uv := wiretest.Header("Accept", "application/json;q=0.9, text/plain;q=0.8")
+	a := g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), uv)
+	a.WantHeader(t, "Content-Type", "application/json")
+	wiretest.WantMembers(t, a.Request, a.Object(t), fields{"code": conflict})
 }
 
-// TestH3_Memory: a large file goes through without being held.
-func TestH3_Memory(t *testing.T) {
+// TestLargeUploadIsNotHeldInMemory: a large file goes through without being held.
+func TestLargeUploadIsNotHeldInMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 96 MiB")
 	}
@@ -419,7 +459,8 @@ func TestH3_Memory(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	stream := io.MultiReader(bytes.NewReader(body[:at]), io.LimitReader(zeros{}, size), bytes.NewReader(body[at+len(head.bytes()):]))
+	tail := body[at+len(head.bytes()):]
+	stream := io.MultiReader(bytes.NewReader(body[:at]), io.LimitReader(zeros{}, size), bytes.NewReader(tail))
 	a := g.Ada("POST", "/pypi/legacy/", stream, wiretest.Header("Content-Type", typ))
 	runtime.ReadMemStats(&after)
 	g.Want(a, 400, "announced")
@@ -432,35 +473,32 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestE_Concurrent: uploads to one project at the same time all survive; of the same name with other bytes one does.
-func TestE_Concurrent(t *testing.T) {
+// TestConcurrentUploadsSurvive: uploads to one project at the same time all survive; of the same name with other bytes
+// one does.
+func TestConcurrentUploadsSurvive(t *testing.T) {
 	g := newRig(t)
 	const n = 8
 	results := make(chan int, 2*n)
 	for i := range n {
 		go func() { results <- g.put("ada", newUpload(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))).Status }()
 		go func() {
-			results <- g.put("ada", newUpload("demo_pkg-2.0-py3-none-any.whl", func(u *upload) { u.files["x"] = fmt.Sprint(i) })).Status
+			u := newUpload("demo_pkg-2.0-py3-none-any.whl", func(u *upload) { u.files["x"] = fmt.Sprint(i) })
+			results <- g.put("ada", u).Status
 		}()
 	}
 	got := map[int]int{}
 	for range 2 * n {
 		got[<-results]++
 	}
-	if got[200] != n+1 || got[409] != n-1 {
-		t.Errorf("%v", got)
-	}
-	if files := order(g.project("demo-pkg")); len(files) != n+1 {
-		t.Errorf("%q", files)
-	}
+	wiretest.Equal(t, "uploads that succeeded", got[200], n+1)
+	wiretest.Equal(t, "uploads that are conflicts", got[409], n-1)
+	wiretest.Equal(t, "number of files", len(order(g.project("demo-pkg"))), n+1)
 	all := g.Want(g.Do("GET", "/simple/", nil, asJSON), 200, "").Object(t)
-	if serial := wiretest.At(all, "meta", "_last-serial"); serial != float64(2*(n+1)+1) {
-		t.Errorf("the serial is %v", serial)
-	}
+	wiretest.WantMembers(t, "list of all", all, fields{"meta/_last-serial": 2*(n+1) + 1})
 }
 
-// TestPublishFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
-func TestPublishFaults(t *testing.T) {
+// TestUploadSurvivesFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
+func TestUploadSurvivesFaults(t *testing.T) {
 	u := newUpload(demoWheel)
 	u.files["large"] = strings.Repeat("noise", 20_000)
 	u.more = [][2]string{{"attestations", "[" + attestation(demoWheel, u.bytes()) + "]"}}
@@ -487,22 +525,23 @@ func TestPublishFaults(t *testing.T) {
 		}
 		g.Keys["ada"] = g.Keys["ada2"]
 		url := g.url("demo-pkg", demoWheel)
-		if a := g.Do("GET", url, nil); a.Status != 200 || a.Body != string(u.bytes()) {
-			t.Error(a)
-		}
+		a := g.Do("GET", url, nil).WantStatus(t, 200)
+		wiretest.Equal(t, "the file", a.Body, string(u.bytes()))
 		g.Want(g.Do("GET", url+".metadata", nil), 200, u.metadata())
 		g.Want(g.Do("GET", "/pypi/integrity/demo-pkg/1.0/"+demoWheel+"/provenance", nil), 200, "")
 		g.checkRows()
 	})
 }
 
-// TestPublishPolicies: quotas and protected names are refused with their sentence, and leave nothing.
-func TestPublishPolicies(t *testing.T) {
+// TestPoliciesRefuseUploads: quotas and protected names are refused with their sentence, and leave nothing.
+func TestPoliciesRefuseUploads(t *testing.T) {
 	g := newRig(t, withPolicies(store.NewRules(store.RulesConfig{
-		Quotas: []store.Quota{{Kind: store.PyPI, Package: "demo-pkg", Bytes: 700}}, Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
+		Quotas:    []store.Quota{{Kind: store.PyPI, Package: "demo-pkg", Bytes: 700}},
+		Protected: []store.Protected{{Kind: store.PyPI, Package: "core-*", Users: []string{"root"}}},
 		Immutable: []store.Immutable{{Kind: store.PyPI, Package: "fixed"}},
 	})))
-	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) { u.files["x"] = strings.Repeat("x", 1000) })), 413, "quota")
+	large := newUpload(demoWheel, func(u *upload) { u.files["x"] = strings.Repeat("x", 1000) })
+	g.Want(g.put("ada", large), 413, "quota")
 	g.Want(g.put("ada", newUpload("core_lib-1.0-py3-none-any.whl")), 403, "")
 	g.Want(g.Do("GET", "/simple/demo-pkg/", nil), 404, "")
 	// What exists cannot change, but a release gets its other files.
@@ -511,8 +550,8 @@ func TestPublishPolicies(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/pypi/-/fixed/files/fixed-1.0.tar.gz", nil), 409, "cannot be changed")
 }
 
-// TestPublishCost: what an upload allocates does not depend on how many files there are.
-func TestPublishCost(t *testing.T) {
+// TestUploadCostDoesNotGrowWithFiles: what an upload allocates does not depend on how many files there are.
+func TestUploadCostDoesNotGrowWithFiles(t *testing.T) {
 	g := newRig(t)
 	fill(t, g, "small", 10)
 	fill(t, g, "large", 2000)

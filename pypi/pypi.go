@@ -75,8 +75,8 @@ func (s *server) endpoint() wire.Endpoint[Request] {
 func target(q Request) (typ, name string) { return typePackage, q.Name }
 
 // routes is everything the index answers. "Simple" is the simple repository API (PEP 503, 592, 629, 658, 691, 700, 714,
-// 740, 792), "legacy" the public index's documentation. No project can be called "-" or "+simple"; one that is called as
-// another address, like "simple" or "files", has its JSON all the same.
+// 740, 792), "legacy" the public index's documentation. No project can be called "-" or "+simple"; one that is called
+// as another address, like "simple" or "files", has its JSON all the same.
 func (s *server) routes() []wire.Route[Request] {
 	return []wire.Route[Request]{
 		wire.GET("/{index...}/{project}/", "pypi.project", wire.Read, s.getProject, "every installer (Simple)"),

@@ -1,5 +1,7 @@
 package pypi
 
+// A whole index in-process, uploads as clients send them, and checks of every derived row.
+
 import (
 	"archive/tar"
 	"archive/zip"
@@ -143,7 +145,8 @@ func zipped(files map[string]string) []byte {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		content := files[name]
 		f, err := w.CreateRaw(&zip.FileHeader{
-			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(content)), CompressedSize64: uint64(len(content)), UncompressedSize64: uint64(len(content)),
+			Name: name, Method: zip.Store, CRC32: crc32.ChecksumIEEE([]byte(content)), CompressedSize64: uint64(len(content)),
+			UncompressedSize64: uint64(len(content)),
 		})
 		if err == nil {
 			_, err = io.WriteString(f, content)
@@ -167,7 +170,8 @@ func tarred(files map[string]string) []byte {
 	}
 	w := tar.NewWriter(z)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}); err != nil {
+		h := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(files[name])), Typeflag: tar.TypeReg}
+		if err := w.WriteHeader(h); err != nil {
 			panic(err)
 		}
 		if _, err := io.WriteString(w, files[name]); err != nil {
@@ -202,7 +206,9 @@ func newUpload(file string, change ...func(*upload)) *upload {
 	if err != nil {
 		panic(err)
 	}
-	u := &upload{file: file, name: f.Stem, version: f.Version.String(), files: map[string]string{}, form: map[string]string{}}
+	u := &upload{
+		file: file, name: f.Stem, version: f.Version.String(), files: map[string]string{}, form: map[string]string{},
+	}
 	for _, c := range change {
 		c(u)
 	}
@@ -261,7 +267,8 @@ func (u *upload) fields() map[string]string {
 	sha, m5, b2 := sha256.Sum256(content), md5.Sum(content), blake2b.Sum256(content)
 	all := map[string]string{
 		":action": "file_upload", "protocol_version": "1", "metadata_version": "2.1", "name": u.name, "version": u.version,
-		"filetype": "bdist_wheel", "pyversion": "py3", "sha256_digest": hexOf(sha[:]), "md5_digest": hexOf(m5[:]), "blake2_256_digest": hexOf(b2[:]),
+		"filetype": "bdist_wheel", "pyversion": "py3", "sha256_digest": hexOf(sha[:]), "md5_digest": hexOf(m5[:]),
+		"blake2_256_digest": hexOf(b2[:]),
 	}
 	if !strings.HasSuffix(u.file, ".whl") {
 		all["filetype"], all["pyversion"] = "sdist", "source"
@@ -284,7 +291,9 @@ func (u *upload) encode(shuffle int) (contentType string, body []byte) {
 	}
 	for i, name := range append(names, "") {
 		if i == at {
-			part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="content"; filename="` + u.file + `"`}})
+			part, err := w.CreatePart(textproto.MIMEHeader{
+				"Content-Disposition": {`form-data; name="content"; filename="` + u.file + `"`},
+			})
 			if err == nil {
 				_, err = part.Write(u.bytes())
 			}
@@ -318,7 +327,8 @@ func (g *rig) put(actor string, u *upload, opts ...option) answer {
 func (g *rig) putTo(path, actor string, u *upload, shuffle int, opts ...option) answer {
 	g.T.Helper()
 	contentType, body := u.encode(shuffle)
-	return g.Do("POST", path, body, append([]option{g.As(actor), wiretest.Header("Content-Type", contentType)}, opts...)...)
+	form := []option{g.As(actor), wiretest.Header("Content-Type", contentType)}
+	return g.Do("POST", path, body, append(form, opts...)...)
 }
 
 // publish uploads files as ada.

@@ -134,7 +134,9 @@ func assembleAll(js, ht *sortedlist.List, serial uint64, mediaType string) (*sto
 }
 
 // visible is the list without what may must say no to. It is made for each request: only where names are private.
-func (p *projects) visible(ctx context.Context, mediaType string, may func(name string) (bool, error)) (*store.Document, uint64, error) {
+func (p *projects) visible(
+	ctx context.Context, mediaType string, may func(name string) (bool, error),
+) (*store.Document, uint64, error) {
 	names, serial, err := p.snapshot(ctx)
 	if err == nil {
 		err = budget.Take(ctx, int64(len(names))*listedSize)

@@ -17,8 +17,8 @@ import (
 	"larder/internal/route"
 )
 
-// root is where the handler sees itself; wire.Deps.Path is where clients do. The others stand at the host's root, because
-// clients know no other place for them.
+// root is where the handler sees itself; wire.Deps.Path is where clients do. The others stand at the host's root,
+// because clients know no other place for them.
 const (
 	root         = "/pypi"
 	rootSimple   = "/simple"
@@ -44,7 +44,7 @@ var indexSegments = func() (out [][]string) {
 // maxDiscover is how many bytes count of the address that a discovery asks about.
 const maxDiscover = 1024
 
-// The suffixes of what stands beside a file.
+// The suffixes of what is served beside a file.
 const (
 	sideMetadata  = ".metadata"
 	sideSignature = ".asc"
@@ -54,7 +54,7 @@ const (
 type Request struct {
 	Name    string // normalised
 	Version string // as asked for
-	File    string // without the suffix of what stands beside it
+	File    string // without the suffix of what is served beside it
 	SHA     string // sha256 in hex
 	Index   int    // of indexes
 	Format  string // media type that counts instead of Accept
@@ -114,7 +114,7 @@ func (q *Request) setVersion(v string) error {
 	return nil
 }
 
-// setRelease takes what is a version (PEP 440): other addresses stand beside it.
+// setRelease takes what is a version (PEP 440): other words are other addresses.
 func (q *Request) setRelease(v string) error {
 	if _, err := pep440.Parse(v); err != nil {
 		return route.ErrOther

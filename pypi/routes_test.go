@@ -39,6 +39,7 @@ func TestEveryPathParsesAndLinksBack(t *testing.T) {
 	demo := Request{Name: "demo-pkg"}
 	file := Request{Name: "demo-pkg", SHA: sha, File: "demo_pkg-1.0-py3-none-any.whl"}
 	local := Request{Name: "demo-pkg", SHA: sha, File: "demo_pkg-1!1.0+a.1-py3-none-any.whl"}
+	sdist := Request{Name: "demo-pkg", File: "demo_pkg-1.0.tar.gz"}
 	provenance := Request{Name: "demo-pkg", Version: "1.0", File: "demo_pkg-1.0-py3-none-any.whl"}
 	for _, c := range []struct {
 		method, path, op string
@@ -84,12 +85,12 @@ func TestEveryPathParsesAndLinksBack(t *testing.T) {
 		{"POST", "/_/oidc/mint-token", "pypi.oidc.mint", Request{}},
 		{"GET", "/.well-known/pytp?discover=%2Fpypi%2Flegacy%2F", "pypi.oidc.discover", Request{Path: "/pypi/legacy/"}},
 		{"PUT", "/pypi/-/Demo.Pkg/1.0/yank", "pypi.yank", Request{Name: "demo-pkg", Version: "1.0"}},
-		{"DELETE", "/pypi/-/demo-pkg/files/demo_pkg-1.0.tar.gz/yank", "pypi.unyank", Request{Name: "demo-pkg", File: "demo_pkg-1.0.tar.gz"}},
-		{"DELETE", "/pypi/-/demo-pkg/files/demo_pkg-1.0.tar.gz", "pypi.delete.file", Request{Name: "demo-pkg", File: "demo_pkg-1.0.tar.gz"}},
+		{"DELETE", "/pypi/-/demo-pkg/files/demo_pkg-1.0.tar.gz/yank", "pypi.unyank", sdist},
+		{"DELETE", "/pypi/-/demo-pkg/files/demo_pkg-1.0.tar.gz", "pypi.delete.file", sdist},
 		{"DELETE", "/pypi/-/demo-pkg/1.0", "pypi.delete.version", Request{Name: "demo-pkg", Version: "1.0"}},
 		{"DELETE", "/pypi/-/demo-pkg", "pypi.delete", demo},
 		{"PUT", "/pypi/-/demo-pkg/status", "pypi.status", demo},
-		{"DELETE", "/pypi/-/demo-pkg/tombstones/demo_pkg-1.0.tar.gz", "pypi.forget", Request{Name: "demo-pkg", File: "demo_pkg-1.0.tar.gz"}},
+		{"DELETE", "/pypi/-/demo-pkg/tombstones/demo_pkg-1.0.tar.gz", "pypi.forget", sdist},
 	} {
 		op, q, err := parseRaw(t, c.method, c.path)
 		if err != nil || op != c.op || q != c.want {

@@ -68,8 +68,8 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	case "list_packages_with_serial":
 		return s.rpcAll(ctx, view, w)
 	default:
-		err = badCall("This index does not know the method %.60q; it knows search, changelog_last_serial, changelog_since_serial "+
-			"and list_packages_with_serial.", call.Method)
+		err = badCall("This index does not know the method %.60q; it knows search, changelog_last_serial, "+
+			"changelog_since_serial and list_packages_with_serial.", call.Method)
 	}
 	if err != nil {
 		return err
@@ -257,12 +257,14 @@ func (s *server) hits(ctx context.Context, names []string) (any, error) {
 		if err := json.Unmarshal(data[i], &sum); err != nil {
 			return nil, fmt.Errorf("listing of %s: %w", name, err)
 		}
-		out = append(out, map[string]any{"name": name, "summary": sum.About.Summary, "version": sum.ID, "_pypi_ordering": false})
+		out = append(
+			out, map[string]any{"name": name, "summary": sum.About.Summary, "version": sum.ID, "_pypi_ordering": false},
+		)
 	}
 	return out, nil
 }
 
-// Weights of words by where they stand.
+// Weights of words by where they are found.
 const (
 	weightName    = 60
 	weightPart    = 20

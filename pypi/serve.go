@@ -1,6 +1,6 @@
 package pypi
 
-// The index itself, and reading: project pages, files and what stands beside them.
+// Reading: project pages, files, and their metadata, signatures and attestations.
 
 import (
 	"context"
@@ -39,8 +39,8 @@ func redirect(w http.ResponseWriter, to string) error {
 	return nil
 }
 
-// linksFor says how a page that was asked for at a place of the API gets to files. Absolute addresses are faster for installers
-// to read, but only right when it is known how the server is reached.
+// linksFor says how a page that was asked for at a place of the API gets to files. Absolute addresses are faster for
+// installers to read, but only right when it is known how the server is reached.
 func (s *server) linksFor(r *http.Request, index int) simple.Links {
 	rest, inside := strings.CutPrefix(indexes[index], root)
 	l := simple.Links{Files: strings.Repeat("../", strings.Count(rest, "/")+1)}
@@ -247,8 +247,8 @@ func (s *server) getSignature(w http.ResponseWriter, r *http.Request, q Request)
 	return s.sendFile(w, r, q, func(f *servable) store.Blob { return f.Signature }, nil)
 }
 
-// sendFile sends a blob of the request's file, or what proxied has when the file is not here. The right was asked for the
-// project whose file it is by its name; the hash in the path is no right by itself.
+// sendFile sends a blob of the request's file, or what proxied has when the file is not here. The right was asked for
+// the project whose file it is by its name; the hash in the path is no right by itself.
 func (s *server) sendFile(
 	w http.ResponseWriter, r *http.Request, q Request, blob func(*servable) store.Blob, proxied wire.Serve[Request],
 ) error {
@@ -265,7 +265,7 @@ func (s *server) sendFile(
 	}
 	b := blob(&f)
 	if b.Digest == "" {
-		return problem.Errorf(store.ErrNotFound, "nothing of that kind stands beside the file")
+		return problem.Errorf(store.ErrNotFound, "the file has nothing of that kind")
 	}
 	return s.SendBlob(w, r, b, wire.BlobHead{CacheControl: registry.Immutable(r)})
 }

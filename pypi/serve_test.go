@@ -1,15 +1,15 @@
 package pypi
 
+// Reading: forms, links, caching, ranges, the JSON API and the list of all projects.
+
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,14 +23,14 @@ import (
 	"larder/store/storetest"
 )
 
-// TestA2_Negotiation is the table of what clients send as Accept, and what they must get.
-func TestA2_Negotiation(t *testing.T) {
+// TestClientsGetTheFormTheyAskFor is the table of what clients send as Accept, and what they must get.
+func TestClientsGetTheFormTheyAskFor(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	for _, c := range []struct{ client, accept, want string }{
 		{"pip to 22.1", "text/html", simple.HTML},
-		{"pip from 22.2, pdm", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01", simple.JSON},
-		{"uv", "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01", simple.JSON},
+		{"pip from 22.2, pdm", simple.JSON + ", " + simple.V1 + "; q=0.1, text/html; q=0.01", simple.JSON},
+		{"uv", simple.JSON + ", " + simple.V1 + ";q=0.2, text/html;q=0.01", simple.JSON},
 		{"poetry 2", "application/vnd.pypi.simple.v1+json, */*;q=0.1", simple.JSON},
 		{"poetry 1, hatch, requests, curl", "*/*", simple.HTML},
 		{"urllib", "", simple.HTML},
@@ -38,7 +38,7 @@ func TestA2_Negotiation(t *testing.T) {
 		{"latest", "application/vnd.pypi.simple.latest+json", simple.JSON},
 		{"latest html", "application/vnd.pypi.simple.latest+html", simple.V1},
 		{"v1 html", simple.V1, simple.V1},
-		{"a tie of types", "text/html, application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html", simple.JSON},
+		{"a tie of types", "text/html, " + simple.JSON + ", " + simple.V1, simple.JSON},
 		{"a tie without JSON", "text/html, application/vnd.pypi.simple.v1+html", simple.V1},
 		{"a tie of wildcards", "application/*, text/*", simple.HTML},
 		{"HTML by weight", "application/vnd.pypi.simple.v1+json;q=0.5, text/html", simple.HTML},
@@ -60,82 +60,85 @@ func TestA2_Negotiation(t *testing.T) {
 				g.Want(a, 406, "text/html")
 				continue
 			}
-			if a.Status != 200 || a.Header.Get("Content-Type") != c.want {
-				t.Errorf("%s %s: %v, want %s", c.client, path, a, c.want)
-			}
-			if vary := strings.Join(a.Header.Values("Vary"), ", "); vary != "Accept, Accept-Encoding" {
-				t.Errorf("%s %s: Vary %q", c.client, path, vary)
-			}
+			a.WantStatus(t, 200)
+			what := path + " for " + c.client
+			wiretest.Equal(t, "type of "+what, a.Header.Get("Content-Type"), c.want)
+			wiretest.Equal(t, "Vary of "+what, strings.Join(a.Header.Values("Vary"), ", "), "Accept, Accept-Encoding")
 		}
 	}
-	for format, want := range map[string]string{simple.JSON: simple.JSON, "text/html": simple.HTML, "application/vnd.pypi.simple.latest+json": simple.JSON} {
+	for format, want := range map[string]string{
+		simple.JSON: simple.JSON, "text/html": simple.HTML, "application/vnd.pypi.simple.latest+json": simple.JSON,
+	} {
 		a := g.Do("GET", "/simple/demo-pkg/?format="+url.QueryEscape(format), nil, wiretest.Header("Accept", "image/png"))
-		if a.Status != 200 || a.Header.Get("Content-Type") != want {
-			t.Errorf("format %s: %v", format, a)
-		}
+		a.WantStatus(t, 200).WantHeader(t, "Content-Type", want)
 	}
 	g.Want(g.Do("GET", "/simple/demo-pkg/?format=x", nil), 406, "")
 }
 
-// TestH2_Sidecars: whatever a page advertises is there, escaped as clients escape it, with the hash that was advertised.
-func TestH2_Sidecars(t *testing.T) {
+// TestPagesPromiseOnlyWhatIsThere: whatever a page advertises is there, escaped as clients escape it, with the hash
+// that was advertised.
+func TestPagesPromiseOnlyWhatIsThere(t *testing.T) {
 	g := newRig(t)
-	g.publish(demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz", "demo_pkg-1.0-1-py2.py3-none-any.whl")
+	g.publish(
+		demoWheel, "demo_pkg-1.1+local.2-py3-none-any.whl", "demo_pkg-1!2.0-py3-none-any.whl", "demo_pkg-1.0.tar.gz",
+		"demo_pkg-1.0-1-py2.py3-none-any.whl",
+	)
 	for name, e := range entries(g.project("demo-pkg")) {
 		at := g.url("demo-pkg", name)
 		escaped := strings.NewReplacer("+", "%2B", "!", "%21").Replace(at)
 		for _, u := range []string{at, escaped} {
 			a := g.Want(g.Do("GET", u, nil), 200, "")
-			if got := fmt.Sprintf("%x", sha256.Sum256([]byte(a.Body))); got != wiretest.At(e, "hashes", "sha256") || float64(len(a.Body)) != e["size"] {
-				t.Errorf("%s: %s", u, got)
-			}
+			wiretest.Equal(t, "sum of "+u, any(sumOf([]byte(a.Body))), wiretest.At(e, "hashes", "sha256"))
+			wiretest.Equal(t, "size of "+u, any(float64(len(a.Body))), e["size"])
 			want, isWheel := wiretest.At(e, "core-metadata", "sha256").(string)
 			side := g.Do("GET", u+".metadata", nil)
-			if got := fmt.Sprintf("%x", sha256.Sum256([]byte(side.Body))); isWheel && (side.Status != 200 || got != want) {
-				t.Errorf("%s: metadata %v", u, side)
+			if !isWheel {
+				side.WantStatus(t, 404)
+				continue
 			}
-			if !isWheel && side.Status != 404 {
-				t.Errorf("%s: %v", u, side)
-			}
+			side.WantStatus(t, 200)
+			wiretest.Equal(t, "sum of the metadata of "+u, sumOf([]byte(side.Body)), want)
 		}
 	}
 }
 
-// TestA6_Headers: pages are asked for each time, files never again.
-func TestA6_Headers(t *testing.T) {
+// TestPagesAreRevalidatedAndFilesKept: pages are asked for each time, files never again.
+func TestPagesAreRevalidatedAndFilesKept(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	file := g.url("demo-pkg", demoWheel)
+	const immutable = "public, max-age=31536000, immutable"
 	for path, want := range map[string]map[string]string{
-		"/simple/demo-pkg/":   {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Last-Modified": "", "Content-Encoding": ""},
+		"/simple/demo-pkg/":   {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Last-Modified": ""},
 		"/simple/":            {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3"},
 		"/pypi/demo-pkg/json": {"Cache-Control": "no-cache", "X-Pypi-Last-Serial": "3", "Content-Type": "application/json"},
 		file: {
-			"Cache-Control": "public, max-age=31536000, immutable", "Accept-Ranges": "bytes", "Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Disposition": "",
+			"Cache-Control": immutable, "Accept-Ranges": "bytes",
+			"Content-Type": "application/octet-stream", "Content-Encoding": "", "Content-Disposition": "",
 			"X-Content-Type-Options": "nosniff", "Vary": "",
 		},
-		file + ".metadata": {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "application/octet-stream"},
+		file + ".metadata": {"Cache-Control": immutable, "Content-Type": "application/octet-stream"},
 	} {
 		for _, method := range []string{"GET", "HEAD"} {
 			a := g.Do(method, path, nil, wiretest.Header("Accept-Encoding", "gzip, deflate"))
+			a.WantStatus(t, 200)
 			for name, value := range want {
-				if a.Status != 200 || a.Header.Get(name) != value && !(name == "Content-Encoding" && strings.Contains(path, "simple")) {
-					t.Errorf("%s %s: %s is %q in %v", method, path, name, a.Header.Get(name), a)
-				}
+				a.WantHeader(t, name, value)
 			}
-			if etag := a.Header.Get("ETag"); etag == "" || strings.HasPrefix(etag, "W/") || method == "HEAD" && a.Header.Get("Content-Length") == "" {
-				t.Errorf("%s %s: %v", method, path, a)
+			if etag := a.Header.Get("ETag"); etag == "" || strings.HasPrefix(etag, "W/") {
+				t.Errorf("%v: its tag is %q, want a strong one", a, etag)
+			}
+			if method == "HEAD" && a.Header.Get("Content-Length") == "" {
+				t.Errorf("%v: it has no length", a)
 			}
 		}
 	}
-	private := g.Ada("GET", file, nil)
-	if private.Header.Get("Cache-Control") != "private, max-age=31536000, immutable" {
-		t.Error(private)
-	}
+	g.Ada("GET", file, nil).WantHeader(t, "Cache-Control", "private, max-age=31536000, immutable")
 }
 
-// TestH5_Caching: encodings and forms differ in their tags, 304 holds, and a publish is seen at once.
-func TestH5_Caching(t *testing.T) {
+// TestFormsAndEncodingsHaveTheirOwnTags: encodings and forms differ in their tags, 304 holds, and a publish is seen at
+// once.
+func TestFormsAndEncodingsHaveTheirOwnTags(t *testing.T) {
 	g := newRig(t)
 	for i := range 20 {
 		g.publish(fmt.Sprintf("demo_pkg-1.%d-py3-none-any.whl", i))
@@ -145,7 +148,8 @@ func TestH5_Caching(t *testing.T) {
 		var plain string
 		for _, encoding := range []string{"identity", "gzip", "zstd"} {
 			get := func(opts ...option) answer {
-				return g.Do("GET", "/simple/demo-pkg/", nil, append(opts, wiretest.Header("Accept", accept, "Accept-Encoding", encoding))...)
+				form := wiretest.Header("Accept", accept, "Accept-Encoding", encoding)
+				return g.Do("GET", "/simple/demo-pkg/", nil, append(opts, form)...)
 			}
 			a := g.Want(get(), 200, "")
 			body := decoded(t, a)
@@ -157,9 +161,9 @@ func TestH5_Caching(t *testing.T) {
 			} else {
 				tags[tag] = accept + " " + encoding
 				fresh := get(wiretest.Header("If-None-Match", tag, "Cache-Control", "max-age=0"))
-				if fresh.Status != 304 || fresh.Header.Get("ETag") != tag || len(fresh.Header.Values("Vary")) != 2 || fresh.Body != "" {
-					t.Error(fresh)
-				}
+				fresh.WantStatus(t, 304).WantHeader(t, "ETag", tag)
+				wiretest.Equal(t, "body of a 304", fresh.Body, "")
+				wiretest.Equal(t, "values of Vary of a 304", len(fresh.Header.Values("Vary")), 2)
 			}
 		}
 	}
@@ -190,8 +194,8 @@ func decoded(t testing.TB, a answer) string {
 	return string(b)
 }
 
-// TestH5_Ranges: what lazy wheels and resumed downloads ask for, also of who offers gzip.
-func TestH5_Ranges(t *testing.T) {
+// TestRangesOfFiles: what lazy wheels and resumed downloads ask for, also of who offers gzip.
+func TestRangesOfFiles(t *testing.T) {
 	g := newRig(t)
 	big := newUpload(demoWheel, func(u *upload) { u.files["demo_pkg/data"] = strings.Repeat("0123456789", 20_000) })
 	g.Want(g.put("ada", big), 200, "")
@@ -207,23 +211,26 @@ func TestH5_Ranges(t *testing.T) {
 			status int
 			body   string
 		}{
-			{"bytes=0-9", nil, 206, whole[:10]}, {fmt.Sprintf("bytes=%d-", n-5), nil, 206, whole[n-5:]}, {"bytes=-16", nil, 206, whole[n-16:]}, {fmt.Sprintf("bytes=-%d", n+9), nil, 206, whole},
-			{fmt.Sprintf("bytes=%d-", n), nil, 416, ""}, {"bytes=10-19", []option{wiretest.Header("If-Range", etag)}, 206, whole[10:20]}, {"bytes=10-19", []option{wiretest.Header("If-Range", `"other"`)}, 200, whole},
-			{"bytes=10-19", []option{wiretest.Header("If-Range", "W/"+etag)}, 200, whole}, {"bytes=10-19", []option{wiretest.Header("Accept-Encoding", "gzip, deflate, br")}, 206, whole[10:20]},
+			{"bytes=0-9", nil, 206, whole[:10]}, {fmt.Sprintf("bytes=%d-", n-5), nil, 206, whole[n-5:]},
+			{"bytes=-16", nil, 206, whole[n-16:]}, {fmt.Sprintf("bytes=-%d", n+9), nil, 206, whole},
+			{fmt.Sprintf("bytes=%d-", n), nil, 416, ""},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", etag)}, 206, whole[10:20]},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", `"other"`)}, 200, whole},
+			{"bytes=10-19", []option{wiretest.Header("If-Range", "W/"+etag)}, 200, whole},
+			{"bytes=10-19", []option{wiretest.Header("Accept-Encoding", "gzip, deflate, br")}, 206, whole[10:20]},
 		} {
 			a := g.Do("GET", at, nil, append(c.opts, wiretest.Header("Range", c.header))...)
-			if a.Status != c.status || c.status != 416 && a.Body != c.body || a.Header.Get("Content-Encoding") != "" {
-				t.Errorf("%s %s: %d, %d bytes", name, c.header, a.Status, len(a.Body))
+			a.WantStatus(t, c.status).WantHeader(t, "Content-Encoding", "")
+			if c.status != 416 && a.Body != c.body {
+				t.Errorf("%s %s: %d bytes, want %d others", name, c.header, len(a.Body), len(c.body))
 			}
 		}
-		if a := g.Do("HEAD", at, nil); a.Header.Get("Content-Length") != fmt.Sprint(n) || a.Header.Get("Accept-Ranges") != "bytes" {
-			t.Error(a)
-		}
+		g.Do("HEAD", at, nil).WantHeader(t, "Content-Length", fmt.Sprint(n)).WantHeader(t, "Accept-Ranges", "bytes")
 	}
 }
 
-// TestA1_Aliases: the same page under every address, with links that lead to the files from each.
-func TestA1_Aliases(t *testing.T) {
+// TestEveryIndexLeadsToTheFiles: the same page under every address, with links that lead to the files from each.
+func TestEveryIndexLeadsToTheFiles(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	for _, alias := range indexes {
@@ -238,16 +245,13 @@ func TestA1_Aliases(t *testing.T) {
 		}
 		g.Want(g.Do("GET", at.String(), nil), 200, "")
 		g.Want(g.Do("GET", alias+"/", nil, asJSON), 200, "demo")
-		a := g.Do("GET", alias+"/Demo.Pkg", nil)
-		if a.Status != 301 || a.Header.Get("Location") != "demo-pkg/" {
-			t.Error(a)
-		}
+		g.Do("GET", alias+"/Demo.Pkg", nil).WantStatus(t, 301).WantHeader(t, "Location", "demo-pkg/")
 		g.Want(g.Do("GET", alias+"/absent/", nil), 404, "project not found")
 	}
 }
 
-// TestA4_PublicURL: with a known address links are absolute, which newer installers read faster.
-func TestA4_PublicURL(t *testing.T) {
+// TestLinksAreAbsoluteWithPublicURL: with a known address links are absolute, which newer installers read faster.
+func TestLinksAreAbsoluteWithPublicURL(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	base, err := wire.NewBase("https://registry.example.com/larder", nil)
@@ -257,27 +261,30 @@ func TestA4_PublicURL(t *testing.T) {
 	d, r := g.Deps, httptest.NewRequest("GET", "/", nil)
 	d.Base, d.Path = base, "/py"
 	s := newServer(d, Options{Provenance: true})
-	if l := s.linksFor(r, 0); l != (simple.Links{Files: "https://registry.example.com/larder/py/files", Integrity: "https://registry.example.com/larder/py"}) {
-		t.Errorf("%+v", l)
-	}
+	const public = "https://registry.example.com/larder/py"
+	wiretest.Equal(t, "links", s.linksFor(r, 0), simple.Links{Files: public + "/files", Integrity: public})
 	s.base = g.s.base
-	for alias, want := range []string{"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files"} {
+	for alias, want := range []string{
+		"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files",
+	} {
 		s.opt.Provenance = false
-		if l := s.linksFor(r, alias); l.Files != want {
-			t.Errorf("%s: %+v, want %s", indexes[alias], l, want)
-		}
+		wiretest.Equal(t, "links of "+indexes[alias], s.linksFor(r, alias).Files, want)
 	}
 }
 
-// TestA7_JSON: the documents of a project and of a release.
-func TestA7_JSON(t *testing.T) {
+// TestJSONDocumentsOfProjectAndRelease: the documents of a project and of a release.
+func TestJSONDocumentsOfProjectAndRelease(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
-	g.Want(g.put("ada", newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.headers = "Summary: from the archive\n" })), 200, "")
+	sdist := newUpload("demo_pkg-1.0.tar.gz", func(u *upload) { u.headers = "Summary: from the archive\n" })
+	g.Want(g.put("ada", sdist), 200, "")
 	wheel := newUpload(demoWheel, func(u *upload) {
 		u.name = "Demo_Pkg"
-		u.headers = "Summary: from the wheel\nAuthor: A <b>\nProject-URL: Docs, https://example.com/docs\nProject-URL: no label\nClassifier: a\nClassifier: b\nRequires-Dist: x>=1\nProvides-Extra: e\n" +
-			"Keywords: a,b\nLicense-Expression: MIT\nLicense-File: L\nRequires-Python: >=3.8\nDescription-Content-Type: text/markdown\nDynamic: version\n"
+		u.headers = "Summary: from the wheel\nAuthor: A <b>\n" +
+			"Project-URL: Docs, https://example.com/docs\nProject-URL: no label\n" +
+			"Classifier: a\nClassifier: b\nRequires-Dist: x>=1\nProvides-Extra: e\nKeywords: a,b\n" +
+			"License-Expression: MIT\nLicense-File: L\nRequires-Python: >=3.8\n" +
+			"Description-Content-Type: text/markdown\nDynamic: version\n"
 		u.body = "# Text <script>\n"
 	})
 	g.Want(g.put("ada", wheel), 200, "")
@@ -285,50 +292,46 @@ func TestA7_JSON(t *testing.T) {
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.5/yank", fields{"reason": "broken"}), 204, "")
 	a := g.Want(g.Do("GET", "/pypi/demo-pkg/json", nil), 200, "")
 	doc := a.Object(t)
-	if got := wiretest.KeysOf(doc); !slices.Equal(got, []string{"info", "last_serial", "ownership", "releases", "urls", "vulnerabilities"}) {
-		t.Errorf("%q", got)
-	}
-	for path, want := range map[string]any{
-		"info/version": "1.0", "info/name": "Demo_Pkg", "info/summary": "from the wheel", "info/author": "A <b>", "info/license_expression": "MIT", "info/requires_python": ">=3.8",
-		"info/description": "# Text <script>\n", "info/description_content_type": "text/markdown", "info/project_urls/Docs": "https://example.com/docs", "info/keywords": "a,b", "info/yanked": false,
+	keys := strings.Join(wiretest.KeysOf(doc), " ")
+	wiretest.Equal(t, "keys", keys, "info last_serial ownership releases urls vulnerabilities")
+	wiretest.WantMembers(t, "project", doc, fields{
+		"info/classifiers": []string{"a", "b"}, "info/requires_dist": []string{"x>=1"},
+		"info/version": "1.0", "info/name": "Demo_Pkg", "info/summary": "from the wheel", "info/author": "A <b>",
+		"info/license_expression": "MIT", "info/requires_python": ">=3.8",
+		"info/description": "# Text <script>\n", "info/description_content_type": "text/markdown",
+		"info/project_urls/Docs": "https://example.com/docs", "info/keywords": "a,b", "info/yanked": false,
 		"info/home_page": nil, "info/downloads/last_day": -1.0, "last_serial": 9.0, "info/docs_url": nil,
-	} {
-		if got := wiretest.At(doc, strings.Split(path, "/")...); got != want {
-			t.Errorf("%s: %v, want %v", path, got, want)
-		}
-	}
-	if wiretest.JSON(wiretest.At(doc, "info", "classifiers")) != `["a","b"]` || wiretest.JSON(wiretest.At(doc, "info", "requires_dist")) != `["x\u003e=1"]` {
-		t.Errorf("%v", doc["info"])
-	}
-	if got := wiretest.KeysOf(doc["releases"]); !slices.Equal(got, []string{"1.0", "1.5", "2.0rc1"}) {
-		t.Errorf("%q", got)
-	}
+	})
+	wiretest.Equal(t, "releases", strings.Join(wiretest.KeysOf(doc["releases"]), " "), "1.0 1.5 2.0rc1")
 	urls, _ := doc["urls"].([]any)
-	if len(urls) != 2 || wiretest.At(urls[0], "packagetype") != "bdist_wheel" || wiretest.At(urls[1], "python_version") != "source" {
-		t.Fatalf("%v", urls)
+	if len(urls) != 2 {
+		t.Fatalf("urls: %v, want two files", urls)
 	}
+	wiretest.WantMembers(t, "first file", urls[0], fields{"packagetype": "bdist_wheel"})
+	wiretest.WantMembers(t, "second file", urls[1], fields{"python_version": "source"})
 	file := urls[0].(fields)
 	all := wheel.fields()
-	for path, want := range map[string]any{
-		"digests/sha256": all["sha256_digest"], "digests/md5": all["md5_digest"], "digests/blake2b_256": all["blake2_256_digest"], "md5_digest": all["md5_digest"], "upload_time": clock.Now().Format("2006-01-02T15:04:05"),
-		"upload_time_iso_8601": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "size": float64(len(wheel.bytes())), "filename": demoWheel, "has_sig": false, "downloads": -1.0, "yanked_reason": nil,
-	} {
-		if got := wiretest.At(file, strings.Split(path, "/")...); got != want {
-			t.Errorf("file %s: %v, want %v", path, got, want)
-		}
-	}
+	wiretest.WantMembers(t, "file", file, fields{
+		"digests/sha256": all["sha256_digest"], "digests/md5": all["md5_digest"],
+		"digests/blake2b_256": all["blake2_256_digest"], "md5_digest": all["md5_digest"],
+		"upload_time":          clock.Now().Format("2006-01-02T15:04:05"),
+		"upload_time_iso_8601": clock.Now().Format("2006-01-02T15:04:05.000000Z"), "size": float64(len(wheel.bytes())),
+		"filename": demoWheel, "has_sig": false, "downloads": -1.0, "yanked_reason": nil,
+	})
 	g.Want(g.Do("GET", file["url"].(string), nil), 200, "")
 	one := g.Want(g.Do("GET", "/pypi/demo-pkg/1.5.0/json", nil), 200, "").Object(t)
-	if one["releases"] != nil || wiretest.At(one, "info", "yanked_reason") != "broken" || wiretest.At(one, "info", "version") != "1.5" {
-		t.Errorf("%v", one)
-	}
-	for path, status := range map[string]int{"/pypi/absent/json": 404, "/pypi/demo-pkg/9.9/json": 404, "/pypi/demo-pkg/x/json": 404, "/pypi/Demo_Pkg/json": 301} {
+	wiretest.WantMembers(t, "release", one, fields{
+		"releases": nil, "info/yanked_reason": "broken", "info/version": "1.5",
+	})
+	for path, status := range map[string]int{
+		"/pypi/absent/json": 404, "/pypi/demo-pkg/9.9/json": 404, "/pypi/demo-pkg/x/json": 404, "/pypi/Demo_Pkg/json": 301,
+	} {
 		g.Want(g.Do("GET", path, nil), status, "")
 	}
 }
 
-// TestA3_Root: the list of all projects follows what happens, for everybody what they may see.
-func TestA3_Root(t *testing.T) {
+// TestListOfAllShowsWhatMayBeSeen: the list of all projects follows what happens, for everybody what they may see.
+func TestListOfAllShowsWhatMayBeSeen(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret-*"} })
 	g.User("root", nil, true)
 	g.User("guest", []string{"pypi:package:secret-a:read"})
@@ -363,7 +366,9 @@ func TestA3_Root(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	g.publish("b-1.0.tar.gz", "a_x-1.0.tar.gz", "secret_a-1.0.tar.gz", "secret_b-1.0.tar.gz", "c-1.0.tar.gz")
-	for actor, want := range map[string]string{"": "a_x b c", "guest": "a_x b c secret_a", "root": "a_x b c secret_a secret_b", "ada": "a_x b c secret_a secret_b"} {
+	for actor, want := range map[string]string{
+		"": "a_x b c", "guest": "a_x b c secret_a", "root": "a_x b c secret_a secret_b", "ada": "a_x b c secret_a secret_b",
+	} {
 		if got := strings.Join(names(actor), " "); got != want {
 			t.Errorf("%q sees %s", actor, got)
 		}
@@ -376,17 +381,14 @@ func TestA3_Root(t *testing.T) {
 	g.Want(g.Do("GET", "/simple/c/", nil), 404, "")
 	// Another process with the same folder reads the same list.
 	again := serve(t, g.Store)
-	if a := again.Do("GET", "/simple/", nil, asJSON); !strings.Contains(a.Body, `"name":"a_x"`) || strings.Contains(a.Body, `"name":"b"`) {
-		t.Error(a)
-	}
+	again.Do("GET", "/simple/", nil, asJSON).WantBody(t, `"name":"a_x"`).WantNot(t, `"name":"b"`)
 	closed := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
-	if a := closed.Do("GET", "/simple/", nil); a.Status != 401 || a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
-		t.Error(a)
-	}
+	closed.Do("GET", "/simple/", nil).WantStatus(t, 401).WantHeader(t, "WWW-Authenticate", `Basic realm="larder"`)
 }
 
-// TestA3_RootIsNotRendered: with many projects a request is answered from memory, and after an upload from pieces.
-func TestA3_RootIsNotRendered(t *testing.T) {
+// TestListOfAllIsNotRenderedForEachRequest: with many projects a request is answered from memory, and after an upload
+// from pieces.
+func TestListOfAllIsNotRenderedForEachRequest(t *testing.T) {
 	const n = 20_000
 	g := newRig(t)
 	fillProjects(t, g, n)
@@ -420,8 +422,8 @@ func TestA3_RootIsNotRendered(t *testing.T) {
 	}
 }
 
-// TestA8_Credentials: the ways in which clients send a token, and what closed indexes answer.
-func TestA8_Credentials(t *testing.T) {
+// TestCredentialsOfEveryClient: the ways in which clients send a token, and what closed indexes answer.
+func TestCredentialsOfEveryClient(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish(demoWheel)
 	token := g.Keys["ada"]
@@ -429,38 +431,49 @@ func TestA8_Credentials(t *testing.T) {
 		opt    option
 		status int
 	}{
-		"nobody": {g.As(""), 401}, "__token__": {wiretest.Basic("__token__", token), 200}, "any user": {wiretest.Basic("x", token), 200}, "token as user": {wiretest.Basic(token, ""), 200},
-		"bearer": {wiretest.Bearer(token), 200}, "password": {wiretest.Basic("ada", "secret"), 200}, "wrong": {wiretest.Basic("__token__", "larder_x"), 401}, "wrong password": {wiretest.Basic("ada", "x"), 401},
+		"nobody":         {g.As(""), 401},
+		"__token__":      {wiretest.Basic("__token__", token), 200},
+		"any user":       {wiretest.Basic("x", token), 200},
+		"token as user":  {wiretest.Basic(token, ""), 200},
+		"bearer":         {wiretest.Bearer(token), 200},
+		"password":       {wiretest.Basic("ada", "secret"), 200},
+		"wrong":          {wiretest.Basic("__token__", "larder_x"), 401},
+		"wrong password": {wiretest.Basic("ada", "x"), 401},
 	} {
 		a := g.Do("GET", "/simple/demo-pkg/", nil, c.opt)
-		if a.Status != c.status || c.status == 401 && a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
-			t.Errorf("%s: %v", name, a)
+		wiretest.Equal(t, "status for "+name, a.Status, c.status)
+		if c.status == 401 {
+			a.WantHeader(t, "WWW-Authenticate", `Basic realm="larder"`)
 		}
 	}
 	g.Want(g.Do("GET", "/simple/absent/", nil), 401, "")
 	g.Want(g.Ada("GET", "/simple/absent/", nil), 404, "")
 }
 
-// TestE_PathIsNoRight: the hash of a private file opens nothing, with its name or another.
-func TestE_PathIsNoRight(t *testing.T) {
+// TestHashInPathIsNoRight: the hash of a private file opens nothing, with its name or another.
+func TestHashInPathIsNoRight(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"pypi:package:secret*"} })
 	g.publish("secret-1.0-py3-none-any.whl", "open-1.0-py3-none-any.whl")
 	at := g.url("secret", "secret-1.0-py3-none-any.whl")
 	g.Want(g.Ada("GET", at, nil), 200, "")
 	g.Want(g.Ada("GET", at+".metadata", nil), 200, "")
-	for _, u := range []string{at, at + ".metadata", at + ".asc", "/simple/secret/", "/pypi/secret/json", "/pypi/integrity/secret/1.0/secret-1.0-py3-none-any.whl/provenance"} {
+	for _, u := range []string{
+		at, at + ".metadata", at + ".asc", "/simple/secret/", "/pypi/secret/json",
+		"/pypi/integrity/secret/1.0/secret-1.0-py3-none-any.whl/provenance",
+	} {
 		hidden, absent := g.Do("GET", u, nil), g.Do("GET", strings.ReplaceAll(u, "secret", "absent"), nil)
-		if hidden.Status != 404 || hidden.Body != absent.Body || fmt.Sprint(hidden.Header) != fmt.Sprint(absent.Header) {
-			t.Errorf("%s: %v, absent is %v", u, hidden, absent)
-		}
+		hidden.WantStatus(t, 404)
+		wiretest.Equal(t, "body of "+u, hidden.Body, absent.Body)
+		wiretest.EqualJSON(t, "header of "+u, hidden.Header, absent.Header)
 	}
 	other := strings.Replace(at, "secret-1.0", "open-1.0", 1)
 	g.Want(g.Do("GET", other, nil), 404, "")
-	g.Want(g.Do("GET", strings.Replace(at, "/files/"+strings.Split(at, "/")[5], "/files/"+strings.Repeat("0", 64), 1), nil, g.As("ada")), 404, "")
+	otherSum := strings.Replace(at, "/files/"+strings.Split(at, "/")[5], "/files/"+strings.Repeat("0", 64), 1)
+	g.Want(g.Ada("GET", otherSum, nil), 404, "")
 }
 
-// TestE_StoredXSS: nothing an uploader wrote is markup in a page.
-func TestE_StoredXSS(t *testing.T) {
+// TestNothingUploadedIsMarkup: nothing an uploader wrote is markup in a page.
+func TestNothingUploadedIsMarkup(t *testing.T) {
 	g := newRig(t)
 	const evil = `"><script>alert(1)</script>`
 	g.Want(g.put("ada", newUpload(demoWheel, func(u *upload) {
@@ -470,20 +483,20 @@ func TestE_StoredXSS(t *testing.T) {
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/1.0/yank", fields{"reason": evil}), 204, "")
 	g.Want(g.Ada("PUT", "/pypi/-/demo-pkg/status", fields{"status": "deprecated", "reason": evil}), 204, "")
 	for _, path := range []string{"/simple/demo-pkg/", "/simple/"} {
-		if a := g.Want(g.Do("GET", path, nil), 200, ""); strings.Contains(a.Body, "<script") {
-			t.Errorf("%s:\n%s", path, a.Body)
-		}
+		g.Want(g.Do("GET", path, nil), 200, "").WantNot(t, "<script")
 	}
 	a := g.Do("GET", "/pypi/demo-pkg/json", nil)
-	if !json.Valid([]byte(a.Body)) || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("X-Content-Type-Options") != "nosniff" {
-		t.Error(a)
-	}
+	a.WantHeader(t, "Content-Type", "application/json").WantHeader(t, "X-Content-Type-Options", "nosniff")
+	wiretest.Equal(t, "validity of the JSON", json.Valid([]byte(a.Body)), true)
 }
 
-// TestE_CRLF: no path puts a line into a header.
-func TestE_CRLF(t *testing.T) {
+// TestNoPathReachesHeaders: no path puts a line into a header.
+func TestNoPathReachesHeaders(t *testing.T) {
 	g := newRig(t)
-	for _, path := range []string{"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json", "/simple?format=%0d%0aX-Evil:1"} {
+	for _, path := range []string{
+		"/simple/a%0d%0aX-Evil:1", "/simple/A%0d%0aX", "/pypi/A%0D%0AX/json", "/pypi/Ab/%0d%0aX-Evil:%201/json",
+		"/simple?format=%0d%0aX-Evil:1",
+	} {
 		a := g.Do("GET", path, nil)
 		if a.Header.Get("X-Evil") != "" || strings.ContainsAny(a.Header.Get("Location"), "\r\n") {
 			t.Errorf("%s: %v", path, a)
@@ -491,15 +504,16 @@ func TestE_CRLF(t *testing.T) {
 	}
 }
 
-// TestGolden: whole pages of both forms and the JSON documents, as they go to clients.
-func TestGolden(t *testing.T) {
+// TestDocumentsAreGolden: whole pages of both forms and the JSON documents, as they go to clients.
+func TestDocumentsAreGolden(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	for i, u := range []*upload{
 		newUpload("Golden.Pkg-1.0.tar.gz"), newUpload("golden_pkg-1.0-py2.py3-none-any.whl", func(u *upload) {
 			u.name, u.headers = "Golden.Pkg", "Requires-Python: >=3.8\nSummary: all \"that\" glitters\n"
 		}),
-		newUpload("golden_pkg-1!1.0+cpu.1-cp311-cp311-manylinux_2_17_x86_64.whl"), newUpload("golden_pkg-1.1rc1-py3-none-any.whl"),
+		newUpload("golden_pkg-1!1.0+cpu.1-cp311-cp311-manylinux_2_17_x86_64.whl"),
+		newUpload("golden_pkg-1.1rc1-py3-none-any.whl"),
 	} {
 		clock.Advance(time.Duration(i) * 1234567 * time.Microsecond)
 		if i == 1 {
@@ -511,10 +525,15 @@ func TestGolden(t *testing.T) {
 	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/files/Golden.Pkg-1.0.tar.gz/yank", nil), 204, "")
 	g.Want(g.Ada("PUT", "/pypi/-/golden-pkg/status", fields{"status": "deprecated", "reason": "use silver"}), 204, "")
 	for name, get := range map[string]func() answer{
-		"project.json": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) }, "project.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
-		"project.v1.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", simple.V1)) },
-		"root.json":       func() answer { return g.Do("GET", "/simple/", nil, asJSON) }, "root.html": func() answer { return g.Do("GET", "/simple/", nil) },
-		"api.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) }, "api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
+		"project.json": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil, asJSON) },
+		"project.html": func() answer { return g.Do("GET", "/simple/golden-pkg/", nil) },
+		"project.v1.html": func() answer {
+			return g.Do("GET", "/simple/golden-pkg/", nil, wiretest.Header("Accept", simple.V1))
+		},
+		"root.json":        func() answer { return g.Do("GET", "/simple/", nil, asJSON) },
+		"root.html":        func() answer { return g.Do("GET", "/simple/", nil) },
+		"api.json":         func() answer { return g.Do("GET", "/pypi/golden-pkg/json", nil) },
+		"api-version.json": func() answer { return g.Do("GET", "/pypi/golden-pkg/1.0/json", nil) },
 	} {
 		body := strings.ReplaceAll(g.Want(get(), 200, "").Body, g.Srv.URL, "https://registry.example.com")
 		if strings.HasSuffix(name, ".json") {
@@ -528,8 +547,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestMemo: what requests ask each time is read once for each change.
-func TestMemo(t *testing.T) {
+// TestRecordsAreReadOnceForEachChange: what requests ask each time is read once for each change.
+func TestRecordsAreReadOnceForEachChange(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	if _, err := g.s.servable(t.Context(), "demo-pkg", demoWheel); err != nil {

@@ -1,7 +1,10 @@
 package pypi
 
+// METADATA of upstreams' wheels, which is made here where they have none beside a wheel.
+
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -51,9 +54,9 @@ func (c *counting) Write(p []byte) (int, error) {
 
 const sideFile = "demo_pkg-1.0-py3-none-any.whl"
 
-// TestB3_MetadataInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel itself comes, and is
-// checked, when somebody wants it.
-func TestB3_MetadataInPieces(t *testing.T) {
+// TestMetadataOfLargeWheelIsReadInPieces: METADATA of a large wheel, wherever in it, costs a few pieces; the wheel
+// itself comes, and is checked, when somebody wants it.
+func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 	for _, where := range []string{"aaa/data.bin", "zzz/data.bin"} {
 		u := newUpload(sideFile, func(u *upload) { u.files[where] = strings.Repeat("0123456789abcdef", 4<<16) })
 		w := newWheels(t, sideFile, u.bytes())
@@ -67,9 +70,9 @@ func TestB3_MetadataInPieces(t *testing.T) {
 				t.Errorf("%s: %q", where, a.Body)
 			}
 		}
-		if head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, ""); head.Header.Get("Content-Length") == "" || head.Body != "" {
-			t.Errorf("%s: %v", where, head)
-		}
+		head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, "")
+		head.WantHeader(t, "Content-Length", fmt.Sprint(len(u.metadata())))
+		wiretest.Equal(t, where+": body of HEAD", head.Body, "")
 		if requests, sent := w.requests.Load(), w.bytes.Load(); requests > 2 || sent > 400<<10 {
 			t.Errorf("%s: %d requests, %d bytes for %d of metadata", where, requests, sent, len(u.metadata()))
 		}
@@ -79,9 +82,10 @@ func TestB3_MetadataInPieces(t *testing.T) {
 	}
 }
 
-// TestB3_MetadataOfWholeWheel: a small wheel is fetched for its METADATA and need not be fetched again; so is one whose
-// upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its METADATA.
-func TestB3_MetadataOfWholeWheel(t *testing.T) {
+// TestSmallWheelIsFetchedForItsMetadata: a small wheel is fetched for its METADATA and need not be fetched again; so is
+// one whose upstream gives no pieces, or sends pieces that make no archive. Offline a wheel that is here has its
+// METADATA.
+func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 	large := func(u *upload) { u.files["zzz/data.bin"] = strings.Repeat("0123456789abcdef", 4<<16) }
 	whole := func(content []byte) http.HandlerFunc {
 		return func(rw http.ResponseWriter, r *http.Request) {
@@ -132,26 +136,32 @@ func TestB3_MetadataOfWholeWheel(t *testing.T) {
 	}
 }
 
-// TestB3_MetadataThatIsNone: a wheel that has none, or is damaged, is no reason for anything but a 404; trouble is a 503,
-// and bytes of another hash say nothing at all.
-func TestB3_MetadataThatIsNone(t *testing.T) {
+// TestWheelWithoutMetadataIsNotFound: a wheel that has none, or is damaged, is no reason for anything but a 404;
+// trouble is a 503, and bytes of another hash say nothing at all.
+func TestWheelWithoutMetadataIsNotFound(t *testing.T) {
 	info := "demo_pkg-1.0.dist-info/METADATA"
 	good := newUpload(sideFile)
+	wheelWith := func(name, content string) []byte {
+		return newUpload(sideFile, func(u *upload) { u.files[name] = content }).bytes()
+	}
+	promised := func(metadata string) string {
+		return `,"core-metadata":{"sha256":"` + sumOf([]byte(metadata)) + `"}`
+	}
 	for name, c := range map[string]struct {
 		content []byte
 		more    string
 		serves  http.HandlerFunc
 		status  int
 	}{
-		"none":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = "-" }).bytes(), status: 404},
-		"two":              {content: newUpload(sideFile, func(u *upload) { u.files["other.dist-info/METADATA"] = "x" }).bytes(), status: 404},
-		"huge":             {content: newUpload(sideFile, func(u *upload) { u.files[info] = strings.Repeat("x", 5<<20) }).bytes(), status: 404},
+		"none":             {content: wheelWith(info, "-"), status: 404},
+		"two":              {content: wheelWith("other.dist-info/METADATA", "x"), status: 404},
+		"huge":             {content: wheelWith(info, strings.Repeat("x", 5<<20)), status: 404},
 		"no archive":       {content: bytes.Repeat([]byte("x"), 3<<20), status: 404},
 		"gone":             {content: good.bytes(), serves: http.NotFound, status: 404},
-		"in trouble":       {content: good.bytes(), serves: func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, status: 503},
+		"in trouble":       {content: good.bytes(), serves: fails(500), status: 503},
 		"another":          {content: good.bytes(), more: `,"size":700`, serves: says("PK"), status: 503},
-		"promised only":    {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte(good.metadata())) + `"}`, status: 200},
-		"promised another": {content: good.bytes(), more: `,"core-metadata":{"sha256":"` + sumOf([]byte("x")) + `"}`, status: 503},
+		"promised only":    {content: good.bytes(), more: promised(good.metadata()), status: 200},
+		"promised another": {content: good.bytes(), more: promised("x"), status: 503},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWheels(t, sideFile, c.content, c.more)
@@ -159,9 +169,10 @@ func TestB3_MetadataThatIsNone(t *testing.T) {
 				w.serves(c.serves)
 			}
 			g := newCache(t, []string{w.URL})
-			a := g.Do("GET", w.at+".metadata", nil)
-			if a.Status != c.status || (c.status == 503) != (a.Header.Get("Retry-After") != "") || c.status == 200 && a.Body != good.metadata() {
-				t.Errorf("%v, want %d", a, c.status)
+			a := g.Do("GET", w.at+".metadata", nil).WantStatus(t, c.status)
+			wiretest.Equal(t, "Retry-After is there", a.Header.Get("Retry-After") != "", c.status == 503)
+			if c.status == 200 {
+				wiretest.Equal(t, "the metadata", a.Body, good.metadata())
 			}
 		})
 	}

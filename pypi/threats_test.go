@@ -1,5 +1,7 @@
 package pypi
 
+// What an attacker tries: names, paths, archives, races.
+
 import (
 	"fmt"
 	"net/http"
@@ -10,13 +12,15 @@ import (
 	"larder/internal/wiretest"
 )
 
-// TestE_UploadFilename: the file's name is data. However it is written, nothing but a plain name comes in.
-func TestE_UploadFilename(t *testing.T) {
+// TestUploadedFileNameMustBePlain: the file's name is data. However it is written, nothing but a plain name comes in.
+func TestUploadedFileNameMustBePlain(t *testing.T) {
 	g := newRig(t)
 	content := newUpload(demoWheel)
 	for _, name := range []string{
-		"../" + demoWheel, `..\\` + demoWheel, `..\\..\\x\\` + demoWheel, "/etc/" + demoWheel, "C:" + demoWheel, demoWheel + "\x00", "a\tb-1.0.tar.gz", "%2e%2e%2f" + demoWheel, ".." + demoWheel, "",
-		"demo_pkg-1.0-py3-none-any.whl/", "~/" + demoWheel, "demo_pkg-1.0-py3-none-any.whl.metadata", "demo_pkg-1.0-py3-none-any.whl.asc",
+		"../" + demoWheel, `..\\` + demoWheel, `..\\..\\x\\` + demoWheel, "/etc/" + demoWheel, "C:" + demoWheel,
+		demoWheel + "\x00", "a\tb-1.0.tar.gz", "%2e%2e%2f" + demoWheel, ".." + demoWheel, "",
+		"demo_pkg-1.0-py3-none-any.whl/", "~/" + demoWheel, "demo_pkg-1.0-py3-none-any.whl.metadata",
+		"demo_pkg-1.0-py3-none-any.whl.asc",
 	} {
 		u := newUpload(demoWheel)
 		u.content, u.file = content.bytes(), name
@@ -29,13 +33,14 @@ func TestE_UploadFilename(t *testing.T) {
 	}
 }
 
-// TestE_DecodedSlash: net/http hands escaped slashes on decoded; here they lead nowhere.
-func TestE_DecodedSlash(t *testing.T) {
+// TestEscapedSlashesLeadNowhere: net/http hands escaped slashes on decoded; here they lead nowhere.
+func TestEscapedSlashesLeadNowhere(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	sum := newUpload(demoWheel).fields()["sha256_digest"]
 	for _, path := range []string{
-		"/pypi/files/" + sum + "/..%2f..%2f..%2fetc%2fpasswd", "/pypi/files/..%2f" + sum + "/" + demoWheel, "/pypi/files/" + sum + "/%2e%2e/" + demoWheel, "/simple/..%2fdemo-pkg/", "/pypi/demo-pkg%2fjson",
+		"/pypi/files/" + sum + "/..%2f..%2f..%2fetc%2fpasswd", "/pypi/files/..%2f" + sum + "/" + demoWheel,
+		"/pypi/files/" + sum + "/%2e%2e/" + demoWheel, "/simple/..%2fdemo-pkg/", "/pypi/demo-pkg%2fjson",
 		"/pypi/files/" + sum + "/..%5c" + demoWheel, "/pypi/files/" + sum + "/" + demoWheel + "%00",
 	} {
 		if a := g.Do("GET", path, nil); a.Status != 400 && a.Status != 404 {
@@ -44,8 +49,8 @@ func TestE_DecodedSlash(t *testing.T) {
 	}
 }
 
-// TestE_Homoglyphs: letters that Unicode folds to those of another name are no letters of a name.
-func TestE_Homoglyphs(t *testing.T) {
+// TestHomoglyphsAreNoNames: letters that Unicode folds to those of another name are no letters of a name.
+func TestHomoglyphsAreNoNames(t *testing.T) {
 	g := newRig(t)
 	g.publish("keras-1.0-py3-none-any.whl")
 	for _, name := range []string{"\u212aeras", "ker\u0430s", "kera\u017f", "ker\u00e4s", "keras\u200b", "ｋeras"} {
@@ -61,14 +66,12 @@ func TestE_Homoglyphs(t *testing.T) {
 	}
 	// The same name in another spelling is the same project.
 	g.publish("Keras-1.1-py3-none-any.whl")
-	if got := order(g.project("keras")); len(got) != 2 {
-		t.Errorf("%q", got)
-	}
+	wiretest.Equal(t, "number of files", len(order(g.project("keras"))), 2)
 }
 
-// TestE_Quarantine: what is quarantined is neither listed nor served, whatever address a lockfile has; only an administrator
-// lifts it.
-func TestE_Quarantine(t *testing.T) {
+// TestQuarantinedProjectIsClosed: what is quarantined is neither listed nor served, whatever address a lockfile has;
+// only an administrator lifts it.
+func TestQuarantinedProjectIsClosed(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.prepare("demo-pkg")
@@ -81,18 +84,18 @@ func TestE_Quarantine(t *testing.T) {
 			}
 		}
 	}
-	if page := g.project("demo-pkg"); len(order(page)) != 0 || wiretest.At(page, "project-status", "status") != "quarantined" {
-		t.Errorf("%v", page)
-	}
+	page := g.project("demo-pkg")
+	wiretest.Equal(t, "number of files", len(order(page)), 0)
+	wiretest.WantMembers(t, "page", page, fields{"project-status/status": "quarantined"})
 	// Deleting it and uploading anew does not lift it: the name's owner could do that.
 	g.Want(g.put("ada", newUpload("demo_pkg-9.0-py3-none-any.whl")), 403, "quarantined")
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg", nil), 403, "")
 	g.Want(g.Ada("DELETE", "/pypi/-/demo-pkg/1.0", nil), 403, "")
 }
 
-// TestE_DeleteRace: a file that is deleted while it is uploaded again is gone, or was never deleted; its name never gets
-// other bytes.
-func TestE_DeleteRace(t *testing.T) {
+// TestDeletedNameNeverGetsOtherBytes: a file that is deleted while it is uploaded again is gone, or was never deleted;
+// its name never gets other bytes.
+func TestDeletedNameNeverGetsOtherBytes(t *testing.T) {
 	g := newRig(t)
 	u, other := newUpload(demoWheel), newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" })
 	g.Want(g.put("ada", u), 200, "")
@@ -109,16 +112,14 @@ func TestE_DeleteRace(t *testing.T) {
 	for range 9 {
 		seen[<-done]++
 	}
-	if seen["delete 204"] != 1 || seen["other 409"] != 4 || seen["same 200"]+seen["same 409"] != 4 {
-		t.Errorf("%v", seen)
-	}
-	if got := strings.Join(order(g.project("demo-pkg")), " "); got != "demo_pkg-2.0-py3-none-any.whl" {
-		t.Error(got)
-	}
+	wiretest.Equal(t, "deletes that succeeded", seen["delete 204"], 1)
+	wiretest.Equal(t, "uploads of other bytes that are conflicts", seen["other 409"], 4)
+	wiretest.Equal(t, "uploads of the same bytes, done or refused", seen["same 200"]+seen["same 409"], 4)
+	wiretest.EqualJSON(t, "files", order(g.project("demo-pkg")), []string{"demo_pkg-2.0-py3-none-any.whl"})
 }
 
-// TestE_SecondSdist: some tools take the first source archive of a release, so there is one.
-func TestE_SecondSdist(t *testing.T) {
+// TestReleaseHasOneSourceArchive: some tools take the first source archive of a release, so there is one.
+func TestReleaseHasOneSourceArchive(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo_pkg-1.0.tar.gz")
 	for _, file := range []string{"demo_pkg-1.0.zip", "Demo.Pkg-1.0.0.tar.gz"} {
@@ -128,15 +129,18 @@ func TestE_SecondSdist(t *testing.T) {
 	}
 }
 
-// TestE_Attestations: a bundle that is not about this file, or of a form nobody could check, refuses the upload, and
-// nothing stays; one that is kept is never called verified.
-func TestE_Attestations(t *testing.T) {
+// TestAttestationsOfOthersAreRefused: a bundle that is not about this file, or of a form nobody could check, refuses
+// the upload, and nothing stays; one that is kept is never called verified.
+func TestAttestationsOfOthersAreRefused(t *testing.T) {
 	g := newRig(t)
 	u := newUpload(demoWheel)
 	one := attestation(demoWheel, u.bytes())
 	for name, sent := range map[string]string{
-		"no list": one, "empty": "[]", "no JSON": "[", "other file": "[" + attestation("other-1.0-py3-none-any.whl", u.bytes()) + "]", "other bytes": "[" + attestation(demoWheel, []byte("x")) + "]",
-		"version": "[" + strings.Replace(one, `"version":1`, `"version":2`, 1) + "]", "one of two": "[" + one + "," + attestation(demoWheel, nil) + "]",
+		"no list": one, "empty": "[]", "no JSON": "[",
+		"other file":  "[" + attestation("other-1.0-py3-none-any.whl", u.bytes()) + "]",
+		"other bytes": "[" + attestation(demoWheel, []byte("x")) + "]",
+		"version":     "[" + strings.Replace(one, `"version":1`, `"version":2`, 1) + "]",
+		"one of two":  "[" + one + "," + attestation(demoWheel, nil) + "]",
 	} {
 		bad := newUpload(demoWheel)
 		bad.more = [][2]string{{"attestations", sent}}
@@ -148,13 +152,12 @@ func TestE_Attestations(t *testing.T) {
 	u.more = [][2]string{{"attestations", "[" + one + "]"}}
 	g.Want(g.put("ada", u), 200, "")
 	g.Want(g.Do("GET", "/pypi/integrity/demo-pkg/1.0/"+demoWheel+"/provenance", nil), 200, `"kind":"unverified"`)
-	if a := g.Do("GET", "/simple/demo-pkg/", nil, asJSON); strings.Contains(a.Body, "provenance") {
-		t.Errorf("a page points at what nobody has verified: %v", a)
-	}
+	// A page does not point at what nobody has verified.
+	g.Do("GET", "/simple/demo-pkg/", nil, asJSON).WantNot(t, "provenance")
 }
 
-// TestE_SparseArchive: a member that takes no room in the archive and any amount where it is unpacked.
-func TestE_SparseArchive(t *testing.T) {
+// TestSparseArchiveIsRefused: a member that takes no room in the archive and any amount where it is unpacked.
+func TestSparseArchiveIsRefused(t *testing.T) {
 	g := newRig(t)
 	content, err := os.ReadFile("../internal/pydist/testdata/sparse.tar.gz")
 	if err != nil {
@@ -165,12 +168,15 @@ func TestE_SparseArchive(t *testing.T) {
 	g.Want(g.put("ada", u), 400, "sparse")
 }
 
-// TestE_Secrets: whatever way a client sends a token or a password, the log does not have it.
-func TestE_Secrets(t *testing.T) {
+// TestSecretsAreNotLogged: whatever way a client sends a token or a password, the log does not have it.
+func TestSecretsAreNotLogged(t *testing.T) {
 	g := newRig(t)
 	g.publish(demoWheel)
 	token := g.Keys["ada"]
-	for _, opt := range []option{wiretest.Basic("__token__", token), wiretest.Basic(token, ""), wiretest.Bearer(token), wiretest.Basic("ada", "secret-wrong"), wiretest.Basic(token+"x", "secret-wrong")} {
+	for _, opt := range []option{
+		wiretest.Basic("__token__", token), wiretest.Basic(token, ""), wiretest.Bearer(token),
+		wiretest.Basic("ada", "secret-wrong"), wiretest.Basic(token+"x", "secret-wrong"),
+	} {
 		g.Do("GET", "/simple/demo-pkg/", nil, opt)
 		g.put("", newUpload(demoWheel, func(u *upload) { u.files["x"] = "y" }), opt)
 	}

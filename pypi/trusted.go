@@ -1,6 +1,6 @@
 package pypi
 
-// Trusted publishing as Python's tools ask for it (A.11, PEP 807).
+// Trusted publishing as Python's tools ask for it (PEP 807): a CI job exchanges its provider's token for one of ours.
 
 import (
 	"errors"
@@ -32,22 +32,24 @@ func (s *server) audience(w http.ResponseWriter, _ *http.Request, _ Request) err
 	return wire.JSON(w, http.StatusOK, map[string]string{"audience": s.trust.Audience()})
 }
 
-// discover says where audience and tokens are to be had for an upload address of ours.
+// discover says where the audience and tokens for one of the upload addresses are found.
 func (s *server) discover(w http.ResponseWriter, r *http.Request, q Request) error {
 	path := strings.TrimSuffix(q.Path, "/")
-	ours := slices.ContainsFunc([]string{s.Path(), s.Path() + "/legacy", rootSimple}, func(end string) bool { return strings.HasSuffix(path, end) })
-	if s.trust == nil || !ours {
+	uploads := []string{s.Path(), s.Path() + "/legacy", rootSimple}
+	isUpload := slices.ContainsFunc(uploads, func(end string) bool { return strings.HasSuffix(path, end) })
+	if s.trust == nil || !isUpload {
 		return problem.Errorf(store.ErrNotFound, "no trusted publishing for %.100q", q.Path)
 	}
 	base := s.base.URL(r) + rootOIDC
 	w.Header().Set("Content-Type", typeTrusted)
 	w.Header().Set("Cache-Control", "no-cache")
 	return wire.JSON(w, http.StatusOK, map[string]any{
-		"audience-endpoint": base + "/audience", "token-mint-endpoint": base + "/mint-token", "features": []string{"multi-use-token"},
+		"audience-endpoint": base + "/audience", "token-mint-endpoint": base + "/mint-token",
+		"features": []string{"multi-use-token"},
 	})
 }
 
-// mint exchanges the word of a CI's provider for a token.
+// mint exchanges the token of a CI's provider for one of ours.
 func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if s.trust == nil {
 		return errNoTrust()
@@ -58,7 +60,9 @@ func (s *server) mint(w http.ResponseWriter, r *http.Request, _ Request) error {
 	}
 	body, err := rawjson.Parse(raw)
 	if err != nil || body.Text("token") == "" {
-		return &mintError{"invalid-payload", problem.Errorf(store.ErrInvalid, "The request is not a JSON object with a token.")}
+		return &mintError{
+			"invalid-payload", problem.Errorf(store.ErrInvalid, "The request is not a JSON object with a token."),
+		}
 	}
 	secret, expires, err := s.trust.Mint(r.Context(), body.Text("token"))
 	switch {

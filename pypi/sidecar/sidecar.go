@@ -1,5 +1,5 @@
-// Package sidecar makes the METADATA beside an upstream's wheel where the upstream has none (PEP 658): without it installers
-// ask for pieces of each wheel they consider, or for all of it.
+// Package sidecar makes the METADATA beside an upstream's wheel where the upstream has none (PEP 658): without it
+// installers ask for pieces of each wheel they consider, or for all of it.
 package sidecar
 
 import (
@@ -12,13 +12,15 @@ import (
 	"larder/upstream"
 )
 
-// whole is the size in bytes up to which a wheel is fetched for its METADATA: that takes no longer than a piece of it, its
-// hash is checked, and who asked will want it next.
+// whole is the size in bytes up to which a wheel is fetched for its METADATA: that takes no longer than a piece of it,
+// its hash is checked, and who asked will want it next.
 const whole = 1 << 20
 
-// Read reads METADATA from the wheel called file. A large one that is not here is read in pieces: resolvers ask about many
-// that nobody installs. Its hash is checked when somebody does. ErrNotFound for a wheel that has none.
-func Read(ctx context.Context, s *store.Store, up *upstream.Set, project, file string, wheel upstream.Place) ([]byte, error) {
+// Read reads METADATA from the wheel called file. A large one that is not here is read in pieces: resolvers ask about
+// many that nobody installs. Its hash is checked when somebody does. ErrNotFound for a wheel that has none.
+func Read(
+	ctx context.Context, s *store.Store, up *upstream.Set, project, file string, wheel upstream.Place,
+) ([]byte, error) {
 	here, err := up.Here(ctx, project, file)
 	if err != nil {
 		return nil, err

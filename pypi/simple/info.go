@@ -1,5 +1,7 @@
 package simple
 
+// What the JSON API says of a release.
+
 import (
 	"strings"
 
@@ -49,13 +51,17 @@ func InfoOf(m *pydist.Metadata, pages string) Info {
 		return nil
 	}
 	i := Info{
-		Author: value("Author"), AuthorEmail: value("Author-email"), Classifiers: m.All("Classifier"), Description: m.Description(),
-		DescriptionContentType: value("Description-Content-Type"), DownloadURL: value("Download-URL"),
-		Downloads: map[string]int{"last_day": -1, "last_week": -1, "last_month": -1}, Dynamic: m.All("Dynamic"), HomePage: value("Home-page"),
-		Keywords: value("Keywords"), License: value("License"), LicenseExpression: value("License-Expression"), LicenseFiles: m.All("License-File"),
-		Maintainer: value("Maintainer"), MaintainerEmail: value("Maintainer-email"), Name: m.Get("Name"), PackageURL: pages, Platform: value("Platform"),
-		ProjectURL: pages, ProvidesExtra: m.All("Provides-Extra"), ReleaseURL: pages, RequiresDist: m.All("Requires-Dist"),
-		RequiresPython: value("Requires-Python"), Summary: m.Get("Summary"),
+		Name: m.Get("Name"), Summary: m.Get("Summary"), Description: m.Description(),
+		PackageURL: pages, ProjectURL: pages, ReleaseURL: pages,
+		Downloads: map[string]int{"last_day": -1, "last_week": -1, "last_month": -1},
+		Author:    value("Author"), AuthorEmail: value("Author-email"),
+		Maintainer: value("Maintainer"), MaintainerEmail: value("Maintainer-email"),
+		HomePage: value("Home-page"), DownloadURL: value("Download-URL"),
+		DescriptionContentType: value("Description-Content-Type"), Keywords: value("Keywords"),
+		License: value("License"), LicenseExpression: value("License-Expression"), LicenseFiles: m.All("License-File"),
+		Classifiers: m.All("Classifier"), Platform: value("Platform"), Dynamic: m.All("Dynamic"),
+		RequiresPython: value("Requires-Python"), RequiresDist: m.All("Requires-Dist"),
+		ProvidesExtra: m.All("Provides-Extra"),
 	}
 	for _, text := range m.All("Project-URL") {
 		label, address, ok := strings.Cut(text, ",")

@@ -1,7 +1,7 @@
-// Package simple has the documents of the simple API (PEP 503, 691 and those that followed): how ours are written, and how
-// those of other indexes are read; and what the JSON API beside it says of a release. Pure: rendering is copying rows,
-// because a project can have tens of thousands of files and an upload must not cost more the more there are. Rows come in
-// the order of versions, so nothing is sorted or parsed here.
+// Package simple has the documents of the simple API (PEP 503, 691 and those that followed): how ours are written, and
+// how those of other indexes are read; and what the JSON API beside it says of a release. Pure: rendering is copying
+// rows, because a project can have tens of thousands of files and an upload must not cost more the more there are. Rows
+// come in the order of versions, so nothing is sorted or parsed here.
 package simple
 
 import (
@@ -147,7 +147,9 @@ func (p *Page) JSON(l Links) []byte {
 // Head is the beginning of both kinds of page.
 func Head(title string, s Status, mediaType string) string {
 	var b strings.Builder
-	b.WriteString("<!DOCTYPE html>\n<html>\n<head>\n<meta name=\"pypi:repository-version\" content=\"" + APIVersion + "\">\n")
+	b.WriteString(
+		"<!DOCTYPE html>\n<html>\n<head>\n<meta name=\"pypi:repository-version\" content=\"" + APIVersion + "\">\n",
+	)
 	if s.Status != "" {
 		b.WriteString(`<meta name="pypi:project-status" content="` + html.EscapeString(s.Status) + "\">\n")
 	}
@@ -158,7 +160,9 @@ func Head(title string, s Status, mediaType string) string {
 		// One page has two media types. Its bytes, and so its tag, must differ as well.
 		b.WriteString("<meta charset=\"utf-8\">\n")
 	}
-	b.WriteString("<title>" + html.EscapeString(title) + "</title>\n</head>\n<body>\n<h1>" + html.EscapeString(title) + "</h1>\n")
+	b.WriteString(
+		"<title>" + html.EscapeString(title) + "</title>\n</head>\n<body>\n<h1>" + html.EscapeString(title) + "</h1>\n",
+	)
 	return b.String()
 }
 

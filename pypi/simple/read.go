@@ -1,5 +1,7 @@
 package simple
 
+// How pages of other indexes are read, in either form.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -30,7 +32,7 @@ type Listing struct {
 // File is one file of an upstream's page. Only files with a SHA-256 are listed.
 type File struct {
 	Name     string
-	URL      string // as it stands there
+	URL      string // as the page has it
 	SHA256   string
 	Requires string
 	Size     int64     // 0: the page does not say
@@ -51,8 +53,8 @@ func Check(body []byte) error {
 	return err
 }
 
-// Read reads a page that passed Check. It looks at the body, not at what the upstream calls it. Relative addresses begin at
-// from.
+// Read reads a page that passed Check. It looks at the body, not at what the upstream calls it. Relative addresses
+// begin at from.
 func Read(body []byte, from string) (*Listing, error) {
 	p := &Listing{}
 	return p, p.read(body, from)

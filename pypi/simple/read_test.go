@@ -1,29 +1,34 @@
 package simple
 
+// Pages of other indexes in every form, hostile ones too, and rows.
+
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 const sum = "50aa83ff220dc09b9fb3e9827307b8290761c661922580cec2173f41b950aca7"
 
-// TestRead: one page in the forms that indexes have it in says the same.
-func TestRead(t *testing.T) {
+// TestEveryFormOfPageIsRead: one page in the forms that indexes have it in says the same.
+func TestEveryFormOfPageIsRead(t *testing.T) {
 	const from = "https://index.example.com/simple/demo/"
-	attributes := fmt.Sprintf(`data-requires-python="&gt;=3.8" data-core-metadata="sha256=%s" data-yanked="bad" data-size="7" data-upload-time="2024-01-02T03:04:05.600000Z"`, sum)
+	attributes := `data-requires-python="&gt;=3.8" data-core-metadata="sha256=` + sum + `" data-yanked="bad" ` +
+		`data-size="7" data-upload-time="2024-01-02T03:04:05.600000Z"`
+	js := `{"meta":{"api-version":"1.1"},"versions":["1.0"],"files":[{"filename":"demo-1.0-py3-none-any.whl",
+		"url":"../../f/demo-1.0-py3-none-any.whl","hashes":{"sha256":"` + strings.ToUpper(sum) + `"},
+		"requires-python":">=3.8","core-metadata":{"sha256":"` + sum + `"},"yanked":"bad","size":7,
+		"upload-time":"2024-01-02T03:04:05.600000Z"}]}`
 	link := func(href string) string {
 		return `<a href="` + href + "#sha256=" + sum + `" ` + attributes + ">demo-1.0-py3-none-any.whl</a>"
 	}
 	for name, body := range map[string]string{
-		"JSON": fmt.Sprintf(`{"meta":{"api-version":"1.1"},"versions":["1.0"],"files":[{"filename":"demo-1.0-py3-none-any.whl","url":"../../f/demo-1.0-py3-none-any.whl","hashes":{"sha256":%q},
-			"requires-python":">=3.8","core-metadata":{"sha256":%q},"yanked":"bad","size":7,"upload-time":"2024-01-02T03:04:05.600000Z"}]}`, strings.ToUpper(sum), sum),
+		"JSON":         js,
 		"HTML":         "\ufeff<!DOCTYPE html><html><body>" + link("../../f/demo-1.0-py3-none-any.whl") + "</body></html>",
 		"HTML, base":   `<html><head><base href="/f/"></head>` + link("demo-1.0-py3-none-any.whl"),
 		"HTML, whole":  "<html>" + link("https://index.example.com/f/demo-1.0-py3-none-any.whl"),
-		"PEP 658 HTML": "<html>" + strings.Replace(link("/f/demo-1.0-py3-none-any.whl"), "data-core-metadata", "data-dist-info-metadata", 1),
+		"PEP 658 HTML": "<html>" + strings.Replace(link("/f/demo-1.0-py3-none-any.whl"), "core", "dist-info", 1),
 	} {
 		p, err := Read([]byte(body), from)
 		if err != nil || len(p.Files) != 1 {
@@ -34,13 +39,19 @@ func TestRead(t *testing.T) {
 		if err != nil || !ok {
 			t.Errorf("%s: not found: %v", name, err)
 		}
-		core, ok := f.Offered()
-		if f.URL != "https://index.example.com/f/demo-1.0-py3-none-any.whl" || f.SHA256 != sum || f.Requires != ">=3.8" || core != sum || !ok || string(f.Yanked) != `"bad"` || f.Size != 7 ||
-			!f.Uploaded.Equal(time.Date(2024, 1, 2, 3, 4, 5, 600_000_000, time.UTC)) || f.Release("demo") != "1.0" {
-			t.Errorf("%s: %+v", name, f)
+		core, offered := f.Offered()
+		got := fmt.Sprintln(f.URL, f.SHA256, f.Requires, core, offered, string(f.Yanked), f.Size,
+			f.Uploaded.Format(TimeForm), f.Release("demo"))
+		want := "https://index.example.com/f/demo-1.0-py3-none-any.whl " + sum + " >=3.8 " + sum + ` true "bad" 7 ` +
+			"2024-01-02T03:04:05.600000Z 1.0\n"
+		if got != want {
+			t.Errorf("%s: got\n%s, want\n%s", name, got, want)
 		}
 	}
-	for name, body := range map[string]string{"cut off": `{"meta":{},"files":[`, "no list": `{"meta":{},"files":{}}`, "text": "no", "nothing": "", "sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`} {
+	for name, body := range map[string]string{
+		"cut off": `{"meta":{},"files":[`, "no list": `{"meta":{},"files":{}}`, "text": "no", "nothing": "",
+		"sign in": "<html><title>Please sign in</title></html>", "other JSON": `{"message":"x"}`, "no files": `{"meta":{}}`,
+	} {
 		if err := Check([]byte(body)); err == nil {
 			t.Errorf("%s: %s", name, body)
 		}
@@ -50,14 +61,15 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestRead_Hostile: a page's file that has no SHA-256, or something else in its place, is passed over; what a page says
-// reaches ours as text.
-func TestRead_Hostile(t *testing.T) {
+// TestHostilePagesAreHarmless: a page's file that has no SHA-256, or something else in its place, is passed over; what
+// a page says reaches ours as text.
+func TestHostilePagesAreHarmless(t *testing.T) {
 	evil := `"><script>alert(1)</script>`
 	long := evil + strings.Repeat("a", 64-len(evil))
 	list := []string{long, "", strings.Repeat("g", 64), sum[:63], sum + "a"}
 	for _, hash := range list {
-		raw, err := json.Marshal(map[string]any{"meta": map[string]any{}, "files": []any{map[string]any{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": map[string]string{"sha256": hash}}}})
+		file := map[string]any{"filename": "demo-1.0.tar.gz", "url": "x", "hashes": map[string]string{"sha256": hash}}
+		raw, err := json.Marshal(map[string]any{"meta": map[string]any{}, "files": []any{file}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,8 +77,13 @@ func TestRead_Hostile(t *testing.T) {
 			t.Errorf("%q: %+v %v", hash, p, err)
 		}
 	}
-	f := File{Name: evil, SHA256: sum, Requires: evil, Yanked: json.RawMessage(`"\"><script>"`), Core: json.RawMessage(`{"sha256":"\"><script>"}`)}
-	page := Page{Name: "demo", Status: Status{Status: evil, Reason: evil}, Versions: []string{evil}, Rows: []Row{f.Row(JSON)}}
+	f := File{
+		Name: evil, SHA256: sum, Requires: evil, Yanked: json.RawMessage(`"\"><script>"`),
+		Core: json.RawMessage(`{"sha256":"\"><script>"}`),
+	}
+	page := Page{
+		Name: "demo", Status: Status{Status: evil, Reason: evil}, Versions: []string{evil}, Rows: []Row{f.Row(JSON)},
+	}
 	links := Links{Files: "../../files", Integrity: "https://index.example.com"}
 	if body := page.JSON(links); !json.Valid(body) {
 		t.Errorf("%s", body)
@@ -79,8 +96,8 @@ func TestRead_Hostile(t *testing.T) {
 	}
 }
 
-// TestRow: a row is read as it was written; what is cut short is an error.
-func TestRow(t *testing.T) {
+// TestRowIsReadAsWritten: a row is read as it was written; what is cut short is an error.
+func TestRowIsReadAsWritten(t *testing.T) {
 	want := Row{"a", "1", "/x/a", `,"size":1`, " data-x", strings.Repeat("f", 300), true}
 	raw := want.Encode()
 	if got, err := DecodeRow(raw); err != nil || got != want {
@@ -95,8 +112,10 @@ func TestRow(t *testing.T) {
 
 // FuzzRead: whatever an upstream sends, reading it ends, and what is made of it is JSON.
 func FuzzRead(f *testing.F) {
-	f.Add([]byte(`{"meta":{},"files":[{"filename":"demo-1.0.tar.gz","url":"x","hashes":{"sha256":"` + sum + `"},"yanked":true,"core-metadata":true}]}`))
-	f.Add([]byte(`<html><base href="/x/"><a href="y#sha256=` + sum + `" data-yanked data-core-metadata="true">demo-1.0.tar.gz</a>`))
+	f.Add([]byte(`{"meta":{},"files":[{"filename":"demo-1.0.tar.gz","url":"x","hashes":{"sha256":"` + sum + `"},` +
+		`"yanked":true,"core-metadata":true}]}`))
+	f.Add([]byte(`<html><base href="/x/"><a href="y#sha256=` + sum + `" data-yanked data-core-metadata="true">` +
+		`demo-1.0.tar.gz</a>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		listing, err := Read(body, "https://index.example.com/simple/demo/")
 		if err != nil {
@@ -106,7 +125,8 @@ func FuzzRead(f *testing.F) {
 		for i := range listing.Files {
 			f := &listing.Files[i]
 			p.Rows = append(p.Rows, f.Row(JSON))
-			if found, ok, err := Find(body, "https://index.example.com/simple/demo/", f.Name); err == nil && (!ok || found.Name != f.Name) {
+			found, ok, err := Find(body, "https://index.example.com/simple/demo/", f.Name)
+			if err == nil && (!ok || found.Name != f.Name) {
 				t.Errorf("%q is listed and not found", f.Name)
 			}
 		}
