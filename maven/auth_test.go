@@ -13,7 +13,7 @@ import (
 	"larder/auth"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/maven/layout"
+	"larder/maven/names"
 )
 
 // prepare deploys what the requests of the matrix are about.
@@ -23,7 +23,7 @@ func (g *rig) prepare(name string) {
 	g.build(name+":2-SNAPSHOT", "20261121.093001-1", contents{".jar": "snapshot of " + name, ".pom": "pom of " + name})
 	g.upload(name+":3.0", usual(name+":3.0"))
 	for actor, n := range deleters {
-		g.Want(g.Ada("PUT", fmt.Sprintf("/%s%d/x", layout.Dir(name, ""), n), actor), 201, "")
+		g.Want(g.Ada("PUT", fmt.Sprintf("/%s%d/x", names.Dir(name, ""), n), actor), 201, "")
 	}
 }
 
@@ -32,8 +32,8 @@ var deleters = map[string]int{"ada": 10, "root": 11, "deleter": 12}
 
 // cases has a request for each operation on an artifact of its own.
 func (g *rig) cases(name, actor string) map[string]wiretest.Case {
-	_, artifact := layout.SplitName(name)
-	dir := "/" + layout.Dir(name, "")
+	_, artifact := names.SplitName(name)
+	dir := "/" + names.Dir(name, "")
 	meta := "<metadata><versioning><versions><version>3.0</version></versions></versioning></metadata>"
 	file := dir + "1.0/" + artifact + "-1.0"
 	return map[string]wiretest.Case{
@@ -66,8 +66,8 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 		Listings: []string{"maven.metadata"},
 		Creating: []string{"maven.metadata.put", "maven.commit"},
 		Spellings: func(name string) []string {
-			group, artifact := layout.SplitName(name)
-			return []string{name, layout.Dir(name, ""), group + "." + artifact, artifact}
+			group, artifact := names.SplitName(name)
+			return []string{name, names.Dir(name, ""), group + "." + artifact, artifact}
 		},
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
 			return (&rig{w, g.s, g.clock}).cases(name, actor)
@@ -145,7 +145,7 @@ func TestH3_DeployToken(t *testing.T) {
 		g.Scoped(actor, "ada", c.scope)
 		for _, version := range []string{"1.0", "1.1"} {
 			g.upload(c.name+":"+version, usual(c.name+":"+version), g.As(actor))
-			g.Want(g.Do("GET", "/"+layout.Dir(c.name, "")+metadataFile, nil, g.As(actor)), map[string]int{"1.0": 404, "1.1": 200}[version], "")
+			g.Want(g.Do("GET", "/"+names.Dir(c.name, "")+metadataFile, nil, g.As(actor)), map[string]int{"1.0": 404, "1.1": 200}[version], "")
 			g.Want(g.announce(c.name+":"+version, g.As(actor)), 201, "")
 		}
 		if got := g.versions(c.name, g.As(actor)); len(got) != 2 {
@@ -208,7 +208,7 @@ func TestH2_Challenge(t *testing.T) {
 	}
 	// Of a group's plugins only those are shown that may be read.
 	for _, name := range []string{"com.mixed:hello-maven-plugin", "com.mixed:open-maven-plugin"} {
-		_, artifact := layout.SplitName(name)
+		_, artifact := names.SplitName(name)
 		xml := strings.NewReplacer("com.acme", "com.mixed", "hello-maven-plugin", artifact).Replace(pluginXML)
 		g.deploy(name+":1", contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": xml})})
 	}

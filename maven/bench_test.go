@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"larder/internal/wiretest"
-	"larder/maven/layout"
 	"larder/maven/metadata"
-	"larder/maven/order"
+	"larder/maven/names"
+	"larder/maven/version"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -19,14 +19,14 @@ import (
 // fillVersions writes n releases without their files' way through HTTP.
 func fillVersions(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := layout.SplitName(name)
+	_, artifact := names.SplitName(name)
 	blob := storetest.Put(t, s.Store, "a POM")
 	for from := 0; from < n; from += 500 {
 		err := s.Repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
 			for i := from; i < min(n, from+500); i++ {
 				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
 				v.Meta = Meta{Base: v.ID, Open: true}
-				v.Files = []store.File{{Name: layout.FileKey(v.ID, layout.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest}}
+				v.Files = []store.File{{Name: names.FileKey(v.ID, names.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest}}
 				if err := s.claim(p); err != nil {
 					return err
 				}
@@ -136,7 +136,7 @@ func BenchmarkSort(b *testing.B) {
 		list = append(list, fmt.Sprintf("%d.%d.%d-rc%d", i%7, i%13, i%100, i%3))
 	}
 	for b.Loop() {
-		order.Sort(append([]string(nil), list...))
+		version.Sort(append([]string(nil), list...))
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/browse"
-	"larder/maven/layout"
 	"larder/maven/metadata"
-	"larder/maven/order"
+	"larder/maven/names"
+	"larder/maven/version"
 	"larder/store"
 )
 
@@ -56,7 +56,7 @@ func (s *server) redirect(w http.ResponseWriter, r *http.Request, q Request, mis
 		return err
 	}
 	// Relative, so that it is right behind any proxy.
-	w.Header().Set("Location", layout.Escape(layout.Base(q.Path))+"/")
+	w.Header().Set("Location", names.Escape(names.Base(q.Path))+"/")
 	w.WriteHeader(http.StatusMovedPermanently)
 	return nil
 }
@@ -185,7 +185,7 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	if err != nil {
 		return err
 	}
-	order.Sort(info.Versions)
+	version.Sort(info.Versions)
 	for _, v := range info.Versions {
 		d.Add(browse.Entry{Name: v + "/", Modified: times[v]})
 	}
@@ -216,7 +216,7 @@ func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request
 	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Reset()
 		latest = store.Version[Meta]{}
-		if layout.IsSnapshot(q.Version) {
+		if names.IsSnapshot(q.Version) {
 			if err := s.readBuilds(p, d, q.Version); err != nil {
 				return err
 			}
@@ -259,6 +259,6 @@ func (s *server) readBuilds(p *store.PackageTx[Meta], d *browse.Directory, snaps
 func addFiles(d *browse.Directory, v store.Version[Meta]) {
 	for _, f := range v.Files {
 		sums := with(f.Sums, "sha256", f.Digest.Encoded())
-		d.Add(browse.Entry{Name: layout.Base(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
+		d.Add(browse.Entry{Name: names.Base(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
 	}
 }

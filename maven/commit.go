@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"larder/internal/problem"
-	"larder/maven/layout"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/store"
 )
 
@@ -73,12 +73,12 @@ func reschedule(p *store.PackageTx[Meta], id string, at time.Time) error {
 }
 
 // announce lists the open versions that a client's metadata names. What it names beside them is ours to know.
-func (s *server) announce(ctx context.Context, name string, names map[string]bool) error {
+func (s *server) announce(ctx context.Context, name string, announced map[string]bool) error {
 	var open []string
 	err := s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 		open = nil
 		for id := range p.Index(indexOpen).Scan(nil, nil) {
-			if names[string(id)] {
+			if announced[string(id)] {
 				open = append(open, string(id))
 			}
 		}
@@ -97,7 +97,7 @@ func (s *server) announce(ctx context.Context, name string, names map[string]boo
 				continue
 			}
 			for file, reason := range v.Meta.Broken {
-				return problem.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", layout.Coordinates(name, id), file, reason)
+				return problem.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", names.Coordinates(name, id), file, reason)
 			}
 			if err := s.list(p, v); err != nil {
 				return err
@@ -122,7 +122,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := p.Replace(v, opList); err != nil {
 		return err
 	}
-	if timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID); ok {
+	if timestamp, number, ok := names.SplitBuild(v.Meta.Base, v.ID); ok {
 		if err := s.listBuild(p, v, timestamp, number); err != nil {
 			return err
 		}
@@ -133,7 +133,7 @@ func (s *server) list(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err := s.describe(p, v); err != nil {
 		return err
 	}
-	if layout.IsSnapshot(v.Meta.Base) {
+	if names.IsSnapshot(v.Meta.Base) {
 		return s.prune(p, v.Meta.Base)
 	}
 	return s.outlive(p, v.ID)
@@ -159,7 +159,7 @@ func dropStale(p *store.PackageTx[Meta], v *store.Version[Meta]) error {
 // listBuild adds a build to its snapshot.
 func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], timestamp, number string) error {
 	snapshot := v.Meta.Base
-	row := []byte(snapshot + "\x00" + layout.BuildKey(timestamp, number))
+	row := []byte(snapshot + "\x00" + names.BuildKey(timestamp, number))
 	if err := p.Index(indexBuilds).Put(row, []byte(v.ID)); err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (s *server) listBuild(p *store.PackageTx[Meta], v store.Version[Meta], time
 	}
 	return changeBase(p, snapshot, func(b *metadata.Base) {
 		b.Count++
-		if layout.Newer(snapshot, v.ID, b.Build) {
+		if names.Newer(snapshot, v.ID, b.Build) {
 			b.Build = v.ID
 		}
 	})
@@ -196,18 +196,18 @@ func newestKey(snapshot, classifier, ext string) string {
 
 // listFile makes a file of a build the newest of its kind, unless a newer build has one.
 func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) error {
-	_, artifact := layout.SplitName(p.Name())
-	n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
+	_, artifact := names.SplitName(p.Name())
+	n := names.SplitFile(artifact, v.Meta.Base, names.Base(f.Name))
 	if n.Version != v.ID {
 		return nil
 	}
 	key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
 	var old metadata.Newest
-	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !layout.Newer(v.Meta.Base, v.ID, old.ID) {
+	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !names.Newer(v.Meta.Base, v.ID, old.ID) {
 		return err
 	}
-	timestamp, _, _ := layout.SplitBuild(v.Meta.Base, v.ID)
-	at, err := time.Parse(layout.Stamp, timestamp)
+	timestamp, _, _ := names.SplitBuild(v.Meta.Base, v.ID)
+	at, err := time.Parse(names.Stamp, timestamp)
 	if err != nil {
 		at = v.Published
 	}
@@ -263,15 +263,15 @@ func (s *server) extend(p *store.PackageTx[Meta], v store.Version[Meta], key str
 // describe brings along what is known from a version's files: the group's plugins, archetypes, and the search.
 func (s *server) describe(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if j := v.Meta.Jar; j != nil && j.Prefix != "" {
-		group, artifact := layout.SplitName(p.Name())
-		err := s.Repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
+		group, artifact := names.SplitName(p.Name())
+		err := s.Repo.In(p.Tx(), names.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 			return setPlugin(g, artifact, metadata.Plugin{Name: j.PluginName, Prefix: j.Prefix})
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if isArchetype(v.Meta) && !layout.IsSnapshot(v.Meta.Base) {
+	if isArchetype(v.Meta) && !names.IsSnapshot(v.Meta.Base) {
 		text := ""
 		if v.Meta.POM != nil {
 			text = v.Meta.POM.Description
@@ -352,7 +352,7 @@ func (s *server) prune(p *store.PackageTx[Meta], snapshot string) error {
 
 // outlive notes that the snapshots of a release have served their time, where the operator wants them gone.
 func (s *server) outlive(p *store.PackageTx[Meta], version string) error {
-	snapshot := version + "-" + layout.Snapshot
+	snapshot := version + "-" + names.Snapshot
 	if s.opt.DropReleased <= 0 || p.Index(indexVersions).Get([]byte(snapshot)) == nil {
 		return nil
 	}
@@ -449,7 +449,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 	if err != nil || !v.Meta.Open {
 		return ignoreMissing(err)
 	}
-	_, artifact := layout.SplitName(p.Name())
+	_, artifact := names.SplitName(p.Name())
 	if ok, _ := complete(artifact, v); ok {
 		return s.list(p, v)
 	}
@@ -462,7 +462,7 @@ func (s *server) settleVersion(p *store.PackageTx[Meta], id string) error {
 
 // dropReleased removes a snapshot whose release is still there.
 func (s *server) dropReleased(p *store.PackageTx[Meta], snapshot string) error {
-	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+layout.Snapshot))) == nil {
+	if p.Index(indexVersions).Get([]byte(strings.TrimSuffix(snapshot, "-"+names.Snapshot))) == nil {
 		return nil
 	}
 	return s.removeVersion(p, snapshot)

@@ -14,7 +14,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/wiretest"
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -441,7 +441,7 @@ func (g *rig) cut(s step) {
 // wholeVersions fetches all that the metadata names, as mvn -C does.
 func (g *rig) wholeVersions(name string) {
 	g.T.Helper()
-	_, artifact := layout.SplitName(name)
+	_, artifact := names.SplitName(name)
 	fetch := func(path string) string {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
 		for alg, sum := range sumsText(a.Body) {
@@ -450,14 +450,14 @@ func (g *rig) wholeVersions(name string) {
 		return a.Body
 	}
 	for _, v := range g.versions(name) {
-		dir := "/" + layout.Dir(name, v)
-		if !layout.IsSnapshot(v) {
+		dir := "/" + names.Dir(name, v)
+		if !names.IsSnapshot(v) {
 			fetch(dir + artifact + "-" + v + ".pom")
 			fetch(dir + artifact + "-" + v + ".jar")
 			continue
 		}
 		for _, f := range g.metadata(fetch(dir + metadataFile)).Files {
-			fetch(dir + layout.File{Version: f.Value, Classifier: f.Classifier, Ext: f.Extension}.Join(artifact))
+			fetch(dir + names.File{Version: f.Value, Classifier: f.Classifier, Ext: f.Extension}.Join(artifact))
 		}
 	}
 }

@@ -65,11 +65,11 @@
 //	publish.go  files come in      sums.go     checksums           commit.go   versions are announced
 //	manage.go   files go           serve.go    reading             proxy.go    copies of upstreams
 //	browse.go   directories        facts.go    one version, whole  search.go   search
-//	errors.go   every error body
+//	errors.go   every error body   shortcut.go the paths nearly every request has
 //
-//	layout/     coordinates, names and types of files order/     the order of versions
-//	markup/     strangers' XML                        pom/       POMs
-//	inside/     jars, Gradle's modules, signatures    metadata/  maven-metadata.xml, both ways
-//	checksum/   four sums                             recent/    what is remembered for a moment
-//	search/     what is found by what                 browse/    what pages show
+//	names/      coordinates, names and types of files  version/   the order of versions
+//	archive/    jars, Gradle's modules, signatures     pom/       POMs
+//	metadata/   maven-metadata.xml, both ways          markup/    strangers' XML
+//	checksum/   four sums                              recent/    what is remembered for a moment
+//	search/     what is found by what                  browse/    what pages show
 package maven

@@ -13,7 +13,7 @@ import (
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -72,7 +72,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if !writing && (code == http.StatusNotFound || code == http.StatusGone) {
 		// To the resolver of Maven 3.9 a problem is an error whatever its status: only a bare 404 means that something is
 		// absent, and the first deploy of everything begins with metadata that is.
-		body, mediaType = []byte(text), layout.TypeText
+		body, mediaType = []byte(text), names.TypeText
 	}
 	if r.Body != nil && r.ContentLength > 0 {
 		wire.DrainUpTo(r, maxDrain)

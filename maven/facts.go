@@ -8,7 +8,7 @@ import (
 
 	"larder/auth"
 	"larder/maven/browse"
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/maven/pom"
 	"larder/store"
 )
@@ -39,8 +39,8 @@ func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Met
 
 // pomOf reads a version's POM; nil when there is none that can be read.
 func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom.Project, error) {
-	_, artifact := layout.SplitName(name)
-	f, err := s.find(ctx, name, layout.FileKey(version, layout.File{Version: id, Ext: "pom"}.Join(artifact)))
+	_, artifact := names.SplitName(name)
+	f, err := s.find(ctx, name, names.FileKey(version, names.File{Version: id, Ext: "pom"}.Join(artifact)))
 	if err != nil {
 		return nil, ignoreMissing(err)
 	}
@@ -61,7 +61,7 @@ func (s *server) pomOf(ctx context.Context, name, version, id string) (*pom.Proj
 // inherit walks up and takes over what the POM itself does not say.
 func (s *server) inherit(ctx context.Context, p *pom.Project, info *pom.Info) error {
 	for up := p.Parent; up != nil && len(info.Parents) < maxParents; {
-		name := layout.PackageName(string(up.Group), string(up.Artifact))
+		name := names.PackageName(string(up.Group), string(up.Artifact))
 		version := string(up.Version)
 		var parent *pom.Project
 		if s.May(ctx, auth.Read, name) == nil {

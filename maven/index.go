@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/store"
 )
 
@@ -30,7 +30,7 @@ const (
 	kindArchetypes = "archetypes" // artifact 0x00 version → description
 )
 
-func prefixKey(group, name string) []byte { return []byte(layout.Prefix(group) + "\x00" + name) }
+func prefixKey(group, name string) []byte { return []byte(names.Prefix(group) + "\x00" + name) }
 
 func getRow(t store.Table, key string, v any) (bool, error) {
 	raw := t.Get([]byte(key))

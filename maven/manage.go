@@ -15,8 +15,8 @@ import (
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/maven/layout"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/store"
 )
 
@@ -130,7 +130,7 @@ func (s *server) deleteDirectory(w http.ResponseWriter, r *http.Request, q Reque
 func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	list := func(q Request) error {
-		names := map[string]bool{}
+		open := map[string]bool{}
 		err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 			there := q.Version != "" && p.Index(indexVersions).Get([]byte(q.Version)) != nil
 			for id := range p.Index(indexOpen).Scan(nil, nil) {
@@ -139,7 +139,7 @@ func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request
 					return err
 				}
 				if q.Version == "" || v.Meta.Base == q.Version {
-					names[v.ID], there = true, true
+					open[v.ID], there = true, true
 				}
 			}
 			if _, err := p.Package(); err != nil || there || q.Version == "" {
@@ -150,7 +150,7 @@ func (s *server) postDirectory(w http.ResponseWriter, r *http.Request, q Request
 		if err != nil {
 			return err
 		}
-		return s.announce(ctx, q.Name, names)
+		return s.announce(ctx, q.Name, open)
 	}
 	if err := s.inDirectory(ctx, q.Path, auth.Create, list, list); err != nil {
 		return err
@@ -182,21 +182,21 @@ func (s *server) removeVersion(p *store.PackageTx[Meta], version string) error {
 	} else if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if layout.IsSnapshot(version) {
-		for id, err := range p.VersionIDs(strings.TrimSuffix(version, layout.Snapshot)) {
+	if names.IsSnapshot(version) {
+		for id, err := range p.VersionIDs(strings.TrimSuffix(version, names.Snapshot)) {
 			if err != nil {
 				return err
 			}
-			if !strings.HasPrefix(id, strings.TrimSuffix(version, layout.Snapshot)) {
+			if !strings.HasPrefix(id, strings.TrimSuffix(version, names.Snapshot)) {
 				break
 			}
-			if _, _, ok := layout.SplitBuild(version, id); ok {
+			if _, _, ok := names.SplitBuild(version, id); ok {
 				ids = append(ids, id)
 			}
 		}
 	}
 	if len(ids) == 0 {
-		return problem.Errorf(store.ErrNotFound, "%s is not here", layout.Coordinates(p.Name(), version))
+		return problem.Errorf(store.ErrNotFound, "%s is not here", names.Coordinates(p.Name(), version))
 	}
 	for _, id := range ids {
 		if err := s.remove(p, id); err != nil {
@@ -236,8 +236,8 @@ func (s *server) remove(p *store.PackageTx[Meta], id string) error {
 
 // unlist undoes list.
 func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
-	if timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID); ok {
-		if err := p.Index(indexBuilds).Delete([]byte(v.Meta.Base + "\x00" + layout.BuildKey(timestamp, number))); err != nil {
+	if timestamp, number, ok := names.SplitBuild(v.Meta.Base, v.ID); ok {
+		if err := p.Index(indexBuilds).Delete([]byte(v.Meta.Base + "\x00" + names.BuildKey(timestamp, number))); err != nil {
 			return err
 		}
 		if err := relist(p, v.Meta.Base, v.ID); err != nil {
@@ -342,7 +342,7 @@ func relist(p *store.PackageTx[Meta], snapshot, lost string) error {
 
 // forget removes an artifact without versions. The plugins of the group with the same path are not its own.
 func (s *server) forget(p *store.PackageTx[Meta]) error {
-	group, artifact := layout.SplitName(p.Name())
+	group, artifact := names.SplitName(p.Name())
 	if err := p.KindIndex(kindPrefixes).Delete(prefixKey(group, p.Name())); err != nil {
 		return err
 	}
@@ -358,7 +358,7 @@ func (s *server) forget(p *store.PackageTx[Meta]) error {
 			return err
 		}
 	}
-	return s.Repo.In(p.Tx(), layout.GroupOf(group), func(g *store.PackageTx[Meta]) error {
+	return s.Repo.In(p.Tx(), names.GroupOf(group), func(g *store.PackageTx[Meta]) error {
 		return g.Index(indexPlugins).Delete([]byte(artifact))
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/checksum"
-	"larder/maven/layout"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/maven/recent"
 	"larder/store"
 	"larder/upstream"
@@ -97,8 +97,8 @@ func newServer(d wire.Deps, o Options) *server {
 		Upstream: upstream.Protocol{
 			Spelling: Spelling(),
 			Probe: func(name string) upstream.Query {
-				group, artifact := layout.SplitName(name)
-				return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: layout.Dir(name, "") + metadataFile})
+				group, artifact := names.SplitName(name)
+				return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: names.Dir(name, "") + metadataFile})
 			},
 		},
 	})

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"larder/maven/inside"
-	"larder/maven/layout"
+	"larder/maven/archive"
+	"larder/maven/names"
 	"larder/maven/pom"
 	"larder/store"
 )
@@ -43,10 +43,10 @@ type Meta struct {
 	// Times has the files that came, or were replaced, after the version's first.
 	Times map[string]time.Time `json:"times,omitempty"`
 	// POM and Jar are what the main files say, Module what Gradle's metadata does, Signed the signatures by file.
-	POM    *pom.Facts                  `json:"pom,omitempty"`
-	Jar    *inside.Jar                 `json:"jar,omitempty"`
-	Module *inside.Module              `json:"module,omitempty"`
-	Signed map[string]inside.Signature `json:"signed,omitempty"`
+	POM    *pom.Facts                   `json:"pom,omitempty"`
+	Jar    *archive.Jar                 `json:"jar,omitempty"`
+	Module *archive.Module              `json:"module,omitempty"`
+	Signed map[string]archive.Signature `json:"signed,omitempty"`
 	// Warnings is what is odd about a file; nothing is refused for it.
 	Warnings map[string][]string `json:"warnings,omitempty"`
 }
@@ -58,7 +58,7 @@ func complete(artifact string, v store.Version[Meta]) (bool, string) {
 	}
 	pom, main := false, false
 	for _, f := range v.Files {
-		n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name))
+		n := names.SplitFile(artifact, v.Meta.Base, names.Base(f.Name))
 		pom, main = pom || n.IsPOM(), main || n.IsMain()
 	}
 	switch {

@@ -13,9 +13,9 @@ import (
 
 	"larder/internal/wire"
 	"larder/maven/checksum"
-	"larder/maven/layout"
 	"larder/maven/metadata"
-	"larder/maven/order"
+	"larder/maven/names"
+	"larder/maven/version"
 	"larder/store"
 	"larder/upstream"
 )
@@ -27,7 +27,7 @@ const (
 )
 
 // remoteRef is a path as upstreams know it.
-func remoteRef(path string) string { return layout.Escape(path) }
+func remoteRef(path string) string { return names.Escape(path) }
 
 func (s *server) metadataQuery(q Request) upstream.Query {
 	return upstream.Query{
@@ -56,7 +56,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 		if err == nil && q.Version == "" && (s.Up.Gated() || s.Up.Offline()) {
 			body, err = s.offered(ctx, q, body)
 		}
-		return store.Rendered{Body: body, Type: layout.TypeXML, Modified: modified}, err
+		return store.Rendered{Body: body, Type: names.TypeXML, Modified: modified}, err
 	})
 }
 
@@ -70,8 +70,8 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 	for _, text := range sent.Versions {
 		version := string(text)
 		here := true
-		if s.Up.Offline() && !layout.IsSnapshot(version) {
-			if here, err = s.Up.Here(ctx, q.Name, layout.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
+		if s.Up.Offline() && !names.IsSnapshot(version) {
+			if here, err = s.Up.Here(ctx, q.Name, names.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
 				return nil, err
 			}
 		}
@@ -90,13 +90,13 @@ func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, e
 		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
 	}
 	m.State.Updated = time.Now().Unix()
-	order.Sort(m.Versions)
+	version.Sort(m.Versions)
 	return m.Render(), nil
 }
 
 // final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.
 func (q Request) final() bool {
-	return !layout.IsSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
+	return !names.IsSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
 }
 
 // proxied is a file of an upstream; a snapshot's plain name is asked for again and again.
@@ -114,17 +114,17 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 	if err != nil {
 		return nil, err
 	}
-	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: layout.MediaType(q.File), Cache: d.Cache}
+	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: names.MediaType(q.File), Cache: d.Cache}
 	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
 	return f, nil
 }
 
 // mayOffer refuses what a rule forbids: a version, and of a snapshot also a single build.
 func (s *server) mayOffer(q Request) error {
-	if err := s.Up.Blocked(q.Name, q.Version); err != nil || !layout.IsSnapshot(q.Version) {
+	if err := s.Up.Blocked(q.Name, q.Version); err != nil || !names.IsSnapshot(q.Version) {
 		return err
 	}
-	return s.Up.Blocked(q.Name, layout.SplitFile(q.Artifact, q.Version, q.File).Version)
+	return s.Up.Blocked(q.Name, names.SplitFile(q.Artifact, q.Version, q.File).Version)
 }
 
 // place is every upstream that takes the artifact, in order: there is no document that says who has it.
@@ -132,7 +132,7 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	var all []upstream.Place
 	for _, u := range s.Up.Upstreams() {
 		if u.Takes(q.Name) {
-			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: layout.MediaType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
+			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
 		}
 	}
 	if len(all) == 0 {

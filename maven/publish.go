@@ -21,10 +21,10 @@ import (
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/maven/inside"
-	"larder/maven/layout"
+	"larder/maven/archive"
 	"larder/maven/markup"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/maven/pom"
 	"larder/maven/recent"
 	"larder/store"
@@ -50,10 +50,10 @@ type upload struct {
 	s    *server
 	r    *http.Request
 	q    Request
-	name string      // of the artifact in the store
-	id   string      // of the version in the store
-	key  string      // of the file in the store
-	file layout.File // what the file's name says
+	name string     // of the artifact in the store
+	id   string     // of the version in the store
+	key  string     // of the file in the store
+	file names.File // what the file's name says
 
 	stage    *store.Stage
 	digest   digest.Digest
@@ -92,22 +92,22 @@ func created(w http.ResponseWriter) error {
 
 // newUpload checks what is known before the body: coordinates, kind of version, header.
 func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
-	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: layout.SplitFile(q.Artifact, q.Version, q.File)}
+	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: names.SplitFile(q.Artifact, q.Version, q.File)}
 	if u.file.Version != "" {
 		u.id = u.file.Version
 	}
-	if err := layout.CheckCoordinates(q.Group, q.Artifact, q.Version, s.opt.AnyScript); err != nil {
+	if err := names.CheckCoordinates(q.Group, q.Artifact, q.Version, s.opt.AnyScript); err != nil {
 		return nil, err
 	}
 	if strings.ContainsAny(q.File, " \t<>\"") {
 		return nil, problem.Errorf(store.ErrInvalid, "The file name %q has a space or one of the characters < > \"", q.File)
 	}
-	if timestamp, _, ok := layout.SplitBuild(q.Version, u.id); ok {
-		if _, err := time.Parse(layout.Stamp, timestamp); err != nil {
+	if timestamp, _, ok := names.SplitBuild(q.Version, u.id); ok {
+		if _, err := time.Parse(names.Stamp, timestamp); err != nil {
 			return nil, problem.Errorf(store.ErrInvalid, "%s is not a time.", timestamp)
 		}
 	}
-	switch snapshot := layout.IsSnapshot(q.Version); {
+	switch snapshot := names.IsSnapshot(q.Version); {
 	case snapshot && s.opt.Versions == ReleasesOnly:
 		return nil, problem.Errorf(store.ErrInvalid, "This repository takes releases only; %s is a snapshot.", q.Version)
 	case !snapshot && s.opt.Versions == SnapshotsOnly:
@@ -194,7 +194,7 @@ func (u *upload) inspect() error {
 		}
 	case f.IsMain() && f.Ext == "jar":
 		var warning string
-		if u.facts.Jar, warning = inside.ReadJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
+		if u.facts.Jar, warning = archive.ReadJar(u.stage, size, u.q.Group, u.q.Artifact); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Ext == "module" && f.Classifier == "" && f.Sig == "" && size <= maxModule:
@@ -203,7 +203,7 @@ func (u *upload) inspect() error {
 			return err
 		}
 		var warning string
-		if u.facts.Module, warning = inside.ReadModule(text); warning != "" {
+		if u.facts.Module, warning = archive.ReadModule(text); warning != "" {
 			u.warnings = []string{warning}
 		}
 	case f.Sig == ".asc" && size <= maxSignature:
@@ -211,8 +211,8 @@ func (u *upload) inspect() error {
 		if err != nil {
 			return err
 		}
-		if sig, ok := inside.ReadSignature(text); ok {
-			u.facts.Signed = map[string]inside.Signature{u.q.File: sig}
+		if sig, ok := archive.ReadSignature(text); ok {
+			u.facts.Signed = map[string]archive.Signature{u.q.File: sig}
 		}
 	}
 	return nil
@@ -279,7 +279,7 @@ func (u *upload) judge(p *store.PackageTx[Meta]) (store.Version[Meta], verdict, 
 		return v, confirms, nil
 	case v.Files[i].Digest == u.digest:
 		return v, same, nil
-	case left || u.id == v.Meta.Base && (layout.IsSnapshot(v.Meta.Base) || u.s.opt.Redeploy):
+	case left || u.id == v.Meta.Base && (names.IsSnapshot(v.Meta.Base) || u.s.opt.Redeploy):
 		return v, replaces, nil
 	case u.file.Sig != "":
 		return v, kept, nil
@@ -298,9 +298,9 @@ func (u *upload) restarts(m Meta, now time.Time) bool {
 }
 
 func (u *upload) refuse(old store.File) error {
-	what := "Release " + layout.Coordinates(u.name, u.id) + " is immutable"
+	what := "Release " + names.Coordinates(u.name, u.id) + " is immutable"
 	if u.id != u.q.Version {
-		what = "Build " + layout.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
+		what = "Build " + names.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
 	}
 	return problem.Errorf(store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"])
 }
@@ -314,7 +314,7 @@ func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict)
 	case what == same || what == kept:
 		return nil
 	case what == replaces && expected != replaces:
-		return problem.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", layout.Coordinates(u.name, u.id))
+		return problem.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", names.Coordinates(u.name, u.id))
 	case what == fresh && len(v.Files) >= maxFiles:
 		return problem.Errorf(store.ErrTooLarge, "A version has at most %d files.", maxFiles)
 	}
@@ -361,7 +361,7 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 		}
 	}
 	m.Stale = slices.DeleteFunc(slices.Clone(m.Stale), func(s string) bool { return s == u.key })
-	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: layout.MediaType(u.q.File), Sums: u.sums}
+	f := store.File{Name: u.key, Digest: b.Digest, Size: b.Size, Type: names.MediaType(u.q.File), Sums: u.sums}
 	v.Files = slices.Clone(v.Files)
 	if i := slices.IndexFunc(v.Files, func(f store.File) bool { return f.Name == u.key }); i >= 0 {
 		old, v.Files[i] = v.Files[i], f
@@ -418,7 +418,7 @@ func (s *server) claim(p *store.PackageTx[Meta]) error {
 	if isNew, err := registry.IsNew(p); err != nil || !isNew {
 		return err
 	}
-	group, _ := layout.SplitName(p.Name())
+	group, _ := names.SplitName(p.Name())
 	if err := p.KindIndex(kindPrefixes).Put(prefixKey(group, p.Name()), nil); err != nil {
 		return err
 	}
@@ -485,7 +485,7 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 func (s *server) mayGroup(ctx context.Context, q Request, m *metadata.Sent) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
-		return s.May(ctx, auth.Create, layout.PackageName(group, string(a))) == nil
+		return s.May(ctx, auth.Create, names.PackageName(group, string(a))) == nil
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -493,7 +493,7 @@ func TestPublishCost(t *testing.T) {
 	fillSnapshot(t, g.s, "com.acme:large", 1000)
 	i := 0
 	cost := func(name string) float64 {
-		_, artifact := layout.SplitName(name)
+		_, artifact := names.SplitName(name)
 		return testing.AllocsPerRun(10, func() {
 			i++
 			g.build("com.acme:"+artifact+":1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", 5000+i), contents{".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", artifact, "1-SNAPSHOT")})
@@ -508,7 +508,7 @@ func TestPublishCost(t *testing.T) {
 // fillSnapshot writes n builds of 1-SNAPSHOT without their files' way through HTTP.
 func fillSnapshot(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := layout.SplitName(name)
+	_, artifact := names.SplitName(name)
 	blob := storetest.Put(t, s.Store, "a jar of "+name)
 	for from := 0; from < n; from += 100 {
 		err := s.Repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
@@ -518,7 +518,7 @@ func fillSnapshot(t testing.TB, s *server, name string, n int) {
 				}
 				v := store.Version[Meta]{ID: fmt.Sprintf("1-20260101.000000-%d", i+1), Meta: Meta{Base: "1-SNAPSHOT", Open: true}}
 				for _, ext := range []string{"jar", "pom"} {
-					v.Files = append(v.Files, store.File{Name: layout.FileKey("1-SNAPSHOT", layout.File{Version: v.ID, Ext: ext}.Join(artifact)), Digest: blob.Digest, Sums: sumsText("a jar of " + name)})
+					v.Files = append(v.Files, store.File{Name: names.FileKey("1-SNAPSHOT", names.File{Version: v.ID, Ext: ext}.Join(artifact)), Digest: blob.Digest, Sums: sumsText("a jar of " + name)})
 				}
 				for _, f := range v.Files {
 					if err := indexSHA1(p, f, f.Name, true); err != nil {

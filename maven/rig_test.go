@@ -19,8 +19,8 @@ import (
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
-	"larder/maven/layout"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/store"
 	"larder/store/storetest"
 )
@@ -85,7 +85,7 @@ func (g *rig) settle() {
 // checkErrorBody: whatever is refused has problem details that say what; what is absent must not have them.
 func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 	if a.Status == 404 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		if a.Header.Get("Content-Type") != layout.TypeText || strings.HasPrefix(a.Body, "{") || a.Body == "" && r.Method == http.MethodGet {
+		if a.Header.Get("Content-Type") != names.TypeText || strings.HasPrefix(a.Body, "{") || a.Body == "" && r.Method == http.MethodGet {
 			t.Errorf("%s %s: %v is not a bare 404", r.Method, r.URL, a)
 		}
 		return
@@ -141,7 +141,7 @@ func (g *rig) checkRows() {
 }
 
 func (r rows) add(name string, v store.Version[Meta], count map[string]int) {
-	_, artifact := layout.SplitName(name)
+	_, artifact := names.SplitName(name)
 	for _, f := range v.Files {
 		r.sha1[f.Sums["sha1"]+"\x00"+name+"\x00"+f.Name] = ""
 	}
@@ -150,19 +150,19 @@ func (r rows) add(name string, v store.Version[Meta], count map[string]int) {
 		return
 	}
 	r.versions[v.Meta.Base] = ""
-	timestamp, number, ok := layout.SplitBuild(v.Meta.Base, v.ID)
+	timestamp, number, ok := names.SplitBuild(v.Meta.Base, v.ID)
 	if !ok {
 		return
 	}
 	count[v.Meta.Base]++
-	r.builds[v.Meta.Base+"\x00"+layout.BuildKey(timestamp, number)] = v.ID
-	if layout.Newer(v.Meta.Base, v.ID, r.bases[v.Meta.Base]) {
+	r.builds[v.Meta.Base+"\x00"+names.BuildKey(timestamp, number)] = v.ID
+	if names.Newer(v.Meta.Base, v.ID, r.bases[v.Meta.Base]) {
 		r.bases[v.Meta.Base] = v.ID
 	}
 	for _, f := range v.Files {
-		if n := layout.SplitFile(artifact, v.Meta.Base, layout.Base(f.Name)); n.Version == v.ID {
+		if n := names.SplitFile(artifact, v.Meta.Base, names.Base(f.Name)); n.Version == v.ID {
 			key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
-			if layout.Newer(v.Meta.Base, v.ID, strings.Split(r.newest[key]+" ", " ")[0]) {
+			if names.Newer(v.Meta.Base, v.ID, strings.Split(r.newest[key]+" ", " ")[0]) {
 				r.newest[key] = v.ID + " " + f.Name
 			}
 		}
@@ -276,7 +276,7 @@ const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plu
 // split takes group:artifact:version apart and returns the directory of the version.
 func split(gav string) (group, artifact, version, dir string) {
 	parts := strings.Split(gav, ":")
-	return parts[0], parts[1], parts[2], "/" + layout.Dir(parts[0]+":"+parts[1], parts[2])
+	return parts[0], parts[1], parts[2], "/" + names.Dir(parts[0]+":"+parts[1], parts[2])
 }
 
 // files of a version by what follows its name: ".jar", "-sources.jar".
@@ -301,7 +301,7 @@ func (g *rig) upload(gav string, files contents, opts ...option) {
 func (g *rig) announce(gav string, opts ...option) answer {
 	g.T.Helper()
 	group, artifact, version, _ := split(gav)
-	path := "/" + layout.Dir(group+":"+artifact, "") + metadataFile
+	path := "/" + names.Dir(group+":"+artifact, "") + metadataFile
 	opts = append([]option{agentMaven}, opts...)
 	versions := []string{version}
 	if a := g.Ada("GET", path, nil, opts...); a.Status == 200 {
@@ -338,14 +338,14 @@ func (g *rig) uploadBuild(gav, stamp string, files contents) {
 	g.T.Helper()
 	_, artifact, version, dir := split(gav)
 	for _, suffix := range slices.Sorted(maps.Keys(files)) {
-		g.put(dir+artifact+"-"+strings.TrimSuffix(version, layout.Snapshot)+stamp+suffix, files[suffix])
+		g.put(dir+artifact+"-"+strings.TrimSuffix(version, names.Snapshot)+stamp+suffix, files[suffix])
 	}
 }
 
 func (g *rig) announceBuild(gav, stamp string, files contents) {
 	g.T.Helper()
 	group, artifact, version, dir := split(gav)
-	id := strings.TrimSuffix(version, layout.Snapshot) + stamp
+	id := strings.TrimSuffix(version, names.Snapshot) + stamp
 	at := strings.ReplaceAll(stamp[:15], ".", "")
 	doc := `<?xml version="1.0" encoding="UTF-8"?><metadata modelVersion="1.1.0"><groupId>` + group + `</groupId><artifactId>` + artifact + `</artifactId><versioning><lastUpdated>` + at +
 		`</lastUpdated><snapshot><timestamp>` + stamp[:15] + `</timestamp><buildNumber>` + stamp[16:] + `</buildNumber></snapshot><snapshotVersions>`
@@ -393,7 +393,7 @@ func (g *rig) metadata(body string) (d document) {
 // versions are what the metadata of group:artifact lists; none when there is no document.
 func (g *rig) versions(name string, opts ...option) []string {
 	g.T.Helper()
-	a := g.Do("GET", "/"+layout.Dir(name, "")+metadataFile, nil, opts...)
+	a := g.Do("GET", "/"+names.Dir(name, "")+metadataFile, nil, opts...)
 	if a.Status == 404 {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/route"
 	"larder/internal/wire"
-	"larder/maven/layout"
+	"larder/maven/names"
 )
 
 // root is where the handler sees itself.
@@ -51,7 +51,7 @@ type Request struct {
 	dirs []string // of the group, until the last field is read
 }
 
-// key is the file's name in the store, as layout.FileKey makes it: the end of the path.
+// key is the file's name in the store, as names.FileKey makes it: the end of the path.
 func (q Request) key() string { return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:] }
 
 // grammar is what the fields of the routes mean.
@@ -70,7 +70,7 @@ var grammar = route.Grammar[Request]{
 	Fields: map[string]route.Field[Request]{
 		"group": {
 			SetMany: (*Request).setGroup,
-			Get:     func(q *Request) string { return layout.Escape(strings.ReplaceAll(q.Group, ".", "/")) },
+			Get:     func(q *Request) string { return names.Escape(strings.ReplaceAll(q.Group, ".", "/")) },
 		},
 		"artifact": segment(func(q *Request) *string { return &q.Artifact }),
 		"version":  segment(func(q *Request) *string { return &q.Version }),
@@ -83,7 +83,7 @@ var grammar = route.Grammar[Request]{
 		"artifact-or-group": {SetMany: (*Request).setEither, Get: (*Request).either, Absent: "metadata not found"},
 		"sum":               {Set: (*Request).setSum, Get: func(q *Request) string { return q.Sum }},
 		"directory": {
-			SetMany: (*Request).setDirectory, Get: func(q *Request) string { return layout.Escape(q.Path) },
+			SetMany: (*Request).setDirectory, Get: func(q *Request) string { return names.Escape(q.Path) },
 			Absent: "directory not found",
 		},
 	},
@@ -160,7 +160,7 @@ func (q *Request) setGroup(dirs []string) error {
 
 // setFile takes a file of a version. Metadata and checksums have rows of their own.
 func (q *Request) setFile(v string) error {
-	if _, sum := layout.CutSum(v); sum != "" || v == metadataFile || hidden(v) {
+	if _, sum := names.CutSum(v); sum != "" || v == metadataFile || hidden(v) {
 		return route.ErrOther
 	}
 	return q.setPath(v)
@@ -175,8 +175,8 @@ func (q *Request) file() string {
 
 // setFileSum takes the checksum of a file. A checksum has none.
 func (q *Request) setFileSum(v string) error {
-	file, sum := layout.CutSum(v)
-	if _, twice := layout.CutSum(file); sum == "" || twice != "" || file == metadataFile || hidden(v) {
+	file, sum := names.CutSum(v)
+	if _, twice := names.CutSum(file); sum == "" || twice != "" || file == metadataFile || hidden(v) {
 		return route.ErrOther
 	}
 	q.Sum = sum
@@ -198,7 +198,7 @@ func (q *Request) setPath(file string) error {
 
 // setSnapshot takes the version of a snapshot's metadata, when group and artifact are known.
 func (q *Request) setSnapshot(v string) error {
-	if !layout.IsSnapshot(v) {
+	if !names.IsSnapshot(v) {
 		return route.ErrOther
 	}
 	q.Version = v
@@ -215,7 +215,7 @@ func (q *Request) setEither(dirs []string) error {
 }
 
 func (q *Request) either() string {
-	return layout.Escape(strings.TrimSuffix(q.Path, "/"+metadataFile))
+	return names.Escape(strings.TrimSuffix(q.Path, "/"+metadataFile))
 }
 
 // setNames takes the group's directories and what follows them. A dot inside a directory would be another spelling of
@@ -228,7 +228,7 @@ func (q *Request) setNames(dirs []string, artifact string, rest ...string) error
 	}
 	q.Artifact = artifact
 	q.Group = strings.Join(dirs, ".")
-	q.Name = layout.PackageName(q.Group, artifact)
+	q.Name = names.PackageName(q.Group, artifact)
 	if len(q.Name) > maxPath/2 {
 		return badPath("the path is too long")
 	}
@@ -245,7 +245,7 @@ func (q *Request) setNames(dirs []string, artifact string, rest ...string) error
 }
 
 func (q *Request) setSum(v string) error {
-	if !layout.IsSum(v) {
+	if !names.IsSum(v) {
 		return route.ErrOther
 	}
 	q.Sum = v
@@ -266,8 +266,8 @@ func (q *Request) setDirectory(segs []string) error {
 	if slash {
 		return nil
 	}
-	file, sum := layout.CutSum(segs[n-1])
-	_, twice := layout.CutSum(file)
+	file, sum := names.CutSum(segs[n-1])
+	_, twice := names.CutSum(file)
 	switch {
 	case n >= minFileDepth, sum != "" && twice != "", q.Path == searchPath,
 		n > 1 && file == metadataFile, n == 1 && file == archetypeFile:

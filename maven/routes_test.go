@@ -9,7 +9,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/wiretest"
-	"larder/maven/layout"
+	"larder/maven/names"
 )
 
 // parseRaw reads a request line by the table. Wherever the shortcut reads it, too, they must agree.
@@ -79,7 +79,7 @@ func TestA1_EveryPathParses(t *testing.T) {
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
 		if c.want.Artifact != "" {
-			c.want.Name = layout.PackageName(c.want.Group, c.want.Artifact)
+			c.want.Name = names.PackageName(c.want.Group, c.want.Artifact)
 		}
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
@@ -197,8 +197,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s %q: path %q", method, raw, q.Path)
 		}
 		// One path is one file: the path rebuilt from the coordinates is the path.
-		if q.File != "" && (layout.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != layout.FileKey(q.Version, q.File)) {
-			t.Fatalf("%s %q: %q is not %q", method, raw, layout.Dir(q.Name, q.Version)+q.File, q.Path)
+		if q.File != "" && (names.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != names.FileKey(q.Version, q.File)) {
+			t.Fatalf("%s %q: %q is not %q", method, raw, names.Dir(q.Name, q.Version)+q.File, q.Path)
 		}
 		to := table.Link(op, q)
 		op2, again, err := parseRaw(t, method, to)

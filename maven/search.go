@@ -15,10 +15,10 @@ import (
 
 	"larder/internal/registry"
 	"larder/internal/wire"
-	"larder/maven/layout"
 	"larder/maven/metadata"
-	"larder/maven/order"
+	"larder/maven/names"
 	"larder/maven/search"
+	"larder/maven/version"
 	"larder/store"
 )
 
@@ -86,7 +86,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	}
 	w.Header().Set("Cache-Control", cacheControl(r, false))
 	if q.Form == "xml" {
-		return send(w, r, search.XML(hits, total, q.From), layout.TypeXML)
+		return send(w, r, search.XML(hits, total, q.From), names.TypeXML)
 	}
 	if hits == nil {
 		hits = []search.Hit{}
@@ -105,11 +105,11 @@ func (s *server) visible(ctx context.Context, view registry.View, q store.Query)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, len(found))
+	artifacts := make([]string, len(found))
 	for i, m := range found {
-		names[i] = m.Name
+		artifacts[i] = m.Name
 	}
-	return registry.Visible(view, names, func(name string) string { return name })
+	return registry.Visible(view, artifacts, func(name string) string { return name })
 }
 
 // page cuts out what was asked for.
@@ -120,11 +120,11 @@ func page[T any](list []T, from, size int) []T {
 func (s *server) artifactHits(
 	ctx context.Context, view registry.View, q search.Query, from, size int,
 ) ([]search.Hit, int, error) {
-	names, err := s.visible(ctx, view, q.Query)
+	artifacts, err := s.visible(ctx, view, q.Query)
 	if err != nil {
 		return nil, 0, err
 	}
-	shown := page(names, from, size)
+	shown := page(artifacts, from, size)
 	data, err := s.Store.Listings(ctx, store.Maven, shown)
 	if err != nil {
 		return nil, 0, err
@@ -140,19 +140,19 @@ func (s *server) artifactHits(
 		}
 		hits = append(hits, search.HitOf(name, sum))
 	}
-	return hits, len(names), nil
+	return hits, len(artifacts), nil
 }
 
 // versionHits lists the versions of the artifacts a query selects, newest first.
 func (s *server) versionHits(
 	ctx context.Context, view registry.View, q search.Query, from, size int,
 ) (hits []search.Hit, total int, err error) {
-	names, err := s.visible(ctx, view, q.Query)
+	artifacts, err := s.visible(ctx, view, q.Query)
 	if err != nil {
 		return nil, 0, err
 	}
 	err = s.Store.Heavy(ctx, func() error {
-		hits, total, err = s.versionsOf(ctx, q, names[:min(len(names), maxMatches)], from, size)
+		hits, total, err = s.versionsOf(ctx, q, artifacts[:min(len(artifacts), maxMatches)], from, size)
 		return err
 	})
 	return hits, total, err
@@ -160,9 +160,9 @@ func (s *server) versionHits(
 
 // versionsOf is a page of the versions of artifacts, and how many there are.
 func (s *server) versionsOf(
-	ctx context.Context, q search.Query, names []string, from, size int,
+	ctx context.Context, q search.Query, artifacts []string, from, size int,
 ) (hits []search.Hit, total int, err error) {
-	for _, name := range names {
+	for _, name := range artifacts {
 		err := s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			var versions []string
 			for v := range p.Index(indexVersions).Scan(nil, nil) {
@@ -170,7 +170,7 @@ func (s *server) versionsOf(
 					versions = append(versions, string(v))
 				}
 			}
-			order.Sort(versions)
+			version.Sort(versions)
 			slices.Reverse(versions)
 			for _, version := range page(versions, max(from-total, 0), size-len(hits)) {
 				v, err := record(p, version)
@@ -208,13 +208,13 @@ func (s *server) classifiedHits(
 func (s *server) bySHA1(
 	ctx context.Context, view registry.View, sum string, from, size int,
 ) (hits []search.Hit, total int, err error) {
-	var names, keys []string
+	var artifacts, keys []string
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
-		names, keys = nil, nil
+		artifacts, keys = nil, nil
 		for key := range s.Repo.KindIndex(tx, kindSHA1).Scan([]byte(sum+"\x00"), nil) {
 			parts := strings.Split(string(key), "\x00")
-			if len(parts) == 3 && len(names) < maxMatches {
-				names, keys = append(names, parts[1]), append(keys, parts[2])
+			if len(parts) == 3 && len(artifacts) < maxMatches {
+				artifacts, keys = append(artifacts, parts[1]), append(keys, parts[2])
 			}
 		}
 		return nil
@@ -222,7 +222,7 @@ func (s *server) bySHA1(
 	if err != nil {
 		return nil, 0, err
 	}
-	for i, name := range names {
+	for i, name := range artifacts {
 		sees, err := view.Sees(name)
 		if err == nil && !sees {
 			continue

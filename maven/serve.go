@@ -20,10 +20,10 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/checksum"
-	"larder/maven/layout"
 	"larder/maven/metadata"
-	"larder/maven/order"
+	"larder/maven/names"
 	"larder/maven/recent"
+	"larder/maven/version"
 	"larder/store"
 )
 
@@ -53,7 +53,7 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 			if err != nil {
 				return err
 			}
-			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !layout.IsSnapshot(id) && !s.opt.Redeploy)
+			final := !v.Meta.Open && alias == "" && (id != v.Meta.Base || !names.IsSnapshot(id) && !s.opt.Redeploy)
 			f = found{file, id, modified(v, file.Name), final}
 			return nil
 		})
@@ -64,9 +64,9 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 // aliased is the newest build's file behind a plain -SNAPSHOT name; otherwise the error is missing.
 func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error) {
 	version, file, _ := strings.Cut(key, "/")
-	_, artifact := layout.SplitName(p.Name())
-	n := layout.SplitFile(artifact, version, file)
-	if !layout.IsSnapshot(version) || n.Version != version {
+	_, artifact := names.SplitName(p.Name())
+	n := names.SplitFile(artifact, version, file)
+	if !names.IsSnapshot(version) || n.Version != version {
 		return "", missing
 	}
 	var row metadata.Newest
@@ -108,7 +108,7 @@ var (
 
 // disarm keeps browsers from running what somebody has uploaded.
 func disarm(h http.Header, mediaType string) {
-	if layout.Active(mediaType) {
+	if names.Active(mediaType) {
 		h["Content-Security-Policy"], h["Content-Disposition"] = sandbox, attachment
 	}
 }
@@ -142,7 +142,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 			err = store.ErrNotFound
 		}
 		if err != nil {
-			return fmt.Errorf("metadata of %s: %w", layout.Coordinates(q.Name, q.Version), err)
+			return fmt.Errorf("metadata of %s: %w", names.Coordinates(q.Name, q.Version), err)
 		}
 		m.Files = nil
 		for key, row := range p.Index(indexNewest).Scan([]byte(q.Version+"\x00"), nil) {
@@ -159,7 +159,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	return store.Rendered{Body: m.Render(), Type: layout.TypeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
+	return store.Rendered{Body: m.Render(), Type: names.TypeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
 }
 
 // getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
@@ -210,7 +210,7 @@ func (s *server) plugins(ctx context.Context, q Request) ([]metadata.Plugin, err
 	}
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
 	return slices.DeleteFunc(slices.Clone(all), func(p metadata.Plugin) bool {
-		return s.May(ctx, auth.Read, layout.PackageName(group, p.Artifact)) != nil
+		return s.May(ctx, auth.Read, names.PackageName(group, p.Artifact)) != nil
 	}), nil
 }
 
@@ -250,8 +250,8 @@ func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, s
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
 		return store.Rendered{}, fmt.Errorf("metadata of %s: %w", q.Name, store.ErrNotFound)
 	}
-	order.Sort(m.Versions)
-	out := store.Rendered{Body: m.Render(), Type: layout.TypeXML}
+	version.Sort(m.Versions)
+	out := store.Rendered{Body: m.Render(), Type: names.TypeXML}
 	if len(m.Plugins) == 0 {
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
@@ -310,12 +310,12 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 		return none
 	}
 	view := s.View(ctx)
-	var lines, names []string
+	var lines, artifacts []string
 	err := s.Store.View(ctx, func(tx *store.Tx) error {
-		lines, names = nil, nil
+		lines, artifacts = nil, nil
 		for key := range s.Repo.KindIndex(tx, kindPrefixes).Scan(nil, nil) {
 			line, name, _ := strings.Cut(string(key), "\x00")
-			if names = append(names, name); len(lines) == 0 || lines[len(lines)-1] != line {
+			if artifacts = append(artifacts, name); len(lines) == 0 || lines[len(lines)-1] != line {
 				lines = append(lines, line)
 			}
 		}
@@ -327,12 +327,12 @@ func (s *server) prefixes(w http.ResponseWriter, r *http.Request, q Request) err
 	if len(lines) == 0 || len(lines) > maxPrefixes {
 		return none
 	}
-	for _, name := range names {
+	for _, name := range artifacts {
 		if sees, err := view.Sees(name); err != nil || !sees {
 			return cmp.Or(err, none)
 		}
 	}
-	return sendList(w, r, q, metadata.Prefixes(lines), layout.TypeText)
+	return sendList(w, r, q, metadata.Prefixes(lines), names.TypeText)
 }
 
 // maxPrefixes is the most lines clients read.
@@ -353,7 +353,7 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		entries = nil
 		for key, text := range s.Repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
 			name, version, _ := strings.Cut(string(key), "\x00")
-			group, artifact := layout.SplitName(name)
+			group, artifact := names.SplitName(name)
 			entries = append(entries, metadata.Archetype{Group: group, Artifact: artifact, Version: version, Description: string(text)})
 		}
 		return nil
@@ -362,12 +362,12 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	entries, err = registry.Visible(view, entries, func(e metadata.Archetype) string {
-		return layout.PackageName(e.Group, e.Artifact)
+		return names.PackageName(e.Group, e.Artifact)
 	})
 	if err != nil {
 		return err
 	}
-	return sendList(w, r, q, metadata.Archetypes(entries), layout.TypeXML)
+	return sendList(w, r, q, metadata.Archetypes(entries), names.TypeXML)
 }
 
 // sendList sends a list of the root, or a checksum of it.

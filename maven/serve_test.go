@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
-	"larder/maven/layout"
 	"larder/maven/metadata"
+	"larder/maven/names"
 	"larder/store"
 )
 
@@ -26,18 +26,18 @@ func (g *rig) stored() (paths []string) {
 		g.T.Fatal(err)
 	}
 	for _, pkg := range packages {
-		paths = append(paths, "/"+layout.Dir(pkg.Name, "")+metadataFile)
+		paths = append(paths, "/"+names.Dir(pkg.Name, "")+metadataFile)
 		err := g.s.Repo.View(context.Background(), pkg.Name, func(p *store.PackageTx[Meta]) error {
 			for v, err := range p.Versions("") {
 				if err != nil {
 					return err
 				}
 				for _, f := range v.Files {
-					paths = append(paths, "/"+layout.Dir(pkg.Name, "")+f.Name)
+					paths = append(paths, "/"+names.Dir(pkg.Name, "")+f.Name)
 				}
 			}
 			for snapshot := range p.Index(indexBases).Scan(nil, nil) {
-				paths = append(paths, "/"+layout.Dir(pkg.Name, string(snapshot))+metadataFile, "/"+layout.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
+				paths = append(paths, "/"+names.Dir(pkg.Name, string(snapshot))+metadataFile, "/"+names.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
 			}
 			return nil
 		})
@@ -74,7 +74,7 @@ func TestH4_HeadGetSums(t *testing.T) {
 		for alg, sum := range sums {
 			a := g.Want(g.Do("GET", path+"."+alg, nil), 200, "")
 			h := g.Want(g.Do("HEAD", path+"."+alg, nil), 200, "")
-			if a.Body != sum || a.Header.Get("Content-Type") != layout.TypeText || h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
+			if a.Body != sum || a.Header.Get("Content-Type") != names.TypeText || h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
 				t.Errorf("%s of %s: %v", alg, path, a)
 			}
 			if name := "X-Checksum-" + strings.ToUpper(alg[:1]) + alg[1:]; alg != "sha512" && get.Header.Get(name) != sum {
@@ -126,22 +126,22 @@ func TestE_CVE_2024_36115_ActiveFiles(t *testing.T) {
 	g := newRig(t)
 	g.fill()
 	for path, want := range map[string]string{
-		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": layout.TypeXML, lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
-		lib + "1.0/lib-1.0.module": "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html", lib + metadataFile: layout.TypeXML, lib + "1.0/lib-1.0.jar.sha1": layout.TypeText,
+		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": names.TypeXML, lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
+		lib + "1.0/lib-1.0.module": "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html", lib + metadataFile: names.TypeXML, lib + "1.0/lib-1.0.jar.sha1": names.TypeText,
 	} {
 		h := g.Want(g.Do("GET", path, nil), 200, "").Header
 		if h.Get("Content-Type") != want {
 			t.Errorf("%s: %v", path, h)
 		}
-		if active := want == layout.TypeXML || want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
+		if active := want == names.TypeXML || want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
 			t.Errorf("%s: %v", path, h)
 		}
 		if want == "text/html" && h.Get("Content-Disposition") != "attachment" {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	for file, want := range map[string]string{"a": layout.TypeBinary, "a.so": layout.TypeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml", "ivy.xml": layout.TypeXML} {
-		if got := layout.MediaType(file); got != want {
+	for file, want := range map[string]string{"a": names.TypeBinary, "a.so": names.TypeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml", "ivy.xml": names.TypeXML} {
+		if got := names.MediaType(file); got != want {
 			t.Errorf("%s: %s", file, got)
 		}
 	}
@@ -182,7 +182,7 @@ func TestA7_Prefixes(t *testing.T) {
 		g.deploy(gav)
 	}
 	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
-	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != layout.TypeText {
+	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != names.TypeText {
 		t.Errorf("%v", a)
 	}
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
@@ -336,7 +336,7 @@ func TestA9_Search(t *testing.T) {
 		}
 	}
 	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib&core=gav", nil), 200, `<str name="id">com.acme:lib:1.1</str>`)
-	if x.Header.Get("Content-Type") != layout.TypeXML || !strings.Contains(x.Body, `numFound="2"`) {
+	if x.Header.Get("Content-Type") != names.TypeXML || !strings.Contains(x.Body, `numFound="2"`) {
 		t.Errorf("%v", x)
 	}
 	g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, `<int name="versionCount">2</int>`)

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"larder/maven/layout"
+	"larder/maven/names"
 )
 
 // shortcut reads GET and HEAD of a file, of metadata, and of their checksums. It leaves everything else to the table.
@@ -19,9 +19,9 @@ func shortcut(method, path string) (op string, q Request, ok bool) {
 	if !ok || !ordinary(path) {
 		return "", q, false
 	}
-	q.Path, q.Sum = layout.CutSum(path)
+	q.Path, q.Sum = names.CutSum(path)
 	dir, last := cutLast(q.Path)
-	if _, twice := layout.CutSum(last); q.Sum != "" && twice != "" {
+	if _, twice := names.CutSum(last); q.Sum != "" && twice != "" {
 		return "", q, false
 	}
 	switch parent, version := cutLast(dir); {
@@ -30,7 +30,7 @@ func shortcut(method, path string) (op string, q Request, ok bool) {
 		if q.Sum != "" {
 			op = "maven.sum"
 		}
-	case layout.IsSnapshot(version) && strings.Contains(parent, "/"):
+	case names.IsSnapshot(version) && strings.Contains(parent, "/"):
 		op, q.Version, dir = "maven.snapshot", version, parent
 	default:
 		op = "maven.metadata"
@@ -40,7 +40,7 @@ func shortcut(method, path string) (op string, q Request, ok bool) {
 		return "", q, false
 	}
 	q.Group = strings.ReplaceAll(q.Group, "/", ".")
-	q.Name = layout.PackageName(q.Group, q.Artifact)
+	q.Name = names.PackageName(q.Group, q.Artifact)
 	return op, q, true
 }
 

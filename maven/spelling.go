@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"larder/internal/problem"
-	"larder/maven/layout"
-	"larder/maven/order"
+	"larder/maven/names"
+	"larder/maven/version"
 	"larder/store"
 	"larder/upstream"
 )
@@ -21,10 +21,10 @@ func Spelling() upstream.Spelling {
 			if !ok || group == "" || artifact == "" {
 				return "", problem.Errorf(store.ErrInvalid, "%.200q is not of the form group:artifact.", name)
 			}
-			return name, layout.CheckCoordinates(group, artifact, "1", true)
+			return name, names.CheckCoordinates(group, artifact, "1", true)
 		},
-		Same:      order.Same,
+		Same:      version.Same,
 		Also:      func(version string) []string { return upstream.Padded(version) },
-		NameChars: layout.CoordinateChars + ":", VersionChars: layout.CoordinateChars,
+		NameChars: names.CoordinateChars + ":", VersionChars: names.CoordinateChars,
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/maven/checksum"
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/maven/recent"
 	"larder/store"
 )
@@ -41,7 +41,7 @@ func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error
 }
 
 func sendSum(w http.ResponseWriter, r *http.Request, sum string, at time.Time, cache string) error {
-	head := wire.BlobHead{Digest: digest.FromString(sum), Type: layout.TypeText, Modified: at, CacheControl: cache}
+	head := wire.BlobHead{Digest: digest.FromString(sum), Type: names.TypeText, Modified: at, CacheControl: cache}
 	return wire.ServeBytes(w, r, []byte(sum), head)
 }
 
@@ -141,5 +141,5 @@ func ignoreMissing(err error) error {
 }
 
 func mismatch(q Request, alg, got, want string) error {
-	return problem.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, layout.Coordinates(q.Name, q.Version), alg, got, want)
+	return problem.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, names.Coordinates(q.Name, q.Version), alg, got, want)
 }

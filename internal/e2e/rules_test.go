@@ -33,7 +33,7 @@ var layers = [][]string{
 		"larder/npm/search", "larder/npm/archive", "larder/npm/version",
 		"larder/pypi", "larder/pypi/sidecar", "larder/pypi/simple",
 		"larder/cargo", "larder/cargo/crate",
-		"larder/maven", "larder/maven/browse", "larder/maven/inside", "larder/maven/layout", "larder/maven/metadata",
+		"larder/maven", "larder/maven/browse", "larder/maven/archive", "larder/maven/metadata",
 		"larder/maven/pom", "larder/maven/recent", "larder/maven/search",
 		"larder/composer", "larder/composer/manifest", "larder/composer/minify", "larder/composer/naming",
 		"larder/rubygems", "larder/rubygems/archive", "larder/rubygems/compactindex", "larder/rubygems/form",
@@ -53,7 +53,8 @@ var leaves = []string{
 	"larder/internal/problem", "larder/internal/route",
 	"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/miniclient",
 	"larder/internal/pep440", "larder/internal/rubymarshal", "larder/internal/semver", "larder/internal/xmlrpc",
-	"larder/composer/semver", "larder/maven/checksum", "larder/maven/markup", "larder/maven/order", "larder/npm/sign",
+	"larder/composer/semver", "larder/npm/sign",
+	"larder/maven/checksum", "larder/maven/markup", "larder/maven/names", "larder/maven/version",
 	"larder/oci/manifest", "larder/oci/names",
 	"larder/rubygems/names", "larder/rubygems/version",
 }

@@ -8,7 +8,7 @@ import (
 	"html/template"
 	"time"
 
-	"larder/maven/inside"
+	"larder/maven/archive"
 	"larder/maven/metadata"
 	"larder/maven/pom"
 )
@@ -69,23 +69,23 @@ type Artifact struct {
 
 // Version is what pages show of a version.
 type Version struct {
-	Group        string                      `json:"group"`
-	Artifact     string                      `json:"artifact"`
-	Version      string                      `json:"version"`
-	Build        string                      `json:"build,omitempty"` // of a snapshot: the newest
-	Published    time.Time                   `json:"published"`
-	By           string                      `json:"by,omitempty"`
-	Open         bool                        `json:"open,omitempty"`
-	Broken       map[string]string           `json:"broken,omitempty"`
-	Warnings     map[string][]string         `json:"warnings,omitempty"`
-	POM          *pom.Facts                  `json:"pom,omitempty"`
-	Jar          *inside.Jar                 `json:"jar,omitempty"`
-	Module       *inside.Module              `json:"module,omitempty"`
-	Signed       map[string]inside.Signature `json:"signed,omitempty"`
-	Project      *pom.Info                   `json:"project,omitempty"`
-	Snippets     map[string]string           `json:"snippets"`
-	Dependencies []pom.Dependency            `json:"dependencies,omitempty"`
-	Managed      []pom.Dependency            `json:"managed,omitempty"`
+	Group        string                       `json:"group"`
+	Artifact     string                       `json:"artifact"`
+	Version      string                       `json:"version"`
+	Build        string                       `json:"build,omitempty"` // of a snapshot: the newest
+	Published    time.Time                    `json:"published"`
+	By           string                       `json:"by,omitempty"`
+	Open         bool                         `json:"open,omitempty"`
+	Broken       map[string]string            `json:"broken,omitempty"`
+	Warnings     map[string][]string          `json:"warnings,omitempty"`
+	POM          *pom.Facts                   `json:"pom,omitempty"`
+	Jar          *archive.Jar                 `json:"jar,omitempty"`
+	Module       *archive.Module              `json:"module,omitempty"`
+	Signed       map[string]archive.Signature `json:"signed,omitempty"`
+	Project      *pom.Info                    `json:"project,omitempty"`
+	Snippets     map[string]string            `json:"snippets"`
+	Dependencies []pom.Dependency             `json:"dependencies,omitempty"`
+	Managed      []pom.Dependency             `json:"managed,omitempty"`
 }
 
 // directoryPage is parsed per page: they are rare, and a template is no state to keep.

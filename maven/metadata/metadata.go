@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"larder/maven/layout"
 	"larder/maven/markup"
-	"larder/maven/order"
+	"larder/maven/names"
+	"larder/maven/version"
 )
 
 // State is what the metadata of an artifact says beside its versions.
@@ -23,12 +23,12 @@ type State struct {
 }
 
 // Take lets a version be the latest or the release, if it is higher. A fix of an old line never is.
-func (st *State) Take(version string) {
-	if st.Latest == "" || order.Compare(version, st.Latest) > 0 {
-		st.Latest = version
+func (st *State) Take(v string) {
+	if st.Latest == "" || version.Compare(v, st.Latest) > 0 {
+		st.Latest = v
 	}
-	if !layout.IsSnapshot(version) && (st.Release == "" || order.Compare(version, st.Release) > 0) {
-		st.Release = version
+	if !names.IsSnapshot(v) && (st.Release == "" || version.Compare(v, st.Release) > 0) {
+		st.Release = v
 	}
 }
 
@@ -54,7 +54,7 @@ type Plugin struct {
 	Prefix   string `json:"prefix"`
 }
 
-func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(layout.TimeForm) }
+func formatTime(unix int64) string { return time.Unix(unix, 0).UTC().Format(names.TimeForm) }
 
 // Sent is what a client says in a maven-metadata.xml.
 type Sent struct {
@@ -86,7 +86,7 @@ func (m *Sent) Names() map[string]bool {
 		out[string(v)] = true
 	}
 	if m.Timestamp != "" {
-		out[strings.TrimSuffix(string(m.Version), layout.Snapshot)+string(m.Timestamp)+"-"+string(m.Build)] = true
+		out[strings.TrimSuffix(string(m.Version), names.Snapshot)+string(m.Timestamp)+"-"+string(m.Build)] = true
 	}
 	delete(out, "")
 	return out
@@ -208,7 +208,7 @@ type Snapshot struct {
 
 // Render writes the document. Without timestamped builds there is none: clients then ask for the plain names.
 func (m *Snapshot) Render() []byte {
-	timestamp, number, _ := layout.SplitBuild(m.Version, m.Base.Build)
+	timestamp, number, _ := names.SplitBuild(m.Version, m.Base.Build)
 	if n, err := strconv.Atoi(number); err == nil {
 		number = strconv.Itoa(n)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
-	"larder/maven/order"
+	"larder/maven/version"
 )
 
 // TestGoldenMetadata: every document in full, byte for byte.
@@ -70,20 +70,20 @@ func FuzzMetadata(f *testing.F) {
 			return
 		}
 		// What was read comes through our own writing and reading.
-		names := slices.Sorted(maps.Keys(m.Names()))
-		names = slices.DeleteFunc(names, func(s string) bool {
+		versions := slices.Sorted(maps.Keys(m.Names()))
+		versions = slices.DeleteFunc(versions, func(s string) bool {
 			return strings.TrimSpace(s) != s || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0xfffe || r == '\ufffd' })
 		})
-		if len(names) == 0 {
+		if len(versions) == 0 {
 			return
 		}
-		order.Sort(names)
-		again, err := Read((&Artifact{Group: "g", Artifact: "a", Versions: names, State: State{Latest: names[0]}}).Render())
+		version.Sort(versions)
+		again, err := Read((&Artifact{Group: "g", Artifact: "a", Versions: versions, State: State{Latest: versions[0]}}).Render())
 		if err != nil {
-			t.Fatalf("%q: %v", names, err)
+			t.Fatalf("%q: %v", versions, err)
 		}
 		have := again.Names()
-		for _, n := range names {
+		for _, n := range versions {
 			if !have[n] {
 				t.Fatalf("%q is lost: %v", n, have)
 			}

@@ -11,7 +11,7 @@ import (
 	"time"
 	"unicode"
 
-	"larder/maven/layout"
+	"larder/maven/names"
 	"larder/maven/pom"
 	"larder/store"
 )
@@ -50,10 +50,10 @@ func (s Subject) packaging() string {
 
 // Summary is what a result shows.
 func (s Subject) Summary() Summary {
-	_, artifact := layout.SplitName(s.Name)
+	_, artifact := names.SplitName(s.Name)
 	sum := Summary{Latest: s.Version, Packaging: s.packaging(), Time: s.Published.UnixMilli()}
 	for _, f := range s.Files[:min(len(s.Files), 50)] {
-		n := layout.SplitFile(artifact, s.Version, layout.Base(f.Name))
+		n := names.SplitFile(artifact, s.Version, names.Base(f.Name))
 		if n.Version == "" || n.Sig != "" {
 			continue
 		}
@@ -75,7 +75,7 @@ func (s Subject) Listing() store.Listing {
 			l.Words[w] = max(l.Words[w], weight)
 		}
 	}
-	group, artifact := layout.SplitName(s.Name)
+	group, artifact := names.SplitName(s.Name)
 	if s.POM != nil {
 		add(weightDescription, words(s.POM.Description)...)
 		add(weightPart, words(s.POM.Name)...)
@@ -92,16 +92,16 @@ func (s Subject) Listing() store.Listing {
 // Hit is the result for this version alone.
 func (s Subject) Hit() Hit {
 	sum := s.Summary()
-	group, artifact := layout.SplitName(s.Name)
+	group, artifact := names.SplitName(s.Name)
 	return Hit{
-		ID: layout.Coordinates(s.Name, s.Version), Group: group, Artifact: artifact, Version: s.Version, Packaging: sum.Packaging,
+		ID: names.Coordinates(s.Name, s.Version), Group: group, Artifact: artifact, Version: s.Version, Packaging: sum.Packaging,
 		Timestamp: sum.Time, Endings: sum.Endings, Tags: words(artifact),
 	}
 }
 
 // HitOf is the result for an artifact.
 func HitOf(name string, sum Summary) Hit {
-	group, artifact := layout.SplitName(name)
+	group, artifact := names.SplitName(name)
 	return Hit{
 		ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder", Packaging: sum.Packaging,
 		Timestamp: sum.Time, VersionCount: sum.Count, Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
@@ -143,7 +143,7 @@ func Parse(text string) (q Query) {
 		case field == "g" || field == "a" || field == "p":
 			q.Marks = append(q.Marks, field+":"+value)
 		case field == "id":
-			group, artifact := layout.SplitName(value)
+			group, artifact := names.SplitName(value)
 			artifact, version, _ := strings.Cut(artifact, ":")
 			q.Marks, q.Version = append(q.Marks, "g:"+group, "a:"+artifact), version
 		case field == "":

@@ -1,4 +1,4 @@
-package inside
+package archive
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"larder/internal/wiretest"
-	"larder/maven/layout"
+	"larder/maven/names"
 )
 
 const descriptor = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
@@ -146,7 +146,7 @@ func FuzzArchive(f *testing.F) {
 		if facts == nil && warning == "" || facts != nil && facts.Prefix != "" && warning != "" {
 			t.Fatalf("%+v %q", facts, warning)
 		}
-		if facts != nil && (strings.Trim(facts.Prefix, layout.CoordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
+		if facts != nil && (strings.Trim(facts.Prefix, names.CoordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
 			t.Fatalf("%+v", facts)
 		}
 		if m, warning := ReadModule(p); (m == nil) != (warning != "") || m != nil && len(m.Files) > maxModuleFacts {

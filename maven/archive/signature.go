@@ -1,4 +1,6 @@
-package inside
+package archive
+
+// OpenPGP signatures: which key has signed, and when.
 
 import (
 	"bytes"

@@ -1,7 +1,6 @@
-// Package inside is what uploaded files say of themselves: jars, Gradle's module metadata, signatures. Pure, over io.ReaderAt
-// and bytes; every reader has limits, and what cannot be read is only not known: the layout asks of no file that it be
-// readable.
-package inside
+package archive
+
+// Jars: plugins, archetypes, modules, and the Java release they need.
 
 import (
 	"encoding/binary"
@@ -11,8 +10,8 @@ import (
 	"strings"
 
 	"larder/internal/archive"
-	"larder/maven/layout"
 	"larder/maven/markup"
+	"larder/maven/names"
 )
 
 // Limits of looking into a jar. An archive with more entries costs too much to look into while a client waits.
@@ -117,7 +116,7 @@ func (f *Jar) readPlugin(e *archive.ZipEntry, group, artifact string) (warning s
 		return unread("plugin descriptor", err)
 	case string(p.GroupID) != group || string(p.ArtifactID) != artifact:
 		return fmt.Sprintf("the jar's plugin descriptor is about %.200s:%.200s", p.GroupID, p.ArtifactID)
-	case p.Prefix == "" || strings.Trim(string(p.Prefix), layout.CoordinateChars) != "":
+	case p.Prefix == "" || strings.Trim(string(p.Prefix), names.CoordinateChars) != "":
 		return "the jar's plugin descriptor has no usable prefix"
 	}
 	f.Prefix, f.PluginName = markup.Clip(string(p.Prefix), 200), markup.Clip(string(p.Name), 200)

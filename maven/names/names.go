@@ -1,5 +1,6 @@
-// Package layout is Maven's repository layout: coordinates, the names of files, and the paths of both. Pure.
-package layout
+// Package names is Maven's repository layout: what coordinates and files may be called, what a file's name says, and the
+// paths of both. Pure.
+package names
 
 import (
 	"net/url"

@@ -1,12 +1,14 @@
-package inside
+package archive
+
+// Gradle module metadata: the variants of a version and the files they have.
 
 import (
 	"encoding/json"
 	"slices"
 	"strings"
 
-	"larder/maven/layout"
 	"larder/maven/markup"
+	"larder/maven/names"
 	"larder/store"
 )
 
@@ -75,7 +77,7 @@ func (m *Module) Odd(files []store.File) (odd []string) {
 		return nil
 	}
 	for _, listed := range m.Files {
-		i := slices.IndexFunc(files, func(f store.File) bool { return layout.Base(f.Name) == listed.Name })
+		i := slices.IndexFunc(files, func(f store.File) bool { return names.Base(f.Name) == listed.Name })
 		if i < 0 {
 			continue // of a snapshot the names differ
 		}

@@ -1,6 +1,6 @@
-// Package order is the order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic version
+// Package version is the order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic version
 // scheme). Pure.
-package order
+package version
 
 import (
 	"cmp"
