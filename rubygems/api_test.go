@@ -26,7 +26,7 @@ func golden(t *testing.T) *rig {
 	g.want(g.push("ada", n), 200, "")
 	clock.Advance(time.Hour)
 	p := newRelease("demo", "2.0.0.rc1")
-	p.more = "required_ruby_version: !ruby/object:Gem::Requirement\n  requirements:\n" + requirementYAML("  ", ">= 3.0, < 5") + "licenses: []\nhomepage:\n"
+	p.more = requirementOf("", "required_ruby_version", ">= 3.0, < 5") + "licenses: []\nhomepage:\n"
 	g.want(g.push("ada", p), 200, "")
 	clock.Advance(time.Hour)
 	g.publish("demo", "0.9")
