@@ -1,9 +1,10 @@
 package rubygems
 
+// Rights: every operation against every kind of user, what keys may do, and what lists leave out.
+
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -18,11 +19,12 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	g.T.Helper()
 	all := map[string]wiretest.Case{}
 	add := func(op, method, path string, body any, status int) {
-		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(fmt.Sprint(path, body), name) && op != "rubygems.push"}
+		whole := !strings.Contains(fmt.Sprint(path, body), name) && op != "rubygems.push"
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: whole}
 	}
 	form := body("gem_name", name, "version", "1.0")
-	gone := body("gem_name", name, "version", "0.9")
-	owners := "/api/v1/gems/" + name + "/owners"
+	yanked := body("gem_name", name, "version", "0.9")
+	gem, owners := "/api/v1/gems/"+name, "/api/v1/gems/"+name+"/owners"
 	add("rubygems.root", "GET", "/", nil, 200)
 	add("rubygems.versions", "GET", "/versions", nil, 200)
 	add("rubygems.names", "GET", "/names", nil, 200)
@@ -34,8 +36,8 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("rubygems.push", "POST", "/api/v1/gems", newRelease(name, "2.0").build(), 200)
 	add("rubygems.yank", "DELETE", "/api/v1/gems/yank", form, 200)
 	add("rubygems.unyank", "PUT", "/api/v1/gems/unyank", "", 403)
-	add("rubygems.restore", "POST", "/api/v1/gems/restore", gone, 200)
-	add("rubygems.show", "GET", "/api/v1/gems/"+name+".json", nil, 200)
+	add("rubygems.restore", "POST", "/api/v1/gems/restore", yanked, 200)
+	add("rubygems.show", "GET", gem+".json", nil, 200)
 	add("rubygems.own", "GET", "/api/v1/gems.json", nil, 200)
 	add("rubygems.releases", "GET", "/api/v1/versions/"+name+".json", nil, 200)
 	add("rubygems.latest", "GET", "/api/v1/versions/"+name+"/latest.json", nil, 200)
@@ -65,7 +67,9 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 
 // needs are the routes with the rights that they ask for themselves, of what is in their body.
 func needs() []wire.Route[Request] {
-	own := map[string]wire.Need{"rubygems.push": wire.Create, "rubygems.yank": wire.Delete, "rubygems.restore": wire.Admin}
+	own := map[string]wire.Need{
+		"rubygems.push": wire.Create, "rubygems.yank": wire.Delete, "rubygems.restore": wire.Admin,
+	}
 	routes := (&server{}).routes()
 	for i := range routes {
 		if need, ok := own[routes[i].Op]; ok {
@@ -75,8 +79,7 @@ func needs() []wire.Route[Request] {
 	return routes
 }
 
-// TestE_Matrix: every operation against every kind of user, on gems everybody reads and on private ones.
-func TestE_Matrix(t *testing.T) {
+func TestEveryOperationAgainstEveryKindOfUser(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"rubygems:gem:private-*"} })
 	wiretest.Matrix[Request]{
 		Routes: needs(), Scope: "rubygems:gem",
@@ -94,22 +97,20 @@ func TestE_Matrix(t *testing.T) {
 		Creating: []string{"rubygems.push"},
 		Cases:    func(r *wiretest.Rig, name, actor string) map[string]wiretest.Case { return g.cases(name) },
 		Want: func(q wiretest.Question, status int) int {
-			switch {
-			case q.Op == "rubygems.unyank" && q.Actor == "read-only":
+			if q.Op == "rubygems.unyank" && q.Actor == "read-only" {
 				return 403
 			}
 			return status
 		},
 		Also: func(r *wiretest.Rig, q wiretest.Question, a answer) {
-			if q.Can == "" && q.Actor != "" && strings.Contains(a.Body, "private-") || q.Actor == "" && strings.Contains(a.Body, "private-") {
+			if (q.Can == "" || q.Actor == "") && strings.Contains(a.Body, "private-") {
 				t.Errorf("%s as %q shows private names: %.300s", q.Op, q.Actor, a.Body)
 			}
 		},
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyKey: a read-only key changes nothing, whatever its user may.
-func TestE_ReadOnlyKey(t *testing.T) {
+func TestReadOnlyKeyChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.User("guest", nil)
@@ -122,14 +123,12 @@ func TestE_ReadOnlyKey(t *testing.T) {
 			g.want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, "read-only")
 		}
 	}
-	if g.Journal() != before {
-		t.Error("something has changed")
-	}
+	wiretest.Equal(t, "newest entry of the journal", g.Journal(), before)
 }
 
-// TestE_KeyInAddress: a key in an address is no key, so that none gets into histories and logs of proxies. That none is
-// in our log either, and that no answer leads elsewhere with one, is looked at after every test.
-func TestE_KeyInAddress(t *testing.T) {
+// Addresses get into histories and into the logs of proxies. After every test the rig checks that no key is in our own
+// log.
+func TestKeyInAnAddressIsNoKey(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("demo", "1.0")
 	key := g.Key("k", auth.TokenSpec{User: "ada"})
@@ -139,13 +138,15 @@ func TestE_KeyInAddress(t *testing.T) {
 		g.want(g.Do("GET", "/versions"+query, nil), 401, "")
 		g.want(g.Do("GET", "/info/demo"+query, nil), 401, "")
 		g.want(g.Do("POST", "/api/v1/gems"+query, newRelease("demo", "2.0").build()), 401, "")
-		g.want(g.Do("DELETE", "/api/v1/gems/yank"+query, body("gem_name", "demo", "version", "1.0", name, key)), 401, "")
+		form := body("gem_name", "demo", "version", "1.0", name, key)
+		g.want(g.Do("DELETE", "/api/v1/gems/yank"+query, form), 401, "")
 	}
 }
 
-// TestA9_Private: who may not read everything gets lists of their own, in which nothing else shows, and which only
-// grow.
-func TestA9_Private(t *testing.T) {
+// mixed is a registry that nobody reads without a login, where the key "part" reads open-* only, "none" no gem, and
+// "all" every gem.
+func mixed(t *testing.T) *rig {
+	t.Helper()
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	g.publish("open-a", "1.0")
 	g.publish("secret-b", "1.0", "2.0.rc1")
@@ -153,59 +154,68 @@ func TestA9_Private(t *testing.T) {
 	g.Scoped("part", "ada", "rubygems:gem:open-*:read")
 	g.Scoped("none", "ada", "npm:package:*:read")
 	g.Scoped("all", "ada", "rubygems:gem:*:read")
-	lists := []string{"/versions", "/names", "/specs.4.8.gz", "/latest_specs.4.8.gz", "/prerelease_specs.4.8.gz", "/api/v1/search.json?query=a", "/api/v1/activity/latest.json", "/api/v1/activity/just_updated.json"}
-	for _, path := range append(lists, "/", "/info/open-a", "/info/absent", "/gems/open-a-1.0.gem", "/gems/absent-1.0.gem", "/quick/Marshal.4.8/absent-1.0.gemspec.rz", "/api/v1/gems/open-a.json", "/api/v1/dependencies") {
+	return g
+}
+
+func TestWithoutALoginNothingIsRead(t *testing.T) {
+	g := mixed(t)
+	for _, path := range []string{
+		"/", "/versions", "/names", "/specs.4.8.gz", "/latest_specs.4.8.gz", "/prerelease_specs.4.8.gz",
+		"/api/v1/search.json?query=a", "/api/v1/activity/latest.json", "/api/v1/activity/just_updated.json",
+		"/info/open-a", "/info/absent", "/gems/open-a-1.0.gem", "/gems/absent-1.0.gem",
+		"/quick/Marshal.4.8/absent-1.0.gemspec.rz", "/api/v1/gems/open-a.json", "/api/v1/dependencies",
+	} {
 		a := g.want(g.Do("GET", path, nil), 401, "gem signin")
-		if !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic ") {
-			t.Errorf("%s: %v", path, a.Header)
-		}
-		for _, method := range []string{"HEAD"} {
-			g.want(g.Do(method, path, nil), 401, "")
-		}
-	}
-	names := func(actor string) string {
-		var out []string
-		for _, line := range lines(g.get("/versions", g.As(actor))) {
-			out = append(out, strings.Join(strings.Fields(line)[:2], " "))
-		}
-		return strings.Join(out, ", ")
-	}
-	if got := names("part"); got != "open-a 1.0, open-c 1.0" {
-		t.Error(got)
-	}
-	if got := names("none"); got != "" {
-		t.Error(got)
-	}
-	whole := "open-a 1.0, secret-b 1.0, secret-b 2.0.rc1, open-c 1.0"
-	if names("ada") != whole || names("all") != whole {
-		t.Error(names("ada"), names("all"))
-	}
-	if got := lines(g.get("/names", g.As("part"))); !slices.Equal(got, []string{"open-a", "open-c"}) {
-		t.Errorf("%q", got)
-	}
-	if got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil, g.As("part"))); len(got) != 2 {
-		t.Errorf("%q", got)
-	}
-	for _, path := range []string{"/info/secret-b", "/gems/secret-b-1.0.gem", "/quick/Marshal.4.8/secret-b-1.0.gemspec.rz", "/api/v1/gems/secret-b.json", "/api/v1/versions/secret-b.json", "/api/v1/attestations/secret-b-1.0.json"} {
-		hidden := g.want(g.Do("GET", path, nil, g.As("part")), 404, "")
-		absent := g.want(g.Do("GET", strings.Replace(path, "secret-b", "absent", 1), nil, g.As("part")), 404, "")
-		if wiretest.JSON(hidden) != wiretest.JSON(absent) {
-			t.Errorf("%s: %v, for what is not there %v", path, hidden, absent)
-		}
-	}
-	// The part grows like the whole.
-	held := g.get("/versions", g.As("part")).Body
-	g.publish("secret-b", "3.0")
-	g.publish("open-a", "1.1")
-	a := g.want(g.Do("GET", "/versions", nil, g.As("part"), header("Range", fmt.Sprintf("bytes=%d-", len(held)-1), "If-None-Match", ledger.Tag([]byte(held)))), 206, "")
-	if held[:len(held)-1]+a.Body != g.get("/versions", g.As("part")).Body || strings.Contains(a.Body, "secret") {
-		t.Errorf("%q", a.Body)
+		g.WantHeader(a, "WWW-Authenticate", `Basic realm="larder"`)
+		g.want(g.Do("HEAD", path, nil), 401, "")
 	}
 	g.want(g.Do("GET", "/versions", nil, wiretest.Basic("ada", "wrong")), 401, "wrong")
 }
 
-// TestA9_Errors: bodies and challenges of every sort of refusal, as a golden file.
-func TestA9_Errors(t *testing.T) {
+func TestListsHaveWhatTheKeyMayRead(t *testing.T) {
+	g := mixed(t)
+	whole := []string{"open-a 1.0", "secret-b 1.0", "secret-b 2.0.rc1", "open-c 1.0"}
+	for actor, want := range map[string][]string{
+		"ada": whole, "all": whole, "part": {"open-a 1.0", "open-c 1.0"}, "none": nil,
+	} {
+		var got []string
+		for _, line := range lines(g.get("/versions", g.As(actor))) {
+			got = append(got, strings.Join(strings.Fields(line)[:2], " "))
+		}
+		wiretest.EqualList(t, "/versions for "+actor, got, want...)
+	}
+	wiretest.EqualList(t, "/names for part", lines(g.get("/names", g.As("part"))), "open-a", "open-c")
+	tuples := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil, g.As("part")))
+	wiretest.EqualList(t, "the index for part", tuples, "open-a 1.0 ruby", "open-c 1.0 ruby")
+}
+
+func TestHiddenGemIsAnsweredAsAnAbsentOne(t *testing.T) {
+	g := mixed(t)
+	for _, path := range []string{
+		"/info/secret-b", "/gems/secret-b-1.0.gem", "/quick/Marshal.4.8/secret-b-1.0.gemspec.rz",
+		"/api/v1/gems/secret-b.json", "/api/v1/versions/secret-b.json", "/api/v1/attestations/secret-b-1.0.json",
+	} {
+		hidden := g.want(g.Do("GET", path, nil, g.As("part")), 404, "")
+		absent := g.want(g.Do("GET", strings.Replace(path, "secret-b", "absent", 1), nil, g.As("part")), 404, "")
+		wiretest.Equal(t, path, hidden.Body, absent.Body)
+		wiretest.Equal(t, "headers of "+path, fmt.Sprint(hidden.Header), fmt.Sprint(absent.Header))
+	}
+}
+
+func TestFilteredListIsReadInParts(t *testing.T) {
+	g := mixed(t)
+	held := g.get("/versions", g.As("part")).Body
+	g.publish("secret-b", "3.0")
+	g.publish("open-a", "1.1")
+	rest := header("Range", fmt.Sprintf("bytes=%d-", len(held)-1), "If-None-Match", ledger.Tag([]byte(held)))
+	a := g.want(g.Do("GET", "/versions", nil, g.As("part"), rest), 206, "")
+	wiretest.Equal(t, "what was held and the rest", held[:len(held)-1]+a.Body, g.get("/versions", g.As("part")).Body)
+	if strings.Contains(a.Body, "secret") {
+		t.Errorf("the rest shows a hidden gem: %q", a.Body)
+	}
+}
+
+func TestErrorsAreThoseOfTheGoldenFile(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0", "0.9")
 	g.want(g.yank("ada", "demo", "0.9", ""), 200, "")
@@ -220,7 +230,8 @@ func TestA9_Errors(t *testing.T) {
 	}{
 		{"no credentials", "POST", "/api/v1/gems", newRelease("demo", "2.0").build(), nil},
 		{"bad key", "POST", "/api/v1/gems", "", []option{header("Authorization", "larder_bad")}},
-		{"foreign key", "POST", "/api/v1/gems", "", []option{header("Authorization", "rubygems_"+strings.Repeat("0", 48))}},
+		{"foreign key", "POST", "/api/v1/gems", "",
+			[]option{header("Authorization", "rubygems_"+strings.Repeat("0", 48))}},
 		{"wrong password", "POST", "/api/v1/api_key", "", []option{wiretest.Basic("ada", "wrong")}},
 		{"not logged in", "GET", "/api/v1/profile/me.yaml", nil, nil},
 		{"absent gem", "GET", "/info/absent", nil, nil},
@@ -228,9 +239,12 @@ func TestA9_Errors(t *testing.T) {
 		{"absent specification", "GET", "/quick/Marshal.4.8/demo-9.9.gemspec.rz", nil, nil},
 		{"yanked file", "GET", "/gems/demo-0.9.gem", nil, nil},
 		{"absent in the API", "GET", "/api/v1/versions/absent.json", nil, nil},
-		{"absent version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "9.9"), []option{g.As("ada")}},
-		{"absent variant", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "1.0", "platform", "java"), []option{g.As("ada")}},
-		{"yanked version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "0.9"), []option{g.As("ada")}},
+		{"absent version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "9.9"),
+			[]option{g.As("ada")}},
+		{"absent variant", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "1.0", "platform", "java"),
+			[]option{g.As("ada")}},
+		{"yanked version", "DELETE", "/api/v1/gems/yank", body("gem_name", "demo", "version", "0.9"),
+			[]option{g.As("ada")}},
 		{"unknown address", "GET", "/api/v1/web_hooks.json", nil, nil},
 		{"dependencies", "GET", "/api/v1/dependencies?gems=demo", nil, nil},
 		{"wrong method", "PUT", "/versions", "", nil},
@@ -247,9 +261,10 @@ func TestA9_Errors(t *testing.T) {
 	} {
 		a := g.Do(c.method, c.path, c.body, c.opts...)
 		if a.Status < 400 {
-			t.Errorf("%s: %v", c.what, a)
+			t.Errorf("%s: %v is no error", c.what, a)
 		}
-		fmt.Fprintf(&out, "%s: %d %q %q\n%s", c.what, a.Status, a.Header.Get("WWW-Authenticate"), a.Header.Get("Allow"), a.Body)
+		h := a.Header
+		fmt.Fprintf(&out, "%s: %d %q %q\n%s", c.what, a.Status, h.Get("WWW-Authenticate"), h.Get("Allow"), a.Body)
 		if a.Status == http.StatusUnauthorized && a.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: no challenge", c.what)
 		}

@@ -1,5 +1,7 @@
 package rubygems
 
+// Large registries for benchmarks and tests of cost, written without HTTP.
+
 import (
 	"context"
 	"fmt"
@@ -13,12 +15,13 @@ import (
 	"larder/rubygems/compactindex"
 	"larder/rubygems/gemspec"
 	"larder/rubygems/names"
+	"larder/rubygems/version"
 	"larder/store"
 	"larder/store/storetest"
 )
 
-// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, a line each: internal/bench runs it
-// to have large registries within a minute. Through HTTP each gem would wait for a file of its own to reach the disk.
+// BenchmarkFill fills the data folders that LARDER_BENCH_FILL lists as FOLDER=GEMS, one a line. internal/bench runs it
+// to have large registries within a minute: through HTTP, each gem would wait until its file is on the disk.
 func BenchmarkFill(b *testing.B) {
 	for line := range strings.Lines(os.Getenv("LARDER_BENCH_FILL")) {
 		dir, n, _ := strings.Cut(strings.TrimSpace(line), "=")
@@ -37,7 +40,7 @@ func BenchmarkFill(b *testing.B) {
 	}
 }
 
-// fill writes gems, one version each, without their files' way through HTTP.
+// fill writes gems of one version each, whose files are the same.
 func fill(t testing.TB, s *store.Store, from, to int) {
 	t.Helper()
 	repo := store.NewRepo[Meta](s, store.RubyGems)
@@ -47,7 +50,8 @@ func fill(t testing.TB, s *store.Store, from, to int) {
 		err := s.Update(context.Background(), func(tx *store.Tx) error {
 			for i := from; i < min(to, from+together); i++ {
 				name := fmt.Sprintf("gem-number-%07d", i)
-				if err := repo.In(tx, name, func(tx *store.PackageTx[Meta]) error { return fillGem(tx, name, "1.0.0", blob) }); err != nil {
+				err := repo.In(tx, name, func(tx *store.PackageTx[Meta]) error { return fillGem(tx, name, "1.0.0", blob) })
+				if err != nil {
 					return err
 				}
 			}
@@ -61,13 +65,22 @@ func fill(t testing.TB, s *store.Store, from, to int) {
 
 func fillGem(tx *store.PackageTx[Meta], name, number string, blob store.Blob) error {
 	summary := "About " + name
-	spec := &gemspec.Specification{Name: name, Version: number, Platform: "ruby", Summary: &summary, Authors: []string{"Ada"}}
+	spec := &gemspec.Specification{
+		Name: name, Version: number, Platform: version.Ruby, Summary: &summary, Authors: []string{"Ada"},
+	}
 	p := &publication{gem: &archive.Gem{Spec: spec}, id: number}
 	if err := p.claim(tx); err != nil {
 		return err
 	}
-	v := store.Version[Meta]{ID: number, Published: tx.Tx().Now(), Files: []store.File{{Name: names.FullName(name, number) + ".gem", Digest: blob.Digest}}}
-	v.Meta = Meta{Number: number, Platform: "ruby", Summary: summary, Spec: registry.Part{JSON: []byte(`{"name":"` + name + `"}`)}, Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published)}
+	v := store.Version[Meta]{
+		ID: number, Published: tx.Tx().Now(),
+		Files: []store.File{{Name: names.FullName(name, number) + suffixGem, Digest: blob.Digest}},
+	}
+	v.Meta = Meta{
+		Number: number, Platform: version.Ruby, Summary: summary,
+		Spec: registry.Part{JSON: []byte(`{"name":"` + name + `"}`)},
+		Line: compactindex.Line(spec, blob.Digest.Encoded(), v.Published),
+	}
 	if err := tx.Publish(v); err != nil {
 		return err
 	}

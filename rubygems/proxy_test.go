@@ -1,5 +1,7 @@
 package rubygems
 
+// Copies of another registry: what is passed on, what is left out, and what is never asked for.
+
 import (
 	"net/http"
 	"net/http/httptest"
@@ -9,11 +11,12 @@ import (
 	"testing"
 
 	"larder/internal/ledger"
+	"larder/internal/wiretest"
 	"larder/store"
 	"larder/upstream"
 )
 
-// remote is a registry on its way to a cache: what it is asked for is written down, and its answers can be changed.
+// remote is a registry that another one copies. It notes which paths it was asked for, and its answers can be changed.
 type remote struct {
 	*rig
 	url string
@@ -42,7 +45,7 @@ func (o *remote) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.Clone(r.Context())
-	r.Header = http.Header{} // the whole, as it is
+	r.Header = http.Header{} // the whole document, not encoded
 	rec := httptest.NewRecorder()
 	o.Handler.ServeHTTP(rec, r)
 	w.Header().Set("Content-Type", rec.Header().Get("Content-Type"))
@@ -56,7 +59,7 @@ func (o *remote) set(tamper func(path, body string) string) {
 	o.tamper = tamper
 }
 
-// was says whether a path that holds part was asked for.
+// was reports whether a path that contains part was asked for.
 func (o *remote) was(part string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -70,37 +73,50 @@ func (o *remote) cache(t *testing.T, claims ...string) *rig {
 	return newRig(t, func(r *rigOptions) { r.Upstreams = &up })
 }
 
-// TestA10_Copies: every document and file of another registry, from there and then from here.
-func TestA10_Copies(t *testing.T) {
+func TestCopiesAreWhatTheUpstreamHas(t *testing.T) {
 	o := newRemote(t)
 	o.publish("demo", "1.0", "1.1-x86_64-linux")
 	g := o.cache(t)
-	for _, path := range []string{"/info/demo", "/gems/demo-1.0.gem", "/gems/demo-1.1-x86_64-linux.gem", "/quick/Marshal.4.8/demo-1.0.gemspec.rz"} {
+	for _, path := range []string{
+		"/gems/demo-1.0.gem", "/gems/demo-1.1-x86_64-linux.gem", "/quick/Marshal.4.8/demo-1.0.gemspec.rz",
+	} {
 		want := o.want(o.Do("GET", path, nil), 200, "")
 		for _, from := range []string{"MISS", "HIT"} {
-			if a := g.want(g.Do("GET", path, nil), 200, ""); a.Body != want.Body || a.Header.Get("X-Cache") != from && path != "/info/demo" {
-				t.Errorf("%s %s: %v", path, from, a.Header)
-			}
+			a := g.want(g.Do("GET", path, nil), 200, "")
+			wiretest.Equal(t, path, a.Body, want.Body)
+			g.WantHeader(a, "X-Cache", from)
 		}
 	}
-	// Theirs first, then ours; what comes to either is at the end.
-	held := g.get("/versions").Body
-	g.publish("mine", "1.0")
-	a := g.want(g.Do("GET", "/versions", nil, header("Range", "bytes=1-", "If-None-Match", `"other"`)), 206, "mine 1.0 ")
-	if now := g.get("/versions").Body; !strings.HasPrefix(now, held) || now[1:] != a.Body || a.Header.Get("ETag") != ledger.Tag([]byte(now)) {
-		t.Errorf("%q, then %q", held, now)
+	want := o.want(o.Do("GET", "/info/demo", nil), 200, "")
+	for range 2 {
+		wiretest.Equal(t, "/info/demo", g.want(g.Do("GET", "/info/demo", nil), 200, "").Body, want.Body)
 	}
-	if got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil)); !slices.Equal(got, []string{"demo 1.1 x86_64-linux", "demo 1.0 ruby", "mine 1.0 ruby"}) {
-		t.Errorf("%q", got)
-	}
-	for _, missing := range []string{"/info/absent", "/gems/demo-9.0.gem", "/gems/absent-1.0.gem", "/quick/Marshal.4.8/demo-9.0.gemspec.rz"} {
-		g.want(g.Do("GET", missing, nil), 404, "")
-	}
+	g.wantAll(
+		404, "", "/info/absent", "/gems/demo-9.0.gem", "/gems/absent-1.0.gem",
+		"/quick/Marshal.4.8/demo-9.0.gemspec.rz",
+	)
 }
 
-// TestE_CVE_2020_36327_Confusion: a name that is ours is ours in every document, and the other registry does not hear
-// of it (CVE-2013-0334 as well).
-func TestE_CVE_2020_36327_Confusion(t *testing.T) {
+func TestListsAreTheUpstreamsFollowedByOurs(t *testing.T) {
+	o := newRemote(t)
+	o.publish("demo", "1.0", "1.1-x86_64-linux")
+	g := o.cache(t)
+	held := g.get("/versions").Body
+	g.publish("mine", "1.0")
+	rest := header("Range", "bytes=1-", "If-None-Match", `"other"`)
+	a := g.want(g.Do("GET", "/versions", nil, rest), 206, "mine 1.0 ")
+	now := g.get("/versions").Body
+	if !strings.HasPrefix(now, held) {
+		t.Errorf("the list was %q and is %q", held, now)
+	}
+	wiretest.Equal(t, "all but the first byte", a.Body, now[1:])
+	g.WantHeader(a, "ETag", ledger.Tag([]byte(now)))
+	got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil))
+	wiretest.EqualList(t, "the index", got, "demo 1.1 x86_64-linux", "demo 1.0 ruby", "mine 1.0 ruby")
+}
+
+// CVE-2020-36327, CVE-2013-0334: a gem of the public registry in the place of a private one.
+func TestNameThatIsOursIsOursInEveryDocument(t *testing.T) {
 	o := newRemote(t)
 	o.publish("mine", "9.0")
 	o.publish("Acme-x", "9.0")
@@ -108,33 +124,34 @@ func TestE_CVE_2020_36327_Confusion(t *testing.T) {
 	g := o.cache(t, "rubygems:mine", "rubygems:acme-*")
 	g.publish("mine", "1.0", "1.1")
 	g.want(g.yank("ada", "mine", "1.1", ""), 200, "")
-	if a := g.get("/info/mine"); len(lines(a)) != 1 || !strings.HasPrefix(lines(a)[0], "1.0 ") {
-		t.Errorf("%q", a.Body)
+	if l := lines(g.get("/info/mine")); len(l) != 1 || !strings.HasPrefix(l[0], "1.0 ") {
+		t.Errorf("/info/mine has %q, want the line of 1.0", l)
 	}
-	for _, path := range []string{"/gems/mine-9.0.gem", "/gems/mine-1.1.gem", "/quick/Marshal.4.8/mine-9.0.gemspec.rz", "/info/acme-x", "/info/Acme-x", "/info/ACME-X", "/info/acme-secret", "/info/Mine", "/gems/Acme-x-9.0.gem"} {
-		g.want(g.Do("GET", path, nil), 404, "")
-	}
+	g.wantAll(
+		404, "", "/gems/mine-9.0.gem", "/gems/mine-1.1.gem", "/quick/Marshal.4.8/mine-9.0.gemspec.rz", "/info/acme-x",
+		"/info/Acme-x", "/info/ACME-X", "/info/acme-secret", "/info/Mine", "/gems/Acme-x-9.0.gem",
+	)
 	for _, path := range []string{"/versions", "/names"} {
-		if a := g.get(path); strings.Contains(a.Body, "9.0") || strings.Contains(a.Body, "cme-") || strings.Contains(a.Body, "mine 9") {
-			t.Errorf("%s: %q", path, a.Body)
+		a := g.get(path)
+		for _, theirs := range []string{"9.0", "cme-", "mine 9"} {
+			if strings.Contains(a.Body, theirs) {
+				t.Errorf("%s shows %s: %q", path, theirs, a.Body)
+			}
 		}
 	}
-	if got := lines(g.get("/names")); len(got) != 2 || !slices.Contains(got, "mine") || !slices.Contains(got, "other") {
-		t.Errorf("%q", got)
-	}
-	if got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil)); len(got) != 2 || !slices.Contains(got, "mine 1.0 ruby") {
-		t.Errorf("%q", got)
-	}
+	wiretest.EqualList(t, "names", slices.Sorted(slices.Values(lines(g.get("/names")))), "mine", "other")
+	index := slices.Sorted(slices.Values(readTuples(t, g.Do("GET", "/specs.4.8.gz", nil))))
+	wiretest.EqualList(t, "the index", index, "mine 1.0 ruby", "other 1.0 ruby")
 	for _, name := range []string{"mine", "cme-"} {
 		if o.was(name) {
 			t.Errorf("the other registry was asked for %s: %q", name, o.asked)
 		}
 	}
-	g.want(g.push("ada", newRelease("other", "2.0")), 409, "an administrator claims the name: larder claim rubygems other")
+	text := "an administrator claims the name: larder claim rubygems other"
+	g.want(g.push("ada", newRelease("other", "2.0")), 409, text)
 }
 
-// TestE_HashPinning: a gem that is not what /info says is not served and not kept, whole or cut short.
-func TestE_HashPinning(t *testing.T) {
+func TestGemWithAnotherChecksumIsNotServed(t *testing.T) {
 	o := newRemote(t)
 	o.publish("demo", "1.0", "2.0")
 	g := o.cache(t)
@@ -149,59 +166,59 @@ func TestE_HashPinning(t *testing.T) {
 			}
 			return body
 		})
-		for range 2 {
+		for range 2 { // nor is it kept
 			if a := g.Do("GET", "/gems/demo-1.0.gem", nil); a.Status != 502 && a.Status != 503 {
-				t.Errorf("%s: %v", what, a)
+				t.Errorf("%s: %v, want a 502 or 503", what, a)
 			}
 		}
 	}
 	o.set(nil)
-	if a := g.want(g.Do("GET", "/gems/demo-2.0.gem", nil), 200, ""); a.Body != o.Do("GET", "/gems/demo-2.0.gem", nil).Body {
-		t.Error("other bytes")
-	}
+	a := g.want(g.Do("GET", "/gems/demo-2.0.gem", nil), 200, "")
+	wiretest.Equal(t, "the gem", a.Body, o.Do("GET", "/gems/demo-2.0.gem", nil).Body)
 }
 
-// TestE_RemotePaths: what an upstream calls gems and versions becomes names of files and text on terminals; lines that
-// would lead elsewhere or be obeyed are left out, and the log says so.
-func TestE_RemotePaths(t *testing.T) {
+// Clients make names of files of what an upstream calls gems and versions, and print it on terminals.
+func TestHarmfulLinesAreLeftOut(t *testing.T) {
 	o := newRemote(t)
 	o.publish("demo", "1.0", "2.0")
-	evil := []string{"../../x 1.0 |checksum:00", "9.0/../x |checksum:00", `9.1\x |checksum:00`, "9.2\x1b[31m |checksum:00", "9.3 dep/../x:>= 0|checksum:00", "9.4\u009b |checksum:00", "9.5\x00 |checksum:00"}
+	info := []string{
+		"../../x 1.0 |checksum:00", "9.0/../x |checksum:00", `9.1\x |checksum:00`, "9.2\x1b[31m |checksum:00",
+		"9.3 dep/../x:>= 0|checksum:00", "9.4\u009b |checksum:00", "9.5\x00 |checksum:00",
+	}
+	list := []string{"../../etc 1.0 00", "x\x1b[31m 1.0 00", "a/b 1.0 00", `c\d 1.0 00`, "demo ../9.9 00"}
 	o.set(func(path, body string) string {
 		switch path {
 		case "/info/demo":
-			return body + strings.Join(evil, "\n") + "\n"
+			return body + strings.Join(info, "\n") + "\n"
 		case "/versions":
-			return body + "../../etc 1.0 00\nx\x1b[31m 1.0 00\na/b 1.0 00\n" + `c\d 1.0 00` + "\ndemo ../9.9 00\n"
+			return body + strings.Join(list, "\n") + "\n"
 		}
 		return body
 	})
 	g := o.cache(t)
-	if got := lines(g.get("/info/demo")); len(got) != 2 || !strings.HasPrefix(got[0], "1.0 ") || !strings.HasPrefix(got[1], "2.0 ") {
-		t.Errorf("%q", got)
+	var ids []string
+	for _, line := range lines(g.get("/info/demo")) {
+		id, _, _ := strings.Cut(line, " ")
+		ids = append(ids, id)
 	}
-	if got := lines(g.get("/versions")); len(got) != 2 {
-		t.Errorf("%q", got)
-	}
-	if got := lines(g.get("/names")); !slices.Equal(got, []string{"demo"}) {
-		t.Errorf("%q", got)
-	}
-	if got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil)); !slices.Equal(got, []string{"demo 2.0 ruby", "demo 1.0 ruby"}) {
-		t.Errorf("%q", got)
-	}
-	if !strings.Contains(g.Log.String(), "an upstream's versions are left out") {
-		t.Error("nothing in the log")
+	wiretest.EqualList(t, "/info/demo", ids, "1.0", "2.0")
+	wiretest.Equal(t, "lines of /versions", len(lines(g.get("/versions"))), 2)
+	wiretest.EqualList(t, "/names", lines(g.get("/names")), "demo")
+	got := readTuples(t, g.Do("GET", "/specs.4.8.gz", nil))
+	wiretest.EqualList(t, "the index", got, "demo 2.0 ruby", "demo 1.0 ruby")
+	if want := "an upstream's versions are left out"; !strings.Contains(g.Log.String(), want) {
+		t.Errorf("the log does not say that %s", want)
 	}
 }
 
-// TestE_RemoteMarshal: nothing that is Marshal is read from an upstream: the indexes are made of the compact one, and a
-// specification passes as the bytes it is.
-func TestE_RemoteMarshal(t *testing.T) {
+// Indexes are made of the compact index of the upstream, and a specification is passed on as the bytes it is.
+func TestNoMarshalOfAnUpstreamIsRead(t *testing.T) {
+	const evil = "\x04\bo:\x0bObject\x00"
 	o := newRemote(t)
 	o.publish("demo", "1.0")
 	o.set(func(path, body string) string {
 		if strings.HasPrefix(path, "/quick/") {
-			return "\x04\bo:\x0bObject\x00"
+			return evil
 		}
 		return body
 	})
@@ -209,10 +226,9 @@ func TestE_RemoteMarshal(t *testing.T) {
 	for _, index := range []string{"specs", "latest_specs", "prerelease_specs"} {
 		readTuples(t, g.Do("GET", "/"+index+".4.8.gz", nil))
 	}
-	if a := g.want(g.Do("GET", "/quick/Marshal.4.8/demo-1.0.gemspec.rz", nil), 200, ""); a.Body != "\x04\bo:\x0bObject\x00" {
-		t.Errorf("%q", a.Body)
-	}
+	a := g.want(g.Do("GET", "/quick/Marshal.4.8/demo-1.0.gemspec.rz", nil), 200, "")
+	wiretest.Equal(t, "the specification", a.Body, evil)
 	if o.was("specs.4.8") {
-		t.Errorf("%q", o.asked)
+		t.Errorf("an index of the upstream was asked for: %q", o.asked)
 	}
 }

@@ -1,15 +1,18 @@
 package rubygems
 
+// The rig of the tests: a registry in-process whose derived rows are compared with its records after every test, and
+// gems built in Go.
+
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,6 +27,8 @@ import (
 	"larder/store"
 	"larder/store/storetest"
 )
+
+var header = wiretest.Header
 
 type (
 	answer = wiretest.Answer
@@ -67,27 +72,34 @@ func serve(t testing.TB, s *store.Store) *rig {
 // in is the same registry in a subtest.
 func (g *rig) in(t testing.TB) *rig { return &rig{g.In(t), g.s} }
 
-// checkAnswer: what is refused is text, nothing redirects, and no answer begins with a sentence that means more to
-// clients.
+// checkAnswer checks every answer: errors are text, nothing redirects, and no answer begins with one of the sentences
+// that clients look for.
 func checkAnswer(t testing.TB, r *http.Request, a answer) {
 	t.Helper()
 	switch {
 	case a.Status >= 300 && a.Status < 400 && a.Status != http.StatusNotModified:
 		t.Errorf("%s %s: %v", r.Method, r.URL, a)
 	case a.Status < 400 || r.Method == http.MethodHead:
-	case a.Header.Get("Content-Type") != "text/plain; charset=utf-8" || strings.TrimSpace(a.Body) == "" ||
-		strings.HasPrefix(a.Body, "You have enabled multifactor") || strings.HasPrefix(a.Body, "The API key doesn't have access"):
-		t.Errorf("%s %s: %v is not an error of this registry", r.Method, r.URL, a)
+	case a.Header.Get("Content-Type") != "text/plain; charset=utf-8" || strings.TrimSpace(a.Body) == "":
+		t.Errorf("%s %s: %v has no text", r.Method, r.URL, a)
+	case strings.HasPrefix(a.Body, "You have enabled multifactor"),
+		strings.HasPrefix(a.Body, "The API key doesn't have access"):
+		t.Errorf("%s %s: %v begins as clients must not see", r.Method, r.URL, a)
 	}
 }
 
 // want fails unless the answer has the status, and the text in its body.
 func (g *rig) want(a answer, status int, text string) answer {
 	g.T.Helper()
-	if a.Status != status || !strings.Contains(a.Body, text) {
-		g.T.Fatalf("got %v, want %d %s", a, status, text)
+	return g.Want(a, status, text)
+}
+
+// wantAll fails unless GET of every path has the status, and the text in its body.
+func (g *rig) wantAll(status int, text string, paths ...string) {
+	g.T.Helper()
+	for _, path := range paths {
+		g.want(g.Do("GET", path, nil), status, text)
 	}
-	return a
 }
 
 // checkIndexes compares everything derived with the records it comes from.
@@ -99,7 +111,9 @@ func (g *rig) checkIndexes() {
 	}
 	sums, specs := map[string]string{}, map[string]bool{}
 	for _, pkg := range packages {
-		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error { return g.checkGem(tx, sums, specs) })
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error {
+			return g.checkGem(tx, sums, specs)
+		})
 		if err != nil {
 			g.T.Error(err)
 		}
@@ -135,8 +149,8 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 		}
 		for _, full := range fullNames(tx.Name(), v.Meta.Number, v.Meta.Platform) {
 			p, err := decodePlace(tx.KindIndex(fullTable).Get(fullKey(full)))
-			if err != nil || p != (place{full, tx.Name(), v.ID, v.Yanked}) {
-				g.T.Errorf("%s: place %+v %v", full, p, err)
+			if want := (place{full, tx.Name(), v.ID, v.Yanked}); err != nil || p != want {
+				g.T.Errorf("%s stands for %+v, %v; want %+v", full, p, err, want)
 			}
 		}
 		if v.Yanked {
@@ -164,8 +178,8 @@ func (g *rig) checkGem(tx *store.PackageTx[Meta], sums map[string]string, specs 
 	return err
 }
 
-// checkList replays /versions: each gem's last md5 is that of its /info, what is not yanked is what is there, and the
-// sums are those of the bytes.
+// checkList replays /versions: the last MD5 of each gem is that of its /info, what is not yanked exists, and the sums
+// of the head are those of the bytes.
 func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
 	h, ok, err := versions.Head(t)
 	if err != nil || !ok {
@@ -179,9 +193,9 @@ func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if md5.Sum(body) != [16]byte(m.Sum(nil)) || sha256.Sum256(body) != [32]byte(sha.Sum(nil)) || h.Lines != int64(bytes.Count(body, []byte("\n"))) {
-		g.T.Errorf("the head of /versions is not that of its bytes: %+v", h)
-	}
+	wiretest.Equal(g.T, "MD5 in the head of /versions", [16]byte(m.Sum(nil)), md5.Sum(body))
+	wiretest.Equal(g.T, "SHA-256 in the head of /versions", [32]byte(sha.Sum(nil)), sha256.Sum256(body))
+	wiretest.Equal(g.T, "lines in the head of /versions", h.Lines, int64(bytes.Count(body, []byte("\n"))))
 	last, there := map[string]string{}, map[string]bool{}
 	_, rest, _ := strings.Cut(string(body), "---\n")
 	for line := range strings.Lines(rest) {
@@ -215,7 +229,7 @@ func (g *rig) checkList(t ledger.Tables, sums map[string]string) error {
 // release is a gem to build; its fields can be changed before it is sent.
 type release struct {
 	name, version, platform string
-	more                    string            // further lines of the specification, in place of the usual ones
+	more                    string            // lines of the specification that replace the usual ones
 	deps                    []string          // "rack >= 1, < 2", with "dev " before it for development
 	yaml                    string            // the whole specification
 	files                   map[string]string // of data.tar.gz; "->target" is a link
@@ -231,7 +245,8 @@ type member struct {
 }
 
 func newRelease(name, version string) *release {
-	return &release{name: name, version: version, platform: "ruby", files: map[string]string{"lib/" + name + ".rb": "# " + name + " " + version + "\n"}}
+	files := map[string]string{"lib/" + name + ".rb": "# " + name + " " + version + "\n"}
+	return &release{name: name, version: version, platform: "ruby", files: files}
 }
 
 // specYAML is a specification as RubyGems writes it.
@@ -249,46 +264,47 @@ func (r *release) specYAML() string {
 			d, kind = rest, ":development"
 		}
 		name, req, _ := strings.Cut(d, " ")
-		deps += "- !ruby/object:Gem::Dependency\n  name: " + name + "\n  requirement: !ruby/object:Gem::Requirement\n    requirements:\n" + requirementYAML("    ", req) +
-			"  type: " + kind + "\n  prerelease: false\n  version_requirements: !ruby/object:Gem::Requirement\n    requirements:\n" + requirementYAML("    ", req)
+		deps += "- !ruby/object:Gem::Dependency\n  name: " + name + "\n" +
+			requirementOf("  ", "requirement", req) + "  type: " + kind + "\n  prerelease: false\n" +
+			requirementOf("  ", "version_requirements", req)
 	}
 	more := r.more
 	for _, usual := range [][2]string{
-		{"authors", "authors:\n- Ada\n- Bo\n"}, {"cert_chain", "cert_chain: []\n"}, {"description", "description:\n"}, {"email", "email: ada@example.com\n"},
-		{"homepage", "homepage: https://example.com/" + r.name + "\n"}, {"licenses", "licenses:\n- MIT\n"}, {"metadata", "metadata: {}\n"},
-		{"required_ruby_version", "required_ruby_version: !ruby/object:Gem::Requirement\n  requirements:\n" + requirementYAML("  ", ">= 0")},
-		{"required_rubygems_version", "required_rubygems_version: !ruby/object:Gem::Requirement\n  requirements:\n" + requirementYAML("  ", ">= 0")},
+		{"authors", "authors:\n- Ada\n- Bo\n"},
+		{"cert_chain", "cert_chain: []\n"},
+		{"description", "description:\n"},
+		{"email", "email: ada@example.com\n"},
+		{"homepage", "homepage: https://example.com/" + r.name + "\n"},
+		{"licenses", "licenses:\n- MIT\n"},
+		{"metadata", "metadata: {}\n"},
+		{"required_ruby_version", requirementOf("", "required_ruby_version", ">= 0")},
+		{"required_rubygems_version", requirementOf("", "required_rubygems_version", ">= 0")},
 		{"summary", "summary: About " + r.name + "\n"},
 	} {
 		if !strings.Contains("\n"+r.more, "\n"+usual[0]+":") {
 			more += usual[1]
 		}
 	}
-	return "--- !ruby/object:Gem::Specification\nname: " + r.name + "\nversion: !ruby/object:Gem::Version\n  version: '" + r.version + "'\nplatform: " + r.platform +
-		"\ndate: 2026-11-20 00:00:00.000000000 Z\ndependencies:" + deps + more + "rubygems_version: 3.6.7\nspecification_version: 4\n"
+	return "--- !ruby/object:Gem::Specification\nname: " + r.name + "\n" +
+		"version: !ruby/object:Gem::Version\n  version: '" + r.version + "'\nplatform: " + r.platform + "\n" +
+		"date: 2026-11-20 00:00:00.000000000 Z\ndependencies:" + deps + more +
+		"rubygems_version: 3.6.7\nspecification_version: 4\n"
 }
 
-// requirementYAML renders "op version, op version".
-func requirementYAML(indent, req string) (out string) {
+// requirementOf is a field of a specification with the requirement "op version, op version".
+func requirementOf(indent, field, req string) string {
+	out := indent + field + ": !ruby/object:Gem::Requirement\n" + indent + "  requirements:\n"
 	for r := range strings.SplitSeq(req, ", ") {
-		op, version, _ := strings.Cut(r, " ")
-		out += indent + "- - \"" + op + "\"\n" + indent + "  - !ruby/object:Gem::Version\n" + indent + "    version: '" + version + "'\n"
+		op, number, _ := strings.Cut(r, " ")
+		out += indent + "  - - \"" + op + "\"\n" +
+			indent + "    - !ruby/object:Gem::Version\n" + indent + "      version: '" + number + "'\n"
 	}
 	return out
 }
 
-func zipped(p []byte) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(p); err != nil {
-		panic(err)
-	}
-	if err := z.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
-}
+func zipped(p []byte) []byte { return wiretest.Gzip(string(p)) }
 
+// tarred is an archive of members, in their order.
 func tarred(list []member) []byte {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -324,13 +340,16 @@ func (r *release) build() []byte {
 	}
 	slices.SortFunc(files, func(a, b member) int { return strings.Compare(a.name, b.name) })
 	metadata, data := zipped([]byte(r.specYAML())), zipped(tarred(files))
-	m256, d256, m512, d512 := sha256.Sum256(metadata), sha256.Sum256(data), sha512.Sum512(metadata), sha512.Sum512(data)
-	sums := "---\nSHA256:\n  metadata.gz: " + hex.EncodeToString(m256[:]) + "\n  data.tar.gz: " + hex.EncodeToString(d256[:]) +
-		"\nSHA512:\n  metadata.gz: " + hex.EncodeToString(m512[:]) + "\n  data.tar.gz: " + hex.EncodeToString(d512[:]) + "\n"
+	sums := fmt.Sprintf(
+		"---\nSHA256:\n  metadata.gz: %x\n  data.tar.gz: %x\nSHA512:\n  metadata.gz: %x\n  data.tar.gz: %x\n",
+		sha256.Sum256(metadata), sha256.Sum256(data), sha512.Sum512(metadata), sha512.Sum512(data),
+	)
 	if r.checksums != nil {
 		sums = r.checksums(sums)
 	}
-	list := []member{{archive.Metadata, metadata, 0}, {archive.Data, data, 0}, {archive.Checksums, zipped([]byte(sums)), 0}}
+	list := []member{
+		{archive.Metadata, metadata, 0}, {archive.Data, data, 0}, {archive.Checksums, zipped([]byte(sums)), 0},
+	}
 	if r.members != nil {
 		list = r.members(list)
 	}
@@ -340,7 +359,7 @@ func (r *release) build() []byte {
 // push publishes as an actor.
 func (g *rig) push(actor string, r *release) answer {
 	g.T.Helper()
-	return g.Do("POST", "/api/v1/gems", r.build(), g.As(actor), wiretest.Header("Content-Type", "application/octet-stream"))
+	return g.Do("POST", "/api/v1/gems", r.build(), g.As(actor), header("Content-Type", "application/octet-stream"))
 }
 
 // publish publishes versions of a gem as ada; "1.0-java" is one for a platform.
@@ -369,24 +388,23 @@ func (g *rig) yank(actor, name, number, platform string) answer {
 	if platform != "" {
 		f = body("gem_name", name, "version", number, "platform", platform)
 	}
-	return g.Do("DELETE", "/api/v1/gems/yank", f, g.As(actor), wiretest.Header("Content-Type", "application/x-www-form-urlencoded"))
+	typ := header("Content-Type", "application/x-www-form-urlencoded")
+	return g.Do("DELETE", "/api/v1/gems/yank", f, g.As(actor), typ)
 }
 
 // get reads a document of the compact index and checks its sums.
 func (g *rig) get(path string, opts ...option) answer {
 	g.T.Helper()
 	a := g.want(g.Do("GET", path, nil, opts...), 200, "")
-	if a.Header.Get("ETag") != ledger.Tag([]byte(a.Body)) {
-		g.T.Errorf("%s: ETag %s", path, a.Header.Get("ETag"))
-	}
 	sum := sha256.Sum256([]byte(a.Body))
-	if d := base64.StdEncoding.EncodeToString(sum[:]); a.Header.Get("Repr-Digest") != "sha-256=:"+d+":" || a.Header.Get("Digest") != "sha-256="+d {
-		g.T.Errorf("%s: digests %v", path, a.Header)
-	}
+	d := base64.StdEncoding.EncodeToString(sum[:])
+	g.WantHeader(
+		a, "ETag", ledger.Tag([]byte(a.Body)), "Repr-Digest", "sha-256=:"+d+":", "Digest", "sha-256="+d,
+	)
 	return a
 }
 
-// lines are those of a document after its head.
+// lines are the lines of a document of the compact index, without its head.
 func lines(a answer) []string {
 	_, rest, _ := strings.Cut(a.Body, "---\n")
 	if rest == "" {
@@ -397,4 +415,9 @@ func lines(a answer) []string {
 
 func withPolicies(p ...store.Policy) func(*rigOptions) {
 	return func(o *rigOptions) { o.Store = append(o.Store, storetest.WithPolicies(p...)) }
+}
+
+// signed appends a signature to the members of a gem.
+func signed(l []member) []member {
+	return append(l, member{name: "data.tar.gz.sig", content: []byte("x")})
 }

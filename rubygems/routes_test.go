@@ -1,5 +1,7 @@
 package rubygems
 
+// Paths and queries: which request each is, the link back, and what is no address.
+
 import (
 	"errors"
 	"net/url"
@@ -31,9 +33,10 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	return table.Row(i).Op, q, nil
 }
 
-// TestA1_EveryPathParses has every spelling that was seen on the wire.
-func TestA1_EveryPathParses(t *testing.T) {
+// The paths have every spelling that was seen on the wire.
+func TestEveryPathParsesAndLinksBack(t *testing.T) {
 	at := func(day int) time.Time { return time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC) }
+	rack, window := Request{Name: "rack"}, "/api/v1/timeframe_versions.json"
 	for _, c := range []struct {
 		method, path, op string
 		want             Request
@@ -43,7 +46,7 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"HEAD", "/versions", "rubygems.versions", Request{}},
 		{"GET", "//versions", "rubygems.versions", Request{}},
 		{"GET", "/names", "rubygems.names", Request{}},
-		{"GET", "/info/rack", "rubygems.info", Request{Name: "rack"}},
+		{"GET", "/info/rack", "rubygems.info", rack},
 		{"GET", "/info/net-http%2Dpersistent", "rubygems.info", Request{Name: "net-http-persistent"}},
 		{"GET", "/info/RedCloth", "rubygems.info", Request{Name: "RedCloth"}},
 		{"GET", "/info/yank", "rubygems.info", Request{Name: "yank"}},
@@ -51,7 +54,8 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"GET", "/latest_specs.4.8.gz", "rubygems.specs", Request{Index: "latest_specs"}},
 		{"GET", "/prerelease_specs.4.8.gz", "rubygems.specs", Request{Index: "prerelease_specs"}},
 		{"GET", "/quick/Marshal.4.8/rack-3.1.0.gemspec.rz", "rubygems.gemspec", Request{Full: "rack-3.1.0"}},
-		{"GET", "/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", "rubygems.gemspec", Request{Full: "a-1.0-x86_64-linux-musl"}},
+		{"GET", "/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", "rubygems.gemspec",
+			Request{Full: "a-1.0-x86_64-linux-musl"}},
 		{"GET", "/gems/foo-2-1.0.gem", "rubygems.download", Request{Full: "foo-2-1.0"}},
 		{"HEAD", "//gems/rack-3.1.0.gem", "rubygems.download", Request{Full: "rack-3.1.0"}},
 		{"GET", "/api/v1/dependencies?gems=a,b", "rubygems.dependencies", Request{}},
@@ -63,20 +67,23 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"PUT", "/api/v1/gems/unyank", "rubygems.unyank", Request{}},
 		{"POST", "/api/v1/gems/restore", "rubygems.restore", Request{}},
 		{"GET", "/api/v1/gems.json", "rubygems.own", Request{}},
-		{"GET", "/api/v1/gems/rack.json", "rubygems.show", Request{Name: "rack"}},
+		{"GET", "/api/v1/gems/rack.json", "rubygems.show", rack},
 		{"GET", "/api/v1/gems/yank.json", "rubygems.show", Request{Name: "yank"}},
 		{"GET", "/api/v1/gems/rack/owners.yaml", "rubygems.owners", Request{Name: "rack", Form: "yaml"}},
 		{"GET", "/api/v1/gems/rack/owners.json", "rubygems.owners", Request{Name: "rack", Form: "json"}},
-		{"POST", "/api/v1/gems/rack/owners", "rubygems.owner.add", Request{Name: "rack"}},
-		{"DELETE", "//api/v1/gems/rack/owners", "rubygems.owner.remove", Request{Name: "rack"}},
-		{"PATCH", "/api/v1/gems/rack/owners", "rubygems.owner.change", Request{Name: "rack"}},
-		{"GET", "/api/v1/versions/rack.json", "rubygems.releases", Request{Name: "rack"}},
-		{"GET", "/api/v1/versions/rack/latest.json", "rubygems.latest", Request{Name: "rack"}},
-		{"GET", "/api/v2/rubygems/rack/versions/1.0.0.rc1.json?platform=java", "rubygems.release", Request{Name: "rack", Version: "1.0.0.rc1", Platform: "java"}},
+		{"POST", "/api/v1/gems/rack/owners", "rubygems.owner.add", rack},
+		{"DELETE", "//api/v1/gems/rack/owners", "rubygems.owner.remove", rack},
+		{"PATCH", "/api/v1/gems/rack/owners", "rubygems.owner.change", rack},
+		{"GET", "/api/v1/versions/rack.json", "rubygems.releases", rack},
+		{"GET", "/api/v1/versions/rack/latest.json", "rubygems.latest", rack},
+		{"GET", "/api/v2/rubygems/rack/versions/1.0.0.rc1.json?platform=java", "rubygems.release",
+			Request{Name: "rack", Version: "1.0.0.rc1", Platform: "java"}},
 		{"GET", "/api/v1/search.json?query=a+b&page=2", "rubygems.search", Request{Query: "a b", Page: 2}},
 		{"GET", "/api/v1/search.json?q=x", "rubygems.search", Request{Query: "x", Page: 1}},
-		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-08T00:00:00Z&page=3", "rubygems.timeframe", Request{From: at(1), To: at(8), Page: 3}},
-		{"GET", "/api/v1/timeframe_versions.json?from=2026-01-01T01:00:00%2B01:00", "rubygems.timeframe", Request{From: at(1), To: at(8), Page: 1}},
+		{"GET", window + "?from=2026-01-01T00:00:00Z&to=2026-01-08T00:00:00Z&page=3", "rubygems.timeframe",
+			Request{From: at(1), To: at(8), Page: 3}},
+		{"GET", window + "?from=2026-01-01T01:00:00%2B01:00", "rubygems.timeframe",
+			Request{From: at(1), To: at(8), Page: 1}},
 		{"GET", "/api/v1/activity/latest.json", "rubygems.activity.latest", Request{}},
 		{"GET", "/api/v1/activity/just_updated.json", "rubygems.activity.updated", Request{}},
 		{"GET", "/api/v1/attestations/rack-3.1.0.json", "rubygems.attestations", Request{Full: "rack-3.1.0"}},
@@ -90,38 +97,62 @@ func TestA1_EveryPathParses(t *testing.T) {
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
-			t.Errorf("%s %s: %s %+v %v, want %s %+v", c.method, c.path, op, q, err, c.op, c.want)
+			t.Errorf("%s %s is %s %+v, %v; want %s %+v", c.method, c.path, op, q, err, c.op, c.want)
 			continue
 		}
 		link := table.Link(op, q)
 		if again, q2, err := parseRaw(t, c.method, link); err != nil || again != op || !reflect.DeepEqual(q, q2) {
-			t.Errorf("%s %s links to %s: %s %+v %v", c.method, c.path, link, again, q2, err)
+			t.Errorf("%s %s links to %s, which is %s %+v, %v", c.method, c.path, link, again, q2, err)
 		}
 	}
 }
 
-// TestE_Paths: what leads elsewhere, or is no name, is no address; keys are not read from one.
-func TestE_Paths(t *testing.T) {
-	for raw, want := range map[string]error{
-		"GET /info/..": problem.ErrBadPath, "GET /info/%2e%2e": problem.ErrBadPath, "GET /info/a%2fb": problem.ErrBadPath, "GET /info/a%5Cb": problem.ErrBadPath, "GET /info/a%00": problem.ErrBadPath, "GET /info/%zz": problem.ErrBadPath,
-		"GET /./versions": problem.ErrBadPath, "GET /info/" + strings.Repeat("a", 2000): problem.ErrBadPath, "GET /info/a%0Ab": problem.ErrNoRoute, "GET /info/a b": problem.ErrNoRoute, "GET /info/": problem.ErrNoRoute,
-		"GET /info/a.json": problem.ErrNoRoute, "GET /info/-a": problem.ErrNoRoute, "GET /gems/..gem": problem.ErrNoRoute, "GET /gems/rack.gem": problem.ErrNoRoute, "GET /gems/rack-1.0.gem.rz": problem.ErrNoRoute, "GET /quick/rack-1.0.gemspec.rz": problem.ErrNoRoute,
-		"GET /specs.4.8": problem.ErrNoRoute, "GET /my_specs.4.8.gz": problem.ErrNoRoute, "GET /yaml": problem.ErrNoRoute, "GET /api/v2/rubygems/rack/versions/x.json": problem.ErrNoRoute, "GET /api/v1/gems/rack/owners.xml": problem.ErrNoRoute,
-		"GET /api/v2/rubygems/rack/versions/1.json?platform=..": nil, "POST /versions": problem.ErrMethod, "PUT /api/v1/gems": problem.ErrMethod, "GET /api/v1/gems/yank": problem.ErrMethod, "OPTIONS /info/a": problem.ErrMethod,
-		"GET /api/v1/search.json?query=" + strings.Repeat("a", 600): problem.ErrBadPath, "GET /api/v1/search.json?query=a&page=0": problem.ErrBadPath, "GET /api/v1/search.json?query=a&page=x": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json": problem.ErrBadPath,
-		"GET /api/v1/timeframe_versions.json?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z": problem.ErrBadPath, "GET /api/v1/timeframe_versions.json?from=2026-01-02T00:00:00Z&to=x": problem.ErrBadPath,
-	} {
-		method, path, _ := strings.Cut(raw, " ")
-		_, q, err := parseRaw(t, method, root+path)
-		if want == nil && problem.Status(err) == 400 {
-			continue
-		}
-		if !errors.Is(err, want) || want == nil {
-			t.Errorf("%s: %+v %v, want %v", raw, q, err, want)
+// wantMisfits fails unless each request line, "GET /path", is refused with the error.
+func wantMisfits(t *testing.T, want error, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		method, path, _ := strings.Cut(line, " ")
+		if op, q, err := parseRaw(t, method, root+path); !errors.Is(err, want) {
+			t.Errorf("%s is %s %+v, %v; want %v", line, op, q, err, want)
 		}
 	}
+}
+
+func TestPathThatLeadsElsewhereIsMalformed(t *testing.T) {
+	wantMisfits(
+		t, problem.ErrBadPath, "GET /info/..", "GET /info/%2e%2e", "GET /info/a%2fb", "GET /info/a%5Cb", "GET /info/a%00",
+		"GET /info/%zz", "GET /./versions", "GET /info/"+strings.Repeat("a", 2000),
+	)
+}
+
+func TestValueThatIsNoNameIsNoAddress(t *testing.T) {
+	wantMisfits(
+		t, problem.ErrNoRoute, "GET /info/a%0Ab", "GET /info/a b", "GET /info/", "GET /info/a.json", "GET /info/-a",
+		"GET /gems/..gem", "GET /gems/rack.gem", "GET /gems/rack-1.0.gem.rz", "GET /quick/rack-1.0.gemspec.rz",
+		"GET /specs.4.8", "GET /my_specs.4.8.gz", "GET /yaml", "GET /api/v2/rubygems/rack/versions/x.json",
+		"GET /api/v1/gems/rack/owners.xml",
+	)
 	if _, _, err := parseRaw(t, "GET", "/rubygemsx/versions"); !errors.Is(err, problem.ErrNoRoute) {
-		t.Error(err)
+		t.Errorf("an address beside the root gives %v, want %v", err, problem.ErrNoRoute)
+	}
+}
+
+func TestAddressWithoutTheMethod(t *testing.T) {
+	wantMisfits(
+		t, problem.ErrMethod, "POST /versions", "PUT /api/v1/gems", "GET /api/v1/gems/yank", "OPTIONS /info/a",
+	)
+}
+
+func TestQueryWithABadValueIsMalformed(t *testing.T) {
+	const search, window = "GET /api/v1/search.json?query=", "GET /api/v1/timeframe_versions.json"
+	wantMisfits(
+		t, problem.ErrBadPath, search+strings.Repeat("a", 600), search+"a&page=0", search+"a&page=x",
+		window, window+"?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z",
+		window+"?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", window+"?from=2026-01-02T00:00:00Z&to=x",
+	)
+	_, q, err := parseRaw(t, "GET", root+"/api/v2/rubygems/rack/versions/1.json?platform=..")
+	if problem.Status(err) != 400 {
+		t.Errorf("the platform .. is read as %+v, %v; want a 400", q, err)
 	}
 }
 
@@ -130,12 +161,13 @@ func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"/rubygems/", "/rubygems//api/v1/gems", "/rubygems/info/rack", "/rubygems/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", "/rubygems/gems/foo-2-1.0.gem",
-		"/rubygems/api/v1/gems/rack/owners.yaml", "/rubygems/api/v2/rubygems/rack/versions/1.0.json?platform=java", "/rubygems/api/v1/search.json?query=a&page=2",
-		"/rubygems/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00.5Z", "/rubygems/specs.4.8.gz", "/rubygems/info/..%2f", "/rubygems/api/v1/profile/me.json", "/rubygems/api/v1/dependencies.yaml",
+		"/", "//api/v1/gems", "/info/rack", "/quick/Marshal.4.8/a-1.0-x86_64-linux-musl.gemspec.rz", "/gems/foo-2-1.0.gem",
+		"/api/v1/gems/rack/owners.yaml", "/api/v2/rubygems/rack/versions/1.0.json?platform=java",
+		"/api/v1/search.json?query=a&page=2", "/api/v1/timeframe_versions.json?from=2026-01-01T00:00:00.5Z",
+		"/specs.4.8.gz", "/info/..%2f", "/api/v1/profile/me.json", "/api/v1/dependencies.yaml",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"} {
-			f.Add(m, s)
+			f.Add(m, root+s)
 		}
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {

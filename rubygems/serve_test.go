@@ -23,12 +23,9 @@ import (
 	"larder/internal/registry"
 	"larder/internal/rubymarshal"
 	"larder/internal/rubymarshal/marshaltest"
-	"larder/internal/wiretest"
 	"larder/rubygems/version"
 	"larder/store/storetest"
 )
-
-var header = wiretest.Header
 
 // TestA4_Info: the line of every sort of version, in the order of publishing, byte for byte.
 func TestA4_Info(t *testing.T) {
@@ -40,8 +37,8 @@ func TestA4_Info(t *testing.T) {
 	rich := newRelease("demo", "1.1.0")
 	rich.platform = "x86_64-linux"
 	rich.deps = []string{"zlib >= 0", "dev rake ~> 13.0", "rack >= 2.0, < 4"}
-	rich.more = "required_ruby_version: !ruby/object:Gem::Requirement\n  requirements:\n" + requirementYAML("  ", ">= 3.0, < 3.4.dev") +
-		"required_rubygems_version: !ruby/object:Gem::Requirement\n  requirements:\n" + requirementYAML("  ", ">= 3.3.22")
+	rich.more = requirementOf("", "required_ruby_version", ">= 3.0, < 3.4.dev") +
+		requirementOf("", "required_rubygems_version", ">= 3.3.22")
 	g.want(g.push("ada", rich), 200, "Successfully registered gem: demo (1.1.0-x86_64-linux)")
 	sum := func(r *release) string { s := sha256.Sum256(r.build()); return hex.EncodeToString(s[:]) }
 	want := "---\n1.0.0 |checksum:" + sum(plain) + ",created_at:2026-01-02T03:04:05Z\n" +

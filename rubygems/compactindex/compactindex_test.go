@@ -1,5 +1,7 @@
 package compactindex
 
+// Lines and lists of the compact index: what of them is read, passed on, left out and joined.
+
 import (
 	"errors"
 	"fmt"
@@ -11,58 +13,67 @@ import (
 	"larder/rubygems/gemspec"
 )
 
-// TestEntries: facts in any order, those nobody knows, tokens that name no platform; what must not be passed on is not
-// there.
-func TestEntries(t *testing.T) {
-	const sum = "ab12"
-	body := InfoHead + "1.0 |checksum:" + sum + "\n" +
-		"1.1-java rack:>= 2.0&< 4,zlib:>= 0|ruby:>= 3.0&< 3.4.dev,created_at:2026-10-01T08:00:00Z,checksum:" + sum + ",new:x\n" +
-		"1.18.9-78be552b |checksum:" + sum + ",platform:= x86_64-linux-musl\n" + "1.2 |created_at:soon\n" + "../1.3 |checksum:" + sum + "\n\n1.4\x1b |checksum:" + sum + "\n"
+// The lines have facts in any order, unknown ones, an ID whose end is no platform, and text that must not be passed on.
+const infoLines = InfoHead + "1.0 |checksum:ab12\n" +
+	"1.1-java rack:>= 2.0&< 4,zlib:>= 0|ruby:>= 3.0&< 3.4.dev,created_at:2026-10-01T08:00:00Z,checksum:ab12,new:x\n" +
+	"1.18.9-78be552b |checksum:ab12,platform:= x86_64-linux-musl\n1.2 |created_at:soon\n" +
+	"../1.3 |checksum:ab12\n\n1.4\x1b |checksum:ab12\n"
+
+func TestEntriesAreTheHarmlessLines(t *testing.T) {
 	var got []string
-	for _, l := range Entries([]byte(body)) {
+	for _, l := range Entries([]byte(infoLines)) {
 		got = append(got, fmt.Sprint(l.ID, " ", l.SHA256, " ", l.Created.Unix() > 0))
-		if !strings.Contains(body, string(l.Raw)) || !strings.HasPrefix(string(l.Raw), l.ID) {
-			t.Errorf("%q", l.Raw)
+		if !strings.Contains(infoLines, string(l.Raw)) || !strings.HasPrefix(string(l.Raw), l.ID) {
+			t.Errorf("the raw line of %s is %q", l.ID, l.Raw)
 		}
 	}
-	if want := []string{"1.0 ab12 false", "1.1-java ab12 true", "1.18.9-78be552b ab12 false", "1.2  false"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if at := CreatedTimes([]byte(body))["1.1-java"]; !at.Equal(time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)) {
-		t.Error(at)
+	want := []string{"1.0 ab12 false", "1.1-java ab12 true", "1.18.9-78be552b ab12 false", "1.2  false"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the entries are %q, want %q", got, want)
 	}
 }
 
-// TestTuples: what is there after everything that was published, yanked and restored.
-func TestTuples(t *testing.T) {
-	list := "created_at: 2026-01-01T00:00:00Z\n---\nb 1.0,1.10,1.9 00\na 1.0-java 00\nb -1.9 00\nb 2.0.rc1 00\nb -1.0 00\nb 1.0 00\nc 1 00\nc -1 00\nbroken\n"
+func TestTimesOfPublishing(t *testing.T) {
+	got, want := CreatedTimes([]byte(infoLines))["1.1-java"], time.Date(2026, 10, 1, 8, 0, 0, 0, time.UTC)
+	if !got.Equal(want) {
+		t.Errorf("1.1-java was published at %v, want %v", got, want)
+	}
+}
+
+func TestTuplesAreWhatIsNotYankedLast(t *testing.T) {
+	list := "created_at: 2026-01-01T00:00:00Z\n---\nb 1.0,1.10,1.9 00\na 1.0-java 00\nb -1.9 00\nb 2.0.rc1 00\n" +
+		"b -1.0 00\nb 1.0 00\nc 1 00\nc -1 00\nbroken\n"
 	var got []string
 	Tuples([]byte(list), func(x gemspec.Tuple) { got = append(got, x.Name+" "+x.Number+" "+x.Platform) })
-	if want := []string{"b 2.0.rc1 ruby", "b 1.10 ruby", "b 1.0 ruby", "a 1.0 java"}; !slices.Equal(got, want) {
-		t.Errorf("%q", got)
+	want := []string{"b 2.0.rc1 ruby", "b 1.10 ruby", "b 1.0 ruby", "a 1.0 java"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the list has %q, want %q", got, want)
 	}
 }
 
-// TestFiltered: a part of a list is a list, and grows as the whole does.
-func TestFiltered(t *testing.T) {
-	whole := "created_at: 2026-01-01T00:00:00Z\n---\n" + string(VersionsLine("open", "1.0", "00")) + string(VersionsLine("secret", "1.0", "00"))
+const listHead = "created_at: 2026-01-01T00:00:00Z\n---\n"
+
+func TestFilteredListGrowsAsTheWhole(t *testing.T) {
+	whole := listHead + string(VersionsLine("open", "1.0", "00")) + string(VersionsLine("secret", "1.0", "00"))
 	open := func(name string) (bool, error) { return name != "secret", nil }
-	before, err := Filtered([]byte(whole), open)
-	if err != nil || string(before) != "created_at: 2026-01-01T00:00:00Z\n---\nopen 1.0 00\n" {
-		t.Errorf("%q %v", before, err)
+	part := listHead + "open 1.0 00\n"
+	for _, c := range []struct{ more, want string }{
+		{"", part}, {"secret 2.0 00\nopen -1.0 00\n", part + "open -1.0 00\n"},
+	} {
+		got, err := Filtered([]byte(whole+c.more), open)
+		if err != nil || string(got) != c.want {
+			t.Errorf("filtered with %q more: %q, %v; want %q", c.more, got, err, c.want)
+		}
 	}
-	if after, err := Filtered([]byte(whole+"secret 2.0 00\nopen -1.0 00\n"), open); err != nil || string(after) != string(before)+"open -1.0 00\n" {
-		t.Errorf("%q %v", after, err)
-	}
-	if _, err := Filtered([]byte(whole), func(string) (bool, error) { return false, errors.New("no") }); err == nil {
-		t.Error("a list that could not be judged")
+	unknown := errors.New("no answer")
+	_, err := Filtered([]byte(whole), func(string) (bool, error) { return false, unknown })
+	if !errors.Is(err, unknown) {
+		t.Errorf("when no right can be asked: %v, want %v", err, unknown)
 	}
 }
 
-// TestContinues: two lists that only grew make one that only grows, unless a name of theirs became ours.
-func TestContinues(t *testing.T) {
-	const head = "created_at: 2026-01-01T00:00:00Z\n---\n"
-	j := &Joined{Theirs: []byte(head + "rack 1.0 00\n"), Ours: []byte("mine 1.0 00\n")}
+func TestJoinedListContinuesUnlessOursHidesAName(t *testing.T) {
+	j := &Joined{Theirs: []byte(listHead + "rack 1.0 00\n"), Ours: []byte("mine 1.0 00\n")}
 	for what, c := range map[string]struct {
 		theirs, ours string
 		want         bool
@@ -73,11 +84,14 @@ func TestContinues(t *testing.T) {
 		"ours hides":  {"", "rack 2.0 00\n", false},
 		"in capitals": {"", "Rack 2.0 00\n", false},
 	} {
-		if got := j.Continues(append([]byte(string(j.Theirs)), c.theirs...), append([]byte(string(j.Ours)), c.ours...)); got != c.want {
-			t.Errorf("%s: %t", what, got)
+		if got := j.Continues([]byte(string(j.Theirs)+c.theirs), []byte(string(j.Ours)+c.ours)); got != c.want {
+			t.Errorf("%s: the list continues: %t, want %t", what, got, c.want)
 		}
 	}
-	if j.Continues([]byte(head), j.Ours) || (*Joined)(nil).Continues(j.Theirs, j.Ours) {
-		t.Error("a list that became shorter")
+	if j.Continues([]byte(listHead), j.Ours) {
+		t.Error("a list continues that became shorter")
+	}
+	if (*Joined)(nil).Continues(j.Theirs, j.Ours) {
+		t.Error("a list continues that was not made before")
 	}
 }
