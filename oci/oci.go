@@ -35,7 +35,7 @@ func (o Options) WithDefaults() Options {
 	return o
 }
 
-// The roots. /oci is an alias of /v2 (DESIGN §8); /v1 is what docker search and podman search ask first.
+// The roots. /oci is an alias of /v2; /v1 is what docker search and podman search ask first.
 const (
 	rootV2    = "/v2"
 	rootAlias = "/oci"
