@@ -95,6 +95,7 @@ func TestDamagedRowsAreErrors(t *testing.T) {
 	} {
 		for what, read := range c.reads {
 			t.Run(c.bucket+"/"+what, func(t *testing.T) {
+				t.Parallel()
 				s := openPlain(t)
 				fillOne(t, s)
 				must := func(err error) {
