@@ -17,6 +17,7 @@ import (
 	"larder/composer/semver"
 	"larder/internal/advisory"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -92,9 +93,9 @@ func (a advised) Fault() string {
 
 // restamp moves a package's document of releases on, if there is the package: its advisories stand there too.
 func (s *server) restamp(tx *store.Tx, name string) error {
-	return s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
-			if isOneOf(err, store.ErrNotFound) {
+			if registry.IsOneOf(err, store.ErrNotFound) {
 				return nil
 			}
 			return err
@@ -127,8 +128,8 @@ func (a advised) entry() json.RawMessage {
 
 // getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock file.
 func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) error {
-	return s.serveWhole(w, r, "filter", func(ctx context.Context) ([]byte, error) {
-		found, err := s.advisories(ctx, nil, 0)
+	return s.serveWhole(w, r, "filter", func(ctx context.Context, view registry.View) ([]byte, error) {
+		found, err := s.advisories(ctx, view, nil, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -152,9 +153,7 @@ func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) er
 // an empty list, one that is not known, or not for whoever asks, is absent.
 func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	names := q.Packages
 	if r.Method == http.MethodPost {
 		raw, err := wire.ReadBody(r, maxForm)
@@ -174,19 +173,21 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 		return problem.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
 	var found map[string][]advised
-	err := s.store.Heavy(ctx, func() (err error) {
-		found, err = s.advisories(ctx, names, q.Since)
+	err := s.Store.Heavy(ctx, func() (err error) {
+		found, err = s.advisories(ctx, view, names, q.Since)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"advisories": found})
 }
 
 // advisories are those of packages, of all when there are no names, that were reported since a time.
-func (s *server) advisories(ctx context.Context, names []string, since int64) (map[string][]advised, error) {
+func (s *server) advisories(
+	ctx context.Context, view registry.View, names []string, since int64,
+) (map[string][]advised, error) {
 	found := map[string][]advised{}
 	var list []advised
 	var err error
@@ -214,7 +215,7 @@ func (s *server) advisories(ctx context.Context, names []string, since int64) (m
 		}
 	}
 	for name := range found {
-		ok, err := s.readable(ctx, name)
+		ok, err := view.Sees(name)
 		if err != nil {
 			return nil, err
 		}
@@ -237,17 +238,17 @@ func valid(names []string) (out []string) {
 
 // known are the packages among names that are here.
 func (s *server) known(ctx context.Context, names []string) (out []string, err error) {
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		out = nil
 		for _, name := range names {
-			err := s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			err := s.Repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 				_, err := tx.Package()
 				return err
 			})
 			switch {
 			case err == nil:
 				out = append(out, name)
-			case !isOneOf(err, store.ErrNotFound):
+			case !registry.IsOneOf(err, store.ErrNotFound):
 				return err
 			}
 		}

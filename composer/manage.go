@@ -14,6 +14,7 @@ import (
 	"larder/composer/semver"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -25,7 +26,7 @@ func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request
 	if !ok {
 		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := hide(tx, normalized); err != nil && !(q.Purge && errors.Is(err, store.ErrNotFound)) {
 			return err
 		}
@@ -95,7 +96,7 @@ func purge(tx *store.PackageTx[Meta], normalized string) error {
 
 // deletePackage hides every version, or with purge removes all there is of a package.
 func (s *server) deletePackage(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -159,7 +160,7 @@ type settings struct {
 
 func (s *server) getSettings(w http.ResponseWriter, r *http.Request, q Request) error {
 	var now settings
-	err := s.repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		now = settings{Private: &pkg.Private, Owners: pkg.Owners, Abandoned: abandonedState(tx)}
 		return err
@@ -167,7 +168,7 @@ func (s *server) getSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, now)
 }
 
@@ -186,7 +187,7 @@ func (s *server) setSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	if asked.Abandoned, err = abandonedSetting(asked.Abandoned); err != nil {
 		return err
 	}
-	err = s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return asked.apply(tx) })
+	err = s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return asked.apply(tx) })
 	if err != nil {
 		return err
 	}
@@ -251,16 +252,14 @@ type change struct {
 // getChanges tells mirrors which documents have changed. Its clock is the public registry's: a second has 10,000 ticks.
 func (s *server) getChanges(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	// Before the journal is read: what is written meanwhile is told next time.
 	now := ticks(time.Now())
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if q.Since < 0 {
 		return wire.JSON(w, http.StatusBadRequest, map[string]any{"error": "The parameter since is missing; begin with the time given here.", "timestamp": now})
 	}
-	actions, complete, err := s.changes(ctx, q.Since)
+	actions, complete, err := s.changes(ctx, view, q.Since)
 	if err != nil {
 		return err
 	}
@@ -273,12 +272,14 @@ func (s *server) getChanges(w http.ResponseWriter, r *http.Request, q Request) e
 func ticks(t time.Time) int64 { return t.UnixMicro() / (1_000_000 / changesPerSecond) }
 
 // changes reads the journal back to a time; false when it does not reach that far.
-func (s *server) changes(ctx context.Context, since int64) (out []change, complete bool, err error) {
+func (s *server) changes(
+	ctx context.Context, view registry.View, since int64,
+) (out []change, complete bool, err error) {
 	out = []change{}
 	if since < ticks(time.Now().Add(-feedSpan)) {
 		return out, false, nil
 	}
-	tail, err := s.store.JournalTail(ctx, feedEntries)
+	tail, err := s.Store.JournalTail(ctx, feedEntries)
 	if err != nil {
 		return out, false, err
 	}
@@ -292,7 +293,7 @@ func (s *server) changes(ctx context.Context, since int64) (out []change, comple
 				continue
 			}
 			told[c.Package] = true
-			ok, err := s.readable(ctx, e.Package)
+			ok, err := view.Sees(e.Package)
 			if err != nil {
 				return out, false, err
 			}

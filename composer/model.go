@@ -19,7 +19,6 @@ const (
 	maxEntry     = 2 << 20  // bytes of what is kept of a composer.json
 	maxForm      = 1 << 20  // bytes of an audit
 	maxSmallBody = 64 << 10 // bytes of other requests that hold no archive
-	smallBlob    = 64 << 10 // archives up to this size are served from memory
 	maxAnnounced = 2_000    // names in packages.json; beyond it clients ask for every name
 	typeJSON     = "application/json"
 	typeZip      = "application/zip"
