@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"larder/composer/manifest"
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/advisory"
 	"larder/internal/problem"
 	"larder/internal/registry"
@@ -62,7 +62,7 @@ func (a *advised) UnmarshalJSON(raw []byte) error {
 	if a.Sources == nil {
 		a.Sources = []advisedSource{}
 	}
-	if n, err := naming.Parse(a.Package); err == nil {
+	if n, err := names.Parse(a.Package); err == nil {
 		a.Package = n
 	}
 	if t := manifest.Time(a.Reported); t != "" {
@@ -76,10 +76,10 @@ func (a advised) About() string { return a.Package }
 
 // Fault implements advisory.Advisory.
 func (a advised) Fault() string {
-	switch _, err := naming.Parse(a.Package); {
+	switch _, err := names.Parse(a.Package); {
 	case err != nil:
 		return fmt.Sprintf("packageName %.80q is not a package name.", a.Package)
-	case !semver.IsConstraint(a.Affected):
+	case !version.IsConstraint(a.Affected):
 		return fmt.Sprintf("affectedVersions %.80q is not a constraint like \">=1.0,<1.2.3|2.0.0\".", a.Affected)
 	case a.ID == "" || a.Title == "":
 		return "it needs an advisoryId and a title."
@@ -226,10 +226,10 @@ func (s *server) advisories(
 	return found, nil
 }
 
-// valid are the names among names, in their one spelling.
-func valid(names []string) (out []string) {
-	for _, name := range names {
-		if n, err := naming.Parse(name); err == nil {
+// valid are the names of packages in list, in their one spelling.
+func valid(list []string) (out []string) {
+	for _, name := range list {
+		if n, err := names.Parse(name); err == nil {
 			out = append(out, n)
 		}
 	}

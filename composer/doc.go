@@ -46,12 +46,12 @@
 //
 // # Where is what
 //
-//	composer.go the routes      routes.go   paths and queries     publish.go     a version comes in
-//	index.go    documents       serve.go    reading               manage.go      changing, the feed of changes
-//	search.go   lists, search   downloads.go  counts              advisories.go  audit
-//	errors.go   every error body                                  model.go       what is stored
+//	composer.go the routes           routes.go     paths and queries   model.go       what is stored
+//	publish.go  a version comes in   index.go      documents           serve.go       reading
+//	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
+//	downloads.go  counts             advisories.go audit               errors.go      every error body
 //
-//	naming/     names           manifest/   composer.json and the archive around it
+//	names/      names of packages    version/  versions and constraints, as composer/semver, the library in PHP, reads them
+//	archive/    the ZIP archive      manifest/ composer.json
 //	minify/     lists of versions, minified
-//	semver/     versions and constraints as composer/semver, the library in PHP, reads them
 package composer

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -22,7 +22,7 @@ import (
 // deleteVersion takes a version out of documents and lists. Its archive stays for the lock files that name it, unless the
 // request says purge: then the bytes go, and the number of a release is never given again.
 func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request) error {
-	normalized, ok := semver.Parse(q.Version)
+	normalized, ok := version.Parse(q.Version)
 	if !ok {
 		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
@@ -53,7 +53,7 @@ func hide(tx *store.PackageTx[Meta], normalized string) error {
 	if err := table.Delete([]byte(normalized)); err != nil {
 		return err
 	}
-	dev := semver.IsDev(normalized)
+	dev := version.IsDev(normalized)
 	if err := stamp(tx, dev); err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func hide(tx *store.PackageTx[Meta], normalized string) error {
 
 // purge removes a version's records, of a branch those of all its states; ErrNotFound when there are none.
 func purge(tx *store.PackageTx[Meta], normalized string) error {
-	if !semver.IsDev(normalized) {
+	if !version.IsDev(normalized) {
 		return tx.Delete(normalized, true)
 	}
 	var states []string
@@ -200,7 +200,7 @@ func abandonedSetting(raw json.RawMessage) (json.RawMessage, error) {
 	case "", "true", "false":
 		return raw, nil
 	}
-	name, err := naming.Parse(rawjson.TextOf(raw))
+	name, err := names.Parse(rawjson.TextOf(raw))
 	return rawjson.Quote(name), err
 }
 

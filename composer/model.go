@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/composer/manifest"
-	"larder/composer/semver"
+	"larder/composer/version"
 )
 
 // typePackage is the type of Composer's names in auth scopes: composer:package:acme/demo:read.
@@ -48,7 +48,7 @@ type part struct {
 
 // idOf is the store's name of a version.
 func idOf(normalized, reference string) string {
-	if semver.IsDev(normalized) {
+	if version.IsDev(normalized) {
 		return normalized + "#" + reference
 	}
 	return normalized

@@ -17,7 +17,7 @@ import (
 
 	"larder/composer/manifest"
 	"larder/composer/minify"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -229,7 +229,7 @@ func (s *server) proxiedDist(w http.ResponseWriter, r *http.Request, q Request) 
 // place finds an archive in the package's metadata; one that is not in it makes us ask for that as it is now.
 func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 	form := formReleases
-	if semver.IsDev(q.Version) {
+	if version.IsDev(q.Version) {
 		form = formBranches
 	}
 	ctx = upstream.WithBudget(ctx)

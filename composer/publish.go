@@ -12,8 +12,9 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/composer/archive"
 	"larder/composer/manifest"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/problem"
@@ -146,7 +147,7 @@ const inspectionSize = 4 << 20
 
 // inspect opens the archive; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
-	m, err := manifest.Read(p.stage, p.stage.Size())
+	m, err := archive.Read(p.stage, p.stage.Size())
 	if err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func (p *publication) chooseVersion() error {
 		if v == "" {
 			continue
 		}
-		n, ok := semver.Parse(v)
+		n, ok := version.Parse(v)
 		switch {
 		case !ok:
 			return problem.Errorf(store.ErrInvalid, "%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v)
@@ -246,7 +247,7 @@ func (p *publication) taken(tx *store.PackageTx[Meta], digest string) (standing,
 		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.", p.version, p.name)
 	case v.Yanked:
 		return retired, v, nil
-	case !semver.IsDev(p.normalized):
+	case !version.IsDev(p.normalized):
 		return present, v, nil
 	}
 	tag, err := tx.Tag(p.normalized)
@@ -324,7 +325,7 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 
 // show puts a version that is stored into the documents and lists.
 func show(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta], overwrite bool) error {
-	dev := semver.IsDev(normalized)
+	dev := version.IsDev(normalized)
 	if dev {
 		err := tx.SetTag(normalized, v.ID, store.TagCond{Create: !overwrite})
 		if errors.Is(err, store.ErrDenied) {

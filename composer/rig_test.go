@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"larder/composer/minify"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -113,7 +113,7 @@ func (g *rig) checkRows() {
 func (g *rig) checkRecords(tx *store.PackageTx[Meta], shownNow map[string]bool) {
 	best := ""
 	for id := range shownNow {
-		if best == "" || semver.Before(id, best) {
+		if best == "" || version.Before(id, best) {
 			best = id
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/problem"
 	"larder/internal/route"
 	"larder/internal/wire"
@@ -94,7 +94,7 @@ func badPath(format string, args ...any) error {
 // setAsked takes the name of a package whose metadata is asked for. What cannot be a name is a package that is not here:
 // Composer asks every repository for every name, and takes only a 404 for a no.
 func (q *Request) setAsked(v string) (err error) {
-	if q.Name, err = naming.Parse(v); err != nil {
+	if q.Name, err = names.Parse(v); err != nil {
 		return route.ErrOther
 	}
 	return nil
@@ -114,7 +114,7 @@ func (q *Request) asked(branches bool) string {
 }
 
 func (q *Request) setProvided(v string) error {
-	if !naming.IsProvided(v) {
+	if !names.IsProvided(v) {
 		return route.ErrOther
 	}
 	q.Name = strings.ToLower(v)
@@ -131,7 +131,7 @@ func (q *Request) setVendor(v string) error {
 
 // setBase takes the second half of a package's name.
 func (q *Request) setBase(v string) error {
-	name, err := naming.Parse(q.Name + "/" + v)
+	name, err := names.Parse(q.Name + "/" + v)
 	if err != nil {
 		return problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
@@ -191,7 +191,7 @@ func (q *Request) setArtifact(segs []string) error {
 	for _, prefix := range []string{segs[0] + "-" + segs[1] + "-", segs[1] + "-"} {
 		rest, ok := strings.CutPrefix(stem, prefix)
 		// A file may be called anything: only what is a version says something.
-		if _, isVersion := semver.Parse(rest); ok && isVersion {
+		if _, isVersion := version.Parse(rest); ok && isVersion {
 			q.Version = rest
 			break
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/composer/naming"
+	"larder/composer/names"
 	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
@@ -192,7 +192,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if n, err := naming.Parse(q.Name); q.Name != "" && op != "composer.providers" && (err != nil || n != q.Name) {
+		if n, err := names.Parse(q.Name); q.Name != "" && op != "composer.providers" && (err != nil || n != q.Name) {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
 		op2, again, err := parseRaw(t, method, table.Link(op, q))

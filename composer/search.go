@@ -17,8 +17,8 @@ import (
 	"unicode"
 
 	"larder/composer/manifest"
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -74,7 +74,7 @@ func words(s string) []string {
 // list brings the listing along when a version was published that is better than the listed one, or is that one.
 func list(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta]) error {
 	now, err := listedSummary(tx)
-	if err != nil || now.Version != "" && semver.Before(now.Version, normalized) {
+	if err != nil || now.Version != "" && version.Before(now.Version, normalized) {
 		return err
 	}
 	return setListing(tx, v.Meta.Summary)
@@ -108,7 +108,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 	best := ""
 	for _, table := range []string{indexReleases, indexBranches} {
 		for k := range tx.Index(table).Scan(nil, nil) {
-			if id := string(k); best == "" || semver.Before(id, best) {
+			if id := string(k); best == "" || version.Before(id, best) {
 				best = id
 			}
 		}
@@ -126,7 +126,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 // shown is the record behind a version that documents show.
 func shown(tx *store.PackageTx[Meta], normalized string) (v store.Version[Meta], err error) {
 	id := normalized
-	if semver.IsDev(normalized) {
+	if version.IsDev(normalized) {
 		tag, err := tx.Tag(normalized)
 		if err != nil {
 			return v, err
@@ -317,7 +317,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	ctx := r.Context()
 	query := store.Query{}
 	for _, word := range strings.Fields(strings.ToLower(q.Query)) {
-		if strings.Trim(word, naming.Chars) == "" && strings.Trim(word, "._-/") != "" {
+		if strings.Trim(word, names.Chars) == "" && strings.Trim(word, "._-/") != "" {
 			query.Words = append(query.Words, word)
 		} else {
 			query.Words = append(query.Words, words(word)...)
