@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"larder/composer/manifest"
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/advisory"
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -61,7 +62,7 @@ func (a *advised) UnmarshalJSON(raw []byte) error {
 	if a.Sources == nil {
 		a.Sources = []advisedSource{}
 	}
-	if n, err := naming.Parse(a.Package); err == nil {
+	if n, err := names.Parse(a.Package); err == nil {
 		a.Package = n
 	}
 	if t := manifest.Time(a.Reported); t != "" {
@@ -75,10 +76,10 @@ func (a advised) About() string { return a.Package }
 
 // Fault implements advisory.Advisory.
 func (a advised) Fault() string {
-	switch _, err := naming.Parse(a.Package); {
+	switch _, err := names.Parse(a.Package); {
 	case err != nil:
 		return fmt.Sprintf("packageName %.80q is not a package name.", a.Package)
-	case !semver.IsConstraint(a.Affected):
+	case !version.IsConstraint(a.Affected):
 		return fmt.Sprintf("affectedVersions %.80q is not a constraint like \">=1.0,<1.2.3|2.0.0\".", a.Affected)
 	case a.ID == "" || a.Title == "":
 		return "it needs an advisoryId and a title."
@@ -92,9 +93,9 @@ func (a advised) Fault() string {
 
 // restamp moves a package's document of releases on, if there is the package: its advisories stand there too.
 func (s *server) restamp(tx *store.Tx, name string) error {
-	return s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
-			if isOneOf(err, store.ErrNotFound) {
+			if registry.IsOneOf(err, store.ErrNotFound) {
 				return nil
 			}
 			return err
@@ -127,8 +128,8 @@ func (a advised) entry() json.RawMessage {
 
 // getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock file.
 func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) error {
-	return s.serveWhole(w, r, "filter", func(ctx context.Context) ([]byte, error) {
-		found, err := s.advisories(ctx, nil, 0)
+	return s.serveWhole(w, r, "filter", func(ctx context.Context, view registry.View) ([]byte, error) {
+		found, err := s.advisories(ctx, view, nil, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -152,9 +153,7 @@ func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) er
 // an empty list, one that is not known, or not for whoever asks, is absent.
 func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	names := q.Packages
 	if r.Method == http.MethodPost {
 		raw, err := wire.ReadBody(r, maxForm)
@@ -174,19 +173,21 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 		return problem.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
 	var found map[string][]advised
-	err := s.store.Heavy(ctx, func() (err error) {
-		found, err = s.advisories(ctx, names, q.Since)
+	err := s.Store.Heavy(ctx, func() (err error) {
+		found, err = s.advisories(ctx, view, names, q.Since)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"advisories": found})
 }
 
 // advisories are those of packages, of all when there are no names, that were reported since a time.
-func (s *server) advisories(ctx context.Context, names []string, since int64) (map[string][]advised, error) {
+func (s *server) advisories(
+	ctx context.Context, view registry.View, names []string, since int64,
+) (map[string][]advised, error) {
 	found := map[string][]advised{}
 	var list []advised
 	var err error
@@ -214,7 +215,7 @@ func (s *server) advisories(ctx context.Context, names []string, since int64) (m
 		}
 	}
 	for name := range found {
-		ok, err := s.readable(ctx, name)
+		ok, err := view.Sees(name)
 		if err != nil {
 			return nil, err
 		}
@@ -225,10 +226,10 @@ func (s *server) advisories(ctx context.Context, names []string, since int64) (m
 	return found, nil
 }
 
-// valid are the names among names, in their one spelling.
-func valid(names []string) (out []string) {
-	for _, name := range names {
-		if n, err := naming.Parse(name); err == nil {
+// valid are the names of packages in list, in their one spelling.
+func valid(list []string) (out []string) {
+	for _, name := range list {
+		if n, err := names.Parse(name); err == nil {
 			out = append(out, n)
 		}
 	}
@@ -237,17 +238,17 @@ func valid(names []string) (out []string) {
 
 // known are the packages among names that are here.
 func (s *server) known(ctx context.Context, names []string) (out []string, err error) {
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		out = nil
 		for _, name := range names {
-			err := s.repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			err := s.Repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
 				_, err := tx.Package()
 				return err
 			})
 			switch {
 			case err == nil:
 				out = append(out, name)
-			case !isOneOf(err, store.ErrNotFound):
+			case !registry.IsOneOf(err, store.ErrNotFound):
 				return err
 			}
 		}

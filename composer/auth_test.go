@@ -16,27 +16,27 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	pkg := "/packages/" + name
 	all := map[string]wiretest.Case{}
 	add := func(op, method, path string, body any, status int) {
-		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name) && op != opPut}
+		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name) && op != "composer.put"}
 	}
-	add(opRoot, "GET", "/packages.json", nil, 200)
-	add(opMetadata, "GET", "/p2/"+name+".json", nil, 200)
-	add(opDist, "GET", distPath(name, "1.0.0.0", newRelease(name, "1.0.0").reference()), nil, 200)
-	add(opInfo, "GET", pkg+".json", nil, 200)
-	add(opList, "GET", "/list.json", nil, 200)
-	add(opSearch, "GET", "/search.json?q=x", nil, 200)
-	add(opProviders, "GET", "/providers/psr/log.json", nil, 200)
-	add(opNotify, "POST", "/downloads/", fields{"downloads": []fields{{"name": "acme/none"}}}, 201)
-	add(opAudit, "POST", "/api/security-advisories/", "packages[]=acme/none", 200)
-	add(opFilter, "GET", "/filter-summary.json", nil, 200)
-	add(opChanges, "GET", "/metadata/changes.json?since=1", nil, 200)
-	add(opPut, "PUT", "?version=2.0.0", newRelease(name, "2.0.0").archive(), 201)
-	add(opUpload, "PUT", "/packages/upload/"+name+"/3.0.0", newRelease(name, "3.0.0").archive(), 201)
-	add(opSettings, "GET", pkg+"/settings", nil, 200)
-	add(opSettingsSet, "PUT", pkg+"/settings", fields{"abandoned": true}, 200)
-	add(opDeleteVersion, "DELETE", pkg+"/versions/1.0.0", nil, 204)
-	add(opDelete, "DELETE", pkg, nil, 204)
-	add(opAdvisories, "GET", "/api/advisories", nil, 200)
-	add(opAdvisoriesSet, "PUT", "/api/advisories", "[]", 200)
+	add("composer.root", "GET", "/packages.json", nil, 200)
+	add("composer.metadata", "GET", "/p2/"+name+".json", nil, 200)
+	add("composer.dist", "GET", distPath(name, "1.0.0.0", newRelease(name, "1.0.0").reference()), nil, 200)
+	add("composer.info", "GET", pkg+".json", nil, 200)
+	add("composer.list", "GET", "/list.json", nil, 200)
+	add("composer.search", "GET", "/search.json?q=x", nil, 200)
+	add("composer.providers", "GET", "/providers/psr/log.json", nil, 200)
+	add("composer.notify", "POST", "/downloads/", fields{"downloads": []fields{{"name": "acme/none"}}}, 201)
+	add("composer.audit", "POST", "/api/security-advisories/", "packages[]=acme/none", 200)
+	add("composer.filter", "GET", "/filter-summary.json", nil, 200)
+	add("composer.changes", "GET", "/metadata/changes.json?since=1", nil, 200)
+	add("composer.put", "PUT", "?version=2.0.0", newRelease(name, "2.0.0").archive(), 201)
+	add("composer.upload", "PUT", "/packages/upload/"+name+"/3.0.0", newRelease(name, "3.0.0").archive(), 201)
+	add("composer.settings", "GET", pkg+"/settings", nil, 200)
+	add("composer.settings.set", "PUT", pkg+"/settings", fields{"abandoned": true}, 200)
+	add("composer.version.delete", "DELETE", pkg+"/versions/1.0.0", nil, 204)
+	add("composer.package.delete", "DELETE", pkg, nil, 204)
+	add("composer.advisories", "GET", "/api/advisories", nil, 200)
+	add("composer.advisories.set", "PUT", "/api/advisories", "[]", 200)
 	return all
 }
 
@@ -48,7 +48,7 @@ func TestE_Matrix(t *testing.T) {
 	// not got the version yet.
 	n := 0
 	wiretest.Matrix[Request]{
-		Routes: (&server{}).operations(), Scope: "composer:package",
+		Routes: (&server{}).routes(), Scope: "composer:package",
 		Name: func(private bool, n int) string {
 			return fmt.Sprintf(map[bool]string{false: "acme/pkg%d", true: "secret/pkg%d"}[private], n)
 		},
@@ -57,20 +57,20 @@ func TestE_Matrix(t *testing.T) {
 			g.Want(g.Ada("PUT", "/packages/"+name+"/settings", fields{"private": true}), 200, "")
 		},
 		// What is named in a body is filtered once it is known what is here.
-		Listings: []string{opNotify, opAudit},
-		Creating: []string{opPut},
+		Listings: []string{"composer.notify", "composer.audit"},
+		Creating: []string{"composer.put"},
 		Cases: func(w *wiretest.Rig, name, _ string) map[string]wiretest.Case {
 			r := &rig{w, g.s}
 			all := r.cases(name)
 			n++
-			put := all[opPut]
+			put := all["composer.put"]
 			put.Path = fmt.Sprintf("?version=2.0.%d", n)
-			all[opPut] = put
+			all["composer.put"] = put
 			return all
 		},
 		Want: func(q wiretest.Question, status int) int {
 			switch {
-			case q.Op != opPut || strings.Contains(q.Can, "c"):
+			case q.Op != "composer.put" || strings.Contains(q.Can, "c"):
 				return status
 			case q.Actor == "":
 				return 401
@@ -88,8 +88,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	g.publish("acme/demo", "1.0.0")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	all, before := g.cases("acme/demo"), g.Journal()
-	for _, op := range (&server{}).operations() {
-		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == opPut {
+	for _, op := range (&server{}).routes() {
+		if c := all[op.Op]; op.Need.Kind() > wire.Read || op.Op == "composer.put" {
 			g.Want(g.Do(c.Method, c.Path, c.Body, g.As("reader")), 403, `"warning":`)
 		}
 	}

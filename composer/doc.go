@@ -9,33 +9,34 @@
 //
 // # Wire table
 //
-// P is a package (acme/demo), N a provided name, V a version, R an archive's reference, F a file name. HEAD is answered
-// wherever GET is. Paths are below /composer; "ours" marks what nobody else has, the dialects of uploads are those of the
-// registries named.
+// Method, path below /composer, operation and what it needs; who asks for it stands with the routes in composer.go, from
+// which the table is made. HEAD is answered wherever GET is.
 //
-//	GET     /packages.json                  composer.root            repositories  composer, always
-//	PUT     /                               composer.put             Gitea         curl -T, CI; ?version=, ?src-type= …, ?private=1; also /F.zip
-//	GET     /p2/P.json                      composer.metadata        repositories  composer require, update, show, audit
-//	GET     /p2/P~dev.json                  composer.metadata        repositories  composer, where branches are allowed
-//	GET     /dists/P/V/R.zip                composer.dist            repositories  composer install, also without any metadata
-//	GET     /packages/P.json                composer.info            packagist     dashboards, update bots
-//	GET     /list.json                      composer.list            repositories  composer search -N, show -a 'acme/*', completion
-//	GET     /search.json                    composer.search          repositories  composer search
-//	GET     /providers/N.json               composer.providers       repositories  composer, when a name cannot be resolved
-//	POST    /downloads/                     composer.notify          repositories  composer, after every install
-//	GET     /api/security-advisories/       composer.audit           packagist     tools; ?packages[]=, ?updatedSince=
-//	POST    /api/security-advisories/       composer.audit           repositories  composer audit
-//	GET     /filter-summary.json            composer.filter          repositories  composer from 2.10 on, before every install
-//	GET     /metadata/changes.json          composer.changes         packagist     mirrors; ?since=
-//	PUT     /packages/upload/P/V            composer.upload          Nexus         composer push, curl; the archive or a form
-//	POST    /packages/upload/P/V            composer.upload          Nexus         the same
-//	PUT     /P/F.zip                        composer.upload          Artifactory   composer push, curl; ?properties=composer.version=
-//	DELETE  /packages/P/versions/V          composer.version.delete  ours          curl; ?purge=1 removes the archive as well
-//	DELETE  /packages/P                     composer.package.delete  ours          curl; ?purge=1
-//	GET     /packages/P/settings            composer.settings        ours          operators
-//	PUT     /packages/P/settings            composer.settings.set    ours          operators: {"private": true, "abandoned": "acme/other"}
-//	GET     /api/advisories                 composer.advisories      ours          operators
-//	PUT     /api/advisories                 composer.advisories.set  ours          operators: an array, or another registry's answer, replaces all
+//	GET     /packages.json                                          composer.root            list
+//	GET     /                                                       composer.root            list
+//	PUT     /                                                       composer.put             body
+//	PUT     /{file}.zip                                             composer.put             body
+//	GET     /p2/{releases...}.json                                  composer.metadata        read
+//	GET     /p2/{branches...}~dev.json                              composer.metadata        read
+//	GET     /dists/{vendor}/{base}/{normalized...}/{reference}.zip  composer.dist            read
+//	GET     /packages/{vendor}/{base}.json                          composer.info            read
+//	GET     /list.json                                              composer.list            list
+//	GET     /search.json                                            composer.search          list
+//	GET     /providers/{provided...}.json                           composer.providers       list
+//	POST    /downloads/                                             composer.notify          list
+//	GET     /api/security-advisories/                               composer.audit           list
+//	POST    /api/security-advisories/                               composer.audit           list
+//	GET     /filter-summary.json                                    composer.filter          list
+//	GET     /metadata/changes.json                                  composer.changes         list
+//	PUT     /packages/upload/{vendor}/{base}/{version...}           composer.upload          create
+//	POST    /packages/upload/{vendor}/{base}/{version...}           composer.upload          create
+//	PUT     /{artifact...}                                          composer.upload          create
+//	DELETE  /packages/{vendor}/{base}/versions/{shown...}           composer.version.delete  delete
+//	DELETE  /packages/{vendor}/{base}                               composer.package.delete  delete
+//	GET     /packages/{vendor}/{base}/settings                      composer.settings        read
+//	PUT     /packages/{vendor}/{base}/settings                      composer.settings.set    write
+//	GET     /api/advisories                                         composer.advisories      admin
+//	PUT     /api/advisories                                         composer.advisories.set  admin
 //
 // # Rights
 //
@@ -45,12 +46,12 @@
 //
 // # Where is what
 //
-//	routes.go   paths           model.go    what is stored        publish.go     a version comes in
-//	index.go    documents       serve.go    reading               manage.go      changing, the feed of changes
-//	search.go   lists, search   downloads.go  counts              advisories.go  audit
-//	errors.go   every error body
+//	composer.go the routes           routes.go     paths and queries   model.go       what is stored
+//	publish.go  a version comes in   index.go      documents           serve.go       reading
+//	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
+//	downloads.go  counts             advisories.go audit               errors.go      every error body
 //
-//	naming/     names           manifest/   composer.json and the archive around it
+//	names/      names of packages    version/  versions and constraints, as composer/semver, the library in PHP, reads them
+//	archive/    the ZIP archive      manifest/ composer.json
 //	minify/     lists of versions, minified
-//	semver/     versions and constraints as composer/semver, the library in PHP, reads them
 package composer

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"larder/internal/problem"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -59,7 +60,7 @@ func (c counts) since(days int) (sum int) {
 
 // downloads reads a package's counts.
 func (s *server) downloads(ctx context.Context, name string) (c counts, err error) {
-	err = s.store.View(ctx, func(tx *store.Tx) error {
+	err = s.Store.View(ctx, func(tx *store.Tx) error {
 		c, err = countsOf(tx, name)
 		return err
 	})
@@ -81,9 +82,7 @@ func countsOf(tx *store.Tx, name string) (c counts, err error) {
 // not for whoever asks, are left out without a word, and so is what comes too often.
 func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	raw, err := wire.ReadBody(r, maxSmallBody)
 	if err != nil {
 		return err
@@ -104,33 +103,24 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 	for _, d := range body.Downloads {
 		names = append(names, d.Name)
 	}
-	if err := s.count(ctx, valid(names)); err != nil {
+	if err := s.count(ctx, view, valid(names)); err != nil {
 		return err
 	}
 	return wire.JSON(w, http.StatusCreated, map[string]string{"status": "success"})
 }
 
 // count adds one install to each package that is here and that whoever asks may read.
-func (s *server) count(ctx context.Context, names []string) error {
+func (s *server) count(ctx context.Context, view registry.View, names []string) error {
 	slices.Sort(names)
 	known, err := s.known(ctx, slices.Compact(names))
 	if err != nil {
 		return err
 	}
-	names = names[:0]
-	for _, name := range known {
-		ok, err := s.readable(ctx, name)
-		if err != nil {
-			return err
-		}
-		if ok {
-			names = append(names, name)
-		}
+	names, err = registry.Visible(view, known, func(name string) string { return name })
+	if err != nil || len(names) == 0 {
+		return err
 	}
-	if len(names) == 0 {
-		return nil
-	}
-	return s.store.Update(ctx, func(tx *store.Tx) error {
+	return s.Store.Update(ctx, func(tx *store.Tx) error {
 		table := tx.Table(downloadsTable)
 		for _, name := range names {
 			c, err := countsOf(tx, name)

@@ -7,13 +7,13 @@ import (
 	"io"
 	"strings"
 
-	"larder/composer/manifest"
+	"larder/composer/archive"
 	"larder/store"
 )
 
 // Identify says which package a ZIP archive is. Most name no version: that was said at the upload.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
-	m, err := manifest.Read(r, size)
+	m, err := archive.Read(r, size)
 	if err != nil || m.Name == "" {
 		return store.Found{}, false
 	}

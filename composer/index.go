@@ -15,7 +15,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/composer/minify"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/rawjson"
 	"larder/store"
 )
@@ -28,7 +28,7 @@ const (
 
 // tableOf is where a version's fragment is.
 func tableOf(normalized string) string {
-	if semver.IsDev(normalized) {
+	if version.IsDev(normalized) {
 		return indexBranches
 	}
 	return indexReleases
@@ -105,12 +105,12 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 // sortFragments brings versions into the order of documents.
 func sortFragments(list []fragment) {
 	type placed struct {
-		semver.Place
+		version.Place
 		fragment
 	}
 	all := make([]placed, len(list))
 	for i, f := range list {
-		all[i] = placed{semver.PlaceOf(f.ID), f}
+		all[i] = placed{version.PlaceOf(f.ID), f}
 	}
 	slices.SortFunc(all, func(a, b placed) int { return a.Compare(b.Place) })
 	for i := range all {
@@ -144,7 +144,7 @@ func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	if p.Abandoned != nil && string(p.Abandoned) != "false" {
 		out = append(out, minify.Field{Key: "abandoned", Value: p.Abandoned})
 	}
-	if i == 0 && p.Branches && slices.Contains(semver.DefaultBranches, f.ID) {
+	if i == 0 && p.Branches && slices.Contains(version.DefaultBranches, f.ID) {
 		out = append(out, minify.Field{Key: "default-branch", Value: []byte("true")})
 	}
 	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference))

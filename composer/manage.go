@@ -10,10 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -21,11 +22,11 @@ import (
 // deleteVersion takes a version out of documents and lists. Its archive stays for the lock files that name it, unless the
 // request says purge: then the bytes go, and the number of a release is never given again.
 func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request) error {
-	normalized, ok := semver.Parse(q.Version)
+	normalized, ok := version.Parse(q.Version)
 	if !ok {
 		return problem.Errorf(store.ErrNotFound, "there is no such version")
 	}
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if err := hide(tx, normalized); err != nil && !(q.Purge && errors.Is(err, store.ErrNotFound)) {
 			return err
 		}
@@ -52,7 +53,7 @@ func hide(tx *store.PackageTx[Meta], normalized string) error {
 	if err := table.Delete([]byte(normalized)); err != nil {
 		return err
 	}
-	dev := semver.IsDev(normalized)
+	dev := version.IsDev(normalized)
 	if err := stamp(tx, dev); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func hide(tx *store.PackageTx[Meta], normalized string) error {
 
 // purge removes a version's records, of a branch those of all its states; ErrNotFound when there are none.
 func purge(tx *store.PackageTx[Meta], normalized string) error {
-	if !semver.IsDev(normalized) {
+	if !version.IsDev(normalized) {
 		return tx.Delete(normalized, true)
 	}
 	var states []string
@@ -95,7 +96,7 @@ func purge(tx *store.PackageTx[Meta], normalized string) error {
 
 // deletePackage hides every version, or with purge removes all there is of a package.
 func (s *server) deletePackage(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		if _, err := tx.Package(); err != nil {
 			return err
 		}
@@ -159,7 +160,7 @@ type settings struct {
 
 func (s *server) getSettings(w http.ResponseWriter, r *http.Request, q Request) error {
 	var now settings
-	err := s.repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		now = settings{Private: &pkg.Private, Owners: pkg.Owners, Abandoned: abandonedState(tx)}
 		return err
@@ -167,7 +168,7 @@ func (s *server) getSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, now)
 }
 
@@ -186,7 +187,7 @@ func (s *server) setSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	if asked.Abandoned, err = abandonedSetting(asked.Abandoned); err != nil {
 		return err
 	}
-	err = s.repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return asked.apply(tx) })
+	err = s.Repo.Update(r.Context(), q.Name, func(tx *store.PackageTx[Meta]) error { return asked.apply(tx) })
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func abandonedSetting(raw json.RawMessage) (json.RawMessage, error) {
 	case "", "true", "false":
 		return raw, nil
 	}
-	name, err := naming.Parse(rawjson.TextOf(raw))
+	name, err := names.Parse(rawjson.TextOf(raw))
 	return rawjson.Quote(name), err
 }
 
@@ -251,16 +252,14 @@ type change struct {
 // getChanges tells mirrors which documents have changed. Its clock is the public registry's: a second has 10,000 ticks.
 func (s *server) getChanges(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
+	view := s.View(ctx)
 	// Before the journal is read: what is written meanwhile is told next time.
 	now := ticks(time.Now())
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if q.Since < 0 {
 		return wire.JSON(w, http.StatusBadRequest, map[string]any{"error": "The parameter since is missing; begin with the time given here.", "timestamp": now})
 	}
-	actions, complete, err := s.changes(ctx, q.Since)
+	actions, complete, err := s.changes(ctx, view, q.Since)
 	if err != nil {
 		return err
 	}
@@ -273,12 +272,14 @@ func (s *server) getChanges(w http.ResponseWriter, r *http.Request, q Request) e
 func ticks(t time.Time) int64 { return t.UnixMicro() / (1_000_000 / changesPerSecond) }
 
 // changes reads the journal back to a time; false when it does not reach that far.
-func (s *server) changes(ctx context.Context, since int64) (out []change, complete bool, err error) {
+func (s *server) changes(
+	ctx context.Context, view registry.View, since int64,
+) (out []change, complete bool, err error) {
 	out = []change{}
 	if since < ticks(time.Now().Add(-feedSpan)) {
 		return out, false, nil
 	}
-	tail, err := s.store.JournalTail(ctx, feedEntries)
+	tail, err := s.Store.JournalTail(ctx, feedEntries)
 	if err != nil {
 		return out, false, err
 	}
@@ -292,7 +293,7 @@ func (s *server) changes(ctx context.Context, since int64) (out []change, comple
 				continue
 			}
 			told[c.Package] = true
-			ok, err := s.readable(ctx, e.Package)
+			ok, err := view.Sees(e.Package)
 			if err != nil {
 				return out, false, err
 			}

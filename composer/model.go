@@ -8,7 +8,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/composer/manifest"
-	"larder/composer/semver"
+	"larder/composer/version"
 )
 
 // typePackage is the type of Composer's names in auth scopes: composer:package:acme/demo:read.
@@ -19,7 +19,6 @@ const (
 	maxEntry     = 2 << 20  // bytes of what is kept of a composer.json
 	maxForm      = 1 << 20  // bytes of an audit
 	maxSmallBody = 64 << 10 // bytes of other requests that hold no archive
-	smallBlob    = 64 << 10 // archives up to this size are served from memory
 	maxAnnounced = 2_000    // names in packages.json; beyond it clients ask for every name
 	typeJSON     = "application/json"
 	typeZip      = "application/zip"
@@ -49,7 +48,7 @@ type part struct {
 
 // idOf is the store's name of a version.
 func idOf(normalized, reference string) string {
-	if semver.IsDev(normalized) {
+	if version.IsDev(normalized) {
 		return normalized + "#" + reference
 	}
 	return normalized

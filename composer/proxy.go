@@ -17,9 +17,10 @@ import (
 
 	"larder/composer/manifest"
 	"larder/composer/minify"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
@@ -32,32 +33,11 @@ const (
 	freshSearch   = 5 * time.Minute
 )
 
-// remote joins the server with the upstreams of its kind.
-func (s *server) remote(r *upstream.Registry) {
-	s.up = r.Set(store.Composer, upstream.Protocol{
-		Spelling: Spelling(),
-		Probe: func(name string) upstream.Query {
-			return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) { return usualMetadata(name, formReleases), "" })
-		},
+// probe asks whether an upstream has a package, where every repository has its metadata.
+func probe(name string) upstream.Query {
+	return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) {
+		return usualMetadata(name, formReleases), ""
 	})
-}
-
-// elsewhere reports whether an upstream may have what is not here.
-func (s *server) elsewhere(err error) bool { return s.up != nil && errors.Is(err, store.ErrNotFound) }
-
-// mayTake refuses the first publish of a name that an upstream has: it would hide a package people rely on.
-func (s *server) mayTake(ctx context.Context, name string) error {
-	if s.up == nil {
-		return nil
-	}
-	err := s.repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-		_, err := tx.Package()
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return s.up.MayPublish(ctx, name)
-	}
-	return err
 }
 
 // remoteRoot is what we read of an upstream's packages.json.
@@ -67,7 +47,7 @@ type remoteRoot struct {
 }
 
 func (s *server) rootOf(ctx context.Context, u *upstream.Upstream) (root remoteRoot, from *url.URL, err error) {
-	d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject})
+	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject})
 	if err != nil {
 		return root, nil, err
 	}
@@ -97,7 +77,7 @@ func usualMetadata(name, form string) string {
 // metadataAt says where each upstream has a package's metadata. An address begins at the host, as Composer reads it.
 func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstream.Upstream) (ref, scope string) {
 	refs := map[*upstream.Upstream]string{}
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		refs[u] = usualMetadata(name, form)
 		root, from, err := s.rootOf(ctx, u)
 		if err != nil || root.Metadata == "" {
@@ -147,13 +127,13 @@ func remoteReference(dist rawjson.Object) string {
 // proxiedMetadata answers with an upstream's releases or branches.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request, form string) (*store.Document, error) {
 	ctx := upstream.WithBudget(r.Context())
-	d, err := s.up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
+	d, err := s.Up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
 	if err != nil {
 		return nil, err
 	}
 	wire.CacheHead(w, d, time.Now())
-	base, offline := s.url(r), s.up.Offline()
-	return s.store.Document(r.Context(), d.Rendered(q.Name, base, form), func(ctx context.Context) (store.Rendered, error) {
+	base, offline := s.URL(r), s.Up.Offline()
+	return s.Store.Document(r.Context(), d.Rendered(q.Name, base, form), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -175,7 +155,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 	for _, v := range list {
 		version := v.Text("version_normalized")
 		if offline && v.Sub("dist") != nil {
-			here, err := s.up.Here(ctx, name, fileOf(version, remoteReference(v.Sub("dist"))))
+			here, err := s.Up.Here(ctx, name, fileOf(version, remoteReference(v.Sub("dist"))))
 			if err != nil {
 				return nil, err
 			}
@@ -190,7 +170,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		}
 		v, err := manifest.Remote(v, name)
 		if err != nil {
-			s.log.LogAttrs(ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name), slog.String("version", version), slog.Any("error", err))
+			s.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name), slog.String("version", version), slog.Any("error", err))
 			continue
 		}
 		out = m.Append(comma(out, n), remoteEntry(v, name, base))
@@ -211,10 +191,10 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 
 // mayOffer judges a version by its normal form, and by the version that it is written as: an upstream's two may differ.
 func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) error {
-	if err := s.up.Blocked(name, v.Text("version")); err != nil {
+	if err := s.Up.Blocked(name, v.Text("version")); err != nil {
 		return err
 	}
-	return s.up.Allowed(ctx, name, v.Text("version_normalized"))
+	return s.Up.Allowed(ctx, name, v.Text("version_normalized"))
 }
 
 // remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
@@ -236,20 +216,20 @@ func remoteEntry(v rawjson.Object, name, base string) (out []minify.Field) {
 
 // proxiedDist answers with an archive of an upstream.
 func (s *server) proxiedDist(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.up.File(r.Context(), upstream.FileQuery{
+	f, err := s.Up.File(r.Context(), upstream.FileQuery{
 		Package: q.Name, Version: q.Version, Key: fileOf(q.Version, q.Reference), Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {
 		return err
 	}
-	return wire.ServeCached(w, r, s.store, f, wire.BlobHead{Type: typeZip, CacheControl: forever(r)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Type: typeZip, CacheControl: registry.Immutable(r)})
 }
 
 // place finds an archive in the package's metadata; one that is not in it makes us ask for that as it is now.
 func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 	form := formReleases
-	if semver.IsDev(q.Version) {
+	if version.IsDev(q.Version) {
 		form = formBranches
 	}
 	ctx = upstream.WithBudget(ctx)
@@ -258,7 +238,7 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 		if again {
 			query.Fresh, query.Stale = -1, -1
 		}
-		d, err := s.up.Document(ctx, query)
+		d, err := s.Up.Document(ctx, query)
 		if err != nil {
 			return upstream.Place{}, err
 		}
@@ -291,10 +271,10 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours
 // hide theirs.
 func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room int) (hits []map[string]any, total int) {
-	if !s.up.MaySearch(ctx, q.Query) {
+	if !s.Up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
-	for _, u := range s.up.Upstreams() {
+	for _, u := range s.Up.Upstreams() {
 		root, from, err := s.rootOf(ctx, u)
 		if err != nil || root.Search == "" {
 			continue
@@ -303,7 +283,7 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room
 		if err != nil {
 			continue
 		}
-		d, err := s.up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + at.RawQuery, Ref: at.String(), Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + at.RawQuery, Ref: at.String(), Fresh: freshSearch})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}
@@ -319,7 +299,7 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room
 			continue
 		}
 		for _, hit := range found.Results {
-			if name, _ := hit["name"].(string); len(hits) < room && s.up.Theirs(ctx, name) {
+			if name, _ := hit["name"].(string); len(hits) < room && s.Up.Theirs(ctx, name) {
 				hit["url"] = base + "/" + usualMetadata(name, formReleases)
 				hits = append(hits, hit)
 			}

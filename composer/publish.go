@@ -12,33 +12,24 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/composer/archive"
 	"larder/composer/manifest"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/budget"
 	"larder/internal/multiform"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
 
-// put takes an archive whose composer.json names the package, so that the right to it is judged here.
-func (s *server) put(w http.ResponseWriter, r *http.Request, q Request) error {
-	switch id := wire.IdentityFrom(r.Context()); {
-	case id.Anonymous:
-		return needLogin()
-	case id.ReadOnly:
-		return problem.Errorf(auth.ErrDenied, "The token is read-only.")
-	}
-	return s.upload(w, r, q)
-}
-
-// upload takes an archive.
+// upload takes an archive, whose composer.json names the package if the address does not.
 func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	p := &publication{s: s, request: r, asked: q}
 	defer p.abort()
-	if err := s.store.Admit(ctx, store.Composer, q.Name, max(r.ContentLength, 0)); err != nil {
+	if err := s.Store.Admit(ctx, store.Composer, q.Name, max(r.ContentLength, 0)); err != nil {
 		return err
 	}
 	if err := p.receive(ctx); err != nil {
@@ -47,10 +38,10 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error
 	if err := budget.During(ctx, inspectionSize, p.inspect); err != nil {
 		return err
 	}
-	if err := s.may(ctx, auth.Create, p.name); err != nil {
+	if err := s.May(ctx, auth.Create, p.name); err != nil {
 		return err
 	}
-	if err := s.mayTake(ctx, p.name); err != nil {
+	if err := s.MayClaim(ctx, p.name); err != nil {
 		return err
 	}
 	if same, err := p.repeated(ctx); err != nil || same {
@@ -62,9 +53,9 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request, q Request) error
 	if err := p.assemble(ctx); err != nil {
 		return err
 	}
-	p.overwrite = s.may(ctx, auth.Write, p.name) == nil
+	p.overwrite = s.May(ctx, auth.Write, p.name) == nil
 	_, err := p.stage.CommitWith(ctx, func(tx *store.Tx, b store.Blob) error {
-		return s.repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.commit(tx, b) })
+		return s.Repo.In(tx, p.name, func(tx *store.PackageTx[Meta]) error { return p.commit(tx, b) })
 	})
 	if err != nil {
 		return err
@@ -116,7 +107,7 @@ func (p *publication) receive(ctx context.Context) (err error) {
 	if form {
 		size = -1
 	}
-	if p.stage, err = p.s.store.Stage(ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxArchive, Sums: []string{"sha1"}}); err != nil {
+	if p.stage, err = p.s.Store.Stage(ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxArchive, Sums: []string{"sha1"}}); err != nil {
 		return err
 	}
 	if form {
@@ -156,7 +147,7 @@ const inspectionSize = 4 << 20
 
 // inspect opens the archive; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
-	m, err := manifest.Read(p.stage, p.stage.Size())
+	m, err := archive.Read(p.stage, p.stage.Size())
 	if err != nil {
 		return err
 	}
@@ -173,7 +164,7 @@ func (p *publication) inspect() error {
 // chooseVersion compares the version of the request with that of composer.json; either may be missing.
 func (p *publication) chooseVersion() error {
 	p.version = p.asked.Version
-	if p.version == "" || p.asked.Op == opPut && p.manifest.Version != "" {
+	if p.version == "" || p.asked.Name == "" && p.manifest.Version != "" {
 		p.version = p.manifest.Version
 	}
 	if p.version == "" {
@@ -183,7 +174,7 @@ func (p *publication) chooseVersion() error {
 		if v == "" {
 			continue
 		}
-		n, ok := semver.Parse(v)
+		n, ok := version.Parse(v)
 		switch {
 		case !ok:
 			return problem.Errorf(store.ErrInvalid, "%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v)
@@ -212,7 +203,7 @@ func (p *publication) setSource() error {
 // repeated reports whether this version is here already with these bytes: a script that runs again must learn that there
 // is nothing to do.
 func (p *publication) repeated(ctx context.Context) (same bool, err error) {
-	err = p.s.repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
+	err = p.s.Repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
 		was, _, err := p.taken(tx, p.stage.Digest().String())
 		same = was == present
 		return err
@@ -223,7 +214,7 @@ func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 // repair gives the bytes of a version that is here once more to the store, which needs them when they went bad: the
 // archive's, and its composer.json's when anything at all is known to be damaged.
 func (p *publication) repair(ctx context.Context) error {
-	if p.s.store.DamagedBlobs() > 0 {
+	if p.s.Store.DamagedBlobs() > 0 {
 		if err := p.assemble(ctx); err != nil {
 			return err
 		}
@@ -256,7 +247,7 @@ func (p *publication) taken(tx *store.PackageTx[Meta], digest string) (standing,
 		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.", p.version, p.name)
 	case v.Yanked:
 		return retired, v, nil
-	case !semver.IsDev(p.normalized):
+	case !version.IsDev(p.normalized):
 		return present, v, nil
 	}
 	tag, err := tx.Tag(p.normalized)
@@ -280,7 +271,7 @@ func (p *publication) assemble(ctx context.Context) error {
 	if len(entry) <= maxInline {
 		meta.Entry.JSON = entry
 	} else {
-		b, err := p.s.store.PutBytes(ctx, entry)
+		b, err := p.s.Store.PutBytes(ctx, entry)
 		if err != nil {
 			return err
 		}
@@ -329,17 +320,12 @@ func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 			return err
 		}
 	}
-	return tx.SetPackage(func(pkg *store.Package) {
-		pkg.Private = p.asked.Private
-		if user := tx.Tx().Actor().User; user != "" {
-			pkg.Owners = []string{user}
-		}
-	})
+	return registry.Own(tx, func(pkg *store.Package) { pkg.Private = p.asked.Private })
 }
 
 // show puts a version that is stored into the documents and lists.
 func show(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta], overwrite bool) error {
-	dev := semver.IsDev(normalized)
+	dev := version.IsDev(normalized)
 	if dev {
 		err := tx.SetTag(normalized, v.ID, store.TagCond{Create: !overwrite})
 		if errors.Is(err, store.ErrDenied) {

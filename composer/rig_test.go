@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"larder/composer/minify"
-	"larder/composer/semver"
+	"larder/composer/version"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -77,12 +77,12 @@ func checkAnswer(t testing.TB, r *http.Request, a answer) {
 // checkRows compares every fragment with the record it is derived from, and every listing with the best version.
 func (g *rig) checkRows() {
 	ctx := context.Background()
-	packages, err := g.s.repo.Packages(ctx, "", 0)
+	packages, err := g.s.Repo.Packages(ctx, "", 0)
 	if err != nil {
 		return // the store was closed by the test
 	}
 	for _, pkg := range packages {
-		err := g.s.repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error {
+		err := g.s.Repo.View(ctx, pkg.Name, func(tx *store.PackageTx[Meta]) error {
 			shownNow := map[string]bool{}
 			for _, table := range []string{indexReleases, indexBranches} {
 				for k, row := range tx.Index(table).Scan(nil, nil) {
@@ -113,7 +113,7 @@ func (g *rig) checkRows() {
 func (g *rig) checkRecords(tx *store.PackageTx[Meta], shownNow map[string]bool) {
 	best := ""
 	for id := range shownNow {
-		if best == "" || semver.Before(id, best) {
+		if best == "" || version.Before(id, best) {
 			best = id
 		}
 	}

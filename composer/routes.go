@@ -1,45 +1,27 @@
 package composer
 
-// The grammar of the registry's paths (A1, A7). Pure: parse and its inverse link, no server needed.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. An escaped slash is a slash, and a
+// version may have some.
 
 import (
-	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/problem"
+	"larder/internal/route"
 	"larder/internal/wire"
 )
 
 // root is where the handler sees itself; wire.Deps.Path is where clients do.
 const root = "/composer"
 
-// The operations. Their names are stable: the audit log and the metrics use them.
 const (
-	opRoot           = "composer.root"
-	opMetadata       = "composer.metadata"
-	opDist           = "composer.dist"
-	opInfo           = "composer.info"
-	opList           = "composer.list"
-	opSearch         = "composer.search"
-	opProviders      = "composer.providers"
-	opNotify         = "composer.notify"
-	opAudit          = "composer.audit"
-	opFilter         = "composer.filter"
-	opChanges        = "composer.changes"
-	opPut            = "composer.put"
-	opUpload         = "composer.upload"
-	opSettings       = "composer.settings"
-	opSettingsSet    = "composer.settings.set"
-	opDeleteVersion  = "composer.version.delete"
-	opDelete         = "composer.package.delete"
-	opAdvisories     = "composer.advisories"
-	opAdvisoriesSet  = "composer.advisories.set"
+	maxPath          = 2048 // bytes, below root
 	maxQueryText     = 512
 	defaultPageSize  = 15
 	maxPageSize      = 100
@@ -48,30 +30,12 @@ const (
 	changesPerSecond = 10_000 // ticks of the feed's clock
 )
 
-// fixed is one row of the paths with no package in them.
-type fixed struct {
-	method, path, op string
-}
-
-var plain = []fixed{
-	{http.MethodGet, "", opRoot},
-	{http.MethodGet, "packages.json", opRoot},
-	{http.MethodPut, "", opPut},
-	{http.MethodGet, "list.json", opList},
-	{http.MethodGet, "search.json", opSearch},
-	{http.MethodPost, "downloads", opNotify},
-	{http.MethodGet, "api/security-advisories", opAudit},
-	{http.MethodPost, "api/security-advisories", opAudit},
-	{http.MethodGet, "filter-summary.json", opFilter},
-	{http.MethodGet, "metadata/changes.json", opChanges},
-	{http.MethodGet, "api/advisories", opAdvisories},
-	{http.MethodPut, "api/advisories", opAdvisoriesSet},
-}
+// maxTick is beyond every time the feed can have.
+const maxTick = int64(time.Hour/time.Second) * 24 * 366 * 10_000 * changesPerSecond
 
 // Request is a parsed request line. Which fields count depends on the operation.
 type Request struct {
-	Op        string
-	Name      string // package, lower case; of opProviders what is provided
+	Name      string // package, lower case; of composer.providers what is provided
 	Branches  bool   // the document of branches is meant
 	Version   string // as asked for; normalised in the paths of archives
 	Reference string // of an archive
@@ -84,7 +48,7 @@ type Request struct {
 	Packages []string // to audit; nil when the request names none
 	Page     int      // from 1
 	Size     int      // of a page
-	Since    int64    // Unix seconds, or ticks in opChanges; -1 without
+	Since    int64    // Unix seconds, or ticks in composer.changes; -1 without
 	Purge    bool     // delete the bytes as well
 	Private  bool     // a package that is new is not for everybody
 	Source   source   // where the archive was made from
@@ -93,196 +57,141 @@ type Request struct {
 // source says which state of a repository an archive was made from.
 type source struct{ Type, URL, Reference string }
 
-// parse reads a request line. Its error wraps problem.ErrBadPath, problem.ErrNoRoute or problem.ErrMethod.
-func parse(method, escapedPath string, query url.Values) (string, Request, error) {
-	segs, err := splitPath(escapedPath)
-	if err != nil {
-		return "", Request{}, err
-	}
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
-	q, err := parsePath(method, segs)
-	if err == nil {
-		err = q.parseQuery(query)
-	}
-	return q.Op, q, err
+// grammar is what the fields of the routes mean.
+var grammar = route.Grammar[Request]{
+	Root:  root,
+	Split: route.Split{EscapedSlash: route.EscapeCuts, MaxSegment: maxPath, MaxPath: maxPath},
+	Start: Request{Since: -1},
+	Fields: map[string]route.Field[Request]{
+		"releases":   {Set: (*Request).setAsked, Get: func(q *Request) string { return q.asked(false) }},
+		"branches":   {Set: (*Request).setBranches, Get: func(q *Request) string { return q.asked(true) }},
+		"provided":   {Set: (*Request).setProvided, Get: func(q *Request) string { return q.Name }},
+		"vendor":     {Set: (*Request).setVendor, Get: func(q *Request) string { return before(q.Name) }},
+		"base":       {Set: (*Request).setBase, Get: func(q *Request) string { return after(q.Name) }},
+		"normalized": {Set: (*Request).setNormalized, Get: (*Request).version},
+		"reference":  {Set: (*Request).setReference, Get: func(q *Request) string { return q.Reference }, Absent: "archive not found"},
+		"version":    {Set: (*Request).setVersion, Get: (*Request).version},
+		"shown":      {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
+		"file":       {Set: func(*Request, string) error { return nil }},
+		"artifact":   {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
+	},
+	Queries: map[string]route.Query[Request]{
+		"composer.put":            {Parse: (*Request).parseUpload, Format: (*Request).formatUpload},
+		"composer.upload":         {Parse: (*Request).parseUpload, Format: (*Request).formatUpload},
+		"composer.version.delete": {Parse: (*Request).parsePurge, Format: (*Request).formatPurge},
+		"composer.package.delete": {Parse: (*Request).parsePurge, Format: (*Request).formatPurge},
+		"composer.list":           {Parse: (*Request).parseList, Format: (*Request).formatList},
+		"composer.search":         {Parse: (*Request).parseSearch, Format: (*Request).formatSearch},
+		"composer.audit":          {Parse: (*Request).parseAudit, Format: (*Request).formatAudit},
+		"composer.changes":        {Parse: (*Request).parseChanges, Format: (*Request).formatChanges},
+	},
 }
-
-func noRoute() error { return problem.Errorf(problem.ErrNoRoute, "this registry has no such address") }
 
 func badPath(format string, args ...any) error {
 	return problem.Errorf(problem.ErrBadPath, format, args...)
 }
 
-// splitPath cuts the root off and decodes the segments; one that holds an escaped slash is several. One slash at the end
-// is forgiven.
-func splitPath(escaped string) ([]string, error) {
-	rest, ok := strings.CutPrefix(escaped, root)
-	if !ok || rest != "" && rest[0] != '/' {
-		return nil, noRoute()
+// setAsked takes the name of a package whose metadata is asked for. What cannot be a name is a package that is not here:
+// Composer asks every repository for every name, and takes only a 404 for a no.
+func (q *Request) setAsked(v string) (err error) {
+	if q.Name, err = names.Parse(v); err != nil {
+		return route.ErrOther
 	}
-	rest = strings.TrimSuffix(strings.TrimPrefix(rest, "/"), "/")
-	if rest == "" {
-		return nil, nil
-	}
-	decoded, err := url.PathUnescape(rest)
-	if err != nil || len(decoded) > 2048 || strings.ContainsAny(decoded, "\\\x00") {
-		return nil, badPath("the path is malformed")
-	}
-	segs := strings.Split(decoded, "/")
-	for _, s := range segs {
-		if s == "" || s == "." || s == ".." {
-			return nil, badPath("the path is malformed")
-		}
-	}
-	return segs, nil
+	return nil
 }
 
-// oneOf picks the operation for a method.
-func oneOf(method string, ops map[string]string, q Request) (Request, error) {
-	if q.Op = ops[method]; q.Op != "" {
-		return q, nil
-	}
-	var allow []string
-	for m := range ops {
-		allow = append(allow, m)
-	}
-	return q, notAllowed(allow)
+func (q *Request) setBranches(v string) error {
+	q.Branches = true
+	return q.setAsked(v)
 }
 
-func notAllowed(methods []string) error {
-	if slices.Contains(methods, http.MethodGet) {
-		methods = append(methods, http.MethodHead)
+// asked is the name in a request for a document, that of branches or that of releases.
+func (q *Request) asked(branches bool) string {
+	if q.Branches != branches {
+		return ""
 	}
-	slices.Sort(methods)
-	return problem.NotAllowed(slices.Compact(methods)...)
+	return q.Name
 }
 
-// parsePath recognises the address. What clients ask for has paths of its own; PUT takes any of the dialects of uploads.
-func parsePath(method string, segs []string) (Request, error) {
-	if q, found, err := parsePlain(method, strings.Join(segs, "/")); found {
-		return q, err
+func (q *Request) setProvided(v string) error {
+	if !names.IsProvided(v) {
+		return route.ErrOther
 	}
-	get := map[string]string{http.MethodGet: ""}
-	switch n := len(segs); {
-	case segs[0] == "p2" && n == 3:
-		get[http.MethodGet] = opMetadata
-		return parseMetadata(method, segs, get)
-	case segs[0] == "dists" && n >= 5:
-		get[http.MethodGet] = opDist
-		return parseDist(method, segs, get)
-	case segs[0] == "providers" && n >= 2:
-		get[http.MethodGet] = opProviders
-		name, ok := strings.CutSuffix(strings.Join(segs[1:], "/"), ".json")
-		if !ok || !naming.IsProvided(name) {
-			return Request{}, noRoute()
-		}
-		return oneOf(method, get, Request{Name: strings.ToLower(name)})
-	case segs[0] == "packages" && n >= 3:
-		return parsePackage(method, segs[1:])
-	case n == 1 && strings.HasSuffix(segs[0], ".zip"):
-		// What curl -T makes of an address with a slash at its end: the file's name says nothing.
-		return oneOf(method, map[string]string{http.MethodPut: opPut}, Request{})
-	case n == 3 && strings.HasSuffix(cutProperties(segs[2]), ".zip"):
-		return parseArtifact(method, segs)
-	}
-	return Request{}, noRoute()
+	q.Name = strings.ToLower(v)
+	return nil
 }
 
-func parsePlain(method, path string) (q Request, found bool, err error) {
-	ops := map[string]string{}
-	for _, row := range plain {
-		if row.path == path {
-			ops[row.method] = row.op
-		}
-	}
-	if len(ops) == 0 {
-		return q, false, nil
-	}
-	q, err = oneOf(method, ops, q)
-	return q, true, err
+func before(name string) string { vendor, _, _ := strings.Cut(name, "/"); return vendor }
+func after(name string) string  { _, base, _ := strings.Cut(name, "/"); return base }
+
+func (q *Request) setVendor(v string) error {
+	q.Name = v
+	return nil
 }
 
-// takeName takes a package's name off the front.
-func takeName(vendor, base string) (string, error) {
-	name, err := naming.Parse(vendor + "/" + base)
+// setBase takes the second half of a package's name.
+func (q *Request) setBase(v string) error {
+	name, err := names.Parse(q.Name + "/" + v)
 	if err != nil {
-		return "", problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
+		return problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
-	return name, nil
+	q.Name = name
+	return nil
 }
 
-// parseMetadata recognises p2/acme/demo.json and p2/acme/demo~dev.json. What cannot be a package's name is one that is not
-// here, since Composer asks every repository for every name, and takes only a 404 for a no.
-func parseMetadata(method string, segs []string, ops map[string]string) (q Request, err error) {
-	base, ok := strings.CutSuffix(segs[2], ".json")
-	if !ok {
-		return q, noRoute()
-	}
-	base, q.Branches = strings.CutSuffix(base, "~dev")
-	if q.Name, err = naming.Parse(segs[1] + "/" + base); err != nil {
-		return q, noRoute()
-	}
-	return oneOf(method, ops, q)
+func (q *Request) setVersion(v string) error {
+	q.Version = v
+	return nil
 }
 
-// parseDist recognises dists/acme/demo/1.0.0.0/REFERENCE.zip; a version may have slashes.
-func parseDist(method string, segs []string, ops map[string]string) (q Request, err error) {
-	n := len(segs)
-	if q.Name, err = takeName(segs[1], segs[2]); err != nil {
-		return q, err
+// version is the version with the slashes of a branch.
+func (q *Request) version() string { return escapeVersion(q.Version) }
+
+func (q *Request) setNormalized(v string) error {
+	if len(v) > maxQueryText {
+		return route.ErrOther
 	}
-	q.Version = strings.Join(segs[3:n-1], "/")
-	ref, ok := strings.CutSuffix(segs[n-1], ".zip")
-	if !ok || len(q.Version) > maxQueryText || strings.Trim(ref, "0123456789abcdef") != "" || ref == "" {
-		return q, noRoute()
-	}
-	q.Reference = ref
-	return oneOf(method, ops, q)
+	return q.setVersion(v)
 }
 
-// parsePackage recognises what is below packages/: a package's page and settings, deletion, and the uploads of Nexus.
-func parsePackage(method string, segs []string) (q Request, err error) {
-	n := len(segs)
-	if base, ok := strings.CutSuffix(segs[1], ".json"); ok && n == 2 {
-		if q.Name, err = takeName(segs[0], base); err != nil {
-			return q, err
-		}
-		return oneOf(method, map[string]string{http.MethodGet: opInfo}, q)
+// setShown takes a version to delete. Below packages/upload/acme/versions there is an upload.
+func (q *Request) setShown(v string) error {
+	if before(q.Name) == "upload" {
+		return route.ErrOther
 	}
-	if segs[0] == "upload" && n >= 4 {
-		q.Version = strings.Join(segs[3:], "/")
-		if q.Name, err = takeName(segs[1], segs[2]); err != nil {
-			return q, err
-		}
-		return oneOf(method, map[string]string{http.MethodPut: opUpload, http.MethodPost: opUpload}, q)
-	}
-	if q.Name, err = takeName(segs[0], segs[1]); err != nil {
-		return q, err
-	}
-	switch {
-	case n == 2:
-		return oneOf(method, map[string]string{http.MethodDelete: opDelete}, q)
-	case n == 3 && segs[2] == "settings":
-		return oneOf(method, map[string]string{http.MethodGet: opSettings, http.MethodPut: opSettingsSet}, q)
-	case n >= 4 && segs[2] == "versions":
-		q.Version = strings.Join(segs[3:], "/")
-		return oneOf(method, map[string]string{http.MethodDelete: opDeleteVersion}, q)
-	}
-	return q, noRoute()
+	return q.setVersion(v)
 }
 
-// parseArtifact recognises the uploads of Artifactory: acme/demo/demo-1.0.0.zip, the version in a property or in the name.
-func parseArtifact(method string, segs []string) (q Request, err error) {
-	if q.Name, err = takeName(segs[0], segs[1]); err != nil {
-		return q, err
+func (q *Request) setReference(v string) error {
+	if strings.Trim(v, "0123456789abcdef") != "" {
+		return route.ErrOther
 	}
+	q.Reference = v
+	return nil
+}
+
+// reserved are the vendors whose files cannot be uploaded as Artifactory has them: other addresses begin like that.
+var reserved = []string{"p2", "packages", "providers"}
+
+// setArtifact takes acme/demo/demo-1.0.0.zip, the version in a property or in the name.
+func (q *Request) setArtifact(segs []string) error {
+	if len(segs) != 3 || slices.Contains(reserved, segs[0]) {
+		return route.ErrOther
+	}
+	// demo-1.0.zip;composer.version=1.0
 	file, matrix, _ := strings.Cut(segs[2], ";")
+	stem, ok := strings.CutSuffix(file, ".zip")
+	if !ok {
+		return route.ErrOther
+	}
+	q.Name = segs[0]
+	if err := q.setBase(segs[1]); err != nil {
+		return err
+	}
 	for _, prefix := range []string{segs[0] + "-" + segs[1] + "-", segs[1] + "-"} {
-		rest, ok := strings.CutPrefix(strings.TrimSuffix(file, ".zip"), prefix)
+		rest, ok := strings.CutPrefix(stem, prefix)
 		// A file may be called anything: only what is a version says something.
-		if _, isVersion := semver.Parse(rest); ok && isVersion {
+		if _, isVersion := version.Parse(rest); ok && isVersion {
 			q.Version = rest
 			break
 		}
@@ -290,13 +199,15 @@ func parseArtifact(method string, segs []string) (q Request, err error) {
 	if v := property(matrix); v != "" {
 		q.Version = v
 	}
-	return oneOf(method, map[string]string{http.MethodPut: opUpload}, q)
+	return nil
 }
 
-// cutProperties is a file name without the properties behind it: demo-1.0.zip;composer.version=1.0.
-func cutProperties(file string) string {
-	file, _, _ = strings.Cut(file, ";")
-	return file
+// artifact is the address of an upload that says nothing of its version.
+func (q *Request) artifact() string {
+	if q.Version != "" {
+		return ""
+	}
+	return q.Name + "/any.zip"
 }
 
 // property finds the version in a list of properties, "a=b;composer.version=1.0".
@@ -309,37 +220,14 @@ func property(list string) string {
 	return ""
 }
 
-// parseQuery reads the parameters the operation knows; others are ignored.
-func (q *Request) parseQuery(v url.Values) error {
-	q.Since = -1
-	switch q.Op {
-	case opPut, opUpload:
-		return q.parseUpload(v)
-	case opDelete, opDeleteVersion:
-		q.Purge = flag(v.Get("purge"))
-	case opList:
-		q.Query, q.Vendor, q.Type, q.Fields = v.Get("filter"), strings.ToLower(v.Get("vendor")), strings.ToLower(v.Get("type")), nonEmpty(v["fields[]"])
-	case opSearch:
-		q.Query, q.Type, q.Tags = v.Get("q"), strings.ToLower(v.Get("type")), nonEmpty(append(v["tags"], v["tags[]"]...))
-		return q.parsePage(v)
-	case opAudit:
-		q.Packages = packagesOf(v)
-		return q.parseSince(v.Get("updatedSince"))
-	case opChanges:
-		return q.parseSince(v.Get("since"))
-	}
-	if len(q.Query) > maxQueryText || len(q.Fields) > 10 {
-		return badPath("the query is too long")
-	}
-	return nil
-}
-
+// parseUpload reads the parameters of an upload. A version in the address counts more than one that is a parameter, but less
+// than a property.
 func (q *Request) parseUpload(v url.Values) error {
 	given := v.Get("version")
 	if p := property(v.Get("properties")); p != "" {
 		given = p
 	}
-	if given != "" && (q.Op == opPut || q.Version == "" || v.Get("properties") != "") {
+	if given != "" && (q.Version == "" || v.Get("properties") != "") {
 		q.Version = given
 	}
 	q.Private = flag(v.Get("private"))
@@ -350,6 +238,96 @@ func (q *Request) parseUpload(v url.Values) error {
 		}
 	}
 	return nil
+}
+
+func (q *Request) formatUpload(v url.Values) {
+	setText(v, "version", q.Version)
+	setText(v, "src-type", q.Source.Type)
+	setText(v, "src-url", q.Source.URL)
+	setText(v, "src-ref", q.Source.Reference)
+	setFlag(v, "private", q.Private)
+}
+
+func (q *Request) parsePurge(v url.Values) error {
+	q.Purge = flag(v.Get("purge"))
+	return nil
+}
+
+func (q *Request) formatPurge(v url.Values) { setFlag(v, "purge", q.Purge) }
+
+func (q *Request) parseList(v url.Values) error {
+	q.Query, q.Fields = v.Get("filter"), nonEmpty(v["fields[]"])
+	q.Vendor, q.Type = strings.ToLower(v.Get("vendor")), strings.ToLower(v.Get("type"))
+	if len(q.Query) > maxQueryText || len(q.Fields) > 10 {
+		return badPath("the query is too long")
+	}
+	return nil
+}
+
+func (q *Request) formatList(v url.Values) {
+	setText(v, "filter", q.Query)
+	setText(v, "vendor", q.Vendor)
+	setText(v, "type", q.Type)
+	v["fields[]"] = q.Fields
+}
+
+// parseSearch reads a search with page and size; a size above the most is the most.
+func (q *Request) parseSearch(v url.Values) error {
+	q.Query, q.Type = v.Get("q"), strings.ToLower(v.Get("type"))
+	q.Tags = nonEmpty(append(v["tags"], v["tags[]"]...))
+	if len(q.Query) > maxQueryText || len(q.Tags) > 20 {
+		return badPath("the search is too long")
+	}
+	q.Page, q.Size = 1, defaultPageSize
+	if err := wire.Number(v, "page", 1, &q.Page); err != nil {
+		return err
+	}
+	if q.Page > maxPage {
+		return badPath("page is more than %d", maxPage)
+	}
+	err := wire.Number(v, "per_page", 1, &q.Size)
+	q.Size = min(q.Size, maxPageSize)
+	return err
+}
+
+func (q *Request) formatSearch(v url.Values) {
+	setText(v, "q", q.Query)
+	setText(v, "type", q.Type)
+	v["tags[]"] = q.Tags
+	v.Set("page", strconv.Itoa(q.Page))
+	v.Set("per_page", strconv.Itoa(q.Size))
+}
+
+func (q *Request) parseAudit(v url.Values) error {
+	q.Packages = packagesOf(v)
+	return q.parseSince(v.Get("updatedSince"))
+}
+
+func (q *Request) formatAudit(v url.Values) {
+	v["packages[]"] = q.Packages
+	q.formatSince(v, "updatedSince")
+}
+
+func (q *Request) parseChanges(v url.Values) error { return q.parseSince(v.Get("since")) }
+
+func (q *Request) formatChanges(v url.Values) { q.formatSince(v, "since") }
+
+func (q *Request) parseSince(s string) error {
+	if s == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > maxTick {
+		return badPath("%.40q is not a time", s)
+	}
+	q.Since = n
+	return nil
+}
+
+func (q *Request) formatSince(v url.Values, key string) {
+	if q.Since >= 0 {
+		v.Set(key, strconv.FormatInt(q.Since, 10))
+	}
 }
 
 func flag(s string) bool { return s == "1" || s == "true" }
@@ -376,122 +354,16 @@ func packagesOf(v url.Values) []string {
 	return slices.Compact(nonEmpty(out))
 }
 
-// parsePage reads page and size; a size above the cap is the cap.
-func (q *Request) parsePage(v url.Values) error {
-	if len(q.Query) > maxQueryText || len(q.Tags) > 20 {
-		return badPath("the search is too long")
+func setText(v url.Values, key, value string) {
+	if value != "" {
+		v.Set(key, value)
 	}
-	q.Page, q.Size = 1, defaultPageSize
-	if err := wire.Number(v, "page", 1, &q.Page); err != nil {
-		return err
-	}
-	if q.Page > maxPage {
-		return badPath("page is more than %d", maxPage)
-	}
-	err := wire.Number(v, "per_page", 1, &q.Size)
-	q.Size = min(q.Size, maxPageSize)
-	return err
 }
 
-func (q *Request) parseSince(s string) error {
-	if s == "" {
-		return nil
+func setFlag(v url.Values, key string, on bool) {
+	if on {
+		v.Set(key, "1")
 	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n < 0 || n > maxTick {
-		return badPath("%.40q is not a time", s)
-	}
-	q.Since = n
-	return nil
-}
-
-// maxTick is beyond every time the feed can have.
-const maxTick = int64(time.Hour/time.Second) * 24 * 366 * 10_000 * changesPerSecond
-
-// link is the inverse of parse: the path, with escapes and query, below root.
-func link(q Request) string {
-	p := ""
-	switch q.Op {
-	case opMetadata:
-		p = "/p2/" + q.Name
-		if q.Branches {
-			p += "~dev"
-		}
-		p += ".json"
-	case opDist:
-		p = distPath(q.Name, q.Version, q.Reference)
-	case opProviders:
-		p = "/providers/" + q.Name + ".json"
-	case opInfo:
-		p = "/packages/" + q.Name + ".json"
-	case opDelete:
-		p = "/packages/" + q.Name
-	case opDeleteVersion:
-		p = "/packages/" + q.Name + "/versions/" + escapeVersion(q.Version)
-	case opSettings, opSettingsSet:
-		p = "/packages/" + q.Name + "/settings"
-	case opUpload:
-		if p = "/packages/upload/" + q.Name + "/" + escapeVersion(q.Version); q.Version == "" {
-			p = "/" + q.Name + "/any.zip"
-		}
-	case opRoot:
-		p = "/packages.json"
-	default:
-		for _, row := range plain {
-			if row.op == q.Op {
-				p = "/" + row.path
-			}
-		}
-	}
-	if v := q.values(); len(v) > 0 {
-		return root + p + "?" + v.Encode()
-	}
-	return root + p
-}
-
-// values is the inverse of parseQuery.
-func (q Request) values() url.Values {
-	v := url.Values{}
-	set := func(key, value string) {
-		if value != "" {
-			v.Set(key, value)
-		}
-	}
-	switch q.Op {
-	case opPut, opUpload:
-		if q.Op == opPut {
-			set("version", q.Version)
-		}
-		set("src-type", q.Source.Type)
-		set("src-url", q.Source.URL)
-		set("src-ref", q.Source.Reference)
-	case opList:
-		set("filter", q.Query)
-		set("vendor", q.Vendor)
-		set("type", q.Type)
-		v["fields[]"] = q.Fields
-	case opSearch:
-		set("q", q.Query)
-		set("type", q.Type)
-		v["tags[]"] = q.Tags
-		set("page", strconv.Itoa(q.Page))
-		set("per_page", strconv.Itoa(q.Size))
-	case opAudit:
-		v["packages[]"] = q.Packages
-	}
-	for key, on := range map[string]bool{"purge": q.Purge, "private": q.Private} {
-		if on {
-			v.Set(key, "1")
-		}
-	}
-	if q.Since >= 0 {
-		key := "since"
-		if q.Op == opAudit {
-			key = "updatedSince"
-		}
-		v.Set(key, strconv.FormatInt(q.Since, 10))
-	}
-	return v
 }
 
 // escapeVersion keeps the slashes of a branch.

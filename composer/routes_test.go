@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"larder/composer/naming"
+	"larder/composer/names"
 	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
@@ -19,10 +19,17 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parse(method, path, v)
+	i, q, err := table.Parse(method, path, v)
+	if err != nil {
+		return "", q, err
+	}
+	return table.Row(i).Op, q, nil
 }
 
-// TestRoutes: every address, and that link writes one that is read the same.
+// table is the routes, compiled.
+var table = (&server{}).endpoint().Table()
+
+// TestRoutes: every address, and that its link is one that is read the same.
 func TestRoutes(t *testing.T) {
 	demo := func(r Request) Request { r.Name = "acme/demo"; return r }
 	ref := strings.Repeat("0a", 20)
@@ -31,66 +38,65 @@ func TestRoutes(t *testing.T) {
 		method, path, op string
 		want             Request
 	}{
-		{"GET", "/packages.json", opRoot, Request{}},
-		{"GET", "", opRoot, Request{}},
-		{"HEAD", "/", opRoot, Request{}},
-		{"GET", "/p2/acme/demo.json", opMetadata, demo(Request{})},
-		{"GET", "/p2/Acme%2FDemo.json", opMetadata, demo(Request{})},
-		{"GET", "/p2/acme/demo~dev.json", opMetadata, demo(Request{Branches: true})},
-		{"GET", "/p2/acme/demo%7Edev.json", opMetadata, demo(Request{Branches: true})},
-		{"GET", "/dists/acme/demo/1.0.0.0/" + ref + ".zip", opDist, demo(Request{Version: "1.0.0.0", Reference: ref})},
-		{"GET", "/dists/acme/demo/dev-feature/x+y/" + ref + ".zip", opDist, demo(Request{Version: "dev-feature/x+y", Reference: ref})},
-		{"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", opDist, demo(Request{Version: "dev-feature/x+y", Reference: ref})},
-		{"GET", "/list.json", opList, Request{}},
-		{"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned", opList, Request{Query: "acme/*", Vendor: "acme", Type: "library", Fields: []string{"type", "abandoned"}}},
-		{"GET", "/search.json?q=a+b&type=", opSearch, Request{Query: "a b"}},
-		{"GET", "/search.json?q=&tags=x&tags%5B%5D=y&per_page=500&page=3", opSearch, Request{Tags: []string{"x", "y"}, Page: 3, Size: 100}},
-		{"GET", "/providers/psr/log-implementation.json", opProviders, Request{Name: "psr/log-implementation"}},
-		{"GET", "/providers/ext-json.json", opProviders, Request{Name: "ext-json"}},
-		{"POST", "/downloads/", opNotify, Request{}},
-		{"POST", "/downloads", opNotify, Request{}},
-		{"POST", "/api/security-advisories/", opAudit, Request{}},
-		{"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", opAudit, Request{Packages: []string{"a/b", "c/d"}}},
-		{"GET", "/api/security-advisories?updatedSince=17", opAudit, Request{Since: 17}},
-		{"GET", "/filter-summary.json", opFilter, Request{}},
-		{"GET", "/metadata/changes.json", opChanges, Request{}},
-		{"GET", "/metadata/changes.json?since=17990000000000", opChanges, Request{Since: 17990000000000}},
-		{"GET", "/packages/acme/demo.json", opInfo, demo(Request{})},
-		{"PUT", "", opPut, Request{}},
-		{"PUT", "/?version=1.0.3&private=true", opPut, Request{Version: "1.0.3", Private: true}},
-		{"PUT", "/anything.zip?version=dev-main&src-type=git&src-url=https://git.example.com/a/b.git&src-ref=abc", opPut, Request{Version: "dev-main", Source: src}},
-		{"PUT", "/packages/upload/acme/demo/1.0.0", opUpload, demo(Request{Version: "1.0.0"})},
-		{"POST", "/packages/upload/acme/demo/dev-feature/x", opUpload, demo(Request{Version: "dev-feature/x"})},
-		{"PUT", "/packages/upload/acme/demo/1.0.0?version=2.0.0", opUpload, demo(Request{Version: "1.0.0"})},
-		{"PUT", "/acme/demo/demo-1.0.0.zip", opUpload, demo(Request{Version: "1.0.0"})},
-		{"PUT", "/acme/demo/acme-demo-1.0.0-beta2.zip", opUpload, demo(Request{Version: "1.0.0-beta2"})},
-		{"PUT", "/acme/demo/demo-latest.zip", opUpload, demo(Request{})},
-		{"PUT", "/acme/demo/anything.zip?version=1.0.1", opUpload, demo(Request{Version: "1.0.1"})},
-		{"PUT", "/acme/demo/demo-1.0.0.zip?properties=composer.version=1.0.1", opUpload, demo(Request{Version: "1.0.1"})},
-		{"PUT", "/acme/demo/x.zip?properties=a%3Db%3Bcomposer.version%3Ddev-main", opUpload, demo(Request{Version: "dev-main"})},
-		{"PUT", "/acme/demo/x.zip;a=b;composer.version=1.0.2", opUpload, demo(Request{Version: "1.0.2"})},
-		{"DELETE", "/packages/acme/demo/versions/v1.0.0", opDeleteVersion, demo(Request{Version: "v1.0.0"})},
-		{"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", opDeleteVersion, demo(Request{Version: "dev-feature/x", Purge: true})},
-		{"DELETE", "/packages/acme/demo?purge=0", opDelete, demo(Request{})},
-		{"GET", "/packages/acme/demo/settings", opSettings, demo(Request{})},
-		{"PUT", "/packages/acme/demo/settings", opSettingsSet, demo(Request{})},
-		{"GET", "/api/advisories", opAdvisories, Request{}},
-		{"PUT", "/api/advisories", opAdvisoriesSet, Request{}},
+		{"GET", "/packages.json", "composer.root", Request{}},
+		{"GET", "", "composer.root", Request{}},
+		{"HEAD", "/", "composer.root", Request{}},
+		{"GET", "/p2/acme/demo.json", "composer.metadata", demo(Request{})},
+		{"GET", "/p2/Acme%2FDemo.json", "composer.metadata", demo(Request{})},
+		{"GET", "/p2/acme/demo~dev.json", "composer.metadata", demo(Request{Branches: true})},
+		{"GET", "/p2/acme/demo%7Edev.json", "composer.metadata", demo(Request{Branches: true})},
+		{"GET", "/dists/acme/demo/1.0.0.0/" + ref + ".zip", "composer.dist", demo(Request{Version: "1.0.0.0", Reference: ref})},
+		{"GET", "/dists/acme/demo/dev-feature/x+y/" + ref + ".zip", "composer.dist", demo(Request{Version: "dev-feature/x+y", Reference: ref})},
+		{"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", "composer.dist", demo(Request{Version: "dev-feature/x+y", Reference: ref})},
+		{"GET", "/list.json", "composer.list", Request{}},
+		{"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned", "composer.list", Request{Query: "acme/*", Vendor: "acme", Type: "library", Fields: []string{"type", "abandoned"}}},
+		{"GET", "/search.json?q=a+b&type=", "composer.search", Request{Query: "a b"}},
+		{"GET", "/search.json?q=&tags=x&tags%5B%5D=y&per_page=500&page=3", "composer.search", Request{Tags: []string{"x", "y"}, Page: 3, Size: 100}},
+		{"GET", "/providers/psr/log-implementation.json", "composer.providers", Request{Name: "psr/log-implementation"}},
+		{"GET", "/providers/ext-json.json", "composer.providers", Request{Name: "ext-json"}},
+		{"POST", "/downloads/", "composer.notify", Request{}},
+		{"POST", "/downloads", "composer.notify", Request{}},
+		{"POST", "/api/security-advisories/", "composer.audit", Request{}},
+		{"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", "composer.audit", Request{Packages: []string{"a/b", "c/d"}}},
+		{"GET", "/api/security-advisories?updatedSince=17", "composer.audit", Request{Since: 17}},
+		{"GET", "/filter-summary.json", "composer.filter", Request{}},
+		{"GET", "/metadata/changes.json", "composer.changes", Request{}},
+		{"GET", "/metadata/changes.json?since=17990000000000", "composer.changes", Request{Since: 17990000000000}},
+		{"GET", "/packages/acme/demo.json", "composer.info", demo(Request{})},
+		{"PUT", "", "composer.put", Request{}},
+		{"PUT", "/?version=1.0.3&private=true", "composer.put", Request{Version: "1.0.3", Private: true}},
+		{"PUT", "/anything.zip?version=dev-main&src-type=git&src-url=https://git.example.com/a/b.git&src-ref=abc", "composer.put", Request{Version: "dev-main", Source: src}},
+		{"PUT", "/packages/upload/acme/demo/1.0.0", "composer.upload", demo(Request{Version: "1.0.0"})},
+		{"POST", "/packages/upload/acme/demo/dev-feature/x", "composer.upload", demo(Request{Version: "dev-feature/x"})},
+		{"PUT", "/packages/upload/acme/demo/1.0.0?version=2.0.0", "composer.upload", demo(Request{Version: "1.0.0"})},
+		{"PUT", "/acme/demo/demo-1.0.0.zip", "composer.upload", demo(Request{Version: "1.0.0"})},
+		{"PUT", "/acme/demo/acme-demo-1.0.0-beta2.zip", "composer.upload", demo(Request{Version: "1.0.0-beta2"})},
+		{"PUT", "/acme/demo/demo-latest.zip", "composer.upload", demo(Request{})},
+		{"PUT", "/acme/demo/anything.zip?version=1.0.1", "composer.upload", demo(Request{Version: "1.0.1"})},
+		{"PUT", "/acme/demo/demo-1.0.0.zip?properties=composer.version=1.0.1", "composer.upload", demo(Request{Version: "1.0.1"})},
+		{"PUT", "/acme/demo/x.zip?properties=a%3Db%3Bcomposer.version%3Ddev-main", "composer.upload", demo(Request{Version: "dev-main"})},
+		{"PUT", "/acme/demo/x.zip;a=b;composer.version=1.0.2", "composer.upload", demo(Request{Version: "1.0.2"})},
+		{"DELETE", "/packages/acme/demo/versions/v1.0.0", "composer.version.delete", demo(Request{Version: "v1.0.0"})},
+		{"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", "composer.version.delete", demo(Request{Version: "dev-feature/x", Purge: true})},
+		{"DELETE", "/packages/acme/demo?purge=0", "composer.package.delete", demo(Request{})},
+		{"GET", "/packages/acme/demo/settings", "composer.settings", demo(Request{})},
+		{"PUT", "/packages/acme/demo/settings", "composer.settings.set", demo(Request{})},
+		{"GET", "/api/advisories", "composer.advisories", Request{}},
+		{"PUT", "/api/advisories", "composer.advisories.set", Request{}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
-		c.want.Op = c.op
 		if c.want.Since == 0 {
 			c.want.Since = -1
 		}
-		if c.op == opSearch && c.want.Page == 0 {
+		if c.op == "composer.search" && c.want.Page == 0 {
 			c.want.Page, c.want.Size = 1, defaultPageSize
 		}
 		if err != nil || op != c.op || !reflect.DeepEqual(q, c.want) {
 			t.Errorf("%s %s: %s %+v %v, want %+v", c.method, c.path, op, q, err, c.want)
 			continue
 		}
-		if _, again, err := parseRaw(t, c.method, link(q)); err != nil || !reflect.DeepEqual(q, again) {
-			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, link(q), again, err)
+		if _, again, err := parseRaw(t, c.method, table.Link(op, q)); err != nil || !reflect.DeepEqual(q, again) {
+			t.Errorf("%s %s → %s: %+v %v", c.method, c.path, table.Link(op, q), again, err)
 		}
 	}
 }
@@ -160,16 +166,8 @@ func TestE_PathAttacks(t *testing.T) {
 	}
 }
 
-// TestDocTable: the table of the package comment, the operations and the routes are the same.
-func TestDocTable(t *testing.T) {
-	sample := strings.NewReplacer("/packages.json", "/packages.json", "/packages/upload/P/V", "/packages/upload/acme/demo/1.0.0", "/P", "/acme/demo", "/N", "/psr/log-implementation", "/V", "/1.0.0.0", "/R.", "/00ff.", "/F.", "/demo-1.0.0.")
-	ops := wiretest.OldDocTable(t, (&server{}).operations(), root, sample, parseRaw)
-	for _, row := range plain {
-		if !ops[row.op] {
-			t.Errorf("path %s has no operation", row.path)
-		}
-	}
-}
+// TestDocTable: the table of the package comment is that of the routes.
+func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
@@ -183,29 +181,23 @@ func FuzzParse(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, method, raw string) {
-		path, query, _ := strings.Cut(raw, "?")
-		v, err := url.ParseQuery(query)
-		if err != nil {
+		_, query, _ := strings.Cut(raw, "?")
+		if _, err := url.ParseQuery(query); err != nil {
 			return
 		}
-		op, q, err := parse(method, path, v)
+		op, q, err := parseRaw(t, method, raw)
 		if err != nil {
 			if s := problem.Status(err); s != 400 && s != 404 && s != 405 {
 				t.Fatalf("%s %q: %v is a %d", method, raw, err, s)
 			}
 			return
 		}
-		if n, err := naming.Parse(q.Name); q.Name != "" && op != opProviders && (err != nil || n != q.Name) {
+		if n, err := names.Parse(q.Name); q.Name != "" && op != "composer.providers" && (err != nil || n != q.Name) {
 			t.Fatalf("%s %q: operation %s on the illegal name %q", method, raw, op, q.Name)
 		}
-		p2, q2, _ := strings.Cut(link(q), "?")
-		v2, err := url.ParseQuery(q2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		op2, again, err := parse(method, p2, v2)
+		op2, again, err := parseRaw(t, method, table.Link(op, q))
 		if err != nil || op2 != op || !reflect.DeepEqual(q, again) {
-			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, link(q), q, again, err)
+			t.Fatalf("%s %q → %q:\n%+v\n%+v %v", method, raw, table.Link(op, q), q, again, err)
 		}
 	})
 }

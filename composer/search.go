@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,8 +17,9 @@ import (
 	"unicode"
 
 	"larder/composer/manifest"
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -72,7 +74,7 @@ func words(s string) []string {
 // list brings the listing along when a version was published that is better than the listed one, or is that one.
 func list(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta]) error {
 	now, err := listedSummary(tx)
-	if err != nil || now.Version != "" && semver.Before(now.Version, normalized) {
+	if err != nil || now.Version != "" && version.Before(now.Version, normalized) {
 		return err
 	}
 	return setListing(tx, v.Meta.Summary)
@@ -106,7 +108,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 	best := ""
 	for _, table := range []string{indexReleases, indexBranches} {
 		for k := range tx.Index(table).Scan(nil, nil) {
-			if id := string(k); best == "" || semver.Before(id, best) {
+			if id := string(k); best == "" || version.Before(id, best) {
 				best = id
 			}
 		}
@@ -124,7 +126,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 // shown is the record behind a version that documents show.
 func shown(tx *store.PackageTx[Meta], normalized string) (v store.Version[Meta], err error) {
 	id := normalized
-	if semver.IsDev(normalized) {
+	if version.IsDev(normalized) {
 		tag, err := tx.Tag(normalized)
 		if err != nil {
 			return v, err
@@ -142,29 +144,23 @@ type hit struct {
 
 // find returns the packages that match and whoever asks may read, best first.
 func (s *server) find(ctx context.Context, q store.Query, match func(name string) bool) ([]string, error) {
-	found, err := s.store.Search(ctx, store.Composer, q)
+	view := s.View(ctx)
+	found, err := s.Store.Search(ctx, store.Composer, q)
 	if err != nil {
 		return nil, err
 	}
 	names := []string{}
 	for _, m := range found {
-		if match != nil && !match(m.Name) {
-			continue
-		}
-		ok, err := s.readable(ctx, m.Name)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		if match == nil || match(m.Name) {
 			names = append(names, m.Name)
 		}
 	}
-	return names, nil
+	return registry.Visible(view, names, func(name string) string { return name })
 }
 
 // describe reads what lists show of packages.
 func (s *server) describe(ctx context.Context, names []string) ([]hit, error) {
-	data, err := s.store.Listings(ctx, store.Composer, names)
+	data, err := s.Store.Listings(ctx, store.Composer, names)
 	if err != nil {
 		return nil, err
 	}
@@ -184,9 +180,6 @@ func (s *server) describe(ctx context.Context, names []string) ([]hit, error) {
 // getList answers with the names that match, or with some of what is known of them.
 func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	var query store.Query
 	if q.Vendor != "" {
 		query.Marks = append(query.Marks, markVendor+q.Vendor)
@@ -211,7 +204,7 @@ func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	slices.Sort(names)
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if len(q.Fields) == 0 {
 		return wire.JSON(w, http.StatusOK, map[string]any{"packageNames": names})
 	}
@@ -233,11 +226,11 @@ const (
 )
 
 // allNames is the list of all packages that whoever asks may read.
-func (s *server) allNames(ctx context.Context) ([]byte, error) {
+func (s *server) allNames(ctx context.Context, view registry.View) ([]byte, error) {
 	names := []string{}
-	err := s.store.Heavy(ctx, func() error {
+	err := s.Store.Heavy(ctx, func() error {
 		return s.walk(ctx, "", func(name string) (bool, error) {
-			ok, err := s.readable(ctx, name)
+			ok, err := view.Sees(name)
 			if ok {
 				names = append(names, name)
 			}
@@ -253,16 +246,17 @@ func (s *server) allNames(ctx context.Context) ([]byte, error) {
 // matching are the first packages by name that match a pattern and whoever asks may read.
 func (s *server) matching(ctx context.Context, pattern string, match func(string) bool) (names []string, err error) {
 	names = []string{}
+	view := s.View(ctx)
 	looked, prefix := 0, strings.ToLower(pattern)
 	prefix, _, _ = strings.Cut(prefix, "*")
-	err = s.store.Heavy(ctx, func() error {
+	err = s.Store.Heavy(ctx, func() error {
 		return s.walk(ctx, prefix, func(name string) (more bool, err error) {
 			if looked++; looked > maxLooked || len(names) == store.MaxMatches {
 				return false, nil
 			}
 			if match(name) {
 				var ok bool
-				if ok, err = s.readable(ctx, name); ok {
+				if ok, err = view.Sees(name); ok {
 					names = append(names, name)
 				}
 			}
@@ -276,7 +270,7 @@ func (s *server) matching(ctx context.Context, pattern string, match func(string
 // enough or nobody waits any more.
 func (s *server) walk(ctx context.Context, prefix string, each func(name string) (more bool, err error)) error {
 	for after := ""; ctx.Err() == nil; {
-		names, err := s.store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)
+		names, err := s.Store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)
 		if err != nil || len(names) == 0 {
 			return err
 		}
@@ -321,12 +315,9 @@ func glob(pattern string) func(string) bool {
 // search answers composer search.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	query := store.Query{}
 	for _, word := range strings.Fields(strings.ToLower(q.Query)) {
-		if strings.Trim(word, naming.Chars) == "" && strings.Trim(word, "._-/") != "" {
+		if strings.Trim(word, names.Chars) == "" && strings.Trim(word, "._-/") != "" {
 			query.Words = append(query.Words, word)
 		} else {
 			query.Words = append(query.Words, words(word)...)
@@ -347,7 +338,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	base := s.url(r)
+	base := s.URL(r)
 	results := []map[string]any{}
 	for _, h := range hits {
 		one, err := s.result(ctx, h, base)
@@ -360,9 +351,11 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	answer := map[string]any{"results": append(results, theirs...), "total": len(names) + more}
 	if from+q.Size < len(names) {
 		q.Page++
-		answer["next"] = base + strings.TrimPrefix(link(q), root)
+		v := url.Values{}
+		q.formatSearch(v)
+		answer["next"] = base + "/search.json?" + v.Encode()
 	}
-	w.Header().Set("Cache-Control", revalidate(r))
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, answer)
 }
 
@@ -381,9 +374,6 @@ func (s *server) result(ctx context.Context, h hit, base string) (map[string]any
 // getProviders names the packages that provide a name. Composer asks when it has found no package of that name.
 func (s *server) getProviders(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	if err := s.mayList(ctx); err != nil {
-		return err
-	}
 	names, err := s.find(ctx, store.Query{Marks: []string{markProvides + q.Name}}, nil)
 	if err != nil {
 		return err
@@ -401,7 +391,7 @@ func (s *server) getProviders(w http.ResponseWriter, r *http.Request, q Request)
 	}
 	out.WriteString("]}\n")
 	h := w.Header()
-	h.Set("Cache-Control", revalidate(r))
+	h.Set("Cache-Control", registry.Revalidate(r))
 	h.Set("Content-Type", typeJSON)
 	h.Set("Content-Length", strconv.Itoa(out.Len()))
 	_, err = w.Write(out.Bytes())

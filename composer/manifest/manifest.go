@@ -1,6 +1,6 @@
-// Package manifest reads what an uploaded archive says of itself: composer.json, into what documents show of it. Only fields
-// that clients use of a dependency are taken, each in one form, and nothing that would make a client fail, since it would
-// fail for every version of the package. Pure.
+// Package manifest reads what composer.json says of a package, into what documents show of it. Only fields that clients use
+// of a dependency are taken, each in one form, and nothing that would make a client fail, since it would fail for every
+// version of the package. Pure.
 package manifest
 
 import (
@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"larder/composer/minify"
-	"larder/composer/naming"
-	"larder/composer/semver"
+	"larder/composer/names"
+	"larder/composer/version"
 	"larder/internal/rawjson"
 )
 
@@ -89,7 +89,7 @@ func Parse(raw []byte) (*Manifest, error) {
 		return nil, err
 	}
 	m := &Manifest{Version: tree.text("version")}
-	if m.Name, err = naming.Parse(tree.text("name")); err != nil {
+	if m.Name, err = names.Parse(tree.text("name")); err != nil {
 		return nil, err
 	}
 	if v := tree.values["version"]; v != nil && m.Version == "" {
@@ -249,7 +249,7 @@ func objectOf(v any, good func(key, text string) bool) (any, bool) {
 // linksForm holds constraints that every client can parse.
 func linksForm(v any) (any, bool) {
 	return objectOf(v, func(key, text string) bool {
-		return naming.IsProvided(key) && (text == "self.version" || semver.IsConstraint(text))
+		return names.IsProvided(key) && (text == "self.version" || version.IsConstraint(text))
 	})
 }
 
@@ -342,9 +342,9 @@ func autoloadForm(v any) (any, bool) {
 	return o, true
 }
 
-// inside says whether a path stays below the package's folder, whatever system it is unpacked on. A slash at the beginning
+// IsInside says whether a path stays below the package's folder, whatever system it is unpacked on. A slash at the beginning
 // means the package's own root.
-func inside(path string) bool {
+func IsInside(path string) bool {
 	drive := len(path) > 1 && path[1] == ':'
 	return !drive && !slices.Contains(strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' }), "..")
 }
@@ -354,7 +354,7 @@ func pathForm(v any) (any, bool) {
 	if s == "" {
 		return nil, ok
 	}
-	return s, ok && inside(s)
+	return s, ok && IsInside(s)
 }
 
 // pathsForm is one path or a list of them.
@@ -364,7 +364,7 @@ func pathsForm(v any) (any, bool) {
 		return nil, ok
 	}
 	for _, p := range list.([]any) {
-		if !inside(p.(string)) {
+		if !IsInside(p.(string)) {
 			return nil, false
 		}
 	}
@@ -400,7 +400,7 @@ func abandonedForm(v any) (any, bool) {
 		if v == "" {
 			return nil, true
 		}
-		return v, naming.IsProvided(v)
+		return v, names.IsProvided(v)
 	}
 	return nil, false
 }

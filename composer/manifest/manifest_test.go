@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"larder/composer/minify"
-	"larder/composer/naming"
+	"larder/composer/names"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/wiretest"
@@ -130,7 +130,7 @@ func FuzzComposerJSON(f *testing.F) {
 			}
 			return
 		}
-		if n, err := naming.Parse(m.Name); err != nil || n != m.Name {
+		if n, err := names.Parse(m.Name); err != nil || n != m.Name {
 			t.Fatalf("name %q", m.Name)
 		}
 		entry := m.Fields.Encode()

@@ -26,7 +26,7 @@ func Remote(v rawjson.Object, name string) (rawjson.Object, error) {
 		var ok bool
 		switch m.Key {
 		case "bin", "target-dir", "include-path", "autoload":
-			ok = everyText(value, inside)
+			ok = everyText(value, IsInside)
 		case "source", "dist":
 			ok = everyText(value, func(s string) bool { return !isOption(s) })
 		default:

@@ -100,7 +100,7 @@ func (g *Registry[M]) ViewAs(ctx context.Context, id auth.Identity) View {
 	}
 	ctx = context.WithoutCancel(ctx)
 	return View{
-		Key: fmt.Sprintf("for %t %s %v %v", id.Anonymous, id.User, id.Grants, id.Limits),
+		Key: fmt.Sprintf("for %t %q %t %t %v %v", id.Anonymous, id.User, id.Admin, id.Scoped(), id.Grants, id.Limits),
 		Sees: func(name string) (bool, error) {
 			err := g.may(ctx, id, auth.Read, name)
 			if IsOneOf(err, auth.ErrDenied, auth.ErrHidden, auth.ErrNoCredentials) {

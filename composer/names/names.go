@@ -1,5 +1,5 @@
-// Package naming knows what packages may be called, and what they may say they provide. Pure.
-package naming
+// Package names says what packages may be called, and what they may say they provide. Pure.
+package names
 
 import (
 	"regexp"

@@ -1,7 +1,7 @@
-// Package semver reads versions and constraints as the PHP library composer/semver does: normal forms, stability, order.
+// Package version reads versions and constraints as the PHP library composer/semver does: normal forms, stability, order.
 // Clients trust the normal forms a registry serves blindly, so they must be what their own library would have made of the
 // version; libraries for Semantic Versioning disagree with it about four numbers, branches, and much else. Pure.
-package semver
+package version
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package manifest
+package archive
 
 import (
 	"archive/zip"

@@ -1,4 +1,4 @@
-package semver
+package version
 
 // Constraints. A registry never resolves anything; it only refuses what a client could
 // not parse, because one such constraint makes the whole package unreadable for everybody who asks for it.

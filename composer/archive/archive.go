@@ -1,7 +1,6 @@
-package manifest
-
-// The archive around composer.json. Pure over io.ReaderAt; only its directory and one file are read, within limits that hold
-// whatever it claims.
+// Package archive reads what an uploaded archive says of itself: its composer.json. Only its directory and one file are read,
+// within limits that hold whatever it claims.
+package archive
 
 import (
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/composer/manifest"
 	"larder/internal/archive"
 	"larder/internal/problem"
 )
@@ -22,12 +22,12 @@ const (
 )
 
 // Read reads the manifest of the ZIP archive that is the size bytes of r. ErrInvalid, ErrTooLarge, or an error of r.
-func Read(r io.ReaderAt, size int64) (*Manifest, error) {
+func Read(r io.ReaderAt, size int64) (*manifest.Manifest, error) {
 	raw, err := readArchive(r, size)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(raw)
+	return manifest.Parse(raw)
 }
 
 // readArchive finds composer.json where Composer's own reader of archives looks for it: at the root, or in the one folder
@@ -96,7 +96,7 @@ func checkEntries(z *archive.Zip) error {
 			return archiveError(nil, err)
 		}
 		to := path.Join(path.Dir(e.Name), string(target))
-		if path.IsAbs(string(target)) || !inside(to) || strings.Contains(string(target), `\`) {
+		if path.IsAbs(string(target)) || !manifest.IsInside(to) || strings.Contains(string(target), `\`) {
 			return problem.Errorf(problem.ErrInvalid, "The archive has the link %.200q, which leads outside.", e.Name)
 		}
 	}
