@@ -23,7 +23,7 @@ var done = []string{
 	"internal/config", "internal/e2e", "internal/ledger", "internal/miniclient",
 	"internal/multiform", "internal/pep440", "internal/pydist", "internal/rawjson", "internal/rebuild",
 	"internal/rubymarshal", "internal/semver", "internal/server", "internal/sortedlist", "internal/trust",
-	"internal/xmlrpc", "rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream",
+	"internal/xmlrpc", "maven", "rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 
