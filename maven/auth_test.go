@@ -1,5 +1,7 @@
 package maven
 
+// Who may do what: every operation against every right, challenges, and what never counts as a credential.
+
 import (
 	"bufio"
 	"context"
@@ -37,22 +39,37 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 	meta := "<metadata><versioning><versions><version>3.0</version></versions></versioning></metadata>"
 	file := dir + "1.0/" + artifact + "-1.0"
 	return map[string]wiretest.Case{
-		"maven.file": {Method: "GET", Path: file + ".jar", Status: 200}, "maven.sum": {Method: "GET", Path: file + ".jar.sha1", Status: 200},
-		"maven.put": {Method: "PUT", Path: file + "-new.jar", Body: "new", Status: 201}, "maven.sum.put": {Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201},
-		"maven.delete": {Method: "DELETE", Path: file + ".jar", Status: 204}, "maven.snapshot": {Method: "GET", Path: dir + "2-SNAPSHOT/" + metadataFile, Status: 200},
-		"maven.snapshot.put": {Method: "PUT", Path: dir + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201}, "maven.metadata": {Method: "GET", Path: dir + metadataFile, Status: 200},
-		"maven.metadata.put": {Method: "PUT", Path: dir + metadataFile, Body: meta, Status: 201}, "maven.directory": {Method: "GET", Path: dir + "1.0/", Status: 200},
-		"maven.commit": {Method: "POST", Path: dir + "3.0/", Status: 201}, "maven.directory.delete": {Method: "DELETE", Path: fmt.Sprintf("%s%d/", dir, deleters[actor]), Status: 204}, "maven.prefixes": {Method: "GET", Path: "/.meta/prefixes.txt", Status: 200, Whole: true},
-		"maven.archetypes": {Method: "GET", Path: "/archetype-catalog.xml", Status: 200, Whole: true}, "maven.search": {Method: "GET", Path: "/solrsearch/select?q=x", Status: 200, Whole: true},
+		"maven.file": {Method: "GET", Path: file + ".jar", Status: 200},
+		"maven.sum":  {Method: "GET", Path: file + ".jar.sha1", Status: 200},
+		"maven.put":  {Method: "PUT", Path: file + "-new.jar", Body: "new", Status: 201},
+		"maven.sum.put": {
+			Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201,
+		},
+		"maven.delete":           {Method: "DELETE", Path: file + ".jar", Status: 204},
+		"maven.snapshot":         {Method: "GET", Path: dir + "2-SNAPSHOT/" + metadataFile, Status: 200},
+		"maven.snapshot.put":     {Method: "PUT", Path: dir + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201},
+		"maven.metadata":         {Method: "GET", Path: dir + metadataFile, Status: 200},
+		"maven.metadata.put":     {Method: "PUT", Path: dir + metadataFile, Body: meta, Status: 201},
+		"maven.directory":        {Method: "GET", Path: dir + "1.0/", Status: 200},
+		"maven.commit":           {Method: "POST", Path: dir + "3.0/", Status: 201},
+		"maven.directory.delete": {Method: "DELETE", Path: fmt.Sprintf("%s%d/", dir, deleters[actor]), Status: 204},
+		"maven.prefixes":         {Method: "GET", Path: "/.meta/prefixes.txt", Status: 200, Whole: true},
+		"maven.archetypes":       {Method: "GET", Path: "/archetype-catalog.xml", Status: 200, Whole: true},
+		"maven.search":           {Method: "GET", Path: "/solrsearch/select?q=x", Status: 200, Whole: true},
 	}
 }
 
-// needs are the rights of operations that decide by themselves: what they are about is known only from content or records.
-var needs = map[string]string{"maven.metadata": "r", "maven.directory": "r", "maven.metadata.put": "c", "maven.commit": "c", "maven.directory.delete": "d"}
+// needs are the rights of operations that decide by themselves: what they are about is known only from content or
+// records.
+var needs = map[string]string{
+	"maven.metadata": "r", "maven.directory": "r", "maven.metadata.put": "c", "maven.commit": "c",
+	"maven.directory.delete": "d",
+}
 
-// TestE_GHSA_vvc3_Matrix: every operation of the table against every right, on artifacts everybody reads and private
-// ones. Who has no credentials is asked for them, also where something hides: these clients send none before.
-func TestE_GHSA_vvc3_Matrix(t *testing.T) {
+// TestEveryRightOfEveryOperation (GHSA-vvc3): every operation of the table against every right, on artifacts everybody
+// reads and private ones. Who has no credentials is asked for them, also where something hides: these clients send none
+// before.
+func TestEveryRightOfEveryOperation(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })
 	seenPrivate := false
 	wiretest.Matrix[Request]{
@@ -74,7 +91,9 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 		},
 		Want: func(q wiretest.Question, status int) int {
 			nobody, reads := q.Actor == "", !q.Private || q.Can != ""
-			writing := q.Need.Kind() > wire.Read || slices.Contains([]string{"maven.metadata.put", "maven.commit", "maven.directory.delete"}, q.Op)
+			writing := q.Need.Kind() > wire.Read || slices.Contains(
+				[]string{"maven.metadata.put", "maven.commit", "maven.directory.delete"}, q.Op,
+			)
 			switch letter := needs[q.Op]; {
 			case q.Op == "maven.prefixes" && seenPrivate && q.Can == "":
 				return 404
@@ -94,8 +113,8 @@ func TestE_GHSA_vvc3_Matrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
-func TestE_ReadOnlyToken(t *testing.T) {
+// TestReadOnlyTokenChangesNothing: a read-only token changes nothing, whatever its user may.
+func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.prepare("com.acme:lib")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -115,15 +134,17 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2019_9733_Headers: nobody is somebody because a header says where from or for whom a request comes, and
-// credentials in a cookie, which browsers send unasked, are none (CVE-2010-3449, CVE-2016-4469).
-func TestE_CVE_2019_9733_Headers(t *testing.T) {
+// TestHeadersAreNoCredentials (CVE-2019-9733): nobody is somebody because a header says where from or for whom a
+// request comes, and credentials in a cookie, which browsers send unasked, are none (CVE-2010-3449, CVE-2016-4469).
+func TestHeadersAreNoCredentials(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
 	g.deploy("com.secret:lib:1.0")
 	before := g.Journal()
 	for name, value := range map[string]string{
-		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Forwarded-User": "ada", "Remote-User": "ada", "X-Remote-User": "ada",
-		"Cookie": "session=" + g.Keys["ada"] + "; token=" + g.Keys["ada"] + "; Authorization=Bearer " + g.Keys["ada"], "Proxy-Authorization": "Bearer " + g.Keys["ada"],
+		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "Forwarded": "for=127.0.0.1", "X-Forwarded-User": "ada",
+		"Remote-User": "ada", "X-Remote-User": "ada",
+		"Cookie":              strings.ReplaceAll("session=KEY; token=KEY; Authorization=Bearer KEY", "KEY", g.Keys["ada"]),
+		"Proxy-Authorization": "Bearer " + g.Keys["ada"],
 	} {
 		o := wiretest.Header(name, value)
 		g.Want(g.Do("GET", "/com/secret/lib/1.0/lib-1.0.jar", nil, o), 401, "")
@@ -135,17 +156,22 @@ func TestE_CVE_2019_9733_Headers(t *testing.T) {
 	}
 }
 
-// TestH3_DeployToken: a token that may only write deploys where everybody reads, and one that may also read where not
-// everybody does: the metadata is asked for when all files have been sent, and a refusal then would end the deploy.
-func TestH3_DeployToken(t *testing.T) {
+// TestTokenThatOnlyWritesCanDeploy (H3): a token that may only write deploys where everybody reads, and one that may
+// also read where not everybody does: the metadata is asked for when all files have been sent, and a refusal then would
+// end the deploy.
+func TestTokenThatOnlyWritesCanDeploy(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
 	for actor, c := range map[string]struct{ name, scope string }{
-		"writer": {"com.acme:lib", "maven:artifact:com.acme:*:write"}, "both": {"com.secret:lib", "maven:artifact:com.secret:*:read,write"},
+		"writer": {"com.acme:lib", "maven:artifact:com.acme:*:write"},
+		"both":   {"com.secret:lib", "maven:artifact:com.secret:*:read,write"},
 	} {
 		g.Scoped(actor, "ada", c.scope)
 		for _, version := range []string{"1.0", "1.1"} {
 			g.upload(c.name+":"+version, usual(c.name+":"+version), g.As(actor))
-			g.Want(g.Do("GET", "/"+names.Dir(c.name, "")+metadataFile, nil, g.As(actor)), map[string]int{"1.0": 404, "1.1": 200}[version], "")
+			g.Want(
+				g.Do("GET", "/"+names.Dir(c.name, "")+metadataFile, nil, g.As(actor)),
+				map[string]int{"1.0": 404, "1.1": 200}[version], "",
+			)
 			g.Want(g.announce(c.name+":"+version, g.As(actor)), 201, "")
 		}
 		if got := g.versions(c.name, g.As(actor)); len(got) != 2 {
@@ -154,11 +180,14 @@ func TestH3_DeployToken(t *testing.T) {
 	}
 }
 
-// TestE_NamespaceTakeover: a deploy token of one group reaches no other, nor one that only begins alike.
-func TestE_NamespaceTakeover(t *testing.T) {
+// TestTokenOfOneGroupReachesNoOther: a deploy token of one group reaches no other, nor one that only begins alike.
+func TestTokenOfOneGroupReachesNoOther(t *testing.T) {
 	g := newRig(t)
 	g.Scoped("ci", "ada", "maven:artifact:com.acme:*:read,write", "maven:artifact:com.acme.*:read,write")
-	for _, path := range []string{"/com/evil/lib/1.0/lib-1.0.jar", "/com/acmeevil/lib/1.0/lib-1.0.jar", "/com/acme-x/lib/1.0/lib-1.0.jar", "/org/com/acme/lib/1.0/lib-1.0.jar", "/com/lib/1.0/lib-1.0.jar"} {
+	for _, path := range []string{
+		"/com/evil/lib/1.0/lib-1.0.jar", "/com/acmeevil/lib/1.0/lib-1.0.jar", "/com/acme-x/lib/1.0/lib-1.0.jar",
+		"/org/com/acme/lib/1.0/lib-1.0.jar", "/com/lib/1.0/lib-1.0.jar",
+	} {
 		g.Want(g.Do("PUT", path, "x", g.As("ci")), 403, "")
 	}
 	g.Keys["ada"] = g.Keys["ci"]
@@ -166,22 +195,35 @@ func TestE_NamespaceTakeover(t *testing.T) {
 	g.deploy("com.acme.tools:x:1.0")
 	// The path of its group's plugins is that of an artifact it may not write; what is in the document decides.
 	doc := func(artifact string) string {
-		return "<metadata><plugins><plugin><prefix>x</prefix><artifactId>" + artifact + "</artifactId></plugin></plugins></metadata>"
+		return "<metadata><plugins><plugin><prefix>x</prefix><artifactId>" + artifact +
+			"</artifactId></plugin></plugins></metadata>"
 	}
 	g.Want(g.Ada("PUT", "/com/acme/"+metadataFile+".sha1", "00"), 403, "")
 	g.put("/com/acme/"+metadataFile, doc("x-maven-plugin"))
 	g.Want(g.Ada("PUT", "/com/evil/"+metadataFile, doc("x-maven-plugin")), 403, "")
-	g.Want(g.Ada("PUT", "/com/acme/"+metadataFile, "<metadata><versioning><versions><version>1</version></versions></versioning></metadata>"), 403, "")
+	g.Want(
+		g.Ada(
+			"PUT", "/com/acme/"+metadataFile,
+			"<metadata><versioning><versions><version>1</version></versions></versioning></metadata>",
+		),
+		403, "",
+	)
 	g.Want(g.Do("PUT", "/com/acme/"+metadataFile, doc("x")), 401, "")
 }
 
-// TestH2_Challenge: whoever sends no credentials is asked for them wherever they might help, and never told that
-// something is absent instead; the answer is the same whether it is there or not.
-func TestH2_Challenge(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} }, withMaven(func(o *Options) { o.Realm = "Sonatype Nexus Repository Manager" }))
+// TestClientsWithoutCredentialsAreAskedForThem (H2): whoever sends no credentials is asked for them wherever they might
+// help, and never told that something is absent instead; the answer is the same whether it is there or not.
+func TestClientsWithoutCredentialsAreAskedForThem(t *testing.T) {
+	g := newRig(
+		t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} },
+		withMaven(func(o *Options) { o.Realm = "Sonatype Nexus Repository Manager" }),
+	)
 	g.deploy("com.secret:lib:1.0")
 	g.build("com.secret:lib:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "x"})
-	for _, path := range []string{"1.0/lib-1.0.jar", "1.0/lib-1.0.jar.sha1", metadataFile, metadataFile + ".sha1", "2-SNAPSHOT/" + metadataFile, "1.0/absent.jar", "9.9/lib-9.9.pom"} {
+	for _, path := range []string{
+		"1.0/lib-1.0.jar", "1.0/lib-1.0.jar.sha1", metadataFile, metadataFile + ".sha1", "2-SNAPSHOT/" + metadataFile,
+		"1.0/absent.jar", "9.9/lib-9.9.pom",
+	} {
 		var first string
 		for _, name := range []string{"/com/secret/lib/", "/com/secret/nothing/"} {
 			a := g.Want(g.Do("GET", name+path, nil), 401, "needs a login or a token")
@@ -198,12 +240,15 @@ func TestH2_Challenge(t *testing.T) {
 			}
 		}
 		g.Want(g.Do("GET", "/com/secret/lib/"+path, nil, wiretest.Basic("ada", "wrong")), 401, "password is wrong")
-		if a := g.Do("GET", "/com/secret/lib/"+path, nil, wiretest.Basic("ada", "secret")); a.Status != 200 && !strings.Contains(path, "absent") && !strings.Contains(path, "9.9") {
+		if a := g.Do("GET", "/com/secret/lib/"+path, nil, wiretest.Basic("ada", "secret")); a.Status != 200 &&
+			!strings.Contains(path, "absent") && !strings.Contains(path, "9.9") {
 			t.Errorf("%s: %v", path, a)
 		}
 	}
 	// The three ways a token is sent.
-	for _, o := range []option{wiretest.Basic("anybody", g.Keys["ada"]), wiretest.Basic(g.Keys["ada"], ""), wiretest.Bearer(g.Keys["ada"])} {
+	for _, o := range []option{
+		wiretest.Basic("anybody", g.Keys["ada"]), wiretest.Basic(g.Keys["ada"], ""), wiretest.Bearer(g.Keys["ada"]),
+	} {
 		g.Want(g.Do("GET", "/com/secret/lib/"+metadataFile, nil, o), 200, "")
 	}
 	// Of a group's plugins only those are shown that may be read.
@@ -238,7 +283,10 @@ func TestAnonymousNone(t *testing.T) {
 		g.put(lib+"1.0/lib-1.0-x.jar", archetype[".jar"])
 		g.Want(g.announce("com.acme:lib:"+s), 201, "")
 	}
-	for _, path := range []string{"/", "/com/", lib, lib + "1.0/", lib + "1.0", lib + "1.0/lib-1.0.jar", lib + metadataFile, "/absent/lib/1/x.jar", "/absent/", "/.meta/prefixes.txt", "/archetype-catalog.xml", "/solrsearch/select?q=lib"} {
+	for _, path := range []string{
+		"/", "/com/", lib, lib + "1.0/", lib + "1.0", lib + "1.0/lib-1.0.jar", lib + metadataFile, "/absent/lib/1/x.jar",
+		"/absent/", "/.meta/prefixes.txt", "/archetype-catalog.xml", "/solrsearch/select?q=lib",
+	} {
 		g.Want(g.Do("GET", path, nil), 401, "")
 		if a := g.Ada("GET", path, nil); a.Status != 200 && a.Status != 301 && !strings.Contains(path, "absent") {
 			t.Errorf("%s for a user: %v", path, a)
@@ -246,9 +294,12 @@ func TestAnonymousNone(t *testing.T) {
 	}
 }
 
-// TestA9_Errors: bodies and challenges of every sentinel, as a golden file.
-func TestA9_Errors(t *testing.T) {
-	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} }, withMaven(func(o *Options) { o.Versions, o.MaxFile = ReleasesOnly, 100_000 }))
+// TestGoldenErrors (A9): bodies and challenges of every sentinel, as a golden file.
+func TestGoldenErrors(t *testing.T) {
+	g := newRig(
+		t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} },
+		withMaven(func(o *Options) { o.Versions, o.MaxFile = ReleasesOnly, 100_000 }),
+	)
 	g.deploy("com.acme:lib:1.0")
 	g.Scoped("reader", "ada", "maven:artifact:*:read")
 	g.Scoped("other", "ada", "npm:package:*:read")
@@ -282,7 +333,9 @@ func TestA9_Errors(t *testing.T) {
 		{"delete what is not there", "DELETE", lib + "9.9/lib-9.9.jar", "", ada},
 	} {
 		a := g.Do(c.method, c.path, c.body, c.opts...)
-		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Allow"), a.Header.Get("WWW-Authenticate"), a.Body)
+		fmt.Fprintf(
+			&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Allow"), a.Header.Get("WWW-Authenticate"), a.Body,
+		)
 		if a.Status == 404 && c.method == "PUT" || a.Status == 429 || a.Status >= 500 {
 			t.Errorf("%s: a %d would mislead clients", c.what, a.Status)
 		}
@@ -290,8 +343,9 @@ func TestA9_Errors(t *testing.T) {
 	wiretest.Golden(t, "errors.txt", out.String())
 }
 
-// TestE_LoginLimit: guessing is slowed down, without the status that makes mvn wait for minutes at every file.
-func TestE_LoginLimit(t *testing.T) {
+// TestGuessingPasswordsIsSlowedDown: guessing is slowed down, without the status that makes mvn wait for minutes at
+// every file.
+func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	g := newRig(t)
 	for i := range 200 {
 		a := g.Do("GET", lib+"1.0/lib-1.0.jar", nil, wiretest.Basic("ada", fmt.Sprint("guess", i)))
@@ -306,9 +360,9 @@ func TestE_LoginLimit(t *testing.T) {
 	t.Error("200 guesses")
 }
 
-// TestA7_PutWithoutCredentials: clients that cannot send a password at once send the file, are refused, and send it again
-// on the same connection; who waits to be told to go on is told at once, and sends nothing in vain.
-func TestA7_PutWithoutCredentials(t *testing.T) {
+// TestRefusedPutLeavesTheConnectionUsable (A7): clients that cannot send a password at once send the file, are refused,
+// and send it again on the same connection; who waits to be told to go on is told at once, and sends nothing in vain.
+func TestRefusedPutLeavesTheConnectionUsable(t *testing.T) {
 	g := newRig(t)
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.Srv.URL, "http://"))
 	if err != nil {
@@ -321,7 +375,9 @@ func TestA7_PutWithoutCredentials(t *testing.T) {
 		t.Helper()
 		go func() {
 			// An error of writing shows in the answer.
-			_, _ = fmt.Fprintf(conn, "PUT %s%s1.0/lib-1.0.jar HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n%s", root, lib, 5<<20, head, body)
+			_, _ = fmt.Fprintf(
+				conn, "PUT %s%s1.0/lib-1.0.jar HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n%s\r\n%s", root, lib, 5<<20, head, body,
+			)
 		}()
 		resp, err := http.ReadResponse(in, nil)
 		if err != nil {

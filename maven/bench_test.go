@@ -1,5 +1,7 @@
 package maven
 
+// What requests, documents and deploys cost.
+
 import (
 	"context"
 	"fmt"
@@ -26,7 +28,9 @@ func fillVersions(t testing.TB, s *server, name string, n int) {
 			for i := from; i < min(n, from+500); i++ {
 				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
 				v.Meta = Meta{Base: v.ID, Open: true}
-				v.Files = []store.File{{Name: names.FileKey(v.ID, names.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest}}
+				v.Files = []store.File{
+					{Name: names.FileKey(v.ID, names.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest},
+				}
 				if err := s.claim(p); err != nil {
 					return err
 				}
@@ -90,8 +94,12 @@ func BenchmarkGet(b *testing.B) {
 	g := serve(b, storetest.New(b))
 	g.User("ada", nil)
 	fillVersions(b, g.s, "com.acme:big", 1000)
-	for what, path := range map[string]string{"metadata": "maven-metadata.xml", "pom": "1.1.1/big-1.1.1.pom", "sum": "maven-metadata.xml.sha1"} {
-		for who, auth := range map[string]option{"anonymous": wiretest.Header(), "password": wiretest.Basic("ada", "secret")} {
+	for what, path := range map[string]string{
+		"metadata": "maven-metadata.xml", "pom": "1.1.1/big-1.1.1.pom", "sum": "maven-metadata.xml.sha1",
+	} {
+		for who, auth := range map[string]option{
+			"anonymous": wiretest.Header(), "password": wiretest.Basic("ada", "secret"),
+		} {
 			b.Run(what+"/"+who, func(b *testing.B) {
 				r := httptest.NewRequest("GET", root+"/com/acme/big/"+path, nil)
 				auth(r)
@@ -123,7 +131,9 @@ func BenchmarkDeploy(b *testing.B) {
 			i := n
 			for b.Loop() {
 				i++
-				g.build("com.acme:big:1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", i), contents{".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", "big", "1-SNAPSHOT")})
+				g.build("com.acme:big:1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", i), contents{
+					".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", "big", "1-SNAPSHOT"),
+				})
 			}
 		})
 	}
@@ -142,7 +152,11 @@ func BenchmarkSort(b *testing.B) {
 
 // BenchmarkReadMetadata reads what a client sends.
 func BenchmarkReadMetadata(b *testing.B) {
-	text := []byte("<metadata><versioning><versions>" + strings.Repeat("<version>1.2.3</version>", 2000) + "</versions></versioning></metadata>")
+	text := []byte(
+		"<metadata><versioning><versions>" + strings.Repeat(
+			"<version>1.2.3</version>", 2000,
+		) + "</versions></versioning></metadata>",
+	)
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
 		if _, err := metadata.Read(text); err != nil {

@@ -40,11 +40,15 @@ func (s *server) getDirectory(w http.ResponseWriter, r *http.Request, q Request)
 	if err != nil {
 		return err
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set(
+		"Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	)
 	return send(w, r, page, "text/html; charset=utf-8")
 }
 
-// redirect sends browsers that left the final slash out to the directory, if there is one; otherwise the error is missing.
+// redirect sends browsers that left the final slash out to the directory, if there is one; otherwise the error is
+// missing.
 func (s *server) redirect(w http.ResponseWriter, r *http.Request, q Request, missing error) error {
 	if r.Method != http.MethodGet || q.Path == "" || q.Sum != "" {
 		return missing

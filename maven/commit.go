@@ -1,8 +1,8 @@
 package maven
 
 // From an open version to one that metadata names, and everything that follows from it: the rows metadata is rendered
-// from, what a package is found by, retention of snapshots. Each step is a part of one transaction, and none of them costs
-// more the more versions there are.
+// from, what a package is found by, retention of snapshots. Each step is a part of one transaction, and none of them
+// costs more the more versions there are.
 
 import (
 	"bytes"
@@ -97,7 +97,9 @@ func (s *server) announce(ctx context.Context, name string, announced map[string
 				continue
 			}
 			for file, reason := range v.Meta.Broken {
-				return problem.Errorf(store.ErrDigest, "%s cannot be announced: deploy %s again. %s", names.Coordinates(name, id), file, reason)
+				return problem.Errorf(
+					store.ErrDigest, "%s cannot be announced: deploy %s again. %s", names.Coordinates(name, id), file, reason,
+				)
 			}
 			if err := s.list(p, v); err != nil {
 				return err
@@ -203,7 +205,8 @@ func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) err
 	}
 	key := newestKey(v.Meta.Base, n.Classifier, n.Extension())
 	var old metadata.Newest
-	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil || there && !names.Newer(v.Meta.Base, v.ID, old.ID) {
+	if there, err := getRow(p.Index(indexNewest), key, &old); err != nil ||
+		there && !names.Newer(v.Meta.Base, v.ID, old.ID) {
 		return err
 	}
 	timestamp, _, _ := names.SplitBuild(v.Meta.Base, v.ID)
@@ -232,8 +235,8 @@ func listVersion(p *store.PackageTx[Meta], version string) error {
 	})
 }
 
-// changeState changes the artifact's row and moves its time forward: clients take RELEASE and LATEST from the repository
-// whose time is greatest.
+// changeState changes the artifact's row and moves its time forward: clients take RELEASE and LATEST from the
+// repository whose time is greatest.
 func changeState(p *store.PackageTx[Meta], change func(*metadata.State) error) error {
 	var st metadata.State
 	if _, err := getRow(p.Index(indexState), "", &st); err != nil {
@@ -430,7 +433,10 @@ func (s *server) settle(ctx context.Context, row dueRow) error {
 	if err == nil || errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrFull) || ctx.Err() != nil {
 		return err
 	}
-	s.Log.LogAttrs(ctx, slog.LevelWarn, "cannot do what is due", slog.String("what", row.what), slog.String("artifact", row.name), slog.String("version", row.id), slog.Any("error", err))
+	s.Log.LogAttrs(
+		ctx, slog.LevelWarn, "cannot do what is due", slog.String("what", row.what), slog.String("artifact", row.name),
+		slog.String("version", row.id), slog.Any("error", err),
+	)
 	return s.Repo.Update(ctx, row.name, func(p *store.PackageTx[Meta]) error {
 		at := p.Tx().Now().Add(retryTime)
 		if row.what == dueSettle {

@@ -1,5 +1,7 @@
 package maven
 
+// Versions are announced: metadata, snapshots, retention, and deploys that are killed or run at once.
+
 import (
 	"fmt"
 	"io"
@@ -19,8 +21,8 @@ import (
 	"larder/store/storetest"
 )
 
-// client is a deployer with a connection and a name of its own. (Go's client gives a connection up when the machine is so
-// busy that it does not learn of the end of its own writing in time; then the name has to do.)
+// client is a deployer with a connection and a name of its own. (Go's client gives a connection up when the machine is
+// so busy that it does not learn of the end of its own writing in time; then the name has to do.)
 type client struct {
 	g     *rig
 	agent option
@@ -29,7 +31,10 @@ type client struct {
 
 func (g *rig) client() *client {
 	agent := wiretest.Header("User-Agent", fmt.Sprintf("Apache-Maven/3.8.7 (Java 17; %d)", rand.Int64()))
-	return &client{g, agent, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, DisableCompression: true}}}
+	return &client{
+		g, agent,
+		&http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1, MaxConnsPerHost: 1, DisableCompression: true}},
+	}
 }
 
 func (c *client) do(method, path, body string) (int, string, error) {
@@ -82,9 +87,9 @@ func (c *client) deploy(artifact, version string, pause time.Duration) error {
 	return put(dir+metadataFile, doc+"</versions></versioning></metadata>")
 }
 
-// TestH1_ParallelDeploys: two deployers of different versions, fifty rounds, and readers that compare each document with
-// its checksum: nothing is ever missing, and nothing ever disagrees.
-func TestH1_ParallelDeploys(t *testing.T) {
+// TestParallelDeploysLoseNoVersion (H1): two deployers of different versions, fifty rounds, and readers that compare
+// each document with its checksum: nothing is ever missing, and nothing ever disagrees.
+func TestParallelDeploysLoseNoVersion(t *testing.T) {
 	g := newRig(t)
 	const rounds, deployers, readers = 50, 2, 2
 	var wg, reading sync.WaitGroup
@@ -137,9 +142,10 @@ func TestH1_ParallelDeploys(t *testing.T) {
 	t.Logf("%d documents compared with their checksums", checked[0]+checked[1])
 }
 
-// TestH1_SumOfTheSameGeneration: the checksum is that of the document this client got, also when a deploy came between,
-// on the same connection or, for a client that opens another, on the next one; and soon after, that of the present one.
-func TestH1_SumOfTheSameGeneration(t *testing.T) {
+// TestChecksumIsOfTheDocumentTheClientGot (H1): the checksum is that of the document this client got, also when a
+// deploy came between, on the same connection or, for a client that opens another, on the next one; and soon after,
+// that of the present one.
+func TestChecksumIsOfTheDocumentTheClientGot(t *testing.T) {
 	g := newRig(t)
 	g.deploy("com.acme:lib:0.1")
 	for i := range 200 {
@@ -160,14 +166,15 @@ func TestH1_SumOfTheSameGeneration(t *testing.T) {
 	}
 }
 
-// TestA4_Metadata: order, release and latest, and a time that grows with every change.
-func TestA4_Metadata(t *testing.T) {
+// TestMetadataListsVersionsInOrder (A4): order, release and latest, and a time that grows with every change.
+func TestMetadataListsVersionsInOrder(t *testing.T) {
 	g := newRig(t)
 	var last string
 	check := func(latest, release string, versions ...string) {
 		t.Helper()
 		d := g.metadata(g.Want(g.Do("GET", lib+metadataFile, nil), 200, "").Body)
-		if d.Latest != latest || d.Release != release || !slices.Equal(d.Versions, versions) || d.Group != "com.acme" || d.Artifact != "lib" || d.Updated <= last {
+		if d.Latest != latest || d.Release != release || !slices.Equal(d.Versions, versions) || d.Group != "com.acme" ||
+			d.Artifact != "lib" || d.Updated <= last {
 			t.Errorf("%+v, want %s, %s, %q and a time after %s", d, latest, release, versions, last)
 		}
 		last = d.Updated
@@ -200,8 +207,9 @@ func TestA4_Metadata(t *testing.T) {
 	check("1.10", "1.10", "1.10")
 }
 
-// TestA4_Snapshots: each kind of file has its newest build, plain names stand for it, older builds stay.
-func TestA4_Snapshots(t *testing.T) {
+// TestSnapshotMetadataNamesTheNewestFiles (A4): each kind of file has its newest build, plain names stand for it, older
+// builds stay.
+func TestSnapshotMetadataNamesTheNewestFiles(t *testing.T) {
 	g := newRig(t)
 	dir := lib + "2.0-SNAPSHOT/"
 	lines := func() string {
@@ -213,14 +221,17 @@ func TestA4_Snapshots(t *testing.T) {
 		return out
 	}
 	g.Want(g.Do("GET", dir+metadataFile, nil), 404, "")
-	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093001-1", contents{".jar": "jar 1", ".pom": "pom 1", "-sources.jar": "sources 1", ".jar.asc": "asc 1"})
+	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093001-1", contents{
+		".jar": "jar 1", ".pom": "pom 1", "-sources.jar": "sources 1", ".jar.asc": "asc 1",
+	})
 	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093002-2", contents{".jar": "jar 2", ".pom": "pom 2"})
 	want := "2.0-SNAPSHOT 20261121.093002-2 :jar=093002-2 :jar.asc=093001-1 :pom=093002-2 sources:jar=093001-1"
 	if got := lines(); got != want {
 		t.Errorf("%s\n%s", got, want)
 	}
 	for file, body := range map[string]string{
-		"lib-2.0-SNAPSHOT.jar": "jar 2", "lib-2.0-SNAPSHOT.pom": "pom 2", "lib-2.0-SNAPSHOT-sources.jar": "sources 1", "lib-2.0-SNAPSHOT.jar.asc": "asc 1",
+		"lib-2.0-SNAPSHOT.jar": "jar 2", "lib-2.0-SNAPSHOT.pom": "pom 2", "lib-2.0-SNAPSHOT-sources.jar": "sources 1",
+		"lib-2.0-SNAPSHOT.jar.asc":      "asc 1",
 		"lib-2.0-20261121.093001-1.jar": "jar 1", "lib-2.0-20261121.093002-2.jar": "jar 2",
 	} {
 		a := g.Want(g.Do("GET", dir+file, nil), 200, "")
@@ -247,14 +258,15 @@ func TestA4_Snapshots(t *testing.T) {
 	for _, suffix := range []string{".pom", "-tests.jar"} {
 		g.Want(g.Ada("DELETE", dir+"lib-2.0-20261121.093002-2"+suffix, nil), 204, "")
 	}
-	if got, want := lines(), "2.0-SNAPSHOT 20261121.093001-1 :jar=093001-1 :jar.asc=093001-1 :pom=093001-1 sources:jar=093001-1"; got != want {
+	if got, want := lines(),
+		"2.0-SNAPSHOT 20261121.093001-1 :jar=093001-1 :jar.asc=093001-1 :pom=093001-1 sources:jar=093001-1"; got != want {
 		t.Errorf("%s\n%s", got, want)
 	}
 	g.Want(g.Do("GET", dir+"lib-2.0-SNAPSHOT-tests.jar", nil), 404, "")
 }
 
-// TestA4_Retention: of the builds some stay, the young ones stay, and those that are named stay.
-func TestA4_Retention(t *testing.T) {
+// TestOldBuildsOfSnapshotsGo (A4): of the builds some stay, the young ones stay, and those that are named stay.
+func TestOldBuildsOfSnapshotsGo(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.SnapshotBuilds, o.SnapshotAge = 2, aDay }))
 	dir := lib + "1-SNAPSHOT/"
 	there := func(want ...int) {
@@ -295,8 +307,9 @@ func TestA4_Retention(t *testing.T) {
 	}
 }
 
-// TestA4_DropReleased: a snapshot whose release is out serves its time and goes, if the operator wants that.
-func TestA4_DropReleased(t *testing.T) {
+// TestSnapshotGoesAfterItsRelease (A4): a snapshot whose release is out serves its time and goes, if the operator wants
+// that.
+func TestSnapshotGoesAfterItsRelease(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.DropReleased = aDay }))
 	for _, v := range []string{"1", "2"} {
 		g.build("com.acme:lib:"+v+"-SNAPSHOT", "20261121.093001-1", contents{".jar": "jar"})
@@ -314,8 +327,8 @@ func TestA4_DropReleased(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1", "2-SNAPSHOT")
 }
 
-// TestA4_Plugins: prefixes come from the jars, and only for the group they are in.
-func TestA4_Plugins(t *testing.T) {
+// TestPluginPrefixesComeFromJars (A4): prefixes come from the jars, and only for the group they are in.
+func TestPluginPrefixesComeFromJars(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
 	plugin := contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": pluginXML})}
@@ -323,7 +336,8 @@ func TestA4_Plugins(t *testing.T) {
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
 	g.deploy("com.acme:hello-maven-plugin:1.0", plugin)
 	d := g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
-	if len(d.Plugins) != 1 || d.Plugins[0].Prefix != "hello" || d.Plugins[0].Artifact != "hello-maven-plugin" || d.Plugins[0].Name != "Hello Plugin" || len(d.Versions) > 0 {
+	if len(d.Plugins) != 1 || d.Plugins[0].Prefix != "hello" || d.Plugins[0].Artifact != "hello-maven-plugin" ||
+		d.Plugins[0].Name != "Hello Plugin" || len(d.Versions) > 0 {
 		t.Errorf("%+v", d)
 	}
 	// com/acme is also the artifact acme of the group com: one document has both.
@@ -333,7 +347,9 @@ func TestA4_Plugins(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	// Another name for the plugin is in the document at once.
-	renamed := contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": strings.Replace(pluginXML, ">hello<", ">hi<", 1)})}
+	renamed := contents{".jar": jar(map[string]string{
+		"META-INF/maven/plugin.xml": strings.Replace(pluginXML, ">hello<", ">hi<", 1),
+	})}
 	g.deploy("com.acme:hello-maven-plugin:1.1", renamed)
 	if d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body); d.Plugins[0].Prefix != "hi" {
 		t.Errorf("%+v", d)
@@ -347,31 +363,41 @@ func TestA4_Plugins(t *testing.T) {
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
 }
 
-// TestE_RoguePlugin: a jar that claims a prefix in another group, or another artifact's, gets none.
-func TestE_RoguePlugin(t *testing.T) {
+// TestPluginClaimsNoPrefixOfAnother: a jar that claims a prefix in another group, or another artifact's, gets none.
+func TestPluginClaimsNoPrefixOfAnother(t *testing.T) {
 	g := newRig(t)
-	evil := contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": strings.Replace(pluginXML, ">com.acme<", ">org.apache.maven.plugins<", 1)})}
+	evil := contents{".jar": jar(map[string]string{
+		"META-INF/maven/plugin.xml": strings.Replace(pluginXML, ">com.acme<", ">org.apache.maven.plugins<", 1),
+	})}
 	g.deploy("com.acme:hello-maven-plugin:1.0", evil)
-	g.deploy("com.evil:hello-maven-plugin:1.0", contents{".jar": jar(map[string]string{"META-INF/maven/plugin.xml": pluginXML})})
+	g.deploy("com.evil:hello-maven-plugin:1.0", contents{
+		".jar": jar(map[string]string{"META-INF/maven/plugin.xml": pluginXML}),
+	})
 	for _, path := range []string{"/com/acme/", "/com/evil/", "/org/apache/maven/plugins/"} {
 		g.Want(g.Do("GET", path+metadataFile, nil), 404, "")
 	}
 	// And a client's document claims nothing at all.
-	g.put("/org/apache/maven/plugins/"+metadataFile, `<metadata><plugins><plugin><name>x</name><prefix>deploy</prefix><artifactId>evil-maven-plugin</artifactId></plugin></plugins></metadata>`)
+	g.put(
+		"/org/apache/maven/plugins/"+metadataFile,
+		`<metadata><plugins><plugin><name>x</name><prefix>deploy</prefix><artifactId>evil-maven-plugin</artifactId>`+
+			`</plugin></plugins></metadata>`,
+	)
 	g.Want(g.Do("GET", "/org/apache/maven/plugins/"+metadataFile, nil), 404, "")
 }
 
-// TestA10_ModuleHashes: Gradle's metadata is compared with the files it speaks of.
-func TestA10_ModuleHashes(t *testing.T) {
+// TestModuleIsComparedWithItsFiles (A10): Gradle's metadata is compared with the files it speaks of.
+func TestModuleIsComparedWithItsFiles(t *testing.T) {
 	g := newRig(t)
 	module := func(sum string) string {
-		return `{"formatVersion":"1.1","variants":[{"name":"api","files":[{"url":"lib-1.0.jar","sha1":"` + sum + `"},{"url":"elsewhere.jar","sha1":"00"}]}]}`
+		return `{"formatVersion":"1.1","variants":[{"name":"api","files":[{"url":"lib-1.0.jar","sha1":"` + sum +
+			`"},{"url":"elsewhere.jar","sha1":"00"}]}]}`
 	}
 	for version, sum := range map[string]string{"1.0": sumsText("jar")["sha1"], "1.1": sumsText("other")["sha1"]} {
 		text := strings.ReplaceAll(module(sum), "lib-1.0", "lib-"+version)
 		g.deploy("com.acme:lib:"+version, contents{".jar": "jar", ".module": text})
 		d := g.Want(g.Do("GET", lib+version+"/", nil, wiretest.Header("Accept", "application/json")), 200, "").Object(t)
-		if warned := strings.Contains(wiretest.JSON(d), "Gradle's metadata has another sha1 of lib-1.1.jar"); warned != (version == "1.1") {
+		warned := strings.Contains(wiretest.JSON(d), "Gradle's metadata has another sha1 of lib-1.1.jar")
+		if warned != (version == "1.1") {
 			t.Errorf("%s: warned %t", version, warned)
 		}
 		if body := g.Do("GET", lib+version+"/lib-"+version+".module", nil).Body; body != text {
@@ -380,15 +406,21 @@ func TestA10_ModuleHashes(t *testing.T) {
 	}
 }
 
-// TestH5_KilledDeploys: a deploy that ends at any request, also in the middle of a body, and then the server: what is
-// listed is the old state or the new one, and everything that is listed can be fetched and matches its checksums.
-func TestH5_KilledDeploys(t *testing.T) {
+// TestKilledDeployLeavesWholeVersions (H5): a deploy that ends at any request, also in the middle of a body, and then
+// the server: what is listed is the old state or the new one, and everything that is listed can be fetched and matches
+// its checksums.
+func TestKilledDeployLeavesWholeVersions(t *testing.T) {
 	for name, c := range map[string]struct {
 		gav   string
 		steps []step
-	}{"release": {"com.acme:lib:1.0", sequences()["mvn release"].steps}, "snapshot": {"com.acme:lib:2.0-SNAPSHOT", sequences()["mvn snapshot"].steps}} {
+	}{
+		"release":  {"com.acme:lib:1.0", sequences()["mvn release"].steps},
+		"snapshot": {"com.acme:lib:2.0-SNAPSHOT", sequences()["mvn snapshot"].steps},
+	} {
 		_, _, version, _ := split(c.gav)
-		announced := slices.IndexFunc(c.steps, func(s step) bool { return s.method == "PUT" && strings.HasSuffix(s.path, metadataFile) })
+		announced := slices.IndexFunc(
+			c.steps, func(s step) bool { return s.method == "PUT" && strings.HasSuffix(s.path, metadataFile) },
+		)
 		for end := range c.steps {
 			t.Run(fmt.Sprint(name, " ", end), func(t *testing.T) {
 				dir := t.TempDir()
@@ -427,7 +459,9 @@ func TestH5_KilledDeploys(t *testing.T) {
 // cut sends half of a request's body and breaks the connection.
 func (g *rig) cut(s step) {
 	g.T.Helper()
-	r, err := http.NewRequest(s.method, g.Base+s.path, io.MultiReader(strings.NewReader(s.body[:len(s.body)/2]), failing{}))
+	r, err := http.NewRequest(
+		s.method, g.Base+s.path, io.MultiReader(strings.NewReader(s.body[:len(s.body)/2]), failing{}),
+	)
 	if err != nil {
 		g.T.Fatal(err)
 	}
@@ -462,7 +496,8 @@ func (g *rig) wholeVersions(name string) {
 	}
 }
 
-// TestSettleRetries: what cannot be done now, because a rule forbids it, is tried again later and stands in nobody's way.
+// TestSettleRetries: what cannot be done now, because a rule forbids it, is tried again later and stands in nobody's
+// way.
 func TestSettleRetries(t *testing.T) {
 	p := &forbid{}
 	g := newRig(t, withPolicies(p))
@@ -506,7 +541,9 @@ func TestJournal(t *testing.T) {
 			got[e.Op]++
 		}
 	}
-	if want := map[store.Op]int{store.OpPublish: 1, opAdd: 1, opList: 1, store.OpDelete: 1, store.OpDeletePackage: 1}; !maps.Equal(got, want) {
+	if want := map[store.Op]int{
+		store.OpPublish: 1, opAdd: 1, opList: 1, store.OpDelete: 1, store.OpDeletePackage: 1,
+	}; !maps.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

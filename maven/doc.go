@@ -1,23 +1,24 @@
-// Package maven serves a Maven repository: mvn 3 and 4, Gradle, sbt, Ivy, Leiningen and coursier deploy to it and resolve
-// from it. There is no server specification; the contract is what these clients do. Section numbers (A1 …) are those of
-// the study this package was written from.
+// Package maven serves a Maven repository: mvn 3 and 4, Gradle, sbt, Ivy, Leiningen and coursier deploy to it and
+// resolve from it. There is no server specification; the contract is what these clients do. Section numbers (A1 …) are
+// those of the study this package was written from.
 //
-// An artifact is a store package of kind maven called group:artifact. A release is a version of it, and so is each build
-// of a snapshot: its files are the version's files, called VERSION/FILE. Checksums are compared and computed, never kept
-// as files. A deploy is a sequence of PUTs: its version is open until metadata that names it arrives, or, from clients
-// that send none, until it looks finished and is quiet. Open versions can be fetched and are listed nowhere.
+// An artifact is a store package of kind maven called group:artifact. A release is a version of it, and so is each
+// build of a snapshot: its files are the version's files, called VERSION/FILE. Checksums are compared and computed,
+// never kept as files. A deploy is a sequence of PUTs: its version is open until metadata that names it arrives, or,
+// from clients that send none, until it looks finished and is quiet. Open versions can be fetched and are listed
+// nowhere.
 //
-// Metadata belongs to the server. What clients send is read for the versions it announces, and what they get is rendered
-// from rows: so no deploy can lose the version of another one, and a deploy costs the same however many versions or builds
-// there are.
+// Metadata belongs to the server. What clients send is read for the versions it announces, and what they get is
+// rendered from rows: so no deploy can lose the version of another one, and a deploy costs the same however many
+// versions or builds there are.
 //
 // # Wire table
 //
-// Paths are below /maven. HEAD is answered wherever GET is. {group...} is a group with slashes, {file.sum} a file's name
-// with the suffix of a checksum, {sum} such a suffix without its dot: md5, sha1, sha256 or sha512. {snapshot} is a version
-// that ends in SNAPSHOT. {artifact-or-group...} is the path of an artifact and, when the artifact is read as the last part
-// of a group, that of a group's plugins. {directory...} is any path with a slash at its end, or one of less than four
-// segments.
+// Paths are below /maven. HEAD is answered wherever GET is. {group...} is a group with slashes, {file.sum} a file's
+// name with the suffix of a checksum, {sum} such a suffix without its dot: md5, sha1, sha256 or sha512. {snapshot} is a
+// version that ends in SNAPSHOT. {artifact-or-group...} is the path of an artifact and, when the artifact is read as
+// the last part of a group, that of a group's plugins. {directory...} is any path with a slash at its end, or one of
+// less than four segments.
 //
 //	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}  maven.snapshot          read
 //	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml        maven.snapshot          read
@@ -53,10 +54,10 @@
 //
 // # Rights
 //
-// Names in scopes are group:artifact (maven:artifact:com.acme:lib:write). Reading needs read, deploying create, replacing
-// a file that may be replaced write, deleting delete. Metadata of an artifact and of a group share one path, so who may
-// see and send which of them is decided by what is in it. Who has no credentials is asked for them wherever they might
-// help: these clients send none before.
+// Names in scopes are group:artifact (maven:artifact:com.acme:lib:write). Reading needs read, deploying create,
+// replacing a file that may be replaced write, deleting delete. Metadata of an artifact and of a group share one path,
+// so who may see and send which of them is decided by what is in it. Who has no credentials is asked for them wherever
+// they might help: these clients send none before.
 //
 // # Where is what
 //

@@ -1,7 +1,7 @@
 package maven
 
-// The one place that writes error bodies: problem details (RFC 9457), which the newer clients print; the older ones print
-// the status only (A8). What is absent is plain text.
+// The one place that writes error bodies: problem details (RFC 9457), which the newer clients print; the older ones
+// print the status only (A8). What is absent is plain text.
 
 import (
 	"cmp"
@@ -50,7 +50,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	code, text := status(f, wire.IdentityFrom(r.Context()).Anonymous, writing), f.Public
 	h := w.Header()
 	for _, name := range []string{
-		"ETag", "Last-Modified", "Vary", "Content-Disposition", "Content-Security-Policy", "X-Checksum-Sha1", "X-Checksum-Md5", "X-Checksum-Sha256",
+		"ETag", "Last-Modified", "Vary", "Content-Disposition", "Content-Security-Policy", "X-Checksum-Sha1",
+		"X-Checksum-Md5", "X-Checksum-Sha256",
 	} {
 		h.Del(name)
 	}

@@ -18,7 +18,8 @@ const maxParents = 10
 
 func (s *server) versionInfo(ctx context.Context, q Request, v store.Version[Meta]) (*browse.Version, error) {
 	info := &browse.Version{
-		Group: q.Group, Artifact: q.Artifact, Version: q.Version, Published: v.Published, By: v.By, Open: v.Meta.Open, Broken: v.Meta.Broken,
+		Group: q.Group, Artifact: q.Artifact, Version: q.Version, Published: v.Published, By: v.By,
+		Open: v.Meta.Open, Broken: v.Meta.Broken,
 		Warnings: v.Meta.Warnings, POM: v.Meta.POM, Jar: v.Meta.Jar, Module: v.Meta.Module, Signed: v.Meta.Signed,
 		Snippets: pom.Snippets(q.Group, q.Artifact, q.Version, v.Meta.POM),
 	}

@@ -87,7 +87,9 @@ func places(path string) (artifact, version Request) {
 
 // inDirectory finds out what a directory is and whether the request may do so much to it: an error that says where
 // nothing is does not say what may not be seen.
-func (s *server) inDirectory(ctx context.Context, path string, a auth.Action, artifact, version func(q Request) error) error {
+func (s *server) inDirectory(
+	ctx context.Context, path string, a auth.Action, artifact, version func(q Request) error,
+) error {
 	if wire.IdentityFrom(ctx).Anonymous {
 		return needLogin()
 	}
@@ -247,7 +249,8 @@ func (s *server) unlist(p *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if err != nil {
 			return err
 		}
-		if err := changeBase(p, v.Meta.Base, func(b *metadata.Base) { b.Count, b.Build = len(builds), last(builds) }); err != nil {
+		err = changeBase(p, v.Meta.Base, func(b *metadata.Base) { b.Count, b.Build = len(builds), last(builds) })
+		if err != nil {
 			return err
 		}
 	}

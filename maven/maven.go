@@ -98,7 +98,9 @@ func newServer(d wire.Deps, o Options) *server {
 			Spelling: Spelling(),
 			Probe: func(name string) upstream.Query {
 				group, artifact := names.SplitName(name)
-				return s.metadataQuery(Request{Group: group, Artifact: artifact, Name: name, Path: names.Dir(name, "") + metadataFile})
+				return s.metadataQuery(Request{
+					Group: group, Artifact: artifact, Name: name, Path: names.Dir(name, "") + metadataFile,
+				})
 			},
 		},
 	})

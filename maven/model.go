@@ -25,8 +25,8 @@ const (
 	maxFiles    = 2000     // of one version: its record is rewritten with each
 )
 
-// Meta is what a version's record holds beside the store's own fields. A timestamped build of a snapshot is a version of
-// its own, so that the thousandth costs what the tenth did.
+// Meta is what a version's record holds beside the store's own fields. A timestamped build of a snapshot is a version
+// of its own, so that the thousandth costs what the tenth did.
 type Meta struct {
 	// Base is the version as metadata lists it: 2.0-SNAPSHOT for all of its builds.
 	Base string `json:"base"`

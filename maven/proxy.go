@@ -1,7 +1,8 @@
 package maven
 
-// Copies of remote repositories. Paths are the same there as here, so a miss asks for itself. Checksums are never fetched
-// to be passed on: ours are of the bytes we serve. What an upstream says of a file's checksum decides whether we keep it.
+// Copies of remote repositories. Paths are the same there as here, so a miss asks for itself. Checksums are never
+// fetched to be passed on: ours are of the bytes we serve. What an upstream says of a file's checksum decides whether
+// we keep it.
 
 import (
 	"context"
@@ -39,8 +40,8 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 	}
 }
 
-// proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back the
-// versions are ours to count.
+// proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back
+// the versions are ours to count.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) (*store.Document, error) {
 	if err := s.Up.Blocked(q.Name, q.Version); err != nil {
 		return nil, err
@@ -51,7 +52,8 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
-	return s.Store.Document(r.Context(), d.Rendered(q.Name, "", q.Path), func(ctx context.Context) (store.Rendered, error) {
+	key := d.Rendered(q.Name, "", q.Path)
+	return s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err == nil && q.Version == "" && (s.Up.Gated() || s.Up.Offline()) {
 			body, err = s.offered(ctx, q, body)
@@ -110,11 +112,16 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 			Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
 		})
 	}
-	d, err := s.Up.Document(ctx, upstream.Query{Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor})
+	d, err := s.Up.Document(ctx, upstream.Query{
+		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+	})
 	if err != nil {
 		return nil, err
 	}
-	f := &upstream.File{Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: names.MediaType(q.File), Cache: d.Cache}
+	f := &upstream.File{
+		Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: names.MediaType(q.File),
+		Cache: d.Cache,
+	}
 	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
 	return f, nil
 }
@@ -132,7 +139,10 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	var all []upstream.Place
 	for _, u := range s.Up.Upstreams() {
 		if u.Takes(q.Name) {
-			all = append(all, upstream.Place{Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: []string{"sha1", "md5"}, Verify: s.verify(q)})
+			all = append(all, upstream.Place{
+				Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: []string{"sha1", "md5"},
+				Verify: s.verify(q),
+			})
 		}
 	}
 	if len(all) == 0 {
@@ -143,14 +153,18 @@ func (s *server) place(q Request) (upstream.Place, error) {
 }
 
 // verify compares a file with what the upstream says of it: in the answer's header, else in the file's .sha1.
-func (s *server) verify(q Request) func(ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string) error {
+func (s *server) verify(q Request) func(
+	ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string,
+) error {
 	return func(ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string) error {
 		for _, alg := range []string{"sha256", "sha1", "md5"} {
 			if want := head.Get("X-Checksum-" + alg); want != "" {
 				return compare(alg, want, sum)
 			}
 		}
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096,
+		})
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // not every repository has checksums
 		}

@@ -1,5 +1,7 @@
 package maven
 
+// Copies of upstreams: trouble, broken downloads, and names that are never looked for.
+
 import (
 	"bytes"
 	"fmt"
@@ -75,21 +77,24 @@ func recorded(r *http.Request, pass http.Handler) *httptest.ResponseRecorder {
 	return rec
 }
 
-// TestH2_UpstreamTrouble: an upstream in trouble is never an absence: a POM that seems to be absent costs a build its
-// transitive dependencies without a word. When the trouble is over nothing of it is remembered.
-func TestH2_UpstreamTrouble(t *testing.T) {
+// TestTroubleOfAnUpstreamIsNoAbsence (H2): an upstream in trouble is never an absence: a POM that seems to be absent
+// costs a build its transitive dependencies without a word. When the trouble is over nothing of it is remembered.
+func TestTroubleOfAnUpstreamIsNoAbsence(t *testing.T) {
 	origin := newRig(t)
 	origin.deploy("com.acme:lib:1.0")
 	status := func(code int) func(http.ResponseWriter, *http.Request, http.Handler) {
 		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "trouble", code) }
 	}
 	for name, fault := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
-		"429": status(429), "500": status(500), "502": status(502), "403": status(403), "reset": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) },
+		"429": status(429), "500": status(500), "502": status(502), "403": status(403),
+		"reset": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			y := newWay(t, origin)
-			for _, path := range []string{lib + "1.0/lib-1.0.pom", lib + "1.0/lib-1.0.jar", lib + metadataFile, lib + "1.0/lib-1.0.jar.sha1"} {
+			for _, path := range []string{
+				lib + "1.0/lib-1.0.pom", lib + "1.0/lib-1.0.jar", lib + metadataFile, lib + "1.0/lib-1.0.jar.sha1",
+			} {
 				g := newCache(t, y)
 				y.fault(fault)
 				if a := g.Do("GET", path, nil); a.Status < 500 || a.Header.Get("Retry-After") == "" {
@@ -115,20 +120,25 @@ func TestH2_UpstreamTrouble(t *testing.T) {
 // newCacheOn is the cache after a restart.
 func newCacheOn(t *testing.T, y *way, g *rig) *rig {
 	t.Helper()
-	o := wiretest.Options{Under: root, Check: checkErrorBody, Upstreams: &upstream.Options{Upstreams: []upstream.Config{{Kind: store.Maven, Name: "main", URL: y.URL + root}}}}
+	o := wiretest.Options{
+		Under: root, Check: checkErrorBody,
+		Upstreams: &upstream.Options{Upstreams: []upstream.Config{{Kind: store.Maven, Name: "main", URL: y.URL + root}}},
+	}
 	again := &rig{Rig: wiretest.Serve(t, g.Store, o, func(d wire.Deps) wire.Protocol { return New(d, Options{}) })}
 	again.s = newServer(again.Deps, Options{})
 	return again
 }
 
-// TestH5_BrokenFills: an upstream that breaks off after any part of a file, sends another byte, or another checksum, never
-// makes one that is kept, or that a client takes for whole.
-func TestH5_BrokenFills(t *testing.T) {
+// TestBrokenDownloadIsNeverKept (H5): an upstream that breaks off after any part of a file, sends another byte, or
+// another checksum, never makes one that is kept, or that a client takes for whole.
+func TestBrokenDownloadIsNeverKept(t *testing.T) {
 	origin := newRig(t)
 	body := strings.Repeat("a jar of some length ", 10)
 	origin.deploy("com.acme:lib:1.0", contents{".jar": body})
 	path := lib + "1.0/lib-1.0.jar"
-	broken := func(change func(w http.ResponseWriter, body []byte)) func(http.ResponseWriter, *http.Request, http.Handler) {
+	broken := func(change func(w http.ResponseWriter, body []byte)) func(
+		http.ResponseWriter, *http.Request, http.Handler,
+	) {
 		return func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 			if !strings.HasSuffix(r.URL.Path, ".jar") {
 				pass.ServeHTTP(w, r)
@@ -187,9 +197,9 @@ func TestH5_BrokenFills(t *testing.T) {
 	}
 }
 
-// TestH5_NoPrefixesThroughACache: a list of prefixes that is not about everything makes the rest unreachable for Maven 4,
-// so a cache has none, whatever its upstream says.
-func TestH5_NoPrefixesThroughACache(t *testing.T) {
+// TestCacheHasNoPrefixes (H5): a list of prefixes that is not about everything makes the rest unreachable for Maven
+// 4, so a cache has none, whatever its upstream says.
+func TestCacheHasNoPrefixes(t *testing.T) {
 	origin := newRig(t)
 	origin.deploy("com.acme:lib:1.0")
 	origin.Want(origin.Do("GET", "/.meta/prefixes.txt", nil), 200, "/com/acme")
@@ -205,9 +215,9 @@ func TestH5_NoPrefixesThroughACache(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2024_6915_CachePoisoning: however a path is spelled, what is kept under it is what the upstream has at exactly
-// that path. Paths outside the layout, directories and queries are not passed on.
-func TestE_CVE_2024_6915_CachePoisoning(t *testing.T) {
+// TestCopyIsOfExactlyItsPath (CVE-2024-6915): however a path is spelled, what is kept under it is what the upstream has
+// at exactly that path. Paths outside the layout, directories and queries are not passed on.
+func TestCopyIsOfExactlyItsPath(t *testing.T) {
 	origin := newRig(t)
 	origin.deploy("com.acme:lib:1.0")
 	y := newWay(t, origin)
@@ -249,15 +259,17 @@ func TestE_CVE_2024_6915_CachePoisoning(t *testing.T) {
 	}
 }
 
-// TestE_DependencyConfusion: names that are claimed, or that are ours, are never looked for elsewhere, and no metadata
-// mixes both; a name that is an upstream's is not taken by accident.
-func TestE_DependencyConfusion(t *testing.T) {
+// TestOwnNamesAreNotLookedForUpstream: names that are claimed, or that are ours, are never looked for elsewhere, and no
+// metadata mixes both; a name that is an upstream's is not taken by accident.
+func TestOwnNamesAreNotLookedForUpstream(t *testing.T) {
 	origin := newRig(t)
 	origin.deploy("com.acme:lib:99")
 	origin.deploy("org.other:lib:99")
 	y := newWay(t, origin)
 	g := newCache(t, y, func(o *upstream.Options) { o.Claims = []string{"maven:com.acme*"} })
-	for _, path := range []string{lib + metadataFile, lib + "99/lib-99.jar", lib + "99/lib-99.jar.sha1", "/com/acme/tools/x/1/x-1.pom"} {
+	for _, path := range []string{
+		lib + metadataFile, lib + "99/lib-99.jar", lib + "99/lib-99.jar.sha1", "/com/acme/tools/x/1/x-1.pom",
+	} {
 		g.Want(g.Do("GET", path, nil), 404, "")
 	}
 	g.deploy("com.acme:lib:1.0")

@@ -92,7 +92,9 @@ func created(w http.ResponseWriter) error {
 
 // newUpload checks what is known before the body: coordinates, kind of version, header.
 func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
-	u := &upload{s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: names.SplitFile(q.Artifact, q.Version, q.File)}
+	u := &upload{
+		s: s, r: r, q: q, name: q.Name, id: q.Version, key: q.key(), file: names.SplitFile(q.Artifact, q.Version, q.File),
+	}
 	if u.file.Version != "" {
 		u.id = u.file.Version
 	}
@@ -131,7 +133,9 @@ func (u *upload) receive() error {
 		extra = append(extra, "sha512") // Gradle will ask to compare it; for all others it is computed when they do
 	}
 	var err error
-	u.stage, err = u.s.Store.Stage(ctx, store.StageOptions{Size: max(u.r.ContentLength, 0), Limit: u.s.opt.MaxFile, Sums: extra})
+	u.stage, err = u.s.Store.Stage(ctx, store.StageOptions{
+		Size: max(u.r.ContentLength, 0), Limit: u.s.opt.MaxFile, Sums: extra,
+	})
 	if err != nil {
 		return err
 	}
@@ -302,7 +306,9 @@ func (u *upload) refuse(old store.File) error {
 	if u.id != u.q.Version {
 		what = "Build " + names.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
 	}
-	return problem.Errorf(store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"])
+	return problem.Errorf(
+		store.ErrImmutable, "%s: %s is stored with sha1 %s, sent was %s.", what, u.q.File, old.Sums["sha1"], u.sums["sha1"],
+	)
 }
 
 // apply is the one transaction of an upload.
@@ -314,7 +320,9 @@ func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict)
 	case what == same || what == kept:
 		return nil
 	case what == replaces && expected != replaces:
-		return problem.Errorf(store.ErrBusy, "%s is being deployed by someone else; try again.", names.Coordinates(u.name, u.id))
+		return problem.Errorf(
+			store.ErrBusy, "%s is being deployed by someone else; try again.", names.Coordinates(u.name, u.id),
+		)
 	case what == fresh && len(v.Files) >= maxFiles:
 		return problem.Errorf(store.ErrTooLarge, "A version has at most %d files.", maxFiles)
 	}
@@ -331,7 +339,8 @@ func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict)
 	if err := indexSHA1(p, old, u.key, false); err != nil {
 		return err
 	}
-	if err := indexSHA1(p, v.Files[slices.IndexFunc(v.Files, func(f store.File) bool { return f.Name == u.key })], u.key, true); err != nil {
+	i := slices.IndexFunc(v.Files, func(f store.File) bool { return f.Name == u.key })
+	if err := indexSHA1(p, v.Files[i], u.key, true); err != nil {
 		return err
 	}
 	if v.Meta.Open {
@@ -345,7 +354,10 @@ func (u *upload) write(p *store.PackageTx[Meta], v store.Version[Meta], old stor
 	case isNew:
 		return p.Publish(v)
 	case old.Digest != "" && old.Digest != u.digest:
-		p.Tx().Log(store.Entry{Kind: store.Maven, Package: u.name, Version: v.ID, Op: opOverwrite, Note: u.key + " " + string(old.Digest) + " → " + string(u.digest)})
+		p.Tx().Log(store.Entry{
+			Kind: store.Maven, Package: u.name, Version: v.ID, Op: opOverwrite,
+			Note: u.key + " " + string(old.Digest) + " → " + string(u.digest),
+		})
 		return p.Replace(v, opOverwrite)
 	}
 	return p.Replace(v, opAdd)
@@ -396,7 +408,8 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 
 // announces reports whether a client ends its deploys with metadata.
 func announces(agent string) bool {
-	return strings.HasPrefix(agent, "Apache-Maven/") || strings.HasPrefix(agent, "Gradle/") || strings.HasPrefix(agent, "Leiningen/")
+	return strings.HasPrefix(agent, "Apache-Maven/") || strings.HasPrefix(agent, "Gradle/") ||
+		strings.HasPrefix(agent, "Leiningen/")
 }
 
 // with is m with one more entry; records are shared until they are written.

@@ -1,5 +1,7 @@
 package maven
 
+// Files come in: real sequences of requests of every client, checksums, limits, and what is refused.
+
 import (
 	"context"
 	"errors"
@@ -40,7 +42,8 @@ func (g *rig) replay(steps []step, opts ...option) {
 		if s.method == "PUT" {
 			body = s.body
 		}
-		if a := g.Ada(s.method, s.path, body, opts...); a.Status != s.status && (s.status != 0 || a.Status >= 300 && a.Status != 404) {
+		if a := g.Ada(s.method, s.path, body, opts...); a.Status != s.status &&
+			(s.status != 0 || a.Status >= 300 && a.Status != 404) {
 			g.T.Fatalf("%s %s: %v, want %d", s.method, s.path, a, s.status)
 		}
 	}
@@ -54,12 +57,19 @@ func sequences() map[string]struct {
 	steps []step
 } {
 	meta := func(versions ...string) string {
-		return `<?xml version="1.0" encoding="UTF-8"?><metadata><groupId>com.acme</groupId><artifactId>lib</artifactId><versioning><release>` + versions[len(versions)-1] +
-			`</release><versions><version>` + strings.Join(versions, "</version><version>") + `</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>`
+		return `<?xml version="1.0" encoding="UTF-8"?><metadata><groupId>com.acme</groupId><artifactId>lib</artifactId>` +
+			`<versioning><release>` + versions[len(versions)-1] +
+			`</release><versions><version>` + strings.Join(
+			versions, "</version><version>",
+		) + `</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>`
 	}
 	snapshotMeta := func(id string) string {
-		return `<metadata modelVersion="1.1.0"><groupId>com.acme</groupId><artifactId>lib</artifactId><versioning><lastUpdated>20261121092957</lastUpdated><snapshot><timestamp>20261121.092957</timestamp><buildNumber>1</buildNumber></snapshot><snapshotVersions><snapshotVersion><extension>jar</extension><value>` +
-			id + `</value><updated>20261121092957</updated></snapshotVersion></snapshotVersions></versioning><version>2.0-SNAPSHOT</version></metadata>`
+		return `<metadata modelVersion="1.1.0"><groupId>com.acme</groupId><artifactId>lib</artifactId><versioning>` +
+			`<lastUpdated>20261121092957</lastUpdated><snapshot><timestamp>20261121.092957</timestamp>` +
+			`<buildNumber>1</buildNumber></snapshot><snapshotVersions><snapshotVersion><extension>jar</extension><value>` +
+			id +
+			`</value><updated>20261121092957</updated></snapshotVersion></snapshotVersions></versioning>` +
+			`<version>2.0-SNAPSHOT</version></metadata>`
 	}
 	pom := func(v string) string { return pomXML("com.acme", "lib", v) }
 	all := []string{"sha1", "md5", "sha256", "sha512"}
@@ -69,39 +79,59 @@ func sequences() map[string]struct {
 		steps []step
 	}{
 		"mvn release": {agentMaven, slices.Concat(
-			withSums(lib+"1.0/lib-1.0.jar", "jar", "sha1", "md5"), withSums(lib+"1.0/lib-1.0.pom", pom("1.0"), "sha1", "md5"), withSums(lib+"1.0/lib-1.0-sources.jar", "sources", "sha1", "md5"),
+			withSums(lib+"1.0/lib-1.0.jar", "jar", "sha1", "md5"), withSums(lib+"1.0/lib-1.0.pom", pom("1.0"), "sha1", "md5"),
+			withSums(lib+"1.0/lib-1.0-sources.jar", "sources", "sha1", "md5"),
 			[]step{{"GET", lib + metadataFile, "", 0}}, withSums(lib+metadataFile, meta("1.0"), "sha1", "md5"),
 		)},
 		"mvn snapshot": {agentMaven, slices.Concat(
 			[]step{{"GET", lib + "2.0-SNAPSHOT/" + metadataFile, "", 0}},
-			withSums(lib+"2.0-SNAPSHOT/lib-"+id+".jar", "snapshot jar", "sha1", "md5"), withSums(lib+"2.0-SNAPSHOT/lib-"+id+".pom", pom("2.0-SNAPSHOT"), "sha1", "md5"),
-			[]step{{"GET", lib + metadataFile, "", 0}}, withSums(lib+"2.0-SNAPSHOT/"+metadataFile, snapshotMeta(id), "sha1", "md5"), withSums(lib+metadataFile, meta("2.0-SNAPSHOT"), "sha1", "md5"),
+			withSums(lib+"2.0-SNAPSHOT/lib-"+id+".jar", "snapshot jar", "sha1", "md5"),
+			withSums(lib+"2.0-SNAPSHOT/lib-"+id+".pom", pom("2.0-SNAPSHOT"), "sha1", "md5"),
+			[]step{{"GET", lib + metadataFile, "", 0}},
+			withSums(lib+"2.0-SNAPSHOT/"+metadataFile, snapshotMeta(id), "sha1", "md5"),
+			withSums(lib+metadataFile, meta("2.0-SNAPSHOT"), "sha1", "md5"),
 		)},
 		"Gradle with module and signatures": {agentGradle, slices.Concat(
-			withSums(lib+"1.1/lib-1.1.jar", "gradle jar", all...), withSums(lib+"1.1/lib-1.1.jar.asc", "asc", all...), withSums(lib+"1.1/lib-1.1.pom", pom("1.1"), all...),
-			withSums(lib+"1.1/lib-1.1.module", `{"formatVersion":"1.1","variants":[]}`, all...), withSums(lib+"1.1/lib-1.1.module.asc", "asc", all...),
+			withSums(lib+"1.1/lib-1.1.jar", "gradle jar", all...), withSums(lib+"1.1/lib-1.1.jar.asc", "asc", all...),
+			withSums(lib+"1.1/lib-1.1.pom", pom("1.1"), all...),
+			withSums(lib+"1.1/lib-1.1.module", `{"formatVersion":"1.1","variants":[]}`, all...),
+			withSums(lib+"1.1/lib-1.1.module.asc", "asc", all...),
 			[]step{{"GET", lib + metadataFile, "", 0}}, withSums(lib+metadataFile, meta("1.0", "1.1"), all...),
 		)},
 		"Maven 4 with build POM": {agentMaven, slices.Concat(
-			withSums(lib+"1.2/lib-1.2.pom", pom("1.2"), "sha1"), withSums(lib+"1.2/lib-1.2-build.pom", "<project><modelVersion>4.1.0</modelVersion></project>", "sha1"), withSums(lib+"1.2/lib-1.2.jar", "4", "sha1"),
+			withSums(lib+"1.2/lib-1.2.pom", pom("1.2"), "sha1"),
+			withSums(lib+"1.2/lib-1.2-build.pom", "<project><modelVersion>4.1.0</modelVersion></project>", "sha1"),
+			withSums(lib+"1.2/lib-1.2.jar", "4", "sha1"),
 			withSums(lib+metadataFile, meta("1.2"), "sha1"),
 		)},
 		"Ivy": {agentIvy, slices.Concat(
-			withSums(lib+"1.3/lib-1.3.jar", "ivy jar", "sha1", "md5"), withSums(lib+"1.3/lib-1.3.pom", pom("1.3"), "sha1", "md5"), withSums(lib+"1.3/ivy-1.3.xml", "<ivy-module/>", "sha1", "md5"),
+			withSums(lib+"1.3/lib-1.3.jar", "ivy jar", "sha1", "md5"),
+			withSums(lib+"1.3/lib-1.3.pom", pom("1.3"), "sha1", "md5"),
+			withSums(lib+"1.3/ivy-1.3.xml", "<ivy-module/>", "sha1", "md5"),
 		)},
 		"sbt plugin": {agentIvy, slices.Concat(
-			withSums("/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", "sbt jar", "sha1", "md5"), withSums("/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.pom", pomXML("com.acme", "sbt-x", "1.0"), "sha1", "md5"),
+			withSums("/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", "sbt jar", "sha1", "md5"),
+			withSums("/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.pom", pomXML("com.acme", "sbt-x", "1.0"), "sha1", "md5"),
 			withSums("/com/acme/sbt-x_2.12_1.0/"+metadataFile, strings.Replace(meta("1.0"), ">lib<", ">sbt-x<", 1), "sha1"),
 		)},
 		"plus and plugin group": {agentMaven, slices.Concat(
-			withSums(lib+"1.4+b1/lib-1.4+b1.jar", "plus", "sha1", "md5"), withSums(lib+"1.4+b1/lib-1.4+b1.pom", pom("1.4+b1"), "sha1", "md5"), withSums(lib+metadataFile, meta("1.4+b1"), "sha1"),
-			[]step{{"GET", "/com/acme/" + metadataFile, "", 0}}, withSums("/com/acme/"+metadataFile, `<metadata><plugins><plugin><name>x</name><prefix>lib</prefix><artifactId>lib</artifactId></plugin></plugins></metadata>`, "sha1", "md5"),
+			withSums(lib+"1.4+b1/lib-1.4+b1.jar", "plus", "sha1", "md5"),
+			withSums(lib+"1.4+b1/lib-1.4+b1.pom", pom("1.4+b1"), "sha1", "md5"),
+			withSums(lib+metadataFile, meta("1.4+b1"), "sha1"),
+			[]step{{"GET", "/com/acme/" + metadataFile, "", 0}},
+			withSums(
+				"/com/acme/"+metadataFile,
+				`<metadata><plugins><plugin><name>x</name><prefix>lib</prefix><artifactId>lib</artifactId></plugin></plugins>`+
+					`</metadata>`,
+				"sha1", "md5",
+			),
 		)},
 	}
 }
 
-// TestH3_Replay: what clients really send goes through, twice, and one changed byte of a release does not.
-func TestH3_Replay(t *testing.T) {
+// TestDeploysOfEveryClientGoThroughTwice (H3): what clients really send goes through, twice, and one changed byte of a
+// release does not.
+func TestDeploysOfEveryClientGoThroughTwice(t *testing.T) {
 	g := newRig(t)
 	for name, c := range sequences() {
 		t.Run(name, func(t *testing.T) {
@@ -115,16 +145,24 @@ func TestH3_Replay(t *testing.T) {
 	g.settle()
 	g.wantVersions("com.acme:lib", "1.0", "1.1", "1.2", "1.3", "1.4+b1", "2.0-SNAPSHOT")
 	g.wantVersions("com.acme:sbt-x_2.12_1.0", "1.0")
-	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar", "jaR", agentMaven), 409, "Release com.acme:lib:1.0 is immutable: lib-1.0.jar is stored with sha1 "+sumsText("jar")["sha1"])
+	g.Want(
+		g.Ada("PUT", lib+"1.0/lib-1.0.jar", "jaR", agentMaven), 409,
+		"Release com.acme:lib:1.0 is immutable: lib-1.0.jar is stored with sha1 "+sumsText("jar")["sha1"],
+	)
 	g.Want(g.Ada("PUT", lib+"1.3/ivy-1.3.xml", "other"), 409, "is immutable")
-	g.Want(g.Ada("PUT", lib+"2.0-SNAPSHOT/lib-2.0-20261121.092957-1.jar", "other"), 409, "deploy again to get the next build number")
-	for _, path := range []string{lib + "1.0/lib-1.0.jar", lib + "2.0-SNAPSHOT/lib-2.0-SNAPSHOT.jar", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar"} {
+	g.Want(
+		g.Ada("PUT", lib+"2.0-SNAPSHOT/lib-2.0-20261121.092957-1.jar", "other"), 409,
+		"deploy again to get the next build number",
+	)
+	for _, path := range []string{
+		lib + "1.0/lib-1.0.jar", lib + "2.0-SNAPSHOT/lib-2.0-SNAPSHOT.jar", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar",
+	} {
 		g.Want(g.Do("GET", path, nil), 200, "jar")
 	}
 }
 
-// TestH3_ParallelPuts: newer transports send five files at once, each with its checksums right behind it.
-func TestH3_ParallelPuts(t *testing.T) {
+// TestFilesMayComeAllAtOnce (H3): newer transports send five files at once, each with its checksums right behind it.
+func TestFilesMayComeAllAtOnce(t *testing.T) {
 	g := newRig(t)
 	var wg sync.WaitGroup
 	for i := range 20 {
@@ -140,8 +178,9 @@ func TestH3_ParallelPuts(t *testing.T) {
 	}
 }
 
-// TestA4_Open: files can be fetched at once, and nothing lists their version before it is announced.
-func TestA4_Open(t *testing.T) {
+// TestOpenVersionIsServedAndNotListed (A4): files can be fetched at once, and nothing lists their version before it is
+// announced.
+func TestOpenVersionIsServedAndNotListed(t *testing.T) {
 	g := newRig(t)
 	g.upload("com.acme:lib:1.0", usual("com.acme:lib:1.0"))
 	a := g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "jar of")
@@ -158,7 +197,9 @@ func TestA4_Open(t *testing.T) {
 	}
 	g.Want(g.announce("com.acme:lib:1.0"), 201, "")
 	g.wantVersions("com.acme:lib", "1.0")
-	if a := g.Do("GET", lib+"1.0/lib-1.0.jar", nil); a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
+	if a := g.Do(
+		"GET", lib+"1.0/lib-1.0.jar", nil,
+	); a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
 		t.Errorf("%v", a)
 	}
 	// What is not there cannot be announced.
@@ -166,8 +207,9 @@ func TestA4_Open(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1.0")
 }
 
-// TestA4_Quiet: who never sends metadata has announced a version by being quiet; who always does has not.
-func TestA4_Quiet(t *testing.T) {
+// TestQuietVersionIsAnnounced (A4): who never sends metadata has announced a version by being quiet; who always does
+// has not.
+func TestQuietVersionIsAnnounced(t *testing.T) {
 	g := newRig(t)
 	for _, v := range []string{"1.0", "1.1"} {
 		agent := map[string]option{"1.0": agentIvy, "1.1": agentMaven}[v]
@@ -185,7 +227,8 @@ func TestA4_Quiet(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1.0", "1.1")
 	// 1.2 has no main file: it is kept for a while, and then given up.
 	d := g.Want(g.Do("GET", lib, nil, wiretest.Header("Accept", "application/json")), 200, "").Object(t)
-	if got := wiretest.JSON(wiretest.At(d, "artifact", "open")); !strings.Contains(got, `"name":"1.2"`) || !strings.Contains(got, "its main file is missing") {
+	if got := wiretest.JSON(wiretest.At(d, "artifact", "open")); !strings.Contains(got, `"name":"1.2"`) ||
+		!strings.Contains(got, "its main file is missing") {
 		t.Errorf("%s", got)
 	}
 	g.clock.Advance(13 * aDay)
@@ -197,8 +240,8 @@ func TestA4_Quiet(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1.0", "1.1")
 }
 
-// TestA4_Commit: a script need not wait.
-func TestA4_Commit(t *testing.T) {
+// TestPostOfADirectoryAnnounces (A4): a script need not wait.
+func TestPostOfADirectoryAnnounces(t *testing.T) {
 	g := newRig(t)
 	g.upload("com.acme:lib:1.0", usual("com.acme:lib:1.0"), agentIvy)
 	g.upload("com.acme:lib:1.1", usual("com.acme:lib:1.1"), agentIvy)
@@ -211,9 +254,9 @@ func TestA4_Commit(t *testing.T) {
 	g.Want(g.Do("POST", lib, nil), 401, "")
 }
 
-// TestA4_Again: a deploy that broke off is done again, with the same bytes or, once nobody is at it, with others; what
-// did not come again goes.
-func TestA4_Again(t *testing.T) {
+// TestBrokenOffDeployCanBeDoneAgain (A4): a deploy that broke off is done again, with the same bytes or, once nobody is
+// at it, with others; what did not come again goes.
+func TestBrokenOffDeployCanBeDoneAgain(t *testing.T) {
 	g := newRig(t)
 	first := contents{".jar": "first", ".pom": pomXML("com.acme", "lib", "1.0"), "-sources.jar": "first sources"}
 	g.upload("com.acme:lib:1.0", first)
@@ -235,8 +278,8 @@ func TestA4_Again(t *testing.T) {
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0-javadoc.jar.sha1", nil), 200, sumsText("docs")["sha1"])
 }
 
-// TestA4_AgainWhileBusy: nobody may take over a version while a file of it is on its way.
-func TestA4_AgainWhileBusy(t *testing.T) {
+// TestVersionIsNotTakenOverDuringAnUpload (A4): nobody may take over a version while a file of it is on its way.
+func TestVersionIsNotTakenOverDuringAnUpload(t *testing.T) {
 	g := newRig(t)
 	g.put(lib+"1.0/lib-1.0.pom", "first")
 	slow, release := io.Pipe()
@@ -258,8 +301,9 @@ func TestA4_AgainWhileBusy(t *testing.T) {
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0.pom", nil), 200, "first")
 }
 
-// TestA4_Signatures: signing again gives other bytes; beside a file that has not changed the first signature stays.
-func TestA4_Signatures(t *testing.T) {
+// TestFirstSignatureStays (A4): signing again gives other bytes; beside a file that has not changed the first signature
+// stays.
+func TestFirstSignatureStays(t *testing.T) {
 	g := newRig(t)
 	signed := func(p string) string {
 		return "-----BEGIN PGP SIGNATURE-----\n\n" + p + "\n=abcd\n-----END PGP SIGNATURE-----\n"
@@ -280,13 +324,17 @@ func TestA4_Signatures(t *testing.T) {
 	}
 }
 
-// TestA5_WrongSum: a checksum that does not match is refused, takes its file out, and keeps its version from being announced.
-func TestA5_WrongSum(t *testing.T) {
+// TestWrongChecksumTakesItsFileOut (A5): a checksum that does not match is refused, takes its file out, and keeps its
+// version from being announced.
+func TestWrongChecksumTakesItsFileOut(t *testing.T) {
 	g := newRig(t)
 	files := usual("com.acme:lib:1.0")
 	g.put(lib+"1.0/lib-1.0.pom", files[".pom"])
 	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar", files[".jar"], agentMaven), 201, "")
-	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar.sha1", strings.Repeat("0", 40), agentMaven), 409, "does not match its checksum: its sha1 is "+sumsText(files[".jar"])["sha1"]+", announced was 0000")
+	g.Want(
+		g.Ada("PUT", lib+"1.0/lib-1.0.jar.sha1", strings.Repeat("0", 40), agentMaven), 409,
+		"does not match its checksum: its sha1 is "+sumsText(files[".jar"])["sha1"]+", announced was 0000",
+	)
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 404, "")
 	g.Want(g.announce("com.acme:lib:1.0"), 409, "com.acme:lib:1.0 cannot be announced: deploy lib-1.0.jar again.")
 	g.wantVersions("com.acme:lib")
@@ -298,15 +346,18 @@ func TestA5_WrongSum(t *testing.T) {
 	g.Want(g.announce("com.acme:lib:1.0"), 201, "")
 	g.wantVersions("com.acme:lib", "1.0")
 	// What is announced was right once: a wrong checksum is refused and takes nothing out.
-	for alg, sum := range map[string]string{"md5": strings.Repeat("1", 32), "sha256": strings.Repeat("2", 64), "sha512": strings.Repeat("3", 128)} {
+	for alg, sum := range map[string]string{
+		"md5": strings.Repeat("1", 32), "sha256": strings.Repeat("2", 64), "sha512": strings.Repeat("3", 128),
+	} {
 		g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar."+alg, sum, agentMaven), 409, alg)
 	}
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "")
 	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar.md5", "no checksum", agentMaven), 400, "This is not a md5 checksum")
 }
 
-// TestA5_SumFirst: a checksum that came before its file is compared with it, and then the file itself is refused.
-func TestA5_SumFirst(t *testing.T) {
+// TestChecksumMayComeBeforeItsFile (A5): a checksum that came before its file is compared with it, and then the file
+// itself is refused.
+func TestChecksumMayComeBeforeItsFile(t *testing.T) {
 	g := newRig(t)
 	for alg, sum := range sumsText("jar") {
 		g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar."+alg, sum), 201, "")
@@ -318,9 +369,9 @@ func TestA5_SumFirst(t *testing.T) {
 	g.Want(g.Ada("POST", lib, nil), 201, "")
 }
 
-// TestA5_TwoPublishers: two processes of one user put different bytes at one path; the one that is refused must not, by
-// the checksums it still sends, take the other's file out (D10).
-func TestA5_TwoPublishers(t *testing.T) {
+// TestRefusedPublisherHarmsNoOther (A5): two processes of one user put different bytes at one path; the one that is
+// refused must not, by the checksums it still sends, take the other's file out (D10).
+func TestRefusedPublisherHarmsNoOther(t *testing.T) {
 	g := newRig(t)
 	path := lib + "2.0-SNAPSHOT/lib-2.0-20261121.095805-1.jar"
 	g.Want(g.Ada("PUT", path, "one", agentMaven), 201, "")
@@ -334,8 +385,8 @@ func TestA5_TwoPublishers(t *testing.T) {
 	g.Want(g.Do("GET", path, nil), 200, "one")
 }
 
-// TestA4_Kinds: a repository of one kind refuses the other with a 400.
-func TestA4_Kinds(t *testing.T) {
+// TestRepositoryOfOneKindRefusesTheOther (A4): a repository of one kind refuses the other with a 400.
+func TestRepositoryOfOneKindRefusesTheOther(t *testing.T) {
 	releases := newRig(t, withMaven(func(o *Options) { o.Versions = ReleasesOnly }))
 	releases.deploy("com.acme:lib:1.0")
 	releases.Want(releases.Ada("PUT", lib+"2-SNAPSHOT/lib-2-SNAPSHOT.jar", "x"), 400, "takes releases only")
@@ -345,8 +396,9 @@ func TestA4_Kinds(t *testing.T) {
 	snapshots.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "x"})
 }
 
-// TestA4_Redeploy: where the operator allows it, whoever may write replaces files, and nothing says they are final.
-func TestA4_Redeploy(t *testing.T) {
+// TestRedeployReplacesFilesOfReleases (A4): where the operator allows it, whoever may write replaces files, and nothing
+// says they are final.
+func TestRedeployReplacesFilesOfReleases(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.Redeploy = true }))
 	g.deploy("com.acme:lib:1.0")
 	g.Scoped("creator", "ada", "maven:artifact:*:read,create")
@@ -366,8 +418,8 @@ func TestA4_Redeploy(t *testing.T) {
 	}
 }
 
-// TestA1_PlainSnapshots: files with the plain name may change, without metadata of a snapshot.
-func TestA1_PlainSnapshots(t *testing.T) {
+// TestPlainSnapshotFilesMayChange (A1): files with the plain name may change, without metadata of a snapshot.
+func TestPlainSnapshotFilesMayChange(t *testing.T) {
 	g := newRig(t)
 	for _, body := range []string{"one", "two"} {
 		g.put(lib+"2-SNAPSHOT/lib-2-SNAPSHOT.jar", body)
@@ -381,8 +433,8 @@ func TestA1_PlainSnapshots(t *testing.T) {
 	g.Want(g.Do("PUT", lib+"2-SNAPSHOT/lib-2-SNAPSHOT.jar", "three", g.As("creator")), 403, "")
 }
 
-// TestA10_StrictPOMs: odd POMs are kept with a warning, or refused where the operator wants that.
-func TestA10_StrictPOMs(t *testing.T) {
+// TestOddPOMsAreKeptOrRefused (A10): odd POMs are kept with a warning, or refused where the operator wants that.
+func TestOddPOMsAreKeptOrRefused(t *testing.T) {
 	g := newRig(t)
 	strict := newRig(t, withMaven(func(o *Options) { o.StrictPOMs = true }))
 	for body, want := range map[string]string{pomXML("com.other", "lib", "1.0"): "groupId", "rubbish": "cannot be read"} {
@@ -397,8 +449,8 @@ func TestA10_StrictPOMs(t *testing.T) {
 	strict.deploy("com.acme:lib:1.0")
 }
 
-// TestE_Limits: bodies beyond the limits, names beyond the rules, parts and encodings of files.
-func TestE_Limits(t *testing.T) {
+// TestUploadsBeyondLimitsAreRefused: bodies beyond the limits, names beyond the rules, parts and encodings of files.
+func TestUploadsBeyondLimitsAreRefused(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.MaxFile = 1000 }))
 	big := strings.Repeat("x", 1001)
 	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar", big), 413, "larger than 1000 bytes")
@@ -407,22 +459,29 @@ func TestE_Limits(t *testing.T) {
 	g.Want(g.Ada("PUT", lib+metadataFile, strings.Repeat("0", maxMetadata+1)), 413, "")
 	g.Want(g.Ada("PUT", lib+metadataFile, "<html>"), 400, "This is not Maven metadata.")
 	for path, text := range map[string]string{
-		"/com/acme/li%20b/1.0/x.jar": "has a character other than", "/com/acme/lib/(1)/x.jar": "has a character other than", "/com/acme/lib/1.0/a%20b.jar": "has a space",
-		"/com/acme/lib/1.0/%3Cx%3E.jar": "has a space or one of", lib + "2-SNAPSHOT/lib-2-20269999.999999-1.jar": "is not a time", "/com/acme/lib/%C3%BC/x.jar": "has a character other than",
+		"/com/acme/li%20b/1.0/x.jar": "has a character other than", "/com/acme/lib/(1)/x.jar": "has a character other than",
+		"/com/acme/lib/1.0/a%20b.jar":                  "has a space",
+		"/com/acme/lib/1.0/%3Cx%3E.jar":                "has a space or one of",
+		lib + "2-SNAPSHOT/lib-2-20269999.999999-1.jar": "is not a time",
+		"/com/acme/lib/%C3%BC/x.jar":                   "has a character other than",
 	} {
 		g.Want(g.Ada("PUT", path, "x"), 400, text)
 	}
-	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar", "x", wiretest.Header("Content-Range", "bytes 0-0/2")), 400, "A part of a file")
+	g.Want(
+		g.Ada("PUT", lib+"1.0/lib-1.0.jar", "x", wiretest.Header("Content-Range", "bytes 0-0/2")), 400, "A part of a file",
+	)
 	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar", "x", wiretest.Header("Content-Encoding", "gzip")), 415, "")
-	quota := newRig(t, withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Maven, Bytes: 100}}})))
+	quota := newRig(t, withPolicies(store.NewRules(store.RulesConfig{
+		Quotas: []store.Quota{{Kind: store.Maven, Bytes: 100}},
+	})))
 	quota.Want(quota.Ada("PUT", lib+"1.0/lib-1.0.jar", big), 413, "quota")
 	anyScript := newRig(t, withMaven(func(o *Options) { o.AnyScript = true }))
 	anyScript.deploy("com.acme:lib:ü1")
 	anyScript.wantVersions("com.acme:lib", "ü1")
 }
 
-// TestE_Truncated: a body that ends early leaves nothing.
-func TestE_Truncated(t *testing.T) {
+// TestTruncatedBodyLeavesNothing: a body that ends early leaves nothing.
+func TestTruncatedBodyLeavesNothing(t *testing.T) {
 	g := newRig(t)
 	r, err := http.NewRequest("PUT", g.Base+lib+"1.0/lib-1.0.jar", io.MultiReader(strings.NewReader("half"), failing{}))
 	if err != nil {
@@ -442,10 +501,11 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the client breaks") }
 
-// TestE_Immutable: operators' rules hold beside our own.
-func TestE_Immutable(t *testing.T) {
+// TestImmutableRuleForbidsRedeploy: operators' rules hold beside our own.
+func TestImmutableRuleForbidsRedeploy(t *testing.T) {
 	g := newRig(t, withPolicies(store.NewRules(store.RulesConfig{
-		Immutable: []store.Immutable{{Kind: store.Maven, Package: "com.acme:lib"}}, Protected: []store.Protected{{Kind: store.Maven, Package: "com.vip:*", Users: []string{"root"}}},
+		Immutable: []store.Immutable{{Kind: store.Maven, Package: "com.acme:lib"}},
+		Protected: []store.Protected{{Kind: store.Maven, Package: "com.vip:*", Users: []string{"root"}}},
 	})))
 	g.deploy("com.acme:lib:1.0")
 	g.Want(g.Ada("DELETE", lib+"1.0/", nil), 409, "cannot be changed")
@@ -455,14 +515,19 @@ func TestE_Immutable(t *testing.T) {
 
 // TestPublishFaults: at each durable step "failed" and "failed, but persisted"; a second try always ends well.
 func TestPublishFaults(t *testing.T) {
-	steps := slices.DeleteFunc(sequences()["mvn release"].steps, func(s step) bool { return strings.Contains(s.path, "sources") || strings.HasSuffix(s.path, "md5") })
+	steps := slices.DeleteFunc(
+		sequences()["mvn release"].steps,
+		func(s step) bool { return strings.Contains(s.path, "sources") || strings.HasSuffix(s.path, "md5") },
+	)
 	publish := func(t *testing.T, s *store.Store) error {
 		g := serve(t, s)
 		for _, step := range steps {
 			if step.method == "GET" {
 				continue
 			}
-			if a := g.Do(step.method, step.path, step.body, wiretest.Basic("ada", "secret"), agentMaven); a.Status != step.status {
+			if a := g.Do(
+				step.method, step.path, step.body, wiretest.Basic("ada", "secret"), agentMaven,
+			); a.Status != step.status {
 				return errors.New(a.String())
 			}
 		}
@@ -496,7 +561,9 @@ func TestPublishCost(t *testing.T) {
 		_, artifact := names.SplitName(name)
 		return testing.AllocsPerRun(10, func() {
 			i++
-			g.build("com.acme:"+artifact+":1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", 5000+i), contents{".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", artifact, "1-SNAPSHOT")})
+			g.build("com.acme:"+artifact+":1-SNAPSHOT", fmt.Sprintf("20261121.093001-%d", 5000+i), contents{
+				".jar": fmt.Sprint("jar ", i), ".pom": pomXML("com.acme", artifact, "1-SNAPSHOT"),
+			})
 		})
 	}
 	cost("com.acme:small")
@@ -518,7 +585,10 @@ func fillSnapshot(t testing.TB, s *server, name string, n int) {
 				}
 				v := store.Version[Meta]{ID: fmt.Sprintf("1-20260101.000000-%d", i+1), Meta: Meta{Base: "1-SNAPSHOT", Open: true}}
 				for _, ext := range []string{"jar", "pom"} {
-					v.Files = append(v.Files, store.File{Name: names.FileKey("1-SNAPSHOT", names.File{Version: v.ID, Ext: ext}.Join(artifact)), Digest: blob.Digest, Sums: sumsText("a jar of " + name)})
+					v.Files = append(v.Files, store.File{
+						Name: names.FileKey("1-SNAPSHOT", names.File{Version: v.ID, Ext: ext}.Join(artifact)), Digest: blob.Digest,
+						Sums: sumsText("a jar of " + name),
+					})
 				}
 				for _, f := range v.Files {
 					if err := indexSHA1(p, f, f.Name, true); err != nil {

@@ -1,5 +1,7 @@
 package maven
 
+// The rig of the package's tests: a whole repository in-process, whose rows are derived again after each test.
+
 import (
 	"context"
 	"crypto/md5"
@@ -85,7 +87,8 @@ func (g *rig) settle() {
 // checkErrorBody: whatever is refused has problem details that say what; what is absent must not have them.
 func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 	if a.Status == 404 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		if a.Header.Get("Content-Type") != names.TypeText || strings.HasPrefix(a.Body, "{") || a.Body == "" && r.Method == http.MethodGet {
+		if a.Header.Get("Content-Type") != names.TypeText || strings.HasPrefix(a.Body, "{") ||
+			a.Body == "" && r.Method == http.MethodGet {
 			t.Errorf("%s %s: %v is not a bare 404", r.Method, r.URL, a)
 		}
 		return
@@ -119,7 +122,9 @@ func (g *rig) checkRows() {
 	sums, due := map[string]string{}, map[string]bool{}
 	for _, pkg := range packages {
 		err := g.s.Repo.View(ctx, pkg.Name, func(p *store.PackageTx[Meta]) error {
-			want := rows{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, sums}
+			want := rows{
+				map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, sums,
+			}
 			count := map[string]int{}
 			for v, err := range p.Versions("") {
 				if err != nil {
@@ -178,7 +183,10 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 		return out
 	}
 	none := func(string, []byte) string { return "" }
-	have := rows{versions: read(indexVersions, none), open: read(indexOpen, none), builds: read(indexBuilds, func(_ string, v []byte) string { return string(v) })}
+	have := rows{
+		versions: read(indexVersions, none), open: read(indexOpen, none),
+		builds: read(indexBuilds, func(_ string, v []byte) string { return string(v) }),
+	}
 	have.bases = read(indexBases, func(key string, v []byte) string {
 		var b metadata.Base
 		if err := json.Unmarshal(v, &b); err != nil || b.Count != count[key] {
@@ -194,7 +202,8 @@ func (g *rig) compareRows(p *store.PackageTx[Meta], want rows, count map[string]
 		return n.ID + " " + n.File
 	})
 	for what, pair := range map[string][2]map[string]string{
-		"versions": {have.versions, want.versions}, "open": {have.open, want.open}, "bases": {have.bases, want.bases}, "builds": {have.builds, want.builds}, "newest": {have.newest, want.newest},
+		"versions": {have.versions, want.versions}, "open": {have.open, want.open}, "bases": {have.bases, want.bases},
+		"builds": {have.builds, want.builds}, "newest": {have.newest, want.newest},
 	} {
 		if !maps.Equal(pair[0], pair[1]) {
 			g.T.Errorf("%s: %s are %q, should be %q", p.Name(), what, pair[0], pair[1])
@@ -240,8 +249,13 @@ func (g *rig) compareKind(sums map[string]string, due map[string]bool) {
 
 // sumsText are the checksums of a file, as clients send them.
 func sumsText(body string) map[string]string {
-	m, s1, s2, s5 := md5.Sum([]byte(body)), sha1.Sum([]byte(body)), sha256.Sum256([]byte(body)), sha512.Sum512([]byte(body))
-	return map[string]string{"md5": hex.EncodeToString(m[:]), "sha1": hex.EncodeToString(s1[:]), "sha256": hex.EncodeToString(s2[:]), "sha512": hex.EncodeToString(s5[:])}
+	m, s1, s2, s5 := md5.Sum([]byte(body)), sha1.Sum([]byte(body)), sha256.Sum256([]byte(body)), sha512.Sum512(
+		[]byte(body),
+	)
+	return map[string]string{
+		"md5": hex.EncodeToString(m[:]), "sha1": hex.EncodeToString(s1[:]), "sha256": hex.EncodeToString(s2[:]),
+		"sha512": hex.EncodeToString(s5[:]),
+	}
 }
 
 // User agents of clients: those that end with metadata, and one that does not.
@@ -263,7 +277,8 @@ func (g *rig) put(path, body string, opts ...option) {
 
 // pomOf writes a POM.
 func pomXML(group, artifact, version string, more ...string) string {
-	return fmt.Sprintf(`<?xml version="1.0"?><project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version>%s</project>`,
+	return fmt.Sprintf(`<?xml version="1.0"?><project xmlns="http://maven.apache.org/POM/4.0.0">`+
+		`<modelVersion>4.0.0</modelVersion><groupId>%s</groupId><artifactId>%s</artifactId><version>%s</version>%s</project>`,
 		group, artifact, version, strings.Join(more, ""))
 }
 
@@ -271,7 +286,9 @@ func pomXML(group, artifact, version string, more ...string) string {
 func jar(files wiretest.Files) string { return string(wiretest.Zip(files)) }
 
 // pluginXML is what the plugin of a group says of itself.
-const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
+const pluginXML = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name>` +
+	`<groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version>` +
+	`<goalPrefix>hello</goalPrefix><mojos/></plugin>`
 
 // split takes group:artifact:version apart and returns the directory of the version.
 func split(gav string) (group, artifact, version, dir string) {
@@ -307,7 +324,8 @@ func (g *rig) announce(gav string, opts ...option) answer {
 	if a := g.Ada("GET", path, nil, opts...); a.Status == 200 {
 		versions = append(g.metadata(a.Body).all(), version)
 	}
-	doc := fmt.Sprintf("<metadata><groupId>%s</groupId><artifactId>%s</artifactId><versioning><release>%s</release><versions><version>%s</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>",
+	doc := fmt.Sprintf("<metadata><groupId>%s</groupId><artifactId>%s</artifactId><versioning><release>%s</release>"+
+		"<versions><version>%s</version></versions><lastUpdated>20261121093001</lastUpdated></versioning></metadata>",
 		group, artifact, version, strings.Join(versions, "</version><version>"))
 	a := g.Ada("PUT", path, doc, opts...)
 	for _, alg := range []string{"sha1", "md5"} {
@@ -347,10 +365,13 @@ func (g *rig) announceBuild(gav, stamp string, files contents) {
 	group, artifact, version, dir := split(gav)
 	id := strings.TrimSuffix(version, names.Snapshot) + stamp
 	at := strings.ReplaceAll(stamp[:15], ".", "")
-	doc := `<?xml version="1.0" encoding="UTF-8"?><metadata modelVersion="1.1.0"><groupId>` + group + `</groupId><artifactId>` + artifact + `</artifactId><versioning><lastUpdated>` + at +
-		`</lastUpdated><snapshot><timestamp>` + stamp[:15] + `</timestamp><buildNumber>` + stamp[16:] + `</buildNumber></snapshot><snapshotVersions>`
+	doc := `<?xml version="1.0" encoding="UTF-8"?><metadata modelVersion="1.1.0"><groupId>` + group +
+		`</groupId><artifactId>` + artifact + `</artifactId><versioning><lastUpdated>` + at +
+		`</lastUpdated><snapshot><timestamp>` + stamp[:15] + `</timestamp><buildNumber>` + stamp[16:] +
+		`</buildNumber></snapshot><snapshotVersions>`
 	for range files {
-		doc += `<snapshotVersion><extension>jar</extension><value>` + id + `</value><updated>` + at + `</updated></snapshotVersion>`
+		doc += `<snapshotVersion><extension>jar</extension><value>` + id + `</value><updated>` + at +
+			`</updated></snapshotVersion>`
 	}
 	doc += `</snapshotVersions></versioning><version>` + version + `</version></metadata>`
 	g.put(dir+metadataFile, doc)

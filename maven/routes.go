@@ -62,7 +62,8 @@ var grammar = route.Grammar[Request]{
 	},
 	NoRoute: noRoute,
 	NotAllowed: func(method, path string, allow []string) error {
-		if method == http.MethodPut && slices.Contains(allow, http.MethodPost) && path != root && !strings.HasSuffix(path, "/") {
+		if method == http.MethodPut && slices.Contains(allow, http.MethodPost) && path != root &&
+			!strings.HasSuffix(path, "/") {
 			return noRoute(method) // a file was meant, and the path is too short for one
 		}
 		return problem.NotAllowed(allow...)
@@ -205,7 +206,8 @@ func (q *Request) setSnapshot(v string) error {
 	return q.setNames(q.dirs, q.Artifact, v, metadataFile)
 }
 
-// setEither takes the directory of an artifact. It may be that of a group as well, whose last part is then the artifact.
+// setEither takes the directory of an artifact. It may be that of a group as well, whose last part is then the
+// artifact.
 func (q *Request) setEither(dirs []string) error {
 	if hidden(dirs...) {
 		return route.ErrOther

@@ -1,5 +1,7 @@
 package maven
 
+// The grammar of paths: what is read, what is refused, and that links lead back.
+
 import (
 	"errors"
 	"net/url"
@@ -34,8 +36,8 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 // table is the routes, compiled.
 var table = (&server{}).endpoint().Table()
 
-// TestA1_EveryPathParses has every form of path that was seen on the wire.
-func TestA1_EveryPathParses(t *testing.T) {
+// TestEveryPathIsReadAndLinkedTo (A1) has every form of path that was seen on the wire.
+func TestEveryPathIsReadAndLinkedTo(t *testing.T) {
 	lib := func(q Request) Request {
 		q.Group, q.Artifact = "com.acme", "lib"
 		return q
@@ -52,29 +54,71 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"DELETE", "/com/acme/lib/1.0/", "maven.directory.delete", Request{Path: "com/acme/lib/1.0/"}},
 		{"DELETE", "/com/acme/lib", "maven.directory.delete", Request{Path: "com/acme/lib"}},
 		{"POST", "/com/acme/lib/1.0/", "maven.commit", Request{Path: "com/acme/lib/1.0/"}},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar", "maven.file", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
-		{"HEAD", "/junit/junit/4.13/junit-4.13.pom", "maven.file", Request{Path: "junit/junit/4.13/junit-4.13.pom", Group: "junit", Artifact: "junit", Version: "4.13", File: "junit-4.13.pom"}},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.sha1", "maven.sum", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar", Sum: "sha1"})},
-		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.asc.sha512", "maven.sum", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar.asc", Version: "1.0", File: "lib-1.0.jar.asc", Sum: "sha512"})},
-		{"PUT", "/com/acme/lib/1.0+b1/lib-1.0+b1.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
-		{"PUT", "/com/acme/lib/1.0%2Bb1/lib-1.0%2bb1.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar"})},
-		{"POST", "/com/acme/lib/1.0/lib-1.0.jar", "maven.put", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
-		{"PUT", "/com/acme/lib/1.0/lib-1.0.module.sha256", "maven.sum.put", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.module", Version: "1.0", File: "lib-1.0.module", Sum: "sha256"})},
-		{"PUT", "/com/acme/lib/1.0/ivy-1.0.xml", "maven.put", lib(Request{Path: "com/acme/lib/1.0/ivy-1.0.xml", Version: "1.0", File: "ivy-1.0.xml"})},
-		{"PUT", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", "maven.put", Request{Path: "com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", Group: "com.acme", Artifact: "sbt-x_2.12_1.0", Version: "1.0", File: "sbt-x-1.0.jar"}},
-		{"GET", "/com/acme/lib/%C3%BC/lib-%C3%BC.jar", "maven.file", lib(Request{Path: "com/acme/lib/ü/lib-ü.jar", Version: "ü", File: "lib-ü.jar"})},
-		{"DELETE", "/com/acme/lib/1.0/lib-1.0.jar", "maven.delete", lib(Request{Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar"})},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar", "maven.file", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar",
+		})},
+		{
+			"HEAD", "/junit/junit/4.13/junit-4.13.pom", "maven.file",
+			Request{
+				Path: "junit/junit/4.13/junit-4.13.pom", Group: "junit", Artifact: "junit", Version: "4.13", File: "junit-4.13.pom",
+			},
+		},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.sha1", "maven.sum", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar", Sum: "sha1",
+		})},
+		{"GET", "/com/acme/lib/1.0/lib-1.0.jar.asc.sha512", "maven.sum", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.jar.asc", Version: "1.0", File: "lib-1.0.jar.asc", Sum: "sha512",
+		})},
+		{"PUT", "/com/acme/lib/1.0+b1/lib-1.0+b1.jar", "maven.put", lib(Request{
+			Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar",
+		})},
+		{"PUT", "/com/acme/lib/1.0%2Bb1/lib-1.0%2bb1.jar", "maven.put", lib(Request{
+			Path: "com/acme/lib/1.0+b1/lib-1.0+b1.jar", Version: "1.0+b1", File: "lib-1.0+b1.jar",
+		})},
+		{"POST", "/com/acme/lib/1.0/lib-1.0.jar", "maven.put", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar",
+		})},
+		{"PUT", "/com/acme/lib/1.0/lib-1.0.module.sha256", "maven.sum.put", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.module", Version: "1.0", File: "lib-1.0.module", Sum: "sha256",
+		})},
+		{"PUT", "/com/acme/lib/1.0/ivy-1.0.xml", "maven.put", lib(Request{
+			Path: "com/acme/lib/1.0/ivy-1.0.xml", Version: "1.0", File: "ivy-1.0.xml",
+		})},
+		{
+			"PUT", "/com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", "maven.put",
+			Request{
+				Path: "com/acme/sbt-x_2.12_1.0/1.0/sbt-x-1.0.jar", Group: "com.acme", Artifact: "sbt-x_2.12_1.0", Version: "1.0",
+				File: "sbt-x-1.0.jar",
+			},
+		},
+		{"GET", "/com/acme/lib/%C3%BC/lib-%C3%BC.jar", "maven.file", lib(Request{
+			Path: "com/acme/lib/ü/lib-ü.jar", Version: "ü", File: "lib-ü.jar",
+		})},
+		{"DELETE", "/com/acme/lib/1.0/lib-1.0.jar", "maven.delete", lib(Request{
+			Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar",
+		})},
 		{"GET", "/com/acme/lib/maven-metadata.xml", "maven.metadata", lib(Request{Path: "com/acme/lib/maven-metadata.xml"})},
 		{"GET", "/junit/maven-metadata.xml", "maven.metadata", Request{Path: "junit/maven-metadata.xml", Artifact: "junit"}},
-		{"GET", "/com/acme/lib/maven-metadata.xml.sha1", "maven.metadata", lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha1"})},
-		{"PUT", "/com/acme/lib/maven-metadata.xml.sha512", "maven.metadata.put", lib(Request{Path: "com/acme/lib/maven-metadata.xml", Sum: "sha512"})},
-		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", "maven.snapshot", lib(Request{Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT"})},
-		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", "maven.snapshot.put", lib(Request{Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT"})},
+		{"GET", "/com/acme/lib/maven-metadata.xml.sha1", "maven.metadata", lib(Request{
+			Path: "com/acme/lib/maven-metadata.xml", Sum: "sha1",
+		})},
+		{"PUT", "/com/acme/lib/maven-metadata.xml.sha512", "maven.metadata.put", lib(Request{
+			Path: "com/acme/lib/maven-metadata.xml", Sum: "sha512",
+		})},
+		{"GET", "/com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", "maven.snapshot", lib(Request{
+			Path: "com/acme/lib/2.0-SNAPSHOT/maven-metadata.xml", Version: "2.0-SNAPSHOT",
+		})},
+		{"PUT", "/com/acme/lib/SNAPSHOT/maven-metadata.xml", "maven.snapshot.put", lib(Request{
+			Path: "com/acme/lib/SNAPSHOT/maven-metadata.xml", Version: "SNAPSHOT",
+		})},
 		{"GET", "/.meta/prefixes.txt", "maven.prefixes", Request{}},
 		{"GET", "/.meta/prefixes.txt.sha1", "maven.prefixes", Request{Sum: "sha1"}},
 		{"GET", "/archetype-catalog.xml", "maven.archetypes", Request{}},
 		{"GET", "/archetype-catalog.xml.md5", "maven.archetypes", Request{Sum: "md5"}},
-		{"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", "maven.search", Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5}},
+		{
+			"GET", "/solrsearch/select?q=g:a+AND+a:b&core=gav&rows=5&start=10&wt=xml", "maven.search",
+			Request{Query: "g:a AND a:b", Core: "gav", Form: "xml", From: 10, Size: 5},
+		},
 		{"GET", "/solrsearch/select?q=x&rows=9999&wt=yaml", "maven.search", Request{Query: "x", Form: "json", Size: maxRows}},
 	} {
 		op, q, err := parseRaw(t, c.method, root+c.path)
@@ -92,8 +136,9 @@ func TestA1_EveryPathParses(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2024_4956_Paths: what is not of the grammar, or would be another path decoded twice, never reaches a handler.
-func TestE_CVE_2024_4956_Paths(t *testing.T) {
+// TestPathsOutsideTheLayoutAreRefused (CVE-2024-4956): what is not of the grammar, or would be another path decoded
+// twice, never reaches a handler.
+func TestPathsOutsideTheLayoutAreRefused(t *testing.T) {
 	for path, want := range map[string]error{
 		"/%2F%2F..%2F..%2Fetc%2Fpasswd":                          problem.ErrBadPath,
 		"/../etc/passwd":                                         problem.ErrBadPath,
@@ -138,8 +183,10 @@ func TestE_CVE_2024_4956_Paths(t *testing.T) {
 		}
 	}
 	for path, method := range map[string]string{
-		"/com/acme/": "PUT", "/.meta/prefixes.txt": "PUT", "/archetype-catalog.xml": "PUT", "/solrsearch/select": "POST", "/com/acme/lib/1.0/lib-1.0.jar": "PATCH",
-		"/com/acme/lib/maven-metadata.xml": "DELETE", "/com/acme/lib/1-SNAPSHOT/maven-metadata.xml": "DELETE", "/com/acme/lib/1.0/": "OPTIONS",
+		"/com/acme/": "PUT", "/.meta/prefixes.txt": "PUT", "/archetype-catalog.xml": "PUT", "/solrsearch/select": "POST",
+		"/com/acme/lib/1.0/lib-1.0.jar":    "PATCH",
+		"/com/acme/lib/maven-metadata.xml": "DELETE", "/com/acme/lib/1-SNAPSHOT/maven-metadata.xml": "DELETE",
+		"/com/acme/lib/1.0/": "OPTIONS",
 	} {
 		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
@@ -173,9 +220,12 @@ func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"/maven/", "/maven/com/acme/lib/1.0/lib-1.0.jar", "/maven/com/acme/lib/1.0/lib-1.0.jar.sha1", "/maven/com/acme/lib/maven-metadata.xml.md5",
-		"/maven/com/acme/lib/2-SNAPSHOT/maven-metadata.xml", "/maven/com/acme/lib/1.0%2Bb/lib-1.0+b.tar.gz.asc", "/maven/.meta/prefixes.txt", "/maven/archetype-catalog.xml.sha1",
-		"/maven/solrsearch/select?q=g:a&rows=3&start=4&core=gav&wt=xml", "/maven/com/", "/maven/%2F%2F..%2F..", "/maven/a/%2e", "/maven/a/b/c/%C3%BC", "/maven/junit/maven-metadata.xml",
+		"/maven/", "/maven/com/acme/lib/1.0/lib-1.0.jar", "/maven/com/acme/lib/1.0/lib-1.0.jar.sha1",
+		"/maven/com/acme/lib/maven-metadata.xml.md5",
+		"/maven/com/acme/lib/2-SNAPSHOT/maven-metadata.xml", "/maven/com/acme/lib/1.0%2Bb/lib-1.0+b.tar.gz.asc",
+		"/maven/.meta/prefixes.txt", "/maven/archetype-catalog.xml.sha1",
+		"/maven/solrsearch/select?q=g:a&rows=3&start=4&core=gav&wt=xml", "/maven/com/", "/maven/%2F%2F..%2F..",
+		"/maven/a/%2e", "/maven/a/b/c/%C3%BC", "/maven/junit/maven-metadata.xml",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD"} {
 			f.Add(m, s)
@@ -193,7 +243,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if strings.Contains(q.Path, "..") && strings.Contains("/"+q.Path+"/", "/../") || strings.HasPrefix(q.Path, "/") || strings.ContainsAny(q.Path, "\\\x00%") {
+		if strings.Contains(q.Path, "..") && strings.Contains("/"+q.Path+"/", "/../") || strings.HasPrefix(q.Path, "/") ||
+			strings.ContainsAny(q.Path, "\\\x00%") {
 			t.Fatalf("%s %q: path %q", method, raw, q.Path)
 		}
 		// One path is one file: the path rebuilt from the coordinates is the path.

@@ -1,7 +1,7 @@
 package maven
 
-// Search, in the form that IDEs, dependency-check and scripts know from the public repository's own service: Solr's. What
-// an artifact is found by is a listing of the store, replaced when a version is announced.
+// Search, in the form that IDEs, dependency-check and scripts know from the public repository's own service: Solr's.
+// What an artifact is found by is a listing of the store, replaced when a version is announced.
 
 import (
 	"cmp"
@@ -189,8 +189,8 @@ func (s *server) versionsOf(
 	return hits, total, nil
 }
 
-// classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up to
-// a limit, before the page is cut.
+// classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up
+// to a limit, before the page is cut.
 func (s *server) classifiedHits(
 	ctx context.Context, view registry.View, q search.Query, from, size int,
 ) ([]search.Hit, int, error) {

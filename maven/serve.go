@@ -97,7 +97,9 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	checksum.Set{MD5: f.File.Sums["md5"], SHA1: f.File.Sums["sha1"], SHA256: f.File.Digest.Encoded()}.Header(h)
 	disarm(h, f.File.Type)
 	b := store.Blob{Digest: f.File.Digest, Size: f.File.Size}
-	return s.SendBlob(w, r, b, wire.BlobHead{Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final)})
+	return s.SendBlob(w, r, b, wire.BlobHead{
+		Type: f.File.Type, Modified: f.Modified, CacheControl: cacheControl(r, f.Final),
+	})
 }
 
 // Values of headers, shared by all answers; nobody changes them.
@@ -127,7 +129,9 @@ const formatSnapshot = "snapshot "
 // getSnapshot answers with the metadata of a snapshot, or a checksum of it.
 func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) error {
 	key := store.DocKey{Kind: store.Maven, Package: q.Name, Format: formatSnapshot + q.Version}
-	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) { return s.renderSnapshot(ctx, q) })
+	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
+		return s.renderSnapshot(ctx, q)
+	})
 	if s.TryUpstream(err) {
 		doc, err = s.proxiedMetadata(w, r, q)
 	}
@@ -162,8 +166,8 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 	return store.Rendered{Body: m.Render(), Type: names.TypeXML, Modified: time.Unix(m.Base.Updated, 0)}, nil
 }
 
-// getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is shown
-// to who may read what it is about.
+// getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is
+// shown to who may read what it is about.
 func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	denied := error(nil)
@@ -226,7 +230,9 @@ func pluginRows(p *store.PackageTx[Meta]) (all []metadata.Plugin, err error) {
 }
 
 // renderMetadata reads everything from one snapshot; of plugins only those that may be shown.
-func (s *server) renderMetadata(ctx context.Context, q Request, artifact bool, shown []metadata.Plugin) (store.Rendered, error) {
+func (s *server) renderMetadata(
+	ctx context.Context, q Request, artifact bool, shown []metadata.Plugin,
+) (store.Rendered, error) {
 	m := &metadata.Artifact{Group: q.Group, Artifact: q.Artifact}
 	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		all, err := pluginRows(p)
@@ -288,14 +294,17 @@ func (s *server) sendDocument(w http.ResponseWriter, r *http.Request, q Request,
 			continue
 		}
 		// Rare, and only right for the bytes as they are; under the tag they have without a condition, too.
-		head := wire.BlobHead{Digest: digest.Digest(strings.Trim(doc.ETag, `"`)), Type: doc.Type, Modified: doc.Modified, CacheControl: cacheControl(r, false)}
+		head := wire.BlobHead{
+			Digest: digest.Digest(strings.Trim(doc.ETag, `"`)), Type: doc.Type, Modified: doc.Modified,
+			CacheControl: cacheControl(r, false),
+		}
 		return wire.ServeBytes(w, r, body, head)
 	}
 	return wire.ServeDocument(w, r, doc, cacheControl(r, false))
 }
 
-// recipients are the names under which a document is remembered: the connection it went to, and the client, for those who
-// ask again on another connection or through a proxy.
+// recipients are the names under which a document is remembered: the connection it went to, and the client, for those
+// who ask again on another connection or through a proxy.
 func recipients(r *http.Request) (conn, client recent.Recipient) {
 	a := store.ActorFrom(r.Context())
 	return recent.Recipient{Conn: r.RemoteAddr}, recent.Recipient{User: a.User, Addr: a.Addr, Agent: a.Agent}
@@ -354,7 +363,9 @@ func (s *server) archetypes(w http.ResponseWriter, r *http.Request, q Request) e
 		for key, text := range s.Repo.KindIndex(tx, kindArchetypes).Scan(nil, nil) {
 			name, version, _ := strings.Cut(string(key), "\x00")
 			group, artifact := names.SplitName(name)
-			entries = append(entries, metadata.Archetype{Group: group, Artifact: artifact, Version: version, Description: string(text)})
+			entries = append(entries, metadata.Archetype{
+				Group: group, Artifact: artifact, Version: version, Description: string(text),
+			})
 		}
 		return nil
 	})

@@ -1,5 +1,7 @@
 package maven
 
+// Reading: files, checksums, ranges, directories, lists and search.
+
 import (
 	"bufio"
 	"context"
@@ -37,7 +39,10 @@ func (g *rig) stored() (paths []string) {
 				}
 			}
 			for snapshot := range p.Index(indexBases).Scan(nil, nil) {
-				paths = append(paths, "/"+names.Dir(pkg.Name, string(snapshot))+metadataFile, "/"+names.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar")
+				paths = append(
+					paths, "/"+names.Dir(pkg.Name, string(snapshot))+metadataFile,
+					"/"+names.Dir(pkg.Name, string(snapshot))+"lib-"+string(snapshot)+".jar",
+				)
 			}
 			return nil
 		})
@@ -52,29 +57,33 @@ func (g *rig) stored() (paths []string) {
 func (g *rig) fill() {
 	g.T.Helper()
 	large := strings.Repeat("0123456789abcdef", 8<<10) // larger than what is sent from memory
-	g.deploy("com.acme:lib:1.0", contents{"-sources.jar": large, ".jar.asc": "asc", ".module": "{}", "-docs.html": "<script>alert(1)</script>"})
+	g.deploy("com.acme:lib:1.0", contents{
+		"-sources.jar": large, ".jar.asc": "asc", ".module": "{}", "-docs.html": "<script>alert(1)</script>",
+	})
 	for i := range 40 {
 		g.deploy(fmt.Sprintf("com.acme:lib:1.%d.%d", i/10, i)) // enough for the document to be compressed
 	}
 	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093001-1", contents{".jar": "snapshot", ".pom": "pom"})
 }
 
-// TestH4_HeadGetSums: for every path GET and HEAD say the same, all checksums are those of what is sent, in headers and
-// beside the file, and no encoding, condition or range gives other bytes.
-func TestH4_HeadGetSums(t *testing.T) {
+// TestHeadGetAndChecksumsAgree (H4): for every path GET and HEAD say the same, all checksums are those of what is sent,
+// in headers and beside the file, and no encoding, condition or range gives other bytes.
+func TestHeadGetAndChecksumsAgree(t *testing.T) {
 	g := newRig(t)
 	g.fill()
 	for _, path := range g.stored() {
 		get := g.Want(g.Do("GET", path, nil), 200, "")
 		head := g.Want(g.Do("HEAD", path, nil), 200, "")
-		if wiretest.JSON(get.Header) != wiretest.JSON(head.Header) || head.Body != "" || get.Header.Get("Content-Length") != fmt.Sprint(len(get.Body)) {
+		if wiretest.JSON(get.Header) != wiretest.JSON(head.Header) || head.Body != "" ||
+			get.Header.Get("Content-Length") != fmt.Sprint(len(get.Body)) {
 			t.Errorf("%s:\n%v\n%v", path, get.Header, head.Header)
 		}
 		sums := sumsText(get.Body)
 		for alg, sum := range sums {
 			a := g.Want(g.Do("GET", path+"."+alg, nil), 200, "")
 			h := g.Want(g.Do("HEAD", path+"."+alg, nil), 200, "")
-			if a.Body != sum || a.Header.Get("Content-Type") != names.TypeText || h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
+			if a.Body != sum || a.Header.Get("Content-Type") != names.TypeText ||
+				h.Header.Get("Content-Length") != fmt.Sprint(len(sum)) {
 				t.Errorf("%s of %s: %v", alg, path, a)
 			}
 			if name := "X-Checksum-" + strings.ToUpper(alg[:1]) + alg[1:]; alg != "sha512" && get.Header.Get(name) != sum {
@@ -82,22 +91,24 @@ func TestH4_HeadGetSums(t *testing.T) {
 			}
 			g.Want(g.Do("GET", path+"."+alg+".sha1", nil), 404, "")
 		}
-		if get.Header.Get("ETag") == "" || get.Header.Get("Last-Modified") == "" || get.Header.Get("X-Content-Type-Options") != "nosniff" || get.Header.Get("Content-Encoding") != "" {
+		if get.Header.Get("ETag") == "" || get.Header.Get("Last-Modified") == "" ||
+			get.Header.Get("X-Content-Type-Options") != "nosniff" || get.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s: %v", path, get.Header)
 		}
 		g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", get.Header.Get("ETag"))), 304, "")
 		g.Want(g.Do("GET", path, nil, wiretest.Header("If-Modified-Since", get.Header.Get("Last-Modified"))), 304, "")
 		packed := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", "gzip")), 200, "")
 		if enc := packed.Header.Get("Content-Encoding"); enc != "" {
-			if !strings.HasSuffix(path, metadataFile) || packed.Header.Get("ETag") == get.Header.Get("ETag") || packed.Header.Get("X-Checksum-Sha1") != sums["sha1"] {
+			if !strings.HasSuffix(path, metadataFile) || packed.Header.Get("ETag") == get.Header.Get("ETag") ||
+				packed.Header.Get("X-Checksum-Sha1") != sums["sha1"] {
 				t.Errorf("%s is encoded: %v", path, packed.Header)
 			}
 		}
 	}
 }
 
-// TestA6_Resume: what the resolver sends to go on with a download, at every seventh byte.
-func TestA6_Resume(t *testing.T) {
+// TestDownloadsCanBeResumed (A6): what the resolver sends to go on with a download, at every seventh byte.
+func TestDownloadsCanBeResumed(t *testing.T) {
 	g := newRig(t)
 	g.deploy("com.acme:lib:1.0", contents{".jar": strings.Repeat("resume me ", 30)})
 	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093001-1", contents{".jar": "snapshot"})
@@ -106,10 +117,15 @@ func TestA6_Resume(t *testing.T) {
 		whole := g.Do("GET", path, nil)
 		for at := 0; at < len(whole.Body); at += 7 {
 			conditions := func(since string) option {
-				return wiretest.Header("Range", fmt.Sprintf("bytes=%d-", at), "If-Unmodified-Since", since, "Accept-Encoding", "identity", "Cache-Control", "no-cache", "Pragma", "no-cache")
+				return wiretest.Header(
+					"Range", fmt.Sprintf("bytes=%d-", at), "If-Unmodified-Since", since, "Accept-Encoding", "identity",
+					"Cache-Control", "no-cache", "Pragma", "no-cache",
+				)
 			}
 			a := g.Want(g.Do("GET", path, nil, conditions(whole.Header.Get("Last-Modified"))), 206, whole.Body[at:])
-			if got, want := a.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/%d", at, len(whole.Body)-1, len(whole.Body)); got != want || a.Header.Get("ETag") != whole.Header.Get("ETag") {
+			if got, want := a.Header.Get("Content-Range"), fmt.Sprintf(
+				"bytes %d-%d/%d", at, len(whole.Body)-1, len(whole.Body),
+			); got != want || a.Header.Get("ETag") != whole.Header.Get("ETag") {
 				t.Errorf("%s: %v, want %s", path, a.Header, want)
 			}
 			g.Want(g.Do("GET", path, nil, conditions(old)), 412, "")
@@ -121,37 +137,48 @@ func TestA6_Resume(t *testing.T) {
 	}
 }
 
-// TestA6_Types: media types, and that a browser runs nothing of what was uploaded (CVE-2024-36115).
-func TestE_CVE_2024_36115_ActiveFiles(t *testing.T) {
+// TestBrowsersRunNoUploadedFile (A6): media types, and that a browser runs nothing of what was uploaded
+// (CVE-2024-36115).
+func TestBrowsersRunNoUploadedFile(t *testing.T) {
 	g := newRig(t)
 	g.fill()
 	for path, want := range map[string]string{
-		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": names.TypeXML, lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
-		lib + "1.0/lib-1.0.module": "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html", lib + metadataFile: names.TypeXML, lib + "1.0/lib-1.0.jar.sha1": names.TypeText,
+		lib + "1.0/lib-1.0.jar": "application/java-archive", lib + "1.0/lib-1.0.pom": names.TypeXML,
+		lib + "1.0/lib-1.0.jar.asc": "application/pgp-signature",
+		lib + "1.0/lib-1.0.module":  "application/vnd.org.gradle.module+json", lib + "1.0/lib-1.0-docs.html": "text/html",
+		lib + metadataFile: names.TypeXML, lib + "1.0/lib-1.0.jar.sha1": names.TypeText,
 	} {
 		h := g.Want(g.Do("GET", path, nil), 200, "").Header
 		if h.Get("Content-Type") != want {
 			t.Errorf("%s: %v", path, h)
 		}
-		if active := want == names.TypeXML || want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
+		if active := want == names.TypeXML ||
+			want == "text/html"; active && !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox;") {
 			t.Errorf("%s: %v", path, h)
 		}
 		if want == "text/html" && h.Get("Content-Disposition") != "attachment" {
 			t.Errorf("%s: %v", path, h)
 		}
 	}
-	for file, want := range map[string]string{"a": names.TypeBinary, "a.so": names.TypeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml", "ivy.xml": names.TypeXML} {
+	for file, want := range map[string]string{
+		"a": names.TypeBinary, "a.so": names.TypeBinary, "a.xhtml": "application/xhtml+xml", "a.svg": "image/svg+xml",
+		"ivy.xml": names.TypeXML,
+	} {
 		if got := names.MediaType(file); got != want {
 			t.Errorf("%s: %s", file, got)
 		}
 	}
 }
 
-// TestH4_NoRedirects: the router neither cleans nor redirects; a PUT that is sent elsewhere loses its checksums.
-func TestH4_NoRedirects(t *testing.T) {
+// TestRouterNeverRedirects (H4): the router neither cleans nor redirects; a PUT that is sent elsewhere loses its
+// checksums.
+func TestRouterNeverRedirects(t *testing.T) {
 	g := newRig(t)
 	g.deploy("com.acme:lib:1.0")
-	for _, path := range []string{"//com/acme/lib/1.0/lib-1.0.jar", "/com/acme/../acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0//lib-1.0.jar", "/com/acme/lib/./1.0/lib-1.0.jar"} {
+	for _, path := range []string{
+		"//com/acme/lib/1.0/lib-1.0.jar", "/com/acme/../acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0//lib-1.0.jar",
+		"/com/acme/lib/./1.0/lib-1.0.jar",
+	} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE"} {
 			if a := g.Ada(method, path, nil); a.Status != 400 && a.Status != 404 {
 				t.Errorf("%s %s: %v", method, path, a)
@@ -174,15 +201,19 @@ func TestH4_NoRedirects(t *testing.T) {
 	}
 }
 
-// TestA7_Prefixes: the list names what is there, to who may read all of it, and is absent for anybody else.
-func TestA7_Prefixes(t *testing.T) {
+// TestPrefixesAreForThoseWhoReadAll (A7): the list names what is there, to who may read all of it, and is absent for
+// anybody else.
+func TestPrefixesAreForThoseWhoReadAll(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
 	g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 404, "no list of prefixes")
-	for _, gav := range []string{"com.acme:lib:1.0", "com.acme.tools:x:1", "com.acme.tools:y:1", "junit:junit:4", "org.other:z:1"} {
+	for _, gav := range []string{
+		"com.acme:lib:1.0", "com.acme.tools:x:1", "com.acme.tools:y:1", "junit:junit:4", "org.other:z:1",
+	} {
 		g.deploy(gav)
 	}
 	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
-	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want || a.Header.Get("Content-Type") != names.TypeText {
+	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want ||
+		a.Header.Get("Content-Type") != names.TypeText {
 		t.Errorf("%v", a)
 	}
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
@@ -195,12 +226,17 @@ func TestA7_Prefixes(t *testing.T) {
 	g.Want(g.Do("GET", "/.index/nexus-maven-repository-index.properties", nil), 404, "no such address")
 }
 
-// TestA9_Archetypes: the catalog has what is one, by packaging or by content, and what whoever asks may read.
-func TestA9_Archetypes(t *testing.T) {
+// TestCatalogListsReadableArchetypes (A9): the catalog has what is one, by packaging or by content, and what whoever
+// asks may read.
+func TestCatalogListsReadableArchetypes(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
 	archetype := contents{".jar": jar(map[string]string{"META-INF/maven/archetype-metadata.xml": "<x/>"})}
-	g.deploy("com.acme:start:1.0", archetype, contents{".pom": pomXML("com.acme", "start", "1.0", "<description>Begin</description>")})
-	g.deploy("com.acme:start:1.1", contents{".pom": pomXML("com.acme", "start", "1.1", "<packaging>maven-archetype</packaging>")})
+	g.deploy("com.acme:start:1.0", archetype, contents{
+		".pom": pomXML("com.acme", "start", "1.0", "<description>Begin</description>"),
+	})
+	g.deploy("com.acme:start:1.1", contents{
+		".pom": pomXML("com.acme", "start", "1.1", "<packaging>maven-archetype</packaging>"),
+	})
 	g.deploy("com.secret:start:1", archetype)
 	g.deploy("com.acme:lib:1.0")
 	a := g.Want(g.Do("GET", "/archetype-catalog.xml", nil), 200, "<description>Begin</description>")
@@ -215,12 +251,15 @@ func TestA9_Archetypes(t *testing.T) {
 	}
 }
 
-// TestA9_Directories: plain links, escaped, of what is announced; and JSON for who accepts it.
-func TestA9_Directories(t *testing.T) {
+// TestDirectoriesListWhatIsAnnounced (A9): plain links, escaped, of what is announced; and JSON for who accepts it.
+func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) {
 		o.Auth.Private = []string{"maven:artifact:com.acme:secret", "maven:artifact:org.secret:*"}
 	})
-	for _, gav := range []string{"com.acme:lib:1.10", "com.acme:lib:1.9", "com.acme:secret:1", "com.acme.tools:x:1", "com.acme-inc:y:1", "com.acme0:z:1", "com:acme:3", "org.secret:x:1", "junit:junit:4"} {
+	for _, gav := range []string{
+		"com.acme:lib:1.10", "com.acme:lib:1.9", "com.acme:secret:1", "com.acme.tools:x:1", "com.acme-inc:y:1",
+		"com.acme0:z:1", "com:acme:3", "org.secret:x:1", "junit:junit:4",
+	} {
 		g.deploy(gav)
 	}
 	g.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "x"})
@@ -236,9 +275,12 @@ func TestA9_Directories(t *testing.T) {
 		return list
 	}
 	for path, want := range map[string][]string{
-		"/": {"com/", "junit/"}, "/com/": {"acme-inc/", "acme/", "acme0/"}, "/com/acme/": {"3/", "lib/", "maven-metadata.xml", "tools/"}, "/com/acme/tools/": {"x/"},
-		lib: {"1.10/", "1.9/", "2-SNAPSHOT/", "maven-metadata.xml"}, lib + "2-SNAPSHOT/": {"lib-2-20261121.093001-1.jar", "maven-metadata.xml"},
-		lib + "1.10/": {"lib-1.10-a%27b&amp;c.jar", "lib-1.10.jar", "lib-1.10.pom"}, "/com/acme/3/": {"acme-3.jar", "acme-3.pom"}, "/junit/": {"junit/"},
+		"/": {"com/", "junit/"}, "/com/": {"acme-inc/", "acme/", "acme0/"},
+		"/com/acme/": {"3/", "lib/", "maven-metadata.xml", "tools/"}, "/com/acme/tools/": {"x/"},
+		lib:                 {"1.10/", "1.9/", "2-SNAPSHOT/", "maven-metadata.xml"},
+		lib + "2-SNAPSHOT/": {"lib-2-20261121.093001-1.jar", "maven-metadata.xml"},
+		lib + "1.10/":       {"lib-1.10-a%27b&amp;c.jar", "lib-1.10.jar", "lib-1.10.pom"},
+		"/com/acme/3/":      {"acme-3.jar", "acme-3.pom"}, "/junit/": {"junit/"},
 	} {
 		if got := links(path); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", path, got, want)
@@ -251,30 +293,50 @@ func TestA9_Directories(t *testing.T) {
 		g.Want(g.Do("GET", path, nil), 404, "directory not found")
 	}
 	a := g.Do("GET", lib, nil)
-	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || a.Header.Get("Content-Type") != "text/html; charset=utf-8" || a.Header.Get("Vary") != "Accept" {
+	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
+		a.Header.Get("Content-Type") != "text/html; charset=utf-8" || a.Header.Get("Vary") != "Accept" {
 		t.Errorf("%v", a.Header)
 	}
 	d := g.Want(g.Do("GET", lib, nil, wiretest.Header("Accept", "application/json")), 200, "").Object(t)
-	if wiretest.JSON(wiretest.At(d, "artifact", "versions")) != `["1.9","1.10","2-SNAPSHOT"]` || wiretest.At(d, "artifact", "release") != "1.10" || wiretest.JSON(wiretest.At(d, "artifact", "owners")) != `["ada"]` {
+	if wiretest.JSON(wiretest.At(d, "artifact", "versions")) != `["1.9","1.10","2-SNAPSHOT"]` ||
+		wiretest.At(d, "artifact", "release") != "1.10" || wiretest.JSON(wiretest.At(d, "artifact", "owners")) != `["ada"]` {
 		t.Errorf("%v", d)
 	}
 }
 
-// TestA10_Version: what a page is told of a version: its POM with what its parents say, its files, lines to copy.
-func TestA10_Version(t *testing.T) {
+// TestVersionShowsItsInheritedPOM (A10): what a page is told of a version: its POM with what its parents say, its
+// files, lines to copy.
+func TestVersionShowsItsInheritedPOM(t *testing.T) {
 	g := newRig(t)
 	asJSON := wiretest.Header("Accept", "application/json")
-	g.deploy("com.acme:base:1", contents{".pom": pomXML("com.acme", "base", "1", "<packaging>pom</packaging><url>https://example.com/${project.artifactId}</url><organization><name>Acme</name></organization><licenses><license><name>MIT</name></license></licenses>",
-		"<properties><x.version>5</x.version><own>root</own></properties><dependencyManagement><dependencies><dependency><groupId>org.x</groupId><artifactId>y</artifactId><version>${x.version}</version></dependency></dependencies></dependencyManagement>")})
+	g.deploy("com.acme:base:1", contents{".pom": pomXML("com.acme", "base", "1", "<packaging>pom</packaging>"+
+		"<url>https://example.com/${project.artifactId}</url><organization><name>Acme</name></organization><licenses>"+
+		"<license><name>MIT</name></license></licenses>",
+		"<properties><x.version>5</x.version><own>root</own></properties><dependencyManagement><dependencies><dependency>"+
+			"<groupId>org.x</groupId><artifactId>y</artifactId><version>${x.version}</version></dependency></dependencies>"+
+			"</dependencyManagement>")})
 	parent := func(artifact string, version int) string {
-		return fmt.Sprintf("<parent><groupId>com.acme</groupId><artifactId>%s</artifactId><version>%d</version></parent>", artifact, version)
+		return fmt.Sprintf(
+			"<parent><groupId>com.acme</groupId><artifactId>%s</artifactId><version>%d</version></parent>", artifact, version,
+		)
 	}
-	g.deploy("com.acme:parent:2", contents{".pom": pomXML("com.acme", "parent", "2", "<packaging>pom</packaging>", parent("base", 1))})
-	g.deploy("com.acme:lib:1.0", contents{".pom": pomXML("com.acme", "lib", "1.0", parent("parent", 2), "<name>${own} of ${project.groupId}</name><properties><own>lib</own></properties><dependencies><dependency><groupId>org.x</groupId><artifactId>y</artifactId></dependency></dependencies>")})
+	g.deploy("com.acme:parent:2", contents{
+		".pom": pomXML("com.acme", "parent", "2", "<packaging>pom</packaging>", parent("base", 1)),
+	})
+	g.deploy("com.acme:lib:1.0", contents{
+		".pom": pomXML(
+			"com.acme", "lib", "1.0", parent("parent", 2),
+			"<name>${own} of ${project.groupId}</name><properties><own>lib</own></properties><dependencies><dependency>"+
+				"<groupId>org.x</groupId><artifactId>y</artifactId></dependency></dependencies>",
+		),
+	})
 	v := wiretest.At(g.Want(g.Do("GET", lib+"1.0/", nil, asJSON), 200, "").Object(t), "version")
 	for path, want := range map[string]string{
-		"project/name": `"lib of com.acme"`, "project/url": `"https://example.com/lib"`, "project/organization": `"Acme"`, "project/licenses": `[{"name":"MIT"}]`, "project/parents": `["com.acme:parent:2","com.acme:base:1"]`,
-		"dependencies": `[{"artifact":"y","group":"org.x","version":"5"}]`, "managed": `[{"artifact":"y","group":"org.x","version":"5"}]`, "pom/parent": `"com.acme:parent:2"`, "snippets/coursier": `"cs fetch com.acme:lib:1.0"`, "by": `"ada"`,
+		"project/name": `"lib of com.acme"`, "project/url": `"https://example.com/lib"`, "project/organization": `"Acme"`,
+		"project/licenses": `[{"name":"MIT"}]`, "project/parents": `["com.acme:parent:2","com.acme:base:1"]`,
+		"dependencies": `[{"artifact":"y","group":"org.x","version":"5"}]`,
+		"managed":      `[{"artifact":"y","group":"org.x","version":"5"}]`, "pom/parent": `"com.acme:parent:2"`,
+		"snippets/coursier": `"cs fetch com.acme:lib:1.0"`, "by": `"ada"`,
 	} {
 		if got := wiretest.JSON(wiretest.At(v, strings.Split(path, "/")...)); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
@@ -283,37 +345,63 @@ func TestA10_Version(t *testing.T) {
 	// A parent that is not here is named; one that leads to itself ends.
 	g.deploy("com.acme:orphan:1", contents{".pom": pomXML("com.acme", "orphan", "1", parent("gone", 9))})
 	g.deploy("com.acme:loop:1", contents{".pom": pomXML("com.acme", "loop", "1", parent("loop", 1))})
-	if v := wiretest.At(g.Do("GET", "/com/acme/orphan/1/", nil, asJSON).Object(t), "version", "project", "missing"); v != "com.acme:gone:9" {
+	if v := wiretest.At(
+		g.Do("GET", "/com/acme/orphan/1/", nil, asJSON).Object(t), "version", "project", "missing",
+	); v != "com.acme:gone:9" {
 		t.Error(v)
 	}
-	if v := wiretest.At(g.Do("GET", "/com/acme/loop/1/", nil, asJSON).Object(t), "version", "project", "parents"); len(v.([]any)) != maxParents {
+	if v := wiretest.At(
+		g.Do("GET", "/com/acme/loop/1/", nil, asJSON).Object(t), "version", "project", "parents",
+	); len(v.([]any)) != maxParents {
 		t.Error(v)
 	}
 	bom := g.Want(g.Do("GET", "/com/acme/base/1/", nil, asJSON), 200, "").Object(t)
-	if wiretest.At(bom, "version", "pom", "bom") != true || !strings.Contains(fmt.Sprint(wiretest.At(bom, "version", "snippets", "maven")), "<scope>import</scope>") {
+	if wiretest.At(bom, "version", "pom", "bom") != true ||
+		!strings.Contains(fmt.Sprint(wiretest.At(bom, "version", "snippets", "maven")), "<scope>import</scope>") {
 		t.Errorf("%v", bom["version"])
 	}
-	g.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{".pom": pomXML("com.acme", "lib", "2-SNAPSHOT", "<name>Snap</name>")})
+	g.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{
+		".pom": pomXML("com.acme", "lib", "2-SNAPSHOT", "<name>Snap</name>"),
+	})
 	snap := g.Want(g.Do("GET", lib+"2-SNAPSHOT/", nil, asJSON), 200, "").Object(t)
-	if wiretest.At(snap, "version", "build") != "2-20261121.093001-1" || wiretest.At(snap, "version", "project", "name") != "Snap" {
+	if wiretest.At(snap, "version", "build") != "2-20261121.093001-1" ||
+		wiretest.At(snap, "version", "project", "name") != "Snap" {
 		t.Errorf("%v", snap["version"])
 	}
 }
 
-// TestA9_Search: by words, coordinates, version and checksum, in both forms, and only what may be read.
-func TestA9_Search(t *testing.T) {
+// TestSearchFindsReadableArtifacts (A9): by words, coordinates, version and checksum, in both forms, and only what may
+// be read.
+func TestSearchFindsReadableArtifacts(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
-	g.deploy("com.acme:lib:1.0", contents{".pom": pomXML("com.acme", "lib", "1.0", "<name>The Library</name><description>parses widgets quickly</description>"), "-sources.jar": "s"})
-	g.deploy("com.acme:lib:1.1", contents{".pom": pomXML("com.acme", "lib", "1.1", "<description>parses widgets</description>")})
-	g.build("com.acme:snap:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "snap", ".pom": pomXML("com.acme", "snap", "2-SNAPSHOT")})
-	g.deploy("org.other:lib-tools:3", contents{".pom": pomXML("org.other", "lib-tools", "3", "<packaging>maven-plugin</packaging>")})
+	g.deploy("com.acme:lib:1.0", contents{
+		".pom": pomXML("com.acme", "lib", "1.0", "<name>The Library</name>"+
+			"<description>parses widgets quickly</description>"),
+		"-sources.jar": "s",
+	})
+	g.deploy("com.acme:lib:1.1", contents{
+		".pom": pomXML("com.acme", "lib", "1.1", "<description>parses widgets</description>"),
+	})
+	g.build("com.acme:snap:2-SNAPSHOT", "20261121.093001-1", contents{
+		".jar": "snap", ".pom": pomXML("com.acme", "snap", "2-SNAPSHOT"),
+	})
+	g.deploy("org.other:lib-tools:3", contents{
+		".pom": pomXML("org.other", "lib-tools", "3", "<packaging>maven-plugin</packaging>"),
+	})
 	g.deploy("com.secret:lib:1", contents{".jar": "secret jar"})
 	for query, want := range map[string]string{
-		"q=lib": "com.acme:lib org.other:lib-tools", "q=widgets": "com.acme:lib", "q=quickly": "", "q=g:com.acme": "com.acme:lib com.acme:snap", "q=g:com.acme+AND+a:lib": "com.acme:lib", "q=g:%22com.acme%22+AND+a:%22snap%22": "com.acme:snap",
-		"q=a:lib*": "com.acme:lib org.other:lib-tools", "q=g:com.*": "com.acme:lib com.acme:snap", "q=p:maven-plugin": "org.other:lib-tools", "q=id:%22com.acme:lib%22": "com.acme:lib",
-		"q=*:*&rows=1&start=1": "com.acme:snap", "q=fc:com.acme.Foo": "", "q=tags:x": "", "q=nothing": "", "q=g:com.acme&core=gav": "com.acme:lib:1.1 com.acme:lib:1.0 com.acme:snap:2-SNAPSHOT",
-		"q=g:com.acme&core=gav&rows=1&start=1": "com.acme:lib:1.0", "q=g:com.acme+AND+a:lib+AND+v:1.0": "com.acme:lib:1.0", "q=v:1.1": "com.acme:lib:1.1", "q=a:lib+AND+l:sources&core=gav": "com.acme:lib:1.0",
-		"q=1:" + sumsText("jar of com.acme:lib:1.1")["sha1"]: "com.acme:lib:1.1", "q=1:%22" + strings.ToUpper(sumsText("snap")["sha1"]) + "%22": "com.acme:snap:2-SNAPSHOT", "q=1:" + sumsText("secret jar")["sha1"]: "",
+		"q=lib": "com.acme:lib org.other:lib-tools", "q=widgets": "com.acme:lib", "q=quickly": "",
+		"q=g:com.acme": "com.acme:lib com.acme:snap", "q=g:com.acme+AND+a:lib": "com.acme:lib",
+		"q=g:%22com.acme%22+AND+a:%22snap%22": "com.acme:snap",
+		"q=a:lib*":                            "com.acme:lib org.other:lib-tools", "q=g:com.*": "com.acme:lib com.acme:snap",
+		"q=p:maven-plugin": "org.other:lib-tools", "q=id:%22com.acme:lib%22": "com.acme:lib",
+		"q=*:*&rows=1&start=1": "com.acme:snap", "q=fc:com.acme.Foo": "", "q=tags:x": "", "q=nothing": "",
+		"q=g:com.acme&core=gav":                "com.acme:lib:1.1 com.acme:lib:1.0 com.acme:snap:2-SNAPSHOT",
+		"q=g:com.acme&core=gav&rows=1&start=1": "com.acme:lib:1.0", "q=g:com.acme+AND+a:lib+AND+v:1.0": "com.acme:lib:1.0",
+		"q=v:1.1": "com.acme:lib:1.1", "q=a:lib+AND+l:sources&core=gav": "com.acme:lib:1.0",
+		"q=1:" + sumsText("jar of com.acme:lib:1.1")["sha1"]:          "com.acme:lib:1.1",
+		"q=1:%22" + strings.ToUpper(sumsText("snap")["sha1"]) + "%22": "com.acme:snap:2-SNAPSHOT",
+		"q=1:" + sumsText("secret jar")["sha1"]:                       "",
 	} {
 		a := g.Want(g.Do("GET", "/solrsearch/select?wt=json&"+query, nil), 200, `"responseHeader":{`).Object(t)
 		var got []string
@@ -325,17 +413,23 @@ func TestA9_Search(t *testing.T) {
 		}
 	}
 	var all answer
-	if all = g.Ada("GET", "/solrsearch/select?q=1:"+sumsText("secret jar")["sha1"], nil); !strings.Contains(all.Body, "com.secret:lib:1") {
+	if all = g.Ada("GET", "/solrsearch/select?q=1:"+sumsText("secret jar")["sha1"], nil); !strings.Contains(
+		all.Body, "com.secret:lib:1",
+	) {
 		t.Errorf("%v", all)
 	}
 	ga := g.Do("GET", "/solrsearch/select?q=a:lib", nil).Object(t)
 	doc := wiretest.At(ga, "response", "docs").([]any)[0]
-	for key, want := range map[string]string{"g": `"com.acme"`, "a": `"lib"`, "latestVersion": `"1.1"`, "versionCount": "2", "p": `"jar"`, "ec": `[".jar",".pom"]`} {
+	for key, want := range map[string]string{
+		"g": `"com.acme"`, "a": `"lib"`, "latestVersion": `"1.1"`, "versionCount": "2", "p": `"jar"`, "ec": `[".jar",".pom"]`,
+	} {
 		if got := wiretest.JSON(wiretest.At(doc, key)); got != want {
 			t.Errorf("%s: %s, want %s", key, got, want)
 		}
 	}
-	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib&core=gav", nil), 200, `<str name="id">com.acme:lib:1.1</str>`)
+	x := g.Want(
+		g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib&core=gav", nil), 200, `<str name="id">com.acme:lib:1.1</str>`,
+	)
 	if x.Header.Get("Content-Type") != names.TypeXML || !strings.Contains(x.Body, `numFound="2"`) {
 		t.Errorf("%v", x)
 	}
@@ -346,14 +440,20 @@ func TestA9_Search(t *testing.T) {
 	}
 }
 
-// TestA9_SearchByClassifier: pages and counts are those of the versions that have the classifier.
-func TestA9_SearchByClassifier(t *testing.T) {
+// TestSearchByClassifierCountsItsVersions (A9): pages and counts are those of the versions that have the classifier.
+func TestSearchByClassifierCountsItsVersions(t *testing.T) {
 	g := newRig(t)
-	for i, files := range []contents{{"-sources.jar": "x"}, {}, {"-sources.jar": "y", "-sources.jar.asc": "z"}, {"-tests.jar": "x"}} {
+	for i, files := range []contents{
+		{"-sources.jar": "x"}, {}, {"-sources.jar": "y", "-sources.jar.asc": "z"}, {"-tests.jar": "x"},
+	} {
 		g.deploy(fmt.Sprintf("com.acme:lib:1.%d", i), files)
 	}
-	for query, want := range map[string]string{"start=0&rows=1": "1.2", "start=1&rows=1": "1.0", "start=0": "1.2 1.0", "start=2": ""} {
-		d := g.Want(g.Do("GET", "/solrsearch/select?core=gav&q=a:lib+AND+l:sources&"+query, nil), 200, `"numFound":2,`).Object(t)
+	for query, want := range map[string]string{
+		"start=0&rows=1": "1.2", "start=1&rows=1": "1.0", "start=0": "1.2 1.0", "start=2": "",
+	} {
+		d := g.Want(
+			g.Do("GET", "/solrsearch/select?core=gav&q=a:lib+AND+l:sources&"+query, nil), 200, `"numFound":2,`,
+		).Object(t)
 		var got []string
 		for _, doc := range wiretest.At(d, "response", "docs").([]any) {
 			got = append(got, fmt.Sprint(wiretest.At(doc, "v")))
@@ -364,19 +464,26 @@ func TestA9_SearchByClassifier(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2025_11966_ListingNames: names and texts of strangers are never markup, in pages or anywhere else.
-func TestE_CVE_2025_11966_ListingNames(t *testing.T) {
+// TestNamesAreNeverMarkup (CVE-2025-11966): names and texts of strangers are never markup, in pages or anywhere else.
+func TestNamesAreNeverMarkup(t *testing.T) {
 	g := newRig(t)
 	evil := `</title><script>alert("x")</script>`
-	g.deploy("com.acme:lib:1.0", contents{"-a'b&quot;c.jar": "x", ".pom": pomXML("com.acme", "lib", "1.0", "<name><![CDATA["+evil+"]]></name><url>javascript:alert(1)</url>")})
+	g.deploy("com.acme:lib:1.0", contents{
+		"-a'b&quot;c.jar": "x",
+		".pom": pomXML("com.acme", "lib", "1.0", "<name><![CDATA["+evil+"]]></name>"+
+			"<url>javascript:alert(1)</url>"),
+	})
 	for _, path := range []string{lib + "1.0/", lib, "/"} {
-		if body := g.Want(g.Do("GET", path, nil), 200, "").Body; strings.Contains(body, "<script>") || strings.Contains(body, "&quot;c.jar") {
+		if body := g.Want(g.Do("GET", path, nil), 200, "").Body; strings.Contains(body, "<script>") ||
+			strings.Contains(body, "&quot;c.jar") {
 			t.Errorf("%s: %s", path, body)
 		}
 	}
 	g.Want(g.Ada("PUT", lib+"1.0/%3Cscript%3E.jar", "x"), 400, "")
 	d := g.Want(g.Do("GET", lib+"1.0/", nil, wiretest.Header("Accept", "application/json")), 200, "")
-	if d.Header.Get("Content-Type") != "application/json" || wiretest.At(d.Object(t), "version", "project", "url") != nil || wiretest.At(d.Object(t), "version", "project", "name") != evil {
+	if d.Header.Get("Content-Type") != "application/json" ||
+		wiretest.At(d.Object(t), "version", "project", "url") != nil ||
+		wiretest.At(d.Object(t), "version", "project", "name") != evil {
 		t.Errorf("%v", d)
 	}
 	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, "")
@@ -385,12 +492,17 @@ func TestE_CVE_2025_11966_ListingNames(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2024_5082_Templates: what a client puts into metadata is neither evaluated nor shown to anybody.
-func TestE_CVE_2024_5082_Templates(t *testing.T) {
+// TestSentMetadataIsNotEvaluated (CVE-2024-5082): what a client puts into metadata is neither evaluated nor shown to
+// anybody.
+func TestSentMetadataIsNotEvaluated(t *testing.T) {
 	g := newRig(t)
 	g.deploy("com.acme:lib:1.0")
 	for _, text := range []string{"${7*7}", "{{.}}", "#set($x=1)", "9.9&lt;/version&gt;"} {
-		g.put(lib+metadataFile, "<metadata><versioning><latest>"+text+"</latest><release>"+text+"</release><versions><version>"+text+"</version></versions></versioning></metadata>")
+		g.put(
+			lib+metadataFile,
+			"<metadata><versioning><latest>"+text+"</latest><release>"+text+"</release><versions><version>"+text+"</version>"+
+				"</versions></versioning></metadata>",
+		)
 	}
 	d := g.metadata(g.Do("GET", lib+metadataFile, nil).Body)
 	if d.Latest != "1.0" || d.Release != "1.0" || !slices.Equal(d.Versions, []string{"1.0"}) {
@@ -398,13 +510,15 @@ func TestE_CVE_2024_5082_Templates(t *testing.T) {
 	}
 }
 
-// TestE_QuotaBeforeBody: a file that cannot be taken is refused before it is sent.
-func TestE_QuotaBeforeBody(t *testing.T) {
+// TestQuotaIsAskedBeforeTheBody: a file that cannot be taken is refused before it is sent.
+func TestQuotaIsAskedBeforeTheBody(t *testing.T) {
 	for text, c := range map[string]struct {
 		rule func(*rigOptions)
 		size int
 	}{
-		"quota":       {withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Maven, Bytes: 1000}}})), 2000},
+		"quota": {
+			withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Maven, Bytes: 1000}}})), 2000,
+		},
 		"larger than": {withMaven(func(o *Options) { o.MaxFile = 1 << 20 }), 2 << 20},
 	} {
 		g := newRig(t, c.rule)
@@ -413,7 +527,12 @@ func TestE_QuotaBeforeBody(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "PUT %s%s1.0/lib-1.0.jar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", root, lib, g.Keys["ada"], c.size)
+		fmt.Fprintf(
+			conn,
+			"PUT %s%s1.0/lib-1.0.jar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\n"+
+				"Content-Length: %d\r\n\r\n",
+			root, lib, g.Keys["ada"], c.size,
+		)
 		// The first answer: no "100 Continue" comes before it.
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {

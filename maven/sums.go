@@ -128,7 +128,10 @@ func (s *server) quarantine(ctx context.Context, q Request, f found, reason erro
 		}
 		v.Files = slices.Delete(slices.Clone(v.Files), i, i+1)
 		v.Meta.Broken = with(v.Meta.Broken, q.File, problem.Public(reason))
-		s.Log.LogAttrs(ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name), slog.String("version", v.ID), slog.String("file", q.File))
+		s.Log.LogAttrs(
+			ctx, slog.LevelWarn, "a file does not match its checksum", slog.String("artifact", name),
+			slog.String("version", v.ID), slog.String("file", q.File),
+		)
 		return p.Replace(v, opBreak)
 	})
 }
@@ -141,5 +144,8 @@ func ignoreMissing(err error) error {
 }
 
 func mismatch(q Request, alg, got, want string) error {
-	return problem.Errorf(store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File, names.Coordinates(q.Name, q.Version), alg, got, want)
+	return problem.Errorf(
+		store.ErrDigest, "%s of %s does not match its checksum: its %s is %s, announced was %s.", q.File,
+		names.Coordinates(q.Name, q.Version), alg, got, want,
+	)
 }

@@ -1,5 +1,7 @@
 package archive
 
+// What jars, modules and signatures say of themselves, and that strange ones cost little.
+
 import (
 	"bytes"
 	"encoding/base64"
@@ -14,7 +16,9 @@ import (
 	"larder/maven/names"
 )
 
-const descriptor = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name><groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version><goalPrefix>hello</goalPrefix><mojos/></plugin>`
+const descriptor = `<?xml version="1.0" encoding="UTF-8"?><plugin><name>Hello Plugin</name>` +
+	`<groupId>com.acme</groupId><artifactId>hello-maven-plugin</artifactId><version>1.0</version>` +
+	`<goalPrefix>hello</goalPrefix><mojos/></plugin>`
 
 func zipped(files wiretest.Files) string { return string(wiretest.Zip(files)) }
 
@@ -23,25 +27,44 @@ func class(java int) string {
 	return "\xca\xfe\xba\xbe\x00\x00" + string(binary.BigEndian.AppendUint16(nil, uint16(java+44))) + "rest"
 }
 
-func TestA10_Jar(t *testing.T) {
+// TestJarSaysWhatItIs (A10): plugin, archetype, module, and the Java release it needs.
+func TestJarSaysWhatItIs(t *testing.T) {
 	for what, c := range map[string]struct {
 		files   map[string]string
 		want    Jar
 		warning string
 	}{
-		"plain":   {map[string]string{"a/A.class": class(17), "a/B.class": class(8), "x.txt": "x"}, Jar{Classes: 2, Java: 17}, ""},
+		"plain": {
+			map[string]string{"a/A.class": class(17), "a/B.class": class(8), "x.txt": "x"}, Jar{Classes: 2, Java: 17}, "",
+		},
 		"modular": {map[string]string{"module-info.class": class(11)}, Jar{Classes: 1, Java: 11, Module: "module-info"}, ""},
-		"manifest": {map[string]string{"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\r\nBundle-SymbolicName: com.acme.li\r\n b;singleton:=true\r\nautomatic-module-name: com.acme.lib\r\n\r\nName: x\r\nBundle-SymbolicName: other\r\n"},
+		"manifest": {map[string]string{
+			"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\r\nBundle-SymbolicName: com.acme.li\r\n b;singleton:=true\r\n" +
+				"automatic-module-name: com.acme.lib\r\n\r\nName: x\r\nBundle-SymbolicName: other\r\n",
+		},
 			Jar{Module: "com.acme.lib", Bundle: "com.acme.lib"}, ""},
-		"plugin":        {map[string]string{"META-INF/maven/plugin.xml": descriptor}, Jar{Prefix: "hello", PluginName: "Hello Plugin"}, ""},
-		"foreign":       {map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, "com.acme", "org.other", 1)}, Jar{}, "is about org.other:hello-maven-plugin"},
-		"no prefix":     {map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, ">hello<", "><", 1)}, Jar{}, "no usable prefix"},
-		"odd prefix":    {map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, ">hello<", ">he llo<", 1)}, Jar{}, "no usable prefix"},
+		"plugin": {
+			map[string]string{"META-INF/maven/plugin.xml": descriptor}, Jar{Prefix: "hello", PluginName: "Hello Plugin"}, "",
+		},
+		"foreign": {
+			map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, "com.acme", "org.other", 1)}, Jar{},
+			"is about org.other:hello-maven-plugin",
+		},
+		"no prefix": {
+			map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, ">hello<", "><", 1)}, Jar{},
+			"no usable prefix",
+		},
+		"odd prefix": {
+			map[string]string{"META-INF/maven/plugin.xml": strings.Replace(descriptor, ">hello<", ">he llo<", 1)}, Jar{},
+			"no usable prefix",
+		},
 		"no XML":        {map[string]string{"META-INF/maven/plugin.xml": "x"}, Jar{}, "descriptor cannot be read"},
 		"archetype":     {map[string]string{"META-INF/maven/archetype-metadata.xml": "<x/>"}, Jar{Archetype: true}, ""},
 		"old archetype": {map[string]string{"META-INF/maven/archetype.xml": "<x/>"}, Jar{Archetype: true}, ""},
-		"huge entry":    {map[string]string{"META-INF/maven/plugin.xml": strings.Repeat(" ", maxJarEntry+1)}, Jar{}, "too large"},
-		"short class":   {map[string]string{"a.class": "x"}, Jar{Classes: 1}, ""},
+		"huge entry": {
+			map[string]string{"META-INF/maven/plugin.xml": strings.Repeat(" ", maxJarEntry+1)}, Jar{}, "too large",
+		},
+		"short class": {map[string]string{"a.class": "x"}, Jar{Classes: 1}, ""},
 	} {
 		text := zipped(c.files)
 		got, warning := ReadJar(strings.NewReader(text), int64(len(text)), "com.acme", "hello-maven-plugin")
@@ -50,20 +73,23 @@ func TestA10_Jar(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "no archive", zipped(nil)[1:], "#!/bin/sh\n" + zipped(map[string]string{"a": "b"})} {
-		if got, warning := ReadJar(strings.NewReader(text), int64(len(text)), "g", "a"); got != nil || warning != "the jar cannot be read" {
+		if got, warning := ReadJar(strings.NewReader(text), int64(len(text)), "g", "a"); got != nil ||
+			warning != "the jar cannot be read" {
 			t.Errorf("%.20q: %+v %q", text, got, warning)
 		}
 	}
 }
 
-// TestE_ZipBomb: looking into a jar costs little whatever is in it.
-func TestE_ZipBomb(t *testing.T) {
+// TestHugeJarsCostLittle: looking into a jar costs little whatever is in it.
+func TestHugeJarsCostLittle(t *testing.T) {
 	many := map[string]string{}
 	for i := range maxJarEntries + 1 {
 		many[fmt.Sprint(i)] = ""
 	}
 	bomb := strings.Repeat("\x00", 70<<20)
-	for what, text := range map[string]string{"entries": zipped(many), "content": zipped(map[string]string{"META-INF/maven/plugin.xml": bomb})} {
+	for what, text := range map[string]string{"entries": zipped(many), "content": zipped(map[string]string{
+		"META-INF/maven/plugin.xml": bomb,
+	})} {
 		start := time.Now()
 		facts, warning := ReadJar(strings.NewReader(text), int64(len(text)), "g", "a")
 		if took := time.Since(start); warning == "" || took > 2*time.Second {
@@ -72,12 +98,20 @@ func TestE_ZipBomb(t *testing.T) {
 	}
 }
 
-func TestA10_Module(t *testing.T) {
+// TestModuleListsVariantsAndFiles (A10): those of the version; files elsewhere are left out.
+func TestModuleListsVariantsAndFiles(t *testing.T) {
 	text := `{"formatVersion":"1.1","component":{"group":"com.acme"},"variants":[
-		{"name":"apiElements","files":[{"name":"lib.jar","url":"lib-1.0.jar","size":3,"sha512":"AA","sha256":"bb","sha1":"cc","md5":"dd"}]},
-		{"name":"runtimeElements","files":[{"name":"lib.jar","url":"lib-1.0.jar","size":3,"sha1":"ee"},{"url":"../../other/1.0/x.jar","sha1":"ff"}]}]}`
+		{"name":"apiElements","files":[{"name":"lib.jar","url":"lib-1.0.jar","size":3,
+			"sha512":"AA","sha256":"bb","sha1":"cc","md5":"dd"}]},
+		{"name":"runtimeElements","files":[{"name":"lib.jar","url":"lib-1.0.jar","size":3,"sha1":"ee"},
+			{"url":"../../other/1.0/x.jar","sha1":"ff"}]}]}`
 	got, warning := ReadModule([]byte(text))
-	want := &Module{Variants: []string{"apiElements", "runtimeElements"}, Files: []ModuleFile{{"lib-1.0.jar", 3, map[string]string{"sha512": "aa", "sha256": "bb", "sha1": "cc", "md5": "dd"}}}}
+	want := &Module{
+		Variants: []string{"apiElements", "runtimeElements"},
+		Files: []ModuleFile{
+			{"lib-1.0.jar", 3, map[string]string{"sha512": "aa", "sha256": "bb", "sha1": "cc", "md5": "dd"}},
+		},
+	}
 	if warning != "" || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v %q", got, warning)
 	}
@@ -104,10 +138,13 @@ func openPGP(newFormat bool, subpackets ...[]byte) []byte {
 }
 
 func armoured(p []byte) string {
-	return "-----BEGIN PGP SIGNATURE-----\nVersion: x\n\n" + base64.StdEncoding.EncodeToString(p) + "\n=abcd\n-----END PGP SIGNATURE-----\n"
+	return "-----BEGIN PGP SIGNATURE-----\nVersion: x\n\n" + base64.StdEncoding.EncodeToString(
+		p,
+	) + "\n=abcd\n-----END PGP SIGNATURE-----\n"
 }
 
-func TestA10_Signature(t *testing.T) {
+// TestSignatureNamesItsKey (A10): in old and new packets, armoured or not.
+func TestSignatureNamesItsKey(t *testing.T) {
 	created := []byte{2, 0x65, 0, 0, 0}
 	keyID := []byte{16, 1, 2, 3, 4, 5, 6, 7, 8}
 	fingerprint := append([]byte{33, 4}, bytes.Repeat([]byte{0xab}, 20)...)
@@ -137,7 +174,10 @@ func TestA10_Signature(t *testing.T) {
 }
 
 func FuzzArchive(f *testing.F) {
-	f.Add([]byte(zipped(map[string]string{"META-INF/maven/plugin.xml": descriptor, "a.class": class(17), "META-INF/MANIFEST.MF": "Automatic-Module-Name: x\n y\n"})))
+	f.Add([]byte(zipped(map[string]string{
+		"META-INF/maven/plugin.xml": descriptor, "a.class": class(17),
+		"META-INF/MANIFEST.MF": "Automatic-Module-Name: x\n y\n",
+	})))
 	f.Add([]byte(`{"formatVersion":"1.1","variants":[{"name":"a","files":[{"url":"b","sha1":"c"}]}]}`))
 	f.Add(openPGP(true, []byte{2, 1, 2, 3, 4}, []byte{16, 1, 2, 3, 4, 5, 6, 7, 8}))
 	f.Add([]byte(armoured(openPGP(false, []byte{33, 4, 1}))))
@@ -146,7 +186,8 @@ func FuzzArchive(f *testing.F) {
 		if facts == nil && warning == "" || facts != nil && facts.Prefix != "" && warning != "" {
 			t.Fatalf("%+v %q", facts, warning)
 		}
-		if facts != nil && (strings.Trim(facts.Prefix, names.CoordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
+		if facts != nil &&
+			(strings.Trim(facts.Prefix, names.CoordinateChars) != "" || len(facts.PluginName)+len(facts.Module) > 1000) {
 			t.Fatalf("%+v", facts)
 		}
 		if m, warning := ReadModule(p); (m == nil) != (warning != "") || m != nil && len(m.Files) > maxModuleFacts {

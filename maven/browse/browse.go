@@ -1,5 +1,5 @@
-// Package browse is what directories show: pages with plain links for browsers and for clients that read them (coursier),
-// and the same as data, with all that is known of an artifact or version. Pure.
+// Package browse is what directories show: pages with plain links for browsers and for clients that read them
+// (coursier), and the same as data, with all that is known of an artifact or version. Pure.
 package browse
 
 import (
@@ -96,13 +96,16 @@ func directoryPage() *template.Template {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{{if .Path}}{{.Path}}{{else}}Maven repository{{end}}</title>
-<style>body{font-family:system-ui,sans-serif;margin:2em}td{padding:.1em 1.5em .1em 0}td.n{text-align:right;font-variant-numeric:tabular-nums}</style>
+<style>body{font-family:system-ui,sans-serif;margin:2em}td{padding:.1em 1.5em .1em 0}` +
+		`td.n{text-align:right;font-variant-numeric:tabular-nums}</style>
 </head>
 <body>
 <h1>{{if .Path}}{{.Path}}{{else}}Maven repository{{end}}</h1>
 <table>
 {{if .Path}}<tr><td><a href="../">../</a></td></tr>
-{{end}}{{range .Entries}}<tr><td><a href="{{.Name}}">{{.Name}}</a></td><td>{{if not .Modified.IsZero}}{{.Modified.UTC.Format "2006-01-02 15:04"}}{{end}}</td><td class="n">{{if .Size}}{{.Size}}{{end}}</td></tr>
+{{end}}{{range .Entries}}<tr><td><a href="{{.Name}}">{{.Name}}</a></td>` +
+		`<td>{{if not .Modified.IsZero}}{{.Modified.UTC.Format "2006-01-02 15:04"}}{{end}}</td>` +
+		`<td class="n">{{if .Size}}{{.Size}}{{end}}</td></tr>
 {{end}}</table>
 </body>
 </html>

@@ -1,5 +1,7 @@
 package markup
 
+// Reading the XML of strangers.
+
 import (
 	"errors"
 	"strings"
@@ -10,8 +12,8 @@ type document struct {
 	Name Text `xml:"name"`
 }
 
-// TestE_XMLBombs: whatever a document is, reading it ends, and nothing outside of it is read.
-func TestE_XMLBombs(t *testing.T) {
+// TestReadingHugeDocumentsEnds: whatever a document is, reading it ends, and nothing outside of it is read.
+func TestReadingHugeDocumentsEnds(t *testing.T) {
 	for what, c := range map[string]struct {
 		text string
 		want error
@@ -25,7 +27,8 @@ func TestE_XMLBombs(t *testing.T) {
 		"nothing":  {"", nil},
 		"cut":      {"<project><name>", nil},
 	} {
-		if err := Decode([]byte(c.text), "project", 1000, new(document)); err == nil || c.want != nil && !errors.Is(err, c.want) {
+		if err := Decode([]byte(c.text), "project", 1000, new(document)); err == nil ||
+			c.want != nil && !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -33,8 +36,10 @@ func TestE_XMLBombs(t *testing.T) {
 
 func TestText(t *testing.T) {
 	var d document
-	if err := Decode([]byte("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<!-- x --><project xmlns=\"urn:x\"><name>\n J\xf6rg </name></project>"), "project", 100, &d); err != nil || d.Name != "Jörg" {
-		t.Errorf("%+v %v", d, err)
+	text := `<?xml version="1.0" encoding="ISO-8859-1"?>` +
+		"\n<!-- x --><project xmlns=\"urn:x\"><name>\n J\xf6rg </name></project>"
+	if err := Decode([]byte(text), "project", 100, &d); err != nil || d.Name != "Jörg" {
+		t.Errorf("%q is read as %+v, %v; want the name Jörg", text, d, err)
 	}
 	for n, want := range map[int]string{0: "", 1: "J", 2: "J", 3: "Jö", 9: "Jörg"} {
 		if got := Clip("Jörg", n); got != want {

@@ -1,5 +1,5 @@
-// Package metadata is maven-metadata.xml, both ways, and the lists at the repository's root: what clients send is only read
-// for what it announces; what they get is rendered from rows, whose types are here. Pure.
+// Package metadata is maven-metadata.xml, both ways, and the lists at the repository's root: what clients send is only
+// read for what it announces; what they get is rendered from rows, whose types are here. Pure.
 package metadata
 
 import (

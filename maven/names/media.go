@@ -1,5 +1,7 @@
 package names
 
+// The media types of files, by their extension.
+
 import "strings"
 
 // Media types of their own. XML may hold scripts for browsers, as HTML does.
@@ -7,13 +9,16 @@ const (
 	TypeXML    = "application/xml"
 	TypeText   = "text/plain; charset=utf-8"
 	TypeBinary = "application/octet-stream"
+	typeJava   = "application/java-archive"
 )
 
 // mediaTypes is by extension.
 var mediaTypes = map[string]string{
-	"pom": TypeXML, "xml": TypeXML, "jar": "application/java-archive", "war": "application/java-archive", "ear": "application/java-archive",
-	"aar": "application/java-archive", "module": "application/vnd.org.gradle.module+json", "json": "application/json", "zip": "application/zip",
-	"gz": "application/gzip", "asc": "application/pgp-signature", "html": "text/html", "htm": "text/html", "xhtml": "application/xhtml+xml", "svg": "image/svg+xml",
+	"pom": TypeXML, "xml": TypeXML,
+	"jar": typeJava, "war": typeJava, "ear": typeJava, "aar": typeJava,
+	"module": "application/vnd.org.gradle.module+json", "json": "application/json",
+	"zip": "application/zip", "gz": "application/gzip", "asc": "application/pgp-signature",
+	"html": "text/html", "htm": "text/html", "xhtml": "application/xhtml+xml", "svg": "image/svg+xml",
 	"txt": TypeText, "md": TypeText,
 }
 

@@ -1,5 +1,5 @@
-// Package names is Maven's repository layout: what coordinates and files may be called, what a file's name says, and the
-// paths of both. Pure.
+// Package names is Maven's repository layout: what coordinates and files may be called, what a file's name says, and
+// the paths of both. Pure.
 package names
 
 import (
@@ -221,7 +221,9 @@ const CoordinateChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012
 func CheckCoordinates(group, artifact, version string, anyScript bool) error {
 	for _, c := range []struct{ what, value string }{{"group", group}, {"artifact", artifact}, {"version", version}} {
 		if !plain(c.value, anyScript) {
-			return problem.Errorf(problem.ErrInvalid, "The %s %q has a character other than letters, digits and _ . + -", c.what, c.value)
+			return problem.Errorf(
+				problem.ErrInvalid, "The %s %q has a character other than letters, digits and _ . + -", c.what, c.value,
+			)
 		}
 	}
 	if strings.ContainsAny(artifact[:1]+version[:1], ".+") {

@@ -1,26 +1,31 @@
 package names
 
+// The names of files, builds and coordinates.
+
 import (
 	"testing"
 
 	"larder/internal/problem"
 )
 
-func TestA7_PrefixOf(t *testing.T) {
+// TestPrefixAndGroupOfAName (A7): the line of prefixes.txt, and the name under which plugins are kept.
+func TestPrefixAndGroupOfAName(t *testing.T) {
 	for group, want := range map[string]string{"junit": "junit", "com.acme": "com/acme", "com.acme.tools.x": "com/acme"} {
 		if got := Prefix(group); got != want {
 			t.Errorf("%s: %s", group, got)
 		}
 	}
-	for group, want := range map[string]string{"junit": ":junit", "com.acme": "com:acme", "com.acme.tools": "com.acme:tools"} {
+	for group, want := range map[string]string{
+		"junit": ":junit", "com.acme": "com:acme", "com.acme.tools": "com.acme:tools",
+	} {
 		if got := GroupOf(group); got != want {
 			t.Errorf("%s: %s", group, got)
 		}
 	}
 }
 
-// TestA1_FileNames: what is known of a file by its name.
-func TestA1_FileNames(t *testing.T) {
+// TestFileNameIsTakenApartAndJoined (A1): what is known of a file by its name.
+func TestFileNameIsTakenApartAndJoined(t *testing.T) {
 	for _, c := range []struct {
 		artifact, version, file string
 		want                    File
@@ -37,7 +42,10 @@ func TestA1_FileNames(t *testing.T) {
 		{"lib", "2.0-SNAPSHOT", "lib-2.0-SNAPSHOT.jar", File{"2.0-SNAPSHOT", "", "jar", ""}},
 		{"lib", "2.0-SNAPSHOT", "lib-2.0-SNAPSHOT-tests.jar", File{"2.0-SNAPSHOT", "tests", "jar", ""}},
 		{"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001-2.jar", File{"2.0-20261121.093001-2", "", "jar", ""}},
-		{"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001-12-tests.jar.asc", File{"2.0-20261121.093001-12", "tests", "jar", ".asc"}},
+		{
+			"lib", "2.0-SNAPSHOT", "lib-2.0-20261121.093001-12-tests.jar.asc",
+			File{"2.0-20261121.093001-12", "tests", "jar", ".asc"},
+		},
 		{"lib", "SNAPSHOT", "lib-20261121.093001-2.jar", File{"20261121.093001-2", "", "jar", ""}},
 		// What does not follow the layout is opaque.
 		{"lib", "1.0", "lib-1.0", File{}},
@@ -59,16 +67,21 @@ func TestA1_FileNames(t *testing.T) {
 			t.Errorf("%s → %+v → %s", c.file, got, got.Join(c.artifact))
 		}
 	}
-	for file, want := range map[string]bool{"lib-1.0.pom": true, "lib-1.0-build.pom": false, "lib-1.0-consumer.pom": false, "lib-1.0.pom.asc": false, "x.pom": false} {
+	for file, want := range map[string]bool{
+		"lib-1.0.pom": true, "lib-1.0-build.pom": false, "lib-1.0-consumer.pom": false, "lib-1.0.pom.asc": false,
+		"x.pom": false,
+	} {
 		if SplitFile("lib", "1.0", file).IsPOM() != want {
 			t.Errorf("%s: POM %t", file, !want)
 		}
 	}
 }
 
-func TestA1_Builds(t *testing.T) {
+// TestBuildsAreOrderedByTimeAndNumber (A1): what is a build of a snapshot, and which of two is newer.
+func TestBuildsAreOrderedByTimeAndNumber(t *testing.T) {
 	for id, want := range map[string]string{
-		"2.0-20261121.093001-2": "20261121.093001-000000002", "2.0-20261121.093001-1234567890": "", "2.0-SNAPSHOT": "", "2.0": "", "2.0-20261121.093001-2-x": "", "20261121.093001-2": "",
+		"2.0-20261121.093001-2": "20261121.093001-000000002", "2.0-20261121.093001-1234567890": "", "2.0-SNAPSHOT": "",
+		"2.0": "", "2.0-20261121.093001-2-x": "", "20261121.093001-2": "",
 	} {
 		timestamp, number, ok := SplitBuild("2.0-SNAPSHOT", id)
 		got := ""
@@ -79,22 +92,28 @@ func TestA1_Builds(t *testing.T) {
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
-	if !Newer("2-SNAPSHOT", "2-20261121.093001-10", "2-20261121.093001-9") || Newer("2-SNAPSHOT", "2-20261121.093001-1", "2-20261121.093002-1") || !Newer("2-SNAPSHOT", "2-20261121.093001-1", "") {
+	if !Newer("2-SNAPSHOT", "2-20261121.093001-10", "2-20261121.093001-9") ||
+		Newer("2-SNAPSHOT", "2-20261121.093001-1", "2-20261121.093002-1") || !Newer("2-SNAPSHOT", "2-20261121.093001-1", "") {
 		t.Error("builds are not in order")
 	}
 }
 
-func TestA10_Coordinates(t *testing.T) {
+// TestCoordinatesAllowOnlySomeCharacters (A10): those of Latin, or letters of every script.
+func TestCoordinatesAllowOnlySomeCharacters(t *testing.T) {
 	for _, c := range []struct {
 		group, artifact, version string
 		latin, any               bool
 	}{
-		{"com.acme", "lib", "1.0", true, true}, {"com.acme", "lib_2.13", "1.0+b1", true, true}, {"com.acme", "Lib", "v1", true, true}, {"com.acme", "lib", "ü1", false, true},
-		{"com.acme", "бib", "1", false, true}, {"com.acme", "lib", "1 0", false, false}, {"com.acme", "lib", "(1)", false, false}, {"com.acme", "lib", "$1", false, false},
-		{"com.acme", "lib", ".1", false, false}, {"com.acme", "+lib", "1", false, false}, {"com.acme", "li😀b", "1", false, false}, {"co<m", "lib", "1", false, false},
+		{"com.acme", "lib", "1.0", true, true}, {"com.acme", "lib_2.13", "1.0+b1", true, true},
+		{"com.acme", "Lib", "v1", true, true}, {"com.acme", "lib", "ü1", false, true},
+		{"com.acme", "бib", "1", false, true}, {"com.acme", "lib", "1 0", false, false},
+		{"com.acme", "lib", "(1)", false, false}, {"com.acme", "lib", "$1", false, false},
+		{"com.acme", "lib", ".1", false, false}, {"com.acme", "+lib", "1", false, false},
+		{"com.acme", "li😀b", "1", false, false}, {"co<m", "lib", "1", false, false},
 	} {
 		for anyScript, want := range map[bool]bool{false: c.latin, true: c.any} {
-			if err := CheckCoordinates(c.group, c.artifact, c.version, anyScript); (err == nil) != want || err != nil && problem.Status(err) != 400 {
+			if err := CheckCoordinates(c.group, c.artifact, c.version, anyScript); (err == nil) != want ||
+				err != nil && problem.Status(err) != 400 {
 				t.Errorf("%s:%s:%s, any script %t: %v", c.group, c.artifact, c.version, anyScript, err)
 			}
 		}

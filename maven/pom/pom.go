@@ -138,7 +138,8 @@ func ReadFacts(text []byte, group, artifact, version string) (f *Facts, warnings
 		what      string
 		own, path string
 	}{
-		{"groupId", p.fill(p.effective().Group), group}, {"artifactId", p.fill(p.Artifact), artifact}, {"version", p.fill(p.effective().Version), version},
+		{"groupId", p.fill(p.effective().Group), group}, {"artifactId", p.fill(p.Artifact), artifact},
+		{"version", p.fill(p.effective().Version), version},
 	} {
 		if c.own != c.path && !strings.Contains(c.own, "${") {
 			warnings = append(warnings, fmt.Sprintf("the POM's %s is %.100q, not %.100q", c.what, c.own, c.path))
@@ -148,8 +149,8 @@ func ReadFacts(text []byte, group, artifact, version string) (f *Facts, warnings
 		warnings = append(warnings, "the POM names repositories of its own")
 	}
 	f = &Facts{
-		Packaging: markup.Clip(p.fill(p.Packaging), 100), Name: markup.Clip(p.fill(p.Name), 200), Description: markup.Clip(p.fill(p.Description), 500),
-		URL: webURL(p.fill(p.URL)), BOM: p.isBOM(),
+		Packaging: markup.Clip(p.fill(p.Packaging), 100), Name: markup.Clip(p.fill(p.Name), 200),
+		Description: markup.Clip(p.fill(p.Description), 500), URL: webURL(p.fill(p.URL)), BOM: p.isBOM(),
 	}
 	for _, l := range p.Licenses[:min(len(p.Licenses), 10)] {
 		f.Licenses = append(f.Licenses, markup.Clip(string(l.Name), 100))
@@ -185,7 +186,9 @@ func (p *Project) effective() GAV {
 // relocated is where a relocation leads: what it leaves out stays as it is.
 func (p *Project) relocated() GAV {
 	g := p.effective()
-	for to, from := range map[*markup.Text]markup.Text{&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version} {
+	for to, from := range map[*markup.Text]markup.Text{
+		&g.Group: p.Relocation.Group, &g.Artifact: p.Relocation.Artifact, &g.Version: p.Relocation.Version,
+	} {
 		if from != "" {
 			*to = from
 		}

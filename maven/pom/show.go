@@ -1,5 +1,7 @@
 package pom
 
+// What pages show of a POM, with what its parents say.
+
 import (
 	"fmt"
 	"strconv"
@@ -30,8 +32,9 @@ type Info struct {
 // TakeFrom fills what is empty with what the parent says.
 func (p *Project) TakeFrom(parent *Project) {
 	for to, from := range map[*markup.Text]markup.Text{
-		&p.Description: parent.Description, &p.URL: parent.URL, &p.InceptionYear: parent.InceptionYear, &p.Organization: parent.Organization,
-		&p.Issues: parent.Issues, &p.CI: parent.CI, &p.Maven: parent.Maven, &p.SCM.URL: parent.SCM.URL, &p.SCM.Connection: parent.SCM.Connection,
+		&p.Description: parent.Description, &p.URL: parent.URL, &p.InceptionYear: parent.InceptionYear,
+		&p.Organization: parent.Organization, &p.Issues: parent.Issues, &p.CI: parent.CI, &p.Maven: parent.Maven,
+		&p.SCM.URL: parent.SCM.URL, &p.SCM.Connection: parent.SCM.Connection,
 	} {
 		if *to == "" {
 			*to = from
@@ -64,18 +67,25 @@ const maxShown = 2000
 // Show fills in what is written with ${…}, and versions that only dependencyManagement has.
 func (p *Project) Show(project *Info) (dependencies, managed []Dependency) {
 	for to, from := range map[*string]markup.Text{
-		&project.Name: p.Name, &project.Description: p.Description, &project.InceptionYear: p.InceptionYear, &project.Organization: p.Organization, &project.Maven: p.Maven,
+		&project.Name: p.Name, &project.Description: p.Description, &project.InceptionYear: p.InceptionYear,
+		&project.Organization: p.Organization, &project.Maven: p.Maven,
 	} {
 		*to = p.fill(from)
 	}
 	for to, from := range map[*string]markup.Text{&project.URL: p.URL, &project.Issues: p.Issues, &project.CI: p.CI} {
 		*to = webURL(p.fill(from))
 	}
-	project.SCM = SCM{URL: markup.Text(webURL(p.fill(p.SCM.URL))), Connection: markup.Text(p.fill(p.SCM.Connection)), Tag: markup.Text(p.fill(p.SCM.Tag))}
-	for _, l := range p.Licenses[:min(len(p.Licenses), maxShown)] {
-		project.Licenses = append(project.Licenses, Licence{Name: l.Name, URL: markup.Text(webURL(p.fill(l.URL))), Distribution: l.Distribution})
+	project.SCM = SCM{
+		URL: markup.Text(webURL(p.fill(p.SCM.URL))), Connection: markup.Text(p.fill(p.SCM.Connection)),
+		Tag: markup.Text(p.fill(p.SCM.Tag)),
 	}
-	project.Developers, project.Contributors = p.Developers[:min(len(p.Developers), maxShown)], p.Contributors[:min(len(p.Contributors), maxShown)]
+	for _, l := range p.Licenses[:min(len(p.Licenses), maxShown)] {
+		project.Licenses = append(project.Licenses, Licence{
+			Name: l.Name, URL: markup.Text(webURL(p.fill(l.URL))), Distribution: l.Distribution,
+		})
+	}
+	project.Developers = p.Developers[:min(len(p.Developers), maxShown)]
+	project.Contributors = p.Contributors[:min(len(p.Contributors), maxShown)]
 	managed = p.filled(p.Managed)
 	versions := map[string]markup.Text{}
 	for _, d := range managed {
@@ -111,7 +121,10 @@ func Snippets(group, artifact, version string, facts *Facts) map[string]string {
 		scope, kotlin = "\n  <type>pom</type>\n  <scope>import</scope>", "platform("+strconv.Quote(gav)+")"
 	}
 	return map[string]string{
-		"maven":    fmt.Sprintf("<dependency>\n  <groupId>%s</groupId>\n  <artifactId>%s</artifactId>\n  <version>%s</version>%s\n</dependency>", group, artifact, version, scope),
+		"maven": fmt.Sprintf(
+			"<dependency>\n  <groupId>%s</groupId>\n  <artifactId>%s</artifactId>\n  <version>%s</version>%s\n</dependency>",
+			group, artifact, version, scope,
+		),
 		"gradle":   "implementation " + kotlin,
 		"kotlin":   "implementation(" + kotlin + ")",
 		"catalog":  fmt.Sprintf("%s = { module = %q, version = %q }", artifact, group+":"+artifact, version),

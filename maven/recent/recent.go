@@ -1,5 +1,5 @@
-// Package recent is what a repository remembers between requests and may forget at any time: what came lately and what went
-// out lately.
+// Package recent is what a repository remembers between requests and may forget at any time: what came lately and what
+// went out lately.
 package recent
 
 import (
@@ -22,8 +22,8 @@ const (
 // Key is a path and the user who put something there.
 type Key struct{ Path, User string }
 
-// arrival is what a user has put at a path lately. Several: two processes of one user may deploy at once, and each sends
-// the checksums of its own file.
+// arrival is what a user has put at a path lately. Several: two processes of one user may deploy at once, and each
+// sends the checksums of its own file.
 type arrival struct {
 	at        time.Time
 	files     []Arrived

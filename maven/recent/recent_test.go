@@ -1,5 +1,7 @@
 package recent
 
+// What is remembered for a moment.
+
 import (
 	"fmt"
 	"testing"
@@ -11,11 +13,13 @@ import (
 )
 
 func arrived(text string, refused bool) Arrived {
-	return Arrived{Digest: digest.FromString(text), Sums: map[string]string{"sha1": checksum.Of([]byte(text)).SHA1}, Refused: refused}
+	return Arrived{
+		Digest: digest.FromString(text), Sums: map[string]string{"sha1": checksum.Of([]byte(text)).SHA1}, Refused: refused,
+	}
 }
 
-// TestA5_Arrivals: a checksum is compared with all that one user has put at one path lately.
-func TestA5_Arrivals(t *testing.T) {
+// TestChecksumMatchesWhatTheUserPut (A5): a checksum is compared with all that one user has put at one path lately.
+func TestChecksumMatchesWhatTheUserPut(t *testing.T) {
 	var a Arrivals
 	k := Key{"com/acme/lib/1/lib-1.jar", "ada"}
 	sum := func(text string) string { return checksum.Of([]byte(text)).SHA1 }
@@ -35,10 +39,12 @@ func TestA5_Arrivals(t *testing.T) {
 			t.Errorf("%s: %d", text, got)
 		}
 	}
-	if a.Match(k, "sha256", digest.FromString("one").Encoded()) != MatchTaken || a.Match(Key{k.Path, "bob"}, "sha1", sum("one")) != MatchNone {
+	if a.Match(k, "sha256", digest.FromString("one").Encoded()) != MatchTaken ||
+		a.Match(Key{k.Path, "bob"}, "sha1", sum("one")) != MatchNone {
 		t.Error("by sha256, or by another user")
 	}
-	if !a.Brought(k, digest.FromString("one")) || a.Brought(k, digest.FromString("two")) || !a.Other(k, digest.FromString("one")) || a.Other(Key{"x", "ada"}, "") {
+	if !a.Brought(k, digest.FromString("one")) || a.Brought(k, digest.FromString("two")) ||
+		!a.Other(k, digest.FromString("one")) || a.Other(Key{"x", "ada"}, "") {
 		t.Error("which digests came")
 	}
 	for i := range maxTries {
@@ -68,8 +74,9 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestH1_Sent: the document that went to a client is found under each of its names, for a moment.
-func TestH1_Sent(t *testing.T) {
+// TestSentDocumentIsRememberedForAMoment (H1): the document that went to a client is found under each of its names, for
+// a moment.
+func TestSentDocumentIsRememberedForAMoment(t *testing.T) {
 	var s Sent
 	conn, client := Recipient{Conn: "1:2"}, Recipient{User: "ada", Agent: "mvn"}
 	sums := checksum.Of([]byte("document"))

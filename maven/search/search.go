@@ -1,6 +1,6 @@
 // Package search makes artifacts findable, in the form that IDEs, dependency-check and scripts know from the public
-// repository's own service: Solr's. What a version is found by, what a query asks for, and what a result shows. Pure; the
-// store keeps the index.
+// repository's own service: Solr's. What a version is found by, what a query asks for, and what a result shows. Pure;
+// the store keeps the index.
 package search
 
 import (
@@ -94,7 +94,8 @@ func (s Subject) Hit() Hit {
 	sum := s.Summary()
 	group, artifact := names.SplitName(s.Name)
 	return Hit{
-		ID: names.Coordinates(s.Name, s.Version), Group: group, Artifact: artifact, Version: s.Version, Packaging: sum.Packaging,
+		ID: names.Coordinates(s.Name, s.Version), Group: group, Artifact: artifact,
+		Version: s.Version, Packaging: sum.Packaging,
 		Timestamp: sum.Time, Endings: sum.Endings, Tags: words(artifact),
 	}
 }
@@ -103,8 +104,9 @@ func (s Subject) Hit() Hit {
 func HitOf(name string, sum Summary) Hit {
 	group, artifact := names.SplitName(name)
 	return Hit{
-		ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder", Packaging: sum.Packaging,
-		Timestamp: sum.Time, VersionCount: sum.Count, Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
+		ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder",
+		Packaging: sum.Packaging, Timestamp: sum.Time, VersionCount: sum.Count,
+		Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
 	}
 }
 
@@ -220,10 +222,18 @@ type solrArray struct {
 
 // XML writes an answer as XML.
 func XML(hits []Hit, total, from int) []byte {
-	out := solrXML{Header: solrList{"responseHeader", solrValue{"status", "0"}}, Result: solrResult{Name: "response", Found: total, Start: from}}
+	out := solrXML{
+		Header: solrList{"responseHeader", solrValue{"status", "0"}},
+		Result: solrResult{Name: "response", Found: total, Start: from},
+	}
 	for _, h := range hits {
-		d := solrDoc{Longs: []solrValue{{"timestamp", strconv.FormatInt(h.Timestamp, 10)}}, Lists: []solrArray{{"ec", h.Endings}}}
-		for _, f := range []solrValue{{"id", h.ID}, {"g", h.Group}, {"a", h.Artifact}, {"v", h.Version}, {"latestVersion", h.LatestVersion}, {"repositoryId", h.RepositoryID}, {"p", h.Packaging}} {
+		d := solrDoc{
+			Longs: []solrValue{{"timestamp", strconv.FormatInt(h.Timestamp, 10)}}, Lists: []solrArray{{"ec", h.Endings}},
+		}
+		for _, f := range []solrValue{
+			{"id", h.ID}, {"g", h.Group}, {"a", h.Artifact}, {"v", h.Version}, {"latestVersion", h.LatestVersion},
+			{"repositoryId", h.RepositoryID}, {"p", h.Packaging},
+		} {
 			if f.Text != "" {
 				d.Strings = append(d.Strings, f)
 			}

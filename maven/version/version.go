@@ -1,5 +1,5 @@
-// Package version is the order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic version
-// scheme). Pure.
+// Package version is the order of versions, as Maven's resolver has it for ranges, RELEASE and LATEST (its generic
+// version scheme). Pure.
 package version
 
 import (
@@ -25,7 +25,8 @@ type item struct {
 }
 
 var qualifiers = map[string]int{
-	"alpha": -5, "beta": -4, "milestone": -3, "rc": -2, "cr": -2, "snapshot": -1, "": 0, "ga": 0, "final": 0, "release": 0, "sp": 1,
+	"alpha": -5, "beta": -4, "milestone": -3, "rc": -2, "cr": -2, "snapshot": -1, "": 0,
+	"ga": 0, "final": 0, "release": 0, "sp": 1,
 }
 
 // shorthand stands only directly before a digit: 1.0a1.
@@ -176,7 +177,9 @@ func Sort(list []string) {
 	for i, v := range list {
 		all[i] = parsed{v, parseVersion(v)}
 	}
-	slices.SortFunc(all, func(a, b parsed) int { return cmp.Or(compareItems(a.items, b.items), strings.Compare(a.text, b.text)) })
+	slices.SortFunc(
+		all, func(a, b parsed) int { return cmp.Or(compareItems(a.items, b.items), strings.Compare(a.text, b.text)) },
+	)
 	for i, p := range all {
 		list[i] = p.text
 	}
