@@ -164,16 +164,21 @@ func (t *Table[R]) Parse(method, escaped string, query url.Values) (index int, q
 	if index = t.find(method, segs, &q); index < 0 {
 		return -1, t.Start, t.misfit(method, escaped, segs)
 	}
-	err = t.ParseQuery(index, &q, query)
+	if parse := t.rows[index].query.Parse; parse != nil {
+		err = parse(&q, query)
+	}
 	return index, q, err
 }
 
-// ParseQuery is the part of Parse that reads the query string of a row.
-func (t *Table[R]) ParseQuery(index int, q *R, query url.Values) error {
-	if parse := t.rows[index].query.Parse; parse != nil {
-		return parse(q, query)
+// ParseQuery is the part of Parse that reads the query string of a row. It returns q with what it says.
+func (t *Table[R]) ParseQuery(index int, q R, query url.Values) (R, error) {
+	parse := t.rows[index].query.Parse
+	if parse == nil {
+		return q, nil
 	}
-	return nil
+	with := q // q itself stays off the heap
+	err := parse(&with, query)
+	return with, err
 }
 
 // Methods are the methods of an address, in the order of the rows; HEAD is not among them.

@@ -29,7 +29,7 @@ type Endpoint[R any] struct {
 	Routes  []Route[R]
 	Grammar route.Grammar[R]
 	// Shortcut, if set, reads the paths of nearly every request without the table, and says what the table would say of
-	// them; the query string is read by the table.
+	// a request without parameters. Those are read by the table.
 	Shortcut func(method, escapedPath string) (op string, q R, ok bool)
 	// Parse is the grammar of a protocol that has no table of paths; its routes have neither method nor path.
 	Parse func(method, escapedPath string, query url.Values) (op string, q R, err error)
@@ -189,7 +189,9 @@ func (h *dispatcher[R]) find(method, path string, query url.Values, f *Failure) 
 	}
 	switch {
 	case found:
-		err = h.table.ParseQuery(i, &q, query)
+		if len(query) > 0 {
+			q, err = h.table.ParseQuery(i, q, query)
+		}
 	case h.Parse != nil:
 		var name string
 		if name, q, err = h.Parse(method, path, query); err != nil {
