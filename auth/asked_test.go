@@ -1,5 +1,7 @@
 package auth
 
+// A right is asked for the name that is served, and refused in the words of the name that was asked for.
+
 import (
 	"errors"
 	"testing"
@@ -8,9 +10,9 @@ import (
 	"larder/store"
 )
 
-// TestAskedName: a JWT for the name a client knows reads what is served for it, if its buyer may read that, and does
-// nothing else. A token's scopes are its buyer's decision and are about what is served.
-func TestAskedName(t *testing.T) {
+// TestJWTForTheAskedNameReadsTheServedOne: a JWT for the name a client knows reads what is served for it, if its buyer
+// may read that, and does nothing else. A token's scopes are its buyer's decision and are about what is served.
+func TestJWTForTheAskedNameReadsTheServedOne(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: "none"})
 	w.user("copies", "oci:repository:hub/*:*")
 	w.user("own", "oci:repository:app:*")
@@ -33,7 +35,10 @@ func TestAskedName(t *testing.T) {
 		{"JWT for something else", of("copies", "oci:repository:other:read"), access("hub/app", Read, "app"), ErrScope},
 		{"JWT, not asked by another name", of("copies", "oci:repository:app:read"), access("hub/app", Read, ""), ErrScope},
 		{"JWT to change", of("copies", "oci:repository:app:*"), access("hub/app", Delete, "app"), ErrScope},
-		{"JWT of who may only what is asked", of("own", "oci:repository:app:read"), access("hub/app", Read, "app"), ErrHidden},
+		{
+			"JWT of who may only what is asked", of("own", "oci:repository:app:read"), access("hub/app", Read, "app"),
+			ErrHidden,
+		},
 		{"no JWT, only what is asked", w.login("own"), access("hub/app", Read, "app"), ErrHidden},
 		{"token scoped to what is asked", token, access("hub/app", Read, "app"), ErrHidden},
 	} {

@@ -1,5 +1,7 @@
 package auth
 
+// What a request pays for being known, by the kind of its credentials.
+
 import (
 	"net/netip"
 	"testing"

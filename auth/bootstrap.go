@@ -1,5 +1,7 @@
 package auth
 
+// The first administrator of a new data folder.
+
 import (
 	"context"
 	"crypto/rand"

@@ -1,5 +1,7 @@
 package auth
 
+// Changes of users: the last administrator stays, and a change is done whole or not at all.
+
 import (
 	"errors"
 	"fmt"
@@ -45,7 +47,7 @@ func TestLastAdministratorStays(t *testing.T) {
 	}
 }
 
-func TestChangeUser(t *testing.T) {
+func TestChangesOfUsers(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	w.must(w.AddUser(w.ctx, User{Name: "root", Password: "x", Admin: true}))

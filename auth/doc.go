@@ -23,7 +23,8 @@
 //
 //	who                       wants                                     answer
 //	anyone who authenticated,
-//	or anonymous              what is open                              nil, whatever limits the credential has: without it they could, too
+//	or anonymous              what is open                              nil, whatever limits the credential has:
+//	                                                                    without it they could, too
 //	anonymous                 to read a private name (policy read)      ErrHidden
 //	anonymous                 anything else                             ErrNoCredentials
 //	user without scopes       anything of a private package that has    ErrHidden
@@ -34,8 +35,8 @@
 //	user                      something of the appliance (Kind "")      ErrDenied, unless administrator
 //	                          or of a whole kind (Name "")
 //	user                      to read a name                            ErrHidden
-//	user who may read names   to change a name                          ErrDenied, with the reason: grants, scopes or read-only
-//	of this pattern
+//	user who may read names   to change a name                          ErrDenied, with the reason: grants, scopes
+//	of this pattern                                                     or read-only
 //	user who may not          to change a name                          ErrHidden
 //
 // No answer to a change that is refused depends on whether the name exists: for the last two rows only patterns and

@@ -1,5 +1,7 @@
 package auth
 
+// Failed logins in the journal: which, how many, and that none holds a login up.
+
 import (
 	"fmt"
 	"net/netip"

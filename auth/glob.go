@@ -1,5 +1,7 @@
 package auth
 
+// Patterns of names with * in them, and the names that two patterns have in common.
+
 import (
 	"slices"
 	"strings"
@@ -52,7 +54,8 @@ func globIntersect(a, b string) []string {
 	}
 	var kept []string
 	for _, p := range out {
-		if len(p) <= maxName && strings.Count(p, "*") <= maxStars && !slices.ContainsFunc(out, func(q string) bool { return q != p && glob(q, p) }) {
+		if len(p) <= maxName && strings.Count(p, "*") <= maxStars &&
+			!slices.ContainsFunc(out, func(q string) bool { return q != p && glob(q, p) }) {
 			kept = append(kept, p)
 		}
 	}

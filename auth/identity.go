@@ -1,5 +1,7 @@
 package auth
 
+// Who a request comes from, and what that identity may do.
+
 import (
 	"net/netip"
 	"time"
@@ -62,8 +64,8 @@ func (a Access) asked(granted Scopes) bool {
 	return granted.Allow(a)
 }
 
-// Scoped says whether somebody decided what the user may do: an administrator gave scopes, or the user is one. Others may do
-// everything by default, and a protocol that knows owners keeps them to what is their own.
+// Scoped says whether somebody decided what the user may do: an administrator gave scopes, or the user is one. Others
+// may do everything by default, and a protocol that knows owners keeps them to what is their own.
 func (i Identity) Scoped() bool { return i.Admin || !i.unscoped }
 
 // Credential is the identity without what a JWT was granted: the reach of the credential the JWT was bought with.
@@ -76,14 +78,14 @@ func (i Identity) Credential() Identity {
 	return i
 }
 
-// Credentials are what a request brought, unjudged.
+// Credentials are what a request brought, unchecked.
 type Credentials struct {
 	User, Password string     // from Basic or a login form
 	Token          string     // from Bearer or a bare Authorization header: a personal token or a JWT
 	Addr           netip.Addr // the client's; invalid on the admin socket
 }
 
-// none says that there is nothing to judge.
+// none says that there is nothing to check.
 func (c Credentials) none() bool { return c.User == "" && c.Password == "" && c.Token == "" }
 
 // token returns the one token among the credentials. Clients put it into Bearer, into the password beside any user name

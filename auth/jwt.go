@@ -1,5 +1,7 @@
 package auth
 
+// Short tokens that are bought with other credentials: issuing and reading them.
+
 import (
 	"context"
 	"errors"
@@ -41,12 +43,16 @@ func newParser(now func() time.Time) *jwt.Parser {
 }
 
 // IssueJWT makes a JWT for id (Anonymous too) that may do what id may and granted allows: granted can only narrow, so a
-// caller cannot give away too much. It ends after ttl, or with the credential if that ends sooner. ErrCredentials if the
-// user has been changed since id was authenticated, ErrInvalid for a ttl below a second or too many scopes.
-func (l *Local) IssueJWT(ctx context.Context, id Identity, granted Scopes, ttl time.Duration) (token string, expires time.Time, err error) {
+// caller cannot give away too much. It ends after ttl, or with the credential if that ends sooner. ErrCredentials if
+// the user has been changed since id was authenticated, ErrInvalid for a ttl below a second or too many scopes.
+func (l *Local) IssueJWT(
+	ctx context.Context, id Identity, granted Scopes, ttl time.Duration,
+) (token string, expires time.Time, err error) {
 	granted = granted.Canonical()
 	if ttl < time.Second || len(granted) > maxGranted {
-		return "", time.Time{}, problem.Errorf(store.ErrInvalid, "A JWT lasts at least a second and has at most %d scopes.", maxGranted)
+		return "", time.Time{}, problem.Errorf(
+			store.ErrInvalid, "A JWT lasts at least a second and has at most %d scopes.", maxGranted,
+		)
 	}
 	if err := l.current(ctx, id); err != nil {
 		return "", time.Time{}, err

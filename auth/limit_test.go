@@ -1,5 +1,7 @@
 package auth
 
+// How many wrong passwords are free, and whom more of them slow.
+
 import (
 	"errors"
 	"fmt"
@@ -122,7 +124,7 @@ func TestLimiterClockSetBack(t *testing.T) {
 	}
 }
 
-func TestLimiterParallel(t *testing.T) {
+func TestLimiterCountsInParallel(t *testing.T) {
 	l := newLimiter()
 	var passed atomic.Int64
 	var wg sync.WaitGroup
@@ -139,7 +141,7 @@ func TestLimiterParallel(t *testing.T) {
 	}
 }
 
-func TestLimiterBounded(t *testing.T) {
+func TestLimiterMemoryIsBounded(t *testing.T) {
 	l := newLimiter()
 	for range pairBurst {
 		_ = l.take(testStart, from("victim", ""), false)
@@ -159,7 +161,7 @@ func TestLimiterBounded(t *testing.T) {
 	}
 }
 
-func TestThrottledText(t *testing.T) {
+func TestThrottledSaysWhenToTryAgain(t *testing.T) {
 	th := &Throttled{After: 1500 * time.Millisecond}
 	if got, want := th.Public(), "Too many failed logins. Try again in 2 seconds."; got != want {
 		t.Errorf("%q, want %q", got, want)

@@ -1,5 +1,7 @@
 package auth
 
+// Local, the provider of identities on the store's tables: its options, and the ways of authenticating.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -59,7 +61,8 @@ func (o Options) check() (Options, error) {
 	return o, nil
 }
 
-// Local is the provider whose users and tokens live in the store. Its methods may be called from any number of goroutines.
+// Local is the provider whose users and tokens live in the store. Its methods may be called from any number of
+// goroutines.
 type Local struct {
 	store *store.Store
 	opt   Options
@@ -99,7 +102,8 @@ func NewLocal(ctx context.Context, s *store.Store, o Options) (*Local, error) {
 		store: s, opt: o, now: o.Now, log: o.Log,
 		memory: newMemory(), privacy: privacy, uses: newUses(),
 		proofs: newProofs(), limit: newLimiter(), failures: newFailures(),
-		checks:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), // half the cores go on serving during a flood of logins
+		// Half the cores go on serving during a flood of logins.
+		checks:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		compare: bcrypt.CompareHashAndPassword,
 		jwtKey:  key, parser: newParser(o.Now),
 	}, nil
@@ -107,8 +111,8 @@ func NewLocal(ctx context.Context, s *store.Store, o Options) (*Local, error) {
 
 var _ Provider = (*Local)(nil)
 
-// ReadsAll says that id may read every name of a type: no list of them has to be filtered. It may say no where a look at
-// each name would find nothing closed, and it does not look at the private flags of packages.
+// ReadsAll says that id may read every name of a type: no list of them has to be filtered. It may say no where a look
+// at each name would find nothing closed, and it does not look at the private flags of packages.
 func (l *Local) ReadsAll(id Identity, k store.Kind, typ string) bool {
 	if l.AnonymousReads() && (id.Anonymous || id.User != "") && !l.privacy.touches(k, typ) {
 		return true
@@ -134,7 +138,7 @@ func (l *Local) Authenticate(ctx context.Context, c Credentials) (Identity, erro
 // maxBearer bounds what is hashed and parsed for a stranger.
 const maxBearer = 16 << 10
 
-// bearer judges a personal token or a JWT. What passes once is recognised by its SHA-256 until users or tokens change.
+// bearer checks a personal token or a JWT. What passes once is recognised by its SHA-256 until users or tokens change.
 func (l *Local) bearer(ctx context.Context, text string, addr netip.Addr) (Identity, error) {
 	if len(text) > maxBearer {
 		return Identity{}, problem.Errorf(ErrCredentials, "The token is too long.")

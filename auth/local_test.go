@@ -1,5 +1,7 @@
 package auth
 
+// The world the other tests stand in, and authentication by every kind of credential.
+
 import (
 	"context"
 	"errors"
@@ -91,10 +93,11 @@ func (w *world) refused(c Credentials, want error, words string) {
 	}
 }
 
-func TestOptions(t *testing.T) {
+func TestBadOptionsAreRefused(t *testing.T) {
 	s := storetest.New(t)
 	for _, o := range []Options{
-		{Anonymous: "write"}, {Cost: 3}, {Cost: 99}, {Private: []string{"oci"}}, {Private: []string{"oci:repository:"}}, {Private: []string{"oci:repo:x"}},
+		{Anonymous: "write"}, {Cost: 3}, {Cost: 99}, {Private: []string{"oci"}}, {Private: []string{"oci:repository:"}},
+		{Private: []string{"oci:repo:x"}},
 	} {
 		if _, err := NewLocal(t.Context(), s, o); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%+v: %v", o, err)
@@ -106,7 +109,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestAuthenticateForms(t *testing.T) {
+func TestEveryFormOfCredentialsIsKnown(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, _, secret := w.token(TokenSpec{User: "ann"})
@@ -128,7 +131,7 @@ func TestAuthenticateForms(t *testing.T) {
 	}
 }
 
-func TestAuthenticateRefuses(t *testing.T) {
+func TestWrongCredentialsAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, _, secret := w.token(TokenSpec{User: "ann"})
@@ -158,11 +161,14 @@ func TestAuthenticateRefuses(t *testing.T) {
 	}
 }
 
-func TestIdentityCan(t *testing.T) {
+func TestIdentityCanWhatGrantsAndLimitsAllow(t *testing.T) {
 	read := Access{Kind: store.NPM, Type: "package", Name: "x", Action: Read}
 	write := Access{Kind: store.NPM, Type: "package", Name: "x", Action: Write}
 	appliance := Access{Action: Admin}
 	all, none := mustScopes(t, "*:*:*:*"), Scopes{}
+	reading, writing := mustScopes(t, "npm:*:*:read"), mustScopes(t, "npm:*:*:write")
+	notAdmin := mustScopes(t, "*:*:*:read,write,delete")
+	admin := func(limits ...Scopes) Identity { return Identity{User: "a", Admin: true, Limits: limits} }
 	for name, c := range map[string]struct {
 		id                       Identity
 		reads, writes, appliance bool
@@ -172,18 +178,19 @@ func TestIdentityCan(t *testing.T) {
 		"default grants":             {Identity{User: "a", Grants: everything()}, true, true, false},
 		"all scopes are no admin":    {Identity{User: "a", Grants: all}, true, true, false},
 		"admin":                      {Identity{User: "a", Admin: true}, true, true, true},
-		"admin with a limit":         {Identity{User: "a", Admin: true, Limits: []Scopes{mustScopes(t, "npm:*:*:read")}}, true, false, false},
-		"admin with an empty limit":  {Identity{User: "a", Admin: true, Limits: []Scopes{none}}, false, false, false},
-		"admin with a nil limit":     {Identity{User: "a", Admin: true, Limits: []Scopes{nil}}, false, false, false},
-		"admin without admin scope":  {Identity{User: "a", Admin: true, Limits: []Scopes{mustScopes(t, "*:*:*:read,write,delete")}}, true, true, false},
+		"admin with a limit":         {admin(reading), true, false, false},
+		"admin with an empty limit":  {admin(none), false, false, false},
+		"admin with a nil limit":     {admin(nil), false, false, false},
+		"admin without admin scope":  {admin(notAdmin), true, true, false},
 		"read-only admin":            {Identity{User: "a", Admin: true, ReadOnly: true}, true, false, false},
-		"every limit counts":         {Identity{User: "a", Admin: true, Limits: []Scopes{all, mustScopes(t, "npm:*:*:read")}}, true, false, false},
-		"limits do not add":          {Identity{User: "a", Grants: mustScopes(t, "npm:*:*:read"), Limits: []Scopes{all}}, true, false, false},
-		"disjoint limits":            {Identity{User: "a", Admin: true, Limits: []Scopes{mustScopes(t, "npm:*:*:read"), mustScopes(t, "npm:*:*:write")}}, false, false, false},
-		"admin within all of limits": {Identity{User: "a", Admin: true, Limits: []Scopes{all, all}}, true, true, true},
+		"every limit counts":         {admin(all, reading), true, false, false},
+		"limits do not add":          {Identity{User: "a", Grants: reading, Limits: []Scopes{all}}, true, false, false},
+		"disjoint limits":            {admin(reading, writing), false, false, false},
+		"admin within all of limits": {admin(all, all), true, true, true},
 	} {
-		if r, wr, ap := c.id.Can(read), c.id.Can(write), c.id.Can(appliance); r != c.reads || wr != c.writes || ap != c.appliance {
-			t.Errorf("%s: reads %t, writes %t, appliance %t", name, r, wr, ap)
+		got := [...]bool{c.id.Can(read), c.id.Can(write), c.id.Can(appliance)}
+		if want := [...]bool{c.reads, c.writes, c.appliance}; got != want {
+			t.Errorf("%s: reads, writes, appliance: %v, want %v", name, got, want)
 		}
 		if c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: ""}) ||
 			c.id.Can(Access{Kind: store.NPM, Type: "package", Name: "x", Action: "own"}) {
@@ -210,8 +217,8 @@ func TestCredentialKeepsTokenLimits(t *testing.T) {
 	}
 }
 
-// TestMemoryBounded: nothing grows with the number of credentials.
-func TestMemoryBounded(t *testing.T) {
+// TestMemoryOfCredentialsIsBounded: nothing grows with the number of credentials.
+func TestMemoryOfCredentialsIsBounded(t *testing.T) {
 	m := newMemory()
 	for i := range maxHeld + 10 {
 		m.hold(m.now(), [32]byte{byte(i), byte(i >> 8), byte(i >> 16)}, &held{})
@@ -224,8 +231,8 @@ func TestMemoryBounded(t *testing.T) {
 	}
 }
 
-// TestMemoryEpoch: what was read before a change is not remembered after it.
-func TestMemoryEpoch(t *testing.T) {
+// TestWhatWasReadBeforeAChangeIsForgotten: what was read before a change is not remembered after it.
+func TestWhatWasReadBeforeAChangeIsForgotten(t *testing.T) {
 	m := newMemory()
 	before := m.now()
 	m.forget()
@@ -244,13 +251,14 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	cancel()
 	for _, c := range []Credentials{{Token: secret}, {User: "ann", Password: "pw of ann"}} {
-		if _, err := w.Authenticate(ctx, c); err == nil || errors.Is(err, ErrCredentials) || !errors.Is(err, context.Canceled) {
+		if _, err := w.Authenticate(ctx, c); err == nil || errors.Is(err, ErrCredentials) ||
+			!errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	}
 }
 
-func TestSentinels(t *testing.T) {
+func TestErrorsAreOfTheirKinds(t *testing.T) {
 	if !errors.Is(ErrDisabled, ErrCredentials) || !errors.Is(ErrScope, ErrDenied) {
 		t.Error("a caller that knows the general error misses the special one")
 	}

@@ -1,5 +1,7 @@
 package auth
 
+// Statements of OpenID Connect providers, which CI jobs exchange for tokens.
+
 import (
 	"context"
 	"crypto/ecdsa"
@@ -29,7 +31,7 @@ import (
 type Fetch func(ctx context.Context, url string) ([]byte, error)
 
 // Issuers verifies what OpenID Connect providers say of the programs that run on them, a CI job above all. Only issuers
-// that an operator named are believed, and their keys are asked for where they publish them.
+// that an operator named are trusted, and their keys are asked for where they publish them.
 type Issuers struct {
 	audience string
 	fetch    Fetch
@@ -53,8 +55,8 @@ const (
 	minRSA    = 2048
 )
 
-// NewIssuers believes the issuers at the URLs, when they speak to audience. ErrInvalid for a URL that is none. now nil is
-// time.Now.
+// NewIssuers trusts the issuers at the URLs, for statements to audience. ErrInvalid for a URL that is none. now nil
+// is time.Now.
 func NewIssuers(urls []string, audience string, fetch Fetch, now func() time.Time) (*Issuers, error) {
 	if now == nil {
 		now = time.Now
@@ -72,7 +74,8 @@ func NewIssuers(urls []string, audience string, fetch Fetch, now func() time.Tim
 // CheckIssuer accepts the URL of an issuer, which tokens repeat byte by byte. ErrInvalid.
 func CheckIssuer(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.User != nil || u.RawQuery != "" ||
+		u.Fragment != "" {
 		return problem.Errorf(store.ErrInvalid, "%.200q is not the URL of an OpenID Connect issuer.", text)
 	}
 	return nil
@@ -90,9 +93,9 @@ type Statement struct {
 // ErrIssuer is the error of a token whose issuer nobody named; it is also an ErrCredentials.
 var ErrIssuer = fmt.Errorf("unknown issuer: %w", ErrCredentials)
 
-// Verify checks a token: its issuer is one of ours exactly, it was signed with RS256 or ES256 by a key of that issuer, it
-// is meant for our audience and its time has come and not passed. ErrIssuer or another ErrCredentials with a sentence, or
-// an error of fetching the keys.
+// Verify checks a token: its issuer is one of ours exactly, it was signed with RS256 or ES256 by a key of that issuer,
+// it is meant for our audience and its time has come and not passed. ErrIssuer or another ErrCredentials with a
+// sentence, or an error of fetching the keys.
 func (v *Issuers) Verify(ctx context.Context, token string) (Statement, error) {
 	if len(token) > maxBearer {
 		return Statement{}, problem.Errorf(ErrCredentials, "The token is too long.")
@@ -108,8 +111,10 @@ func (v *Issuers) Verify(ctx context.Context, token string) (Statement, error) {
 	}
 	var fetching error
 	parser := jwt.NewParser(
-		jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg()}), jwt.WithIssuer(name), jwt.WithAudience(v.audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(oidcSkew), jwt.WithStrictDecoding(), jwt.WithTimeFunc(v.now),
+		jwt.WithValidMethods([]string{jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg()}), jwt.WithIssuer(name),
+		jwt.WithAudience(v.audience),
+		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(oidcSkew), jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(v.now),
 	)
 	claims := jwt.MapClaims{}
 	_, err := parser.ParseWithClaims(token, claims, func(t *jwt.Token) (key any, err error) {
@@ -188,7 +193,8 @@ func (i *issuer) load(ctx context.Context, fetch Fetch) (map[string]any, error) 
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return nil, fmt.Errorf("discovery document: %w", err)
 	}
-	if doc.Issuer != i.url || CheckIssuer(doc.JWKS) != nil || strings.HasPrefix(i.url, "https:") && !strings.HasPrefix(doc.JWKS, "https:") {
+	if doc.Issuer != i.url || CheckIssuer(doc.JWKS) != nil ||
+		strings.HasPrefix(i.url, "https:") && !strings.HasPrefix(doc.JWKS, "https:") {
 		return nil, fmt.Errorf("discovery document names issuer %.200q and keys at %.200q", doc.Issuer, doc.JWKS)
 	}
 	if raw, err = fetch(ctx, doc.JWKS); err != nil {
@@ -237,7 +243,8 @@ func (k jsonKey) public() any {
 	switch {
 	case k.Type == "RSA":
 		n, e := decodeInt(k.N), decodeInt(k.E)
-		if n == nil || e == nil || n.BitLen() < minRSA || !e.IsInt64() || e.Int64() < 3 || e.Int64() > 1<<31-1 || e.Bit(0) == 0 {
+		if n == nil || e == nil || n.BitLen() < minRSA || !e.IsInt64() || e.Int64() < 3 || e.Int64() > 1<<31-1 ||
+			e.Bit(0) == 0 {
 			return nil
 		}
 		return &rsa.PublicKey{N: n, E: int(e.Int64())}
@@ -279,7 +286,10 @@ func (l *Local) Exchange(ctx context.Context, s Statement, spec TokenSpec) (id, 
 	secret = newSecret()
 	hash := sha256.Sum256([]byte(secret))
 	id = idOf(hash[:])
-	row := tokenRow{User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly, Expires: spec.Expires.UTC()}
+	row := tokenRow{
+		User: spec.User, Name: spec.Name, Scopes: spec.Scopes.Canonical(), ReadOnly: spec.ReadOnly,
+		Expires: spec.Expires.UTC(),
+	}
 	key := statementKey(s)
 	err = l.store.Update(ctx, func(tx *store.Tx) error {
 		used := tx.Table(tableOIDC)

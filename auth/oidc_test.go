@@ -1,5 +1,7 @@
 package auth
 
+// Issuers, their keys and their statements: what is accepted, and every way to be refused.
+
 import (
 	"context"
 	"crypto/ecdsa"
@@ -42,7 +44,8 @@ func newProvider(t testing.TB) *provider {
 	if p.ec, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
 		t.Fatal(err)
 	}
-	p.docs[issuerURL+"/.well-known/openid-configuration"] = `{"issuer":"` + issuerURL + `","jwks_uri":"` + issuerURL + `/keys"}`
+	configuration := `{"issuer":"` + issuerURL + `","jwks_uri":"` + issuerURL + `/keys"}`
+	p.docs[issuerURL+"/.well-known/openid-configuration"] = configuration
 	p.publish(rsaKey("r", &p.rsa.PublicKey), ecKey(t, "e", &p.ec.PublicKey))
 	return p
 }
@@ -79,11 +82,14 @@ func (p *provider) fetch(_ context.Context, url string) ([]byte, error) {
 }
 
 // sign makes a token; changed replaces or, with nil, removes claims.
-func (p *provider) sign(t testing.TB, w *world, method jwt.SigningMethod, kid string, key any, changed map[string]any) string {
+func (p *provider) sign(
+	t testing.TB, w *world, method jwt.SigningMethod, kid string, key any, changed map[string]any,
+) string {
 	t.Helper()
 	now := w.clock.Now()
 	claims := jwt.MapClaims{
-		"iss": issuerURL, "aud": "larder", "sub": "project_path:acme/tools", "exp": now.Add(5 * time.Minute).Unix(), "iat": now.Unix(), "nbf": now.Unix(),
+		"iss": issuerURL, "aud": "larder", "sub": "project_path:acme/tools", "exp": now.Add(5 * time.Minute).Unix(),
+		"iat": now.Unix(), "nbf": now.Unix(),
 		"jti": fmt.Sprint(rand.Text()), "ref_protected": true, "project_id": 7,
 	}
 	maps.Copy(claims, changed)
@@ -97,18 +103,21 @@ func (p *provider) sign(t testing.TB, w *world, method jwt.SigningMethod, kid st
 	return text
 }
 
-func TestIssuers(t *testing.T) {
+func TestStatementsOfIssuersAreVerified(t *testing.T) {
 	w := newWorld(t, Options{})
 	p := newProvider(t)
 	v, err := NewIssuers([]string{issuerURL}, "larder", p.fetch, w.clock.Now)
 	w.must(err)
 	for _, token := range []string{
-		p.sign(t, w, jwt.SigningMethodRS256, "r", p.rsa, map[string]any{"jti": "1"}), p.sign(t, w, jwt.SigningMethodES256, "e", p.ec, map[string]any{"jti": "1"}),
+		p.sign(t, w, jwt.SigningMethodRS256, "r", p.rsa, map[string]any{"jti": "1"}),
+		p.sign(t, w, jwt.SigningMethodES256, "e", p.ec, map[string]any{"jti": "1"}),
 		p.sign(t, w, jwt.SigningMethodES256, "e", p.ec, map[string]any{"jti": "1", "aud": []string{"other", "larder"}}),
 	} {
 		s, err := v.Verify(w.ctx, token)
-		if err != nil || s.Issuer != issuerURL || s.Subject != "project_path:acme/tools" || s.ID != "1" || s.Claims["ref_protected"] != "true" || s.Claims["project_id"] != "7" {
-			t.Errorf("%+v %v", s, err)
+		w.must(err)
+		got := fmt.Sprintln(s.Issuer, s.Subject, s.ID, s.Claims["ref_protected"], s.Claims["project_id"])
+		if want := fmt.Sprintln(issuerURL, "project_path:acme/tools", "1", "true", "7"); got != want {
+			t.Errorf("the statement is\n%swant\n%s", got, want)
 		}
 	}
 	if p.fetched != 2 {
@@ -128,7 +137,7 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
-func TestIssuersRefuse(t *testing.T) {
+func TestBadStatementsAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	p := newProvider(t)
 	other := newProvider(t)
@@ -171,15 +180,18 @@ func TestIssuersRefuse(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, s, err)
 		}
 	}
-	for _, u := range []string{"", "x", "ftp://a", "https://", "https://a?b", "https://u:p@a", "https://a#b", "https://a b"} {
+	for _, u := range []string{
+		"", "x", "ftp://a", "https://", "https://a?b", "https://u:p@a", "https://a#b", "https://a b",
+	} {
 		if _, err := NewIssuers([]string{u}, "x", p.fetch, nil); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("issuer %q: %v", u, err)
 		}
 	}
 }
 
-// TestIssuerKeys: keys are asked for again when they are old, and at most once a minute when one is unknown.
-func TestIssuerKeys(t *testing.T) {
+// TestIssuerKeysAreFetchedAgainWhenOld: keys are asked for again when they are old, and at most once a minute when one
+// is unknown.
+func TestIssuerKeysAreFetchedAgainWhenOld(t *testing.T) {
 	w := newWorld(t, Options{})
 	p, next := newProvider(t), newProvider(t)
 	v, err := NewIssuers([]string{issuerURL}, "larder", p.fetch, w.clock.Now)
@@ -216,17 +228,23 @@ func TestIssuerKeys(t *testing.T) {
 	w.must(rotated())
 	small := func(k string) string { return strings.Replace(k, `"e":"AQAB"`, `"e":"AQ"`, 1) }
 	for name, keys := range map[string]string{
-		"no JSON": "x", "none": `{"keys":[]}`, "small exponent": `{"keys":[` + small(rsaKey("r2", &next.rsa.PublicKey)) + `]}`,
-		"small RSA": `{"keys":[{"kty":"RSA","kid":"r2","n":"AQAB","e":"AQAB"}]}`, "for encryption": `{"keys":[` + strings.Replace(rsaKey("r2", &next.rsa.PublicKey), `"sig"`, `"enc"`, 1) + `]}`,
-		"not on the curve": `{"keys":[{"kty":"EC","crv":"P-256","kid":"r2","x":"AQAB","y":"AQAB"}]}`, "other curve": `{"keys":[{"kty":"EC","crv":"P-384","kid":"r2","x":"AQAB","y":"AQAB"}]}`,
+		"no JSON":          "x",
+		"none":             `{"keys":[]}`,
+		"small exponent":   `{"keys":[` + small(rsaKey("r2", &next.rsa.PublicKey)) + `]}`,
+		"small RSA":        `{"keys":[{"kty":"RSA","kid":"r2","n":"AQAB","e":"AQAB"}]}`,
+		"for encryption":   `{"keys":[` + strings.Replace(rsaKey("r2", &next.rsa.PublicKey), `"sig"`, `"enc"`, 1) + `]}`,
+		"not on the curve": `{"keys":[{"kty":"EC","crv":"P-256","kid":"r2","x":"AQAB","y":"AQAB"}]}`,
+		"other curve":      `{"keys":[{"kty":"EC","crv":"P-384","kid":"r2","x":"AQAB","y":"AQAB"}]}`,
 	} {
 		if got, err := parseKeys([]byte(keys)); err == nil {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 	for name, doc := range map[string]string{
-		"no JSON": "x", "other issuer": `{"issuer":"https://evil.example.com","jwks_uri":"` + issuerURL + `/keys"}`, "no keys": `{"issuer":"` + issuerURL + `"}`,
-		"plain http": `{"issuer":"` + issuerURL + `","jwks_uri":"http://ci.example.com/keys"}`,
+		"no JSON":      "x",
+		"other issuer": `{"issuer":"https://evil.example.com","jwks_uri":"` + issuerURL + `/keys"}`,
+		"no keys":      `{"issuer":"` + issuerURL + `"}`,
+		"plain http":   `{"issuer":"` + issuerURL + `","jwks_uri":"http://ci.example.com/keys"}`,
 	} {
 		p.docs[issuerURL+"/.well-known/openid-configuration"] = doc
 		w.clock.Advance(2 * keysFresh)
@@ -236,12 +254,15 @@ func TestIssuerKeys(t *testing.T) {
 	}
 }
 
-// TestExchange: a statement is worth one token, which is limited; both are forgotten when they have expired.
-func TestExchange(t *testing.T) {
+// TestStatementIsWorthOneToken: a statement is worth one token, which is limited; both are forgotten when they have
+// expired.
+func TestStatementIsWorthOneToken(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: "none"})
 	w.user("ci")
 	s := Statement{Issuer: issuerURL, ID: "1", Expires: w.clock.Now().Add(5 * time.Minute)}
-	spec := TokenSpec{User: "ci", Scopes: mustScopes(t, "pypi:package:acme-*:create"), Expires: w.clock.Now().Add(15 * time.Minute)}
+	spec := TokenSpec{
+		User: "ci", Scopes: mustScopes(t, "pypi:package:acme-*:create"), Expires: w.clock.Now().Add(15 * time.Minute),
+	}
 	id, secret, err := w.Exchange(w.ctx, s, spec)
 	w.must(err)
 	who, err := w.Authenticate(w.ctx, Credentials{User: "__token__", Password: secret})
@@ -257,8 +278,10 @@ func TestExchange(t *testing.T) {
 	same.Issuer = "https://other.example.com"
 	_, _, err = w.Exchange(w.ctx, same, spec)
 	w.must(err)
-	if _, _, err := w.Exchange(w.ctx, Statement{Issuer: issuerURL, ID: "2", Expires: s.Expires}, TokenSpec{User: "nobody", Expires: spec.Expires}); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("no such user: %v", err)
+	second := Statement{Issuer: issuerURL, ID: "2", Expires: s.Expires}
+	_, _, err = w.Exchange(w.ctx, second, TokenSpec{User: "nobody", Expires: spec.Expires})
+	if !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a token for a user who does not exist: %v, want ErrNotFound", err)
 	}
 	w.must(w.RevokeToken(w.ctx, id))
 	w.clock.Advance(2 * time.Hour)
@@ -269,7 +292,8 @@ func TestExchange(t *testing.T) {
 	if err != nil || len(tokens) != 1 {
 		t.Errorf("%d tokens are left, %v", len(tokens), err)
 	}
-	if _, _, err := w.Exchange(w.ctx, s, TokenSpec{User: "ci", Expires: w.clock.Now().Add(-time.Hour)}); !errors.Is(err, store.ErrInvalid) {
-		t.Errorf("a token that has expired: %v", err)
+	_, _, err = w.Exchange(w.ctx, s, TokenSpec{User: "ci", Expires: w.clock.Now().Add(-time.Hour)})
+	if !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("a token that has expired: %v, want ErrInvalid", err)
 	}
 }

@@ -1,5 +1,7 @@
 package auth
 
+// What a caller may do with tokens of their own: see, end and make them.
+
 import (
 	"errors"
 	"net/netip"

@@ -1,5 +1,7 @@
 package auth
 
+// Authorize: the table of the package comment as code.
+
 import (
 	"context"
 	"errors"
@@ -160,7 +162,8 @@ func (p *privacy) touches(k store.Kind, typ string) bool {
 
 // flag is what the package's record says, from memory unless the package has changed.
 func (p *privacy) flag(ctx context.Context, key packageName) (flag, error) {
-	generation := p.store.Generation(key.kind, key.name) // before the record is read: an older number only means to read again
+	// Before the record is read: an older number only means to read again.
+	generation := p.store.Generation(key.kind, key.name)
 	p.mu.RLock()
 	f, ok := p.flags[key]
 	p.mu.RUnlock()

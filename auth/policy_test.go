@@ -1,5 +1,7 @@
 package auth
 
+// Every row of the decision table, for every kind of user.
+
 import (
 	"errors"
 	"fmt"
@@ -58,7 +60,7 @@ func identities(w *world) map[string]Identity {
 	return out
 }
 
-func TestPolicyRead(t *testing.T) {
+func TestEveryRowOfTheDecisionTable(t *testing.T) {
 	w := newWorld(t, Options{Private: []string{"npm:package:secret*"}})
 	w.flagPrivate("flagged", true)
 	w.flagPrivate("@team/flagged", true)
@@ -83,26 +85,46 @@ func TestPolicyRead(t *testing.T) {
 		{oci("open", Read), everyone(nil, row{"nobody": ErrHidden})},
 		{npm("secret", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "jwt": ErrScope})},
 		{npm("flagged", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "jwt": ErrScope})},
-		{npm("@team/flagged", Read), everyone(ErrHidden, row{"root": nil, "ann": nil, "read-only": nil, "team": nil, "team token": nil,
-			"jwt": ErrScope, "jwt of team token": ErrScope})},
-		{npm("open", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "jwt": ErrScope,
-			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
-		{npm("@team/x", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope,
-			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
-		{npm("@team/x", Create), everyone(ErrDenied, row{"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope,
-			"team token": nil, "jwt of team token": ErrScope,
-			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
+		{npm("@team/flagged", Read), everyone(ErrHidden, row{
+			"root": nil, "ann": nil, "read-only": nil, "team": nil, "team token": nil, "jwt": ErrScope,
+			"jwt of team token": ErrScope,
+		})},
+		{npm("open", Write), everyone(ErrDenied, row{
+			"root": nil, "ann": nil, "jwt": ErrScope, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials,
+			"nobody": ErrHidden,
+		})},
+		{npm("@team/x", Write), everyone(ErrDenied, row{
+			"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope, "anonymous": ErrNoCredentials,
+			"anonymous jwt": ErrNoCredentials, "nobody": ErrHidden,
+		})},
+		{npm("@team/x", Create), everyone(ErrDenied, row{
+			"root": nil, "ann": nil, "team": nil, "drop": nil, "jwt": ErrScope, "team token": nil,
+			"jwt of team token": ErrScope, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials,
+			"nobody": ErrHidden,
+		})},
 		// Who may not read a name learns nothing from trying to change it.
-		{npm("secret", Write), everyone(ErrHidden, row{"root": nil, "ann": nil, "jwt": ErrScope, "read-only": ErrDenied,
-			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{npm("secret", Write), everyone(ErrHidden, row{
+			"root": nil, "ann": nil, "jwt": ErrScope, "read-only": ErrDenied, "anonymous": ErrNoCredentials,
+			"anonymous jwt": ErrNoCredentials,
+		})},
 		// As for a name without a package: the flag must not show in how a change is refused.
-		{npm("@team/flagged", Delete), everyone(ErrHidden, row{"root": nil, "ann": nil, "team": ErrDenied, "drop": ErrDenied, "team token": ErrDenied,
-			"read-only": ErrDenied, "jwt": ErrScope, "jwt of team token": ErrDenied,
-			"anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
-		{npm("open", Admin), everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden})},
-		{Access{Action: Admin}, everyone(ErrDenied, row{"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
-		{Access{Action: Read}, everyone(ErrDenied, row{"root": nil, "read-only": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
-		{npm("", Write), everyone(ErrDenied, row{"root": nil, "ann": nil, "jwt": ErrScope, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials})},
+		{npm("@team/flagged", Delete), everyone(ErrHidden, row{
+			"root": nil, "ann": nil, "team": ErrDenied, "drop": ErrDenied, "team token": ErrDenied, "read-only": ErrDenied,
+			"jwt": ErrScope, "jwt of team token": ErrDenied, "anonymous": ErrNoCredentials,
+			"anonymous jwt": ErrNoCredentials,
+		})},
+		{npm("open", Admin), everyone(ErrDenied, row{
+			"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials, "nobody": ErrHidden,
+		})},
+		{Access{Action: Admin}, everyone(ErrDenied, row{
+			"root": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials,
+		})},
+		{Access{Action: Read}, everyone(ErrDenied, row{
+			"root": nil, "read-only": nil, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials,
+		})},
+		{npm("", Write), everyone(ErrDenied, row{
+			"root": nil, "ann": nil, "jwt": ErrScope, "anonymous": ErrNoCredentials, "anonymous jwt": ErrNoCredentials,
+		})},
 	} {
 		for name, id := range who {
 			w.check(name, id, c.a, c.want[name])
@@ -110,7 +132,7 @@ func TestPolicyRead(t *testing.T) {
 	}
 }
 
-func TestPolicyNone(t *testing.T) {
+func TestPolicyNoneAsksForCredentials(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: "none", Private: []string{"npm:package:secret*"}})
 	w.flagPrivate("flagged", true)
 	who := identities(w)
@@ -167,8 +189,8 @@ func TestPrivateFlagFollows(t *testing.T) {
 	w.check("anonymous", Anonymous(), Access{Kind: "gopher", Type: "package", Name: "x", Action: Read}, nil)
 }
 
-// TestWholeKindPrivate: a kind closed by pattern asks for credentials instead of pretending not to exist.
-func TestWholeKindPrivate(t *testing.T) {
+// TestPrivateKindAsksForCredentials: a kind closed by pattern asks for credentials instead of pretending not to exist.
+func TestPrivateKindAsksForCredentials(t *testing.T) {
 	w := newWorld(t, Options{Private: []string{"npm:*:*"}})
 	w.user("team", "npm:package:@team/*:read")
 	w.user("rust", "cargo:*:*:*")
@@ -179,8 +201,8 @@ func TestWholeKindPrivate(t *testing.T) {
 	w.check("rust", w.login("rust"), npm("", Read), ErrDenied)
 }
 
-// TestDeniedTexts: the reason is the one the user can do something about.
-func TestDeniedTexts(t *testing.T) {
+// TestDeniedSaysWhatCanBeDone: the reason is the one the user can do something about.
+func TestDeniedSaysWhatCanBeDone(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	w.user("team", "npm:package:@team/*:read,write")
@@ -202,7 +224,7 @@ func TestDeniedTexts(t *testing.T) {
 	}
 }
 
-func TestFlagsBounded(t *testing.T) {
+func TestMemoryOfFlagsIsBounded(t *testing.T) {
 	w := newWorld(t, Options{})
 	for i := range maxFlags + 10 {
 		w.check("anonymous", Anonymous(), npm(fmt.Sprintf("p%d", i), Read), nil)
@@ -212,8 +234,8 @@ func TestFlagsBounded(t *testing.T) {
 	}
 }
 
-// TestPolicyOwners: a private package with owners is theirs, whoever else may do everything by default.
-func TestPolicyOwners(t *testing.T) {
+// TestPrivatePackageIsItsOwners: a private package with owners is theirs, whoever else may do everything by default.
+func TestPrivatePackageIsItsOwners(t *testing.T) {
 	w := newWorld(t, Options{})
 	who := identities(w)
 	w.user("owner")
@@ -241,9 +263,12 @@ func TestPolicyOwners(t *testing.T) {
 	w.check("ann", who["ann"], npm("owned", Write), nil)
 }
 
-// TestReadsAll agrees with Authorize wherever it says yes, and says yes where it matters.
-func TestReadsAll(t *testing.T) {
-	for _, o := range []Options{{}, {Anonymous: "none"}, {Private: []string{"npm:package:secret*"}}, {Private: []string{"*:*:secret*"}}, {Private: []string{"oci:*:secret*"}}} {
+// TestReadsAllAgreesWithAuthorize agrees with Authorize wherever it says yes, and says yes where it matters.
+func TestReadsAllAgreesWithAuthorize(t *testing.T) {
+	for _, o := range []Options{
+		{}, {Anonymous: "none"}, {Private: []string{"npm:package:secret*"}}, {Private: []string{"*:*:secret*"}},
+		{Private: []string{"oci:*:secret*"}},
+	} {
 		w := newWorld(t, o)
 		for who, id := range identities(w) {
 			if !w.ReadsAll(id, store.NPM, "package") {
@@ -254,7 +279,9 @@ func TestReadsAll(t *testing.T) {
 			}
 		}
 		open := o.Anonymous == "" && (len(o.Private) == 0 || o.Private[0] == "oci:*:secret*")
-		for who, want := range map[string]bool{"anonymous": open, "team": open, "nobody": false, "root": true, "ann": true, "read-only": true} {
+		for who, want := range map[string]bool{
+			"anonymous": open, "team": open, "nobody": false, "root": true, "ann": true, "read-only": true,
+		} {
 			if got := w.ReadsAll(identity(w, who), store.NPM, "package"); got != want {
 				t.Errorf("%+v: %s reads all: %t", o, who, got)
 			}
@@ -276,8 +303,8 @@ func identity(w *world, who string) Identity {
 	return w.login(who)
 }
 
-// TestScoped: users about whom somebody decided.
-func TestScoped(t *testing.T) {
+// TestScopedUsersAreThoseSomebodyDecidedAbout: users about whom somebody decided.
+func TestScopedUsersAreThoseSomebodyDecidedAbout(t *testing.T) {
 	w := newWorld(t, Options{})
 	for who, id := range identities(w) {
 		want := map[string]bool{"root": true, "team": true, "drop": true, "read-only": true}[who]

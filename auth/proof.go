@@ -1,5 +1,7 @@
 package auth
 
+// Checking passwords: bcrypt once, then a keyed proof that is recognised for some minutes.
+
 import (
 	"context"
 	"crypto/hmac"
@@ -56,7 +58,7 @@ func errLogin() error {
 	return problem.Errorf(ErrCredentials, "The user name or the password is wrong.")
 }
 
-// VerifyPassword judges a name and password where somebody has to prove who they are: what asks for a password takes no
+// VerifyPassword checks a name and password where somebody has to prove who they are: what asks for a password takes no
 // token, wherever one stands. ErrNoPassword for a token, ErrCredentials, ErrDisabled and *Throttled as of Authenticate.
 func (l *Local) VerifyPassword(ctx context.Context, user, password string, addr netip.Addr) (Identity, error) {
 	switch {
@@ -70,9 +72,9 @@ func (l *Local) VerifyPassword(ctx context.Context, user, password string, addr 
 	return l.password(ctx, Credentials{User: user, Password: password, Addr: addr})
 }
 
-// password judges a name and password, and notes those that are refused.
+// password checks a name and password, and notes those that are refused.
 func (l *Local) password(ctx context.Context, c Credentials) (Identity, error) {
-	id, err := l.judgePassword(ctx, c)
+	id, err := l.tryPassword(ctx, c)
 	var throttled *Throttled
 	if errors.Is(err, ErrCredentials) || errors.As(err, &throttled) {
 		l.failedLogin(ctx, c)
@@ -80,7 +82,8 @@ func (l *Local) password(ctx context.Context, c Credentials) (Identity, error) {
 	return id, err
 }
 
-func (l *Local) judgePassword(ctx context.Context, c Credentials) (Identity, error) {
+// tryPassword checks a name and password. An unknown user and a wrong password are refused alike.
+func (l *Local) tryPassword(ctx context.Context, c Credentials) (Identity, error) {
 	if checkCarried(c.Password) != nil || CheckUserName(c.User) != nil {
 		return Identity{}, errLogin()
 	}

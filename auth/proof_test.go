@@ -1,5 +1,7 @@
 package auth
 
+// Passwords are checked once, at the same cost for everybody, and guessing is slowed.
+
 import (
 	"bytes"
 	"context"
@@ -46,7 +48,7 @@ func TestProofSparesBcrypt(t *testing.T) {
 	}
 }
 
-func TestSingleFlight(t *testing.T) {
+func TestEqualLoginsShareOneCheck(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	var n atomic.Int64
@@ -60,7 +62,8 @@ func TestSingleFlight(t *testing.T) {
 	var good atomic.Int64
 	for range 100 {
 		wg.Go(func() {
-			if id, err := w.Authenticate(w.ctx, Credentials{User: "ann", Password: "pw of ann", Addr: netip.MustParseAddr("192.0.2.1")}); err == nil && id.User == "ann" {
+			c := Credentials{User: "ann", Password: "pw of ann", Addr: netip.MustParseAddr("192.0.2.1")}
+			if id, err := w.Authenticate(w.ctx, c); err == nil && id.User == "ann" {
 				good.Add(1)
 			}
 		})
@@ -247,7 +250,10 @@ func TestProofIsNoOracleElsewhere(t *testing.T) {
 func TestTokensAreNotThrottled(t *testing.T) {
 	w := newWorld(t, Options{})
 	for range 5 * addrBurst {
-		w.refused(Credentials{User: "ann", Password: newSecret(), Addr: netip.MustParseAddr("192.0.2.1")}, ErrCredentials, "revoked")
+		w.refused(
+			Credentials{User: "ann", Password: newSecret(), Addr: netip.MustParseAddr("192.0.2.1")}, ErrCredentials,
+			"revoked",
+		)
 	}
 }
 
@@ -255,17 +261,19 @@ func TestBrokenHashIsAFault(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	w.must(w.change(w.ctx, "ann", "test", "ann", func(u *userRow) { u.Hash = "no bcrypt" }))
-	if _, err := w.Authenticate(w.ctx, Credentials{User: "ann", Password: "pw of ann"}); err == nil || errors.Is(err, ErrCredentials) {
+	if _, err := w.Authenticate(w.ctx, Credentials{User: "ann", Password: "pw of ann"}); err == nil ||
+		errors.Is(err, ErrCredentials) {
 		t.Errorf("%v", err)
 	}
 }
 
-func TestProofs(t *testing.T) {
+func TestProofIsOfUserAddressAndPassword(t *testing.T) {
 	p := newProofs()
 	a, b := &account{generation: 1}, &account{generation: 2}
 	seen := map[proof]string{}
 	for name, q := range map[string]proof{
-		"one": p.of("ann", a, "pw"), "two": p.of("ann", b, "pw"), "three": p.of("ann", a, "pw2"), "four": p.of("annp", a, "w"),
+		"one": p.of("ann", a, "pw"), "two": p.of("ann", b, "pw"), "three": p.of("ann", a, "pw2"),
+		"four": p.of("annp", a, "w"),
 		"five": p.of("ann", nil, "pw"), "six": newProofs().of("ann", a, "pw"),
 	} {
 		if seen[q] != "" {

@@ -1,5 +1,7 @@
 package auth
 
+// Provider, the seam for other sources of identity, and the errors they answer with.
+
 import (
 	"context"
 	"fmt"
@@ -8,8 +10,8 @@ import (
 	"larder/internal/problem"
 )
 
-// The errors this package returns beside the store's; compare with errors.Is. Most are wrapped in a *problem.Refusal whose
-// text is for the client's user.
+// The errors this package returns beside the store's; compare with errors.Is. Most are wrapped in a *problem.Refusal
+// whose text is for the client's user.
 var (
 	// ErrNoCredentials: none were given, and giving some could help.
 	ErrNoCredentials = problem.New(401, "no credentials", "authentication required")

@@ -1,5 +1,7 @@
 package auth
 
+// Changes while requests run: what ends, ends at once.
+
 import (
 	"context"
 	"errors"
@@ -93,8 +95,8 @@ func hammer(w *world, cred Credentials, end func() error) {
 	}
 }
 
-// TestParallelChanges: changes from many sides leave one row each and no generation twice.
-func TestParallelChanges(t *testing.T) {
+// TestParallelChangesLeaveOneRowEach: changes from many sides leave one row each and no generation twice.
+func TestParallelChangesLeaveOneRowEach(t *testing.T) {
 	w := newWorld(t, Options{})
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -140,8 +142,9 @@ func TestParallelChanges(t *testing.T) {
 	}
 }
 
-// TestBootstrapOnce: two starts at once make one administrator, and only the one that made it has a password to show.
-func TestBootstrapOnce(t *testing.T) {
+// TestTwoStartsMakeOneAdministrator: two starts at once make one administrator, and only the one that made it has a
+// password to show.
+func TestTwoStartsMakeOneAdministrator(t *testing.T) {
 	w := newWorld(t, Options{})
 	var shown atomic.Int64
 	var wg sync.WaitGroup

@@ -1,6 +1,6 @@
 package auth
 
-// What a password has to be, judged when it is set; those that are in use go on working.
+// What a password has to be, checked when it is set; those that are in use go on working.
 
 import (
 	_ "embed"
@@ -56,7 +56,7 @@ func checkCarried(p string) error {
 	return nil
 }
 
-// checkPassword judges a new password of a user; the error says what to change.
+// checkPassword is about a new password of a user; the error says what to change.
 func checkPassword(user, p string) error {
 	lower := strings.ToLower(p)
 	core := strings.TrimFunc(lower, func(r rune) bool { return !unicode.IsLetter(r) })

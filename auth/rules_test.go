@@ -1,5 +1,7 @@
 package auth
 
+// Which passwords may be set.
+
 import (
 	"errors"
 	"strings"
@@ -84,8 +86,9 @@ func TestOldPasswordsGoOn(t *testing.T) {
 	}
 }
 
-// TestCommonPasswords: the list holds what the rule of length lets through, in the form that is compared.
-func TestCommonPasswords(t *testing.T) {
+// TestCommonPasswordsAreLongEnoughToCount: the list holds what the rule of length lets through, in the form that is
+// compared.
+func TestCommonPasswordsAreLongEnoughToCount(t *testing.T) {
 	c := common()
 	if len(c.passwords) < 1000 || len(c.words) == 0 {
 		t.Errorf("%d passwords, %d words", len(c.passwords), len(c.words))

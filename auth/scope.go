@@ -1,5 +1,7 @@
 package auth
 
+// Scopes: what a credential is limited to, how they are written, covered and intersected.
+
 import (
 	"cmp"
 	"slices"
@@ -14,7 +16,8 @@ import (
 // Action is what somebody wants to do with a package.
 type Action string
 
-// The actions. Write includes Create; no other action includes another one: who deploys with Maven needs read and write.
+// The actions. Write includes Create; no other action includes another one: who deploys with Maven needs read and
+// write.
 const (
 	Read   Action = "read"
 	Create Action = "create" // new names, versions and tags only, never overwriting one
@@ -146,10 +149,10 @@ func scopeTypes() []string {
 	return []string{"repository", "registry", "package", "artifact", "crate", "gem"}
 }
 
-// Scope allows some actions on some names: kind ":" type ":" name ":" actions, for instance npm:package:@acme/*:read,write.
-// Kind and type may be "*". In the name '*' matches any run of characters, slashes and the empty run included; the name
-// lies between the second and the last colon, so it may hold colons (maven:artifact:com.acme:*:write).
-// The zero Scope allows nothing. Scopes are comparable with ==.
+// Scope allows some actions on some names: kind ":" type ":" name ":" actions, for instance
+// npm:package:@acme/*:read,write. Kind and type may be "*". In the name '*' matches any run of characters, slashes and
+// the empty run included; the name lies between the second and the last colon, so it may hold colons
+// (maven:artifact:com.acme:*:write). The zero Scope allows nothing. Scopes are comparable with ==.
 type Scope struct {
 	kind, typ, name string
 	actions         actions
@@ -173,7 +176,9 @@ func ParseScope(text string) (Scope, error) {
 	typ, rest, _ := strings.Cut(rest, ":")
 	colon := strings.LastIndexByte(rest, ':')
 	if colon < 0 {
-		return Scope{}, problem.Errorf(store.ErrInvalid, "%q is not a scope: write kind:type:name:action, for instance npm:package:@acme/*:read", text)
+		return Scope{}, problem.Errorf(
+			store.ErrInvalid, "%q is not a scope: write kind:type:name:action, for instance npm:package:@acme/*:read", text,
+		)
 	}
 	s := Scope{kind: kind, typ: typ, name: squeeze(rest[:colon])}
 	if err := s.check(); err != nil {
@@ -327,7 +332,8 @@ func (l Scopes) Allow(a Access) bool {
 }
 
 // Intersect returns what both lists allow, in canonical form; the order of lists and scopes does not matter. It never
-// allows more than either side. It allows less only for pairs of patterns whose overlap takes hundreds of patterns to write.
+// allows more than either side. It allows less only for pairs of patterns whose overlap takes hundreds of patterns to
+// write.
 func (l Scopes) Intersect(m Scopes) Scopes {
 	var out Scopes
 	for _, s := range l.Canonical() {
@@ -338,7 +344,8 @@ func (l Scopes) Intersect(m Scopes) Scopes {
 	return out.Canonical()
 }
 
-// Canonical returns the same rights with the actions of equal names merged, what another scope includes left out, sorted.
+// Canonical returns the same rights with the actions of equal names merged, what another scope includes left out,
+// sorted.
 func (l Scopes) Canonical() Scopes {
 	type key struct{ kind, typ, name string }
 	merged := make(map[key]actions, len(l))
@@ -362,7 +369,10 @@ func (l Scopes) Canonical() Scopes {
 }
 
 func compareScopes(a, b Scope) int {
-	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.typ, b.typ), cmp.Compare(a.name, b.name), cmp.Compare(a.actions, b.actions))
+	return cmp.Or(
+		cmp.Compare(a.kind, b.kind), cmp.Compare(a.typ, b.typ), cmp.Compare(a.name, b.name),
+		cmp.Compare(a.actions, b.actions),
+	)
 }
 
 // Strings returns the scopes' texts.

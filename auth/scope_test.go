@@ -1,5 +1,7 @@
 package auth
 
+// Scopes: their form, what they cover, and properties that hold for any of them.
+
 import (
 	"encoding/json"
 	"errors"
@@ -55,9 +57,12 @@ func TestParseScope(t *testing.T) {
 
 func TestParseScopeRefuses(t *testing.T) {
 	for _, text := range []string{
-		"", ":", "::", ":::", "npm", "npm:package", "npm:package:x", "npm:package::read", "npm:package:x:", "npm:package:x:reed",
-		"npm:package:x:read,", "npm:package:x:,read", "npm:package:x:READ", "npn:package:x:read", "NPM:package:x:read", "npm:pkg:x:read",
-		":package:x:read", "npm::x:read", "np*:package:x:read", "npm:pack*:x:read", "npm:package:a b:read", "npm:package:a\tb:read",
+		"", ":", "::", ":::", "npm", "npm:package", "npm:package:x", "npm:package::read", "npm:package:x:",
+		"npm:package:x:reed",
+		"npm:package:x:read,", "npm:package:x:,read", "npm:package:x:READ", "npn:package:x:read", "NPM:package:x:read",
+		"npm:pkg:x:read",
+		":package:x:read", "npm::x:read", "np*:package:x:read", "npm:pack*:x:read", "npm:package:a b:read",
+		"npm:package:a\tb:read",
 		"npm:package:a\x00b:read", "npm:package:a\u00a0b:read", "npm:package:\xff:read", "npm:package:x: read",
 		"npm:package:" + strings.Repeat("x", maxName+1) + ":read", strings.Repeat("x", maxScope+1),
 		"npm:package:" + strings.Repeat("a*", maxStars+1) + ":read",
@@ -88,7 +93,7 @@ func TestParseAction(t *testing.T) {
 	}
 }
 
-func TestCovers(t *testing.T) {
+func TestScopeCoversByItsPattern(t *testing.T) {
 	app := Access{Kind: store.OCI, Type: "repository", Name: "team/app", Action: Read}
 	with := func(fn func(*Access)) Access {
 		a := app
@@ -148,7 +153,7 @@ func TestCovers(t *testing.T) {
 	}
 }
 
-func TestIntersect(t *testing.T) {
+func TestIntersectionIsWhatBothAllow(t *testing.T) {
 	for _, c := range []struct{ a, b, want string }{
 		{"*:*:*:*", "npm:package:x:read", "npm:package:x:read"},
 		{"npm:*:*:read", "*:package:a/*:read,write", "npm:package:a/*:read"},
@@ -203,8 +208,8 @@ func randomAccess(r *rand.Rand) Access {
 	}
 }
 
-// TestScopeProperties compares the algebra with what it means, access by access.
-func TestScopeProperties(t *testing.T) {
+// TestScopeAlgebraMeansWhatItSays compares the algebra with what it means, access by access.
+func TestScopeAlgebraMeansWhatItSays(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	allowed := 0
 	for range 4000 {
@@ -257,8 +262,8 @@ func sameRights(r *rand.Rand, a, b Scopes) bool {
 	return true
 }
 
-// TestIntersectBounded: patterns made to explode cost little and give too little rather than too much.
-func TestIntersectBounded(t *testing.T) {
+// TestIntersectionCostIsBounded: patterns made to explode cost little and give too little rather than too much.
+func TestIntersectionCostIsBounded(t *testing.T) {
 	a := mustScopes(t, "npm:package:*"+strings.Repeat("ab*", 7)+":read")
 	b := mustScopes(t, "npm:package:*"+strings.Repeat("ba*", 7)+":read")
 	both := a.Intersect(b)
@@ -276,7 +281,7 @@ func TestIntersectBounded(t *testing.T) {
 	}
 }
 
-func TestScopeJSON(t *testing.T) {
+func TestScopesAreTextInJSON(t *testing.T) {
 	in := mustScopes(t, "npm:package:@acme/*:push", "cargo:*:*:*")
 	b, err := json.Marshal(in)
 	if err != nil || string(b) != `["cargo:*:*:*","npm:package:@acme/*:write"]` {
@@ -296,7 +301,8 @@ func TestNewScope(t *testing.T) {
 	if err != nil || s.String() != "oci:repository:team/app:read,write" {
 		t.Fatalf("%s, %v", s, err)
 	}
-	if s.Kind() != store.OCI || s.Type() != "repository" || s.Name() != "team/app" || !slices.Equal(s.Actions(), []Action{Read, Write}) {
+	if s.Kind() != store.OCI || s.Type() != "repository" || s.Name() != "team/app" ||
+		!slices.Equal(s.Actions(), []Action{Read, Write}) {
 		t.Errorf("parts: %s %s %s %s", s.Kind(), s.Type(), s.Name(), s.Actions())
 	}
 	for _, name := range []string{"", "a b"} {

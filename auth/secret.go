@@ -1,5 +1,7 @@
 package auth
 
+// The form of tokens: their alphabet, their check sum, the names they have in lists and logs.
+
 import (
 	"crypto/rand"
 	"crypto/sha256"
@@ -9,9 +11,9 @@ import (
 	"strings"
 )
 
-// A personal token is "larder_", 43 characters that hold 256 random bits, and 6 that hold the CRC-32 of all before them,
-// in letters and digits: it needs no escaping anywhere, a double click selects it, a secret scanner finds it without
-// false alarms, and a typo or a lost character is told from a revoked token without asking the store.
+// A personal token is "larder_", 43 characters that hold 256 random bits, and 6 that hold the CRC-32 of all before
+// them, in letters and digits: it needs no escaping anywhere, a double click selects it, a secret scanner finds it
+// without false alarms, and a typo or a lost character is told from a revoked token without asking the store.
 const (
 	tokenPrefix = "larder_"
 	tokenRandom = 43

@@ -1,5 +1,7 @@
 package auth
 
+// The form of tokens: a mistyped one is told without a look into the store.
+
 import (
 	"crypto/sha256"
 	"encoding/hex"
@@ -7,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestSecretForm(t *testing.T) {
+func TestTokensHaveTheirForm(t *testing.T) {
 	seen := map[string]bool{}
 	for range 2000 {
 		s := newSecret()
@@ -31,24 +33,27 @@ func TestIsTokenFindsTypos(t *testing.T) {
 				t.Errorf("%q differs at %d and passes", typo, i)
 			}
 		}
-		if IsToken(s[:i]) || IsToken(s[:i]+s[i+1:]) || (i < len(s)-1 && s[i] != s[i+1] && IsToken(s[:i]+s[i+1:i+2]+s[i:i+1]+s[i+2:])) {
+		if IsToken(s[:i]) || IsToken(s[:i]+s[i+1:]) ||
+			(i < len(s)-1 && s[i] != s[i+1] && IsToken(s[:i]+s[i+1:i+2]+s[i:i+1]+s[i+2:])) {
 			t.Errorf("a cut, lost or swapped character at %d passes", i)
 		}
 	}
-	for _, bad := range []string{"", "larder_", s + " ", " " + s, s + "x", strings.ToUpper(s), "eyJhbGciOiJIUzI1NiJ9.e30.x"} {
+	for _, bad := range []string{
+		"", "larder_", s + " ", " " + s, s + "x", strings.ToUpper(s), "eyJhbGciOiJIUzI1NiJ9.e30.x",
+	} {
 		if IsToken(bad) {
 			t.Errorf("%q passes", bad)
 		}
 	}
 }
 
-func TestTokenID(t *testing.T) {
+func TestTokenIDIsNoSecret(t *testing.T) {
 	s := newSecret()
 	sum := sha256.Sum256([]byte(s))
 	if id, ok := TokenID(s); !ok || id != hex.EncodeToString(sum[:8]) {
-		t.Errorf("%q, %t", id, ok)
+		t.Errorf("the id of a token is %q, %t; want the beginning of its SHA-256", id, ok)
 	}
 	if id, ok := TokenID(s[:len(s)-1]); ok || id != "" {
-		t.Errorf("%q, %t", id, ok)
+		t.Errorf("what is no token has the id %q, %t; want none", id, ok)
 	}
 }

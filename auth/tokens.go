@@ -1,5 +1,7 @@
 package auth
 
+// Personal tokens: making, deriving, listing and revoking them.
+
 import (
 	"cmp"
 	"context"
@@ -83,11 +85,14 @@ const (
 )
 
 func (l *Local) checkSpec(spec TokenSpec) error {
+	strange := func(r rune) bool { return r != ' ' && unprintable(r) }
 	switch {
-	case len(spec.Name) > maxTokenName || !utf8.ValidString(spec.Name) || strings.ContainsFunc(spec.Name, func(r rune) bool { return r != ' ' && unprintable(r) }):
+	case len(spec.Name) > maxTokenName || !utf8.ValidString(spec.Name) || strings.ContainsFunc(spec.Name, strange):
 		return problem.Errorf(store.ErrInvalid, "The name of a token has at most %d bytes, all of which print.", maxTokenName)
 	case len(spec.Scopes) > maxTokenScopes || len(spec.CIDRs) > maxTokenCIDRs:
-		return problem.Errorf(store.ErrInvalid, "A token has at most %d scopes and %d networks.", maxTokenScopes, maxTokenCIDRs)
+		return problem.Errorf(
+			store.ErrInvalid, "A token has at most %d scopes and %d networks.", maxTokenScopes, maxTokenCIDRs,
+		)
 	case !spec.Expires.IsZero() && !l.now().Before(spec.Expires):
 		return problem.Errorf(store.ErrInvalid, "The token would have expired already.")
 	}

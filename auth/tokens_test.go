@@ -1,7 +1,10 @@
 package auth
 
+// Personal tokens: what one may do, where and until when, and what revoking ends.
+
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,7 +15,7 @@ import (
 	"larder/store/storetest"
 )
 
-func TestCreateToken(t *testing.T) {
+func TestCreatedTokenIsListed(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	spec := TokenSpec{
@@ -30,9 +33,15 @@ func TestCreateToken(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	got := list[0]
-	if got.ID != id || got.User != "ann" || got.Name != spec.Name || got.Scopes.String() != "npm:*:*:read" || !got.ReadOnly ||
-		!got.Expires.Equal(spec.Expires) || !got.Created.Equal(w.clock.Now()) || !got.LastUsed.IsZero() || got.CIDRs[0].String() != "192.0.2.0/24" {
-		t.Errorf("%+v", got)
+	text := fmt.Sprintln(got.ID, got.User, got.Name, got.Scopes, got.ReadOnly, got.CIDRs[0], got.LastUsed.IsZero())
+	if want := fmt.Sprintln(id, "ann", spec.Name, "npm:*:*:read", true, "192.0.2.0/24", true); text != want {
+		t.Errorf("the token is listed as\n%swant\n%s", text, want)
+	}
+	if !got.Expires.Equal(spec.Expires) {
+		t.Errorf("it expires at %v, want %v", got.Expires, spec.Expires)
+	}
+	if !got.Created.Equal(w.clock.Now()) {
+		t.Errorf("it was made at %v, want %v", got.Created, w.clock.Now())
 	}
 	w.user("bob")
 	w.clock.Advance(time.Second)
@@ -45,7 +54,7 @@ func TestCreateToken(t *testing.T) {
 	}
 }
 
-func TestTokenSpecRefused(t *testing.T) {
+func TestBadTokenSpecsAreRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	scopes := make(Scopes, maxTokenScopes+1)
@@ -82,11 +91,12 @@ func TestTokenExpires(t *testing.T) {
 	w.refused(Credentials{Token: secret}, ErrCredentials, "expired")
 }
 
-func TestTokenNetworks(t *testing.T) {
+func TestTokenIsBoundToItsNetworks(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, secret, err := w.CreateToken(w.ctx, TokenSpec{User: "ann", CIDRs: []netip.Prefix{
-		netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("203.0.113.9/32"),
+		netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/32"),
+		netip.MustParsePrefix("203.0.113.9/32"),
 	}})
 	w.must(err)
 	bought, err := w.Authenticate(w.ctx, Credentials{Token: secret, Addr: netip.MustParseAddr("192.0.2.1")})
@@ -120,7 +130,7 @@ func TestTokenNeverExceedsUser(t *testing.T) {
 	w.check("token", id, Access{Action: Admin}, ErrDenied)
 }
 
-func TestRevokeToken(t *testing.T) {
+func TestRevokedTokenIsRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, one, first := w.token(TokenSpec{User: "ann"})
@@ -141,8 +151,8 @@ func TestRevokeToken(t *testing.T) {
 	w.refused(Credentials{Token: second}, ErrCredentials, "revoked")
 }
 
-// TestDeriveToken: a token made with a token reaches no further in any direction.
-func TestDeriveToken(t *testing.T) {
+// TestDerivedTokenReachesNoFurther: a token made with a token reaches no further in any direction.
+func TestDerivedTokenReachesNoFurther(t *testing.T) {
 	w := newWorld(t, Options{Anonymous: "none"})
 	w.user("ann")
 	home := netip.MustParseAddr("192.0.2.1")
@@ -166,15 +176,22 @@ func TestDeriveToken(t *testing.T) {
 	w.check("child", id, npm("@a/x", Write), ErrDenied)
 	w.refused(Credentials{Token: child, Addr: netip.MustParseAddr("203.0.113.1")}, ErrCredentials, "address")
 
-	_, narrow, err := w.DeriveToken(w.ctx, by, TokenSpec{CIDRs: []netip.Prefix{netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("192.0.2.8/32")}})
+	_, narrow, err := w.DeriveToken(
+		w.ctx, by,
+		TokenSpec{CIDRs: []netip.Prefix{netip.MustParsePrefix("198.51.0.0/16"), netip.MustParsePrefix("192.0.2.8/32")}},
+	)
 	w.must(err)
-	for addr, want := range map[string]bool{"198.51.100.1": true, "198.51.100.99": false, "192.0.2.8": true, "192.0.2.9": false} {
-		if _, err := w.Authenticate(w.ctx, Credentials{Token: narrow, Addr: netip.MustParseAddr(addr)}); (err == nil) != want {
-			t.Errorf("narrowed networks, %s: %v", addr, err)
+	for addr, want := range map[string]bool{
+		"198.51.100.1": true, "198.51.100.99": false, "192.0.2.8": true, "192.0.2.9": false,
+	} {
+		_, err := w.Authenticate(w.ctx, Credentials{Token: narrow, Addr: netip.MustParseAddr(addr)})
+		if (err == nil) != want {
+			t.Errorf("narrowed networks, %s: %v, want success %t", addr, err, want)
 		}
 	}
-	if _, _, err := w.DeriveToken(w.ctx, by, TokenSpec{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}); !errors.Is(err, store.ErrInvalid) {
-		t.Errorf("networks elsewhere: %v", err)
+	elsewhere := TokenSpec{CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	if _, _, err := w.DeriveToken(w.ctx, by, elsewhere); !errors.Is(err, store.ErrInvalid) {
+		t.Errorf("networks elsewhere: %v, want ErrInvalid", err)
 	}
 	if _, _, err := w.DeriveToken(w.ctx, Anonymous(), TokenSpec{User: "ann"}); !errors.Is(err, ErrDenied) {
 		t.Errorf("anonymous: %v", err)
@@ -184,10 +201,12 @@ func TestDeriveToken(t *testing.T) {
 		t.Errorf("by a read-only token: %v", err)
 	}
 	jwt, _ := w.jwt(w.login("ann"), time.Minute, "npm:package:z:read")
-	if _, text, err := w.DeriveToken(w.ctx, jwt, TokenSpec{}); err != nil {
-		t.Error(err)
-	} else if id, err := w.Authenticate(w.ctx, Credentials{Token: text}); err != nil || id.Can(npm("y", Read)) || !id.Can(npm("z", Read)) {
-		t.Errorf("by JWT: %+v, %v", id, err)
+	_, fromJWT, err := w.DeriveToken(w.ctx, jwt, TokenSpec{})
+	w.must(err)
+	made, err := w.Authenticate(w.ctx, Credentials{Token: fromJWT})
+	w.must(err)
+	if made.Can(npm("y", Read)) || !made.Can(npm("z", Read)) {
+		t.Errorf("a token made with a JWT: %+v, want one that reads z alone", made)
 	}
 	parentID, _ := TokenID(parent)
 	w.must(w.RevokeToken(w.ctx, parentID))
@@ -201,7 +220,7 @@ func TestDeriveToken(t *testing.T) {
 	}
 }
 
-func TestLastUse(t *testing.T) {
+func TestLastUseIsWrittenFromTimeToTime(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, id, secret := w.token(TokenSpec{User: "ann"})

@@ -1,5 +1,7 @@
 package auth
 
+// Users: adding, changing and removing them, and what each change ends.
+
 import (
 	"context"
 	"encoding/binary"
@@ -14,7 +16,8 @@ import (
 
 // Tables. A value is the format number and JSON.
 const (
-	usersTable  = "auth.users"  // name → userRow; generationKey → the last generation given to any user (8 bytes, big-endian)
+	// name → userRow; generationKey → the last generation given to any user (8 bytes, big-endian)
+	usersTable  = "auth.users"
 	tokensTable = "auth.tokens" // SHA-256 of the token → tokenRow
 	rowFormat   = 1
 )
@@ -57,7 +60,10 @@ func CheckUserName(name string) error {
 		ok = word || i > 0 && i < len(name)-1 && (c == '.' || c == '_' || c == '-')
 	}
 	if !ok {
-		return problem.Errorf(store.ErrInvalid, "%q cannot be a user name: use 1 to %d of a-z 0-9 . _ -, with a letter or digit at both ends", name, maxUserName)
+		return problem.Errorf(
+			store.ErrInvalid, "%q cannot be a user name: use 1 to %d of a-z 0-9 . _ -, with a letter or digit at both ends",
+			name, maxUserName,
+		)
 	}
 	return nil
 }
@@ -157,7 +163,7 @@ func (l *Local) AddUser(ctx context.Context, u User) error {
 
 // newRow hashes the password, which takes tens of milliseconds: outside the transaction.
 func (l *Local) newRow(u User) (userRow, error) {
-	if err := l.judge(u.Name, u.Password); err != nil {
+	if err := l.checkNewPassword(u.Name, u.Password); err != nil {
 		return userRow{}, err
 	}
 	hash, err := hashPassword(u.Password, l.opt.Cost)
@@ -167,7 +173,8 @@ func (l *Local) newRow(u User) (userRow, error) {
 	return userRow{Hash: string(hash), Admin: u.Admin, Disabled: u.Disabled, Scopes: u.Scopes.Canonical()}, nil
 }
 
-func (l *Local) judge(name, password string) error {
+// checkNewPassword says whether a user may have a password from now on.
+func (l *Local) checkNewPassword(name, password string) error {
 	err := checkCarried(password)
 	if err == nil && !l.opt.AnyPassword {
 		err = checkPassword(name, password)

@@ -1,5 +1,7 @@
 package auth
 
+// Users: their names and passwords, what each change ends, and what is stored of them.
+
 import (
 	"bytes"
 	"context"
@@ -15,13 +17,16 @@ import (
 )
 
 func TestUserNames(t *testing.T) {
-	for _, ok := range []string{"a", "0", "ann", "ci-bot", "a.b_c-d", "a--b", strings.Repeat("a", maxUserName), "token", "larder"} {
+	for _, ok := range []string{
+		"a", "0", "ann", "ci-bot", "a.b_c-d", "a--b", strings.Repeat("a", maxUserName), "token", "larder",
+	} {
 		if err := CheckUserName(ok); err != nil {
 			t.Errorf("%q: %v", ok, err)
 		}
 	}
 	for _, bad := range []string{
-		"", ".", "-a", "a-", "_a", "a_", ".a", "a.", "Ann", "a b", "a:b", "a/b", "a@b", "a%b", "å", "a\x00", "anonymous", "__token__",
+		"", ".", "-a", "a-", "_a", "a_", ".a", "a.", "Ann", "a b", "a:b", "a/b", "a@b", "a%b", "å", "a\x00", "anonymous",
+		"__token__",
 		"larder_a", strings.Repeat("a", maxUserName+1), "a\n", "~a", "a+b",
 	} {
 		if err := CheckUserName(bad); !errors.Is(err, store.ErrInvalid) {
@@ -30,15 +35,17 @@ func TestUserNames(t *testing.T) {
 	}
 }
 
-func TestAddUser(t *testing.T) {
+func TestAddedUserIsListed(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.must(w.AddUser(w.ctx, User{Name: "root", Password: "one", Admin: true}))
 	w.must(w.AddUser(w.ctx, User{Name: "ann", Password: "two", Scopes: mustScopes(t, "npm:*:*:push", "npm:*:*:pull")}))
 	if err := w.AddUser(w.ctx, User{Name: "ann", Password: "three"}); !errors.Is(err, store.ErrExists) {
 		t.Errorf("twice: %v", err)
 	}
-	for _, u := range []User{{Name: "Bob", Password: "x"}, {Name: "bob"}, {Name: "bob", Password: "a\nb"}, {Name: "bob", Password: "larder_x"},
-		{Name: "bob", Password: strings.Repeat("x", maxPassword+1)}, {Name: "bob", Password: "\xff"}} {
+	for _, u := range []User{
+		{Name: "Bob", Password: "x"}, {Name: "bob"}, {Name: "bob", Password: "a\nb"}, {Name: "bob", Password: "larder_x"},
+		{Name: "bob", Password: strings.Repeat("x", maxPassword+1)}, {Name: "bob", Password: "\xff"},
+	} {
 		if err := w.AddUser(w.ctx, u); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%.40q with %.20q: %v", u.Name, u.Password, err)
 		}
@@ -48,7 +55,8 @@ func TestAddUser(t *testing.T) {
 	if len(users) != 2 || users[0].Name != "ann" || users[1].Name != "root" || !users[1].Admin || users[0].Admin {
 		t.Fatalf("%+v", users)
 	}
-	if ann := users[0]; ann.Scopes.String() != "npm:*:*:read,write" || ann.Password != "" || !ann.Created.Equal(w.clock.Now()) {
+	if ann := users[0]; ann.Scopes.String() != "npm:*:*:read,write" || ann.Password != "" ||
+		!ann.Created.Equal(w.clock.Now()) {
 		t.Errorf("%+v", ann)
 	}
 	one, err := w.User(w.ctx, "ann")
@@ -93,8 +101,12 @@ func TestWhatEndsWhat(t *testing.T) {
 		want state
 	}{
 		{"nothing", func(*world, string) error { return nil }, state{true, true, true, true}},
-		{"SetPassword", func(w *world, _ string) error { return w.SetPassword(w.ctx, "ann", "new") }, state{false, false, false, true}},
-		{"SetGrants", func(w *world, _ string) error { return w.SetGrants(w.ctx, "ann", true, nil) }, state{true, false, false, true}},
+		{"SetPassword", func(w *world, _ string) error {
+			return w.SetPassword(w.ctx, "ann", "new")
+		}, state{false, false, false, true}},
+		{"SetGrants", func(w *world, _ string) error {
+			return w.SetGrants(w.ctx, "ann", true, nil)
+		}, state{true, false, false, true}},
 		{"SetDisabled", func(w *world, _ string) error { return w.SetDisabled(w.ctx, "ann", true) }, state{}},
 		{"SetDisabled, undone", func(w *world, _ string) error {
 			return errors.Join(w.SetDisabled(w.ctx, "ann", true), w.SetDisabled(w.ctx, "ann", false))
@@ -104,8 +116,13 @@ func TestWhatEndsWhat(t *testing.T) {
 			return errors.Join(w.RemoveUser(w.ctx, "ann"), w.AddUser(w.ctx, User{Name: "ann", Password: "pw of ann"}))
 		}, state{password: true}},
 		{"RevokeToken", func(w *world, id string) error { return w.RevokeToken(w.ctx, id) }, state{true, true, false, false}},
-		{"RevokeTokens", func(w *world, _ string) error { _, err := w.RevokeTokens(w.ctx, "ann"); return err }, state{true, true, false, false}},
-		{"another user's changes", func(w *world, _ string) error { return w.RemoveUser(w.ctx, "bob") }, state{true, true, true, true}},
+		{"RevokeTokens", func(w *world, _ string) error {
+			_, err := w.RevokeTokens(w.ctx, "ann")
+			return err
+		}, state{true, true, false, false}},
+		{"another user's changes", func(w *world, _ string) error {
+			return w.RemoveUser(w.ctx, "bob")
+		}, state{true, true, true, true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, Options{})
@@ -124,7 +141,9 @@ func TestWhatEndsWhat(t *testing.T) {
 			}
 			got := state{
 				password: good(Credentials{User: "ann", Password: "pw of ann"}),
-				jwt:      good(Credentials{Token: jwt}), tokenJWT: good(Credentials{Token: tokenJWT}), token: good(Credentials{Token: secret}),
+				jwt:      good(Credentials{Token: jwt}),
+				tokenJWT: good(Credentials{Token: tokenJWT}),
+				token:    good(Credentials{Token: secret}),
 			}
 			if got != c.want {
 				t.Errorf("after it %+v work, want %+v", got, c.want)
@@ -133,7 +152,7 @@ func TestWhatEndsWhat(t *testing.T) {
 	}
 }
 
-func TestDisabled(t *testing.T) {
+func TestDisabledUserIsRefused(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, _, secret := w.token(TokenSpec{User: "ann"})
@@ -160,8 +179,8 @@ func TestGrantsCountAtOnce(t *testing.T) {
 	}
 }
 
-// TestJournal: every change is an entry with its actor, and none holds a secret.
-func TestJournal(t *testing.T) {
+// TestEveryChangeIsInTheJournal: every change is an entry with its actor, and none holds a secret.
+func TestEveryChangeIsInTheJournal(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.ctx = store.WithActor(context.Background(), store.Actor{User: "root", Addr: "192.0.2.1"})
 	w.user("ann")
@@ -224,14 +243,16 @@ func TestNothingReadableIsStored(t *testing.T) {
 	}
 }
 
-func TestDamagedRows(t *testing.T) {
+func TestDamagedRowsAreFaults(t *testing.T) {
 	w := newWorld(t, Options{})
 	w.user("ann")
 	_, id, secret := w.token(TokenSpec{User: "ann"})
 	w.must(w.store.Update(w.ctx, func(tx *store.Tx) error {
 		key, _, err := tokenIn(tx, id)
 		w.must(err)
-		return errors.Join(tx.Table(usersTable).Put([]byte("ann"), []byte("\x02{}")), tx.Table(tokensTable).Put(key, []byte("\x01{")))
+		return errors.Join(
+			tx.Table(usersTable).Put([]byte("ann"), []byte("\x02{}")), tx.Table(tokensTable).Put(key, []byte("\x01{")),
+		)
 	}))
 	w.memory.forget()
 	for name, fn := range map[string]func() error{
@@ -251,7 +272,7 @@ func TestDamagedRows(t *testing.T) {
 	}
 }
 
-func TestBootstrap(t *testing.T) {
+func TestBootstrapMakesTheFirstAdministrator(t *testing.T) {
 	w := newWorld(t, Options{})
 	generated, err := w.Bootstrap(w.ctx, "")
 	w.must(err)
@@ -277,7 +298,7 @@ func TestBootstrap(t *testing.T) {
 	}
 }
 
-func TestBootstrapGiven(t *testing.T) {
+func TestBootstrapTakesAGivenPassword(t *testing.T) {
 	w := newWorld(t, Options{})
 	if _, err := w.Bootstrap(w.ctx, "bad\x00password"); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("%v", err)
@@ -295,7 +316,9 @@ func TestBootstrapGiven(t *testing.T) {
 func TestPasswordsOfAnyLength(t *testing.T) {
 	w := newWorld(t, Options{})
 	long := strings.Repeat("x", 100)
-	for name, password := range map[string]string{"long": long + "1", "longest": strings.Repeat("y", maxPassword), "short": "a", "utf8": "pässwörd ☃"} {
+	for name, password := range map[string]string{
+		"long": long + "1", "longest": strings.Repeat("y", maxPassword), "short": "a", "utf8": "pässwörd ☃",
+	} {
 		w.must(w.AddUser(w.ctx, User{Name: name, Password: password}))
 		if _, err := w.Authenticate(w.ctx, Credentials{User: name, Password: password}); err != nil {
 			t.Errorf("%s: %v", name, err)

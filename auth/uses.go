@@ -1,5 +1,7 @@
 package auth
 
+// When a token was last used, kept in memory and written from time to time.
+
 import (
 	"context"
 	"errors"
