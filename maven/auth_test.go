@@ -227,9 +227,7 @@ func TestClientsWithoutCredentialsAreAskedForThem(t *testing.T) {
 		var first string
 		for _, name := range []string{"/com/secret/lib/", "/com/secret/nothing/"} {
 			a := g.Want(g.Do("GET", name+path, nil), 401, "needs a login or a token")
-			if a.Header.Get("WWW-Authenticate") != `Basic realm="Sonatype Nexus Repository Manager"` {
-				t.Errorf("%v", a)
-			}
+			a.WantHeader(t, "WWW-Authenticate", `Basic realm="Sonatype Nexus Repository Manager"`)
 			if body := strings.ReplaceAll(a.Body, name, ""); first != "" && body != first {
 				t.Errorf("%s tells what is there: %s", path, body)
 			} else {
@@ -269,9 +267,7 @@ func TestClientsWithoutCredentialsAreAskedForThem(t *testing.T) {
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
 	got := g.metadata(g.Want(g.Do("GET", "http://"+l.Addr().String()+root+"/com/mixed/"+metadataFile, nil), 200, "").Body)
-	if len(got.Plugins) != 1 || got.Plugins[0].Artifact != "open-maven-plugin" {
-		t.Errorf("%+v", got)
-	}
+	wiretest.EqualList(t, "the plugins of com.mixed that may be read", got.plugins(), "open-maven-plugin")
 }
 
 // TestAnonymousNone: with reading closed everything asks for credentials.
@@ -350,8 +346,9 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	for i := range 200 {
 		a := g.Do("GET", lib+"1.0/lib-1.0.jar", nil, wiretest.Basic("ada", fmt.Sprint("guess", i)))
 		if a.Status == 403 {
-			if a.Header.Get("Retry-After") == "" || !strings.Contains(a.Body, "Too many failed logins") {
-				t.Errorf("%v", a)
+			a.WantBody(t, "Too many failed logins")
+			if a.Header.Get("Retry-After") == "" {
+				t.Errorf("guess %d: %v says not when to try again", i, a)
 			}
 			return
 		}
@@ -388,15 +385,13 @@ func TestRefusedPutLeavesTheConnectionUsable(t *testing.T) {
 		}
 		return resp
 	}
-	if resp := send("", body); resp.StatusCode != 401 || resp.Close {
-		t.Errorf("%v", resp)
-	}
-	if resp := send("Authorization: Bearer "+g.Keys["ada"]+"\r\n", body); resp.StatusCode != 201 {
-		t.Errorf("%v", resp)
-	}
-	if resp := send("Expect: 100-continue\r\n", ""); resp.StatusCode != 401 {
-		t.Errorf("%v", resp)
-	}
+	resp := send("", body)
+	wiretest.Equal(t, "the status without credentials", resp.StatusCode, 401)
+	wiretest.Equal(t, "the connection ends", resp.Close, false)
+	resp = send("Authorization: Bearer "+g.Keys["ada"]+"\r\n", body)
+	wiretest.Equal(t, "the status with credentials", resp.StatusCode, 201)
+	resp = send("Expect: 100-continue\r\n", "")
+	wiretest.Equal(t, "the status of who waits to be told to go on", resp.StatusCode, 401)
 	g.Want(g.Ada("POST", lib, nil), 201, "")
 }
 

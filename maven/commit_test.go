@@ -303,7 +303,7 @@ func TestOldBuildsOfSnapshotsGo(t *testing.T) {
 	// Sweep: the bytes of the others are free.
 	g.clock.Advance(10 * aDay)
 	if r, err := g.Store.Sweep(t.Context(), store.SweepOptions{}); err != nil || r.Blobs == 0 {
-		t.Errorf("%+v %v", r, err)
+		t.Errorf("sweeping frees %+v, %v; want the bytes of the builds that went", r, err)
 	}
 }
 
@@ -336,29 +336,28 @@ func TestPluginPrefixesComeFromJars(t *testing.T) {
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
 	g.deploy("com.acme:hello-maven-plugin:1.0", plugin)
 	d := g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
-	if len(d.Plugins) != 1 || d.Plugins[0].Prefix != "hello" || d.Plugins[0].Artifact != "hello-maven-plugin" ||
-		d.Plugins[0].Name != "Hello Plugin" || len(d.Versions) > 0 {
-		t.Errorf("%+v", d)
-	}
+	wiretest.EqualList(t, "the plugins of com.acme", d.plugins(), "hello-maven-plugin")
+	wiretest.Equal(t, "the plugin's prefix", d.Plugins[0].Prefix, "hello")
+	wiretest.Equal(t, "the plugin's name", d.Plugins[0].Name, "Hello Plugin")
+	wiretest.EqualList(t, "the versions of a group", d.Versions)
 	// com/acme is also the artifact acme of the group com: one document has both.
 	g.deploy("com:acme:3")
 	d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body)
-	if len(d.Plugins) != 1 || !slices.Equal(d.Versions, []string{"3"}) || d.Group != "com" || d.Artifact != "acme" {
-		t.Errorf("%+v", d)
-	}
+	wiretest.EqualList(t, "the plugins of com.acme", d.plugins(), "hello-maven-plugin")
+	wiretest.EqualList(t, "the versions of com:acme", d.Versions, "3")
+	wiretest.Equal(t, "the coordinates of com:acme", d.Group+":"+d.Artifact, "com:acme")
 	// Another name for the plugin is in the document at once.
 	renamed := contents{".jar": jar(map[string]string{
 		"META-INF/maven/plugin.xml": strings.Replace(pluginXML, ">hello<", ">hi<", 1),
 	})}
 	g.deploy("com.acme:hello-maven-plugin:1.1", renamed)
-	if d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body); d.Plugins[0].Prefix != "hi" {
-		t.Errorf("%+v", d)
-	}
+	d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body)
+	wiretest.Equal(t, "the prefix of a plugin that was renamed", d.Plugins[0].Prefix, "hi")
 	// Deleting the artifact com:acme leaves the group's plugins, deleting the plugin takes its prefix along.
 	g.Want(g.Ada("DELETE", "/com/acme/3/", nil), 204, "")
-	if d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body); len(d.Plugins) != 1 || len(d.Versions) != 0 {
-		t.Errorf("%+v", d)
-	}
+	d = g.metadata(g.Do("GET", "/com/acme/"+metadataFile, nil).Body)
+	wiretest.EqualList(t, "the plugins after com:acme went", d.plugins(), "hello-maven-plugin")
+	wiretest.EqualList(t, "the versions after com:acme went", d.Versions)
 	g.Want(g.Ada("DELETE", "/com/acme/hello-maven-plugin/", nil), 204, "")
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
 }

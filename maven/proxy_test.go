@@ -274,9 +274,9 @@ func TestOwnNamesAreNotLookedForUpstream(t *testing.T) {
 	}
 	g.deploy("com.acme:lib:1.0")
 	d := g.metadata(g.Want(g.Do("GET", lib+metadataFile, nil), 200, "").Body)
-	if d.Release != "1.0" || d.Latest != "1.0" || !slices.Equal(d.Versions, []string{"1.0"}) {
-		t.Errorf("%+v", d)
-	}
+	wiretest.Equal(t, "the latest version", d.Latest, "1.0")
+	wiretest.Equal(t, "the release", d.Release, "1.0")
+	wiretest.EqualList(t, "the versions", d.Versions, "1.0")
 	g.Want(g.Do("GET", lib+"99/lib-99.jar", nil), 404, "")
 	if asked := y.requests(); len(asked) > 0 {
 		t.Errorf("asked %q", asked)

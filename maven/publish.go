@@ -227,11 +227,11 @@ func (u *upload) bytes() ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(u.stage, 0, u.stage.Size()))
 }
 
-// verdict is what a file is to the version it comes to.
-type verdict int
+// outcome is what a file is to the version it comes to.
+type outcome int
 
 const (
-	fresh    verdict = iota // not there yet
+	fresh    outcome = iota // not there yet
 	same                    // there with these bytes: a client that deploys again
 	confirms                // the same, in an open version that was left and is being deployed again
 	kept                    // another signature of the same file: the first stays
@@ -240,9 +240,9 @@ const (
 
 // store commits the file in one transaction with its version.
 func (u *upload) store(ctx context.Context) error {
-	var v verdict
+	var v outcome
 	err := u.s.Repo.View(ctx, u.name, func(p *store.PackageTx[Meta]) (err error) {
-		_, v, err = u.judge(p)
+		_, v, err = u.compare(p)
 		return err
 	})
 	if err != nil || v == kept {
@@ -265,8 +265,8 @@ func (u *upload) store(ctx context.Context) error {
 	return err
 }
 
-// judge compares the file with what is there.
-func (u *upload) judge(p *store.PackageTx[Meta]) (store.Version[Meta], verdict, error) {
+// compare compares the file with what is there.
+func (u *upload) compare(p *store.PackageTx[Meta]) (store.Version[Meta], outcome, error) {
 	v, err := p.Version(u.id)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Version[Meta]{ID: u.id, Meta: Meta{Base: u.q.Version, Open: true}}, fresh, nil
@@ -288,7 +288,7 @@ func (u *upload) judge(p *store.PackageTx[Meta]) (store.Version[Meta], verdict, 
 	case u.file.Sig != "":
 		return v, kept, nil
 	}
-	return v, fresh, u.refuse(v.Files[i])
+	return v, fresh, u.immutable(v.Files[i])
 }
 
 // left reports whether the version is open and this file of it is a remnant of an attempt that was given up.
@@ -301,7 +301,8 @@ func (u *upload) restarts(m Meta, now time.Time) bool {
 	return m.Open && now.Sub(m.Last) >= abandoned && u.s.busy.Count(u.name+"\x00"+u.id) <= 1
 }
 
-func (u *upload) refuse(old store.File) error {
+// immutable is the error of a file that would replace another that may not change.
+func (u *upload) immutable(old store.File) error {
 	what := "Release " + names.Coordinates(u.name, u.id) + " is immutable"
 	if u.id != u.q.Version {
 		what = "Build " + names.Coordinates(u.name, u.id) + " exists already; deploy again to get the next build number"
@@ -312,8 +313,8 @@ func (u *upload) refuse(old store.File) error {
 }
 
 // apply is the one transaction of an upload.
-func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected verdict) error {
-	v, what, err := u.judge(p)
+func (u *upload) apply(p *store.PackageTx[Meta], b store.Blob, expected outcome) error {
+	v, what, err := u.compare(p)
 	switch {
 	case err != nil:
 		return err

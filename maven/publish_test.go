@@ -197,11 +197,7 @@ func TestOpenVersionIsServedAndNotListed(t *testing.T) {
 	}
 	g.Want(g.announce("com.acme:lib:1.0"), 201, "")
 	g.wantVersions("com.acme:lib", "1.0")
-	if a := g.Do(
-		"GET", lib+"1.0/lib-1.0.jar", nil,
-	); a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" {
-		t.Errorf("%v", a)
-	}
+	g.Do("GET", lib+"1.0/lib-1.0.jar", nil).WantHeader(t, "Cache-Control", "public, max-age=31536000, immutable")
 	// What is not there cannot be announced.
 	g.Want(g.announce("com.acme:lib:9.9"), 201, "")
 	g.wantVersions("com.acme:lib", "1.0")
@@ -319,9 +315,8 @@ func TestFirstSignatureStays(t *testing.T) {
 	}
 	g.put(lib+"1.0/lib-1.0.pom.sigstore.json", "{}")
 	d := g.Want(g.Do("GET", lib+"1.0/", nil, wiretest.Header("Accept", "application/json")), 200, "").Object(t)
-	if wiretest.At(d, "version", "signed", "lib-1.0.jar.asc", "key") != "0102030405060708" {
-		t.Errorf("%v", d["version"])
-	}
+	key := wiretest.At(d, "version", "signed", "lib-1.0.jar.asc", "key")
+	wiretest.Equal[any](t, "the key of lib-1.0.jar.asc", key, "0102030405060708")
 }
 
 // TestWrongChecksumTakesItsFileOut (A5): a checksum that does not match is refused, takes its file out, and keeps its
@@ -407,8 +402,9 @@ func TestRedeployReplacesFilesOfReleases(t *testing.T) {
 	g.clock.Advance(time.Minute)
 	g.put(lib+"1.0/lib-1.0.jar", "new")
 	a := g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "new")
-	if a.Header.Get("Cache-Control") != "no-cache" || a.Header.Get("Last-Modified") == first.Get("Last-Modified") {
-		t.Errorf("%v", a)
+	a.WantHeader(t, "Cache-Control", "no-cache")
+	if at := a.Header.Get("Last-Modified"); at == first.Get("Last-Modified") {
+		t.Errorf("a file that was replaced has still the time %s", at)
 	}
 	tail, err := g.Store.JournalTail(context.Background(), 2)
 	if err != nil || !slices.ContainsFunc(tail, func(e store.Entry) bool {

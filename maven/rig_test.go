@@ -403,6 +403,14 @@ type document struct {
 
 func (d document) all() []string { return slices.Clone(d.Versions) }
 
+// plugins are the artifacts of the document's plugins.
+func (d document) plugins() (list []string) {
+	for _, p := range d.Plugins {
+		list = append(list, p.Artifact)
+	}
+	return list
+}
+
 func (g *rig) metadata(body string) (d document) {
 	g.T.Helper()
 	if err := xml.Unmarshal([]byte(body), &d); err != nil {

@@ -212,10 +212,8 @@ func TestPrefixesAreForThoseWhoReadAll(t *testing.T) {
 		g.deploy(gav)
 	}
 	want := metadata.PrefixHeader + "\n/com/acme\n/junit\n/org/other\n"
-	if a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, ""); a.Body != want ||
-		a.Header.Get("Content-Type") != names.TypeText {
-		t.Errorf("%v", a)
-	}
+	a := g.Want(g.Do("GET", "/.meta/prefixes.txt", nil), 200, "").WantHeader(t, "Content-Type", names.TypeText)
+	wiretest.Equal(t, "the prefixes", a.Body, want)
 	g.Want(g.Do("GET", "/.meta/prefixes.txt.sha1", nil), 200, sumsText(want)["sha1"])
 	g.Want(g.Ada("DELETE", "/org/other/z/", nil), 204, "")
 	g.Want(g.Ada("DELETE", "/com/acme/tools/x/", nil), 204, "")
@@ -240,15 +238,13 @@ func TestCatalogListsReadableArchetypes(t *testing.T) {
 	g.deploy("com.secret:start:1", archetype)
 	g.deploy("com.acme:lib:1.0")
 	a := g.Want(g.Do("GET", "/archetype-catalog.xml", nil), 200, "<description>Begin</description>")
-	if strings.Count(a.Body, "<archetype>") != 2 || strings.Contains(a.Body, "secret") {
-		t.Errorf("%v", a)
-	}
+	a.WantNot(t, "secret")
+	wiretest.Equal(t, "the archetypes that are listed", strings.Count(a.Body, "<archetype>"), 2)
 	g.Want(g.Do("GET", "/archetype-catalog.xml.sha1", nil), 200, sumsText(a.Body)["sha1"])
 	g.Want(g.Ada("GET", "/archetype-catalog.xml", nil), 200, "com.secret")
 	g.Want(g.Ada("DELETE", "/com/acme/start/1.0/", nil), 204, "")
-	if a := g.Do("GET", "/archetype-catalog.xml", nil); strings.Count(a.Body, "<archetype>") != 1 {
-		t.Errorf("%v", a)
-	}
+	a = g.Do("GET", "/archetype-catalog.xml", nil)
+	wiretest.Equal(t, "the archetypes after one was deleted", strings.Count(a.Body, "<archetype>"), 1)
 }
 
 // TestDirectoriesListWhatIsAnnounced (A9): plain links, escaped, of what is announced; and JSON for who accepts it.
@@ -293,15 +289,15 @@ func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 		g.Want(g.Do("GET", path, nil), 404, "directory not found")
 	}
 	a := g.Do("GET", lib, nil)
-	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") ||
-		a.Header.Get("Content-Type") != "text/html; charset=utf-8" || a.Header.Get("Vary") != "Accept" {
-		t.Errorf("%v", a.Header)
+	a.WantHeader(t, "Content-Type", "text/html; charset=utf-8").WantHeader(t, "Vary", "Accept")
+	if csp := a.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") {
+		t.Errorf("%s: the policy %q forbids less than everything", lib, csp)
 	}
 	d := g.Want(g.Do("GET", lib, nil, wiretest.Header("Accept", "application/json")), 200, "").Object(t)
-	if wiretest.JSON(wiretest.At(d, "artifact", "versions")) != `["1.9","1.10","2-SNAPSHOT"]` ||
-		wiretest.At(d, "artifact", "release") != "1.10" || wiretest.JSON(wiretest.At(d, "artifact", "owners")) != `["ada"]` {
-		t.Errorf("%v", d)
-	}
+	wiretest.WantMembers(t, lib+" as JSON", d, wiretest.Fields{
+		"artifact/versions": []string{"1.9", "1.10", "2-SNAPSHOT"}, "artifact/release": "1.10",
+		"artifact/owners": []string{"ada"},
+	})
 }
 
 // TestVersionShowsItsInheritedPOM (A10): what a page is told of a version: its POM with what its parents say, its
@@ -345,29 +341,26 @@ func TestVersionShowsItsInheritedPOM(t *testing.T) {
 	// A parent that is not here is named; one that leads to itself ends.
 	g.deploy("com.acme:orphan:1", contents{".pom": pomXML("com.acme", "orphan", "1", parent("gone", 9))})
 	g.deploy("com.acme:loop:1", contents{".pom": pomXML("com.acme", "loop", "1", parent("loop", 1))})
-	if v := wiretest.At(
-		g.Do("GET", "/com/acme/orphan/1/", nil, asJSON).Object(t), "version", "project", "missing",
-	); v != "com.acme:gone:9" {
-		t.Error(v)
-	}
-	if v := wiretest.At(
-		g.Do("GET", "/com/acme/loop/1/", nil, asJSON).Object(t), "version", "project", "parents",
-	); len(v.([]any)) != maxParents {
-		t.Error(v)
-	}
+	orphan := g.Do("GET", "/com/acme/orphan/1/", nil, asJSON).Object(t)
+	wiretest.WantMembers(t, "a version without its parent", orphan, wiretest.Fields{
+		"version/project/missing": "com.acme:gone:9",
+	})
+	loop := g.Do("GET", "/com/acme/loop/1/", nil, asJSON).Object(t)
+	parents, _ := wiretest.At(loop, "version", "project", "parents").([]any)
+	wiretest.Equal(t, "the parents of a version that is its own parent", len(parents), maxParents)
 	bom := g.Want(g.Do("GET", "/com/acme/base/1/", nil, asJSON), 200, "").Object(t)
-	if wiretest.At(bom, "version", "pom", "bom") != true ||
-		!strings.Contains(fmt.Sprint(wiretest.At(bom, "version", "snippets", "maven")), "<scope>import</scope>") {
-		t.Errorf("%v", bom["version"])
+	wiretest.WantMembers(t, "a BOM", bom, wiretest.Fields{"version/pom/bom": true})
+	snippet := fmt.Sprint(wiretest.At(bom, "version", "snippets", "maven"))
+	if !strings.Contains(snippet, "<scope>import</scope>") {
+		t.Errorf("a BOM: the lines to copy are %q, want some with the scope import", snippet)
 	}
 	g.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{
 		".pom": pomXML("com.acme", "lib", "2-SNAPSHOT", "<name>Snap</name>"),
 	})
 	snap := g.Want(g.Do("GET", lib+"2-SNAPSHOT/", nil, asJSON), 200, "").Object(t)
-	if wiretest.At(snap, "version", "build") != "2-20261121.093001-1" ||
-		wiretest.At(snap, "version", "project", "name") != "Snap" {
-		t.Errorf("%v", snap["version"])
-	}
+	wiretest.WantMembers(t, "a snapshot", snap, wiretest.Fields{
+		"version/build": "2-20261121.093001-1", "version/project/name": "Snap",
+	})
 }
 
 // TestSearchFindsReadableArtifacts (A9): by words, coordinates, version and checksum, in both forms, and only what may
@@ -412,12 +405,7 @@ func TestSearchFindsReadableArtifacts(t *testing.T) {
 			t.Errorf("%s: %q, want %s", query, got, want)
 		}
 	}
-	var all answer
-	if all = g.Ada("GET", "/solrsearch/select?q=1:"+sumsText("secret jar")["sha1"], nil); !strings.Contains(
-		all.Body, "com.secret:lib:1",
-	) {
-		t.Errorf("%v", all)
-	}
+	g.Ada("GET", "/solrsearch/select?q=1:"+sumsText("secret jar")["sha1"], nil).WantBody(t, "com.secret:lib:1")
 	ga := g.Do("GET", "/solrsearch/select?q=a:lib", nil).Object(t)
 	doc := wiretest.At(ga, "response", "docs").([]any)[0]
 	for key, want := range map[string]string{
@@ -430,14 +418,10 @@ func TestSearchFindsReadableArtifacts(t *testing.T) {
 	x := g.Want(
 		g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib&core=gav", nil), 200, `<str name="id">com.acme:lib:1.1</str>`,
 	)
-	if x.Header.Get("Content-Type") != names.TypeXML || !strings.Contains(x.Body, `numFound="2"`) {
-		t.Errorf("%v", x)
-	}
+	x.WantHeader(t, "Content-Type", names.TypeXML).WantBody(t, `numFound="2"`)
 	g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, `<int name="versionCount">2</int>`)
 	g.Want(g.Ada("DELETE", lib, nil), 204, "")
-	if a := g.Do("GET", "/solrsearch/select?q=a:lib", nil); !strings.Contains(a.Body, `"numFound":0`) {
-		t.Errorf("%v", a)
-	}
+	g.Do("GET", "/solrsearch/select?q=a:lib", nil).WantBody(t, `"numFound":0`)
 }
 
 // TestSearchByClassifierCountsItsVersions (A9): pages and counts are those of the versions that have the classifier.
@@ -481,15 +465,12 @@ func TestNamesAreNeverMarkup(t *testing.T) {
 	}
 	g.Want(g.Ada("PUT", lib+"1.0/%3Cscript%3E.jar", "x"), 400, "")
 	d := g.Want(g.Do("GET", lib+"1.0/", nil, wiretest.Header("Accept", "application/json")), 200, "")
-	if d.Header.Get("Content-Type") != "application/json" ||
-		wiretest.At(d.Object(t), "version", "project", "url") != nil ||
-		wiretest.At(d.Object(t), "version", "project", "name") != evil {
-		t.Errorf("%v", d)
-	}
+	d.WantHeader(t, "Content-Type", "application/json")
+	wiretest.WantMembers(t, "a POM with strange texts", d.Object(t), wiretest.Fields{
+		"version/project/url": nil, "version/project/name": evil,
+	})
 	x := g.Want(g.Do("GET", "/solrsearch/select?wt=xml&q=a:lib", nil), 200, "")
-	if strings.Contains(x.Body, "<script>") {
-		t.Errorf("%v", x)
-	}
+	x.WantNot(t, "<script>")
 }
 
 // TestSentMetadataIsNotEvaluated (CVE-2024-5082): what a client puts into metadata is neither evaluated nor shown to
@@ -505,9 +486,9 @@ func TestSentMetadataIsNotEvaluated(t *testing.T) {
 		)
 	}
 	d := g.metadata(g.Do("GET", lib+metadataFile, nil).Body)
-	if d.Latest != "1.0" || d.Release != "1.0" || !slices.Equal(d.Versions, []string{"1.0"}) {
-		t.Errorf("%+v", d)
-	}
+	wiretest.Equal(t, "the latest version", d.Latest, "1.0")
+	wiretest.Equal(t, "the release", d.Release, "1.0")
+	wiretest.EqualList(t, "the versions", d.Versions, "1.0")
 }
 
 // TestQuotaIsAskedBeforeTheBody: a file that cannot be taken is refused before it is sent.

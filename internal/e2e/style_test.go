@@ -24,8 +24,8 @@ var done = []string{
 	"internal/config", "internal/e2e", "internal/ledger", "internal/miniclient",
 	"internal/multiform", "internal/pep440", "internal/problem", "internal/pydist", "internal/rawjson",
 	"internal/rebuild", "internal/registry", "internal/route", "internal/rubymarshal", "internal/semver",
-	"internal/server", "internal/sortedlist", "internal/trust", "internal/wire", "internal/xmlrpc", "npm",
-	"rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream", "web",
+	"internal/server", "internal/sortedlist", "internal/trust", "internal/wire", "internal/xmlrpc", "maven",
+	"npm", "rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream", "web",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 
