@@ -24,7 +24,7 @@ var done = []string{
 	"internal/multiform", "internal/pep440", "internal/problem", "internal/pydist", "internal/rawjson",
 	"internal/rebuild", "internal/registry", "internal/route", "internal/rubymarshal", "internal/semver",
 	"internal/server", "internal/sortedlist", "internal/trust", "internal/wire", "internal/xmlrpc", "npm",
-	"rubygems/gemspec", "rubygems/names", "rubygems/version", "store", "upstream", "web",
+	"rubygems", "store", "upstream", "web",
 	"docs", "main.go", "CHANGELOG.md", "CONTRIBUTING.md", "README.md",
 }
 
