@@ -60,8 +60,8 @@ func (s *server) tablesOf(tx *store.Tx) ledger.Tables { return kindTables(s.Repo
 
 func (s *server) endpoint() wire.Endpoint[Request] {
 	return wire.Endpoint[Request]{
-		Kind: store.RubyGems, Routes: s.routes(), Grammar: grammar, Resolve: s.resolve, Target: target,
-		Writer: mayWrite, Fail: fail,
+		Kind: store.RubyGems, Routes: s.routes(), Grammar: grammar, Shortcut: shortcut, Resolve: s.resolve,
+		Target: target, Writer: mayWrite, Fail: fail,
 	}
 }
 
