@@ -75,7 +75,7 @@ var grammar = route.Grammar[Request]{
 	Malformed: func() error { return badPath("The path is malformed.") },
 }
 
-// shortcut reads the path that Bundler asks for first each time it runs, and most often for nothing else.
+// shortcut reads the path that Bundler and gem ask for first.
 func shortcut(method, path string) (op string, q Request, ok bool) {
 	return "rubygems.versions", q, path == root+"/versions" && (method == http.MethodGet || method == http.MethodHead)
 }
