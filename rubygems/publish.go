@@ -32,7 +32,7 @@ import (
 // publication is one version that is being pushed. It is the steps of registry.Publish.
 type publication struct {
 	s     *server
-	who   auth.Identity
+	who   auth.Identity // of the client
 	stage *store.Stage
 
 	bundles []byte // attestations as they were sent

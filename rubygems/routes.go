@@ -5,6 +5,7 @@ package rubygems
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -72,6 +73,11 @@ var grammar = route.Grammar[Request]{
 	},
 	NoRoute:   func(string) error { return problem.Errorf(problem.ErrNoRoute, noAddress) },
 	Malformed: func() error { return badPath("The path is malformed.") },
+}
+
+// shortcut reads the path that Bundler and gem ask for first.
+func shortcut(method, path string) (op string, q Request, ok bool) {
+	return "rubygems.versions", q, path == root+"/versions" && (method == http.MethodGet || method == http.MethodHead)
 }
 
 // noAddress is the text of a 404 for an address that does not exist.

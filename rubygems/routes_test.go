@@ -107,6 +107,25 @@ func TestEveryPathParsesAndLinksBack(t *testing.T) {
 	}
 }
 
+func TestShortcutSaysWhatTheTableSays(t *testing.T) {
+	for line, want := range map[string]bool{
+		"GET /versions": true, "HEAD /versions": true, "POST /versions": false, "GET /versions/": false,
+		"GET //versions": false, "GET /version%73": false, "GET /names": false, "GET /": false,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		op, q, ok := shortcut(method, root+path)
+		if ok != want {
+			t.Errorf("%s has a shortcut: %t, want %t", line, ok, want)
+		}
+		if !ok {
+			continue
+		}
+		if op2, q2, err := parseRaw(t, method, root+path); err != nil || op2 != op || !reflect.DeepEqual(q2, q) {
+			t.Errorf("the shortcut of %s is %s %+v, and the table says %s %+v, %v", line, op, q, op2, q2, err)
+		}
+	}
+}
+
 // wantMisfits fails unless each request line, "GET /path", is refused with the error.
 func wantMisfits(t *testing.T, want error, lines ...string) {
 	t.Helper()

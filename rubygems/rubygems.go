@@ -21,7 +21,7 @@ type Options struct {
 	ServeYanked bool
 }
 
-// WithDefaults is o with what a registry uses that nobody configured in the place of what is zero.
+// WithDefaults returns o with the defaults in place of zero values.
 func (o Options) WithDefaults() Options {
 	o.MaxGem = cmp.Or(o.MaxGem, 1<<30)
 	return o
@@ -60,16 +60,16 @@ func (s *server) tablesOf(tx *store.Tx) ledger.Tables { return kindTables(s.Repo
 
 func (s *server) endpoint() wire.Endpoint[Request] {
 	return wire.Endpoint[Request]{
-		Kind: store.RubyGems, Routes: s.routes(), Grammar: grammar, Resolve: s.resolve, Target: target,
-		Writer: mayWrite, Fail: fail,
+		Kind: store.RubyGems, Routes: s.routes(), Grammar: grammar, Shortcut: shortcut, Resolve: s.resolve,
+		Target: target, Writer: mayWrite, Fail: fail,
 	}
 }
 
 // target is what the right of an operation is about.
 func target(q Request) (typ, name string) { return typeGem, q.Name }
 
-// resolve finds the gem and the version that the name of a file stands for. What stands for none keeps its name as the
-// name of a gem, so that whoever must log in first is told so, whether there is such a file or not.
+// resolve finds the gem and the version that the name of a file stands for. If there is none, the name stands in for
+// that of a gem: a client that must log in learns so whether the file exists or not.
 func (s *server) resolve(ctx context.Context, _ string, q Request) (Request, error) {
 	if q.Full == "" {
 		return q, nil
