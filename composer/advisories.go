@@ -1,7 +1,7 @@
 package composer
 
-// composer audit, answered from advisories that an operator loads: PUT /api/advisories replaces them all. Nothing is asked
-// of anybody else, so no name of a private package leaves the house.
+// composer audit, answered from advisories that an operator loads: PUT /api/advisories replaces them all. Nothing is
+// asked of anybody else, so no name of a private package leaves the house.
 
 import (
 	"context"
@@ -51,7 +51,9 @@ func (a *advised) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(raw, (*plain)(a)); err != nil {
 		return err
 	}
-	for _, s := range []*string{&a.ID, &a.RemoteID, &a.Title, &a.Affected, &a.Source, &a.Reported, &a.Repository, a.Link, a.CVE, a.Severity} {
+	for _, s := range []*string{
+		&a.ID, &a.RemoteID, &a.Title, &a.Affected, &a.Source, &a.Reported, &a.Repository, a.Link, a.CVE, a.Severity,
+	} {
 		if s != nil {
 			*s = manifest.Clean(*s)
 		}
@@ -101,7 +103,8 @@ func (s *server) restamp(tx *store.Tx, name string) error {
 			return err
 		}
 		// Written below the package, so that its generation moves as well.
-		if err := tx.Index(indexState).Put([]byte(stateAdvisories), []byte(tx.Tx().Now().UTC().Format(time.RFC3339Nano))); err != nil {
+		now := tx.Tx().Now().UTC().Format(time.RFC3339Nano)
+		if err := tx.Index(indexState).Put([]byte(stateAdvisories), []byte(now)); err != nil {
 			return err
 		}
 		tx.Tx().Log(store.Entry{Kind: store.Composer, Package: name, Op: advisory.OpLoad})
@@ -111,7 +114,8 @@ func (s *server) restamp(tx *store.Tx, name string) error {
 
 // partial is what a package's document says of an advisory.
 func (a advised) partial() json.RawMessage {
-	return append(appendMember(append(appendMember([]byte{'{'}, "advisoryId", a.ID), ','), "affectedVersions", a.Affected), '}')
+	out := append(appendMember([]byte{'{'}, "advisoryId", a.ID), ',')
+	return append(appendMember(out, "affectedVersions", a.Affected), '}')
 }
 
 // listMalware is the list of versions that must not be installed, as documents name it.
@@ -126,7 +130,8 @@ func (a advised) entry() json.RawMessage {
 	return append(appendMember(append(out, ','), "id", a.ID), '}')
 }
 
-// getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock file.
+// getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock
+// file.
 func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.serveWhole(w, r, "filter", func(ctx context.Context, view registry.View) ([]byte, error) {
 		found, err := s.advisories(ctx, view, nil, 0)
@@ -149,8 +154,8 @@ func (s *server) getFilter(w http.ResponseWriter, r *http.Request, _ Request) er
 	})
 }
 
-// audit answers composer audit: packages by name, or everything since a time. A name that is known and has no advisories has
-// an empty list, one that is not known, or not for whoever asks, is absent.
+// audit answers composer audit: packages by name, or everything since a time. A name that is known and has no
+// advisories has an empty list, one that is not known, or not for the client, is absent.
 func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	view := s.View(ctx)

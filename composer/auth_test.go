@@ -1,5 +1,7 @@
 package composer
 
+// Rights: every operation against every kind of user, read-only tokens, and guessing.
+
 import (
 	"fmt"
 	"strings"
@@ -16,7 +18,9 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	pkg := "/packages/" + name
 	all := map[string]wiretest.Case{}
 	add := func(op, method, path string, body any, status int) {
-		all[op] = wiretest.Case{Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name) && op != "composer.put"}
+		all[op] = wiretest.Case{
+			Method: method, Path: path, Body: body, Status: status, Whole: !strings.Contains(path, name) && op != "composer.put",
+		}
 	}
 	add("composer.root", "GET", "/packages.json", nil, 200)
 	add("composer.metadata", "GET", "/p2/"+name+".json", nil, 200)
@@ -40,12 +44,12 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	return all
 }
 
-// TestE_Matrix: every operation of the table against every right, on public and on private packages. A right that is missing
-// is refused before anything happens; one that is there is enough.
-func TestE_Matrix(t *testing.T) {
+// TestRightsOfEveryOperation: every operation of the table against every right, on public and on private packages. A
+// right that is missing is refused before anything happens; one that is there is enough.
+func TestRightsOfEveryOperation(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"composer:package:secret/*"} })
-	// put asks for no right of a name before it has read the archive, so that each of its requests needs a package that has
-	// not got the version yet.
+	// put asks for no right of a name before it has read the archive, so that each of its requests needs a package that
+	// has not got the version yet.
 	n := 0
 	wiretest.Matrix[Request]{
 		Routes: (&server{}).routes(), Scope: "composer:package",
@@ -82,8 +86,8 @@ func TestE_Matrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// TestE_ReadOnlyToken: a read-only token changes nothing, whatever its user may.
-func TestE_ReadOnlyToken(t *testing.T) {
+// TestReadOnlyTokenChangesNothing: a read-only token changes nothing, whatever its user may.
+func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -98,8 +102,8 @@ func TestE_ReadOnlyToken(t *testing.T) {
 	}
 }
 
-// TestE_LoginLimit: guessing is slowed down, and the answer says for how long.
-func TestE_LoginLimit(t *testing.T) {
+// TestGuessingIsSlowedDown: guessing is slowed down, and the answer says for how long.
+func TestGuessingIsSlowedDown(t *testing.T) {
 	g := newRig(t)
 	for i := range 200 {
 		a := g.Do("GET", "/packages.json", nil, wiretest.Basic("ada", fmt.Sprint("guess", i)))

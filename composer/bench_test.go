@@ -1,5 +1,7 @@
 package composer
 
+// What rendering, publishing and reading cost.
+
 import (
 	"context"
 	"fmt"

@@ -1,16 +1,16 @@
-// Package composer serves a Composer 2 repository: Composer installs from it, searches it and audits against it; scripts
-// publish to it in the dialects of other registries, since Composer itself cannot publish.
+// Package composer serves a Composer 2 repository: Composer installs from it, searches it and audits against it;
+// scripts publish to it in the dialects of other registries, since Composer itself cannot publish.
 //
-// A package is a store package of kind composer. A release is called by its normalised version; each state of a branch is a
-// version of its own, called by branch and archive, and a store tag named like the branch points at the present one. So the
-// archive a lock file names is served for as long as nobody purges it. What documents show of a version is a fragment, a row
-// derived from its record: rendering compares each with the one before, as minified metadata wants it, and decodes nothing.
-// A publish costs the same however many versions there are.
+// A package is a store package of kind composer. A release is called by its normalised version; each state of a branch
+// is a version of its own, called by branch and archive, and a store tag named like the branch points at the present
+// one. So the archive a lock file names is served for as long as nobody purges it. What documents show of a version is
+// a fragment, a row derived from its record: rendering compares each with the one before, as minified metadata wants
+// it, and decodes nothing. A publish costs the same however many versions there are.
 //
 // # Wire table
 //
-// Method, path below /composer, operation and what it needs; who asks for it stands with the routes in composer.go, from
-// which the table is made. HEAD is answered wherever GET is.
+// Method, path below /composer, operation and what it needs; who asks for it stands with the routes in composer.go,
+// from which the table is made. HEAD is answered wherever GET is.
 //
 //	GET     /packages.json                                          composer.root            list
 //	GET     /                                                       composer.root            list
@@ -40,9 +40,10 @@
 //
 // # Rights
 //
-// Reading needs read, publishing create, replacing the state of a branch and settings write, deleting delete, and loading
-// advisories admin. The first publisher of a package is its owner; a private package is seen by its owners, by administrators
-// and by users to whom scopes were given for it. To everybody else it answers as one that does not exist, in every list too.
+// Reading needs read, publishing create, replacing the state of a branch and settings write, deleting delete, and
+// loading advisories admin. The first publisher of a package is its owner; a private package is seen by its owners, by
+// administrators and by users to whom scopes were given for it. To everybody else it answers as one that does not
+// exist, in every list too.
 //
 // # Where is what
 //
@@ -51,7 +52,7 @@
 //	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
 //	downloads.go  counts             advisories.go audit               errors.go      every error body
 //
-//	names/      names of packages    version/  versions and constraints, as composer/semver, the library in PHP, reads them
+//	names/      names of packages    version/      versions and constraints, as the library composer/semver has them
 //	archive/    the ZIP archive      manifest/ composer.json
 //	minify/     lists of versions, minified
 package composer

@@ -78,8 +78,8 @@ func countsOf(tx *store.Tx, name string) (c counts, err error) {
 	return c, nil
 }
 
-// notify counts what a client says it has installed. Nothing is ever wrong with a notification: names that are not here, or
-// not for whoever asks, are left out without a word, and so is what comes too often.
+// notify counts what a client says it has installed. Nothing is ever wrong with a notification: names that are not
+// here, or not for the client, are ignored, and so is what comes too often.
 func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error {
 	ctx := r.Context()
 	view := s.View(ctx)
@@ -93,7 +93,9 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 		} `json:"downloads"`
 	}
 	if json.Unmarshal(raw, &body) != nil || len(body.Downloads) > maxListParameter {
-		return problem.Errorf(store.ErrInvalid, "A notification is an object with a list downloads of at most %d entries.", maxListParameter)
+		return problem.Errorf(
+			store.ErrInvalid, "A notification is an object with a list downloads of at most %d entries.", maxListParameter,
+		)
 	}
 	actor := store.ActorFrom(ctx)
 	if !s.counter.admit(actor.User+" "+actor.Token+" "+actor.Addr, time.Now()) {
@@ -109,7 +111,7 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request, _ Request) error
 	return wire.JSON(w, http.StatusCreated, map[string]string{"status": "success"})
 }
 
-// count adds one install to each package that is here and that whoever asks may read.
+// count adds one install to each package that is here and that the client may read.
 func (s *server) count(ctx context.Context, view registry.View, names []string) error {
 	slices.Sort(names)
 	known, err := s.known(ctx, slices.Compact(names))

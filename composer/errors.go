@@ -1,6 +1,6 @@
 package composer
 
-// The one place that writes error bodies (A5). Composer prints warning where it stops for good; scripts read message.
+// The one place that writes error bodies. Composer prints warning where it stops for good; scripts read message.
 
 import (
 	"cmp"
@@ -23,7 +23,8 @@ func absent(f wire.Failure) string {
 // status is the status of a failure as scripts that publish expect it.
 func status(f wire.Failure) int {
 	switch {
-	case f.Status == http.StatusBadRequest && errors.Is(f.Err, store.ErrInvalid) && (f.Op == "composer.put" || f.Op == "composer.upload"):
+	case f.Status == http.StatusBadRequest && errors.Is(f.Err, store.ErrInvalid) &&
+		(f.Op == "composer.put" || f.Op == "composer.upload"):
 		return http.StatusUnprocessableEntity
 	case errors.Is(f.Err, store.ErrConflict):
 		return http.StatusConflict

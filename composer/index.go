@@ -1,7 +1,7 @@
 package composer
 
-// Records into documents. Pure: rendering is comparing and copying, because a document of thousands of versions is asked for
-// often and a publish must not cost more the more versions there are. No composer.json is decoded here.
+// Records into documents. Pure: rendering is comparing and copying, because a document of thousands of versions is
+// asked for often and a publish must not cost more the more versions there are. No composer.json is decoded here.
 
 import (
 	"bytes"
@@ -34,7 +34,8 @@ func tableOf(normalized string) string {
 	return indexReleases
 }
 
-// fragment is what documents show of one version, ready to be compared and copied. It is derived from the version's record.
+// fragment is what documents show of one version, ready to be compared and copied. It is derived from the version's
+// record.
 type fragment struct {
 	ID        string // normalised version
 	Version   string // as written
@@ -46,7 +47,9 @@ type fragment struct {
 
 // fragmentOf derives a version's fragment.
 func fragmentOf(normalized string, v store.Version[Meta]) (fragment, error) {
-	f := fragment{ID: normalized, Version: v.Meta.Version, Reference: v.Meta.Reference, Published: v.Published, Blob: v.Meta.Entry.Blob}
+	f := fragment{
+		ID: normalized, Version: v.Meta.Version, Reference: v.Meta.Reference, Published: v.Published, Blob: v.Meta.Entry.Blob,
+	}
 	return f, f.fill(v.Meta.Entry.JSON)
 }
 
@@ -67,7 +70,9 @@ func (f *fragment) fill(raw []byte) error {
 
 // encode is the row: each part with its length before it.
 func (f *fragment) encode() []byte {
-	parts := [][]byte{[]byte(f.Version), []byte(f.Reference), []byte(f.Blob), binary.AppendVarint(nil, f.Published.UnixNano())}
+	parts := [][]byte{
+		[]byte(f.Version), []byte(f.Reference), []byte(f.Blob), binary.AppendVarint(nil, f.Published.UnixNano()),
+	}
 	for _, x := range f.Fields {
 		parts = append(parts, []byte(x.Key), x.Value)
 	}
@@ -94,7 +99,10 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 		return f, fmt.Errorf("fragment of %s: %w", key, store.ErrFormat)
 	}
 	published, _ := binary.Varint(parts[3])
-	f = fragment{ID: string(key), Version: string(parts[0]), Reference: string(parts[1]), Blob: digest.Digest(parts[2]), Published: time.Unix(0, published).UTC()}
+	f = fragment{
+		ID: string(key), Version: string(parts[0]), Reference: string(parts[1]), Blob: digest.Digest(parts[2]),
+		Published: time.Unix(0, published).UTC(),
+	}
 	f.Fields = make([]minify.Field, 0, len(parts)/2-2)
 	for i := 4; i < len(parts); i += 2 {
 		f.Fields = append(f.Fields, minify.Field{Key: string(parts[i]), Value: parts[i+1]})
@@ -131,7 +139,11 @@ type listed struct {
 // entry appends the members of one version. base is the registry's URL without a final slash.
 func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	f := &p.Fragments[i]
-	out = append(out, minify.Field{Key: "name", Value: rawjson.Quote(p.Name)}, minify.Field{Key: "version", Value: rawjson.Quote(f.Version)}, minify.Field{Key: "version_normalized", Value: rawjson.Quote(f.ID)})
+	out = append(out,
+		minify.Field{Key: "name", Value: rawjson.Quote(p.Name)},
+		minify.Field{Key: "version", Value: rawjson.Quote(f.Version)},
+		minify.Field{Key: "version_normalized", Value: rawjson.Quote(f.ID)},
+	)
 	published := strconv.AppendQuote(nil, f.Published.UTC().Format(time.RFC3339))
 	timed := false
 	for _, x := range f.Fields {

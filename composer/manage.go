@@ -19,8 +19,8 @@ import (
 	"larder/store"
 )
 
-// deleteVersion takes a version out of documents and lists. Its archive stays for the lock files that name it, unless the
-// request says purge: then the bytes go, and the number of a release is never given again.
+// deleteVersion takes a version out of documents and lists. Its archive stays for the lock files that name it, unless
+// the request says purge: then the bytes go, and the number of a release is never given again.
 func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request) error {
 	normalized, ok := version.Parse(q.Version)
 	if !ok {
@@ -182,7 +182,10 @@ func (s *server) setSettings(w http.ResponseWriter, r *http.Request, q Request) 
 	}
 	var asked settings
 	if json.Unmarshal(raw, &asked) != nil || asked.Owners != nil {
-		return problem.Errorf(store.ErrInvalid, "Settings are an object with private (true or false) and abandoned (true, false or the name of a package).")
+		return problem.Errorf(
+			store.ErrInvalid,
+			"Settings are an object with private (true or false) and abandoned (true, false or the name of a package).",
+		)
 	}
 	if asked.Abandoned, err = abandonedSetting(asked.Abandoned); err != nil {
 		return err
@@ -231,7 +234,9 @@ func (a settings) apply(tx *store.PackageTx[Meta]) error {
 		note = append(note, "abandoned: "+string(a.Abandoned))
 	}
 	if len(note) > 0 {
-		tx.Tx().Log(store.Entry{Kind: store.Composer, Package: tx.Name(), Op: opJournalSettings, Note: strings.Join(note, ", ")})
+		tx.Tx().Log(store.Entry{
+			Kind: store.Composer, Package: tx.Name(), Op: opJournalSettings, Note: strings.Join(note, ", "),
+		})
 	}
 	return nil
 }
@@ -257,7 +262,10 @@ func (s *server) getChanges(w http.ResponseWriter, r *http.Request, q Request) e
 	now := ticks(time.Now())
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if q.Since < 0 {
-		return wire.JSON(w, http.StatusBadRequest, map[string]any{"error": "The parameter since is missing; begin with the time given here.", "timestamp": now})
+		return wire.JSON(
+			w, http.StatusBadRequest,
+			map[string]any{"error": "The parameter since is missing; begin with the time given here.", "timestamp": now},
+		)
 	}
 	actions, complete, err := s.changes(ctx, view, q.Since)
 	if err != nil {

@@ -1,5 +1,7 @@
 package composer
 
+// Deletion, purging, settings, and the feed of changes.
+
 import (
 	"context"
 	"fmt"
@@ -13,7 +15,8 @@ import (
 	"larder/store/storetest"
 )
 
-// TestDeleteVersion: out of documents and lists at once, but the archive stays for lock files; the same bytes bring it back.
+// TestDeleteVersion: out of documents and lists at once, but the archive stays for lock files; the same bytes bring it
+// back.
 func TestDeleteVersion(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "1.1.0", "2.0.0-beta1", "dev-main", "dev-feature/x")
@@ -38,10 +41,16 @@ func TestDeleteVersion(t *testing.T) {
 	if got := g.normals("acme/demo", "~dev"); got != "dev-main" {
 		t.Error(got)
 	}
-	g.Want(g.Do("GET", distPath("acme/demo", "dev-feature/x", newRelease("acme/demo", "dev-feature/x").reference()), nil), 200, "")
+	g.Want(
+		g.Do("GET", distPath("acme/demo", "dev-feature/x", newRelease("acme/demo", "dev-feature/x").reference()), nil), 200,
+		"",
+	)
 	g.publish("acme/demo", "dev-feature/x")
 	// The best that is left stands for the package.
-	for _, c := range [][2]string{{"1.1.0", "1.0.0.0"}, {"1.0.0", "2.0.0.0-beta1"}, {"2.0.0-beta1", "dev-main"}, {"dev-main", "dev-feature/x"}, {"dev-feature/x", ""}} {
+	for _, c := range [][2]string{
+		{"1.1.0", "1.0.0.0"}, {"1.0.0", "2.0.0.0-beta1"}, {"2.0.0-beta1", "dev-main"}, {"dev-main", "dev-feature/x"},
+		{"dev-feature/x", ""},
+	} {
 		g.Want(g.Ada("DELETE", "/packages/acme/demo/versions/"+c[0], nil), 204, "")
 		g.checkRows()
 	}
@@ -106,14 +115,17 @@ func TestDeletePackage(t *testing.T) {
 	g.Want(g.Ada("GET", "/packages/acme/demo/settings", nil), 404, "")
 	g.Want(g.put("ada", newRelease("acme/demo", "1.0.0")), 409, "deleted for good")
 	g.publish("acme/demo", "3.0.0", "dev-main")
-	if n := wiretest.At(g.Want(g.Do("GET", "/packages/acme/demo.json", nil), 200, "").Object(t), "package", "downloads", "total"); n != 0.0 {
+	if n := wiretest.At(
+		g.Want(g.Do("GET", "/packages/acme/demo.json", nil), 200, "").Object(t), "package", "downloads", "total",
+	); n != 0.0 {
 		t.Errorf("%v downloads", n)
 	}
 	g.Want(g.Ada("DELETE", "/packages/acme/none", nil), 404, "")
 	g.Want(g.Ada("DELETE", "/packages/acme/none?purge=1", nil), 404, "")
 }
 
-// TestSettings: private and abandoned, each by itself; what the registry is told of abandonment counts for every version.
+// TestSettings: private and abandoned, each by itself; what the registry is told of abandonment counts for every
+// version.
 func TestSettings(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.put("ada", newRelease("acme/demo", "1.0.0", fields{"abandoned": "acme/own"})), 201, "")
@@ -154,14 +166,17 @@ func TestSettings(t *testing.T) {
 	}
 	g.Want(g.Ada("PUT", path, fields{"private": true}), 200, `"private":true`)
 	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 404, "")
-	for _, body := range []any{"", "[]", fields{"abandoned": "x"}, fields{"abandoned": 7}, fields{"private": "yes"}, fields{"owners": []string{"bob"}}} {
+	for _, body := range []any{
+		"", "[]", fields{"abandoned": "x"}, fields{"abandoned": 7}, fields{"private": "yes"},
+		fields{"owners": []string{"bob"}},
+	} {
 		g.Want(g.Ada("PUT", path, body), 400, "")
 	}
 	g.Want(g.Ada("PUT", "/packages/acme/none/settings", fields{"private": true}), 404, "")
 }
 
-// TestA1_Changes: what mirrors follow: one line for each document, and a resync for who comes late.
-func TestA1_Changes(t *testing.T) {
+// TestChangesFeed: what mirrors follow: one line for each document, and a resync for who comes late.
+func TestChangesFeed(t *testing.T) {
 	g := newRig(t)
 	start := ticks(time.Now().Add(-time.Second))
 	feed := func(since int64) (lines []string, stamp int64) {
@@ -198,16 +213,27 @@ func TestA1_Changes(t *testing.T) {
 	}
 	g.Want(g.Ada("PUT", "/packages/acme/demo/settings", fields{"abandoned": true}), 200, "")
 	g.publish("acme/other", "1.0.0")
-	if got, _ := feed(next); !slices.Equal(got, []string{"update acme/demo", "update acme/demo~dev", "update acme/other"}) {
+	if got, _ := feed(next); !slices.Equal(
+		got, []string{"update acme/demo", "update acme/demo~dev", "update acme/other"},
+	) {
 		t.Errorf("%q", got)
 	}
 	g.Want(g.Ada("DELETE", "/packages/acme/demo?purge=1", nil), 204, "")
-	if got, _ := feed(next); !slices.Equal(got, []string{"delete acme/demo", "delete acme/demo~dev", "update acme/other"}) {
+	if got, _ := feed(next); !slices.Equal(
+		got, []string{"delete acme/demo", "delete acme/demo~dev", "update acme/other"},
+	) {
 		t.Errorf("%q", got)
 	}
 	g.User("root", nil, true)
-	g.Want(g.Do("PUT", "/api/advisories", []fields{sampleAdvisory("acme/other", "LSA-1", "*"), sampleAdvisory("acme/none", "LSA-2", "*")}, g.As("root")), 200, "")
-	if got, _ := feed(ticks(time.Now().Add(-time.Second))); !slices.Contains(got, "update acme/other") || slices.Contains(got, "update acme/none") {
+	g.Want(
+		g.Do(
+			"PUT", "/api/advisories",
+			[]fields{sampleAdvisory("acme/other", "LSA-1", "*"), sampleAdvisory("acme/none", "LSA-2", "*")}, g.As("root"),
+		),
+		200, "",
+	)
+	if got, _ := feed(ticks(time.Now().Add(-time.Second))); !slices.Contains(got, "update acme/other") ||
+		slices.Contains(got, "update acme/none") {
 		t.Errorf("%q", got)
 	}
 	if got, _ := feed(ticks(time.Now().Add(-25 * time.Hour))); !slices.Equal(got, []string{"resync *"}) {

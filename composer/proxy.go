@@ -1,7 +1,8 @@
 package composer
 
 // Copies of remote repositories. Their minified documents are expanded, every archive gets an address of ours, and the
-// result is minified again. Archives often lie on hosts of others and rarely have a checksum: the first copy counts, for good.
+// result is minified again. Archives often lie on hosts of others and rarely have a checksum: the first copy counts,
+// for good.
 
 import (
 	"context"
@@ -47,7 +48,9 @@ type remoteRoot struct {
 }
 
 func (s *server) rootOf(ctx context.Context, u *upstream.Upstream) (root remoteRoot, from *url.URL, err error) {
-	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject})
+	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+		Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject,
+	})
 	if err != nil {
 		return root, nil, err
 	}
@@ -125,7 +128,9 @@ func remoteReference(dist rawjson.Object) string {
 }
 
 // proxiedMetadata answers with an upstream's releases or branches.
-func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request, form string) (*store.Document, error) {
+func (s *server) proxiedMetadata(
+	w http.ResponseWriter, r *http.Request, q Request, form string,
+) (*store.Document, error) {
 	ctx := upstream.WithBudget(r.Context())
 	d, err := s.Up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
 	if err != nil {
@@ -133,7 +138,8 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	base, offline := s.URL(r), s.Up.Offline()
-	return s.Store.Document(r.Context(), d.Rendered(q.Name, base, form), func(ctx context.Context) (store.Rendered, error) {
+	key := d.Rendered(q.Name, base, form)
+	return s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err != nil {
 			return store.Rendered{}, err
@@ -170,7 +176,10 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		}
 		v, err := manifest.Remote(v, name)
 		if err != nil {
-			s.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name), slog.String("version", version), slog.Any("error", err))
+			s.Log.LogAttrs(
+				ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name),
+				slog.String("version", version), slog.Any("error", err),
+			)
 			continue
 		}
 		out = m.Append(comma(out, n), remoteEntry(v, name, base))
@@ -189,7 +198,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 	return append(out, '}', '\n'), nil
 }
 
-// mayOffer judges a version by its normal form, and by the version that it is written as: an upstream's two may differ.
+// mayOffer applies the rules to a version's normal form and to how it is written: an upstream's two may differ.
 func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) error {
 	if err := s.Up.Blocked(name, v.Text("version")); err != nil {
 		return err
@@ -197,7 +206,7 @@ func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) er
 	return s.Up.Allowed(ctx, name, v.Text("version_normalized"))
 }
 
-// remoteEntry is one version with our address for its archive, and no mirrors: they would lead elsewhere.
+// remoteEntry is one version with our address for its archive, and no mirrors, which have other addresses.
 func remoteEntry(v rawjson.Object, name, base string) (out []minify.Field) {
 	for _, m := range v {
 		switch m.Key {
@@ -268,9 +277,11 @@ func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
 	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no such archive", q.Name)
 }
 
-// proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there. Ours
-// hide theirs.
-func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room int) (hits []map[string]any, total int) {
+// proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there.
+// Ours hide theirs.
+func (s *server) proxiedSearch(
+	ctx context.Context, q Request, base string, room int,
+) (hits []map[string]any, total int) {
 	if !s.Up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
@@ -279,11 +290,14 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, base string, room
 		if err != nil || root.Search == "" {
 			continue
 		}
-		at, err := from.Parse(strings.NewReplacer("%query%", url.QueryEscape(q.Query), "%type%", url.QueryEscape(q.Type)).Replace(root.Search))
+		asked := strings.NewReplacer("%query%", url.QueryEscape(q.Query), "%type%", url.QueryEscape(q.Type))
+		at, err := from.Parse(asked.Replace(root.Search))
 		if err != nil {
 			continue
 		}
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + at.RawQuery, Ref: at.String(), Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Key: "search " + at.RawQuery, Ref: at.String(), Fresh: freshSearch,
+		})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}

@@ -1,6 +1,6 @@
 package composer
 
-// Uploads. Composer itself cannot publish; three dialects of other registries are what scripts speak (A7): PUT of the
+// Uploads. Composer itself cannot publish; three dialects of other registries are what scripts speak: PUT of the
 // archive to the registry, to a path of Nexus, to a path of Artifactory. They differ in where name and version stand.
 
 import (
@@ -94,7 +94,8 @@ func (p *publication) abort() {
 
 func (p *publication) answer(w http.ResponseWriter, status int) error {
 	return wire.JSON(w, status, map[string]string{
-		"status": "success", "package": p.name, "version": p.version, "version_normalized": p.normalized, "reference": p.reference,
+		"status": "success", "package": p.name, "version": p.version, "version_normalized": p.normalized,
+		"reference": p.reference,
 	})
 }
 
@@ -107,7 +108,8 @@ func (p *publication) receive(ctx context.Context) (err error) {
 	if form {
 		size = -1
 	}
-	if p.stage, err = p.s.Store.Stage(ctx, store.StageOptions{Size: size, Limit: p.s.opt.MaxArchive, Sums: []string{"sha1"}}); err != nil {
+	opts := store.StageOptions{Size: size, Limit: p.s.opt.MaxArchive, Sums: []string{"sha1"}}
+	if p.stage, err = p.s.Store.Stage(ctx, opts); err != nil {
 		return err
 	}
 	if form {
@@ -133,7 +135,9 @@ func (p *publication) receiveForm(r *http.Request) error {
 		return err
 	}
 	src := &p.asked.Source
-	for name, to := range map[string]*string{"version": &p.asked.Version, "src-type": &src.Type, "src-url": &src.URL, "src-ref": &src.Reference} {
+	for name, to := range map[string]*string{
+		"version": &p.asked.Version, "src-type": &src.Type, "src-url": &src.URL, "src-ref": &src.Reference,
+	} {
 		if *to == "" {
 			*to = f.Get(name)
 		}
@@ -152,7 +156,9 @@ func (p *publication) inspect() error {
 		return err
 	}
 	if p.asked.Name != "" && p.asked.Name != m.Name {
-		return problem.Errorf(store.ErrInvalid, "The request is about %s, but the archive's composer.json about %s.", p.asked.Name, m.Name)
+		return problem.Errorf(
+			store.ErrInvalid, "The request is about %s, but the archive's composer.json about %s.", p.asked.Name, m.Name,
+		)
 	}
 	p.manifest, p.name = m, m.Name
 	if err := p.chooseVersion(); err != nil {
@@ -168,7 +174,9 @@ func (p *publication) chooseVersion() error {
 		p.version = p.manifest.Version
 	}
 	if p.version == "" {
-		return problem.Errorf(store.ErrInvalid, "Neither the request nor the archive's composer.json has a version; add ?version= to the address.")
+		return problem.Errorf(
+			store.ErrInvalid, "Neither the request nor the archive's composer.json has a version; add ?version= to the address.",
+		)
 	}
 	for _, v := range []string{p.version, p.asked.Version, p.manifest.Version} {
 		if v == "" {
@@ -177,9 +185,15 @@ func (p *publication) chooseVersion() error {
 		n, ok := version.Parse(v)
 		switch {
 		case !ok:
-			return problem.Errorf(store.ErrInvalid, "%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v)
+			return problem.Errorf(
+				store.ErrInvalid,
+				"%.80q is not a version as Composer knows them, such as 1.2.3, v1.2.3-beta2, 1.x-dev or dev-main.", v,
+			)
 		case p.normalized != "" && p.normalized != n:
-			return problem.Errorf(store.ErrInvalid, "The request is about version %.80s, but the archive's composer.json about %.80s.", p.asked.Version, p.manifest.Version)
+			return problem.Errorf(
+				store.ErrInvalid, "The request is about version %.80s, but the archive's composer.json about %.80s.",
+				p.asked.Version, p.manifest.Version,
+			)
 		}
 		p.normalized = n
 	}
@@ -194,14 +208,16 @@ func (p *publication) setSource() error {
 	}
 	raw, ok := manifest.Source(s.Type, s.URL, s.Reference)
 	if !ok {
-		return problem.Errorf(store.ErrInvalid, "A source needs src-type, src-url and src-ref, none of which begins with a hyphen.")
+		return problem.Errorf(
+			store.ErrInvalid, "A source needs src-type, src-url and src-ref, none of which begins with a hyphen.",
+		)
 	}
 	p.manifest.Fields = p.manifest.Fields.Set("source", raw)
 	return nil
 }
 
-// repeated reports whether this version is here already with these bytes: a script that runs again must learn that there
-// is nothing to do.
+// repeated reports whether this version is here already with these bytes: a script that runs again must learn that
+// there is nothing to do.
 func (p *publication) repeated(ctx context.Context) (same bool, err error) {
 	err = p.s.Repo.View(ctx, p.name, func(tx *store.PackageTx[Meta]) error {
 		was, _, err := p.taken(tx, p.stage.Digest().String())
@@ -238,13 +254,19 @@ func (p *publication) taken(tx *store.PackageTx[Meta], digest string) (standing,
 	v, err := tx.Version(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(id):
-		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s was deleted for good and cannot be published again; choose a new version.", p.version, p.name)
+		return 0, v, problem.Errorf(
+			store.ErrExists, "Version %s of %s was deleted for good and cannot be published again; choose a new version.",
+			p.version, p.name,
+		)
 	case errors.Is(err, store.ErrNotFound):
 		return fresh, v, nil
 	case err != nil:
 		return 0, v, err
 	case v.Files[0].Digest.String() != digest:
-		return 0, v, problem.Errorf(store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.", p.version, p.name)
+		return 0, v, problem.Errorf(
+			store.ErrExists, "Version %s of %s exists with other content, and releases never change; choose a new version.",
+			p.version, p.name,
+		)
 	case v.Yanked:
 		return retired, v, nil
 	case !version.IsDev(p.normalized):
@@ -265,7 +287,8 @@ func (p *publication) assemble(ctx context.Context) error {
 	meta := Meta{Version: p.version, Reference: p.reference, Summary: p.manifest.Summary}
 	meta.Summary.Version = p.normalized
 	p.record = store.Version[Meta]{ID: idOf(p.normalized, p.reference), Files: []store.File{{
-		Name: fileOf(p.normalized, p.reference), Size: p.stage.Size(), Type: typeZip, Sums: map[string]string{"sha1": p.reference},
+		Name: fileOf(p.normalized, p.reference), Size: p.stage.Size(), Type: typeZip,
+		Sums: map[string]string{"sha1": p.reference},
 	}}}
 	entry := p.manifest.Fields.Encode()
 	if len(entry) <= maxInline {
@@ -306,7 +329,8 @@ func (p *publication) commit(tx *store.PackageTx[Meta], b store.Blob) error {
 	return show(tx, p.normalized, v, p.overwrite)
 }
 
-// claim takes a name that is new, with its publisher as owner. What is to be private is never added to what everybody sees.
+// claim takes a name that is new, with its publisher as owner. What is to be private is never added to what everybody
+// sees.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
 	pkg, err := tx.Package()
 	switch {
@@ -329,7 +353,10 @@ func show(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta], o
 	if dev {
 		err := tx.SetTag(normalized, v.ID, store.TagCond{Create: !overwrite})
 		if errors.Is(err, store.ErrDenied) {
-			return problem.Errorf(store.ErrDenied, "%s of %s exists with other content, and the token may create versions but not replace them.", v.Meta.Version, tx.Name())
+			return problem.Errorf(
+				store.ErrDenied, "%s of %s exists with other content, and the token may create versions but not replace them.",
+				v.Meta.Version, tx.Name(),
+			)
 		}
 		if err != nil {
 			return err
@@ -348,8 +375,8 @@ func show(tx *store.PackageTx[Meta], normalized string, v store.Version[Meta], o
 	return list(tx, normalized, v)
 }
 
-// modifiedTable has the Last-Modified of each document, by name: it outlives the package, because clients keep documents
-// longer than that and would take an older time for an unchanged document.
+// modifiedTable has the Last-Modified of each document, by name: it outlives the package, because clients keep
+// documents longer than that and would take an older time for an unchanged document.
 const modifiedTable = "modified"
 
 func modifiedKey(name string, branches bool) []byte {
@@ -359,7 +386,7 @@ func modifiedKey(name string, branches bool) []byte {
 	return []byte(name)
 }
 
-// stamp moves the Last-Modified of a document on by at least the second that HTTP can tell apart (A5).
+// stamp moves the Last-Modified of a document on by at least the second that HTTP can tell apart.
 func stamp(tx *store.PackageTx[Meta], branches bool) error {
 	table, key := tx.KindIndex(modifiedTable), modifiedKey(tx.Name(), branches)
 	at := tx.Tx().Now().Truncate(time.Second)

@@ -1,5 +1,7 @@
 package composer
 
+// Uploads in every dialect, and what documents show of them.
+
 import (
 	"bytes"
 	"context"
@@ -42,14 +44,16 @@ func form(parts ...string) (body string, contentType string) {
 	return b.String(), w.FormDataContentType()
 }
 
-// TestA7_Dialects: every form in which archives come, each with its place for the version.
-func TestA7_Dialects(t *testing.T) {
+// TestEveryDialectOfUploads: every form in which archives come, each with its place for the version.
+func TestEveryDialectOfUploads(t *testing.T) {
 	g := newRig(t)
 	own := func(v string) string {
 		return string(newRelease("acme/demo", v, fields{"version": v}).archive())
 	}
 	bare := func(v string) string { return string(newRelease("acme/demo", v).archive()) }
-	multi, kind := form("src-type", "git", "package", bare("1.0.7"), "src-url", "https://git.example.com/a/b.git", "src-ref", "abc123")
+	multi, kind := form(
+		"src-type", "git", "package", bare("1.0.7"), "src-url", "https://git.example.com/a/b.git", "src-ref", "abc123",
+	)
 	versioned, kind2 := form("version", "1.0.8", "package", bare("1.0.8"))
 	for _, c := range []struct {
 		method, path, body, want, kind string
@@ -68,12 +72,15 @@ func TestA7_Dialects(t *testing.T) {
 		{"PUT", "/acme/demo/x.zip;composer.version=1.1.1", bare("1.1.1"), "1.1.1", ""},
 		{"PUT", "/acme/demo/demo-latest.zip", own("1.1.2"), "1.1.2", ""},
 	} {
-		a := g.Want(g.Ada(c.method, c.path, c.body, wiretest.Header("Content-Type", c.kind)), 201, `"status":"success"`).Object(t)
+		a := g.Want(
+			g.Ada(c.method, c.path, c.body, wiretest.Header("Content-Type", c.kind)), 201, `"status":"success"`,
+		).Object(t)
 		if a["version"] != c.want || a["package"] != "acme/demo" {
 			t.Errorf("%s %s: %v", c.method, c.path, a)
 		}
 	}
-	if got := g.normals("acme/demo", ""); got != "1.1.2.0 1.1.1.0 1.1.0.0 1.0.9.0 1.0.8.0 1.0.7.0 1.0.4.0 1.0.3.0 1.0.2.0 1.0.1.0 1.0.0.0" {
+	if got := g.normals("acme/demo", ""); got != "1.1.2.0 1.1.1.0 1.1.0.0 1.0.9.0 1.0.8.0 1.0.7.0 1.0.4.0 1.0.3.0 "+
+		"1.0.2.0 1.0.1.0 1.0.0.0" {
 		t.Error(got)
 	}
 	if got := g.normals("acme/demo", "~dev"); got != "dev-feature/x dev-feature/y" {
@@ -91,8 +98,8 @@ func TestA7_Dialects(t *testing.T) {
 	}
 }
 
-// TestA7_Refused: what an upload may not be, and that nothing of it stays.
-func TestA7_Refused(t *testing.T) {
+// TestUploadsThatAreRefused: what an upload may not be, and that nothing of it stays.
+func TestUploadsThatAreRefused(t *testing.T) {
 	g := newRig(t)
 	own := string(newRelease("acme/demo", "1.0.0", fields{"version": "1.0.0"}).archive())
 	bare := string(newRelease("acme/demo", "1.0.0").archive())
@@ -105,19 +112,28 @@ func TestA7_Refused(t *testing.T) {
 		status           int
 		text             string
 	}{
-		"no version anywhere":   {"", bare, "", 422, "has a version"},
-		"no version":            {"?version=1.0.0-foo", bare, "", 422, "not a version"},
-		"version of the author": {"", string(newRelease("acme/demo", "", fields{"version": "latest"}).archive()), "", 422, "not a version"},
-		"branch out of place":   {"?version=dev-a/../b", bare, "", 422, "not a version"},
-		"versions differ":       {"?version=1.0.1", own, "", 422, "about version 1.0.1, but the archive's composer.json about 1.0.0"},
-		"path differs":          {"/packages/upload/acme/demo/1.0.1", own, "", 422, "about 1.0.0"},
-		"property differs":      {"/acme/demo/x.zip?properties=composer.version=2.0", own, "", 422, "about 1.0.0"},
-		"name differs":          {"/packages/upload/acme/other/1.0.0", own, "", 422, "about acme/other, but the archive's composer.json about acme/demo"},
+		"no version anywhere": {"", bare, "", 422, "has a version"},
+		"no version":          {"?version=1.0.0-foo", bare, "", 422, "not a version"},
+		"version of the author": {
+			"", string(newRelease("acme/demo", "", fields{"version": "latest"}).archive()), "", 422, "not a version",
+		},
+		"branch out of place": {"?version=dev-a/../b", bare, "", 422, "not a version"},
+		"versions differ": {
+			"?version=1.0.1", own, "", 422, "about version 1.0.1, but the archive's composer.json about 1.0.0",
+		},
+		"path differs":     {"/packages/upload/acme/demo/1.0.1", own, "", 422, "about 1.0.0"},
+		"property differs": {"/acme/demo/x.zip?properties=composer.version=2.0", own, "", 422, "about 1.0.0"},
+		"name differs": {
+			"/packages/upload/acme/other/1.0.0", own, "", 422,
+			"about acme/other, but the archive's composer.json about acme/demo",
+		},
 		"name in artifact path": {"/acme/other/other-1.0.0.zip", own, "", 422, "about acme/other"},
 		"no zip":                {"?version=1.0.0", "hello", "", 422, "not a ZIP archive"},
 		"empty":                 {"?version=1.0.0", "", "", 422, "no archive"},
 		"cut":                   {"?version=1.0.0", own[:len(own)-4], "", 422, "damaged"},
-		"no composer.json":      {"?version=1.0.0", string(wiretest.Zip(map[string]string{"a/b": "c", "d/e": "f"})), "", 422, "it has a, d"},
+		"no composer.json": {
+			"?version=1.0.0", string(wiretest.Zip(map[string]string{"a/b": "c", "d/e": "f"})), "", 422, "it has a, d",
+		},
 		"half a source":         {"?version=1.0.0&src-type=git", own, "", 422, "src-type, src-url and src-ref"},
 		"option as source":      {"?version=1.0.0&src-type=git&src-url=--upload-pack%3Did&src-ref=x", own, "", 422, "hyphen"},
 		"two archives":          {"/packages/upload/acme/demo/1.0.0", twice, kind, 422, "several files"},
@@ -141,9 +157,9 @@ func TestA7_Refused(t *testing.T) {
 	}
 }
 
-// TestA7_Republish: the same bytes again are a success that changes nothing; other bytes are a conflict for releases, and the
-// new state of a branch.
-func TestA7_Republish(t *testing.T) {
+// TestSameBytesAgainChangeNothing: the same bytes again are a success that changes nothing; other bytes are a conflict
+// for releases, and the new state of a branch.
+func TestSameBytesAgainChangeNothing(t *testing.T) {
 	g := newRig(t)
 	first := newRelease("acme/demo", "1.0.0")
 	g.Want(g.put("ada", first), 201, "")
@@ -161,12 +177,15 @@ func TestA7_Republish(t *testing.T) {
 	g.Want(g.put("ada", branch), 200, "")
 	next := newRelease("acme/demo", "dev-main", fields{"description": "next"})
 	g.Want(g.put("ada", next), 201, "")
-	if v := g.versions("", "acme/demo", "~dev"); len(v) != 1 || wiretest.At(v[0], "dist", "reference") != next.reference() {
+	if v := g.versions("", "acme/demo", "~dev"); len(v) != 1 ||
+		wiretest.At(v[0], "dist", "reference") != next.reference() {
 		t.Errorf("%v", v)
 	}
 	// A lock file names the former state.
 	for _, r := range []*release{branch, next} {
-		if a := g.Want(g.Do("GET", distPath("acme/demo", "dev-main", r.reference()), nil), 200, ""); a.Body != string(r.archive()) {
+		if a := g.Want(
+			g.Do("GET", distPath("acme/demo", "dev-main", r.reference()), nil), 200, "",
+		); a.Body != string(r.archive()) {
 			t.Error("other bytes came back")
 		}
 	}
@@ -184,8 +203,9 @@ func TestA7_Republish(t *testing.T) {
 	g.Want(g.Ada("PUT", "/packages/upload/acme/demo/3.0.0", next.archive()), 201, "")
 }
 
-// TestA7_Private: a package can be private from its first version on, and none that everybody sees gets a private one.
-func TestA7_Private(t *testing.T) {
+// TestPrivatePackageIsSeenByItsOwners: a package can be private from its first version on, and none that everybody sees
+// gets a private one.
+func TestPrivatePackageIsSeenByItsOwners(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("acme/closed", "1.0.0")
 	g.Want(g.Ada("PUT", "/packages/upload/acme/closed/1.0.0?private=1", r.archive()), 201, "")
@@ -196,14 +216,18 @@ func TestA7_Private(t *testing.T) {
 		t.Error(got)
 	}
 	g.publish("acme/open", "1.0.0")
-	g.Want(g.Ada("PUT", "/packages/upload/acme/open/2.0.0?private=1", newRelease("acme/open", "").archive()), 422, "is not private")
+	g.Want(
+		g.Ada("PUT", "/packages/upload/acme/open/2.0.0?private=1", newRelease("acme/open", "").archive()), 422,
+		"is not private",
+	)
 	if got := g.normals("acme/open", ""); got != "1.0.0.0" {
 		t.Error(got)
 	}
 }
 
-// TestA7_NameFromArchive: an upload that does not name the package is judged by what the archive says.
-func TestA7_NameFromArchive(t *testing.T) {
+// TestNameFromArchiveNeedsItsRight: an upload that does not name the package needs the right to the one its archive
+// names.
+func TestNameFromArchiveNeedsItsRight(t *testing.T) {
 	g := newRig(t)
 	g.Scoped("acme", "ada", "composer:package:acme/*:read,create,write")
 	r := newRelease("acme/demo", "", fields{"version": "1.0.0"})
@@ -214,18 +238,23 @@ func TestA7_NameFromArchive(t *testing.T) {
 	g.Want(g.Do("GET", "/p2/other/demo.json", nil), 404, "")
 }
 
-// TestH1_Minified: the document says minified and is. Without that, 1.0.0 would inherit what 2.0.0 requires.
-func TestH1_Minified(t *testing.T) {
+// TestDocumentsAreMinified: the document says minified and is. Without that, 1.0.0 would inherit what 2.0.0 requires.
+func TestDocumentsAreMinified(t *testing.T) {
 	g := newRig(t)
-	g.Want(g.put("ada", newRelease("acme/demo", "2.0.0", fields{"require": fields{"acme/extra": "^1.0"}, "bin": []string{"x"}})), 201, "")
+	g.Want(
+		g.put("ada", newRelease("acme/demo", "2.0.0", fields{"require": fields{"acme/extra": "^1.0"}, "bin": []string{"x"}})),
+		201, "",
+	)
 	g.Want(g.put("ada", newRelease("acme/demo", "1.0.0")), 201, "")
 	g.Want(g.put("ada", newRelease("acme/demo", "1.5.0", fields{"require": fields{"acme/extra": "^1.0"}})), 201, "")
 	a := g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"require":"__unset"`)
-	if strings.Count(a.Body, "acme/extra") != 1 || strings.Count(a.Body, `"name"`) != 1 || strings.Count(a.Body, `"bin":"__unset"`) != 1 {
+	if strings.Count(a.Body, "acme/extra") != 1 || strings.Count(a.Body, `"name"`) != 1 ||
+		strings.Count(a.Body, `"bin":"__unset"`) != 1 {
 		t.Error(a.Body)
 	}
 	v := g.versions("", "acme/demo", "")
-	if v[2]["require"] != nil || v[2]["version"] != "1.0.0" || wiretest.At(v[1], "require", "acme/extra") != "^1.0" || v[1]["bin"] != nil {
+	if v[2]["require"] != nil || v[2]["version"] != "1.0.0" || wiretest.At(v[1], "require", "acme/extra") != "^1.0" ||
+		v[1]["bin"] != nil {
 		t.Errorf("%v", v)
 	}
 	// Two versions of one archive each have a dist of their own.
@@ -242,14 +271,18 @@ func TestH1_Minified(t *testing.T) {
 	}
 }
 
-// TestH4_Versions: four numbers, pre-releases, branches: what libraries for Semantic Versioning refuse.
-func TestH4_Versions(t *testing.T) {
+// TestNormalFormsInDocuments: four numbers, pre-releases, branches: what libraries for Semantic Versioning refuse.
+func TestNormalFormsInDocuments(t *testing.T) {
 	g := newRig(t)
-	g.publish("acme/demo", "1.2.3.4", "1.0.0-beta.2", "dev-feature/x", "1.x-dev", "1.0.0", "dev-main", "v2.0.0-RC1", "2.0.0-dev", "20260102", "dev-Case", "2.0.x-dev")
+	g.publish(
+		"acme/demo", "1.2.3.4", "1.0.0-beta.2", "dev-feature/x", "1.x-dev", "1.0.0", "dev-main", "v2.0.0-RC1", "2.0.0-dev",
+		"20260102", "dev-Case", "2.0.x-dev",
+	)
 	if got := g.normals("acme/demo", ""); got != "20260102 2.0.0.0-RC1 1.2.3.4 1.0.0.0 1.0.0.0-beta2" {
 		t.Error(got)
 	}
-	if got := g.normals("acme/demo", "~dev"); got != "dev-main 2.0.9999999.9999999-dev 2.0.0.0-dev 1.9999999.9999999.9999999-dev dev-Case dev-feature/x" {
+	if got := g.normals("acme/demo", "~dev"); got != "dev-main 2.0.9999999.9999999-dev 2.0.0.0-dev "+
+		"1.9999999.9999999.9999999-dev dev-Case dev-feature/x" {
 		t.Error(got)
 	}
 	for _, v := range g.versions("", "acme/demo", "~dev") {
@@ -259,13 +292,19 @@ func TestH4_Versions(t *testing.T) {
 	}
 }
 
-// TestH5_PublishedTime: it is the registry's own, for every version, whatever composer.json says.
-func TestH5_PublishedTime(t *testing.T) {
+// TestPublishedTimeIsTheRegistrys: it is the registry's own, for every version, whatever composer.json says.
+func TestPublishedTimeIsTheRegistrys(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
-	g.Want(g.put("ada", newRelease("acme/demo", "1.0.0", fields{"published-time": "2001-01-01T00:00:00Z", "time": "2002-02-02"})), 201, "")
+	g.Want(
+		g.put(
+			"ada", newRelease("acme/demo", "1.0.0", fields{"published-time": "2001-01-01T00:00:00Z", "time": "2002-02-02"}),
+		),
+		201, "",
+	)
 	v := g.versions("", "acme/demo", "")[0]
-	if v["published-time"] != clock.Now().UTC().Format("2006-01-02T15:04:05Z07:00") || v["time"] != "2002-02-02T00:00:00Z" {
+	if v["published-time"] != clock.Now().UTC().Format("2006-01-02T15:04:05Z07:00") ||
+		v["time"] != "2002-02-02T00:00:00Z" {
 		t.Errorf("%v", v)
 	}
 	g.publish("acme/demo", "1.1.0", "dev-main")
@@ -278,9 +317,9 @@ func TestH5_PublishedTime(t *testing.T) {
 	}
 }
 
-// TestE_HashPinning: a name, version and reference stand for the same bytes for ever, whoever tries to change them, and
-// also when the version was deleted meanwhile.
-func TestE_HashPinning(t *testing.T) {
+// TestArchiveIsNamedByItsBytes: a name, version and reference stand for the same bytes for ever, whoever tries to
+// change them, and also when the version was deleted meanwhile.
+func TestArchiveIsNamedByItsBytes(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	r, other := newRelease("acme/demo", "1.0.0"), newRelease("acme/demo", "1.0.0", fields{"description": "other"})
@@ -301,21 +340,24 @@ func TestE_HashPinning(t *testing.T) {
 			g.Want(g.put(actor, other), 409, "")
 		}
 		g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", other.reference()), nil), 404, "")
-		if a := g.Do("GET", path, nil); state == "purged" && a.Status != 404 || state != "purged" && a.Body != string(r.archive()) {
+		if a := g.Do("GET", path, nil); state == "purged" && a.Status != 404 || state != "purged" &&
+			a.Body != string(r.archive()) {
 			t.Errorf("%s: %v", state, a)
 		}
 	}
 }
 
-// TestE_Limits: bodies beyond the limit are a 413, whether announced or not, and so are quotas.
-func TestE_Limits(t *testing.T) {
+// TestUploadLimits: bodies beyond the limit are a 413, whether announced or not, and so are quotas.
+func TestUploadLimits(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.composer.MaxArchive = 4 << 10 })
 	g.Want(g.Ada("PUT", "?version=1.0.0", bytes.Repeat([]byte("x"), 8<<10)), 413, "")
 	g.Want(g.Ada("PUT", "?version=1.0.0", io.Reader(strings.NewReader(strings.Repeat("x", 8<<10)))), 413, "")
 	body, kind := form("package", strings.Repeat("x", 8<<10))
 	g.Want(g.Ada("PUT", "/packages/upload/acme/demo/1.0", body, wiretest.Header("Content-Type", kind)), 413, "")
 	g.Want(g.Ada("POST", "/downloads/", strings.Repeat(" ", maxSmallBody+1)), 413, "")
-	quota := newRig(t, withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Composer, Bytes: 100}}})))
+	quota := newRig(
+		t, withPolicies(store.NewRules(store.RulesConfig{Quotas: []store.Quota{{Kind: store.Composer, Bytes: 100}}})),
+	)
 	quota.Want(quota.put("ada", newRelease("acme/demo", "1.0.0")), 413, "")
 }
 
@@ -323,7 +365,9 @@ func TestE_Limits(t *testing.T) {
 func TestPolicies(t *testing.T) {
 	rules := store.NewRules(store.RulesConfig{
 		Protected: []store.Protected{{Kind: store.Composer, Package: "corp/*", Users: []string{"root"}}},
-		Immutable: []store.Immutable{{Kind: store.Composer, Package: "fixed/*"}, {Kind: store.Composer, Package: "*", Tag: "dev-frozen"}},
+		Immutable: []store.Immutable{
+			{Kind: store.Composer, Package: "fixed/*"}, {Kind: store.Composer, Package: "*", Tag: "dev-frozen"},
+		},
 	})
 	g := newRig(t, withPolicies(rules))
 	g.Want(g.put("ada", newRelease("corp/x", "1.0.0")), 403, "protected")
@@ -444,10 +488,18 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 				for d := range 12 {
 					require[fmt.Sprintf("acme/dependency-%d", d)] = "^1.2.3"
 				}
-				entry := wiretest.JSON(fields{"description": strings.Repeat("what it does ", 8), "type": "library", "license": []string{"MIT"}, "require": require, "autoload": fields{"psr-4": fields{`Acme\`: "src/"}},
-					"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i}})
-				v := store.Version[Meta]{ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref), Digest: blob.Digest, Size: blob.Size}}}
-				v.Meta = Meta{Version: id, Reference: ref, Entry: part{JSON: json.RawMessage(entry)}, Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary}}
+				entry := wiretest.JSON(fields{
+					"description": strings.Repeat("what it does ", 8), "type": "library", "license": []string{"MIT"},
+					"require": require, "autoload": fields{"psr-4": fields{`Acme\`: "src/"}},
+					"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i},
+				})
+				v := store.Version[Meta]{
+					ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref), Digest: blob.Digest, Size: blob.Size}},
+				}
+				v.Meta = Meta{
+					Version: id, Reference: ref, Entry: part{JSON: json.RawMessage(entry)},
+					Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary},
+				}
 				v.Published = tx.Tx().Now()
 				if err := tx.Publish(v); err != nil {
 					return err

@@ -1,5 +1,7 @@
 package composer
 
+// The registry in a test: its users, releases to publish, and checks that run after every test.
+
 import (
 	"context"
 	"crypto/sha1"
@@ -61,7 +63,10 @@ func (g *rig) in(t testing.TB) *rig { return &rig{g.In(t), g.s} }
 
 // checkAnswer: what is refused has a body as clients and scripts read it, and nothing holds a control character.
 func checkAnswer(t testing.TB, r *http.Request, a answer) {
-	if strings.Contains(a.Header.Get("Content-Type"), "json") && a.Header.Get("Content-Encoding") == "" && strings.ContainsFunc(strings.TrimSuffix(a.Body, "\n"), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }) {
+	if strings.Contains(a.Header.Get("Content-Type"), "json") && a.Header.Get("Content-Encoding") == "" &&
+		strings.ContainsFunc(
+			strings.TrimSuffix(a.Body, "\n"), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 },
+		) {
 		t.Errorf("%s %s: control characters in %v", r.Method, r.URL, a)
 	}
 	if a.Status < 400 || r.Method == http.MethodHead || strings.HasSuffix(r.URL.Path, "/changes.json") {
@@ -69,7 +74,8 @@ func checkAnswer(t testing.TB, r *http.Request, a answer) {
 	}
 	var e struct{ Status, Message, Warning string }
 	warned := a.Status == 401 || a.Status == 403 || a.Status == 429
-	if err := json.Unmarshal([]byte(a.Body), &e); err != nil || e.Status != "error" || e.Message == "" || (e.Warning != "") != warned || a.Header.Get("Content-Type") != "application/json" {
+	if err := json.Unmarshal([]byte(a.Body), &e); err != nil || e.Status != "error" || e.Message == "" ||
+		(e.Warning != "") != warned || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s %s: %v is not an error body of Composer", r.Method, r.URL, a)
 	}
 }
@@ -146,7 +152,10 @@ type release struct {
 }
 
 func newRelease(name, version string, more ...fields) *release {
-	r := &release{name: name, version: version, json: fields{"name": name}, files: map[string]string{"src/a.php": "<?php // " + version + "\n"}}
+	r := &release{
+		name: name, version: version, json: fields{"name": name},
+		files: map[string]string{"src/a.php": "<?php // " + version + "\n"},
+	}
 	for _, f := range more {
 		for k, v := range f {
 			r.json[k] = v
@@ -212,7 +221,8 @@ func expand(minified []fields) []fields {
 	return out
 }
 
-// versions are the entries of a package's document as an actor's Composer sees them: "" for releases, "~dev" for branches.
+// versions are the entries of a package's document as an actor's Composer sees them: "" for releases, "~dev" for
+// branches.
 func (g *rig) versions(actor, name, suffix string) []fields {
 	g.T.Helper()
 	var doc struct {

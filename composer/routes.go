@@ -1,7 +1,7 @@
 package composer
 
-// How paths and queries become requests, and back. Pure: no handler, no store, no clock. An escaped slash is a slash, and a
-// version may have some.
+// How paths and queries become requests, and back. Pure: no handler, no store, no clock. An escaped slash is a slash,
+// and a version may have some.
 
 import (
 	"net/url"
@@ -69,11 +69,13 @@ var grammar = route.Grammar[Request]{
 		"vendor":     {Set: (*Request).setVendor, Get: func(q *Request) string { return before(q.Name) }},
 		"base":       {Set: (*Request).setBase, Get: func(q *Request) string { return after(q.Name) }},
 		"normalized": {Set: (*Request).setNormalized, Get: (*Request).version},
-		"reference":  {Set: (*Request).setReference, Get: func(q *Request) string { return q.Reference }, Absent: "archive not found"},
-		"version":    {Set: (*Request).setVersion, Get: (*Request).version},
-		"shown":      {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
-		"file":       {Set: func(*Request, string) error { return nil }},
-		"artifact":   {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
+		"reference": {
+			Set: (*Request).setReference, Get: func(q *Request) string { return q.Reference }, Absent: "archive not found",
+		},
+		"version":  {Set: (*Request).setVersion, Get: (*Request).version},
+		"shown":    {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
+		"file":     {Set: func(*Request, string) error { return nil }},
+		"artifact": {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
 	},
 	Queries: map[string]route.Query[Request]{
 		"composer.put":            {Parse: (*Request).parseUpload, Format: (*Request).formatUpload},
@@ -91,8 +93,8 @@ func badPath(format string, args ...any) error {
 	return problem.Errorf(problem.ErrBadPath, format, args...)
 }
 
-// setAsked takes the name of a package whose metadata is asked for. What cannot be a name is a package that is not here:
-// Composer asks every repository for every name, and takes only a 404 for a no.
+// setAsked takes the name of a package whose metadata is asked for. What cannot be a name is a package that is not
+// here: Composer asks every repository for every name, and takes only a 404 for a no.
 func (q *Request) setAsked(v string) (err error) {
 	if q.Name, err = names.Parse(v); err != nil {
 		return route.ErrOther
@@ -220,8 +222,8 @@ func property(list string) string {
 	return ""
 }
 
-// parseUpload reads the parameters of an upload. A version in the address counts more than one that is a parameter, but less
-// than a property.
+// parseUpload reads the parameters of an upload. A version in the address counts more than one that is a parameter, but
+// less than a property.
 func (q *Request) parseUpload(v url.Values) error {
 	given := v.Get("version")
 	if p := property(v.Get("properties")); p != "" {
@@ -375,8 +377,8 @@ func escapeVersion(version string) string {
 	return strings.Join(parts, "/")
 }
 
-// distPath is the path of an archive below the base URL, as dist.url and lock files have it. It depends on name, version and
-// bytes alone, and never changes.
+// distPath is the path of an archive below the base URL, as dist.url and lock files have it. It depends on name,
+// version and bytes alone, and never changes.
 func distPath(name, normalized, reference string) string {
 	return "/dists/" + name + "/" + escapeVersion(normalized) + "/" + reference + ".zip"
 }

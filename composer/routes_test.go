@@ -1,5 +1,7 @@
 package composer
 
+// The grammar of paths and queries: every address, misfits, and that links lead back.
+
 import (
 	"errors"
 	"net/url"
@@ -45,19 +47,37 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/p2/Acme%2FDemo.json", "composer.metadata", demo(Request{})},
 		{"GET", "/p2/acme/demo~dev.json", "composer.metadata", demo(Request{Branches: true})},
 		{"GET", "/p2/acme/demo%7Edev.json", "composer.metadata", demo(Request{Branches: true})},
-		{"GET", "/dists/acme/demo/1.0.0.0/" + ref + ".zip", "composer.dist", demo(Request{Version: "1.0.0.0", Reference: ref})},
-		{"GET", "/dists/acme/demo/dev-feature/x+y/" + ref + ".zip", "composer.dist", demo(Request{Version: "dev-feature/x+y", Reference: ref})},
-		{"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", "composer.dist", demo(Request{Version: "dev-feature/x+y", Reference: ref})},
+		{
+			"GET", "/dists/acme/demo/1.0.0.0/" + ref + ".zip", "composer.dist",
+			demo(Request{Version: "1.0.0.0", Reference: ref}),
+		},
+		{
+			"GET", "/dists/acme/demo/dev-feature/x+y/" + ref + ".zip", "composer.dist",
+			demo(Request{Version: "dev-feature/x+y", Reference: ref}),
+		},
+		{
+			"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", "composer.dist",
+			demo(Request{Version: "dev-feature/x+y", Reference: ref}),
+		},
 		{"GET", "/list.json", "composer.list", Request{}},
-		{"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned", "composer.list", Request{Query: "acme/*", Vendor: "acme", Type: "library", Fields: []string{"type", "abandoned"}}},
+		{
+			"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned",
+			"composer.list", Request{Query: "acme/*", Vendor: "acme", Type: "library", Fields: []string{"type", "abandoned"}},
+		},
 		{"GET", "/search.json?q=a+b&type=", "composer.search", Request{Query: "a b"}},
-		{"GET", "/search.json?q=&tags=x&tags%5B%5D=y&per_page=500&page=3", "composer.search", Request{Tags: []string{"x", "y"}, Page: 3, Size: 100}},
+		{
+			"GET", "/search.json?q=&tags=x&tags%5B%5D=y&per_page=500&page=3", "composer.search",
+			Request{Tags: []string{"x", "y"}, Page: 3, Size: 100},
+		},
 		{"GET", "/providers/psr/log-implementation.json", "composer.providers", Request{Name: "psr/log-implementation"}},
 		{"GET", "/providers/ext-json.json", "composer.providers", Request{Name: "ext-json"}},
 		{"POST", "/downloads/", "composer.notify", Request{}},
 		{"POST", "/downloads", "composer.notify", Request{}},
 		{"POST", "/api/security-advisories/", "composer.audit", Request{}},
-		{"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", "composer.audit", Request{Packages: []string{"a/b", "c/d"}}},
+		{
+			"GET", "/api/security-advisories/?packages%5B%5D=a/b&packages%5B1%5D=c/d", "composer.audit",
+			Request{Packages: []string{"a/b", "c/d"}},
+		},
 		{"GET", "/api/security-advisories?updatedSince=17", "composer.audit", Request{Since: 17}},
 		{"GET", "/filter-summary.json", "composer.filter", Request{}},
 		{"GET", "/metadata/changes.json", "composer.changes", Request{}},
@@ -65,7 +85,10 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/packages/acme/demo.json", "composer.info", demo(Request{})},
 		{"PUT", "", "composer.put", Request{}},
 		{"PUT", "/?version=1.0.3&private=true", "composer.put", Request{Version: "1.0.3", Private: true}},
-		{"PUT", "/anything.zip?version=dev-main&src-type=git&src-url=https://git.example.com/a/b.git&src-ref=abc", "composer.put", Request{Version: "dev-main", Source: src}},
+		{
+			"PUT", "/anything.zip?version=dev-main&src-type=git&src-url=https://git.example.com/a/b.git&src-ref=abc",
+			"composer.put", Request{Version: "dev-main", Source: src},
+		},
 		{"PUT", "/packages/upload/acme/demo/1.0.0", "composer.upload", demo(Request{Version: "1.0.0"})},
 		{"POST", "/packages/upload/acme/demo/dev-feature/x", "composer.upload", demo(Request{Version: "dev-feature/x"})},
 		{"PUT", "/packages/upload/acme/demo/1.0.0?version=2.0.0", "composer.upload", demo(Request{Version: "1.0.0"})},
@@ -73,11 +96,20 @@ func TestRoutes(t *testing.T) {
 		{"PUT", "/acme/demo/acme-demo-1.0.0-beta2.zip", "composer.upload", demo(Request{Version: "1.0.0-beta2"})},
 		{"PUT", "/acme/demo/demo-latest.zip", "composer.upload", demo(Request{})},
 		{"PUT", "/acme/demo/anything.zip?version=1.0.1", "composer.upload", demo(Request{Version: "1.0.1"})},
-		{"PUT", "/acme/demo/demo-1.0.0.zip?properties=composer.version=1.0.1", "composer.upload", demo(Request{Version: "1.0.1"})},
-		{"PUT", "/acme/demo/x.zip?properties=a%3Db%3Bcomposer.version%3Ddev-main", "composer.upload", demo(Request{Version: "dev-main"})},
+		{
+			"PUT", "/acme/demo/demo-1.0.0.zip?properties=composer.version=1.0.1", "composer.upload",
+			demo(Request{Version: "1.0.1"}),
+		},
+		{
+			"PUT", "/acme/demo/x.zip?properties=a%3Db%3Bcomposer.version%3Ddev-main", "composer.upload",
+			demo(Request{Version: "dev-main"}),
+		},
 		{"PUT", "/acme/demo/x.zip;a=b;composer.version=1.0.2", "composer.upload", demo(Request{Version: "1.0.2"})},
 		{"DELETE", "/packages/acme/demo/versions/v1.0.0", "composer.version.delete", demo(Request{Version: "v1.0.0"})},
-		{"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", "composer.version.delete", demo(Request{Version: "dev-feature/x", Purge: true})},
+		{
+			"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", "composer.version.delete",
+			demo(Request{Version: "dev-feature/x", Purge: true}),
+		},
 		{"DELETE", "/packages/acme/demo?purge=0", "composer.package.delete", demo(Request{})},
 		{"GET", "/packages/acme/demo/settings", "composer.settings", demo(Request{})},
 		{"PUT", "/packages/acme/demo/settings", "composer.settings.set", demo(Request{})},
@@ -101,9 +133,9 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestE_PathAttacks: what is not of the grammar never reaches a handler, and what cannot be a package's metadata is just
-// not here.
-func TestE_PathAttacks(t *testing.T) {
+// TestPathsThatAreRefused: what is not of the grammar never reaches a handler, and what cannot be a package's metadata
+// is just not here.
+func TestPathsThatAreRefused(t *testing.T) {
 	ref := "/" + strings.Repeat("0", 40) + ".zip"
 	for path, want := range map[string]error{
 		"/../etc":                                       problem.ErrBadPath,
@@ -156,7 +188,10 @@ func TestE_PathAttacks(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for path, method := range map[string]string{"/packages.json": "PUT", "/p2/acme/demo.json": "POST", "/downloads/": "GET", "/packages/acme/demo": "GET", "/packages/upload/acme/demo/1.0": "GET", "/acme/demo/x.zip": "GET", "/x.zip": "GET", "": "DELETE"} {
+	for path, method := range map[string]string{
+		"/packages.json": "PUT", "/p2/acme/demo.json": "POST", "/downloads/": "GET", "/packages/acme/demo": "GET",
+		"/packages/upload/acme/demo/1.0": "GET", "/acme/demo/x.zip": "GET", "/x.zip": "GET", "": "DELETE",
+	} {
 		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
@@ -171,10 +206,14 @@ func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"/composer/", "/composer/packages.json", "/composer/p2/acme/demo.json", "/composer/p2/acme/demo~dev.json", "/composer/dists/acme/demo/dev-a%2Fb/00ff.zip", "/composer/list.json?filter=a/*&fields[]=type",
-		"/composer/search.json?q=a&page=2&per_page=3&tags[]=x", "/composer/providers/ext-json.json", "/composer/downloads/", "/composer/api/security-advisories/?packages[]=a/b&updatedSince=3", "/composer/metadata/changes.json?since=1",
-		"/composer/packages/acme/demo.json", "/composer/packages/upload/acme/demo/dev-a/b?src-type=git&src-ref=x", "/composer/acme/demo/demo-1.0.zip;composer.version=2?properties=composer.version=3", "/composer/x.zip?version=1",
-		"/composer/packages/acme/demo/versions/1.0?purge=1", "/composer/packages/acme/demo/settings", "/composer/..%2f", "/composer/p2/a/%2e", "/composer/api/advisories",
+		"/composer/", "/composer/packages.json", "/composer/p2/acme/demo.json", "/composer/p2/acme/demo~dev.json",
+		"/composer/dists/acme/demo/dev-a%2Fb/00ff.zip", "/composer/list.json?filter=a/*&fields[]=type",
+		"/composer/search.json?q=a&page=2&per_page=3&tags[]=x", "/composer/providers/ext-json.json", "/composer/downloads/",
+		"/composer/api/security-advisories/?packages[]=a/b&updatedSince=3", "/composer/metadata/changes.json?since=1",
+		"/composer/packages/acme/demo.json", "/composer/packages/upload/acme/demo/dev-a/b?src-type=git&src-ref=x",
+		"/composer/acme/demo/demo-1.0.zip;composer.version=2?properties=composer.version=3", "/composer/x.zip?version=1",
+		"/composer/packages/acme/demo/versions/1.0?purge=1", "/composer/packages/acme/demo/settings", "/composer/..%2f",
+		"/composer/p2/a/%2e", "/composer/api/advisories",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD"} {
 			f.Add(m, s)

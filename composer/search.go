@@ -1,7 +1,7 @@
 package composer
 
-// Lists, search and providers. What a package is found by is a listing of the store, replaced when its best version changes:
-// nothing here looks at all packages for a publish.
+// Lists, search and providers. What a package is found by is a listing of the store, replaced when its best version
+// changes: nothing here looks at all packages for a publish.
 
 import (
 	"bytes"
@@ -142,7 +142,7 @@ type hit struct {
 	manifest.Summary
 }
 
-// find returns the packages that match and whoever asks may read, best first.
+// find returns the packages that match and the client may read, best first.
 func (s *server) find(ctx context.Context, q store.Query, match func(name string) bool) ([]string, error) {
 	view := s.View(ctx)
 	found, err := s.Store.Search(ctx, store.Composer, q)
@@ -225,7 +225,7 @@ const (
 	maxLooked   = 50_000
 )
 
-// allNames is the list of all packages that whoever asks may read.
+// allNames is the list of all packages that the client may read.
 func (s *server) allNames(ctx context.Context, view registry.View) ([]byte, error) {
 	names := []string{}
 	err := s.Store.Heavy(ctx, func() error {
@@ -243,7 +243,7 @@ func (s *server) allNames(ctx context.Context, view registry.View) ([]byte, erro
 	return json.Marshal(map[string]any{"packageNames": names})
 }
 
-// matching are the first packages by name that match a pattern and whoever asks may read.
+// matching are the first packages by name that match a pattern and the client may read.
 func (s *server) matching(ctx context.Context, pattern string, match func(string) bool) (names []string, err error) {
 	names = []string{}
 	view := s.View(ctx)
@@ -266,8 +266,8 @@ func (s *server) matching(ctx context.Context, pattern string, match func(string
 	return names, err
 }
 
-// walk calls each with the listed packages that begin with prefix, in the order of names, until it says that it is
-// enough or nobody waits any more.
+// walk calls each with the listed packages that begin with prefix, in the order of names, until it wants no
+// more or the request is cancelled.
 func (s *server) walk(ctx context.Context, prefix string, each func(name string) (more bool, err error)) error {
 	for after := ""; ctx.Err() == nil; {
 		names, err := s.Store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)
@@ -362,8 +362,8 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 func (s *server) result(ctx context.Context, h hit, base string) (map[string]any, error) {
 	counts, err := s.downloads(ctx, h.Name)
 	one := map[string]any{
-		"name": h.Name, "description": h.Description, "url": base + "/packages/" + h.Name + ".json", "repository": h.Repository,
-		"downloads": counts.Total, "favers": 0,
+		"name": h.Name, "description": h.Description, "url": base + "/packages/" + h.Name + ".json",
+		"repository": h.Repository, "downloads": counts.Total, "favers": 0,
 	}
 	if h.Abandoned != nil {
 		one["abandoned"] = h.Abandoned

@@ -20,8 +20,8 @@ import (
 	"larder/store"
 )
 
-// serveDocument answers with a document. Composer sends the time it got with the document back as it was: any other time,
-// also a later one, is that of another document, as after a restored backup or a change of credentials.
+// serveDocument answers with a document. Composer sends the time it got with the document back as it was: any other
+// time, also a later one, is that of another document, as after a restored backup or a change of credentials.
 func serveDocument(w http.ResponseWriter, r *http.Request, doc *store.Document) error {
 	const since = "If-Modified-Since"
 	if have := r.Header.Get(since); have != "" && have != doc.Modified.UTC().Format(http.TimeFormat) {
@@ -31,7 +31,7 @@ func serveDocument(w http.ResponseWriter, r *http.Request, doc *store.Document) 
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// getRoot answers packages.json (A2).
+// getRoot answers packages.json.
 func (s *server) getRoot(w http.ResponseWriter, r *http.Request, _ Request) error {
 	base := s.URL(r)
 	return s.serveWhole(w, r, "root", func(ctx context.Context, view registry.View) ([]byte, error) {
@@ -40,7 +40,7 @@ func (s *server) getRoot(w http.ResponseWriter, r *http.Request, _ Request) erro
 	})
 }
 
-// serveWhole answers with a document about all that whoever asks may read.
+// serveWhole answers with a document about all that the client may read.
 func (s *server) serveWhole(
 	w http.ResponseWriter, r *http.Request, form string, render func(context.Context, registry.View) ([]byte, error),
 ) error {
@@ -57,16 +57,16 @@ func (s *server) serveWhole(
 	return serveDocument(w, r, doc)
 }
 
-// fingerprint is a time in the past that stands for what body says. packages.json depends on who asks, and whoever logs in
-// keeps what was cached before: no clock could tell the documents of two identities apart.
+// fingerprint is a time in the past that stands for what body says. packages.json depends on who asks, and whoever logs
+// in keeps what was cached before: no clock could tell the documents of two identities apart.
 func fingerprint(body []byte) time.Time {
 	sum := sha256.Sum256(body)
 	const start, span = 978_307_200, 1 << 29 // 2001, and seventeen years
 	return time.Unix(start+int64(binary.BigEndian.Uint32(sum[:])%span), 0).UTC()
 }
 
-// announced are the names that whoever asks may read, nil when there are too many to tell. Composer never asks for a name
-// that is not among them, so for each package of another repository that is a request less.
+// announced are the names that the client may read, nil when there are too many to tell. Composer never asks for a
+// name that is not among them, so for each package of another repository that is a request less.
 func (s *server) announced(ctx context.Context, view registry.View) ([]string, error) {
 	if s.Up != nil {
 		return nil, nil // nobody can tell what upstreams have
@@ -109,7 +109,9 @@ const (
 // document returns a document from memory, rendered when the package has changed.
 func (s *server) document(ctx context.Context, name, base, form string) (*store.Document, error) {
 	key := store.DocKey{Kind: store.Composer, Package: name, Base: base, Format: form}
-	return s.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) { return s.render(ctx, name, base, form) })
+	return s.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
+		return s.render(ctx, name, base, form)
+	})
 }
 
 func (s *server) render(ctx context.Context, name, base, form string) (store.Rendered, error) {
@@ -197,8 +199,8 @@ func (s *server) fill(ctx context.Context, list []fragment) error {
 	return nil
 }
 
-// getDist sends the archive that was uploaded, never encoded. It answers for every archive that ever was a version's, since
-// lock files name them for good.
+// getDist sends the archive that was uploaded, never encoded. It answers for every archive that ever was a version's,
+// since lock files name them for good.
 func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	name := fileOf(q.Version, q.Reference)
@@ -213,8 +215,8 @@ func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) erro
 	return s.SendBlob(w, r, b, wire.BlobHead{Type: typeZip, CacheControl: registry.Immutable(r)})
 }
 
-// getInfo answers what people and dashboards ask about a package, in the form the public registry has. The counts are put in
-// as the document goes out, since an install does not change the package.
+// getInfo answers what people and dashboards ask about a package, in the form the public registry has. The counts are
+// put in as the document goes out, since an install does not change the package.
 func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	doc, err := s.document(ctx, q.Name, s.URL(r), formInfo)
@@ -230,7 +232,9 @@ func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	body := strings.TrimSuffix(string(plain), "}}\n")
-	body += fmt.Sprintf(`,"downloads":{"total":%d,"monthly":%d,"daily":%d}}}`+"\n", counts.Total, counts.since(30), counts.since(1))
+	body += fmt.Sprintf(
+		`,"downloads":{"total":%d,"monthly":%d,"daily":%d}}}`+"\n", counts.Total, counts.since(30), counts.since(1),
+	)
 	h := w.Header()
 	h.Set("Content-Type", typeJSON)
 	h.Set("Cache-Control", registry.Revalidate(r))
@@ -256,7 +260,10 @@ func (s *server) renderInfo(ctx context.Context, name, base string) ([]byte, err
 		return nil, err
 	}
 	out := appendMember([]byte(`{"package":{`), "name", name)
-	for _, m := range [][2]string{{"description", sum.Description}, {"time", pkg.Created.UTC().Format(time.RFC3339)}, {"type", sum.Type}, {"repository", sum.Repository}} {
+	for _, m := range [][2]string{
+		{"description", sum.Description}, {"time", pkg.Created.UTC().Format(time.RFC3339)}, {"type", sum.Type},
+		{"repository", sum.Repository},
+	} {
 		out = appendMember(append(out, ','), m[0], m[1])
 	}
 	out = append(out, `,"maintainers":[`...)
@@ -279,13 +286,14 @@ func (s *server) renderInfo(ctx context.Context, name, base string) ([]byte, err
 	return append(out, `},"favers":0}}`+"\n"...), nil
 }
 
-// rootDocument is packages.json. Every URL is absolute: clients before 2.7 open relative ones as files, and later ones put
-// the user and password of the repository's URL before them, into composer.lock.
+// rootDocument is packages.json. Every URL is absolute: clients before 2.7 open relative ones as files, and later ones
+// put the user and password of the repository's URL before them, into composer.lock.
 func rootDocument(base string, names []string) []byte {
 	out := []byte(`{"packages":[]`)
 	for _, m := range [][2]string{
 		{"metadata-url", "/p2/%package%.json"}, {"list", "/list.json"}, {"search", "/search.json?q=%query%&type=%type%"},
-		{"providers-api", "/providers/%package%.json"}, {"notify-batch", "/downloads/"}, {"metadata-changes-url", "/metadata/changes.json"},
+		{"providers-api", "/providers/%package%.json"}, {"notify-batch", "/downloads/"},
+		{"metadata-changes-url", "/metadata/changes.json"},
 	} {
 		out = append(append(rawjson.AppendString(append(out, ','), m[0]), ':'), rawjson.Quote(base+m[1])...)
 	}

@@ -1,5 +1,7 @@
 package composer
 
+// Documents, lists, archives, counts and audits as clients read them, and who sees what.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -31,9 +33,9 @@ func (g *rig) get(path, since string, status int) (modified string, a answer) {
 	return a.Header.Get("Last-Modified"), a
 }
 
-// TestH2_LastModified: each document's time grows by a second at least with every change, however close the changes are, also
-// across deletion and with a clock that stands or goes back; without a change everything is a 304.
-func TestH2_LastModified(t *testing.T) {
+// TestLastModifiedMovesOn: each document's time grows by a second at least with every change, however close the changes
+// are, also across deletion and with a clock that stands or goes back; without a change everything is a 304.
+func TestLastModifiedMovesOn(t *testing.T) {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	last := time.Time{}
@@ -58,7 +60,9 @@ func TestH2_LastModified(t *testing.T) {
 	step("settings", func() { g.Want(g.Ada("PUT", "/packages/acme/demo/settings", fields{"abandoned": true}), 200, "") })
 	g.User("root", nil, true)
 	step("advisories", func() {
-		g.Want(g.Do("PUT", "/api/advisories", []fields{sampleAdvisory("acme/demo", "LSA-1", "<1.0.1")}, g.As("root")), 200, "")
+		g.Want(
+			g.Do("PUT", "/api/advisories", []fields{sampleAdvisory("acme/demo", "LSA-1", "<1.0.1")}, g.As("root")), 200, "",
+		)
 	})
 	step("advisories gone", func() { g.Want(g.Do("PUT", "/api/advisories", "[]", g.As("root")), 200, "") })
 	clock.Advance(-time.Hour)
@@ -80,8 +84,8 @@ func TestH2_LastModified(t *testing.T) {
 	g.get("/p2/acme/demo~dev.json", dev, 200)
 }
 
-// TestH2_SecondRun: what composer update asks for the second time is all 304, packages.json included.
-func TestH2_SecondRun(t *testing.T) {
+// TestSecondRunIsNotModified: what composer update asks for the second time is all 304, packages.json included.
+func TestSecondRunIsNotModified(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "dev-main")
 	for _, path := range []string{"/packages.json", "/p2/acme/demo.json", "/p2/acme/demo~dev.json"} {
@@ -101,8 +105,9 @@ func TestH2_SecondRun(t *testing.T) {
 	g.get("/packages.json", root, 200)
 }
 
-// TestH3_URLs: every URL in every document is absolute, holds no credentials, and has the origin and prefix the client knows.
-func TestH3_URLs(t *testing.T) {
+// TestAddressesInDocumentsAreAbsolute: every URL in every document is absolute, holds no credentials, and has the
+// origin and prefix the client knows.
+func TestAddressesInDocumentsAreAbsolute(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "dev-main")
 	proxied, err := wire.NewBase("", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
@@ -120,11 +125,18 @@ func TestH3_URLs(t *testing.T) {
 		want   string
 	}{
 		{proxied, nil, "", "http://one.example.com/composer"},
-		{proxied, []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "", "https://two.example.com/repo/composer"},
+		{
+			proxied,
+			[]string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "two.example.com", "X-Forwarded-Prefix", "/repo"}, "",
+			"https://two.example.com/repo/composer",
+		},
 		{public, []string{"X-Forwarded-Host", "evil.example.com"}, "/php", "https://registry.example.com/larder/php"},
 	} {
 		h := New(wire.Deps{Store: g.Store, Auth: g.Auth, Base: c.base, Path: c.path}, Options{}).Handler
-		for path, urls := range map[string]int{"packages.json": 8, "p2/acme/demo.json": 1, "p2/acme/demo~dev.json": 1, "search.json?q=demo": 1, "packages/acme/demo.json": 2} {
+		for path, urls := range map[string]int{
+			"packages.json": 8, "p2/acme/demo.json": 1, "p2/acme/demo~dev.json": 1, "search.json?q=demo": 1,
+			"packages/acme/demo.json": 2,
+		} {
 			r := httptest.NewRequest("GET", "http://ada:secret@one.example.com/composer/"+path, nil)
 			r.RemoteAddr = "127.0.0.1:1"
 			wiretest.Header(c.header...)(r)
@@ -132,18 +144,22 @@ func TestH3_URLs(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			body := w.Body.String()
-			if w.Code != 200 || strings.Count(body, `"`+c.want+"/") != urls || strings.Count(body, "http") != urls || strings.Contains(body, "secret") || strings.Contains(body, "ada:") {
+			if w.Code != 200 || strings.Count(body, `"`+c.want+"/") != urls || strings.Count(body, "http") != urls ||
+				strings.Contains(body, "secret") || strings.Contains(body, "ada:") {
 				t.Errorf("%s %s: %d %s", c.want, path, w.Code, body)
 			}
 		}
 	}
 	root := g.Want(g.Do("GET", "/packages.json", nil), 200, "").Object(t)
-	for _, key := range []string{"metadata-url", "list", "search", "providers-api", "notify-batch", "metadata-changes-url"} {
+	for _, key := range []string{
+		"metadata-url", "list", "search", "providers-api", "notify-batch", "metadata-changes-url",
+	} {
 		if u, _ := root[key].(string); !strings.HasPrefix(u, "http://127.0.0.1:") {
 			t.Errorf("%s: %v", key, root[key])
 		}
 	}
-	if u := fmt.Sprint(wiretest.At(root, "security-advisories", "api-url")); !strings.HasPrefix(u, "http://127.0.0.1:") || wiretest.At(root, "security-advisories", "metadata") != true {
+	if u := fmt.Sprint(wiretest.At(root, "security-advisories", "api-url")); !strings.HasPrefix(u, "http://127.0.0.1:") ||
+		wiretest.At(root, "security-advisories", "metadata") != true {
 		t.Errorf("%v", root)
 	}
 	if p, ok := root["packages"].([]any); !ok || len(p) != 0 {
@@ -151,22 +167,28 @@ func TestH3_URLs(t *testing.T) {
 	}
 }
 
-// TestE_CredentialLeak: no document repeats what a request came with; Composer writes addresses from them into its lock.
-func TestE_CredentialLeak(t *testing.T) {
+// TestDocumentsRepeatNoCredentials: no document repeats what a request came with; Composer writes addresses from them
+// into its lock.
+func TestDocumentsRepeatNoCredentials(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "dev-main")
 	token := g.Keys["ada"]
-	for _, path := range []string{"/packages.json", "/p2/acme/demo.json", "/p2/acme/demo~dev.json", "/packages/acme/demo.json", "/search.json?q=demo&per_page=1", "/list.json", "/providers/a/b.json", "/filter-summary.json", "/metadata/changes.json", "/p2/acme/none.json"} {
+	for _, path := range []string{
+		"/packages.json", "/p2/acme/demo.json", "/p2/acme/demo~dev.json", "/packages/acme/demo.json",
+		"/search.json?q=demo&per_page=1", "/list.json", "/providers/a/b.json", "/filter-summary.json",
+		"/metadata/changes.json", "/p2/acme/none.json",
+	} {
 		for _, o := range []option{wiretest.Bearer(token), wiretest.Basic("ada", token), wiretest.Basic(token, "")} {
-			if a := g.Do("GET", path+"?token="+token, nil, o); strings.Contains(a.String()+a.Body, token) || strings.Contains(a.Body, "@127") {
+			if a := g.Do("GET", path+"?token="+token, nil, o); strings.Contains(fmt.Sprint(a.Header)+a.Body, token) ||
+				strings.Contains(a.Body, "@127") {
 				t.Errorf("%s: %v", path, a)
 			}
 		}
 	}
 }
 
-// TestE_HostHeader: an odd Host gets no place in a document.
-func TestE_HostHeader(t *testing.T) {
+// TestOddHostIsNotRepeated: an odd Host gets no place in a document.
+func TestOddHostIsNotRepeated(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0")
 	for _, host := range []string{`evil"host`, "a b", "x/y", "ada:secret@b"} {
@@ -180,9 +202,9 @@ func TestE_HostHeader(t *testing.T) {
 	}
 }
 
-// TestA2_Announced: packages.json names what whoever asks may read, so that Composer asks for nothing else; a login after an
-// anonymous run must not be told that nothing has changed.
-func TestA2_Announced(t *testing.T) {
+// TestAvailablePackages: packages.json names what the client may read, so that Composer asks for nothing else; a login
+// after an anonymous run must not be told that nothing has changed.
+func TestAvailablePackages(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/open", "1.0.0")
 	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/closed", "1.0.0").archive()), 201, "")
@@ -193,7 +215,10 @@ func TestA2_Announced(t *testing.T) {
 		return wiretest.JSON(doc["available-packages"])
 	}
 	modified, _ := g.get("/packages.json", "", 200)
-	for actor, want := range map[string]string{"": `["acme/open"]`, "bob": `["acme/open"]`, "ada": `["acme/closed","acme/open"]`, "guest": `["acme/closed","acme/open"]`} {
+	for actor, want := range map[string]string{
+		"": `["acme/open"]`, "bob": `["acme/open"]`, "ada": `["acme/closed","acme/open"]`,
+		"guest": `["acme/closed","acme/open"]`,
+	} {
 		if got := names(actor); got != want {
 			t.Errorf("%q: %s", actor, got)
 		}
@@ -212,9 +237,9 @@ func TestA2_Announced(t *testing.T) {
 	}
 }
 
-// TestA1_Metadata: a package that has only branches has an empty document of releases, so that Composer can say what is
+// TestMetadata: a package that has only branches has an empty document of releases, so that Composer can say what is
 // wrong; what is not here is a 404 without a warning.
-func TestA1_Metadata(t *testing.T) {
+func TestMetadata(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/dev", "dev-main")
 	g.Want(g.Do("GET", "/p2/acme/dev.json", nil), 200, `{"packages":{"acme/dev":[]}`)
@@ -223,7 +248,8 @@ func TestA1_Metadata(t *testing.T) {
 	g.Want(g.Do("GET", "/p2/Acme/Rel.json", nil), 200, `"acme/rel"`)
 	g.Want(g.Do("HEAD", "/p2/acme/rel.json", nil), 200, "")
 	for _, path := range []string{"/p2/acme/none.json", "/p2/acme/none~dev.json", "/p2/symfony/console.json"} {
-		if a := g.Want(g.Do("GET", path, nil), 404, "package not found"); strings.Contains(a.Body, "warning") || a.Header.Get("Location") != "" {
+		if a := g.Want(g.Do("GET", path, nil), 404, "package not found"); strings.Contains(a.Body, "warning") ||
+			a.Header.Get("Location") != "" {
 			t.Errorf("%v", a)
 		}
 	}
@@ -238,8 +264,8 @@ func TestA1_Metadata(t *testing.T) {
 	}
 }
 
-// TestA1_Dist: the bytes that were uploaded, for ever, whole or in part.
-func TestA1_Dist(t *testing.T) {
+// TestArchives: the bytes that were uploaded, for ever, whole or in part.
+func TestArchives(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("acme/demo", "dev-feature/x")
 	g.Want(g.put("ada", r), 201, "")
@@ -249,32 +275,69 @@ func TestA1_Dist(t *testing.T) {
 	}
 	path := dist["url"].(string)
 	a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", "gzip, zstd")), 200, "")
-	if a.Body != string(r.archive()) || a.Header.Get("Content-Type") != "application/zip" || a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
-		a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" || !strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
+	if a.Body != string(r.archive()) || a.Header.Get("Content-Type") != "application/zip" ||
+		a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
+		a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" ||
+		!strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
 		t.Errorf("%v", a.Header)
 	}
 	if c := g.Ada("GET", path, nil).Header.Get("Cache-Control"); c != "private, max-age=31536000, immutable" {
 		t.Error(c)
 	}
-	if head := g.Want(g.Do("HEAD", path, nil), 200, ""); head.Body != "" || head.Header.Get("Content-Length") != a.Header.Get("Content-Length") {
+	if head := g.Want(g.Do("HEAD", path, nil), 200, ""); head.Body != "" ||
+		head.Header.Get("Content-Length") != a.Header.Get("Content-Length") {
 		t.Errorf("%v", head)
 	}
 	g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", a.Header.Get("ETag"))), 304, "")
-	for _, wrong := range []string{strings.Replace(path, "feature/x", "feature/y", 1), strings.Replace(path, "acme/demo", "acme/other", 1), strings.Replace(path, r.reference(), strings.Repeat("0", 40), 1)} {
+	for _, wrong := range []string{
+		strings.Replace(path, "feature/x", "feature/y", 1), strings.Replace(path, "acme/demo", "acme/other", 1),
+		strings.Replace(path, r.reference(), strings.Repeat("0", 40), 1),
+	} {
 		g.Want(g.Do("GET", wrong, nil), 404, "archive not found")
 	}
 }
 
-// TestA1_Lists: list and search with every parameter clients send, in every case without what whoever asks may not see.
-func TestA1_Lists(t *testing.T) {
+// TestLists: list and search with every parameter clients send, in every case without what the client may not see.
+func TestLists(t *testing.T) {
 	g := newRig(t)
-	g.Want(g.put("ada", newRelease("acme/log-writer", "1.0.0", fields{"description": "Writes lines", "keywords": []string{"Logging", "PSR-3"}, "type": "library", "provide": fields{"psr/log-implementation": "1.0"}, "support": fields{"source": "https://git.example.com/a"}})), 201, "")
-	g.Want(g.put("ada", newRelease("acme/theme", "1.0.0", fields{"description": "A theme that writes nothing", "type": "wordpress-theme"})), 201, "")
-	g.Want(g.put("ada", newRelease("zeta/log", "dev-main", fields{"provide": fields{"psr/log-implementation": "3.0"}})), 201, "")
-	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/secret-log", "", fields{"provide": fields{"psr/log-implementation": "1.0"}, "keywords": []string{"logging"}}).archive()), 201, "")
+	g.Want(
+		g.put(
+			"ada",
+			newRelease(
+				"acme/log-writer", "1.0.0",
+				fields{
+					"description": "Writes lines", "keywords": []string{"Logging", "PSR-3"}, "type": "library",
+					"provide": fields{"psr/log-implementation": "1.0"}, "support": fields{"source": "https://git.example.com/a"},
+				},
+			),
+		),
+		201, "",
+	)
+	g.Want(
+		g.put(
+			"ada",
+			newRelease("acme/theme", "1.0.0", fields{"description": "A theme that writes nothing", "type": "wordpress-theme"}),
+		),
+		201, "",
+	)
+	g.Want(
+		g.put("ada", newRelease("zeta/log", "dev-main", fields{"provide": fields{"psr/log-implementation": "3.0"}})), 201, "",
+	)
+	g.Want(
+		g.Ada(
+			"PUT", "?version=1.0.0&private=1",
+			newRelease(
+				"acme/secret-log", "", fields{"provide": fields{"psr/log-implementation": "1.0"}, "keywords": []string{"logging"}},
+			).archive(),
+		),
+		201, "",
+	)
 	for query, want := range map[string]string{
-		"": "acme/log-writer acme/theme zeta/log", "?filter=acme/*": "acme/log-writer acme/theme", "?filter=ACME/T*": "acme/theme", "?filter=*log*": "acme/log-writer zeta/log", "?filter=acme/log": "", "?filter=*/log": "zeta/log",
-		"?vendor=acme": "acme/log-writer acme/theme", "?vendor=acme&filter=acme/t*": "acme/theme", "?type=wordpress-theme": "acme/theme", "?vendor=none": "", "?filter=a.me/*": "", "?filter=%5B": "",
+		"": "acme/log-writer acme/theme zeta/log", "?filter=acme/*": "acme/log-writer acme/theme",
+		"?filter=ACME/T*": "acme/theme", "?filter=*log*": "acme/log-writer zeta/log", "?filter=acme/log": "",
+		"?filter=*/log": "zeta/log",
+		"?vendor=acme":  "acme/log-writer acme/theme", "?vendor=acme&filter=acme/t*": "acme/theme",
+		"?type=wordpress-theme": "acme/theme", "?vendor=none": "", "?filter=a.me/*": "", "?filter=%5B": "",
 	} {
 		var doc struct{ PackageNames []string }
 		g.Want(g.Do("GET", "/list.json"+query, nil), 200, `"packageNames":[`).Decode(t, &doc)
@@ -284,7 +347,11 @@ func TestA1_Lists(t *testing.T) {
 	}
 	all := g.Want(g.Ada("GET", "/list.json", nil), 200, "acme/secret-log")
 	_ = all
-	g.Want(g.Do("GET", "/list.json?filter=acme/*&fields[]=type&fields[]=abandoned&fields[]=secret", nil), 200, `{"packages":{"acme/log-writer":{"abandoned":false,"type":"library"},"acme/theme":{"abandoned":false,"type":"wordpress-theme"}}}`)
+	g.Want(
+		g.Do("GET", "/list.json?filter=acme/*&fields[]=type&fields[]=abandoned&fields[]=secret", nil), 200,
+		`{"packages":{"acme/log-writer":{"abandoned":false,"type":"library"},"acme/theme":{"abandoned":false,`+
+			`"type":"wordpress-theme"}}}`,
+	)
 	search := func(actor, query string) string {
 		var doc struct {
 			Results []struct{ Name string }
@@ -298,8 +365,12 @@ func TestA1_Lists(t *testing.T) {
 		return fmt.Sprintf("%s %d", strings.Join(names, " "), doc.Total)
 	}
 	for query, want := range map[string]string{
-		"q=log&type=": "zeta/log acme/log-writer 2", "q=acme/log-writer": "acme/log-writer 1", "q=writes+lines": "acme/log-writer 1", "q=writes": "acme/log-writer acme/theme 2", "q=&type=wordpress-theme": "acme/theme 1",
-		"q=&tags=psr-3": "acme/log-writer 1", "q=&tags[]=logging": "acme/log-writer 1", "q=nothing-at-all": " 0", "q=%22%3Cx": " 0", "q=&per_page=2": "acme/log-writer acme/theme 3", "q=&per_page=2&page=2": "zeta/log 3", "q=&page=9": " 3", "q=secret": " 0",
+		"q=log&type=": "zeta/log acme/log-writer 2", "q=acme/log-writer": "acme/log-writer 1",
+		"q=writes+lines": "acme/log-writer 1", "q=writes": "acme/log-writer acme/theme 2",
+		"q=&type=wordpress-theme": "acme/theme 1",
+		"q=&tags=psr-3":           "acme/log-writer 1", "q=&tags[]=logging": "acme/log-writer 1", "q=nothing-at-all": " 0",
+		"q=%22%3Cx": " 0", "q=&per_page=2": "acme/log-writer acme/theme 3", "q=&per_page=2&page=2": "zeta/log 3",
+		"q=&page=9": " 3", "q=secret": " 0",
 	} {
 		if got := search("", query); got != want {
 			t.Errorf("search %s: %s", query, got)
@@ -310,7 +381,10 @@ func TestA1_Lists(t *testing.T) {
 	}
 	next := g.Want(g.Do("GET", "/search.json?q=&per_page=2", nil), 200, "").Object(t)["next"].(string)
 	g.Want(g.Do("GET", next, nil), 200, "zeta/log")
-	for name, want := range map[string]string{"psr/log-implementation": "acme/log-writer zeta/log", "PSR/Log-Implementation": "acme/log-writer zeta/log", "acme/theme": "", "ext-json": ""} {
+	for name, want := range map[string]string{
+		"psr/log-implementation": "acme/log-writer zeta/log", "PSR/Log-Implementation": "acme/log-writer zeta/log",
+		"acme/theme": "", "ext-json": "",
+	} {
 		var doc struct{ Providers []struct{ Name string } }
 		g.Want(g.Do("GET", "/providers/"+name+".json", nil), 200, `{"providers":[`).Decode(t, &doc)
 		var names []string
@@ -325,8 +399,8 @@ func TestA1_Lists(t *testing.T) {
 	g.Want(g.Do("GET", "/packages/acme/log-writer.json", nil), 200, `"repository":"https://git.example.com/a"`)
 }
 
-// TestA1_Info: a package's page is JSON in the public registry's form, counts included.
-func TestA1_Info(t *testing.T) {
+// TestPackagePage: a package's page is JSON in the public registry's form, counts included.
+func TestPackagePage(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "v1.0.0", "1.1.0", "dev-main")
 	for _, n := range []string{"acme/demo", "acme/none", "acme/demo"} {
@@ -336,7 +410,10 @@ func TestA1_Info(t *testing.T) {
 	if got := wiretest.KeysOf(wiretest.At(doc, "versions")); !slices.Equal(got, []string{"1.1.0", "dev-main", "v1.0.0"}) {
 		t.Errorf("%q", got)
 	}
-	for path, want := range map[string]any{"name": "acme/demo", "type": "library", "downloads/total": 2.0, "downloads/monthly": 2.0, "downloads/daily": 2.0, "versions/v1.0.0/version_normalized": "1.0.0.0", "versions/dev-main/default-branch": true} {
+	for path, want := range map[string]any{
+		"name": "acme/demo", "type": "library", "downloads/total": 2.0, "downloads/monthly": 2.0, "downloads/daily": 2.0,
+		"versions/v1.0.0/version_normalized": "1.0.0.0", "versions/dev-main/default-branch": true,
+	} {
 		if got := wiretest.At(doc, strings.Split(path, "/")...); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
@@ -349,8 +426,8 @@ func TestA1_Info(t *testing.T) {
 	g.Want(g.Do("GET", "/packages/acme/dev.json", nil), 200, `"dev-main"`)
 }
 
-// TestE_Notify: counts cannot be flooded, and tell nothing about names.
-func TestE_Notify(t *testing.T) {
+// TestNotificationsAreCounted: counts cannot be flooded, and tell nothing about names.
+func TestNotificationsAreCounted(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0")
 	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/closed", "").archive()), 201, "")
@@ -381,9 +458,17 @@ func TestE_Notify(t *testing.T) {
 		t.Errorf("%d of %d were left out", partial, 2*notifyRate)
 	}
 	modified, _ := g.get("/p2/acme/demo.json", "", 200)
-	g.Want(g.Ada("POST", "/downloads/", fields{"downloads": []fields{{"name": "acme/closed"}, {"name": "acme/closed"}, {"name": "acme/demo"}}}), 201, "")
+	g.Want(
+		g.Ada(
+			"POST", "/downloads/",
+			fields{"downloads": []fields{{"name": "acme/closed"}, {"name": "acme/closed"}, {"name": "acme/demo"}}},
+		),
+		201, "",
+	)
 	g.get("/p2/acme/demo.json", modified, 304)
-	if n := wiretest.At(g.Want(g.Ada("GET", "/packages/acme/closed.json", nil), 200, "").Object(t), "package", "downloads", "total"); n != 1.0 {
+	if n := wiretest.At(
+		g.Want(g.Ada("GET", "/packages/acme/closed.json", nil), 200, "").Object(t), "package", "downloads", "total",
+	); n != 1.0 {
 		t.Errorf("%v downloads", n)
 	}
 	if g.Journal() != before {
@@ -413,19 +498,26 @@ func TestCounts(t *testing.T) {
 }
 
 func sampleAdvisory(name, id, affected string) fields {
-	return fields{"advisoryId": id, "packageName": name, "title": "Shelves fall", "link": "https://advisories.example.com/" + id, "cve": "CVE-2026-1", "affectedVersions": affected, "reportedAt": "2026-01-02 03:04:05",
-		"sources": []fields{{"name": "Larder", "remoteId": id}}, "severity": "high", "composerRepository": "https://registry.example.com"}
+	return fields{
+		"advisoryId": id, "packageName": name, "title": "Shelves fall", "affectedVersions": affected,
+		"link": "https://advisories.example.com/" + id, "cve": "CVE-2026-1", "severity": "high",
+		"reportedAt": "2026-01-02 03:04:05", "composerRepository": "https://registry.example.com",
+		"sources": []fields{{"name": "Larder", "remoteId": id}},
+	}
 }
 
-// TestA1_Audit: by form, by query and since a time; known names without advisories have an empty list, unknown and hidden
-// ones are absent.
-func TestA1_Audit(t *testing.T) {
+// TestAudit: by form, by query and since a time; known names without advisories have an empty list, unknown and
+// hidden ones are absent.
+func TestAudit(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.publish("acme/demo", "1.0.0")
 	g.publish("acme/clean", "1.0.0")
 	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/closed", "").archive()), 201, "")
-	list := []fields{sampleAdvisory("Acme/Demo", "LSA-1", "<1.2.0"), sampleAdvisory("symfony/console", "LSA-2", ">=2.0,<2.1|3.0"), sampleAdvisory("acme/closed", "LSA-3", "*"), sampleAdvisory("acme/demo", "LSA-4", "1.0.0")}
+	list := []fields{
+		sampleAdvisory("Acme/Demo", "LSA-1", "<1.2.0"), sampleAdvisory("symfony/console", "LSA-2", ">=2.0,<2.1|3.0"),
+		sampleAdvisory("acme/closed", "LSA-3", "*"), sampleAdvisory("acme/demo", "LSA-4", "1.0.0"),
+	}
 	list[3]["reportedAt"] = "2026-03-04T05:06:07+02:00"
 	list[3]["title"] = "Red \x1b[31malert\x1b[0m"
 	list[3]["link"], list[3]["cve"] = nil, nil
@@ -450,18 +542,25 @@ func TestA1_Audit(t *testing.T) {
 		return strings.Join(out, ", ")
 	}
 	const path = "/api/security-advisories/"
-	all := "packages%5B0%5D=acme%2Fdemo&packages%5B1%5D=acme%2Fclean&packages%5B2%5D=acme%2Fclosed&packages%5B3%5D=acme%2Fnone&packages%5B4%5D=symfony%2Fconsole&packages%5B5%5D=..%2Fx"
+	all := "packages%5B0%5D=acme%2Fdemo&packages%5B1%5D=acme%2Fclean&packages%5B2%5D=acme%2Fclosed&packages%5B3%5D=acme" +
+		"%2Fnone&packages%5B4%5D=symfony%2Fconsole&packages%5B5%5D=..%2Fx"
 	form := wiretest.Header("Content-Type", "application/x-www-form-urlencoded")
 	for what, c := range map[string]struct {
 		got  answer
 		want string
 	}{
-		"form":      {g.Do("POST", path, all, form), "acme/clean, acme/demo LSA-1 LSA-4, symfony/console LSA-2"},
-		"ada":       {g.Ada("POST", path, all, form), "acme/clean, acme/closed LSA-3, acme/demo LSA-1 LSA-4, symfony/console LSA-2"},
-		"query":     {g.Do("GET", path+"?packages[]=acme/demo&packages[]=ACME/clean", nil), "acme/clean, acme/demo LSA-1 LSA-4"},
+		"form": {g.Do("POST", path, all, form), "acme/clean, acme/demo LSA-1 LSA-4, symfony/console LSA-2"},
+		"ada": {
+			g.Ada("POST", path, all, form), "acme/clean, acme/closed LSA-3, acme/demo LSA-1 LSA-4, symfony/console LSA-2",
+		},
+		"query": {
+			g.Do("GET", path+"?packages[]=acme/demo&packages[]=ACME/clean", nil), "acme/clean, acme/demo LSA-1 LSA-4",
+		},
 		"since":     {g.Do("GET", path+"?updatedSince=1770000000", nil), "acme/demo LSA-4"},
 		"from zero": {g.Do("GET", path+"?updatedSince=0", nil), "acme/demo LSA-1 LSA-4, symfony/console LSA-2"},
-		"both":      {g.Do("GET", path+"?updatedSince=1770000000&packages[]=symfony/console&packages[]=acme/demo", nil), "acme/demo LSA-4"},
+		"both": {
+			g.Do("GET", path+"?updatedSince=1770000000&packages[]=symfony/console&packages[]=acme/demo", nil), "acme/demo LSA-4",
+		},
 	} {
 		if got := ids(c.got); got != c.want {
 			t.Errorf("%s: %s", what, got)
@@ -469,9 +568,16 @@ func TestA1_Audit(t *testing.T) {
 	}
 	g.Want(g.Do("POST", path, ""), 400, "neither packages nor updatedSince")
 	g.Want(g.Do("POST", path, "%zz"), 400, "not a form")
-	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"security-advisories":[{"advisoryId":"LSA-1","affectedVersions":"<1.2.0"},{"advisoryId":"LSA-4","affectedVersions":"1.0.0"}]`)
+	g.Want(
+		g.Do("GET", "/p2/acme/demo.json", nil), 200,
+		`"security-advisories":[{"advisoryId":"LSA-1","affectedVersions":"<1.2.0"},{"advisoryId":"LSA-4",`+
+			`"affectedVersions":"1.0.0"}]`,
+	)
 	g.Want(g.Do("GET", "/p2/acme/clean.json", nil), 200, `"security-advisories":[]`)
-	for text, change := range map[string]fields{"packageName": {"packageName": "x"}, "affectedVersions": {"affectedVersions": "~>1"}, "title": {"title": ""}, "reportedAt": {"reportedAt": "soon"}, "link": {"link": "javascript:x"}, "JSON array": {"sources": 7}} {
+	for text, change := range map[string]fields{
+		"packageName": {"packageName": "x"}, "affectedVersions": {"affectedVersions": "~>1"}, "title": {"title": ""},
+		"reportedAt": {"reportedAt": "soon"}, "link": {"link": "javascript:x"}, "JSON array": {"sources": 7},
+	} {
 		broken := sampleAdvisory("a/b", "x", "*")
 		for k, v := range change {
 			broken[k] = v
@@ -484,8 +590,8 @@ func TestA1_Audit(t *testing.T) {
 	}
 }
 
-// TestE_AuditLimit: a request has a thousand names at most, in a body of a megabyte at most.
-func TestE_AuditLimit(t *testing.T) {
+// TestAuditLimit: a request has a thousand names at most, in a body of a megabyte at most.
+func TestAuditLimit(t *testing.T) {
 	g := newRig(t)
 	const path = "/api/security-advisories/"
 	many := "packages[]=a/b"
@@ -497,13 +603,16 @@ func TestE_AuditLimit(t *testing.T) {
 	g.Want(g.Do("POST", path, strings.Repeat("x", maxForm+1)), 413, "")
 }
 
-// TestA8_Credentials: every form in which Composer and scripts send them, wrong ones refused also where none are needed.
-func TestA8_Credentials(t *testing.T) {
+// TestEveryFormOfCredentials: every form in which Composer and scripts send them, wrong ones refused also where none
+// are needed.
+func TestEveryFormOfCredentials(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"composer:package:closed/*"} })
 	g.publish("closed/demo", "1.0.0")
 	token := g.Keys["ada"]
 	for what, o := range map[string]option{
-		"Bearer": wiretest.Bearer(token), "password": wiretest.Basic("ada", "secret"), "token as password": wiretest.Basic("ada", token), "any user": wiretest.Basic("token", token), "token as user": wiretest.Basic(token, ""),
+		"Bearer": wiretest.Bearer(token), "password": wiretest.Basic("ada", "secret"),
+		"token as password": wiretest.Basic("ada", token), "any user": wiretest.Basic("token", token),
+		"token as user":        wiretest.Basic(token, ""),
 		"token as user with x": wiretest.Basic(token, "x-oauth-basic"),
 	} {
 		for _, path := range []string{"/p2/closed/demo.json", "/packages.json"} {
@@ -513,9 +622,14 @@ func TestA8_Credentials(t *testing.T) {
 		}
 	}
 	g.Want(g.Do("GET", "/p2/closed/demo.json", nil), 404, "package not found")
-	for what, o := range map[string]option{"wrong token": wiretest.Bearer("larder_bad"), "wrong password": wiretest.Basic("ada", "wrong"), "no scheme": wiretest.Header("Authorization", "Digest x")} {
+	for what, o := range map[string]option{
+		"wrong token": wiretest.Bearer("larder_bad"), "wrong password": wiretest.Basic("ada", "wrong"),
+		"no scheme": wiretest.Header("Authorization", "Digest x"),
+	} {
 		for _, path := range []string{"/packages.json", "/p2/closed/demo.json"} {
-			if a := g.Want(g.Do("GET", path, nil, o), 401, `"warning":`); a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
+			if a := g.Want(
+				g.Do("GET", path, nil, o), 401, `"warning":`,
+			); a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
 				t.Errorf("%s: %v", what, a)
 			}
 		}
@@ -531,7 +645,11 @@ func TestAnonymousNone(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Anonymous = "none" })
 	r := newRelease("acme/demo", "1.0.0")
 	g.Want(g.put("ada", r), 201, "")
-	for _, path := range []string{"/packages.json", "/p2/acme/demo.json", "/p2/acme/none.json", distPath("acme/demo", "1.0.0.0", r.reference()), "/list.json", "/search.json?q=x", "/providers/a/b.json", "/packages/acme/demo.json", "/metadata/changes.json?since=1", "/api/security-advisories?updatedSince=1"} {
+	for _, path := range []string{
+		"/packages.json", "/p2/acme/demo.json", "/p2/acme/none.json", distPath("acme/demo", "1.0.0.0", r.reference()),
+		"/list.json", "/search.json?q=x", "/providers/a/b.json", "/packages/acme/demo.json", "/metadata/changes.json?since=1",
+		"/api/security-advisories?updatedSince=1",
+	} {
 		if a := g.Want(g.Do("GET", path, nil), 401, "login"); a.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: %v", path, a)
 		}
@@ -543,20 +661,30 @@ func TestAnonymousNone(t *testing.T) {
 	g.Want(g.Do("POST", "/api/security-advisories/", "packages[]=a/b"), 401, "")
 }
 
-// TestE_Hidden: a package that must not be seen answers as one that does not exist, by no byte different.
-func TestE_Hidden(t *testing.T) {
+// TestHiddenPackageAnswersAsAbsent: a package that must not be seen answers as one that does not exist, by no byte
+// different.
+func TestHiddenPackageAnswersAsAbsent(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("acme/closed", "1.0.0")
 	g.Want(g.Ada("PUT", "/packages/upload/acme/closed/1.0.0?private=1", r.archive()), 201, "")
 	g.User("bob", nil)
 	for _, actor := range []string{"", "bob"} {
-		for _, path := range []string{"/p2/%s.json", "/p2/%s~dev.json", "/dists/%s/1.0.0.0/" + r.reference() + ".zip", "/packages/%s.json", "/packages/%s/settings", "/providers/%s.json"} {
-			a, b := g.Do("GET", fmt.Sprintf(path, "acme/closed"), nil, g.As(actor)), g.Do("GET", fmt.Sprintf(path, "acme/absent"), nil, g.As(actor))
-			if a.Status != b.Status || a.Body != b.Body || fmt.Sprint(a.Header) != fmt.Sprint(b.Header) || a.Status == 200 && !strings.Contains(path, "providers") {
+		for _, path := range []string{
+			"/p2/%s.json", "/p2/%s~dev.json", "/dists/%s/1.0.0.0/" + r.reference() + ".zip", "/packages/%s.json",
+			"/packages/%s/settings", "/providers/%s.json",
+		} {
+			a, b := g.Do(
+				"GET", fmt.Sprintf(path, "acme/closed"), nil, g.As(actor),
+			), g.Do("GET", fmt.Sprintf(path, "acme/absent"), nil, g.As(actor))
+			if a.Status != b.Status || a.Body != b.Body || fmt.Sprint(a.Header) != fmt.Sprint(b.Header) || a.Status == 200 &&
+				!strings.Contains(path, "providers") {
 				t.Errorf("%s as %q:\n%v\n%v", path, actor, a, b)
 			}
 		}
-		for _, path := range []string{"/packages.json", "/list.json", "/search.json?q=closed", "/metadata/changes.json?since=" + fmt.Sprint(ticks(time.Now().Add(-time.Hour)))} {
+		for _, path := range []string{
+			"/packages.json", "/list.json", "/search.json?q=closed",
+			"/metadata/changes.json?since=" + fmt.Sprint(ticks(time.Now().Add(-time.Hour))),
+		} {
 			if a := g.Want(g.Do("GET", path, nil, g.As(actor)), 200, ""); strings.Contains(a.Body, "acme/closed") {
 				t.Errorf("%s as %q: %v", path, actor, a)
 			}
@@ -588,20 +716,25 @@ func TestErrors(t *testing.T) {
 		{"unknown address", "GET", "/p/acme/demo.json", nil, nil},
 		{"wrong method", "PATCH", "/packages.json", nil, nil},
 		{"bad path", "GET", "/p2/a%5Cb.json", nil, nil},
-		{"over a version", "PUT", "?version=1.0.0", newRelease("acme/demo", "", fields{"description": "x"}).archive(), []option{g.As("ada")}},
+		{
+			"over a version", "PUT", "?version=1.0.0", newRelease("acme/demo", "", fields{"description": "x"}).archive(),
+			[]option{g.As("ada")},
+		},
 		{"bad archive", "PUT", "?version=1.0.0", "x", []option{g.As("ada")}},
 		{"bad settings", "PUT", "/packages/acme/demo/settings", "[]", []option{g.As("ada")}},
 		{"no admin", "GET", "/api/advisories", nil, []option{g.As("ada")}},
 	} {
 		a := g.Do(c.method, c.path, c.body, c.opts...)
 		g.Want(a, max(a.Status, 400), "")
-		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Cache-Control"), a.Header.Get("WWW-Authenticate"), a.Body)
+		fmt.Fprintf(
+			&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Cache-Control"), a.Header.Get("WWW-Authenticate"), a.Body,
+		)
 	}
 	wiretest.Golden(t, "errors.txt", out.String())
 }
 
-// TestH5_Advisories: documents carry what clients of 2.9 and later read from them.
-func TestH5_Advisories(t *testing.T) {
+// TestDocumentsHaveAdvisories: documents carry what clients of 2.9 and later read from them.
+func TestDocumentsHaveAdvisories(t *testing.T) {
 	g := newRig(t)
 	g.User("root", nil, true)
 	g.Want(g.Do("PUT", "/api/advisories", []fields{sampleAdvisory("acme/demo", "LSA-1", "<2")}, g.As("root")), 200, "")
@@ -622,14 +755,27 @@ func TestH5_Advisories(t *testing.T) {
 	}
 	old, _ := g.get("/filter-summary.json", "", 200)
 	g.get("/filter-summary.json", old, 304)
-	bad, worse, hidden := sampleAdvisory("acme/demo", "LSA-2", "1.0.0"), sampleAdvisory("acme/demo", "LSA-3", ">=3,<4"), sampleAdvisory("acme/closed", "LSA-4", "*")
+	bad, worse, hidden := sampleAdvisory("acme/demo", "LSA-2", "1.0.0"), sampleAdvisory(
+		"acme/demo", "LSA-3", ">=3,<4",
+	), sampleAdvisory("acme/closed", "LSA-4", "*")
 	bad["malware"], worse["malware"], hidden["malware"] = true, true, true
 	worse["link"] = nil
 	g.Want(g.Ada("PUT", "?version=1.0.0&private=1", newRelease("acme/closed", "").archive()), 201, "")
-	g.Want(g.Do("PUT", "/api/advisories", []fields{bad, sampleAdvisory("acme/demo", "LSA-1", "<2"), worse, hidden}, g.As("root")), 200, "")
-	if _, a := g.get("/filter-summary.json", old, 200); a.Body != `{"filter":{"malware":{"acme/demo":"1.0.0||\u003e=3,\u003c4"}}}` {
+	g.Want(
+		g.Do(
+			"PUT", "/api/advisories", []fields{bad, sampleAdvisory("acme/demo", "LSA-1", "<2"), worse, hidden}, g.As("root"),
+		),
+		200, "",
+	)
+	if _, a := g.get(
+		"/filter-summary.json", old, 200,
+	); a.Body != `{"filter":{"malware":{"acme/demo":"1.0.0||\u003e=3,\u003c4"}}}` {
 		t.Error(a)
 	}
 	g.Want(g.Ada("GET", "/filter-summary.json", nil), 200, `"acme/closed":"*"`)
-	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"filter":{"malware":[{"constraint":"1.0.0","reason":"Shelves fall","url":"https://advisories.example.com/LSA-2","id":"LSA-2"},{"constraint":">=3,<4","reason":"Shelves fall","id":"LSA-3"}]}`)
+	g.Want(
+		g.Do("GET", "/p2/acme/demo.json", nil), 200,
+		`"filter":{"malware":[{"constraint":"1.0.0","reason":"Shelves fall","url":"https://advisories.example.com/LSA-2",`+
+			`"id":"LSA-2"},{"constraint":">=3,<4","reason":"Shelves fall","id":"LSA-3"}]}`,
+	)
 }

@@ -1,5 +1,5 @@
-// Package archive reads what an uploaded archive says of itself: its composer.json. Only its directory and one file are read,
-// within limits that hold whatever it claims.
+// Package archive reads what an uploaded archive says of itself: its composer.json. Only its directory and one file are
+// read, within limits that hold whatever it claims.
 package archive
 
 import (
@@ -30,8 +30,8 @@ func Read(r io.ReaderAt, size int64) (*manifest.Manifest, error) {
 	return manifest.Parse(raw)
 }
 
-// readArchive finds composer.json where Composer's own reader of archives looks for it: at the root, or in the one folder
-// that holds everything.
+// readArchive finds composer.json where Composer's own reader of archives looks for it: at the root, or in the one
+// folder that holds everything.
 func readArchive(r io.ReaderAt, size int64) ([]byte, error) {
 	z, err := archive.OpenZip(r, size, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked})
 	if err != nil {
@@ -44,12 +44,17 @@ func readArchive(r io.ReaderAt, size int64) ([]byte, error) {
 	if e == nil {
 		top := topLevel(z)
 		if len(top) != 1 {
-			return nil, problem.Errorf(problem.ErrInvalid, "The archive has no composer.json at its root, and not everything is in one folder: it has %s.", strings.Join(top, ", "))
+			return nil, problem.Errorf(
+				problem.ErrInvalid, "The archive has no composer.json at its root, and not everything is in one folder: it has %s.",
+				strings.Join(top, ", "),
+			)
 		}
 		e = z.Entry(top[0] + "/composer.json")
 	}
 	if e == nil || !e.Regular {
-		return nil, problem.Errorf(problem.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.")
+		return nil, problem.Errorf(
+			problem.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.",
+		)
 	}
 	raw, err := e.Bytes(maxSize)
 	if err != nil {
@@ -85,7 +90,9 @@ func checkEntries(z *archive.Zip) error {
 	for _, e := range z.Entries() {
 		lower := strings.ToLower(e.Name)
 		if other, ok := seen[lower]; ok {
-			return problem.Errorf(problem.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, e.Name)
+			return problem.Errorf(
+				problem.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, e.Name,
+			)
 		}
 		seen[lower] = e.Name
 		if !e.Link {
@@ -107,14 +114,24 @@ func checkEntries(z *archive.Zip) error {
 func archiveError(r io.ReaderAt, err error) error {
 	switch {
 	case errors.Is(err, archive.ErrLimit):
-		return problem.Wrap(err, problem.ErrTooLarge, "The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries, maxUnpacked>>30)
+		return problem.Wrap(
+			err, problem.ErrTooLarge,
+			"The archive is too large: at most %d files, %d GiB unpacked and a composer.json of 1 MiB are accepted.", maxEntries,
+			maxUnpacked>>30,
+		)
 	case errors.Is(err, archive.ErrName):
-		return problem.Wrap(err, problem.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.")
+		return problem.Wrap(
+			err, problem.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.",
+		)
 	case errors.Is(err, archive.ErrFormat) && !isZip(r):
-		return problem.Wrap(err, problem.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.")
+		return problem.Wrap(
+			err, problem.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.",
+		)
 	case errors.Is(err, archive.ErrFormat):
 		what := strings.TrimPrefix(err.Error(), archive.ErrFormat.Error()+": ")
-		return problem.Wrap(err, problem.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what)
+		return problem.Wrap(
+			err, problem.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what,
+		)
 	}
 	return err
 }

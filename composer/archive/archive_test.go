@@ -1,5 +1,7 @@
 package archive
 
+// Where composer.json is found in an archive, and which archives are refused.
+
 import (
 	"archive/zip"
 	"bytes"
@@ -18,13 +20,15 @@ func readPacked(files map[string]string) ([]byte, error) {
 	return readArchive(bytes.NewReader(p), int64(len(p)))
 }
 
-// TestA7_ZipLayouts: composer.json at the root, or in the one folder there is.
-func TestA7_ZipLayouts(t *testing.T) {
+// TestManifestIsFoundInArchive: composer.json at the root, or in the one folder there is.
+func TestManifestIsFoundInArchive(t *testing.T) {
 	for what, files := range map[string]map[string]string{
-		"root":            {"composer.json": plainManifest, "a.php": "x", "sub/composer.json": "{}"},
-		"folder":          {"demo-1a2b/composer.json": plainManifest, "demo-1a2b/src/a.php": "x"},
-		"folder itself":   {"demo/": "", "demo/composer.json": plainManifest},
-		"macOS":           {"demo/composer.json": plainManifest, "__MACOSX/demo/._composer.json": "x", "__MACOSX/._demo": "x"},
+		"root":          {"composer.json": plainManifest, "a.php": "x", "sub/composer.json": "{}"},
+		"folder":        {"demo-1a2b/composer.json": plainManifest, "demo-1a2b/src/a.php": "x"},
+		"folder itself": {"demo/": "", "demo/composer.json": plainManifest},
+		"macOS": {
+			"demo/composer.json": plainManifest, "__MACOSX/demo/._composer.json": "x", "__MACOSX/._demo": "x",
+		},
 		"link inside":     {"composer.json": plainManifest, "bin/x@": "../src/x", "src/x": "y", "l@": "src"},
 		"two files alike": {"composer.json": plainManifest, "a/Makefile": "x", "b/makefile": "y"},
 	} {
@@ -38,7 +42,9 @@ func TestA7_ZipLayouts(t *testing.T) {
 	}{
 		"two folders":     {map[string]string{"a/composer.json": plainManifest, "b/x": "y"}, "it has a, b."},
 		"folder and file": {map[string]string{"a/composer.json": plainManifest, "readme": "y"}, "it has a, readme."},
-		"too deep":        {map[string]string{"a/b/composer.json": plainManifest}, "neither at its root nor in its one folder"},
+		"too deep": {
+			map[string]string{"a/b/composer.json": plainManifest}, "neither at its root nor in its one folder",
+		},
 		"only macOS":      {map[string]string{"__MACOSX/composer.json": plainManifest}, ""},
 		"empty":           {map[string]string{}, ""},
 		"a folder for it": {map[string]string{"composer.json/": ""}, "neither at its root"},
@@ -58,9 +64,13 @@ func TestA7_ZipLayouts(t *testing.T) {
 	}
 }
 
-// TestE_Archives: names and links that lead outside, names that are one on some systems, bombs, and what is no ZIP.
-func TestE_Archives(t *testing.T) {
-	for name, status := range map[string]int{"../x": 400, "a/../../x": 400, "/etc/x": 400, `..\x`: 400, "C:/x": 400, "c:x": 400, "a//b": 400, "./x": 400, "a\x00b": 400, "a\x1bb": 400, "COMPOSER.JSON": 400, "A/b": 0} {
+// TestArchivesThatAreRefused: names and links that lead outside, names that are one on some systems, bombs, and what is
+// no ZIP.
+func TestArchivesThatAreRefused(t *testing.T) {
+	for name, status := range map[string]int{
+		"../x": 400, "a/../../x": 400, "/etc/x": 400, `..\x`: 400, "C:/x": 400, "c:x": 400, "a//b": 400, "./x": 400,
+		"a\x00b": 400, "a\x1bb": 400, "COMPOSER.JSON": 400, "A/b": 0,
+	} {
 		_, err := readPacked(map[string]string{"composer.json": plainManifest, "c/d": "x", name: "x"})
 		if status == 0 && err == nil {
 			continue
@@ -70,31 +80,46 @@ func TestE_Archives(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x"} {
-		if _, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target}); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "which leads outside") {
+		if _, err := readPacked(
+			map[string]string{"composer.json": plainManifest, "link@": target},
+		); problem.Status(err) != 400 ||
+			!strings.Contains(problem.Public(err), "which leads outside") {
 			t.Errorf("→ %q: %v", target, err)
 		}
 	}
-	if _, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"}); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "one file on some systems") {
+	if _, err := readPacked(
+		map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"},
+	); problem.Status(err) != 400 ||
+		!strings.Contains(problem.Public(err), "one file on some systems") {
 		t.Error(err)
 	}
-	if _, err := readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`}); problem.Status(err) != 413 {
+	if _, err := readPacked(
+		map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`},
+	); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
-	for what, p := range map[string][]byte{"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024)} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "not a ZIP archive") {
+	for what, p := range map[string][]byte{
+		"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024),
+	} {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 ||
+			!strings.Contains(problem.Public(err), "not a ZIP archive") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for what, p := range map[string][]byte{"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'), "more before": append([]byte("PK x"), whole...)} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), "not every client could read it") {
+	for what, p := range map[string][]byte{
+		"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'),
+		"more before": append([]byte("PK x"), whole...),
+	} {
+		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 ||
+			!strings.Contains(problem.Public(err), "not every client could read it") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
 
-// TestE_Bombs: what unpacks to too much is refused by what the directory says, without unpacking it.
-func TestE_Bombs(t *testing.T) {
+// TestBombsAreNotUnpacked: what unpacks to too much is refused by what the directory says, without unpacking it.
+func TestBombsAreNotUnpacked(t *testing.T) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	f, err := w.Create("composer.json")

@@ -1,6 +1,6 @@
-// Package manifest reads what composer.json says of a package, into what documents show of it. Only fields that clients use
-// of a dependency are taken, each in one form, and nothing that would make a client fail, since it would fail for every
-// version of the package. Pure.
+// Package manifest reads what composer.json says of a package, into what documents show of it. Only fields that clients
+// use of a dependency are taken, each in one form, and nothing that would make a client fail, since it would fail for
+// every version of the package. Pure.
 package manifest
 
 import (
@@ -281,7 +281,9 @@ func fundingForm(v any) (any, bool) { return listOf(v, "type", "url") }
 
 // Source is the field of that name; false when it cannot be used.
 func Source(kind, url, reference string) (json.RawMessage, bool) {
-	o, ok := sourceForm(&object{values: map[string]any{"type": Clean(kind), "url": Clean(url), "reference": Clean(reference)}})
+	o, ok := sourceForm(&object{values: map[string]any{
+		"type": Clean(kind), "url": Clean(url), "reference": Clean(reference),
+	}})
 	if !ok {
 		return nil, false
 	}
@@ -342,8 +344,8 @@ func autoloadForm(v any) (any, bool) {
 	return o, true
 }
 
-// IsInside says whether a path stays below the package's folder, whatever system it is unpacked on. A slash at the beginning
-// means the package's own root.
+// IsInside says whether a path stays below the package's folder, whatever system it is unpacked on. A slash at the
+// beginning means the package's own root.
 func IsInside(path string) bool {
 	drive := len(path) > 1 && path[1] == ':'
 	return !drive && !slices.Contains(strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '\\' }), "..")

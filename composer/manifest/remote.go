@@ -1,5 +1,7 @@
 package manifest
 
+// Versions of other repositories: checked, but otherwise kept as they are.
+
 import (
 	"encoding/hex"
 	"encoding/json"
@@ -81,7 +83,8 @@ func Scrub(raw json.RawMessage) (json.RawMessage, error) {
 	return encode(nil, tree.values["v"]), nil
 }
 
-// hasControls looks for control characters in JSON, escaped or not; line breaks and tabs are none, as Composer prints them.
+// hasControls looks for control characters in JSON, escaped or not; line breaks and tabs are none, as Composer prints
+// them.
 func hasControls(raw []byte) bool {
 	for i := 0; i < len(raw); {
 		c, size := utf8.DecodeRune(raw[i:])

@@ -1,8 +1,8 @@
 package manifest
 
-// composer.json as a tree. PHP takes the last of two equal keys, at the place of the first; what is checked here must be what
-// clients will read, so this reader does the same, and everything it hands on is written anew in one spelling: documents
-// compare values byte by byte.
+// composer.json as a tree. PHP takes the last of two equal keys, at the place of the first; what is checked here must
+// be what clients will read, so this reader does the same, and everything it hands on is written anew in one spelling:
+// documents compare values byte by byte.
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-// Package minify writes lists of versions as composer/metadata-minifier does, and reads them (A4). Pure.
+// Package minify writes lists of versions as composer/metadata-minifier does, and reads them. Pure.
 package minify
 
 import (
@@ -18,8 +18,8 @@ type Field struct {
 	Value []byte
 }
 
-// Writer writes entries as composer/metadata-minifier does: the first as it is, of each further one what differs from the
-// one before, with "__unset" for what it does not have.
+// Writer writes entries as composer/metadata-minifier does: the first as it is, of each further one what differs from
+// the one before, with "__unset" for what it does not have.
 type Writer struct {
 	keys  []string // in the order in which they first came
 	state map[string]*cell

@@ -1,5 +1,7 @@
 package minify
 
+// Minified lists, compared with what the library in PHP writes and reads.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -15,7 +17,10 @@ import (
 
 // randomVersions are entries that share keys and values as real ones do, with every kind of JSON among them.
 func randomVersions(r *rand.Rand, n int) [][]Field {
-	values := []string{`"a"`, `"b"`, `""`, `"__unset "`, "null", "true", "false", "0", "1", "1.0", "-2.5e3", "[]", "{}", `["a","b"]`, `["b","a"]`, `{"a":1,"b":2}`, `{"b":2,"a":1}`, `{"a":{"b":[null,{}]}}`, `"é\u2028<\/>"`}
+	values := []string{
+		`"a"`, `"b"`, `""`, `"__unset "`, "null", "true", "false", "0", "1", "1.0", "-2.5e3", "[]", "{}", `["a","b"]`,
+		`["b","a"]`, `{"a":1,"b":2}`, `{"b":2,"a":1}`, `{"a":{"b":[null,{}]}}`, `"é\u2028<\/>"`,
+	}
 	out := make([][]Field, n)
 	for i := range out {
 		for _, k := range r.Perm(8)[:1+r.IntN(8)] {
@@ -60,8 +65,8 @@ func decoded(list []rawjson.Object) (out []map[string]any) {
 	return out
 }
 
-// TestA4_Minify: expand(minify(x)) = x, and nothing is said that was said before.
-func TestA4_Minify(t *testing.T) {
+// TestMinify: expand(minify(x)) = x, and nothing is said that was said before.
+func TestMinify(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 3000 {
 		entries := randomVersions(r, r.IntN(12))
@@ -75,14 +80,16 @@ func TestA4_Minify(t *testing.T) {
 		}
 	}
 	same := []Field{{Key: "name", Value: []byte(`"a/b"`)}, {Key: "require", Value: []byte(`{"php":"*"}`)}}
-	if got := minified([][]Field{same, same, same[:1], same}); got != `[{"name":"a/b","require":{"php":"*"}},{},{"require":"__unset"},{"require":{"php":"*"}}]` {
+	if got := minified(
+		[][]Field{same, same, same[:1], same},
+	); got != `[{"name":"a/b","require":{"php":"*"}},{},{"require":"__unset"},{"require":{"php":"*"}}]` {
 		t.Error(got)
 	}
 }
 
-// TestA4_MinifyAgainstPHP: Composer's own library expands our lists to what was minified, and minifies that to the same
+// TestMinifyAgainstPHP: Composer's own library expands our lists to what was minified, and minifies that to the same
 // lists. Without PHP or the library the test is skipped, unless every client has to be there.
-func TestA4_MinifyAgainstPHP(t *testing.T) {
+func TestMinifyAgainstPHP(t *testing.T) {
 	const library = `require 'Composer/MetadataMinifier/autoload.php';`
 	if out, err := exec.Command("php", "-r", library).CombinedOutput(); err != nil {
 		if os.Getenv("LARDER_CLIENTS") == "all" {
@@ -114,12 +121,19 @@ func TestA4_MinifyAgainstPHP(t *testing.T) {
 		fmt.Fprintf(&input, "%s\n[%s]\n", minified(entries), strings.Join(whole, ","))
 	}
 	cmd := exec.Command("php", "-r", library+`use Composer\MetadataMinifier\MetadataMinifier as M; $n = 0;
-		while (($l = fgets(STDIN)) !== false) { $n++; $short = json_decode($l, true); $whole = json_decode(fgets(STDIN), true);
+		while (($l = fgets(STDIN)) !== false) { $n++;
+			$short = json_decode($l, true); $whole = json_decode(fgets(STDIN), true);
 			// The order of a version's keys is not kept by any minifier, that of a value's is.
-			$sorted = array_map(function ($v) { ksort($v); return $v; }, M::expand($short)); $want = array_map(function ($v) { ksort($v); return $v; }, $whole);
+			$sorted = array_map(function ($v) { ksort($v); return $v; }, M::expand($short));
+			$want = array_map(function ($v) { ksort($v); return $v; }, $whole);
 			if ($sorted !== $want) { echo "case $n expands to something else\n"; }
-			$theirs = array_map(function ($v) { ksort($v); return $v; }, M::minify($whole)); $ours = array_map(function ($v) { ksort($v); return $v; }, $short);
-			if ($theirs !== $ours) { echo "case $n is minified otherwise: ", json_encode($theirs), " ", json_encode($ours), "\n"; } } echo "$n cases\n";`)
+			$theirs = array_map(function ($v) { ksort($v); return $v; }, M::minify($whole));
+			$ours = array_map(function ($v) { ksort($v); return $v; }, $short);
+			if ($theirs !== $ours) {
+				echo "case $n is minified otherwise: ", json_encode($theirs), " ", json_encode($ours), "\n";
+			}
+		}
+		echo "$n cases\n";`)
 	cmd.Stdin = strings.NewReader(input.String())
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != fmt.Sprintf("%d cases\n", cases) {
 		t.Errorf("%v\n%.2000s", err, out)
@@ -130,8 +144,9 @@ func TestA4_MinifyAgainstPHP(t *testing.T) {
 func TestExpand(t *testing.T) {
 	const list = `[{"name":"a/b","version":"2","bin":["x"]},{"version":"1"}]`
 	for doc, want := range map[string]string{
-		`{"packages":{"a/b":` + list + `}}`:                                                `{"version":"1"}`,
-		`{"packages":{"a/b":` + list + `},"minified":"composer/2.0"}`:                      `{"name":"a/b","version":"1","bin":["x"]}`,
+		`{"packages":{"a/b":` + list + `}}`: `{"version":"1"}`,
+		`{"packages":{"a/b":` + list +
+			`},"minified":"composer/2.0"}`: `{"name":"a/b","version":"1","bin":["x"]}`,
 		`{"minified":"composer/2.0","packages":{"a/b":[{"version":"1","bin":"__unset"}]}}`: `{"version":"1"}`,
 	} {
 		_, got, err := Expand([]byte(doc), "a/b")
@@ -139,7 +154,9 @@ func TestExpand(t *testing.T) {
 			t.Errorf("%s: %v %v", doc, got, err)
 		}
 	}
-	for _, doc := range []string{`{"packages":{"a/c":[]}}`, `{"packages":[]}`, `{}`, `[]`, `{"packages":{"a/b":{}}}`, `{"packages":{"a/b":[1]}}`, ""} {
+	for _, doc := range []string{
+		`{"packages":{"a/c":[]}}`, `{"packages":[]}`, `{}`, `[]`, `{"packages":{"a/b":{}}}`, `{"packages":{"a/b":[1]}}`, "",
+	} {
 		if _, got, err := Expand([]byte(doc), "a/b"); err == nil {
 			t.Errorf("%s: %v", doc, got)
 		}

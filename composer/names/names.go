@@ -26,14 +26,16 @@ func Parse(name string) (string, error) {
 	switch {
 	case len(name) > maxName:
 		return "", problem.Errorf(problem.ErrInvalid, "A package name has at most %d characters.", maxName)
-	case !pattern.MatchString(n), strings.HasSuffix(n, ".json"), deviceName.MatchString(vendor), deviceName.MatchString(base):
+	case !pattern.MatchString(n), strings.HasSuffix(n, ".json"),
+		deviceName.MatchString(vendor), deviceName.MatchString(base):
 		return "", problem.Errorf(problem.ErrInvalid, "%.200q is not a package name such as acme/demo.", name)
 	}
 	return n, nil
 }
 
-// IsProvided says whether a name can be one that packages require or provide: a package's, also one that does not exist, or
-// a platform's such as ext-json.
+// IsProvided says whether a name can be one that packages require or provide: a package's, also one that does not
+// exist, or a platform's such as ext-json.
 func IsProvided(name string) bool {
-	return name != "" && len(name) <= maxName && strings.Trim(name, Chars) == "" && !slices.Contains(strings.Split(name, "/"), "..")
+	return name != "" && len(name) <= maxName && strings.Trim(name, Chars) == "" &&
+		!slices.Contains(strings.Split(name, "/"), "..")
 }

@@ -73,7 +73,8 @@ func isSimple(c string) bool {
 	return ok || strings.HasSuffix(version, devSuffix) && suffixBranch.MatchString(version)
 }
 
-// splitAnd cuts at the commas and blanks that stand between two constraints, not within one (">= 1.0", "1.0 - 2.0", "a as b").
+// splitAnd cuts at the commas and blanks that stand between two constraints, not within one (">= 1.0", "1.0 - 2.0", "a
+// as b").
 func splitAnd(s string) []string {
 	var out []string
 	from := 0

@@ -1,6 +1,7 @@
-// Package version reads versions and constraints as the PHP library composer/semver does: normal forms, stability, order.
-// Clients trust the normal forms a registry serves blindly, so they must be what their own library would have made of the
-// version; libraries for Semantic Versioning disagree with it about four numbers, branches, and much else. Pure.
+// Package version reads versions and constraints as the PHP library composer/semver does: normal forms, stability,
+// order. Clients trust the normal forms a registry serves blindly, so they must be what their own library would have
+// made of the version; libraries for Semantic Versioning disagree with it about four numbers, branches, and much else.
+// Pure.
 package version
 
 import (
@@ -107,8 +108,8 @@ func normalizeBranch(name string) (string, bool) {
 	return out + devSuffix, true
 }
 
-// IsDev says whether a normalised version is a branch or the state of one: those may be overwritten, and have a document
-// of their own.
+// IsDev says whether a normalised version is a branch or the state of one: those may be overwritten, and have a
+// document of their own.
 func IsDev(normalized string) bool {
 	return strings.HasPrefix(normalized, branch) || strings.HasSuffix(normalized, devSuffix)
 }
@@ -133,7 +134,8 @@ const versionChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 // isBranchName follows git's rules for names, without the characters that mean something in constraints.
 func isBranchName(s string) bool {
 	for part := range strings.SplitSeq(s, "/") {
-		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".") || strings.HasSuffix(part, ".lock") || strings.Contains(part, "..") {
+		if part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".") || strings.HasSuffix(part, ".lock") ||
+			strings.Contains(part, "..") {
 			return false
 		}
 	}
@@ -166,7 +168,8 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func isAlnum(c byte) bool { return isDigit(c) || c|0x20 >= 'a' && c|0x20 <= 'z' }
 
-// compareTokens is version_compare: numbers by value, words by what they stand for, and a number above every word but p.
+// compareTokens is version_compare: numbers by value, words by what they stand for, and a number above every word but
+// p.
 func compareTokens(a, b []string) int {
 	for i := range min(len(a), len(b)) {
 		c := 0
