@@ -1,16 +1,17 @@
 package cargo
 
+// This file has the registry's options, its server, and the table of everything it answers.
+
 import (
 	"cmp"
 	"net/http"
 
+	"larder/cargo/names"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
 )
-
-// The registry's server: its options, and the table of everything it answers.
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {
@@ -69,7 +70,7 @@ func (s *server) endpoint() wire.Endpoint[Request] {
 }
 
 // target is what the right of an operation is about.
-func target(q Request) (typ, name string) { return typeCrate, key(q.Name) }
+func target(q Request) (typ, name string) { return typeCrate, names.Key(q.Name) }
 
 // routes is everything the registry answers.
 func (s *server) routes() []wire.Route[Request] {

@@ -1,6 +1,6 @@
 package cargo
 
-// Changing what is published: yanking, owners, who may read, deleting.
+// This file changes what is published: yanking, owners, who may read, deleting.
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/cargo/names"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
@@ -26,11 +27,11 @@ func done(w http.ResponseWriter, message string) error {
 	return wire.JSON(w, http.StatusOK, answer)
 }
 
-// change runs fn on a crate that exists, for whoever may change it: an owner, or somebody about whom an administrator has
-// decided. Others may do everything by default, but not with what is somebody else's.
+// change runs fn on a crate that exists, for whoever may change it: an owner, or somebody to whom an administrator gave
+// scopes. A user without scopes has every right by default, but not on crates of others.
 func (s *server) change(ctx context.Context, name string, fn func(*store.PackageTx[Meta], store.Package) error) error {
 	id := wire.IdentityFrom(ctx)
-	return s.Repo.Update(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, names.Key(name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg)
@@ -42,6 +43,7 @@ func (s *server) change(ctx context.Context, name string, fn func(*store.Package
 	})
 }
 
+// owns is nil for whoever may change the crate, else auth.ErrDenied.
 func owns(id auth.Identity, pkg store.Package) error {
 	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
 		return nil
@@ -104,7 +106,7 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 	case *message != "" && !*yanked:
 		return problem.Errorf(store.ErrInvalid, "A version that is not yanked has no yank_message.")
 	}
-	if err := s.setYanked(r.Context(), q, *yanked, clip(*message, maxDescription)); err != nil {
+	if err := s.setYanked(r.Context(), q, *yanked, names.Clip(*message, maxDescription)); err != nil {
 		return err
 	}
 	return s.getVersion(w, r, q)
@@ -113,7 +115,7 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 // owners lists a crate's owners.
 func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error {
 	users := []userEntry{}
-	err := s.Repo.View(r.Context(), key(q.Name), func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), names.Key(q.Name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		for _, o := range pkg.Owners {
 			users = append(users, userOf(o))
@@ -195,7 +197,8 @@ func (s *server) setOwners(ctx context.Context, name string, users []string, cha
 		owners = slices.Compact(owners)
 		switch {
 		case slices.Equal(owners, pkg.Owners):
-			return problem.Errorf(store.ErrInvalid, "This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
+			return problem.Errorf(store.ErrInvalid,
+				"This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
 		case len(owners) == 0:
 			return problem.Errorf(store.ErrInvalid, "A crate needs an owner; add another one first.")
 		}
@@ -282,7 +285,7 @@ func (s *server) deleteCrate(w http.ResponseWriter, r *http.Request, q Request) 
 				return err
 			}
 		}
-		if err := tx.KindIndex(namesTable).Delete([]byte(canonical(tx.Name()))); err != nil {
+		if err := tx.KindIndex(namesTable).Delete([]byte(names.Canonical(tx.Name()))); err != nil {
 			return err
 		}
 		return tx.DeletePackage()

@@ -1,17 +1,15 @@
 package cargo
 
-// Names, versions, features, and what is stored about a version. Pure.
+// This file says what is stored about a version, and checks what people read of a crate. Pure.
 
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/cargo/crate"
 	"larder/internal/problem"
 	"larder/store"
 )
@@ -31,7 +29,7 @@ const (
 	maxSmallBody   = 64 << 10
 )
 
-// Meta is what a version's record holds beside the store's own fields. Its line of the index is a row of its own: see row.
+// Meta is what a version's record holds beside the store's own fields. Its line of the index is kept apart: see row.
 type Meta struct {
 	// Version is the version in full. The record's ID leaves build metadata out: no two versions may differ in that alone.
 	Version       string   `json:"version"`
@@ -68,54 +66,22 @@ type part struct {
 	Blob digest.Digest `json:"blob,omitempty"`
 }
 
-// key is the name the store knows a crate by; the published spelling is its Display.
-func key(name string) string { return strings.ToLower(name) }
-
-// canonical is what no two crates may share.
-func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
-
-// reserved are names, in canonical spelling, that the compiler, the system or this registry's own paths have taken.
-var reserved = []string{
-	"new", "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
-	"alloc", "core", "std", "test", "proc_macro", "macro", "macros", "rust", "rustc", "rustdoc", "unicode", "syntax",
-	"arena", "ast", "builtins", "collections", "compiler_builtins", "compiler_rt", "compiletest", "coretest", "debug", "driver",
-	"rust_installer", "rustbook", "rustc_driver", "rustc_llvm", "rustc_resolve", "rustc_typeck", "rustllvm",
-}
-
-// checkNewName is the rule for names that do not exist yet.
-func checkNewName(name string) error {
-	if slices.Contains(reserved, canonical(name)) {
-		return problem.Errorf(store.ErrInvalid, "The name %s is reserved; choose another one.", name)
-	}
-	return nil
-}
-
-// versionID is a version without its build metadata.
-func versionID(version string) string {
-	id, _, _ := strings.Cut(version, "+")
-	return id
-}
-
-func checkVersion(s string) error {
-	if !crate.IsVersion(s) {
-		return problem.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
-	}
-	return nil
-}
-
 var keyword = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_+-]*$`)
 
-// checkMetadata judges what people read of a crate.
+// checkMetadata checks what people read of a crate; required: a description and a license must be there.
 func (u *upload) checkMetadata(required bool) error {
-	for what, s := range map[string]string{"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository} {
+	for what, s := range map[string]string{
+		"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository,
+	} {
 		if s != "" && !isWebURL(s) {
 			return problem.Errorf(store.ErrInvalid, "The %s %.200q is not an http or https address.", what, s)
 		}
 	}
 	for _, k := range u.Keywords {
 		if !keyword.MatchString(k) || len(k) > maxKeyword {
-			return problem.Errorf(store.ErrInvalid, "%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.", k, maxKeyword)
+			return problem.Errorf(store.ErrInvalid,
+				"%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.",
+				k, maxKeyword)
 		}
 	}
 	for _, s := range append([]string{u.License, u.LicenseFile, u.ReadmeFile, u.Links}, u.Categories...) {
@@ -125,11 +91,14 @@ func (u *upload) checkMetadata(required bool) error {
 	}
 	switch {
 	case len(u.Description) > maxDescription:
-		return problem.Errorf(store.ErrInvalid, "The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
+		return problem.Errorf(store.ErrInvalid,
+			"The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
 	case len(u.Keywords) > maxKeywords, len(u.Categories) > maxKeywords:
-		return problem.Errorf(store.ErrInvalid, "A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
+		return problem.Errorf(store.ErrInvalid,
+			"A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
 	case required && (u.Description == "" || u.License == "" && u.LicenseFile == ""):
-		return problem.Errorf(store.ErrInvalid, "This registry wants a description and a license (or license-file) in Cargo.toml.")
+		return problem.Errorf(store.ErrInvalid,
+			"This registry wants a description and a license (or license-file) in Cargo.toml.")
 	}
 	return nil
 }
@@ -137,11 +106,4 @@ func (u *upload) checkMetadata(required bool) error {
 func isWebURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && len(s) <= maxURL && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

@@ -1,7 +1,8 @@
 package cargo
 
-// Copies of remote registries. A crate's file of the index is passed on byte by byte, since every reader of lines that
-// writes them again has lost a field; only whole lines are ever left out. Crates are checked against the line's cksum.
+// This file serves copies of remote registries. A crate's file of the index is passed on byte by byte, since every
+// program that reads lines and writes them again has lost a field; only whole lines are ever left out. Crates are
+// checked against the line's cksum.
 
 import (
 	"bytes"
@@ -15,7 +16,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
@@ -23,7 +25,8 @@ import (
 	"larder/upstream"
 )
 
-// Lifetimes of upstreams' documents. cargo update expects new versions, so an old index is shown for a few minutes only.
+// Lifetimes of upstreams' documents. Whoever runs cargo update expects new versions, so an old index is shown for a few
+// minutes only.
 const (
 	freshIndex  = time.Minute
 	staleIndex  = 5 * time.Minute
@@ -33,7 +36,8 @@ const (
 
 func indexQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: key(name), Key: formIndex, Ref: indexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex, Early: true,
+		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex,
+		Stale: staleIndex, Early: true,
 		Check: checkIndex, Versions: publishedTimes,
 	}
 }
@@ -107,21 +111,22 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.Up.Offline()
-	doc, err := s.Store.Document(r.Context(), d.Rendered(key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
-		body, err := d.Bytes(ctx)
-		if err == nil && (offline || s.Up.Gated()) {
-			body, err = s.offered(ctx, key(name), body, offline)
-		}
-		return store.Rendered{Body: body, Type: typePlain}, err
-	})
+	doc, err := s.Store.Document(r.Context(), d.Rendered(names.Key(name), "", formIndex),
+		func(ctx context.Context) (store.Rendered, error) {
+			body, err := d.Bytes(ctx)
+			if err == nil && (offline || s.Up.Gated()) {
+				body, err = s.offered(ctx, names.Key(name), body, offline)
+			}
+			return store.Rendered{Body: body, Type: typePlain}, err
+		})
 	if err != nil {
 		return err
 	}
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here; where
-// none is, all of them: a graph has crates of other systems in it, which nobody downloads.
+// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here;
+// where none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
 	here, served := map[string]bool{}, map[string]bool{}
 	if offline {
@@ -129,7 +134,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 			if here[v], err = s.Up.Here(ctx, name, v); err != nil {
 				return nil, err
 			}
-			served[compatible(v)] = served[compatible(v)] || here[v]
+			served[version.Series(v)] = served[version.Series(v)] || here[v]
 		}
 	}
 	for raw := range linesOf(body) {
@@ -137,7 +142,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 		if err != nil {
 			return nil, err
 		}
-		if served[compatible(l.Vers)] && !here[l.Vers] {
+		if served[version.Series(l.Vers)] && !here[l.Vers] {
 			continue
 		}
 		switch err := s.Up.Allowed(ctx, name, l.Vers); {
@@ -154,24 +159,10 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	return out, nil
 }
 
-// compatible names the versions that cargo takes for one another.
-func compatible(version string) string {
-	v, ok := crate.ParseVersion(version)
-	switch {
-	case !ok:
-		return version
-	case v.Major > 0:
-		return fmt.Sprint(v.Major)
-	case v.Minor > 0:
-		return fmt.Sprintf("0.%d", v.Minor)
-	}
-	return fmt.Sprintf("0.0.%d", v.Patch)
-}
-
 // proxiedCrate answers with an upstream's crate.
 func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.Up.File(r.Context(), upstream.FileQuery{
-		Package: key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
+		Package: names.Key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {
@@ -217,24 +208,15 @@ func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine
 	if err != nil {
 		return upstream.Place{}, err
 	}
-	ref, prefix := c.DL, strings.TrimSuffix(indexPath(l.Name), "/"+strings.ToLower(l.Name))
+	ref := c.DL
 	if !strings.Contains(ref, "{") {
 		ref += "/{crate}/{version}/download"
 	}
-	ref = strings.NewReplacer("{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{lowerprefix}", prefix,
-		"{prefix}", prefixOf(l.Name), "{sha256-checksum}", l.Cksum).Replace(ref)
+	ref = strings.NewReplacer(
+		"{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{sha256-checksum}", l.Cksum,
+		"{prefix}", names.Folder(l.Name), "{lowerprefix}", names.Folder(strings.ToLower(l.Name)),
+	).Replace(ref)
 	return upstream.Place{Upstream: u, Ref: ref, Sums: map[string]string{"sha256": l.Cksum}, Type: typeArchive}, nil
-}
-
-// prefixOf is the folder of a crate in the index, with the name's own capitals.
-func prefixOf(name string) string {
-	switch len(name) {
-	case 1, 2:
-		return fmt.Sprint(len(name))
-	case 3:
-		return "3/" + name[:1]
-	}
-	return name[:2] + "/" + name[2:4]
 }
 
 // remoteConfig is an upstream's config.json.
@@ -243,14 +225,17 @@ type remoteConfig struct {
 	API string `json:"api"`
 }
 
+func checkConfig(body []byte, _ string) error {
+	var c remoteConfig
+	if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
+		return fmt.Errorf("not a registry's config.json: %w", err)
+	}
+	return nil
+}
+
 func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteConfig, err error) {
-	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: func(body []byte, _ string) error {
-		var c remoteConfig
-		if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
-			return fmt.Errorf("not a registry's config.json: %w", err)
-		}
-		return nil
-	}})
+	d, err := s.Up.DocumentFrom(ctx, u,
+		upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: checkConfig})
 	if err != nil {
 		return c, err
 	}
@@ -272,7 +257,10 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 			continue
 		}
 		values := url.Values{"q": {q.Query}, "page": {fmt.Sprint(q.Page)}, "per_page": {fmt.Sprint(q.Size)}}.Encode()
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values, Accept: "application/json", Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values,
+			Accept: "application/json", Fresh: freshSearch,
+		})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}
@@ -289,10 +277,10 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 				Newest string `json:"max_version"`
 				Stable string `json:"max_stable_version"`
 			}
-			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, key(hit.Name)) {
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, names.Key(hit.Name)) {
 				continue
 			}
-			if s.Up.Blocked(key(hit.Name), hit.Newest) == nil && s.Up.Blocked(key(hit.Name), hit.Stable) == nil {
+			if s.Up.Blocked(names.Key(hit.Name), hit.Newest) == nil && s.Up.Blocked(names.Key(hit.Name), hit.Stable) == nil {
 				hits = append(hits, raw)
 			}
 		}

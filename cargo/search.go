@@ -1,7 +1,7 @@
 package cargo
 
-// Search. What a crate is found by is a listing of the store, replaced when the version that speaks for the crate changes:
-// nothing here looks at all crates.
+// This file finds crates. What a crate is found by is a listing of the store, replaced when the version that the crate
+// is shown by changes: nothing here looks at all crates.
 
 import (
 	"context"
@@ -13,7 +13,8 @@ import (
 	"time"
 	"unicode"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -47,11 +48,11 @@ type summary struct {
 	Updated       time.Time `json:"updated"`
 }
 
-// better reports whether a version should speak for the crate instead of another: one that is not yanked before one that
-// is, a release before a prerelease, then the higher one.
-func better(version string, yanked bool, than string, thanYanked bool) bool {
-	a, _ := crate.ParseVersion(version)
-	b, ok := crate.ParseVersion(than)
+// better reports whether a crate should be shown by one version rather than by another: one that is not yanked before
+// one that is, a release before a prerelease, then the higher one.
+func better(number string, yanked bool, than string, thanYanked bool) bool {
+	a, _ := version.Parse(number)
+	b, ok := version.Parse(than)
 	switch {
 	case !ok:
 		return true
@@ -85,10 +86,10 @@ func listingOf(sum summary, m Meta, deps []dependency) (store.Listing, error) {
 	}
 	name := sum.Name
 	add(weightPart, words(name)...)
-	add(weightPart, strings.ReplaceAll(canonical(name), "_", ""))
-	add(weightName, key(name), canonical(name), strings.ReplaceAll(canonical(name), "_", "-"))
+	add(weightPart, strings.ReplaceAll(names.Canonical(name), "_", ""))
+	add(weightName, names.Key(name), names.Canonical(name), strings.ReplaceAll(names.Canonical(name), "_", "-"))
 	for _, d := range deps {
-		if mark := markDependency + key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
+		if mark := markDependency + names.Key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
 			l.Marks = append(l.Marks, mark)
 		}
 	}
@@ -106,7 +107,7 @@ func summaryOf(l store.Listing) (sum summary, err error) {
 	return sum, err
 }
 
-// listPublished brings the listing along with a new version.
+// listPublished updates the listing after a new version.
 func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta], deps []dependency) error {
 	l, err := tx.Listing()
 	if err != nil {
@@ -116,15 +117,15 @@ func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta]
 	if err != nil {
 		return err
 	}
-	version := v.Meta.Version
-	sum.Name, sum.Newest, sum.Updated = name, version, v.Published
+	number := v.Meta.Version
+	sum.Name, sum.Newest, sum.Updated = name, number, v.Published
 	if sum.Created.IsZero() {
 		sum.Created = v.Published
 	}
-	if parsed, _ := crate.ParseVersion(version); len(parsed.Pre) == 0 && better(version, false, sum.Stable, false) {
-		sum.Stable = version
+	if parsed, _ := version.Parse(number); len(parsed.Pre) == 0 && better(number, false, sum.Stable, false) {
+		sum.Stable = number
 	}
-	if better(version, false, sum.Default, sum.Yanked) {
+	if better(number, false, sum.Default, sum.Yanked) {
 		sum.Yanked = false
 		if l, err = listingOf(sum, v.Meta, deps); err != nil {
 			return err
@@ -137,7 +138,7 @@ func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta]
 	return tx.SetListing(&l)
 }
 
-// relist makes the listing anew from all versions, after one was yanked or deleted.
+// relist makes the listing from all versions, after one was yanked or deleted.
 func relist(tx *store.PackageTx[Meta]) error {
 	l, err := tx.Listing()
 	if err != nil {
@@ -158,7 +159,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 			sum.Default, sum.Yanked = id, yanked
 			at = slices.Clone(k)
 		}
-		if v, _ := crate.ParseVersion(id); len(v.Pre) == 0 && !yanked && better(id, false, sum.Stable, false) {
+		if v, _ := version.Parse(id); len(v.Pre) == 0 && !yanked && better(id, false, sum.Stable, false) {
 			sum.Stable = id
 		}
 		sum.Newest = id
@@ -254,9 +255,22 @@ func orEmpty(list []string) []string {
 func (s *server) hitOf(sum summary) hit {
 	at := s.Path() + "/api/v1/crates/" + sum.Name
 	return hit{
-		ID: sum.Name, Name: sum.Name, Description: sum.Description, MaxVersion: sum.Default, MaxStable: orNull(sum.Stable), Newest: sum.Newest, Default: sum.Default,
-		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),
-		Repository: orNull(sum.Repository), Keywords: orEmpty(sum.Keywords), Categories: orEmpty(sum.Categories), Badges: []string{},
+		ID:            sum.Name,
+		Name:          sum.Name,
+		Description:   sum.Description,
+		MaxVersion:    sum.Default,
+		MaxStable:     orNull(sum.Stable),
+		Newest:        sum.Newest,
+		Default:       sum.Default,
+		Yanked:        sum.Yanked,
+		Created:       stamp(sum.Created),
+		Updated:       stamp(sum.Updated),
+		Homepage:      orNull(sum.Homepage),
+		Documentation: orNull(sum.Documentation),
+		Repository:    orNull(sum.Repository),
+		Keywords:      orEmpty(sum.Keywords),
+		Categories:    orEmpty(sum.Categories),
+		Badges:        []string{},
 		Links: map[string]string{
 			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners",
 			"owner_user": at + "/owner_user", "reverse_dependencies": at + "/reverse_dependencies",
@@ -278,7 +292,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	hits := make([]any, 0, len(page))
 	for _, sum := range page {
 		h := s.hitOf(sum)
-		h.ExactMatch = canonical(sum.Name) == canonical(strings.TrimSpace(q.Query))
+		h.ExactMatch = names.Canonical(sum.Name) == names.Canonical(strings.TrimSpace(q.Query))
 		hits = append(hits, h)
 	}
 	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits))
@@ -292,7 +306,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 // searchWords are what a text asks for: a word that could be a name as it is, anything else cut into its words.
 func searchWords(text string) (out []string) {
 	for _, w := range strings.Fields(strings.ToLower(text)) {
-		if crate.CheckName(w) == nil {
+		if names.Check(w) == nil {
 			out = append(out, w)
 		} else {
 			out = append(out, words(w)...)

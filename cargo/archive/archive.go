@@ -1,6 +1,8 @@
-package crate
-
-// What a crate's archive says of itself. Pure over io.Reader; the limits hold whatever its headers claim.
+// Package archive reads what a crate's archive says of itself: its Cargo.toml with dependencies and features, its
+// programs and the commit it was packed from. Cargo drops a version without a word when one of these is wrong in the
+// index, or fails for everybody who builds it; so they are read as cargo reads them, before anything is kept. Pure; the
+// limits hold whatever the archive's headers claim, and errors carry the sentence for the client's user.
+package archive
 
 import (
 	"encoding/json"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/cargo/names"
 	"larder/internal/archive"
 	"larder/internal/problem"
 )
@@ -20,6 +23,7 @@ const (
 	maxManifest  = 1 << 20
 	maxVCS       = 64 << 10
 	maxBins      = 256
+	maxText      = 256 // of a program's name, a folder
 )
 
 // Archive is what publishing needs to know of an uploaded crate.
@@ -34,9 +38,9 @@ type Archive struct {
 	bins              []string // names of src/bin/*.rs and src/bin/*/main.rs
 }
 
-// ReadArchive reads the archive of a version: gzipped, every entry a file or folder below name-version/, one Cargo.toml,
+// Read reads the archive of a version: gzipped, every entry a file or folder below name-version/, one Cargo.toml,
 // at most limit bytes unpacked. problem.ErrInvalid, problem.ErrTooLarge, and r's own errors.
-func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, error) {
+func Read(r io.Reader, name, version string, limit int64) (*Archive, error) {
 	t := &Archive{}
 	folder := name + "-" + version
 	limits := archive.Limits{Entries: maxEntries, Bytes: limit, Name: maxEntryName, Strict: true}
@@ -49,7 +53,8 @@ func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, erro
 		case !ok:
 			return problem.Errorf(problem.ErrInvalid, "The crate has %.200q, which is not below %s/.", e.Name, folder)
 		case strings.EqualFold(path.Base(file), ".cargo-ok"):
-			return problem.Errorf(problem.ErrInvalid, "The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
+			return problem.Errorf(problem.ErrInvalid,
+				"The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
 		case !e.Regular:
 			return nil
 		}
@@ -59,13 +64,17 @@ func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, erro
 	})
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
 	case errors.Is(err, archive.ErrType):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a link, device or other entry that is neither a file nor a folder.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate has a link, device or other entry that is neither a file nor a folder.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, problem.Wrap(err, problem.ErrTooLarge, "The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
+		return nil, problem.Wrap(err, problem.ErrTooLarge,
+			"The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
 	case errors.Is(err, archive.ErrName):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a file whose name leads outside of it, or is not portable.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate has a file whose name leads outside of it, or is not portable.")
 	case err != nil:
 		return nil, err
 	case t.Manifest == nil:
@@ -99,7 +108,8 @@ func (t *Archive) takeManifest(name string, e *archive.Entry) error {
 		return problem.Errorf(problem.ErrInvalid, "The crate's manifest is called %s instead of Cargo.toml.", name)
 	}
 	if t.Manifest != nil {
-		return problem.Errorf(problem.ErrInvalid, "The crate has two files Cargo.toml; which one counts would depend on the system.")
+		return problem.Errorf(problem.ErrInvalid,
+			"The crate has two files Cargo.toml; which one counts would depend on the system.")
 	}
 	raw, err := e.Bytes(maxManifest)
 	if err != nil {
@@ -121,8 +131,9 @@ func (t *Archive) takeVCS(e *archive.Entry) error {
 		} `json:"git"`
 		Path string `json:"path_in_vcs"`
 	}
-	if json.Unmarshal(raw, &info) == nil && strings.Trim(info.Git.SHA1, "0123456789abcdef") == "" && len(info.Git.SHA1) <= 64 {
-		t.Commit, t.Dir = info.Git.SHA1, clip(info.Path, maxText)
+	if json.Unmarshal(raw, &info) == nil && strings.Trim(info.Git.SHA1, "0123456789abcdef") == "" &&
+		len(info.Git.SHA1) <= 64 {
+		t.Commit, t.Dir = info.Git.SHA1, names.Clip(info.Path, maxText)
 	}
 	return nil
 }
@@ -141,13 +152,6 @@ func (t *Archive) takeBin(name string) {
 	case file && !strings.Contains(base, "/"):
 		t.bins = append(t.bins, base)
 	}
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }
 
 // HasLib reports whether the crate can be depended on.
