@@ -10,10 +10,10 @@
 //
 // # Wire table
 //
-// Method, path, operation and what it needs; who asks for it stands with the routes in pypi.go, from which the table is
-// made. {index...} is a place of the simple API: /simple, /pypi/simple and, for hatch, /+simple below each address that
-// it uploads to. {project} is normalised, {name} a project in any spelling. HEAD is answered wherever GET is; a slash
-// at the end counts only where a row has one.
+// Method, path, operation and the right it needs. The table is made from the routes in pypi.go, which name the clients.
+// {index...} is a place of the simple API: /simple, /pypi/simple and, for hatch, /+simple below each address that it
+// uploads to. {project} is normalised, {name} a project in any spelling. HEAD is answered wherever GET is; a slash at
+// the end counts only where a row has one.
 //
 //	GET     /{index...}/{project}/                              pypi.project         read
 //	GET     /pypi/files/{sha256}/{file}.metadata                pypi.metadata        read
@@ -49,7 +49,7 @@
 //
 // Reading needs read, uploading create, yanking and status write, deleting delete; quarantine and tombstones are an
 // administrator's. The scope's type is package: pypi:package:acme-*:create. An upload names its project in the body, so
-// its right is asked when that is known, and at once for who has no credentials at all.
+// its right is asked when that is known; a client without credentials is refused before the file is read.
 //
 // # Where is what
 //

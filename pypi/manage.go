@@ -16,10 +16,10 @@ import (
 	"larder/store"
 )
 
-// opProjectStatus is the journal's word for a change of a project's marker.
+// opProjectStatus is the journal's operation for a change of a project's marker.
 const opProjectStatus store.Op = "status"
 
-// yank takes a release, or one file of it, out of the sight of who does not ask for it.
+// yank hides a release, or one file of it, from everybody who does not ask for that very version.
 func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
 	reason, err := readReason(r, nil)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.setYanked(w, r, q, true, reason)
 }
 
-// unyank brings back what yank took away.
+// unyank shows again what yank has hidden.
 func (s *server) unyank(w http.ResponseWriter, r *http.Request, q Request) error {
 	return s.setYanked(w, r, q, false, "")
 }

@@ -57,7 +57,7 @@ func TestYankHidesReleaseOrFile(t *testing.T) {
 	})
 	yank("DELETE", "files/demo-2.0.tar.gz", nil)
 	want("2.0", map[string]any{"demo-2.0-py3-none-any.whl": true, "demo-1.0-py3-none-any.whl": true})
-	// What is yanked can be had by who asks for it.
+	// A yanked file is still served.
 	g.Want(g.Do("GET", g.url("demo", "demo-1.0-py3-none-any.whl"), nil), 200, "")
 	for path, status := range map[string]int{"9.9": 404, "files/demo-9.9.tar.gz": 404} {
 		g.Want(g.Ada("PUT", "/pypi/-/demo/"+path+"/yank", nil), status, "")

@@ -106,7 +106,7 @@ func yankOf(v *store.Version[Meta], a *artifact) (bool, string) {
 	return v.Yanked, v.YankReason
 }
 
-// yanked reports whether nothing of the release is left for who does not ask for it.
+// yanked reports whether every file of the release is yanked.
 func yanked(v *store.Version[Meta]) bool {
 	return !slices.ContainsFunc(v.Meta.Files, func(a artifact) bool {
 		y, _ := yankOf(v, &a)

@@ -24,7 +24,7 @@ func errNoTrust() error {
 	return &mintError{"not-enabled", problem.Errorf(store.ErrInvalid, "Trusted publishing is not switched on here.")}
 }
 
-// audience tells a CI job for whom its token must be.
+// audience tells a CI job which audience its provider's token must name.
 func (s *server) audience(w http.ResponseWriter, _ *http.Request, _ Request) error {
 	if s.trust == nil {
 		return errNoTrust()
