@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 
+	"larder/cargo/names"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -249,7 +250,7 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 	if _, err := s.display(ctx, q.Name); err != nil {
 		return err
 	}
-	found, err := s.find(ctx, store.Query{Marks: []string{markDependency + key(q.Name)}})
+	found, err := s.find(ctx, store.Query{Marks: []string{markDependency + names.Key(q.Name)}})
 	if err != nil {
 		return err
 	}
@@ -268,7 +269,7 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 		}
 		versions = append(versions, s.versionOf(v, line))
 		for _, d := range dependenciesOf(line) {
-			if key(d.Crate) == key(q.Name) && d.Kind != "dev" {
+			if names.Key(d.Crate) == names.Key(q.Name) && d.Kind != "dev" {
 				deps = append(deps, d)
 			}
 		}
@@ -279,7 +280,7 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 
 // display is a crate's name as it was published; ErrNotFound.
 func (s *server) display(ctx context.Context, name string) (display string, err error) {
-	err = s.Repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, names.Key(name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		display = pkg.Display
 		return err

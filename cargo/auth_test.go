@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/cargo/names"
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
@@ -46,7 +47,7 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 	return map[string]wiretest.Case{
 		"cargo.config": whole("GET", "/index/config.json", nil), "cargo.search": whole("GET", "/api/v1/crates?q=x", nil), "cargo.me": whole("GET", "/me", nil),
 		"cargo.me.login": whole("POST", "/me", "user=ada&password=secret"),
-		"cargo.index":    one("GET", "/index/"+indexPath(name), nil), "cargo.download": one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
+		"cargo.index":    one("GET", "/index/"+names.IndexPath(name), nil), "cargo.download": one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
 		"cargo.publish": one("PUT", pathNew, newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()), "cargo.yank": one("DELETE", at+"/1.1.0/yank", nil), "cargo.unyank": one("PUT", at+"/1.1.0/unyank", nil),
 		"cargo.owners": one("GET", at+"/owners", nil), "cargo.owners.add": one("PUT", at+"/owners", fields{"users": []string{"third"}}),
 		"cargo.owners.remove": one("DELETE", at+"/owners", fields{"users": []string{"second"}}), "cargo.crate": one("GET", at, nil),

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 
+	"larder/cargo/names"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -69,7 +70,7 @@ func (s *server) endpoint() wire.Endpoint[Request] {
 }
 
 // target is what the right of an operation is about.
-func target(q Request) (typ, name string) { return typeCrate, key(q.Name) }
+func target(q Request) (typ, name string) { return typeCrate, names.Key(q.Name) }
 
 // routes is everything the registry answers.
 func (s *server) routes() []wire.Route[Request] {

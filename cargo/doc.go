@@ -61,6 +61,7 @@
 //	routes.go   paths                      upload.go   the body of a publish      api.go      crates and versions as JSON
 //	model.go    names, metadata            publish.go  a version comes in         search.go   search
 //	index.go    lines                      serve.go    reading                    manage.go   changing
-//	crate/      what cargo accepts: archives, Cargo.toml, requirements            me.go       the page with the token
-//	errors.go   every error body
+//	proxy.go    copies of upstreams        me.go       the page with the token    errors.go   every error body
+//	names/      names of crates, dependencies, features, targets                  version/    versions and requirements
+//	archive/    what a crate's archive and its Cargo.toml say
 package cargo

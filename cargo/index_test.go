@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/wiretest"
 	"larder/store/storetest"
 )
@@ -37,7 +38,7 @@ func judgeLine(line, display string) string {
 		_ = json.Unmarshal(l[key], &s) // "" for anything else, which every rule below refuses
 		return s
 	}
-	_, parsed := crate.ParseVersion(text("vers"))
+	_, parsed := version.Parse(text("vers"))
 	yanked := string(l["yanked"])
 	switch {
 	case text("name") != display:
@@ -76,13 +77,13 @@ func judgeDeps(raw json.RawMessage) string {
 		_, list := d["features"].([]any)
 		_, optional := d["optional"].(bool)
 		_, defaults := d["default_features"].(bool)
-		_, plain := crate.CanonicalReq(req)
+		_, plain := version.CanonicalRequirement(req)
 		switch {
-		case crate.CheckAlias(name) != nil, !plain, !list, !optional, !defaults:
+		case names.CheckAlias(name) != nil, !plain, !list, !optional, !defaults:
 			return fmt.Sprint("the dependency ", d)
 		case !slices.Contains([]any{"normal", "build", "dev"}, d["kind"]):
 			return fmt.Sprint("the kind ", d["kind"])
-		case hasTarget && crate.CheckTarget(target) != nil:
+		case hasTarget && names.CheckTarget(target) != nil:
 			return "the target " + target
 		}
 		for _, key := range []string{"registry", "package"} {
@@ -127,7 +128,7 @@ func pkgToo(key, tomlKey string, value any) func(*release) {
 	return func(r *release) { r.json[key], r.pkg[tomlKey] = value, value }
 }
 
-func version(v string) func(*release) { return func(r *release) { r.version = v } }
+func numbered(v string) func(*release) { return func(r *release) { r.version = v } }
 
 func without(key string) func(*release) {
 	return func(r *release) { r.change = func(j fields) { delete(j, key) } }
@@ -140,12 +141,12 @@ func indexMatrix(base string) []matrixCase {
 	return []matrixCase{
 		{name: "CamelLow", what: "published case", want: fields{"name": "CamelLow"}},
 		{name: "under_score", what: "underscore", want: fields{"name": "under_score"}},
-		{name: "v-zero", what: "leading zeros", change: version("01.0.0"), refused: "not a semantic version"},
-		{name: "v-v", what: "v before it", change: version("v1.0.0"), refused: "not a semantic version"},
-		{name: "v-two", what: "two numbers", change: version("1.0"), refused: "not a semantic version"},
-		{name: "v-pre", what: "prerelease", change: version("1.0.0-rc.1"), want: fields{"vers": "1.0.0-rc.1"}},
-		{name: "v-pre-zero", what: "prerelease with zeros", change: version("1.0.0-01"), refused: "not a semantic version"},
-		{name: "v-build", what: "build metadata", change: version("1.0.0+b.1"), want: fields{"vers": "1.0.0+b.1"}},
+		{name: "v-zero", what: "leading zeros", change: numbered("01.0.0"), refused: "not a semantic version"},
+		{name: "v-v", what: "v before it", change: numbered("v1.0.0"), refused: "not a semantic version"},
+		{name: "v-two", what: "two numbers", change: numbered("1.0"), refused: "not a semantic version"},
+		{name: "v-pre", what: "prerelease", change: numbered("1.0.0-rc.1"), want: fields{"vers": "1.0.0-rc.1"}},
+		{name: "v-pre-zero", what: "prerelease with zeros", change: numbered("1.0.0-01"), refused: "not a semantic version"},
+		{name: "v-build", what: "build metadata", change: numbered("1.0.0+b.1"), want: fields{"vers": "1.0.0+b.1"}},
 		{name: "deps-null", what: "deps null", change: request("deps", nil), want: fields{"deps": []any{}}},
 		{name: "deps-absent", what: "deps absent", change: without("deps"), want: fields{"deps": []any{}}},
 		{name: "features-null", what: "features null", change: request("features", nil), want: fields{"features": fields{}}},
@@ -207,8 +208,8 @@ func indexMatrix(base string) []matrixCase {
 			r.change = func(j fields) { j["deps"] = []fields{{"name": "base", "version_req": "^1"}} }
 			r.toml["dependencies"] = fields{"base": fields{"version": "1", "default-features": false}}
 		}, dep: fields{"kind": "normal", "optional": false, "default_features": false}},
-		{name: "dup", what: "a version twice", change: version("9.0.0"), refused: "already"},
-		{name: "dup-build", what: "a version with other build metadata", change: version("9.0.0+b"), refused: "more than build metadata"},
+		{name: "dup", what: "a version twice", change: numbered("9.0.0"), refused: "already"},
+		{name: "dup-build", what: "a version with other build metadata", change: numbered("9.0.0+b"), refused: "more than build metadata"},
 	}
 }
 

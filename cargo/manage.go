@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"larder/auth"
+	"larder/cargo/names"
 	"larder/internal/problem"
 	"larder/internal/registry"
 	"larder/internal/wire"
@@ -30,7 +31,7 @@ func done(w http.ResponseWriter, message string) error {
 // decided. Others may do everything by default, but not with what is somebody else's.
 func (s *server) change(ctx context.Context, name string, fn func(*store.PackageTx[Meta], store.Package) error) error {
 	id := wire.IdentityFrom(ctx)
-	return s.Repo.Update(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	return s.Repo.Update(ctx, names.Key(name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		if err == nil {
 			err = owns(id, pkg)
@@ -104,7 +105,7 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 	case *message != "" && !*yanked:
 		return problem.Errorf(store.ErrInvalid, "A version that is not yanked has no yank_message.")
 	}
-	if err := s.setYanked(r.Context(), q, *yanked, clip(*message, maxDescription)); err != nil {
+	if err := s.setYanked(r.Context(), q, *yanked, names.Clip(*message, maxDescription)); err != nil {
 		return err
 	}
 	return s.getVersion(w, r, q)
@@ -113,7 +114,7 @@ func (s *server) setVersion(w http.ResponseWriter, r *http.Request, q Request) e
 // owners lists a crate's owners.
 func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error {
 	users := []userEntry{}
-	err := s.Repo.View(r.Context(), key(q.Name), func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(r.Context(), names.Key(q.Name), func(tx *store.PackageTx[Meta]) error {
 		pkg, err := tx.Package()
 		for _, o := range pkg.Owners {
 			users = append(users, userOf(o))
@@ -282,7 +283,7 @@ func (s *server) deleteCrate(w http.ResponseWriter, r *http.Request, q Request) 
 				return err
 			}
 		}
-		if err := tx.KindIndex(namesTable).Delete([]byte(canonical(tx.Name()))); err != nil {
+		if err := tx.KindIndex(namesTable).Delete([]byte(names.Canonical(tx.Name()))); err != nil {
 			return err
 		}
 		return tx.DeletePackage()

@@ -1,17 +1,15 @@
 package cargo
 
-// Names, versions, features, and what is stored about a version. Pure.
+// This file says what is stored about a version, and judges what people read of a crate. Pure.
 
 import (
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/cargo/crate"
 	"larder/internal/problem"
 	"larder/store"
 )
@@ -68,42 +66,6 @@ type part struct {
 	Blob digest.Digest `json:"blob,omitempty"`
 }
 
-// key is the name the store knows a crate by; the published spelling is its Display.
-func key(name string) string { return strings.ToLower(name) }
-
-// canonical is what no two crates may share.
-func canonical(name string) string { return strings.ReplaceAll(strings.ToLower(name), "-", "_") }
-
-// reserved are names, in canonical spelling, that the compiler, the system or this registry's own paths have taken.
-var reserved = []string{
-	"new", "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
-	"lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
-	"alloc", "core", "std", "test", "proc_macro", "macro", "macros", "rust", "rustc", "rustdoc", "unicode", "syntax",
-	"arena", "ast", "builtins", "collections", "compiler_builtins", "compiler_rt", "compiletest", "coretest", "debug", "driver",
-	"rust_installer", "rustbook", "rustc_driver", "rustc_llvm", "rustc_resolve", "rustc_typeck", "rustllvm",
-}
-
-// checkNewName is the rule for names that do not exist yet.
-func checkNewName(name string) error {
-	if slices.Contains(reserved, canonical(name)) {
-		return problem.Errorf(store.ErrInvalid, "The name %s is reserved; choose another one.", name)
-	}
-	return nil
-}
-
-// versionID is a version without its build metadata.
-func versionID(version string) string {
-	id, _, _ := strings.Cut(version, "+")
-	return id
-}
-
-func checkVersion(s string) error {
-	if !crate.IsVersion(s) {
-		return problem.Errorf(store.ErrInvalid, "%.80q is not a semantic version like 1.2.3 or 1.2.3-beta.1.", s)
-	}
-	return nil
-}
-
 var keyword = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_+-]*$`)
 
 // checkMetadata judges what people read of a crate.
@@ -137,11 +99,4 @@ func (u *upload) checkMetadata(required bool) error {
 func isWebURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && len(s) <= maxURL && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }

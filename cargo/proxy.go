@@ -15,7 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
@@ -33,7 +34,7 @@ const (
 
 func indexQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: key(name), Key: formIndex, Ref: indexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex, Early: true,
+		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex, Early: true,
 		Check: checkIndex, Versions: publishedTimes,
 	}
 }
@@ -107,10 +108,10 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.Up.Offline()
-	doc, err := s.Store.Document(r.Context(), d.Rendered(key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
+	doc, err := s.Store.Document(r.Context(), d.Rendered(names.Key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
 		body, err := d.Bytes(ctx)
 		if err == nil && (offline || s.Up.Gated()) {
-			body, err = s.offered(ctx, key(name), body, offline)
+			body, err = s.offered(ctx, names.Key(name), body, offline)
 		}
 		return store.Rendered{Body: body, Type: typePlain}, err
 	})
@@ -129,7 +130,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 			if here[v], err = s.Up.Here(ctx, name, v); err != nil {
 				return nil, err
 			}
-			served[compatible(v)] = served[compatible(v)] || here[v]
+			served[version.Series(v)] = served[version.Series(v)] || here[v]
 		}
 	}
 	for raw := range linesOf(body) {
@@ -137,7 +138,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 		if err != nil {
 			return nil, err
 		}
-		if served[compatible(l.Vers)] && !here[l.Vers] {
+		if served[version.Series(l.Vers)] && !here[l.Vers] {
 			continue
 		}
 		switch err := s.Up.Allowed(ctx, name, l.Vers); {
@@ -154,24 +155,10 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 	return out, nil
 }
 
-// compatible names the versions that cargo takes for one another.
-func compatible(version string) string {
-	v, ok := crate.ParseVersion(version)
-	switch {
-	case !ok:
-		return version
-	case v.Major > 0:
-		return fmt.Sprint(v.Major)
-	case v.Minor > 0:
-		return fmt.Sprintf("0.%d", v.Minor)
-	}
-	return fmt.Sprintf("0.0.%d", v.Patch)
-}
-
 // proxiedCrate answers with an upstream's crate.
 func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.Up.File(r.Context(), upstream.FileQuery{
-		Package: key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
+		Package: names.Key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {
@@ -217,24 +204,15 @@ func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine
 	if err != nil {
 		return upstream.Place{}, err
 	}
-	ref, prefix := c.DL, strings.TrimSuffix(indexPath(l.Name), "/"+strings.ToLower(l.Name))
+	ref := c.DL
 	if !strings.Contains(ref, "{") {
 		ref += "/{crate}/{version}/download"
 	}
-	ref = strings.NewReplacer("{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{lowerprefix}", prefix,
-		"{prefix}", prefixOf(l.Name), "{sha256-checksum}", l.Cksum).Replace(ref)
+	ref = strings.NewReplacer(
+		"{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{sha256-checksum}", l.Cksum,
+		"{prefix}", names.Folder(l.Name), "{lowerprefix}", names.Folder(strings.ToLower(l.Name)),
+	).Replace(ref)
 	return upstream.Place{Upstream: u, Ref: ref, Sums: map[string]string{"sha256": l.Cksum}, Type: typeArchive}, nil
-}
-
-// prefixOf is the folder of a crate in the index, with the name's own capitals.
-func prefixOf(name string) string {
-	switch len(name) {
-	case 1, 2:
-		return fmt.Sprint(len(name))
-	case 3:
-		return "3/" + name[:1]
-	}
-	return name[:2] + "/" + name[2:4]
 }
 
 // remoteConfig is an upstream's config.json.
@@ -289,10 +267,10 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 				Newest string `json:"max_version"`
 				Stable string `json:"max_stable_version"`
 			}
-			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, key(hit.Name)) {
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, names.Key(hit.Name)) {
 				continue
 			}
-			if s.Up.Blocked(key(hit.Name), hit.Newest) == nil && s.Up.Blocked(key(hit.Name), hit.Stable) == nil {
+			if s.Up.Blocked(names.Key(hit.Name), hit.Newest) == nil && s.Up.Blocked(names.Key(hit.Name), hit.Stable) == nil {
 				hits = append(hits, raw)
 			}
 		}

@@ -18,7 +18,9 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
-	"larder/cargo/crate"
+	"larder/cargo/archive"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/budget"
 	"larder/internal/problem"
 	"larder/internal/registry"
@@ -69,7 +71,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if p.was != nil {
 		return p.repair(w)
 	}
-	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.Repo.In(tx, key(p.up.Name), p.commit) })
+	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.Repo.In(tx, names.Key(p.up.Name), p.commit) })
 	if err != nil {
 		return p.explain(err)
 	}
@@ -86,7 +88,7 @@ func (p *publication) own(registry string) bool {
 
 // admit asks for everything that can be asked before the crate itself is read.
 func (p *publication) admit(size int64) error {
-	name := key(p.up.Name)
+	name := names.Key(p.up.Name)
 	switch err := p.s.May(p.ctx, auth.Create, name); {
 	case errors.Is(err, auth.ErrHidden):
 		return problem.Errorf(auth.ErrDenied, "You may not publish the crate %s.", p.up.Name)
@@ -110,7 +112,7 @@ func (p *publication) admit(size int64) error {
 
 // damaged reports whether the very version is here and something of it is known to be damaged; it is kept in p.was.
 func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
-	v, err := tx.Version(versionID(p.up.Vers))
+	v, err := tx.Version(version.ID(p.up.Vers))
 	if err != nil || v.Meta.Version != p.up.Vers {
 		return false
 	}
@@ -127,7 +129,7 @@ func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
 // do.
 func (p *publication) repair(w http.ResponseWriter) error {
 	if len(p.was.Files) == 0 || p.was.Files[0].Digest != p.record.Files[0].Digest {
-		return p.s.Repo.View(p.ctx, key(p.up.Name), p.free)
+		return p.s.Repo.View(p.ctx, names.Key(p.up.Name), p.free)
 	}
 	if _, err := p.stage.Commit(p.ctx); err != nil {
 		return err
@@ -155,9 +157,9 @@ func (p *publication) abort() {
 // free is nil when the name and the version are, for this publisher.
 func (p *publication) free(tx *store.PackageTx[Meta]) error {
 	name := p.up.Name
-	switch other := tx.KindIndex(namesTable).Get([]byte(canonical(name))); {
+	switch other := tx.KindIndex(namesTable).Get([]byte(names.Canonical(name))); {
 	case other == nil:
-		if err := checkNewName(name); err != nil {
+		if err := names.CheckNew(name); err != nil {
 			return err
 		}
 	case string(other) != name:
@@ -170,7 +172,7 @@ func (p *publication) free(tx *store.PackageTx[Meta]) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	id := versionID(p.up.Vers)
+	id := version.ID(p.up.Vers)
 	v, err := tx.Version(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(id):
@@ -202,7 +204,7 @@ func (p *publication) explain(err error) error {
 	if !errors.As(err, &other) {
 		return err
 	}
-	if p.s.May(p.ctx, auth.Read, key(other.name)) != nil {
+	if p.s.May(p.ctx, auth.Read, names.Key(other.name)) != nil {
 		return problem.Errorf(store.ErrInvalid, "The name %s is too similar to one that is taken.", p.up.Name)
 	}
 	return problem.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
@@ -215,7 +217,7 @@ const inspectionSize = 4 << 20
 // inspect opens the crate; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
 	limit := max(p.s.opt.MaxUnpacked, cargoRatio*p.stage.Size())
-	a, err := crate.ReadArchive(io.NewSectionReader(p.stage, 0, p.stage.Size()), p.up.Name, p.up.Vers, limit)
+	a, err := archive.Read(io.NewSectionReader(p.stage, 0, p.stage.Size()), p.up.Name, p.up.Vers, limit)
 	if err != nil {
 		return err
 	}
@@ -223,10 +225,10 @@ func (p *publication) inspect() error {
 		return err
 	}
 	m := p.up.meta()
-	m.Edition, m.RustVersion = clip(a.Manifest.Edition, maxText), cmp.Or(a.Manifest.RustVersion, m.RustVersion)
+	m.Edition, m.RustVersion = names.Clip(a.Manifest.Edition, maxText), cmp.Or(a.Manifest.RustVersion, m.RustVersion)
 	m.Lib, m.ProcMacro, m.Build, m.Bins = a.HasLib(), a.ProcMacro(), a.BuildScript(), a.Bins()
 	m.Files, m.Unpacked, m.Commit, m.CommitDir = a.Files, a.Unpacked, a.Commit, a.Dir
-	p.record = store.Version[Meta]{ID: versionID(p.up.Vers), Meta: m}
+	p.record = store.Version[Meta]{ID: version.ID(p.up.Vers), Meta: m}
 	return nil
 }
 
@@ -237,7 +239,7 @@ const cargoRatio = 20
 func (u *upload) meta() Meta {
 	authors := make([]string, 0, len(u.Authors))
 	for _, a := range u.Authors[:min(len(u.Authors), 100)] {
-		authors = append(authors, clip(a, maxText))
+		authors = append(authors, names.Clip(a, maxText))
 	}
 	return Meta{
 		Version: u.Vers, Description: u.Description, Homepage: u.Homepage, Documentation: u.Documentation, Repository: u.Repository,
@@ -250,7 +252,7 @@ func (u *upload) meta() Meta {
 func (p *publication) assemble() error {
 	u := p.up
 	sum := p.stage.Digest()
-	p.record.Files = []store.File{{Name: crateFile(u.Name, u.Vers), Digest: sum, Size: p.stage.Size(), Type: typeArchive}}
+	p.record.Files = []store.File{{Name: names.File(u.Name, u.Vers), Digest: sum, Size: p.stage.Size(), Type: typeArchive}}
 	features := make(map[string][]string, len(u.Features))
 	for name, values := range u.Features {
 		features[name] = append([]string{}, values...)
@@ -316,11 +318,11 @@ func (p *publication) commit(tx *store.PackageTx[Meta]) error {
 
 // claim takes a name that is new, with its publisher as owner.
 func (p *publication) claim(tx *store.PackageTx[Meta]) error {
-	names, name := tx.KindIndex(namesTable), p.up.Name
-	if names.Get([]byte(canonical(name))) != nil {
+	taken, name := tx.KindIndex(namesTable), p.up.Name
+	if taken.Get([]byte(names.Canonical(name))) != nil {
 		return nil
 	}
-	if err := names.Put([]byte(canonical(name)), []byte(name)); err != nil {
+	if err := taken.Put([]byte(names.Canonical(name)), []byte(name)); err != nil {
 		return err
 	}
 	return registry.Own(tx, func(pkg *store.Package) { pkg.Display = name })
@@ -345,7 +347,7 @@ func (p *publication) warnings() []string {
 
 // foreign is the host of a registry that is neither this nor the public one.
 func foreign(registry string) string {
-	if registry == "" || registry == crate.CratesIndex {
+	if registry == "" || registry == archive.CratesIndex {
 		return ""
 	}
 	u, err := url.Parse(strings.TrimPrefix(registry, "sparse+"))

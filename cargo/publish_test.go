@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"larder/auth"
+	"larder/cargo/names"
 	"larder/internal/problem"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -157,7 +158,7 @@ func TestH5_Refused(t *testing.T) {
 			if g.blobs() != before || g.Journal() != journal {
 				t.Error("something is stored")
 			}
-			if path := indexPath(r.name); !strings.ContainsAny(path, ".ä") && r.name != "" && len(r.name) < 65 {
+			if path := names.IndexPath(r.name); !strings.ContainsAny(path, ".ä") && r.name != "" && len(r.name) < 65 {
 				g.Want(g.Do("GET", "/index/"+path, nil), 404, "")
 			}
 		})
@@ -463,7 +464,7 @@ func fillVersion(tx *store.PackageTx[Meta], blob store.Blob, id string) error {
 		return err
 	}
 	p := &publication{up: u, deps: deps, row: row{ID: id, Head: head}, record: store.Version[Meta]{ID: id, Meta: u.meta()}}
-	p.record.Files = []store.File{{Name: crateFile(u.Name, id), Digest: blob.Digest, Size: blob.Size}}
+	p.record.Files = []store.File{{Name: names.File(u.Name, id), Digest: blob.Digest, Size: blob.Size}}
 	p.ctx = context.Background()
 	return p.commit(tx)
 }

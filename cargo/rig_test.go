@@ -19,6 +19,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"larder/cargo/names"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/store"
@@ -283,7 +284,7 @@ func (g *rig) index(actor, name string) answer {
 	if actor != "" {
 		at = "/private/index/"
 	}
-	return g.Do("GET", at+indexPath(name), nil, g.As(actor))
+	return g.Do("GET", at+names.IndexPath(name), nil, g.As(actor))
 }
 
 // lines are the lines of a crate's file.

@@ -10,7 +10,8 @@ import (
 	"strconv"
 	"strings"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/problem"
 	"larder/internal/route"
 	"larder/internal/wire"
@@ -45,9 +46,9 @@ var grammar = route.Grammar[Request]{
 	Split: route.Split{Slash: route.SlashRefused, MaxSegment: maxSegment},
 	Fields: map[string]route.Field[Request]{
 		"private": {Set: (*Request).setClosed, Get: (*Request).closed},
-		"index":   {Set: (*Request).setIndex, Get: func(q *Request) string { return indexPath(q.Name) }},
+		"index":   {Set: (*Request).setIndex, Get: func(q *Request) string { return names.IndexPath(q.Name) }},
 		"digest":  {Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest }},
-		"file":    {Set: (*Request).setFile, Get: func(q *Request) string { return crateFile(q.Name, q.Version) }, Absent: absentVersion},
+		"file":    {Set: (*Request).setFile, Get: func(q *Request) string { return names.File(q.Name, q.Version) }, Absent: absentVersion},
 		"crate":   {Set: (*Request).setName, Get: func(q *Request) string { return q.Name }},
 		"version": {Set: (*Request).setVersion, Get: func(q *Request) string { return q.Version }, Absent: absentVersion},
 	},
@@ -79,7 +80,7 @@ func plainIndex(method, path string) (op string, q Request, ok bool) {
 	default:
 		ok = len(folders) == 6 && folders[:2] == name[:2] && folders[2] == '/' && folders[3:5] == name[2:4] && folders[5] == '/'
 	}
-	return "cargo.index", Request{Name: name}, ok && name == strings.ToLower(name) && crate.CheckName(name) == nil
+	return "cargo.index", Request{Name: name}, ok && name == strings.ToLower(name) && names.Check(name) == nil
 }
 
 func badPath(format string, args ...any) error {
@@ -105,24 +106,10 @@ func (q *Request) closed() string {
 // hear is that there is no such crate.
 func (q *Request) setIndex(path string) error {
 	q.Name = path[strings.LastIndexByte(path, '/')+1:]
-	if crate.CheckName(q.Name) != nil || path != indexPath(q.Name) {
+	if names.Check(q.Name) != nil || path != names.IndexPath(q.Name) {
 		return route.ErrOther
 	}
 	return nil
-}
-
-// indexPath is where the index has a crate (Cargo Book, Index Format).
-func indexPath(name string) string {
-	n := strings.ToLower(name)
-	switch len(n) {
-	case 0:
-		return ""
-	case 1, 2:
-		return strconv.Itoa(len(n)) + "/" + n
-	case 3:
-		return "3/" + n[:1] + "/" + n
-	}
-	return n[:2] + "/" + n[2:4] + "/" + n
 }
 
 func (q *Request) setDigest(v string) error {
@@ -132,30 +119,25 @@ func (q *Request) setDigest(v string) error {
 	return nil
 }
 
-// setFile reads NAME-VERSION.crate. A name has no dots and a version begins with a number and a dot, so the dash between
-// them is the last one before the first dot.
+// setFile reads the name of a version's archive.
 func (q *Request) setFile(file string) error {
-	base, ok := strings.CutSuffix(file, ".crate")
-	dash := strings.LastIndexByte(base[:max(strings.IndexByte(base, '.'), 0)], '-')
-	if !ok || dash < 0 {
-		return route.ErrOther
-	}
-	q.Name, q.Version = base[:dash], base[dash+1:]
-	if crate.CheckName(q.Name) != nil || !crate.IsVersion(q.Version) {
+	var ok bool
+	q.Name, q.Version, ok = names.SplitFile(file)
+	if !ok || names.Check(q.Name) != nil || !version.Valid(q.Version) {
 		return route.ErrOther
 	}
 	return nil
 }
 
 func (q *Request) setName(v string) error {
-	if q.Name = v; crate.CheckName(v) != nil {
+	if q.Name = v; names.Check(v) != nil {
 		return badPath("the crate name is malformed")
 	}
 	return nil
 }
 
 func (q *Request) setVersion(v string) error {
-	if q.Version = v; !crate.IsVersion(v) {
+	if q.Version = v; !version.Valid(v) {
 		return badPath("the version is malformed")
 	}
 	return nil
@@ -183,6 +165,3 @@ func (q *Request) formatPage(v url.Values) {
 	v.Set("page", strconv.Itoa(q.Page))
 	v.Set("per_page", strconv.Itoa(q.Size))
 }
-
-// crateFile is a version's file name; cargo's own cache uses it too.
-func crateFile(name, version string) string { return name + "-" + version + ".crate" }

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/problem"
 	"larder/internal/wiretest"
 )
@@ -193,7 +194,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if q.Name != "" && crate.CheckName(q.Name) != nil || q.Version != "" && !crate.IsVersion(q.Version) {
+		if q.Name != "" && names.Check(q.Name) != nil || q.Version != "" && !version.Valid(q.Version) {
 			t.Fatalf("%s %q: operation %s on the illegal %q %q", method, raw, op, q.Name, q.Version)
 		}
 		op2, again, err := parseRaw(t, method, table.Link(op, q))

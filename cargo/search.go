@@ -13,7 +13,8 @@ import (
 	"time"
 	"unicode"
 
-	"larder/cargo/crate"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -49,9 +50,9 @@ type summary struct {
 
 // better reports whether a version should speak for the crate instead of another: one that is not yanked before one that
 // is, a release before a prerelease, then the higher one.
-func better(version string, yanked bool, than string, thanYanked bool) bool {
-	a, _ := crate.ParseVersion(version)
-	b, ok := crate.ParseVersion(than)
+func better(number string, yanked bool, than string, thanYanked bool) bool {
+	a, _ := version.Parse(number)
+	b, ok := version.Parse(than)
 	switch {
 	case !ok:
 		return true
@@ -85,10 +86,10 @@ func listingOf(sum summary, m Meta, deps []dependency) (store.Listing, error) {
 	}
 	name := sum.Name
 	add(weightPart, words(name)...)
-	add(weightPart, strings.ReplaceAll(canonical(name), "_", ""))
-	add(weightName, key(name), canonical(name), strings.ReplaceAll(canonical(name), "_", "-"))
+	add(weightPart, strings.ReplaceAll(names.Canonical(name), "_", ""))
+	add(weightName, names.Key(name), names.Canonical(name), strings.ReplaceAll(names.Canonical(name), "_", "-"))
 	for _, d := range deps {
-		if mark := markDependency + key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
+		if mark := markDependency + names.Key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
 			l.Marks = append(l.Marks, mark)
 		}
 	}
@@ -116,15 +117,15 @@ func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta]
 	if err != nil {
 		return err
 	}
-	version := v.Meta.Version
-	sum.Name, sum.Newest, sum.Updated = name, version, v.Published
+	number := v.Meta.Version
+	sum.Name, sum.Newest, sum.Updated = name, number, v.Published
 	if sum.Created.IsZero() {
 		sum.Created = v.Published
 	}
-	if parsed, _ := crate.ParseVersion(version); len(parsed.Pre) == 0 && better(version, false, sum.Stable, false) {
-		sum.Stable = version
+	if parsed, _ := version.Parse(number); len(parsed.Pre) == 0 && better(number, false, sum.Stable, false) {
+		sum.Stable = number
 	}
-	if better(version, false, sum.Default, sum.Yanked) {
+	if better(number, false, sum.Default, sum.Yanked) {
 		sum.Yanked = false
 		if l, err = listingOf(sum, v.Meta, deps); err != nil {
 			return err
@@ -158,7 +159,7 @@ func relist(tx *store.PackageTx[Meta]) error {
 			sum.Default, sum.Yanked = id, yanked
 			at = slices.Clone(k)
 		}
-		if v, _ := crate.ParseVersion(id); len(v.Pre) == 0 && !yanked && better(id, false, sum.Stable, false) {
+		if v, _ := version.Parse(id); len(v.Pre) == 0 && !yanked && better(id, false, sum.Stable, false) {
 			sum.Stable = id
 		}
 		sum.Newest = id
@@ -278,7 +279,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	hits := make([]any, 0, len(page))
 	for _, sum := range page {
 		h := s.hitOf(sum)
-		h.ExactMatch = canonical(sum.Name) == canonical(strings.TrimSpace(q.Query))
+		h.ExactMatch = names.Canonical(sum.Name) == names.Canonical(strings.TrimSpace(q.Query))
 		hits = append(hits, h)
 	}
 	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits))
@@ -292,7 +293,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 // searchWords are what a text asks for: a word that could be a name as it is, anything else cut into its words.
 func searchWords(text string) (out []string) {
 	for _, w := range strings.Fields(strings.ToLower(text)) {
-		if crate.CheckName(w) == nil {
+		if names.Check(w) == nil {
 			out = append(out, w)
 		} else {
 			out = append(out, words(w)...)

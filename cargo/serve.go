@@ -10,6 +10,8 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -54,7 +56,7 @@ const (
 
 // document returns a document from memory, rendered when the crate has changed. None holds an absolute URL.
 func (s *server) document(ctx context.Context, name, form string, render func(ctx context.Context, name, form string) (store.Rendered, error)) (*store.Document, error) {
-	k := store.DocKey{Kind: store.Cargo, Package: key(name), Format: form}
+	k := store.DocKey{Kind: store.Cargo, Package: names.Key(name), Format: form}
 	return s.Store.Document(ctx, k, func(ctx context.Context) (store.Rendered, error) { return render(ctx, k.Package, form) })
 }
 
@@ -136,7 +138,7 @@ type published struct {
 
 // published finds the crate of a version; ErrNotFound.
 func (s *server) published(ctx context.Context, q Request) (p published, err error) {
-	name, id := key(q.Name), versionID(q.Version)
+	name, id := names.Key(q.Name), version.ID(q.Version)
 	p, err = s.crates.Get(name, id, func() (p published, err error) {
 		err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 			v, err := tx.Version(id)
@@ -174,7 +176,7 @@ func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) err
 // version reads a version's record and line.
 func (s *server) version(ctx context.Context, name, version string) (v store.Version[Meta], line decoded, err error) {
 	var rows []row
-	err = s.Repo.View(ctx, key(name), func(tx *store.PackageTx[Meta]) error {
+	err = s.Repo.View(ctx, names.Key(name), func(tx *store.PackageTx[Meta]) error {
 		if v, err = exact(tx, version); err != nil {
 			return err
 		}
@@ -194,10 +196,10 @@ func (s *server) version(ctx context.Context, name, version string) (v store.Ver
 }
 
 // exact finds the version that is spelled so, build metadata included.
-func exact(tx *store.PackageTx[Meta], version string) (store.Version[Meta], error) {
-	v, err := tx.Version(versionID(version))
-	if err == nil && v.Meta.Version != version {
-		err = notFound("there is no version %s", version)
+func exact(tx *store.PackageTx[Meta], number string) (store.Version[Meta], error) {
+	v, err := tx.Version(version.ID(number))
+	if err == nil && v.Meta.Version != number {
+		err = notFound("there is no version %s", number)
 	}
 	return v, err
 }
@@ -206,7 +208,7 @@ func exact(tx *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 func (s *server) readme(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	var text part
-	err := s.Repo.View(ctx, key(q.Name), func(tx *store.PackageTx[Meta]) error {
+	err := s.Repo.View(ctx, names.Key(q.Name), func(tx *store.PackageTx[Meta]) error {
 		v, err := exact(tx, q.Version)
 		text = v.Meta.Readme
 		return err

@@ -3,7 +3,7 @@ package cargo
 // How crates' names and versions are written, and which of them are the same.
 
 import (
-	"larder/cargo/crate"
+	"larder/cargo/names"
 	"larder/upstream"
 )
 
@@ -11,8 +11,8 @@ import (
 // is a semantic one without its build metadata.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
-		Name:      func(name string) (string, error) { return key(name), crate.CheckName(name) },
-		Fold:      canonical,
+		Name:      func(name string) (string, error) { return names.Key(name), names.Check(name) },
+		Fold:      names.Canonical,
 		Same:      upstream.SameSemVer,
 		Also:      upstream.AlsoSemVer,
 		NameChars: "-_", VersionChars: "-.+=",

@@ -14,7 +14,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"larder/cargo/crate"
+	"larder/cargo/archive"
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/store"
@@ -170,7 +172,7 @@ func parseUpload(raw []byte) (*upload, error) {
 
 // check judges everything the JSON says by itself, and returns the dependencies as the index will have them.
 func (u *upload) check(o Options, own func(registry string) bool) ([]dependency, error) {
-	for _, err := range []error{crate.CheckName(u.Name), checkVersion(u.Vers), u.checkMetadata(o.RequireMetadata), crate.CheckRustVersion(u.RustVersion)} {
+	for _, err := range []error{names.Check(u.Name), version.Check(u.Vers), u.checkMetadata(o.RequireMetadata), version.CheckRust(u.RustVersion)} {
 		if err != nil {
 			return nil, err
 		}
@@ -190,12 +192,12 @@ func (u *upload) check(o Options, own func(registry string) bool) ([]dependency,
 	}
 	// Old cargo depends on the order.
 	slices.SortStableFunc(deps, compareDependencies)
-	return deps, crate.CheckFeatures(u.Features, u.said(), o.MaxFeatures)
+	return deps, archive.CheckFeatures(u.Features, u.said(), o.MaxFeatures)
 }
 
 // said are the dependencies as the request has them.
-func (u *upload) said() []crate.Dependency {
-	out := make([]crate.Dependency, 0, len(u.Deps))
+func (u *upload) said() []archive.Dependency {
+	out := make([]archive.Dependency, 0, len(u.Deps))
 	for _, d := range u.Deps {
 		out = append(out, d.said())
 	}
@@ -203,8 +205,8 @@ func (u *upload) said() []crate.Dependency {
 }
 
 // said is what the request says of the dependency, to be compared with Cargo.toml.
-func (d *uploadDep) said() crate.Dependency {
-	return crate.Dependency{
+func (d *uploadDep) said() archive.Dependency {
+	return archive.Dependency{
 		Name: d.Name, Alias: d.Alias, Req: d.Req, Kind: d.Kind, Target: d.Target, Optional: d.Optional, DefaultFeatures: d.DefaultFeatures,
 		Features: d.Features, Registry: d.Registry,
 	}
@@ -216,12 +218,12 @@ func (d *uploadDep) check() error {
 		return err
 	}
 	if d.BindepTarget != "" && d.BindepTarget != "target" {
-		if err := crate.CheckTarget(d.BindepTarget); err != nil {
+		if err := names.CheckTarget(d.BindepTarget); err != nil {
 			return err
 		}
 	}
 	for _, a := range d.Artifact {
-		if err := crate.CheckFeature(strings.TrimPrefix(a, "bin:")); err != nil {
+		if err := names.CheckFeature(strings.TrimPrefix(a, "bin:")); err != nil {
 			return err
 		}
 	}

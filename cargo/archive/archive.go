@@ -1,6 +1,8 @@
-package crate
-
-// What a crate's archive says of itself. Pure over io.Reader; the limits hold whatever its headers claim.
+// Package archive reads what a crate's archive says of itself: its Cargo.toml with dependencies and features, its
+// programs and the commit it was packed from. Cargo drops a version without a word when one of these is wrong in the
+// index, or fails for everybody who builds it; so they are read as cargo reads them, before anything is kept. Pure; the
+// limits hold whatever the archive's headers claim, and errors carry the sentence for the client's user.
+package archive
 
 import (
 	"encoding/json"
@@ -10,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"larder/cargo/names"
 	"larder/internal/archive"
 	"larder/internal/problem"
 )
@@ -20,6 +23,7 @@ const (
 	maxManifest  = 1 << 20
 	maxVCS       = 64 << 10
 	maxBins      = 256
+	maxText      = 256 // of a program's name, a folder
 )
 
 // Archive is what publishing needs to know of an uploaded crate.
@@ -34,9 +38,9 @@ type Archive struct {
 	bins              []string // names of src/bin/*.rs and src/bin/*/main.rs
 }
 
-// ReadArchive reads the archive of a version: gzipped, every entry a file or folder below name-version/, one Cargo.toml,
+// Read reads the archive of a version: gzipped, every entry a file or folder below name-version/, one Cargo.toml,
 // at most limit bytes unpacked. problem.ErrInvalid, problem.ErrTooLarge, and r's own errors.
-func ReadArchive(r io.Reader, name, version string, limit int64) (*Archive, error) {
+func Read(r io.Reader, name, version string, limit int64) (*Archive, error) {
 	t := &Archive{}
 	folder := name + "-" + version
 	limits := archive.Limits{Entries: maxEntries, Bytes: limit, Name: maxEntryName, Strict: true}
@@ -122,7 +126,7 @@ func (t *Archive) takeVCS(e *archive.Entry) error {
 		Path string `json:"path_in_vcs"`
 	}
 	if json.Unmarshal(raw, &info) == nil && strings.Trim(info.Git.SHA1, "0123456789abcdef") == "" && len(info.Git.SHA1) <= 64 {
-		t.Commit, t.Dir = info.Git.SHA1, clip(info.Path, maxText)
+		t.Commit, t.Dir = info.Git.SHA1, names.Clip(info.Path, maxText)
 	}
 	return nil
 }
@@ -141,13 +145,6 @@ func (t *Archive) takeBin(name string) {
 	case file && !strings.Contains(base, "/"):
 		t.bins = append(t.bins, base)
 	}
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "")
 }
 
 // HasLib reports whether the crate can be depended on.

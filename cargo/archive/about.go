@@ -1,4 +1,4 @@
-package crate
+package archive
 
 // This file reads what Cargo.toml says for people, which cargo sends along when it publishes.
 

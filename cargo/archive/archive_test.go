@@ -1,11 +1,12 @@
-package crate
+package archive
+
+// Tests of what a crate's archive says of itself, and of what no archive may be.
 
 import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -50,7 +51,7 @@ const someManifest = "[package]\nname = \"foo\"\nversion = \"0.0.1\"\n"
 const folder = "foo-0.0.1/"
 
 func read(p []byte, limit int64) (*Archive, error) {
-	return ReadArchive(bytes.NewReader(p), "foo", "0.0.1", limit)
+	return Read(bytes.NewReader(p), "foo", "0.0.1", limit)
 }
 
 // TestE_CVE_2026_5223_Links and what else is no file: one crate could overwrite another's sources in cargo's cache.
@@ -135,63 +136,6 @@ func TestTarballs(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, a, err)
 		case c.refused != "" && (err == nil || !strings.Contains(problem.Public(err), c.refused)):
 			t.Errorf("%s: %v, want %s", name, err, c.refused)
-		}
-	}
-}
-
-// TestCanonicalReq: one spelling as cargo prints it, and nothing that cargo cannot read.
-func TestCanonicalReq(t *testing.T) {
-	for in, want := range map[string]string{
-		"1": "^1", "1.2": "^1.2", " 1.2.3 ": "^1.2.3", "^1.2.3-rc.1": "^1.2.3-rc.1", "=1.0.0": "=1.0.0", ">= 1.0 , < 2": ">=1.0, <2", "~1.2": "~1.2", "*": "*", "x": "*",
-		"1.*": "1.*", "1.x": "1.*", "1.2.X": "1.2.*", "1.*.*": "1.*", ">=1.*": ">=1", "1.2.3+build": "^1.2.3", "0.0.0": "^0.0.0", ">1,<2,=1.5.0": ">1, <2, =1.5.0",
-		"18446744073709551615.0.0": "^18446744073709551615.0.0",
-	} {
-		got, ok := CanonicalReq(in)
-		if !ok || got != want {
-			t.Errorf("%q: %q %t, want %q", in, got, ok, want)
-		}
-		if again, ok := CanonicalReq(got); !ok || again != got {
-			t.Errorf("%q is read as %q", got, again)
-		}
-	}
-	for _, in := range []string{
-		"", ",", "1,", ",1", "latest", "v1", "01", "1.02", "1.2.3.4", "1..2", "1.*.3", "*.1", "*, 1", "1.2-rc", "1.2.3-", "1.2.3-01", "1.2.3-rc_1", "1 2", "^", "=>1", "==1", "!=1", "<>1",
-		">1 <2", "^1 || ^2", "18446744073709551616", "+1", "1.+2", "1.2.3+", "1.2+x", "a.b.c", "１", strings.Repeat("1,", 32) + "1",
-	} {
-		if got, ok := CanonicalReq(in); ok {
-			t.Errorf("%q is read as %q", in, got)
-		}
-	}
-}
-
-func TestCheckTarget(t *testing.T) {
-	for _, in := range []string{
-		"x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "cfg(unix)", "cfg( unix )", `cfg(target_os = "linux")`, `cfg(target_os="linux")`, "cfg(all())", "cfg(any(unix,))", "cfg(not(windows))",
-		`cfg(any(all(unix, not(target_os = "macos")), target_env = "sgx", r#true))`, "cfg(true)", `cfg(target_vendor = "a>b")`,
-	} {
-		if err := CheckTarget(in); err != nil {
-			t.Errorf("%s: %v", in, err)
-		}
-	}
-	for _, in := range []string{
-		"", "cfg(", "cfg()", "cfg(unix", "cfg(unix))", "cfg(unix) x", "cfg(not())", "cfg(not(a, b))", "cfg(a b)", "cfg(a =)", "cfg(a = b)", `cfg(a = "b)`, "cfg(,)", "cfg(any(,))", "cfg(1a)",
-		"a b", "é", "cfg" + strings.Repeat("(not", 40), "cfg(" + strings.Repeat("not(", 40) + "a" + strings.Repeat(")", 41), "cfg(" + strings.Repeat("a", 5000) + ")", strings.Repeat("a", 300),
-	} {
-		if CheckTarget(in) == nil {
-			t.Errorf("%.80q was accepted", in)
-		}
-	}
-}
-
-func TestNames(t *testing.T) {
-	for name, want := range map[string][3]bool{ // crate, alias, feature
-		"a": {true, true, true}, "A-b_9": {true, true, true}, "_a": {false, true, true}, "9a": {false, false, true}, "-a": {}, "a.b": {false, false, true}, "a+b": {false, false, true}, "": {},
-		"é": {false, false, true}, "a/b": {}, "a b": {}, "dep:a": {}, "<b>": {}, "a\n": {}, "+a": {}, strings.Repeat("a", 64): {true, true, true}, strings.Repeat("a", 65): {false, false, true},
-		strings.Repeat("a", 257): {}, "a\xff": {}, "ab": {true, true, true}, "c++": {false, false, true},
-	} {
-		got := [3]bool{CheckName(name) == nil, CheckAlias(name) == nil, CheckFeature(name) == nil}
-		if got != want {
-			t.Errorf("%.80q: %v, want %v", name, got, want)
 		}
 	}
 }
@@ -300,22 +244,6 @@ func FuzzArchive(f *testing.F) {
 		}
 		if err := m.Agrees(m.Name, m.Version, m.Links, m.Dependencies, m.Features); err != nil {
 			t.Fatalf("a manifest does not agree with itself: %v", err)
-		}
-	})
-}
-
-func FuzzReq(f *testing.F) {
-	for _, s := range []string{"1.2.3", ">=1, <2", "1.*", "^1.0.0-rc.1+x", "cfg(any(unix, target_os = \"a\"))"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if got, ok := CanonicalReq(s); ok {
-			if again, ok := CanonicalReq(got); !ok || again != got {
-				t.Fatalf("%q → %q → %q", s, got, again)
-			}
-		}
-		if CheckTarget(s) == nil && strings.ContainsAny(fmt.Sprintf("%q", s), "<>;") && !strings.Contains(s, `"`) {
-			t.Fatalf("%q is a target", s)
 		}
 	})
 }

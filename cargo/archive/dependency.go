@@ -1,8 +1,6 @@
-// Package crate knows what cargo accepts: names, versions and features (names.go), requirements and targets (req.go), a
-// Cargo.toml (manifest.go, toml.go) and the archive a crate comes in (archive.go). Cargo drops a version without a word
-// when one of these is wrong in the index, or fails for everybody who builds it; so Larder judges as cargo does, before
-// anything is kept. It is pure, and its errors carry the sentence for the client's user.
-package crate
+package archive
+
+// This file judges dependencies, as Cargo.toml and the request that publishes a crate have them.
 
 import (
 	"cmp"
@@ -10,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"larder/cargo/names"
+	"larder/cargo/version"
 	"larder/internal/problem"
 )
 
@@ -31,9 +31,9 @@ func (d *Dependency) Called() string { return cmp.Or(d.Alias, d.Name) }
 
 // Check judges everything that cargo parses.
 func (d *Dependency) Check() error {
-	list := []error{CheckName(d.Name), CheckAlias(d.Called()), CheckReq(d.Req)}
+	list := []error{names.Check(d.Name), names.CheckAlias(d.Called()), version.CheckRequirement(d.Req)}
 	if d.Target != "" {
-		list = append(list, CheckTarget(d.Target))
+		list = append(list, names.CheckTarget(d.Target))
 	}
 	if !slices.Contains([]string{"", "normal", "build", "dev"}, d.Kind) {
 		list = append(list, problem.Errorf(problem.ErrInvalid, "The dependency %s has the unknown kind %.40q.", d.Name, d.Kind))
@@ -43,9 +43,9 @@ func (d *Dependency) Check() error {
 	}
 	for _, f := range d.Features {
 		name, feature, slash := strings.Cut(f, "/")
-		list = append(list, CheckFeature(strings.TrimSuffix(name, "?")))
+		list = append(list, names.CheckFeature(strings.TrimSuffix(name, "?")))
 		if slash {
-			list = append(list, CheckFeature(feature))
+			list = append(list, names.CheckFeature(feature))
 		}
 	}
 	for _, err := range list {
@@ -58,7 +58,7 @@ func (d *Dependency) Check() error {
 
 // text is everything of the dependency that changes what is built, in one spelling; the name comes first, for errors.
 func (d *Dependency) text(registry string) string {
-	req, ok := CanonicalReq(d.Req)
+	req, ok := version.CanonicalRequirement(d.Req)
 	if !ok {
 		req = d.Req
 	}

@@ -1,6 +1,6 @@
-package crate
+package archive
 
-// TOML from strangers. The parser's time grows with the square of the depth, so that is looked at first.
+// This file parses TOML from strangers. The parser's time grows with the square of the depth, so that is checked first.
 
 import (
 	"errors"
