@@ -1,7 +1,7 @@
 package cargo
 
-// Crates and versions as JSON, in the shapes that tools know from the public registry. Larder counts no downloads of
-// crates: those fields are there and zero.
+// This file shows crates and versions as JSON, in the shapes that tools know from the public registry. Larder counts no
+// downloads of crates: those fields are there and zero.
 
 import (
 	"context"
@@ -15,14 +15,14 @@ import (
 	"larder/store"
 )
 
-// idOf is the number that documents want for things that have none here. It must fit 32 bits.
+// idOf returns the number that documents want for things that have none here. Tools expect it to fit 32 bits.
 func idOf(name string) uint32 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(name)) // never fails
 	return h.Sum32()
 }
 
-// userEntry is an owner, or whoever published (A.1: id and login are what cargo insists on).
+// userEntry is an owner, or whoever published a version. Cargo insists on id and login (Cargo Book, Registry Web API).
 type userEntry struct {
 	ID     uint32  `json:"id"`
 	Login  string  `json:"login"`
@@ -79,12 +79,36 @@ func (s *server) versionOf(v store.Version[Meta], line decoded) versionEntry {
 	m := v.Meta
 	at := s.Path() + "/api/v1/crates/" + line.Name + "/" + m.Version
 	e := versionEntry{
-		ID: idOf(line.Name + " " + m.Version), Crate: line.Name, Num: m.Version, DLPath: at + "/download", ReadmePath: at + "/readme",
-		Created: stamp(v.Published), Updated: stamp(v.Published), Features: line.Features, Yanked: v.Yanked, YankMessage: orNull(v.YankReason),
-		LibLinks: orNull(m.Links), License: orNull(m.License), Links: map[string]string{"dependencies": at + "/dependencies", "version_downloads": at + "/downloads"},
-		Unpacked: m.Unpacked, Files: m.Files, AuditActions: []string{}, Checksum: line.Cksum, RustVersion: orNull(m.RustVersion), HasLib: m.Lib, ProcMacro: m.ProcMacro,
-		BuildScript: m.Build, BinNames: orEmpty(m.Bins), Edition: orNull(m.Edition), Description: orNull(m.Description), Homepage: orNull(m.Homepage),
-		Documentation: orNull(m.Documentation), Repository: orNull(m.Repository), Authors: orEmpty(m.Authors), VCSCommit: orNull(m.Commit), VCSPath: orNull(m.CommitDir),
+		ID:            idOf(line.Name + " " + m.Version),
+		Crate:         line.Name,
+		Num:           m.Version,
+		DLPath:        at + "/download",
+		ReadmePath:    at + "/readme",
+		Created:       stamp(v.Published),
+		Updated:       stamp(v.Published),
+		Features:      line.Features,
+		Yanked:        v.Yanked,
+		YankMessage:   orNull(v.YankReason),
+		LibLinks:      orNull(m.Links),
+		License:       orNull(m.License),
+		Links:         map[string]string{"dependencies": at + "/dependencies", "version_downloads": at + "/downloads"},
+		Unpacked:      m.Unpacked,
+		Files:         m.Files,
+		AuditActions:  []string{},
+		Checksum:      line.Cksum,
+		RustVersion:   orNull(m.RustVersion),
+		HasLib:        m.Lib,
+		ProcMacro:     m.ProcMacro,
+		BuildScript:   m.Build,
+		BinNames:      orEmpty(m.Bins),
+		Edition:       orNull(m.Edition),
+		Description:   orNull(m.Description),
+		Homepage:      orNull(m.Homepage),
+		Documentation: orNull(m.Documentation),
+		Repository:    orNull(m.Repository),
+		Authors:       orEmpty(m.Authors),
+		VCSCommit:     orNull(m.Commit),
+		VCSPath:       orNull(m.CommitDir),
 	}
 	if m.License == "" && m.LicenseFile != "" {
 		e.License = orNull("non-standard")
@@ -168,7 +192,10 @@ func (s *server) renderCrate(ctx context.Context, name, form string) (store.Rend
 	for _, v := range list {
 		h.Versions = append(h.Versions, v.ID)
 	}
-	return rendered(map[string]any{"crate": h, "versions": list, "keywords": labels(sum.Keywords, "keyword"), "categories": labels(sum.Categories, "category")})
+	return rendered(map[string]any{
+		"crate": h, "versions": list,
+		"keywords": labels(sum.Keywords, "keyword"), "categories": labels(sum.Categories, "category"),
+	})
 }
 
 // labels are keywords or categories as objects.
@@ -223,8 +250,16 @@ func dependenciesOf(line decoded) []dependencyEntry {
 	version := line.Name + " " + line.Vers
 	for _, d := range line.Deps {
 		e := dependencyEntry{
-			ID: idOf(version + " " + d.Name + " " + d.Kind + " " + d.target()), VersionID: idOf(version), Crate: d.on(), Req: d.Req,
-			Optional: d.Optional, DefaultFeatures: d.DefaultFeatures, Features: orEmpty(d.Features), Target: d.Target, Kind: d.Kind, Registry: orNull(d.Registry),
+			ID:              idOf(version + " " + d.Name + " " + d.Kind + " " + d.target()),
+			VersionID:       idOf(version),
+			Crate:           d.on(),
+			Req:             d.Req,
+			Optional:        d.Optional,
+			DefaultFeatures: d.DefaultFeatures,
+			Features:        orEmpty(d.Features),
+			Target:          d.Target,
+			Kind:            d.Kind,
+			Registry:        orNull(d.Registry),
 		}
 		if d.Package != "" {
 			e.Alias = orNull(d.Name)
@@ -275,7 +310,9 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 		}
 	}
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{"dependencies": deps, "versions": versions, "meta": map[string]any{"total": len(found)}})
+	return wire.JSON(w, http.StatusOK, map[string]any{
+		"dependencies": deps, "versions": versions, "meta": map[string]any{"total": len(found)},
+	})
 }
 
 // display is a crate's name as it was published; ErrNotFound.
@@ -297,5 +334,7 @@ func (s *server) downloads(w http.ResponseWriter, r *http.Request, q Request) er
 	} else if _, err := s.display(r.Context(), q.Name); err != nil {
 		return err
 	}
-	return wire.JSON(w, http.StatusOK, map[string]any{"version_downloads": []int{}, "meta": map[string]any{"extra_downloads": []int{}}})
+	return wire.JSON(w, http.StatusOK, map[string]any{
+		"version_downloads": []int{}, "meta": map[string]any{"extra_downloads": []int{}},
+	})
 }

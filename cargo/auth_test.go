@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of rights, tokens, and what is told to whom.
+
 import (
 	"bufio"
 	"context"
@@ -45,21 +47,36 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 		return wiretest.Case{Method: method, Path: path, Body: body, Status: 200}
 	}
 	return map[string]wiretest.Case{
-		"cargo.config": whole("GET", "/index/config.json", nil), "cargo.search": whole("GET", "/api/v1/crates?q=x", nil), "cargo.me": whole("GET", "/me", nil),
+		"cargo.config":   whole("GET", "/index/config.json", nil),
+		"cargo.search":   whole("GET", "/api/v1/crates?q=x", nil),
+		"cargo.me":       whole("GET", "/me", nil),
 		"cargo.me.login": whole("POST", "/me", "user=ada&password=secret"),
-		"cargo.index":    one("GET", "/index/"+names.IndexPath(name), nil), "cargo.download": one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
-		"cargo.publish": one("PUT", pathNew, newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()), "cargo.yank": one("DELETE", at+"/1.1.0/yank", nil), "cargo.unyank": one("PUT", at+"/1.1.0/unyank", nil),
-		"cargo.owners": one("GET", at+"/owners", nil), "cargo.owners.add": one("PUT", at+"/owners", fields{"users": []string{"third"}}),
-		"cargo.owners.remove": one("DELETE", at+"/owners", fields{"users": []string{"second"}}), "cargo.crate": one("GET", at, nil),
-		"cargo.crate.set": one("PATCH", at, fields{"crate": fields{"private": true}}), "cargo.crate.delete": one("DELETE", at, nil), "cargo.versions": one("GET", at+"/versions", nil),
-		"cargo.dependents": one("GET", at+"/reverse_dependencies", nil), "cargo.downloads": one("GET", at+"/downloads", nil), "cargo.version": one("GET", at+"/1.0.0", nil),
-		"cargo.version.set": one("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": true, "yank_message": "broken"}}), "cargo.version.delete": one("DELETE", at+"/1.0.0", nil),
-		"cargo.readme": one("GET", at+"/1.0.0/readme", nil), "cargo.dependencies": one("GET", at+"/1.0.0/dependencies", nil),
+		"cargo.index":    one("GET", "/index/"+names.IndexPath(name), nil),
+		"cargo.download": one("GET", "/dl/"+sum+"/"+name+"-1.1.0.crate", nil),
+		"cargo.publish": one("PUT", pathNew,
+			newRelease(name, "2.0.0-"+strings.ReplaceAll(actor+".x", " ", "-")).body()),
+		"cargo.yank":          one("DELETE", at+"/1.1.0/yank", nil),
+		"cargo.unyank":        one("PUT", at+"/1.1.0/unyank", nil),
+		"cargo.owners":        one("GET", at+"/owners", nil),
+		"cargo.owners.add":    one("PUT", at+"/owners", fields{"users": []string{"third"}}),
+		"cargo.owners.remove": one("DELETE", at+"/owners", fields{"users": []string{"second"}}),
+		"cargo.crate":         one("GET", at, nil),
+		"cargo.crate.set":     one("PATCH", at, fields{"crate": fields{"private": true}}),
+		"cargo.crate.delete":  one("DELETE", at, nil),
+		"cargo.versions":      one("GET", at+"/versions", nil),
+		"cargo.dependents":    one("GET", at+"/reverse_dependencies", nil),
+		"cargo.downloads":     one("GET", at+"/downloads", nil),
+		"cargo.version":       one("GET", at+"/1.0.0", nil),
+		"cargo.version.set": one("PATCH", at+"/1.0.0",
+			fields{"version": fields{"yanked": true, "yank_message": "broken"}}),
+		"cargo.version.delete": one("DELETE", at+"/1.0.0", nil),
+		"cargo.readme":         one("GET", at+"/1.0.0/readme", nil),
+		"cargo.dependencies":   one("GET", at+"/1.0.0/dependencies", nil),
 	}
 }
 
-// TestMatrix: every operation of the table against every right, on public and on private crates. A right that is missing
-// is refused before anything happens; one that is there is enough.
+// TestMatrix: every operation of the table against every right, on public and on private crates. A right that is
+// missing is refused before anything happens; one that is there is enough.
 func TestMatrix(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"cargo:crate:secret*"} })
 	g.User("second", nil)
@@ -86,8 +103,8 @@ func TestMatrix(t *testing.T) {
 	}.Run(g.Rig)
 }
 
-// wantOfPublish: the right is judged when the body has named the crate, and to whoever may not even see it the answer is
-// the same as to one who may not publish.
+// wantOfPublish is the status of a publish: the right is asked for when the body has named the crate, and whoever may
+// not even see it gets the same answer as one who may not publish.
 func wantOfPublish(q wiretest.Question) int {
 	switch {
 	case q.Actor == "":
@@ -98,8 +115,9 @@ func wantOfPublish(q wiretest.Question) int {
 	return 200
 }
 
-// TestE_Owners: what is somebody's is changed by its owners, and by those whom an administrator gave the right.
-func TestE_Owners(t *testing.T) {
+// TestOnlyOwnersChangeACrate: what is somebody's is changed by its owners, and by those whom an administrator gave the
+// right.
+func TestOnlyOwnersChangeACrate(t *testing.T) {
 	g := newRig(t)
 	g.prepareUsers()
 	g.publish("demo", "1.0.0", "1.1.0")
@@ -108,15 +126,18 @@ func TestE_Owners(t *testing.T) {
 		method, path string
 		body         any
 	}{
-		{"PUT", pathNew, newRelease("demo", "2.0.0").body()}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank", nil}, {"PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"bob"}}},
-		{"DELETE", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}}, {"PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": true}}},
-		{"PATCH", "/api/v1/crates/demo/1.0.0", fields{"version": fields{"yanked": true}}}, {"DELETE", "/api/v1/crates/demo/1.0.0", nil}, {"DELETE", "/api/v1/crates/demo", nil},
+		{"PUT", pathNew, newRelease("demo", "2.0.0").body()}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank", nil},
+		{"PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"bob"}}},
+		{"DELETE", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}},
+		{"PATCH", "/api/v1/crates/demo", fields{"crate": fields{"private": true}}},
+		{"PATCH", "/api/v1/crates/demo/1.0.0", fields{"version": fields{"yanked": true}}},
+		{"DELETE", "/api/v1/crates/demo/1.0.0", nil}, {"DELETE", "/api/v1/crates/demo", nil},
 	} {
 		g.Want(bob(c.method, c.path, c.body), 403, "belongs to others")
 	}
 	a := g.Want(g.Ada("PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"bob"}}), 200, `"ok":true`)
 	if !strings.Contains(a.Body, `"msg":"bob added to the owners of crate demo"`) {
-		t.Errorf("%v", a)
+		t.Errorf("adding bob: got %v, want a message that says who was added", a)
 	}
 	g.Want(bob("DELETE", "/api/v1/crates/demo/1.0.0/yank", nil), 200, "")
 	g.Want(g.put("bob", newRelease("demo", "2.0.0")), 200, "")
@@ -125,8 +146,10 @@ func TestE_Owners(t *testing.T) {
 	g.Want(g.put("scoped", newRelease("other", "3.0.0")), 403, "may not create")
 	// The last owner stays, and unknown ones do not come in.
 	for body, want := range map[string]string{
-		`{"users":["nobody"]}`: "There is no user", `{"users":["team:x"]}`: "is a team", `{"users":["github:org:team"]}`: "is a team", `{"users":[]}`: "names no users",
-		`{"users":["../x"]}`: "is a team", `{"users":["<b>"]}`: "There is no user", `{"users":["bob"]}`: "changes nothing", `{`: "cannot be read", `{"users":7}`: "cannot be read",
+		`{"users":["nobody"]}`: "There is no user", `{"users":["team:x"]}`: "is a team",
+		`{"users":["github:org:team"]}`: "is a team", `{"users":[]}`: "names no users",
+		`{"users":["../x"]}`: "is a team", `{"users":["<b>"]}`: "There is no user", `{"users":["bob"]}`: "changes nothing",
+		`{`: "cannot be read", `{"users":7}`: "cannot be read",
 	} {
 		g.Want(g.Ada("PUT", "/api/v1/crates/demo/owners", body), 400, want)
 	}
@@ -142,9 +165,9 @@ func (g *rig) prepareUsers() {
 	g.User("scoped", []string{"cargo:crate:demo:read,write"})
 }
 
-// TestE_PrivateEverywhere: a private crate is in no list and behind no address, for anybody who may not read it, and its
-// answers differ by no byte from those of one that does not exist.
-func TestE_PrivateEverywhere(t *testing.T) {
+// TestPrivateCrateIsHiddenEverywhere: a private crate is in no list and behind no address, for anybody who may not read
+// it, and its answers differ by no byte from those of one that does not exist.
+func TestPrivateCrateIsHiddenEverywhere(t *testing.T) {
 	g := newRig(t)
 	g.prepareUsers()
 	r := newRelease("demo", "1.0.0", fields{"name": "base"})
@@ -154,13 +177,24 @@ func TestE_PrivateEverywhere(t *testing.T) {
 	sum := sumOf(r.crate())
 	for _, actor := range []string{"", "bob"} {
 		for _, path := range []string{
-			"/index/de/mo/demo", "/private/index/de/mo/demo", "/dl/" + sum + "/demo-1.0.0.crate", "/private/dl/" + sum + "/demo-1.0.0.crate", "/api/v1/crates/demo/1.0.0/download",
-			"/api/v1/crates/demo", "/api/v1/crates/demo/1.0.0", "/api/v1/crates/demo/versions", "/api/v1/crates/demo/owners", "/api/v1/crates/demo/1.0.0/readme",
-			"/api/v1/crates/demo/1.0.0/dependencies", "/api/v1/crates/demo/reverse_dependencies", "/api/v1/crates/demo/downloads",
+			"/index/de/mo/demo", "/private/index/de/mo/demo", "/dl/" + sum + "/demo-1.0.0.crate",
+			"/private/dl/" + sum + "/demo-1.0.0.crate", "/api/v1/crates/demo/1.0.0/download",
+			"/api/v1/crates/demo", "/api/v1/crates/demo/1.0.0", "/api/v1/crates/demo/versions", "/api/v1/crates/demo/owners",
+			"/api/v1/crates/demo/1.0.0/readme",
+			"/api/v1/crates/demo/1.0.0/dependencies", "/api/v1/crates/demo/reverse_dependencies",
+			"/api/v1/crates/demo/downloads",
 		} {
-			hidden, absent := g.Do("GET", path, nil, g.As(actor)), g.Do("GET", strings.ReplaceAll(strings.ReplaceAll(path, "demo", "dema"), "de/mo/", "de/ma/"), nil, g.As(actor))
-			if hidden.Status != absent.Status || hidden.Body != absent.Body || hidden.Status != 404 && !(actor == "" && strings.HasPrefix(path, "/private") && hidden.Status == 401) {
+			other := strings.NewReplacer("de/mo/demo", "de/ma/dema", "demo", "dema").Replace(path)
+			hidden, absent := g.Do("GET", path, nil, g.As(actor)), g.Do("GET", other, nil, g.As(actor))
+			if hidden.Status != absent.Status || hidden.Body != absent.Body {
 				t.Errorf("%s as %q: %v, and %v for one that is not there", path, actor, hidden, absent)
+			}
+			want := 404
+			if actor == "" && strings.HasPrefix(path, "/private") {
+				want = 401
+			}
+			if hidden.Status != want {
+				t.Errorf("%s as %q: got %v, want %d", path, actor, hidden, want)
 			}
 		}
 		g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil, g.As(actor)), 200, `"total":0`)
@@ -176,8 +210,8 @@ func TestE_PrivateEverywhere(t *testing.T) {
 	g.Want(g.Do("GET", "/index/de/mo/demo", nil), 200, "")
 }
 
-// TestH2_Statuses: the 401 that makes cargo send its token, and the words it prints for one that is wrong (A.7).
-func TestH2_Statuses(t *testing.T) {
+// TestClosedIndexAsksForToken: the 401 that makes cargo send its token, and the words it prints for one that is wrong.
+func TestClosedIndexAsksForToken(t *testing.T) {
 	for _, mode := range []string{"private address", "auth-required", "anonymous none"} {
 		t.Run(mode, func(t *testing.T) {
 			under := ""
@@ -193,9 +227,12 @@ func TestH2_Statuses(t *testing.T) {
 			})
 			g.publish("demo", "1.0.0")
 			dl := under + "/dl/" + sumOf(newRelease("demo", "1.0.0").crate()) + "/demo-1.0.0.crate"
-			for _, path := range []string{under + "/index/config.json", under + "/index/de/mo/demo", under + "/index/ab/se/absent", dl} {
+			for _, path := range []string{
+				under + "/index/config.json", under + "/index/de/mo/demo", under + "/index/ab/se/absent", dl,
+			} {
 				a := g.Want(g.Do("GET", path, nil), 401, needToken)
-				if a.Header.Get("WWW-Authenticate") != `Cargo login_url="`+g.Base+`/me"` || a.Header.Get("Cache-Control") != "no-store" {
+				if a.Header.Get("WWW-Authenticate") != `Cargo login_url="`+g.Base+`/me"` ||
+					a.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s: %v", path, a)
 				}
 				a = g.Do("GET", path, nil, wiretest.Header("Authorization", "larder_wrong"))
@@ -204,8 +241,9 @@ func TestH2_Statuses(t *testing.T) {
 				}
 			}
 			config := g.Want(g.Do("GET", under+"/index/config.json", nil, g.As("ada")), 200, `"auth-required":true`)
-			if config.Header.Get("Cache-Control") != "private, no-cache" || !strings.Contains(config.Body, g.Base+under+"/dl/{sha256-checksum}/") {
-				t.Errorf("%v", config)
+			if config.Header.Get("Cache-Control") != "private, no-cache" ||
+				!strings.Contains(config.Body, g.Base+under+"/dl/{sha256-checksum}/") {
+				t.Errorf("config.json: got %v, want private, no-cache and addresses below %s", config, under)
 			}
 			g.Want(g.Do("GET", under+"/index/de/mo/demo", nil, g.As("ada")), 200, "")
 			g.Want(g.Do("GET", dl, nil, g.As("ada")), 200, "")
@@ -214,7 +252,10 @@ func TestH2_Statuses(t *testing.T) {
 				g.Want(g.Do("GET", "/api/v1/crates/demo", nil), 401, "")
 			}
 			// The web API tells who is wrong with a 403, and who has said nothing with a 401.
-			for _, c := range []struct{ method, path string }{{"PUT", pathNew}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank"}, {"PUT", "/api/v1/crates/demo/owners"}, {"GET", "/api/v1/crates?q=x"}} {
+			for _, c := range []struct{ method, path string }{
+				{"PUT", pathNew}, {"DELETE", "/api/v1/crates/demo/1.0.0/yank"}, {"PUT", "/api/v1/crates/demo/owners"},
+				{"GET", "/api/v1/crates?q=x"},
+			} {
 				g.Want(g.Do(c.method, c.path, nil, wiretest.Header("Authorization", "larder_wrong")), 403, "errors")
 				g.Want(g.Do(c.method, c.path, nil, wiretest.Header("Authorization", "two words")), 403, "errors")
 				if c.method != "GET" {
@@ -224,21 +265,23 @@ func TestH2_Statuses(t *testing.T) {
 		})
 	}
 	open := newRig(t)
-	if a := open.Want(open.Do("GET", "/index/config.json", nil), 200, ""); strings.Contains(a.Body, "auth-required") || a.Header.Get("Cache-Control") != "no-cache" {
-		t.Errorf("%v", a)
+	a := open.Want(open.Do("GET", "/index/config.json", nil), 200, "")
+	if strings.Contains(a.Body, "auth-required") || a.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("config.json for everybody: got %v, want no-cache and no auth-required", a)
 	}
 }
 
-// TestE_TokenLeak: cargo sends its token to whatever host config.json names, so that is only ever the one that was asked;
-// what a client invents is not put into it.
-func TestE_TokenLeak(t *testing.T) {
+// TestConfigNamesNoForeignHost: cargo sends its token to whatever host config.json names, so that is only ever the one
+// that was asked; what a client invents is not put into it.
+func TestConfigNamesNoForeignHost(t *testing.T) {
 	g := newRig(t)
 	for _, c := range []struct{ header, value string }{
-		{"X-Forwarded-Host", "evil.example.com"}, {"Forwarded", "host=evil.example.com"}, {"X-Forwarded-Proto", "gopher"}, {"X-Forwarded-Prefix", "/evil"},
+		{"X-Forwarded-Host", "evil.example.com"}, {"Forwarded", "host=evil.example.com"}, {"X-Forwarded-Proto", "gopher"},
+		{"X-Forwarded-Prefix", "/evil"},
 	} {
 		a := g.Want(g.Do("GET", "/index/config.json", nil, wiretest.Header(c.header, c.value)), 200, g.Base+"/dl/")
 		if strings.Contains(a.Body, "evil") || strings.Contains(a.Body, "gopher") {
-			t.Errorf("%v", a)
+			t.Errorf("config.json with %s: %s: got %v, want our own addresses alone", c.header, c.value, a)
 		}
 	}
 	r, err := http.NewRequest("GET", g.Base+"/index/config.json", nil)
@@ -247,12 +290,13 @@ func TestE_TokenLeak(t *testing.T) {
 	}
 	r.Host = "evil.example.com/x?\"y"
 	if a := g.Send(r); strings.Contains(a.Body, "evil") {
-		t.Errorf("%v", a)
+		t.Errorf("config.json by the host %q: got %v, want our own addresses alone", r.Host, a)
 	}
 }
 
-// TestE_DigestOracle: a digest is no right to read, and the address by digest knows crates of this registry alone.
-func TestE_DigestOracle(t *testing.T) {
+// TestDigestIsNoRightToRead: a digest is no right to read, and the address by digest knows crates of this registry
+// alone.
+func TestDigestIsNoRightToRead(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "1.0.1")
 	first, second := sumOf(newRelease("demo", "1.0.0").crate()), sumOf(newRelease("demo", "1.0.1").crate())
@@ -261,8 +305,10 @@ func TestE_DigestOracle(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{
-		"/dl/" + first + "/demo-1.0.0.crate": 200, "/dl/" + second + "/demo-1.0.1.crate": 200, "/dl/" + first + "/DEMO-1.0.0.crate": 200,
-		"/dl/" + second + "/demo-1.0.0.crate": 404, "/dl/" + blob.Digest.Encoded() + "/demo-1.0.0.crate": 404, "/dl/" + first + "/other-1.0.0.crate": 404,
+		"/dl/" + first + "/demo-1.0.0.crate": 200, "/dl/" + second + "/demo-1.0.1.crate": 200,
+		"/dl/" + first + "/DEMO-1.0.0.crate":  200,
+		"/dl/" + second + "/demo-1.0.0.crate": 404, "/dl/" + blob.Digest.Encoded() + "/demo-1.0.0.crate": 404,
+		"/dl/" + first + "/other-1.0.0.crate":  404,
 		"/dl/" + first + "/demo-1.0.0+x.crate": 404, "/dl/" + strings.Repeat("0", 64) + "/demo-1.0.0.crate": 404,
 	} {
 		if a := g.Do("GET", path, nil); a.Status != want {
@@ -271,8 +317,8 @@ func TestE_DigestOracle(t *testing.T) {
 	}
 }
 
-// TestA7_Errors: bodies and challenges of every kind of refusal, as a golden file.
-func TestA7_Errors(t *testing.T) {
+// TestErrorBodies: bodies and challenges of every kind of refusal, as a golden file.
+func TestErrorBodies(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"cargo:crate:secret*"} })
 	g.publish("demo", "1.0.0")
 	g.Scoped("reader", "ada", "cargo:crate:*:read")
@@ -311,19 +357,24 @@ func TestA7_Errors(t *testing.T) {
 		if a.Status < 400 {
 			t.Errorf("%s: %v", c.what, a)
 		}
-		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Content-Type"), a.Header.Get("WWW-Authenticate"), a.Body)
+		fmt.Fprintf(&out, "%s: %d %s %q\n%s", c.what, a.Status, a.Header.Get("Content-Type"),
+			a.Header.Get("WWW-Authenticate"), a.Body)
 	}
 	wiretest.Golden(t, "errors.txt", strings.ReplaceAll(out.String(), g.Base, "https://larder.example.com/cargo"))
 }
 
-// TestA7_Sentinels: every error a handler can return has the status that cargo needs, on files and on the web API.
-func TestA7_Sentinels(t *testing.T) {
+// TestStatusOfErrors: every error a handler can return has the status that cargo needs, on files and on the web API.
+func TestStatusOfErrors(t *testing.T) {
 	s := &server{opt: Options{}.WithDefaults()}
 	for err, want := range map[error][2]int{
-		store.ErrNotFound: {404, 404}, store.ErrExists: {409, 409}, store.ErrInvalid: {400, 400}, store.ErrTooLarge: {413, 413}, store.ErrQuota: {413, 413},
-		store.ErrImmutable: {409, 409}, store.ErrProtected: {403, 403}, store.ErrDenied: {403, 403}, store.ErrReadOnly: {503, 503}, store.ErrFull: {507, 507},
-		auth.ErrNoCredentials: {401, 401}, auth.ErrCredentials: {401, 403}, auth.ErrDisabled: {401, 403}, auth.ErrDenied: {403, 403}, auth.ErrHidden: {404, 404},
-		problem.ErrAuthorization: {401, 403}, problem.ErrBadPath: {400, 400}, problem.ErrNoRoute: {404, 404}, problem.ErrTruncated: {400, 400}, problem.ErrSlow: {408, 408},
+		store.ErrNotFound: {404, 404}, store.ErrExists: {409, 409}, store.ErrInvalid: {400, 400},
+		store.ErrTooLarge: {413, 413}, store.ErrQuota: {413, 413},
+		store.ErrImmutable: {409, 409}, store.ErrProtected: {403, 403}, store.ErrDenied: {403, 403},
+		store.ErrReadOnly: {503, 503}, store.ErrFull: {507, 507},
+		auth.ErrNoCredentials: {401, 401}, auth.ErrCredentials: {401, 403}, auth.ErrDisabled: {401, 403},
+		auth.ErrDenied: {403, 403}, auth.ErrHidden: {404, 404},
+		problem.ErrAuthorization: {401, 403}, problem.ErrBadPath: {400, 400}, problem.ErrNoRoute: {404, 404},
+		problem.ErrTruncated: {400, 400}, problem.ErrSlow: {408, 408},
 		&auth.Throttled{After: 1}: {429, 429},
 	} {
 		for i, op := range []string{"cargo.index", "cargo.publish"} {
@@ -338,44 +389,45 @@ func TestA7_Sentinels(t *testing.T) {
 	}
 }
 
-// TestA9_Me: the page of cargo login, and the token it gives.
-func TestA9_Me(t *testing.T) {
+// TestLoginPageGivesToken: the page of cargo login, and the token it gives.
+func TestLoginPageGivesToken(t *testing.T) {
 	g := newRig(t)
 	page := g.Want(g.Do("GET", "/me", nil), 200, `action="`+g.Base+`/me"`)
-	if csp := page.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
-		t.Error(csp)
+	csp := page.Header.Get("Content-Security-Policy")
+	if !strings.Contains(csp, "default-src 'none'") || !strings.Contains(csp, "frame-ancestors 'none'") {
+		t.Errorf("GET /me: got the policy %q, want default-src and frame-ancestors 'none'", csp)
 	}
 	form := func(user, password string, opts ...option) answer {
 		return g.Do("POST", "/me", url.Values{"user": {user}, "password": {password}}.Encode(), opts...)
 	}
 	if a := form("<script>", "x"); a.Status != 401 || strings.Contains(a.Body, "<script>") {
-		t.Errorf("%v", a)
+		t.Errorf("login as <script>: got %v, want 401 and the name escaped", a)
 	}
 	if a := form("ada", "wrong"); a.Status != 401 || !strings.Contains(a.Body, `role="alert"`) {
-		t.Errorf("%v", a)
+		t.Errorf("login with a wrong password: got %v, want 401 and an alert", a)
 	}
 	done := g.Want(form("ada", "secret", wiretest.Header("Authorization", "larder_expired")), 200, "<output>larder_")
 	_, token, _ := strings.Cut(done.Body, "<output>")
 	token, _, _ = strings.Cut(token, "</output>")
 	if done.Header.Get("Cache-Control") != "no-store" || !auth.IsToken(token) {
-		t.Errorf("%v", done)
+		t.Errorf("login: got %v, want no-store and a token, not %q", done, token)
 	}
 	g.Want(g.Do("PUT", pathNew, newRelease("demo", "1.0.0").body(), wiretest.Header("Authorization", token)), 200, "")
 	id, err := g.Auth.Authenticate(context.Background(), auth.Credentials{Token: token})
 	if err != nil || id.Can(auth.Access{Kind: store.NPM, Type: "package", Name: "x", Action: auth.Write}) {
-		t.Errorf("%+v %v", id, err)
+		t.Errorf("the token is for %+v, %v; want cargo alone", id, err)
 	}
 	for range 200 {
 		if form("ada", "guess").Status == 429 {
 			return
 		}
 	}
-	t.Error("200 guesses")
+	t.Error("200 guesses of a password were answered, none with 429")
 }
 
-// TestE_StolenTokens: what is stored of a token, and what is logged, does not let anybody in; a token does what its scopes
-// say, until it ends.
-func TestE_StolenTokens(t *testing.T) {
+// TestTokenDoesOnlyWhatItsScopesSay: what is stored of a token, and what is logged, does not let anybody in; a token
+// does what its scopes say, until it ends.
+func TestTokenDoesOnlyWhatItsScopesSay(t *testing.T) {
 	g := newRig(t)
 	secret := g.Keys["ada"]
 	for i, form := range []string{secret, "Bearer " + secret, "Basic " + secret, secret + "x"} {
@@ -389,7 +441,8 @@ func TestE_StolenTokens(t *testing.T) {
 	g.Want(g.put("publisher", newRelease("demo", "2.0.0")), 200, "")
 	g.Want(g.put("publisher", newRelease("other", "2.0.0")), 403, "scopes do not allow")
 	g.Want(g.Do("DELETE", "/api/v1/crates/demo/2.0.0/yank", nil, g.As("publisher")), 403, "scopes do not allow")
-	g.Want(g.Do("PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}, g.As("publisher")), 403, "scopes do not allow")
+	g.Want(g.Do("PUT", "/api/v1/crates/demo/owners", fields{"users": []string{"ada"}}, g.As("publisher")), 403,
+		"scopes do not allow")
 	tokens, err := g.Auth.Tokens(context.Background(), "ada")
 	if err != nil || len(tokens) == 0 {
 		t.Fatal(err)
@@ -401,24 +454,27 @@ func TestE_StolenTokens(t *testing.T) {
 	}
 	g.Want(g.put("ada", newRelease("demo", "3.0.0")), 403, "")
 	if a := g.Do("GET", "/private/index/de/mo/demo", nil, g.As("ada")); a.Status != 401 {
-		t.Errorf("%v", a)
+		t.Errorf("a revoked token: got %v, want 401", a)
 	}
 }
 
-// TestE_NoRedirects: cargo would take a token along to wherever a download is sent on within the host, and no download of
-// ours is sent on.
-func TestE_NoRedirects(t *testing.T) {
+// TestNothingIsRedirected: cargo would take a token along to wherever a download is sent on within the host, and no
+// download of ours is sent on.
+func TestNothingIsRedirected(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
-	for _, path := range []string{"/api/v1/crates/demo/1.0.0/download", "/index/de/mo/demo/", "/index", "/index/", "//index/config.json", "/me/", "/api/v1/crates/", "/DL/x"} {
+	for _, path := range []string{
+		"/api/v1/crates/demo/1.0.0/download", "/index/de/mo/demo/", "/index", "/index/", "//index/config.json", "/me/",
+		"/api/v1/crates/", "/DL/x",
+	} {
 		if a := g.Do("GET", path, nil); a.Status >= 300 && a.Status < 400 || a.Header.Get("Location") != "" {
 			t.Errorf("%s: %v", path, a)
 		}
 	}
 }
 
-// TestE_H2CSmuggling: only a client itself is upgraded, never a connection that a proxy shares.
-func TestE_H2CSmuggling(t *testing.T) {
+// TestForwardedRequestIsNotUpgraded: only a client itself is upgraded, never a connection that a proxy shares.
+func TestForwardedRequestIsNotUpgraded(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0")
 	up, err := wire.H2C(g.Handler, g.Deps.Log, time.Minute)
@@ -427,12 +483,15 @@ func TestE_H2CSmuggling(t *testing.T) {
 	}
 	srv := httptest.NewServer(up)
 	defer srv.Close()
-	for _, h := range [][2]string{{"Via", "1.1 proxy"}, {"X-Forwarded-For", "192.0.2.1"}, {"Forwarded", "for=192.0.2.1"}, {"", ""}} {
+	for _, h := range [][2]string{
+		{"Via", "1.1 proxy"}, {"X-Forwarded-For", "192.0.2.1"}, {"Forwarded", "for=192.0.2.1"}, {"", ""},
+	} {
 		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		request := "GET /cargo/index/de/mo/demo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+		request := "GET /cargo/index/de/mo/demo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n" +
+			"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
 		if h[0] != "" {
 			request += h[0] + ": " + h[1] + "\r\n"
 		}

@@ -1,5 +1,7 @@
 package cargo
 
+// Benchmarks of the index and of publishing.
+
 import (
 	"fmt"
 	"net/http"

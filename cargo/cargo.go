@@ -1,5 +1,7 @@
 package cargo
 
+// This file has the registry's options, its server, and the table of everything it answers.
+
 import (
 	"cmp"
 	"net/http"
@@ -10,8 +12,6 @@ import (
 	"larder/store"
 	"larder/upstream"
 )
-
-// The registry's server: its options, and the table of everything it answers.
 
 // Options change what the registry accepts. The zero value is right for most sites.
 type Options struct {

@@ -59,7 +59,9 @@ func newCargo(t *testing.T, name, index string) *realCargo {
 	c.front = httptest.NewServer(up)
 	t.Cleanup(c.front.Close)
 	c.Base = c.front.URL + root
-	c.write("home/config.toml", "[registries.box]\nindex = \"sparse+"+c.Base+"/"+index+"/\"\n[registry]\nglobal-credential-providers = [\"cargo:token\"]\n")
+	c.write("home/config.toml",
+		"[registries.box]\nindex = \"sparse+"+c.Base+"/"+index+"/\"\n"+
+			"[registry]\nglobal-credential-providers = [\"cargo:token\"]\n")
 	return c
 }
 
@@ -113,7 +115,8 @@ func (c *realCargo) write(name, text string) {
 func (c *realCargo) run(token string, args ...string) (string, error) {
 	cmd := exec.Command(c.name, args...)
 	cmd.Dir = filepath.Join(c.dir, "project")
-	cmd.Env = append(os.Environ(), "CARGO_HOME="+c.home, "CARGO_TERM_COLOR=never", "CARGO_NET_RETRY=0", "CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"))
+	cmd.Env = append(os.Environ(), "CARGO_HOME="+c.home, "CARGO_TERM_COLOR=never", "CARGO_NET_RETRY=0",
+		"CARGO_TARGET_DIR="+filepath.Join(c.dir, "target"))
 	if token != "" {
 		cmd.Env = append(cmd.Env, "CARGO_REGISTRIES_BOX_TOKEN="+token)
 	}
@@ -133,7 +136,9 @@ func (c *realCargo) must(token string, args ...string) string {
 // project writes a project that depends on crates of the registry.
 func (c *realCargo) project(deps ...string) {
 	c.T.Helper()
-	c.write("project/Cargo.toml", "[package]\nname = \"project\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\n"+strings.Join(deps, "\n")+"\n")
+	c.write("project/Cargo.toml",
+		"[package]\nname = \"project\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"+
+			"[dependencies]\n"+strings.Join(deps, "\n")+"\n")
 	c.write("project/src/lib.rs", "")
 }
 
@@ -141,8 +146,8 @@ func dependOn(name, more string) string {
 	return fmt.Sprintf(`%s = { version = "*", registry = "box"%s }`, name, more)
 }
 
-// TestA4_RealCargo: every line that came out of the index matrix is one that cargo resolves to.
-func TestA4_RealCargo(t *testing.T) { everyCargo(t, "index", resolveMatrix) }
+// TestRealCargoResolvesEveryLine: every line that came out of the index matrix is one that cargo resolves to.
+func TestRealCargoResolvesEveryLine(t *testing.T) { everyCargo(t, "index", resolveMatrix) }
 
 func resolveMatrix(t *testing.T, c *realCargo) {
 	cases := indexMatrix(c.Base)
@@ -171,13 +176,13 @@ func resolveMatrix(t *testing.T, c *realCargo) {
 		counts[strings.HasSuffix(l, " h2")]++
 	}
 	if counts[false] > 3 || counts[true] < 70 {
-		t.Errorf("%v\n%s", counts, strings.Join(all, "\n"))
+		t.Errorf("requests by HTTP/2: got %v, want all but one a connection\n%s", counts, strings.Join(all, "\n"))
 	}
 }
 
-// TestH1_RealCargo: a renamed optional dependency by way of dep:, a name with capitals, no rust-version: the rows that
-// other registries get wrong. It is fetched with an empty CARGO_HOME and compiled.
-func TestH1_RealCargo(t *testing.T) { everyCargo(t, "index", renamed) }
+// TestRealCargoCompilesRenamedDependency: a renamed optional dependency by way of dep:, a name with capitals, no
+// rust-version: the rows that other registries get wrong. It is fetched with an empty CARGO_HOME and compiled.
+func TestRealCargoCompilesRenamedDependency(t *testing.T) { everyCargo(t, "index", renamed) }
 
 func renamed(t *testing.T, c *realCargo) {
 	c.publish("base", "1.0.0")
@@ -190,14 +195,14 @@ func renamed(t *testing.T, c *realCargo) {
 	c.must("", "check")
 	for _, l := range c.asked() {
 		if strings.Contains(l, " 4") || strings.Contains(l, " 5") {
-			t.Errorf("%s", l)
+			t.Errorf("a request of cargo failed: %s", l)
 		}
 	}
 }
 
-// TestH2_RealCargo: with an empty CARGO_HOME and a token exactly one 401, then everything; a bad token is called rejected;
-// without one cargo says where to log in.
-func TestH2_RealCargo(t *testing.T) { everyCargo(t, "private/index", oneRefusal) }
+// TestRealCargoIsAskedForTokenOnce: with an empty CARGO_HOME and a token exactly one 401, then everything; a bad token
+// is called rejected; without one cargo says where to log in.
+func TestRealCargoIsAskedForTokenOnce(t *testing.T) { everyCargo(t, "private/index", oneRefusal) }
 
 func oneRefusal(t *testing.T, c *realCargo) {
 	c.publish("demo", "1.0.0")
@@ -205,10 +210,10 @@ func oneRefusal(t *testing.T, c *realCargo) {
 	c.asked()
 	c.project(dependOn("demo", ""))
 	if out, err := c.run("larder_bad", "fetch"); err == nil || !strings.Contains(out, "token rejected for `box`") {
-		t.Errorf("%v\n%s", err, out)
+		t.Errorf("fetch with a bad token: got %v, want it rejected\n%s", err, out)
 	}
 	if out, err := c.run("", "fetch"); err == nil || !strings.Contains(out, "no token found for `box`") {
-		t.Errorf("%v\n%s", err, out)
+		t.Errorf("fetch without a token: got %v, want to be told of the login\n%s", err, out)
 	}
 	c.asked()
 	c.must(c.Keys["ada"], "fetch")
@@ -220,23 +225,26 @@ func oneRefusal(t *testing.T, c *realCargo) {
 			served = append(served, strings.Fields(l)[1])
 		}
 	}
-	want := []string{"/private/index/config.json", "/private/index/de/mo/demo", "/private/dl/" + sumOf(newRelease("demo", "1.0.0").crate()) + "/demo-1.0.0.crate"}
+	want := []string{"/private/index/config.json", "/private/index/de/mo/demo",
+		"/private/dl/" + sumOf(newRelease("demo", "1.0.0").crate()) + "/demo-1.0.0.crate"}
 	if refused != 1 || !slices.Equal(served, want) {
 		t.Errorf("%d times 401, then %q", refused, served)
 	}
 }
 
-// TestH3_RealCargo: after a publish one look at the index is enough, and a second update gets 304s alone.
-func TestH3_RealCargo(t *testing.T) { everyCargo(t, "index", seenAtOnce) }
+// TestRealCargoSeesVersionAtOnce: after a publish one look at the index is enough, and a second update gets 304s alone.
+func TestRealCargoSeesVersionAtOnce(t *testing.T) { everyCargo(t, "index", seenAtOnce) }
 
 func seenAtOnce(t *testing.T, c *realCargo) {
 	c.publish("base", "1.0.0")
 	c.project(dependOn("base", ""))
-	c.write("project/Cargo.toml", "[package]\nname = \"fresh\"\nversion = \"1.0.0\"\nedition = \"2021\"\ndescription = \"x\"\nlicense = \"MIT\"\n[dependencies]\n"+dependOn("base", "")+"\n")
+	c.write("project/Cargo.toml",
+		"[package]\nname = \"fresh\"\nversion = \"1.0.0\"\nedition = \"2021\"\ndescription = \"x\"\nlicense = \"MIT\"\n"+
+			"[dependencies]\n"+dependOn("base", "")+"\n")
 	c.asked()
 	out := c.must(c.Keys["ada"], "publish", "--registry", "box", "--no-verify", "--allow-dirty")
 	if !strings.Contains(out, "Published fresh v1.0.0") {
-		t.Errorf("%s", out)
+		t.Errorf("publish: got %s, want fresh v1.0.0 published", out)
 	}
 	all := c.asked()
 	put := slices.IndexFunc(all, func(l string) bool { return strings.HasPrefix(l, "PUT ") })
@@ -257,7 +265,8 @@ func seenAtOnce(t *testing.T, c *realCargo) {
 			t.Errorf("a second update: %s", l)
 		}
 	}
-	if out, err := c.run(c.Keys["ada"], "publish", "--registry", "box", "--no-verify", "--allow-dirty"); err == nil || !strings.Contains(out, "already exists") {
-		t.Errorf("%v\n%s", err, out)
+	out, err := c.run(c.Keys["ada"], "publish", "--registry", "box", "--no-verify", "--allow-dirty")
+	if err == nil || !strings.Contains(out, "already exists") {
+		t.Errorf("the second publish: got %v, want that it exists already\n%s", err, out)
 	}
 }

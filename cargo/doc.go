@@ -1,15 +1,16 @@
 // Package cargo serves a Cargo registry: the sparse index cargo resolves from, the web API it publishes by, the crates.
 //
-// A crate is a store package of kind cargo, called by its name in lower case; the spelling it was published under is its
-// Display. A version is called by its semantic version without build metadata, its archive is its first file. A version's
-// line of the index is a row that is made once, when it is published, and copied when the crate's file is rendered: so a
-// publish costs the same however many versions there are, and of what was published only the word behind "yanked" changes.
-// Large text (a readme, a line with thousands of features) lives in blobs that are files of the version.
+// A crate is a store package of kind cargo, called by its name in lower case; the spelling it was published under is
+// its Display. A version is called by its semantic version without build metadata, its archive is its first file. A
+// version's line of the index is a row that is made once, when it is published, and copied when the crate's file is
+// rendered: so a publish costs the same however many versions there are, and of what was published only the word behind
+// "yanked" changes. Large text (a readme, a line with thousands of features) lives in blobs that are files of the
+// version.
 //
 // # Wire table
 //
-// Method, path below /cargo, operation and what it needs; who asks for it stands with the routes in cargo.go, from which
-// the table is made. HEAD is answered wherever GET is.
+// Method, path below /cargo, operation and what it needs; who asks for it stands with the routes in cargo.go, from
+// which the table is made. HEAD is answered wherever GET is.
 //
 //	GET     /{private}/index/config.json                   cargo.config          read
 //	GET     /{private}/config.json                         cargo.config          read
@@ -52,9 +53,10 @@
 //
 // # Rights
 //
-// Reading needs read, publishing create (judged when the body has named the crate), yanking, owners and access write,
-// deleting delete. The first publisher of a crate is its owner. A private crate is seen by its owners, by administrators
-// and by users to whom scopes were given for it; to everybody else it answers as one that does not exist.
+// Reading needs read, publishing create (asked for when the body has named the crate), yanking, owners and access
+// write, deleting delete. The first publisher of a crate is its owner. A private crate is seen by its owners, by
+// administrators and by users to whom scopes were given for it; to everybody else it answers as one that does not
+// exist.
 //
 // # Where is what
 //

@@ -1,7 +1,7 @@
 package cargo
 
-// The one place that writes error bodies (A.7). Cargo prints the details of the web API's; what it gets from the index and
-// from downloads it prints as it is, so there it is plain text.
+// This file writes every error body. Cargo prints the details of the web API's; what it gets from the index and from
+// downloads it prints as it is, so there it is plain text.
 
 import (
 	"cmp"
@@ -40,7 +40,8 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 	case errors.Is(f.Err, auth.ErrHidden) && wire.IdentityFrom(r.Context()).Anonymous && s.closedPath(r.URL.Path):
 		// Only a 401 makes cargo send its token; the answer is the same whether the crate exists or not.
 		return http.StatusUnauthorized
-	case f.Status == http.StatusUnauthorized && !file && registry.IsOneOf(f.Err, auth.ErrCredentials, problem.ErrAuthorization):
+	case f.Status == http.StatusUnauthorized && !file &&
+		registry.IsOneOf(f.Err, auth.ErrCredentials, problem.ErrAuthorization):
 		return http.StatusForbidden
 	}
 	return f.Status

@@ -1,8 +1,8 @@
 package cargo
 
-// Lines of the index. Pure. A version's line is made once, when it is published, and kept as bytes in a row of its own;
-// the file of a crate is those rows, one after the other. So publishing costs the same however many versions there are,
-// and of what was published nothing ever changes but the word after "yanked".
+// This file makes the lines of the index. Pure. A version's line is made once, when it is published, and kept as bytes
+// in a row of its own; the file of a crate is those rows, one after the other. So publishing costs the same however
+// many versions there are, and of what was published nothing ever changes but the word after "yanked".
 
 import (
 	"bytes"

@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of the lines of the index, and the golden files of every document.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -21,8 +23,8 @@ var (
 	cksum       = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// judgeLine says what cargo would hold against a line: the right column of the table in A.4.
-func judgeLine(line, display string) string {
+// lineProblem says what cargo would hold against a line: it loses such a version (Cargo Book, Registry Index).
+func lineProblem(line, display string) string {
 	if !strings.HasSuffix(line, "}\n") || strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "{") {
 		return "it is not one line"
 	}
@@ -62,10 +64,10 @@ func judgeLine(line, display string) string {
 	case strings.Contains(string(l["features"]), "null"):
 		return "features have null"
 	}
-	return judgeDeps(l["deps"])
+	return depsProblem(l["deps"])
 }
 
-func judgeDeps(raw json.RawMessage) string {
+func depsProblem(raw json.RawMessage) string {
 	var deps []map[string]any
 	if err := json.Unmarshal(raw, &deps); err != nil {
 		return err.Error()
@@ -95,7 +97,8 @@ func judgeDeps(raw json.RawMessage) string {
 	return ""
 }
 
-// matrixCase is one row of the index matrix: what is sent, and either the words of the refusal or what the line must have.
+// matrixCase is one row of the index matrix: what is sent, and either the words of the refusal or what the line must
+// have.
 type matrixCase struct {
 	name    string // of the crate
 	what    string
@@ -134,7 +137,8 @@ func without(key string) func(*release) {
 	return func(r *release) { r.change = func(j fields) { delete(j, key) } }
 }
 
-// indexMatrix has every row of A.4 and what of E concerns the index, each as a request that tries to get there.
+// indexMatrix has every field of a publish with every value that clients were seen to send, each as a request that
+// tries to get there.
 func indexMatrix(base string) []matrixCase {
 	own := "sparse+" + base + "/index/"
 	other := "sparse+https://registry.example.com/index/"
@@ -155,9 +159,13 @@ func indexMatrix(base string) []matrixCase {
 			r.features["a"] = []string{}
 			r.change = func(j fields) { j["features"] = fields{"a": nil} }
 		}, want: fields{"features": fields{"a": []any{}}}},
-		{name: "feature-unknown", what: "a feature that names nothing", change: func(r *release) { r.features["a"] = []string{"b"} }, refused: "neither a feature nor"},
-		{name: "feature-dep", what: "dep: of nothing", change: func(r *release) { r.features["a"] = []string{"dep:b"} }, refused: "neither a feature nor"},
-		{name: "feature-case", what: "features2 sent", change: func(r *release) { r.change = func(j fields) { j["features2"] = fields{"a": []string{}} } }, want: fields{"features2": nil}},
+		{name: "feature-unknown", what: "a feature that names nothing",
+			change: func(r *release) { r.features["a"] = []string{"b"} }, refused: "neither a feature nor"},
+		{name: "feature-dep", what: "dep: of nothing", change: func(r *release) { r.features["a"] = []string{"dep:b"} },
+			refused: "neither a feature nor"},
+		{name: "feature-case", what: "features2 sent",
+			change: func(r *release) { r.change = func(j fields) { j["features2"] = fields{"a": []string{}} } },
+			want:   fields{"features2": nil}},
 		{name: "cksum-sent", what: "a checksum sent", change: request("cksum", strings.Repeat("A", 64))},
 		{name: "yanked-sent", what: "yanked sent", change: request("yanked", true), want: fields{"yanked": false}},
 		{name: "links-null", what: "links null", change: request("links", nil), want: fields{"links": nil}},
@@ -167,22 +175,32 @@ func indexMatrix(base string) []matrixCase {
 			r.pkg["build"] = "build.rs"
 			r.files["build.rs"] = "fn main() {}"
 		}, want: fields{"links": "native"}},
-		{name: "rust-null", what: "rust_version null", change: request("rust_version", nil), want: fields{"rust_version": nil}},
-		{name: "rust-empty", what: "rust_version empty", change: request("rust_version", ""), want: fields{"rust_version": nil}},
-		{name: "rust-set", what: "rust_version", change: pkgToo("rust_version", "rust-version", "1.70"), want: fields{"rust_version": "1.70"}},
-		{name: "rust-archive", what: "rust-version of the archive counts", change: func(r *release) { r.json["rust_version"], r.pkg["rust-version"] = "1.60", "1.70" }, want: fields{"rust_version": "1.70"}},
-		{name: "rust-caret", what: "rust_version ^1.70", change: request("rust_version", "^1.70"), refused: "not a rust-version"},
-		{name: "rust-nightly", what: "rust_version 1.70.0-nightly", change: request("rust_version", "1.70.0-nightly"), refused: "not a rust-version"},
-		{name: "rust-nightly-toml", what: "rust-version 1.70.0-nightly in Cargo.toml", change: func(r *release) { r.pkg["rust-version"] = "1.70.0-nightly" }, refused: "not a rust-version"},
+		{name: "rust-null", what: "rust_version null", change: request("rust_version", nil),
+			want: fields{"rust_version": nil}},
+		{name: "rust-empty", what: "rust_version empty", change: request("rust_version", ""),
+			want: fields{"rust_version": nil}},
+		{name: "rust-set", what: "rust_version", change: pkgToo("rust_version", "rust-version", "1.70"),
+			want: fields{"rust_version": "1.70"}},
+		{name: "rust-archive", what: "rust-version of the archive counts",
+			change: func(r *release) { r.json["rust_version"], r.pkg["rust-version"] = "1.60", "1.70" },
+			want:   fields{"rust_version": "1.70"}},
+		{name: "rust-caret", what: "rust_version ^1.70", change: request("rust_version", "^1.70"),
+			refused: "not a rust-version"},
+		{name: "rust-nightly", what: "rust_version 1.70.0-nightly", change: request("rust_version", "1.70.0-nightly"),
+			refused: "not a rust-version"},
+		{name: "rust-nightly-toml", what: "rust-version 1.70.0-nightly in Cargo.toml",
+			change: func(r *release) { r.pkg["rust-version"] = "1.70.0-nightly" }, refused: "not a rust-version"},
 		{name: "pubtime-sent", what: "pubtime sent", change: request("pubtime", "2020-01-01T00:00:00.5+00:00")},
 		{name: "v-sent", what: "v sent", change: request("v", 9), want: fields{"v": nil}},
-		{name: "v-artifact", what: "artifact dependencies", change: dep("artifact", []string{"bin"}), want: fields{"v": 3.0}, foreign: true},
+		{name: "v-artifact", what: "artifact dependencies", change: dep("artifact", []string{"bin"}), want: fields{"v": 3.0},
+			foreign: true},
 		{name: "req-plain", what: "req without operator", change: dep("version_req", "1.0"), dep: fields{"req": "1.0"}},
 		{name: "req-range", what: "req >=1, <2", change: dep("version_req", ">=1, <2"), dep: fields{"req": ">=1, <2"}},
 		{name: "req-star", what: "req *", change: dep("version_req", "*"), dep: fields{"req": "*"}},
 		{name: "req-empty", what: "req empty", change: dep("version_req", ""), refused: "not a version requirement"},
 		{name: "req-word", what: "req latest", change: dep("version_req", "latest"), refused: "not a version requirement"},
-		{name: "req-or", what: "req of another language", change: dep("version_req", "^1 || ^2"), refused: "not a version requirement"},
+		{name: "req-or", what: "req of another language", change: dep("version_req", "^1 || ^2"),
+			refused: "not a version requirement"},
 		{name: "kind-null", what: "kind null", change: dep("kind", nil), dep: fields{"kind": "normal"}},
 		{name: "kind-absent", what: "kind absent", change: dep("kind", "absent"), dep: fields{"kind": "normal"}},
 		{name: "kind-dev", what: "kind dev", change: dep("kind", "dev"), dep: fields{"kind": "dev"}},
@@ -190,31 +208,42 @@ func indexMatrix(base string) []matrixCase {
 		{name: "kind-word", what: "an unknown kind", change: dep("kind", "weird"), refused: "unknown kind"},
 		{name: "target-null", what: "target null", change: dep("target", nil)},
 		{name: "target-empty", what: "target empty", change: dep("target", "")},
-		{name: "target-triple", what: "a triple", change: dep("target", "x86_64-pc-windows-msvc"), dep: fields{"target": "x86_64-pc-windows-msvc"}},
-		{name: "target-cfg", what: "a cfg", change: dep("target", `cfg(not(any(unix, target_os = "a>b")))`), dep: fields{"target": `cfg(not(any(unix, target_os = "a>b")))`}},
+		{name: "target-triple", what: "a triple", change: dep("target", "x86_64-pc-windows-msvc"),
+			dep: fields{"target": "x86_64-pc-windows-msvc"}},
+		{name: "target-cfg", what: "a cfg", change: dep("target", `cfg(not(any(unix, target_os = "a>b")))`),
+			dep: fields{"target": `cfg(not(any(unix, target_os = "a>b")))`}},
 		{name: "target-broken", what: "cfg(", change: dep("target", "cfg("), refused: "neither a target triple nor"},
 		{name: "registry-null", what: "registry null", change: dep("registry", nil), dep: fields{"registry": nil}},
 		{name: "registry-empty", what: "registry empty", change: dep("registry", ""), dep: fields{"registry": nil}},
 		{name: "registry-own", what: "our own registry", change: dep("registry", own), dep: fields{"registry": nil}},
-		{name: "registry-other", what: "another registry", change: dep("registry", other), dep: fields{"registry": other}, foreign: true},
-		{name: "registry-no-url", what: "a registry that is no address", change: dep("registry", "box"), refused: "not the address"},
-		{name: "package-null", what: "alias null", change: dep("explicit_name_in_toml", nil), dep: fields{"name": "base", "package": nil}},
-		{name: "package-empty", what: "alias empty", change: dep("explicit_name_in_toml", ""), dep: fields{"name": "base", "package": nil}},
-		{name: "package-same", what: "alias is the name", change: dep("explicit_name_in_toml", "base"), dep: fields{"name": "base", "package": nil}},
-		{name: "package-alias", what: "alias", change: dep("explicit_name_in_toml", "alias"), dep: fields{"name": "alias", "package": "base"}},
-		{name: "dep-features-null", what: "a dependency's features null", change: dep("features", nil), dep: fields{"features": []any{}}},
+		{name: "registry-other", what: "another registry", change: dep("registry", other), dep: fields{"registry": other},
+			foreign: true},
+		{name: "registry-no-url", what: "a registry that is no address", change: dep("registry", "box"),
+			refused: "not the address"},
+		{name: "package-null", what: "alias null", change: dep("explicit_name_in_toml", nil),
+			dep: fields{"name": "base", "package": nil}},
+		{name: "package-empty", what: "alias empty", change: dep("explicit_name_in_toml", ""),
+			dep: fields{"name": "base", "package": nil}},
+		{name: "package-same", what: "alias is the name", change: dep("explicit_name_in_toml", "base"),
+			dep: fields{"name": "base", "package": nil}},
+		{name: "package-alias", what: "alias", change: dep("explicit_name_in_toml", "alias"),
+			dep: fields{"name": "alias", "package": "base"}},
+		{name: "dep-features-null", what: "a dependency's features null", change: dep("features", nil),
+			dep: fields{"features": []any{}}},
 		{name: "dep-minimal", what: "a dependency with name and req alone", change: func(r *release) {
 			r.deps = []fields{{"name": "base", "version_req": "^1"}}
 			r.change = func(j fields) { j["deps"] = []fields{{"name": "base", "version_req": "^1"}} }
 			r.toml["dependencies"] = fields{"base": fields{"version": "1", "default-features": false}}
 		}, dep: fields{"kind": "normal", "optional": false, "default_features": false}},
 		{name: "dup", what: "a version twice", change: numbered("9.0.0"), refused: "already"},
-		{name: "dup-build", what: "a version with other build metadata", change: numbered("9.0.0+b"), refused: "more than build metadata"},
+		{name: "dup-build", what: "a version with other build metadata", change: numbered("9.0.0+b"),
+			refused: "more than build metadata"},
 	}
 }
 
-// TestA4_IndexMatrix: nothing that is sent makes a line that cargo cannot read; it is refused, or comes out right.
-func TestA4_IndexMatrix(t *testing.T) {
+// TestEveryLineIsOneThatCargoReads: nothing that is sent makes a line that cargo cannot read; it is refused, or comes
+// out right.
+func TestEveryLineIsOneThatCargoReads(t *testing.T) {
 	g := newRig(t)
 	cases := indexMatrix(g.Base)
 	if len(cases) < 47 {
@@ -279,21 +308,28 @@ func goldenRig(t *testing.T) *rig {
 	clock := storetest.NewClock()
 	g := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
 	r := newRelease("CamelLow", "1.0.0",
-		fields{"name": "dep-a", "explicit_name_in_toml": "alias", "optional": true, "default_features": false, "version_req": "^0.1"},
-		fields{"name": "serde", "optional": true, "features": []string{"derive"}, "registry": "https://github.com/rust-lang/crates.io-index"},
+		fields{"name": "dep-a", "explicit_name_in_toml": "alias", "optional": true, "default_features": false,
+			"version_req": "^0.1"},
+		fields{"name": "serde", "optional": true, "features": []string{"derive"},
+			"registry": "https://github.com/rust-lang/crates.io-index"},
 		fields{"name": "libc", "version_req": ">=0.2.50, <0.3", "target": `cfg(all(unix, not(target_os = "macos")))`},
 		fields{"name": "cc", "kind": "build", "version_req": "1.*"}, fields{"name": "cc", "kind": "dev"},
 		fields{"name": "far", "registry": "sparse+https://registry.example.com/index/"})
-	r.features = map[string]any{"default": []string{"std"}, "std": []string{"dep:alias", "serde?/std"}, "serde": []string{"dep:serde"}}
+	r.features = map[string]any{"default": []string{"std"}, "std": []string{"dep:alias", "serde?/std"},
+		"serde": []string{"dep:serde"}}
 	r.json = fields{
-		"description": "A <b> & \"quotes\" – and more", "homepage": "https://example.com/home", "documentation": "https://example.com/doc", "repository": "https://git.example.com/camel",
-		"readme": "# Camel\n", "readme_file": "README.md", "keywords": []string{"camel", "low"}, "categories": []string{"api-bindings"}, "authors": []string{"Ada <ada@example.com>"},
+		"description": "A <b> & \"quotes\" – and more", "homepage": "https://example.com/home",
+		"documentation": "https://example.com/doc", "repository": "https://git.example.com/camel",
+		"readme": "# Camel\n", "readme_file": "README.md", "keywords": []string{"camel", "low"},
+		"categories": []string{"api-bindings"}, "authors": []string{"Ada <ada@example.com>"},
 		"links": "camel", "rust_version": "1.60",
 	}
 	r.pkg = fields{"links": "camel", "rust-version": "1.70", "build": "build.rs"}
-	r.toml = fields{"bin": []fields{{"name": "camel", "path": "src/camel.rs"}}, "lib": fields{"name": "camel", "proc-macro": true}}
+	r.toml = fields{"bin": []fields{{"name": "camel", "path": "src/camel.rs"}},
+		"lib": fields{"name": "camel", "proc-macro": true}}
 	r.files["src/camel.rs"], r.files["build.rs"] = "fn main() {}", "fn main() {}"
-	r.files[".cargo_vcs_info.json"] = `{"git":{"sha1":"0123456789abcdef0123456789abcdef01234567"},"path_in_vcs":"crates/camel"}`
+	r.files[".cargo_vcs_info.json"] = `{
+		"git":{"sha1":"0123456789abcdef0123456789abcdef01234567"},"path_in_vcs":"crates/camel"}`
 	g.Want(g.put("ada", r), 200, "registry.example.com")
 	for _, v := range []string{"1.1.0-rc.1", "1.0.1+b.5", "0.9.0"} {
 		clock.Advance(90 * time.Minute)
@@ -310,9 +346,12 @@ func TestGolden(t *testing.T) {
 	sums := regexp.MustCompile(`("cksum":|"checksum":)"[0-9a-f]{64}"`)
 	sizes := regexp.MustCompile(`"(crate_size|unpacked_size)":\d+`)
 	for name, path := range map[string]string{
-		"config.json": "/index/config.json", "private-config.json": "/private/index/config.json", "index.txt": "/index/ca/me/camellow", "crate.json": "/api/v1/crates/CamelLow",
-		"versions.json": "/api/v1/crates/camellow/versions", "version.json": "/api/v1/crates/CamelLow/1.0.0", "dependencies.json": "/api/v1/crates/CamelLow/1.0.0/dependencies",
-		"owners.json": "/api/v1/crates/CamelLow/owners", "search.json": "/api/v1/crates?q=camel", "dependents.json": "/api/v1/crates/CamelLow/reverse_dependencies",
+		"config.json": "/index/config.json", "private-config.json": "/private/index/config.json",
+		"index.txt": "/index/ca/me/camellow", "crate.json": "/api/v1/crates/CamelLow",
+		"versions.json": "/api/v1/crates/camellow/versions", "version.json": "/api/v1/crates/CamelLow/1.0.0",
+		"dependencies.json": "/api/v1/crates/CamelLow/1.0.0/dependencies",
+		"owners.json":       "/api/v1/crates/CamelLow/owners", "search.json": "/api/v1/crates?q=camel",
+		"dependents.json": "/api/v1/crates/CamelLow/reverse_dependencies",
 	} {
 		body := g.Want(g.Do("GET", path, nil, g.As("ada")), 200, "").Body
 		body = strings.ReplaceAll(body, g.Base, "https://larder.example.com/cargo")
@@ -332,8 +371,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestH4_StableLines: of what was published nothing changes but the word behind yanked, whatever happens later.
-func TestH4_StableLines(t *testing.T) {
+// TestLinesOfOldVersionsStay: of what was published nothing changes but the word behind yanked, whatever happens later.
+func TestLinesOfOldVersionsStay(t *testing.T) {
 	g := goldenRig(t)
 	before := g.lines("CamelLow")
 	g.publish("CamelLow", "2.0.0", "2.0.1")
@@ -341,19 +380,19 @@ func TestH4_StableLines(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/api/v1/crates/CamelLow/1.0.0/yank", nil), 200, "")
 	after := g.lines("CamelLow")
 	if len(after) != len(before)+2 || !slices.Equal(after[1:len(before)], before[1:]) {
-		t.Errorf("%q\n%q", before, after)
+		t.Errorf("lines before: %q\nafter two publishes and a yank: %q", before, after)
 	}
 	if want := strings.Replace(before[0], `"yanked":false`, `"yanked":true`, 1); after[0] != want {
-		t.Errorf("%s\n%s", after[0], want)
+		t.Errorf("the yanked line:\ngot  %s\nwant %s", after[0], want)
 	}
 	g.Want(g.Ada("PUT", "/api/v1/crates/CamelLow/1.0.0/unyank", nil), 200, "")
 	if again := g.lines("CamelLow"); again[0] != before[0] {
-		t.Errorf("%s\n%s", again[0], before[0])
+		t.Errorf("the line that is yanked no more:\ngot  %s\nwant %s", again[0], before[0])
 	}
 }
 
-// TestLargeLine: features that fill more than a row live in a blob and come back whole.
-func TestLargeLine(t *testing.T) {
+// TestLargeLineLivesInBlob: features that fill more than a row live in a blob and come back whole.
+func TestLargeLineLivesInBlob(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("huge", "1.0.0")
 	for i := range 300 {
@@ -363,7 +402,7 @@ func TestLargeLine(t *testing.T) {
 	g.Want(g.put("ada", r), 200, "")
 	g.publish("huge", "1.0.1")
 	lines := g.lines("huge")
-	if len(lines) != 2 || len(lines[0]) < 300*120 || judgeLine(lines[0]+"\n", "huge") != "" {
+	if len(lines) != 2 || len(lines[0]) < 300*120 || lineProblem(lines[0]+"\n", "huge") != "" {
 		t.Errorf("%.300s", lines[0])
 	}
 	if a := g.Want(g.Do("GET", "/api/v1/crates/huge/1.0.0/readme", nil), 200, ""); a.Body != r.json["readme"] {
@@ -375,11 +414,12 @@ func TestLargeLine(t *testing.T) {
 	g.Want(g.Ada("DELETE", "/api/v1/crates/huge/1.0.1/yank", nil), 200, "")
 }
 
-func TestRow(t *testing.T) {
-	r := row{ID: "1.0.0-a", Published: time.UnixMilli(1_700_000_000_123).UTC(), Yanked: true, Head: []byte("head"), HeadBlob: "sha256:x", Tail: []byte("tail")}
+func TestRowIsReadBack(t *testing.T) {
+	r := row{ID: "1.0.0-a", Published: time.UnixMilli(1_700_000_000_123).UTC(), Yanked: true, Head: []byte("head"),
+		HeadBlob: "sha256:x", Tail: []byte("tail")}
 	again, err := decodeRow(r.key(), r.encode())
 	if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
-		t.Errorf("%v %v", again, err)
+		t.Errorf("read back: got %v, %v, want %v", again, err, r)
 	}
 	for _, bad := range [][2][]byte{{nil, r.encode()}, {r.key(), nil}, {r.key(), r.encode()[:5]}, {r.key(), {1, 200}}} {
 		if _, err := decodeRow(bad[0], bad[1]); err == nil {

@@ -1,6 +1,6 @@
 package cargo
 
-// Changing what is published: yanking, owners, who may read, deleting.
+// This file changes what is published: yanking, owners, who may read, deleting.
 
 import (
 	"context"
@@ -27,8 +27,8 @@ func done(w http.ResponseWriter, message string) error {
 	return wire.JSON(w, http.StatusOK, answer)
 }
 
-// change runs fn on a crate that exists, for whoever may change it: an owner, or somebody about whom an administrator has
-// decided. Others may do everything by default, but not with what is somebody else's.
+// change runs fn on a crate that exists, for whoever may change it: an owner, or somebody to whom an administrator gave
+// scopes. A user without scopes has every right by default, but not on crates of others.
 func (s *server) change(ctx context.Context, name string, fn func(*store.PackageTx[Meta], store.Package) error) error {
 	id := wire.IdentityFrom(ctx)
 	return s.Repo.Update(ctx, names.Key(name), func(tx *store.PackageTx[Meta]) error {
@@ -43,6 +43,7 @@ func (s *server) change(ctx context.Context, name string, fn func(*store.Package
 	})
 }
 
+// owns is nil for whoever may change the crate, else auth.ErrDenied.
 func owns(id auth.Identity, pkg store.Package) error {
 	if id.Scoped() || len(pkg.Owners) == 0 || slices.Contains(pkg.Owners, id.User) {
 		return nil
@@ -196,7 +197,8 @@ func (s *server) setOwners(ctx context.Context, name string, users []string, cha
 		owners = slices.Compact(owners)
 		switch {
 		case slices.Equal(owners, pkg.Owners):
-			return problem.Errorf(store.ErrInvalid, "This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
+			return problem.Errorf(store.ErrInvalid,
+				"This changes nothing: the owners of %s are %s.", name, strings.Join(owners, ", "))
 		case len(owners) == 0:
 			return problem.Errorf(store.ErrInvalid, "A crate needs an owner; add another one first.")
 		}

@@ -1,6 +1,6 @@
 package cargo
 
-// The page that cargo login names: whoever logs in there gets a token to paste.
+// This file serves the page that cargo login names: whoever logs in there gets a token to paste.
 
 import (
 	"bytes"
@@ -23,15 +23,16 @@ var meHTML string
 // mePage is what the template gets; html/template escapes all of it.
 type mePage struct {
 	Action, Host, User, Error, Token string
-	Elsewhere                        bool // users and tokens are kept by another provider
+	External                         bool // users and tokens are kept by another provider
 }
 
 // meCSP allows the page's own style and its own form, and nothing else.
-const meCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+const meCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; " +
+	"frame-ancestors 'none'"
 
 // me shows the form.
 func (s *server) me(w http.ResponseWriter, r *http.Request, _ Request) error {
-	return s.show(w, r, http.StatusOK, mePage{Elsewhere: s.accounts == nil})
+	return s.show(w, r, http.StatusOK, mePage{External: s.accounts == nil})
 }
 
 func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePage) error {
@@ -93,7 +94,8 @@ func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if err != nil {
 		return err
 	}
-	if _, page.Token, err = s.accounts.DeriveToken(ctx, id, auth.TokenSpec{User: id.User, Name: "cargo login", Scopes: scopes}); err != nil {
+	spec := auth.TokenSpec{User: id.User, Name: "cargo login", Scopes: scopes}
+	if _, page.Token, err = s.accounts.DeriveToken(ctx, id, spec); err != nil {
 		return err
 	}
 	return s.show(w, r, http.StatusOK, page)

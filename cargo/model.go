@@ -1,6 +1,6 @@
 package cargo
 
-// This file says what is stored about a version, and judges what people read of a crate. Pure.
+// This file says what is stored about a version, and checks what people read of a crate. Pure.
 
 import (
 	"net/url"
@@ -29,7 +29,7 @@ const (
 	maxSmallBody   = 64 << 10
 )
 
-// Meta is what a version's record holds beside the store's own fields. Its line of the index is a row of its own: see row.
+// Meta is what a version's record holds beside the store's own fields. Its line of the index is kept apart: see row.
 type Meta struct {
 	// Version is the version in full. The record's ID leaves build metadata out: no two versions may differ in that alone.
 	Version       string   `json:"version"`
@@ -68,16 +68,20 @@ type part struct {
 
 var keyword = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_+-]*$`)
 
-// checkMetadata judges what people read of a crate.
+// checkMetadata checks what people read of a crate; required: a description and a license must be there.
 func (u *upload) checkMetadata(required bool) error {
-	for what, s := range map[string]string{"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository} {
+	for what, s := range map[string]string{
+		"homepage": u.Homepage, "documentation": u.Documentation, "repository": u.Repository,
+	} {
 		if s != "" && !isWebURL(s) {
 			return problem.Errorf(store.ErrInvalid, "The %s %.200q is not an http or https address.", what, s)
 		}
 	}
 	for _, k := range u.Keywords {
 		if !keyword.MatchString(k) || len(k) > maxKeyword {
-			return problem.Errorf(store.ErrInvalid, "%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.", k, maxKeyword)
+			return problem.Errorf(store.ErrInvalid,
+				"%.80q is not a keyword: it begins with a letter or digit and has letters, digits, -, _ and +, at most %d.",
+				k, maxKeyword)
 		}
 	}
 	for _, s := range append([]string{u.License, u.LicenseFile, u.ReadmeFile, u.Links}, u.Categories...) {
@@ -87,11 +91,14 @@ func (u *upload) checkMetadata(required bool) error {
 	}
 	switch {
 	case len(u.Description) > maxDescription:
-		return problem.Errorf(store.ErrInvalid, "The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
+		return problem.Errorf(store.ErrInvalid,
+			"The description has %d bytes; at most %d are accepted.", len(u.Description), maxDescription)
 	case len(u.Keywords) > maxKeywords, len(u.Categories) > maxKeywords:
-		return problem.Errorf(store.ErrInvalid, "A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
+		return problem.Errorf(store.ErrInvalid,
+			"A crate has at most %d keywords and %d categories.", maxKeywords, maxKeywords)
 	case required && (u.Description == "" || u.License == "" && u.LicenseFile == ""):
-		return problem.Errorf(store.ErrInvalid, "This registry wants a description and a license (or license-file) in Cargo.toml.")
+		return problem.Errorf(store.ErrInvalid,
+			"This registry wants a description and a license (or license-file) in Cargo.toml.")
 	}
 	return nil
 }

@@ -1,7 +1,8 @@
 package cargo
 
-// Copies of remote registries. A crate's file of the index is passed on byte by byte, since every reader of lines that
-// writes them again has lost a field; only whole lines are ever left out. Crates are checked against the line's cksum.
+// This file serves copies of remote registries. A crate's file of the index is passed on byte by byte, since every
+// program that reads lines and writes them again has lost a field; only whole lines are ever left out. Crates are
+// checked against the line's cksum.
 
 import (
 	"bytes"
@@ -24,7 +25,8 @@ import (
 	"larder/upstream"
 )
 
-// Lifetimes of upstreams' documents. cargo update expects new versions, so an old index is shown for a few minutes only.
+// Lifetimes of upstreams' documents. Whoever runs cargo update expects new versions, so an old index is shown for a few
+// minutes only.
 const (
 	freshIndex  = time.Minute
 	staleIndex  = 5 * time.Minute
@@ -34,7 +36,8 @@ const (
 
 func indexQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex, Stale: staleIndex, Early: true,
+		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex,
+		Stale: staleIndex, Early: true,
 		Check: checkIndex, Versions: publishedTimes,
 	}
 }
@@ -108,21 +111,22 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	}
 	wire.CacheHead(w, d, time.Now())
 	offline := s.Up.Offline()
-	doc, err := s.Store.Document(r.Context(), d.Rendered(names.Key(name), "", formIndex), func(ctx context.Context) (store.Rendered, error) {
-		body, err := d.Bytes(ctx)
-		if err == nil && (offline || s.Up.Gated()) {
-			body, err = s.offered(ctx, names.Key(name), body, offline)
-		}
-		return store.Rendered{Body: body, Type: typePlain}, err
-	})
+	doc, err := s.Store.Document(r.Context(), d.Rendered(names.Key(name), "", formIndex),
+		func(ctx context.Context) (store.Rendered, error) {
+			body, err := d.Bytes(ctx)
+			if err == nil && (offline || s.Up.Gated()) {
+				body, err = s.offered(ctx, names.Key(name), body, offline)
+			}
+			return store.Rendered{Body: body, Type: typePlain}, err
+		})
 	if err != nil {
 		return err
 	}
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here; where
-// none is, all of them: a graph has crates of other systems in it, which nobody downloads.
+// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here;
+// where none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
 	here, served := map[string]bool{}, map[string]bool{}
 	if offline {
@@ -221,14 +225,17 @@ type remoteConfig struct {
 	API string `json:"api"`
 }
 
+func checkConfig(body []byte, _ string) error {
+	var c remoteConfig
+	if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
+		return fmt.Errorf("not a registry's config.json: %w", err)
+	}
+	return nil
+}
+
 func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteConfig, err error) {
-	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: func(body []byte, _ string) error {
-		var c remoteConfig
-		if err := json.Unmarshal(body, &c); err != nil || c.DL == "" {
-			return fmt.Errorf("not a registry's config.json: %w", err)
-		}
-		return nil
-	}})
+	d, err := s.Up.DocumentFrom(ctx, u,
+		upstream.Query{Key: "config.json", Ref: "config.json", Fresh: freshConfig, Check: checkConfig})
 	if err != nil {
 		return c, err
 	}
@@ -250,7 +257,10 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 			continue
 		}
 		values := url.Values{"q": {q.Query}, "page": {fmt.Sprint(q.Page)}, "per_page": {fmt.Sprint(q.Size)}}.Encode()
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values, Accept: "application/json", Fresh: freshSearch})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Key: "search " + values, Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates?" + values,
+			Accept: "application/json", Fresh: freshSearch,
+		})
 		if err != nil {
 			continue // a search is worth less than the time to wait for it
 		}

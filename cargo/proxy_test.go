@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of the index as it is served from an upstream.
+
 import (
 	"slices"
 	"strings"
@@ -9,16 +11,18 @@ import (
 	"larder/upstream"
 )
 
-// TestB6_OfflineIndex: offline, what is here takes the place of the versions it is compatible with. Crates of other systems
-// are in every graph and never downloaded: what nothing is here of stays in the index, or nothing could be resolved.
-func TestB6_OfflineIndex(t *testing.T) {
+// TestOfflineIndexOffersWhatIsHere: offline, what is here takes the place of the versions it is compatible with. Crates
+// of other systems are in every graph and never downloaded: what nothing is here of stays in the index, or nothing
+// could be resolved.
+func TestOfflineIndexOffersWhatIsHere(t *testing.T) {
 	origin := newRig(t)
 	for _, v := range []string{"0.1.0", "0.1.1", "0.2.0", "1.0.0", "1.1.0", "2.0.0"} {
 		origin.publish("demo", v)
 	}
 	origin.publish("windows-only", "1.0.0")
 	g := newRig(t, func(r *rigOptions) {
-		r.Upstreams = &upstream.Options{Upstreams: []upstream.Config{{Kind: store.Cargo, Name: "main", URL: origin.Base + "/index"}}}
+		r.Upstreams = &upstream.Options{Upstreams: []upstream.Config{{Kind: store.Cargo, Name: "main",
+			URL: origin.Base + "/index"}}}
 	})
 	versions := func(path string) (out []string) {
 		t.Helper()

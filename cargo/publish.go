@@ -1,7 +1,8 @@
 package cargo
 
-// PUT /api/v1/crates/new: stage, inspect, commit the bytes with the version, its line and its name in one transaction,
-// answer. When the answer is written the index has the line: every look that cargo takes too early costs it a second.
+// This file serves PUT /api/v1/crates/new: stage, inspect, commit the bytes with the version, its line and its name in
+// one transaction, answer. When the answer is written the index has the line: cargo asks for it at once, and waits a
+// second when it is not there.
 
 import (
 	"cmp"
@@ -28,7 +29,7 @@ import (
 	"larder/store"
 )
 
-// publication is one version on its way in.
+// publication is one version that is being published.
 type publication struct {
 	s      *server
 	ctx    context.Context
@@ -38,10 +39,10 @@ type publication struct {
 	stage  *store.Stage
 	record store.Version[Meta]
 	row    row
-	was    *store.Version[Meta] // the version is here and went bad: the same bytes repair it
+	was    *store.Version[Meta] // the version is here and damaged: the same bytes repair it
 }
 
-// publish takes a new version. Which crate it is about, and so whether the client may, is known only from the body.
+// publish takes a new version. Only the body says which crate it is about, so the right is asked here.
 func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) error {
 	p := &publication{s: s, ctx: r.Context(), base: s.URL(r)}
 	defer p.abort()
@@ -71,7 +72,9 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if p.was != nil {
 		return p.repair(w)
 	}
-	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error { return s.Repo.In(tx, names.Key(p.up.Name), p.commit) })
+	_, err = p.stage.CommitWith(p.ctx, func(tx *store.Tx, _ store.Blob) error {
+		return s.Repo.In(tx, names.Key(p.up.Name), p.commit)
+	})
 	if err != nil {
 		return p.explain(err)
 	}
@@ -80,7 +83,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, _ Request) erro
 	}})
 }
 
-// own reports whether an index is this registry's, under whatever of its names.
+// own reports whether an index is this registry's, by any of its addresses.
 func (p *publication) own(registry string) bool {
 	at, ok := strings.CutPrefix(strings.TrimRight(registry, "/"), "sparse+"+p.base)
 	return ok && slices.Contains([]string{"", "/index", "/private", "/private/index"}, at)
@@ -125,8 +128,7 @@ func (p *publication) damaged(tx *store.PackageTx[Meta]) bool {
 	return false
 }
 
-// repair puts the bytes of a version that went bad in their place; a crate never changes, so only the same ones will
-// do.
+// repair stores the bytes of a damaged version once more. A crate never changes, so other bytes are refused.
 func (p *publication) repair(w http.ResponseWriter) error {
 	if len(p.was.Files) == 0 || p.was.Files[0].Digest != p.record.Files[0].Digest {
 		return p.s.Repo.View(p.ctx, names.Key(p.up.Name), p.free)
@@ -176,13 +178,17 @@ func (p *publication) free(tx *store.PackageTx[Meta]) error {
 	v, err := tx.Version(id)
 	switch {
 	case errors.Is(err, store.ErrNotFound) && tx.Tombstone(id):
-		return problem.Errorf(store.ErrExists, "Version %s of %s was deleted and cannot be published again; choose a new version.", id, name)
+		return problem.Errorf(store.ErrExists,
+			"Version %s of %s was deleted and cannot be published again; choose a new version.", id, name)
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err == nil && v.Meta.Version != p.up.Vers:
-		return problem.Errorf(store.ErrExists, "Version %s of %s is published already; versions must differ in more than build metadata.", v.Meta.Version, name)
+		return problem.Errorf(store.ErrExists,
+			"Version %s of %s is published already; versions must differ in more than build metadata.",
+			v.Meta.Version, name)
 	case err == nil:
-		return problem.Errorf(store.ErrExists, "Version %s of %s is published already and cannot be changed; choose a new version.", id, name)
+		return problem.Errorf(store.ErrExists,
+			"Version %s of %s is published already and cannot be changed; choose a new version.", id, name)
 	}
 	return err
 }
@@ -207,7 +213,8 @@ func (p *publication) explain(err error) error {
 	if p.s.May(p.ctx, auth.Read, names.Key(other.name)) != nil {
 		return problem.Errorf(store.ErrInvalid, "The name %s is too similar to one that is taken.", p.up.Name)
 	}
-	return problem.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.", other.name, p.up.Name)
+	return problem.Errorf(store.ErrInvalid, "The crate was previously named %s; %s is too similar to be another one.",
+		other.name, p.up.Name)
 }
 
 // inspectionSize is the most that reading what a crate says of itself holds, in bytes: it is small, but not what it
@@ -242,9 +249,19 @@ func (u *upload) meta() Meta {
 		authors = append(authors, names.Clip(a, maxText))
 	}
 	return Meta{
-		Version: u.Vers, Description: u.Description, Homepage: u.Homepage, Documentation: u.Documentation, Repository: u.Repository,
-		License: u.License, LicenseFile: u.LicenseFile, Authors: authors, Keywords: u.Keywords, Categories: u.Categories,
-		ReadmeFile: u.ReadmeFile, Links: u.Links, RustVersion: u.RustVersion,
+		Version:       u.Vers,
+		Description:   u.Description,
+		Homepage:      u.Homepage,
+		Documentation: u.Documentation,
+		Repository:    u.Repository,
+		License:       u.License,
+		LicenseFile:   u.LicenseFile,
+		Authors:       authors,
+		Keywords:      u.Keywords,
+		Categories:    u.Categories,
+		ReadmeFile:    u.ReadmeFile,
+		Links:         u.Links,
+		RustVersion:   u.RustVersion,
 	}
 }
 
@@ -333,10 +350,13 @@ func (p *publication) warnings() []string {
 	out := []string{}
 	for _, d := range p.deps {
 		if host := foreign(d.Registry); host != "" {
-			out = append(out, fmt.Sprintf("the dependency %s comes from the registry at %s, which everybody who uses this crate must reach", d.Name, host))
+			out = append(out, fmt.Sprintf(
+				"the dependency %s comes from the registry at %s, which everybody who uses this crate must reach",
+				d.Name, host))
 		}
 		if d.Req == "*" && d.Kind != "dev" {
-			out = append(out, fmt.Sprintf("the dependency %s accepts every version (*), also those that will break this crate", d.Name))
+			out = append(out, fmt.Sprintf(
+				"the dependency %s accepts every version (*), also those that will break this crate", d.Name))
 		}
 	}
 	if p.s.opt.Notice != "" {

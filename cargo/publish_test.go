@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of publishing: what is refused, what a publish leaves behind, and what it costs.
+
 import (
 	"bytes"
 	"compress/gzip"
@@ -20,17 +22,17 @@ import (
 	"larder/store/storetest"
 )
 
-// TestA5_Publish: what is published can be read, in every way, before the answer is written.
-func TestA5_Publish(t *testing.T) {
+// TestPublishedVersionCanBeReadAtOnce: what is published can be read, in every way, before the answer is written.
+func TestPublishedVersionCanBeReadAtOnce(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0")
 	a := g.Want(g.put("ada", r), 200, "")
 	if want := `{"warnings":{"invalid_badges":[],"invalid_categories":[],"other":[]}}` + "\n"; a.Body != want {
-		t.Errorf("%s", a.Body)
+		t.Errorf("publish: got %s, want %s", a.Body, want)
 	}
 	sum := sumOf(r.tarball)
 	if line := g.line("demo"); line["cksum"] != sum {
-		t.Errorf("%v", line)
+		t.Errorf("the line: got %v, want the checksum %s", line, sum)
 	}
 	for _, path := range []string{"/api/v1/crates/demo/1.0.0/download", "/dl/" + sum + "/demo-1.0.0.crate"} {
 		a := g.Want(g.Do("GET", path, nil), 200, "")
@@ -66,8 +68,9 @@ func tarballOf(files map[string]string) func(*release) {
 
 const plainToml = "[package]\nname = \"demo\"\nversion = \"1.0.0\"\nedition = \"2021\"\n"
 
-// TestH5_Refused: what a publish may not be; nothing of it stays, neither in the index nor among the blobs.
-func TestH5_Refused(t *testing.T) {
+// TestRefusedPublishLeavesNothing: what a publish may not be; nothing of it stays, neither in the index nor among the
+// blobs.
+func TestRefusedPublishLeavesNothing(t *testing.T) {
 	base := func(key string, value any) func(*release) {
 		return func(r *release) {
 			r.deps = newRelease("", "", fields{"name": "base"}).deps
@@ -78,73 +81,101 @@ func TestH5_Refused(t *testing.T) {
 	g := newRig(t)
 	g.publish("base", "1.0.0")
 	for name, c := range map[string]refusal{
-		"name with a digit first":  {400, "not a crate name", func(r *release) { r.name = "1demo" }},
-		"name with a dot":          {400, "not a crate name", func(r *release) { r.name = "de.mo" }},
-		"name a/../b":              {400, "not a crate name", func(r *release) { r.name = "a/../b" }},
-		"name empty":               {400, "not a crate name", func(r *release) { r.name = "" }},
-		"name with an umlaut":      {400, "not a crate name", func(r *release) { r.name = "dämo" }},
-		"name of 65":               {400, "not a crate name", func(r *release) { r.name = strings.Repeat("a", 65) }},
-		"name nul":                 {400, "reserved", func(r *release) { r.name = "nul" }},
-		"name LPT1":                {400, "reserved", func(r *release) { r.name = "LPT1" }},
-		"name new":                 {400, "reserved", func(r *release) { r.name = "new" }},
-		"name proc-macro":          {400, "reserved", func(r *release) { r.name = "proc-macro" }},
-		"name std":                 {400, "reserved", func(r *release) { r.name = "std" }},
-		"version 1.0":              {400, "not a semantic version", func(r *release) { r.version = "1.0" }},
-		"version of 151":           {400, "not a semantic version", func(r *release) { r.version = "1.0.0-" + strings.Repeat("a", 145) }},
-		"homepage javascript":      {400, "not an http", func(r *release) { r.json["homepage"] = "javascript:alert(1)" }},
-		"repository a path":        {400, "not an http", func(r *release) { r.json["repository"] = "/etc/passwd" }},
-		"long description":         {400, "description has 1001", func(r *release) { r.json["description"] = strings.Repeat("a", 1001) }},
-		"six keywords":             {400, "at most 5 keywords", func(r *release) { r.json["keywords"] = []string{"a", "b", "c", "d", "e", "f"} }},
-		"a long keyword":           {400, "not a keyword", func(r *release) { r.json["keywords"] = []string{strings.Repeat("a", 21)} }},
-		"a keyword with a blank":   {400, "not a keyword", func(r *release) { r.json["keywords"] = []string{"a b"} }},
-		"six categories":           {400, "at most 5", func(r *release) { r.json["categories"] = []string{"a", "b", "c", "d", "e", "f"} }},
-		"license with a newline":   {400, "do not print", func(r *release) { r.json["license"] = "MIT\nX" }},
-		"301 features":             {400, "301 features", func(r *release) { r.many(301, 0) }},
-		"301 values":               {400, "switches on 301", func(r *release) { r.many(1, 301) }},
-		"501 dependencies":         {400, "501 dependencies", func(r *release) { r.deps = make([]fields, 501); r.manifestNow() }},
-		"feature with a slash":     {400, "not the name of a feature", func(r *release) { r.features["a/b"] = []string{} }},
-		"feature with a script":    {400, "not the name of a feature", func(r *release) { r.features["<script>"] = []string{} }},
-		"weak on a plain one":      {400, "neither a feature nor", func(r *release) { base("x", 1)(r); r.features["a"] = []string{"base?/std"} }},
-		"dep: of a plain one":      {400, "neither a feature nor", func(r *release) { base("x", 1)(r); r.features["a"] = []string{"dep:base"} }},
-		"optional dev-dependency":  {400, "is optional", func(r *release) { base("kind", "dev")(r); r.deps[0]["optional"] = true }},
-		"alias with a dot":         {400, "not a name for a dependency", base("explicit_name_in_toml", "a.b")},
-		"dependency without name":  {400, "not a crate name", base("name", "")},
-		"password in a registry":   {400, "not the address", base("registry", "sparse+https://u:p@registry.example.com/")},
-		"JSON of another type":     {400, "wrong type: vers is a number", func(r *release) { r.json["vers"] = 1 }},
-		"JSON twice the same key":  {400, "twice", func(r *release) { r.change = func(j fields) {}; r.json["x"] = rawTwice{} }},
-		"Cargo.toml: other name":   {400, "Cargo.toml about other 1.0.0", tarballOf(map[string]string{"Cargo.toml": strings.Replace(plainToml, "demo", "other", 1)})},
-		"Cargo.toml: version":      {400, "Cargo.toml about demo 2.0.0", tarballOf(map[string]string{"Cargo.toml": strings.Replace(plainToml, "1.0.0", "2.0.0", 1)})},
-		"Cargo.toml: inherited":    {400, "inherited from a workspace", tarballOf(map[string]string{"Cargo.toml": plainToml + "license.workspace = true\n"})},
-		"Cargo.toml: no package":   {400, "no [package]", tarballOf(map[string]string{"Cargo.toml": "[workspace]\n"})},
-		"Cargo.toml: no TOML":      {400, "line 2 is not TOML", tarballOf(map[string]string{"Cargo.toml": "[package]\n= 1"})},
-		"Cargo.toml: bomb":         {400, "nested more than", tarballOf(map[string]string{"Cargo.toml": plainToml + "x = " + strings.Repeat("[", 100_000)})},
-		"Cargo.toml: dependency":   {400, "differ in the dependency evil", tarballOf(map[string]string{"Cargo.toml": plainToml + "[dependencies]\nevil = \"1\"\n"})},
-		"Cargo.toml: feature":      {400, "differ in the feature std", tarballOf(map[string]string{"Cargo.toml": plainToml + "[features]\nstd = []\n"})},
-		"Cargo.toml: links":        {400, "differ in links", tarballOf(map[string]string{"Cargo.toml": plainToml + "links = \"z\"\n"})},
-		"JSON: more dependencies":  {400, "differ in the dependency base", func(r *release) { r.manifestNow(); r.deps = newRelease("", "", fields{"name": "base"}).deps }},
-		"JSON: other requirement":  {400, "differ in the dependency base", base("version_req", "^2")},
-		"JSON: other kind":         {400, "differ in the dependency base", base("kind", "build")},
-		"JSON: other target":       {400, "differ in the dependency base", base("target", "cfg(unix)")},
-		"JSON: other features":     {400, "differ in the dependency base", base("features", []string{"x"})},
-		"JSON: optional":           {400, "differ in the dependency base", base("optional", true)},
-		"JSON: default features":   {400, "differ in the dependency base", base("default_features", false)},
-		"JSON: other registry":     {400, "differ in the dependency base", base("registry", "sparse+https://evil.example.com/")},
-		"JSON: renamed":            {400, "differ in the dependency", base("explicit_name_in_toml", "other")},
-		"no Cargo.toml":            {400, "has no Cargo.toml", tarballOf(map[string]string{"src/lib.rs": ""})},
-		"Cargo.toml in a folder":   {400, "has no Cargo.toml", tarballOf(map[string]string{"src/Cargo.toml": plainToml})},
-		"two Cargo.toml":           {400, "two files Cargo.toml", tarballOf(map[string]string{"Cargo.toml": plainToml, "cargo.toml": plainToml})},
-		"CARGO.TOML":               {400, "called CARGO.TOML", tarballOf(map[string]string{"CARGO.TOML": plainToml})},
-		"foreign folder":           {400, "not below demo-1.0.0/", tarballOf(map[string]string{"Cargo.toml": plainToml, "!other-1.0.0/x": ""})},
-		"folder of another":        {400, "not below demo-1.0.0/", tarballOf(map[string]string{"Cargo.toml": plainToml, "!demo-1.0.00/x": ""})},
-		"out of the folder":        {400, "leads outside", tarballOf(map[string]string{"Cargo.toml": plainToml, "../x": ""})},
-		"absolute":                 {400, "leads outside", tarballOf(map[string]string{"Cargo.toml": plainToml, "!/etc/passwd": ""})},
-		"backslash":                {400, "leads outside", tarballOf(map[string]string{"Cargo.toml": plainToml, `a\b`: ""})},
-		".cargo-ok":                {400, ".cargo-ok", tarballOf(map[string]string{"Cargo.toml": plainToml, ".cargo-ok": "ok"})},
-		"no archive":               {400, "damaged", func(r *release) { r.tarball = []byte("no archive at all") }},
-		"empty archive":            {400, "damaged", func(r *release) { r.tarball = []byte{} }},
-		"cut archive":              {400, "damaged", func(r *release) { r.crate(); r.tarball = r.tarball[:len(r.tarball)-20] }},
-		"bytes after the archive":  {400, "damaged", func(r *release) { r.crate(); r.tarball = append(r.tarball, "more"...) }},
-		"two archives in one file": {400, "damaged", func(r *release) { r.crate(); r.tarball = append(r.tarball, r.tarball...) }},
+		"name with a digit first": {400, "not a crate name", func(r *release) { r.name = "1demo" }},
+		"name with a dot":         {400, "not a crate name", func(r *release) { r.name = "de.mo" }},
+		"name a/../b":             {400, "not a crate name", func(r *release) { r.name = "a/../b" }},
+		"name empty":              {400, "not a crate name", func(r *release) { r.name = "" }},
+		"name with an umlaut":     {400, "not a crate name", func(r *release) { r.name = "dämo" }},
+		"name of 65":              {400, "not a crate name", func(r *release) { r.name = strings.Repeat("a", 65) }},
+		"name nul":                {400, "reserved", func(r *release) { r.name = "nul" }},
+		"name LPT1":               {400, "reserved", func(r *release) { r.name = "LPT1" }},
+		"name new":                {400, "reserved", func(r *release) { r.name = "new" }},
+		"name proc-macro":         {400, "reserved", func(r *release) { r.name = "proc-macro" }},
+		"name std":                {400, "reserved", func(r *release) { r.name = "std" }},
+		"version 1.0":             {400, "not a semantic version", func(r *release) { r.version = "1.0" }},
+		"version of 151": {400, "not a semantic version",
+			func(r *release) { r.version = "1.0.0-" + strings.Repeat("a", 145) }},
+		"homepage javascript": {400, "not an http", func(r *release) { r.json["homepage"] = "javascript:alert(1)" }},
+		"repository a path":   {400, "not an http", func(r *release) { r.json["repository"] = "/etc/passwd" }},
+		"long description": {400, "description has 1001",
+			func(r *release) { r.json["description"] = strings.Repeat("a", 1001) }},
+		"six keywords": {400, "at most 5 keywords",
+			func(r *release) { r.json["keywords"] = []string{"a", "b", "c", "d", "e", "f"} }},
+		"a long keyword": {400, "not a keyword",
+			func(r *release) { r.json["keywords"] = []string{strings.Repeat("a", 21)} }},
+		"a keyword with a blank": {400, "not a keyword", func(r *release) { r.json["keywords"] = []string{"a b"} }},
+		"six categories": {400, "at most 5",
+			func(r *release) { r.json["categories"] = []string{"a", "b", "c", "d", "e", "f"} }},
+		"license with a newline": {400, "do not print", func(r *release) { r.json["license"] = "MIT\nX" }},
+		"301 features":           {400, "301 features", func(r *release) { r.many(301, 0) }},
+		"301 values":             {400, "switches on 301", func(r *release) { r.many(1, 301) }},
+		"501 dependencies": {400, "501 dependencies",
+			func(r *release) { r.deps = make([]fields, 501); r.manifestNow() }},
+		"feature with a slash": {400, "not the name of a feature", func(r *release) { r.features["a/b"] = []string{} }},
+		"feature with a script": {400, "not the name of a feature",
+			func(r *release) { r.features["<script>"] = []string{} }},
+		"weak on a plain one": {400, "neither a feature nor",
+			func(r *release) { base("x", 1)(r); r.features["a"] = []string{"base?/std"} }},
+		"dep: of a plain one": {400, "neither a feature nor",
+			func(r *release) { base("x", 1)(r); r.features["a"] = []string{"dep:base"} }},
+		"optional dev-dependency": {400, "is optional",
+			func(r *release) { base("kind", "dev")(r); r.deps[0]["optional"] = true }},
+		"alias with a dot":        {400, "not a name for a dependency", base("explicit_name_in_toml", "a.b")},
+		"dependency without name": {400, "not a crate name", base("name", "")},
+		"password in a registry":  {400, "not the address", base("registry", "sparse+https://u:p@registry.example.com/")},
+		"JSON of another type":    {400, "wrong type: vers is a number", func(r *release) { r.json["vers"] = 1 }},
+		"JSON twice the same key": {400, "twice",
+			func(r *release) { r.change = func(j fields) {}; r.json["x"] = rawTwice{} }},
+		"Cargo.toml: other name": {400, "Cargo.toml about other 1.0.0",
+			tarballOf(map[string]string{"Cargo.toml": strings.Replace(plainToml, "demo", "other", 1)})},
+		"Cargo.toml: version": {400, "Cargo.toml about demo 2.0.0",
+			tarballOf(map[string]string{"Cargo.toml": strings.Replace(plainToml, "1.0.0", "2.0.0", 1)})},
+		"Cargo.toml: inherited": {400, "inherited from a workspace",
+			tarballOf(map[string]string{"Cargo.toml": plainToml + "license.workspace = true\n"})},
+		"Cargo.toml: no package": {400, "no [package]", tarballOf(map[string]string{"Cargo.toml": "[workspace]\n"})},
+		"Cargo.toml: no TOML":    {400, "line 2 is not TOML", tarballOf(map[string]string{"Cargo.toml": "[package]\n= 1"})},
+		"Cargo.toml: bomb": {400, "nested more than",
+			tarballOf(map[string]string{"Cargo.toml": plainToml + "x = " + strings.Repeat("[", 100_000)})},
+		"Cargo.toml: dependency": {400, "differ in the dependency evil",
+			tarballOf(map[string]string{"Cargo.toml": plainToml + "[dependencies]\nevil = \"1\"\n"})},
+		"Cargo.toml: feature": {400, "differ in the feature std",
+			tarballOf(map[string]string{"Cargo.toml": plainToml + "[features]\nstd = []\n"})},
+		"Cargo.toml: links": {400, "differ in links",
+			tarballOf(map[string]string{"Cargo.toml": plainToml + "links = \"z\"\n"})},
+		"JSON: more dependencies": {400, "differ in the dependency base",
+			func(r *release) { r.manifestNow(); r.deps = newRelease("", "", fields{"name": "base"}).deps }},
+		"JSON: other requirement": {400, "differ in the dependency base", base("version_req", "^2")},
+		"JSON: other kind":        {400, "differ in the dependency base", base("kind", "build")},
+		"JSON: other target":      {400, "differ in the dependency base", base("target", "cfg(unix)")},
+		"JSON: other features":    {400, "differ in the dependency base", base("features", []string{"x"})},
+		"JSON: optional":          {400, "differ in the dependency base", base("optional", true)},
+		"JSON: default features":  {400, "differ in the dependency base", base("default_features", false)},
+		"JSON: other registry": {400, "differ in the dependency base",
+			base("registry", "sparse+https://evil.example.com/")},
+		"JSON: renamed":          {400, "differ in the dependency", base("explicit_name_in_toml", "other")},
+		"no Cargo.toml":          {400, "has no Cargo.toml", tarballOf(map[string]string{"src/lib.rs": ""})},
+		"Cargo.toml in a folder": {400, "has no Cargo.toml", tarballOf(map[string]string{"src/Cargo.toml": plainToml})},
+		"two Cargo.toml": {400, "two files Cargo.toml",
+			tarballOf(map[string]string{"Cargo.toml": plainToml, "cargo.toml": plainToml})},
+		"CARGO.TOML": {400, "called CARGO.TOML", tarballOf(map[string]string{"CARGO.TOML": plainToml})},
+		"foreign folder": {400, "not below demo-1.0.0/",
+			tarballOf(map[string]string{"Cargo.toml": plainToml, "!other-1.0.0/x": ""})},
+		"folder of another": {400, "not below demo-1.0.0/",
+			tarballOf(map[string]string{"Cargo.toml": plainToml, "!demo-1.0.00/x": ""})},
+		"out of the folder": {400, "leads outside", tarballOf(map[string]string{"Cargo.toml": plainToml, "../x": ""})},
+		"absolute": {400, "leads outside",
+			tarballOf(map[string]string{"Cargo.toml": plainToml, "!/etc/passwd": ""})},
+		"backslash": {400, "leads outside", tarballOf(map[string]string{"Cargo.toml": plainToml, `a\b`: ""})},
+		".cargo-ok": {400, ".cargo-ok",
+			tarballOf(map[string]string{"Cargo.toml": plainToml, ".cargo-ok": "ok"})},
+		"no archive":    {400, "damaged", func(r *release) { r.tarball = []byte("no archive at all") }},
+		"empty archive": {400, "damaged", func(r *release) { r.tarball = []byte{} }},
+		"cut archive": {400, "damaged",
+			func(r *release) { r.crate(); r.tarball = r.tarball[:len(r.tarball)-20] }},
+		"bytes after the archive": {400, "damaged",
+			func(r *release) { r.crate(); r.tarball = append(r.tarball, "more"...) }},
+		"two archives in one file": {400, "damaged",
+			func(r *release) { r.crate(); r.tarball = append(r.tarball, r.tarball...) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := g.in(t)
@@ -190,8 +221,8 @@ func (r *release) many(features, values int) {
 	}
 }
 
-// TestE_FrameLengths: both lengths are the client's word, and no more.
-func TestE_FrameLengths(t *testing.T) {
+// TestFrameLengthsAreChecked: both lengths are the client's word, and no more.
+func TestFrameLengthsAreChecked(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0")
 	good := r.body()
@@ -239,8 +270,8 @@ func TestE_FrameLengths(t *testing.T) {
 	}
 }
 
-// TestE_CVE_2022_36114_Bomb: sizes hold whatever an archive says of itself, and limits can be set.
-func TestE_CVE_2022_36114_Bomb(t *testing.T) {
+// TestUnpackedSizeIsLimited: sizes hold whatever an archive says of itself, and limits can be set (CVE-2022-36114).
+func TestUnpackedSizeIsLimited(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.cargo.MaxCrate, o.cargo.MaxUnpacked = 64<<10, 1<<20 })
 	bomb := newRelease("demo", "1.0.0")
 	bomb.files["zeros"] = strings.Repeat("\x00", 2<<20)
@@ -255,9 +286,9 @@ func TestE_CVE_2022_36114_Bomb(t *testing.T) {
 	quota.Want(quota.put("ada", newRelease("demo", "1.0.0")), 413, "")
 }
 
-// TestE_ConfusableNames: one crate for each canonical name; the refusal names the other to whoever may see it, and nothing
-// to others.
-func TestE_ConfusableNames(t *testing.T) {
+// TestConfusableNamesAreRefused: one crate for each canonical name; the refusal names the other to whoever may see it,
+// and nothing to others.
+func TestConfusableNamesAreRefused(t *testing.T) {
 	g := newRig(t)
 	g.publish("foo-bar", "1.0.0")
 	for _, name := range []string{"foo_bar", "Foo-Bar", "FOO_bar"} {
@@ -277,8 +308,8 @@ func TestE_ConfusableNames(t *testing.T) {
 	g.publish("foo_bar", "3.0.0")
 }
 
-// TestA6_Duplicate: a version is published once, and never again after it was deleted.
-func TestA6_Duplicate(t *testing.T) {
+// TestVersionIsPublishedOnce: a version is published once, and never again after it was deleted.
+func TestVersionIsPublishedOnce(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0+a")
 	g.Want(g.put("ada", newRelease("demo", "1.0.0+a")), 409, "published already and cannot be changed")
@@ -294,18 +325,22 @@ func TestA6_Duplicate(t *testing.T) {
 	g.publish("demo", "1.0.2")
 }
 
-// TestWarnings: what a publisher should know although the publish succeeds, and what the operator says to everyone.
-func TestWarnings(t *testing.T) {
+// TestPublisherIsWarned: what a publisher should know although the publish succeeds, and what the operator says to
+// everyone.
+func TestPublisherIsWarned(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.cargo.Notice = "Use the staging registry for experiments." })
 	r := newRelease("demo", "1.0.0", fields{"name": "far", "registry": "sparse+https://registry.example.com/index/"},
-		fields{"name": "any", "version_req": "*"}, fields{"name": "serde", "registry": "https://github.com/rust-lang/crates.io-index"})
+		fields{"name": "any", "version_req": "*"},
+		fields{"name": "serde", "registry": "https://github.com/rust-lang/crates.io-index"})
 	var reply struct {
 		Warnings struct{ Other []string }
 	}
 	g.Want(g.put("ada", r), 200, "").Decode(t, &reply)
 	other := strings.Join(reply.Warnings.Other, "|")
-	if len(reply.Warnings.Other) != 3 || !strings.Contains(other, "any accepts every version") || !strings.Contains(other, "far comes from the registry at registry.example.com") || !strings.HasSuffix(other, "experiments.") {
-		t.Errorf("%q", reply.Warnings.Other)
+	if len(reply.Warnings.Other) != 3 || !strings.Contains(other, "any accepts every version") ||
+		!strings.Contains(other, "far comes from the registry at registry.example.com") ||
+		!strings.HasSuffix(other, "experiments.") {
+		t.Errorf("got the warnings %q, want one of far, one of any and the notice", reply.Warnings.Other)
 	}
 	strict := newRig(t, func(o *rigOptions) { o.cargo.RequireMetadata = true })
 	bare := newRelease("demo", "1.0.0")
@@ -314,8 +349,9 @@ func TestWarnings(t *testing.T) {
 	strict.publish("demo", "1.0.0")
 }
 
-// TestOwnRegistry: cargo writes the address into Cargo.toml and leaves it out of the request; others say it in both.
-func TestOwnRegistry(t *testing.T) {
+// TestOwnRegistryIsLeftOutOfLines: cargo writes the address into Cargo.toml and leaves it out of the request; others
+// say it in both.
+func TestOwnRegistryIsLeftOutOfLines(t *testing.T) {
 	g := newRig(t)
 	g.publish("base", "1.0.0")
 	for i, own := range []string{"/index/", "/index", "/", "", "/private/index/", "/private/"} {
@@ -329,13 +365,13 @@ func TestOwnRegistry(t *testing.T) {
 	}
 	for _, l := range g.lines("demo") {
 		if strings.Contains(l, "registry") {
-			t.Errorf("%s", l)
+			t.Errorf("a line names this registry: %s", l)
 		}
 	}
 }
 
-// TestConcurrentPublishes: different versions at the same time all survive; of the same version, or of names that may not
-// both exist, exactly one does.
+// TestConcurrentPublishes: different versions at the same time all survive; of the same version, or of names that may
+// not both exist, exactly one does.
 func TestConcurrentPublishes(t *testing.T) {
 	g := newRig(t)
 	const n = 8
@@ -377,8 +413,8 @@ func TestConcurrentPublishes(t *testing.T) {
 	}
 }
 
-// TestPublishFaults: at each durable step "failed" and "failed, but persisted"; afterwards the version is there whole, with
-// its line, or not at all, and can then be published.
+// TestPublishFaults: at each durable step "failed" and "failed, but persisted"; afterwards the version is there whole,
+// with its line, or not at all, and can then be published.
 func TestPublishFaults(t *testing.T) {
 	r := newRelease("demo", "1.0.0")
 	r.json["readme"] = strings.Repeat("read me ", 4<<10)
@@ -403,7 +439,7 @@ func TestPublishFaults(t *testing.T) {
 		}
 		a := g.Want(g.Do("GET", "/index/de/mo/demo", nil), 200, "")
 		if strings.Count(a.Body, "\n") != 1 {
-			t.Errorf("%s", a.Body)
+			t.Errorf("the index: got %q, want one line", a.Body)
 		}
 		g.Want(g.Do("GET", "/dl/"+sumOf(r.tarball)+"/demo-1.0.0.crate", nil), 200, "")
 		g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/readme", nil), 200, "read me")
@@ -451,9 +487,11 @@ func fillCrate(t testing.TB, s *store.Store, name string, n int) {
 }
 
 func fillVersion(tx *store.PackageTx[Meta], blob store.Blob, id string) error {
-	u := &upload{Name: tx.Name(), Vers: id, Description: "a crate of a test", Features: map[string][]string{"default": {"std"}, "std": {}}}
+	u := &upload{Name: tx.Name(), Vers: id, Description: "a crate of a test",
+		Features: map[string][]string{"default": {"std"}, "std": {}}}
 	for i := range 12 {
-		u.Deps = append(u.Deps, uploadDep{Name: fmt.Sprintf("dependency-%d", i), Req: "^1.2.3", Kind: "normal", DefaultFeatures: true})
+		u.Deps = append(u.Deps, uploadDep{Name: fmt.Sprintf("dependency-%d", i), Req: "^1.2.3", Kind: "normal",
+			DefaultFeatures: true})
 	}
 	deps, err := u.check(Options{}.WithDefaults(), func(string) bool { return false })
 	if err != nil {
@@ -473,7 +511,9 @@ func FuzzFrame(f *testing.F) {
 	good := newRelease("demo", "1.0.0", fields{"name": "base"}).body()
 	f.Add(good, true)
 	f.Add(good[:len(good)-1], false)
-	f.Add(frameOf([]byte(`{"name":"a","vers":"1.0.0","deps":[{"name":"b","version_req":"*","artifact":"bin","target":"cfg(any(unix))"}],"features":{"x":["dep:b"]}}`), nil), true)
+	const withArtifact = `{"name":"a","vers":"1.0.0","features":{"x":["dep:b"]},
+		"deps":[{"name":"b","version_req":"*","artifact":"bin","target":"cfg(any(unix))"}]}`
+	f.Add(frameOf([]byte(withArtifact), nil), true)
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff}, false)
 	f.Fuzz(func(t *testing.T, p []byte, announced bool) {
 		read := func(r io.Reader) (*upload, []byte, error) {
@@ -521,15 +561,15 @@ func FuzzFrame(f *testing.F) {
 			t.Fatal(err)
 		}
 		r := row{Head: head, Tail: tail}
-		if problem := judgeLine(string(r.appendLine(nil)), u.Name); problem != "" {
+		if problem := lineProblem(string(r.appendLine(nil)), u.Name); problem != "" {
 			t.Fatalf("%s: %s", problem, r.appendLine(nil))
 		}
 	})
 }
 
-// TestE_ManifestConfusion: what is resolved, the request, and what is built, the archive, are the same dependencies and
-// features, or nothing is published.
-func TestE_ManifestConfusion(t *testing.T) {
+// TestArchiveAndRequestMustAgree: what is resolved, the request, and what is built, the archive, are the same
+// dependencies and features, or nothing is published.
+func TestArchiveAndRequestMustAgree(t *testing.T) {
 	g := newRig(t)
 	g.publish("good", "1.0.0")
 	hidden := newRelease("demo", "1.0.0", fields{"name": "good"})
@@ -544,8 +584,8 @@ func TestE_ManifestConfusion(t *testing.T) {
 	g.Want(g.Do("GET", "/index/de/mo/demo", nil), 404, "")
 }
 
-// TestE_CVE_2023_40030_FeatureNames: names end up in reports that people open in a browser.
-func TestE_CVE_2023_40030_FeatureNames(t *testing.T) {
+// TestFeatureNamesHaveNoMarkup: names end up in reports that people open in a browser (CVE-2023-40030).
+func TestFeatureNamesHaveNoMarkup(t *testing.T) {
 	g := newRig(t)
 	for _, name := range []string{"<img src=x>", `a"b`, "a b", "a&b", "a;b", "a\x00b", "-a", ""} {
 		r := newRelease("demo", "1.0.0")
@@ -554,17 +594,19 @@ func TestE_CVE_2023_40030_FeatureNames(t *testing.T) {
 		g.Want(g.put("ada", r), 400, "")
 	}
 	r := newRelease("demo", "1.0.0")
-	r.features = map[string]any{"std": []string{}, "c++20": []string{"v1.2"}, "v1.2": []string{}, "_x": []string{}, "3d": []string{}}
+	r.features = map[string]any{"std": []string{}, "c++20": []string{"v1.2"}, "v1.2": []string{}, "_x": []string{},
+		"3d": []string{}}
 	g.Want(g.put("ada", r), 200, "")
 }
 
-// TestE_TarDifferentials: archives that two readers would unpack differently (the class of CVE-2025-62518).
-func TestE_TarDifferentials(t *testing.T) {
+// TestAmbiguousArchivesAreRefused: archives that two readers would unpack differently (the class of CVE-2025-62518).
+func TestAmbiguousArchivesAreRefused(t *testing.T) {
 	g := newRig(t)
 	good := pack("demo-1.0.0", map[string]string{"Cargo.toml": plainToml})
 	other := pack("demo-1.0.0", map[string]string{"Cargo.toml": plainToml, "src/lib.rs": "compile_error!(\"other\");"})
 	for name, tarball := range map[string][]byte{
-		"a second gzip member": append(bytes.Clone(good), other...), "bytes after it": append(bytes.Clone(good), 0), "a second archive inside": doubled(t, good, other),
+		"a second gzip member": append(bytes.Clone(good), other...), "bytes after it": append(bytes.Clone(good), 0),
+		"a second archive inside": doubled(t, good, other),
 	} {
 		r := newRelease("demo", "1.0.0")
 		r.tarball = tarball

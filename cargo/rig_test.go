@@ -1,5 +1,7 @@
 package cargo
 
+// The rig of the tests: a whole registry in-process, releases to publish, and checks of every line of the index.
+
 import (
 	"archive/tar"
 	"bytes"
@@ -87,8 +89,8 @@ func checkErrorBody(t testing.TB, r *http.Request, a answer) {
 	}
 }
 
-// checkLines compares the rows of every crate with its records: one line a version, yanked when the version is, every line
-// one that cargo takes.
+// checkLines compares the rows of every crate with its records: one line a version, yanked when the version is, every
+// line one that cargo takes.
 func (g *rig) checkLines() {
 	ctx := context.Background()
 	packages, err := g.s.Repo.Packages(ctx, "", 0)
@@ -111,7 +113,7 @@ func (g *rig) checkLines() {
 			if err != nil || v.Yanked != r.Yanked {
 				g.T.Errorf("%s %s: yanked %t in the line, %t in the record: %v", pkg.Name, r.ID, r.Yanked, v.Yanked, err)
 			}
-			if problem := judgeLine(string(r.appendLine(nil)), pkg.Display); problem != "" {
+			if problem := lineProblem(string(r.appendLine(nil)), pkg.Display); problem != "" {
 				g.T.Errorf("%s %s: %s", pkg.Name, r.ID, problem)
 			}
 		}
@@ -143,7 +145,8 @@ func newRelease(name, version string, deps ...fields) *release {
 	r := &release{name: name, version: version, features: map[string]any{}, json: fields{}, pkg: fields{}, toml: fields{}}
 	r.files = map[string]string{"src/lib.rs": "pub fn f() {}\n"}
 	for _, d := range deps {
-		all := fields{"optional": false, "default_features": true, "features": []string{}, "version_req": "^1", "target": nil, "kind": "normal"}
+		all := fields{"optional": false, "default_features": true, "features": []string{}, "version_req": "^1", "target": nil,
+			"kind": "normal"}
 		maps.Copy(all, d)
 		r.deps = append(r.deps, all)
 	}
@@ -153,8 +156,10 @@ func newRelease(name, version string, deps ...fields) *release {
 // request is the JSON as cargo sends it.
 func (r *release) request() fields {
 	j := fields{
-		"name": r.name, "vers": r.version, "deps": append([]fields{}, r.deps...), "features": r.features, "authors": []string{}, "description": "What it is",
-		"documentation": nil, "homepage": nil, "readme": nil, "readme_file": nil, "keywords": []string{}, "categories": []string{}, "license": "MIT",
+		"name": r.name, "vers": r.version, "deps": append([]fields{}, r.deps...), "features": r.features,
+		"authors": []string{}, "description": "What it is",
+		"documentation": nil, "homepage": nil, "readme": nil, "readme_file": nil, "keywords": []string{},
+		"categories": []string{}, "license": "MIT",
 		"license_file": nil, "repository": nil, "badges": fields{}, "links": nil, "rust_version": nil,
 	}
 	maps.Copy(j, r.json)
@@ -176,7 +181,9 @@ func (r *release) manifest() string {
 		} else if alias != name {
 			entry["package"] = name
 		}
-		for key, as := range map[string]string{"optional": "optional", "default_features": "default-features", "features": "features", "registry": "registry-index"} {
+		for key, as := range map[string]string{
+			"optional": "optional", "default_features": "default-features", "features": "features", "registry": "registry-index",
+		} {
 			if v, ok := d[key]; ok && v != nil && v != "" && v != "https://github.com/rust-lang/crates.io-index" {
 				entry[as] = v
 			}

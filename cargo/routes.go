@@ -1,7 +1,7 @@
 package cargo
 
-// How paths and queries become requests, and back. Pure: no handler, no store, no clock. Cargo builds its addresses by
-// putting names into templates, unescaped, so a plus sign in a version is a plus sign.
+// This file turns paths and queries into requests, and back. Pure: no handler, no store, no clock. Cargo builds its
+// addresses by putting names into templates, unescaped, so a plus sign in a version is a plus sign.
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ import (
 	"larder/internal/wire"
 )
 
-// root is where the handler sees itself; wire.Deps.Path is where clients do.
+// root is the prefix of the paths that the handler gets; wire.Deps.Path is the one that clients see.
 const root = "/cargo"
 
 const (
@@ -48,7 +48,10 @@ var grammar = route.Grammar[Request]{
 		"private": {Set: (*Request).setClosed, Get: (*Request).closed},
 		"index":   {Set: (*Request).setIndex, Get: func(q *Request) string { return names.IndexPath(q.Name) }},
 		"digest":  {Set: (*Request).setDigest, Get: func(q *Request) string { return q.Digest }},
-		"file":    {Set: (*Request).setFile, Get: func(q *Request) string { return names.File(q.Name, q.Version) }, Absent: absentVersion},
+		"file": {
+			Set: (*Request).setFile, Get: func(q *Request) string { return names.File(q.Name, q.Version) },
+			Absent: absentVersion,
+		},
 		"crate":   {Set: (*Request).setName, Get: func(q *Request) string { return q.Name }},
 		"version": {Set: (*Request).setVersion, Get: func(q *Request) string { return q.Version }, Absent: absentVersion},
 	},
@@ -78,7 +81,8 @@ func plainIndex(method, path string) (op string, q Request, ok bool) {
 	case 3:
 		ok = len(folders) == 4 && folders[:2] == "3/" && folders[2] == name[0] && folders[3] == '/'
 	default:
-		ok = len(folders) == 6 && folders[:2] == name[:2] && folders[2] == '/' && folders[3:5] == name[2:4] && folders[5] == '/'
+		ok = len(folders) == 6 && folders[:2] == name[:2] && folders[2] == '/' && folders[3:5] == name[2:4] &&
+			folders[5] == '/'
 	}
 	return "cargo.index", Request{Name: name}, ok && name == strings.ToLower(name) && names.Check(name) == nil
 }

@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of the grammar: every path that clients send, and paths that must reach no handler.
+
 import (
 	"errors"
 	"net/url"
@@ -32,8 +34,8 @@ var table = (&server{}).endpoint().Table()
 
 const someSum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// TestA1_EveryPathParses has every path that was seen on the wire.
-func TestA1_EveryPathParses(t *testing.T) {
+// TestEveryPathParses has every path that was seen on the wire.
+func TestEveryPathParses(t *testing.T) {
 	const api = "/api/v1/crates"
 	for _, c := range []struct {
 		method, path, op string
@@ -51,12 +53,18 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"GET", "/index/dl/cr/dlcrate", "cargo.index", Request{Name: "dlcrate"}},
 		{"GET", "/dl/cr/dlcrate", "cargo.index", Request{Name: "dlcrate"}},
 		{"GET", "/private/index/se/rd/serde", "cargo.index", Request{Name: "serde", Closed: true}},
-		{"GET", "/dl/" + someSum + "/foo-bar-1.0.0.crate", "cargo.download", Request{Name: "foo-bar", Version: "1.0.0", Digest: someSum}},
-		{"GET", "/dl/" + someSum + "/foo-1-0.1.0-2.0.0+build.5.crate", "cargo.download", Request{Name: "foo-1", Version: "0.1.0-2.0.0+build.5", Digest: someSum}},
-		{"GET", "/dl/" + someSum + "/a_1-1.0.0-rc-1.2.crate", "cargo.download", Request{Name: "a_1", Version: "1.0.0-rc-1.2", Digest: someSum}},
-		{"GET", "/private/dl/" + someSum + "/A-1.0.0.crate", "cargo.download", Request{Name: "A", Version: "1.0.0", Digest: someSum, Closed: true}},
-		{"GET", api + "/foo-bar/0.1.0+build.5/download", "cargo.download", Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
-		{"GET", api + "/foo-bar/0.1.0%2Bbuild.5/download", "cargo.download", Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"GET", "/dl/" + someSum + "/foo-bar-1.0.0.crate", "cargo.download",
+			Request{Name: "foo-bar", Version: "1.0.0", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/foo-1-0.1.0-2.0.0+build.5.crate", "cargo.download",
+			Request{Name: "foo-1", Version: "0.1.0-2.0.0+build.5", Digest: someSum}},
+		{"GET", "/dl/" + someSum + "/a_1-1.0.0-rc-1.2.crate", "cargo.download",
+			Request{Name: "a_1", Version: "1.0.0-rc-1.2", Digest: someSum}},
+		{"GET", "/private/dl/" + someSum + "/A-1.0.0.crate", "cargo.download",
+			Request{Name: "A", Version: "1.0.0", Digest: someSum, Closed: true}},
+		{"GET", api + "/foo-bar/0.1.0+build.5/download", "cargo.download",
+			Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
+		{"GET", api + "/foo-bar/0.1.0%2Bbuild.5/download", "cargo.download",
+			Request{Name: "foo-bar", Version: "0.1.0+build.5"}},
 		{"PUT", api + "/new", "cargo.publish", Request{}},
 		{"GET", api + "/new", "cargo.crate", Request{Name: "new"}},
 		{"DELETE", api + "/demo/1.0.0/yank", "cargo.yank", Request{Name: "demo", Version: "1.0.0"}},
@@ -74,7 +82,8 @@ func TestA1_EveryPathParses(t *testing.T) {
 		{"PATCH", api + "/demo", "cargo.crate.set", Request{Name: "demo"}},
 		{"DELETE", api + "/demo", "cargo.crate.delete", Request{Name: "demo"}},
 		{"GET", api + "/demo/versions", "cargo.versions", Request{Name: "demo"}},
-		{"GET", api + "/demo/reverse_dependencies?per_page=100", "cargo.dependents", Request{Name: "demo", Page: 1, Size: 100}},
+		{"GET", api + "/demo/reverse_dependencies?per_page=100", "cargo.dependents",
+			Request{Name: "demo", Page: 1, Size: 100}},
 		{"GET", api + "/demo/downloads", "cargo.downloads", Request{Name: "demo"}},
 		{"GET", api + "/demo/1.0.0", "cargo.version", Request{Name: "demo", Version: "1.0.0"}},
 		{"PATCH", api + "/demo/1.0.0", "cargo.version.set", Request{Name: "demo", Version: "1.0.0"}},
@@ -94,8 +103,8 @@ func TestA1_EveryPathParses(t *testing.T) {
 	}
 }
 
-// TestE_NamesAsPaths: what is not of the grammar never reaches a handler.
-func TestE_NamesAsPaths(t *testing.T) {
+// TestOtherPathsAreRefused: what is not of the grammar never reaches a handler.
+func TestOtherPathsAreRefused(t *testing.T) {
 	const api = "/api/v1/crates"
 	for path, want := range map[string]error{
 		"/../etc":                               problem.ErrBadPath,
@@ -148,7 +157,9 @@ func TestE_NamesAsPaths(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
-	for method, path := range map[string]string{"POST": api, "PUT": "/index/1/a", "DELETE": api + "/demo/1.0.0/readme", "PATCH": "/me"} {
+	for method, path := range map[string]string{
+		"POST": api, "PUT": "/index/1/a", "DELETE": api + "/demo/1.0.0/readme", "PATCH": "/me",
+	} {
 		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
 			t.Errorf("%s %s: %v", method, path, err)
 		}
@@ -160,7 +171,11 @@ func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
 // TestPlainIndex: the short cut is the long way, for every spelling.
 func TestPlainIndex(t *testing.T) {
-	for _, path := range []string{"1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "ab/c-/abc-", "1/A", "1/ab", "2/a", "3/b/abc", "3/abc", "ab/ce/abcd", "ab/cd/abcD", "AB/cd/ABcd", "", "a", "/a", "ab/cd/", "ab/cd/abc%64", "1/9", "ab/cd/abcd/", "x/ab/cd/abcd", "config.json"} {
+	for _, path := range []string{
+		"1/a", "2/ab", "3/a/abc", "ab/cd/abcd", "ab/c-/abc-", "1/A", "1/ab", "2/a", "3/b/abc", "3/abc", "ab/ce/abcd",
+		"ab/cd/abcD", "AB/cd/ABcd", "", "a", "/a", "ab/cd/", "ab/cd/abc%64", "1/9", "ab/cd/abcd/", "x/ab/cd/abcd",
+		"config.json",
+	} {
 		_, short, ok := plainIndex("GET", root+"/index/"+path)
 		op, q, err := parseRaw(t, "GET", root+"/index/"+path)
 		if long := err == nil && op == "cargo.index"; ok != (long && !strings.Contains(path, "%")) || ok && short != q {
@@ -171,9 +186,12 @@ func TestPlainIndex(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
-		"/cargo/index/config.json", "/cargo/private/index/se/rd/serde", "/cargo/1/a", "/cargo/3/a/abc", "/cargo/dl/" + someSum + "/foo-1-0.1.0-2.0.0+b.crate",
-		"/cargo/api/v1/crates?q=a%20b&per_page=3&page=2", "/cargo/api/v1/crates/new", "/cargo/api/v1/crates/demo/1.0.0/yank", "/cargo/api/v1/crates/demo/owners",
-		"/cargo/api/v1/crates/demo/1.0.0+b.1/download", "/cargo/me", "/cargo/index/..%2f", "/cargo/dl/cr/dlcrate", "/cargo/api/v1/crates/demo/reverse_dependencies",
+		"/cargo/index/config.json", "/cargo/private/index/se/rd/serde", "/cargo/1/a", "/cargo/3/a/abc",
+		"/cargo/dl/" + someSum + "/foo-1-0.1.0-2.0.0+b.crate",
+		"/cargo/api/v1/crates?q=a%20b&per_page=3&page=2", "/cargo/api/v1/crates/new", "/cargo/api/v1/crates/demo/1.0.0/yank",
+		"/cargo/api/v1/crates/demo/owners",
+		"/cargo/api/v1/crates/demo/1.0.0+b.1/download", "/cargo/me", "/cargo/index/..%2f", "/cargo/dl/cr/dlcrate",
+		"/cargo/api/v1/crates/demo/reverse_dependencies",
 	} {
 		for _, m := range []string{"GET", "PUT", "PATCH", "DELETE", "HEAD"} {
 			f.Add(m, s)

@@ -1,7 +1,7 @@
 package cargo
 
-// Search. What a crate is found by is a listing of the store, replaced when the version that speaks for the crate changes:
-// nothing here looks at all crates.
+// This file finds crates. What a crate is found by is a listing of the store, replaced when the version that the crate
+// is shown by changes: nothing here looks at all crates.
 
 import (
 	"context"
@@ -48,8 +48,8 @@ type summary struct {
 	Updated       time.Time `json:"updated"`
 }
 
-// better reports whether a version should speak for the crate instead of another: one that is not yanked before one that
-// is, a release before a prerelease, then the higher one.
+// better reports whether a crate should be shown by one version rather than by another: one that is not yanked before
+// one that is, a release before a prerelease, then the higher one.
 func better(number string, yanked bool, than string, thanYanked bool) bool {
 	a, _ := version.Parse(number)
 	b, ok := version.Parse(than)
@@ -107,7 +107,7 @@ func summaryOf(l store.Listing) (sum summary, err error) {
 	return sum, err
 }
 
-// listPublished brings the listing along with a new version.
+// listPublished updates the listing after a new version.
 func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta], deps []dependency) error {
 	l, err := tx.Listing()
 	if err != nil {
@@ -138,7 +138,7 @@ func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta]
 	return tx.SetListing(&l)
 }
 
-// relist makes the listing anew from all versions, after one was yanked or deleted.
+// relist makes the listing from all versions, after one was yanked or deleted.
 func relist(tx *store.PackageTx[Meta]) error {
 	l, err := tx.Listing()
 	if err != nil {
@@ -255,9 +255,22 @@ func orEmpty(list []string) []string {
 func (s *server) hitOf(sum summary) hit {
 	at := s.Path() + "/api/v1/crates/" + sum.Name
 	return hit{
-		ID: sum.Name, Name: sum.Name, Description: sum.Description, MaxVersion: sum.Default, MaxStable: orNull(sum.Stable), Newest: sum.Newest, Default: sum.Default,
-		Yanked: sum.Yanked, Created: stamp(sum.Created), Updated: stamp(sum.Updated), Homepage: orNull(sum.Homepage), Documentation: orNull(sum.Documentation),
-		Repository: orNull(sum.Repository), Keywords: orEmpty(sum.Keywords), Categories: orEmpty(sum.Categories), Badges: []string{},
+		ID:            sum.Name,
+		Name:          sum.Name,
+		Description:   sum.Description,
+		MaxVersion:    sum.Default,
+		MaxStable:     orNull(sum.Stable),
+		Newest:        sum.Newest,
+		Default:       sum.Default,
+		Yanked:        sum.Yanked,
+		Created:       stamp(sum.Created),
+		Updated:       stamp(sum.Updated),
+		Homepage:      orNull(sum.Homepage),
+		Documentation: orNull(sum.Documentation),
+		Repository:    orNull(sum.Repository),
+		Keywords:      orEmpty(sum.Keywords),
+		Categories:    orEmpty(sum.Categories),
+		Badges:        []string{},
 		Links: map[string]string{
 			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners",
 			"owner_user": at + "/owner_user", "reverse_dependencies": at + "/reverse_dependencies",

@@ -1,6 +1,6 @@
 package cargo
 
-// The registry itself, and reading: config.json, the index, crates, their documents.
+// This file serves what is read: config.json, the index, crates, their documents.
 
 import (
 	"context"
@@ -55,9 +55,13 @@ const (
 )
 
 // document returns a document from memory, rendered when the crate has changed. None holds an absolute URL.
-func (s *server) document(ctx context.Context, name, form string, render func(ctx context.Context, name, form string) (store.Rendered, error)) (*store.Document, error) {
+func (s *server) document(
+	ctx context.Context, name, form string, render func(ctx context.Context, name, form string) (store.Rendered, error),
+) (*store.Document, error) {
 	k := store.DocKey{Kind: store.Cargo, Package: names.Key(name), Format: form}
-	return s.Store.Document(ctx, k, func(ctx context.Context) (store.Rendered, error) { return render(ctx, k.Package, form) })
+	return s.Store.Document(ctx, k, func(ctx context.Context) (store.Rendered, error) {
+		return render(ctx, k.Package, form)
+	})
 }
 
 // getIndex answers with the lines of a crate.
@@ -226,7 +230,9 @@ func (s *server) readme(w http.ResponseWriter, r *http.Request, q Request) error
 		return notFound("%s %s has no readme", q.Name, q.Version)
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	return wire.ServeBytes(w, r, raw, wire.BlobHead{Digest: digest.FromBytes(raw), Type: typePlain, CacheControl: registry.Revalidate(r)})
+	return wire.ServeBytes(w, r, raw, wire.BlobHead{
+		Digest: digest.FromBytes(raw), Type: typePlain, CacheControl: registry.Revalidate(r),
+	})
 }
 
 const typePlain = "text/plain; charset=utf-8"

@@ -1,5 +1,7 @@
 package cargo
 
+// Tests of reading: revalidation, downloads, readmes, yanked versions and searches.
+
 import (
 	"fmt"
 	"net/http"
@@ -10,8 +12,8 @@ import (
 	"larder/internal/wiretest"
 )
 
-// TestH3_Conditional: a strong ETag, a 304 for it alone and in each encoding, none after a change.
-func TestH3_Conditional(t *testing.T) {
+// TestIndexIsRevalidated: a strong ETag, a 304 for it alone and in each encoding, none after a change.
+func TestIndexIsRevalidated(t *testing.T) {
 	g := newRig(t)
 	for i := range 20 { // enough for a compression to pay
 		g.publish("demo", fmt.Sprintf("1.0.%d", i))
@@ -22,14 +24,17 @@ func TestH3_Conditional(t *testing.T) {
 	for _, encoding := range []string{"identity", "deflate, gzip", "zstd"} {
 		a := g.Want(get("Accept-Encoding", encoding), 200, "")
 		tag := a.Header.Get("ETag")
-		if !strings.HasPrefix(tag, `"`) || a.Header.Get("Vary") != "Accept-Encoding" || a.Header.Get("Cache-Control") != "no-cache" || a.Header.Get("Last-Modified") != "" {
+		if !strings.HasPrefix(tag, `"`) || a.Header.Get("Vary") != "Accept-Encoding" ||
+			a.Header.Get("Cache-Control") != "no-cache" || a.Header.Get("Last-Modified") != "" {
 			t.Errorf("%s: %v", encoding, a)
 		}
-		if want := map[string]string{"deflate, gzip": "gzip", "zstd": "zstd"}[encoding]; a.Header.Get("Content-Encoding") != want {
-			t.Errorf("%s: %v", encoding, a)
+		want := map[string]string{"deflate, gzip": "gzip", "zstd": "zstd"}[encoding]
+		if got := a.Header.Get("Content-Encoding"); got != want {
+			t.Errorf("Accept-Encoding %s: got the encoding %q, want %q", encoding, got, want)
 		}
 		for _, held := range []string{tag, "W/" + tag, `"x", ` + tag} {
-			if a := get("Accept-Encoding", encoding, "If-None-Match", held); a.Status != 304 || a.Body != "" || a.Header.Get("ETag") != tag {
+			if a := get("Accept-Encoding", encoding, "If-None-Match", held); a.Status != 304 || a.Body != "" ||
+				a.Header.Get("ETag") != tag {
 				t.Errorf("%s %s: %v", encoding, held, a)
 			}
 		}
@@ -45,16 +50,17 @@ func TestH3_Conditional(t *testing.T) {
 		change()
 		a := g.Want(get("If-None-Match", before), 200, "")
 		if before = a.Header.Get("ETag"); before == "" {
-			t.Errorf("%v", a)
+			t.Errorf("after a change: got %v, want an ETag", a)
 		}
 	}
-	if a := g.Do("HEAD", "/index/de/mo/demo", nil); a.Status != 200 || a.Body != "" || a.Header.Get("Content-Length") == "" {
-		t.Errorf("%v", a)
+	if a := g.Do("HEAD", "/index/de/mo/demo", nil); a.Status != 200 || a.Body != "" ||
+		a.Header.Get("Content-Length") == "" {
+		t.Errorf("HEAD: got %v, want 200, a length and no body", a)
 	}
 }
 
-// TestH4_Downloads: the bytes as they were published, never encoded, for ever, without a redirect.
-func TestH4_Downloads(t *testing.T) {
+// TestDownloadsAreThePublishedBytes: the bytes as they were published, never encoded, for ever, without a redirect.
+func TestDownloadsAreThePublishedBytes(t *testing.T) {
 	g := newRig(t)
 	small, large := newRelease("demo", "1.0.0"), newRelease("demo", "2.0.0+b.1")
 	var noise strings.Builder
@@ -64,22 +70,28 @@ func TestH4_Downloads(t *testing.T) {
 	large.files["noise"] = noise.String()
 	for _, r := range []*release{small, large} {
 		g.Want(g.put("ada", r), 200, "")
-		for _, path := range []string{"/dl/" + sumOf(r.tarball) + "/demo-" + r.version + ".crate", "/api/v1/crates/demo/" + r.version + "/download"} {
+		for _, path := range []string{
+			"/dl/" + sumOf(r.tarball) + "/demo-" + r.version + ".crate", "/api/v1/crates/demo/" + r.version + "/download",
+		} {
 			for _, encoding := range []string{"deflate, gzip", "identity", "zstd"} {
 				a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", encoding)), 200, "")
 				h := a.Header
-				if a.Body != string(r.tarball) || h.Get("Content-Encoding") != "" || h.Get("Content-Length") != fmt.Sprint(len(r.tarball)) || h.Get("Content-Type") != typeArchive {
+				if a.Body != string(r.tarball) || h.Get("Content-Encoding") != "" ||
+					h.Get("Content-Length") != fmt.Sprint(len(r.tarball)) || h.Get("Content-Type") != typeArchive {
 					t.Errorf("%s: %v", path, h)
 				}
-				if h.Get("Cache-Control") != "public, max-age=31536000, immutable" || h.Get("ETag") != `"sha256:`+sumOf(r.tarball)+`"` {
+				if h.Get("Cache-Control") != "public, max-age=31536000, immutable" ||
+					h.Get("ETag") != `"sha256:`+sumOf(r.tarball)+`"` {
 					t.Errorf("%s: %v", path, h)
 				}
 			}
-			if h := g.Do("GET", path, nil, g.As("ada")).Header; h.Get("Cache-Control") != "private, max-age=31536000, immutable" {
-				t.Errorf("%v", h)
+			h := g.Do("GET", path, nil, g.As("ada")).Header
+			if h.Get("Cache-Control") != "private, max-age=31536000, immutable" {
+				t.Errorf("%s as ada: got %v, want a private copy", path, h)
 			}
-			if a := g.Do("GET", path, nil, wiretest.Header("Range", "bytes=1-4")); a.Status != 206 || a.Body != string(r.tarball[1:5]) {
-				t.Errorf("%v", a)
+			if a := g.Do("GET", path, nil, wiretest.Header("Range", "bytes=1-4")); a.Status != 206 ||
+				a.Body != string(r.tarball[1:5]) {
+				t.Errorf("%s, bytes 1 to 4: got %v, want 206 and those", path, a)
 			}
 		}
 	}
@@ -90,8 +102,8 @@ func TestH4_Downloads(t *testing.T) {
 	g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/download", nil), 404, "")
 }
 
-// TestA3_Spellings: cargo probes other spellings of a name; they cost nothing and are absent.
-func TestA3_Spellings(t *testing.T) {
+// TestOtherSpellingsAreAbsent: cargo probes other spellings of a name; they cost nothing and are absent.
+func TestOtherSpellingsAreAbsent(t *testing.T) {
 	g := newRig(t)
 	g.publish("dep-a", "1.0.0")
 	g.Want(g.Do("GET", "/index/de/p-/dep-a", nil), 200, "")
@@ -105,30 +117,33 @@ func TestA3_Spellings(t *testing.T) {
 	}
 }
 
-// TestE_ReadmeXSS: a readme is text, whatever is in it, and is never run.
-func TestE_ReadmeXSS(t *testing.T) {
+// TestReadmeIsServedAsText: a readme is text, whatever is in it, and is never run.
+func TestReadmeIsServedAsText(t *testing.T) {
 	g := newRig(t)
 	r := newRelease("demo", "1.0.0")
 	r.json["readme"], r.json["description"] = "<script>alert(1)</script>", "<img src=x onerror=alert(1)>"
 	g.Want(g.put("ada", r), 200, "")
 	a := g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/readme", nil), 200, "<script>")
 	h := a.Header
-	if h.Get("Content-Type") != typePlain || h.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
-		t.Errorf("%v", h)
+	if h.Get("Content-Type") != typePlain || h.Get("X-Content-Type-Options") != "nosniff" ||
+		!strings.Contains(h.Get("Content-Security-Policy"), "sandbox") {
+		t.Errorf("a readme: got %v, want plain text in a sandbox", h)
 	}
 	g.publish("bare", "1.0.0")
 	g.Want(g.Do("GET", "/api/v1/crates/bare/1.0.0/readme", nil), 404, "")
 }
 
-// TestA1_Yank: both ways, as often as it is asked, also with a reason, and what it does to searches.
-func TestA1_Yank(t *testing.T) {
+// TestYankChangesSearches: both ways, as often as it is asked, also with a reason, and what it does to searches.
+func TestYankChangesSearches(t *testing.T) {
 	g := newRig(t)
 	g.publish("demo", "1.0.0", "2.0.0", "3.0.0-rc.1", "1.5.0+b")
 	at := "/api/v1/crates/demo"
 	shows := func(maxVersion, stable, newest string) {
 		t.Helper()
 		hit := g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil), 200, `"total":1`).Object(t)["crates"].([]any)[0]
-		for key, want := range map[string]any{"max_version": maxVersion, "max_stable_version": stable, "newest_version": newest} {
+		for key, want := range map[string]any{
+			"max_version": maxVersion, "max_stable_version": stable, "newest_version": newest,
+		} {
 			if want == "" {
 				want = nil
 			}
@@ -149,7 +164,7 @@ func TestA1_Yank(t *testing.T) {
 	g.Want(g.Ada("DELETE", at+"/3.0.0-rc.1/yank", nil), 200, "")
 	shows("2.0.0", "", "1.5.0+b")
 	if crate := g.Do("GET", at, nil).Object(t); wiretest.At(crate, "crate", "yanked") != true {
-		t.Errorf("%v", crate["crate"])
+		t.Errorf("a crate without other versions: got %v, want yanked", crate["crate"])
 	}
 	for range 2 {
 		g.Want(g.Ada("PUT", at+"/1.0.0/unyank", nil), 200, `{"ok":true}`)
@@ -157,11 +172,15 @@ func TestA1_Yank(t *testing.T) {
 	}
 	g.publish("demo", "0.1.0")
 	shows("1.0.0", "1.0.0", "0.1.0")
-	a := g.Want(g.Ada("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": true, "yank_message": "leaks"}}), 200, "").Object(t)
+	leaks := fields{"version": fields{"yanked": true, "yank_message": "leaks"}}
+	a := g.Want(g.Ada("PATCH", at+"/1.0.0", leaks), 200, "").Object(t)
 	if wiretest.At(a, "version", "yank_message") != "leaks" || wiretest.At(a, "version", "yanked") != true {
-		t.Errorf("%v", a)
+		t.Errorf("yanking with a reason: got %v, want the reason", a)
 	}
-	for body, want := range map[string]string{`{"version":{}}`: "says nothing", `{"version":{"yanked":false,"yank_message":"x"}}`: "has no yank_message", `[]`: "cannot be read"} {
+	for body, want := range map[string]string{
+		`{"version":{}}`: "says nothing", `{"version":{"yanked":false,"yank_message":"x"}}`: "has no yank_message",
+		`[]`: "cannot be read",
+	} {
 		g.Want(g.Ada("PATCH", at+"/1.0.0", body), 400, want)
 	}
 	g.Want(g.Ada("PATCH", at+"/1.0.0", fields{"version": fields{"yanked": false}}), 200, "")
@@ -172,11 +191,13 @@ func TestA1_Yank(t *testing.T) {
 	g.Want(g.Do("GET", "/api/v1/crates?q=demo", nil), 200, `"total":0`)
 }
 
-// TestF_Search: exact names first, then beginnings, parts, keywords and descriptions; any text is tolerated.
-func TestF_Search(t *testing.T) {
+// TestSearchPutsExactNamesFirst: exact names first, then beginnings, parts, keywords and descriptions; any text is
+// tolerated.
+func TestSearchPutsExactNamesFirst(t *testing.T) {
 	g := newRig(t)
 	for name, description := range map[string]string{
-		"serde": "A serialization framework", "serde-json": "JSON for it", "my_serde_kit": "Helpers", "Unrelated": "works with serde", "other": "Nothing to find",
+		"serde": "A serialization framework", "serde-json": "JSON for it", "my_serde_kit": "Helpers",
+		"Unrelated": "works with serde", "other": "Nothing to find",
 	} {
 		r := newRelease(name, "1.0.0")
 		r.json["description"] = description
@@ -206,8 +227,10 @@ func TestF_Search(t *testing.T) {
 		return out
 	}
 	for query, want := range map[string][]string{
-		"q=serde": {"serde", "serde-json", "my_serde_kit", "Unrelated"}, "q=SERDE_JSON": {"serde-json"}, "q=serde-j": {"serde-json"}, "q=my-serde-kit": {"my_serde_kit"},
-		"q=kw-se": {"serde", "serde-json"}, "q=foo%20bar%2F%C3%A9": {}, "q=serialization%20framework": {"serde"}, "q=%22%3C%5C": nil, "q=unrelated": {"Unrelated"},
+		"q=serde": {"serde", "serde-json", "my_serde_kit", "Unrelated"}, "q=SERDE_JSON": {"serde-json"},
+		"q=serde-j": {"serde-json"}, "q=my-serde-kit": {"my_serde_kit"},
+		"q=kw-se": {"serde", "serde-json"}, "q=foo%20bar%2F%C3%A9": {}, "q=serialization%20framework": {"serde"},
+		"q=%22%3C%5C": nil, "q=unrelated": {"Unrelated"},
 		"per_page=2&page=2": nil, "q=": nil,
 	} {
 		got := names(query)
@@ -224,8 +247,8 @@ func TestF_Search(t *testing.T) {
 	g.Want(g.Do("GET", "/api/v1/crates?q=serde", nil), 200, `"exact_match":true`)
 }
 
-// TestF_FreshCost: a 304 asks neither the database nor a renderer.
-func TestF_FreshCost(t *testing.T) {
+// TestRevalidationIsCheap: a 304 asks neither the database nor a renderer.
+func TestRevalidationIsCheap(t *testing.T) {
 	g := newRig(t)
 	fillCrate(t, g.Store, "demo", 500)
 	tag := g.Do("GET", "/index/de/mo/demo", nil).Header.Get("ETag")

@@ -1,6 +1,6 @@
 package cargo
 
-// How crates' names and versions are written, and which of them are the same.
+// This file says how crates' names and versions are written, and which of them are the same.
 
 import (
 	"larder/cargo/names"

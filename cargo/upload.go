@@ -1,7 +1,7 @@
 package cargo
 
-// The body of a publish: the length of a JSON text, the text, the length of the crate, the crate (Cargo Book, Web API).
-// Both lengths are an attacker's to choose: nothing is allocated or accepted on their word alone.
+// This file reads the body of a publish: the length of a JSON text, the text, the length of the crate, the crate (Cargo
+// Book, Registry Web API). Clients choose both lengths: nothing is allocated or accepted because of them alone.
 
 import (
 	"encoding/binary"
@@ -43,7 +43,7 @@ type upload struct {
 	RustVersion   string              `json:"rust_version"`
 }
 
-// uploadDep is a dependency as it is uploaded: Name is the crate's own, Alias what Cargo.toml calls it if that is another.
+// uploadDep is a dependency as it is uploaded. Name is the crate's own, Alias what Cargo.toml calls it if that differs.
 type uploadDep struct {
 	Optional        bool       `json:"optional"`
 	DefaultFeatures bool       `json:"default_features"`
@@ -165,20 +165,24 @@ func parseUpload(raw []byte) (*upload, error) {
 		if errors.As(err, &wrong) {
 			field = ": " + wrong.Field + " is a " + wrong.Value
 		}
-		return nil, problem.Wrap(err, store.ErrInvalid, badUpload, fmt.Sprintf("its JSON has a value of the wrong type%.200s", field))
+		return nil, problem.Wrap(err, store.ErrInvalid, badUpload,
+			fmt.Sprintf("its JSON has a value of the wrong type%.200s", field))
 	}
 	return u, nil
 }
 
-// check judges everything the JSON says by itself, and returns the dependencies as the index will have them.
+// check checks everything that the JSON alone says, and returns the dependencies as the index will have them.
 func (u *upload) check(o Options, own func(registry string) bool) ([]dependency, error) {
-	for _, err := range []error{names.Check(u.Name), version.Check(u.Vers), u.checkMetadata(o.RequireMetadata), version.CheckRust(u.RustVersion)} {
+	for _, err := range []error{
+		names.Check(u.Name), version.Check(u.Vers), u.checkMetadata(o.RequireMetadata), version.CheckRust(u.RustVersion),
+	} {
 		if err != nil {
 			return nil, err
 		}
 	}
 	if len(u.Deps) > o.MaxDependencies {
-		return nil, problem.Errorf(store.ErrInvalid, "The crate has %d dependencies; at most %d are accepted.", len(u.Deps), o.MaxDependencies)
+		return nil, problem.Errorf(store.ErrInvalid,
+			"The crate has %d dependencies; at most %d are accepted.", len(u.Deps), o.MaxDependencies)
 	}
 	deps := make([]dependency, 0, len(u.Deps))
 	for _, d := range u.Deps {
@@ -207,8 +211,15 @@ func (u *upload) said() []archive.Dependency {
 // said is what the request says of the dependency, to be compared with Cargo.toml.
 func (d *uploadDep) said() archive.Dependency {
 	return archive.Dependency{
-		Name: d.Name, Alias: d.Alias, Req: d.Req, Kind: d.Kind, Target: d.Target, Optional: d.Optional, DefaultFeatures: d.DefaultFeatures,
-		Features: d.Features, Registry: d.Registry,
+		Name:            d.Name,
+		Alias:           d.Alias,
+		Req:             d.Req,
+		Kind:            d.Kind,
+		Target:          d.Target,
+		Optional:        d.Optional,
+		DefaultFeatures: d.DefaultFeatures,
+		Features:        d.Features,
+		Registry:        d.Registry,
 	}
 }
 
@@ -235,7 +246,8 @@ func checkRegistry(s string) error {
 		return nil
 	}
 	u, err := url.Parse(strings.TrimPrefix(s, "sparse+"))
-	if err != nil || len(s) > maxURL || u.Scheme == "" || u.User != nil || u.Host == "" && u.Scheme != "file" || strings.ContainsAny(s, " \t\r\n\"") {
+	if err != nil || len(s) > maxURL || u.Scheme == "" || u.User != nil || u.Host == "" && u.Scheme != "file" ||
+		strings.ContainsAny(s, " \t\r\n\"") {
 		return problem.Errorf(store.ErrInvalid, "%.200q is not the address of a registry's index.", s)
 	}
 	return nil
@@ -244,8 +256,17 @@ func checkRegistry(s string) error {
 // dependency is the mapping of Cargo Book, Index Format: the index calls a dependency what Cargo.toml calls it.
 func (d *uploadDep) dependency() dependency {
 	out := dependency{
-		Name: d.Name, Req: d.Req, Features: d.Features, Optional: d.Optional, DefaultFeatures: d.DefaultFeatures, Kind: d.Kind,
-		Registry: d.Registry, Public: d.Public, Artifact: d.Artifact, BindepTarget: d.BindepTarget, Lib: d.Lib,
+		Name:            d.Name,
+		Req:             d.Req,
+		Features:        d.Features,
+		Optional:        d.Optional,
+		DefaultFeatures: d.DefaultFeatures,
+		Kind:            d.Kind,
+		Registry:        d.Registry,
+		Public:          d.Public,
+		Artifact:        d.Artifact,
+		BindepTarget:    d.BindepTarget,
+		Lib:             d.Lib,
 	}
 	if d.Alias != "" && d.Alias != d.Name {
 		out.Name, out.Package = d.Alias, d.Name

@@ -1,6 +1,6 @@
 package archive
 
-// This file reads what Cargo.toml says for people, which cargo sends along when it publishes.
+// This file reads what Cargo.toml says for people; cargo sends it along when it publishes.
 
 // About is the part of [package] that is for people. Readme and LicenseFile are paths in the crate.
 type About struct {

@@ -13,11 +13,12 @@ import (
 // CratesIndex is how cargo names the public registry in a dependency, also when another one takes its place.
 const CratesIndex = "https://github.com/rust-lang/crates.io-index"
 
-// Agrees compares the archive with the request. Which registry a dependency comes from is said differently: cargo leaves
-// out the one that is published to in the request, and the public one in Cargo.toml. problem.ErrInvalid.
+// Agrees compares the archive with the request. Which registry a dependency comes from is said differently: cargo
+// leaves out the one that is published to in the request, and the public one in Cargo.toml. problem.ErrInvalid.
 func (m *Manifest) Agrees(name, version, links string, deps []Dependency, features map[string][]string) error {
 	if m.Name != name || m.Version != version {
-		return problem.Errorf(problem.ErrInvalid, "The request is about %s %s, but the crate's Cargo.toml about %.80s %.80s.", name, version, m.Name, m.Version)
+		return problem.Errorf(problem.ErrInvalid, "The request is about %s %s, but the crate's Cargo.toml about %.80s %.80s.",
+			name, version, m.Name, m.Version)
 	}
 	if m.Links != links {
 		return differs("links")

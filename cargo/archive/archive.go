@@ -53,7 +53,8 @@ func Read(r io.Reader, name, version string, limit int64) (*Archive, error) {
 		case !ok:
 			return problem.Errorf(problem.ErrInvalid, "The crate has %.200q, which is not below %s/.", e.Name, folder)
 		case strings.EqualFold(path.Base(file), ".cargo-ok"):
-			return problem.Errorf(problem.ErrInvalid, "The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
+			return problem.Errorf(problem.ErrInvalid,
+				"The crate has a file .cargo-ok, with which cargo marks what it has unpacked.")
 		case !e.Regular:
 			return nil
 		}
@@ -63,13 +64,17 @@ func Read(r io.Reader, name, version string, limit int64) (*Archive, error) {
 	})
 	switch {
 	case errors.Is(err, archive.ErrFormat):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate is damaged, or not one gzipped tar archive that all readers understand alike.")
 	case errors.Is(err, archive.ErrType):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a link, device or other entry that is neither a file nor a folder.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate has a link, device or other entry that is neither a file nor a folder.")
 	case errors.Is(err, archive.ErrLimit):
-		return nil, problem.Wrap(err, problem.ErrTooLarge, "The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
+		return nil, problem.Wrap(err, problem.ErrTooLarge,
+			"The crate unpacks to too much: at most %d files and %d MiB are accepted.", maxEntries, limit>>20)
 	case errors.Is(err, archive.ErrName):
-		return nil, problem.Wrap(err, problem.ErrInvalid, "The crate has a file whose name leads outside of it, or is not portable.")
+		return nil, problem.Wrap(err, problem.ErrInvalid,
+			"The crate has a file whose name leads outside of it, or is not portable.")
 	case err != nil:
 		return nil, err
 	case t.Manifest == nil:
@@ -103,7 +108,8 @@ func (t *Archive) takeManifest(name string, e *archive.Entry) error {
 		return problem.Errorf(problem.ErrInvalid, "The crate's manifest is called %s instead of Cargo.toml.", name)
 	}
 	if t.Manifest != nil {
-		return problem.Errorf(problem.ErrInvalid, "The crate has two files Cargo.toml; which one counts would depend on the system.")
+		return problem.Errorf(problem.ErrInvalid,
+			"The crate has two files Cargo.toml; which one counts would depend on the system.")
 	}
 	raw, err := e.Bytes(maxManifest)
 	if err != nil {
@@ -125,7 +131,8 @@ func (t *Archive) takeVCS(e *archive.Entry) error {
 		} `json:"git"`
 		Path string `json:"path_in_vcs"`
 	}
-	if json.Unmarshal(raw, &info) == nil && strings.Trim(info.Git.SHA1, "0123456789abcdef") == "" && len(info.Git.SHA1) <= 64 {
+	if json.Unmarshal(raw, &info) == nil && strings.Trim(info.Git.SHA1, "0123456789abcdef") == "" &&
+		len(info.Git.SHA1) <= 64 {
 		t.Commit, t.Dir = info.Git.SHA1, names.Clip(info.Path, maxText)
 	}
 	return nil

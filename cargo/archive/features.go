@@ -1,6 +1,6 @@
 package archive
 
-// This file judges the features of a crate.
+// This file checks the features of a crate.
 
 import (
 	"strings"
@@ -9,7 +9,8 @@ import (
 	"larder/internal/problem"
 )
 
-// CheckFeatures judges features as cargo does when it reads the line: one that names nothing would lose the version.
+// CheckFeatures accepts the features that cargo does when it reads a line of the index: one that names nothing would
+// lose the version. limit is the most features, and the most that one of them switches on. problem.ErrInvalid.
 func CheckFeatures(features map[string][]string, deps []Dependency, limit int) error {
 	if len(features) > limit {
 		return problem.Errorf(problem.ErrInvalid, "The crate has %d features; at most %d are accepted.", len(features), limit)
@@ -33,21 +34,25 @@ func CheckFeatures(features map[string][]string, deps []Dependency, limit int) e
 			return err
 		}
 		if optional[name] && !mentioned[name] {
-			return problem.Errorf(problem.ErrInvalid, "The feature %s has the name of an optional dependency and does not switch it on.", name)
+			return problem.Errorf(problem.ErrInvalid,
+				"The feature %s has the name of an optional dependency and does not switch it on.", name)
 		}
 		if len(values) > limit {
-			return problem.Errorf(problem.ErrInvalid, "The feature %s switches on %d others; at most %d are accepted.", name, len(values), limit)
+			return problem.Errorf(problem.ErrInvalid,
+				"The feature %s switches on %d others; at most %d are accepted.", name, len(values), limit)
 		}
 		for _, v := range values {
 			if !validValue(v, features, optional, explicit) {
-				return problem.Errorf(problem.ErrInvalid, "The feature %s has %.80q, which is neither a feature nor an optional dependency that it could switch on.", name, v)
+				return problem.Errorf(problem.ErrInvalid,
+					"The feature %s has %.80q, which is neither a feature nor an optional dependency "+
+						"that it could switch on.", name, v)
 			}
 		}
 	}
 	return nil
 }
 
-// validValue judges one value of a feature: feature, dep:name, name/feature or name?/feature.
+// validValue reports whether a feature may have the value v, one of feature, dep:name, name/feature or name?/feature.
 func validValue(v string, features map[string][]string, optional, explicit map[string]bool) bool {
 	if name, ok := strings.CutPrefix(v, "dep:"); ok {
 		return optional[name]

@@ -89,7 +89,11 @@ func (m *Manifest) readDependencies(doc table) error {
 
 // sections are the names of the tables of dependencies, old spellings included.
 var sections = map[string]string{
-	"dependencies": "normal", "build-dependencies": "build", "build_dependencies": "build", "dev-dependencies": "dev", "dev_dependencies": "dev",
+	"dependencies":       "normal",
+	"build-dependencies": "build",
+	"build_dependencies": "build",
+	"dev-dependencies":   "dev",
+	"dev_dependencies":   "dev",
 }
 
 func (m *Manifest) readSections(doc table, target string) error {
@@ -117,8 +121,13 @@ func readDependency(alias string, v any) (Dependency, error) {
 		return Dependency{}, manifestError("the dependency %.80s is neither a version nor a table.", alias)
 	}
 	d := Dependency{
-		Name: cmp.Or(t.text("package"), alias), Alias: alias, Req: cmp.Or(t.text("version"), "*"), Registry: t.text("registry-index"),
-		Optional: t.flag(false, "optional"), DefaultFeatures: t.flag(true, "default-features", "default_features"), Features: t.list("features"),
+		Name:            cmp.Or(t.text("package"), alias),
+		Alias:           alias,
+		Req:             cmp.Or(t.text("version"), "*"),
+		Registry:        t.text("registry-index"),
+		Optional:        t.flag(false, "optional"),
+		DefaultFeatures: t.flag(true, "default-features", "default_features"),
+		Features:        t.list("features"),
 	}
 	if inherits(v) {
 		return d, manifestError("the dependency %.80s is inherited from a workspace.", alias)

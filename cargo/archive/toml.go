@@ -47,7 +47,7 @@ func (t table) list(key string) (out []string) {
 	return out
 }
 
-// parseTOML reads a document.
+// parseTOML reads a document; problem.ErrInvalid for what is none.
 func parseTOML(raw []byte) (table, error) {
 	if err := checkNesting(raw); err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func parseTOML(raw []byte) (table, error) {
 	return doc, nil
 }
 
-// checkNesting counts brackets and dots outside of strings and comments.
+// checkNesting refuses what is nested too deep: it counts brackets and dots outside of strings and comments.
 func checkNesting(raw []byte) error {
 	depth, dots := 0, 0
 	for i := 0; i < len(raw); i++ {
@@ -87,7 +87,8 @@ func checkNesting(raw []byte) error {
 			dots = 0
 		}
 		if max(depth, dots) > maxTomlDepth {
-			return problem.Errorf(problem.ErrInvalid, badManifest, fmt.Sprintf("it is nested more than %d levels deep.", maxTomlDepth))
+			return problem.Errorf(problem.ErrInvalid, badManifest,
+				fmt.Sprintf("it is nested more than %d levels deep.", maxTomlDepth))
 		}
 	}
 	return nil

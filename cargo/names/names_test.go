@@ -10,8 +10,10 @@ import (
 
 func TestCheckedNames(t *testing.T) {
 	for name, want := range map[string][3]bool{ // crate, alias, feature
-		"a": {true, true, true}, "A-b_9": {true, true, true}, "_a": {false, true, true}, "9a": {false, false, true}, "-a": {}, "a.b": {false, false, true}, "a+b": {false, false, true}, "": {},
-		"é": {false, false, true}, "a/b": {}, "a b": {}, "dep:a": {}, "<b>": {}, "a\n": {}, "+a": {}, strings.Repeat("a", 64): {true, true, true}, strings.Repeat("a", 65): {false, false, true},
+		"a": {true, true, true}, "A-b_9": {true, true, true}, "_a": {false, true, true}, "9a": {false, false, true}, "-a": {},
+		"a.b": {false, false, true}, "a+b": {false, false, true}, "": {},
+		"é": {false, false, true}, "a/b": {}, "a b": {}, "dep:a": {}, "<b>": {}, "a\n": {}, "+a": {},
+		strings.Repeat("a", 64): {true, true, true}, strings.Repeat("a", 65): {false, false, true},
 		strings.Repeat("a", 257): {}, "a\xff": {}, "ab": {true, true, true}, "c++": {false, false, true},
 	} {
 		got := [3]bool{Check(name) == nil, CheckAlias(name) == nil, CheckFeature(name) == nil}
@@ -23,16 +25,20 @@ func TestCheckedNames(t *testing.T) {
 
 func TestCheckTarget(t *testing.T) {
 	for _, in := range []string{
-		"x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "cfg(unix)", "cfg( unix )", `cfg(target_os = "linux")`, `cfg(target_os="linux")`, "cfg(all())", "cfg(any(unix,))", "cfg(not(windows))",
-		`cfg(any(all(unix, not(target_os = "macos")), target_env = "sgx", r#true))`, "cfg(true)", `cfg(target_vendor = "a>b")`,
+		"x86_64-unknown-linux-gnu", "thumbv7em-none-eabihf", "cfg(unix)", "cfg( unix )", `cfg(target_os = "linux")`,
+		`cfg(target_os="linux")`, "cfg(all())", "cfg(any(unix,))", "cfg(not(windows))",
+		`cfg(any(all(unix, not(target_os = "macos")), target_env = "sgx", r#true))`, "cfg(true)",
+		`cfg(target_vendor = "a>b")`,
 	} {
 		if err := CheckTarget(in); err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
 	for _, in := range []string{
-		"", "cfg(", "cfg()", "cfg(unix", "cfg(unix))", "cfg(unix) x", "cfg(not())", "cfg(not(a, b))", "cfg(a b)", "cfg(a =)", "cfg(a = b)", `cfg(a = "b)`, "cfg(,)", "cfg(any(,))", "cfg(1a)",
-		"a b", "é", "cfg" + strings.Repeat("(not", 40), "cfg(" + strings.Repeat("not(", 40) + "a" + strings.Repeat(")", 41), "cfg(" + strings.Repeat("a", 5000) + ")", strings.Repeat("a", 300),
+		"", "cfg(", "cfg()", "cfg(unix", "cfg(unix))", "cfg(unix) x", "cfg(not())", "cfg(not(a, b))", "cfg(a b)", "cfg(a =)",
+		"cfg(a = b)", `cfg(a = "b)`, "cfg(,)", "cfg(any(,))", "cfg(1a)",
+		"a b", "é", "cfg" + strings.Repeat("(not", 40), "cfg(" + strings.Repeat("not(", 40) + "a" + strings.Repeat(")", 41),
+		"cfg(" + strings.Repeat("a", 5000) + ")", strings.Repeat("a", 300),
 	} {
 		if CheckTarget(in) == nil {
 			t.Errorf("%.80q was accepted", in)

@@ -49,7 +49,7 @@ func parsePartial(s string) (p partial, ok bool) {
 
 func validIdentifiers(s string) bool { return Valid("0.0.0+" + s) }
 
-// CanonicalRequirement returns the one spelling of a requirement, as cargo prints it; false when cargo could not read it.
+// CanonicalRequirement returns a requirement as cargo prints it; false when cargo could not read it.
 func CanonicalRequirement(s string) (string, bool) {
 	s = strings.TrimSpace(s)
 	if s == "*" || s == "x" || s == "X" {
