@@ -58,6 +58,7 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 		"cargo.yank":          one("DELETE", at+"/1.1.0/yank", nil),
 		"cargo.unyank":        one("PUT", at+"/1.1.0/unyank", nil),
 		"cargo.owners":        one("GET", at+"/owners", nil),
+		"cargo.owners.team":   one("GET", at+"/owner_team", nil),
 		"cargo.owners.add":    one("PUT", at+"/owners", fields{"users": []string{"third"}}),
 		"cargo.owners.remove": one("DELETE", at+"/owners", fields{"users": []string{"second"}}),
 		"cargo.crate":         one("GET", at, nil),
@@ -113,6 +114,14 @@ func wantOfPublish(q wiretest.Question) int {
 		return 403
 	}
 	return 200
+}
+
+// TestNoCrateHasTeams: tools ask for the teams beside the owners.
+func TestNoCrateHasTeams(t *testing.T) {
+	g := newRig(t)
+	g.publish("demo", "1.0.0")
+	g.Want(g.Do("GET", "/api/v1/crates/demo/owner_team", nil), 200, `{"teams":[]}`)
+	g.Want(g.Do("GET", "/api/v1/crates/absent/owner_team", nil), 404, "crate not found")
 }
 
 // TestOnlyOwnersChangeACrate: what is somebody's is changed by its owners, and by those whom an administrator gave the

@@ -105,6 +105,8 @@ func (s *server) routes() []wire.Route[Request] {
 			"cargo owner --list (Cargo Book, Registry Web API)"),
 		wire.GET("/api/v1/crates/{crate}/owner_user", "cargo.owners", wire.Read, s.known(s.owners),
 			"tools (the public API)"),
+		wire.GET("/api/v1/crates/{crate}/owner_team", "cargo.owners.team", wire.Read, s.known(s.teams),
+			"tools (the public API)"),
 		wire.PUT("/api/v1/crates/{crate}/owners", "cargo.owners.add", wire.Write|wire.Existing, s.changeOwners,
 			"cargo owner --add (Cargo Book, Registry Web API)"),
 		wire.DELETE("/api/v1/crates/{crate}/owners", "cargo.owners.remove", wire.Write|wire.Existing, s.changeOwners,

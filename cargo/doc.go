@@ -27,6 +27,7 @@
 //	PUT     /api/v1/crates/{crate}/{version}/unyank        cargo.unyank          write
 //	GET     /api/v1/crates/{crate}/owners                  cargo.owners          read
 //	GET     /api/v1/crates/{crate}/owner_user              cargo.owners          read
+//	GET     /api/v1/crates/{crate}/owner_team              cargo.owners.team     read
 //	PUT     /api/v1/crates/{crate}/owners                  cargo.owners.add      write
 //	DELETE  /api/v1/crates/{crate}/owners                  cargo.owners.remove   write
 //	GET     /api/v1/crates                                 cargo.search          list

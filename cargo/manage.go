@@ -129,6 +129,19 @@ func (s *server) owners(w http.ResponseWriter, r *http.Request, q Request) error
 	return wire.JSON(w, http.StatusOK, map[string]any{"users": users})
 }
 
+// teams answers what tools ask beside the owners: no crate here is owned by a team.
+func (s *server) teams(w http.ResponseWriter, r *http.Request, q Request) error {
+	err := s.Repo.View(r.Context(), names.Key(q.Name), func(tx *store.PackageTx[Meta]) error {
+		_, err := tx.Package()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
+	return wire.JSON(w, http.StatusOK, map[string]any{"teams": []any{}})
+}
+
 // accounts is what the local provider adds to auth.Provider. With another provider users log in where that one lives.
 type accounts interface {
 	User(ctx context.Context, name string) (auth.User, error)

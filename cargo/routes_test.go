@@ -71,6 +71,7 @@ func TestEveryPathParses(t *testing.T) {
 		{"PUT", api + "/demo/1.0.0/unyank", "cargo.unyank", Request{Name: "demo", Version: "1.0.0"}},
 		{"GET", api + "/demo/owners", "cargo.owners", Request{Name: "demo"}},
 		{"GET", api + "/demo/owner_user", "cargo.owners", Request{Name: "demo"}},
+		{"GET", api + "/demo/owner_team", "cargo.owners.team", Request{Name: "demo"}},
 		{"PUT", api + "/demo/owners", "cargo.owners.add", Request{Name: "demo"}},
 		{"DELETE", api + "/demo/owners", "cargo.owners.remove", Request{Name: "demo"}},
 		{"GET", api + "?q=foo%20bar%2F%C3%A9&per_page=5", "cargo.search", Request{Query: "foo bar/é", Page: 1, Size: 5}},
