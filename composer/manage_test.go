@@ -232,10 +232,9 @@ func TestChangesFeed(t *testing.T) {
 		),
 		200, "",
 	)
-	if got, _ := feed(ticks(time.Now().Add(-time.Second))); !slices.Contains(got, "update acme/other") ||
-		slices.Contains(got, "update acme/none") {
-		t.Errorf("%q", got)
-	}
+	got, _ = feed(ticks(time.Now().Add(-time.Second)))
+	wiretest.Equal(t, "the feed has acme/other", slices.Contains(got, "update acme/other"), true)
+	wiretest.Equal(t, "the feed has acme/none", slices.Contains(got, "update acme/none"), false)
 	if got, _ := feed(ticks(time.Now().Add(-25 * time.Hour))); !slices.Equal(got, []string{"resync *"}) {
 		t.Errorf("%q", got)
 	}

@@ -103,13 +103,12 @@ func TestRemoteVersionsInheritFields(t *testing.T) {
 	for i, normal := range []string{"2.0.1.0", "2.0.0.0", "1.0.0.0"} {
 		v := list[i]
 		url, _ := wiretest.At(v, "dist", "url").(string)
-		if url != g.Base+"/dists/acme/demo/"+normal+"/"+ref+".zip" || wiretest.At(v, "dist", "mirrors") != nil ||
-			v["notification-url"] != nil || (v["require"] == nil) != (i == 2) {
-			t.Errorf("%v", v)
-		}
-		if a := g.Want(g.Do("GET", url, nil), 200, ""); a.Body != archive {
-			t.Errorf("%s: %v", url, a)
-		}
+		wiretest.WantMembers(t, normal, v, fields{
+			"dist/url":     g.Base + "/dists/acme/demo/" + normal + "/" + ref + ".zip",
+			"dist/mirrors": nil, "notification-url": nil,
+		})
+		wiretest.Equal(t, normal+": it requires nothing", v["require"] == nil, i == 2)
+		g.Want(g.Do("GET", url, nil), 200, "").WantExactly(t, archive)
 	}
 }
 
@@ -159,12 +158,12 @@ func TestOwnNamesAreNeverAskedFor(t *testing.T) {
 		g.Want(g.Do("GET", path, nil), 404, "")
 	}
 	a := g.Want(g.Do("GET", "/search.json?q=lib", nil), 200, `"other/lib"`)
-	if strings.Contains(strings.ToLower(a.Body), "acme/lib") ||
-		strings.Contains(a.Body, `"mine/demo","description":"theirs"`) {
-		t.Error(a.Body)
-	}
-	if g.Want(g.Do("GET", "/p2/other/lib.json", nil), 200, "1.0.0"); o.was("mine") || o.was("acme") || o.was("Acme") {
-		t.Errorf("%q", o.asked)
+	a.WantNot(t, "acme/lib", "Acme/Lib", `"mine/demo","description":"theirs"`)
+	g.Want(g.Do("GET", "/p2/other/lib.json", nil), 200, "1.0.0")
+	for _, own := range []string{"mine", "acme", "Acme"} {
+		if o.was(own) {
+			t.Errorf("the upstream was asked for %s: %q", own, o.asked)
+		}
 	}
 	g.Want(g.put("ada", newRelease("other/lib", "2.0.0")), 409, "claim")
 }
@@ -196,10 +195,7 @@ func TestRemoteVersionsThatLeadOutAreLeftOut(t *testing.T) {
 	if got := g.normals("acme/demo", ""); got != "9.0.0.0 1.0.0.0" {
 		t.Error(got)
 	}
-	a := g.Do("GET", "/p2/acme/demo.json", nil)
-	if !strings.Contains(a.Body, `"bin":["bin/x","a/..b"]`) || !strings.Contains(a.Body, `"description":"a\nb"`) {
-		t.Error(a.Body)
-	}
+	g.Do("GET", "/p2/acme/demo.json", nil).WantBody(t, `"bin":["bin/x","a/..b"]`, `"description":"a\nb"`)
 	if n := strings.Count(g.Log.String(), "an upstream's version is left out"); n != len(bad) {
 		t.Errorf("%d of %d in the log", n, len(bad))
 	}
@@ -227,15 +223,9 @@ func TestRemoteTextsHaveNoControlCharacters(t *testing.T) {
 	for path, want := range map[string]string{
 		"/p2/acme/demo.json": `"description":"red [31m 2J"`, "/search.json?q=x": `"description":"red [31m"`,
 	} {
-		a := g.Want(g.Do("GET", path, nil), 200, want)
-		if strings.Contains(a.Body, `\u00`) || strings.Contains(a.Body, `\b"`) {
-			t.Errorf("%s: %s", path, a.Body)
-		}
+		g.Want(g.Do("GET", path, nil), 200, want).WantNot(t, `\u00`, `\b"`)
 	}
-	if a := g.Do("GET", "/p2/acme/demo.json", nil); !strings.Contains(a.Body, `"advisoryId":"X-1"`) ||
-		!strings.Contains(a.Body, `"suggest":{"a/b":"c\\back"}`) {
-		t.Error(a.Body)
-	}
+	g.Do("GET", "/p2/acme/demo.json", nil).WantBody(t, `"advisoryId":"X-1"`, `"suggest":{"a/b":"c\\back"}`)
 }
 
 // TestFirstCopyOfAnArchiveCounts: without a checksum the first copy counts for good; with one no other bytes are

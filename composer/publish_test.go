@@ -75,9 +75,7 @@ func TestEveryDialectOfUploads(t *testing.T) {
 		a := g.Want(
 			g.Ada(c.method, c.path, c.body, wiretest.Header("Content-Type", c.kind)), 201, `"status":"success"`,
 		).Object(t)
-		if a["version"] != c.want || a["package"] != "acme/demo" {
-			t.Errorf("%s %s: %v", c.method, c.path, a)
-		}
+		wiretest.WantMembers(t, c.method+" "+c.path, a, fields{"version": c.want, "package": "acme/demo"})
 	}
 	if got := g.normals("acme/demo", ""); got != "1.1.2.0 1.1.1.0 1.1.0.0 1.0.9.0 1.0.8.0 1.0.7.0 1.0.4.0 1.0.3.0 "+
 		"1.0.2.0 1.0.1.0 1.0.0.0" {
@@ -177,23 +175,18 @@ func TestSameBytesAgainChangeNothing(t *testing.T) {
 	g.Want(g.put("ada", branch), 200, "")
 	next := newRelease("acme/demo", "dev-main", fields{"description": "next"})
 	g.Want(g.put("ada", next), 201, "")
-	if v := g.versions("", "acme/demo", "~dev"); len(v) != 1 ||
-		wiretest.At(v[0], "dist", "reference") != next.reference() {
-		t.Errorf("%v", v)
-	}
+	v := g.versions("", "acme/demo", "~dev")
+	wiretest.Equal(t, "the number of branches", len(v), 1)
+	wiretest.WantMembers(t, "the new state", v[0], fields{"dist/reference": next.reference()})
 	// A lock file names the former state.
 	for _, r := range []*release{branch, next} {
-		if a := g.Want(
-			g.Do("GET", distPath("acme/demo", "dev-main", r.reference()), nil), 200, "",
-		); a.Body != string(r.archive()) {
-			t.Error("other bytes came back")
-		}
+		path := distPath("acme/demo", "dev-main", r.reference())
+		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, string(r.archive()))
 	}
 	// Back to it.
 	g.Want(g.put("ada", branch), 201, "")
-	if v := g.versions("", "acme/demo", "~dev"); wiretest.At(v[0], "dist", "reference") != branch.reference() {
-		t.Errorf("%v", v)
-	}
+	v = g.versions("", "acme/demo", "~dev")
+	wiretest.WantMembers(t, "the former state", v[0], fields{"dist/reference": branch.reference()})
 	// Who may create, may not replace.
 	g.Scoped("creator", "ada", "composer:package:*:read,create")
 	g.Want(g.put("creator", newRelease("acme/demo", "dev-new")), 201, "")
@@ -248,15 +241,13 @@ func TestDocumentsAreMinified(t *testing.T) {
 	g.Want(g.put("ada", newRelease("acme/demo", "1.0.0")), 201, "")
 	g.Want(g.put("ada", newRelease("acme/demo", "1.5.0", fields{"require": fields{"acme/extra": "^1.0"}})), 201, "")
 	a := g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 200, `"require":"__unset"`)
-	if strings.Count(a.Body, "acme/extra") != 1 || strings.Count(a.Body, `"name"`) != 1 ||
-		strings.Count(a.Body, `"bin":"__unset"`) != 1 {
-		t.Error(a.Body)
+	for _, once := range []string{"acme/extra", `"name"`, `"bin":"__unset"`} {
+		wiretest.Equal(t, "how often "+once+" is said", strings.Count(a.Body, once), 1)
 	}
 	v := g.versions("", "acme/demo", "")
-	if v[2]["require"] != nil || v[2]["version"] != "1.0.0" || wiretest.At(v[1], "require", "acme/extra") != "^1.0" ||
-		v[1]["bin"] != nil {
-		t.Errorf("%v", v)
-	}
+	wiretest.WantMembers(t, "the second", v[1], fields{"bin": nil})
+	wiretest.Equal(t, "what the second requires", wiretest.At(v[1], "require", "acme/extra"), any("^1.0"))
+	wiretest.WantMembers(t, "the third", v[2], fields{"version": "1.0.0", "require": nil})
 	// Two versions of one archive each have a dist of their own.
 	r := newRelease("acme/twin", "1.0.0")
 	g.Want(g.put("ada", r), 201, "")
@@ -303,15 +294,16 @@ func TestPublishedTimeIsTheRegistrys(t *testing.T) {
 		201, "",
 	)
 	v := g.versions("", "acme/demo", "")[0]
-	if v["published-time"] != clock.Now().UTC().Format("2006-01-02T15:04:05Z07:00") ||
-		v["time"] != "2002-02-02T00:00:00Z" {
-		t.Errorf("%v", v)
-	}
+	wiretest.WantMembers(t, "1.0.0", v, fields{
+		"published-time": clock.Now().UTC().Format("2006-01-02T15:04:05Z07:00"), "time": "2002-02-02T00:00:00Z",
+	})
 	g.publish("acme/demo", "1.1.0", "dev-main")
 	for _, suffix := range []string{"", "~dev"} {
 		for _, v := range g.versions("", "acme/demo", suffix) {
-			if v["published-time"] == nil || v["time"] == nil {
-				t.Errorf("%v", v)
+			for _, key := range []string{"published-time", "time"} {
+				if v[key] == nil {
+					t.Errorf("%s: it has no %s", v["version"], key)
+				}
 			}
 		}
 	}
@@ -340,9 +332,10 @@ func TestArchiveIsNamedByItsBytes(t *testing.T) {
 			g.Want(g.put(actor, other), 409, "")
 		}
 		g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", other.reference()), nil), 404, "")
-		if a := g.Do("GET", path, nil); state == "purged" && a.Status != 404 || state != "purged" &&
-			a.Body != string(r.archive()) {
-			t.Errorf("%s: %v", state, a)
+		if a := g.Do("GET", path, nil); state == "purged" {
+			a.WantStatus(t, 404)
+		} else {
+			a.WantExactly(t, string(r.archive()))
 		}
 	}
 }

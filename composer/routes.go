@@ -96,6 +96,9 @@ func badPath(format string, args ...any) error {
 // setAsked takes the name of a package whose metadata is asked for. What cannot be a name is a package that is not
 // here: Composer asks every repository for every name, and takes only a 404 for a no.
 func (q *Request) setAsked(v string) (err error) {
+	if strings.IndexByte(v, '~') >= 0 {
+		return route.ErrOther // of branches, which is asked for as often: no error with a text is made for it
+	}
 	if q.Name, err = names.Parse(v); err != nil {
 		return route.ErrOther
 	}

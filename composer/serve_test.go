@@ -27,8 +27,11 @@ func (g *rig) get(path, since string, status int) (modified string, a answer) {
 		o = wiretest.Header("If-Modified-Since", since)
 	}
 	a = g.Want(g.Do("GET", path, nil, o), status, "")
-	if a.Header.Get("Last-Modified") == "" || status == 304 && a.Body != "" {
-		g.T.Fatalf("%s: %v", path, a)
+	if a.Header.Get("Last-Modified") == "" {
+		g.T.Fatalf("%v has no Last-Modified", a)
+	}
+	if status == http.StatusNotModified {
+		a.WantExactly(g.T, "")
 	}
 	return a.Header.Get("Last-Modified"), a
 }
@@ -144,10 +147,12 @@ func TestAddressesInDocumentsAreAbsolute(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			body := w.Body.String()
-			if w.Code != 200 || strings.Count(body, `"`+c.want+"/") != urls || strings.Count(body, "http") != urls ||
-				strings.Contains(body, "secret") || strings.Contains(body, "ada:") {
-				t.Errorf("%s %s: %d %s", c.want, path, w.Code, body)
-			}
+			what := path + " below " + c.want
+			wiretest.Equal(t, what+": the status", w.Code, 200)
+			wiretest.Equal(t, what+": how many addresses begin so", strings.Count(body, `"`+c.want+"/"), urls)
+			wiretest.Equal(t, what+": how many addresses there are", strings.Count(body, "http"), urls)
+			wiretest.Equal(t, what+": it has the password", strings.Contains(body, "secret"), false)
+			wiretest.Equal(t, what+": it has the user", strings.Contains(body, "ada:"), false)
 		}
 	}
 	root := g.Want(g.Do("GET", "/packages.json", nil), 200, "").Object(t)
@@ -158,10 +163,10 @@ func TestAddressesInDocumentsAreAbsolute(t *testing.T) {
 			t.Errorf("%s: %v", key, root[key])
 		}
 	}
-	if u := fmt.Sprint(wiretest.At(root, "security-advisories", "api-url")); !strings.HasPrefix(u, "http://127.0.0.1:") ||
-		wiretest.At(root, "security-advisories", "metadata") != true {
-		t.Errorf("%v", root)
+	if u := fmt.Sprint(wiretest.At(root, "security-advisories", "api-url")); !strings.HasPrefix(u, "http://127.0.0.1:") {
+		t.Errorf("the address of audits is %s", u)
 	}
+	wiretest.WantMembers(t, "packages.json", root, fields{"security-advisories/metadata": true})
 	if p, ok := root["packages"].([]any); !ok || len(p) != 0 {
 		t.Errorf("inline packages would hide the others: %v", root["packages"])
 	}
@@ -179,9 +184,9 @@ func TestDocumentsRepeatNoCredentials(t *testing.T) {
 		"/metadata/changes.json", "/p2/acme/none.json",
 	} {
 		for _, o := range []option{wiretest.Bearer(token), wiretest.Basic("ada", token), wiretest.Basic(token, "")} {
-			if a := g.Do("GET", path+"?token="+token, nil, o); strings.Contains(fmt.Sprint(a.Header)+a.Body, token) ||
-				strings.Contains(a.Body, "@127") {
-				t.Errorf("%s: %v", path, a)
+			a := g.Do("GET", path+"?token="+token, nil, o).WantNot(t, token, "@127")
+			if strings.Contains(fmt.Sprint(a.Header), token) {
+				t.Errorf("%s: the token is in %v", path, a.Header)
 			}
 		}
 	}
@@ -196,9 +201,8 @@ func TestOddHostIsNotRepeated(t *testing.T) {
 		r.Host = host
 		w := httptest.NewRecorder()
 		New(g.Deps, Options{}).Handler.ServeHTTP(w, r)
-		if strings.Contains(w.Body.String(), host) || !strings.Contains(w.Body.String(), `"http://localhost/composer/p2/`) {
-			t.Errorf("%q: %s", host, w.Body)
-		}
+		a := answer{Status: w.Code, Header: w.Header(), Body: w.Body.String(), Request: "GET from the host " + host}
+		a.WantNot(t, host).WantBody(t, `"http://localhost/composer/p2/`)
 	}
 }
 
@@ -248,10 +252,7 @@ func TestMetadata(t *testing.T) {
 	g.Want(g.Do("GET", "/p2/Acme/Rel.json", nil), 200, `"acme/rel"`)
 	g.Want(g.Do("HEAD", "/p2/acme/rel.json", nil), 200, "")
 	for _, path := range []string{"/p2/acme/none.json", "/p2/acme/none~dev.json", "/p2/symfony/console.json"} {
-		if a := g.Want(g.Do("GET", path, nil), 404, "package not found"); strings.Contains(a.Body, "warning") ||
-			a.Header.Get("Location") != "" {
-			t.Errorf("%v", a)
-		}
+		g.Want(g.Do("GET", path, nil), 404, "package not found").WantNot(t, "warning").WantHeader(t, "Location", "")
 	}
 	tags := map[string]bool{}
 	g.publish("acme/rel", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0")
@@ -270,24 +271,18 @@ func TestArchives(t *testing.T) {
 	r := newRelease("acme/demo", "dev-feature/x")
 	g.Want(g.put("ada", r), 201, "")
 	dist := g.versions("", "acme/demo", "~dev")[0]["dist"].(fields)
-	if dist["shasum"] != r.reference() || dist["type"] != "zip" {
-		t.Errorf("%v", dist)
-	}
+	wiretest.WantMembers(t, "dist", dist, fields{"shasum": r.reference(), "type": "zip"})
 	path := dist["url"].(string)
 	a := g.Want(g.Do("GET", path, nil, wiretest.Header("Accept-Encoding", "gzip, zstd")), 200, "")
-	if a.Body != string(r.archive()) || a.Header.Get("Content-Type") != "application/zip" ||
-		a.Header.Get("Content-Encoding") != "" || a.Header.Get("Content-Length") != fmt.Sprint(len(a.Body)) ||
-		a.Header.Get("Cache-Control") != "public, max-age=31536000, immutable" ||
-		!strings.HasPrefix(a.Header.Get("ETag"), `"sha256:`) {
-		t.Errorf("%v", a.Header)
+	size := fmt.Sprint(len(r.archive()))
+	a.WantExactly(t, string(r.archive())).WantHeader(t, "Content-Type", "application/zip").
+		WantHeader(t, "Content-Encoding", "").WantHeader(t, "Content-Length", size).
+		WantHeader(t, "Cache-Control", "public, max-age=31536000, immutable")
+	if tag := a.Header.Get("ETag"); !strings.HasPrefix(tag, `"sha256:`) {
+		t.Errorf("the archive's ETag is %s", tag)
 	}
-	if c := g.Ada("GET", path, nil).Header.Get("Cache-Control"); c != "private, max-age=31536000, immutable" {
-		t.Error(c)
-	}
-	if head := g.Want(g.Do("HEAD", path, nil), 200, ""); head.Body != "" ||
-		head.Header.Get("Content-Length") != a.Header.Get("Content-Length") {
-		t.Errorf("%v", head)
-	}
+	g.Ada("GET", path, nil).WantHeader(t, "Cache-Control", "private, max-age=31536000, immutable")
+	g.Want(g.Do("HEAD", path, nil), 200, "").WantExactly(t, "").WantHeader(t, "Content-Length", size)
 	g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", a.Header.Get("ETag"))), 304, "")
 	for _, wrong := range []string{
 		strings.Replace(path, "feature/x", "feature/y", 1), strings.Replace(path, "acme/demo", "acme/other", 1),
@@ -532,9 +527,9 @@ func TestAudit(t *testing.T) {
 			one := name
 			for _, a := range list {
 				one += " " + a.ID
-				if a.Package != name || a.Sources == nil || a.Reported == "" {
-					t.Errorf("%+v", a)
-				}
+				wiretest.Equal(t, a.ID+": its package", a.Package, name)
+				wiretest.Equal(t, a.ID+": it has no sources", a.Sources == nil, false)
+				wiretest.Equal(t, a.ID+": it has no time", a.Reported == "", false)
 			}
 			out = append(out, one)
 		}
@@ -617,7 +612,7 @@ func TestEveryFormOfCredentials(t *testing.T) {
 	} {
 		for _, path := range []string{"/p2/closed/demo.json", "/packages.json"} {
 			if a := g.Do("GET", path, nil, o); a.Status != 200 || !strings.Contains(a.Body, "closed/demo") {
-				t.Errorf("%s: %v", what, a)
+				t.Errorf("with %s: %v, want a 200 with closed/demo", what, a)
 			}
 		}
 	}
@@ -627,11 +622,9 @@ func TestEveryFormOfCredentials(t *testing.T) {
 		"no scheme": wiretest.Header("Authorization", "Digest x"),
 	} {
 		for _, path := range []string{"/packages.json", "/p2/closed/demo.json"} {
-			if a := g.Want(
-				g.Do("GET", path, nil, o), 401, `"warning":`,
-			); a.Header.Get("WWW-Authenticate") != `Basic realm="larder"` {
-				t.Errorf("%s: %v", what, a)
-			}
+			t.Log("with", what)
+			g.Want(g.Do("GET", path, nil, o), 401, `"warning":`).
+				WantHeader(t, "WWW-Authenticate", `Basic realm="larder"`)
 		}
 	}
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
@@ -673,21 +666,21 @@ func TestHiddenPackageAnswersAsAbsent(t *testing.T) {
 			"/p2/%s.json", "/p2/%s~dev.json", "/dists/%s/1.0.0.0/" + r.reference() + ".zip", "/packages/%s.json",
 			"/packages/%s/settings", "/providers/%s.json",
 		} {
-			a, b := g.Do(
-				"GET", fmt.Sprintf(path, "acme/closed"), nil, g.As(actor),
-			), g.Do("GET", fmt.Sprintf(path, "acme/absent"), nil, g.As(actor))
-			if a.Status != b.Status || a.Body != b.Body || fmt.Sprint(a.Header) != fmt.Sprint(b.Header) || a.Status == 200 &&
-				!strings.Contains(path, "providers") {
-				t.Errorf("%s as %q:\n%v\n%v", path, actor, a, b)
+			hidden := g.Do("GET", fmt.Sprintf(path, "acme/closed"), nil, g.As(actor))
+			absent := g.Do("GET", fmt.Sprintf(path, "acme/absent"), nil, g.As(actor))
+			what := fmt.Sprintf("%s as %q", path, actor)
+			wiretest.Equal(t, what+": the status", hidden.Status, absent.Status)
+			wiretest.Equal(t, what+": the body", hidden.Body, absent.Body)
+			wiretest.Equal(t, what+": the header", fmt.Sprint(hidden.Header), fmt.Sprint(absent.Header))
+			if hidden.Status == 200 && !strings.Contains(path, "providers") {
+				t.Errorf("%s: %v, want a refusal", what, hidden)
 			}
 		}
 		for _, path := range []string{
 			"/packages.json", "/list.json", "/search.json?q=closed",
 			"/metadata/changes.json?since=" + fmt.Sprint(ticks(time.Now().Add(-time.Hour))),
 		} {
-			if a := g.Want(g.Do("GET", path, nil, g.As(actor)), 200, ""); strings.Contains(a.Body, "acme/closed") {
-				t.Errorf("%s as %q: %v", path, actor, a)
-			}
+			g.Want(g.Do("GET", path, nil, g.As(actor)), 200, "").WantNot(t, "acme/closed")
 		}
 	}
 	// A wrong name is found out at the upload as well: the refusal is that of any name bob may not use.
@@ -767,11 +760,8 @@ func TestDocumentsHaveAdvisories(t *testing.T) {
 		),
 		200, "",
 	)
-	if _, a := g.get(
-		"/filter-summary.json", old, 200,
-	); a.Body != `{"filter":{"malware":{"acme/demo":"1.0.0||\u003e=3,\u003c4"}}}` {
-		t.Error(a)
-	}
+	_, a := g.get("/filter-summary.json", old, 200)
+	a.WantExactly(t, `{"filter":{"malware":{"acme/demo":"1.0.0||\u003e=3,\u003c4"}}}`)
 	g.Want(g.Ada("GET", "/filter-summary.json", nil), 200, `"acme/closed":"*"`)
 	g.Want(
 		g.Do("GET", "/p2/acme/demo.json", nil), 200,

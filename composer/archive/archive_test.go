@@ -20,6 +20,14 @@ func readPacked(files map[string]string) ([]byte, error) {
 	return readArchive(bytes.NewReader(p), int64(len(p)))
 }
 
+// wantRefused fails unless the error has the status, and text is in what the client's user reads.
+func wantRefused(t *testing.T, what string, err error, status int, text string) {
+	t.Helper()
+	if got := problem.Status(err); got != status || !strings.Contains(problem.Public(err), text) {
+		t.Errorf("%s: got %d %v, want %d with %q", what, got, err, status, text)
+	}
+}
+
 // TestManifestIsFoundInArchive: composer.json at the root, or in the one folder there is.
 func TestManifestIsFoundInArchive(t *testing.T) {
 	for what, files := range map[string]map[string]string{
@@ -58,9 +66,8 @@ func TestManifestIsFoundInArchive(t *testing.T) {
 		}(), "f09, …"},
 		"another case": {map[string]string{"Composer.json": plainManifest}, "no composer.json"},
 	} {
-		if raw, err := readPacked(c.files); problem.Status(err) != 400 || !strings.Contains(problem.Public(err), c.text) {
-			t.Errorf("%s: %s %v", what, raw, err)
-		}
+		_, err := readPacked(c.files)
+		wantRefused(t, what, err, 400, c.text)
 	}
 }
 
@@ -80,41 +87,26 @@ func TestArchivesThatAreRefused(t *testing.T) {
 		}
 	}
 	for _, target := range []string{"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x"} {
-		if _, err := readPacked(
-			map[string]string{"composer.json": plainManifest, "link@": target},
-		); problem.Status(err) != 400 ||
-			!strings.Contains(problem.Public(err), "which leads outside") {
-			t.Errorf("→ %q: %v", target, err)
-		}
+		_, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target})
+		wantRefused(t, "a link to "+target, err, 400, "which leads outside")
 	}
-	if _, err := readPacked(
-		map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"},
-	); problem.Status(err) != 400 ||
-		!strings.Contains(problem.Public(err), "one file on some systems") {
-		t.Error(err)
-	}
-	if _, err := readPacked(
-		map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`},
-	); problem.Status(err) != 413 {
-		t.Error(err)
-	}
+	_, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"})
+	wantRefused(t, "two names that differ in case", err, 400, "one file on some systems")
+	_, err = readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`})
+	wantRefused(t, "a composer.json of more than 1 MiB", err, 413, "")
 	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
 	for what, p := range map[string][]byte{
 		"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024),
 	} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 ||
-			!strings.Contains(problem.Public(err), "not a ZIP archive") {
-			t.Errorf("%s: %v", what, err)
-		}
+		_, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		wantRefused(t, what, err, 400, "not a ZIP archive")
 	}
 	for what, p := range map[string][]byte{
 		"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'),
 		"more before": append([]byte("PK x"), whole...),
 	} {
-		if _, err := readArchive(bytes.NewReader(p), int64(len(p))); problem.Status(err) != 400 ||
-			!strings.Contains(problem.Public(err), "not every client could read it") {
-			t.Errorf("%s: %v", what, err)
-		}
+		_, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		wantRefused(t, what, err, 400, "not every client could read it")
 	}
 }
 

@@ -49,19 +49,17 @@ func TestFieldsOfManifest(t *testing.T) {
 	if got := string(m.Fields.Encode()); got != want {
 		t.Errorf("\n%s\n%s", got, want)
 	}
-	if m.Name != "acme/demo" || m.Version != "v1.2" || m.Summary.Repository != "https://git.example.com/a/b" ||
-		!slices.Equal(m.Summary.Provides, []string{"psr/log-implementation"}) || string(m.Summary.Abandoned) != `"b/e"` {
-		t.Errorf("%+v", m)
+	wiretest.Equal(t, "the name", m.Name, "acme/demo")
+	wiretest.Equal(t, "the version", m.Version, "v1.2")
+	wiretest.Equal(t, "the repository", m.Summary.Repository, "https://git.example.com/a/b")
+	wiretest.EqualJSON(t, "what it provides", m.Summary.Provides, []string{"psr/log-implementation"})
+	wiretest.Equal(t, "what to use instead", string(m.Summary.Abandoned), `"b/e"`)
+	m, err = Parse([]byte(`{"name":"a/b","bin":["/x","y\\z"],"abandoned":false,"keywords":["a",1],` +
+		`"homepage":"javascript:x","time":"soon","extra":[],"description":""}`))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if m, err = Parse(
-		[]byte(
-			`{"name":"a/b","bin":["/x","y\\z"],"abandoned":false,"keywords":["a",1],"homepage":"javascript:x","time":"soon",` +
-				`"extra":[],"description":""}`,
-		),
-	); err != nil ||
-		string(m.Fields.Encode()) != `{"keywords":["a","1"],"type":"library","bin":["x","y/z"]}` {
-		t.Errorf("%s %v", m.Fields.Encode(), err)
-	}
+	wiretest.Equal(t, "the fields", string(m.Fields.Encode()), `{"keywords":["a","1"],"type":"library","bin":["x","y/z"]}`)
 }
 
 // TestManifestsThatAreRefused: what would make a client fail for every version of the package.
@@ -153,16 +151,14 @@ func TestTextsHaveNoControlCharacters(t *testing.T) {
 
 // TestLastOfEqualKeysCounts: the last of two equal keys counts, as for PHP, so that what was checked is what is served.
 func TestLastOfEqualKeysCounts(t *testing.T) {
-	m, err := Parse(
-		[]byte(
-			`{"name":"evil/name","bin":"../x","require":{"a/b":"foo","a/b":"1.0"},"bin":"x","name":"a/b","Name":"c/d",` +
-				`"extra":{"a":1,"b":2,"a":3}}`,
-		),
-	)
-	if err != nil || m.Name != "a/b" ||
-		string(m.Fields.Encode()) != `{"type":"library","require":{"a/b":"1.0"},"bin":["x"],"extra":{"a":3,"b":2}}` {
-		t.Errorf("%s %v", m.Fields.Encode(), err)
+	m, err := Parse([]byte(`{"name":"evil/name","bin":"../x","require":{"a/b":"foo","a/b":"1.0"},"bin":"x",` +
+		`"name":"a/b","Name":"c/d","extra":{"a":1,"b":2,"a":3}}`))
+	if err != nil {
+		t.Fatal(err)
 	}
+	wiretest.Equal(t, "the name", m.Name, "a/b")
+	want := `{"type":"library","require":{"a/b":"1.0"},"bin":["x"],"extra":{"a":3,"b":2}}`
+	wiretest.Equal(t, "the fields", string(m.Fields.Encode()), want)
 	if _, err := Parse([]byte(`{"name":"a/b","bin":"x","bin":"../x"}`)); err == nil {
 		t.Error("the first counts")
 	}

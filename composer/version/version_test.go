@@ -124,9 +124,14 @@ func TestOrder(t *testing.T) {
 		}
 		return 1
 	})
-	if best[0] != "20100102" || slices.Index(best, "0.1.0.0") > slices.Index(best, "2.0.0.0-RC10") ||
-		best[len(best)-1] != "dev-b/c" {
-		t.Errorf("%q", best)
+	if best[0] != "20100102" {
+		t.Errorf("the best is %s, want 20100102", best[0])
+	}
+	if slices.Index(best, "0.1.0.0") > slices.Index(best, "2.0.0.0-RC10") {
+		t.Errorf("a pre-release stands before a release: %q", best)
+	}
+	if last := best[len(best)-1]; last != "dev-b/c" {
+		t.Errorf("the last is %s, want dev-b/c", last)
 	}
 }
 
