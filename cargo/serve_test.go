@@ -59,7 +59,7 @@ func TestIndexIsRevalidated(t *testing.T) {
 	}
 }
 
-// TestDownloadsAreThePublishedBytes: the bytes as they were published, never encoded, for ever, without a redirect.
+// TestDownloadsAreThePublishedBytes: never encoded, without a redirect, and to be cached for a year.
 func TestDownloadsAreThePublishedBytes(t *testing.T) {
 	g := newRig(t)
 	small, large := newRelease("demo", "1.0.0"), newRelease("demo", "2.0.0+b.1")

@@ -165,7 +165,7 @@ func TestReadArchives(t *testing.T) {
 	}
 }
 
-// TestCheckFeatures judges as cargo does when it reads a line.
+// TestCheckFeatures: features are accepted as cargo does when it reads a line.
 func TestCheckFeatures(t *testing.T) {
 	deps := []Dependency{{Name: "plain"}, {Name: "opt", Optional: true}, {Name: "real", Alias: "alias", Optional: true},
 		{Name: "both"}, {Name: "both", Optional: true, Kind: "build"}}

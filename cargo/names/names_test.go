@@ -56,3 +56,33 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+// TestSplitFile: a name may have dashes and digits, a version dashes after its first dot.
+func TestSplitFile(t *testing.T) {
+	for _, c := range []struct{ file, name, version string }{
+		{"foo-1.0.0.crate", "foo", "1.0.0"}, {"foo-1-0.1.0-2.0.0+b.5.crate", "foo-1", "0.1.0-2.0.0+b.5"},
+		{"a_1-1.0.0-rc-1.2.crate", "a_1", "1.0.0-rc-1.2"},
+	} {
+		if name, version, ok := SplitFile(c.file); !ok || name != c.name || version != c.version {
+			t.Errorf("%s: got %q, %q, %t, want %q, %q", c.file, name, version, ok, c.name, c.version)
+		}
+		if got := File(c.name, c.version); got != c.file {
+			t.Errorf("the file of %s %s: got %s, want %s", c.name, c.version, got, c.file)
+		}
+	}
+	for _, file := range []string{"", "demo.crate", "demo-1.crate", "demo-1.0.0.tgz", ".crate"} {
+		if name, version, ok := SplitFile(file); ok {
+			t.Errorf("%q: got %q, %q, want none", file, name, version)
+		}
+	}
+}
+
+func TestIndexPath(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"A": {"1/a", "1"}, "ab": {"2/ab", "2"}, "Abc": {"3/a/abc", "3/A"}, "SerDe": {"se/rd/serde", "Se/rD"}, "": {"", ""},
+	} {
+		if path, folder := IndexPath(name), Folder(name); path != want[0] || folder != want[1] {
+			t.Errorf("%q: got %s, folder %s, want %s, folder %s", name, path, folder, want[0], want[1])
+		}
+	}
+}
