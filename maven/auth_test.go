@@ -67,7 +67,7 @@ var needs = map[string]string{
 }
 
 // TestEveryRightOfEveryOperation (GHSA-vvc3): every operation of the table against every right, on artifacts everybody
-// reads and private ones. Who has no credentials is asked for them, also where something hides: these clients send none
+// reads and private ones. Clients without credentials are asked for them, even for what is hidden: they send none
 // before.
 func TestEveryRightOfEveryOperation(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })

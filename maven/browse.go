@@ -20,7 +20,8 @@ import (
 	"larder/store"
 )
 
-// getDirectory answers with a page, or with JSON for who asks for it. Its links only work below a final slash.
+// getDirectory answers with a page, or with JSON if the client accepts it. The page's links only work below a final
+// slash.
 func (s *server) getDirectory(w http.ResponseWriter, r *http.Request, q Request) error {
 	if q.Path != "" && !strings.HasSuffix(q.Path, "/") {
 		return s.redirect(w, r, q, problem.Errorf(store.ErrNotFound, "directory not found"))

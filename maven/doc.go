@@ -56,8 +56,8 @@
 //
 // Names in scopes are group:artifact (maven:artifact:com.acme:lib:write). Reading needs read, deploying create,
 // replacing a file that may be replaced write, deleting delete. Metadata of an artifact and of a group share one path,
-// so who may see and send which of them is decided by what is in it. Who has no credentials is asked for them wherever
-// they might help: these clients send none before.
+// so who may see and send which of them is decided by what is in it. A client without credentials is asked for them
+// wherever they might help, because these clients send none until they are asked.
 //
 // # Where is what
 //

@@ -26,7 +26,8 @@ func gone(w http.ResponseWriter) error {
 	return nil
 }
 
-// deleteFile removes one file; the last takes its version along. A checksum is nothing that could be removed.
+// deleteFile removes one file, and the version with its last file. Checksums are computed, so removing one changes
+// nothing.
 func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if q.Sum != "" {

@@ -102,7 +102,7 @@ func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) erro
 	})
 }
 
-// Values of headers, shared by all answers; nobody changes them.
+// Header values that all answers share. They must not be changed.
 var (
 	sandbox    = []string{"sandbox; default-src 'none'"}
 	attachment = []string{"attachment"}
@@ -115,7 +115,7 @@ func disarm(h http.Header, mediaType string) {
 	}
 }
 
-// cacheControl: what never changes may be kept for ever, all else must be asked for.
+// cacheControl is the Cache-Control of an answer; final says that its bytes never change.
 func cacheControl(r *http.Request, final bool) string {
 	if final {
 		return registry.Immutable(r)
@@ -167,7 +167,7 @@ func (s *server) renderSnapshot(ctx context.Context, q Request) (store.Rendered,
 }
 
 // getMetadata answers with the metadata of an artifact, of a group, or of both if the path means both. Each part is
-// shown to who may read what it is about.
+// only shown to clients that may read what it is about.
 func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	denied := error(nil)

@@ -247,7 +247,8 @@ func TestCatalogListsReadableArchetypes(t *testing.T) {
 	wiretest.Equal(t, "the archetypes after one was deleted", strings.Count(a.Body, "<archetype>"), 1)
 }
 
-// TestDirectoriesListWhatIsAnnounced (A9): plain links, escaped, of what is announced; and JSON for who accepts it.
+// TestDirectoriesListWhatIsAnnounced (A9): plain links, escaped, of what is announced; and JSON for clients that accept
+// it.
 func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) {
 		o.Auth.Private = []string{"maven:artifact:com.acme:secret", "maven:artifact:org.secret:*"}

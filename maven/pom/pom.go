@@ -115,7 +115,7 @@ func Read(text []byte) (*Project, error) {
 	return &p, nil
 }
 
-// Facts is what a record keeps of the POM; all else is read when a page asks for it.
+// Facts is what a record keeps of the POM. The rest is read when a page asks for it.
 type Facts struct {
 	Packaging   string   `json:"packaging"`
 	Name        string   `json:"name,omitempty"`
