@@ -113,7 +113,7 @@ func (t *Table[R]) split(escaped string, segs []string) ([]string, error) {
 // below cuts the root off; one of several stays, and is the first segment.
 func (t *Table[R]) below(escaped string) (rest string, ok bool) {
 	for _, root := range t.Roots {
-		if rest, ok = cutRoot(escaped, root); ok {
+		if _, ok := cutRoot(escaped, root); ok {
 			return escaped, true
 		}
 	}

@@ -13,7 +13,7 @@ import (
 // The errors of Unmarshal, beside rubymarshal.ErrUnsupported.
 var (
 	ErrFormat = errors.New("not a Marshal stream of format 4.8")
-	ErrLimit  = errors.New("Marshal stream exceeds a limit")
+	ErrLimit  = errors.New("a Marshal stream exceeds a limit")
 )
 
 // Integers outside these bounds are of another type in Ruby.
