@@ -132,7 +132,7 @@ func TestPanicGuard(t *testing.T) {
 		!strings.Contains(w.Body.String(), "internal error (request ") {
 		t.Errorf("early panic: %v, %d %q", p, w.Code, w.Body)
 	}
-	if !strings.Contains(log.String(), "boom at /srv/data") || !strings.Contains(log.String(), "edge_test.go") {
+	if !strings.Contains(log.String(), "boom at /srv/data") || !strings.Contains(log.String(), "middleware_test.go") {
 		t.Errorf("log lacks panic or stack: %s", log)
 	}
 	if _, p := serve("/late"); p != http.ErrAbortHandler {
