@@ -3,13 +3,10 @@ package cargo
 // This file serves the page that cargo login names: whoever logs in there gets a token to paste.
 
 import (
-	"bytes"
 	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"larder/auth"
 	"larder/internal/problem"
@@ -26,10 +23,6 @@ type mePage struct {
 	External                         bool // users and tokens are kept by another provider
 }
 
-// meCSP allows the page's own style and its own form, and nothing else.
-const meCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; " +
-	"frame-ancestors 'none'"
-
 // me shows the form.
 func (s *server) me(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return s.show(w, r, http.StatusOK, mePage{External: s.accounts == nil})
@@ -40,27 +33,7 @@ func (s *server) show(w http.ResponseWriter, r *http.Request, status int, p mePa
 	if u, err := url.Parse(p.Action); err == nil {
 		p.Host = u.Host
 	}
-	page, err := template.New("me").Parse(meHTML)
-	if err != nil {
-		return err
-	}
-	var out bytes.Buffer
-	if err := page.Execute(&out, p); err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", meCSP)
-	// With no-referrer a browser would send the form with "Origin: null", which no page of this server has.
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(out.Len()))
-	w.WriteHeader(status)
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	_, err = w.Write(out.Bytes())
-	return err
+	return wire.FormPage(w, r, status, meHTML, p)
 }
 
 // meLogin takes the form and shows a token, once. It reaches no further than cargo.

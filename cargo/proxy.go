@@ -175,31 +175,24 @@ func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request)
 }
 
 // place finds a crate by its line of the index; one that has none makes us ask for the index as it is now.
-func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
-	query := indexQuery(q.Name)
-	for _, again := range []bool{false, true} {
-		if again {
-			query.Fresh, query.Stale = -1, -1
-		}
-		d, err := s.Up.Document(ctx, query)
-		if err != nil {
-			return upstream.Place{}, err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return upstream.Place{}, err
-		}
+func (s *server) place(ctx context.Context, q Request) (p upstream.Place, err error) {
+	found, err := s.Up.Find(ctx, indexQuery(q.Name), func(d *upstream.Document, body []byte, _ bool) (bool, error) {
 		for raw := range linesOf(body) {
 			// A version may be written with escapes.
 			if !bytes.Contains(raw, []byte(q.Version)) && bytes.IndexByte(raw, '\\') < 0 {
 				continue
 			}
 			if l, err := readLine(raw); err == nil && l.Vers == q.Version {
-				return s.placeOf(ctx, d.Upstream, l)
+				p, err = s.placeOf(ctx, d.Upstream, l)
+				return true, err
 			}
 		}
+		return false, nil
+	})
+	if err == nil && !found {
+		err = notFound("%s has no version %s", q.Name, q.Version)
 	}
-	return upstream.Place{}, notFound("%s has no version %s", q.Name, q.Version)
+	return p, err
 }
 
 // placeOf expands the address that the upstream's own config.json gives (Cargo Book, Index Format).

@@ -3,19 +3,15 @@ package composer
 // What is stored about a version. Pure.
 
 import (
-	"encoding/json"
-
-	"github.com/opencontainers/go-digest"
-
 	"larder/composer/manifest"
 	"larder/composer/version"
+	"larder/internal/registry"
 )
 
 // typePackage is the type of Composer's names in auth scopes: composer:package:acme/demo:read.
 const typePackage = "package"
 
 const (
-	maxInline    = 16 << 10 // larger JSON lives in a blob
 	maxEntry     = 2 << 20  // bytes of what is kept of a composer.json
 	maxForm      = 1 << 20  // bytes of an audit
 	maxSmallBody = 64 << 10 // bytes of other requests that hold no archive
@@ -35,15 +31,9 @@ type Meta struct {
 	// Reference names the archive in lock files: the sha1 of its bytes.
 	Reference string `json:"reference"`
 	// Entry is what documents show of composer.json.
-	Entry part `json:"entry"`
+	Entry registry.Part `json:"entry"`
 	// Summary is what lists show.
 	Summary manifest.Summary `json:"summary"`
-}
-
-// part is JSON that is small, or a blob that is one of the version's files.
-type part struct {
-	JSON json.RawMessage `json:"json,omitempty"`
-	Blob digest.Digest   `json:"blob,omitempty"`
 }
 
 // idOf is the store's name of a version.

@@ -236,45 +236,35 @@ func (s *server) proxiedDist(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 // place finds an archive in the package's metadata; one that is not in it makes us ask for that as it is now.
-func (s *server) place(ctx context.Context, q Request) (upstream.Place, error) {
+func (s *server) place(ctx context.Context, q Request) (p upstream.Place, err error) {
 	form := formReleases
 	if version.IsDev(q.Version) {
 		form = formBranches
 	}
 	ctx = upstream.WithBudget(ctx)
 	query := metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form))
-	for _, again := range []bool{false, true} {
-		if again {
-			query.Fresh, query.Stale = -1, -1
-		}
-		d, err := s.Up.Document(ctx, query)
-		if err != nil {
-			return upstream.Place{}, err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return upstream.Place{}, err
-		}
+	found, err := s.Up.Find(ctx, query, func(d *upstream.Document, body []byte, _ bool) (bool, error) {
 		_, list, err := minify.Expand(body, q.Name)
 		if err != nil {
-			return upstream.Place{}, err
+			return false, err
 		}
 		for _, v := range list {
 			dist := v.Sub("dist")
 			if dist.Text("url") == "" || v.Text("version_normalized") != q.Version || remoteReference(dist) != q.Reference {
 				continue
 			}
-			if err := s.mayOffer(ctx, q.Name, v); err != nil {
-				return upstream.Place{}, err
-			}
-			p := upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
+			p = upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
 			if sum := dist.Text("shasum"); sum != "" {
 				p.Sums = map[string]string{"sha1": sum}
 			}
-			return p, nil
+			return true, s.mayOffer(ctx, q.Name, v)
 		}
+		return false, nil
+	})
+	if err == nil && !found {
+		err = problem.Errorf(store.ErrNotFound, "%s has no such archive", q.Name)
 	}
-	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no such archive", q.Name)
+	return p, err
 }
 
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there.

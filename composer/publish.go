@@ -290,19 +290,9 @@ func (p *publication) assemble(ctx context.Context) error {
 		Name: fileOf(p.normalized, p.reference), Size: p.stage.Size(), Type: typeZip,
 		Sums: map[string]string{"sha1": p.reference},
 	}}}
-	entry := p.manifest.Fields.Encode()
-	if len(entry) <= maxInline {
-		meta.Entry.JSON = entry
-	} else {
-		b, err := p.s.Store.PutBytes(ctx, entry)
-		if err != nil {
-			return err
-		}
-		meta.Entry.Blob = b.Digest
-		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: typeJSON})
-	}
+	err := p.s.Keep(ctx, &p.record, &meta.Entry, p.manifest.Fields.Encode())
 	p.record.Meta = meta
-	return nil
+	return err
 }
 
 // commit is the one transaction of a publish.

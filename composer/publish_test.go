@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"larder/composer/manifest"
+	"larder/internal/registry"
 	"larder/internal/wiretest"
 	"larder/store"
 	"larder/store/storetest"
@@ -490,7 +491,7 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 					ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref), Digest: blob.Digest, Size: blob.Size}},
 				}
 				v.Meta = Meta{
-					Version: id, Reference: ref, Entry: part{JSON: json.RawMessage(entry)},
+					Version: id, Reference: ref, Entry: registry.Part{JSON: json.RawMessage(entry)},
 					Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary},
 				}
 				v.Published = tx.Tx().Now()

@@ -198,7 +198,7 @@ func (s *server) manifestOf(ctx context.Context, name, id string) (rawjson.Objec
 	if err != nil {
 		return nil, v, err
 	}
-	raw, err := s.part(ctx, v.Meta.Manifest)
+	raw, err := s.ReadPart(ctx, v.Meta.Manifest, putdoc.MaxManifest*2)
 	if err != nil {
 		return nil, v, err
 	}

@@ -2,11 +2,7 @@ package npm
 
 // What is stored about a version. Pure.
 
-import (
-	"encoding/json"
-
-	"github.com/opencontainers/go-digest"
-)
+import "larder/internal/registry"
 
 // typePackage is the type of npm's names in auth scopes: npm:package:@acme/demo:read.
 const typePackage = "package"
@@ -20,9 +16,9 @@ const (
 // derived from it (see fragment).
 type Meta struct {
 	// Manifest is the version's manifest: the fields of its package.json as they are, without dist.
-	Manifest part `json:"manifest"`
+	Manifest registry.Part `json:"manifest"`
 	// Short is what the abbreviated document shows of it.
-	Short part `json:"short"`
+	Short registry.Part `json:"short"`
 	// Dist is the content of the member dist, without braces, and without the URLs that depend on who asks.
 	Dist string `json:"dist"`
 	// Integrity is the tarball's sha512 as in dist.integrity.
@@ -30,18 +26,12 @@ type Meta struct {
 	// Deprecated is the message of npm deprecate.
 	Deprecated string `json:"deprecated,omitempty"`
 	// Readme is the package's README at this version.
-	Readme part `json:"readme,omitzero"`
+	Readme registry.Part `json:"readme,omitzero"`
 	// ReadmeName is its file's name.
 	ReadmeName string `json:"readme_name,omitempty"`
 	// Attestations is the answer of the attestations end point, Predicate the type of its provenance.
-	Attestations part   `json:"attestations,omitzero"`
-	Predicate    string `json:"predicate,omitempty"`
+	Attestations registry.Part `json:"attestations,omitzero"`
+	Predicate    string        `json:"predicate,omitempty"`
 	// Differs names the fields in which the request's manifest was not that of the tarball; the tarball's are used.
 	Differs []string `json:"differs,omitempty"`
-}
-
-// part is JSON that is small, or a blob that is one of the version's files.
-type part struct {
-	JSON json.RawMessage `json:"json,omitempty"`
-	Blob digest.Digest   `json:"blob,omitempty"`
 }

@@ -294,33 +294,28 @@ func versionOf(name, file string) string {
 }
 
 // place finds a tarball in the packument; one that is not in it makes us ask for the packument as it is now.
-func (s *server) place(ctx context.Context, name, file string) (upstream.Place, error) {
+func (s *server) place(ctx context.Context, name, file string) (p upstream.Place, err error) {
 	// Whichever form the client has asked for says it: npm 11 resolves with the full one, others with the short one.
 	version, query := versionOf(name, file), packumentQuery(name, formFull)
 	if !s.Up.Gated() && !s.Up.Knows(ctx, query) {
 		query = packumentQuery(name, formShort)
 	}
-	for _, again := range []bool{false, true} {
-		if again {
-			query.Fresh, query.Stale = -1, -1
-		}
-		d, err := s.Up.Document(ctx, query)
-		if err != nil {
-			return upstream.Place{}, err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return upstream.Place{}, err
-		}
+	found, err := s.Up.Find(ctx, query, func(d *upstream.Document, body []byte, _ bool) (bool, error) {
 		doc, err := rawjson.Split(body)
 		if err != nil {
-			return upstream.Place{}, err
+			return false, err
 		}
-		if dist := doc.Sub("versions").Sub(version).Sub("dist"); dist.Text("tarball") != "" {
-			return placeOf(d.Upstream, dist), nil
+		dist := doc.Sub("versions").Sub(version).Sub("dist")
+		if dist.Text("tarball") == "" {
+			return false, nil
 		}
+		p = placeOf(d.Upstream, dist)
+		return true, nil
+	})
+	if err == nil && !found {
+		err = problem.Errorf(store.ErrNotFound, "%s has no file %s", name, file)
 	}
-	return upstream.Place{}, problem.Errorf(store.ErrNotFound, "%s has no file %s", name, file)
+	return p, err
 }
 
 // placeOf reads dist: the address, and the strongest sum there is.

@@ -12,11 +12,11 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/npm/archive"
 	"larder/npm/names"
@@ -259,10 +259,10 @@ func (p *publication) Assemble(ctx context.Context) error {
 	readme, readmeName := p.readme()
 	meta.ReadmeName = readmeName
 	for _, x := range []struct {
-		to  *part
+		to  *registry.Part
 		raw []byte
 	}{{&meta.Manifest, m.Encode()}, {&meta.Short, archive.Short(m).Encode()}, {&meta.Readme, readme}} {
-		if err := p.keep(ctx, x.to, x.raw); err != nil {
+		if err := p.s.Keep(ctx, &p.record, x.to, x.raw); err != nil {
 			return err
 		}
 	}
@@ -287,23 +287,6 @@ func (p *publication) readme() (text json.RawMessage, name string) {
 		return nil, ""
 	}
 	return rawjson.Quote(strings.ToValidUTF8(s[:min(len(s), archive.MaxReadme)], "")), name[:min(len(name), 64)]
-}
-
-// keep puts JSON into the record, or into a blob when it is large.
-func (p *publication) keep(ctx context.Context, to *part, raw []byte) error {
-	if len(raw) <= putdoc.MaxInline {
-		to.JSON = raw
-		return nil
-	}
-	b, err := p.s.Store.PutBytes(ctx, raw)
-	if err != nil {
-		return err
-	}
-	to.Blob = b.Digest
-	if !slices.ContainsFunc(p.record.Files, func(f store.File) bool { return f.Digest == b.Digest }) {
-		p.record.Files = append(p.record.Files, store.File{Digest: b.Digest, Size: b.Size, Type: "application/json"})
-	}
-	return nil
 }
 
 // dist renders the members of dist that do not depend on who asks.
@@ -352,7 +335,7 @@ func (p *publication) attest(ctx context.Context, meta *Meta) error {
 	meta.Predicate = statement.PredicateType
 	one := rawjson.Object{}.Add("predicateType", rawjson.Quote(statement.PredicateType)).Add("bundle",
 		rawjson.Compact([]byte(p.body.Bundle)))
-	return p.keep(ctx, &meta.Attestations,
+	return p.s.Keep(ctx, &p.record, &meta.Attestations,
 		rawjson.Object{}.Add("attestations", append(append([]byte{'['}, one.Encode()...), ']')).Encode())
 }
 

@@ -168,24 +168,16 @@ func (s *server) fill(ctx context.Context, list []fragment, full bool) error {
 
 // hoist reads what the full document repeats from the latest version.
 func (s *server) hoist(ctx context.Context, p *packument, latest Meta) error {
-	manifest, err := s.part(ctx, latest.Manifest)
+	manifest, err := s.ReadPart(ctx, latest.Manifest, putdoc.MaxManifest*2)
 	if err != nil || manifest == nil {
 		return err
 	}
 	if p.Latest, err = rawjson.Parse(manifest); err != nil {
 		return err
 	}
-	readme, err := s.part(ctx, latest.Readme)
+	readme, err := s.ReadPart(ctx, latest.Readme, putdoc.MaxManifest*2)
 	p.Readme, p.ReadmeName = rawjson.TextOf(readme), latest.ReadmeName
 	return err
-}
-
-// part reads JSON from where it is kept; nil when there is none.
-func (s *server) part(ctx context.Context, p part) ([]byte, error) {
-	if p.Blob == "" {
-		return p.JSON, nil
-	}
-	return s.Store.ReadBlob(ctx, p.Blob, putdoc.MaxManifest*2)
 }
 
 // revOf is a package's revision. It changes with every write; clients send it back to say what they have read.
@@ -258,7 +250,7 @@ func (s *server) getAttestations(w http.ResponseWriter, r *http.Request, q Reque
 	if err != nil {
 		return err
 	}
-	raw, err := s.part(r.Context(), v.Meta.Attestations)
+	raw, err := s.ReadPart(r.Context(), v.Meta.Attestations, putdoc.MaxManifest*2)
 	if err != nil {
 		return err
 	}

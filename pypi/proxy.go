@@ -167,32 +167,21 @@ func releaseOfFile(q Request) string { return pydist.ReleaseOf(q.Name, q.File) }
 // place finds a file on its project's page. A lockfile's address works although nobody asked for the page before. With
 // exact, a file whose hash is not that of the request is not found.
 func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.Place, f simple.File, err error) {
-	query := pageQuery(q.Name)
-	for _, again := range []bool{false, true} {
-		if again {
-			query.Fresh, query.Stale = -1, -1
-		}
-		d, err := s.Up.Document(ctx, query)
-		if err != nil {
-			return p, f, err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return p, f, err
-		}
-		f, ok, err := simple.Find(body, d.URL, q.File)
-		if err != nil {
-			return p, f, err
-		}
+	found, err := s.Up.Find(ctx, pageQuery(q.Name), func(d *upstream.Document, body []byte, last bool) (bool, error) {
+		listed, ok, err := simple.Find(body, d.URL, q.File)
 		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name,
 		// with the page's hash, and who asked gets nothing.
-		if !ok || f.SHA256 != q.SHA && (!again || exact) {
-			continue
+		if err != nil || !ok || listed.SHA256 != q.SHA && (!last || exact) {
+			return false, err
 		}
+		f = listed
 		p = upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
-		return p, f, nil
+		return true, nil
+	})
+	if err == nil && !found {
+		err = problem.Errorf(store.ErrNotFound, "%s has no such file", q.Name)
 	}
-	return p, f, problem.Errorf(store.ErrNotFound, "%s has no such file", q.Name)
+	return p, f, err
 }
 
 // beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.

@@ -312,28 +312,22 @@ func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) up
 
 // lineOf finds a version's line. If the kept /info has none, it asks the upstream for the present one. A gem that is
 // kept is found without a line, too, since lock files still name it.
-func (s *server) lineOf(ctx context.Context, name, id string) (compactindex.Entry, *upstream.Document, error) {
-	query := infoQuery(name)
-	for _, again := range []bool{false, true} {
-		if again {
-			query.Fresh, query.Stale = -1, -1
-		}
-		d, err := s.Up.Document(ctx, query)
-		if err != nil {
-			return compactindex.Entry{}, nil, err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return compactindex.Entry{}, nil, err
-		}
-		for _, l := range compactindex.Entries(body) {
-			if l.ID == id {
-				return l, d, nil
+func (s *server) lineOf(ctx context.Context, name, id string) (l compactindex.Entry, d *upstream.Document, err error) {
+	found, err := s.Up.Find(ctx, infoQuery(name), func(info *upstream.Document, body []byte, _ bool) (bool, error) {
+		for _, e := range compactindex.Entries(body) {
+			if e.ID == id {
+				l, d = e, info
+				return true, nil
 			}
 		}
-		if k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem"); err != nil || k != nil {
-			return compactindex.Entry{ID: id}, d, err
+		k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem")
+		if k != nil {
+			l, d = compactindex.Entry{ID: id}, info
 		}
+		return k != nil, err
+	})
+	if err == nil && !found {
+		err = problem.Errorf(store.ErrNotFound, "%s has no version %s", name, id)
 	}
-	return compactindex.Entry{}, nil, problem.Errorf(store.ErrNotFound, "%s has no version %s", name, id)
+	return l, d, err
 }

@@ -551,3 +551,28 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 	}
 	return err == nil
 }
+
+// Find calls look with the document and its bytes, as far as they are kept, and when that finds nothing once more with
+// what the upstream has now: the kept one may be older than what is looked for. last is true then. It reports whether
+// look has found something. The errors are those of Document and of look.
+func (s *Set) Find(
+	ctx context.Context, q Query, look func(d *Document, body []byte, last bool) (found bool, err error),
+) (found bool, err error) {
+	for _, last := range []bool{false, true} {
+		if last {
+			q.Fresh, q.Stale = -1, -1
+		}
+		d, err := s.Document(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return false, err
+		}
+		if found, err := look(d, body, last); found || err != nil {
+			return found, err
+		}
+	}
+	return false, nil
+}

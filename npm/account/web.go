@@ -3,11 +3,9 @@ package account
 // npm login in the browser: npm shows one address and polls another until somebody has logged in at the first.
 
 import (
-	"bytes"
 	"crypto/rand"
 	_ "embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -147,10 +145,6 @@ type loginPage struct {
 	Done                      bool
 }
 
-// loginCSP allows the page's own style and its own form, and nothing else.
-const loginCSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; " +
-	"frame-ancestors 'none'"
-
 // Page shows the form.
 func (a *Accounts) Page(w http.ResponseWriter, r *http.Request, id string) error {
 	if !a.logins.open(id) {
@@ -163,24 +157,7 @@ func (a *Accounts) show(w http.ResponseWriter, r *http.Request, status int, p lo
 	if u, err := url.Parse(a.url(r)); err == nil {
 		p.Host = u.Host
 	}
-	page, err := template.New("login").Parse(loginHTML)
-	if err != nil {
-		return err
-	}
-	var out bytes.Buffer
-	if err := page.Execute(&out, p); err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", loginCSP)
-	// With no-referrer a browser would send the form with "Origin: null", which no page of this server has.
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Length", strconv.Itoa(out.Len()))
-	w.WriteHeader(status)
-	_, err = w.Write(out.Bytes())
-	return err
+	return wire.FormPage(w, r, status, loginHTML, p)
 }
 
 // Confirm takes the form. A wrong password shows the page again.
