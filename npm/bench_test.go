@@ -48,7 +48,9 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 					ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada",
 					Files: []store.File{{Name: names.Tarball(name, id), Digest: blob.Digest}},
 				}
-				v.Meta = Meta{Manifest: registry.Part{JSON: m.Encode()}, Short: registry.Part{JSON: archive.Short(m).Encode()}, Integrity: "sha512-x",
+				v.Meta = Meta{Manifest: registry.Part{JSON: m.Encode()}, Short: registry.Part{
+					JSON: archive.Short(m).Encode(),
+				}, Integrity: "sha512-x",
 					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,`+
 						`"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`,
 						strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
