@@ -156,7 +156,7 @@ func TestHeadersAreNoCredentials(t *testing.T) {
 	}
 }
 
-// TestTokenThatOnlyWritesCanDeploy (H3): a token that may only write deploys where everybody reads, and one that may
+// TestTokenThatOnlyWritesCanDeploy: a token that may only write deploys where everybody reads, and one that may
 // also read where not everybody does: the metadata is asked for when all files have been sent, and a refusal then would
 // end the deploy.
 func TestTokenThatOnlyWritesCanDeploy(t *testing.T) {
@@ -211,7 +211,7 @@ func TestTokenOfOneGroupReachesNoOther(t *testing.T) {
 	g.Want(g.Do("PUT", "/com/acme/"+metadataFile, doc("x")), 401, "")
 }
 
-// TestClientsWithoutCredentialsAreAskedForThem (H2): whoever sends no credentials is asked for them wherever they might
+// TestClientsWithoutCredentialsAreAskedForThem: whoever sends no credentials is asked for them wherever they might
 // help, and never told that something is absent instead; the answer is the same whether it is there or not.
 func TestClientsWithoutCredentialsAreAskedForThem(t *testing.T) {
 	g := newRig(
@@ -290,7 +290,7 @@ func TestAnonymousNone(t *testing.T) {
 	}
 }
 
-// TestGoldenErrors (A9): bodies and challenges of every sentinel, as a golden file.
+// TestGoldenErrors: bodies and challenges of every sentinel, as a golden file.
 func TestGoldenErrors(t *testing.T) {
 	g := newRig(
 		t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} },
@@ -357,7 +357,7 @@ func TestGuessingPasswordsIsSlowedDown(t *testing.T) {
 	t.Error("200 guesses")
 }
 
-// TestRefusedPutLeavesTheConnectionUsable (A7): clients that cannot send a password at once send the file, are refused,
+// TestRefusedPutLeavesTheConnectionUsable: clients that cannot send a password at once send the file, are refused,
 // and send it again on the same connection; who waits to be told to go on is told at once, and sends nothing in vain.
 func TestRefusedPutLeavesTheConnectionUsable(t *testing.T) {
 	g := newRig(t)

@@ -87,7 +87,7 @@ func (c *client) deploy(artifact, version string, pause time.Duration) error {
 	return put(dir+metadataFile, doc+"</versions></versioning></metadata>")
 }
 
-// TestParallelDeploysLoseNoVersion (H1): two deployers of different versions, fifty rounds, and readers that compare
+// TestParallelDeploysLoseNoVersion: two deployers of different versions, fifty rounds, and readers that compare
 // each document with its checksum: nothing is ever missing, and nothing ever disagrees.
 func TestParallelDeploysLoseNoVersion(t *testing.T) {
 	g := newRig(t)
@@ -142,7 +142,7 @@ func TestParallelDeploysLoseNoVersion(t *testing.T) {
 	t.Logf("%d documents compared with their checksums", checked[0]+checked[1])
 }
 
-// TestChecksumIsOfTheDocumentTheClientGot (H1): the checksum is that of the document this client got, also when a
+// TestChecksumIsOfTheDocumentTheClientGot: the checksum is that of the document this client got, also when a
 // deploy came between, on the same connection or, for a client that opens another, on the next one; and soon after,
 // that of the present one.
 func TestChecksumIsOfTheDocumentTheClientGot(t *testing.T) {
@@ -166,7 +166,7 @@ func TestChecksumIsOfTheDocumentTheClientGot(t *testing.T) {
 	}
 }
 
-// TestMetadataListsVersionsInOrder (A4): order, release and latest, and a time that grows with every change.
+// TestMetadataListsVersionsInOrder: order, release and latest, and a time that grows with every change.
 func TestMetadataListsVersionsInOrder(t *testing.T) {
 	g := newRig(t)
 	var last string
@@ -207,7 +207,7 @@ func TestMetadataListsVersionsInOrder(t *testing.T) {
 	check("1.10", "1.10", "1.10")
 }
 
-// TestSnapshotMetadataNamesTheNewestFiles (A4): each kind of file has its newest build, plain names stand for it, older
+// TestSnapshotMetadataNamesTheNewestFiles: each kind of file has its newest build, plain names stand for it, older
 // builds stay.
 func TestSnapshotMetadataNamesTheNewestFiles(t *testing.T) {
 	g := newRig(t)
@@ -265,7 +265,7 @@ func TestSnapshotMetadataNamesTheNewestFiles(t *testing.T) {
 	g.Want(g.Do("GET", dir+"lib-2.0-SNAPSHOT-tests.jar", nil), 404, "")
 }
 
-// TestOldBuildsOfSnapshotsGo (A4): of the builds some stay, the young ones stay, and those that are named stay.
+// TestOldBuildsOfSnapshotsGo: of the builds some stay, the young ones stay, and those that are named stay.
 func TestOldBuildsOfSnapshotsGo(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.SnapshotBuilds, o.SnapshotAge = 2, aDay }))
 	dir := lib + "1-SNAPSHOT/"
@@ -307,7 +307,7 @@ func TestOldBuildsOfSnapshotsGo(t *testing.T) {
 	}
 }
 
-// TestSnapshotGoesAfterItsRelease (A4): a snapshot whose release is out serves its time and goes, if the operator wants
+// TestSnapshotGoesAfterItsRelease: a snapshot whose release is out serves its time and goes, if the operator wants
 // that.
 func TestSnapshotGoesAfterItsRelease(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.DropReleased = aDay }))
@@ -327,7 +327,7 @@ func TestSnapshotGoesAfterItsRelease(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1", "2-SNAPSHOT")
 }
 
-// TestPluginPrefixesComeFromJars (A4): prefixes come from the jars, and only for the group they are in.
+// TestPluginPrefixesComeFromJars: prefixes come from the jars, and only for the group they are in.
 func TestPluginPrefixesComeFromJars(t *testing.T) {
 	g := newRig(t)
 	g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 404, "")
@@ -384,7 +384,7 @@ func TestPluginClaimsNoPrefixOfAnother(t *testing.T) {
 	g.Want(g.Do("GET", "/org/apache/maven/plugins/"+metadataFile, nil), 404, "")
 }
 
-// TestModuleIsComparedWithItsFiles (A10): Gradle's metadata is compared with the files it speaks of.
+// TestModuleIsComparedWithItsFiles: Gradle's metadata is compared with the files it speaks of.
 func TestModuleIsComparedWithItsFiles(t *testing.T) {
 	g := newRig(t)
 	module := func(sum string) string {
@@ -405,7 +405,7 @@ func TestModuleIsComparedWithItsFiles(t *testing.T) {
 	}
 }
 
-// TestKilledDeployLeavesWholeVersions (H5): a deploy that ends at any request, also in the middle of a body, and then
+// TestKilledDeployLeavesWholeVersions: a deploy that ends at any request, also in the middle of a body, and then
 // the server: what is listed is the old state or the new one, and everything that is listed can be fetched and matches
 // its checksums.
 func TestKilledDeployLeavesWholeVersions(t *testing.T) {

@@ -1,6 +1,5 @@
 // Package maven serves a Maven repository: mvn 3 and 4, Gradle, sbt, Ivy, Leiningen and coursier deploy to it and
-// resolve from it. There is no server specification; the contract is what these clients do. Section numbers (A1 …) are
-// those of the study this package was written from.
+// resolve from it. There is no server specification; the contract is what these clients do.
 //
 // An artifact is a store package of kind maven called group:artifact. A release is a version of it, and so is each
 // build of a snapshot: its files are the version's files, called VERSION/FILE. Checksums are compared and computed,

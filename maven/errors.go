@@ -1,7 +1,7 @@
 package maven
 
 // The one place that writes error bodies: problem details (RFC 9457), which the newer clients print; the older ones
-// print the status only (A8). What is absent is plain text.
+// print the status only. What is absent is plain text.
 
 import (
 	"cmp"

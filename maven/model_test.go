@@ -10,7 +10,7 @@ import (
 	"larder/store"
 )
 
-// TestCompleteVersionHasPOMAndMainFile (A4): what mvn brings has a POM; what curl brings needs none.
+// TestCompleteVersionHasPOMAndMainFile: what mvn brings has a POM; what curl brings needs none.
 func TestCompleteVersionHasPOMAndMainFile(t *testing.T) {
 	version := func(waits bool, packaging string, files ...string) store.Version[Meta] {
 		v := store.Version[Meta]{ID: "1", Meta: Meta{Base: "1", Waits: waits}}

@@ -77,7 +77,7 @@ func recorded(r *http.Request, pass http.Handler) *httptest.ResponseRecorder {
 	return rec
 }
 
-// TestTroubleOfAnUpstreamIsNoAbsence (H2): an upstream in trouble is never an absence: a POM that seems to be absent
+// TestTroubleOfAnUpstreamIsNoAbsence: an upstream in trouble is never an absence: a POM that seems to be absent
 // costs a build its transitive dependencies without a word. When the trouble is over nothing of it is remembered.
 func TestTroubleOfAnUpstreamIsNoAbsence(t *testing.T) {
 	origin := newRig(t)
@@ -129,7 +129,7 @@ func newCacheOn(t *testing.T, y *way, g *rig) *rig {
 	return again
 }
 
-// TestBrokenDownloadIsNeverKept (H5): an upstream that breaks off after any part of a file, sends another byte, or
+// TestBrokenDownloadIsNeverKept: an upstream that breaks off after any part of a file, sends another byte, or
 // another checksum, never makes one that is kept, or that a client takes for whole.
 func TestBrokenDownloadIsNeverKept(t *testing.T) {
 	origin := newRig(t)
@@ -197,7 +197,7 @@ func TestBrokenDownloadIsNeverKept(t *testing.T) {
 	}
 }
 
-// TestCacheHasNoPrefixes (H5): a list of prefixes that is not about everything makes the rest unreachable for Maven
+// TestCacheHasNoPrefixes: a list of prefixes that is not about everything makes the rest unreachable for Maven
 // 4, so a cache has none, whatever its upstream says.
 func TestCacheHasNoPrefixes(t *testing.T) {
 	origin := newRig(t)

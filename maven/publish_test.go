@@ -51,7 +51,7 @@ func (g *rig) replay(steps []step, opts ...option) {
 
 const lib = "/com/acme/lib/"
 
-// sequences are what clients send, request by request, as it was recorded (A3). Status 0 is 200 or 404.
+// sequences are what clients send, request by request, as it was recorded. Status 0 is 200 or 404.
 func sequences() map[string]struct {
 	agent option
 	steps []step
@@ -129,7 +129,7 @@ func sequences() map[string]struct {
 	}
 }
 
-// TestDeploysOfEveryClientGoThroughTwice (H3): what clients really send goes through, twice, and one changed byte of a
+// TestDeploysOfEveryClientGoThroughTwice: what clients really send goes through, twice, and one changed byte of a
 // release does not.
 func TestDeploysOfEveryClientGoThroughTwice(t *testing.T) {
 	g := newRig(t)
@@ -161,7 +161,7 @@ func TestDeploysOfEveryClientGoThroughTwice(t *testing.T) {
 	}
 }
 
-// TestFilesMayComeAllAtOnce (H3): newer transports send five files at once, each with its checksums right behind it.
+// TestFilesMayComeAllAtOnce: newer transports send five files at once, each with its checksums right behind it.
 func TestFilesMayComeAllAtOnce(t *testing.T) {
 	g := newRig(t)
 	var wg sync.WaitGroup
@@ -178,7 +178,7 @@ func TestFilesMayComeAllAtOnce(t *testing.T) {
 	}
 }
 
-// TestOpenVersionIsServedAndNotListed (A4): files can be fetched at once, and nothing lists their version before it is
+// TestOpenVersionIsServedAndNotListed: files can be fetched at once, and nothing lists their version before it is
 // announced.
 func TestOpenVersionIsServedAndNotListed(t *testing.T) {
 	g := newRig(t)
@@ -203,7 +203,7 @@ func TestOpenVersionIsServedAndNotListed(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1.0")
 }
 
-// TestQuietVersionIsAnnounced (A4): who never sends metadata has announced a version by being quiet; who always does
+// TestQuietVersionIsAnnounced: who never sends metadata has announced a version by being quiet; who always does
 // has not.
 func TestQuietVersionIsAnnounced(t *testing.T) {
 	g := newRig(t)
@@ -236,7 +236,7 @@ func TestQuietVersionIsAnnounced(t *testing.T) {
 	g.wantVersions("com.acme:lib", "1.0", "1.1")
 }
 
-// TestPostOfADirectoryAnnounces (A4): a script need not wait.
+// TestPostOfADirectoryAnnounces: a script need not wait.
 func TestPostOfADirectoryAnnounces(t *testing.T) {
 	g := newRig(t)
 	g.upload("com.acme:lib:1.0", usual("com.acme:lib:1.0"), agentIvy)
@@ -250,7 +250,7 @@ func TestPostOfADirectoryAnnounces(t *testing.T) {
 	g.Want(g.Do("POST", lib, nil), 401, "")
 }
 
-// TestBrokenOffDeployCanBeDoneAgain (A4): a deploy that broke off is done again, with the same bytes or, once nobody is
+// TestBrokenOffDeployCanBeDoneAgain: a deploy that broke off is done again, with the same bytes or, once nobody is
 // at it, with others; what did not come again goes.
 func TestBrokenOffDeployCanBeDoneAgain(t *testing.T) {
 	g := newRig(t)
@@ -274,7 +274,7 @@ func TestBrokenOffDeployCanBeDoneAgain(t *testing.T) {
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0-javadoc.jar.sha1", nil), 200, sumsText("docs")["sha1"])
 }
 
-// TestVersionIsNotTakenOverDuringAnUpload (A4): nobody may take over a version while a file of it is on its way.
+// TestVersionIsNotTakenOverDuringAnUpload: nobody may take over a version while a file of it is on its way.
 func TestVersionIsNotTakenOverDuringAnUpload(t *testing.T) {
 	g := newRig(t)
 	g.put(lib+"1.0/lib-1.0.pom", "first")
@@ -297,7 +297,7 @@ func TestVersionIsNotTakenOverDuringAnUpload(t *testing.T) {
 	g.Want(g.Do("GET", lib+"1.0/lib-1.0.pom", nil), 200, "first")
 }
 
-// TestFirstSignatureStays (A4): signing again gives other bytes; beside a file that has not changed the first signature
+// TestFirstSignatureStays: signing again gives other bytes; beside a file that has not changed the first signature
 // stays.
 func TestFirstSignatureStays(t *testing.T) {
 	g := newRig(t)
@@ -319,7 +319,7 @@ func TestFirstSignatureStays(t *testing.T) {
 	wiretest.Equal[any](t, "the key of lib-1.0.jar.asc", key, "0102030405060708")
 }
 
-// TestWrongChecksumTakesItsFileOut (A5): a checksum that does not match is refused, takes its file out, and keeps its
+// TestWrongChecksumTakesItsFileOut: a checksum that does not match is refused, takes its file out, and keeps its
 // version from being announced.
 func TestWrongChecksumTakesItsFileOut(t *testing.T) {
 	g := newRig(t)
@@ -350,7 +350,7 @@ func TestWrongChecksumTakesItsFileOut(t *testing.T) {
 	g.Want(g.Ada("PUT", lib+"1.0/lib-1.0.jar.md5", "no checksum", agentMaven), 400, "This is not a md5 checksum")
 }
 
-// TestChecksumMayComeBeforeItsFile (A5): a checksum that came before its file is compared with it, and then the file
+// TestChecksumMayComeBeforeItsFile: a checksum that came before its file is compared with it, and then the file
 // itself is refused.
 func TestChecksumMayComeBeforeItsFile(t *testing.T) {
 	g := newRig(t)
@@ -364,8 +364,8 @@ func TestChecksumMayComeBeforeItsFile(t *testing.T) {
 	g.Want(g.Ada("POST", lib, nil), 201, "")
 }
 
-// TestRefusedPublisherHarmsNoOther (A5): two processes of one user put different bytes at one path; the one that is
-// refused must not, by the checksums it still sends, take the other's file out (D10).
+// TestRefusedPublisherHarmsNoOther: two processes of one user put different bytes at one path; the one that is
+// refused must not, by the checksums it still sends, take the other's file out.
 func TestRefusedPublisherHarmsNoOther(t *testing.T) {
 	g := newRig(t)
 	path := lib + "2.0-SNAPSHOT/lib-2.0-20261121.095805-1.jar"
@@ -380,7 +380,7 @@ func TestRefusedPublisherHarmsNoOther(t *testing.T) {
 	g.Want(g.Do("GET", path, nil), 200, "one")
 }
 
-// TestRepositoryOfOneKindRefusesTheOther (A4): a repository of one kind refuses the other with a 400.
+// TestRepositoryOfOneKindRefusesTheOther: a repository of one kind refuses the other with a 400.
 func TestRepositoryOfOneKindRefusesTheOther(t *testing.T) {
 	releases := newRig(t, withMaven(func(o *Options) { o.Versions = ReleasesOnly }))
 	releases.deploy("com.acme:lib:1.0")
@@ -391,7 +391,7 @@ func TestRepositoryOfOneKindRefusesTheOther(t *testing.T) {
 	snapshots.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "x"})
 }
 
-// TestRedeployReplacesFilesOfReleases (A4): where the operator allows it, whoever may write replaces files, and nothing
+// TestRedeployReplacesFilesOfReleases: where the operator allows it, whoever may write replaces files, and nothing
 // says they are final.
 func TestRedeployReplacesFilesOfReleases(t *testing.T) {
 	g := newRig(t, withMaven(func(o *Options) { o.Redeploy = true }))
@@ -414,7 +414,7 @@ func TestRedeployReplacesFilesOfReleases(t *testing.T) {
 	}
 }
 
-// TestPlainSnapshotFilesMayChange (A1): files with the plain name may change, without metadata of a snapshot.
+// TestPlainSnapshotFilesMayChange: files with the plain name may change, without metadata of a snapshot.
 func TestPlainSnapshotFilesMayChange(t *testing.T) {
 	g := newRig(t)
 	for _, body := range []string{"one", "two"} {
@@ -429,7 +429,7 @@ func TestPlainSnapshotFilesMayChange(t *testing.T) {
 	g.Want(g.Do("PUT", lib+"2-SNAPSHOT/lib-2-SNAPSHOT.jar", "three", g.As("creator")), 403, "")
 }
 
-// TestOddPOMsAreKeptOrRefused (A10): odd POMs are kept with a warning, or refused where the operator wants that.
+// TestOddPOMsAreKeptOrRefused: odd POMs are kept with a warning, or refused where the operator wants that.
 func TestOddPOMsAreKeptOrRefused(t *testing.T) {
 	g := newRig(t)
 	strict := newRig(t, withMaven(func(o *Options) { o.StrictPOMs = true }))

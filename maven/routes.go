@@ -94,7 +94,7 @@ var grammar = route.Grammar[Request]{
 }
 
 // noRoute is the error for an address that does not exist. What is written to one is a 400: clients take a 404 of a PUT
-// for a missing artifact (A8).
+// for a missing artifact.
 func noRoute(method string) error {
 	if method == http.MethodGet {
 		return problem.Errorf(problem.ErrNoRoute, "this repository has no such address")

@@ -36,7 +36,7 @@ func parseRaw(t testing.TB, method, raw string) (string, Request, error) {
 // table is the routes, compiled.
 var table = (&server{}).endpoint().Table()
 
-// TestEveryPathIsReadAndLinkedTo (A1) has every form of path that was seen on the wire.
+// TestEveryPathIsReadAndLinkedTo has every form of path that was seen on the wire.
 func TestEveryPathIsReadAndLinkedTo(t *testing.T) {
 	lib := func(q Request) Request {
 		q.Group, q.Artifact = "com.acme", "lib"

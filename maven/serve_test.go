@@ -66,7 +66,7 @@ func (g *rig) fill() {
 	g.build("com.acme:lib:2.0-SNAPSHOT", "20261121.093001-1", contents{".jar": "snapshot", ".pom": "pom"})
 }
 
-// TestHeadGetAndChecksumsAgree (H4): for every path GET and HEAD say the same, all checksums are those of what is sent,
+// TestHeadGetAndChecksumsAgree: for every path GET and HEAD say the same, all checksums are those of what is sent,
 // in headers and beside the file, and no encoding, condition or range gives other bytes.
 func TestHeadGetAndChecksumsAgree(t *testing.T) {
 	g := newRig(t)
@@ -107,7 +107,7 @@ func TestHeadGetAndChecksumsAgree(t *testing.T) {
 	}
 }
 
-// TestDownloadsCanBeResumed (A6): what the resolver sends to go on with a download, at every seventh byte.
+// TestDownloadsCanBeResumed: what the resolver sends to go on with a download, at every seventh byte.
 func TestDownloadsCanBeResumed(t *testing.T) {
 	g := newRig(t)
 	g.deploy("com.acme:lib:1.0", contents{".jar": strings.Repeat("resume me ", 30)})
@@ -137,7 +137,7 @@ func TestDownloadsCanBeResumed(t *testing.T) {
 	}
 }
 
-// TestBrowsersRunNoUploadedFile (A6): media types, and that a browser runs nothing of what was uploaded
+// TestBrowsersRunNoUploadedFile: media types, and that a browser runs nothing of what was uploaded
 // (CVE-2024-36115).
 func TestBrowsersRunNoUploadedFile(t *testing.T) {
 	g := newRig(t)
@@ -170,7 +170,7 @@ func TestBrowsersRunNoUploadedFile(t *testing.T) {
 	}
 }
 
-// TestRouterNeverRedirects (H4): the router neither cleans nor redirects; a PUT that is sent elsewhere loses its
+// TestRouterNeverRedirects: the router neither cleans nor redirects; a PUT that is sent elsewhere loses its
 // checksums.
 func TestRouterNeverRedirects(t *testing.T) {
 	g := newRig(t)
@@ -201,7 +201,7 @@ func TestRouterNeverRedirects(t *testing.T) {
 	}
 }
 
-// TestPrefixesAreForThoseWhoReadAll (A7): the list names what is there, to who may read all of it, and is absent for
+// TestPrefixesAreForThoseWhoReadAll: the list names what is there, to who may read all of it, and is absent for
 // anybody else.
 func TestPrefixesAreForThoseWhoReadAll(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
@@ -224,7 +224,7 @@ func TestPrefixesAreForThoseWhoReadAll(t *testing.T) {
 	g.Want(g.Do("GET", "/.index/nexus-maven-repository-index.properties", nil), 404, "no such address")
 }
 
-// TestCatalogListsReadableArchetypes (A9): the catalog has what is one, by packaging or by content, and what whoever
+// TestCatalogListsReadableArchetypes: the catalog has what is one, by packaging or by content, and what whoever
 // asks may read.
 func TestCatalogListsReadableArchetypes(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
@@ -247,7 +247,7 @@ func TestCatalogListsReadableArchetypes(t *testing.T) {
 	wiretest.Equal(t, "the archetypes after one was deleted", strings.Count(a.Body, "<archetype>"), 1)
 }
 
-// TestDirectoriesListWhatIsAnnounced (A9): plain links, escaped, of what is announced; and JSON for clients that accept
+// TestDirectoriesListWhatIsAnnounced: plain links, escaped, of what is announced; and JSON for clients that accept
 // it.
 func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) {
@@ -301,7 +301,7 @@ func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 	})
 }
 
-// TestVersionShowsItsInheritedPOM (A10): what a page is told of a version: its POM with what its parents say, its
+// TestVersionShowsItsInheritedPOM: what a page is told of a version: its POM with what its parents say, its
 // files, lines to copy.
 func TestVersionShowsItsInheritedPOM(t *testing.T) {
 	g := newRig(t)
@@ -364,7 +364,7 @@ func TestVersionShowsItsInheritedPOM(t *testing.T) {
 	})
 }
 
-// TestSearchFindsReadableArtifacts (A9): by words, coordinates, version and checksum, in both forms, and only what may
+// TestSearchFindsReadableArtifacts: by words, coordinates, version and checksum, in both forms, and only what may
 // be read.
 func TestSearchFindsReadableArtifacts(t *testing.T) {
 	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.secret:*"} })
@@ -425,7 +425,7 @@ func TestSearchFindsReadableArtifacts(t *testing.T) {
 	g.Do("GET", "/solrsearch/select?q=a:lib", nil).WantBody(t, `"numFound":0`)
 }
 
-// TestSearchByClassifierCountsItsVersions (A9): pages and counts are those of the versions that have the classifier.
+// TestSearchByClassifierCountsItsVersions: pages and counts are those of the versions that have the classifier.
 func TestSearchByClassifierCountsItsVersions(t *testing.T) {
 	g := newRig(t)
 	for i, files := range []contents{

@@ -1,6 +1,6 @@
 package npm
 
-// The one place that writes error bodies (A9). Clients print the text of error; some read message instead.
+// The one place that writes error bodies. Clients print the text of error; some read message instead.
 
 import (
 	"cmp"

@@ -294,7 +294,8 @@ func (s *Store) archivedUpTo(ctx context.Context, f EntryFilter, after, first ui
 	return nil
 }
 
-// cursorPrefix begins the rows of meta that hold cursors: name → the number of the last entry its reader is done with.
+// cursorPrefix begins the rows of meta that hold cursors: name → the number of the last entry its reader is done
+// with.
 const cursorPrefix = "cursor"
 
 // SetCursor notes that the reader called name is done with all entries up to seq. Entries after it are not pruned.

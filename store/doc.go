@@ -25,8 +25,9 @@
 // Parts of keys are joined by 0x00, which no name contains. Values are JSON behind one byte, the record's format (1),
 // unless said otherwise. Numbers in keys are 8 bytes, big-endian.
 //
-//	meta        "format" → number of the last migration (8 bytes) · "id" → the folder's · "secret" name → random bytes ·
-//	            "cursor" name → seq its reader is done with · "scrub" → how far it is · "txbase", "journal.month"
+//	meta        "format" → number of the last migration (8 bytes) · "id" → the folder's ·
+//	            "secret" name → random bytes · "cursor" name → seq its reader is done with ·
+//	            "scrub" → how far it is · "txbase", "journal.month"
 //	package     kind name → Package, whether it is listed, and since when and by whom its name is ours
 //	version     kind name id → Version[M]
 //	file        kind name filename → id (plain)
@@ -41,8 +42,8 @@
 //	alias       sha512 digest → sha256 digest (plain) · sha256 sha512 → "": the way back
 //	review      due digest → "": the sweeper looks at the blob at that time (Unix seconds)
 //	journal     seq → Entry; from the first that was not pruned
-//	journalindex  "package" kind name seq · "user" name seq · "op" op seq → "": the way to entries, written later than
-//	            they are, in batches; the bucket's sequence is the number up to which it is complete
+//	journalindex  "package" kind name seq · "user" name seq · "op" op seq → "": the way to entries, written later
+//	            than they are, in batches; the bucket's sequence is the number up to which it is complete
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
 //	damage      digest → what is wrong with the blob's file; nobody is given it until the same bytes come again
@@ -50,8 +51,8 @@
 //
 // # How a publish commits
 //
-//	Stage → Write… → Commit      uploads/x written and hashed, fsync, rename into blobs/, fsync of the shard folder,
-//	                             transaction {blob row, review row}
+//	Stage → Write… → Commit      uploads/x written and hashed, fsync, rename into blobs/, fsync of the shard
+//	                             folder, transaction {blob row, review row}
 //	Repo.Update → Publish        one transaction {still absent? blobs there? policies; version, files, holds, holder,
 //	                             package, counters, journal}
 //	after its fsync              generations move in memory (cached documents are outdated), OnCommit hooks, WatchJournal

@@ -38,8 +38,8 @@ func serving() group {
 				at:      func(c *Config) any { return &c.PublicURL },
 				must:    check{find: checkPublicURL}},
 			{name: "trusted-proxies", help: "addresses or CIDRs whose Forwarded headers are trusted",
-				more: "The headers `Forwarded` and `X-Forwarded-…` of these peers say which address, scheme and host the client " +
-					"used. Those of all other peers are ignored.",
+				more: "The headers `Forwarded` and `X-Forwarded-…` of these peers say which address, scheme and host the " +
+					"client used. Those of all other peers are ignored.",
 				example: "trusted-proxies: [10.0.0.0/8, 192.0.2.1]",
 				unset:   "no peer is trusted",
 				at:      func(c *Config) any { return &c.TrustedProxies }},

@@ -108,7 +108,8 @@ func (a *answer) sentence() string {
 	return text
 }
 
-// firstText finds the sentence in the error bodies of the protocols: {"error":…}, {"errors":[{"detail":…}]} and others.
+// firstText finds the sentence in the error bodies of the protocols: {"error":…}, {"errors":[{"detail":…}]} and
+// others.
 func firstText(v any) string {
 	switch v := v.(type) {
 	case string:

@@ -82,8 +82,9 @@ type Deps struct {
 	Upstreams *upstream.Registry
 }
 
-// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error Fail.
-// Credentials that are wrong are refused even where none are needed: a client must learn that its token has expired.
+// Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error
+// Fail. Credentials that are wrong are refused even where none are needed: a client must learn that its token has
+// expired.
 func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]int, len(e.Routes))}
 	if d.Store != nil && e.Kind != "" {

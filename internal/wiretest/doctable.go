@@ -17,7 +17,7 @@ import (
 const wireTitle = "// # Wire table\n"
 
 // DocTable compares the wire table in the present package's doc.go with its routes. With
-// LARDER_UPDATE set it writes it.
+// LARDER_GOLDEN=write in the environment it writes it.
 func DocTable[R any](t *testing.T, routes []wire.Route[R]) {
 	t.Helper()
 	source, err := os.ReadFile("doc.go")
@@ -33,8 +33,8 @@ func DocTable[R any](t *testing.T, routes []wire.Route[R]) {
 	if old == want {
 		return
 	}
-	if os.Getenv("LARDER_UPDATE") == "" {
-		t.Errorf("doc.go's wire table is not that of the routes; LARDER_UPDATE=1 go test -run %s writes it. It has\n"+
+	if os.Getenv("LARDER_GOLDEN") != "write" {
+		t.Errorf("doc.go's wire table is not that of the routes; LARDER_GOLDEN=write go test -run %s writes it. It has\n"+
 			"%swant\n%s",
 			t.Name(), old, want)
 		return

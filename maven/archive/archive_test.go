@@ -27,7 +27,7 @@ func class(java int) string {
 	return "\xca\xfe\xba\xbe\x00\x00" + string(binary.BigEndian.AppendUint16(nil, uint16(java+44))) + "rest"
 }
 
-// TestJarSaysWhatItIs (A10): plugin, archetype, module, and the Java release it needs.
+// TestJarSaysWhatItIs: plugin, archetype, module, and the Java release it needs.
 func TestJarSaysWhatItIs(t *testing.T) {
 	for what, c := range map[string]struct {
 		files   map[string]string
@@ -98,7 +98,7 @@ func TestHugeJarsCostLittle(t *testing.T) {
 	}
 }
 
-// TestModuleListsVariantsAndFiles (A10): those of the version; files elsewhere are left out.
+// TestModuleListsVariantsAndFiles: those of the version; files elsewhere are left out.
 func TestModuleListsVariantsAndFiles(t *testing.T) {
 	text := `{"formatVersion":"1.1","component":{"group":"com.acme"},"variants":[
 		{"name":"apiElements","files":[{"name":"lib.jar","url":"lib-1.0.jar","size":3,
@@ -143,7 +143,7 @@ func armoured(p []byte) string {
 	) + "\n=abcd\n-----END PGP SIGNATURE-----\n"
 }
 
-// TestSignatureNamesItsKey (A10): in old and new packets, armoured or not.
+// TestSignatureNamesItsKey: in old and new packets, armoured or not.
 func TestSignatureNamesItsKey(t *testing.T) {
 	created := []byte{2, 0x65, 0, 0, 0}
 	keyID := []byte{16, 1, 2, 3, 4, 5, 6, 7, 8}

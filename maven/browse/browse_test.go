@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestPageHasPlainLinks (A9): plain relative links, and names that are never markup.
+// TestPageHasPlainLinks: plain relative links, and names that are never markup.
 func TestPageHasPlainLinks(t *testing.T) {
 	d := &Directory{Path: "com/acme/"}
 	d.Add(Entry{Name: "lib/", Modified: time.Date(2026, 11, 21, 9, 30, 0, 0, time.UTC)})

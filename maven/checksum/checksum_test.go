@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestChecksumFilesOfEveryTool (A5): bare, before or after a name, or in pairs; nothing else is a checksum.
+// TestChecksumFilesOfEveryTool: bare, before or after a name, or in pairs; nothing else is a checksum.
 func TestChecksumFilesOfEveryTool(t *testing.T) {
 	hex := strings.Repeat("a1b2", 8)
 	for text, want := range map[string]string{

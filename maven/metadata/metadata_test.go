@@ -49,7 +49,7 @@ func TestGoldenMetadata(t *testing.T) {
 	}
 }
 
-// TestSentMetadataAnnouncesVersions (A4): what clients announce, in the forms of mvn, Gradle and old ones.
+// TestSentMetadataAnnouncesVersions: what clients announce, in the forms of mvn, Gradle and old ones.
 func TestSentMetadataAnnouncesVersions(t *testing.T) {
 	for text, want := range map[string]string{
 		`<metadata><groupId>g</groupId><versioning><release>1.1</release><latest>2-SNAPSHOT</latest><versions>` +

@@ -8,7 +8,7 @@ import (
 	"larder/internal/problem"
 )
 
-// TestPrefixAndGroupOfAName (A7): the line of prefixes.txt, and the name under which plugins are kept.
+// TestPrefixAndGroupOfAName: the line of prefixes.txt, and the name under which plugins are kept.
 func TestPrefixAndGroupOfAName(t *testing.T) {
 	for group, want := range map[string]string{"junit": "junit", "com.acme": "com/acme", "com.acme.tools.x": "com/acme"} {
 		if got := Prefix(group); got != want {
@@ -24,7 +24,7 @@ func TestPrefixAndGroupOfAName(t *testing.T) {
 	}
 }
 
-// TestFileNameIsTakenApartAndJoined (A1): what is known of a file by its name.
+// TestFileNameIsTakenApartAndJoined: what is known of a file by its name.
 func TestFileNameIsTakenApartAndJoined(t *testing.T) {
 	for _, c := range []struct {
 		artifact, version, file string
@@ -77,7 +77,7 @@ func TestFileNameIsTakenApartAndJoined(t *testing.T) {
 	}
 }
 
-// TestBuildsAreOrderedByTimeAndNumber (A1): what is a build of a snapshot, and which of two is newer.
+// TestBuildsAreOrderedByTimeAndNumber: what is a build of a snapshot, and which of two is newer.
 func TestBuildsAreOrderedByTimeAndNumber(t *testing.T) {
 	for id, want := range map[string]string{
 		"2.0-20261121.093001-2": "20261121.093001-000000002", "2.0-20261121.093001-1234567890": "", "2.0-SNAPSHOT": "",
@@ -98,7 +98,7 @@ func TestBuildsAreOrderedByTimeAndNumber(t *testing.T) {
 	}
 }
 
-// TestCoordinatesAllowOnlySomeCharacters (A10): those of Latin, or letters of every script.
+// TestCoordinatesAllowOnlySomeCharacters: those of Latin, or letters of every script.
 func TestCoordinatesAllowOnlySomeCharacters(t *testing.T) {
 	for _, c := range []struct {
 		group, artifact, version string

@@ -42,7 +42,7 @@ const fullPOM = `<?xml version="1.0" encoding="UTF-8"?>
   <repositories><repository><url>http://elsewhere.example.com</url></repository></repositories>
 </project>`
 
-// TestPOMFactsAreReadFromIt (A10): what is shown and found of a version is what its POM says, clipped and filled in.
+// TestPOMFactsAreReadFromIt: what is shown and found of a version is what its POM says, clipped and filled in.
 func TestPOMFactsAreReadFromIt(t *testing.T) {
 	facts, warnings := ReadFacts([]byte(fullPOM), "com.acme", "lib", "7")
 	want := &Facts{
@@ -92,7 +92,7 @@ func TestPOMFactsAreReadFromIt(t *testing.T) {
 	}
 }
 
-// TestPOMsInOldEncodings (A10): old POMs are not in UTF-8.
+// TestPOMsInOldEncodings: old POMs are not in UTF-8.
 func TestPOMsInOldEncodings(t *testing.T) {
 	for _, encoding := range []string{"ISO-8859-1", "windows-1252", "US-ASCII"} {
 		name := "J\xf6rg"

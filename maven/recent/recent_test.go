@@ -18,7 +18,7 @@ func arrived(text string, refused bool) Arrived {
 	}
 }
 
-// TestChecksumMatchesWhatTheUserPut (A5): a checksum is compared with all that one user has put at one path lately.
+// TestChecksumMatchesWhatTheUserPut: a checksum is compared with all that one user has put at one path lately.
 func TestChecksumMatchesWhatTheUserPut(t *testing.T) {
 	var a Arrivals
 	k := Key{"com/acme/lib/1/lib-1.jar", "ada"}
@@ -74,7 +74,7 @@ func TestBounded(t *testing.T) {
 	}
 }
 
-// TestSentDocumentIsRememberedForAMoment (H1): the document that went to a client is found under each of its names, for
+// TestSentDocumentIsRememberedForAMoment: the document that went to a client is found under each of its names, for
 // a moment.
 func TestSentDocumentIsRememberedForAMoment(t *testing.T) {
 	var s Sent

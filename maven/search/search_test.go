@@ -13,7 +13,7 @@ import (
 	"larder/store"
 )
 
-// TestQueriesOfSolrAreUnderstood (A9): Solr's syntax, as far as clients use it.
+// TestQueriesOfSolrAreUnderstood: Solr's syntax, as far as clients use it.
 func TestQueriesOfSolrAreUnderstood(t *testing.T) {
 	for text, want := range map[string]struct {
 		words, marks              string
@@ -40,7 +40,7 @@ func TestQueriesOfSolrAreUnderstood(t *testing.T) {
 	}
 }
 
-// TestSubjectIsFoundByNameAndText (A9): what an artifact is found by, and what is shown of it.
+// TestSubjectIsFoundByNameAndText: what an artifact is found by, and what is shown of it.
 func TestSubjectIsFoundByNameAndText(t *testing.T) {
 	s := Subject{
 		Name: "com.acme:My-Lib", Version: "1.0", Published: time.UnixMilli(5),
@@ -79,7 +79,7 @@ func TestSubjectIsFoundByNameAndText(t *testing.T) {
 	}
 }
 
-// TestXMLHoldsOnlyText (A9): what is shown is text, whatever it says.
+// TestXMLHoldsOnlyText: what is shown is text, whatever it says.
 func TestXMLHoldsOnlyText(t *testing.T) {
 	text := XML(
 		[]Hit{{ID: "g:<a>", Group: "g", Artifact: "<a>", VersionCount: 2, Endings: []string{".jar", ".<x>"}}}, 7, 5,

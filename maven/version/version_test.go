@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestOrderIsThatOfMaven (A4) is the chain that mvn's own resolver gives.
+// TestOrderIsThatOfMaven is the chain that mvn's own resolver gives.
 func TestOrderIsThatOfMaven(t *testing.T) {
 	chain := [][]string{
 		{"1.0-min"}, {"1.0-alpha-1", "1.0a1", "1.0-ALPHA-1"}, {"1.0-beta"}, {"1.0-M1", "1.0-milestone-1"}, {"1.0-rc1"},
@@ -41,7 +41,7 @@ func TestOrderIsThatOfMaven(t *testing.T) {
 	}
 }
 
-// TestSortDoesNotDependOnTheStart (A4): whatever the order at the start, the same list comes out.
+// TestSortDoesNotDependOnTheStart: whatever the order at the start, the same list comes out.
 func TestSortDoesNotDependOnTheStart(t *testing.T) {
 	want := []string{"1.0-alpha-1", "1.0-SNAPSHOT", "1", "1.0", "1.0.0", "1.0.1", "1.9", "1.10", "2.0-SNAPSHOT", "", "x"}
 	Sort(want)

@@ -14,8 +14,8 @@ package disk
 //	renameat(uploads/NAME, blobs/sha256/ab/abcd…)  under the stripe of the digest
 //	fsync(blobs/sha256/ab)                         one fsync serves all callers whose rename came before it started
 //
-// and its end: the record is deleted and committed first, then unlinkat(blobs/sha256/ab/abcd…). Neither unlinks nor the
-// entries of uploads/ are synced: what a crash brings back is a file without a record, which is moved aside later:
+// and its end: the record is deleted and committed first, then unlinkat(blobs/sha256/ab/abcd…). Neither unlinks nor
+// the entries of uploads/ are synced: what a crash brings back is a file without a record, which is moved aside later:
 //
 //	utimensat(blobs/sha256/ab/abcd…)               now: a crash before the rename leaves a file that is young again
 //	renameat(blobs/sha256/ab/abcd…, orphans/abcd…) under the stripe of the digest; back the same way
