@@ -57,7 +57,8 @@ func newServer(d wire.Deps, o Options) *server {
 
 func (s *server) endpoint() wire.Endpoint[Request] {
 	return wire.Endpoint[Request]{
-		Kind: store.Composer, Routes: s.routes(), Grammar: grammar, Target: target, Writer: mayWrite, Fail: fail,
+		Kind: store.Composer, Routes: s.routes(), Grammar: grammar, Shortcut: shortcut, Target: target,
+		Writer: mayWrite, Fail: fail,
 	}
 }
 

@@ -4,6 +4,7 @@ package composer
 // and a version may have some.
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -87,6 +88,24 @@ var grammar = route.Grammar[Request]{
 		"composer.audit":          {Parse: (*Request).parseAudit, Format: (*Request).formatAudit},
 		"composer.changes":        {Parse: (*Request).parseChanges, Format: (*Request).formatChanges},
 	},
+}
+
+// shortcut reads the paths of nearly every request without the table: documents of packages, and the root.
+func shortcut(method, path string) (op string, q Request, ok bool) {
+	q.Since = -1
+	if method != http.MethodGet && method != http.MethodHead {
+		return "", Request{}, false
+	}
+	if path == root+"/packages.json" {
+		return "composer.root", q, true
+	}
+	rest, ok := strings.CutPrefix(path, root+"/p2/")
+	name, isJSON := strings.CutSuffix(rest, ".json")
+	if !ok || !isJSON || !names.IsPlain(strings.TrimSuffix(name, "~dev")) {
+		return "", Request{}, false
+	}
+	q.Name, q.Branches = strings.CutSuffix(name, "~dev")
+	return "composer.metadata", q, true
 }
 
 func badPath(format string, args ...any) error {

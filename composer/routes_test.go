@@ -204,6 +204,75 @@ func TestPathsThatAreRefused(t *testing.T) {
 // TestDocTable: the table of the package comment is that of the routes.
 func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
+// TestShortcutSaysWhatTheTableSays has every path of up to four components out of those that mean something anywhere.
+func TestShortcutSaysWhatTheTableSays(t *testing.T) {
+	check, taken := wiretest.Shortcut((&server{}).endpoint()), 0
+	for _, path := range wiretest.Paths(root, 4, "", "p2", "a", "a.json", "a~dev.json", "a.json~dev.json", "~dev.json",
+		".json",
+		"packages.json", "A", "..", "a%2fa.json", "nul.json", "con") {
+		if check(t, "GET", path) {
+			taken++
+		}
+	}
+	if taken < 15 {
+		t.Errorf("the shortcut was taken %d times, want at least 15", taken)
+	}
+}
+
+// TestShortcutIsForInstalls: it is taken for what nearly every request of an install asks.
+func TestShortcutIsForInstalls(t *testing.T) {
+	check := wiretest.Shortcut((&server{}).endpoint())
+	for line, want := range map[string]bool{
+		"GET /p2/acme/demo.json":         true,
+		"HEAD /p2/acme/demo.json":        true,
+		"GET /p2/acme/demo~dev.json":     true,
+		"GET /packages.json":             true,
+		"GET /p2/Acme/demo.json":         false,
+		"GET /p2/acme%2fdemo.json":       false,
+		"GET /p2/acme/demo%7Edev.json":   false,
+		"GET /p2/acme/demo~dev~dev.json": false,
+		"GET /p2/acme/demo.json.json":    false,
+		"GET /p2/acme/~dev.json":         false,
+		"GET /p2/acme/demo.json/":        false,
+		"GET /p2/a/b/c.json":             false,
+		"GET /p2/nul/demo.json":          false,
+		"GET /packages.json/":            false,
+		"GET /":                          false,
+		"GET ":                           false,
+		"PUT /packages.json":             false,
+		"POST /p2/acme/demo.json":        false,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		if taken := check(t, method, root+path); taken != want {
+			t.Errorf("%s: the shortcut is taken: %t, want %t", line, taken, want)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for name, path := range map[string]string{
+		"root": "/packages.json", "releases": "/p2/acme/demo.json", "branches": "/p2/acme/demo~dev.json",
+	} {
+		path = root + path
+		b.Run("shortcut/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, ok := shortcut("GET", path); !ok {
+					b.Fatal("not taken")
+				}
+			}
+		})
+		b.Run("table/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := table.Parse("GET", path, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/composer/", "/composer/packages.json", "/composer/p2/acme/demo.json", "/composer/p2/acme/demo~dev.json",

@@ -60,7 +60,8 @@ func New(d wire.Deps, o Options) wire.Protocol {
 
 func (s *server) endpoint() wire.Endpoint[Request] {
 	return wire.Endpoint[Request]{
-		Kind: store.NPM, Routes: s.routes(), Grammar: grammar, Target: target, Writer: account.MayWrite, Fail: fail,
+		Kind: store.NPM, Routes: s.routes(), Grammar: grammar, Shortcut: shortcut, Target: target,
+		Writer: account.MayWrite, Fail: fail,
 	}
 }
 

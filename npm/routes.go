@@ -5,6 +5,7 @@ package npm
 
 import (
 	"errors"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -69,6 +70,31 @@ var grammar = route.Grammar[Request]{
 		"npm.tokens":    page("page", "perPage", "", maxTokens, maxTokens),
 		"npm.search":    page("from", "size", "text", defaultPageSize, maxPageSize),
 	},
+}
+
+// shortcut reads the paths of nearly every request without the table: packages and tarballs, without escapes but that
+// of a scope's slash.
+func shortcut(method, path string) (op string, q Request, ok bool) {
+	rest, ok := strings.CutPrefix(path, root+"/")
+	if !ok || method != http.MethodGet && method != http.MethodHead {
+		return "", q, false
+	}
+	op = "npm.packument"
+	q.Name = rest
+	if name, file, cut := strings.Cut(rest, "/-/"); cut {
+		op = "npm.tarball"
+		q.Name, q.File = name, file
+		if names.CheckFile(file) != nil || file == "." || file == ".." {
+			return "", Request{}, false
+		}
+	}
+	if i := strings.IndexByte(q.Name, '%'); i > 0 {
+		if escape := q.Name[i:]; len(escape) < 3 || escape[1] != '2' || escape[2]|0x20 != 'f' {
+			return "", Request{}, false
+		}
+		q.Name = q.Name[:i] + "/" + q.Name[i+3:]
+	}
+	return op, q, q.Name != "-" && names.Check(q.Name) == nil
 }
 
 // text is a field that takes any value.

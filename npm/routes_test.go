@@ -183,6 +183,75 @@ func TestPathAttacksReachNoHandler(t *testing.T) {
 // TestDocTable: the table of the package comment is that of the routes.
 func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
+// TestShortcutSaysWhatTheTableSays has every path of up to four components out of those that mean something anywhere.
+func TestShortcutSaysWhatTheTableSays(t *testing.T) {
+	check, taken := wiretest.Shortcut((&server{}).endpoint()), 0
+	for _, path := range wiretest.Paths(root, 4, "", "a", "-", "@a", "@", "@a%2fa", "@a%2Fa%2fa", "a%2fa", "%2f", "..",
+		".", "-rev", "package", "@a/-/@", "%2e", "a\x00") {
+		if check(t, "GET", path) {
+			taken++
+		}
+	}
+	if taken < 40 {
+		t.Errorf("the shortcut was taken %d times, want at least 40", taken)
+	}
+}
+
+// TestShortcutIsForInstalls: it is taken for what nearly every request of an install asks.
+func TestShortcutIsForInstalls(t *testing.T) {
+	check := wiretest.Shortcut((&server{}).endpoint())
+	for line, want := range map[string]bool{
+		"GET /demo":                          true,
+		"HEAD /demo":                         true,
+		"GET /@sc/demo":                      true,
+		"GET /@sc%2fdemo":                    true,
+		"GET /@sc%2Fdemo":                    true,
+		"GET /demo/-/demo-1.0.0.tgz":         true,
+		"GET /@sc/demo/-/demo-1.0.0.tgz":     true,
+		"GET /@sc%2fdemo/-/demo-1.0.0.tgz":   true,
+		"GET /@sc/demo/-/@sc/demo-1.0.0.tgz": false,
+		"GET /%40sc%2fdemo":                  false,
+		"GET /@sc%252fdemo":                  false,
+		"GET /@sc%2":                         false,
+		"GET /demo/":                         false,
+		"GET /demo/1.0.0":                    false,
+		"GET /-/ping":                        false,
+		"GET /":                              false,
+		"GET ":                               false,
+		"PUT /demo":                          false,
+		"DELETE /demo/-/demo-1.0.0.tgz":      false,
+	} {
+		method, path, _ := strings.Cut(line, " ")
+		if taken := check(t, method, root+path); taken != want {
+			t.Errorf("%s: the shortcut is taken: %t, want %t", line, taken, want)
+		}
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	for name, path := range map[string]string{
+		"plain": "/demo", "scoped": "/@sc%2fdemo", "file": "/demo/-/demo-1.0.0.tgz",
+	} {
+		path = root + path
+		b.Run("shortcut/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, ok := shortcut("GET", path); !ok {
+					b.Fatal("not taken")
+				}
+			}
+		})
+		b.Run("table/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := table.Parse("GET", path, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"/npm/", "/npm/@sc%2fdemo", "/npm/@sc/demo/-/@sc/demo-1.0.0.tgz", "/npm/npm/@sc/demo/-/demo-1.0.0.tgz/-rev/1-a",

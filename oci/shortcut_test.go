@@ -4,50 +4,23 @@ package oci
 
 import (
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 
+	"larder/internal/wiretest"
 	"larder/oci/names"
 )
 
 // checkShortcut compares the shortcut with the table, and reports whether it was taken.
-func checkShortcut(t *testing.T, method, path string) (taken bool) {
-	t.Helper()
-	op, q, taken := shortcut(method, path)
-	if !taken {
-		return false
-	}
-	wantOp, want, err := parse(method, path, nil)
-	if err != nil || op != wantOp || !reflect.DeepEqual(q, want) {
-		t.Errorf("%s %q by the shortcut: %s %+v, by the table: %s %+v %v", method, path, op, q, wantOp, want, err)
-	}
-	return true
-}
-
-// pathsOf are all paths of up to n of the given components below a root.
-func pathsOf(n int, components []string) (paths []string) {
-	last := []string{""}
-	for range n {
-		var longer []string
-		for _, p := range last {
-			for _, c := range components {
-				longer = append(longer, p+"/"+c)
-			}
-		}
-		paths, last = append(paths, longer...), longer
-	}
-	return paths
-}
+var checkShortcut = wiretest.Shortcut((&server{}).endpoint())
 
 // TestShortcutSaysWhatTheTableSays has every path of up to five components out of those that mean something anywhere.
 func TestShortcutSaysWhatTheTableSays(t *testing.T) {
-	components := []string{
-		"", "a", "manifests", "blobs", "uploads", "tags", "list", "_oci", "latest", ".", "%2e", someDigest,
-	}
+	paths := wiretest.Paths(rootV2, 5,
+		"", "a", "manifests", "blobs", "uploads", "tags", "list", "_oci", "latest", ".", "%2e", someDigest)
 	taken := 0
-	for _, path := range pathsOf(5, components) {
-		if checkShortcut(t, http.MethodGet, rootV2+path) {
+	for _, path := range paths {
+		if checkShortcut(t, http.MethodGet, path) {
 			taken++
 		}
 	}

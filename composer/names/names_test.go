@@ -3,6 +3,7 @@ package names
 // What is a name of a package, and what is not.
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -22,5 +23,25 @@ func TestNames(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q %v", name, got, err)
 		}
+	}
+}
+
+// TestEveryShortNameIsJudgedByTheRule compares with Composer's rule as it is published, a regular expression.
+func TestEveryShortNameIsJudgedByTheRule(t *testing.T) {
+	rule := regexp.MustCompile(`^[a-z0-9]([_.-]?[a-z0-9]+)*/[a-z0-9](([_.]|-{1,2})?[a-z0-9]+)*$`)
+	names := []string{""}
+	for range 7 {
+		for _, n := range names {
+			if want := rule.MatchString(n); IsPlain(n) != want {
+				t.Errorf("%q is a name: %t, want %t", n, !want, want)
+			}
+		}
+		var longer []string
+		for _, n := range names {
+			for _, c := range "a/-._" {
+				longer = append(longer, n+string(c))
+			}
+		}
+		names = longer
 	}
 }

@@ -26,25 +26,30 @@ func Split(name string) (scope, base string) {
 // Check accepts every name that was ever legal on the public registry, so that old packages can be kept here too.
 func Check(name string) error {
 	scope, base := Split(name)
-	parts := []string{base}
-	if scope != "" {
-		parts = append(parts, scope[1:])
-	}
 	if len(name) > maxNameLen {
 		return problem.Errorf(problem.ErrInvalid, "A package name has at most %d characters.", maxNameLen)
 	}
-	for _, p := range parts {
-		if p == "" || p == "." || p == ".." || strings.Trim(p, nameChars) != "" {
-			return problem.Errorf(problem.ErrInvalid, "%.214q is not a package name.", name)
-		}
-	}
-	if strings.HasPrefix(base, ".") || name == "node_modules" || name == "favicon.ico" {
+	if !isPart(base) || scope != "" && !isPart(scope[1:]) || base[0] == '.' || name == "node_modules" ||
+		name == "favicon.ico" {
 		return problem.Errorf(problem.ErrInvalid, "%.214q is not a package name.", name)
 	}
 	return nil
 }
 
-const nameChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!'()*"
+// isPart looks at a scope without its at sign, or at what follows it.
+func isPart(s string) bool { return s != "" && s != "." && s != ".." && consistsOf(s, "-._~!'()*") }
+
+// consistsOf says whether s has ASCII letters, digits and these characters only.
+func consistsOf(s, others string) bool {
+	for i := range len(s) {
+		c := s[i]
+		lower := c | 0x20
+		if !('a' <= lower && lower <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(others, c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // CheckNew is the rule for names that do not exist yet.
 func CheckNew(name string) error {
@@ -106,7 +111,7 @@ func looksLikeRange(s string) bool {
 
 // CheckFile accepts the names tarballs have.
 func CheckFile(name string) error {
-	if name == "" || len(name) > maxNameLen+maxVersion+5 || strings.Trim(name, nameChars+"+@") != "" {
+	if name == "" || len(name) > maxNameLen+maxVersion+5 || !consistsOf(name, "-._~!'()*+@") {
 		return problem.Errorf(problem.ErrBadPath, "the file name is malformed")
 	}
 	return nil
