@@ -27,7 +27,7 @@ var (
 	flagged       = regexp.MustCompile(`(?i)@(?:stable|rc|beta|alpha|dev)$`)
 	buildMetadata = regexp.MustCompile(`^([^,\s+]+)\+[^\s]+$`)
 	classical     = regexp.MustCompile(`(?i)^v?(\d{1,5})(\.\d+)?(\.\d+)?(\.\d+)?` + modifier + `$`)
-	dated         = regexp.MustCompile(`(?i)^v?(\d{4}(?:[.:-]?\d{2}){1,6}(?:[.:-]?\d{1,3})?)` + modifier + `$`)
+	dated         = regexp.MustCompile(`(?i)^v?(\d{4}(?:[.:-]?\d{2}){1,6}(?:[.:-]?\d{1,3}){0,2})` + modifier + `$`)
 	suffixedDev   = regexp.MustCompile(`(?i)^(.*?)[.-]?dev$`)
 	numericBranch = regexp.MustCompile(`(?i)^v?(\d+)(\.(?:\d+|[x*]))?(\.(?:\d+|[x*]))?(\.(?:\d+|[x*]))?$`)
 	notDigit      = regexp.MustCompile(`\D`)

@@ -60,6 +60,8 @@ type Config struct {
 
 	Upstream  map[store.Kind]string // the short form: one by kind, before those of Upstreams
 	Upstreams []Upstream            // those of one kind are asked in this order
+	// FurtherUpstreams are those of flags beyond the first of a kind, between the two.
+	FurtherUpstreams []Upstream
 	Copies    upstream.Options      // without its Upstreams: UpstreamOptions fills them in
 }
 

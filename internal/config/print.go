@@ -46,6 +46,7 @@ func (c Config) MarshalJSON() ([]byte, error) {
 // document has the settings of the file in the order of the rows.
 func (c Config) document() document {
 	var doc document
+	c.Upstreams = append(c.furtherUpstreams(), c.Upstreams...)
 	for _, s := range settings() {
 		if !s.in(fromFile) {
 			continue

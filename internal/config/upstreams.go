@@ -38,7 +38,8 @@ func upstreamSettings() group {
 		})
 	}
 	g.rows = append(g.rows, setting{name: "upstream", help: "keep copies of a remote registry, as `KIND=URL`; repeatable",
-		more:  "The flag, or a variable with commas between several, for what the file has as `upstream.KIND`.",
+		more: "The flag, or a variable with commas between several, for what the file has as `upstream.KIND`. Those of " +
+			"one kind are asked in the order given, before those of `upstreams`.",
 		unset: "none", only: fromFlag | fromVariable,
 		at: func(c *Config) any { return &upstreams{c} },
 	}, setting{name: "upstreams", only: fromFile, help: "remote registries in full",
@@ -141,7 +142,8 @@ func remoteFields() []field[Upstream] {
 	}
 }
 
-// upstreams is the flag form KIND=URL of Config.Upstream; upstreamURL is one entry of it.
+// upstreams is the flag form KIND=URL: the first of a kind is an entry of Config.Upstream, others are those of
+// Config.FurtherUpstreams. upstreamURL is one entry of Config.Upstream.
 type upstreams struct{ c *Config }
 
 func (v *upstreams) Set(s string) error { return v.setAll(splitList(s)) }
@@ -150,15 +152,20 @@ func (v *upstreams) Type() string       { return "kind=url" }
 
 func (v *upstreams) setAll(items []string) error {
 	all := make(map[store.Kind]string)
+	var further []Upstream
 	for _, item := range items {
 		name, url, ok := strings.Cut(item, "=")
 		k, err := store.ParseKind(name)
 		if !ok || url == "" || err != nil {
 			return fmt.Errorf("%q is not KIND=URL with one of the kinds %s", item, kindNames())
 		}
-		all[k] = url
+		if all[k] == "" {
+			all[k] = url
+			continue
+		}
+		further = append(further, Upstream{Config: upstream.Config{Kind: k, URL: url}})
 	}
-	v.c.Upstream = all
+	v.c.Upstream, v.c.FurtherUpstreams = all, further
 	return nil
 }
 
@@ -197,7 +204,26 @@ func (c Config) allUpstreams() []Upstream {
 	for _, k := range slices.Sorted(maps.Keys(c.Upstream)) {
 		all = append(all, Upstream{Config: upstream.Config{Kind: k, URL: c.Upstream[k]}})
 	}
-	return append(all, c.Upstreams...)
+	return append(append(all, c.furtherUpstreams()...), c.Upstreams...)
+}
+
+// furtherUpstreams are those of flags beyond the first of each kind. A flag gives no name: where two are on one host,
+// the second is also called by its path.
+func (c Config) furtherUpstreams() []Upstream {
+	taken := map[string]bool{}
+	for k, url := range c.Upstream {
+		taken[string(k)+" "+hostOf(url)] = true
+	}
+	list := slices.Clone(c.FurtherUpstreams)
+	for i, u := range list {
+		if id := string(u.Kind) + " " + hostOf(u.URL); !taken[id] {
+			taken[id] = true
+			continue
+		}
+		_, rest, _ := strings.Cut(u.URL, "://")
+		list[i].Name = strings.ReplaceAll(strings.Trim(rest, "/"), "/", "-")
+	}
+	return list
 }
 
 // config translates u and reads its secrets.
@@ -260,8 +286,8 @@ func secret(value, file string) (string, error) {
 func checkUpstreams(c *Config, p *Problems) {
 	seen := map[string]bool{}
 	for i, u := range c.allUpstreams() {
-		at := fmt.Sprintf("upstreams[%d]", i-len(c.Upstream))
-		if i < len(c.Upstream) {
+		at := fmt.Sprintf("upstreams[%d]", i-len(c.Upstream)-len(c.FurtherUpstreams))
+		if i < len(c.Upstream)+len(c.FurtherUpstreams) {
 			at = "upstream." + string(u.Kind)
 		}
 		p.check(u.Kind != "", "%s needs a kind, one of %s", at, kindNames())

@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"larder/store"
 	"larder/upstream"
@@ -155,6 +158,37 @@ func TestUpstreamFlagReplacesTheShortForm(t *testing.T) {
 	}
 	if want := []string{"https://index.example.com", "https://flag.example.com"}; !reflect.DeepEqual(urls, want) {
 		t.Errorf("%q, want %q: what is given on the command line replaces all of the file's", urls, want)
+	}
+}
+
+// TestUpstreamFlagsOfOneKindAllCount: they are asked in the order given, each under a name of its own, and what is
+// printed as a file has them all.
+func TestUpstreamFlagsOfOneKindAllCount(t *testing.T) {
+	flags := []string{"--upstream", "maven=https://a.example.com/x", "--upstream", "npm=https://n.example.com",
+		"--upstream", "maven=https://b.example.com", "--upstream", "maven=https://a.example.com/y/z"}
+	want := []string{"maven a.example.com", "maven b.example.com", "maven a.example.com-y-z", "maven last",
+		"npm n.example.com"}
+	const file = "upstreams: [{kind: maven, name: last, url: \"https://c.example.com\"}]\n"
+	called := func(list []upstream.Config) (names []string) {
+		for _, u := range list {
+			names = append(names, string(u.Kind)+" "+u.Name)
+		}
+		slices.SortStableFunc(names, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
+		return names
+	}
+	if got := called(remotes(t, file, flags...)); !reflect.DeepEqual(got, want) {
+		t.Errorf("%q are asked, want %q", got, want)
+	}
+	c, err := load(t, file, nil, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := called(remotes(t, string(printed))); !reflect.DeepEqual(got, want) {
+		t.Errorf("what is printed asks %q, want %q", got, want)
 	}
 }
 
