@@ -59,11 +59,12 @@ func TestStatusSaysWhyAnUpstreamIsNotAsked(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	g.origin.fails()
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		if _, _, err := g.doc(name); !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
+	g.settled(g.set.list[0].breaker)
 	got := g.statusOf()
 	if !got.Open || !strings.Contains(got.Error, "answered 500") || !got.Until.Equal(g.clock.Now().Add(firstPause)) {
 		t.Errorf("open %t until %s because %q, want true until %s because of a 500",
@@ -78,12 +79,13 @@ func TestUpstreamSwitchedOnIsAskedAgainAtOnce(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	g.origin.fails()
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
 		if _, _, err := g.doc(name); !errors.Is(err, ErrUnavailable) {
 			t.Fatal(err)
 		}
 	}
 	u := g.reg.Find(store.NPM, "main")[0]
+	g.settled(u.breaker)
 	u.SetOffline(true)
 	if _, _, err := g.doc("demo"); !errors.Is(err, ErrOffline) {
 		t.Errorf("switched off: %v, want ErrOffline", err)

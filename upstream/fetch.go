@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
@@ -185,26 +186,84 @@ func (e *retryAfter) Unwrap() error { return &e.statusError }
 // once sends one request and checks the status of the answer.
 func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
 	at := u.breakerOf(q.ref)
-	gen, wait := at.ask()
+	p, wait := at.ask()
+	if known := at.known(); p.probe && known.ref != "" {
+		p, wait = u.try(ctx, at, p, known)
+	}
 	if wait > 0 {
 		return nil, &errBreaker{wait}
 	}
 	resp, err := u.send(ctx, q, deadline)
-	if ctx.Err() != nil {
-		at.cancel(gen)
-	} else {
-		at.report(gen, hostTrouble(err))
+	end := outcomeOf(err)
+	switch {
+	case ctx.Err() != nil, errors.Is(err, errBusy):
+		at.cancel(p)
+	case at.report(p, pathOf(q.ref), end, err):
+		u.doubt(ctx, at, p, q.ref)
+	case err == nil && !Absent(resp.StatusCode):
+		at.worked(q)
 	}
 	return resp, err
 }
 
-// breakerOf is the breaker of the host that an absolute URL names.
+// probe asks for something that has been answered before, taking no place.
+func (u *Upstream) probe(ctx context.Context, q request) error {
+	resp, err := u.exchange(ctx, q, time.Now().Add(Budget))
+	if err != nil {
+		return err
+	}
+	if err := statusProblem(u, resp); err != nil {
+		return redirected(resp.Request.URL.String(), hostOf(q.ref), err)
+	}
+	resp.Body.Close()
+	return nil
+}
+
+// try sends known as the probe of a breaker that is open, and asks once more for leave. Where nothing is known to work
+// the request at hand is the probe.
+func (u *Upstream) try(ctx context.Context, at *breaker, p pass, known request) (pass, time.Duration) {
+	err := u.probe(ctx, known)
+	if ctx.Err() != nil {
+		at.cancel(p)
+		return p, retrySoon
+	}
+	at.report(p, pathOf(known.ref), outcomeOf(err), err)
+	return at.ask()
+}
+
+// doubt finds out in the background whether the origin of ref, of which many paths failed, is in trouble altogether.
+func (u *Upstream) doubt(ctx context.Context, at *breaker, p pass, ref string) {
+	q := at.known()
+	if q.ref == "" {
+		q.method, q.ref = http.MethodGet, u.checkURL()
+		if to, err := url.Parse(ref); err == nil && at != u.breaker {
+			q.ref = origin(to) + "/"
+		}
+	}
+	ctx, done := u.detach(ctx)
+	go func() {
+		defer done()
+		err := u.probe(ctx, q)
+		at.confirm(p, outcomeOf(err), err)
+	}()
+}
+
+// breakerOf is the breaker of the origin that an absolute URL names.
 func (u *Upstream) breakerOf(ref string) *breaker {
-	host := hostOf(ref)
-	if host == "" || host == u.base.Host {
+	to, err := url.Parse(ref)
+	if err != nil || to.Host == "" || origin(to) == origin(u.base) {
 		return u.breaker
 	}
-	return u.others.of(host, u.now)
+	return u.others.of(origin(to), u.now)
+}
+
+// pathOf is the path of an absolute URL.
+func pathOf(ref string) string {
+	to, err := url.Parse(ref)
+	if err != nil {
+		return ref
+	}
+	return to.Path
 }
 
 // hostOf is the host and port of an absolute URL, "" of anything else.
@@ -234,21 +293,45 @@ func redirected(at, asked string, err error) error {
 	return err
 }
 
-// hostTrouble is err when it says that the host is in trouble: not what one path of it answers, and not what we
-// refused.
-func hostTrouble(err error) error {
+// unconnected is a request that got no connection: nobody listens, or TLS failed.
+type unconnected struct{ error }
+
+func (e *unconnected) Unwrap() error { return e.error }
+
+// asideError is trouble with a host that is not the one to be asked.
+type asideError struct{ error }
+
+func (e *asideError) Unwrap() error { return e.error }
+
+// realmTrouble is err, which kept us from getting a token, attributed to whoever gives out tokens.
+func (u *Upstream) realmTrouble(err error) error {
+	u.tokens.mu.Lock()
+	realm := u.tokens.challenge.realm
+	u.tokens.mu.Unlock()
+	if hostOf(realm) == u.base.Host {
+		return err
+	}
+	return &asideError{err}
+}
+
+// outcomeOf classifies err: not every trouble is the host's that was asked, and not what we refused.
+func outcomeOf(err error) outcome {
 	var status *statusError
 	var away *redirectedError
+	var aside *asideError
+	var none *unconnected
 	switch {
-	case errors.As(err, &away):
-		return nil
+	case err == nil, errors.As(err, &away), errors.As(err, &aside):
+		return answered
 	case errors.As(err, &status) && status.code < http.StatusInternalServerError &&
 		status.code != http.StatusTooManyRequests:
-		return nil
-	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects), errors.Is(err, errBusy):
-		return nil
+		return answered
+	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects):
+		return answered
+	case errors.As(err, &none):
+		return refused
 	}
-	return err
+	return failed
 }
 
 // errBusy: so many requests are under way that this one did not get a place in time.
@@ -314,10 +397,15 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 	if u.conf.Kind == store.OCI && u.conf.Token == "" {
 		if err := u.bearer(ctx, r, q.scope); err != nil {
 			cancel()
-			return nil, err
+			return nil, u.realmTrouble(err)
 		}
 	}
 	u.Counts.Requests.Add(1)
+	connected := false
+	r = r.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { connected = false },
+		GotConn: func(httptrace.GotConnInfo) { connected = true },
+	}))
 	resp, err := u.client.Do(r)
 	if !timer.Stop() && err == nil {
 		resp.Body.Close()
@@ -326,6 +414,9 @@ func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) 
 	if err != nil {
 		cancel()
 		var failed *url.Error
+		if !connected {
+			err = &unconnected{err}
+		}
 		if errors.As(err, &failed) {
 			err = redirected(failed.URL, r.URL.Host, err)
 		}

@@ -300,7 +300,7 @@ func TestCredentialsDoNotFollowRedirects(t *testing.T) {
 // TestTroubleOfARedirectsTargetIsNotTheRegistrys: the host that redirected did its part.
 func TestTroubleOfARedirectsTargetIsNotTheRegistrys(t *testing.T) {
 	err := redirected("http://files.example.com/x", "registry.example.com", &statusError{500, "files.example.com"})
-	if hostTrouble(err) != nil {
+	if outcomeOf(err) != answered {
 		t.Errorf("%v counts against the registry", err)
 	}
 	if text := err.Error(); text != "redirected to files.example.com: files.example.com answered 500" {
@@ -311,20 +311,24 @@ func TestTroubleOfARedirectsTargetIsNotTheRegistrys(t *testing.T) {
 		t.Errorf("the reason is lost: %v", err)
 	}
 	same := redirected("http://registry.example.com/x", "registry.example.com", reason)
-	if hostTrouble(same) == nil {
+	if outcomeOf(same) != failed {
 		t.Errorf("%v does not count against the registry", same)
 	}
 	for _, harmless := range []error{
-		&statusError{404, "x"}, &statusError{403, "x"}, ErrElsewhere, errAddress, errRedirects, errBusy, nil,
+		&statusError{404, "x"}, &statusError{403, "x"}, ErrElsewhere, errAddress, errRedirects, nil,
+		&asideError{&unconnected{errDown}},
 		fmt.Errorf("%w: %w", errors.New("get"), &url.Error{Op: "Get", Err: errAddress}),
 	} {
-		if hostTrouble(harmless) != nil {
+		if outcomeOf(harmless) != answered {
 			t.Errorf("%v counts against the host", harmless)
 		}
 	}
 	for _, trouble := range []error{&statusError{500, "x"}, &statusError{429, "x"}, context.DeadlineExceeded} {
-		if hostTrouble(trouble) == nil {
+		if outcomeOf(trouble) != failed {
 			t.Errorf("%v does not count against the host", trouble)
 		}
+	}
+	if got := outcomeOf(fmt.Errorf("get: %w", &unconnected{context.DeadlineExceeded})); got != refused {
+		t.Errorf("no connection is %d, want %d", got, refused)
 	}
 }

@@ -3,6 +3,7 @@ package upstream
 // This file has one remote registry: its client, where it may lead, and its credentials.
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -27,8 +28,10 @@ type Upstream struct {
 	gone    bool   // it is not configured, only copies of it are here
 	base    *url.URL
 	client  *http.Client
-	breaker *breaker // of the registry's own host
-	others  breakers // of the hosts that its documents name
+	breaker *breaker // of the registry's own origin
+	others  breakers // of the origins that its documents name
+	// detach is the registry's: for work that outlives a request.
+	detach  func(ctx context.Context) (context.Context, func())
 	tokens  tokens
 	gate    gate        // of this host
 	wide    gate        // of this host, while it speaks HTTP/2

@@ -74,6 +74,7 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 		if err != nil {
 			return nil, err
 		}
+		u.detach = r.detach
 		set := r.sets[c.Kind]
 		if set == nil {
 			set = newSet(r, c.Kind)

@@ -219,9 +219,10 @@ func TestHostThatFailsIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
-	for i := range 3 {
+	for i := range minFailures {
 		g.doc("demo" + strconv.Itoa(i))
 	}
+	g.settled(g.set.list[0].breaker)
 	before := g.origin.asked.Load()
 	start := time.Now()
 	if _, _, err := g.doc("another"); !errors.Is(err, ErrUnavailable) || g.origin.asked.Load() != before ||
