@@ -46,7 +46,7 @@ type server struct {
 
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
-	s := &server{opt: o.WithDefaults(), audit: audit.New(d.Store)}
+	s := &server{opt: o.WithDefaults()}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.NPM, Type: typePackage, Path: root, Private: true,
 		Upstream: upstream.Protocol{
@@ -54,6 +54,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 		},
 	})
+	s.audit = audit.New(d.Store, s.Up)
 	s.account = account.New(d.Auth, s.Path(), s.URL)
 	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: s.endpoint().Handler(d)}
 }

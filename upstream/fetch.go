@@ -3,6 +3,7 @@ package upstream
 // This file sends one request: retries, time limits, and which answers count.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -76,6 +78,7 @@ type request struct {
 	ref    string // absolute, or relative to the registry
 	method string // "": GET
 	header http.Header
+	body   []byte // of a POST
 	scope  string // of the token, for container registries
 	// idle is how long the body may pause; 0: idleBody.
 	idle time.Duration
@@ -155,6 +158,11 @@ func (u *Upstream) unavailable(err error, wait time.Duration) error {
 
 const maxTries = 3
 
+// final are the refusals that come again however often one asks.
+var final = []int{
+	http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotImplemented,
+}
+
 // backoff says whether and when to try again: not when trying cannot help.
 func backoff(err error, try int) (time.Duration, bool) {
 	var closed *errBreaker
@@ -166,7 +174,7 @@ func backoff(err error, try int) (time.Duration, bool) {
 		return closed.wait, false
 	case errors.As(err, &later):
 		return later.after, try+1 < maxTries
-	case errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden):
+	case errors.As(err, &status) && slices.Contains(final, status.code):
 		return 0, false
 	case errors.Is(err, ErrElsewhere), errors.Is(err, errRedirects):
 		return 0, false
@@ -384,7 +392,7 @@ func (p *place) Close() error {
 func (u *Upstream) exchange(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	timer := time.AfterFunc(time.Until(deadline), cancel)
-	r, err := http.NewRequestWithContext(ctx, q.method, q.ref, nil)
+	r, err := http.NewRequestWithContext(ctx, q.method, q.ref, bytes.NewReader(q.body))
 	if err != nil {
 		cancel()
 		return nil, err

@@ -1,5 +1,5 @@
-// Package advisory keeps the security advisories that an operator loads for a kind. Audits are answered from these
-// alone, so that no name of a private package is sent to anybody.
+// Package advisory keeps the security advisories that an operator loads for a kind. Audits of packages that are of this
+// registry are answered from these alone, so that no name of a private package is sent to anybody.
 package advisory
 
 import (

@@ -1,7 +1,9 @@
-// Package audit answers npm audit from the advisories that an operator has loaded: nobody else is asked.
+// Package audit answers npm audit from the advisories that an operator has loaded, and from what upstreams know of the
+// packages that are theirs.
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +16,7 @@ import (
 	"larder/internal/wire"
 	"larder/npm/names"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Advisory is one element of the array an operator loads, and of the answers.
@@ -26,6 +29,9 @@ type Advisory struct {
 	Range    string          `json:"vulnerable_versions"`
 	CWE      []string        `json:"cwe"`
 	CVSS     json.RawMessage `json:"cvss,omitempty"` // {"score": 7.5, "vectorString": "CVSS:…"}
+
+	raw    json.RawMessage // as an upstream sent it
+	unread bool            // its range is in a form that is not read here: it is about every version
 }
 
 var severities = []string{"info", "low", "moderate", "high", "critical"}
@@ -55,10 +61,13 @@ func (a Advisory) Fault() string {
 type Audit struct {
 	table *advisory.Table[Advisory]
 	store *store.Store
+	up    *upstream.Set
 }
 
-// New stands on the advisories of npm in s.
-func New(s *store.Store) *Audit { return &Audit{advisory.NewTable[Advisory](s, store.NPM), s} }
+// New stands on the advisories of npm in s, and on the upstreams up, which may be nil.
+func New(s *store.Store, up *upstream.Set) *Audit {
+	return &Audit{advisory.NewTable[Advisory](s, store.NPM), s, up}
+}
 
 // Set replaces all advisories.
 func (a *Audit) Set(w http.ResponseWriter, r *http.Request) error { return a.table.Set(w, r) }
@@ -74,7 +83,7 @@ func (a *Audit) audit(
 	ctx := r.Context()
 	// What is told is about the names and versions that the client sent itself: nothing has to be left out.
 	wire.Asked(ctx)
-	in, err := body(r)
+	raw, err := body(r)
 	if err != nil {
 		return nil, err
 	}
@@ -82,33 +91,68 @@ func (a *Audit) audit(
 	if err != nil {
 		return nil, err
 	}
+	theirs, err := a.askUpstreams(ctx, raw, read, len(about) > 0)
+	if err != nil {
+		return nil, err
+	}
+	if len(theirs) > 0 {
+		about = maps.Clone(about)
+		for _, adv := range theirs {
+			about[adv.Package] = true
+		}
+	}
 	q := newRequest(ctx, about)
 	err = a.store.Heavy(ctx, func() error {
+		in, err := raw.open()
+		if err != nil {
+			return err
+		}
 		if err := read(q, in); err != nil {
 			return err
 		}
-		return a.affecting(q, found)
+		return a.affecting(q, theirs, found)
 	})
 	return q, err
 }
 
-// affecting compares what was asked for with what is loaded.
-func (a *Audit) affecting(q *request, found func(Advisory, []*installed)) error {
+// askUpstreams returns what upstreams know of what is asked for; see theirs.
+func (a *Audit) askUpstreams(
+	ctx context.Context, raw packed, read func(*request, io.Reader) error, complete bool,
+) ([]Advisory, error) {
+	if a.up == nil {
+		return nil, nil
+	}
+	var all versionsOf
+	err := a.store.Heavy(ctx, func() error {
+		in, err := raw.open()
+		if err == nil {
+			all, err = collect(ctx, read, in)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a.theirs(ctx, all, complete)
+}
+
+// affecting compares what was asked for with what is loaded, and with what upstreams know.
+func (a *Audit) affecting(q *request, theirs []Advisory, found func(Advisory, []*installed)) error {
 	list, err := a.table.Of(q.ctx, slices.Sorted(maps.Keys(q.told)))
 	if err != nil {
 		return err
 	}
-	for _, adv := range list {
+	for _, adv := range merge(list, theirs) {
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
 		vulnerable, ok := parseRange(adv.Range)
-		if !ok {
+		if !ok && !adv.unread {
 			continue
 		}
 		var hit []*installed
 		for _, v := range q.told[adv.Package] {
-			if vulnerable.contains(v.v) {
+			if adv.unread || vulnerable.contains(v.v) {
 				hit = append(hit, v)
 			}
 		}
@@ -121,10 +165,14 @@ func (a *Audit) affecting(q *request, found func(Advisory, []*installed)) error 
 
 // Bulk answers npm 7 and later, pnpm 11, yarn 4 and bun; npm asks after every install.
 func (a *Audit) Bulk(w http.ResponseWriter, r *http.Request) error {
-	out := map[string][]Advisory{}
+	out := map[string][]any{}
 	_, err := a.audit(r, (*request).bulk, func(adv Advisory, _ []*installed) {
 		name := adv.Package
 		adv.Package = ""
+		if adv.raw != nil {
+			out[name] = append(out[name], adv.raw)
+			return
+		}
 		out[name] = append(out[name], adv)
 	})
 	if err != nil {

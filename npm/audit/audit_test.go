@@ -26,7 +26,7 @@ const loaded = `[
 
 func newAudit(t *testing.T) *Audit {
 	t.Helper()
-	a := New(storetest.New(t))
+	a := New(storetest.New(t), nil)
 	if _, err := ask(a.Set, loaded); err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func TestBulk(t *testing.T) {
 }
 
 // TestLimits: neither too many packages nor anything but an object of lists is audited.
-// packed is a request with a body in gzip.
-func packed(t *testing.T, body string) *http.Request {
+// packedRequest is a request with a body in gzip.
+func packedRequest(t *testing.T, body string) *http.Request {
 	t.Helper()
 	var z bytes.Buffer
 	zw := gzip.NewWriter(&z)
@@ -117,7 +117,7 @@ func TestAuditsAreBounded(t *testing.T) {
 		}(), 200},
 	} {
 		var before, after runtime.MemStats
-		r := packed(t, c.body)
+		r := packedRequest(t, c.body)
 		runtime.ReadMemStats(&before)
 		err := c.serve(httptest.NewRecorder(), r)
 		runtime.ReadMemStats(&after)

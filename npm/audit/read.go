@@ -1,7 +1,7 @@
 package audit
 
-// Reading requests. They are strangers' and may be large: they are read once, from front to back, and of them only what
-// an advisory is about is kept.
+// Reading requests. They are strangers' and may be large: they are read from front to back, and of them only what an
+// advisory is about is kept.
 
 import (
 	"bytes"
@@ -36,17 +36,28 @@ const (
 	askEvery    = 1024    // versions after which it is asked whether the client is still there
 )
 
-// body reads a request, which npm and bun send gzipped, and returns what it says.
-func body(r *http.Request) (io.Reader, error) {
+// packed is the body of a request as it came: npm and bun send it gzipped.
+type packed struct {
+	raw  []byte
+	gzip bool
+}
+
+// body reads a request.
+func body(r *http.Request) (packed, error) {
 	raw, err := wire.ReadBody(r, maxBody)
-	if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
-		return bytes.NewReader(raw), err
+	return packed{raw, r.Header.Get("Content-Encoding") == "gzip"}, err
+}
+
+// open returns what the request says, from its beginning.
+func (p packed) open() (io.Reader, error) {
+	if !p.gzip {
+		return bytes.NewReader(p.raw), nil
 	}
-	z, err := gzip.NewReader(bytes.NewReader(raw))
+	z, err := gzip.NewReader(bytes.NewReader(p.raw))
 	if err != nil {
 		return nil, notGzip(err)
 	}
-	return &unpacked{z: z, left: min(maxBody, minUnpacked+maxRatio*int64(len(raw)))}, nil
+	return &unpacked{z: z, left: min(maxBody, minUnpacked+maxRatio*int64(len(p.raw)))}, nil
 }
 
 // errUnpack marks what is wrong with a stream that should be gzip.
@@ -92,6 +103,8 @@ type request struct {
 	told  map[string][]*installed  // by package; each version once
 	seen  map[[2]string]*installed // by package and text
 
+	each func(name, text string) error // called with every version instead of keeping it, if it is set
+
 	packages, versions int // as they came
 	pathText           int
 
@@ -114,6 +127,9 @@ func (q *request) add(name, text string) (*installed, error) {
 	}
 	if q.versions%askEvery == 0 && q.ctx.Err() != nil {
 		return nil, q.ctx.Err()
+	}
+	if q.each != nil {
+		return nil, q.each(name, text)
 	}
 	if !q.about[name] {
 		return nil, nil
