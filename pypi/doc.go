@@ -5,8 +5,12 @@
 // spells it, and a distribution (wheel or source archive) is a file of its release. What the simple API shows of a file
 // is a row, derived from the release's record and kept in the order of versions; a page is the rows, copied. So an
 // upload costs the same however many files there are, and a page is put together once for each change and form.
-// METADATA, signature and attestations of a file are blobs beside it. Wheels of upstreams have METADATA here whether
-// the upstream has it beside them or not (package sidecar): resolvers are spared the wheels they do not choose.
+// METADATA, signature and attestations of a file are blobs beside it.
+//
+// Wheels of upstreams have METADATA here whether the upstream has it beside them or not (package sidecar), where making
+// it costs little: resolvers are spared the wheels they do not choose. A file of an upstream is what its page lists,
+// under whatever name and with whatever sum. One without SHA-256, or whose name does not lead back to the project, has
+// the address below /pypi/packages; without any sum the bytes that came first stay.
 //
 // # Wire table
 //
@@ -32,6 +36,8 @@
 //	GET     /{index...}                                         pypi.redirect        open
 //	GET     /{index...}/{name}                                  pypi.redirect        open
 //	GET     /pypi/integrity/{name}/{version}/{file}/provenance  pypi.provenance      read
+//	GET     /pypi/packages/{name}/{listed}.metadata             pypi.metadata        read
+//	GET     /pypi/packages/{name}/{listed}                      pypi.file            read
 //	GET     /_/oidc/audience                                    pypi.oidc.audience   open
 //	POST    /_/oidc/mint-token                                  pypi.oidc.mint       login
 //	GET     /.well-known/pytp                                   pypi.oidc.discover   open

@@ -5,11 +5,15 @@ package pypi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
+	"net/url"
 	"time"
 
+	"github.com/opencontainers/go-digest"
+
+	"larder/internal/pep440"
 	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/registry"
@@ -43,18 +47,27 @@ func (s *server) mayClaim(ctx context.Context, name string) error {
 	return s.Up.MayPublish(ctx, name)
 }
 
-func pageQuery(name string) upstream.Query {
+func (s *server) pageQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage, Check: checkPage,
+		Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage,
+		Check:    func(body []byte, _ string) error { return s.checkPage(name, body) },
 		Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) },
 	}
 }
 
-func checkPage(body []byte, _ string) error { return simple.Check(body) }
+// checkPage says why a body is no page. What no client could fetch is left out of it, with a warning.
+func (s *server) checkPage(name string, body []byte) error {
+	left, err := simple.Check(body)
+	if left > 0 {
+		s.Log.Warn("entries of an upstream's page are left out: they have no usable name, address or hash",
+			"project", name, "entries", left)
+	}
+	return err
+}
 
 // proxiedPage answers with an upstream's page in the form the client wants.
 func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, mediaType string) error {
-	d, err := s.Up.Document(r.Context(), pageQuery(q.Name))
+	d, err := s.Up.Document(r.Context(), s.pageQuery(q.Name))
 	if err != nil {
 		return err
 	}
@@ -78,46 +91,67 @@ func (s *server) proxiedPage(w http.ResponseWriter, r *http.Request, q Request, 
 func (s *server) remotePage(
 	ctx context.Context, name string, d *upstream.Document, offline bool, mediaType string,
 ) (*simple.Page, error) {
-	body, err := d.Bytes(ctx)
+	files, listing, err := s.shown(ctx, name, d, offline)
 	if err != nil {
 		return nil, err
 	}
-	remote, err := simple.Read(body, d.URL)
-	if err != nil {
-		return nil, err
-	}
-	p := &simple.Page{
-		Name: name, Status: remote.Status.Filled(), Versions: remote.Versions,
-		Rows: make([]simple.Row, 0, len(remote.Files)),
-	}
-	if !offline && !s.Up.Gated() {
-		for i := range remote.Files {
-			p.Rows = append(p.Rows, remote.Files[i].Row(mediaType))
-		}
-		return p, nil
-	}
-	shown := map[string]bool{}
-	for i := range remote.Files {
-		f := &remote.Files[i]
-		here, release := true, f.Release(name)
-		if offline {
-			if here, err = s.Up.Here(ctx, name, f.Name); err != nil {
-				return nil, err
-			}
-		}
-		switch err := s.Up.Allowed(ctx, name, release); {
-		case errors.Is(err, store.ErrDenied):
-			here = false
-		case err != nil:
+	p := &simple.Page{Name: name, Status: listing.Status.Filled(), Rows: make([]simple.Row, 0, len(files))}
+	p.Versions, p.Basic = versionsShown(name, files)
+	for i := range files {
+		if err := s.offer(ctx, name, d, listing, &files[i]); err != nil {
 			return nil, err
 		}
-		if here {
-			p.Rows = append(p.Rows, f.Row(mediaType))
-			shown[release] = true
+		p.Rows = append(p.Rows, files[i].Row(name, mediaType))
+	}
+	return p, nil
+}
+
+// shown are the files of an upstream's page that are neither held back nor, offline, missing here.
+func (s *server) shown(
+	ctx context.Context, name string, d *upstream.Document, offline bool,
+) ([]simple.File, *simple.Listing, error) {
+	body, err := d.Bytes(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	listing, err := simple.Read(body, d.URL)
+	if err != nil || !offline && !s.Up.Gated() {
+		return listing.Files, listing, err
+	}
+	files := listing.Files[:0]
+	for i := range listing.Files {
+		f := listing.Files[i]
+		if offline {
+			if here, err := s.Up.Here(ctx, name, f.Name); err != nil {
+				return nil, nil, err
+			} else if !here {
+				continue
+			}
+		}
+		switch err := s.Up.Allowed(ctx, name, f.Release(name)); {
+		case errors.Is(err, store.ErrDenied):
+		case err != nil:
+			return nil, nil, err
+		default:
+			files = append(files, f)
 		}
 	}
-	p.Versions = slices.DeleteFunc(p.Versions, func(v string) bool { return !shown[v] })
-	return p, nil
+	return files, listing, nil
+}
+
+// versionsShown are the releases of files, as far as their names say. basic reports that a size is unknown, so that the
+// page is one of the API's first version: later ones promise it.
+func versionsShown(name string, files []simple.File) (versions []string, basic bool) {
+	seen := map[string]bool{}
+	for i := range files {
+		basic = basic || files[i].Size <= 0
+		v := files[i].Release(name)
+		if _, err := pep440.Parse(v); err == nil && !seen[v] {
+			seen[v] = true
+			versions = append(versions, v)
+		}
+	}
+	return versions, basic
 }
 
 // proxiedFile answers with a file of an upstream.
@@ -132,10 +166,27 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	if f.Digest != "" && f.Digest.Encoded() != q.SHA {
-		return errors.Join(problem.Errorf(store.ErrNotFound, "the file has another hash"), f.Close())
+	if err := rightHash(r.Context(), f, q.SHA); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	return s.sendCopy(w, r, f)
+}
+
+// rightHash refuses a file that was asked for by another hash than its own. A page need not give one: then all of the
+// file has to be here before it is known.
+func rightHash(ctx context.Context, f *upstream.File, sha string) error {
+	d := f.Digest
+	if sha != "" && d == "" {
+		b, err := f.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		d = b.Digest
+	}
+	if sha != "" && d != digest.NewDigestFromEncoded(digest.SHA256, sha) {
+		return problem.Errorf(store.ErrNotFound, "the file has another hash")
+	}
+	return nil
 }
 
 // proxiedMetadata answers with the METADATA of an upstream's file.
@@ -167,15 +218,16 @@ func releaseOfFile(q Request) string { return pydist.ReleaseOf(q.Name, q.File) }
 // place finds a file on its project's page. A lockfile's address works although nobody asked for the page before. With
 // exact, a file whose hash is not that of the request is not found.
 func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.Place, f simple.File, err error) {
-	found, err := s.Up.Find(ctx, pageQuery(q.Name), func(d *upstream.Document, body []byte, last bool) (bool, error) {
+	found, err := s.Up.Find(ctx, s.pageQuery(q.Name), func(d *upstream.Document, body []byte, last bool) (bool, error) {
 		listed, ok, err := simple.Find(body, d.URL, q.File)
 		// A hash that is not the page's is no reason to remember that there is no such file: the file is kept by its name,
 		// with the page's hash, and who asked gets nothing.
-		if err != nil || !ok || listed.SHA256 != q.SHA && (!last || exact) {
+		other := ok && q.SHA != "" && listed.SHA256 != "" && listed.SHA256 != q.SHA
+		if err != nil || !ok || other && (!last || exact) {
 			return false, err
 		}
 		f = listed
-		p = upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: map[string]string{"sha256": f.SHA256}, Size: f.Size}
+		p = upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: f.Sums(), Size: f.Size}
 		return true, nil
 	})
 	if err == nil && !found {
@@ -183,6 +235,60 @@ func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.P
 	}
 	return p, f, err
 }
+
+// offer says that a wheel's METADATA is beside it where it costs little to make it so: the wheel is small, or here, or
+// its upstream gives parts of it.
+func (s *server) offer(
+	ctx context.Context, name string, d *upstream.Document, listing *simple.Listing, f *simple.File,
+) error {
+	if _, offered := f.Offered(); offered || !f.Wheel() {
+		return nil
+	}
+	cheap := f.Size > 0 && f.Size <= sidecar.Whole || s.givesParts(ctx, d.Upstream, listing, f)
+	if !cheap {
+		var err error
+		if cheap, err = s.Up.Here(ctx, name, f.Name); err != nil {
+			return err
+		}
+	}
+	if cheap {
+		f.Core = json.RawMessage("true")
+	}
+	return nil
+}
+
+// givesParts reports whether the host of an upstream's file answers requests for parts of files, as far as is known:
+// the first page that needs to know asks, and does not wait long.
+func (s *server) givesParts(ctx context.Context, u *upstream.Upstream, l *simple.Listing, f *simple.File) bool {
+	address, err := l.Address(f)
+	if err != nil {
+		return false
+	}
+	at, err := url.Parse(address)
+	if err != nil {
+		return false
+	}
+	host := u.Name() + " " + at.Host
+	if known, ok := s.parts.Load(host); ok && time.Now().Before(known.(partsKnown).until) {
+		return known.(partsKnown).given
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeParts)
+	defer cancel()
+	err = s.Up.GivesParts(ctx, upstream.Place{Upstream: u, Ref: address})
+	s.parts.Store(host, partsKnown{err == nil, time.Now().Add(partsAgain)})
+	return err == nil
+}
+
+// partsKnown is whether a host gives parts of files, and how long that is believed.
+type partsKnown struct {
+	given bool
+	until time.Time
+}
+
+const (
+	probeParts = 2 * time.Second
+	partsAgain = 10 * time.Minute
+)
 
 // beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.
 func (s *server) beside(ctx context.Context, q Request, f *simple.File, file upstream.Place) (upstream.Place, error) {

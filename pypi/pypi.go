@@ -4,6 +4,7 @@ package pypi
 
 import (
 	"cmp"
+	"sync"
 	"time"
 
 	"larder/internal/registry"
@@ -41,6 +42,7 @@ type server struct {
 	heads *store.Memo[struct{}, head]
 	files *store.Memo[string, servable]
 	all   *projects
+	parts sync.Map // upstream and host of files → partsKnown
 }
 
 // New returns the index's end points. t, if not nil, gives tokens to the CI of others.
@@ -59,7 +61,7 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.PyPI, Type: typePackage, Path: root,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: pageQuery},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery},
 	})
 	s.all = newProjects(s)
 	return s
@@ -100,6 +102,10 @@ func (s *server) routes() []wire.Route[Request] {
 			"who forgets the slash or the normalisation"),
 		wire.GET("/pypi/integrity/{name}/{version}/{file}/provenance", "pypi.provenance", wire.Read, s.getProvenance,
 			"pypi-attestations (PEP 740)"),
+		wire.GET("/pypi/packages/{name}/{listed}.metadata", "pypi.metadata", wire.Read, s.getMetadata,
+			"the same, of what is listed without a hash"),
+		wire.GET("/pypi/packages/{name}/{listed}", "pypi.file", wire.Read, s.getFile,
+			"installers, of what is listed without a hash or under an old name; people"),
 		wire.GET("/_/oidc/audience", "pypi.oidc.audience", wire.Open, s.audience, "uv, pdm, CI actions (legacy)"),
 		wire.POST("/_/oidc/mint-token", "pypi.oidc.mint", wire.Login|wire.Expired, s.mint, "the same (legacy)"),
 		wire.GET("/.well-known/pytp", "pypi.oidc.discover", wire.Open, s.discover,

@@ -15,6 +15,7 @@ import (
 	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/route"
+	"larder/pypi/simple"
 )
 
 // root is where the handler sees itself; wire.Deps.Path is where clients do. The others stand at the host's root,
@@ -72,6 +73,7 @@ var grammar = route.Grammar[Request]{
 		"release": {Set: (*Request).setRelease, Get: (*Request).version, Absent: "release not found"},
 		"sha256":  {Set: (*Request).setSHA, Get: func(q *Request) string { return q.SHA }},
 		"file":    {Set: (*Request).setFile, Get: (*Request).file, Absent: "file not found"},
+		"listed":  {Set: (*Request).setListed, Get: (*Request).file, Absent: "file not found"},
 	},
 	Queries: map[string]route.Query[Request]{
 		"pypi.simple":        {Parse: (*Request).parseFormat, Format: (*Request).addFormat},
@@ -139,6 +141,15 @@ func (q *Request) setFile(v string) error {
 		return route.ErrOther
 	}
 	q.Name, q.File = f.Project, v
+	return nil
+}
+
+// setListed takes a file of the path's project by whatever name its page has it.
+func (q *Request) setListed(v string) error {
+	if v == "" || len(v) > simple.MaxName || strings.ContainsAny(v, "/\\\x00") {
+		return route.ErrOther
+	}
+	q.File = v
 	return nil
 }
 

@@ -46,12 +46,11 @@ func (s *server) linksFor(r *http.Request, index int) simple.Links {
 	l := simple.Links{Files: strings.Repeat("../", strings.Count(rest, "/")+1)}
 	switch public := s.base.Public(); {
 	case public != "":
-		l.Files = public + s.Path() + "/files"
-	case inside:
-		l.Files += "files"
-	default:
-		l.Files += s.Path()[1:] + "/files"
+		l.Files = public + s.Path() + "/"
+	case !inside:
+		l.Files += s.Path()[1:] + "/"
 	}
+	l.Files, l.Packages = l.Files+"files", l.Files+"packages"
 	if !s.opt.Provenance {
 		return l
 	}
@@ -258,7 +257,7 @@ func (s *server) sendFile(
 		return proxied(w, r, q)
 	case err != nil:
 		return err
-	case f.File.Digest.Encoded() != q.SHA:
+	case q.SHA != "" && f.File.Digest.Encoded() != q.SHA:
 		return problem.Errorf(store.ErrNotFound, "the file has another hash")
 	case f.Status.Quarantined():
 		return quarantined(q.Name, f.Status)

@@ -262,7 +262,9 @@ func TestLinksAreAbsoluteWithPublicURL(t *testing.T) {
 	d.Base, d.Path = base, "/py"
 	s := newServer(d, Options{Provenance: true})
 	const public = "https://registry.example.com/larder/py"
-	wiretest.Equal(t, "links", s.linksFor(r, 0), simple.Links{Files: public + "/files", Integrity: public})
+	wiretest.Equal(t, "links", s.linksFor(r, 0), simple.Links{
+		Files: public + "/files", Packages: public + "/packages", Integrity: public,
+	})
 	s.base = g.s.base
 	for alias, want := range []string{
 		"../../files", "../../py/files", "../../../files", "../../files", "../../../py/files", "../../../files",

@@ -73,7 +73,7 @@ func TestMetadataOfLargeWheelIsReadInPieces(t *testing.T) {
 		head := g.Want(g.Do("HEAD", w.at+".metadata", nil), 200, "")
 		head.WantHeader(t, "Content-Length", fmt.Sprint(len(u.metadata())))
 		wiretest.Equal(t, where+": body of HEAD", head.Body, "")
-		if requests, sent := w.requests.Load(), w.bytes.Load(); requests > 2 || sent > 400<<10 {
+		if requests, sent := w.requests.Load(), w.bytes.Load(); requests > 3 || sent > 400<<10 {
 			t.Errorf("%s: %d requests, %d bytes for %d of metadata", where, requests, sent, len(u.metadata()))
 		}
 		if a := g.Want(g.Do("GET", w.at, nil), 200, ""); a.Body != string(u.bytes()) {
@@ -131,8 +131,29 @@ func TestSmallWheelIsFetchedForItsMetadata(t *testing.T) {
 	alone.project("demo-pkg")
 	alone.Deps.Upstreams.SetOffline(true)
 	alone.Want(alone.Do("GET", w.at+".metadata", nil), 404, "")
-	if n := w.requests.Load(); n != 1 {
-		t.Errorf("%d requests, some of them offline", n)
+	if n := w.requests.Load(); n != 2 {
+		t.Errorf("%d requests; want 2: the wheel, and the page's question whether parts are given", n)
+	}
+}
+
+// TestMetadataIsPromisedWhereItCostsLittle: of a wheel whose upstream has no METADATA beside it, it is promised when
+// the wheel is small, its upstream gives parts of it, or it is here; not when all of a large wheel had to be fetched.
+func TestMetadataIsPromisedWhereItCostsLittle(t *testing.T) {
+	u := newUpload(sideFile, func(u *upload) { u.files["zzz/data.bin"] = strings.Repeat("0123456789abcdef", 4<<16) })
+	large := wiretest.JSON(len(u.bytes()))
+	w := newWheels(t, sideFile, u.bytes(), `,"size":`, large)
+	w.serves(func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write(u.bytes()) })
+	promised := func(g *rig) any { return entries(g.project("demo-pkg"))[sideFile]["core-metadata"] }
+	g := newCache(t, []string{w.URL})
+	wiretest.Equal(t, "metadata of a large wheel without parts", promised(g), any(nil))
+	here := newCache(t, []string{w.URL})
+	here.Want(here.Do("GET", w.at, nil), 200, "")
+	wiretest.Equal(t, "metadata of a large wheel that is here", promised(here), any(true))
+	small := newUpload(sideFile)
+	w = newWheels(t, sideFile, small.bytes(), `,"size":`, wiretest.JSON(len(small.bytes())))
+	wiretest.Equal(t, "metadata of a small wheel", promised(newCache(t, []string{w.URL})), any(true))
+	if n := w.requests.Load(); n != 0 {
+		t.Errorf("the small wheel's host was asked %d times for the page", n)
 	}
 }
 

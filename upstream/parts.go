@@ -45,6 +45,14 @@ func (s *Set) Parts(ctx context.Context, p Place) (*Parts, error) {
 	return out, out.ask("-"+strconv.Itoa(lastPart), lastPart)
 }
 
+// GivesParts asks for the first byte of the file at p. ErrNoParts, or what a request ends with.
+func (s *Set) GivesParts(ctx context.Context, p Place) error {
+	if s.off(p.Upstream) {
+		return ErrOffline
+	}
+	return (&Parts{ctx: ctx, place: p, size: -1}).ask("0-0", 1)
+}
+
 // Size is the whole file's.
 func (p *Parts) Size() int64 { return p.size }
 

@@ -22,6 +22,10 @@ func newHash(alg string) hash.Hash {
 	switch alg {
 	case "sha256":
 		return sha256.New()
+	case "sha224":
+		return sha256.New224()
+	case "sha384":
+		return sha512.New384()
 	case "sha512":
 		return sha512.New()
 	case "sha1":

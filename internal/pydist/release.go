@@ -10,8 +10,21 @@ import (
 
 // endings are the endings of all forms of distribution that installers ever read, longest first.
 var endings = []string{
-	".tar.bz2", ".tar.lzma", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
+	".tar.bz2", ".tar.lzma", ".tar.zst", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
 	".whl", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
+}
+
+// HasEnding reports whether a file is a distribution by its name's ending, of whatever form.
+func HasEnding(file string) bool { return ending(file) != "" }
+
+// ending is the part of a file's name that says its form, "" for none.
+func ending(file string) string {
+	for _, e := range endings {
+		if len(file) > len(e) && strings.EqualFold(file[len(file)-len(e):], e) {
+			return file[len(file)-len(e):]
+		}
+	}
+	return ""
 }
 
 // ReleaseOf returns the release that a file of a project belongs to, normalised if its version is valid. It reads more
@@ -22,12 +35,7 @@ func ReleaseOf(project, file string) string {
 		return f.Version.String()
 	}
 	stem := file
-	for _, e := range endings {
-		if len(stem) > len(e) && strings.EqualFold(stem[len(stem)-len(e):], e) {
-			stem = stem[:len(stem)-len(e)]
-			break
-		}
-	}
+	stem = stem[:len(stem)-len(ending(stem))]
 	version := stem
 	for i := range len(stem) {
 		if stem[i] == '-' && i > 0 && (project == "" || Normalise(stem[:i]) == project) {

@@ -12,9 +12,9 @@ import (
 	"larder/upstream"
 )
 
-// whole is the size in bytes up to which a wheel is fetched for its METADATA: that takes no longer than a piece of it,
+// Whole is the size in bytes up to which a wheel is fetched for its METADATA: that takes no longer than a piece of it,
 // its hash is checked, and who asked will want it next.
-const whole = 1 << 20
+const Whole = 1 << 20
 
 // Read reads METADATA from the wheel called file. A large one that is not here is read in pieces: resolvers ask about
 // many that nobody installs. Its hash is checked when somebody does. ErrNotFound for a wheel that has none.
@@ -25,7 +25,7 @@ func Read(
 	if err != nil {
 		return nil, err
 	}
-	if !here && (wheel.Size == 0 || wheel.Size > whole) {
+	if !here && (wheel.Size == 0 || wheel.Size > Whole) {
 		raw, err := fromParts(ctx, up, wheel)
 		if !errors.Is(err, upstream.ErrNoParts) && !errors.Is(err, problem.ErrInvalid) {
 			return raw, err

@@ -34,6 +34,11 @@ type Row struct {
 	HTML       string // attributes after the hash
 	Full       string // members of the JSON API's object, but for the URL
 	Provenance bool
+
+	// Listed is a file of an upstream that is reached by its project and name: Path is below the packages of the registry.
+	Listed bool
+	// Hash is what links to an upstream's file say of it, as alg=hex; "" when nothing is known.
+	Hash string
 }
 
 func (r *Row) fields() [7]string {
@@ -64,7 +69,10 @@ func DecodeRow(value []byte) (r Row, err error) {
 		}
 		parts[i], text = text[size:size+int(n)], text[size+int(n):]
 	}
-	return Row{parts[0], parts[1], parts[2], parts[3], parts[4], parts[5], parts[6] != ""}, nil
+	return Row{
+		Name: parts[0], Version: parts[1], Path: parts[2], Simple: parts[3], HTML: parts[4], Full: parts[5],
+		Provenance: parts[6] != "",
+	}, nil
 }
 
 // TimeForm is how pages write times.
@@ -98,11 +106,32 @@ func (s Status) Filled() Status {
 // Links say how a document's reader gets from it to files and attestations.
 type Links struct {
 	Files     string // base of files: absolute, or relative to the document; without a slash at the end
+	Packages  string // base of files that are reached by their project and name, in the same way
 	Integrity string // base of the registry for provenance, which must be a secure origin; "" for no such links
 }
 
 // Key tells documents with different links apart.
 func (l Links) Key() string { return l.Files + " " + l.Integrity }
+
+// base is what a file's path stands behind.
+func (l Links) base(r *Row) string {
+	if r.Listed {
+		return l.Packages
+	}
+	return l.Files
+}
+
+// fragment is what a link to the file says of its bytes: that of ours is in its path.
+func (r *Row) fragment() string {
+	if r.Hash != "" {
+		return "#" + r.Hash
+	}
+	if r.Listed {
+		return ""
+	}
+	sha, _, _ := strings.Cut(r.Path[1:], "/")
+	return "#sha256=" + sha
+}
 
 // Page is everything a project's page shows.
 type Page struct {
@@ -111,6 +140,8 @@ type Page struct {
 	Status   Status
 	Versions []string // in order
 	Rows     []Row    // in order
+	// Basic is a page that lacks what later versions of the API promise: it says that it is of the first one.
+	Basic bool
 }
 
 // JSON renders the page as PEP 691 has it.
@@ -119,7 +150,11 @@ func (p *Page) JSON(l Links) []byte {
 	for i := range p.Rows {
 		size += 2*len(p.Rows[i].Name) + len(p.Rows[i].Path) + len(p.Rows[i].Simple) + len(l.Files) + 200
 	}
-	out := append(make([]byte, 0, size+16*len(p.Versions)), `{"meta":{"api-version":"`+APIVersion+`","_last-serial":`...)
+	version := APIVersion
+	if p.Basic {
+		version = "1.0"
+	}
+	out := append(make([]byte, 0, size+16*len(p.Versions)), `{"meta":{"api-version":"`+version+`","_last-serial":`...)
 	out = strconv.AppendUint(out, p.Serial, 10)
 	out = rawjson.AppendMember(append(out, '}'), "name", p.Name)
 	out = append(out, `,"project-status":{"status":`...)
@@ -135,7 +170,7 @@ func (p *Page) JSON(l Links) []byte {
 	for i := range p.Rows {
 		r := &p.Rows[i]
 		out = rawjson.AppendString(append(rawjson.AppendComma(out, i), `{"filename":`...), r.Name)
-		out = append(append(append(append(append(out, `,"url":"`...), l.Files...), r.Path...), '"'), r.Simple...)
+		out = append(append(append(append(append(out, `,"url":"`...), l.base(r)...), r.Path...), '"'), r.Simple...)
 		if r.Provenance && l.Integrity != "" {
 			out = rawjson.AppendMember(out, "provenance", l.Integrity+ProvenancePath(p.Name, r.Version, r.Name))
 		}
@@ -175,8 +210,7 @@ func (p *Page) HTML(l Links, mediaType string) []byte {
 	b.WriteString(Head("Links for "+p.Name, p.Status, mediaType))
 	for i := range p.Rows {
 		r := &p.Rows[i]
-		sha, _, _ := strings.Cut(r.Path[1:], "/")
-		b.WriteString(`<a href="` + html.EscapeString(l.Files+r.Path) + "#sha256=" + sha + `"` + r.HTML)
+		b.WriteString(`<a href="` + html.EscapeString(l.base(r)+r.Path) + r.fragment() + `"` + r.HTML)
 		if r.Provenance && l.Integrity != "" {
 			b.WriteString(` data-provenance="` + html.EscapeString(l.Integrity+ProvenancePath(p.Name, r.Version, r.Name)) + `"`)
 		}
@@ -186,7 +220,7 @@ func (p *Page) HTML(l Links, mediaType string) []byte {
 	return []byte(b.String())
 }
 
-// FilePath is a file's path below the files of the registry.
+// FilePath is a file's path below the files of the registry, or with its project instead of a hash below the packages.
 func FilePath(sha, file string) string { return "/" + sha + "/" + url.PathEscape(file) }
 
 // ProvenancePath is the path of a file's attestations below the registry.

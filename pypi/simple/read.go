@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -24,16 +25,23 @@ type Listing struct {
 	Versions []string
 	Status   Status
 	Files    []File
+	// Left is how many entries are not among the files, because no client could fetch them.
+	Left int
 
-	base *url.URL
-	only string // the name of the only file that is looked for, "" for all
+	base  *url.URL
+	found bool   // the page has links to files
+	check bool   // every entry is looked at, though none may be the one that is looked for
+	only  string // the name of the only file that is looked for, "" for all
 }
 
-// File is one file of an upstream's page. Only files with a SHA-256 are listed.
+// File is one file of an upstream's page.
 type File struct {
-	Name     string
-	URL      string // as the page has it
-	SHA256   string
+	Name   string
+	URL    string // as the page has it
+	SHA256 string // "" when the page does not give it
+	// Other is the best sum that the page gives instead of SHA-256, as alg=hex (sha512, sha384, sha224, sha1, md5); "" for
+	// none.
+	Other    string
 	Requires string
 	Size     int64     // 0: the page does not say
 	Uploaded time.Time // zero: the page does not say
@@ -44,13 +52,36 @@ type File struct {
 // Release is the release of the project that a file belongs to; see pydist.ReleaseOf.
 func (f *File) Release(project string) string { return pydist.ReleaseOf(project, f.Name) }
 
-// Check says why a body is no page of the simple API; nil for one that can be read.
-func Check(body []byte) error {
-	if text := trimmed(body); bytes.HasPrefix(text, []byte("{")) && !json.Valid(text) {
-		return errors.New("not JSON")
+// Sums are what the page says of the file's bytes: hex by algorithm, empty when it says nothing.
+func (f *File) Sums() map[string]string {
+	sums := map[string]string{}
+	if f.SHA256 != "" {
+		sums["sha256"] = f.SHA256
+	} else if alg, sum, ok := strings.Cut(f.Other, "="); ok {
+		sums[alg] = sum
 	}
-	_, _, err := Find(body, "", "\x00") // which is in no name
-	return err
+	return sums
+}
+
+// Listed reports whether a file of a project is reached by the project's name and its own: its hash is not known, or
+// its name does not lead back to the project.
+func (f *File) Listed(project string) bool {
+	if f.SHA256 == "" {
+		return true
+	}
+	name, err := pydist.ParseFilename(f.Name)
+	return err != nil || name.Project != project
+}
+
+// Check says why a body is no page of the simple API; nil for one that can be read. left is how many of its entries
+// are of no use to any client.
+func Check(body []byte) (left int, err error) {
+	if text := trimmed(body); bytes.HasPrefix(text, []byte("{")) && !json.Valid(text) {
+		return 0, errors.New("not JSON")
+	}
+	p := &Listing{only: "\x00", check: true} // which is in no name
+	err = p.read(body, "")
+	return p.Left, err
 }
 
 // Read reads a page that passed Check. It looks at the body, not at what the upstream calls it. Relative addresses
@@ -67,13 +98,20 @@ func Find(body []byte, from, name string) (f File, ok bool, err error) {
 		return f, false, err
 	}
 	f = p.Files[0]
+	if f.URL, err = p.Address(&f); err != nil {
+		return f, false, err
+	}
+	return f, true, nil
+}
+
+// Address is where a file of the page is, without a fragment.
+func (p *Listing) Address(f *File) (string, error) {
 	at, err := p.base.Parse(f.URL)
 	if err != nil {
-		return f, false, fmt.Errorf("address of %.200q: %w", f.Name, err)
+		return "", fmt.Errorf("address of %.200q: %w", f.Name, err)
 	}
 	at.Fragment = ""
-	f.URL = at.String()
-	return f, true, nil
+	return at.String(), nil
 }
 
 // Releases says when each release of a page that passed Check began, as far as the page does.
@@ -111,22 +149,52 @@ func (p *Listing) read(body []byte, from string) (err error) {
 
 // add lists a file that can be served.
 func (p *Listing) add(f File) {
-	if !isSHA256(f.SHA256) {
-		f.SHA256 = strings.ToLower(f.SHA256)
+	if f.Name == "" || f.URL == "" || len(f.Name) > MaxName || strings.ContainsAny(f.Name, "/\\\x00") ||
+		f.SHA256 != "" && !isHex(f.SHA256, 64) {
+		p.Left++
+		return
 	}
-	if isSHA256(f.SHA256) && !strings.ContainsAny(f.Name, "/\\") && (p.only == "" || f.Name == p.only) {
+	if p.only == "" || f.Name == p.only {
 		p.Files = append(p.Files, f)
 	}
 }
 
-// isSHA256 reports whether a page's hash is one, as it is copied to pages: whatever else it is, it must not get there.
-func isSHA256(sum string) bool {
+// MaxName is the length of the longest name of a file in bytes; a component of a path is no longer.
+const MaxName = 255
+
+// algorithms are those other than SHA-256 that clients read, the best one first, with the length of their hex.
+var algorithms = []struct {
+	name string
+	hex  int
+}{{"sha512", 128}, {"sha384", 96}, {"sha224", 56}, {"sha1", 40}, {"md5", 32}}
+
+// sum takes a hash of the page into the file.
+func (f *File) sum(alg, sum string) {
+	alg, sum = strings.ToLower(alg), strings.ToLower(sum)
+	if alg == "sha256" {
+		f.SHA256 = sum
+		return
+	}
+	best, _, _ := strings.Cut(f.Other, "=")
+	for _, a := range algorithms {
+		if a.name == best {
+			return
+		}
+		if a.name == alg && isHex(sum, a.hex) {
+			f.Other = alg + "=" + sum
+			return
+		}
+	}
+}
+
+// isHex reports whether a page's hash is one, as it is copied to pages: whatever else it is, it must not get there.
+func isHex(sum string, length int) bool {
 	for i := range len(sum) {
 		if c := sum[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
 			return false
 		}
 	}
-	return len(sum) == 64
+	return len(sum) == length
 }
 
 func (p *Listing) readJSON(body []byte) error {
@@ -146,9 +214,9 @@ func (p *Listing) readJSON(body []byte) error {
 		}
 	})
 	only := []byte(p.only)
-	if len(meta) == 0 || meta[0] != '{' || !rawjson.Elements(files, func(raw []byte) {
+	if len(meta) > 0 && meta[0] != '{' || !rawjson.Elements(files, func(raw []byte) {
 		// A name may be written with escapes.
-		if bytes.Contains(raw, only) || bytes.IndexByte(raw, '\\') >= 0 {
+		if p.check || bytes.Contains(raw, only) || bytes.IndexByte(raw, '\\') >= 0 {
 			p.add(fileOf(raw))
 		}
 	}) {
@@ -167,7 +235,7 @@ func fileOf(raw []byte) (f File) {
 		case "url":
 			f.URL = rawjson.TextOf(value)
 		case "hashes":
-			f.SHA256 = sha256Of(value)
+			rawjson.Members(value, func(alg, sum []byte) { f.sum(string(alg), rawjson.TextOf(sum)) })
 		case "requires-python":
 			f.Requires = rawjson.TextOf(value)
 		case "size":
@@ -185,6 +253,9 @@ func fileOf(raw []byte) (f File) {
 	if f.Core == nil {
 		f.Core = old
 	}
+	if at, err := url.Parse(f.URL); f.Name == "" && err == nil && f.URL != "" {
+		f.Name = path.Base(at.Path)
+	}
 	return f
 }
 
@@ -198,46 +269,66 @@ func sha256Of(raw []byte) (sum string) {
 	return sum
 }
 
-// readHTML reads the links of PEP 503, with the attributes of those that followed.
+// readHTML reads the links of PEP 503, with the attributes of those that followed, and those of plain lists of files.
 func (p *Listing) readHTML(body []byte) error {
-	anchors := 0
+	var form form
 	for z := xhtml.NewTokenizer(bytes.NewReader(body)); ; {
 		switch z.Next() {
 		case xhtml.ErrorToken:
-			if anchors == 0 && !bytes.Contains(bytes.ToLower(body[:min(len(body), 4096)]), []byte("links for")) {
+			if len(p.Files) == 0 && !p.found && !form.isIndex() {
 				return errors.New("a web page without links to files")
 			}
 			return nil
-		case xhtml.StartTagToken:
+		case xhtml.TextToken:
+			form.text(z.Text())
+		case xhtml.EndTagToken:
+			form.end()
+		case xhtml.StartTagToken, xhtml.SelfClosingTagToken:
 			t := z.Token()
 			attr := map[string]string{}
 			for _, a := range t.Attr {
 				attr[a.Key] = a.Val
 			}
+			form.start(t.Data, attr)
 			switch t.Data {
 			case "base":
 				if to, err := p.base.Parse(attr["href"]); err == nil {
 					p.base = to
 				}
 			case "a":
-				anchors++
+				text := ""
 				if z.Next() == xhtml.TextToken {
-					p.addLink(strings.TrimSpace(z.Token().Data), attr)
+					text = strings.TrimSpace(z.Token().Data)
 				}
+				p.addLink(text, attr)
 			}
 		}
 	}
 }
 
-func (p *Listing) addLink(name string, attr map[string]string) {
-	at, err := url.Parse(attr["href"])
-	if err != nil || name == "" {
+// addLink lists the file that a link leads to. As for installers, its name is the end of its address, whatever the text
+// says, unless only the text is a file's name. A link without a sum may lead to anything: what has no ending of a
+// distribution is a link to something else.
+func (p *Listing) addLink(text string, attr map[string]string) {
+	href := strings.TrimSpace(attr["href"])
+	at, err := url.Parse(href)
+	if err != nil {
+		p.Left++
 		return
 	}
-	f := File{Name: name, URL: attr["href"], Requires: attr["data-requires-python"]}
-	if alg, sum, _ := strings.Cut(at.Fragment, "="); alg == "sha256" {
-		f.SHA256 = sum
+	f := File{Name: path.Base(at.Path), URL: href, Requires: attr["data-requires-python"]}
+	for _, part := range strings.Split(at.Fragment, "&") {
+		if alg, sum, ok := strings.Cut(part, "="); ok {
+			f.sum(alg, sum)
+		}
 	}
+	if !pydist.HasEnding(f.Name) && (pydist.HasEnding(text) || f.SHA256+f.Other != "" && text != "") {
+		f.Name = text
+	}
+	if f.SHA256+f.Other == "" && !pydist.HasEnding(f.Name) {
+		return
+	}
+	p.found = true
 	f.Size, _ = strconv.ParseInt(attr["data-size"], 10, 64)                // zero: unknown
 	f.Uploaded, _ = time.Parse(time.RFC3339Nano, attr["data-upload-time"]) // zero: unknown
 	if reason, ok := attr["data-yanked"]; ok {
@@ -265,8 +356,16 @@ func (f *File) Offered() (sum string, ok bool) {
 }
 
 // Row is the file as our pages of a media type show it.
-func (f *File) Row(mediaType string) Row {
-	r := Row{Name: f.Name, Path: FilePath(f.SHA256, f.Name)}
+func (f *File) Row(project, mediaType string) Row {
+	r := Row{Name: f.Name}
+	if f.Listed(project) {
+		r.Listed, r.Path = true, FilePath(project, f.Name)
+	} else {
+		r.Path = FilePath(f.SHA256, f.Name)
+	}
+	if r.Hash = f.Other; f.SHA256 != "" {
+		r.Hash = "sha256=" + f.SHA256
+	}
 	if mediaType == JSON {
 		r.Simple = f.members()
 	} else {
@@ -281,7 +380,13 @@ func (f *File) yanked() (reason string, ok bool) {
 
 func (f *File) members() string {
 	var room [512]byte
-	out := append(append(append(room[:0], `,"hashes":{"sha256":"`...), f.SHA256...), `"}`...)
+	out := append(room[:0], `,"hashes":{`...)
+	if f.SHA256 != "" {
+		out = append(append(append(out, `"sha256":"`...), f.SHA256...), '"')
+	} else if alg, sum, ok := strings.Cut(f.Other, "="); ok {
+		out = append(append(append(append(append(out, '"'), alg...), `":"`...), sum...), '"')
+	}
+	out = append(out, '}')
 	if f.Requires != "" {
 		out = rawjson.AppendMember(out, "requires-python", f.Requires)
 	}
@@ -294,7 +399,7 @@ func (f *File) members() string {
 	switch sum, offered := f.Offered(); {
 	case sum != "":
 		out = append(rawjson.AppendString(append(out, `,"core-metadata":{"sha256":`...), sum), '}')
-	case offered || f.Wheel():
+	case offered:
 		out = append(out, `,"core-metadata":true`...)
 	}
 	switch reason, yanked := f.yanked(); {
@@ -323,7 +428,7 @@ func (f *File) attributes() string {
 	switch sum, offered := f.Offered(); {
 	case sum != "":
 		attribute("core-metadata", "sha256="+sum)
-	case offered || f.Wheel():
+	case offered:
 		attribute("core-metadata", "true")
 	}
 	if reason, yanked := f.yanked(); yanked {

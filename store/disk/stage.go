@@ -22,7 +22,7 @@ import (
 type StageOptions struct {
 	Size  int64    // bytes announced, checked at Commit; 0 or -1 when unknown
 	Limit int64    // bytes accepted: ErrTooLarge above; 0: no limit
-	Sums  []string // computed beside sha256 while writing: "md5", "sha1", "sha512", "blake2b-256"
+	Sums  []string // computed beside sha256 while writing: "md5", "sha1", "sha224", "sha384", "sha512", "blake2b-256"
 }
 
 // Stage is a body that is being taken in. One goroutine uses it. A small body stays in memory until its commit; a

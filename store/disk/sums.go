@@ -31,6 +31,10 @@ func newSums(extra []string) ([]sum, error) {
 			sums = append(sums, sum{name, md5.New()})
 		case "sha1":
 			sums = append(sums, sum{name, sha1.New()})
+		case "sha224":
+			sums = append(sums, sum{name, sha256.New224()})
+		case "sha384":
+			sums = append(sums, sum{name, sha512.New384()})
 		case "sha512":
 			sums = append(sums, sum{name, sha512.New()})
 		case "blake2b-256":
