@@ -37,6 +37,7 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("npm.packument", "GET", "/"+name, nil, 200)
 	add("npm.version", "GET", "/"+name+"/latest", nil, 200)
 	add("npm.tarball", "GET", "/"+name+"/-/"+name+"-1.1.0.tgz", nil, 200)
+	add("npm.tarball.of", "GET", "/download/"+name+"/1.1.0/0a1b", nil, 200)
 	add("npm.put", "PUT", "/"+name, newRelease(name, "2.0.0").document(), 201)
 	add("npm.put.rev", "PUT", "/"+name+"/-rev/"+rev, fields{"maintainers": []any{"ada"}}, 201)
 	add("npm.unpublish", "DELETE", "/"+name+"/-rev/"+rev, nil, 200)

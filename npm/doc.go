@@ -54,6 +54,10 @@
 //	GET     /{pkg...}                                   npm.packument         read
 //	GET     /{path...}/-/{file}                         npm.tarball           read
 //	GET     /{path...}/-/{scope}/{file}                 npm.tarball           read
+//	GET     /{any...}/-/{file}                          npm.tarball           read
+//	GET     /{any...}/-/{scope}/{file}                  npm.tarball           read
+//	GET     /{any...}/-/{release}/{file}                npm.tarball.of        read
+//	GET     /download/{pkg...}/{release}/{sum}          npm.tarball.of        read
 //	PUT     /{pkg...}                                   npm.put               create
 //	PUT     /{pkg...}/-rev/{rev}                        npm.put.rev           write
 //	DELETE  /{pkg...}/-rev/{rev}                        npm.unpublish         delete

@@ -9,8 +9,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -130,15 +132,21 @@ func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Render
 	return store.Rendered{Body: append(slices.Clone(raw), '\n'), Type: "application/json"}, nil
 }
 
-// rewrite makes an upstream's packument ours: every tarball has our address, and versions that are held back are left
-// out, with the tags that point at them. Signatures stay: they are about name, version and integrity.
+// rewrite makes an upstream's packument ours: every tarball has our address, and versions that are held back or broken
+// are left out, with the tags that point at them. Signatures stay: they are about name, version and integrity.
 func (s *server) rewrite(ctx context.Context, body []byte, name, base string, short bool) (rawjson.Object, error) {
 	doc, err := rawjson.Split(body)
 	if err != nil {
 		return nil, err
 	}
-	versions, held, offline := rawjson.Object{}, map[string]bool{}, s.Up.Offline()
+	versions, held, offline, broken := rawjson.Object{}, map[string]bool{}, s.Up.Offline(), 0
 	for _, v := range doc.Sub("versions") {
+		m, err := rawjson.Split(v.Value)
+		if err != nil || m.Sub("dist").Text("tarball") == "" {
+			held[v.Key] = true
+			broken++
+			continue
+		}
 		if err := s.Up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
 			held[v.Key] = true
 			continue
@@ -154,11 +162,11 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, sh
 				continue
 			}
 		}
-		m, err := rawjson.Split(v.Value)
-		if err != nil {
-			return nil, err
-		}
 		versions = append(versions, rawjson.Member{Key: v.Key, Value: rewriteManifest(m, name, base, v.Key, short)})
+	}
+	if broken > 0 {
+		s.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's versions are left out: they name no tarball",
+			slog.String("package", name), slog.Int("versions", broken))
 	}
 	if len(versions) == 0 {
 		return nil, problem.Errorf(store.ErrNotFound, "%s has no versions that this registry may offer", name)
@@ -270,12 +278,20 @@ func idsOf(o rawjson.Object) (keys []string) {
 }
 
 // proxiedTarball answers with a tarball of an upstream. Lockfiles name tarballs without anybody having asked for the
-// packument, so where it is and what it must be is looked up there now.
+// packument, so where it is and what it must be is looked up there now. A file that has the name of no version as we
+// write it has the one that the upstream gave it.
 func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.Up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: versionOf(q.Name, q.File), Key: q.File,
-		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q.Name, q.File) },
-	})
+	ctx := upstream.WithBudget(r.Context())
+	f, err := s.copyOf(ctx, q.Name, versionOf(q.Name, q.File))
+	if errors.Is(err, store.ErrNotFound) && !errors.Is(err, upstream.ErrOffline) {
+		version, lerr := s.listedAs(ctx, q.Name, q.File)
+		if lerr != nil {
+			return lerr
+		}
+		if version != "" {
+			f, err = s.copyOf(ctx, q.Name, version)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -293,13 +309,54 @@ func versionOf(name, file string) string {
 	return v
 }
 
-// place finds a tarball in the packument; one that is not in it makes us ask for the packument as it is now.
-func (s *server) place(ctx context.Context, name, file string) (p upstream.Place, err error) {
-	// Whichever form the client has asked for says it: npm 11 resolves with the full one, others with the short one.
-	version, query := versionOf(name, file), packumentQuery(name, formFull)
+// copyOf returns the tarball of a version.
+func (s *server) copyOf(ctx context.Context, name, version string) (*upstream.File, error) {
+	if version == "" {
+		return nil, problem.Errorf(store.ErrNotFound, "%s has no such file", name)
+	}
+	return s.Up.File(ctx, upstream.FileQuery{
+		Package: name, Version: version, Key: names.Tarball(name, version),
+		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, name, version) },
+	})
+}
+
+// listedAs returns the version whose tarball has the file name at the upstream, "" when none has.
+func (s *server) listedAs(ctx context.Context, name, file string) (version string, err error) {
+	_, err = s.Up.Find(ctx, s.knownQuery(ctx, name), func(_ *upstream.Document, body []byte, _ bool) (bool, error) {
+		doc, err := rawjson.Split(body)
+		if err != nil {
+			return false, err
+		}
+		for _, v := range doc.Sub("versions") {
+			m, err := rawjson.Split(v.Value)
+			if err != nil {
+				continue
+			}
+			at, err := url.Parse(m.Sub("dist").Text("tarball"))
+			if err == nil && path.Base(at.Path) == file {
+				version = v.Key
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	return version, err
+}
+
+// knownQuery asks for the packument in the form in which it is kept. Whichever form the client has asked for has what
+// is to be known of tarballs: npm 11 resolves with the full one, others with the short one.
+func (s *server) knownQuery(ctx context.Context, name string) upstream.Query {
+	query := packumentQuery(name, formFull)
 	if !s.Up.Gated() && !s.Up.Knows(ctx, query) {
 		query = packumentQuery(name, formShort)
 	}
+	return query
+}
+
+// place finds a version's tarball in the packument; a version that is not in it makes us ask for the packument as it is
+// now.
+func (s *server) place(ctx context.Context, name, version string) (p upstream.Place, err error) {
+	query := s.knownQuery(ctx, name)
 	found, err := s.Up.Find(ctx, query, func(d *upstream.Document, body []byte, _ bool) (bool, error) {
 		doc, err := rawjson.Split(body)
 		if err != nil {
@@ -313,7 +370,7 @@ func (s *server) place(ctx context.Context, name, file string) (p upstream.Place
 		return true, nil
 	})
 	if err == nil && !found {
-		err = problem.Errorf(store.ErrNotFound, "%s has no file %s", name, file)
+		err = problem.Errorf(store.ErrNotFound, "%s has no version %s", name, version)
 	}
 	return p, err
 }

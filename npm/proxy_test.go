@@ -4,6 +4,7 @@ package npm
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -109,4 +110,59 @@ func TestProxyFirstPublishOfATakenNameIsRefused(t *testing.T) {
 	if a := g.put("ada", newRelease("mine", "1.0.0")); a.Status != http.StatusCreated {
 		t.Fatal(a)
 	}
+}
+
+// listing is an upstream that has one packument and its tarballs, as its test writes them.
+func listing(t *testing.T, versions string) *rig {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/odd" {
+			_, _ = io.WriteString(w, `{"name":"odd","dist-tags":{"latest":"2.0.0"},"versions":`+
+				strings.ReplaceAll(versions, "BASE", "http://"+r.Host)+`}`)
+			return
+		}
+		_, _ = io.WriteString(w, "bytes of "+r.URL.Path)
+	}))
+	t.Cleanup(srv.Close)
+	o := upstream.Options{
+		Upstreams: []upstream.Config{{Kind: store.NPM, Name: "main", URL: srv.URL}}, Blocked: []string{"npm:odd@1.1.0"},
+	}
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+// TestTarballIsFoundByWhatWasListed: old packages have tarballs whose names do not follow from name and version. The
+// rules about a version hold for it under every name of its file.
+func TestTarballIsFoundByWhatWasListed(t *testing.T) {
+	g := listing(t, `{"1.0.0":{"dist":{"tarball":"BASE/files/odd-v1.0.tgz"}},`+
+		`"1.1.0":{"dist":{"tarball":"BASE/files/odd-v1.1.tgz"}}}`)
+	for _, path := range []string{
+		"/odd/-/odd-1.0.0.tgz", "/odd/-/odd-v1.0.tgz", "/repository/npm/odd/-/odd-v1.0.tgz", "/odd/-/1.0.0/any.tgz",
+		"/download/odd/1.0.0/0a1b",
+	} {
+		g.Want(g.Do("GET", path, nil), 200, "bytes of /files/odd-v1.0.tgz")
+	}
+	for _, path := range []string{"/odd/-/odd-1.1.0.tgz", "/odd/-/odd-v1.1.tgz", "/odd/-/1.1.0/odd-1.0.0.tgz"} {
+		g.Want(g.Do("GET", path, nil), 403, "")
+	}
+	g.Want(g.Do("GET", "/odd/-/odd-v2.0.tgz", nil), 404, "")
+}
+
+func TestBrokenVersionOfAPackumentIsLeftOut(t *testing.T) {
+	g := listing(t,
+		`{"1.0.0":{"version":"1.0.0","dist":{"tarball":"BASE/files/odd-1.0.0.tgz"}},"2.0.0":{"version":"2.0.0"},`+
+			`"3.0.0":"nothing","4.0.0":{"dist":{"shasum":"00"}}}`)
+	for _, accept := range []string{typeShort, "application/json"} {
+		var doc struct {
+			Tags     map[string]string          `json:"dist-tags"`
+			Versions map[string]json.RawMessage `json:"versions"`
+		}
+		g.Do("GET", "/odd", nil, wiretest.Header("Accept", accept)).Decode(t, &doc)
+		if len(doc.Versions) != 1 || doc.Versions["1.0.0"] == nil {
+			t.Errorf("%s: the versions are %s, want 1.0.0 alone", accept, doc.Versions)
+		}
+		if doc.Tags["latest"] != "1.0.0" {
+			t.Errorf("%s: latest is %q, want the version that is left", accept, doc.Tags["latest"])
+		}
+	}
+	g.Want(g.Do("GET", "/odd/-/odd-2.0.0.tgz", nil), 404, "")
 }

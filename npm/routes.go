@@ -35,7 +35,7 @@ type Request struct {
 	Rev     string // revision, compared by the handler
 	User    string
 	Tag     string
-	ID      string // login session, or token
+	ID      string // login session, token, or a tarball's sum at GitHub Packages, which is not looked at
 
 	Write bool   // ?write=true: the client is about to change what it reads
 	Query string // search text, or user of starredByUser
@@ -61,8 +61,18 @@ var grammar = route.Grammar[Request]{
 		"user":    text(func(q *Request) *string { return &q.User }, "package or user not found"),
 		"owner":   text(func(q *Request) *string { return &q.User }, ""),
 		"token":   text(func(q *Request) *string { return &q.ID }, "token not found"),
-		"login":   text(func(q *Request) *string { return &q.ID }, "this login has expired; start again"),
-		"rev":     {Set: (*Request).setRev, Get: func(q *Request) string { return url.PathEscape(q.Rev) }},
+		"release": {
+			Set: func(q *Request, v string) error {
+				if q.Version = v; v[0] == '@' {
+					return route.ErrOther // a scope that is not the package's
+				}
+				return nil
+			},
+			Get: func(q *Request) string { return url.PathEscape(q.Version) }, Absent: "version not found",
+		},
+		"sum":   text(func(q *Request) *string { return &q.ID }, "file not found"),
+		"login": text(func(q *Request) *string { return &q.ID }, "this login has expired; start again"),
+		"rev":   {Set: (*Request).setRev, Get: func(q *Request) string { return url.PathEscape(q.Rev) }},
 	},
 	Queries: map[string]route.Query[Request]{
 		"npm.packument": {Parse: (*Request).parseWrite, Format: (*Request).formatWrite},
@@ -153,8 +163,9 @@ func (q *Request) setName(segs []string) error {
 	return nil
 }
 
-// setLastName takes the package at the end of a path that repeats the registry's own, as the last step of npm's
-// unpublish does when a scope has a registry of its own: npm/npm/@acme/demo.
+// setLastName takes the package at the end of a path that is longer: of one that repeats the registry's
+// own, as the last step of npm's unpublish does when a scope has a registry of its own
+// (npm/npm/@acme/demo), and of another registry's.
 func (q *Request) setLastName(segs []string) error {
 	n := len(segs)
 	if n >= 2 && segs[n-2][0] == '@' && !strings.Contains(segs[n-2], "/") {

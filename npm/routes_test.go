@@ -57,6 +57,21 @@ func TestEveryPathParses(t *testing.T) {
 		{"GET", "/@sc%2fdemo/-/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
 		{"GET", "/@sc/demo/-/@sc/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
 		{"GET", "/@sc%2fdemo/-/@sc%2fdemo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{
+			"GET", "/repository/npm-group/demo/-/demo-1.0.0.tgz", "npm.tarball",
+			Request{Name: "demo", File: "demo-1.0.0.tgz"},
+		},
+		{
+			"GET", "/artifactory/api/npm/npm/@sc/demo/-/@sc/demo-1.0.0.tgz", "npm.tarball",
+			demo(Request{File: "demo-1.0.0.tgz"}),
+		},
+		{"GET", "/prefix/@sc%2fdemo/-/demo-1.0.0.tgz", "npm.tarball", demo(Request{File: "demo-1.0.0.tgz"})},
+		{
+			"GET", "/api/packages/x/npm/@sc%2Fdemo/-/1.0.0/demo-1.0.0.tgz", "npm.tarball.of",
+			demo(Request{Version: "1.0.0", File: "demo-1.0.0.tgz"}),
+		},
+		{"GET", "/download/@sc/demo/1.0.0/0a1b", "npm.tarball.of", demo(Request{Version: "1.0.0", ID: "0a1b"})},
+		{"GET", "/download/-/download-1.0.0.tgz", "npm.tarball", Request{Name: "download", File: "download-1.0.0.tgz"}},
 		{"PUT", "/@sc%2fdemo", "npm.put", demo(Request{})},
 		{"PUT", "/@sc%2fdemo/-rev/3-abc", "npm.put.rev", demo(Request{Rev: "3-abc"})},
 		{"PUT", "/demo/-rev/undefined", "npm.put.rev", Request{Name: "demo", Rev: "undefined"}},
@@ -157,7 +172,6 @@ func TestPathAttacksReachNoHandler(t *testing.T) {
 		"/-/all":                          problem.ErrNoRoute,
 		"/-/npm/v1/hooks":                 problem.ErrNoRoute,
 		"/-/stage":                        problem.ErrNoRoute,
-		"/npm/demo/-/demo-1.0.0.tgz":      problem.ErrNoRoute, // doubled only for the last step of unpublish
 		"/-/v1/search?text=" + strings.Repeat("a", maxQueryText+1): problem.ErrBadPath,
 		"/-/v1/search?text=a&size=-1":                              problem.ErrBadPath,
 		"/-/v1/search?text=a&from=99999999999":                     problem.ErrBadPath,

@@ -16,6 +16,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/npm/names"
 	"larder/npm/putdoc"
 	"larder/npm/version"
 	"larder/store"
@@ -239,6 +240,12 @@ func (s *server) getTarball(w http.ResponseWriter, r *http.Request, q Request) e
 	}
 	b := store.Blob{Digest: file.Digest, Size: file.Size}
 	return s.SendBlob(w, r, b, wire.BlobHead{CacheControl: registry.Immutable(r)})
+}
+
+// getTarballOf sends the tarball of a version, whatever the address calls its file.
+func (s *server) getTarballOf(w http.ResponseWriter, r *http.Request, q Request) error {
+	q.File = names.Tarball(q.Name, q.Version)
+	return s.getTarball(w, r, q)
 }
 
 // getAttestations answers with the provenance that came with a publish.
