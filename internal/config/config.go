@@ -62,7 +62,7 @@ type Config struct {
 	Upstreams []Upstream            // those of one kind are asked in this order
 	// FurtherUpstreams are those of flags beyond the first of a kind, between the two.
 	FurtherUpstreams []Upstream
-	Copies    upstream.Options      // without its Upstreams: UpstreamOptions fills them in
+	Copies           upstream.Options // without its Upstreams: UpstreamOptions fills them in
 }
 
 // Kind is what can be set for every protocol.
