@@ -362,7 +362,7 @@ func (p *publication) warnings() []string {
 	if p.s.opt.Notice != "" {
 		out = append(out, p.s.opt.Notice)
 	}
-	return out
+	return append(out, wire.Notices(p.ctx)...)
 }
 
 // foreign is the host of a registry that is neither this nor the public one.

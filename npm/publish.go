@@ -135,7 +135,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 			p.notices, "The tarball's "+fields+" differ from the manifest that was sent; the tarball's are served.",
 		)
 	}
-	if len(p.notices) > 0 {
+	if p.notices = append(p.notices, wire.Notices(ctx)...); len(p.notices) > 0 {
 		w.Header().Set("npm-notice", strings.Join(p.notices, " "))
 	}
 	return published(w)

@@ -1,6 +1,6 @@
 package oci
 
-// The one place that writes error bodies: codes, statuses, challenges and warnings.
+// The one place that writes error bodies: codes, statuses and challenges.
 
 import (
 	"encoding/json"
@@ -262,11 +262,11 @@ func message(status int, f wire.Failure) string {
 func (s *server) challenge(r *http.Request, f wire.Failure) string {
 	realm := s.origin(r) + rootV2 + "/token"
 	if f.Op == "oci.token" || f.Op == "oci.grant" {
-		return `Basic realm=` + quote(realm)
+		return `Basic realm=` + wire.Quote(realm)
 	}
-	c := `Bearer realm=` + quote(realm) + `,service=` + quote(service)
+	c := `Bearer realm=` + wire.Quote(realm) + `,service=` + wire.Quote(service)
 	if scope := challengeScope(r, f); scope != "" {
-		c += `,scope=` + quote(scope)
+		c += `,scope=` + wire.Quote(scope)
 	}
 	switch {
 	case errors.Is(f.Err, auth.ErrScope):
@@ -301,35 +301,9 @@ func challengeScope(r *http.Request, f wire.Failure) string {
 	return ""
 }
 
-// quote makes a quoted-string of RFC 9110. What would need an escape does not occur in our values, and is dropped.
-func quote(s string) string {
-	return `"` + strings.Map(func(c rune) rune {
-		if c < ' ' || c == '"' || c == '\\' || c > '~' {
-			return -1
-		}
-		return c
-	}, s) + `"`
-}
-
 func versionHeader(h http.Header) {
 	h["Docker-Distribution-Api-Version"] = apiVersion
 }
 
 // apiVersion is shared by all answers; nobody changes it.
 var apiVersion = []string{"registry/2.0"}
-
-// maxWarnings is what the specification allows all warnings of one answer to add up to.
-const maxWarnings = 4096
-
-// warn adds a Warning header that podman, skopeo, oras and regctl show to their user. Texts beyond the limit are
-// dropped.
-func warn(h http.Header, text string) {
-	v := `299 - ` + quote(text)
-	total := len(v)
-	for _, w := range h.Values("Warning") {
-		total += len(w)
-	}
-	if total <= maxWarnings {
-		h.Add("Warning", v)
-	}
-}

@@ -127,12 +127,12 @@ func TestEveryAnswerHasTheVersionHeader(t *testing.T) {
 // TestWarningsAreCleanAndLimited: texts are cleaned, and all of them together stay below the limit.
 func TestWarningsAreCleanAndLimited(t *testing.T) {
 	h := http.Header{}
-	warn(h, "quota \"nearly\" used\r\nX-Evil: 1 é")
+	wire.Warn(h, "quota \"nearly\" used\r\nX-Evil: 1 é")
 	if got := h.Get("Warning"); got != `299 - "quota nearly usedX-Evil: 1 "` {
 		t.Errorf("%q", got)
 	}
 	for range 10 {
-		warn(h, strings.Repeat("x", 1000))
+		wire.Warn(h, strings.Repeat("x", 1000))
 	}
 	if n := len(h.Values("Warning")); n != 5 {
 		t.Errorf("%d warnings", n)

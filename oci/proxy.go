@@ -17,6 +17,8 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/problem"
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/oci/manifest"
 	"larder/store"
@@ -41,12 +43,20 @@ var acceptManifests = strings.Join(
 // probe is how upstreams are asked whether they have a repository.
 func probe(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "tags", Fresh: freshList,
+		Package: name, Key: "tags", Fresh: freshList, Check: checkList,
 		For: func(u *upstream.Upstream) (ref, scope string) {
 			src := sourceAt(u, name)
 			return src.tags(), src.scope()
 		},
 	}
+}
+
+// checkList refuses what is no list of tags or referrers.
+func checkList(body []byte, _ string) error {
+	if _, err := rawjson.Parse(body); err != nil {
+		return errors.New("not a list of tags or referrers")
+	}
+	return nil
 }
 
 func (src source) scope() string { return "repository:" + src.path + ":pull" }
@@ -64,6 +74,9 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 		return s.proxiedFile(w, r, q, src, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
+	if probe, err := s.isProbe(r, q); probe || err != nil {
+		return cmp.Or(err, problem.Errorf(store.ErrNotFound, "manifest %s is not in %s", q.Tag, q.Asked))
+	}
 	if err := s.Up.Blocked(src.name, q.Tag); err != nil {
 		return err
 	}
@@ -110,6 +123,9 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 	if err := s.mayAsk(src); err != nil {
 		return err
 	}
+	if probe, err := s.isProbe(r, q); probe || err != nil {
+		return cmp.Or(err, problem.Errorf(store.ErrNotFound, "%s is not in %s", q.Digest, q.Asked))
+	}
 	if err := s.mayServe(r.Context(), src, q.Digest); err != nil {
 		return err
 	}
@@ -147,7 +163,9 @@ func (s *server) proxiedList(
 	}
 	d, err := s.Up.DocumentFrom(
 		r.Context(), src.up,
-		upstream.Query{Package: src.name, Key: key, Ref: ref, Accept: accept, Scope: src.scope(), Fresh: freshList},
+		upstream.Query{
+			Package: src.name, Key: key, Ref: ref, Accept: accept, Scope: src.scope(), Fresh: freshList, Check: checkList,
+		},
 	)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (s *server) putManifest(w http.ResponseWriter, r *http.Request, q Request) 
 		h.Add("OCI-Tag", t)
 	}
 	if p.sparse > 0 {
-		warn(h, fmt.Sprintf("the manifest refers to %d objects that %s does not have", p.sparse, q.Name))
+		wire.Warn(h, fmt.Sprintf("the manifest refers to %d objects that %s does not have", p.sparse, q.Name))
 	}
 	return created(w, s.manifestPath(q, d), d)
 }
@@ -354,7 +354,7 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, q Request) erro
 	}
 	w.Header().Set("OCI-Tag", q.Tag)
 	if !stored {
-		warn(w.Header(), "the manifest had been deleted and is back")
+		wire.Warn(w.Header(), "the manifest had been deleted and is back")
 	}
 	return created(w, s.manifestPath(q, d), d)
 }

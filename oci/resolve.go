@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"larder/auth"
@@ -63,6 +64,7 @@ func (s *server) resolve(ctx context.Context, op string, q Request) (Request, er
 		if src, ok, err = s.fallback(ctx, op, q); err != nil || !ok {
 			return q, err
 		}
+		q.guessed = true
 	}
 	if src.name != q.Name {
 		q.Asked, q.Name = q.Name, src.name
@@ -145,6 +147,20 @@ func (s *server) first(ctx context.Context, name string) (src source, ok bool, e
 		}
 	}
 	return src, ok, nil
+}
+
+// isProbe reports whether a request asks if what is to be pushed is here already: a HEAD for a name that no upstream has
+// or that none answers for, by somebody who may create it. An upstream in trouble must not keep a push from beginning.
+func (s *server) isProbe(r *http.Request, q Request) (bool, error) {
+	ctx := r.Context()
+	if r.Method != http.MethodHead || !q.guessed || s.May(ctx, auth.Create, q.Asked) != nil {
+		return false, nil
+	}
+	if held, err := s.Up.Holds(ctx, q.from.up, q.Name); held || err != nil {
+		return false, err
+	}
+	owner, _, err := s.Up.Exists(ctx, q.Asked)
+	return owner == nil, err
 }
 
 // isHere reports whether the repository is hosted here, or holds the blob for a push whose manifest has not come yet.

@@ -51,7 +51,8 @@ type Request struct {
 	Query         string // search words
 	Namespace     string // ?ns= as sent: the registry a client would ask if it were not for this one
 
-	from source // the upstream's repository that is served, once resolved; the zero value for what is here
+	guessed bool   // from was neither named by a prefix nor by ?ns=
+	from    source // the upstream's repository that is served, once resolved; the zero value for what is here
 }
 
 // grammar is what the fields of the routes mean.

@@ -44,7 +44,7 @@ func (s *server) mayClaim(ctx context.Context, name string) error {
 	if _, err := s.head(ctx, name); !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return s.Up.MayPublish(ctx, name)
+	return s.Compare(ctx, name)
 }
 
 func (s *server) pageQuery(name string) upstream.Query {
@@ -63,6 +63,12 @@ func (s *server) checkPage(name string, body []byte) error {
 			"project", name, "entries", left)
 	}
 	return err
+}
+
+// isEmptyPage reports whether a page lists nothing, as a static index may answer for any name.
+func isEmptyPage(body []byte) bool {
+	page, err := simple.Read(body, "")
+	return err == nil && len(page.Files) == 0 && len(page.Versions) == 0
 }
 
 // proxiedPage answers with an upstream's page in the form the client wants.

@@ -130,7 +130,7 @@ func (p *publication) publish(ctx context.Context, w http.ResponseWriter) error 
 	if again {
 		return done(w, nil)
 	}
-	if len(p.warnings) > 0 {
+	if p.warnings = append(p.warnings, wire.Notices(ctx)...); len(p.warnings) > 0 {
 		text := strings.Join(p.warnings, " ")
 		p.s.Log.LogAttrs(
 			ctx, slog.LevelInfo, "upload with warnings", slog.String("file", p.file.Text), slog.String("warnings", text),

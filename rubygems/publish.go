@@ -14,6 +14,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"strings"
 
 	"larder/auth"
 	"larder/internal/budget"
@@ -83,7 +84,8 @@ func (s *server) push(w http.ResponseWriter, r *http.Request, _ Request) error {
 	if again {
 		return say(w, "Gem was already pushed: %s", p.title())
 	}
-	return say(w, "Successfully registered gem: %s", p.title())
+	said := append([]string{"Successfully registered gem: " + p.title()}, wire.Notices(ctx)...)
+	return say(w, "%s", strings.Join(said, "\n"))
 }
 
 // title is the version as clients print it.

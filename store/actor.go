@@ -15,6 +15,9 @@ type Actor struct {
 // ActorKey is the key of a context's Actor. A context may make it when it is asked, which most requests never do.
 type ActorKey struct{}
 
+// NoteKey is the key of a context's note, a string: what the journal says of a version that is published besides.
+type NoteKey struct{}
+
 // WithActor returns a context that carries a.
 func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, ActorKey{}, a)

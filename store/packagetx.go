@@ -156,7 +156,8 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 	if err := p.link(v.ID, v.Files, blobs, v.By); err != nil {
 		return err
 	}
-	p.tx.Log(Entry{Kind: p.kind, Package: p.name, Version: v.ID, Op: op, Bytes: added})
+	note, _ := p.tx.ctx.Value(NoteKey{}).(string)
+	p.tx.Log(Entry{Kind: p.kind, Package: p.name, Version: v.ID, Op: op, Bytes: added, Note: note})
 	return p.tx.putRow(bucketVersion, p.key(v.ID), v)
 }
 

@@ -100,7 +100,7 @@ func TestSetOfAKindWithoutUpstreams(t *testing.T) {
 	if here, err := s.Here(t.Context(), "demo", "f"); here || err != nil {
 		t.Errorf("a file is here: %t, %v", here, err)
 	}
-	if err := s.MayPublish(t.Context(), "demo"); err != nil {
+	if _, err := s.MayPublish(t.Context(), "demo"); err != nil {
 		t.Errorf("publishing: %v", err)
 	}
 	if !s.Ours(t.Context(), "demo") {

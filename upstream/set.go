@@ -4,7 +4,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -141,6 +140,9 @@ type Protocol struct {
 	Names func(name string) []string
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
+	// Empty reports whether the answer to Probe says that there is nothing of the name, as static mirrors answer for any.
+	// nil: every answer says that it exists.
+	Empty func(body []byte) bool
 }
 
 // Set returns the upstreams of a kind, nil when it has none; every method of a nil Set says that nothing exists.
@@ -178,9 +180,11 @@ type Set struct {
 
 	unstored atomic.Int64 // bytes of documents that were answered before they are stored
 
-	mu      sync.Mutex // guards what follows
-	states  map[docID]*state
-	flights map[fileID]*flight
+	mu        sync.Mutex // guards what follows
+	states    map[docID]*state
+	flights   map[fileID]*flight
+	unsure    map[string]unsure // names that could not be compared
+	comparing bool              // the job that compares them is under way
 }
 
 func newSet(r *Registry, k store.Kind) *Set {
@@ -193,6 +197,7 @@ func newSet(r *Registry, k store.Kind) *Set {
 		seen: store.NewMemo[string, sight](
 			r.store, d,
 		), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
+		unsure: map[string]unsure{},
 	}
 }
 
@@ -274,20 +279,25 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 	if ours {
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
-	names := s.spellings(name)
 	if s.covers(s.r.blocked, name) {
 		return nil, problem.Errorf(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
-	var list []*Upstream
+	list := s.takers(name)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
+	}
+	return list, nil
+}
+
+// takers are the upstreams that the operator lets be asked for a name, in order.
+func (s *Set) takers(name string) (list []*Upstream) {
+	names := s.spellings(name)
 	for _, u := range s.Upstreams() {
 		if u.has(s.spelling.fold, names...) {
 			list = append(list, u)
 		}
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
-	}
-	return list, nil
+	return list
 }
 
 // spellings are the names by which rules know a name.
@@ -312,26 +322,6 @@ func (s *Set) Ours(ctx context.Context, name string) bool {
 func (s *Set) Theirs(ctx context.Context, name string) bool {
 	_, err := s.chain(ctx, name)
 	return err == nil && name != ""
-}
-
-// MayPublish is nil when a name that is not here yet may be published: nobody else has it, or the operator claims it.
-// ErrExists otherwise: from then on the local package would hide one that people rely on.
-func (s *Set) MayPublish(ctx context.Context, name string) error {
-	if s == nil || s.Claimed(name) || s.protocol.Probe == nil {
-		return nil
-	}
-	d, err := s.Document(ctx, s.protocol.Probe(name))
-	switch {
-	case err == nil:
-		return problem.Errorf(
-			store.ErrExists,
-			"%s exists at the upstream registry %s. To publish it here, an administrator claims the name: larder claim %s %s",
-			name, d.Upstream.Name(), s.kind, name,
-		)
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrOffline):
-		return nil
-	}
-	return err
 }
 
 // state is what is known of one document at one upstream without asking the store. The set's mu guards it.

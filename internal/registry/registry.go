@@ -144,7 +144,8 @@ func (g *Registry[M]) TryUpstream(err error) bool {
 }
 
 // MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is
-// that of the package in the store. store.ErrExists, upstream.ErrUnavailable.
+// that of the package in the store. store.ErrExists. It asks for a second at most; a publish that was not compared with
+// every upstream has a notice in its answer and in the journal, see wire.Notice.
 func (g *Registry[M]) MayClaim(ctx context.Context, name string) error {
 	if g.Up == nil {
 		return nil
@@ -154,7 +155,18 @@ func (g *Registry[M]) MayClaim(ctx context.Context, name string) error {
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return g.Up.MayPublish(ctx, name)
+		return g.Compare(ctx, name)
+	}
+	return err
+}
+
+// Compare is MayClaim for a name that is known not to be here.
+func (g *Registry[M]) Compare(ctx context.Context, name string) error {
+	notice, err := g.Up.MayPublish(ctx, name)
+	if notice != "" {
+		g.Log.LogAttrs(ctx, slog.LevelWarn, "first publish not compared with upstreams",
+			slog.String("kind", string(g.about.Kind)), slog.String("package", name))
+		wire.Notice(ctx, notice)
 	}
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"larder/auth"
@@ -51,8 +53,9 @@ type exchange struct {
 	unpaced  int64     // bytes the present write deadline still covers
 	renewed  time.Time // when it was set
 
-	body  body
-	share budget.Share // of the server's memory
+	body    body
+	share   budget.Share // of the server's memory
+	notices []string     // see Notice
 }
 
 type exchangeKey struct{}
@@ -65,6 +68,8 @@ func (x *exchange) Value(key any) any {
 		return x
 	case budget.Key:
 		return &x.share
+	case store.NoteKey:
+		return strings.Join(x.notices, " ")
 	case store.ActorKey:
 		if x.admitted {
 			return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: x.agent}
@@ -276,6 +281,52 @@ func AddrFrom(ctx context.Context) netip.Addr {
 		return x.addr
 	}
 	return netip.Addr{}
+}
+
+// Notice tells the client's user something about a publish that succeeds: it is a Warning in the answer's header, and
+// stands in the journal with what is published. A protocol whose client prints other parts of an answer puts Notices
+// there as well. A notice that was given already is given once.
+func Notice(ctx context.Context, text string) {
+	x := exchangeFrom(ctx)
+	if x == nil || slices.Contains(x.notices, text) {
+		return
+	}
+	x.notices = append(x.notices, text)
+	Warn(x.w.Header(), text)
+}
+
+// Notices are those of the request that ctx belongs to.
+func Notices(ctx context.Context) []string {
+	if x := exchangeFrom(ctx); x != nil {
+		return x.notices
+	}
+	return nil
+}
+
+// maxWarnings is what the specification of container registries allows all warnings of one answer to add up to.
+const maxWarnings = 4096
+
+// Warn adds a Warning header, which podman, skopeo, oras and regctl show to their user. Texts beyond the limit are
+// dropped.
+func Warn(h http.Header, text string) {
+	v := `299 - ` + Quote(text)
+	total := len(v)
+	for _, w := range h.Values("Warning") {
+		total += len(w)
+	}
+	if total <= maxWarnings {
+		h.Add("Warning", v)
+	}
+}
+
+// Quote makes a quoted-string of RFC 9110. What would need an escape does not occur in our values, and is dropped.
+func Quote(s string) string {
+	return `"` + strings.Map(func(c rune) rune {
+		if c < ' ' || c == '"' || c == '\\' || c > '~' {
+			return -1
+		}
+		return c
+	}, s) + `"`
 }
 
 // Stopping is closed when the server begins to stop. A handler that only waits for news (a long poll) ends then,
