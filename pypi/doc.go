@@ -65,6 +65,7 @@
 //	serve.go     reading          root.go    the list of all    json.go       the JSON API
 //	proxy.go     upstreams        rpc.go     XML-RPC            trusted.go    trusted publishing
 //	identify.go  what a file is   spelling.go  names and versions for rules
+//	remotejson.go  the JSON API of upstreams' projects
 //
 //	simple   pages of the simple API: how ours are written, how those of other indexes are read
 //	sidecar  METADATA of an upstream's wheel

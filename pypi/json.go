@@ -102,6 +102,13 @@ func releaseOf(tx *store.PackageTx[Meta], version string) (rel release, key []by
 
 // getJSON answers with the document of a project or release.
 func (s *server) getJSON(w http.ResponseWriter, r *http.Request, q Request) error {
+	h, err := s.head(r.Context(), q.Name)
+	if s.tryUpstream(err) {
+		return s.proxiedJSON(w, r, q)
+	}
+	if err != nil {
+		return err
+	}
 	base := s.URL(r)
 	key := store.DocKey{Kind: store.PyPI, Package: q.Name, Base: base, Format: "json " + q.Version}
 	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
@@ -116,10 +123,6 @@ func (s *server) getJSON(w http.ResponseWriter, r *http.Request, q Request) erro
 		body, err := d.render(q.Name, base, metadata)
 		return store.Rendered{Body: body, Type: "application/json"}, err
 	})
-	if err != nil {
-		return err
-	}
-	h, err := s.head(r.Context(), q.Name)
 	if err != nil {
 		return err
 	}

@@ -197,7 +197,16 @@ func rightHash(ctx context.Context, f *upstream.File, sha string) error {
 
 // proxiedMetadata answers with the METADATA of an upstream's file.
 func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.Up.File(r.Context(), upstream.FileQuery{
+	f, err := s.remoteMetadata(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	return s.sendCopy(w, r, f)
+}
+
+// remoteMetadata is the METADATA of an upstream's file.
+func (s *server) remoteMetadata(ctx context.Context, q Request) (*upstream.File, error) {
+	return s.Up.File(ctx, upstream.FileQuery{
 		Package: q.Name, Version: releaseOfFile(q), Key: q.SHA + "/" + q.File + sideMetadata, Local: true,
 		Find: func(ctx context.Context) (upstream.Place, error) {
 			p, file, err := s.place(ctx, q, true)
@@ -207,10 +216,6 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 			return s.beside(ctx, q, &file, p)
 		},
 	})
-	if err != nil {
-		return err
-	}
-	return s.sendCopy(w, r, f)
 }
 
 func (s *server) sendCopy(w http.ResponseWriter, r *http.Request, f *upstream.File) error {
@@ -281,7 +286,9 @@ func (s *server) givesParts(ctx context.Context, u *upstream.Upstream, l *simple
 	ctx, cancel := context.WithTimeout(ctx, probeParts)
 	defer cancel()
 	err = s.Up.GivesParts(ctx, upstream.Place{Upstream: u, Ref: address})
-	s.parts.Store(host, partsKnown{err == nil, time.Now().Add(partsAgain)})
+	if !errors.Is(err, upstream.ErrOffline) {
+		s.parts.Store(host, partsKnown{err == nil, time.Now().Add(partsAgain)})
+	}
 	return err == nil
 }
 

@@ -37,8 +37,8 @@ type FileQuery struct {
 type Place struct {
 	Upstream *Upstream
 	Ref      string // relative to the registry, or absolute
-	// Sums are hex by algorithm (sha256, sha512, sha384, sha224, sha1, md5). Every one given must be right; without any the first copy
-	// counts.
+	// Sums are hex by algorithm (sha256, sha512, sha384, sha224, sha1, md5). Every one given must be right; without any
+	// the first copy counts.
 	Sums map[string]string
 	// Size in bytes, 0 when unknown.
 	Size   int64

@@ -10,7 +10,8 @@ import (
 
 // endings are the endings of all forms of distribution that installers ever read, longest first.
 var endings = []string{
-	".tar.bz2", ".tar.lzma", ".tar.zst", ".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
+	".tar.bz2", ".tar.lzma", ".tar.zst",
+	".tar.gz", ".tar.xz", ".tar.lz", ".tar.Z", ".tlz", ".tbz2", ".tbz", ".tgz", ".txz", ".tar",
 	".whl", ".zip", ".egg", ".exe", ".msi", ".rpm", ".deb", ".dmg",
 }
 
@@ -25,6 +26,25 @@ func ending(file string) string {
 		}
 	}
 	return ""
+}
+
+// PackageType is what the public index calls a file's form, by its name's ending.
+func PackageType(file string) string {
+	switch strings.ToLower(ending(file)) {
+	case ".whl":
+		return Wheel
+	case ".egg":
+		return "bdist_egg"
+	case ".exe":
+		return "bdist_wininst"
+	case ".msi":
+		return "bdist_msi"
+	case ".rpm":
+		return "bdist_rpm"
+	case ".deb", ".dmg":
+		return "bdist_dumb"
+	}
+	return Sdist
 }
 
 // ReleaseOf returns the release that a file of a project belongs to, normalised if its version is valid. It reads more

@@ -374,7 +374,8 @@ func (f *File) Row(project, mediaType string) Row {
 	return r
 }
 
-func (f *File) yanked() (reason string, ok bool) {
+// Withdrawn reports whether the file is yanked (PEP 592), and why as far as the page says.
+func (f *File) Withdrawn() (reason string, ok bool) {
 	return rawjson.TextOf(f.Yanked), len(f.Yanked) > 0 && string(f.Yanked) != "false" && string(f.Yanked) != "null"
 }
 
@@ -402,7 +403,7 @@ func (f *File) members() string {
 	case offered:
 		out = append(out, `,"core-metadata":true`...)
 	}
-	switch reason, yanked := f.yanked(); {
+	switch reason, yanked := f.Withdrawn(); {
 	case yanked && reason != "":
 		out = rawjson.AppendMember(out, "yanked", reason)
 	case yanked:
@@ -431,7 +432,7 @@ func (f *File) attributes() string {
 	case offered:
 		attribute("core-metadata", "true")
 	}
-	if reason, yanked := f.yanked(); yanked {
+	if reason, yanked := f.Withdrawn(); yanked {
 		attribute("yanked", reason)
 	}
 	return b.String()
