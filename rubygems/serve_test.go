@@ -23,7 +23,6 @@ import (
 	"larder/internal/ledger"
 	"larder/internal/registry"
 	"larder/internal/rubymarshal"
-	"larder/internal/rubymarshal/marshaltest"
 	"larder/internal/wiretest"
 	"larder/rubygems/version"
 	"larder/store/storetest"
@@ -307,7 +306,7 @@ func TestCompressedListIsOneGzipMember(t *testing.T) {
 // readTuples decodes a Marshal index.
 func readTuples(t testing.TB, a answer) []string {
 	t.Helper()
-	v, err := marshaltest.Unmarshal([]byte(gunzip(t, a.Body)), marshaltest.Limits{})
+	v, err := rubymarshal.Unmarshal([]byte(gunzip(t, a.Body)), rubymarshal.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -500,11 +499,11 @@ func quickDependencies(t *testing.T, a answer) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
+	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner, err := marshaltest.Unmarshal(outer.(rubymarshal.Data).Raw, marshaltest.Limits{})
+	inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ var layers = [][]string{
 	{"larder/internal/wire", "larder/internal/pydist", "larder/internal/trust"},
 	{
 		"larder/upstream", "larder/auth", "larder/internal/ledger", "larder/internal/rawjson",
-		"larder/internal/sortedlist", "larder/store/storetest", "larder/internal/rubymarshal/marshaltest",
+		"larder/internal/sortedlist", "larder/store/storetest",
 	},
 	{"larder/store", "larder/store/disk"},
 }

@@ -1,4 +1,4 @@
-// Package rubymarshal writes the part of Ruby's binary serialisation (Marshal, format 4.8) that RubyGems' indexes and
+// Package rubymarshal writes and reads the part of Ruby's binary serialisation (Marshal, format 4.8) that RubyGems' indexes and
 // specifications are made of. Its values are:
 //
 //	nil, bool, int        immediate values; integers of 31 bits, as Ruby's own 'i'
@@ -12,7 +12,7 @@
 //	Data                  'u': what _dump returned, with instance variables if it has any
 //
 // Links to objects ('@') are never written: Ruby writes them only where one object is in two places, which nothing
-// needs. Package marshaltest reads streams, for tests.
+// needs. They are read.
 package rubymarshal
 
 import (

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	. "larder/internal/rubymarshal"
-	"larder/internal/rubymarshal/marshaltest"
 )
 
 // cases are values and what Ruby 3.1 writes of them.
@@ -75,7 +74,7 @@ func TestValueIsWrittenAsRubyWritesIt(t *testing.T) {
 
 func TestDumpOfRubyIsRead(t *testing.T) {
 	for _, c := range cases {
-		got, err := marshaltest.Unmarshal([]byte(c.dump), marshaltest.Limits{})
+		got, err := Unmarshal([]byte(c.dump), Limits{})
 		if err != nil {
 			t.Errorf("Unmarshal(%q): %v", c.dump, err)
 		}
@@ -131,9 +130,9 @@ func FuzzMarshal(f *testing.F) {
 	f.Add([]byte("\x04\bo:\x14Gem::Dependency\x07:\n@nameI\"\track\x06:\x06ET:\n@type:\x0cruntime"))
 	f.Add([]byte("\x04\bIu:\tTime\r\xa0\xaa\x1f\xc0\x00\x00\x00\x00\x06:\tzoneI\"\x08UTC\x06:\x06EF"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		v, err := marshaltest.Unmarshal(p, marshaltest.Limits{Values: 10_000})
+		v, err := Unmarshal(p, Limits{Values: 10_000})
 		if err != nil {
-			for _, known := range []error{marshaltest.ErrFormat, marshaltest.ErrLimit, ErrUnsupported} {
+			for _, known := range []error{ErrFormat, ErrLimit, ErrUnsupported} {
 				if errors.Is(err, known) {
 					return
 				}
@@ -144,7 +143,7 @@ func FuzzMarshal(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%#v was read and cannot be written: %v", v, err)
 		}
-		again, err := marshaltest.Unmarshal(out, marshaltest.Limits{})
+		again, err := Unmarshal(out, Limits{})
 		if err != nil || !reflect.DeepEqual(v, again) {
 			t.Fatalf("%#v was written and is read as %#v, %v", v, again, err)
 		}

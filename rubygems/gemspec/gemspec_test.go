@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"larder/internal/rubymarshal"
-	"larder/internal/rubymarshal/marshaltest"
 	"larder/rubygems/version"
 )
 
@@ -241,11 +240,11 @@ func FuzzSpecification(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
+		outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		inner, err := marshaltest.Unmarshal(outer.(rubymarshal.Data).Raw, marshaltest.Limits{})
+		inner, err := rubymarshal.Unmarshal(outer.(rubymarshal.Data).Raw, rubymarshal.Limits{})
 		if list, ok := inner.([]any); err != nil || !ok || len(list) != 19 || list[2] != s.Name {
 			t.Fatalf("%#v %v", inner, err)
 		}

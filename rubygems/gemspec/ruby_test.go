@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"larder/internal/rubymarshal"
-	"larder/internal/rubymarshal/marshaltest"
 	"larder/rubygems/version"
 )
 
@@ -100,12 +99,12 @@ func unlinked(t *testing.T, dump string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outer, err := marshaltest.Unmarshal(raw, marshaltest.Limits{})
+	outer, err := rubymarshal.Unmarshal(raw, rubymarshal.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := outer.(rubymarshal.Data)
-	inner, err := marshaltest.Unmarshal(data.Raw, marshaltest.Limits{})
+	inner, err := rubymarshal.Unmarshal(data.Raw, rubymarshal.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,25 +1,18 @@
-// Package marshaltest reads what package rubymarshal writes, and what Ruby writes, for tests. Links to objects, which
-// rubymarshal never writes, are followed.
-package marshaltest
+package rubymarshal
+
+// This file reads what this package writes, and what Ruby writes. Links to objects, which are never written here, are
+// followed.
 
 import (
 	"errors"
 	"fmt"
 	"unicode/utf8"
-
-	"larder/internal/rubymarshal"
 )
 
-// The errors of Unmarshal, beside rubymarshal.ErrUnsupported.
+// The errors of Unmarshal, beside ErrUnsupported.
 var (
 	ErrFormat = errors.New("not a Marshal stream of format 4.8")
 	ErrLimit  = errors.New("a Marshal stream exceeds a limit")
-)
-
-// Integers outside these bounds are of another type in Ruby.
-const (
-	minInt = -1 << 30
-	maxInt = 1<<30 - 1
 )
 
 // Limits bound what reading one stream may cost. A zero field means the default.
@@ -29,7 +22,7 @@ type Limits struct {
 }
 
 // Unmarshal reads a stream that holds one value and nothing else. Its errors are ErrFormat, ErrLimit and
-// rubymarshal.ErrUnsupported. What it returns shares no memory with p.
+// ErrUnsupported. What it returns shares no memory with p.
 func Unmarshal(p []byte, l Limits) (any, error) {
 	if len(p) < 2 || p[0] != 4 || p[1] != 8 {
 		return nil, fmt.Errorf("%w: no header", ErrFormat)
@@ -55,7 +48,7 @@ type decoder struct {
 	in      []byte
 	depth   int // levels left
 	left    int // values left
-	symbols []rubymarshal.Symbol
+	symbols []Symbol
 	objects []entry // what links point at, in the order in which Ruby numbers it
 }
 
@@ -180,7 +173,7 @@ func asAny[T any](v T, err error) (any, error) {
 }
 
 // symbolHere reads what must be a symbol.
-func (d *decoder) symbolHere() (rubymarshal.Symbol, error) {
+func (d *decoder) symbolHere() (Symbol, error) {
 	t, err := d.byte()
 	if err != nil {
 		return "", err
@@ -188,15 +181,15 @@ func (d *decoder) symbolHere() (rubymarshal.Symbol, error) {
 	return d.symbol(t)
 }
 
-func (d *decoder) symbol(t byte) (rubymarshal.Symbol, error) {
+func (d *decoder) symbol(t byte) (Symbol, error) {
 	switch t {
 	case ':':
 		p, err := d.bytes()
 		if err != nil {
 			return "", err
 		}
-		d.symbols = append(d.symbols, rubymarshal.Symbol(p))
-		return rubymarshal.Symbol(p), nil
+		d.symbols = append(d.symbols, Symbol(p))
+		return Symbol(p), nil
 	case ';':
 		n, err := d.int()
 		if err != nil {
@@ -241,7 +234,7 @@ func (d *decoder) object(t byte) (any, error) {
 	case '"':
 		v, err = asAny(d.bytes())
 		if err == nil {
-			v = rubymarshal.Binary(v.([]byte))
+			v = Binary(v.([]byte))
 		}
 	case '[':
 		v, err = asAny(d.array())
@@ -252,7 +245,7 @@ func (d *decoder) object(t byte) (any, error) {
 	case 'U':
 		v, err = asAny(d.user())
 	default:
-		return nil, fmt.Errorf("%w: type %q", rubymarshal.ErrUnsupported, t)
+		return nil, fmt.Errorf("%w: type %q", ErrUnsupported, t)
 	}
 	if err != nil {
 		return nil, err
@@ -276,12 +269,12 @@ func (d *decoder) array() ([]any, error) {
 	return out, nil
 }
 
-func (d *decoder) hash() (rubymarshal.Hash, error) {
+func (d *decoder) hash() (Hash, error) {
 	n, err := d.length()
 	if err != nil {
 		return nil, err
 	}
-	out := make(rubymarshal.Hash, 0, min(n, 16))
+	out := make(Hash, 0, min(n, 16))
 	for range n {
 		k, err := d.value()
 		if err != nil {
@@ -291,38 +284,38 @@ func (d *decoder) hash() (rubymarshal.Hash, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, rubymarshal.Pair{Key: k, Value: v})
+		out = append(out, Pair{Key: k, Value: v})
 	}
 	return out, nil
 }
 
-func (d *decoder) plain() (o rubymarshal.Object, err error) {
+func (d *decoder) plain() (o Object, err error) {
 	if o.Class, err = d.symbolHere(); err == nil {
 		o.Ivars, err = d.ivars()
 	}
 	return o, err
 }
 
-func (d *decoder) user() (u rubymarshal.User, err error) {
+func (d *decoder) user() (u User, err error) {
 	if u.Class, err = d.symbolHere(); err == nil {
 		u.Value, err = d.value()
 	}
 	return u, err
 }
 
-func (d *decoder) data() (u rubymarshal.Data, err error) {
+func (d *decoder) data() (u Data, err error) {
 	if u.Class, err = d.symbolHere(); err == nil {
 		u.Raw, err = d.bytes()
 	}
 	return u, err
 }
 
-func (d *decoder) ivars() ([]rubymarshal.Ivar, error) {
+func (d *decoder) ivars() ([]Ivar, error) {
 	n, err := d.length()
 	if err != nil || n == 0 {
 		return nil, err
 	}
-	out := make([]rubymarshal.Ivar, 0, min(n, 16))
+	out := make([]Ivar, 0, min(n, 16))
 	for range n {
 		name, err := d.symbolHere()
 		if err != nil {
@@ -332,7 +325,7 @@ func (d *decoder) ivars() ([]rubymarshal.Ivar, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, rubymarshal.Ivar{Name: name, Value: v})
+		out = append(out, Ivar{Name: name, Value: v})
 	}
 	return out, nil
 }
@@ -370,13 +363,13 @@ func (d *decoder) withIvars() (any, error) {
 		}
 		return d.end(d.begin(), left, u), nil
 	}
-	return nil, fmt.Errorf("%w: instance variables of type %q", rubymarshal.ErrUnsupported, t)
+	return nil, fmt.Errorf("%w: instance variables of type %q", ErrUnsupported, t)
 }
 
 // encoded is a string whose only instance variable says its encoding.
-func encoded(p []byte, list []rubymarshal.Ivar) (any, error) {
+func encoded(p []byte, list []Ivar) (any, error) {
 	if len(list) != 1 || list[0].Name != "E" {
-		return nil, fmt.Errorf("%w: a string of another encoding", rubymarshal.ErrUnsupported)
+		return nil, fmt.Errorf("%w: a string of another encoding", ErrUnsupported)
 	}
 	switch list[0].Value {
 	case true:
@@ -385,7 +378,7 @@ func encoded(p []byte, list []rubymarshal.Ivar) (any, error) {
 		}
 		return string(p), nil
 	case false:
-		return rubymarshal.ASCII(p), nil
+		return ASCII(p), nil
 	}
 	return nil, malformed("an encoding that is none")
 }

@@ -1,4 +1,4 @@
-package marshaltest
+package rubymarshal
 
 // Links between values, and streams that are refused.
 
@@ -7,15 +7,13 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"larder/internal/rubymarshal"
 )
 
 // Links count objects in the order in which Ruby numbers them.
 func TestLinksAreFollowed(t *testing.T) {
-	version := rubymarshal.User{Class: "V", Value: []any{"1"}}
-	data := rubymarshal.Data{Class: "D", Raw: []byte("x")}
-	zoned := rubymarshal.Data{Class: "D", Raw: []byte("x"), Ivars: []rubymarshal.Ivar{{Name: "z", Value: "a"}}}
+	version := User{Class: "V", Value: []any{"1"}}
+	data := Data{Class: "D", Raw: []byte("x")}
+	zoned := Data{Class: "D", Raw: []byte("x"), Ivars: []Ivar{{Name: "z", Value: "a"}}}
 	for dump, want := range map[string]any{
 		"\x04\b[\x07I\"\x06a\x06:\x06ET@\x06":             []any{"a", "a"},
 		"\x04\b[\x08[\x00@\x06[\x06@\x06":                 []any{[]any{}, []any{}, []any{[]any{}}},
@@ -49,7 +47,7 @@ func TestUnknownTypeIsRefused(t *testing.T) {
 		"\x04\bl+\x07\x00\x00\x00\x40", "\x04\bf\x061", "\x04\bc\x06X", "\x04\bI[\x00\x06:\x06ET",
 		"\x04\bI\"\x06x\x06:\rencoding\"\x06x", "\x04\bS:\x06X\x00", "\x04\be:\x06X[\x00",
 	} {
-		wantError(t, dump, rubymarshal.ErrUnsupported)
+		wantError(t, dump, ErrUnsupported)
 	}
 }
 
