@@ -49,7 +49,7 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.Composer, Type: typePackage, Path: root, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: probe},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.probe, Files: remoteFiles},
 	})
 	s.advised.Changed = s.restamp
 	return s
@@ -89,7 +89,7 @@ func (s *server) routes() []wire.Route[Request] {
 			"composer require, update, show, audit (Composer, Repositories)"),
 		wire.GET("/p2/{branches...}~dev.json", "composer.metadata", wire.Read, s.getMetadata,
 			"composer, where branches are allowed (Composer, Repositories)"),
-		wire.GET("/dists/{vendor}/{base}/{normalized...}/{reference}.zip", "composer.dist", wire.Read, s.getDist,
+		wire.GET("/dists/{vendor}/{base}/{normalized...}/{archive}", "composer.dist", wire.Read, s.getDist,
 			"composer install, also without any metadata (Composer, Repositories)"),
 		wire.GET("/packages/{vendor}/{base}.json", "composer.info", wire.Read, s.getInfo,
 			"dashboards, update bots (the public registry's API)"),

@@ -12,31 +12,31 @@
 // Method, path below /composer, operation and what it needs; who asks for it stands with the routes in composer.go,
 // from which the table is made. HEAD is answered wherever GET is.
 //
-//	GET     /packages.json                                          composer.root            list
-//	GET     /                                                       composer.root            list
-//	PUT     /                                                       composer.put             body
-//	PUT     /{file}.zip                                             composer.put             body
-//	GET     /p2/{releases...}.json                                  composer.metadata        read
-//	GET     /p2/{branches...}~dev.json                              composer.metadata        read
-//	GET     /dists/{vendor}/{base}/{normalized...}/{reference}.zip  composer.dist            read
-//	GET     /packages/{vendor}/{base}.json                          composer.info            read
-//	GET     /list.json                                              composer.list            list
-//	GET     /search.json                                            composer.search          list
-//	GET     /providers/{provided...}.json                           composer.providers       list
-//	POST    /downloads/                                             composer.notify          list
-//	GET     /api/security-advisories/                               composer.audit           list
-//	POST    /api/security-advisories/                               composer.audit           list
-//	GET     /filter-summary.json                                    composer.filter          list
-//	GET     /metadata/changes.json                                  composer.changes         list
-//	PUT     /packages/upload/{vendor}/{base}/{version...}           composer.upload          create
-//	POST    /packages/upload/{vendor}/{base}/{version...}           composer.upload          create
-//	PUT     /{artifact...}                                          composer.upload          create
-//	DELETE  /packages/{vendor}/{base}/versions/{shown...}           composer.version.delete  delete
-//	DELETE  /packages/{vendor}/{base}                               composer.package.delete  delete
-//	GET     /packages/{vendor}/{base}/settings                      composer.settings        read
-//	PUT     /packages/{vendor}/{base}/settings                      composer.settings.set    write
-//	GET     /api/advisories                                         composer.advisories      admin
-//	PUT     /api/advisories                                         composer.advisories.set  admin
+//	GET     /packages.json                                    composer.root            list
+//	GET     /                                                 composer.root            list
+//	PUT     /                                                 composer.put             body
+//	PUT     /{file}.zip                                       composer.put             body
+//	GET     /p2/{releases...}.json                            composer.metadata        read
+//	GET     /p2/{branches...}~dev.json                        composer.metadata        read
+//	GET     /dists/{vendor}/{base}/{normalized...}/{archive}  composer.dist            read
+//	GET     /packages/{vendor}/{base}.json                    composer.info            read
+//	GET     /list.json                                        composer.list            list
+//	GET     /search.json                                      composer.search          list
+//	GET     /providers/{provided...}.json                     composer.providers       list
+//	POST    /downloads/                                       composer.notify          list
+//	GET     /api/security-advisories/                         composer.audit           list
+//	POST    /api/security-advisories/                         composer.audit           list
+//	GET     /filter-summary.json                              composer.filter          list
+//	GET     /metadata/changes.json                            composer.changes         list
+//	PUT     /packages/upload/{vendor}/{base}/{version...}     composer.upload          create
+//	POST    /packages/upload/{vendor}/{base}/{version...}     composer.upload          create
+//	PUT     /{artifact...}                                    composer.upload          create
+//	DELETE  /packages/{vendor}/{base}/versions/{shown...}     composer.version.delete  delete
+//	DELETE  /packages/{vendor}/{base}                         composer.package.delete  delete
+//	GET     /packages/{vendor}/{base}/settings                composer.settings        read
+//	PUT     /packages/{vendor}/{base}/settings                composer.settings.set    write
+//	GET     /api/advisories                                   composer.advisories      admin
+//	PUT     /api/advisories                                   composer.advisories.set  admin
 //
 // # Rights
 //

@@ -159,7 +159,7 @@ func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	if i == 0 && p.Branches && slices.Contains(version.DefaultBranches, f.ID) {
 		out = append(out, minify.Field{Key: "default-branch", Value: []byte("true")})
 	}
-	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference))
+	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference, ""))
 	dist = appendMember(append(appendMember(append(dist, ','), "reference", f.Reference), ','), "shasum", f.Reference)
 	out = append(out, minify.Field{Key: "dist", Value: append(dist, '}')})
 	if !timed {

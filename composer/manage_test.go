@@ -21,7 +21,7 @@ func TestDeleteVersion(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "1.1.0", "2.0.0-beta1", "dev-main", "dev-feature/x")
 	r := newRelease("acme/demo", "1.1.0")
-	path := distPath("acme/demo", "1.1.0.0", r.reference())
+	path := distPath("acme/demo", "1.1.0.0", r.reference(), "")
 	g.Want(g.Ada("DELETE", "/packages/acme/demo/versions/v1.1", nil), 204, "")
 	if got := g.normals("acme/demo", ""); got != "2.0.0.0-beta1 1.0.0.0" {
 		t.Error(got)
@@ -42,7 +42,8 @@ func TestDeleteVersion(t *testing.T) {
 		t.Error(got)
 	}
 	g.Want(
-		g.Do("GET", distPath("acme/demo", "dev-feature/x", newRelease("acme/demo", "dev-feature/x").reference()), nil), 200,
+		g.Do("GET", distPath("acme/demo", "dev-feature/x", newRelease("acme/demo", "dev-feature/x").reference(), ""), nil),
+		200,
 		"",
 	)
 	g.publish("acme/demo", "dev-feature/x")
@@ -67,7 +68,7 @@ func TestPurge(t *testing.T) {
 	g.Want(g.put("ada", newRelease("acme/demo", "dev-main", fields{"description": "next"})), 201, "")
 	purged := func(normalized string, r *release) {
 		t.Helper()
-		g.Want(g.Do("GET", distPath("acme/demo", normalized, r.reference()), nil), 404, "")
+		g.Want(g.Do("GET", distPath("acme/demo", normalized, r.reference(), ""), nil), 404, "")
 	}
 	g.Want(g.Ada("DELETE", "/packages/acme/demo/versions/1.1.0?purge=1", nil), 204, "")
 	purged("1.1.0.0", newRelease("acme/demo", "1.1.0"))
@@ -99,7 +100,7 @@ func TestPurge(t *testing.T) {
 func TestDeletePackage(t *testing.T) {
 	g := newRig(t)
 	g.publish("acme/demo", "1.0.0", "1.1.0", "dev-main")
-	path := distPath("acme/demo", "1.0.0.0", newRelease("acme/demo", "1.0.0").reference())
+	path := distPath("acme/demo", "1.0.0.0", newRelease("acme/demo", "1.0.0").reference(), "")
 	g.Want(g.Ada("DELETE", "/packages/acme/demo", nil), 204, "")
 	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 404, "")
 	g.Want(g.Do("GET", "/p2/acme/demo~dev.json", nil), 404, "")

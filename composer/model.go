@@ -3,6 +3,9 @@ package composer
 // What is stored about a version. Pure.
 
 import (
+	"cmp"
+	"strings"
+
 	"larder/composer/manifest"
 	"larder/composer/version"
 	"larder/internal/registry"
@@ -44,5 +47,39 @@ func idOf(normalized, reference string) string {
 	return normalized
 }
 
-// fileOf is the store's name of a version's archive, and the end of its path.
-func fileOf(normalized, reference string) string { return normalized + "/" + reference + ".zip" }
+// fileOf is the store's name of a version's archive, and the end of its path. form is "" for zip.
+func fileOf(normalized, reference, form string) string {
+	return normalized + "/" + reference + "." + cmp.Or(form, formZip)
+}
+
+// formZip is the form of nearly every archive. A form is what the name of an archive ends with: clients go by it.
+const formZip = "zip"
+
+// mediaTypes are the forms of archives that Composer unpacks. None is zip.
+var mediaTypes = map[string]string{
+	"": typeZip, formZip: typeZip, "tar": "application/x-tar", "tar.gz": "application/gzip", "tgz": "application/gzip",
+	"tar.bz2": "application/x-bzip2", "tbz2": "application/x-bzip2", "tar.xz": "application/x-xz",
+	"txz": "application/x-xz", "gz": "application/gzip", "bz2": "application/x-bzip2", "xz": "application/x-xz",
+	"7z": "application/x-7z-compressed", "rar": "application/vnd.rar", "phar": "application/octet-stream",
+}
+
+// formOf is the form of an archive of a type that is at an address; for zip it is "".
+func formOf(typ, at string) string {
+	path, _, _ := strings.Cut(at, "?")
+	path = strings.ToLower(path[strings.LastIndexByte(path, '/')+1:])
+	if typ == formZip || typ == "" {
+		return ""
+	}
+	for at := 0; at < len(path); at++ {
+		if _, known := mediaTypes[path[at+1:]]; path[at] == '.' && known && path[at+1:] != formZip {
+			return path[at+1:]
+		}
+	}
+	switch typ {
+	case "gzip":
+		return "gz"
+	case "tar", "xz", "7z", "rar", "phar":
+		return typ
+	}
+	return ""
+}

@@ -10,9 +10,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,78 +29,21 @@ import (
 	"larder/upstream"
 )
 
-// Lifetimes of upstreams' documents.
-const (
-	freshRoot     = time.Hour
-	freshMetadata = 5 * time.Minute
-	freshSearch   = 5 * time.Minute
-)
+// probe asks whether an upstream has a package.
+func (s *server) probe(name string) upstream.Query { return s.metadataQuery(name, formReleases) }
 
-// probe asks whether an upstream has a package, where every repository has its metadata.
-func probe(name string) upstream.Query {
-	return metadataQuery(name, formReleases, func(*upstream.Upstream) (ref, scope string) {
-		return usualMetadata(name, formReleases), ""
-	})
-}
-
-// remoteRoot is what we read of an upstream's packages.json.
-type remoteRoot struct {
-	Metadata string `json:"metadata-url"`
-	Search   string `json:"search"`
-}
-
-func (s *server) rootOf(ctx context.Context, u *upstream.Upstream) (root remoteRoot, from *url.URL, err error) {
-	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
-		Key: "packages.json", Ref: "packages.json", Fresh: freshRoot, Check: isObject,
-	})
-	if err != nil {
-		return root, nil, err
-	}
-	body, err := d.Bytes(ctx)
-	if err != nil {
-		return root, nil, err
-	}
-	if from, err = url.Parse(d.URL); err != nil {
-		return root, nil, err
-	}
-	return root, from, json.Unmarshal(body, &root)
-}
-
-func isObject(body []byte, _ string) error {
-	_, err := rawjson.Parse(body)
-	return err
-}
-
-// usualMetadata is where every repository of this generation has its metadata, unless it says otherwise.
-func usualMetadata(name, form string) string {
-	if form == formBranches {
-		name += "~dev"
-	}
-	return "p2/" + name + ".json"
-}
-
-// metadataAt says where each upstream has a package's metadata. An address begins at the host, as Composer reads it.
-func (s *server) metadataAt(ctx context.Context, name, form string) func(*upstream.Upstream) (ref, scope string) {
-	refs := map[*upstream.Upstream]string{}
-	for _, u := range s.Up.Upstreams() {
-		refs[u] = usualMetadata(name, form)
-		root, from, err := s.rootOf(ctx, u)
-		if err != nil || root.Metadata == "" {
-			continue // what is wrong shows when the metadata is asked for
-		}
-		full := strings.TrimSuffix(strings.TrimPrefix(usualMetadata(name, form), "p2/"), ".json")
-		if at, err := from.Parse(strings.ReplaceAll(root.Metadata, "%package%", full)); err == nil {
-			refs[u] = at.String()
-		}
-	}
-	return func(u *upstream.Upstream) (ref, scope string) { return refs[u], "" }
-}
-
-func metadataQuery(name, form string, at func(*upstream.Upstream) (ref, scope string)) upstream.Query {
+// metadataQuery asks for a package's releases or branches.
+func (s *server) metadataQuery(name, form string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: form, For: at, Fresh: freshMetadata, Early: true, Versions: releaseTimes(name),
+		Package: name, Key: form, Fresh: freshMetadata, Early: true, Versions: releaseTimes(name),
+		Locate: func(ctx context.Context, u *upstream.Upstream) (upstream.Location, error) {
+			return s.locate(ctx, u, name, form)
+		},
 		Check: func(body []byte, _ string) error {
 			_, _, err := minify.Expand(body, name)
+			if errors.Is(err, minify.ErrAbsent) {
+				return fmt.Errorf("%w: %w", store.ErrNotFound, err)
+			}
 			return err
 		},
 	}
@@ -111,20 +56,10 @@ func releaseTimes(name string) func(body []byte) map[string]time.Time {
 		_, list, _ := minify.Expand(body, name) // checked before it was kept
 		for _, v := range list {
 			t, _ := time.Parse(time.RFC3339, v.Text("time")) // zero when it does not say
-			out[v.Text("version_normalized")] = t
+			out[normalizedOf(v)] = t
 		}
 		return out
 	}
-}
-
-// remoteReference calls an archive: by the commit it is of, or by its address where there is none.
-func remoteReference(dist rawjson.Object) string {
-	ref := dist.Text("reference")
-	if ref == "" || strings.Trim(ref, "0123456789abcdef") != "" || len(ref) > 64 {
-		sum := sha1.Sum([]byte(dist.Text("url")))
-		return hex.EncodeToString(sum[:])
-	}
-	return ref
 }
 
 // proxiedMetadata answers with an upstream's releases or branches.
@@ -132,7 +67,7 @@ func (s *server) proxiedMetadata(
 	w http.ResponseWriter, r *http.Request, q Request, form string,
 ) (*store.Document, error) {
 	ctx := upstream.WithBudget(r.Context())
-	d, err := s.Up.Document(ctx, metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form)))
+	d, err := s.Up.Document(ctx, s.metadataQuery(q.Name, form))
 	if err != nil {
 		return nil, err
 	}
@@ -159,9 +94,9 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 	var m minify.Writer
 	n := 0
 	for _, v := range list {
-		version := v.Text("version_normalized")
-		if offline && v.Sub("dist") != nil {
-			here, err := s.Up.Here(ctx, name, fileOf(version, remoteReference(v.Sub("dist"))))
+		a, packed := remoteArchive(v)
+		if offline && packed {
+			here, err := s.Up.Here(ctx, name, a.key)
 			if err != nil {
 				return nil, err
 			}
@@ -174,11 +109,11 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 		} else if err != nil {
 			return nil, err
 		}
-		v, err := manifest.Remote(v, name)
+		v, err := remoteVersion(v, name)
 		if err != nil {
 			s.Log.LogAttrs(
 				ctx, slog.LevelWarn, "an upstream's version is left out", slog.String("package", name),
-				slog.String("version", version), slog.Any("error", err),
+				slog.String("version", a.version), slog.Any("error", err),
 			)
 			continue
 		}
@@ -203,17 +138,33 @@ func (s *server) mayOffer(ctx context.Context, name string, v rawjson.Object) er
 	if err := s.Up.Blocked(name, v.Text("version")); err != nil {
 		return err
 	}
-	return s.Up.Allowed(ctx, name, v.Text("version_normalized"))
+	return s.Up.Allowed(ctx, name, normalizedOf(v))
+}
+
+// remoteVersion is a version as it may be shown, with its normal form.
+func remoteVersion(v rawjson.Object, name string) (rawjson.Object, error) {
+	normalized := normalizedOf(v)
+	if normalized == "" {
+		return nil, fmt.Errorf("%.200q is not a version", v.Text("version"))
+	}
+	if v.Text("version_normalized") != normalized {
+		v = slices.Clone(v).Set("version_normalized", rawjson.Quote(normalized))
+	}
+	return manifest.Remote(v, name)
 }
 
 // remoteEntry is one version with our address for its archive, and no mirrors, which have other addresses.
 func remoteEntry(v rawjson.Object, name, base string) (out []minify.Field) {
+	a, packed := remoteArchive(v)
 	for _, m := range v {
 		switch m.Key {
 		case "dist":
-			if dist := v.Sub("dist"); dist != nil {
-				at := base + distPath(name, v.Text("version_normalized"), remoteReference(dist))
-				m.Value = dist.Set("url", rawjson.Quote(at)).Set("mirrors", nil).Encode()
+			if packed {
+				dist := v.Sub("dist").Set("url", rawjson.Quote(base+a.path(name))).Set("mirrors", nil)
+				if sum := dist.Text("shasum"); sum != "" {
+					dist = dist.Set("shasum", rawjson.Quote(strings.ToLower(sum)))
+				}
+				m.Value = dist.Encode()
 			}
 		case "notification-url":
 			continue
@@ -223,16 +174,94 @@ func remoteEntry(v rawjson.Object, name, base string) (out []minify.Field) {
 	return out
 }
 
+// archiveOf is an archive that an upstream's document refers to.
+type archiveOf struct {
+	version, reference, form string
+	key                      string // under which it is kept
+	dist                     rawjson.Object
+}
+
+// remoteArchive is the archive of a version; false when it has none. It is called by the commit it is of. Where there
+// is none the name must stay as it is while the address changes, as signed ones do: it is the archive's own sum, or
+// what of the address is no signature.
+func remoteArchive(v rawjson.Object) (a archiveOf, found bool) {
+	dist := v.Sub("dist")
+	at := dist.Text("url")
+	if at == "" {
+		return archiveOf{version: normalizedOf(v)}, false
+	}
+	a = archiveOf{version: normalizedOf(v), dist: dist, form: formOf(dist.Text("type"), at)}
+	path, _, _ := strings.Cut(at, "?")
+	switch ref, sum := dist.Text("reference"), strings.ToLower(dist.Text("shasum")); {
+	case isHex(ref):
+		a.reference = ref
+	case ref != "":
+		a.reference = sumOf("reference " + ref)
+	case isHex(sum):
+		a.reference = sum
+	default:
+		a.reference = sumOf(path)
+	}
+	a.key = fileOf(a.version, a.reference, a.form)
+	return a, true
+}
+
+func isHex(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+func sumOf(s string) string {
+	sum := sha1.Sum([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// path is where clients get the archive, below the base URL.
+func (a archiveOf) path(name string) string { return distPath(name, a.version, a.reference, a.form) }
+
+// is reports whether a request names the archive, also by its whole address, as it was called before.
+func (a archiveOf) is(q Request) bool {
+	return a.version == q.Version && (a.reference == q.Reference || sumOf(a.dist.Text("url")) == q.Reference)
+}
+
+// place is where the archive is at u: what begins with a slash begins at the host, as everywhere.
+func (a archiveOf) place(u *upstream.Upstream) upstream.Place {
+	p := upstream.Place{Upstream: u, Ref: a.dist.Text("url"), Type: mediaTypes[a.form], Keep: []string{"sha1"}}
+	if base, err := url.Parse(u.URL() + "/"); err == nil && strings.HasPrefix(p.Ref, "/") {
+		if to, err := base.Parse(p.Ref); err == nil {
+			p.Ref = to.String()
+		}
+	}
+	if sum := a.dist.Text("shasum"); sum != "" {
+		p.Sums = map[string]string{"sha1": strings.ToLower(sum)}
+	}
+	return p
+}
+
+// remoteFiles are the archives that an upstream's document of a package refers to.
+func remoteFiles(name, key string, d *upstream.Document, body []byte) map[string]upstream.Place {
+	if key != formReleases && key != formBranches {
+		return nil
+	}
+	_, list, _ := minify.Expand(body, name) // checked before it was kept
+	files := map[string]upstream.Place{}
+	for _, v := range list {
+		if a, packed := remoteArchive(v); packed {
+			files[a.key] = a.place(d.Upstream)
+		}
+	}
+	return files
+}
+
 // proxiedDist answers with an archive of an upstream.
 func (s *server) proxiedDist(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.Up.File(r.Context(), upstream.FileQuery{
-		Package: q.Name, Version: q.Version, Key: fileOf(q.Version, q.Reference), Head: r.Method == http.MethodHead,
+		Package: q.Name, Version: q.Version, Key: fileOf(q.Version, q.Reference, q.Form), Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
 	})
 	if err != nil {
 		return err
 	}
-	return s.SendCopy(w, r, f, wire.BlobHead{Type: typeZip, CacheControl: registry.Immutable(r)})
+	return s.SendCopy(w, r, f, wire.BlobHead{Type: mediaTypes[q.Form], CacheControl: registry.Immutable(r)})
 }
 
 // place finds an archive in the package's metadata; one that is not in it makes us ask for that as it is now.
@@ -242,22 +271,17 @@ func (s *server) place(ctx context.Context, q Request) (p upstream.Place, err er
 		form = formBranches
 	}
 	ctx = upstream.WithBudget(ctx)
-	query := metadataQuery(q.Name, form, s.metadataAt(ctx, q.Name, form))
-	found, err := s.Up.Find(ctx, query, func(d *upstream.Document, body []byte, _ bool) (bool, error) {
+	found, err := s.Up.Find(ctx, s.metadataQuery(q.Name, form), func(d *upstream.Document, body []byte, _ bool) (bool,
+		error) {
 		_, list, err := minify.Expand(body, q.Name)
 		if err != nil {
 			return false, err
 		}
 		for _, v := range list {
-			dist := v.Sub("dist")
-			if dist.Text("url") == "" || v.Text("version_normalized") != q.Version || remoteReference(dist) != q.Reference {
-				continue
+			if a, packed := remoteArchive(v); packed && a.is(q) {
+				p = a.place(d.Upstream)
+				return true, s.mayOffer(ctx, q.Name, v)
 			}
-			p = upstream.Place{Upstream: d.Upstream, Ref: dist.Text("url"), Type: typeZip, Keep: []string{"sha1"}}
-			if sum := dist.Text("shasum"); sum != "" {
-				p.Sums = map[string]string{"sha1": sum}
-			}
-			return true, s.mayOffer(ctx, q.Name, v)
 		}
 		return false, nil
 	})
@@ -276,12 +300,13 @@ func (s *server) proxiedSearch(
 		return nil, 0
 	}
 	for _, u := range s.Up.Upstreams() {
-		root, from, err := s.rootOf(ctx, u)
-		if err != nil || root.Search == "" {
+		root, err := s.rootOf(ctx, u)
+		template := root.doc.Text("search")
+		if err != nil || template == "" {
 			continue
 		}
 		asked := strings.NewReplacer("%query%", url.QueryEscape(q.Query), "%type%", url.QueryEscape(q.Type))
-		at, err := from.Parse(asked.Replace(root.Search))
+		at, err := root.at.Parse(asked.Replace(template))
 		if err != nil {
 			continue
 		}

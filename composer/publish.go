@@ -287,7 +287,7 @@ func (p *publication) assemble(ctx context.Context) error {
 	meta := Meta{Version: p.version, Reference: p.reference, Summary: p.manifest.Summary}
 	meta.Summary.Version = p.normalized
 	p.record = store.Version[Meta]{ID: idOf(p.normalized, p.reference), Files: []store.File{{
-		Name: fileOf(p.normalized, p.reference), Size: p.stage.Size(), Type: typeZip,
+		Name: fileOf(p.normalized, p.reference, ""), Size: p.stage.Size(), Type: typeZip,
 		Sums: map[string]string{"sha1": p.reference},
 	}}}
 	err := p.s.Keep(ctx, &p.record, &meta.Entry, p.manifest.Fields.Encode())

@@ -181,7 +181,7 @@ func TestSameBytesAgainChangeNothing(t *testing.T) {
 	wiretest.WantMembers(t, "the new state", v[0], fields{"dist/reference": next.reference()})
 	// A lock file names the former state.
 	for _, r := range []*release{branch, next} {
-		path := distPath("acme/demo", "dev-main", r.reference())
+		path := distPath("acme/demo", "dev-main", r.reference(), "")
 		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, string(r.archive()))
 	}
 	// Back to it.
@@ -317,7 +317,7 @@ func TestArchiveIsNamedByItsBytes(t *testing.T) {
 	g.User("root", nil, true)
 	r, other := newRelease("acme/demo", "1.0.0"), newRelease("acme/demo", "1.0.0", fields{"description": "other"})
 	g.Want(g.put("ada", r), 201, "")
-	path := distPath("acme/demo", "1.0.0.0", r.reference())
+	path := distPath("acme/demo", "1.0.0.0", r.reference(), "")
 	for _, state := range []string{"published", "deleted", "package deleted", "purged"} {
 		switch state {
 		case "deleted":
@@ -332,7 +332,7 @@ func TestArchiveIsNamedByItsBytes(t *testing.T) {
 		for _, actor := range []string{"ada", "root"} {
 			g.Want(g.put(actor, other), 409, "")
 		}
-		g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", other.reference()), nil), 404, "")
+		g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", other.reference(), ""), nil), 404, "")
 		if a := g.Do("GET", path, nil); state == "purged" {
 			a.WantStatus(t, 404)
 		} else {
@@ -387,7 +387,7 @@ func TestLargeParts(t *testing.T) {
 	if wiretest.At(v[1], "extra", "x") != long || v[0]["extra"] != nil {
 		t.Error("the entry is not whole")
 	}
-	path := distPath("acme/demo", "1.0.0.0", r.reference())
+	path := distPath("acme/demo", "1.0.0.0", r.reference(), "")
 	if a := g.Want(g.Do("GET", path, nil), 200, ""); a.Body != string(r.archive()) {
 		t.Error("other bytes came back")
 	}
@@ -462,7 +462,8 @@ func TestPublishFaults(t *testing.T) {
 		if v := g.versions("", "acme/demo", ""); len(v) != 1 {
 			t.Errorf("%v", v)
 		}
-		if a := g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", r.reference()), nil), 200, ""); a.Body != string(body) {
+		if a := g.Want(g.Do("GET", distPath("acme/demo", "1.0.0.0", r.reference(), ""), nil), 200,
+			""); a.Body != string(body) {
 			t.Error("other bytes came back")
 		}
 		g.checkRows()
@@ -488,7 +489,7 @@ func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 					"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i},
 				})
 				v := store.Version[Meta]{
-					ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref), Digest: blob.Digest, Size: blob.Size}},
+					ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref, ""), Digest: blob.Digest, Size: blob.Size}},
 				}
 				v.Meta = Meta{
 					Version: id, Reference: ref, Entry: registry.Part{JSON: json.RawMessage(entry)},

@@ -4,6 +4,7 @@ package composer
 // and a version may have some.
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,6 +41,7 @@ type Request struct {
 	Branches  bool   // the document of branches is meant
 	Version   string // as asked for; normalised in the paths of archives
 	Reference string // of an archive
+	Form      string // of an archive, as its name ends: "tar.gz"; "" is zip
 
 	Query    string   // search text, or pattern of names
 	Vendor   string   // of the names to list
@@ -70,13 +72,11 @@ var grammar = route.Grammar[Request]{
 		"vendor":     {Set: (*Request).setVendor, Get: func(q *Request) string { return before(q.Name) }},
 		"base":       {Set: (*Request).setBase, Get: func(q *Request) string { return after(q.Name) }},
 		"normalized": {Set: (*Request).setNormalized, Get: (*Request).version},
-		"reference": {
-			Set: (*Request).setReference, Get: func(q *Request) string { return q.Reference }, Absent: "archive not found",
-		},
-		"version":  {Set: (*Request).setVersion, Get: (*Request).version},
-		"shown":    {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
-		"file":     {Set: func(*Request, string) error { return nil }},
-		"artifact": {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
+		"archive":    {Set: (*Request).setArchive, Get: (*Request).archive, Absent: "archive not found"},
+		"version":    {Set: (*Request).setVersion, Get: (*Request).version},
+		"shown":      {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
+		"file":       {Set: func(*Request, string) error { return nil }},
+		"artifact":   {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
 	},
 	Queries: map[string]route.Query[Request]{
 		"composer.put":            {Parse: (*Request).parseUpload, Format: (*Request).formatUpload},
@@ -186,12 +186,25 @@ func (q *Request) setShown(v string) error {
 	return q.setVersion(v)
 }
 
-func (q *Request) setReference(v string) error {
-	if strings.Trim(v, "0123456789abcdef") != "" {
+// setArchive takes the last part of an archive's address, its reference and form.
+func (q *Request) setArchive(v string) error {
+	ref, form, _ := strings.Cut(v, ".")
+	if _, known := mediaTypes[form]; !known || form == "" || ref == "" || strings.Trim(ref, "0123456789abcdef") != "" {
 		return route.ErrOther
 	}
-	q.Reference = v
+	if form == formZip {
+		form = ""
+	}
+	q.Reference, q.Form = ref, form
 	return nil
+}
+
+// archive is the last part of an archive's address.
+func (q *Request) archive() string {
+	if q.Reference == "" {
+		return ""
+	}
+	return q.Reference + "." + cmp.Or(q.Form, formZip)
 }
 
 // reserved are the vendors whose files cannot be uploaded as Artifactory has them: other addresses begin like that.
@@ -401,6 +414,6 @@ func escapeVersion(version string) string {
 
 // distPath is the path of an archive below the base URL, as dist.url and lock files have it. It depends on name,
 // version and bytes alone, and never changes.
-func distPath(name, normalized, reference string) string {
-	return "/dists/" + name + "/" + escapeVersion(normalized) + "/" + reference + ".zip"
+func distPath(name, normalized, reference, form string) string {
+	return "/dists/" + name + "/" + fileOf(escapeVersion(normalized), reference, form)
 }

@@ -159,7 +159,7 @@ func TestPathsThatAreRefused(t *testing.T) {
 		"/dists/acme/demo/1.0.0.0/%2e%2e" + ref:         problem.ErrBadPath,
 		"/dists/acme/demo/1.0.0.0/x.zip":                problem.ErrNoRoute,
 		"/dists/acme/demo/1.0.0.0/.zip":                 problem.ErrNoRoute,
-		"/dists/acme/demo/1.0.0.0/00.tar":               problem.ErrNoRoute,
+		"/dists/acme/demo/1.0.0.0/00.exe":               problem.ErrNoRoute,
 		"/dists/acme/demo" + ref:                        problem.ErrNoRoute,
 		"/dists/acme/-x/1.0.0.0" + ref:                  problem.ErrBadPath,
 		"/providers/a%20b.json":                         problem.ErrNoRoute,

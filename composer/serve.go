@@ -203,7 +203,7 @@ func (s *server) fill(ctx context.Context, list []fragment) error {
 // since lock files name them for good.
 func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	name := fileOf(q.Version, q.Reference)
+	name := fileOf(q.Version, q.Reference, q.Form)
 	file, err := s.files.Get(q.Name, name, func() (store.File, error) { return s.File(ctx, q.Name, name) })
 	if s.TryUpstream(err) {
 		return s.proxiedDist(w, r, q)
@@ -212,7 +212,7 @@ func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) erro
 		return err
 	}
 	b := store.Blob{Digest: file.Digest, Size: file.Size}
-	return s.SendBlob(w, r, b, wire.BlobHead{Type: typeZip, CacheControl: registry.Immutable(r)})
+	return s.SendBlob(w, r, b, wire.BlobHead{Type: mediaTypes[q.Form], CacheControl: registry.Immutable(r)})
 }
 
 // getInfo answers what people and dashboards ask about a package, in the form the public registry has. The counts are

@@ -639,7 +639,7 @@ func TestAnonymousNone(t *testing.T) {
 	r := newRelease("acme/demo", "1.0.0")
 	g.Want(g.put("ada", r), 201, "")
 	for _, path := range []string{
-		"/packages.json", "/p2/acme/demo.json", "/p2/acme/none.json", distPath("acme/demo", "1.0.0.0", r.reference()),
+		"/packages.json", "/p2/acme/demo.json", "/p2/acme/none.json", distPath("acme/demo", "1.0.0.0", r.reference(), ""),
 		"/list.json", "/search.json?q=x", "/providers/a/b.json", "/packages/acme/demo.json", "/metadata/changes.json?since=1",
 		"/api/security-advisories?updatedSince=1",
 	} {

@@ -38,6 +38,8 @@ type Query struct {
 	Scope string
 	// For, if set, says Ref and Scope for each upstream.
 	For func(u *Upstream) (ref, scope string)
+	// Locate, if set, says it where u has to be asked first. store.ErrNotFound: u has no such document.
+	Locate func(ctx context.Context, u *Upstream) (Location, error)
 	// Fresh is how long it is not asked for again, Stale how long after that it is still answered at once while it is
 	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
 	// whatever the operator says: what is kept lacks something that must exist.
@@ -52,12 +54,20 @@ type Query struct {
 	// Limit is the most bytes; 0: 256 MiB. An answer above is trouble.
 	Limit int64
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
+	// store.ErrNotFound: it says that there is no such document.
 	Check func(body []byte, contentType string) error
 	// Early answers before what is new is on the disk, which costs a few milliseconds: clients ask for hundreds of such
 	// documents one after the other. After a crash in between the upstream is asked again.
 	Early bool
 	// Versions lists what the document says of versions and when they were published, for the age gate.
 	Versions func(body []byte) map[string]time.Time
+}
+
+// Location is where an upstream has a document.
+type Location struct {
+	Ref string // relative to the registry, or absolute
+	// Body, if not nil, is the document itself, made of others of the upstream; Ref is then where the last of them was.
+	Body []byte
 }
 
 const (
@@ -319,6 +329,18 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 var errBody = errors.New("unusable body")
 
 func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+	if q.Locate != nil {
+		at, err := q.Locate(ctx, u)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return nil, s.absent(u, q)
+		case err != nil:
+			return nil, err
+		case at.Body != nil:
+			return s.made(ctx, u, q, have, at)
+		}
+		q.Ref, q.For, q.Locate = at.Ref, nil, nil
+	}
 	h := http.Header{"Accept-Encoding": {"gzip"}}
 	if q.Accept != "" {
 		h.Set("Accept", q.Accept)
@@ -349,9 +371,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	switch {
 	case Absent(resp.StatusCode):
-		s.with(id, func(st *state) { st.absent = now.Add(cmp.Or(q.Absent, negativeFor)) })
-		u.Counts.Absent.Add(1)
-		return nil, fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
+		return nil, s.absent(u, q)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
 		u.Counts.Hits.Add(1)
@@ -369,11 +389,32 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 	}
 	body, err := readDocument(ctx, resp, q)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, s.absent(u, q)
+	}
 	if err != nil {
 		return nil, err
 	}
 	u.Counts.Misses.Add(1)
 	return s.keep(ctx, u, q, have, resp, body)
+}
+
+// absent notes that u has no such document.
+func (s *Set) absent(u *Upstream, q Query) error {
+	until := s.r.now().Add(cmp.Or(q.Absent, negativeFor))
+	s.with(docID{s.home(q.Package, u), q.id(u)}, func(st *state) { st.absent = until })
+	u.Counts.Absent.Add(1)
+	return fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
+}
+
+// made keeps a document that was made of others.
+func (s *Set) made(ctx context.Context, u *Upstream, q Query, have *kept, at Location) (*Document, error) {
+	to, err := u.resolve(at.Ref)
+	if err != nil {
+		return nil, err
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	return s.keep(ctx, u, q, have, &http.Response{Header: header, Request: &http.Request{URL: to}}, at.Body)
 }
 
 // grown is what we have with what came behind it; an error when that is not what the upstream has now.
@@ -533,13 +574,21 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 	if before != nil {
 		<-before.done
 	}
+	gone, err := s.vanishing(ctx, id, k)
+	if err != nil {
+		s.r.log.LogAttrs(ctx, slog.LevelWarn, "what a document referred to before is not remembered",
+			slog.String("package", q.Package), slog.Any("error", err))
+	}
 	var versions map[string]time.Time
 	if q.Versions != nil {
 		versions = q.Versions(k.body)
 	}
-	_, err := s.r.store.PutBytesWith(ctx, k.body, func(tx *store.Tx, b store.Blob) error {
+	_, err = s.r.store.PutBytesWith(ctx, k.body, func(tx *store.Tx, b store.Blob) error {
 		return s.docs.In(tx, id.pkg, func(tx *store.PackageTx[entry]) error {
 			if err := note(tx, u, versions); err != nil {
+				return err
+			}
+			if err := remember(tx.Tx(), gone); err != nil {
 				return err
 			}
 			return put(tx, id.id, k.entry, b, nil)

@@ -296,6 +296,11 @@ func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop
 }
 
 func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
+	if repo.Kind() == k.Documents() {
+		if err := r.sets[k].rememberAll(ctx, name); err != nil {
+			return false, err
+		}
+	}
 	err := repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() })
 	if err == nil && repo.Kind() == k.CachedFiles() {
 		err = r.forgetUses(ctx, k, name)

@@ -140,7 +140,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	ctx, done := s.r.detach(ctx)
 	defer done()
 	ctx = withBudget(ctx, Budget)
-	p, err := q.Find(ctx)
+	p, err := s.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}

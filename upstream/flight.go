@@ -225,7 +225,7 @@ func (f *flight) run(q FileQuery) {
 // common as a broken registry.
 func (f *flight) fetch(q FileQuery) (err error) {
 	ctx := withBudget(f.ctx, Budget)
-	if f.place, err = q.Find(ctx); err != nil {
+	if f.place, err = f.s.find(ctx, q); err != nil {
 		return err
 	}
 	if ok, err := f.adopt(ctx); ok || err != nil {

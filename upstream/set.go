@@ -138,6 +138,9 @@ type Protocol struct {
 	// Names are all names by which Blocked, Allowed, Include and Exclude know a package, its own among them: an image of a
 	// named upstream has one without that name. nil: only its own. Claims are about the name itself.
 	Names func(name string) []string
+	// Files are the files that the document key of a package refers to, by FileQuery.Key, their Upstream left out: what
+	// was shown once is found for ever, whatever the document says later. nil when files are asked for without a document.
+	Files func(name, key string, d *Document, body []byte) map[string]Place
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
 	// Empty reports whether the answer to Probe says that there is nothing of the name, as static mirrors answer for any.

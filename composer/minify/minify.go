@@ -4,7 +4,9 @@ package minify
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"larder/internal/rawjson"
 )
@@ -68,25 +70,36 @@ func (m *Writer) Append(out []byte, entry []Field) []byte {
 	return append(out, '}')
 }
 
-// Expand reads a document and its versions, minified or not, each with all its fields.
+// ErrAbsent: the document says nothing of the package.
+var ErrAbsent = errors.New("the document is not about the package")
+
+// Expand reads a document and its versions, minified or not, each with all its fields. Composer 1 has the versions in
+// an object, by what they are called, and PHP writes an empty object as a list. ErrAbsent when it is not about name.
 func Expand(body []byte, name string) (doc rawjson.Object, list []rawjson.Object, err error) {
+	if len(body) < 16 && string(bytes.TrimSpace(body)) == "[]" {
+		return nil, nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	}
 	if doc, err = rawjson.Parse(body); err != nil {
 		return nil, nil, err
 	}
-	packages := doc.Sub("packages")
-	raw := packages.Get(name)
-	if raw == nil {
-		return nil, nil, fmt.Errorf("the document is not about %s", name)
+	if packages := doc.Get("packages"); packages == nil || packages[0] != '{' && packages[0] != '[' {
+		return nil, nil, errors.New("the document has no packages")
 	}
-	var entries []json.RawMessage
-	if err := json.Unmarshal(raw, &entries); err != nil {
-		return nil, nil, err
+	list, err = Versions(doc, name)
+	return doc, list, err
+}
+
+// Versions are the versions of a package in a document that is parsed. ErrAbsent.
+func Versions(doc rawjson.Object, name string) (list []rawjson.Object, err error) {
+	entries, err := entriesOf(doc, name)
+	if err != nil {
+		return nil, err
 	}
 	minified, state := doc.Text("minified") != "", rawjson.Object{}
 	for _, e := range entries {
 		o, err := rawjson.Parse(e)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if minified {
 			state = append(rawjson.Object{}, state...)
@@ -100,5 +113,25 @@ func Expand(body []byte, name string) (doc rawjson.Object, list []rawjson.Object
 		}
 		list = append(list, o)
 	}
-	return doc, list, nil
+	return list, nil
+}
+
+// entriesOf are the versions of a package as they stand in a document.
+func entriesOf(doc rawjson.Object, name string) (entries []json.RawMessage, err error) {
+	packages, i := doc.Sub("packages"), -1
+	for j, m := range packages {
+		if m.Key == name || i < 0 && strings.EqualFold(m.Key, name) {
+			i = j
+		}
+	}
+	if i < 0 {
+		return nil, fmt.Errorf("%s: %w", name, ErrAbsent)
+	}
+	if raw := packages[i].Value; raw[0] != '{' {
+		return entries, json.Unmarshal(raw, &entries)
+	}
+	for _, m := range packages.Sub(packages[i].Key) {
+		entries = append(entries, m.Value)
+	}
+	return entries, nil
 }

@@ -155,7 +155,7 @@ func TestExpand(t *testing.T) {
 		}
 	}
 	for _, doc := range []string{
-		`{"packages":{"a/c":[]}}`, `{"packages":[]}`, `{}`, `[]`, `{"packages":{"a/b":{}}}`, `{"packages":{"a/b":[1]}}`, "",
+		`{"packages":{"a/c":[]}}`, `{"packages":[]}`, `{}`, `[]`, `{"packages":{"a/b":1}}`, `{"packages":{"a/b":[1]}}`, "",
 	} {
 		if _, got, err := Expand([]byte(doc), "a/b"); err == nil {
 			t.Errorf("%s: %v", doc, got)
