@@ -138,6 +138,9 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, q Request) 
 
 func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form string) error {
 	doc, err := s.document(r.Context(), name, form, s.renderCrate)
+	if s.TryUpstream(err) {
+		return s.proxiedAPI(w, r, Request{Name: name}, form)
+	}
 	if err != nil {
 		return err
 	}
@@ -215,6 +218,9 @@ func rendered(v any) (store.Rendered, error) {
 // getVersion answers with one version.
 func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) error {
 	doc, err := s.document(r.Context(), q.Name, formVersion+q.Version, s.renderVersion)
+	if s.TryUpstream(err) {
+		return s.proxiedAPI(w, r, q, formVersion)
+	}
 	if err != nil {
 		return err
 	}
@@ -272,6 +278,9 @@ func dependenciesOf(line decoded) []dependencyEntry {
 // dependencies answers with what a version depends on.
 func (s *server) dependencies(w http.ResponseWriter, r *http.Request, q Request) error {
 	_, line, err := s.version(r.Context(), q.Name, q.Version)
+	if s.TryUpstream(err) {
+		return s.proxiedAPI(w, r, q, formDependencies)
+	}
 	if err != nil {
 		return err
 	}
@@ -327,11 +336,16 @@ func (s *server) display(ctx context.Context, name string) (display string, err 
 
 // downloads answers with the shape of the public registry's figures, and none in it.
 func (s *server) downloads(w http.ResponseWriter, r *http.Request, q Request) error {
+	err := error(nil)
 	if q.Version != "" {
-		if _, err := s.published(r.Context(), q); err != nil {
-			return err
-		}
-	} else if _, err := s.display(r.Context(), q.Name); err != nil {
+		_, err = s.published(r.Context(), q)
+	} else {
+		_, err = s.display(r.Context(), q.Name)
+	}
+	if s.TryUpstream(err) {
+		return s.proxiedAPI(w, r, q, formDownloads)
+	}
+	if err != nil {
 		return err
 	}
 	return wire.JSON(w, http.StatusOK, map[string]any{

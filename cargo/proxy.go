@@ -34,11 +34,11 @@ const (
 	freshSearch = 5 * time.Minute
 )
 
-func indexQuery(name string) upstream.Query {
+func (s *server) indexQuery(name string) upstream.Query {
 	return upstream.Query{
 		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex,
 		Stale: staleIndex, Early: true,
-		Check: checkIndex, Versions: publishedTimes,
+		Check: func(body []byte, _ string) error { return s.checkIndex(name, body) }, Versions: publishedTimes,
 	}
 }
 
@@ -48,7 +48,8 @@ type remoteLine struct {
 	pubtime           []byte // JSON
 }
 
-// readLine reads what is known to be JSON; what is no line of an index is an error.
+// readLine reads what is known to be JSON; what is no line of an index is an error. Cksum is "" where the line has none:
+// cargo passes over such a line, other tools do not.
 func readLine(raw []byte) (l remoteLine, err error) {
 	ok := rawjson.Members(raw, func(key, value []byte) {
 		switch string(key) {
@@ -62,8 +63,8 @@ func readLine(raw []byte) (l remoteLine, err error) {
 			l.pubtime = value
 		}
 	})
-	if !ok || l.Name == "" || l.Vers == "" || len(l.Cksum) != lenDigest {
-		return l, fmt.Errorf("a line of the index lacks name, vers or cksum: %.100q", raw)
+	if !ok || l.Name == "" || l.Vers == "" || l.Cksum != "" && len(l.Cksum) != lenDigest {
+		return l, fmt.Errorf("a line of the index lacks name or vers, or its cksum is none: %.100q", raw)
 	}
 	return l, nil
 }
@@ -79,17 +80,29 @@ func linesOf(body []byte) iter.Seq[[]byte] {
 	}
 }
 
-func checkIndex(body []byte, _ string) error {
-	err := errors.New("an index file without lines")
+// usable are the lines that say which version they are about, and how many others there are.
+func usable(body []byte) (lines [][]byte, broken int) {
 	for raw := range linesOf(body) {
-		if !json.Valid(raw) {
-			return fmt.Errorf("a line of the index is not JSON: %.100q", raw)
+		if _, err := readLine(raw); err != nil || !json.Valid(raw) {
+			broken++
+			continue
 		}
-		if _, err = readLine(raw); err != nil {
-			return err
-		}
+		lines = append(lines, raw)
 	}
-	return err
+	return lines, broken
+}
+
+// checkIndex says why a body is no file of the index. A broken line is left out of it, with a warning.
+func (s *server) checkIndex(name string, body []byte) error {
+	lines, broken := usable(body)
+	if len(lines) == 0 {
+		return errors.New("an index file without lines")
+	}
+	if broken > 0 {
+		s.Log.Warn("lines of an upstream's index are left out: they are no JSON, or lack name, vers or a whole cksum",
+			"crate", name, "lines", broken)
+	}
+	return nil
 }
 
 func publishedTimes(body []byte) map[string]time.Time {
@@ -105,7 +118,7 @@ func publishedTimes(body []byte) map[string]time.Time {
 // proxiedIndex answers with an upstream's lines as they are, but for those that are held back or, offline, give way to
 // what is here.
 func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name string) error {
-	d, err := s.Up.Document(r.Context(), indexQuery(name))
+	d, err := s.Up.Document(r.Context(), s.indexQuery(name))
 	if err != nil {
 		return err
 	}
@@ -114,7 +127,7 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	doc, err := s.Store.Document(r.Context(), d.Rendered(names.Key(name), "", formIndex),
 		func(ctx context.Context) (store.Rendered, error) {
 			body, err := d.Bytes(ctx)
-			if err == nil && (offline || s.Up.Gated()) {
+			if err == nil {
 				body, err = s.offered(ctx, names.Key(name), body, offline)
 			}
 			return store.Rendered{Body: body, Type: typePlain}, err
@@ -125,9 +138,13 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// offered are the lines that may be chosen. Offline, of versions that stand for one another only those that are here;
+// offered are the usable lines that may be chosen. Offline, of versions that stand for one another only those that are here;
 // where none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
+	lines, broken := usable(body)
+	if !offline && !s.Up.Gated() && broken == 0 {
+		return body, nil
+	}
 	here, served := map[string]bool{}, map[string]bool{}
 	if offline {
 		for v := range publishedTimes(body) {
@@ -137,7 +154,7 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 			served[version.Series(v)] = served[version.Series(v)] || here[v]
 		}
 	}
-	for raw := range linesOf(body) {
+	for _, raw := range lines {
 		l, err := readLine(raw)
 		if err != nil {
 			return nil, err
@@ -176,7 +193,7 @@ func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request)
 
 // place finds a crate by its line of the index; one that has none makes us ask for the index as it is now.
 func (s *server) place(ctx context.Context, q Request) (p upstream.Place, err error) {
-	found, err := s.Up.Find(ctx, indexQuery(q.Name), func(d *upstream.Document, body []byte, _ bool) (bool, error) {
+	found, err := s.Up.Find(ctx, s.indexQuery(q.Name), func(d *upstream.Document, body []byte, _ bool) (bool, error) {
 		for raw := range linesOf(body) {
 			// A version may be written with escapes.
 			if !bytes.Contains(raw, []byte(q.Version)) && bytes.IndexByte(raw, '\\') < 0 {
@@ -201,15 +218,23 @@ func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine
 	if err != nil {
 		return upstream.Place{}, err
 	}
-	ref := c.DL
-	if !strings.Contains(ref, "{") {
-		ref += "/{crate}/{version}/download"
+	p := upstream.Place{Upstream: u, Ref: expand(c.DL, l), Sums: map[string]string{}, Type: typeArchive}
+	if l.Cksum != "" {
+		p.Sums["sha256"] = l.Cksum
 	}
-	ref = strings.NewReplacer(
+	return p, nil
+}
+
+// expand is the address of a crate. Cargo looks for its own markers: other braces are part of the address.
+func expand(dl string, l remoteLine) string {
+	address := strings.NewReplacer(
 		"{crate}", l.Name, "{version}", url.PathEscape(l.Vers), "{sha256-checksum}", l.Cksum,
 		"{prefix}", names.Folder(l.Name), "{lowerprefix}", names.Folder(strings.ToLower(l.Name)),
-	).Replace(ref)
-	return upstream.Place{Upstream: u, Ref: ref, Sums: map[string]string{"sha256": l.Cksum}, Type: typeArchive}, nil
+	).Replace(dl)
+	if address == dl {
+		address += "/" + l.Name + "/" + url.PathEscape(l.Vers) + "/download"
+	}
+	return address
 }
 
 // remoteConfig is an upstream's config.json.

@@ -52,6 +52,10 @@ const (
 	formCrate    = "crate"
 	formVersions = "versions"
 	formVersion  = "version "
+
+	// of an upstream's crate
+	formDependencies = "dependencies "
+	formDownloads    = "downloads "
 )
 
 // document returns a document from memory, rendered when the crate has changed. None holds an absolute URL.

@@ -58,7 +58,9 @@ func (s *server) proxiedJSON(w http.ResponseWriter, r *http.Request, q Request) 
 
 // remoteJSON is the upstream's own document of a project, or of a release; nil when it has none. Trouble counts for a
 // release only: audits ask for those, and must not take silence for good news.
-func (s *server) remoteJSON(ctx context.Context, u *upstream.Upstream, name, version string) (*upstream.Document, error) {
+func (s *server) remoteJSON(
+	ctx context.Context, u *upstream.Upstream, name, version string,
+) (*upstream.Document, error) {
 	above, ok := strings.CutSuffix(u.URL(), "/simple")
 	if !ok {
 		return nil, nil

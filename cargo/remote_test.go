@@ -1,0 +1,139 @@
+package cargo
+
+// Tests of crates of upstreams: odd indexes, every form of dl, and the JSON API.
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/upstream"
+)
+
+// newOrigin is a registry whose answers are given by path below it; HOST in them is its own URL.
+func newOrigin(t *testing.T, answers map[string]string) string {
+	t.Helper()
+	var srv *httptest.Server
+	srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, ok := answers[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		fmt.Fprint(w, strings.ReplaceAll(body, "HOST", srv.URL))
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func newCopy(t *testing.T, origin string, blocked ...string) *rig {
+	t.Helper()
+	return newRig(t, func(r *rigOptions) {
+		r.Upstreams = &upstream.Options{
+			Upstreams: []upstream.Config{{Kind: store.Cargo, Name: "main", URL: origin}}, Blocked: blocked,
+		}
+	})
+}
+
+func lineFor(name, vers, content string) string {
+	return fmt.Sprintf(`{"name":%q,"vers":%q,"deps":[],"cksum":"%x","features":{},"yanked":false}`+"\n",
+		name, vers, sha256.Sum256([]byte(content)))
+}
+
+// TestBrokenLinesCostThemselves: a line that is no JSON or lacks what makes it one is left out; those of a newer form are
+// passed on as they are, for clients that know it.
+func TestBrokenLinesCostThemselves(t *testing.T) {
+	newer := strings.Replace(lineFor("demo", "2.0.0", "two"), `"yanked":false`, `"yanked":false,"v":9,"new":[1]`, 1)
+	good := lineFor("demo", "1.0.0", "one") + newer
+	origin := newOrigin(t, map[string]string{
+		"/config.json": `{"dl":"HOST/dl"}`,
+		"/de/mo/demo": "{\"name\":\"demo\",\n" + good + `{"vers":"3.0.0"}` + "\nnull\n" +
+			`{"name":"demo","vers":"4.0.0","cksum":"short"}` + "\n",
+		"/dl/demo/1.0.0/download": "one", "/br/ok/broken": "<html>\nsign in\n",
+	})
+	g := newCopy(t, origin)
+	g.Do("GET", "/index/de/mo/demo", nil).WantStatus(t, 200).WantExactly(t, good)
+	g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/download", nil), 200, "one")
+	g.Want(g.Do("GET", "/index/br/ok/broken", nil), 503, "")
+	got := g.Want(g.Do("GET", "/api/v1/crates/demo/versions", nil), 200, "").Object(t)
+	wiretest.EqualJSON(t, "number of versions", wiretest.At(got, "meta", "total"), 2)
+}
+
+// TestLineWithoutChecksumIsServed: what came first stays; a line's place cannot be checked otherwise.
+func TestLineWithoutChecksumIsServed(t *testing.T) {
+	line := `{"name":"demo","vers":"1.0.0","deps":[],"features":{},"yanked":false}` + "\n"
+	answers := map[string]string{
+		"/config.json": `{"dl":"HOST/dl"}`, "/de/mo/demo": line, "/dl/demo/1.0.0/download": "one",
+	}
+	g := newCopy(t, newOrigin(t, answers))
+	g.Do("GET", "/index/de/mo/demo", nil).WantStatus(t, 200).WantExactly(t, line)
+	g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/download", nil), 200, "one")
+	answers["/dl/demo/1.0.0/download"] = "two"
+	g.Want(g.Do("GET", "/api/v1/crates/demo/1.0.0/download", nil), 200, "one")
+}
+
+// TestEveryFormOfDLIsExpanded (Cargo Book, Index Format): without a marker the classic path is added.
+func TestEveryFormOfDLIsExpanded(t *testing.T) {
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("one")))
+	for dl, path := range map[string]string{
+		"HOST/dl":                          "/dl/Demo/1.0.0+b/download",
+		"HOST/{x}/dl":                      "/{x}/dl/Demo/1.0.0+b/download",
+		"HOST/{crate}-{version}.crate":     "/Demo-1.0.0+b.crate",
+		"HOST/{prefix}/{crate}/{version}":  "/De/mo/Demo/1.0.0+b",
+		"HOST/{lowerprefix}/{crate}.crate": "/de/mo/Demo.crate",
+		"HOST/{sha256-checksum}":           "/" + sum,
+	} {
+		g := newCopy(t, newOrigin(t, map[string]string{
+			"/config.json": `{"dl":"` + dl + `"}`, "/de/mo/demo": lineFor("Demo", "1.0.0+b", "one"), path: "one",
+		}))
+		if a := g.Do("GET", "/api/v1/crates/Demo/1.0.0+b/download", nil); a.Status != 200 || a.Body != "one" {
+			t.Errorf("dl %s: %v, want the crate at %s", dl, a, path)
+		}
+	}
+}
+
+// TestAPIOfCopiesIsTheUpstreams: tools read of a copy what they read at its origin, with addresses of ours; what is
+// blocked is not the latest.
+func TestAPIOfCopiesIsTheUpstreams(t *testing.T) {
+	origin := newRig(t)
+	for _, v := range []string{"1.0.0", "1.1.0", "2.0.0", "3.0.0-beta.1"} {
+		origin.publish("demo", v)
+	}
+	g := newCopy(t, origin.Base+"/index", "cargo:demo@2.0.0")
+	for _, path := range []string{
+		"demo", "demo/versions", "demo/1.0.0", "demo/1.0.0/dependencies", "demo/downloads", "demo/1.0.0/downloads",
+	} {
+		g.Want(g.Do("GET", "/api/v1/crates/"+path, nil), 200, "").WantNot(t, origin.Srv.URL, `"unknown"`)
+	}
+	got := g.Do("GET", "/api/v1/crates/demo", nil).Object(t)
+	want := origin.Do("GET", "/api/v1/crates/demo", nil).Object(t)
+	for _, member := range []string{"description", "repository", "id", "name"} {
+		wiretest.EqualJSON(t, member, wiretest.At(got, "crate", member), wiretest.At(want, "crate", member))
+	}
+	for member, v := range map[string]string{
+		"max_version": "3.0.0-beta.1", "max_stable_version": "1.1.0", "default_version": "1.1.0",
+	} {
+		wiretest.EqualJSON(t, member, wiretest.At(got, "crate", member), v)
+	}
+	for _, path := range []string{"demo/2.0.0", "demo/2.0.0/dependencies", "demo/9.0.0", "other", "other/downloads"} {
+		g.Want(g.Do("GET", "/api/v1/crates/"+path, nil), 404, "")
+	}
+}
+
+// TestAPIOfCopiesInventsNothing: of an index without an API only what its lines say is answered.
+func TestAPIOfCopiesInventsNothing(t *testing.T) {
+	g := newCopy(t, newOrigin(t, map[string]string{
+		"/config.json": `{"dl":"HOST/dl"}`, "/de/mo/demo": lineFor("demo", "1.0.0", "one") + lineFor("demo", "1.1.0", "two"),
+	}))
+	for path, text := range map[string]string{
+		"demo": `"max_version":"1.1.0"`, "demo/versions": `"num":"1.0.0"`, "demo/1.1.0": `"num":"1.1.0"`,
+		"demo/1.0.0/dependencies": `"dependencies":[]`,
+	} {
+		g.Want(g.Do("GET", "/api/v1/crates/"+path, nil), 200, text).WantNot(t, "license", "description", "0001-", "crate_size")
+	}
+}
