@@ -38,7 +38,8 @@ func (s *server) indexQuery(name string) upstream.Query {
 	return upstream.Query{
 		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex,
 		Stale: staleIndex, Early: true,
-		Check: func(body []byte, _ string) error { return s.checkIndex(name, body) }, Versions: publishedTimes,
+		Check:    func(body []byte, _ string) error { return s.checkIndex(name, body) },
+		Versions: publishedTimes,
 	}
 }
 
@@ -48,8 +49,8 @@ type remoteLine struct {
 	pubtime           []byte // JSON
 }
 
-// readLine reads what is known to be JSON; what is no line of an index is an error. Cksum is "" where the line has none:
-// cargo passes over such a line, other tools do not.
+// readLine reads what is known to be JSON; what is no line of an index is an error. Cksum is "" where the line has
+// none: cargo passes over such a line, other tools do not.
 func readLine(raw []byte) (l remoteLine, err error) {
 	ok := rawjson.Members(raw, func(key, value []byte) {
 		switch string(key) {

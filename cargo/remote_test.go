@@ -45,8 +45,8 @@ func lineFor(name, vers, content string) string {
 		name, vers, sha256.Sum256([]byte(content)))
 }
 
-// TestBrokenLinesCostThemselves: a line that is no JSON or lacks what makes it one is left out; those of a newer form are
-// passed on as they are, for clients that know it.
+// TestBrokenLinesCostThemselves: a line that is no JSON or lacks what makes it one is left out; those of a newer form
+// are passed on as they are, for clients that know it.
 func TestBrokenLinesCostThemselves(t *testing.T) {
 	newer := strings.Replace(lineFor("demo", "2.0.0", "two"), `"yanked":false`, `"yanked":false,"v":9,"new":[1]`, 1)
 	good := lineFor("demo", "1.0.0", "one") + newer
@@ -134,6 +134,7 @@ func TestAPIOfCopiesInventsNothing(t *testing.T) {
 		"demo": `"max_version":"1.1.0"`, "demo/versions": `"num":"1.0.0"`, "demo/1.1.0": `"num":"1.1.0"`,
 		"demo/1.0.0/dependencies": `"dependencies":[]`,
 	} {
-		g.Want(g.Do("GET", "/api/v1/crates/"+path, nil), 200, text).WantNot(t, "license", "description", "0001-", "crate_size")
+		a := g.Want(g.Do("GET", "/api/v1/crates/"+path, nil), 200, text)
+		a.WantNot(t, "license", "description", "0001-", "crate_size")
 	}
 }
