@@ -141,7 +141,7 @@ func (s *server) place(q Request) (upstream.Place, error) {
 		if u.Takes(q.Name) {
 			all = append(all, upstream.Place{
 				Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: []string{"sha1", "md5"},
-				Verify: s.verify(q),
+				Verify: s.verify(q), Small: strings.HasSuffix(q.File, ".pom") || strings.HasSuffix(q.File, ".module"),
 			})
 		}
 	}

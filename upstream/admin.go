@@ -89,9 +89,9 @@ func (u *Upstream) SetOffline(off bool) {
 
 // Check asks the registry whether it is there: any answer below 500 but 401 and 403 will do.
 func (u *Upstream) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, Budget)
+	ctx, cancel := context.WithTimeout(ctx, u.timeout(false))
 	defer cancel()
-	resp, err := u.send(ctx, request{ref: u.checkURL(), method: http.MethodGet}, time.Now().Add(Budget))
+	resp, err := u.send(ctx, request{ref: u.checkURL(), method: http.MethodGet}, budgetOf(ctx))
 	if err != nil {
 		return fmt.Errorf("%s: %w", u.Name(), err)
 	}

@@ -44,6 +44,13 @@ type Config struct {
 	CA, Cert, Key string
 	Proxy         string
 
+	// Connections bound the requests under way, 0: 16 each. A document waits for no file and no file for a document. Over
+	// HTTP/2, where one connection carries all, three times as many are let go, and a file counts until its header is here.
+	Connections Places
+	// Timeout is how long the header of an answer may take, waiting for one of Connections not counted; 0: 8 s for
+	// documents, for which a client waits without seeing anything, and a minute for files.
+	Timeout Patience
+
 	// Fresh is used instead of the protocol's own lifetime of documents; negative means always ask.
 	Fresh time.Duration
 	// Trusted takes the registry's word for when a version was published, for Options.MinAge.
@@ -51,6 +58,12 @@ type Config struct {
 	// Offline begins with the registry switched off.
 	Offline bool
 }
+
+// Places are numbers of requests.
+type Places struct{ Documents, Files int }
+
+// Patience is how long documents and files are waited for.
+type Patience struct{ Documents, Files time.Duration }
 
 // Options says what the upstreams of all kinds share.
 type Options struct {
@@ -72,22 +85,25 @@ type Options struct {
 	// Spellings say how each kind writes names and versions.
 	Spellings Spellings
 
-	// Concurrent and PerHost bound the requests under way; 0: 64 and 16. Over HTTP/2 a host gets three times as many.
-	Concurrent, PerHost int
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 }
 
-// Limits in time. Bundler waits 10 seconds for an answer and pip 15, so that everything must be decided before.
+// places is how many documents and how many files are asked of an upstream at once.
+const places = 16
+
+// Limits in time. Bundler waits 10 seconds for an answer and pip 15, so that everything must be decided before, but for
+// files of registries that make them when they are asked.
 const (
-	Budget        = 8 * time.Second // before the first byte, retries included
-	dialTimeout   = 3 * time.Second
-	tlsTimeout    = 5 * time.Second
-	headerTimeout = 10 * time.Second
-	idleBody      = 30 * time.Second // without a byte of a file
-	idleDocument  = 3 * time.Second  // without a byte of a document, for which a client waits without seeing anything
-	negativeFor   = time.Minute
-	retrySoon     = 5 * time.Second // Retry-After of trouble whose end nobody knows
+	Budget       = 8 * time.Second // before the first byte, retries included, waiting in line not
+	dialTimeout  = 3 * time.Second
+	tlsTimeout   = 5 * time.Second
+	fileTimeout  = time.Minute      // before the header of a file
+	maxLine      = time.Minute      // in line for a place
+	idleBody     = 30 * time.Second // without a byte of a file
+	idleDocument = 3 * time.Second  // without a byte of a document, for which a client waits without seeing anything
+	negativeFor  = time.Minute
+	retrySoon    = 5 * time.Second // Retry-After of trouble whose end nobody knows
 )
 
 // Validate says what is wrong with c in a sentence; nil for a usable one.
@@ -102,6 +118,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%s has a user in it; set user and password", u.Redacted())
 	case u.RawQuery != "" || u.Fragment != "":
 		return fmt.Errorf("%q has a query or fragment", c.URL)
+	case c.Connections.Documents < 0, c.Connections.Files < 0, c.Timeout.Documents < 0, c.Timeout.Files < 0:
+		return fmt.Errorf("%s: connections and timeout are positive", c.URL)
 	case (c.Cert == "") != (c.Key == ""):
 		return fmt.Errorf("%s: a client certificate needs both cert and key", c.URL)
 	case c.Password != "" && c.User == "":

@@ -102,8 +102,7 @@ func (c Config) transport(base *url.URL) (*http.Transport, error) {
 	conf, err := c.tls()
 	return &http.Transport{
 		Proxy: proxy, DialContext: d.DialContext, TLSClientConfig: conf,
-		TLSHandshakeTimeout: tlsTimeout, ResponseHeaderTimeout: headerTimeout,
-		MaxIdleConnsPerHost: 16, IdleConnTimeout: idleBody, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: tlsTimeout, MaxIdleConnsPerHost: places, IdleConnTimeout: idleBody, ForceAttemptHTTP2: true,
 		// Files are kept as they come; documents ask for an encoding themselves.
 		DisableCompression: true,
 	}, err

@@ -305,11 +305,11 @@ func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*D
 
 // fetch asks once more when the body breaks off.
 func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *Document, err error) {
-	budget := Budget
-	if have != nil {
-		budget /= 2 // there is something to answer with
+	if most := u.timeout(false); most > Budget {
+		ctx = newBudget(ctx, most) // the operator knows how slow it is
+	} else {
+		ctx = withBudget(ctx, most)
 	}
-	ctx = withBudget(ctx, budget)
 	for try := range maxTries {
 		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) || time.Now().After(deadlineOf(ctx)) {
 			break

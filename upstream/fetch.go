@@ -80,31 +80,10 @@ type request struct {
 	header http.Header
 	body   []byte // of a POST
 	scope  string // of the token, for container registries
+	// file says that it is one: its header may take longer. A small one waits for its turn with documents.
+	file, small bool
 	// idle is how long the body may pause; 0: idleBody.
 	idle time.Duration
-}
-
-// budgetKey finds the time by which everything that one answer needs must be decided.
-type budgetKey struct{}
-
-// withBudget gives ctx so much time from now, unless it has one already: a file that needs a document first has one
-// for both.
-func withBudget(ctx context.Context, budget time.Duration) context.Context {
-	if _, ok := ctx.Value(budgetKey{}).(time.Time); ok {
-		return ctx
-	}
-	return context.WithValue(ctx, budgetKey{}, time.Now().Add(budget))
-}
-
-// WithBudget is for answers that need several documents: all of them together get what one has otherwise.
-func WithBudget(ctx context.Context) context.Context { return withBudget(ctx, Budget) }
-
-func deadlineOf(ctx context.Context) time.Time {
-	t, ok := ctx.Value(budgetKey{}).(time.Time)
-	if !ok {
-		t = time.Now().Add(Budget)
-	}
-	return t
 }
 
 // errBreaker is a host that is not asked at present.
@@ -128,14 +107,14 @@ func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
 		q.method = http.MethodGet
 	}
 	q.ref = to.String()
-	deadline := deadlineOf(ctx)
+	b := budgetOf(ctx)
 	for try := 0; ; try++ {
-		resp, err := u.once(ctx, q, deadline)
+		resp, err := u.once(ctx, q, b)
 		if err == nil {
 			return resp, nil
 		}
 		wait, again := backoff(err, try)
-		if !again || time.Now().Add(wait).After(deadline) || ctx.Err() != nil {
+		if !again || time.Now().Add(wait).After(b.deadline()) || ctx.Err() != nil {
 			u.Counts.Failures.Add(1)
 			return nil, u.unavailable(err, wait)
 		}
@@ -192,7 +171,7 @@ type retryAfter struct {
 func (e *retryAfter) Unwrap() error { return &e.statusError }
 
 // once sends one request and checks the status of the answer.
-func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
+func (u *Upstream) once(ctx context.Context, q request, b *budgeted) (*http.Response, error) {
 	at := u.breakerOf(q.ref)
 	p, wait := at.ask()
 	if known := at.known(); p.probe && known.ref != "" {
@@ -201,7 +180,7 @@ func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*ht
 	if wait > 0 {
 		return nil, &errBreaker{wait}
 	}
-	resp, err := u.send(ctx, q, deadline)
+	resp, err := u.send(ctx, q, b)
 	end := outcomeOf(err)
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errBusy):
@@ -216,7 +195,7 @@ func (u *Upstream) once(ctx context.Context, q request, deadline time.Time) (*ht
 
 // probe asks for something that has been answered before, taking no place.
 func (u *Upstream) probe(ctx context.Context, q request) error {
-	resp, err := u.exchange(ctx, q, time.Now().Add(Budget))
+	resp, err := u.exchange(ctx, q, time.Now().Add(u.timeout(false)))
 	if err != nil {
 		return err
 	}
@@ -346,18 +325,16 @@ func outcomeOf(err error) outcome {
 var errBusy = errors.New("too many requests under way")
 
 // send takes a place, sends q, and answers a challenge for a token once.
-func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*http.Response, error) {
-	queue, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	lane := u.lane()
-	if !lane.enter(queue.Done()) {
+func (u *Upstream) send(ctx context.Context, q request, b *budgeted) (*http.Response, error) {
+	gate := u.enter(ctx, q, b)
+	if gate == nil {
 		return nil, errBusy
 	}
-	if !u.global.enter(queue.Done()) {
-		lane.leave()
-		return nil, errBusy
+	leave := sync.OnceFunc(gate.leave)
+	deadline := time.Now().Add(u.timeout(q.file))
+	if by := b.deadline(); !q.file && by.Before(deadline) {
+		deadline = by
 	}
-	leave := sync.OnceFunc(func() { u.global.leave(); lane.leave() })
 	resp, err := u.exchange(ctx, q, deadline)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && u.conf.Kind == store.OCI &&
 		u.challenged(resp, q.scope) {
@@ -372,6 +349,9 @@ func (u *Upstream) send(ctx context.Context, q request, deadline time.Time) (*ht
 	if err != nil {
 		leave()
 		return nil, err
+	}
+	if q.file && resp.ProtoMajor == 2 {
+		leave() // what comes now costs the origin no connection
 	}
 	resp.Body = &place{ReadCloser: resp.Body, leave: leave}
 	return resp, nil
@@ -498,7 +478,10 @@ func newWatched(body io.ReadCloser, cancel context.CancelFunc, idle time.Duratio
 // patient is a body whose pauses may be longer from now on.
 type patient interface{ pause(d time.Duration) }
 
-func (w *watched) pause(d time.Duration) { w.idle = d }
+func (w *watched) pause(d time.Duration) {
+	w.idle = d
+	w.timer.Reset(d)
+}
 
 func (p *place) pause(d time.Duration) {
 	if b, ok := p.ReadCloser.(patient); ok {

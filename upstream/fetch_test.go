@@ -211,7 +211,7 @@ func TestSpentBudgetEndsTheWait(t *testing.T) {
 
 // TestFullLaneIsNoTroubleOfTheHost: requests that get no place in time do not count against the host.
 func TestFullLaneIsNoTroubleOfTheHost(t *testing.T) {
-	g := newRig(t, func(o *Options) { o.PerHost = 1 })
+	g := newRig(t, func(o *Options) { o.Upstreams[0].Connections.Documents = 1 })
 	hold := make(chan struct{})
 	begun := make(chan struct{})
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
@@ -227,10 +227,11 @@ func TestFullLaneIsNoTroubleOfTheHost(t *testing.T) {
 	}()
 	<-begun
 	for range 2 * minFailures {
-		spent := context.WithValue(t.Context(), budgetKey{}, time.Now().Add(-time.Second))
-		if _, err := g.ask(spent, request{ref: "demo"}); !errors.Is(err, errBusy) {
+		left, leave := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := g.ask(left, request{ref: "demo"}); !errors.Is(err, errBusy) {
 			t.Fatalf("%v, want that too many requests are under way", err)
 		}
+		leave()
 	}
 	close(hold)
 	if err := <-first; err != nil {

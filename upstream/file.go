@@ -45,6 +45,9 @@ type Place struct {
 	Type   string // Content-Type to answer with; "": the upstream's
 	Accept string
 	Scope  string // of the token, for container registries
+	// Small says that the file is small although its Size is unknown: it waits for its turn with documents, not behind
+	// large files.
+	Small bool
 	// Keep are further sums to compute and record beside sha256.
 	Keep []string
 	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not
@@ -157,7 +160,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
 	for _, each := range append([]Place{p}, p.Or...) {
 		resp, err := each.Upstream.do(ctx, request{ref: each.Ref, method: http.MethodHead, header: each.header(),
-			scope: each.Scope})
+			scope: each.Scope, file: true, small: each.small()})
 		if err != nil {
 			return nil, each, err
 		}
@@ -263,7 +266,7 @@ var errRoom = errors.New("no room to keep it")
 
 // pass streams a file to one client without keeping it. The last bytes still wait until the sums are right.
 func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
-	resp, err := p.ask(ctx, s, request{ref: p.Ref, header: p.header(), scope: p.Scope})
+	resp, err := p.ask(ctx, s, request{ref: p.Ref, header: p.header(), scope: p.Scope, file: true, small: p.small()})
 	if err != nil {
 		return nil, err
 	}
@@ -302,6 +305,11 @@ func (p Place) contentType(resp *http.Response) string {
 	}
 	return resp.Header.Get("Content-Type")
 }
+
+// smallFile is the largest file that waits for its turn with documents.
+const smallFile = 1 << 20
+
+func (p Place) small() bool { return p.Small || p.Size > 0 && p.Size <= smallFile }
 
 // absent turns an answer that is not the file into an error.
 func (p Place) absent(resp *http.Response) error {

@@ -270,16 +270,19 @@ type transfer struct {
 	total int64 // -1 when unknown
 	n     int64 // bytes here
 	tries int
-	// begun says that clients have the header and may have bytes. Until then everything must be decided within ctx's
-	// budget; afterwards the body may take as long as it flows.
-	begun  bool
+	// Until clients have the header everything must be decided within ctx's budget; afterwards the body may take as long
+	// as it flows.
 	ctx    context.Context
 	opened time.Time
-	shown  int64     // of n, when readers were woken last
-	told   time.Time // and when that was
+	silent *time.Timer // lets clients have the header when no byte follows it
+	shown  int64       // of n, when readers were woken last
+	told   time.Time   // and when that was
 }
 
 func (t *transfer) close() {
+	if t.silent != nil {
+		t.silent.Stop()
+	}
 	if t.body != nil {
 		t.body.Close()
 	}
@@ -292,7 +295,7 @@ func (t *transfer) close() {
 func (t *transfer) open() error {
 	u := t.place.Upstream
 	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope,
-		idle: t.idle()})
+		file: true, small: t.place.small(), idle: t.idle()})
 	if err != nil {
 		return err
 	}
@@ -320,27 +323,42 @@ func (t *transfer) open() error {
 		return err
 	}
 	u.Counts.Misses.Add(1)
+	if t.begun() && t.total != t.f.total {
+		return u.unavailable(errors.New("the file has another size than before"), 0)
+	}
 	t.f.signal(func() {
 		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
 	t.opened = time.Now()
+	if time.Until(deadlineOf(t.ctx)) < Budget/2 {
+		// The header took long: what follows gets its time all the same.
+		t.ctx = newBudget(t.ctx, Budget/2)
+	}
 	if t.total > wholeBelow {
 		t.begin()
+		return nil
 	}
+	t.silent = time.AfterFunc(slow, func() { t.f.signal(func() { t.f.begun = true }) })
 	return nil
 }
 
 // begin lets clients have the header. A small file is not begun but answered when it is all here, and right; unless it
 // comes so slowly that clients would give up.
 func (t *transfer) begin() {
-	t.begun = true
 	t.body.(patient).pause(idleBody)
 	t.f.signal(func() { t.f.begun = true })
 }
 
-// idle is how long the body may pause.
+// begun reports whether clients have the header and may have bytes.
+func (t *transfer) begun() bool {
+	t.f.mu.Lock()
+	defer t.f.mu.Unlock()
+	return t.f.begun
+}
+
+// idle is how long the body may pause: one that has not begun yet as long as one that clients see.
 func (t *transfer) idle() time.Duration {
-	if t.begun {
+	if t.n == 0 || t.begun() {
 		return idleBody
 	}
 	return max(min(idleDocument, time.Until(deadlineOf(t.ctx))), time.Second)
@@ -378,11 +396,18 @@ func (t *transfer) take(p []byte) error {
 	if _, err := t.stage.Write(p); err != nil {
 		return err
 	}
+	first := t.n == 0
 	t.n += int64(len(p))
-	if !t.begun && (t.n > wholeBelow || time.Since(t.opened) > slow) {
+	begun := t.begun()
+	switch {
+	case !begun && (t.n > wholeBelow || time.Since(t.opened) > slow):
 		t.begin()
+		begun = true
+	case first && !begun:
+		t.silent.Stop()
+		t.body.(patient).pause(t.idle())
 	}
-	if !t.begun || t.n <= tail || t.n-t.shown < often && time.Since(t.told) < seldom {
+	if !begun || t.n <= tail || t.n-t.shown < often && time.Since(t.told) < seldom {
 		return nil
 	}
 	t.shown, t.told = t.n, time.Now()
@@ -448,13 +473,14 @@ func (t *transfer) resume(cause error) error {
 		h.Set("If-Range", etag)
 	}
 	ctx := t.f.ctx
-	if !t.begun {
+	if !t.begun() {
 		ctx = t.ctx
 		if !time.Now().Before(deadlineOf(ctx)) {
 			return u.unavailable(cause, 0)
 		}
 	}
-	resp, err := u.do(ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope, idle: t.idle()})
+	resp, err := u.do(ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope, file: true, small: t.place.small(),
+		idle: t.idle()})
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package upstream
 // This file has one remote registry: its client, where it may lead, and its credentials.
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -33,10 +34,9 @@ type Upstream struct {
 	// detach is the registry's: for work that outlives a request.
 	detach  func(ctx context.Context) (context.Context, func())
 	tokens  tokens
-	gate    gate        // of this host
-	wide    gate        // of this host, while it speaks HTTP/2
-	shared  atomic.Bool // it does: one connection carries all requests
-	global  gate        // of all
+	docs    lane
+	files   lane
+	shared  atomic.Bool // it speaks HTTP/2: one connection carries all requests
 	now     func() time.Time
 	offline atomic.Bool
 
@@ -53,7 +53,7 @@ type Counts struct {
 }
 
 // newUpstream builds the client of c.
-func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
+func newUpstream(c Config, o Options) (*Upstream, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -66,8 +66,8 @@ func newUpstream(c Config, o Options, global gate) (*Upstream, error) {
 		return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
 	}
 	c.URL = base.String()
-	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, gate: newGate(o.PerHost),
-		wide: newGate(3 * o.PerHost), global: global, now: o.Now}
+	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, now: o.Now,
+		docs: newLane(c.Connections.Documents), files: newLane(c.Connections.Files)}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)
 	return u, nil
@@ -196,30 +196,12 @@ func (u *Upstream) authorize(r *http.Request) {
 	}
 }
 
-// gate admits so many at once.
-type gate chan struct{}
-
-func newGate(n int) gate { return make(gate, n) }
-
-// enter waits for a place, or for done.
-func (g gate) enter(done <-chan struct{}) bool {
-	select {
-	case g <- struct{}{}:
-		return true
-	case <-done:
-		return false
+// timeout is how long the header of an answer may take.
+func (u *Upstream) timeout(file bool) time.Duration {
+	if file {
+		return cmp.Or(u.conf.Timeout.Files, fileTimeout)
 	}
-}
-
-func (g gate) leave() { <-g }
-
-// lane is where a request waits. An index is hundreds of small files: requests that cost the host no connection each
-// are let go in larger numbers, yet never so many that other hosts could not be asked.
-func (u *Upstream) lane() gate {
-	if u.shared.Load() {
-		return u.wide
-	}
-	return u.gate
+	return cmp.Or(u.conf.Timeout.Documents, Budget)
 }
 
 // origin is scheme and host, for comparing realms.

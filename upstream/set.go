@@ -46,12 +46,6 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Concurrent == 0 {
-		o.Concurrent = 64
-	}
-	if o.PerHost == 0 {
-		o.PerHost = 16
-	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -67,9 +61,8 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 			return nil, err
 		}
 	}
-	global := newGate(o.Concurrent)
 	for _, c := range o.Upstreams {
-		u, err := newUpstream(c, o, global)
+		u, err := newUpstream(c, o)
 		if err != nil {
 			return nil, err
 		}

@@ -321,7 +321,7 @@ func goneUpstream(k store.Kind, key string, src source) *Upstream {
 	}
 	u := &Upstream{
 		conf: Config{Kind: k, Name: src.Name, URL: at}, base: base, key: key, gone: true, breaker: &breaker{},
-		client: &http.Client{Transport: nobody{}}, gate: newGate(1), wide: newGate(1), global: newGate(1),
+		client: &http.Client{Transport: nobody{}}, docs: newLane(1), files: newLane(1),
 	}
 	u.offline.Store(true)
 	return u

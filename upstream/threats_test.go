@@ -198,7 +198,7 @@ func TestDocumentsReachNobodyInside(t *testing.T) {
 func TestTheProxyItselfIsNotOpen(t *testing.T) {
 	inside := newOrigin(t)
 	u, err := newUpstream(Config{Kind: store.NPM, URL: "http://registry.example.com", Proxy: "http://127.0.0.1:3128"},
-		Options{PerHost: 1, Now: time.Now}, newGate(1))
+		Options{Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (o objects[T]) printed() any {
 		for _, f := range o.rows {
 			v := valueOf(f.at(&(*o.list)[i]))
 			if !f.secret && (f.required || v.String() != valueOf(f.at(new(T))).String()) {
-				doc = append(doc, entry{f.name, printed(v)})
+				put(&doc, strings.Split(f.name, "."), printed(v))
 			}
 		}
 		all = append(all, doc)

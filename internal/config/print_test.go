@@ -32,7 +32,7 @@ func full(t *testing.T) Config {
 	c.Upstreams = []Upstream{{
 		Config: upstream.Config{
 			Kind: store.NPM, Name: "team", URL: "https://npm.example.com", Token: "npm's secret", Include: []string{"@team/*"},
-			Private: true, Fresh: time.Minute, Password: "another secret",
+			Private: true, Fresh: time.Minute, Connections: upstream.Places{Files: 3}, Password: "another secret",
 		},
 		TokenFile: "/etc/larder/token", Header: "X-Key: a third secret",
 	}}
@@ -69,7 +69,7 @@ func TestPrintedFileSetsTheSame(t *testing.T) {
 	if got := asYAML(t, again); got != text {
 		t.Errorf("printed and read again it is\n%s\nwant\n%s", got, text)
 	}
-	if got := again.Upstreams[0]; got.Fresh != time.Minute || !got.Private || got.TokenFile != "/etc/larder/token" {
+	if got := again.Upstreams[0]; got.Fresh != time.Minute || got.Connections.Files != 3 || !got.Private || got.TokenFile != "/etc/larder/token" {
 		t.Errorf("the upstream is %+v, want what was printed", got)
 	}
 	if *again.Kinds[store.Maven] != (Kind{true, "/repo"}) || again.NPM.MaxTarball != 2<<30 ||

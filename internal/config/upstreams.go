@@ -136,6 +136,16 @@ func remoteFields() []field[Upstream] {
 			at: func(u *Upstream) any { return &u.Proxy }},
 		{name: "fresh", help: "How long its documents are not asked for again, instead of the protocol's own time.",
 			at: func(u *Upstream) any { return &u.Fresh }},
+		{name: "connections.documents", help: "How many documents and small files are asked for at once, and how many " +
+			"other files with `connections.files`. Default: 16 each.",
+			at: func(u *Upstream) any { return &u.Connections.Documents }},
+		{name: "connections.files", help: "A file counts until it is here, over HTTP/2 until its header is.",
+			at: func(u *Upstream) any { return &u.Connections.Files }},
+		{name: "timeout.documents", help: "How long the header of an answer may take, without the time in line. Default: " +
+			"8s.",
+			at: func(u *Upstream) any { return &u.Timeout.Documents }},
+		{name: "timeout.files", help: "The same for files, which some registries make when they are asked. Default: 1m.",
+			at: func(u *Upstream) any { return &u.Timeout.Files }},
 		{name: "trusted", help: "Takes its word for when a version was published, for `min-age`.",
 			at: func(u *Upstream) any { return &u.Trusted }},
 		{name: "offline", help: "Begins with it switched off.", at: func(u *Upstream) any { return &u.Offline }},

@@ -50,6 +50,10 @@ upstreams:
     key: key.pem
     proxy: http://proxy.example.com:3128
     fresh: 5m
+    connections: {documents: 4, files: 8}
+    timeout:
+      documents: 20s
+      files: 2m
     trusted: true
     offline: true
 `)
@@ -60,6 +64,8 @@ upstreams:
 		Realms: []string{"https://auth.example.com"}, Hosts: []string{"*.example.com"}, Private: true,
 		CA: "ca.pem", Cert: "cert.pem", Key: "key.pem", Proxy: "http://proxy.example.com:3128",
 		Fresh: 5 * time.Minute, Trusted: true, Offline: true,
+		Connections: upstream.Places{Documents: 4, Files: 8},
+		Timeout:     upstream.Patience{Documents: 20 * time.Second, Files: 2 * time.Minute},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("read as\n%+v, want\n%+v", got, want)
@@ -72,7 +78,8 @@ func TestEveryFieldOfAnUpstreamCanBeSet(t *testing.T) {
 		"HeaderName": true, "HeaderValue": true, // by header
 	}
 	for _, f := range remoteFields() {
-		settable[strings.ReplaceAll(f.name, "-", "")] = true
+		name, _, _ := strings.Cut(f.name, ".")
+		settable[strings.ReplaceAll(name, "-", "")] = true
 	}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[upstream.Config]()) {
 		if !settable[field.Name] && !settable[strings.ToLower(field.Name)] {

@@ -224,16 +224,23 @@ func (o objects[T]) read(r *fileReader, path string, n *yaml.Node) {
 	*o.list = nil
 	for i, item := range r.sequence(path, n) {
 		var v T
-		at := fmt.Sprintf("%s[%d]", path, i)
-		for _, kv := range r.pairs(at, item) {
-			key := kv.key.Value
-			f := slices.IndexFunc(o.rows, func(f field[T]) bool { return f.name == key })
-			if f < 0 {
-				r.complain(kv.key, "unknown key %q", at+"."+key)
-				continue
-			}
-			r.leaf(at+"."+key, valueOf(o.rows[f].at(&v)), kv.value)
-		}
+		o.object(r, &v, fmt.Sprintf("%s[%d]", path, i), "", item)
 		*o.list = append(*o.list, v)
+	}
+}
+
+// object sets the fields of v whose names begin with prefix from the mapping n at a path.
+func (o objects[T]) object(r *fileReader, v *T, path, prefix string, n *yaml.Node) {
+	for _, kv := range r.pairs(path, n) {
+		at, name := path+"."+kv.key.Value, prefix+kv.key.Value
+		f := slices.IndexFunc(o.rows, func(f field[T]) bool { return f.name == name })
+		switch {
+		case f >= 0:
+			r.leaf(at, valueOf(o.rows[f].at(v)), kv.value)
+		case slices.ContainsFunc(o.rows, func(f field[T]) bool { return strings.HasPrefix(f.name, name+".") }):
+			o.object(r, v, at, name+".", kv.value)
+		default:
+			r.complain(kv.key, "unknown key %q", at)
+		}
 	}
 }

@@ -178,7 +178,7 @@ func newOrigin(t *testing.T, sp specimen) *origin {
 	return o
 }
 
-func newChain(t *testing.T, o *origin) *chain {
+func newChain(t *testing.T, o *origin, change ...func(*config.Upstream)) *chain {
 	c := &chain{specimen: o.specimen, t: t, way: newFaulty(t, o.url), want: map[string]string{o.specimen.file: o.file}}
 	cfg := testConfig(t)
 	if err := os.CopyFS(cfg.Data, os.DirFS(o.folder)); err != nil {
@@ -186,6 +186,9 @@ func newChain(t *testing.T, o *origin) *chain {
 	}
 	cfg.Upstreams = []config.Upstream{{Config: upstream.Config{Kind: o.kind, Name: "origin", URL: c.way.URL +
 		o.upstream, Fresh: time.Nanosecond}}}
+	for _, f := range change {
+		f(&cfg.Upstreams[0])
+	}
 	c.cache = "http://" + start(t, cfg, nil).addr
 	return c
 }

@@ -107,6 +107,8 @@ func follow(w http.ResponseWriter, r *http.Request, f *upstream.File, head BlobH
 	if r.Method == http.MethodHead {
 		return nil
 	}
+	// The client hears at once that the file is coming: its first byte may take long.
+	flushing{w}.Flush()
 	return f.Copy(r.Context(), flushing{w}, from, to)
 }
 
