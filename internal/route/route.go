@@ -379,32 +379,32 @@ func (t *Table[R]) Absent(index int) string { return t.rows[index].absent }
 // Link is the inverse of Parse: the path, with its escapes and query, of the first row of op whose fields the
 // request has. "" if there is none.
 func (t *Table[R]) Link(op string, q R) string {
+	var buf [192]byte
 	for i := range t.rows {
 		r := &t.rows[i]
 		if r.Op != op {
 			continue
 		}
-		path, ok := r.link(&q)
+		path, ok := r.link(append(buf[:0], t.Root...), &q)
 		if !ok {
 			continue
 		}
-		v := url.Values{}
 		if format := r.query.Format; format != nil {
-			format(&q, v)
+			v := url.Values{}
+			if format(&q, v); len(v) > 0 {
+				path = append(append(path, '?'), v.Encode()...)
+			}
 		}
-		if len(v) > 0 {
-			path += "?" + v.Encode()
-		}
-		return t.Root + path
+		return string(path)
 	}
 	return ""
 }
 
-func (r *row[R]) link(q *R) (path string, ok bool) {
-	var b strings.Builder
+// link appends the row's path to path.
+func (r *row[R]) link(path []byte, q *R) ([]byte, bool) {
 	for i := range r.parts {
 		p := &r.parts[i]
-		b.WriteString("/" + p.before)
+		path = append(append(path, '/'), p.before...)
 		if p.name == "" {
 			continue
 		}
@@ -413,12 +413,12 @@ func (r *row[R]) link(q *R) (path string, ok bool) {
 			v = p.field.Get(q)
 		}
 		if v == "" {
-			return "", false
+			return nil, false
 		}
-		b.WriteString(v + p.after)
+		path = append(append(path, v...), p.after...)
 	}
 	if len(r.parts) == 0 && r.Path == "/" {
-		b.WriteByte('/')
+		path = append(path, '/')
 	}
-	return b.String(), true
+	return path, true
 }

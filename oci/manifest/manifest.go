@@ -104,9 +104,33 @@ func Parse(contentType string, body []byte) (Manifest, error) {
 	if err := m.check(); err != nil {
 		return Manifest{}, err
 	}
+	if m.isWhole(body) {
+		return m, nil
+	}
 	found, err := walk(body, false)
 	m.Others = m.unknown(found)
 	return m, err
+}
+
+// isWhole reports whether body has no digest but those of References and Children, as nearly every image has. Each of
+// their digests stands in a string of its own, so there is none besides when there are no more strings that begin like
+// one. A string with escapes could.
+func (m *Manifest) isWhole(body []byte) bool {
+	if m.Subject != nil || bytes.IndexByte(body, '\\') >= 0 {
+		return false
+	}
+	n := bytes.Count(body, []byte(`"sha256:`)) + bytes.Count(body, []byte(`"sha512:`))
+	for _, d := range m.References() {
+		if !storable(d.Digest) {
+			return false
+		}
+	}
+	for _, d := range m.Children {
+		if !storable(d.Digest) {
+			return false
+		}
+	}
+	return n == len(m.References())+len(m.Children)
 }
 
 // unknown leaves those of found that neither References nor Children have.

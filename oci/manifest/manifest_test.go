@@ -182,6 +182,26 @@ func TestForeignLayersMayBeMissing(t *testing.T) {
 	}
 }
 
+// TestOnlyAWholeManifestIsNotSearched: nothing that a manifest refers to in a field of its own is left out.
+func TestOnlyAWholeManifestIsNotSearched(t *testing.T) {
+	other := strings.Replace(someDigest, "44136", "44137", 1)
+	for extra, want := range map[string]int{
+		``:                                   0,
+		`,"annotations":{"a":"b\\n"}`:        0,
+		`,"more":{"digest":"` + other + `"}`: 1,
+		`,"more":{"digest":"\u0073` + other[1:] + `"}`:                     1,
+		`,"annotations":{"digest":"` + other + `"}`:                        1,
+		`,"subject":{"digest":"` + other + `","size":2}`:                   1,
+		`,"more":[{"digest":"` + someDigest + `"}]`:                        0,
+		`,"more":{"digest":"` + someDigest + `","digest":"` + other + `"}`: 1,
+	} {
+		m, err := Parse(TypeImage, []byte(imageWith(extra)))
+		if err != nil || len(m.Others) != want {
+			t.Errorf("%s: others %s, %v; want %d", extra, m.Others, err, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		imageWith(""), imageWith(`,"subject":` + config + `,"annotations":{"a":"b"},"artifactType":"x"`),
@@ -215,6 +235,10 @@ func FuzzParse(f *testing.F) {
 			if _, err := store.ParseDigest(d.Digest.String()); err != nil && !d.Foreign() {
 				t.Fatalf("accepted the digest %q", d.Digest)
 			}
+		}
+		found, err := walk([]byte(body), false)
+		if unknown := m.unknown(found); m.isWhole([]byte(body)) && (err != nil || len(unknown) > 0) {
+			t.Fatalf("%q counts as whole and refers to %s, %v", body, unknown, err)
 		}
 		if m.Subject != nil && !tagGrammar.MatchString(FallbackTag(m.Subject.Digest)) {
 			t.Fatalf("fallback tag of %q", m.Subject.Digest)
