@@ -75,7 +75,7 @@ func (i Immutable) check(c Change) error {
 	}
 	switch {
 	case c.Op == OpTag || c.Op == OpUntag:
-		if i.Tag != "" && glob(i.Tag, c.Tag) {
+		if i.Tag != "" && Glob(i.Tag, c.Tag) {
 			return problem.Errorf(ErrImmutable, "tag %s of %s cannot be changed", c.Tag, c.Package)
 		}
 	case i.Tag == "":
@@ -94,7 +94,7 @@ func (q Quota) check(tx *Tx, c Change) error {
 	var err error
 	switch {
 	case q.Package != "":
-		if !glob(q.Package, c.Package) || (q.User != "" && q.User != "*" && q.User != c.Actor.User) {
+		if !Glob(q.Package, c.Package) || (q.User != "" && q.User != "*" && q.User != c.Actor.User) {
 			return nil
 		}
 		used, err = tx.packageBytes(c.Kind, c.Package)
@@ -147,11 +147,11 @@ func (tx *Tx) packageBytes(k Kind, name string) (int64, error) {
 }
 
 func matches(k Kind, pattern string, c Change) bool {
-	return (k == "" || k == c.Kind) && (pattern == "" || glob(pattern, c.Package))
+	return (k == "" || k == c.Kind) && (pattern == "" || Glob(pattern, c.Package))
 }
 
-// glob matches s against a pattern in which "*" stands for any run of characters.
-func glob(pattern, s string) bool {
+// Glob matches s against a pattern in which "*" stands for any run of characters.
+func Glob(pattern, s string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
 	if !star {
 		return pattern == s

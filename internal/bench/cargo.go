@@ -76,22 +76,11 @@ func (c *registry) cargoPublish(ctx context.Context, name, version string) error
 
 // startCargo starts a larder with n versions of the crate big.
 func (e *env) startCargo(ctx context.Context, n int) (*process, *registry, error) {
-	data, err := e.folder("cargo")
-	if err != nil {
-		return nil, nil, err
-	}
-	p, c, err := e.startAs(ctx, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	return p, c, parallel(8, func(i int) error {
-		for v := i; v < n; v += 8 {
-			if err := c.cargoPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return e.startFilled(ctx, "cargo", n, publishCargo)
+}
+
+func publishCargo(ctx context.Context, c *registry, version string) error {
+	return c.cargoPublish(ctx, "big", version)
 }
 
 // cargoResolve measures cargo while it resolves 300 crates with an empty cache, over plain HTTP with a round trip of
@@ -235,16 +224,5 @@ func cargoGrowth(ctx context.Context, e *env) (ours, yardstick float64, err erro
 		return 0, 0, err
 	}
 	defer ps.kill()
-	var took [2]time.Duration
-	// They take turns, so that other load of the machine affects both.
-	for i := range 100 {
-		for k, c := range []*registry{large, small} {
-			start := time.Now()
-			if err := c.cargoPublish(ctx, "big", fmt.Sprintf("800.0.%d", i)); err != nil {
-				return 0, 0, err
-			}
-			took[k] += time.Since(start)
-		}
-	}
-	return 100 / took[0].Seconds(), 100 / took[1].Seconds(), nil
+	return growth(ctx, large, small, publishCargo)
 }

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 const (
@@ -58,23 +57,11 @@ func (c *registry) composerPublish(ctx context.Context, version string) error {
 
 // startComposer starts a larder with n versions of the package acme/big.
 func (e *env) startComposer(ctx context.Context, n int) (*process, *registry, error) {
-	data, err := e.folder("composer")
-	if err != nil {
-		return nil, nil, err
-	}
-	p, c, err := e.startAs(ctx, data)
-	if err != nil {
-		return nil, nil, err
-	}
-	err = parallel(8, func(i int) error {
-		for v := i; v < n; v += 8 {
-			if err := c.composerPublish(ctx, fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return p, c, err
+	return e.startFilled(ctx, "composer", n, publishComposer)
+}
+
+func publishComposer(ctx context.Context, c *registry, version string) error {
+	return c.composerPublish(ctx, version)
 }
 
 // filledComposer returns the larder with 2,000 versions; the first call starts it.
@@ -114,16 +101,7 @@ func composerCached(ctx context.Context, e *env) (ours, yardstick float64, err e
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
-	bare, err := e.startBare(ctx, file)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer bare.kill()
-	if ours, err = load(p.addr, composerMetadata, c.auth); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = load(bare.addr, "/", c.auth)
-	return ours, yardstick, err
+	return e.compareBare(ctx, p, composerMetadata, c.auth, file)
 }
 
 // composerFresh measures 304 for the metadata, beside 10,000 per second.
@@ -151,19 +129,5 @@ func composerGrowth(ctx context.Context, e *env) (ours, yardstick float64, err e
 		return 0, 0, err
 	}
 	defer p.kill()
-	const n = 100
-	rate := func(c *registry) (float64, error) {
-		start := time.Now()
-		for i := range n {
-			if err := c.composerPublish(ctx, fmt.Sprintf("800.%d.%d", start.UnixMilli(), i)); err != nil {
-				return 0, err
-			}
-		}
-		return n / time.Since(start).Seconds(), nil
-	}
-	if ours, err = rate(large); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = rate(small)
-	return ours, yardstick, err
+	return growth(ctx, large, small, publishComposer)
 }

@@ -69,23 +69,12 @@ func (c *registry) npmPublish(ctx context.Context, name, version string, size in
 
 // startNPM starts a larder with n versions of the package big.
 func (e *env) startNPM(ctx context.Context, n int, environ ...string) (*process, *registry, error) {
-	data, err := e.folder("npm")
-	if err != nil {
-		return nil, nil, err
-	}
-	p, c, err := e.startAs(ctx, data, environ...)
-	if err != nil {
-		return nil, nil, err
-	}
-	err = parallel(8, func(i int) error {
-		for v := i; v < n; v += 8 {
-			if err := c.npmPublish(ctx, "big", fmt.Sprintf("%d.%d.%d", v/100, v/10%10, v%10), 100); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return p, c, err
+	return e.startFilled(ctx, "npm", n, publishNPM, environ...)
+}
+
+// publishNPM publishes a small version of the package big.
+func publishNPM(ctx context.Context, c *registry, version string) error {
+	return c.npmPublish(ctx, "big", version, 100)
 }
 
 // filledNPM returns the larder with 5,000 versions; the first call starts it.
@@ -169,21 +158,7 @@ func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error)
 		return 0, 0, err
 	}
 	defer p.kill()
-	const n = 100
-	rate := func(c *registry) (float64, error) {
-		start := time.Now()
-		for i := range n {
-			if err := c.npmPublish(ctx, "big", fmt.Sprintf("800.%d.%d", start.UnixMilli(), i), 100); err != nil {
-				return 0, err
-			}
-		}
-		return n / time.Since(start).Seconds(), nil
-	}
-	if ours, err = rate(large); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = rate(small)
-	return ours, yardstick, err
+	return growth(ctx, large, small, publishNPM)
 }
 
 // npmMemory measures the largest resident size while a tarball of 100 MB is published, beside 150 MiB.

@@ -216,19 +216,7 @@ func pypiGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error
 		return 0, 0, err
 	}
 	defer small.p.kill()
-	const n = 100
-	rate := func(x *pypiIndex) (float64, error) {
-		start := time.Now()
-		for i := range n {
-			if err := x.c.pypiUpload(ctx, "big", fmt.Sprintf("%d.%d", start.UnixNano(), i)); err != nil {
-				return 0, err
-			}
-		}
-		return n / time.Since(start).Seconds(), nil
-	}
-	if ours, err = rate(large); err != nil {
-		return 0, 0, err
-	}
-	yardstick, err = rate(small)
-	return ours, yardstick, err
+	return growth(ctx, large.c, small.c, func(ctx context.Context, c *registry, version string) error {
+		return c.pypiUpload(ctx, "big", version)
+	})
 }

@@ -146,31 +146,9 @@ func printable(r rune) rune {
 func (p Publisher) matches(claims map[string]string) bool {
 	for name, pattern := range p.Claims {
 		value, ok := claims[name]
-		if !ok || !glob(pattern, value) {
+		if !ok || !store.Glob(pattern, value) {
 			return false
 		}
 	}
 	return len(p.Claims) > 0
-}
-
-// glob matches s against a pattern in which "*" stands for any run of characters.
-func glob(pattern, s string) bool {
-	head, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, head) {
-		return false
-	}
-	s = s[len(head):]
-	parts := strings.Split(rest, "*")
-	last := len(parts) - 1
-	for _, part := range parts[:last] {
-		_, after, found := strings.Cut(s, part)
-		if !found {
-			return false
-		}
-		s = after
-	}
-	return strings.HasSuffix(s, parts[last])
 }

@@ -232,7 +232,7 @@ func TestStarMatchesAnyCharacters(t *testing.T) {
 		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"a*b*c", "axbyc", true},
 		{"a*b*c", "acb", false}, {"*.py", "x.py", true}, {"a*a", "a", false}, {"", "x", false},
 	} {
-		if got := glob(c.pattern, c.s); got != c.want {
+		if got := store.Glob(c.pattern, c.s); got != c.want {
 			t.Errorf("pattern %q matches %q: %v, want %v", c.pattern, c.s, got, c.want)
 		}
 	}
