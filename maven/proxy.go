@@ -16,7 +16,6 @@ import (
 	"larder/maven/checksum"
 	"larder/maven/metadata"
 	"larder/maven/names"
-	"larder/maven/version"
 	"larder/store"
 	"larder/upstream"
 )
@@ -38,62 +37,6 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 			return err
 		},
 	}
-}
-
-// proxiedMetadata is an upstream's metadata as it is: nothing in it says where anything is. Without what is held back
-// the versions are ours to count.
-func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Request) (*store.Document, error) {
-	if err := s.Up.Blocked(q.Name, q.Version); err != nil {
-		return nil, err
-	}
-	d, err := s.Up.Document(r.Context(), s.metadataQuery(q))
-	if err != nil {
-		return nil, err
-	}
-	wire.CacheHead(w, d, time.Now())
-	modified, _ := http.ParseTime(d.Modified) // zero when the upstream did not say
-	key := d.Rendered(q.Name, "", q.Path)
-	return s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
-		body, err := d.Bytes(ctx)
-		if err == nil && q.Version == "" && (s.Up.Gated() || s.Up.Offline()) {
-			body, err = s.offered(ctx, q, body)
-		}
-		return store.Rendered{Body: body, Type: names.TypeXML, Modified: modified}, err
-	})
-}
-
-// offered renders metadata anew, with the versions that may be chosen.
-func (s *server) offered(ctx context.Context, q Request, body []byte) ([]byte, error) {
-	sent, err := metadata.Read(body)
-	if err != nil || len(sent.Versions) == 0 {
-		return body, err
-	}
-	m := &metadata.Artifact{Group: string(sent.Group), Artifact: string(sent.Artifact)}
-	for _, text := range sent.Versions {
-		version := string(text)
-		here := true
-		if s.Up.Offline() && !names.IsSnapshot(version) {
-			if here, err = s.Up.Here(ctx, q.Name, names.FileKey(version, q.Artifact+"-"+version+".pom")); err != nil {
-				return nil, err
-			}
-		}
-		switch err := s.Up.Allowed(ctx, q.Name, version); {
-		case errors.Is(err, store.ErrDenied):
-			here = false
-		case err != nil:
-			return nil, err
-		}
-		if here {
-			m.Versions = append(m.Versions, version)
-			m.State.Take(version)
-		}
-	}
-	if len(m.Versions) == 0 {
-		return nil, fmt.Errorf("metadata of %s: no version may be offered: %w", q.Name, store.ErrNotFound)
-	}
-	m.State.Updated = time.Now().Unix()
-	version.Sort(m.Versions)
-	return m.Render(), nil
 }
 
 // final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.

@@ -284,3 +284,119 @@ func TestOwnNamesAreNotLookedForUpstream(t *testing.T) {
 	g.Want(g.Ada("PUT", "/org/other/lib/1.0/lib-1.0.jar", "x"), 409, "claim")
 	g.Want(g.Do("GET", "/org/other/lib/99/lib-99.jar", nil), 200, "jar of org.other:lib:99")
 }
+
+// static is a repository of files as they are; what has no file is absent.
+func static(t *testing.T, files map[string]string) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, ok := files[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		io.WriteString(w, body)
+	}))
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// upstreams configures repositories in their order.
+func upstreams(urls ...string) (list []upstream.Config) {
+	for i, url := range urls {
+		list = append(list, upstream.Config{Kind: store.Maven, Name: fmt.Sprint("up", i+1), URL: url})
+	}
+	return list
+}
+
+func cacheOf(t *testing.T, o upstream.Options) *rig {
+	t.Helper()
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+const libMetadata = `<metadata><groupId>com.acme</groupId><artifactId>lib</artifactId><versioning>` +
+	`<release>%[1]s</release><versions><version>%[1]s</version></versions><lastUpdated>%[2]s</lastUpdated>` +
+	`</versioning></metadata>`
+
+// TestMetadataHasTheVersionsOfAllUpstreams: repositories have releases of one artifact side by side, and a version that
+// is served must be listed.
+func TestMetadataHasTheVersionsOfAllUpstreams(t *testing.T) {
+	one := static(t, map[string]string{lib + metadataFile: fmt.Sprintf(libMetadata, "2.0", "20260102000000")})
+	two := static(t, map[string]string{
+		lib + metadataFile: fmt.Sprintf(libMetadata, "1.0", "20260101000000"), lib + "1.0/lib-1.0.jar": "a jar",
+	})
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(one.URL, two.URL)})
+	d := g.metadata(g.Want(g.Do("GET", lib+metadataFile, nil), 200, "").Body)
+	wiretest.EqualList(t, "the versions", d.Versions, "1.0", "2.0")
+	wiretest.Equal(t, "the release", d.Release, "2.0")
+	wiretest.Equal(t, "the time", d.Updated, "20260102000000")
+	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "a jar")
+}
+
+// TestMetadataWaitsForAnUpstreamInTrouble: versions of the others alone could be taken for all there are.
+func TestMetadataWaitsForAnUpstreamInTrouble(t *testing.T) {
+	origin := newRig(t)
+	origin.deploy("com.acme:lib:1.0")
+	y := newWay(t, origin)
+	y.fault(func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "trouble", 500) })
+	two := static(t, map[string]string{lib + metadataFile: fmt.Sprintf(libMetadata, "2.0", "20260101000000")})
+	for name, order := range map[string][]string{
+		"the first": {y.URL + root, two.URL}, "the last": {two.URL, y.URL + root},
+	} {
+		g := cacheOf(t, upstream.Options{Upstreams: upstreams(order...)})
+		for range 2 {
+			if a := g.Do("GET", lib+metadataFile, nil); a.Status != 503 {
+				t.Errorf("%s of two upstreams is in trouble: %v", name, a)
+			}
+		}
+	}
+}
+
+// TestGroupHasThePluginsOfAll: a plugin that is published here does not hide those that upstreams have in its group,
+// and what it is called by is its own.
+func TestGroupHasThePluginsOfAll(t *testing.T) {
+	plugins := func(names ...string) string {
+		text := "<metadata><plugins>"
+		for _, n := range names {
+			text += "<plugin><prefix>" + n + "</prefix><artifactId>" + n + "-maven-plugin</artifactId></plugin>"
+		}
+		return text + "</plugins></metadata>"
+	}
+	one := static(t, map[string]string{"/com/acme/" + metadataFile: plugins("first", "hello")})
+	two := static(t, map[string]string{"/com/acme/" + metadataFile: plugins("second", "first")})
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(one.URL, two.URL)})
+	d := g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
+	wiretest.EqualList(t, "the plugins of upstreams", d.plugins(),
+		"first-maven-plugin", "hello-maven-plugin", "second-maven-plugin")
+	g.deploy("com.acme:greet-maven-plugin:1.0", contents{".jar": jar(wiretest.Files{"META-INF/maven/plugin.xml": "<plugin>" +
+		"<groupId>com.acme</groupId><artifactId>greet-maven-plugin</artifactId><goalPrefix>hello</goalPrefix></plugin>"})})
+	d = g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
+	wiretest.EqualList(t, "the plugins", d.plugins(), "greet-maven-plugin", "first-maven-plugin", "second-maven-plugin")
+}
+
+// TestSharedNameHasVersionsOfBoth: builds of one's own beside those of the upstream. A file of a version that is here
+// is never the upstream's.
+func TestSharedNameHasVersionsOfBoth(t *testing.T) {
+	up := static(t, map[string]string{
+		lib + metadataFile:                     fmt.Sprintf(libMetadata, "1.0", "20260101000000"),
+		lib + "1.0/lib-1.0.jar":                "theirs",
+		lib + "1.0-acme1/lib-1.0-acme1.jar":    "not ours",
+		lib + "1.0-acme1/lib-1.0-acme1-x.jar":  "not ours",
+		"/com/acme/other/1.0/other-1.0.jar":    "theirs",
+		"/com/acme/other/" + metadataFile:      strings.ReplaceAll(fmt.Sprintf(libMetadata, "1.0", ""), "lib", "other"),
+		lib + "2-SNAPSHOT/" + metadataFile:     "<metadata><version>2-SNAPSHOT</version></metadata>",
+		lib + "2-SNAPSHOT/lib-2-SNAPSHOT.jar":  "theirs",
+		lib + "1.0-acme1/lib-1.0-acme1.pom.id": "not ours",
+	})
+	g := cacheOf(t, upstream.Options{
+		Upstreams: upstreams(up.URL), Shared: []string{"maven:com.acme:lib"}, Claims: []string{"maven:com.acme:*"},
+	})
+	g.deploy("com.acme:lib:1.0-acme1")
+	g.wantVersions("com.acme:lib", "1.0", "1.0-acme1")
+	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "theirs")
+	g.Want(g.Do("GET", lib+"2-SNAPSHOT/lib-2-SNAPSHOT.jar", nil), 200, "theirs")
+	g.Want(g.Do("GET", lib+"1.0-acme1/lib-1.0-acme1.jar", nil), 200, "jar of com.acme:lib:1.0-acme1")
+	g.Want(g.Do("GET", lib+"1.0-acme1/lib-1.0-acme1-x.jar", nil), 404, "")
+	g.Want(g.Do("GET", lib+"1.0-acme1/lib-1.0-acme1-x.jar.sha1", nil), 404, "")
+	g.Want(g.Do("GET", "/com/acme/other/1.0/other-1.0.jar", nil), 404, "")
+	g.Want(g.Do("GET", "/com/acme/other/"+metadataFile, nil), 404, "")
+}

@@ -22,7 +22,6 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/maven/archive"
-	"larder/maven/markup"
 	"larder/maven/metadata"
 	"larder/maven/names"
 	"larder/maven/pom"
@@ -119,8 +118,10 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 	case r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity":
 		return nil, problem.Errorf(problem.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
 	}
-	if err := s.MayClaim(r.Context(), u.name); err != nil {
-		return nil, err
+	if !s.Up.Shared(u.name) {
+		if err := s.MayClaim(r.Context(), u.name); err != nil {
+			return nil, err
+		}
 	}
 	return u, s.Store.Admit(r.Context(), store.Maven, u.name, max(r.ContentLength, 0))
 }
@@ -498,8 +499,8 @@ func (s *server) putMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 // mayGroup reports whether the user may deploy one of the plugins of the group's document.
 func (s *server) mayGroup(ctx context.Context, q Request, m *metadata.Sent) bool {
 	group := strings.TrimPrefix(q.Group+"."+q.Artifact, ".")
-	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(a markup.Text) bool {
-		return s.May(ctx, auth.Create, names.PackageName(group, string(a))) == nil
+	return slices.ContainsFunc(m.Plugins[:min(len(m.Plugins), 1000)], func(p metadata.SentPlugin) bool {
+		return s.May(ctx, auth.Create, names.PackageName(group, string(p.Artifact))) == nil
 	})
 }
 

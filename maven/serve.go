@@ -81,7 +81,11 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	f, err := s.find(ctx, q.Name, q.key())
-	if s.TryUpstream(err) {
+	ask, uerr := s.tryUpstream(ctx, q, err)
+	if uerr != nil {
+		return uerr
+	}
+	if ask {
 		err = s.proxiedFile(w, r, q)
 		if err == nil {
 			return nil
@@ -132,8 +136,12 @@ func (s *server) getSnapshot(w http.ResponseWriter, r *http.Request, q Request) 
 	doc, err := s.Store.Document(r.Context(), key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderSnapshot(ctx, q)
 	})
-	if s.TryUpstream(err) {
-		doc, err = s.proxiedMetadata(w, r, q)
+	ask, uerr := s.tryUpstream(r.Context(), q, err)
+	if uerr != nil {
+		return uerr
+	}
+	if ask {
+		doc, err = s.joinedSnapshot(w, r, q)
 	}
 	return s.sendDocument(w, r, q, doc, err)
 }
@@ -180,6 +188,10 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
+	if s.joins(ctx, q) && (denied == nil || len(plugins) > 0) {
+		doc, err := s.joined(w, r, q, denied == nil, plugins)
+		return s.sendDocument(w, r, q, doc, err)
+	}
 	if len(plugins) == 0 && denied != nil {
 		return denied
 	}
@@ -194,9 +206,6 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request, q Request) 
 	doc, err := s.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
 		return s.renderMetadata(ctx, q, denied == nil, plugins)
 	})
-	if s.TryUpstream(err) && denied == nil {
-		doc, err = s.proxiedMetadata(w, r, q)
-	}
 	return s.sendDocument(w, r, q, doc, err)
 }
 
@@ -234,23 +243,7 @@ func (s *server) renderMetadata(
 	ctx context.Context, q Request, artifact bool, shown []metadata.Plugin,
 ) (store.Rendered, error) {
 	m := &metadata.Artifact{Group: q.Group, Artifact: q.Artifact}
-	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
-		all, err := pluginRows(p)
-		if err != nil {
-			return err
-		}
-		m.Plugins = slices.DeleteFunc(all, func(p metadata.Plugin) bool {
-			return !slices.ContainsFunc(shown, func(q metadata.Plugin) bool { return q.Artifact == p.Artifact })
-		})
-		if artifact {
-			for v := range p.Index(indexVersions).Scan(nil, nil) {
-				m.Versions = append(m.Versions, string(v))
-			}
-		}
-		_, err = getRow(p.Index(indexState), "", &m.State)
-		return err
-	})
-	if err != nil {
+	if err := s.readMetadata(ctx, q, artifact, shown, m); err != nil {
 		return store.Rendered{}, err
 	}
 	if len(m.Versions) == 0 && len(m.Plugins) == 0 {
@@ -262,6 +255,29 @@ func (s *server) renderMetadata(
 		out.Modified = time.Unix(m.State.Updated, 0)
 	}
 	return out, nil
+}
+
+// readMetadata reads into m what is here.
+func (s *server) readMetadata(
+	ctx context.Context, q Request, artifact bool, shown []metadata.Plugin, m *metadata.Artifact,
+) error {
+	return s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
+		all, err := pluginRows(p)
+		if err != nil {
+			return err
+		}
+		m.Plugins = slices.DeleteFunc(all, func(p metadata.Plugin) bool {
+			return !slices.ContainsFunc(shown, func(q metadata.Plugin) bool { return q.Artifact == p.Artifact })
+		})
+		m.Versions = nil
+		if artifact {
+			for v := range p.Index(indexVersions).Scan(nil, nil) {
+				m.Versions = append(m.Versions, string(v))
+			}
+		}
+		_, err = getRow(p.Index(indexState), "", &m.State)
+		return err
+	})
 }
 
 // sendDocument sends a metadata document, or the checksum of the one this client got a moment ago.

@@ -27,7 +27,11 @@ import (
 // getSum answers with a checksum of what the same request without suffix would get.
 func (s *server) getSum(w http.ResponseWriter, r *http.Request, q Request) error {
 	f, err := s.find(r.Context(), q.Name, q.key())
-	if s.TryUpstream(err) {
+	ask, uerr := s.tryUpstream(r.Context(), q, err)
+	if uerr != nil {
+		return uerr
+	}
+	if ask {
 		return s.proxiedSum(w, r, q)
 	}
 	if err != nil {

@@ -72,6 +72,8 @@ type Options struct {
 	Offline bool
 	// Claims are patterns kind:name of names that are ours: upstreams are never asked for them.
 	Claims []string
+	// Shared are patterns maven:name of names whose versions here and at upstreams are joined on purpose, claimed or not.
+	Shared []string
 	// Blocked are patterns kind:name or kind:name@version of what is never fetched nor served from the cache.
 	Blocked []string
 	// MinAge holds back versions younger than this; Allowed are patterns kind:name or kind:name@version that are exempt.

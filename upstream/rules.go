@@ -97,8 +97,13 @@ func (m Spellings) check(list string, patterns []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", list, err)
 		}
-		if list == "claims" && r.version != "" {
+		switch {
+		case list == "claims" && r.version != "":
 			return fmt.Errorf("claims: %q can never match: a claim is about a name, without a version", s)
+		case list == "shared" && r.kind != string(store.Maven):
+			return fmt.Errorf("shared: %q is not of the kind maven: of the others, who has a name has all versions of it", s)
+		case list == "shared" && r.version != "":
+			return fmt.Errorf("shared: %q can never match: it is about a name, without a version", s)
 		}
 		var why error
 		for k, p := range m {
@@ -121,7 +126,7 @@ func CheckRules(o Options) error {
 	for _, list := range []struct {
 		name     string
 		patterns []string
-	}{{"claims", o.Claims}, {"blocked", o.Blocked}, {"allowed", o.Allowed}} {
+	}{{"claims", o.Claims}, {"blocked", o.Blocked}, {"allowed", o.Allowed}, {"shared", o.Shared}} {
 		if err := o.Spellings.check(list.name, list.patterns); err != nil {
 			return err
 		}
@@ -204,6 +209,11 @@ func (s *Set) covers(rules []rule, name string) bool {
 // upstream that is asked for below the upstream's name is the upstream's.
 func (s *Set) Claimed(name string) bool {
 	return s != nil && slices.ContainsFunc(s.r.claims, func(r rule) bool { return s.means(r, name) })
+}
+
+// Shared reports whether the versions of a name here and at upstreams are joined on purpose.
+func (s *Set) Shared(name string) bool {
+	return s != nil && slices.ContainsFunc(s.r.shared, func(r rule) bool { return s.means(r, name) })
 }
 
 // coversVersion reports whether a rule is about the version, or about the whole name.

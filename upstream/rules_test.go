@@ -170,6 +170,10 @@ func TestRulesThatMatchNothingAreNamed(t *testing.T) {
 			`blocked: "npm:acme@1/0" can never match: no version has the character "/"`,
 		},
 		{"a form that is none", Options{Blocked: []string{"acme"}}, `blocked: "acme" is not a pattern kind:name`},
+		{"a shared name of Maven", Options{Shared: []string{"maven:org.example:*"}}, ""},
+		{"a shared name of another kind", Options{Shared: []string{"npm:acme"}}, "not of the kind maven"},
+		{"a shared name of every kind", Options{Shared: []string{"*:acme"}}, "not of the kind maven"},
+		{"a shared version", Options{Shared: []string{"maven:a:b@1"}}, "without a version"},
 		{"every kind, none of which has it", Options{Blocked: []string{"*:Acme"}}, "A name has no capitals"},
 	} {
 		c.o.Spellings = Spellings{store.NPM: strict()}

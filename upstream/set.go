@@ -29,6 +29,7 @@ type Registry struct {
 	claims  []rule
 	blocked []rule
 	allowed []rule
+	shared  []rule
 	uses    uses
 	now     func() time.Time
 
@@ -56,7 +57,7 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	for _, list := range []struct {
 		to   *[]rule
 		from []string
-	}{{&r.claims, o.Claims}, {&r.blocked, o.Blocked}, {&r.allowed, o.Allowed}} {
+	}{{&r.claims, o.Claims}, {&r.blocked, o.Blocked}, {&r.allowed, o.Allowed}, {&r.shared, o.Shared}} {
 		if *list.to, err = parseRules(list.from); err != nil {
 			return nil, err
 		}
@@ -257,28 +258,30 @@ func (s *Set) MaySearch(ctx context.Context, text string) bool {
 }
 
 // chain is who may be asked for a name, in order. ErrNotFound when nobody: the name is ours. It is asked before
-// anything that is kept is looked at, so that a claim also hides what was cached before it. name "" is a listing.
-func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
+// anything that is kept is looked at, so that a claim also hides what was cached before it. name "" is a listing. An
+// upstream is for the name when it is for one of also.
+func (s *Set) chain(ctx context.Context, name string, also ...string) ([]*Upstream, error) {
 	if s == nil {
 		return nil, store.ErrNotFound
 	}
 	if name == "" {
 		return s.Upstreams(), nil
 	}
-	if s.Claimed(name) {
+	shared := s.Shared(name)
+	if !shared && s.Claimed(name) {
 		return nil, fmt.Errorf("%s %s is claimed: %w", s.kind, name, store.ErrNotFound)
 	}
 	ours, err := s.ours(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if ours {
+	if ours && !shared {
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
 	if s.covers(s.r.blocked, name) {
 		return nil, problem.Errorf(store.ErrDenied, "%s is blocked by this registry's rules.", name)
 	}
-	list := s.takers(name)
+	list := s.takers(name, also...)
 	if len(list) == 0 {
 		return nil, fmt.Errorf("%s %s: no upstream is for this name: %w", s.kind, name, store.ErrNotFound)
 	}
@@ -286,8 +289,8 @@ func (s *Set) chain(ctx context.Context, name string) ([]*Upstream, error) {
 }
 
 // takers are the upstreams that the operator lets be asked for a name, in order.
-func (s *Set) takers(name string) (list []*Upstream) {
-	names := s.spellings(name)
+func (s *Set) takers(name string, also ...string) (list []*Upstream) {
+	names := append(slices.Clone(s.spellings(name)), also...)
 	for _, u := range s.Upstreams() {
 		if u.has(s.spelling.fold, names...) {
 			list = append(list, u)

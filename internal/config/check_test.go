@@ -74,6 +74,7 @@ var limits = []limit{
 	{"rubygems.max-gem", []string{"1MiB", "1TiB"}, []string{"1048575", "1025GiB"}, "it must lie between 1MiB and 1TiB"},
 	{"trusted-audience", []string{"larder"}, nil, ""},
 	{"claims", []string{"npm:@acme/*", "*:x"}, []string{"acme", "deb:x"}, "claims: "},
+	{"shared", []string{"maven:org.example:*"}, []string{"org.example", "deb:x"}, "shared: "},
 	{"blocked", []string{"npm:x@1.*"}, []string{"x@1", "npm:x@"}, "blocked: "},
 	{"allowed", []string{"npm:x@1.*", "npm:x"}, []string{"x", "npm:"}, "allowed: "},
 	{"upstream.npm", []string{"https://npm.example.com"}, []string{"npm.example.com", "ftp://x", "https://u:p@x"},

@@ -111,6 +111,7 @@ func TestPrecedence(t *testing.T) {
 		"maven.keep-incomplete":  {"1d", "2d", ""},
 		"offline":                {"true", "false", "true"},
 		"claims":                 {"npm:f", "npm:e", "npm:c"},
+		"shared":                 {"maven:f", "maven:e", "maven:c"},
 		"blocked":                {"npm:f", "npm:e", "npm:c"},
 		"allowed":                {"npm:f", "npm:e", "npm:c"},
 		"pypi.max-file":          {"2MiB", "3MiB", ""},

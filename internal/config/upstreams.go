@@ -64,6 +64,13 @@ func copySettings() []setting {
 			example: "claims: [\"npm:@acme/*\", \"maven:com.acme.*\"]", unset: "only names that were published here",
 			at:   func(c *Config) any { return &c.Copies.Claims },
 			must: rules()},
+		{name: "shared", help: "patterns maven:name of artifacts whose versions here and at upstreams are joined",
+			more: "For patched builds of others' artifacts: metadata lists both, the files of versions that were published " +
+				"here come from here, all others from the upstream. Of the other kinds the first registry that has a name " +
+				"has it whole.",
+			example: "shared: [\"maven:org.example:*\"]", unset: "what is hosted hides what upstreams have of the same name",
+			at:   func(c *Config) any { return &c.Copies.Shared },
+			must: rules()},
 		{name: "blocked", help: "patterns kind:name or kind:name@version that are never fetched from upstreams",
 			more:    "Nor are they served from copies. A version means every spelling that the protocol takes for the same.",
 			example: "blocked: [\"npm:left-pad@1.3.0\"]", unset: "nothing is blocked",

@@ -5,6 +5,7 @@ package metadata
 import (
 	"bytes"
 	"encoding/xml"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +68,15 @@ type Sent struct {
 	Timestamp markup.Text   `xml:"versioning>snapshot>timestamp"`
 	Build     markup.Text   `xml:"versioning>snapshot>buildNumber"`
 	Files     []markup.Text `xml:"versioning>snapshotVersions>snapshotVersion>value"`
-	Plugins   []markup.Text `xml:"plugins>plugin>artifactId"`
+	Updated   markup.Text   `xml:"versioning>lastUpdated"`
+	Plugins   []SentPlugin  `xml:"plugins>plugin"`
+}
+
+// SentPlugin is a plugin of a group as others write it.
+type SentPlugin struct {
+	Artifact markup.Text `xml:"artifactId"`
+	Name     markup.Text `xml:"name"`
+	Prefix   markup.Text `xml:"prefix"`
 }
 
 // Read reads what a client sends.
@@ -90,6 +99,48 @@ func (m *Sent) Names() map[string]bool {
 	}
 	delete(out, "")
 	return out
+}
+
+// Listed is every version that the document of an artifact lists. Some name only the newest.
+func (m *Sent) Listed() []string {
+	out, seen := make([]string, 0, len(m.Versions)), map[markup.Text]bool{"": true}
+	for _, v := range append(slices.Clone(m.Versions), m.Release, m.Latest) {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, string(v))
+		}
+	}
+	return out
+}
+
+// Changed is when the document says that it changed, in Unix seconds; 0 when it says nothing that can be read.
+func (m *Sent) Changed() int64 {
+	at, err := time.Parse(names.TimeForm, strings.ReplaceAll(string(m.Updated), ".", ""))
+	if err != nil {
+		return 0
+	}
+	return max(at.Unix(), 0)
+}
+
+// Newer reports whether the document of a snapshot names a later build than that of another registry.
+func (m *Sent) Newer(than *Sent) bool {
+	if m.Timestamp != than.Timestamp {
+		return m.Timestamp > than.Timestamp
+	}
+	return m.Changed() > than.Changed()
+}
+
+// AddVersion adds a version that is not listed yet. Sort brings them into Maven's order at the end.
+func (m *Artifact) AddVersion(v string) {
+	m.Versions = append(m.Versions, v)
+	m.State.Take(v)
+}
+
+// AddPlugin adds a plugin, unless the document has one of its prefix already: clients take the first.
+func (m *Artifact) AddPlugin(p Plugin) {
+	if !slices.ContainsFunc(m.Plugins, func(have Plugin) bool { return have.Prefix == p.Prefix }) {
+		m.Plugins = append(m.Plugins, p)
+	}
 }
 
 // Artifact is the document of an artifact, of a group, or of both when their paths are the same.
@@ -176,7 +227,9 @@ func (m *Artifact) Render() []byte {
 			w.leaf("version", v)
 		}
 		w.close("versions")
-		w.leaf("lastUpdated", formatTime(m.State.Updated))
+		if m.State.Updated > 0 {
+			w.leaf("lastUpdated", formatTime(m.State.Updated))
+		}
 		w.close("versioning")
 	}
 	if len(m.Plugins) > 0 {
