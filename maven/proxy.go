@@ -49,24 +49,14 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 	if err := s.mayOffer(q); err != nil {
 		return nil, err
 	}
-	if q.final() {
-		return s.Up.File(ctx, upstream.FileQuery{
-			Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
-			Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
-		})
+	ask := upstream.FileQuery{
+		Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
+		Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
 	}
-	d, err := s.Up.Document(ctx, upstream.Query{
-		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
-	})
-	if err != nil {
-		return nil, err
+	if !q.final() {
+		ask.Fresh = freshMetadata
 	}
-	f := &upstream.File{
-		Blob: store.Blob{Digest: d.Digest, Size: d.Size}, Digest: d.Digest, Size: d.Size, Type: names.MediaType(q.File),
-		Cache: d.Cache,
-	}
-	f.Modified, _ = http.ParseTime(d.Modified) // zero when the upstream did not say
-	return f, nil
+	return s.Up.File(ctx, ask)
 }
 
 // mayOffer refuses what a rule forbids: a version, and of a snapshot also a single build.
@@ -105,9 +95,13 @@ func (s *server) verify(q Request) func(
 				return compare(alg, want, sum)
 			}
 		}
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+		ask := upstream.Query{
 			Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096,
-		})
+		}
+		if !q.final() {
+			ask.Fresh, ask.Stale = -1, -1 // it has changed with the file
+		}
+		d, err := s.Up.DocumentFrom(ctx, u, ask)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil // not every repository has checksums
 		}

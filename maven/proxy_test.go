@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
@@ -367,8 +368,11 @@ func TestGroupHasThePluginsOfAll(t *testing.T) {
 	d := g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
 	wiretest.EqualList(t, "the plugins of upstreams", d.plugins(),
 		"first-maven-plugin", "hello-maven-plugin", "second-maven-plugin")
-	g.deploy("com.acme:greet-maven-plugin:1.0", contents{".jar": jar(wiretest.Files{"META-INF/maven/plugin.xml": "<plugin>" +
-		"<groupId>com.acme</groupId><artifactId>greet-maven-plugin</artifactId><goalPrefix>hello</goalPrefix></plugin>"})})
+	description := "<plugin><groupId>com.acme</groupId><artifactId>greet-maven-plugin</artifactId>" +
+		"<goalPrefix>hello</goalPrefix></plugin>"
+	g.deploy("com.acme:greet-maven-plugin:1.0", contents{
+		".jar": jar(wiretest.Files{"META-INF/maven/plugin.xml": description}),
+	})
 	d = g.metadata(g.Want(g.Do("GET", "/com/acme/"+metadataFile, nil), 200, "").Body)
 	wiretest.EqualList(t, "the plugins", d.plugins(), "greet-maven-plugin", "first-maven-plugin", "second-maven-plugin")
 }
@@ -399,4 +403,61 @@ func TestSharedNameHasVersionsOfBoth(t *testing.T) {
 	g.Want(g.Do("GET", lib+"1.0-acme1/lib-1.0-acme1-x.jar.sha1", nil), 404, "")
 	g.Want(g.Do("GET", "/com/acme/other/1.0/other-1.0.jar", nil), 404, "")
 	g.Want(g.Do("GET", "/com/acme/other/"+metadataFile, nil), 404, "")
+}
+
+// TestPlainSnapshotIsAFile: a snapshot without timestamps is a file like others, whatever its size, but asked for again
+// when it is not fresh any more, and answered as it was while its upstream is in trouble.
+func TestPlainSnapshotIsAFile(t *testing.T) {
+	path := lib + "2-SNAPSHOT/lib-2-SNAPSHOT.jar"
+	var mu sync.Mutex
+	body, status, sent := strings.Repeat("first ", 200_000), 200, 0
+	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		tag := fmt.Sprintf("%q", body[:5])
+		switch {
+		case r.URL.Path != path:
+			http.NotFound(w, r)
+		case status != 200:
+			http.Error(w, "trouble", status)
+		case r.Header.Get("If-None-Match") == tag:
+			w.WriteHeader(http.StatusNotModified)
+		default:
+			sent++
+			w.Header().Set("ETag", tag)
+			io.WriteString(w, body)
+		}
+	}))
+	t.Cleanup(up.Close)
+	now := time.Now()
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(up.URL), Now: func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return now
+	}})
+	later := func(change func()) {
+		mu.Lock()
+		defer mu.Unlock()
+		now = now.Add(time.Hour)
+		change()
+	}
+	want := func(when, text string, fetched int) {
+		t.Helper()
+		a := g.Do("GET", path, nil)
+		mu.Lock()
+		defer mu.Unlock()
+		if a.Status != 200 || a.Body != text {
+			t.Errorf("%s: status %d and %d bytes, want 200 and %d", when, a.Status, len(a.Body), len(text))
+		}
+		wiretest.Equal(t, when+": how often it was sent", sent, fetched)
+	}
+	first := body
+	want("at first", first, 1)
+	want("while it is fresh", first, 1)
+	later(func() {})
+	want("when it is the same", first, 1)
+	later(func() { status = 500 })
+	want("while there is trouble", first, 1)
+	later(func() { status, body = 200, "other bytes" })
+	want("when it has changed", "other bytes", 2)
 }

@@ -29,6 +29,9 @@ type FileQuery struct {
 	Absent time.Duration
 	// Head is for requests that want no body: a file that is not here is not fetched for them.
 	Head bool
+	// Fresh is for a file that changes under its name: how long it is answered without asking whether it is current. 0: it
+	// never changes.
+	Fresh time.Duration
 	// Local says that Find may lead to something that can be made without asking an upstream.
 	Local bool
 }
@@ -94,15 +97,16 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.sound(k) != nil {
-		return s.kept(pkg, q.Key, k), nil
+	have := s.sound(k)
+	if have != nil && !s.due(q, have) {
+		return s.kept(pkg, q.Key, have), nil
 	}
 	if s.Offline() && !q.Local {
 		return nil, s.lost(k, s.missed(q))
 	}
 	id, absent := q.absence(), false
 	s.with(id, func(st *state) { absent = s.r.now().Before(st.absent) })
-	if absent {
+	if absent && have == nil {
 		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, store.ErrNotFound)
 	}
 	var f *File
@@ -112,12 +116,32 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 		f, err = s.join(ctx, q)
 	}
 	switch {
+	case err != nil && have != nil && ctx.Err() == nil:
+		// It is asked for again in a moment; until then what is here was right once.
+		s.with(id, func(st *state) { st.checked = s.r.now().Add(retrySoon - q.Fresh) })
+		f = s.kept(pkg, q.Key, have)
+		f.Cache = "STALE"
+		return f, nil
 	case errors.Is(err, store.ErrNotFound):
 		s.with(id, func(st *state) { st.absent = s.r.now().Add(cmp.Or(q.Absent, negativeFor)) })
 	case errors.Is(err, ErrOffline):
 		err = s.missed(q)
 	}
 	return f, s.lost(k, err)
+}
+
+// due reports whether a file that changes must be asked for again.
+func (s *Set) due(q FileQuery, have *kept) bool {
+	if q.Fresh == 0 || s.Offline() {
+		return false
+	}
+	checked := have.Fetched
+	s.with(q.absence(), func(st *state) {
+		if st.checked.After(checked) {
+			checked = st.checked
+		}
+	})
+	return s.r.now().Sub(checked) >= q.Fresh
 }
 
 // missed notes what could not be answered offline.

@@ -26,6 +26,7 @@ type flight struct {
 	ctx   context.Context // not a client's; it has the first one's actor
 	done  func()
 	place Place
+	have  *kept // of a file that changes
 
 	mu      sync.Mutex    // guards what follows
 	wake    chan struct{} // closed and replaced at every change
@@ -231,6 +232,13 @@ func (f *flight) fetch(q FileQuery) (err error) {
 	if ok, err := f.adopt(ctx); ok || err != nil {
 		return err
 	}
+	if q.Fresh > 0 {
+		k, err := load(ctx, f.s.bytes, f.s.files, f.id.pkg, f.id.key)
+		if err != nil {
+			return err
+		}
+		f.have = f.s.sound(k)
+	}
 	others := f.place.Or
 	for try := 1; ; try++ {
 		err = f.transfer(ctx, q)
@@ -247,10 +255,25 @@ func (f *flight) fetch(q FileQuery) (err error) {
 	}
 }
 
+// errSame is the answer that a file which may change is as it was.
+var errSame = errors.New("not modified")
+
+// current makes the file that is here the flight's: the upstream has said that it is the same.
+func (f *flight) current(q FileQuery) {
+	f.s.with(q.absence(), func(st *state) { st.checked = f.s.r.now() })
+	k := f.have
+	f.signal(func() { f.blob, f.sums, f.kind, f.mod = k.blob, k.sums, k.Type, k.entry.Modified })
+}
+
 func (f *flight) transfer(ctx context.Context, q FileQuery) error {
 	t := &transfer{f: f, place: f.place, ctx: ctx}
 	defer t.close()
-	if err := t.open(); err != nil {
+	err := t.open()
+	if err == errSame {
+		f.current(q)
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if err := t.copy(); err != nil {
@@ -291,13 +314,32 @@ func (t *transfer) close() {
 	}
 }
 
+// header asks for the file, of one that is here and may have changed only if it has.
+func (t *transfer) header() http.Header {
+	h, have := t.place.header(), t.f.have
+	if have == nil || have.Upstream != t.place.Upstream.key {
+		return h
+	}
+	if have.ETag != "" {
+		h.Set("If-None-Match", have.ETag)
+	}
+	if have.entry.Modified != "" {
+		h.Set("If-Modified-Since", have.entry.Modified)
+	}
+	return h
+}
+
 // open sends the first request and makes the stage.
 func (t *transfer) open() error {
 	u := t.place.Upstream
-	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.place.header(), scope: t.place.Scope,
+	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.header(), scope: t.place.Scope,
 		file: true, small: t.place.small(), idle: t.idle()})
 	if err != nil {
 		return err
+	}
+	if resp.StatusCode == http.StatusNotModified && t.f.have != nil {
+		drop(resp)
+		return errSame
 	}
 	if resp.StatusCode != http.StatusOK {
 		drop(resp)

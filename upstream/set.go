@@ -290,7 +290,10 @@ func (s *Set) chain(ctx context.Context, name string, also ...string) ([]*Upstre
 
 // takers are the upstreams that the operator lets be asked for a name, in order.
 func (s *Set) takers(name string, also ...string) (list []*Upstream) {
-	names := append(slices.Clone(s.spellings(name)), also...)
+	names := s.spellings(name)
+	if len(also) > 0 {
+		names = append(slices.Clone(names), also...)
+	}
 	for _, u := range s.Upstreams() {
 		if u.has(s.spelling.fold, names...) {
 			list = append(list, u)
