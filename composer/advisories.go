@@ -1,7 +1,7 @@
 package composer
 
-// composer audit, answered from advisories that an operator loads: PUT /api/advisories replaces them all. Nothing is
-// asked of anybody else, so no name of a private package leaves the house.
+// composer audit, answered from advisories that an operator loads, which PUT /api/advisories replaces all, and for what
+// is not ours from those of upstreams (audit.go). No name of a package of ours leaves the house.
 
 import (
 	"context"
@@ -177,13 +177,20 @@ func (s *server) audit(w http.ResponseWriter, r *http.Request, q Request) error 
 	case len(names) == 0 && q.Since < 0:
 		return problem.Errorf(store.ErrInvalid, "The request names neither packages nor updatedSince.")
 	}
+	theirs, err := s.theirs(ctx, view, names)
+	if err != nil {
+		return err
+	}
 	var found map[string][]advised
-	err := s.Store.Heavy(ctx, func() (err error) {
+	err = s.Store.Heavy(ctx, func() (err error) {
 		found, err = s.advisories(ctx, view, names, q.Since)
 		return err
 	})
 	if err != nil {
 		return err
+	}
+	for name, list := range theirs {
+		addAdvisories(found, name, list)
 	}
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	return wire.JSON(w, http.StatusOK, map[string]any{"advisories": found})

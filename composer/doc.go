@@ -50,6 +50,7 @@
 //	composer.go the routes           routes.go     paths and queries   model.go       what is stored
 //	publish.go  a version comes in   index.go      documents           serve.go       reading
 //	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
+//	upstreams.go  where versions are audit.go      upstreams' advisories
 //	downloads.go  counts             advisories.go audit               errors.go      every error body
 //
 //	names/      names of packages    version/      versions and constraints, as the library composer/semver has them
