@@ -21,6 +21,7 @@
 //	GET     /dists/{vendor}/{base}/{normalized...}/{archive}  composer.dist            read
 //	GET     /packages/{vendor}/{base}.json                    composer.info            read
 //	GET     /list.json                                        composer.list            list
+//	GET     /packages/list.json                               composer.list            list
 //	GET     /search.json                                      composer.search          list
 //	GET     /providers/{provided...}.json                     composer.providers       list
 //	POST    /downloads/                                       composer.notify          list
@@ -30,8 +31,10 @@
 //	GET     /metadata/changes.json                            composer.changes         list
 //	PUT     /packages/upload/{vendor}/{base}/{version...}     composer.upload          create
 //	POST    /packages/upload/{vendor}/{base}/{version...}     composer.upload          create
+//	PUT     /packages/{vendor}/{base}                         composer.upload          create
 //	PUT     /{artifact...}                                    composer.upload          create
 //	DELETE  /packages/{vendor}/{base}/versions/{shown...}     composer.version.delete  delete
+//	DELETE  /packages/{vendor}/{base}/{shown...}              composer.version.delete  delete
 //	DELETE  /packages/{vendor}/{base}                         composer.package.delete  delete
 //	GET     /packages/{vendor}/{base}/settings                composer.settings        read
 //	PUT     /packages/{vendor}/{base}/settings                composer.settings.set    write

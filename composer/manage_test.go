@@ -265,3 +265,18 @@ func TestRestart(t *testing.T) {
 	again.get("/p2/acme/demo.json", before, 200)
 	again.checkRows()
 }
+
+// TestShortAddresses: a package is published, listed and deleted below packages/ as well, with the same rules.
+func TestShortAddresses(t *testing.T) {
+	g := newRig(t)
+	r := newRelease("acme/demo", "1.0.0", fields{"version": "1.0.0"})
+	g.Want(g.Do("PUT", "/packages/acme/demo", r.archive()), 401, "")
+	g.Want(g.Ada("PUT", "/packages/acme/demo", r.archive()), 201, `"version_normalized":"1.0.0.0"`)
+	g.Want(g.Ada("PUT", "/packages/acme/demo?version=2.0.0", newRelease("acme/demo", "").archive()), 201, "2.0.0.0")
+	g.Want(g.Ada("PUT", "/packages/acme/other", r.archive()), 422, "acme/other")
+	g.Want(g.Do("GET", "/packages/list.json?vendor=acme", nil), 200, `{"packageNames":["acme/demo"]}`)
+	g.Want(g.Ada("DELETE", "/packages/acme/demo/v2.0", nil), 204, "")
+	wiretest.Equal(t, "versions", g.normals("acme/demo", ""), "1.0.0.0")
+	g.Want(g.Ada("DELETE", "/packages/acme/demo", nil), 204, "")
+	g.Want(g.Do("GET", "/p2/acme/demo.json", nil), 404, "")
+}

@@ -110,6 +110,13 @@ func TestRoutes(t *testing.T) {
 			"DELETE", "/packages/acme/demo/versions/dev-feature/x?purge=1", "composer.version.delete",
 			demo(Request{Version: "dev-feature/x", Purge: true}),
 		},
+		{"DELETE", "/packages/acme/demo/v1.0.0", "composer.version.delete", demo(Request{Version: "v1.0.0"})},
+		{
+			"DELETE", "/packages/acme/demo/dev-feature/x?purge=1", "composer.version.delete",
+			demo(Request{Version: "dev-feature/x", Purge: true}),
+		},
+		{"PUT", "/packages/acme/demo", "composer.upload", demo(Request{})},
+		{"PUT", "/packages/acme/demo?version=1.0.0", "composer.upload", demo(Request{Version: "1.0.0"})},
 		{"DELETE", "/packages/acme/demo?purge=0", "composer.package.delete", demo(Request{})},
 		{"GET", "/packages/acme/demo/settings", "composer.settings", demo(Request{})},
 		{"PUT", "/packages/acme/demo/settings", "composer.settings.set", demo(Request{})},
@@ -165,7 +172,6 @@ func TestPathsThatAreRefused(t *testing.T) {
 		"/providers/a%20b.json":                         problem.ErrNoRoute,
 		"/providers/x":                                  problem.ErrNoRoute,
 		"/packages/acme":                                problem.ErrNoRoute,
-		"/packages/acme/demo/owners":                    problem.ErrNoRoute,
 		"/packages/-/demo.json":                         problem.ErrBadPath,
 		"/p/acme/demo.json":                             problem.ErrNoRoute,
 		"/search.json?q=" + strings.Repeat("a", 600):    problem.ErrBadPath,
@@ -190,6 +196,7 @@ func TestPathsThatAreRefused(t *testing.T) {
 	}
 	for path, method := range map[string]string{
 		"/packages.json": "PUT", "/p2/acme/demo.json": "POST", "/downloads/": "GET", "/packages/acme/demo": "GET",
+		"/packages/acme/demo/owners":     "GET",
 		"/packages/upload/acme/demo/1.0": "GET", "/acme/demo/x.zip": "GET", "/x.zip": "GET", "": "DELETE",
 	} {
 		if _, _, err := parseRaw(t, method, root+path); !errors.Is(err, problem.ErrMethod) {
