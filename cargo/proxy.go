@@ -139,8 +139,8 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-// offered are the usable lines that may be chosen. Offline, of versions that stand for one another only those that are here;
-// where none is, all of them: a graph has crates of other systems in it, which nobody downloads.
+// offered are the usable lines that may be chosen. Offline, of versions that stand for one another only those that are
+// here; where none is, all of them: a graph has crates of other systems in it, which nobody downloads.
 func (s *server) offered(ctx context.Context, name string, body []byte, offline bool) (out []byte, err error) {
 	lines, broken := usable(body)
 	if !offline && !s.Up.Gated() && broken == 0 {

@@ -15,6 +15,8 @@ func Spelling() upstream.Spelling {
 		Fold:      names.Canonical,
 		Same:      upstream.SameSemVer,
 		Also:      upstream.AlsoSemVer,
+		Pattern:   upstream.SemVerPattern,
+		Version:   upstream.CheckSemVer,
 		NameChars: "-_", VersionChars: "-.+=",
 	}
 }

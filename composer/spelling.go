@@ -3,6 +3,7 @@ package composer
 // How Composer's names and versions are written, and which of them are the same.
 
 import (
+	"fmt"
 	"strings"
 
 	"larder/composer/names"
@@ -13,10 +14,17 @@ import (
 // Spelling is for rules about names and versions: names are the same in either case, versions in their normal form.
 func Spelling() upstream.Spelling {
 	return upstream.Spelling{
-		Name:      names.Parse,
-		Fold:      strings.ToLower,
-		Same:      func(rule, v string) bool { return normalForm(rule) == normalForm(v) },
-		Also:      alsoWritten,
+		Name:    names.Parse,
+		Fold:    strings.ToLower,
+		Same:    func(rule, v string) bool { return normalForm(rule) == normalForm(v) },
+		Also:    alsoWritten,
+		Pattern: strings.ToLower,
+		Version: func(pattern string) error {
+			if _, ok := version.Normalize(pattern); !ok && !strings.Contains(pattern, "*") {
+				return fmt.Errorf("%q is no version that Composer reads", pattern)
+			}
+			return nil
+		},
 		NameChars: "-_./", VersionChars: "-_./+=@:#~",
 	}
 }
@@ -35,7 +43,7 @@ func alsoWritten(v string) (out []string) {
 	if version.IsDev(out[0]) {
 		return out
 	}
-	for _, p := range upstream.Padded(out[0]) {
+	for _, p := range upstream.Padded(strings.ToLower(out[0])) {
 		out = append(out, p, "v"+p)
 	}
 	return out

@@ -3,6 +3,7 @@ package maven
 // How Maven's names and versions are written, and which of them are the same.
 
 import (
+	"fmt"
 	"strings"
 
 	"larder/internal/problem"
@@ -23,8 +24,15 @@ func Spelling() upstream.Spelling {
 			}
 			return name, names.CheckCoordinates(group, artifact, "1", true)
 		},
-		Same:      version.Same,
-		Also:      func(version string) []string { return upstream.Padded(version) },
+		Same:    version.Same,
+		Also:    func(version string) []string { return upstream.Padded(strings.ToLower(version)) },
+		Pattern: strings.ToLower,
+		Version: func(pattern string) error {
+			if pattern == "LATEST" || pattern == "RELEASE" {
+				return fmt.Errorf("%s is what Maven makes a version of, and no artifact's version", pattern)
+			}
+			return nil
+		},
 		NameChars: names.CoordinateChars + ":", VersionChars: names.CoordinateChars,
 	}
 }

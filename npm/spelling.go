@@ -17,6 +17,8 @@ func Spelling() upstream.Spelling {
 		Fold:      strings.ToLower,
 		Same:      upstream.SameSemVer,
 		Also:      upstream.AlsoSemVer,
+		Pattern:   upstream.SemVerPattern,
+		Version:   upstream.CheckSemVer,
 		NameChars: "@/-._~!'()", VersionChars: "-.+=",
 	}
 }

@@ -3,6 +3,11 @@ package oci
 // How repositories, tags and digests are written.
 
 import (
+	"fmt"
+	"strings"
+
+	"github.com/opencontainers/go-digest"
+
 	"larder/internal/problem"
 	"larder/oci/names"
 	"larder/store"
@@ -20,7 +25,14 @@ func Spelling() upstream.Spelling {
 			}
 			return name, nil
 		},
-		Path:      names.At,
+		Path: names.At,
+		Version: func(pattern string) error {
+			if strings.Contains(pattern, "*") || names.IsTag(pattern) || digest.Digest(pattern).Validate() == nil {
+				return nil
+			}
+			return fmt.Errorf("%.80q is neither a tag nor a digest", pattern)
+		},
+		Lower:     true,
 		NameChars: "-_./", VersionChars: "-_.:+",
 	}
 }

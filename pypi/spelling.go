@@ -3,6 +3,7 @@ package pypi
 // How projects' names and versions are written, and which of them are the same.
 
 import (
+	"fmt"
 	"strings"
 
 	"larder/internal/pep440"
@@ -28,6 +29,15 @@ func Spelling() upstream.Spelling {
 			}
 			public, _, _ := strings.Cut(v.String(), "+")
 			return append(upstream.Padded(v.String()), upstream.Padded(public)...)
+		},
+		Pattern: func(pattern string) string {
+			return strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(pattern), "v"), "0!")
+		},
+		Version: func(pattern string) error {
+			if !strings.ContainsAny(pattern, "*0123456789") {
+				return fmt.Errorf("%q is no version: it has no number", pattern)
+			}
+			return nil
 		},
 		NameChars: "-_.", VersionChars: "-_.+!",
 	}

@@ -3,6 +3,7 @@ package rubygems
 // How rules of the operator write names and versions of gems, and which spellings are the same.
 
 import (
+	"fmt"
 	"strings"
 
 	"larder/rubygems/names"
@@ -28,8 +29,19 @@ func Spelling() upstream.Spelling {
 			}
 			return out
 		},
+		Pattern:   func(pattern string) string { return strings.TrimPrefix(pattern, "v") },
+		Version:   checkVersion,
 		NameChars: "-_.", VersionChars: "-_.",
 	}
+}
+
+// checkVersion says why a rule's version can never be a gem's.
+func checkVersion(pattern string) error {
+	number, _, _ := strings.Cut(strings.TrimPrefix(pattern, "v"), "-")
+	if strings.Contains(pattern, "*") || version.Valid(number) {
+		return nil
+	}
+	return fmt.Errorf("%q is no gem's version", pattern)
 }
 
 // sameVersion reports whether a rule's version is that of an ID. Numbers are compared as Gem::Version does: 1.0 is

@@ -26,8 +26,14 @@ type Spelling struct {
 	Same func(rule, version string) bool
 	// Also are further ways to write a version, for patterns with stars.
 	Also func(version string) []string
+	// Pattern writes a pattern of versions as Also writes versions; nil: as it is.
+	Pattern func(pattern string) string
+	// Version says why a rule's version, which may have stars, can never mean one of the kind; nil: it always can.
+	Version func(pattern string) error
 	// Path is what the registry at a host calls what its clients may call path; nil: the same. For container registries.
 	Path func(host, path string) string
+	// Lower: names have no capitals, and Fold does not make them small.
+	Lower bool
 	// NameChars and VersionChars are the characters beside letters and digits of ASCII; '*' stands for any.
 	NameChars, VersionChars string
 }
@@ -44,8 +50,13 @@ func (p Spelling) Covers(pattern, version string) bool {
 	if !strings.Contains(pattern, "*") {
 		return pattern == version || p.Same != nil && p.Same(pattern, version)
 	}
-	return glob(pattern, version) ||
-		p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return glob(pattern, v) })
+	if glob(pattern, version) {
+		return true
+	}
+	if p.Pattern != nil {
+		pattern = p.Pattern(pattern)
+	}
+	return p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return glob(pattern, v) })
 }
 
 // check says why a rule can never be about anything of the kind.
@@ -53,6 +64,9 @@ func (p Spelling) check(r rule) error {
 	if strings.Contains(r.name, "*") {
 		if c := foreign(r.name, p.NameChars); c != "" {
 			return fmt.Errorf("no name has the character %q", c)
+		}
+		if p.Lower && strings.ToLower(r.name) != r.name {
+			return errors.New("no name has capitals")
 		}
 	} else if p.Name != nil {
 		if _, err := p.Name(r.name); err != nil {
@@ -65,7 +79,10 @@ func (p Spelling) check(r rule) error {
 	if c := foreign(r.version, p.VersionChars); c != "" && p.VersionChars != "" {
 		return fmt.Errorf("no version has the character %q", c)
 	}
-	return nil
+	if r.version == "" || p.Version == nil {
+		return nil
+	}
+	return p.Version(r.version)
 }
 
 // foreign is the first character that is neither a letter or digit of ASCII, nor a star, nor one of others.

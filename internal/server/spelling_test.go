@@ -48,6 +48,11 @@ func TestRulesMeanTheSameVersionInEverySpelling(t *testing.T) {
 		{store.Maven, "1.0", "1.0 1.0.0 1 1.0-ga 1.0.FINAL", "1.0.1 1.0-rc1 1.0-SNAPSHOT v1.0"},
 		{store.Maven, "1.0-RC1", "1.0-rc-1 1.0.0-cr1", "1.0"},
 		{store.Maven, "1.0.*", "1.0 1.0.7", "1.1"},
+		{store.NPM, "=1.*", "1.0.0 1.2.0+b", "2.0.0"},
+		{store.PyPI, "v1.0RC*", "1.0rc1 1.0.0rc2", "1.0 1.0b1"},
+		{store.RubyGems, "v1.*", "1.0.0 1.2-java", "2.0"},
+		{store.Composer, "1.0.0-RC*", "1.0.0-RC1 v1.0.0rc2 1.0.0.0-RC3", "1.0.0 1.0.0-beta1"},
+		{store.Maven, "1.0-rc*", "1.0-RC1 1.0-rc2", "1.0"},
 		{store.OCI, "1.0", "1.0", "1.0.0 v1.0 " + someDigest},
 		{store.OCI, someDigest, someDigest, "1.0"},
 		{store.OCI, "1.0*", "1.0 1.0-alpine", "1 1.1 " + someDigest},
@@ -104,6 +109,15 @@ func TestPatternsThatNeverMatchAreRefused(t *testing.T) {
 		"rubygems:a b":           "is not a name for a gem",
 		"oci:acme/img:1.0":       "a tag or digest stands behind an @",
 		"*:left pad":             "can never match",
+		"npm:a@1.x":              `"1.x" is no semantic version; write a star for any, as in 1.*`,
+		"npm:a@latest":           "is no semantic version",
+		"cargo:a@1.2.3.4":        "is no semantic version",
+		"pypi:a@latest":          "is no version",
+		"rubygems:a@latest":      "is no gem's version",
+		"composer:a/b@latest":    "is no version that Composer reads",
+		"maven:a:b@RELEASE":      "no artifact's version",
+		"oci:a@sha256:abc":       "is neither a tag nor a digest",
+		"oci:Acme/*":             "no name has capitals",
 	} {
 		err := upstream.CheckRules(upstream.Options{Spellings: Spellings(), Blocked: []string{pattern}})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -111,7 +125,8 @@ func TestPatternsThatNeverMatchAreRefused(t *testing.T) {
 		}
 	}
 	may := []string{
-		"npm:@acme/*", "npm:left-pad@1.3.0", "npm:a@1.x", "pypi:Acme_*@2.*", "cargo:serde*@1.0.0+b7", "maven:com.acme.*",
+		"npm:@acme/*", "npm:left-pad@1.3.0", "npm:a@0.1.2beta",
+		"pypi:Acme_*@2.*", "cargo:serde*@1.0.0+b7", "maven:com.acme.*",
 		"maven:com.acme:lib@1.0-SNAPSHOT",
 		"composer:acme/*@dev-feature/x", "rubygems:nokogiri@1.0-x86_64-linux", "oci:acme/img@" + someDigest, "oci:*@latest",
 		"*:private", "*:*@*",
