@@ -102,8 +102,8 @@ func (s *server) verify(q Request) func(
 			ask.Fresh, ask.Stale = -1, -1 // it has changed with the file
 		}
 		d, err := s.Up.DocumentFrom(ctx, u, ask)
-		if errors.Is(err, store.ErrNotFound) {
-			return nil // not every repository has checksums
+		if errors.Is(err, store.ErrNotFound) || errors.Is(err, upstream.ErrRefused) {
+			return nil // not every repository has checksums, and buckets refuse what they do not have
 		}
 		if err != nil {
 			return err

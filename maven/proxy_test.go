@@ -87,7 +87,7 @@ func TestTroubleOfAnUpstreamIsNoAbsence(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "trouble", code) }
 	}
 	for name, fault := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
-		"429": status(429), "500": status(500), "502": status(502), "403": status(403),
+		"429": status(429), "500": status(500), "502": status(502),
 		"reset": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {

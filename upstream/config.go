@@ -25,8 +25,8 @@ type Config struct {
 	// here. No Include means all.
 	Include, Exclude []string
 
-	// User and Password, or Token, or HeaderName and HeaderValue are sent to the URL's scheme, host, port and path prefix
-	// and nowhere else.
+	// User and Password, or Token, or HeaderName and HeaderValue are sent to the URL's scheme, host and port, to Paths and
+	// to Hosts without a star, and nowhere else.
 	User, Password          string
 	Token                   string
 	HeaderName, HeaderValue string
@@ -51,6 +51,14 @@ type Config struct {
 	// documents, for which a client waits without seeing anything, and a minute for files.
 	Timeout Patience
 
+	// Forbidden is what 401 and 403 mean: "" that the upstream refuses, ForbiddenAbsent that it has no such thing.
+	Forbidden string
+	// Optional lets the next upstream answer while this one is in trouble.
+	Optional bool
+	// Paths are where credentials are sent beside the URL: paths on its own host, without which all of that host is sent
+	// them, and URLs on other hosts.
+	Paths []string
+
 	// Fresh is used instead of the protocol's own lifetime of documents; negative means always ask.
 	Fresh time.Duration
 	// Trusted takes the registry's word for when a version was published, for Options.MinAge.
@@ -64,6 +72,10 @@ type Places struct{ Documents, Files int }
 
 // Patience is how long documents and files are waited for.
 type Patience struct{ Documents, Files time.Duration }
+
+// ForbiddenAbsent is the value of Config.Forbidden for buckets and repositories that answer 403 for what they do not
+// have.
+const ForbiddenAbsent = "absent"
 
 // Options says what the upstreams of all kinds share.
 type Options struct {
@@ -130,6 +142,15 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%s: only one of user, token and header can be sent", c.URL)
 	case (c.HeaderName == "") != (c.HeaderValue == ""):
 		return fmt.Errorf("%s: a header needs a name and a value", c.URL)
+	}
+	if c.Forbidden != "" && c.Forbidden != ForbiddenAbsent {
+		return fmt.Errorf("%s: forbidden is %q; it can only be %q", c.URL, c.Forbidden, ForbiddenAbsent)
+	}
+	for _, path := range c.Paths {
+		if p, err := url.Parse(path); err != nil || p.Host == "" && !strings.HasPrefix(path, "/") || p.User != nil ||
+			p.Host != "" && p.Scheme != "https" && p.Scheme != u.Scheme {
+			return fmt.Errorf("%s: %q is neither a path such as /files nor a URL", c.URL, path)
+		}
 	}
 	for _, realm := range c.Realms {
 		if r, err := url.Parse(realm); err != nil || r.Scheme != "http" && r.Scheme != "https" || r.Host == "" {

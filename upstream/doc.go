@@ -51,6 +51,7 @@
 //	parts.go     pieces of what is not here
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
+//	refused.go   what a refusal means
 //	compare.go   names that are published here for the first time
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	evict.go     making room                        admin.go     what operators see and do

@@ -82,7 +82,7 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	missing := error(nil)
+	var missing, trouble error
 	for i, u := range chain {
 		d, err := s.from(ctx, u, q)
 		switch {
@@ -95,12 +95,21 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 				return nil, errors.Join(s.missedDocument(q, err), herr)
 			}
 		case errors.Is(err, store.ErrNotFound):
+		case u.conf.Optional && errors.Is(err, ErrUnavailable):
+			trouble = err
+			// What is known to be this one's is nobody else's.
+			if held, herr := s.others(ctx, u, chain[i+1:], q.Package); held || herr != nil {
+				return nil, errors.Join(err, herr)
+			}
 		default:
 			if d := s.instead(ctx, u, chain[i+1:], q); d != nil {
 				return d, nil
 			}
 			return nil, err
 		}
+	}
+	if trouble != nil {
+		return nil, trouble
 	}
 	if missing != nil {
 		return nil, s.missedDocument(q, missing)
@@ -371,6 +380,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	switch {
 	case Absent(resp.StatusCode):
+		s.noteRefused(u, q.Package, q.Key, resp)
 		return nil, s.absent(u, q)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
@@ -449,6 +459,9 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 	ask := q.request(u)
 	ask.method, ask.header = http.MethodHead, http.Header{"Accept": {q.Accept}}
 	resp, err := u.do(ctx, ask)
+	if errors.Is(err, errHead) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -495,7 +508,7 @@ func readDocument(ctx context.Context, resp *http.Response, q Query) ([]byte, er
 	drop(resp)
 	if q.Check != nil {
 		if err := q.Check(body, resp.Header.Get("Content-Type")); err != nil {
-			return nil, fmt.Errorf("%w: %w", errBody, err)
+			return nil, fmt.Errorf("%w: %w", errBody, misformed(body, err))
 		}
 	}
 	return body, nil

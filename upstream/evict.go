@@ -217,7 +217,12 @@ type Miss struct {
 	Package string     `json:"package"`
 	Key     string     `json:"key"`
 	Count   int64      `json:"count"`
+	// Refused: it was not asked for offline; the upstream refused it, which was taken for absence.
+	Refused bool `json:"refused,omitempty"`
 }
+
+// refusedMark ends the keys of what upstreams refused.
+const refusedMark = "\x00refused"
 
 // Misses lists what was missed offline since it was last cleared: what the next visit to the outside should bring.
 func (r *Registry) Misses(ctx context.Context) (list []Miss, err error) {
@@ -228,7 +233,8 @@ func (r *Registry) Misses(ctx context.Context) (list []Miss, err error) {
 		list = nil
 		for k, v := range tx.Table(tableMissed).Scan(nil, nil) {
 			if key, ok := parseUse(k); ok {
-				list = append(list, Miss{key.kind, key.pkg, key.key, number(v)})
+				name, refused := strings.CutSuffix(key.key, refusedMark)
+				list = append(list, Miss{key.kind, key.pkg, name, number(v), refused})
 			}
 		}
 		return nil

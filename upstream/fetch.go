@@ -62,7 +62,52 @@ func (e *Unavailable) Public() string {
 	if !e.nameless {
 		name = " " + e.Upstream
 	}
-	return "The upstream registry" + name + " cannot be reached at present, and this is not in the cache."
+	return "The upstream registry" + name + " " + said(e.Err) + ", and this is not in the cache."
+}
+
+// said is what an upstream did instead of answering.
+func said(err error) string {
+	var status *statusError
+	var form *formError
+	var closed *errBreaker
+	switch {
+	case errors.As(err, &form):
+		return form.said
+	case errors.As(err, &status):
+		return fmt.Sprintf("answered %d", status.code)
+	case errors.Is(err, ErrBroken):
+		return "sent other bytes than it had announced"
+	case errors.Is(err, errBody):
+		return "broke off its answer"
+	case errors.Is(err, errBusy):
+		return "has too many requests under way"
+	case errors.Is(err, errRedirects):
+		return "redirects without end"
+	case errors.As(err, &closed):
+		return "is in trouble and is not asked again for a moment"
+	}
+	return "cannot be reached at present"
+}
+
+// formError is an answer that is not what was asked for.
+type formError struct {
+	said string
+	err  error
+}
+
+func (e *formError) Error() string { return e.err.Error() }
+func (e *formError) Unwrap() error { return e.err }
+
+// misformed says of an answer of 200 what it is instead of the document.
+func misformed(body []byte, err error) *formError {
+	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 512)], "\ufeff \t\r\n"))
+	switch {
+	case len(start) == 0:
+		return &formError{"answered an empty page", err}
+	case bytes.HasPrefix(start, []byte("<!doctype html")), bytes.HasPrefix(start, []byte("<html")):
+		return &formError{"answered a web page instead of the document", err}
+	}
+	return &formError{"answered something that is not the document that was asked for", err}
 }
 
 // statusError is an answer that is neither the thing nor its absence.
@@ -128,7 +173,8 @@ func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
 
 // unavailable wraps what went wrong, unless it is a decision of ours.
 func (u *Upstream) unavailable(err error, wait time.Duration) error {
-	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) {
+	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) || errors.Is(err, ErrRefused) ||
+		errors.Is(err, errHead) {
 		return err
 	}
 	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err,
@@ -155,7 +201,7 @@ func backoff(err error, try int) (time.Duration, bool) {
 		return later.after, try+1 < maxTries
 	case errors.As(err, &status) && slices.Contains(final, status.code):
 		return 0, false
-	case errors.Is(err, ErrElsewhere), errors.Is(err, errRedirects):
+	case errors.Is(err, ErrElsewhere), errors.Is(err, errRedirects), errors.Is(err, errHead):
 		return 0, false
 	}
 	pause := time.Duration(float64(250*time.Millisecond<<try) * (0.5 + rand.Float64()))
@@ -313,7 +359,7 @@ func outcomeOf(err error) outcome {
 	case errors.As(err, &status) && status.code < http.StatusInternalServerError &&
 		status.code != http.StatusTooManyRequests:
 		return answered
-	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects):
+	case errors.Is(err, ErrElsewhere), errors.Is(err, errAddress), errors.Is(err, errRedirects), errors.Is(err, errHead):
 		return answered
 	case errors.As(err, &none):
 		return refused
@@ -340,6 +386,13 @@ func (u *Upstream) send(ctx context.Context, q request, b *budgeted) (*http.Resp
 		u.challenged(resp, q.scope) {
 		drop(resp)
 		resp, err = u.exchange(ctx, q, deadline)
+	}
+	if err != nil {
+		resp, err = u.tokenRefused(q, err)
+	}
+	if err == nil && headRefused(q.method, resp.StatusCode) {
+		drop(resp)
+		err = errHead
 	}
 	if err == nil {
 		if err = statusProblem(u, resp); err != nil {
@@ -422,6 +475,14 @@ func statusProblem(u *Upstream, resp *http.Response) error {
 	switch c := resp.StatusCode; {
 	case c >= 200 && c < 300, c == http.StatusNotModified, Absent(c), c == http.StatusRequestedRangeNotSatisfiable:
 		return nil
+	}
+	if c := resp.StatusCode; c == http.StatusUnauthorized || c == http.StatusForbidden {
+		if u.refusesAbsent() {
+			takeAsAbsent(resp)
+			return nil
+		}
+		drop(resp)
+		return u.refusal(resp.Request, c)
 	}
 	defer drop(resp)
 	err := statusError{resp.StatusCode, u.base.Host}

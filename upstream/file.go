@@ -182,9 +182,19 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 
 // head asks each place in turn until one has the file.
 func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
+	var trouble error
 	for _, each := range append([]Place{p}, p.Or...) {
-		resp, err := each.Upstream.do(ctx, request{ref: each.Ref, method: http.MethodHead, header: each.header(),
-			scope: each.Scope, file: true, small: each.small()})
+		ask := request{ref: each.Ref, method: http.MethodHead, header: each.header(), scope: each.Scope, file: true,
+			small: each.small()}
+		resp, err := each.Upstream.do(ctx, ask)
+		if errors.Is(err, errHead) {
+			ask.method = http.MethodGet
+			resp, err = each.Upstream.do(ctx, ask)
+		}
+		if each.leadsOn(err) {
+			trouble = err
+			continue
+		}
 		if err != nil {
 			return nil, each, err
 		}
@@ -196,7 +206,15 @@ func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) 
 			return nil, each, err
 		}
 	}
+	if trouble != nil {
+		return nil, p, trouble
+	}
 	return nil, p, fmt.Errorf("no upstream has it: %w", store.ErrNotFound)
+}
+
+// leadsOn reports whether err is trouble in which the operator lets the next upstream answer.
+func (p Place) leadsOn(err error) bool {
+	return p.Upstream != nil && p.Upstream.conf.Optional && errors.Is(err, ErrUnavailable)
 }
 
 // KeepFile makes the bytes of a document a file as well: a manifest that a tag pointed at can be asked for by its

@@ -140,7 +140,7 @@ func TestPlacesAreAskedInTurn(t *testing.T) {
 			t.Errorf("head %t: %+v, %v, want the second place's", head, f, err)
 		}
 	}
-	g.origin.answer(status(403))
+	g.origin.answer(status(500))
 	asked := second.asked.Load()
 	for _, head := range []bool{true, false} {
 		q := g.at("trouble"+strconv.FormatBool(head), or)

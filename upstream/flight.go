@@ -239,16 +239,24 @@ func (f *flight) fetch(q FileQuery) (err error) {
 		}
 		f.have = f.s.sound(k)
 	}
+	var trouble error
 	others := f.place.Or
 	for try := 1; ; try++ {
 		err = f.transfer(ctx, q)
-		if errors.Is(err, store.ErrNotFound) && len(others) > 0 {
-			f.place, others = others[0], others[1:]
-			continue
-		}
 		f.mu.Lock()
 		shown := f.ready > 0
 		f.mu.Unlock()
+		leadsOn := f.place.leadsOn(err) && !shown
+		if leadsOn {
+			trouble = err
+		}
+		if (errors.Is(err, store.ErrNotFound) || leadsOn) && len(others) > 0 {
+			f.place, others = others[0], others[1:]
+			continue
+		}
+		if errors.Is(err, store.ErrNotFound) && trouble != nil {
+			return trouble
+		}
 		if !errors.Is(err, ErrBroken) || shown || try == maxTries || !time.Now().Before(deadlineOf(ctx)) {
 			return err
 		}

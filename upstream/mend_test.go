@@ -107,7 +107,7 @@ func TestDamageThatCannotBeMended(t *testing.T) {
 		"offline":                  {func(g *rig) { g.reg.SetOffline(true) }, store.ErrDamaged},
 		"nobody has it any more":   {func(g *rig) { g.origin.answer(http.NotFound) }, store.ErrDamaged},
 		"the upstream has another": {func(g *rig) { g.origin.says("", "another") }, nil},
-		"trouble":                  {func(g *rig) { g.origin.answer(status(403)) }, ErrUnavailable},
+		"trouble":                  {func(g *rig) { g.origin.answer(status(500)) }, ErrUnavailable},
 	} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -114,7 +114,7 @@ func TestPartsOfRegistriesThatGiveNone(t *testing.T) {
 		"no range":          {status(206), ErrNoParts},
 		"a range backwards": {status(206, "Content-Range", "bytes 9-0/10"), ErrNoParts},
 		"no such file":      {http.NotFound, store.ErrNotFound},
-		"a refusal":         {status(403), ErrUnavailable},
+		"a refusal":         {status(403), ErrRefused},
 	} {
 		g := newRig(t)
 		g.origin.answer(c.answer)

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -39,6 +40,9 @@ type Upstream struct {
 	shared  atomic.Bool // it speaks HTTP/2: one connection carries all requests
 	now     func() time.Time
 	offline atomic.Bool
+	basic   atomic.Bool            // a container registry that asks for the password itself
+	unused  atomic.Pointer[string] // why configured credentials were not sent
+	log     *slog.Logger
 
 	Counts Counts
 }
@@ -70,6 +74,7 @@ func newUpstream(c Config, o Options) (*Upstream, error) {
 		docs: newLane(c.Connections.Documents), files: newLane(c.Connections.Files)}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)
+	u.log = slog.New(slog.DiscardHandler)
 	return u, nil
 }
 
@@ -158,15 +163,44 @@ func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
 	if u.conf.HeaderName != "" {
 		r.Header.Del(u.conf.HeaderName)
 	}
-	u.authorize(r)
+	// A host that is named holds files; where a redirect leads is signed already.
+	if u.ownsPath(r.URL) {
+		u.authorize(r)
+	}
 	return nil
 }
 
-// owns reports whether credentials may go to an address: same scheme, host, port, and below the registry's path.
+// owns reports whether credentials may go to an address: of the same scheme, host and port, unless Paths limits that,
+// or one that Paths or Hosts name.
 func (u *Upstream) owns(to *url.URL) bool {
-	path := strings.TrimRight(u.base.Path, "/")
-	return to.Scheme == u.base.Scheme && hostPort(to) == hostPort(u.base) &&
-		(to.Path == path || strings.HasPrefix(to.Path, path+"/")) && !strings.Contains(to.Path, "/../")
+	return u.ownsPath(to) || to.Scheme == u.base.Scheme && slices.ContainsFunc(u.conf.Hosts, func(h string) bool {
+		return strings.EqualFold(h, to.Host) || strings.EqualFold(h, to.Hostname()) && to.Port() == ""
+	})
+}
+
+// ownsPath is owns without Hosts.
+func (u *Upstream) ownsPath(to *url.URL) bool {
+	if strings.Contains(to.Path, "/../") {
+		return false
+	}
+	own, limited := origin(to) == origin(u.base), false
+	for _, path := range u.conf.Paths {
+		at, err := url.Parse(path)
+		if err != nil {
+			continue // Validate has seen it
+		}
+		limited = limited || at.Host == ""
+		if (at.Host == "" && own || at.Host != "" && origin(at) == origin(to)) && below(to.Path, at.Path) {
+			return true
+		}
+	}
+	return own && (!limited || below(to.Path, u.base.Path))
+}
+
+// below reports whether a path is root or below it.
+func below(path, root string) bool {
+	root = strings.TrimRight(root, "/")
+	return path == root || strings.HasPrefix(path, root+"/")
 }
 
 func hostPort(u *url.URL) string {
@@ -191,7 +225,7 @@ func (u *Upstream) authorize(r *http.Request) {
 		r.Header.Set("Authorization", c.Token)
 	case c.Token != "":
 		r.Header.Set("Authorization", "Bearer "+c.Token)
-	case c.User != "" && c.Kind != store.OCI:
+	case c.User != "" && (c.Kind != store.OCI || u.basic.Load()):
 		r.Header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(c.User+":"+c.Password)))
 	}
 }

@@ -68,6 +68,7 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 			return nil, err
 		}
 		u.detach = r.detach
+		u.log = log
 		set := r.sets[c.Kind]
 		if set == nil {
 			set = newSet(r, c.Kind)

@@ -77,6 +77,9 @@ func (u *Upstream) bearer(ctx context.Context, r *http.Request, scope string) er
 // challenged learns from a 401; it reports whether asking again can help.
 func (u *Upstream) challenged(resp *http.Response, scope string) bool {
 	c := challenge{}
+	if u.challengedBasic(resp) {
+		return true
+	}
 	for _, h := range resp.Header.Values("WWW-Authenticate") {
 		if c = parseChallenge(h); c.scheme == "bearer" && c.realm != "" {
 			break
@@ -90,6 +93,31 @@ func (u *Upstream) challenged(resp *http.Response, scope string) bool {
 	u.tokens.challenge = c
 	delete(u.tokens.kept, scope)
 	return true
+}
+
+// challengedBasic reports whether the registry asks for the password itself and has not been sent it.
+func (u *Upstream) challengedBasic(resp *http.Response) bool {
+	if u.conf.User == "" || u.basic.Load() || !u.owns(resp.Request.URL) {
+		return false
+	}
+	for _, h := range resp.Header.Values("WWW-Authenticate") {
+		switch parseChallenge(h).scheme {
+		case "bearer":
+			return false
+		case "basic":
+			u.basic.Store(true)
+			return true
+		}
+	}
+	return false
+}
+
+// warnUnused logs once that configured credentials are not sent, and why.
+func (u *Upstream) warnUnused(why string) {
+	if old := u.unused.Swap(&why); old == nil || *old != why {
+		u.log.Warn("credentials of an upstream are not sent", "kind", string(u.conf.Kind), "upstream", u.conf.Name,
+			"reason", why)
+	}
 }
 
 // token returns a token for scope. One is fetched at a time for each scope; nobody waits for that of another.
@@ -148,14 +176,22 @@ func (u *Upstream) fetchToken(ctx context.Context, c challenge, scope string) (t
 		return t, err
 	}
 	r.Header.Set("User-Agent", userAgent)
-	if u.conf.User != "" && u.trusts(realm) {
+	switch {
+	case u.conf.User == "":
+	case u.trusts(realm):
 		r.SetBasicAuth(u.conf.User, u.conf.Password)
+		u.unused.Store(nil)
+	default:
+		u.warnUnused("its tokens come from " + origin(realm) + ", which `realms` does not name")
 	}
 	resp, err := u.client.Do(r)
 	if err != nil {
 		return t, err
 	}
 	defer resp.Body.Close()
+	if c := resp.StatusCode; c >= 400 && c < 500 && c != http.StatusTooManyRequests {
+		return t, &tokenRefusal{statusError{c, realm.Host}}
+	}
 	if resp.StatusCode != http.StatusOK {
 		return t, &statusError{resp.StatusCode, realm.Host}
 	}

@@ -125,7 +125,7 @@ func TestRealmsThatGiveNoToken(t *testing.T) {
 		realm  func(w http.ResponseWriter)
 		reason string
 	}{
-		"an error":         {func(w http.ResponseWriter) { w.WriteHeader(http.StatusForbidden) }, "answered 403"},
+		"an error":         {func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, "answered 502"},
 		"no JSON":          {func(w http.ResponseWriter) { _, _ = io.WriteString(w, "<html>") }, "invalid character"},
 		"JSON without one": {func(w http.ResponseWriter) { _, _ = io.WriteString(w, "{}") }, "has no token"},
 	} {
@@ -190,7 +190,7 @@ func TestTokensAreBounded(t *testing.T) {
 	}
 }
 
-// TestCredentialsByKind: each client's own form, to the registry's own path only.
+// TestCredentialsByKind: each client's own form, to the registry's own origin only.
 func TestCredentialsByKind(t *testing.T) {
 	for _, c := range []struct {
 		config       Config
@@ -205,7 +205,7 @@ func TestCredentialsByKind(t *testing.T) {
 		u := &Upstream{conf: c.config, base: mustParse(t, "https://registry.example.com/team")}
 		for url, want := range map[string]string{
 			"https://registry.example.com/team/x": c.want, "https://files.example.com/team/x": "",
-			"https://registry.example.com/other": "", "http://registry.example.com/team/x": "",
+			"https://registry.example.com/other": c.want, "http://registry.example.com/team/x": "",
 		} {
 			r, err := http.NewRequest(http.MethodGet, url, nil)
 			if err != nil {

@@ -64,7 +64,6 @@ func TestTroubleIsNeverNotFound(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"500": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) },
-		"403": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) },
 		"truncated": func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "10")
 			w.Write([]byte("x"))

@@ -173,7 +173,7 @@ func (a *app) upstreamPurge() *cobra.Command {
 }
 
 func (a *app) upstreamMisses() *cobra.Command {
-	cmd := &cobra.Command{Use: "misses", Short: "List what was asked for offline and was not there", Args: exactly()}
+	cmd := &cobra.Command{Use: "misses", Short: "List what was asked for offline and was not there, and what upstreams refused", Args: exactly()}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	clear := cmd.Flags().Bool("clear", false, "forget the list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -190,9 +190,13 @@ func (a *app) upstreamMisses() *cobra.Command {
 			}
 			var rows [][]string
 			for _, m := range list.Misses {
-				rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10)})
+				why := "offline"
+				if m.Refused {
+					why = "refused"
+				}
+				rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10), why})
 			}
-			return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT"}, rows)
+			return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT", "WHY"}, rows)
 		})
 	}
 	return cmd

@@ -117,7 +117,7 @@ func remoteFields() []field[Upstream] {
 			at: func(u *Upstream) any { return &u.Include }},
 		{name: "exclude", help: "Patterns of the names it may not be asked for.",
 			at: func(u *Upstream) any { return &u.Exclude }},
-		{name: "user", help: "Sent with `password`, to the URL's own host only.",
+		{name: "user", help: "Sent with `password`, to the URL's own host, `paths` and `hosts`.",
 			at: func(u *Upstream) any { return &u.User }},
 		{name: "password", help: "A secret.", secret: true, at: func(u *Upstream) any { return &u.Password }},
 		{name: "password-file", help: "A file that holds the password.",
@@ -128,11 +128,21 @@ func remoteFields() []field[Upstream] {
 		{name: "header", help: "A secret, sent as the header `Name: value`.", secret: true,
 			at: func(u *Upstream) any { return &u.Header }},
 		{name: "realms", help: "Further origins that may be given user and password, where a container registry has its " +
-			"tokens elsewhere.",
+			"tokens elsewhere, as public hubs have: `https://auth.example.com`.",
 			at: func(u *Upstream) any { return &u.Realms }},
 		{name: "hosts", help: "The only hosts beside its own that its documents may refer to; `*.example.com` is any " +
-			"below. Default: any public address.",
+			"below. One without a star is sent the credentials where a document refers to it. Default: any public address, " +
+			"without credentials.",
 			at: func(u *Upstream) any { return &u.Hosts }},
+		{name: "paths", help: "Where credentials are sent beside its URL: a path of its own host (`/files/`), or a URL on " +
+			"another (`https://files.example.com/team/`). Default: all of its own scheme, host and port.",
+			at: func(u *Upstream) any { return &u.Paths }},
+		{name: "forbidden", help: "`absent` takes its 401 and 403 for \"there is no such thing\", as buckets and private " +
+			"repositories mean it; the next upstream is asked. Default: they are refusals, and answered 403.",
+			at: func(u *Upstream) any { return &u.Forbidden }},
+		{name: "optional", help: "Lets the next upstream answer while it is in trouble. Whoever can disturb it decides then " +
+			"where a name comes from.",
+			at: func(u *Upstream) any { return &u.Optional }},
 		{name: "private", help: "Allows it to be on an address that is not public.",
 			at: func(u *Upstream) any { return &u.Private }},
 		{name: "ca", help: "A PEM file with further roots.", at: func(u *Upstream) any { return &u.CA }},

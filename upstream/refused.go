@@ -1,0 +1,130 @@
+package upstream
+
+// This file says what it means that an upstream refuses to answer for something.
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"larder/internal/problem"
+	"larder/store"
+)
+
+// ErrRefused: an upstream answered 401 or 403. Nobody knows whether what was asked for exists there, so that no other
+// upstream is asked. See Refused.
+var ErrRefused = problem.New(http.StatusForbidden, "refused by an upstream", "an upstream registry refuses this")
+
+// Refused is ErrRefused with what its operator can change.
+type Refused struct {
+	Upstream string
+	kind     store.Kind
+	status   statusError
+	sent     bool // with credentials
+	kept     bool // there are credentials, which do not belong to the address
+	nameless bool
+}
+
+func (e *Refused) Error() string {
+	return fmt.Sprintf("%v: %s: %v (credentials sent: %t)", ErrRefused, e.Upstream, &e.status, e.sent)
+}
+
+func (e *Refused) Unwrap() []error { return []error{ErrRefused, &e.status} }
+
+// Public says what the upstream answered to what, and what to set. It names no address.
+func (e *Refused) Public() string {
+	name := string(e.kind) + " upstream"
+	if !e.nameless {
+		name += " " + e.Upstream
+	}
+	switch {
+	case e.sent:
+		return fmt.Sprintf("%s answered %d to a request with its credentials; they do not give access to this. Set "+
+			"others, or `forbidden: absent` if it answers so for what it does not have.", name, e.status.code)
+	case e.kept:
+		return fmt.Sprintf("%s answered %d to a request without credentials: those that are set for it are not sent to "+
+			"this address; name it in `paths`, or the host of its tokens in `realms`.", name, e.status.code)
+	}
+	return fmt.Sprintf("%s answered %d to a request without credentials; set user and password, or token, for it, or "+
+		"`forbidden: absent` if it answers so for what it does not have.", name, e.status.code)
+}
+
+// refusal is the error of a refused request.
+func (u *Upstream) refusal(r *http.Request, code int) *Refused {
+	e := &Refused{
+		Upstream: u.conf.Name, kind: u.conf.Kind, status: statusError{code, r.URL.Host},
+		nameless: strings.Contains(u.conf.Name, u.base.Host),
+	}
+	e.sent = r.Header.Get("Authorization") != "" && (u.conf.Kind != store.OCI || u.hasLogin())
+	if h := u.conf.HeaderName; h != "" && r.Header.Get(h) != "" {
+		e.sent = true
+	}
+	e.kept = !e.sent && u.hasLogin()
+	return e
+}
+
+// hasLogin reports whether credentials are configured.
+func (u *Upstream) hasLogin() bool {
+	return u.conf.User != "" || u.conf.Token != "" || u.conf.HeaderName != ""
+}
+
+// refusesAbsent reports whether a refusal means that there is no such thing: because the operator says so, or because
+// hubs of images answer so to strangers for repositories that do not exist.
+func (u *Upstream) refusesAbsent() bool {
+	return u.conf.Forbidden == ForbiddenAbsent || u.conf.Kind == store.OCI && !u.hasLogin()
+}
+
+// refusedText is the Status of an answer whose refusal is taken for absence.
+const refusedText = "refused"
+
+// takeAsAbsent makes a refusal an answer that says that there is no such thing.
+func takeAsAbsent(resp *http.Response) {
+	resp.StatusCode, resp.Status = http.StatusNotFound, refusedText
+}
+
+// tokenRefusal is a 4xx of who gives out tokens.
+type tokenRefusal struct{ statusError }
+
+func (e *tokenRefusal) Unwrap() error { return &e.statusError }
+
+// tokenRefused turns a refused token into what a refusal by the registry itself would be.
+func (u *Upstream) tokenRefused(q request, err error) (*http.Response, error) {
+	var denied *tokenRefusal
+	if !errors.As(err, &denied) {
+		return nil, err
+	}
+	r, rerr := http.NewRequest(q.method, q.ref, nil)
+	if rerr != nil {
+		return nil, rerr
+	}
+	if u.refusesAbsent() {
+		resp := &http.Response{Request: r, Header: http.Header{}, Body: http.NoBody}
+		takeAsAbsent(resp)
+		return resp, nil
+	}
+	e := u.refusal(r, denied.code)
+	e.sent = u.conf.User != "" && u.unused.Load() == nil
+	e.kept = !e.sent && u.hasLogin()
+	return nil, e
+}
+
+// noteRefused logs an answer that was taken for absence, and puts it on the list of misses.
+func (s *Set) noteRefused(u *Upstream, name, key string, resp *http.Response) {
+	if resp.Status != refusedText {
+		return
+	}
+	s.r.uses.miss(s.kind, name, key+refusedMark)
+	s.r.log.Info("refused by an upstream, taken as absent", slog.String("kind", string(s.kind)),
+		slog.String("upstream", u.Name()), slog.String("package", name), slog.String("document", key))
+}
+
+// errHead is a HEAD that the upstream does not answer, which says nothing of what was asked for.
+var errHead = errors.New("HEAD refused")
+
+// headRefused reports whether an answer to a HEAD only says that HEAD is not answered.
+func headRefused(method string, code int) bool {
+	return method == http.MethodHead &&
+		(code == http.StatusMethodNotAllowed || code == http.StatusNotImplemented || code == http.StatusForbidden)
+}
