@@ -219,6 +219,9 @@ func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine
 	if err != nil {
 		return upstream.Place{}, err
 	}
+	if c.AuthRequired {
+		u.FilesNeedLogin(c.DL)
+	}
 	p := upstream.Place{Upstream: u, Ref: expand(c.DL, l), Sums: map[string]string{}, Type: typeArchive}
 	if l.Cksum != "" {
 		p.Sums["sha256"] = l.Cksum
@@ -242,6 +245,8 @@ func expand(dl string, l remoteLine) string {
 type remoteConfig struct {
 	DL  string `json:"dl"`
 	API string `json:"api"`
+	// AuthRequired: what DL leads to needs the credentials as well.
+	AuthRequired bool `json:"auth-required"`
 }
 
 func checkConfig(body []byte, _ string) error {

@@ -94,7 +94,7 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 	}
 	wire.CacheHead(w, d, time.Now())
 	if d.Cache == "STALE" {
-		w.Header().Set("Warning", `299 - "stale: the upstream registry cannot be reached"`)
+		w.Header().Set("Warning", `299 - "stale: the upstream registry does not answer"`)
 	}
 	w.Header().Set("Docker-Content-Digest", d.Digest.String())
 	body, err := d.Bytes(ctx)

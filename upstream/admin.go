@@ -96,6 +96,12 @@ func (u *Upstream) Check(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", u.Name(), err)
 	}
 	drop(resp)
+	if why := u.unused.Load(); why != nil {
+		return fmt.Errorf("%s: it answers, but its credentials are not sent: %s", u.Name(), *why)
+	}
+	if u.conf.Kind == store.OCI && u.conf.User != "" && resp.Request.Header.Get("Authorization") == "" {
+		return fmt.Errorf("%s: it answers, but does not ask for its credentials", u.Name())
+	}
 	return nil
 }
 

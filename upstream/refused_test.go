@@ -187,13 +187,28 @@ func TestHeadThatIsRefusedIsAskedWithGet(t *testing.T) {
 		}
 		for _, want := range []string{"one", "two"} {
 			body = want
-			d, err := g.set.Document(t.Context(), Query{Package: "demo", Key: "tag", Ref: "demo", Head: true, Fresh: -1, Stale: -1})
+			d, err := g.set.Document(t.Context(),
+				Query{Package: "demo", Key: "tag", Ref: "demo", Head: true, Fresh: -1, Stale: -1})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got, err := d.Bytes(t.Context()); string(got) != want || err != nil {
 				t.Errorf("%d to HEAD of a document: %q, %v, want %q", code, got, err, want)
 			}
+		}
+	}
+}
+
+// TestFilesThatNeedTheLogin: where the registry's own document says that they are, and not in the clear.
+func TestFilesThatNeedTheLogin(t *testing.T) {
+	for ref, want := range map[string]bool{
+		"https://dl.example.com/crates": true, "http://dl.example.com/crates": false, "https://other.example.com": false,
+	} {
+		u := &Upstream{base: mustParse(t, "https://registry.example.com/index")}
+		u.FilesNeedLogin(ref)
+		to := strings.Replace("https://dl.example.com/crates/a", "https", ref[:strings.Index(ref, ":")], 1)
+		if got := u.owns(mustParse(t, to)); got != want {
+			t.Errorf("%s is sent credentials after %s was named: %t, want %t", to, ref, got, want)
 		}
 	}
 }

@@ -42,6 +42,7 @@ type Upstream struct {
 	offline atomic.Bool
 	basic   atomic.Bool            // a container registry that asks for the password itself
 	unused  atomic.Pointer[string] // why configured credentials were not sent
+	dl      atomic.Pointer[string] // see FilesNeedLogin
 	log     *slog.Logger
 
 	Counts Counts
@@ -173,12 +174,27 @@ func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
 // owns reports whether credentials may go to an address: of the same scheme, host and port, unless Paths limits that,
 // or one that Paths or Hosts name.
 func (u *Upstream) owns(to *url.URL) bool {
+	if at := u.dl.Load(); at != nil && *at == origin(to) {
+		return true
+	}
 	return u.ownsPath(to) || to.Scheme == u.base.Scheme && slices.ContainsFunc(u.conf.Hosts, func(h string) bool {
 		return strings.EqualFold(h, to.Host) || strings.EqualFold(h, to.Hostname()) && to.Port() == ""
 	})
 }
 
-// ownsPath is owns without Hosts.
+// FilesNeedLogin says that the registry's own document names ref as where its files are and that they need the login:
+// the origin of ref is sent the credentials, unless what began encrypted would go on in the clear.
+func (u *Upstream) FilesNeedLogin(ref string) {
+	to, err := url.Parse(ref)
+	if err != nil || to.Host == "" || to.Scheme != "https" && to.Scheme != u.base.Scheme {
+		return
+	}
+	if at := origin(to); at != origin(u.base) {
+		u.dl.Store(&at)
+	}
+}
+
+// ownsPath is owns without Hosts and FilesNeedLogin.
 func (u *Upstream) ownsPath(to *url.URL) bool {
 	if strings.Contains(to.Path, "/../") {
 		return false
