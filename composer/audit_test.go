@@ -17,7 +17,8 @@ import (
 const (
 	auditPath  = "/api/security-advisories/"
 	fullAdvice = `{"advisories":{"acme/hole":[{"advisoryId":"X-1","packageName":"acme/hole","title":"Bad",` +
-		`"cve":"CVE-2026-1","affectedVersions":"<2","reportedAt":"2026-01-01 00:00:00","severity":"high","sources":[]}],"acme/good":[]}}`
+		`"cve":"CVE-2026-1","affectedVersions":"<2","reportedAt":"2026-01-01 00:00:00","severity":"high",` +
+		`"sources":[]}],"acme/good":[]}}`
 	partialAdvice = `,"security-advisories":[{"advisoryId":"X-1","affectedVersions":"<2"}]`
 )
 
