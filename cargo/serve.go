@@ -171,6 +171,7 @@ func (s *server) published(ctx context.Context, q Request) (p published, err err
 
 // download sends the bytes that were published, never encoded.
 func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) error {
+	wire.Pulling(r.Context(), names.Key(q.Name), version.ID(q.Version))
 	p, err := s.published(r.Context(), q)
 	if s.TryUpstream(err) {
 		return s.proxiedCrate(w, r, q)

@@ -203,6 +203,7 @@ func (s *server) fill(ctx context.Context, list []fragment) error {
 // since lock files name them for good.
 func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	wire.Pulling(ctx, q.Name, q.Version)
 	name := fileOf(q.Version, q.Reference, q.Form)
 	file, err := s.files.Get(q.Name, name, func() (store.File, error) { return s.File(ctx, q.Name, name) })
 	if s.TryUpstream(err) {

@@ -80,6 +80,9 @@ func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error
 // getFile sends the bytes that were put, never encoded.
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	if !strings.HasSuffix(q.File, ".asc") {
+		wire.Pulling(ctx, q.Name, q.Version)
+	}
 	f, err := s.find(ctx, q.Name, q.key())
 	ask, uerr := s.tryUpstream(ctx, q, err)
 	if uerr != nil {

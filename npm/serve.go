@@ -3,6 +3,7 @@ package npm
 // The registry itself, and reading: packuments, versions, tarballs, attestations.
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -231,6 +232,7 @@ func (s *server) version(ctx context.Context, name, asked string) (v store.Versi
 
 // getTarball sends the bytes that were published, never encoded.
 func (s *server) getTarball(w http.ResponseWriter, r *http.Request, q Request) error {
+	wire.Pulling(r.Context(), q.Name, cmp.Or(versionOf(q.Name, q.File), q.File))
 	file, err := s.File(r.Context(), q.Name, q.File)
 	if s.TryUpstream(err) {
 		return s.proxiedTarball(w, r, q)

@@ -71,6 +71,7 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 		w.Header().Set("OCI-Namespace", q.Namespace)
 	}
 	if q.byDigest() {
+		wire.Pulling(r.Context(), src.name, string(q.Digest))
 		return s.proxiedFile(w, r, q, src, "manifests", acceptManifests)
 	}
 	ctx := r.Context()
@@ -92,6 +93,7 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 			ctx, slog.LevelWarn, "manifest not kept by its digest", slog.String("repository", src.name), slog.Any("error", err),
 		)
 	}
+	wire.Pulling(ctx, src.name, string(d.Digest))
 	wire.CacheHead(w, d, time.Now())
 	if d.Cache == "STALE" {
 		w.Header().Set("Warning", `299 - "stale: the upstream registry does not answer"`)

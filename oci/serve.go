@@ -89,6 +89,7 @@ func (s *server) getManifest(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
+	wire.Pulling(r.Context(), q.Name, string(m.digest))
 	head := wire.BlobHead{
 		Digest: m.digest, Size: m.size, Type: m.mediaType, CacheControl: cacheControl(r, q.byDigest()), Whole: true,
 	}

@@ -233,6 +233,7 @@ func blobOf(v *store.Version[Meta], d digest.Digest) store.Blob {
 
 // getFile sends the bytes that were uploaded, never encoded.
 func (s *server) getFile(w http.ResponseWriter, r *http.Request, q Request) error {
+	wire.Pulling(r.Context(), q.Name, releaseOfFile(q))
 	return s.sendFile(w, r, q, func(f *servable) store.Blob { return f.File }, s.proxiedFile)
 }
 

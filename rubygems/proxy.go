@@ -285,6 +285,9 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffi
 		if err != nil {
 			return err
 		}
+		if suffix == suffixGem {
+			wire.Pulling(ctx, name, l.ID)
+		}
 		f, err := s.Up.File(ctx, upstream.FileQuery{
 			Package: name, Version: l.ID, Key: full + suffix, Head: r.Method == http.MethodHead,
 			Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, d), nil },

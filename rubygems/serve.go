@@ -247,6 +247,7 @@ func (s *server) download(w http.ResponseWriter, r *http.Request, q Request) err
 	if q.ID == "" {
 		return s.notHere(w, r, q, suffixGem)
 	}
+	wire.Pulling(r.Context(), q.Name, q.ID)
 	return s.file(w, r, q, suffixGem)
 }
 

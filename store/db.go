@@ -92,7 +92,9 @@ type Store struct {
 	switched atomic.Pointer[string] // reason of the runtime read-only switch; nil = writable
 	damaged  atomic.Pointer[error]  // what bbolt stumbled over; never reset
 	stuck    atomic.Bool            // a transaction could not be ended: the database cannot be closed either
-	orphans  orphanState            // orphans that wait for an operator's decision
+	meters   meters
+	pulls    pulls
+	orphans  orphanState // orphans that wait for an operator's decision
 }
 
 // dbName is the records' file inside the data folder.
@@ -186,6 +188,10 @@ func newStore(f *disk.Folder, db *bolt.DB, was folder, o Options) (*Store, error
 		}
 	}
 	if err := s.loadDamages(context.Background()); err != nil {
+		return nil, err
+	}
+	s.pulls.init()
+	if err := s.loadMeters(context.Background()); err != nil {
 		return nil, err
 	}
 	return s, nil

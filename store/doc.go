@@ -47,6 +47,9 @@
 //	index       kind name index key → the protocol's own rows; name "" is the kind's
 //	stat        "blobs" · "kind" kind · "user" user → counters, changed in the transaction of what they count
 //	damage      digest → what is wrong with the blob's file; nobody is given it until the same bytes come again
+//	use.pulls   kind name version → how often it was fetched and when last; pulls.go has the format
+//	traffic.total  kind source → Traffic since the folder was made
+//	traffic.hour   hour kind source → Traffic of the hour, for 400 days
 //	a.b         other packages' buckets (Tx.Table), "auth.users"
 //
 // # How a publish commits
@@ -91,6 +94,7 @@
 //	inspect.go   pages of the database         guard.go, pages.go    what damage becomes; its check
 //	journalindex.go  entries by package, user  archive.go            old entries
 //	compact.go   the database's size           found.go              files without their records
+//	traffic.go   what clients were answered    pulls.go              what was fetched how often
 //	blob.go      blobs, by digest              stage.go, alias.go    bodies that become blobs
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds

@@ -49,12 +49,17 @@ func (tx *Tx) counted(parts ...string) (c counter, err error) {
 	return c, err
 }
 
-// KindStats counts what one kind holds. Bytes counts each blob once per package that holds it.
+// KindStats counts what one kind holds, and how often it was fetched. Bytes counts each blob once per package that holds
+// it.
 type KindStats struct {
 	Packages int64 `json:"packages"`
 	Versions int64 `json:"versions"`
 	Tags     int64 `json:"tags"`
 	Bytes    int64 `json:"bytes"`
+	// Pulls are since the folder was made, Recent those of the last 30 days, of copies as well; both as they were written
+	// down last. Kinds of copies have none.
+	Pulls  int64 `json:"pulls,omitempty"`
+	Recent int64 `json:"pulls_30d,omitempty"`
 }
 
 // Stats is the store's size at one moment.
@@ -106,7 +111,12 @@ func (st *Stats) readGroups(tx *Tx) error {
 		if c == (counter{}) && !slices.Contains(Kinds(), k) {
 			continue
 		}
-		st.Kinds[k] = KindStats{Packages: c.Packages, Versions: c.Versions, Tags: c.Tags, Bytes: c.Bytes}
+		pulls, err := tx.kindPulls(k)
+		if err != nil {
+			return err
+		}
+		st.Kinds[k] = KindStats{Packages: c.Packages, Versions: c.Versions, Tags: c.Tags, Bytes: c.Bytes,
+			Pulls: pulls.Total, Recent: pulls.Since(30, tx.now)}
 	}
 	for k, v := range tx.scan(bucketStat, prefix(statUser), nil) {
 		var c counter

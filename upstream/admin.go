@@ -13,22 +13,25 @@ import (
 
 // Status is one registry as operators see it.
 type Status struct {
-	Kind     store.Kind `json:"kind"`
-	Name     string     `json:"name"`
-	URL      string     `json:"url"`
-	Offline  bool       `json:"offline"`
-	Open     bool       `json:"open"` // it is not asked at present because it is in trouble, or said so
-	Until    time.Time  `json:"until,omitzero"`
-	Error    string     `json:"error,omitempty"`
-	Requests int64      `json:"requests"`
-	Failures int64      `json:"failures"`
-	Hits     int64      `json:"hits"`
-	Misses   int64      `json:"misses"`
-	Stale    int64      `json:"stale"`
-	Absent   int64      `json:"absent"`
-	Broken   int64      `json:"broken"`
-	Bytes    int64      `json:"bytes"` // fetched
-	Saved    int64      `json:"saved"` // bytes of files that were not fetched again
+	Kind    store.Kind `json:"kind"`
+	Name    string     `json:"name"`
+	URL     string     `json:"url"`
+	Offline bool       `json:"offline"`
+	Open    bool       `json:"open"` // it is not asked at present because it is in trouble, or said so
+	Until   time.Time  `json:"until,omitzero"`
+	Error   string     `json:"error,omitempty"`
+	// Requests are those sent to the upstream, Failures and Broken what became of some of them, since the start.
+	Requests int64 `json:"requests"`
+	Failures int64 `json:"failures"`
+	Broken   int64 `json:"broken"`
+	// What clients were answered since the folder was made: each request is one of Hits, Misses, Stale and Absent.
+	Hits   int64 `json:"hits"`
+	Misses int64 `json:"misses"`
+	Stale  int64 `json:"stale"`
+	Absent int64 `json:"absent"`
+	Sent   int64 `json:"sent"`  // bytes of the answers
+	Bytes  int64 `json:"bytes"` // fetched
+	Saved  int64 `json:"saved"` // bytes that were sent and had not to be fetched
 	// NoUpstream is a source of Copies, documents and files of Kept bytes, that is not configured any more.
 	NoUpstream bool  `json:"no_upstream,omitempty"`
 	Copies     int64 `json:"copies,omitempty"`
@@ -43,10 +46,9 @@ func (r *Registry) Status() (list []Status) {
 			c := &u.Counts
 			st := Status{
 				Kind: k, Name: u.Name(), URL: u.URL(), Offline: r.offline.Load() || u.offline.Load(), Open: open,
-				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Hits: c.Hits.Load(), Misses: c.Misses.Load(),
-				Stale:  c.Stale.Load(),
-				Absent: c.Absent.Load(), Broken: c.Broken.Load(), Bytes: c.Bytes.Load(), Saved: c.Saved.Load(),
+				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Broken: c.Broken.Load(),
 			}
+			st.count(u)
 			if open {
 				st.Until = until
 			}
@@ -57,6 +59,13 @@ func (r *Registry) Status() (list []Status) {
 		}
 	}
 	return list
+}
+
+// count fills in what clients were answered.
+func (st *Status) count(u *Upstream) {
+	t := u.meter.Traffic()
+	st.Hits, st.Misses, st.Stale, st.Absent = t.Hits, t.Misses, t.Stale, t.Absent
+	st.Sent, st.Bytes, st.Saved = t.Sent, t.Fetched, t.Saved()
 }
 
 // Find returns the registries that kind and name select; "" selects all.

@@ -3,6 +3,7 @@ package upstream
 // What operators see of upstreams, and do to them.
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -23,35 +24,81 @@ func (g *rig) statusOf() Status {
 	return list[0]
 }
 
-func TestStatusCountsWhatWasAnswered(t *testing.T) {
+// request is one request of a client: what ask is answered from is counted once, as sent bytes.
+func (g *rig) request(status int, sent int64, ask func(ctx context.Context)) {
+	var a Answer
+	ask(context.WithValue(g.t.Context(), AnswerKey{}, &a))
+	a.Count(status, sent)
+}
+
+func TestStatusCountsRequestsOnce(t *testing.T) {
 	g := newRig(t)
 	g.origin.says("four", "a file")
-	if _, _, err := g.doc("demo"); err != nil { // a miss
-		t.Fatal(err)
-	}
-	if _, _, err := g.doc("demo"); err != nil { // a hit
-		t.Fatal(err)
-	}
-	for range 2 { // a miss and a hit
-		if got, err := g.bytesOf("f", nil); got != "a file" || err != nil {
-			t.Fatalf("%q, %v", got, err)
+	look := func(ctx context.Context) {
+		q := Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute}
+		if _, err := g.set.Document(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+		f, err := g.set.File(ctx, FileQuery{Package: "demo", Key: "f", Find: func(context.Context) (Place, error) {
+			return Place{Upstream: g.set.list[0], Ref: "files/f"}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.read(f); err != nil {
+			t.Fatal(err)
 		}
 	}
+	g.request(200, 6, look) // a miss: both are fetched
+	for _, sent := range []int64{6, 3, 0} {
+		g.request(200, sent, look) // a hit: the whole, a part, a HEAD
+	}
+	g.request(304, 0, look)
 	g.origin.answer(http.NotFound)
-	if _, _, err := g.doc("absent"); !errors.Is(err, store.ErrNotFound) {
-		t.Fatal(err)
+	for range 2 {
+		g.request(404, 20, func(ctx context.Context) {
+			if _, err := g.set.Document(ctx, Query{Package: "no", Key: "doc", Ref: "no"}); !errors.Is(err, store.ErrNotFound) {
+				t.Fatal(err)
+			}
+		})
 	}
 	got := g.statusOf()
 	got.URL = strings.Replace(got.URL, g.origin.URL, "http://origin", 1)
 	want := Status{
-		Kind: store.NPM, Name: "main", URL: "http://origin/registry", Requests: 3, Hits: 2, Misses: 2, Absent: 1,
-		Bytes: got.Bytes, Saved: int64(len("a file")),
+		Kind: store.NPM, Name: "main", URL: "http://origin/registry", Requests: 3, Hits: 4, Misses: 1, Absent: 2,
+		Sent: 15, Bytes: got.Bytes, Saved: max(15-got.Bytes, 0),
 	}
 	if got != want {
 		t.Errorf("the status is\n%+v, want\n%+v", got, want)
 	}
 	if least := int64(len("four") + len("a file")); got.Bytes < least {
 		t.Errorf("%d bytes were fetched, want at least %d", got.Bytes, least)
+	}
+}
+
+func TestWhatIsHereAlreadyMakesNoMiss(t *testing.T) {
+	g := newRig(t)
+	g.origin.says("four", "a file")
+	if _, err := g.bytesOf("f", nil); err != nil {
+		t.Fatal(err)
+	}
+	g.request(200, 40, func(ctx context.Context) {
+		f, err := g.set.File(ctx, FileQuery{Package: "demo", Key: "f.sum", Find: func(context.Context) (Place, error) {
+			return Place{Upstream: g.set.list[0], Ref: "f.sum", Make: func(ctx context.Context) ([]byte, error) {
+				k, err := g.set.Kept(ctx, "demo", "f")
+				if k == nil || err != nil {
+					t.Errorf("the file is not kept: %v", err)
+				}
+				return []byte("made of it"), err
+			}}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	})
+	if got := g.statusOf(); got.Hits != 1 || got.Misses != 0 || got.Sent != 40 {
+		t.Errorf("%d hits, %d misses, %d bytes sent, want 1, 0 and 40", got.Hits, got.Misses, got.Sent)
 	}
 }
 

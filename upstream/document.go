@@ -168,6 +168,7 @@ func (s *Set) instead(ctx context.Context, u *Upstream, others []*Upstream, q Qu
 	}
 	for _, other := range others {
 		if k, err := s.lookup(ctx, s.home(q.Package, other), q.id(other)); err == nil && k != nil {
+			tell(ctx, other, howStale)
 			return s.document(other, k, time.Time{}, "STALE")
 		}
 	}
@@ -223,12 +224,12 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	if have == nil {
 		switch {
 		case now.Before(st.absent):
-			u.Counts.Absent.Add(1)
+			tell(ctx, u, howAbsent)
 			return nil, store.ErrNotFound
 		case s.off(u):
 			return nil, fmt.Errorf("%s %s: %w", s.kind, pkg, s.unasked())
 		}
-		return s.refresh(ctx, u, q, nil)
+		return s.asked(ctx, u, q, nil)
 	}
 	checked := st.checked
 	if have.Fetched.After(checked) {
@@ -237,14 +238,14 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	age := now.Sub(checked)
 	switch {
 	case s.off(u), age < fresh:
-		u.Counts.Hits.Add(1)
+		tell(ctx, u, howHit)
 		return s.document(u, have, checked, "HIT"), nil
 	case age < fresh+stale:
 		s.later(ctx, u, q, have)
-		u.Counts.Stale.Add(1)
+		tell(ctx, u, howStale)
 		return s.document(u, have, checked, "STALE"), nil
 	}
-	d, err := s.refresh(ctx, u, q, have)
+	d, err := s.asked(ctx, u, q, have)
 	switch {
 	case err == nil:
 		return d, nil
@@ -253,8 +254,22 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
-	u.Counts.Stale.Add(1)
+	tell(ctx, u, howStale)
 	return s.document(u, have, checked, "STALE"), nil
+}
+
+// asked is refresh for a client that waits.
+func (s *Set) asked(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+	d, err := s.refresh(ctx, u, q, have)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		tell(ctx, u, howAbsent)
+	case err == nil && d.Cache == "HIT":
+		tell(ctx, u, howHit)
+	case err == nil:
+		tell(ctx, u, howMiss)
+	}
+	return d, err
 }
 
 func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *Document {
@@ -384,7 +399,6 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		return nil, s.absent(u, q)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
-		u.Counts.Hits.Add(1)
 		return s.document(u, have, now, "HIT"), nil
 	case tail && (resp.StatusCode == http.StatusPartialContent ||
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
@@ -393,7 +407,6 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 			q.Tail = false
 			return s.fetchOnce(ctx, u, q, nil)
 		}
-		u.Counts.Misses.Add(1)
 		return s.keep(ctx, u, q, have, resp, body)
 	case resp.StatusCode != http.StatusOK:
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
@@ -405,7 +418,6 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	if err != nil {
 		return nil, err
 	}
-	u.Counts.Misses.Add(1)
 	return s.keep(ctx, u, q, have, resp, body)
 }
 
@@ -413,7 +425,6 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 func (s *Set) absent(u *Upstream, q Query) error {
 	until := s.r.now().Add(cmp.Or(q.Absent, negativeFor))
 	s.with(docID{s.home(q.Package, u), q.id(u)}, func(st *state) { st.absent = until })
-	u.Counts.Absent.Add(1)
 	return fmt.Errorf("%s: %w", u.Name(), store.ErrNotFound)
 }
 
@@ -471,7 +482,6 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 	}
 	now := s.r.now()
 	s.with(docID{s.home(q.Package, u), q.id(u)}, func(st *state) { st.checked, st.absent = now, time.Time{} })
-	u.Counts.Hits.Add(1)
 	return s.document(u, have, now, "HIT"), nil
 }
 

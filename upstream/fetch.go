@@ -553,7 +553,7 @@ func (p *place) pause(d time.Duration) {
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
 	w.timer.Reset(w.idle)
-	w.u.Counts.Bytes.Add(int64(n))
+	w.u.meter.Fetched.Add(int64(n))
 	return n, err
 }
 

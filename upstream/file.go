@@ -85,7 +85,8 @@ type fileID struct{ pkg, key string }
 
 // File answers q; see the package comment. ErrNotFound, ErrUnavailable, ErrOffline, ErrDenied, and what Find says.
 func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
-	if _, err := s.chain(ctx, q.Package); err != nil {
+	chain, err := s.chain(ctx, q.Package)
+	if err != nil {
 		return nil, err
 	}
 	if s.Gated() {
@@ -99,14 +100,15 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	}
 	have := s.sound(k)
 	if have != nil && !s.due(q, have) {
-		return s.kept(pkg, q.Key, have), nil
+		return s.kept(ctx, pkg, q.Key, have), nil
 	}
 	if s.Offline() && !q.Local {
 		return nil, s.lost(k, s.missed(q))
 	}
-	id, absent := q.absence(), false
-	s.with(id, func(st *state) { absent = s.r.now().Before(st.absent) })
-	if absent && have == nil {
+	id, gone := q.absence(), false
+	s.with(id, func(st *state) { gone = s.r.now().Before(st.absent) })
+	if gone && have == nil {
+		tell(ctx, chain[0], howAbsent)
 		return nil, fmt.Errorf("%s %s %s: %w", s.kind, q.Package, q.Key, store.ErrNotFound)
 	}
 	var f *File
@@ -119,10 +121,11 @@ func (s *Set) File(ctx context.Context, q FileQuery) (*File, error) {
 	case err != nil && have != nil && ctx.Err() == nil:
 		// It is asked for again in a moment; until then what is here was right once.
 		s.with(id, func(st *state) { st.checked = s.r.now().Add(retrySoon - q.Fresh) })
-		f = s.kept(pkg, q.Key, have)
+		f = s.kept(ctx, pkg, q.Key, have)
 		f.Cache = "STALE"
 		return f, nil
 	case errors.Is(err, store.ErrNotFound):
+		tell(ctx, chain[0], howAbsent)
 		s.with(id, func(st *state) { st.absent = s.r.now().Add(cmp.Or(q.Absent, negativeFor)) })
 	case errors.Is(err, ErrOffline):
 		err = s.missed(q)
@@ -164,6 +167,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	if flying {
 		return s.join(ctx, q)
 	}
+	client := ctx
 	ctx, done := s.r.detach(ctx)
 	defer done()
 	ctx = withBudget(ctx, Budget)
@@ -175,6 +179,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	tell(client, p.Upstream, howMiss)
 	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest()}
 	f.Modified, _ = http.ParseTime(resp.Header.Get("Last-Modified")) // zero when the upstream did not say
 	return f, nil
@@ -240,15 +245,14 @@ func (s *Set) Kept(ctx context.Context, name, key string) (*File, error) {
 	if err != nil || s.sound(k) == nil {
 		return nil, err
 	}
-	return s.kept(pkg, key, k), nil
+	return s.kept(ctx, pkg, key, k), nil
 }
 
 // kept counts the use of a file that is here, in the package of records pkg.
-func (s *Set) kept(pkg, key string, k *kept) *File {
+func (s *Set) kept(ctx context.Context, pkg, key string, k *kept) *File {
 	s.r.uses.touch(useKey{s.kind, pkg, key}, k.blob.Size)
 	if u := s.sources[k.Upstream]; u != nil {
-		u.Counts.Hits.Add(1)
-		u.Counts.Saved.Add(k.blob.Size)
+		tell(ctx, u, howHit)
 	}
 	modified, _ := http.ParseTime(k.entry.Modified) // zero when the upstream did not say
 	return &File{

@@ -27,6 +27,8 @@ type flight struct {
 	done  func()
 	place Place
 	have  *kept // of a file that changes
+	// answer is what had to be asked for it.
+	answer Answer
 
 	mu      sync.Mutex    // guards what follows
 	wake    chan struct{} // closed and replaced at every change
@@ -64,6 +66,7 @@ func (s *Set) join(ctx context.Context, q FileQuery) (*File, error) {
 	if f == nil {
 		f = &flight{s: s, id: id, wake: make(chan struct{}), total: -1}
 		f.ctx, f.done = s.r.detach(ctx)
+		f.ctx = context.WithValue(f.ctx, AnswerKey{}, &f.answer)
 		s.flights[id] = f
 		go f.run(q)
 	}
@@ -86,6 +89,11 @@ func (f *flight) file(ctx context.Context) (*File, error) {
 	out.Modified, _ = http.ParseTime(f.mod) // zero when the upstream did not say
 	ended, err := f.ended, f.err
 	f.mu.Unlock()
+	if err == nil || errors.Is(err, errRoom) {
+		tell(ctx, f.place.Upstream, howHit) // unless more is noted, it was made of what is here
+		u, how := f.answer.said()
+		tell(ctx, u, how)
+	}
 	if !ended {
 		out.flight, out.Digest = f, f.place.digest()
 		return out, nil
@@ -372,7 +380,9 @@ func (t *transfer) open() error {
 	if err != nil {
 		return err
 	}
-	u.Counts.Misses.Add(1)
+	if t.place.Make == nil {
+		tell(t.f.ctx, u, howMiss)
+	}
 	if t.begun() && t.total != t.f.total {
 		return u.unavailable(errors.New("the file has another size than before"), 0)
 	}

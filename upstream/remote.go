@@ -46,15 +46,13 @@ type Upstream struct {
 	log     *slog.Logger
 
 	Counts Counts
+	meter  *store.Meter // what clients were answered from it
 }
 
-// Counts are what metrics show of one upstream.
+// Counts are what metrics show of one upstream since the start.
 type Counts struct {
-	Requests, Failures          atomic.Int64 // asked of the upstream
-	Bytes                       atomic.Int64 // fetched
-	Hits, Misses, Stale, Absent atomic.Int64 // answered from what is kept, after asking, although old, as not existing
-	Saved                       atomic.Int64 // bytes of files that were not fetched again
-	Broken                      atomic.Int64 // files whose sums were wrong
+	Requests, Failures atomic.Int64 // asked of the upstream
+	Broken             atomic.Int64 // files whose sums were wrong
 }
 
 // newUpstream builds the client of c.
@@ -71,7 +69,7 @@ func newUpstream(c Config, o Options) (*Upstream, error) {
 		return nil, fmt.Errorf("upstream %s: %w", c.Name, err)
 	}
 	c.URL = base.String()
-	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, now: o.Now,
+	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, now: o.Now, meter: &store.Meter{},
 		docs: newLane(c.Connections.Documents), files: newLane(c.Connections.Files)}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)

@@ -91,12 +91,12 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 }
 
 // detach returns a context with ctx's values that ends with the registry, not with ctx, and that has a share of the
-// memory of its own. done must be called.
+// memory of its own; what it is answered from is nobody's answer. done must be called.
 func (r *Registry) detach(ctx context.Context) (detached context.Context, done func()) {
 	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(r.life, cancel)
 	share := budget.From(ctx).Another()
-	detached = budget.With(detached, share)
+	detached = context.WithValue(budget.With(detached, share), AnswerKey{}, (*Answer)(nil))
 	end := func() {
 		stop()
 		cancel()

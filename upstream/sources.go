@@ -269,7 +269,7 @@ func (r *Registry) assign(k store.Kind, of sources) {
 	}
 	set.everyone = append(slices.Clone(set.list), set.gone...)
 	for _, u := range set.everyone {
-		set.sources[u.key] = u
+		set.sources[u.key], u.meter = u, r.store.Meter(k, u.key)
 	}
 }
 
@@ -586,9 +586,11 @@ func (r *Registry) Orphans(ctx context.Context) (list []Status, err error) {
 		}
 		for _, u := range set.gone {
 			if copies[u.key] > 0 {
-				list = append(list, Status{
+				st := Status{
 					Kind: k, Name: u.Name(), URL: u.URL(), Offline: true, NoUpstream: true, Copies: copies[u.key], Kept: size[u.key],
-				})
+				}
+				st.count(u)
+				list = append(list, st)
 			}
 		}
 	}

@@ -237,10 +237,12 @@ func (a *app) sayStats(stats store.Stats) error {
 		n := stats.Kinds[k]
 		rows = append(rows, []string{
 			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10),
-			bytesText(n.Bytes),
+			bytesText(n.Bytes), strconv.FormatInt(stats.Kinds[k.CachedFiles()].Packages, 10),
+			bytesText(stats.Kinds[k.CachedFiles()].Bytes), strconv.FormatInt(n.Pulls, 10),
 		})
 	}
-	if err := a.table([]string{"KIND", "PACKAGES", "VERSIONS", "TAGS", "SIZE"}, rows); err != nil {
+	head := []string{"KIND", "PACKAGES", "VERSIONS", "TAGS", "SIZE", "COPIED", "COPIES", "PULLS"}
+	if err := a.table(head, rows); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout)

@@ -52,12 +52,13 @@ func (a *app) upstreamList() *cobra.Command {
 			var rows [][]string
 			for _, u := range list.Upstreams {
 				rows = append(rows, []string{
-					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits+u.Stale, 10),
-					strconv.FormatInt(u.Misses, 10),
+					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits, 10),
+					strconv.FormatInt(u.Misses, 10), strconv.FormatInt(u.Stale, 10),
 					bytesText(u.Bytes), bytesText(u.Saved),
 				})
 			}
-			if err := a.table([]string{"KIND", "NAME", "URL", "STATE", "HITS", "MISSES", "FETCHED", "SAVED"}, rows); err != nil {
+			err := a.table([]string{"KIND", "NAME", "URL", "STATE", "HITS", "MISSES", "STALE", "FETCHED", "SAVED"}, rows)
+			if err != nil {
 				return err
 			}
 			return a.say("%s of files are kept", bytesText(list.Cached))

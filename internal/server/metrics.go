@@ -265,6 +265,7 @@ type upstreamCollector struct {
 	requests *prometheus.Desc
 	failures *prometheus.Desc
 	bytes    *prometheus.Desc
+	sent     *prometheus.Desc
 	saved    *prometheus.Desc
 	open     *prometheus.Desc
 }
@@ -274,18 +275,21 @@ func newUpstreamCollector(r *upstream.Registry) *upstreamCollector {
 		return prometheus.NewDesc(name, help, append([]string{"kind", "upstream"}, more...), nil)
 	}
 	return &upstreamCollector{remote: r,
-		answers:  desc("larder_upstream_answers_total", "Answers from upstreams' copies, by how they were come by.", "cache"),
+		answers: desc("larder_upstream_answers_total",
+			"Requests answered from an upstream or its copies, by how; since the data folder was made.", "cache"),
 		requests: desc("larder_upstream_requests_total", "Requests sent to upstreams."),
 		failures: desc("larder_upstream_failures_total", "What could not be got from upstreams, retries included."),
-		bytes:    desc("larder_upstream_bytes_total", "Bytes fetched from upstreams."),
-		saved:    desc("larder_upstream_saved_bytes_total", "Bytes of files that were kept and not fetched again."),
-		open:     desc("larder_upstream_open", "1 while the upstream is not asked because it is in trouble, else 0."),
+		bytes:    desc("larder_upstream_bytes_total", "Bytes fetched from upstreams, since the data folder was made."),
+		sent: desc("larder_upstream_sent_bytes_total",
+			"Bytes sent of what is an upstream's, since the data folder was made."),
+		saved: desc("larder_upstream_saved_bytes", "Bytes that were sent and had not to be fetched."),
+		open:  desc("larder_upstream_open", "1 while the upstream is not asked because it is in trouble, else 0."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *upstreamCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.answers, c.requests, c.failures, c.bytes, c.saved, c.open} {
+	for _, d := range []*prometheus.Desc{c.answers, c.requests, c.failures, c.bytes, c.sent, c.saved, c.open} {
 		ch <- d
 	}
 }
@@ -304,7 +308,8 @@ func (c *upstreamCollector) Collect(ch chan<- prometheus.Metric) {
 		count(c.requests, u.Requests)
 		count(c.failures, u.Failures)
 		count(c.bytes, u.Bytes)
-		count(c.saved, u.Saved)
+		count(c.sent, u.Sent)
+		ch <- prometheus.MustNewConstMetric(c.saved, prometheus.GaugeValue, float64(u.Saved), string(u.Kind), u.Name)
 		open := 0.0
 		if u.Open {
 			open = 1

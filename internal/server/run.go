@@ -130,7 +130,7 @@ func (s *Server) stop(r *running) error {
 		s.remote.Close()
 		err = errors.Join(err, s.remote.Flush(flush))
 	}
-	err = errors.Join(err, s.store.Close())
+	err = errors.Join(err, s.store.FlushUse(flush), s.store.Close())
 	if err == nil {
 		s.log.LogAttrs(context.Background(), slog.LevelInfo, "stopped cleanly")
 	}

@@ -42,6 +42,7 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		{Name: "last-use", Every: time.Minute, Run: s.auth.Flush},
 		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
 		{Name: "journal", Every: 24 * time.Hour, Run: s.archiveJournal},
+		{Name: "use", Every: store.UseEvery, Run: s.store.FlushUse},
 		{Name: "journal-index", Every: 10 * time.Second, Run: s.store.IndexJournal},
 	}
 	if s.remote != nil {

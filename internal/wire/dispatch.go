@@ -90,6 +90,7 @@ func (e Endpoint[R]) Handler(d Deps) http.Handler {
 	if d.Store != nil && e.Kind != "" {
 		h.repo = store.NewRepo[struct{}](d.Store, e.Kind)
 		h.known = store.NewMemo[struct{}, bool](d.Store, e.Kind)
+		h.use = use{e.Kind, d.Store, d.Store.Meter(e.Kind, "")}
 	}
 	for i := range e.Routes {
 		r := &e.Routes[i]
@@ -121,6 +122,7 @@ type dispatcher[R any] struct {
 	ops   map[string]int // index of the last route of an operation
 	repo  *store.Repo[struct{}]
 	known *store.Memo[struct{}, bool] // whether a package is here
+	use   use
 }
 
 func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -129,6 +131,7 @@ func (h *dispatcher[R]) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Without a Middleware around it, as in a protocol's own tests.
 		x, w, r = enter(w, r, requestID(r), h.clientAddr(r), -1)
 	}
+	x.tally.use = &h.use
 	f := Failure{}
 	if err := h.serve(w, r, x, &f); err != nil {
 		f.Err = err

@@ -7,6 +7,7 @@
 //	Endpoint    parse → authenticate → resolve → authorize → serve, on error Fail    dispatch.go, credentials.go
 //	            and no change for a page of another site                             crosssite.go
 //	Serve…      blobs with ranges and sendfile, documents with encodings, JSON       blob.go, document.go, json.go
+//	Pulling     what a request is counted as                                         use.go
 //	Base        the address clients use, and whose headers about it count            base.go, forwarded.go
 //
 // A protocol package brings a pure grammar, a table of operations and one function that writes its error bodies;

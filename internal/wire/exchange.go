@@ -17,6 +17,7 @@ import (
 	"larder/auth"
 	"larder/internal/budget"
 	"larder/store"
+	"larder/upstream"
 )
 
 // sliceBytes is how much of an answer one write deadline covers. With the default Stall of a minute a client must take
@@ -56,12 +57,13 @@ type exchange struct {
 	body    body
 	share   budget.Share // of the server's memory
 	notices []string     // see Notice
+	tally   tally        // what it is counted as
 }
 
 type exchangeKey struct{}
 
-// Value finds the exchange itself under exchangeKey, its share of the memory, who acts once that is settled, and all
-// else in the context below.
+// Value finds the exchange itself under exchangeKey, its share of the memory, what it is answered from, who acts once
+// that is settled, and all else in the context below.
 func (x *exchange) Value(key any) any {
 	switch key.(type) {
 	case exchangeKey:
@@ -70,6 +72,8 @@ func (x *exchange) Value(key any) any {
 		return &x.share
 	case store.NoteKey:
 		return strings.Join(x.notices, " ")
+	case upstream.AnswerKey:
+		return &x.tally.from
 	case store.ActorKey:
 		if x.admitted {
 			return store.Actor{User: x.identity.User, Token: x.identity.TokenID, Addr: x.addrText, Agent: x.agent}

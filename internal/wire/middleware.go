@@ -130,6 +130,10 @@ func (e *Middleware) record(x *exchange, r *http.Request, start time.Time) {
 	if o.Status == 0 {
 		o.Status = http.StatusOK
 	}
+	if r.Method == http.MethodHead {
+		o.Out = 0 // what handlers write stays here
+	}
+	x.tally.count(r, x.w.Header(), o.Status, o.Out)
 	if e.Observe != nil {
 		e.Observe(o)
 	}
