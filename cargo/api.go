@@ -1,13 +1,15 @@
 package cargo
 
-// This file shows crates and versions as JSON, in the shapes that tools know from the public registry. Larder counts no
-// downloads of crates: those fields are there and zero.
+// This file shows crates and versions as JSON, in the shapes that tools know from the public registry. Downloads
+// are counted in the document of a crate and its versions; in the others those fields are zero.
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"net/http"
 	"slices"
+	"time"
 
 	"larder/cargo/names"
 	"larder/internal/registry"
@@ -46,7 +48,7 @@ type versionEntry struct {
 	ReadmePath    string              `json:"readme_path"`
 	Created       string              `json:"created_at"`
 	Updated       string              `json:"updated_at"`
-	Downloads     int                 `json:"downloads"`
+	Downloads     int64               `json:"downloads"`
 	Features      map[string][]string `json:"features"`
 	Yanked        bool                `json:"yanked"`
 	YankMessage   *string             `json:"yank_message"`
@@ -137,7 +139,16 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form string) error {
-	doc, err := s.document(r.Context(), name, form, s.renderCrate)
+	all, of, err := s.Store.Pulls(r.Context(), store.Cargo, names.Key(name))
+	if err != nil {
+		return err
+	}
+	recent := all.Since(store.PullDays, time.Now())
+	// A pull changes no package, so the counts are part of what the document is kept under.
+	counted := fmt.Sprintf("%s\x00%d %d", form, all.Total, recent)
+	doc, err := s.document(r.Context(), name, counted, func(ctx context.Context, name, _ string) (store.Rendered, error) {
+		return s.renderCrate(ctx, name, form, downloads{all.Total, recent, of})
+	})
 	if s.TryUpstream(err) {
 		return s.proxiedAPI(w, r, Request{Name: name}, form)
 	}
@@ -147,8 +158,14 @@ func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form st
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
+// downloads are how often a crate was fetched: since ever, in the last 90 days, and by version.
+type downloads struct {
+	total, recent int64
+	of            map[string]store.Pulls
+}
+
 // renderCrate makes the document of a crate, or of its versions alone.
-func (s *server) renderCrate(ctx context.Context, name, form string) (store.Rendered, error) {
+func (s *server) renderCrate(ctx context.Context, name, form string, n downloads) (store.Rendered, error) {
 	var pkg store.Package
 	var sum summary
 	var rows []row
@@ -185,12 +202,15 @@ func (s *server) renderCrate(ctx context.Context, name, form string) (store.Rend
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		list = append(list, s.versionOf(versions[rows[i].ID], line))
+		entry := s.versionOf(versions[rows[i].ID], line)
+		entry.Downloads = n.of[rows[i].ID].Total
+		list = append(list, entry)
 	}
 	if form == formVersions {
 		return rendered(map[string]any{"versions": list, "meta": map[string]any{"total": len(list), "next_page": nil}})
 	}
 	h := s.hitOf(sum)
+	h.Downloads, h.RecentDownloads = n.total, n.recent
 	h.NumVersions, h.Created, h.Updated = len(list), stamp(pkg.Created), stamp(pkg.Updated)
 	for _, v := range list {
 		h.Versions = append(h.Versions, v.ID)

@@ -218,8 +218,8 @@ type hit struct {
 	Yanked          bool              `json:"yanked"`
 	Created         string            `json:"created_at"`
 	Updated         string            `json:"updated_at"`
-	Downloads       int               `json:"downloads"`
-	RecentDownloads int               `json:"recent_downloads"`
+	Downloads       int64             `json:"downloads"`
+	RecentDownloads int64             `json:"recent_downloads"`
 	Homepage        *string           `json:"homepage"`
 	Documentation   *string           `json:"documentation"`
 	Repository      *string           `json:"repository"`

@@ -60,6 +60,35 @@ func TestIndexIsRevalidated(t *testing.T) {
 }
 
 // TestDownloadsAreThePublishedBytes: never encoded, without a redirect, and to be cached for a year.
+// TestDownloadsAreCountedOnce: a HEAD and a 304 are none, and of a crate in parts the part with its first byte is one.
+func TestDownloadsAreCountedOnce(t *testing.T) {
+	g := newRig(t)
+	r := newRelease("demo", "1.0.0")
+	g.Want(g.put("ada", r), 200, "")
+	g.Want(g.Do("GET", "/api/v1/crates/demo", nil), 200, `"downloads":0`)
+	path := "/api/v1/crates/demo/1.0.0/download"
+	etag := g.Want(g.Do("GET", path, nil), 200, "").Header.Get("ETag")
+	g.Want(g.Do("HEAD", path, nil), 200, "")
+	g.Want(g.Do("GET", path, nil, wiretest.Header("If-None-Match", etag)), 304, "")
+	for _, part := range []string{"bytes=0-3", "bytes=4-7", "bytes=8-"} {
+		g.Want(g.Do("GET", path, nil, wiretest.Header("Range", part)), 206, "")
+	}
+	g.Want(g.Do("GET", "/api/v1/crates/demo/9.0.0/download", nil), 404, "")
+	var got struct {
+		Crate struct {
+			Downloads int `json:"downloads"`
+			Recent    int `json:"recent_downloads"`
+		} `json:"crate"`
+		Versions []struct {
+			Downloads int `json:"downloads"`
+		} `json:"versions"`
+	}
+	g.Do("GET", "/api/v1/crates/demo", nil).Decode(t, &got)
+	if got.Crate.Downloads != 2 || got.Crate.Recent != 2 || len(got.Versions) != 1 || got.Versions[0].Downloads != 2 {
+		t.Errorf("the crate says %+v, want 2 downloads everywhere", got)
+	}
+}
+
 func TestDownloadsAreThePublishedBytes(t *testing.T) {
 	g := newRig(t)
 	small, large := newRelease("demo", "1.0.0"), newRelease("demo", "2.0.0+b.1")
