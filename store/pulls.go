@@ -218,8 +218,8 @@ func (p *Pulls) add(day int64, n pulled) {
 	}
 }
 
-// Pulls counts the pulls of a package, those of deleted versions included, and of each version. What is not written down
-// yet is counted.
+// Pulls counts the pulls of a package, those of deleted versions included, and of each version. What is not written
+// down yet is counted.
 func (s *Store) Pulls(ctx context.Context, k Kind, name string) (all Pulls, of map[string]Pulls, err error) {
 	of = map[string]Pulls{}
 	err = s.View(ctx, func(tx *Tx) error {

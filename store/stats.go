@@ -49,8 +49,8 @@ func (tx *Tx) counted(parts ...string) (c counter, err error) {
 	return c, err
 }
 
-// KindStats counts what one kind holds, and how often it was fetched. Bytes counts each blob once per package that holds
-// it.
+// KindStats counts what one kind holds, and how often it was fetched. Bytes counts each blob once per package that
+// holds it.
 type KindStats struct {
 	Packages int64 `json:"packages"`
 	Versions int64 `json:"versions"`
