@@ -149,8 +149,9 @@ func (s *server) first(ctx context.Context, name string) (src source, ok bool, e
 	return src, ok, nil
 }
 
-// isProbe reports whether a request asks if what is to be pushed is here already: a HEAD for a name that no upstream has
-// or that none answers for, by somebody who may create it. An upstream in trouble must not keep a push from beginning.
+// isProbe reports whether a request asks if what is to be pushed is here already: a HEAD for a name that no upstream
+// has or that none answers for, by somebody who may create it. An upstream in trouble must not keep a push from
+// beginning.
 func (s *server) isProbe(r *http.Request, q Request) (bool, error) {
 	ctx := r.Context()
 	if r.Method != http.MethodHead || !q.guessed || s.May(ctx, auth.Create, q.Asked) != nil {

@@ -43,9 +43,12 @@ func (e *Refused) Public() string {
 	case e.sent:
 		return fmt.Sprintf("%s answered %d to a request with its credentials; they do not give access to this. Set "+
 			"others, or `forbidden: absent` if it answers so for what it does not have.", name, e.status.code)
+	case e.kept && e.kind == store.OCI:
+		return fmt.Sprintf("%s answered %d to a request without credentials: it did not ask for those that are set for "+
+			"it, or its tokens come from a host that `realms` does not name.", name, e.status.code)
 	case e.kept:
 		return fmt.Sprintf("%s answered %d to a request without credentials: those that are set for it are not sent to "+
-			"this address; name it in `paths`, or the host of its tokens in `realms`.", name, e.status.code)
+			"this address; name it in `paths`.", name, e.status.code)
 	}
 	return fmt.Sprintf("%s answered %d to a request without credentials; set user and password, or token, for it, or "+
 		"`forbidden: absent` if it answers so for what it does not have.", name, e.status.code)

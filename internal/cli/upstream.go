@@ -174,7 +174,8 @@ func (a *app) upstreamPurge() *cobra.Command {
 }
 
 func (a *app) upstreamMisses() *cobra.Command {
-	cmd := &cobra.Command{Use: "misses", Short: "List what was asked for offline and was not there, and what upstreams refused", Args: exactly()}
+	cmd := &cobra.Command{Use: "misses", Short: "List what was missing offline, and what upstreams refused",
+		Args: exactly()}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	clear := cmd.Flags().Bool("clear", false, "forget the list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -140,8 +140,8 @@ func remoteFields() []field[Upstream] {
 		{name: "forbidden", help: "`absent` takes its 401 and 403 for \"there is no such thing\", as buckets and private " +
 			"repositories mean it; the next upstream is asked. Default: they are refusals, and answered 403.",
 			at: func(u *Upstream) any { return &u.Forbidden }},
-		{name: "optional", help: "Lets the next upstream answer while it is in trouble. Whoever can disturb it decides then " +
-			"where a name comes from.",
+		{name: "optional", help: "Lets the next upstream answer while it is in trouble. Whoever can disturb it decides " +
+			"then where a name comes from.",
 			at: func(u *Upstream) any { return &u.Optional }},
 		{name: "private", help: "Allows it to be on an address that is not public.",
 			at: func(u *Upstream) any { return &u.Private }},
