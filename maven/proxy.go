@@ -85,7 +85,8 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	return all[0], nil
 }
 
-// verify compares a file with what the upstream says of it: in the answer's header, else in the file's .sha1.
+// verify compares a file with what the upstream says of it: in the answer's header, else in the first
+// checksum that is beside it.
 func (s *server) verify(q Request) func(
 	ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string,
 ) error {
@@ -95,29 +96,45 @@ func (s *server) verify(q Request) func(
 				return compare(alg, want, sum)
 			}
 		}
-		ask := upstream.Query{
-			Package: q.Name, Key: "sum " + q.Path, Ref: remoteRef(q.Path) + ".sha1", Fresh: time.Hour, Limit: 4096,
+		for _, alg := range []string{"sha1", "md5", "sha256"} {
+			want, err := s.neighbour(ctx, u, q, alg)
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, upstream.ErrRefused) {
+				continue // buckets refuse what they do not have
+			}
+			if err != nil {
+				return err
+			}
+			return compare(alg, want, sum)
 		}
-		if !q.final() {
-			ask.Fresh, ask.Stale = -1, -1 // it has changed with the file
-		}
-		d, err := s.Up.DocumentFrom(ctx, u, ask)
-		if errors.Is(err, store.ErrNotFound) || errors.Is(err, upstream.ErrRefused) {
-			return nil // not every repository has checksums, and buckets refuse what they do not have
-		}
-		if err != nil {
-			return err
-		}
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return err
-		}
-		want := checksum.Parse(string(body), "sha1")
-		if want == "" {
-			return fmt.Errorf("%w: its .sha1 holds no checksum", upstream.ErrBroken)
-		}
-		return compare("sha1", want, sum)
+		return nil // not every repository has checksums
 	}
+}
+
+// neighbour is the checksum that the upstream has beside a file. ErrNotFound.
+func (s *server) neighbour(ctx context.Context, u *upstream.Upstream, q Request, alg string) (string, error) {
+	key := "sum " + q.Path
+	if alg != "sha1" {
+		key += "." + alg
+	}
+	ask := upstream.Query{
+		Package: q.Name, Key: key, Ref: remoteRef(q.Path) + "." + alg, Fresh: time.Hour, Limit: 4096,
+	}
+	if !q.final() {
+		ask.Fresh, ask.Stale = -1, -1 // it has changed with the file
+	}
+	d, err := s.Up.DocumentFrom(ctx, u, ask)
+	if err != nil {
+		return "", err
+	}
+	body, err := d.Bytes(ctx)
+	if err != nil {
+		return "", err
+	}
+	want := checksum.Parse(string(body), alg)
+	if want == "" {
+		return "", fmt.Errorf("%w: its .%s holds no checksum", upstream.ErrBroken, alg)
+	}
+	return want, nil
 }
 
 func compare(alg, want string, sum func(string) string) error {

@@ -461,3 +461,16 @@ func TestPlainSnapshotIsAFile(t *testing.T) {
 	later(func() { status, body = 200, "other bytes" })
 	want("when it has changed", "other bytes", 2)
 }
+
+// TestFileIsComparedWithTheChecksumThereIs: an upstream may have no .sha1 but another checksum.
+func TestFileIsComparedWithTheChecksumThereIs(t *testing.T) {
+	path := lib + "1.0/lib-1.0.jar"
+	for _, alg := range []string{"sha1", "md5", "sha256"} {
+		wrong := static(t, map[string]string{path: "a jar", path + "." + alg: sumsText("another")[alg]})
+		g := cacheOf(t, upstream.Options{Upstreams: upstreams(wrong.URL)})
+		g.Want(g.Do("GET", path, nil), 503, "")
+		right := static(t, map[string]string{path: "a jar", path + "." + alg: sumsText("a jar")[alg]})
+		g = cacheOf(t, upstream.Options{Upstreams: upstreams(right.URL)})
+		g.Want(g.Do("GET", path, nil), 200, "a jar")
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"larder/store"
 )
@@ -35,7 +34,7 @@ func (s *Set) Documents(ctx context.Context, q Query, also ...string) (all []*Do
 			}
 		case errors.Is(err, store.ErrNotFound):
 		case s.wasAbsent(u, q):
-		case len(all) > 0 && isRefusal(err):
+		case len(all) > 0 && errors.Is(err, ErrRefused):
 			// What it does not show cannot be fetched from it either.
 		case len(all) > 0:
 			return nil, err
@@ -75,10 +74,4 @@ func (s *Set) without(
 		return nil, trouble
 	}
 	return all, nil
-}
-
-// isRefusal reports whether an upstream refused to say anything of what it was asked for.
-func isRefusal(err error) bool {
-	var status *statusError
-	return errors.As(err, &status) && (status.code == http.StatusUnauthorized || status.code == http.StatusForbidden)
 }

@@ -3,11 +3,13 @@ package markup
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf16"
 )
 
 // Limits: elements within elements, and elements, texts and comments of a POM and of metadata.
@@ -26,7 +28,7 @@ var (
 // Decode reads a document into v. Entities other than XML's own are an error, so none can grow; the root must be
 // called as said.
 func Decode(text []byte, rootName string, tokens int, v any) error {
-	raw := xml.NewDecoder(bytes.NewReader(text))
+	raw := xml.NewDecoder(bytes.NewReader(toUTF8(text)))
 	raw.CharsetReader = charset
 	d := xml.NewTokenDecoder(&limited{raw: raw, left: tokens})
 	for {
@@ -70,12 +72,31 @@ func (l *limited) Token() (xml.Token, error) {
 	return t, err
 }
 
+// toUTF8 is the document in UTF-8 when its first bytes say that it is in UTF-16: with a mark of the byte order, or
+// without one before the first "<".
+func toUTF8(text []byte) []byte {
+	var order binary.ByteOrder
+	switch {
+	case bytes.HasPrefix(text, []byte{0xfe, 0xff}), bytes.HasPrefix(text, []byte{0, '<'}):
+		order = binary.BigEndian
+	case bytes.HasPrefix(text, []byte{0xff, 0xfe}), bytes.HasPrefix(text, []byte{'<', 0}):
+		order = binary.LittleEndian
+	default:
+		return text
+	}
+	units := make([]uint16, 0, len(text)/2)
+	for i := 0; i+1 < len(text); i += 2 {
+		units = append(units, order.Uint16(text[i:]))
+	}
+	return []byte(strings.TrimPrefix(string(utf16.Decode(units)), "\ufeff"))
+}
+
 // charset reads the encodings old POMs are written in, beside UTF-8.
 func charset(label string, in io.Reader) (io.Reader, error) {
 	switch strings.ToLower(label) {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-		return in, nil
-	case "iso-8859-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
+	case "utf-8", "utf8", "us-ascii", "ascii", "utf-16", "utf-16le", "utf-16be":
+		return in, nil // Decode has made UTF-8 of it
+	case "iso-8859-1", "iso8859-1", "iso_8859-1", "latin-1", "latin1", "iso-8859-15", "windows-1252", "cp1252":
 		b, err := io.ReadAll(in)
 		if err != nil {
 			return nil, err

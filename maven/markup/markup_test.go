@@ -3,9 +3,11 @@ package markup
 // Reading the XML of strangers.
 
 import (
+	"encoding/binary"
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 type document struct {
@@ -44,6 +46,30 @@ func TestText(t *testing.T) {
 	for n, want := range map[int]string{0: "", 1: "J", 2: "J", 3: "Jö", 9: "Jörg"} {
 		if got := Clip("Jörg", n); got != want {
 			t.Errorf("%d: %q", n, got)
+		}
+	}
+}
+
+// TestDocumentsInOtherEncodingsAreRead: Java reads UTF-16 with and without a mark of the byte order.
+func TestDocumentsInOtherEncodingsAreRead(t *testing.T) {
+	const text = `<?xml version="1.0" encoding="UTF-16"?><a><b>ü</b></a>`
+	var little, big []byte
+	for _, u := range utf16.Encode([]rune(text)) {
+		little, big = binary.LittleEndian.AppendUint16(little, u), binary.BigEndian.AppendUint16(big, u)
+	}
+	for name, doc := range map[string][]byte{
+		"UTF-16LE":               little,
+		"UTF-16BE":               big,
+		"UTF-16LE with its mark": append([]byte{0xff, 0xfe}, little...),
+		"UTF-16BE with its mark": append([]byte{0xfe, 0xff}, big...),
+		"ISO-8859-1":             []byte("<?xml version='1.0' encoding='ISO-8859-1'?><a><b>\xfc</b></a>"),
+		"UTF-8 with its mark":    []byte("\ufeff<?xml version='1.0' encoding='UTF-8'?><a><b>\u00fc</b></a>"),
+	} {
+		var v struct {
+			B Text `xml:"b"`
+		}
+		if err := Decode(doc, "a", 100, &v); err != nil || v.B != "\u00fc" {
+			t.Errorf("%s: read %q, %v, want \u00fc", name, v.B, err)
 		}
 	}
 }
