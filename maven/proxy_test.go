@@ -349,6 +349,12 @@ func TestMetadataWaitsForAnUpstreamInTrouble(t *testing.T) {
 				t.Errorf("%s of two upstreams is in trouble: %v", name, a)
 			}
 		}
+		list := upstreams(order...)
+		for i := range list {
+			list[i].Optional = true
+		}
+		g = cacheOf(t, upstream.Options{Upstreams: list})
+		g.wantVersions("com.acme:lib", "2.0")
 	}
 }
 

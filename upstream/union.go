@@ -21,7 +21,7 @@ func (s *Set) Documents(ctx context.Context, q Query, also ...string) (all []*Do
 	if err != nil {
 		return nil, err
 	}
-	missing := error(nil)
+	var missing, trouble error
 	for i, u := range chain {
 		d, err := s.from(ctx, u, q)
 		switch {
@@ -34,6 +34,8 @@ func (s *Set) Documents(ctx context.Context, q Query, also ...string) (all []*Do
 			}
 		case errors.Is(err, store.ErrNotFound):
 		case s.wasAbsent(u, q):
+		case u.conf.Optional && errors.Is(err, ErrUnavailable):
+			trouble = err
 		case len(all) > 0 && errors.Is(err, ErrRefused):
 			// What it does not show cannot be fetched from it either.
 		case len(all) > 0:
@@ -45,6 +47,8 @@ func (s *Set) Documents(ctx context.Context, q Query, also ...string) (all []*Do
 	switch {
 	case len(all) > 0:
 		return all, nil
+	case trouble != nil:
+		return nil, trouble
 	case missing != nil:
 		return nil, s.missedDocument(q, missing)
 	}
