@@ -45,7 +45,7 @@ type Config struct {
 	Proxy         string
 
 	// Connections bound the requests under way, 0: 16 each. A document waits for no file and no file for a document. Over
-	// HTTP/2, where one connection carries all, three times as many are let go, and a file counts until its header is here.
+	// HTTP/2, where one connection carries all, three times as many are let go; a file counts until its header is here.
 	Connections Places
 	// Timeout is how long the header of an answer may take, waiting for one of Connections not counted; 0: 8 s for
 	// documents, for which a client waits without seeing anything, and a minute for files.

@@ -69,7 +69,8 @@ func TestPrintedFileSetsTheSame(t *testing.T) {
 	if got := asYAML(t, again); got != text {
 		t.Errorf("printed and read again it is\n%s\nwant\n%s", got, text)
 	}
-	if got := again.Upstreams[0]; got.Fresh != time.Minute || got.Connections.Files != 3 || !got.Private || got.TokenFile != "/etc/larder/token" {
+	if got := again.Upstreams[0]; got.Fresh != time.Minute || got.Connections.Files != 3 || !got.Private ||
+		got.TokenFile != "/etc/larder/token" {
 		t.Errorf("the upstream is %+v, want what was printed", got)
 	}
 	if *again.Kinds[store.Maven] != (Kind{true, "/repo"}) || again.NPM.MaxTarball != 2<<30 ||
