@@ -35,7 +35,7 @@ const (
 	freshInfo     = 5 * time.Minute
 )
 
-func infoQuery(name string) upstream.Query {
+func (s *server) infoQuery(name string) upstream.Query {
 	return upstream.Query{
 		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Early: true, Versions: compactindex.CreatedTimes,
 		Check: func(body []byte, _ string) error {
@@ -44,13 +44,14 @@ func infoQuery(name string) upstream.Query {
 			}
 			return nil
 		},
+		Instead: func(ctx context.Context, u *upstream.Upstream) ([]byte, error) { return s.infoInstead(ctx, u, name) },
 	}
 }
 
 // proxiedInfo answers with an upstream's /info, without versions that a rule refuses and, offline, those that are not
 // kept.
 func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string) error {
-	d, err := s.Up.Document(r.Context(), infoQuery(name))
+	d, err := s.Up.Document(r.Context(), s.infoQuery(name))
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ type joined struct {
 const maxJoins = 8
 
 // versionsQuery asks for a list that only grows.
-func versionsQuery() upstream.Query {
+func (s *server) versionsQuery() upstream.Query {
 	return upstream.Query{
 		Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30,
 		Check: func(body []byte, _ string) error {
@@ -133,6 +134,7 @@ func versionsQuery() upstream.Query {
 			}
 			return nil
 		},
+		Instead: s.versionsInstead,
 	}
 }
 
@@ -148,7 +150,7 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	var lists []*upstream.Document
 	var missing error
 	for _, u := range s.Up.Upstreams() {
-		d, err := s.Up.DocumentFrom(ctx, u, versionsQuery())
+		d, err := s.Up.DocumentFrom(ctx, u, s.versionsQuery())
 		if errors.Is(err, upstream.ErrOffline) {
 			missing = err // the list of another upstream may be kept
 			continue
@@ -316,7 +318,7 @@ func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) up
 // lineOf finds a version's line. If the kept /info has none, it asks the upstream for the present one. A gem that is
 // kept is found without a line, too, since lock files still name it.
 func (s *server) lineOf(ctx context.Context, name, id string) (l compactindex.Entry, d *upstream.Document, err error) {
-	found, err := s.Up.Find(ctx, infoQuery(name), func(info *upstream.Document, body []byte, _ bool) (bool, error) {
+	found, err := s.Up.Find(ctx, s.infoQuery(name), func(info *upstream.Document, body []byte, _ bool) (bool, error) {
 		for _, e := range compactindex.Entries(body) {
 			if e.ID == id {
 				l, d = e, info

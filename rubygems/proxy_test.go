@@ -232,3 +232,36 @@ func TestNoMarshalOfAnUpstreamIsRead(t *testing.T) {
 		t.Errorf("an index of the upstream was asked for: %q", o.asked)
 	}
 }
+
+// TestUpstreamWithoutCompactIndex: a static tree of gem generate_index has Ruby's own indexes and no other.
+func TestUpstreamWithoutCompactIndex(t *testing.T) {
+	o := newRemote(t)
+	d := newRelease("demo", "1.1.pre")
+	d.deps = append(d.deps, "dep >= 2")
+	o.want(o.push("ada", d), 200, "")
+	o.publish("demo", "1.0", "1.0-java")
+	o.publish("lost", "1.0", "1.1")
+	static := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimPrefix(r.URL.Path, root)
+		indexed := strings.HasSuffix(path, "specs.4.8.gz") || strings.HasSuffix(path, suffixGem)
+		if !indexed && !strings.HasPrefix(path, "/quick/") || strings.Contains(path, "lost-1.1") {
+			http.NotFound(w, r)
+			return
+		}
+		o.Handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(static.Close)
+	o.url = static.URL + root
+	g := o.cache(t)
+	if list := g.get("/versions").Body; !strings.Contains(list, "\ndemo 1.0,1.0-java,1.1.pre ") {
+		t.Errorf("the list is %q, want all versions of demo", list)
+	}
+	wiretest.Equal(t, "/info/demo", g.get("/info/demo").Body,
+		"---\n1.0 |\n1.0-java |\n1.1.pre dep:>= 2|\n")
+	wiretest.Equal(t, "a version without specification is left out", g.get("/info/lost").Body, "---\n1.0 |\n")
+	for _, path := range []string{"/gems/demo-1.0-java.gem", "/quick/Marshal.4.8/demo-1.0.gemspec.rz"} {
+		wiretest.Equal(t, path, g.want(g.Do("GET", path, nil), 200, "").Body, o.want(o.Do("GET", path, nil), 200, "").Body)
+	}
+	g.want(g.Do("GET", "/specs.4.8.gz", nil), 200, "")
+	g.wantAll(404, "", "/info/absent", "/gems/demo-9.0.gem")
+}

@@ -33,6 +33,7 @@ type server struct {
 	accounts accounts       // nil when users and tokens are kept elsewhere
 	list     *ledger.Reader // of /versions
 	joins    joins
+	compacts compacts
 }
 
 // New returns the registry's end points.
@@ -48,7 +49,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults()}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.RubyGems, Type: typeGem, Path: cmp.Or(d.Path, root),
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: infoQuery},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.infoQuery},
 	})
 	s.accounts, _ = d.Auth.(accounts)
 	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)

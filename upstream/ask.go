@@ -84,3 +84,20 @@ func (s *Set) Ask(ctx context.Context, u *Upstream, q Question) ([]byte, error) 
 	}
 	return body, err
 }
+
+// Has reports whether u has what is at ref, with a HEAD. An upstream that answers no HEAD there is taken to have it.
+func (s *Set) Has(ctx context.Context, u *Upstream, ref string) (bool, error) {
+	if s.off(u) {
+		return false, fmt.Errorf("%s %s: %w", s.kind, ref, s.unasked())
+	}
+	resp, err := u.do(withBudget(ctx, Budget), request{ref: ref, method: http.MethodHead})
+	var status *statusError
+	if errors.As(err, &status) && status.code < http.StatusInternalServerError {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	drop(resp)
+	return !Absent(resp.StatusCode), nil
+}

@@ -61,6 +61,8 @@ type Query struct {
 	Early bool
 	// Versions lists what the document says of versions and when they were published, for the age gate.
 	Versions func(body []byte) map[string]time.Time
+	// Instead makes the document of others, for an upstream that does not have it; ErrNotFound when it cannot be made.
+	Instead func(ctx context.Context, u *Upstream) ([]byte, error)
 }
 
 // Location is where an upstream has a document.
@@ -396,6 +398,17 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	switch {
 	case Absent(resp.StatusCode):
 		s.noteRefused(u, q.Package, q.Key, resp)
+		if q.Instead != nil {
+			drop(resp) // its place is for what is asked for now
+			body, err := q.Instead(ctx, u)
+			if err == nil {
+				resp.Header = http.Header{} // it is about the refusal
+				return s.keep(ctx, u, q, have, resp, body)
+			}
+			if !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+		}
 		return nil, s.absent(u, q)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
 		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })

@@ -15,7 +15,8 @@ import (
 // InfoHead is the line that every /info begins with, and that ends the head of /versions.
 const InfoHead = "---\n"
 
-// Line is a version's line of /info in the second format, which has the time of publishing.
+// Line is a version's line of /info in the second format, which has the time of publishing. A sum that is "" and a time
+// that is zero are not known, and left out.
 func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 	var deps []string
 	for _, d := range s.Dependencies {
@@ -24,14 +25,28 @@ func Line(s *gemspec.Specification, sha256 string, published time.Time) string {
 		}
 	}
 	slices.Sort(deps)
-	out := version.ID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|checksum:" + sha256
+	out := version.ID(s.Version, s.Platform) + " " + strings.Join(deps, ",") + "|"
+	first := true
+	add := func(key, value string) {
+		if !first {
+			out += ","
+		}
+		out += key + ":" + value
+		first = false
+	}
+	if sha256 != "" {
+		add("checksum", sha256)
+	}
 	if !s.RubyVersion.Trivial() {
-		out += ",ruby:" + s.RubyVersion.Join("&")
+		add("ruby", s.RubyVersion.Join("&"))
 	}
 	if !s.RubygemsVersion.Trivial() {
-		out += ",rubygems:" + s.RubygemsVersion.Join("&")
+		add("rubygems", s.RubygemsVersion.Join("&"))
 	}
-	return out + ",created_at:" + published.UTC().Format(time.RFC3339) + "\n"
+	if !published.IsZero() {
+		add("created_at", published.UTC().Format(time.RFC3339))
+	}
+	return out + "\n"
 }
 
 // VersionsLine is the line that a change of a gem adds to /versions: the version, after a dash when it was yanked, and

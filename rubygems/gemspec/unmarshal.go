@@ -1,7 +1,7 @@
 package gemspec
 
-// This file reads specifications and indexes in Ruby's own format, as registries without a compact index have them. What
-// one says is read as data, and only what is asked for: a part in a form that is not known is as if it were missing.
+// This file reads specifications and indexes in Ruby's own format, as registries without a compact index have them.
+// They are read as data: texts in a form that is not known are as if they were missing.
 
 import (
 	"bytes"
@@ -185,7 +185,7 @@ func asTexts(v any) (out []string) {
 	return out
 }
 
-// asVersion is the number of a Gem::Version, in the form of Ruby's marshal_dump or, of a very old RubyGems, of an object.
+// asVersion is the number of a Gem::Version, in the form of marshal_dump or, of a very old RubyGems, of an object.
 func asVersion(v any) string {
 	switch v := v.(type) {
 	case rubymarshal.User:
