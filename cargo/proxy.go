@@ -29,7 +29,6 @@ import (
 // minutes only.
 const (
 	freshIndex  = time.Minute
-	staleIndex  = 5 * time.Minute
 	freshConfig = time.Hour
 	freshSearch = 5 * time.Minute
 )
@@ -37,7 +36,7 @@ const (
 func (s *server) indexQuery(name string) upstream.Query {
 	return upstream.Query{
 		Package: names.Key(name), Key: formIndex, Ref: names.IndexPath(name), Accept: "text/plain", Fresh: freshIndex,
-		Stale: staleIndex, Early: true,
+		Early:    true,
 		Check:    func(body []byte, _ string) error { return s.checkIndex(name, body) },
 		Versions: publishedTimes,
 	}

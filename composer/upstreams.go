@@ -261,7 +261,7 @@ func (s *server) listFile(
 		if q.Fresh < 0 {
 			q.Key += " " + hash // the upstream took what is kept for what it has now
 		}
-		q.Fresh, q.Stale = -1, -1
+		q.Fresh = -1
 	}
 	return nil, "", fmt.Errorf("%w: %s: %s has not the hash that packages.json has for it", upstream.ErrUnavailable,
 		u.Name(), path)

@@ -120,7 +120,7 @@ func (s *server) neighbour(ctx context.Context, u *upstream.Upstream, q Request,
 		Package: q.Name, Key: key, Ref: remoteRef(q.Path) + "." + alg, Fresh: time.Hour, Limit: 4096,
 	}
 	if !q.final() {
-		ask.Fresh, ask.Stale = -1, -1 // it has changed with the file
+		ask.Fresh = -1 // it has changed with the file
 	}
 	d, err := s.Up.DocumentFrom(ctx, u, ask)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 func (s *server) upstreamTag(ctx context.Context, src source, tag string) (*upstream.Document, error) {
 	return s.Up.DocumentFrom(ctx, src.up, upstream.Query{
 		Package: src.name, Key: "tag " + tag, Ref: src.ref("manifests", tag), Accept: acceptManifests, Scope: src.scope(),
-		Head: true, Fresh: freshTag, Stale: -1, Limit: s.opt.MaxManifest, Check: checkManifest,
+		Head: true, Fresh: freshTag, Limit: s.opt.MaxManifest, Check: checkManifest,
 	})
 }
 

@@ -71,7 +71,7 @@ func (s *server) isCompact(ctx context.Context, u *upstream.Upstream) (bool, err
 // rubyIndex asks for an index of versions in Ruby's format.
 func rubyIndex(file string) upstream.Query {
 	return upstream.Query{
-		Key: file, Ref: file, Fresh: freshSpecs, Stale: -1,
+		Key: file, Ref: file, Fresh: freshSpecs,
 		Check: func(body []byte, _ string) error { _, _, err := gemspec.ReadTuples(body); return err },
 	}
 }

@@ -127,7 +127,7 @@ const maxJoins = 8
 // versionsQuery asks for a list that only grows.
 func (s *server) versionsQuery() upstream.Query {
 	return upstream.Query{
-		Key: "versions", Ref: "versions", Fresh: freshVersions, Stale: -1, Tail: true, Limit: 1 << 30,
+		Key: "versions", Ref: "versions", Fresh: freshVersions, Tail: true, Limit: 1 << 30,
 		Check: func(body []byte, _ string) error {
 			if !bytes.HasPrefix(body, []byte("created_at:")) {
 				return errors.New("not a list of the compact index")

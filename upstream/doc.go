@@ -21,8 +21,7 @@
 //
 //	Set.Document   claimed or blocked? → no request at all, on any route
 //	  fresh        the entry was checked less than its lifetime ago → it
-//	  stale        less than its second lifetime → it, and one refresh in the background
-//	  old          a refresh, in at most Budget; when that fails the old entry, for as long as it takes
+//	  old          a refresh; when that fails, or takes long and the entry is hardly older, the old entry (STALE)
 //	  absent       404, 410 or 451 from every upstream that may have the name → ErrNotFound, remembered for a moment
 //	  trouble      anything else → ErrUnavailable, which is a 503 with Retry-After and never a 404
 //
@@ -53,6 +52,7 @@
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	refused.go   what a refusal means
 //	compare.go   names that are published here for the first time
+//	patience.go  places in line, time limits
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	evict.go     making room                        admin.go     what operators see and do
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk

@@ -40,10 +40,9 @@ type Query struct {
 	For func(u *Upstream) (ref, scope string)
 	// Locate, if set, says it where u has to be asked first. store.ErrNotFound: u has no such document.
 	Locate func(ctx context.Context, u *Upstream) (Location, error)
-	// Fresh is how long it is not asked for again, Stale how long after that it is still answered at once while it is
-	// refreshed; after both the client waits for the refresh. Zero Stale means a day, negative none. A negative Fresh asks
-	// whatever the operator says: what is kept lacks something that must exist.
-	Fresh, Stale time.Duration
+	// Fresh is how long it is not asked for again. What is older is answered only while the upstream is in trouble, off or
+	// slow. A negative Fresh asks whatever the operator says: what is kept lacks something that must exist.
+	Fresh time.Duration
 	// Head revalidates with a HEAD that names the digest (Docker-Content-Digest): registries count each GET as a pull.
 	Head bool
 	// Absent is how long it is remembered that it does not exist; 0: a minute.
@@ -73,7 +72,8 @@ type Location struct {
 }
 
 const (
-	defaultStale = 24 * time.Hour
+	staleFor     = time.Minute             // beyond its lifetime a document is answered at once
+	staleAfter   = 1500 * time.Millisecond // when asking for it takes so long
 	defaultLimit = 256 << 20
 	goneFor      = 7 * 24 * time.Hour // a document that vanished is answered for so long
 )
@@ -199,16 +199,12 @@ func (q Query) request(u *Upstream) request {
 	return r
 }
 
-// lifetimes are q's, unless the operator set others.
-func (q Query) lifetimes(u *Upstream) (fresh, stale time.Duration) {
-	fresh, stale = q.Fresh, q.Stale
-	if u.conf.Fresh != 0 && fresh >= 0 {
-		fresh = max(u.conf.Fresh, 0)
+// lifetime is q's, unless the operator set another.
+func (q Query) lifetime(u *Upstream) time.Duration {
+	if u.conf.Fresh != 0 && q.Fresh >= 0 {
+		return max(u.conf.Fresh, 0)
 	}
-	if stale == 0 {
-		stale = defaultStale
-	}
-	return fresh, max(stale, 0)
+	return q.Fresh
 }
 
 // from answers q from one upstream, or from what is kept of it.
@@ -222,7 +218,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	now := s.r.now()
 	var st state
 	s.with(id, func(known *state) { st = *known })
-	fresh, stale := q.lifetimes(u)
+	fresh := q.lifetime(u)
 	if have == nil {
 		switch {
 		case now.Before(st.absent):
@@ -231,7 +227,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 		case s.off(u):
 			return nil, fmt.Errorf("%s %s: %w", s.kind, pkg, s.unasked())
 		}
-		return s.asked(ctx, u, q, nil)
+		return s.asked(ctx, u, q, nil, s.r.life)
 	}
 	checked := st.checked
 	if have.Fetched.After(checked) {
@@ -242,12 +238,17 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	case s.off(u), age < fresh:
 		tell(ctx, u, howHit)
 		return s.document(u, have, checked, "HIT"), nil
-	case age < fresh+stale:
-		s.later(ctx, u, q, have)
+	case fresh >= 0 && now.Before(st.trouble):
 		tell(ctx, u, howStale)
 		return s.document(u, have, checked, "STALE"), nil
 	}
-	d, err := s.asked(ctx, u, q, have)
+	wait := s.r.life // nothing that ends before the refresh does
+	if late := age - fresh; fresh >= 0 && late <= staleFor {
+		var enough context.CancelFunc
+		wait, enough = context.WithTimeout(wait, staleAfter)
+		defer enough()
+	}
+	d, err := s.asked(ctx, u, q, have, wait)
 	switch {
 	case err == nil:
 		return d, nil
@@ -256,13 +257,19 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
+	if !errors.Is(err, errSlow) {
+		// Not at once again: everybody would wait for what fails.
+		s.with(id, func(st *state) { st.trouble = s.r.now().Add(retrySoon) })
+	}
 	tell(ctx, u, howStale)
 	return s.document(u, have, checked, "STALE"), nil
 }
 
 // asked is refresh for a client that waits.
-func (s *Set) asked(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
-	d, err := s.refresh(ctx, u, q, have)
+func (s *Set) asked(
+	ctx context.Context, u *Upstream, q Query, have *kept, wait context.Context,
+) (*Document, error) {
+	d, err := s.refresh(ctx, u, q, have, wait)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		tell(ctx, u, howAbsent)
@@ -282,36 +289,12 @@ func (s *Set) document(u *Upstream, k *kept, checked time.Time, cache string) *D
 	}
 }
 
-// later refreshes in the background, once at a time.
-func (s *Set) later(ctx context.Context, u *Upstream, q Query, have *kept) {
-	id, start := docID{s.home(q.Package, u), q.id(u)}, false
-	s.with(id, func(st *state) {
-		start = !st.busy
-		st.busy = true
-	})
-	if !start {
-		return
-	}
-	ctx, done := s.r.detach(ctx)
-	go func() {
-		defer done()
-		defer s.with(id, func(st *state) { st.busy = false })
-		if _, err := s.refresh(ctx, u, q, have); err != nil {
-			s.r.log.LogAttrs(ctx, slog.LevelInfo, "background refresh failed", slog.String("upstream", u.Name()),
-				slog.String("package", q.Package), slog.Any("error", err))
-			// Not at once again: what is kept counts as checked for a little while.
-			s.with(id, func(st *state) {
-				fresh, _ := q.lifetimes(u)
-				if soon := s.r.now().Add(retrySoon - fresh); soon.After(st.checked) {
-					st.checked = soon
-				}
-			})
-		}
-	}()
-}
+// errSlow is a refresh that goes on although nobody waits for it any more.
+var errSlow = errors.New("slow")
 
-// refresh asks the upstream; all who want the same wait for one request, which none of them can cancel.
-func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*Document, error) {
+// refresh asks the upstream; all who want the same wait for one request, which none of them can cancel. When wait ends
+// first it goes on in the background, and the error is errSlow.
+func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept, wait context.Context) (*Document, error) {
 	pkg := s.home(q.Package, u)
 	done := s.group.DoChan(pkg+"\x00"+q.id(u), func() (any, error) {
 		ctx, done := s.r.detach(ctx)
@@ -324,6 +307,8 @@ func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept) (*D
 			return nil, r.Err
 		}
 		return r.Val.(*Document), nil
+	case <-wait.Done():
+		return nil, errSlow
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -645,7 +630,7 @@ func (s *Set) Find(
 ) (found bool, err error) {
 	for _, last := range []bool{false, true} {
 		if last {
-			q.Fresh, q.Stale = -1, -1
+			q.Fresh = -1
 		}
 		d, err := s.Document(ctx, q)
 		if err != nil {

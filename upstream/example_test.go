@@ -52,7 +52,7 @@ func ExampleSet_Document() {
 	ctx := context.Background()
 	npm := copies.Set(store.NPM, upstream.Protocol{})
 	ask := func(name string, fresh time.Duration) {
-		d, err := npm.Document(ctx, upstream.Query{Package: name, Key: "packument", Ref: name, Fresh: fresh, Stale: -1})
+		d, err := npm.Document(ctx, upstream.Query{Package: name, Key: "packument", Ref: name, Fresh: fresh})
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			fmt.Println(name, "does not exist")

@@ -208,7 +208,7 @@ func TestVersionsAreHeldBackUntilTheyAreOfAge(t *testing.T) {
 	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
 	sync := func() {
 		t.Helper()
-		_, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: -1, Stale: -1,
+		_, err := g.set.Document(context.Background(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: -1,
 			Versions: func(body []byte) map[string]time.Time {
 				seen := map[string]time.Time{}
 				for _, v := range strings.Fields(string(body)) {

@@ -188,7 +188,7 @@ func TestHeadThatIsRefusedIsAskedWithGet(t *testing.T) {
 		for _, want := range []string{"one", "two"} {
 			body = want
 			d, err := g.set.Document(t.Context(),
-				Query{Package: "demo", Key: "tag", Ref: "demo", Head: true, Fresh: -1, Stale: -1})
+				Query{Package: "demo", Key: "tag", Ref: "demo", Head: true, Fresh: -1})
 			if err != nil {
 				t.Fatal(err)
 			}

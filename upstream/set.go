@@ -331,7 +331,7 @@ func (s *Set) Theirs(ctx context.Context, name string) bool {
 type state struct {
 	checked time.Time // last time the upstream confirmed what is kept
 	absent  time.Time // until then it is known not to exist
-	busy    bool      // a background refresh is under way
+	trouble time.Time // until then what is kept is answered: asking has just failed
 	coming  *kept     // what was fetched and is not stored yet
 }
 
@@ -359,7 +359,7 @@ func (s *Set) with(id docID, fn func(*state)) {
 // forgetSome makes room, in the order of a map, which is none: what is under way stays.
 func (s *Set) forgetSome() {
 	for id, st := range s.states {
-		if !st.busy && st.coming == nil {
+		if st.coming == nil {
 			delete(s.states, id)
 		}
 		if len(s.states) <= maxStates*7/8 {

@@ -11,7 +11,7 @@ import (
 func TestStatesAreBounded(t *testing.T) {
 	g := newRig(t)
 	working := docID{"working", "main doc"}
-	g.set.with(working, func(st *state) { st.busy = true })
+	g.set.with(working, func(st *state) { st.coming = &kept{} })
 	for i := range 3 * maxStates {
 		g.set.with(docID{fmt.Sprint("p", i), "main doc"}, func(*state) {})
 		if len(g.set.states) > maxStates {
@@ -19,7 +19,7 @@ func TestStatesAreBounded(t *testing.T) {
 		}
 	}
 	g.set.with(working, func(st *state) {
-		if !st.busy {
+		if st.coming == nil {
 			t.Error("what is under way was forgotten")
 		}
 	})

@@ -69,7 +69,6 @@ func (g *guarded) pull() error {
 	g.clock.Advance(2 * time.Minute)
 	d, err := g.reg.Set(store.OCI, Protocol{}).Document(g.t.Context(), Query{
 		Package: "team/app", Key: "tag", Ref: "v2/team/app/manifests/v1", Scope: "repository:team/app:pull", Fresh: -1,
-		Stale: -1,
 	})
 	if err == nil && d.Cache == "STALE" {
 		err = errors.New("the registry was not asked, or in trouble")

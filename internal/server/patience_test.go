@@ -4,11 +4,13 @@ package server
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"larder/internal/config"
+	"larder/store"
 	"larder/upstream"
 )
 
@@ -28,8 +30,10 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// isFile matches requests for the specimen's file.
-func (o *origin) isFile(r *http.Request) bool { return r.URL.Path == o.specimen.file }
+// isFile matches requests for the specimen's file: crates have an address of their own, which config.json names.
+func (o *origin) isFile(r *http.Request) bool {
+	return r.URL.Path == o.specimen.file || o.kind == store.Cargo && strings.HasSuffix(r.URL.Path, ".crate")
+}
 
 func testLateFile(t *testing.T, o *origin) {
 	const late = 12 * time.Second
