@@ -1,5 +1,5 @@
-// Package rubymarshal writes and reads the part of Ruby's binary serialisation (Marshal, format 4.8) that RubyGems' indexes and
-// specifications are made of. Its values are:
+// Package rubymarshal writes and reads the part of Ruby's binary serialisation (Marshal, format 4.8) that the indexes
+// and specifications of RubyGems are made of. Its values are:
 //
 //	nil, bool, int        immediate values; integers of 31 bits, as Ruby's own 'i'
 //	Symbol                ':' and, when repeated, ';'
