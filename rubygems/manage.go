@@ -3,6 +3,7 @@ package rubygems
 // Changing what is published: yank, restore, owners.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -42,13 +43,17 @@ func owns(id auth.Identity, pkg store.Package, what string) error {
 	)
 }
 
-// named is the version that the form of a yank or restore names.
+// named is the version that the form or the query of a yank or unyank names.
 type named struct{ name, id string }
 
 func readNamed(r *http.Request) (n named, err error) {
 	f, err := form.Read(r)
 	if err != nil {
 		return n, err
+	}
+	query := r.URL.Query()
+	for _, field := range []string{"gem_name", "version", "platform"} {
+		f[field] = cmp.Or(f[field], query.Get(field))
 	}
 	platform := f["platform"]
 	if platform == "" {
@@ -122,9 +127,20 @@ func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
 	return say(w, "Successfully deleted gem: %s", title(n.name, n.id))
 }
 
-// restore undoes a yank. It is for administrators; no client has a command for it.
+// unyank undoes a yank, for whoever may yank: the version is back in every index, with the same bytes.
+func (s *server) unyank(w http.ResponseWriter, r *http.Request, _ Request) error {
+	return s.relist(w, r, auth.Delete, "unyank", "unyanked")
+}
+
+// restore is unyank for administrators, under the address that this registry had for it first.
 func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) error {
-	n, err := s.change(r, auth.Admin, "restore", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
+	return s.relist(w, r, auth.Admin, "restore", "restored")
+}
+
+// relist brings a yanked version back, for who has the right a. what is the change, as in change; done says that it was
+// made.
+func (s *server) relist(w http.ResponseWriter, r *http.Request, a auth.Action, what, done string) error {
+	n, err := s.change(r, a, what, func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 		if !v.Yanked {
 			return problem.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
 		}
@@ -137,15 +153,7 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if err != nil {
 		return err
 	}
-	return say(w, "Successfully restored gem: %s", title(n.name, n.id))
-}
-
-// unyank is how old clients asked for restoring. The answer says who can do it.
-func (s *server) unyank(http.ResponseWriter, *http.Request, Request) error {
-	return problem.Errorf(
-		auth.ErrDenied,
-		"A yanked version is restored by an administrator of this registry, with POST api/v1/gems/restore.",
-	)
+	return say(w, "Successfully %s gem: %s", done, title(n.name, n.id))
 }
 
 // ownerJSON is an owner as gem owner reads it. There are no mail addresses here: users are called by their names.

@@ -111,7 +111,7 @@ func (s *server) routes() []wire.Route[Request] {
 		wire.POST("/api/v1/gems", "rubygems.push", wire.Body|wire.Writer, s.push,
 			"gem push, also as a form with attestations"),
 		wire.DELETE("/api/v1/gems/yank", "rubygems.yank", wire.Body|wire.Writer, s.yank, "gem yank"),
-		wire.PUT("/api/v1/gems/unyank", "rubygems.unyank", wire.Body|wire.Writer, s.unyank, "old clients: always 403"),
+		wire.PUT("/api/v1/gems/unyank", "rubygems.unyank", wire.Body|wire.Writer, s.unyank, "old clients, scripts"),
 		wire.POST("/api/v1/gems/restore", "rubygems.restore", wire.Body|wire.Writer, s.restore,
 			"administrators (only here)"),
 		wire.GET("/api/v1/gems.json", "rubygems.own", wire.List, s.own, "scripts"),
