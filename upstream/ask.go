@@ -85,15 +85,15 @@ func (s *Set) Ask(ctx context.Context, u *Upstream, q Question) ([]byte, error) 
 	return body, err
 }
 
-// Has reports whether u has what is at ref, with a HEAD. An upstream that answers no HEAD there is taken to have it.
+// Has reports whether u has what is at ref. One that answers no HEAD is asked for the first byte.
 func (s *Set) Has(ctx context.Context, u *Upstream, ref string) (bool, error) {
 	if s.off(u) {
 		return false, fmt.Errorf("%s %s: %w", s.kind, ref, s.unasked())
 	}
-	resp, err := u.do(withBudget(ctx, Budget), request{ref: ref, method: http.MethodHead})
-	var status *statusError
-	if errors.As(err, &status) && status.code < http.StatusInternalServerError {
-		return true, nil
+	ctx = withBudget(ctx, Budget)
+	resp, err := u.do(ctx, request{ref: ref, method: http.MethodHead})
+	if errors.Is(err, errHead) {
+		resp, err = u.do(ctx, request{ref: ref, header: http.Header{"Range": {"bytes=0-0"}}})
 	}
 	if err != nil {
 		return false, err

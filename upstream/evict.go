@@ -271,6 +271,8 @@ func (r *Registry) PurgeOrphans(ctx context.Context, k store.Kind, pattern strin
 type dropper func(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error)
 
 func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop dropper) (n int, err error) {
+	// What is not stored yet is not listed.
+	r.sets[k].settle(func(pkg string) bool { return glob(pattern, r.sets[k].named(pkg)) })
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
 		for after := ""; ; {

@@ -348,6 +348,7 @@ func (t *transfer) header() http.Header {
 // open sends the first request and makes the stage.
 func (t *transfer) open() error {
 	u := t.place.Upstream
+	asked := time.Now()
 	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.header(), scope: t.place.Scope,
 		file: true, small: t.place.small(), idle: t.idle()})
 	if err != nil {
@@ -390,7 +391,7 @@ func (t *transfer) open() error {
 		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
 	t.opened = time.Now()
-	if time.Until(deadlineOf(t.ctx)) < Budget/2 {
+	if time.Since(asked) > Budget/2 && time.Until(deadlineOf(t.ctx)) < Budget/2 {
 		// The header took long: what follows gets its time all the same.
 		t.ctx = newBudget(t.ctx, Budget/2)
 	}

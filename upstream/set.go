@@ -375,8 +375,12 @@ func (s *Set) Forget(name string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id := range s.states {
-		if id.pkg == name || s.named(id.pkg) == name {
+	for id, st := range s.states {
+		switch {
+		case id.pkg != name && s.named(id.pkg) != name:
+		case st.coming != nil:
+			*st = state{coming: st.coming} // what is written after it must wait for it
+		default:
 			delete(s.states, id)
 		}
 	}

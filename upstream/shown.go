@@ -104,7 +104,7 @@ func (s *Set) rememberAll(ctx context.Context, pkg string) error {
 	if s == nil || s.protocol.Files == nil {
 		return nil
 	}
-	s.settleDocuments(pkg)
+	s.settle(func(each string) bool { return each == pkg })
 	ids, err := s.documentIDs(ctx, pkg)
 	if err != nil {
 		return err
@@ -126,12 +126,15 @@ func (s *Set) rememberAll(ctx context.Context, pkg string) error {
 	return nil
 }
 
-// settleDocuments waits until what was answered of a package's documents is stored.
-func (s *Set) settleDocuments(pkg string) {
+// settle waits until what was answered of documents is stored, of those packages that of wants.
+func (s *Set) settle(of func(pkg string) bool) {
+	if s == nil {
+		return
+	}
 	var coming []chan struct{}
 	s.mu.Lock()
 	for id, st := range s.states {
-		if id.pkg == pkg && st.coming != nil {
+		if st.coming != nil && of(id.pkg) {
 			coming = append(coming, st.coming.done)
 		}
 	}

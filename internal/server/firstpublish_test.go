@@ -74,6 +74,9 @@ func TestFirstPublishDoesNotWaitForUpstreams(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				if sp.kind == store.OCI && (name == "401" || name == "403") {
+					continue // hubs answer so to strangers for what does not exist: it was compared
+				}
 				if len(entries) == 0 || !strings.Contains(entries[0].Note, "was not compared with the upstream registry origin") {
 					t.Errorf("%s: the journal has %+v, not that the name was not compared", sp.kind, entries)
 				}
