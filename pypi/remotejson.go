@@ -2,7 +2,7 @@ package pypi
 
 // This file answers the JSON API for projects of upstreams. Files are those of the project's page, so that what is held
 // back there is not found here; what is said of a release is the upstream's own, or what METADATA says of it. What
-// nobody says is left out: without "vulnerabilities" nobody reads that there are none.
+// nobody says is left out. The document of one release is what audits read: there is none where the upstream has none.
 
 import (
 	"bytes"
@@ -36,6 +36,11 @@ func (s *server) proxiedJSON(w http.ResponseWriter, r *http.Request, q Request) 
 	said, err := s.remoteJSON(ctx, d.Upstream, q.Name, q.Version)
 	if err != nil {
 		return err
+	}
+	if said == nil && q.Version != "" {
+		// pip-audit 2 asks for this document, and takes one without "vulnerabilities" for good news.
+		return problem.Errorf(store.ErrNotFound, "The upstream registry %s says nothing of %s %.80s here: whether it has "+
+			"vulnerabilities is not known.", d.Upstream.Name(), q.Name, q.Version)
 	}
 	form, offline := "json "+q.Version, s.Up.Offline()
 	if said != nil {
