@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -223,19 +222,4 @@ func (tx *Tx) hours(from time.Time) iter.Seq2[HourTraffic, error] {
 			}
 		}
 	}
-}
-
-// trafficOf sums up the meters of each kind: what is published here, and what is of upstreams.
-func (s *Store) trafficOf() (hosted, copies map[Kind]Traffic) {
-	s.meters.mu.Lock()
-	defer s.meters.mu.Unlock()
-	hosted, copies = map[Kind]Traffic{}, map[Kind]Traffic{}
-	for id, m := range maps.All(s.meters.all) {
-		of := copies
-		if id.source == "" {
-			of = hosted
-		}
-		of[id.kind] = of[id.kind].Plus(m.Traffic())
-	}
-	return hosted, copies
 }
