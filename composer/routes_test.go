@@ -257,27 +257,9 @@ func TestShortcutIsForInstalls(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for name, path := range map[string]string{
-		"root": "/packages.json", "releases": "/p2/acme/demo.json", "branches": "/p2/acme/demo~dev.json",
-	} {
-		path = root + path
-		b.Run("shortcut/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, ok := shortcut("GET", path); !ok {
-					b.Fatal("not taken")
-				}
-			}
-		})
-		b.Run("table/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, err := table.Parse("GET", path, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
+	wiretest.BenchmarkParse(b, (&server{}).endpoint(), map[string]string{
+		"root": root + "/packages.json", "releases": root + "/p2/acme/demo.json", "branches": root + "/p2/acme/demo~dev.json",
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -243,27 +243,9 @@ func TestShortcutIsForInstalls(t *testing.T) {
 }
 
 func BenchmarkParse(b *testing.B) {
-	for name, path := range map[string]string{
-		"plain": "/demo", "scoped": "/@sc%2fdemo", "file": "/demo/-/demo-1.0.0.tgz",
-	} {
-		path = root + path
-		b.Run("shortcut/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, ok := shortcut("GET", path); !ok {
-					b.Fatal("not taken")
-				}
-			}
-		})
-		b.Run("table/"+name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, _, err := table.Parse("GET", path, nil); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
+	wiretest.BenchmarkParse(b, (&server{}).endpoint(), map[string]string{
+		"plain": root + "/demo", "scoped": root + "/@sc%2fdemo", "file": root + "/demo/-/demo-1.0.0.tgz",
+	})
 }
 
 func FuzzParse(f *testing.F) {

@@ -15,8 +15,8 @@ import (
 	"larder/store"
 )
 
-// tableShown has a row for each file that a document does not name any more: kind, package, file → reference. It is of
-// no package, and stays when copies are dropped.
+// tableShown has a row for each file that a document does not name any more: kind, package, file to reference. It is
+// of no package, and stays when copies are dropped.
 const tableShown = "upstream.shown"
 
 // reference is where a file is.
