@@ -66,8 +66,11 @@ func TestFirstPublishDoesNotWaitForUpstreams(t *testing.T) {
 			for _, sp := range specimens() {
 				begin := time.Now()
 				sp.publish(t, "http://"+server.addr)
-				// Upstreams get a second, the rest is the machine's.
-				if took := time.Since(begin); took > 3*time.Second {
+				// Upstreams get a second. The rest is the machine's, which may be busy: an upstream waited for to its
+				// own end would take more than ten.
+				took := time.Since(begin)
+				t.Logf("%s: published after %s", sp.kind, took)
+				if took > 10*time.Second {
 					t.Errorf("%s: published after %s", sp.kind, took)
 				}
 				entries, _, err := server.store.Entries(t.Context(), store.EntryFilter{Kind: sp.kind, Op: store.OpPublish}, 0, 9)
