@@ -16,6 +16,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"larder/internal/problem"
+	"larder/store/disk"
 )
 
 // OperatorMessage is the sentence for an operator about a folder or database that cannot be used; "" for any other
@@ -92,7 +93,9 @@ func inspectFile(path string, o Options) (err error) {
 		return err
 	}
 	// Read once from end to end: in the order of the tree a disk would have to seek for every page.
-	if _, err := io.Copy(io.Discard, f); err != nil {
+	disk.SinglePages(f)
+	whole := struct{ io.Reader }{f}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, whole, make([]byte, 1<<20)); err != nil {
 		return damage(fmt.Sprintf("it cannot be read (%v)", err))
 	}
 	if err := inspect(f, st.Size()); err != nil {

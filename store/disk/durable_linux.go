@@ -19,13 +19,20 @@ func fileSystem(dir string) (free int64, locked bool, err error) {
 }
 
 // ForgetPages asks the kernel to drop what it remembers of the file, so that reading it reads the disk. It is a hint.
-func ForgetPages(f *os.File) {
+func ForgetPages(f *os.File) { advise(f, unix.FADV_DONTNEED) }
+
+// SinglePages asks the kernel to remember what is read of the file in single pages. Read ahead, it would be remembered
+// in blocks of up to 2 MiB, and ext4 then looks at every page of a block for each page that is written into it. It is a
+// hint.
+func SinglePages(f *os.File) { advise(f, unix.FADV_RANDOM) }
+
+func advise(f *os.File, advice int) {
 	c, err := f.SyscallConn()
 	if err != nil {
 		return
 	}
-	// A file system that refuses the hint answers from memory, as it would to anybody else.
-	_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, unix.FADV_DONTNEED) })
+	// A file system that refuses the hint answers as it would to anybody else.
+	_ = c.Control(func(fd uintptr) { _ = unix.Fadvise(int(fd), 0, 0, advice) })
 }
 
 // startWriteback asks the kernel to begin writing a range to disk, so that the fsync at the end finds little left to

@@ -15,5 +15,8 @@ func fileSystem(string) (free int64, locked bool, err error) { return math.MaxIn
 // ForgetPages is a hint that only Linux takes.
 func ForgetPages(*os.File) {}
 
+// SinglePages is a hint that only Linux takes.
+func SinglePages(*os.File) {}
+
 // startWriteback is a hint that only Linux takes.
 func startWriteback(*os.File, int64, int64) {}
