@@ -6,13 +6,15 @@
 //
 // An Access is one thing somebody wants to do: kind, type, name, action. A Scope allows some: kind:type:name:actions,
 // with * globs in the name. A user has grants (scopes), and without any may do everything but admin. A credential has
-// limits; an Identity may do what the grants and each of the limits allow. Four credentials exist:
+// limits; an Identity may do what the grants and each of the limits allow. Five credentials exist:
 //
 //	password     Basic. bcrypt once, then recognised there for five minutes by a keyed proof. Never a token.
 //	token        larder_ and 49 letters and digits, as Bearer, bare Authorization, Basic password (any user name) or
 //	             Basic user name. Limits: its scopes, read-only, expiry, networks.
 //	JWT          bought with any of the others, or with nothing (anonymous), for some minutes. Limits: those of the
 //	             credential it was bought with, and the scopes it was granted.
+//	session      a browser's cookie, begun with the password (sessions.go). No limits; ends after 12 hours without a
+//	             request and after 7 days. It works in the cookie only, and is no password.
 //	none         Anonymous.
 //
 // # Decisions
@@ -51,7 +53,8 @@
 // expiry at most (DeriveToken, CreateTokenBy), and ends with it.
 //
 //	who                              sees, and ends, of the tokens of its user (OwnTokens, RevokeOwn)
-//	password; token without limits   all
+//	password, session                all
+//	token without limits             all
 //	client's login (TokenSpec.Login) itself, its line, and those whose scopes lie within its own
 //	token with scopes                itself and its line
 //	read-only token                  itself
@@ -78,12 +81,13 @@
 //
 // # What ends what
 //
-//	change                     password proofs   JWTs              tokens
+//	change                     password proofs   JWTs, sessions    tokens
 //	SetPassword                end               end               stay; RevokeTokens ends them all
 //	ChangeUser, grants         end (one bcrypt)  end               stay, with the new grants
 //	ChangeUser, disabled       end               end               stop while the user is disabled
 //	RemoveUser                 end               end               end, also for a later user of that name
 //	RevokeToken, RevokeTokens  -                 bought with it    end
+//	EndSession, EndSessions    -                 the session       stay
 //
 // A token that ends takes with it the line of those made with it. A password change leaves tokens alive: who fears that
 // one was stolen ends them, too (larder user passwd --revoke-tokens).
@@ -92,8 +96,8 @@
 //
 // # On disk
 //
-// auth.users and auth.tokens, see users.go and tokens.go. Passwords are bcrypt over an HMAC-SHA-256 (so any length
-// counts in full, see proof.go), tokens are SHA-256, the JWT key is the store's secret "auth.jwt". Every change of a
+// auth.users, auth.tokens and auth.sessions, see users.go, tokens.go and sessions.go. Passwords are bcrypt over an
+// HMAC-SHA-256 (so any length counts in full, see proof.go), tokens and cookies are SHA-256, the JWT key is the store's secret "auth.jwt". Every change of a
 // user or token is a journal entry of its own transaction; the last use of a token is no change, and is written by
 // Flush.
 package auth

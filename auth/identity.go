@@ -26,6 +26,7 @@ type Identity struct {
 	generation uint64 // the user's, when the credentials were checked
 	login      bool   // a client's login gave the token out
 	unscoped   bool   // the user has no scopes and so, by default, everything
+	session    string // id of the browser's session behind the credentials
 }
 
 // Anonymous is the identity of a request without credentials.

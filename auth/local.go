@@ -72,6 +72,7 @@ type Local struct {
 	memory  *memory  // users and checked credentials, until the next change
 	privacy *privacy // which packages are private
 	uses    *uses    // last use of tokens, until the next Flush
+	visits  *uses    // and of sessions
 
 	proofs   *proofs
 	limit    *limiter
@@ -100,7 +101,7 @@ func NewLocal(ctx context.Context, s *store.Store, o Options) (*Local, error) {
 	}
 	return &Local{
 		store: s, opt: o, now: o.Now, log: o.Log,
-		memory: newMemory(), privacy: privacy, uses: newUses(),
+		memory: newMemory(), privacy: privacy, uses: newUses(), visits: newUses(),
 		proofs: newProofs(), limit: newLimiter(), failures: newFailures(),
 		// Half the cores go on serving during a flood of logins.
 		checks:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
@@ -155,7 +156,7 @@ func (l *Local) bearer(ctx context.Context, text string, addr netip.Addr) (Ident
 	if err := h.admit(now, addr); err != nil {
 		return Identity{}, err
 	}
-	l.uses.touch(h, now)
+	l.uses.touch(h.identity.TokenID, &h.used, now)
 	return h.identity, nil
 }
 
@@ -209,13 +210,15 @@ func (h *held) admit(now time.Time, addr netip.Addr) error {
 	return problem.Errorf(ErrCredentials, "The token may not be used from this address.")
 }
 
-// memory keeps what was read from the store. Every committed change of a user or token empties it, so that no request
+// memory keeps what was read from the store. Every committed change of a user, token or session empties it, so that no request
 // that starts after the change was answered sees what was before.
 type memory struct {
 	mu    sync.RWMutex
 	epoch uint64 // counts the changes
 	users map[string]*account
 	creds map[[sha256.Size]byte]*held
+	// sessions are browsers' logins, by the SHA-256 of the cookie's value.
+	sessions map[[sha256.Size]byte]*openSession
 }
 
 // Bounds of the memory; beyond them it starts afresh, which costs a few microseconds per entry.
@@ -237,6 +240,7 @@ func (m *memory) forget() {
 	m.epoch++
 	m.users = map[string]*account{}
 	m.creds = map[[sha256.Size]byte]*held{}
+	m.sessions = map[[sha256.Size]byte]*openSession{}
 }
 
 // now is to be asked before reading the store; what was read is kept only if nothing has changed since.

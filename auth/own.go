@@ -12,12 +12,15 @@ import (
 	"larder/store"
 )
 
-// ByPassword says that the credentials were the user's password itself: no token, and no JWT bought with either.
-func (i Identity) ByPassword() bool { return i.User != "" && i.TokenID == "" && !i.JWT }
+// ByPassword says that the credentials were the user's password itself: no token, no JWT bought with either, and no
+// session.
+func (i Identity) ByPassword() bool {
+	return i.User != "" && i.TokenID == "" && !i.JWT && i.session == ""
+}
 
-// oversees says that the credentials stand for the whole user: the password, or a token without any limit.
+// oversees says that the credentials stand for the whole user: the password, a session, or a token without any limit.
 func (i Identity) oversees() bool {
-	return i.ByPassword() || i.User != "" && !i.JWT && !i.ReadOnly && len(i.Limits) == 0
+	return i.ByPassword() || i.session != "" || i.User != "" && !i.JWT && !i.ReadOnly && len(i.Limits) == 0
 }
 
 // OwnTokens returns what by may see of the tokens of their user, oldest first: all of them with the password or a token

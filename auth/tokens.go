@@ -173,11 +173,7 @@ func (l *Local) insertToken(tx *store.Tx, hash [sha256.Size]byte, row tokenRow, 
 		return errors.Join(store.ErrConflict, err)
 	}
 	row.Created = tx.Now()
-	b, err := encode(row)
-	if err != nil {
-		return err
-	}
-	if err := tx.Table(tokensTable).Put(hash[:], b); err != nil {
+	if err := putRow(tx.Table(tokensTable), hash[:], row); err != nil {
 		return err
 	}
 	tx.Log(store.Entry{Op: store.OpTokenCreate, Note: noteOf(id, row)})

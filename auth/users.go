@@ -19,7 +19,9 @@ const (
 	// name → userRow; generationKey → the last generation given to any user (8 bytes, big-endian)
 	usersTable  = "auth.users"
 	tokensTable = "auth.tokens" // SHA-256 of the token → tokenRow
-	rowFormat   = 1
+	// SHA-256 of the cookie's value → sessionRow
+	sessionsTable = "auth.sessions"
+	rowFormat     = 1
 )
 
 // generationKey sorts before every name and is none.
@@ -88,6 +90,15 @@ func decode(b []byte, v any) error {
 	return json.Unmarshal(b[1:], v)
 }
 
+// putRow encodes and stores v.
+func putRow(t store.Table, key []byte, v any) error {
+	b, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return t.Put(key, b)
+}
+
 func noUser(name string) error {
 	return problem.Errorf(store.ErrNotFound, "There is no user %q.", name)
 }
@@ -125,11 +136,7 @@ func (l *Local) putUser(tx *store.Tx, name string, u userRow, op store.Op, note 
 	if err := users.Put(generationKey[:], binary.BigEndian.AppendUint64(nil, u.Generation)); err != nil {
 		return err
 	}
-	b, err := encode(u)
-	if err != nil {
-		return err
-	}
-	if err := users.Put([]byte(name), b); err != nil {
+	if err := putRow(users, []byte(name), u); err != nil {
 		return err
 	}
 	tx.Log(store.Entry{Op: op, Note: note})
@@ -223,7 +230,7 @@ func (l *Local) change(ctx context.Context, name string, op store.Op, note strin
 	return nil
 }
 
-// RemoveUser removes a user and all their tokens. What they published stays. ErrNotFound, ErrReferenced for the last
+// RemoveUser removes a user and all their tokens and sessions. What they published stays. ErrNotFound, ErrReferenced for the last
 // administrator.
 func (l *Local) RemoveUser(ctx context.Context, name string) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
@@ -235,6 +242,9 @@ func (l *Local) RemoveUser(ctx context.Context, name string) error {
 			return err
 		}
 		if _, err := l.dropTokens(tx, name); err != nil {
+			return err
+		}
+		if _, err := l.dropSessions(tx, name, every); err != nil {
 			return err
 		}
 		if err := tx.Table(usersTable).Delete([]byte(name)); err != nil {
