@@ -97,7 +97,7 @@
 // # On disk
 //
 // auth.users, auth.tokens and auth.sessions, see users.go, tokens.go and sessions.go. Passwords are bcrypt over an
-// HMAC-SHA-256 (so any length counts in full, see proof.go), tokens and cookies are SHA-256, the JWT key is the store's secret "auth.jwt". Every change of a
-// user or token is a journal entry of its own transaction; the last use of a token is no change, and is written by
-// Flush.
+// HMAC-SHA-256 (so any length counts in full, see proof.go), tokens and cookies are SHA-256, the JWT key is the store's
+// secret "auth.jwt". Every change of a user, token or session is a journal entry of its own transaction; the last use
+// of a token or session is no change, and is written by Flush.
 package auth
