@@ -3,8 +3,6 @@ package cli
 // This file has the commands for users and tokens.
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -16,19 +14,6 @@ import (
 	"larder/internal/config"
 	"larder/web"
 )
-
-// withClient loads the configuration, connects, runs work and closes the connection.
-func (a *app) withClient(ctx context.Context, s settings, create bool, work func(*client, config.Config) error) error {
-	cfg, err := a.load(s)
-	if err != nil {
-		return err
-	}
-	c, err := a.openAdmin(ctx, cfg, create)
-	if err != nil {
-		return err
-	}
-	return errors.Join(work(c, cfg), c.close())
-}
 
 func (a *app) userCommand() *cobra.Command {
 	return a.group("user", "Manage users", a.userAdd(), a.userSet(), a.userPasswd(), a.userRemove(), a.userList())
@@ -68,14 +53,9 @@ func (a *app) userPasswd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			path := "users/" + url.PathEscape(args[0]) + "/password"
-			body := web.NewPassword{Password: password, RevokeTokens: *revoke}
-			if err := c.do(cmd.Context(), http.MethodPost, path, body, nil); err != nil {
-				return err
-			}
-			return a.say("changed the password of user %s", args[0])
-		})
+		q := query{http.MethodPost, "users/" + url.PathEscape(args[0]) + "/password",
+			web.NewPassword{Password: password, RevokeTokens: *revoke}}
+		return a.change(cmd, s, q, "changed the password of user %s", args[0])
 	}
 	return cmd
 }
@@ -87,12 +67,8 @@ func (a *app) userRemove() *cobra.Command {
 	}
 	s := settingsFlags(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			if err := c.do(cmd.Context(), http.MethodDelete, "users/"+url.PathEscape(args[0]), nil, nil); err != nil {
-				return err
-			}
-			return a.say("removed user %s", args[0])
-		})
+		q := query{method: http.MethodDelete, path: "users/" + url.PathEscape(args[0])}
+		return a.change(cmd, s, q, "removed user %s", args[0])
 	}
 	return cmd
 }
@@ -101,11 +77,7 @@ func (a *app) userList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List users", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var list web.UserList
-			if err := c.do(cmd.Context(), http.MethodGet, "users", nil, &list); err != nil {
-				return err
-			}
+		return ask(a, cmd, s, query{method: http.MethodGet, path: "users"}, func(list web.UserList) error {
 			if *asJSON {
 				return a.printJSON(list.Users)
 			}
@@ -170,13 +142,8 @@ func (a *app) tokenCreate() *cobra.Command {
 		if fs.Changed("expires") && f.expires == 0 {
 			return usagef("--expires must be longer than nothing")
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var made web.CreatedToken
-			if err := c.do(cmd.Context(), http.MethodPost, "tokens", f.body(args[0]), &made); err != nil {
-				return err
-			}
-			return a.say("%s", made.Token)
-		})
+		q := query{http.MethodPost, "tokens", f.body(args[0])}
+		return ask(a, cmd, s, q, func(made web.CreatedToken) error { return a.say("%s", made.Token) })
 	}
 	return cmd
 }
@@ -193,15 +160,11 @@ func (a *app) tokenList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list [USER]", Short: "List tokens", Args: between(0, "USER")}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			path := "tokens"
-			if len(args) > 0 {
-				path += "?" + url.Values{"user": args}.Encode()
-			}
-			var list web.TokenList
-			if err := c.do(cmd.Context(), http.MethodGet, path, nil, &list); err != nil {
-				return err
-			}
+		q := query{method: http.MethodGet, path: "tokens"}
+		if len(args) > 0 {
+			q.path += "?" + url.Values{"user": args}.Encode()
+		}
+		return ask(a, cmd, s, q, func(list web.TokenList) error {
 			if *asJSON {
 				return a.printJSON(list.Tokens)
 			}
@@ -234,12 +197,8 @@ func (a *app) tokenRevoke() *cobra.Command {
 		Args: exactly("the token's ID; larder token list shows it")}
 	s := settingsFlags(cmd, "data")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			if err := c.do(cmd.Context(), http.MethodDelete, "tokens/"+url.PathEscape(args[0]), nil, nil); err != nil {
-				return err
-			}
-			return a.say("revoked token %s", args[0])
-		})
+		q := query{method: http.MethodDelete, path: "tokens/" + url.PathEscape(args[0])}
+		return a.change(cmd, s, q, "revoked token %s", args[0])
 	}
 	return cmd
 }

@@ -31,12 +31,8 @@ func (a *app) claimCommand() *cobra.Command {
 		if err != nil {
 			return usagef("%v", err)
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var out web.Claim
-			if err := c.do(cmd.Context(), http.MethodPost, "claims", web.Claim{Kind: kind, Name: args[1], Release: *release},
-				&out); err != nil {
-				return err
-			}
+		q := query{http.MethodPost, "claims", web.Claim{Kind: kind, Name: args[1], Release: *release}}
+		return ask(a, cmd, s, q, func(out web.Claim) error {
 			verb := "claimed"
 			if *release {
 				verb = "released"

@@ -36,18 +36,8 @@ func (a *app) gcCommand() *cobra.Command {
 		if cmd.Flags().Changed("grace") {
 			body["grace_seconds"] = int64(grace.Std().Seconds())
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			show := a.newProgress("gc", func(n int64) string { return strconv.FormatInt(n, 10) })
-			defer show.finish()
-			var report store.SweepReport
-			if err := c.stream(cmd.Context(), "gc", body, &report, show.update); err != nil {
-				return err
-			}
-			show.finish()
-			if *asJSON {
-				return a.printJSON(report)
-			}
-			return a.saySweep(report, *dryRun)
+		return runJob(a, cmd, s, job{"gc", body, countText}, func(report store.SweepReport) error {
+			return a.show(*asJSON, report, func() error { return a.saySweep(report, *dryRun) })
 		})
 	}
 	return cmd
@@ -129,16 +119,11 @@ func (a *app) checkCommand() *cobra.Command {
 		if *rebuild {
 			return a.rebuild(cmd.Context(), s, *asJSON, *export)
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			show := a.newProgress("check", bytesOrCount(*deep))
-			defer show.finish()
-			var report store.CheckReport
-			if err := c.stream(cmd.Context(), "check", map[string]any{"deep": *deep}, &report, show.update); err != nil {
-				return err
-			}
-			show.finish()
-			return a.sayCheck(report, *asJSON)
-		})
+		j := job{"check", map[string]any{"deep": *deep}, countText}
+		if *deep {
+			j.format = bytesText // which is what is counted when files are read
+		}
+		return runJob(a, cmd, s, j, func(report store.CheckReport) error { return a.sayCheck(report, *asJSON) })
 	}
 	return cmd
 }
@@ -181,31 +166,19 @@ func (a *app) compactCommand() *cobra.Command {
 	return cmd
 }
 
-// bytesOrCount formats the progress of a check, which counts bytes when it reads them.
-func bytesOrCount(deep bool) func(int64) string {
-	if deep {
-		return bytesText
-	}
-	return func(n int64) string { return strconv.FormatInt(n, 10) }
-}
-
 // sayCheck prints the report; problems are a failure.
 func (a *app) sayCheck(report store.CheckReport, asJSON bool) error {
-	if asJSON {
-		if err := a.printJSON(report); err != nil {
-			return err
-		}
-	} else {
+	err := a.show(asJSON, report, func() error {
 		for _, p := range report.Problems {
 			if err := a.say("%s", p); err != nil {
 				return err
 			}
 		}
-		err := a.say("checked %s in %s, %s (%s)", plural(report.Versions, "version", "versions"),
+		return a.say("checked %s in %s, %s (%s)", plural(report.Versions, "version", "versions"),
 			plural(report.Packages, "package", "packages"), plural(report.Blobs, "blob", "blobs"), bytesText(report.Bytes))
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	if n := len(report.Problems); n > 0 {
 		return fmt.Errorf("the check found %s", plural(int64(n), "problem", "problems"))
@@ -217,15 +190,8 @@ func (a *app) statsCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "stats", Short: "Show what is stored", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var stats store.Stats
-			if err := c.do(cmd.Context(), http.MethodGet, "stats", nil, &stats); err != nil {
-				return err
-			}
-			if *asJSON {
-				return a.printJSON(stats)
-			}
-			return a.sayStats(stats)
+		return ask(a, cmd, s, query{method: http.MethodGet, path: "stats"}, func(stats store.Stats) error {
+			return a.show(*asJSON, stats, func() error { return a.sayStats(stats) })
 		})
 	}
 	return cmd

@@ -59,6 +59,9 @@ func timeText(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// countText writes a count that is not one of bytes.
+func countText(n int64) string { return strconv.FormatInt(n, 10) }
+
 // plural is "1 blob", "2 blobs".
 func plural(n int64, one, many string) string {
 	if n == 1 {

@@ -26,7 +26,7 @@ func (a *app) republish(ctx context.Context, s settings, asJSON bool, q web.Rebu
 		return err
 	}
 	var list []web.Rebuilt
-	show := a.newProgress("rebuild", func(n int64) string { return fmt.Sprint(n) })
+	show := a.newProgress("rebuild", countText)
 	err = c.stream(ctx, "rebuild", q, &list, show.update)
 	show.finish()
 	if err = errors.Join(err, c.close()); err != nil {
@@ -94,20 +94,16 @@ func (a *app) sayRebuilt(list []web.Rebuilt, asJSON bool) error {
 		}
 		rows = append(rows, []string{string(r.Kind), name, r.Version, r.File, bytesText(r.Size), string(r.Digest), outcome})
 	}
-	if asJSON {
-		if err := a.printJSON(list); err != nil {
-			return err
-		}
-	} else {
+	err := a.show(asJSON, list, func() error {
 		if err := a.table([]string{"KIND", "NAME", "VERSION", "FILE", "SIZE", "DIGEST", "OUTCOME"}, rows); err != nil {
 			return err
 		}
-		err := a.say("%s published, %d already there, %d refused, %d not chosen",
+		return a.say("%s published, %d already there, %d refused, %d not chosen",
 			plural(counts[web.RebuildPublished], "file", "files"), counts[web.RebuildHere], counts[web.RebuildRefused],
 			counts[""])
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	switch refused := counts[web.RebuildRefused]; {
 	case refused > 0:

@@ -30,41 +30,30 @@ func (a *app) scrubCommand() *cobra.Command {
 	heal := cmd.Flags().StringArray("heal", nil,
 		"read nothing, but take this file's bytes for a damaged file with the same ones; repeatable")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			if len(*heal) > 0 {
+		if len(*heal) > 0 {
+			return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 				return a.heal(cmd, c, *heal, *asJSON)
-			}
-			show := a.newProgress("scrub", bytesText)
-			defer show.finish()
-			var report web.ScrubResult
-			body := map[string]any{"rate": int64(rate)}
-			if err := c.stream(cmd.Context(), "scrub", body, &report, show.update); err != nil {
-				return err
-			}
-			show.finish()
-			return a.sayScrub(report, *asJSON)
-		})
+			})
+		}
+		j := job{"scrub", map[string]any{"rate": int64(rate)}, bytesText}
+		return runJob(a, cmd, s, j, func(report web.ScrubResult) error { return a.sayScrub(report, *asJSON) })
 	}
 	return cmd
 }
 
 // sayScrub prints the report; damage is a failure.
 func (a *app) sayScrub(r web.ScrubResult, asJSON bool) error {
-	if asJSON {
-		if err := a.printJSON(r); err != nil {
-			return err
-		}
-	} else {
+	err := a.show(asJSON, r, func() error {
 		for _, d := range r.Damages {
 			if err := a.sayDamage(d); err != nil {
 				return err
 			}
 		}
-		err := a.say("read %s (%s); %d found damaged, %d repaired, %d fetched again",
+		return a.say("read %s (%s); %d found damaged, %d repaired, %d fetched again",
 			plural(r.Blobs, "blob", "blobs"), bytesText(r.Bytes), r.Found, r.Repaired, r.Fetched)
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	if n := len(r.Damages); n > 0 {
 		return fmt.Errorf("%s damaged", plural(int64(n), "blob is", "blobs are"))

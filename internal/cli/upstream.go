@@ -41,11 +41,7 @@ func (a *app) upstreamList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List upstreams, how they fare and what they saved", Args: exactly()}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var list web.UpstreamList
-			if err := c.do(cmd.Context(), http.MethodGet, "upstreams", nil, &list); err != nil {
-				return err
-			}
+		return ask(a, cmd, s, query{method: http.MethodGet, path: "upstreams"}, func(list web.UpstreamList) error {
 			if *asJSON {
 				return a.printJSON(list)
 			}
@@ -88,11 +84,7 @@ func (a *app) upstreamCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var list web.UpstreamChecks
-			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/check", which, &list); err != nil {
-				return err
-			}
+		return ask(a, cmd, s, query{http.MethodPost, "upstreams/check", which}, func(list web.UpstreamChecks) error {
 			return a.sayChecks(list.Checks, *asJSON)
 		})
 	}
@@ -109,11 +101,8 @@ func (a *app) sayChecks(list []web.UpstreamCheck, asJSON bool) error {
 		}
 		rows = append(rows, []string{string(u.Kind), u.Name, oneLine(state)})
 	}
-	show := func() error { return a.table([]string{"KIND", "NAME", "STATE"}, rows) }
-	if asJSON {
-		show = func() error { return a.printJSON(list) }
-	}
-	if err := show(); err != nil {
+	err := a.show(asJSON, list, func() error { return a.table([]string{"KIND", "NAME", "STATE"}, rows) })
+	if err != nil {
 		return err
 	}
 	if bad > 0 {
@@ -162,11 +151,7 @@ func (a *app) upstreamPurge() *cobra.Command {
 			return err
 		}
 		which.Package, which.NoUpstream = args[1], *orphans
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var out web.Purged
-			if err := c.do(cmd.Context(), http.MethodPost, "upstreams/purge", which, &out); err != nil {
-				return err
-			}
+		return ask(a, cmd, s, query{http.MethodPost, "upstreams/purge", which}, func(out web.Purged) error {
 			return a.say("dropped the copies of %s", plural(int64(out.Packages), "package", "packages"))
 		})
 	}
@@ -179,27 +164,29 @@ func (a *app) upstreamMisses() *cobra.Command {
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	clear := cmd.Flags().Bool("clear", false, "forget the list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			if *clear {
+		if *clear {
+			return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
 				return c.do(cmd.Context(), http.MethodDelete, "upstreams/misses", nil, nil)
-			}
-			var list web.MissList
-			if err := c.do(cmd.Context(), http.MethodGet, "upstreams/misses", nil, &list); err != nil {
-				return err
-			}
+			})
+		}
+		return ask(a, cmd, s, query{method: http.MethodGet, path: "upstreams/misses"}, func(list web.MissList) error {
 			if *asJSON {
 				return a.printJSON(list.Misses)
 			}
-			var rows [][]string
-			for _, m := range list.Misses {
-				why := "offline"
-				if m.Refused {
-					why = "refused"
-				}
-				rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10), why})
-			}
-			return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT", "WHY"}, rows)
+			return a.sayMisses(list.Misses)
 		})
 	}
 	return cmd
+}
+
+func (a *app) sayMisses(list []upstream.Miss) error {
+	var rows [][]string
+	for _, m := range list {
+		why := "offline"
+		if m.Refused {
+			why = "refused"
+		}
+		rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10), why})
+	}
+	return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT", "WHY"}, rows)
 }

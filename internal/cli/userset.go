@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"larder/auth"
-	"larder/internal/config"
 	"larder/web"
 )
 
@@ -42,11 +41,8 @@ func (a *app) userSet() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var user auth.User
-			if err := c.do(cmd.Context(), http.MethodPatch, "users/"+url.PathEscape(args[0]), body, &user); err != nil {
-				return err
-			}
+		q := query{http.MethodPatch, "users/" + url.PathEscape(args[0]), body}
+		return ask(a, cmd, s, q, func(user auth.User) error {
 			return a.say("user %s: %s, scopes %s", user.Name, role(user), scopesText(user.Scopes))
 		})
 	}
