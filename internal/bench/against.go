@@ -194,29 +194,18 @@ func (q question) ask(ctx context.Context, b *build) (*target, error) {
 // publishing publishes new versions of new names over several connections.
 func (b *build) publishing(ctx context.Context, p miniclient.Protocol) slicer {
 	return func(d time.Duration) (speed, error) {
-		before, err := processorTime(b.p.cmd.Process.Pid)
-		if err != nil {
-			return speed{}, err
-		}
-		var count atomic.Int64
-		start := time.Now()
-		err = parallel(publishers, func(int) error {
-			for time.Since(start) < d {
-				n := b.n.Add(1)
-				if err := b.publish(ctx, p, fmt.Sprintf("new%d", n), "1.0.0"); err != nil {
-					return err
+		return b.p.measure(func(start time.Time, count *atomic.Int64) error {
+			return parallel(publishers, func(int) error {
+				for time.Since(start) < d {
+					n := b.n.Add(1)
+					if err := b.publish(ctx, p, fmt.Sprintf("new%d", n), "1.0.0"); err != nil {
+						return err
+					}
+					count.Add(1)
 				}
-				count.Add(1)
-			}
-			return nil
+				return nil
+			})
 		})
-		took := time.Since(start)
-		if err != nil {
-			return speed{}, err
-		}
-		after, err := processorTime(b.p.cmd.Process.Pid)
-		n := max(count.Load(), 1)
-		return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, err
 	}
 }
 

@@ -3,20 +3,19 @@ package main
 // This file measures Cargo: resolving over a slow network, fresh index entries, and publishing into a long index.
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"larder/internal/miniclient"
 )
 
 const (
@@ -26,28 +25,11 @@ const (
 
 // cargoCrate returns the archive of a version.
 func cargoCrate(name, version string) ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	w := tar.NewWriter(z)
-	for _, f := range [][2]string{
-		{
-			"Cargo.toml",
-			fmt.Sprintf("[package]\nname = %q\nversion = %q\nedition = \"2021\"\n"+
-				"[features]\ndefault = [\"std\"]\nstd = []\n", name, version),
-		},
-		{"src/lib.rs", "pub fn f() {}\n"},
-	} {
-		if err := w.WriteHeader(&tar.Header{
-			Name: name + "-" + version + "/" + f[0], Mode: 0o644, Size: int64(len(f[1])),
-		}); err != nil {
-			return nil, err
-		}
-		if _, err := io.WriteString(w, f[1]); err != nil {
-			return nil, err
-		}
-	}
-	err := errors.Join(w.Close(), z.Close())
-	return b.Bytes(), err
+	dir := name + "-" + version + "/"
+	manifest := fmt.Appendf(nil, "[package]\nname = %q\nversion = %q\nedition = \"2021\"\n"+
+		"[features]\ndefault = [\"std\"]\nstd = []\n", name, version)
+	return miniclient.Tgz(miniclient.Member{Name: dir + "Cargo.toml", Body: manifest},
+		miniclient.Member{Name: dir + "src/lib.rs", Body: []byte("pub fn f() {}\n")})
 }
 
 // cargoPublish sends one version as cargo does.
@@ -67,11 +49,7 @@ func (c *registry) cargoPublish(ctx context.Context, name, version string) error
 	body = append(body, meta...)
 	body = binary.LittleEndian.AppendUint32(body, uint32(len(crate)))
 	body = append(body, crate...)
-	resp, err := c.do(ctx, "PUT", "/cargo/api/v1/crates/new", bytes.NewReader(body), int64(len(body)))
-	if err == nil {
-		drain(resp)
-	}
-	return err
+	return c.send(ctx, "PUT", "/cargo/api/v1/crates/new", bytes.NewReader(body), int64(len(body)))
 }
 
 // startCargo starts a larder with n versions of the crate big.

@@ -164,6 +164,17 @@ func (c *registry) pull(ctx context.Context, path string, buf []byte) (int64, er
 	return io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{resp.Body}, buf)
 }
 
+// send makes a request whose answer does not matter, but that it is one of success.
+func (c *registry) send(
+	ctx context.Context, method, path string, body io.Reader, size int64, header ...string,
+) error {
+	resp, err := c.do(ctx, method, path, body, size, header...)
+	if err == nil {
+		drain(resp)
+	}
+	return err
+}
+
 func drain(resp *http.Response) {
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()

@@ -70,33 +70,40 @@ type speed struct {
 // slice sends requests over all connections for d. The client does as little as possible, because the servers are
 // compared.
 func (t *target) slice(d time.Duration) (speed, error) {
-	before, err := processorTime(t.server.cmd.Process.Pid)
+	return t.server.measure(func(start time.Time, count *atomic.Int64) error {
+		return parallel(len(t.conns), func(i int) error {
+			c, n := t.conns[i], int64(0)
+			defer func() { count.Add(n) }()
+			for ; time.Since(start) < d; n++ {
+				if _, err := c.Write(t.request); err != nil {
+					return err
+				}
+				if err := c.Flush(); err != nil {
+					return err
+				}
+				if err := skipAnswer(c.Reader, t.status, t.head); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// measure returns the speed of a server while work counts its answers.
+func (p *process) measure(work func(start time.Time, count *atomic.Int64) error) (speed, error) {
+	before, err := processorTime(p.cmd.Process.Pid)
 	if err != nil {
 		return speed{}, err
 	}
 	var count atomic.Int64
 	start := time.Now()
-	err = parallel(len(t.conns), func(i int) error {
-		c, n := t.conns[i], int64(0)
-		defer func() { count.Add(n) }()
-		for ; time.Since(start) < d; n++ {
-			if _, err := c.Write(t.request); err != nil {
-				return err
-			}
-			if err := c.Flush(); err != nil {
-				return err
-			}
-			if err := skipAnswer(c.Reader, t.status, t.head); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err = work(start, &count)
 	took := time.Since(start)
 	if err != nil {
 		return speed{}, err
 	}
-	after, err := processorTime(t.server.cmd.Process.Pid)
+	after, err := processorTime(p.cmd.Process.Pid)
 	n := max(count.Load(), 1)
 	return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, err
 }

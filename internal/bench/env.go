@@ -30,14 +30,11 @@ type env struct {
 	pairs []pair   // of the benchmark that runs, from all its rounds
 	notes []string // printed below its line
 
-	npm       *process // larder with 5,000 versions of one package, made when first needed
-	npmClient *registry
-
-	composer       *process // larder with 2,000 versions of one package, made when first needed
-	composerClient *registry
-	gems           *gemEnv    // larders with many gems and few, made when first needed
-	pypi           *pypiIndex // larder with 20,000 files of one project, made when first needed
-	pypiMany       *pypiIndex // larder with 100,000 projects, made when first needed
+	// Larders that are made when first needed.
+	series   map[string]filled // of each kind with one package of many versions
+	gems     *gemEnv           // with many gems and few
+	pypi     *pypiIndex        // with 20,000 files of one project
+	pypiMany *pypiIndex        // with 100,000 projects
 }
 
 // pair is a measurement of larder and of its yardstick.
@@ -67,7 +64,7 @@ func newEnv(ctx context.Context, parent, larder string) (*env, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &env{dir: dir, larder: larder, self: self}
+	e := &env{dir: dir, larder: larder, self: self, series: map[string]filled{}}
 	if larder != "" {
 		return e, nil
 	}
@@ -169,13 +166,19 @@ func answers(addr, path string) func() (string, error) {
 	}
 }
 
+// yardstick finds an installed program, and an address for it.
+func yardstick(name string) (program, addr string, err error) {
+	program, err = exec.LookPath(name)
+	if err != nil {
+		return "", "", fmt.Errorf("%s is not installed: no yardstick", name)
+	}
+	addr, err = freeAddr()
+	return program, addr, err
+}
+
 // startNginx serves a folder with sendfile, as Debian's nginx-light is set up.
 func (e *env) startNginx(ctx context.Context, root string) (*process, error) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		return nil, errors.New("nginx is not installed: no yardstick")
-	}
-	addr, err := freeAddr()
+	nginx, addr, err := yardstick("nginx")
 	if err != nil {
 		return nil, err
 	}
@@ -198,11 +201,7 @@ server { listen %[2]s; root %[3]s; } }`, dir, addr, root)
 
 // startRegistry runs distribution's registry (Debian's docker-registry).
 func (e *env) startRegistry(ctx context.Context, data string) (*process, error) {
-	registry, err := exec.LookPath("docker-registry")
-	if err != nil {
-		return nil, errors.New("docker-registry is not installed: no yardstick")
-	}
-	addr, err := freeAddr()
+	registry, addr, err := yardstick("docker-registry")
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +223,15 @@ func (e *env) startAs(ctx context.Context, data string, environ ...string) (*pro
 	c := newRegistry(p.addr)
 	c.auth = "Basic " + base64.StdEncoding.EncodeToString([]byte("admin:"+adminPassword))
 	return p, c, nil
+}
+
+// startNew runs larder serve on a new folder of this name.
+func (e *env) startNew(ctx context.Context, name string, environ ...string) (*process, error) {
+	data, err := e.folder(name)
+	if err != nil {
+		return nil, err
+	}
+	return e.startLarder(ctx, data, environ...)
 }
 
 // startBare serves the bytes of a file from memory with net/http alone, in a process of its own.

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"larder/internal/miniclient"
 )
 
 // floodSearch measures small reads per second while sixteen clients search for a word of all 200,000 gems, beside the
@@ -127,11 +129,7 @@ func floodAudit(ctx context.Context, e *env) (ours, yardstick float64, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	data, err := e.folder("audits")
-	if err != nil {
-		return 0, 0, err
-	}
-	p, err := e.startLarder(ctx, data, "LARDER_MEMORY=256MB", "LARDER_SHUTDOWN_TIMEOUT=10s")
+	p, err := e.startNew(ctx, "audits", "LARDER_MEMORY=256MB", "LARDER_SHUTDOWN_TIMEOUT=10s")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -212,7 +210,7 @@ func auditBodies() (out []audit, err error) {
 		{"audits/quick", append(tree, "}}"...)},
 		{"advisories/bulk", []byte(`{"a":["` + strings.Repeat("1", 33<<20) + `"]}`)},
 	} {
-		if a.body, err = gzipped(a.body); err != nil {
+		if a.body, err = miniclient.Gzip(a.body); err != nil {
 			return nil, err
 		}
 		out = append(out, a)

@@ -59,11 +59,7 @@ func megabytes(size int64, d time.Duration) float64 {
 func (e *env) withBlob(
 	ctx context.Context, file, digest string, size int64, environ ...string,
 ) (*process, *registry, time.Duration, error) {
-	data, err := e.folder("data")
-	if err != nil {
-		return nil, nil, 0, err
-	}
-	p, err := e.startLarder(ctx, data, environ...)
+	p, err := e.startNew(ctx, "data", environ...)
 	if err != nil {
 		return nil, nil, 0, err
 	}

@@ -30,12 +30,8 @@ func (e *env) startMaven(ctx context.Context) (*process, *registry, error) {
 }
 
 func (c *registry) mavenPut(ctx context.Context, path, body string) error {
-	resp, err := c.do(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)),
+	return c.send(ctx, "PUT", "/maven/"+path, strings.NewReader(body), int64(len(body)),
 		"User-Agent", "Apache-Maven/3.8.7 (Java 17)")
-	if err == nil {
-		drain(resp)
-	}
-	return err
 }
 
 // mavenFile uploads a file with the checksums that mvn sends.

@@ -16,12 +16,8 @@ func (c *registry) pushArtifact(ctx context.Context, repo, tag string) error {
 	raw := fmt.Sprintf(`{"schemaVersion":2,"mediaType":%q,"artifactType":"application/vnd.example.bench",`+
 		`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":%q,"size":2},"layers":[],`+
 		`"annotations":{"tag":%q}}`, manifestType, empty, repo+tag)
-	resp, err := c.do(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, strings.NewReader(raw), int64(len(raw)),
+	return c.send(ctx, "PUT", "/v2/"+repo+"/manifests/"+tag, strings.NewReader(raw), int64(len(raw)),
 		"Content-Type", manifestType)
-	if err == nil {
-		drain(resp)
-	}
-	return err
 }
 
 // memory measures the peak resident size of the server with GOMEMLIMIT=64MiB while a layer of 2 GiB is pushed, pulled,
@@ -56,17 +52,23 @@ func memory(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	return 1 / peak, 1.0 / 100, err
 }
 
-// peakRSS reads VmHWM in MiB.
-func peakRSS(pid int) (float64, error) {
+// peakRSS is the largest resident size that a process had, in MiB.
+func peakRSS(pid int) (float64, error) { return statusMiB(pid, "VmHWM:") }
+
+// rss is the resident size of a process, in MiB.
+func rss(pid int) (float64, error) { return statusMiB(pid, "VmRSS:") }
+
+// statusMiB reads a field of a process's status in MiB.
+func statusMiB(pid int, field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if v, ok := strings.CutPrefix(line, field); ok {
 			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
 			return kib / 1024, err
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM of process %d", pid)
+	return 0, fmt.Errorf("no %s of process %d", field, pid)
 }

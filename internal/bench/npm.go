@@ -10,15 +10,13 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
-	"io"
-	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 )
 
-const npmVersions = 5000
+// npmSeries is a package with 5,000 versions.
+var npmSeries = series{kind: "npm", versions: 5000, document: "/npm/big", tag: "ETag", again: "If-None-Match",
+	publish: publishNPM}
 
 // npmTarball returns an archive with package.json and size bytes of noise.
 func npmTarball(name, version string, size int) ([]byte, error) {
@@ -59,12 +57,8 @@ func (c *registry) npmPublish(ctx context.Context, name, version string, size in
 		`"main":"index.js","dependencies":{"left":"^1.0.0","right":"^2.0.0","up":"~3.1.0"}}},`+
 		`"_attachments":{"%[1]s-%[2]s.tgz":{"length":%[3]d,"data":"`, name, version, len(tgz))
 	body := head + base64.StdEncoding.EncodeToString(tgz) + `"}}}`
-	resp, err := c.do(ctx, "PUT", "/npm/"+name, strings.NewReader(body), int64(len(body)),
+	return c.send(ctx, "PUT", "/npm/"+name, strings.NewReader(body), int64(len(body)),
 		"Content-Type", "application/json")
-	if err == nil {
-		drain(resp)
-	}
-	return err
 }
 
 // startNPM starts a larder with n versions of the package big.
@@ -77,88 +71,20 @@ func publishNPM(ctx context.Context, c *registry, version string) error {
 	return c.npmPublish(ctx, "big", version, 100)
 }
 
-// filledNPM returns the larder with 5,000 versions; the first call starts it.
-func (e *env) filledNPM(ctx context.Context) (*process, *registry, error) {
-	if e.npm == nil {
-		fmt.Printf("(publishing %d versions)\n", npmVersions)
-		var err error
-		if e.npm, e.npmClient, err = e.startNPM(ctx, npmVersions); err != nil {
-			return nil, nil, err
-		}
-	}
-	return e.npm, e.npmClient, nil
-}
-
-// packument reads the packument and its ETag.
-func (c *registry) packument(ctx context.Context) (body []byte, etag string, err error) {
-	resp, err := c.do(ctx, "GET", "/npm/big", nil, 0)
-	if err != nil {
-		return nil, "", err
-	}
-	defer resp.Body.Close()
-	body, err = io.ReadAll(resp.Body)
-	return body, resp.Header.Get("ETag"), err
-}
-
 // npmRender measures the first packument after a change, beside 150 ms.
 func npmRender(ctx context.Context, e *env) (ours, yardstick float64, err error) {
-	_, c, err := e.filledNPM(ctx)
+	f, err := npmSeries.filled(ctx, e)
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := c.npmPublish(ctx, "big", fmt.Sprintf("900.0.%d", time.Now().UnixMilli()), 100); err != nil {
+	if err := f.c.npmPublish(ctx, "big", fmt.Sprintf("900.0.%d", time.Now().UnixMilli()), 100); err != nil {
 		return 0, 0, err
 	}
 	start := time.Now()
-	if _, _, err := c.packument(ctx); err != nil {
+	if _, _, _, err := npmSeries.read(ctx, e); err != nil {
 		return 0, 0, err
 	}
 	return 1 / time.Since(start).Seconds(), 1 / 0.150, nil
-}
-
-// npmCached measures the packument from memory, beside a bare handler with the same bytes.
-func npmCached(ctx context.Context, e *env) (ours, yardstick float64, err error) {
-	p, c, err := e.filledNPM(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	body, _, err := c.packument(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	file := filepath.Join(e.dir, "packument")
-	if err := os.WriteFile(file, body, 0o600); err != nil {
-		return 0, 0, err
-	}
-	return e.compareBare(ctx, p, "/npm/big", c.auth, file)
-}
-
-// npmFresh measures 304 for the packument, beside 10,000 per second.
-func npmFresh(ctx context.Context, e *env) (ours, yardstick float64, err error) {
-	p, c, err := e.filledNPM(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	_, etag, err := c.packument(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	ours, err = loadStatus(p.addr, "/npm/big", c.auth, http.StatusNotModified, "If-None-Match: "+etag+"\r\n")
-	return ours, 10_000, err
-}
-
-// npmGrowth measures publishes per second into 5,000 versions, beside publishes into 10.
-func npmGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
-	_, large, err := e.filledNPM(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	p, small, err := e.startNPM(ctx, 10)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer p.kill()
-	return growth(ctx, large, small, publishNPM)
 }
 
 // npmMemory measures the largest resident size while a tarball of 100 MB is published, beside 150 MiB.

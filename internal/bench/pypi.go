@@ -83,11 +83,7 @@ func (c *registry) pypiUpload(ctx context.Context, name, version string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, "POST", "/pypi/legacy/", &b, int64(b.Len()), "Content-Type", w.FormDataContentType())
-	if err == nil {
-		drain(resp)
-	}
-	return err
+	return c.send(ctx, "POST", "/pypi/legacy/", &b, int64(b.Len()), "Content-Type", w.FormDataContentType())
 }
 
 // startPyPI starts a larder with n uploads; name returns project and version of the kth.

@@ -3,9 +3,7 @@ package main
 // This file measures RubyGems: ranges and fresh answers of the list of versions, pushing into a long list, starting.
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -14,20 +12,15 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"larder/internal/miniclient"
 )
 
 // gems is the number of gems of the large registry.
 const gems = 200_000
 
-const gemYAML = `--- !ruby/object:Gem::Specification
-name: %s
-version: !ruby/object:Gem::Version
-  version: %s
-platform: ruby
-authors:
-- Bench
-date: 2026-01-02 00:00:00.000000000 Z
-dependencies:
+// rack is what the benchmark's gems depend on.
+const rack = `
 - !ruby/object:Gem::Dependency
   name: rack
   requirement: !ruby/object:Gem::Requirement
@@ -36,68 +29,17 @@ dependencies:
       - !ruby/object:Gem::Version
         version: '2'
   type: :runtime
-  prerelease: false
-summary: A gem of the benchmark
-rubygems_version: 3.6.7
-specification_version: 4
-`
-
-// gemFile returns a .gem with one small file.
-func gemFile(name, version string) ([]byte, error) {
-	metadata, err := gzipped(fmt.Appendf(nil, gemYAML, name, version))
-	if err != nil {
-		return nil, err
-	}
-	inner, err := tarOf("lib/x.rb", []byte("# "+name+" "+version))
-	if err != nil {
-		return nil, err
-	}
-	data, err := gzipped(inner)
-	if err != nil {
-		return nil, err
-	}
-	return tarOf("metadata.gz", metadata, "data.tar.gz", data)
-}
-
-func gzipped(p []byte) ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	if _, err := z.Write(p); err != nil {
-		return nil, err
-	}
-	err := z.Close()
-	return b.Bytes(), err
-}
-
-// tarOf returns an archive; files are names and contents in turn.
-func tarOf(files ...any) ([]byte, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	for i := 0; i+1 < len(files); i += 2 {
-		content := files[i+1].([]byte)
-		if err := w.WriteHeader(&tar.Header{Name: files[i].(string), Mode: 0o644, Size: int64(len(content))}); err != nil {
-			return nil, err
-		}
-		if _, err := w.Write(content); err != nil {
-			return nil, err
-		}
-	}
-	err := w.Close()
-	return b.Bytes(), err
-}
+  prerelease: false`
 
 // gemPush sends one version as gem push does.
 func (c *registry) gemPush(ctx context.Context, name, version string) error {
-	p, err := gemFile(name, version)
+	p, err := miniclient.Gem(name, version, rack,
+		miniclient.Member{Name: "lib/x.rb", Body: []byte("# " + name + " " + version)})
 	if err != nil {
 		return err
 	}
-	resp, err := c.do(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)),
+	return c.send(ctx, "POST", "/rubygems/api/v1/gems", bytes.NewReader(p), int64(len(p)),
 		"Content-Type", "application/octet-stream")
-	if err == nil {
-		drain(resp)
-	}
-	return err
 }
 
 // fillGems makes data folders with the given numbers of gems. A benchmark of the package rubygems writes them,

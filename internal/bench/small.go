@@ -38,11 +38,7 @@ func random(n int) []byte {
 func (e *env) smallGet(
 	ctx context.Context, prepare func(*registry) (string, []byte, error),
 ) (ours, yardstick float64, err error) {
-	data, err := e.folder("data")
-	if err != nil {
-		return 0, 0, err
-	}
-	p, err := e.startLarder(ctx, data)
+	p, err := e.startNew(ctx, "data")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -55,7 +51,7 @@ func (e *env) smallGet(
 	if err != nil {
 		return 0, 0, err
 	}
-	file := filepath.Join(data, "..", filepath.Base(data)+".body")
+	file := filepath.Join(e.dir, "small")
 	if err := os.WriteFile(file, body, 0o600); err != nil {
 		return 0, 0, err
 	}
@@ -68,11 +64,7 @@ const pushFor = 6 * time.Second
 // smallImages measures eight clients that push images with two layers of 16 KiB, beside distribution's registry on the
 // same disk.
 func smallImages(ctx context.Context, e *env) (ours, yardstick float64, err error) {
-	data, err := e.folder("data")
-	if err != nil {
-		return 0, 0, err
-	}
-	p, err := e.startLarder(ctx, data)
+	p, err := e.startNew(ctx, "data")
 	if err != nil {
 		return 0, 0, err
 	}
@@ -81,7 +73,8 @@ func smallImages(ctx context.Context, e *env) (ours, yardstick float64, err erro
 		return 0, 0, err
 	}
 	p.kill()
-	if data, err = e.folder("registry"); err != nil {
+	data, err := e.folder("registry")
+	if err != nil {
 		return 0, 0, err
 	}
 	other, err := e.startRegistry(ctx, data)

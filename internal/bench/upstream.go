@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -105,11 +104,7 @@ func (o *slowOrigin) read(ctx context.Context, c *registry, path string, right *
 
 // copyOf starts a larder that keeps copies of another registry.
 func (e *env) copyOf(ctx context.Context, kind, url string) (*process, error) {
-	data, err := e.folder("copy")
-	if err != nil {
-		return nil, err
-	}
-	return e.startLarder(ctx, data, "LARDER_UPSTREAM="+kind+"="+url)
+	return e.startNew(ctx, "copy", "LARDER_UPSTREAM="+kind+"="+url)
 }
 
 // crowd has the times of many clients of one cold artifact, and of one client alone.
@@ -188,21 +183,6 @@ func (o *slowOrigin) flipped(ctx context.Context, client *registry, path string)
 		return errors.Join(err, r.err)
 	}
 	return nil
-}
-
-// rss reads VmRSS in MiB.
-func rss(pid int) (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(status)) {
-		if v, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kib, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 64)
-			return kib / 1024, err
-		}
-	}
-	return 0, fmt.Errorf("no VmRSS of process %d", pid)
 }
 
 // upstreamTotal measures the time until 64 clients have a cold artifact, beside 1.3 times that of one alone.

@@ -12,20 +12,21 @@ import (
 	"fmt"
 )
 
-// member is a file of an archive.
-type member struct {
-	name string
-	body []byte
+// Member is a file of an archive.
+type Member struct {
+	Name string
+	Body []byte
 }
 
-func tarOf(members ...member) ([]byte, error) {
+// Tar packs files.
+func Tar(members ...Member) ([]byte, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
-		if err := w.WriteHeader(&tar.Header{Name: m.name, Mode: 0o644, Size: int64(len(m.body))}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Name: m.Name, Mode: 0o644, Size: int64(len(m.Body))}); err != nil {
 			return nil, err
 		}
-		if _, err := w.Write(m.body); err != nil {
+		if _, err := w.Write(m.Body); err != nil {
 			return nil, err
 		}
 	}
@@ -33,7 +34,8 @@ func tarOf(members ...member) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func gzipped(p []byte) ([]byte, error) {
+// Gzip compresses p.
+func Gzip(p []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if _, err := w.Write(p); err != nil {
@@ -43,23 +45,25 @@ func gzipped(p []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func tgzOf(members ...member) ([]byte, error) {
-	b, err := tarOf(members...)
+// Tgz packs and compresses files.
+func Tgz(members ...Member) ([]byte, error) {
+	b, err := Tar(members...)
 	if err != nil {
 		return nil, err
 	}
-	return gzipped(b)
+	return Gzip(b)
 }
 
-func zipOf(members ...member) ([]byte, error) {
+// Zip packs and compresses files.
+func Zip(members ...Member) ([]byte, error) {
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
 	for _, m := range members {
-		f, err := w.Create(m.name)
+		f, err := w.Create(m.Name)
 		if err != nil {
 			return nil, err
 		}
-		if _, err := f.Write(m.body); err != nil {
+		if _, err := f.Write(m.Body); err != nil {
 			return nil, err
 		}
 	}
@@ -72,22 +76,22 @@ func hexSHA256(p []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// gemOf builds a gem: a tar of its specification, its files and their sums.
-func gemOf(name, version string, pad []byte) ([]byte, error) {
-	spec, err := gzipped(fmt.Appendf(nil, gemspecYAML, name, version))
+// Gem builds a gem: a tar of its specification, its files and their sums. dependencies is a list in YAML.
+func Gem(name, version, dependencies string, files ...Member) ([]byte, error) {
+	spec, err := Gzip(fmt.Appendf(nil, gemspecYAML, name, version, dependencies))
 	if err != nil {
 		return nil, err
 	}
-	data, err := tgzOf(member{"lib/x.rb", []byte("#")}, member{"x.bin", pad})
+	data, err := Tgz(files...)
 	if err != nil {
 		return nil, err
 	}
 	list := fmt.Appendf(nil, "---\nSHA256:\n  metadata.gz: %s\n  data.tar.gz: %s\n", hexSHA256(spec), hexSHA256(data))
-	sums, err := gzipped(list)
+	sums, err := Gzip(list)
 	if err != nil {
 		return nil, err
 	}
-	return tarOf(member{"metadata.gz", spec}, member{"data.tar.gz", data}, member{"checksums.yaml.gz", sums})
+	return Tar(Member{"metadata.gz", spec}, Member{"data.tar.gz", data}, Member{"checksums.yaml.gz", sums})
 }
 
 const gemspecYAML = `--- !ruby/object:Gem::Specification
@@ -98,7 +102,7 @@ platform: ruby
 authors:
 - x
 date: 2024-01-01 00:00:00.000000000 Z
-dependencies: []
+dependencies: %s
 description: x
 files: []
 homepage: http://localhost

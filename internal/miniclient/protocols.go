@@ -26,7 +26,7 @@ var npm = Protocol{
 	Kind: "npm", Registry: "/npm",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
 		manifest := fmt.Appendf(nil, `{"name":%q,"version":%q}`, name, version)
-		return tgzOf(member{"package/package.json", manifest}, member{"package/x.bin", pad})
+		return Tgz(Member{"package/package.json", manifest}, Member{"package/x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		sum, sum512 := sha1.Sum(r.File), sha512.Sum512(r.File)
@@ -105,10 +105,10 @@ var pypi = Protocol{
 	Kind: "pypi", Registry: "/simple",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
 		info := name + "-" + version + ".dist-info/"
-		return zipOf(member{name + "/__init__.py", []byte("#")}, member{name + "/x.bin", pad},
-			member{info + "METADATA", fmt.Appendf(nil, "Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)},
-			member{info + "WHEEL", []byte("Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")},
-			member{info + "RECORD", nil})
+		return Zip(Member{name + "/__init__.py", []byte("#")}, Member{name + "/x.bin", pad},
+			Member{info + "METADATA", fmt.Appendf(nil, "Metadata-Version: 2.1\nName: %s\nVersion: %s\n", name, version)},
+			Member{info + "WHEEL", []byte("Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n")},
+			Member{info + "RECORD", nil})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		var b bytes.Buffer
@@ -160,8 +160,8 @@ var cargo = Protocol{
 	Make: func(name, version string, pad []byte) ([]byte, error) {
 		dir := name + "-" + version + "/"
 		manifest := fmt.Appendf(nil, cargoTOML, name, version)
-		return tgzOf(member{dir + "Cargo.toml", manifest}, member{dir + "src/lib.rs", []byte("//")},
-			member{dir + "x.bin", pad})
+		return Tgz(Member{dir + "Cargo.toml", manifest}, Member{dir + "src/lib.rs", []byte("//")},
+			Member{dir + "x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		head, err := json.Marshal(fields{
@@ -218,7 +218,7 @@ func crateIndex(name string) string {
 var maven = Protocol{
 	Kind: "maven", Registry: "/maven",
 	Make: func(_, _ string, pad []byte) ([]byte, error) {
-		return zipOf(member{"META-INF/MANIFEST.MF", []byte("Manifest-Version: 1.0\n")}, member{"x.bin", pad})
+		return Zip(Member{"META-INF/MANIFEST.MF", []byte("Manifest-Version: 1.0\n")}, Member{"x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		at := mavenFile(r)
@@ -228,8 +228,8 @@ var maven = Protocol{
 			coordinates + version + "</project>"
 		metadata := "<metadata>" + coordinates + "<versioning><release>" + r.Version + "</release><versions>" + version +
 			"</versions></versioning></metadata>"
-		for _, put := range []member{{at + ".pom", []byte(pom)}, {at + ".jar", r.File}} {
-			if a, err := s.Do(ctx, http.MethodPut, put.name, put.body); err != nil || a.Status/100 != 2 {
+		for _, put := range []Member{{at + ".pom", []byte(pom)}, {at + ".jar", r.File}} {
+			if a, err := s.Do(ctx, http.MethodPut, put.Name, put.Body); err != nil || a.Status/100 != 2 {
 				return a, err
 			}
 		}
@@ -254,7 +254,7 @@ var composer = Protocol{
 	Kind: "composer", Registry: "/composer",
 	Make: func(name, version string, pad []byte) ([]byte, error) {
 		manifest := fmt.Appendf(nil, `{"name":"acme/%s","version":%q}`, name, version)
-		return zipOf(member{"composer.json", manifest}, member{"x.bin", pad})
+		return Zip(Member{"composer.json", manifest}, Member{"x.bin", pad})
 	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		return s.Do(ctx, http.MethodPut, "/composer/", r.File, "Content-Type", "application/zip")
@@ -296,7 +296,10 @@ func composerDist(document []byte, r Release) (string, error) {
 }
 
 var rubygems = Protocol{
-	Kind: "rubygems", Registry: "/rubygems", Make: gemOf,
+	Kind: "rubygems", Registry: "/rubygems",
+	Make: func(name, version string, pad []byte) ([]byte, error) {
+		return Gem(name, version, "[]", Member{"lib/x.rb", []byte("#")}, Member{"x.bin", pad})
+	},
 	Publish: func(ctx context.Context, s *Server, r Release) (Answer, error) {
 		return s.Do(ctx, http.MethodPost, "/rubygems/api/v1/gems", r.File, "Content-Type", "application/octet-stream")
 	},
