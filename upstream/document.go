@@ -4,13 +4,11 @@ package upstream
 
 import (
 	"cmp"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -489,18 +487,9 @@ func readDocument(ctx context.Context, resp *http.Response, q Query) ([]byte, er
 	if limit == 0 {
 		limit = defaultLimit
 	}
-	r, length := io.Reader(resp.Body), resp.ContentLength
-	encoding := strings.ToLower(resp.Header.Get("Content-Encoding"))
-	switch encoding {
-	case "", "identity":
-	case "gzip", "x-gzip":
-		z, err := gzip.NewReader(r)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errBody, err)
-		}
-		r, length = z, -1
-	default:
-		return nil, fmt.Errorf("%w: unknown encoding %.20q", errBody, encoding)
+	r, length, err := decoded(resp, q.Ref, false)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	body, err := budget.Read(ctx, r, length, limit)
 	var busy *budget.Busy

@@ -3,7 +3,6 @@ package upstream
 // Documents: how they are asked for, what of an answer is believed, and how long it is answered without asking.
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -111,13 +110,6 @@ func TestDocumentOutlivesARestart(t *testing.T) {
 }
 
 func TestDocumentsAreDecoded(t *testing.T) {
-	squeezed := func(text string) string {
-		var b bytes.Buffer
-		z := gzip.NewWriter(&b)
-		_, _ = io.WriteString(z, text) // into memory
-		_ = z.Close()
-		return b.String()
-	}
 	for _, c := range []struct {
 		encoding, body string
 		want           string // "" is trouble
@@ -126,7 +118,9 @@ func TestDocumentsAreDecoded(t *testing.T) {
 		{"identity", "plain", "plain"},
 		{"gzip", squeezed("squeezed"), "squeezed"},
 		{"X-GZIP", squeezed("squeezed"), "squeezed"},
-		{"gzip", "not gzip", ""},
+		{"gzip", "labelled by its name", "labelled by its name"},
+		{"aws-chunked", "plain", "plain"},
+		{"gzip, aws-chunked", squeezed("squeezed"), "squeezed"},
 		{"gzip", squeezed("squeezed")[:20], ""},
 		{"br", "squeezed otherwise", ""},
 	} {
@@ -146,6 +140,22 @@ func TestDocumentsAreDecoded(t *testing.T) {
 				t.Errorf("%q, %v, want trouble with the body", got, err)
 			}
 		})
+	}
+}
+
+// TestIndexThatIsCompressedItself: a server that tells the encoding from a name says gzip of what is to stay so.
+func TestIndexThatIsCompressedItself(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	specs := squeezed("specs")
+	for _, body := range []string{specs, squeezed(specs)} {
+		g.origin.answer(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "x-gzip")
+			_, _ = io.WriteString(w, body) // a client that left fails its own check
+		})
+		q := always("demo")
+		q.Key, q.Ref = fmt.Sprint(len(body)), "specs.4.8.gz"
+		g.want("specs.4.8.gz", q, specs, "MISS")
 	}
 }
 

@@ -180,7 +180,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 		return nil, err
 	}
 	tell(client, p.Upstream, howMiss)
-	f := &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest()}
+	f := &File{Size: p.length(resp), Type: p.contentType(resp), Cache: "MISS", Digest: p.digest()}
 	f.Modified, _ = http.ParseTime(resp.Header.Get("Last-Modified")) // zero when the upstream did not say
 	return f, nil
 }
@@ -320,12 +320,20 @@ func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
 		drop(resp)
 		return nil, p.absent(resp)
 	}
-	checked, err := newHeldBack(resp.Body, p)
+	body, size, err := decoded(resp, p.Ref, len(p.Sums) > 0)
+	if err != nil {
+		resp.Body.Close()
+		return nil, p.Upstream.unavailable(fmt.Errorf("%w: %w", ErrBroken, err), 0)
+	}
+	checked, err := newHeldBack(struct {
+		io.Reader
+		io.Closer
+	}{body, resp.Body}, p)
 	if err != nil {
 		resp.Body.Close()
 		return nil, err
 	}
-	return &File{Size: resp.ContentLength, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest(), direct: checked},
+	return &File{Size: size, Type: p.contentType(resp), Cache: "MISS", Digest: p.digest(), direct: checked},
 		nil
 }
 

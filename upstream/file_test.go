@@ -198,18 +198,6 @@ func TestFileOfAnotherSizeIsRefusedBeforeItComes(t *testing.T) {
 	}
 }
 
-func TestFileThatComesEncodedIsRefused(t *testing.T) {
-	t.Parallel()
-	g := newRig(t)
-	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = io.WriteString(w, "file") // a client that left fails its own check
-	})
-	if _, _, err := g.fetch(g.at("f")); !errors.Is(err, ErrBroken) || !strings.Contains(err.Error(), `encoded as "gzip"`) {
-		t.Errorf("%v, want that it came encoded", err)
-	}
-}
-
 // TestVerifyDecidesWhatIsKept: a protocol's own check sees the header and every sum.
 func TestVerifyDecidesWhatIsKept(t *testing.T) {
 	g := newRig(t)

@@ -306,9 +306,10 @@ type transfer struct {
 	body  io.ReadCloser
 	head  http.Header
 	url   string
-	total int64 // -1 when unknown
+	total int64 // of the body, -1 when unknown
 	n     int64 // bytes here
 	tries int
+	enc   *encoded // nil for a body that came without a Content-Encoding
 	// Until clients have the header everything must be decided within ctx's budget; afterwards the body may take as long
 	// as it flows.
 	ctx    context.Context
@@ -327,6 +328,9 @@ func (t *transfer) close() {
 	}
 	if t.stage != nil {
 		t.stage.Abort()
+	}
+	if t.enc != nil && t.enc.other != nil {
+		t.enc.other.close()
 	}
 }
 
@@ -363,10 +367,7 @@ func (t *transfer) open() error {
 		return t.place.absent(resp)
 	}
 	t.body, t.head, t.url, t.total = resp.Body, resp.Header, resp.Request.URL.String(), resp.ContentLength
-	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return u.unavailable(fmt.Errorf("%w: the file came encoded as %.20q", ErrBroken, enc), 0)
-	}
-	if t.place.Size > 0 && t.total > 0 && t.total != t.place.Size {
+	if t.place.Size > 0 && t.total > 0 && t.total != t.place.Size && codingOf(resp.Header) == "" {
 		u.Counts.Broken.Add(1)
 		return u.unavailable(fmt.Errorf("%w: %d bytes instead of %d", ErrBroken, t.total, t.place.Size), 0)
 	}
@@ -375,6 +376,9 @@ func (t *transfer) open() error {
 		sums = append(sums, alg)
 	}
 	t.stage, err = t.f.s.r.store.Stage(t.f.ctx, store.StageOptions{Size: t.total, Sums: sums})
+	if err == nil {
+		err = t.encoded(resp, sums)
+	}
 	if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrReadOnly) {
 		return fmt.Errorf("%w: %w", errRoom, err)
 	}
@@ -384,18 +388,19 @@ func (t *transfer) open() error {
 	if t.place.Make == nil {
 		tell(t.f.ctx, u, howMiss)
 	}
-	if t.begun() && t.total != t.f.total {
+	length := t.place.length(resp)
+	if t.begun() && length != t.f.total {
 		return u.unavailable(errors.New("the file has another size than before"), 0)
 	}
 	t.f.signal(func() {
-		t.f.total, t.f.kind, t.f.mod = t.total, t.place.contentType(resp), resp.Header.Get("Last-Modified")
+		t.f.total, t.f.kind, t.f.mod = length, t.place.contentType(resp), resp.Header.Get("Last-Modified")
 	})
 	t.opened = time.Now()
 	if time.Since(asked) > Budget/2 && time.Until(deadlineOf(t.ctx)) < Budget/2 {
 		// The header took long: what follows gets its time all the same.
 		t.ctx = newBudget(t.ctx, Budget/2)
 	}
-	if t.total > wholeBelow {
+	if t.total > wholeBelow && t.enc == nil {
 		t.begin()
 		return nil
 	}
@@ -407,7 +412,13 @@ func (t *transfer) open() error {
 // comes so slowly that clients would give up.
 func (t *transfer) begin() {
 	t.body.(patient).pause(idleBody)
-	t.f.signal(func() { t.f.begun = true })
+	asItCame := t.asItCame()
+	t.f.signal(func() {
+		if asItCame && t.total >= 0 && !t.f.begun {
+			t.f.total = t.total
+		}
+		t.f.begun = true
+	})
 }
 
 // begun reports whether clients have the header and may have bytes.
@@ -457,6 +468,7 @@ func (t *transfer) take(p []byte) error {
 	if _, err := t.stage.Write(p); err != nil {
 		return err
 	}
+	t.enc.write(p)
 	first := t.n == 0
 	t.n += int64(len(p))
 	begun := t.begun()
@@ -472,19 +484,25 @@ func (t *transfer) take(p []byte) error {
 		return nil
 	}
 	t.shown, t.told = t.n, time.Now()
-	ready, err := t.stage.Flush()
-	if err != nil {
+	return t.show()
+}
+
+// show gives the readers what is here, but for the tail.
+func (t *transfer) show() error {
+	stage, done := t.showing()
+	defer done()
+	ready, err := stage.Flush()
+	if err != nil || ready <= tail {
 		return err
 	}
-	ready -= tail
 	if t.f.follow == nil {
-		file, err := t.stage.Follow()
+		file, err := stage.Follow()
 		if err != nil || file == nil {
 			return err
 		}
 		t.f.signal(func() { t.f.follow = file })
 	}
-	t.f.signal(func() { t.f.ready = ready })
+	t.f.signal(func() { t.f.ready = ready - tail })
 	return nil
 }
 
@@ -547,6 +565,8 @@ func (t *transfer) resume(cause error) error {
 	}
 	t.body = resp.Body
 	switch {
+	case codingOf(resp.Header) != codingOf(t.head):
+		return u.unavailable(fmt.Errorf("%w: its rest is encoded otherwise", ErrBroken), 0)
 	case resp.StatusCode == http.StatusPartialContent &&
 		strings.HasPrefix(resp.Header.Get("Content-Range"), "bytes "+strconv.FormatInt(t.n, 10)+"-"):
 		return nil
@@ -560,34 +580,43 @@ func (t *transfer) resume(cause error) error {
 	return u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 }
 
+// check compares the sums of what was taken in; told reports whether there were any.
+func (t *transfer) check(stage *store.Stage) (told bool, err error) {
+	sum := func(alg string) string {
+		told = true
+		return sumOf(stage, alg)
+	}
+	if err := verify(t.place.Sums, sum, t.place.Size, stage.Size()); err != nil || t.place.Verify == nil {
+		return told, err
+	}
+	err = t.place.Verify(t.f.ctx, t.place.Upstream, t.head, sum)
+	return told, err
+}
+
+func sumOf(stage *store.Stage, alg string) string {
+	if alg == "sha256" {
+		return stage.Digest().Encoded()
+	}
+	return stage.Sum(alg)
+}
+
 // commit compares the sums and makes blob and record durable in one transaction.
 func (t *transfer) commit(q FileQuery) error {
 	u := t.place.Upstream
-	sum := func(alg string) string {
-		if alg == "sha256" {
-			return t.stage.Digest().Encoded()
-		}
-		return t.stage.Sum(alg)
-	}
-	if err := verify(t.place.Sums, sum, t.place.Size, t.stage.Size()); err != nil {
+	stage, err := t.chosen()
+	if errors.Is(err, ErrBroken) {
 		u.Counts.Broken.Add(1)
-		return u.unavailable(err, 0)
+		err = u.unavailable(err, 0)
 	}
-	if t.place.Verify != nil {
-		if err := t.place.Verify(t.f.ctx, u, t.head, sum); err != nil {
-			if errors.Is(err, ErrBroken) {
-				u.Counts.Broken.Add(1)
-				err = u.unavailable(err, 0)
-			}
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	sums := map[string]string{}
 	for _, alg := range t.place.Keep {
-		sums[alg] = sum(alg)
+		sums[alg] = sumOf(stage, alg)
 	}
 	for alg := range t.place.Sums {
-		sums[alg] = sum(alg)
+		sums[alg] = sumOf(stage, alg)
 	}
 	delete(sums, "sha256") // it is the digest
 	e := entry{
@@ -601,7 +630,7 @@ func (t *transfer) commit(q FileQuery) error {
 	if e.Type == "" {
 		e.Type = t.head.Get("Content-Type")
 	}
-	b, err := t.stage.CommitWith(t.f.ctx, func(tx *store.Tx, b store.Blob) error {
+	b, err := stage.CommitWith(t.f.ctx, func(tx *store.Tx, b store.Blob) error {
 		return t.f.s.files.In(tx, t.f.id.pkg, func(tx *store.PackageTx[entry]) error {
 			return put(tx, t.f.id.key, e, b, sums)
 		})
@@ -610,6 +639,9 @@ func (t *transfer) commit(q FileQuery) error {
 		return err
 	}
 	t.f.s.r.uses.touch(useKey{t.f.s.kind, t.f.id.pkg, t.f.id.key}, b.Size)
+	if t.misled(stage) {
+		return u.unavailable(errMisled, 0)
+	}
 	t.f.signal(func() { t.f.blob, t.f.sums = b, sums })
 	return nil
 }

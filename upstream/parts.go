@@ -103,7 +103,7 @@ func (p *Parts) ask(spec string, most int64) error {
 	}
 	var from, to, size int64
 	if _, err := fmt.Sscanf(resp.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size); err != nil ||
-		resp.StatusCode != http.StatusPartialContent {
+		resp.StatusCode != http.StatusPartialContent || codingOf(resp.Header) != "" {
 		return ErrNoParts
 	}
 	etag := resp.Header.Get("ETag")
