@@ -106,6 +106,9 @@ type Options struct {
 // places is how many documents and how many files are asked of an upstream at once.
 const places = 16
 
+// sizePlaces is how many further files are asked for at once to see whether they are small.
+const sizePlaces = 4
+
 // Limits in time. Bundler waits 10 seconds for an answer and pip 15, so that everything must be decided before, but for
 // files of registries that make them when they are asked.
 const (

@@ -125,8 +125,9 @@ type request struct {
 	header http.Header
 	body   []byte // of a POST
 	scope  string // of the token, for container registries
-	// file says that it is one: its header may take longer. A small one waits for its turn with documents.
-	file, small bool
+	// file says that it is one: its header may take longer. A small one waits for its turn with documents; a sizeless one
+	// may be small, which its answer says.
+	file, small, sizeless bool
 	// idle is how long the body may pause; 0: idleBody.
 	idle time.Duration
 }
@@ -370,7 +371,8 @@ func outcomeOf(err error) outcome {
 // errBusy: so many requests are under way that this one did not get a place in time.
 var errBusy = errors.New("too many requests under way")
 
-// send takes a place, sends q, and answers a challenge for a token once.
+// send takes a place, sends q, and answers a challenge for a token once. A file that was asked for to see its size, and
+// is not small, is asked for again when it has its turn.
 func (u *Upstream) send(ctx context.Context, q request, b *budgeted) (*http.Response, error) {
 	gate := u.enter(ctx, q, b)
 	if gate == nil {
@@ -402,6 +404,12 @@ func (u *Upstream) send(ctx context.Context, q request, b *budgeted) (*http.Resp
 	if err != nil {
 		leave()
 		return nil, err
+	}
+	if u.onlyForItsSize(gate, resp) {
+		resp.Body.Close()
+		leave()
+		q.sizeless = false
+		return u.send(ctx, q, b)
 	}
 	if q.file && resp.ProtoMajor == 2 {
 		leave() // what comes now costs the origin no connection

@@ -189,8 +189,8 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
 	var trouble error
 	for _, each := range append([]Place{p}, p.Or...) {
-		ask := request{ref: each.Ref, method: http.MethodHead, header: each.header(), scope: each.Scope, file: true,
-			small: each.small()}
+		ask := each.request(each.header())
+		ask.method, ask.small = http.MethodHead, true
 		resp, err := each.Upstream.do(ctx, ask)
 		if errors.Is(err, errHead) {
 			ask.method = http.MethodGet
@@ -312,7 +312,7 @@ var errRoom = errors.New("no room to keep it")
 
 // pass streams a file to one client without keeping it. The last bytes still wait until the sums are right.
 func (s *Set) pass(ctx context.Context, p Place) (*File, error) {
-	resp, err := p.ask(ctx, s, request{ref: p.Ref, header: p.header(), scope: p.Scope, file: true, small: p.small()})
+	resp, err := p.ask(ctx, s, p.request(p.header()))
 	if err != nil {
 		return nil, err
 	}
@@ -364,6 +364,11 @@ func (p Place) contentType(resp *http.Response) string {
 const smallFile = 1 << 20
 
 func (p Place) small() bool { return p.Small || p.Size > 0 && p.Size <= smallFile }
+
+// request asks for the file, or about it.
+func (p Place) request(h http.Header) request {
+	return request{ref: p.Ref, header: h, scope: p.Scope, file: true, small: p.small(), sizeless: p.Size == 0}
+}
 
 // absent turns an answer that is not the file into an error.
 func (p Place) absent(resp *http.Response) error {

@@ -353,8 +353,9 @@ func (t *transfer) header() http.Header {
 func (t *transfer) open() error {
 	u := t.place.Upstream
 	asked := time.Now()
-	resp, err := t.place.ask(t.ctx, t.f.s, request{ref: t.place.Ref, header: t.header(), scope: t.place.Scope,
-		file: true, small: t.place.small(), idle: t.idle()})
+	ask := t.place.request(t.header())
+	ask.idle = t.idle()
+	resp, err := t.place.ask(t.ctx, t.f.s, ask)
 	if err != nil {
 		return err
 	}
@@ -558,8 +559,9 @@ func (t *transfer) resume(cause error) error {
 			return u.unavailable(cause, 0)
 		}
 	}
-	resp, err := u.do(ctx, request{ref: t.place.Ref, header: h, scope: t.place.Scope, file: true, small: t.place.small(),
-		idle: t.idle()})
+	ask := t.place.request(h)
+	ask.idle, ask.sizeless = t.idle(), false
+	resp, err := u.do(ctx, ask)
 	if err != nil {
 		return err
 	}

@@ -92,8 +92,9 @@ func (p *Parts) at(off int64) []byte {
 func (p *Parts) ask(spec string, most int64) error {
 	h := p.place.header()
 	h.Set("Range", "bytes="+spec)
-	resp, err := p.place.Upstream.do(p.ctx, request{ref: p.place.Ref, header: h, scope: p.place.Scope, file: true,
-		idle: idleDocument})
+	part := p.place.request(h)
+	part.small, part.idle = true, idleDocument
+	resp, err := p.place.Upstream.do(p.ctx, part)
 	if err != nil {
 		return err
 	}

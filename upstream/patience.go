@@ -3,8 +3,8 @@ package upstream
 // This file has where requests wait for their turn, and how long an answer may take.
 
 import (
-	"cmp"
 	"context"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -19,25 +19,31 @@ func (g gate) leave() { <-g }
 type lane struct{ narrow, wide gate }
 
 func newLane(n int) lane {
-	n = cmp.Or(n, places)
 	return lane{make(gate, n), make(gate, 3*n)}
 }
 
+func (l lane) gate(shared bool) gate {
+	if shared {
+		return l.wide
+	}
+	return l.narrow
+}
+
 // enter takes a place for q, waiting in line for as long as that may take; the time is not the answer's. nil when there
-// was none. A small file takes a place of either sort.
+// was none. A small file takes a place of either sort, and one of unknown size a place to find that out.
 func (u *Upstream) enter(ctx context.Context, q request, b *budgeted) gate {
-	lanes := []lane{u.docs}
+	first, second := u.docs, u.docs
 	switch {
 	case q.file && q.small:
-		lanes = []lane{u.files, u.docs}
+		first = u.files
+	case q.file && q.sizeless:
+		first, second = u.files, u.sizes
 	case q.file:
-		lanes[0] = u.files
+		first, second = u.files, u.files
 	}
-	var g gate
-	for _, l := range lanes {
-		if g = l.narrow; u.shared.Load() {
-			g = l.wide
-		}
+	shared := u.shared.Load()
+	one, other := first.gate(shared), second.gate(shared)
+	for _, g := range []gate{one, other} {
 		select {
 		case g <- struct{}{}:
 			return g
@@ -48,11 +54,20 @@ func (u *Upstream) enter(ctx context.Context, q request, b *budgeted) gate {
 	ctx, cancel := context.WithTimeout(ctx, maxLine)
 	defer cancel()
 	select {
-	case g <- struct{}{}:
-		return g
+	case one <- struct{}{}:
+		return one
+	case other <- struct{}{}:
+		return other
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// onlyForItsSize reports whether a place is for answers that turn out to be small, and resp is another: it is given up,
+// and the file waits for its turn.
+func (u *Upstream) onlyForItsSize(g gate, resp *http.Response) bool {
+	return (g == u.sizes.narrow || g == u.sizes.wide) && resp.StatusCode == http.StatusOK &&
+		(resp.ContentLength < 0 || resp.ContentLength > smallFile)
 }
 
 // budgeted is the time by which everything that one answer needs must be decided. It stands still while a request waits

@@ -83,11 +83,14 @@ func TestTransferHoldsNoPlaceOfDocuments(t *testing.T) {
 	body := noise(1 << 20)
 	big, begun, release := held(body)
 	g.origin.answer(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "big") {
+		switch {
+		case strings.Contains(r.URL.Path, "big"):
 			big(w, r)
-			return
+		case strings.Contains(r.URL.Path, "larger"):
+			_, _ = w.Write(noise(2 << 20)) // nobody reads all of it
+		default:
+			_, _ = w.Write([]byte("here"))
 		}
-		_, _ = w.Write([]byte("here"))
 	})
 	f, err := g.file("big", body)
 	if err != nil {
@@ -105,8 +108,11 @@ func TestTransferHoldsNoPlaceOfDocuments(t *testing.T) {
 	}
 	ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer leave()
+	if _, err := g.file("whoever", nil); err != nil {
+		t.Errorf("a file that turns out to be small: %v, want an answer", err)
+	}
 	q.Key, q.Find = "another", func(context.Context) (Place, error) {
-		return Place{Upstream: g.set.list[0], Ref: "files/another"}, nil
+		return Place{Upstream: g.set.list[0], Ref: "files/larger"}, nil
 	}
 	if _, err := g.set.File(ctx, q); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("another file: %v, want that it waits", err)

@@ -37,6 +37,7 @@ type Upstream struct {
 	tokens  tokens
 	docs    lane
 	files   lane
+	sizes   lane        // for files that may turn out to be small, while there is no place for files
 	shared  atomic.Bool // it speaks HTTP/2: one connection carries all requests
 	now     func() time.Time
 	offline atomic.Bool
@@ -70,7 +71,8 @@ func newUpstream(c Config, o Options) (*Upstream, error) {
 	}
 	c.URL = base.String()
 	u := &Upstream{conf: c, base: base, breaker: &breaker{now: o.Now}, now: o.Now, meter: &store.Meter{},
-		docs: newLane(c.Connections.Documents), files: newLane(c.Connections.Files)}
+		docs: newLane(cmp.Or(c.Connections.Documents, places)), files: newLane(cmp.Or(c.Connections.Files, places)),
+		sizes: newLane(sizePlaces)}
 	u.client = &http.Client{Transport: t, CheckRedirect: u.redirect}
 	u.offline.Store(c.Offline)
 	u.log = slog.New(slog.DiscardHandler)
