@@ -53,6 +53,7 @@ func benchmarks() []benchmark {
 		{"upstream-64-cold/1.3 of one", "1/s", "1", upstreamTotal},
 		{"upstream-64-first-byte/200 ms", "1/s", "1", upstreamFirst},
 		{"upstream-64-memory/32 MiB", "1/MiB", "1", upstreamMemory},
+		{"upstream-documents-memory/150 MiB", "1/MiB", "1", documentsMemory},
 		{"upstream-warm-file/hosted", "req/s", "0.9", upstreamFile},
 		{"upstream-warm-document/hosted", "req/s", "0.9", upstreamDocument},
 		{"composer-p2/bare handler", "req/s", "0.5", composerSeries.cached},
