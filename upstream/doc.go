@@ -38,8 +38,9 @@
 // all.
 //
 // What is kept lives in the store as packages of two more kinds for each protocol ([store.Kind.Documents],
-// [store.Kind.CachedFiles]), so that references, sweeping, checks and backups are the store's. Who was asked when, and
-// that something does not exist, is remembered in memory only: a restart asks again.
+// [store.Kind.CachedFiles]), so that references, sweeping, checks and backups are the store's. When an upstream last
+// confirmed something is written down in batches (Registry.Flush); that something does not exist is remembered in
+// memory only: a restart asks again.
 //
 // # Where is what
 //
@@ -54,6 +55,7 @@
 //	compare.go   names that are published here for the first time
 //	patience.go  places in line, time limits
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
+//	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
 //	oldnames.go  copies under names of before

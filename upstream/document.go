@@ -228,8 +228,8 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 		return s.asked(ctx, u, q, nil, s.r.life)
 	}
 	checked := st.checked
-	if have.Fetched.After(checked) {
-		checked = have.Fetched
+	if known := have.checked(); known.After(checked) {
+		checked = known
 	}
 	age := now.Sub(checked)
 	switch {
@@ -377,7 +377,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		return nil, err
 	}
 	defer drop(resp)
-	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
+	id := docID{s.home(q.Package, u), q.id(u)}
 	switch {
 	case Absent(resp.StatusCode):
 		s.noteRefused(u, q.Package, q.Key, resp)
@@ -394,8 +394,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		}
 		return nil, s.absent(u, q)
 	case resp.StatusCode == http.StatusNotModified && have != nil:
-		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
-		return s.document(u, have, now, "HIT"), nil
+		return s.document(u, have, s.confirm(id), "HIT"), nil
 	case tail && (resp.StatusCode == http.StatusPartialContent ||
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
 		body, err := s.grown(ctx, resp, q, have)
@@ -476,9 +475,7 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Docker-Content-Digest") != have.blob.Digest.String() {
 		return nil, nil
 	}
-	now := s.r.now()
-	s.with(docID{s.home(q.Package, u), q.id(u)}, func(st *state) { st.checked, st.absent = now, time.Time{} })
-	return s.document(u, have, now, "HIT"), nil
+	return s.document(u, have, s.confirm(docID{s.home(q.Package, u), q.id(u)}), "HIT"), nil
 }
 
 // readDocument reads and decodes a body and looks whether it is what was asked for.
@@ -523,8 +520,7 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))},
 		done: make(chan struct{})}
 	if have != nil && have.blob == k.blob && have.ETag == e.ETag && have.entry.Modified == e.Modified {
-		s.with(id, func(st *state) { st.checked, st.absent = now, time.Time{} })
-		return s.document(u, have, now, "MISS"), nil
+		return s.document(u, have, s.confirm(id), "MISS"), nil
 	}
 	k.body = body
 	// The age gate reads what is written with the document.

@@ -37,6 +37,8 @@ type kept struct {
 	entry
 	blob store.Blob
 	sums map[string]string
+	// confirmed is when the upstream said after Fetched that it is current, as far as that was written down.
+	confirmed time.Time
 
 	body []byte        // until it is stored
 	done chan struct{} // closed then
@@ -80,6 +82,7 @@ func load(ctx context.Context, m *store.Memo[string, *kept], repo *store.Repo[en
 			}
 			f := v.Files[0]
 			k = &kept{entry: v.Meta, blob: store.Blob{Digest: f.Digest, Size: f.Size}, sums: f.Sums}
+			k.confirmed = confirmedAt(tx.Tx(), useKey{repo.Kind(), pkg, id})
 			return nil
 		})
 		return k, err

@@ -15,12 +15,18 @@ import (
 	"larder/store"
 )
 
-// uses remembers in memory when files were used last and what was missed offline, and writes it down now and then: a
-// hit must not cost a transaction.
+// uses remembers in memory when files were used last, what was missed, and what was confirmed, and writes it down now
+// and then: a hit must not cost a transaction.
 type uses struct {
-	mu     sync.Mutex       // guards what follows
-	last   map[useKey]int64 // size
-	missed map[useKey]int
+	mu sync.Mutex // guards what follows
+	pending
+}
+
+// pending is what is not written down yet.
+type pending struct {
+	last      map[useKey]int64 // size
+	missed    map[useKey]int
+	confirmed map[useKey]int64 // Unix seconds; the kind is that of the records
 }
 
 // useKey names a file that is kept.
@@ -39,32 +45,53 @@ const (
 func (u *uses) touch(k useKey, size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.last == nil {
-		u.last = map[useKey]int64{}
+	set(&u.last, k, size)
+}
+
+func (u *uses) confirm(k useKey, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	set(&u.confirmed, k, at.Unix())
+}
+
+// set sets a number, unless there are too many.
+func set[N int | int64](to *map[useKey]N, k useKey, n N) {
+	if *to == nil {
+		*to = map[useKey]N{}
 	}
-	if len(u.last) < maxPending {
-		u.last[k] = size
+	if len(*to) < maxPending {
+		(*to)[k] = n
 	}
 }
 
 func (u *uses) miss(kind store.Kind, name, key string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.missed == nil {
-		u.missed = map[useKey]int{}
-	}
-	if len(u.missed) < maxPending {
-		u.missed[useKey{kind, packageOf(name), key}]++
-	}
+	k := useKey{kind, packageOf(name), key}
+	set(&u.missed, k, u.missed[k]+1)
 }
 
 // take empties the memory.
-func (u *uses) take() (last map[useKey]int64, missed map[useKey]int) {
+func (u *uses) take() (all pending) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	last, missed = u.last, u.missed
-	u.last, u.missed = nil, nil
-	return last, missed
+	all, u.pending = u.pending, pending{}
+	return all
+}
+
+// giveBack adds what could not be written down to what was noted since.
+func (u *uses) giveBack(all pending) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for k, size := range all.last {
+		set(&u.last, k, size)
+	}
+	for k, n := range all.missed {
+		set(&u.missed, k, u.missed[k]+n)
+	}
+	for k, at := range all.confirmed {
+		set(&u.confirmed, k, max(at, u.confirmed[k]))
+	}
 }
 
 func (k useKey) row() []byte { return []byte(string(k.kind) + "\x00" + k.pkg + "\x00" + k.key) }
@@ -86,28 +113,38 @@ func number(raw []byte) int64 {
 
 func encodeNumber(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// Flush writes down what was used and missed. It is a job.
+// Flush writes down what was used, missed and confirmed, in one transaction. It is a job. While the store takes no
+// changes, it all stays in memory.
 func (r *Registry) Flush(ctx context.Context) error {
-	last, missed := r.uses.take()
-	if len(last)+len(missed) == 0 {
+	all := r.uses.take()
+	if len(all.last)+len(all.missed)+len(all.confirmed) == 0 {
 		return nil
 	}
 	now := r.now().Unix()
 	err := r.store.Update(ctx, func(tx *store.Tx) error {
 		table := tx.Table(tableUses)
-		for k, size := range last {
+		for k, size := range all.last {
 			if err := table.Put(k.row(), append(encodeNumber(now), encodeNumber(size)...)); err != nil {
 				return err
 			}
 		}
 		table = tx.Table(tableMissed)
-		for k, n := range missed {
+		for k, n := range all.missed {
 			if err := table.Put(k.row(), encodeNumber(number(table.Get(k.row()))+int64(n))); err != nil {
+				return err
+			}
+		}
+		table = tx.Table(tableConfirmed)
+		for k, at := range all.confirmed {
+			if err := table.Put(k.row(), encodeNumber(at)); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		r.uses.giveBack(all)
+	}
 	if errors.Is(err, store.ErrReadOnly) {
 		return nil
 	}
@@ -192,6 +229,9 @@ func (r *Registry) drop(ctx context.Context, k useKey) (freed int64, err error) 
 	err = r.store.Update(ctx, func(tx *store.Tx) error {
 		freed = 0
 		if err := tx.Table(tableUses).Delete(k.row()); err != nil {
+			return err
+		}
+		if err := unconfirm(tx, repo.Kind(), k.pkg, k.key); err != nil {
 			return err
 		}
 		return repo.In(tx, k.pkg, func(tx *store.PackageTx[entry]) error {
@@ -309,7 +349,12 @@ func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Re
 			return false, err
 		}
 	}
-	err := repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error { return tx.DeletePackage() })
+	err := repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error {
+		if err := unconfirm(tx.Tx(), repo.Kind(), name); err != nil {
+			return err
+		}
+		return tx.DeletePackage()
+	})
 	if err == nil && repo.Kind() == k.CachedFiles() {
 		err = r.forgetUses(ctx, k, name)
 	}
@@ -335,7 +380,7 @@ func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Re
 		if repo.Kind() == k.CachedFiles() {
 			_, err = r.drop(ctx, useKey{k, name, key})
 		} else {
-			err = repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error { return tx.Delete(key, false) })
+			err = dropDocument(ctx, repo, name, key)
 		}
 		if err != nil {
 			return dropped, err
@@ -343,6 +388,16 @@ func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Re
 		dropped = true
 	}
 	return dropped, err
+}
+
+// dropDocument removes one document.
+func dropDocument(ctx context.Context, repo *store.Repo[entry], pkg, id string) error {
+	return repo.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
+		if err := unconfirm(tx.Tx(), repo.Kind(), pkg, id); err != nil {
+			return err
+		}
+		return tx.Delete(id, false)
+	})
 }
 
 // forgetUses drops the rows of a package's files.

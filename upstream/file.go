@@ -138,7 +138,7 @@ func (s *Set) due(q FileQuery, have *kept) bool {
 	if q.Fresh == 0 || s.Offline() {
 		return false
 	}
-	checked := have.Fetched
+	checked := have.checked()
 	s.with(q.absence(), func(st *state) {
 		if st.checked.After(checked) {
 			checked = st.checked

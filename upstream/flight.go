@@ -276,8 +276,9 @@ var errSame = errors.New("not modified")
 
 // current makes the file that is here the flight's: the upstream has said that it is the same.
 func (f *flight) current(q FileQuery) {
-	f.s.with(q.absence(), func(st *state) { st.checked = f.s.r.now() })
-	k := f.have
+	now, k := f.s.r.now(), f.have
+	f.s.with(q.absence(), func(st *state) { st.checked = now })
+	f.s.r.uses.confirm(useKey{f.s.files.Kind(), f.id.pkg, f.id.key}, now)
 	f.signal(func() { f.blob, f.sums, f.kind, f.mod = k.blob, k.sums, k.Type, k.entry.Modified })
 }
 

@@ -180,6 +180,9 @@ func (s *Set) move(tx *store.Tx, repo *store.Repo[entry], from, to string, ids [
 			}
 		}
 	}
+	if err := unconfirm(tx, repo.Kind(), from, ids...); err != nil {
+		return err
+	}
 	return repo.In(tx, from, func(tx *store.PackageTx[entry]) error {
 		for _, id := range ids {
 			if err := tx.Delete(id, false); err != nil {

@@ -114,7 +114,7 @@ func (r *Registry) detach(ctx context.Context) (detached context.Context, done f
 	}
 }
 
-// Close ends the fetches under way and gives connections back.
+// Close ends the fetches under way, gives connections back, and writes down what Flush does.
 func (r *Registry) Close() {
 	r.mu.Lock()
 	r.closed = true
@@ -123,6 +123,9 @@ func (r *Registry) Close() {
 	r.work.Wait()
 	for _, u := range r.Find("", "") {
 		u.client.CloseIdleConnections()
+	}
+	if err := r.Flush(context.Background()); err != nil {
+		r.log.Warn("what was used, missed and confirmed is not written down", slog.Any("error", err))
 	}
 }
 
