@@ -25,7 +25,7 @@ const (
 	maxUnsure = 4096
 )
 
-// unsure is a name that could not be compared.
+// unsure is a name that could not be compared. Those that are compared later are in unsure.go's table as well.
 type unsure struct {
 	until time.Time // it is not asked for again before
 	who   string    // the upstreams that did not say, in words
@@ -118,7 +118,7 @@ func (s *Set) compare(ctx context.Context, chain []*Upstream, name string) (owne
 	defer s.mu.Unlock()
 	later := s.unsure[name].later
 	if len(silent) == 0 {
-		delete(s.unsure, name)
+		s.compared(name)
 		return nil, ""
 	}
 	who = "the upstream registry " + strings.Join(silent, " and ")
@@ -132,10 +132,17 @@ func (s *Set) compare(ctx context.Context, chain []*Upstream, name string) (owne
 func (s *Set) compareLater(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u, ok := s.unsure[name]; ok {
+	if u, ok := s.unsure[name]; ok && !u.later {
 		u.later = true
 		s.unsure[name] = u
+		s.unwritten = true
 	}
+	s.beginComparing()
+}
+
+// beginComparing starts the job that compares names later, unless it is under way or there is nothing to compare. The
+// caller holds s.mu.
+func (s *Set) beginComparing() {
 	if s.comparing || len(s.unsure) == 0 {
 		return
 	}
@@ -184,7 +191,7 @@ func (s *Set) compareUnsure(ctx context.Context) (more bool) {
 		}
 		if who == "" {
 			s.mu.Lock()
-			delete(s.unsure, name)
+			s.compared(name)
 			s.mu.Unlock()
 		}
 	}

@@ -87,3 +87,42 @@ func TestFirstPublishAsksAllUpstreams(t *testing.T) {
 		t.Errorf("taken: %v, want that the second upstream has it", err)
 	}
 }
+
+// TestLaterComparisonOutlivesARestart: the warning comes although the program ended before the upstream answered, and
+// once.
+func TestLaterComparisonOutlivesARestart(t *testing.T) {
+	t.Parallel()
+	g, _, _ := newCompareRig(t)
+	g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	for _, name := range []string{"fresh", "failed"} {
+		if notice, err := g.set.MayPublish(t.Context(), name); notice == "" || err != nil {
+			t.Fatalf("%s: notice %q, %v, want one", name, notice, err)
+		}
+	}
+	err := store.NewRepo[struct{}](g.store, store.NPM).Update(t.Context(), "fresh",
+		func(tx *store.PackageTx[struct{}]) error { return tx.Publish(store.Version[struct{}]{ID: "1.0.0"}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.origin.answer(answers("theirs"))
+	for _, want := range []int{1, 0} {
+		g.again(Options{Upstreams: []Config{{Kind: store.NPM, Name: "main", URL: g.origin.URL}}})
+		log := &bytes.Buffer{}
+		g.reg.log = slog.New(slog.NewTextHandler(log, nil))
+		g.set = g.reg.Set(store.NPM, Protocol{Probe: func(name string) Query {
+			return Query{Package: name, Key: "doc", Ref: name, Fresh: time.Minute}
+		}})
+		g.set.mu.Lock()
+		waits := g.set.comparing
+		g.set.mu.Unlock()
+		if waits != (want > 0) {
+			t.Errorf("after a restart the job that compares is under way: %t, want %t", waits, want > 0)
+		}
+		if more := g.set.compareUnsure(t.Context()); more {
+			t.Errorf("names wait to be compared although the upstream answers")
+		}
+		if n := strings.Count(log.String(), "exists at an upstream"); n != want {
+			t.Errorf("after a restart %d warnings, want %d: %s", n, want, log)
+		}
+	}
+}

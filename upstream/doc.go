@@ -53,6 +53,7 @@
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	refused.go   what a refusal means
 //	compare.go   names that are published here for the first time
+//	unsure.go    those that could not be compared, over a restart
 //	patience.go  places in line, time limits
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	confirm.go   when upstreams confirmed something

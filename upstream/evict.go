@@ -113,11 +113,11 @@ func number(raw []byte) int64 {
 
 func encodeNumber(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// Flush writes down what was used, missed and confirmed, in one transaction. It is a job. While the store takes no
+// Flush writes down what was used, missed, confirmed and not compared, in one transaction. It is a job. While the store takes no
 // changes, it all stays in memory.
 func (r *Registry) Flush(ctx context.Context) error {
-	all := r.uses.take()
-	if len(all.last)+len(all.missed)+len(all.confirmed) == 0 {
+	all, unsure := r.uses.take(), r.takeUnsure()
+	if len(all.last)+len(all.missed)+len(all.confirmed)+len(unsure) == 0 {
 		return nil
 	}
 	now := r.now().Unix()
@@ -140,10 +140,11 @@ func (r *Registry) Flush(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return writeUnsure(tx, unsure)
 	})
 	if err != nil {
 		r.uses.giveBack(all)
+		r.giveBackUnsure(unsure)
 	}
 	if errors.Is(err, store.ErrReadOnly) {
 		return nil

@@ -289,7 +289,7 @@ func (r *Registry) Renew(k store.Kind, name string) {
 	s := r.sets[k]
 	s.Forget(name)
 	s.mu.Lock()
-	delete(s.unsure, name)
+	s.compared(name)
 	s.mu.Unlock()
 	s.renewed.Add(1)
 }

@@ -87,6 +87,9 @@ func New(s *store.Store, log *slog.Logger, o Options) (*Registry, error) {
 	if err := r.moveCopies(context.Background()); err != nil {
 		return nil, fmt.Errorf("look for copies under old names: %w", err)
 	}
+	if err := r.readUnsure(context.Background()); err != nil {
+		return nil, fmt.Errorf("read the names to compare with upstreams: %w", err)
+	}
 	return r, nil
 }
 
@@ -153,6 +156,11 @@ func (r *Registry) Set(k store.Kind, p Protocol) *Set {
 	}
 	s := r.sets[k]
 	s.protocol, s.spelling = p, p.Spelling
+	if p.Probe != nil {
+		s.mu.Lock()
+		s.beginComparing() // what was left when the program ended
+		s.mu.Unlock()
+	}
 	return s
 }
 
@@ -186,6 +194,7 @@ type Set struct {
 	flights   map[fileID]*flight
 	unsure    map[string]unsure // names that could not be compared
 	comparing bool              // the job that compares them is under way
+	unwritten bool              // the table does not have those of them that are compared later
 }
 
 func newSet(r *Registry, k store.Kind) *Set {
