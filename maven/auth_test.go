@@ -32,10 +32,16 @@ func (g *rig) prepare(name string) {
 // deleters are who may delete, and a version for each.
 var deleters = map[string]int{"ada": 10, "root": 11, "deleter": 12}
 
-// cases has a request for each operation on an artifact of its own.
-func (g *rig) cases(name, actor string) map[string]wiretest.Case {
+// layouts are the directories of artifacts, Maven's and those of an Ivy layout in which the same files are.
+var layouts = map[string]func(name string) string{
+	"Maven": func(name string) string { return "/" + names.Dir(name, "") },
+	"Ivy":   func(name string) string { return "/" + strings.ReplaceAll(name, ":", "/") + "/" },
+}
+
+// cases has a request for each operation on an artifact of its own. Metadata is at Maven's paths only.
+func (g *rig) cases(name, actor, dir string) map[string]wiretest.Case {
 	_, artifact := names.SplitName(name)
-	dir := "/" + names.Dir(name, "")
+	maven := layouts["Maven"](name)
 	meta := "<metadata><versioning><versions><version>3.0</version></versions></versioning></metadata>"
 	file := dir + "1.0/" + artifact + "-1.0"
 	return map[string]wiretest.Case{
@@ -46,10 +52,10 @@ func (g *rig) cases(name, actor string) map[string]wiretest.Case {
 			Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201,
 		},
 		"maven.delete":           {Method: "DELETE", Path: file + ".jar", Status: 204},
-		"maven.snapshot":         {Method: "GET", Path: dir + "2-SNAPSHOT/" + metadataFile, Status: 200},
-		"maven.snapshot.put":     {Method: "PUT", Path: dir + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201},
-		"maven.metadata":         {Method: "GET", Path: dir + metadataFile, Status: 200},
-		"maven.metadata.put":     {Method: "PUT", Path: dir + metadataFile, Body: meta, Status: 201},
+		"maven.snapshot":         {Method: "GET", Path: maven + "2-SNAPSHOT/" + metadataFile, Status: 200},
+		"maven.snapshot.put":     {Method: "PUT", Path: maven + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201},
+		"maven.metadata":         {Method: "GET", Path: maven + metadataFile, Status: 200},
+		"maven.metadata.put":     {Method: "PUT", Path: maven + metadataFile, Body: meta, Status: 201},
 		"maven.directory":        {Method: "GET", Path: dir + "1.0/", Status: 200},
 		"maven.commit":           {Method: "POST", Path: dir + "3.0/", Status: 201},
 		"maven.directory.delete": {Method: "DELETE", Path: fmt.Sprintf("%s%d/", dir, deleters[actor]), Status: 204},
@@ -70,6 +76,12 @@ var needs = map[string]string{
 // reads and private ones. Clients without credentials are asked for them, even for what is hidden: they send none
 // before.
 func TestEveryRightOfEveryOperation(t *testing.T) {
+	for layout, dir := range layouts {
+		t.Run(layout, func(t *testing.T) { everyRight(t, dir) })
+	}
+}
+
+func everyRight(t *testing.T, dir func(name string) string) {
 	g := newRig(t, func(o *rigOptions) { o.Record, o.Auth.Private = true, []string{"maven:artifact:com.secret:*"} })
 	seenPrivate := false
 	wiretest.Matrix[Request]{
@@ -84,10 +96,10 @@ func TestEveryRightOfEveryOperation(t *testing.T) {
 		Creating: []string{"maven.metadata.put", "maven.commit"},
 		Spellings: func(name string) []string {
 			group, artifact := names.SplitName(name)
-			return []string{name, names.Dir(name, ""), group + "." + artifact, artifact}
+			return []string{name, names.Dir(name, ""), dir(name), group + "." + artifact, artifact}
 		},
 		Cases: func(w *wiretest.Rig, name, actor string) map[string]wiretest.Case {
-			return (&rig{w, g.s, g.clock}).cases(name, actor)
+			return (&rig{w, g.s, g.clock}).cases(name, actor, dir(name))
 		},
 		Want: func(q wiretest.Question, status int) int {
 			nobody, reads := q.Actor == "", !q.Private || q.Can != ""
@@ -119,10 +131,12 @@ func TestReadOnlyTokenChangesNothing(t *testing.T) {
 	g.prepare("com.acme:lib")
 	g.Key("reader", auth.TokenSpec{User: "ada", ReadOnly: true})
 	before := g.Journal()
-	for op, c := range g.cases("com.acme:lib", "ada") {
-		if c.Method != "GET" {
-			if a := g.Do(c.Method, c.Path, c.Body, g.As("reader")); a.Status != 403 {
-				t.Errorf("%s: %v", op, a)
+	for layout, dir := range layouts {
+		for op, c := range g.cases("com.acme:lib", "ada", dir("com.acme:lib")) {
+			if c.Method != "GET" {
+				if a := g.Do(c.Method, c.Path, c.Body, g.As("reader")); a.Status != 403 {
+					t.Errorf("%s, layout %s: %v", op, layout, a)
+				}
 			}
 		}
 	}
@@ -187,6 +201,8 @@ func TestTokenOfOneGroupReachesNoOther(t *testing.T) {
 	for _, path := range []string{
 		"/com/evil/lib/1.0/lib-1.0.jar", "/com/acmeevil/lib/1.0/lib-1.0.jar", "/com/acme-x/lib/1.0/lib-1.0.jar",
 		"/org/com/acme/lib/1.0/lib-1.0.jar", "/com/lib/1.0/lib-1.0.jar",
+		"/com.evil/lib/1.0/jars/lib.jar", "/com.acmeevil/lib/1.0/lib-1.0.jar", "/com/acmeevil/lib/1.0/jars/lib.jar",
+		"/com/acme/1.0/jars/lib.jar", "/com.evil/acme/com.acme/lib/1.0/jars/lib.jar",
 	} {
 		g.Want(g.Do("PUT", path, "x", g.As("ci")), 403, "")
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +72,7 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 	view := s.View(ctx)
 	d := &browse.Directory{Path: path, Entries: []browse.Entry{}}
 	group := strings.ReplaceAll(strings.TrimSuffix(path, "/"), "/", ".")
+	organisation := strings.TrimSuffix(path, "/") == group // also a group of one part
 	artifact, version := places(path)
 	for _, part := range []struct {
 		q    Request
@@ -88,8 +90,8 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 		}
 	}
 	plain := strings.Count(path, "/") == strings.Count(group, ".")+min(len(path), 1)
-	if plain {
-		if err := s.Store.Heavy(ctx, func() error { return s.readGroup(ctx, view, d, group) }); err != nil {
+	if plain || organisation {
+		if err := s.Store.Heavy(ctx, func() error { return s.readGroup(ctx, view, d, group, plain) }); err != nil {
 			return nil, err
 		}
 	}
@@ -99,11 +101,12 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 	return d, nil
 }
 
-// readGroup adds the groups and artifacts directly below a group. The index of artifacts is sorted by name, so each
-// child is found by jumping over the one before, however much is below it.
-func (s *server) readGroup(ctx context.Context, view registry.View, d *browse.Directory, group string) error {
+// readGroup adds the groups and artifacts directly below a group; groups only in Maven's layout, where they are plain
+// directories. The index of artifacts is sorted by name, so each child is found by jumping over the one before, however
+// much is below it.
+func (s *server) readGroup(ctx context.Context, view registry.View, d *browse.Directory, group string, plain bool) error {
 	if group != "" {
-		if err := s.children(ctx, view, d, group+":", ""); err != nil {
+		if err := s.children(ctx, view, d, group+":", ""); err != nil || !plain {
 			return err
 		}
 		return s.children(ctx, view, d, group+".", ".:")
@@ -167,6 +170,11 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	err = s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		info.Versions, info.Open = []string{}, nil
 		for v, at := range p.Index(indexVersions).Scan(nil, nil) {
+			if there, err := hasFolder(p, string(v), q.File); err != nil {
+				return err
+			} else if !there {
+				continue
+			}
 			info.Versions = append(info.Versions, string(v))
 			times[string(v)] = unixOf(at)
 		}
@@ -194,13 +202,24 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	for _, v := range info.Versions {
 		d.Add(browse.Entry{Name: v + "/", Modified: times[v]})
 	}
-	if len(info.Versions) > 0 || len(plugins) > 0 {
+	if !q.Ivy && (len(info.Versions) > 0 || len(plugins) > 0) {
 		d.Add(browse.Entry{Name: metadataFile})
 	}
-	if details && (len(info.Versions) > 0 || len(info.Open) > 0) {
+	if details && q.File == "" && (len(info.Versions) > 0 || len(info.Open) > 0) {
 		d.Artifact = info
 	}
 	return nil
+}
+
+// hasFolder reports whether a version has files in a folder of an Ivy layout; "" is that of all.
+func hasFolder(p *store.PackageTx[Meta], version, folder string) (bool, error) {
+	if folder == "" {
+		return true, nil
+	}
+	v, err := p.Version(version)
+	return slices.ContainsFunc(v.Files, func(f store.File) bool {
+		return strings.HasPrefix(names.FileOf(f.Name), folder)
+	}), ignoreMissing(err)
 }
 
 // openEntry describes a version nothing lists.
@@ -221,14 +240,14 @@ func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request
 	err := s.Repo.View(ctx, q.Name, func(p *store.PackageTx[Meta]) error {
 		d.Reset()
 		latest = store.Version[Meta]{}
-		if names.IsSnapshot(q.Version) {
+		if names.IsSnapshot(q.Version) && q.File == "" {
 			if err := s.readBuilds(p, d, q.Version); err != nil {
 				return err
 			}
 		}
 		v, err := p.Version(q.Version)
 		if err == nil {
-			addFiles(d, v)
+			addFiles(d, v, q.File)
 			latest = v
 		}
 		if b, err := record(p, q.Version); err == nil {
@@ -236,7 +255,7 @@ func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request
 		}
 		return ignoreMissing(err)
 	})
-	if err != nil || latest.ID == "" || !details {
+	if err != nil || latest.ID == "" || !details || q.File != "" {
 		return err
 	}
 	d.Version, err = s.versionInfo(ctx, q, latest)
@@ -253,7 +272,7 @@ func (s *server) readBuilds(p *store.PackageTx[Meta], d *browse.Directory, snaps
 		if err != nil {
 			return err
 		}
-		addFiles(d, v)
+		addFiles(d, v, "")
 	}
 	if len(builds) > 0 {
 		d.Add(browse.Entry{Name: metadataFile})
@@ -261,9 +280,18 @@ func (s *server) readBuilds(p *store.PackageTx[Meta], d *browse.Directory, snaps
 	return nil
 }
 
-func addFiles(d *browse.Directory, v store.Version[Meta]) {
+// addFiles adds the files and folders that are in a folder of a version.
+func addFiles(d *browse.Directory, v store.Version[Meta], folder string) {
 	for _, f := range v.Files {
+		name, there := strings.CutPrefix(names.FileOf(f.Name), folder)
+		if !there {
+			continue
+		}
+		if sub, _, below := strings.Cut(name, "/"); below {
+			d.Add(browse.Entry{Name: sub + "/", Modified: modified(v, f.Name)})
+			continue
+		}
 		sums := with(f.Sums, "sha256", f.Digest.Encoded())
-		d.Add(browse.Entry{Name: names.Base(f.Name), Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
+		d.Add(browse.Entry{Name: name, Size: f.Size, Modified: modified(v, f.Name), Sums: sums})
 	}
 }

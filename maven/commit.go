@@ -199,7 +199,7 @@ func newestKey(snapshot, classifier, ext string) string {
 // listFile makes a file of a build the newest of its kind, unless a newer build has one.
 func listFile(p *store.PackageTx[Meta], v store.Version[Meta], f store.File) error {
 	_, artifact := names.SplitName(p.Name())
-	n := names.SplitFile(artifact, v.Meta.Base, names.Base(f.Name))
+	n := names.SplitFile(artifact, v.Meta.Base, names.FileOf(f.Name))
 	if n.Version != v.ID {
 		return nil
 	}

@@ -39,6 +39,14 @@
 //	POST    /{group...}/{artifact}/{version}/{file.sum}                 maven.sum.put           create
 //	DELETE  /{group...}/{artifact}/{version}/{file}                     maven.delete            delete
 //	DELETE  /{group...}/{artifact}/{version}/{file.sum}                 maven.delete            delete
+//	GET     /{ivy...}                                                   maven.file              read
+//	GET     /{ivy.sum...}                                               maven.sum               read
+//	PUT     /{ivy...}                                                   maven.put               create
+//	POST    /{ivy...}                                                   maven.put               create
+//	PUT     /{ivy.sum...}                                               maven.sum.put           create
+//	POST    /{ivy.sum...}                                               maven.sum.put           create
+//	DELETE  /{ivy...}                                                   maven.delete            delete
+//	DELETE  /{ivy.sum...}                                               maven.delete            delete
 //	GET     /{directory...}                                             maven.directory         list
 //	GET     /                                                           maven.directory         list
 //	POST    /{directory...}                                             maven.commit            body

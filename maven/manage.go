@@ -70,9 +70,13 @@ func (s *server) deleteFile(w http.ResponseWriter, r *http.Request, q Request) e
 	return gone(w)
 }
 
-// places are what a directory can mean: an artifact, or a version of one. What it cannot mean has no group.
+// places are what a directory can mean: an artifact, or a version of one. What it cannot mean has no group. File is the
+// folder of an Ivy layout within the version, or that of an artifact's versions.
 func places(path string) (artifact, version Request) {
 	segs := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	if artifact, version = ivyPlaces(segs); artifact.Ivy || version.Ivy {
+		return artifact, version
+	}
 	n := len(segs)
 	if n > 1 && artifact.setNames(segs[:n-1], segs[n-1]) != nil {
 		artifact = Request{}
@@ -82,6 +86,24 @@ func places(path string) (artifact, version Request) {
 		if version.setNames(segs[:n-2], segs[n-2], segs[n-1]) != nil {
 			version = Request{}
 		}
+	}
+	return artifact, version
+}
+
+// ivyPlaces is places for what is only a directory of an Ivy layout.
+func ivyPlaces(segs []string) (artifact, version Request) {
+	read := func(segs []string) (q Request) {
+		if p, ok := names.SplitIvy(segs); ok {
+			q = Request{
+				Ivy: true, Group: p.Group, Artifact: p.Artifact, Name: names.PackageName(p.Group, p.Artifact),
+				Version: p.Version, File: p.Folder,
+			}
+		}
+		return q
+	}
+	if version = read(segs); !version.Ivy && strings.Contains(segs[0], ".") {
+		artifact = read(append(segs, "*"))
+		artifact.Version = ""
 	}
 	return artifact, version
 }
@@ -100,7 +122,7 @@ func (s *server) inDirectory(
 		q  Request
 		do func(Request) error
 	}{{asVersion, version}, {asArtifact, artifact}} {
-		if place.q.Group == "" {
+		if place.q.Group == "" || place.q.File != "" {
 			continue
 		}
 		if err := s.May(ctx, a, place.q.Name); err != nil {

@@ -122,10 +122,12 @@ func target(q Request) (typ, name string) {
 }
 
 // The addresses of the table. The metadata of an artifact and that of a group's plugins have the same path, so only its
-// content says whose it is. A directory is a path with a slash at its end, or one too short to be that of a file.
+// content says whose it is. Files of Ivy's layouts are where a path cannot be one of Maven's. A directory is a path with a slash at its end, or one too short to be that of a file.
 const (
 	pathFile        = "/{group...}/{artifact}/{version}/{file}"
 	pathSum         = "/{group...}/{artifact}/{version}/{file.sum}"
+	pathIvy         = "/{ivy...}"
+	pathIvySum      = "/{ivy.sum...}"
 	pathSnapshot    = "/{group...}/{artifact}/{snapshot}/maven-metadata.xml"
 	pathSnapshotSum = "/{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}"
 	pathMetadata    = "/{artifact-or-group...}/maven-metadata.xml"
@@ -160,6 +162,16 @@ func (s *server) routes() []wire.Route[Request] {
 		wire.POST(pathSum, "maven.sum.put", wire.Create, s.putSum, "scripts"),
 		wire.DELETE(pathFile, "maven.delete", wire.Delete, s.deleteFile, "scripts"),
 		wire.DELETE(pathSum, "maven.delete", wire.Delete, s.deleteFile, "scripts: nothing that could be removed"),
+
+		wire.GET(pathIvy, "maven.file", wire.Read, s.getFile, "Ivy, sbt, Gradle"),
+		wire.GET(pathIvySum, "maven.sum", wire.Read, s.getSum, "Ivy, sbt"),
+		wire.PUT(pathIvy, "maven.put", wire.Create, s.putFile, "Ivy, sbt, Gradle"),
+		wire.POST(pathIvy, "maven.put", wire.Create, s.putFile, "scripts"),
+		wire.PUT(pathIvySum, "maven.sum.put", wire.Create, s.putSum, "Ivy, sbt, Gradle"),
+		wire.POST(pathIvySum, "maven.sum.put", wire.Create, s.putSum, "scripts"),
+		wire.DELETE(pathIvy, "maven.delete", wire.Delete, s.deleteFile, "scripts"),
+		wire.DELETE(pathIvySum, "maven.delete", wire.Delete, s.deleteFile, "scripts: nothing that could be removed"),
+
 		wire.GET(pathDirectory, "maven.directory", wire.List, s.getDirectory,
 			"browsers, coursier; JSON for whoever accepts it"),
 		wire.GET("/", "maven.directory", wire.List, s.getDirectory, "browsers, coursier"),

@@ -58,7 +58,7 @@ func complete(artifact string, v store.Version[Meta]) (bool, string) {
 	}
 	pom, main := false, false
 	for _, f := range v.Files {
-		n := names.SplitFile(artifact, v.Meta.Base, names.Base(f.Name))
+		n := names.SplitFile(artifact, v.Meta.Base, names.FileOf(f.Name))
 		pom, main = pom || n.IsPOM(), main || n.IsMain()
 	}
 	switch {

@@ -39,9 +39,10 @@ func (s *server) metadataQuery(q Request) upstream.Query {
 	}
 }
 
-// final reports whether a path has the same bytes for ever. The plain name of a snapshot has not.
+// final reports whether a path has the same bytes for ever. The plain name of a snapshot has not, nor has any in an Ivy
+// layout, which knows no builds.
 func (q Request) final() bool {
-	return !names.IsSnapshot(q.Version) || !strings.Contains(q.File, q.Version)
+	return !names.IsSnapshot(q.Version) || !q.Ivy && !strings.Contains(q.File, q.Version)
 }
 
 // proxied is a file of an upstream; a snapshot's plain name is asked for again and again.
@@ -50,7 +51,7 @@ func (s *server) proxied(ctx context.Context, q Request, head bool) (*upstream.F
 		return nil, err
 	}
 	ask := upstream.FileQuery{
-		Package: q.Name, Version: q.Version, Key: q.key(), Head: head, Absent: absentFor,
+		Package: q.Name, Version: q.Version, Key: q.copyKey(), Head: head, Absent: absentFor,
 		Find: func(context.Context) (upstream.Place, error) { return s.place(q) },
 	}
 	if !q.final() {
@@ -170,7 +171,7 @@ func (s *server) proxiedSum(w http.ResponseWriter, r *http.Request, q Request) e
 		return err
 	}
 	sums := f.Sums
-	if k, err := s.Up.Kept(r.Context(), q.Name, q.key()); err != nil {
+	if k, err := s.Up.Kept(r.Context(), q.Name, q.copyKey()); err != nil {
 		return err
 	} else if k != nil {
 		sums = k.Sums

@@ -286,19 +286,25 @@ func TestOwnNamesAreNotLookedForUpstream(t *testing.T) {
 	g.Want(g.Do("GET", "/org/other/lib/99/lib-99.jar", nil), 200, "jar of org.other:lib:99")
 }
 
+// answering is a server that lives as long as the test.
+func answering(t *testing.T, answer http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	srv := httptest.NewServer(answer)
+	t.Cleanup(srv.Close)
+	return srv
+}
+
 // static is a repository of files as they are; what has no file is absent.
 func static(t *testing.T, files map[string]string) *httptest.Server {
 	t.Helper()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return answering(t, func(w http.ResponseWriter, r *http.Request) {
 		body, ok := files[r.URL.Path]
 		if !ok {
 			http.NotFound(w, r)
 			return
 		}
 		io.WriteString(w, body)
-	}))
-	t.Cleanup(srv.Close)
-	return srv
+	})
 }
 
 // upstreams configures repositories in their order.
@@ -411,13 +417,20 @@ func TestSharedNameHasVersionsOfBoth(t *testing.T) {
 	g.Want(g.Do("GET", "/com/acme/other/"+metadataFile, nil), 404, "")
 }
 
-// TestPlainSnapshotIsAFile: a snapshot without timestamps is a file like others, whatever its size, but asked for again
-// when it is not fresh any more, and answered as it was while its upstream is in trouble.
+// TestPlainSnapshotIsAFile: a snapshot without timestamps, as all are in a layout of Ivy, is a file like others, whatever
+// its size, but asked for again when it is not fresh any more, and answered as it was while its upstream is in trouble.
 func TestPlainSnapshotIsAFile(t *testing.T) {
-	path := lib + "2-SNAPSHOT/lib-2-SNAPSHOT.jar"
+	for name, path := range map[string]string{
+		"Maven": lib + "2-SNAPSHOT/lib-2-SNAPSHOT.jar", "Ivy": ivyLib + "2-SNAPSHOT/jars/lib.jar",
+	} {
+		t.Run(name, func(t *testing.T) { plainSnapshot(t, path) })
+	}
+}
+
+func plainSnapshot(t *testing.T, path string) {
 	var mu sync.Mutex
 	body, status, sent := strings.Repeat("first ", 200_000), 200, 0
-	up := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	up := answering(t, func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
 		tag := fmt.Sprintf("%q", body[:5])
@@ -433,8 +446,7 @@ func TestPlainSnapshotIsAFile(t *testing.T) {
 			w.Header().Set("ETag", tag)
 			io.WriteString(w, body)
 		}
-	}))
-	t.Cleanup(up.Close)
+	})
 	now := time.Now()
 	g := cacheOf(t, upstream.Options{Upstreams: upstreams(up.URL), Now: func() time.Time {
 		mu.Lock()

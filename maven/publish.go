@@ -386,7 +386,10 @@ func (u *upload) place(v *store.Version[Meta], b store.Blob, now time.Time) (old
 		m.Times = with(m.Times, u.key, now)
 	}
 	if m.Open {
-		m.Last, m.Waits = now, announces(u.r.UserAgent())
+		m.Last = now
+		m.Waits = announces(u.r.UserAgent()) && !slices.ContainsFunc(v.Files, func(f store.File) bool {
+			return names.IsIvy(f.Name) // no client ends such a publish with metadata
+		})
 	}
 	m.Broken = without(m.Broken, u.q.File)
 	m.Warnings = without(m.Warnings, u.q.File)

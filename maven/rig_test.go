@@ -429,6 +429,19 @@ func (g *rig) versions(name string, opts ...option) []string {
 	return g.metadata(g.Want(a, 200, "").Body).Versions
 }
 
+// links are those of a directory's page, sorted.
+func (g *rig) links(path string, opts ...option) (list []string) {
+	g.T.Helper()
+	body := g.Want(g.Do("GET", path, nil, opts...), 200, "").Body
+	for part := range strings.SplitSeq(body, `<a href="`) {
+		if name, _, ok := strings.Cut(part, `"`); ok && !strings.HasPrefix(name, "<!") && name != "../" {
+			list = append(list, name)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // wantVersions compares the list.
 func (g *rig) wantVersions(name string, want ...string) {
 	g.T.Helper()

@@ -38,7 +38,8 @@ type Request struct {
 	Group    string // with dots
 	Artifact string
 	Version  string // the directory's: 2.0-SNAPSHOT for all of its builds
-	File     string
+	File     string // of an Ivy layout with its folders in the version
+	Ivy      bool   // the path is of a layout of Ivy, and not of Maven's
 	Sum      string // md5, sha1, sha256 or sha512: it is about the file's checksum
 	Name     string // of the artifact in the store: group:artifact
 
@@ -51,8 +52,21 @@ type Request struct {
 	dirs []string // of the group, until the last field is read
 }
 
-// key is the file's name in the store, as names.FileKey makes it: the end of the path.
-func (q Request) key() string { return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:] }
+// key is the file's name in the store, as names.FileKey makes it: the end of the path in Maven's layout.
+func (q Request) key() string {
+	if q.Ivy {
+		return names.FileKey(q.Version, q.File)
+	}
+	return q.Path[len(q.Path)-len(q.Version)-len(q.File)-1:]
+}
+
+// copyKey is the name of an upstream's file. Whether two paths of Ivy layouts are one file is not known there.
+func (q Request) copyKey() string {
+	if q.Ivy {
+		return q.Path
+	}
+	return q.key()
+}
 
 // grammar is what the fields of the routes mean.
 var grammar = route.Grammar[Request]{
@@ -77,6 +91,8 @@ var grammar = route.Grammar[Request]{
 		"version":  segment(func(q *Request) *string { return &q.Version }),
 		"file":     {Set: (*Request).setFile, Get: (*Request).file, Absent: "file not found"},
 		"file.sum": {Set: (*Request).setFileSum, Get: (*Request).fileSum, Absent: "file not found"},
+		"ivy":      {SetMany: (*Request).setIvy, Get: (*Request).ivy, Absent: "file not found"},
+		"ivy.sum":  {SetMany: (*Request).setIvySum, Get: (*Request).ivySum, Absent: "file not found"},
 		"snapshot": {
 			Set: (*Request).setSnapshot, Get: func(q *Request) string { return url.PathEscape(q.Version) },
 			Absent: "metadata not found",
@@ -168,7 +184,7 @@ func (q *Request) setFile(v string) error {
 }
 
 func (q *Request) file() string {
-	if q.Sum != "" {
+	if q.Sum != "" || q.Ivy {
 		return ""
 	}
 	return url.PathEscape(q.File)
@@ -185,16 +201,70 @@ func (q *Request) setFileSum(v string) error {
 }
 
 func (q *Request) fileSum() string {
-	if q.Sum == "" {
+	if q.Sum == "" || q.Ivy {
 		return ""
 	}
 	return url.PathEscape(q.File) + "." + q.Sum
 }
 
-// setPath takes the last segment of a file's path, when the others are known.
+// setPath takes the last segment of a file's path, when the others are known. Those of an Ivy layout have rows of their
+// own.
 func (q *Request) setPath(file string) error {
+	if strings.Contains(q.dirs[0], ".") || names.IsIvyType(q.Version) {
+		if _, ok := names.SplitIvy(append(slices.Clone(q.dirs), q.Artifact, q.Version)); ok {
+			return route.ErrOther
+		}
+	}
 	q.File = file
 	return q.setNames(q.dirs, q.Artifact, q.Version, file)
+}
+
+// setIvy takes the path of a file in a layout of Ivy that cannot be Maven's.
+func (q *Request) setIvy(segs []string) error {
+	file := segs[len(segs)-1]
+	if _, sum := names.CutSum(file); sum != "" {
+		return route.ErrOther
+	}
+	return q.setIvyFile(segs, file)
+}
+
+// setIvySum takes the path of the checksum of such a file.
+func (q *Request) setIvySum(segs []string) error {
+	file, sum := names.CutSum(segs[len(segs)-1])
+	if _, twice := names.CutSum(file); sum == "" || twice != "" {
+		return route.ErrOther
+	}
+	q.Sum = sum
+	return q.setIvyFile(segs, file)
+}
+
+func (q *Request) setIvyFile(segs []string, file string) error {
+	dirs := segs[:len(segs)-1]
+	p, ok := names.SplitIvy(dirs)
+	if !ok || file == "" || file == metadataFile || hidden(segs...) {
+		return route.ErrOther
+	}
+	q.Ivy, q.Group, q.Artifact, q.Version, q.File = true, p.Group, p.Artifact, p.Version, p.Folder+file
+	q.Name = names.PackageName(q.Group, q.Artifact)
+	if len(q.Name) > maxPath/2 {
+		return badPath("the path is too long")
+	}
+	q.Path = strings.Join(dirs, "/") + "/" + file
+	return nil
+}
+
+func (q *Request) ivy() string {
+	if q.Sum != "" || !q.Ivy {
+		return ""
+	}
+	return names.Escape(q.Path)
+}
+
+func (q *Request) ivySum() string {
+	if q.Sum == "" || !q.Ivy {
+		return ""
+	}
+	return names.Escape(q.Path) + "." + q.Sum
 }
 
 // setSnapshot takes the version of a snapshot's metadata, when group and artifact are known.

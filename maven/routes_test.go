@@ -94,6 +94,22 @@ func TestEveryPathIsReadAndLinkedTo(t *testing.T) {
 		{"GET", "/com/acme/lib/%C3%BC/lib-%C3%BC.jar", "maven.file", lib(Request{
 			Path: "com/acme/lib/ü/lib-ü.jar", Version: "ü", File: "lib-ü.jar",
 		})},
+		{"GET", "/com.acme/lib/1.0/lib-1.0.jar", "maven.file", lib(Request{
+			Path: "com.acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar", Ivy: true,
+		})},
+		{"PUT", "/com.acme/lib/1.0/ivys/ivy.xml.sha1", "maven.sum.put", lib(Request{
+			Path: "com.acme/lib/1.0/ivys/ivy.xml", Version: "1.0", File: "ivys/ivy.xml", Ivy: true, Sum: "sha1",
+		})},
+		{"DELETE", "/com/acme/lib/1.0/jars/lib.jar", "maven.delete", lib(Request{
+			Path: "com/acme/lib/1.0/jars/lib.jar", Version: "1.0", File: "jars/lib.jar", Ivy: true,
+		})},
+		{"HEAD", "/com.acme/lib/scala_2.12/sbt_1.0/1.0/jars/lib.jar", "maven.file", lib(Request{
+			Path: "com.acme/lib/scala_2.12/sbt_1.0/1.0/jars/lib.jar", Version: "1.0",
+			File: "scala_2.12/sbt_1.0/jars/lib.jar", Ivy: true,
+		})},
+		{"POST", "/com.acme/lib/1.0%2Bb/docs/lib%2B.jar", "maven.put", lib(Request{
+			Path: "com.acme/lib/1.0+b/docs/lib+.jar", Version: "1.0+b", File: "docs/lib+.jar", Ivy: true,
+		})},
 		{"DELETE", "/com/acme/lib/1.0/lib-1.0.jar", "maven.delete", lib(Request{
 			Path: "com/acme/lib/1.0/lib-1.0.jar", Version: "1.0", File: "lib-1.0.jar",
 		})},
@@ -140,31 +156,37 @@ func TestEveryPathIsReadAndLinkedTo(t *testing.T) {
 // twice, never reaches a handler.
 func TestPathsOutsideTheLayoutAreRefused(t *testing.T) {
 	for path, want := range map[string]error{
-		"/%2F%2F..%2F..%2Fetc%2Fpasswd":                          problem.ErrBadPath,
-		"/../etc/passwd":                                         problem.ErrBadPath,
-		"/com/acme/lib/../../x":                                  problem.ErrBadPath,
-		"/com/acme/lib/%2e%2e/x":                                 problem.ErrBadPath,
-		"/com/acme/lib/1.0/..%5c..%5cx":                          problem.ErrBadPath,
-		"/com/acme/lib/1.0/a%5cb":                                problem.ErrBadPath,
-		"/com/acme/lib/1.0/a%00.jar":                             problem.ErrBadPath,
-		"/com/acme/lib/1.0/a%0d%0ab":                             problem.ErrBadPath,
-		"/com/acme/lib/1.0/a%zz":                                 problem.ErrBadPath,
-		"/com/acme/lib/1.0/a%252e":                               problem.ErrBadPath,
-		"/com/acme/lib/1.0%2520x/lib.jar":                        problem.ErrBadPath,
-		"/com/acme/lib/1.0/%ff":                                  problem.ErrBadPath,
-		"/com/acme/lib/1.0/a:b":                                  problem.ErrBadPath,
-		"//com/acme":                                             problem.ErrBadPath,
-		"//":                                                     problem.ErrBadPath,
-		"/com//acme/lib/1.0/x":                                   problem.ErrBadPath,
-		"/com/acme//":                                            problem.ErrBadPath,
-		"/com.acme/lib/1.0/lib-1.0.jar":                          problem.ErrBadPath, // com/acme spelled differently
-		"/com/a.b/lib/1.0/lib-1.0.jar":                           problem.ErrBadPath,
-		"/com.acme/lib/maven-metadata.xml":                       problem.ErrBadPath,
-		"/" + strings.Repeat("a", 256) + "/b":                    problem.ErrBadPath,
-		"/" + strings.Repeat("abcdefgh/", 300) + "1.0/x":         problem.ErrBadPath,
-		"/com/acme/lib/1.0/lib-1.0.jar.sha1.md5":                 problem.ErrNoRoute,
-		"/com/acme/lib/maven-metadata.xml.md5.sha1":              problem.ErrNoRoute,
-		"/.meta/x":                                               problem.ErrNoRoute,
+		"/%2F%2F..%2F..%2Fetc%2Fpasswd":                  problem.ErrBadPath,
+		"/../etc/passwd":                                 problem.ErrBadPath,
+		"/com/acme/lib/../../x":                          problem.ErrBadPath,
+		"/com/acme/lib/%2e%2e/x":                         problem.ErrBadPath,
+		"/com/acme/lib/1.0/..%5c..%5cx":                  problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%5cb":                        problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%00.jar":                     problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%0d%0ab":                     problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%zz":                         problem.ErrBadPath,
+		"/com/acme/lib/1.0/a%252e":                       problem.ErrBadPath,
+		"/com/acme/lib/1.0%2520x/lib.jar":                problem.ErrBadPath,
+		"/com/acme/lib/1.0/%ff":                          problem.ErrBadPath,
+		"/com/acme/lib/1.0/a:b":                          problem.ErrBadPath,
+		"//com/acme":                                     problem.ErrBadPath,
+		"//":                                             problem.ErrBadPath,
+		"/com//acme/lib/1.0/x":                           problem.ErrBadPath,
+		"/com/acme//":                                    problem.ErrBadPath,
+		"/com/a.b/lib/1.0/lib-1.0.jar":                   problem.ErrBadPath,
+		"/com..acme/lib/1.0/lib-1.0.jar":                 problem.ErrBadPath,
+		"/com./lib/1.0/jars/lib.jar":                     problem.ErrBadPath,
+		"/com.acme/lib/1.0/maven-metadata.xml":           problem.ErrBadPath,
+		"/com.acme/lib/scala_2.12/sbt_1.0/lib.jar":       problem.ErrBadPath, // without a revision
+		"/com.acme/lib/1.0/jars/../x.jar":                problem.ErrBadPath,
+		"/com.acme/lib/1.0/jars/lib.jar.sha1.md5":        problem.ErrNoRoute,
+		"/com.acme/lib/1.0/jars/.x":                      problem.ErrNoRoute,
+		"/com.acme/lib/maven-metadata.xml":               problem.ErrBadPath,
+		"/" + strings.Repeat("a", 256) + "/b":            problem.ErrBadPath,
+		"/" + strings.Repeat("abcdefgh/", 300) + "1.0/x": problem.ErrBadPath,
+		"/com/acme/lib/1.0/lib-1.0.jar.sha1.md5":         problem.ErrNoRoute,
+		"/com/acme/lib/maven-metadata.xml.md5.sha1":      problem.ErrNoRoute,
+		"/.meta/x": problem.ErrNoRoute,
 		"/.index/nexus-maven-repository-index.gz":                problem.ErrNoRoute,
 		"/com/.git/lib/1.0/x":                                    problem.ErrNoRoute,
 		"/com/acme/lib/1.0/.htaccess":                            problem.ErrNoRoute,
@@ -215,6 +237,17 @@ func TestShortcutTakesWhatResolvingAsksFor(t *testing.T) {
 	}
 }
 
+// TestShortcutLeavesIvyLayoutsToTheTable: they have a dot in the group's directory, or a folder of a type.
+func TestShortcutLeavesIvyLayoutsToTheTable(t *testing.T) {
+	for _, path := range []string{
+		"/com.acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0/jars/lib.jar", "/com/acme/lib/1/ivys/ivy.xml.sha1",
+	} {
+		if op, q, ok := shortcut("GET", root+path); ok {
+			t.Errorf("%s: the shortcut says %s %+v", path, op, q)
+		}
+	}
+}
+
 // TestDocTable: the wire table of the package comment is that of the routes.
 func TestDocTable(t *testing.T) { wiretest.DocTable(t, (&server{}).routes()) }
 
@@ -225,6 +258,7 @@ func FuzzParse(f *testing.F) {
 		"/maven/com/acme/lib/2-SNAPSHOT/maven-metadata.xml", "/maven/com/acme/lib/1.0%2Bb/lib-1.0+b.tar.gz.asc",
 		"/maven/.meta/prefixes.txt", "/maven/archetype-catalog.xml.sha1",
 		"/maven/solrsearch/select?q=g:a&rows=3&start=4&core=gav&wt=xml", "/maven/com/", "/maven/%2F%2F..%2F..",
+		"/maven/com.acme/lib/scala_2.12/sbt_1.0/1.0/jars/lib.jar", "/maven/com/acme/lib/1.0/ivys/ivy.xml.sha1",
 		"/maven/a/%2e", "/maven/a/b/c/%C3%BC", "/maven/junit/maven-metadata.xml",
 	} {
 		for _, m := range []string{"GET", "PUT", "POST", "DELETE", "HEAD"} {
@@ -247,8 +281,11 @@ func FuzzParse(f *testing.F) {
 			strings.ContainsAny(q.Path, "\\\x00%") {
 			t.Fatalf("%s %q: path %q", method, raw, q.Path)
 		}
+		if q.Ivy && (q.Name != names.PackageName(q.Group, q.Artifact) || strings.Contains("."+q.Group+".", "..")) {
+			t.Fatalf("%s %q: the name is %q", method, raw, q.Name)
+		}
 		// One path is one file: the path rebuilt from the coordinates is the path.
-		if q.File != "" && (names.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != names.FileKey(q.Version, q.File)) {
+		if q.File != "" && !q.Ivy && (names.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != names.FileKey(q.Version, q.File)) {
 			t.Fatalf("%s %q: %q is not %q", method, raw, names.Dir(q.Name, q.Version)+q.File, q.Path)
 		}
 		to := table.Link(op, q)

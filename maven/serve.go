@@ -63,7 +63,7 @@ func (s *server) find(ctx context.Context, name, key string) (found, error) {
 
 // aliased is the newest build's file behind a plain -SNAPSHOT name; otherwise the error is missing.
 func aliased(p *store.PackageTx[Meta], key string, missing error) (string, error) {
-	version, file, _ := strings.Cut(key, "/")
+	version, file := names.SplitKey(key)
 	_, artifact := names.SplitName(p.Name())
 	n := names.SplitFile(artifact, version, file)
 	if !names.IsSnapshot(version) || n.Version != version {

@@ -261,16 +261,6 @@ func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 	}
 	g.build("com.acme:lib:2-SNAPSHOT", "20261121.093001-1", contents{".jar": "x"})
 	g.put(lib+"1.10/lib-1.10-a'b&c.jar", "odd")
-	links := func(path string, opts ...option) (list []string) {
-		body := g.Want(g.Do("GET", path, nil, opts...), 200, "").Body
-		for part := range strings.SplitSeq(body, `<a href="`) {
-			if name, _, ok := strings.Cut(part, `"`); ok && !strings.HasPrefix(name, "<!") && name != "../" {
-				list = append(list, name)
-			}
-		}
-		slices.Sort(list)
-		return list
-	}
 	for path, want := range map[string][]string{
 		"/": {"com/", "junit/"}, "/com/": {"acme-inc/", "acme/", "acme0/"},
 		"/com/acme/": {"3/", "lib/", "maven-metadata.xml", "tools/"}, "/com/acme/tools/": {"x/"},
@@ -279,11 +269,11 @@ func TestDirectoriesListWhatIsAnnounced(t *testing.T) {
 		lib + "1.10/":       {"lib-1.10-a%27b&amp;c.jar", "lib-1.10.jar", "lib-1.10.pom"},
 		"/com/acme/3/":      {"acme-3.jar", "acme-3.pom"}, "/junit/": {"junit/"},
 	} {
-		if got := links(path); !slices.Equal(got, want) {
+		if got := g.links(path); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
-	if got := links("/com/acme/", g.As("ada")); !slices.Contains(got, "secret/") {
+	if got := g.links("/com/acme/", g.As("ada")); !slices.Contains(got, "secret/") {
 		t.Errorf("%q", got)
 	}
 	for _, path := range []string{"/org/", "/com/acme/secret/", "/com/acme/secret/1/", "/nothing/", lib + "9/"} {

@@ -26,6 +26,9 @@ func shortcut(method, path string) (op string, q Request, ok bool) {
 	}
 	switch parent, version := cutLast(dir); {
 	case last != metadataFile:
+		if names.IsIvyType(version) {
+			return "", q, false
+		}
 		op, q.File, q.Version, dir = "maven.file", last, version, parent
 		if q.Sum != "" {
 			op = "maven.sum"

@@ -77,7 +77,7 @@ func (m *Module) Odd(files []store.File) (odd []string) {
 		return nil
 	}
 	for _, listed := range m.Files {
-		i := slices.IndexFunc(files, func(f store.File) bool { return names.Base(f.Name) == listed.Name })
+		i := slices.IndexFunc(files, func(f store.File) bool { return names.FileOf(f.Name) == listed.Name })
 		if i < 0 {
 			continue // of a snapshot the names differ
 		}

@@ -63,6 +63,18 @@ func Base(path string) string { return path[strings.LastIndexByte(path, '/')+1:]
 // FileKey is a file's name in the store, where names are unique within a package.
 func FileKey(version, file string) string { return version + "/" + file }
 
+// SplitKey is the inverse of FileKey. A file of an Ivy layout may be in folders.
+func SplitKey(key string) (version, file string) {
+	version, file, _ = strings.Cut(key, "/")
+	return version, file
+}
+
+// FileOf is the name of a file within its version, by its name in the store.
+func FileOf(key string) string {
+	_, file := SplitKey(key)
+	return file
+}
+
 // Snapshot is how the versions of snapshots end.
 const Snapshot = "SNAPSHOT"
 

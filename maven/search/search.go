@@ -53,7 +53,7 @@ func (s Subject) Summary() Summary {
 	_, artifact := names.SplitName(s.Name)
 	sum := Summary{Latest: s.Version, Packaging: s.packaging(), Time: s.Published.UnixMilli()}
 	for _, f := range s.Files[:min(len(s.Files), 50)] {
-		n := names.SplitFile(artifact, s.Version, names.Base(f.Name))
+		n := names.SplitFile(artifact, s.Version, names.FileOf(f.Name))
 		if n.Version == "" || n.Sig != "" {
 			continue
 		}

@@ -1,0 +1,240 @@
+package maven
+
+// Layouts of Ivy, hosted and as copies: what holds for Maven's paths holds for theirs.
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"larder/internal/wiretest"
+	"larder/store"
+	"larder/upstream"
+)
+
+// ivyLib is the directory of com.acme:lib where the organisation is one directory, sbtLib that of a module which is
+// built for versions of Scala and sbt.
+const (
+	ivyLib = "/com.acme/lib/"
+	sbtLib = "/com.acme/plug/scala_2.12/sbt_1.0/"
+)
+
+// putIvy sends a file as ada, with a checksum.
+func (g *rig) putIvy(path, body string, opts ...option) {
+	g.T.Helper()
+	g.Want(g.Ada("PUT", path, body, opts...), 201, "")
+	g.Want(g.Ada("PUT", path+".sha1", sumsText(body)["sha1"], opts...), 201, "")
+}
+
+// TestIvyFilesAreServedAtEveryPathOfTheirs: organisation and module are group and artifact, and a file in a version is
+// one file however the organisation is written.
+func TestIvyFilesAreServedAtEveryPathOfTheirs(t *testing.T) {
+	g := newRig(t)
+	g.putIvy(ivyLib+"1.0/jars/lib.jar", "a jar", agentIvy)
+	g.putIvy("/com/acme/lib/1.0/ivys/ivy.xml", "<ivy-module/>", agentIvy)
+	g.putIvy(ivyLib+"1.0/lib-1.0.jar", "another jar", agentIvy)
+	for path, want := range map[string]string{
+		"/com/acme/lib/1.0/jars/lib.jar": "a jar", ivyLib + "1.0/ivys/ivy.xml": "<ivy-module/>",
+		lib + "1.0/lib-1.0.jar": "another jar",
+	} {
+		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, want)
+		for alg, sum := range sumsText(want) {
+			g.Want(g.Do("GET", path+"."+alg, nil), 200, "").WantExactly(t, sum)
+		}
+		if head := g.Do("HEAD", path, nil); head.Header.Get("X-Checksum-Sha1") != sumsText(want)["sha1"] {
+			t.Errorf("HEAD %s: %v", path, head)
+		}
+	}
+	g.Want(g.Ada("PUT", ivyLib+"1.0/jars/lib.jar", "a jar", agentIvy), 201, "")
+	g.clock.Advance(time.Minute)
+	g.settle()
+	g.wantVersions("com.acme:lib", "1.0")
+	g.Want(g.Ada("PUT", lib+"1.0/jars/lib.jar", "other bytes", agentIvy), 409, "is immutable")
+	g.Want(g.Ada("PUT", ivyLib+"1.0/ivys/ivy.xml.sha1", strings.Repeat("0", 40)), 409, "does not match")
+	g.Want(g.Do("GET", "/solrsearch/select?q=lib", nil), 200, `"numFound":1`)
+	g.Want(g.Do("GET", ivyLib+"1.0/jars/absent.jar", nil), 404, "file not found")
+}
+
+// TestModuleBuiltForTwoVersionsOfScalaHasBoth: they are of one revision, and have files of one name.
+func TestModuleBuiltForTwoVersionsOfScalaHasBoth(t *testing.T) {
+	g := newRig(t)
+	for scala, body := range map[string]string{"scala_2.12/sbt_1.0": "for 2.12", "scala_3/sbt_2": "for 3"} {
+		g.putIvy("/com.acme/plug/"+scala+"/1.0/jars/plug.jar", body)
+	}
+	g.Want(g.Do("GET", sbtLib+"1.0/jars/plug.jar", nil), 200, "").WantExactly(t, "for 2.12")
+	g.Want(g.Do("GET", "/com/acme/plug/scala_3/sbt_2/1.0/jars/plug.jar", nil), 200, "").WantExactly(t, "for 3")
+	g.Want(g.Ada("POST", "/com.acme/plug/1.0/", nil), 201, "")
+	g.putIvy("/com.acme/plug/scala_3/sbt_2/1.1/jars/plug.jar", "later")
+	g.Want(g.Ada("POST", "/com.acme/plug/", nil), 201, "")
+	g.wantVersions("com.acme:plug", "1.0", "1.1")
+	for path, want := range map[string][]string{
+		sbtLib: {"1.0/"}, sbtLib + "1.0/": {"jars/"}, sbtLib + "1.0/jars/": {"plug.jar"},
+		"/com.acme/plug/1.0/scala_3/sbt_2/jars/": {"plug.jar"}, "/com.acme/plug/scala_3/sbt_2/": {"1.0/", "1.1/"},
+	} {
+		wiretest.EqualList(t, path, g.links(path), want...)
+	}
+}
+
+// TestIvyPublishIsNotWaitedFor: no client ends it with metadata, not even one that does for Maven's layout, and
+// whichever file comes last.
+func TestIvyPublishIsNotWaitedFor(t *testing.T) {
+	g := newRig(t)
+	for version, files := range map[string][]string{
+		"1.0": {"/com.acme/lib/1.0/jars/lib.jar", "/com.acme/lib/1.0/ivys/ivy.xml"},
+		"1.1": {"/com.acme/lib/1.1/lib-1.1.jar", "/com.acme/lib/1.1/ivy-1.1.xml"},
+		"1.2": {"/com/acme/lib/1.2/ivy-1.2.xml", "/com/acme/lib/1.2/lib-1.2.jar"},
+	} {
+		for _, path := range files {
+			g.putIvy(path, version, agentGradle)
+		}
+	}
+	g.wantVersions("com.acme:lib")
+	g.clock.Advance(31 * time.Second)
+	g.settle()
+	g.wantVersions("com.acme:lib", "1.0", "1.1", "1.2")
+}
+
+// TestIvyDirectories: Ivy and Gradle find the revisions of a module there, and whoever deletes names them.
+func TestIvyDirectories(t *testing.T) {
+	g := newRig(t, func(o *rigOptions) { o.Auth.Private = []string{"maven:artifact:com.acme:secret"} })
+	for _, path := range []string{
+		ivyLib + "1.0/jars/lib.jar", ivyLib + "1.0/ivys/ivy.xml", ivyLib + "1.1/jars/lib.jar",
+		"/com.acme/secret/1.0/jars/secret.jar", "/acme/lib/1.0/jars/lib.jar",
+	} {
+		g.putIvy(path, path)
+	}
+	for _, name := range []string{"/com.acme/lib/", "/com.acme/secret/", "/acme/lib/"} {
+		g.Want(g.Ada("POST", name, nil), 201, "")
+	}
+	for path, want := range map[string][]string{
+		"/com.acme/": {"lib/"}, ivyLib: {"1.0/", "1.1/"}, ivyLib + "1.0/": {"ivys/", "jars/"},
+		ivyLib + "1.0/jars/": {"lib.jar"}, lib + "1.0/": {"ivys/", "jars/"}, lib + "1.0/jars/": {"lib.jar"},
+		"/acme/lib/1.0/jars/": {"lib.jar"},
+	} {
+		wiretest.EqualList(t, path, g.links(path), want...)
+	}
+	g.Do("GET", ivyLib+"1.0/jars", nil).WantStatus(t, 301).WantHeader(t, "Location", "jars/")
+	for _, path := range []string{"/com.acme/secret/", "/com.acme/secret/1.0/jars/", "/com.other/", ivyLib + "1.0/docs/"} {
+		g.Want(g.Do("GET", path, nil), 404, "directory not found")
+	}
+	g.Want(g.Ada("DELETE", ivyLib+"1.0/jars/", nil), 404, "")
+	g.Want(g.Ada("DELETE", ivyLib+"1.0/jars/lib.jar", nil), 204, "")
+	g.Want(g.Do("GET", ivyLib+"1.0/jars/lib.jar", nil), 404, "")
+	g.Want(g.Do("GET", ivyLib+"1.0/ivys/ivy.xml", nil), 200, "")
+	g.Want(g.Ada("DELETE", ivyLib+"1.0/", nil), 204, "")
+	g.wantVersions("com.acme:lib", "1.1")
+	g.Want(g.Ada("DELETE", ivyLib, nil), 204, "")
+	g.wantVersions("com.acme:lib")
+}
+
+// TestSnapshotOfAnIvyLayoutChanges: there its files have no names of builds.
+func TestSnapshotOfAnIvyLayoutChanges(t *testing.T) {
+	g := newRig(t)
+	path := ivyLib + "2-SNAPSHOT/jars/lib.jar"
+	for _, body := range []string{"first", "second"} {
+		g.putIvy(path, body)
+		a := g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, body)
+		a.WantHeader(t, "Cache-Control", "no-cache")
+		g.Want(g.Ada("POST", ivyLib+"2-SNAPSHOT/", nil), 201, "")
+	}
+}
+
+// TestJournalNamesIvyPublishesByTheirModule as it does those of Maven's layout.
+func TestJournalNamesIvyPublishesByTheirModule(t *testing.T) {
+	g := newRig(t)
+	g.putIvy(ivyLib+"1.0/jars/lib.jar", "a jar")
+	g.putIvy(ivyLib+"1.0/ivys/ivy.xml", "<ivy-module/>")
+	g.Want(g.Ada("POST", ivyLib+"1.0/", nil), 201, "")
+	g.Want(g.Ada("DELETE", ivyLib+"1.0/", nil), 204, "")
+	entries, err := g.Store.Journal(t.Context(), 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[store.Op]int{}
+	for _, e := range entries {
+		if e.Kind == store.Maven && e.Package == "com.acme:lib" && e.Actor.User == "ada" {
+			got[e.Op]++
+		}
+	}
+	if want := map[store.Op]int{
+		store.OpPublish: 1, opAdd: 1, opList: 1, store.OpDelete: 1, store.OpDeletePackage: 1,
+	}; !maps.Equal(got, want) {
+		t.Errorf("the journal has %v, want %v", got, want)
+	}
+}
+
+// TestCopiesOfIvyLayouts: a path is asked for as it is, whatever other paths mean the same here, compared with the
+// checksum beside it, and kept.
+func TestCopiesOfIvyLayouts(t *testing.T) {
+	files := map[string]string{
+		sbtLib + "1.0/jars/plug.jar": "for sbt", sbtLib + "1.0/ivys/ivy.xml": "<ivy-module/>",
+		"/com/acme/plug/scala_2.12/sbt_1.0/1.0/jars/plug.jar": "another", "/com.acme/lib/1.0/lib-1.0.jar": "of Ivy",
+		"/com/acme/lib/1.0/lib-1.0.jar": "of Maven", "/com.acme/lib/1.1/lib-1.1.jar": "broken",
+	}
+	up := maps.Clone(files)
+	for path, body := range files {
+		up[path+".sha1"] = sumsText(body)["sha1"]
+	}
+	up["/com.acme/lib/1.1/lib-1.1.jar.sha1"] = strings.Repeat("0", 40)
+	delete(files, "/com.acme/lib/1.1/lib-1.1.jar")
+	srv := static(t, up)
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(srv.URL)})
+	for path, body := range files {
+		g.Want(g.Do("HEAD", path, nil), 200, "")
+		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, body)
+		g.Want(g.Do("GET", path+".sha512", nil), 200, "").WantExactly(t, sumsText(body)["sha512"])
+	}
+	g.Want(g.Do("GET", "/com.acme/lib/1.1/lib-1.1.jar", nil), 503, "")
+	g.Want(g.Do("GET", sbtLib+"1.0/jars/absent.jar", nil), 404, "")
+	srv.Close()
+	for path, body := range files {
+		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, body)
+	}
+}
+
+// TestRulesHoldForCopiesOfIvyLayouts: those about names and versions are about organisation, module and revision.
+func TestRulesHoldForCopiesOfIvyLayouts(t *testing.T) {
+	var mu sync.Mutex
+	var asked []string
+	srv := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.URL.Path)
+		if strings.HasSuffix(r.URL.Path, ".jar") {
+			io.WriteString(w, "theirs")
+			return
+		}
+		http.NotFound(w, r)
+	})
+	g := cacheOf(t, upstream.Options{
+		Upstreams: upstreams(srv.URL),
+		Claims:    []string{"maven:com.ours:*", "maven:com.acme:shared"}, Shared: []string{"maven:com.acme:shared"},
+		Blocked: []string{"maven:com.acme:bad", "maven:com.acme:plug@1.0"},
+	})
+	g.putIvy("/com.acme/shared/2.0/jars/shared.jar", "ours")
+	mu.Lock()
+	asked = nil
+	mu.Unlock()
+	for path, status := range map[string]int{
+		"/com.ours/lib/1.0/jars/lib.jar": 404, "/com/ours/lib/1.0/jars/lib.jar": 404, "/com.ours/lib/1.0/lib.jar": 404,
+		"/com.acme/bad/1.0/jars/bad.jar": 403, "/com/acme/bad/scala_3/1.0/jars/bad.jar": 403,
+		sbtLib + "1.0/jars/plug.jar": 403, "/com.acme/plug/1.0/any/plug.jar": 403, "/com/acme/plug/1.0/jars/plug.jar": 403,
+		sbtLib + "1.0.0/jars/plug.jar.sha1": 403, "/com.acme/shared/2.0/jars/other.jar": 404,
+	} {
+		g.Want(g.Do("GET", path, nil), status, "")
+	}
+	mu.Lock()
+	wiretest.EqualList(t, "what the upstream was asked for", slices.Clone(asked))
+	mu.Unlock()
+	g.Want(g.Do("GET", sbtLib+"1.1/jars/plug.jar", nil), 200, "theirs")
+	g.Want(g.Do("GET", "/com.acme/shared/1.0/jars/shared.jar", nil), 200, "theirs")
+	g.Want(g.Do("GET", "/com.acme/shared/2.0/jars/shared.jar", nil), 200, "ours")
+	// What is published here is not looked for elsewhere any more.
+	g.putIvy("/com.acme/lib/1.0/jars/lib.jar", "ours")
+	g.Want(g.Do("GET", "/com.acme/lib/1.1/jars/lib.jar", nil), 404, "")
+}

@@ -1,0 +1,75 @@
+package names
+
+// This file reads the directories of Ivy's layouts, which Ivy, sbt and Gradle use beside Maven's.
+
+import "strings"
+
+// Ivy is what the directories of a file say in a layout of Ivy: [organisation]/[module]/[revision]/[type]s/[artifact],
+// with as many folders below the revision as there are, and sbt's with scala_2.12/sbt_1.0 before the revision.
+type Ivy struct {
+	Group, Artifact, Version string // organisation, module and revision
+	// Folder is where in the revision the file is: "" or folders, each with a slash behind it. Those that sbt puts before
+	// the revision come first: two files that differ only in them are two files.
+	Folder string
+}
+
+// ivyTypes are the folders that tell an Ivy layout from Maven's when the organisation has a directory for each of its
+// parts. No version of Maven's is called so.
+var ivyTypes = map[string]bool{
+	"ivys": true, "jars": true, "srcs": true, "sources": true, "docs": true, "javadocs": true, "poms": true,
+	"bundles": true, "wars": true, "zips": true,
+}
+
+// IsIvyType reports whether a folder is one of an Ivy layout's types of artifacts.
+func IsIvyType(folder string) bool { return ivyTypes[folder] }
+
+// crossBuilt reports whether a folder says for which Scala or sbt a module was built.
+func crossBuilt(folder string) bool {
+	return strings.HasPrefix(folder, "scala_") || strings.HasPrefix(folder, "sbt_")
+}
+
+// SplitIvy reads the directories of a file in a layout of Ivy that cannot be Maven's: the first has a dot, and is the
+// organisation, or the last is that of a type. It is false for others.
+func SplitIvy(dirs []string) (p Ivy, ok bool) {
+	module, revision := 1, 2
+	switch last := len(dirs) - 1; {
+	case last < 2:
+		return p, false
+	case strings.Contains(dirs[0], "."):
+		for revision <= last && crossBuilt(dirs[revision]) {
+			revision++
+		}
+	case IsIvyType(dirs[last]):
+		revision = beforeCross(dirs, last-1)
+		module = beforeCross(dirs, revision-1)
+	default:
+		return p, false
+	}
+	if module < 1 || revision >= len(dirs) {
+		return p, false
+	}
+	p = Ivy{Group: strings.Join(dirs[:module], "."), Artifact: dirs[module], Version: dirs[revision]}
+	for i, d := range dirs {
+		if i > module && i != revision {
+			p.Folder += d + "/"
+		}
+	}
+	// A group with an empty part has no directory in Maven's layout, and no other name.
+	return p, !strings.Contains("."+p.Group+".", "..")
+}
+
+// beforeCross is the index of the last of dirs[:at+1] that does not say what the module was built for; -1 without one.
+func beforeCross(dirs []string, at int) int {
+	for at >= 0 && crossBuilt(dirs[at]) {
+		at--
+	}
+	return at
+}
+
+// IsIvy reports whether only Ivy has the file of a version, by its name in the store: it is in a folder, or it is a
+// module's description.
+func IsIvy(key string) bool {
+	_, file := SplitKey(key)
+	return strings.Contains(file, "/") || strings.HasSuffix(file, ".xml") &&
+		(file == "ivy.xml" || strings.HasPrefix(file, "ivy-"))
+}

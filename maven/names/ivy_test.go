@@ -1,0 +1,51 @@
+package names
+
+// The directories of Ivy's layouts, and where Maven's end.
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestDirectoriesOfIvyLayouts(t *testing.T) {
+	for path, want := range map[string]Ivy{
+		"com.acme/lib/1.0":                         {"com.acme", "lib", "1.0", ""},
+		"com.acme/lib/1.0/jars":                    {"com.acme", "lib", "1.0", "jars/"},
+		"com.acme/lib/1.0/any/folder":              {"com.acme", "lib", "1.0", "any/folder/"},
+		"com.acme/lib/scala_2.12/sbt_1.0/1.0/jars": {"com.acme", "lib", "1.0", "scala_2.12/sbt_1.0/jars/"},
+		"com.acme/lib/1.0/scala_2.12/sbt_1.0/jars": {"com.acme", "lib", "1.0", "scala_2.12/sbt_1.0/jars/"},
+		"com.acme/lib/scala_3/1.0":                 {"com.acme", "lib", "1.0", "scala_3/"},
+		"acme/lib/1.0/ivys":                        {"acme", "lib", "1.0", "ivys/"},
+		"com/acme/lib/1.0/srcs":                    {"com.acme", "lib", "1.0", "srcs/"},
+		"com/acme/lib/scala_2.12/sbt_1.0/1.0/poms": {"com.acme", "lib", "1.0", "scala_2.12/sbt_1.0/poms/"},
+		"com/acme/lib/1.0/scala_2.12/sbt_1.0/docs": {"com.acme", "lib", "1.0", "scala_2.12/sbt_1.0/docs/"},
+		// Maven's, or none.
+		"com/acme/lib/1.0":            {},
+		"com/acme/lib/1.0/other":      {},
+		"acme/lib/jars":               {},
+		"a/scala_2.12/1.0/jars":       {},
+		"scala_2/sbt_1/scala_3/jars":  {},
+		"com.acme/lib":                {},
+		"com.acme/lib/scala_2.12":     {},
+		"com..acme/lib/1.0":           {},
+		".acme/lib/1.0":               {},
+		"com/acme./lib/1.0/jars/jars": {},
+		"com/acme./lib/1.0/jars":      {},
+	} {
+		got, ok := SplitIvy(strings.Split(path, "/"))
+		if ok != (want != Ivy{}) || ok && got != want {
+			t.Errorf("%s: %+v %t, want %+v", path, got, ok, want)
+		}
+	}
+}
+
+func TestFilesThatOnlyIvyHas(t *testing.T) {
+	for key, want := range map[string]bool{
+		"1.0/jars/lib.jar": true, "1.0/ivy.xml": true, "1.0/ivy-1.0.xml": true, "1.0/lib-1.0.jar": false,
+		"1.0/ivy-1.0.jar": false, "1.0/lib-1.0-ivy.xml": false,
+	} {
+		if IsIvy(key) != want {
+			t.Errorf("%s: %t, want %t", key, !want, want)
+		}
+	}
+}
