@@ -51,9 +51,11 @@ func (g *rig) cases(name, actor, dir string) map[string]wiretest.Case {
 		"maven.sum.put": {
 			Method: "PUT", Path: file + ".jar.sha1", Body: sumsText("jar of " + name + ":1.0")["sha1"], Status: 201,
 		},
-		"maven.delete":           {Method: "DELETE", Path: file + ".jar", Status: 204},
-		"maven.snapshot":         {Method: "GET", Path: maven + "2-SNAPSHOT/" + metadataFile, Status: 200},
-		"maven.snapshot.put":     {Method: "PUT", Path: maven + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201},
+		"maven.delete":   {Method: "DELETE", Path: file + ".jar", Status: 204},
+		"maven.snapshot": {Method: "GET", Path: maven + "2-SNAPSHOT/" + metadataFile, Status: 200},
+		"maven.snapshot.put": {
+			Method: "PUT", Path: maven + "2-SNAPSHOT/" + metadataFile, Body: "<metadata/>", Status: 201,
+		},
 		"maven.metadata":         {Method: "GET", Path: maven + metadataFile, Status: 200},
 		"maven.metadata.put":     {Method: "PUT", Path: maven + metadataFile, Body: meta, Status: 201},
 		"maven.directory":        {Method: "GET", Path: dir + "1.0/", Status: 200},

@@ -104,7 +104,9 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 // readGroup adds the groups and artifacts directly below a group; groups only in Maven's layout, where they are plain
 // directories. The index of artifacts is sorted by name, so each child is found by jumping over the one before, however
 // much is below it.
-func (s *server) readGroup(ctx context.Context, view registry.View, d *browse.Directory, group string, plain bool) error {
+func (s *server) readGroup(
+	ctx context.Context, view registry.View, d *browse.Directory, group string, plain bool,
+) error {
 	if group != "" {
 		if err := s.children(ctx, view, d, group+":", ""); err != nil || !plain {
 			return err

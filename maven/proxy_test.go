@@ -417,8 +417,9 @@ func TestSharedNameHasVersionsOfBoth(t *testing.T) {
 	g.Want(g.Do("GET", "/com/acme/other/"+metadataFile, nil), 404, "")
 }
 
-// TestPlainSnapshotIsAFile: a snapshot without timestamps, as all are in a layout of Ivy, is a file like others, whatever
-// its size, but asked for again when it is not fresh any more, and answered as it was while its upstream is in trouble.
+// TestPlainSnapshotIsAFile: a snapshot without timestamps, as all are in a layout of Ivy, is a file like others,
+// whatever its size, but asked for again when it is not fresh any more, and answered as it was while its upstream is in
+// trouble.
 func TestPlainSnapshotIsAFile(t *testing.T) {
 	for name, path := range map[string]string{
 		"Maven": lib + "2-SNAPSHOT/lib-2-SNAPSHOT.jar", "Ivy": ivyLib + "2-SNAPSHOT/jars/lib.jar",

@@ -285,7 +285,8 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%s %q: the name is %q", method, raw, q.Name)
 		}
 		// One path is one file: the path rebuilt from the coordinates is the path.
-		if q.File != "" && !q.Ivy && (names.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != names.FileKey(q.Version, q.File)) {
+		if q.File != "" && !q.Ivy &&
+			(names.Dir(q.Name, q.Version)+q.File != q.Path || q.key() != names.FileKey(q.Version, q.File)) {
 			t.Fatalf("%s %q: %q is not %q", method, raw, names.Dir(q.Name, q.Version)+q.File, q.Path)
 		}
 		to := table.Link(op, q)
