@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"larder/internal/problem"
 	"larder/internal/registry"
@@ -25,21 +27,21 @@ import (
 // timeForm is ISO 8601 with milliseconds.
 const timeForm = "2006-01-02T15:04:05.000Z"
 
-// gemJSON is a gem as its latest version shows it.
+// gemJSON is a gem as its latest version shows it. What may be unknown of a copy is left out then.
 type gemJSON struct {
 	Name             string              `json:"name"`
-	Downloads        int                 `json:"downloads"`
+	Downloads        int64               `json:"downloads"`
 	Version          string              `json:"version"`
-	VersionCreatedAt string              `json:"version_created_at"`
-	VersionDownloads int                 `json:"version_downloads"`
+	VersionCreatedAt string              `json:"version_created_at,omitempty"`
+	VersionDownloads int64               `json:"version_downloads"`
 	Platform         string              `json:"platform"`
 	Authors          string              `json:"authors"`
 	Info             string              `json:"info"`
 	Licenses         []string            `json:"licenses"`
 	Metadata         map[string]string   `json:"metadata"`
 	Yanked           bool                `json:"yanked"`
-	SHA              string              `json:"sha"`
-	SpecSHA          string              `json:"spec_sha"`
+	SHA              string              `json:"sha,omitempty"`
+	SpecSHA          string              `json:"spec_sha,omitempty"`
 	ProjectURI       string              `json:"project_uri"`
 	GemURI           string              `json:"gem_uri"`
 	HomepageURI      *string             `json:"homepage_uri"`
@@ -65,17 +67,17 @@ type versionJSON struct {
 	Metadata map[string]string `json:"metadata"`
 	Platform string            `json:"platform"`
 	Licenses []string          `json:"licenses"`
-	SHA      string            `json:"sha"`
-	SpecSHA  string            `json:"spec_sha"`
+	SHA      string            `json:"sha,omitempty"`
+	SpecSHA  string            `json:"spec_sha,omitempty"`
 	facts
 }
 
 // facts are the members that only versions have.
 type facts struct {
-	BuiltAt         string   `json:"built_at"`
-	CreatedAt       string   `json:"created_at"`
+	BuiltAt         string   `json:"built_at,omitempty"`
+	CreatedAt       string   `json:"created_at,omitempty"`
 	Description     string   `json:"description"`
-	DownloadsCount  int      `json:"downloads_count"`
+	DownloadsCount  int64    `json:"downloads_count"`
 	Number          string   `json:"number"`
 	Summary         string   `json:"summary"`
 	RubygemsVersion string   `json:"rubygems_version"`
@@ -92,9 +94,30 @@ type releaseJSON struct {
 
 // shown is a version whose specification has been read.
 type shown struct {
-	name string
-	v    store.Version[Meta]
-	spec *gemspec.Specification
+	name  string
+	v     store.Version[Meta]
+	spec  *gemspec.Specification
+	pulls pulls
+}
+
+// pulls is how often a gem was fetched here, and each of its versions.
+type pulls struct {
+	all int64
+	of  map[string]store.Pulls
+}
+
+// pullsOf counts the pulls of a gem. A pull changes no gem, so the count is part of what a document is kept under.
+func (s *server) pullsOf(ctx context.Context, name string) (pulls, error) {
+	all, of, err := s.Store.Pulls(ctx, store.RubyGems, name)
+	return pulls{all.Total, of}, err
+}
+
+// stamp is a time as the APIs have it; "" for one that is not known.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeForm)
 }
 
 func (x shown) sha() string {
@@ -147,7 +170,8 @@ func (x shown) gem(base string) gemJSON {
 	}
 	return gemJSON{
 		Name: x.name, Version: s.Version, Platform: s.Platform, Yanked: x.v.Yanked,
-		VersionCreatedAt: x.v.Published.UTC().Format(timeForm), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		VersionCreatedAt: stamp(x.v.Published), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
+		Downloads: x.pulls.all, VersionDownloads: x.pulls.of[x.v.ID].Total,
 		Authors: strings.Join(s.Authors, ", "), Info: info, Licenses: orEmpty(s.Licenses), Metadata: x.metadata(),
 		ProjectURI:  base + "/api/v1/gems/" + x.name + ".json",
 		GemURI:      base + "/gems/" + names.FullName(x.name, x.v.ID) + suffixGem,
@@ -168,7 +192,7 @@ func (x shown) version() versionJSON {
 		Authors: strings.Join(s.Authors, ", "), Metadata: x.metadata(), Platform: s.Platform,
 		Licenses: orEmpty(s.Licenses), SHA: x.sha(), SpecSHA: x.v.Meta.SpecSHA,
 		facts: facts{
-			BuiltAt: built.UTC().Format(timeForm), CreatedAt: x.v.Published.UTC().Format(timeForm),
+			BuiltAt: stamp(built), CreatedAt: stamp(x.v.Published), DownloadsCount: x.pulls.of[x.v.ID].Total,
 			Number: s.Version, Prerelease: version.IsPrerelease(s.Version), Requirements: orEmpty(s.Requirements),
 			Summary: gemspec.Text(s.Summary), Description: gemspec.Text(s.Description),
 			RubygemsVersion: s.RubygemsVersion.Join(", "), RubyVersion: s.RubyVersion.Join(", "),
@@ -229,11 +253,36 @@ func (s *server) document(
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
+// counted is document for what shows how often a gem was fetched, or else that of an upstream in the form.
+func (s *server) counted(
+	w http.ResponseWriter, r *http.Request, q Request, form string, value func(ctx context.Context, n pulls) (any, error),
+) error {
+	n, err := s.pullsOf(r.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	key := fmt.Sprintf("%s %s %s\x00%d", form, q.Version, q.Platform, n.all)
+	err = s.document(w, r, q.Name, s.URL(r), key, func(ctx context.Context) (any, error) { return value(ctx, n) })
+	if s.TryUpstream(err) {
+		return s.proxiedAPI(w, r, q, form)
+	}
+	return err
+}
+
+// The forms of documents about a gem.
+const (
+	formGem      = "gem"
+	formVersions = "versions"
+	formVersion  = "version"
+	formLatest   = "latest"
+)
+
 // show is a gem with its latest version.
 func (s *server) show(w http.ResponseWriter, r *http.Request, q Request) error {
 	base := s.URL(r)
-	return s.document(w, r, q.Name, base, "gem", func(ctx context.Context) (any, error) {
+	return s.counted(w, r, q, formGem, func(ctx context.Context, n pulls) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
+		x.pulls = n
 		return x.gemOr(err, base)
 	})
 }
@@ -247,7 +296,7 @@ func (x shown) gemOr(err error, base string) (any, error) {
 
 // releases is the list of a gem's versions, newest first.
 func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) error {
-	return s.document(w, r, q.Name, "", "versions", func(ctx context.Context) (any, error) {
+	return s.counted(w, r, q, formVersions, func(ctx context.Context, n pulls) (any, error) {
 		var all []store.Version[Meta]
 		err := s.Repo.View(ctx, q.Name, func(tx *store.PackageTx[Meta]) error {
 			all = all[:0]
@@ -274,6 +323,7 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 			if err != nil {
 				return nil, err
 			}
+			x.pulls = n
 			out[i] = x.version()
 		}
 		return out, nil
@@ -283,19 +333,24 @@ func (s *server) releases(w http.ResponseWriter, r *http.Request, q Request) err
 // latest is the number of the version that represents a gem. An unknown gem has the number "unknown", as at the public
 // registry.
 func (s *server) latest(w http.ResponseWriter, r *http.Request, q Request) error {
-	return s.document(w, r, q.Name, "", "latest", func(ctx context.Context) (any, error) {
+	err := s.document(w, r, q.Name, "", formLatest, func(ctx context.Context) (any, error) {
 		x, err := s.latestOf(ctx, q.Name)
-		if registry.IsOneOf(err, store.ErrNotFound) {
-			return map[string]string{"version": "unknown"}, nil
-		}
 		return map[string]string{"version": x.v.Meta.Number}, err
 	})
+	if s.TryUpstream(err) {
+		err = s.proxiedAPI(w, r, q, formLatest)
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		w.Header().Set("Cache-Control", registry.Revalidate(r))
+		return wire.JSON(w, http.StatusOK, map[string]string{"version": "unknown"})
+	}
+	return err
 }
 
 // release is one version. Without a platform in the request it is the one for all platforms, else the first there is.
 func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) error {
 	base := s.URL(r)
-	return s.document(w, r, q.Name, base, "version "+q.Version+" "+q.Platform, func(ctx context.Context) (any, error) {
+	return s.counted(w, r, q, formVersion, func(ctx context.Context, n pulls) (any, error) {
 		v, err := s.releaseOf(ctx, q)
 		if err != nil {
 			return nil, err
@@ -304,6 +359,7 @@ func (s *server) release(w http.ResponseWriter, r *http.Request, q Request) erro
 		if err != nil {
 			return nil, err
 		}
+		x.pulls = n
 		return releaseJSON{x.gem(base), x.version().facts}, nil
 	})
 }
@@ -367,18 +423,23 @@ func (s *server) news(w http.ResponseWriter, r *http.Request, what byte, q Reque
 		slices.Reverse(rows)
 		rows = rows[min(len(rows), (q.Page-1)*pageSize):min(len(rows), q.Page*pageSize)]
 	}
-	return listed(w, r, s.URL(r), rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
+	return listed(s, w, r, rows, func(row [2]string) (shown, error) { return s.newsItem(ctx, row) })
 }
 
 // listed answers with a list of gems. What was yanked since the rows were read is left out.
-func listed[R any](w http.ResponseWriter, r *http.Request, base string, rows []R, open func(R) (shown, error)) error {
-	out := []gemJSON{}
+func listed[R any](
+	s *server, w http.ResponseWriter, r *http.Request, rows []R, open func(R) (shown, error),
+) error {
+	out, base := []gemJSON{}, s.URL(r)
 	for _, row := range rows {
 		x, err := open(row)
 		if registry.IsOneOf(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
+			return err
+		}
+		if x.pulls, err = s.pullsOf(r.Context(), x.name); err != nil {
 			return err
 		}
 		out = append(out, x.gem(base))

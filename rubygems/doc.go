@@ -65,6 +65,8 @@
 //	manage.go    yank, owners        login.go   keys, profile         api.go     JSON
 //	search.go    search              proxy.go   upstreams             errors.go  every error body
 //	compact.go   /versions, shortened
+//	marshalonly.go  upstreams without a compact index
+//	remoteapi.go    JSON of upstreams' gems
 //
 // What can be understood by itself lies in folders:
 //

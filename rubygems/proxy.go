@@ -272,35 +272,42 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *join
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
 }
 
-// proxiedFile answers with a gem of an upstream, or with its specification. The name of the file does not say which gem
-// it is of, so the right is asked for every gem that it may be of. miss is the error if it is of none.
+// proxiedFile answers with a gem of an upstream, or with its specification. miss is the error if it is of no gem.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffix string, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
-	for _, name := range names.Candidates(full) {
-		if err := s.May(ctx, auth.Read, name); err != nil {
-			return err
-		}
-		l, d, err := s.lineOf(ctx, name, strings.TrimPrefix(full, name+"-"))
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if suffix == suffixGem {
-			wire.Pulling(ctx, name, l.ID)
-		}
-		f, err := s.Up.File(ctx, upstream.FileQuery{
-			Package: name, Version: l.ID, Key: full + suffix, Head: r.Method == http.MethodHead,
-			Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, d), nil },
-		})
-		if err != nil {
-			return err
-		}
-		head := wire.BlobHead{Type: "application/octet-stream", CacheControl: registry.Immutable(r)}
-		return s.SendCopy(w, r, f, head)
+	name, l, d, err := s.remoteVersion(ctx, full, miss)
+	if err != nil {
+		return err
 	}
-	return miss
+	if suffix == suffixGem {
+		wire.Pulling(ctx, name, l.ID)
+	}
+	f, err := s.Up.File(ctx, upstream.FileQuery{
+		Package: name, Version: l.ID, Key: full + suffix, Head: r.Method == http.MethodHead,
+		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, d), nil },
+	})
+	if err != nil {
+		return err
+	}
+	head := wire.BlobHead{Type: "application/octet-stream", CacheControl: registry.Immutable(r)}
+	return s.SendCopy(w, r, f, head)
+}
+
+// remoteVersion finds the version of an upstream that a full name stands for. The name does not say which gem it is of,
+// so the right is asked for every gem that it may be of. miss is the error if it is of none.
+func (s *server) remoteVersion(
+	ctx context.Context, full string, miss error,
+) (name string, l compactindex.Entry, d *upstream.Document, err error) {
+	for _, name = range names.Candidates(full) {
+		if err := s.May(ctx, auth.Read, name); err != nil {
+			return name, l, nil, err
+		}
+		l, d, err = s.lineOf(ctx, name, strings.TrimPrefix(full, name+"-"))
+		if !errors.Is(err, store.ErrNotFound) {
+			return name, l, d, err
+		}
+	}
+	return "", l, nil, miss
 }
 
 // placeOf is where an upstream has a file. A gem must have the checksum of its line.

@@ -111,7 +111,7 @@ func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query,
 		return err
 	}
 	page := found[min(from, len(found)):min(from+size, len(found))]
-	return listed(w, r, s.URL(r), page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
+	return listed(s, w, r, page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
 }
 
 // find returns the gems that a query finds and the client may read.

@@ -280,7 +280,10 @@ func (s *server) dependencies(http.ResponseWriter, *http.Request, Request) error
 func (s *server) attestations(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
 	if q.ID == "" {
-		return errAbsent(q.Full)
+		if err := errAbsent(q.Full); !s.TryUpstream(err) {
+			return err
+		}
+		return s.proxiedAttestations(w, r, q.Full)
 	}
 	v, err := s.version(ctx, q.Name, q.ID)
 	if err != nil {

@@ -116,6 +116,39 @@ func Entries(body []byte) (lines []Entry) {
 	return lines
 }
 
+// Spec returns what a line says of its version's specification: the version, its platform, and what it needs to run.
+func (e Entry) Spec(name string) *gemspec.Specification {
+	s := &gemspec.Specification{Name: name}
+	s.Version, s.Platform = version.Split(e.ID)
+	text := strings.TrimPrefix(strings.TrimRight(string(e.Raw), "\r\n"), e.ID)
+	deps, facts, _ := strings.Cut(strings.TrimPrefix(text, " "), "|")
+	for dep := range strings.SplitSeq(deps, ",") {
+		if on, needs, ok := strings.Cut(dep, ":"); ok {
+			s.Dependencies = append(s.Dependencies, gemspec.Dependency{Name: on, Requirement: requirement(needs)})
+		}
+	}
+	for fact := range strings.SplitSeq(facts, ",") {
+		switch key, value, _ := strings.Cut(fact, ":"); key {
+		case "ruby":
+			s.RubyVersion = requirement(value)
+		case "rubygems":
+			s.RubygemsVersion = requirement(value)
+		case "platform":
+			s.Platform = strings.TrimPrefix(value, "= ")
+		}
+	}
+	return s
+}
+
+// requirement reads the conditions of a line.
+func requirement(text string) (r gemspec.Requirement) {
+	for each := range strings.SplitSeq(text, "&") {
+		op, number, _ := strings.Cut(each, " ")
+		r = append(r, gemspec.Condition{Op: op, Version: number})
+	}
+	return r
+}
+
 // CreatedTimes returns when versions were published, by ID; the zero time where a line does not say.
 func CreatedTimes(body []byte) map[string]time.Time {
 	out := map[string]time.Time{}
