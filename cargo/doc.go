@@ -59,6 +59,13 @@
 // administrators and by users to whom scopes were given for it; to everybody else it answers as one that does not
 // exist.
 //
+// # Publishing while an upstream is down
+//
+// cargo publish (1.85 and later) reads the crate's file of the index first, as a build does, and goes on after a 404
+// only. While an upstream does not say whether a crate exists it is no 404: a build would choose other versions. It is
+// one for a name that is claimed, and for whoever may publish the crate by a scope that names it, no pattern, and sends
+// the token along, as cargo does to the closed index.
+//
 // # Where is what
 //
 //	routes.go   paths                      upload.go   the body of a publish      api.go      crates and versions as JSON

@@ -16,8 +16,10 @@ import (
 	"strings"
 	"time"
 
+	"larder/auth"
 	"larder/cargo/names"
 	"larder/cargo/version"
+	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
@@ -119,6 +121,9 @@ func publishedTimes(body []byte) map[string]time.Time {
 // what is here.
 func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name string) error {
 	d, err := s.Up.Document(r.Context(), s.indexQuery(name))
+	if registry.IsOneOf(err, upstream.ErrUnavailable, upstream.ErrRefused) {
+		return s.beforePublish(r.Context(), name, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,6 +141,24 @@ func (s *server) proxiedIndex(w http.ResponseWriter, r *http.Request, name strin
 		return err
 	}
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
+}
+
+// beforePublish is what a client learns of a crate that is not here, and whose upstream does not say whether it exists.
+// cargo publish reads the index first, and goes on after a 404 only; the request is that of a build, which a wrong 404
+// would make choose other versions. So only who may publish this very crate, by a scope that names it, reads that it is
+// absent: the others read trouble, and that a claim ends it.
+func (s *server) beforePublish(ctx context.Context, name string, trouble error) error {
+	create := auth.Access{Kind: store.Cargo, Type: typeCrate, Name: names.Key(name), Action: auth.Create}
+	id := wire.IdentityFrom(ctx)
+	for _, scopes := range append([]auth.Scopes{id.Grants}, id.Limits...) {
+		for _, scope := range scopes {
+			if !strings.Contains(scope.Name(), "*") && scope.Covers(create) && s.May(ctx, auth.Create, create.Name) == nil {
+				return notFound("%s is not here, and who asks may publish it", name)
+			}
+		}
+	}
+	return problem.Errorf(trouble, "%s To publish a new crate of this name now, an administrator claims it: larder claim "+
+		"cargo %s", problem.Public(trouble), name)
 }
 
 // offered are the usable lines that may be chosen. Offline, of versions that stand for one another only those that are

@@ -138,3 +138,33 @@ func TestAPIOfCopiesInventsNothing(t *testing.T) {
 		a.WantNot(t, "license", "description", "0001-", "crate_size")
 	}
 }
+
+// TestNewCrateIsPublishedWhileTheUpstreamIsDown: cargo publish reads the index first, and goes on after a 404. A build
+// asks the same, so that a name of which nobody knows is trouble for all but those whose scope names the crate, until
+// an administrator claims it.
+func TestNewCrateIsPublishedWhileTheUpstreamIsDown(t *testing.T) {
+	for what, status := range map[string]int{"in trouble": 500, "refuses": 403} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		t.Cleanup(srv.Close)
+		g := newCopy(t, srv.URL)
+		g.Scoped("all", "ada", "cargo:crate:*:create,read")
+		g.Scoped("group", "ada", "cargo:crate:new-*:create,read")
+		g.Scoped("reader", "ada", "cargo:crate:new-crate:read")
+		g.Scoped("publisher", "ada", "cargo:crate:new-crate:create,read")
+		want := 503
+		if status == 403 {
+			want = 403
+		}
+		for _, actor := range []string{"ada", "all", "group", "reader"} {
+			a := g.Do("GET", "/private/index/ne/w-/new-crate", nil, g.As(actor))
+			g.Want(a, want, "larder claim cargo new-crate")
+		}
+		g.Want(g.Do("GET", "/index/ne/w-/new-crate", nil), want, fmt.Sprint("main answered ", status))
+		g.Want(g.Do("GET", "/private/index/ne/w-/new-crate", nil, g.As("publisher")), 404, "")
+		if a := g.Do("GET", "/private/index/ne/w-/new-other", nil, g.As("publisher")); a.Status != want {
+			t.Errorf("%s: another crate: got %v, want %d", what, a, want)
+		}
+		g.Want(g.put("publisher", newRelease("new-crate", "1.0.0")), 200, "not compared with the upstream registry main")
+		g.Want(g.Do("GET", "/index/ne/w-/new-crate", nil), 200, `"vers":"1.0.0"`)
+	}
+}
