@@ -210,8 +210,8 @@ func (h *held) admit(now time.Time, addr netip.Addr) error {
 	return problem.Errorf(ErrCredentials, "The token may not be used from this address.")
 }
 
-// memory keeps what was read from the store. Every committed change of a user, token or session empties it, so that no request
-// that starts after the change was answered sees what was before.
+// memory keeps what was read from the store. Every committed change of a user, token or session empties it, so that no
+// request that starts after the change was answered sees what was before.
 type memory struct {
 	mu    sync.RWMutex
 	epoch uint64 // counts the changes

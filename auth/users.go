@@ -230,8 +230,8 @@ func (l *Local) change(ctx context.Context, name string, op store.Op, note strin
 	return nil
 }
 
-// RemoveUser removes a user and all their tokens and sessions. What they published stays. ErrNotFound, ErrReferenced for the last
-// administrator.
+// RemoveUser removes a user and all their tokens and sessions. What they published stays. ErrNotFound, ErrReferenced
+// for the last administrator.
 func (l *Local) RemoveUser(ctx context.Context, name string) error {
 	err := l.store.Update(ctx, func(tx *store.Tx) error {
 		u, err := userIn(tx, name)

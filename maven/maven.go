@@ -122,8 +122,8 @@ func target(q Request) (typ, name string) {
 }
 
 // The addresses of the table. The metadata of an artifact and that of a group's plugins have the same path, so only its
-// content says whose it is. Files of Ivy's layouts are where a path cannot be one of Maven's. A directory is a path with
-// a slash at its end, or one too short to be that of a file.
+// content says whose it is. Files of Ivy's layouts are where a path cannot be one of Maven's. A directory is a path
+// with a slash at its end, or one too short to be that of a file.
 const (
 	pathFile        = "/{group...}/{artifact}/{version}/{file}"
 	pathSum         = "/{group...}/{artifact}/{version}/{file.sum}"

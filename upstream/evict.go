@@ -113,8 +113,8 @@ func number(raw []byte) int64 {
 
 func encodeNumber(n int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
 
-// Flush writes down what was used, missed, confirmed and not compared, in one transaction. It is a job. While the store takes no
-// changes, it all stays in memory.
+// Flush writes down what was used, missed, confirmed and not compared, in one transaction. It is a job. While the store
+// takes no changes, it all stays in memory.
 func (r *Registry) Flush(ctx context.Context) error {
 	all, unsure := r.uses.take(), r.takeUnsure()
 	if len(all.last)+len(all.missed)+len(all.confirmed)+len(unsure) == 0 {

@@ -113,7 +113,9 @@ func longVersions() longDocument {
 	for i := range longGems {
 		fmt.Fprintf(&b, "gem-number-%[1]d 1.0.0,1.0.1,1.1.0 %032[1]x\n", i)
 	}
-	return longDocument{kind: "rubygems", what: "versions", path: "/rubygems/versions", typ: "text/plain", body: b.String()}
+	return longDocument{
+		kind: "rubygems", what: "versions", path: "/rubygems/versions", typ: "text/plain", body: b.String(),
+	}
 }
 
 // serve is an upstream with nothing else.
