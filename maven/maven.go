@@ -73,6 +73,8 @@ type server struct {
 	arrivals recent.Arrivals
 	busy     recent.Busy
 	sent     recent.Sent
+
+	beside habits
 }
 
 // New returns the repository's end points.

@@ -6,8 +6,6 @@ package maven
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -74,7 +72,7 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	for _, u := range s.Up.Upstreams() {
 		if u.Takes(q.Name) {
 			all = append(all, upstream.Place{
-				Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: []string{"sha1", "md5"},
+				Upstream: u, Ref: remoteRef(q.Path), Type: names.MediaType(q.File), Keep: s.beside.kept(u),
 				Verify: s.verify(q), Small: strings.HasSuffix(q.File, ".pom") || strings.HasSuffix(q.File, ".module"),
 			})
 		}
@@ -84,65 +82,6 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	}
 	all[0].Or = all[1:]
 	return all[0], nil
-}
-
-// verify compares a file with what the upstream says of it: in the answer's header, else in the first
-// checksum that is beside it.
-func (s *server) verify(q Request) func(
-	ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string,
-) error {
-	return func(ctx context.Context, u *upstream.Upstream, head http.Header, sum func(string) string) error {
-		for _, alg := range []string{"sha256", "sha1", "md5"} {
-			if want := head.Get("X-Checksum-" + alg); want != "" {
-				return compare(alg, want, sum)
-			}
-		}
-		for _, alg := range []string{"sha1", "md5", "sha256"} {
-			want, err := s.neighbour(ctx, u, q, alg)
-			if errors.Is(err, store.ErrNotFound) || errors.Is(err, upstream.ErrRefused) {
-				continue // buckets refuse what they do not have
-			}
-			if err != nil {
-				return err
-			}
-			return compare(alg, want, sum)
-		}
-		return nil // not every repository has checksums
-	}
-}
-
-// neighbour is the checksum that the upstream has beside a file. ErrNotFound.
-func (s *server) neighbour(ctx context.Context, u *upstream.Upstream, q Request, alg string) (string, error) {
-	key := "sum " + q.Path
-	if alg != "sha1" {
-		key += "." + alg
-	}
-	ask := upstream.Query{
-		Package: q.Name, Key: key, Ref: remoteRef(q.Path) + "." + alg, Fresh: time.Hour, Limit: 4096,
-	}
-	if !q.final() {
-		ask.Fresh = -1 // it has changed with the file
-	}
-	d, err := s.Up.DocumentFrom(ctx, u, ask)
-	if err != nil {
-		return "", err
-	}
-	body, err := d.Bytes(ctx)
-	if err != nil {
-		return "", err
-	}
-	want := checksum.Parse(string(body), alg)
-	if want == "" {
-		return "", fmt.Errorf("%w: its .%s holds no checksum", upstream.ErrBroken, alg)
-	}
-	return want, nil
-}
-
-func compare(alg, want string, sum func(string) string) error {
-	if got := sum(alg); !strings.EqualFold(strings.TrimSpace(want), got) {
-		return fmt.Errorf("%w: its %s is %s, announced was %.80s", upstream.ErrBroken, alg, got, want)
-	}
-	return nil
 }
 
 // proxiedFile answers with a file of an upstream.

@@ -16,6 +16,7 @@ import (
 
 	"larder/internal/wire"
 	"larder/internal/wiretest"
+	"larder/maven/names"
 	"larder/store"
 	"larder/upstream"
 )
@@ -159,11 +160,11 @@ func TestBrokenDownloadIsNeverKept(t *testing.T) {
 			w.Write(body)
 		}),
 		"another checksum": func(w http.ResponseWriter, r *http.Request, pass http.Handler) {
-			if strings.HasSuffix(r.URL.Path, ".sha1") {
-				io.WriteString(w, strings.Repeat("0", 40))
-				return
+			sent := recorded(r, pass).Body.Bytes()
+			if _, sum := names.CutSum(r.URL.Path); sum != "" {
+				sent = bytes.Repeat([]byte("0"), len(sent))
 			}
-			w.Write(recorded(r, pass).Body.Bytes())
+			w.Write(sent)
 		},
 	}
 	for _, at := range []int{0, 1, len(body) / 2, len(body) - 1} {
@@ -484,7 +485,9 @@ func plainSnapshot(t *testing.T, path string) {
 // TestFileIsComparedWithTheChecksumThereIs: an upstream may have no .sha1 but another checksum.
 func TestFileIsComparedWithTheChecksumThereIs(t *testing.T) {
 	path := lib + "1.0/lib-1.0.jar"
-	for _, alg := range []string{"sha1", "md5", "sha256"} {
+	none := cacheOf(t, upstream.Options{Upstreams: upstreams(static(t, map[string]string{path: "a jar"}).URL)})
+	none.Want(none.Do("GET", path, nil), 200, "a jar")
+	for _, alg := range strongest {
 		wrong := static(t, map[string]string{path: "a jar", path + "." + alg: sumsText("another")[alg]})
 		g := cacheOf(t, upstream.Options{Upstreams: upstreams(wrong.URL)})
 		g.Want(g.Do("GET", path, nil), 503, "")
@@ -492,4 +495,47 @@ func TestFileIsComparedWithTheChecksumThereIs(t *testing.T) {
 		g = cacheOf(t, upstream.Options{Upstreams: upstreams(right.URL)})
 		g.Want(g.Do("GET", path, nil), 200, "a jar")
 	}
+}
+
+// TestStrongestChecksumDecides: of those beside a file, whatever the others say, and one that the upstream did not have
+// before.
+func TestStrongestChecksumDecides(t *testing.T) {
+	path := func(n int) string { return fmt.Sprintf("%s%[2]d/lib-%[2]d.jar", lib, n) }
+	files := map[string]string{}
+	for n := range 20 {
+		files[path(n)], files[path(n)+".sha1"] = "a jar", sumsText("a jar")["sha1"]
+	}
+	for i, alg := range strongest[:3] { // 20, 21, 22: right by alg, wrong by what is weaker
+		files[path(20+i)], files[path(20+i)+"."+alg] = "a jar", sumsText("a jar")[alg]
+		files[path(30+i)], files[path(30+i)+"."+alg] = "a jar", sumsText("another")[alg]
+		for _, weaker := range strongest[i+1:] {
+			files[path(20+i)+"."+weaker], files[path(30+i)+"."+weaker] = sumsText("another")[weaker], sumsText("a jar")[weaker]
+		}
+	}
+	files[path(40)], files[path(40)+".sha512"] = "a jar", sumsText("another")["sha512"]
+	var mu sync.Mutex
+	asked := map[string]int{}
+	up := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		asked[r.URL.Path[strings.LastIndexByte(r.URL.Path, '.'):]]++
+		mu.Unlock()
+		if body, ok := files[r.URL.Path]; ok {
+			io.WriteString(w, body)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(up.URL)})
+	for i := range strongest[:3] {
+		g.Want(g.Do("GET", path(20+i), nil), 200, "a jar")
+		g.Want(g.Do("GET", path(30+i), nil), 503, "")
+	}
+	g = cacheOf(t, upstream.Options{Upstreams: upstreams(up.URL)})
+	clear(asked)
+	for n := range 20 {
+		g.Want(g.Do("GET", path(n), nil), 200, "a jar")
+	}
+	wiretest.Equal(t, "files whose .sha1 was asked for", asked[".sha1"], 20)
+	wiretest.Equal(t, "files whose .sha512 was asked for while there is none", asked[".sha512"], rarely)
+	g.Want(g.Do("GET", path(40), nil), 503, "")
 }

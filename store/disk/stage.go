@@ -4,6 +4,7 @@ package disk
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -197,13 +198,14 @@ func (st *Stage) Digest() digest.Digest {
 	return st.k.digest()
 }
 
-// Sum is the hex of one of the sums asked for (or of sha256), of the bytes taken in so far; "" for any other.
+// Sum is the hex of a sum of the bytes taken in so far. One that was not asked for beforehand (nor is sha256) is computed
+// by reading the bytes once more, as long as they are not committed; "" for one that does not exist.
 func (st *Stage) Sum(alg string) string {
 	if st.settle() != nil {
 		return ""
 	}
 	if st.head == nil {
-		return st.k.sum(alg)
+		return cmp.Or(st.k.sum(alg), st.late(alg))
 	}
 	for _, s := range st.k.sums {
 		if s.name == alg {
@@ -214,7 +216,19 @@ func (st *Stage) Sum(alg string) string {
 			return p
 		}
 	}
-	return ""
+	return st.late(alg)
+}
+
+// late is a sum that was not asked for beforehand.
+func (st *Stage) late(alg string) string {
+	sums, err := newSums([]string{alg})
+	if err != nil || alg == "sha256" {
+		return ""
+	}
+	if _, err := io.Copy(sums[1], io.NewSectionReader(st, 0, st.Size())); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sums[1].Sum(nil))
 }
 
 // ReadAt reads what was taken in so far, for inspection before Commit (archive/zip and others want an io.ReaderAt).

@@ -108,6 +108,23 @@ func wantSums(t *testing.T, st *Stage, body []byte) {
 	}
 }
 
+// TestSumsCanBeAskedForLater: while the bytes are here, also those that nobody wanted beforehand.
+func TestSumsCanBeAskedForLater(t *testing.T) {
+	f := newFolder(t)
+	for _, n := range []int{0, 100, smallBuffer, 3*smallBuffer + 1} {
+		body := random(uint64(n), n)
+		st, err := f.NewStage(t.Context(), StageOptions{Sums: []string{"md5"}})
+		must(t, err)
+		_, err = st.ReadFrom(bytes.NewReader(body))
+		must(t, err)
+		wantSums(t, st, body)
+		st.Abort()
+		if s := st.Sum("sha512"); s != "" {
+			t.Errorf("an aborted stage has the sum %s", s)
+		}
+	}
+}
+
 // TestStageRefuses: a body that is too large, of another size than announced, or cut off becomes no blob and leaves
 // neither a file nor a borrowed buffer.
 func TestStageRefuses(t *testing.T) {
