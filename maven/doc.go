@@ -11,13 +11,31 @@
 // rendered from rows: so no deploy can lose the version of another one, and a deploy costs the same however many
 // versions or builds there are.
 //
+// # Layouts of Ivy
+//
+// Ivy, sbt and Gradle may also use a layout in which the organisation is one directory (com.acme/lib/1.0/lib-1.0.jar),
+// or files are in folders by their type (1.0/jars/lib.jar, 1.0/ivys/ivy.xml), or sbt's, which has scala_2.12/sbt_1.0
+// before the revision. A path is of such a layout when its first directory has a dot, or the file's folder is that of a
+// type. Organisation and module are then group and artifact, and the revision is the version, so that rights, claims
+// and rules hold for all paths of an artifact alike. A hosted file is one file at all of its paths. A copy is of its
+// path alone, because an upstream may have two.
+//
+// # Copies
+//
+// The metadata of an artifact or group has what all upstreams have, and of a group also the plugins that are published
+// here. Versions of an artifact that is published here are joined with those of upstreams only where the operator says
+// so (shared); of a version that is here, announced or not, no file is an upstream's. A snapshot's metadata is that of
+// the upstream with the newest build. Files are asked for by their path, whatever metadata says, so what was shown once
+// can be fetched as long as an upstream has it, and is kept from then on. A copy is compared with the checksum in the
+// answer's header, else with the strongest beside the file.
+//
 // # Wire table
 //
 // Paths are below /maven. HEAD is answered wherever GET is. {group...} is a group with slashes, {file.sum} a file's
 // name with the suffix of a checksum, {sum} such a suffix without its dot: md5, sha1, sha256 or sha512. {snapshot} is a
 // version that ends in SNAPSHOT. {artifact-or-group...} is the path of an artifact and, when the artifact is read as
 // the last part of a group, that of a group's plugins. {directory...} is any path with a slash at its end, or one of
-// less than four segments.
+// less than four segments. {ivy...} is the path of a file in a layout of Ivy, {ivy.sum...} that of its checksum.
 //
 //	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml.{sum}  maven.snapshot          read
 //	GET     /{group...}/{artifact}/{snapshot}/maven-metadata.xml        maven.snapshot          read
@@ -72,10 +90,11 @@
 //	model.go    records            index.go    rows beside the records
 //	publish.go  files come in      sums.go     checksums           commit.go   versions are announced
 //	manage.go   files go           serve.go    reading             proxy.go    copies of upstreams
+//	beside.go   copies' checksums  union.go    joined metadata     spelling.go names in rules
 //	browse.go   directories        facts.go    one version, whole  search.go   search
 //	errors.go   every error body   shortcut.go the paths nearly every request has
 //
-//	names/      coordinates, names and types of files  version/   the order of versions
+//	names/      coordinates, layouts, names of files   version/   the order of versions
 //	archive/    jars, Gradle's modules, signatures     pom/       POMs
 //	metadata/   maven-metadata.xml, both ways          markup/    strangers' XML
 //	checksum/   four sums                              recent/    what is remembered for a moment

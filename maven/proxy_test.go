@@ -539,3 +539,80 @@ func TestStrongestChecksumDecides(t *testing.T) {
 	wiretest.Equal(t, "files whose .sha512 was asked for while there is none", asked[".sha512"], rarely)
 	g.Want(g.Do("GET", path(40), nil), 503, "")
 }
+
+// TestBuildThatMetadataNamedOnceIsFound: a build log or a lock file names a build of a snapshot that the upstream's
+// metadata names no more. Builds are asked for by their path alone, so that nothing of it has to be remembered, whether
+// copies were dropped since, and after a restart.
+func TestBuildThatMetadataNamedOnceIsFound(t *testing.T) {
+	dir := lib + "2-SNAPSHOT/"
+	build := func(n int) string { return fmt.Sprintf("%slib-2-20260101.00000%d-%d.jar", dir, n, n) }
+	metadata := func(n int) string {
+		return fmt.Sprintf("<metadata><version>2-SNAPSHOT</version><versioning><snapshot><timestamp>20260101.00000%[1]d"+
+			"</timestamp><buildNumber>%[1]d</buildNumber></snapshot></versioning></metadata>", n)
+	}
+	origin := newRig(t)
+	y := newWay(t, origin)
+	n, mu := 1, sync.Mutex{}
+	y.fault(func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch r.URL.Path {
+		case root + dir + metadataFile:
+			io.WriteString(w, metadata(n))
+		case root + build(1), root + build(2):
+			io.WriteString(w, r.URL.Path)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	now := time.Now()
+	g := newCache(t, y, func(o *upstream.Options) {
+		o.Now = func() time.Time {
+			mu.Lock()
+			defer mu.Unlock()
+			return now
+		}
+	})
+	g.Want(g.Do("GET", dir+metadataFile, nil), 200, "<buildNumber>1<")
+	mu.Lock()
+	n, now = 2, now.Add(time.Hour)
+	mu.Unlock()
+	g.Want(g.Do("GET", dir+metadataFile, nil), 200, "<buildNumber>2<")
+	if _, err := g.Deps.Upstreams.Purge(t.Context(), store.Maven, "com.acme:*"); err != nil {
+		t.Fatal(err)
+	}
+	g.Want(g.Do("GET", build(1), nil), 200, build(1))
+	again := newCacheOn(t, y, g)
+	again.Want(again.Do("GET", build(1), nil), 200, build(1))
+	again.Want(again.Do("GET", build(2), nil), 200, build(2))
+}
+
+// TestFilesBesideMetadataGetTheLogin: an upstream may send clients from its repository to another folder of the same
+// host for the files, and ask for the login there alone.
+func TestFilesBesideMetadataGetTheLogin(t *testing.T) {
+	up := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		switch user, password, _ := r.BasicAuth(); {
+		case r.URL.Path == "/repo"+lib+metadataFile:
+			fmt.Fprintf(w, libMetadata, "1.0", "20260101000000")
+		case strings.HasPrefix(r.URL.Path, "/repo"+lib+"1.0/"):
+			http.Redirect(w, r, "/files/"+r.URL.Path[len("/repo"+lib+"1.0/"):], http.StatusFound)
+		case user != "ada" || password != "secret":
+			w.Header().Set("WWW-Authenticate", `Basic realm="files"`)
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+		case r.URL.Path == "/files/lib-1.0.jar":
+			io.WriteString(w, "a jar")
+		case r.URL.Path == "/files/lib-1.0.jar.sha1":
+			io.WriteString(w, sumsText("a jar")["sha1"])
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	list := upstreams(up.URL + "/repo")
+	g := cacheOf(t, upstream.Options{Upstreams: list})
+	g.wantVersions("com.acme:lib", "1.0")
+	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 403, "up1")
+	list[0].User, list[0].Password = "ada", "secret"
+	g = cacheOf(t, upstream.Options{Upstreams: list})
+	g.wantVersions("com.acme:lib", "1.0")
+	g.Want(g.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "a jar")
+}
