@@ -204,6 +204,10 @@ func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request)
 	f, err := s.Up.File(r.Context(), upstream.FileQuery{
 		Package: names.Key(q.Name), Version: q.Version, Key: q.Version, Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) { return s.place(ctx, q) },
+		Complete: func(ctx context.Context, p upstream.Place) (upstream.Place, error) {
+			name, vers, _ := strings.Cut(p.Ref, "/")
+			return s.placeOf(ctx, p.Upstream, remoteLine{Name: name, Vers: vers, Cksum: p.Sums["sha256"]})
+		},
 	})
 	if err != nil {
 		return err
@@ -212,6 +216,21 @@ func (s *server) proxiedCrate(w http.ResponseWriter, r *http.Request, q Request)
 		return errors.Join(notFound("%s %s has another digest", q.Name, q.Version), f.Close())
 	}
 	return s.SendCopy(w, r, f, wire.BlobHead{Type: typeArchive, CacheControl: registry.Immutable(r)})
+}
+
+// remoteFiles are the crates that an upstream's file of the index refers to; where they are says its config.json, so
+// that Ref is name and version only.
+func remoteFiles(_, key string, _ *upstream.Document, body []byte) map[string]upstream.Place {
+	if key != formIndex {
+		return nil
+	}
+	files := map[string]upstream.Place{}
+	for raw := range linesOf(body) {
+		if l, err := readLine(raw); err == nil {
+			files[l.Vers] = upstream.Place{Ref: l.Name + "/" + l.Vers, Sums: map[string]string{"sha256": l.Cksum}}
+		}
+	}
+	return files
 }
 
 // place finds a crate by its line of the index; one that has none makes us ask for the index as it is now.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"larder/internal/wiretest"
@@ -167,4 +168,37 @@ func TestNewCrateIsPublishedWhileTheUpstreamIsDown(t *testing.T) {
 		g.Want(g.put("publisher", newRelease("new-crate", "1.0.0")), 200, "not compared with the upstream registry main")
 		g.Want(g.Do("GET", "/index/ne/w-/new-crate", nil), 200, `"vers":"1.0.0"`)
 	}
+}
+
+// TestCrateThatWasShownStays: a lock file names a version that the upstream's index has no more.
+func TestCrateThatWasShownStays(t *testing.T) {
+	var old, gone atomic.Bool
+	old.Store(true)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/config.json":
+			fmt.Fprintf(w, `{"dl":"http://%s/dl/{crate}-{version}"}`, r.Host)
+		case strings.HasPrefix(r.URL.Path, "/dl/"):
+			fmt.Fprint(w, r.URL.Path)
+		case r.URL.Path != "/de/mo/demo" || gone.Load():
+			http.NotFound(w, r)
+		case old.Load():
+			fmt.Fprint(w, lineFor("Demo", "1.0.0", "/dl/Demo-1.0.0"), lineFor("Demo", "2.0.0", "/dl/Demo-2.0.0"))
+		default:
+			fmt.Fprint(w, lineFor("Demo", "2.0.0", "/dl/Demo-2.0.0"))
+		}
+	}))
+	t.Cleanup(srv.Close)
+	wiretest.Forgotten{
+		Kind: store.Cargo, Document: "/index/de/mo/demo", Body: "/dl/Demo-1.0.0",
+		File: fmt.Sprintf("/dl/%x/Demo-1.0.0.crate", sha256.Sum256([]byte("/dl/Demo-1.0.0"))),
+		Open: func() *wiretest.Rig {
+			return newRig(t, func(r *rigOptions) {
+				r.Upstreams = &upstream.Options{
+					Upstreams: []upstream.Config{{Kind: store.Cargo, Name: "main", URL: srv.URL, Fresh: -1}},
+				}
+			}).Rig
+		},
+		Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
+	}.Run(t)
 }

@@ -52,6 +52,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 		Upstream: upstream.Protocol{
 			Spelling: Spelling(),
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
+			Files:    remoteFiles,
 		},
 	})
 	s.audit = audit.New(d.Store, s.Up)

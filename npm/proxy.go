@@ -320,6 +320,29 @@ func (s *server) copyOf(ctx context.Context, name, version string) (*upstream.Fi
 	})
 }
 
+// remoteFiles are the tarballs that an upstream's packument refers to.
+func remoteFiles(name, key string, d *upstream.Document, body []byte) map[string]upstream.Place {
+	if key != formFull && key != formShort {
+		return nil
+	}
+	doc, err := rawjson.Split(body)
+	if err != nil {
+		return nil // not reached: checked before it was kept
+	}
+	files := map[string]upstream.Place{}
+	for _, v := range doc.Sub("versions") {
+		rawjson.Members(v.Value, func(key, value []byte) {
+			if string(key) != "dist" {
+				return
+			}
+			if dist, err := rawjson.Split(value); err == nil && dist.Text("tarball") != "" {
+				files[names.Tarball(name, v.Key)] = placeOf(d.Upstream, dist)
+			}
+		})
+	}
+	return files
+}
+
 // listedAs returns the version whose tarball has the file name at the upstream, "" when none has.
 func (s *server) listedAs(ctx context.Context, name, file string) (version string, err error) {
 	_, err = s.Up.Find(ctx, s.knownQuery(ctx, name), func(_ *upstream.Document, body []byte, _ bool) (bool, error) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"larder/internal/wiretest"
@@ -165,4 +166,37 @@ func TestBrokenVersionOfAPackumentIsLeftOut(t *testing.T) {
 		}
 	}
 	g.Want(g.Do("GET", "/odd/-/odd-2.0.0.tgz", nil), 404, "")
+}
+
+// TestTarballThatWasShownStays: a lock file names a version that the upstream's packument has no more.
+func TestTarballThatWasShownStays(t *testing.T) {
+	var old, gone atomic.Bool
+	old.Store(true)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case strings.HasSuffix(r.URL.Path, ".tgz"):
+			_, _ = io.WriteString(w, "bytes of "+r.URL.Path)
+			return
+		case r.URL.Path != "/demo" || gone.Load():
+			http.NotFound(w, r)
+			return
+		}
+		versions := `"2.0.0":{"dist":{"tarball":"http://` + r.Host + `/f/two.tgz"}}`
+		if old.Load() {
+			versions += `,"1.0.0":{"dist":{"tarball":"http://` + r.Host + `/f/one.tgz"}}`
+		}
+		_, _ = io.WriteString(w, `{"name":"demo","dist-tags":{"latest":"2.0.0"},"versions":{`+versions+`}}`)
+	}))
+	t.Cleanup(srv.Close)
+	wiretest.Forgotten{
+		Kind: store.NPM, Document: "/demo", File: "/demo/-/demo-1.0.0.tgz", Body: "bytes of /f/one.tgz",
+		Open: func() *wiretest.Rig {
+			return newRig(t, func(r *rigOptions) {
+				r.Upstreams = &upstream.Options{
+					Upstreams: []upstream.Config{{Kind: store.NPM, Name: "main", URL: srv.URL, Fresh: -1}},
+				}
+			}).Rig
+		},
+		Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
+	}.Run(t)
 }

@@ -24,6 +24,9 @@ import (
 	"larder/upstream"
 )
 
+// formPage is the key of an upstream's page.
+const formPage = "page"
+
 // freshPage is how long an upstream's page is not asked for again.
 const freshPage = 10 * time.Minute
 
@@ -49,7 +52,7 @@ func (s *server) mayClaim(ctx context.Context, name string) error {
 
 func (s *server) pageQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "page", Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage,
+		Package: name, Key: formPage, Ref: name + "/", Early: true, Accept: acceptPage, Fresh: freshPage,
 		Check:    func(body []byte, _ string) error { return s.checkPage(name, body) },
 		Versions: func(body []byte) map[string]time.Time { return simple.Releases(name, body) },
 	}
@@ -207,7 +210,7 @@ func (s *server) proxiedMetadata(w http.ResponseWriter, r *http.Request, q Reque
 // remoteMetadata is the METADATA of an upstream's file.
 func (s *server) remoteMetadata(ctx context.Context, q Request) (*upstream.File, error) {
 	return s.Up.File(ctx, upstream.FileQuery{
-		Package: q.Name, Version: releaseOfFile(q), Key: q.SHA + "/" + q.File + sideMetadata, Local: true,
+		Package: q.Name, Version: releaseOfFile(q), Key: metadataKey(q.SHA, q.File), Local: true,
 		Find: func(ctx context.Context) (upstream.Place, error) {
 			p, file, err := s.place(ctx, q, true)
 			if err != nil {
@@ -238,7 +241,7 @@ func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.P
 			return false, err
 		}
 		f = listed
-		p = upstream.Place{Upstream: d.Upstream, Ref: f.URL, Sums: f.Sums(), Size: f.Size}
+		p = placeOf(d.Upstream, &f)
 		return true, nil
 	})
 	if err == nil && !found {
@@ -246,6 +249,48 @@ func (s *server) place(ctx context.Context, q Request, exact bool) (p upstream.P
 	}
 	return p, f, err
 }
+
+// placeOf is where a file is whose URL is absolute.
+func placeOf(u *upstream.Upstream, f *simple.File) upstream.Place {
+	return upstream.Place{Upstream: u, Ref: f.URL, Sums: f.Sums(), Size: f.Size}
+}
+
+// metadataOf is the METADATA that an upstream has beside a file; ok when it says so.
+func metadataOf(f *simple.File, file upstream.Place) (p upstream.Place, ok bool) {
+	sum, ok := f.Offered()
+	p = upstream.Place{Upstream: file.Upstream, Ref: f.URL + ".metadata", Sums: map[string]string{}}
+	if sum != "" {
+		p.Sums["sha256"] = sum
+	}
+	return p, ok
+}
+
+// remoteFiles are the files that an upstream's page refers to, and the METADATA beside them.
+func remoteFiles(_, key string, d *upstream.Document, body []byte) map[string]upstream.Place {
+	if key != formPage {
+		return nil
+	}
+	listing, err := simple.Read(body, d.URL)
+	if err != nil {
+		return nil // not reached: checked before it was kept
+	}
+	files := map[string]upstream.Place{}
+	for i := range listing.Files {
+		f := &listing.Files[i]
+		if f.URL, err = listing.Address(f); err != nil {
+			continue // nobody could have fetched it
+		}
+		file := placeOf(d.Upstream, f)
+		files[f.Name] = file
+		if p, offered := metadataOf(f, file); offered {
+			files[metadataKey(f.SHA256, f.Name)] = p
+		}
+	}
+	return files
+}
+
+// metadataKey is under what the METADATA of a file is kept.
+func metadataKey(sha, file string) string { return sha + "/" + file + sideMetadata }
 
 // offer says that a wheel's METADATA is beside it where it costs little to make it so: the wheel is small, or here, or
 // its upstream gives parts of it.
@@ -305,11 +350,7 @@ const (
 
 // beside is where a file's METADATA is: beside the file if the upstream has it there, and in it in any case.
 func (s *server) beside(ctx context.Context, q Request, f *simple.File, file upstream.Place) (upstream.Place, error) {
-	sum, offered := f.Offered()
-	p := upstream.Place{Upstream: file.Upstream, Ref: f.URL + ".metadata", Sums: map[string]string{}}
-	if sum != "" {
-		p.Sums["sha256"] = sum
-	}
+	p, offered := metadataOf(f, file)
 	if !f.Wheel() {
 		if !offered {
 			return p, problem.Errorf(store.ErrNotFound, "%s has no metadata beside %s", q.Name, q.File)

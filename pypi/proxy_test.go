@@ -347,3 +347,29 @@ func TestWrongHashHidesNothing(t *testing.T) {
 	a := g.Do("GET", path, nil).WantStatus(t, 200)
 	wiretest.Equal(t, "the file", a.Body, want.Body)
 }
+
+// TestFileThatWasShownStays: a lock file names a release that the upstream's page has no more.
+func TestFileThatWasShownStays(t *testing.T) {
+	const file, next = "demo_pkg-1.0-py3-none-any.whl", "demo_pkg-2.0-py3-none-any.whl"
+	body := string(newUpload(file).bytes())
+	for at, link := range map[string]string{
+		"/pypi/files/" + sumOf([]byte(body)) + "/" + file:               "#sha256=" + sumOf([]byte(body)),
+		"/pypi/packages/demo-pkg/" + file:                               "",
+		"/pypi/files/" + sumOf([]byte(body)) + "/" + file + ".metadata": "#sha256=" + sumOf([]byte(body)),
+	} {
+		up := newIndex(t)
+		page := `<html><a href="../../f/` + next + `">` + next + `</a>`
+		old := `<a data-core-metadata="true" href="../../f/` + file + link + `">` + file + `</a>`
+		up.at("/simple/demo-pkg/", says(page+old))
+		up.at("/f/"+file, says(body))
+		up.at("/f/"+file+".metadata", says(body))
+		wiretest.Forgotten{
+			Kind: store.PyPI, Document: "/simple/demo-pkg/", File: at, Body: body,
+			Open: func() *wiretest.Rig {
+				return newCache(t, []string{up.URL}, func(o *upstream.Options) { o.Upstreams[0].Fresh = -1 }).Rig
+			},
+			Drop: func() { up.at("/simple/demo-pkg/", says(page)) },
+			Gone: func() { up.at("/simple/demo-pkg/", fails(404)) },
+		}.Run(t)
+	}
+}

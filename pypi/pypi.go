@@ -61,7 +61,7 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.PyPI, Type: typePackage, Path: root,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles},
 	})
 	s.all = newProjects(s)
 	return s

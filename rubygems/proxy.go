@@ -35,9 +35,13 @@ const (
 	freshInfo     = 5 * time.Minute
 )
 
+// formInfo is the key of an upstream's /info.
+const formInfo = "info"
+
 func (s *server) infoQuery(name string) upstream.Query {
 	return upstream.Query{
-		Package: name, Key: "info", Ref: "info/" + name, Fresh: freshInfo, Early: true, Versions: compactindex.CreatedTimes,
+		Package: name, Key: formInfo, Ref: "info/" + name, Fresh: freshInfo, Early: true,
+		Versions: compactindex.CreatedTimes,
 		Check: func(body []byte, _ string) error {
 			if !bytes.HasPrefix(body, []byte(compactindex.InfoHead)) {
 				return errors.New("not a gem's part of the compact index")
@@ -275,7 +279,7 @@ func (s *server) proxiedNames(w http.ResponseWriter, r *http.Request, both *join
 // proxiedFile answers with a gem of an upstream, or with its specification. miss is the error if it is of no gem.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffix string, miss error) error {
 	ctx := upstream.WithBudget(r.Context())
-	name, l, d, err := s.remoteVersion(ctx, full, miss)
+	name, l, u, err := s.remoteVersion(ctx, full, miss)
 	if err != nil {
 		return err
 	}
@@ -284,7 +288,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffi
 	}
 	f, err := s.Up.File(ctx, upstream.FileQuery{
 		Package: name, Version: l.ID, Key: full + suffix, Head: r.Method == http.MethodHead,
-		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, d), nil },
+		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffix, l, u), nil },
 	})
 	if err != nil {
 		return err
@@ -294,25 +298,34 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, full, suffi
 }
 
 // remoteVersion finds the version of an upstream that a full name stands for. The name does not say which gem it is of,
-// so the right is asked for every gem that it may be of. miss is the error if it is of none.
+// so the right is asked for every gem that it may be of. miss is the error if it is of none. A version that is kept, or
+// that an /info has named once, is found without a line, too: lock files still name it.
 func (s *server) remoteVersion(
 	ctx context.Context, full string, miss error,
-) (name string, l compactindex.Entry, d *upstream.Document, err error) {
+) (name string, l compactindex.Entry, u *upstream.Upstream, err error) {
 	for _, name = range names.Candidates(full) {
 		if err := s.May(ctx, auth.Read, name); err != nil {
 			return name, l, nil, err
 		}
-		l, d, err = s.lineOf(ctx, name, strings.TrimPrefix(full, name+"-"))
+		id := strings.TrimPrefix(full, name+"-")
+		l, u, err = s.lineOf(ctx, name, id)
 		if !errors.Is(err, store.ErrNotFound) {
-			return name, l, d, err
+			return name, l, u, err
+		}
+		p, err := s.Up.Shown(ctx, name, full+suffixGem)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return name, l, nil, err
+		}
+		if p != nil {
+			return name, compactindex.Entry{ID: id, SHA256: p.Sums["sha256"]}, p.Upstream, nil
 		}
 	}
 	return "", l, nil, miss
 }
 
 // placeOf is where an upstream has a file. A gem must have the checksum of its line.
-func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) upstream.Place {
-	p := upstream.Place{Upstream: d.Upstream, Ref: "gems/" + full + suffix, Type: "application/octet-stream"}
+func placeOf(full, suffix string, l compactindex.Entry, u *upstream.Upstream) upstream.Place {
+	p := upstream.Place{Upstream: u, Ref: "gems/" + full + suffix, Type: "application/octet-stream"}
 	switch {
 	case suffix == suffixSpec:
 		p.Ref = "quick/Marshal.4.8/" + full + suffix
@@ -322,24 +335,39 @@ func placeOf(full, suffix string, l compactindex.Entry, d *upstream.Document) up
 	return p
 }
 
+// remoteFiles are the gems that an upstream's /info refers to, and their specifications.
+func remoteFiles(name, key string, d *upstream.Document, body []byte) map[string]upstream.Place {
+	if key != formInfo {
+		return nil
+	}
+	files := map[string]upstream.Place{}
+	for _, l := range compactindex.Entries(body) {
+		full := names.FullName(name, l.ID)
+		for _, suffix := range []string{suffixGem, suffixSpec} {
+			files[full+suffix] = placeOf(full, suffix, l, d.Upstream)
+		}
+	}
+	return files
+}
+
 // lineOf finds a version's line. If the kept /info has none, it asks the upstream for the present one. A gem that is
-// kept is found without a line, too, since lock files still name it.
-func (s *server) lineOf(ctx context.Context, name, id string) (l compactindex.Entry, d *upstream.Document, err error) {
+// kept is found without a line, too.
+func (s *server) lineOf(ctx context.Context, name, id string) (l compactindex.Entry, u *upstream.Upstream, err error) {
 	found, err := s.Up.Find(ctx, s.infoQuery(name), func(info *upstream.Document, body []byte, _ bool) (bool, error) {
 		for _, e := range compactindex.Entries(body) {
 			if e.ID == id {
-				l, d = e, info
+				l, u = e, info.Upstream
 				return true, nil
 			}
 		}
 		k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem")
 		if k != nil {
-			l, d = compactindex.Entry{ID: id}, info
+			l, u = compactindex.Entry{ID: id}, info.Upstream
 		}
 		return k != nil, err
 	})
 	if err == nil && !found {
 		err = problem.Errorf(store.ErrNotFound, "%s has no version %s", name, id)
 	}
-	return l, d, err
+	return l, u, err
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"larder/internal/ledger"
@@ -264,4 +265,38 @@ func TestUpstreamWithoutCompactIndex(t *testing.T) {
 	}
 	g.want(g.Do("GET", "/specs.4.8.gz", nil), 200, "")
 	g.wantAll(404, "", "/info/absent", "/gems/demo-9.0.gem")
+}
+
+// TestGemThatWasShownStays: a lock file names a version that the upstream's /info has no more.
+func TestGemThatWasShownStays(t *testing.T) {
+	for _, at := range []string{"/gems/demo-1.0-java.gem", "/quick/Marshal.4.8/demo-1.0-java.gemspec.rz"} {
+		o := newRemote(t)
+		o.publish("demo", "1.0-java", "2.0")
+		body := o.want(o.Do("GET", at, nil), 200, "").Body
+		var old, gone atomic.Bool
+		old.Store(true)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			info := strings.HasSuffix(r.URL.Path, "/info/demo")
+			switch {
+			case info && gone.Load():
+				http.NotFound(w, r)
+			case info && !old.Load():
+				_, _ = w.Write([]byte("---\n2.0 |\n"))
+			default:
+				o.Handler.ServeHTTP(w, r)
+			}
+		}))
+		t.Cleanup(srv.Close)
+		wiretest.Forgotten{
+			Kind: store.RubyGems, Document: "/info/demo", File: at, Body: body,
+			Open: func() *wiretest.Rig {
+				return newRig(t, func(r *rigOptions) {
+					r.Upstreams = &upstream.Options{
+						Upstreams: []upstream.Config{{Kind: store.RubyGems, Name: "main", URL: srv.URL + root, Fresh: -1}},
+					}
+				}).Rig
+			},
+			Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
+		}.Run(t)
+	}
 }

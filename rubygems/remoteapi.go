@@ -191,7 +191,7 @@ func (s *server) specOf(ctx context.Context, g *remoteGem) (b store.Blob, err er
 	full := names.FullName(g.name, g.at.ID)
 	f, err := s.Up.File(ctx, upstream.FileQuery{
 		Package: g.name, Version: g.at.ID, Key: full + suffixSpec,
-		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffixSpec, g.at, g.info), nil },
+		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffixSpec, g.at, g.info.Upstream), nil },
 	})
 	if err != nil {
 		return b, ctx.Err()
@@ -207,7 +207,7 @@ func (s *server) specOf(ctx context.Context, g *remoteGem) (b store.Blob, err er
 // document: that nothing was attested is not known.
 func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, full string) error {
 	ctx := upstream.WithBudget(r.Context())
-	name, l, info, err := s.remoteVersion(ctx, full, errAbsent(full))
+	name, l, u, err := s.remoteVersion(ctx, full, errAbsent(full))
 	if err == nil && s.Up.Gated() {
 		err = s.Up.Allowed(ctx, name, l.ID)
 	}
@@ -215,7 +215,7 @@ func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, ful
 		return err
 	}
 	ref := "api/v1/attestations/" + full + ".json"
-	d, err := s.Up.DocumentFrom(ctx, info.Upstream, upstream.Query{
+	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
 		Package: name, Key: ref, Ref: ref, Accept: "application/json", Fresh: freshInfo,
 		Check: checkJSON(name, isList),
 	})

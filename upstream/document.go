@@ -580,7 +580,11 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 	if before != nil {
 		<-before.done
 	}
-	gone, err := s.vanishing(ctx, id, k)
+	var gone map[string][]byte
+	var err error
+	if q.Package != "" { // a listing, which may be large, refers to no files
+		gone, err = s.vanishing(ctx, id, k)
+	}
 	if err != nil {
 		s.r.log.LogAttrs(ctx, slog.LevelWarn, "what a document referred to before is not remembered",
 			slog.String("package", q.Package), slog.Any("error", err))

@@ -25,6 +25,8 @@ type FileQuery struct {
 	Key string
 	// Find says where the file is. It is asked only when the file is not kept, and may ask for documents to find out.
 	Find func(ctx context.Context) (Place, error)
+	// Complete, if set, makes a whole place of one that Protocol.Files has said and Find does not find any more.
+	Complete func(ctx context.Context, p Place) (Place, error)
 	// Absent is how long it is remembered that nobody has the file; 0: a minute.
 	Absent time.Duration
 	// Head is for requests that want no body: a file that is not here is not fetched for them.

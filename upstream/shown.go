@@ -165,25 +165,29 @@ func (s *Set) find(ctx context.Context, q FileQuery) (Place, error) {
 	if !errors.Is(err, store.ErrNotFound) || s.protocol.Files == nil {
 		return p, err
 	}
-	switch known, rerr := s.recall(ctx, q); {
+	switch known, rerr := s.Shown(ctx, q.Package, q.Key); {
 	case rerr != nil:
 		return p, rerr
+	case known != nil && q.Complete != nil:
+		return q.Complete(ctx, *known)
 	case known != nil:
 		return *known, nil
 	}
 	return p, err
 }
 
-// recall finds the place of a file that no document names any more; nil when none ever did.
-func (s *Set) recall(ctx context.Context, q FileQuery) (*Place, error) {
-	chain, err := s.chain(ctx, q.Package)
+// Shown is the place of a file that a document of the package names or has named once, as Protocol.Files says it; nil
+// when none ever did, or who has it may not be asked for the name. ErrNotFound for a name that is ours.
+func (s *Set) Shown(ctx context.Context, name, key string) (*Place, error) {
+	chain, err := s.chain(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	pkg := s.homeOf(q.Package)
+	pkg := s.homeOf(name)
+	s.settle(func(each string) bool { return each == pkg }) // what was answered a moment ago was shown, too
 	var raw []byte
 	err = s.r.store.View(ctx, func(tx *store.Tx) error {
-		raw = bytes.Clone(tx.Table(tableShown).Get(useKey{s.kind, pkg, q.Key}.row()))
+		raw = bytes.Clone(tx.Table(tableShown).Get(useKey{s.kind, pkg, key}.row()))
 		return nil
 	})
 	if err != nil {
@@ -193,13 +197,13 @@ func (s *Set) recall(ctx context.Context, q FileQuery) (*Place, error) {
 	if raw != nil {
 		var r reference
 		if err := json.Unmarshal(raw, &r); err != nil {
-			return nil, fmt.Errorf("where %s %s %s was: %w", s.kind, pkg, q.Key, err)
+			return nil, fmt.Errorf("where %s %s %s was: %w", s.kind, pkg, key, err)
 		}
 		p = &Place{
 			Upstream: s.source(r.Upstream), Ref: r.Ref, Sums: r.Sums, Size: r.Size, Type: r.Type, Accept: r.Accept,
 			Keep: r.Keep,
 		}
-	} else if p, err = s.inKept(ctx, pkg, q.Key); err != nil {
+	} else if p, err = s.inKept(ctx, pkg, key); err != nil {
 		return nil, err
 	}
 	for _, u := range chain {
