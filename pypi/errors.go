@@ -30,6 +30,11 @@ type mintError struct {
 func (e *mintError) Error() string { return "mint token: " + e.code + ": " + e.err.Error() }
 func (e *mintError) Unwrap() error { return e.err }
 
+// plainAbsent is a 404 whose own text is shown. It may only stand where the project may be seen.
+type plainAbsent struct{ error }
+
+func (e *plainAbsent) Unwrap() error { return e.error }
+
 // absent is the text of a 404: of what the address names, or the address itself.
 func absent(f wire.Failure) string {
 	switch f.Op {
@@ -60,7 +65,10 @@ func statusFor(f wire.Failure) int {
 
 // publicText is the sentence for the client's user.
 func publicText(f wire.Failure, code int) string {
+	var plain *plainAbsent
 	switch {
+	case code == http.StatusNotFound && errors.As(f.Err, &plain):
+		return f.Public
 	case code == http.StatusNotFound:
 		return absent(f)
 	case code == http.StatusGone:

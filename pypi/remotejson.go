@@ -37,12 +37,13 @@ func (s *server) proxiedJSON(w http.ResponseWriter, r *http.Request, q Request) 
 	if err != nil {
 		return err
 	}
-	if said == nil && q.Version != "" {
-		// pip-audit 2 asks for this document, and takes one without "vulnerabilities" for good news.
-		return problem.Errorf(store.ErrNotFound, "The upstream registry %s says nothing of %s %.80s here: whether it has "+
-			"vulnerabilities is not known.", d.Upstream.Name(), q.Name, q.Version)
-	}
 	form, offline := "json "+q.Version, s.Up.Offline()
+	if said == nil && q.Version != "" {
+		if _, err := s.remoteProject(ctx, q, d, offline); err != nil {
+			return err
+		}
+		return unsaid(q, d.Upstream, offline)
+	}
 	if said != nil {
 		form += " " + said.Digest.String()
 	}
@@ -66,12 +67,9 @@ func (s *server) proxiedJSON(w http.ResponseWriter, r *http.Request, q Request) 
 func (s *server) remoteJSON(
 	ctx context.Context, u *upstream.Upstream, name, version string,
 ) (*upstream.Document, error) {
-	above, ok := strings.CutSuffix(u.URL(), "/simple")
+	above, ok := rootOf(u)
 	if !ok {
 		return nil, nil
-	}
-	if !strings.HasSuffix(above, root) {
-		above += root
 	}
 	path := name
 	if version != "" {
@@ -85,6 +83,29 @@ func (s *server) remoteJSON(
 		return d, err
 	}
 	return nil, ctx.Err()
+}
+
+// rootOf is what the addresses of an upstream's JSON API begin with: it is beside the simple API, as at the public index.
+func rootOf(u *upstream.Upstream) (at string, ok bool) {
+	at, ok = strings.CutSuffix(u.URL(), "/simple")
+	if !strings.HasSuffix(at, root) {
+		at += root
+	}
+	return at, ok
+}
+
+// unsaid is the error for the document of a release that is here, and of which its upstream has no such document.
+// pip-audit 2 asks for it, and takes one without "vulnerabilities" for good news.
+func unsaid(q Request, u *upstream.Upstream, offline bool) error {
+	why := fmt.Sprintf("answered that it has no %s/%s/%s/json", root, q.Name, q.Version)
+	if _, ok := rootOf(u); !ok {
+		why = "was not asked for it, since its URL does not end in /simple, beside which such documents are"
+	}
+	if offline {
+		why = "was not asked for it, since this registry is offline, and it is not in the cache"
+	}
+	return &plainAbsent{problem.Errorf(store.ErrNotFound, "%s %s is here, but %s %s. Whether the release has "+
+		"vulnerabilities is not known.", q.Name, q.Version, u.Called(), why)}
 }
 
 func checkJSON(body []byte, _ string) error {

@@ -52,7 +52,13 @@ func TestJSONOfCopiesInventsNothing(t *testing.T) {
 	if _, said := got["vulnerabilities"]; said {
 		t.Errorf("it says %v of vulnerabilities; nobody knows", got["vulnerabilities"])
 	}
-	g.Want(g.Do("GET", "/pypi/demo-pkg/1.0/json", nil), 404, "")
+	why := "demo-pkg 1.0 is here, but the upstream registry up0 "
+	g.Want(g.Do("GET", "/pypi/demo-pkg/1.0/json", nil), 404, why+"answered that it has no /pypi/demo-pkg/1.0/json. Whether")
+	g.Want(g.Do("GET", "/pypi/demo-pkg/9.0/json", nil), 404, `"release not found"`)
+	g.Want(g.Do("GET", "/pypi/other/1.0/json", nil), 404, `"release not found"`)
+	g.Deps.Upstreams.SetOffline(true)
+	g.Want(g.Do("GET", "/pypi/demo-pkg/1.0/json", nil), 404, why+"was not asked for it, since this registry is offline")
+	g.Deps.Upstreams.SetOffline(false)
 	a := g.Want(g.Do("GET", "/pypi/old/json", nil), 200, "/old-0.1.tgz").WantNot(t, `"size"`, `"upload_time`)
 	wiretest.Equal(t, "version of an old archive", wiretest.At(a.Object(t), "info", "version"), any("0.1"))
 	up.at("/pypi/demo-pkg/1.0/json", fails(503))

@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -179,7 +178,7 @@ func (u *Upstream) unavailable(err error, wait time.Duration) error {
 		return err
 	}
 	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err,
-		nameless: strings.Contains(u.conf.Name, u.base.Host)}
+		nameless: u.nameless()}
 }
 
 const maxTries = 3

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"larder/internal/problem"
 	"larder/store"
@@ -58,7 +57,7 @@ func (e *Refused) Public() string {
 func (u *Upstream) refusal(r *http.Request, code int) *Refused {
 	e := &Refused{
 		Upstream: u.conf.Name, kind: u.conf.Kind, status: statusError{code, r.URL.Host},
-		nameless: strings.Contains(u.conf.Name, u.base.Host),
+		nameless: u.nameless(),
 	}
 	e.sent = r.Header.Get("Authorization") != "" && (u.conf.Kind != store.OCI || u.hasLogin())
 	if h := u.conf.HeaderName; h != "" && r.Header.Get(h) != "" {

@@ -82,6 +82,17 @@ func newUpstream(c Config, o Options) (*Upstream, error) {
 // Name is what the operator calls it.
 func (u *Upstream) Name() string { return u.conf.Name }
 
+// nameless reports whether it has no name but its address, which clients are not told.
+func (u *Upstream) nameless() bool { return strings.Contains(u.conf.Name, u.base.Host) }
+
+// Called is what it is in a sentence for a client's user.
+func (u *Upstream) Called() string {
+	if u.nameless() {
+		return "the upstream registry"
+	}
+	return "the upstream registry " + u.conf.Name
+}
+
 // Kind is its protocol.
 func (u *Upstream) Kind() store.Kind { return u.conf.Kind }
 
