@@ -4,11 +4,13 @@ package npm
 // that are not ours get here; the rules about that are upstream's.
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -17,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"larder/internal/budget"
 	"larder/internal/problem"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -39,7 +42,7 @@ const (
 func packumentQuery(name, form string) upstream.Query {
 	q := upstream.Query{
 		Package: name, Key: form, Ref: strings.Replace(url.PathEscape(name), "%40", "@", 1), Fresh: freshPackument,
-		Early: true, Check: checkPackument, Versions: publishedTimes, Accept: "application/json",
+		Early: true, Check: checkPackument, Versions: publishedTimes, Scan: scanPackument, Accept: "application/json",
 	}
 	if form == formShort {
 		q.Accept = typeShort + "; q=1.0, application/json; q=0.8"
@@ -81,6 +84,57 @@ func publishedTimes(body []byte) map[string]time.Time {
 	return out
 }
 
+// A packument that is read as a stream has no larger values and no deeper ones.
+const (
+	maxManifest = 16 << 20
+	maxDepth    = 1000
+)
+
+// scanPackument is checkPackument and publishedTimes for a packument of which only a version is in memory.
+func scanPackument(r io.Reader) (map[string]time.Time, error) {
+	out, times := map[string]time.Time{}, map[string]string{}
+	named, described := false, false
+	s := rawjson.NewScanner(r).Deep(maxDepth)
+	var raw json.RawMessage
+	check := func() (err error) {
+		raw, err = s.RawInto(raw[:0], maxManifest)
+		return err
+	}
+	err := s.Object(func(key string) error {
+		switch c, err := s.Peek(); {
+		case err != nil:
+			return err
+		case key == "name" && c == '"':
+			name, err := s.Str(rawjson.MaxKey)
+			named = name != ""
+			return err
+		case key == "versions" && c == '{':
+			described = true
+			return s.Object(func(version string) error {
+				out[version] = time.Time{}
+				return check()
+			})
+		case key == "time" && c == '{':
+			described = true
+			return s.Object(func(version string) (err error) {
+				times[version], err = s.Optional(rawjson.MaxKey)
+				return err
+			})
+		}
+		return check()
+	})
+	if err == nil {
+		err = s.End()
+	}
+	if err == nil && !(named && described) {
+		err = errors.New("not a packument")
+	}
+	for version := range out {
+		out[version], _ = time.Parse(time.RFC3339, times[version]) // zero when it does not say
+	}
+	return out, err
+}
+
 // fetched is a packument of an upstream. With the age gate on it is always the full one, which has the times.
 func (s *server) fetched(ctx context.Context, name, form string) (*upstream.Document, error) {
 	if s.Up.Gated() {
@@ -102,26 +156,40 @@ func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form stri
 	wire.CacheHead(w, d, time.Now())
 	base := s.URL(r)
 	return s.Store.Document(r.Context(), d.Rendered(name, base, form), func(ctx context.Context) (store.Rendered, error) {
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return store.Rendered{}, err
-		}
-		doc, err := s.rewrite(ctx, body, name, base, form == formShort)
+		body, err := s.rewritten(ctx, d, name, base, form == formShort)
 		if err != nil {
 			return store.Rendered{}, err
 		}
 		if version, ok := strings.CutPrefix(form, formVersion); ok {
-			return renderRemoteVersion(doc, name, version)
+			return renderRemoteVersion(body, name, version)
 		}
 		typ := "application/json"
 		if form == formShort {
 			typ = typeShort
 		}
-		return store.Rendered{Body: append(doc.Encode(), '\n'), Type: typ}, nil
+		return store.Rendered{Body: body, Type: typ}, nil
 	})
 }
 
-func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Rendered, error) {
+// rewritten is an upstream's packument as this registry serves it.
+func (s *server) rewritten(ctx context.Context, d *upstream.Document, name, base string, short bool) ([]byte, error) {
+	if d.Size >= largePackument {
+		if out, err := s.rewriteLarge(ctx, d, name, base, short); !errors.Is(err, errHeld) {
+			return out, err
+		}
+	}
+	body, err := d.Bytes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.rewrite(ctx, body, name, base, short)
+}
+
+func renderRemoteVersion(packument []byte, name, version string) (store.Rendered, error) {
+	doc, err := rawjson.Split(packument)
+	if err != nil {
+		return store.Rendered{}, err
+	}
 	if tag := doc.Sub("dist-tags").Text(version); tag != "" {
 		version = tag
 	}
@@ -133,58 +201,192 @@ func renderRemoteVersion(doc rawjson.Object, name, version string) (store.Render
 }
 
 // rewrite makes an upstream's packument ours: every tarball has our address, and versions that are held back or broken
-// are left out, with the tags that point at them. Signatures stay: they are about name, version and integrity.
-func (s *server) rewrite(ctx context.Context, body []byte, name, base string, short bool) (rawjson.Object, error) {
+// are left out, with the tags that point at them. Signatures stay: they are about name, version and integrity. A
+// packument may be large: it is written once, into one piece of memory.
+func (s *server) rewrite(ctx context.Context, body []byte, name, base string, short bool) ([]byte, error) {
 	doc, err := rawjson.Split(body)
 	if err != nil {
 		return nil, err
 	}
-	versions, held, offline, broken := rawjson.Object{}, map[string]bool{}, s.Up.Offline(), 0
-	for _, v := range doc.Sub("versions") {
-		m, err := rawjson.Split(v.Value)
-		if err != nil || m.Sub("dist").Text("tarball") == "" {
-			held[v.Key] = true
+	versions, held, err := s.offered(ctx, doc, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(held) > 0 {
+		doc = withoutHeld(doc, versions, held)
+	}
+	w := manifestWriter{name: name, base: base, short: short}
+	// Some more than there was: our address may be longer.
+	out := append(make([]byte, 0, len(body)+len(body)/8+1024), '{')
+	for i, m := range doc {
+		out = append(rawjson.AppendString(rawjson.AppendComma(out, i), m.Key), ':')
+		if m.Key != "versions" {
+			out = append(out, m.Value...)
+			continue
+		}
+		out = append(out, '{')
+		for i, v := range versions {
+			out = append(rawjson.AppendString(rawjson.AppendComma(out, i), v.Key), ':')
+			out = w.append(out, v)
+		}
+		out = append(out, '}')
+	}
+	return append(out, '}', '\n'), nil
+}
+
+// offered are the versions of an upstream's packument that this registry may offer, as the upstream has them, and the
+// others.
+func (s *server) offered(
+	ctx context.Context, doc rawjson.Object, name string,
+) (versions rawjson.Object, held map[string]bool, err error) {
+	all := doc.Sub("versions")
+	versions, held = all[:0:0], map[string]bool{}
+	look, broken := s.offers(ctx, name), 0
+	for _, v := range all {
+		ok, whole, err := look(v)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case ok:
+			versions = append(versions, v)
+			continue
+		case !whole:
 			broken++
-			continue
 		}
-		if err := s.Up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
-			held[v.Key] = true
-			continue
-		} else if err != nil {
-			return nil, err
-		}
-		if offline {
-			// What is not here cannot be fetched: a resolver must not choose it.
-			if here, err := s.Up.Here(ctx, name, names.Tarball(name, v.Key)); err != nil {
-				return nil, err
-			} else if !here {
-				held[v.Key] = true
-				continue
-			}
-		}
-		versions = append(versions, rawjson.Member{Key: v.Key, Value: rewriteManifest(m, name, base, v.Key, short)})
+		held[v.Key] = true
 	}
 	if broken > 0 {
 		s.Log.LogAttrs(ctx, slog.LevelWarn, "an upstream's versions are left out: they name no tarball",
 			slog.String("package", name), slog.Int("versions", broken))
 	}
 	if len(versions) == 0 {
-		return nil, problem.Errorf(store.ErrNotFound, "%s has no versions that this registry may offer", name)
+		return nil, nil, problem.Errorf(store.ErrNotFound, "%s has no versions that this registry may offer", name)
 	}
-	doc = doc.Set("versions", versions.Encode())
-	if len(held) > 0 {
-		doc = withoutHeld(doc, versions, held)
-	}
-	return doc, nil
+	return versions, held, nil
 }
 
-func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool) json.RawMessage {
-	dist := m.Sub("dist").Set("tarball", rawjson.Quote(base+tarballPath(name, names.Tarball(name, version))))
+// offers returns a function that says whether a version of an upstream's packument may be offered, and whether it names
+// a tarball.
+func (s *server) offers(ctx context.Context, name string) func(v rawjson.Member) (ok, whole bool, err error) {
+	offline := s.Up.Offline()
+	var m, dist rawjson.Object
+	return func(v rawjson.Member) (ok, whole bool, err error) {
+		m, err = rawjson.SplitInto(m[:0], v.Value)
+		if err == nil {
+			dist, err = rawjson.SplitInto(dist[:0], m.Get("dist"))
+		}
+		if err != nil || dist.Text("tarball") == "" {
+			return false, false, nil
+		}
+		if err := s.Up.Allowed(ctx, name, v.Key); errors.Is(err, store.ErrDenied) {
+			return false, true, nil
+		} else if err != nil {
+			return false, true, err
+		}
+		if offline {
+			// What is not here cannot be fetched: a resolver must not choose it.
+			ok, err := s.Up.Here(ctx, name, names.Tarball(name, v.Key))
+			return ok, true, err
+		}
+		return true, true, nil
+	}
+}
+
+// largePackument is the size in bytes from which a packument is rewritten as it is read.
+const largePackument = 4 << 20
+
+// errHeld is a packument of which a version is left out, on which tags before it may depend.
+var errHeld = errors.New("a version is left out")
+
+// rewriteLarge is rewrite of a packument that is not in memory; errHeld when it cannot be done in one pass.
+func (s *server) rewriteLarge(
+	ctx context.Context, d *upstream.Document, name, base string, short bool,
+) ([]byte, error) {
+	in, err := d.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	size := d.Size + d.Size/8
+	if err := budget.Take(ctx, size); err != nil {
+		return nil, err
+	}
+	defer budget.Give(ctx, size) // whoever keeps the document counts it
+	r, w, look := rawjson.NewScanner(in).Deep(maxDepth), manifestWriter{name: name, base: base, short: short},
+		s.offers(ctx, name)
+	out := append(make([]byte, 0, size), '{')
+	var v rawjson.Member
+	members := func(value func() error) error {
+		first := true
+		return r.Object(func(key string) error {
+			if !first {
+				out = append(out, ',')
+			}
+			first = false
+			out = append(rawjson.AppendString(out, key), ':')
+			v.Key = key
+			return value()
+		})
+	}
+	read := func() (err error) {
+		v.Value, err = r.RawInto(v.Value[:0], maxManifest)
+		return err
+	}
+	manifest := func() error {
+		if err := read(); err != nil {
+			return err
+		}
+		if ok, _, err := look(v); err != nil || !ok {
+			return cmp.Or(err, errHeld)
+		}
+		out = w.append(out, v)
+		return nil
+	}
+	err = members(func() error {
+		c, err := r.Peek()
+		if err == nil && (v.Key != "versions" || c != '{') {
+			err = read()
+			out = append(out, v.Value...)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		out = append(out, '{')
+		err = members(manifest)
+		out = append(out, '}')
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	return append(out, '}', '\n'), err
+}
+
+// manifestWriter writes the manifests of an upstream's packument as ours.
+type manifestWriter struct {
+	name, base string
+	short      bool
+
+	m, dist rawjson.Object // of the last manifest
+}
+
+// append appends the manifest of v, which offered has found whole.
+func (w *manifestWriter) append(out []byte, v rawjson.Member) []byte {
+	var err error
+	if w.m, err = rawjson.SplitInto(w.m[:0], v.Value); err != nil {
+		return append(out, v.Value...) // not reached: offered has split it
+	}
+	if w.dist, err = rawjson.SplitInto(w.dist[:0], w.m.Get("dist")); err != nil {
+		return append(out, v.Value...) // not reached either
+	}
+	dist := w.dist.Set("tarball", rawjson.Quote(w.base+tarballPath(w.name, names.Tarball(w.name, v.Key))))
 	if a := dist.Sub("attestations"); a != nil {
 		dist = dist.Set("attestations",
-			a.Set("url", rawjson.Quote(base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+version)).Encode())
+			a.Set("url", rawjson.Quote(w.base+"/-/npm/v1/attestations/"+escapeName(w.name)+"@"+v.Key)).Encode())
 	}
-	if isShort && m.Get("_id") != nil {
+	m := w.m
+	if w.short && m.Get("_id") != nil {
 		// An upstream that does not know the abbreviated form sent everything.
 		deprecated := m.Get("deprecated")
 		m = archive.Short(m)
@@ -192,7 +394,16 @@ func rewriteManifest(m rawjson.Object, name, base, version string, isShort bool)
 			m = m.Set("deprecated", deprecated)
 		}
 	}
-	return m.Set("dist", dist.Encode()).Encode()
+	out = append(out, '{')
+	for i, member := range m {
+		out = append(rawjson.AppendString(rawjson.AppendComma(out, i), member.Key), ':')
+		if member.Key == "dist" {
+			out = dist.Append(out)
+		} else {
+			out = append(out, member.Value...)
+		}
+	}
+	return append(out, '}')
 }
 
 // withoutHeld moves the tags of held versions to the newest version that is left, and drops their times.

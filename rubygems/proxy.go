@@ -221,8 +221,10 @@ func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err er
 // withoutOurs removes the lines of gems that are ours or blocked, and those that may not be passed on.
 func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err error) {
 	known := map[string]bool{}
+	out = make([]byte, 0, len(list))
 	for line := range bytes.Lines(list) {
-		name, _, isGem := strings.Cut(string(line), " ")
+		first, _, isGem := bytes.Cut(line, []byte(" "))
+		name := string(first)
 		if !isGem || strings.HasPrefix(name, "created_at:") || strings.HasPrefix(name, "---") {
 			out = append(out, line...)
 			continue

@@ -6,7 +6,9 @@ import (
 	"container/list"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 	"sync"
@@ -206,6 +208,41 @@ func (s *Store) readWhole(ctx context.Context, f *os.File, b Blob) ([]byte, erro
 		err = s.reportDamage(ctx, b, err, markOf(st))
 	}
 	return p, err
+}
+
+// ReadSound reads the bytes of d as a stream and hashes them: if they are not those of d, the end is ErrDamaged.
+// ErrNotFound.
+func (s *Store) ReadSound(ctx context.Context, d digest.Digest) (io.ReadCloser, error) {
+	f, b, err := s.OpenBlob(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read blob %s: %w", d, err), f.Close())
+	}
+	return &soundReader{File: f, ctx: ctx, s: s, b: b, mark: markOf(st), sum: sha256.New()}, nil
+}
+
+// soundReader is the file of a blob whose end comes only when all of it was right.
+type soundReader struct {
+	*os.File
+	ctx  context.Context
+	s    *Store
+	b    Blob
+	mark fileMark
+	sum  hash.Hash
+}
+
+func (r *soundReader) Read(p []byte) (int, error) {
+	n, err := r.File.Read(p)
+	r.sum.Write(p[:n])
+	if err == io.EOF {
+		if wrong := compareSum(r.b, r.sum.Sum(nil)); wrong != nil {
+			err = fmt.Errorf("read blob %s: %w", r.b.Digest, r.s.reportDamage(r.ctx, r.b, wrong, r.mark))
+		}
+	}
+	return n, err
 }
 
 // HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: a client that

@@ -113,7 +113,9 @@ func (s *Store) putBytes(ctx context.Context, k *disk.Sink, p []byte, link func(
 	if err != nil {
 		return b, errors.Join(err, k.Discard())
 	}
-	s.small.put(b.Digest, bytes.Clone(p), s.small.epoch.Load())
+	if b.Size <= cachedBlob {
+		s.small.put(b.Digest, bytes.Clone(p), s.small.epoch.Load())
+	}
 	return b, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -53,6 +54,8 @@ type Query struct {
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
 	// store.ErrNotFound: it says that there is no such document.
 	Check func(body []byte, contentType string) error
+	// Scan, if set, is Check and Versions in one pass over a stream, for a document that is too large to be held in memory.
+	Scan func(r io.Reader) (versions map[string]time.Time, err error)
 	// Early answers before what is new is on the disk, which costs a few milliseconds: clients ask for hundreds of such
 	// documents one after the other. After a crash in between the upstream is asked again.
 	Early bool
@@ -386,7 +389,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 			body, err := q.Instead(ctx, u)
 			if err == nil {
 				resp.Header = http.Header{} // it is about the refusal
-				return s.keep(ctx, u, q, have, resp, body)
+				return s.keep(ctx, u, q, have, resp, content{body: body})
 			}
 			if !errors.Is(err, store.ErrNotFound) {
 				return nil, err
@@ -402,18 +405,18 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 			q.Tail = false
 			return s.fetchOnce(ctx, u, q, nil)
 		}
-		return s.keep(ctx, u, q, have, resp, body)
+		return s.keep(ctx, u, q, have, resp, content{body: body})
 	case resp.StatusCode != http.StatusOK:
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 	}
-	body, err := readDocument(ctx, resp, q)
+	c, err := s.content(ctx, resp, q)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, s.absent(u, q)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return s.keep(ctx, u, q, have, resp, body)
+	return s.keep(ctx, u, q, have, resp, c)
 }
 
 // absent notes that u has no such document.
@@ -430,7 +433,8 @@ func (s *Set) made(ctx context.Context, u *Upstream, q Query, have *kept, at Loc
 		return nil, err
 	}
 	header := http.Header{"Content-Type": {"application/json"}}
-	return s.keep(ctx, u, q, have, &http.Response{Header: header, Request: &http.Request{URL: to}}, at.Body)
+	return s.keep(ctx, u, q, have, &http.Response{Header: header, Request: &http.Request{URL: to}},
+		content{body: at.Body})
 }
 
 // grown is what we have with what came behind it; an error when that is not what the upstream has now.
@@ -480,51 +484,39 @@ func (s *Set) same(ctx context.Context, u *Upstream, q Query, have *kept) (*Docu
 
 // readDocument reads and decodes a body and looks whether it is what was asked for.
 func readDocument(ctx context.Context, resp *http.Response, q Query) ([]byte, error) {
-	limit := q.Limit
-	if limit == 0 {
-		limit = defaultLimit
-	}
 	r, length, err := decoded(resp, q.Ref, false)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
-	body, err := budget.Read(ctx, r, length, limit)
-	var busy *budget.Busy
-	switch {
-	case errors.As(err, &busy):
-		return nil, err // ours, not the upstream's
-	case err == budget.ErrLimit:
-		return nil, fmt.Errorf("%w: more than %d bytes", errBody, limit)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errBody, err)
+	body, err := readBody(ctx, r, length, q.limit())
+	if err != nil {
+		return nil, err
 	}
-	// Its place is for the next request: what comes now is ours to do.
-	drop(resp)
-	if q.Check != nil {
-		if err := q.Check(body, resp.Header.Get("Content-Type")); err != nil {
-			return nil, fmt.Errorf("%w: %w", errBody, misformed(body, err))
-		}
-	}
-	return body, nil
+	return body, checkBody(resp, q, body)
 }
 
+func (q Query) limit() int64 { return cmp.Or(q.Limit, defaultLimit) }
+
 // keep stores a document that is new or changed. What cannot be stored is answered all the same.
-func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, body []byte) (*Document,
-	error) {
+func (s *Set) keep(
+	ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, c content,
+) (*Document, error) {
 	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	e := entry{
 		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"),
 		Modified: resp.Header.Get("Last-Modified"),
 		Type:     resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
 	}
-	k := &kept{entry: e, blob: store.Blob{Digest: digest.FromBytes(body), Size: int64(len(body))},
-		done: make(chan struct{})}
+	if c.blob.Digest == "" {
+		c.blob = store.Blob{Digest: digest.FromBytes(c.body), Size: int64(len(c.body))}
+	}
+	k := &kept{entry: e, blob: c.blob, done: make(chan struct{})}
 	if have != nil && have.blob == k.blob && have.ETag == e.ETag && have.entry.Modified == e.Modified {
 		return s.document(u, have, s.confirm(id), "MISS"), nil
 	}
-	k.body = body
+	k.body = c.body
 	// The age gate reads what is written with the document.
-	early := q.Early && !s.Gated() && s.unstored.Load() < maxUnstored && k.blob.Size < maxEarly
+	early := q.Early && c.body != nil && !s.Gated() && s.unstored.Load() < maxUnstored && k.blob.Size < maxEarly
 	var before *kept
 	s.with(id, func(st *state) {
 		st.checked, st.absent, before = now, time.Time{}, st.coming
@@ -534,7 +526,7 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	})
 	d := s.document(u, k, now, "MISS")
 	if !early {
-		stored := s.write(ctx, id, u, q, k, before)
+		stored := s.write(ctx, id, u, q, k, c, before)
 		if stored && k.blob.Size > maxCarried {
 			d.body = nil
 		}
@@ -552,7 +544,7 @@ func (s *Set) keep(ctx context.Context, u *Upstream, q Query, have *kept, resp *
 	ctx, done := s.r.detach(ctx)
 	go func() {
 		defer done()
-		s.write(context.WithoutCancel(ctx), id, u, q, k, before)
+		s.write(context.WithoutCancel(ctx), id, u, q, k, c, before)
 		s.with(id, func(st *state) {
 			if st.coming == k {
 				st.coming = nil
@@ -575,7 +567,7 @@ const maxUnstored = 64 << 20
 const maxEarly = 4 << 20
 
 // write stores what keep got, after what was got before, and says whether it could.
-func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, before *kept) bool {
+func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k *kept, c content, before *kept) bool {
 	defer close(k.done)
 	if before != nil {
 		<-before.done
@@ -589,21 +581,25 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k, befo
 		s.r.log.LogAttrs(ctx, slog.LevelWarn, "what a document referred to before is not remembered",
 			slog.String("package", q.Package), slog.Any("error", err))
 	}
-	var versions map[string]time.Time
-	if q.Versions != nil {
-		versions = q.Versions(k.body)
+	if q.Versions != nil && c.body != nil {
+		c.versions = q.Versions(c.body)
 	}
-	_, err = s.r.store.PutBytesWith(ctx, k.body, func(tx *store.Tx, b store.Blob) error {
-		return s.docs.In(tx, id.pkg, func(tx *store.PackageTx[entry]) error {
-			if err := note(tx, u, versions); err != nil {
-				return err
-			}
-			if err := remember(tx.Tx(), gone); err != nil {
-				return err
-			}
-			return put(tx, id.id, k.entry, b, nil)
+	record := func(tx *store.PackageTx[entry]) error {
+		if err := note(tx, u, c.versions); err != nil {
+			return err
+		}
+		if err := remember(tx.Tx(), gone); err != nil {
+			return err
+		}
+		return put(tx, id.id, k.entry, k.blob, nil)
+	}
+	if c.body == nil {
+		err = s.docs.Update(ctx, id.pkg, record)
+	} else {
+		_, err = s.r.store.PutBytesWith(ctx, c.body, func(tx *store.Tx, _ store.Blob) error {
+			return s.docs.In(tx, id.pkg, record)
 		})
-	})
+	}
 	if err != nil {
 		s.r.log.LogAttrs(ctx, slog.LevelWarn, "document not kept", slog.String("upstream", u.Name()),
 			slog.String("package", q.Package), slog.Any("error", err))

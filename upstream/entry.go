@@ -3,9 +3,11 @@ package upstream
 // This file has the records of what is kept, and documents as protocols get them.
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -166,4 +168,13 @@ func (d *Document) Bytes(ctx context.Context) ([]byte, error) {
 		return d.body, nil
 	}
 	return d.set.r.store.ReadBlob(ctx, d.Digest, d.Size)
+}
+
+// Open reads the document as a stream, for one that is too large to be held. When its bytes on the disk are not right any
+// more the end is an error.
+func (d *Document) Open(ctx context.Context) (io.ReadCloser, error) {
+	if d.body != nil {
+		return io.NopCloser(bytes.NewReader(d.body)), nil
+	}
+	return d.set.r.store.ReadSound(ctx, d.Digest)
 }

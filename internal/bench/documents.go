@@ -3,6 +3,7 @@ package main
 // This file measures the memory of copies of long documents: of each kind one is fetched cold by one client.
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -129,9 +130,12 @@ func (d longDocument) serve() *httptest.Server {
 		case body != "":
 			_, _ = io.WriteString(w, strings.ReplaceAll(body, "HOST", r.Host)) // a client that left shows itself
 		case strings.TrimSuffix(r.URL.Path, "/") == name:
+			// As registries do it: compressed, and of a length that is known at the end.
 			w.Header().Set("Content-Type", d.typ)
-			w.Header().Set("Content-Length", fmt.Sprint(len(d.body)))
-			_, _ = io.WriteString(w, d.body)
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = io.WriteString(z, d.body)
+			_ = z.Close()
 		default:
 			http.NotFound(w, r)
 		}
@@ -153,12 +157,19 @@ func (d longDocument) peakCold(ctx context.Context, e *env) (float64, error) {
 		return 0, err
 	}
 	start := time.Now()
-	resp, err := newRegistry(p.addr).do(ctx, "GET", d.path, nil, 0, "Accept", d.accept)
+	resp, err := newRegistry(p.addr).do(ctx, "GET", d.path, nil, 0, "Accept", d.accept,
+		"Accept-Encoding", "gzip")
 	if err != nil {
 		return 0, err
 	}
 	defer resp.Body.Close()
-	n, err := io.Copy(io.Discard, resp.Body)
+	body := io.Reader(resp.Body)
+	if resp.Header.Get("Content-Encoding") == "gzip" {
+		if body, err = gzip.NewReader(body); err != nil {
+			return 0, err
+		}
+	}
+	n, err := io.Copy(io.Discard, body)
 	if err == nil && n < int64(len(d.body))/2 {
 		err = fmt.Errorf("%s: %d bytes of %d came", d.path, n, len(d.body))
 	}

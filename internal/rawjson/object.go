@@ -147,12 +147,14 @@ func (o Object) Encode() []byte {
 	for _, m := range o {
 		size += len(m.Key) + len(m.Value) + 4
 	}
-	out := append(make([]byte, 0, size), '{')
+	return o.Append(make([]byte, 0, size))
+}
+
+// Append appends the object as JSON.
+func (o Object) Append(out []byte) []byte {
+	out = append(out, '{')
 	for i, m := range o {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(AppendString(out, m.Key), ':')
+		out = append(AppendString(AppendComma(out, i), m.Key), ':')
 		out = append(out, m.Value...)
 	}
 	return append(out, '}')

@@ -338,8 +338,10 @@ func (s *Scanner) pass(err error) error {
 }
 
 // Raw returns a value of at most limit bytes and checks it.
-func (s *Scanner) Raw(limit int) (json.RawMessage, error) {
-	var out []byte
+func (s *Scanner) Raw(limit int) (json.RawMessage, error) { return s.RawInto(nil, limit) }
+
+// RawInto is Raw that appends to out, which is empty, for many values one after the other.
+func (s *Scanner) RawInto(out json.RawMessage, limit int) (json.RawMessage, error) {
 	err := s.copyValue(func(p []byte) error {
 		if len(out)+len(p) > limit {
 			return problem.Errorf(problem.ErrTooLarge, "the request's JSON has a value of more than %d bytes", limit)

@@ -9,9 +9,11 @@ import (
 
 // Split is Parse for text that is known to be JSON. It reads one level only and its values are slices of raw, so that a
 // document of megabytes costs one pass and no copy. A duplicate key of that level is an error.
-func Split(raw []byte) (Object, error) {
+func Split(raw []byte) (Object, error) { return SplitInto(make(Object, 0, 16), raw) }
+
+// SplitInto is Split that appends to out, which is empty, for many small objects one after the other.
+func SplitInto(out Object, raw []byte) (Object, error) {
 	s := splitter{raw: raw}
-	out := make(Object, 0, 16)
 	var seen map[string]bool
 	if !s.take('{') {
 		return nil, Errorf("is no object")
@@ -89,7 +91,7 @@ func Elements(raw []byte, fn func(value []byte)) bool {
 }
 
 // fewKeys is up to how many keys are compared one by one; more need a map.
-const fewKeys = 24
+const fewKeys = 64
 
 func (o Object) has(key string) bool {
 	for _, m := range o {
