@@ -7,7 +7,6 @@ package cargo
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
+	"larder/internal/registry"
 	"larder/store"
 )
 
@@ -131,11 +131,7 @@ func (r *row) appendLine(out []byte) []byte {
 	return append(append(out, r.Tail...), '\n')
 }
 
-func rowKey(published time.Time, id string) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(max(published.UnixMilli(), 0))), id...)
-}
-
-func (r *row) key() []byte { return rowKey(r.Published, r.ID) }
+func (r *row) key() []byte { return registry.TimeKey(r.Published, r.ID) }
 
 // encode is the row: whether it is yanked, then each field with its length before it.
 func (r *row) encode() []byte {
@@ -144,8 +140,7 @@ func (r *row) encode() []byte {
 		out[0] = 1
 	}
 	for _, field := range [][]byte{r.Head, []byte(r.HeadBlob), r.Tail} {
-		out = binary.AppendUvarint(out, uint64(len(field)))
-		out = append(out, field...)
+		out = registry.AppendField(out, field)
 	}
 	return out
 }
@@ -163,15 +158,15 @@ func decodeRow(key, value []byte) (r row, err error) {
 	if r.ID, r.Yanked, err = rowID(key, value); err != nil {
 		return r, err
 	}
-	r.Published = time.UnixMilli(int64(binary.BigEndian.Uint64(key))).UTC()
+	if r.Published, _, err = registry.CutTimeKey(key); err != nil {
+		return r, err
+	}
 	value = bytes.Clone(value[1:])
 	var parts [3][]byte
 	for i := range parts {
-		n, size := binary.Uvarint(value)
-		if size <= 0 || n > uint64(len(value)-size) {
-			return r, fmt.Errorf("line of %s: %w", r.ID, store.ErrFormat)
+		if parts[i], value, err = registry.CutField(value); err != nil {
+			return r, fmt.Errorf("line of %s: %w", r.ID, err)
 		}
-		parts[i], value = value[size:size+int(n)], value[size+int(n):]
 	}
 	r.Head, r.HeadBlob, r.Tail = parts[0], digest.Digest(parts[1]), parts[2]
 	return r, nil

@@ -73,7 +73,7 @@ func (s *server) setYanked(ctx context.Context, q Request, yanked bool, reason s
 		if err := tx.Replace(v, op); err != nil {
 			return err
 		}
-		k, lines := rowKey(v.Published, v.ID), tx.Index(indexLines)
+		k, lines := registry.TimeKey(v.Published, v.ID), tx.Index(indexLines)
 		line, err := decodeRow(k, lines.Get(k))
 		if err != nil {
 			return err
@@ -256,18 +256,6 @@ func (s *server) setCrate(w http.ResponseWriter, r *http.Request, q Request) err
 	return done(w, "")
 }
 
-// dropVersion deletes a version with its line. Its number is never given again.
-func dropVersion(tx *store.PackageTx[Meta], id string) error {
-	v, err := tx.Version(id)
-	if err != nil {
-		return err
-	}
-	if err := tx.Delete(id, true); err != nil {
-		return err
-	}
-	return tx.Index(indexLines).Delete(rowKey(v.Published, id))
-}
-
 // deleteVersion removes one version, which breaks every lockfile that has it: yanking is what people should do instead.
 func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request) error {
 	err := s.change(r.Context(), q.Name, func(tx *store.PackageTx[Meta], _ store.Package) error {
@@ -275,7 +263,7 @@ func (s *server) deleteVersion(w http.ResponseWriter, r *http.Request, q Request
 		if err != nil {
 			return err
 		}
-		if err := dropVersion(tx, v.ID); err != nil {
+		if err := registry.Drop(tx, indexLines, v.ID); err != nil {
 			return err
 		}
 		return relist(tx)
@@ -294,7 +282,7 @@ func (s *server) deleteCrate(w http.ResponseWriter, r *http.Request, q Request) 
 			if err != nil {
 				return err
 			}
-			if err := dropVersion(tx, id); err != nil {
+			if err := registry.Drop(tx, indexLines, id); err != nil {
 				return err
 			}
 		}

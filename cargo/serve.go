@@ -189,7 +189,7 @@ func (s *server) version(ctx context.Context, name, version string) (v store.Ver
 		if v, err = exact(tx, version); err != nil {
 			return err
 		}
-		k := rowKey(v.Published, v.ID)
+		k := registry.TimeKey(v.Published, v.ID)
 		r, err := decodeRow(k, tx.Index(indexLines).Get(k))
 		rows = []row{r}
 		return err

@@ -17,6 +17,7 @@ import (
 	"larder/composer/version"
 	"larder/internal/advisory"
 	"larder/internal/problem"
+	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -114,8 +115,8 @@ func (s *server) restamp(tx *store.Tx, name string) error {
 
 // partial is what a package's document says of an advisory.
 func (a advised) partial() json.RawMessage {
-	out := append(appendMember([]byte{'{'}, "advisoryId", a.ID), ',')
-	return append(appendMember(out, "affectedVersions", a.Affected), '}')
+	out := rawjson.AppendPair([]byte{'{'}, "advisoryId", a.ID)
+	return append(rawjson.AppendMember(out, "affectedVersions", a.Affected), '}')
 }
 
 // listMalware is the list of versions that must not be installed, as documents name it.
@@ -123,11 +124,11 @@ const listMalware = "malware"
 
 // entry is what a package's document says of a version that must not be installed.
 func (a advised) entry() json.RawMessage {
-	out := appendMember(append(appendMember([]byte{'{'}, "constraint", a.Affected), ','), "reason", a.Title)
+	out := rawjson.AppendMember(rawjson.AppendPair([]byte{'{'}, "constraint", a.Affected), "reason", a.Title)
 	if a.Link != nil {
-		out = appendMember(append(out, ','), "url", *a.Link)
+		out = rawjson.AppendMember(out, "url", *a.Link)
 	}
-	return append(appendMember(append(out, ','), "id", a.ID), '}')
+	return append(rawjson.AppendMember(out, "id", a.ID), '}')
 }
 
 // getFilter answers filter-summary.json: for whom a look at its document is worth while, before an install from a lock

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"larder/internal/rawjson"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -47,11 +48,11 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
-	body := appendMember(append(appendMember([]byte{'{'}, "status", "error"), ','), "message", text)
+	body := rawjson.AppendMember(rawjson.AppendPair([]byte{'{'}, "status", "error"), "message", text)
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		// Not at a 404, which is what Composer gets for every package that another repository has.
-		body = appendMember(append(body, ','), "warning", text)
+		body = rawjson.AppendMember(body, "warning", text)
 	}
 	body = append(body, '}', '\n')
 	h.Set("Content-Type", typeJSON)

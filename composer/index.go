@@ -17,6 +17,7 @@ import (
 	"larder/composer/minify"
 	"larder/composer/version"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/store"
 )
 
@@ -78,8 +79,7 @@ func (f *fragment) encode() []byte {
 	}
 	var out []byte
 	for _, p := range parts {
-		out = binary.AppendUvarint(out, uint64(len(p)))
-		out = append(out, p...)
+		out = registry.AppendField(out, p)
 	}
 	return out
 }
@@ -89,11 +89,11 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 	row = bytes.Clone(row)
 	var parts [][]byte
 	for len(row) > 0 {
-		n, size := binary.Uvarint(row)
-		if size <= 0 || n > uint64(len(row)-size) {
-			return f, fmt.Errorf("fragment of %s: %w", key, store.ErrFormat)
+		part, rest, err := registry.CutField(row)
+		if err != nil {
+			return f, fmt.Errorf("fragment of %s: %w", key, err)
 		}
-		parts, row = append(parts, row[size:size+int(n)]), row[size+int(n):]
+		parts, row = append(parts, part), rest
 	}
 	if len(parts) < 4 || len(parts)%2 != 0 {
 		return f, fmt.Errorf("fragment of %s: %w", key, store.ErrFormat)
@@ -159,8 +159,8 @@ func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	if i == 0 && p.Branches && slices.Contains(version.DefaultBranches, f.ID) {
 		out = append(out, minify.Field{Key: "default-branch", Value: []byte("true")})
 	}
-	dist := appendMember(append([]byte{'{'}, `"type":"zip",`...), "url", base+distPath(p.Name, f.ID, f.Reference, ""))
-	dist = appendMember(append(appendMember(append(dist, ','), "reference", f.Reference), ','), "shasum", f.Reference)
+	dist := rawjson.AppendMember([]byte(`{"type":"zip"`), "url", base+distPath(p.Name, f.ID, f.Reference, ""))
+	dist = rawjson.AppendMember(rawjson.AppendMember(dist, "reference", f.Reference), "shasum", f.Reference)
 	out = append(out, minify.Field{Key: "dist", Value: append(dist, '}')})
 	if !timed {
 		out = append(out, minify.Field{Key: "time", Value: published})
@@ -176,7 +176,7 @@ func (p *listed) metadata(base string) []byte {
 	var buf []minify.Field
 	for i := range p.Fragments {
 		buf = p.entry(buf[:0], base, i)
-		out = m.Append(comma(out, i), buf)
+		out = m.Append(rawjson.AppendComma(out, i), buf)
 	}
 	out = append(out, `]},"minified":"composer/2.0"`...)
 	if !p.Branches {
@@ -191,7 +191,7 @@ func (p *listed) metadata(base string) []byte {
 func appendList(out []byte, list []json.RawMessage) []byte {
 	out = append(out, '[')
 	for i, v := range list {
-		out = append(comma(out, i), v...)
+		out = append(rawjson.AppendComma(out, i), v...)
 	}
 	return append(out, ']')
 }
@@ -201,9 +201,9 @@ func (p *listed) whole(out []byte, base string) []byte {
 	var buf []minify.Field
 	for i := range p.Fragments {
 		buf = p.entry(buf[:0], base, i)
-		out = append(rawjson.AppendString(comma(out, i), p.Fragments[i].Version), ':', '{')
+		out = append(rawjson.AppendString(rawjson.AppendComma(out, i), p.Fragments[i].Version), ':', '{')
 		for j, x := range buf {
-			out = append(append(rawjson.AppendString(comma(out, j), x.Key), ':'), x.Value...)
+			out = append(append(rawjson.AppendString(rawjson.AppendComma(out, j), x.Key), ':'), x.Value...)
 		}
 		out = append(out, '}')
 	}
@@ -218,15 +218,4 @@ func (p *listed) size() (n int) {
 		}
 	}
 	return n
-}
-
-func comma(out []byte, i int) []byte {
-	if i > 0 {
-		return append(out, ',')
-	}
-	return out
-}
-
-func appendMember(out []byte, key, value string) []byte {
-	return rawjson.AppendString(append(rawjson.AppendString(out, key), ':'), value)
 }

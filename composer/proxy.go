@@ -117,7 +117,7 @@ func (s *server) rewrite(ctx context.Context, body []byte, name, base string, of
 			)
 			continue
 		}
-		out = m.Append(comma(out, n), remoteEntry(v, name, base))
+		out = m.Append(rawjson.AppendComma(out, n), remoteEntry(v, name, base))
 		n++
 	}
 	if n == 0 && len(list) > 0 {

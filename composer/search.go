@@ -19,6 +19,7 @@ import (
 	"larder/composer/manifest"
 	"larder/composer/names"
 	"larder/composer/version"
+	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -385,8 +386,8 @@ func (s *server) getProviders(w http.ResponseWriter, r *http.Request, q Request)
 	var out bytes.Buffer
 	out.WriteString(`{"providers":[`)
 	for i, h := range hits {
-		one := appendMember(append(comma(nil, i), '{'), "name", h.Name)
-		one = appendMember(append(appendMember(append(one, ','), "description", h.Description), ','), "type", h.Type)
+		one := rawjson.AppendPair(append(rawjson.AppendComma(nil, i), '{'), "name", h.Name)
+		one = rawjson.AppendMember(rawjson.AppendMember(one, "description", h.Description), "type", h.Type)
 		out.Write(append(one, '}'))
 	}
 	out.WriteString("]}\n")

@@ -260,16 +260,16 @@ func (s *server) renderInfo(ctx context.Context, name, base string) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	out := appendMember([]byte(`{"package":{`), "name", name)
+	out := rawjson.AppendPair([]byte(`{"package":{`), "name", name)
 	for _, m := range [][2]string{
 		{"description", sum.Description}, {"time", pkg.Created.UTC().Format(time.RFC3339)}, {"type", sum.Type},
 		{"repository", sum.Repository},
 	} {
-		out = appendMember(append(out, ','), m[0], m[1])
+		out = rawjson.AppendPair(append(out, ','), m[0], m[1])
 	}
 	out = append(out, `,"maintainers":[`...)
 	for i, o := range pkg.Owners {
-		out = append(appendMember(append(comma(out, i), '{'), "name", o), '}')
+		out = append(rawjson.AppendPair(append(rawjson.AppendComma(out, i), '{'), "name", o), '}')
 	}
 	out = append(out, `],"versions":{`...)
 	found := false
@@ -305,7 +305,7 @@ func rootDocument(base string, names []string) []byte {
 	if len(names) > 0 {
 		out = append(out, `,"available-packages":[`...)
 		for i, n := range names {
-			out = rawjson.AppendString(comma(out, i), n)
+			out = rawjson.AppendString(rawjson.AppendComma(out, i), n)
 		}
 		out = append(out, ']')
 	}

@@ -294,7 +294,7 @@ func madeOf(from string, list []rawjson.Object, name, form string) upstream.Loca
 		if version.IsDev(normalizedOf(v)) != (form == formBranches) {
 			continue
 		}
-		out = append(comma(out, n), v.Encode()...)
+		out = append(rawjson.AppendComma(out, n), v.Encode()...)
 		n++
 	}
 	return upstream.Location{Ref: from, Body: append(out, "]}}"...)}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -48,7 +49,7 @@ func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
-	body := append(appendMember(append(appendMember([]byte{'{'}, "error", text), ','), "message", text), '}', '\n')
+	body := append(rawjson.AppendMember(rawjson.AppendPair([]byte{'{'}, "error", text), "message", text), '}', '\n')
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)

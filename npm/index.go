@@ -5,13 +5,13 @@ package npm
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/npm/search"
 	"larder/store"
 )
@@ -60,18 +60,13 @@ func inner(raw []byte) []byte {
 }
 
 // key orders fragments by time.
-func (f *fragment) key() []byte { return fragmentKey(f.Published, f.ID) }
-
-func fragmentKey(published time.Time, id string) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(max(published.UnixMilli(), 0))), id...)
-}
+func (f *fragment) key() []byte { return registry.TimeKey(f.Published, f.ID) }
 
 // encode is the row: each field with its length before it.
 func (f *fragment) encode() []byte {
 	var out []byte
 	for _, field := range f.fields() {
-		out = binary.AppendUvarint(out, uint64(len(field)))
-		out = append(out, field...)
+		out = registry.AppendField(out, field)
 	}
 	return out
 }
@@ -85,19 +80,17 @@ func (f *fragment) fields() [9][]byte {
 
 // decodeFragment reads a row; the fragment keeps none of its bytes.
 func decodeFragment(key, row []byte) (f fragment, err error) {
-	if len(key) < 8 {
-		return f, fmt.Errorf("fragment: %w", store.ErrFormat)
+	published, id, err := registry.CutTimeKey(key)
+	if err != nil {
+		return f, err
 	}
-	f.Published = time.UnixMilli(int64(binary.BigEndian.Uint64(key))).UTC()
-	f.ID = string(key[8:])
+	f.Published, f.ID = published, string(id)
 	row = bytes.Clone(row)
 	var parts [9][]byte
 	for i := range parts {
-		n, size := binary.Uvarint(row)
-		if size <= 0 || n > uint64(len(row)-size) {
-			return f, fmt.Errorf("fragment of %s: %w", f.ID, store.ErrFormat)
+		if parts[i], row, err = registry.CutField(row); err != nil {
+			return f, fmt.Errorf("fragment of %s: %w", f.ID, err)
 		}
-		parts[i], row = row[size:size+int(n)], row[size+int(n):]
 	}
 	f.Full, f.Short, f.File, f.Dist, f.Predicate = parts[0], parts[1], string(parts[2]), string(parts[3]), string(parts[4])
 	f.Deprecated, f.By, f.FullBlob, f.ShortBlob = string(parts[5]), string(parts[6]), digest.Digest(parts[7]),
@@ -126,9 +119,9 @@ var hoisted = []string{"description", "homepage", "keywords", "repository", "aut
 // full renders the document that application/json asks for. base is the registry's URL without a final slash.
 func (p *packument) full(base string) []byte {
 	out := make([]byte, 0, p.size()+len(p.Readme)+len(p.Fragments)*(len(base)+320)+2048)
-	out = appendMember(append(out, '{'), "_id", p.Name)
-	out = appendMember(append(out, ','), "_rev", p.Rev)
-	out = appendMember(append(out, ','), "name", p.Name)
+	out = rawjson.AppendPair(append(out, '{'), "_id", p.Name)
+	out = rawjson.AppendMember(out, "_rev", p.Rev)
+	out = rawjson.AppendMember(out, "name", p.Name)
 	for _, key := range hoisted {
 		if v := p.Latest.Get(key); v != nil {
 			out = append(rawjson.AppendString(append(out, ','), key), ':')
@@ -143,13 +136,13 @@ func (p *packument) full(base string) []byte {
 	if len(p.Stars) > 0 {
 		out = append(out, `,"users":{`...)
 		for i, u := range p.Stars {
-			out = append(append(rawjson.AppendString(comma(out, i), u), ':'), "true"...)
+			out = append(append(rawjson.AppendString(rawjson.AppendComma(out, i), u), ':'), "true"...)
 		}
 		out = append(out, '}')
 	}
-	out = appendMember(append(out, ','), "readme", p.Readme)
+	out = rawjson.AppendMember(out, "readme", p.Readme)
 	if p.ReadmeName != "" {
-		out = appendMember(append(out, ','), "readmeFilename", p.ReadmeName)
+		out = rawjson.AppendMember(out, "readmeFilename", p.ReadmeName)
 	}
 	return append(out, '}', '\n')
 }
@@ -158,8 +151,8 @@ func (p *packument) full(base string) []byte {
 // the full one otherwise.
 func (p *packument) short(base string) []byte {
 	out := make([]byte, 0, p.size()+len(p.Fragments)*(len(base)+320)+1024)
-	out = appendMember(append(out, '{'), "name", p.Name)
-	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(search.TimeForm))
+	out = rawjson.AppendPair(append(out, '{'), "name", p.Name)
+	out = rawjson.AppendMember(out, "modified", p.Modified.UTC().Format(search.TimeForm))
 	out = p.appendTags(append(out, ','))
 	out = p.appendVersions(append(out, ','), base, false)
 	out = p.appendTime(append(out, ','))
@@ -175,29 +168,18 @@ func (p *packument) size() (n int) {
 	return n
 }
 
-func comma(out []byte, i int) []byte {
-	if i > 0 {
-		return append(out, ',')
-	}
-	return out
-}
-
-func appendMember(out []byte, key, value string) []byte {
-	return rawjson.AppendString(append(rawjson.AppendString(out, key), ':'), value)
-}
-
 func (p *packument) appendTags(out []byte) []byte {
 	out = append(out, `"dist-tags":{`...)
 	for i, t := range p.Tags {
-		out = appendMember(comma(out, i), t.Name, t.Version)
+		out = rawjson.AppendPair(rawjson.AppendComma(out, i), t.Name, t.Version)
 	}
 	return append(out, '}')
 }
 
 func (p *packument) appendTime(out []byte) []byte {
 	out = append(out, `"time":{`...)
-	out = appendMember(out, "created", p.Created.UTC().Format(search.TimeForm))
-	out = appendMember(append(out, ','), "modified", p.Modified.UTC().Format(search.TimeForm))
+	out = rawjson.AppendPair(out, "created", p.Created.UTC().Format(search.TimeForm))
+	out = rawjson.AppendMember(out, "modified", p.Modified.UTC().Format(search.TimeForm))
 	for i := range p.Fragments {
 		f := &p.Fragments[i]
 		out = append(append(append(out, ',', '"'), f.ID...), '"', ':', '"')
@@ -210,7 +192,7 @@ func (p *packument) appendVersions(out []byte, base string, full bool) []byte {
 	out = append(out, `"versions":{`...)
 	for i := range p.Fragments {
 		f := &p.Fragments[i]
-		out = append(append(append(comma(out, i), '"'), f.ID...), '"', ':')
+		out = append(append(append(rawjson.AppendComma(out, i), '"'), f.ID...), '"', ':')
 		out = f.append(out, base, p.Name, full)
 	}
 	return append(out, '}')
@@ -228,28 +210,28 @@ func (f *fragment) append(out []byte, base, name string, full bool) []byte {
 		out = appendPerson(out, f.By)
 	}
 	if f.Deprecated != "" {
-		out = appendMember(append(out, ','), "deprecated", f.Deprecated)
+		out = rawjson.AppendMember(out, "deprecated", f.Deprecated)
 	}
 	out = append(out, `,"dist":{`...)
 	out = append(out, f.Dist...)
 	if f.Predicate != "" {
-		out = appendMember(append(out, `,"attestations":{`...), "url",
+		out = rawjson.AppendPair(append(out, `,"attestations":{`...), "url",
 			base+"/-/npm/v1/attestations/"+escapeName(name)+"@"+f.ID)
-		out = append(appendMember(append(out, `,"provenance":{`...), "predicateType", f.Predicate), '}', '}')
+		out = append(rawjson.AppendPair(append(out, `,"provenance":{`...), "predicateType", f.Predicate), '}', '}')
 	}
-	out = appendMember(append(out, ','), "tarball", base+tarballPath(name, f.File))
+	out = rawjson.AppendMember(out, "tarball", base+tarballPath(name, f.File))
 	return append(out, '}', '}')
 }
 
 // appendPerson names a user as documents do; Larder keeps no mail addresses, and clients insist on the field.
 func appendPerson(out []byte, user string) []byte {
-	return append(append(appendMember(append(out, '{'), "name", user), `,"email":""`...), '}')
+	return append(append(rawjson.AppendPair(append(out, '{'), "name", user), `,"email":""`...), '}')
 }
 
 func appendPeople(out []byte, users []string) []byte {
 	out = append(out, '[')
 	for i, u := range users {
-		out = appendPerson(comma(out, i), u)
+		out = appendPerson(rawjson.AppendComma(out, i), u)
 	}
 	return append(out, ']')
 }

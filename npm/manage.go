@@ -135,7 +135,7 @@ func (s *server) removeVersions(ctx context.Context, q Request, keep map[string]
 			return err
 		}
 		for _, id := range plan.versions {
-			if err := dropVersion(tx, id); err != nil {
+			if err := registry.Drop(tx, indexFragments, id); err != nil {
 				return err
 			}
 		}
@@ -206,17 +206,6 @@ func (s *server) manifestOf(ctx context.Context, name, id string) (rawjson.Objec
 	return m, v, err
 }
 
-func dropVersion(tx *store.PackageTx[Meta], id string) error {
-	v, err := tx.Version(id)
-	if err != nil {
-		return err
-	}
-	if err := tx.Delete(id, true); err != nil {
-		return err
-	}
-	return tx.Index(indexFragments).Delete(fragmentKey(v.Published, id))
-}
-
 // unpublish removes a whole package. Others may publish under its name here, its versions are not given again, and no
 // upstream is asked for it (see store/names.go).
 func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) error {
@@ -228,7 +217,7 @@ func (s *server) unpublish(w http.ResponseWriter, r *http.Request, q Request) er
 			if err != nil {
 				return err
 			}
-			if err := dropVersion(tx, id); err != nil {
+			if err := registry.Drop(tx, indexFragments, id); err != nil {
 				return err
 			}
 		}

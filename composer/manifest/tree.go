@@ -153,22 +153,15 @@ func encode(out []byte, v any) []byte {
 	case []any:
 		out = append(out, '[')
 		for i, e := range v {
-			out = encode(comma(out, i), e)
+			out = encode(rawjson.AppendComma(out, i), e)
 		}
 		return append(out, ']')
 	case *object:
 		out = append(out, '{')
 		for i, k := range v.keys {
-			out = encode(append(rawjson.AppendString(comma(out, i), k), ':'), v.values[k])
+			out = encode(append(rawjson.AppendString(rawjson.AppendComma(out, i), k), ':'), v.values[k])
 		}
 		return append(out, '}')
 	}
 	return append(out, "null"...)
-}
-
-func comma(out []byte, i int) []byte {
-	if i > 0 {
-		return append(out, ',')
-	}
-	return out
 }

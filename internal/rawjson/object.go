@@ -170,6 +170,11 @@ func AppendString(out []byte, s string) []byte {
 	return append(out, '"')
 }
 
+// AppendPair adds the member of an object whose value is a string, and no comma.
+func AppendPair(out []byte, key, value string) []byte {
+	return AppendString(append(AppendString(out, key), ':'), value)
+}
+
 // AppendMember adds a comma and the member of an object whose value is a string.
 func AppendMember(out []byte, key, value string) []byte {
 	return AppendString(append(append(append(out, ',', '"'), key...), '"', ':'), value)
