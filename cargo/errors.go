@@ -4,10 +4,8 @@ package cargo
 // downloads it prints as it is, so there it is plain text.
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"larder/auth"
@@ -19,13 +17,10 @@ import (
 
 // absent is the text of a 404: of what the address names, or the address itself.
 func absent(f wire.Failure) string {
-	switch f.Op {
-	case "":
-		return "this registry has no such address"
-	case "cargo.owners.add", "cargo.owners.remove":
+	if f.Op == "cargo.owners.add" || f.Op == "cargo.owners.remove" {
 		return "crate or user not found"
 	}
-	return cmp.Or(f.Absent, "crate not found")
+	return f.AbsentText("this registry has no such address", "crate not found")
 }
 
 // isFile reports whether an operation is about the index or a crate's bytes.
@@ -55,7 +50,6 @@ func (s *server) closedPath(path string) bool {
 // fail writes the answer of a failed request.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	code, text := s.status(r, f), f.Public
-	h := w.Header()
 	switch code {
 	case http.StatusNotFound:
 		text = absent(f)
@@ -63,24 +57,18 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 		if errors.Is(f.Err, auth.ErrHidden) || errors.Is(f.Err, auth.ErrNoCredentials) {
 			text = needToken
 		}
-		h.Set("WWW-Authenticate", `Cargo login_url="`+s.URL(r)+`/me"`)
+		w.Header().Set("WWW-Authenticate", `Cargo login_url="`+s.URL(r)+`/me"`)
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "Vary"} {
-		h.Del(name)
-	}
-	h.Set("Cache-Control", "no-store")
 	if !isFile(f.Op) && (f.Op != "" || strings.HasPrefix(r.URL.Path, root+"/api/")) {
 		type detail struct {
 			Detail string `json:"detail"`
 		}
+		wire.Retract(w.Header())
 		// The client is gone when this fails, and the access log has the status already.
 		_ = wire.JSON(w, code, map[string][]detail{"errors": {{text}}})
 		return
 	}
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(text)+1))
-	w.WriteHeader(code)
-	_, _ = w.Write([]byte(text + "\n"))
+	wire.WriteError(w, code, "text/plain; charset=utf-8", []byte(text+"\n"))
 }
 
 const needToken = "This needs a token: run cargo login."

@@ -281,7 +281,7 @@ func (s *server) hitOf(sum summary) hit {
 // search answers cargo search. Without a text it lists every crate.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	found, err := s.find(ctx, store.Query{Words: searchWords(q.Query)})
+	found, err := s.Find(ctx, store.Query{Words: searchWords(q.Query)})
 	if err != nil {
 		return err
 	}
@@ -338,14 +338,4 @@ func (s *server) page(ctx context.Context, found []store.Match, q Request) ([]su
 		}
 	}
 	return out, nil
-}
-
-// find returns what matches and the client may read.
-func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	view := s.View(ctx)
-	found, err := s.Store.Search(ctx, store.Cargo, q)
-	if err != nil {
-		return nil, err
-	}
-	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }

@@ -48,16 +48,9 @@ const maxDrain = 8 << 20
 func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	writing := r.Method == http.MethodPut || r.Method == http.MethodPost || r.Method == http.MethodDelete
 	code, text := status(f, wire.IdentityFrom(r.Context()).Anonymous, writing), f.Public
-	h := w.Header()
-	for _, name := range []string{
-		"ETag", "Last-Modified", "Vary", "Content-Disposition", "Content-Security-Policy", "X-Checksum-Sha1",
-		"X-Checksum-Md5", "X-Checksum-Sha256",
-	} {
-		h.Del(name)
-	}
 	switch code {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", "Basic realm="+strconv.Quote(s.opt.Realm))
+		w.Header().Set("WWW-Authenticate", "Basic realm="+strconv.Quote(s.opt.Realm))
 		if errors.Is(f.Err, auth.ErrHidden) {
 			text = loginText
 		}
@@ -68,7 +61,6 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 			text = "permission denied"
 		}
 	}
-	h.Set("Cache-Control", "no-store")
 	body, mediaType := details(r, code, text)
 	if !writing && (code == http.StatusNotFound || code == http.StatusGone) {
 		// To the resolver of Maven 3.9 a problem is an error whatever its status: only a bare 404 means that something is
@@ -78,11 +70,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if r.Body != nil && r.ContentLength > 0 {
 		wire.DrainUpTo(r, maxDrain)
 	}
-	h.Set("Content-Type", mediaType)
-	h.Set("Content-Length", strconv.Itoa(len(body)+1))
-	w.WriteHeader(code)
-	// The client is gone when this fails, and the access log has the status already.
-	_, _ = w.Write(append(body, '\n'))
+	wire.WriteError(w, code, mediaType, append(body, '\n'), "Content-Disposition", "Content-Security-Policy",
+		"X-Checksum-Sha1", "X-Checksum-Md5", "X-Checksum-Sha256")
 }
 
 // details are the problem as JSON.

@@ -484,7 +484,7 @@ func (s *server) userPackages(w http.ResponseWriter, r *http.Request, q Request)
 	if err := auth.CheckUserName(q.User); err != nil {
 		return problem.Errorf(store.ErrNotFound, "there is no such user")
 	}
-	found, err := s.find(ctx, search.OwnedBy(q.User))
+	found, err := s.Find(ctx, search.OwnedBy(q.User))
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if strings.TrimSpace(q.Query) == "" {
 		return badPath("the search needs a text")
 	}
-	found, err := s.find(ctx, search.Parse(q.Query))
+	found, err := s.Find(ctx, search.Parse(q.Query))
 	if err != nil {
 		return err
 	}
@@ -78,16 +78,6 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	return wire.JSON(w, http.StatusOK, map[string]any{
 		"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(search.TimeForm),
 	})
-}
-
-// find returns what matches and the client may read.
-func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	view := s.View(ctx)
-	found, err := s.Store.Search(ctx, store.NPM, q)
-	if err != nil {
-		return nil, err
-	}
-	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }
 
 // owners are a package's, none when it has gone meanwhile.

@@ -4,7 +4,6 @@ package pypi
 // status line, so that is where the sentence goes; uv reads a member of a JSON body.
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -37,13 +36,10 @@ func (e *plainAbsent) Unwrap() error { return e.error }
 
 // absent is the text of a 404: of what the address names, or the address itself.
 func absent(f wire.Failure) string {
-	switch f.Op {
-	case "":
-		return "this index has no such address"
-	case "pypi.yank", "pypi.unyank":
+	if f.Op == "pypi.yank" || f.Op == "pypi.unyank" {
 		return "release not found" // of one file as well
 	}
-	return cmp.Or(f.Absent, "project not found")
+	return f.AbsentText("this index has no such address", "project not found")
 }
 
 // statusFor is the status of a failure as Python's clients need it.
@@ -92,19 +88,14 @@ func fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
 	if code == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Basic realm="larder"`)
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "Vary", "X-PyPI-Last-Serial"} {
-		h.Del(name)
-	}
-	h.Set("Cache-Control", "no-store")
-	body := errorBody(h, r, f, code, text)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	body, mediaType := errorBody(r, f, code, text)
 	if phrased(r, f, code) {
+		wire.Retract(h, "X-PyPI-Last-Serial")
+		h.Set("Content-Type", mediaType)
 		wire.WriteReason(w, r, code, text, body)
 		return
 	}
-	w.WriteHeader(code)
-	// The client is gone when this fails, and the access log has the status already.
-	_, _ = w.Write(body)
+	wire.WriteError(w, code, mediaType, body, "X-PyPI-Last-Serial")
 }
 
 // phrased says whether the sentence belongs into the status line. That costs the connection, so answers that installers
@@ -119,8 +110,8 @@ func phrased(r *http.Request, f wire.Failure, code int) bool {
 	return true
 }
 
-// errorBody renders the body in a form the client reads, and sets its type.
-func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text string) []byte {
+// errorBody renders the body in a form the client reads.
+func errorBody(r *http.Request, f wire.Failure, code int, text string) (body []byte, mediaType string) {
 	var minting *mintError
 	var v any
 	switch {
@@ -137,12 +128,10 @@ func errorBody(h http.Header, r *http.Request, f wire.Failure, code int, text st
 	}
 	if v != nil {
 		if body, err := json.Marshal(v); err == nil {
-			h.Set("Content-Type", "application/json")
-			return append(body, '\n')
+			return append(body, '\n'), "application/json"
 		}
 	}
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	return []byte(strings.TrimSuffix(text, "\n") + "\n")
+	return []byte(strings.TrimSuffix(text, "\n") + "\n"), "text/plain; charset=utf-8"
 }
 
 // failRPC answers in the protocol's own form. A client that has no right still learns it from the status, as it must to

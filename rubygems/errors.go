@@ -3,10 +3,8 @@ package rubygems
 // The only place that writes error bodies: plain text, which gem and Bundler print as it is.
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -15,14 +13,6 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 )
-
-// absent is the text of a 404: what is not there and what must not be seen differ by no byte.
-func absent(f wire.Failure) string {
-	if f.Op == "" {
-		return noAddress
-	}
-	return cmp.Or(f.Absent, absentGem)
-}
 
 // status is the status of a failure as the clients of RubyGems expect it.
 func status(f wire.Failure) int {
@@ -38,30 +28,21 @@ func status(f wire.Failure) int {
 // fail writes the answer of a failed request.
 func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	code, text := status(f), f.Public
-	h := w.Header()
 	switch code {
 	case http.StatusNotFound:
 		var plain *plainAbsent
 		if !errors.As(f.Err, &plain) {
-			text = absent(f)
+			text = f.AbsentText(noAddress, absentGem)
 		}
 	case http.StatusUnauthorized:
 		// Bundler and gem send their credentials with the first request; the challenge is for curl and browsers.
-		h.Set("WWW-Authenticate", `Basic realm="larder"`)
+		w.Header().Set("WWW-Authenticate", `Basic realm="larder"`)
 		if errors.Is(f.Err, auth.ErrNoCredentials) {
 			text = "Access Denied. This needs a login: run gem signin, or give a key or user:password."
 		}
 	}
-	for _, name := range []string{"ETag", "Last-Modified", "Vary", "Repr-Digest", "Digest", "Accept-Ranges"} {
-		h.Del(name)
-	}
-	h.Set("Cache-Control", "no-store")
-	text = printable(text) + "\n"
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(code)
-	// The client is gone when this fails, and the access log has the status already.
-	_, _ = w.Write([]byte(text))
+	wire.WriteError(w, code, "text/plain; charset=utf-8", []byte(printable(text)+"\n"),
+		"Repr-Digest", "Digest", "Accept-Ranges")
 }
 
 // plainAbsent is a 404 whose own text is shown. It may only stand where the gem may be seen, or for what is no gem.

@@ -4,12 +4,10 @@ package rubygems
 // version or its owners change, so that no search reads all gems.
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"unicode"
 
-	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -106,20 +104,10 @@ const maxOwn = 1000
 // gems answers with the gems that a query finds and the client may read.
 func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query, from, size int) error {
 	ctx := r.Context()
-	found, err := s.find(ctx, query)
+	found, err := s.Find(ctx, query)
 	if err != nil {
 		return err
 	}
 	page := found[min(from, len(found)):min(from+size, len(found))]
 	return listed(s, w, r, page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
-}
-
-// find returns the gems that a query finds and the client may read.
-func (s *server) find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	view := s.View(ctx)
-	found, err := s.Store.Search(ctx, store.RubyGems, q)
-	if err != nil {
-		return nil, err
-	}
-	return registry.Visible(view, found, func(m store.Match) string { return m.Name })
 }
