@@ -3,6 +3,7 @@ package auth
 // Local, the provider of identities on the store's tables: its options, and the ways of authenticating.
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -42,12 +43,8 @@ func (o Options) check() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Cost == 0 {
-		o.Cost = bcrypt.DefaultCost
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.Cost = cmp.Or(o.Cost, bcrypt.DefaultCost)
 	if o.Cost < bcrypt.MinCost || o.Cost > bcrypt.MaxCost {
 		return o, problem.Errorf(store.ErrInvalid, "the bcrypt cost is between %d and %d", bcrypt.MinCost, bcrypt.MaxCost)
 	}

@@ -11,7 +11,6 @@ import (
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 //go:embed me.html
@@ -42,13 +41,9 @@ func (s *server) meLogin(w http.ResponseWriter, r *http.Request, _ Request) erro
 	if s.accounts == nil {
 		return problem.Errorf(auth.ErrDenied, "Users and tokens of this registry are managed elsewhere.")
 	}
-	raw, err := wire.ReadBody(r, maxSmallBody)
+	form, err := wire.ReadForm(r, maxSmallBody)
 	if err != nil {
 		return err
-	}
-	form, err := url.ParseQuery(string(raw))
-	if err != nil {
-		return problem.Errorf(store.ErrInvalid, "The form cannot be read.")
 	}
 	page := mePage{User: form.Get("user")}
 	id, err := s.accounts.VerifyPassword(ctx, page.User, form.Get("password"), wire.AddrFrom(ctx))

@@ -107,13 +107,17 @@ func summaryOf(l store.Listing) (sum summary, err error) {
 	return sum, err
 }
 
+// listed reads the listing of a crate, and the summary in it.
+func listed(tx *store.PackageTx[Meta]) (l store.Listing, sum summary, err error) {
+	if l, err = tx.Listing(); err == nil {
+		sum, err = summaryOf(l)
+	}
+	return l, sum, err
+}
+
 // listPublished updates the listing after a new version.
 func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta], deps []dependency) error {
-	l, err := tx.Listing()
-	if err != nil {
-		return err
-	}
-	sum, err := summaryOf(l)
+	l, sum, err := listed(tx)
 	if err != nil {
 		return err
 	}
@@ -140,11 +144,7 @@ func listPublished(tx *store.PackageTx[Meta], name string, v store.Version[Meta]
 
 // relist makes the listing from all versions, after one was yanked or deleted.
 func relist(tx *store.PackageTx[Meta]) error {
-	l, err := tx.Listing()
-	if err != nil {
-		return err
-	}
-	sum, err := summaryOf(l)
+	_, sum, err := listed(tx)
 	if err != nil {
 		return err
 	}

@@ -140,13 +140,9 @@ func (s *server) read(ctx context.Context, name string, branches bool) (*listed,
 		if branches {
 			own, other = other, own
 		}
-		p.Fragments = make([]fragment, 0, pkg.Versions)
-		for k, row := range tx.Index(own).Scan(nil, nil) {
-			f, err := decodeFragment(k, row)
-			if err != nil {
-				return err
-			}
-			p.Fragments = append(p.Fragments, f)
+		p.Fragments, err = registry.ReadRows(tx.Index(own).Scan(nil, nil), pkg.Versions, decodeFragment)
+		if err != nil {
+			return err
 		}
 		if len(p.Fragments) == 0 && isVoid(tx.Index(other)) {
 			return problem.Errorf(store.ErrNotFound, "%s has no versions", name)

@@ -113,13 +113,9 @@ func (s *server) read(ctx context.Context, name string) (p *packument, latest Me
 			return problem.Errorf(store.ErrNotFound, "%s has no versions", name)
 		}
 		p.Rev, p.Created, p.Modified, p.Owners = revOf(pkg), pkg.Created, pkg.Updated, pkg.Owners
-		p.Fragments = make([]fragment, 0, pkg.Versions)
-		for k, v := range tx.Index(indexFragments).Scan(nil, nil) {
-			f, err := decodeFragment(k, v)
-			if err != nil {
-				return err
-			}
-			p.Fragments = append(p.Fragments, f)
+		p.Fragments, err = registry.ReadRows(tx.Index(indexFragments).Scan(nil, nil), pkg.Versions, decodeFragment)
+		if err != nil {
+			return err
 		}
 		for user := range tx.Index(indexStars).Scan(nil, nil) {
 			p.Stars = append(p.Stars, string(user))

@@ -73,10 +73,7 @@ func (s *server) describe(ctx context.Context, name, version string) (d describe
 			d.rows, err = rowsOf(tx, key)
 			return err
 		}
-		if d.versions, err = versionsOf(tx); err != nil {
-			return err
-		}
-		d.rows, err = rowsOf(tx, nil)
+		d.versions, d.rows, err = contentOf(tx)
 		return err
 	})
 	return d, err

@@ -139,13 +139,18 @@ func (s *server) page(ctx context.Context, name string) (*simple.Page, error) {
 		if h.Status.Quarantined() {
 			return nil
 		}
-		if p.Versions, err = versionsOf(tx); err != nil {
-			return err
-		}
-		p.Rows, err = rowsOf(tx, nil)
+		p.Versions, p.Rows, err = contentOf(tx)
 		return err
 	})
 	return p, err
+}
+
+// contentOf reads all versions of a project and the rows of all its files.
+func contentOf(tx *store.PackageTx[Meta]) (versions []string, rows []simple.Row, err error) {
+	if versions, err = versionsOf(tx); err == nil {
+		rows, err = rowsOf(tx, nil)
+	}
+	return versions, rows, err
 }
 
 func versionsOf(tx *store.PackageTx[Meta]) (out []string, err error) {

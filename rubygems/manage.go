@@ -111,44 +111,40 @@ func (s *server) change(
 
 // yank removes a version from every index. Its file stays, and its number is never free again.
 func (s *server) yank(w http.ResponseWriter, r *http.Request, _ Request) error {
-	n, err := s.change(r, auth.Delete, "delete", func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
-		if v.Yanked {
-			return problem.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
-		}
-		v.Yanked = true
-		if err := tx.Replace(v, store.OpYank); err != nil {
-			return err
-		}
-		return delist(tx, v)
-	})
-	if err != nil {
-		return err
-	}
-	return say(w, "Successfully deleted gem: %s", title(n.name, n.id))
+	return s.setYanked(w, r, true, auth.Delete, "delete", "deleted")
 }
 
 // unyank undoes a yank, for whoever may yank: the version is back in every index, with the same bytes.
 func (s *server) unyank(w http.ResponseWriter, r *http.Request, _ Request) error {
-	return s.relist(w, r, auth.Delete, "unyank", "unyanked")
+	return s.setYanked(w, r, false, auth.Delete, "unyank", "unyanked")
 }
 
 // restore is unyank for administrators, under the address that this registry had for it first.
 func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) error {
-	return s.relist(w, r, auth.Admin, "restore", "restored")
+	return s.setYanked(w, r, false, auth.Admin, "restore", "restored")
 }
 
-// relist brings a yanked version back, for who has the right a. what is the change, as in change; done says that it was
-// made.
-func (s *server) relist(w http.ResponseWriter, r *http.Request, a auth.Action, what, done string) error {
+// setYanked yanks a version or brings a yanked one back, for who has the right a. what is the change, as in change; done
+// says that it was made.
+func (s *server) setYanked(
+	w http.ResponseWriter, r *http.Request, yanked bool, a auth.Action, what, done string,
+) error {
 	n, err := s.change(r, a, what, func(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
-		if !v.Yanked {
+		switch {
+		case yanked && v.Yanked:
+			return problem.Errorf(store.ErrInvalid, "The version %s has already been deleted.", v.ID)
+		case !yanked && !v.Yanked:
 			return problem.Errorf(store.ErrInvalid, "The version %s is not yanked.", v.ID)
 		}
-		v.Yanked = false
-		if err := tx.Replace(v, store.OpUnyank); err != nil {
+		op, list := store.OpUnyank, enlist
+		if yanked {
+			op, list = store.OpYank, delist
+		}
+		v.Yanked = yanked
+		if err := tx.Replace(v, op); err != nil {
 			return err
 		}
-		return enlist(tx, v)
+		return list(tx, v)
 	})
 	if err != nil {
 		return err

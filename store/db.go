@@ -3,6 +3,7 @@ package store
 // This file opens and closes a store, and says whether it takes writes.
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -43,27 +44,15 @@ type Options struct {
 
 // withDefaults fills in what the caller left out.
 func (o Options) withDefaults() Options {
-	if o.Reserve == 0 {
-		o.Reserve = 256 << 20
-	}
-	if o.Grace == 0 {
-		o.Grace = time.Hour
-	}
-	if o.UploadIdle == 0 {
-		o.UploadIdle = 24 * time.Hour
-	}
+	o.Reserve = cmp.Or(o.Reserve, 256<<20)
+	o.Grace = cmp.Or(o.Grace, time.Hour)
+	o.UploadIdle = cmp.Or(o.UploadIdle, 24*time.Hour)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.LockTimeout == 0 {
-		o.LockTimeout = time.Second
-	}
-	if o.CacheBytes == 0 {
-		o.CacheBytes = 32 << 20
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.LockTimeout = cmp.Or(o.LockTimeout, time.Second)
+	o.CacheBytes = cmp.Or(o.CacheBytes, 32<<20)
 	return o
 }
 

@@ -160,14 +160,15 @@ func Glob(pattern, s string) bool {
 		return false
 	}
 	s = s[len(head):]
-	parts := strings.Split(rest, "*")
-	last := parts[len(parts)-1]
-	for _, part := range parts[:len(parts)-1] {
+	for {
+		part, next, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(s, part)
+		}
 		i := strings.Index(s, part)
 		if i < 0 {
 			return false
 		}
-		s = s[i+len(part):]
+		s, rest = s[i+len(part):], next
 	}
-	return strings.HasSuffix(s, last)
 }

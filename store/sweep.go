@@ -276,14 +276,12 @@ func (w *sweeper) review(ctx context.Context, c *candidate) (v reviewResult, b B
 
 // decide is the transaction's part of review.
 func (w *sweeper) decide(tx *Tx, d digest.Digest) (reviewResult, Blob, error) {
-	var row blobRow
-	ok, err := tx.row(bucketBlob, []byte(d), &row)
+	b, seen, ok, err := w.blob(tx, d)
 	if !ok || err != nil {
-		return gone, Blob{}, err
+		return gone, b, err
 	}
-	b := Blob{Digest: d, Size: row.Size}
-	if t := w.lastSeen(d, row); t.After(w.cutoff) {
-		return postponed, b, w.s.requeue(tx, d, t)
+	if seen.After(w.cutoff) {
+		return postponed, b, w.s.requeue(tx, d, seen)
 	}
 	// Holds count whole seconds: one more makes "at the cutoff" old enough.
 	left, err := tx.expireLoose(d, w.cutoff.Add(time.Second))
@@ -294,6 +292,15 @@ func (w *sweeper) decide(tx *Tx, d digest.Digest) (reviewResult, Blob, error) {
 		return gone, b, err
 	}
 	return swept, b, tx.deleteBlob(b)
+}
+
+// blob reads the record of d, and when the blob was last touched or made.
+func (w *sweeper) blob(tx *Tx, d digest.Digest) (b Blob, seen time.Time, ok bool, err error) {
+	var row blobRow
+	if ok, err = tx.row(bucketBlob, []byte(d), &row); !ok || err != nil {
+		return Blob{}, seen, ok, err
+	}
+	return Blob{Digest: d, Size: row.Size}, w.lastSeen(d, row), true, nil
 }
 
 // lastSeen is when d was last touched or made. The record knows whole seconds.
@@ -331,13 +338,11 @@ func (w *sweeper) dryRun(ctx context.Context, page []*candidate, seen map[digest
 
 // decideDry is decide without the consequences.
 func (w *sweeper) decideDry(tx *Tx, d digest.Digest) (reviewResult, Blob, error) {
-	var row blobRow
-	ok, err := tx.row(bucketBlob, []byte(d), &row)
+	b, seen, ok, err := w.blob(tx, d)
 	if !ok || err != nil {
-		return gone, Blob{}, err
+		return gone, b, err
 	}
-	b := Blob{Digest: d, Size: row.Size}
-	if w.lastSeen(d, row).After(w.cutoff) {
+	if seen.After(w.cutoff) {
 		return postponed, b, nil
 	}
 	stays, err := w.heldBeyond(tx, d)

@@ -313,7 +313,7 @@ type dropper func(ctx context.Context, k store.Kind, repo *store.Repo[entry], na
 
 func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop dropper) (n int, err error) {
 	// What is not stored yet is not listed.
-	r.sets[k].settle(func(pkg string) bool { return glob(pattern, r.sets[k].named(pkg)) })
+	r.sets[k].settle(func(pkg string) bool { return store.Glob(pattern, r.sets[k].named(pkg)) })
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
 		for after := ""; ; {
@@ -327,7 +327,7 @@ func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop
 			after = list[len(list)-1].Name
 			for _, p := range list {
 				name := r.sets[k].named(p.Name)
-				if !glob(pattern, name) {
+				if !store.Glob(pattern, name) {
 					continue
 				}
 				dropped, err := drop(ctx, k, repo, p.Name)

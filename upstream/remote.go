@@ -113,7 +113,7 @@ func (u *Upstream) has(fold func(string) string, names ...string) bool {
 	among := func(patterns []string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool {
 			p = fold(p)
-			return slices.ContainsFunc(names, func(n string) bool { return glob(p, fold(n)) })
+			return slices.ContainsFunc(names, func(n string) bool { return store.Glob(p, fold(n)) })
 		})
 	}
 	return !among(u.conf.Exclude) && (len(u.conf.Include) == 0 || among(u.conf.Include))

@@ -50,13 +50,13 @@ func (p Spelling) Covers(pattern, version string) bool {
 	if !strings.Contains(pattern, "*") {
 		return pattern == version || p.Same != nil && p.Same(pattern, version)
 	}
-	if glob(pattern, version) {
+	if store.Glob(pattern, version) {
 		return true
 	}
 	if p.Pattern != nil {
 		pattern = p.Pattern(pattern)
 	}
-	return p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return glob(pattern, v) })
+	return p.Also != nil && slices.ContainsFunc(p.Also(version), func(v string) bool { return store.Glob(pattern, v) })
 }
 
 // check says why a rule can never be about anything of the kind.
@@ -242,7 +242,7 @@ func (s *Set) coversVersion(rules []rule, name, version string) bool {
 
 // means compares a rule's name with one of ours.
 func (s *Set) means(r rule, name string) bool {
-	return (r.kind == "*" || r.kind == string(s.kind)) && glob(s.spelling.fold(r.name), s.spelling.fold(name))
+	return (r.kind == "*" || r.kind == string(s.kind)) && store.Glob(s.spelling.fold(r.name), s.spelling.fold(name))
 }
 
 // matches compares a rule's name with a package's, under each name that the package has.
@@ -309,27 +309,4 @@ func (r *Registry) ClaimedByRule(k store.Kind, name string) string {
 		}
 	}
 	return ""
-}
-
-// glob matches s against a pattern in which '*' stands for any run of characters.
-func glob(pattern, s string) bool {
-	first, rest, star := strings.Cut(pattern, "*")
-	if !star {
-		return pattern == s
-	}
-	if !strings.HasPrefix(s, first) {
-		return false
-	}
-	s = s[len(first):]
-	for {
-		part, next, more := strings.Cut(rest, "*")
-		if !more {
-			return strings.HasSuffix(s, part)
-		}
-		i := strings.Index(s, part)
-		if i < 0 {
-			return false
-		}
-		s, rest = s[i+len(part):], next
-	}
 }

@@ -17,21 +17,16 @@ import (
 // tail is how many bytes are kept back until the sums are known to be right, so that nobody gets a complete wrong file.
 const tail = 32 << 10
 
+// hashes are those we have, by their names.
+var hashes = map[string]func() hash.Hash{
+	"sha256": sha256.New, "sha224": sha256.New224, "sha384": sha512.New384, "sha512": sha512.New, "sha1": sha1.New,
+	"md5": md5.New,
+}
+
 // newHash returns the hash called alg, nil for one we do not have.
 func newHash(alg string) hash.Hash {
-	switch alg {
-	case "sha256":
-		return sha256.New()
-	case "sha224":
-		return sha256.New224()
-	case "sha384":
-		return sha512.New384()
-	case "sha512":
-		return sha512.New()
-	case "sha1":
-		return sha1.New()
-	case "md5":
-		return md5.New()
+	if new := hashes[alg]; new != nil {
+		return new()
 	}
 	return nil
 }

@@ -115,16 +115,11 @@ func (s *Scanner) Object(fn func(key string) error) error {
 
 // Members is Object without the check for duplicate keys, which needs memory.
 func (s *Scanner) Members(fn func(key string) error) error {
-	if err := s.expect('{'); err != nil {
+	empty, err := s.enter('{', '}')
+	if err != nil || empty {
 		return err
 	}
-	if s.depth++; s.depth > s.deepest() {
-		return Errorf("is nested too deeply")
-	}
 	defer func() { s.depth-- }()
-	if c, err := s.Peek(); err != nil || c == '}' {
-		return errors.Join(err, s.expect('}'))
-	}
 	for {
 		key, err := s.Str(MaxKey)
 		if err != nil {
@@ -136,42 +131,49 @@ func (s *Scanner) Members(fn func(key string) error) error {
 		if err := fn(key); err != nil {
 			return err
 		}
-		c, err := s.byteAfterSpace()
-		switch {
-		case err != nil:
+		if last, err := s.next('}'); err != nil || last {
 			return err
-		case c == '}':
-			return nil
-		case c != ',':
-			return Errorf("has %q after a value", c)
 		}
 	}
 }
 
+// enter reads the beginning of an object or array, and its end if it is empty; if it is not, it counts as one level.
+func (s *Scanner) enter(begin, end byte) (empty bool, err error) {
+	if err := s.expect(begin); err != nil {
+		return false, err
+	}
+	if s.depth >= s.deepest() {
+		return false, Errorf("is nested too deeply")
+	}
+	if c, err := s.Peek(); err != nil || c == end {
+		return true, errors.Join(err, s.expect(end))
+	}
+	s.depth++
+	return false, nil
+}
+
+// next reads what follows a value of an object or array: a comma, or with last the end.
+func (s *Scanner) next(end byte) (last bool, err error) {
+	c, err := s.byteAfterSpace()
+	if err == nil && c != end && c != ',' {
+		err = Errorf("has %q after a value", c)
+	}
+	return c == end, err
+}
+
 // Array calls fn for each element; fn must read it.
 func (s *Scanner) Array(fn func() error) error {
-	if err := s.expect('['); err != nil {
+	empty, err := s.enter('[', ']')
+	if err != nil || empty {
 		return err
 	}
-	if s.depth++; s.depth > s.deepest() {
-		return Errorf("is nested too deeply")
-	}
 	defer func() { s.depth-- }()
-	if c, err := s.Peek(); err != nil || c == ']' {
-		return errors.Join(err, s.expect(']'))
-	}
 	for {
 		if err := fn(); err != nil {
 			return err
 		}
-		c, err := s.byteAfterSpace()
-		switch {
-		case err != nil:
+		if last, err := s.next(']'); err != nil || last {
 			return err
-		case c == ']':
-			return nil
-		case c != ',':
-			return Errorf("has %q after a value", c)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package registry
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"time"
 
 	"larder/store"
@@ -48,4 +49,19 @@ func CutField(row []byte) (field, rest []byte, err error) {
 	}
 	end := size + int(n)
 	return row[size:end], row[end:], nil
+}
+
+// ReadRows decodes all rows of a table; n is how many there are about.
+func ReadRows[T any](
+	rows iter.Seq2[[]byte, []byte], n int, decode func(key, row []byte) (T, error),
+) ([]T, error) {
+	out := make([]T, 0, n)
+	for k, v := range rows {
+		one, err := decode(k, v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
 }

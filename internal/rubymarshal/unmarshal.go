@@ -253,14 +253,15 @@ func (d *decoder) object(t byte) (any, error) {
 	return d.end(n, left, v), nil
 }
 
-func (d *decoder) array() ([]any, error) {
+// list reads a length and as many elements.
+func list[T any](d *decoder, element func() (T, error)) ([]T, error) {
 	n, err := d.length()
 	if err != nil {
 		return nil, err
 	}
-	out := make([]any, 0, min(n, 16))
+	out := make([]T, 0, min(n, 16))
 	for range n {
-		v, err := d.value()
+		v, err := element()
 		if err != nil {
 			return nil, err
 		}
@@ -269,24 +270,15 @@ func (d *decoder) array() ([]any, error) {
 	return out, nil
 }
 
+func (d *decoder) array() ([]any, error) { return list(d, d.value) }
+
 func (d *decoder) hash() (Hash, error) {
-	n, err := d.length()
-	if err != nil {
-		return nil, err
-	}
-	out := make(Hash, 0, min(n, 16))
-	for range n {
-		k, err := d.value()
-		if err != nil {
-			return nil, err
+	return list(d, func() (p Pair, err error) {
+		if p.Key, err = d.value(); err == nil {
+			p.Value, err = d.value()
 		}
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Pair{Key: k, Value: v})
-	}
-	return out, nil
+		return p, err
+	})
 }
 
 func (d *decoder) plain() (o Object, err error) {
@@ -311,23 +303,16 @@ func (d *decoder) data() (u Data, err error) {
 }
 
 func (d *decoder) ivars() ([]Ivar, error) {
-	n, err := d.length()
-	if err != nil || n == 0 {
+	all, err := list(d, func() (v Ivar, err error) {
+		if v.Name, err = d.symbolHere(); err == nil {
+			v.Value, err = d.value()
+		}
+		return v, err
+	})
+	if len(all) == 0 {
 		return nil, err
 	}
-	out := make([]Ivar, 0, min(n, 16))
-	for range n {
-		name, err := d.symbolHere()
-		if err != nil {
-			return nil, err
-		}
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Ivar{Name: name, Value: v})
-	}
-	return out, nil
+	return all, err
 }
 
 // withIvars reads a string with its encoding, or a Data with instance variables.

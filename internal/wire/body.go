@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -159,4 +160,18 @@ func DrainUpTo(r *http.Request, limit int64) {
 	// A failure here changes nothing: the answer is an error already, and the connection is closed if
 	// the body is not done.
 	io.CopyN(io.Discard, r.Body, limit)
+}
+
+// ReadForm reads a body of at most limit bytes that is a form of a browser. problem.ErrInvalid, and the errors of
+// ReadBody.
+func ReadForm(r *http.Request, limit int64) (url.Values, error) {
+	raw, err := ReadBody(r, limit)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(raw))
+	if err != nil {
+		return nil, problem.Errorf(problem.ErrInvalid, "The form cannot be read.")
+	}
+	return form, nil
 }

@@ -130,25 +130,33 @@ func (p *parser) call() (c Call, err error) {
 	if name != "params" {
 		return c, errors.New("no params")
 	}
-	for {
-		switch name, err := p.open(); {
-		case err != nil:
-			return c, err
-		case name == "":
-			return c, p.close()
-		case name != "param":
-			return c, errors.New("no param")
-		}
+	return c, p.each("param", "no param", func() error {
 		if err := p.expect("value"); err != nil {
-			return c, err
+			return err
 		}
 		v, err := p.value(0)
 		if err != nil {
-			return c, err
+			return err
 		}
 		c.Params = append(c.Params, v)
-		if err := p.close(); err != nil {
-			return c, err
+		return p.close()
+	})
+}
+
+// each calls read in each element called name, until the end of the element around them. missing says that another one
+// is there.
+func (p *parser) each(name, missing string, read func() error) error {
+	for {
+		switch got, err := p.open(); {
+		case err != nil:
+			return err
+		case got == "":
+			return p.close()
+		case got != name:
+			return errors.New(missing)
+		}
+		if err := read(); err != nil {
+			return err
 		}
 	}
 }
@@ -213,21 +221,15 @@ func (p *parser) array(depth int) (any, error) {
 		return nil, err
 	}
 	list := []any{}
-	for {
-		switch name, err := p.open(); {
-		case err != nil:
-			return nil, err
-		case name == "":
-			return list, p.close()
-		case name != "value":
-			return nil, errors.New("no value in an array")
-		}
+	err := p.each("value", "no value in an array", func() error {
 		v, err := p.value(depth + 1)
-		if err != nil {
-			return nil, err
-		}
 		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return list, nil
 }
 
 func (p *parser) structure(depth int) (any, error) {

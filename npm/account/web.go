@@ -162,13 +162,9 @@ func (a *Accounts) show(w http.ResponseWriter, r *http.Request, status int, p lo
 
 // Confirm takes the form. A wrong password shows the page again.
 func (a *Accounts) Confirm(w http.ResponseWriter, r *http.Request, id string) error {
-	raw, err := wire.ReadBody(r, maxForm)
+	form, err := wire.ReadForm(r, maxForm)
 	if err != nil {
 		return err
-	}
-	form, err := url.ParseQuery(string(raw))
-	if err != nil {
-		return problem.Errorf(problem.ErrInvalid, "The form cannot be read.")
 	}
 	if !a.logins.open(id) {
 		return errNoLogin()
