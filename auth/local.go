@@ -254,15 +254,20 @@ func (m *memory) held(key [sha256.Size]byte) *held {
 }
 
 func (m *memory) hold(epoch uint64, key [sha256.Size]byte, h *held) {
+	remember(m, epoch, &m.creds, maxHeld, key, h)
+}
+
+// remember puts v into a map of m, unless another epoch has begun. A map that has most entries is emptied first.
+func remember[K comparable, V any](m *memory, epoch uint64, into *map[K]V, most int, key K, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.epoch != epoch {
 		return
 	}
-	if len(m.creds) >= maxHeld {
-		clear(m.creds)
+	if len(*into) >= most {
+		clear(*into)
 	}
-	m.creds[key] = h
+	(*into)[key] = v
 }
 
 func (m *memory) account(name string) *account {
@@ -271,17 +276,7 @@ func (m *memory) account(name string) *account {
 	return m.users[name]
 }
 
-func (m *memory) keep(epoch uint64, a *account) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.epoch != epoch {
-		return
-	}
-	if len(m.users) >= maxAccounts {
-		clear(m.users)
-	}
-	m.users[a.name] = a
-}
+func (m *memory) keep(epoch uint64, a *account) { remember(m, epoch, &m.users, maxAccounts, a.name, a) }
 
 // account is what is remembered of a user; it is never changed.
 type account struct {

@@ -25,19 +25,17 @@ func status(f wire.Failure) int {
 
 // fail writes the answer of a failed request.
 func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
-	code, text := status(f), f.Public
-	switch code {
-	case http.StatusNotFound:
-		text = f.AbsentText("this registry has no such address", "package not found")
-	case http.StatusUnauthorized:
-		// composer-push goes on to its next credentials only after a 401 with this challenge.
-		w.Header().Set("WWW-Authenticate", `Basic realm="larder"`)
-	}
+	code := status(f)
+	text := f.Text(code, "this registry has no such address", "package not found")
 	body := rawjson.AppendMember(rawjson.AppendPair([]byte{'{'}, "status", "error"), "message", text)
 	switch code {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests:
 		// Not at a 404, which is what Composer gets for every package that another repository has.
 		body = rawjson.AppendMember(body, "warning", text)
+	}
+	if code == http.StatusUnauthorized {
+		// composer-push goes on to its next credentials only after a 401 with this challenge.
+		w.Header().Set("WWW-Authenticate", `Basic realm="larder"`)
 	}
 	body = append(body, '}', '\n')
 	wire.WriteError(w, code, typeJSON, body)

@@ -26,11 +26,9 @@ func status(f wire.Failure) int {
 
 // fail writes the answer of a failed request.
 func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
-	code, text := status(f), f.Public
-	switch code {
-	case http.StatusNotFound:
-		text = f.AbsentText("this registry has no such address", "package not found")
-	case http.StatusUnauthorized:
+	code := status(f)
+	text := f.Text(code, "this registry has no such address", "package not found")
+	if code == http.StatusUnauthorized {
 		// Never Basic: npm would print its own sentence on passwords, and browsers would ask for one.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="larder"`)
 	}

@@ -182,16 +182,23 @@ func (s *Store) Entries(
 					return nil
 				}
 				last = e.Seq
-				if f.Selects(e) {
-					if out = append(out, e); len(out) == limit {
-						return nil
-					}
+				if f.take(&out, e, limit) {
+					return nil
 				}
 			}
 			return nil
 		})
 	}
 	return out, last, err
+}
+
+// take appends an entry that f selects, and reports whether it was the last one below the limit.
+func (f EntryFilter) take(out *[]Entry, e Entry, limit int) (full bool) {
+	if !f.Selects(e) {
+		return false
+	}
+	*out = append(*out, e)
+	return len(*out) == limit
 }
 
 // EntriesBefore returns up to limit entries that f selects of those numbered below before (0: of all), newest first.
@@ -211,10 +218,8 @@ func (s *Store) EntriesBefore(ctx context.Context, f EntryFilter, before uint64,
 					return nil
 				}
 				before = e.Seq
-				if f.Selects(e) {
-					if out = append(out, e); len(out) == limit {
-						return nil
-					}
+				if f.take(&out, e, limit) {
+					return nil
 				}
 			}
 			return nil

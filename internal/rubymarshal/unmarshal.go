@@ -272,11 +272,17 @@ func list[T any](d *decoder, element func() (T, error)) ([]T, error) {
 
 func (d *decoder) array() ([]any, error) { return list(d, d.value) }
 
+// pair reads a key and its value.
+func pair[K any](d *decoder, key func() (K, error)) (k K, value any, err error) {
+	if k, err = key(); err == nil {
+		value, err = d.value()
+	}
+	return k, value, err
+}
+
 func (d *decoder) hash() (Hash, error) {
 	return list(d, func() (p Pair, err error) {
-		if p.Key, err = d.value(); err == nil {
-			p.Value, err = d.value()
-		}
+		p.Key, p.Value, err = pair(d, d.value)
 		return p, err
 	})
 }
@@ -304,9 +310,7 @@ func (d *decoder) data() (u Data, err error) {
 
 func (d *decoder) ivars() ([]Ivar, error) {
 	all, err := list(d, func() (v Ivar, err error) {
-		if v.Name, err = d.symbolHere(); err == nil {
-			v.Value, err = d.value()
-		}
+		v.Name, v.Value, err = pair(d, d.symbolHere)
 		return v, err
 	})
 	if len(all) == 0 {

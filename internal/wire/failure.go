@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// AbsentText is the text of a 404: what the row's fields say, thing if they say nothing, and address if the path was not
-// understood.
+// AbsentText is the text of a 404: what the row's fields say, thing if they say nothing, and address if the path was
+// not understood.
 func (f Failure) AbsentText(address, thing string) string {
 	if f.Op == "" {
 		return address
@@ -17,8 +17,16 @@ func (f Failure) AbsentText(address, thing string) string {
 	return cmp.Or(f.Absent, thing)
 }
 
-// Retract takes back the headers of an answer that is not sent because of an error: its validators, Vary, and those that
-// a protocol names. Caches do not keep the error.
+// Text is what the client's user reads under a status: Public, and AbsentText for a 404.
+func (f Failure) Text(status int, address, thing string) string {
+	if status == http.StatusNotFound {
+		return f.AbsentText(address, thing)
+	}
+	return f.Public
+}
+
+// Retract takes back the headers of an answer that is not sent because of an error: its validators, Vary, and those
+// that a protocol names. Caches do not keep the error.
 func Retract(h http.Header, names ...string) {
 	h.Del("ETag")
 	h.Del("Last-Modified")

@@ -130,7 +130,7 @@ func (p *parser) call() (c Call, err error) {
 	if name != "params" {
 		return c, errors.New("no params")
 	}
-	return c, p.each("param", "no param", func() error {
+	err = p.each("param", "no param", func() error {
 		if err := p.expect("value"); err != nil {
 			return err
 		}
@@ -141,6 +141,10 @@ func (p *parser) call() (c Call, err error) {
 		c.Params = append(c.Params, v)
 		return p.close()
 	})
+	if err != nil {
+		return c, err
+	}
+	return c, p.close()
 }
 
 // each calls read in each element called name, until the end of the element around them. missing says that another one
@@ -151,7 +155,7 @@ func (p *parser) each(name, missing string, read func() error) error {
 		case err != nil:
 			return err
 		case got == "":
-			return p.close()
+			return nil
 		case got != name:
 			return errors.New(missing)
 		}
@@ -229,37 +233,31 @@ func (p *parser) array(depth int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list, nil
+	return list, p.close()
 }
 
 func (p *parser) structure(depth int) (any, error) {
 	m := map[string]any{}
-	for {
-		switch name, err := p.open(); {
-		case err != nil:
-			return nil, err
-		case name == "":
-			return m, nil
-		case name != "member":
-			return nil, errors.New("no member in a struct")
-		}
+	err := p.each("member", "no member in a struct", func() error {
 		if err := p.expect("name"); err != nil {
-			return nil, err
+			return err
 		}
 		key, err := p.text()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := p.expect("value"); err != nil {
-			return nil, err
+			return err
 		}
 		if m[key], err = p.value(depth + 1); err != nil {
-			return nil, err
+			return err
 		}
-		if err := p.close(); err != nil {
-			return nil, err
-		}
+		return p.close()
+	})
+	if err != nil {
+		return nil, err
 	}
+	return m, nil
 }
 
 const head = `<?xml version="1.0"?>` + "\n<methodResponse>"
