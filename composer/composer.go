@@ -38,7 +38,10 @@ type server struct {
 
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
-	return wire.Protocol{Name: "composer", Prefixes: []string{root}, Handler: newServer(d, o).endpoint().Handler(d)}
+	s := newServer(d, o)
+	return wire.Protocol{
+		Name: "composer", Prefixes: []string{root}, Handler: s.endpoint().Handler(d), Describe: s.described(),
+	}
 }
 
 func newServer(d wire.Deps, o Options) *server {

@@ -82,7 +82,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
 	return wire.Protocol{
 		Name: "maven", Prefixes: []string{root}, Handler: s.endpoint().Handler(d),
-		Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}},
+		Describe: s.described(), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}},
 	}
 }
 

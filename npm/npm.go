@@ -57,7 +57,9 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	})
 	s.audit = audit.New(d.Store, s.Up)
 	s.account = account.New(d.Auth, s.Path(), s.URL)
-	return wire.Protocol{Name: "npm", Prefixes: []string{root}, Handler: s.endpoint().Handler(d)}
+	return wire.Protocol{
+		Name: "npm", Prefixes: []string{root}, Handler: s.endpoint().Handler(d), Describe: s.described(),
+	}
 }
 
 func (s *server) endpoint() wire.Endpoint[Request] {

@@ -52,8 +52,11 @@ type server struct {
 
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
 func New(d wire.Deps, o Options) wire.Protocol {
-	e := newServer(d, o).endpoint()
-	return wire.Protocol{Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: middleware(e.Handler(d))}
+	s := newServer(d, o)
+	return wire.Protocol{
+		Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: middleware(s.endpoint().Handler(d)),
+		Describe: s.described(),
+	}
 }
 
 func newServer(d wire.Deps, o Options) *server {

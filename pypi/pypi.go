@@ -50,7 +50,9 @@ func New(d wire.Deps, o Options, t *trust.Publishers) wire.Protocol {
 	s := newServer(d, o)
 	s.trust = t
 	prefixes := []string{root, rootSimple, rootRPC, rootOIDC, rootDiscover}
-	return wire.Protocol{Name: "pypi", Prefixes: prefixes, Handler: s.endpoint().Handler(d)}
+	return wire.Protocol{
+		Name: "pypi", Prefixes: prefixes, Handler: s.endpoint().Handler(d), Describe: s.described(),
+	}
 }
 
 func newServer(d wire.Deps, o Options) *server {

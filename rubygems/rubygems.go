@@ -41,7 +41,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
 	return wire.Protocol{
 		Name: "rubygems", Prefixes: []string{root}, Handler: s.endpoint().Handler(d),
-		Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}},
+		Describe: s.described(), Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}},
 	}
 }
 

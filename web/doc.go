@@ -1,4 +1,4 @@
-// Package web serves what is not a package protocol: the page at /, the probes, the metrics and the JSON admin API.
+// Package web serves what is not a package protocol: the pages, the probes, the metrics and the JSON admin API.
 //
 // The admin API has one set of handlers and three ways in: /api/v1 over TCP, where the caller must be an administrator;
 // the socket DATA/admin.sock, guarded by its file mode; and, while no server runs, the command line's own process.
@@ -44,8 +44,9 @@
 // /readyz without details and no metrics; what a job failed with is for those who are logged in, always. Any user and
 // any token counts.
 //
-//	GET /         what this server is and how to use it, for people
 //	GET /healthz  200 while the process answers; the state of its background jobs
 //	GET /readyz   200 while the store takes writes, else 503 with the reasons
 //	GET /metrics  Prometheus text, unless closed in the configuration
+//
+// The pages for people are package pages.
 package web

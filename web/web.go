@@ -4,7 +4,6 @@ package web
 
 import (
 	"context"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"time"
@@ -12,9 +11,11 @@ import (
 	"github.com/julienschmidt/httprouter"
 
 	"larder/auth"
+	"larder/internal/describe"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/pages"
 )
 
 // Deps are what the pages and the admin API work with.
@@ -29,7 +30,7 @@ type Deps struct {
 	Metrics http.Handler
 	// Jobs reports the background jobs; if nil, there are none.
 	Jobs func() []JobStatus
-	// Protocols are the protocols that are served, for the landing page.
+	// Protocols are the protocols that are served, for the pages.
 	Protocols []Protocol
 	// ReadOnly says that the server was started read-only: /readyz does not take that for a fault.
 	ReadOnly bool
@@ -48,6 +49,8 @@ type Protocol struct {
 	Kind store.Kind
 	// Path is the base path, e.g. "/npm"; for OCI it is "/v2".
 	Path string
+	// Describe says what pages show of its packages; nil: it has no pages.
+	Describe describe.Kind
 }
 
 // JobStatus is the state of one background job.
@@ -65,26 +68,35 @@ type JobStatus struct {
 
 // Web holds the handlers of everything that is not a protocol.
 type Web struct {
-	d    Deps
-	page *template.Template
+	d     Deps
+	pages *pages.Pages
 }
 
 // New makes the handlers; it registers nothing.
-func New(d Deps) *Web { return &Web{d: d, page: parseLanding()} }
+func New(d Deps) *Web {
+	p := pages.Deps{Wire: d.Wire, Log: d.Log, Spellings: d.Spellings, Version: d.Version}
+	for _, each := range d.Protocols {
+		p.Kinds = append(p.Kinds, pages.Kind(each))
+	}
+	return &Web{d: d, pages: pages.New(p)}
+}
 
-// Mount registers /, /healthz, /readyz, /metrics and /api/v1.
+// NotFound answers for addresses that nothing has.
+func (s *Web) NotFound(w http.ResponseWriter, r *http.Request) { s.pages.NotFound(w, r) }
+
+// Mount registers the pages, /healthz, /readyz, /metrics and /api/v1.
 func (s *Web) Mount(rt *httprouter.Router) {
-	pages := map[string]http.Handler{
-		"/":        http.HandlerFunc(s.landing),
+	probes := map[string]http.Handler{
 		"/healthz": http.HandlerFunc(s.health),
 		"/readyz":  http.HandlerFunc(s.ready),
 	}
 	if s.d.Metrics != nil {
-		pages["/metrics"] = http.HandlerFunc(s.metrics)
+		probes["/metrics"] = http.HandlerFunc(s.metrics)
 	}
-	for path, h := range pages {
+	for path, h := range probes {
 		rt.Handler(http.MethodGet, path, h)
 		rt.Handler(http.MethodHead, path, h)
 	}
+	s.pages.Mount(rt)
 	wire.Mount(rt, wire.Protocol{Name: "admin", Prefixes: []string{apiPrefix}, Handler: Admin(s.d)})
 }

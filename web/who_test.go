@@ -50,7 +50,6 @@ func TestWhatTheServerTellsOfItself(t *testing.T) {
 			}{
 				{"/healthz", 200, []string{`"status":"degraded"`}, []string{secret}, []string{"1.2.3", "sweep"}},
 				{"/readyz", 200, []string{`"ready":true`}, nil, []string{`"read_only":false`, `"reasons":[]`}},
-				{"/", 200, []string{"Larder"}, nil, []string{"1.2.3"}},
 				{"/metrics", 200, nil, nil, []string{figures}},
 			} {
 				status := page.status

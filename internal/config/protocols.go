@@ -41,7 +41,7 @@ var segment = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]*$`)
 
 // ownPaths are the first segments that belong to the server itself, or to a client that knows no base path.
 func ownPaths() []string {
-	return []string{"v2", "api", "healthz", "readyz", "metrics", "simple", "_", "RPC2"}
+	return []string{"v2", "api", "ui", "-", "healthz", "readyz", "metrics", "simple", "_", "RPC2"}
 }
 
 // checkKinds wants bases that are paths, are not taken by the server, and do not lie in each other.

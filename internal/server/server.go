@@ -109,15 +109,18 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()
 	}
-	rt := wire.NewRouter(http.NotFoundHandler())
 	for _, p := range protocols {
-		wire.Mount(rt, p.Protocol)
-		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0]})
+		pages.Protocols = append(pages.Protocols, web.Protocol{Kind: p.kind, Path: p.Prefixes[0], Describe: p.Describe})
 		s.inner[p.kind] = &wire.Middleware{
 			Next: p.Handler, Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory, Stall: -1,
 		}
 	}
-	web.New(pages).Mount(rt)
+	site := web.New(pages)
+	rt := wire.NewRouter(http.HandlerFunc(site.NotFound))
+	for _, p := range protocols {
+		wire.Mount(rt, p.Protocol)
+	}
+	site.Mount(rt)
 	edge := &wire.Middleware{
 		Next: base.Strip(rt), Base: base, Log: s.log, Observe: s.metrics.observe, Stopping: s.stopping, Memory: memory,
 	}

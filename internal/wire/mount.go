@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/julienschmidt/httprouter"
+
+	"larder/internal/describe"
 )
 
 // Protocol is one protocol, ready to be mounted. Its handler sees requests with their path unchanged, prefix and
@@ -17,6 +19,8 @@ type Protocol struct {
 	Prefixes []string
 	Handler  http.Handler
 	Jobs     []Job
+	// Describe says what pages show of the protocol's packages; nil: it has no pages.
+	Describe describe.Kind
 }
 
 // Job is work that recurs in the background. Run checks ctx between items and holds no transaction across them.

@@ -1,0 +1,47 @@
+package setup
+
+// This file has cargo.
+
+func cargoClients() []Client {
+	return []Client{{
+		ID: "cargo", Title: "cargo", Kind: "cargo", Tested: "cargo 1.85, 1.95 and 1.97",
+		Guide: func(s Site) []Section {
+			return []Section{
+				{
+					Title: "Name the registry and log in", About: "The login asks for a token.",
+					Snippets: []Snippet{
+						commands("export CARGO_REGISTRIES_LARDER_INDEX="+cargoIndex(s),
+							"cargo login --registry larder"),
+						cargoConfig(s),
+					},
+				},
+				{
+					Title:    "Publish and use",
+					Snippets: []Snippet{commands("cargo publish --registry larder"), commands("cargo add --registry larder NAME")},
+				},
+				{
+					Title: "Copies of the public registry",
+					About: "Every crate that a project asks for comes through this box.",
+					Snippets: []Snippet{file(".cargo/config.toml", "[source.crates-io]", `replace-with = "larder"`, "",
+						"[source.larder]", "registry = "+quoted(cargoIndex(s)))},
+				},
+			}
+		},
+		Install: func(s Site, p Package) []Snippet {
+			once := cargoConfig(s)
+			install := commands("cargo add --registry larder " + word(p.Name+"@"+p.Version))
+			if !p.Login {
+				return []Snippet{once, install}
+			}
+			return []Snippet{once, noted("once, because a login is needed", "cargo login --registry larder"), install}
+		},
+	}}
+}
+
+func cargoIndex(s Site) string { return "sparse+" + s.at("cargo") + "/index/" }
+
+// cargoConfig names the registry, and the way in which its token is sent.
+func cargoConfig(s Site) Snippet {
+	return file(".cargo/config.toml", "[registries.larder]", "index = "+quoted(cargoIndex(s)), "", "[registry]",
+		`global-credential-providers = ["cargo:token"]`)
+}

@@ -1,0 +1,106 @@
+package setup
+
+// This file has the clients of Maven repositories.
+
+import "strings"
+
+func mavenClients() []Client {
+	return []Client{
+		{
+			ID: "mvn", Title: "mvn", Kind: "maven", Tested: "mvn 3.8, 3.9, 3.10 and 4",
+			Guide: func(s Site) []Section {
+				return []Section{
+					{
+						Title:    "Deploy",
+						About:    "The login stands in settings.xml below the repository's id, which is larder here.",
+						Snippets: []Snippet{commands("mvn deploy -DaltDeploymentRepository=larder::" + s.at("maven")), mvnServer()},
+					},
+					{
+						Title: "Everything through this box", About: "Own artifacts and copies of the public ones.",
+						Snippets: []Snippet{file("~/.m2/settings.xml", "<settings>", "  <mirrors>", "    <mirror>",
+							"      <id>larder</id>", "      <mirrorOf>*</mirrorOf>",
+							"      <url>"+markup(s.at("maven"))+"</url>", "    </mirror>", "  </mirrors>", "</settings>")},
+					},
+				}
+			},
+			Install: func(s Site, p Package) []Snippet {
+				group, artifact, _ := strings.Cut(p.Name, ":")
+				return []Snippet{file("pom.xml", "<dependency>", "  <groupId>"+markup(group)+"</groupId>",
+					"  <artifactId>"+markup(artifact)+"</artifactId>", "  <version>"+markup(p.Version)+"</version>",
+					"</dependency>"),
+					file("pom.xml", "<repository>", "  <id>larder</id>", "  <url>"+markup(s.at("maven"))+"</url>",
+						"</repository>")}
+			},
+		},
+		{
+			ID: "gradle", Title: "Gradle", Kind: "maven",
+			Tested: "Debian's Gradle 4.4, and the checksums that newer ones ask for",
+			Guide: func(s Site) []Section {
+				return []Section{{
+					Title: "Resolve", About: "Leave the credentials out where no login is needed.",
+					Snippets: []Snippet{file("build.gradle", gradleRepository(s, true)...)},
+				}}
+			},
+			Install: func(s Site, p Package) []Snippet {
+				return []Snippet{
+					file("build.gradle", "dependencies {", "  implementation "+single(p.Name+":"+p.Version), "}"),
+					file("build.gradle", gradleRepository(s, p.Login)...),
+				}
+			},
+		},
+		{
+			ID: "sbt", Title: "sbt", Kind: "maven", Tested: "sbt 1.13",
+			Guide: func(s Site) []Section {
+				at := quoted("larder") + " at " + quoted(s.at("maven"))
+				if s.plain() {
+					at = "(" + at + ").withAllowInsecureProtocol(true)"
+				}
+				return []Section{{
+					Title: "Resolve and publish", About: "The realm is the server's; sbt compares it.",
+					Snippets: []Snippet{file("build.sbt", "resolvers += "+at, "publishTo := Some("+at+")",
+						"credentials += Credentials("+quoted("Larder")+", "+quoted(hostname(s))+", "+quoted("USER")+", "+
+							quoted("TOKEN")+")")},
+				}}
+			},
+			Install: func(s Site, p Package) []Snippet {
+				group, artifact, _ := strings.Cut(p.Name, ":")
+				return []Snippet{file("build.sbt", "libraryDependencies += "+quoted(group)+" % "+quoted(artifact)+" % "+
+					quoted(p.Version))}
+			},
+		},
+		{
+			ID: "coursier", Title: "coursier", Kind: "maven", Tested: "the newest coursier",
+			Guide: func(s Site) []Section {
+				return []Section{{
+					Title:    "Fetch",
+					Snippets: []Snippet{commands("export COURSIER_REPOSITORIES="+s.at("maven"), "cs fetch GROUP:ARTIFACT:VERSION")},
+				}}
+			},
+			Install: func(s Site, p Package) []Snippet {
+				once := commands("export COURSIER_REPOSITORIES=" + s.at("maven"))
+				if p.Login {
+					once = commands("export COURSIER_REPOSITORIES="+s.at("maven"),
+						"export COURSIER_CREDENTIALS="+word(hostname(s)+" USER:TOKEN"))
+				}
+				return []Snippet{once, commands("cs fetch " + word(p.Name+":"+p.Version))}
+			},
+		},
+	}
+}
+
+// mvnServer is where mvn has the login of a repository.
+func mvnServer() Snippet {
+	return file("~/.m2/settings.xml", "<settings>", "  <servers>", "    <server>", "      <id>larder</id>",
+		"      <username>USER</username>", "      <password>TOKEN</password>", "    </server>", "  </servers>", "</settings>")
+}
+
+func gradleRepository(s Site, login bool) []string {
+	lines := []string{"repositories {", "  maven {", "    url = " + single(s.at("maven"))}
+	if s.plain() {
+		lines = append(lines, "    allowInsecureProtocol = true")
+	}
+	if login {
+		lines = append(lines, "    credentials { username = 'USER'; password = 'TOKEN' }")
+	}
+	return append(lines, "  }", "}")
+}

@@ -1,0 +1,116 @@
+package npm
+
+// What pages show of npm's packages.
+
+import (
+	"context"
+	"encoding/json"
+
+	"larder/internal/describe"
+	"larder/internal/rawjson"
+	"larder/internal/registry"
+	"larder/npm/names"
+	"larder/npm/putdoc"
+	"larder/npm/version"
+	"larder/store"
+)
+
+// described answers for the packages that are here.
+func (s *server) described() describe.Kind {
+	return registry.Described(registry.Describer[Meta]{
+		Registry: s.Registry, Compare: compareVersions, IsPre: isPre, Latest: "latest",
+		Brief: describeBrief, Whole: s.describeWhole,
+		Text: s.readmeText,
+		At: func(name string, _ describe.Version, f describe.File) string {
+			return tarballPath(escapeName(name), f.Name)
+		},
+		Of: versionOf,
+	})
+}
+
+func compareVersions(a, b string) int {
+	x, _ := version.Parse(a)
+	y, _ := version.Parse(b)
+	return x.Compare(y)
+}
+
+func isPre(id string) bool {
+	v, ok := version.Parse(id)
+	return !ok || len(v.Pre) > 0
+}
+
+// describeBrief is what a record says without its manifest.
+func describeBrief(v *store.Version[Meta], to *describe.Version) {
+	to.Deprecated, to.Readme = v.Meta.Deprecated, v.Meta.Readme.JSON != nil || v.Meta.Readme.Blob != ""
+	if m, err := rawjson.Parse(v.Meta.Manifest.JSON); err == nil {
+		to.Summary, to.License = m.Text("description"), license(m)
+	}
+	for i := range to.Files {
+		to.Files[i].Sums = append(to.Files[i].Sums, describe.Sum{Algorithm: "integrity", Value: v.Meta.Integrity})
+	}
+}
+
+// license reads all forms that package.json has had.
+func license(m rawjson.Object) string {
+	if text := m.Text("license"); text != "" {
+		return text
+	}
+	return m.Sub("license").Text("type")
+}
+
+// describeWhole is what the manifest says.
+func (s *server) describeWhole(ctx context.Context, _ string, v *store.Version[Meta], to *describe.Version) error {
+	raw, err := s.ReadPart(ctx, v.Meta.Manifest, putdoc.MaxManifest*2)
+	if err != nil {
+		return err
+	}
+	m, err := rawjson.Parse(raw)
+	if err != nil {
+		return nil // nothing more is known of it
+	}
+	to.Summary, to.License, to.Keywords = m.Text("description"), license(m), describe.Strings(m.Get("keywords"))
+	for _, l := range [][2]string{{"homepage", "Home page"}, {"repository", "Source"}, {"bugs", "Issues"}} {
+		address := m.Text(l[0])
+		if address == "" {
+			address = m.Sub(l[0]).Text("url")
+		}
+		to.Link(l[1], address)
+	}
+	for _, e := range m.Sub("engines") {
+		to.Fact("Engines", e.Key+" "+rawjson.TextOf(e.Value))
+	}
+	optional := m.Sub("peerDependenciesMeta")
+	for _, group := range []string{"dependencies", "optionalDependencies", "peerDependencies", "devDependencies"} {
+		for _, d := range m.Sub(group) {
+			to.Dependencies = append(to.Dependencies, dependency(d, groups[group], optional))
+		}
+	}
+	for _, field := range v.Meta.Differs {
+		to.Warnings = append(to.Warnings,
+			"The field "+field+" of the published document is not that of the archive's package.json, which counts.")
+	}
+	if v.Meta.Predicate != "" {
+		to.Fact("Provenance", v.Meta.Predicate+", as published; not checked here")
+	}
+	return nil
+}
+
+// groups are the words for when a dependency is needed.
+var groups = map[string]string{"optionalDependencies": "optional", "peerDependencies": "peer", "devDependencies": "dev"}
+
+func dependency(m rawjson.Member, group string, optional rawjson.Object) describe.Dependency {
+	d := describe.Dependency{Name: m.Key, Range: rawjson.TextOf(m.Value), Group: group}
+	if names.Check(m.Key) == nil {
+		d.Package = m.Key
+	}
+	var yes bool
+	if group == "peer" && json.Unmarshal(optional.Sub(m.Key).Get("optional"), &yes) == nil && yes {
+		d.Group = "peer, optional"
+	}
+	return d
+}
+
+func (s *server) readmeText(ctx context.Context, _ string, v *store.Version[Meta]) (describe.Text, error) {
+	raw, err := s.ReadPart(ctx, v.Meta.Readme, putdoc.MaxManifest*2)
+	return describe.ReadmeText(rawjson.TextOf(raw), v.Meta.ReadmeName), err
+}

@@ -1,0 +1,86 @@
+package rubygems
+
+// What pages show of gems.
+
+import (
+	"context"
+	"strings"
+
+	"larder/internal/describe"
+	"larder/internal/registry"
+	"larder/rubygems/gemspec"
+	"larder/rubygems/names"
+	"larder/rubygems/version"
+	"larder/store"
+)
+
+// described answers for the gems that are here.
+func (s *server) described() describe.Kind {
+	return registry.Described(registry.Describer[Meta]{
+		Registry: s.Registry, Compare: func(a, b string) int { return version.NewerFirst(b, a) }, IsPre: isPre,
+		Brief: describeBrief, Whole: s.describeWhole,
+		At: func(_ string, _ describe.Version, f describe.File) string {
+			if !strings.HasSuffix(f.Name, suffixGem) {
+				return ""
+			}
+			return "/gems/" + f.Name
+		},
+		Of: func(name, key string) string {
+			id, _ := strings.CutPrefix(key, name+"-")
+			id, gem := strings.CutSuffix(id, suffixGem)
+			if !gem {
+				return ""
+			}
+			return id
+		},
+	})
+}
+
+func isPre(id string) bool {
+	number, _ := version.Split(id)
+	return version.IsPrerelease(number)
+}
+
+// describeBrief is what a record says.
+func describeBrief(v *store.Version[Meta], to *describe.Version) {
+	to.Summary = v.Meta.Summary
+	if v.Meta.Platform != "ruby" {
+		to.Fact("Platform", v.Meta.Platform)
+	}
+}
+
+// describeWhole is what the specification says.
+func (s *server) describeWhole(ctx context.Context, name string, v *store.Version[Meta], to *describe.Version) error {
+	x, err := s.open(ctx, name, *v)
+	if err != nil {
+		return err
+	}
+	spec := x.spec
+	to.Summary, to.License = gemspec.Text(spec.Summary), strings.Join(spec.Licenses, ", ")
+	if long := gemspec.Text(spec.Description); to.Summary == "" {
+		to.Summary = long
+	}
+	to.Link("Home page", gemspec.Text(spec.Homepage))
+	for _, l := range [][2]string{
+		{"source_code_uri", "Source"}, {"documentation_uri", "Documentation"}, {"bug_tracker_uri", "Issues"},
+		{"changelog_uri", "Changes"}, {"wiki_uri", "Wiki"},
+	} {
+		to.Link(l[1], spec.Meta(l[0]))
+	}
+	to.Fact("Authors", strings.Join(spec.Authors, ", "))
+	if !spec.RubyVersion.Trivial() {
+		to.Fact("Ruby", spec.RubyVersion.Join(", "))
+	}
+	to.Fact("Needs", strings.Join(spec.Requirements, ", "))
+	for _, d := range spec.Dependencies {
+		each := describe.Dependency{Name: d.Name, Range: d.Requirement.Join(", ")}
+		if names.Check(d.Name) == nil {
+			each.Package = d.Name
+		}
+		if d.Development {
+			each.Group = "dev"
+		}
+		to.Dependencies = append(to.Dependencies, each)
+	}
+	return nil
+}

@@ -1,0 +1,31 @@
+// Package pages is the pages for people: rendered here, without a script needed, for the packages of every kind. All
+// they show comes from the functions that the protocols use, and every row of their tables asks for the same right as
+// the protocol's own routes. What a reader may not see is not there: the answer is that of a name that does not exist.
+//
+//	pages.go    what pages work with       routes.go   addresses and their queries
+//	render.go   headers, templates         format.go   names, sizes, times
+//	home.go     /                          search.go   /ui/search
+//	kind.go     /ui/KIND                   package.go  /ui/KIND/NAME and what is below it
+//	setuppage.go /ui/setup                 readme.go   strangers' texts as HTML
+//	theme.go    light and dark             fail.go     errors
+//	assets.go   stylesheet and script      chart.go    pulls
+//
+// The look is in static/style.css, the markup in templates/. A page has no style or script of its own, and loads
+// nothing from elsewhere: the Content-Security-Policy forbids both.
+//
+// # Wire table
+//
+// First what belongs to no package, then what every kind has below /ui/KIND.
+//
+//	GET     /                         ui.home          list
+//	GET     /ui/search                ui.search        list
+//	GET     /ui/setup                 ui.setup         list
+//	GET     /ui/setup/{client}        ui.setup.client  list
+//	POST    /-/theme                  ui.theme         open
+//	GET     /-/assets/{asset}         ui.asset         open
+//	GET     /                         ui.kind          list
+//	GET     /{name...}/-/versions     ui.versions      read
+//	GET     /{name...}/-/v/{version}  ui.version       read
+//	GET     /{name...}/-/tags         ui.tags          read
+//	GET     /{name...}                ui.package       read
+package pages

@@ -1,0 +1,342 @@
+package pages
+
+// The page of a package, of its versions and tags, and of one version.
+
+import (
+	"context"
+	"errors"
+	"html/template"
+	"net/http"
+	"slices"
+
+	"larder/internal/describe"
+	"larder/internal/setup"
+	"larder/store"
+)
+
+const (
+	shownDependencies = 12  // on the page of a package
+	maxDependencies   = 300 // on the page of a version
+	shownVersions     = 5
+	versionsPage      = 200
+	tagsPage          = 100
+)
+
+// packagePage is what a package's page shows.
+type packagePage struct {
+	describe.Package
+	Kind         store.Kind
+	Tabs         tabs
+	Installs     []install
+	Asked        bool // the address names a client
+	Readme       template.HTML
+	Chart        *chart
+	Recent       []describe.Version
+	RecentTags   []describe.Tag
+	Dependencies []dependency
+	More         int // dependencies that are not shown
+	Develop      int // those of the package's own development
+	Ago          template.HTML
+}
+
+// install is what one client types.
+type install struct {
+	setup.Client
+	Current  bool
+	Snippets []setup.Snippet
+}
+
+// dependency is a package that a version needs, and whether it is here.
+type dependency struct {
+	describe.Dependency
+	Here bool
+}
+
+// tabs are the pages of a package.
+type tabs struct {
+	Kind     store.Kind
+	Name     string
+	Here     string // "package", "versions", "tags" or "version"
+	Versions int
+	Tags     int
+}
+
+func (k *kindPages) tabs(p describe.Package, here string) tabs {
+	return tabs{k.kind, p.Name, here, p.Versions, p.Tags}
+}
+
+func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error {
+	ctx := r.Context()
+	p, err := k.describe.Package(ctx, q.name, true)
+	if err != nil {
+		return err
+	}
+	now := k.d.Now()
+	page := packagePage{Package: p, Kind: k.kind, Tabs: k.tabs(p, "package"), Ago: ago(p.Latest.Published, now)}
+	page.Installs, page.Asked = k.installs(r, p, q.client)
+	if p.Latest.Readme {
+		if page.Readme, err = k.readme(ctx, q.name, p.Latest.ID); err != nil {
+			return err
+		}
+	}
+	pulls, err := k.d.Wire.Store.PackagePulls(ctx, k.kind, []string{q.name})
+	if err != nil {
+		return err
+	}
+	page.Chart = drawPulls(pulls[0], now)
+	if k.kind == store.OCI {
+		list, err := k.describe.Tags(ctx, q.name, describe.Query{Limit: shownVersions})
+		if err != nil {
+			return err
+		}
+		for _, t := range list.List {
+			page.RecentTags = append(page.RecentTags, t.Tag)
+		}
+	} else {
+		list, err := k.describe.Versions(ctx, q.name, describe.Query{Limit: shownVersions})
+		if err != nil {
+			return err
+		}
+		page.Recent = list.List
+	}
+	needs := slices.DeleteFunc(slices.Clone(p.Latest.Dependencies), func(d describe.Dependency) bool {
+		return d.Group == "dev"
+	})
+	page.Develop = len(p.Latest.Dependencies) - len(needs)
+	page.More = max(len(needs)-shownDependencies, 0)
+	if page.Dependencies, err = k.dependencies(ctx, needs[:len(needs)-page.More]); err != nil {
+		return err
+	}
+	f := k.frame(r, clipName(p.Display), page)
+	f.Private = k.loginNeeded(r, q.name)
+	return k.send(w, r, "package", f)
+}
+
+// installs are the snippets of all clients of the kind; of one the panel is shown.
+func (k *kindPages) installs(r *http.Request, p describe.Package, client string) (list []install, asked bool) {
+	if p.Latest.ID == "" {
+		return nil, false
+	}
+	what := setup.Package{
+		Name: p.Display, Version: p.Latest.Name, Chart: p.Latest.Chart, Login: k.loginNeeded(r, p.Name),
+	}
+	at := k.at(r)
+	for _, c := range setup.Clients(string(k.kind)) {
+		// A chart is no image, and an image no chart.
+		if c.Install == nil || k.kind == store.OCI && (c.ID == "helm") != what.Chart {
+			continue
+		}
+		list = append(list, install{Client: c, Current: c.ID == client, Snippets: c.Install(at, what)})
+		asked = asked || c.ID == client
+	}
+	if !asked && len(list) > 0 {
+		list[0].Current = true
+	}
+	return list, asked
+}
+
+// dependencies looks which of them are here and seen by the reader.
+func (k *kindPages) dependencies(ctx context.Context, list []describe.Dependency) (out []dependency, err error) {
+	repo := store.NewRepo[struct{}](k.d.Wire.Store, k.kind)
+	for _, d := range list {
+		one := dependency{Dependency: d}
+		if d.Package != "" {
+			if one.Here, err = k.isHere(ctx, repo, d.Package); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// isHere asks for the right before it looks.
+func (k *kindPages) isHere(ctx context.Context, repo *store.Repo[struct{}], name string) (bool, error) {
+	sees, err := k.describe.Sees(ctx, name)
+	if err != nil || !sees {
+		return false, err
+	}
+	err = repo.View(ctx, name, func(tx *store.PackageTx[struct{}]) error {
+		_, err := tx.Package()
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// versionsList is the page of a package's versions.
+type versionsList struct {
+	describe.Package
+	Kind             store.Kind
+	Tabs             tabs
+	Filter           string
+	NoPre, NoYanked  bool
+	Rows             []versionRow
+	From, To, Total  int
+	Next             template.URL
+	States, By, Size bool // whether some row has something in the column
+}
+
+// versionRow is a version in a table.
+type versionRow struct {
+	describe.Version
+	Pulls int64
+	Last  template.HTML
+}
+
+func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) error {
+	ctx := r.Context()
+	p, err := k.describe.Package(ctx, q.name, false)
+	if err != nil {
+		return err
+	}
+	list, err := k.describe.Versions(ctx, q.name, describe.Query{
+		From: q.from, Limit: versionsPage, Text: q.text, NoPre: q.noPre, NoYanked: q.noYanked,
+	})
+	if err != nil {
+		return err
+	}
+	page := versionsList{
+		Package: p, Kind: k.kind, Tabs: k.tabs(p, "versions"), Filter: q.text, NoPre: q.noPre, NoYanked: q.noYanked,
+		Total: list.Total, From: min(q.from, list.Total) + 1, To: min(q.from, list.Total) + len(list.List),
+	}
+	ids := make([]string, len(list.List))
+	for i, v := range list.List {
+		ids[i] = v.ID
+	}
+	pulls, err := k.d.Wire.Store.PullsOf(ctx, k.kind, q.name, ids...)
+	if err != nil {
+		return err
+	}
+	now := k.d.Now()
+	for i, v := range list.List {
+		page.Rows = append(page.Rows, versionRow{v, pulls[i].Since(chartDays, now), ""})
+		page.States = page.States || v.Pre || v.Yanked || v.Deprecated != "" || len(v.Tags) > 0
+		page.By, page.Size = page.By || v.By != "", page.Size || v.Size > 0
+	}
+	if list.Next > 0 {
+		q.from = list.Next
+		page.Next = query(request{text: q.text, from: list.Next, noPre: q.noPre, noYanked: q.noYanked})
+	}
+	f := k.frame(r, "Versions of "+clipName(p.Display), page)
+	f.Private = k.loginNeeded(r, q.name)
+	return k.send(w, r, "versions", f)
+}
+
+// tagsList is the page of a package's tags.
+type tagsList struct {
+	describe.Package
+	Kind            store.Kind
+	Tabs            tabs
+	Filter          string
+	ByName          bool
+	Rows            []tagRow
+	From, To, Total int
+	Next            template.URL
+	Also            bool
+}
+
+// tagRow is a tag in a table, with the other tags of its version.
+type tagRow struct {
+	describe.Tagged
+	Also  []string
+	Pulls int64
+	Last  template.HTML
+}
+
+func (k *kindPages) tags(w http.ResponseWriter, r *http.Request, q request) error {
+	ctx := r.Context()
+	p, err := k.describe.Package(ctx, q.name, false)
+	if err != nil {
+		return err
+	}
+	byName := q.sort == sortName
+	list, err := k.describe.Tags(ctx, q.name, describe.Query{From: q.from, Limit: tagsPage, Text: q.text, ByName: byName})
+	if err != nil {
+		return err
+	}
+	page := tagsList{
+		Package: p, Kind: k.kind, Tabs: k.tabs(p, "tags"), Filter: q.text, ByName: byName, Total: list.Total,
+		From: min(q.from, list.Total) + 1, To: min(q.from, list.Total) + len(list.List),
+	}
+	ids := make([]string, len(list.List))
+	for i, t := range list.List {
+		ids[i] = t.Version
+	}
+	pulls, err := k.d.Wire.Store.PullsOf(ctx, k.kind, q.name, ids...)
+	if err != nil {
+		return err
+	}
+	now := k.d.Now()
+	for i, t := range list.List {
+		one := tagRow{Tagged: t, Pulls: pulls[i].Since(chartDays, now), Last: last(pulls[i].Last, now)}
+		for _, other := range t.At.Tags {
+			if other != t.Name && len(one.Also) < 5 {
+				one.Also = append(one.Also, other)
+			}
+		}
+		page.Also = page.Also || len(one.Also) > 0
+		page.Rows = append(page.Rows, one)
+	}
+	if list.Next > 0 {
+		page.Next = query(request{text: q.text, sort: q.sort, from: list.Next})
+	}
+	f := k.frame(r, "Tags of "+clipName(p.Display), page)
+	f.Private = k.loginNeeded(r, q.name)
+	return k.send(w, r, "tags", f)
+}
+
+// versionPage is the page of one version.
+type versionPage struct {
+	describe.Package
+	V            describe.Version
+	Kind         store.Kind
+	Tabs         tabs
+	Files        []fileRow
+	Dependencies []dependency
+	More         int
+	Pulls        int64
+	Last         template.HTML
+}
+
+// fileRow is a file in a table; Path is its address below the root, "" when it has none.
+type fileRow struct {
+	describe.File
+	Path string
+}
+
+func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) error {
+	ctx := r.Context()
+	p, err := k.describe.Package(ctx, q.name, false)
+	if err != nil {
+		return err
+	}
+	v, err := k.describe.Version(ctx, q.name, q.version)
+	if err != nil {
+		return err
+	}
+	pulls, err := k.d.Wire.Store.PullsOf(ctx, k.kind, q.name, v.ID)
+	if err != nil {
+		return err
+	}
+	now := k.d.Now()
+	page := versionPage{
+		Package: p, V: v, Kind: k.kind, Tabs: k.tabs(p, "version"), Pulls: pulls[0].Total, Last: last(pulls[0].Last, now),
+	}
+	for _, f := range v.Files {
+		one := fileRow{File: f}
+		if path := k.describe.Path(q.name, v, f); path != "" {
+			one.Path = k.path + path
+		}
+		page.Files = append(page.Files, one)
+	}
+	page.More = max(len(v.Dependencies)-maxDependencies, 0)
+	if page.Dependencies, err = k.dependencies(ctx, v.Dependencies[:len(v.Dependencies)-page.More]); err != nil {
+		return err
+	}
+	f := k.frame(r, clipName(p.Display+" "+v.Name), page)
+	f.Private = k.loginNeeded(r, q.name)
+	return k.send(w, r, "version", f)
+}

@@ -1,0 +1,167 @@
+package pages
+
+// What the pages work with, and where they are mounted.
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/julienschmidt/httprouter"
+
+	"larder/auth"
+	"larder/internal/describe"
+	"larder/internal/setup"
+	"larder/internal/wire"
+	"larder/store"
+	"larder/upstream"
+)
+
+// Deps are what the pages work with.
+type Deps struct {
+	// Wire is what every protocol gets.
+	Wire wire.Deps
+	// Log receives what no browser is told.
+	Log *slog.Logger
+	// Kinds are the protocols that are switched on.
+	Kinds []Kind
+	// Spellings say how names are written.
+	Spellings upstream.Spellings
+	// Version is the program's version.
+	Version string
+	// Now is the time; nil is time.Now.
+	Now func() time.Time
+}
+
+// Kind is a protocol that is switched on.
+type Kind struct {
+	Kind store.Kind
+	// Path is where clients find it below the base URL.
+	Path string
+	// Describe answers for its packages; nil: the kind has no pages.
+	Describe describe.Kind
+}
+
+// Pages are the handlers of all pages.
+type Pages struct {
+	d      Deps
+	assets assets
+	pages  templates
+	kinds  map[store.Kind]*kindPages
+	order  []*kindPages // in the order of store.Kinds
+	site   http.Handler
+}
+
+// kindPages are the pages of one kind.
+type kindPages struct {
+	*Pages
+	kind     store.Kind
+	path     string
+	describe describe.Kind
+	handler  http.Handler
+}
+
+// New makes the handlers; it registers nothing. Templates and assets are the program's own: a mistake in them is a
+// panic, which the first test finds.
+func New(d Deps) *Pages {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	d.Kinds = slices.Clone(d.Kinds)
+	slices.SortStableFunc(d.Kinds, func(a, b Kind) int {
+		return cmp.Compare(slices.Index(store.Kinds(), a.Kind), slices.Index(store.Kinds(), b.Kind))
+	})
+	p := &Pages{d: d, kinds: map[store.Kind]*kindPages{}}
+	var err error
+	if p.assets, err = readAssets(); err != nil {
+		panic(err)
+	}
+	if p.pages, err = readTemplates(); err != nil {
+		panic(err)
+	}
+	p.site = p.siteEndpoint().Handler(withoutStore(d.Wire))
+	for _, k := range d.Kinds {
+		if k.Describe != nil {
+			one := &kindPages{Pages: p, kind: k.Kind, path: k.Path, describe: k.Describe}
+			one.handler = one.endpoint().Handler(withoutStore(d.Wire))
+			p.kinds[k.Kind], p.order = one, append(p.order, one)
+		}
+	}
+	return p
+}
+
+// withoutStore keeps requests of pages from being counted as requests of the protocol.
+func withoutStore(d wire.Deps) wire.Deps {
+	d.Store = nil
+	return d
+}
+
+func (p *Pages) siteEndpoint() wire.Endpoint[request] {
+	return wire.Endpoint[request]{
+		Routes: p.siteRoutes(), Grammar: siteGrammar, MayList: p.mayList, Fail: p.fail,
+		Target: func(request) (typ, name string) { return "", "" },
+	}
+}
+
+// mayList allows pages about all kinds to users, and to anonymous clients who may see the list of some kind.
+func (p *Pages) mayList(ctx context.Context, _ string) error {
+	id := wire.IdentityFrom(ctx)
+	if !id.Anonymous {
+		return nil
+	}
+	err := auth.ErrNoCredentials
+	for _, k := range p.order {
+		err = p.d.Wire.Auth.Authorize(ctx, id, auth.Access{Kind: k.kind, Type: k.describe.Type(), Action: auth.Read})
+		if err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+func (k *kindPages) endpoint() wire.Endpoint[request] {
+	return wire.Endpoint[request]{
+		Kind: k.kind, Routes: k.kindRoutes(), Grammar: kindGrammar(k.kind, k.spell), Fail: k.fail,
+		Target: func(q request) (typ, name string) { return k.describe.Type(), q.name },
+	}
+}
+
+// spell is a name as records have it.
+func (k *kindPages) spell(name string) (string, error) {
+	if s, ok := k.d.Spellings[k.kind]; ok && s.Name != nil {
+		return s.Name(name)
+	}
+	return name, nil
+}
+
+// Mount registers the pages.
+func (p *Pages) Mount(rt *httprouter.Router) {
+	rt.Handler(http.MethodGet, "/", p.site)
+	rt.Handler(http.MethodHead, "/", p.site)
+	wire.Mount(rt, wire.Protocol{Name: "ui", Prefixes: []string{rootPages, rootOther}, Handler: p})
+}
+
+// ServeHTTP finds the kind that a page is of.
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rest, ok := strings.CutPrefix(r.URL.Path, rootPages+"/"); ok {
+		kind, _, _ := strings.Cut(rest, "/")
+		if k := p.kinds[store.Kind(kind)]; k != nil {
+			k.handler.ServeHTTP(w, r)
+			return
+		}
+	}
+	p.site.ServeHTTP(w, r)
+}
+
+// at is the server as the client of r reaches it.
+func (p *Pages) at(r *http.Request) setup.Site {
+	s := setup.Site{URL: p.d.Wire.Base.URL(r), Paths: map[string]string{}}
+	for _, k := range p.d.Kinds {
+		s.Paths[string(k.Kind)] = k.Path
+	}
+	return s
+}

@@ -1,0 +1,200 @@
+package pages
+
+// The tables of routes: one of what belongs to no package, and one that every kind has below /ui/KIND.
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"larder/internal/problem"
+	"larder/internal/route"
+	"larder/internal/wire"
+	"larder/store"
+)
+
+// The roots. No kind's names can have a bare "-" as a part, so that what stands behind one is about a package.
+const (
+	rootPages = "/ui"
+	rootOther = "/-"
+)
+
+// request is one parsed request.
+type request struct {
+	name    string // of a record
+	version string
+	client  string
+	asset   string
+
+	text     string // what is searched for, or a part of names
+	kind     store.Kind
+	origin   string // originHosted, originCopy or "" for both
+	sort     string
+	after    string // the name after which a list goes on
+	from     int    // how many to leave out, where there is no such name
+	noPre    bool
+	noYanked bool
+}
+
+// What a request may ask for.
+const (
+	originHosted = "hosted"
+	originCopy   = "copy"
+
+	sortName    = "name"
+	sortUpdated = "updated"
+	sortSize    = "size"
+	sortPulls   = "pulls"
+)
+
+// siteRoutes are the pages that belong to no package. Only lists say what is here: each leaves out what its reader may
+// not see.
+func (p *Pages) siteRoutes() []wire.Route[request] {
+	return []wire.Route[request]{
+		wire.GET("/", "ui.home", wire.List, p.home, "browsers"),
+		wire.GET("/ui/search", "ui.search", wire.List, p.search, "browsers; ?q= ?kind= ?origin= ?sort= ?from="),
+		wire.GET("/ui/setup", "ui.setup", wire.List, p.setup, "browsers"),
+		wire.GET("/ui/setup/{client}", "ui.setup.client", wire.List, p.setupClient, "browsers"),
+		wire.POST("/-/theme", "ui.theme", wire.Open, p.setTheme, "browsers: theme=system, light or dark"),
+		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
+	}
+}
+
+// kindRoutes are the pages of a kind, below /ui/KIND.
+func (k *kindPages) kindRoutes() []wire.Route[request] {
+	return []wire.Route[request]{
+		wire.GET("/", "ui.kind", wire.List, k.list, "browsers; ?filter= ?origin= ?sort= ?after= ?from="),
+		wire.GET("/{name...}/-/versions", "ui.versions", wire.Read, k.versions,
+			"browsers; ?filter= ?nopre=1 ?noyanked=1 ?from="),
+		wire.GET("/{name...}/-/v/{version}", "ui.version", wire.Read, k.version, "browsers"),
+		wire.GET("/{name...}/-/tags", "ui.tags", wire.Read, k.tags, "browsers; ?filter= ?sort=name ?from="),
+		wire.GET("/{name...}", "ui.package", wire.Read, k.pkg, "browsers; ?client="),
+	}
+}
+
+// Absent is what a page says of what is not there and of what must not be seen.
+const absent = "There is nothing of that name here."
+
+var (
+	queries = route.Query[request]{Parse: parseQuery, Format: formatQuery}
+
+	siteGrammar = route.Grammar[request]{
+		Split: route.Split{MaxSegment: 256},
+		Fields: map[string]route.Field[request]{
+			"client": {
+				Set: func(q *request, v string) error { q.client = v; return nil },
+				Get: func(q *request) string { return url.PathEscape(q.client) },
+			},
+			"asset": {
+				Set: func(q *request, v string) error { q.asset = v; return nil },
+				Get: func(q *request) string { return url.PathEscape(q.asset) },
+			},
+		},
+		Queries: map[string]route.Query[request]{"ui.search": queries},
+		NoRoute: noRoute, Malformed: malformed,
+	}
+)
+
+// kindGrammar reads the addresses of a kind; spell is how names of the kind are written.
+func kindGrammar(k store.Kind, spell func(string) (string, error)) route.Grammar[request] {
+	set := func(q *request, v string) error {
+		if strings.Contains("/"+v+"/", "/-/") {
+			return route.ErrOther
+		}
+		name, err := spell(v)
+		if err != nil {
+			return errors.Join(problem.Errorf(problem.ErrNotFound, absent), err)
+		}
+		q.name = name
+		return nil
+	}
+	return route.Grammar[request]{
+		Root: rootPages + "/" + string(k), Split: route.Split{EscapedSlash: route.EscapeCuts},
+		Fields: map[string]route.Field[request]{
+			"name": {Set: set, Get: func(q *request) string { return escapeName(q.name) }, Absent: absent},
+			"version": {
+				Set:    func(q *request, v string) error { q.version = v; return nil },
+				Get:    func(q *request) string { return url.PathEscape(q.version) },
+				Absent: absent,
+			},
+		},
+		Queries: map[string]route.Query[request]{
+			"ui.kind": queries, "ui.versions": queries, "ui.tags": queries, "ui.package": queries,
+		},
+		NoRoute: noRoute, Malformed: malformed,
+	}
+}
+
+func noRoute(string) error { return problem.Errorf(problem.ErrNoRoute, absent) }
+
+func malformed() error {
+	return problem.Errorf(problem.ErrBadPath, "the address has an empty name or a malformed escape")
+}
+
+// escapeName escapes each part of a name.
+func escapeName(name string) string {
+	parts := strings.Split(name, "/")
+	for i, s := range parts {
+		parts[i] = url.PathEscape(s)
+	}
+	return strings.Join(parts, "/")
+}
+
+// maxFrom bounds how many entries a list leaves out.
+const maxFrom = 1_000_000
+
+// parseQuery takes what it knows; a value that cannot be one is as good as none, since people edit addresses.
+func parseQuery(q *request, v url.Values) error {
+	q.text = clip(v.Get("q")+v.Get("filter"), 200)
+	if k := v.Get("kind"); k != "" {
+		if kind, err := store.ParseKind(k); err == nil {
+			q.kind = kind
+		}
+	}
+	if o := v.Get("origin"); o == originHosted || o == originCopy {
+		q.origin = o
+	}
+	switch s := v.Get("sort"); s {
+	case sortName, sortUpdated, sortSize, sortPulls:
+		q.sort = s
+	}
+	q.after, q.client = clip(v.Get("after"), 1024), clip(v.Get("client"), 64)
+	if n, err := strconv.Atoi(v.Get("from")); err == nil {
+		q.from = min(max(n, 0), maxFrom)
+	}
+	q.noPre, q.noYanked = v.Get("nopre") != "", v.Get("noyanked") != ""
+	return nil
+}
+
+// formatQuery is the inverse of parseQuery but for searches, whose text has another name.
+func formatQuery(q *request, v url.Values) {
+	set := func(key, value string) {
+		if value != "" {
+			v.Set(key, value)
+		}
+	}
+	set("filter", q.text)
+	set("kind", string(q.kind))
+	set("origin", q.origin)
+	set("sort", q.sort)
+	set("after", q.after)
+	set("client", q.client)
+	if q.from > 0 {
+		v.Set("from", strconv.Itoa(q.from))
+	}
+	if q.noPre {
+		v.Set("nopre", "1")
+	}
+	if q.noYanked {
+		v.Set("noyanked", "1")
+	}
+}
+
+// clip cuts a text that is longer than n bytes.
+func clip(s string, n int) string {
+	if len(s) > n {
+		return strings.ToValidUTF8(s[:n], "")
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
