@@ -5,6 +5,7 @@ package npm
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"larder/internal/describe"
 	"larder/internal/rawjson"
@@ -46,7 +47,9 @@ func describeBrief(v *store.Version[Meta], to *describe.Version) {
 		to.Summary, to.License = m.Text("description"), license(m)
 	}
 	for i := range to.Files {
-		to.Files[i].Sums = append(to.Files[i].Sums, describe.Sum{Algorithm: "integrity", Value: v.Meta.Integrity})
+		f := &to.Files[i]
+		f.Sums = slices.DeleteFunc(f.Sums, func(s describe.Sum) bool { return s.Algorithm == "sha512" })
+		f.Sums = append(f.Sums, describe.Sum{Algorithm: "integrity", Value: v.Meta.Integrity})
 	}
 }
 

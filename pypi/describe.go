@@ -4,10 +4,12 @@ package pypi
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"larder/internal/describe"
 	"larder/internal/pep440"
+	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/registry"
 	"larder/pypi/simple"
@@ -18,7 +20,7 @@ import (
 func (s *server) described() describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
 		Registry: s.Registry, Compare: compareReleases, IsPre: isPre,
-		Brief: describeBrief, Whole: s.describeWhole, Text: s.readmeText,
+		Brief: describeBrief, Near: describeNear, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(_ string, _ describe.Version, f describe.File) string {
 			return "/files" + simple.FilePath(f.Sums[0].Value, f.Name)
 		},
@@ -65,6 +67,23 @@ func describeBrief(v *store.Version[Meta], to *describe.Version) {
 		}
 		to.Files, to.Size = append(to.Files, f), to.Size+a.Size
 	}
+}
+
+// describeNear is what the row of the release says. A project that is quarantined is not shown.
+func describeNear(tx *store.PackageTx[Meta], v *store.Version[Meta], to *describe.Version) error {
+	h, err := headOf(tx)
+	if err != nil {
+		return err
+	}
+	if h.Status.Quarantined() {
+		return problem.Errorf(store.ErrNotFound, "%s is quarantined", tx.Name())
+	}
+	rel, _, err := releaseOf(tx, v.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	to.Summary, to.Keywords = rel.About.Summary, rel.About.Keywords
+	return err
 }
 
 // describeWhole is what the metadata of the release's main file says.

@@ -32,6 +32,9 @@ type Describer[M any] struct {
 	Lists func(v *store.Version[M]) bool
 	// Brief adds what the record says. It reads nothing.
 	Brief func(v *store.Version[M], to *describe.Version)
+	// Near adds what other rows of the package say, in the transaction that has read the record; nil: nothing. An error
+	// is that of the package, which is hidden with a store.ErrNotFound.
+	Near func(tx *store.PackageTx[M], v *store.Version[M], to *describe.Version) error
 	// Whole adds what has to be read from files; nil: there is nothing.
 	Whole func(ctx context.Context, name string, v *store.Version[M], to *describe.Version) error
 	// Text reads a version's README; nil: there are none.
@@ -228,6 +231,13 @@ func (d *Describer[M]) brief(v *store.Version[M], tags []string) describe.Versio
 	return out
 }
 
+func (d *Describer[M]) near(tx *store.PackageTx[M], v *store.Version[M], to *describe.Version) error {
+	if d.Near == nil {
+		return nil
+	}
+	return d.Near(tx, v, to)
+}
+
 // Package implements describe.Kind.
 func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p describe.Package, err error) {
 	ids, err := d.ids(ctx, name)
@@ -246,6 +256,9 @@ func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p 
 			return err
 		}
 		p.Latest = d.brief(&v, slices.Collect(tx.TagsOf(v.ID)))
+		if err := d.near(tx, &v, &p.Latest); err != nil {
+			return err
+		}
 		if !whole {
 			return nil
 		}
@@ -277,7 +290,7 @@ func (d *Describer[M]) Version(ctx context.Context, name, id string) (out descri
 			return problem.Errorf(store.ErrNotFound, "%s has no version %.200q", name, id)
 		}
 		out = d.brief(&v, slices.Collect(tx.TagsOf(id)))
-		return nil
+		return d.near(tx, &v, &out)
 	})
 	if err == nil && d.Whole != nil {
 		err = d.Whole(ctx, name, &v, &out)

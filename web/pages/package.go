@@ -18,6 +18,7 @@ const (
 	shownDependencies = 12  // on the page of a package
 	maxDependencies   = 300 // on the page of a version
 	shownVersions     = 5
+	shownTags         = 12
 	versionsPage      = 200
 	tagsPage          = 100
 )
@@ -32,7 +33,7 @@ type packagePage struct {
 	Readme       template.HTML
 	Chart        *chart
 	Recent       []describe.Version
-	RecentTags   []describe.Tag
+	RecentTags   []describe.Tagged
 	Dependencies []dependency
 	More         int // dependencies that are not shown
 	Develop      int // those of the package's own development
@@ -85,13 +86,11 @@ func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error
 	}
 	page.Chart = drawPulls(pulls[0], now)
 	if k.kind == store.OCI {
-		list, err := k.describe.Tags(ctx, q.name, describe.Query{Limit: shownVersions})
+		list, err := k.describe.Tags(ctx, q.name, describe.Query{Limit: shownTags})
 		if err != nil {
 			return err
 		}
-		for _, t := range list.List {
-			page.RecentTags = append(page.RecentTags, t.Tag)
-		}
+		page.RecentTags = list.List
 	} else {
 		list, err := k.describe.Versions(ctx, q.name, describe.Query{Limit: shownVersions})
 		if err != nil {
@@ -327,6 +326,9 @@ func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) e
 	}
 	for _, f := range v.Files {
 		one := fileRow{File: f}
+		if f.Type == "application/octet-stream" {
+			one.Type = "" // which says nothing
+		}
 		if path := k.describe.Path(q.name, v, f); path != "" {
 			one.Path = k.path + path
 		}

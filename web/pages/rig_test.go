@@ -3,7 +3,16 @@ package pages
 // The rig of these tests: all seven protocols and the pages in one server.
 
 import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -127,4 +136,37 @@ func (g *rig) lacks(page string, texts ...string) {
 			g.T.Errorf("the page has %q:\n%s", text, page)
 		}
 	}
+}
+
+// publishManifest publishes an npm package with a manifest and a README as ada.
+func (g *rig) publishManifest(name string, manifest map[string]any, readme string) {
+	g.T.Helper()
+	text, err := json.Marshal(manifest)
+	if err != nil {
+		g.T.Fatal(err)
+	}
+	var file bytes.Buffer
+	z := gzip.NewWriter(&file)
+	archive := tar.NewWriter(z)
+	for at, body := range map[string]string{"package/package.json": string(text), "package/README.md": readme} {
+		head := &tar.Header{Name: at, Mode: 0o644, Size: int64(len(body)), Typeflag: tar.TypeReg}
+		if err := archive.WriteHeader(head); err != nil {
+			g.T.Fatal(err)
+		}
+		if _, err := io.WriteString(archive, body); err != nil {
+			g.T.Fatal(err)
+		}
+	}
+	if err := errors.Join(archive.Close(), z.Close()); err != nil {
+		g.T.Fatal(err)
+	}
+	version := manifest["version"].(string)
+	of := maps.Clone(manifest)
+	sum := sha512.Sum512(file.Bytes())
+	of["dist"] = wiretest.Fields{"integrity": "sha512-" + base64.StdEncoding.EncodeToString(sum[:])}
+	g.Want(g.Ada("PUT", "/npm/"+name, wiretest.Fields{
+		"_id": name, "name": name, "readme": readme, "dist-tags": wiretest.Fields{"latest": version},
+		"versions":     wiretest.Fields{version: of},
+		"_attachments": wiretest.Fields{name + "-" + version + ".tgz": wiretest.Fields{"data": file.Bytes()}},
+	}), 201, "")
 }
