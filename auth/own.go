@@ -18,6 +18,9 @@ func (i Identity) ByPassword() bool {
 	return i.User != "" && i.TokenID == "" && !i.JWT && i.session == ""
 }
 
+// Session is the id of the browser's session that the request belongs to; "" for every other credential.
+func (i Identity) Session() string { return i.session }
+
 // oversees says that the credentials stand for the whole user: the password, a session, or a token without any limit.
 func (i Identity) oversees() bool {
 	return i.ByPassword() || i.session != "" || i.User != "" && !i.JWT && !i.ReadOnly && len(i.Limits) == 0

@@ -233,6 +233,22 @@ func narrow(parent, child []netip.Prefix) ([]netip.Prefix, error) {
 	return out, nil
 }
 
+// ParseNetworks reads ranges and single addresses; ErrInvalid for what is neither.
+func ParseNetworks(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if a, aerr := netip.ParseAddr(text); aerr == nil {
+			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+		}
+		if err != nil || !p.IsValid() {
+			return nil, problem.Errorf(store.ErrInvalid, "%q is neither an address nor a network such as 192.0.2.0/24", text)
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
 func noteOf(id string, r tokenRow) string {
 	note := "token " + id
 	if r.Name != "" {

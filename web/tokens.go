@@ -4,13 +4,10 @@ package web
 
 import (
 	"net/http"
-	"net/netip"
 	"time"
 
 	"larder/auth"
-	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 // NewToken is the body of POST /tokens.
@@ -64,7 +61,7 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, _ request) err
 	spec := auth.TokenSpec{
 		User: body.User, Name: body.Name, Scopes: scopes, Expires: body.Expires, ReadOnly: body.ReadOnly,
 	}
-	if spec.CIDRs, err = parseNetworks(body.CIDRs); err != nil {
+	if spec.CIDRs, err = auth.ParseNetworks(body.CIDRs); err != nil {
 		return err
 	}
 	id, token, err := a.auth.CreateTokenBy(r.Context(), wire.IdentityFrom(r.Context()), spec)
@@ -72,21 +69,6 @@ func (a *api) createToken(w http.ResponseWriter, r *http.Request, _ request) err
 		return err
 	}
 	return answer(w, http.StatusCreated, CreatedToken{ID: id, Token: token})
-}
-
-func parseNetworks(texts []string) ([]netip.Prefix, error) {
-	var all []netip.Prefix
-	for _, text := range texts {
-		p, err := netip.ParsePrefix(text)
-		if a, aerr := netip.ParseAddr(text); aerr == nil {
-			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
-		}
-		if err != nil || !p.IsValid() {
-			return nil, problem.Errorf(store.ErrInvalid, "%q is neither an address nor a network such as 192.0.2.0/24", text)
-		}
-		all = append(all, p)
-	}
-	return all, nil
 }
 
 func (a *api) revokeToken(w http.ResponseWriter, r *http.Request, q request) error {

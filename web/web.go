@@ -74,7 +74,7 @@ type Web struct {
 
 // New makes the handlers; it registers nothing.
 func New(d Deps) *Web {
-	p := pages.Deps{Wire: d.Wire, Log: d.Log, Spellings: d.Spellings, Version: d.Version}
+	p := pages.Deps{Wire: d.Wire, Auth: d.Auth, Log: d.Log, Spellings: d.Spellings, Version: d.Version}
 	for _, each := range d.Protocols {
 		p.Kinds = append(p.Kinds, pages.Kind(each))
 	}

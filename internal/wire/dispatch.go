@@ -42,6 +42,9 @@ type Endpoint[R any] struct {
 	// MayList, if set, says who may ask for lists, instead of the usual rule: users, and anonymous clients who may read
 	// something.
 	MayList func(ctx context.Context, op string) error
+	// Session, if set, says who a request without an Authorization header comes from, by its cookie:
+	// auth.ErrNoCredentials for nobody. Pages have it; what clients call takes no cookies.
+	Session func(r *http.Request) (auth.Identity, error)
 	// Writer refuses who may change nothing; routes with the flag Writer need it.
 	Writer func(ctx context.Context) error
 	// Fail writes the error body and challenge; it is the only one that does.
@@ -287,11 +290,16 @@ func parseQuery(raw string) (url.Values, error) {
 
 func (h *dispatcher[R]) authenticate(r *http.Request, x *exchange) (auth.Identity, error) {
 	c, given, err := credentials(r)
-	if err != nil || !given {
+	if err != nil || !given && h.Session == nil {
 		return auth.Anonymous(), err
 	}
 	c.Addr = x.addr
-	id, err := h.deps.Auth.Authenticate(x, c)
+	var id auth.Identity
+	if given {
+		id, err = h.deps.Auth.Authenticate(x, c)
+	} else {
+		id, err = h.Session(r)
+	}
 	switch {
 	case errors.Is(err, auth.ErrNoCredentials):
 		// Basic with neither user nor password: some clients send it when they have none.

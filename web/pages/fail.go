@@ -20,13 +20,11 @@ type failure struct {
 	Time    time.Time
 	Request string
 	Retry   bool
-	// Login leads to a login, which is the browser's own question for a user and a password.
-	Login bool
 }
 
 // fail writes the error bodies of pages.
 func (p *Pages) fail(w http.ResponseWriter, r *http.Request, f wire.Failure) {
-	if f.Status == http.StatusUnauthorized {
+	if f.Status == http.StatusUnauthorized && !wantsHTML(r) {
 		w.Header().Set("WWW-Authenticate", `Basic realm="larder", charset="UTF-8"`)
 	}
 	p.failed(w, r, f.Status, f.Public)
@@ -46,9 +44,6 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, status int, publi
 		e.Heading = "Not in this larder"
 		e.Texts = []string{"There is nothing at this address.",
 			"If it is private: what you may not see looks like what is not there."}
-	case http.StatusUnauthorized:
-		e.Heading, e.Login = "Log in", true
-		e.Texts = []string{p.host(r) + " shows its packages to people it knows: with a user's name and password, or a token."}
 	case http.StatusForbidden:
 		e.Heading, e.Texts = "You may not open this", []string{public}
 	case http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -59,11 +54,13 @@ func (p *Pages) failed(w http.ResponseWriter, r *http.Request, status int, publi
 	default:
 		e.Heading, e.Texts = http.StatusText(status), []string{public}
 	}
-	page := p.frame(r, e.Heading, e)
+	var err error
 	if status == http.StatusUnauthorized {
-		page.Bare, page.NoSearch, page.Version = true, true, ""
+		err = p.sendLogin(w, r, status, loginPage{Next: p.here(r)})
+	} else {
+		err = p.sendStatus(w, status, "error", p.frame(r, e.Heading, e))
 	}
-	if err := p.sendStatus(w, status, "error", page); err != nil {
+	if err != nil {
 		p.d.Log.Debug("error page was not sent", "err", err)
 	}
 }

@@ -18,10 +18,11 @@ import (
 var functions = template.FuncMap{
 	"name": nameHTML, "text": textHTML, "size": sizeHTML, "num": numberOf, "day": dayHTML, "moment": momentHTML,
 	"clip": clipName, "kindTitle": kindTitle, "escape": escapeName, "plural": pluralOf, "short": shortDigest,
-	"themes": func() []string { return []string{"system", "light", "dark"} },
-	"list":   func(v ...any) []any { return v },
-	"dict":   dict,
-	"long":   func(s string) bool { return len(s) >= longName },
+	"actions": func() []string { return actions },
+	"themes":  func() []string { return []string{"system", "light", "dark"} },
+	"list":    func(v ...any) []any { return v },
+	"dict":    dict,
+	"long":    func(s string) bool { return len(s) >= longName },
 }
 
 // longName is from how many bytes on a heading is set smaller.

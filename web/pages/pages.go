@@ -25,6 +25,8 @@ import (
 type Deps struct {
 	// Wire is what every protocol gets.
 	Wire wire.Deps
+	// Auth has the sessions of browsers.
+	Auth *auth.Local
 	// Log receives what no browser is told.
 	Log *slog.Logger
 	// Kinds are the protocols that are switched on.
@@ -102,7 +104,7 @@ func withoutStore(d wire.Deps) wire.Deps {
 
 func (p *Pages) siteEndpoint() wire.Endpoint[request] {
 	return wire.Endpoint[request]{
-		Routes: p.siteRoutes(), Grammar: siteGrammar, MayList: p.mayList, Fail: p.fail,
+		Routes: p.siteRoutes(), Grammar: siteGrammar, MayList: p.mayList, Session: p.session, Fail: p.fail,
 		Target: func(request) (typ, name string) { return "", "" },
 	}
 }
@@ -125,7 +127,7 @@ func (p *Pages) mayList(ctx context.Context, _ string) error {
 
 func (k *kindPages) endpoint() wire.Endpoint[request] {
 	return wire.Endpoint[request]{
-		Kind: k.kind, Routes: k.kindRoutes(), Grammar: kindGrammar(k.kind, k.spell), Fail: k.fail,
+		Kind: k.kind, Routes: k.kindRoutes(), Grammar: kindGrammar(k.kind, k.spell), Session: k.session, Fail: k.fail,
 		Target: func(q request) (typ, name string) { return k.describe.Type(), q.name },
 	}
 }

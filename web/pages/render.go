@@ -67,8 +67,12 @@ type frame struct {
 	Style   string
 	Script  string
 	Version string
-	// User is who is logged in, "" for anonymous.
-	User string
+	// User is who is logged in, "" for anonymous; Session says that the browser has a session, and Form is the token of
+	// its forms. Login leads to a login and back.
+	User    string
+	Session bool
+	Form    string
+	Login   string
 	// Text is what was searched for.
 	Text string
 	// Here is the part of the site that the page is in, for the navigation.
@@ -89,6 +93,10 @@ func (p *Pages) frame(r *http.Request, title string, data any) *frame {
 		Title: title, Root: p.root(r), Host: p.host(r), Theme: themeOf(r), Version: p.d.Version, Data: data,
 		User: wire.IdentityFrom(r.Context()).User,
 	}
+	if id := wire.IdentityFrom(r.Context()); id.Session() != "" {
+		f.Session, f.Form = true, auth.FormToken(p.secretOf(r))
+	}
+	f.Login = p.loginAddress(r)
 	f.Style, f.Script = f.Root+p.assets.named["style.css"].path, f.Root+p.assets.named["app.js"].path
 	return f
 }

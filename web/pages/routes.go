@@ -33,6 +33,8 @@ type request struct {
 	sort     string
 	after    string // the name after which a list goes on
 	from     int    // how many to leave out, where there is no such name
+	next     string // where a login leads
+	changed  bool   // something was changed just now
 	noPre    bool
 	noYanked bool
 }
@@ -57,6 +59,15 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 		wire.GET("/ui/setup", "ui.setup", wire.List, p.setup, "browsers"),
 		wire.GET("/ui/setup/{client}", "ui.setup.client", wire.List, p.setupClient, "browsers"),
 		wire.POST("/-/theme", "ui.theme", wire.Open, p.setTheme, "browsers: theme=system, light or dark"),
+		wire.GET("/-/login", "ui.login", wire.Open, p.loginForm, "browsers; ?next="),
+		wire.POST("/-/login", "ui.login.post", wire.Login, p.login, "browsers: user, password, next"),
+		wire.POST("/-/logout", "ui.logout", wire.Login, p.change(p.logout), "browsers"),
+		wire.GET("/-/me", "ui.me", wire.Login, p.myTokens, "browsers"),
+		wire.POST("/-/me/tokens", "ui.me.token.add", wire.Login, p.change(p.makeToken), "browsers"),
+		wire.POST("/-/me/tokens/revoke", "ui.me.token.revoke", wire.Login, p.change(p.revokeToken), "browsers: id"),
+		wire.GET("/-/me/sessions", "ui.me.sessions", wire.Login, p.mySessions, "browsers"),
+		wire.POST("/-/me/sessions/end", "ui.me.session.end", wire.Login, p.change(p.endSession), "browsers: id or others"),
+		wire.POST("/-/me/password", "ui.me.password", wire.Login, p.change(p.setPassword), "browsers: password, new"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }
@@ -91,7 +102,9 @@ var (
 				Get: func(q *request) string { return url.PathEscape(q.asset) },
 			},
 		},
-		Queries: map[string]route.Query[request]{"ui.search": queries},
+		Queries: map[string]route.Query[request]{
+			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
+		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
 )
@@ -163,6 +176,8 @@ func parseQuery(q *request, v url.Values) error {
 	if n, err := strconv.Atoi(v.Get("from")); err == nil {
 		q.from = min(max(n, 0), maxFrom)
 	}
+	q.next = clip(v.Get("next"), 2048)
+	q.changed = v.Get("changed") != ""
 	q.noPre, q.noYanked = v.Get("nopre") != "", v.Get("noyanked") != ""
 	return nil
 }
@@ -180,8 +195,12 @@ func formatQuery(q *request, v url.Values) {
 	set("sort", q.sort)
 	set("after", q.after)
 	set("client", q.client)
+	set("next", q.next)
 	if q.from > 0 {
 		v.Set("from", strconv.Itoa(q.from))
+	}
+	if q.changed {
+		v.Set("changed", "1")
 	}
 	if q.noPre {
 		v.Set("nopre", "1")
