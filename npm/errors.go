@@ -27,11 +27,11 @@ func status(f wire.Failure) int {
 // fail writes the answer of a failed request.
 func fail(w http.ResponseWriter, _ *http.Request, f wire.Failure) {
 	code := status(f)
-	text := f.Text(code, "this registry has no such address", "package not found")
 	if code == http.StatusUnauthorized {
 		// Never Basic: npm would print its own sentence on passwords, and browsers would ask for one.
 		w.Header().Set("WWW-Authenticate", `Bearer realm="larder"`)
 	}
+	text := f.Text(code, "this registry has no such address", "package not found")
 	body := append(rawjson.AppendMember(rawjson.AppendPair([]byte{'{'}, "error", text), "message", text), '}', '\n')
 	wire.WriteError(w, code, "application/json", body, "npm-notice")
 }
