@@ -124,8 +124,8 @@ func (s *server) restore(w http.ResponseWriter, r *http.Request, _ Request) erro
 	return s.setYanked(w, r, false, auth.Admin, "restore", "restored")
 }
 
-// setYanked yanks a version or brings a yanked one back, for who has the right a. what is the change, as in change; done
-// says that it was made.
+// setYanked yanks a version or brings a yanked one back, for who has the right a. what is the change, as in change;
+// done says that it was made.
 func (s *server) setYanked(
 	w http.ResponseWriter, r *http.Request, yanked bool, a auth.Action, what, done string,
 ) error {
