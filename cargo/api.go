@@ -1,15 +1,12 @@
 package cargo
 
-// This file shows crates and versions as JSON, in the shapes that tools know from the public registry. Downloads
-// are counted in the document of a crate and its versions; in the others those fields are zero.
+// This file shows crates and versions as JSON, in the shapes that tools know from the public registry.
 
 import (
 	"context"
-	"fmt"
 	"hash/fnv"
 	"net/http"
 	"slices"
-	"time"
 
 	"larder/cargo/names"
 	"larder/internal/registry"
@@ -139,16 +136,14 @@ func (s *server) getVersions(w http.ResponseWriter, r *http.Request, q Request) 
 }
 
 func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form string) error {
-	all, of, err := s.Store.Pulls(r.Context(), store.Cargo, names.Key(name))
+	n, err := s.downloadsOf(r.Context(), name)
 	if err != nil {
 		return err
 	}
-	recent := all.Since(store.PullDays, time.Now())
-	// A pull changes no package, so the counts are part of what the document is kept under.
-	counted := fmt.Sprintf("%s\x00%d %d", form, all.Total, recent)
-	doc, err := s.document(r.Context(), name, counted, func(ctx context.Context, name, _ string) (store.Rendered, error) {
-		return s.renderCrate(ctx, name, form, downloads{all.Total, recent, of})
-	})
+	render := func(ctx context.Context, name, _ string) (store.Rendered, error) {
+		return s.renderCrate(ctx, name, form, n)
+	}
+	doc, err := s.document(r.Context(), name, form+n.key(), render)
 	if s.TryUpstream(err) {
 		return s.proxiedAPI(w, r, Request{Name: name}, form)
 	}
@@ -156,12 +151,6 @@ func (s *server) sendCrate(w http.ResponseWriter, r *http.Request, name, form st
 		return err
 	}
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
-}
-
-// downloads are how often a crate was fetched: since ever, in the last 90 days, and by version.
-type downloads struct {
-	total, recent int64
-	of            map[string]store.Pulls
 }
 
 // renderCrate makes the document of a crate, or of its versions alone.
@@ -210,7 +199,7 @@ func (s *server) renderCrate(ctx context.Context, name, form string, n downloads
 		return rendered(map[string]any{"versions": list, "meta": map[string]any{"total": len(list), "next_page": nil}})
 	}
 	h := s.hitOf(sum)
-	h.Downloads, h.RecentDownloads = n.total, n.recent
+	h.Downloads, h.RecentDownloads = n.all.Total, n.recent
 	h.NumVersions, h.Created, h.Updated = len(list), stamp(pkg.Created), stamp(pkg.Updated)
 	for _, v := range list {
 		h.Versions = append(h.Versions, v.ID)
@@ -237,7 +226,14 @@ func rendered(v any) (store.Rendered, error) {
 
 // getVersion answers with one version.
 func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) error {
-	doc, err := s.document(r.Context(), q.Name, formVersion+q.Version, s.renderVersion)
+	n, err := s.downloadsOf(r.Context(), q.Name)
+	if err != nil {
+		return err
+	}
+	render := func(ctx context.Context, name, _ string) (store.Rendered, error) {
+		return s.renderVersion(ctx, name, q.Version, n)
+	}
+	doc, err := s.document(r.Context(), q.Name, formVersion+q.Version+n.key(), render)
 	if s.TryUpstream(err) {
 		return s.proxiedAPI(w, r, q, formVersion)
 	}
@@ -247,12 +243,14 @@ func (s *server) getVersion(w http.ResponseWriter, r *http.Request, q Request) e
 	return wire.ServeDocument(w, r, doc, registry.Revalidate(r))
 }
 
-func (s *server) renderVersion(ctx context.Context, name, form string) (store.Rendered, error) {
-	v, line, err := s.version(ctx, name, form[len(formVersion):])
+func (s *server) renderVersion(ctx context.Context, name, number string, n downloads) (store.Rendered, error) {
+	v, line, err := s.version(ctx, name, number)
 	if err != nil {
 		return store.Rendered{}, err
 	}
-	return rendered(map[string]any{"version": s.versionOf(v, line)})
+	entry := s.versionOf(v, line)
+	entry.Downloads = n.of[v.ID].Total
+	return rendered(map[string]any{"version": entry})
 }
 
 // dependencyEntry is one dependency of a version.
@@ -331,7 +329,13 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 		if err != nil {
 			return err
 		}
-		versions = append(versions, s.versionOf(v, line))
+		n, err := s.downloadsOf(ctx, sum.Name)
+		if err != nil {
+			return err
+		}
+		entry := s.versionOf(v, line)
+		entry.Downloads = n.of[v.ID].Total
+		versions = append(versions, entry)
 		for _, d := range dependenciesOf(line) {
 			if names.Key(d.Crate) == names.Key(q.Name) && d.Kind != "dev" {
 				deps = append(deps, d)
@@ -352,23 +356,4 @@ func (s *server) display(ctx context.Context, name string) (display string, err 
 		return err
 	})
 	return display, err
-}
-
-// downloads answers with the shape of the public registry's figures, and none in it.
-func (s *server) downloads(w http.ResponseWriter, r *http.Request, q Request) error {
-	err := error(nil)
-	if q.Version != "" {
-		_, err = s.published(r.Context(), q)
-	} else {
-		_, err = s.display(r.Context(), q.Name)
-	}
-	if s.TryUpstream(err) {
-		return s.proxiedAPI(w, r, q, formDownloads)
-	}
-	if err != nil {
-		return err
-	}
-	return wire.JSON(w, http.StatusOK, map[string]any{
-		"version_downloads": []int{}, "meta": map[string]any{"extra_downloads": []int{}},
-	})
 }

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"larder/internal/wiretest"
 	"larder/store"
+	"larder/store/storetest"
 	"larder/upstream"
 )
 
@@ -201,4 +203,41 @@ func TestCrateThatWasShownStays(t *testing.T) {
 		},
 		Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
 	}.Run(t)
+}
+
+// TestDownloadsAreInEveryDocument: those of crates that are published here and of copies. A number that the upstream
+// says stands.
+func TestDownloadsAreInEveryDocument(t *testing.T) {
+	index := lineFor("demo", "1.0.0", "one") + lineFor("demo", "1.1.0+b", "two")
+	copied := newCopy(t, newOrigin(t, map[string]string{
+		"/config.json": `{"dl":"HOST/dl/{version}"}`, "/de/mo/demo": index, "/dl/1.0.0": "one", "/dl/1.1.0+b": "two",
+	}))
+	clock := storetest.NewClock()
+	hosted := newRig(t, func(o *rigOptions) { o.WithClock(clock) })
+	hosted.publish("demo", "1.0.0", "1.1.0+b")
+	for _, g := range []*rig{hosted, copied} {
+		for _, v := range []string{"1.0.0", "1.1.0+b", "1.1.0+b"} {
+			g.Want(g.Do("GET", "/api/v1/crates/demo/"+v+"/download", nil), 200, "")
+		}
+		got := g.Do("GET", "/api/v1/crates/demo", nil).Object(t)
+		wiretest.EqualJSON(t, "downloads", wiretest.At(got, "crate", "downloads"), 3)
+		got = g.Do("GET", "/api/v1/crates/demo/1.1.0+b", nil).Object(t)
+		wiretest.EqualJSON(t, "of a version", wiretest.At(got, "version", "downloads"), 2)
+		g.Want(g.Do("GET", "/api/v1/crates/demo/1.1.0+b/downloads", nil), 200, `"downloads":2`)
+		got = g.Do("GET", "/api/v1/crates/demo/downloads", nil).Object(t)
+		wiretest.Equal(t, "days of versions", len(got["version_downloads"].([]any)), 2)
+		wiretest.EqualJSON(t, "days of others", wiretest.At(got, "meta", "extra_downloads"), []fields{})
+		g.Want(g.Do("GET", "/api/v1/crates/demo/9.0.0/downloads", nil), 404, "")
+	}
+	hosted.Want(hosted.Do("GET", "/api/v1/crates?q=demo", nil), 200, `"downloads":3`)
+	today := clock.Now().UTC().Format(time.DateOnly)
+	id := wiretest.At(hosted.Do("GET", "/api/v1/crates/demo/1.0.0", nil).Object(t), "version", "id")
+	hosted.Want(hosted.Ada("DELETE", "/api/v1/crates/demo/1.1.0+b", nil), 200, "")
+	got := hosted.Do("GET", "/api/v1/crates/demo/downloads", nil).Object(t)
+	wiretest.EqualJSON(t, "by day", got["version_downloads"], []fields{{"version": id, "downloads": 1, "date": today}})
+	wiretest.EqualJSON(t, "of a deleted version", wiretest.At(got, "meta", "extra_downloads"),
+		[]fields{{"downloads": 2, "date": today}})
+	again := newCopy(t, hosted.Base+"/index")
+	again.Want(again.Do("GET", "/api/v1/crates/demo/1.0.0/download", nil), 200, "")
+	again.Want(again.Do("GET", "/api/v1/crates/demo", nil), 200, `"downloads":4`)
 }

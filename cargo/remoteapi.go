@@ -1,7 +1,7 @@
 package cargo
 
 // This file answers the JSON API for crates of upstreams: with what the upstream says where it has such an API, else
-// with what the lines of the index say. What neither says is left out.
+// with what the lines of the index say. What neither says is left out, but for downloads: they are then those from here.
 
 import (
 	"context"
@@ -42,12 +42,17 @@ func (s *server) proxiedAPI(w http.ResponseWriter, r *http.Request, q Request, f
 	if said != nil {
 		key += " " + said.Digest.String()
 	}
-	doc, err := s.Store.Document(ctx, d.Rendered(names.Key(q.Name), "", key),
+	n, err := s.downloadsOf(ctx, q.Name)
+	if err != nil {
+		return err
+	}
+	doc, err := s.Store.Document(ctx, d.Rendered(names.Key(q.Name), "", key+n.key()),
 		func(ctx context.Context) (store.Rendered, error) {
 			c, err := s.remoteCrate(ctx, q, d, said, offline)
 			if err != nil {
 				return store.Rendered{}, err
 			}
+			c.pulls = n
 			shown, err := s.renderRemote(c, q, form)
 			if err != nil {
 				return store.Rendered{}, err
@@ -100,6 +105,7 @@ type remoteCrate struct {
 	name  string
 	lines []decoded
 	said  saidCrate
+	pulls downloads
 }
 
 func (s *server) remoteCrate(
@@ -154,7 +160,11 @@ func (s *server) renderRemote(c remoteCrate, q Request, form string) (facts, err
 		}
 	}
 	if form == formDownloads {
-		return facts{"version_downloads": []int{}, "meta": facts{"extra_downloads": []int{}}}, nil
+		numbers := map[string]string{}
+		for _, l := range c.lines {
+			numbers[version.ID(l.Vers)] = l.Vers
+		}
+		return c.pulls.byDay(c.name, q.Version, numbers), nil
 	}
 	list, ids := make([]facts, 0, len(c.lines)), make([]any, 0, len(c.lines))
 	for _, l := range slices.Backward(c.lines) {
@@ -187,6 +197,9 @@ func (s *server) remoteHead(c remoteCrate, ids []any) facts {
 		"newest_version": last.Vers, "num_versions": len(c.lines), "versions": ids,
 		"links": map[string]string{"version_downloads": at + "/downloads", "versions": at + "/versions"},
 	})
+	if _, said := out["downloads"]; !said {
+		out["downloads"], out["recent_downloads"] = c.pulls.all.Total, c.pulls.recent
+	}
 	if _, said := out["default_version"]; said {
 		if out["default_version"] = highest; stable != "" {
 			out["default_version"] = stable
@@ -235,6 +248,9 @@ func (s *server) remoteVersion(c remoteCrate, l decoded) facts {
 		"links": map[string]string{"dependencies": at + "/dependencies", "version_downloads": at + "/downloads"},
 	})
 	delete(out, "readme_path") // it is not copied
+	if _, said := out["downloads"]; !said {
+		out["downloads"] = c.pulls.of[version.ID(l.Vers)].Total
+	}
 	for key, value := range map[string]string{
 		"checksum": l.Cksum, "lib_links": l.Links, "rust_version": l.RustVersion, "created_at": l.Pubtime,
 	} {

@@ -292,6 +292,11 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	hits := make([]any, 0, len(page))
 	for _, sum := range page {
 		h := s.hitOf(sum)
+		n, err := s.downloadsOf(ctx, sum.Name)
+		if err != nil {
+			return err
+		}
+		h.Downloads, h.RecentDownloads = n.all.Total, n.recent
 		h.ExactMatch = names.Canonical(sum.Name) == names.Canonical(strings.TrimSpace(q.Query))
 		hits = append(hits, h)
 	}

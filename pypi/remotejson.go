@@ -85,7 +85,7 @@ func (s *server) remoteJSON(
 	return nil, ctx.Err()
 }
 
-// rootOf is what the addresses of an upstream's JSON API begin with: it is beside the simple API, as at the public index.
+// rootOf is what the addresses of an upstream's JSON API begin with: it is beside the simple API.
 func rootOf(u *upstream.Upstream) (at string, ok bool) {
 	at, ok = strings.CutSuffix(u.URL(), "/simple")
 	if !strings.HasSuffix(at, root) {

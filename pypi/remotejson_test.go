@@ -53,7 +53,7 @@ func TestJSONOfCopiesInventsNothing(t *testing.T) {
 		t.Errorf("it says %v of vulnerabilities; nobody knows", got["vulnerabilities"])
 	}
 	why := "demo-pkg 1.0 is here, but the upstream registry up0 "
-	g.Want(g.Do("GET", "/pypi/demo-pkg/1.0/json", nil), 404, why+"answered that it has no /pypi/demo-pkg/1.0/json. Whether")
+	g.Want(g.Do("GET", "/pypi/demo-pkg/1.0/json", nil), 404, why+"answered that it has no /pypi/demo-pkg/1.0/json.")
 	g.Want(g.Do("GET", "/pypi/demo-pkg/9.0/json", nil), 404, `"release not found"`)
 	g.Want(g.Do("GET", "/pypi/other/1.0/json", nil), 404, `"release not found"`)
 	g.Deps.Upstreams.SetOffline(true)
