@@ -72,7 +72,7 @@
 //	model.go    names, metadata            publish.go  a version comes in         search.go   search
 //	index.go    lines                      serve.go    reading                    manage.go   changing
 //	proxy.go    copies of upstreams        me.go       the page with the token    errors.go   every error body
-//	remoteapi.go  crates of upstreams as JSON
+//	remoteapi.go  crates of upstreams as JSON                 downloads.go  how often crates were fetched
 //	names/      names of crates, dependencies, features, targets                  version/    versions and requirements
 //	archive/    what a crate's archive and its Cargo.toml say
 package cargo

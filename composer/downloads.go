@@ -1,6 +1,7 @@
 package composer
 
-// Download counts. Composer tells what it has installed after every run, without waiting for the answer.
+// Download counts. Composer tells what it has installed after every run, without waiting for the answer; what others
+// fetch is counted as it is sent.
 
 import (
 	"context"
@@ -58,13 +59,27 @@ func (c counts) since(days int) (sum int) {
 	return sum
 }
 
-// downloads reads a package's counts.
-func (s *server) downloads(ctx context.Context, name string) (c counts, err error) {
+// downloads are how often a package was installed: at all, in 30 days, and today.
+type downloads struct{ total, monthly, daily int64 }
+
+// downloads counts installs: those that Composer has told of, its own cache included, or the archives that were
+// fetched, whichever are more. Most installs are both.
+func (s *server) downloads(ctx context.Context, name string) (d downloads, err error) {
+	var told counts
 	err = s.Store.View(ctx, func(tx *store.Tx) error {
-		c, err = countsOf(tx, name)
+		told, err = countsOf(tx, name)
 		return err
 	})
-	return c, err
+	if err != nil {
+		return d, err
+	}
+	fetched, _, err := s.Store.Pulls(ctx, store.Composer, name)
+	now := time.Now()
+	return downloads{
+		total:   max(int64(told.Total), fetched.Total),
+		monthly: max(int64(told.since(30)), fetched.Since(30, now)),
+		daily:   max(int64(told.since(1)), fetched.Since(1, now)),
+	}, err
 }
 
 func countsOf(tx *store.Tx, name string) (c counts, err error) {

@@ -361,10 +361,10 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 }
 
 func (s *server) result(ctx context.Context, h hit, base string) (map[string]any, error) {
-	counts, err := s.downloads(ctx, h.Name)
+	n, err := s.downloads(ctx, h.Name)
 	one := map[string]any{
 		"name": h.Name, "description": h.Description, "url": base + "/packages/" + h.Name + ".json",
-		"repository": h.Repository, "downloads": counts.Total, "favers": 0,
+		"repository": h.Repository, "downloads": n.total, "favers": 0,
 	}
 	if h.Abandoned != nil {
 		one["abandoned"] = h.Abandoned

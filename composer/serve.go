@@ -220,7 +220,7 @@ func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) erro
 	if err != nil {
 		return err
 	}
-	counts, err := s.downloads(ctx, q.Name)
+	n, err := s.downloads(ctx, q.Name)
 	if err != nil {
 		return err
 	}
@@ -230,7 +230,7 @@ func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) erro
 	}
 	body := strings.TrimSuffix(string(plain), "}}\n")
 	body += fmt.Sprintf(
-		`,"downloads":{"total":%d,"monthly":%d,"daily":%d}}}`+"\n", counts.Total, counts.since(30), counts.since(1),
+		`,"downloads":{"total":%d,"monthly":%d,"daily":%d}}}`+"\n", n.total, n.monthly, n.daily,
 	)
 	h := w.Header()
 	h.Set("Content-Type", typeJSON)

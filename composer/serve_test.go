@@ -417,6 +417,13 @@ func TestPackagePage(t *testing.T) {
 		t.Errorf("%v", doc)
 	}
 	g.Want(g.Do("HEAD", "/packages/acme/demo.json", nil), 200, "")
+	// Fetched without Composer, or by one that tells nothing.
+	dist := wiretest.At(doc, "versions", "v1.0.0", "dist", "url").(string)
+	for range 3 {
+		g.Want(g.Do("GET", strings.TrimPrefix(dist, g.Base), nil), 200, "")
+	}
+	g.Want(g.Do("GET", "/packages/acme/demo.json", nil), 200, `"downloads":{"total":3,"monthly":3,"daily":3}`)
+	g.Want(g.Do("GET", "/search.json?q=demo", nil), 200, `"downloads":3`)
 	g.publish("acme/dev", "dev-main")
 	g.Want(g.Do("GET", "/packages/acme/dev.json", nil), 200, `"dev-main"`)
 }

@@ -65,6 +65,8 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("npm.advisories.set", "PUT", "/-/larder/advisories", "[]", 200)
 	add("npm.attestations", "GET", "/-/npm/v1/attestations/"+name+"@1.1.0", nil, 404)
 	add("npm.visibility", "GET", pkg+"/visibility", nil, 200)
+	add("npm.downloads", "GET", "/downloads/point/last-week/"+name, nil, 200)
+	add("npm.downloads.range", "GET", "/downloads/range/last-week/"+name, nil, 200)
 	add("npm.collaborators", "GET", pkg+"/collaborators", nil, 200)
 	add("npm.access", "GET", pkg+"/access", nil, 200)
 	add("npm.access.set", "POST", pkg+"/access", fields{"access": "public"}, 200)

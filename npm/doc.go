@@ -50,6 +50,8 @@
 //	PUT     /-/user/package/{pkg...}/star               npm.star              read
 //	DELETE  /-/user/package/{pkg...}/star               npm.unstar            read
 //	GET     /-/_view/starredByUser                      npm.starred           list
+//	GET     /downloads/point/{period}/{pkg...}          npm.downloads         read
+//	GET     /downloads/range/{period}/{pkg...}          npm.downloads.range   read
 //	GET     /                                           npm.root              open
 //	GET     /{pkg...}                                   npm.packument         read
 //	GET     /{path...}/-/{file}                         npm.tarball           read

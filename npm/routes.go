@@ -35,6 +35,7 @@ type Request struct {
 	Rev     string // revision, compared by the handler
 	User    string
 	Tag     string
+	Period  string // last-week, a day, or two with a colon between them
 	ID      string // login session, token, or a tarball's sum at GitHub Packages, which is not looked at
 
 	Write bool   // ?write=true: the client is about to change what it reads
@@ -69,6 +70,15 @@ var grammar = route.Grammar[Request]{
 				return nil
 			},
 			Get: func(q *Request) string { return url.PathEscape(q.Version) }, Absent: "version not found",
+		},
+		"period": {
+			Set: func(q *Request, v string) error {
+				if q.Period = v; !isPeriod(v) {
+					return route.ErrOther
+				}
+				return nil
+			},
+			Get: func(q *Request) string { return q.Period },
 		},
 		"sum":   text(func(q *Request) *string { return &q.ID }, "file not found"),
 		"login": text(func(q *Request) *string { return &q.ID }, "this login has expired; start again"),

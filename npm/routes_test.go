@@ -115,6 +115,11 @@ func TestEveryPathParses(t *testing.T) {
 		{"POST", "/-/npm/v1/security/advisories/bulk", "npm.audit.bulk", Request{}},
 		{"POST", "/-/npm/v1/security/audits", "npm.audit.quick", Request{}},
 		{"GET", "/-/npm/v1/keys", "npm.keys", Request{}},
+		{"GET", "/downloads/point/last-week/demo", "npm.downloads", Request{Name: "demo", Period: "last-week"}},
+		{
+			"GET", "/downloads/range/2026-01-01:2026-02-01/@sc/demo", "npm.downloads.range",
+			demo(Request{Period: "2026-01-01:2026-02-01"}),
+		},
 		{"GET", "/-/npm/v1/attestations/demo@1.0.0", "npm.attestations", Request{Name: "demo", Version: "1.0.0"}},
 		{"GET", "/-/npm/v1/attestations/@sc%2fdemo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},
 		{"GET", "/-/npm/v1/attestations/@sc/demo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},

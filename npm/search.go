@@ -68,6 +68,11 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		if err != nil {
 			return err
 		}
+		all, _, err := s.Store.Pulls(ctx, store.NPM, m.Name)
+		if err != nil {
+			return err
+		}
+		h.Downloads = search.Downloads{Monthly: all.Since(30, time.Now()), Weekly: all.Since(7, time.Now())}
 		hits = append(hits, h)
 	}
 	theirs, more := s.proxiedSearch(ctx, q.Query, r.URL.RawQuery, q.Size-len(hits))

@@ -199,6 +199,14 @@ type Hit struct {
 	Score       score   `json:"score"`
 	SearchScore float64 `json:"searchScore"`
 	Flags       flags   `json:"flags"`
+	// Downloads are how often the package was fetched here in the last 30 and 7 days, if the caller sets them.
+	Downloads Downloads `json:"downloads"`
+}
+
+// Downloads are numbers of fetches.
+type Downloads struct {
+	Monthly int64 `json:"monthly"`
+	Weekly  int64 `json:"weekly"`
 }
 
 type result struct {
