@@ -1,7 +1,7 @@
 package cargo
 
 // This file answers the JSON API for crates of upstreams: with what the upstream says where it has such an API, else
-// with what the lines of the index say. What neither says is left out, but for downloads: they are then those from here.
+// with what the lines of the index say. What neither says is left out, but for downloads: those from here are counted.
 
 import (
 	"context"
