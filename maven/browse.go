@@ -95,6 +95,11 @@ func (s *server) read(ctx context.Context, path string, details bool) (*browse.D
 			return nil, err
 		}
 	}
+	if artifact.Ivy {
+		if err := s.addRevisions(ctx, view, artifact, d); err != nil {
+			return nil, err
+		}
+	}
 	if len(d.Entries) == 0 && path != "" && d.Artifact == nil && d.Version == nil {
 		return nil, problem.Errorf(store.ErrNotFound, "there is nothing at %s", path)
 	}

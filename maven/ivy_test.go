@@ -238,3 +238,48 @@ func TestRulesHoldForCopiesOfIvyLayouts(t *testing.T) {
 	g.putIvy("/com.acme/lib/1.0/jars/lib.jar", "ours")
 	g.Want(g.Do("GET", "/com.acme/lib/1.1/jars/lib.jar", nil), 404, "")
 }
+
+// TestRevisionsOfUpstreamsAreListed: whoever wants the newest one reads the module's directory. Listings link to folders
+// in several ways; what a rule forbids is left out, and a page that lists nothing is trouble.
+func TestRevisionsOfUpstreamsAreListed(t *testing.T) {
+	var mu sync.Mutex
+	pages := map[string]string{
+		ivyLib: `<title>Index of /com.acme/lib</title><a href="../">..</a><a href="1.0/">1.0/</a>` +
+			`<A class=x HREF='./1.1/'>1.1</A><a href="/com.acme/lib/1%2e2/">1.2/</a><a href="ivy.txt">a file</a>` +
+			`<a href="?C=N">Name</a><a href="/other/1.9/">elsewhere</a><a href="http://other.example/com.acme/lib/2/">2</a>` +
+			`<a href="1.3/jars/">below</a><a href=".hidden/">hidden</a>`,
+		sbtLib:            `<a href="..">up</a><a href="1.0/">1.0</a>`,
+		"/com.acme/plug/": `<a href="scala_2.12/">scala_2.12/</a>`,
+		"/com.acme/none/": "<title>Index of /com.acme/none</title>", "/com.acme/login/": `<a href="/login.css">log in</a>`,
+		"/com.ours/lib/": `<a href="1.0/">1.0</a>`, ivyLib + "1.0/ivys/ivy.xml": "<ivy-module/>",
+	}
+	srv := answering(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		body, ok := pages[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		io.WriteString(w, body)
+	})
+	g := cacheOf(t, upstream.Options{
+		Upstreams: upstreams(srv.URL), Blocked: []string{"maven:com.acme:lib@1.1"}, Claims: []string{"maven:com.ours:*"},
+	})
+	for path, want := range map[string][]string{
+		ivyLib: {"1.0/", "1.2/"}, sbtLib: {"1.0/"}, "/com.acme/plug/": {"scala_2.12/"},
+	} {
+		wiretest.EqualList(t, path, g.links(path), want...)
+	}
+	for path, status := range map[string]int{
+		"/com.acme/none/": 404, "/com.acme/other/": 404, "/com.ours/lib/": 404, "/com.acme/login/": 503,
+	} {
+		g.Want(g.Do("GET", path, nil), status, "")
+	}
+	g.Do("GET", "/com.acme/lib", nil).WantStatus(t, 301).WantHeader(t, "Location", "lib/")
+	g.Want(g.Do("GET", ivyLib+"1.0/ivys/ivy.xml", nil), 200, "")
+	srv.Close()
+	wiretest.EqualList(t, "what is listed of an upstream in trouble", g.links(ivyLib), "1.0/", "1.2/")
+	g.Deps.Upstreams.SetOffline(true)
+	wiretest.EqualList(t, "what is listed offline", g.links(ivyLib), "1.0/")
+}

@@ -160,8 +160,7 @@ func (s *server) offers(ctx context.Context, q Request, version string) (bool, e
 		return true, nil
 	}
 	if s.Up.Offline() && !names.IsSnapshot(version) {
-		here, err := s.Up.Here(ctx, q.Name, names.FileKey(version, q.Artifact+"-"+version+".pom"))
-		if err != nil || !here {
+		if here, err := s.described(ctx, q, version); err != nil || !here {
 			return false, err
 		}
 	}
@@ -170,6 +169,21 @@ func (s *server) offers(ctx context.Context, q Request, version string) (bool, e
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// described reports whether the file by which clients begin with a version is here: the POM, or the module's
+// description where Ivy's layouts have it.
+func (s *server) described(ctx context.Context, q Request, version string) (here bool, err error) {
+	keys := []string{names.FileKey(version, q.Artifact+"-"+version+".pom")}
+	if q.Ivy {
+		keys = []string{q.Path + version + "/ivys/ivy.xml", q.Path + version + "/ivy-" + version + ".xml"}
+	}
+	for _, key := range keys {
+		if here, err = s.Up.Here(ctx, q.Name, key); here || err != nil {
+			break
+		}
+	}
+	return here, err
 }
 
 // joinedSnapshot is the metadata of a snapshot at the upstream that has its newest build: builds of two registries must

@@ -23,8 +23,8 @@ var ivyTypes = map[string]bool{
 // IsIvyType reports whether a folder is one of an Ivy layout's types of artifacts.
 func IsIvyType(folder string) bool { return ivyTypes[folder] }
 
-// crossBuilt reports whether a folder says for which Scala or sbt a module was built.
-func crossBuilt(folder string) bool {
+// CrossBuilt reports whether a folder says for which Scala or sbt a module was built.
+func CrossBuilt(folder string) bool {
 	return strings.HasPrefix(folder, "scala_") || strings.HasPrefix(folder, "sbt_")
 }
 
@@ -36,7 +36,7 @@ func SplitIvy(dirs []string) (p Ivy, ok bool) {
 	case last < 2:
 		return p, false
 	case strings.Contains(dirs[0], "."):
-		for revision <= last && crossBuilt(dirs[revision]) {
+		for revision <= last && CrossBuilt(dirs[revision]) {
 			revision++
 		}
 	case IsIvyType(dirs[last]):
@@ -60,7 +60,7 @@ func SplitIvy(dirs []string) (p Ivy, ok bool) {
 
 // beforeCross is the index of the last of dirs[:at+1] that does not say what the module was built for; -1 without one.
 func beforeCross(dirs []string, at int) int {
-	for at >= 0 && crossBuilt(dirs[at]) {
+	for at >= 0 && CrossBuilt(dirs[at]) {
 		at--
 	}
 	return at

@@ -198,8 +198,8 @@ func (st *Stage) Digest() digest.Digest {
 	return st.k.digest()
 }
 
-// Sum is the hex of a sum of the bytes taken in so far. One that was not asked for beforehand (nor is sha256) is computed
-// by reading the bytes once more, as long as they are not committed; "" for one that does not exist.
+// Sum is the hex of a sum of the bytes taken in so far. One that was not asked for beforehand, but for sha256, is
+// computed by reading the bytes once more, as long as they are not committed; "" for one that does not exist.
 func (st *Stage) Sum(alg string) string {
 	if st.settle() != nil {
 		return ""

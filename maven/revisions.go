@@ -1,0 +1,116 @@
+package maven
+
+// This file lists the revisions that upstreams have of a module in a layout of Ivy: it has no metadata, so clients that
+// look for the newest one read the module's directory.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"larder/internal/registry"
+	"larder/maven/browse"
+	"larder/maven/names"
+	"larder/store"
+	"larder/upstream"
+)
+
+// addRevisions adds to the directory d of a module what upstreams have there, if they have a say in its versions.
+func (s *server) addRevisions(ctx context.Context, view registry.View, q Request, d *browse.Directory) error {
+	if sees, err := view.Sees(q.Name); err != nil || !sees || !s.joins(ctx, q) {
+		return err
+	}
+	q.Path = d.Path
+	docs, err := s.Up.Documents(ctx, upstream.Query{
+		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+		Check: checkListing,
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, doc := range docs {
+		body, err := doc.Bytes(ctx)
+		if err != nil {
+			return err
+		}
+		for _, folder := range folders(body, doc.URL) {
+			offers, err := true, error(nil)
+			if !names.CrossBuilt(folder) {
+				offers, err = s.offers(ctx, q, folder)
+			}
+			if err != nil {
+				return err
+			}
+			if offers {
+				d.Add(browse.Entry{Name: folder + "/"})
+			}
+		}
+	}
+	return nil
+}
+
+var errNoListing = errors.New("it is no listing of a directory")
+
+// checkListing says why a page is no listing of a directory: one has a folder, or says where it is.
+func checkListing(body []byte, _ string) error {
+	const here = "http://upstream.example/here/"
+	title := ""
+	if _, after, ok := bytes.Cut(bytes.ToLower(body), []byte("<title>")); ok {
+		title = string(bytes.TrimSpace(after[:min(len(after), 20)]))
+	}
+	if strings.HasPrefix(title, "index of") || len(folders(body, here)) > 0 {
+		return nil
+	}
+	for _, href := range hrefs(body) {
+		if href == "../" || href == ".." {
+			return nil
+		}
+	}
+	return errNoListing
+}
+
+// folders are the directories that a page links to directly below its own address.
+func folders(body []byte, at string) (list []string) {
+	base, err := url.Parse(at)
+	if err != nil {
+		return nil
+	}
+	for _, href := range hrefs(body) {
+		u, err := base.Parse(href)
+		if err != nil || u.Host != base.Host || u.RawQuery != "" {
+			continue
+		}
+		name, below := strings.CutPrefix(u.Path, base.Path)
+		name, dir := strings.CutSuffix(name, "/")
+		if below && dir && name != "" && !strings.Contains(name, "/") && legal(name) && !hidden(name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// hrefs are where the links of a page lead.
+func hrefs(body []byte) (list []string) {
+	z := html.NewTokenizer(bytes.NewReader(body))
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return list
+		case html.StartTagToken:
+			tag, more := z.TagName()
+			for link := string(tag) == "a"; more; {
+				var key, value []byte
+				if key, value, more = z.TagAttr(); link && string(key) == "href" {
+					list = append(list, string(value))
+				}
+			}
+		}
+	}
+}
