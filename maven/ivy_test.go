@@ -239,6 +239,21 @@ func TestRulesHoldForCopiesOfIvyLayouts(t *testing.T) {
 	g.Want(g.Do("GET", "/com.acme/lib/1.1/jars/lib.jar", nil), 404, "")
 }
 
+// TestModuleOfAnUpstreamIsNotTakenByAccident: that an upstream has it only its directory says, which lists revisions.
+func TestModuleOfAnUpstreamIsNotTakenByAccident(t *testing.T) {
+	srv := static(t, map[string]string{
+		ivyLib: `<a href="1.0/">1.0/</a>`, "/com/acme/tool/": `<a href="1.0/">1.0/</a>`, "/com.acme/page/": "welcome",
+	})
+	g := cacheOf(t, upstream.Options{Upstreams: upstreams(srv.URL)})
+	for path, status := range map[string]int{
+		ivyLib + "2.0/jars/lib.jar": 409, "/com/acme/tool/2.0/ivys/ivy.xml": 409, "/com.acme/page/2.0/jars/page.jar": 201,
+		"/com.acme/new/2.0/jars/new.jar": 201,
+	} {
+		g.Want(g.Ada("PUT", path, "x"), status, "")
+	}
+	g.Want(g.Ada("PUT", ivyLib+"2.0/jars/lib.jar", "x"), 409, "larder claim maven com.acme:lib")
+}
+
 // TestRevisionsOfUpstreamsAreListed: whoever wants the newest one reads the module's directory. Listings link to folders
 // in several ways; what a rule forbids is left out, and a page that lists nothing is trouble.
 func TestRevisionsOfUpstreamsAreListed(t *testing.T) {

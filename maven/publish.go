@@ -119,7 +119,7 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 		return nil, problem.Errorf(problem.ErrMediaType, "A file must be sent as it is, without Content-Encoding.")
 	}
 	if !s.Up.Shared(u.name) {
-		if err := s.MayClaim(r.Context(), u.name); err != nil {
+		if err := s.MayClaim(r.Context(), u.name, q.modules()...); err != nil {
 			return nil, err
 		}
 	}

@@ -25,10 +25,7 @@ func (s *server) addRevisions(ctx context.Context, view registry.View, q Request
 		return err
 	}
 	q.Path = d.Path
-	docs, err := s.Up.Documents(ctx, upstream.Query{
-		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
-		Check: checkListing,
-	})
+	docs, err := s.Up.Documents(ctx, q.listing(checkListing))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -56,16 +53,44 @@ func (s *server) addRevisions(ctx context.Context, view registry.View, q Request
 	return nil
 }
 
+// listing asks for the directory q.Path.
+func (q Request) listing(check func(body []byte, contentType string) error) upstream.Query {
+	return upstream.Query{
+		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+		Check: check,
+	}
+}
+
+// modules are the documents which only an upstream has that has the module of a file in a layout of Ivy.
+func (q Request) modules() []upstream.Query {
+	if !q.Ivy {
+		return nil
+	}
+	organisation := q.Group
+	if !strings.HasPrefix(q.Path, organisation+"/") {
+		organisation = strings.ReplaceAll(organisation, ".", "/")
+	}
+	q.Path = organisation + "/" + q.Artifact + "/"
+	return []upstream.Query{q.listing(func(body []byte, _ string) error {
+		if len(folders(body, herePage)) == 0 {
+			return store.ErrNotFound
+		}
+		return nil
+	})}
+}
+
+// herePage is where a page is whose address does not matter.
+const herePage = "http://upstream.example/here/"
+
 var errNoListing = errors.New("it is no listing of a directory")
 
 // checkListing says why a page is no listing of a directory: one has a folder, or says where it is.
 func checkListing(body []byte, _ string) error {
-	const here = "http://upstream.example/here/"
 	title := ""
 	if _, after, ok := bytes.Cut(bytes.ToLower(body), []byte("<title>")); ok {
 		title = string(bytes.TrimSpace(after[:min(len(after), 20)]))
 	}
-	if strings.HasPrefix(title, "index of") || len(folders(body, here)) > 0 {
+	if strings.HasPrefix(title, "index of") || len(folders(body, herePage)) > 0 {
 		return nil
 	}
 	for _, href := range hrefs(body) {

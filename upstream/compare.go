@@ -36,9 +36,9 @@ type unsure struct {
 // claims it. ErrExists otherwise: from then on the local package would hide one that people rely on. It asks all
 // upstreams at once and waits for them for a second: local work does not depend on strangers. notice is "", or a
 // sentence for the publisher which says that an upstream could not be asked; then the name is compared later, and the
-// log has a warning if it exists.
-func (s *Set) MayPublish(ctx context.Context, name string) (notice string, err error) {
-	owner, who, err := s.Exists(ctx, name)
+// log has a warning if it exists. also are further documents that exist only where the name does.
+func (s *Set) MayPublish(ctx context.Context, name string, also ...Query) (notice string, err error) {
+	owner, who, err := s.Exists(ctx, name, also...)
 	switch {
 	case err != nil:
 		return "", err
@@ -58,8 +58,8 @@ func (s *Set) MayPublish(ctx context.Context, name string) (notice string, err e
 
 // Exists asks all upstreams at once, for a second in all, whether they have a name that is not here. owner is the first
 // that says so, nil when none does; who then names those that said nothing, "" when all said no. ErrDenied for a
-// blocked name.
-func (s *Set) Exists(ctx context.Context, name string) (owner *Upstream, who string, err error) {
+// blocked name. also is as for MayPublish.
+func (s *Set) Exists(ctx context.Context, name string, also ...Query) (owner *Upstream, who string, err error) {
 	if s == nil || s.Claimed(name) || s.protocol.Probe == nil {
 		return nil, "", nil
 	}
@@ -76,7 +76,7 @@ func (s *Set) Exists(ctx context.Context, name string) (owner *Upstream, who str
 	if s.r.now().Before(known.until) {
 		return nil, known.who, nil
 	}
-	owner, who = s.compare(ctx, chain, name)
+	owner, who = s.compare(ctx, chain, name, also...)
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
@@ -84,7 +84,9 @@ func (s *Set) Exists(ctx context.Context, name string) (owner *Upstream, who str
 }
 
 // compare asks each of chain, and remembers for a moment when one did not say.
-func (s *Set) compare(ctx context.Context, chain []*Upstream, name string) (owner *Upstream, who string) {
+func (s *Set) compare(
+	ctx context.Context, chain []*Upstream, name string, also ...Query,
+) (owner *Upstream, who string) {
 	ctx, cancel := context.WithTimeout(ctx, comparePatience)
 	defer cancel()
 	type answer struct {
@@ -96,6 +98,11 @@ func (s *Set) compare(ctx context.Context, chain []*Upstream, name string) (owne
 		asked[i] = make(chan answer, 1)
 		go func() {
 			d, err := s.from(ctx, u, s.protocol.Probe(name))
+			for _, q := range also {
+				if errors.Is(err, store.ErrNotFound) {
+					d, err = s.from(ctx, u, q)
+				}
+			}
 			asked[i] <- answer{d, err}
 		}()
 	}

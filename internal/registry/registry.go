@@ -155,8 +155,9 @@ func (g *Registry[M]) TryUpstream(err error) bool {
 
 // MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is
 // that of the package in the store. store.ErrExists. It asks for a second at most; a publish that was not compared with
-// every upstream has a notice in its answer and in the journal, see wire.Notice.
-func (g *Registry[M]) MayClaim(ctx context.Context, name string) error {
+// every upstream has a notice in its answer and in the journal, see wire.Notice. also are further documents that exist
+// only where the name does.
+func (g *Registry[M]) MayClaim(ctx context.Context, name string, also ...upstream.Query) error {
 	if g.Up == nil {
 		return nil
 	}
@@ -165,14 +166,14 @@ func (g *Registry[M]) MayClaim(ctx context.Context, name string) error {
 		return err
 	})
 	if errors.Is(err, store.ErrNotFound) {
-		return g.Compare(ctx, name)
+		return g.Compare(ctx, name, also...)
 	}
 	return err
 }
 
 // Compare is MayClaim for a name that is known not to be here.
-func (g *Registry[M]) Compare(ctx context.Context, name string) error {
-	notice, err := g.Up.MayPublish(ctx, name)
+func (g *Registry[M]) Compare(ctx context.Context, name string, also ...upstream.Query) error {
+	notice, err := g.Up.MayPublish(ctx, name, also...)
 	if notice != "" {
 		g.Log.LogAttrs(ctx, slog.LevelWarn, "first publish not compared with upstreams",
 			slog.String("kind", string(g.about.Kind)), slog.String("package", name))
