@@ -18,7 +18,8 @@
 // before the revision. A path is of such a layout when its first directory has a dot, or the file's folder is that of a
 // type. Organisation and module are then group and artifact, and the revision is the version, so that rights, claims
 // and rules hold for all paths of an artifact alike. A hosted file is one file at all of its paths. A copy is of its
-// path alone, because an upstream may have two.
+// path alone, because an upstream may have two. There is no metadata in these layouts: the directory of a module lists
+// its revisions, with those of upstreams where they count, and tells at a first publish that an upstream has it.
 //
 // # Copies
 //
@@ -90,7 +91,8 @@
 //	model.go    records            index.go    rows beside the records
 //	publish.go  files come in      sums.go     checksums           commit.go   versions are announced
 //	manage.go   files go           serve.go    reading             proxy.go    copies of upstreams
-//	beside.go   copies' checksums  union.go    joined metadata     spelling.go names in rules
+//	beside.go   copies' checksums  union.go    joined metadata     revisions.go directories of upstreams
+//	spelling.go names in rules
 //	browse.go   directories        facts.go    one version, whole  search.go   search
 //	errors.go   every error body   shortcut.go the paths nearly every request has
 //

@@ -254,14 +254,15 @@ func TestModuleOfAnUpstreamIsNotTakenByAccident(t *testing.T) {
 	g.Want(g.Ada("PUT", ivyLib+"2.0/jars/lib.jar", "x"), 409, "larder claim maven com.acme:lib")
 }
 
-// TestRevisionsOfUpstreamsAreListed: whoever wants the newest one reads the module's directory. Listings link to folders
-// in several ways; what a rule forbids is left out, and a page that lists nothing is trouble.
+// TestRevisionsOfUpstreamsAreListed: whoever wants the newest one reads the module's directory. Listings link to
+// folders in several ways; what a rule forbids is left out, and a page that lists nothing is trouble.
 func TestRevisionsOfUpstreamsAreListed(t *testing.T) {
 	var mu sync.Mutex
 	pages := map[string]string{
 		ivyLib: `<title>Index of /com.acme/lib</title><a href="../">..</a><a href="1.0/">1.0/</a>` +
 			`<A class=x HREF='./1.1/'>1.1</A><a href="/com.acme/lib/1%2e2/">1.2/</a><a href="ivy.txt">a file</a>` +
-			`<a href="?C=N">Name</a><a href="/other/1.9/">elsewhere</a><a href="http://other.example/com.acme/lib/2/">2</a>` +
+			`<a href="?C=N">Name</a><a href="/other/1.9/">elsewhere</a>` +
+			`<a href="http://other.example/com.acme/lib/2/">2</a>` +
 			`<a href="1.3/jars/">below</a><a href=".hidden/">hidden</a>`,
 		sbtLib:            `<a href="..">up</a><a href="1.0/">1.0</a>`,
 		"/com.acme/plug/": `<a href="scala_2.12/">scala_2.12/</a>`,

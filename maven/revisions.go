@@ -25,7 +25,7 @@ func (s *server) addRevisions(ctx context.Context, view registry.View, q Request
 		return err
 	}
 	q.Path = d.Path
-	docs, err := s.Up.Documents(ctx, q.listing(checkListing))
+	docs, err := s.Up.Documents(ctx, q.listing("document ", checkListing))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
@@ -53,10 +53,10 @@ func (s *server) addRevisions(ctx context.Context, view registry.View, q Request
 	return nil
 }
 
-// listing asks for the directory q.Path.
-func (q Request) listing(check func(body []byte, contentType string) error) upstream.Query {
+// listing asks for the directory q.Path. What check accepts is another document than what another check does.
+func (q Request) listing(key string, check func(body []byte, contentType string) error) upstream.Query {
 	return upstream.Query{
-		Package: q.Name, Key: "document " + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
+		Package: q.Name, Key: key + q.Path, Ref: remoteRef(q.Path), Fresh: freshMetadata, Absent: absentFor,
 		Check: check,
 	}
 }
@@ -71,7 +71,7 @@ func (q Request) modules() []upstream.Query {
 		organisation = strings.ReplaceAll(organisation, ".", "/")
 	}
 	q.Path = organisation + "/" + q.Artifact + "/"
-	return []upstream.Query{q.listing(func(body []byte, _ string) error {
+	return []upstream.Query{q.listing("module ", func(body []byte, _ string) error {
 		if len(folders(body, herePage)) == 0 {
 			return store.ErrNotFound
 		}
