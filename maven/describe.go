@@ -22,9 +22,12 @@ func (s *server) described() describe.Kind {
 		Registry: s.Registry, Compare: version.Compare, IsPre: isPre, Brief: describeBrief, Whole: s.describeWhole,
 		Lists: func(v *store.Version[Meta]) bool { return !v.Meta.Open },
 		At: func(name string, _ describe.Version, f describe.File) string {
-			return "/" + names.Escape(names.Dir(name, "")+f.Name)
+			return "/" + names.Escape(names.FilePath(name, f.Name))
 		},
 		Of: func(name, key string) string {
+			if release, ok := names.CopyVersion(name, key); ok {
+				return release
+			}
 			release, file, found := strings.Cut(key, "/")
 			if _, artifact := names.SplitName(name); !found || !strings.HasPrefix(file, artifact+"-") {
 				return ""

@@ -160,7 +160,7 @@ func (s *server) offers(ctx context.Context, q Request, version string) (bool, e
 		return true, nil
 	}
 	if s.Up.Offline() && !names.IsSnapshot(version) {
-		if here, err := s.described(ctx, q, version); err != nil || !here {
+		if here, err := s.hasDescription(ctx, q, version); err != nil || !here {
 			return false, err
 		}
 	}
@@ -171,9 +171,9 @@ func (s *server) offers(ctx context.Context, q Request, version string) (bool, e
 	return err == nil, err
 }
 
-// described reports whether the file by which clients begin with a version is here: the POM, or the module's
+// hasDescription reports whether the file by which clients begin with a version is here: the POM, or the module's
 // description where Ivy's layouts have it.
-func (s *server) described(ctx context.Context, q Request, version string) (here bool, err error) {
+func (s *server) hasDescription(ctx context.Context, q Request, version string) (here bool, err error) {
 	keys := []string{names.FileKey(version, q.Artifact+"-"+version+".pom")}
 	if q.Ivy {
 		keys = []string{q.Path + version + "/ivys/ivy.xml", q.Path + version + "/ivy-" + version + ".xml"}

@@ -73,3 +73,21 @@ func IsIvy(key string) bool {
 	return strings.Contains(file, "/") || strings.HasSuffix(file, ".xml") &&
 		(file == "ivy.xml" || strings.HasPrefix(file, "ivy-"))
 }
+
+// CopyVersion is the version of a copied file of a layout of Ivy, which is kept under its whole path; false for others.
+func CopyVersion(name, key string) (version string, ok bool) {
+	dirs := strings.Split(key, "/")
+	p, ok := SplitIvy(dirs[:len(dirs)-1])
+	return p.Version, ok && PackageName(p.Group, p.Artifact) == name
+}
+
+// FilePath is a path at which a file of an artifact is served, by its name in the store, hosted or copied.
+func FilePath(name, key string) string {
+	if _, ok := CopyVersion(name, key); ok {
+		return key
+	}
+	if group, artifact := SplitName(name); IsIvy(key) && strings.Contains(group, ".") {
+		return group + "/" + artifact + "/" + key
+	}
+	return Dir(name, "") + key
+}

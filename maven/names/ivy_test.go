@@ -49,3 +49,21 @@ func TestFilesThatOnlyIvyHas(t *testing.T) {
 		}
 	}
 }
+
+func TestPathOfAFileByItsNameInTheStore(t *testing.T) {
+	for _, c := range []struct{ name, key, path, copied string }{
+		{"com.acme:lib", "1.0/lib-1.0.jar", "com/acme/lib/1.0/lib-1.0.jar", ""},
+		{"com.acme:lib", "1.0/jars/lib.jar", "com.acme/lib/1.0/jars/lib.jar", ""},
+		{"acme:lib", "1.0/jars/lib.jar", "acme/lib/1.0/jars/lib.jar", ""},
+		{"com.acme:lib", "1.0/scala_3/sbt_2/jars/x", "com.acme/lib/1.0/scala_3/sbt_2/jars/x", ""},
+		{"com.acme:lib", "com.acme/lib/scala_3/1.0/jars/x", "com.acme/lib/scala_3/1.0/jars/x", "1.0"},
+		{"com.acme:lib", "com/acme/lib/1.0/jars/x", "com/acme/lib/1.0/jars/x", "1.0"},
+	} {
+		if got := FilePath(c.name, c.key); got != c.path {
+			t.Errorf("%s %s is at %s, want %s", c.name, c.key, got, c.path)
+		}
+		if version, ok := CopyVersion(c.name, c.key); ok != (c.copied != "") || ok && version != c.copied {
+			t.Errorf("%s %s is a copy of version %q %t, want %q", c.name, c.key, version, ok, c.copied)
+		}
+	}
+}
