@@ -270,6 +270,21 @@ func (s *server) placeOf(ctx context.Context, u *upstream.Upstream, l remoteLine
 	return p, nil
 }
 
+// sampleFile is the crate of the last line of a file of the index.
+func (s *server) sampleFile(
+	ctx context.Context, _ string, d *upstream.Document, body []byte, _ upstream.Ask,
+) (p upstream.Place, err error) {
+	lines, _ := usable(body)
+	if len(lines) == 0 {
+		return p, store.ErrNotFound
+	}
+	l, err := readLine(lines[len(lines)-1])
+	if err != nil {
+		return p, err
+	}
+	return s.placeOf(ctx, d.Upstream, l)
+}
+
 // expand is the address of a crate. Cargo looks for its own markers: other braces are part of the address.
 func expand(dl string, l remoteLine) string {
 	address := strings.NewReplacer(

@@ -104,6 +104,7 @@ func newServer(d wire.Deps, o Options) *server {
 					Group: group, Artifact: artifact, Name: name, Path: names.Dir(name, "") + metadataFile,
 				})
 			},
+			Sample: upstream.Sample{Package: "junit:junit", File: sampleFile},
 		},
 	})
 	return s

@@ -7,6 +7,7 @@ package maven
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,24 @@ func (s *server) place(q Request) (upstream.Place, error) {
 	}
 	all[0].Or = all[1:]
 	return all[0], nil
+}
+
+// sampleFile is the POM of the last release that metadata lists.
+func sampleFile(
+	_ context.Context, name string, d *upstream.Document, body []byte, _ upstream.Ask,
+) (p upstream.Place, err error) {
+	m, err := metadata.Read(body)
+	if err != nil {
+		return p, err
+	}
+	_, artifact := names.SplitName(name)
+	for _, v := range slices.Backward(m.Listed()) {
+		if !names.IsSnapshot(v) {
+			ref := remoteRef(names.Dir(name, v) + artifact + "-" + v + ".pom")
+			return upstream.Place{Upstream: d.Upstream, Ref: ref}, nil
+		}
+	}
+	return p, store.ErrNotFound
 }
 
 // proxiedFile answers with a file of an upstream.

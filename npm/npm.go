@@ -53,6 +53,7 @@ func New(d wire.Deps, o Options) wire.Protocol {
 			Spelling: Spelling(),
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 			Files:    remoteFiles,
+			Sample:   upstream.Sample{Package: "isarray"},
 		},
 	})
 	s.audit = audit.New(d.Store, s.Up)

@@ -63,7 +63,8 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.PyPI, Type: typePackage, Path: root,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles,
+			Sample: upstream.Sample{Package: "six"}},
 	})
 	s.all = newProjects(s)
 	return s

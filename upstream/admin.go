@@ -3,9 +3,6 @@ package upstream
 // This file has what operators see of upstreams, and do to them.
 
 import (
-	"context"
-	"fmt"
-	"net/http"
 	"time"
 
 	"larder/store"
@@ -94,24 +91,6 @@ func (u *Upstream) SetOffline(off bool) {
 		u.breaker.close()
 		u.others.close()
 	}
-}
-
-// Check asks the registry whether it is there: any answer below 500 but 401 and 403 will do.
-func (u *Upstream) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, u.timeout(false))
-	defer cancel()
-	resp, err := u.send(ctx, request{ref: u.checkURL(), method: http.MethodGet}, budgetOf(ctx))
-	if err != nil {
-		return fmt.Errorf("%s: %w", u.Name(), err)
-	}
-	drop(resp)
-	if why := u.unused.Load(); why != nil {
-		return fmt.Errorf("%s: it answers, but its credentials are not sent: %s", u.Name(), *why)
-	}
-	if u.conf.Kind == store.OCI && u.conf.User != "" && resp.Request.Header.Get("Authorization") == "" {
-		return fmt.Errorf("%s: it answers, but does not ask for its credentials", u.Name())
-	}
-	return nil
 }
 
 // checkURL is what every registry of the kind answers.

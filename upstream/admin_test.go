@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,46 +187,6 @@ func TestFindSelectsByKindAndName(t *testing.T) {
 	}
 }
 
-// TestCheckAsksWhatEveryRegistryOfTheKindHas: whoever answers anything but trouble is there.
-func TestCheckAsksWhatEveryRegistryOfTheKindHas(t *testing.T) {
-	for kind, path := range map[store.Kind]string{
-		store.OCI: "/at/v2/", store.Cargo: "/at/config.json", store.Composer: "/at/packages.json",
-		store.RubyGems: "/at/names", store.NPM: "/at/", store.PyPI: "/at/", store.Maven: "/at/",
-	} {
-		origin := newOrigin(t)
-		var asked atomic.Value
-		origin.answer(func(w http.ResponseWriter, r *http.Request) {
-			asked.Store(r.Method + " " + r.URL.Path)
-			http.NotFound(w, r)
-		})
-		g := newRig(t, func(o *Options) {
-			o.Upstreams[0] = Config{Kind: kind, Name: "main", URL: origin.URL + "/at/"}
-		})
-		if err := g.reg.Find(kind, "main")[0].Check(t.Context()); err != nil {
-			t.Errorf("%s: %v, want none: a 404 is an answer", kind, err)
-		}
-		if got := asked.Load(); got != "GET "+path {
-			t.Errorf("%s is asked for %v, want GET %s", kind, got, path)
-		}
-	}
-}
-
-func TestCheckFailsOnTrouble(t *testing.T) {
-	t.Parallel()
-	for _, status := range []int{401, 403, 429, 500, 503} {
-		g := newRig(t)
-		g.origin.answer(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
-		if err := g.set.list[0].Check(t.Context()); err == nil || !strings.Contains(err.Error(), "main") {
-			t.Errorf("a %d: %v, want an error that names the upstream", status, err)
-		}
-	}
-	g := newRig(t)
-	g.origin.Close()
-	if err := g.set.list[0].Check(t.Context()); err == nil {
-		t.Error("a registry that is not there: no error")
-	}
-}
-
 // TestSourceThatIsNotConfigured answers from what is kept, and cannot be asked.
 func TestSourceThatIsNotConfigured(t *testing.T) {
 	g := newRig(t)
@@ -243,8 +202,8 @@ func TestSourceThatIsNotConfigured(t *testing.T) {
 	if gone.Configured() {
 		t.Error("it counts as configured")
 	}
-	if err := gone.Check(t.Context()); !errors.Is(err, ErrOffline) {
-		t.Errorf("asking it: %v, want ErrOffline", err)
+	if found := g.reg.Check(t.Context(), gone, ""); len(found) != 1 || found[0].OK {
+		t.Errorf("asking it: %+v, want that it is offline", found)
 	}
 	if _, _, err := g.doc("other"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("what is not kept: %v, want ErrNotFound: nothing will ever come of it", err)

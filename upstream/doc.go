@@ -58,6 +58,7 @@
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
+//	check.go     trying a registry out for its operator
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
 //	oldnames.go  copies under names of before
 package upstream

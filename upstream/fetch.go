@@ -331,8 +331,11 @@ type unconnected struct{ error }
 
 func (e *unconnected) Unwrap() error { return e.error }
 
-// asideError is trouble with a host that is not the one to be asked.
-type asideError struct{ error }
+// asideError is trouble with a host that is not the one to be asked, but gives out its tokens.
+type asideError struct {
+	error
+	realm string // its origin
+}
 
 func (e *asideError) Unwrap() error { return e.error }
 
@@ -341,10 +344,11 @@ func (u *Upstream) realmTrouble(err error) error {
 	u.tokens.mu.Lock()
 	realm := u.tokens.challenge.realm
 	u.tokens.mu.Unlock()
-	if hostOf(realm) == u.base.Host {
+	to, perr := url.Parse(realm)
+	if perr != nil || to.Host == u.base.Host {
 		return err
 	}
-	return &asideError{err}
+	return &asideError{err, origin(to)}
 }
 
 // outcomeOf classifies err: not every trouble is the host's that was asked, and not what we refused.

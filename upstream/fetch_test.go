@@ -317,7 +317,7 @@ func TestTroubleOfARedirectsTargetIsNotTheRegistrys(t *testing.T) {
 	}
 	for _, harmless := range []error{
 		&statusError{404, "x"}, &statusError{403, "x"}, ErrElsewhere, errAddress, errRedirects, nil,
-		&asideError{&unconnected{errDown}},
+		&asideError{&unconnected{errDown}, "https://auth.example.com"},
 		fmt.Errorf("%w: %w", errors.New("get"), &url.Error{Op: "Get", Err: errAddress}),
 	} {
 		if outcomeOf(harmless) != answered {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 
 	"larder/internal/problem"
 	"larder/store"
@@ -23,6 +24,7 @@ type Refused struct {
 	status   statusError
 	sent     bool // with credentials
 	kept     bool // there are credentials, which do not belong to the address
+	away     bool // which is on another host than the registry
 	nameless bool
 }
 
@@ -38,33 +40,71 @@ func (e *Refused) Public() string {
 	if !e.nameless {
 		name += " " + e.Upstream
 	}
+	if e.away {
+		name = "The host of a file of " + name
+	}
+	text, change := e.said("")
+	return name + " " + text + "; " + change + "."
+}
+
+// explain is Public with addresses, in two parts.
+func (e *Refused) explain() (text, change string) {
+	text, change = e.said(" " + e.status.host)
+	if e.away {
+		text = "its host " + text
+	}
+	return text, change
+}
+
+// said says what was answered, and what to set. host is "", or that of the address after a space.
+func (e *Refused) said(host string) (text, change string) {
+	with := "a request without credentials"
+	if e.sent {
+		with = "a request with its credentials"
+	}
+	text = fmt.Sprintf("answered %d to %s", e.status.code, with)
+	const absent = "`forbidden: absent` if it answers so for what it does not have"
 	switch {
 	case e.sent:
-		return fmt.Sprintf("%s answered %d to a request with its credentials; they do not give access to this. Set "+
-			"others, or `forbidden: absent` if it answers so for what it does not have.", name, e.status.code)
+		return text, "they do not give access to this: set others, or " + absent
 	case e.kept && e.kind == store.OCI:
-		return fmt.Sprintf("%s answered %d to a request without credentials: it did not ask for those that are set for "+
-			"it, or its tokens come from a host that `realms` does not name.", name, e.status.code)
+		return text, "it did not ask for those that are set for it, or its tokens come from a host that `realms` does not " +
+			"name"
+	case e.kept && e.away:
+		return text, "those that are set for it are not sent there: name the host" + host + " in `hosts`, if it may have them"
 	case e.kept:
-		return fmt.Sprintf("%s answered %d to a request without credentials: those that are set for it are not sent to "+
-			"this address; name it in `paths`.", name, e.status.code)
+		return text, "those that are set for it are not sent to this address: name it in `paths`"
 	}
-	return fmt.Sprintf("%s answered %d to a request without credentials; set user and password, or token, for it, or "+
-		"`forbidden: absent` if it answers so for what it does not have.", name, e.status.code)
+	return text, "set user and password, or token, for it, or " + absent
 }
 
 // refusal is the error of a refused request.
 func (u *Upstream) refusal(r *http.Request, code int) *Refused {
 	e := &Refused{
-		Upstream: u.conf.Name, kind: u.conf.Kind, status: statusError{code, r.URL.Host},
-		nameless: u.nameless(),
+		Upstream: u.conf.Name, kind: u.conf.Kind, status: statusError{code, r.URL.Host}, sent: u.sent(r),
+		away: hostPort(r.URL) != hostPort(u.base), nameless: u.nameless(),
 	}
-	e.sent = r.Header.Get("Authorization") != "" && (u.conf.Kind != store.OCI || u.hasLogin())
-	if h := u.conf.HeaderName; h != "" && r.Header.Get(h) != "" {
-		e.sent = true
+	if e.kept = !e.sent && u.hasLogin() && !isAnonymous(r.Context()); e.kept && u.conf.Kind != store.OCI {
+		u.warnUnsent(r.URL, code)
 	}
-	e.kept = !e.sent && u.hasLogin()
 	return e
+}
+
+// warnUnsent logs once for each origin that it refuses requests to which configured credentials do not belong.
+func (u *Upstream) warnUnsent(at *url.URL, code int) {
+	if _, known := u.unsent.LoadOrStore(origin(at), true); !known {
+		u.log.Warn("an upstream refuses what its credentials are not sent to; `hosts` and `paths` name where they go",
+			"kind", string(u.conf.Kind), "upstream", u.conf.Name, "origin", origin(at), "status", code)
+	}
+}
+
+// sent reports whether a request had the configured credentials, or a token that was got with them.
+func (u *Upstream) sent(r *http.Request) bool {
+	if h := u.conf.HeaderName; h != "" {
+		return r.Header.Get(h) != ""
+	}
+	return r.Header.Get("Authorization") != "" && !isAnonymous(r.Context()) &&
+		(u.conf.Kind != store.OCI || u.hasLogin() && u.unused.Load() == nil)
 }
 
 // hasLogin reports whether credentials are configured.
@@ -107,7 +147,7 @@ func (u *Upstream) tokenRefused(q request, err error) (*http.Response, error) {
 		return resp, nil
 	}
 	e := u.refusal(r, denied.code)
-	e.sent = u.conf.User != "" && u.unused.Load() == nil
+	e.sent, e.away = u.conf.User != "" && u.unused.Load() == nil, false
 	e.kept = !e.sent && u.hasLogin()
 	return nil, e
 }

@@ -43,6 +43,7 @@ type Upstream struct {
 	offline atomic.Bool
 	basic   atomic.Bool            // a container registry that asks for the password itself
 	unused  atomic.Pointer[string] // why configured credentials were not sent
+	unsent  sync.Map               // origins to which they do not belong, and that refused
 	dl      atomic.Pointer[string] // see FilesNeedLogin
 	log     *slog.Logger
 
@@ -240,7 +241,7 @@ func hostPort(u *url.URL) string {
 
 // authorize adds the configured credentials where they belong. Container registries get tokens instead, see token.go.
 func (u *Upstream) authorize(r *http.Request) {
-	if !u.owns(r.URL) {
+	if !u.owns(r.URL) || isAnonymous(r.Context()) {
 		return
 	}
 	c := &u.conf

@@ -147,6 +147,8 @@ type Protocol struct {
 	// Empty reports whether the answer to Probe says that there is nothing of the name, as static mirrors answer for any.
 	// nil: every answer says that it exists.
 	Empty func(body []byte) bool
+	// Sample is how a check tries a registry out.
+	Sample Sample
 }
 
 // Set returns the upstreams of a kind, nil when it has none; every method of a nil Set says that nothing exists.

@@ -67,7 +67,14 @@ func (u *Upstream) bearer(ctx context.Context, r *http.Request, scope string) er
 	if c.realm == "" || !u.owns(r.URL) {
 		return nil
 	}
-	value, err := u.token(ctx, c, scope)
+	value, err := "", error(nil)
+	if isAnonymous(ctx) {
+		var t token
+		t, err = u.fetchToken(ctx, c, scope)
+		value = t.value
+	} else {
+		value, err = u.token(ctx, c, scope)
+	}
 	if err == nil {
 		r.Header.Set("Authorization", "Bearer "+value)
 	}
@@ -177,7 +184,7 @@ func (u *Upstream) fetchToken(ctx context.Context, c challenge, scope string) (t
 	}
 	r.Header.Set("User-Agent", userAgent)
 	switch {
-	case u.conf.User == "":
+	case u.conf.User == "", isAnonymous(ctx):
 	case u.trusts(realm):
 		r.SetBasicAuth(u.conf.User, u.conf.Password)
 		u.unused.Store(nil)

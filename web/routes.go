@@ -54,7 +54,7 @@ func (a *api) routes() []wire.Route[request] {
 		wire.GET("/upstreams", "admin.upstream.list", wire.Admin, a.listUpstreams,
 			"larder upstream list; sources of copies without an upstream too"),
 		wire.POST("/upstreams/check", "admin.upstream.check", wire.Admin, a.checkUpstreams,
-			"larder upstream check: with kind, name"),
+			"larder upstream check: with kind, name, package"),
 		wire.POST("/upstreams/switch", "admin.upstream.switch", wire.Admin, a.switchUpstreams,
 			"larder upstream offline|online: with kind, name, offline"),
 		wire.POST("/upstreams/purge", "admin.upstream.purge", wire.Admin, a.purgeUpstreams,

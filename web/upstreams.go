@@ -3,7 +3,9 @@ package web
 // Upstreams: their state, checks, switches, and what is kept of them.
 
 import (
+	"context"
 	"net/http"
+	"sync"
 
 	"larder/internal/problem"
 	"larder/store"
@@ -24,16 +26,18 @@ type UpstreamChoice struct {
 	Name string     `json:"name,omitempty"`
 	// Offline is for POST /upstreams/switch.
 	Offline bool `json:"offline,omitempty"`
-	// Package is the pattern of POST /upstreams/purge, NoUpstream limits that to copies whose upstream is not configured.
+	// Package is the pattern of POST /upstreams/purge, or the name that POST /upstreams/check asks for. NoUpstream limits
+	// a purge to copies whose upstream is not configured.
 	Package    string `json:"package,omitempty"`
 	NoUpstream bool   `json:"no_upstream,omitempty"`
 }
 
 // UpstreamCheck is what one upstream answered to POST /upstreams/check.
 type UpstreamCheck struct {
-	Kind  store.Kind `json:"kind"`
-	Name  string     `json:"name"`
-	Error string     `json:"error,omitempty"`
+	Kind  store.Kind         `json:"kind"`
+	Name  string             `json:"name"`
+	Error string             `json:"error,omitempty"` // the first finding that is not OK
+	Found []upstream.Finding `json:"found"`
 }
 
 // UpstreamChecks is the answer of POST /upstreams/check.
@@ -94,19 +98,35 @@ func (a *api) chosen(r *http.Request) (c UpstreamChoice, list []*upstream.Upstre
 }
 
 func (a *api) checkUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
-	_, list, err := a.chosen(r)
+	c, list, err := a.chosen(r)
 	if err != nil {
 		return err
 	}
-	var out UpstreamChecks
-	for _, u := range list {
-		c := UpstreamCheck{Kind: u.Kind(), Name: u.Name()}
-		if err := u.Check(r.Context()); err != nil {
-			c.Error = err.Error()
+	if c.Package != "" {
+		if c.Kind == "" {
+			return problem.Errorf(store.ErrInvalid, "a package is of a kind; name that as well")
 		}
-		out.Checks = append(out.Checks, c)
+		if c.Package, err = a.spellings.Name(c.Kind, c.Package); err != nil {
+			return err
+		}
 	}
+	out := UpstreamChecks{make([]UpstreamCheck, len(list))}
+	var work sync.WaitGroup
+	for i, u := range list {
+		work.Go(func() { out.Checks[i] = a.checkUpstream(r.Context(), u, c.Package) })
+	}
+	work.Wait()
 	return answer(w, http.StatusOK, out)
+}
+
+func (a *api) checkUpstream(ctx context.Context, u *upstream.Upstream, name string) UpstreamCheck {
+	c := UpstreamCheck{Kind: u.Kind(), Name: u.Name(), Found: a.remote.Check(ctx, u, name)}
+	for _, f := range c.Found {
+		if !f.OK && c.Error == "" {
+			c.Error = f.String()
+		}
+	}
+	return c
 }
 
 // switchUpstreams takes those selected off or back; selecting none switches the whole server, until it stops.

@@ -3,6 +3,7 @@ package cli
 // This file has the commands for upstreams and what is kept of them.
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -76,17 +77,38 @@ func upstreamState(u upstream.Status) string {
 }
 
 func (a *app) upstreamCheck() *cobra.Command {
-	cmd := &cobra.Command{Use: "check [KIND [NAME]]",
-		Short: "Ask upstreams whether they answer; exits with 1 if one does not", Args: cobra.MaximumNArgs(2)}
+	cmd := &cobra.Command{Use: "check [KIND [NAME]]", Args: cobra.MaximumNArgs(2),
+		Short: "Fetch a document and a file from upstreams, with the login and without; exits with 1 if one fails",
+		Long: "Fetch a document and a file from upstreams, with the login and without, and say what was seen and what to " +
+			"change.\n\nNothing of it is kept. The document is that of the package named by --package, else of one that the " +
+			"upstream is only for, of which a copy is kept, or which most public registries of the kind have. Exits with 1 if " +
+			"an upstream fails.",
+		Example: "  larder upstream check\n  larder upstream check npm team --package @team/tool",
+	}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
+	name := cmd.Flags().String("package", "", "the `NAME` of a package that the upstream has")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		which, err := choice(args)
 		if err != nil {
 			return err
 		}
-		return ask(a, cmd, s, query{http.MethodPost, "upstreams/check", which}, func(list web.UpstreamChecks) error {
-			return a.sayChecks(list.Checks, *asJSON)
-		})
+		if which.Package = *name; *name != "" && which.Kind == "" {
+			return usagef("a package is of a kind: larder upstream check KIND [NAME] --package %s", *name)
+		}
+		cfg, err := a.load(s)
+		if err != nil {
+			return err
+		}
+		c, err := a.openWholeAdmin(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		var list web.UpstreamChecks
+		err = c.do(cmd.Context(), http.MethodPost, "upstreams/check", which, &list)
+		if err = errors.Join(err, c.close()); err != nil {
+			return err
+		}
+		return a.sayChecks(list.Checks, *asJSON)
 	}
 	return cmd
 }
@@ -94,19 +116,23 @@ func (a *app) upstreamCheck() *cobra.Command {
 func (a *app) sayChecks(list []web.UpstreamCheck, asJSON bool) error {
 	bad, rows := 0, [][]string{}
 	for _, u := range list {
-		state := "answers"
 		if u.Error != "" {
 			bad++
-			state = u.Error
 		}
-		rows = append(rows, []string{string(u.Kind), u.Name, oneLine(state)})
+		for _, f := range u.Found {
+			state := "ok"
+			if !f.OK {
+				state = "failed"
+			}
+			rows = append(rows, []string{string(u.Kind), u.Name, f.Step, state, f.String()})
+		}
 	}
-	err := a.show(asJSON, list, func() error { return a.table([]string{"KIND", "NAME", "STATE"}, rows) })
-	if err != nil {
+	heads := []string{"KIND", "NAME", "STEP", "STATE", "SEEN"}
+	if err := a.show(asJSON, list, func() error { return a.table(heads, rows) }); err != nil {
 		return err
 	}
 	if bad > 0 {
-		return fmt.Errorf("%s not answer", plural(int64(bad), "upstream does", "upstreams do"))
+		return fmt.Errorf("%s the check", plural(int64(bad), "upstream fails", "upstreams fail"))
 	}
 	return nil
 }

@@ -100,18 +100,22 @@ func TestUpstreamListShowsWhatIsKept(t *testing.T) {
 
 func TestUpstreamCheckExitsWithOneWhenOneDoesNotAnswer(t *testing.T) {
 	_, g, flags := caching(t)
-	if out := larder(t, "upstream check", flags...); !strings.Contains(out, "answers") {
-		t.Errorf("upstream check: %q, want that it answers", out)
+	wantTried(t, larder(t, "upstream check npm --package demo", flags...))
+	if out := larder(t, "upstream check", flags...); !strings.Contains(out, "--package NAME") {
+		t.Errorf("upstream check of what is not known to have anything: %q, want that it can be told a package", out)
 	}
-	if out := larder(t, "upstream check npm --json", flags...); !strings.Contains(out, `"npm"`) ||
+	if out := larder(t, "upstream check npm --json", flags...); !strings.Contains(out, `"step": "address"`) ||
 		!json.Valid([]byte(out)) {
 		t.Errorf("upstream check --json: %q", out)
 	}
 	g.down.Store(true)
 	r := run(t, "", append([]string{"upstream", "check"}, flags...)...)
-	if r.code != exitFailure || !strings.Contains(r.out, "answered 403") ||
-		!strings.Contains(r.err, "1 upstream does not answer") {
+	if r.code != exitFailure || !strings.Contains(r.out, "answered 403 to a request without credentials") ||
+		!strings.Contains(r.err, "1 upstream fails the check") {
 		t.Errorf("with one that refuses: %+v, want exit 1 and why", r)
+	}
+	if r := run(t, "", append([]string{"upstream", "check", "--package", "demo"}, flags...)...); r.code != exitUsage {
+		t.Errorf("a package of no kind: %+v, want exit %d", r, exitUsage)
 	}
 	for _, args := range []string{"upstream check deb", "upstream check npm a b", "upstream offline deb",
 		"upstream purge deb x"} {
@@ -176,6 +180,17 @@ func TestUpstreamPurgeMakesItFetchAgain(t *testing.T) {
 	}
 }
 
+// wantTried: the check has fetched demo and its tarball.
+func wantTried(t *testing.T, out string) {
+	t.Helper()
+	for _, want := range []string{"none is set, and none was needed", "that of demo is right", "/demo-1.0.0.tgz: ",
+		"with the right sha512"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("upstream check says %q, want %q", out, want)
+		}
+	}
+}
+
 // TestUpstreamsOfAClosedFolder: what needs no server works without one.
 func TestUpstreamsOfAClosedFolder(t *testing.T) {
 	s, g, flags := caching(t)
@@ -188,9 +203,7 @@ func TestUpstreamsOfAClosedFolder(t *testing.T) {
 		!strings.Contains(out, "of files are kept") {
 		t.Errorf("upstream list: %q", out)
 	}
-	if out := larder(t, "upstream check", flags...); !strings.Contains(out, "answers") {
-		t.Errorf("upstream check: %q", out)
-	}
+	wantTried(t, larder(t, "upstream check", flags...))
 	r := run(t, "", append([]string{"upstream", "offline"}, flags...)...)
 	if r.code != exitFailure || !strings.Contains(r.err, "no server is running; start it with --offline or without") {
 		t.Errorf("upstream offline: %+v, want that no server runs", r)
