@@ -87,7 +87,7 @@ func (s *server) routes() []wire.Route[Request] {
 		wire.GET("/", "composer.root", wire.List, s.getRoot, "the browser"),
 		wire.PUT("/", "composer.put", wire.Body|wire.Writer, s.upload,
 			"curl -T, CI: ?version=, ?src-type= …, ?private=1 (Gitea)"),
-		wire.PUT("/{file}.zip", "composer.put", wire.Body|wire.Writer, s.upload,
+		wire.PUT("/{file}", "composer.put", wire.Body|wire.Writer, s.upload,
 			"curl -T to an address with a slash at its end: the file's name says nothing (Gitea)"),
 		wire.GET("/p2/{releases...}.json", "composer.metadata", wire.Read, s.getMetadata,
 			"composer require, update, show, audit (Composer, Repositories)"),

@@ -15,7 +15,7 @@
 //	GET     /packages.json                                    composer.root            list
 //	GET     /                                                 composer.root            list
 //	PUT     /                                                 composer.put             body
-//	PUT     /{file}.zip                                       composer.put             body
+//	PUT     /{file}                                           composer.put             body
 //	GET     /p2/{releases...}.json                            composer.metadata        read
 //	GET     /p2/{branches...}~dev.json                        composer.metadata        read
 //	GET     /dists/{vendor}/{base}/{normalized...}/{archive}  composer.dist            read
@@ -57,6 +57,6 @@
 //	downloads.go  counts             advisories.go audit               errors.go      every error body
 //
 //	names/      names of packages    version/      versions and constraints, as the library composer/semver has them
-//	archive/    the ZIP archive      manifest/ composer.json
+//	archive/    ZIP and tar          manifest/ composer.json
 //	minify/     lists of versions, minified
 package composer

@@ -11,16 +11,23 @@ import (
 	"larder/store"
 )
 
-// Identify says which package a ZIP archive is. Most name no version: that was said at the upload.
+// maxTar is the largest tar archive that Identify unpacks: layers of images are tar archives, too.
+const maxTar = 16 << 20
+
+// Identify says which package an archive is. Most name no version: that was said at the upload.
 func Identify(r io.ReaderAt, size int64) (store.Found, bool) {
-	m, err := archive.Read(r, size)
+	form, known := archive.FormOf(r)
+	if !known || form != "" && size > maxTar {
+		return store.Found{}, false
+	}
+	m, form, err := archive.Read(r, size)
 	if err != nil || m.Name == "" {
 		return store.Found{}, false
 	}
 	f := store.Found{Kind: store.Composer, Name: m.Name, Version: m.Version, Confidence: store.Certain}
-	if m.Version == "" {
+	if m.Version == "" || form != "" {
 		f.Confidence = store.Likely
 	}
-	f.File = strings.ReplaceAll(m.Name, "/", "-") + "-" + cmp.Or(m.Version, "unknown") + ".zip"
+	f.File = strings.ReplaceAll(m.Name, "/", "-") + "-" + cmp.Or(m.Version, "unknown") + "." + cmp.Or(form, formZip)
 	return f, true
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
@@ -41,6 +42,7 @@ type fragment struct {
 	ID        string // normalised version
 	Version   string // as written
 	Reference string
+	Form      string // of the archive, "" for ZIP
 	Published time.Time
 	Fields    []minify.Field // empty when they are in Blob
 	Blob      digest.Digest  // of the fields as an object, when they are large
@@ -49,7 +51,8 @@ type fragment struct {
 // fragmentOf derives a version's fragment.
 func fragmentOf(normalized string, v store.Version[Meta]) (fragment, error) {
 	f := fragment{
-		ID: normalized, Version: v.Meta.Version, Reference: v.Meta.Reference, Published: v.Published, Blob: v.Meta.Entry.Blob,
+		ID: normalized, Version: v.Meta.Version, Reference: v.Meta.Reference, Form: v.Meta.Form, Published: v.Published,
+		Blob: v.Meta.Entry.Blob,
 	}
 	return f, f.fill(v.Meta.Entry.JSON)
 }
@@ -69,10 +72,14 @@ func (f *fragment) fill(raw []byte) error {
 	return nil
 }
 
-// encode is the row: each part with its length before it.
+// encode is the row: each part with its length before it. The form of an archive stands behind its reference.
 func (f *fragment) encode() []byte {
+	reference := f.Reference
+	if f.Form != "" {
+		reference += "." + f.Form
+	}
 	parts := [][]byte{
-		[]byte(f.Version), []byte(f.Reference), []byte(f.Blob), binary.AppendVarint(nil, f.Published.UnixNano()),
+		[]byte(f.Version), []byte(reference), []byte(f.Blob), binary.AppendVarint(nil, f.Published.UnixNano()),
 	}
 	for _, x := range f.Fields {
 		parts = append(parts, []byte(x.Key), x.Value)
@@ -99,8 +106,9 @@ func decodeFragment(key, row []byte) (f fragment, err error) {
 		return f, fmt.Errorf("fragment of %s: %w", key, store.ErrFormat)
 	}
 	published, _ := binary.Varint(parts[3])
+	reference, form, _ := strings.Cut(string(parts[1]), ".")
 	f = fragment{
-		ID: string(key), Version: string(parts[0]), Reference: string(parts[1]), Blob: digest.Digest(parts[2]),
+		ID: string(key), Version: string(parts[0]), Reference: reference, Form: form, Blob: digest.Digest(parts[2]),
 		Published: time.Unix(0, published).UTC(),
 	}
 	f.Fields = make([]minify.Field, 0, len(parts)/2-2)
@@ -159,7 +167,11 @@ func (p *listed) entry(out []minify.Field, base string, i int) []minify.Field {
 	if i == 0 && p.Branches && slices.Contains(version.DefaultBranches, f.ID) {
 		out = append(out, minify.Field{Key: "default-branch", Value: []byte("true")})
 	}
-	dist := rawjson.AppendMember([]byte(`{"type":"zip"`), "url", base+distPath(p.Name, f.ID, f.Reference, ""))
+	dist := []byte(`{"type":"zip"`)
+	if f.Form != "" {
+		dist = []byte(`{"type":"tar"`)
+	}
+	dist = rawjson.AppendMember(dist, "url", base+distPath(p.Name, f.ID, f.Reference, f.Form))
 	dist = rawjson.AppendMember(rawjson.AppendMember(dist, "reference", f.Reference), "shasum", f.Reference)
 	out = append(out, minify.Field{Key: "dist", Value: append(dist, '}')})
 	if !timed {

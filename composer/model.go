@@ -33,6 +33,8 @@ type Meta struct {
 	Version string `json:"version"`
 	// Reference names the archive in lock files: the sha1 of its bytes.
 	Reference string `json:"reference"`
+	// Form is what the archive is; "" for ZIP.
+	Form string `json:"form,omitempty"`
 	// Entry is what documents show of composer.json.
 	Entry registry.Part `json:"entry"`
 	// Summary is what lists show.

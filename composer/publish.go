@@ -78,6 +78,7 @@ type publication struct {
 	stage   *store.Stage
 
 	manifest   *manifest.Manifest
+	form       string // of the archive
 	name       string
 	version    string // as written
 	normalized string
@@ -151,10 +152,11 @@ const inspectionSize = 4 << 20
 
 // inspect opens the archive; what it says of itself must be what the request says.
 func (p *publication) inspect() error {
-	m, err := archive.Read(p.stage, p.stage.Size())
+	m, form, err := archive.Read(p.stage, p.stage.Size())
 	if err != nil {
 		return err
 	}
+	p.form = form
 	if p.asked.Name != "" && p.asked.Name != m.Name {
 		return problem.Errorf(
 			store.ErrInvalid, "The request is about %s, but the archive's composer.json about %s.", p.asked.Name, m.Name,
@@ -284,10 +286,10 @@ func (p *publication) taken(tx *store.PackageTx[Meta], digest string) (standing,
 
 // assemble makes the record.
 func (p *publication) assemble(ctx context.Context) error {
-	meta := Meta{Version: p.version, Reference: p.reference, Summary: p.manifest.Summary}
+	meta := Meta{Version: p.version, Reference: p.reference, Form: p.form, Summary: p.manifest.Summary}
 	meta.Summary.Version = p.normalized
 	p.record = store.Version[Meta]{ID: idOf(p.normalized, p.reference), Files: []store.File{{
-		Name: fileOf(p.normalized, p.reference, ""), Size: p.stage.Size(), Type: typeZip,
+		Name: fileOf(p.normalized, p.reference, p.form), Size: p.stage.Size(), Type: mediaTypes[p.form],
 		Sums: map[string]string{"sha1": p.reference},
 	}}}
 	err := p.s.Keep(ctx, &p.record, &meta.Entry, p.manifest.Fields.Encode())

@@ -75,7 +75,7 @@ var grammar = route.Grammar[Request]{
 		"archive":    {Set: (*Request).setArchive, Get: (*Request).archive, Absent: "archive not found"},
 		"version":    {Set: (*Request).setVersion, Get: (*Request).version},
 		"shown":      {Set: (*Request).setShown, Get: (*Request).version, Absent: "package or version not found"},
-		"file":       {Set: func(*Request, string) error { return nil }},
+		"file":       {Set: func(_ *Request, file string) error { return otherUnless(cutForm(file) != file) }},
 		"artifact":   {SetMany: (*Request).setArtifact, Get: (*Request).artifact},
 	},
 	Queries: map[string]route.Query[Request]{
@@ -217,8 +217,8 @@ func (q *Request) setArtifact(segs []string) error {
 	}
 	// demo-1.0.zip;composer.version=1.0
 	file, matrix, _ := strings.Cut(segs[2], ";")
-	stem, ok := strings.CutSuffix(file, ".zip")
-	if !ok {
+	stem := cutForm(file)
+	if stem == file {
 		return route.ErrOther
 	}
 	q.Name = segs[0]
@@ -237,6 +237,26 @@ func (q *Request) setArtifact(segs []string) error {
 		q.Version = v
 	}
 	return nil
+}
+
+// uploaded are the ends of the names of archives that can be uploaded.
+var uploaded = []string{".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2"}
+
+func otherUnless(ok bool) error {
+	if !ok {
+		return route.ErrOther
+	}
+	return nil
+}
+
+// cutForm is a file's name without the end that says that it is an archive.
+func cutForm(file string) string {
+	for _, end := range uploaded {
+		if stem, ok := strings.CutSuffix(file, end); ok {
+			return stem
+		}
+	}
+	return file
 }
 
 // artifact is the address of an upload that says nothing of its version.

@@ -1,5 +1,5 @@
 // Package archive reads what an uploaded archive says of itself: its composer.json. Only its directory and one file are
-// read, within limits that hold whatever it claims.
+// looked at, within limits that hold whatever it claims.
 package archive
 
 import (
@@ -21,57 +21,118 @@ const (
 	maxTarget   = 4 << 10 // bytes of what a link points at
 )
 
-// Read reads the manifest of the ZIP archive that is the size bytes of r. ErrInvalid, ErrTooLarge, or an error of r.
-func Read(r io.ReaderAt, size int64) (*manifest.Manifest, error) {
-	raw, err := readArchive(r, size)
+// Read reads the manifest of the archive that is the size bytes of r. form is what the archive is: "" for ZIP, "tar",
+// "tar.gz" or "tar.bz2". ErrInvalid, ErrTooLarge, or an error of r.
+func Read(r io.ReaderAt, size int64) (m *manifest.Manifest, form string, err error) {
+	raw, form, err := readArchive(r, size)
 	if err != nil {
-		return nil, err
+		return nil, form, err
 	}
-	return manifest.Parse(raw)
+	m, err = manifest.Parse(raw)
+	return m, form, err
+}
+
+// member is one entry of an archive of any form.
+type member struct {
+	name          string
+	regular, link bool
+	target        string                 // of a link
+	bytes         func() ([]byte, error) // nil for one that cannot be the manifest
 }
 
 // readArchive finds composer.json where Composer's own reader of archives looks for it: at the root, or in the one
 // folder that holds everything.
-func readArchive(r io.ReaderAt, size int64) ([]byte, error) {
-	z, err := archive.OpenZip(r, size, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked})
+func readArchive(r io.ReaderAt, size int64) (raw []byte, form string, err error) {
+	form, known := FormOf(r)
+	if !known {
+		return nil, form, problem.Errorf(problem.ErrInvalid,
+			"The upload is not a ZIP archive, nor a tar archive, plain or packed by gzip or bzip2; composer archive makes them.")
+	}
+	read := readZip
+	if form != "" {
+		read = readTar
+	}
+	list, err := read(r, size, form)
+	if err == nil {
+		err = checkMembers(list)
+	}
 	if err != nil {
-		return nil, archiveError(r, err)
+		return nil, form, archiveError(err, form)
 	}
-	if err := checkEntries(z); err != nil {
-		return nil, err
-	}
-	e := z.Entry("composer.json")
-	if e == nil {
-		top := topLevel(z)
+	i := slices.IndexFunc(list, func(m member) bool { return m.name == manifestName })
+	if i < 0 {
+		top := topLevel(list)
 		if len(top) != 1 {
-			return nil, problem.Errorf(
+			return nil, form, problem.Errorf(
 				problem.ErrInvalid, "The archive has no composer.json at its root, and not everything is in one folder: it has %s.",
 				strings.Join(top, ", "),
 			)
 		}
-		e = z.Entry(top[0] + "/composer.json")
+		i = slices.IndexFunc(list, func(m member) bool { return m.name == top[0]+"/"+manifestName })
 	}
-	if e == nil || !e.Regular {
-		return nil, problem.Errorf(
+	if i < 0 || !list[i].regular {
+		return nil, form, problem.Errorf(
 			problem.ErrInvalid, "The archive has no composer.json, neither at its root nor in its one folder.",
 		)
 	}
-	raw, err := e.Bytes(maxSize)
-	if err != nil {
-		return nil, archiveError(r, err)
+	if raw, err = list[i].bytes(); err != nil {
+		return nil, form, archiveError(err, form)
 	}
-	return raw, nil
+	return raw, form, nil
+}
+
+const (
+	manifestName = "composer.json"
+	macOS        = "__MACOSX" // a folder that macOS adds
+)
+
+// FormOf says what the bytes of r begin as: "" for ZIP, "tar", "tar.gz" or "tar.bz2"; false for anything else.
+func FormOf(r io.ReaderAt) (form string, known bool) {
+	var head [512]byte // a tar archive's first header
+	n, _ := r.ReadAt(head[:], 0)
+	switch text := string(head[:n]); {
+	case strings.HasPrefix(text, "PK"):
+		return "", true
+	case strings.HasPrefix(text, "\x1f\x8b"):
+		return "tar.gz", true
+	case strings.HasPrefix(text, "BZh"):
+		return "tar.bz2", true
+	case n == len(head) && string(head[257:262]) == "ustar":
+		return "tar", true
+	}
+	return "", false
+}
+
+// readZip lists a ZIP archive.
+func readZip(r io.ReaderAt, size int64, _ string) ([]member, error) {
+	z, err := archive.OpenZip(r, size, archive.Limits{Entries: maxEntries, Bytes: maxUnpacked})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]member, 0, len(z.Entries()))
+	for _, e := range z.Entries() {
+		m := member{name: e.Name, regular: e.Regular, link: e.Link, bytes: func() ([]byte, error) { return e.Bytes(maxSize) }}
+		if e.Link {
+			target, err := e.Bytes(maxTarget)
+			if err != nil {
+				return nil, err
+			}
+			m.target = string(target)
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 // maxListed bounds how many names a refusal repeats.
 const maxListed = 10
 
 // topLevel lists what stands at the root, without what macOS adds.
-func topLevel(z *archive.Zip) []string {
+func topLevel(list []member) []string {
 	var top []string
-	for _, e := range z.Entries() {
-		first, _, _ := strings.Cut(e.Name, "/")
-		if first == "__MACOSX" || slices.Contains(top, first) {
+	for _, m := range list {
+		first, _, _ := strings.Cut(m.name, "/")
+		if first == macOS || slices.Contains(top, first) {
 			continue
 		}
 		if top = append(top, first); len(top) == maxListed {
@@ -84,34 +145,54 @@ func topLevel(z *archive.Zip) []string {
 	return top
 }
 
-// checkEntries refuses what unpacks differently on systems that do not tell case apart, and links that lead outside.
-func checkEntries(z *archive.Zip) error {
-	seen := make(map[string]string, len(z.Entries()))
-	for _, e := range z.Entries() {
-		lower := strings.ToLower(e.Name)
+// checkMembers refuses what unpacks differently on systems that do not tell case apart, and links that lead outside.
+func checkMembers(list []member) error {
+	seen, links := make(map[string]string, len(list)), map[string]bool{}
+	for _, m := range list {
+		lower := strings.ToLower(m.name)
 		if other, ok := seen[lower]; ok {
 			return problem.Errorf(
-				problem.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, e.Name,
+				problem.ErrInvalid, "The archive has %.200q and %.200q, which are one file on some systems.", other, m.name,
 			)
 		}
-		seen[lower] = e.Name
-		if !e.Link {
-			continue
+		seen[lower] = m.name
+		if m.link {
+			links[m.name] = true
+			if leadsOutside(m) {
+				return problem.Errorf(problem.ErrInvalid, "The archive has the link %.200q, which leads outside.", m.name)
+			}
 		}
-		target, err := e.Bytes(maxTarget)
-		if err != nil {
-			return archiveError(nil, err)
-		}
-		to := path.Join(path.Dir(e.Name), string(target))
-		if path.IsAbs(string(target)) || !manifest.IsInside(to) || strings.Contains(string(target), `\`) {
-			return problem.Errorf(problem.ErrInvalid, "The archive has the link %.200q, which leads outside.", e.Name)
+	}
+	if len(links) == 0 {
+		return nil
+	}
+	for _, m := range list {
+		for at := path.Dir(m.name); at != "."; at = path.Dir(at) {
+			if links[at] {
+				return problem.Errorf(problem.ErrInvalid, "The archive has %.200q, which is below a link.", m.name)
+			}
 		}
 	}
 	return nil
 }
 
-// archiveError says what is wrong with an archive.
-func archiveError(r io.ReaderAt, err error) error {
+// leadsOutside reports whether a link may lead outside: directly, or by way of another one, from which ".." leads
+// elsewhere than its text says.
+func leadsOutside(m member) bool {
+	rest := m.target
+	for strings.HasPrefix(rest, "../") || strings.HasPrefix(rest, "./") {
+		_, rest, _ = strings.Cut(rest, "/")
+	}
+	return path.IsAbs(m.target) || !manifest.IsInside(path.Join(path.Dir(m.name), m.target)) ||
+		!archive.Portable(m.target) || rest != ".." && slices.Contains(strings.Split(rest, "/"), "..")
+}
+
+// archiveError says what is wrong with an archive of a form.
+func archiveError(err error, form string) error {
+	what := "ZIP"
+	if form != "" {
+		what = form
+	}
 	switch {
 	case errors.Is(err, archive.ErrLimit):
 		return problem.Wrap(
@@ -123,25 +204,11 @@ func archiveError(r io.ReaderAt, err error) error {
 		return problem.Wrap(
 			err, problem.ErrInvalid, "The archive has a file whose name leads outside of it, or is no name on some systems.",
 		)
-	case errors.Is(err, archive.ErrFormat) && !isZip(r):
-		return problem.Wrap(
-			err, problem.ErrInvalid, "The upload is not a ZIP archive; composer archive --format=zip makes one.",
-		)
 	case errors.Is(err, archive.ErrFormat):
-		what := strings.TrimPrefix(err.Error(), archive.ErrFormat.Error()+": ")
+		why := strings.TrimPrefix(err.Error(), archive.ErrFormat.Error()+": ")
 		return problem.Wrap(
-			err, problem.ErrInvalid, "The ZIP archive is damaged or not every client could read it: %s.", what,
+			err, problem.ErrInvalid, "The %s archive is damaged or not every client could read it: %s.", what, why,
 		)
 	}
 	return err
-}
-
-// isZip says whether the bytes begin as an archive does; nil stands for one that did.
-func isZip(r io.ReaderAt) bool {
-	var magic [2]byte
-	if r == nil {
-		return true
-	}
-	n, _ := r.ReadAt(magic[:], 0)
-	return n == 2 && string(magic[:]) == "PK"
 }

@@ -17,7 +17,8 @@ const plainManifest = `{"name":"acme/demo"}`
 
 func readPacked(files map[string]string) ([]byte, error) {
 	p := wiretest.Zip(files)
-	return readArchive(bytes.NewReader(p), int64(len(p)))
+	raw, _, err := readArchive(bytes.NewReader(p), int64(len(p)))
+	return raw, err
 }
 
 // wantRefused fails unless the error has the status, and text is in what the client's user reads.
@@ -86,26 +87,30 @@ func TestArchivesThatAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	for _, target := range []string{"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x"} {
+	for _, target := range []string{
+		"../x", "/etc/passwd", "a/../../x", `..\x`, "C:/x", "../../../../../../x", "a/../x",
+	} {
 		_, err := readPacked(map[string]string{"composer.json": plainManifest, "link@": target})
 		wantRefused(t, "a link to "+target, err, 400, "which leads outside")
 	}
-	_, err := readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"})
+	_, err := readPacked(map[string]string{"composer.json": plainManifest, "a@": "b", "a/x": "1", "b/y": "2"})
+	wantRefused(t, "a file below a link", err, 400, "which is below a link")
+	_, err = readPacked(map[string]string{"composer.json": plainManifest, "a/X": "1", "a/x": "2"})
 	wantRefused(t, "two names that differ in case", err, 400, "one file on some systems")
 	_, err = readPacked(map[string]string{"composer.json": `{"x":"` + strings.Repeat("x", maxSize) + `"}`})
 	wantRefused(t, "a composer.json of more than 1 MiB", err, 413, "")
 	whole := wiretest.Zip(map[string]string{"composer.json": plainManifest})
 	for what, p := range map[string][]byte{
-		"text": []byte("no archive"), "nothing": {}, "gzip": {0x1f, 0x8b, 8, 0}, "tar": make([]byte, 1024),
+		"text": []byte("no archive"), "nothing": {}, "zeros": make([]byte, 1024),
 	} {
-		_, err := readArchive(bytes.NewReader(p), int64(len(p)))
-		wantRefused(t, what, err, 400, "not a ZIP archive")
+		_, _, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		wantRefused(t, what, err, 400, "not a ZIP archive, nor a tar archive")
 	}
 	for what, p := range map[string][]byte{
 		"cut": whole[:len(whole)-10], "more behind": append(bytes.Clone(whole), 'x'),
 		"more before": append([]byte("PK x"), whole...),
 	} {
-		_, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		_, _, err := readArchive(bytes.NewReader(p), int64(len(p)))
 		wantRefused(t, what, err, 400, "not every client could read it")
 	}
 }
@@ -127,7 +132,7 @@ func TestBombsAreNotUnpacked(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
+	if _, _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 	b.Reset()
@@ -140,7 +145,7 @@ func TestBombsAreNotUnpacked(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
+	if _, _, err := readArchive(bytes.NewReader(b.Bytes()), int64(b.Len())); problem.Status(err) != 413 {
 		t.Error(err)
 	}
 }
@@ -151,7 +156,7 @@ func FuzzArchive(f *testing.F) {
 	f.Add(wiretest.Zip(map[string]string{"composer.json/": "", "../x": "y"}))
 	f.Add([]byte("PK\x05\x06"))
 	f.Fuzz(func(t *testing.T, p []byte) {
-		raw, err := readArchive(bytes.NewReader(p), int64(len(p)))
+		raw, _, err := readArchive(bytes.NewReader(p), int64(len(p)))
 		if err != nil {
 			if s := problem.Status(err); s != 400 && s != 413 {
 				t.Fatalf("%v is a %d", err, s)

@@ -57,8 +57,11 @@ type Entry struct {
 	Name    string // cleaned, with forward slashes, never absolute, never leaving the root
 	Size    int64  // of a regular file
 	Regular bool   // neither folder, link nor device
-	Sparse  bool   // has holes that are not in the archive, in a form not every reader knows
-	Link    string // where a link points, as it is written
+	Folder  bool
+	// Extended says that its name or size stands in an extension header of PAX, which not every reader knows.
+	Extended bool
+	Sparse   bool   // has holes that are not in the archive, in a form not every reader knows
+	Link     string // where a link points, as it is written
 
 	r io.Reader
 }
@@ -134,7 +137,8 @@ func Tar(r io.Reader, l Limits, fn func(*Entry) error) error {
 			return err
 		}
 		if err := fn(&Entry{
-			Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Sparse: sparse(h), Link: h.Linkname, r: t,
+			Name: name, Size: h.Size, Regular: h.Typeflag == tar.TypeReg, Folder: h.Typeflag == tar.TypeDir,
+			Extended: h.PAXRecords["path"] != "" || h.PAXRecords["size"] != "", Sparse: sparse(h), Link: h.Linkname, r: t,
 		}); err != nil {
 			return err
 		}
@@ -243,7 +247,7 @@ func (c *counted) Read(p []byte) (int, error) {
 // readError keeps the errors of this package and of the source apart from those of a damaged archive.
 func readError(err error) error {
 	switch {
-	case errors.Is(err, ErrLimit):
+	case errors.Is(err, ErrLimit), errors.Is(err, ErrFormat):
 		return err
 	case errors.Is(err, tar.ErrHeader), errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, tar.ErrFieldTooLong):

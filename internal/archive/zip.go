@@ -325,12 +325,18 @@ func (e *ZipEntry) setName(l Limits) error {
 	if err != nil {
 		return err
 	}
-	drive := len(name) > 1 && name[1] == ':' && (name[0]|0x20) >= 'a' && (name[0]|0x20) <= 'z'
-	if name == "" || clean != name || name == "." || drive || strings.ContainsFunc(name, unsafeRune) {
+	if name == "" || clean != name || name == "." || !Portable(name) {
 		return fmt.Errorf("%w: %.200q", ErrName, e.raw)
 	}
 	e.Name = name
 	return nil
+}
+
+// Portable reports whether a name means the same on all systems: no drive of Windows, no backslash, no control
+// character.
+func Portable(name string) bool {
+	drive := len(name) > 1 && name[1] == ':' && (name[0]|0x20) >= 'a' && (name[0]|0x20) <= 'z'
+	return !drive && !strings.ContainsFunc(name, unsafeRune)
 }
 
 func unsafeRune(r rune) bool { return r < 0x20 || r == 0x7f || r == '\\' }
