@@ -357,7 +357,7 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 				Newest string `json:"max_version"`
 				Stable string `json:"max_stable_version"`
 			}
-			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Up.Theirs(ctx, names.Key(hit.Name)) {
+			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Theirs(ctx, names.Key(hit.Name)) {
 				continue
 			}
 			if s.Up.Blocked(names.Key(hit.Name), hit.Newest) == nil && s.Up.Blocked(names.Key(hit.Name), hit.Stable) == nil {

@@ -328,7 +328,7 @@ func (s *server) proxiedSearch(
 			continue
 		}
 		for _, hit := range found.Results {
-			if name, _ := hit["name"].(string); len(hits) < room && s.Up.Theirs(ctx, name) {
+			if name, _ := hit["name"].(string); len(hits) < room && s.Theirs(ctx, name) {
 				hit["url"] = base + "/" + usualMetadata(name, formReleases)
 				hits = append(hits, hit)
 			}

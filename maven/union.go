@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"larder/auth"
 	"larder/internal/wire"
 	"larder/maven/metadata"
 	"larder/maven/names"
@@ -145,7 +144,7 @@ func (u *union) add(
 	}
 	for _, p := range sent.Plugins {
 		name := names.PackageName(u.group, string(p.Artifact))
-		if !from.Takes(name) || !u.s.Up.Theirs(ctx, name) || u.s.May(ctx, auth.Read, name) != nil {
+		if !from.Takes(name) || !u.s.Theirs(ctx, name) {
 			continue
 		}
 		m.AddPlugin(metadata.Plugin{Artifact: string(p.Artifact), Name: string(p.Name), Prefix: string(p.Prefix)})

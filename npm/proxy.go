@@ -467,7 +467,7 @@ func (s *server) proxiedSearch(
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
-			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.Up.Theirs(ctx, name) ||
+			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.Theirs(ctx, name) ||
 				s.Up.Blocked(name, pkg.Text("version")) != nil {
 				continue // a hit is about a version, its newest
 			}

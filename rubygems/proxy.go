@@ -194,7 +194,7 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	if last == nil || last.names != next.names {
 		last = &joined{}
 	}
-	pass := func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list) }
+	pass := func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list, v) }
 	if err := next.Follow(&last.Joined, pass); err != nil {
 		return nil, err
 	}
@@ -218,8 +218,8 @@ func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err er
 	return all, nil
 }
 
-// withoutOurs removes the lines of gems that are ours or blocked, and those that may not be passed on.
-func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err error) {
+// withoutOurs removes the lines of gems that are ours or blocked or not in v, and those that may not be passed on.
+func (s *server) withoutOurs(ctx context.Context, list []byte, v registry.View) (out []byte, err error) {
 	known := map[string]bool{}
 	out = make([]byte, 0, len(list))
 	for line := range bytes.Lines(list) {
@@ -231,7 +231,11 @@ func (s *server) withoutOurs(ctx context.Context, list []byte) (out []byte, err 
 		}
 		theirs, seen := known[name]
 		if !seen {
-			theirs = s.Up.Theirs(ctx, name)
+			if theirs = s.Up.Theirs(ctx, name); theirs && !v.All {
+				if theirs, err = v.Sees(name); err != nil {
+					return nil, err
+				}
+			}
 			known[name] = theirs
 		}
 		if !theirs || !compactindex.Harmless(line) {

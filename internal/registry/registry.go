@@ -153,6 +153,12 @@ func (g *Registry[M]) TryUpstream(err error) bool {
 	return g.Up != nil && errors.Is(err, store.ErrNotFound)
 }
 
+// Theirs reports whether a name in an upstream's list may be shown to the client: it is neither ours nor blocked, and
+// the client may read it.
+func (g *Registry[M]) Theirs(ctx context.Context, name string) bool {
+	return g.Up.Theirs(ctx, name) && g.May(ctx, auth.Read, name) == nil
+}
+
 // MayClaim refuses the first publish of a name that an upstream has: it would hide a package people rely on. name is
 // that of the package in the store. store.ErrExists. It asks for a second at most; a publish that was not compared with
 // every upstream has a notice in its answer and in the journal, see wire.Notice. also are further documents that exist
