@@ -4,6 +4,7 @@ package npm
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -199,4 +200,68 @@ func TestTarballThatWasShownStays(t *testing.T) {
 		},
 		Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
 	}.Run(t)
+// newCacheOf opens a registry that keeps copies of one that answers everything with body.
+func newCacheOf(t *testing.T, body string) *rig {
+	t.Helper()
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, body) // a client that left fails its own check
+	}))
+	t.Cleanup(origin.Close)
+	o := upstream.Options{Upstreams: []upstream.Config{{Kind: store.NPM, Name: "main", URL: origin.URL}}}
+	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+}
+
+// largePackumentOf is a packument of more bytes than are rewritten in memory, with the addresses of an upstream, or with
+// ours when base is given.
+func largePackumentOf(base string, versions int) string {
+	var b strings.Builder
+	b.WriteString(`{"name":"long", "versions":{`)
+	for i := range versions {
+		tarball, attestations := fmt.Sprintf("http://files.example/%d.tgz", i), "http://files.example/a"
+		if base != "" {
+			tarball = fmt.Sprintf("%s/long/-/long-1.0.%d.tgz", base, i)
+			attestations = fmt.Sprintf("%s/-/npm/v1/attestations/long@1.0.%d", base, i)
+		}
+		fmt.Fprintf(&b, "%[1]s\n\"1.0.%[2]d\": "+`{"name":"long","version":"1.0.%[2]d","description":"\u003ctext\u003e",`+
+			`"dist":{"shasum":"%040[2]x","tarball":%[3]q,"attestations":{"url":%[4]q}},"readme":%[5]q}`,
+			strings.Repeat(",", min(i, 1)), i, tarball, attestations, strings.Repeat("text ", 300))
+	}
+	if base == "" && versions < 3000 {
+		b.WriteString(`,"2.0.0":{"name":"long"}`)
+	}
+	latest := fmt.Sprintf("1.0.%d", versions-1)
+	if base == "" && versions < 3000 {
+		latest = "2.0.0"
+	}
+	fmt.Fprintf(&b, `}, "dist-tags":{"latest":%q,"old":"1.0.0"},"time":{"created":"2020-01-01T00:00:00.000Z",`+
+		`"1.0.7":"2020-01-02T00:00:00.000Z"}}`, latest)
+	return b.String()
+}
+
+// TestLargePackumentIsOurs: one that is rewritten as it is read is ours, and one of which the latest version is left
+// out as well.
+func TestLargePackumentIsOurs(t *testing.T) {
+	for _, versions := range []int{3000, 2999} {
+		g := newCacheOf(t, largePackumentOf("", versions))
+		got, want := g.Do("GET", "/long", nil).WantStatus(t, 200).Body, largePackumentOf(g.Base, versions)
+		if wiretest.JSON(json.RawMessage(got)) != wiretest.JSON(json.RawMessage(want)) {
+			t.Errorf("of %d versions: %d bytes, want %d that say something else: %.600s", versions, len(got), len(want), got)
+		}
+	}
+}
+
+// TestLargeAnswerThatIsNoPackument is trouble, as a small one is.
+func TestLargeAnswerThatIsNoPackument(t *testing.T) {
+	long := largePackumentOf("", 3000)
+	for what, body := range map[string]string{
+		"a page":            "<!DOCTYPE html>" + strings.Repeat("<p>sign in</p>", 500_000),
+		"broken in a value": strings.Replace(long, `"version":"1.0.2000"`, `"version":nope`, 1),
+		"cut off":           long[:len(long)-10],
+		"without a name":    strings.Replace(long, `"name":"long", `, "", 1),
+		"a version twice":   strings.Replace(long, `"1.0.2001":`, `"1.0.2000":`, 1),
+	} {
+		if a := newCacheOf(t, body).Do("GET", "/long", nil); a.Status != 503 {
+			t.Errorf("%s: %d %.200s, want 503", what, a.Status, a.Body)
+		}
+	}
 }

@@ -221,12 +221,13 @@ func (s *Store) ReadSound(ctx context.Context, d digest.Digest) (io.ReadCloser, 
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read blob %s: %w", d, err), f.Close())
 	}
-	return &soundReader{File: f, ctx: ctx, s: s, b: b, mark: markOf(st), sum: sha256.New()}, nil
+	return &soundReader{f: f, ctx: ctx, s: s, b: b, mark: markOf(st), sum: sha256.New()}, nil
 }
 
-// soundReader is the file of a blob whose end comes only when all of it was right.
+// soundReader is the file of a blob whose end comes only when all of it was right. Of the file it has Read and Close
+// alone: nobody must get past the hash.
 type soundReader struct {
-	*os.File
+	f    *os.File
 	ctx  context.Context
 	s    *Store
 	b    Blob
@@ -235,7 +236,7 @@ type soundReader struct {
 }
 
 func (r *soundReader) Read(p []byte) (int, error) {
-	n, err := r.File.Read(p)
+	n, err := r.f.Read(p)
 	r.sum.Write(p[:n])
 	if err == io.EOF {
 		if wrong := compareSum(r.b, r.sum.Sum(nil)); wrong != nil {
@@ -244,6 +245,8 @@ func (r *soundReader) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+func (r *soundReader) Close() error { return r.f.Close() }
 
 // HeldBlob returns the blob d (or the one d is an alias of) if the package may read it, and touches it: a client that
 // is told that a blob exists skips the upload. ErrNotFound otherwise: through a package that does not hold it, a blob

@@ -55,6 +55,14 @@ func readers(s *store.Store) map[string]func(store.Blob) error {
 		},
 		"ReadBlob":  func(b store.Blob) error { _, err := s.ReadBlob(ctx, b.Digest, 1<<20); return err },
 		"BlobBytes": func(b store.Blob) error { _, err := s.BlobBytes(ctx, b); return err },
+		"ReadSound": func(b store.Blob) error {
+			r, err := s.ReadSound(ctx, b.Digest)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+				err = errors.Join(err, r.Close())
+			}
+			return err
+		},
 		"Sound":     func(b store.Blob) error { return s.Sound(ctx, b) },
 		"Damaged":   func(b store.Blob) error { return s.Damaged(b.Digest) },
 	}
@@ -101,7 +109,7 @@ func TestScrubFindsDamage(t *testing.T) {
 // who finds the damage.
 func TestReadersFindDamage(t *testing.T) {
 	for _, how := range storetest.Damages() {
-		for _, reader := range []string{"OpenBlob", "ReadBlob", "BlobBytes", "Sound"} {
+		for _, reader := range []string{"OpenBlob", "ReadBlob", "BlobBytes", "ReadSound", "Sound"} {
 			t.Run(how+" "+reader, func(t *testing.T) {
 				s, dir, blobs, bodies := damagedStore(t, how)
 				must(t, s.Close())
