@@ -165,13 +165,18 @@ func versionsShown(name string, files []simple.File) (versions []string, basic b
 
 // proxiedFile answers with a file of an upstream.
 func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request) error {
-	f, err := s.Up.File(r.Context(), upstream.FileQuery{
+	ask := upstream.FileQuery{
 		Package: q.Name, Version: releaseOfFile(q), Key: q.File, Head: r.Method == http.MethodHead,
 		Find: func(ctx context.Context) (upstream.Place, error) {
 			p, _, err := s.place(ctx, q, false)
 			return p, err
 		},
-	})
+	}
+	f, err := s.Up.File(r.Context(), ask)
+	if err == nil && ask.Head && q.SHA != "" && f.Digest == "" && !f.Follows() {
+		ask.Head = false // only the whole file tells its hash
+		f, err = s.Up.File(r.Context(), ask)
+	}
 	if err != nil {
 		return err
 	}

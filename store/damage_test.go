@@ -63,8 +63,8 @@ func readers(s *store.Store) map[string]func(store.Blob) error {
 			}
 			return err
 		},
-		"Sound":     func(b store.Blob) error { return s.Sound(ctx, b) },
-		"Damaged":   func(b store.Blob) error { return s.Damaged(b.Digest) },
+		"Sound":   func(b store.Blob) error { return s.Sound(ctx, b) },
+		"Damaged": func(b store.Blob) error { return s.Damaged(b.Digest) },
 	}
 }
 
