@@ -63,6 +63,8 @@ type Query struct {
 	Versions func(body []byte) map[string]time.Time
 	// Instead makes the document of others, for an upstream that does not have it; ErrNotFound when it cannot be made.
 	Instead func(ctx context.Context, u *Upstream) ([]byte, error)
+	// turn, if set, is asked before what came is kept, see Documents.
+	turn func(ctx context.Context) error
 }
 
 // Location is where an upstream has a document.
@@ -253,7 +255,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	switch {
 	case err == nil:
 		return d, nil
-	case errors.Is(err, store.ErrNotFound) && now.Sub(checked) > goneFor:
+	case errors.Is(err, store.ErrNotFound) && now.Sub(checked) > goneFor, errors.Is(err, errTurn):
 		return nil, err
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -271,6 +273,9 @@ func (s *Set) asked(
 	ctx context.Context, u *Upstream, q Query, have *kept, wait context.Context,
 ) (*Document, error) {
 	d, err := s.refresh(ctx, u, q, have, wait)
+	if errors.Is(err, errTurn) && q.turn == nil {
+		d, err = s.refresh(ctx, u, q, have, wait) // that was another client's question
+	}
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		tell(ctx, u, howAbsent)
@@ -501,6 +506,11 @@ func (q Query) limit() int64 { return cmp.Or(q.Limit, defaultLimit) }
 func (s *Set) keep(
 	ctx context.Context, u *Upstream, q Query, have *kept, resp *http.Response, c content,
 ) (*Document, error) {
+	if q.turn != nil {
+		if err := q.turn(ctx); err != nil {
+			return nil, err
+		}
+	}
 	id, now := docID{s.home(q.Package, u), q.id(u)}, s.r.now()
 	e := entry{
 		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"),

@@ -115,7 +115,7 @@ func (p Place) length(resp *http.Response) int64 {
 const (
 	// A file may be so many times as large as what came, beyond what any may be: more is no file but an attack.
 	maxInflation = 64
-	anyInflated  = 64 << 20
+	anyInflated  = 16 << 20
 )
 
 var errInflated = errors.New("it would be too large")

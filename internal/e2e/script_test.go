@@ -39,6 +39,7 @@ import (
 //	layer FILE PACKAGE…           write a tar of the files of installed Debian packages
 //	await FILE REGEXP             wait until a line of the file matches, at most 30 s
 //	engine                        start a Docker engine of the script's own
+//	bend NAME                     a proxy for another server that is as odd as registries are; sets $BEND
 //	gate NAME|hold|shut|held|cut|open  a proxy for another server that can be stopped; sets $GATE
 //
 // $LOG is the server's log.
@@ -56,6 +57,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"engine":  cmdEngine,
 		"await":   cmdAwait,
 		"gate":    cmdGate,
+		"bend":    cmdBend,
 	})
 }
 
