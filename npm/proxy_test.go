@@ -200,6 +200,8 @@ func TestTarballThatWasShownStays(t *testing.T) {
 		},
 		Drop: func() { old.Store(false) }, Gone: func() { gone.Store(true) },
 	}.Run(t)
+}
+
 // newCacheOf opens a registry that keeps copies of one that answers everything with body.
 func newCacheOf(t *testing.T, body string) *rig {
 	t.Helper()
