@@ -213,8 +213,8 @@ func newCacheOf(t *testing.T, body string) *rig {
 	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
 }
 
-// largePackumentOf is a packument of more bytes than are rewritten in memory, with the addresses of an upstream, or with
-// ours when base is given.
+// largePackumentOf is a packument of more bytes than are rewritten in memory, with the addresses of an upstream, or
+// with ours when base is given.
 func largePackumentOf(base string, versions int) string {
 	var b strings.Builder
 	b.WriteString(`{"name":"long", "versions":{`)

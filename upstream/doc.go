@@ -49,6 +49,7 @@
 //	document.go  what changes                       flight.go    what does not, while it comes
 //	file.go      what does not, once it is here     entry.go     records
 //	parts.go     pieces of what is not here         shown.go     files that no document names any more
+//	encoding.go  what comes with an encoding        scan.go      documents too large to be held in memory
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	refused.go   what a refusal means
