@@ -170,8 +170,8 @@ func (d *Document) Bytes(ctx context.Context) ([]byte, error) {
 	return d.set.r.store.ReadBlob(ctx, d.Digest, d.Size)
 }
 
-// Open reads the document as a stream, for one that is too large to be held. When its bytes on the disk are not right any
-// more the end is an error.
+// Open reads the document as a stream, for one that is too large to be held. When its bytes on the disk are not right
+// any more the end is an error.
 func (d *Document) Open(ctx context.Context) (io.ReadCloser, error) {
 	if d.body != nil {
 		return io.NopCloser(bytes.NewReader(d.body)), nil
