@@ -39,7 +39,6 @@ import (
 //	layer FILE PACKAGE…           write a tar of the files of installed Debian packages
 //	await FILE REGEXP             wait until a line of the file matches, at most 30 s
 //	engine                        start a Docker engine of the script's own
-//	bend NAME                     a proxy for another server that is as odd as registries are; sets $BEND
 //	gate NAME|hold|shut|held|cut|open  a proxy for another server that can be stopped; sets $GATE
 //
 // $LOG is the server's log.
@@ -57,7 +56,6 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"engine":  cmdEngine,
 		"await":   cmdAwait,
 		"gate":    cmdGate,
-		"bend":    cmdBend,
 	})
 }
 
