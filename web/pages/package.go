@@ -60,10 +60,11 @@ type tabs struct {
 	Here     string // "package", "versions", "tags" or "version"
 	Versions int
 	Tags     int
+	Readme   bool
 }
 
 func (k *kindPages) tabs(p describe.Package, here string) tabs {
-	return tabs{k.kind, p.Name, here, p.Versions, p.Tags}
+	return tabs{k.kind, p.Name, here, p.Versions, p.Tags, p.Latest.Readme}
 }
 
 func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error {

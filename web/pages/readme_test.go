@@ -46,8 +46,8 @@ var hostile = []string{
 var allowed = map[string]bool{}
 
 func init() {
-	for _, name := range strings.Fields(`p br hr h3 h4 h5 h6 ul ol li dl dt dd pre code kbd samp var em strong b i s del ins
-		sub sup small q cite abbr blockquote table thead tbody tfoot tr th td caption details summary div span mark a`) {
+	for _, name := range strings.Fields(`p br hr h3 h4 h5 h6 ul ol li dl dt dd pre code kbd samp var em strong b i s del
+		ins sub sup small q cite abbr blockquote table thead tbody tfoot tr th td caption details summary div span mark a`) {
 		allowed[name] = true
 	}
 }
