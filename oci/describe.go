@@ -38,7 +38,8 @@ func (s *server) described() describe.Kind {
 			}
 			return "/" + name + "/blobs/" + f.Name
 		},
-		Of: func(_, key string) string { return key },
+		// The files of a copy are blobs, which say nothing of a tag or an image: manifests are kept as documents.
+		Of: func(_, _ string) string { return "" },
 	})
 }
 

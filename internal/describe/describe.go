@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Kind answers for the packages of one protocol that were published here. Names are those of records. It does not look
-// at rights but in Sees, Find and List. What is not here is a problem.ErrNotFound.
+// Kind answers for the packages of one protocol: those that were published here, and copies, of which what is kept is
+// known. A version of a copy was "published" when its last file was fetched. Names are those of records. It does not
+// look at rights but in Sees, Find and List. What is not here is a problem.ErrNotFound.
 type Kind interface {
 	// Type is the type of names in the scopes of tokens: "package" in npm:package:*:read.
 	Type() string
@@ -34,9 +35,8 @@ type Kind interface {
 	// Path is where a file of a version is fetched, below the path of the protocol and with its escapes; "" when it has no
 	// address of its own.
 	Path(name string, v Version, f File) string
-	// Release is the version that a file of an upstream's package belongs to, by the key of its copy; "" when it stands
-	// beside a file of its own right, such as a checksum.
-	Release(name, key string) string
+	// KeptName is the name of a package whose copies have the name pkg in records.
+	KeptName(pkg string) string
 }
 
 // Match is what a search has found. Scores of all kinds are comparable.
@@ -51,9 +51,11 @@ type Package struct {
 	// Display is the name as its publisher spells it.
 	Display string
 	Private bool
-	Owners  []string
-	Created time.Time
-	Updated time.Time
+	// Upstream is what the registry is called that it is a copy of; "" when it was published here.
+	Upstream string
+	Owners   []string
+	Created  time.Time
+	Updated  time.Time
 	// Versions and Tags are how many there are, Bytes what they take, each blob once.
 	Versions, Tags int
 	Bytes          int64

@@ -39,8 +39,10 @@ type Describer[M any] struct {
 	Whole func(ctx context.Context, name string, v *store.Version[M], to *describe.Version) error
 	// Text reads a version's README; nil: there are none.
 	Text func(ctx context.Context, name string, v *store.Version[M]) (describe.Text, error)
-	// At and Of are describe.Kind's Path and Release.
+	// At is describe.Kind's Path.
 	At func(name string, v describe.Version, f describe.File) string
+	// Of is the version that a file of an upstream belongs to, by the key of its copy; "" when it stands beside a file,
+	// such as a checksum.
 	Of func(name, key string) string
 	// Matches finds packages where the kind has no listings.
 	Matches func(ctx context.Context, words []string) ([]describe.Match, error)
@@ -69,8 +71,8 @@ func (d *Describer[M]) Path(name string, v describe.Version, f describe.File) st
 	return d.At(name, v, f)
 }
 
-// Release implements describe.Kind.
-func (d *Describer[M]) Release(name, key string) string { return d.Of(name, key) }
+// KeptName implements describe.Kind.
+func (d *Describer[M]) KeptName(pkg string) string { return d.Up.KeptName(pkg) }
 
 // Find implements describe.Kind by the listings of the store.
 func (d *Describer[M]) Find(ctx context.Context, text string) ([]describe.Match, error) {
@@ -78,6 +80,20 @@ func (d *Describer[M]) Find(ctx context.Context, text string) ([]describe.Match,
 	if len(words) == 0 {
 		return nil, nil
 	}
+	found, err := d.find(ctx, view, words)
+	if err != nil || len(words) != 1 {
+		return found, err
+	}
+	const whole = 240 // as the store weighs a whole name
+	name, err := d.kept(ctx, strings.TrimSpace(text))
+	if name != "" && !slices.ContainsFunc(found, func(m describe.Match) bool { return m.Name == name }) {
+		found = append([]describe.Match{{Name: name, Score: whole}}, found...)
+	}
+	return found, err
+}
+
+// find looks for packages that are published here.
+func (d *Describer[M]) find(ctx context.Context, view View, words []string) ([]describe.Match, error) {
 	if d.Matches != nil {
 		return d.Matches(ctx, words)
 	}
@@ -273,6 +289,10 @@ func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p 
 		}
 		return nil
 	})
+	if d.TryUpstream(err) {
+		p, _, err = d.copied(ctx, name)
+		return p, err
+	}
 	if err == nil && whole && shown && d.Whole != nil {
 		err = d.Whole(ctx, name, &v, &p.Latest)
 	}
@@ -292,6 +312,9 @@ func (d *Describer[M]) Version(ctx context.Context, name, id string) (out descri
 		out = d.brief(&v, slices.Collect(tx.TagsOf(id)))
 		return d.near(tx, &v, &out)
 	})
+	if d.TryUpstream(err) {
+		return d.copiedVersion(ctx, name, id)
+	}
 	if err == nil && d.Whole != nil {
 		err = d.Whole(ctx, name, &v, &out)
 	}
@@ -306,6 +329,9 @@ func (d *Describer[M]) Versions(ctx context.Context, name string, q describe.Que
 	ids, err := d.ids(ctx, name)
 	if err != nil {
 		return out, err
+	}
+	if len(ids) == 0 && d.Up != nil {
+		return d.copiedVersions(ctx, name, q)
 	}
 	if q.Text != "" || q.NoPre {
 		text := strings.ToLower(q.Text)

@@ -59,7 +59,10 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request, _ request) error {
 			Bytes: own.Bytes + files.Bytes + docs.Bytes, First: setup.Snippet{Text: setup.First(at, string(k.Kind))},
 		})
 	}
-	if h.Published, err = p.published(ctx); err != nil {
+	if h.Published, err = p.lately(ctx, store.OpPublish); err != nil {
+		return err
+	}
+	if h.Copied, err = p.lately(ctx, store.OpCache); err != nil {
 		return err
 	}
 	page := p.frame(r, "Packages", h)
@@ -72,20 +75,21 @@ const (
 	recentRead  = 200 // entries of the journal that are looked at
 )
 
-// published are the packages that were published last and that the reader sees, each once.
-func (p *Pages) published(ctx context.Context) (out []recent, err error) {
-	entries, err := p.d.Wire.Store.EntriesBefore(ctx, store.EntryFilter{Op: store.OpPublish}, 0, recentRead)
+// lately are the packages to which op happened last and that the reader sees, each once.
+func (p *Pages) lately(ctx context.Context, op store.Op) (out []recent, err error) {
+	entries, err := p.d.Wire.Store.EntriesBefore(ctx, store.EntryFilter{Op: op}, 0, recentRead)
 	if err != nil {
 		return nil, err
 	}
 	now, seen := p.d.Now(), map[[2]string]bool{}
 	for _, e := range entries {
-		k, id := p.kinds[e.Kind], [2]string{string(e.Kind), e.Package}
-		if k == nil || seen[id] {
+		k, name := p.named(e)
+		if id := [2]string{string(e.Kind), name}; k == nil || seen[id] {
 			continue
+		} else {
+			seen[id] = true
 		}
-		seen[id] = true
-		one, ok, err := k.recent(ctx, e, now)
+		one, ok, err := k.recent(ctx, name, e.Time, now)
 		if err != nil {
 			return nil, err
 		}
@@ -99,15 +103,28 @@ func (p *Pages) published(ctx context.Context) (out []recent, err error) {
 	return out, nil
 }
 
-// recent is what an entry is about, if it is still here and the reader sees it.
-func (k *kindPages) recent(ctx context.Context, e store.Entry, now time.Time) (out recent, ok bool, err error) {
-	sees, err := k.describe.Sees(ctx, e.Package)
+// named is the kind and name of what an entry is about: copies of files have a kind of their own.
+func (p *Pages) named(e store.Entry) (*kindPages, string) {
+	for _, k := range p.order {
+		switch e.Kind {
+		case k.kind:
+			return k, e.Package
+		case k.kind.CachedFiles():
+			return k, k.describe.KeptName(e.Package)
+		}
+	}
+	return nil, ""
+}
+
+// recent is a package in a list of what happened, if it is still here and the reader sees it.
+func (k *kindPages) recent(ctx context.Context, name string, at, now time.Time) (out recent, ok bool, err error) {
+	sees, err := k.describe.Sees(ctx, name)
 	if err != nil || !sees {
 		return out, false, err
 	}
-	p, err := k.describe.Package(ctx, e.Package, false)
+	p, err := k.describe.Package(ctx, name, false)
 	if errors.Is(err, store.ErrNotFound) {
 		return out, false, nil
 	}
-	return recent{k.kind, p.Name, p.Latest.Name, ago(e.Time, now)}, err == nil, err
+	return recent{k.kind, p.Name, p.Latest.Name, ago(at, now)}, err == nil, err
 }
