@@ -52,7 +52,9 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.Composer, Type: typePackage, Path: root, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.probe, Files: remoteFiles},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.probe, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+		},
 	})
 	s.advised.Changed = s.restamp
 	return s

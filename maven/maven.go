@@ -104,6 +104,7 @@ func newServer(d wire.Deps, o Options) *server {
 					Group: group, Artifact: artifact, Name: name, Path: names.Dir(name, "") + metadataFile,
 				})
 			},
+			About: aboutCopy, Newer: newer, Listing: copyListing,
 		},
 	})
 	return s

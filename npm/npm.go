@@ -53,6 +53,8 @@ func New(d wire.Deps, o Options) wire.Protocol {
 			Spelling: Spelling(),
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 			Files:    remoteFiles,
+			About:    aboutCopy,
+			Listing:  copyListing,
 		},
 	})
 	s.audit = audit.New(d.Store, s.Up)

@@ -63,7 +63,7 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults(), manifests: store.NewMemo[string, found](d.Store, store.OCI)}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.OCI, Type: typeRepository, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: probe},
+		Upstream: upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: probe, About: aboutCopy},
 	})
 	s.jwt, _ = d.Auth.(issuer)
 	s.table = s.endpoint().Table()

@@ -63,7 +63,10 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.PyPI, Type: typePackage, Path: root,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles, About: aboutCopy,
+			Listing: copyListing,
+		},
 	})
 	s.all = newProjects(s)
 	return s

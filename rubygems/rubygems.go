@@ -49,7 +49,9 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults()}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.RubyGems, Type: typeGem, Path: cmp.Or(d.Path, root),
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.infoQuery, Files: remoteFiles},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.infoQuery, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+		},
 	})
 	s.accounts, _ = d.Auth.(accounts)
 	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)

@@ -58,6 +58,8 @@
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
 //	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
+//	copies.go    what is found in searches and lists
+//	pinned.go    files that nobody gives a sum of
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
 //	oldnames.go  copies under names of before
 package upstream

@@ -49,7 +49,7 @@ func TestLinksAreHTTPOrNothing(t *testing.T) {
 	l := List("demo",
 		manifest(t, `{"homepage":"javascript:x","repository":{"url":"data:x"},"bugs":"vbscript:x","description":"<script>"}`),
 		Latest{Version: "1.0.0"})
-	h, err := NewHit(store.Match{Name: "demo", Score: 1}, 1, l.Data, nil)
+	h, err := NewHit(store.Match{Name: "demo", Score: 1}, 1, l.Data, nil, "")
 	if err != nil || len(h.Package.Links) > 0 {
 		t.Errorf("%+v %v", h, err)
 	}
