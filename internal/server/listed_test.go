@@ -60,7 +60,7 @@ func (o *owned) listed(admin bool) (where []string) {
 func mentions(k store.Kind, body string) bool {
 	for _, name := range map[store.Kind][]string{
 		store.NPM: {`"name":"demo"`}, store.PyPI: {">demo<"}, store.Cargo: {`"name":"demo"`},
-		store.Maven: {`"a":"demo"`, `"demo/"`, `"1.0/"`, `>demo-1.0.jar<`}, store.Composer: {`"acme/demo"`},
+		store.Maven: {`"a":"demo"`, `"demo/"`, `"1.0/"`, `>demo-1.0.txt<`}, store.Composer: {`"acme/demo"`},
 		store.RubyGems: {`"name":"demo"`}, store.OCI: {`"origin/team/app"`},
 	}[k] {
 		if containsOnce(body, name) {
