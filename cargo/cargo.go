@@ -60,8 +60,10 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults(), crates: store.NewMemo[string, published](d.Store, store.Cargo)}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.Cargo, Type: typeCrate, Path: root, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.indexQuery, Files: remoteFiles,
-			Sample: upstream.Sample{Package: "cfg-if", File: s.sampleFile}},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.indexQuery, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+			Sample: upstream.Sample{Package: "cfg-if", File: s.sampleFile},
+		},
 	})
 	s.accounts, _ = d.Auth.(accounts)
 	return s

@@ -326,8 +326,11 @@ func (s *server) configOf(ctx context.Context, u *upstream.Upstream) (c remoteCo
 	return c, err
 }
 
-// proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs.
-func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits []json.RawMessage, total int) {
+// proxiedSearch fills a page of ours with what the first upstream finds. Ours hide theirs, and so do the copies that
+// are shown already.
+func (s *server) proxiedSearch(
+	ctx context.Context, q Request, room int, shown map[string]bool,
+) (hits []json.RawMessage, total int) {
 	if !s.Up.MaySearch(ctx, q.Query) {
 		return nil, 0
 	}
@@ -357,7 +360,12 @@ func (s *server) proxiedSearch(ctx context.Context, q Request, room int) (hits [
 				Newest string `json:"max_version"`
 				Stable string `json:"max_stable_version"`
 			}
-			if json.Unmarshal(raw, &hit) != nil || len(hits) >= room || !s.Theirs(ctx, names.Key(hit.Name)) {
+			err := json.Unmarshal(raw, &hit)
+			if shown[names.Key(hit.Name)] {
+				found.Meta.Total--
+				continue
+			}
+			if err != nil || len(hits) >= room || !s.Theirs(ctx, names.Key(hit.Name)) {
 				continue
 			}
 			if s.Up.Blocked(names.Key(hit.Name), hit.Newest) == nil && s.Up.Blocked(names.Key(hit.Name), hit.Stable) == nil {

@@ -46,6 +46,7 @@ type summary struct {
 	Categories    []string  `json:"categories,omitempty"`
 	Created       time.Time `json:"created"`
 	Updated       time.Time `json:"updated"`
+	Upstream      string    `json:"upstream,omitempty"` // what the registry is called that the crate is a copy of
 }
 
 // better reports whether a crate should be shown by one version rather than by another: one that is not yanked before
@@ -229,6 +230,7 @@ type hit struct {
 	ExactMatch      bool              `json:"exact_match"`
 	TrustpubOnly    bool              `json:"trustpub_only"`
 	Links           map[string]string `json:"links"`
+	Upstream        string            `json:"upstream,omitempty"`
 }
 
 // timeForm is how times are written.
@@ -271,6 +273,7 @@ func (s *server) hitOf(sum summary) hit {
 		Keywords:      orEmpty(sum.Keywords),
 		Categories:    orEmpty(sum.Categories),
 		Badges:        []string{},
+		Upstream:      sum.Upstream,
 		Links: map[string]string{
 			"version_downloads": at + "/downloads", "versions": at + "/versions", "owners": at + "/owners",
 			"owner_user": at + "/owner_user", "reverse_dependencies": at + "/reverse_dependencies",
@@ -289,8 +292,9 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	hits := make([]any, 0, len(page))
+	hits, shown := make([]any, 0, len(page)), map[string]bool{}
 	for _, sum := range page {
+		shown[names.Key(sum.Name)] = true
 		h := s.hitOf(sum)
 		n, err := s.downloadsOf(ctx, sum.Name)
 		if err != nil {
@@ -300,7 +304,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		h.ExactMatch = names.Canonical(sum.Name) == names.Canonical(strings.TrimSpace(q.Query))
 		hits = append(hits, h)
 	}
-	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits))
+	theirs, more := s.proxiedSearch(ctx, q, q.Size-len(hits), shown)
 	for _, h := range theirs {
 		hits = append(hits, h)
 	}
@@ -321,26 +325,19 @@ func searchWords(text string) (out []string) {
 }
 
 // page reads the summaries of one page of matches.
-func (s *server) page(ctx context.Context, found []store.Match, q Request) ([]summary, error) {
+func (s *server) page(ctx context.Context, found []registry.Found, q Request) ([]summary, error) {
 	from := min((q.Page-1)*q.Size, len(found))
-	part := found[from:min(from+q.Size, len(found))]
-	names := make([]string, len(part))
-	for i, m := range part {
-		names[i] = m.Name
-	}
-	data, err := s.Store.Listings(ctx, store.Cargo, names)
+	part, err := s.Describe(ctx, found[from:min(from+q.Size, len(found))])
 	if err != nil {
 		return nil, err
 	}
 	out := make([]summary, 0, len(part))
-	for _, d := range data {
-		sum, err := summaryOf(store.Listing{Data: d})
+	for _, d := range part {
+		sum, err := summaryOf(store.Listing{Data: d.Data})
 		if err != nil {
 			return nil, err
 		}
-		if sum.Name != "" { // deleted meanwhile otherwise
-			out = append(out, sum)
-		}
+		out = append(out, sum)
 	}
 	return out, nil
 }

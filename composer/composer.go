@@ -52,8 +52,10 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.Composer, Type: typePackage, Path: root, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.probe, Files: remoteFiles,
-			Sample: upstream.Sample{Package: "psr/log"}},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.probe, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+			Sample: upstream.Sample{Package: "psr/log"},
+		},
 	})
 	s.advised.Changed = s.restamp
 	return s

@@ -292,9 +292,9 @@ func (s *server) place(ctx context.Context, q Request) (p upstream.Place, err er
 }
 
 // proxiedSearch fills a page of ours with what the first upstream finds, its metadata here in place of its page there.
-// Ours hide theirs.
+// Ours hide theirs, and so do the copies that are shown already.
 func (s *server) proxiedSearch(
-	ctx context.Context, q Request, base string, room int,
+	ctx context.Context, q Request, base string, room int, shown map[string]bool,
 ) (hits []map[string]any, total int) {
 	if !s.Up.MaySearch(ctx, q.Query) {
 		return nil, 0
@@ -328,7 +328,10 @@ func (s *server) proxiedSearch(
 			continue
 		}
 		for _, hit := range found.Results {
-			if name, _ := hit["name"].(string); len(hits) < room && s.Theirs(ctx, name) {
+			name, _ := hit["name"].(string)
+			if shown[name] {
+				found.Total--
+			} else if len(hits) < room && s.Theirs(ctx, name) {
 				hit["url"] = base + "/" + usualMetadata(name, formReleases)
 				hits = append(hits, hit)
 			}

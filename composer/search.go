@@ -137,42 +137,35 @@ func shown(tx *store.PackageTx[Meta], normalized string) (v store.Version[Meta],
 	return tx.Version(id)
 }
 
-// hit is a package in a list.
+// hit is a package in a list. Upstream is what the registry is called that it is a copy of.
 type hit struct {
-	Name string
+	Name, Upstream string
 	manifest.Summary
 }
 
-// find returns the packages that match and the client may read, best first.
-func (s *server) find(ctx context.Context, q store.Query, match func(name string) bool) ([]string, error) {
-	view := s.View(ctx)
-	found, err := s.Store.Search(ctx, store.Composer, q)
-	if err != nil {
-		return nil, err
+// find returns the packages that q selects, match accepts and the client may read, best first.
+func (s *server) find(ctx context.Context, q store.Query, match func(name string) bool) ([]registry.Found, error) {
+	found, err := s.Find(ctx, q)
+	if match != nil {
+		found = slices.DeleteFunc(found, func(f registry.Found) bool { return !match(f.Name) })
 	}
-	names := []string{}
-	for _, m := range found {
-		if match == nil || match(m.Name) {
-			names = append(names, m.Name)
-		}
-	}
-	return registry.Visible(view, names, func(name string) string { return name })
+	return found, err
 }
 
 // describe reads what lists show of packages.
-func (s *server) describe(ctx context.Context, names []string) ([]hit, error) {
-	data, err := s.Store.Listings(ctx, store.Composer, names)
+func (s *server) describe(ctx context.Context, found []registry.Found) ([]hit, error) {
+	list, err := s.Describe(ctx, found)
 	if err != nil {
 		return nil, err
 	}
-	hits := make([]hit, len(names))
-	for i, raw := range data {
-		hits[i].Name = names[i]
-		if raw == nil {
-			continue
+	hits := make([]hit, len(list))
+	for i, d := range list {
+		hits[i].Name = d.Name
+		if d.Copy != nil {
+			hits[i].Upstream = d.Copy.Upstream
 		}
-		if err := json.Unmarshal(raw, &hits[i].Summary); err != nil {
-			return nil, fmt.Errorf("listing of %s: %w", names[i], err)
+		if err := json.Unmarshal(d.Data, &hits[i].Summary); err != nil {
+			return nil, fmt.Errorf("listing of %s: %w", d.Name, err)
 		}
 	}
 	return hits, nil
@@ -192,24 +185,28 @@ func (s *server) getList(w http.ResponseWriter, r *http.Request, q Request) erro
 		query.Marks = append(query.Marks, markVendor+strings.ToLower(vendor))
 	}
 	if q.Query == "" && len(query.Marks) == 0 && len(q.Fields) == 0 {
-		return s.serveWhole(w, r, "names", s.allNames)
+		return s.serveWhole(w, r, fmt.Sprintf("names %v", s.Up.CopiesState()), s.allNames)
 	}
-	var names []string
+	var found []registry.Found
 	var err error
 	if match := glob(q.Query); match != nil && len(query.Marks) == 0 {
-		names, err = s.matching(ctx, q.Query, match)
+		found, err = s.matching(ctx, q.Query, match)
 	} else {
-		names, err = s.find(ctx, query, match)
+		found, err = s.find(ctx, query, match)
 	}
 	if err != nil {
 		return err
 	}
-	slices.Sort(names)
+	slices.SortFunc(found, func(a, b registry.Found) int { return strings.Compare(a.Name, b.Name) })
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
 	if len(q.Fields) == 0 {
+		names := []string{}
+		for _, f := range found {
+			names = append(names, f.Name)
+		}
 		return wire.JSON(w, http.StatusOK, map[string]any{"packageNames": names})
 	}
-	hits, err := s.describe(ctx, names)
+	hits, err := s.describe(ctx, found)
 	if err != nil {
 		return err
 	}
@@ -230,10 +227,10 @@ const (
 func (s *server) allNames(ctx context.Context, view registry.View) ([]byte, error) {
 	names := []string{}
 	err := s.Store.Heavy(ctx, func() error {
-		return s.walk(ctx, "", func(name string) (bool, error) {
-			ok, err := view.Sees(name)
+		return s.walk(ctx, "", func(f registry.Found) (bool, error) {
+			ok, err := view.Sees(f.Name)
 			if ok {
-				names = append(names, name)
+				names = append(names, f.Name)
 			}
 			return true, err
 		})
@@ -245,41 +242,42 @@ func (s *server) allNames(ctx context.Context, view registry.View) ([]byte, erro
 }
 
 // matching are the first packages by name that match a pattern and the client may read.
-func (s *server) matching(ctx context.Context, pattern string, match func(string) bool) (names []string, err error) {
-	names = []string{}
+func (s *server) matching(
+	ctx context.Context, pattern string, match func(string) bool,
+) (found []registry.Found, err error) {
 	view := s.View(ctx)
 	looked, prefix := 0, strings.ToLower(pattern)
 	prefix, _, _ = strings.Cut(prefix, "*")
 	err = s.Store.Heavy(ctx, func() error {
-		return s.walk(ctx, prefix, func(name string) (more bool, err error) {
-			if looked++; looked > maxLooked || len(names) == store.MaxMatches {
+		return s.walk(ctx, prefix, func(f registry.Found) (more bool, err error) {
+			if looked++; looked > maxLooked || len(found) == store.MaxMatches {
 				return false, nil
 			}
-			if match(name) {
+			if match(f.Name) {
 				var ok bool
-				if ok, err = view.Sees(name); ok {
-					names = append(names, name)
+				if ok, err = view.Sees(f.Name); ok {
+					found = append(found, f)
 				}
 			}
 			return true, err
 		})
 	})
-	return names, err
+	return found, err
 }
 
 // walk calls each with the listed packages that begin with prefix, in the order of names, until it wants no
 // more or the request is cancelled.
-func (s *server) walk(ctx context.Context, prefix string, each func(name string) (more bool, err error)) error {
+func (s *server) walk(ctx context.Context, prefix string, each func(f registry.Found) (more bool, err error)) error {
 	for after := ""; ctx.Err() == nil; {
-		names, err := s.Store.Listed(ctx, store.Composer, prefix, after, namesAtOnce)
-		if err != nil || len(names) == 0 {
+		list, err := s.Listed(ctx, prefix, after, namesAtOnce)
+		if err != nil || len(list) == 0 {
 			return err
 		}
-		for _, name := range names {
-			if more, err := each(name); err != nil || !more {
+		for _, f := range list {
+			if more, err := each(f); err != nil || !more {
 				return err
 			}
-			after = name
+			after = f.Name
 		}
 	}
 	return ctx.Err()
@@ -330,27 +328,28 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	for _, t := range q.Tags {
 		query.Marks = append(query.Marks, markTag+strings.ToLower(t))
 	}
-	names, err := s.find(ctx, query, nil)
+	found, err := s.find(ctx, query, nil)
 	if err != nil {
 		return err
 	}
-	from := min((q.Page-1)*q.Size, len(names))
-	hits, err := s.describe(ctx, names[from:min(from+q.Size, len(names))])
+	from := min((q.Page-1)*q.Size, len(found))
+	hits, err := s.describe(ctx, found[from:min(from+q.Size, len(found))])
 	if err != nil {
 		return err
 	}
 	base := s.URL(r)
-	results := []map[string]any{}
+	results, shown := []map[string]any{}, map[string]bool{}
 	for _, h := range hits {
+		shown[h.Name] = true
 		one, err := s.result(ctx, h, base)
 		if err != nil {
 			return err
 		}
 		results = append(results, one)
 	}
-	theirs, more := s.proxiedSearch(ctx, q, base, q.Size-len(results))
-	answer := map[string]any{"results": append(results, theirs...), "total": len(names) + more}
-	if from+q.Size < len(names) {
+	theirs, more := s.proxiedSearch(ctx, q, base, q.Size-len(results), shown)
+	answer := map[string]any{"results": append(results, theirs...), "total": len(found) + more}
+	if from+q.Size < len(found) {
 		q.Page++
 		v := url.Values{}
 		q.formatSearch(v)
@@ -369,17 +368,20 @@ func (s *server) result(ctx context.Context, h hit, base string) (map[string]any
 	if h.Abandoned != nil {
 		one["abandoned"] = h.Abandoned
 	}
+	if h.Upstream != "" {
+		one["url"], one["upstream"] = base+"/"+usualMetadata(h.Name, formReleases), h.Upstream
+	}
 	return one, err
 }
 
 // getProviders names the packages that provide a name. Composer asks when it has found no package of that name.
 func (s *server) getProviders(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	names, err := s.find(ctx, store.Query{Marks: []string{markProvides + q.Name}}, nil)
+	found, err := s.find(ctx, store.Query{Marks: []string{markProvides + q.Name}}, nil)
 	if err != nil {
 		return err
 	}
-	hits, err := s.describe(ctx, names)
+	hits, err := s.describe(ctx, found)
 	if err != nil {
 		return err
 	}

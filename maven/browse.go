@@ -19,6 +19,7 @@ import (
 	"larder/maven/names"
 	"larder/maven/version"
 	"larder/store"
+	"larder/upstream"
 )
 
 // getDirectory answers with a page, or with JSON if the client accepts it. The page's links only work below a final
@@ -137,7 +138,7 @@ func (s *server) children(
 	}
 	looked := 0
 	for after := prefix; ctx.Err() == nil; {
-		list, err := s.Repo.Packages(ctx, after, batch)
+		list, err := s.packages(ctx, prefix, after, batch)
 		if err != nil || len(list) == 0 {
 			return err
 		}
@@ -164,6 +165,27 @@ func (s *server) children(
 		}
 	}
 	return ctx.Err()
+}
+
+// packages are some artifacts in the order of their names, published here or copies. Of copies no time is known
+// without their records.
+func (s *server) packages(ctx context.Context, prefix, after string, n int) ([]store.Package, error) {
+	list, err := s.Repo.Packages(ctx, after, n)
+	if err != nil || s.Up == nil {
+		return list, err
+	}
+	own, byName := make([]store.Match, len(list)), map[string]store.Package{}
+	for i, p := range list {
+		own[i].Name, byName[p.Name] = p.Name, p
+	}
+	found, err := s.WithCopies(ctx, own, prefix, after, n)
+	list = list[:0]
+	for _, f := range found {
+		p := byName[f.Name]
+		p.Name = f.Name
+		list = append(list, p)
+	}
+	return list, err
 }
 
 // readArtifact adds the versions metadata lists, as clients read them off the page when there is no metadata.
@@ -205,6 +227,14 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	if err != nil {
 		return err
 	}
+	if err := s.readCopies(ctx, q, times); err != nil {
+		return err
+	}
+	for v := range times {
+		if !slices.Contains(info.Versions, v) {
+			info.Versions = append(info.Versions, v)
+		}
+	}
 	version.Sort(info.Versions)
 	for _, v := range info.Versions {
 		d.Add(browse.Entry{Name: v + "/", Modified: times[v]})
@@ -227,6 +257,18 @@ func hasFolder(p *store.PackageTx[Meta], version, folder string) (bool, error) {
 	return slices.ContainsFunc(v.Files, func(f store.File) bool {
 		return strings.HasPrefix(names.FileOf(f.Name), folder)
 	}), ignoreMissing(err)
+}
+
+// readCopies adds the versions of which files are kept of an upstream.
+func (s *server) readCopies(ctx context.Context, q Request, times map[string]time.Time) error {
+	files, err := s.Up.KeptFiles(ctx, q.Name, "", upstream.MaxKeptFiles)
+	for _, f := range files {
+		v, _, _ := strings.Cut(f.Key, "/")
+		if times[v].Before(f.Modified) && s.Up.Allowed(ctx, q.Name, v) == nil {
+			times[v] = f.Modified
+		}
+	}
+	return err
 }
 
 // openEntry describes a version nothing lists.
@@ -262,10 +304,22 @@ func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request
 		}
 		return ignoreMissing(err)
 	})
+	if err == nil && s.Up.Allowed(ctx, q.Name, q.Version) == nil {
+		err = s.addKept(ctx, d, q)
+	}
 	if err != nil || latest.ID == "" || !details || q.File != "" {
 		return err
 	}
 	d.Version, err = s.versionInfo(ctx, q, latest)
+	return err
+}
+
+// addKept adds the files that are kept of an upstream.
+func (s *server) addKept(ctx context.Context, d *browse.Directory, q Request) error {
+	files, err := s.Up.KeptFiles(ctx, q.Name, q.Version+"/", upstream.MaxKeptFiles)
+	for _, f := range files {
+		d.Add(browse.Entry{Name: names.Base(f.Key), Size: f.Size, Modified: f.Modified, Sums: f.Sums})
+	}
 	return err
 }
 

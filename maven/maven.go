@@ -105,6 +105,7 @@ func newServer(d wire.Deps, o Options) *server {
 				})
 			},
 			Sample: upstream.Sample{Package: "junit:junit", File: sampleFile},
+			About:  aboutCopy, Newer: newer, Listing: copyListing,
 		},
 	})
 	return s

@@ -20,6 +20,7 @@ import (
 	"larder/maven/search"
 	"larder/maven/version"
 	"larder/store"
+	"larder/upstream"
 )
 
 // maxMatches is how many artifacts one search looks at for their versions, and how many versions for their classifiers.
@@ -65,7 +66,6 @@ func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 // search answers GET /solrsearch/select.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	view := s.View(ctx)
 	query := search.Parse(q.Query)
 	var hits []search.Hit
 	var total int
@@ -73,13 +73,13 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	switch {
 	case query.None:
 	case query.SHA1 != "":
-		hits, total, err = s.bySHA1(ctx, view, query.SHA1, q.From, q.Size)
+		hits, total, err = s.bySHA1(ctx, s.View(ctx), query.SHA1, q.From, q.Size)
 	case query.Classifier != "" && (q.Core == "gav" || query.Version != ""):
-		hits, total, err = s.classifiedHits(ctx, view, query, q.From, q.Size)
+		hits, total, err = s.classifiedHits(ctx, query, q.From, q.Size)
 	case q.Core == "gav" || query.Version != "":
-		hits, total, err = s.versionHits(ctx, view, query, q.From, q.Size)
+		hits, total, err = s.versionHits(ctx, query, q.From, q.Size)
 	default:
-		hits, total, err = s.artifactHits(ctx, view, query, q.From, q.Size)
+		hits, total, err = s.artifactHits(ctx, query, q.From, q.Size)
 	}
 	if err != nil {
 		return err
@@ -99,92 +99,107 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	})
 }
 
-// visible are the artifacts a query selects that whoever asks may read.
-func (s *server) visible(ctx context.Context, view registry.View, q store.Query) ([]string, error) {
-	found, err := s.Store.Search(ctx, store.Maven, q)
-	if err != nil {
-		return nil, err
-	}
-	artifacts := make([]string, len(found))
-	for i, m := range found {
-		artifacts[i] = m.Name
-	}
-	return registry.Visible(view, artifacts, func(name string) string { return name })
-}
-
 // page cuts out what was asked for.
 func page[T any](list []T, from, size int) []T {
 	return list[min(from, len(list)):min(from+size, len(list))]
 }
 
 func (s *server) artifactHits(
-	ctx context.Context, view registry.View, q search.Query, from, size int,
+	ctx context.Context, q search.Query, from, size int,
 ) ([]search.Hit, int, error) {
-	artifacts, err := s.visible(ctx, view, q.Query)
+	found, err := s.Find(ctx, q.Query)
 	if err != nil {
 		return nil, 0, err
 	}
-	shown := page(artifacts, from, size)
-	data, err := s.Store.Listings(ctx, store.Maven, shown)
+	shown, err := s.Describe(ctx, page(found, from, size))
 	if err != nil {
 		return nil, 0, err
 	}
 	var hits []search.Hit
-	for i, name := range shown {
+	for _, d := range shown {
 		var sum search.Summary
-		if data[i] == nil {
-			continue // gone meanwhile
+		if err := json.Unmarshal(d.Data, &sum); err != nil {
+			return nil, 0, fmt.Errorf("listing of %s: %w", d.Name, err)
 		}
-		if err := json.Unmarshal(data[i], &sum); err != nil {
-			return nil, 0, fmt.Errorf("listing of %s: %w", name, err)
-		}
-		hits = append(hits, search.HitOf(name, sum))
+		hits = append(hits, search.HitOf(d.Name, sum))
 	}
-	return hits, len(artifacts), nil
+	return hits, len(found), nil
 }
 
 // versionHits lists the versions of the artifacts a query selects, newest first.
 func (s *server) versionHits(
-	ctx context.Context, view registry.View, q search.Query, from, size int,
+	ctx context.Context, q search.Query, from, size int,
 ) (hits []search.Hit, total int, err error) {
-	artifacts, err := s.visible(ctx, view, q.Query)
+	found, err := s.Find(ctx, q.Query)
+	if err != nil {
+		return nil, 0, err
+	}
+	found = found[:min(len(found), maxMatches)]
+	copies, err := s.copiesOf(ctx, found)
 	if err != nil {
 		return nil, 0, err
 	}
 	err = s.Store.Heavy(ctx, func() error {
-		hits, total, err = s.versionsOf(ctx, q, artifacts[:min(len(artifacts), maxMatches)], from, size)
+		hits, total, err = s.versionsOf(ctx, q, found, copies, from, size)
 		return err
 	})
 	return hits, total, err
 }
 
-// versionsOf is a page of the versions of artifacts, and how many there are.
+// copiesOf are the copies among what was found, by their names.
+func (s *server) copiesOf(ctx context.Context, found []registry.Found) (map[string]*upstream.Copy, error) {
+	found = slices.DeleteFunc(slices.Clone(found), func(f registry.Found) bool { return !f.IsCopy() })
+	list, err := s.Describe(ctx, found)
+	copies := make(map[string]*upstream.Copy, len(list))
+	for _, d := range list {
+		copies[d.Name] = d.Copy
+	}
+	return copies, err
+}
+
+// versionsOf is a page of the versions of artifacts, and how many there are. Of a copy those that are known count.
 func (s *server) versionsOf(
-	ctx context.Context, q search.Query, artifacts []string, from, size int,
+	ctx context.Context, q search.Query, found []registry.Found, copies map[string]*upstream.Copy, from, size int,
 ) (hits []search.Hit, total int, err error) {
-	for _, name := range artifacts {
-		err := s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
-			var versions []string
-			for v := range p.Index(indexVersions).Scan(nil, nil) {
-				if q.Version == "" || q.Version == string(v) {
-					versions = append(versions, string(v))
+	for _, f := range found {
+		var versions []string
+		add := func(v string) {
+			if q.Version == "" || q.Version == v {
+				versions = append(versions, v)
+			}
+		}
+		part := func() []string { return page(versions, max(from-total, 0), size-len(hits)) }
+		if f.IsCopy() {
+			if c := copies[f.Name]; c != nil {
+				for _, v := range c.Versions {
+					add(v)
 				}
+				for _, v := range part() {
+					hits = append(hits, search.Subject{Name: f.Name, Version: v, Published: c.Changed}.Hit())
+				}
+			}
+			total += len(versions)
+			continue
+		}
+		err := s.Repo.View(ctx, f.Name, func(p *store.PackageTx[Meta]) error {
+			for v := range p.Index(indexVersions).Scan(nil, nil) {
+				add(string(v))
 			}
 			version.Sort(versions)
 			slices.Reverse(versions)
-			for _, version := range page(versions, max(from-total, 0), size-len(hits)) {
+			for _, version := range part() {
 				v, err := record(p, version)
 				if err != nil {
 					return err
 				}
-				hits = append(hits, subjectOf(name, v).Hit())
+				hits = append(hits, subjectOf(f.Name, v).Hit())
 			}
-			total += len(versions)
 			return nil
 		})
 		if err != nil {
 			return nil, 0, err
 		}
+		total += len(versions)
 	}
 	return hits, total, nil
 }
@@ -192,9 +207,9 @@ func (s *server) versionsOf(
 // classifiedHits lists those versions that have a file with the classifier. Only their records say so: all are read, up
 // to a limit, before the page is cut.
 func (s *server) classifiedHits(
-	ctx context.Context, view registry.View, q search.Query, from, size int,
+	ctx context.Context, q search.Query, from, size int,
 ) ([]search.Hit, int, error) {
-	hits, _, err := s.versionHits(ctx, view, q, 0, maxMatches)
+	hits, _, err := s.versionHits(ctx, q, 0, maxMatches)
 	if err != nil {
 		return nil, 0, err
 	}

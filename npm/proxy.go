@@ -443,9 +443,9 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, name string
 }
 
 // proxiedSearch adds what the first upstream finds to a page of ours that is not full, without links to its
-// own pages. Ours hide theirs.
+// own pages. Ours hide theirs, and so do the copies that are shown already.
 func (s *server) proxiedSearch(
-	ctx context.Context, text, rawQuery string, room int,
+	ctx context.Context, text, rawQuery string, room int, shown map[string]bool,
 ) (hits []json.RawMessage, total int) {
 	if !s.Up.MaySearch(ctx, text) {
 		return nil, 0
@@ -467,6 +467,10 @@ func (s *server) proxiedSearch(
 		for _, o := range found.Objects {
 			hit, err := rawjson.Split(o)
 			pkg := hit.Sub("package")
+			if shown[pkg.Text("name")] {
+				found.Total--
+				continue
+			}
 			if name := pkg.Text("name"); err != nil || len(hits) >= room || !s.Theirs(ctx, name) ||
 				s.Up.Blocked(name, pkg.Text("version")) != nil {
 				continue // a hit is about a version, its newest

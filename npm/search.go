@@ -49,33 +49,24 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if err != nil {
 		return err
 	}
-	page := found[min(q.From, len(found)):min(q.From+q.Size, len(found))]
-	names := make([]string, len(page))
-	for i, m := range page {
-		names[i] = m.Name
-	}
-	data, err := s.Store.Listings(ctx, store.NPM, names)
+	page, err := s.Describe(ctx, found[min(q.From, len(found)):min(q.From+q.Size, len(found))])
 	if err != nil {
 		return err
 	}
-	hits := make([]any, 0, len(page))
-	for i, m := range page {
-		owners, err := s.owners(ctx, m.Name)
+	hits, shown := make([]any, 0, len(page)), map[string]bool{}
+	for _, d := range page {
+		h, err := s.hit(ctx, d, found[0].Score)
 		if err != nil {
 			return err
 		}
-		h, err := search.NewHit(m, found[0].Score, data[i], owners)
-		if err != nil {
-			return err
-		}
-		all, _, err := s.Store.Pulls(ctx, store.NPM, m.Name)
+		all, _, err := s.Store.Pulls(ctx, store.NPM, d.Name)
 		if err != nil {
 			return err
 		}
 		h.Downloads = search.Downloads{Monthly: all.Since(30, time.Now()), Weekly: all.Since(7, time.Now())}
-		hits = append(hits, h)
+		hits, shown[d.Name] = append(hits, h), true
 	}
-	theirs, more := s.proxiedSearch(ctx, q.Query, r.URL.RawQuery, q.Size-len(hits))
+	theirs, more := s.proxiedSearch(ctx, q.Query, r.URL.RawQuery, q.Size-len(hits), shown)
 	for _, h := range theirs {
 		hits = append(hits, h)
 	}
@@ -83,6 +74,19 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	return wire.JSON(w, http.StatusOK, map[string]any{
 		"objects": hits, "total": len(found) + more, "time": time.Now().UTC().Format(search.TimeForm),
 	})
+}
+
+// hit shows a package that was found.
+func (s *server) hit(ctx context.Context, d registry.Shown, best int) (search.Hit, error) {
+	m := store.Match{Name: d.Name, Score: d.Score}
+	if d.Copy != nil {
+		return search.NewHit(m, best, d.Data, nil, d.Copy.Upstream)
+	}
+	owners, err := s.owners(ctx, d.Name)
+	if err != nil {
+		return search.Hit{}, err
+	}
+	return search.NewHit(m, best, d.Data, owners, "")
 }
 
 // owners are a package's, none when it has gone meanwhile.

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -365,7 +366,7 @@ func (s *server) walk(
 ) (out []store.Package, more bool, err error) {
 	const batch = 256
 	for n > 0 && ctx.Err() == nil {
-		page, err := s.Repo.Packages(ctx, after, batch)
+		page, err := s.repositoriesAfter(ctx, after, batch)
 		if err != nil {
 			return nil, false, err
 		}
@@ -373,7 +374,7 @@ func (s *server) walk(
 			after = p.Name
 			ok, stop := keep(p.Name)
 			if ok && !stop {
-				ok, err = view.Sees(p.Name)
+				ok, err = view.Sees(p.right)
 			}
 			switch {
 			case err != nil:
@@ -385,13 +386,46 @@ func (s *server) walk(
 			case len(out) == n:
 				return out, true, nil
 			}
-			out = append(out, p)
+			out = append(out, p.Package)
 		}
 		if len(page) < batch {
 			break
 		}
 	}
 	return out, false, ctx.Err()
+}
+
+// repository is one in a list. right is the name that the right to read it is about.
+type repository struct {
+	store.Package
+	right string
+}
+
+// repositoriesAfter are some repositories in the order of their names, published here or copies.
+func (s *server) repositoriesAfter(ctx context.Context, after string, n int) ([]repository, error) {
+	packages, err := s.Repo.Packages(ctx, after, n)
+	if err != nil {
+		return nil, err
+	}
+	own, byName := make([]store.Match, len(packages)), map[string]store.Package{}
+	for i, p := range packages {
+		own[i].Name, byName[p.Name] = p.Name, p
+	}
+	found, err := s.WithCopies(ctx, own, "", after, n)
+	if err != nil {
+		return nil, err
+	}
+	copies := slices.DeleteFunc(slices.Clone(found), func(f registry.Found) bool { return !f.IsCopy() })
+	described, err := s.Describe(ctx, copies)
+	for _, d := range described {
+		byName[d.Name] = store.Package{Created: d.Copy.Since, Updated: d.Copy.Changed, Bytes: d.Copy.Bytes}
+	}
+	list := make([]repository, len(found))
+	for i, f := range found {
+		list[i] = repository{byName[f.Name], f.Right()}
+		list[i].Name = f.Name
+	}
+	return list, err
 }
 
 // mayPull reports whether the user may read a repository beside the one that the request is about. What counts is the

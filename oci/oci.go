@@ -63,8 +63,10 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults(), manifests: store.NewMemo[string, found](d.Store, store.OCI)}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.OCI, Type: typeRepository, Private: true,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Names: s.spellings, Probe: probe,
-			Sample: upstream.Sample{Package: "hello-world", Query: sampleTags, File: sampleBlob}},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Names: s.spellings, Probe: probe, About: aboutCopy,
+			Sample: upstream.Sample{Package: "hello-world", Query: sampleTags, File: sampleBlob},
+		},
 	})
 	s.jwt, _ = d.Auth.(issuer)
 	s.table = s.endpoint().Table()

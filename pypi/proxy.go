@@ -263,7 +263,7 @@ func placeOf(u *upstream.Upstream, f *simple.File) upstream.Place {
 // metadataOf is the METADATA that an upstream has beside a file; ok when it says so.
 func metadataOf(f *simple.File, file upstream.Place) (p upstream.Place, ok bool) {
 	sum, ok := f.Offered()
-	p = upstream.Place{Upstream: file.Upstream, Ref: f.URL + ".metadata", Sums: map[string]string{}}
+	p = upstream.Place{Upstream: file.Upstream, Ref: f.URL + ".metadata", Sums: map[string]string{}, Remade: true}
 	if sum != "" {
 		p.Sums["sha256"] = sum
 	}

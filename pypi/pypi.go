@@ -63,8 +63,11 @@ func newServer(d wire.Deps, o Options) *server {
 	}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.PyPI, Type: typePackage, Path: root,
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles,
-			Sample: upstream.Sample{Package: "six"}},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.pageQuery, Empty: isEmptyPage, Files: remoteFiles, About: aboutCopy,
+			Listing: copyListing,
+			Sample:  upstream.Sample{Package: "six"},
+		},
 	})
 	s.all = newProjects(s)
 	return s

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"larder/internal/budget"
 	"larder/internal/rawjson"
@@ -35,6 +36,10 @@ type projects struct {
 	json   *sortedlist.List
 	html   *sortedlist.List
 	docs   map[string]*store.Document // by media type, of this state
+	// Of upstreams' projects, those of which copies are kept, as of a state of the list of copies.
+	copies map[string]bool
+	state  [2]uint64
+	rested time.Time // the copies are not read again before
 }
 
 func newProjects(s *server) *projects {
@@ -43,8 +48,8 @@ func newProjects(s *server) *projects {
 
 // refresh brings the list up to date: once everything is read, later what the change log names.
 func (p *projects) refresh(ctx context.Context) error {
-	gen := p.s.Store.Generation(store.PyPI, "")
-	if p.loaded && gen == p.gen {
+	gen, state := p.s.Store.Generation(store.PyPI, ""), p.s.Up.CopiesState()
+	if p.loaded && gen == p.gen && state == p.state {
 		return nil
 	}
 	err := p.s.Store.View(ctx, func(tx *store.Tx) error {
@@ -73,10 +78,71 @@ func (p *projects) refresh(ctx context.Context) error {
 		}
 		return nil
 	})
+	for name := range p.copies {
+		if _, hosted := p.names[name]; hosted {
+			delete(p.copies, name)
+		}
+	}
+	if start := time.Now(); err == nil && state != p.state && !start.Before(p.rested) {
+		if err = p.takeCopies(ctx); err == nil {
+			p.state = state
+		}
+		if took := time.Since(start); took > quickCopies {
+			p.rested = start.Add(restCopies * took)
+		}
+	}
 	if err == nil {
 		p.loaded, p.gen = true, gen
 	}
 	return err
+}
+
+// Reading the names of copies takes a part of the time at most, however many there are and often they change.
+const (
+	copiesAtOnce = 1000 // in one transaction
+	quickCopies  = 50 * time.Millisecond
+	restCopies   = 10 // times as long as it took
+)
+
+// takeCopies brings the list up to date with the copies that may be shown.
+func (p *projects) takeCopies(ctx context.Context) error {
+	now := map[string]bool{}
+	for after := ""; ; {
+		list, err := p.s.Up.Copies(ctx, "", after, copiesAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			break
+		}
+		for _, c := range list {
+			after = c.Name
+			if _, hosted := p.names[c.Name]; !hosted {
+				now[c.Name] = true
+			}
+		}
+	}
+	for name := range p.copies {
+		if _, hosted := p.names[name]; !now[name] && !hosted {
+			p.json.Delete(name)
+			p.html.Delete(name)
+			p.docs = map[string]*store.Document{}
+		}
+	}
+	for name := range now {
+		if !p.copies[name] {
+			p.json.Set(name, copyLine(name))
+			p.html.Set(name, htmlLine(name, listed{Display: name}))
+			p.docs = map[string]*store.Document{}
+		}
+	}
+	p.copies = now
+	return nil
+}
+
+// copyLine is a project of an upstream, which has no serial of ours.
+func copyLine(name string) string {
+	return string(append(rawjson.AppendString([]byte(`{"name":`), name), '}'))
 }
 
 // take puts a project's row into the list, or takes it out.
@@ -139,6 +205,7 @@ func (p *projects) visible(
 ) (*store.Document, uint64, error) {
 	names, serial, err := p.snapshot(ctx)
 	if err == nil {
+		names = p.withCopies(names)
 		err = budget.Take(ctx, int64(len(names))*listedSize)
 	}
 	if err != nil {
@@ -153,6 +220,8 @@ func (p *projects) visible(
 		switch {
 		case err != nil:
 			return nil, 0, err
+		case ok && mediaType == simple.JSON && n.copy:
+			js.Set(n.name, copyLine(n.name))
 		case ok && mediaType == simple.JSON:
 			js.Set(n.name, jsonLine(n.listed))
 		case ok:
@@ -166,6 +235,7 @@ func (p *projects) visible(
 // project is a listed project with its name.
 type project struct {
 	name string
+	copy bool
 	listed
 }
 
@@ -189,10 +259,20 @@ func (p *projects) snapshot(ctx context.Context) ([]project, uint64, error) {
 	}
 	out := make([]project, 0, len(p.names))
 	for name, row := range p.names {
-		out = append(out, project{name, row})
+		out = append(out, project{name: name, listed: row})
 	}
 	slices.SortFunc(out, func(a, b project) int { return cmp.Compare(a.name, b.name) })
 	return out, p.serial, nil
+}
+
+// withCopies adds the projects of which copies are kept.
+func (p *projects) withCopies(list []project) []project {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.copies {
+		list = append(list, project{name: name, copy: true, listed: listed{Display: name}})
+	}
+	return list
 }
 
 // getAll answers with the list of all projects.

@@ -3,6 +3,7 @@ package pypi
 // XML-RPC: pip search, and the change feed that mirrors follow.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -56,7 +57,7 @@ func (s *server) rpc(w http.ResponseWriter, r *http.Request, _ Request) error {
 	var v any
 	switch call.Method {
 	case "search":
-		v, err = s.rpcSearch(ctx, view, call.Params)
+		v, err = s.rpcSearch(ctx, call.Params)
 	case "changelog_last_serial":
 		last, lastErr := s.all.last(ctx)
 		v, err = int64(last), lastErr
@@ -192,7 +193,7 @@ func badCall(format string, args ...any) error {
 }
 
 // rpcSearch answers pip search: {name: words, summary: words}, "or".
-func (s *server) rpcSearch(ctx context.Context, view registry.View, params []any) (any, error) {
+func (s *server) rpcSearch(ctx context.Context, params []any) (any, error) {
 	if len(params) == 0 {
 		return nil, badCall("search takes a struct of words.")
 	}
@@ -200,27 +201,21 @@ func (s *server) rpcSearch(ctx context.Context, view registry.View, params []any
 	if !ok {
 		return nil, badCall("search takes a struct of words.")
 	}
-	scores := map[string]int{}
+	scores, byName := map[string]int{}, map[string]registry.Found{}
 	for _, w := range searchWords(fields) {
-		found, err := s.Store.Search(ctx, store.PyPI, store.Query{Words: []string{w}})
+		found, err := s.Find(ctx, store.Query{Words: []string{w}})
 		if err != nil {
 			return nil, err
 		}
-		for _, m := range found {
-			scores[m.Name] += m.Score
+		for _, f := range found {
+			scores[f.Name] += f.Score
+			byName[f.Name] = f
 		}
 	}
-	names, err := registry.Visible(view, slices.Collect(maps.Keys(scores)), func(name string) string { return name })
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		if scores[a] != scores[b] {
-			return scores[b] - scores[a]
-		}
-		return strings.Compare(a, b)
+	found := slices.SortedFunc(maps.Values(byName), func(a, b registry.Found) int {
+		return cmp.Or(cmp.Compare(scores[b.Name], scores[a.Name]), cmp.Compare(a.Name, b.Name))
 	})
-	return s.hits(ctx, names[:min(len(names), maxHits)])
+	return s.hits(ctx, found[:min(len(found), maxHits)])
 }
 
 // searchWords are the words of name and summary, each once.
@@ -243,22 +238,19 @@ func searchWords(fields map[string]any) (out []string) {
 }
 
 // hits are the structs of a search's answer.
-func (s *server) hits(ctx context.Context, names []string) (any, error) {
-	data, err := s.Store.Listings(ctx, store.PyPI, names)
+func (s *server) hits(ctx context.Context, found []registry.Found) (any, error) {
+	list, err := s.Describe(ctx, found)
 	if err != nil {
 		return nil, err
 	}
 	out := []any{}
-	for i, name := range names {
+	for _, d := range list {
 		var sum release
-		if data[i] == nil {
-			continue
-		}
-		if err := json.Unmarshal(data[i], &sum); err != nil {
-			return nil, fmt.Errorf("listing of %s: %w", name, err)
+		if err := json.Unmarshal(d.Data, &sum); err != nil {
+			return nil, fmt.Errorf("listing of %s: %w", d.Name, err)
 		}
 		out = append(
-			out, map[string]any{"name": name, "summary": sum.About.Summary, "version": sum.ID, "_pypi_ordering": false},
+			out, map[string]any{"name": d.Name, "summary": sum.About.Summary, "version": sum.ID, "_pypi_ordering": false},
 		)
 	}
 	return out, nil

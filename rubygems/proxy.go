@@ -334,7 +334,7 @@ func placeOf(full, suffix string, l compactindex.Entry, u *upstream.Upstream) up
 	p := upstream.Place{Upstream: u, Ref: "gems/" + full + suffix, Type: "application/octet-stream"}
 	switch {
 	case suffix == suffixSpec:
-		p.Ref = "quick/Marshal.4.8/" + full + suffix
+		p.Ref, p.Remade = "quick/Marshal.4.8/"+full+suffix, true
 	case l.SHA256 != "":
 		p.Sums = map[string]string{"sha256": l.SHA256}
 	}

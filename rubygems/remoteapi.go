@@ -191,7 +191,9 @@ func (s *server) specOf(ctx context.Context, g *remoteGem) (b store.Blob, err er
 	full := names.FullName(g.name, g.at.ID)
 	f, err := s.Up.File(ctx, upstream.FileQuery{
 		Package: g.name, Version: g.at.ID, Key: full + suffixSpec,
-		Find: func(context.Context) (upstream.Place, error) { return placeOf(full, suffixSpec, g.at, g.info.Upstream), nil },
+		Find: func(context.Context) (upstream.Place, error) {
+			return placeOf(full, suffixSpec, g.at, g.info.Upstream), nil
+		},
 	})
 	if err != nil {
 		return b, ctx.Err()

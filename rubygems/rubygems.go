@@ -49,8 +49,10 @@ func newServer(d wire.Deps, o Options) *server {
 	s := &server{opt: o.WithDefaults()}
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.RubyGems, Type: typeGem, Path: cmp.Or(d.Path, root),
-		Upstream: upstream.Protocol{Spelling: Spelling(), Probe: s.infoQuery, Files: remoteFiles,
-			Sample: upstream.Sample{Package: "rake"}},
+		Upstream: upstream.Protocol{
+			Spelling: Spelling(), Probe: s.infoQuery, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+			Sample: upstream.Sample{Package: "rake"},
+		},
 	})
 	s.accounts, _ = d.Auth.(accounts)
 	s.list = ledger.NewReader(d.Store, store.RubyGems, versions, s.tablesOf)

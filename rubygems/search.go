@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
 )
@@ -32,16 +33,22 @@ func setListing(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	if err != nil {
 		return err
 	}
-	l := store.Listing{Words: map[string]int{}, Data: []byte("{}")}
-	for _, w := range words(v.Meta.Summary) {
-		l.Words[w] = weightSummary
-	}
-	for _, w := range words(tx.Name()) {
-		l.Words[w] = weightPart
-	}
-	l.Words[strings.ToLower(tx.Name())] = weightName
+	l := listingOf(tx.Name(), v.Meta.Summary)
 	l.Marks = ownerMarks(pkg.Owners)
 	return tx.SetListing(&l)
+}
+
+// listingOf makes a gem findable by its name and summary.
+func listingOf(name, summary string) store.Listing {
+	l := store.Listing{Words: map[string]int{}, Data: []byte("{}")}
+	for _, w := range words(summary) {
+		l.Words[w] = weightSummary
+	}
+	for _, w := range words(name) {
+		l.Words[w] = weightPart
+	}
+	l.Words[strings.ToLower(name)] = weightName
+	return l
 }
 
 func ownerMarks(owners []string) (marks []string) {
@@ -108,6 +115,28 @@ func (s *server) gems(w http.ResponseWriter, r *http.Request, query store.Query,
 	if err != nil {
 		return err
 	}
-	page := found[min(from, len(found)):min(from+size, len(found))]
-	return listed(s, w, r, page, func(m store.Match) (shown, error) { return s.latestOf(ctx, m.Name) })
+	page, err := s.Describe(ctx, found[min(from, len(found)):min(from+size, len(found))])
+	if err != nil {
+		return err
+	}
+	base, out := s.URL(r), make([]any, 0, len(page))
+	for _, d := range page {
+		if d.Copy != nil {
+			out = append(out, copyJSONOf(*d.Copy, base))
+			continue
+		}
+		x, err := s.latestOf(ctx, d.Name)
+		if registry.IsOneOf(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if x.pulls, err = s.pullsOf(ctx, d.Name); err != nil {
+			return err
+		}
+		out = append(out, x.gem(base))
+	}
+	w.Header().Set("Cache-Control", registry.Revalidate(r))
+	return wire.JSON(w, http.StatusOK, out)
 }

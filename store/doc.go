@@ -85,6 +85,7 @@
 //	holds.go     who needs which blob          rows.go               keys, values, blob rows
 //	names.go     names that are ours           find.go               finding packages in bounded steps
 //	search.go    what packages are found by     journal.go            the log
+//	copies.go    packages that are copies
 //	stats.go     counters                      encoding.go           what rendered documents are sent in
 //	policy.go    refusing changes              policies.go           quotas, protected, immutable
 //	document.go  rendered documents            generation.go         has it changed

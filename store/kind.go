@@ -35,6 +35,9 @@ func (k Kind) Documents() Kind { return k + ".documents" }
 // CachedFiles is the kind under which copies of remote registries' files of kind k are recorded, as Documents.
 func (k Kind) CachedFiles() Kind { return k + ".files" }
 
+// Copies is the kind under which packages of kind k are listed of which documents or files are kept.
+func (k Kind) Copies() Kind { return k + ".copies" }
+
 // original is the kind that k's copies are of; copied is false when k is a kind itself.
 func (k Kind) original() (of Kind, copied bool) {
 	name, _, copied := strings.Cut(string(k), ".")
@@ -44,7 +47,7 @@ func (k Kind) original() (of Kind, copied bool) {
 // allKinds are the kinds that records can have.
 func allKinds() (all []Kind) {
 	for _, k := range Kinds() {
-		all = append(all, k, k.Documents(), k.CachedFiles())
+		all = append(all, k, k.Documents(), k.CachedFiles(), k.Copies())
 	}
 	return all
 }

@@ -30,6 +30,8 @@ type Status struct {
 	Bytes  int64 `json:"bytes"` // fetched
 	Saved  int64 `json:"saved"` // bytes that were sent and had not to be fetched
 	// NoUpstream is a source of Copies, documents and files of Kept bytes, that is not configured any more.
+	// Pinned is of how many files nobody gave a sum, so that their first copy counts; evicted ones too.
+	Pinned     int64 `json:"pinned,omitempty"`
 	NoUpstream bool  `json:"no_upstream,omitempty"`
 	Copies     int64 `json:"copies,omitempty"`
 	Kept       int64 `json:"kept_bytes,omitempty"`
@@ -63,6 +65,14 @@ func (st *Status) count(u *Upstream) {
 	t := u.meter.Traffic()
 	st.Hits, st.Misses, st.Stale, st.Absent = t.Hits, t.Misses, t.Stale, t.Absent
 	st.Sent, st.Bytes, st.Saved = t.Sent, t.Fetched, t.Saved()
+}
+
+// SourceName is what the registry is called whose traffic or copies have the key; the key itself when it is not known.
+func (r *Registry) SourceName(k store.Kind, key string) string {
+	if r != nil && r.sets[k].source(key) != nil {
+		return r.sets[k].source(key).Name()
+	}
+	return key
 }
 
 // Find returns the registries that kind and name select; "" selects all.

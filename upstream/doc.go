@@ -60,6 +60,8 @@
 //	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
 //	check.go     trying a registry out for its operator
+//	copies.go    what is found in searches and lists
+//	pinned.go    files that nobody gives a sum of
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk
 //	oldnames.go  copies under names of before
 package upstream

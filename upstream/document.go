@@ -595,6 +595,7 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k *kept
 	if q.Versions != nil && c.body != nil {
 		c.versions = q.Versions(c.body)
 	}
+	about, empty := s.said(id.pkg, q.Key, c)
 	record := func(tx *store.PackageTx[entry]) error {
 		if err := note(tx, u, c.versions); err != nil {
 			return err
@@ -604,11 +605,19 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k *kept
 		}
 		return put(tx, id.id, k.entry, k.blob, nil)
 	}
+	change := func(tx *store.Tx) error {
+		if !empty {
+			if err := s.noteCopy(tx, id.pkg, u, about); err != nil {
+				return err
+			}
+		}
+		return s.docs.In(tx, id.pkg, record)
+	}
 	if c.body == nil {
-		err = s.docs.Update(ctx, id.pkg, record)
+		err = s.r.store.Update(ctx, change)
 	} else {
 		_, err = s.r.store.PutBytesWith(ctx, c.body, func(tx *store.Tx, _ store.Blob) error {
-			return s.docs.In(tx, id.pkg, record)
+			return change(tx)
 		})
 	}
 	if err != nil {

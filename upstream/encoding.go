@@ -265,7 +265,8 @@ func (t *transfer) showing() (stage *store.Stage, done func()) {
 // sums; where there are none to tell, what HTTP means, which is the latter.
 func (t *transfer) chosen() (*store.Stage, error) {
 	if t.enc == nil || t.enc.other == nil {
-		_, err := t.check(t.stage)
+		var err error
+		t.summed, err = t.check(t.stage)
 		return t.stage, err
 	}
 	raw := t.asItCame()
@@ -284,6 +285,7 @@ func (t *transfer) chosen() (*store.Stage, error) {
 		}
 		switch {
 		case err == nil && (told || first == nil):
+			t.summed = told
 			return stage, nil
 		case first == nil:
 			first = err

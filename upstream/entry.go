@@ -25,10 +25,12 @@ type entry struct {
 	Type     string `json:"type,omitempty"`
 	Next     string `json:"next,omitempty"` // Link, where lists come in pages
 	// Ref, Accept and Scope are how a file was asked for; what was made here (Made) cannot be asked for.
-	Ref     string    `json:"ref,omitempty"`
-	Accept  string    `json:"accept,omitempty"`
-	Scope   string    `json:"scope,omitempty"`
-	Made    bool      `json:"made,omitempty"`
+	Ref    string `json:"ref,omitempty"`
+	Accept string `json:"accept,omitempty"`
+	Scope  string `json:"scope,omitempty"`
+	Made   bool   `json:"made,omitempty"`
+	// Pinned: no sum was known of the file when it was fetched; see pinned.go.
+	Pinned  bool      `json:"pinned,omitempty"`
 	Fetched time.Time `json:"fetched"`
 	// Gone is since when the upstream says that it does not exist.
 	Gone time.Time `json:"gone,omitzero"`

@@ -235,7 +235,7 @@ func (r *Registry) drop(ctx context.Context, k useKey) (freed int64, err error) 
 		if err := unconfirm(tx, repo.Kind(), k.pkg, k.key); err != nil {
 			return err
 		}
-		return repo.In(tx, k.pkg, func(tx *store.PackageTx[entry]) error {
+		err := repo.In(tx, k.pkg, func(tx *store.PackageTx[entry]) error {
 			v, err := tx.Version(k.key)
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
@@ -248,6 +248,10 @@ func (r *Registry) drop(ctx context.Context, k useKey) (freed int64, err error) 
 			}
 			return tx.Delete(k.key, false)
 		})
+		if err != nil {
+			return err
+		}
+		return r.unlist(tx, k.kind, k.pkg)
 	})
 	return freed, err
 }
@@ -350,16 +354,28 @@ func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Re
 			return false, err
 		}
 	}
-	err := repo.Update(ctx, name, func(tx *store.PackageTx[entry]) error {
+	err := r.change(ctx, k, repo, name, func(tx *store.PackageTx[entry]) error {
 		if err := unconfirm(tx.Tx(), repo.Kind(), name); err != nil {
 			return err
 		}
-		return tx.DeletePackage()
+		return errors.Join(tx.DeletePackage(), r.unpin(tx.Tx(), k, name))
 	})
 	if err == nil && repo.Kind() == k.CachedFiles() {
 		err = r.forgetUses(ctx, k, name)
 	}
 	return err == nil, err
+}
+
+// change drops records of a package, and takes it off the list with the last one.
+func (r *Registry) change(
+	ctx context.Context, k store.Kind, repo *store.Repo[entry], pkg string, fn func(*store.PackageTx[entry]) error,
+) error {
+	return r.store.Update(ctx, func(tx *store.Tx) error {
+		if err := repo.In(tx, pkg, fn); err != nil {
+			return err
+		}
+		return r.unlist(tx, k, pkg)
+	})
 }
 
 func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
@@ -381,19 +397,24 @@ func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Re
 		if repo.Kind() == k.CachedFiles() {
 			_, err = r.drop(ctx, useKey{k, name, key})
 		} else {
-			err = dropDocument(ctx, repo, name, key)
+			err = r.dropDocument(ctx, k, repo, name, key)
 		}
 		if err != nil {
 			return dropped, err
 		}
 		dropped = true
 	}
+	if dropped && r.sets[k] != nil {
+		err = r.sets[k].relist(ctx, name)
+	}
 	return dropped, err
 }
 
 // dropDocument removes one document.
-func dropDocument(ctx context.Context, repo *store.Repo[entry], pkg, id string) error {
-	return repo.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
+func (r *Registry) dropDocument(
+	ctx context.Context, k store.Kind, repo *store.Repo[entry], pkg, id string,
+) error {
+	return r.change(ctx, k, repo, pkg, func(tx *store.PackageTx[entry]) error {
 		if err := unconfirm(tx.Tx(), repo.Kind(), pkg, id); err != nil {
 			return err
 		}

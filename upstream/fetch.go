@@ -61,6 +61,10 @@ func (e *Unavailable) Public() string {
 	if !e.nameless {
 		name = " " + e.Upstream
 	}
+	var changed *changedError
+	if errors.As(e.Err, &changed) {
+		return "The upstream registry" + name + " " + changed.says()
+	}
 	return "The upstream registry" + name + " " + said(e.Err) + ", and this is not in the cache."
 }
 

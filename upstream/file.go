@@ -43,7 +43,7 @@ type Place struct {
 	Upstream *Upstream
 	Ref      string // relative to the registry, or absolute
 	// Sums are hex by algorithm (sha256, sha512, sha384, sha224, sha1, md5). Every one given must be right; without any
-	// the first copy counts.
+	// the first copy counts for ever.
 	Sums map[string]string
 	// Size in bytes, 0 when unknown.
 	Size   int64
@@ -56,8 +56,11 @@ type Place struct {
 	// Keep are further sums to compute and record beside sha256.
 	Keep []string
 	// Verify, if set, is asked before the file is kept, with the upstream's header: ErrBroken when the bytes are not
-	// right.
+	// right. It asks for a sum when something says what that must be.
 	Verify func(ctx context.Context, u *Upstream, head http.Header, sum func(alg string) string) error
+	// Remade says that the upstream makes the file of something else and may do so anew: without sums its first copy does
+	// not count for ever.
+	Remade bool
 	// Make, if set, makes the bytes here, of what is at Ref.
 	Make func(ctx context.Context) ([]byte, error)
 	// Or are asked in turn when this one says that it has no such file.
@@ -233,9 +236,19 @@ func (s *Set) KeepFile(ctx context.Context, name, key string, d *Document) error
 	}
 	e := entry{Upstream: d.Upstream.key, URL: d.URL, Type: d.Type, Fetched: d.Fetched}
 	s.r.uses.touch(useKey{s.kind, pkg, key}, d.Size)
-	return s.files.Update(ctx, pkg, func(tx *store.PackageTx[entry]) error {
-		return put(tx, key, e, store.Blob{Digest: d.Digest, Size: d.Size}, nil)
+	return s.r.store.Update(ctx, func(tx *store.Tx) error {
+		return s.putFile(tx, d.Upstream, fileID{pkg, key}, "", e, store.Blob{Digest: d.Digest, Size: d.Size}, nil)
 	})
+}
+
+// putFile writes the record of a file of u, and lists its package; version is "" where files have none.
+func (s *Set) putFile(
+	tx *store.Tx, u *Upstream, id fileID, version string, e entry, b store.Blob, sums map[string]string,
+) error {
+	if err := s.noteCopy(tx, id.pkg, u, s.aboutFile(version)); err != nil {
+		return err
+	}
+	return s.files.In(tx, id.pkg, func(tx *store.PackageTx[entry]) error { return put(tx, id.key, e, b, sums) })
 }
 
 // Kept returns a file that is here; nil when it is not, or known to be damaged. It asks nobody, and no rule.

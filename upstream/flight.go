@@ -237,7 +237,7 @@ func (f *flight) fetch(q FileQuery) (err error) {
 	if f.place, err = f.s.find(ctx, q); err != nil {
 		return err
 	}
-	if ok, err := f.adopt(ctx); ok || err != nil {
+	if ok, err := f.adopt(ctx, q.Version); ok || err != nil {
 		return err
 	}
 	if q.Fresh > 0 {
@@ -301,16 +301,17 @@ func (f *flight) transfer(ctx context.Context, q FileQuery) error {
 
 // transfer is the fetching side of a flight; only its goroutine uses it.
 type transfer struct {
-	f     *flight
-	place Place
-	stage *store.Stage
-	body  io.ReadCloser
-	head  http.Header
-	url   string
-	total int64 // of the body, -1 when unknown
-	n     int64 // bytes here
-	tries int
-	enc   *encoded // nil for a body that came without a Content-Encoding
+	f      *flight
+	place  Place
+	stage  *store.Stage
+	body   io.ReadCloser
+	head   http.Header
+	url    string
+	total  int64 // of the body, -1 when unknown
+	n      int64 // bytes here
+	tries  int
+	summed bool     // some sum said what the file must be
+	enc    *encoded // nil for a body that came without a Content-Encoding
 	// Until clients have the header everything must be decided within ctx's budget; afterwards the body may take as long
 	// as it flows.
 	ctx    context.Context
@@ -626,6 +627,7 @@ func (t *transfer) commit(q FileQuery) error {
 		Upstream: u.key, URL: t.url, ETag: t.head.Get("ETag"), Modified: t.head.Get("Last-Modified"),
 		Type: t.place.Type, Fetched: t.f.s.r.now().UTC(),
 		Accept: t.place.Accept, Scope: t.place.Scope, Made: t.place.Make != nil,
+		Pinned: t.pins(q),
 	}
 	if t.place.Ref != t.url {
 		e.Ref = t.place.Ref
@@ -634,10 +636,21 @@ func (t *transfer) commit(q FileQuery) error {
 		e.Type = t.head.Get("Content-Type")
 	}
 	b, err := stage.CommitWith(t.f.ctx, func(tx *store.Tx, b store.Blob) error {
-		return t.f.s.files.In(tx, t.f.id.pkg, func(tx *store.PackageTx[entry]) error {
-			return put(tx, t.f.id.key, e, b, sums)
-		})
+		if err := t.f.s.checkPin(tx, u, t.f.id, b.Digest); err != nil {
+			return err
+		}
+		if e.Pinned {
+			if err := t.f.s.pin(tx, u, t.f.id, b.Digest); err != nil {
+				return err
+			}
+		}
+		return t.f.s.putFile(tx, u, t.f.id, q.Version, e, b, sums)
 	})
+	var changed *changedError
+	if errors.As(err, &changed) {
+		u.Counts.Broken.Add(1)
+		return u.unavailable(err, 0)
+	}
 	if err != nil {
 		return err
 	}

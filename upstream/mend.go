@@ -82,7 +82,7 @@ func (s *Set) mend(ctx context.Context, at store.Place, d store.Damage) (done bo
 	if u := s.source(k.Upstream); u == nil || s.off(u) {
 		return false, nil
 	}
-	err = dropDocument(ctx, s.docs, at.Package, at.Version)
+	err = s.r.dropDocument(ctx, s.kind, s.docs, at.Package, at.Version)
 	if errors.Is(err, store.ErrNotFound) {
 		err = nil // somebody fetched it meanwhile
 	}

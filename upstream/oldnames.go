@@ -48,7 +48,14 @@ func (r *Registry) moveCopies(ctx context.Context) error {
 	if moved > 0 {
 		r.log.LogAttrs(ctx, slog.LevelInfo, "copies moved to the names of their upstreams", slog.Int("copies", moved))
 	}
-	err = r.store.Update(ctx, func(tx *store.Tx) error { return tx.Table(tableSources).Put(rowMoved, []byte{1}) })
+	err = r.store.Update(ctx, func(tx *store.Tx) error {
+		if moved > 0 {
+			if err := tx.Table(tableListed).Delete([]byte(store.OCI)); err != nil {
+				return err
+			}
+		}
+		return tx.Table(tableSources).Put(rowMoved, []byte{1})
+	})
 	if unwritable(err) {
 		return nil // the next start looks again, and finds nothing to move
 	}
@@ -183,7 +190,7 @@ func (s *Set) move(tx *store.Tx, repo *store.Repo[entry], from, to string, ids [
 	if err := unconfirm(tx, repo.Kind(), from, ids...); err != nil {
 		return err
 	}
-	return repo.In(tx, from, func(tx *store.PackageTx[entry]) error {
+	err = repo.In(tx, from, func(tx *store.PackageTx[entry]) error {
 		for _, id := range ids {
 			if err := tx.Delete(id, false); err != nil {
 				return err
@@ -195,6 +202,10 @@ func (s *Set) move(tx *store.Tx, repo *store.Repo[entry], from, to string, ids [
 		}
 		return tx.DeletePackage()
 	})
+	if err != nil {
+		return err
+	}
+	return s.r.unlist(tx, s.kind, from)
 }
 
 // moveUse keeps when a file was used last, so that it is evicted in its turn.

@@ -149,6 +149,13 @@ type Protocol struct {
 	Empty func(body []byte) bool
 	// Sample is how a check tries a registry out.
 	Sample Sample
+	// About is what the document key of a package says of it, false when nothing. nil: documents say nothing.
+	About func(name, key string, body []byte) (About, bool)
+	// Newer reports whether of two versions lists show the former first, for kinds whose files are asked for without a
+	// document: their versions are gathered from documents and files. nil: a document names them all.
+	Newer func(a, b string) bool
+	// Listing is what searches find a copy by and show of it. nil: the kind has no search by words.
+	Listing func(c Copy) store.Listing
 }
 
 // Set returns the upstreams of a kind, nil when it has none; every method of a nil Set says that nothing exists.

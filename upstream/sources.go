@@ -537,7 +537,7 @@ func (s *Set) keptFile(ctx context.Context, name, key string) (pkg string, k *ke
 
 // adopt makes a file that is kept of another registry, and is not answered therefore, the file of the one it was found
 // at now, when that one announces the same sums: it need not be fetched again.
-func (f *flight) adopt(ctx context.Context) (bool, error) {
+func (f *flight) adopt(ctx context.Context, version string) (bool, error) {
 	s, p := f.s, f.place
 	k, err := load(ctx, s.bytes, s.files, f.id.pkg, f.id.key)
 	if err != nil || s.sound(k) == nil || k.Upstream == p.Upstream.key || len(p.Sums) == 0 || p.Make != nil {
@@ -548,8 +548,8 @@ func (f *flight) adopt(ctx context.Context) (bool, error) {
 	}
 	e := k.entry
 	e.Upstream, e.URL, e.Ref, e.Accept, e.Scope = p.Upstream.key, "", p.Ref, p.Accept, p.Scope
-	err = s.files.Update(ctx, f.id.pkg, func(tx *store.PackageTx[entry]) error {
-		return put(tx, f.id.key, e, k.blob, k.sums)
+	err = s.r.store.Update(ctx, func(tx *store.Tx) error {
+		return s.putFile(tx, p.Upstream, f.id, version, e, k.blob, k.sums)
 	})
 	if err != nil {
 		return false, err

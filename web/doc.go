@@ -24,6 +24,7 @@
 //	POST    /heal                   admin.heal                   admin
 //	POST    /backup                 admin.backup                 admin
 //	GET     /stats                  admin.stats                  admin
+//	GET     /traffic                admin.traffic                admin
 //	GET     /journal                admin.journal                admin
 //	GET     /journal/archive        admin.journal.archive        admin
 //	POST    /read-only              admin.read-only              admin

@@ -44,6 +44,8 @@ func (a *api) routes() []wire.Route[request] {
 		wire.POST("/backup", "admin.backup", wire.Admin, a.backup,
 			"larder backup; answers a tar, its report in the trailer Larder-Report"),
 		wire.GET("/stats", "admin.stats", wire.Admin, a.stats, "larder stats"),
+		wire.GET("/traffic", "admin.traffic", wire.Admin, a.traffic,
+			"larder traffic: what clients were answered; ?since=TIME ?by=hour|day|total"),
 		wire.GET("/journal", "admin.journal", wire.Admin, a.journal,
 			"larder audit; ?after=SEQ, or ?tail=1 ?before=SEQ; ?limit=N ?kind= ?package= ?user= ?op= ?since=TIME "+
 				"?wait=SECONDS"),

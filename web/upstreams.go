@@ -75,6 +75,9 @@ func (a *api) listUpstreams(w http.ResponseWriter, r *http.Request, _ request) e
 			return err
 		}
 		list.Upstreams = append(list.Upstreams, orphans...)
+		if err := a.remote.CountPinned(r.Context(), list.Upstreams); err != nil {
+			return err
+		}
 		if list.Cached, err = a.remote.Cached(r.Context()); err != nil {
 			return err
 		}

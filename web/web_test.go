@@ -150,6 +150,7 @@ func everyOp() map[string][3]string {
 		"admin.journal.archive": {"GET", "journal/archive", ""},
 		"admin.read-only":       {"POST", "read-only", ""},
 
+		"admin.traffic":               {"GET", "traffic", ""},
 		"admin.upstream.list":         {"GET", "upstreams", ""},
 		"admin.upstream.check":        {"POST", "upstreams/check", ""},
 		"admin.upstream.switch":       {"POST", "upstreams/switch", ""},

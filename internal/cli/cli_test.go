@@ -141,6 +141,10 @@ func TestBothWays(t *testing.T) {
 		{"", "check --deep --json", 0},
 		{"", "stats", 0},
 		{"", "stats --json", 0},
+		{"", "traffic", 0},
+		{"", "traffic --by hour --since 2d --json", 0},
+		{"", "traffic --by week", 1},
+		{"", "traffic --since yesterday", 2},
 		{"", "audit", 0},
 		{"", "audit --json", 0},
 		{"", "audit --after 1 --limit 1", 0},
@@ -232,6 +236,7 @@ func TestJSONShapes(t *testing.T) {
 		"gc --json":           `.blobs .bytes .reviewed .held .postponed .paused`,
 		"check --json":        `.problems .blobs .bytes .packages .versions`,
 		"stats --json":        `.kinds .users .blobs .blob_bytes .uploads .journal .database .free`,
+		"traffic --json":      `.traffic`,
 		"audit --json":        `.seq .time .op .actor .note`,
 		"config --json":       `.data .listen .public-url .kinds .policies .oci .reserve`,
 		"version --json":      `.version .go .os .arch`,
@@ -642,8 +647,8 @@ func TestTree(t *testing.T) {
 	walk(a.root())
 	for _, path := range []string{
 		"serve", "user add", "user passwd", "user remove", "user list", "token create", "token list", "token revoke",
-		"gc", "check", "backup", "restore", "stats", "audit", "claim", "claim list", "config", "config docs", "version",
-		"completion",
+		"gc", "check", "backup", "restore", "stats", "traffic", "audit", "claim", "claim list", "config", "config docs",
+		"version", "completion",
 	} {
 		cmd, _, err := a.root().Find(strings.Fields(path))
 		if err != nil || cmd.CommandPath() != "larder "+path {

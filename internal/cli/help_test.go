@@ -56,7 +56,8 @@ func TestTextsOfFlags(t *testing.T) {
 func TestHelpOfEveryCommand(t *testing.T) {
 	for _, line := range []string{
 		"serve", "user", "user add", "user set", "user passwd", "user remove", "user list", "token", "token create",
-		"token list", "token revoke", "gc", "check", "scrub", "backup", "restore", "compact", "stats", "audit", "upstream",
+		"token list", "token revoke", "gc", "check", "scrub", "backup", "restore", "compact", "stats", "traffic",
+		"audit", "upstream",
 		"upstream list", "upstream check", "upstream offline", "upstream online", "upstream purge", "upstream misses",
 		"claim", "claim list", "config", "config docs", "version", "completion",
 	} {

@@ -203,7 +203,7 @@ func (a *app) sayStats(stats store.Stats) error {
 		n := stats.Kinds[k]
 		rows = append(rows, []string{
 			string(k), strconv.FormatInt(n.Packages, 10), strconv.FormatInt(n.Versions, 10), strconv.FormatInt(n.Tags, 10),
-			bytesText(n.Bytes), strconv.FormatInt(stats.Kinds[k.CachedFiles()].Packages, 10),
+			bytesText(n.Bytes), strconv.FormatInt(stats.Kinds[k.Copies()].Packages, 10),
 			bytesText(stats.Kinds[k.CachedFiles()].Bytes), strconv.FormatInt(n.Pulls, 10),
 		})
 	}

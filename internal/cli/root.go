@@ -16,8 +16,8 @@ func (a *app) root() *cobra.Command {
 	root := a.group("larder", "A package registry in one binary and one folder",
 		a.serveCommand(),
 		a.userCommand(), a.tokenCommand(), a.gcCommand(), a.checkCommand(), a.scrubCommand(), a.backupCommand(),
-		a.restoreCommand(), a.compactCommand(), a.statsCommand(), a.auditCommand(), a.upstreamCommand(), a.claimCommand(),
-		a.configCommand(), a.versionCommand(), a.completionCommand(),
+		a.restoreCommand(), a.compactCommand(), a.statsCommand(), a.trafficCommand(), a.auditCommand(), a.upstreamCommand(),
+		a.claimCommand(), a.configCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true

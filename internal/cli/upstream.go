@@ -51,10 +51,11 @@ func (a *app) upstreamList() *cobra.Command {
 				rows = append(rows, []string{
 					string(u.Kind), u.Name, u.URL, upstreamState(u), strconv.FormatInt(u.Hits, 10),
 					strconv.FormatInt(u.Misses, 10), strconv.FormatInt(u.Stale, 10),
-					bytesText(u.Bytes), bytesText(u.Saved),
+					bytesText(u.Bytes), bytesText(u.Saved), strconv.FormatInt(u.Pinned, 10),
 				})
 			}
-			err := a.table([]string{"KIND", "NAME", "URL", "STATE", "HITS", "MISSES", "STALE", "FETCHED", "SAVED"}, rows)
+			head := []string{"KIND", "NAME", "URL", "STATE", "HITS", "MISSES", "STALE", "FETCHED", "SAVED", "PINNED"}
+			err := a.table(head, rows)
 			if err != nil {
 				return err
 			}

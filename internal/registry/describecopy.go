@@ -22,7 +22,7 @@ const maxKept = 2000
 func (d *Describer[M]) copied(
 	ctx context.Context, name string,
 ) (p describe.Package, list []describe.Version, err error) {
-	files, err := d.Up.KeptOf(ctx, name, maxKept)
+	files, err := d.Up.KeptFiles(ctx, name, "", maxKept)
 	if err != nil {
 		return p, nil, err
 	}
@@ -117,7 +117,7 @@ func (d *Describer[M]) kept(ctx context.Context, text string) (string, error) {
 	if err != nil || !sees {
 		return "", err
 	}
-	files, err := d.Up.KeptOf(ctx, name, 1)
+	files, err := d.Up.KeptFiles(ctx, name, "", 1)
 	if err != nil || len(files) == 0 {
 		return "", err
 	}

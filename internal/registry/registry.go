@@ -138,16 +138,6 @@ func Visible[E any](v View, list []E, name func(E) string) ([]E, error) {
 	return out, nil
 }
 
-// Find returns the packages that match q and that the client may read, best first.
-func (g *Registry[M]) Find(ctx context.Context, q store.Query) ([]store.Match, error) {
-	view := g.View(ctx)
-	found, err := g.Store.Search(ctx, g.about.Kind, q)
-	if err != nil {
-		return nil, err
-	}
-	return Visible(view, found, func(m store.Match) string { return m.Name })
-}
-
 // TryUpstream reports whether what is not here may be at an upstream.
 func (g *Registry[M]) TryUpstream(err error) bool {
 	return g.Up != nil && errors.Is(err, store.ErrNotFound)

@@ -129,6 +129,8 @@ type storeCollector struct {
 	log     *slog.Logger
 	gauges  []gauge
 	kinds   [4]*prometheus.Desc // packages, versions, tags, bytes
+	asked   *prometheus.Desc    // of what is published here
+	sent    *prometheus.Desc
 	healthy *prometheus.Desc
 	orphans *prometheus.Desc
 }
@@ -168,6 +170,10 @@ func newStoreCollector(s *store.Store, log *slog.Logger) *storeCollector {
 			byKind("larder_tags", "Tags by kind."),
 			byKind("larder_package_bytes", "Bytes held by packages, by kind; a shared blob counts once for each package."),
 		},
+		asked: byKind("larder_hosted_requests_total",
+			"Requests answered without an upstream or its copies, since the data folder was made."),
+		sent: byKind("larder_hosted_sent_bytes_total",
+			"Bytes sent of what is published here, since the data folder was made."),
 		healthy: prometheus.NewDesc("larder_writable", "1 while the store takes changes, else 0.", nil, nil),
 		orphans: prometheus.NewDesc(
 			"larder_orphans", "Blobs without a record: kept for a week, or waiting for an operator because they are too many.",
@@ -184,6 +190,8 @@ func (c *storeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range c.kinds {
 		ch <- d
 	}
+	ch <- c.asked
+	ch <- c.sent
 	ch <- c.healthy
 	ch <- c.orphans
 }
@@ -198,6 +206,11 @@ func (c *storeCollector) Collect(ch chan<- prometheus.Metric) {
 		writable = 1
 	}
 	send(c.healthy, writable)
+	for _, k := range store.Kinds() {
+		t := c.store.Meter(k, "").Traffic()
+		ch <- prometheus.MustNewConstMetric(c.asked, prometheus.CounterValue, float64(t.Requests), string(k))
+		ch <- prometheus.MustNewConstMetric(c.sent, prometheus.CounterValue, float64(t.Sent), string(k))
+	}
 	orphans, _ := c.store.Orphans() // its error is the job's, and in health
 	send(c.orphans, float64(orphans.Kept), "kept")
 	send(c.orphans, float64(orphans.Waiting), "waiting")

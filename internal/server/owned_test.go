@@ -147,6 +147,8 @@ func (o *owned) mentions() (where []string) {
 			}
 			body = string(plain)
 		}
+		// A copy that is called by its upstream's name is not what the claim is about.
+		body = strings.ReplaceAll(body, "origin/team/app", "")
 		if strings.Contains(body, "demo") || strings.Contains(body, "team/app") {
 			where = append(where, path)
 		}

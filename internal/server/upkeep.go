@@ -47,7 +47,8 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 	}
 	if s.remote != nil {
 		list = append(list, wire.Job{Name: "cache-use", Every: upstream.FlushEvery, Run: s.remote.Flush},
-			wire.Job{Name: "cache-evict", Every: upstream.EvictEvery, Run: s.remote.Evict})
+			wire.Job{Name: "cache-evict", Every: upstream.EvictEvery, Run: s.remote.Evict},
+			wire.Job{Name: "cache-list", Every: upstream.ListEvery, Run: s.remote.ListCopies})
 	}
 	list = append(list, s.scrubJob()...)
 	for _, p := range protocols {

@@ -52,7 +52,7 @@ func (r *recorder) with(f func()) {
 func (r *recorder) touched(k store.Kind, name string) {
 	r.with(func() {
 		for _, own := range store.Kinds() {
-			if k == own.Documents() || k == own.CachedFiles() {
+			if k == own.Documents() || k == own.CachedFiles() || k == own.Copies() {
 				k = own
 			}
 		}

@@ -4,6 +4,7 @@
 package search
 
 import (
+	"cmp"
 	"encoding/xml"
 	"slices"
 	"strconv"
@@ -31,6 +32,8 @@ type Summary struct {
 	Time      int64    `json:"time"` // of the latest version, milliseconds
 	Count     int      `json:"count"`
 	Endings   []string `json:"endings"`
+	// Repository is what the registry is called that the artifact is a copy of, "" for what is published here.
+	Repository string `json:"repository,omitempty"`
 }
 
 // Subject is what a version is found by and shown with.
@@ -104,7 +107,7 @@ func (s Subject) Hit() Hit {
 func HitOf(name string, sum Summary) Hit {
 	group, artifact := names.SplitName(name)
 	return Hit{
-		ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: "larder",
+		ID: name, Group: group, Artifact: artifact, LatestVersion: sum.Latest, RepositoryID: cmp.Or(sum.Repository, "larder"),
 		Packaging: sum.Packaging, Timestamp: sum.Time, VersionCount: sum.Count,
 		Text: append([]string{group, artifact}, sum.Endings...), Endings: sum.Endings,
 	}

@@ -14,6 +14,7 @@ import (
 	"larder/npm/names"
 	"larder/npm/version"
 	"larder/store"
+	"larder/upstream"
 )
 
 // Weights of words by where they stand.
@@ -99,6 +100,32 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 	}
 	l.Data = b
 	return l
+}
+
+// About is what a packument says of its package.
+func About(doc rawjson.Object) (a upstream.About) {
+	a.Description, a.License = doc.Text("description"), doc.Text("license")
+	a.Homepage, a.Repository = webURL(doc.Text("homepage")), webURL(linkOf(doc, "repository"))
+	if json.Unmarshal(doc.Get("keywords"), &a.Keywords) != nil {
+		a.Keywords = words(doc.Text("keywords"))
+	}
+	return a
+}
+
+// Manifest is what About has read, for List.
+func Manifest(a upstream.About) rawjson.Object {
+	m := rawjson.Object{}
+	for _, text := range [][2]string{
+		{"description", a.Description}, {"license", a.License}, {"homepage", a.Homepage}, {"repository", a.Repository},
+	} {
+		if text[1] != "" {
+			m = m.Set(text[0], rawjson.Quote(text[1]))
+		}
+	}
+	if keywords, err := json.Marshal(a.Keywords); err == nil && a.Keywords != nil {
+		m = m.Set("keywords", keywords)
+	}
+	return m
 }
 
 // linkOf is the URL in a field that is a string or an object.
@@ -221,6 +248,7 @@ type result struct {
 	Publisher   userEntry         `json:"publisher"`
 	Maintainers []userEntry       `json:"maintainers"` // npm ends with a stack trace when this is no array
 	License     string            `json:"license,omitempty"`
+	Upstream    string            `json:"upstream,omitempty"` // what the registry is called that it is a copy of
 }
 
 type userEntry struct {
@@ -237,7 +265,8 @@ type flags struct {
 	Unstable bool `json:"unstable"`
 }
 
-func NewHit(m store.Match, best int, data json.RawMessage, owners []string) (Hit, error) {
+// NewHit is a package that was found. best is the score of the first one, upstream is "" for what is published here.
+func NewHit(m store.Match, best int, data json.RawMessage, owners []string, upstream string) (Hit, error) {
 	var sum summary
 	if data != nil {
 		if err := json.Unmarshal(data, &sum); err != nil {
@@ -248,7 +277,7 @@ func NewHit(m store.Match, best int, data json.RawMessage, owners []string) (Hit
 	p := result{
 		Name: m.Name, Scope: strings.TrimPrefix(scope, "@"), Version: sum.Version, Description: sum.Description,
 		Keywords: sum.Keywords, Date: sum.Date.UTC().Format(TimeForm), Links: map[string]string{}, Author: sum.Author,
-		License: sum.License, Publisher: userEntry{Username: sum.By}, Maintainers: []userEntry{},
+		License: sum.License, Upstream: upstream, Publisher: userEntry{Username: sum.By}, Maintainers: []userEntry{},
 	}
 	if scope == "" {
 		p.Scope = "unscoped"

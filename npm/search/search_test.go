@@ -49,7 +49,7 @@ func TestLinksAreHTTPOrNothing(t *testing.T) {
 	l := List("demo",
 		manifest(t, `{"homepage":"javascript:x","repository":{"url":"data:x"},"bugs":"vbscript:x","description":"<script>"}`),
 		Latest{Version: "1.0.0"})
-	h, err := NewHit(store.Match{Name: "demo", Score: 1}, 1, l.Data, nil)
+	h, err := NewHit(store.Match{Name: "demo", Score: 1}, 1, l.Data, nil, "")
 	if err != nil || len(h.Package.Links) > 0 {
 		t.Errorf("%+v %v", h, err)
 	}
@@ -80,17 +80,17 @@ func TestList(t *testing.T) {
 		OwnedBy("bob").Marks[0] != l.Marks[5] {
 		t.Errorf("%q", l.Marks)
 	}
-	h, err := NewHit(store.Match{Name: "@acme/left-pad", Score: 5}, 10, l.Data, []string{"bob"})
+	h, err := NewHit(store.Match{Name: "@acme/left-pad", Score: 5}, 10, l.Data, []string{"bob"}, "")
 	p := h.Package
 	if err != nil || p.Scope != "acme" || p.Version != "0.9.0" || p.Date != "2026-01-02T03:04:05.000Z" ||
 		p.Maintainers[0].Username != "bob" || p.Publisher.Username != "ada" || !h.Flags.Unstable || h.Score.Final != 0.5 ||
 		h.Score.Detail["quality"] != 1 {
 		t.Errorf("%+v %v", h, err)
 	}
-	if _, err := NewHit(store.Match{}, 0, []byte("{"), nil); err == nil {
+	if _, err := NewHit(store.Match{}, 0, []byte("{"), nil, ""); err == nil {
 		t.Error("half a summary is one")
 	}
-	if h, err := NewHit(store.Match{Name: "bare"}, 0, nil, nil); err != nil || h.Package.Keywords == nil ||
+	if h, err := NewHit(store.Match{Name: "bare"}, 0, nil, nil, ""); err != nil || h.Package.Keywords == nil ||
 		h.Package.Maintainers == nil || h.Package.Scope != "unscoped" {
 		t.Errorf("%+v %v", h, err)
 	}

@@ -53,9 +53,10 @@ func (p *Pages) home(w http.ResponseWriter, r *http.Request, _ request) error {
 	h := homePage{Bytes: stats.BlobBytes}
 	for _, k := range p.d.Kinds {
 		own, files, docs := stats.Kinds[k.Kind], stats.Kinds[k.Kind.CachedFiles()], stats.Kinds[k.Kind.Documents()]
-		h.Hosted, h.Copies = h.Hosted+own.Packages, h.Copies+files.Packages
+		copies := stats.Kinds[k.Kind.Copies()].Packages
+		h.Hosted, h.Copies = h.Hosted+own.Packages, h.Copies+copies
 		h.Shelves = append(h.Shelves, shelf{
-			Kind: k.Kind, Pages: k.Describe != nil, Hosted: own.Packages, Copies: files.Packages,
+			Kind: k.Kind, Pages: k.Describe != nil, Hosted: own.Packages, Copies: copies,
 			Bytes: own.Bytes + files.Bytes + docs.Bytes, First: setup.Snippet{Text: setup.First(at, string(k.Kind))},
 		})
 	}

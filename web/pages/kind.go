@@ -46,7 +46,8 @@ func (k *kindPages) list(w http.ResponseWriter, r *http.Request, q request) erro
 	}
 	own, files := stats.Kinds[k.kind], stats.Kinds[k.kind.CachedFiles()]
 	page := listPage{
-		Kind: k.kind, Hosted: own.Packages, Copies: files.Packages, Bytes: own.Bytes + files.Bytes, Filter: q.text,
+		Kind: k.kind, Hosted: own.Packages, Copies: stats.Kinds[k.kind.Copies()].Packages,
+		Bytes: own.Bytes + files.Bytes, Filter: q.text,
 		Sort: cmp.Or(q.sort, sortName), Sorts: own.Packages <= maxSorted, Clients: setup.Clients(string(k.kind)),
 	}
 	if page.Sort != sortName && !page.Sorts {

@@ -1,0 +1,52 @@
+package npm
+
+// Copies of upstreams in searches: what their packuments say of them.
+
+import (
+	"slices"
+
+	"larder/internal/rawjson"
+	"larder/npm/search"
+	"larder/npm/version"
+	"larder/store"
+	"larder/upstream"
+)
+
+// newestLooked is how many versions, the last of the document, are looked at for the newest.
+const newestLooked = 200
+
+// aboutCopy reads what a packument says of its package. The short form says less, and hides nothing of what the full
+// one has said.
+func aboutCopy(_, key string, body []byte) (a upstream.About, ok bool) {
+	if key != formShort && key != formFull {
+		return a, false
+	}
+	doc, err := rawjson.Split(body)
+	if err != nil {
+		return a, false
+	}
+	latest := doc.Sub("dist-tags").Text("latest")
+	ids := idsOf(doc.Sub("versions"))
+	ids = slices.Clone(ids[max(len(ids)-newestLooked, 0):])
+	slices.Reverse(ids)
+	a = search.About(doc)
+	if latest != "" {
+		a.Versions = append(a.Versions, latest)
+	}
+	for len(ids) > 0 && len(a.Versions) < newestShown {
+		next := version.Newest(ids, func(string) bool { return false })
+		if next != latest {
+			a.Versions = append(a.Versions, next)
+		}
+		ids = slices.DeleteFunc(ids, func(id string) bool { return id == next })
+	}
+	return a, true
+}
+
+// newestShown is how many versions are noted: when the first is held back the next is shown.
+const newestShown = 20
+
+// copyListing is what a copy is found by and shown with.
+func copyListing(c upstream.Copy) store.Listing {
+	return search.List(c.Name, search.Manifest(c.About), search.Latest{Version: c.Latest, Published: c.Changed})
+}
