@@ -9,7 +9,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/problem"
 	"larder/oci/names"
 	"larder/store"
 	"larder/upstream"
@@ -40,8 +39,8 @@ func (s *server) mayServe(ctx context.Context, src source, d digest.Digest) erro
 		case err != nil:
 			return err
 		case doc.Digest == d:
-			return problem.Errorf(
-				store.ErrDenied, "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, src.name,
+			return upstream.Withhold(
+				src.name, d.String(), "%s of %s is what the tag %s points at, which is blocked by this registry's rules.", d, src.name,
 				tag,
 			)
 		}

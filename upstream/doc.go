@@ -51,7 +51,7 @@
 //	parts.go     pieces of what is not here         shown.go     files that no document names any more
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
-//	refused.go   what a refusal means
+//	refused.go   what a refusal means               withheld.go  what was asked for in vain
 //	compare.go   names that are published here for the first time
 //	unsure.go    those that could not be compared, over a restart
 //	patience.go  places in line, time limits

@@ -334,6 +334,7 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 	if errors.Is(err, errBody) {
 		err = u.unavailable(err, 0)
 	}
+	s.noteRefused(q.Package, q.Key, err)
 	return d, err
 }
 
@@ -383,7 +384,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id := docID{s.home(q.Package, u), q.id(u)}
 	switch {
 	case Absent(resp.StatusCode):
-		s.noteRefused(u, q.Package, q.Key, resp)
+		s.noteAbsent(u, q.Package, q.Key, resp)
 		if q.Instead != nil {
 			drop(resp) // its place is for what is asked for now
 			body, err := q.Instead(ctx, u)

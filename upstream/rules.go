@@ -256,7 +256,7 @@ func (s *Set) Blocked(name, version string) error {
 	if s == nil || len(s.r.blocked) == 0 || version == "" || !s.coversVersion(s.r.blocked, name, version) {
 		return nil
 	}
-	return problem.Errorf(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
+	return Withhold(name, version, "%s %s is blocked by this registry's rules.", name, version)
 }
 
 // BlockedVersions are the versions, without stars, that rules forbid of a package; some when further patterns do.

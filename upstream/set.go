@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"larder/internal/budget"
-	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -292,7 +291,7 @@ func (s *Set) chain(ctx context.Context, name string, also ...string) ([]*Upstre
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
 	if s.covers(s.r.blocked, name) {
-		return nil, problem.Errorf(store.ErrDenied, "%s is blocked by this registry's rules.", name)
+		return nil, Withhold(name, "", "%s is blocked by this registry's rules.", name)
 	}
 	list := s.takers(name, also...)
 	if len(list) == 0 {
