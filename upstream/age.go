@@ -91,7 +91,8 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	open := born.Add(s.r.opt.MinAge)
 	switch {
 	case !row.Known:
-		return withhold(MissYoung, name, version, "%s %s is of unknown age; this registry holds back versions younger than %s.",
+		return withhold(MissYoung, name, version,
+			"%s %s is of unknown age; this registry holds back versions younger than %s.",
 			name, version, s.r.opt.MinAge)
 	case s.r.now().Before(open):
 		return withhold(MissYoung, name, version,

@@ -276,6 +276,13 @@ func (s *Set) BlockedVersions(name string) (versions []string, some bool) {
 	return versions, some
 }
 
+// BlocksPatterns reports whether rules forbid versions of a package by patterns with stars.
+func (s *Set) BlocksPatterns(name string) bool {
+	return s != nil && slices.ContainsFunc(s.r.blocked, func(r rule) bool {
+		return strings.Contains(r.version, "*") && s.matches(r, name)
+	})
+}
+
 // ours reports whether the name was published here, or claimed at run time, and not released since.
 func (s *Set) ours(ctx context.Context, name string) (bool, error) {
 	return s.names.Get(name, struct{}{}, func() (bool, error) { return s.r.store.Owns(ctx, s.kind, name) })
