@@ -53,7 +53,7 @@ func (s *server) proxiedAPI(w http.ResponseWriter, r *http.Request, q Request, f
 				return store.Rendered{}, err
 			}
 			c.pulls = n
-			shown, err := s.renderRemote(c, q, form)
+			shown, err := s.renderRemote(d, c, q, form)
 			if err != nil {
 				return store.Rendered{}, err
 			}
@@ -147,12 +147,12 @@ func (s *server) remoteCrate(
 }
 
 // renderRemote is a document in one of its forms. ErrNotFound for a version that there is not.
-func (s *server) renderRemote(c remoteCrate, q Request, form string) (facts, error) {
+func (s *server) renderRemote(d *upstream.Document, c remoteCrate, q Request, form string) (facts, error) {
 	if q.Version != "" {
 		i := slices.IndexFunc(c.lines, func(l decoded) bool { return l.Vers == q.Version })
 		switch {
 		case i < 0:
-			return nil, notFound("%s has no version %s", q.Name, q.Version)
+			return nil, d.Lacks(notFound("%s has no version %s", q.Name, q.Version))
 		case form == formDependencies:
 			return facts{"dependencies": dependenciesOf(c.lines[i])}, nil
 		case form == formVersion:

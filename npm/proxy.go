@@ -161,7 +161,7 @@ func (s *server) proxied(w http.ResponseWriter, r *http.Request, name, form stri
 			return store.Rendered{}, err
 		}
 		if version, ok := strings.CutPrefix(form, formVersion); ok {
-			return renderRemoteVersion(body, name, version)
+			return renderRemoteVersion(d, body, name, version)
 		}
 		typ := "application/json"
 		if form == formShort {
@@ -185,7 +185,7 @@ func (s *server) rewritten(ctx context.Context, d *upstream.Document, name, base
 	return s.rewrite(ctx, body, name, base, short)
 }
 
-func renderRemoteVersion(packument []byte, name, version string) (store.Rendered, error) {
+func renderRemoteVersion(d *upstream.Document, packument []byte, name, version string) (store.Rendered, error) {
 	doc, err := rawjson.Split(packument)
 	if err != nil {
 		return store.Rendered{}, err
@@ -195,7 +195,7 @@ func renderRemoteVersion(packument []byte, name, version string) (store.Rendered
 	}
 	raw := doc.Sub("versions").Get(version)
 	if raw == nil {
-		return store.Rendered{}, problem.Errorf(store.ErrNotFound, "%s has no version %s", name, version)
+		return store.Rendered{}, d.Lacks(problem.Errorf(store.ErrNotFound, "%s has no version %s", name, version))
 	}
 	return store.Rendered{Body: append(slices.Clone(raw), '\n'), Type: "application/json"}, nil
 }
@@ -497,14 +497,15 @@ func idsOf(o rawjson.Object) (keys []string) {
 // write it has the one that the upstream gave it.
 func (s *server) proxiedTarball(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := upstream.WithBudget(r.Context())
-	f, err := s.copyOf(ctx, q.Name, versionOf(q.Name, q.File))
-	if errors.Is(err, store.ErrNotFound) && !errors.Is(err, upstream.ErrOffline) {
+	named := versionOf(q.Name, q.File)
+	f, err := s.copyOf(ctx, q.Name, named)
+	if registry.IsOneOf(err, store.ErrNotFound, upstream.ErrOffline, upstream.ErrUnavailable, upstream.ErrRefused) {
 		version, lerr := s.listedAs(ctx, q.Name, q.File)
-		if lerr != nil {
-			return lerr
-		}
-		if version != "" {
+		switch {
+		case lerr == nil && version != "" && version != named:
 			f, err = s.copyOf(ctx, q.Name, version)
+		case lerr != nil && errors.Is(err, store.ErrNotFound):
+			return lerr
 		}
 	}
 	if err != nil {

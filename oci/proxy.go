@@ -51,6 +51,14 @@ func probe(name string) upstream.Query {
 	}
 }
 
+// tagsQuery asks for the first page of a repository's tags.
+func tagsQuery(src source) upstream.Query {
+	return upstream.Query{
+		Package: src.name, Key: "tags", Ref: src.tags(), Accept: "application/json", Scope: src.scope(), Fresh: freshList,
+		Check: checkList,
+	}
+}
+
 // checkList refuses what is no list of tags or referrers.
 func checkList(body []byte, _ string) error {
 	if _, err := rawjson.Parse(body); err != nil {
@@ -109,14 +117,28 @@ func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Reque
 	)
 }
 
-// manifestType is what the manifest says it is, else what the upstream said.
+// manifestType is what the manifest says it is, else what the upstream said. One that is sent as any bytes is what it
+// looks like.
 func manifestType(body []byte, announced string) string {
-	return cmp.Or(manifest.TypeOf(body), manifest.BareType(announced))
+	own, announced := manifest.TypeOf(body), manifest.BareType(announced)
+	if own == "" && !strings.HasPrefix(announced, "application/vnd.") {
+		if m, err := manifest.Parse("", body); err == nil {
+			own = m.MediaType
+		}
+	}
+	return cmp.Or(own, announced)
 }
 
-// checkManifest refuses to cache what is no manifest.
+// checkManifest refuses to cache what is no manifest. The rules for pushes are not for upstreams, of which clients have
+// pulled it all along: the body decides what it is, and an old form is passed on.
 func checkManifest(body []byte, contentType string) error {
-	_, err := manifest.Parse(manifest.BareType(contentType), body)
+	_, err := manifest.Parse(manifestType(body, contentType), body)
+	if err == nil {
+		return nil
+	}
+	if doc, jerr := rawjson.Split(body); jerr == nil && doc.Get("schemaVersion") != nil {
+		return nil
+	}
 	return err
 }
 
@@ -178,19 +200,33 @@ func (s *server) proxiedList(
 		if i, err := strconv.Atoi(next.Get("n")); err == nil {
 			n = i
 		}
-		s.setNext(w.Header(), op, q, n, last)
+		if last == "" {
+			next.Del("n")
+			last = pageMark + next.Encode()
+		}
+		if last != pageMark {
+			s.setNext(w.Header(), op, q, n, last)
+		}
 	}
 	return d.Bytes(r.Context())
 }
 
+// pageMark begins a last parameter that has the upstream's own parameters of the next page: not every registry names
+// the last entry. No tag begins so.
+const pageMark = "?"
+
 // pageOf are the parameters of a page that are passed on.
 func pageOf(q Request) url.Values {
 	v := url.Values{}
+	if own, ok := strings.CutPrefix(q.Last, pageMark); ok {
+		if given, err := url.ParseQuery(own); err == nil {
+			v = given
+		}
+	} else if q.Last != "" {
+		v.Set("last", q.Last)
+	}
 	if q.N >= 0 {
 		v.Set("n", strconv.Itoa(q.N))
-	}
-	if q.Last != "" {
-		v.Set("last", q.Last)
 	}
 	return v
 }
@@ -251,8 +287,8 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 func (s *server) fallbackIndex(ctx context.Context, src source, d digest.Digest) ([]byte, error) {
 	tag := manifest.FallbackTag(d)
 	doc, err := s.Up.DocumentFrom(ctx, src.up, upstream.Query{
-		Package: src.name, Key: "tag " + tag, Ref: src.ref("manifests", tag), Accept: manifest.TypeIndex,
-		Scope: src.scope(), Fresh: freshList,
+		Package: src.name, Key: tagKey + tag, Ref: src.ref("manifests", tag), Accept: manifest.TypeIndex,
+		Scope: src.scope(), Fresh: freshList, Check: checkList,
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return []byte(`{}`), nil

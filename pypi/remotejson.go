@@ -161,7 +161,7 @@ func (s *server) remoteProject(
 		}
 	}
 	if p.version == "" {
-		return p, problem.Errorf(store.ErrNotFound, "%s has no release %.80q", q.Name, q.Version)
+		return p, d.Lacks(problem.Errorf(store.ErrNotFound, "%s has no release %.80q", q.Name, q.Version))
 	}
 	return p, nil
 }

@@ -110,7 +110,7 @@ func (s *server) choose(ctx context.Context, g *remoteGem, q Request) error {
 		}
 	}
 	if g.at.ID == "" {
-		return problem.Errorf(store.ErrNotFound, "%s has no version %s that can be shown", g.name, q.Version)
+		return g.info.Lacks(problem.Errorf(store.ErrNotFound, "%s has no version %s that can be shown", g.name, q.Version))
 	}
 	return nil
 }

@@ -296,7 +296,7 @@ func TestMissesAreCountedUntilCleared(t *testing.T) {
 	if _, err := g.bytesOf("f", nil); !errors.Is(err, ErrOffline) {
 		t.Fatal(err)
 	}
-	want := []Miss{{store.NPM, "demo", "doc", 3, false}, {store.NPM, "demo", "f", 1, false}}
+	want := []Miss{{store.NPM, "demo", "doc", 3, ""}, {store.NPM, "demo", "f", 1, ""}}
 	for range 2 { // they stay until they are cleared
 		got, err := g.reg.Misses(t.Context())
 		if err != nil || len(got) != 2 || got[0] != want[0] || got[1] != want[1] {

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -92,10 +91,11 @@ func (s *Set) Allowed(ctx context.Context, name, version string) error {
 	open := born.Add(s.r.opt.MinAge)
 	switch {
 	case !row.Known:
-		return problem.Errorf(store.ErrDenied, "%s %s is of unknown age; this registry holds back versions younger than %s.",
+		return withhold(MissYoung, name, version,
+			"%s %s is of unknown age; this registry holds back versions younger than %s.",
 			name, version, s.r.opt.MinAge)
 	case s.r.now().Before(open):
-		return problem.Errorf(store.ErrDenied,
+		return withhold(MissYoung, name, version,
 			"%s %s was released on %s and is held back until %s by this registry's minimum age.", name, version,
 			born.Format(time.DateOnly), open.Format(time.RFC3339))
 	}

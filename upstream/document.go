@@ -109,7 +109,7 @@ func (s *Set) Document(ctx context.Context, q Query) (*Document, error) {
 			}
 		default:
 			if d := s.instead(ctx, u, chain[i+1:], q); d != nil {
-				return d, nil
+				return d.in(err), nil
 			}
 			return nil, err
 		}
@@ -181,6 +181,24 @@ func (s *Set) instead(ctx context.Context, u *Upstream, others []*Upstream, q Qu
 	return nil
 }
 
+// KeysOf lists the keys of the documents that are kept of what u has of a name and whose bytes have the digest.
+func (s *Set) KeysOf(ctx context.Context, u *Upstream, name string, d digest.Digest) ([]string, error) {
+	pkg := s.home(name, u)
+	return s.withBytes.Get(pkg, u.key+" "+d.String(), func() (keys []string, err error) {
+		err = s.r.store.View(ctx, func(tx *store.Tx) error {
+			keys = nil
+			return eachOf(tx, s.docs, pkg, func(v *store.Version[entry]) error {
+				key, ok := strings.CutPrefix(v.ID, u.key+" ")
+				if ok && len(v.Files) > 0 && v.Files[0].Digest == d {
+					keys = append(keys, key)
+				}
+				return nil
+			})
+		})
+		return keys, err
+	})
+}
+
 // Knows reports whether an answer to q is kept, however old.
 func (s *Set) Knows(ctx context.Context, q Query) bool {
 	for _, u := range s.Upstreams() {
@@ -239,12 +257,15 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	}
 	age := now.Sub(checked)
 	switch {
-	case s.off(u), age < fresh:
+	case s.off(u):
+		tell(ctx, u, howHit)
+		return s.document(u, have, checked, "HIT").in(fmt.Errorf("%s %s: %w", s.kind, pkg, s.unasked())), nil
+	case age < fresh:
 		tell(ctx, u, howHit)
 		return s.document(u, have, checked, "HIT"), nil
 	case fresh >= 0 && now.Before(st.trouble):
 		tell(ctx, u, howStale)
-		return s.document(u, have, checked, "STALE"), nil
+		return s.document(u, have, checked, "STALE").in(st.why), nil
 	}
 	wait := s.r.life // nothing that ends before the refresh does
 	if late := age - fresh; fresh >= 0 && late <= staleFor {
@@ -253,6 +274,7 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 		defer enough()
 	}
 	d, err := s.asked(ctx, u, q, have, wait)
+	trouble := err
 	switch {
 	case err == nil:
 		return d, nil
@@ -261,12 +283,15 @@ func (s *Set) from(ctx context.Context, u *Upstream, q Query) (*Document, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	}
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, errSlow) {
+		trouble = nil
+	}
 	if !errors.Is(err, errSlow) {
 		// Not at once again: everybody would wait for what fails.
-		s.with(id, func(st *state) { st.trouble = s.r.now().Add(retrySoon) })
+		s.with(id, func(st *state) { st.trouble, st.why = s.r.now().Add(retrySoon), trouble })
 	}
 	tell(ctx, u, howStale)
-	return s.document(u, have, checked, "STALE"), nil
+	return s.document(u, have, checked, "STALE").in(trouble), nil
 }
 
 // asked is refresh for a client that waits.
@@ -340,6 +365,7 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 	if errors.Is(err, errBody) {
 		err = u.unavailable(err, 0)
 	}
+	s.noteRefused(q.Package, q.Key, err)
 	return d, err
 }
 
@@ -389,7 +415,7 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	id := docID{s.home(q.Package, u), q.id(u)}
 	switch {
 	case Absent(resp.StatusCode):
-		s.noteRefused(u, q.Package, q.Key, resp)
+		s.noteAbsent(u, q.Package, q.Key, resp)
 		if q.Instead != nil {
 			drop(resp) // its place is for what is asked for now
 			body, err := q.Instead(ctx, u)
@@ -629,7 +655,8 @@ func (s *Set) write(ctx context.Context, id docID, u *Upstream, q Query, k *kept
 
 // Find calls look with the document and its bytes, as far as they are kept, and when that finds nothing once more with
 // what the upstream has now: the kept one may be older than what is looked for. last is true then. It reports whether
-// look has found something. The errors are those of Document and of look.
+// look has found something; that it has not is certain: when the upstream could not be asked, that is the error. The
+// errors are those of Document and of look.
 func (s *Set) Find(
 	ctx context.Context, q Query, look func(d *Document, body []byte, last bool) (found bool, err error),
 ) (found bool, err error) {
@@ -647,6 +674,9 @@ func (s *Set) Find(
 		}
 		if found, err := look(d, body, last); found || err != nil {
 			return found, err
+		}
+		if last {
+			return false, d.Lacks(nil)
 		}
 	}
 	return false, nil

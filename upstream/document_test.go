@@ -510,3 +510,35 @@ func TestDocumentIsAnsweredWhenItCannotBeKept(t *testing.T) {
 		t.Error("it counts as kept")
 	}
 }
+
+// TestWhatADocumentLacksIsAbsentOnlyIfItIsCurrent: otherwise whoever looks for it reads why that is not known.
+func TestWhatADocumentLacksIsAbsentOnlyIfItIsCurrent(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		when   string
+		change func(g *rig)
+		want   error
+	}{
+		{"current", func(*rig) {}, nil},
+		{"gone", func(g *rig) { g.origin.answer(http.NotFound) }, nil},
+		{"in trouble", func(g *rig) { g.origin.answer(status(500)) }, ErrUnavailable},
+		{"refused", func(g *rig) { g.origin.answer(status(403)) }, ErrRefused},
+		{"switched off", func(g *rig) { g.set.list[0].SetOffline(true) }, ErrOffline},
+	} {
+		g := newRig(t)
+		g.origin.answer(answers("one"))
+		if _, _, err := g.doc("demo"); err != nil {
+			t.Fatal(err)
+		}
+		c.change(g)
+		looked := 0
+		found, err := g.set.Find(t.Context(), Query{Package: "demo", Key: "doc", Ref: "demo", Fresh: time.Minute},
+			func(*Document, []byte, bool) (bool, error) {
+				looked++
+				return false, nil
+			})
+		if found || looked != 2 || !errors.Is(err, c.want) {
+			t.Errorf("%s: looked %d times, found %t, %v, want %v after two looks", c.when, looked, found, err, c.want)
+		}
+	}
+}

@@ -140,8 +140,24 @@ type Document struct {
 	// Cache says how it was answered: HIT, MISS or STALE.
 	Cache string
 
-	set  *Set
-	body []byte // as long as it is not stored
+	set     *Set
+	body    []byte // as long as it is not stored
+	trouble error
+}
+
+// Lacks is what a client reads of something that the document does not name: absent, unless its upstream could not be
+// asked whether the document is current. Then it may exist all the same, and the error is why it could not be asked.
+func (d *Document) Lacks(absent error) error {
+	if d.trouble != nil {
+		return d.trouble
+	}
+	return absent
+}
+
+// in says why the document may not be current.
+func (d *Document) in(trouble error) *Document {
+	d.trouble = trouble
+	return d
 }
 
 // Rendered names what a protocol makes of the document for clients that reach us at base. As long as no rule decides

@@ -1,6 +1,6 @@
 package upstream
 
-// This file makes room: it notes what is used, removes what is not, and lists what was missed offline.
+// This file makes room: it notes what is used, and removes what is not.
 
 import (
 	"context"
@@ -38,7 +38,7 @@ type useKey struct {
 
 const (
 	tableUses   = "upstream.uses"   // kind package key → Unix seconds of the last use, size
-	tableMissed = "upstream.missed" // kind package key → how often it was missed offline
+	tableMissed = "upstream.missed" // kind package key (reason) → how often it was missed
 	maxPending  = 100_000           // names remembered between two flushes
 )
 
@@ -64,11 +64,14 @@ func set[N int | int64](to *map[useKey]N, k useKey, n N) {
 	}
 }
 
-func (u *uses) miss(kind store.Kind, name, key string) {
+// miss returns how often it was missed since it was written down last.
+func (u *uses) miss(kind store.Kind, name, key string) int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	k := useKey{kind, packageOf(name), key}
-	set(&u.missed, k, u.missed[k]+1)
+	n := u.missed[k] + 1
+	set(&u.missed, k, n)
+	return n
 }
 
 // take empties the memory.
@@ -254,50 +257,6 @@ func (r *Registry) drop(ctx context.Context, k useKey) (freed int64, err error) 
 		return r.unlist(tx, k.kind, k.pkg)
 	})
 	return freed, err
-}
-
-// Miss is something that was asked for offline and was not kept.
-type Miss struct {
-	Kind    store.Kind `json:"kind"`
-	Package string     `json:"package"`
-	Key     string     `json:"key"`
-	Count   int64      `json:"count"`
-	// Refused: it was not asked for offline; the upstream refused it, which was taken for absence.
-	Refused bool `json:"refused,omitempty"`
-}
-
-// refusedMark ends the keys of what upstreams refused.
-const refusedMark = "\x00refused"
-
-// Misses lists what was missed offline since it was last cleared: what the next visit to the outside should bring.
-func (r *Registry) Misses(ctx context.Context) (list []Miss, err error) {
-	if err := r.Flush(ctx); err != nil {
-		return nil, err
-	}
-	err = r.store.View(ctx, func(tx *store.Tx) error {
-		list = nil
-		for k, v := range tx.Table(tableMissed).Scan(nil, nil) {
-			if key, ok := parseUse(k); ok {
-				name, refused := strings.CutSuffix(key.key, refusedMark)
-				list = append(list, Miss{key.kind, key.pkg, name, number(v), refused})
-			}
-		}
-		return nil
-	})
-	return list, err
-}
-
-// ClearMisses forgets the list.
-func (r *Registry) ClearMisses(ctx context.Context) error {
-	return r.store.Update(ctx, func(tx *store.Tx) error {
-		table := tx.Table(tableMissed)
-		for k := range table.Scan(nil, nil) {
-			if err := table.Delete(slices.Clone(k)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // Purge drops what is kept of the packages of a kind whose names match, documents and files, so that they are fetched

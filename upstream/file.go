@@ -180,8 +180,9 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, p, err := s.head(ctx, p)
+	resp, p, err := s.head(ctx, q, p)
 	if err != nil {
+		s.noteRefused(q.Package, q.Key, err)
 		return nil, err
 	}
 	tell(client, p.Upstream, howMiss)
@@ -191,7 +192,7 @@ func (s *Set) stat(ctx context.Context, q FileQuery) (*File, error) {
 }
 
 // head asks each place in turn until one has the file.
-func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) {
+func (s *Set) head(ctx context.Context, q FileQuery, p Place) (*http.Response, Place, error) {
 	var trouble error
 	for _, each := range append([]Place{p}, p.Or...) {
 		ask := each.request(each.header())
@@ -212,6 +213,7 @@ func (s *Set) head(ctx context.Context, p Place) (*http.Response, Place, error) 
 		if resp.StatusCode == http.StatusOK {
 			return resp, each, nil
 		}
+		s.noteAbsent(each.Upstream, q.Package, q.Key, resp)
 		if err := each.absent(resp); !errors.Is(err, store.ErrNotFound) {
 			return nil, each, err
 		}

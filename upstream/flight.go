@@ -216,6 +216,7 @@ func (f *flight) run(q FileQuery) {
 		f.s.r.log.LogAttrs(f.ctx, slog.LevelWarn, "fetch failed", slog.String("kind", string(f.s.kind)),
 			slog.String("package", f.id.pkg), slog.String("file", f.id.key), slog.Any("error", err))
 	}
+	f.s.noteRefused(q.Package, q.Key, err)
 	f.s.mu.Lock()
 	delete(f.s.flights, f.id)
 	f.s.mu.Unlock()
@@ -367,6 +368,7 @@ func (t *transfer) open() error {
 	}
 	if resp.StatusCode != http.StatusOK {
 		drop(resp)
+		t.f.s.noteAbsent(u, t.f.s.named(t.f.id.pkg), t.f.id.key, resp)
 		return t.place.absent(resp)
 	}
 	t.body, t.head, t.url, t.total = resp.Body, resp.Header, resp.Request.URL.String(), resp.ContentLength

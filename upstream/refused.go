@@ -152,14 +152,21 @@ func (u *Upstream) tokenRefused(q request, err error) (*http.Response, error) {
 	return nil, e
 }
 
-// noteRefused logs an answer that was taken for absence, and puts it on the list of misses.
-func (s *Set) noteRefused(u *Upstream, name, key string, resp *http.Response) {
-	if resp.Status != refusedText {
-		return
+// noteAbsent logs an answer that was taken for absence although it was a refusal, and puts it on the list of misses.
+func (s *Set) noteAbsent(u *Upstream, name, key string, resp *http.Response) {
+	if resp.Status == refusedText {
+		s.r.noteMiss(s.kind, name, key, MissRefused, "refused by an upstream, taken as absent",
+			slog.String("upstream", u.Name()))
 	}
-	s.r.uses.miss(s.kind, name, key+refusedMark)
-	s.r.log.Info("refused by an upstream, taken as absent", slog.String("kind", string(s.kind)),
-		slog.String("upstream", u.Name()), slog.String("package", name), slog.String("document", key))
+}
+
+// noteRefused does it for what clients are told was refused.
+func (s *Set) noteRefused(name, key string, err error) {
+	var refused *Refused
+	if errors.As(err, &refused) {
+		s.r.noteMiss(s.kind, name, key, MissRefused, "refused by an upstream", slog.String("upstream", refused.Upstream),
+			slog.Any("error", err))
+	}
 }
 
 // errHead is a HEAD that the upstream does not answer, which says nothing of what was asked for.

@@ -138,7 +138,7 @@ func TestStrangersAreRefusedImagesThatDoNotExist(t *testing.T) {
 			t.Errorf("%s: %v, want ErrNotFound", what, err)
 		}
 		misses, err := g.reg.Misses(t.Context())
-		if err != nil || len(misses) != 1 || !misses[0].Refused {
+		if err != nil || len(misses) != 1 || misses[0].Reason != MissRefused {
 			t.Errorf("%s: the list of misses is %+v, %v, want one that was refused", what, misses, err)
 		}
 		g = newImages(t, func(c *Config) { c.User, c.Password = "ada", "secret" })

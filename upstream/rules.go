@@ -256,7 +256,7 @@ func (s *Set) Blocked(name, version string) error {
 	if s == nil || len(s.r.blocked) == 0 || version == "" || !s.coversVersion(s.r.blocked, name, version) {
 		return nil
 	}
-	return problem.Errorf(store.ErrDenied, "%s %s is blocked by this registry's rules.", name, version)
+	return Withhold(name, version, "%s %s is blocked by this registry's rules.", name, version)
 }
 
 // BlockedVersions are the versions, without stars, that rules forbid of a package; some when further patterns do.
@@ -274,6 +274,13 @@ func (s *Set) BlockedVersions(name string) (versions []string, some bool) {
 		}
 	}
 	return versions, some
+}
+
+// BlocksPatterns reports whether rules forbid versions of a package by patterns with stars.
+func (s *Set) BlocksPatterns(name string) bool {
+	return s != nil && slices.ContainsFunc(s.r.blocked, func(r rule) bool {
+		return strings.Contains(r.version, "*") && s.matches(r, name)
+	})
 }
 
 // ours reports whether the name was published here, or claimed at run time, and not released since.

@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"larder/internal/budget"
-	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -192,7 +191,8 @@ type Set struct {
 	group singleflight.Group         // refreshes under way
 	// Whether anything is kept of a package, by a source's key.
 	heldDocs, heldFiles *store.Memo[string, bool]
-	names               *store.Memo[struct{}, bool] // whether names are ours
+	names               *store.Memo[struct{}, bool]   // whether names are ours
+	withBytes           *store.Memo[string, []string] // keys of documents by a source's key and the digest of their bytes
 
 	renewed atomic.Int64 // names claimed or released since the start
 
@@ -216,7 +216,7 @@ func newSet(r *Registry, k store.Kind) *Set {
 		seen: store.NewMemo[string, sight](
 			r.store, d,
 		), sources: map[string]*Upstream{}, states: map[docID]*state{}, flights: map[fileID]*flight{},
-		unsure: map[string]unsure{},
+		unsure: map[string]unsure{}, withBytes: store.NewMemo[string, []string](r.store, d),
 	}
 }
 
@@ -301,7 +301,7 @@ func (s *Set) chain(ctx context.Context, name string, also ...string) ([]*Upstre
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
 	if s.covers(s.r.blocked, name) {
-		return nil, problem.Errorf(store.ErrDenied, "%s is blocked by this registry's rules.", name)
+		return nil, Withhold(name, "", "%s is blocked by this registry's rules.", name)
 	}
 	list := s.takers(name, also...)
 	if len(list) == 0 {
@@ -352,7 +352,8 @@ func (s *Set) Theirs(ctx context.Context, name string) bool {
 type state struct {
 	checked time.Time // last time the upstream confirmed what is kept
 	absent  time.Time // until then it is known not to exist
-	trouble time.Time // until then what is kept is answered: asking has just failed
+	trouble time.Time // until then what is kept is answered: asking has just failed,
+	why     error     // in this way
 	coming  *kept     // what was fetched and is not stored yet
 }
 

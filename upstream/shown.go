@@ -162,7 +162,8 @@ func (s *Set) documentIDs(ctx context.Context, pkg string) (ids []string, err er
 // find says where a file is: as the documents have it now, or as one had it once.
 func (s *Set) find(ctx context.Context, q FileQuery) (Place, error) {
 	p, err := q.Find(ctx)
-	if !errors.Is(err, store.ErrNotFound) || s.protocol.Files == nil {
+	unknown := errors.Is(err, store.ErrNotFound) || errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused)
+	if !unknown || s.protocol.Files == nil {
 		return p, err
 	}
 	switch known, rerr := s.Shown(ctx, q.Package, q.Key); {

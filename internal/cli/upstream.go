@@ -3,6 +3,7 @@ package cli
 // This file has the commands for upstreams and what is kept of them.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -186,7 +187,7 @@ func (a *app) upstreamPurge() *cobra.Command {
 }
 
 func (a *app) upstreamMisses() *cobra.Command {
-	cmd := &cobra.Command{Use: "misses", Short: "List what was missing offline, and what upstreams refused",
+	cmd := &cobra.Command{Use: "misses", Short: "List what was missing offline, and what upstreams or rules refused",
 		Args: exactly()}
 	s, asJSON := settingsFlags(cmd), jsonFlag(cmd)
 	clear := cmd.Flags().Bool("clear", false, "forget the list")
@@ -209,10 +210,7 @@ func (a *app) upstreamMisses() *cobra.Command {
 func (a *app) sayMisses(list []upstream.Miss) error {
 	var rows [][]string
 	for _, m := range list {
-		why := "offline"
-		if m.Refused {
-			why = "refused"
-		}
+		why := cmp.Or(m.Reason, "offline")
 		rows = append(rows, []string{string(m.Kind), m.Package, m.Key, strconv.FormatInt(m.Count, 10), why})
 	}
 	return a.table([]string{"KIND", "PACKAGE", "FILE", "COUNT", "WHY"}, rows)

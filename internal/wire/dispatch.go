@@ -339,6 +339,7 @@ func (h *dispatcher[R]) fail(w http.ResponseWriter, r *http.Request, x *exchange
 		f.Public += " (request " + x.id + ")"
 	}
 	h.log(x, r, f, gone)
+	h.deps.Upstreams.NoteFailure(x, h.Kind, f.Err)
 	switch {
 	case x.started || x.hijacked:
 		// A cut answer must not look like a whole one.
