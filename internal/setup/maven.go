@@ -25,11 +25,17 @@ func mavenClients() []Client {
 			},
 			Install: func(s Site, p Package) []Snippet {
 				group, artifact, _ := strings.Cut(p.Name, ":")
-				return []Snippet{file("pom.xml", "<dependency>", "  <groupId>"+markup(group)+"</groupId>",
-					"  <artifactId>"+markup(artifact)+"</artifactId>", "  <version>"+markup(p.Version)+"</version>",
-					"</dependency>"),
+				out := []Snippet{
+					file("pom.xml", "<dependency>", "  <groupId>"+markup(group)+"</groupId>",
+						"  <artifactId>"+markup(artifact)+"</artifactId>", "  <version>"+markup(p.Version)+"</version>",
+						"</dependency>"),
 					file("pom.xml", "<repository>", "  <id>larder</id>", "  <url>"+markup(s.at("maven"))+"</url>",
-						"</repository>")}
+						"</repository>"),
+				}
+				if p.Login {
+					out = append(out, mvnServer())
+				}
+				return out
 			},
 		},
 		{
@@ -51,21 +57,22 @@ func mavenClients() []Client {
 		{
 			ID: "sbt", Title: "sbt", Kind: "maven", Tested: "sbt 1.13",
 			Guide: func(s Site) []Section {
-				at := quoted("larder") + " at " + quoted(s.at("maven"))
-				if s.plain() {
-					at = "(" + at + ").withAllowInsecureProtocol(true)"
-				}
 				return []Section{{
 					Title: "Resolve and publish", About: "The realm is the server's; sbt compares it.",
-					Snippets: []Snippet{file("build.sbt", "resolvers += "+at, "publishTo := Some("+at+")",
-						"credentials += Credentials("+quoted("Larder")+", "+quoted(hostname(s))+", "+quoted("USER")+", "+
-							quoted("TOKEN")+")")},
+					Snippets: []Snippet{file("build.sbt", "resolvers += "+sbtResolver(s), "publishTo := Some("+sbtResolver(s)+")",
+						sbtCredentials(s))},
 				}}
 			},
 			Install: func(s Site, p Package) []Snippet {
 				group, artifact, _ := strings.Cut(p.Name, ":")
-				return []Snippet{file("build.sbt", "libraryDependencies += "+quoted(group)+" % "+quoted(artifact)+" % "+
-					quoted(p.Version))}
+				lines := []string{
+					"resolvers += " + sbtResolver(s),
+					"libraryDependencies += " + quoted(group) + " % " + quoted(artifact) + " % " + quoted(p.Version),
+				}
+				if p.Login {
+					lines = append(lines, sbtCredentials(s))
+				}
+				return []Snippet{file("build.sbt", lines...)}
 			},
 		},
 		{
@@ -103,4 +110,18 @@ func gradleRepository(s Site, login bool) []string {
 		lines = append(lines, "    credentials { username = 'USER'; password = 'TOKEN' }")
 	}
 	return append(lines, "  }", "}")
+}
+
+// sbtResolver is the repository as sbt has it.
+func sbtResolver(s Site) string {
+	at := quoted("larder") + " at " + quoted(s.at("maven"))
+	if s.plain() {
+		return "(" + at + ").withAllowInsecureProtocol(true)"
+	}
+	return at
+}
+
+func sbtCredentials(s Site) string {
+	return "credentials += Credentials(" + quoted("Larder") + ", " + quoted(hostname(s)) + ", " + quoted("USER") + ", " +
+		quoted("TOKEN") + ")"
 }
