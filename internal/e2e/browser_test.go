@@ -1,7 +1,7 @@
 package e2e
 
-// This file looks at the pages with a browser: Debian's Chromium, driven by chromedp. Without one the tests are skipped;
-// with LARDER_CLIENTS=all that is a failure. With LARDER_SHOTS=DIR a picture of every page is left in DIR.
+// This file looks at the pages with a browser: Debian's Chromium, driven by chromedp. Without one the tests are
+// skipped; with LARDER_CLIENTS=all that is a failure. With LARDER_SHOTS=DIR a picture of every page is left in DIR.
 
 import (
 	"bytes"
