@@ -3,6 +3,7 @@ package server
 // What is kept of upstreams in the lists and searches of every kind.
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -32,9 +33,11 @@ var listedAt = map[store.Kind][]string{
 	store.OCI:      {"/v2/_catalog", "/v2/_oci/repositories", "/v1/search?q=app"},
 }
 
-// scopeTypes are the types of names in scopes where they are not "package".
-var scopeTypes = map[store.Kind]string{
-	store.OCI: "repository", store.Cargo: "crate", store.Maven: "artifact", store.RubyGems: "gem",
+// scopeType is the type of a kind's names in scopes and private patterns.
+func scopeType(k store.Kind) string {
+	return cmp.Or(map[store.Kind]string{
+		store.OCI: "repository", store.Cargo: "crate", store.Maven: "artifact", store.RubyGems: "gem",
+	}[k], "package")
 }
 
 // listed is the lists that name the specimen, for an administrator or anybody.
@@ -78,10 +81,7 @@ func TestCopiesAreListed(t *testing.T) {
 		t.Run(string(sp.kind), func(t *testing.T) {
 			t.Parallel()
 			o := &owned{specimen: sp, t: t}
-			typ := scopeTypes[sp.kind]
-			if typ == "" {
-				typ = "package"
-			}
+			typ := scopeType(sp.kind)
 			name := storedNames[sp.kind]
 			copied := name
 			if sp.kind == store.OCI {

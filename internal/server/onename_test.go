@@ -17,11 +17,6 @@ import (
 	"larder/upstream"
 )
 
-// scopeTypes are the types of names in scopes and private patterns.
-var scopeTypes = map[store.Kind]string{
-	store.OCI: "repository", store.Cargo: "crate", store.Maven: "artifact", store.RubyGems: "gem",
-}
-
 // respelled are addresses that some server might take for path: what is decoded, cleaned, folded or passed on behind
 // the check would make them so.
 func respelled(sp specimen, path string) (list []string) {
@@ -74,10 +69,7 @@ func TestWhatIsAuthorisedIsWhatIsServed(t *testing.T) {
 				if err := os.CopyFS(cfg.Data, os.DirFS(up.folder)); err != nil {
 					t.Fatal(err)
 				}
-				typ, name := scopeTypes[sp.kind], storedNames[sp.kind]
-				if typ == "" {
-					typ = "package"
-				}
+				typ, name := scopeType(sp.kind), storedNames[sp.kind]
 				if sp.kind == store.OCI && !hosted {
 					name = "origin/" + name
 				}

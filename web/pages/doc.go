@@ -17,15 +17,24 @@
 //
 // First what belongs to no package, then what every kind has below /ui/KIND.
 //
-//	GET     /                         ui.home          list
-//	GET     /ui/search                ui.search        list
-//	GET     /ui/setup                 ui.setup         list
-//	GET     /ui/setup/{client}        ui.setup.client  list
-//	POST    /-/theme                  ui.theme         open
-//	GET     /-/assets/{asset}         ui.asset         open
-//	GET     /                         ui.kind          list
-//	GET     /{name...}/-/versions     ui.versions      read
-//	GET     /{name...}/-/v/{version}  ui.version       read
-//	GET     /{name...}/-/tags         ui.tags          read
-//	GET     /{name...}                ui.package       read
+//	GET     /                         ui.home             list
+//	GET     /ui/search                ui.search           list
+//	GET     /ui/setup                 ui.setup            list
+//	GET     /ui/setup/{client}        ui.setup.client     list
+//	POST    /-/theme                  ui.theme            open
+//	GET     /-/login                  ui.login            open
+//	POST    /-/login                  ui.login.post       login
+//	POST    /-/logout                 ui.logout           login
+//	GET     /-/me                     ui.me               login
+//	POST    /-/me/tokens              ui.me.token.add     login
+//	POST    /-/me/tokens/revoke       ui.me.token.revoke  login
+//	GET     /-/me/sessions            ui.me.sessions      login
+//	POST    /-/me/sessions/end        ui.me.session.end   login
+//	POST    /-/me/password            ui.me.password      login
+//	GET     /-/assets/{asset}         ui.asset            open
+//	GET     /                         ui.kind             list
+//	GET     /{name...}/-/versions     ui.versions         read
+//	GET     /{name...}/-/v/{version}  ui.version          read
+//	GET     /{name...}/-/tags         ui.tags             read
+//	GET     /{name...}                ui.package          read
 package pages

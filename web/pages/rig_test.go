@@ -80,6 +80,7 @@ func newRig(t testing.TB, change ...func(*wiretest.Options)) *rig {
 		rt.NotFound = http.HandlerFunc(g.pages.NotFound)
 		return all
 	})
+	g.pages.d.Auth = g.Auth
 	return g
 }
 
