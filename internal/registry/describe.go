@@ -76,11 +76,11 @@ func (d *Describer[M]) KeptName(pkg string) string { return d.Up.KeptName(pkg) }
 
 // Find implements describe.Kind by the listings of the store.
 func (d *Describer[M]) Find(ctx context.Context, text string) ([]describe.Match, error) {
-	view, words := d.View(ctx), strings.Fields(strings.ToLower(text))
+	words := strings.Fields(strings.ToLower(text))
 	if len(words) == 0 {
 		return nil, nil
 	}
-	found, err := d.find(ctx, view, words)
+	found, err := d.find(ctx, words)
 	if err != nil || len(words) != 1 {
 		return found, err
 	}
@@ -92,19 +92,15 @@ func (d *Describer[M]) Find(ctx context.Context, text string) ([]describe.Match,
 	return found, err
 }
 
-// find looks for packages that are published here.
-func (d *Describer[M]) find(ctx context.Context, view View, words []string) ([]describe.Match, error) {
+// find looks for packages that are published here, and copies.
+func (d *Describer[M]) find(ctx context.Context, words []string) ([]describe.Match, error) {
 	if d.Matches != nil {
 		return d.Matches(ctx, words)
 	}
-	found, err := d.Store.Search(ctx, d.about.Kind, store.Query{Words: words})
-	if err != nil {
-		return nil, err
-	}
-	found, err = Visible(view, found, func(m store.Match) string { return m.Name })
+	found, err := d.Registry.Find(ctx, store.Query{Words: words})
 	out := make([]describe.Match, len(found))
-	for i, m := range found {
-		out[i] = describe.Match(m)
+	for i, f := range found {
+		out[i] = describe.Match(f.Match)
 	}
 	return out, err
 }
