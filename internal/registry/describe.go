@@ -116,25 +116,58 @@ func (d *Describer[M]) List(
 		if err != nil {
 			return nil, false, err
 		}
-		for _, row := range rows {
-			after = row.Name
-			sees, err := view.Sees(row.Name)
+		own := make([]store.Match, len(rows))
+		for i, row := range rows {
+			own[i].Name = row.Name
+		}
+		found, err := d.WithCopies(ctx, own, "", after, batch)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, f := range found {
+			after = f.Name
+			p, sees, err := d.listed(ctx, view, f, &rows)
 			switch {
 			case err != nil:
 				return nil, false, err
 			case sees && len(list) == limit:
 				return list, true, nil
 			case sees:
-				list = append(list, packageOf(row))
+				list = append(list, p)
 			}
 		}
-		if len(rows) < batch {
+		if len(found) < batch {
 			return list, false, ctx.Err()
 		}
 		if err := ctx.Err(); err != nil {
 			return nil, false, err
 		}
 	}
+}
+
+// listed is a package of a list; false when it is not shown, as a copy of which no file is kept. rows are those of the
+// packages published here, from which it takes its own.
+func (d *Describer[M]) listed(
+	ctx context.Context, view View, f Found, rows *[]store.Package,
+) (p describe.Package, sees bool, err error) {
+	if sees, err = view.Sees(f.Right()); err != nil {
+		return p, false, err
+	}
+	if !f.IsCopy() {
+		p, *rows = packageOf((*rows)[0]), (*rows)[1:]
+		return p, sees, nil
+	}
+	if !sees {
+		return p, false, nil
+	}
+	shown, err := d.Registry.Describe(ctx, []Found{f})
+	if err != nil || len(shown) == 0 || shown[0].Copy.Files == 0 {
+		return p, false, err
+	}
+	c := shown[0].Copy
+	return describe.Package{
+		Name: f.Name, Display: f.Name, Upstream: c.Upstream, Created: c.Since, Updated: c.Changed, Bytes: c.Bytes,
+	}, true, nil
 }
 
 // packageOf is what the row of a package says.

@@ -34,7 +34,8 @@ func TestCopiesAreShownWithTheirUpstream(t *testing.T) {
 	before := asked.Load()
 	for path, want := range map[string]string{
 		"/": "demo", "/ui/npm/demo": "copy of", "/ui/npm/demo/-/versions": "1.0.0", "/ui/npm/demo/-/v/1.0.0": "demo-1.0.",
-		"/ui/search?q=demo": "copy of", "/ui/search?q=dem": "copy of",
+		"/ui/search?q=demo": "copy of", "/ui/search?q=dem": "copy of", "/ui/npm": "copy of",
+		"/ui/npm?sort=updated": "copy of", "/ui/npm?filter=dem": "copy of",
 	} {
 		page := g.page("", path)
 		g.has(page, want)
