@@ -227,7 +227,7 @@ func (s *server) readArtifact(ctx context.Context, d *browse.Directory, q Reques
 	if err != nil {
 		return err
 	}
-	if err := s.readCopies(ctx, q, times); err != nil {
+	if err := s.readCopies(ctx, d.Path, q, times); err != nil {
 		return err
 	}
 	for v := range times {
@@ -259,11 +259,19 @@ func hasFolder(p *store.PackageTx[Meta], version, folder string) (bool, error) {
 	}), ignoreMissing(err)
 }
 
-// readCopies adds the versions of which files are kept of an upstream.
-func (s *server) readCopies(ctx context.Context, q Request, times map[string]time.Time) error {
+// readCopies adds the versions of which files are kept of an upstream below the directory of an artifact. The key of a
+// file in a layout of Ivy is its whole path.
+func (s *server) readCopies(ctx context.Context, dir string, q Request, times map[string]time.Time) error {
 	files, err := s.Up.KeptFiles(ctx, q.Name, "", upstream.MaxKeptFiles)
 	for _, f := range files {
-		v, _, _ := strings.Cut(f.Key, "/")
+		key, there := f.Key, !q.Ivy
+		if names.IsIvy(f.Key) {
+			key, there = strings.CutPrefix(f.Key, dir)
+		}
+		v, _, _ := strings.Cut(key, "/")
+		if !there {
+			continue
+		}
 		if times[v].Before(f.Modified) && s.Up.Allowed(ctx, q.Name, v) == nil {
 			times[v] = f.Modified
 		}
@@ -316,9 +324,18 @@ func (s *server) readVersion(ctx context.Context, d *browse.Directory, q Request
 
 // addKept adds the files that are kept of an upstream.
 func (s *server) addKept(ctx context.Context, d *browse.Directory, q Request) error {
-	files, err := s.Up.KeptFiles(ctx, q.Name, q.Version+"/", upstream.MaxKeptFiles)
+	prefix := q.Version + "/"
+	if q.Ivy {
+		prefix = d.Path // which is how the keys of such files begin
+	}
+	files, err := s.Up.KeptFiles(ctx, q.Name, prefix, upstream.MaxKeptFiles)
 	for _, f := range files {
-		d.Add(browse.Entry{Name: names.Base(f.Key), Size: f.Size, Modified: f.Modified, Sums: f.Sums})
+		name := strings.TrimPrefix(f.Key, prefix)
+		if sub, _, below := strings.Cut(name, "/"); below {
+			d.Add(browse.Entry{Name: sub + "/", Modified: f.Modified})
+			continue
+		}
+		d.Add(browse.Entry{Name: name, Size: f.Size, Modified: f.Modified, Sums: f.Sums})
 	}
 	return err
 }

@@ -239,7 +239,7 @@ func TestCopyIsOfExactlyItsPath(t *testing.T) {
 		lib + "1.0/..%5Clib-1.0.jar":                  "400",
 		"/" + strings.TrimPrefix(lib, "/") + "1.0//x": "400",
 		"/.index/nexus-maven-repository-index.gz":     "404",
-		lib: "404",
+		lib: "200", // a directory, which lists what is kept
 	} {
 		again := newCacheOn(t, y, g)
 		again.Want(again.Do("GET", lib+"1.0/lib-1.0.jar", nil), 200, "")

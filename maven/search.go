@@ -66,14 +66,14 @@ func record(p *store.PackageTx[Meta], version string) (store.Version[Meta], erro
 // search answers GET /solrsearch/select.
 func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
-	query := search.Parse(q.Query)
+	query, view := search.Parse(q.Query), s.View(ctx)
 	var hits []search.Hit
 	var total int
 	var err error
 	switch {
 	case query.None:
 	case query.SHA1 != "":
-		hits, total, err = s.bySHA1(ctx, s.View(ctx), query.SHA1, q.From, q.Size)
+		hits, total, err = s.bySHA1(ctx, view, query.SHA1, q.From, q.Size)
 	case query.Classifier != "" && (q.Core == "gav" || query.Version != ""):
 		hits, total, err = s.classifiedHits(ctx, query, q.From, q.Size)
 	case q.Core == "gav" || query.Version != "":

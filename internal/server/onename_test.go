@@ -17,13 +17,18 @@ import (
 	"larder/upstream"
 )
 
+// sampleName is what everything about the specimen has in it.
+func sampleName(sp specimen) string {
+	if sp.kind == store.OCI {
+		return "team/app"
+	}
+	return "demo"
+}
+
 // respelled are addresses that some server might take for path: what is decoded, cleaned, folded or passed on behind
 // the check would make them so.
 func respelled(sp specimen, path string) (list []string) {
-	word := "demo"
-	if sp.kind == store.OCI {
-		word = "team/app"
-	}
+	word := sampleName(sp)
 	plain, query, _ := strings.Cut(path, "?")
 	add := func(p string) {
 		if query != "" {
@@ -92,7 +97,7 @@ func TestWhatIsAuthorisedIsWhatIsServed(t *testing.T) {
 				for _, path := range append(readPaths(t, sp), sp.meta, sp.file) {
 					for _, each := range respelled(sp, path) {
 						status, body := rawGet(t, addr, each, sp.head, false)
-						named := strings.Contains(body, "demo") || strings.Contains(body, "team/app")
+						named := strings.Contains(body, sampleName(sp))
 						if status/100 == 2 && (body == up.file || named) {
 							t.Errorf("GET %s without a login: %d %.200q", each, status, body)
 						}
