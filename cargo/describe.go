@@ -11,30 +11,21 @@ import (
 	"larder/cargo/version"
 	"larder/internal/describe"
 	"larder/internal/registry"
+	"larder/internal/semver"
 	"larder/store"
 )
 
 // described answers for the crates that are here.
 func (s *server) described() describe.Kind {
+	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compareVersions, IsPre: isPre,
+		Registry: s.Registry, Compare: compare, IsPre: isPre,
 		Brief: describeBrief, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(name string, v describe.Version, _ describe.File) string {
 			return "/api/v1/crates/" + name + "/" + v.Name + "/download"
 		},
 		Of: func(_, key string) string { return key },
 	})
-}
-
-func compareVersions(a, b string) int {
-	x, _ := version.Parse(a)
-	y, _ := version.Parse(b)
-	return x.Compare(y)
-}
-
-func isPre(id string) bool {
-	v, ok := version.Parse(id)
-	return !ok || len(v.Pre) > 0
 }
 
 // describeBrief is what a record says.

@@ -10,6 +10,7 @@ import (
 	"larder/internal/describe"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
+	"larder/internal/semver"
 	"larder/npm/names"
 	"larder/npm/putdoc"
 	"larder/npm/version"
@@ -18,8 +19,9 @@ import (
 
 // described answers for the packages that are here.
 func (s *server) described() describe.Kind {
+	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compareVersions, IsPre: isPre, Latest: "latest",
+		Registry: s.Registry, Compare: compare, IsPre: isPre, Latest: "latest",
 		Brief: describeBrief, Whole: s.describeWhole,
 		Text: s.readmeText,
 		At: func(name string, _ describe.Version, f describe.File) string {
@@ -27,17 +29,6 @@ func (s *server) described() describe.Kind {
 		},
 		Of: versionOf,
 	})
-}
-
-func compareVersions(a, b string) int {
-	x, _ := version.Parse(a)
-	y, _ := version.Parse(b)
-	return x.Compare(y)
-}
-
-func isPre(id string) bool {
-	v, ok := version.Parse(id)
-	return !ok || len(v.Pre) > 0
 }
 
 // describeBrief is what a record says without its manifest.

@@ -448,9 +448,6 @@ func TestStatusLineSaysWhy(t *testing.T) {
 
 // TestLargeUploadIsNotHeldInMemory: a large file goes through without being held.
 func TestLargeUploadIsNotHeldInMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("writes 96 MiB")
-	}
 	g := newRig(t)
 	head := newUpload(demoWheel)
 	typ, body := head.encode(0)

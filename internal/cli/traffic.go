@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"larder/internal/config"
 	"larder/web"
 )
 
@@ -32,15 +31,9 @@ func (a *app) trafficCommand() *cobra.Command {
 			return err
 		}
 		q := url.Values{"since": {from.UTC().Format(time.RFC3339)}, "by": {*by}}
-		return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
-			var list web.TrafficList
-			if err := c.do(cmd.Context(), http.MethodGet, "traffic?"+q.Encode(), nil, &list); err != nil {
-				return err
-			}
-			if *asJSON {
-				return a.printJSON(list)
-			}
-			return a.sayTraffic(list.Traffic, *by)
+		question := query{method: http.MethodGet, path: "traffic?" + q.Encode()}
+		return ask(a, cmd, s, question, func(list web.TrafficList) error {
+			return a.show(*asJSON, list, func() error { return a.sayTraffic(list.Traffic, *by) })
 		})
 	}
 	return cmd

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,9 +19,18 @@ import (
 	"larder/internal/cli"
 )
 
+// liveTests are those that take packages from the registries of the machine's own clients. They run on request:
+// LARDER_LIVE=1, or the names of clients.
+const liveTests = "^Test[A-Za-z]+Live$"
+
 // TestMain makes this test binary answer to the name larder: the scripts run the program a user runs, with the race
-// detector when the tests have it.
+// detector when the tests have it. Without a request the live tests are not among the tests.
 func TestMain(m *testing.M) {
+	if os.Getenv("LARDER_LIVE") == "" {
+		if err := flag.Set("test.skip", liveTests); err != nil {
+			panic(err)
+		}
+	}
 	testscript.Main(m, map[string]func(){"larder": larder})
 }
 

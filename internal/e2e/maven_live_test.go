@@ -92,9 +92,6 @@ var mavenClients = []string{"mvn38", "mvn39", "mvn310", "mvn4"}
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestMavenLive -v            every client
 //	LARDER_LIVE=mvn38,mvn4 go test ./internal/e2e -run TestMavenLive -v   these
 func TestMavenLive(t *testing.T) {
-	if os.Getenv("LARDER_LIVE") == "" {
-		t.Skip("set LARDER_LIVE=1 to take artifacts from the repository that mvn is configured for")
-	}
 	clients := liveMavens(t)
 	want := map[string]map[string]string{} // client → path → file
 	closure := map[string]string{}

@@ -72,9 +72,6 @@ var (
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestNpmLive -v          every client
 //	LARDER_LIVE=npm12,bun go test ./internal/e2e -run TestNpmLive -v  these
 func TestNpmLive(t *testing.T) {
-	if os.Getenv("LARDER_LIVE") == "" {
-		t.Skip("set LARDER_LIVE=1 to take packages from the npm registry")
-	}
 	source := sourceRegistry(t)
 	chosen := strings.Split(os.Getenv("LARDER_LIVE"), ",")
 	clients := slices.DeleteFunc(slices.Clone(liveClients), func(c liveClient) bool {

@@ -65,9 +65,6 @@ var liveSources = []string{
 //
 //	LARDER_LIVE=1 go test ./internal/e2e -run TestPyPILive -v -timeout 30m
 func TestPyPILive(t *testing.T) {
-	if os.Getenv("LARDER_LIVE") == "" {
-		t.Skip("set LARDER_LIVE=1 to take projects from pip's index")
-	}
 	for _, client := range []string{"pip26", "uv", "pyvenv"} {
 		if _, err := exec.LookPath(client); err != nil {
 			without(t, client, err)

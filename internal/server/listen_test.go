@@ -56,26 +56,6 @@ func TestAdminSocket(t *testing.T) {
 	}
 }
 
-func TestAdminSocketInLongFolder(t *testing.T) {
-	if _, err := os.Stat("/proc/self/fd"); err != nil {
-		t.Skip("no /proc")
-	}
-	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := listenAdmin(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, socketName)); err != nil {
-		t.Error(err)
-	}
-	if err := ln.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestAdminSocketInNoFolder(t *testing.T) {
 	if _, err := listenAdmin(filepath.Join(t.TempDir(), "absent")); err == nil ||
 		!strings.Contains(err.Error(), "admin socket") {

@@ -31,7 +31,7 @@ func eachRuby(t *testing.T, test func(t *testing.T, run func(script string, env 
 		found = true
 		t.Run(client, func(t *testing.T) { test(t, runnerOf(t, client)) })
 	}
-	if !found {
+	if !found && !t.Failed() {
 		t.Skip("no Ruby is installed")
 	}
 }
