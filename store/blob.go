@@ -266,22 +266,31 @@ func (s *Store) HeldBlob(ctx context.Context, k Kind, name string, d digest.Dige
 	return b, err
 }
 
-// heldBlob remembers what it finds until the package changes or loses a hold.
+// heldBlob remembers what it finds until the package changes or loses a hold, and of a package that is not here that it
+// holds nothing: every hit on a copy asks this.
 func (s *Store) heldBlob(ctx context.Context, k Kind, name string, d digest.Digest) (Blob, error) {
 	s.touch(k, name)
-	return s.held.get(slot{k, name}, d, func() (b Blob, err error) {
+	absent := func() error { return problem.Errorf(ErrNotFound, "blob %s is not in %s", d, name) }
+	b, err := s.held.get(slot{k, name}, d, func() (b Blob, err error) {
 		err = s.View(ctx, func(tx *Tx) error {
+			if tx.get(bucketPackage, key(string(k), name)) == nil {
+				return nil
+			}
 			b.Digest = tx.resolve(d)
 			var row holderRow
 			ok, err := tx.row(bucketHolder, key(string(b.Digest), string(k), name), &row)
 			if err == nil && !ok {
-				err = problem.Errorf(ErrNotFound, "blob %s is not in %s", d, name)
+				err = absent() // not remembered: a loose hold that comes does not move the generation
 			}
 			b.Size = row.Size
 			return err
 		})
 		return b, err
 	})
+	if err == nil && b.Digest == "" {
+		err = absent()
+	}
+	return b, err
 }
 
 // blobCache keeps the small blobs read or written last.

@@ -221,6 +221,7 @@ func (p *pkg) flush() error {
 	}
 	if row.Created.IsZero() {
 		row.Created = tx.now
+		tx.touched = append(tx.touched, slot{p.kind, p.name}) // that it was not here may be remembered
 	}
 	if row.Listed && !was.Listed {
 		if err := p.ownName(); err != nil {
