@@ -147,7 +147,7 @@ type published struct {
 // published finds the crate of a version; ErrNotFound.
 func (s *server) published(ctx context.Context, q Request) (p published, err error) {
 	name, id := names.Key(q.Name), version.ID(q.Version)
-	p, err = s.crates.Get(name, id, func() (p published, err error) {
+	p, err = s.crates.Find(name, id, func() (p published, err error) {
 		err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 			v, err := tx.Version(id)
 			if err == nil && len(v.Files) > 0 {

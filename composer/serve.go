@@ -201,7 +201,7 @@ func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) erro
 	ctx := r.Context()
 	wire.Pulling(ctx, q.Name, q.Version)
 	name := fileOf(q.Version, q.Reference, q.Form)
-	file, err := s.files.Get(q.Name, name, func() (store.File, error) { return s.File(ctx, q.Name, name) })
+	file, err := s.files.Find(q.Name, name, func() (store.File, error) { return s.File(ctx, q.Name, name) })
 	if s.TryUpstream(err) {
 		return s.proxiedDist(w, r, q)
 	}

@@ -37,7 +37,7 @@ type found struct {
 
 // find looks a file up; a snapshot's plain name stands for the newest build's file. ErrNotFound.
 func (s *server) find(ctx context.Context, name, key string) (found, error) {
-	return s.files.Get(name, key, func() (f found, err error) {
+	return s.files.Find(name, key, func() (f found, err error) {
 		err = s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 			id, file, err := p.File(key)
 			alias := ""

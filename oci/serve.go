@@ -56,7 +56,7 @@ func (s *server) manifest(ctx context.Context, q Request) (found, error) {
 	if q.byDigest() {
 		ref = q.Digest.String()
 	}
-	return s.manifests.Get(q.Name, ref, func() (found, error) {
+	return s.manifests.Find(q.Name, ref, func() (found, error) {
 		d, m, err := s.findManifest(ctx, q)
 		return found{d, m}, err
 	})

@@ -189,7 +189,7 @@ type servable struct {
 // servable finds a file by its name, from memory unless the project changed. ErrNotFound, or errGone for one that was
 // deleted.
 func (s *server) servable(ctx context.Context, name, file string) (servable, error) {
-	return s.files.Get(name, file, func() (f servable, err error) {
+	return s.files.Find(name, file, func() (f servable, err error) {
 		err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
 			f, err = servableOf(tx, file)
 			return err

@@ -2,9 +2,12 @@ package store
 
 // This file remembers answers about packages until those change.
 
-import "sync"
+import (
+	"errors"
+	"sync"
+)
 
-// memoLimit is how many answers a Memo keeps; then it starts anew.
+// memoLimit is how many answers of a sort a Memo keeps; then it starts anew.
 const memoLimit = 8192
 
 // Memo remembers what was read of packages, each answer until its package changes. It is for the questions every
@@ -19,8 +22,9 @@ type Memo[K comparable, V any] struct {
 type memo[K comparable, V any] struct {
 	gens *generations
 
-	mu      sync.Mutex // guards answers
+	mu      sync.Mutex // guards what follows
 	answers map[memoKey[K]]memoAnswer[V]
+	absent  map[memoKey[K]]memoAnswer[error] // apart, so that those who ask for anything push out no answer
 }
 
 type memoKey[K comparable] struct {
@@ -42,6 +46,7 @@ func NewMemo[K comparable, V any](s *Store, k Kind) *Memo[K, V] {
 
 func (m *memo[K, V]) init(g *generations) {
 	m.gens, m.answers = g, map[memoKey[K]]memoAnswer[V]{}
+	m.absent = map[memoKey[K]]memoAnswer[error]{}
 }
 
 // Len is the number of answers kept now.
@@ -58,25 +63,62 @@ func (m *Memo[K, V]) Get(name string, key K, load func() (V, error)) (V, error) 
 	return m.memo.get(slot{m.kind, name}, key, load)
 }
 
+// Find is Get that also remembers ErrNotFound: every hit on a copy asks first whether the file is hosted here. The
+// error of load says nothing that is not in name and key.
+func (m *Memo[K, V]) Find(name string, key K, load func() (V, error)) (v V, err error) {
+	at := memoKey[K]{slot{m.kind, name}, key}
+	gen := m.memo.gens.at(at.slot).Load()
+	v, ok, absent := m.memo.recall(at, gen)
+	if ok || absent != nil {
+		return v, absent
+	}
+	v, err = m.memo.load(at, gen, load)
+	if errors.Is(err, ErrNotFound) {
+		m.memo.mu.Lock()
+		defer m.memo.mu.Unlock()
+		remember(m.memo.absent, at, memoAnswer[error]{gen, err})
+	}
+	return v, err
+}
+
 func (m *memo[K, V]) get(s slot, key K, load func() (V, error)) (V, error) {
 	gen := m.gens.at(s).Load()
 	k := memoKey[K]{s, key}
-	m.mu.Lock()
-	a, ok := m.answers[k]
-	m.mu.Unlock()
-	if ok && a.gen == gen {
-		return a.value, nil
+	if v, ok, _ := m.recall(k, gen); ok {
+		return v, nil
 	}
-	v, err := load()
-	if err != nil {
-		return v, err
-	}
+	return m.load(k, gen, load)
+}
+
+// recall is the answer of generation gen, or the error that was remembered instead of one.
+func (m *memo[K, V]) recall(k memoKey[K], gen uint64) (v V, ok bool, absent error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.answers) >= memoLimit {
-		clear(m.answers)
+	if a, ok := m.answers[k]; ok && a.gen == gen {
+		return a.value, true, nil
 	}
-	// gen was read before load: a change in between makes the answer outdated, never wrong.
-	m.answers[k] = memoAnswer[V]{gen, v}
-	return v, nil
+	if a, ok := m.absent[k]; ok && a.gen == gen {
+		absent = a.value
+	}
+	return v, false, absent
+}
+
+// load asks for an answer and remembers it.
+func (m *memo[K, V]) load(k memoKey[K], gen uint64, load func() (V, error)) (V, error) {
+	v, err := load()
+	if err == nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		remember(m.answers, k, memoAnswer[V]{gen, v})
+	}
+	return v, err
+}
+
+// remember keeps an answer whose generation was read before it was looked for: a change in between makes it outdated,
+// never wrong.
+func remember[K comparable, V any](answers map[memoKey[K]]memoAnswer[V], k memoKey[K], a memoAnswer[V]) {
+	if len(answers) >= memoLimit {
+		clear(answers)
+	}
+	answers[k] = a
 }

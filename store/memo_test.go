@@ -64,6 +64,53 @@ func TestMemoForgetsWhatChanged(t *testing.T) {
 	}
 }
 
+// TestAbsenceIsRememberedUntilItEnds: Find asks for what is not there once, and again when it may have come.
+func TestAbsenceIsRememberedUntilItEnds(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	repo := store.NewRepo[struct{}](s, store.NPM)
+	memo := store.NewMemo[string, string](s, store.NPM)
+	loads := 0
+	find := func() (string, error) {
+		return memo.Find("a", "1", func() (id string, err error) {
+			loads++
+			err = repo.View(ctx, "a", func(p *store.PackageTx[struct{}]) error {
+				v, err := p.Version("1")
+				id = v.ID
+				return err
+			})
+			return id, err
+		})
+	}
+	for range 3 {
+		if _, err := find(); !errors.Is(err, store.ErrNotFound) || loads != 1 {
+			t.Errorf("version of no package: %v with %d loads, want ErrNotFound with one", err, loads)
+		}
+	}
+	for _, change := range []struct {
+		what string
+		do   func(*store.PackageTx[struct{}]) error
+		want string
+	}{
+		{"another version came", func(p *store.PackageTx[struct{}]) error {
+			return p.Publish(store.Version[struct{}]{ID: "0"})
+		}, ""},
+		{"it came", func(p *store.PackageTx[struct{}]) error { return p.Publish(store.Version[struct{}]{ID: "1"}) }, "1"},
+		{"it was deleted", func(p *store.PackageTx[struct{}]) error { return p.Delete("1", false) }, ""},
+	} {
+		if err := repo.Update(ctx, "a", change.do); err != nil {
+			t.Fatalf("%s: %v", change.what, err)
+		}
+		loads = 0
+		for range 2 {
+			got, err := find()
+			if got != change.want || errors.Is(err, store.ErrNotFound) != (change.want == "") || loads != 1 {
+				t.Errorf("after %s: %q, %v with %d loads, want %q with one", change.what, got, err, loads, change.want)
+			}
+		}
+	}
+}
+
 func TestMemoIsBounded(t *testing.T) {
 	memo := store.NewMemo[int, int](storetest.New(t), store.NPM)
 	for i := range 50_000 {
