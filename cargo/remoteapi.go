@@ -74,6 +74,7 @@ func (s *server) saidOf(ctx context.Context, u *upstream.Upstream, name string) 
 	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
 		Package: names.Key(name), Key: "api crate", Accept: "application/json", Fresh: freshSearch, Absent: freshConfig,
 		Ref: strings.TrimRight(c.API, "/") + "/api/v1/crates/" + name, Check: checkCrate,
+		API: true,
 	})
 	if err != nil {
 		return nil, ctx.Err()

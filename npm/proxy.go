@@ -636,7 +636,9 @@ func placeOf(u *upstream.Upstream, dist rawjson.Object) upstream.Place {
 // proxiedKeys adds the upstreams' signing keys to ours: their signatures are served as they are.
 func (s *server) proxiedKeys(ctx context.Context, own []json.RawMessage) []json.RawMessage {
 	for _, u := range s.Up.Upstreams() {
-		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{Key: "keys", Ref: "-/npm/v1/keys", Fresh: freshKeys})
+		d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
+			Key: "keys", Ref: "-/npm/v1/keys", Fresh: freshKeys, API: true,
+		})
 		if err != nil {
 			continue // not every registry signs
 		}
@@ -654,7 +656,7 @@ func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, q R
 		return err
 	}
 	d, err := s.Up.Document(r.Context(), upstream.Query{
-		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys,
+		Package: q.Name, Key: "attestations " + q.Version, Fresh: freshKeys, API: true,
 		Ref: "-/npm/v1/attestations/" + escapeName(q.Name) + "@" + url.PathEscape(q.Version),
 	})
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 
 	"larder/internal/problem"
 	"larder/internal/rawjson"
+	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/oci/manifest"
 	"larder/store"
@@ -178,19 +179,13 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 
 // proxiedList returns a page of an upstream's list. The link to the next page leads here, not to the upstream.
 func (s *server) proxiedList(
-	w http.ResponseWriter, r *http.Request, op string, q Request, key, ref, accept string,
+	w http.ResponseWriter, r *http.Request, op string, q Request, ask upstream.Query,
 ) (body []byte, err error) {
-	src := q.from
 	if values := pageOf(q); len(values) > 0 {
-		ref += "?" + values.Encode()
-		key += " " + values.Encode()
+		ask.Ref += "?" + values.Encode()
+		ask.Key += " " + values.Encode()
 	}
-	d, err := s.Up.DocumentFrom(
-		r.Context(), src.up,
-		upstream.Query{
-			Package: src.name, Key: key, Ref: ref, Accept: accept, Scope: src.scope(), Fresh: freshList, Check: checkList,
-		},
-	)
+	d, err := s.Up.DocumentFrom(r.Context(), q.from.up, ask)
 	if err != nil {
 		return nil, err
 	}
@@ -231,11 +226,10 @@ func pageOf(q Request) url.Values {
 	return v
 }
 
-// nextPage reads the parameters of a link to the next page; nil when there is none.
+// nextPage reads the parameters of a header's link to the next page; nil when there is none.
 func nextPage(link string) url.Values {
-	target, rel, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(link), "<"), ">")
-	u, err := url.Parse(target)
-	if err != nil || !strings.Contains(rel, "next") {
+	u, err := url.Parse(upstream.NextPage(link))
+	if err != nil || u.RawQuery == "" {
 		return nil
 	}
 	return u.Query()
@@ -243,7 +237,7 @@ func nextPage(link string) url.Values {
 
 func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request) error {
 	src := q.from
-	body, err := s.proxiedList(w, r, "oci.tags", q, "tags", src.tags(), "application/json")
+	body, err := s.proxiedList(w, r, "oci.tags", q, tagsQuery(src))
 	if err != nil {
 		return err
 	}
@@ -256,14 +250,33 @@ func (s *server) proxiedTags(w http.ResponseWriter, r *http.Request, q Request) 
 	return writeList(w, list)
 }
 
-// proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none.
+// referrersQuery asks for what refers to a manifest.
+func referrersQuery(src source, d digest.Digest) upstream.Query {
+	return upstream.Query{
+		Package: src.name, Key: "referrers " + d.String(), Ref: src.ref("referrers", d.String()), API: true,
+		Accept: manifest.TypeIndex, Scope: src.scope(), Fresh: freshList, Check: checkList,
+	}
+}
+
+// fallbackQuery asks for the tag that lists it where the upstream has no API for that.
+func fallbackQuery(src source, d digest.Digest) upstream.Query {
+	tag := manifest.FallbackTag(d)
+	return upstream.Query{
+		Package: src.name, Key: tagKey + tag, Ref: src.ref("manifests", tag), Accept: manifest.TypeIndex,
+		Scope: src.scope(), Fresh: freshList, Check: checkList,
+	}
+}
+
+// proxiedReferrers asks the upstream's referrers, or its fallback tag where it has none. While it cannot be asked, the
+// tag answers if it is kept: then that is how it was answered before.
 func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Request) error {
 	src := q.from
-	body, err := s.proxiedList(
-		w, r, "oci.referrers", q, "referrers "+q.Digest.String(), src.ref("referrers", q.Digest.String()), manifest.TypeIndex,
-	)
-	if errors.Is(err, store.ErrNotFound) {
-		body, err = s.fallbackIndex(r.Context(), src, q.Digest)
+	r = r.WithContext(upstream.WithBudget(r.Context()))
+	body, err := s.proxiedList(w, r, "oci.referrers", q, referrersQuery(src, q.Digest))
+	tagged := fallbackQuery(src, q.Digest)
+	unasked := registry.IsOneOf(err, upstream.ErrOffline, upstream.ErrUnavailable)
+	if errors.Is(err, store.ErrNotFound) || unasked && s.Up.Knows(r.Context(), tagged) {
+		body, err = s.fallbackIndex(r.Context(), src, tagged)
 	}
 	if err != nil {
 		return err
@@ -284,12 +297,9 @@ func (s *server) proxiedReferrers(w http.ResponseWriter, r *http.Request, q Requ
 	return writeIndex(w, q.Types, kept)
 }
 
-func (s *server) fallbackIndex(ctx context.Context, src source, d digest.Digest) ([]byte, error) {
-	tag := manifest.FallbackTag(d)
-	doc, err := s.Up.DocumentFrom(ctx, src.up, upstream.Query{
-		Package: src.name, Key: tagKey + tag, Ref: src.ref("manifests", tag), Accept: manifest.TypeIndex,
-		Scope: src.scope(), Fresh: freshList, Check: checkList,
-	})
+// fallbackIndex is what the fallback tag lists, nothing when there is no such tag.
+func (s *server) fallbackIndex(ctx context.Context, src source, tagged upstream.Query) ([]byte, error) {
+	doc, err := s.Up.DocumentFrom(ctx, src.up, tagged)
 	if errors.Is(err, store.ErrNotFound) {
 		return []byte(`{}`), nil
 	}

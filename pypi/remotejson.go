@@ -77,7 +77,7 @@ func (s *server) remoteJSON(
 	}
 	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
 		Package: name, Key: "json " + version, Ref: above + "/" + path + "/json", Accept: "application/json",
-		Fresh: freshPage, Absent: freshPage, Check: checkJSON,
+		Fresh: freshPage, Absent: freshPage, Check: checkJSON, API: true,
 	})
 	if err == nil || version != "" && !registry.IsOneOf(err, store.ErrNotFound, upstream.ErrOffline) {
 		return d, err

@@ -178,7 +178,7 @@ func (s *server) saidAt(
 ) (*upstream.Document, error) {
 	d, err := s.Up.DocumentFrom(ctx, g.info.Upstream, upstream.Query{
 		Package: g.name, Key: ref, Ref: ref, Accept: "application/json", Fresh: freshInfo, Absent: freshInfo,
-		Check: checkJSON(g.name, is),
+		Check: checkJSON(g.name, is), API: true,
 	})
 	if err != nil {
 		return nil, ctx.Err()
@@ -219,7 +219,7 @@ func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, ful
 	ref := "api/v1/attestations/" + full + ".json"
 	d, err := s.Up.DocumentFrom(ctx, u, upstream.Query{
 		Package: name, Key: ref, Ref: ref, Accept: "application/json", Fresh: freshInfo,
-		Check: checkJSON(name, isList),
+		Check: checkJSON(name, isList), API: true,
 	})
 	if err != nil {
 		return err

@@ -57,6 +57,7 @@
 //	unsure.go    those that could not be compared, over a restart
 //	patience.go  places in line, time limits
 //	breaker.go   not asking who is down             age.go       versions that are too young, or blocked
+//	link.go      where the next page of a list is
 //	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
 //	check.go     trying a registry out for its operator

@@ -62,6 +62,9 @@ type Query struct {
 	Early bool
 	// Versions lists what the document says of versions and when they were published, for the age gate.
 	Versions func(body []byte) map[string]time.Time
+	// API says that it is of an API that not every registry has: one that answers 400, 405, 406 or 501 has no such
+	// document.
+	API bool
 	// Instead makes the document of others, for an upstream that does not have it; ErrNotFound when it cannot be made.
 	Instead func(ctx context.Context, u *Upstream) ([]byte, error)
 	// turn, if set, is asked before what came is kept, see Documents.
@@ -408,6 +411,9 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 	ask := q.request(u)
 	ask.header, ask.idle = h, max(min(idleDocument, time.Until(deadlineOf(ctx))), time.Second)
 	resp, err := u.do(ctx, ask)
+	if q.API && lacksAPI(err) {
+		return nil, s.absent(u, q)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -542,7 +548,7 @@ func (s *Set) keep(
 	e := entry{
 		Upstream: u.key, URL: resp.Request.URL.String(), ETag: resp.Header.Get("ETag"),
 		Modified: resp.Header.Get("Last-Modified"),
-		Type:     resp.Header.Get("Content-Type"), Next: resp.Header.Get("Link"), Fetched: now.UTC(),
+		Type:     resp.Header.Get("Content-Type"), Next: strings.Join(resp.Header.Values("Link"), ", "), Fetched: now.UTC(),
 	}
 	if c.blob.Digest == "" {
 		c.blob = store.Blob{Digest: digest.FromBytes(c.body), Size: int64(len(c.body))}

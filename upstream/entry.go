@@ -132,7 +132,7 @@ type Document struct {
 	Type string
 	// ETag and Modified are the upstream's validators.
 	ETag, Modified string
-	// Next is the Link header of a list that comes in pages.
+	// Next is the Link header of a list that comes in pages, see NextPage.
 	Next    string
 	Fetched time.Time
 	// Checked is when the upstream last said that this is current.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"larder/internal/problem"
 	"larder/store"
@@ -176,4 +177,15 @@ var errHead = errors.New("HEAD refused")
 func headRefused(method string, code int) bool {
 	return method == http.MethodHead &&
 		(code == http.StatusMethodNotAllowed || code == http.StatusNotImplemented || code == http.StatusForbidden)
+}
+
+// lacksAPI reports whether err is an answer that says of an address that not every registry has that this one has not.
+// Registries without the referrers API answer so, see the distribution specification, "unavailable referrers API".
+func lacksAPI(err error) bool {
+	var status *statusError
+	return errors.As(err, &status) && slices.Contains(withoutAPI, status.code)
+}
+
+var withoutAPI = []int{
+	http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented,
 }

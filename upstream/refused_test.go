@@ -238,3 +238,20 @@ func TestCredentialsGoWhereTheyAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestMissingAPIIsAnAbsence for a document of an API that not every registry has, and is trouble for any other.
+func TestMissingAPIIsAnAbsence(t *testing.T) {
+	for _, status := range []int{400, 405, 406, 501} {
+		g := newRig(t)
+		g.origin.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		for api, want := range map[bool]error{true: store.ErrNotFound, false: ErrUnavailable} {
+			q := Query{Package: "demo", Key: fmt.Sprint("doc ", api), Ref: "demo", Fresh: time.Minute, API: api}
+			if _, err := g.set.Document(t.Context(), q); !errors.Is(err, want) {
+				t.Errorf("%d, of such an API: %t: %v, want %v", status, api, err, want)
+			}
+		}
+		if n := g.origin.asked.Load(); n != 2 {
+			t.Errorf("%d: the registry was asked %d times for two documents, want twice", status, n)
+		}
+	}
+}
