@@ -238,6 +238,13 @@ func (b *breaker) cancel(p pass) {
 	}
 }
 
+// rest is for how long the host wants to be left alone from now on.
+func (b *breaker) rest() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.notUntil.Sub(b.now())
+}
+
 // notice keeps everybody away until the host's own time.
 func (b *breaker) notice(after time.Duration) {
 	b.mu.Lock()

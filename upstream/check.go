@@ -426,18 +426,21 @@ func (u *Upstream) explain(err error) (text, change string) {
 	var form *formError
 	var away *redirectedError
 	var aside *asideError
+	var led *elsewhere
 	switch {
 	case errors.As(err, &aside):
 		text, _ = u.explain(aside.error)
-		return "has its tokens from " + aside.realm + ", which " + text, "name that in `realms`, if it may have the password"
+		return "has its tokens from " + aside.realm + ", which " + text, nameRealm
 	case errors.As(err, &refused):
 		return refused.explain()
 	case errors.Is(err, store.ErrNotFound):
 		return "is said not to exist", ""
 	case errors.Is(err, errAddress):
-		return "is at an address that is not public", "set `private: true`, or name the host in `hosts`, if it may be asked"
+		return "is at an address that is not public", nearHost
+	case errors.As(err, &led):
+		return err.Error(), led.change
 	case errors.Is(err, ErrElsewhere):
-		return err.Error(), "name the host in `hosts`, if it may be asked"
+		return err.Error(), ""
 	case errors.As(err, &form):
 		return form.said, "its url may not be what the client would be given"
 	case errors.As(err, &status):

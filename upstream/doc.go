@@ -52,6 +52,7 @@
 //	encoding.go  what comes with an encoding        scan.go      documents too large to be held in memory
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
+//	elsewhere.go where we do not go
 //	refused.go   what a refusal means               withheld.go  what was asked for in vain
 //	compare.go   names that are published here for the first time
 //	unsure.go    those that could not be compared, over a restart

@@ -179,7 +179,7 @@ func (u *Upstream) do(ctx context.Context, q request) (*http.Response, error) {
 func (u *Upstream) unavailable(err error, wait time.Duration) error {
 	if errors.Is(err, ErrElsewhere) || errors.Is(err, ErrOffline) || errors.Is(err, ErrRefused) ||
 		errors.Is(err, errHead) {
-		return err
+		return u.explainAddress(err)
 	}
 	return &Unavailable{Upstream: u.conf.Name, After: min(max(wait, retrySoon), 30*time.Second), Err: err,
 		nameless: u.nameless()}
@@ -498,16 +498,20 @@ func statusProblem(u *Upstream, resp *http.Response) error {
 		return u.refusal(resp.Request, c)
 	}
 	defer drop(resp)
-	err := statusError{resp.StatusCode, u.base.Host}
+	return u.postponed(resp, u.base.Host)
+}
+
+// postponed is the error of an answer that may say when to come back; after a 429 who sent it is left alone until then.
+func (u *Upstream) postponed(resp *http.Response, host string) error {
+	err := statusError{resp.StatusCode, host}
 	after, ok := parseRetryAfter(resp.Header.Get("Retry-After"), u.now())
-	switch {
-	case ok && resp.StatusCode == http.StatusTooManyRequests:
-		u.breakerOf(resp.Request.URL.String()).notice(after)
-		return &retryAfter{err, after}
-	case ok:
-		return &retryAfter{err, after}
+	if !ok {
+		return &err
 	}
-	return &err
+	if resp.StatusCode == http.StatusTooManyRequests {
+		u.breakerOf(resp.Request.URL.String()).notice(after)
+	}
+	return &retryAfter{err, after}
 }
 
 // Absent reports whether a status says that the thing does not exist.

@@ -128,10 +128,10 @@ func (u *Upstream) resolve(ref string) (*url.URL, error) {
 	}
 	to, err := url.Parse(ref)
 	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" {
-		return nil, fmt.Errorf("%q is not a URL: %w", ref, ErrElsewhere)
+		return nil, u.astray(nil, fmt.Sprintf("%q is not a URL", ref))
 	}
 	if to.User != nil || !u.mayAsk(to) {
-		return nil, fmt.Errorf("%s names %s: %w", u.conf.Name, to.Host, ErrElsewhere)
+		return nil, u.astray(to, u.conf.Name+" names "+to.Host)
 	}
 	return to, nil
 }
@@ -169,7 +169,7 @@ func (u *Upstream) redirect(r *http.Request, via []*http.Request) error {
 		return errRedirects
 	}
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme != "https" || !u.mayAsk(r.URL) {
-		return fmt.Errorf("redirected to %s: %w", r.URL.Host, ErrElsewhere)
+		return u.astray(r.URL, "redirected to "+r.URL.Host)
 	}
 	r.Header.Del("Authorization")
 	r.Header.Del("Referer")

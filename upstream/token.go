@@ -168,7 +168,10 @@ func (t *tokens) keep(scope string, one token) {
 func (u *Upstream) fetchToken(ctx context.Context, c challenge, scope string) (t token, err error) {
 	realm, err := url.Parse(c.realm)
 	if err != nil || realm.Host == "" || u.base.Scheme == "https" && realm.Scheme != "https" {
-		return t, fmt.Errorf("realm %.200q: %w", c.realm, ErrElsewhere)
+		return t, u.astray(realm, fmt.Sprintf("realm %.200q", c.realm))
+	}
+	if wait := u.breakerOf(realm.String()).rest(); wait > 0 {
+		return t, &errBreaker{wait}
 	}
 	q := realm.Query()
 	if c.service != "" {
@@ -200,7 +203,7 @@ func (u *Upstream) fetchToken(ctx context.Context, c challenge, scope string) (t
 		return t, &tokenRefusal{statusError{c, realm.Host}}
 	}
 	if resp.StatusCode != http.StatusOK {
-		return t, &statusError{resp.StatusCode, realm.Host}
+		return t, u.postponed(resp, realm.Host)
 	}
 	var answer struct {
 		Token       string `json:"token"`

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"larder/internal/problem"
 	"larder/store"
 )
 
@@ -163,6 +164,60 @@ func TestChallengesThatCannotBeAnswered(t *testing.T) {
 		}
 		if n := g.origin.asked.Load(); n > 3 {
 			t.Errorf("%q: the registry was asked %d times", header, n)
+		}
+	}
+}
+
+// TestTokenServerThatAsksForRestIsLeftAlone until its own time, whatever image is asked for; one that says when to come
+// back within the time of an answer is waited for.
+func TestTokenServerThatAsksForRestIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		status int
+		after  string
+		first  int64 // requests for a token that the first image costs
+		image  bool
+		more   int64 // that a second one costs
+	}{
+		{429, "60", 1, false, 0}, {429, "0", 2, true, 1}, {503, "60", 1, false, 1}, {503, "1", 2, true, 1},
+		{500, "", 2, true, 1},
+	} {
+		var asked atomic.Int64
+		realm := newOrigin(t)
+		realm.answer(func(w http.ResponseWriter, _ *http.Request) {
+			if asked.Add(1) == 1 {
+				if c.after != "" {
+					w.Header().Set("Retry-After", c.after)
+				}
+				w.WriteHeader(c.status)
+				return
+			}
+			fmt.Fprint(w, `{"token":"right"}`)
+		})
+		g := newImages(t, func(conf *Config) { conf.Realms = []string{realm.URL} })
+		g.origin.answer(demands(func() string { return realm.URL + "/token" }))
+		image := func(name string) error {
+			_, err := g.reg.Set(store.OCI, Protocol{}).Document(t.Context(), Query{
+				Package: name, Key: "tag", Ref: "v2/" + name + "/manifests/v1", Scope: name,
+			})
+			return err
+		}
+		err := image("team/app")
+		if n := asked.Load(); (err == nil) != c.image || n != c.first {
+			t.Errorf("%d with %q: %v after %d requests for a token, want an image: %t after %d", c.status, c.after, err, n,
+				c.image, c.first)
+		}
+		if after := problem.RetryAfter(err); c.after == "60" && after != 30*time.Second {
+			t.Errorf("%d with %q: clients may come back after %v, want 30s", c.status, c.after, after)
+		}
+		err = image("team/other")
+		if n := asked.Load() - c.first; (err == nil) != (c.more > 0) || n != c.more {
+			t.Errorf("%d with %q, another image: %v after %d requests, want an error: %t, after %d", c.status, c.after, err, n,
+				c.more == 0, c.more)
+		}
+		g.clock.Advance(61 * time.Second)
+		if err := image("team/third"); err != nil {
+			t.Errorf("%d with %q, in its own time: %v, want the image", c.status, c.after, err)
 		}
 	}
 }
