@@ -74,6 +74,14 @@ func (src source) tags() string { return "v2/" + src.path + "/tags/list" }
 
 func (src source) ref(kind, ref string) string { return "v2/" + src.path + "/" + kind + "/" + ref }
 
+// place is where the upstream has a blob or manifest.
+func (src source) place(kind, accept string, d digest.Digest) upstream.Place {
+	return upstream.Place{
+		Upstream: src.up, Ref: src.ref(kind, d.String()), Accept: accept, Scope: src.scope(),
+		Sums: map[string]string{d.Algorithm().String(): d.Encoded()},
+	}
+}
+
 // proxiedManifest answers with a manifest of an upstream. One that was asked for by tag is kept by its digest as well.
 func (s *server) proxiedManifest(w http.ResponseWriter, r *http.Request, q Request, src source) error {
 	if q.Namespace != "" {
@@ -154,10 +162,7 @@ func (s *server) proxiedFile(w http.ResponseWriter, r *http.Request, q Request, 
 	if err := s.mayServe(r.Context(), src, q.Digest); err != nil {
 		return err
 	}
-	place := upstream.Place{
-		Upstream: src.up, Ref: src.ref(kind, q.Digest.String()), Accept: accept, Scope: src.scope(),
-		Sums: map[string]string{q.Digest.Algorithm().String(): q.Digest.Encoded()},
-	}
+	place := src.place(kind, accept, q.Digest)
 	if kind == "blobs" {
 		place.Type = "application/octet-stream"
 	}

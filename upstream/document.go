@@ -184,7 +184,8 @@ func (s *Set) instead(ctx context.Context, u *Upstream, others []*Upstream, q Qu
 	return nil
 }
 
-// KeysOf lists the keys of the documents that are kept of what u has of a name and whose bytes have the digest.
+// KeysOf lists the keys of the documents that are kept of what u has of a name and whose bytes have the digest; "": of
+// all.
 func (s *Set) KeysOf(ctx context.Context, u *Upstream, name string, d digest.Digest) ([]string, error) {
 	pkg := s.home(name, u)
 	return s.withBytes.Get(pkg, u.key+" "+d.String(), func() (keys []string, err error) {
@@ -192,7 +193,7 @@ func (s *Set) KeysOf(ctx context.Context, u *Upstream, name string, d digest.Dig
 			keys = nil
 			return eachOf(tx, s.docs, pkg, func(v *store.Version[entry]) error {
 				key, ok := strings.CutPrefix(v.ID, u.key+" ")
-				if ok && len(v.Files) > 0 && v.Files[0].Digest == d {
+				if ok && len(v.Files) > 0 && (d == "" || v.Files[0].Digest == d) {
 					keys = append(keys, key)
 				}
 				return nil

@@ -60,7 +60,7 @@ func TestAddressesThatAreNotPublicAreExplained(t *testing.T) {
 	u, dialled := g.set.list[0], fmt.Errorf("files.example.com: %w", errAddress)
 	for want, err := range map[string]error{
 		"refers to a host whose address is not public: set `private: true`, or name the host in `hosts`": dialled,
-		"has its tokens from a host whose address is not public: name that in `realms`": &asideError{dialled, "x"},
+		"has its tokens from a host whose address is not public: name that in `realms`":                  &asideError{dialled, "x"},
 	} {
 		if public := problem.Public(u.unavailable(err, 0)); !strings.HasPrefix(public, "The upstream registry main "+want) {
 			t.Errorf("the client reads %q, want %q", public, want)
