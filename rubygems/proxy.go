@@ -8,14 +8,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/opencontainers/go-digest"
 
 	"larder/auth"
 	"larder/internal/ledger"
@@ -67,20 +63,12 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 		if err != nil {
 			return store.Rendered{}, err
 		}
-		bad := 0
-		for line := range bytes.Lines(body) {
-			if !compactindex.Harmless(line) {
-				bad++
-			}
-		}
+		body, bad, err := s.shown(ctx, name, body, offline)
 		if bad > 0 {
 			s.Log.LogAttrs(
 				ctx, slog.LevelWarn, "an upstream's versions are left out", slog.String("gem", name),
 				slog.String("upstream", d.Upstream.Name()), slog.Int("lines", bad),
 			)
-		}
-		if bad > 0 || offline || s.Up.Gated() {
-			body, err = s.offered(ctx, name, body, offline)
 		}
 		return plain(body), err
 	})
@@ -88,6 +76,19 @@ func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, name string
 		return err
 	}
 	return ledger.Document(doc).Serve(w, r, registry.Revalidate(r))
+}
+
+// shown is what is answered of an upstream's /info, and how many of its lines cannot be passed on.
+func (s *server) shown(ctx context.Context, name string, body []byte, offline bool) (out []byte, bad int, err error) {
+	for line := range bytes.Lines(body) {
+		if !compactindex.Harmless(line) {
+			bad++
+		}
+	}
+	if bad > 0 || offline || s.Up.Gated() {
+		body, err = s.offered(ctx, name, body, offline)
+	}
+	return body, bad, err
 }
 
 // offered returns an upstream's /info without the lines that may not be passed on.
@@ -107,144 +108,6 @@ func (s *server) offered(ctx context.Context, name string, body []byte, offline 
 			return nil, err
 		}
 		out = append(out, l.Raw...)
-	}
-	return out, nil
-}
-
-// joins are the last /versions, by registry.View.Key of the clients that see the same of our own list.
-type joins struct {
-	mu   sync.Mutex // guards the rest
-	last map[string]*joined
-}
-
-// joined is the lists of the upstreams and our own in one.
-type joined struct {
-	compactindex.Joined
-	of     string // identifies the lists and claims that it was made from
-	names  int64  // how many names had been claimed or released
-	digest digest.Digest
-}
-
-// maxJoins is how many lists are remembered. Each is as large as the upstream's.
-const maxJoins = 8
-
-// versionsQuery asks for a list that only grows.
-func (s *server) versionsQuery() upstream.Query {
-	return upstream.Query{
-		Key: "versions", Ref: "versions", Fresh: freshVersions, Tail: true, Limit: 1 << 30,
-		Check: func(body []byte, _ string) error {
-			if !bytes.HasPrefix(body, []byte("created_at:")) {
-				return errors.New("not a list of the compact index")
-			}
-			return nil
-		},
-		Instead: s.versionsInstead,
-	}
-}
-
-// bothLists is the lists of the upstreams without our names, followed by our own list as v sees it. As long as all of
-// them only grow, so does the joined one, and clients fetch only its end.
-func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error) {
-	h, err := s.list.Head(ctx)
-	if err != nil {
-		return nil, err
-	}
-	next := &joined{names: s.Up.Renewals()}
-	next.of = fmt.Sprint(h.Created.UnixNano(), " ", h.Size, " ", next.names)
-	var lists []*upstream.Document
-	var missing error
-	for _, u := range s.Up.Upstreams() {
-		d, err := s.Up.DocumentFrom(ctx, u, s.versionsQuery())
-		if errors.Is(err, upstream.ErrOffline) {
-			missing = err // the list of another upstream may be kept
-			continue
-		}
-		if !u.Configured() && errors.Is(err, store.ErrNotFound) {
-			continue // of one that is not configured any more, the list need not be kept
-		}
-		if err != nil {
-			return nil, err
-		}
-		lists = append(lists, d)
-		next.of += " " + d.Digest.String()
-	}
-	if len(lists) == 0 && missing != nil {
-		return nil, missing
-	}
-	s.joins.mu.Lock()
-	defer s.joins.mu.Unlock()
-	last := s.joins.last[v.Key]
-	if v.All && last != nil && last.of == next.of {
-		return last, nil
-	}
-	if next.Theirs, err = listOf(ctx, lists); err != nil {
-		return nil, err
-	}
-	if next.Ours, err = s.list.Bytes(ctx, h, 0, h.Size); err == nil && !v.All {
-		next.Ours, err = compactindex.Filtered(next.Ours, v.Sees)
-	}
-	if err != nil {
-		return nil, err
-	}
-	lines := compactindex.ListLines(next.Ours)
-	if len(lists) == 0 {
-		next.Theirs = next.Ours[:len(next.Ours)-len(lines)] // the head of our own
-	}
-	next.Ours = lines
-	if last == nil || last.names != next.names {
-		last = &joined{}
-	}
-	pass := func(list []byte) ([]byte, error) { return s.withoutOurs(ctx, list, v) }
-	if err := next.Follow(&last.Joined, pass); err != nil {
-		return nil, err
-	}
-	next.digest = digest.FromBytes(next.Body)
-	if s.joins.last == nil || len(s.joins.last) >= maxJoins {
-		s.joins.last = map[string]*joined{}
-	}
-	s.joins.last[v.Key] = next
-	return next, nil
-}
-
-// listOf is the first list, followed by the lines of the others.
-func listOf(ctx context.Context, lists []*upstream.Document) (all []byte, err error) {
-	for _, d := range lists {
-		body, err := d.Bytes(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all = compactindex.AppendList(all, body)
-	}
-	return all, nil
-}
-
-// withoutOurs removes the lines of gems that are ours or blocked or not in v, and those that may not be passed on.
-func (s *server) withoutOurs(ctx context.Context, list []byte, v registry.View) (out []byte, err error) {
-	known := map[string]bool{}
-	out = make([]byte, 0, len(list))
-	for line := range bytes.Lines(list) {
-		first, _, isGem := bytes.Cut(line, []byte(" "))
-		name := string(first)
-		if !isGem || strings.HasPrefix(name, "created_at:") || strings.HasPrefix(name, "---") {
-			out = append(out, line...)
-			continue
-		}
-		theirs, seen := known[name]
-		if !seen {
-			if theirs = s.Up.Theirs(ctx, name); theirs && !v.All {
-				if theirs, err = v.Sees(name); err != nil {
-					return nil, err
-				}
-			}
-			known[name] = theirs
-		}
-		if !theirs || !compactindex.Harmless(line) {
-			continue
-		}
-		if _, some := s.Up.BlockedVersions(name); some {
-			line = compactindex.Without(line, func(id string) bool { return s.Up.Blocked(name, id) != nil })
-		}
-		out = append(out, line...)
 	}
 	return out, nil
 }

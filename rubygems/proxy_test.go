@@ -20,7 +20,8 @@ import (
 // remote is a registry that another one copies. It notes which paths it was asked for, and its answers can be changed.
 type remote struct {
 	*rig
-	url string
+	url   string
+	close func()
 
 	mu     sync.Mutex // guards the rest
 	asked  []string
@@ -31,7 +32,7 @@ func newRemote(t *testing.T) *remote {
 	o := &remote{rig: newRig(t)}
 	srv := httptest.NewServer(http.HandlerFunc(o.answer))
 	t.Cleanup(srv.Close)
-	o.url = srv.URL + root
+	o.url, o.close = srv.URL+root, srv.Close
 	return o
 }
 

@@ -5,8 +5,6 @@ package upstream
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +17,6 @@ import (
 
 	"github.com/opencontainers/go-digest"
 
-	"larder/internal/budget"
 	"larder/store"
 )
 
@@ -153,6 +150,15 @@ func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document
 		}
 	}
 	return nil, err
+}
+
+// KeptDocument is an answer to q that is kept of u, which is not asked for it; nil when there is none. No rule is asked.
+func (s *Set) KeptDocument(ctx context.Context, u *Upstream, q Query) (*Document, error) {
+	k, err := s.lookup(ctx, s.home(q.Package, u), q.id(u))
+	if err != nil || k == nil {
+		return nil, err
+	}
+	return s.document(u, k, k.Fetched, "HIT"), nil
 }
 
 // missedDocument notes what could not be answered offline.
@@ -439,12 +445,12 @@ func (s *Set) fetchOnce(ctx context.Context, u *Upstream, q Query, have *kept) (
 		return s.document(u, have, s.confirm(id), "HIT"), nil
 	case tail && (resp.StatusCode == http.StatusPartialContent ||
 		resp.StatusCode == http.StatusRequestedRangeNotSatisfiable):
-		body, err := s.grown(ctx, resp, q, have)
+		c, err := s.grown(ctx, resp, q, have)
 		if err != nil {
 			q.Tail = false
 			return s.fetchOnce(ctx, u, q, nil)
 		}
-		return s.keep(ctx, u, q, have, resp, content{body: body})
+		return s.keep(ctx, u, q, have, resp, c)
 	case resp.StatusCode != http.StatusOK:
 		return nil, u.unavailable(&statusError{resp.StatusCode, u.Host()}, 0)
 	}
@@ -474,33 +480,6 @@ func (s *Set) made(ctx context.Context, u *Upstream, q Query, have *kept, at Loc
 	header := http.Header{"Content-Type": {"application/json"}}
 	return s.keep(ctx, u, q, have, &http.Response{Header: header, Request: &http.Request{URL: to}},
 		content{body: at.Body})
-}
-
-// grown is what we have with what came behind it; an error when that is not what the upstream has now.
-func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kept) ([]byte, error) {
-	old, err := s.r.store.ReadBlob(ctx, have.blob.Digest, have.blob.Size)
-	if err != nil {
-		return nil, err
-	}
-	q.Check = nil
-	more, err := readDocument(ctx, resp, q)
-	if err != nil {
-		return nil, err
-	}
-	if len(more) == 0 || more[0] != old[len(old)-1] {
-		return nil, errBody
-	}
-	if err := budget.Take(ctx, int64(len(old)+len(more))); err != nil {
-		return nil, err
-	}
-	body := append(slices.Clone(old), more[1:]...)
-	sum := sha256.Sum256(body)
-	want := base64.StdEncoding.EncodeToString(sum[:])
-	if !strings.Contains(resp.Header.Get("Repr-Digest"), "sha-256=:"+want+":") &&
-		!strings.Contains(resp.Header.Get("Digest"), want) {
-		return nil, errBody
-	}
-	return body, nil
 }
 
 // same asks with a HEAD whether what is kept is current; nil when it is not, or nobody knows.

@@ -5,10 +5,13 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"larder/internal/budget"
@@ -90,6 +93,50 @@ func (s *Set) scan(ctx context.Context, resp *http.Response, q Query, from io.Re
 		return c, fmt.Errorf("%w: %w", errBody, err)
 	}
 	drop(resp)
+	c.blob, err = stage.Commit(ctx)
+	return c, err
+}
+
+// grown is what we have with what came behind it; an error when that is not what the upstream has now.
+func (s *Set) grown(ctx context.Context, resp *http.Response, q Query, have *kept) (c content, err error) {
+	more, _, err := decoded(resp, q.Ref, false)
+	if err != nil {
+		return c, err
+	}
+	old, err := s.r.store.ReadSound(ctx, have.blob.Digest)
+	if err != nil {
+		return c, err
+	}
+	defer old.Close()
+	stage, err := s.r.store.Stage(ctx, store.StageOptions{Limit: q.limit()})
+	if err != nil {
+		return c, err
+	}
+	defer stage.Abort()
+	if _, err := io.CopyN(stage, old, have.blob.Size-1); err != nil {
+		return c, err
+	}
+	last, err := io.ReadAll(old)
+	if err != nil {
+		return c, err
+	}
+	first := make([]byte, 1)
+	if _, err := io.ReadFull(more, first); err != nil || !bytes.Equal(first, last) {
+		return c, errors.Join(errBody, err)
+	}
+	if _, err := io.Copy(stage, io.MultiReader(bytes.NewReader(first), more)); err != nil {
+		return c, err
+	}
+	drop(resp)
+	sum, err := hex.DecodeString(stage.Digest().Encoded())
+	if err != nil {
+		return c, err
+	}
+	want := base64.StdEncoding.EncodeToString(sum)
+	if !strings.Contains(resp.Header.Get("Repr-Digest"), "sha-256=:"+want+":") &&
+		!strings.Contains(resp.Header.Get("Digest"), want) {
+		return c, errBody
+	}
 	c.blob, err = stage.Commit(ctx)
 	return c, err
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"larder/rubygems/gemspec"
-	"larder/rubygems/names"
 	"larder/rubygems/version"
 )
 
@@ -168,7 +167,7 @@ func ListLines(list []byte) []byte {
 func Tuples(list []byte, yield func(gemspec.Tuple)) {
 	type gem struct {
 		ids  []string
-		gone map[string]bool
+		gone map[string]bool // nil as long as none is
 	}
 	gems, names := map[string]*gem{}, []string{}
 	for line := range bytes.Lines(ListLines(list)) {
@@ -178,11 +177,14 @@ func Tuples(list []byte, yield func(gemspec.Tuple)) {
 		}
 		g := gems[fields[0]]
 		if g == nil {
-			g = &gem{gone: map[string]bool{}}
+			g = &gem{}
 			gems[fields[0]], names = g, append(names, fields[0])
 		}
 		for id := range strings.SplitSeq(fields[1], ",") {
 			if yanked, was := strings.CutPrefix(id, "-"); was {
+				if g.gone == nil {
+					g.gone = map[string]bool{}
+				}
 				g.gone[yanked] = true
 				continue
 			}
@@ -201,20 +203,6 @@ func Tuples(list []byte, yield func(gemspec.Tuple)) {
 	}
 }
 
-// Joined is one list of two registries: the upstream's, then our own, then what was appended to either since.
-type Joined struct{ Theirs, Ours, Body []byte }
-
-// Follow makes the body of the two lists. If both only grew since last, it appends to last's body what is new. pass
-// returns what of the upstream's lines may be passed on.
-func (j *Joined) Follow(last *Joined, pass func(list []byte) ([]byte, error)) error {
-	if !last.Continues(j.Theirs, j.Ours) {
-		last = &Joined{}
-	}
-	more, err := pass(j.Theirs[len(last.Theirs):])
-	j.Body = slices.Concat(last.Body, more, j.Ours[len(last.Ours):])
-	return err
-}
-
 // Without returns a line of /versions without the versions that drop reports; nil when none is left.
 func Without(line []byte, drop func(id string) bool) []byte {
 	fields := strings.Split(strings.TrimSuffix(string(line), "\n"), " ")
@@ -229,30 +217,4 @@ func Without(line []byte, drop func(id string) bool) []byte {
 	}
 	fields[1] = strings.Join(ids, ",")
 	return []byte(strings.Join(fields, " ") + "\n")
-}
-
-// AppendList appends the whole list of a registry to the joined lists of others.
-func AppendList(all, list []byte) []byte {
-	if len(all) == 0 {
-		return list
-	}
-	return append(bytes.Clone(all), ListLines(list)...)
-}
-
-// Continues reports whether both lists only grew since j, and nothing new in ours hides a name in theirs.
-func (j *Joined) Continues(theirs, ours []byte) bool {
-	if j == nil || !bytes.HasPrefix(theirs, j.Theirs) || !bytes.HasPrefix(ours, j.Ours) {
-		return false
-	}
-	if len(ours) == len(j.Ours) {
-		return true
-	}
-	folded := names.Fold(j.Theirs)
-	for line := range bytes.Lines(ours[len(j.Ours):]) {
-		name, _, _ := bytes.Cut(line, []byte(" "))
-		if bytes.Contains(folded, slices.Concat([]byte("\n"), names.Fold(name), []byte(" "))) {
-			return false
-		}
-	}
-	return true
 }

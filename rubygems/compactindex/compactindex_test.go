@@ -71,27 +71,3 @@ func TestFilteredListGrowsAsTheWhole(t *testing.T) {
 		t.Errorf("when no right can be asked: %v, want %v", err, unknown)
 	}
 }
-
-func TestJoinedListContinuesUnlessOursHidesAName(t *testing.T) {
-	j := &Joined{Theirs: []byte(listHead + "rack 1.0 00\n"), Ours: []byte("mine 1.0 00\n")}
-	for what, c := range map[string]struct {
-		theirs, ours string
-		want         bool
-	}{
-		"nothing new": {"", "", true},
-		"theirs grew": {"rails 1.0 00\n", "", true},
-		"ours grew":   {"", "mine 1.1 00\nrac 1.0 00\n", true},
-		"ours hides":  {"", "rack 2.0 00\n", false},
-		"in capitals": {"", "Rack 2.0 00\n", false},
-	} {
-		if got := j.Continues([]byte(string(j.Theirs)+c.theirs), []byte(string(j.Ours)+c.ours)); got != c.want {
-			t.Errorf("%s: the list continues: %t, want %t", what, got, c.want)
-		}
-	}
-	if j.Continues([]byte(listHead), j.Ours) {
-		t.Error("a list continues that became shorter")
-	}
-	if (*Joined)(nil).Continues(j.Theirs, j.Ours) {
-		t.Error("a list continues that was not made before")
-	}
-}

@@ -2,7 +2,6 @@
 package names
 
 import (
-	"bytes"
 	"strings"
 
 	"larder/internal/problem"
@@ -52,4 +51,18 @@ func IsFullName(s string) bool {
 }
 
 // Fold makes names equal that people take for the same one: without regard to case, and to dash or underscore.
-func Fold(name []byte) []byte { return bytes.ReplaceAll(bytes.ToLower(name), []byte("_"), []byte("-")) }
+func Fold(name []byte) []byte { return AppendFold(nil, name) }
+
+// AppendFold appends it to dst.
+func AppendFold(dst, name []byte) []byte {
+	for _, c := range name {
+		switch {
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		case c == '_':
+			c = '-'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
