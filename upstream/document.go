@@ -356,7 +356,8 @@ func (s *Set) refresh(ctx context.Context, u *Upstream, q Query, have *kept, wai
 	}
 }
 
-// fetch asks once more when the body breaks off.
+// fetch asks again when the body is not the document. Trouble with another document, which says where this one is, has
+// been asked about again already.
 func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *Document, err error) {
 	if most := u.timeout(false); most > Budget {
 		ctx = newBudget(ctx, most) // the operator knows how slow it is
@@ -364,7 +365,9 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 		ctx = withBudget(ctx, most)
 	}
 	for try := range maxTries {
-		if d, err = s.fetchOnce(ctx, u, q, have); !errors.Is(err, errBody) || time.Now().After(deadlineOf(ctx)) {
+		d, err = s.fetchOnce(ctx, u, q, have)
+		again := errors.Is(err, errBody) && !errors.Is(err, ErrUnavailable)
+		if !again || time.Now().After(deadlineOf(ctx)) {
 			break
 		}
 		select {
@@ -372,7 +375,7 @@ func (s *Set) fetch(ctx context.Context, u *Upstream, q Query, have *kept) (d *D
 		case <-ctx.Done():
 		}
 	}
-	if errors.Is(err, errBody) {
+	if errors.Is(err, errBody) && !errors.Is(err, ErrUnavailable) {
 		err = u.unavailable(err, 0)
 	}
 	s.noteRefused(q.Package, q.Key, err)

@@ -542,3 +542,24 @@ func TestWhatADocumentLacksIsAbsentOnlyIfItIsCurrent(t *testing.T) {
 		}
 	}
 }
+
+// TestTroubleWithAnotherDocumentIsAskedAboutOnce: one that says where the document is has been asked for three times
+// already, and asking for both again and again would take as long as an answer may.
+func TestTroubleWithAnotherDocumentIsAskedAboutOnce(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.origin.answer(func(http.ResponseWriter, *http.Request) {}) // an empty page
+	q := always("demo")
+	q.Locate = func(ctx context.Context, u *Upstream) (Location, error) {
+		_, err := g.set.DocumentFrom(ctx, u, Query{Key: "root", Ref: "root", Check: func([]byte, string) error {
+			return errors.New("not the root")
+		}})
+		return Location{Ref: "demo"}, err
+	}
+	if _, got, err := g.answer(q); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("%q, %v, want trouble", got, err)
+	}
+	if n := g.origin.asked.Load(); n != maxTries {
+		t.Errorf("the upstream was asked %d times, want %d", n, maxTries)
+	}
+}
