@@ -161,8 +161,9 @@ func (s *Store) ClaimName(ctx context.Context, k Kind, name string) error {
 	})
 }
 
-// ReleaseName gives a name up: upstreams are asked for it again. ErrNotFound when it is not ours, ErrReferenced while
-// there is a package of the name.
+// ReleaseName gives a name up: upstreams are asked for it again. A package of which nothing is left goes with its name:
+// a repository without manifests, a gem whose versions are all yanked. ErrNotFound when the name is not ours,
+// ErrReferenced while there is more of the package.
 func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 	return s.Update(ctx, func(tx *Tx) error {
 		at := key(string(k), name)
@@ -178,14 +179,48 @@ func (s *Store) ReleaseName(ctx context.Context, k Kind, name string) error {
 			)
 		}
 		if own.Hosted {
-			return problem.Errorf(
-				ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name,
-			)
+			if err := tx.deleteEmptied(k, name); err != nil {
+				return err
+			}
 		}
 		tx.touch(k, name)
 		tx.Log(Entry{Kind: k, Package: name, Op: OpRelease})
 		return tx.del(bucketName, at)
 	})
+}
+
+// deleteEmptied deletes a package of which nothing is left. What is yanked is left to those who have locked it, but for
+// a gem's. Numbers of versions are not free again.
+func (tx *Tx) deleteEmptied(k Kind, name string) error {
+	p, err := openPackage(tx, k, name)
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for id, err := range p.VersionIDs("") {
+		if err != nil {
+			return err
+		}
+		h, err := p.versionHead(id)
+		if err != nil {
+			return err
+		}
+		if k != RubyGems || !h.Yanked {
+			return problem.Errorf(
+				ErrReferenced, "%s %s is published here; only the name of a package that is deleted can be released", k, name,
+			)
+		}
+		ids = append(ids, id)
+	}
+	for _, id := range ids {
+		if err := p.Delete(id, true); err != nil {
+			return err
+		}
+	}
+	if err := p.DeletePackage(); err != nil {
+		return err
+	}
+	return p.flush()
 }
 
 // hosted reports whether the package with the key is there now.

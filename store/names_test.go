@@ -65,6 +65,50 @@ func TestNamesOutlivePackages(t *testing.T) {
 	}
 }
 
+// TestEmptiedPackageGoesWithItsName: what is yanked is left to those who have locked it in every kind but RubyGems. The
+// number of a gem that is gone is not free again.
+func TestEmptiedPackageGoesWithItsName(t *testing.T) {
+	ctx := context.Background()
+	s := storetest.New(t)
+	for _, k := range Kinds() {
+		r := NewRepo[int](s, k)
+		change := func(name string, fn func(*PackageTx[int]) error) error {
+			t.Helper()
+			return r.Update(ctx, name, fn)
+		}
+		publish := func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1"}) }
+		for name, empty := range map[string]func(p *PackageTx[int]) error{
+			"acme/deleted": func(p *PackageTx[int]) error { return p.Delete("1", false) },
+			"acme/yanked": func(p *PackageTx[int]) error {
+				return p.Replace(Version[int]{ID: "1", Yanked: true}, OpYank)
+			},
+		} {
+			if err := errors.Join(change(name, publish), change(name, empty)); err != nil {
+				t.Fatal(err)
+			}
+			var want error
+			if name == "acme/yanked" && k != RubyGems {
+				want = ErrReferenced
+			}
+			if err := s.ReleaseName(ctx, k, name); !errors.Is(err, want) {
+				t.Errorf("release of %s %s: %v, want %v", k, name, err, want)
+			}
+			err := r.View(ctx, name, func(p *PackageTx[int]) error {
+				_, err := p.Package()
+				return err
+			})
+			if gone := errors.Is(err, ErrNotFound); gone != (want == nil) {
+				t.Errorf("%s %s is gone after the release: %t, %v, want %t", k, name, gone, err, want == nil)
+			}
+		}
+	}
+	gems := NewRepo[int](s, RubyGems)
+	err := gems.Update(ctx, "acme/yanked", func(p *PackageTx[int]) error { return p.Publish(Version[int]{ID: "1"}) })
+	if !errors.Is(err, ErrExists) {
+		t.Errorf("the number of a gem that is gone is published again: %v, want %v", err, ErrExists)
+	}
+}
+
 // TestNamesTellWhoseTheyAre: since when and through whom a name is ours stays the same while its package comes and
 // goes, until it is claimed or released.
 func TestNamesTellWhoseTheyAre(t *testing.T) {

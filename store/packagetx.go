@@ -25,6 +25,7 @@ type versionHead struct {
 	Published time.Time `json:"published"`
 	By        string    `json:"by"`
 	Source    Source    `json:"source"`
+	Yanked    bool      `json:"yanked"`
 	Files     []File    `json:"files"`
 }
 
