@@ -74,19 +74,9 @@ func (s *server) matches(ctx context.Context, words []string) (out []describe.Ma
 	if d := digest.Digest(words[0]); len(words) == 1 && d.Validate() == nil {
 		return s.holders(ctx, d)
 	}
-	looked, view := 0, s.ViewAs(ctx, wire.IdentityFrom(ctx).Credential())
+	view := s.ViewAs(ctx, wire.IdentityFrom(ctx).Credential())
 	err = s.Store.Heavy(ctx, func() error {
-		found, _, err := s.walk(ctx, view, "", store.MaxMatches, func(name string) (ok, stop bool) {
-			if looked++; looked > maxLooked {
-				return false, true
-			}
-			for _, word := range words {
-				if !strings.Contains(name, word) {
-					return false, false
-				}
-			}
-			return true, false
-		})
+		found, _, err := s.walk(ctx, view, "", store.MaxMatches, withWords(words))
 		for _, p := range found {
 			out = append(out, describe.Match{Name: p.Name, Score: score(p.Name, words)})
 		}

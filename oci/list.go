@@ -491,18 +491,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	if !hasCredentials(r) && s.May(r.Context(), auth.Read, "") != nil {
 		n = 0 // whoever may read nothing finds nothing
 	}
-	looked := 0
-	found, _, err := s.visible(r, q.Last, n, func(name string) (ok, stop bool) {
-		if looked++; looked > maxLooked {
-			return false, true
-		}
-		for _, word := range words {
-			if !strings.Contains(name, word) {
-				return false, false
-			}
-		}
-		return true, false
-	})
+	found, _, err := s.visible(r, q.Last, n, withWords(words))
 	if err != nil {
 		return err
 	}
@@ -511,6 +500,16 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 		res.Results[i] = searchHit{Name: p.Name}
 	}
 	return writeList(w, res)
+}
+
+// withWords keeps repositories that have all words in their names. It stops after maxLooked.
+func withWords(words []string) func(name string) (ok, stop bool) {
+	looked := 0
+	return func(name string) (ok, stop bool) {
+		looked++
+		lacks := func(word string) bool { return !strings.Contains(name, word) }
+		return !slices.ContainsFunc(words, lacks), looked > maxLooked
+	}
 }
 
 // discover lists the registry's extensions.

@@ -120,6 +120,21 @@ func (r *Repo[M]) In(tx *Tx, name string, fn func(*PackageTx[M]) error) error {
 	return nil
 }
 
+// VersionIDs returns the IDs of all versions of a package, in bytewise order; none of a package that does not exist.
+func (r *Repo[M]) VersionIDs(ctx context.Context, name string) (ids []string, err error) {
+	err = r.View(ctx, name, func(tx *PackageTx[M]) error {
+		ids = nil
+		for id, err := range tx.VersionIDs("") {
+			if err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		return nil
+	})
+	return ids, err
+}
+
 // KindIndex is PackageTx.KindIndex for what concerns no package.
 func (r *Repo[M]) KindIndex(tx *Tx, name string) Table { return tx.kindIndex(r.kind, name) }
 

@@ -532,7 +532,7 @@ func (s *Set) learnAbout(ctx context.Context, pkg string) (*copied, error) {
 		}
 		return owner == u
 	}
-	ids, err := s.documentIDs(ctx, pkg)
+	ids, err := s.docs.VersionIDs(ctx, pkg)
 	if err != nil {
 		return nil, err
 	}

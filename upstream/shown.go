@@ -105,7 +105,7 @@ func (s *Set) rememberAll(ctx context.Context, pkg string) error {
 		return nil
 	}
 	s.settle(func(each string) bool { return each == pkg })
-	ids, err := s.documentIDs(ctx, pkg)
+	ids, err := s.docs.VersionIDs(ctx, pkg)
 	if err != nil {
 		return err
 	}
@@ -142,21 +142,6 @@ func (s *Set) settle(of func(pkg string) bool) {
 	for _, done := range coming {
 		<-done
 	}
-}
-
-// documentIDs are the documents that are kept of a package.
-func (s *Set) documentIDs(ctx context.Context, pkg string) (ids []string, err error) {
-	err = s.docs.View(ctx, pkg, func(tx *store.PackageTx[entry]) error {
-		ids = nil
-		for id, err := range tx.VersionIDs("") {
-			if err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return nil
-	})
-	return ids, err
 }
 
 // find says where a file is: as the documents have it now, or as one had it once.
@@ -217,7 +202,7 @@ func (s *Set) Shown(ctx context.Context, name, key string) (*Place, error) {
 
 // inKept looks into the documents that are kept, also those that their upstream does not have any more.
 func (s *Set) inKept(ctx context.Context, pkg, key string) (*Place, error) {
-	ids, err := s.documentIDs(ctx, pkg)
+	ids, err := s.docs.VersionIDs(ctx, pkg)
 	if err != nil {
 		return nil, err
 	}

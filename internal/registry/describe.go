@@ -181,16 +181,7 @@ func packageOf(row store.Package) describe.Package {
 // ids are the IDs of a package's versions, newest first. Nobody changes them.
 func (d *Describer[M]) ids(ctx context.Context, name string) ([]string, error) {
 	return d.order.Get(name, struct{}{}, func() (ids []string, err error) {
-		err = d.Repo.View(ctx, name, func(tx *store.PackageTx[M]) error {
-			ids = nil
-			for id, err := range tx.VersionIDs("") {
-				if err != nil {
-					return err
-				}
-				ids = append(ids, id)
-			}
-			return nil
-		})
+		ids, err = d.Repo.VersionIDs(ctx, name)
 		slices.SortStableFunc(ids, func(a, b string) int { return d.Compare(b, a) })
 		return ids, err
 	})
