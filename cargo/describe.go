@@ -4,11 +4,13 @@ package cargo
 
 import (
 	"context"
+	"io"
 	"strconv"
 	"strings"
 
 	"larder/cargo/names"
 	"larder/cargo/version"
+	"larder/internal/archive"
 	"larder/internal/describe"
 	"larder/internal/registry"
 	"larder/internal/semver"
@@ -24,7 +26,7 @@ func (s *server) described() describe.Kind {
 		At: func(name string, v describe.Version, _ describe.File) string {
 			return "/api/v1/crates/" + name + "/" + v.Name + "/download"
 		},
-		Of: func(_, key string) string { return key },
+		Of: func(_, key string) string { return key }, ReadmeIn: readmeIn,
 	})
 }
 
@@ -87,4 +89,10 @@ func (s *server) readmeText(ctx context.Context, _ string, v *store.Version[Meta
 	}
 	raw, err := s.Store.ReadBlob(ctx, text.Blob, maxUpload)
 	return describe.ReadmeText(string(raw), v.Meta.ReadmeFile), err
+}
+
+// readmeIn reads the README in a crate of an upstream.
+func readmeIn(r io.ReaderAt, size int64, _ string) (describe.Text, error) {
+	found, err := archive.TarReadme(io.NewSectionReader(r, 0, size), 1)
+	return describe.ReadmeText(found.Text, found.Name), err
 }

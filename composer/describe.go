@@ -5,10 +5,13 @@ package composer
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"strings"
 
 	"larder/composer/names"
 	"larder/composer/version"
+	"larder/internal/archive"
 	"larder/internal/describe"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -27,7 +30,24 @@ func (s *server) described() describe.Kind {
 			normalized, _, _ := strings.Cut(key, "/")
 			return normalized
 		},
+		ReadmeIn: readmeIn,
 	})
+}
+
+// readmeIn reads the README in a dist: beside composer.json, which lies in one folder or none.
+func readmeIn(r io.ReaderAt, size int64, _ string) (describe.Text, error) {
+	found, err := archive.ZipReadme(r, size)
+	for depth := 1; depth >= 0 && errors.Is(err, archive.ErrFormat); depth-- {
+		var inTar archive.Readme
+		inTar, tarErr := archive.TarReadme(io.NewSectionReader(r, 0, size), depth)
+		if tarErr != nil {
+			return describe.Text{}, tarErr
+		}
+		if found = inTar; found.Name != "" || depth == 0 {
+			err = nil
+		}
+	}
+	return describe.ReadmeText(found.Text, found.Name), err
 }
 
 // recorded is the normalised version in a record's ID: that of a branch's state has a reference behind it.

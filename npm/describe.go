@@ -5,8 +5,10 @@ package npm
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"slices"
 
+	"larder/internal/archive"
 	"larder/internal/describe"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -27,7 +29,7 @@ func (s *server) described() describe.Kind {
 		At: func(name string, _ describe.Version, f describe.File) string {
 			return tarballPath(escapeName(name), f.Name)
 		},
-		Of: versionOf,
+		Of: versionOf, ReadmeIn: readmeIn,
 	})
 }
 
@@ -107,4 +109,10 @@ func dependency(m rawjson.Member, group string, optional rawjson.Object) describ
 func (s *server) readmeText(ctx context.Context, _ string, v *store.Version[Meta]) (describe.Text, error) {
 	raw, err := s.ReadPart(ctx, v.Meta.Readme, putdoc.MaxManifest*2)
 	return describe.ReadmeText(rawjson.TextOf(raw), v.Meta.ReadmeName), err
+}
+
+// readmeIn reads the README in a tarball of an upstream: it lies in the one folder of the tarball.
+func readmeIn(r io.ReaderAt, size int64, _ string) (describe.Text, error) {
+	found, err := archive.TarReadme(io.NewSectionReader(r, 0, size), 1)
+	return describe.ReadmeText(found.Text, found.Name), err
 }

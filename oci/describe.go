@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -17,11 +16,13 @@ import (
 	"larder/internal/describe"
 	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/oci/manifest"
 	"larder/store"
 )
 
 const (
 	typeHelm      = "application/vnd.cncf.helm.config.v1+json"
+	typeInToto    = "application/vnd.in-toto"
 	maxConfig     = 4 << 20 // bytes of a configuration that is read
 	maxTagsLooked = 500     // tags that are looked at for the one that was moved last
 	annotation    = "org.opencontainers.image."
@@ -29,18 +30,23 @@ const (
 
 // described answers for the repositories that are here.
 func (s *server) described() describe.Kind {
-	return registry.Described(registry.Describer[Meta]{
+	return described{s, registry.Described(registry.Describer[Meta]{
 		Registry: s.Registry, Compare: strings.Compare, IsPre: func(string) bool { return false },
-		Choose: newestTagged, Brief: describeBrief, Whole: s.describeWhole, Matches: s.matches,
+		Choose: newestTagged, Brief: describeBrief, Sized: sized, Whole: s.describeWhole, Text: s.readmeText,
+		Matches: s.matches, Kept: s.keptManifests, WholeCopy: s.describeCopy, CopyText: s.readmeOfCopy, CopyName: s.copyName,
 		At: func(name string, v describe.Version, f describe.File) string {
 			if f.Name == v.ID {
 				return "/" + name + "/manifests/" + f.Name
 			}
 			return "/" + name + "/blobs/" + f.Name
 		},
-		// The files of a copy are blobs, which say nothing of a tag or an image: manifests are kept as documents.
-		Of: func(_, _ string) string { return "" },
-	})
+	})}
+}
+
+// described is describe.Images.
+type described struct {
+	s *server
+	*registry.Describer[Meta]
 }
 
 // newestTagged is the manifest that the tag latest points at, or the one that was tagged last.
@@ -159,64 +165,74 @@ func annotated(a map[string]string, to *describe.Version) {
 
 // describeWhole is what the manifest and the configuration say.
 func (s *server) describeWhole(ctx context.Context, name string, v *store.Version[Meta], to *describe.Version) error {
-	if len(v.Meta.Children) > 0 {
-		return s.describeIndex(ctx, name, v, to)
+	body, err := s.Store.ReadBlob(ctx, v.Files[0].Digest, v.Files[0].Size)
+	if err != nil {
+		return err
 	}
-	if v.Meta.Config == "" {
-		to.Fact("Type", cmp.Or(v.Meta.ArtifactType, v.Meta.MediaType))
+	return s.describeManifest(ctx, hosted{s, name}, v.Meta.MediaType, body, to)
+}
+
+// describeManifest adds what a manifest and its configuration say.
+func (s *server) describeManifest(
+	ctx context.Context, from content, mediaType string, body []byte, to *describe.Version,
+) error {
+	m, err := manifest.ParseKept(mediaType, body)
+	if err != nil {
+		to.Fact("Type", mediaType)
+		return nil // it is of a form that is passed on, and not read
+	}
+	annotated(m.Annotations, to)
+	to.Readme = true // it may be a referrer
+	if m.MediaType == manifest.TypeIndex || m.MediaType == manifest.TypeDockerList {
+		var names []string
+		platforms, _ := childrenOf(body)
+		for _, p := range platforms {
+			names = append(names, p.platform)
+		}
+		to.Fact("Platforms", strings.Join(slices.Compact(names), ", "))
 		return nil
 	}
-	raw, err := s.Store.ReadBlob(ctx, v.Meta.Config, maxConfig)
+	if m.Config == nil {
+		to.Fact("Type", m.EffectiveType())
+		return nil
+	}
+	raw, err := from.read(ctx, m.Config.Digest, maxConfig)
 	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrTooLarge) {
-		return nil // a sparse image
+		return nil // a sparse image, or one of which the configuration was not fetched
 	}
 	if err != nil {
 		return err
 	}
-	if to.Chart {
+	if to.Chart = m.Config.MediaType == typeHelm; to.Chart {
 		describeChart(raw, to)
 		return nil
 	}
 	describeImage(raw, to)
-	if v.Meta.ArtifactType != "" && v.Meta.ArtifactType != v.Meta.ConfigType {
-		to.Fact("Type", v.Meta.ArtifactType)
+	if m.ArtifactType != "" && m.ArtifactType != m.Config.MediaType {
+		to.Fact("Type", m.ArtifactType)
 	}
 	return nil
 }
 
 // describeImage reads the configuration of an image.
 func describeImage(raw []byte, to *describe.Version) {
-	var c struct {
-		Created      string `json:"created"`
-		Architecture string `json:"architecture"`
-		OS           string `json:"os"`
-		Variant      string `json:"variant"`
-		Config       struct {
-			Entrypoint, Cmd []string
-			User            string
-			WorkingDir      string
-			ExposedPorts    map[string]any
-			Labels          map[string]string
-		} `json:"config"`
-	}
-	if json.Unmarshal(raw, &c) != nil {
+	c, err := readConfig(raw)
+	if err != nil {
 		return
 	}
-	to.Fact("Platform", strings.Trim(c.OS+"/"+c.Architecture+"/"+c.Variant, "/"))
+	to.Fact("Platform", platformOf(c.OS, c.Architecture, c.Variant))
 	to.Fact("Created", c.Created)
-	to.Fact("Entrypoint", strings.Join(c.Config.Entrypoint, " "))
-	to.Fact("Command", strings.Join(c.Config.Cmd, " "))
-	to.Fact("User", c.Config.User)
-	to.Fact("Folder", c.Config.WorkingDir)
-	to.Fact("Ports", strings.Join(slices.Sorted(maps.Keys(c.Config.ExposedPorts)), ", "))
+	to.Facts = append(to.Facts, c.facts()...)
 	annotated(c.Config.Labels, to)
 }
 
 // describeChart reads the configuration of a Helm chart, which is its Chart.yaml as JSON.
 func describeChart(raw []byte, to *describe.Version) {
 	var c struct {
+		Name, Version, APIVersion                  string
 		Description, Home, AppVersion, KubeVersion string
 		Keywords, Sources                          []string
+		Maintainers                                []struct{ Name string }
 		Deprecated                                 bool
 		Dependencies                               []struct{ Name, Version, Repository string }
 	}
@@ -229,8 +245,18 @@ func describeChart(raw []byte, to *describe.Version) {
 	for _, at := range c.Sources {
 		to.Link("Source", at)
 	}
+	chart := strings.TrimSpace(c.Name + " " + c.Version)
+	if c.APIVersion != "" {
+		chart += ", apiVersion " + c.APIVersion
+	}
+	to.Fact("Chart", chart)
 	to.Fact("Application", c.AppVersion)
 	to.Fact("Kubernetes", c.KubeVersion)
+	var people []string
+	for _, m := range c.Maintainers[:min(len(c.Maintainers), 20)] {
+		people = append(people, m.Name)
+	}
+	to.Fact("Maintainers", strings.Join(people, ", "))
 	if c.Deprecated {
 		to.Deprecated = "The chart is deprecated."
 	}
@@ -239,58 +265,44 @@ func describeChart(raw []byte, to *describe.Version) {
 	}
 }
 
-// describeIndex sums up the images of an index: their distinct blobs are what it takes.
-func (s *server) describeIndex(ctx context.Context, name string, v *store.Version[Meta], to *describe.Version) error {
+// sized makes the size of an index that of its images: their distinct blobs are what it takes.
+func sized(tx *store.PackageTx[Meta], v *store.Version[Meta], to *describe.Version) error {
+	if len(v.Meta.Children) == 0 {
+		return nil
+	}
 	sizes := map[digest.Digest]int64{}
-	err := s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) error {
-		for _, f := range v.Files {
+	for _, f := range v.Files {
+		sizes[f.Digest] = f.Size
+	}
+	for _, d := range v.Meta.Children {
+		child, err := tx.Version(d.String())
+		if errors.Is(err, store.ErrNotFound) {
+			continue // an index that is not whole
+		}
+		if err != nil {
+			return err
+		}
+		if attests(child.Files) {
+			continue
+		}
+		for _, f := range child.Files {
 			sizes[f.Digest] = f.Size
 		}
-		for _, d := range v.Meta.Children {
-			child, err := tx.Version(d.String())
-			if errors.Is(err, store.ErrNotFound) {
-				continue // an index that is not whole
-			}
-			if err != nil {
-				return err
-			}
-			for _, f := range child.Files {
-				sizes[f.Digest] = f.Size
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	to.Size = 0
 	for _, n := range sizes {
 		to.Size += n
 	}
-	raw, err := s.Store.ReadBlob(ctx, v.Files[0].Digest, maxConfig)
-	if err != nil {
-		return err
-	}
-	to.Fact("Platforms", strings.Join(platforms(raw), ", "))
 	return nil
 }
 
-// platforms are those of an index; what it says to be an attestation is none.
-func platforms(raw []byte) (list []string) {
-	var index struct {
-		Manifests []struct {
-			Platform    struct{ OS, Architecture, Variant string }
-			Annotations map[string]string
+// attests reports whether the files are those of an attestation, which no client fetches with the image.
+func attests(files []store.File) bool {
+	n := 0
+	for _, f := range files {
+		if strings.HasPrefix(f.Type, typeInToto) {
+			n++
 		}
 	}
-	if json.Unmarshal(raw, &index) != nil {
-		return nil
-	}
-	for _, m := range index.Manifests {
-		p := strings.Trim(m.Platform.OS+"/"+m.Platform.Architecture+"/"+m.Platform.Variant, "/")
-		if p != "" && p != "unknown/unknown" && !slices.Contains(list, p) {
-			list = append(list, p)
-		}
-	}
-	return list
+	return n > 0 && n >= len(files)-2 // beside them are the manifest and its configuration
 }

@@ -147,7 +147,7 @@ func (s *server) status(r *http.Request, f wire.Failure) int {
 	case registry.IsOneOf(f.Err, auth.ErrHidden, auth.ErrDenied):
 		return refusal(r, f)
 	case f.Status == http.StatusNotFound && f.Op != "" && f.Need.Kind() == wire.Read && !hasCredentials(r) &&
-		!s.known(r, f.Name):
+		!s.known(r.Context(), f.Name):
 		return http.StatusUnauthorized
 	}
 	return f.Status

@@ -96,15 +96,15 @@ func (s *server) referrers(w http.ResponseWriter, r *http.Request, q Request) er
 // requireKnown makes an anonymous request for an unknown repository fail, as it does for a hidden one. The list would
 // be empty otherwise.
 func (s *server) requireKnown(r *http.Request, name string) error {
-	if !hasCredentials(r) && !s.known(r, name) {
+	if !hasCredentials(r) && !s.known(r.Context(), name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", name)
 	}
 	return nil
 }
 
 // known reports whether the repository exists.
-func (s *server) known(r *http.Request, name string) bool {
-	return s.Repo.View(r.Context(), name, func(p *store.PackageTx[Meta]) error {
+func (s *server) known(ctx context.Context, name string) bool {
+	return s.Repo.View(ctx, name, func(p *store.PackageTx[Meta]) error {
 		_, err := p.Package()
 		return err
 	}) == nil
@@ -520,7 +520,7 @@ func (s *server) discover(w http.ResponseWriter, _ *http.Request, q Request) err
 // discoverRepository lists a repository's extensions, which depend on nothing but the right to read it, and its
 // existence.
 func (s *server) discoverRepository(w http.ResponseWriter, r *http.Request, q Request) error {
-	if !s.known(r, q.Name) {
+	if !s.known(r.Context(), q.Name) {
 		return problem.Errorf(store.ErrNotFound, "repository %s is not known", q.Name)
 	}
 	return writeList(w, discovery(q.Root, q.Name))

@@ -5,6 +5,7 @@ package pypi
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"larder/internal/describe"
@@ -30,7 +31,36 @@ func (s *server) described() describe.Kind {
 			}
 			return pydist.ReleaseOf(name, key)
 		},
+		IsArchive: pydist.HasEnding, ReadmeIn: readmeIn,
 	})
+}
+
+// readmeIn reads the description in a distribution of an upstream.
+func readmeIn(r io.ReaderAt, size int64, name string) (describe.Text, error) {
+	if strings.HasSuffix(name, ".whl") {
+		raw, err := pydist.ReadMetadata(r, size)
+		if err != nil {
+			return describe.Text{}, err
+		}
+		return textOf(pydist.ParseMetadata(raw)), nil
+	}
+	file, err := pydist.ParseFilename(name)
+	if err != nil {
+		return describe.Text{}, err
+	}
+	dist, err := pydist.Read(r, size, file, false)
+	if err != nil {
+		return describe.Text{}, err
+	}
+	return textOf(dist.Metadata), nil
+}
+
+// textOf is the description that metadata has.
+func textOf(m *pydist.Metadata) describe.Text {
+	return describe.Text{
+		Body:     m.Description(),
+		Markdown: strings.HasPrefix(strings.ToLower(m.Get("Description-Content-Type")), "text/markdown"),
+	}
 }
 
 func compareReleases(a, b string) int {
@@ -140,8 +170,5 @@ func (s *server) readmeText(ctx context.Context, _ string, v *store.Version[Meta
 	if err != nil {
 		return t, err
 	}
-	return describe.Text{
-		Body:     m.Description(),
-		Markdown: strings.HasPrefix(strings.ToLower(m.Get("Description-Content-Type")), "text/markdown"),
-	}, nil
+	return textOf(m), nil
 }

@@ -4,8 +4,10 @@ package rubygems
 
 import (
 	"context"
+	"io"
 	"strings"
 
+	"larder/internal/archive"
 	"larder/internal/describe"
 	"larder/internal/registry"
 	"larder/rubygems/gemspec"
@@ -33,7 +35,21 @@ func (s *server) described() describe.Kind {
 			}
 			return id
 		},
+		IsArchive: func(file string) bool { return strings.HasSuffix(file, suffixGem) }, ReadmeIn: readmeIn,
 	})
+}
+
+// readmeIn reads the README in a gem: it is beside the gem's folders in the archive within.
+func readmeIn(r io.ReaderAt, size int64, _ string) (text describe.Text, err error) {
+	err = archive.Tar(io.NewSectionReader(r, 0, size), archive.Limits{Plain: true}, func(e *archive.Entry) error {
+		if e.Name != "data.tar.gz" {
+			return nil
+		}
+		found, err := archive.TarReadme(e, 0)
+		text = describe.ReadmeText(found.Text, found.Name)
+		return err
+	})
+	return text, err
 }
 
 func isPre(id string) bool {

@@ -19,9 +19,9 @@ type Kind interface {
 	Sees(ctx context.Context, name string) (bool, error)
 	// Find returns what a search text finds and the client sees, best first.
 	Find(ctx context.Context, text string) ([]Match, error)
-	// List returns up to limit packages that the client sees, in the order of their names after after, without their
-	// latest versions; more when others follow.
-	List(ctx context.Context, after string, limit int) (list []Package, more bool, err error)
+	// List returns up to limit packages of an origin that the client sees, in the order of their names after after,
+	// without their latest versions; more when others follow.
+	List(ctx context.Context, from Origin, after string, limit int) (list []Package, more bool, err error)
 	// Package describes a package by its latest version; with whole also what has to be read from files.
 	Package(ctx context.Context, name string, whole bool) (Package, error)
 	// Version describes one version with all that is known of it.
@@ -39,10 +39,25 @@ type Kind interface {
 	KeptName(pkg string) string
 }
 
+// Origin says where packages come from.
+type Origin string
+
+// The origins; Anywhere is all of them.
+const (
+	Anywhere Origin = ""
+	Hosted   Origin = "hosted" // published here
+	Copied   Origin = "copy"   // kept of an upstream
+)
+
+// Takes reports whether a package is of an origin.
+func (o Origin) Takes(copied bool) bool { return o == Anywhere || copied == (o == Copied) }
+
 // Match is what a search has found. Scores of all kinds are comparable.
 type Match struct {
 	Name  string
 	Score int
+	// Copy: it is one of an upstream's package.
+	Copy bool
 }
 
 // Package is a package and its latest version.
@@ -61,12 +76,18 @@ type Package struct {
 	Bytes          int64
 	// Latest is the version that clients get who ask for none; its ID is "" when there is none.
 	Latest Version
+	// Withheld are versions of a copy that rules keep from clients, as far as documents that are kept name them, newest
+	// first; at most MaxWithheld.
+	Withheld []Version
 	// Tagged are the movable names of versions, at most MaxTagged, where a package has few of them.
 	Tagged []Tag
 }
 
-// MaxTagged is the most tags of a Package.
-const MaxTagged = 20
+// MaxTagged is the most tags of a Package, MaxWithheld the most versions that are named as withheld.
+const (
+	MaxTagged   = 20
+	MaxWithheld = 3
+)
 
 // Tag is a movable name for a version.
 type Tag struct {
@@ -102,8 +123,14 @@ type Version struct {
 	Dependencies []Dependency
 	// Warnings are what is odd about it.
 	Warnings []string
-	// Readme: there is one.
-	Readme bool
+	// Readme: there is one. ReadmeOf is the digest of the archive in which it is to be looked for, "" when the record has
+	// it: then there may be none.
+	Readme   bool
+	ReadmeOf string
+	// Withheld is what a client is told from whom a rule withholds the version, "" for one that may be fetched. Blocked:
+	// the rule is about its name, not its age.
+	Withheld string
+	Blocked  bool
 	// Chart: it is a Helm chart.
 	Chart bool
 }

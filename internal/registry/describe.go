@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -39,11 +40,28 @@ type Describer[M any] struct {
 	Whole func(ctx context.Context, name string, v *store.Version[M], to *describe.Version) error
 	// Text reads a version's README; nil: there are none.
 	Text func(ctx context.Context, name string, v *store.Version[M]) (describe.Text, error)
+	// Sized corrects the size of a version that has more than its files, in the transaction that has read the record; nil:
+	// none has.
+	Sized func(tx *store.PackageTx[M], v *store.Version[M], to *describe.Version) error
 	// At is describe.Kind's Path.
 	At func(name string, v describe.Version, f describe.File) string
 	// Of is the version that a file of an upstream belongs to, by the key of its copy; "" when it stands beside a file,
 	// such as a checksum.
 	Of func(name, key string) string
+	// Kept finds the versions and tags of a copy where versions are not made of files; nil: see Of.
+	Kept func(ctx context.Context, name string) ([]describe.Version, []describe.Tag, error)
+	// WholeCopy is Whole for a version of a copy; without whole only what lists show, its size. nil: its files say only
+	// what ReadmeIn finds in them.
+	WholeCopy func(ctx context.Context, name string, to *describe.Version, whole bool) error
+	// CopyName is the name by which copies of a package are kept; nil: the package's own.
+	CopyName func(ctx context.Context, name string) (string, error)
+	// CopyText reads the README of a version of a copy; nil: see ReadmeIn.
+	CopyText func(ctx context.Context, name string, v *describe.Version) (describe.Text, error)
+	// IsArchive reports whether a README is looked for in a file; nil: in any.
+	IsArchive func(file string) bool
+	// ReadmeIn reads the README in an archive called name, of a version whose record has none; nil: archives have none.
+	// What cannot be read is an error of the package archive, or problem.ErrInvalid.
+	ReadmeIn func(r io.ReaderAt, size int64, name string) (describe.Text, error)
 	// Matches finds packages where the kind has no listings.
 	Matches func(ctx context.Context, words []string) ([]describe.Match, error)
 
@@ -87,7 +105,7 @@ func (d *Describer[M]) Find(ctx context.Context, text string) ([]describe.Match,
 	const whole = 240 // as the store weighs a whole name
 	name, err := d.kept(ctx, strings.TrimSpace(text))
 	if name != "" && !slices.ContainsFunc(found, func(m describe.Match) bool { return m.Name == name }) {
-		found = append([]describe.Match{{Name: name, Score: whole}}, found...)
+		found = append([]describe.Match{{Name: name, Score: whole, Copy: true}}, found...)
 	}
 	return found, err
 }
@@ -100,27 +118,19 @@ func (d *Describer[M]) find(ctx context.Context, words []string) ([]describe.Mat
 	found, err := d.Registry.Find(ctx, store.Query{Words: words})
 	out := make([]describe.Match, len(found))
 	for i, f := range found {
-		out[i] = describe.Match(f.Match)
+		out[i] = describe.Match{Name: f.Name, Score: f.Score, Copy: f.IsCopy()}
 	}
 	return out, err
 }
 
 // List implements describe.Kind.
 func (d *Describer[M]) List(
-	ctx context.Context, after string, limit int,
+	ctx context.Context, from describe.Origin, after string, limit int,
 ) (list []describe.Package, more bool, err error) {
 	const batch = 100
 	view := d.View(ctx)
 	for {
-		rows, err := d.Repo.Packages(ctx, after, batch)
-		if err != nil {
-			return nil, false, err
-		}
-		own := make([]store.Match, len(rows))
-		for i, row := range rows {
-			own[i].Name = row.Name
-		}
-		found, err := d.WithCopies(ctx, own, "", after, batch)
+		rows, found, err := d.namesAfter(ctx, from, after, batch)
 		if err != nil {
 			return nil, false, err
 		}
@@ -145,8 +155,28 @@ func (d *Describer[M]) List(
 	}
 }
 
-// listed is a package of a list; false when it is not shown, as a copy of which no file is kept. rows are those of the
-// packages published here, from which it takes its own.
+// namesAfter are the first n packages of an origin after after, and the rows of those that are published here.
+func (d *Describer[M]) namesAfter(
+	ctx context.Context, from describe.Origin, after string, n int,
+) (rows []store.Package, found []Found, err error) {
+	if from.Takes(false) {
+		if rows, err = d.Repo.Packages(ctx, after, n); err != nil {
+			return nil, nil, err
+		}
+	}
+	own := make([]store.Match, len(rows))
+	for i, row := range rows {
+		own[i].Name = row.Name
+	}
+	if !from.Takes(true) {
+		return rows, join(own, nil, nil), nil
+	}
+	found, err = d.WithCopies(ctx, own, "", after, n)
+	return rows, found, err
+}
+
+// listed is a package of a list; false when it is not shown, as a copy whose versions are all withheld. rows are those
+// of the packages published here, from which it takes its own.
 func (d *Describer[M]) listed(
 	ctx context.Context, view View, f Found, rows *[]store.Package,
 ) (p describe.Package, sees bool, err error) {
@@ -161,7 +191,7 @@ func (d *Describer[M]) listed(
 		return p, false, nil
 	}
 	shown, err := d.Registry.Describe(ctx, []Found{f})
-	if err != nil || len(shown) == 0 || shown[0].Copy.Files == 0 {
+	if err != nil || len(shown) == 0 {
 		return p, false, err
 	}
 	c := shown[0].Copy
@@ -264,7 +294,19 @@ func (d *Describer[M]) brief(v *store.Version[M], tags []string) describe.Versio
 	if d.Brief != nil {
 		d.Brief(v, &out)
 	}
+	if d.Text == nil {
+		d.lookIn(&out)
+	}
 	return out
+}
+
+// sized is what the record says of a version, with its tags and its size.
+func (d *Describer[M]) sized(tx *store.PackageTx[M], v *store.Version[M]) (describe.Version, error) {
+	out := d.brief(v, slices.Collect(tx.TagsOf(v.ID)))
+	if d.Sized == nil {
+		return out, nil
+	}
+	return out, d.Sized(tx, v, &out)
 }
 
 func (d *Describer[M]) near(tx *store.PackageTx[M], v *store.Version[M], to *describe.Version) error {
@@ -291,7 +333,9 @@ func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p 
 		if v, shown, err = d.latest(ctx, tx, ids); err != nil || !shown {
 			return err
 		}
-		p.Latest = d.brief(&v, slices.Collect(tx.TagsOf(v.ID)))
+		if p.Latest, err = d.sized(tx, &v); err != nil {
+			return err
+		}
 		if err := d.near(tx, &v, &p.Latest); err != nil {
 			return err
 		}
@@ -310,8 +354,7 @@ func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p 
 		return nil
 	})
 	if d.TryUpstream(err) {
-		p, _, err = d.copied(ctx, name)
-		return p, err
+		return d.copiedPackage(ctx, name, whole)
 	}
 	if err == nil && whole && shown && d.Whole != nil {
 		err = d.Whole(ctx, name, &v, &p.Latest)
@@ -329,7 +372,9 @@ func (d *Describer[M]) Version(ctx context.Context, name, id string) (out descri
 		if d.Lists != nil && !d.Lists(&v) {
 			return problem.Errorf(store.ErrNotFound, "%s has no version %.200q", name, id)
 		}
-		out = d.brief(&v, slices.Collect(tx.TagsOf(id)))
+		if out, err = d.sized(tx, &v); err != nil {
+			return err
+		}
 		return d.near(tx, &v, &out)
 	})
 	if d.TryUpstream(err) {
@@ -378,7 +423,11 @@ func (d *Describer[M]) Versions(ctx context.Context, name string, q describe.Que
 			if d.Lists != nil && !d.Lists(&v) {
 				continue
 			}
-			if b := d.brief(&v, slices.Collect(tx.TagsOf(id))); !q.NoYanked || !b.Yanked {
+			b, err := d.sized(tx, &v)
+			if err != nil {
+				return err
+			}
+			if !q.NoYanked || !b.Yanked {
 				out.List = append(out.List, b)
 			}
 		}
@@ -387,25 +436,11 @@ func (d *Describer[M]) Versions(ctx context.Context, name string, q describe.Que
 	return out, err
 }
 
-// Readme implements describe.Kind.
-func (d *Describer[M]) Readme(ctx context.Context, name, id string) (text describe.Text, err error) {
-	if d.Text == nil {
-		return text, nil
-	}
-	var v store.Version[M]
-	err = d.Repo.View(ctx, name, func(tx *store.PackageTx[M]) error {
-		v, err = tx.Version(id)
-		return err
-	})
-	if err != nil {
-		return text, err
-	}
-	return d.Text(ctx, name, &v)
-}
-
 func tagOf(t store.Tag) describe.Tag {
 	return describe.Tag{Name: t.Name, Version: t.Version, Updated: t.Updated, By: t.By}
 }
+
+func latestFirst(a, b describe.Tag) int { return b.Updated.Compare(a.Updated) }
 
 // allTags are a package's tags by name, or the one that was moved last first. Nobody changes them.
 func (d *Describer[M]) allTags(ctx context.Context, name string, byName bool) ([]describe.Tag, error) {
@@ -421,10 +456,26 @@ func (d *Describer[M]) allTags(ctx context.Context, name string, byName bool) ([
 			return nil
 		})
 		if !byName {
-			slices.SortStableFunc(list, func(a, b describe.Tag) int { return b.Updated.Compare(a.Updated) })
+			slices.SortStableFunc(list, latestFirst)
 		}
 		return list, err
 	})
+}
+
+// part is the part of a list of tags that a query selects, of how many, and where the next one begins.
+func part(list []describe.Tag, q describe.Query) (page []describe.Tag, total, next int) {
+	if q.Text != "" {
+		text := strings.ToLower(q.Text)
+		list = slices.DeleteFunc(slices.Clone(list), func(t describe.Tag) bool {
+			return !strings.Contains(strings.ToLower(t.Name), text)
+		})
+	}
+	from := min(max(q.From, 0), len(list))
+	page = list[from:min(from+q.Limit, len(list))]
+	if from+len(page) < len(list) {
+		next = from + len(page)
+	}
+	return page, len(list), next
 }
 
 // Tags implements describe.Kind.
@@ -433,17 +484,11 @@ func (d *Describer[M]) Tags(ctx context.Context, name string, q describe.Query) 
 	if err != nil {
 		return out, err
 	}
-	if q.Text != "" {
-		text := strings.ToLower(q.Text)
-		list = slices.DeleteFunc(slices.Clone(list), func(t describe.Tag) bool {
-			return !strings.Contains(strings.ToLower(t.Name), text)
-		})
+	if len(list) == 0 && d.Kept != nil && d.Up != nil && !d.Up.Ours(ctx, name) {
+		return d.copiedTags(ctx, name, q)
 	}
-	from := min(max(q.From, 0), len(list))
-	page := list[from:min(from+q.Limit, len(list))]
-	if out.Total = len(list); from+len(page) < len(list) {
-		out.Next = from + len(page)
-	}
+	var page []describe.Tag
+	page, out.Total, out.Next = part(list, q)
 	err = d.Repo.View(ctx, name, func(tx *store.PackageTx[M]) error {
 		out.List = nil
 		for _, t := range page {
@@ -454,7 +499,11 @@ func (d *Describer[M]) Tags(ctx context.Context, name string, q describe.Query) 
 			if err != nil {
 				return err
 			}
-			out.List = append(out.List, describe.Tagged{Tag: t, At: d.brief(&v, slices.Collect(tx.TagsOf(v.ID)))})
+			at, err := d.sized(tx, &v)
+			if err != nil {
+				return err
+			}
+			out.List = append(out.List, describe.Tagged{Tag: t, At: at})
 		}
 		return nil
 	})

@@ -37,4 +37,5 @@
 //	GET     /{name...}/-/v/{version}  ui.version          read
 //	GET     /{name...}/-/tags         ui.tags             read
 //	GET     /{name...}                ui.package          read
+//	GET     /{name...}/-/m/{version}  ui.manifest         read
 package pages

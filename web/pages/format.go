@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"larder/internal/describe"
 	"larder/store"
 )
 
@@ -21,7 +22,8 @@ var functions = template.FuncMap{
 	"actions": func() []string { return actions },
 	"themes":  func() []string { return []string{"system", "light", "dark"} },
 	"list":    func(v ...any) []any { return v },
-	"dict":    dict,
+	"dict":    dict, "command": commandHTML, "facts": grouped,
+	"bytes":   func(b []byte) int64 { return int64(len(b)) },
 	"long":    func(s string) bool { return len(s) >= longName },
 }
 
@@ -61,6 +63,33 @@ func textHTML(s string) template.HTML {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return template.HTML("<bdi>" + visible(strings.Join(strings.Fields(s), " "), false) + "</bdi>")
+}
+
+// commandHTML is a line that a stranger typed, with places where it may be broken.
+func commandHTML(s string) template.HTML {
+	const most = 2000
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return template.HTML(`<bdi dir="ltr">` + visible(strings.Join(strings.Fields(s), " "), true) + "</bdi>")
+}
+
+// manyFacts are facts of one name.
+type manyFacts struct {
+	Name   string
+	Values []string
+}
+
+// grouped puts facts of one name that follow each other together.
+func grouped(list []describe.Fact) (out []manyFacts) {
+	for _, f := range list {
+		if n := len(out); n > 0 && out[n-1].Name == f.Name {
+			out[n-1].Values = append(out[n-1].Values, f.Value)
+			continue
+		}
+		out = append(out, manyFacts{f.Name, []string{f.Value}})
+	}
+	return out
 }
 
 // clipName is a name as a part of a title.

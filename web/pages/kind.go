@@ -30,6 +30,7 @@ type listPage struct {
 	Hosted, Copies int64
 	Bytes          int64
 	Filter, Sort   string
+	Origin         describe.Origin
 	Sorts          bool // other orders are offered
 	Rows           []row
 	From, To       int // of what is shown; 0 when it is not known
@@ -47,7 +48,7 @@ func (k *kindPages) list(w http.ResponseWriter, r *http.Request, q request) erro
 	own, files := stats.Kinds[k.kind], stats.Kinds[k.kind.CachedFiles()]
 	page := listPage{
 		Kind: k.kind, Hosted: own.Packages, Copies: stats.Kinds[k.kind.Copies()].Packages,
-		Bytes: own.Bytes + files.Bytes, Filter: q.text,
+		Bytes: own.Bytes + files.Bytes, Filter: q.text, Origin: q.origin,
 		Sort: cmp.Or(q.sort, sortName), Sorts: own.Packages <= maxSorted, Clients: setup.Clients(string(k.kind)),
 	}
 	if page.Sort != sortName && !page.Sorts {
@@ -74,9 +75,9 @@ func (k *kindPages) list(w http.ResponseWriter, r *http.Request, q request) erro
 
 // byName is a part of the list in the order of names.
 func (k *kindPages) byName(ctx context.Context, q request, page *listPage) ([]describe.Package, error) {
-	list, more, err := k.describe.List(ctx, q.after, pageSize)
+	list, more, err := k.describe.List(ctx, q.origin, q.after, pageSize)
 	if more && err == nil {
-		page.Next = query(request{after: list[len(list)-1].Name, sort: q.sort})
+		page.Next = query(request{after: list[len(list)-1].Name, sort: q.sort, origin: q.origin})
 	}
 	return list, err
 }
@@ -84,7 +85,7 @@ func (k *kindPages) byName(ctx context.Context, q request, page *listPage) ([]de
 // inOrder is a part of the list in another order, or of what a filter selects.
 func (k *kindPages) inOrder(ctx context.Context, q request, page *listPage) (list []describe.Package, err error) {
 	err = k.d.Wire.Store.Heavy(ctx, func() error {
-		list, err = k.all(ctx, strings.ToLower(q.text))
+		list, err = k.all(ctx, q.origin, strings.ToLower(q.text))
 		if err == nil {
 			err = k.sort(ctx, list, page.Sort)
 		}
@@ -97,16 +98,16 @@ func (k *kindPages) inOrder(ctx context.Context, q request, page *listPage) (lis
 	to := min(from+pageSize, len(list))
 	page.Total, page.From, page.To = len(list), from+1, to
 	if to < len(list) {
-		page.Next = query(request{text: q.text, sort: q.sort, from: to})
+		page.Next = query(request{text: q.text, sort: q.sort, origin: q.origin, from: to})
 	}
 	return list[from:to], nil
 }
 
-// all are the packages whose names have text in them.
-func (k *kindPages) all(ctx context.Context, text string) (out []describe.Package, err error) {
+// all are the packages of an origin whose names have text in them.
+func (k *kindPages) all(ctx context.Context, from describe.Origin, text string) (out []describe.Package, err error) {
 	looked := 0
 	for after := ""; looked < maxFiltered; {
-		list, more, err := k.describe.List(ctx, after, 500)
+		list, more, err := k.describe.List(ctx, from, after, 500)
 		if err != nil {
 			return nil, err
 		}

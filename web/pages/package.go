@@ -7,6 +7,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"larder/internal/describe"
@@ -77,9 +78,10 @@ func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error
 	page := packagePage{Package: p, Kind: k.kind, Tabs: k.tabs(p, "package"), Ago: ago(p.Latest.Published, now)}
 	page.Installs, page.Asked = k.installs(r, p, q.client)
 	if p.Latest.Readme {
-		if page.Readme, err = k.readme(ctx, q.name, p.Latest.ID); err != nil {
+		if page.Readme, err = k.readme(ctx, q.name, &p.Latest); err != nil {
 			return err
 		}
+		page.Tabs.Readme = page.Readme != ""
 	}
 	pulls, err := k.d.Wire.Store.PackagePulls(ctx, k.kind, []string{q.name})
 	if err != nil {
@@ -213,7 +215,7 @@ func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) 
 	now := k.d.Now()
 	for i, v := range list.List {
 		page.Rows = append(page.Rows, versionRow{v, pulls[i].Since(chartDays, now), ""})
-		page.States = page.States || v.Pre || v.Yanked || v.Deprecated != "" || len(v.Tags) > 0
+		page.States = page.States || v.Withheld != "" || v.Pre || v.Yanked || v.Deprecated != "" || len(v.Tags) > 0
 		page.By, page.Size = page.By || v.By != "", page.Size || v.Size > 0
 	}
 	if list.Next > 0 {
@@ -308,6 +310,11 @@ type fileRow struct {
 }
 
 func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) error {
+	if k.kind == store.OCI { // its versions are manifests, which have a page of their own
+		at := k.root(r) + rootPages + "/" + string(k.kind) + "/" + escapeName(q.name) + "/-/m/" + url.PathEscape(q.version)
+		http.Redirect(w, r, at, http.StatusMovedPermanently)
+		return nil
+	}
 	ctx := r.Context()
 	p, err := k.describe.Package(ctx, q.name, false)
 	if err != nil {

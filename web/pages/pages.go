@@ -96,9 +96,10 @@ func New(d Deps) *Pages {
 	return p
 }
 
-// withoutStore keeps requests of pages from being counted as requests of the protocol.
+// withoutStore keeps requests of pages from being counted as requests of the protocol, and what rules withhold on them
+// off the list of what clients missed.
 func withoutStore(d wire.Deps) wire.Deps {
-	d.Store = nil
+	d.Store, d.Upstreams = nil, nil
 	return d
 }
 

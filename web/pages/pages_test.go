@@ -19,7 +19,7 @@ import (
 )
 
 func TestDocTable(t *testing.T) {
-	wiretest.DocTable(t, append((&Pages{}).siteRoutes(), (&kindPages{Pages: &Pages{}}).kindRoutes()...))
+	wiretest.DocTable(t, append((&Pages{}).siteRoutes(), (&kindPages{Pages: &Pages{}, kind: store.OCI}).kindRoutes()...))
 }
 
 // TestMatrix asks for every page of every kind with every right, on public and on private packages.
@@ -49,13 +49,18 @@ func TestMatrix(t *testing.T) {
 					if list, err := k.describe.Versions(t.Context(), name, anyVersion); err == nil && len(list.List) > 0 {
 						version = list.List[0].ID
 					}
-					return map[string]wiretest.Case{
+					cases := map[string]wiretest.Case{
 						"ui.kind":     {Method: "GET", Path: "/ui/" + kind, Status: 200, Whole: true},
 						"ui.package":  one(at),
 						"ui.versions": one(at + "/-/versions"),
 						"ui.tags":     one(at + "/-/tags"),
 						"ui.version":  one(at + "/-/v/" + version),
 					}
+					if kind == "oci" {
+						cases["ui.version"] = wiretest.Case{Method: "GET", Path: at + "/-/v/" + version, Status: 301}
+						cases["ui.manifest"] = one(at + "/-/m/" + version)
+					}
+					return cases
 				},
 			}.Run(g.Rig)
 		})

@@ -49,16 +49,20 @@ func readmePolicy() *bluemonday.Policy {
 	return p
 }
 
-// readme is a version's README as HTML, "" without one. It is kept until the package changes.
-func (k *kindPages) readme(ctx context.Context, name, id string) (template.HTML, error) {
-	doc, err := k.d.Wire.Store.Document(ctx, store.DocKey{Kind: k.kind, Package: name, Format: "readme " + id},
-		func(ctx context.Context) (store.Rendered, error) {
-			text, err := k.describe.Readme(ctx, name, id)
-			if err != nil {
-				return store.Rendered{}, err
-			}
-			return store.Rendered{Body: renderReadme(text), Type: "text/html"}, nil
-		})
+// readme is a version's README as HTML, "" without one. It is kept until the package changes, and one that was found in
+// an archive for as long as there is room: no change outdates that.
+func (k *kindPages) readme(ctx context.Context, name string, v *describe.Version) (template.HTML, error) {
+	key := store.DocKey{Kind: k.kind, Package: name, Format: "readme " + v.ID}
+	if v.ReadmeOf != "" {
+		key = store.DocKey{Kind: k.kind + " readme", Format: v.ReadmeOf}
+	}
+	doc, err := k.d.Wire.Store.Document(ctx, key, func(ctx context.Context) (store.Rendered, error) {
+		text, err := k.describe.Readme(ctx, name, v.ID)
+		if err != nil {
+			return store.Rendered{}, err
+		}
+		return store.Rendered{Body: renderReadme(text), Type: "text/html"}, nil
+	})
 	if err != nil {
 		return "", err
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"larder/internal/describe"
 	"larder/internal/problem"
 	"larder/internal/route"
 	"larder/internal/wire"
@@ -29,7 +30,8 @@ type request struct {
 
 	text     string // what is searched for, or a part of names
 	kind     store.Kind
-	origin   string // originHosted, originCopy or "" for both
+	platform string // the image of an index that is shown
+	origin   describe.Origin
 	sort     string
 	after    string // the name after which a list goes on
 	from     int    // how many to leave out, where there is no such name
@@ -41,9 +43,6 @@ type request struct {
 
 // What a request may ask for.
 const (
-	originHosted = "hosted"
-	originCopy   = "copy"
-
 	sortName    = "name"
 	sortUpdated = "updated"
 	sortSize    = "size"
@@ -74,7 +73,7 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 
 // kindRoutes are the pages of a kind, below /ui/KIND.
 func (k *kindPages) kindRoutes() []wire.Route[request] {
-	return []wire.Route[request]{
+	rows := []wire.Route[request]{
 		wire.GET("/", "ui.kind", wire.List, k.list, "browsers; ?filter= ?origin= ?sort= ?after= ?from="),
 		wire.GET("/{name...}/-/versions", "ui.versions", wire.Read, k.versions,
 			"browsers; ?filter= ?nopre=1 ?noyanked=1 ?from="),
@@ -82,6 +81,11 @@ func (k *kindPages) kindRoutes() []wire.Route[request] {
 		wire.GET("/{name...}/-/tags", "ui.tags", wire.Read, k.tags, "browsers; ?filter= ?sort=name ?from="),
 		wire.GET("/{name...}", "ui.package", wire.Read, k.pkg, "browsers; ?client="),
 	}
+	if k.kind == store.OCI {
+		rows = append(rows, wire.GET("/{name...}/-/m/{version}", "ui.manifest", wire.Read, k.manifest,
+			"browsers, of container registries; ?client= ?platform="))
+	}
+	return rows
 }
 
 // Absent is what a page says of what is not there and of what must not be seen.
@@ -134,6 +138,7 @@ func kindGrammar(k store.Kind, spell func(string) (string, error)) route.Grammar
 		},
 		Queries: map[string]route.Query[request]{
 			"ui.kind": queries, "ui.versions": queries, "ui.tags": queries, "ui.package": queries,
+			"ui.manifest": queries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
@@ -165,7 +170,7 @@ func parseQuery(q *request, v url.Values) error {
 			q.kind = kind
 		}
 	}
-	if o := v.Get("origin"); o == originHosted || o == originCopy {
+	if o := describe.Origin(v.Get("origin")); o == describe.Hosted || o == describe.Copied {
 		q.origin = o
 	}
 	switch s := v.Get("sort"); s {
@@ -176,6 +181,7 @@ func parseQuery(q *request, v url.Values) error {
 	if n, err := strconv.Atoi(v.Get("from")); err == nil {
 		q.from = min(max(n, 0), maxFrom)
 	}
+	q.platform = clip(v.Get("platform"), 100)
 	q.next = clip(v.Get("next"), 2048)
 	q.changed = v.Get("changed") != ""
 	q.noPre, q.noYanked = v.Get("nopre") != "", v.Get("noyanked") != ""
@@ -191,7 +197,8 @@ func formatQuery(q *request, v url.Values) {
 	}
 	set("filter", q.text)
 	set("kind", string(q.kind))
-	set("origin", q.origin)
+	set("origin", string(q.origin))
+	set("platform", q.platform)
 	set("sort", q.sort)
 	set("after", q.after)
 	set("client", q.client)

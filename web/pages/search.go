@@ -23,7 +23,8 @@ const pageSize = 50
 
 // searchPage is what a search has found.
 type searchPage struct {
-	Text, Kind, Origin string
+	Text, Kind string
+	Origin             describe.Origin
 	Kinds              []store.Kind
 	Hits               []hit
 	Total              int
@@ -61,7 +62,9 @@ func (p *Pages) search(w http.ResponseWriter, r *http.Request, q request) error 
 			return err
 		}
 		for _, m := range list {
-			found = append(found, match{k, m})
+			if q.origin.Takes(m.Copy) {
+				found = append(found, match{k, m})
+			}
 		}
 	}
 	slices.SortStableFunc(found, func(a, b match) int {
@@ -95,8 +98,8 @@ func next(q request, from int) template.URL {
 	if q.kind != "" {
 		v.Set("kind", string(q.kind))
 	}
-	if q.origin != "" {
-		v.Set("origin", q.origin)
+	if q.origin != describe.Anywhere {
+		v.Set("origin", string(q.origin))
 	}
 	return template.URL(v.Encode())
 }
