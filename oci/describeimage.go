@@ -435,4 +435,6 @@ func whatIs(d manifest.Descriptor) string {
 	return "Artifact"
 }
 
-func isReadmeType(t string) bool { return t == "text/markdown" || t == "text/x-markdown" || t == "text/plain" }
+func isReadmeType(t string) bool {
+	return t == "text/markdown" || t == "text/x-markdown" || t == "text/plain"
+}

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	maxText = 512 << 10 // bytes of a text
+	maxText   = 512 << 10 // bytes of a text
 	maxChart  = 8 << 20   // bytes of a chart's archive, packed
 	typeChart = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 )

@@ -23,8 +23,8 @@ var functions = template.FuncMap{
 	"themes":  func() []string { return []string{"system", "light", "dark"} },
 	"list":    func(v ...any) []any { return v },
 	"dict":    dict, "command": commandHTML, "facts": grouped,
-	"bytes":   func(b []byte) int64 { return int64(len(b)) },
-	"long":    func(s string) bool { return len(s) >= longName },
+	"bytes": func(b []byte) int64 { return int64(len(b)) },
+	"long":  func(s string) bool { return len(s) >= longName },
 }
 
 // longName is from how many bytes on a heading is set smaller.

@@ -24,12 +24,12 @@ const pageSize = 50
 // searchPage is what a search has found.
 type searchPage struct {
 	Text, Kind string
-	Origin             describe.Origin
-	Kinds              []store.Kind
-	Hits               []hit
-	Total              int
-	From, To           int
-	Next               template.URL // what follows, as a query
+	Origin     describe.Origin
+	Kinds      []store.Kind
+	Hits       []hit
+	Total      int
+	From, To   int
+	Next       template.URL // what follows, as a query
 }
 
 // hit is one package.
