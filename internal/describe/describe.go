@@ -86,7 +86,7 @@ type Package struct {
 // MaxTagged is the most tags of a Package, MaxWithheld the most versions that are named as withheld.
 const (
 	MaxTagged   = 20
-	MaxWithheld = 3
+	MaxWithheld = 2
 )
 
 // Tag is a movable name for a version.
