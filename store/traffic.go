@@ -39,6 +39,12 @@ type Traffic struct {
 // Saved is how many bytes were sent that had not to be fetched.
 func (t Traffic) Saved() int64 { return max(t.Sent-t.Fetched, 0) }
 
+// HitRatio is which part of what upstreams have was answered from what is kept; false when nothing was asked for.
+func (t Traffic) HitRatio() (ratio float64, known bool) {
+	kept, all := t.Hits+t.Stale, t.Hits+t.Stale+t.Misses
+	return float64(kept) / float64(max(all, 1)), all > 0
+}
+
 // Plus is the sum.
 func (t Traffic) Plus(d Traffic) Traffic {
 	return Traffic{t.Requests + d.Requests, t.Hits + d.Hits, t.Misses + d.Misses, t.Stale + d.Stale, t.Absent + d.Absent,
@@ -141,7 +147,7 @@ func (s *Store) FlushUse(ctx context.Context) error {
 			}
 		}
 		if hour != s.meters.pruned {
-			if err := tx.pruneTraffic(hour - int64(TrafficKept/time.Hour)); err != nil {
+			if err := errors.Join(tx.pruneTraffic(hour-int64(TrafficKept/time.Hour)), tx.noteDisk()); err != nil {
 				return err
 			}
 		}

@@ -3,20 +3,18 @@ package web
 // The probes /healthz and /readyz.
 
 import (
-	"errors"
 	"net/http"
 
-	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
+	"larder/web/pages"
 )
 
 // healthBody is the answer of /healthz. Where reading needs a login, those without one learn nothing but the status.
 type healthBody struct {
 	// Status is "ok", or "degraded" while the last run of some job failed, or a blob is damaged.
-	Status  string      `json:"status"`
-	Version string      `json:"version,omitempty"`
-	Jobs    []JobStatus `json:"jobs,omitzero"`
+	Status  string           `json:"status"`
+	Version string           `json:"version,omitempty"`
+	Jobs    []wire.JobStatus `json:"jobs,omitzero"`
 	// Damaged is how many blobs are known to have wrong bytes; `larder scrub` and `larder check` name them.
 	Damaged *int64 `json:"damaged_blobs,omitempty"`
 }
@@ -26,7 +24,7 @@ type healthBody struct {
 func (s *Web) health(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.health")
 	damaged := s.d.Wire.Store.DamagedBlobs()
-	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []JobStatus{}, Damaged: &damaged}
+	body := healthBody{Status: "ok", Version: s.d.Version, Jobs: []wire.JobStatus{}, Damaged: &damaged}
 	if s.d.Jobs != nil {
 		body.Jobs = append(body.Jobs, s.d.Jobs()...)
 	}
@@ -61,16 +59,12 @@ type readyBody struct {
 // ready answers 503 with the reasons while the store takes no writes. A server that was started read-only is ready.
 func (s *Web) ready(w http.ResponseWriter, r *http.Request) {
 	wire.SetOp(r.Context(), "web.ready")
-	err := s.d.Wire.Store.Health()
-	readOnly := errors.Is(err, store.ErrReadOnly)
-	body := readyBody{Ready: err == nil, ReadOnly: &readOnly, Reasons: []string{}}
-	if readOnly && s.d.ReadOnly {
-		body.Ready = true
-	}
+	ready, readOnly, reason := pages.Ready(s.d.Wire.Store, s.d.ReadOnly)
+	body := readyBody{Ready: ready, ReadOnly: &readOnly, Reasons: []string{}}
 	status := http.StatusOK
-	if !body.Ready {
+	if !ready {
 		status = http.StatusServiceUnavailable
-		body.Reasons = append(body.Reasons, problem.Public(err))
+		body.Reasons = append(body.Reasons, reason)
 	}
 	if _, closed := s.sees(r); closed {
 		body = readyBody{Ready: body.Ready}

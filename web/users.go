@@ -6,9 +6,7 @@ import (
 	"net/http"
 
 	"larder/auth"
-	"larder/internal/problem"
 	"larder/internal/wire"
-	"larder/store"
 )
 
 // NewUser is the body of POST /users.
@@ -106,12 +104,8 @@ func (a *api) changeUser(w http.ResponseWriter, r *http.Request, q request) erro
 	return answer(w, http.StatusOK, user)
 }
 
-// removeUser refuses to remove the caller, who would be locked out at once.
 func (a *api) removeUser(w http.ResponseWriter, r *http.Request, q request) error {
-	if wire.IdentityFrom(r.Context()).User == q.name {
-		return problem.Errorf(store.ErrInvalid, "you cannot remove yourself")
-	}
-	if err := a.auth.RemoveUser(r.Context(), q.name); err != nil {
+	if err := a.auth.RemoveUserBy(r.Context(), wire.IdentityFrom(r.Context()), q.name); err != nil {
 		return err
 	}
 	return done(w)

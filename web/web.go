@@ -6,7 +6,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"time"
 
 	"github.com/julienschmidt/httprouter"
 
@@ -29,7 +28,7 @@ type Deps struct {
 	// Metrics serves /metrics; if nil, the path is absent.
 	Metrics http.Handler
 	// Jobs reports the background jobs; if nil, there are none.
-	Jobs func() []JobStatus
+	Jobs func() []wire.JobStatus
 	// Protocols are the protocols that are served, for the pages.
 	Protocols []Protocol
 	// ReadOnly says that the server was started read-only: /readyz does not take that for a fault.
@@ -38,6 +37,8 @@ type Deps struct {
 	Version string
 	// Claims are the configuration's patterns of names that are ours.
 	Claims []string
+	// Rules are the quotas and the like of the configuration.
+	Rules store.RulesConfig
 	// Spellings say how names are written, for claims of one.
 	Spellings upstream.Spellings
 	// Rebuild publishes files that no record knows; if nil, nobody does.
@@ -53,19 +54,6 @@ type Protocol struct {
 	Describe describe.Kind
 }
 
-// JobStatus is the state of one background job.
-type JobStatus struct {
-	Name string `json:"name"`
-	// Every is the interval in nanoseconds, before jitter.
-	Every   time.Duration `json:"every_ns"`
-	Running bool          `json:"running"`
-	// Last is when the job last ended; zero if it never has.
-	Last time.Time     `json:"last,omitzero"`
-	Took time.Duration `json:"took_ns"`
-	// Error is what the last run failed with, empty after a success.
-	Error string `json:"error,omitempty"`
-}
-
 // Web holds the handlers of everything that is not a protocol.
 type Web struct {
 	d     Deps
@@ -74,7 +62,10 @@ type Web struct {
 
 // New makes the handlers; it registers nothing.
 func New(d Deps) *Web {
-	p := pages.Deps{Wire: d.Wire, Auth: d.Auth, Log: d.Log, Spellings: d.Spellings, Version: d.Version}
+	p := pages.Deps{
+		Wire: d.Wire, Auth: d.Auth, Log: d.Log, Spellings: d.Spellings, Version: d.Version, Jobs: d.Jobs,
+		ReadOnly: d.ReadOnly, Rules: d.Rules,
+	}
 	for _, each := range d.Protocols {
 		p.Kinds = append(p.Kinds, pages.Kind(each))
 	}

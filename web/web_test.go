@@ -626,8 +626,8 @@ func TestTailCrossesBatches(t *testing.T) {
 }
 
 func TestReadOnlyAndProbes(t *testing.T) {
-	jobs := []JobStatus{{Name: "sweep", Every: time.Hour}}
-	b := newBox(t, func(d *Deps) { d.Jobs = func() []JobStatus { return jobs } })
+	jobs := []wire.JobStatus{{Name: "sweep", Every: time.Hour}}
+	b := newBox(t, func(d *Deps) { d.Jobs = func() []wire.JobStatus { return jobs } })
 	ready := func(want int) (body readyBody) {
 		t.Helper()
 		resp, text := b.do(b.tcp, "GET", "/readyz", "", "")

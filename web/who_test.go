@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"larder/auth"
+	"larder/internal/wire"
 )
 
 // TestWhatTheServerTellsOfItself: every page that has no operation of its own, for each credential, where anonymous
@@ -20,7 +21,7 @@ func TestWhatTheServerTellsOfItself(t *testing.T) {
 	const figures = "larder_requests_total 1"
 	for _, anonymous := range []string{"read", "none"} {
 		b := newBoxFor(t, auth.Options{Cost: 4, Anonymous: anonymous}, func(d *Deps) {
-			d.Jobs = func() []JobStatus { return []JobStatus{{Name: "sweep", Every: time.Hour, Error: secret}} }
+			d.Jobs = func() []wire.JobStatus { return []wire.JobStatus{{Name: "sweep", Every: time.Hour, Error: secret}} }
 			d.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, figures) })
 		})
 		basic := func(user, password string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"larder/upstream"
 	"larder/web"
 )
 
@@ -39,7 +40,7 @@ func (a *app) trafficCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) sayTraffic(list []web.TrafficRow, by string) error {
+func (a *app) sayTraffic(list []upstream.TrafficRow, by string) error {
 	head := []string{"KIND", "UPSTREAM", "REQUESTS", "HITS", "MISSES", "STALE", "ABSENT", "SENT", "FETCHED", "SAVED"}
 	form := map[string]string{"hour": "2006-01-02 15:04", "day": time.DateOnly}[by]
 	if form != "" {

@@ -15,7 +15,6 @@ import (
 
 	"larder/internal/wire"
 	"larder/store"
-	"larder/web"
 )
 
 // maxFirstDelay bounds the wait before a job's first run, so that a restart also catches up on rare jobs.
@@ -86,18 +85,18 @@ func (j *jobs) runningNames() []string {
 }
 
 // status is what health shows, in the order of the list.
-func (j *jobs) status() []web.JobStatus {
-	list := make([]web.JobStatus, 0, len(j.states))
+func (j *jobs) status() []wire.JobStatus {
+	list := make([]wire.JobStatus, 0, len(j.states))
 	for _, s := range j.states {
 		list = append(list, s.status())
 	}
 	return list
 }
 
-func (s *jobState) status() web.JobStatus {
+func (s *jobState) status() wire.JobStatus {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := web.JobStatus{Name: s.Name, Every: s.Every, Running: s.running, Last: s.last, Took: s.took}
+	st := wire.JobStatus{Name: s.Name, Every: s.Every, Running: s.running, Last: s.last, Took: s.took}
 	if s.err != nil {
 		st.Error = s.err.Error()
 	}

@@ -104,7 +104,7 @@ func (s *Server) build(ctx context.Context, out io.Writer) error {
 	s.metrics.watch(s.jobs)
 	pages := web.Deps{
 		Wire: deps, Auth: s.auth, Log: s.log, Jobs: s.jobs.status, ReadOnly: s.cfg.Store.ReadOnly, Version: web.Version(),
-		Claims: s.cfg.Copies.Claims, Spellings: Spellings(), Rebuild: s.rebuild,
+		Claims: s.cfg.Copies.Claims, Rules: s.cfg.Rules(), Spellings: Spellings(), Rebuild: s.rebuild,
 	}
 	if s.cfg.Metrics {
 		pages.Metrics = s.metrics.handler()

@@ -30,6 +30,19 @@ type Job struct {
 	Run   func(ctx context.Context) error
 }
 
+// JobStatus is the state of one background job.
+type JobStatus struct {
+	Name string `json:"name"`
+	// Every is the interval in nanoseconds, before jitter.
+	Every   time.Duration `json:"every_ns"`
+	Running bool          `json:"running"`
+	// Last is when the job last ended; zero if it never has.
+	Last time.Time     `json:"last,omitzero"`
+	Took time.Duration `json:"took_ns"`
+	// Error is what the last run failed with, empty after a success.
+	Error string `json:"error,omitempty"`
+}
+
 // NewRouter returns a router that only finds prefixes: it neither redirects nor cleans paths, because clients differ in
 // whether they follow (above all on PUT and with credentials). All grammar lives in the protocols.
 func NewRouter(notFound http.Handler) *httprouter.Router {

@@ -9,6 +9,7 @@
 //	setuppage.go /ui/setup                 readme.go   strangers' texts as HTML
 //	theme.go    light and dark             fail.go     errors
 //	assets.go   stylesheet and script      chart.go    pulls
+//	admin.go    /-/admin, for administrators, and admin….go what is below it
 //
 // The look is in static/style.css, the markup in templates/. A page has no style or script of its own, and loads
 // nothing from elsewhere: the Content-Security-Policy forbids both.
@@ -38,4 +39,32 @@
 //	GET     /{name...}/-/tags         ui.tags             read
 //	GET     /{name...}                ui.package          read
 //	GET     /{name...}/-/m/{version}  ui.manifest         read
+//	GET     /                         ui.home                list
+//	GET     /ui/search                ui.search              list
+//	GET     /ui/setup                 ui.setup               list
+//	GET     /ui/setup/{client}        ui.setup.client        list
+//	POST    /-/theme                  ui.theme               open
+//	GET     /-/login                  ui.login               open
+//	POST    /-/login                  ui.login.post          login
+//	POST    /-/logout                 ui.logout              login
+//	GET     /-/me                     ui.me                  login
+//	POST    /-/me/tokens              ui.me.token.add        login
+//	POST    /-/me/tokens/revoke       ui.me.token.revoke     login
+//	GET     /-/me/sessions            ui.me.sessions         login
+//	POST    /-/me/sessions/end        ui.me.session.end      login
+//	POST    /-/me/password            ui.me.password         login
+//	GET     /-/admin                  ui.admin               admin
+//	GET     /-/admin/users            ui.admin.users         admin
+//	POST    /-/admin/users            ui.admin.user.add      admin
+//	POST    /-/admin/users/set        ui.admin.user.set      admin
+//	POST    /-/admin/users/password   ui.admin.user.passwd   admin
+//	POST    /-/admin/users/remove     ui.admin.user.remove   admin
+//	GET     /-/admin/tokens           ui.admin.tokens        admin
+//	POST    /-/admin/tokens/revoke    ui.admin.token.revoke  admin
+//	GET     /-/assets/{asset}         ui.asset               open
+//	GET     /                         ui.kind                list
+//	GET     /{name...}/-/versions     ui.versions            read
+//	GET     /{name...}/-/v/{version}  ui.version             read
+//	GET     /{name...}/-/tags         ui.tags                read
+//	GET     /{name...}                ui.package             read
 package pages

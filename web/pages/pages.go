@@ -35,6 +35,12 @@ type Deps struct {
 	Spellings upstream.Spellings
 	// Version is the program's version.
 	Version string
+	// Jobs reports the background jobs; if nil, there are none.
+	Jobs func() []wire.JobStatus
+	// ReadOnly says that the server was started read-only, which is then no fault.
+	ReadOnly bool
+	// Rules are the quotas and the like of the configuration.
+	Rules store.RulesConfig
 	// Now is the time; nil is time.Now.
 	Now func() time.Time
 }
@@ -56,6 +62,7 @@ type Pages struct {
 	kinds  map[store.Kind]*kindPages
 	order  []*kindPages // in the order of store.Kinds
 	site   http.Handler
+	since  time.Time // the start
 }
 
 // kindPages are the pages of one kind.
@@ -77,7 +84,7 @@ func New(d Deps) *Pages {
 	slices.SortStableFunc(d.Kinds, func(a, b Kind) int {
 		return cmp.Compare(slices.Index(store.Kinds(), a.Kind), slices.Index(store.Kinds(), b.Kind))
 	})
-	p := &Pages{d: d, kinds: map[store.Kind]*kindPages{}}
+	p := &Pages{d: d, kinds: map[store.Kind]*kindPages{}, since: d.Now()}
 	var err error
 	if p.assets, err = readAssets(); err != nil {
 		panic(err)

@@ -71,6 +71,7 @@ type frame struct {
 	// its forms. Login leads to a login and back.
 	User    string
 	Session bool
+	Admin   bool // whoever it is administers
 	Form    string
 	Login   string
 	// Text is what was searched for.
@@ -94,7 +95,7 @@ func (p *Pages) frame(r *http.Request, title string, data any) *frame {
 		User: wire.IdentityFrom(r.Context()).User,
 	}
 	if id := wire.IdentityFrom(r.Context()); id.Session() != "" {
-		f.Session, f.Form = true, auth.FormToken(p.secretOf(r))
+		f.Session, f.Form, f.Admin = true, auth.FormToken(p.secretOf(r)), id.Admin
 	}
 	f.Login = p.loginAddress(r)
 	f.Style, f.Script = f.Root+p.assets.named["style.css"].path, f.Root+p.assets.named["app.js"].path

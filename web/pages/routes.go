@@ -33,10 +33,11 @@ type request struct {
 	platform string // the image of an index that is shown
 	origin   describe.Origin
 	sort     string
-	after    string // the name after which a list goes on
-	from     int    // how many to leave out, where there is no such name
-	next     string // where a login leads
-	changed  bool   // something was changed just now
+	after    string     // the name after which a list goes on
+	from     int        // how many to leave out, where there is no such name
+	next     string     // where a login leads
+	changed  bool       // something was changed just now
+	values   url.Values // of pages for administrators
 	noPre    bool
 	noYanked bool
 }
@@ -67,6 +68,20 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 		wire.GET("/-/me/sessions", "ui.me.sessions", wire.Login, p.mySessions, "browsers"),
 		wire.POST("/-/me/sessions/end", "ui.me.session.end", wire.Login, p.change(p.endSession), "browsers: id or others"),
 		wire.POST("/-/me/password", "ui.me.password", wire.Login, p.change(p.setPassword), "browsers: password, new"),
+		wire.GET("/-/admin", "ui.admin", wire.Admin, p.adminOverview, "browsers"),
+		wire.GET("/-/admin/users", "ui.admin.users", wire.Admin, p.adminUsers,
+			"browsers; ?filter= ?after= ?user= ?who= ?kind= ?name="),
+		wire.POST("/-/admin/users", "ui.admin.user.add", wire.Admin, p.change(p.addUser),
+			"browsers: name, password, admin, scopes"),
+		wire.POST("/-/admin/users/set", "ui.admin.user.set", wire.Admin, p.change(p.setUser),
+			"browsers: user, and one of admin, disabled, scopes"),
+		wire.POST("/-/admin/users/password", "ui.admin.user.passwd", wire.Admin, p.change(p.setUserPassword),
+			"browsers: user, password, tokens"),
+		wire.POST("/-/admin/users/remove", "ui.admin.user.remove", wire.Admin, p.change(p.removeUser),
+			"browsers: user, sure"),
+		wire.GET("/-/admin/tokens", "ui.admin.tokens", wire.Admin, p.adminTokens, "browsers; ?user= ?from="),
+		wire.POST("/-/admin/tokens/revoke", "ui.admin.token.revoke", wire.Admin, p.change(p.revokeAnyToken),
+			"browsers: id, sure"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }
@@ -92,7 +107,8 @@ func (k *kindPages) kindRoutes() []wire.Route[request] {
 const absent = "There is nothing of that name here."
 
 var (
-	queries = route.Query[request]{Parse: parseQuery, Format: formatQuery}
+	queries      = route.Query[request]{Parse: parseQuery, Format: formatQuery}
+	adminQueries = route.Query[request]{Parse: func(q *request, v url.Values) error { q.values = v; return nil }}
 
 	siteGrammar = route.Grammar[request]{
 		Split: route.Split{MaxSegment: 256},
@@ -108,6 +124,7 @@ var (
 		},
 		Queries: map[string]route.Query[request]{
 			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
+			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
