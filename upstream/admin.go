@@ -3,6 +3,7 @@ package upstream
 // This file has what operators see of upstreams, and do to them.
 
 import (
+	"context"
 	"time"
 
 	"larder/store"
@@ -17,6 +18,9 @@ type Status struct {
 	Open    bool       `json:"open"` // it is not asked at present because it is in trouble, or said so
 	Until   time.Time  `json:"until,omitzero"`
 	Error   string     `json:"error,omitempty"`
+	// Seen is the last trouble in words, until a request is answered again; Change what its operator can do about it.
+	Seen   string `json:"seen,omitempty"`
+	Change string `json:"change,omitempty"`
 	// Requests are those sent to the upstream, Failures and Broken what became of some of them, since the start.
 	Requests int64 `json:"requests"`
 	Failures int64 `json:"failures"`
@@ -53,6 +57,7 @@ func (r *Registry) Status() (list []Status) {
 			}
 			if last != nil {
 				st.Error = last.Error()
+				st.Seen, st.Change = u.explain(last)
 			}
 			list = append(list, st)
 		}
@@ -85,6 +90,36 @@ func (r *Registry) Find(k store.Kind, name string) (list []*Upstream) {
 		}
 	}
 	return list
+}
+
+// All is Status with what takes longer: how many files are pinned, the sources that are not configured any more, and
+// how many bytes of files are kept. It reads a row of every file.
+func (r *Registry) All(ctx context.Context) (list []Status, cached int64, err error) {
+	orphans, err := r.Orphans(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	list = append(r.Status(), orphans...)
+	if err := r.CountPinned(ctx, list); err != nil {
+		return nil, 0, err
+	}
+	cached, err = r.Cached(ctx)
+	return list, cached, err
+}
+
+// Switch takes the registries that kind and name select off or back; selecting none switches the whole server, until
+// it stops. It reports whether there is such a registry.
+func (r *Registry) Switch(k store.Kind, name string, off bool) bool {
+	list := r.Find(k, name)
+	if k == "" && name == "" {
+		r.SetOffline(off)
+	}
+	if k != "" || name != "" || !off {
+		for _, u := range list {
+			u.SetOffline(off)
+		}
+	}
+	return len(list) > 0
 }
 
 // SetOffline switches every registry off or on; SetOffline of an Upstream switches one. It lasts until the server

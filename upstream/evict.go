@@ -275,16 +275,35 @@ func (r *Registry) PurgeOrphans(ctx context.Context, k store.Kind, pattern strin
 type dropper func(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error)
 
 func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop dropper) (n int, err error) {
+	err = r.eachKept(ctx, k, pattern, func(repo *store.Repo[entry], p store.Package, name string) error {
+		dropped, err := drop(ctx, k, repo, p.Name)
+		if dropped {
+			n++
+		}
+		if err == nil {
+			r.sets[k].Forget(name)
+		}
+		return err
+	})
+	return n, err
+}
+
+// eachKept calls fn with what is kept of the packages of a kind whose names match: with the documents of all of them,
+// then with the files.
+func (r *Registry) eachKept(
+	ctx context.Context, k store.Kind, pattern string,
+	fn func(repo *store.Repo[entry], p store.Package, name string) error,
+) error {
 	// What is not stored yet is not listed.
 	r.sets[k].settle(func(pkg string) bool { return store.Glob(pattern, r.sets[k].named(pkg)) })
 	for _, kind := range []store.Kind{k.Documents(), k.CachedFiles()} {
 		repo := store.NewRepo[entry](r.store, kind)
 		for after := ""; ; {
 			list, err := repo.Packages(ctx, after, 500)
-			if err != nil || len(list) == 0 {
-				if err != nil {
-					return n, err
-				}
+			if err != nil {
+				return err
+			}
+			if len(list) == 0 {
 				break
 			}
 			after = list[len(list)-1].Name
@@ -293,18 +312,13 @@ func (r *Registry) purge(ctx context.Context, k store.Kind, pattern string, drop
 				if !store.Glob(pattern, name) {
 					continue
 				}
-				dropped, err := drop(ctx, k, repo, p.Name)
-				if dropped {
-					n++
+				if err := fn(repo, p, name); err != nil {
+					return err
 				}
-				if err != nil {
-					return n, err
-				}
-				r.sets[k].Forget(name)
 			}
 		}
 	}
-	return n, nil
+	return nil
 }
 
 func (r *Registry) dropPackage(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
@@ -338,20 +352,8 @@ func (r *Registry) change(
 }
 
 func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Repo[entry], name string) (bool, error) {
-	var keys []string
 	dropped := false
-	err := repo.View(ctx, name, func(tx *store.PackageTx[entry]) error {
-		keys = nil
-		for v, err := range tx.Versions("") {
-			if err != nil {
-				return err
-			}
-			if u := r.sets[k].source(v.Meta.Upstream); u == nil || u.gone {
-				keys = append(keys, v.ID)
-			}
-		}
-		return nil
-	})
+	keys, _, err := r.orphansOf(ctx, k, repo, name)
 	for _, key := range keys {
 		if repo.Kind() == k.CachedFiles() {
 			_, err = r.drop(ctx, useKey{k, name, key})
@@ -367,6 +369,28 @@ func (r *Registry) dropOrphans(ctx context.Context, k store.Kind, repo *store.Re
 		err = r.sets[k].relist(ctx, name)
 	}
 	return dropped, err
+}
+
+// orphansOf are the keys of what is kept of a package that is of no configured registry, and the bytes of the files.
+func (r *Registry) orphansOf(
+	ctx context.Context, k store.Kind, repo *store.Repo[entry], name string,
+) (keys []string, size int64, err error) {
+	err = repo.View(ctx, name, func(tx *store.PackageTx[entry]) error {
+		keys, size = nil, 0
+		for v, err := range tx.Versions("") {
+			if err != nil {
+				return err
+			}
+			if u := r.sets[k].source(v.Meta.Upstream); u == nil || u.gone {
+				keys = append(keys, v.ID)
+				for _, f := range v.Files {
+					size += f.Size
+				}
+			}
+		}
+		return nil
+	})
+	return keys, size, err
 }
 
 // dropDocument removes one document.

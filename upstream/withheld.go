@@ -89,9 +89,39 @@ func (r *Registry) Misses(ctx context.Context) (list []Miss, err error) {
 	err = r.store.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		for k, v := range tx.Table(tableMissed).Scan(nil, nil) {
-			if row, ok := parseUse(k); ok {
-				key, reason, _ := strings.Cut(row.key, "\x00")
-				list = append(list, Miss{row.kind, row.pkg, key, number(v), reason})
+			if m, ok := missOf(k, v); ok {
+				list = append(list, m)
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// missOf reads a row.
+func missOf(k, v []byte) (m Miss, ok bool) {
+	row, ok := parseUse(k)
+	key, reason, _ := strings.Cut(row.key, "\x00")
+	return Miss{row.kind, row.pkg, key, number(v), reason}, ok
+}
+
+// row is the key of the miss's row.
+func (m Miss) row() []byte { return useKey{m.Kind, m.Package, markMiss(m.Key, m.Reason)}.row() }
+
+// MissesAfter lists up to limit of what Misses lists, behind one of them, in the order of kinds, packages and keys;
+// after the zero Miss from the beginning.
+func (r *Registry) MissesAfter(ctx context.Context, after Miss, limit int) (list []Miss, err error) {
+	if err := r.Flush(ctx); err != nil {
+		return nil, err
+	}
+	err = r.store.View(ctx, func(tx *store.Tx) error {
+		list = nil
+		for k, v := range tx.Table(tableMissed).Scan(nil, after.row()) {
+			if m, ok := missOf(k, v); ok {
+				list = append(list, m)
+			}
+			if len(list) == limit {
+				break
 			}
 		}
 		return nil

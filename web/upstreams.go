@@ -67,20 +67,11 @@ func (a *api) listUpstreams(w http.ResponseWriter, r *http.Request, _ request) e
 	list := UpstreamList{Upstreams: []upstream.Status{}}
 	if a.remote != nil {
 		list.Offline = a.remote.Offline()
-		if s := a.remote.Status(); s != nil {
-			list.Upstreams = s
-		}
-		orphans, err := a.remote.Orphans(r.Context())
+		all, cached, err := a.remote.All(r.Context())
 		if err != nil {
 			return err
 		}
-		list.Upstreams = append(list.Upstreams, orphans...)
-		if err := a.remote.CountPinned(r.Context(), list.Upstreams); err != nil {
-			return err
-		}
-		if list.Cached, err = a.remote.Cached(r.Context()); err != nil {
-			return err
-		}
+		list.Upstreams, list.Cached = append(list.Upstreams, all...), cached
 	}
 	return answer(w, http.StatusOK, list)
 }
@@ -134,18 +125,11 @@ func (a *api) checkUpstream(ctx context.Context, u *upstream.Upstream, name stri
 
 // switchUpstreams takes those selected off or back; selecting none switches the whole server, until it stops.
 func (a *api) switchUpstreams(w http.ResponseWriter, r *http.Request, _ request) error {
-	c, list, err := a.chosen(r)
+	c, _, err := a.chosen(r)
 	if err != nil {
 		return err
 	}
-	if c.Kind == "" && c.Name == "" {
-		a.remote.SetOffline(c.Offline)
-	}
-	if c.Kind != "" || c.Name != "" || !c.Offline {
-		for _, u := range list {
-			u.SetOffline(c.Offline)
-		}
-	}
+	a.remote.Switch(c.Kind, c.Name, c.Offline)
 	return done(w)
 }
 

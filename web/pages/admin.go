@@ -24,6 +24,7 @@ var adminTabs = []adminTab{
 	{"", "Overview"},
 	{"/users", "Users"},
 	{"/tokens", "Tokens"},
+	{"/upstreams", "Upstreams"},
 }
 
 // rootAdmin is where the pages for administrators are.

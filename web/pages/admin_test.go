@@ -50,11 +50,16 @@ func (v *visitor) done(from, to string, form url.Values) string {
 func adminCases() map[string]url.Values {
 	return map[string]url.Values{
 		"ui.admin": nil, "ui.admin.users": nil, "ui.admin.tokens": nil,
-		"ui.admin.user.add":     {"name": {"new"}, "password": {"secret"}},
-		"ui.admin.user.set":     {"user": {"ada"}, "disabled": {"1"}},
-		"ui.admin.user.passwd":  {"user": {"ada"}, "password": {"another"}},
-		"ui.admin.user.remove":  {"user": {"ada"}, "sure": {"1"}},
-		"ui.admin.token.revoke": {"id": {"0123456789abcdef"}, "sure": {"1"}},
+		"ui.admin.upstreams": nil, "ui.admin.misses": nil,
+		"ui.admin.upstream.switch": {"offline": {"1"}},
+		"ui.admin.upstream.check":  {"kind": {"npm"}, "name": {"origin"}},
+		"ui.admin.upstream.purge":  {"kind": {"npm"}, "pattern": {"*"}, "sure": {"1"}},
+		"ui.admin.misses.clear":    {"sure": {"1"}},
+		"ui.admin.user.add":        {"name": {"new"}, "password": {"secret"}},
+		"ui.admin.user.set":        {"user": {"ada"}, "disabled": {"1"}},
+		"ui.admin.user.passwd":     {"user": {"ada"}, "password": {"another"}},
+		"ui.admin.user.remove":     {"user": {"ada"}, "sure": {"1"}},
+		"ui.admin.token.revoke":    {"id": {"0123456789abcdef"}, "sure": {"1"}},
 	}
 }
 

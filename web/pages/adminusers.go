@@ -57,6 +57,10 @@ var doneTexts = map[string]string{
 	"user-set":     "The user is changed, at once and for all credentials.",
 	"user-removed": "The user is removed, with all their tokens and sessions.",
 	"password":     "The password is changed. Logins with the old one have ended.",
+	"off":          "Switched off. What is kept is served.",
+	"on":           "Switched on, with past failures forgotten.",
+	"purged":       "What was shown is purged. Its bytes go with the next sweep.",
+	"cleared":      "The list is forgotten.",
 	"revoked":      "The token is revoked, with all that was made with it.",
 }
 

@@ -82,6 +82,16 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 		wire.GET("/-/admin/tokens", "ui.admin.tokens", wire.Admin, p.adminTokens, "browsers; ?user= ?from="),
 		wire.POST("/-/admin/tokens/revoke", "ui.admin.token.revoke", wire.Admin, p.change(p.revokeAnyToken),
 			"browsers: id, sure"),
+		wire.GET("/-/admin/upstreams", "ui.admin.upstreams", wire.Admin, p.adminUpstreams, "browsers; ?orphans=1"),
+		wire.POST("/-/admin/upstreams/switch", "ui.admin.upstream.switch", wire.Admin, p.change(p.switchUpstreams),
+			"browsers: kind, name, offline"),
+		wire.POST("/-/admin/upstreams/check", "ui.admin.upstream.check", wire.Admin, p.change(p.checkUpstream),
+			"browsers: kind, name"),
+		wire.POST("/-/admin/upstreams/purge", "ui.admin.upstream.purge", wire.Admin, p.change(p.purgeUpstreams),
+			"browsers: kind, pattern, no-upstream, plan, sure"),
+		wire.GET("/-/admin/upstreams/misses.csv", "ui.admin.misses", wire.Admin, p.exportMisses, "browsers"),
+		wire.POST("/-/admin/upstreams/misses/clear", "ui.admin.misses.clear", wire.Admin, p.change(p.clearMisses),
+			"browsers: sure"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }
@@ -124,7 +134,7 @@ var (
 		},
 		Queries: map[string]route.Query[request]{
 			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
-			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries,
+			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries, "ui.admin.upstreams": adminQueries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
