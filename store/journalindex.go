@@ -128,14 +128,32 @@ type EntryFilter struct {
 	User    string
 	Op      Op
 	Since   time.Time
+	Until   time.Time        // before it; zero: no end
 	Match   func(Entry) bool // nil: all
+}
+
+// Named narrows the filter to packages and users, "" for all. In both "*" stands for any run of characters; what has
+// none is exact.
+func (f EntryFilter) Named(pkg, user string) EntryFilter {
+	if !strings.Contains(pkg, "*") {
+		f.Package, pkg = pkg, ""
+	}
+	if !strings.Contains(user, "*") {
+		f.User, user = user, ""
+	}
+	if match := f.Match; pkg+user != "" {
+		f.Match = func(e Entry) bool {
+			return (pkg == "" || Glob(pkg, e.Package)) && (user == "" || Glob(user, e.Actor.User)) && (match == nil || match(e))
+		}
+	}
+	return f
 }
 
 // Selects reports whether the filter selects e.
 func (f EntryFilter) Selects(e Entry) bool {
 	return (f.Kind == "" || e.Kind == f.Kind) && (f.Package == "" || e.Package == f.Package) &&
 		(f.User == "" || e.Actor.User == f.User) && (f.Op == "" || e.Op == f.Op) &&
-		!e.Time.Before(f.Since) && (f.Match == nil || f.Match(e))
+		!e.Time.Before(f.Since) && (f.Until.IsZero() || e.Time.Before(f.Until)) && (f.Match == nil || f.Match(e))
 }
 
 // ranges are the prefixes of the index rows that lead to the entries; nil when the journal itself must be read.
@@ -203,29 +221,48 @@ func (f EntryFilter) take(out *[]Entry, e Entry, limit int) (full bool) {
 
 // EntriesBefore returns up to limit entries that f selects of those numbered below before (0: of all), newest first.
 func (s *Store) EntriesBefore(ctx context.Context, f EntryFilter, before uint64, limit int) (out []Entry, err error) {
+	for done := false; !done && len(out) < limit && err == nil; {
+		var more []Entry
+		more, before, err = s.EntriesPage(ctx, f, before, limit-len(out), queryBatch)
+		out, done = append(out, more...), before == 0
+	}
+	return out, err
+}
+
+// EntriesPage is EntriesBefore that looks at no more than the given number of entries, however few of them f selects:
+// it goes on below next, which is 0 when there is nothing more.
+func (s *Store) EntriesPage(
+	ctx context.Context, f EntryFilter, before uint64, limit, look int,
+) (out []Entry, next uint64, err error) {
 	if before == 0 {
 		before = 1 << 63
 	}
-	for done := false; !done && len(out) < limit && err == nil; {
-		err = s.View(ctx, func(tx *Tx) error {
-			w := tx.walk(f)
-			for range queryBatch {
-				e, ok, err := w.before(before)
-				if err != nil {
-					return err
-				}
-				if done = !ok; done {
-					return nil
-				}
-				before = e.Seq
-				if f.take(&out, e, limit) {
-					return nil
-				}
+	err = s.View(ctx, func(tx *Tx) error {
+		out, next = nil, before
+		w, least := tx.walk(f), uint64(0)
+		if !f.Until.IsZero() {
+			next = min(next, tx.seqBefore(f.Until)+1)
+		}
+		if !f.Since.IsZero() {
+			least = tx.seqBefore(f.Since)
+		}
+		for range look {
+			e, ok, err := w.before(next)
+			if err != nil {
+				return err
 			}
-			return nil
-		})
-	}
-	return out, err
+			if !ok || e.Seq <= least {
+				next = 0
+				return nil
+			}
+			next = e.Seq
+			if f.take(&out, e, limit) {
+				return nil
+			}
+		}
+		return nil
+	})
+	return out, next, err
 }
 
 // entryWalk goes through the entries that a filter may select: by the index as far as that has come, then by the

@@ -6,10 +6,8 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"larder/internal/problem"
@@ -76,17 +74,7 @@ func parseFilter(v url.Values) (f store.EntryFilter, err error) {
 		}
 	}
 	f.Op = store.Op(v.Get("op"))
-	pkg, user := v.Get("package"), v.Get("user")
-	if !strings.Contains(pkg, "*") {
-		f.Package, pkg = pkg, ""
-	}
-	if !strings.Contains(user, "*") {
-		f.User, user = user, ""
-	}
-	if pkg != "" || user != "" {
-		f.Match = matcher(pkg, user)
-	}
-	return f, nil
+	return f.Named(v.Get("package"), v.Get("user")), nil
 }
 
 // number reads one parameter of at most most.
@@ -99,18 +87,6 @@ func number(v url.Values, name string, otherwise, most uint64) (uint64, error) {
 		return 0, problem.Errorf(store.ErrInvalid, "%s must be a number of at most %d", name, most)
 	}
 	return n, nil
-}
-
-// matcher selects entries; an empty filter selects all. In pkg and user '*' matches any run of characters.
-func matcher(pkg, user string) func(store.Entry) bool {
-	pkgRE, userRE := globRE(pkg), globRE(user)
-	return func(e store.Entry) bool {
-		return (pkg == "" || pkgRE.MatchString(e.Package)) && (user == "" || userRE.MatchString(e.Actor.User))
-	}
-}
-
-func globRE(glob string) *regexp.Regexp {
-	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(glob), `\*`, `.*`) + `$`)
 }
 
 func (a *api) journal(w http.ResponseWriter, r *http.Request, q request) error {

@@ -25,6 +25,7 @@ var adminTabs = []adminTab{
 	{"/users", "Users"},
 	{"/tokens", "Tokens"},
 	{"/upstreams", "Upstreams"},
+	{"/audit", "Audit"},
 }
 
 // rootAdmin is where the pages for administrators are.

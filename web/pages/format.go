@@ -18,6 +18,7 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"name": nameHTML, "text": textHTML, "size": sizeHTML, "num": numberOf, "day": dayHTML, "moment": momentHTML,
+	"second": secondHTML, "opWord": opWord,
 	"clip": clipName, "kindTitle": kindTitle, "escape": escapeName, "plural": pluralOf, "short": shortDigest,
 	"actions": func() []string { return actions },
 	"themes":  func() []string { return []string{"system", "light", "dark"} },
@@ -185,6 +186,9 @@ func momentHTML(t time.Time) template.HTML {
 	}
 	return timeHTML(t, t.UTC().Format(minuteForm))
 }
+
+// secondHTML is a second, for journals.
+func secondHTML(t time.Time) template.HTML { return timeHTML(t, t.UTC().Format(time.DateTime)) }
 
 // ago says how long ago something was, within a day; else the day.
 func ago(t, now time.Time) template.HTML {

@@ -92,6 +92,10 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 		wire.GET("/-/admin/upstreams/misses.csv", "ui.admin.misses", wire.Admin, p.exportMisses, "browsers"),
 		wire.POST("/-/admin/upstreams/misses/clear", "ui.admin.misses.clear", wire.Admin, p.change(p.clearMisses),
 			"browsers: sure"),
+		wire.GET("/-/admin/audit", "ui.admin.audit", wire.Admin, p.adminAudit,
+			"browsers; ?kind= ?package= ?user= ?op= ?from=DAY ?to=DAY ?before=SEQ"),
+		wire.GET("/-/admin/audit.jsonl", "ui.admin.audit.export", wire.Admin, p.exportAudit,
+			"browsers; the filters of the page"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }
@@ -135,6 +139,7 @@ var (
 		Queries: map[string]route.Query[request]{
 			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
 			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries, "ui.admin.upstreams": adminQueries,
+			"ui.admin.audit": adminQueries, "ui.admin.audit.export": adminQueries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
