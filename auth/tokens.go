@@ -279,6 +279,24 @@ func tokenIn(tx *store.Tx, id string) (key []byte, row tokenRow, err error) {
 	return nil, row, problem.Errorf(store.ErrNotFound, "There is no token %q.", id)
 }
 
+// TokenNames returns the names of the tokens with these IDs, by ID. One that was revoked or has no name is not in it.
+func (l *Local) TokenNames(ctx context.Context, ids ...string) (names map[string]string, err error) {
+	err = l.store.View(ctx, func(tx *store.Tx) error {
+		names = map[string]string{}
+		for _, id := range ids {
+			_, row, err := tokenIn(tx, id)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			if row.Name != "" {
+				names[id] = row.Name
+			}
+		}
+		return nil
+	})
+	return names, err
+}
+
 // Tokens returns the tokens of a user, or of all users if user is empty, oldest first.
 func (l *Local) Tokens(ctx context.Context, user string) ([]Token, error) {
 	out := []Token{}

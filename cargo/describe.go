@@ -14,14 +14,16 @@ import (
 	"larder/internal/describe"
 	"larder/internal/registry"
 	"larder/internal/semver"
+	"larder/internal/wire"
 	"larder/store"
 )
 
 // described answers for the crates that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compare, IsPre: isPre,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Owns: owns,
+		Compare: compare, IsPre: isPre,
 		Brief: describeBrief, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(name string, v describe.Version, _ describe.File) string {
 			return "/api/v1/crates/" + name + "/" + v.Name + "/download"

@@ -39,8 +39,9 @@ type server struct {
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "composer", Prefixes: []string{root}, Handler: s.endpoint().Handler(d), Describe: s.described(),
+		Name: "composer", Prefixes: []string{root}, Handler: handler, Describe: s.described(handler),
 	}
 }
 

@@ -15,13 +15,15 @@ import (
 	"larder/internal/describe"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
+	"larder/internal/wire"
 	"larder/store"
 )
 
 // described answers for the packages that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compareIDs, Brief: describeBrief, Whole: s.describeWhole,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Compare: compareIDs, Brief: describeBrief, Whole: s.describeWhole,
 		IsPre: func(id string) bool { return !version.IsStable(recorded(id)) },
 		At: func(name string, _ describe.Version, f describe.File) string {
 			return "/dists/" + name + "/" + escapeVersion(f.Name)

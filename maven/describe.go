@@ -10,6 +10,7 @@ import (
 
 	"larder/internal/describe"
 	"larder/internal/registry"
+	"larder/internal/wire"
 	"larder/maven/names"
 	"larder/maven/pom"
 	"larder/maven/version"
@@ -17,9 +18,10 @@ import (
 )
 
 // described answers for the artifacts that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: version.Compare, IsPre: isPre, Brief: describeBrief, Whole: s.describeWhole,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Compare: version.Compare, IsPre: isPre, Brief: describeBrief, Whole: s.describeWhole,
 		Lists: func(v *store.Version[Meta]) bool { return !v.Meta.Open },
 		At: func(name string, _ describe.Version, f describe.File) string {
 			return "/" + names.Escape(names.FilePath(name, f.Name))

@@ -80,9 +80,10 @@ type server struct {
 // New returns the repository's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "maven", Prefixes: []string{root}, Handler: s.endpoint().Handler(d),
-		Describe: s.described(), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}},
+		Name: "maven", Prefixes: []string{root}, Handler: handler,
+		Describe: s.described(handler), Jobs: []wire.Job{{Name: "maven-settle", Every: settleEvery, Run: s.settleDue}},
 	}
 }
 

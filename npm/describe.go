@@ -13,6 +13,7 @@ import (
 	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/semver"
+	"larder/internal/wire"
 	"larder/npm/names"
 	"larder/npm/putdoc"
 	"larder/npm/version"
@@ -20,10 +21,11 @@ import (
 )
 
 // described answers for the packages that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compare, IsPre: isPre, Latest: "latest",
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Compare: compare, IsPre: isPre, Latest: "latest",
 		Brief: describeBrief, Whole: s.describeWhole,
 		Text: s.readmeText,
 		At: func(name string, _ describe.Version, f describe.File) string {

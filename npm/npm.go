@@ -60,8 +60,9 @@ func New(d wire.Deps, o Options) wire.Protocol {
 	})
 	s.audit = audit.New(d.Store, s.Up)
 	s.account = account.New(d.Auth, s.Path(), s.URL)
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "npm", Prefixes: []string{root}, Handler: s.endpoint().Handler(d), Describe: s.described(),
+		Name: "npm", Prefixes: []string{root}, Handler: handler, Describe: s.described(handler),
 	}
 }
 

@@ -29,9 +29,10 @@ const (
 )
 
 // described answers for the repositories that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	return described{s, registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: strings.Compare, IsPre: func(string) bool { return false },
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Compare: strings.Compare, IsPre: func(string) bool { return false },
 		Choose: newestTagged, Brief: describeBrief, Sized: sized, Whole: s.describeWhole, Text: s.readmeText,
 		Matches: s.matches, Kept: s.keptManifests, WholeCopy: s.describeCopy, CopyText: s.readmeOfCopy, CopyName: s.copyName,
 		At: func(name string, v describe.Version, f describe.File) string {

@@ -53,9 +53,10 @@ type server struct {
 // New returns the registry's end points: /v2, its alias /oci, and the two of /v1 that searches begin with.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: middleware(s.endpoint().Handler(d)),
-		Describe: s.described(),
+		Name: "oci", Prefixes: []string{rootV2, rootAlias, rootV1}, Handler: middleware(handler),
+		Describe: s.described(handler),
 	}
 }
 

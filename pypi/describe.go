@@ -13,14 +13,16 @@ import (
 	"larder/internal/problem"
 	"larder/internal/pydist"
 	"larder/internal/registry"
+	"larder/internal/wire"
 	"larder/pypi/simple"
 	"larder/store"
 )
 
 // described answers for the projects that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: compareReleases, IsPre: isPre,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Compare: compareReleases, IsPre: isPre,
 		Brief: describeBrief, Near: describeNear, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(_ string, _ describe.Version, f describe.File) string {
 			return "/files" + simple.FilePath(f.Sums[0].Value, f.Name)

@@ -50,8 +50,9 @@ func New(d wire.Deps, o Options, t *trust.Publishers) wire.Protocol {
 	s := newServer(d, o)
 	s.trust = t
 	prefixes := []string{root, rootSimple, rootRPC, rootOIDC, rootDiscover}
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "pypi", Prefixes: prefixes, Handler: s.endpoint().Handler(d), Describe: s.described(),
+		Name: "pypi", Prefixes: prefixes, Handler: handler, Describe: s.described(handler),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"larder/internal/archive"
 	"larder/internal/describe"
 	"larder/internal/registry"
+	"larder/internal/wire"
 	"larder/rubygems/gemspec"
 	"larder/rubygems/names"
 	"larder/rubygems/version"
@@ -17,9 +18,10 @@ import (
 )
 
 // described answers for the gems that are here.
-func (s *server) described() describe.Kind {
+func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Compare: func(a, b string) int { return version.NewerFirst(b, a) }, IsPre: isPre,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Owns: mayChange,
+		Compare: func(a, b string) int { return version.NewerFirst(b, a) }, IsPre: isPre,
 		Brief: describeBrief, Whole: s.describeWhole,
 		At: func(_ string, _ describe.Version, f describe.File) string {
 			if !strings.HasSuffix(f.Name, suffixGem) {

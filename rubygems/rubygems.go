@@ -39,9 +39,10 @@ type server struct {
 // New returns the registry's end points.
 func New(d wire.Deps, o Options) wire.Protocol {
 	s := newServer(d, o)
+	handler := s.endpoint().Handler(d)
 	return wire.Protocol{
-		Name: "rubygems", Prefixes: []string{root}, Handler: s.endpoint().Handler(d),
-		Describe: s.described(), Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}},
+		Name: "rubygems", Prefixes: []string{root}, Handler: handler,
+		Describe: s.described(handler), Jobs: []wire.Job{{Name: "rubygems-compact", Every: compactEvery, Run: s.compactDue}},
 	}
 }
 

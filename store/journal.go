@@ -52,8 +52,8 @@ type Entry struct {
 }
 
 // Log appends e to the journal in this transaction, and writes nothing else: IndexJournal makes it findable later. Seq,
-// Time and Actor are filled in. When it cannot, Update fails.
-func (tx *Tx) Log(e Entry) {
+// Time and Actor are filled in; it returns Seq. When it cannot, Update fails.
+func (tx *Tx) Log(e Entry) (seq uint64) {
 	tx.writes++
 	seq, err := tx.bucket(bucketJournal).NextSequence()
 	if err == nil {
@@ -64,6 +64,22 @@ func (tx *Tx) Log(e Entry) {
 		tx.err = errors.Join(tx.err, fmt.Errorf("journal: %w", err))
 	}
 	tx.logged = true
+	return seq
+}
+
+// JournalEntry returns the entry numbered seq; ErrNotFound when there is none, or none any more.
+func (s *Store) JournalEntry(ctx context.Context, seq uint64) (e Entry, err error) {
+	err = s.View(ctx, func(tx *Tx) error {
+		ok, err := tx.row(bucketJournal, be64(seq), &e)
+		if err == nil && !ok {
+			err = ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return Entry{}, fmt.Errorf("journal %d: %w", seq, err)
+	}
+	return e, nil
 }
 
 // Journal returns up to limit entries after the one numbered after, oldest first.

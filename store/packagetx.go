@@ -24,6 +24,7 @@ type versionHead struct {
 	ID        string    `json:"id"`
 	Published time.Time `json:"published"`
 	By        string    `json:"by"`
+	Entry     uint64    `json:"entry"`
 	Source    Source    `json:"source"`
 	Yanked    bool      `json:"yanked"`
 	Files     []File    `json:"files"`
@@ -158,7 +159,7 @@ func (p *PackageTx[M]) Publish(v Version[M]) error {
 		return err
 	}
 	note, _ := p.tx.ctx.Value(NoteKey{}).(string)
-	p.tx.Log(Entry{Kind: p.kind, Package: p.name, Version: v.ID, Op: op, Bytes: added, Note: note})
+	v.Entry = p.tx.Log(Entry{Kind: p.kind, Package: p.name, Version: v.ID, Op: op, Bytes: added, Note: note})
 	return p.tx.putRow(bucketVersion, p.key(v.ID), v)
 }
 
@@ -247,7 +248,7 @@ func (p *pkg) link(id string, files []File, blobs []Blob, by string) error {
 }
 
 // Replace changes metadata or files of an existing version; op says why, for policies and the journal. A zero
-// Published, By or Source keeps what was. ErrNotFound for the version or a new file's blob, ErrExists for a file name
+// Published, By or Source keeps what was, and Entry always does. ErrNotFound for the version or a new file's blob, ErrExists for a file name
 // that another version has, and what policies say.
 func (p *PackageTx[M]) Replace(v Version[M], op Op) error {
 	old, err := p.versionHead(v.ID)
@@ -294,7 +295,7 @@ func (v *Version[M]) keep(old versionHead, now time.Time) {
 	if v.Source == "" {
 		v.Source = old.Source
 	}
-	v.Updated = now
+	v.Entry, v.Updated = old.Entry, now
 }
 
 // losesFile reports whether a file of old is gone or has other bytes in files.

@@ -26,6 +26,7 @@ type Version[M any] struct {
 	Published  time.Time `json:"published"`        // zero: the transaction's time
 	Updated    time.Time `json:"updated,omitzero"` // of the last Replace
 	By         string    `json:"by,omitempty"`     // user; "": the transaction's actor
+	Entry      uint64    `json:"entry,omitempty"`  // of the journal, that it was published with; 0: not known
 	Source     Source    `json:"source"`           // "": Hosted
 	Yanked     bool      `json:"yanked,omitempty"`
 	YankReason string    `json:"yank_reason,omitempty"`

@@ -13,6 +13,7 @@ import (
 // known. A version of a copy was "published" when its last file was fetched. Names are those of records. It does not
 // look at rights but in Sees, Find and List. What is not here is a problem.ErrNotFound.
 type Kind interface {
+	Changer
 	// Type is the type of names in the scopes of tokens: "package" in npm:package:*:read.
 	Type() string
 	// Sees reports whether the client of a request may be shown a name, in lists.
@@ -103,6 +104,8 @@ type Version struct {
 	Name      string
 	Published time.Time
 	By        string
+	// Entry is the number of the journal's entry that it was published with; 0 when it is not known.
+	Entry uint64
 	// Size is the sum of its files in bytes.
 	Size int64
 	// Pre: it is a pre-release. Yanked: clients do not choose it by themselves; Reason says why, or what is better.

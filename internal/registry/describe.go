@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"larder/auth"
 	"larder/internal/describe"
 	"larder/internal/problem"
+	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -64,6 +66,12 @@ type Describer[M any] struct {
 	ReadmeIn func(r io.ReaderAt, size int64, name string) (describe.Text, error)
 	// Matches finds packages where the kind has no listings.
 	Matches func(ctx context.Context, words []string) ([]describe.Match, error)
+
+	// Caller is the protocol's handler, and Changes the requests that change versions.
+	Caller  wire.Caller
+	Changes []Operation[M]
+	// Owns is nil for who may change a package if it has the right to; nil: everybody who has it.
+	Owns func(id auth.Identity, pkg store.Package) error
 
 	order *store.Memo[struct{}, []string]
 	tags  *store.Memo[bool, []describe.Tag]
@@ -276,8 +284,8 @@ func (d *Describer[M]) yanked(v *store.Version[M]) bool { return d.brief(v, nil)
 // brief is what the record of a version says.
 func (d *Describer[M]) brief(v *store.Version[M], tags []string) describe.Version {
 	out := describe.Version{
-		ID: v.ID, Name: v.ID, Published: v.Published, By: v.By, Yanked: v.Yanked, Reason: v.YankReason, Tags: tags,
-		Pre: d.IsPre(v.ID),
+		ID: v.ID, Name: v.ID, Published: v.Published, By: v.By, Entry: v.Entry, Yanked: v.Yanked, Reason: v.YankReason,
+		Tags: tags, Pre: d.IsPre(v.ID),
 	}
 	for _, f := range v.Files {
 		out.Size += f.Size

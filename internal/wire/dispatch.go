@@ -88,7 +88,7 @@ type Deps struct {
 // Handler serves the end point: parse → authenticate → resolve → authorize → serve, and on the first error
 // Fail. Credentials that are wrong are refused even where none are needed: a client must learn that its token has
 // expired.
-func (e Endpoint[R]) Handler(d Deps) http.Handler {
+func (e Endpoint[R]) Handler(d Deps) Handler {
 	h := &dispatcher[R]{Endpoint: e, deps: d, ops: make(map[string]int, len(e.Routes))}
 	if d.Store != nil && e.Kind != "" {
 		h.repo = store.NewRepo[struct{}](d.Store, e.Kind)
@@ -169,6 +169,13 @@ func (h *dispatcher[R]) serve(w http.ResponseWriter, r *http.Request, x *exchang
 	if err != nil && !(op.Need.expired() && errors.Is(err, auth.ErrCredentials)) {
 		return err
 	}
+	return h.operate(w, r, x, f, op, q)
+}
+
+// operate resolves what a request is about, asks for its right and serves it. The identity is settled.
+func (h *dispatcher[R]) operate(
+	w http.ResponseWriter, r *http.Request, x *exchange, f *Failure, op *Route[R], q R,
+) (err error) {
 	access := auth.Access{Kind: h.Kind, Type: f.Type, Name: f.Name, Action: op.Need.Action()}
 	if h.Resolve != nil {
 		if q, err = h.Resolve(x, op.Op, q); err != nil {

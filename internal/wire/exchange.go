@@ -39,6 +39,7 @@ type exchange struct {
 	admitted bool // the identity may do what was asked for
 	unasked  bool // the operation has yet to ask for a right: no success before
 	stopping <-chan struct{}
+	outer    *exchange // of the request in which this one is a call, see Caller; nil for a client's own
 	entered  time.Time // zero without a Middleware
 	url      *url.URL  // whose escaped path is path
 	path     string
@@ -69,6 +70,9 @@ func (x *exchange) Value(key any) any {
 	case exchangeKey:
 		return x
 	case budget.Key:
+		if x.outer != nil {
+			return x.outer.Value(key)
+		}
 		return &x.share
 	case store.NoteKey:
 		return strings.Join(x.notices, " ")
