@@ -36,6 +36,8 @@
 //	GET     /                         ui.kind             list
 //	GET     /{name...}/-/versions     ui.versions         read
 //	GET     /{name...}/-/v/{version}  ui.version          read
+//	GET     /{name...}/-/history      ui.history          read
+//	POST    /{name...}/-/change       ui.change           read
 //	GET     /{name...}/-/tags         ui.tags             read
 //	GET     /{name...}                ui.package          read
 //	GET     /{name...}/-/m/{version}  ui.manifest         read

@@ -139,6 +139,8 @@ func numberOf(n any) string {
 		return number(int64(n))
 	case int64:
 		return number(n)
+	case uint64:
+		return number(int64(n))
 	}
 	return fmt.Sprint(n)
 }

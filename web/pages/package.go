@@ -58,14 +58,15 @@ type dependency struct {
 type tabs struct {
 	Kind     store.Kind
 	Name     string
-	Here     string // "package", "versions", "tags" or "version"
+	Here     string // "package", "versions", "tags", "history" or "version"
 	Versions int
 	Tags     int
 	Readme   bool
+	Hosted   bool // it was published here
 }
 
 func (k *kindPages) tabs(p describe.Package, here string) tabs {
-	return tabs{k.kind, p.Name, here, p.Versions, p.Tags, p.Latest.Readme}
+	return tabs{k.kind, p.Name, here, p.Versions, p.Tags, p.Latest.Readme, p.Upstream == ""}
 }
 
 func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error {
@@ -179,6 +180,8 @@ type versionsList struct {
 	From, To, Total  int
 	Next             template.URL
 	States, By, Size bool // whether some row has something in the column
+	Change           *offersOf
+	Done             string
 }
 
 // versionRow is a version in a table.
@@ -203,6 +206,7 @@ func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) 
 	page := versionsList{
 		Package: p, Kind: k.kind, Tabs: k.tabs(p, "versions"), Filter: q.text, NoPre: q.noPre, NoYanked: q.noYanked,
 		Total: list.Total, From: min(q.from, list.Total) + 1, To: min(q.from, list.Total) + len(list.List),
+		Done: q.doneText(),
 	}
 	ids := make([]string, len(list.List))
 	for i, v := range list.List {
@@ -222,8 +226,11 @@ func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) 
 		q.from = list.Next
 		page.Next = query(request{text: q.text, from: list.Next, noPre: q.noPre, noYanked: q.noYanked})
 	}
+	if page.Change, err = k.offers(r, q.name, nil); err != nil {
+		return err
+	}
 	f := k.frame(r, "Versions of "+clipName(p.Display), page)
-	f.Private = k.loginNeeded(r, q.name)
+	f.Private = page.Change != nil || k.loginNeeded(r, q.name)
 	return k.send(w, r, "versions", f)
 }
 
@@ -301,6 +308,8 @@ type versionPage struct {
 	More         int
 	Pulls        int64
 	Last         template.HTML
+	By           *historyRow // who published it, for who may know; nil: not known, or not told
+	Change       *offersOf
 }
 
 // fileRow is a file in a table; Path is its address below the root, "" when it has none.
@@ -346,7 +355,13 @@ func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) e
 	if page.Dependencies, err = k.dependencies(ctx, v.Dependencies[:len(v.Dependencies)-page.More]); err != nil {
 		return err
 	}
+	if page.Change, err = k.offers(r, q.name, &v); err != nil {
+		return err
+	}
+	if page.By, err = k.publishedBy(ctx, p, v); err != nil {
+		return err
+	}
 	f := k.frame(r, clipName(p.Display+" "+v.Name), page)
-	f.Private = k.loginNeeded(r, q.name)
+	f.Private = page.Change != nil || page.By != nil || k.loginNeeded(r, q.name)
 	return k.send(w, r, "version", f)
 }

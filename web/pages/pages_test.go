@@ -55,6 +55,9 @@ func TestMatrix(t *testing.T) {
 						"ui.versions": one(at + "/-/versions"),
 						"ui.tags":     one(at + "/-/tags"),
 						"ui.version":  one(at + "/-/v/" + version),
+						"ui.history":  one(at + "/-/history"),
+						// A token is no session: see TestButtonsAreThoseOfWhoMay.
+						"ui.change": {Method: "POST", Path: at + "/-/change", Status: 401},
 					}
 					if kind == "oci" {
 						cases["ui.version"] = wiretest.Case{Method: "GET", Path: at + "/-/v/" + version, Status: 301}

@@ -38,6 +38,10 @@ type request struct {
 	next     string     // where a login leads
 	changed  bool       // something was changed just now
 	values   url.Values // of pages for administrators
+	done     string     // what was done just now, to count versions
+	count    int
+	what     string // which entries of a history
+	before   uint64 // the entry before which a history goes on
 	noPre    bool
 	noYanked bool
 }
@@ -107,6 +111,9 @@ func (k *kindPages) kindRoutes() []wire.Route[request] {
 		wire.GET("/{name...}/-/versions", "ui.versions", wire.Read, k.versions,
 			"browsers; ?filter= ?nopre=1 ?noyanked=1 ?from="),
 		wire.GET("/{name...}/-/v/{version}", "ui.version", wire.Read, k.version, "browsers"),
+		wire.GET("/{name...}/-/history", "ui.history", wire.Read, k.history, "browsers; ?what= ?before="),
+		wire.POST("/{name...}/-/change", "ui.change", wire.Read, k.changing(k.changeVersions),
+			"browsers: do, v, tag, reason, sure, confirm"),
 		wire.GET("/{name...}/-/tags", "ui.tags", wire.Read, k.tags, "browsers; ?filter= ?sort=name ?from="),
 		wire.GET("/{name...}", "ui.package", wire.Read, k.pkg, "browsers; ?client="),
 	}
@@ -170,7 +177,7 @@ func kindGrammar(k store.Kind, spell func(string) (string, error)) route.Grammar
 		},
 		Queries: map[string]route.Query[request]{
 			"ui.kind": queries, "ui.versions": queries, "ui.tags": queries, "ui.package": queries,
-			"ui.manifest": queries,
+			"ui.manifest": queries, "ui.history": queries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
@@ -216,6 +223,13 @@ func parseQuery(q *request, v url.Values) error {
 	q.platform = clip(v.Get("platform"), 100)
 	q.next = clip(v.Get("next"), 2048)
 	q.changed = v.Get("changed") != ""
+	q.done, q.what = clip(v.Get("done"), 16), clip(v.Get("what"), 16)
+	if n, err := strconv.Atoi(v.Get("count")); err == nil {
+		q.count = min(max(n, 0), versionsPage)
+	}
+	if n, err := strconv.ParseUint(v.Get("before"), 10, 64); err == nil {
+		q.before = n
+	}
 	q.noPre, q.noYanked = v.Get("nopre") != "", v.Get("noyanked") != ""
 	return nil
 }
@@ -240,6 +254,14 @@ func formatQuery(q *request, v url.Values) {
 	}
 	if q.changed {
 		v.Set("changed", "1")
+	}
+	set("done", q.done)
+	set("what", q.what)
+	if q.count > 0 {
+		v.Set("count", strconv.Itoa(q.count))
+	}
+	if q.before > 0 {
+		v.Set("before", strconv.FormatUint(q.before, 10))
 	}
 	if q.noPre {
 		v.Set("nopre", "1")

@@ -15,7 +15,7 @@ import (
 const (
 	themeCookie = "larder-theme"
 	themeAge    = 365 * 24 * 3600 // seconds
-	maxForm     = 4 << 10
+	maxForm     = 64 << 10        // one with a page of versions has 16
 )
 
 func isTheme(s string) bool { return s == "system" || s == "light" || s == "dark" }
