@@ -7,7 +7,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"larder/store"
+	"larder/store/storetest"
 )
+
+// BenchmarkFill writes large registries for internal/bench.
+func BenchmarkFill(b *testing.B) {
+	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, version string, file store.Blob) error {
+		return store.NewRepo[Meta](s, store.Cargo).In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			return fillVersion(tx, file, version)
+		})
+	})
+}
 
 // BenchmarkFirstRender is an index file nobody has asked for since the last change: read, joined, hashed, compressed.
 func BenchmarkFirstRender(b *testing.B) {

@@ -470,20 +470,11 @@ func TestPublishCost(t *testing.T) {
 func fillCrate(t testing.TB, s *store.Store, name string, n int) {
 	t.Helper()
 	repo := store.NewRepo[Meta](s, store.Cargo)
-	blob := storetest.Put(t, s, "a crate")
-	for from := 0; from < n; from += 500 {
-		err := repo.Update(context.Background(), name, func(tx *store.PackageTx[Meta]) error {
-			for i := from; i < min(n, from+500); i++ {
-				if err := fillVersion(tx, blob, fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)); err != nil {
-					return err
-				}
-			}
-			return nil
+	storetest.FillWith(t, s, n, func(tx *store.Tx, i int, file store.Blob) error {
+		return repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			return fillVersion(tx, file, fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20))
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 func fillVersion(tx *store.PackageTx[Meta], blob store.Blob, id string) error {

@@ -15,6 +15,15 @@ import (
 	"larder/store/storetest"
 )
 
+// BenchmarkFill writes large registries for internal/bench.
+func BenchmarkFill(b *testing.B) {
+	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, version string, file store.Blob) error {
+		return store.NewRepo[Meta](s, store.Composer).In(tx, "acme/"+name, func(tx *store.PackageTx[Meta]) error {
+			return fillVersion(tx, version+".0", 0, file)
+		})
+	})
+}
+
 // BenchmarkFirstRender is a document nobody has asked for since the last change: rendered, hashed, compressed.
 func BenchmarkFirstRender(b *testing.B) {
 	for _, n := range []int{10, 2000} {

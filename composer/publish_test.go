@@ -4,7 +4,6 @@ package composer
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -474,41 +473,36 @@ func TestPublishFaults(t *testing.T) {
 func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 	t.Helper()
 	repo := store.NewRepo[Meta](s, store.Composer)
-	blob := storetest.Put(t, s, "an archive")
-	for from := 0; from < n; from += 500 {
-		err := repo.Update(context.Background(), name, func(tx *store.PackageTx[Meta]) error {
-			for i := from; i < min(n, from+500); i++ {
-				id, ref := fmt.Sprintf("%d.%d.%d.0", i/400, i/20%20, i%20), fmt.Sprintf("%040x", i)
-				require := fields{"php": fmt.Sprintf(">=7.%d", i/500)}
-				for d := range 12 {
-					require[fmt.Sprintf("acme/dependency-%d", d)] = "^1.2.3"
-				}
-				entry := wiretest.JSON(fields{
-					"description": strings.Repeat("what it does ", 8), "type": "library", "license": []string{"MIT"},
-					"require": require, "autoload": fields{"psr-4": fields{`Acme\`: "src/"}},
-					"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i},
-				})
-				v := store.Version[Meta]{
-					ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref, ""), Digest: blob.Digest, Size: blob.Size}},
-				}
-				v.Meta = Meta{
-					Version: id, Reference: ref, Entry: registry.Part{JSON: json.RawMessage(entry)},
-					Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary},
-				}
-				v.Published = tx.Tx().Now()
-				if err := tx.Publish(v); err != nil {
-					return err
-				}
-				if err := show(tx, id, v, true); err != nil {
-					return err
-				}
-			}
-			return nil
+	storetest.FillWith(t, s, n, func(tx *store.Tx, i int, file store.Blob) error {
+		return repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			return fillVersion(tx, fmt.Sprintf("%d.%d.%d.0", i/400, i/20%20, i%20), i, file)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	})
+}
+
+// fillVersion publishes one version, the ith.
+func fillVersion(tx *store.PackageTx[Meta], id string, i int, file store.Blob) error {
+	ref, require := fmt.Sprintf("%040x", i), fields{"php": fmt.Sprintf(">=7.%d", i/500)}
+	for d := range 12 {
+		require[fmt.Sprintf("acme/dependency-%d", d)] = "^1.2.3"
 	}
+	entry := wiretest.JSON(fields{
+		"description": strings.Repeat("what it does ", 8), "type": "library", "license": []string{"MIT"},
+		"require": require, "autoload": fields{"psr-4": fields{`Acme\`: "src/"}},
+		"authors": []any{fields{"name": "Ada"}}, "extra": fields{"build": i},
+	})
+	v := store.Version[Meta]{
+		ID: id, By: "ada", Files: []store.File{{Name: fileOf(id, ref, ""), Digest: file.Digest, Size: file.Size}},
+	}
+	v.Meta = Meta{
+		Version: id, Reference: ref, Entry: registry.Part{JSON: json.RawMessage(entry)},
+		Summary: manifest.Summary{Version: id, Type: manifest.TypeLibrary, Description: "what " + tx.Name() + " does"},
+	}
+	v.Published = tx.Tx().Now()
+	if err := tx.Publish(v); err != nil {
+		return err
+	}
+	return show(tx, id, v, true)
 }
 
 // TestPublishCost: what a publish allocates does not depend on how many versions there are.

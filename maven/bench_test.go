@@ -21,32 +21,37 @@ import (
 // fillVersions writes n releases without their files' way through HTTP.
 func fillVersions(t testing.TB, s *server, name string, n int) {
 	t.Helper()
-	_, artifact := names.SplitName(name)
-	blob := storetest.Put(t, s.Store, "a POM")
-	for from := 0; from < n; from += 500 {
-		err := s.Repo.Update(context.Background(), name, func(p *store.PackageTx[Meta]) error {
-			for i := from; i < min(n, from+500); i++ {
-				v := store.Version[Meta]{ID: fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)}
-				v.Meta = Meta{Base: v.ID, Open: true}
-				v.Files = []store.File{
-					{Name: names.FileKey(v.ID, names.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: blob.Digest},
-				}
-				if err := s.claim(p); err != nil {
-					return err
-				}
-				if err := p.Publish(v); err != nil {
-					return err
-				}
-				if err := s.list(p, v); err != nil {
-					return err
-				}
-			}
-			return nil
+	storetest.FillWith(t, s.Store, n, func(tx *store.Tx, i int, file store.Blob) error {
+		return s.Repo.In(tx, name, func(p *store.PackageTx[Meta]) error {
+			return s.fillVersion(p, fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20), file)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	})
+}
+
+func (s *server) fillVersion(p *store.PackageTx[Meta], id string, file store.Blob) error {
+	_, artifact := names.SplitName(p.Name())
+	v := store.Version[Meta]{ID: id}
+	v.Meta = Meta{Base: v.ID, Open: true}
+	v.Files = []store.File{
+		{Name: names.FileKey(v.ID, names.File{Version: v.ID, Ext: "pom"}.Join(artifact)), Digest: file.Digest},
 	}
+	if err := s.claim(p); err != nil {
+		return err
+	}
+	if err := p.Publish(v); err != nil {
+		return err
+	}
+	return s.list(p, v)
+}
+
+// BenchmarkFill writes large registries for internal/bench.
+func BenchmarkFill(b *testing.B) {
+	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, version string, file store.Blob) error {
+		repo := store.NewRepo[Meta](s, store.Maven)
+		return repo.In(tx, "com.example:"+name, func(p *store.PackageTx[Meta]) error {
+			return new(server).fillVersion(p, version, file)
+		})
+	})
 }
 
 // BenchmarkParse reads the request lines that resolving and deploying are made of.

@@ -38,35 +38,56 @@ func manifestOfSize(name, version string) rawjson.Object {
 func fillPackage(t testing.TB, s *store.Store, name string, n int) {
 	t.Helper()
 	repo := store.NewRepo[Meta](s, store.NPM)
-	blob := storetest.Put(t, s, "a tarball")
-	for from := 0; from < n; from += 500 {
-		err := repo.Update(context.Background(), name, func(tx *store.PackageTx[Meta]) error {
-			for i := from; i < min(n, from+500); i++ {
-				id := fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20)
-				m := manifestOfSize(name, id)
-				v := store.Version[Meta]{
-					ID: id, Published: time.Unix(1_700_000_000+int64(i)*1000, 0).UTC(), By: "ada",
-					Files: []store.File{{Name: names.Tarball(name, id), Digest: blob.Digest}},
-				}
-				v.Meta = Meta{Manifest: registry.Part{JSON: m.Encode()}, Short: registry.Part{
-					JSON: archive.Short(m).Encode(),
-				}, Integrity: "sha512-x",
-					Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,`+
-						`"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`,
-						strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
-				if err := tx.Publish(v); err != nil {
-					return err
-				}
-				if err := putFragment(tx, v); err != nil {
-					return err
-				}
-			}
-			return tx.SetTag("latest", "0.0.1", store.TagCond{})
+	storetest.FillWith(t, s, n, func(tx *store.Tx, i int, file store.Blob) error {
+		return repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			return fillVersion(tx, fmt.Sprintf("%d.%d.%d", i/400, i/20%20, i%20), int64(i), file)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	})
+	err := repo.Update(context.Background(), name, func(tx *store.PackageTx[Meta]) error {
+		return tx.SetTag("latest", "0.0.1", store.TagCond{})
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
+}
+
+// BenchmarkFill writes large registries for internal/bench.
+func BenchmarkFill(b *testing.B) {
+	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, id string, file store.Blob) error {
+		return store.NewRepo[Meta](s, store.NPM).In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			if err := fillVersion(tx, id, 0, file); err != nil {
+				return err
+			}
+			v, err := tx.Version(id)
+			if err == nil {
+				err = tx.SetTag("latest", id, store.TagCond{})
+			}
+			if err == nil {
+				err = setListing(tx, manifestOfSize(name, id), v)
+			}
+			return err
+		})
+	})
+}
+
+// fillVersion publishes one version, the ith.
+func fillVersion(tx *store.PackageTx[Meta], id string, i int64, file store.Blob) error {
+	name := tx.Name()
+	m := manifestOfSize(name, id)
+	v := store.Version[Meta]{
+		ID: id, Published: time.Unix(1_700_000_000+i*1000, 0).UTC(), By: "ada",
+		Files: []store.File{{Name: names.Tarball(name, id), Digest: file.Digest}},
+	}
+	v.Meta = Meta{Manifest: registry.Part{JSON: m.Encode()}, Short: registry.Part{
+		JSON: archive.Short(m).Encode(),
+	}, Integrity: "sha512-x",
+		Dist: fmt.Sprintf(`"integrity":"sha512-%s","shasum":"%040x","fileCount":3,"unpackedSize":1234,`+
+			`"signatures":[{"keyid":"SHA256:x","sig":"%s"}]`,
+			strings.Repeat("a", 86)+"==", i, strings.Repeat("b", 96))}
+	if err := tx.Publish(v); err != nil {
+		return err
+	}
+	return putFragment(tx, v)
 }
 
 // BenchmarkFirstRender is a packument nobody has asked for since the last change: rendered, hashed, compressed.

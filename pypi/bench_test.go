@@ -22,43 +22,55 @@ import (
 // fill makes a project of n releases without uploading them one by one.
 func fill(t testing.TB, g *rig, name string, n int) {
 	t.Helper()
-	b := storetest.Put(t, g.Store, "content of "+name)
-	for from := 0; from < n; from += 500 {
-		err := g.s.Repo.Update(t.Context(), name, func(tx *store.PackageTx[Meta]) error {
-			if err := tx.SetPackage(func(pkg *store.Package) { pkg.Display = name }); err != nil {
-				return err
-			}
-			for i := from; i < min(n, from+500); i++ {
-				id := fmt.Sprintf("%d.%d", i/100, i%100)
-				a := artifact{
-					Name: name + "-" + id + "-py3-none-any.whl", Kind: pydist.Wheel, Python: "py3", Version: id,
-					Digest: b.Digest, Size: b.Size, Metadata: b.Digest, Requires: ">=3.8", Uploaded: tx.Tx().Now(),
-				}
-				v := store.Version[Meta]{ID: id, Meta: Meta{Files: []artifact{a}}}
-				v.Files = v.Meta.files()
-				if err := tx.Publish(v); err != nil {
-					return err
-				}
-				if err := putRow(tx, &v, &a); err != nil {
-					return err
-				}
-				parsed, err := pep440.Parse(id)
-				if err != nil {
-					return err
-				}
-				if err := putJSON(tx.Index(indexReleases), parsed.Key(), release{ID: id}); err != nil {
-					return err
-				}
-			}
-			if err := electLatest(tx); err != nil {
-				return err
-			}
-			return note(tx, "", "fill")
+	storetest.FillWith(t, g.Store, n, func(tx *store.Tx, i int, file store.Blob) error {
+		return g.s.Repo.In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			return fillRelease(tx, fmt.Sprintf("%d.%d", i/100, i%100), file)
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	})
+	err := g.s.Repo.Update(t.Context(), name, electLatest)
+	if err != nil {
+		t.Fatal(err)
 	}
+}
+
+// BenchmarkFill writes large registries for internal/bench.
+func BenchmarkFill(b *testing.B) {
+	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, id string, file store.Blob) error {
+		return store.NewRepo[Meta](s, store.PyPI).In(tx, name, func(tx *store.PackageTx[Meta]) error {
+			if err := fillRelease(tx, id, file); err != nil {
+				return err
+			}
+			return setLatest(tx, release{ID: id, About: about{Summary: "what " + name + " does"}})
+		})
+	})
+}
+
+// fillRelease publishes one wheel.
+func fillRelease(tx *store.PackageTx[Meta], id string, file store.Blob) error {
+	name := tx.Name()
+	if err := tx.SetPackage(func(pkg *store.Package) { pkg.Display = name }); err != nil {
+		return err
+	}
+	a := artifact{
+		Name: name + "-" + id + "-py3-none-any.whl", Kind: pydist.Wheel, Python: "py3", Version: id,
+		Digest: file.Digest, Size: file.Size, Metadata: file.Digest, Requires: ">=3.8", Uploaded: tx.Tx().Now(),
+	}
+	v := store.Version[Meta]{ID: id, Meta: Meta{Files: []artifact{a}}}
+	v.Files = v.Meta.files()
+	if err := tx.Publish(v); err != nil {
+		return err
+	}
+	if err := putRow(tx, &v, &a); err != nil {
+		return err
+	}
+	parsed, err := pep440.Parse(id)
+	if err != nil {
+		return err
+	}
+	if err := putJSON(tx.Index(indexReleases), parsed.Key(), release{ID: id}); err != nil {
+		return err
+	}
+	return note(tx, "", "fill")
 }
 
 // fillProjects makes n projects as far as the list of all is concerned.

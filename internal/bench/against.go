@@ -37,6 +37,11 @@ func (e *env) startBuild(ctx context.Context, program string, environ ...string)
 	if err != nil {
 		return nil, err
 	}
+	return e.startBuildOn(ctx, program, data, environ...)
+}
+
+// startBuildOn runs a program on a folder.
+func (e *env) startBuildOn(ctx context.Context, program, data string, environ ...string) (*build, error) {
 	ours := e.larder
 	e.larder = program
 	p, err := e.startLarder(ctx, data, environ...)

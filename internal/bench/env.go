@@ -35,6 +35,9 @@ type env struct {
 	gems     *gemEnv           // with many gems and few
 	pypi     *pypiIndex        // with 20,000 files of one project
 	pypiMany *pypiIndex        // with 100,000 projects
+
+	pages string        // where the folders are of which pages are measured
+	views [2][]pageCost // of the pages of the large one and of the small one
 }
 
 // pair is a measurement of larder and of its yardstick.

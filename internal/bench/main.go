@@ -70,6 +70,10 @@ func benchmarks() []benchmark {
 		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},
 		{"pypi-root-100k/bare handler", "req/s", "0.5", pypiRoot},
 		{"pypi-root-after-upload/150 ms", "1/s", "1", pypiRootChanged},
+		{"pages-load-100,000/100 ms", "1/s", "1", pagesLoad},
+		{"pages-load-100,000/700", "1/ms", "0.5", pagesGrowth},
+		{"pages-load-weight/60 kB", "1/kB", "1", pagesWeight},
+		{"pulls-counted/not counted", "req/s", "0.98", countedPulls},
 	}
 }
 
@@ -88,6 +92,7 @@ func run(ctx context.Context, args []string) error {
 	rounds := flags.Int("rounds", 0, "how often each is measured (default: 3, with -against 1)")
 	against := flags.String("against", "", "compare with this program, another build of larder, in what clients do most")
 	dir := flags.String("dir", "", "folder for scratch data (default: a temporary one)")
+	filled := flags.String("filled", "", "folder of the data of pages-load, which is filled once (default: scratch)")
 	larder := flags.String("larder", "", "measure this program (default: one built from the present folder)")
 	bare := flags.String("bare", "", "internal: serve this file as a bare handler")
 	if err := flags.Parse(args); err != nil {
@@ -105,6 +110,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer e.close()
+	e.pages = cmp.Or(*filled, e.dir)
 	if *against != "" {
 		return compareBuilds(ctx, e, *against, match, max(*rounds, 1))
 	}

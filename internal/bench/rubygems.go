@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -54,13 +52,7 @@ func (e *env) fillGems(ctx context.Context, counts ...int) (folders []string, er
 		folders = append(folders, dir)
 		fmt.Fprintf(&lines, "%s=%d\n", dir, n)
 	}
-	cmd := exec.CommandContext(ctx, "go", "test", "./rubygems",
-		"-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
-	cmd.Env = append(os.Environ(), "LARDER_BENCH_FILL="+lines.String())
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("fill with gems (run it from the project's folder): %w\n%s", err, out)
-	}
-	return folders, nil
+	return folders, fillByBenchmark(ctx, "rubygems", lines.String())
 }
 
 // gemEnv has a large registry and a small one, which the benchmarks of gems share.
