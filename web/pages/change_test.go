@@ -74,7 +74,8 @@ func TestEveryKindHasTheButtonsOfItsOperations(t *testing.T) {
 		if got := buttons(page); got != want {
 			t.Errorf("versions of %s offer %q, want %q", p.Kind, got, want)
 		}
-		at := "/ui/" + p.Kind + "/" + name + "/-/v/" + g.versionOf(p.Kind, name, "1.0.0")
+		at := "/ui/" + p.Kind + "/" + name + "/-/" + versionAt(store.Kind(p.Kind)) + "/" +
+			g.versionOf(p.Kind, name, "1.0.0")
 		want = strings.ReplaceAll(want, "unyank", "")
 		if p.Kind == "npm" {
 			want = operations["npm"]

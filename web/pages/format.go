@@ -20,12 +20,20 @@ var functions = template.FuncMap{
 	"name": nameHTML, "text": textHTML, "size": sizeHTML, "num": numberOf, "day": dayHTML, "moment": momentHTML,
 	"second": secondHTML, "opWord": opWord,
 	"clip": clipName, "kindTitle": kindTitle, "escape": escapeName, "plural": pluralOf, "short": shortDigest,
-	"actions": func() []string { return actions },
-	"themes":  func() []string { return []string{"system", "light", "dark"} },
-	"list":    func(v ...any) []any { return v },
-	"dict":    dict, "command": commandHTML, "facts": grouped,
+	"actions":   func() []string { return actions },
+	"themes":    func() []string { return []string{"system", "light", "dark"} },
+	"list":      func(v ...any) []any { return v },
+	"versionAt": versionAt, "dict": dict, "command": commandHTML, "facts": grouped,
 	"bytes": func(b []byte) int64 { return int64(len(b)) },
 	"long":  func(s string) bool { return len(s) >= longName },
+}
+
+// versionAt is what stands before a version in the address of its page: those of OCI are manifests.
+func versionAt(k store.Kind) string {
+	if k == store.OCI {
+		return "m"
+	}
+	return "v"
 }
 
 // longName is from how many bytes on a heading is set smaller.

@@ -39,7 +39,9 @@ type imagePage struct {
 	Path      string // its address below the root
 	Pulls     int64
 	Last      template.HTML
-	Attached  bool // some referrer's time is known
+	Attached  bool        // some referrer's time is known
+	By        *historyRow // as on the page of a version
+	Change    *offersOf
 }
 
 // platformRow is an image of an index in a table.
@@ -101,8 +103,14 @@ func (k *kindPages) manifest(w http.ResponseWriter, r *http.Request, q request) 
 		page.Platforms = append(page.Platforms, platformRow{each, pulls[i+1].Since(chartDays, now)})
 	}
 	page.draw()
+	if page.Change, err = k.offers(r, q.name, &m.Version); err != nil {
+		return err
+	}
+	if page.By, err = k.publishedBy(ctx, p, m.Version); err != nil {
+		return err
+	}
 	f := k.frame(r, clipName(p.Display+" "+m.Name), page)
-	f.Private = k.loginNeeded(r, q.name)
+	f.Private = page.Change != nil || page.By != nil || k.loginNeeded(r, q.name)
 	return k.send(w, r, "image", f)
 }
 

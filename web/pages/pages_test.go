@@ -145,11 +145,16 @@ func TestPagesOfPrivatePackagesAreKeptNowhere(t *testing.T) {
 	g := newRig(t, func(o *wiretest.Options) { o.Auth.Private = []string{"*:*:*secret*"} })
 	g.publish("npm", "secretone", "1.0.0")
 	g.publish("npm", "openone", "1.0.0")
-	for name, want := range map[string]string{"secretone": "no-store", "openone": "private, no-cache"} {
-		for _, below := range []string{"", "/-/versions", "/-/tags", "/-/v/1.0.0"} {
-			a := g.Want(g.Ada("GET", "/ui/npm/"+name+below, nil, browser()), 200, "")
-			if got := a.Header.Get("Cache-Control"); got != want {
-				t.Errorf("%s%s: Cache-Control is %q, want %q", name, below, got, want)
+	for _, below := range []string{"", "/-/versions", "/-/tags", "/-/v/1.0.0"} {
+		for _, c := range []struct {
+			what, want string
+			got        wiretest.Answer
+		}{
+			{"private package", "no-store", g.Ada("GET", "/ui/npm/secretone"+below, nil, browser())},
+			{"open package, to anonymous", "no-cache", g.Do("GET", "/ui/npm/openone"+below, nil, browser())},
+		} {
+			if got := g.Want(c.got, 200, "").Header.Get("Cache-Control"); got != c.want {
+				t.Errorf("%s%s: Cache-Control is %q, want %q", c.what, below, got, c.want)
 			}
 		}
 	}
