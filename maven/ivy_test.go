@@ -299,3 +299,21 @@ func TestRevisionsOfUpstreamsAreListed(t *testing.T) {
 	g.Deps.Upstreams.SetOffline(true)
 	wiretest.EqualList(t, "what is listed offline", g.links(ivyLib), "1.0/")
 }
+
+// TestLaterComparisonAsksForModules in both forms of the directory: how an artifact was published is not known then.
+func TestLaterComparisonAsksForModules(t *testing.T) {
+	for name, want := range map[string][]string{
+		"com.acme:lib": {"com.acme/lib/", "com/acme/lib/"}, "acme:lib": {"acme/lib/"},
+	} {
+		var got []string
+		for _, q := range modulesOf(name) {
+			if q.Package != name {
+				t.Errorf("%s: the name %q is asked for", name, q.Package)
+			}
+			got = append(got, q.Ref)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q are asked for, want %q", name, got, want)
+		}
+	}
+}

@@ -98,7 +98,8 @@ func newServer(d wire.Deps, o Options) *server {
 	s.Registry = registry.New[Meta](d, registry.About{
 		Kind: store.Maven, Type: typeArtifact, Path: root,
 		Upstream: upstream.Protocol{
-			Spelling: Spelling(),
+			Spelling:   Spelling(),
+			ProbeLater: modulesOf,
 			Probe: func(name string) upstream.Query {
 				group, artifact := names.SplitName(name)
 				return s.metadataQuery(Request{

@@ -70,13 +70,28 @@ func (q Request) modules() []upstream.Query {
 	if !strings.HasPrefix(q.Path, organisation+"/") {
 		organisation = strings.ReplaceAll(organisation, ".", "/")
 	}
-	q.Path = organisation + "/" + q.Artifact + "/"
-	return []upstream.Query{q.listing("module ", func(body []byte, _ string) error {
+	return []upstream.Query{moduleQuery(q.Name, organisation, q.Artifact)}
+}
+
+// modulesOf are those of an artifact that was published in some layout.
+func modulesOf(name string) []upstream.Query {
+	group, artifact := names.SplitName(name)
+	list := []upstream.Query{moduleQuery(name, group, artifact)}
+	if folders := strings.ReplaceAll(group, ".", "/"); folders != group {
+		list = append(list, moduleQuery(name, folders, artifact))
+	}
+	return list
+}
+
+// moduleQuery asks for the directory of a module, which has folders where there is one.
+func moduleQuery(name, organisation, artifact string) upstream.Query {
+	q := Request{Name: name, Path: organisation + "/" + artifact + "/"}
+	return q.listing("module ", func(body []byte, _ string) error {
 		if len(folders(body, herePage)) == 0 {
 			return store.ErrNotFound
 		}
 		return nil
-	})}
+	})
 }
 
 // herePage is where a page is whose address does not matter.

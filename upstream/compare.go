@@ -190,7 +190,11 @@ func (s *Set) compareUnsure(ctx context.Context) (more bool) {
 		}
 		owner, who := (*Upstream)(nil), ""
 		if ours && !s.Claimed(name) {
-			owner, who = s.compare(ctx, s.takers(name), name)
+			var also []Query
+			if s.protocol.ProbeLater != nil {
+				also = s.protocol.ProbeLater(name)
+			}
+			owner, who = s.compare(ctx, s.takers(name), name, also...)
 		}
 		if owner != nil {
 			s.r.log.LogAttrs(ctx, slog.LevelWarn, "a package published here exists at an upstream, and hides it",

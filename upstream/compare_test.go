@@ -59,6 +59,38 @@ func TestOnlyAnAnswerRefusesAFirstPublish(t *testing.T) {
 	}
 }
 
+// TestLaterComparisonAsksForFurtherDocuments that exist only where the name does, once the first one is absent.
+func TestLaterComparisonAsksForFurtherDocuments(t *testing.T) {
+	t.Parallel()
+	g, second, log := newCompareRig(t)
+	protocol := g.set.protocol
+	protocol.ProbeLater = func(name string) []Query {
+		return []Query{{Package: name, Key: "one", Ref: "one/" + name}, {Package: name, Key: "two", Ref: "two/" + name}}
+	}
+	g.set = g.reg.Set(store.NPM, protocol)
+	g.origin.answer(http.NotFound)
+	second.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+	if _, err := g.set.MayPublish(t.Context(), "fresh"); err != nil {
+		t.Fatal(err)
+	}
+	err := store.NewRepo[struct{}](g.store, store.NPM).Update(t.Context(), "fresh",
+		func(tx *store.PackageTx[struct{}]) error { return tx.Publish(store.Version[struct{}]{ID: "1.0.0"}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.answer(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/two/fresh" {
+			http.NotFound(w, r)
+		}
+	})
+	if more := g.set.compareUnsure(t.Context()); more {
+		t.Error("a name that could be compared is compared again")
+	}
+	if text := log.String(); !strings.Contains(text, "exists at an upstream") || !strings.Contains(text, "second") {
+		t.Errorf("the log has %q, want a warning that names the second upstream", text)
+	}
+}
+
 // TestLaterComparisonAsksOnlyForWhatWasPublished: the name of a publish that failed is sent nowhere.
 func TestLaterComparisonAsksOnlyForWhatWasPublished(t *testing.T) {
 	t.Parallel()

@@ -143,6 +143,9 @@ type Protocol struct {
 	Files func(name, key string, d *Document, body []byte) map[string]Place
 	// Probe is how to find out whether a name exists upstream.
 	Probe func(name string) Query
+	// ProbeLater are further documents that exist only where the name does, for names that are compared after they were
+	// published: MayPublish is told which of them count. nil: there are none.
+	ProbeLater func(name string) []Query
 	// Empty reports whether the answer to Probe says that there is nothing of the name, as static mirrors answer for any.
 	// nil: every answer says that it exists.
 	Empty func(body []byte) bool
