@@ -50,6 +50,7 @@
 //	file.go      what does not, once it is here     entry.go     records
 //	parts.go     pieces of what is not here         shown.go     files that no document names any more
 //	encoding.go  what comes with an encoding        scan.go      documents too large to be held in memory
+//	page.go      pages that come instead of files
 //	remote.go    one remote registry                fetch.go     one request: retries, budget, classification
 //	dial.go      where we may connect to            token.go     the token flow of container registries
 //	elsewhere.go where we do not go

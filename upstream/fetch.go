@@ -103,11 +103,10 @@ func (e *formError) Unwrap() error { return e.err }
 
 // misformed says of an answer of 200 what it is instead of the document.
 func misformed(body []byte, err error) *formError {
-	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 512)], "\ufeff \t\r\n"))
 	switch {
-	case len(start) == 0:
+	case len(bytes.TrimLeft(body[:min(len(body), 512)], "\ufeff \t\r\n")) == 0:
 		return &formError{"answered an empty page", err}
-	case bytes.HasPrefix(start, []byte("<!doctype html")), bytes.HasPrefix(start, []byte("<html")):
+	case isWebPage(body):
 		return &formError{"answered a web page instead of the document", err}
 	}
 	return &formError{"answered something that is not the document that was asked for", err}

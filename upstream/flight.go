@@ -374,7 +374,7 @@ func (t *transfer) open() error {
 	t.body, t.head, t.url, t.total = resp.Body, resp.Header, resp.Request.URL.String(), resp.ContentLength
 	if t.place.Size > 0 && t.total > 0 && t.total != t.place.Size && codingOf(resp.Header) == "" {
 		u.Counts.Broken.Add(1)
-		return u.unavailable(fmt.Errorf("%w: %d bytes instead of %d", ErrBroken, t.total, t.place.Size), 0)
+		return u.unavailable(t.otherSize(resp), 0)
 	}
 	sums := append([]string{}, t.place.Keep...)
 	for alg := range t.place.Sums {
@@ -610,6 +610,7 @@ func sumOf(stage *store.Stage, alg string) string {
 func (t *transfer) commit(q FileQuery) error {
 	u := t.place.Upstream
 	stage, err := t.chosen()
+	err = t.page(err)
 	if errors.Is(err, ErrBroken) {
 		u.Counts.Broken.Add(1)
 		err = u.unavailable(err, 0)
