@@ -55,6 +55,7 @@ func newServer(d wire.Deps, o Options) *server {
 		Kind: store.Composer, Type: typePackage, Path: root, Private: true,
 		Upstream: upstream.Protocol{
 			Spelling: Spelling(), Probe: s.probe, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
+			Release: func(v string) string { n, _ := version.Normalize(v); return n },
 			Sample: upstream.Sample{Package: "psr/log"},
 		},
 	})

@@ -64,7 +64,7 @@ func (s *server) keptManifests(
 		}
 		v := &list[i]
 		if err := s.Up.Blocked(name, tag); err != nil {
-			v.Withheld, v.Blocked = problem.Public(err), true
+			v.Name, v.Withheld, v.Blocked = tag, problem.Public(err), true
 			continue
 		}
 		v.Tags = append(v.Tags, tag)
@@ -72,10 +72,11 @@ func (s *server) keptManifests(
 	}
 	for i := range list {
 		v := &list[i]
-		slices.Sort(v.Tags)
-		v.Name = tagName(v.Tags, v.ID)
-		if len(v.Tags) > 0 && s.Up.Blocked(name, v.ID) == nil {
-			v.Withheld, v.Blocked = "", false // by one of its tags it may be fetched
+		if slices.Sort(v.Tags); len(v.Tags) > 0 {
+			v.Name, v.Withheld, v.Blocked = tagName(v.Tags, v.ID), "", false // by one of its tags it may be fetched
+		}
+		if err := s.Up.Blocked(name, v.ID); err != nil {
+			v.Withheld, v.Blocked = problem.Public(err), true
 		}
 	}
 	return list, tags, nil

@@ -390,7 +390,7 @@ func (s *Set) DescribeCopies(ctx context.Context, list []CopyMatch) (out []Copy,
 		c := s.copyOf(p, data)
 		right := c.Name
 		c.Name = called[p.Name]
-		held := func(version string) bool { return s.Allowed(ctx, right, version) != nil }
+		held := func(version string) bool { return s.mayShow(ctx, right, version) != nil }
 		if s.Gated() && len(c.Versions) > 0 {
 			if c.Versions = slices.DeleteFunc(c.Versions, held); len(c.Versions) == 0 {
 				continue
@@ -400,6 +400,17 @@ func (s *Set) DescribeCopies(ctx context.Context, list []CopyMatch) (out []Copy,
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// mayShow is Allowed for a version as About has it. Nobody says how old the tags of a container registry are.
+func (s *Set) mayShow(ctx context.Context, name, version string) error {
+	switch {
+	case s.kind == store.OCI:
+		return s.Blocked(name, version)
+	case s.protocol.Release != nil:
+		version = s.protocol.Release(version)
+	}
+	return s.Allowed(ctx, name, version)
 }
 
 // CopiesState changes whenever a copy is listed or taken off the list, or when names become ours or are released.

@@ -135,7 +135,7 @@ func (s *Set) Copied(ctx context.Context, name string) (c Copy, withheld []error
 	c = s.copyOf(found[0], data)
 	c.Name, c.Versions, c.Latest = name, nil, ""
 	for _, v := range data.Versions {
-		if err := s.Allowed(ctx, name, v); err != nil {
+		if err := s.mayShow(ctx, name, v); err != nil {
 			withheld = append(withheld, err)
 			continue
 		}

@@ -153,6 +153,8 @@ type Protocol struct {
 	Sample Sample
 	// About is what the document key of a package says of it, false when nothing. nil: documents say nothing.
 	About func(name, key string, body []byte) (About, bool)
+	// Release is a version of About as rules about ages know it; nil: it is written the same.
+	Release func(version string) string
 	// Newer reports whether of two versions lists show the former first, for kinds whose files are asked for without a
 	// document: their versions are gathered from documents and files. nil: a document names them all.
 	Newer func(a, b string) bool

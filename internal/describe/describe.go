@@ -75,6 +75,8 @@ type Package struct {
 	// Versions and Tags are how many there are, Bytes what they take, each blob once.
 	Versions, Tags int
 	Bytes          int64
+	// Kept is how many versions of a copy may be fetched and have files here. Of the others documents tell.
+	Kept int
 	// Latest is the version that clients get who ask for none; its ID is "" when there is none.
 	Latest Version
 	// Withheld are versions of a copy that rules keep from clients, as far as documents that are kept name them, newest

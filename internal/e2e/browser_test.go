@@ -6,7 +6,6 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -170,28 +169,7 @@ func pagesToSee() map[string]string {
 
 func TestBrowserPagesFitAPhone(t *testing.T) {
 	b := newBrowser(t)
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{375, 1280} {
-			for name, path := range pagesToSee() {
-				what := fmt.Sprintf("%s, %s, %d px", path, scheme, width)
-				get(b, what, chromedp.EmulateViewport(width, 900))
-				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-				})
-				b.open(path)
-				wide := get(b, what, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
-				headings := get(b, what, chromedp.Evaluate[int]("document.querySelectorAll('main h1').length"))
-				b.calm(what)
-				if wide > width {
-					t.Errorf("%s: the page is %d px wide", what, wide)
-				}
-				if headings != 1 {
-					t.Errorf("%s: the page has %d first headings", what, headings)
-				}
-				b.picture(fmt.Sprintf("%s-%s-%d.png", name, scheme, width))
-			}
-		}
-	}
+	b.look(pagesToSee())
 }
 
 // picture leaves a picture of the page where LARDER_SHOTS says.

@@ -51,22 +51,23 @@ func (d *Describer[M]) copied(
 	if list, p.Tagged, err = d.keptVersions(ctx, of); err != nil {
 		return p, nil, err
 	}
-	for i := range list {
-		v := &list[i]
-		if err := d.Up.Allowed(ctx, of, v.ID); err != nil && v.Withheld == "" {
-			withhold(v, err)
+	if d.Kept == nil {
+		for i := range list {
+			if err := d.Up.Allowed(ctx, of, list[i].ID); err != nil {
+				withhold(&list[i], err)
+			}
 		}
-	}
-	for _, err := range withheld {
-		list = addWithheld(list, err, d.IsPre)
+		for _, err := range withheld {
+			list = addWithheld(list, err, d.IsPre)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b describe.Version) int { return d.Compare(b.ID, a.ID) })
 	p.Name, p.Display, p.Upstream, p.Bytes = name, cmp.Or(c.Display, name), c.Upstream, c.Bytes
-	p.Created, p.Updated, p.Tags = c.Since, c.Changed, len(p.Tagged)
+	p.Created, p.Updated, p.Tags, p.Versions = c.Since, c.Changed, len(p.Tagged), len(list)
 	for _, v := range list {
 		switch {
 		case v.Withheld == "":
-			p.Versions++
+			p.Kept++
 		case len(p.Withheld) < describe.MaxWithheld:
 			p.Withheld = append(p.Withheld, v)
 		}
