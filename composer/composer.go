@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"larder/auth"
+	"larder/composer/version"
 	"larder/internal/advisory"
 	"larder/internal/problem"
 	"larder/internal/registry"
@@ -56,7 +57,7 @@ func newServer(d wire.Deps, o Options) *server {
 		Upstream: upstream.Protocol{
 			Spelling: Spelling(), Probe: s.probe, Files: remoteFiles, About: aboutCopy, Listing: copyListing,
 			Release: func(v string) string { n, _ := version.Normalize(v); return n },
-			Sample: upstream.Sample{Package: "psr/log"},
+			Sample:  upstream.Sample{Package: "psr/log"},
 		},
 	})
 	s.advised.Changed = s.restamp
