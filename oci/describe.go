@@ -85,7 +85,7 @@ func (s *server) matches(ctx context.Context, words []string) (out []describe.Ma
 	err = s.Store.Heavy(ctx, func() error {
 		found, _, err := s.walk(ctx, view, "", store.MaxMatches, withWords(words))
 		for _, p := range found {
-			out = append(out, describe.Match{Name: p.Name, Score: score(p.Name, words)})
+			out = append(out, describe.Match{Name: p.Name, Score: score(p.Name, words), Copy: p.copy})
 		}
 		return err
 	})

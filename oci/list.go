@@ -351,7 +351,7 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 // visible collects up to n repositories after q.Last that keep accepts and the client may pull.
 func (s *server) visible(
 	r *http.Request, after string, n int, keep func(name string) (ok, stop bool),
-) (out []store.Package, more bool, err error) {
+) (out []repository, more bool, err error) {
 	view := s.ViewAs(r.Context(), wire.IdentityFrom(r.Context()).Credential())
 	err = s.Store.Heavy(r.Context(), func() error {
 		out, more, err = s.walk(r.Context(), view, after, n, keep)
@@ -363,7 +363,7 @@ func (s *server) visible(
 // walk reads the repositories in their order; it ends when the client leaves.
 func (s *server) walk(
 	ctx context.Context, view registry.View, after string, n int, keep func(name string) (ok, stop bool),
-) (out []store.Package, more bool, err error) {
+) (out []repository, more bool, err error) {
 	const batch = 256
 	for n > 0 && ctx.Err() == nil {
 		page, err := s.repositoriesAfter(ctx, after, batch)
@@ -386,7 +386,7 @@ func (s *server) walk(
 			case len(out) == n:
 				return out, true, nil
 			}
-			out = append(out, p.Package)
+			out = append(out, p)
 		}
 		if len(page) < batch {
 			break
@@ -399,6 +399,7 @@ func (s *server) walk(
 type repository struct {
 	store.Package
 	right string
+	copy  bool
 }
 
 // repositoriesAfter are some repositories in the order of their names, published here or copies.
@@ -422,7 +423,7 @@ func (s *server) repositoriesAfter(ctx context.Context, after string, n int) ([]
 	}
 	list := make([]repository, len(found))
 	for i, f := range found {
-		list[i] = repository{byName[f.Name], f.Right()}
+		list[i] = repository{byName[f.Name], f.Right(), f.IsCopy()}
 		list[i].Name = f.Name
 	}
 	return list, err
@@ -469,7 +470,7 @@ func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request)
 	}
 	entries := make([]repositoryEntry, len(found))
 	for i, p := range found {
-		entries[i] = repositoryEntryOf(p)
+		entries[i] = repositoryEntryOf(p.Package)
 	}
 	if more {
 		s.setNext(w.Header(), "oci.repositories", q, n, entries[n-1].Name)
