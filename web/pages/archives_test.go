@@ -73,8 +73,8 @@ func copyOf(t *testing.T, g *rig, kind store.Kind, change ...func(*wiretest.Opti
 	return newRig(t, change...)
 }
 
-// fetch fetches a release as its client does: the document, and with file also the file.
-func (g *rig) fetch(kind string, r miniclient.Release, file bool) {
+// obtain fetches a release as its client does: the document, and with file also the file.
+func (g *rig) obtain(kind string, r miniclient.Release, file bool) {
 	g.T.Helper()
 	for _, p := range miniclient.All() {
 		if p.Kind != kind {
@@ -119,7 +119,7 @@ func TestReadmesAreReadFromArchives(t *testing.T) {
 			}
 			for _, r := range list {
 				name := r.Name
-				c.fetch(kind, r, true)
+				c.obtain(kind, r, true)
 				for what, rig := range map[string]*rig{"published": g, "a copy": c} {
 					page := rig.page("", "/ui/"+kind+"/"+recordName(kind, name))
 					if kind == "cargo" && rig == g {
@@ -164,7 +164,7 @@ func TestCopiesWithoutFilesHavePages(t *testing.T) {
 			}
 			r := miniclient.Release{Name: "demo", Version: "1.0.0", File: file}
 			g.release(p.Kind, r)
-			c.fetch(p.Kind, r, false)
+			c.obtain(p.Kind, r, false)
 			name := recordName(p.Kind, "demo")
 			if p.Kind == "oci" {
 				name = "origin/" + name
@@ -202,10 +202,10 @@ func TestBannersSayWhatClientsAreTold(t *testing.T) {
 	for _, version := range []string{"1.0.0", "1.0.1"} {
 		g.publish("npm", "demo", version)
 	}
-	c.fetch("npm", miniclient.Release{Name: "demo", Version: "1.0.0"}, true)
+	c.obtain("npm", miniclient.Release{Name: "demo", Version: "1.0.0"}, true)
 	g.publish("npm", "demo", "1.1.0")
 	clock.Advance(time.Hour)
-	c.fetch("npm", miniclient.Release{Name: "demo", Version: "1.0.0"}, true)
+	c.obtain("npm", miniclient.Release{Name: "demo", Version: "1.0.0"}, true)
 	page, versions := c.page("", "/ui/npm/demo"), c.page("", "/ui/npm/demo/-/versions")
 	g.has(versions, `<span class="tag warn">held</span>`, `<span class="tag bad">blocked</span>`)
 	for _, version := range []string{"1.0.1", "1.1.0"} {
