@@ -4,7 +4,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"larder/internal/problem"
 	"larder/store"
@@ -53,38 +52,15 @@ func (a *api) listClaims(w http.ResponseWriter, r *http.Request, q request) erro
 	return answer(w, http.StatusOK, list)
 }
 
-// claim makes a name ours, or gives it up. What the configuration claims is the configuration's to release.
+// claim makes a name ours, or gives it up.
 func (a *api) claim(w http.ResponseWriter, r *http.Request, _ request) error {
 	var c Claim
 	if err := readJSON(r, &c); err != nil {
 		return err
 	}
-	if _, err := store.ParseKind(string(c.Kind)); err != nil {
-		return err
-	}
-	if strings.Contains(c.Name, "*") {
-		return problem.Errorf(
-			store.ErrInvalid, "A claim is of one name; patterns such as %q stand in the configuration, under claims.", c.Name,
-		)
-	}
-	name, err := a.spellings.Name(c.Kind, c.Name)
+	name, err := a.remote.Claim(r.Context(), a.store, a.spellings, c.Kind, c.Name, c.Release)
 	if err != nil {
 		return err
 	}
-	if c.Release {
-		if rule := a.remote.ClaimedByRule(c.Kind, name); rule != "" {
-			return problem.Errorf(
-				store.ErrReferenced, "%s %s is claimed by the configuration (claims: %q) and is released there.", c.Kind, name,
-				rule,
-			)
-		}
-		err = a.store.ReleaseName(r.Context(), c.Kind, name)
-	} else {
-		err = a.store.ClaimName(r.Context(), c.Kind, name)
-	}
-	if err != nil {
-		return err
-	}
-	a.remote.Renew(c.Kind, name)
 	return answer(w, http.StatusOK, Claim{Kind: c.Kind, Name: name, Release: c.Release})
 }

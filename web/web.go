@@ -64,7 +64,7 @@ type Web struct {
 func New(d Deps) *Web {
 	p := pages.Deps{
 		Wire: d.Wire, Auth: d.Auth, Log: d.Log, Spellings: d.Spellings, Version: d.Version, Jobs: d.Jobs,
-		ReadOnly: d.ReadOnly, Rules: d.Rules,
+		ReadOnly: d.ReadOnly, Rules: d.Rules, Claims: d.Claims,
 	}
 	for _, each := range d.Protocols {
 		p.Kinds = append(p.Kinds, pages.Kind(each))

@@ -25,6 +25,7 @@ var adminTabs = []adminTab{
 	{"/users", "Users"},
 	{"/tokens", "Tokens"},
 	{"/upstreams", "Upstreams"},
+	{"/policy", "Policy"},
 	{"/audit", "Audit"},
 }
 

@@ -61,6 +61,8 @@ var doneTexts = map[string]string{
 	"on":           "Switched on, with past failures forgotten.",
 	"purged":       "What was shown is purged. Its bytes go with the next sweep.",
 	"cleared":      "The list is forgotten.",
+	"claimed":      "The name is ours. No upstream is asked for it.",
+	"released":     "The name is released. Upstreams are asked for it again.",
 	"revoked":      "The token is revoked, with all that was made with it.",
 }
 

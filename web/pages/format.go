@@ -18,7 +18,7 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"name": nameHTML, "text": textHTML, "size": sizeHTML, "num": numberOf, "day": dayHTML, "moment": momentHTML,
-	"second": secondHTML, "opWord": opWord,
+	"second": secondHTML, "opWord": opWord, "stepClass": stepClass,
 	"clip": clipName, "kindTitle": kindTitle, "escape": escapeName, "plural": pluralOf, "short": shortDigest,
 	"actions":   func() []string { return actions },
 	"themes":    func() []string { return []string{"system", "light", "dark"} },

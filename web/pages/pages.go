@@ -39,8 +39,9 @@ type Deps struct {
 	Jobs func() []wire.JobStatus
 	// ReadOnly says that the server was started read-only, which is then no fault.
 	ReadOnly bool
-	// Rules are the quotas and the like of the configuration.
-	Rules store.RulesConfig
+	// Rules are the quotas and the like of the configuration, Claims its patterns of names that are ours.
+	Rules  store.RulesConfig
+	Claims []string
 	// Now is the time; nil is time.Now.
 	Now func() time.Time
 }

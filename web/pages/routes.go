@@ -100,6 +100,10 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 			"browsers; ?kind= ?package= ?user= ?op= ?from=DAY ?to=DAY ?before=SEQ"),
 		wire.GET("/-/admin/audit.jsonl", "ui.admin.audit.export", wire.Admin, p.exportAudit,
 			"browsers; the filters of the page"),
+		wire.GET("/-/admin/policy", "ui.admin.policy", wire.Admin, p.adminPolicy,
+			"browsers; ?kind= ?name=NAME@VERSION ?who= ?claims=KIND ?after="),
+		wire.POST("/-/admin/policy/claim", "ui.admin.claim", wire.Admin, p.change(p.claimName),
+			"browsers: kind, name, release, sure"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }
@@ -147,6 +151,7 @@ var (
 			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
 			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries, "ui.admin.upstreams": adminQueries,
 			"ui.admin.audit": adminQueries, "ui.admin.audit.export": adminQueries,
+			"ui.admin.policy": adminQueries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
