@@ -312,7 +312,7 @@ func (s *server) dependents(w http.ResponseWriter, r *http.Request, q Request) e
 	if _, err := s.display(ctx, q.Name); err != nil {
 		return err
 	}
-	found, err := s.Find(ctx, store.Query{Marks: []string{markDependency + names.Key(q.Name)}})
+	found, err := s.Find(ctx, store.DependsOn(names.Key(q.Name)))
 	if err != nil {
 		return err
 	}

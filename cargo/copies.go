@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"larder/cargo/names"
 	"larder/cargo/version"
 	"larder/internal/rawjson"
 	"larder/store"
@@ -40,6 +41,7 @@ func aboutLines(body []byte) (a upstream.About, ok bool) {
 	type line struct {
 		version string
 		yanked  bool
+		raw     []byte
 	}
 	var list []line
 	for raw := range linesOf(body) {
@@ -52,7 +54,7 @@ func aboutLines(body []byte) (a upstream.About, ok bool) {
 			yanked = yanked || string(key) == "yanked" && string(value) == "true"
 		})
 		a.Display = l.Name
-		list = append(list, line{l.Vers, yanked})
+		list = append(list, line{l.Vers, yanked, raw})
 	}
 	slices.SortStableFunc(list, func(a, b line) int {
 		switch {
@@ -66,7 +68,27 @@ func aboutLines(body []byte) (a upstream.About, ok bool) {
 	for _, l := range list {
 		a.Versions = append(a.Versions, l.version)
 	}
+	if len(list) > 0 {
+		a.Needs = needsOf(list[0].raw)
+	}
 	return a, len(list) > 0
+}
+
+// needsOf are the crates that a line of the index names, but for those of its tests.
+func needsOf(raw []byte) []string {
+	list := []string{}
+	var line struct {
+		Deps []dependency `json:"deps"`
+	}
+	if json.Unmarshal(raw, &line) != nil {
+		return nil
+	}
+	for i := range line.Deps {
+		if d := &line.Deps[i]; d.Kind != "dev" {
+			list = append(list, names.Key(d.on()))
+		}
+	}
+	return list
 }
 
 // copyListing is what a copy is found by and shown with.

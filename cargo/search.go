@@ -28,9 +28,6 @@ const (
 	weightDescription = 2
 )
 
-// markDependency is before the name of a crate that the listed one depends on.
-const markDependency = "dep:"
-
 // summary is what a search result shows of a crate.
 type summary struct {
 	Name          string    `json:"name"` // as published
@@ -90,8 +87,8 @@ func listingOf(sum summary, m Meta, deps []dependency) (store.Listing, error) {
 	add(weightPart, strings.ReplaceAll(names.Canonical(name), "_", ""))
 	add(weightName, names.Key(name), names.Canonical(name), strings.ReplaceAll(names.Canonical(name), "_", "-"))
 	for _, d := range deps {
-		if mark := markDependency + names.Key(d.on()); d.Kind != "dev" && !slices.Contains(l.Marks, mark) {
-			l.Marks = append(l.Marks, mark)
+		if d.Kind != "dev" {
+			l.Depends(names.Key(d.on()))
 		}
 	}
 	var err error

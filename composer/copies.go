@@ -51,6 +51,7 @@ func aboutCopy(name, key string, body []byte) (a upstream.About, ok bool) {
 	if json.Unmarshal(best.Get("keywords"), &a.Keywords) != nil {
 		a.Keywords = nil // they are no list of texts
 	}
+	a.Needs = manifest.Needs(best.Object)
 	if key == formReleases {
 		for _, v := range releases {
 			a.Versions = append(a.Versions, v.Text("version"))

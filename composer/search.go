@@ -62,6 +62,8 @@ func listingOf(name string, sum manifest.Summary) (store.Listing, error) {
 	add(weightDescription, words(sum.Description)...)
 	add(weightPart, words(name)...)
 	add(weightName, vendor, base, name)
+	l.Depends(sum.Needs...)
+	sum.Needs = nil // the marks have them
 	b, err := json.Marshal(sum)
 	l.Data = b
 	return l, err

@@ -26,10 +26,12 @@ func aboutCopy(_, key string, body []byte) (a upstream.About, ok bool) {
 		return a, false
 	}
 	latest := doc.Sub("dist-tags").Text("latest")
-	ids := idsOf(doc.Sub("versions"))
+	versions := doc.Sub("versions")
+	ids := idsOf(versions)
 	ids = slices.Clone(ids[max(len(ids)-newestLooked, 0):])
 	slices.Reverse(ids)
 	a = search.About(doc)
+	a.Needs = search.Needs(versions.Sub(latest))
 	if latest != "" {
 		a.Versions = append(a.Versions, latest)
 	}

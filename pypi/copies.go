@@ -21,7 +21,10 @@ func aboutCopy(name, key string, body []byte) (a upstream.About, ok bool) {
 		return upstream.About{Versions: newestFirst(slices.Collect(maps.Keys(simple.Releases(name, body))))}, true
 	case "json ":
 		var d struct {
-			Info struct{ Name, Summary, Keywords, License string }
+			Info struct {
+				Name, Summary, Keywords, License string
+				Requires                         []string `json:"requires_dist"`
+			}
 		}
 		if json.Unmarshal(body, &d) != nil {
 			return a, false
@@ -30,6 +33,7 @@ func aboutCopy(name, key string, body []byte) (a upstream.About, ok bool) {
 		split := func(r rune) bool { return r == ',' || r == ' ' }
 		return upstream.About{
 			Display: i.Name, Description: i.Summary, License: i.License, Keywords: strings.FieldsFunc(i.Keywords, split),
+			Needs: needsOf(i.Requires),
 		}, true
 	}
 	return a, false

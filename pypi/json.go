@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,23 @@ func aboutOf(m *pydist.Metadata) about {
 			a.Keywords = append(a.Keywords, k)
 		}
 	}
+	a.Needs = needsOf(m.All("Requires-Dist"))
 	return a
 }
+
+// needsOf are the projects that lines of Requires-Dist name.
+func needsOf(lines []string) []string {
+	list := []string{}
+	for _, line := range lines[:min(len(lines), maxNeeds)] {
+		if name := requirement(line).Package; name != "" && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// maxNeeds is how many lines of Requires-Dist make a release findable.
+const maxNeeds = 200
 
 func clip(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 

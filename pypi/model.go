@@ -126,6 +126,7 @@ type about struct {
 	Summary  string   `json:"summary,omitempty"`
 	Keywords []string `json:"keywords,omitempty"`
 	Author   string   `json:"author,omitempty"`
+	Needs    []string `json:"needs,omitempty"` // projects of Requires-Dist
 }
 
 func decodeRelease(value []byte) (rel release, err error) {

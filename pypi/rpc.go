@@ -279,6 +279,8 @@ func listingOf(name string, rel release) store.Listing {
 	}
 	add(weightPart, words(name)...)
 	add(weightName, name)
+	l.Depends(rel.About.Needs...)
+	rel.About.Needs = nil // the marks have them
 	data, err := json.Marshal(rel)
 	if err != nil {
 		data = []byte("{}") // not reached: a release is strings

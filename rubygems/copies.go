@@ -30,8 +30,10 @@ func aboutCopy(name, key string, body []byte) (a upstream.About, ok bool) {
 			Description: said.Info, License: strings.Join(said.Licenses, ", "), Homepage: said.Homepage, Repository: said.Source,
 		}, true
 	}
+	lines := map[string]string{}
 	for _, l := range compactindex.Entries(body) {
 		a.Versions = append(a.Versions, l.ID)
+		lines[l.ID] = string(l.Raw)
 	}
 	slices.SortStableFunc(a.Versions, func(a, b string) int {
 		switch {
@@ -42,6 +44,9 @@ func aboutCopy(name, key string, body []byte) (a upstream.About, ok bool) {
 		}
 		return 0
 	})
+	if len(a.Versions) > 0 {
+		a.Needs = needsOf(lines[a.Versions[0]])
+	}
 	return a, true
 }
 

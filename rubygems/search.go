@@ -5,11 +5,14 @@ package rubygems
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 
 	"larder/internal/registry"
 	"larder/internal/wire"
+	"larder/rubygems/compactindex"
+	"larder/rubygems/names"
 	"larder/store"
 )
 
@@ -35,7 +38,20 @@ func setListing(tx *store.PackageTx[Meta], v store.Version[Meta]) error {
 	}
 	l := listingOf(tx.Name(), v.Meta.Summary)
 	l.Marks = ownerMarks(pkg.Owners)
+	l.Depends(needsOf(v.Meta.Line)...)
 	return tx.SetListing(&l)
+}
+
+// needsOf are the gems that a line of the compact index names.
+func needsOf(line string) []string {
+	list := []string{}
+	id, _, _ := strings.Cut(line, " ")
+	for _, d := range (compactindex.Entry{ID: id, Raw: []byte(line)}).Spec("").Dependencies {
+		if names.Check(d.Name) == nil {
+			list = append(list, d.Name)
+		}
+	}
+	return list
 }
 
 // listingOf makes a gem findable by its name and summary.
@@ -76,7 +92,8 @@ func listOwners(tx *store.PackageTx[Meta], owners []string) error {
 	if err != nil || l.Data == nil {
 		return err
 	}
-	l.Marks = ownerMarks(owners)
+	l.Marks = slices.DeleteFunc(l.Marks, func(m string) bool { return strings.HasPrefix(m, markOwner) })
+	l.Marks = append(l.Marks, ownerMarks(owners)...)
 	return tx.SetListing(&l)
 }
 

@@ -18,6 +18,21 @@ type Listing struct {
 	Data  json.RawMessage `json:"data"`            // the protocol's own summary, returned with a hit
 }
 
+// markDepends precedes the name of a package that the listed one depends on.
+const markDepends = "dep:"
+
+// Depends makes the package one of those that depend on each of the names, which DependsOn selects.
+func (l *Listing) Depends(names ...string) {
+	for _, name := range names {
+		if mark := markDepends + name; !slices.Contains(l.Marks, mark) {
+			l.Marks = append(l.Marks, mark)
+		}
+	}
+}
+
+// DependsOn selects the packages whose listed version depends on a package.
+func DependsOn(name string) Query { return Query{Marks: []string{markDepends + name}} }
+
 // The tables of the search index below a kind; words and marks are inverted: word 0x00 package → weight.
 const (
 	searchListings = "search"

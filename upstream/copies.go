@@ -29,12 +29,15 @@ type About struct {
 	License     string   `json:"license,omitempty"`
 	Homepage    string   `json:"homepage,omitempty"`
 	Repository  string   `json:"repository,omitempty"`
+	// Needs are the packages that the first of Versions depends on, as records name them; nil: the document does not say.
+	Needs []string `json:"needs,omitempty"`
 }
 
 // Limits of what is noted of a package.
 const (
 	maxAboutVersions = 20
 	maxAboutKeywords = 50
+	maxAboutNeeds    = 100
 	maxAboutText     = 500 // bytes
 )
 
@@ -42,6 +45,7 @@ const (
 func (a About) bounded() About {
 	a.Versions = a.Versions[:min(len(a.Versions), maxAboutVersions)]
 	a.Keywords = a.Keywords[:min(len(a.Keywords), maxAboutKeywords)]
+	a.Needs = a.Needs[:min(len(a.Needs), maxAboutNeeds)]
 	for _, text := range []*string{&a.Display, &a.Description, &a.Type, &a.License, &a.Homepage, &a.Repository} {
 		if len(*text) > maxAboutText {
 			*text = strings.ToValidUTF8((*text)[:maxAboutText], "")
@@ -63,6 +67,9 @@ func (a About) over(b About) About {
 	}
 	if a.Keywords == nil {
 		a.Keywords = b.Keywords
+	}
+	if a.Needs == nil {
+		a.Needs = b.Needs
 	}
 	return a
 }
@@ -209,6 +216,7 @@ func (s *Set) enlist(tx *store.Tx, pkg string, c copied) error {
 		return err
 	}
 	l.Data = data
+	l.Depends(c.Needs...)
 	return tx.SetCopied(s.kind, pkg, &l)
 }
 
@@ -421,8 +429,11 @@ func (s *Set) CopiesState() (state [2]uint64) {
 	return [2]uint64{s.r.store.Generation(s.kind.Copies(), ""), uint64(s.Renewals())}
 }
 
-// tableListed has kind → the package after which ListCopies goes on; "\xff": all are listed.
+// tableListed has, by listedKey, the package after which ListCopies goes on; "\xff": all are listed.
 const tableListed = "upstream.listed"
+
+// listedKey is another one since lists know what copies depend on.
+func listedKey(k store.Kind) []byte { return []byte(k + " needs") }
 
 const allListed = "\xff"
 
@@ -432,7 +443,7 @@ const listedAtOnce = 50
 // ListEvery is how often the job ListCopies should run. A run that finds nothing to do reads a row for each kind.
 const ListEvery = 10 * time.Second
 
-// ListCopies lists the packages that were kept before there was a list. It is a job; what ended it in the middle makes
+// ListCopies lists the packages that were kept before there was a list, or before it knew what they depend on. It is a job; what ended it in the middle makes
 // the next run go on where it was.
 func (r *Registry) ListCopies(ctx context.Context) error {
 	for _, k := range store.Kinds() {
@@ -456,7 +467,7 @@ func (r *Registry) ListCopies(ctx context.Context) error {
 // listedUpTo is where the job is.
 func (s *Set) listedUpTo(ctx context.Context) (after string, err error) {
 	err = s.r.store.View(ctx, func(tx *store.Tx) error {
-		after = string(tx.Table(tableListed).Get([]byte(s.kind)))
+		after = string(tx.Table(tableListed).Get(listedKey(s.kind)))
 		return nil
 	})
 	return after, err
@@ -495,18 +506,27 @@ func (s *Set) listMore(ctx context.Context, after string) error {
 			if err != nil {
 				return err
 			}
-			if _, there, err := tx.Copied(s.kind, pkg); err != nil || there || !kept {
+			l, there, err := tx.Copied(s.kind, pkg)
+			if err != nil {
+				return err
+			}
+			if !kept || there && c.Needs == nil {
+				continue
+			}
+			if there {
+				was, err := readCopied(l.Data)
 				if err != nil {
 					return err
 				}
-				continue
+				was.Needs, c = c.Needs, was
+			} else {
+				c.Changed = tx.Now()
 			}
-			c.Changed = tx.Now()
 			if err := s.enlist(tx, pkg, c); err != nil {
 				return err
 			}
 		}
-		return tx.Table(tableListed).Put([]byte(s.kind), []byte(next))
+		return tx.Table(tableListed).Put(listedKey(s.kind), []byte(next))
 	})
 }
 

@@ -50,7 +50,7 @@ func (r *Registry) moveCopies(ctx context.Context) error {
 	}
 	err = r.store.Update(ctx, func(tx *store.Tx) error {
 		if moved > 0 {
-			if err := tx.Table(tableListed).Delete([]byte(store.OCI)); err != nil {
+			if err := tx.Table(tableListed).Delete(listedKey(store.OCI)); err != nil {
 				return err
 			}
 		}

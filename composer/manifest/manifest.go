@@ -32,6 +32,7 @@ type Summary struct {
 	Repository  string   `json:"repository,omitempty"`
 	Keywords    []string `json:"keywords,omitempty"`
 	Provides    []string `json:"provides,omitempty"`
+	Needs       []string `json:"needs,omitempty"` // packages of require
 	// Abandoned is true, or the name of what to use instead; nil when neither.
 	Abandoned json.RawMessage `json:"abandoned,omitempty"`
 }
@@ -138,10 +139,36 @@ func summaryOf(o *object) Summary {
 			s.Provides = append(s.Provides, strings.ToLower(k))
 		}
 	}
+	if require, ok := o.values["require"].(*object); ok {
+		s.Needs = needed(require.keys)
+	}
 	if v := o.values["abandoned"]; v != nil {
 		s.Abandoned = encode(nil, v)
 	}
 	return s
+}
+
+// needed are the keys of require that are packages, and not the language or a part of it.
+func needed(keys []string) []string {
+	list := []string{}
+	for _, k := range keys[:min(len(keys), maxNeeds)] {
+		if name, err := names.Parse(k); err == nil && strings.Contains(name, "/") {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// maxNeeds is how many entries of require make a version findable.
+const maxNeeds = 100
+
+// Needs are the packages that an entry of an upstream's document requires.
+func Needs(entry rawjson.Object) []string {
+	var keys []string
+	for _, d := range entry.Sub("require") {
+		keys = append(keys, d.Key)
+	}
+	return needed(keys)
 }
 
 func clip(s string, n int) string {

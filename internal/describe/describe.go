@@ -33,6 +33,12 @@ type Kind interface {
 	Tags(ctx context.Context, name string, q Query) (Tags, error)
 	// Readme is the text that a version brings to be read first; the zero Text when there is none.
 	Readme(ctx context.Context, name, id string) (Text, error)
+	// Dependants are up to limit packages whose latest version depends on one and that the client sees, by their names,
+	// after the first from; total is how many there are.
+	Dependants(ctx context.Context, name string, from, limit int) (list []Dependant, total int, err error)
+	// IndexDependants makes packages findable for Dependants that were published before there was an index. It is a job:
+	// what ended it in the middle makes the next run go on where it was.
+	IndexDependants(ctx context.Context) error
 	// Path is where a file of a version is fetched, below the path of the protocol and with its escapes; "" when it has no
 	// address of its own.
 	Path(name string, v Version, f File) string
@@ -182,6 +188,13 @@ type Dependency struct {
 	Range string
 	// Group says when it is needed, "" for always: "dev", "peer", "optional", an extra.
 	Group string
+}
+
+// Dependant is a package that depends on another.
+type Dependant struct {
+	Package
+	// On is the dependency; its Name is "" when it is not known.
+	On Dependency
 }
 
 // Text is a text and how it is written.

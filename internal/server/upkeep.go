@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -30,6 +31,9 @@ func (s *Server) archiveJournal(ctx context.Context) error {
 	return err
 }
 
+// dependantsEvery is how often the index of dependants is looked at. With nothing to do that reads a row of each kind.
+const dependantsEvery = time.Minute
+
 // jobList is all background work of the program: its own, and that of its protocols.
 func (s *Server) jobList(protocols []mounted) []wire.Job {
 	list := []wire.Job{
@@ -43,6 +47,12 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		{Name: "reconcile", Every: 24 * time.Hour, Run: s.store.Reconcile},
 		{Name: "journal", Every: 24 * time.Hour, Run: s.archiveJournal},
 		{Name: "use", Every: store.UseEvery, Run: s.store.FlushUse},
+		{Name: "dependants", Every: dependantsEvery, Run: func(ctx context.Context) (err error) {
+			for _, p := range protocols {
+				err = errors.Join(err, p.Describe.IndexDependants(ctx))
+			}
+			return err
+		}},
 		{Name: "journal-index", Every: 10 * time.Second, Run: s.store.IndexJournal},
 	}
 	if s.remote != nil {

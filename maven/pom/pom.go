@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"larder/maven/markup"
@@ -126,6 +127,24 @@ type Facts struct {
 	BOM         bool     `json:"bom,omitempty"`
 	Relocation  string   `json:"relocation,omitempty"` // where it went, "" if it did not
 	Message     string   `json:"message,omitempty"`    // of the relocation
+	// Needs are the artifacts that it depends on, as group:artifact, but for those of its tests; what its parents add is
+	// not among them.
+	Needs []string `json:"needs,omitempty"`
+}
+
+// maxNeeds is how many dependencies are kept as facts.
+const maxNeeds = 100
+
+// needs are the artifacts that the POM itself depends on.
+func (p *Project) needs() (list []string) {
+	for _, d := range p.Dependencies {
+		group, artifact := p.fill(d.Group), p.fill(d.Artifact)
+		if name := group + ":" + artifact; d.Scope != "test" && len(list) < maxNeeds && group != "" && artifact != "" &&
+			!strings.Contains(name, "$") && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // ReadFacts reads a POM and compares it with where it was put.
@@ -155,6 +174,7 @@ func ReadFacts(text []byte, group, artifact, version string) (f *Facts, warnings
 	for _, l := range p.Licenses[:min(len(p.Licenses), 10)] {
 		f.Licenses = append(f.Licenses, markup.Clip(string(l.Name), 100))
 	}
+	f.Needs = p.needs()
 	if p.Parent != nil {
 		f.Parent = markup.Clip(p.Parent.String(), 500)
 	}

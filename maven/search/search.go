@@ -89,6 +89,9 @@ func (s Subject) Listing() store.Listing {
 	add(weightArtifact, strings.ToLower(artifact))
 	add(1, "g:"+group, "a:"+artifact)
 	l.Marks = []string{"g:" + group, "a:" + artifact, "p:" + s.packaging()}
+	if s.POM != nil {
+		l.Depends(s.POM.Needs...)
+	}
 	return l
 }
 

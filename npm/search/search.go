@@ -94,12 +94,26 @@ func List(name string, m rawjson.Object, latest Latest) store.Listing {
 		l.Marks = append(l.Marks, markUnstable)
 	}
 	l.Marks = append(l.Marks, owned(latest.Owners)...)
+	l.Depends(Needs(m)...)
 	b, err := json.Marshal(sum)
 	if err != nil {
 		b = []byte("{}") // not reached: the summary is strings, and author was parsed before
 	}
 	l.Data = b
 	return l
+}
+
+// Needs are the packages that a manifest names as dependencies, but for those of its own development.
+func Needs(m rawjson.Object) []string {
+	list := []string{}
+	for _, group := range []string{"dependencies", "optionalDependencies", "peerDependencies"} {
+		for _, d := range m.Sub(group) {
+			if names.Check(d.Key) == nil {
+				list = append(list, d.Key)
+			}
+		}
+	}
+	return list
 }
 
 // About is what a packument says of its package.

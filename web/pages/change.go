@@ -126,12 +126,12 @@ func (k *kindPages) changeVersions(w http.ResponseWriter, r *http.Request, q req
 	if err != nil {
 		return err
 	}
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "versions", false)
 	if err != nil {
 		return err
 	}
 	page := changePage{
-		Package: p, Kind: k.kind, Tabs: k.tabs(p, "versions"), Offer: offer, Tag: form.Get(fieldTag),
+		Package: p, Kind: k.kind, Tabs: t, Offer: offer, Tag: form.Get(fieldTag),
 		Reason: form.Get(fieldReason),
 	}
 	ids := form[fieldVersion]

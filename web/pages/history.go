@@ -78,12 +78,12 @@ type historyRow struct {
 
 func (k *kindPages) history(w http.ResponseWriter, r *http.Request, q request) error {
 	ctx := r.Context()
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "history", false)
 	if err != nil {
 		return err
 	}
 	page := historyPage{
-		Package: p, Kind: k.kind, Tabs: k.tabs(p, "history"), What: q.what, Filters: historyFilters, Done: q.doneText(),
+		Package: p, Kind: k.kind, Tabs: t, What: q.what, Filters: historyFilters, Done: q.doneText(),
 		Inside: k.oversees(ctx, p),
 	}
 	entries, next, err := k.entries(ctx, q)

@@ -79,7 +79,7 @@ func (k *kindPages) manifest(w http.ResponseWriter, r *http.Request, q request) 
 	if !ok {
 		return problem.Errorf(problem.ErrNotFound, absent)
 	}
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "version", false)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (k *kindPages) manifest(w http.ResponseWriter, r *http.Request, q request) 
 	if err != nil {
 		return err
 	}
-	page := imagePage{Package: p, M: m, Kind: k.kind, Tabs: k.tabs(p, "version"), Path: k.manifestPath(q.name, &m)}
+	page := imagePage{Package: p, M: m, Kind: k.kind, Tabs: t, Path: k.manifestPath(q.name, &m)}
 	page.Installs, page.Asked = k.manifestInstalls(r, p, m.Version, q.client)
 	ids := []string{m.ID}
 	for _, each := range m.Platforms {

@@ -63,20 +63,29 @@ type tabs struct {
 	Tags     int
 	Readme   bool
 	Hosted   bool // it was published here
+	// Dependants is how many packages depend on it that the reader sees.
+	Dependants int
 }
 
-func (k *kindPages) tabs(p describe.Package, here string) tabs {
-	return tabs{k.kind, p.Name, here, p.Versions, p.Tags, p.Latest.Readme, p.Upstream == ""}
+// head is what every page about a package begins with: the package, see describe.Kind, and its tabs.
+func (k *kindPages) head(
+	ctx context.Context, name, here string, whole bool,
+) (p describe.Package, t tabs, err error) {
+	if p, err = k.describe.Package(ctx, name, whole); err != nil {
+		return p, t, err
+	}
+	_, dependants, err := k.describe.Dependants(ctx, p.Name, 0, 0)
+	return p, tabs{k.kind, p.Name, here, p.Versions, p.Tags, p.Latest.Readme, p.Upstream == "", dependants}, err
 }
 
 func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error {
 	ctx := r.Context()
-	p, err := k.describe.Package(ctx, q.name, true)
+	p, t, err := k.head(ctx, q.name, "package", true)
 	if err != nil {
 		return err
 	}
 	now := k.d.Now()
-	page := packagePage{Package: p, Kind: k.kind, Tabs: k.tabs(p, "package"), Ago: ago(p.Latest.Published, now)}
+	page := packagePage{Package: p, Kind: k.kind, Tabs: t, Ago: ago(p.Latest.Published, now)}
 	page.Installs, page.Asked = k.installs(r, p, q.client)
 	if p.Latest.Readme {
 		if page.Readme, err = k.readme(ctx, q.name, &p.Latest); err != nil {
@@ -193,7 +202,7 @@ type versionRow struct {
 
 func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) error {
 	ctx := r.Context()
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "versions", false)
 	if err != nil {
 		return err
 	}
@@ -204,7 +213,7 @@ func (k *kindPages) versions(w http.ResponseWriter, r *http.Request, q request) 
 		return err
 	}
 	page := versionsList{
-		Package: p, Kind: k.kind, Tabs: k.tabs(p, "versions"), Filter: q.text, NoPre: q.noPre, NoYanked: q.noYanked,
+		Package: p, Kind: k.kind, Tabs: t, Filter: q.text, NoPre: q.noPre, NoYanked: q.noYanked,
 		Total: list.Total, From: min(q.from, list.Total) + 1, To: min(q.from, list.Total) + len(list.List),
 		Done: q.doneText(),
 	}
@@ -257,7 +266,7 @@ type tagRow struct {
 
 func (k *kindPages) tags(w http.ResponseWriter, r *http.Request, q request) error {
 	ctx := r.Context()
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "tags", false)
 	if err != nil {
 		return err
 	}
@@ -267,7 +276,7 @@ func (k *kindPages) tags(w http.ResponseWriter, r *http.Request, q request) erro
 		return err
 	}
 	page := tagsList{
-		Package: p, Kind: k.kind, Tabs: k.tabs(p, "tags"), Filter: q.text, ByName: byName, Total: list.Total,
+		Package: p, Kind: k.kind, Tabs: t, Filter: q.text, ByName: byName, Total: list.Total,
 		From: min(q.from, list.Total) + 1, To: min(q.from, list.Total) + len(list.List),
 	}
 	ids := make([]string, len(list.List))
@@ -325,7 +334,7 @@ func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) e
 		return nil
 	}
 	ctx := r.Context()
-	p, err := k.describe.Package(ctx, q.name, false)
+	p, t, err := k.head(ctx, q.name, "version", false)
 	if err != nil {
 		return err
 	}
@@ -339,7 +348,7 @@ func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) e
 	}
 	now := k.d.Now()
 	page := versionPage{
-		Package: p, V: v, Kind: k.kind, Tabs: k.tabs(p, "version"), Pulls: pulls[0].Total, Last: last(pulls[0].Last, now),
+		Package: p, V: v, Kind: k.kind, Tabs: t, Pulls: pulls[0].Total, Last: last(pulls[0].Last, now),
 	}
 	for _, f := range v.Files {
 		one := fileRow{File: f}

@@ -50,12 +50,13 @@ func TestMatrix(t *testing.T) {
 						version = list.List[0].ID
 					}
 					cases := map[string]wiretest.Case{
-						"ui.kind":     {Method: "GET", Path: "/ui/" + kind, Status: 200, Whole: true},
-						"ui.package":  one(at),
-						"ui.versions": one(at + "/-/versions"),
-						"ui.tags":     one(at + "/-/tags"),
-						"ui.version":  one(at + "/-/v/" + version),
-						"ui.history":  one(at + "/-/history"),
+						"ui.kind":       {Method: "GET", Path: "/ui/" + kind, Status: 200, Whole: true},
+						"ui.package":    one(at),
+						"ui.versions":   one(at + "/-/versions"),
+						"ui.tags":       one(at + "/-/tags"),
+						"ui.version":    one(at + "/-/v/" + version),
+						"ui.history":    one(at + "/-/history"),
+						"ui.dependants": one(at + "/-/dependants"),
 						// A token is no session: see TestButtonsAreThoseOfWhoMay.
 						"ui.change": {Method: "POST", Path: at + "/-/change", Status: 401},
 					}

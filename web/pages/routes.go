@@ -115,6 +115,7 @@ func (k *kindPages) kindRoutes() []wire.Route[request] {
 		wire.GET("/{name...}/-/versions", "ui.versions", wire.Read, k.versions,
 			"browsers; ?filter= ?nopre=1 ?noyanked=1 ?from="),
 		wire.GET("/{name...}/-/v/{version}", "ui.version", wire.Read, k.version, "browsers"),
+		wire.GET("/{name...}/-/dependants", "ui.dependants", wire.Read, k.dependants, "browsers; ?from="),
 		wire.GET("/{name...}/-/history", "ui.history", wire.Read, k.history, "browsers; ?what= ?before="),
 		wire.POST("/{name...}/-/change", "ui.change", wire.Read, k.changing(k.changeVersions),
 			"browsers: do, v, tag, reason, sure, confirm"),
@@ -183,6 +184,7 @@ func kindGrammar(k store.Kind, spell func(string) (string, error)) route.Grammar
 		Queries: map[string]route.Query[request]{
 			"ui.kind": queries, "ui.versions": queries, "ui.tags": queries, "ui.package": queries,
 			"ui.manifest": queries, "ui.history": queries,
+			"ui.dependants": queries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
