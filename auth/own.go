@@ -188,3 +188,12 @@ func (l *Local) dropLine(tx *store.Tx, id string) error {
 func (l *Local) dropTokens(tx *store.Tx, user string) (int, error) {
 	return l.dropLines(tx, func(_ string, r tokenRow) bool { return r.User == user })
 }
+
+// OwnSessions returns the sessions of by's user, the one used last first. ErrDenied for credentials that do not stand
+// for the whole user: a token with limits sees nothing of them.
+func (l *Local) OwnSessions(ctx context.Context, by Identity) ([]Session, error) {
+	if !by.oversees() {
+		return nil, problem.Errorf(ErrDenied, "A token with limits does not show the user's sessions.")
+	}
+	return l.Sessions(ctx, by.User)
+}

@@ -14,6 +14,7 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/catalog"
 	"larder/web/pages"
 )
 
@@ -67,7 +68,7 @@ func New(d Deps) *Web {
 		ReadOnly: d.ReadOnly, Rules: d.Rules, Claims: d.Claims,
 	}
 	for _, each := range d.Protocols {
-		p.Kinds = append(p.Kinds, pages.Kind(each))
+		p.Kinds = append(p.Kinds, catalog.Kind(each))
 	}
 	return &Web{d: d, pages: pages.New(p)}
 }

@@ -158,8 +158,8 @@ func pagesLoad(ctx context.Context, e *env) (ours, yardstick float64, err error)
 
 func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
-// pagesGrowth measures what the same page costs with a hundred packages of each kind: the ratio is that of the page whose
-// cost has grown most.
+// pagesGrowth measures what the same page costs with a hundred packages of each kind: the ratio is that of the page
+// whose cost has grown most.
 func pagesGrowth(ctx context.Context, e *env) (ours, yardstick float64, err error) {
 	views, err := e.viewed(ctx)
 	if err != nil {

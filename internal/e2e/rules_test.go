@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"larder/internal/server"},
 	{"larder/internal/config", "larder/internal/rebuild"},
 	{
-		"larder/web", "larder/web/pages", "larder/internal/wiretest", "larder/oci",
+		"larder/web", "larder/web/pages", "larder/web/catalog", "larder/internal/wiretest", "larder/oci",
 		"larder/npm", "larder/npm/account", "larder/npm/audit", "larder/npm/names", "larder/npm/putdoc",
 		"larder/npm/search", "larder/npm/archive", "larder/npm/version",
 		"larder/pypi", "larder/pypi/sidecar", "larder/pypi/simple",
@@ -53,7 +53,7 @@ var leaves = []string{
 	"larder/internal/problem", "larder/internal/route",
 	"larder/internal/archive", "larder/internal/budget", "larder/internal/compress", "larder/internal/miniclient",
 	"larder/internal/pep440", "larder/internal/rubymarshal", "larder/internal/semver", "larder/internal/xmlrpc",
-	"larder/internal/describe", "larder/internal/setup",
+	"larder/internal/describe", "larder/internal/setup", "larder/internal/openapi",
 	"larder/cargo/names", "larder/composer/names", "larder/composer/version", "larder/npm/sign",
 	"larder/maven/checksum", "larder/maven/markup", "larder/maven/names", "larder/maven/version",
 	"larder/oci/manifest", "larder/oci/names",

@@ -453,6 +453,12 @@ func latestFirst(a, b describe.Tag) int { return b.Updated.Compare(a.Updated) }
 // allTags are a package's tags by name, or the one that was moved last first. Nobody changes them.
 func (d *Describer[M]) allTags(ctx context.Context, name string, byName bool) ([]describe.Tag, error) {
 	return d.tags.Get(name, byName, func() (list []describe.Tag, err error) {
+		if !byName {
+			list, err = d.allTags(ctx, name, true)
+			list = slices.Clone(list)
+			slices.SortStableFunc(list, latestFirst)
+			return list, err
+		}
 		err = d.Repo.View(ctx, name, func(tx *store.PackageTx[M]) error {
 			list = nil
 			for t, err := range tx.Tags("") {
@@ -463,9 +469,6 @@ func (d *Describer[M]) allTags(ctx context.Context, name string, byName bool) ([
 			}
 			return nil
 		})
-		if !byName {
-			slices.SortStableFunc(list, latestFirst)
-		}
 		return list, err
 	})
 }

@@ -67,8 +67,8 @@ func FillWith(t testing.TB, s *store.Store, n int, add func(tx *store.Tx, i int,
 }
 
 // fillWords are what names of packages are made of.
-var fillWords = strings.Fields("json yaml http color parser router cache queue stream buffer graph matrix string array " +
-	"date time file path mail image audio chart table form")
+var fillWords = strings.Fields("json yaml http color parser router cache queue stream buffer graph matrix string " +
+	"array date time file path mail image audio chart table form")
 
 // FillName is the name of the ith package: two words, by which it is found among many, and a number.
 func FillName(i int) string {

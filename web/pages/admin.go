@@ -14,6 +14,7 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/catalog"
 )
 
 // adminTab is one of the pages for administrators.
@@ -174,7 +175,7 @@ func (p *Pages) adminOverview(w http.ResponseWriter, r *http.Request, _ request)
 }
 
 // disk fills in what each kind takes, as /metrics says it.
-func (o *overview) disk(kinds []Kind, stats store.Stats) {
+func (o *overview) disk(kinds []catalog.Kind, stats store.Stats) {
 	most := int64(1)
 	for _, k := range kinds {
 		own, copies := stats.Kinds[k.Kind], stats.Kinds[k.Kind.Copies()]

@@ -166,8 +166,8 @@ func (p *Pages) adminAudit(w http.ResponseWriter, r *http.Request, q request) er
 // auditRow is an entry as people read it.
 func (p *Pages) auditRow(e store.Entry) auditRow {
 	row := auditRow{Entry: e, Of: e.Kind, Name: e.Package, Word: opWord(e.Op), Bad: e.Op == auth.OpLoginFailed}
-	if k, name := p.named(e); k != nil && name != "" {
-		row.Of, row.Name, row.Link = k.kind, name, string(k.kind)+"/"+escapeName(name)
+	if k, name := p.catalog.Named(e); k != nil && name != "" {
+		row.Of, row.Name, row.Link = k.Kind, name, string(k.Kind)+"/"+escapeName(name)
 	}
 	row.Of = store.Kind(strings.TrimSuffix(string(cmp.Or(row.Of, e.Kind)), ".files"))
 	return row

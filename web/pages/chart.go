@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"larder/store"
+	"larder/web/catalog"
 )
 
 // chart is the pulls of a package by day.
@@ -34,7 +35,7 @@ type week struct {
 }
 
 const (
-	chartDays   = 90
+	chartDays   = catalog.Days
 	chartHeight = 38.0
 )
 

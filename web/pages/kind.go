@@ -1,7 +1,7 @@
 package pages
 
-// The list of a kind's packages. By name it is read from where a page begins; other orders, and a filter, look at all
-// packages up to a limit, above which they are not offered.
+// The list of a kind's packages. By name it is read from where a page begins. Other orders look at all packages, and are
+// not offered where there are many; then a filter finds what a search finds.
 
 import (
 	"cmp"
@@ -9,19 +9,10 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"larder/internal/describe"
 	"larder/internal/setup"
 	"larder/store"
-)
-
-// maxSorted is the most packages of a kind that are put into another order than that of their names, and maxFiltered
-// the most that a filter looks at.
-const (
-	maxSorted   = 5000
-	maxFiltered = 10_000
 )
 
 // listPage is a part of the packages of a kind.
@@ -49,7 +40,10 @@ func (k *kindPages) list(w http.ResponseWriter, r *http.Request, q request) erro
 	page := listPage{
 		Kind: k.kind, Hosted: own.Packages, Copies: stats.Kinds[k.kind.Copies()].Packages,
 		Bytes: own.Bytes + files.Bytes, Filter: q.text, Origin: q.origin,
-		Sort: cmp.Or(q.sort, sortName), Sorts: own.Packages <= maxSorted, Clients: setup.Clients(string(k.kind)),
+		Sort: cmp.Or(q.sort, sortName), Clients: setup.Clients(string(k.kind)),
+	}
+	if page.Sorts, err = k.catalog.Sorts(ctx, k.entry); err != nil {
+		return err
 	}
 	if page.Sort != sortName && !page.Sorts {
 		page.Sort = sortName
@@ -63,11 +57,7 @@ func (k *kindPages) list(w http.ResponseWriter, r *http.Request, q request) erro
 	if err != nil {
 		return err
 	}
-	found := make([]match, len(list))
-	for i, one := range list {
-		found[i] = match{k, describe.Match{Name: one.Name}}
-	}
-	if page.Rows, err = k.rows(ctx, found); err != nil {
+	if page.Rows, err = k.rows(ctx, k.entry.Listed(list)); err != nil {
 		return err
 	}
 	return k.send(w, r, "kind", k.frame(r, kindTitle(k.kind), page))
@@ -84,14 +74,7 @@ func (k *kindPages) byName(ctx context.Context, q request, page *listPage) ([]de
 
 // inOrder is a part of the list in another order, or of what a filter selects.
 func (k *kindPages) inOrder(ctx context.Context, q request, page *listPage) (list []describe.Package, err error) {
-	err = k.d.Wire.Store.Heavy(ctx, func() error {
-		list, err = k.all(ctx, q.origin, strings.ToLower(q.text))
-		if err == nil {
-			err = k.sort(ctx, list, page.Sort)
-		}
-		return err
-	})
-	if err != nil {
+	if list, err = k.catalog.Ordered(ctx, k.entry, q.origin, q.text, page.Sort); err != nil {
 		return nil, err
 	}
 	from := min(q.from, len(list))
@@ -101,51 +84,6 @@ func (k *kindPages) inOrder(ctx context.Context, q request, page *listPage) (lis
 		page.Next = query(request{text: q.text, sort: q.sort, origin: q.origin, from: to})
 	}
 	return list[from:to], nil
-}
-
-// all are the packages of an origin whose names have text in them.
-func (k *kindPages) all(ctx context.Context, from describe.Origin, text string) (out []describe.Package, err error) {
-	looked := 0
-	for after := ""; looked < maxFiltered; {
-		list, more, err := k.describe.List(ctx, from, after, 500)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range list {
-			if looked++; strings.Contains(strings.ToLower(one.Name), text) {
-				out = append(out, one)
-			}
-		}
-		if !more {
-			break
-		}
-		after = list[len(list)-1].Name
-	}
-	return out, nil
-}
-
-func (k *kindPages) sort(ctx context.Context, list []describe.Package, by string) error {
-	switch by {
-	case sortUpdated:
-		slices.SortStableFunc(list, func(a, b describe.Package) int { return b.Updated.Compare(a.Updated) })
-	case sortSize:
-		slices.SortStableFunc(list, func(a, b describe.Package) int { return cmp.Compare(b.Bytes, a.Bytes) })
-	case sortPulls:
-		names := make([]string, len(list))
-		for i, one := range list {
-			names[i] = one.Name
-		}
-		pulls, err := k.d.Wire.Store.PackagePulls(ctx, k.kind, names)
-		if err != nil {
-			return err
-		}
-		now, count := k.d.Now(), map[string]int64{}
-		for i, p := range pulls {
-			count[names[i]] = p.Since(chartDays, now)
-		}
-		slices.SortStableFunc(list, func(a, b describe.Package) int { return cmp.Compare(count[b.Name], count[a.Name]) })
-	}
-	return nil
 }
 
 // query is a request's query in an address.

@@ -3,16 +3,14 @@ package pages
 // The page of a package, of its versions and tags, and of one version.
 
 import (
-	"context"
-	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"larder/internal/describe"
-	"larder/internal/setup"
 	"larder/store"
+	"larder/web/catalog"
 )
 
 const (
@@ -35,7 +33,7 @@ type packagePage struct {
 	Chart        *chart
 	Recent       []describe.Version
 	RecentTags   []describe.Tagged
-	Dependencies []dependency
+	Dependencies []catalog.Dependency
 	More         int // dependencies that are not shown
 	Develop      int // those of the package's own development
 	Ago          template.HTML
@@ -43,15 +41,8 @@ type packagePage struct {
 
 // install is what one client types.
 type install struct {
-	setup.Client
-	Current  bool
-	Snippets []setup.Snippet
-}
-
-// dependency is a package that a version needs, and whether it is here.
-type dependency struct {
-	describe.Dependency
-	Here bool
+	catalog.Install
+	Current bool
 }
 
 // tabs are the pages of a package.
@@ -116,7 +107,7 @@ func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error
 	})
 	page.Develop = len(p.Latest.Dependencies) - len(needs)
 	page.More = max(len(needs)-shownDependencies, 0)
-	if page.Dependencies, err = k.dependencies(ctx, needs[:len(needs)-page.More]); err != nil {
+	if page.Dependencies, err = k.catalog.Dependencies(ctx, k.entry, needs[:len(needs)-page.More]); err != nil {
 		return err
 	}
 	f := k.frame(r, clipName(p.Display), page)
@@ -126,56 +117,14 @@ func (k *kindPages) pkg(w http.ResponseWriter, r *http.Request, q request) error
 
 // installs are the snippets of all clients of the kind; of one the panel is shown.
 func (k *kindPages) installs(r *http.Request, p describe.Package, client string) (list []install, asked bool) {
-	if p.Latest.ID == "" {
-		return nil, false
-	}
-	what := setup.Package{
-		Name: p.Display, Version: p.Latest.Name, Chart: p.Latest.Chart, Login: k.loginNeeded(r, p.Name),
-	}
-	at := k.at(r)
-	for _, c := range setup.Clients(string(k.kind)) {
-		// A chart is no image, and an image no chart.
-		if c.Install == nil || k.kind == store.OCI && (c.ID == "helm") != what.Chart {
-			continue
-		}
-		list = append(list, install{Client: c, Current: c.ID == client, Snippets: c.Install(at, what)})
-		asked = asked || c.ID == client
+	for _, one := range k.catalog.Installs(r, k.entry, p) {
+		list = append(list, install{one, one.ID == client})
+		asked = asked || one.ID == client
 	}
 	if !asked && len(list) > 0 {
 		list[0].Current = true
 	}
 	return list, asked
-}
-
-// dependencies looks which of them are here and seen by the reader.
-func (k *kindPages) dependencies(ctx context.Context, list []describe.Dependency) (out []dependency, err error) {
-	repo := store.NewRepo[struct{}](k.d.Wire.Store, k.kind)
-	for _, d := range list {
-		one := dependency{Dependency: d}
-		if d.Package != "" {
-			if one.Here, err = k.isHere(ctx, repo, d.Package); err != nil {
-				return nil, err
-			}
-		}
-		out = append(out, one)
-	}
-	return out, nil
-}
-
-// isHere asks for the right before it looks.
-func (k *kindPages) isHere(ctx context.Context, repo *store.Repo[struct{}], name string) (bool, error) {
-	sees, err := k.describe.Sees(ctx, name)
-	if err != nil || !sees {
-		return false, err
-	}
-	err = repo.View(ctx, name, func(tx *store.PackageTx[struct{}]) error {
-		_, err := tx.Package()
-		return err
-	})
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrInvalid) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // versionsList is the page of a package's versions.
@@ -313,7 +262,7 @@ type versionPage struct {
 	Kind         store.Kind
 	Tabs         tabs
 	Files        []fileRow
-	Dependencies []dependency
+	Dependencies []catalog.Dependency
 	More         int
 	Pulls        int64
 	Last         template.HTML
@@ -361,7 +310,8 @@ func (k *kindPages) version(w http.ResponseWriter, r *http.Request, q request) e
 		page.Files = append(page.Files, one)
 	}
 	page.More = max(len(v.Dependencies)-maxDependencies, 0)
-	if page.Dependencies, err = k.dependencies(ctx, v.Dependencies[:len(v.Dependencies)-page.More]); err != nil {
+	needs := v.Dependencies[:len(v.Dependencies)-page.More]
+	if page.Dependencies, err = k.catalog.Dependencies(ctx, k.entry, needs); err != nil {
 		return err
 	}
 	if page.Change, err = k.offers(r, q.name, &v); err != nil {

@@ -3,11 +3,9 @@ package pages
 // What the pages work with, and where they are mounted.
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/catalog"
 )
 
 // Deps are what the pages work with.
@@ -30,7 +29,7 @@ type Deps struct {
 	// Log receives what no browser is told.
 	Log *slog.Logger
 	// Kinds are the protocols that are switched on.
-	Kinds []Kind
+	Kinds []catalog.Kind
 	// Spellings say how names are written.
 	Spellings upstream.Spellings
 	// Version is the program's version.
@@ -46,24 +45,16 @@ type Deps struct {
 	Now func() time.Time
 }
 
-// Kind is a protocol that is switched on.
-type Kind struct {
-	Kind store.Kind
-	// Path is where clients find it below the base URL.
-	Path string
-	// Describe answers for its packages; nil: the kind has no pages.
-	Describe describe.Kind
-}
-
 // Pages are the handlers of all pages.
 type Pages struct {
-	d      Deps
-	assets assets
-	pages  templates
-	kinds  map[store.Kind]*kindPages
-	order  []*kindPages // in the order of store.Kinds
-	site   http.Handler
-	since  time.Time // the start
+	d       Deps
+	catalog *catalog.Catalog
+	assets  assets
+	pages   templates
+	kinds   map[store.Kind]*kindPages
+	order   []*kindPages // in the order of store.Kinds
+	site    http.Handler
+	since   time.Time // the start
 }
 
 // kindPages are the pages of one kind.
@@ -72,6 +63,7 @@ type kindPages struct {
 	kind     store.Kind
 	path     string
 	describe describe.Kind
+	entry    *catalog.Kind
 	handler  http.Handler
 }
 
@@ -81,11 +73,10 @@ func New(d Deps) *Pages {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	d.Kinds = slices.Clone(d.Kinds)
-	slices.SortStableFunc(d.Kinds, func(a, b Kind) int {
-		return cmp.Compare(slices.Index(store.Kinds(), a.Kind), slices.Index(store.Kinds(), b.Kind))
-	})
-	p := &Pages{d: d, kinds: map[store.Kind]*kindPages{}, since: d.Now()}
+	p := &Pages{
+		d: d, catalog: catalog.New(d.Wire, d.Kinds, d.Now), kinds: map[store.Kind]*kindPages{}, since: d.Now(),
+	}
+	p.d.Kinds = p.catalog.Kinds()
 	var err error
 	if p.assets, err = readAssets(); err != nil {
 		panic(err)
@@ -94,9 +85,11 @@ func New(d Deps) *Pages {
 		panic(err)
 	}
 	p.site = p.siteEndpoint().Handler(withoutStore(d.Wire))
-	for _, k := range d.Kinds {
+	for _, k := range p.catalog.Kinds() {
 		if k.Describe != nil {
-			one := &kindPages{Pages: p, kind: k.Kind, path: k.Path, describe: k.Describe}
+			one := &kindPages{
+				Pages: p, kind: k.Kind, path: k.Path, describe: k.Describe, entry: p.catalog.Kind(k.Kind),
+			}
 			one.handler = one.endpoint().Handler(withoutStore(d.Wire))
 			p.kinds[k.Kind], p.order = one, append(p.order, one)
 		}
@@ -118,21 +111,8 @@ func (p *Pages) siteEndpoint() wire.Endpoint[request] {
 	}
 }
 
-// mayList allows pages about all kinds to users, and to anonymous clients who may see the list of some kind.
-func (p *Pages) mayList(ctx context.Context, _ string) error {
-	id := wire.IdentityFrom(ctx)
-	if !id.Anonymous {
-		return nil
-	}
-	err := auth.ErrNoCredentials
-	for _, k := range p.order {
-		err = p.d.Wire.Auth.Authorize(ctx, id, auth.Access{Kind: k.kind, Type: k.describe.Type(), Action: auth.Read})
-		if err == nil {
-			return nil
-		}
-	}
-	return err
-}
+// mayList says who may see pages about all kinds.
+func (p *Pages) mayList(ctx context.Context, _ string) error { return p.catalog.MayList(ctx) }
 
 func (k *kindPages) endpoint() wire.Endpoint[request] {
 	return wire.Endpoint[request]{
@@ -169,10 +149,4 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // at is the server as the client of r reaches it.
-func (p *Pages) at(r *http.Request) setup.Site {
-	s := setup.Site{URL: p.d.Wire.Base.URL(r), Paths: map[string]string{}}
-	for _, k := range p.d.Kinds {
-		s.Paths[string(k.Kind)] = k.Path
-	}
-	return s
-}
+func (p *Pages) at(r *http.Request) setup.Site { return p.catalog.Site(r) }

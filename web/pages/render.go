@@ -167,7 +167,5 @@ func (p *Pages) sendStatus(w http.ResponseWriter, status int, name string, f *fr
 
 // loginNeeded reports whether a package cannot be read without a login.
 func (k *kindPages) loginNeeded(r *http.Request, name string) bool {
-	return k.d.Wire.Auth.Authorize(r.Context(), auth.Anonymous(), auth.Access{
-		Kind: k.kind, Type: k.describe.Type(), Name: name, Action: auth.Read,
-	}) != nil
+	return k.catalog.LoginNeeded(r.Context(), k.entry, name)
 }

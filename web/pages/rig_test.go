@@ -30,6 +30,7 @@ import (
 	"larder/rubygems"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/catalog"
 )
 
 // now is the time of every page of the rig.
@@ -73,7 +74,7 @@ func newRig(t testing.TB, change ...func(*wiretest.Options)) *rig {
 		for kind, p := range protocols(d) {
 			wire.Mount(rt, p)
 			all.Prefixes = append(all.Prefixes, p.Prefixes...)
-			deps.Kinds = append(deps.Kinds, Kind{Kind: kind, Path: p.Prefixes[0], Describe: p.Describe})
+			deps.Kinds = append(deps.Kinds, catalog.Kind{Kind: kind, Path: p.Prefixes[0], Describe: p.Describe})
 		}
 		g.pages = New(deps)
 		g.pages.Mount(rt)

@@ -3,19 +3,17 @@ package pages
 // The search over all kinds.
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
 	"larder/internal/describe"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/web/catalog"
 )
 
 // pageSize is how many packages a list or a search shows at once.
@@ -40,10 +38,8 @@ type hit struct {
 
 // row is a package in a list.
 type row struct {
-	describe.Package
-	Kind  store.Kind
-	Pulls int64 // of 90 days
-	When  template.HTML
+	catalog.Row
+	When template.HTML
 }
 
 func (p *Pages) search(w http.ResponseWriter, r *http.Request, q request) error {
@@ -51,25 +47,13 @@ func (p *Pages) search(w http.ResponseWriter, r *http.Request, q request) error 
 	wire.Asked(ctx) // Find leaves out what the reader may not see, of each kind
 	text := strings.TrimSpace(q.text)
 	page := searchPage{Text: text, Kind: string(q.kind), Origin: q.origin}
-	var found []match
 	for _, k := range p.order {
 		page.Kinds = append(page.Kinds, k.kind)
-		if q.kind != "" && q.kind != k.kind {
-			continue
-		}
-		list, err := k.describe.Find(ctx, text)
-		if err != nil {
-			return err
-		}
-		for _, m := range list {
-			if q.origin.Takes(m.Copy) {
-				found = append(found, match{k, m})
-			}
-		}
 	}
-	slices.SortStableFunc(found, func(a, b match) int {
-		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Name, b.Name))
-	})
+	found, err := p.catalog.Find(ctx, q.kind, q.origin, text)
+	if err != nil {
+		return err
+	}
 	from := min(q.from, len(found))
 	part := found[from:min(from+pageSize, len(found))]
 	rows, err := p.rows(ctx, part)
@@ -104,30 +88,13 @@ func next(q request, from int) template.URL {
 	return template.URL(v.Encode())
 }
 
-// match is a package that was found.
-type match struct {
-	k *kindPages
-	describe.Match
-}
-
 // rows are what lists show of packages. Those that are gone meanwhile are left out.
-func (p *Pages) rows(ctx context.Context, list []match) (out []row, err error) {
-	for _, m := range list {
-		one, err := m.k.describe.Package(ctx, m.Name, false)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		pulls, err := p.d.Wire.Store.PackagePulls(ctx, m.k.kind, []string{m.Name})
-		if err != nil {
-			return nil, err
-		}
-		now := p.d.Now()
-		out = append(out, row{one, m.k.kind, pulls[0].Since(chartDays, now), dayHTML(one.Updated)})
+func (p *Pages) rows(ctx context.Context, list []catalog.Match) (out []row, err error) {
+	rows, err := p.catalog.Rows(ctx, list)
+	for _, one := range rows {
+		out = append(out, row{one, dayHTML(one.Updated)})
 	}
-	return out, nil
+	return out, err
 }
 
 // marked is a name in which the first word that was searched for is marked.
