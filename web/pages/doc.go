@@ -48,10 +48,13 @@
 //	POST    /-/admin/upstreams/misses/clear  ui.admin.misses.clear     admin
 //	GET     /-/admin/audit                   ui.admin.audit            admin
 //	GET     /-/admin/audit.jsonl             ui.admin.audit.export     admin
+//	GET     /-/admin/policy                  ui.admin.policy           admin
+//	POST    /-/admin/policy/claim            ui.admin.claim            admin
 //	GET     /-/assets/{asset}                ui.asset                  open
 //	GET     /                                ui.kind                   list
 //	GET     /{name...}/-/versions            ui.versions               read
 //	GET     /{name...}/-/v/{version}         ui.version                read
+//	GET     /{name...}/-/dependants          ui.dependants             read
 //	GET     /{name...}/-/history             ui.history                read
 //	POST    /{name...}/-/change              ui.change                 read
 //	GET     /{name...}/-/tags                ui.tags                   read

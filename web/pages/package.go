@@ -3,6 +3,7 @@ package pages
 // The page of a package, of its versions and tags, and of one version.
 
 import (
+	"context"
 	"html/template"
 	"net/http"
 	"net/url"
