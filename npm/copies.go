@@ -3,6 +3,7 @@ package npm
 // Copies of upstreams in searches: what their packuments say of them.
 
 import (
+	"io"
 	"slices"
 
 	"larder/internal/rawjson"
@@ -25,13 +26,28 @@ func aboutCopy(_, key string, body []byte) (a upstream.About, ok bool) {
 	if err != nil {
 		return a, false
 	}
+	return aboutOf(doc, idsOf(doc.Sub("versions"))), true
+}
+
+// scanCopy is aboutCopy for a packument that is not held in memory.
+func scanCopy(_, key string, r io.Reader) (a upstream.About, ok bool) {
+	if key != formShort && key != formFull {
+		return a, false
+	}
+	said, err := scanPackument(r)
+	if err != nil {
+		return a, false
+	}
+	return *said.About, true
+}
+
+// aboutOf is what the members of a packument say, which has the versions ids in that order.
+func aboutOf(doc rawjson.Object, ids []string) (a upstream.About) {
 	latest := doc.Sub("dist-tags").Text("latest")
-	versions := doc.Sub("versions")
-	ids := idsOf(versions)
 	ids = slices.Clone(ids[max(len(ids)-newestLooked, 0):])
 	slices.Reverse(ids)
 	a = search.About(doc)
-	a.Needs = search.Needs(versions.Sub(latest))
+	a.Needs = search.Needs(doc.Sub("versions").Sub(latest))
 	if latest != "" {
 		a.Versions = append(a.Versions, latest)
 	}
@@ -42,7 +58,7 @@ func aboutCopy(_, key string, body []byte) (a upstream.About, ok bool) {
 		}
 		ids = slices.DeleteFunc(ids, func(id string) bool { return id == next })
 	}
-	return a, true
+	return a
 }
 
 // newestShown is how many versions are noted: when the first is held back the next is shown.

@@ -54,8 +54,8 @@ func New(d wire.Deps, o Options) wire.Protocol {
 			Probe:    func(name string) upstream.Query { return packumentQuery(name, formShort) },
 			Files:    remoteFiles,
 			Sample:   upstream.Sample{Package: "isarray"},
-			About:    aboutCopy,
-			Listing:  copyListing,
+			About:    aboutCopy, Scan: scanCopy,
+			Listing: copyListing,
 		},
 	})
 	s.audit = audit.New(d.Store, s.Up)

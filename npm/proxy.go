@@ -4,6 +4,7 @@ package npm
 // that are not ours get here; the rules about that are upstream's.
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/base64"
@@ -84,15 +85,23 @@ func publishedTimes(body []byte) map[string]time.Time {
 	return out
 }
 
-// A packument that is read as a stream has no larger values and no deeper ones.
+// A packument that is read as a stream has no larger values and no deeper ones; of those that say something of the
+// package, larger ones say nothing.
 const (
 	maxManifest = 16 << 20
 	maxDepth    = 1000
+	maxSaid     = 64 << 10
 )
 
-// scanPackument is checkPackument and publishedTimes for a packument of which only a version is in memory.
-func scanPackument(r io.Reader) (map[string]time.Time, error) {
+// saying are the members of a packument that say something of the package.
+var saying = []string{"dist-tags", "description", "keywords", "license", "homepage", "repository"}
+
+// scanPackument is checkPackument, publishedTimes and aboutCopy for a packument of which only a version is in memory.
+func scanPackument(r io.Reader) (upstream.Scanned, error) {
 	out, times := map[string]time.Time{}, map[string]string{}
+	var said, newest rawjson.Object
+	var ids []string
+	latest := ""
 	named, described := false, false
 	s := rawjson.NewScanner(r).Deep(maxDepth)
 	var raw json.RawMessage
@@ -112,7 +121,15 @@ func scanPackument(r io.Reader) (map[string]time.Time, error) {
 			described = true
 			return s.Object(func(version string) error {
 				out[version] = time.Time{}
-				return check()
+				ids = append(ids, version)
+				if err := check(); err != nil || latest != "" && version != latest {
+					return err
+				}
+				if newest == nil {
+					newest = rawjson.Object{{}}
+				}
+				newest[0].Key, newest[0].Value = version, append(newest[0].Value[:0], raw...)
+				return nil
 			})
 		case key == "time" && c == '{':
 			described = true
@@ -121,7 +138,12 @@ func scanPackument(r io.Reader) (map[string]time.Time, error) {
 				return err
 			})
 		}
-		return check()
+		if err := check(); err != nil || len(raw) > maxSaid || !slices.Contains(saying, key) {
+			return err
+		}
+		said = said.Set(key, bytes.Clone(raw))
+		latest = said.Sub("dist-tags").Text("latest")
+		return nil
 	})
 	if err == nil {
 		err = s.End()
@@ -132,7 +154,8 @@ func scanPackument(r io.Reader) (map[string]time.Time, error) {
 	for version := range out {
 		out[version], _ = time.Parse(time.RFC3339, times[version]) // zero when it does not say
 	}
-	return out, err
+	about := aboutOf(said.Set("versions", newest.Encode()), ids)
+	return upstream.Scanned{Versions: out, About: &about}, err
 }
 
 // fetched is a packument of an upstream. With the age gate on it is always the full one, which has the times.

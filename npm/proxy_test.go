@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -249,6 +250,28 @@ func TestLargePackumentIsOurs(t *testing.T) {
 		if wiretest.JSON(json.RawMessage(got)) != wiretest.JSON(json.RawMessage(want)) {
 			t.Errorf("of %d versions: %d bytes, want %d that say something else: %.600s", versions, len(got), len(want), got)
 		}
+	}
+}
+
+// TestLargePackumentSaysWhatItIs: what is read of it on its way to the disk is what is read of a small one, and a search
+// finds it by that.
+func TestLargePackumentSaysWhatItIs(t *testing.T) {
+	long := strings.Replace(largePackumentOf("", 3000), `"name":"long", `, `"name":"long","description":"ropes &amp; <b>",`+
+		`"keywords":["hemp"],"license":"MIT","homepage":"https://ropes.example","repository":{"url":"git://ropes.example/x"},`+
+		`"readme":"`+strings.Repeat("words ", 20_000)+`", `, 1)
+	said, err := scanPackument(strings.NewReader(long))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, ok := aboutCopy("long", formFull, []byte(long))
+	if !ok || !reflect.DeepEqual(*said.About, want) || len(want.Versions) != newestShown {
+		t.Errorf("as a stream it says %+v, want %+v", *said.About, want)
+	}
+	g := newCacheOf(t, long)
+	g.Do("GET", "/long", nil).WantStatus(t, 200)
+	a := g.Want(g.Do("GET", "/-/v1/search?text=hemp", nil), 200, `"name":"long"`)
+	if !strings.Contains(a.Body, "ropes") || !strings.Contains(a.Body, "MIT") {
+		t.Errorf("the search says %.600s, want the description and the licence", a.Body)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/opencontainers/go-digest"
 
@@ -73,12 +72,12 @@ func checkHead(list []byte) error {
 }
 
 // scanVersions is the query's Check for a list that is not held in memory.
-func scanVersions(r io.Reader) (map[string]time.Time, error) {
+func scanVersions(r io.Reader) (said upstream.Scanned, err error) {
 	start := make([]byte, len(listStart))
 	if n, err := io.ReadFull(r, start); err != nil {
-		return nil, errors.Join(checkHead(start[:n]), err)
+		return said, errors.Join(checkHead(start[:n]), err)
 	}
-	return nil, checkHead(start)
+	return said, checkHead(start)
 }
 
 // bothLists is the lists of the upstreams without our names, followed by our own list as v sees it. As long as all of
@@ -119,7 +118,11 @@ func (s *server) bothLists(ctx context.Context, v registry.View) (*joined, error
 	if err := budget.Take(ctx, theirs.Size); err != nil {
 		return nil, err
 	}
-	pass := func(line []byte) ([]byte, error) { return s.passed(ctx, line, v) }
+	stranger, err := s.Up.Strangers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pass := func(line []byte) ([]byte, error) { return s.passed(line, stranger, v) }
 	if err := next.Follow(&last.Joined, theirs, pass); err != nil {
 		return nil, err
 	}
@@ -280,14 +283,14 @@ func (c *concatenated) Close() (err error) {
 	return err
 }
 
-// passed is a line of an upstream's list as it may be passed on: nil for a gem that is ours or blocked or not in v.
-func (s *server) passed(ctx context.Context, line []byte, v registry.View) ([]byte, error) {
+// passed is a line of an upstream's list as it may be passed on: nil for a gem that is no stranger, or not in v.
+func (s *server) passed(line []byte, stranger func(name string) bool, v registry.View) ([]byte, error) {
 	first, _, isGem := bytes.Cut(line, []byte(" "))
 	name := string(first)
 	if !isGem || strings.HasPrefix(name, listStart) || strings.HasPrefix(name, "---") {
 		return line, nil
 	}
-	if !compactindex.Harmless(line) || !s.Up.Theirs(ctx, name) {
+	if !compactindex.Harmless(line) || !stranger(name) {
 		return nil, nil
 	}
 	if !v.All {

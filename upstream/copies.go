@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -114,21 +113,16 @@ func (s *Set) about(pkg, key string, body []byte) *About {
 	return &a
 }
 
-// said is what a document that was fetched says of its package, and whether that is that there is nothing of it. One
-// that went to the disk unread names its versions only.
+// said is what a document that was fetched says of its package, and whether that is that there is nothing of it.
 func (s *Set) said(pkg, key string, c content) (a *About, empty bool) {
 	if c.body != nil {
 		return s.about(pkg, key, c.body), s.empty(c.body)
 	}
-	if s.protocol.About == nil || len(c.versions) == 0 {
+	if s.protocol.About == nil || pkg == listings || c.about == nil {
 		return nil, false
 	}
-	list := slices.SortedFunc(maps.Keys(c.versions), func(a, b string) int {
-		early := func(v string) int { return min(strings.IndexByte(v, '-')+1, 1) } // as SemVer writes pre-releases
-		return cmp.Or(cmp.Compare(early(a), early(b)), c.versions[b].Compare(c.versions[a]), strings.Compare(b, a))
-	})
-	said := About{Versions: list}.bounded()
-	return &said, false
+	bounded := c.about.bounded()
+	return &bounded, false
 }
 
 // empty reports whether a document says that there is nothing of its package.
@@ -549,6 +543,32 @@ func (s *Set) relist(ctx context.Context, pkg string) error {
 	})
 }
 
+// read is what a document that is kept says, as said is.
+func (s *Set) read(ctx context.Context, pkg, key string, d *Document) (a *About, empty bool, err error) {
+	if d.Size <= scannedFrom || s.protocol.Scan == nil && d.Size <= maxEarly {
+		body, err := d.Bytes(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		a, empty = s.said(pkg, key, content{body: body})
+		return a, empty, nil
+	}
+	if s.protocol.Scan == nil {
+		return nil, false, nil
+	}
+	r, err := d.Open(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	defer r.Close()
+	said, ok := s.protocol.Scan(s.named(pkg), key, r)
+	if !ok {
+		return nil, false, nil
+	}
+	said = said.bounded()
+	return &said, false, nil
+}
+
 // learnAbout is what the records of a package say of it; nil when there are none. A document that cannot be read says
 // nothing.
 func (s *Set) learnAbout(ctx context.Context, pkg string) (*copied, error) {
@@ -576,21 +596,17 @@ func (s *Set) learnAbout(ctx context.Context, pkg string) (*copied, error) {
 			continue
 		}
 		u := s.sources[k.Upstream]
-		if k.blob.Size > maxEarly {
-			own(u) // the next one that is fetched says more
-			continue
-		}
-		body, err := s.document(u, k, k.Fetched, "").Bytes(ctx)
+		_, key, _ := strings.Cut(id, " ")
+		a, empty, err := s.read(ctx, pkg, key, s.document(u, k, k.Fetched, ""))
 		if err != nil {
 			s.r.log.LogAttrs(ctx, slog.LevelWarn, "a copy is listed without what its document says",
 				slog.String("kind", string(s.kind)), slog.String("package", pkg), slog.Any("error", err))
 			continue
 		}
-		if s.empty(body) {
+		if empty {
 			continue
 		}
-		_, key, _ := strings.Cut(id, " ")
-		if a := s.about(pkg, key, body); own(u) && a != nil {
+		if own(u) && a != nil {
 			versions := s.gathered(a.Versions, c.Versions)
 			if c.About = a.over(c.About); s.protocol.Newer != nil {
 				c.Versions = versions

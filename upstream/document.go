@@ -51,9 +51,9 @@ type Query struct {
 	// Check says why an answer is not the document: a captive portal answers 200 as well. nil accepts everything.
 	// store.ErrNotFound: it says that there is no such document.
 	Check func(body []byte, contentType string) error
-	// Scan, if set, is Check and Versions in one pass over a stream, for a document that is too large to be held in
-	// memory.
-	Scan func(r io.Reader) (versions map[string]time.Time, err error)
+	// Scan, if set, is Check, Versions and Protocol.About in one pass over a stream, for a document that is too large to
+	// be held in memory.
+	Scan func(r io.Reader) (Scanned, error)
 	// Early answers before what is new is on the disk, which costs a few milliseconds: clients ask for hundreds of such
 	// documents one after the other. After a crash in between the upstream is asked again.
 	Early bool

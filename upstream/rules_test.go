@@ -222,6 +222,36 @@ func TestClaimedByRuleNamesTheRule(t *testing.T) {
 	}
 }
 
+// TestStrangersAreTheNamesThatAreTheirs: published, claimed and blocked names are not, nor those of no upstream.
+func TestStrangersAreTheNamesThatAreTheirs(t *testing.T) {
+	g := newRig(t, func(o *Options) {
+		o.Claims, o.Blocked, o.Shared = []string{"npm:@acme/*"}, []string{"npm:evil"}, []string{"npm:shared"}
+		o.Upstreams[0].Exclude = []string{"other*"}
+	})
+	for _, name := range []string{"mine", "shared"} {
+		err := store.NewRepo[struct{}](g.store, store.NPM).Update(t.Context(), name,
+			func(tx *store.PackageTx[struct{}]) error { return tx.Publish(store.Version[struct{}]{ID: "1.0.0"}) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := g.store.ClaimName(t.Context(), store.NPM, "claimed"); err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := g.set.Strangers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{
+		"": false, "mine": false, "claimed": false, "@acme/x": false, "evil": false, "other-x": false, "free": true,
+		"shared": true,
+	} {
+		if got := theirs(name); got != want || g.set.Theirs(t.Context(), name) != want {
+			t.Errorf("%q is theirs: %t, and %t when asked alone, want %t", name, got, g.set.Theirs(t.Context(), name), want)
+		}
+	}
+}
+
 // TestClaimAtRunTimeIsSeenAtOnce claims a name that an upstream has answered, and releases it again.
 func TestClaimAtRunTimeIsSeenAtOnce(t *testing.T) {
 	ctx := context.Background()

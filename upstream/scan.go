@@ -26,6 +26,13 @@ type content struct {
 	body     []byte
 	blob     store.Blob
 	versions map[string]time.Time // of a blob, see Query.Versions
+	about    *About               // what a blob says of its package
+}
+
+// Scanned is what a document says that is read as a stream.
+type Scanned struct {
+	Versions map[string]time.Time // as Query.Versions
+	About    *About               // as Protocol.About, nil for nothing
 }
 
 // content reads the body of an answer, decodes it and looks whether it is what was asked for.
@@ -80,7 +87,8 @@ func (s *Set) scan(ctx context.Context, resp *http.Response, q Query, from io.Re
 	defer stage.Abort()
 	r := &remembering{Reader: io.TeeReader(from, stage)}
 	start := &head{Reader: r}
-	c.versions, err = q.Scan(start)
+	scanned, err := q.Scan(start)
+	c.versions, c.about = scanned.Versions, scanned.About
 	switch {
 	case r.err != nil:
 		return c, fmt.Errorf("%w: %w", errBody, r.err)

@@ -22,12 +22,12 @@ func streamed(name string) Query {
 	return q
 }
 
-func endsRight(r io.Reader) (map[string]time.Time, error) {
+func endsRight(r io.Reader) (Scanned, error) {
 	b, err := io.ReadAll(r)
 	if err == nil && !strings.HasSuffix(string(b), "end") {
 		err = errors.New("it has no end")
 	}
-	return map[string]time.Time{"1.0.0": {}}, err
+	return Scanned{map[string]time.Time{"1.0.0": {}}, &About{Description: "it ends right"}}, err
 }
 
 func TestLargeDocumentIsKeptAsItComes(t *testing.T) {

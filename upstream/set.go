@@ -5,6 +5,7 @@ package upstream
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -155,6 +156,8 @@ type Protocol struct {
 	About func(name, key string, body []byte) (About, bool)
 	// Release is a version of About as rules about ages know it; nil: it is written the same.
 	Release func(version string) string
+	// Scan is About for a document that is too large to be held in memory. nil: such documents say nothing.
+	Scan func(name, key string, r io.Reader) (About, bool)
 	// Newer reports whether of two versions lists show the former first, for kinds whose files are asked for without a
 	// document: their versions are gathered from documents and files. nil: a document names them all.
 	Newer func(a, b string) bool
@@ -302,7 +305,12 @@ func (s *Set) chain(ctx context.Context, name string, also ...string) ([]*Upstre
 	if err != nil {
 		return nil, err
 	}
-	if ours && !shared {
+	return s.chainOf(name, ours && !shared, also...)
+}
+
+// chainOf is chain for a name that nothing claims.
+func (s *Set) chainOf(name string, ours bool, also ...string) ([]*Upstream, error) {
+	if ours {
 		return nil, fmt.Errorf("%s %s is ours: %w", s.kind, name, store.ErrNotFound)
 	}
 	if s.covers(s.r.blocked, name) {
@@ -351,6 +359,23 @@ func (s *Set) Ours(ctx context.Context, name string) bool {
 func (s *Set) Theirs(ctx context.Context, name string) bool {
 	_, err := s.chain(ctx, name)
 	return err == nil && name != ""
+}
+
+// Strangers is Theirs for lists of very many names: what is ours now is read once, so that nothing is read for a name.
+func (s *Set) Strangers(ctx context.Context) (theirs func(name string) bool, err error) {
+	ours := map[string]bool{}
+	list, err := s.r.store.Names(ctx, store.NamesQuery{Kind: s.kind, Hosted: true})
+	for _, n := range list {
+		ours[n.Name] = true
+	}
+	return func(name string) bool {
+		shared := s.Shared(name)
+		if name == "" || !shared && s.Claimed(name) {
+			return false
+		}
+		_, err := s.chainOf(name, ours[name] && !shared)
+		return err == nil
+	}, err
 }
 
 // state is what is known of one document at one upstream without asking the store. The set's mu guards it.
