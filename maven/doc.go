@@ -21,6 +21,11 @@
 // path alone, because an upstream may have two. There is no metadata in these layouts: the directory of a module lists
 // its revisions, with those of upstreams where they count, and tells at a first publish that an upstream has it.
 //
+// Where there is no folder for the revision either (com.acme/lib/jars/lib-1.0.jar, com.acme/lib/ivys/ivy-1.0.xml, as in
+// Ivy's manual), it is read in the file's name, which must then begin with the module's; such files are served by their
+// path, and also below their revision when they are hosted. Other names in such a folder cannot be published, since
+// nobody could say which revision they are of. Ivy's own default, sbt's and Gradle's layouts have the folder.
+//
 // # Copies
 //
 // The metadata of an artifact or group has what all upstreams have, and of a group also the plugins that are published

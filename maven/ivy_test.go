@@ -317,3 +317,38 @@ func TestLaterComparisonAsksForModules(t *testing.T) {
 		}
 	}
 }
+
+// TestIvyFilesWithoutAFolderForTheirRevision are of the revision in their names, hosted and as copies, and have the
+// rights and rules of their module.
+func TestIvyFilesWithoutAFolderForTheirRevision(t *testing.T) {
+	files := map[string]string{
+		"/com.acme/lib/jars/lib-1.0.jar": "a jar", "/com.acme/lib/ivys/ivy-1.0.xml": "<ivy-module/>",
+		"/org/acme/tool/jars/tool-1.1.jar": "a tool",
+	}
+	up := newRig(t)
+	for path, body := range files {
+		up.putIvy(path, body)
+		up.Want(up.Do("GET", path, nil), 200, "").WantExactly(t, body)
+		up.Want(up.Do("GET", path+".md5", nil), 200, "").WantExactly(t, sumsText(body)["md5"])
+	}
+	up.Want(up.Do("GET", "/com.acme/lib/1.0/jars/lib-1.0.jar", nil), 200, "").WantExactly(t, "a jar")
+	up.Want(up.Ada("PUT", "/com.acme/lib/jars/lib-1.0.jar", "other"), 409, "is immutable")
+	up.Want(up.Ada("PUT", "/com.acme/lib/jars/other-1.0.jar", "x"), 400, "which revision it is of")
+	up.Want(up.Ada("PUT", "/acme/lib/jars/other-1.0.jar", "x"), 400, "which revision it is of")
+	up.clock.Advance(time.Minute)
+	up.settle()
+	up.wantVersions("com.acme:lib", "1.0")
+	up.wantVersions("org.acme:tool", "1.1")
+	o := upstream.Options{
+		Upstreams: []upstream.Config{{Kind: store.Maven, Name: "main", URL: up.Srv.URL + root}},
+		Blocked:   []string{"maven:org.acme:tool@1.1"},
+	}
+	g := newRig(t, func(r *rigOptions) { r.Upstreams = &o })
+	for path, body := range files {
+		if strings.Contains(path, "tool") {
+			g.Want(g.Do("GET", path, nil), 403, "blocked")
+			continue
+		}
+		g.Want(g.Do("GET", path, nil), 200, "").WantExactly(t, body)
+	}
+}

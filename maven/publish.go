@@ -113,6 +113,11 @@ func (s *server) newUpload(r *http.Request, q Request) (*upload, error) {
 		return nil, problem.Errorf(store.ErrInvalid, "This repository takes releases only; %s is a snapshot.", q.Version)
 	case !snapshot && s.opt.Versions == SnapshotsOnly:
 		return nil, problem.Errorf(store.ErrInvalid, "This repository takes snapshots only; %s is a release.", q.Version)
+	case names.IsIvyType(q.Version):
+		return nil, problem.Errorf(
+			store.ErrInvalid, "%s is in no folder of a revision, and its name does not begin with %s- and a revision: nobody "+
+				"could say which revision it is of. Add [revision] to the pattern of the repository.", q.File, q.Artifact,
+		)
 	case r.Header.Get("Content-Range") != "":
 		return nil, problem.Errorf(store.ErrInvalid, "A part of a file cannot be put (Content-Range).")
 	case r.Header.Get("Content-Encoding") != "" && r.Header.Get("Content-Encoding") != "identity":

@@ -211,7 +211,7 @@ func (q *Request) fileSum() string {
 // own.
 func (q *Request) setPath(file string) error {
 	if strings.Contains(q.dirs[0], ".") || names.IsIvyType(q.Version) {
-		if _, ok := names.SplitIvy(append(slices.Clone(q.dirs), q.Artifact, q.Version)); ok {
+		if _, ok := names.SplitIvyFile(append(slices.Clone(q.dirs), q.Artifact, q.Version), file); ok {
 			return route.ErrOther
 		}
 	}
@@ -240,7 +240,7 @@ func (q *Request) setIvySum(segs []string) error {
 
 func (q *Request) setIvyFile(segs []string, file string) error {
 	dirs := segs[:len(segs)-1]
-	p, ok := names.SplitIvy(dirs)
+	p, ok := names.SplitIvyFile(dirs, file)
 	if !ok || file == "" || file == metadataFile || hidden(segs...) {
 		return route.ErrOther
 	}

@@ -58,6 +58,41 @@ func SplitIvy(dirs []string) (p Ivy, ok bool) {
 	return p, !strings.Contains("."+p.Group+".", "..")
 }
 
+// SplitIvyFile is SplitIvy with the file's own name, which has the revision in layouts without a folder for it:
+// [organisation]/[module]/[type]s/[artifact]-[revision].[ext], as Ivy's manual has it. There the artifact is called as
+// the module, or is the module's description (ivy-1.0.xml), and the revision begins with a digit: of other names nobody
+// could say which part is the revision.
+func SplitIvyFile(dirs []string, file string) (p Ivy, ok bool) {
+	last := len(dirs) - 1
+	if last < 2 || !IsIvyType(dirs[last]) {
+		return SplitIvy(dirs)
+	}
+	module := dirs[last-1]
+	revision := revisionIn(file, module+"-")
+	if revision == "" && dirs[last] == "ivys" {
+		revision = revisionIn(file, "ivy-")
+	}
+	dotted := strings.Contains(dirs[0], ".")
+	if revision == "" || startsWithDigit(module) || dotted && last > 2 {
+		return SplitIvy(dirs) // the folder before the type is that of a revision
+	}
+	p = Ivy{Group: strings.Join(dirs[:last-1], "."), Artifact: module, Version: revision, Folder: dirs[last] + "/"}
+	return p, !strings.Contains("."+p.Group+".", "..")
+}
+
+// revisionIn is what stands between a prefix and the extension of a file, "" if that is no revision.
+func revisionIn(file, prefix string) string {
+	rest, ok := strings.CutPrefix(file, prefix)
+	end := strings.LastIndexByte(strings.TrimSuffix(strings.TrimSuffix(rest, ".gz"), ".bz2"), '.')
+	if !ok || end < 1 || !startsWithDigit(rest) {
+		return ""
+	}
+	return rest[:end]
+}
+
+// startsWithDigit reports whether a text begins with a digit, as revisions do.
+func startsWithDigit(s string) bool { return s != "" && s[0] >= '0' && s[0] <= '9' }
+
 // beforeCross is the index of the last of dirs[:at+1] that does not say what the module was built for; -1 without one.
 func beforeCross(dirs []string, at int) int {
 	for at >= 0 && CrossBuilt(dirs[at]) {
@@ -77,7 +112,7 @@ func IsIvy(key string) bool {
 // CopyVersion is the version of a copied file of a layout of Ivy, which is kept under its whole path; false for others.
 func CopyVersion(name, key string) (version string, ok bool) {
 	dirs := strings.Split(key, "/")
-	p, ok := SplitIvy(dirs[:len(dirs)-1])
+	p, ok := SplitIvyFile(dirs[:len(dirs)-1], dirs[len(dirs)-1])
 	return p.Version, ok && PackageName(p.Group, p.Artifact) == name
 }
 

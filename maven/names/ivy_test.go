@@ -39,6 +39,32 @@ func TestDirectoriesOfIvyLayouts(t *testing.T) {
 	}
 }
 
+// TestRevisionInTheNameOfAFile is read where there is no folder for it, and nowhere else.
+func TestRevisionInTheNameOfAFile(t *testing.T) {
+	for path, want := range map[string]Ivy{
+		"com.acme/lib/jars/lib-1.0.jar":             {"com.acme", "lib", "1.0", "jars/"},
+		"com/acme/lib/jars/lib-1.0-rc1.jar":         {"com.acme", "lib", "1.0-rc1", "jars/"},
+		"acme/lib/zips/lib-1.0.tar.gz":              {"acme", "lib", "1.0", "zips/"},
+		"acme/my-lib/ivys/ivy-2.1.xml":              {"acme", "my-lib", "2.1", "ivys/"},
+		"acme/lib/1.0/jars/lib-1.0.jar":             {"acme", "lib", "1.0", "jars/"},
+		"acme/lib/1.0/ivys/ivy-1.0.xml":             {"acme", "lib", "1.0", "ivys/"},
+		"com.acme/lib/1.0/jars/1.0-2.jar":           {"com.acme", "lib", "1.0", "jars/"},
+		"acme/lib/main/jars/lib-1.0.jar":            {"acme", "lib", "main", "jars/"},
+		"acme/lib/jars/other-1.0.jar":               {},
+		"acme/lib/jars/lib-latest.jar":              {},
+		"acme/lib/jars/lib-1.jar/lib-1.jar/lib.jar": {},
+		"..acme/lib/jars/lib-1.0.jar":               {},
+		"acme/lib/other/lib-1.0.jar":                {},
+	} {
+		dirs := strings.Split(path, "/")
+		last := len(dirs) - 1
+		got, ok := SplitIvyFile(dirs[:last], dirs[last])
+		if ok != (want != Ivy{}) || ok && got != want {
+			t.Errorf("%s: %+v %t, want %+v", path, got, ok, want)
+		}
+	}
+}
+
 func TestFilesThatOnlyIvyHas(t *testing.T) {
 	for key, want := range map[string]bool{
 		"1.0/jars/lib.jar": true, "1.0/ivy.xml": true, "1.0/ivy-1.0.xml": true, "1.0/lib-1.0.jar": false,
