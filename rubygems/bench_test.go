@@ -3,8 +3,10 @@ package rubygems
 // Large registries for benchmarks and tests of cost, written without HTTP.
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"larder/internal/registry"
 	"larder/rubygems/archive"
@@ -14,6 +16,7 @@ import (
 	"larder/rubygems/version"
 	"larder/store"
 	"larder/store/storetest"
+	"larder/upstream"
 )
 
 // BenchmarkFill writes large registries for internal/bench.
@@ -21,6 +24,25 @@ func BenchmarkFill(b *testing.B) {
 	storetest.Fill(b, func(s *store.Store, tx *store.Tx, name, version string, file store.Blob) error {
 		repo := store.NewRepo[Meta](s, store.RubyGems)
 		return repo.In(tx, name, func(tx *store.PackageTx[Meta]) error { return fillGem(tx, name, version, file) })
+	})
+}
+
+// BenchmarkFillCopies lists gems of an upstream of which copies are kept, as BenchmarkFill does with those that are
+// published.
+func BenchmarkFillCopies(b *testing.B) {
+	storetest.Fill(b, func(_ *store.Store, tx *store.Tx, name, version string, _ store.Blob) error {
+		c := upstream.Copy{Name: name, About: upstream.About{Description: "About " + name, Versions: []string{version}}}
+		data, err := json.Marshal(struct {
+			Upstream string    `json:"upstream"`
+			Changed  time.Time `json:"changed"`
+			upstream.About
+		}{"main", tx.Now(), c.About})
+		if err != nil {
+			return err
+		}
+		l := copyListing(c)
+		l.Data = data
+		return tx.SetCopied(store.RubyGems, name, &l)
 	})
 }
 

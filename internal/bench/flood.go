@@ -60,8 +60,47 @@ func floodSearch(ctx context.Context, e *env) (ours, yardstick float64, err erro
 	return ours, yardstick, err
 }
 
+// searchCopies measures the processor time of searches among 200,000 gems of which copies are kept, for words that many
+// have, few have and none has, beside 50 ms.
+func searchCopies(ctx context.Context, e *env) (ours, yardstick float64, err error) {
+	data, err := e.folder("copies")
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := fillBy(ctx, "BenchmarkFillCopies", "rubygems", fmt.Sprintf("%s=%d\n", data, gems)); err != nil {
+		return 0, 0, err
+	}
+	p, err := e.startLarder(ctx, data, "LARDER_UPSTREAM=rubygems=http://127.0.0.1:9", "LARDER_OFFLINE=true")
+	if err != nil {
+		return 0, 0, err
+	}
+	defer p.kill()
+	const times = 20
+	var slowest time.Duration
+	for _, query := range []string{"json", "json+yaml", "about", "j", "absent"} {
+		before, err := cpuTime(p.cmd.Process.Pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		for range times {
+			at := "http://" + p.addr + "/rubygems/api/v1/search.json?query=" + query
+			if _, err := ask(ctx, "GET", at, nil, http.StatusOK); err != nil {
+				return 0, 0, err
+			}
+		}
+		after, err := cpuTime(p.cmd.Process.Pid)
+		if err != nil {
+			return 0, 0, err
+		}
+		each := max((after-before)/times, time.Microsecond)
+		e.note("search for %s: %.1f ms of processor time", query, float64(each.Microseconds())/1000)
+		slowest = max(slowest, each)
+	}
+	return 1 / slowest.Seconds(), 1 / 0.05, nil
+}
+
 // commonGem is a gem that every registry of fillGems has.
-const commonGem = "gem-number-0000000"
+const commonGem = "json-json-000000"
 
 // search repeats a search for all gems until ctx ends.
 func search(ctx context.Context, addr string, count *atomic.Int64) error {

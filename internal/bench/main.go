@@ -65,6 +65,7 @@ func benchmarks() []benchmark {
 		{"gem-start-200,000/200 ms", "1/s", "1", gemStart},
 		{"gem-index-200,000/1 s", "1/s", "1", gemIndex},
 		{"search-flood-200,000/alone", "req/s", "0.5", floodSearch},
+		{"search-copies-200,000/50 ms", "1/s", "1", searchCopies},
 		{"audit-flood-memory/400 MiB", "1/MiB", "1", floodAudit},
 		{"pypi-page-20k/bare handler", "req/s", "0.5", pypiPage},
 		{"pypi-upload-20001/upload-10", "1/s", "0.5", pypiGrowth},

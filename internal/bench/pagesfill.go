@@ -65,7 +65,12 @@ func (f filling) fill(ctx context.Context, e *env, data string) error {
 
 // fillByBenchmark runs the benchmark of a protocol's package that fills folders; lines are its LARDER_BENCH_FILL.
 func fillByBenchmark(ctx context.Context, kind, lines string) error {
-	cmd := exec.CommandContext(ctx, "go", "test", "./"+kind, "-run", "^$", "-bench", "^BenchmarkFill$", "-benchtime", "1x")
+	return fillBy(ctx, "BenchmarkFill", kind, lines)
+}
+
+// fillBy is fillByBenchmark with the benchmark's name.
+func fillBy(ctx context.Context, name, kind, lines string) error {
+	cmd := exec.CommandContext(ctx, "go", "test", "./"+kind, "-run", "^$", "-bench", "^"+name+"$", "-benchtime", "1x")
 	cmd.Env = append(os.Environ(), "LARDER_BENCH_FILL="+lines)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("fill with %s (run it from the project's folder): %w\n%s", kind, err, out)
