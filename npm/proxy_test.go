@@ -253,12 +253,13 @@ func TestLargePackumentIsOurs(t *testing.T) {
 	}
 }
 
-// TestLargePackumentSaysWhatItIs: what is read of it on its way to the disk is what is read of a small one, and a search
-// finds it by that.
+// TestLargePackumentSaysWhatItIs: what is read of it on its way to the disk is what is read of a small one, and a
+// search finds it by that.
 func TestLargePackumentSaysWhatItIs(t *testing.T) {
-	long := strings.Replace(largePackumentOf("", 3000), `"name":"long", `, `"name":"long","description":"ropes &amp; <b>",`+
-		`"keywords":["hemp"],"license":"MIT","homepage":"https://ropes.example","repository":{"url":"git://ropes.example/x"},`+
-		`"readme":"`+strings.Repeat("words ", 20_000)+`", `, 1)
+	about := `"name":"long","description":"ropes &amp; <b>","keywords":["hemp"],"license":"MIT",` +
+		`"homepage":"https://ropes.example","repository":{"url":"git://ropes.example/x"},` +
+		`"readme":"` + strings.Repeat("words ", 20_000) + `", `
+	long := strings.Replace(largePackumentOf("", 3000), `"name":"long", `, about, 1)
 	said, err := scanPackument(strings.NewReader(long))
 	if err != nil {
 		t.Fatal(err)

@@ -152,7 +152,8 @@ func (s *Set) DocumentFrom(ctx context.Context, u *Upstream, q Query) (*Document
 	return nil, err
 }
 
-// KeptDocument is an answer to q that is kept of u, which is not asked for it; nil when there is none. No rule is asked.
+// KeptDocument is an answer to q that is kept of u, which is not asked for it; nil when there is none. No rule is
+// asked.
 func (s *Set) KeptDocument(ctx context.Context, u *Upstream, q Query) (*Document, error) {
 	k, err := s.lookup(ctx, s.home(q.Package, u), q.id(u))
 	if err != nil || k == nil {
