@@ -411,10 +411,13 @@ func (w *manifestWriter) append(out []byte, v rawjson.Member) []byte {
 	m := w.m
 	if w.short && m.Get("_id") != nil {
 		// An upstream that does not know the abbreviated form sent everything.
-		deprecated := m.Get("deprecated")
-		m = archive.Short(m)
-		if deprecated != nil {
+		all := m
+		m = archive.Short(all).Set("dist", all.Get("dist"))
+		if deprecated := all.Get("deprecated"); deprecated != nil {
 			m = m.Set("deprecated", deprecated)
+		}
+		if archive.RunsScripts(all) {
+			m = m.Set("hasInstallScript", json.RawMessage("true"))
 		}
 	}
 	out = append(out, '{')

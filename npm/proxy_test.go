@@ -214,6 +214,25 @@ func newCacheOf(t *testing.T, body string) *rig {
 	return newRig(t, func(r *rigOptions) { r.Upstreams = &o })
 }
 
+// TestWholePackumentIsAbbreviated: an upstream may send everything to who asks for the abbreviated document. What
+// clients install by stays: where the tarball is and what it must be.
+func TestWholePackumentIsAbbreviated(t *testing.T) {
+	g := newCacheOf(t, `{"_id": "demo", "name": "demo", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": {`+
+		`"_id": "demo@1.0.0", "name": "demo", "version": "1.0.0", "description": "a demo", "deprecated": "old", `+
+		`"scripts": {"install": "make"}, "dependencies": {"a": "1"}, `+
+		`"dist": {"shasum": "b", "integrity": "sha512-a", "tarball": "http://files.example/demo.tgz"}}}}`)
+	got := g.Do("GET", "/demo", nil, wiretest.Header("Accept", typeShort)).WantStatus(t, 200).Body
+	var doc struct{ Versions map[string]json.RawMessage }
+	if err := json.Unmarshal([]byte(got), &doc); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"name":"demo","version":"1.0.0","dependencies":{"a":"1"},"dist":{"shasum":"b","integrity":"sha512-a",` +
+		`"tarball":"` + g.Base + `/demo/-/demo-1.0.0.tgz"},"deprecated":"old","hasInstallScript":true}`
+	if wiretest.JSON(doc.Versions["1.0.0"]) != wiretest.JSON(json.RawMessage(want)) {
+		t.Errorf("the abbreviated document has\n%s, want\n%s", doc.Versions["1.0.0"], want)
+	}
+}
+
 // largePackumentOf is a packument of more bytes than are rewritten in memory, with the addresses of an upstream, or
 // with ours when base is given.
 func largePackumentOf(base string, versions int) string {

@@ -108,9 +108,14 @@ func isReadme(name string) bool {
 
 // installScript reports whether installing the package runs code, as clients compute it.
 func (t *Archive) installScript() bool {
-	scripts := t.Package.Sub("scripts")
+	return RunsScripts(t.Package) || t.Gyp
+}
+
+// RunsScripts reports whether clients run something of a package when they install it, as its manifest says.
+func RunsScripts(m rawjson.Object) bool {
+	scripts := m.Sub("scripts")
 	own := scripts.Text("install") != "" || scripts.Text("preinstall") != ""
-	return own || scripts.Text("postinstall") != "" || t.Gyp
+	return own || scripts.Text("postinstall") != "" || string(m.Get("gypfile")) == "true"
 }
 
 // below lists the files of a folder of the package, for directories.bin.
