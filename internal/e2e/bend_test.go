@@ -177,8 +177,11 @@ func withLogin(w http.ResponseWriter, r *http.Request, pass http.Handler) {
 	pass.ServeHTTP(w, r)
 }
 
-// odd wants a login, refuses HEAD, has no sums and sends everything in gzip.
+// odd wants a login, refuses HEAD, has no sums, knows one form of each document and sends everything in gzip.
 func odd(w http.ResponseWriter, r *http.Request, pass http.Handler) {
+	if !strings.HasPrefix(r.URL.Path, "/v2/") {
+		r.Header.Del("Accept")
+	}
 	for _, bend := range []bending{withoutSums, encoded, withoutHEAD, withLogin} {
 		pass = bend.before(pass)
 	}

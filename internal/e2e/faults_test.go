@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,7 +36,10 @@ func bends() []bend {
 		{what: "403", way: answers(http.StatusForbidden, ""), says: "answered 403 to a request with"},
 		{what: "an empty page", way: answers(http.StatusOK, ""), says: "answered an empty page"},
 		{what: "a page to log in", way: answers(http.StatusOK, loginForm), says: "answered a web page"},
-		{what: "a page to log in for each file", way: answersFiles(loginForm), says: "answered a web page instead of the file"},
+		{
+			what: "a page to log in for each file", way: answersFiles(loginForm),
+			says: "answered a web page instead of the file",
+		},
 		{what: "an empty page for each file", way: answersFiles(""), says: "answered an empty page"},
 		{what: "everything encoded", way: encoded},
 		{what: "no sums", way: withoutSums},
@@ -171,14 +175,31 @@ func (c *bentCopies) installed(t *testing.T, client *installer, dir string) {
 	}
 }
 
-// refused installs, which must fail with the sentence.
+// refused installs, which must fail with the sentence. Clients that do not show it were answered with it.
 func (c *bentCopies) refused(t *testing.T, client *installer, dir, says string) {
 	says = "far-away " + says
-	packed := func(s string) string { return strings.Join(strings.Fields(s), "") } // Composer breaks lines in words
-	out, err := client.install(t, dir, c.all.venv, c.server.Base, c.all.thing[client.kind].Name)
-	if err == nil || client.shows && !strings.Contains(packed(out), packed(says)) {
-		t.Errorf("%s: %v, want a failure that says %q\n%s", client.client, err, says, out)
+	thing := c.all.thing[client.kind]
+	out, err := client.install(t, dir, c.all.venv, c.server.Base, thing.Name)
+	if err == nil {
+		t.Errorf("%s succeeds, want a failure that says %q\n%s", client.client, says, out)
 	}
+	if !client.shows {
+		out = fmt.Sprint(protocol(t, client.kind).Read(t.Context(), c.server, "", thing.Release))
+	}
+	packed := func(s string) string { return strings.Join(strings.Fields(s), "") } // Composer breaks lines in words
+	if !strings.Contains(packed(out), packed(says)) {
+		t.Errorf("%s: want %q in\n%s", client.client, says, out)
+	}
+}
+
+func protocol(t *testing.T, kind string) miniclient.Protocol {
+	t.Helper()
+	all := miniclient.All()
+	i := slices.IndexFunc(all, func(p miniclient.Protocol) bool { return p.Kind == kind })
+	if i < 0 {
+		t.Fatalf("no protocol %s", kind)
+	}
+	return all[i]
 }
 
 // hammer asks for the broken file again and again.

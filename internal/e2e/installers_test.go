@@ -65,7 +65,8 @@ var installers = []installer{
 		client: "mvn39", kind: "maven",
 		files: map[string]string{"pom.xml": mavenApp, "settings.xml": mavenMirror},
 		command: []string{
-			"-q", "-B", "-ntp", "-s", "settings.xml", "-Dmaven.repo.local=DIR/local", "-Dmaven.repo.local.tail=CLIENTS/m2-seed",
+			"-q", "-B", "-ntp", "-s", "settings.xml",
+			"-Dmaven.repo.local=DIR/local", "-Dmaven.repo.local.tail=CLIENTS/m2-seed",
 			"-Daether.connector.http.retryHandler.count=0",
 			"org.apache.maven.plugins:maven-dependency-plugin:3.11.0:copy-dependencies", "-DoutputDirectory=DIR/got",
 		},
@@ -80,7 +81,8 @@ var installers = []installer{
 		command: []string{"update", "--no-audit"}, installed: "vendor/acme/NAME/x.bin", shows: true,
 	},
 	{
-		client: "bundle-new", kind: "rubygems", env: []string{"BUNDLE_USER_HOME=DIR/home", "BUNDLE_PATH=DIR/vendor", "BUNDLE_RETRY=0"},
+		client: "bundle-new", kind: "rubygems",
+		env:     []string{"BUNDLE_USER_HOME=DIR/home", "BUNDLE_PATH=DIR/vendor", "BUNDLE_RETRY=0"},
 		files:   map[string]string{"Gemfile": "source \"URL/rubygems\"\ngem \"NAME\"\n"},
 		command: []string{"install"}, installed: "vendor/ruby/*/gems/NAME-1.0.0/x.bin",
 	},
@@ -97,8 +99,9 @@ const mavenApp = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <artifactId>app</artifactId>
   <version>1</version>
   <packaging>pom</packaging>
-  <dependencies><dependency><groupId>com.acme</groupId><artifactId>NAME</artifactId><version>1.0.0</version></dependency>
-  </dependencies>
+  <dependencies><dependency>
+    <groupId>com.acme</groupId><artifactId>NAME</artifactId><version>1.0.0</version>
+  </dependency></dependencies>
 </project>
 `
 
