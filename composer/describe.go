@@ -9,6 +9,7 @@ import (
 	"io"
 	"strings"
 
+	"larder/composer/manifest"
 	"larder/composer/names"
 	"larder/composer/version"
 	"larder/internal/archive"
@@ -32,7 +33,7 @@ func (s *server) described(caller wire.Caller) describe.Kind {
 			normalized, _, _ := strings.Cut(key, "/")
 			return normalized
 		},
-		ReadmeIn: readmeIn,
+		ReadmeIn: readmeIn, Advised: s.advisedOf,
 	})
 }
 
@@ -108,4 +109,24 @@ func (s *server) describeWhole(ctx context.Context, _ string, v *store.Version[M
 		}
 	}
 	return nil
+}
+
+// advisedOf are the advisories about a package that an operator has loaded; clients compare the versions.
+func (s *server) advisedOf(ctx context.Context, name, _ string) (out []describe.Advisory, err error) {
+	about, err := s.advised.About(ctx)
+	if err != nil || !about[name] {
+		return nil, err
+	}
+	list, err := s.advised.Of(ctx, []string{name})
+	for _, a := range list {
+		one := describe.Advisory{ID: a.ID, Title: a.Title, Affects: a.Affected}
+		if a.Severity != nil {
+			one.Severity = *a.Severity
+		}
+		if a.Link != nil && manifest.WebURL(*a.Link) != "" {
+			one.URL = *a.Link
+		}
+		out = append(out, one)
+	}
+	return out, err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"io"
 	"slices"
+	"strings"
 
 	"larder/internal/archive"
 	"larder/internal/describe"
@@ -31,7 +32,7 @@ func (s *server) described(caller wire.Caller) describe.Kind {
 		At: func(name string, _ describe.Version, f describe.File) string {
 			return tarballPath(escapeName(name), f.Name)
 		},
-		Of: versionOf, ReadmeIn: readmeIn,
+		Of: versionOf, ReadmeIn: readmeIn, Advised: s.advised,
 	})
 }
 
@@ -117,4 +118,15 @@ func (s *server) readmeText(ctx context.Context, _ string, v *store.Version[Meta
 func readmeIn(r io.ReaderAt, size int64, _ string) (describe.Text, error) {
 	found, err := archive.TarReadme(io.NewSectionReader(r, 0, size), 1)
 	return describe.ReadmeText(found.Text, found.Name), err
+}
+
+// advised are the advisories that an operator has loaded.
+func (s *server) advised(ctx context.Context, name, version string) (out []describe.Advisory, err error) {
+	list, err := s.audit.Loaded(ctx, name, version)
+	for _, a := range list {
+		out = append(out, describe.Advisory{
+			ID: strings.Trim(string(a.ID), `"`), Title: a.Title, Severity: a.Severity, Affects: a.Range, URL: a.URL,
+		})
+	}
+	return out, err
 }

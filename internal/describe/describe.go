@@ -134,6 +134,8 @@ type Version struct {
 	Dependencies []Dependency
 	// Warnings are what is odd about it.
 	Warnings []string
+	// Advisories are those about it that an operator has loaded, at most MaxAdvisories.
+	Advisories []Advisory
 	// Readme: there is one. ReadmeOf is the digest of the archive in which it is to be looked for, "" when the record has
 	// it: then there may be none.
 	Readme   bool
@@ -159,6 +161,18 @@ func (v *Version) Fact(name, value string) {
 	if value != "" {
 		v.Facts = append(v.Facts, Fact{name, value})
 	}
+}
+
+// MaxAdvisories is the most advisories of a Version.
+const MaxAdvisories = 3
+
+// Advisory is a security advisory.
+type Advisory struct {
+	ID, Title, Severity string
+	// Affects is the versions that it is about, as it writes them.
+	Affects string
+	// URL is where it is explained, "" when it does not say.
+	URL string
 }
 
 // Link is an address that a package names.

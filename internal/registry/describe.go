@@ -64,6 +64,9 @@ type Describer[M any] struct {
 	// ReadmeIn reads the README in an archive called name, of a version whose record has none; nil: archives have none.
 	// What cannot be read is an error of the package archive, or problem.ErrInvalid.
 	ReadmeIn func(r io.ReaderAt, size int64, name string) (describe.Text, error)
+	// Advised finds the advisories about a version that an operator has loaded; nil: the kind has none. Where ranges are
+	// not compared here, they are those about the package.
+	Advised func(ctx context.Context, name, version string) ([]describe.Advisory, error)
 	// Matches finds packages where the kind has no listings.
 	Matches func(ctx context.Context, words []string) ([]describe.Match, error)
 
@@ -364,10 +367,30 @@ func (d *Describer[M]) Package(ctx context.Context, name string, whole bool) (p 
 	if d.TryUpstream(err) {
 		return d.copiedPackage(ctx, name, whole)
 	}
-	if err == nil && whole && shown && d.Whole != nil {
-		err = d.Whole(ctx, name, &v, &p.Latest)
+	if err == nil && whole && shown {
+		err = d.whole(ctx, name, &v, &p.Latest)
 	}
 	return p, err
+}
+
+// whole adds what has to be read from elsewhere than the record.
+func (d *Describer[M]) whole(ctx context.Context, name string, v *store.Version[M], to *describe.Version) error {
+	if d.Whole != nil {
+		if err := d.Whole(ctx, name, v, to); err != nil {
+			return err
+		}
+	}
+	return d.advise(ctx, name, to)
+}
+
+// advise adds what advisories say.
+func (d *Describer[M]) advise(ctx context.Context, name string, to *describe.Version) error {
+	if d.Advised == nil {
+		return nil
+	}
+	list, err := d.Advised(ctx, name, to.Name)
+	to.Advisories = list[:min(len(list), describe.MaxAdvisories)]
+	return err
 }
 
 // Version implements describe.Kind.
@@ -388,8 +411,8 @@ func (d *Describer[M]) Version(ctx context.Context, name, id string) (out descri
 	if d.TryUpstream(err) {
 		return d.copiedVersion(ctx, name, id)
 	}
-	if err == nil && d.Whole != nil {
-		err = d.Whole(ctx, name, &v, &out)
+	if err == nil {
+		err = d.whole(ctx, name, &v, &out)
 	}
 	return out, err
 }

@@ -178,13 +178,18 @@ func (d *Describer[M]) copiedPackage(ctx context.Context, name string, whole boo
 	}
 	p.Tagged = p.Tagged[:min(len(p.Tagged), describe.MaxTagged)]
 	if p.Latest.Published.IsZero() {
-		return p, nil
+		return p, d.advise(ctx, name, &p.Latest)
 	}
 	return p, d.copiedWhole(ctx, name, &p.Latest, whole)
 }
 
 // copiedWhole adds what has to be read from files; without whole only what lists show.
 func (d *Describer[M]) copiedWhole(ctx context.Context, name string, v *describe.Version, whole bool) error {
+	if whole {
+		if err := d.advise(ctx, name, v); err != nil {
+			return err
+		}
+	}
 	if d.WholeCopy != nil {
 		of, err := d.copyName(ctx, name)
 		if err != nil {
@@ -207,7 +212,7 @@ func (d *Describer[M]) copiedVersion(ctx context.Context, name, id string) (desc
 		return describe.Version{}, problem.Errorf(store.ErrNotFound, "nothing of %s %.200q is kept", name, id)
 	}
 	if list[i].Withheld != "" {
-		return list[i], nil
+		return list[i], d.advise(ctx, name, &list[i])
 	}
 	return list[i], d.copiedWhole(ctx, name, &list[i], true)
 }

@@ -15,6 +15,7 @@ import (
 	"larder/internal/advisory"
 	"larder/internal/wire"
 	"larder/npm/names"
+	"larder/npm/version"
 	"larder/store"
 	"larder/upstream"
 )
@@ -217,4 +218,23 @@ func (a *Audit) Quick(w http.ResponseWriter, r *http.Request) error {
 			"vulnerabilities": counts, "dependencies": total, "devDependencies": 0, "optionalDependencies": 0,
 			"totalDependencies": total,
 		}})
+}
+
+// Loaded returns the advisories about a version of a package that an operator has loaded.
+func (a *Audit) Loaded(ctx context.Context, name, id string) (list []Advisory, err error) {
+	about, err := a.table.About(ctx)
+	if err != nil || !about[name] {
+		return nil, err
+	}
+	v, ok := version.Parse(id)
+	if !ok {
+		return nil, nil
+	}
+	all, err := a.table.Of(ctx, []string{name})
+	for _, adv := range all {
+		if vulnerable, ok := parseRange(adv.Range); ok && vulnerable.contains(v) {
+			list = append(list, adv)
+		}
+	}
+	return list, err
 }

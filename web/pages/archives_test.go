@@ -223,3 +223,25 @@ func TestBannersSayWhatClientsAreTold(t *testing.T) {
 		t.Errorf("%v: want a version that nobody knows", a)
 	}
 }
+
+// TestAdvisoriesAreBanners of the versions that they are about, of what is published here and of copies.
+func TestAdvisoriesAreBanners(t *testing.T) {
+	g := newRig(t)
+	c := copyOf(t, g, store.NPM)
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		g.publish("npm", "demo", version)
+	}
+	for _, version := range []string{"1.0.0", "1.1.0"} {
+		c.obtain("npm", miniclient.Release{Name: "demo", Version: version}, true)
+	}
+	for _, rig := range []*rig{g, c} {
+		rig.User("root", nil, true)
+		rig.Want(rig.Do("PUT", "/npm/-/larder/advisories", []map[string]any{{
+			"id": "ADV-1", "package": "demo", "title": "It <b>leaks</b>", "url": "https://adv.example.com/1",
+			"severity": "high", "vulnerable_versions": "<1.1.0", "cwe": []string{},
+		}}, rig.As("root")), 200, "")
+		rig.has(rig.page("", "/ui/npm/demo/-/v/1.0.0"), "ADV-1", "It &lt;b&gt;leaks", `href="https://adv.example.com/1"`)
+		rig.lacks(rig.page("", "/ui/npm/demo/-/v/1.1.0"), "ADV-1")
+		rig.lacks(rig.page("", "/ui/npm/demo"), "ADV-1")
+	}
+}
