@@ -84,6 +84,7 @@ type Store struct {
 	meters   meters
 	pulls    pulls
 	orphans  orphanState // orphans that wait for an operator's decision
+	surveyed surveyed    // which packages take most
 }
 
 // dbName is the records' file inside the data folder.

@@ -132,8 +132,8 @@ func (s *Set) whyVersion(ctx context.Context, w *Why, name, version string) {
 		w.add("Old enough?", StepPassed, "It is exempt from the minimum age.",
 			s.ruleOf(s.r.allowed, s.r.opt.Allowed, name, version))
 	case err == nil:
-		w.add("Old enough?", StepPassed, "It is older than the minimum age, or was there when the package was first asked for.",
-			s.minAge())
+		w.add("Old enough?", StepPassed, "It is older than the minimum age, or was there when the package was first asked "+
+			"for.", s.minAge())
 	case !s.sawAny(ctx, name):
 		w.add("Old enough?", StepNone, "Nobody has asked for the package yet. The versions that it has at the first request "+
 			"count as old enough; later ones wait.", s.minAge())

@@ -53,6 +53,9 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 			}
 			return err
 		}},
+		{Name: "survey", Every: store.SurveyEvery, Run: func(ctx context.Context) error {
+			return s.store.Survey(ctx, keptNames(protocols))
+		}},
 		{Name: "journal-index", Every: 10 * time.Second, Run: s.store.IndexJournal},
 	}
 	if s.remote != nil {
@@ -65,4 +68,16 @@ func (s *Server) jobList(protocols []mounted) []wire.Job {
 		list = append(list, p.Jobs...)
 	}
 	return list
+}
+
+// keptNames is how clients call packages whose copies have other names in records.
+func keptNames(protocols []mounted) func(k store.Kind, pkg string) string {
+	return func(k store.Kind, pkg string) string {
+		for _, p := range protocols {
+			if p.kind == k && p.Describe != nil {
+				return p.Describe.KeptName(pkg)
+			}
+		}
+		return pkg
+	}
 }

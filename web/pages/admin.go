@@ -26,6 +26,7 @@ var adminTabs = []adminTab{
 	{"/users", "Users"},
 	{"/tokens", "Tokens"},
 	{"/upstreams", "Upstreams"},
+	{"/storage", "Storage"},
 	{"/policy", "Policy"},
 	{"/audit", "Audit"},
 }

@@ -50,6 +50,7 @@ func (v *visitor) done(from, to string, form url.Values) string {
 func adminCases() map[string]url.Values {
 	return map[string]url.Values{
 		"ui.admin": nil, "ui.admin.users": nil, "ui.admin.tokens": nil,
+		"ui.admin.storage": nil, "ui.admin.survey": {}, "ui.admin.gc": {"sure": {"1"}},
 		"ui.admin.policy": nil, "ui.admin.claim": {"kind": {"npm"}, "name": {"ours"}},
 		"ui.admin.audit": nil, "ui.admin.audit.export": nil, "ui.admin.upstreams": nil, "ui.admin.misses": nil,
 		"ui.admin.upstream.switch": {"offline": {"1"}},

@@ -63,6 +63,9 @@ var doneTexts = map[string]string{
 	"cleared":      "The list is forgotten.",
 	"claimed":      "The name is ours. No upstream is asked for it.",
 	"released":     "The name is released. Upstreams are asked for it again.",
+	"counted":      "All packages were looked at just now.",
+	"clean":        "Nothing would go: what no package holds is still in its grace period, or there is none.",
+	"collected":    "What was shown is removed.",
 	"revoked":      "The token is revoked, with all that was made with it.",
 }
 

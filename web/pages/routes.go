@@ -100,6 +100,9 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 			"browsers; ?kind= ?package= ?user= ?op= ?from=DAY ?to=DAY ?before=SEQ"),
 		wire.GET("/-/admin/audit.jsonl", "ui.admin.audit.export", wire.Admin, p.exportAudit,
 			"browsers; the filters of the page"),
+		wire.GET("/-/admin/storage", "ui.admin.storage", wire.Admin, p.adminStorage, "browsers; ?unused=DAYS"),
+		wire.POST("/-/admin/storage/count", "ui.admin.survey", wire.Admin, p.change(p.countStored), "browsers"),
+		wire.POST("/-/admin/storage/gc", "ui.admin.gc", wire.Admin, p.change(p.collect), "browsers: plan, sure"),
 		wire.GET("/-/admin/policy", "ui.admin.policy", wire.Admin, p.adminPolicy,
 			"browsers; ?kind= ?name=NAME@VERSION ?who= ?claims=KIND ?after="),
 		wire.POST("/-/admin/policy/claim", "ui.admin.claim", wire.Admin, p.change(p.claimName),
@@ -152,7 +155,7 @@ var (
 			"ui.search": queries, "ui.me.sessions": queries, "ui.login": queries,
 			"ui.admin.users": adminQueries, "ui.admin.tokens": adminQueries, "ui.admin.upstreams": adminQueries,
 			"ui.admin.audit": adminQueries, "ui.admin.audit.export": adminQueries,
-			"ui.admin.policy": adminQueries,
+			"ui.admin.policy": adminQueries, "ui.admin.storage": adminQueries,
 		},
 		NoRoute: noRoute, Malformed: malformed,
 	}
