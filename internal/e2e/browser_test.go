@@ -39,12 +39,18 @@ type browser struct {
 
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
+	return newBrowserWith(t, "private: [\"*:*:*secret*\"]\n")
+}
+
+// newBrowserWith is newBrowser with a configuration.
+func newBrowserWith(t *testing.T, settings string) *browser {
+	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		without(t, "chromium", err)
 	}
 	config := filepath.Join(t.TempDir(), "larder.yaml")
-	if err := os.WriteFile(config, []byte("private: [\"*:*:*secret*\"]\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := startCrashServer(t, t.TempDir(), "--config", config)
