@@ -22,7 +22,7 @@ import (
 func (s *server) described(caller wire.Caller) describe.Kind {
 	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Owns: owns,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload, Owns: owns,
 		Compare: compare, IsPre: isPre,
 		Brief: describeBrief, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(name string, v describe.Version, _ describe.File) string {

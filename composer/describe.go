@@ -23,7 +23,7 @@ import (
 // described answers for the packages that are here.
 func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload,
 		Compare: compareIDs, Brief: describeBrief, Whole: s.describeWhole,
 		IsPre: func(id string) bool { return !version.IsStable(recorded(id)) },
 		At: func(name string, _ describe.Version, f describe.File) string {

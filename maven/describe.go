@@ -20,7 +20,7 @@ import (
 // described answers for the artifacts that are here.
 func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload,
 		Compare: version.Compare, IsPre: isPre, Brief: describeBrief, Whole: s.describeWhole,
 		Lists: func(v *store.Version[Meta]) bool { return !v.Meta.Open },
 		At: func(name string, _ describe.Version, f describe.File) string {

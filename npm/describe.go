@@ -25,7 +25,7 @@ import (
 func (s *server) described(caller wire.Caller) describe.Kind {
 	compare, isPre := semver.Order(version.Parse)
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload,
 		Compare: compare, IsPre: isPre, Latest: "latest",
 		Brief: describeBrief, Whole: s.describeWhole,
 		Text: s.readmeText,

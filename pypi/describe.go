@@ -21,7 +21,7 @@ import (
 // described answers for the projects that are here.
 func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(),
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload,
 		Compare: compareReleases, IsPre: isPre,
 		Brief: describeBrief, Near: describeNear, Whole: s.describeWhole, Text: s.readmeText,
 		At: func(_ string, _ describe.Version, f describe.File) string {

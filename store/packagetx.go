@@ -248,8 +248,8 @@ func (p *pkg) link(id string, files []File, blobs []Blob, by string) error {
 }
 
 // Replace changes metadata or files of an existing version; op says why, for policies and the journal. A zero
-// Published, By or Source keeps what was, and Entry always does. ErrNotFound for the version or a new file's blob, ErrExists for a file name
-// that another version has, and what policies say.
+// Published, By or Source keeps what was, and Entry always does. ErrNotFound for the version or a new file's blob,
+// ErrExists for a file name that another version has, and what policies say.
 func (p *PackageTx[M]) Replace(v Version[M], op Op) error {
 	old, err := p.versionHead(v.ID)
 	if err != nil {

@@ -437,8 +437,8 @@ const listedAtOnce = 50
 // ListEvery is how often the job ListCopies should run. A run that finds nothing to do reads a row for each kind.
 const ListEvery = 10 * time.Second
 
-// ListCopies lists the packages that were kept before there was a list, or before it knew what they depend on. It is a job; what ended it in the middle makes
-// the next run go on where it was.
+// ListCopies lists the packages that were kept before there was a list, or before it knew what they depend on. It is a
+// job; what ended it in the middle makes the next run go on where it was.
 func (r *Registry) ListCopies(ctx context.Context) error {
 	for _, k := range store.Kinds() {
 		s := r.sets[k]

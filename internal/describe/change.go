@@ -1,8 +1,11 @@
 package describe
 
-// This file has the changes of versions that pages offer.
+// This file has the changes of versions that pages offer, and uploads.
 
-import "context"
+import (
+	"context"
+	"io"
+)
 
 // Op is a change of a version. The words are those of forms.
 type Op string
@@ -42,4 +45,24 @@ type Change struct {
 	Tag     string
 	// Reason is why a version is yanked, or the message of a deprecated one, "" for one that is deprecated no more.
 	Reason string
+}
+
+// Uploader publishes files as the clients of the protocol do: with the rights and checks of their requests.
+type Uploader interface {
+	// Knows reports whether the content of a file is that of a package of the kind.
+	Knows(file io.ReaderAt, size int64) bool
+	// Upload publishes a file and returns the name of its package. The error is that of the client's request.
+	Upload(ctx context.Context, u Upload) (name string, err error)
+}
+
+// Upload is a file that a browser sent.
+type Upload struct {
+	File   io.ReaderAt
+	Size   int64
+	SHA256 string // hex
+	Name   string // of the file, as the browser has it
+	// Tag is npm's dist-tag, or the version of a Composer package whose composer.json has none; "" for what is usual.
+	Tag string
+	// Group to Classifier are Maven's coordinates, "" where the file has them.
+	Group, Artifact, Version, Classifier string
 }

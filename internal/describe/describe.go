@@ -14,6 +14,7 @@ import (
 // look at rights but in Sees, Find and List. What is not here is a problem.ErrNotFound.
 type Kind interface {
 	Changer
+	Uploader
 	// Type is the type of names in the scopes of tokens: "package" in npm:package:*:read.
 	Type() string
 	// Sees reports whether the client of a request may be shown a name, in lists.

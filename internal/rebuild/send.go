@@ -3,22 +3,19 @@ package rebuild
 // This file has the requests with which each protocol's client publishes a file; images are in images.go.
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha512"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 
 	"larder/cargo"
+	"larder/internal/registry"
 	"larder/npm"
+	"larder/pypi"
 	"larder/store"
 	"larder/web"
 )
@@ -36,14 +33,6 @@ var send = map[store.Kind]func(ctx context.Context, p *Publisher, f store.Found,
 const recoveredTag = "recovered"
 
 func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) error {
-	sum := sha512.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(file, 0, f.Size)); err != nil {
-		return err
-	}
-	manifest, err := npm.Resend(file, f.Size, "sha512-"+base64.StdEncoding.EncodeToString(sum.Sum(nil)))
-	if err != nil {
-		return refused("%v", err)
-	}
 	tags := "/npm/-/package/" + url.PathEscape(f.Name) + "/dist-tags"
 	now, tag, err := p.npmTag(ctx, tags, f)
 	if err != nil {
@@ -52,17 +41,11 @@ func sendNPM(ctx context.Context, p *Publisher, f store.Found, file *os.File) er
 	if now[f.Version] {
 		return refused("version %s of %s is here with other content", f.Version, f.Name)
 	}
-	head := fmt.Appendf(nil, `{"_id":%[1]s,"name":%[1]s,"dist-tags":{%[2]s:%[3]s},"versions":{%[3]s:%[4]s},`+
-		`"_attachments":{%[5]s:{"content_type":"application/octet-stream","length":%[6]d,"data":"`,
-		quote(f.Name), quote(tag), quote(f.Version), manifest, quote(f.Name+"-"+f.Version+".tgz"), f.Size)
-	data, stop := base64Of(io.NewSectionReader(file, 0, f.Size))
-	defer stop()
-	const tail = `"}}}`
-	size := int64(len(head)+len(tail)) + int64(base64.StdEncoding.EncodedLen(int(f.Size)))
-	body := io.MultiReader(bytes.NewReader(head), data, strings.NewReader(tail))
-	err = p.do(
-		ctx, store.NPM, http.MethodPut, "/npm/"+url.PathEscape(f.Name), body, size, "Content-Type", "application/json",
-	)
+	_, _, c, err := npm.Publish(file, f.Size, tag)
+	if err != nil {
+		return refused("%v", err)
+	}
+	err = p.call(ctx, store.NPM, c)
 	if err == nil && tag == recoveredTag {
 		err = p.do(ctx, store.NPM, http.MethodDelete, tags+"/"+tag, nil, 0)
 	}
@@ -94,65 +77,25 @@ func (p *Publisher) npmTag(
 	return here, "latest", nil
 }
 
-func quote(s string) string {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return `""` // strings always have a text
-	}
-	return string(text)
-}
-
-// base64Of encodes r while it is read; stop ends that early.
-func base64Of(r io.Reader) (data io.Reader, stop func()) {
-	pr, pw := io.Pipe()
-	go func() {
-		enc := base64.NewEncoder(base64.StdEncoding, pw)
-		_, err := io.Copy(enc, r)
-		if err == nil {
-			err = enc.Close()
-		}
-		pw.CloseWithError(err)
-	}()
-	return pr, func() { pr.CloseWithError(io.ErrClosedPipe) }
+// call sends a request that a protocol has made.
+func (p *Publisher) call(ctx context.Context, k store.Kind, c registry.Call) error {
+	return p.do(ctx, k, c.Method, c.Path, c.Body, c.Size, "Content-Type", c.Type)
 }
 
 func sendPyPI(ctx context.Context, p *Publisher, f store.Found, file *os.File) error {
-	kind := "sdist"
-	if strings.HasSuffix(f.File, ".whl") {
-		kind = "bdist_wheel"
-	}
-	var b bytes.Buffer
-	form := multipart.NewWriter(&b)
-	for _, field := range [][2]string{
-		{":action", "file_upload"}, {"protocol_version", "1"}, {"name", f.Name}, {"version", f.Version}, {"filetype", kind},
-		{"sha256_digest", f.Digest.Encoded()},
-	} {
-		if err := form.WriteField(field[0], field[1]); err != nil {
-			return err
-		}
-	}
-	if _, err := form.CreateFormFile("content", f.File); err != nil {
+	c, err := pypi.Publish(file, f, f.Digest.Encoded())
+	if err != nil {
 		return err
 	}
-	head := bytes.Clone(b.Bytes())
-	b.Reset()
-	if err := form.Close(); err != nil {
-		return err
-	}
-	size := int64(len(head)+b.Len()) + f.Size
-	body := io.MultiReader(bytes.NewReader(head), io.NewSectionReader(file, 0, f.Size), &b)
-	return p.do(ctx, store.PyPI, http.MethodPost, "/pypi/legacy/", body, size, "Content-Type", form.FormDataContentType())
+	return p.call(ctx, store.PyPI, c)
 }
 
 func sendCargo(ctx context.Context, p *Publisher, f store.Found, file *os.File) error {
-	text, err := cargo.Resend(file, f.Size)
+	_, c, err := cargo.Publish(file, f.Size)
 	if err != nil {
 		return refused("%v", err)
 	}
-	head := append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)
-	head = binary.LittleEndian.AppendUint32(head, uint32(f.Size))
-	body := io.MultiReader(bytes.NewReader(head), io.NewSectionReader(file, 0, f.Size))
-	return p.do(ctx, store.Cargo, http.MethodPut, "/cargo/api/v1/crates/new", body, int64(len(head))+f.Size)
+	return p.call(ctx, store.Cargo, c)
 }
 
 func sendMaven(ctx context.Context, p *Publisher, f store.Found, file *os.File) error {

@@ -5,6 +5,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,11 +26,22 @@ type Operation[M any] struct {
 	Calls func(ctx context.Context, name string, v store.Version[M], c describe.Change) ([]Call, error)
 }
 
-// Call is a request without a host. Path has the prefix of the protocol, escapes, and the query; Body is JSON.
-type Call struct{ Method, Path, Body string }
+// Call is a request without a host. Path has the prefix of the protocol, escapes, and the query.
+type Call struct {
+	Method, Path string
+	Body         io.Reader // nil: none
+	Size         int64     // of the body
+	Type         string    // media type of the body
+}
 
-// One is a single call.
-func One(method, path, body string) ([]Call, error) { return []Call{{method, path, body}}, nil }
+// One is a single call, whose body is JSON, "" for none.
+func One(method, path, body string) ([]Call, error) {
+	c := Call{Method: method, Path: path}
+	if body != "" {
+		c.Body, c.Size, c.Type = strings.NewReader(body), int64(len(body)), "application/json"
+	}
+	return []Call{c}, nil
+}
 
 // Offers implements describe.Changer.
 func (d *Describer[M]) Offers(ctx context.Context, name string) (out []describe.Offer, err error) {
@@ -78,12 +90,35 @@ func (d *Describer[M]) Change(ctx context.Context, name string, c describe.Chang
 }
 
 func (d *Describer[M]) call(ctx context.Context, c Call) error {
-	r, err := http.NewRequestWithContext(ctx, c.Method, "http://larder"+c.Path, strings.NewReader(c.Body))
+	r, err := http.NewRequestWithContext(ctx, c.Method, "http://larder"+c.Path, c.Body)
 	if err != nil {
 		return err
 	}
-	if c.Body != "" {
-		r.Header.Set("Content-Type", "application/json")
+	if r.ContentLength = c.Size; c.Type != "" {
+		r.Header.Set("Content-Type", c.Type)
 	}
 	return d.Caller.Call(ctx, r)
+}
+
+// Knows implements describe.Uploader.
+func (d *Describer[M]) Knows(file io.ReaderAt, size int64) bool {
+	if d.Identify == nil {
+		return false
+	}
+	_, ok := d.Identify(file, size)
+	return ok
+}
+
+// Upload implements describe.Uploader.
+func (d *Describer[M]) Upload(ctx context.Context, u describe.Upload) (name string, err error) {
+	if d.Send == nil {
+		return "", problem.Errorf(problem.ErrInvalid, "Images are pushed by their clients: docker, podman or skopeo.")
+	}
+	name, calls, err := d.Send(u)
+	for _, c := range calls {
+		if err == nil {
+			err = d.call(ctx, c)
+		}
+	}
+	return name, err
 }

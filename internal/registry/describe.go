@@ -73,6 +73,10 @@ type Describer[M any] struct {
 	// Caller is the protocol's handler, and Changes the requests that change versions.
 	Caller  wire.Caller
 	Changes []Operation[M]
+	// Identify recognises a file of the kind, and Send has the requests that publish one, and the package that it is of;
+	// nil: files are not uploaded.
+	Identify func(file io.ReaderAt, size int64) (store.Found, bool)
+	Send     func(u describe.Upload) (name string, calls []Call, err error)
 	// Owns is nil for who may change a package if it has the right to; nil: everybody who has it.
 	Owns func(id auth.Identity, pkg store.Package) error
 

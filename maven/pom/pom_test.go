@@ -46,6 +46,7 @@ const fullPOM = `<?xml version="1.0" encoding="UTF-8"?>
 func TestPOMFactsAreReadFromIt(t *testing.T) {
 	facts, warnings := ReadFacts([]byte(fullPOM), "com.acme", "lib", "7")
 	want := &Facts{
+		Needs:     []string{"org.x:z"},
 		Packaging: "maven-plugin", Name: "lib of Acme 7", Description: "Uses ${unknown} <b>", Licenses: []string{"MIT"},
 		Parent:     "com.acme:parent:7",
 		Relocation: "com.acme:lib2:7", Message: "moved to maven-plugin",

@@ -107,6 +107,8 @@ func (p *Pages) siteRoutes() []wire.Route[request] {
 			"browsers; ?kind= ?name=NAME@VERSION ?who= ?claims=KIND ?after="),
 		wire.POST("/-/admin/policy/claim", "ui.admin.claim", wire.Admin, p.change(p.claimName),
 			"browsers: kind, name, release, sure"),
+		wire.GET("/-/upload", "ui.upload", wire.Login, p.uploadForm, "browsers"),
+		wire.POST("/-/upload", "ui.upload.post", wire.Login, p.upload, "browsers: form, file, kind, …, as multipart"),
 		wire.GET("/-/assets/{asset}", "ui.asset", wire.Open, p.getAsset, "browsers: the stylesheet, the script"),
 	}
 }

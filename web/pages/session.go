@@ -86,13 +86,21 @@ func (p *Pages) change(
 		if err != nil {
 			return err
 		}
-		want := auth.FormToken(p.secretOf(r))
-		if subtle.ConstantTimeCompare([]byte(form.Get(fieldForm)), []byte(want)) != 1 {
-			return problem.Errorf(problem.ErrCrossSite,
-				"The form is not one of this session. Reload the page that it is on, and send it again.")
+		if err := p.ofSession(r, form.Get(fieldForm)); err != nil {
+			return err
 		}
 		return do(w, r, id, form)
 	}
+}
+
+// ofSession refuses forms whose token is not that of the browser's session.
+func (p *Pages) ofSession(r *http.Request, token string) error {
+	want := auth.FormToken(p.secretOf(r))
+	if subtle.ConstantTimeCompare([]byte(token), []byte(want)) != 1 {
+		return problem.Errorf(problem.ErrCrossSite,
+			"The form is not one of this session. Reload the page that it is on, and send it again.")
+	}
+	return nil
 }
 
 func readForm(r *http.Request) (url.Values, error) {
