@@ -65,6 +65,7 @@ func buttons(page string) string {
 
 func TestEveryKindHasTheButtonsOfItsOperations(t *testing.T) {
 	g := newRig(t)
+	g.User("root", nil, true)
 	v := g.visit()
 	for _, p := range miniclient.All() {
 		g.publish(p.Kind, "demo", "1.0.0")
@@ -74,8 +75,10 @@ func TestEveryKindHasTheButtonsOfItsOperations(t *testing.T) {
 		if got := buttons(page); got != want {
 			t.Errorf("versions of %s offer %q, want %q", p.Kind, got, want)
 		}
-		at := "/ui/" + p.Kind + "/" + name + "/-/" + versionAt(store.Kind(p.Kind)) + "/" +
-			g.versionOf(p.Kind, name, "1.0.0")
+		at := "/ui/" + p.Kind + "/" + name + "/-/v/" + g.versionOf(p.Kind, name, "1.0.0")
+		if p.Kind == "oci" {
+			at = strings.Replace(at, "/-/v/", "/-/m/", 1)
+		}
 		want = strings.ReplaceAll(want, "unyank", "")
 		if p.Kind == "npm" {
 			want = operations["npm"]
@@ -83,7 +86,9 @@ func TestEveryKindHasTheButtonsOfItsOperations(t *testing.T) {
 		if got := buttons(v.do("GET", at, nil).Body); strings.Join(strings.Fields(want), " ") != got {
 			t.Errorf("a version of %s offers %q, want %q", p.Kind, got, want)
 		}
-		for _, path := range []string{at, "/ui/" + p.Kind + "/" + name + "/-/versions", "/ui/" + p.Kind + "/" + name + "/-/history"} {
+		g.has(g.page("root", at), "Seen by owners", "Go-http-client")
+		base := "/ui/" + p.Kind + "/" + name + "/-/"
+		for _, path := range []string{at, base + "versions", base + "history"} {
 			g.lacks(g.page("", path), "-/change", "Seen by owners", "Go-http-client")
 		}
 	}
