@@ -1,6 +1,6 @@
 package web
 
-// The admin API: who may use it, and how bodies are read.
+// The API: who may use it, and how bodies are read.
 
 import (
 	"bytes"
@@ -12,12 +12,14 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"larder/auth"
 	"larder/internal/problem"
 	"larder/internal/wire"
 	"larder/store"
 	"larder/upstream"
+	"larder/web/catalog"
 )
 
 // maxBody bounds the JSON of a request in bytes.
@@ -34,11 +36,14 @@ type api struct {
 	claims    []string
 	spellings upstream.Spellings
 	rebuild   func(context.Context, RebuildRequest, func(done, total int64)) ([]Rebuilt, error)
+	// catalog is what the pages and the API say of packages.
+	catalog *catalog.Catalog
+	base    *wire.Base
+	version string
 }
 
-// Admin is the admin API for clients that must prove their right: every operation needs an administrator.
-// Its paths start with /api/v1.
-func Admin(d Deps) http.Handler { return endpoint(d).Handler(d.Wire) }
+// Admin is the API for clients that must prove their right. Its paths start with /api/v1.
+func Admin(d Deps) http.Handler { return newHandler(d, d.Wire) }
 
 // LocalAdmin is the same API for whoever reaches it: the caller guards the way to it
 // (the mode of DATA/admin.sock; the right to open the data folder).
@@ -46,7 +51,7 @@ func Admin(d Deps) http.Handler { return endpoint(d).Handler(d.Wire) }
 func LocalAdmin(d Deps) http.Handler {
 	trusting := d.Wire
 	trusting.Auth = trust{}
-	next := endpoint(d).Handler(trusting)
+	next := newHandler(d, trusting)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, _, ok := r.BasicAuth(); !ok {
 			r.SetBasicAuth("unknown", "")
@@ -55,16 +60,55 @@ func LocalAdmin(d Deps) http.Handler {
 	})
 }
 
-func endpoint(d Deps) wire.Endpoint[request] {
-	a := &api{
-		store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings,
-		rebuild: d.Rebuild,
+// handler finds the kind that a request is about.
+type handler struct {
+	site  http.Handler
+	kinds map[string]http.Handler
+}
+
+// newHandler serves the API of d to whom w lets in. Requests are none of a protocol's: they are not counted as its.
+func newHandler(d Deps, w wire.Deps) *handler {
+	a := newAPI(d)
+	w.Store, w.Upstreams = nil, nil
+	h := &handler{site: a.endpoint().Handler(w), kinds: map[string]http.Handler{}}
+	for _, k := range a.catalog.Kinds() {
+		if k.Describe != nil {
+			one := &kindAPI{a, a.catalog.Kind(k.Kind)}
+			h.kinds[string(k.Kind)] = one.endpoint().Handler(w)
+		}
 	}
+	return h
+}
+
+// ServeHTTP implements http.Handler.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if rest, ok := strings.CutPrefix(r.URL.Path, packagesPrefix); ok {
+		kind, _, _ := strings.Cut(rest, "/")
+		if k := h.kinds[kind]; k != nil {
+			k.ServeHTTP(w, r)
+			return
+		}
+	}
+	h.site.ServeHTTP(w, r)
+}
+
+func newAPI(d Deps) *api {
+	kinds := make([]catalog.Kind, len(d.Protocols))
+	for i, each := range d.Protocols {
+		kinds[i] = catalog.Kind(each)
+	}
+	return &api{
+		store: d.Wire.Store, auth: d.Auth, log: d.Log, remote: d.Wire.Upstreams, claims: d.Claims, spellings: d.Spellings,
+		rebuild: d.Rebuild, catalog: catalog.New(d.Wire, kinds, time.Now), base: d.Wire.Base, version: d.Version,
+	}
+}
+
+// endpoint is what is not about packages.
+func (a *api) endpoint() wire.Endpoint[request] {
 	return wire.Endpoint[request]{
-		Routes:  a.routes(),
-		Grammar: grammar,
+		Routes: a.routes(), Grammar: grammar, Fail: fail,
 		Target:  func(request) (typ, name string) { return "admin", "" },
-		Fail:    fail,
+		MayList: func(ctx context.Context, _ string) error { return a.catalog.MayList(ctx) },
 	}
 }
 

@@ -27,6 +27,38 @@ type journalBody struct {
 	Entries []store.Entry `json:"entries"`
 	// Last is the sequence number up to which the journal was looked at: the next request's after.
 	Last uint64 `json:"last"`
+	// Next is the cursor of older entries, or with after of newer ones; "" when the page is not full.
+	Next string `json:"next,omitempty"`
+}
+
+// cursor sets what the cursor of a page says: "a" and the entry after which it begins, or "b" and the one before.
+func (q *journalQuery) cursor(r *http.Request) error {
+	p, err := pageOf(r, journalDefault, journalMost)
+	if err != nil || p.cursor == "" {
+		return err
+	}
+	seq, err := strconv.ParseUint(p.cursor[1:], 10, 63)
+	q.tail = p.cursor[0] == 'b'
+	switch {
+	case err != nil || !q.tail && p.cursor[0] != 'a':
+		return badCursor()
+	case q.tail:
+		q.before = seq
+	default:
+		q.after = seq
+	}
+	return nil
+}
+
+// next is the cursor of what follows a page.
+func (q *journalQuery) next(b journalBody) string {
+	switch {
+	case len(b.Entries) < q.limit:
+		return ""
+	case q.tail:
+		return next("b" + strconv.FormatUint(b.Entries[0].Seq, 10))
+	}
+	return next("a" + strconv.FormatUint(b.Last, 10))
 }
 
 // journalQuery is the parsed query of GET /journal.
@@ -91,6 +123,9 @@ func number(v url.Values, name string, otherwise, most uint64) (uint64, error) {
 
 func (a *api) journal(w http.ResponseWriter, r *http.Request, q request) error {
 	query, err := parseJournalQuery(r.URL.Query())
+	if err == nil {
+		err = query.cursor(r)
+	}
 	if err != nil {
 		return err
 	}
@@ -106,6 +141,8 @@ func (a *api) journal(w http.ResponseWriter, r *http.Request, q request) error {
 	if body.Entries == nil {
 		body.Entries = []store.Entry{}
 	}
+	body.Next = query.next(body)
+	link(w, r, body.Next)
 	return answer(w, http.StatusOK, body)
 }
 

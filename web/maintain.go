@@ -48,12 +48,15 @@ func (a *api) gc(w http.ResponseWriter, r *http.Request, _ request) error {
 	})
 }
 
+// checkRequest is the body of POST /check.
+type checkRequest struct {
+	Deep bool `json:"deep"`
+	// Unrecorded answers with the digests of the files that no record knows instead.
+	Unrecorded bool `json:"unrecorded"`
+}
+
 func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
-	var body struct {
-		Deep bool `json:"deep"`
-		// Unrecorded answers with the digests of the files that no record knows instead.
-		Unrecorded bool `json:"unrecorded"`
-	}
+	var body checkRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
@@ -72,11 +75,14 @@ func (a *api) check(w http.ResponseWriter, r *http.Request, _ request) error {
 	})
 }
 
+// backupRequest is the body of POST /backup.
+type backupRequest struct {
+	Archives bool `json:"archives"`
+}
+
 // backup streams the tar. An error on the way breaks the answer off, and the trailer with the report is missing.
 func (a *api) backup(w http.ResponseWriter, r *http.Request, _ request) error {
-	var body struct {
-		Archives bool `json:"archives"`
-	}
+	var body backupRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
@@ -106,6 +112,11 @@ func (a *api) stats(w http.ResponseWriter, r *http.Request, _ request) error {
 	return answer(w, http.StatusOK, stats)
 }
 
+// readOnlyRequest is the body of POST /read-only.
+type readOnlyRequest struct {
+	Reason string `json:"reason"`
+}
+
 // readOnlyBody is the answer to POST /read-only.
 type readOnlyBody struct {
 	ReadOnly bool   `json:"read_only"`
@@ -113,9 +124,7 @@ type readOnlyBody struct {
 }
 
 func (a *api) readOnly(w http.ResponseWriter, r *http.Request, _ request) error {
-	var body struct {
-		Reason string `json:"reason"`
-	}
+	var body readOnlyRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,14 +16,17 @@ import (
 )
 
 // table is the routes, compiled.
-var table = endpoint(Deps{}).Table()
+var table = newAPI(Deps{}).endpoint().Table()
 
-func TestDocTable(t *testing.T) { wiretest.DocTable(t, new(api).routes()) }
+func TestDocTable(t *testing.T) {
+	wiretest.DocTable(t, slices.Concat(new(api).routes(), routesOf(new(kindAPI).rows())))
+}
 
-func TestEveryRouteNeedsAnAdministrator(t *testing.T) {
+// TestChangesNeedAnAdministrator: what is not an administrator's reads, and shows what pages show.
+func TestChangesNeedAnAdministrator(t *testing.T) {
 	for _, r := range new(api).routes() {
-		if r.Need != wire.Admin {
-			t.Errorf("%s needs %v, want admin", r.Op, r.Need)
+		if admin := strings.HasPrefix(r.Op, "admin."); admin != (r.Need == wire.Admin) || !admin && r.Method != "GET" {
+			t.Errorf("%s %s needs %v", r.Method, r.Op, r.Need)
 		}
 	}
 }

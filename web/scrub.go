@@ -18,11 +18,14 @@ type ScrubResult struct {
 	Fetched int `json:"fetched"`
 }
 
+// scrubRequest is the body of POST /scrub.
+type scrubRequest struct {
+	Rate int64 `json:"rate"`
+}
+
 // scrub reads every blob now, at most rate bytes a second, and fetches damaged copies again.
 func (a *api) scrub(w http.ResponseWriter, r *http.Request, _ request) error {
-	var body struct {
-		Rate int64 `json:"rate"`
-	}
+	var body scrubRequest
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}

@@ -32,10 +32,18 @@ type CreatedToken struct {
 // TokenList is the answer of GET /tokens.
 type TokenList struct {
 	Tokens []auth.Token `json:"tokens"`
+	Next   string       `json:"next,omitempty"`
 }
+
+// tokenKey is where a token stands in a list.
+func tokenKey(t auth.Token) string { return t.Created.UTC().Format(time.RFC3339Nano) + " " + t.ID }
 
 // listTokens answers 404 for a user who does not exist, so that a misspelt name does not look like one without tokens.
 func (a *api) listTokens(w http.ResponseWriter, r *http.Request, q request) error {
+	p, err := pageOf(r, adminPage, adminPage)
+	if err != nil {
+		return err
+	}
 	user := r.URL.Query().Get("user")
 	if user != "" {
 		if _, err := a.auth.User(r.Context(), user); err != nil {
@@ -46,7 +54,9 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request, q request) erro
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, TokenList{Tokens: tokens})
+	tokens, following := cut(tokens, p, tokenKey)
+	link(w, r, following)
+	return answer(w, http.StatusOK, TokenList{tokens, following})
 }
 
 func (a *api) createToken(w http.ResponseWriter, r *http.Request, _ request) error {

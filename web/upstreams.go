@@ -5,6 +5,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 
 	"larder/internal/problem"
@@ -53,6 +54,12 @@ type Purged struct {
 // MissList is the answer of GET /upstreams/misses.
 type MissList struct {
 	Misses []upstream.Miss `json:"misses"`
+	Next   string          `json:"next,omitempty"`
+}
+
+// missKey is where a miss stands in a list.
+func missKey(m upstream.Miss) string {
+	return strings.Join([]string{string(m.Kind), m.Package, m.Key, m.Reason}, "\x00")
 }
 
 // upstreams returns the registry, or says that there is none.
@@ -164,14 +171,17 @@ func (a *api) misses(w http.ResponseWriter, r *http.Request, _ request) error {
 	if err != nil {
 		return err
 	}
+	p, err := pageOf(r, adminPage, adminPage)
+	if err != nil {
+		return err
+	}
 	list, err := reg.Misses(r.Context())
 	if err != nil {
 		return err
 	}
-	if list == nil {
-		list = []upstream.Miss{}
-	}
-	return answer(w, http.StatusOK, MissList{list})
+	list, following := cut(append([]upstream.Miss{}, list...), p, missKey)
+	link(w, r, following)
+	return answer(w, http.StatusOK, MissList{list, following})
 }
 
 func (a *api) clearMisses(w http.ResponseWriter, r *http.Request, _ request) error {

@@ -36,14 +36,21 @@ type NewPassword struct {
 // UserList is the answer of GET /users.
 type UserList struct {
 	Users []auth.User `json:"users"`
+	Next  string      `json:"next,omitempty"`
 }
 
 func (a *api) listUsers(w http.ResponseWriter, r *http.Request, _ request) error {
+	p, err := pageOf(r, adminPage, adminPage)
+	if err != nil {
+		return err
+	}
 	users, err := a.auth.Users(r.Context())
 	if err != nil {
 		return err
 	}
-	return answer(w, http.StatusOK, UserList{Users: users})
+	users, following := cut(users, p, func(u auth.User) string { return u.Name })
+	link(w, r, following)
+	return answer(w, http.StatusOK, UserList{users, following})
 }
 
 func (a *api) addUser(w http.ResponseWriter, r *http.Request, _ request) error {

@@ -77,12 +77,13 @@ func (a *app) userList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List users", Args: exactly()}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return ask(a, cmd, s, query{method: http.MethodGet, path: "users"}, func(list web.UserList) error {
+		part := func(l web.UserList) ([]auth.User, string) { return l.Users, l.Next }
+		return askAll(a, cmd, s, "users", url.Values{}, part, func(users []auth.User) error {
 			if *asJSON {
-				return a.printJSON(list.Users)
+				return a.printJSON(users)
 			}
 			var rows [][]string
-			for _, u := range list.Users {
+			for _, u := range users {
 				rows = append(rows, []string{u.Name, role(u), scopesText(u.Scopes), timeText(u.Created)})
 			}
 			return a.table([]string{"NAME", "ROLE", "SCOPES", "CREATED"}, rows)
@@ -160,16 +161,17 @@ func (a *app) tokenList() *cobra.Command {
 	cmd := &cobra.Command{Use: "list [USER]", Short: "List tokens", Args: between(0, "USER")}
 	s, asJSON := settingsFlags(cmd, "data"), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		q := query{method: http.MethodGet, path: "tokens"}
+		q := url.Values{}
 		if len(args) > 0 {
-			q.path += "?" + url.Values{"user": args}.Encode()
+			q.Set("user", args[0])
 		}
-		return ask(a, cmd, s, q, func(list web.TokenList) error {
+		part := func(l web.TokenList) ([]auth.Token, string) { return l.Tokens, l.Next }
+		return askAll(a, cmd, s, "tokens", q, part, func(tokens []auth.Token) error {
 			if *asJSON {
-				return a.printJSON(list.Tokens)
+				return a.printJSON(tokens)
 			}
 			var rows [][]string
-			for _, t := range list.Tokens {
+			for _, t := range tokens {
 				rows = append(rows, tokenRow(t))
 			}
 			return a.table([]string{"ID", "USER", "NAME", "SCOPES", "LIMITS", "CREATED", "EXPIRES", "LAST USED"}, rows)

@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +40,39 @@ func ask[T any](a *app, cmd *cobra.Command, s settings, q query, say func(T) err
 			return err
 		}
 		return say(answer)
+	})
+}
+
+// pages reads a list page by page; add takes a page and returns its next.
+func pages[T any](ctx context.Context, c *client, path string, q url.Values, add func(T) (next string)) error {
+	for {
+		var page T
+		if err := c.do(ctx, http.MethodGet, path+"?"+q.Encode(), nil, &page); err != nil {
+			return err
+		}
+		next := add(page)
+		if next == "" {
+			return nil
+		}
+		q.Set("cursor", next)
+	}
+}
+
+// askAll connects, reads a list page by page and gives all of it to say; part takes a page apart.
+func askAll[T, E any](
+	a *app, cmd *cobra.Command, s settings, path string, q url.Values, part func(T) ([]E, string), say func([]E) error,
+) error {
+	return a.withClient(cmd.Context(), s, false, func(c *client, _ config.Config) error {
+		all := []E{}
+		err := pages(cmd.Context(), c, path, q, func(page T) string {
+			list, next := part(page)
+			all = append(all, list...)
+			return next
+		})
+		if err != nil {
+			return err
+		}
+		return say(all)
 	})
 }
 

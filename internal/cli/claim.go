@@ -88,29 +88,19 @@ func whyOwned(n store.OwnedName) string {
 	return "deleted"
 }
 
-// claims reads all pages of the list, kind by kind.
+// claims reads all pages of the list.
 func claims(cmd *cobra.Command, c *client, only store.Kind, all bool) (list web.ClaimList, err error) {
-	kinds := store.Kinds()
+	q := url.Values{}
 	if only != "" {
-		kinds = []store.Kind{only}
+		q.Set("kind", string(only))
+	}
+	if all {
+		q.Set("hosted", "1")
 	}
 	list.Names = []store.OwnedName{}
-	for _, k := range kinds {
-		q := url.Values{"kind": {string(k)}}
-		if all {
-			q.Set("hosted", "1")
-		}
-		for {
-			var page web.ClaimList
-			if err := c.do(cmd.Context(), http.MethodGet, "claims?"+q.Encode(), nil, &page); err != nil {
-				return list, err
-			}
-			list.Rules = page.Rules
-			if list.Names = append(list.Names, page.Names...); !page.More {
-				break
-			}
-			q.Set("after", page.Names[len(page.Names)-1].Name)
-		}
-	}
-	return list, nil
+	err = pages(cmd.Context(), c, "claims", q, func(page web.ClaimList) string {
+		list.Rules, list.Names = page.Rules, append(list.Names, page.Names...)
+		return page.Next
+	})
+	return list, err
 }

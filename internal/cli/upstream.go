@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -197,11 +198,12 @@ func (a *app) upstreamMisses() *cobra.Command {
 				return c.do(cmd.Context(), http.MethodDelete, "upstreams/misses", nil, nil)
 			})
 		}
-		return ask(a, cmd, s, query{method: http.MethodGet, path: "upstreams/misses"}, func(list web.MissList) error {
+		part := func(l web.MissList) ([]upstream.Miss, string) { return l.Misses, l.Next }
+		return askAll(a, cmd, s, "upstreams/misses", url.Values{}, part, func(misses []upstream.Miss) error {
 			if *asJSON {
-				return a.printJSON(list.Misses)
+				return a.printJSON(misses)
 			}
-			return a.sayMisses(list.Misses)
+			return a.sayMisses(misses)
 		})
 	}
 	return cmd
