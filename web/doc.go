@@ -1,16 +1,17 @@
 // Package web serves what is not a package protocol: the pages, the probes, the metrics and the JSON API.
 //
-// The API says what the pages show, by the functions they ask (package catalog), and does what administrators do. It has
-// one set of handlers and three ways in: /api/v1 over TCP, where the caller must have the right of the row; the socket
-// DATA/admin.sock, guarded by its file mode; and, while no server runs, the command line's own process. Bodies are JSON
-// objects; a POST must say Content-Type: application/json, which no form of a foreign web page can. Cookies count for
-// nothing. Lists come page by page: ?limit= and ?cursor=, and next in the answer. /openapi.json describes all of it.
+// The API says what the pages show, by the functions they ask (package catalog), and does what administrators do. It
+// has one set of handlers and three ways in: /api/v1 over TCP, where the caller must have the right of the row; the
+// socket DATA/admin.sock, guarded by its file mode; and, while no server runs, the command line's own process. Bodies
+// are JSON objects; a POST must say Content-Type: application/json, which no form of a foreign web page can. Cookies
+// count for nothing. Lists come page by page: ?limit= and ?cursor=, and next in the answer. /openapi.json describes
+// all of it.
 //
 // # Wire table
 //
-// Method, path below /api/v1, operation and what it needs; what is last is below /packages/KIND. The command that uses a
-// row, its body, its parameters and its answer stand with the rows in routes.go and packages.go, from which the table is
-// made.
+// Method, path below /api/v1, operation and what it needs; the rows from api.packages on are below /packages/KIND. The
+// command that uses a row, its body, its parameters and its answer stand with the rows in routes.go and packages.go,
+// from which the table is made.
 //
 //	GET     /openapi.json             api.document                 open
 //	GET     /kinds                    api.kinds                    list

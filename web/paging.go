@@ -1,7 +1,7 @@
 package web
 
-// Lists that come page by page: ?limit= is how many entries a page has, ?cursor= where it begins. The answer's next, and
-// its header Link (RFC 8288), lead to what follows; without them there is no more.
+// Lists that come page by page: ?limit= is how many entries a page has, ?cursor= where it begins. The answer's next,
+// and its header Link (RFC 8288), lead to what follows; without them there is no more.
 
 import (
 	"encoding/base64"

@@ -89,7 +89,9 @@ func Document(info Info, list []Operation) ([]byte, error) {
 func (op Operation) schema(all schemas) Schema {
 	out := Schema{
 		"operationId": op.ID, "summary": op.Summary, "x-right": op.Right,
-		"responses": Schema{fmt.Sprint(op.Status): op.answer(all), "default": Schema{"$ref": "#/components/responses/Failed"}},
+		"responses": Schema{
+			fmt.Sprint(op.Status): op.answer(all), "default": Schema{"$ref": "#/components/responses/Failed"},
+		},
 	}
 	if params := op.parameters(all); len(params) > 0 {
 		out["parameters"] = params

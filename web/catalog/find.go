@@ -102,8 +102,8 @@ func (c *Catalog) Sorts(ctx context.Context, k *Kind) (bool, error) {
 	return stats.Kinds[k.Kind].Packages+stats.Kinds[k.Kind.Copies()].Packages <= maxSorted, err
 }
 
-// Ordered are the packages of a kind and an origin whose names have text in them, in an order. Of a kind with many packages these are
-// the ones that a search finds, in the order of their names, with nothing but their names.
+// Ordered are the packages of a kind and an origin whose names have text in them, in an order. Of a kind with many
+// packages these are the ones that a search finds, in the order of their names, with nothing but their names.
 func (c *Catalog) Ordered(
 	ctx context.Context, k *Kind, from describe.Origin, text, by string,
 ) (list []describe.Package, err error) {

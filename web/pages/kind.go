@@ -1,7 +1,7 @@
 package pages
 
-// The list of a kind's packages. By name it is read from where a page begins. Other orders look at all packages, and are
-// not offered where there are many; then a filter finds what a search finds.
+// The list of a kind's packages. By name it is read from where a page begins. Other orders look at all packages, and
+// are not offered where there are many; then a filter finds what a search finds.
 
 import (
 	"cmp"
