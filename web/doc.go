@@ -55,6 +55,9 @@
 //	GET     /{name...}/-/tags         api.tags                     read
 //	GET     /{name...}/-/readme       api.readme                   read
 //	GET     /{name...}/-/pulls        api.pulls                    read
+//	GET     /{name...}/-/dependants   api.dependants               read
+//	GET     /{name...}/-/history      api.history                  read
+//	GET     /{name...}/-/m/{version}  api.manifest                 read
 //	GET     /{name...}                api.package                  read
 //
 // An NDJSON answer is lines {"done":N,"total":N} (total 0: not known yet), then one line {"result":…} or

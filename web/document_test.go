@@ -193,6 +193,11 @@ func TestAnswersAreAsTheDocumentSays(t *testing.T) {
 		check("/packages/{kind}/{name}/-/v/{version}", at+"/-/v/"+list.List[0].ID)
 		check("/packages/{kind}/{name}/-/tags", at+"/-/tags")
 		check("/packages/{kind}/{name}/-/pulls", at+"/-/pulls")
+		check("/packages/{kind}/{name}/-/dependants", at+"/-/dependants")
+		check("/packages/{kind}/{name}/-/history", at+"/-/history")
+		if p.Kind == "oci" {
+			check("/packages/{kind}/{name}/-/m/{version}", at+"/-/m/"+list.List[0].ID)
+		}
 	}
 }
 

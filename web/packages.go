@@ -49,6 +49,12 @@ func (k *kindAPI) rows() []row {
 			doc{query: []openapi.Parameter{text("version", "not the latest")}, answer: describe.Text{}}},
 		{wire.GET("/{name...}/-/pulls", "api.pulls", wire.Read, k.pulls, "how often a package was fetched"),
 			doc{query: []openapi.Parameter{text("version", "only this one")}, answer: PullCount{}}},
+		{wire.GET("/{name...}/-/dependants", "api.dependants", wire.Read, k.dependants, "what depends on a package"),
+			doc{query: paged(), answer: DependantList{}}},
+		{wire.GET("/{name...}/-/history", "api.history", wire.Read, k.history, "what happened to a package, newest first"),
+			doc{query: paged(), answer: EventList{}}},
+		{wire.GET("/{name...}/-/m/{version}", "api.manifest", wire.Read, k.manifest, "a manifest of an OCI repository"),
+			doc{query: []openapi.Parameter{text("platform", "of an index, the image for this one")}, answer: Manifest{}}},
 		{wire.GET("/{name...}", "api.package", wire.Read, k.pkg, "a package by its latest version"), doc{answer: Package{}}},
 	}
 }

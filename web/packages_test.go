@@ -136,7 +136,15 @@ func TestMatrixOfPackages(t *testing.T) {
 							readme.Status = 404
 						}
 					}
+					manifest := one(at + "/-/m/" + version)
+					if kind != "oci" {
+						manifest.Status = 404
+					}
 					return map[string]wiretest.Case{
+						"api.dependants": one(at + "/-/dependants"),
+						"api.history":    one(at + "/-/history"),
+						"api.manifest":   manifest,
+
 						"api.packages": {Method: "GET", Path: "/api/v1/packages/" + kind, Status: 200, Whole: true},
 						"api.package":  one(at),
 						"api.versions": one(at + "/-/versions"),

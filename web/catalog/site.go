@@ -5,6 +5,7 @@ package catalog
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"larder/auth"
 	"larder/internal/describe"
@@ -71,4 +72,13 @@ func (c *Catalog) Installs(r *http.Request, k *Kind, p describe.Package) (list [
 		list = append(list, Install{one, one.Install(at, what)})
 	}
 	return list
+}
+
+// Oversees reports whether the client sees with which tokens, and from where, a package was changed: who owns it, and
+// who administers it.
+func (c *Catalog) Oversees(ctx context.Context, k *Kind, p describe.Package) bool {
+	id := wire.IdentityFrom(ctx)
+	return !id.Anonymous && (slices.Contains(p.Owners, id.User) || c.d.Auth.Authorize(ctx, id, auth.Access{
+		Kind: k.Kind, Type: k.Describe.Type(), Name: p.Name, Action: auth.Admin,
+	}) == nil)
 }

@@ -9,9 +9,7 @@ import (
 	"net/http"
 	"slices"
 
-	"larder/auth"
 	"larder/internal/describe"
-	"larder/internal/wire"
 	"larder/store"
 )
 
@@ -111,13 +109,9 @@ func (k *kindPages) history(w http.ResponseWriter, r *http.Request, q request) e
 	return k.send(w, r, "history", f)
 }
 
-// oversees reports whether the reader sees with which tokens, and from where, a package was changed: who owns it, and
-// who administers it.
+// oversees reports whether the reader sees with which tokens, and from where, a package was changed.
 func (k *kindPages) oversees(ctx context.Context, p describe.Package) bool {
-	id := wire.IdentityFrom(ctx)
-	return !id.Anonymous && (slices.Contains(p.Owners, id.User) || k.d.Wire.Auth.Authorize(ctx, id, auth.Access{
-		Kind: k.kind, Type: k.describe.Type(), Name: p.Name, Action: auth.Admin,
-	}) == nil)
+	return k.catalog.Oversees(ctx, k.entry, p)
 }
 
 // entries are those of a page, and before which the next one begins, 0 when there is none.
