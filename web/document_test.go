@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -253,4 +254,58 @@ func TestDocumentIsForEverybody(t *testing.T) {
 		t.Errorf("without a login: %v", a)
 	}
 	g.Want(g.Do("GET", "/api/v1/search?q=x", nil), 401, "")
+}
+
+// TestPageOfTheAPIIsWhatTheRowsSay fails when docs/api.md is not printed from the rows; LARDER_GOLDEN=write writes it.
+func TestPageOfTheAPIIsWhatTheRowsSay(t *testing.T) {
+	const file = "../docs/api.md"
+	want := apiPage(newAPI(Deps{}))
+	if os.Getenv("LARDER_GOLDEN") == "write" {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil || string(got) != want {
+		t.Errorf("%s is not what the rows say (%v); write it with LARDER_GOLDEN=write", file, err)
+	}
+}
+
+// apiPage is the page for people about the API.
+func apiPage(a *api) string {
+	var b strings.Builder
+	b.WriteString(strings.ReplaceAll(`# The API
+
+What the pages show, and what administrators do, is below ~/api/v1~, in JSON. This page is printed from the tables of
+routes; ~/api/v1/openapi.json~ describes the same, with the types of bodies and answers, in OpenAPI 3.1.
+
+- Credentials are a user's name and password (Basic) or a token (Bearer, or the password of Basic). Cookies of the pages
+  count for nothing. Without credentials, *list* and *read* show what anonymous clients may read.
+- *admin* needs an administrator, *login* any user. What a client may not read is not there: the answer is a 404.
+- Names are those of records: ~com.acme:lib~, ~@acme/lib~, with slashes as they are.
+- Lists come page by page. ~limit~ is how many entries a page has; ~next~ of an answer is the ~cursor~ of the following
+  page, to which the header Link leads as well. The last page has no ~next~.
+- A parameter or a field of a body that a row does not have is refused. Errors are
+  ~{"error": sentence, "request_id": id}~.
+`, "~", "`"))
+	section := func(title, prefix string, rows []row) {
+		b.WriteString("\n## " + title + "\n")
+		for _, r := range rows {
+			path := prefix + strings.TrimSuffix(strings.ReplaceAll(r.Path, "...", ""), "/")
+			fmt.Fprintf(&b, "\n### `%s %s`\n\n%s: %s.\n", r.Method, path, r.Need, r.Clients)
+			if len(r.query) > 0 {
+				b.WriteByte('\n')
+			}
+			for _, q := range r.query {
+				about := q.About
+				if q.Values != nil {
+					about += ": " + strings.Join(q.Values, ", ")
+				}
+				fmt.Fprintf(&b, "- `%s`: %s\n", q.Name, about)
+			}
+		}
+	}
+	section("Packages", "/packages/{kind}", new(kindAPI).rows())
+	section("Everything else", "", a.rows())
+	return b.String()
 }
