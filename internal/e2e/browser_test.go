@@ -6,7 +6,7 @@ package e2e
 import (
 	"bytes"
 	"context"
-	"maps"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,11 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -31,30 +33,36 @@ type browser struct {
 	t    *testing.T
 	ctx  context.Context
 	base string
+	axe  string // axe-core's program
 
 	mu sync.Mutex // guards what follows
 	// troubles are what went wrong on pages: errors of scripts, what the policy forbids, requests to elsewhere.
 	troubles []string
 }
 
-func newBrowser(t *testing.T) *browser {
+// newBrowser starts the server, with more lines in its file of settings, and the browser.
+func newBrowser(t *testing.T, settings ...string) *browser {
 	t.Helper()
-	return newBrowserWith(t, "private: [\"*:*:*secret*\"]\n")
+	return newBrowserWith(t, "private: [\"*:*:*secret*\"]\n"+strings.Join(settings, "\n"))
 }
 
-// newBrowserWith is newBrowser with a configuration.
+// newBrowserWith is newBrowser with another file of settings.
 func newBrowserWith(t *testing.T, settings string) *browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
 		without(t, "chromium", err)
 	}
+	axe, err := axeCore()
+	if err != nil {
+		without(t, "axe-core", err)
+	}
 	config := filepath.Join(t.TempDir(), "larder.yaml")
 	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := startCrashServer(t, t.TempDir(), "--config", config)
-	b := &browser{t: t, base: "http://" + s.addr}
+	b := &browser{t: t, base: "http://" + s.addr, axe: axe}
 	b.publish()
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(program),
 		chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))
@@ -82,20 +90,24 @@ func call[P, R any](b *browser, command cdp.Command[P, R], params P) {
 // get runs an action and returns its result.
 func get[T any](b *browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
-	out, err := chromedp.Run(b.ctx, action)
+	ctx, cancel := context.WithTimeout(b.ctx, time.Minute) // or what never comes is waited for
+	defer cancel()
+	out, err := chromedp.Run(ctx, action)
 	if err != nil {
 		b.t.Fatalf("%s: %v", what, err)
 	}
 	return out
 }
 
+// anonymous is the server for a client of nobody in particular.
+func (b *browser) anonymous() *miniclient.Server {
+	return &miniclient.Server{Base: b.base, HTTP: http.DefaultClient}
+}
+
 // publish publishes what the pages show.
 func (b *browser) publish() {
 	b.t.Helper()
-	s := &miniclient.Server{Base: b.base, HTTP: http.DefaultClient}
-	r := &http.Request{Header: http.Header{}}
-	r.SetBasicAuth("admin", crashPassword)
-	s.Auth = r.Header.Get("Authorization")
+	s := admin(b.base)
 	for _, p := range miniclient.All() {
 		for _, name := range []string{"pantry", "secret" + strings.Repeat("long", 10)} {
 			for _, version := range []string{"1.0.0", "1.1.0"} {
@@ -118,6 +130,8 @@ func (b *browser) watch(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		trouble = "error of a script: " + e.ExceptionDetails.Text
+	case *page.EventJavascriptDialogOpening:
+		trouble = "a dialog: " + e.Message
 	case *log.EventEntryAdded:
 		if s := string(e.Entry.Source); s == "security" || s == "violation" {
 			trouble = "forbidden: " + e.Entry.Text
@@ -151,26 +165,94 @@ func (b *browser) calm(what string) {
 	b.troubles = nil
 }
 
-// pagesToSee are the pages of every sort.
-func pagesToSee() map[string]string {
-	pages := map[string]string{
-		"home": "/", "search": "/ui/search?q=pantry", "search-none": "/ui/search?q=nothing", "setup": "/ui/setup",
-		"not-found": "/ui/npm/nothing-of-that-name",
+// seenPage is a page that the browser looks at.
+type seenPage struct {
+	name, path string // the name is that of pictures
+	user       bool   // it is shown to whoever has logged in
+}
+
+// pagesToSee are the pages of every sort, those for everybody first.
+func pagesToSee() []seenPage {
+	pages := []seenPage{
+		{name: "home", path: "/"},
+		{name: "search", path: "/ui/search?q=pantry"},
+		{name: "search-none", path: "/ui/search?q=nothing"},
+		{name: "not-found", path: "/ui/npm/nothing-of-that-name"},
+		{name: "login", path: "/-/login"},
+		{name: "setup", path: "/ui/setup"},
 	}
 	for _, client := range []string{"docker", "npm", "yarn", "pip", "cargo", "mvn", "composer", "gem"} {
-		pages["setup-"+client] = "/ui/setup/" + client
+		pages = append(pages, seenPage{name: "setup-" + client, path: "/ui/setup/" + client})
 	}
 	for kind, name := range map[string]string{
 		"oci": "team/pantry", "npm": "pantry", "pypi": "pantry", "cargo": "pantry", "maven": "com.acme:pantry",
 		"composer": "acme/pantry", "rubygems": "pantry",
 	} {
-		at := "/ui/" + kind
-		pages[kind], pages[kind+"-package"], pages[kind+"-versions"] = at, at+"/"+name, at+"/"+name+"/-/versions"
+		at := "/ui/" + kind + "/" + name
+		pages = append(pages,
+			seenPage{name: kind, path: "/ui/" + kind},
+			seenPage{name: kind + "-package", path: at},
+			seenPage{name: kind + "-versions", path: at + "/-/versions"})
 		if kind == "oci" {
-			pages["oci-tags"] = at + "/" + name + "/-/tags"
+			pages = append(pages, seenPage{name: "oci-tags", path: at + "/-/tags"})
+		} else {
+			pages = append(pages, seenPage{name: kind + "-version", path: at + "/-/v/1.1.0"})
 		}
 	}
-	return pages
+	return append(pages,
+		seenPage{name: "me", path: "/-/me", user: true},
+		seenPage{name: "me-sessions", path: "/-/me/sessions", user: true},
+	)
+}
+
+// each opens every page in both schemes, on a phone and wide.
+func (b *browser) each(pages []seenPage, look func(p seenPage, what, scheme string, width int64)) {
+	b.t.Helper()
+	known := false
+	for _, p := range pages {
+		if p.user && !known {
+			b.logIn()
+			known = true
+		}
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{375, 1280} {
+				what := fmt.Sprintf("%s, %s, %d px", p.path, scheme, width)
+				get(b, what, chromedp.EmulateViewport(width, 900))
+				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+				})
+				b.open(p.path)
+				look(p, what, scheme, width)
+			}
+		}
+	}
+}
+
+// logIn logs the administrator in, with the form that a person fills in.
+func (b *browser) logIn() {
+	b.t.Helper()
+	b.open("/-/login")
+	get(b, "user", chromedp.SendKeys(chromedp.CSS("#u"), "admin"))
+	get(b, "password", chromedp.SendKeys(chromedp.CSS("#p"), crashPassword+"\r"))
+	get(b, "the page after the login", chromedp.WaitReady(chromedp.CSS(".main-nav a[href$='/-/me']")))
+}
+
+// look opens pages on a phone and wide, in both schemes, and asks axe-core what keeps people from using them.
+func (b *browser) look(pages []seenPage) {
+	b.t.Helper()
+	b.each(pages, func(p seenPage, what, scheme string, width int64) {
+		wide := get(b, what, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+		headings := get(b, what, chromedp.Evaluate[int]("document.querySelectorAll('main h1').length"))
+		b.calm(what)
+		if wide > width {
+			b.t.Errorf("%s: the page is %d px wide", what, wide)
+		}
+		if headings != 1 {
+			b.t.Errorf("%s: the page has %d first headings", what, headings)
+		}
+		b.barriers(what)
+		b.picture(fmt.Sprintf("%s-%s-%d.png", p.name, scheme, width))
+	})
 }
 
 func TestBrowserPagesFitAPhone(t *testing.T) {
@@ -207,11 +289,11 @@ func TestBrowserSearchesWithoutScripts(t *testing.T) {
 
 func TestBrowserShowsAnonymousNoPrivateName(t *testing.T) {
 	b := newBrowser(t)
-	for _, path := range append(slices.Collect(maps.Values(pagesToSee())), "/ui/search?q=secretlong") {
-		b.open(path)
-		page := get(b, path, chromedp.OuterHTML(chromedp.CSS("html")))
+	for _, p := range append(pagesToSee(), seenPage{path: "/ui/search?q=secretlong"}) {
+		b.open(p.path)
+		page := get(b, p.path, chromedp.OuterHTML(chromedp.CSS("html")))
 		if strings.Contains(page, "secretlonglong") {
-			t.Errorf("%s has the private name: %s", path, page)
+			t.Errorf("%s has the private name: %s", p.path, page)
 		}
 	}
 }

@@ -54,33 +54,50 @@ func addToLayer(w *tar.Writer, path string) error {
 
 // cmdEngine starts a Docker engine with a root and a socket of its own, and configures docker to use it.
 func cmdEngine(ts *testscript.TestScript, neg bool, args []string) {
+	socket, stop, err := startEngine(filepath.Join(ts.MkAbs("."), "engine.log"))
+	ts.Check(err)
+	ts.Defer(stop)
+	ts.Setenv("DOCKER_HOST", socket)
+}
+
+// startEngine starts a Docker engine that writes to logFile. Whoever starts it calls stop.
+func startEngine(logFile string) (socket string, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "engine")
-	ts.Check(err)
-	socket := "unix://" + filepath.Join(dir, "docker.sock")
-	log, err := os.Create(filepath.Join(ts.MkAbs("."), "engine.log"))
-	ts.Check(err)
+	if err != nil {
+		return "", nil, err
+	}
+	socket = "unix://" + filepath.Join(dir, "docker.sock")
+	log, err := os.Create(logFile)
+	if err != nil {
+		return "", nil, err
+	}
 	config := filepath.Join(dir, "daemon.json")
 	// Without this setting the engine writes a key to /etc.
-	ts.Check(os.WriteFile(config, fmt.Appendf(nil, `{"deprecated-key-path": %q}`, filepath.Join(dir, "key.json")), 0o600))
+	err = os.WriteFile(config, fmt.Appendf(nil, `{"deprecated-key-path": %q}`, filepath.Join(dir, "key.json")), 0o600)
+	if err != nil {
+		return "", nil, err
+	}
 	cmd := exec.Command("dockerd", "--config-file", config, "--bridge", "none", "--iptables=false", "--ip6tables=false",
 		"--storage-driver", "vfs",
 		"--data-root", filepath.Join(dir, "root"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--host", socket)
 	cmd.Stdout, cmd.Stderr = log, log
-	ts.Check(cmd.Start())
-	ts.Defer(func() {
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() {
 		_ = cmd.Process.Signal(os.Interrupt)
 		_ = cmd.Wait()
 		_ = log.Close()
 		_ = os.RemoveAll(dir)
-	})
-	ts.Setenv("DOCKER_HOST", socket)
+	}
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		probe := exec.Command("docker", "--host", socket, "version")
 		if probe.Run() == nil {
-			return
+			return socket, stop, nil
 		}
 	}
-	text, _ := os.ReadFile(log.Name())
-	ts.Fatalf("the Docker engine did not start:\n%s", text)
+	stop()
+	text, _ := os.ReadFile(logFile)
+	return "", nil, fmt.Errorf("the Docker engine did not start:\n%s", text)
 }

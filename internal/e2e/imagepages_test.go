@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/opencontainers/go-digest"
 
@@ -129,46 +128,25 @@ func (b *browser) copies() *miniclient.Server {
 	return admin(b.base)
 }
 
-// look opens pages on a phone and wide, in both schemes.
-func (b *browser) look(pages map[string]string) {
-	b.t.Helper()
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{375, 1280} {
-			for name, path := range pages {
-				what := fmt.Sprintf("%s, %s, %d px", path, scheme, width)
-				get(b, what, chromedp.EmulateViewport(width, 900))
-				call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
-				})
-				b.open(path)
-				wide := get(b, what, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
-				headings := get(b, what, chromedp.Evaluate[int]("document.querySelectorAll('main h1').length"))
-				b.calm(what)
-				if wide > width {
-					b.t.Errorf("%s: the page is %d px wide", what, wide)
-				}
-				if headings != 1 {
-					b.t.Errorf("%s: the page has %d first headings", what, headings)
-				}
-				b.picture(fmt.Sprintf("%s-%s-%d.png", name, scheme, width))
-			}
-		}
-	}
-}
-
 // TestBrowserShowsImagesAndCopies opens the page of an image, and for each kind that of a package of which a file is
 // kept, and of one of which only the document of its upstream is.
 func TestBrowserShowsImagesAndCopies(t *testing.T) {
 	b := newBrowser(t)
 	ctx := context.Background()
 	id := b.pushImage(admin(b.base), "team/web", "1.9.0")
-	pages := map[string]string{
-		"image": "/ui/oci/team/web/-/m/" + id.String(), "image-package": "/ui/oci/team/web", "image-tags": "/ui/oci/team/web/-/tags",
-		"image-arm": "/ui/oci/team/web/-/m/" + id.String() + "?platform=linux/arm64",
-	}
-	b.look(pages)
+	b.look([]seenPage{
+		{name: "image", path: "/ui/oci/team/web/-/m/" + id.String()},
+		{name: "image-package", path: "/ui/oci/team/web"},
+		{name: "image-tags", path: "/ui/oci/team/web/-/tags"},
+		{name: "image-arm", path: "/ui/oci/team/web/-/m/" + id.String() + "?platform=linux/arm64"},
+	})
 	s := b.copies()
-	clear(pages)
+	pages := []seenPage{
+		{name: "image-copy", path: "/ui/oci/origin/team/web/-/m/" + id.String()},
+		{name: "oci-copy-tags", path: "/ui/oci/origin/team/web/-/tags"},
+		{name: "search-copies", path: "/ui/search?q=pantry&origin=copy"},
+		{name: "npm-copies", path: "/ui/npm?origin=copy"},
+	}
 	for _, p := range miniclient.All() {
 		prefix := ""
 		if p.Kind == "oci" {
@@ -195,12 +173,10 @@ func TestBrowserShowsImagesAndCopies(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.sent(s, "GET", path, nil)
-		pages[p.Kind+"-copy"], pages[p.Kind+"-copy-versions"] = at, at+"/-/versions"
+		pages = append(pages, seenPage{name: p.Kind + "-copy", path: at},
+			seenPage{name: p.Kind + "-copy-versions", path: at + "/-/versions"})
 	}
 	b.sent(s, "GET", "/v2/origin/team/web/manifests/1.9.0", nil)
-	pages["image-copy"] = "/ui/oci/origin/team/web/-/m/" + id.String()
-	pages["oci-copy-tags"] = "/ui/oci/origin/team/web/-/tags"
-	pages["search-copies"], pages["npm-copies"] = "/ui/search?q=pantry&origin=copy", "/ui/npm?origin=copy"
 	b.look(pages)
 }
 

@@ -78,6 +78,17 @@ func TestScript(t *testing.T) {
 // setupScript gives a script a home of its own: no client may read or write the configuration, credentials or caches of
 // the person who runs the tests.
 func setupScript(env *testscript.Env) error {
+	if err := setupHome(env); err != nil {
+		return err
+	}
+	s := &scriptState{env: env, servers: map[string]*scriptServer{}}
+	env.Values[stateKey{}] = s
+	env.Defer(s.stopAll)
+	return nil
+}
+
+// setupHome makes the home, below the folder in which env works.
+func setupHome(env *testscript.Env) error {
 	home := filepath.Join(env.WorkDir, "home")
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -116,9 +127,6 @@ func setupScript(env *testscript.Env) error {
 		return err
 	}
 	npmEnv(env)
-	s := &scriptState{env: env, servers: map[string]*scriptServer{}}
-	env.Values[stateKey{}] = s
-	env.Defer(s.stopAll)
 	return nil
 }
 

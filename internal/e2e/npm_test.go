@@ -5,6 +5,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -109,7 +110,7 @@ func cmdExpect(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // loginPage matches an address on this machine in the output of a client.
-var loginPage = regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/\S*[A-Za-z0-9_=-]`)
+var loginPage = regexp.MustCompile(`https?://127\.0\.0\.1:[0-9]+/\S*[A-Za-z0-9_=-]`)
 
 func cmdWebLogin(ts *testscript.TestScript, neg bool, args []string) {
 	who, command := cutCommand(ts, args)
@@ -119,7 +120,7 @@ func cmdWebLogin(ts *testscript.TestScript, neg bool, args []string) {
 		c.end()
 		ts.Fatalf("%s printed no address of a login page:\n%s", command[0], c.text())
 	}
-	if err := logInOn(strings.TrimSpace(page[0]), who[0], who[1]); err != nil {
+	if err := logInOn(http.DefaultClient, strings.TrimSpace(page[0]), who[0], who[1]); err != nil {
 		c.end()
 		ts.Fatalf("login page: %v\n%s", err, c.text())
 	}
@@ -142,12 +143,12 @@ func attrs(tag string) map[string]string {
 
 // logInOn does what a person does with a browser: it fetches the page, fills its form in and submits it, with the
 // cookies and the Origin that a browser sends.
-func logInOn(page, user, password string) error {
+func logInOn(client *http.Client, page, user, password string) error {
 	base, err := url.Parse(page)
 	if err != nil {
 		return err
 	}
-	resp, err := http.Get(page)
+	resp, err := client.Get(page)
 	if err != nil {
 		return err
 	}
@@ -176,10 +177,10 @@ func logInOn(page, user, password string) error {
 	if err != nil {
 		return err
 	}
-	return submit(target, base, fields, resp.Cookies())
+	return submit(client, target, base, fields, resp.Cookies())
 }
 
-func submit(target, page *url.URL, fields url.Values, cookies []*http.Cookie) error {
+func submit(client *http.Client, target, page *url.URL, fields url.Values, cookies []*http.Cookie) error {
 	req, err := http.NewRequest("POST", target.String(), strings.NewReader(fields.Encode()))
 	if err != nil {
 		return err
@@ -189,7 +190,7 @@ func submit(target, page *url.URL, fields url.Values, cookies []*http.Cookie) er
 	for _, c := range cookies {
 		req.AddCookie(c)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return err
 	}
@@ -214,20 +215,31 @@ type terminal struct {
 var escapes = regexp.MustCompile("\x1b(\\[[0-9;?]*[A-Za-z]|\\][^\x07\x1b]*(\x07|\x1b\\\\)|[=>78])")
 
 func startTerminal(ts *testscript.TestScript, command []string) *terminal {
-	master, slave, err := openTerminal()
-	ts.Check(err)
-	defer slave.Close()
 	path, err := exec.LookPath(command[0])
 	ts.Check(err)
-	c := &terminal{cmd: exec.Command(path, command[1:]...), master: master, exited: make(chan error, 1)}
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = slave, slave, slave
-	c.cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
-	c.cmd.Dir = ts.MkAbs(".")
-	c.cmd.Env = scriptEnviron(ts)
-	ts.Check(c.cmd.Start())
-	go c.read()
-	go func() { c.exited <- c.cmd.Wait() }()
+	cmd := exec.Command(path, command[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), scriptEnviron(ts)
+	c, err := inTerminal(cmd)
+	ts.Check(err)
 	return c
+}
+
+// inTerminal starts a command in a terminal.
+func inTerminal(cmd *exec.Cmd) (*terminal, error) {
+	master, slave, err := openTerminal()
+	if err != nil {
+		return nil, err
+	}
+	defer slave.Close()
+	c := &terminal{cmd: cmd, master: master, exited: make(chan error, 1)}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, master.Close())
+	}
+	go c.read()
+	go func() { c.exited <- cmd.Wait() }()
+	return c, nil
 }
 
 // scriptEnviron returns the script's environment, for which it has to run a command.
@@ -357,32 +369,44 @@ http {
 `
 
 func cmdNginx(ts *testscript.TestScript, neg bool, args []string) {
-	dir := ts.MkAbs("nginx")
-	ts.Check(os.MkdirAll(dir, 0o755))
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, stop, err := startNginx(ts.MkAbs("nginx"), nginxConfig, ts.Getenv("HOST"))
 	ts.Check(err)
-	listen := l.Addr().String()
-	ts.Check(l.Close())
-	vars := map[string]string{"DIR": dir, "LISTEN": listen, "HOST": ts.Getenv("HOST"), "$": "$"}
-	config := filepath.Join(dir, "nginx.conf")
-	ts.Check(os.WriteFile(config, []byte(os.Expand(nginxConfig, func(k string) string { return vars[k] })), 0o600))
-	log, err := os.Create(filepath.Join(dir, "output"))
-	ts.Check(err)
-	cmd := exec.Command("nginx", "-p", dir, "-c", config, "-e", filepath.Join(dir, "error.log"))
-	cmd.Stdout, cmd.Stderr = log, log
-	ts.Check(cmd.Start())
-	ts.Defer(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		_ = log.Close()
-	})
+	ts.Defer(stop)
 	ts.Setenv("PROXY", listen)
+}
+
+// startNginx starts nginx with a configuration in which $DIR is the folder dir, $LISTEN its address, and $HOST that of
+// the server behind it. Whoever starts it calls stop.
+func startNginx(dir, config, host string) (listen string, stop func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	listen = l.Addr().String()
+	if err := l.Close(); err != nil {
+		return "", nil, err
+	}
+	vars := map[string]string{"DIR": dir, "LISTEN": listen, "HOST": host, "$": "$"}
+	path := filepath.Join(dir, "nginx.conf")
+	text := os.Expand(config, func(k string) string { return vars[k] })
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return "", nil, err
+	}
+	said := &bytes.Buffer{}
+	cmd := exec.Command("nginx", "-p", dir, "-c", path, "-e", filepath.Join(dir, "error.log"))
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		if conn, err := net.Dial("tcp", listen); err == nil {
-			_ = conn.Close()
-			return
+			return listen, stop, conn.Close()
 		}
 	}
-	text, _ := os.ReadFile(log.Name())
-	ts.Fatalf("nginx did not start:\n%s", text)
+	stop()
+	return "", nil, fmt.Errorf("nginx did not start:\n%s", said)
 }

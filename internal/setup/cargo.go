@@ -6,13 +6,14 @@ func cargoClients() []Client {
 	return []Client{{
 		ID: "cargo", Title: "cargo", Kind: "cargo", Tested: "cargo 1.85, 1.95 and 1.97",
 		Guide: func(s Site) []Section {
-			return []Section{
+			return append([]Section{
 				{
-					Title: "Name the registry and log in", About: "The login asks for a token.",
+					Title: "Name the registry and log in",
+					About: "The login asks for a token. cargo sends it only to an index that asks everybody for one: this one does.",
 					Snippets: []Snippet{
-						commands("export CARGO_REGISTRIES_LARDER_INDEX="+cargoIndex(s),
+						commands("export CARGO_REGISTRIES_LARDER_INDEX="+cargoIndex(s, true),
 							"cargo login --registry larder"),
-						cargoConfig(s),
+						cargoConfig(s, true),
 					},
 				},
 				{
@@ -23,12 +24,12 @@ func cargoClients() []Client {
 					Title: "Copies of the public registry",
 					About: "Every crate that a project asks for comes through this box.",
 					Snippets: []Snippet{file(".cargo/config.toml", "[source.crates-io]", `replace-with = "larder"`, "",
-						"[source.larder]", "registry = "+quoted(cargoIndex(s)))},
+						"[source.larder]", "registry = "+quoted(cargoIndex(s, false)))},
 				},
-			}
+			}, ownAuthority(s, "", file(".cargo/config.toml", "[http]", "cainfo = "+quoted(authority)))...)
 		},
 		Install: func(s Site, p Package) []Snippet {
-			once := cargoConfig(s)
+			once := cargoConfig(s, p.Login)
 			install := commands("cargo add --registry larder " + word(p.Name+"@"+p.Version))
 			if !p.Login {
 				return []Snippet{once, install}
@@ -38,10 +39,16 @@ func cargoClients() []Client {
 	}}
 }
 
-func cargoIndex(s Site) string { return "sparse+" + s.at("cargo") + "/index/" }
+// cargoIndex is the index that everybody may read, or the one for which cargo sends its token.
+func cargoIndex(s Site, login bool) string {
+	if login {
+		return "sparse+" + s.at("cargo") + "/private/index/"
+	}
+	return "sparse+" + s.at("cargo") + "/index/"
+}
 
 // cargoConfig names the registry, and the way in which its token is sent.
-func cargoConfig(s Site) Snippet {
-	return file(".cargo/config.toml", "[registries.larder]", "index = "+quoted(cargoIndex(s)), "", "[registry]",
+func cargoConfig(s Site, login bool) Snippet {
+	return file(".cargo/config.toml", "[registries.larder]", "index = "+quoted(cargoIndex(s, login)), "", "[registry]",
 		`global-credential-providers = ["cargo:token"]`)
 }

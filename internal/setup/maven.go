@@ -9,7 +9,7 @@ func mavenClients() []Client {
 		{
 			ID: "mvn", Title: "mvn", Kind: "maven", Tested: "mvn 3.8, 3.9, 3.10 and 4",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					{
 						Title:    "Deploy",
 						About:    "The login stands in settings.xml below the repository's id, which is larder here.",
@@ -21,7 +21,7 @@ func mavenClients() []Client {
 							"      <id>larder</id>", "      <mirrorOf>*</mirrorOf>",
 							"      <url>"+markup(s.at("maven"))+"</url>", "    </mirror>", "  </mirrors>", "</settings>")},
 					},
-				}
+				}, javaAuthority(s)...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				group, artifact, _ := strings.Cut(p.Name, ":")
@@ -42,10 +42,10 @@ func mavenClients() []Client {
 			ID: "gradle", Title: "Gradle", Kind: "maven",
 			Tested: "Debian's Gradle 4.4, and the checksums that newer ones ask for",
 			Guide: func(s Site) []Section {
-				return []Section{{
+				return append([]Section{{
 					Title: "Resolve", About: "Leave the credentials out where no login is needed.",
 					Snippets: []Snippet{file("build.gradle", gradleRepository(s, true)...)},
-				}}
+				}}, javaAuthority(s)...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return []Snippet{
@@ -57,11 +57,11 @@ func mavenClients() []Client {
 		{
 			ID: "sbt", Title: "sbt", Kind: "maven", Tested: "sbt 1.13",
 			Guide: func(s Site) []Section {
-				return []Section{{
+				return append([]Section{{
 					Title: "Resolve and publish", About: "The realm is the server's; sbt compares it.",
 					Snippets: []Snippet{file("build.sbt", "resolvers += "+sbtResolver(s), "publishTo := Some("+sbtResolver(s)+")",
 						sbtCredentials(s))},
-				}}
+				}}, javaAuthority(s)...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				group, artifact, _ := strings.Cut(p.Name, ":")
@@ -78,10 +78,10 @@ func mavenClients() []Client {
 		{
 			ID: "coursier", Title: "coursier", Kind: "maven", Tested: "the newest coursier",
 			Guide: func(s Site) []Section {
-				return []Section{{
+				return append([]Section{{
 					Title:    "Fetch",
 					Snippets: []Snippet{commands("export COURSIER_REPOSITORIES="+s.at("maven"), "cs fetch GROUP:ARTIFACT:VERSION")},
-				}}
+				}}, javaAuthority(s)...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				once := commands("export COURSIER_REPOSITORIES=" + s.at("maven"))
@@ -95,6 +95,14 @@ func mavenClients() []Client {
 	}
 }
 
+// javaAuthority gives Java a file of authorities; its own is not everybody's to write.
+func javaAuthority(s Site) []Section {
+	return ownAuthority(s, "Java then knows no other one; in its own cacerts the certificate is one of many.", commands(
+		"keytool -importcert -noprompt -alias larder -file "+authority+
+			" -keystore ~/larder.p12 -storetype PKCS12 -storepass changeit",
+		`export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=$HOME/larder.p12 -Djavax.net.ssl.trustStorePassword=changeit"`))
+}
+
 // mvnServer is where mvn has the login of a repository.
 func mvnServer() Snippet {
 	return file("~/.m2/settings.xml", "<settings>", "  <servers>", "    <server>", "      <id>larder</id>",
@@ -104,7 +112,9 @@ func mvnServer() Snippet {
 func gradleRepository(s Site, login bool) []string {
 	lines := []string{"repositories {", "  maven {", "    url = " + single(s.at("maven"))}
 	if s.plain() {
-		lines = append(lines, "    allowInsecureProtocol = true")
+		// Gradle 4 and 5 have no such property, and refuse a file that names it.
+		lines = append(lines,
+			"    if (GradleVersion.current() >= GradleVersion.version('6.0')) allowInsecureProtocol = true")
 	}
 	if login {
 		lines = append(lines, "    credentials { username = 'USER'; password = 'TOKEN' }")

@@ -17,7 +17,7 @@ func npmClients() []Client {
 		{
 			ID: "pnpm", Title: "pnpm", Kind: "npm", Tested: "pnpm 10, 11 and 12",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(commands("pnpm config set registry "+s.at("npm")+"/", "pnpm login")),
 					ownScope(file(".npmrc", "@acme:registry="+s.at("npm")+"/")),
 					buildMachine(s),
@@ -28,7 +28,7 @@ func npmClients() []Client {
 							file("pnpm-workspace.yaml", "minimumReleaseAgeExclude:", `  - "@acme/*"`),
 						},
 					},
-				}
+				}, ownAuthority(s, "", commands("pnpm config set cafile "+authority, "export SSL_CERT_FILE="+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return login(p, commands("pnpm login --registry "+s.at("npm")+"/"),
@@ -38,44 +38,49 @@ func npmClients() []Client {
 		{
 			ID: "yarn", Title: "yarn 4", Kind: "npm", Tested: "yarn 4",
 			Guide: func(s Site) []Section {
-				return []Section{
-					everything(yarnServer(s)),
+				return append([]Section{
+					everything(yarnServer(s, true)),
 					ownScope(file(".yarnrc.yml", append([]string{"npmScopes:", "  acme:", "    npmRegistryServer: " +
 						quoted(s.at("npm"))}, yarnPlain(s)...)...)),
 					{
 						Title: "A build machine", About: "TOKEN is a token that may only read.",
 						Snippets: []Snippet{file(".yarnrc.yml", append([]string{"npmRegistryServer: " + quoted(s.at("npm")),
-							"npmAuthToken: TOKEN"}, yarnPlain(s)...)...)},
+							"npmAuthToken: TOKEN", "npmAlwaysAuth: true"}, yarnPlain(s)...)...)},
 					},
-				}
+					{
+						Title:    "Versions of today",
+						About:    "yarn hides versions younger than a day. Name your own packages, and they are found at once.",
+						Snippets: []Snippet{commands(yarnApproved("@acme/*"))},
+					},
+				}, ownAuthority(s, "", commands("yarn config set --home httpsCaFilePath "+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
-				once := yarnServer(s)
-				if !p.Login {
-					once = Snippet{File: once.File, Text: strings.TrimSuffix(once.Text, "\nyarn npm login")}
-				}
+				once := yarnServer(s, p.Login)
 				once.Note = "once in a project"
+				if p.Young {
+					once.Text += "\n" + yarnApproved(p.Name)
+				}
 				return []Snippet{once, commands("yarn add " + word(p.Name+"@"+p.Version))}
 			},
 		},
 		{
 			ID: "yarn1", Title: "yarn 1", Kind: "npm", Tested: "yarn 1.22",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(commands("yarn config set registry "+s.at("npm")+"/", "yarn login")),
 					ownScope(file(".yarnrc", quoted("@acme:registry")+" "+quoted(s.at("npm")+"/"))),
-					buildMachine(s),
-				}
+					buildMachine(s, "always-auth=true"),
+				}, ownAuthority(s, "", commands("yarn config set cafile "+authority))...)
 			},
 		},
 		{
 			ID: "bun", Title: "bun", Kind: "npm", Tested: "bun 1.4",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(file("bunfig.toml", "[install]", "registry = "+quoted(s.at("npm")+"/"))),
 					ownScope(file("bunfig.toml", "[install.scopes]", "acme = "+quoted(s.at("npm")+"/"))),
 					buildMachine(s),
-				}
+				}, ownAuthority(s, "", commands("export NODE_EXTRA_CA_CERTS="+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return login(p, npmrc(s),
@@ -86,13 +91,13 @@ func npmClients() []Client {
 }
 
 func npmGuide(s Site) []Section {
-	return []Section{
+	return append([]Section{
 		everything(commands("npm config set registry "+s.at("npm")+"/", "npm login")),
 		ownScope(commands("npm config set @acme:registry "+s.at("npm")+"/",
 			"npm login --scope=@acme --registry "+s.at("npm")+"/")),
 		buildMachine(s),
 		{Title: "Check", Snippets: []Snippet{commands("npm ping", "npm whoami")}},
-	}
+	}, ownAuthority(s, "", commands("npm config set cafile "+authority))...)
 }
 
 // everything is the section of a client that gets all packages here.
@@ -111,25 +116,34 @@ func ownScope(snippet Snippet) Section {
 	}
 }
 
-func buildMachine(s Site) Section {
+func buildMachine(s Site, more ...string) Section {
 	return Section{
-		Title: "A build machine", About: "TOKEN is a token that may only read.", Snippets: []Snippet{npmrc(s)},
+		Title: "A build machine", About: "TOKEN is a token that may only read.", Snippets: []Snippet{npmrc(s, more...)},
 	}
 }
 
 // npmrc is the file that npm, pnpm, yarn 1 and bun read.
-func npmrc(s Site) Snippet {
+func npmrc(s Site, more ...string) Snippet {
 	_, rest, _ := strings.Cut(s.at("npm"), ":")
-	return file(".npmrc", "registry="+s.at("npm")+"/", rest+"/:_authToken=TOKEN")
+	return file(".npmrc", append([]string{"registry=" + s.at("npm") + "/", rest + "/:_authToken=TOKEN"}, more...)...)
 }
 
-// yarnServer sets the registry for a project. yarn 4 refuses plain HTTP unless the host is named.
-func yarnServer(s Site) Snippet {
+// yarnServer sets the registry for a project. yarn 4 refuses plain HTTP unless the host is named, and logs in for names
+// without a scope only if it is told so.
+func yarnServer(s Site, login bool) Snippet {
 	lines := []string{"yarn config set npmRegistryServer " + s.at("npm")}
 	if s.plain() {
 		lines = append(lines, "yarn config set unsafeHttpWhitelist --json "+word(`["`+hostname(s)+`"]`))
 	}
-	return commands(append(lines, "yarn npm login")...)
+	if login {
+		lines = append(lines, "yarn npm login --always-auth")
+	}
+	return commands(lines...)
+}
+
+// yarnApproved has yarn 4 take versions of today of the packages that match.
+func yarnApproved(names string) string {
+	return "yarn config set npmPreapprovedPackages --json " + word("["+quoted(names)+"]")
 }
 
 func yarnPlain(s Site) []string {

@@ -2,18 +2,29 @@ package setup
 
 // This file has the clients of images, charts and other artifacts.
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func ociClients() []Client {
 	return []Client{
 		{
 			ID: "docker", Title: "docker", Kind: "oci", Tested: "the engine of Debian 12, and docker login and push",
-			Guide:   func(s Site) []Section { return imageGuide(s, "docker", dockerPlain(s)) },
+			Guide: func(s Site) []Section {
+				return imageGuide(s, "docker", dockerPlain(s), ownAuthority(s, "", commands(
+					"sudo mkdir -p /etc/docker/certs.d/"+s.host(),
+					"sudo cp "+authority+" /etc/docker/certs.d/"+s.host()+"/ca.crt")))
+			},
 			Install: func(s Site, p Package) []Snippet { return pullImage(s, p, "docker") },
 		},
 		{
 			ID: "podman", Title: "podman", Kind: "oci", Tested: "podman 4 with buildah and skopeo",
-			Guide:   func(s Site) []Section { return imageGuide(s, "podman", podmanPlain(s)) },
+			Guide: func(s Site) []Section {
+				return imageGuide(s, "podman", podmanPlain(s), ownAuthority(s, "", commands(
+					"mkdir -p ~/.config/containers/certs.d/"+s.host(),
+					"cp "+authority+" ~/.config/containers/certs.d/"+s.host()+"/ca.crt")))
+			},
 			Install: func(s Site, p Package) []Snippet { return pullImage(s, p, "podman") },
 		},
 		{
@@ -36,22 +47,24 @@ func image(s Site, p Package) string {
 }
 
 func pullImage(s Site, p Package, program string) []Snippet {
-	return login(p, commands(program+" login "+s.host()), commands(program+" pull "+image(s, p)))
+	return login(p, commands(program+" login"+noTLS(s, program)+" "+s.host()),
+		commands(program+" pull"+noTLS(s, program)+" "+image(s, p)))
 }
 
-func imageGuide(s Site, program string, plain []Section) []Section {
+func imageGuide(s Site, program string, more ...[]Section) []Section {
 	name := s.host() + "/team/app:1.0"
 	return append([]Section{
 		{
 			Title: "Log in and push", About: "A password or a token works for the login.",
-			Snippets: []Snippet{commands(program+" login "+s.host(), program+" push "+name)},
+			Snippets: []Snippet{commands(program+" login"+noTLS(s, program)+" "+s.host(),
+				program+" push"+noTLS(s, program)+" "+name)},
 		},
 		{
 			Title:    "Images of an upstream",
 			About:    "The name of the upstream stands before the image's; here the upstream is called hub.",
-			Snippets: []Snippet{commands(program + " pull " + s.host() + "/hub/library/alpine")},
+			Snippets: []Snippet{commands(program + " pull" + noTLS(s, program) + " " + s.host() + "/hub/library/alpine")},
 		},
-	}, plain...)
+	}, slices.Concat(more...)...)
 }
 
 // dockerPlain says what docker needs for a server without TLS; loopback addresses need nothing.
@@ -70,14 +83,14 @@ func podmanPlain(s Site) []Section {
 		return nil
 	}
 	return []Section{{
-		Title: "Without TLS", About: "podman, buildah and skopeo ask for TLS unless the server is named here.",
-		Snippets: []Snippet{file("/etc/containers/registries.conf.d/larder.conf",
+		Title: "Without TLS", About: "podman, buildah and skopeo need no option if the server is named here.",
+		Snippets: []Snippet{file("~/.config/containers/registries.conf.d/larder.conf",
 			"[[registry]]", "location = "+quoted(s.host()), "insecure = true")},
 	}}
 }
 
 func helmGuide(s Site) []Section {
-	return []Section{
+	return append([]Section{
 		{
 			Title: "Log in and push", About: "Charts are kept beside images, below any name.",
 			Snippets: []Snippet{commands("helm registry login"+plainHTTP(s)+" "+s.host(),
@@ -88,7 +101,15 @@ func helmGuide(s Site) []Section {
 			Snippets: []Snippet{commands("helm install" + plainHTTP(s) + " demo oci://" + s.host() +
 				"/charts/demo --version 1.0.0")},
 		},
+	}, ownAuthority(s, "", commands("export SSL_CERT_FILE="+authority))...)
+}
+
+// noTLS is the option by which podman speaks to a server without TLS; docker asks its engine.
+func noTLS(s Site, program string) string {
+	if program == "podman" && s.plain() {
+		return " --tls-verify=false"
 	}
+	return ""
 }
 
 func plainHTTP(s Site) string {

@@ -12,14 +12,14 @@ func pypiClients() []Client {
 		{
 			ID: "pip", Title: "pip", Kind: "pypi", Tested: "pip 20 to 26",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(commands(append([]string{"pip config set global.index-url " + s.simple()}, pipTrust(s)...)...)),
 					{
 						Title: "With a login", About: "The login stands in the address; any user name does for a token.",
-						Snippets: []Snippet{file("pip.conf", "[global]", "index-url = "+withLogin(s.simple()))},
+						Snippets: []Snippet{file("~/.config/pip/pip.conf", "[global]", "index-url = "+withLogin(s.simple()))},
 					},
 					{Title: "Check", Snippets: []Snippet{commands("pip index versions --index-url " + s.simple() + " NAME")}},
-				}
+				}, ownAuthority(s, "", commands("pip config set global.cert "+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return []Snippet{commands("pip install --index-url " + s.index(p) + " " + s.trusted() +
@@ -29,7 +29,7 @@ func pypiClients() []Client {
 		{
 			ID: "uv", Title: "uv", Kind: "pypi", Tested: "the newest uv",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(file("pyproject.toml", "[[tool.uv.index]]", `name = "larder"`, "url = "+quoted(s.simple()),
 						"default = true")),
 					{
@@ -40,7 +40,7 @@ func pypiClients() []Client {
 						Title:    "Publish",
 						Snippets: []Snippet{commands("uv publish --publish-url " + s.at("pypi") + "/legacy/ --token TOKEN")},
 					},
-				}
+				}, ownAuthority(s, "uv then knows no other one.", commands("export SSL_CERT_FILE="+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return []Snippet{commands("uv add --default-index " + s.index(p) + " " + word(p.Name+"=="+p.Version))}
@@ -49,7 +49,7 @@ func pypiClients() []Client {
 		{
 			ID: "poetry", Title: "poetry", Kind: "pypi", Tested: "poetry 1 and 2",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(commands("poetry source add --priority=primary larder " + s.simple())),
 					{
 						Title: "With a login", Snippets: []Snippet{commands("poetry config http-basic.larder USER TOKEN")},
@@ -59,7 +59,7 @@ func pypiClients() []Client {
 						Snippets: []Snippet{commands("poetry config repositories.larder "+s.at("pypi")+"/legacy/",
 							"poetry publish --repository larder --username USER --password TOKEN")},
 					},
-				}
+				}, ownAuthority(s, "", commands("poetry config certificates.larder.cert "+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				once := []string{"poetry source add --priority=supplemental larder " + s.simple()}
@@ -75,27 +75,27 @@ func pypiClients() []Client {
 		{
 			ID: "pdm", Title: "pdm", Kind: "pypi", Tested: "the newest pdm",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(commands("pdm config pypi.url " + s.simple())),
 					{
 						Title:    "With a login",
 						Snippets: []Snippet{commands("pdm config pypi.username USER", "pdm config pypi.password TOKEN")},
 					},
-				}
+				}, ownAuthority(s, "", commands("pdm config pypi.ca_certs "+authority))...)
 			},
 		},
 		{
 			ID: "twine", Title: "twine", Kind: "pypi", Tested: "the newest twine and Debian's",
 			Guide: func(s Site) []Section {
-				return []Section{{
+				return append([]Section{{
 					Title:    "Publish",
 					About:    "With a token the user name is __token__; a user's own name and password work as well.",
 					Snippets: []Snippet{commands("twine upload --repository-url " + s.at("pypi") + "/legacy/ -u __token__ dist/*")},
 				}, {
 					Title: "In a file",
-					Snippets: []Snippet{file(".pypirc", "[distutils]", "index-servers = larder", "", "[larder]",
+					Snippets: []Snippet{file("~/.pypirc", "[distutils]", "index-servers = larder", "", "[larder]",
 						"repository = "+s.at("pypi")+"/legacy/", "username = __token__", "password = TOKEN")},
-				}}
+				}}, ownAuthority(s, "", commands("export TWINE_CERT="+authority))...)
 			},
 		},
 	}

@@ -7,7 +7,7 @@ func rubygemsClients() []Client {
 		{
 			ID: "gem", Title: "gem", Kind: "rubygems", Tested: "gem 3.3, 3.6 and 4.0",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					{
 						Title: "Use and push", About: "The first push asks for a user and a password.",
 						Snippets: []Snippet{commands("gem sources --add "+s.at("rubygems")+"/",
@@ -21,7 +21,7 @@ func rubygemsClients() []Client {
 						Title: "With a login", About: "The login stands in the address of the source.",
 						Snippets: []Snippet{commands("gem sources --add " + withLogin(s.at("rubygems")+"/"))},
 					},
-				}
+				}, ownAuthority(s, "", file("~/.gemrc", ":ssl_ca_cert: "+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				at := s.at("rubygems") + "/"
@@ -35,13 +35,14 @@ func rubygemsClients() []Client {
 		{
 			ID: "bundler", Title: "Bundler", Kind: "rubygems", Tested: "Bundler 2.3, 2.6 and 4.0",
 			Guide: func(s Site) []Section {
-				return []Section{
+				return append([]Section{
 					everything(file("Gemfile", "source "+single(s.at("rubygems")+"/"))),
 					{
 						Title: "With a login", About: "The login is kept for the server, outside the Gemfile.",
 						Snippets: []Snippet{bundleLogin(s)},
 					},
-				}
+				}, ownAuthority(s, "", commands("bundle config set --global ssl_ca_cert "+authority),
+					file("~/.gemrc", ":ssl_ca_cert: "+authority))...)
 			},
 			Install: func(s Site, p Package) []Snippet {
 				return login(p, bundleLogin(s), file("Gemfile", "source "+single(s.at("rubygems")+"/")+" do",

@@ -1,6 +1,6 @@
 // Package setup has the texts that point a client at this server: what is typed once, what installs a package, and what
 // a configuration file says. Pages show them and commands print them, so that both say the same. Every text runs as it
-// stands, but for TOKEN and USER, which the reader replaces.
+// stands, but for TOKEN, USER, NAME and /path/to/ca.pem, which the reader replaces.
 //
 //	setup.go   Site, Client, Snippet; finding a client       oci.go npm.go pypi.go …   the clients of a kind
 package setup
@@ -56,6 +56,8 @@ type Package struct {
 	Chart bool
 	// Login says that it cannot be read without a login.
 	Login bool
+	// Young says that the version was published less than a day ago: some clients hide it unless they are told.
+	Young bool
 }
 
 // Section is a part of a client's page.
@@ -132,6 +134,22 @@ func login(p Package, once Snippet, install ...Snippet) []Snippet {
 		once.Note = "once, because a login is needed"
 	}
 	return append([]Snippet{once}, install...)
+}
+
+// authority is where the reader has the certificate of the authority that signed the server's own.
+const authority = "/path/to/ca.pem"
+
+// ownAuthority is the section on a server whose certificate is signed by an authority that the client does not know,
+// none for a server without TLS. more is what the client does with its other authorities, "" if it keeps them.
+func ownAuthority(s Site, more string, snippets ...Snippet) []Section {
+	if s.plain() {
+		return nil
+	}
+	about := "Only where the client does not know who signed this server's certificate."
+	if more != "" {
+		about += " " + more
+	}
+	return []Section{{Title: "A certificate of your own authority", About: about, Snippets: snippets}}
 }
 
 // word is s as one word of a shell's command line.

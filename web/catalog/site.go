@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"larder/auth"
 	"larder/internal/describe"
@@ -62,6 +63,7 @@ func (c *Catalog) Installs(r *http.Request, k *Kind, p describe.Package) (list [
 	}
 	what := setup.Package{
 		Name: p.Display, Version: p.Latest.Name, Chart: p.Latest.Chart, Login: c.LoginNeeded(r.Context(), k, p.Name),
+		Young: p.Upstream == "" && time.Since(p.Latest.Published) < 24*time.Hour,
 	}
 	at := c.Site(r)
 	for _, one := range setup.Clients(string(k.Kind)) {

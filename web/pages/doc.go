@@ -48,8 +48,13 @@
 //	POST    /-/admin/upstreams/misses/clear  ui.admin.misses.clear     admin
 //	GET     /-/admin/audit                   ui.admin.audit            admin
 //	GET     /-/admin/audit.jsonl             ui.admin.audit.export     admin
+//	GET     /-/admin/storage                 ui.admin.storage          admin
+//	POST    /-/admin/storage/count           ui.admin.survey           admin
+//	POST    /-/admin/storage/gc              ui.admin.gc               admin
 //	GET     /-/admin/policy                  ui.admin.policy           admin
 //	POST    /-/admin/policy/claim            ui.admin.claim            admin
+//	GET     /-/upload                        ui.upload                 login
+//	POST    /-/upload                        ui.upload.post            login
 //	GET     /-/assets/{asset}                ui.asset                  open
 //	GET     /                                ui.kind                   list
 //	GET     /{name...}/-/versions            ui.versions               read
