@@ -58,12 +58,16 @@ func TestRedirectsElsewhereAreExplained(t *testing.T) {
 func TestAddressesThatAreNotPublicAreExplained(t *testing.T) {
 	g := newRig(t)
 	u, dialled := g.set.list[0], fmt.Errorf("files.example.com: %w", errAddress)
-	for want, err := range map[string]error{
-		"refers to a host whose address is not public: set `private: true`, or name the host in `hosts`": dialled,
-		"has its tokens from a host whose address is not public: name that in `realms`":                  &asideError{dialled, "x"},
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{dialled, "refers to a host whose address is not public: set `private: true`, or name the host in `hosts`"},
+		{&asideError{dialled, "x"}, "has its tokens from a host whose address is not public: name that in `realms`"},
 	} {
-		if public := problem.Public(u.unavailable(err, 0)); !strings.HasPrefix(public, "The upstream registry main "+want) {
-			t.Errorf("the client reads %q, want %q", public, want)
+		public := problem.Public(u.unavailable(c.err, 0))
+		if !strings.HasPrefix(public, "The upstream registry main "+c.want) {
+			t.Errorf("the client reads %q, want %q", public, c.want)
 		}
 	}
 }

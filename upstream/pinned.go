@@ -1,8 +1,8 @@
 package upstream
 
-// This file pins files for which nobody gives a sum: the first copy counts as long as it is here, and other bytes of the
-// same upstream are refused. Once it was evicted, others take its place, and the journal says so: some upstreams make
-// archives anew.
+// This file pins files for which nobody gives a sum: the first copy counts as long as it is here, and other bytes of
+// the same upstream are refused. Once it was evicted, others take its place, and the journal says so: some upstreams
+// make archives anew.
 
 import (
 	"cmp"
