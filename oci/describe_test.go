@@ -11,6 +11,7 @@ import (
 	"github.com/opencontainers/go-digest"
 
 	"larder/internal/describe"
+	"larder/internal/miniclient"
 	"larder/internal/wire"
 	"larder/internal/wiretest"
 	"larder/oci/manifest"
@@ -272,5 +273,32 @@ func TestPagesOfCopiesShowWhatIsKept(t *testing.T) {
 	list, err := images.Tags(t.Context(), name, describe.Query{Limit: 10})
 	if err != nil || len(list.List) != 1 || list.List[0].Name != "1.0" || list.List[0].At.Size <= m.Platforms[0].Pull {
 		t.Errorf("%+v, %v: want the tag with the size of what is here", list, err)
+	}
+}
+
+// TestChartHasTheReadmeOfItsArchive, and what its Chart.yaml says.
+func TestChartHasTheReadmeOfItsArchive(t *testing.T) {
+	g, images := shown(t)
+	archive, err := miniclient.Tgz(
+		miniclient.Member{Name: "larder/Chart.yaml", Body: []byte("name: larder")},
+		miniclient.Member{Name: "larder/charts/dep/README.md", Body: []byte("not this")},
+		miniclient.Member{Name: "larder/README.md", Body: []byte("# Values")},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const chart = `{"name":"larder","version":"1.4.0","apiVersion":"v2","appVersion":"1.4.0","kubeVersion":">= 1.30",` +
+		`"description":"A package registry.","keywords":["cache"]}`
+	of := g.imageFields("charts/larder", chart, string(archive))
+	of["config"].(fields)["mediaType"], of["layers"].([]fields)[0]["mediaType"] = typeHelm, typeChart
+	text := wiretest.JSON(of)
+	g.want(g.put("charts/larder", "1.4.0", text), 201, "")
+	p, err := images.Package(t.Context(), "charts/larder", true)
+	if err != nil || !p.Latest.Chart || p.Latest.Summary != "A package registry." || p.Latest.Name != "1.4.0" {
+		t.Errorf("%+v, %v: want the chart", p.Latest, err)
+	}
+	readme, err := images.Readme(t.Context(), "charts/larder", digest.FromString(text).String())
+	if err != nil || readme.Body != "# Values" || !readme.Markdown {
+		t.Errorf("%+v, %v: want the readme of the chart", readme, err)
 	}
 }
