@@ -5,6 +5,7 @@ package pypi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -98,6 +99,10 @@ func describeBrief(v *store.Version[Meta], to *describe.Version) {
 			to.Reason = reason
 		}
 		to.Files, to.Size = append(to.Files, f), to.Size+a.Size
+		if len(a.Differs) > 0 {
+			to.Warnings = append(to.Warnings, fmt.Sprintf("%s: the file's own %s counts, which the upload form said otherwise.",
+				a.Name, strings.Join(a.Differs, ", ")))
+		}
 	}
 }
 

@@ -50,6 +50,8 @@ type artifact struct {
 	Uploaded time.Time     `json:"uploaded"`
 	By       string        `json:"by,omitempty"`
 	Comment  string        `json:"comment,omitempty"`
+	// Differs is what the upload form said otherwise than the file, whose own word counts: names of fields.
+	Differs []string `json:"differs,omitempty"`
 
 	Signature    digest.Digest `json:"signature,omitempty"`
 	Attestations digest.Digest `json:"attestations,omitempty"` // the provenance object

@@ -247,6 +247,7 @@ func (p *publication) Inspect() (err error) {
 			return problem.Errorf(store.ErrInvalid, "%s", text)
 		}
 		p.warnings = append(p.warnings, text)
+		p.artifact.Differs = differs
 	}
 	p.provenance, err = pydist.Provenance(p.form.get("attestations"), p.file, p.artifact.Digest.Encoded())
 	return err
