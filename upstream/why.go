@@ -37,6 +37,8 @@ type Why struct {
 	Steps []Step
 	// Err is what a client is refused with; its Public text is what the client's user reads. nil: no rule refuses it.
 	Err error
+	// Unknown: no upstream has told of the package's versions yet, so that nobody can say how old one is.
+	Unknown bool
 }
 
 func (w *Why) add(rule, state, text, from string) {
@@ -135,6 +137,7 @@ func (s *Set) whyVersion(ctx context.Context, w *Why, name, version string) {
 		w.add("Old enough?", StepPassed, "It is older than the minimum age, or was there when the package was first asked "+
 			"for.", s.minAge())
 	case !s.sawAny(ctx, name):
+		w.Unknown = true
 		w.add("Old enough?", StepNone, "Nobody has asked for the package yet. The versions that it has at the first request "+
 			"count as old enough; later ones wait.", s.minAge())
 	default:

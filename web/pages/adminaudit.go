@@ -3,7 +3,6 @@ package pages
 // The journal for administrators: what changed, through whom, from where; and the logins that failed.
 
 import (
-	"cmp"
 	"encoding/json"
 	"html/template"
 	"io"
@@ -169,7 +168,12 @@ func (p *Pages) auditRow(e store.Entry) auditRow {
 	if k, name := p.catalog.Named(e); k != nil && name != "" {
 		row.Of, row.Name, row.Link = k.Kind, name, string(k.Kind)+"/"+escapeName(name)
 	}
-	row.Of = store.Kind(strings.TrimSuffix(string(cmp.Or(row.Of, e.Kind)), ".files"))
+	for _, k := range p.order {
+		if e.Kind == k.kind.Documents() { // whose versions are what they are called in records
+			row.Of, row.Name, row.Version = k.kind, k.describe.KeptName(e.Package), "document"
+			row.Link = string(k.kind) + "/" + escapeName(row.Name)
+		}
+	}
 	return row
 }
 

@@ -45,7 +45,8 @@ type whyForm struct {
 // withheldRow is a version that was asked for and withheld. Text is what clients read now, "" when it is given now.
 type withheldRow struct {
 	upstream.Miss
-	Text string
+	Text    string
+	Unknown bool // how old it is
 }
 
 const (
@@ -144,7 +145,7 @@ func (p *Pages) withheld(ctx context.Context, page *policyPage) error {
 		if err != nil {
 			return err
 		}
-		row := withheldRow{Miss: m}
+		row := withheldRow{Miss: m, Unknown: why.Unknown}
 		if why.Err != nil {
 			row.Text = problem.Public(why.Err)
 		}

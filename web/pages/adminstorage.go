@@ -116,7 +116,7 @@ func (p *Pages) quotas(r *http.Request, page *storagePage) error {
 		}
 		if row.Known && q.Bytes > 0 {
 			row.Percent = 100 * row.Used / q.Bytes
-			row.Share = strconv.FormatInt(min(row.Percent, 100), 10) + "%"
+			row.Share = decimal(min(100*float64(row.Used)/float64(q.Bytes), 100)) + "%"
 		}
 		page.Quotas = append(page.Quotas, row)
 	}

@@ -18,7 +18,7 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"name": nameHTML, "text": textHTML, "size": sizeHTML, "num": numberOf, "day": dayHTML, "moment": momentHTML,
-	"second": secondHTML, "opWord": opWord, "stepClass": stepClass,
+	"second": secondHTML, "ticks": ticksHTML, "opWord": opWord, "stepClass": stepClass,
 	"clip": clipName, "kindTitle": kindTitle, "escape": escapeName, "plural": pluralOf, "short": shortDigest,
 	"actions":   func() []string { return actions },
 	"themes":    func() []string { return []string{"system", "light", "dark"} },
@@ -99,6 +99,20 @@ func grouped(list []describe.Fact) (out []manyFacts) {
 		out = append(out, manyFacts{f.Name, []string{f.Value}})
 	}
 	return out
+}
+
+// ticksHTML is a line of our own with a stranger's words in it, in which `words` between ticks are code.
+func ticksHTML(s string) template.HTML {
+	parts := strings.Split(s, "`")
+	var b strings.Builder
+	for i, part := range parts {
+		if i%2 == 1 && i < len(parts)-1 {
+			b.WriteString("<code>" + visible(part, false) + "</code>")
+		} else {
+			b.WriteString(visible(part, false))
+		}
+	}
+	return template.HTML("<bdi>" + b.String() + "</bdi>")
 }
 
 // clipName is a name as a part of a title.
