@@ -50,6 +50,7 @@
 //	use.pulls   kind name version → how often it was fetched and when last; pulls.go has the format
 //	traffic.total  kind source → Traffic since the folder was made
 //	traffic.hour   hour kind source → Traffic of the hour, for 400 days
+//	disk.days   day → DiskDay: what the data folder took
 //	a.b         other packages' buckets (Tx.Table), "auth.users"
 //
 // # How a publish commits
@@ -96,6 +97,7 @@
 //	journalindex.go  entries by package, user  archive.go            old entries
 //	compact.go   the database's size           found.go              files without their records
 //	traffic.go   what clients were answered    pulls.go              what was fetched how often
+//	diskdays.go  what the folder took          survey.go             what takes most, and what nobody pulls
 //	blob.go      blobs, by digest              stage.go, alias.go    bodies that become blobs
 //	damage.go    bytes that went bad           scrub.go              looking for them
 //	upload.go    resumable uploads             sweep.go              removing what nobody holds

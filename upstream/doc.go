@@ -63,6 +63,8 @@
 //	confirm.go   when upstreams confirmed something
 //	evict.go     making room                        admin.go     what operators see and do
 //	check.go     trying a registry out for its operator
+//	why.go       which rules a version meets        plan.go      what a purge would drop
+//	traffic.go   what clients were answered
 //	copies.go    what is found in searches and lists
 //	pinned.go    files that nobody gives a sum of
 //	sources.go   whose copies are whose             mend.go      fetching again what went bad on disk

@@ -320,3 +320,40 @@ func TestOverviewHasTheStoresFigures(t *testing.T) {
 	g.has(page, "Not ready.", "for a &lt;test&gt;")
 	g.Store.SetReadOnly("")
 }
+
+// TestOverviewsFiguresSurviveARestart: what was asked for, and since when the disk fills, is read from the database.
+func TestOverviewsFiguresSurviveARestart(t *testing.T) {
+	dir, clock := t.TempDir(), now.AddDate(0, 0, -10)
+	open := func() *rig {
+		return newRig(t, ticking(&clock), func(o *wiretest.Options) { o.Dir = dir })
+	}
+	g := open()
+	g.publish("npm", "demo", "1.0.0")
+	if err := g.Store.FlushUse(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clock = now
+	readme := strings.Repeat("not that much, but growing\n", 4000)
+	for i := range 40 {
+		manifest := map[string]any{"name": "grown", "version": fmt.Sprintf("1.0.%d", i)}
+		g.publishManifest("grown", manifest, fmt.Sprint(i)+readme)
+	}
+	figures := func(g *rig) (requests, full string) {
+		t.Helper()
+		page := g.administrator().read("/-/admin")
+		m := regexp.MustCompile(`Requests <b>(\d+)</b>`).FindStringSubmatch(page)
+		f := regexp.MustCompile(`<dt>to full, at <data[^>]*>[^<]*</data> a day</dt><dd>([\d,]+) days`).FindStringSubmatch(page)
+		if m == nil || f == nil || m[1] == "0" {
+			t.Fatalf("requests %v, full %v: %s", m, f, page)
+		}
+		return m[1], f[1]
+	}
+	requests, _ := figures(g)
+	if err := g.Store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	after, _ := figures(open())
+	if after != requests {
+		t.Errorf("after a restart there are %s requests, want %s", after, requests)
+	}
+}
