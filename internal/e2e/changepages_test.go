@@ -15,15 +15,6 @@ import (
 	"larder/npm"
 )
 
-// login opens a session of the administrator.
-func (b *browser) login() {
-	b.t.Helper()
-	b.open("/-/login?next=/ui/npm/pantry")
-	get(b, "user", chromedp.SendKeys(chromedp.CSS("main input[name=user]"), "admin"))
-	get(b, "password", chromedp.SendKeys(chromedp.CSS("main input[name=password]"), crashPassword+"\r"))
-	get(b, "the package", chromedp.WaitReady(chromedp.CSS("nav.tabs")))
-}
-
 // needing publishes an npm package that depends on another.
 func (b *browser) needing(name, on, versions string) {
 	b.t.Helper()
