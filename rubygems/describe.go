@@ -20,7 +20,8 @@ import (
 // described answers for the gems that are here.
 func (s *server) described(caller wire.Caller) describe.Kind {
 	return registry.Described(registry.Describer[Meta]{
-		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload, Owns: mayChange,
+		Registry: s.Registry, Caller: caller, Changes: s.versionChanges(), Identify: Identify, Send: sendUpload,
+		Owns:    mayChange,
 		Compare: func(a, b string) int { return version.NewerFirst(b, a) }, IsPre: isPre,
 		Brief: describeBrief, Whole: s.describeWhole,
 		At: func(_ string, _ describe.Version, f describe.File) string {

@@ -42,7 +42,8 @@ func TestBrowserChangesVersionsWithoutScripts(t *testing.T) {
 	b.look(map[string]string{
 		"npm-buttons": "/ui/npm/pantry/-/versions", "npm-version": "/ui/npm/pantry/-/v/1.1.0",
 		"npm-history": "/ui/npm/pantry/-/history", "npm-dependants": "/ui/npm/pantry/-/dependants",
-		"oci-history": "/ui/oci/team/pantry/-/history", "oci-manifests": "/ui/oci/team/pantry/-/versions", "upload": "/-/upload",
+		"oci-history": "/ui/oci/team/pantry/-/history", "oci-manifests": "/ui/oci/team/pantry/-/versions",
+		"upload":        "/-/upload",
 		"no-dependants": "/ui/cargo/pantry/-/dependants",
 	})
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})

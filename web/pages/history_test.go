@@ -24,7 +24,8 @@ func published(t *testing.T) *rig {
 func TestHistoryHasTheMovesOfTags(t *testing.T) {
 	g := published(t)
 	page := g.page("", "/ui/npm/demo/-/history")
-	g.has(page, "<bdi>latest</bdi> moved from <bdi>1.0.0</bdi> to", "<bdi>latest</bdi> set to", `href="/ui/npm/demo/-/v/1.1.0"`)
+	g.has(page, "<bdi>latest</bdi> moved from <bdi>1.0.0</bdi> to", "<bdi>latest</bdi> set to",
+		`href="/ui/npm/demo/-/v/1.1.0"`)
 	g.lacks(page, "Put back", "<form method=\"post\" action=\"/ui")
 	moves := g.page("", "/ui/npm/demo/-/history?what=tags")
 	g.has(moves, "moved from")
