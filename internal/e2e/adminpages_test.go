@@ -14,15 +14,21 @@ import (
 )
 
 // adminPagesToSee are the pages for administrators.
-func adminPagesToSee() map[string]string {
-	return map[string]string{
-		"admin": "/-/admin", "admin-users": "/-/admin/users", "admin-tokens": "/-/admin/tokens",
-		"admin-user": "/-/admin/users?user=admin", "admin-upstreams": "/-/admin/upstreams",
-		"admin-who":     "/-/admin/users?who=admin&kind=npm&name=pantry",
-		"admin-storage": "/-/admin/storage", "admin-unused": "/-/admin/storage?unused=30",
-		"admin-policy": "/-/admin/policy", "admin-why": "/-/admin/policy?kind=npm&name=left-pad@1.3.0&who=admin",
-		"admin-ours": "/-/admin/policy?kind=npm&name=@acme/kit@1.0.0", "admin-audit": "/-/admin/audit",
-		"admin-audit-none": "/-/admin/audit?package=nothing",
+func adminPagesToSee() []seenPage {
+	return []seenPage{
+		{name: "admin", path: "/-/admin"},
+		{name: "admin-users", path: "/-/admin/users"},
+		{name: "admin-tokens", path: "/-/admin/tokens"},
+		{name: "admin-user", path: "/-/admin/users?user=admin"},
+		{name: "admin-upstreams", path: "/-/admin/upstreams"},
+		{name: "admin-who", path: "/-/admin/users?who=admin&kind=npm&name=pantry"},
+		{name: "admin-storage", path: "/-/admin/storage"},
+		{name: "admin-unused", path: "/-/admin/storage?unused=30"},
+		{name: "admin-policy", path: "/-/admin/policy"},
+		{name: "admin-why", path: "/-/admin/policy?kind=npm&name=left-pad@1.3.0&who=admin"},
+		{name: "admin-ours", path: "/-/admin/policy?kind=npm&name=@acme/kit@1.0.0"},
+		{name: "admin-audit", path: "/-/admin/audit"},
+		{name: "admin-audit-none", path: "/-/admin/audit?package=nothing"},
 	}
 }
 

@@ -40,13 +40,15 @@ type browser struct {
 	troubles []string
 }
 
-// newBrowser starts the server, with more lines in its file of settings, and the browser.
-func newBrowser(t *testing.T, settings ...string) *browser {
+// privateNames keeps the names that the tests take for private from everybody.
+const privateNames = "private: [\"*:*:*secret*\"]\n"
+
+func newBrowser(t *testing.T) *browser {
 	t.Helper()
-	return newBrowserWith(t, "private: [\"*:*:*secret*\"]\n"+strings.Join(settings, "\n"))
+	return newBrowserWith(t, privateNames)
 }
 
-// newBrowserWith is newBrowser with another file of settings.
+// newBrowserWith is newBrowser with a configuration.
 func newBrowserWith(t *testing.T, settings string) *browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
@@ -211,7 +213,7 @@ func (b *browser) each(pages []seenPage, look func(p seenPage, what, scheme stri
 	known := false
 	for _, p := range pages {
 		if p.user && !known {
-			b.logIn()
+			b.login()
 			known = true
 		}
 		for _, scheme := range []string{"light", "dark"} {
@@ -226,15 +228,6 @@ func (b *browser) each(pages []seenPage, look func(p seenPage, what, scheme stri
 			}
 		}
 	}
-}
-
-// logIn logs the administrator in, with the form that a person fills in.
-func (b *browser) logIn() {
-	b.t.Helper()
-	b.open("/-/login")
-	get(b, "user", chromedp.SendKeys(chromedp.CSS("#u"), "admin"))
-	get(b, "password", chromedp.SendKeys(chromedp.CSS("#p"), crashPassword+"\r"))
-	get(b, "the page after the login", chromedp.WaitReady(chromedp.CSS(".main-nav a[href$='/-/me']")))
 }
 
 // look opens pages on a phone and wide, in both schemes, and asks axe-core what keeps people from using them.

@@ -81,6 +81,18 @@ func lineText(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "\x00", "").Replace(s)
 }
 
+// protocol is the miniature client of a kind.
+func protocol(t *testing.T, kind string) miniclient.Protocol {
+	t.Helper()
+	for _, p := range miniclient.All() {
+		if p.Kind == kind {
+			return p
+		}
+	}
+	t.Fatalf("there is no protocol %s", kind)
+	return miniclient.Protocol{}
+}
+
 // edited is a server for clients whose requests are changed on their way.
 func edited(s *miniclient.Server, edit func(method, path string, body []byte) []byte) *miniclient.Server {
 	return &miniclient.Server{Base: s.Base, Auth: s.Auth, HTTP: &http.Client{Transport: editor(edit)}}
@@ -313,7 +325,7 @@ func (b *browser) harmless(path string) {
 
 func TestBrowserHostileTextsDoNothing(t *testing.T) {
 	origin := startCrashServer(t, filepath.Join(t.TempDir(), "origin"))
-	b := newBrowser(t, upstreamsYAML("origin", "http://"+origin.addr))
+	b := newBrowserWith(t, privateNames+upstreamsYAML("origin", "http://"+origin.addr))
 	get(b, "a phone", chromedp.EmulateViewport(375, 900))
 	call(b, page.Enable, page.EnableParams{})
 	from := admin("http://" + origin.addr)
