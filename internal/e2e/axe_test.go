@@ -21,7 +21,8 @@ type barrier struct {
 }
 
 // axeRun is a promise of the objections, and of the number of rules that a page keeps.
-const axeRun = `axe.run(document, {resultTypes: ["violations"]}).then(r => ({Bad: r.violations, Kept: r.passes.length}))`
+const axeRun = `axe.run(document, {resultTypes: ["violations"]})
+	.then(r => ({Bad: r.violations, Kept: r.passes.length}))`
 
 // axeCore is the program that .ci/clients installs.
 func axeCore() (string, error) {

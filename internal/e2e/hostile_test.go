@@ -304,7 +304,8 @@ func (b *browser) harmless(path string) {
 		wide: document.documentElement.scrollWidth,
 		heads: document.querySelectorAll("main h1").length,
 		foreign: [...document.querySelectorAll("script, style, iframe, object, embed, base, meta[http-equiv], link, img")]
-			.map(e => e.src || e.href || e.outerHTML).filter(s => !s.startsWith(location.origin + "/") && !s.startsWith("data:image/")),
+			.map(e => e.src || e.href || e.outerHTML)
+			.filter(s => !s.startsWith(location.origin + "/") && !s.startsWith("data:image/")),
 		runs: [...document.querySelectorAll("[href], [src], [action]")].map(e => e.href || e.src || e.action)
 			.filter(s => !/^(https?|mailto):/.test(s) && !s.startsWith("data:image/")),
 	})`))

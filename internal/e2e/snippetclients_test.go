@@ -64,7 +64,9 @@ const appPOM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 <groupId>com.acme</groupId><artifactId>app</artifactId><version>1.0.0</version><packaging>pom</packaging>
 <repositories><repository><id>central</id><url>file://$CLIENTS/m2-seed</url></repository>
 </repositories>
-<pluginRepositories><pluginRepository><id>central</id><url>file://$CLIENTS/m2-seed</url></pluginRepository></pluginRepositories>
+<pluginRepositories>
+<pluginRepository><id>central</id><url>file://$CLIENTS/m2-seed</url></pluginRepository>
+</pluginRepositories>
 <dependencies>
 </dependencies>
 <build><pluginManagement><plugins>
@@ -172,7 +174,8 @@ var snippetClients = []snippetClient{
 		id: "pdm", kind: "pypi", programs: map[string]string{"pdm": "pdm"}, guideOnly: true,
 		env: []string{"PDM_CHECK_UPDATE=0"},
 		project: map[string]string{
-			"pyproject.toml": "[project]\nname = \"app\"\nversion = \"0.0.0\"\nrequires-python = \">=3.11\"\ndependencies = []\n" +
+			"pyproject.toml": "[project]\nname = \"app\"\nversion = \"0.0.0\"\n" +
+				"requires-python = \">=3.11\"\ndependencies = []\n" +
 				"[tool.pdm]\ndistribution = false\n",
 		},
 		guide: map[string]guideUse{
