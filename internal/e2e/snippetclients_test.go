@@ -115,8 +115,9 @@ var snippetClients = []snippetClient{
 		},
 	},
 	{
-		id: "yarn1", kind: "npm", programs: map[string]string{"yarn": "yarn1"}, guideOnly: true,
-		project: map[string]string{"package.json": `{"name":"app","version":"0.0.0","private":true}`},
+		id: "yarn1", kind: "npm", programs: map[string]string{"yarn": "yarn1"}, public: "pantry", private: "secretpantry",
+		installed: "test -f node_modules/$NAME/package.json",
+		project:   map[string]string{"package.json": `{"name":"app","version":"0.0.0","private":true}`},
 		guide: map[string]guideUse{
 			everythingTitle: {name: "pantry", after: "yarn add $NAME@1.0.0"},
 			scopeTitle:      {name: "@acme/pantry", after: "yarn add $NAME@1.0.0"},
@@ -171,8 +172,9 @@ var snippetClients = []snippetClient{
 		},
 	},
 	{
-		id: "pdm", kind: "pypi", programs: map[string]string{"pdm": "pdm"}, guideOnly: true,
-		env: []string{"PDM_CHECK_UPDATE=0"},
+		id: "pdm", kind: "pypi", programs: map[string]string{"pdm": "pdm"}, public: "pantry", private: "secretpantry",
+		installed: ".venv/bin/python -c \"import $NAME\"",
+		env:       []string{"PDM_CHECK_UPDATE=0"},
 		project: map[string]string{
 			"pyproject.toml": "[project]\nname = \"app\"\nversion = \"0.0.0\"\n" +
 				"requires-python = \">=3.11\"\ndependencies = []\n" +

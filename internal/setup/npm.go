@@ -72,6 +72,10 @@ func npmClients() []Client {
 					buildMachine(s, "always-auth=true"),
 				}, ownAuthority(s, "", commands("yarn config set cafile "+authority))...)
 			},
+			Install: func(s Site, p Package) []Snippet {
+				return login(p, npmrc(s, "always-auth=true"),
+					commands("yarn add --registry "+s.at("npm")+"/ "+word(p.Name+"@"+p.Version)))
+			},
 		},
 		{
 			ID: "bun", Title: "bun", Kind: "npm", Tested: "bun 1.4",

@@ -83,6 +83,13 @@ func pypiClients() []Client {
 					},
 				}, ownAuthority(s, "", commands("pdm config pypi.ca_certs "+authority))...)
 			},
+			Install: func(s Site, p Package) []Snippet {
+				once := []string{"pdm config --local pypi.url " + s.simple()}
+				if p.Login {
+					once = append(once, "pdm config --local pypi.username USER", "pdm config --local pypi.password TOKEN")
+				}
+				return []Snippet{noted("once in a project", once...), commands("pdm add " + word(p.Name+"=="+p.Version))}
+			},
 		},
 		{
 			ID: "twine", Title: "twine", Kind: "pypi", Tested: "the newest twine and Debian's",
