@@ -81,18 +81,6 @@ func lineText(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "\x00", "").Replace(s)
 }
 
-// protocol is the miniature client of a kind.
-func protocol(t *testing.T, kind string) miniclient.Protocol {
-	t.Helper()
-	for _, p := range miniclient.All() {
-		if p.Kind == kind {
-			return p
-		}
-	}
-	t.Fatalf("there is no protocol %s", kind)
-	return miniclient.Protocol{}
-}
-
 // edited is a server for clients whose requests are changed on their way.
 func edited(s *miniclient.Server, edit func(method, path string, body []byte) []byte) *miniclient.Server {
 	return &miniclient.Server{Base: s.Base, Auth: s.Auth, HTTP: &http.Client{Transport: editor(edit)}}
@@ -111,8 +99,8 @@ func (e editor) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(again)
 }
 
-// send publishes a file with the kind's miniature client.
-func send(
+// publishAs publishes a file with the kind's miniature client.
+func publishAs(
 	t *testing.T, kind string, s *miniclient.Server, name string, file []byte, err error,
 ) (miniclient.Answer, []byte) {
 	t.Helper()
@@ -146,7 +134,7 @@ func hostileKinds() map[string]hostileKind {
 				file, err := miniclient.Tgz(
 					miniclient.Member{Name: "package/package.json", Body: fmt.Appendf(nil, `{"name":%q,"version":"1.0.0"}`, name)},
 					miniclient.Member{Name: "package/README.md", Body: []byte(readme)})
-				return send(t, "npm", edited(s, func(_, _ string, body []byte) []byte {
+				return publishAs(t, "npm", edited(s, func(_, _ string, body []byte) []byte {
 					with := `"readme":"` + jsonText(readme) + `","versions":{"1.0.0":{` + fields
 					return bytes.Replace(body, []byte(`"versions":{"1.0.0":{`), []byte(with), 1)
 				}), name, file, err)
@@ -164,7 +152,7 @@ func hostileKinds() map[string]hostileKind {
 					miniclient.Member{Name: info + "WHEEL", Body: []byte("Wheel-Version: 1.0\nGenerator: x\n" +
 						"Root-Is-Purelib: true\nTag: py3-none-any\n")},
 					miniclient.Member{Name: info + "RECORD"})
-				return send(t, "pypi", s, name, file, err)
+				return publishAs(t, "pypi", s, name, file, err)
 			},
 		},
 		"cargo": {
@@ -196,7 +184,7 @@ func hostileKinds() map[string]hostileKind {
 			escape: xmlText,
 			publish: func(t *testing.T, s *miniclient.Server, name, fields, readme string) (miniclient.Answer, []byte) {
 				file, err := protocol(t, "maven").Make(name, "1.0.0", []byte(readme))
-				return send(t, "maven", edited(s, func(_, path string, body []byte) []byte {
+				return publishAs(t, "maven", edited(s, func(_, path string, body []byte) []byte {
 					if strings.HasSuffix(path, ".pom") {
 						return bytes.Replace(body, []byte("</project>"), []byte(fields+"</project>"), 1)
 					}
@@ -212,7 +200,7 @@ func hostileKinds() map[string]hostileKind {
 				manifest := fmt.Sprintf(`{%s"name":"acme/%s","version":"1.0.0"}`, fields, name)
 				file, err := miniclient.Zip(miniclient.Member{Name: "composer.json", Body: []byte(manifest)},
 					miniclient.Member{Name: "README.md", Body: []byte(readme)})
-				return send(t, "composer", s, name, file, err)
+				return publishAs(t, "composer", s, name, file, err)
 			},
 		},
 		"rubygems": {
@@ -221,7 +209,7 @@ func hostileKinds() map[string]hostileKind {
 			escape: jsonText,
 			publish: func(t *testing.T, s *miniclient.Server, name, fields, readme string) (miniclient.Answer, []byte) {
 				file, err := hostileGem(name, fields, readme)
-				return send(t, "rubygems", s, name, file, err)
+				return publishAs(t, "rubygems", s, name, file, err)
 			},
 		},
 		"oci": {
@@ -231,7 +219,7 @@ func hostileKinds() map[string]hostileKind {
 				"org.opencontainers.image.version"),
 			escape: jsonText, between: ",",
 			publish: func(t *testing.T, s *miniclient.Server, name, fields, readme string) (miniclient.Answer, []byte) {
-				return send(t, "oci", edited(s, func(_, path string, body []byte) []byte {
+				return publishAs(t, "oci", edited(s, func(_, path string, body []byte) []byte {
 					if strings.Contains(path, "/manifests/") {
 						with := `{"annotations":{` + fields + `"x":"` + jsonText(readme) + `"},`
 						return bytes.Replace(body, []byte("{"), []byte(with), 1)

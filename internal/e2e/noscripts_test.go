@@ -33,8 +33,8 @@ func TestBrowserTasksNeedNoScripts(t *testing.T) {
 	origin := startCrashServer(t, filepath.Join(t.TempDir(), "origin"))
 	from := admin("http://" + origin.addr)
 	publishNPM(t, from, "jam", "", "")
-	b := newBrowser(t, "min-age: 3d",
-		"upstreams: [{kind: npm, name: origin, url: \"http://"+origin.addr+"/npm\", trusted: true}]")
+	b := newBrowserWith(t, privateNames+"min-age: 3d\n"+
+		"upstreams: [{kind: npm, name: origin, url: \"http://"+origin.addr+"/npm\", trusted: true}]\n")
 	publishNPM(t, admin(b.base), "pickles", `"description":"Cucumbers and time",`, "# Pickles\n\nKeep them *cool*.\n")
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 

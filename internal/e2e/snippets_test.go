@@ -327,8 +327,8 @@ func (r *snippetRun) do(before string, list []shownText, after string) {
 	}
 }
 
-// answers are what clients ask for, and what a reader types: "TOKEN" and "PASSWORD" stand for those.
-var answers = []struct {
+// typed is what clients ask for, with what a reader types: "TOKEN" and "PASSWORD" stand for those.
+var typed = []struct {
 	prompt *regexp.Regexp
 	answer string
 }{
@@ -371,7 +371,7 @@ func (r *snippetRun) answer(c *terminal, unread string) error {
 		c.seen = len(c.text())
 		return logInOn(r.session, strings.TrimSpace(page), "admin", crashPassword)
 	}
-	for _, a := range answers {
+	for _, a := range typed {
 		if a.prompt.MatchString(unread) {
 			c.seen = len(c.text())
 			c.enter(strings.NewReplacer("TOKEN", r.token, "PASSWORD", crashPassword).Replace(a.answer) + "\r")
