@@ -37,14 +37,14 @@ func TestTagsArePutBack(t *testing.T) {
 	g := published(t)
 	v := g.visit()
 	history := "/ui/npm/demo/-/history"
-	g.has(v.do("GET", history, nil).Body, "Put latest back to 1.0.0")
+	g.has(v.do("GET", history, nil).Body, "Put back latest to 1.0.0")
 	back := url.Values{"do": {"tag"}, "v": {"1.0.0"}, "tag": {"latest"}, "back": {"history"}}
 	a := v.send(history, "/ui/npm/demo/-/change", back)
 	if to := a.Header.Get("Location"); a.Status != 303 || !strings.HasPrefix(to, history+"?") {
 		t.Fatalf("%v to %q, want 303 to the history", a, to)
 	}
 	page := v.do("GET", a.Header.Get("Location"), nil).Body
-	g.has(page, "The tag was moved.", "Put latest back to 1.1.0")
+	g.has(page, "The tag was moved.", "Put back latest to 1.1.0")
 	if got := strings.Join(g.ops("npm", "demo"), " "); got != "publish tag publish tag tag" {
 		t.Errorf("the journal has %q", got)
 	}
@@ -61,7 +61,7 @@ func TestTagsOfImagesArePutBack(t *testing.T) {
 	other := strings.Replace(manifest.Body, "{", "{ ", 1)
 	g.Want(g.Ada("PUT", at+"1.0.0", other, wiretest.Header("Content-Type", manifest.Header.Get("Content-Type"))), 201, "")
 	history := "/ui/oci/team/demo/-/history"
-	g.has(v.do("GET", history, nil).Body, "Put 1.0.0 back to "+shortDigest(first))
+	g.has(v.do("GET", history, nil).Body, "Put back 1.0.0 to "+shortDigest(first))
 	back := url.Values{"do": {"tag"}, "v": {first}, "tag": {"1.0.0"}, "back": {"history"}}
 	g.Want(v.send(history, "/ui/oci/team/demo/-/change", back), 303, "")
 	if got := g.Do("HEAD", at+"1.0.0", nil).Header.Get("Docker-Content-Digest"); got != first {
