@@ -8,7 +8,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -148,7 +147,7 @@ func (k *Kind) recent(ctx context.Context, name string, at time.Time) (out Recen
 		return out, false, err
 	}
 	p, err := k.Describe.Package(ctx, name, false)
-	if errors.Is(err, store.ErrNotFound) {
+	if isGone(err) {
 		return out, false, nil
 	}
 	return Recent{k.Kind, p.Name, p.Latest.Name, at}, err == nil, err

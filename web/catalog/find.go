@@ -68,11 +68,14 @@ type Row struct {
 	Pulls int64 `json:"pulls"`
 }
 
+// isGone reports whether a package is on no list: it is not here any more, or a rule blocks it.
+func isGone(err error) bool { return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) }
+
 // Rows are what lists show of packages. Those that are gone meanwhile are left out.
 func (c *Catalog) Rows(ctx context.Context, list []Match) (out []Row, err error) {
 	for _, m := range list {
 		one, err := m.Kind.Describe.Package(ctx, m.Name, false)
-		if errors.Is(err, store.ErrNotFound) {
+		if isGone(err) {
 			continue
 		}
 		if err != nil {

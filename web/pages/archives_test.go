@@ -245,3 +245,19 @@ func TestAdvisoriesAreBanners(t *testing.T) {
 		rig.lacks(rig.page("", "/ui/npm/demo"), "ADV-1")
 	}
 }
+
+// TestBlockedPackageIsRefusedAsItsClientsAre in the same words, and is on no list.
+func TestBlockedPackageIsRefusedAsItsClientsAre(t *testing.T) {
+	g := newRig(t)
+	g.publish("npm", "demo", "1.0.0")
+	open := copyOf(t, g, store.NPM)
+	open.obtain("npm", miniclient.Release{Name: "demo", Version: "1.0.0"}, true)
+	open.has(open.page("", "/"), "/ui/npm/demo")
+	blocked := copyOf(t, g, store.NPM, func(o *wiretest.Options) { o.Upstreams.Blocked = []string{"npm:demo"} })
+	a := blocked.Do("GET", "/ui/npm/demo", nil, browser())
+	if a.Status != 403 {
+		t.Errorf("%v, want a refusal", a)
+	}
+	blocked.has(a.Body, template.HTMLEscapeString("demo is blocked by this registry's rules."))
+	blocked.lacks(blocked.page("", "/"), "/ui/npm/demo")
+}
