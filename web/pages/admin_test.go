@@ -338,11 +338,12 @@ func TestOverviewsFiguresSurviveARestart(t *testing.T) {
 		manifest := map[string]any{"name": "grown", "version": fmt.Sprintf("1.0.%d", i)}
 		g.publishManifest("grown", manifest, fmt.Sprint(i)+readme)
 	}
-	figures := func(g *rig) (requests, full string) {
+	figures := func(g *rig) (requests, days string) {
 		t.Helper()
 		page := g.administrator().read("/-/admin")
 		m := regexp.MustCompile(`Requests <b>(\d+)</b>`).FindStringSubmatch(page)
-		f := regexp.MustCompile(`<dt>to full, at <data[^>]*>[^<]*</data> a day</dt><dd>([\d,]+) days`).FindStringSubmatch(page)
+		full := regexp.MustCompile(`<dt>to full, at <data[^>]*>[^<]*</data> a day</dt><dd>([\d,]+) days`)
+		f := full.FindStringSubmatch(page)
 		if m == nil || f == nil || m[1] == "0" {
 			t.Fatalf("requests %v, full %v: %s", m, f, page)
 		}
