@@ -348,7 +348,7 @@ func (s *server) events(ctx context.Context, q Request) (events []store.TagEvent
 	return events, more, err
 }
 
-// visible collects up to n repositories after q.Last that keep accepts and the client may pull.
+// visible collects up to n repositories after after that keep accepts and the client may pull.
 func (s *server) visible(
 	r *http.Request, after string, n int, keep func(name string) (ok, stop bool),
 ) (out []repository, more bool, err error) {
@@ -366,21 +366,15 @@ func (s *server) walk(
 ) (out []repository, more bool, err error) {
 	const batch = 256
 	for n > 0 && ctx.Err() == nil {
-		page, err := s.repositoriesAfter(ctx, after, batch)
+		page, last, err := s.repositoriesAfter(ctx, after, batch, keep)
 		if err != nil {
 			return nil, false, err
 		}
 		for _, p := range page {
-			after = p.Name
-			ok, stop := keep(p.Name)
-			if ok && !stop {
-				ok, err = view.Sees(p.right)
-			}
+			ok, err := view.Sees(p.right)
 			switch {
 			case err != nil:
 				return nil, false, err
-			case stop:
-				return out, false, nil
 			case !ok:
 				continue
 			case len(out) == n:
@@ -388,9 +382,10 @@ func (s *server) walk(
 			}
 			out = append(out, p)
 		}
-		if len(page) < batch {
+		if last == "" {
 			break
 		}
+		after = last
 	}
 	return out, false, ctx.Err()
 }
@@ -402,11 +397,14 @@ type repository struct {
 	copy  bool
 }
 
-// repositoriesAfter are some repositories in the order of their names, published here or copies.
-func (s *server) repositoriesAfter(ctx context.Context, after string, n int) ([]repository, error) {
-	packages, err := s.Repo.Packages(ctx, after, n)
+// repositoriesAfter are some repositories that keep accepts in the order of their names, published here or copies. last
+// is the name behind which there may be more, "" when there are none.
+func (s *server) repositoriesAfter(
+	ctx context.Context, after string, n int, keep func(name string) (ok, stop bool),
+) (list []repository, last string, err error) {
+	packages, err := s.Repo.PackagesNamed(ctx, after, n, keep)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	own, byName := make([]store.Match, len(packages)), map[string]store.Package{}
 	for i, p := range packages {
@@ -414,19 +412,23 @@ func (s *server) repositoriesAfter(ctx context.Context, after string, n int) ([]
 	}
 	found, err := s.WithCopies(ctx, own, "", after, n)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
+	if len(found) == n {
+		last = found[n-1].Name
+	}
+	found = slices.DeleteFunc(found, func(f registry.Found) bool { ok, _ := keep(f.Name); return !ok })
 	copies := slices.DeleteFunc(slices.Clone(found), func(f registry.Found) bool { return !f.IsCopy() })
 	described, err := s.Describe(ctx, copies)
 	for _, d := range described {
 		byName[d.Name] = store.Package{Created: d.Copy.Since, Updated: d.Copy.Changed, Bytes: d.Copy.Bytes}
 	}
-	list := make([]repository, len(found))
+	list = make([]repository, len(found))
 	for i, f := range found {
 		list[i] = repository{byName[f.Name], f.Right(), f.IsCopy()}
 		list[i].Name = f.Name
 	}
-	return list, err
+	return list, last, err
 }
 
 // mayPull reports whether the user may read a repository beside the one that the request is about. What counts is the
@@ -482,7 +484,6 @@ func (s *server) repositories(w http.ResponseWriter, r *http.Request, q Request)
 const (
 	defaultSearch = 25
 	maxSearch     = 100
-	maxLooked     = 10_000 // repositories that one search looks at, in the order of their names
 )
 
 // search answers docker search and podman search, which send credentials only if they have them for this host.
@@ -503,13 +504,11 @@ func (s *server) search(w http.ResponseWriter, r *http.Request, q Request) error
 	return writeList(w, res)
 }
 
-// withWords keeps repositories that have all words in their names. It stops after maxLooked.
+// withWords keeps repositories that have all words in their names.
 func withWords(words []string) func(name string) (ok, stop bool) {
-	looked := 0
 	return func(name string) (ok, stop bool) {
-		looked++
 		lacks := func(word string) bool { return !strings.Contains(name, word) }
-		return !slices.ContainsFunc(words, lacks), looked > maxLooked
+		return !slices.ContainsFunc(words, lacks), false
 	}
 }
 

@@ -141,8 +141,25 @@ func (r *Repo[M]) KindIndex(tx *Tx, name string) Table { return tx.kindIndex(r.k
 
 // Packages returns up to limit (0: all) packages whose name is bytewise greater than after, in that order.
 func (r *Repo[M]) Packages(ctx context.Context, after string, limit int) (out []Package, err error) {
+	return r.PackagesNamed(ctx, after, limit, func(string) (ok, stop bool) { return true, false })
+}
+
+// PackagesNamed is Packages of those whose names keep accepts, up to one at which it stops. No record of another one is
+// read: a name costs 0.3 µs.
+func (r *Repo[M]) PackagesNamed(
+	ctx context.Context, after string, limit int, keep func(name string) (ok, stop bool),
+) (out []Package, err error) {
 	err = r.s.View(ctx, func(tx *Tx) error {
+		out = nil
 		for k, v := range tx.scan(bucketPackage, prefix(string(r.kind)), key(string(r.kind), after)) {
+			name := lastPart(k)
+			ok, stop := keep(name)
+			if stop {
+				return nil
+			}
+			if !ok {
+				continue
+			}
 			var row packageRow
 			if err := decode(v, &row); err != nil {
 				return fmt.Errorf("%s packages: %w", r.kind, err)
@@ -150,7 +167,7 @@ func (r *Repo[M]) Packages(ctx context.Context, after string, limit int) (out []
 			if !row.Listed {
 				continue
 			}
-			row.Name = lastPart(k)
+			row.Name = name
 			if out = append(out, row.Package); len(out) == limit {
 				break
 			}
