@@ -25,7 +25,6 @@ type Status struct {
 	Requests int64 `json:"requests"`
 	Failures int64 `json:"failures"`
 	Broken   int64 `json:"broken"`
-	Repinned int64 `json:"repinned,omitempty"` // files without a sum that changed after they were evicted
 	// What clients were answered since the folder was made: each request is one of Hits, Misses, Stale and Absent.
 	Hits   int64 `json:"hits"`
 	Misses int64 `json:"misses"`
@@ -51,7 +50,6 @@ func (r *Registry) Status() (list []Status) {
 			st := Status{
 				Kind: k, Name: u.Name(), URL: u.URL(), Offline: r.offline.Load() || u.offline.Load(), Open: open,
 				Requests: c.Requests.Load(), Failures: c.Failures.Load(), Broken: c.Broken.Load(),
-				Repinned: c.Repinned.Load(),
 			}
 			st.count(u)
 			if open {

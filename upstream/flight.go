@@ -639,7 +639,7 @@ func (t *transfer) commit(q FileQuery) error {
 		e.Type = t.head.Get("Content-Type")
 	}
 	b, err := stage.CommitWith(t.f.ctx, func(tx *store.Tx, b store.Blob) error {
-		if err := t.f.s.checkPin(tx, u, t.f.id, b.Digest, e.Pinned); err != nil {
+		if err := t.f.s.checkPin(tx, u, t.f.id, b.Digest); err != nil {
 			return err
 		}
 		if e.Pinned {

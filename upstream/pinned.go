@@ -1,11 +1,9 @@
 package upstream
 
-// This file pins files for which nobody gives a sum: the first copy counts as long as it is here, and other bytes of
-// the same upstream are refused. Once it was evicted, others take its place, and the journal says so: some upstreams
-// make archives anew.
+// This file pins files for which nobody gives a sum: the first copy counts for ever, and other bytes of the same
+// upstream are refused, also after the copy was evicted.
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +17,7 @@ import (
 	"larder/store"
 )
 
-// tablePins has kind package key → pin. A row stays when the copy is evicted, so that it is noticed when other bytes
-// come the next time, and goes when the package is purged.
+// tablePins has kind package key → pin. A row stays when the copy is evicted, and goes when the package is purged.
 const tablePins = "upstream.pins"
 
 // tablePinned has kind source → how many pins there are, 8 bytes.
@@ -55,19 +52,14 @@ func (e *changedError) says() string {
 		e.since.Format(time.DateOnly), e.now.Encoded(), e.kind, e.id.pkg)
 }
 
-// OpRepin is the operation of the journal for a file of which other bytes came than those that were evicted.
-const OpRepin store.Op = "upstream.repin"
-
 // pins reports whether nobody said what the file must be, and it must be the same for ever.
 func (t *transfer) pins(q FileQuery) bool {
 	return !t.summed && t.place.Make == nil && !t.place.Remade && q.Fresh == 0
 }
 
-// checkPin is a *changedError unless the file is what it was pinned to, or its copy was evicted and replace lets other
-// bytes take its place.
-func (s *Set) checkPin(tx *store.Tx, u *Upstream, id fileID, now digest.Digest, replace bool) error {
-	table, row := tx.Table(tablePins), useKey{s.kind, id.pkg, id.key}.row()
-	raw := table.Get(row)
+// checkPin is a *changedError unless the file is what it was pinned to.
+func (s *Set) checkPin(tx *store.Tx, u *Upstream, id fileID, now digest.Digest) error {
+	raw := tx.Table(tablePins).Get(useKey{s.kind, id.pkg, id.key}.row())
 	if raw == nil {
 		return nil
 	}
@@ -78,34 +70,7 @@ func (s *Set) checkPin(tx *store.Tx, u *Upstream, id fileID, now digest.Digest, 
 	if p.Upstream != u.key || p.Digest == now {
 		return nil
 	}
-	changed := &changedError{fileID{s.named(id.pkg), id.key}, s.kind, p.Digest, now, p.Since}
-	if !replace {
-		return changed
-	}
-	err := s.files.In(tx, id.pkg, func(tx *store.PackageTx[entry]) error {
-		_, err := tx.Version(id.key)
-		return err
-	})
-	if !errors.Is(err, store.ErrNotFound) {
-		return cmp.Or(err, error(changed))
-	}
-	s.noteChanged(tx, u, changed)
-	return errors.Join(table.Delete(row), s.r.countPins(tx, s.kind, u.key, -1))
-}
-
-// noteChanged tells the operator of a file that is not what was evicted.
-func (s *Set) noteChanged(tx *store.Tx, u *Upstream, e *changedError) {
-	tx.Log(store.Entry{
-		Kind: s.kind, Package: e.id.pkg, Op: OpRepin,
-		Note: fmt.Sprintf("%s of the upstream %s: the sha256 was %s, and is %s now; it had been evicted", e.id.key, u.Name(),
-			e.was.Encoded(), e.now.Encoded()),
-	})
-	tx.OnCommit(func() {
-		u.Counts.Repinned.Add(1)
-		s.r.log.LogAttrs(context.Background(), slog.LevelWarn, "a file of which no sum is known has other bytes than before",
-			slog.String("kind", string(s.kind)), slog.String("package", e.id.pkg), slog.String("file", e.id.key),
-			slog.String("upstream", u.Name()), slog.String("was", string(e.was)), slog.String("digest", string(e.now)))
-	})
+	return &changedError{fileID{s.named(id.pkg), id.key}, s.kind, p.Digest, now, p.Since}
 }
 
 // pin notes what a file is, unless it is pinned already.

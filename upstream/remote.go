@@ -55,7 +55,6 @@ type Upstream struct {
 type Counts struct {
 	Requests, Failures atomic.Int64 // asked of the upstream
 	Broken             atomic.Int64 // files whose sums were wrong
-	Repinned           atomic.Int64 // files without a sum that came with other bytes after they were evicted
 }
 
 // newUpstream builds the client of c.

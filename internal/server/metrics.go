@@ -280,7 +280,6 @@ type upstreamCollector struct {
 	bytes    *prometheus.Desc
 	sent     *prometheus.Desc
 	saved    *prometheus.Desc
-	repinned *prometheus.Desc
 	open     *prometheus.Desc
 }
 
@@ -297,17 +296,13 @@ func newUpstreamCollector(r *upstream.Registry) *upstreamCollector {
 		sent: desc("larder_upstream_sent_bytes_total",
 			"Bytes sent of what is an upstream's, since the data folder was made."),
 		saved: desc("larder_upstream_saved_bytes", "Bytes that were sent and had not to be fetched."),
-		repinned: desc("larder_upstream_repinned_total",
-			"Files of which nobody gives a sum that came with other bytes after they were evicted."),
-		open: desc("larder_upstream_open", "1 while the upstream is not asked because it is in trouble, else 0."),
+		open:  desc("larder_upstream_open", "1 while the upstream is not asked because it is in trouble, else 0."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *upstreamCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		c.answers, c.requests, c.failures, c.bytes, c.sent, c.saved, c.repinned, c.open,
-	} {
+	for _, d := range []*prometheus.Desc{c.answers, c.requests, c.failures, c.bytes, c.sent, c.saved, c.open} {
 		ch <- d
 	}
 }
@@ -327,7 +322,6 @@ func (c *upstreamCollector) Collect(ch chan<- prometheus.Metric) {
 		count(c.failures, u.Failures)
 		count(c.bytes, u.Bytes)
 		count(c.sent, u.Sent)
-		count(c.repinned, u.Repinned)
 		ch <- prometheus.MustNewConstMetric(c.saved, prometheus.GaugeValue, float64(u.Saved), string(u.Kind), u.Name)
 		open := 0.0
 		if u.Open {
