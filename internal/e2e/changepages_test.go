@@ -38,27 +38,29 @@ func (b *browser) needing(name, on, versions string) {
 func TestBrowserChangesVersionsWithoutScripts(t *testing.T) {
 	b := newBrowser(t)
 	b.needing("@acme/shelf", "pantry", "^1.0.0")
-	b.login()
-	b.look(map[string]string{
-		"npm-buttons": "/ui/npm/pantry/-/versions", "npm-version": "/ui/npm/pantry/-/v/1.1.0",
-		"npm-history": "/ui/npm/pantry/-/history", "npm-dependants": "/ui/npm/pantry/-/dependants",
-		"oci-history": "/ui/oci/team/pantry/-/history", "oci-manifests": "/ui/oci/team/pantry/-/versions",
-		"upload":        "/-/upload",
-		"no-dependants": "/ui/cargo/pantry/-/dependants",
+	b.look([]seenPage{
+		{name: "npm-buttons", path: "/ui/npm/pantry/-/versions", user: true},
+		{name: "npm-version", path: "/ui/npm/pantry/-/v/1.1.0", user: true},
+		{name: "npm-history", path: "/ui/npm/pantry/-/history", user: true},
+		{name: "npm-dependants", path: "/ui/npm/pantry/-/dependants", user: true},
+		{name: "oci-history", path: "/ui/oci/team/pantry/-/history", user: true},
+		{name: "oci-manifests", path: "/ui/oci/team/pantry/-/versions", user: true},
+		{name: "upload", path: "/-/upload", user: true},
+		{name: "no-dependants", path: "/ui/cargo/pantry/-/dependants", user: true},
 	})
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	b.press("/ui/cargo/pantry/-/v/1.0.0", "yank")
 	b.picture("cargo-yank.png")
 	get(b, "reason", chromedp.SendKeys(chromedp.CSS("#rs"), "broken build\r"))
-	b.wants(".banner.ok", "1 version is yanked.")
+	b.shows(".banner.ok", "1 version is yanked.")
 	b.press("/ui/npm/pantry/-/v/1.0.0", "delete")
 	b.picture("npm-delete.png")
 	get(b, "name", chromedp.SendKeys(chromedp.CSS("#cf"), "pantries\r"))
-	b.wants("#e", "That is not the name of the package.")
+	b.shows("#e", "That is not the name of the package.")
 	get(b, "name", chromedp.SendKeys(chromedp.CSS("#cf"), "pantry\r"))
-	b.wants(".banner.ok", "1 version is deleted.")
+	b.shows(".banner.ok", "1 version is deleted.")
 	b.open("/ui/npm/pantry/-/history")
-	b.wants("table[aria-label=History]", `<span class="tag">delete</span>`)
+	b.shows("table[aria-label=History]", `<span class="tag">delete</span>`)
 }
 
 // press opens a page and presses a button that changes something.
@@ -69,8 +71,8 @@ func (b *browser) press(path, op string) {
 	get(b, "the page that asks", chromedp.WaitReady(chromedp.CSS("#ask")))
 }
 
-// wants waits for a part of the next page, and fails unless that page has a text.
-func (b *browser) wants(part, text string) {
+// shows waits for a part of the next page, and fails unless that page has a text.
+func (b *browser) shows(part, text string) {
 	b.t.Helper()
 	get(b, text, chromedp.WaitReady(chromedp.CSS(part)))
 	if page := get(b, text, chromedp.OuterHTML(chromedp.CSS("main"))); !strings.Contains(page, text) {
