@@ -187,10 +187,7 @@ func (u *Upstream) unavailable(err error, wait time.Duration) error {
 const maxTries = 3
 
 // final are the refusals that come again however often one asks.
-var final = []int{
-	http.StatusUnauthorized, http.StatusForbidden, http.StatusMethodNotAllowed, http.StatusNotAcceptable,
-	http.StatusNotImplemented,
-}
+var final = append([]int{http.StatusUnauthorized, http.StatusForbidden}, withoutAPI...)
 
 // backoff says whether and when to try again: not when trying cannot help.
 func backoff(err error, try int) (time.Duration, bool) {

@@ -59,7 +59,7 @@ func TestTroubleIsTriedAgainWhereThatCanHelp(t *testing.T) {
 		asked  int64
 	}{
 		{"500", status(500), 3},
-		{"400", status(400), 3},
+		{"400", status(400), 1},
 		{"503 with a time too late", status(503, "Retry-After", "3600"), 1},
 		{"429 with a time too late", status(429, "Retry-After", "3600"), 1},
 		{"503 with a time at once", status(503, "Retry-After", "0"), 3},
