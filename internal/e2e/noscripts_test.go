@@ -14,8 +14,8 @@ import (
 	"larder/internal/miniclient"
 )
 
-// wants fails if the page's main part lacks a text, after an action that leads to the page.
-func (b *browser) wants(what, text string) {
+// reads fails if what a reader sees of the page lacks a text.
+func (b *browser) reads(what, text string) {
 	b.t.Helper()
 	if main := get(b, what, chromedp.Text(chromedp.CSS("main"))); !strings.Contains(main, text) {
 		b.t.Errorf("%s: the page at %s lacks %q:\n%s", what, get(b, what, chromedp.Location()), text, main)
@@ -43,7 +43,7 @@ func TestBrowserTasksNeedNoScripts(t *testing.T) {
 	get(b, "type", chromedp.SendKeys(chromedp.CSS("#qq"), "cucumbers\r"))
 	get(b, "results", chromedp.WaitReady(chromedp.CSS(".hits")))
 	b.follow("the package", ".hits a", ".readme")
-	b.wants("the package", "Keep them cool.")
+	b.reads("the package", "Keep them cool.")
 	b.follow("another client", ".pick a[data-client=pnpm]", ".pick a[data-client=pnpm][aria-current]")
 	line := get(b, "the line", chromedp.Evaluate[string](`(() => {
 		getSelection().selectAllChildren(document.querySelector("[data-client=pnpm] .snip code"));
@@ -58,7 +58,7 @@ func TestBrowserTasksNeedNoScripts(t *testing.T) {
 		t.Fatalf("%v %v", a, err)
 	}
 	b.open("/ui/npm/jam")
-	b.wants("a young version", "is held back until")
+	b.reads("a young version", "is held back until")
 
 	// Log in, make a token that works, log out.
 	b.open("/")
@@ -76,7 +76,7 @@ func TestBrowserTasksNeedNoScripts(t *testing.T) {
 		t.Errorf("the token that the page shows answers %d %s, %v", a.Status, a.Body, err)
 	}
 	b.open("/-/me")
-	b.wants("own tokens", "laptop")
+	b.reads("own tokens", "laptop")
 	b.follow("log out", "form[action$='/-/logout'] button", ".main-nav a[href*='/-/login'], #u")
 	b.calm("without scripts")
 }
