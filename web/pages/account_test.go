@@ -110,7 +110,7 @@ func TestEndedSessionIsNobody(t *testing.T) {
 	}
 }
 
-// TestFormsOfNoSessionChangeNothing walks the table: a form needs the session, and its token.
+// TestFormsOfNoSessionChangeNothing walks the tables: a form needs the session, and its token.
 func TestFormsOfNoSessionChangeNothing(t *testing.T) {
 	g := newRig(t)
 	v := g.visit()
@@ -118,7 +118,16 @@ func TestFormsOfNoSessionChangeNothing(t *testing.T) {
 	token := formToken.FindStringSubmatch(other.do("GET", "/-/me", nil).Body)[1]
 	// Uploads are another form, see TestUploadsNeedTheRightOfTheKind.
 	open := map[string]bool{"ui.login.post": true, "ui.theme": true, "ui.upload.post": true}
-	for _, row := range g.pages.siteRoutes() {
+	rows := g.pages.siteRoutes()
+	for _, k := range g.pages.order {
+		g.publish(string(k.kind), "demo", "1.0.0")
+		name := recordName(string(k.kind), "demo")
+		for _, row := range k.kindRoutes() {
+			row.Path = "/ui/" + string(k.kind) + strings.Replace(row.Path, "{name...}", name, 1)
+			rows = append(rows, row)
+		}
+	}
+	for _, row := range rows {
 		if row.Method != "POST" || open[row.Op] {
 			continue
 		}
