@@ -77,7 +77,9 @@ func (n downloads) byDay(name, version string, numbers map[string]string) facts 
 		}
 		days := n.of[id].Days
 		for _, day := range slices.Sorted(maps.Keys(days)) {
-			list = append(list, facts{"version": idOf(name + " " + numbers[id]), "downloads": days[day], "date": dateOf(day)})
+			list = append(list, facts{
+				"version": idOf(name + " " + numbers[id]), "downloads": days[day], "date": registry.DateOf(day),
+			})
 			rest[day] -= days[day]
 		}
 	}
@@ -86,11 +88,8 @@ func (n downloads) byDay(name, version string, numbers map[string]string) facts 
 	}
 	for _, day := range slices.Sorted(maps.Keys(rest)) {
 		if rest[day] > 0 {
-			extra = append(extra, facts{"downloads": rest[day], "date": dateOf(day)})
+			extra = append(extra, facts{"downloads": rest[day], "date": registry.DateOf(day)})
 		}
 	}
 	return facts{"version_downloads": list, "meta": facts{"extra_downloads": extra}}
 }
-
-// dateOf is a day of store.Pulls.
-func dateOf(day int64) string { return time.Unix(day*24*3600, 0).UTC().Format(time.DateOnly) }

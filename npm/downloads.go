@@ -5,7 +5,6 @@ package npm
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
+	"larder/upstream"
 )
 
 // maxPeriod is the longest period in days: eighteen months, as at the public registry.
@@ -48,10 +48,12 @@ func days(first, last time.Time) int { return int(last.Sub(first)/(24*time.Hour)
 
 // downloadsPoint answers with the number of pulls in a period.
 func (s *server) downloadsPoint(w http.ResponseWriter, r *http.Request, q Request) error {
-	return s.sendDownloads(w, r, q, func(byDay map[string]int64, _, _ time.Time) any {
-		sum := int64(0)
-		for _, n := range byDay {
-			sum += n
+	return s.sendDownloads(w, r, q, func(byDay map[string]int64, first, last time.Time) any {
+		sum, start, end := int64(0), first.Format(time.DateOnly), last.Format(time.DateOnly)
+		for day, n := range byDay {
+			if day >= start && day <= end {
+				sum += n
+			}
 		}
 		return sum
 	})
@@ -73,36 +75,85 @@ func (s *server) downloadsRange(w http.ResponseWriter, r *http.Request, q Reques
 	})
 }
 
-// sendDownloads answers with what show makes of the pulls of each day.
+// sendDownloads answers with what show makes of the pulls of each day: of one package, of each in a list, or of all.
 func (s *server) sendDownloads(
 	w http.ResponseWriter, r *http.Request, q Request, show func(byDay map[string]int64, first, last time.Time) any,
 ) error {
 	ctx := r.Context()
-	if err := s.exists(ctx, q.Name); err != nil {
-		return err
-	}
 	first, last, err := period(q.Period, time.Now())
 	if err != nil {
 		return err
 	}
-	all, _, err := s.Store.Pulls(ctx, store.NPM, q.Name)
+	document := func(p store.Pulls) map[string]any {
+		return map[string]any{
+			"downloads": show(byDay(p), first, last),
+			"start":     first.Format(time.DateOnly), "end": last.Format(time.DateOnly),
+		}
+	}
+	var answer map[string]any
+	switch {
+	case q.Names != nil:
+		answer, err = s.downloadsOfEach(upstream.WithBudget(ctx), q.Names, document)
+	case q.Name != "":
+		answer, err = s.downloadsOf(ctx, q.Name, document)
+	default:
+		var all store.Pulls
+		all, err = s.Pulls(ctx)
+		answer = document(all)
+	}
 	if err != nil {
 		return err
 	}
-	start, end := first.Format(time.DateOnly), last.Format(time.DateOnly)
-	byDay := byDay(all)
-	maps.DeleteFunc(byDay, func(day string, _ int64) bool { return day < start || day > end })
 	w.Header().Set("Cache-Control", registry.Revalidate(r))
-	return wire.JSON(w, http.StatusOK, map[string]any{
-		"downloads": show(byDay, first, last), "start": start, "end": end, "package": q.Name,
-	})
+	return wire.JSON(w, http.StatusOK, answer)
+}
+
+// downloadsOf is the answer about one package.
+func (s *server) downloadsOf(
+	ctx context.Context, name string, document func(store.Pulls) map[string]any,
+) (map[string]any, error) {
+	if err := s.exists(ctx, name); err != nil {
+		return nil, err
+	}
+	all, _, err := s.Store.Pulls(ctx, store.NPM, name)
+	if err != nil {
+		return nil, err
+	}
+	answer := document(all)
+	answer["package"] = name
+	return answer, nil
+}
+
+// downloadsOfEach are the answers by name, null for what is absent or may not be seen.
+func (s *server) downloadsOfEach(
+	ctx context.Context, names []string, document func(store.Pulls) map[string]any,
+) (map[string]any, error) {
+	view, out := s.View(ctx), map[string]any{}
+	for _, name := range names {
+		out[name] = nil
+		ok, err := view.Sees(name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		answer, err := s.downloadsOf(ctx, name, document)
+		switch {
+		case err == nil:
+			out[name] = answer
+		case !registry.IsOneOf(err, store.ErrNotFound, store.ErrDenied):
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // byDay are pulls by date. What is counted by month only is that month's first day's.
 func byDay(p store.Pulls) map[string]int64 {
 	out := map[string]int64{}
 	for day, n := range p.Days {
-		out[time.Unix(day*24*3600, 0).UTC().Format(time.DateOnly)] += n
+		out[registry.DateOf(day)] += n
 	}
 	for month, n := range p.Months {
 		out[time.Date(1970, time.Month(month+1), 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)] += n

@@ -25,6 +25,7 @@ const (
 	defaultPageSize = 20
 	maxPageSize     = 250
 	maxTokens       = 1000 // on a page
+	maxBulk         = 128  // packages in one question for downloads, as at the public registry
 )
 
 // Request is a parsed request line. Which fields count depends on the operation.
@@ -35,8 +36,9 @@ type Request struct {
 	Rev     string // revision, compared by the handler
 	User    string
 	Tag     string
-	Period  string // last-week, a day, or two with a colon between them
-	ID      string // login session, token, or a tarball's sum at GitHub Packages, which is not looked at
+	Period  string   // last-week, a day, or two with a colon between them
+	Names   []string // packages, at least two
+	ID      string   // login session, token, or a tarball's sum at GitHub Packages, which is not looked at
 
 	Write bool   // ?write=true: the client is about to change what it reads
 	Query string // search text, or user of starredByUser
@@ -51,6 +53,7 @@ var grammar = route.Grammar[Request]{
 	Fields: map[string]route.Field[Request]{
 		"pkg":   {SetMany: (*Request).setName, Get: func(q *Request) string { return escapeName(q.Name) }},
 		"spec":  {Set: (*Request).setSpec, Get: (*Request).spec, Absent: "version not found"},
+		"list":  {SetMany: (*Request).setNames, Get: func(q *Request) string { return strings.Join(q.Names, ",") }},
 		"path":  {SetMany: (*Request).setName, Get: func(q *Request) string { return q.Name }},
 		"any":   {SetMany: (*Request).setLastName, Get: func(q *Request) string { return escapeName(q.Name) }},
 		"scope": {Set: (*Request).checkScope},
@@ -170,6 +173,24 @@ func (q *Request) setName(segs []string) error {
 		return problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
 	}
 	q.Name = name
+	return nil
+}
+
+// setNames takes packages with commas between them.
+func (q *Request) setNames(segs []string) error {
+	list := strings.Split(strings.Join(segs, "/"), ",")
+	if len(list) < 2 {
+		return route.ErrOther
+	}
+	if len(list) > maxBulk {
+		return badPath("more than %d packages are asked for at once", maxBulk)
+	}
+	for _, name := range list {
+		if err := names.Check(name); err != nil {
+			return problem.Wrap(err, problem.ErrBadPath, "%s", problem.Public(err))
+		}
+	}
+	q.Names = list
 	return nil
 }
 

@@ -120,6 +120,16 @@ func TestEveryPathParses(t *testing.T) {
 			"GET", "/downloads/range/2026-01-01:2026-02-01/@sc/demo", "npm.downloads.range",
 			demo(Request{Period: "2026-01-01:2026-02-01"}),
 		},
+		{"GET", "/downloads/point/2026-01-01", "npm.downloads.all", Request{Period: "2026-01-01"}},
+		{"GET", "/downloads/range/last-day", "npm.downloads.range.all", Request{Period: "last-day"}},
+		{
+			"GET", "/downloads/point/last-week/demo,@sc/demo", "npm.downloads.bulk",
+			Request{Names: []string{"demo", "@sc/demo"}, Period: "last-week"},
+		},
+		{
+			"GET", "/downloads/range/last-week/@sc%2Fdemo,demo", "npm.downloads.range.bulk",
+			Request{Names: []string{"@sc/demo", "demo"}, Period: "last-week"},
+		},
 		{"GET", "/-/npm/v1/attestations/demo@1.0.0", "npm.attestations", Request{Name: "demo", Version: "1.0.0"}},
 		{"GET", "/-/npm/v1/attestations/@sc%2fdemo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},
 		{"GET", "/-/npm/v1/attestations/@sc/demo@1.0.0", "npm.attestations", demo(Request{Version: "1.0.0"})},

@@ -47,6 +47,8 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("rubygems.activity.latest", "GET", "/api/v1/activity/latest.json", nil, 200)
 	add("rubygems.activity.updated", "GET", "/api/v1/activity/just_updated.json", nil, 200)
 	add("rubygems.attestations", "GET", "/api/v1/attestations/"+name+"-1.0.json", nil, 200)
+	add("rubygems.downloads.all", "GET", "/api/v1/downloads.json", nil, 200)
+	add("rubygems.downloads", "GET", "/api/v1/downloads/"+name+"-1.0.json", nil, 200)
 	add("rubygems.owners", "GET", owners+".yaml", nil, 200)
 	add("rubygems.owner.add", "POST", owners, body("email", "ada"), 200)
 	add("rubygems.owner.remove", "DELETE", owners, body("email", "guest"), 200)
@@ -159,6 +161,7 @@ func TestWithoutALoginNothingIsRead(t *testing.T) {
 		"/api/v1/search.json?query=a", "/api/v1/activity/latest.json", "/api/v1/activity/just_updated.json",
 		"/info/open-a", "/info/absent", "/gems/open-a-1.0.gem", "/gems/absent-1.0.gem",
 		"/quick/Marshal.4.8/absent-1.0.gemspec.rz", "/api/v1/gems/open-a.json", "/api/v1/dependencies",
+		"/api/v1/downloads.json", "/api/v1/downloads/open-a-1.0.json",
 	} {
 		a := g.want(g.Do("GET", path, nil), 401, "gem signin")
 		g.WantHeader(a, "WWW-Authenticate", `Basic realm="larder"`)
@@ -189,11 +192,23 @@ func TestHiddenGemIsAnsweredAsAnAbsentOne(t *testing.T) {
 	for _, path := range []string{
 		"/info/secret-b", "/gems/secret-b-1.0.gem", "/quick/Marshal.4.8/secret-b-1.0.gemspec.rz",
 		"/api/v1/gems/secret-b.json", "/api/v1/versions/secret-b.json", "/api/v1/attestations/secret-b-1.0.json",
+		"/api/v1/downloads/secret-b-1.0.json",
 	} {
 		hidden := g.want(g.Do("GET", path, nil, g.As("part")), 404, "")
 		absent := g.want(g.Do("GET", strings.Replace(path, "secret-b", "absent", 1), nil, g.As("part")), 404, "")
 		wiretest.Equal(t, path, hidden.Body, absent.Body)
 		wiretest.Equal(t, "headers of "+path, fmt.Sprint(hidden.Header), fmt.Sprint(absent.Header))
+	}
+}
+
+func TestDownloadsOfAllAreThoseOfWhatTheKeyMayRead(t *testing.T) {
+	g := mixed(t)
+	for _, full := range []string{"open-a-1.0", "secret-b-1.0", "secret-b-1.0", "open-c-1.0"} {
+		g.want(g.Do("GET", "/gems/"+full+".gem", nil, g.As("all")), 200, "")
+	}
+	for actor, want := range map[string]string{"ada": "4", "all": "4", "part": "2", "none": "0"} {
+		a := g.want(g.Do("GET", "/api/v1/downloads.json", nil, g.As(actor)), 200, "")
+		wiretest.Equal(t, "for "+actor, a.Body, `{"total":`+want+"}\n")
 	}
 }
 

@@ -41,6 +41,8 @@
 //	GET     /api/v1/activity/latest.json                     rubygems.activity.latest   list
 //	GET     /api/v1/activity/just_updated.json               rubygems.activity.updated  list
 //	GET     /api/v1/attestations/{full}.json                 rubygems.attestations      read
+//	GET     /api/v1/downloads.json                           rubygems.downloads.all     list
+//	GET     /api/v1/downloads/{full}.json                    rubygems.downloads         read
 //	POST    /api/v1/api_key                                  rubygems.key.create        login
 //	PUT     /api/v1/api_key                                  rubygems.key.change        login
 //	GET     /api/v1/api_key.{form}                           rubygems.key               open
@@ -67,6 +69,7 @@
 //	compact.go   /versions, shortened
 //	marshalonly.go  upstreams without a compact index
 //	remoteapi.go    JSON of upstreams' gems
+//	downloads.go    how often gems were fetched
 //
 // What can be understood by itself lies in folders:
 //

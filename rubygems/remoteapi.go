@@ -205,14 +205,22 @@ func (s *server) specOf(ctx context.Context, g *remoteGem) (b store.Blob, err er
 	return b, nil
 }
 
-// proxiedAttestations passes on what an upstream says was attested of a version. ErrNotFound where it has no such
-// document: that nothing was attested is not known.
-func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, full string) error {
-	ctx := upstream.WithBudget(r.Context())
+// allowedVersion finds the version of an upstream that a full name stands for, if no rule refuses it.
+func (s *server) allowedVersion(
+	ctx context.Context, full string,
+) (name, id string, u *upstream.Upstream, err error) {
 	name, l, u, err := s.remoteVersion(ctx, full, errAbsent(full))
 	if err == nil && s.Up.Gated() {
 		err = s.Up.Allowed(ctx, name, l.ID)
 	}
+	return name, l.ID, u, err
+}
+
+// proxiedAttestations passes on what an upstream says was attested of a version. ErrNotFound where it has no such
+// document: that nothing was attested is not known.
+func (s *server) proxiedAttestations(w http.ResponseWriter, r *http.Request, full string) error {
+	ctx := upstream.WithBudget(r.Context())
+	name, _, u, err := s.allowedVersion(ctx, full)
 	if err != nil {
 		return err
 	}

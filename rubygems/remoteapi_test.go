@@ -3,6 +3,7 @@ package rubygems
 // The JSON APIs for gems of upstreams: with the upstream's own documents, and without them.
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,4 +117,25 @@ func TestDownloadsAreCounted(t *testing.T) {
 	o.wantAll(200, `"downloads":3`, "/api/v1/search.json?query=demo")
 	o.want(o.Do("GET", "/gems/demo-1.0.gem", nil), 200, "")
 	o.wantAll(200, `"downloads":4`, "/api/v1/gems/demo.json")
+}
+
+// TestDownloadsOfVersions: those from here, of gems that were pushed and of copies. What a cache copies is pulled once
+// from its upstream.
+func TestDownloadsOfVersions(t *testing.T) {
+	o := newRemote(t)
+	o.publish("demo", "1.0", "1.1", "1.1-java")
+	for _, c := range []struct {
+		r    *rig
+		want [4]int // of demo-1.0, demo-1.1, demo-1.1-java and all
+	}{{o.cache(t), [4]int{2, 0, 1, 3}}, {o.rig, [4]int{3, 0, 2, 5}}} {
+		for _, full := range []string{"demo-1.0", "demo-1.0", "demo-1.1-java"} {
+			c.r.want(c.r.Do("GET", "/gems/"+full+".gem", nil), 200, "")
+		}
+		for i, full := range []string{"demo-1.0", "demo-1.1", "demo-1.1-java"} {
+			want := fmt.Sprintf(`{"total_downloads":%d,"version_downloads":%d}`, c.want[3], c.want[i])
+			c.r.wantAll(200, want, "/api/v1/downloads/"+full+".json")
+		}
+		c.r.wantAll(200, fmt.Sprintf(`{"total":%d}`, c.want[3]), "/api/v1/downloads.json")
+		c.r.wantAll(404, "", "/api/v1/downloads/demo-9.9.json", "/api/v1/downloads/absent-1.0.json")
+	}
 }

@@ -86,6 +86,8 @@ func TestEveryPathParsesAndLinksBack(t *testing.T) {
 			Request{From: at(1), To: at(8), Page: 1}},
 		{"GET", "/api/v1/activity/latest.json", "rubygems.activity.latest", Request{}},
 		{"GET", "/api/v1/activity/just_updated.json", "rubygems.activity.updated", Request{}},
+		{"GET", "/api/v1/downloads.json", "rubygems.downloads.all", Request{}},
+		{"GET", "/api/v1/downloads/rack-3.1.0.json", "rubygems.downloads", Request{Full: "rack-3.1.0"}},
 		{"GET", "/api/v1/attestations/rack-3.1.0.json", "rubygems.attestations", Request{Full: "rack-3.1.0"}},
 		{"POST", "/api/v1/api_key", "rubygems.key.create", Request{}},
 		{"PUT", "/api/v1/api_key", "rubygems.key.change", Request{}},

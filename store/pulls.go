@@ -101,6 +101,22 @@ func (p *pulls) take() map[pullKey]pulled {
 	return all
 }
 
+// ofKind are those of one kind.
+func (p *pulls) ofKind(k Kind) map[pullKey]pulled {
+	found := map[pullKey]pulled{}
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.Lock()
+		for id, n := range s.counts {
+			if id.kind == k {
+				found[id] = n
+			}
+		}
+		s.Unlock()
+	}
+	return found
+}
+
 // giveBack adds what could not be written down.
 func (p *pulls) giveBack(all map[pullKey]pulled) {
 	for k, n := range all {

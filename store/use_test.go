@@ -3,6 +3,7 @@ package store_test
 // Pulls and traffic: what is counted, written down, and left after a restart.
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 	"time"
@@ -51,6 +52,46 @@ func TestPullsAreCountedBeforeAndAfterTheyAreWrittenDown(t *testing.T) {
 	}
 	if k := st.Kinds[store.NPM]; k.Pulls != 3 || k.Recent != 3 {
 		t.Errorf("stats have %d pulls, %d of them recent, want 3", k.Pulls, k.Recent)
+	}
+}
+
+// TestPullsOfAKindAreThoseOfWhatIsSeen: before and after they are written down, also with more packages than are read
+// at once.
+func TestPullsOfAKindAreThoseOfWhatIsSeen(t *testing.T) {
+	clock := storetest.NewClock()
+	s := storetest.New(t, storetest.WithClock(clock))
+	sum := func(sees func(string) (bool, error)) int64 {
+		t.Helper()
+		p, err := s.KindPulls(t.Context(), store.NPM, sees)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if recent := p.Since(1, clock.Now()); recent != p.Total {
+			t.Errorf("%d pulls today of %d", recent, p.Total)
+		}
+		return p.Total
+	}
+	s.Pulled(store.PyPI, "demo", "1.0.0")
+	s.Pulled(store.NPM, "secret", "1.0.0")
+	for i := range 2500 {
+		for _, version := range []string{"1.0.0", "1.1.0"} {
+			s.Pulled(store.NPM, fmt.Sprint("demo", i), version)
+		}
+	}
+	for _, when := range []string{"before", "after", "with one more"} {
+		more := int64(0)
+		if when == "with one more" {
+			s.Pulled(store.NPM, "demo7", "1.0.0")
+			more = 1
+		}
+		if n := sum(nil); n != 5001+more {
+			t.Errorf("%s: %d pulls of all, want %d", when, n, 5001+more)
+		}
+		n := sum(func(name string) (bool, error) { return name != "secret", nil })
+		if n != 5000+more {
+			t.Errorf("%s: %d pulls of what is seen, want %d", when, n, 5000+more)
+		}
+		flushUse(t, s)
 	}
 }
 
