@@ -26,6 +26,7 @@ func (g *rig) cases(name string) map[string]wiretest.Case {
 	add("composer.metadata", "GET", "/p2/"+name+".json", nil, 200)
 	add("composer.dist", "GET", distPath(name, "1.0.0.0", newRelease(name, "1.0.0").reference(), ""), nil, 200)
 	add("composer.info", "GET", pkg+".json", nil, 200)
+	add("composer.stats", "GET", "/"+name+"/stats.json", nil, 200)
 	add("composer.list", "GET", "/list.json", nil, 200)
 	add("composer.search", "GET", "/search.json?q=x", nil, 200)
 	add("composer.providers", "GET", "/providers/psr/log.json", nil, 200)

@@ -20,6 +20,7 @@
 //	GET     /p2/{branches...}~dev.json                        composer.metadata        read
 //	GET     /dists/{vendor}/{base}/{normalized...}/{archive}  composer.dist            read
 //	GET     /packages/{vendor}/{base}.json                    composer.info            read
+//	GET     /packages/{vendor}/{base}/stats.json              composer.stats           read
 //	GET     /list.json                                        composer.list            list
 //	GET     /packages/list.json                               composer.list            list
 //	GET     /search.json                                      composer.search          list
@@ -38,6 +39,7 @@
 //	DELETE  /packages/{vendor}/{base}                         composer.package.delete  delete
 //	GET     /packages/{vendor}/{base}/settings                composer.settings        read
 //	PUT     /packages/{vendor}/{base}/settings                composer.settings.set    write
+//	GET     /{vendor}/{base}/stats.json                       composer.stats           read
 //	GET     /api/advisories                                   composer.advisories      admin
 //	PUT     /api/advisories                                   composer.advisories.set  admin
 //
@@ -55,6 +57,7 @@
 //	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
 //	upstreams.go  where versions are audit.go      upstreams' advisories
 //	downloads.go  counts             advisories.go audit               errors.go      every error body
+//	stats.go    counts by themselves
 //
 //	names/      names of packages    version/      versions and constraints, as the library composer/semver has them
 //	archive/    ZIP and tar          manifest/ composer.json

@@ -59,8 +59,12 @@ func (c counts) since(days int) (sum int) {
 	return sum
 }
 
-// downloads are how often a package was installed: at all, in 30 days, and today.
-type downloads struct{ total, monthly, daily int64 }
+// downloads are how often a package was installed: at all, in 30 days, and today; and the day of the first that is
+// known, today without any.
+type downloads struct {
+	total, monthly, daily int64
+	first                 string
+}
 
 // downloads counts installs: those that Composer has told of, its own cache included, or the archives that were
 // fetched, whichever are more. Most installs are both.
@@ -75,7 +79,15 @@ func (s *server) downloads(ctx context.Context, name string) (d downloads, err e
 	}
 	fetched, _, err := s.Store.Pulls(ctx, store.Composer, name)
 	now := time.Now()
+	first := now.UTC().Format(dayForm)
+	for day := range registry.ByDate(fetched) {
+		first = min(first, day)
+	}
+	for day := range told.Days {
+		first = min(first, day)
+	}
 	return downloads{
+		first:   first,
 		total:   max(int64(told.Total), fetched.Total),
 		monthly: max(int64(told.since(30)), fetched.Since(30, now)),
 		daily:   max(int64(told.since(1)), fetched.Since(1, now)),

@@ -59,6 +59,9 @@ func TestRoutes(t *testing.T) {
 			"GET", "/dists/acme/demo/dev-feature%2Fx%2By/" + ref + ".zip", "composer.dist",
 			demo(Request{Version: "dev-feature/x+y", Reference: ref}),
 		},
+		{"GET", "/packages/acme/demo/stats.json", "composer.stats", Request{Name: "acme/demo"}},
+		{"GET", "/acme/demo/stats.json", "composer.stats", Request{Name: "acme/demo"}},
+		{"GET", "/packages/acme/stats.json", "composer.info", Request{Name: "acme/stats"}},
 		{"GET", "/list.json", "composer.list", Request{}},
 		{
 			"GET", "/list.json?filter=acme%2F*&vendor=Acme&type=library&fields%5B%5D=type&fields%5B%5D=abandoned",

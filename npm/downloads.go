@@ -86,7 +86,7 @@ func (s *server) sendDownloads(
 	}
 	document := func(p store.Pulls) map[string]any {
 		return map[string]any{
-			"downloads": show(byDay(p), first, last),
+			"downloads": show(registry.ByDate(p), first, last),
 			"start":     first.Format(time.DateOnly), "end": last.Format(time.DateOnly),
 		}
 	}
@@ -147,18 +147,6 @@ func (s *server) downloadsOfEach(
 		}
 	}
 	return out, nil
-}
-
-// byDay are pulls by date. What is counted by month only is that month's first day's.
-func byDay(p store.Pulls) map[string]int64 {
-	out := map[string]int64{}
-	for day, n := range p.Days {
-		out[registry.DateOf(day)] += n
-	}
-	for month, n := range p.Months {
-		out[time.Date(1970, time.Month(month+1), 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)] += n
-	}
-	return out
 }
 
 // exists is store.ErrNotFound for a package that is neither here nor at an upstream.

@@ -5,7 +5,7 @@
 //	Registry    the server's store, upstreams and log; rights; lists without what may not be seen          registry.go
 //	Part        JSON of a version, in its record or in a blob                                                  part.go
 //	SendBlob    a stored file, from memory or by the kernel; Immutable and Revalidate, how long it is fresh    send.go
-//	Pulls       how often all that the client sees was fetched; DateOf, a day of it                            pulls.go
+//	Pulls       how often all that the client sees was fetched; DateOf and ByDate, the days of it              pulls.go
 //	Publish     the steps of a publish, in the order of their cost; Claim, the first publisher's ownership     publish.go
 package registry
 
