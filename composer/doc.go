@@ -57,7 +57,7 @@
 //	manage.go   changing, the feed   search.go     lists, search       proxy.go       copies of upstreams
 //	upstreams.go  where versions are audit.go      upstreams' advisories
 //	downloads.go  counts             advisories.go audit               errors.go      every error body
-//	stats.go    counts by themselves
+//	stats.go    counts by themselves, and what is known of a copy
 //
 //	names/      names of packages    version/      versions and constraints, as the library composer/semver has them
 //	archive/    ZIP and tar          manifest/ composer.json

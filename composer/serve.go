@@ -216,15 +216,17 @@ func (s *server) getDist(w http.ResponseWriter, r *http.Request, q Request) erro
 // put in as the document goes out, since an install does not change the package.
 func (s *server) getInfo(w http.ResponseWriter, r *http.Request, q Request) error {
 	ctx := r.Context()
+	var plain []byte
 	doc, err := s.document(ctx, q.Name, s.URL(r), formInfo)
+	if s.TryUpstream(err) {
+		plain, err = s.proxiedInfo(w, r, q)
+	} else if err == nil {
+		plain, err = doc.Encoded(store.Identity)
+	}
 	if err != nil {
 		return err
 	}
 	n, err := s.downloads(ctx, q.Name)
-	if err != nil {
-		return err
-	}
-	plain, err := doc.Encoded(store.Identity)
 	if err != nil {
 		return err
 	}

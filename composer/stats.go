@@ -1,13 +1,15 @@
 package composer
 
-// This file tells how often a package was installed and which versions it has, published or copied, without all the
-// rest that is known of it.
+// This file tells how often a package was installed and which versions it has, without all the rest that is known of
+// it; and what is known of a package of which here are copies.
 
 import (
-	"context"
+	"cmp"
 	"net/http"
 
+	"larder/composer/manifest"
 	"larder/composer/minify"
+	"larder/internal/rawjson"
 	"larder/internal/registry"
 	"larder/internal/wire"
 	"larder/store"
@@ -17,26 +19,16 @@ import (
 // getStats answers with a package's downloads and the versions that its documents show. "date" is since when there are
 // any downloads.
 func (s *server) getStats(w http.ResponseWriter, r *http.Request, q Request) error {
-	ctx := upstream.WithBudget(r.Context())
-	r = r.WithContext(ctx)
-	versions, absent := []string{}, false
-	for _, form := range []string{formReleases, formBranches} {
-		doc, err := s.document(ctx, q.Name, s.URL(r), form)
-		if s.TryUpstream(err) {
-			doc, err = s.proxiedMetadata(w, r, q, form)
+	versions := []string{}
+	err := s.documents(w, r, q, func(list []rawjson.Object) {
+		for _, v := range list {
+			versions = append(versions, v.Text("version"))
 		}
-		if registry.IsOneOf(err, store.ErrNotFound) && !absent {
-			absent = true // an upstream's package may have one of the two only
-			continue
-		}
-		if err == nil {
-			versions, err = s.appendVersions(ctx, versions, doc, q.Name)
-		}
-		if err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
-	n, err := s.downloads(ctx, q.Name)
+	n, err := s.downloads(r.Context(), q.Name)
 	if err != nil {
 		return err
 	}
@@ -47,20 +39,62 @@ func (s *server) getStats(w http.ResponseWriter, r *http.Request, q Request) err
 	})
 }
 
-// appendVersions adds what the versions of a document are called.
-func (s *server) appendVersions(
-	ctx context.Context, versions []string, doc *store.Document, name string,
-) ([]string, error) {
-	err := s.Store.Heavy(ctx, func() error {
-		body, err := doc.Encoded(store.Identity)
+// documents calls see with the versions in the document of a package's releases, and with those of its branches. A
+// package of an upstream may have one of the two only.
+func (s *server) documents(w http.ResponseWriter, r *http.Request, q Request, see func([]rawjson.Object)) error {
+	r = r.WithContext(upstream.WithBudget(r.Context()))
+	absent := false
+	for _, form := range []string{formReleases, formBranches} {
+		doc, err := s.document(r.Context(), q.Name, s.URL(r), form)
+		if s.TryUpstream(err) {
+			doc, err = s.proxiedMetadata(w, r, q, form)
+		}
+		if registry.IsOneOf(err, store.ErrNotFound) && !absent {
+			absent = true
+			continue
+		}
 		if err != nil {
 			return err
 		}
-		_, list, err := minify.Expand(body, name)
-		for _, v := range list {
-			versions = append(versions, v.Text("version"))
+		err = s.Store.Heavy(r.Context(), func() error {
+			body, err := doc.Encoded(store.Identity)
+			if err != nil {
+				return err
+			}
+			_, list, err := minify.Expand(body, q.Name)
+			see(list)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return err
+	}
+	return nil
+}
+
+// proxiedInfo is what renderInfo is, of an upstream's package, as far as its documents say it.
+func (s *server) proxiedInfo(w http.ResponseWriter, r *http.Request, q Request) ([]byte, error) {
+	var newest rawjson.Object
+	var versions []byte
+	err := s.documents(w, r, q, func(list []rawjson.Object) {
+		for _, v := range list {
+			if newest == nil {
+				newest = v
+			}
+			versions = rawjson.AppendString(rawjson.AppendComma(versions, len(versions)), v.Text("version"))
+			versions = v.Append(append(versions, ':'))
+		}
 	})
-	return versions, err
+	if err != nil {
+		return nil, err
+	}
+	out := rawjson.AppendPair([]byte(`{"package":{`), "name", q.Name)
+	for _, m := range [][2]string{
+		{"description", newest.Text("description")}, {"type", cmp.Or(newest.Text("type"), manifest.TypeLibrary)},
+		{"repository", newest.Sub("source").Text("url")},
+	} {
+		out = rawjson.AppendPair(append(out, ','), m[0], m[1])
+	}
+	out = append(append(out, `,"maintainers":[],"versions":{`...), versions...)
+	return append(out, `},"favers":0}}`+"\n"...), nil
 }
