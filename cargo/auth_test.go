@@ -191,7 +191,7 @@ func TestPrivateCrateIsHiddenEverywhere(t *testing.T) {
 			"/api/v1/crates/demo", "/api/v1/crates/demo/1.0.0", "/api/v1/crates/demo/versions", "/api/v1/crates/demo/owners",
 			"/api/v1/crates/demo/1.0.0/readme",
 			"/api/v1/crates/demo/1.0.0/dependencies", "/api/v1/crates/demo/reverse_dependencies",
-			"/api/v1/crates/demo/downloads",
+			"/api/v1/crates/demo/downloads", "/api/v1/crates/demo/1.0.0/downloads",
 		} {
 			other := strings.NewReplacer("de/mo/demo", "de/ma/dema", "demo", "dema").Replace(path)
 			hidden, absent := g.Do("GET", path, nil, g.As(actor)), g.Do("GET", other, nil, g.As(actor))
