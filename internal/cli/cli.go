@@ -7,6 +7,7 @@
 //	password.go  asking for a password                   backup.go     backup, restore  audit.go   audit
 //	upstream.go  upstream                                claim.go      claim            scrub.go   scrub
 //	rebuild.go   check --rebuild                         republish.go  check --rebuild --publish
+//	setup.go     setup                                   setupwrite.go setup --write, --undo
 //
 // Every command that works on a data folder is a client of web's admin API. It finds a running server at
 // DATA/admin.sock; if there is none, it opens the folder and serves the same API to itself.

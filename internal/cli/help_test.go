@@ -59,7 +59,7 @@ func TestHelpOfEveryCommand(t *testing.T) {
 		"token list", "token revoke", "gc", "check", "scrub", "backup", "restore", "compact", "stats", "traffic",
 		"audit", "upstream",
 		"upstream list", "upstream check", "upstream offline", "upstream online", "upstream purge", "upstream misses",
-		"claim", "claim list", "config", "config docs", "version", "completion",
+		"claim", "claim list", "setup", "config", "config docs", "version", "completion",
 	} {
 		r := run(t, "", append(strings.Fields(line), "--help")...)
 		if r.code != exitOK || r.err != "" || !strings.Contains(r.out, "larder "+line) {

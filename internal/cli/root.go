@@ -17,7 +17,7 @@ func (a *app) root() *cobra.Command {
 		a.serveCommand(),
 		a.userCommand(), a.tokenCommand(), a.gcCommand(), a.checkCommand(), a.scrubCommand(), a.backupCommand(),
 		a.restoreCommand(), a.compactCommand(), a.statsCommand(), a.trafficCommand(), a.auditCommand(), a.upstreamCommand(),
-		a.claimCommand(), a.configCommand(), a.versionCommand(), a.completionCommand(),
+		a.claimCommand(), a.setupCommand(), a.configCommand(), a.versionCommand(), a.completionCommand(),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true

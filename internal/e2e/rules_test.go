@@ -268,11 +268,12 @@ var loggerCalls = []string{"slog.Info", "slog.Warn", "slog.Error", "slog.Debug",
 
 // mayWriteFiles names the files, and with a slash at the end the folders, that call fileCalls, and why.
 var mayWriteFiles = map[string]string{
-	"store/disk/durable.go":     "the one place for files of the data folder",
-	"internal/server/listen.go": "--addr-file and the admin socket",
-	"internal/cli/backup.go":    "the backup file an operator names",
-	"internal/cli/rebuild.go":   "the folder that check --rebuild --export names",
-	"internal/bench/":           "scratch files of the benchmark",
+	"store/disk/durable.go":      "the one place for files of the data folder",
+	"internal/server/listen.go":  "--addr-file and the admin socket",
+	"internal/cli/backup.go":     "the backup file an operator names",
+	"internal/cli/rebuild.go":    "the folder that check --rebuild --export names",
+	"internal/cli/setupwrite.go": "files of clients in a home, and what they were before",
+	"internal/bench/":            "scratch files of the benchmark",
 }
 
 // TestDurable keeps file writes in one place and loggers passed in.

@@ -21,10 +21,9 @@ func cargoClients() []Client {
 					Snippets: []Snippet{commands("cargo publish --registry larder"), commands("cargo add --registry larder NAME")},
 				},
 				{
-					Title: "Copies of the public registry",
-					About: "Every crate that a project asks for comes through this box.",
-					Snippets: []Snippet{file(".cargo/config.toml", "[source.crates-io]", `replace-with = "larder"`, "",
-						"[source.larder]", "registry = "+quoted(cargoIndex(s, false)))},
+					Title:    "Copies of the public registry",
+					About:    "Every crate that a project asks for comes through this box.",
+					Snippets: []Snippet{cargoReplaced(s)},
 				},
 			}, ownAuthority(s, "", file(".cargo/config.toml", "[http]", "cainfo = "+quoted(authority)))...)
 		},
@@ -51,4 +50,10 @@ func cargoIndex(s Site, login bool) string {
 func cargoConfig(s Site, login bool) Snippet {
 	return file(".cargo/config.toml", "[registries.larder]", "index = "+quoted(cargoIndex(s, login)), "", "[registry]",
 		`global-credential-providers = ["cargo:token"]`)
+}
+
+// cargoReplaced has every crate come through this server.
+func cargoReplaced(s Site) Snippet {
+	return file(".cargo/config.toml", "[source.crates-io]", `replace-with = "larder"`, "",
+		"[source.larder]", "registry = "+quoted(cargoIndex(s, false)))
 }

@@ -17,9 +17,7 @@ func mavenClients() []Client {
 					},
 					{
 						Title: "Everything through this box", About: "Own artifacts and copies of the public ones.",
-						Snippets: []Snippet{file("~/.m2/settings.xml", "<settings>", "  <mirrors>", "    <mirror>",
-							"      <id>larder</id>", "      <mirrorOf>*</mirrorOf>",
-							"      <url>"+markup(s.at("maven"))+"</url>", "    </mirror>", "  </mirrors>", "</settings>")},
+						Snippets: []Snippet{mvnMirror(s)},
 					},
 				}, javaAuthority(s)...)
 			},
@@ -101,6 +99,13 @@ func javaAuthority(s Site) []Section {
 		"keytool -importcert -noprompt -alias larder -file "+authority+
 			" -keystore ~/larder.p12 -storetype PKCS12 -storepass changeit",
 		`export JAVA_TOOL_OPTIONS="-Djavax.net.ssl.trustStore=$HOME/larder.p12 -Djavax.net.ssl.trustStorePassword=changeit"`))
+}
+
+// mvnMirror has mvn get everything here.
+func mvnMirror(s Site) Snippet {
+	return file("~/.m2/settings.xml", "<settings>", "  <mirrors>", "    <mirror>", "      <id>larder</id>",
+		"      <mirrorOf>*</mirrorOf>", "      <url>"+markup(s.at("maven"))+"</url>", "    </mirror>", "  </mirrors>",
+		"</settings>")
 }
 
 // mvnServer is where mvn has the login of a repository.

@@ -99,13 +99,18 @@ func pypiClients() []Client {
 					About:    "With a token the user name is __token__; a user's own name and password work as well.",
 					Snippets: []Snippet{commands("twine upload --repository-url " + s.at("pypi") + "/legacy/ -u __token__ dist/*")},
 				}, {
-					Title: "In a file",
-					Snippets: []Snippet{file("~/.pypirc", "[distutils]", "index-servers = larder", "", "[larder]",
-						"repository = "+s.at("pypi")+"/legacy/", "username = __token__", "password = TOKEN")},
+					Title:    "In a file",
+					Snippets: []Snippet{pypirc(s)},
 				}}, ownAuthority(s, "", commands("export TWINE_CERT="+authority))...)
 			},
 		},
 	}
+}
+
+// pypirc is the file in which twine and its relatives find a repository.
+func pypirc(s Site) Snippet {
+	return file("~/.pypirc", "[distutils]", "index-servers = larder", "", "[larder]",
+		"repository = "+s.at("pypi")+"/legacy/", "username = __token__", "password = TOKEN")
 }
 
 // simple is the index that installers are given.
