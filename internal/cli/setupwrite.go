@@ -356,10 +356,11 @@ func (r *setupRecord) drop(client string) error {
 // check refuses to put back a file that is neither as it was written nor as it was before.
 func (r *setupRecord) check(client string, f savedFile) error {
 	text, info, err := readFile(f.Path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case info != nil && sum(text) == f.After, info == nil && !f.Existed, info != nil && f.Existed && sum(text) == sum(f.Before):
+	}
+	written := info != nil && sum(text) == f.After
+	if asBefore := f.Existed == (info != nil) && sum(text) == sum(f.Before); written || asBefore {
 		return nil
 	}
 	for _, e := range slices.Backward(r.Clients) {
@@ -370,8 +371,8 @@ func (r *setupRecord) check(client string, f savedFile) error {
 			return fmt.Errorf("%s was written for %s later; run larder setup %s --undo first", f.Path, e.Client, e.Client)
 		}
 	}
-	return fmt.Errorf("%s was changed since larder setup %s --write, and is left as it is; what was there before is in %s. "+
-		"With larder setup %s --forget the present file stays", f.Path, client, r.path, client)
+	return fmt.Errorf("%s was changed since larder setup %s --write, and is left as it is; what was there before is "+
+		"in %s. With larder setup %s --forget the present file stays", f.Path, client, r.path, client)
 }
 
 // restore puts the file back, and says what that was.

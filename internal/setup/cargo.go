@@ -23,7 +23,7 @@ func cargoClients() []Client {
 				{
 					Title:    "Copies of the public registry",
 					About:    "Every crate that a project asks for comes through this box.",
-					Snippets: []Snippet{cargoReplaced(s)},
+					Snippets: []Snippet{cargoReplaced(s, false)},
 				},
 			}, ownAuthority(s, "", file(".cargo/config.toml", "[http]", "cainfo = "+quoted(authority)))...)
 		},
@@ -53,7 +53,7 @@ func cargoConfig(s Site, login bool) Snippet {
 }
 
 // cargoReplaced has every crate come through this server.
-func cargoReplaced(s Site) Snippet {
+func cargoReplaced(s Site, login bool) Snippet {
 	return file(".cargo/config.toml", "[source.crates-io]", `replace-with = "larder"`, "",
-		"[source.larder]", "registry = "+quoted(cargoIndex(s, false)))
+		"[source.larder]", "registry = "+quoted(cargoIndex(s, login)))
 }

@@ -35,7 +35,7 @@ var writable = map[string]forms{
 	"helm": {hosted: func(s Site, c Choice) []Snippet {
 		return logins(s, c, "$XDG_CONFIG_HOME/helm/registry/config.json")
 	}},
-	"npm": {npmFiles, npmFiles}, "pnpm": {npmFiles, npmFiles}, "yarn1": {npmFiles, npmFiles}, "bun": {npmFiles, npmFiles},
+	"npm": {npmFiles, npmFiles}, "pnpm": {npmFiles, npmFiles}, "yarn1": {yarn1Files, yarn1Files}, "bun": {npmFiles, npmFiles},
 	"yarn":     {yarnFiles, yarnFiles},
 	"pip":      {mirror: pipFiles},
 	"uv":       {mirror: uvFiles},
@@ -140,7 +140,7 @@ func podmanFiles(s Site, c Choice) []Snippet {
 	return list
 }
 
-// npmFiles has the file that npm, pnpm, yarn 1 and bun read; those that do not know a line leave it alone.
+// npmFiles has the file that npm, pnpm, yarn 1 and bun read.
 func npmFiles(s Site, c Choice) []Snippet {
 	lines := strings.Split(npmrc(s).Text, "\n")
 	if !c.Mirror {
@@ -148,10 +148,17 @@ func npmFiles(s Site, c Choice) []Snippet {
 	}
 	if c.Token == "" {
 		lines = lines[:1]
-	} else if c.Mirror {
-		lines = append(lines, "always-auth=true") // yarn 1 sends no token for names without a scope otherwise
 	}
 	return []Snippet{file("~/.npmrc", append(lines, given(c.Authority, "cafile="+authority)...)...)}
+}
+
+// yarn1Files adds that the token is sent for names without a scope, too; npm warns of that line.
+func yarn1Files(s Site, c Choice) []Snippet {
+	list := npmFiles(s, c)
+	for _, line := range given(c.Token, "always-auth=true") {
+		list[0].Text += "\n" + line
+	}
+	return list
 }
 
 func yarnFiles(s Site, c Choice) []Snippet {
@@ -204,7 +211,7 @@ func cargoFiles(s Site, c Choice) []Snippet {
 	config := cargoConfig(s, c.Token != "")
 	config.File = "$CARGO_HOME/config.toml"
 	if c.Mirror {
-		text := cargoReplaced(s).Text
+		text := cargoReplaced(s, c.Token != "").Text
 		if c.Token != "" {
 			text += "\n\n" + config.Text
 		}

@@ -3,6 +3,7 @@
 // stands, but for TOKEN, USER, NAME and /path/to/ca.pem, which the reader replaces.
 //
 //	setup.go   Site, Client, Snippet; finding a client       oci.go npm.go pypi.go …   the clients of a kind
+//	files.go   what stands in the files of a home            merge.go mergetree.go     putting it into files that exist
 package setup
 
 import (
