@@ -35,7 +35,10 @@ var writable = map[string]forms{
 	"helm": {hosted: func(s Site, c Choice) []Snippet {
 		return logins(s, c, "$XDG_CONFIG_HOME/helm/registry/config.json")
 	}},
-	"npm": {npmFiles, npmFiles}, "pnpm": {npmFiles, npmFiles}, "yarn1": {yarn1Files, yarn1Files}, "bun": {npmFiles, npmFiles},
+	"npm":      {npmFiles, npmFiles},
+	"pnpm":     {npmFiles, npmFiles},
+	"bun":      {npmFiles, npmFiles},
+	"yarn1":    {yarn1Files, yarn1Files},
 	"yarn":     {yarnFiles, yarnFiles},
 	"pip":      {mirror: pipFiles},
 	"uv":       {mirror: uvFiles},
