@@ -275,7 +275,10 @@ func gemFiles(s Site, c Choice) []Snippet {
 func bundlerFiles(s Site, c Choice) []Snippet {
 	at := s.at("rubygems") + "/"
 	var lines []string
-	if c.Mirror {
+	if c.Mirror && c.Token != "" {
+		// Files of a mirror are fetched with the login of its address alone.
+		lines = append(lines, "BUNDLE_MIRROR__ALL: "+quoted(withLogin(at)))
+	} else if c.Mirror {
 		lines = append(lines, "BUNDLE_MIRROR__ALL: "+quoted(at))
 	}
 	key := "BUNDLE_" + strings.ToUpper(strings.NewReplacer(".", "__", "-", "___").Replace(at))
