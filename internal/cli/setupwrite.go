@@ -306,7 +306,7 @@ func (r *setupRecord) removeFolders() error {
 	}
 	var left []string
 	for _, folder := range slices.Backward(r.Folders) {
-		within := func(path string) bool { return strings.HasPrefix(path, folder+"/") }
+		within := func(path string) bool { return strings.HasPrefix(path, folder+string(filepath.Separator)) }
 		inside, err := os.ReadDir(folder)
 		switch {
 		case slices.ContainsFunc(needed, within), err == nil && len(inside) > 0:
