@@ -82,6 +82,9 @@ func (o *setupOptions) check(f *pflag.FlagSet) error {
 			return usagef("--%s and --%s do not go together", pair[0], pair[1])
 		}
 	}
+	if f.Changed("user") && !f.Changed("token") && !f.Changed("token-stdin") {
+		return usagef("--user needs a token: --token or --token-stdin")
+	}
 	for _, name := range []string{"form", "scope", "user", "token", "token-stdin", "ca"} {
 		if f.Changed(name) && !o.write {
 			return usagef("--%s says what --write writes; without --write the texts are printed as they are", name)

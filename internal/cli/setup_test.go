@@ -281,6 +281,26 @@ func TestClientsThatShareAFileAreUndoneInTurn(t *testing.T) {
 	}
 }
 
+// TestUndoOfAWriteThatWasBrokenOff: the record is there, but the file is as it was.
+func TestUndoOfAWriteThatWasBrokenOff(t *testing.T) {
+	for _, old := range []string{"", "fund=false\n"} {
+		home := newHome(t)
+		npmrc := filepath.Join(home, ".npmrc")
+		if old != "" {
+			putFile(t, npmrc, old, 0o600)
+		}
+		before := homeFiles(t, home)
+		must(t, "", npmHosted("npm", "acme")...)
+		if old != "" {
+			putFile(t, npmrc, old, 0o600)
+		} else if err := os.Remove(npmrc); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "", "setup", "npm", "--undo")
+		wantHome(t, home, before)
+	}
+}
+
 func TestLinkStaysALink(t *testing.T) {
 	home := newHome(t)
 	real := filepath.Join(home, "dotfiles", "npmrc")
@@ -361,6 +381,7 @@ func TestSetupSaysWhatItCannotDo(t *testing.T) {
 		"setup npm --write":                          "--scope",
 		"setup npm --write --form cache":             `--form is "cache"`,
 		"setup npm --write --undo":                   "do not go together",
+		"setup npm --write --user ada":               "--user needs a token",
 		"setup npm --scope acme":                     "--scope says what --write writes",
 		"setup pip --write --form hosted":            "pip can only get all packages here",
 		"setup twine --write":                        "twine needs a token",

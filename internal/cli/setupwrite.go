@@ -126,7 +126,7 @@ func (a *app) writeClient(c setup.Client, s setup.Site, o setupOptions) error {
 			return err
 		}
 	}
-	return a.say("larder setup %s --undo puts back what was there before", c.ID)
+	return a.say("larder setup %s prints what else there is to do; with --undo it puts back what was there before", c.ID)
 }
 
 // planFiles merges the snippets into the files of a home as they are, or as they were before.

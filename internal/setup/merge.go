@@ -5,7 +5,9 @@ package setup
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,8 +32,7 @@ func Merge(s Snippet, old []byte) ([]byte, error) {
 		merged, err = mergeXML(text, s.Text)
 	case path.Ext(name) == ".toml" || path.Ext(name) == ".conf" && name != "pip.conf":
 		if merged, err = mergeLines(text, s.Text, tomlValue); err == nil {
-			var all map[string]any
-			err = readable(toml.Unmarshal([]byte(merged), &all))
+			err = readable(sameTOML(text, s.Text, merged))
 		}
 	case slices.Contains([]string{".npmrc", "pip.conf", ".pypirc"}, name):
 		merged, err = mergeLines(text, s.Text, iniValue(name != ".npmrc"))
@@ -52,7 +53,41 @@ func readable(err error) error {
 	return fmt.Errorf("what would be written does not fit to what it has (%v)", err)
 }
 
-// lines are a file's lines without their ends; ending is the carriage return before each, or nothing.
+// sameTOML looks whether merged is what old says with what add says, and nothing else.
+func sameTOML(old, add, merged string) error {
+	var before, more, after map[string]any
+	for text, into := range map[string]*map[string]any{old: &before, add: &more, merged: &after} {
+		if err := toml.Unmarshal([]byte(text), into); err != nil {
+			return err
+		}
+	}
+	if !reflect.DeepEqual(overlaid(before, more), any(after)) {
+		return errors.New("something else would change")
+	}
+	return nil
+}
+
+// overlaid is old with what add says: tables are joined, lists of tables made longer, and all else is replaced.
+func overlaid(old, add any) any {
+	switch add := add.(type) {
+	case map[string]any:
+		if table, ok := old.(map[string]any); ok {
+			out := map[string]any{}
+			maps.Copy(out, table)
+			for key, value := range add {
+				out[key] = overlaid(out[key], value)
+			}
+			return out
+		}
+	case []map[string]any:
+		if list, ok := old.([]map[string]any); ok {
+			return slices.Concat(list, add)
+		}
+	}
+	return add
+}
+
+// splitLines gives a file's lines without their ends; ending is the carriage return before each, or nothing.
 func splitLines(text string) (lines []string, ending string) {
 	if text == "" {
 		return nil, ""

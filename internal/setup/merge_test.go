@@ -77,6 +77,7 @@ func TestMergeRefusesWhatItWouldSpoil(t *testing.T) {
 		{"config.toml", "[registry]\nglobal-credential-providers = [\n  \"a\",\n]\n",
 			"[registry]\nglobal-credential-providers = [\"cargo:token\"]", "takes more than a line"},
 		{"config.toml", "registries.larder = { index = \"x\" }\n", "[registries.larder]\nindex = \"y\"", "does not fit"},
+		{"config.toml", "[net]\nmine = \"\"\"\n[http]\ncainfo = 'mine'\n\"\"\"\n", "[http]\ncainfo = 'x'", "does not fit"},
 		{"config.toml", "broken = \n", "[a]\nb = 1", "does not fit"},
 		{"uv.toml", "[[index]]\nname = \"larder\"\n", "[[index]]\nname = \"larder\"", "named larder already"},
 		{"config.json", `{"repositories": [1]}`, `{"repositories": {"a": 1}}`, "something else than a JSON object"},
