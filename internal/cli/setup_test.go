@@ -316,6 +316,24 @@ func TestLinkStaysALink(t *testing.T) {
 	wantHome(t, home, before)
 }
 
+// TestFilesInTheirOtherPlaces: clients read these alone if they exist.
+func TestFilesInTheirOtherPlaces(t *testing.T) {
+	for client, name := range map[string]string{
+		"cargo": ".cargo/config", "gem": ".config/gem/gemrc", "composer": ".composer/config.json",
+	} {
+		home := newHome(t)
+		path := filepath.Join(home, name)
+		putFile(t, path, map[string]string{"composer": "{}"}[client], 0o644)
+		before := homeFiles(t, home)
+		out := must(t, "", "setup", client, "--write", "--form", "mirror")
+		if strings.Count(out, "wrote ") != 1 || !strings.Contains(out, "wrote "+path+"\n") {
+			t.Errorf("%s: it says %q, want that only %s was written", client, out, path)
+		}
+		must(t, "", "setup", client, "--undo")
+		wantHome(t, home, before)
+	}
+}
+
 func TestFileThatCannotBeMergedIsLeftAlone(t *testing.T) {
 	home := newHome(t)
 	putFile(t, filepath.Join(home, ".docker/config.json"), `{"credsStore": "pass"}`, 0o600)
@@ -399,9 +417,14 @@ func TestSetupSaysWhatItCannotDo(t *testing.T) {
 		}
 	}
 	wantHome(t, home, before)
-	r := run(t, "", "setup", "npm", "--undo")
-	if r.code != exitFailure || !strings.Contains(r.err, "has written nothing for npm") {
-		t.Errorf("undo of nothing: %+v", r)
+	for line, want := range map[string]string{
+		"setup npm --undo":   "larder setup has written nothing for npm",
+		"setup npm --forget": "larder setup has written nothing for npm",
+		"setup pip --write --ca " + home + "/missing.pem": "there is no file " + home + "/missing.pem",
+	} {
+		if r := run(t, "", strings.Fields(line)...); r.code != exitFailure || !strings.Contains(r.err, want) {
+			t.Errorf("larder %s: %+v, want exit %d and %q", line, r, exitFailure, want)
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func (a *app) homePath(name string) (string, error) {
 	}
 	variable := strings.TrimPrefix(first, "$")
 	if value, _ := a.getenv(variable); filepath.IsAbs(value) {
-		return filepath.Join(value, rest), nil
+		return cargoFile(filepath.Join(value, rest), variable), nil
 	}
 	usual := map[string]string{
 		"XDG_CONFIG_HOME": ".config", "XDG_STATE_HOME": ".local/state", "CARGO_HOME": ".cargo", "DOCKER_CONFIG": ".docker",
@@ -70,7 +70,15 @@ func (a *app) homePath(name string) (string, error) {
 			return "", err
 		}
 	}
-	return filepath.Join(folder, rest), nil
+	return cargoFile(filepath.Join(folder, rest), variable), nil
+}
+
+// cargoFile is path, or the file without the ending .toml if there is one: cargo reads that one alone.
+func cargoFile(path, variable string) string {
+	if other := strings.TrimSuffix(path, ".toml"); variable == "CARGO_HOME" && exists(other) {
+		return other
+	}
+	return path
 }
 
 // gemrc is path, or the other place of .gemrc: gem reads that one only if the first does not exist.
@@ -102,6 +110,9 @@ func (a *app) writeClient(c setup.Client, s setup.Site, o setupOptions) error {
 	snippets, err := setup.Files(c, s, choice)
 	if err != nil {
 		return &usageError{err}
+	}
+	if choice.Authority != "" && !exists(choice.Authority) {
+		return fmt.Errorf("there is no file %s for --ca", choice.Authority)
 	}
 	r, err := a.setupRecord()
 	if err != nil {
