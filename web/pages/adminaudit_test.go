@@ -15,12 +15,7 @@ import (
 )
 
 // noted are the notes of the entries on a page, in its order.
-func noted(page string) (notes []string) {
-	for _, m := range regexp.MustCompile(`note-\d+`).FindAllString(page, -1) {
-		notes = append(notes, m)
-	}
-	return notes
-}
+func noted(page string) []string { return regexp.MustCompile(`note-\d+`).FindAllString(page, -1) }
 
 // log writes entries into the journal, with notes note-0, note-1, …
 func (g *rig) log(entries ...store.Entry) {

@@ -78,7 +78,6 @@ func TestStorageListsTheLargestFirst(t *testing.T) {
 func TestGarbageIsShownBeforeItGoes(t *testing.T) {
 	clock := now
 	g := newRig(t, ticking(&clock))
-	v := g.administrator()
 	blob := func(text string) store.Blob {
 		t.Helper()
 		b, err := g.Store.PutBytes(t.Context(), []byte(text))
@@ -89,7 +88,7 @@ func TestGarbageIsShownBeforeItGoes(t *testing.T) {
 	}
 	first := blob("nobody holds this")
 	clock = clock.Add(10 * 24 * time.Hour)
-	v = g.administrator()
+	v := g.administrator()
 	asked := v.send("/-/admin/storage", "/-/admin/storage/gc", url.Values{})
 	g.has(v.Want(asked, 200, "Remove 1 file, 17").Body, "grace period")
 	if _, err := g.Store.StatBlob(t.Context(), first.Digest); err != nil {
