@@ -223,11 +223,9 @@ func remoteFiles(name, key string, d *upstream.Document, body []byte) map[string
 // kept is found without a line, too.
 func (s *server) lineOf(ctx context.Context, name, id string) (l compactindex.Entry, u *upstream.Upstream, err error) {
 	found, err := s.Up.Find(ctx, s.infoQuery(name), func(info *upstream.Document, body []byte, _ bool) (bool, error) {
-		for _, e := range compactindex.Entries(body) {
-			if e.ID == id {
-				l, u = e, info.Upstream
-				return true, nil
-			}
+		if e, ok := compactindex.Find(body, id); ok {
+			l, u = e, info.Upstream
+			return true, nil
 		}
 		k, err := s.Up.Kept(ctx, name, names.FullName(name, id)+".gem")
 		if k != nil {

@@ -95,24 +95,42 @@ func Harmless(line []byte) bool {
 // Entries returns the lines of an /info that may be passed on.
 func Entries(body []byte) (lines []Entry) {
 	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(InfoHead))) {
-		l := Entry{Raw: raw}
-		text := strings.TrimRight(string(raw), "\r\n")
-		l.ID, _, _ = strings.Cut(text, " ")
-		_, facts, _ := strings.Cut(text, "|")
-		for fact := range strings.SplitSeq(facts, ",") {
-			key, value, _ := strings.Cut(fact, ":")
-			switch key {
-			case "checksum":
-				l.SHA256 = value
-			case "created_at":
-				l.Created, _ = time.Parse(time.RFC3339, value) // zero when it is malformed
-			}
-		}
-		if l.ID != "" && Harmless(raw) {
+		if l, ok := entryOf(raw); ok {
 			lines = append(lines, l)
 		}
 	}
 	return lines
+}
+
+// Find returns the line of a version of an /info that may be passed on.
+func Find(body []byte, id string) (l Entry, ok bool) {
+	for raw := range bytes.Lines(bytes.TrimPrefix(body, []byte(InfoHead))) {
+		if !bytes.HasPrefix(raw, []byte(id)) {
+			continue
+		}
+		if l, ok = entryOf(raw); ok && l.ID == id {
+			return l, true
+		}
+	}
+	return Entry{}, false
+}
+
+// entryOf reads a line; false for one that may not be passed on.
+func entryOf(raw []byte) (l Entry, ok bool) {
+	l.Raw = raw
+	text := strings.TrimRight(string(raw), "\r\n")
+	l.ID, _, _ = strings.Cut(text, " ")
+	_, facts, _ := strings.Cut(text, "|")
+	for fact := range strings.SplitSeq(facts, ",") {
+		key, value, _ := strings.Cut(fact, ":")
+		switch key {
+		case "checksum":
+			l.SHA256 = value
+		case "created_at":
+			l.Created, _ = time.Parse(time.RFC3339, value) // zero when it is malformed
+		}
+	}
+	return l, l.ID != "" && Harmless(raw)
 }
 
 // Spec returns what a line says of its version's specification: the version, its platform, and what it needs to run.
