@@ -65,9 +65,9 @@ func (s *Store) Heavy(ctx context.Context, work func() error) error {
 	}
 	start := time.Now()
 	defer func() {
-		// The processor is left to quick work for as long again: without a pause, a client that floods the line would keep it
-		// busy for ever.
-		time.AfterFunc(min(time.Since(start), maxPause), func() { pool.Release(1) })
+		// The processor is left to quick work for three times as long: without a pause, a client that floods the line would
+		// keep it busy for ever, and the collection of what it leaves costs as much again.
+		time.AfterFunc(min(3*time.Since(start), maxPause), func() { pool.Release(1) })
 	}()
 	return work()
 }
