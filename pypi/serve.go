@@ -105,7 +105,7 @@ type head struct {
 
 // head reads a project's head, from memory unless it changed. ErrNotFound also for one without releases.
 func (s *server) head(ctx context.Context, name string) (head, error) {
-	return s.heads.Get(name, struct{}{}, func() (h head, err error) {
+	return s.heads.Find(name, struct{}{}, func() (h head, err error) {
 		err = s.Repo.View(ctx, name, func(tx *store.PackageTx[Meta]) (err error) {
 			h, err = headOf(tx)
 			return err
