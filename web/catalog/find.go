@@ -69,7 +69,9 @@ type Row struct {
 }
 
 // isGone reports whether a package is on no list: it is not here any more, or a rule blocks it.
-func isGone(err error) bool { return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied) }
+func isGone(err error) bool {
+	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDenied)
+}
 
 // Rows are what lists show of packages. Those that are gone meanwhile are left out.
 func (c *Catalog) Rows(ctx context.Context, list []Match) (out []Row, err error) {
