@@ -7,19 +7,13 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"larder/auth"
 	"larder/internal/describe"
 	"larder/internal/registry"
 	"larder/store"
 )
 
 func (s *server) versionChanges() []registry.Operation[Meta] {
-	write := []auth.Action{auth.Write}
-	return []registry.Operation[Meta]{
-		{Offer: describe.Offer{Op: describe.Yank, Reason: true}, Needs: write, Calls: yankCalls},
-		{Offer: describe.Offer{Op: describe.Unyank}, Needs: write, Calls: unyankCalls},
-		{Offer: describe.Offer{Op: describe.Delete}, Needs: []auth.Action{auth.Delete}, Calls: deleteCalls},
-	}
+	return registry.Yanked(yankCalls, unyankCalls, deleteCalls)
 }
 
 // versionPath is the address of a version.

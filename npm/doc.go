@@ -83,6 +83,7 @@
 //	npm.go       options, routes  routes.go  their fields
 //	model.go     what is stored   index.go   documents          serve.go   reading
 //	publish.go   a version comes  manage.go  changing           search.go  search           proxy.go   upstreams
+//	rewrite.go   packuments of upstreams as ours     remotefile.go  their tarballs         remoteapi.go  the rest
 //	sign.go      the key          errors.go  every error body    access.go  public, or for the owners only
 //
 // What can be understood by itself lies in folders:

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 
-	"larder/auth"
 	"larder/internal/describe"
 	"larder/internal/rawjson"
 	"larder/internal/registry"
@@ -15,12 +14,7 @@ import (
 )
 
 func (s *server) versionChanges() []registry.Operation[Meta] {
-	write := []auth.Action{auth.Write}
-	return []registry.Operation[Meta]{
-		{Offer: describe.Offer{Op: describe.Yank, Reason: true}, Needs: write, Calls: yankCalls},
-		{Offer: describe.Offer{Op: describe.Unyank}, Needs: write, Calls: unyankCalls},
-		{Offer: describe.Offer{Op: describe.Delete}, Needs: []auth.Action{auth.Delete}, Calls: deleteCalls},
-	}
+	return registry.Yanked(yankCalls, unyankCalls, deleteCalls)
 }
 
 // releasePath is the address at which a release is changed.

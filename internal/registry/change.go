@@ -23,7 +23,20 @@ type Operation[M any] struct {
 	// Needs are the rights to the package that the requests are refused without.
 	Needs []auth.Action
 	// Calls are the requests, in their order.
-	Calls func(ctx context.Context, name string, v store.Version[M], c describe.Change) ([]Call, error)
+	Calls Calls[M]
+}
+
+// Calls makes the requests for a change of a version.
+type Calls[M any] func(ctx context.Context, name string, v store.Version[M], c describe.Change) ([]Call, error)
+
+// Yanked are the changes of a protocol whose versions are yanked for a reason, taken back, and deleted.
+func Yanked[M any](yank, unyank, remove Calls[M]) []Operation[M] {
+	write := []auth.Action{auth.Write}
+	return []Operation[M]{
+		{Offer: describe.Offer{Op: describe.Yank, Reason: true}, Needs: write, Calls: yank},
+		{Offer: describe.Offer{Op: describe.Unyank}, Needs: write, Calls: unyank},
+		{Offer: describe.Offer{Op: describe.Delete}, Needs: []auth.Action{auth.Delete}, Calls: remove},
+	}
 }
 
 // Call is a request without a host. Path has the prefix of the protocol, escapes, and the query.
